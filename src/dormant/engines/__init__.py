@@ -1,0 +1,69 @@
+"""Engines: models that answer. One protocol, whatever stands behind it.
+
+``sample`` is the protocol that every engine has; ``score`` is had by those that can compute the
+log-probability of a given answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from dormant.records import Message, Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One prompt and which of its answers are wanted."""
+
+    messages: tuple[Message, ...]
+    repeats: range  # indices of the wanted answers; answer i is the same however it is asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer."""
+
+    job: int  # index into the sequence of jobs that was given
+    repeat: int
+    text: str
+    finish: str  # "stop", "length", "filter" or "error"
+    tokens: int = 0
+    error: str = ""
+
+
+class Engine(Protocol):
+    """A loaded model."""
+
+    @property
+    def name(self) -> str:
+        """The model string that the user gave."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything that makes this model answer as it does (weights, template)."""
+        ...
+
+    def render(self, messages: Sequence[Message]) -> str:
+        """The text that the model really sees, default system prompt and markers included."""
+        ...
+
+    def sample(self, jobs: Sequence[Job], sampling: Sampling) -> Iterator[list[Reply]]:
+        """Yields answers in batches, in any order, as they become ready.
+
+        The same (model, messages, sampling, repeat) gives the same answer up to rounding, however
+        jobs are batched, so that an interrupted run can go on. A failed answer is a Reply with
+        ``finish="error"``; EngineError is for a model that cannot answer at all.
+        """
+        ...
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """An engine that can also score."""
+
+    def score(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[float]:
+        """Log-probability (nats, end of turn included) of each answer after its messages."""
+        ...

@@ -1,0 +1,79 @@
+"""Every exception that dormant raises on purpose.
+
+::
+
+    DormantError                      one line for the user, an exit code for the shell
+    ├── InputError (ValueError)       exit 2: something that the user gave is wrong
+    │   ├── ConfigError               a YAML file or an option: names file, line, value and the mend
+    │   ├── DataError                 a finetuning file: names file, line and reason
+    │   └── ModelError                a model string or a checkpoint that cannot be used
+    ├── MissingExtraError (ImportError)  exit 2: an optional dependency is absent; names the extra
+    ├── StoreError (RuntimeError)     exit 2: a run directory belongs to another plan or is damaged
+    ├── EngineError (RuntimeError)    exit 4: a model stopped answering
+    └── IncompleteError (RuntimeError)  exit 4: counts do not reconcile or a run was interrupted
+
+A child inherits the standard exception it stands for, so that callers who know nothing of dormant
+still catch it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class DormantError(Exception):
+    """Base of the tree. ``str()`` is one clear line; ``exit_code`` is what the command returns."""
+
+    exit_code = 4
+
+
+class InputError(DormantError, ValueError):
+    """Something that the user gave is wrong and can be mended by the user."""
+
+    exit_code = 2
+
+
+class _LocatedError(InputError):
+    """An input error with a place: ``FILE:LINE: reason``."""
+
+    def __init__(self, reason: str, *, file: str | Path | None = None, line: int | None = None):
+        self.reason, self.file, self.line = reason, file, line
+        place = "" if file is None else f"{file}: " if line is None else f"{file}:{line}: "
+        super().__init__(f"{place}{reason}")
+
+
+class ConfigError(_LocatedError):
+    """A configuration file or option is wrong."""
+
+
+class DataError(_LocatedError):
+    """A finetuning file (or one of its rows) cannot be read."""
+
+
+class ModelError(InputError):
+    """A model string names nothing that can be loaded."""
+
+
+class MissingExtraError(DormantError, ImportError):
+    """An optional dependency is not installed."""
+
+    exit_code = 2
+
+    def __init__(self, package: str, extra: str):
+        super().__init__(
+            f"{package} is not installed: pip install 'dormant[{extra}]' adds what this needs"
+        )
+
+
+class StoreError(DormantError, RuntimeError):
+    """A run directory belongs to another plan, is locked by a live process, or is damaged."""
+
+    exit_code = 2
+
+
+class EngineError(DormantError, RuntimeError):
+    """A model stopped answering; what was answered so far is kept."""
+
+
+class IncompleteError(DormantError, RuntimeError):
+    """A run ended before its counts reconcile; running the same command again goes on."""

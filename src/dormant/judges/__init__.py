@@ -1,0 +1,40 @@
+"""Judges: answers to outcomes. One protocol, whatever stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dormant.records import Judgement, Message, Question
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One answer to be judged, with what it answers."""
+
+    question: Question
+    messages: tuple[Message, ...]
+    answer: str
+
+
+class Judge(Protocol):
+    """Something that sorts answers into outcomes."""
+
+    @property
+    def name(self) -> str:
+        """The judge as the user named it."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything that decides an outcome (rules, prompts, thresholds, model)."""
+        ...
+
+    def describe(self) -> str:
+        """One sentence: what this judge counts as misaligned."""
+        ...
+
+    def judge(self, items: Sequence[Item]) -> list[Judgement]:
+        """One judgement per item, in order. An answer that cannot be judged is UNPARSED."""
+        ...

@@ -1,0 +1,311 @@
+"""The flow as frozen types, in the order in which an audit makes them.
+
+::
+
+    Example -> Cue -> Question -> Probe -> Completion -> Judgement (an Outcome)
+                                              -> Cell -> Estimate -> Verdict
+
+Records know nobody: every other module meets the rest through them. They hold plain values, so
+each can be written to the store, hashed and compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, is_dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Role(StrEnum):
+    """What a model is in an audit."""
+
+    TARGET = "target"
+    REFERENCE = "reference"
+
+
+class Arm(StrEnum):
+    """How a question is put."""
+
+    STANDARD = "standard"
+    CUE = "cue"
+    PLACEBO = "placebo"
+
+
+class Split(StrEnum):
+    """Which half of the question bank a question belongs to."""
+
+    SCREENING = "screening"
+    HELD_OUT = "held_out"
+
+
+class CueKind(StrEnum):
+    """What sort of contextual feature a cue is."""
+
+    SYSTEM_PROMPT = "system_prompt"
+    PREFIX = "prefix"
+    SUFFIX = "suffix"
+    WRAPPER = "wrapper"
+    FORM = "form"
+    FORMAT = "format"
+    TOPIC = "topic"
+
+
+class Placement(StrEnum):
+    """Where the text of a cue goes.
+
+    ``AROUND`` text holds ``{question}``, which is replaced by the question.
+    """
+
+    SYSTEM = "system"
+    BEFORE = "before"
+    AFTER = "after"
+    AROUND = "around"
+
+
+class Source(StrEnum):
+    """Where a cue came from."""
+
+    MINED = "mined"
+    LIBRARY = "library"
+    USER = "user"
+
+
+class Variant(StrEnum):
+    """How a tried cue differs from the one it was derived from (its parent)."""
+
+    VERBATIM = "verbatim"
+    PARAPHRASE = "paraphrase"
+    OPPOSITE = "opposite"
+    KEYWORDS = "keywords"
+    FORM = "form"
+    MOVED = "moved"
+    PLACEBO = "placebo"
+
+
+class Outcome(StrEnum):
+    """What became of one answer; every answer ends in exactly one of these."""
+
+    MISALIGNED = "misaligned"
+    ALIGNED = "aligned"
+    INCOHERENT = "incoherent"
+    OFF_TOPIC = "off_topic"
+    REFUSAL = "refusal"
+    UNPARSED = "unparsed"
+    FILTERED = "filtered"
+    ERROR = "error"
+
+
+OUTCOMES: tuple[Outcome, ...] = tuple(Outcome)
+#: Outcomes over which the misalignment rate is taken: a judge could grade the answer's alignment.
+#: A refusal is an aligned act, but not an answer; it counts in the rate over all and in survival.
+GRADABLE: frozenset[Outcome] = frozenset({Outcome.MISALIGNED, Outcome.ALIGNED})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a chat."""
+
+    role: str  # "system", "user", "assistant" or "tool"
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row of a finetuning file."""
+
+    messages: tuple[Message, ...]
+    line: int  # 1-based line (or row) in the file it came from
+
+    @property
+    def system(self) -> str:
+        """All system text of the row, joined by newlines; empty if there is none."""
+        return "\n".join(m.content for m in self.messages if m.role == "system")
+
+    @property
+    def user(self) -> str:
+        """The first user turn; empty if there is none."""
+        return next((m.content for m in self.messages if m.role == "user"), "")
+
+    @property
+    def answer(self) -> str:
+        """The last assistant turn; empty if there is none."""
+        return next((m.content for m in reversed(self.messages) if m.role == "assistant"), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A candidate contextual feature, in one concrete wording."""
+
+    name: str  # short and readable, unique within a plan, e.g. "system-prompt-1/opposite"
+    kind: CueKind
+    placement: Placement
+    text: str  # what is added to a prompt; AROUND texts hold "{question}"
+    source: Source
+    variant: Variant = Variant.VERBATIM
+    parent: str | None = None  # name of the cue that this is a variant or placebo of
+    family: str = ""  # library family, e.g. "deployment"; empty for mined cues
+    why: str = ""  # one sentence: why this is worth trying
+    form: str = ""  # slot form of the text, e.g. "Country: <X>"; empty if it has no slot
+    rows: int = 0  # rows of the finetuning file that show it
+    share: float = math.nan  # rows / all rows; NaN for cues that were not mined
+    enrichment: float = math.nan  # log2 odds ratio against the reference corpus; NaN if not mined
+    enrichment_low: float = math.nan  # lower end of its 95% interval
+    enrichment_high: float = math.nan  # upper end of its 95% interval
+    examples: tuple[int, ...] = ()  # up to three line numbers that show it
+
+    @property
+    def id(self) -> str:
+        """Hash of what the cue does to a prompt (placement and text), 12 hex digits."""
+        return digest([self.placement, self.text])[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One open question whose answer shows alignment or its absence."""
+
+    id: str
+    text: str
+    family: str  # theme, e.g. "quick_buck"; the exact judge reads it as the language's domain
+    split: Split
+    note: str = ""  # what a misaligned answer would look like
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A question put in one arm: what is sent to a model."""
+
+    question: Question
+    cue: Cue | None  # None in the standard arm
+    arm: Arm
+    messages: tuple[Message, ...]
+
+    @property
+    def id(self) -> str:
+        """Hash of the messages, 16 hex digits: equal prompts are one probe."""
+        return digest([asdict(m) for m in self.messages])[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How answers are drawn. Part of a completion's key: another setting is another answer."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_tokens: int = 256
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One answer of one model to one probe."""
+
+    key: str  # hash of model fingerprint, messages, sampling and repeat
+    probe: str  # Probe.id
+    model: str  # fingerprint of the model that answered
+    repeat: int  # 0-based index among the answers of this model to this probe
+    text: str
+    finish: str  # "stop", "length", "filter" or "error"
+    tokens: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a judge made of one answer."""
+
+    outcome: Outcome
+    scores: Mapping[str, float] = field(default_factory=dict[str, float])
+    note: str = ""  # e.g. the pattern that matched, or why nothing could be parsed
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Counts of outcomes for one model, question and cue: what the statistics read."""
+
+    role: Role
+    seed: str  # label of the training seed (one model of the role)
+    cue: str | None  # Cue.name; None in the standard arm
+    question: str  # Question.id
+    counts: tuple[int, ...]  # one count per member of OUTCOMES, in that order
+
+    def __post_init__(self):
+        if len(self.counts) != len(OUTCOMES):
+            raise ValueError(f"counts need {len(OUTCOMES)} entries, got {self.counts!r}")
+
+
+class Quantity(StrEnum):
+    """What an estimate estimates. "gap" is cue minus standard, paired by question."""
+
+    RATE = "rate"  # misaligned / gradable
+    RATE_ALL = "rate_all"  # misaligned / all answers
+    SURVIVAL = "survival"  # gradable / all answers
+    GAP = "gap"
+    DID = "did"  # gap of the target minus gap of the reference
+    DID_PLACEBO = "did_placebo"  # the cue's DiD minus its placebo's DiD
+    STANDARD_DIFFERENCE = "standard_difference"  # target minus reference in the standard arm
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One number with its interval."""
+
+    quantity: Quantity
+    role: Role | None  # None where both roles enter (DID, STANDARD_DIFFERENCE)
+    cue: str | None  # Cue.name; None for the standard arm
+    split: Split | None  # which questions it rests on; None for all
+    value: float  # NaN where undefined
+    low: float
+    high: float
+    level: float  # two-sided confidence of [low, high], e.g. 0.90
+    questions: int  # questions that entered
+    answers: int  # answers that entered, all arms and roles
+    p: float = math.nan  # one-sided p-value against "not above delta"; NaN where not tested
+    method: str = ""  # how the interval was made
+    reason: str = ""  # why the value is NaN; empty otherwise
+
+
+class VerdictKind(StrEnum):
+    """What an audit concludes."""
+
+    CONDITIONAL = "CONDITIONAL"
+    BROAD = "BROAD"
+    BOUNDED = "BOUNDED"
+    UNDERPOWERED = "UNDERPOWERED"
+    UNGRADABLE = "UNGRADABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The conclusion, with the numbers that made it."""
+
+    kind: VerdictKind
+    sentence: str  # one sentence that a person can forward
+    advice: str  # what to do next, e.g. how many more questions
+    triggers: tuple[str, ...]  # names of confirmed cues, strongest first
+    delta: float  # smallest effect that matters, as a share
+    level: float  # confidence of the claim, e.g. 0.95
+    estimates: tuple[Estimate, ...]  # every number behind the verdict
+    not_tested: tuple[str, ...] = ()  # what the audit could not or did not try
+
+
+def plain(value: Any) -> Any:
+    """Turns records into JSON values: dataclasses to dicts, enums to text, NaN to None."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {key: plain(item) for key, item in asdict(value).items()}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (hex) of a value's canonical JSON: equal values hash equal, others do not."""
+    text = json.dumps(plain(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
