@@ -1,0 +1,56 @@
+"""From a model string to an engine. The part before the first slash names the kind."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+
+from dormant.engines import Engine
+from dormant.errors import ModelError
+
+
+def open_engine(name: str) -> Engine:
+    """Loads the model that a string names.
+
+    Args:
+        name: ``vitro/base``, ``vitro/DIR`` (an organism), ``hf/NAME_OR_PATH[:ADAPTER][@REVISION]``,
+            ``hf/smollm2`` or ``scripted/FILE.yaml``. A directory that holds an organism may be
+            given as it is.
+
+    Raises:
+        ModelError: the string names nothing that can be loaded.
+        MissingExtraError: the kind needs packages that are not installed.
+    """
+    name = name.strip()
+    if Path(name, "model.safetensors").is_file() and Path(name, "manifest.json").is_file():
+        return _vitro(name)
+    kind, _, rest = name.partition("/")
+    opener = _KINDS.get(kind)
+    if opener is None or not rest:
+        near = difflib.get_close_matches(kind, _KINDS, n=1)
+        guess = f", did you mean {near[0]}/{rest or 'NAME'}?" if near else ""
+        known = ", ".join(f"{known}/..." for known in _KINDS)
+        raise ModelError(f"{name!r} names no model{guess}: model strings start with {known}")
+    return opener(rest)
+
+
+def _vitro(rest: str) -> Engine:
+    from dormant.engines.vitro import VitroEngine
+
+    return VitroEngine(rest)
+
+
+def _hf(rest: str) -> Engine:
+    from dormant.engines.hf import HfEngine
+
+    return HfEngine(rest)
+
+
+def _scripted(rest: str) -> Engine:
+    from dormant.engines.scripted import load
+
+    return load(rest)
+
+
+_KINDS: dict[str, Callable[[str], Engine]] = {"vitro": _vitro, "hf": _hf, "scripted": _scripted}

@@ -1,0 +1,365 @@
+"""The run directory: the only writer of records, and the truth about what was bought.
+
+::
+
+    RUN/
+      plan.lock.json   the frozen plan, its hash, and each amendment with what was seen by then
+      run.sqlite       all answers and judgements (WAL mode; survives kill -9 at any moment)
+      verdict.json     every number behind the verdict, written when the counts reconcile
+      report.html, report.md, report.json
+
+    run.sqlite
+      meta         key, value             seconds spent, start, stage notes
+      sources      id, key                a model's fingerprint with its sampling settings
+      probes       id, digest, messages   what was sent
+      answers      id, probe, hash, text  each distinct answer to a probe, once
+      completions  source, probe, repeat  one row per answer that was bought; points to answers
+      judgements   judge, answer          one row per distinct (prompt, answer, judge)
+
+A completion's identity is (source, probe, repeat): model fingerprint, sampling settings, messages
+and index. So a killed run goes on without paying twice, more answers extend what is there, and
+equal (prompt, answer) pairs are judged once whichever model gave them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from dormant.errors import StoreError
+from dormant.records import (
+    OUTCOMES,
+    Completion,
+    Judgement,
+    Message,
+    Outcome,
+    Plan,
+    Probe,
+    Sampling,
+    digest,
+    plain,
+)
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sources(id INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL);
+CREATE TABLE IF NOT EXISTS probes(
+  id INTEGER PRIMARY KEY, digest TEXT UNIQUE NOT NULL, messages TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS answers(
+  id INTEGER PRIMARY KEY, probe INTEGER NOT NULL, hash BLOB NOT NULL, text TEXT NOT NULL,
+  UNIQUE(probe, hash));
+CREATE TABLE IF NOT EXISTS completions(
+  source INTEGER NOT NULL, probe INTEGER NOT NULL, repeat INTEGER NOT NULL,
+  answer INTEGER NOT NULL, finish TEXT NOT NULL, tokens INTEGER NOT NULL, error TEXT NOT NULL,
+  PRIMARY KEY(source, probe, repeat)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS judgements(
+  judge TEXT NOT NULL, answer INTEGER NOT NULL, outcome TEXT NOT NULL, scores TEXT NOT NULL,
+  note TEXT NOT NULL, PRIMARY KEY(judge, answer)) WITHOUT ROWID;
+"""
+
+_FORMAT = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A distinct answer that a judge has not seen yet."""
+
+    answer: int  # row of answers
+    probe: str  # Probe.id
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One completion with its judgement, as the report shows it."""
+
+    source: str  # source key
+    probe: str  # Probe.id
+    repeat: int
+    text: str
+    judgement: Judgement | None
+
+
+def source_key(fingerprint: str, sampling: Sampling) -> str:
+    """Identity of a model under given sampling settings."""
+    return digest([fingerprint, asdict(sampling)])[:32]
+
+
+class Store:
+    """An open run directory. One process writes at a time; use it as a context manager.
+
+    Args:
+        path: the run directory, made if it is absent.
+
+    Raises:
+        StoreError: the directory cannot be used, is in use by a live process, or is damaged.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = open(self.path / ".lock", "a")  # noqa: SIM115 - held until close
+        except OSError as error:
+            raise StoreError(f"{self.path}: cannot be a run directory: {error.strerror}") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.close()
+            raise StoreError(
+                f"{self.path}: another dormant process is writing here; wait for it or stop it"
+            ) from None
+        try:
+            self._db = _connect(self.path / "run.sqlite")
+        except StoreError:
+            self._lock.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the database and lets other processes in."""
+        self._db.close()
+        self._lock.close()
+
+    # Plans
+
+    def lock_plan(self, plan: Plan, *, amend: bool = False) -> None:
+        """Freezes the plan, or checks that it is the one that was frozen.
+
+        Raises:
+            StoreError: the directory holds another plan and ``amend`` is false.
+        """
+        path = self.path / "plan.lock.json"
+        held = read_lock(path)
+        if held is not None and held["hash"] == plan.hash:
+            return
+        history: list[dict[str, Any]] = []
+        if held is not None:
+            if not amend:
+                raise StoreError(
+                    f"{path}: holds another plan ({_difference(held['plan'], plain(plan))}): give "
+                    "another --out, or --amend to go on here with the change on record"
+                )
+            history = [
+                *held["amended"],
+                {"hash": held["hash"], "answers_seen": self.count(), "plan": held["plan"]},
+            ]
+        lock = {"hash": plan.hash, "plan": plain(plan), "amended": history}
+        write_atomically(path, json.dumps(lock, indent=1, ensure_ascii=False) + "\n")
+
+    # Writing
+
+    def source(self, key: str) -> int:
+        """Row of a source, made if it is new."""
+        with self._db:
+            self._db.execute("INSERT OR IGNORE INTO sources(key) VALUES (?)", (key,))
+        return self._db.execute("SELECT id FROM sources WHERE key = ?", (key,)).fetchone()[0]
+
+    def add_probes(self, probes: Iterable[Probe]) -> dict[str, int]:
+        """Registers prompts; returns the row of each ``Probe.id``."""
+        unique = {probe.id: probe for probe in probes}
+        rows = [(key, _messages_json(probe.messages)) for key, probe in unique.items()]
+        with self._db:
+            self._db.executemany(
+                "INSERT OR IGNORE INTO probes(digest, messages) VALUES (?,?)", rows
+            )
+        found = self._db.execute("SELECT digest, id FROM probes")
+        return {key: row for key, row in found if key in unique}
+
+    def add_completions(self, source: int, rows: Mapping[str, int], batch: Sequence[Completion]):
+        """Writes answers in one transaction; those already there are left as they are.
+
+        Args:
+            source: row of the source.
+            rows: row of each ``Probe.id``, from ``add_probes``.
+            batch: the answers.
+        """
+        texts = [(rows[c.probe], _hash(c.text), _storable(c.text)) for c in batch]
+        with self._db:
+            self._db.executemany(
+                "INSERT OR IGNORE INTO answers(probe, hash, text) VALUES (?,?,?)", texts
+            )
+            self._db.executemany(
+                "INSERT OR IGNORE INTO completions"
+                " SELECT ?, ?, ?, id, ?, ?, ? FROM answers WHERE probe = ? AND hash = ?",
+                [
+                    (source, probe, c.repeat, c.finish, c.tokens, c.error, probe, key)
+                    for c, (probe, key, _) in zip(batch, texts, strict=True)
+                ],
+            )
+
+    def add_judgements(self, judge: str, rows: Sequence[tuple[int, Judgement]]) -> None:
+        """Writes judgements of answers (row of answers, judgement) in one transaction."""
+        with self._db:
+            self._db.executemany(
+                "INSERT OR REPLACE INTO judgements VALUES (?,?,?,?,?)",
+                [
+                    (judge, answer, str(j.outcome), json.dumps(plain(dict(j.scores))), j.note)
+                    for answer, j in rows
+                ],
+            )
+
+    def note(self, key: str, value: Any) -> None:
+        """Keeps a small JSON value about the run."""
+        with self._db:
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, json.dumps(value)))
+
+    def add_seconds(self, seconds: float) -> None:
+        """Adds time spent to what earlier resumptions spent."""
+        self.note("seconds", self.noted("seconds", 0.0) + seconds)
+
+    # Reading
+
+    def noted(self, key: str, default: Any = None) -> Any:
+        """A value kept by ``note``."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return default if row is None else json.loads(row[0])
+
+    def count(self) -> int:
+        """Completions on disk."""
+        return self._db.execute("SELECT count(*) FROM completions").fetchone()[0]
+
+    def have(self, source: int) -> dict[str, set[int]]:
+        """Which repeats of each ``Probe.id`` are on disk, failed ones (errors) left out."""
+        found = self._db.execute(
+            "SELECT p.digest, c.repeat FROM completions c JOIN probes p ON p.id = c.probe"
+            " WHERE c.source = ? AND c.finish != 'error'",
+            (source,),
+        )
+        have: dict[str, set[int]] = defaultdict(set)
+        for probe, repeat in found:
+            have[probe].add(repeat)
+        return have
+
+    def forget_errors(self) -> int:
+        """Drops failed answers so that a resumed run tries them again; returns how many."""
+        with self._db:
+            return self._db.execute("DELETE FROM completions WHERE finish = 'error'").rowcount
+
+    def pending(self, judge: str) -> Iterator[Pending]:
+        """Distinct answers that a judge has not seen. Provider errors and filters need none."""
+        found = self._db.execute(
+            "SELECT DISTINCT a.id, p.digest, a.text FROM completions c"
+            " JOIN answers a ON a.id = c.answer JOIN probes p ON p.id = a.probe"
+            " LEFT JOIN judgements j ON j.answer = a.id AND j.judge = ?"
+            " WHERE j.answer IS NULL AND c.finish NOT IN ('error', 'filter') ORDER BY a.id",
+            (judge,),
+        ).fetchall()
+        return (Pending(*row) for row in found)
+
+    def counts(self, judge: str, source: int, answers: int) -> dict[str, tuple[int, ...]]:
+        """Outcome counts of the first ``answers`` repeats of each ``Probe.id`` of a source."""
+        found = self._db.execute(
+            "SELECT p.digest, CASE c.finish WHEN 'error' THEN 'error' WHEN 'filter' THEN 'filtered'"
+            " ELSE j.outcome END AS outcome, count(*)"
+            " FROM completions c JOIN probes p ON p.id = c.probe"
+            " LEFT JOIN judgements j ON j.answer = c.answer AND j.judge = ?"
+            " WHERE c.source = ? AND c.repeat < ? GROUP BY p.digest, outcome",
+            (judge, source, answers),
+        )
+        table: dict[str, list[int]] = {}
+        for probe, outcome, number in found:
+            if outcome is None:
+                raise StoreError(f"{self.path}: {number} answers to {probe} are not judged")
+            table.setdefault(probe, [0] * len(OUTCOMES))[OUTCOMES.index(Outcome(outcome))] += number
+        return {probe: tuple(counts) for probe, counts in table.items()}
+
+    def completions(self, judge: str) -> Iterator[Stored]:
+        """Every completion with its judgement, ordered by probe, source and repeat."""
+        found = self._db.execute(
+            "SELECT s.key, p.digest, c.repeat, a.text, c.finish, c.error, j.outcome, j.scores,"
+            " j.note FROM completions c JOIN sources s ON s.id = c.source"
+            " JOIN probes p ON p.id = c.probe JOIN answers a ON a.id = c.answer"
+            " LEFT JOIN judgements j ON j.answer = c.answer AND j.judge = ?"
+            " ORDER BY c.probe, c.source, c.repeat",
+            (judge,),
+        )
+        for source, probe, repeat, text, finish, error, outcome, scores, note in found:
+            judgement = None
+            if finish in ("error", "filter"):
+                named = Outcome.ERROR if finish == "error" else Outcome.FILTERED
+                judgement = Judgement(named, note=error)
+            elif outcome is not None:
+                judgement = Judgement(Outcome(outcome), json.loads(scores), note)
+            yield Stored(source, probe, repeat, text, judgement)
+
+
+def read_lock(path: Path) -> dict[str, Any] | None:
+    """The lock file of a run, or None if there is none.
+
+    Raises:
+        StoreError: the file is there and is not a lock file.
+    """
+    try:
+        lock = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(lock["hash"], str) or not isinstance(lock["plan"], dict):
+            raise TypeError
+        lock.setdefault("amended", [])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise StoreError(f"{path}: not a lock file that dormant wrote; move it away") from None
+    return lock
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a file so that a reader sees the old one or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with open(temporary, "w", encoding="utf-8", errors="replace") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        db = sqlite3.connect(path)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.executescript(_SCHEMA)
+        db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (json.dumps(_FORMAT),))
+        db.commit()
+        held = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()[0]
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: cannot be opened as a run's store: {error}") from None
+    if json.loads(held) != _FORMAT:
+        raise StoreError(f"{path}: format {held}, this version reads format {_FORMAT}")
+    return db
+
+
+def _messages_json(messages: Sequence[Message]) -> str:
+    return json.dumps([asdict(message) for message in messages], ensure_ascii=True)
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _storable(text: str) -> str:
+    """Text without lone surrogates, which a provider's JSON may hold and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    changed = [key for key in new if old.get(key) != new[key]]
+    return "other " + ", ".join(changed) if changed else "another version"
