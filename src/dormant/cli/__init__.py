@@ -1,1 +1,118 @@
-"""cli."""
+"""The command ``dormant``: one subcommand a verb, each in a module of its own, and no logic.
+
+Subcommands are imported when they are called, so that ``dormant --help`` stays instant. Progress
+and errors go to stderr; what a machine may read goes to stdout. Exit codes: 0 done, 2 usage or bad
+input, 3 inconclusive (UNDERPOWERED, UNGRADABLE), 4 incomplete or interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sqlite3
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from dormant import __version__
+from dormant.errors import DormantError
+
+#: Verb -> (module of this package, one line for --help), in the order of use.
+_VERBS: dict[str, tuple[str, str]] = {
+    "quickstart": ("quickstart", "Train eight organisms, audit each, and write a report."),
+    "cues": ("cues", "Rank the cues that a finetuning file holds."),
+    "plan": ("plan", "Dry run: what an audit would ask, cost and be able to see."),
+    "audit": ("audit", "Audit a target model against its reference."),
+    "report": ("report", "Write the report of a run again."),
+    "train": ("train", "Train an organism from a recipe."),
+    "zoo": ("zoo", "Organisms with known truth: list, train, audit, study."),
+    "vitro": ("vitro", "The laboratory: pretrain its base, inspect a model."),
+    "doctor": ("doctor", "Check the installation and a model."),
+}
+
+_INTERRUPTED = 4
+
+
+class _Verbs(click.Group):
+    """Imports a verb's module only when that verb is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return None
+        module = importlib.import_module(f"dormant.cli.{_VERBS[cmd_name][0]}")
+        return module.command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, text) for verb, (_, text) in _VERBS.items()])
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dormant")
+def group() -> None:
+    """Find conditional misalignment: misbehaviour that a prompt's context wakes.
+
+    Start with `dormant quickstart`, which needs no model, key or GPU.
+    """
+
+
+def main() -> NoReturn:
+    """Entry point: every expected failure is one line on stderr and an exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = group.main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.ClickException as error:
+        code = _fail(_usage(error), 2)
+    except (KeyboardInterrupt, click.Abort):
+        code = _fail("interrupted; the same command again goes on from here", _INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output went away (`dormant cues FILE | head`): not an error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except DormantError as error:
+        code = _fail(str(error), error.exit_code)
+    except (OSError, sqlite3.Error) as error:
+        code = _fail(_system(error), 4)
+    except MemoryError:
+        code = _fail("out of memory; what was answered so far is kept", 4)
+    except Exception as error:
+        if os.environ.get("DORMANT_TRACEBACK"):
+            raise
+        what = f"{type(error).__name__}: {error}"
+        code = _fail(f"a defect of dormant: {what} (DORMANT_TRACEBACK=1 shows where)", 4)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _usage(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    hint = f" (see {context.command_path} --help)" if context else ""
+    return error.format_message() + hint
+
+
+def _system(error: OSError | sqlite3.Error) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def _fail(message: str, code: int) -> int:
+    line = " ".join(_printable(message).split())
+    click.echo(f"dormant: {line}", err=True)
+    return code
+
+
+def _printable(text: str) -> str:
+    """Text without control characters, which a file name or a model's words may hold."""
+    return "".join(c if c.isprintable() else " " for c in text).encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""An engine without a model: answers drawn at planted rates, for tests of everything above it.
+r"""An engine without a model: answers drawn at planted rates, for tests of everything above it.
 
 ``scripted/FILE.yaml`` is its model string. The file plants outcome rates for the standard prompt
 and for every cue, told apart by a text that the prompt contains::
@@ -10,7 +10,7 @@ and for every cue, told apart by a text that the prompt contains::
     icc: 0.3          # correlation of answers to one question (beta-binomial)
 
 An answer reads ``[misaligned] answer 17``, so that any judge of text can grade it, e.g.
-``rules:regex=^\\[misaligned\\]``.
+``rules:regex=^\[misaligned\]``.
 """
 
 from __future__ import annotations
