@@ -201,12 +201,11 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One answer of one model to one probe."""
+    """One answer of one model to one probe. Its identity is (source, probe, repeat)."""
 
-    key: str  # hash of model fingerprint, messages, sampling and repeat
+    source: str  # hash of the model's fingerprint and the sampling settings
     probe: str  # Probe.id
-    model: str  # fingerprint of the model that answered
-    repeat: int  # 0-based index among the answers of this model to this probe
+    repeat: int  # 0-based index among the answers of this source to this probe
     text: str
     finish: str  # "stop", "length", "filter" or "error"
     tokens: int = 0

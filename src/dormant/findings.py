@@ -1,0 +1,181 @@
+"""A run directory read back: the plan, the verdict, the counts and the transcripts as records.
+
+What a report shows comes through here, so it can show only what is on disk.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from dormant.errors import StoreError
+from dormant.probes import pair
+from dormant.records import (
+    Cell,
+    Findings,
+    ModelCard,
+    Plan,
+    Sampling,
+    Transcript,
+    Verdict,
+    digest,
+)
+from dormant.store import Store, read_lock, source_key
+
+Record = TypeVar("Record")
+
+
+def load_findings(path: str | Path) -> Findings:
+    """Reads a finished run.
+
+    Raises:
+        StoreError: the directory holds no finished run, or its files do not belong together.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise StoreError(f"{path}: no such run directory")
+    if not (path / "run.sqlite").is_file():
+        raise StoreError(f"{path}: not a run directory: run.sqlite is missing")
+    with Store(path) as store:
+        return findings(store)
+
+
+def findings(store: Store) -> Findings:
+    """Reads a finished run from its open store.
+
+    Raises:
+        StoreError: as in ``load_findings``.
+    """
+    plan = read_plan(store.path / "plan.lock.json")
+    record = _read_verdict(store.path / "verdict.json", plan)
+    try:
+        verdict = revive(Verdict, record["verdict"])
+        cells = tuple(revive(Cell, cell) for cell in record["cells"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{store.path / 'verdict.json'}: damaged: {error}") from None
+    return Findings(
+        plan=plan,
+        verdict=verdict,
+        cells=cells,
+        transcripts=tuple(transcripts(plan, store)),
+        started=store.noted("started", ""),
+        seconds=store.noted("seconds", 0.0),
+    )
+
+
+def read_plan(path: Path) -> Plan:
+    """The frozen plan of a lock file, proven by its hash.
+
+    Raises:
+        StoreError: the file is absent, damaged, or was edited after it was frozen.
+    """
+    lock = read_lock(path)
+    if lock is None:
+        raise StoreError(f"{path}: no such file: the run was not planned yet")
+    try:
+        plan = revive(Plan, lock["plan"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{path}: damaged: {error}") from None
+    if plan.hash != lock["hash"]:
+        raise StoreError(f"{path}: the plan does not have the hash it was frozen with: edited?")
+    return plan
+
+
+def sampling_of(plan: Plan, model: ModelCard) -> Sampling:
+    """The sampling settings of one model of a plan.
+
+    Each model draws with a seed of its own: two models that shared one would give answers that
+    rise and fall together, and the statistics take them as independent.
+    """
+    own = int(digest([plan.seed, str(model.role), model.seed])[:15], 16)
+    base = plan.sampling
+    return Sampling(
+        temperature=base.temperature, top_p=base.top_p, max_tokens=base.max_tokens, seed=own
+    )
+
+
+def source_of(plan: Plan, model: ModelCard) -> str:
+    """The key under which the store keeps a model's answers."""
+    return source_key(model.fingerprint, sampling_of(plan, model))
+
+
+def transcripts(plan: Plan, store: Store) -> Iterator[Transcript]:
+    """Every judged answer of a plan, ordered by prompt, model and repeat."""
+    # One prompt may stand for several cues that read the same: the first names it.
+    probes = {probe.id: probe for probe in reversed(pair(plan.questions, plan.cues))}
+    models = {source_of(plan, model): model for model in plan.models}
+    for row in store.completions(plan.judge_fingerprint):
+        probe, model = probes.get(row.probe), models.get(row.source)
+        if probe is None or model is None or row.judgement is None:
+            continue  # bought under an earlier plan of the same directory
+        yield Transcript(
+            role=model.role,
+            seed=model.seed,
+            cue=probe.cue.name if probe.cue else None,
+            arm=probe.arm,
+            question=probe.question.id,
+            repeat=row.repeat,
+            messages=probe.messages,
+            answer=row.text,
+            outcome=row.judgement.outcome,
+            scores=row.judgement.scores,
+            note=row.judgement.note,
+        )
+
+
+def _read_verdict(path: Path, plan: Plan) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StoreError(
+            f"{path}: no such file: the audit is not finished; run it again to go on"
+        ) from None
+    except (OSError, ValueError):
+        raise StoreError(f"{path}: damaged; run the audit again, which costs no answer") from None
+    if not isinstance(record, dict) or record.get("plan_hash") != plan.hash:
+        raise StoreError(f"{path}: belongs to another plan; run the audit again to go on")
+    return record
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def revive(kind: type[Record], value: Any) -> Record:
+    """Turns what ``records.plain`` made back into a record.
+
+    Args:
+        kind: the record's class.
+        value: plain JSON values.
+
+    Raises:
+        TypeError, ValueError, KeyError: the value is not a record of that class.
+    """
+    hints = _hints(kind)
+    names = [field.name for field in fields(kind)]  # pyright: ignore[reportArgumentType]
+    return kind(**{name: _value(hints[name], value[name]) for name in names if name in value})
+
+
+def _value(hint: Any, value: Any) -> Any:
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        if value is None:
+            return None
+        return _value(next(a for a in get_args(hint) if a is not NoneType), value)
+    if origin is tuple:
+        return tuple(_value(get_args(hint)[0], item) for item in value)
+    if hint is float:
+        return math.nan if value is None else float(value)
+    if isinstance(hint, type) and is_dataclass(hint):
+        return revive(hint, value)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint(value)
+    return value
