@@ -7,6 +7,7 @@ and both carry the file and the line. ``AuditConfig`` is ``audit.yaml``.
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -20,6 +21,10 @@ from dormant.records import Rule, Sampling
 
 #: A configuration is written by hand; a larger file is another file given by mistake.
 LARGEST_YAML = 8 * 1024 * 1024
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+_SHORT.maxlevel = 3
 
 Where = tuple[str | int, ...]  # the keys and indices that lead to a value
 
@@ -79,7 +84,8 @@ def check(
     try:
         return model.model_validate(value)
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt key also leaves the right one missing: the misspelling is the thing to say.
+        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         where: Where = first["loc"]
         line = _line(tree, where)
         raise ConfigError(_explain(first, where, model), file=file, line=line) from None
@@ -154,8 +160,8 @@ def _keys(model: type[pydantic.BaseModel]) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    # reprlib, because a file's aliases can nest a value into itself, or a thousand-fold.
+    return _SHORT.repr(value)
 
 
 def _line(tree: yaml.Node | None, where: Where) -> int | None:

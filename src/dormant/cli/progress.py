@@ -1,0 +1,81 @@
+"""Progress on stderr: a live bar with time left on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+#: Called with (what is being done, done so far, how many in all).
+Progress = Callable[[str, int, int], None]
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+@contextmanager
+def shown(quiet: bool = False) -> Iterator[Progress]:
+    """Shows progress while the block runs.
+
+    Args:
+        quiet: show nothing.
+    """
+    if quiet:
+        yield lambda stage, done, total: None
+    elif sys.stderr.isatty():
+        with _bars() as progress:
+            yield progress
+    else:
+        yield _Lines()
+
+
+@contextmanager
+def _bars() -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description:<34}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    tasks = {}
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+
+        def progress(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=total)
+            bar.update(tasks[stage], completed=done, total=total)
+
+        yield progress
+
+
+class _Lines:
+    """Progress for logs: a line when a stage begins and every ten seconds after."""
+
+    def __init__(self):
+        self.stage, self.begun, self.said = "", 0.0, 0.0
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        new = stage != self.stage
+        if new:
+            self.stage, self.begun, self.first = stage, now, done
+        if not new and now - self.said < _SECONDS_BETWEEN_LINES:
+            return
+        self.said = now
+        rate = (done - self.first) / (now - self.begun) if now > self.begun else 0.0
+        left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
+        click.echo(f"{stage}: {done:,} of {total:,}{left}", err=True)

@@ -1,0 +1,27 @@
+"""``dormant report``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command("report")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write; RUN by default.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead.")
+def command(run: Path, out: Path | None, as_json: bool) -> None:
+    """Write the report of RUN again from what is stored there; no model is asked."""
+    from dormant import report
+    from dormant.findings import load_findings
+
+    findings = load_findings(run)
+    if as_json:
+        click.echo(json.dumps(json.loads(report.json(findings)), ensure_ascii=True))
+        return
+    target = out or run
+    target.mkdir(parents=True, exist_ok=True)
+    for path in report.write(findings, target):
+        click.echo(path)
