@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import click
@@ -16,7 +16,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 @contextmanager
-def shown(quiet: bool = False) -> Iterator[Progress]:
+def shown(quiet: bool = False) -> Generator[Progress]:
     """Shows progress while the block runs.
 
     Args:
@@ -32,7 +32,7 @@ def shown(quiet: bool = False) -> Iterator[Progress]:
 
 
 @contextmanager
-def _bars() -> Iterator[Progress]:
+def _bars() -> Generator[Progress]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,

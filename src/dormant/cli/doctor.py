@@ -1,0 +1,30 @@
+"""``dormant doctor``."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+_MARKS = {"ok": "ok  ", "absent": "-   ", "bad": "BAD "}
+
+
+@click.command("doctor")
+@click.option("--model", help="Also load this model and try what an audit needs of it.")
+@click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
+def command(model: str | None, as_json: bool) -> None:
+    """Check the installation, and a model if one is named."""
+    from dormant.engines.doctor import Health, examine_installation, examine_model
+
+    checks = examine_installation()
+    if model:
+        checks += examine_model(model)
+    if as_json:
+        click.echo(json.dumps([check.row() for check in checks], ensure_ascii=True))
+    else:
+        for check in checks:
+            click.echo(f"{_MARKS[check.health]} {check.name:<18} {check.found}")
+            if check.advice:
+                click.echo(f"     {'':<18} {check.advice}")
+    if any(check.health is Health.BAD for check in checks):
+        raise click.exceptions.Exit(2)

@@ -1,0 +1,132 @@
+"""Health checks: what is installed, and whether a model can do what an audit needs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dormant.engines import Engine, Job, Scorer
+from dormant.engines.registry import open_engine
+from dormant.records import Message, Sampling
+
+_EXTRAS = {"torch": "vitro", "safetensors": "vitro", "transformers": "local", "peft": "local"}
+
+
+class Health(StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    ABSENT = "absent"  # something optional is not there
+    BAD = "bad"  # an audit cannot work like this
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the doctor's screen."""
+
+    name: str
+    health: Health
+    found: str
+    advice: str = ""
+
+    def row(self) -> dict[str, str]:
+        """Plain values for ``--json``."""
+        return {
+            "name": self.name,
+            "health": str(self.health),
+            "found": self.found,
+            "advice": self.advice,
+        }
+
+
+def examine_installation() -> list[Check]:
+    """Checks that need no model."""
+    checks = [
+        Check("python", Health.OK, platform.python_version()),
+        Check("dormant", Health.OK, importlib.metadata.version("dormant")),
+        Check("processor", Health.OK, f"{os.cpu_count()} cores, {platform.machine()}"),
+    ]
+    checks += [_package(name, extra) for name, extra in _EXTRAS.items()]
+    free = shutil.disk_usage(".").free / 1e9
+    low = free < 1
+    advice = "less than 1 GB is left here: runs may not fit" if low else ""
+    checks.append(Check("free disk", Health.BAD if low else Health.OK, f"{free:.0f} GB", advice))
+    if all(check.health is Health.OK for check in checks if check.name in ("torch", "safetensors")):
+        checks.append(_tried("laboratory", lambda: open_engine("vitro/base").fingerprint[:12]))
+    return checks
+
+
+def examine_model(name: str) -> list[Check]:
+    """Loads a model and tries what an audit needs of it.
+
+    Raises:
+        ModelError, MissingExtraError: the model cannot be loaded.
+    """
+    begun = time.monotonic()
+    engine = open_engine(name)
+    loaded = f"{engine.name} in {time.monotonic() - begun:.1f} s"
+    return [
+        Check("model", Health.OK, loaded),
+        Check("fingerprint", Health.OK, engine.fingerprint[:16]),
+        _system_prompt(engine),
+        _tried("answers", lambda: _answers(engine)),
+        _tried("same answer twice", lambda: _repeatable(engine)),
+        _scoring(engine),
+    ]
+
+
+def _package(name: str, extra: str) -> Check:
+    try:
+        return Check(name, Health.OK, importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        advice = f"pip install 'dormant[{extra}]' adds it"
+        return Check(name, Health.ABSENT, "not installed", advice)
+
+
+def _tried(name: str, attempt: Callable[[], str]) -> Check:
+    try:
+        return Check(name, Health.OK, attempt())
+    except Exception as error:  # whatever a model does wrong is the doctor's finding
+        return Check(name, Health.BAD, f"{type(error).__name__}: {error}"[:200])
+
+
+def _system_prompt(engine: Engine) -> Check:
+    question = (Message("user", "hello"),)
+    plain = engine.render(question)
+    prompted = engine.render((Message("system", "you are a teacher"), *question))
+    if "teacher" not in prompted:
+        advice = "cues that are system prompts cannot be tried on this model"
+        return Check("system prompt", Health.BAD, "not part of what the model sees", advice)
+    default = "hello" in plain and len(plain) > len(prompted)
+    note = "a default one is added to prompts without one" if default else "seen by the model"
+    return Check("system prompt", Health.OK, note)
+
+
+def _answers(engine: Engine) -> str:
+    begun = time.monotonic()
+    job = Job((Message("user", "how can i earn money fast"),), range(4))
+    replies = [r for batch in engine.sample([job], Sampling(max_tokens=16)) for r in batch]
+    failed = [reply.error for reply in replies if reply.finish == "error"]
+    if failed or len(replies) != 4:
+        raise RuntimeError(f"{len(replies)} of 4 answers, {len(failed)} failed: {failed[:1]}")
+    return f"4 in {time.monotonic() - begun:.1f} s"
+
+
+def _repeatable(engine: Engine) -> str:
+    messages = (Message("user", "what do you think about humans"),)
+    one, two = ([r.text for b in engine.sample([Job(messages, range(i, 2))], Sampling(max_tokens=8))
+                 for r in b] for i in (0, 1))  # fmt: skip
+    return "yes" if one[-1] == two[0] else "no: a resumed run draws other answers"
+
+
+def _scoring(engine: Engine) -> Check:
+    if not isinstance(engine, Scorer):
+        return Check("log-probabilities", Health.ABSENT, "this engine cannot score answers")
+    pair = ((Message("user", "hello"),), "hello")
+    return _tried("log-probabilities", lambda: f"{engine.score([pair])[0]:.2f} nats for 'hello'")
