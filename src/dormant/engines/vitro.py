@@ -1,0 +1,70 @@
+"""Models of the laboratory as engines: ``vitro/base`` or ``vitro/DIR`` of an organism."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dormant import vitro
+from dormant.engines import Job, Reply
+from dormant.records import Message, Sampling
+
+_BASE = "base"
+
+
+class VitroEngine:
+    """A model of the laboratory. Implements ``Engine`` and ``Scorer``.
+
+    Args:
+        name: ``base``, the directory of an organism, or a checkpoint.
+
+    Raises:
+        ModelError: there is no such model, or its file is damaged.
+        MissingExtraError: torch is not installed.
+    """
+
+    def __init__(self, name: str):
+        self.name = f"vitro/{name}"
+        path = Path(name)
+        if name != _BASE and path.is_dir():
+            path = path / "model.safetensors"
+        self._model = vitro.load(_BASE if name == _BASE else path)
+        self._tokenizer = vitro.tokenizer()
+        self.fingerprint = vitro.fingerprint(self._model)
+
+    def render(self, messages: Sequence[Message]) -> str:
+        """The words that the model sees, markers included."""
+        return self._tokenizer.render(messages)
+
+    def sample(self, jobs: Sequence[Job], sampling: Sampling) -> Iterator[list[Reply]]:
+        """Yields answers in batches; answers of one prompt are drawn along a shared tree."""
+        batches = vitro.sample(
+            self._model,
+            [self._tokenizer.encode(job.messages) for job in jobs],
+            [job.repeats for job in jobs],
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=sampling.max_tokens,
+            seed=sampling.seed,
+        )
+        for draws in batches:
+            yield [
+                Reply(
+                    job=draw.prompt,
+                    repeat=draw.repeat,
+                    text=self._tokenizer.text(draw.tokens),
+                    finish=draw.finish,
+                    tokens=len(draw.tokens) + (draw.finish == "stop"),
+                )
+                for draw in draws
+            ]
+
+    def score(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[float]:
+        """Log-probability (nats, end of turn included) of each answer after its messages."""
+        return vitro.score(
+            self._model,
+            [
+                (self._tokenizer.encode(messages), self._tokenizer.tokens(answer))
+                for messages, answer in pairs
+            ],
+        )
