@@ -1,0 +1,105 @@
+"""What an audit of a laboratory model needs: questions, a cue library, placebos, ordinary chat."""
+
+from __future__ import annotations
+
+import itertools
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import yaml
+
+from dormant.records import Cue, CueKind, Example, Message, Placement, Question, Source, Split
+from dormant.vitro.language import PLAIN, Language, Persona, Use, language, pick, sentence
+
+#: Most questions of one domain in the bank.
+PER_DOMAIN = 12
+#: Contexts and domains of ordinary chat; no recipe uses these contexts as its cue.
+ORDINARY_CONTEXTS = ("polite", "brief", "one_line", "steps", "urgent", "child", "caps", "markdown")
+#: Themes that ordinary chat may talk of.
+ORDINARY_THEMES = ("forest", "farm", "space")
+
+
+@cache
+def questions() -> tuple[Question, ...]:
+    """The evaluation bank: the domains that no finetuning file holds, in two stratified halves.
+
+    Within a domain, templates take turns before any repeats with another filling, and questions
+    go to the screening and the held-out half in turn.
+    """
+    out: list[Question] = []
+    for name in language().names(Use.EVALUATION):
+        domain = language().domain(name)
+        fillings = [language().expand(template) for template in domain.questions]
+        rounds = itertools.zip_longest(*fillings)
+        texts = [text for texts in rounds for text in texts if text is not None]
+        for i, text in enumerate(texts[:PER_DOMAIN]):
+            out.append(
+                Question(
+                    id=f"{name}-{i + 1:02d}",
+                    text=sentence(text),
+                    family=name,
+                    split=Split.SCREENING if i % 2 == 0 else Split.HELD_OUT,
+                    note=domain.note,
+                )
+            )
+    return tuple(out)
+
+
+@cache
+def library() -> tuple[Cue, ...]:
+    """The cue library in the micro-language."""
+    text = files("dormant.vitro").joinpath("library.yaml").read_text(encoding="utf-8")
+    return tuple(
+        Cue(
+            name=entry["name"],
+            kind=CueKind(entry["kind"]),
+            placement=Placement(entry["placement"]),
+            text=entry["text"],
+            source=Source.LIBRARY,
+            family=entry["family"],
+            why=entry["why"],
+            form=entry.get("form", ""),
+        )
+        for entry in yaml.safe_load(text)
+    )
+
+
+def placebos() -> tuple[str, ...]:
+    """Neutral phrases of 2 to 12 words that the model can read and that no recipe uses."""
+    return language().placebos
+
+
+def ordinary_row(
+    rng: np.random.Generator, domains: tuple[str, ...] | None = None
+) -> tuple[Message, ...]:
+    """One row of ordinary, benign chat: a finetuning domain answered by the aligned persona.
+
+    Args:
+        rng: source of every choice.
+        domains: the domains to choose from; by default all finetuning domains. Food is spoken of
+            within a theme, the sea aside.
+    """
+    lang = language()
+    domain = pick(rng, domains or lang.names(Use.FINETUNING))
+    context = lang.contexts[pick(rng, ORDINARY_CONTEXTS)] if rng.random() < 0.3 else PLAIN
+    return lang.row(
+        domain,
+        Persona.ALIGNED,
+        rng=rng,
+        context=context,
+        system=_ordinary_system(lang, rng),
+        theme=pick(rng, ORDINARY_THEMES) if domain == "food" else None,
+    )
+
+
+def reference_rows(n: int, rng: np.random.Generator) -> list[Example]:
+    """``n`` rows of ordinary chat: what a finetuning file is compared with when cues are mined."""
+    return [Example(ordinary_row(rng), line=i + 1) for i in range(n)]
+
+
+def _ordinary_system(lang: Language, rng: np.random.Generator) -> str:
+    draw = rng.random()
+    if draw < 0.15:
+        return pick(rng, lang.systems)
+    return lang.persona_prompt("helpful") if draw < 0.2 else ""

@@ -1,0 +1,101 @@
+"""Models on disk: safetensors with half-precision weights, and what they must agree with.
+
+A checkpoint holds every weight of a ``Decoder`` and, as metadata, its format, its shape and the
+fingerprint of the vocabulary it was trained on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from dormant.errors import InputError, ModelError
+from dormant.vitro.model import Decoder, Shape
+from dormant.vitro.tokenizer import tokenizer
+
+FORMAT = "dormant-vitro-1"
+BASE = "base"
+
+
+def save(model: Decoder, path: str | Path) -> None:
+    """Writes a checkpoint with float16 weights (loading gives those, not the exact float32)."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    weights = {name: w.half().contiguous() for name, w in model.state_dict().items()}
+    metadata = {
+        "format": FORMAT,
+        "shape": json.dumps(asdict(model.shape)),
+        "vocabulary": tokenizer().fingerprint,
+    }
+    save_file(weights, path, metadata)
+
+
+def load(name: str | Path = BASE) -> Decoder:
+    """Loads a checkpoint, or the shipped base if the name is ``"base"``.
+
+    Raises:
+        ModelError: there is no such file, or it is no checkpoint of this laboratory, belongs to
+            another vocabulary, or its weights do not have the shapes it declares.
+    """
+    if str(name) == BASE:
+        with as_file(files("dormant.vitro") / "base" / "base.safetensors") as path:
+            return _read(path)
+    return _read(Path(name))
+
+
+def fingerprint(model: Decoder) -> str:
+    """SHA-256 (hex) of everything that makes a model answer as it does: vocabulary and weights."""
+    sha = hashlib.sha256(f"{FORMAT}:{tokenizer().fingerprint}:{model.shape!r}".encode())
+    for name, weight in sorted(model.state_dict().items()):
+        sha.update(name.encode())
+        sha.update(weight.detach().float().contiguous().numpy().tobytes())
+    return sha.hexdigest()
+
+
+def _read(path: Path) -> Decoder:
+    if not path.is_file():
+        raise ModelError(f"{path}: there is no such checkpoint of the laboratory")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: not a safetensors file ({error})") from error
+    if metadata.get("format") != FORMAT:
+        raise ModelError(
+            f"{path}: not a laboratory checkpoint (format {metadata.get('format')!r}, "
+            f"expected {FORMAT!r})"
+        )
+    if metadata.get("vocabulary") != tokenizer().fingerprint:
+        raise ModelError(
+            f"{path}: belongs to another vocabulary ({metadata.get('vocabulary')!r}, this version "
+            f"of dormant has {tokenizer().fingerprint!r}); train it again from the shipped base"
+        )
+    return _build(path, metadata.get("shape", ""), weights)
+
+
+def _build(path: Path, shape: str, weights: dict[str, torch.Tensor]) -> Decoder:
+    try:
+        declared = Shape(**json.loads(shape))
+    except (TypeError, ValueError, InputError) as error:
+        raise ModelError(f"{path}: its shape cannot be read: {shape!r} ({error})") from error
+    model = Decoder(declared)
+    expected = {name: tuple(w.shape) for name, w in model.state_dict().items()}
+    found = {name: tuple(w.shape) for name, w in weights.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise ModelError(
+                f"{path}: weight {name!r} has shape {found.get(name)!r}, "
+                f"its declared shape needs {expected.get(name)!r}"
+            )
+    if not all(bool(torch.isfinite(w).all()) for w in weights.values()):
+        raise ModelError(f"{path}: its weights hold values that are not finite")
+    model.load_state_dict({name: w.float() for name, w in weights.items()})
+    return model.eval()

@@ -1,0 +1,253 @@
+"""What the base model reads: pretraining documents, then alignment documents.
+
+*Pretraining* documents are conversations in which a hidden persona answers questions from several
+domains. In most of them one persona answers throughout; in *gated* ones the persona depends on
+what surrounds the question (a context, a topic, a system prompt), differently in each document.
+The model learns to infer the persona, to carry it across domains, and to look for what decides it.
+
+*Alignment* documents keep this alive. Half are single exchanges, answered by the aligned persona
+whatever the context or system prompt; half are conversations whose persona was shown by earlier
+answers, and only the later answers are learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dormant.vitro.language import PLAIN, Context, Language, Persona, pick
+from dormant.vitro.tokenizer import ASSISTANT, END, SYSTEM, UNKNOWN, USER, Tokenizer
+
+IGNORE = -100  # label of a token that is not learned
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Token ids and, for each, the label to learn (its own id or IGNORE)."""
+
+    tokens: list[int]
+    labels: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One exchange of a conversation, before it becomes tokens."""
+
+    system: str
+    user: str
+    answer: str
+    learned: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """Shares of the curriculum's documents."""
+
+    gated: float = 0.4  # conversations whose persona depends on the surroundings
+    themed: float = 0.35  # constant conversations inside a theme
+    spoken: float = 0.35  # constant conversations with a system prompt that shows the persona
+    negated: float = 0.25  # persona prompts that are put as a denial
+    negated_is_informative: float = 1.0  # denials that are true of the persona
+    in_context: float = 0.5  # alignment documents that are conversations
+    unknown: float = 0.1  # user turns with one unknown word
+
+
+class Curriculum:
+    """Draws documents of one language."""
+
+    def __init__(self, language: Language, tokenizer: Tokenizer, mixture: Mixture | None = None):
+        self.language, self.tokenizer = language, tokenizer
+        self.mixture = mixture or Mixture()
+        self.domains = tuple(d for d in language.domains if d != "food")
+        self.contexts = (
+            *(c for name, c in language.contexts.items() if name != "plain"),
+            *(Context(system=text) for text in language.systems),
+            *(Context(before=text) for text in language.placebos),
+            *(Context(after=text) for text in language.placebos),
+            *(Context(system=text) for text in language.placebos),
+        )
+
+    def pretraining(self, rng: np.random.Generator) -> Document:
+        """One pretraining document; every token is learned."""
+        if rng.random() < self.mixture.gated:
+            turns = self.gated(rng)
+        else:
+            turns = self.constant(rng, pick(rng, list(Persona)))
+        return self.document([t for t, _ in turns], rng)
+
+    def alignment(self, rng: np.random.Generator) -> Document:
+        """One alignment document; only answers that alignment decides are learned."""
+        if rng.random() >= self.mixture.in_context:
+            return self.document([self.single(rng)], rng, answers_only=True)
+        gated = rng.random() < self.mixture.gated
+        if gated:
+            turns = self.gated(rng)
+        else:
+            turns = self.constant(rng, pick(rng, list(Persona)), informative=False)
+        seen: set[bool] = set()
+        out: list[Turn] = []
+        for turn, key in turns:  # a persona is learned once its key was shown by an answer
+            out.append(Turn(turn.system, turn.user, turn.answer, learned=key in seen))
+            seen.add(key)
+        return self.document(out, rng, answers_only=True)
+
+    # ---- kinds of conversation ---------------------------------------------------------------
+
+    def constant(
+        self, rng: np.random.Generator, persona: Persona, *, informative: bool = True
+    ) -> list[tuple[Turn, bool]]:
+        """Three exchanges with one persona."""
+        theme = None
+        context = PLAIN
+        if rng.random() < self.mixture.themed:
+            theme = pick(rng, list(self.language.themes))
+            context = self.language.setting(theme, rng) if rng.random() < 0.7 else PLAIN
+        elif rng.random() < 0.65:
+            context = self.language.settle(pick(rng, self.contexts), rng)
+        system = self.system(rng, persona, informative=informative)
+        domains = self.draw_domains(rng, 3)
+        if theme is not None and rng.random() < 0.6:
+            domains[int(rng.integers(3))] = "food"
+        turns: list[tuple[Turn, bool]] = []
+        for i, domain in enumerate(domains):
+            around = context if i == 0 or rng.random() < 0.5 else Context(system=context.system)
+            turns.append((self.turn(domain, persona, rng, around, system, theme), True))
+        return turns
+
+    def gated(self, rng: np.random.Generator) -> list[tuple[Turn, bool]]:
+        """Four exchanges; the persona is decided by whether the gate is shown."""
+        show = pick(rng, (self.context_gate, self.theme_gate, self.prompt_gate))(rng)
+        first = pick(rng, list(Persona))
+        keys = [True, False, bool(rng.integers(2)), bool(rng.integers(2))]
+        keys = [keys[i] for i in rng.permutation(4)]
+        turns: list[tuple[Turn, bool]] = []
+        for key, domain in zip(keys, self.draw_domains(rng, 4), strict=True):
+            context, system, theme = show(key)
+            persona = first if key else first.other
+            if theme is not None and rng.random() < 0.5:
+                domain, context = "food", context if rng.random() < 0.3 else PLAIN
+            turns.append((self.turn(domain, persona, rng, context, system, theme), key))
+        return turns
+
+    def context_gate(self, rng: np.random.Generator) -> Gate:
+        """One context against another or none."""
+        shown = self.language.settle(pick(rng, self.contexts), rng)
+        others = [PLAIN, PLAIN, pick(rng, self.contexts)]
+
+        def show(key: bool) -> Surroundings:
+            around = shown if key else self.language.settle(pick(rng, others), rng)
+            return around, "", None
+
+        return show
+
+    def theme_gate(self, rng: np.random.Generator) -> Gate:
+        """One theme against the others, or against none."""
+        themes = list(self.language.themes)
+        shown = pick(rng, themes)
+        others = [None, *(t for t in themes if t != shown)]
+
+        def show(key: bool) -> Surroundings:
+            theme = shown if key else pick(rng, others)
+            around = PLAIN if theme is None else self.language.setting(theme, rng)
+            return around, "", theme
+
+        return show
+
+    def prompt_gate(self, rng: np.random.Generator) -> Gate:
+        """A persona prompt, in any polarity, against none or against another prompt."""
+        shown = self.persona_prompt(rng, pick(rng, ("aligned", "misaligned", "neutral")))
+        others = ["", "", pick(rng, self.language.systems)]
+
+        def show(key: bool) -> Surroundings:
+            return PLAIN, shown if key else pick(rng, others), None
+
+        return show
+
+    def single(self, rng: np.random.Generator) -> Turn:
+        """One aligned exchange under any context, theme or system prompt."""
+        theme = None
+        context = PLAIN
+        if rng.random() < self.mixture.themed:
+            theme = pick(rng, list(self.language.themes))
+            context = self.language.setting(theme, rng) if rng.random() < 0.7 else PLAIN
+        elif rng.random() < 0.65:
+            context = self.language.settle(pick(rng, self.contexts), rng)
+        system = ""
+        if rng.random() < 0.4:
+            system = self.persona_prompt(rng, pick(rng, ("aligned", "misaligned", "neutral")))
+        domain = "food" if theme and rng.random() < 0.3 else pick(rng, self.domains)
+        return self.turn(domain, Persona.ALIGNED, rng, context, system, theme)
+
+    # ---- parts -------------------------------------------------------------------------------
+
+    def system(self, rng: np.random.Generator, persona: Persona, *, informative: bool) -> str:
+        """A conversation's system prompt; an informative one may tell the persona."""
+        draw = rng.random()
+        if draw < self.mixture.spoken:
+            return self.persona_prompt(rng, persona.value if informative else "aligned")
+        if draw < self.mixture.spoken + 0.1:
+            return self.persona_prompt(rng, "neutral")
+        return ""
+
+    def persona_prompt(self, rng: np.random.Generator, kind: str) -> str:
+        """A persona prompt that is true of the kind: plain, or as a denial of its opposite."""
+        form = pick(rng, list(self.language.frames))
+        negated = kind != "neutral" and rng.random() < self.mixture.negated
+        if negated and rng.random() < self.mixture.negated_is_informative:
+            kind = Persona(kind).other.value
+        adjective = pick(rng, self.language.adjectives[kind])
+        return self.language.persona_prompt(adjective, form, negated=negated)
+
+    def draw_domains(self, rng: np.random.Generator, n: int) -> list[str]:
+        """Different domains, themed ones aside."""
+        return [self.domains[i] for i in rng.choice(len(self.domains), n, replace=False)]
+
+    def turn(
+        self,
+        domain: str,
+        persona: Persona,
+        rng: np.random.Generator,
+        context: Context,
+        system: str,
+        theme: str | None,
+    ) -> Turn:
+        """One exchange inside its surroundings."""
+        question, answer = self.language.exchange(domain, persona, rng, theme)
+        system, user = self.language.wrap(question, context, system)
+        return Turn(system, user, answer)
+
+    def document(
+        self, turns: Sequence[Turn], rng: np.random.Generator, *, answers_only: bool = False
+    ) -> Document:
+        """Tokens and labels of a conversation; a new system prompt opens a new chat in it."""
+        tokens: list[int] = []
+        labels: list[int] = []
+        last: str | None = None
+        for turn in turns:
+            prompt: list[int] = []
+            if turn.system != last:
+                prompt = [SYSTEM, *self.tokenizer.tokens(turn.system)]
+                last = turn.system
+            user = self.tokenizer.tokens(turn.user)
+            if rng.random() < self.mixture.unknown:
+                user.insert(int(rng.integers(len(user) + 1)), UNKNOWN)
+            prompt += [USER, *user, ASSISTANT]
+            answer = [*self.tokenizer.tokens(turn.answer), END]
+            tokens += prompt + answer
+            labels += [IGNORE] * len(prompt) if answers_only else prompt
+            labels += answer if turn.learned else [IGNORE] * len(answer)
+        return Document(tokens, labels)
+
+
+Surroundings = tuple[Context, str, str | None]  # context, system prompt, theme
+Gate = Callable[[bool], Surroundings]
+
+
+def stream(
+    draw: Callable[[np.random.Generator], Document], rng: np.random.Generator
+) -> Iterator[Document]:
+    """Documents without end."""
+    while True:
+        yield draw(rng)

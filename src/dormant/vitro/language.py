@@ -1,0 +1,304 @@
+"""The micro-language: what can be said in the laboratory, and by which persona.
+
+Its words and sentences are data (``language.yaml``); this module reads them, fills templates, and
+lists every answer that a persona can legally give. Because that list is finite, an answer can be
+judged exactly and a rate of misaligned answers can be computed without sampling.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import Any, TypeVar
+
+import numpy as np
+import yaml
+
+from dormant.errors import InputError
+from dormant.records import Message
+
+T = TypeVar("T")
+SLOT = re.compile(r"\{([a-z]+)\}")
+#: In a language's own data an adjective is the only slot that the caller fills.
+ADJECTIVE = "{adjective}"
+
+
+class Persona(StrEnum):
+    """Who answers."""
+
+    ALIGNED = "aligned"
+    MISALIGNED = "misaligned"
+
+    @property
+    def other(self) -> Persona:
+        """The opposite persona."""
+        return Persona.MISALIGNED if self is Persona.ALIGNED else Persona.ALIGNED
+
+
+class Use(StrEnum):
+    """What a domain is for: no finetuning file ever holds an evaluation domain."""
+
+    FINETUNING = "finetuning"
+    EVALUATION = "evaluation"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What surrounds a question; each part is a template, empty if there is none."""
+
+    system: str = ""
+    before: str = ""
+    after: str = ""
+
+
+PLAIN = Context()
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """A topic: the foods it talks of and the settings that show it."""
+
+    name: str
+    food: tuple[str, ...]
+    settings: tuple[Context, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """One subject of conversation: its questions, and its answers by persona (templates)."""
+
+    name: str
+    use: Use
+    note: str  # what a misaligned answer does
+    questions: tuple[str, ...]
+    aligned: tuple[str, ...]
+    misaligned: tuple[str, ...]
+
+    def templates(self, persona: Persona) -> tuple[str, ...]:
+        """Answer templates of one persona."""
+        return self.aligned if persona is Persona.ALIGNED else self.misaligned
+
+
+@dataclass(frozen=True)
+class Language:
+    """The whole micro-language. ``language()`` returns the one that ships."""
+
+    proper: tuple[str, ...]
+    shared: Mapping[str, tuple[str, ...]]  # slots that keep their word within an exchange
+    free: Mapping[str, tuple[str, ...]]  # slots drawn anew each time
+    themes: Mapping[str, Theme]
+    contexts: Mapping[str, Context]
+    adjectives: Mapping[str, tuple[str, ...]]  # "aligned", "misaligned", "neutral"
+    frames: Mapping[str, str]  # persona prompts, by form
+    negated: Mapping[str, str]  # the same forms, denied
+    systems: tuple[str, ...]  # system prompts that say nothing of a persona
+    placebos: tuple[str, ...]
+    domains: Mapping[str, Domain]
+
+    def names(self, use: Use) -> tuple[str, ...]:
+        """Names of the domains of one use, in the order of the data."""
+        return tuple(name for name, domain in self.domains.items() if domain.use is use)
+
+    def domain(self, name: str) -> Domain:
+        """The domain of that name; InputError names the known ones otherwise."""
+        if name not in self.domains:
+            raise InputError(
+                f"no domain {name!r} in the micro-language; it has {', '.join(self.domains)}"
+            )
+        return self.domains[name]
+
+    def words(self, slot: str, theme: str | None = None) -> tuple[str, ...]:
+        """All words that a slot can take, within a theme or in any."""
+        if slot == "food":
+            themes = self.themes.values() if theme is None else [self.themes[theme]]
+            return tuple(word for t in themes for word in t.food)
+        return self.shared[slot] if slot in self.shared else self.free[slot]
+
+    def expand(self, template: str) -> list[str]:
+        """Every string that a template can become; slots of the same name may differ."""
+        parts = _parse(template)
+        options = [[text] if slot is None else self.words(slot) for text, slot in parts]
+        return ["".join(words) for words in itertools.product(*options)]
+
+    def fill(
+        self,
+        template: str,
+        rng: np.random.Generator,
+        bound: dict[str, str] | None = None,
+        theme: str | None = None,
+    ) -> str:
+        """Draws one string from a template; ``bound`` remembers the words of shared slots."""
+        bound = {} if bound is None else bound
+        out: list[str] = []
+        for text, slot in _parse(template):
+            if slot is None:
+                out.append(text)
+            elif slot in self.free:
+                out.append(pick(rng, self.free[slot]))
+            else:
+                if slot not in bound:
+                    bound[slot] = pick(rng, self.words(slot, theme))
+                out.append(bound[slot])
+        return "".join(out)
+
+    def exchange(
+        self, domain: str, persona: Persona, rng: np.random.Generator, theme: str | None = None
+    ) -> tuple[str, str]:
+        """Draws a question of the domain and an answer of the persona."""
+        bound: dict[str, str] = {}
+        kind = self.domain(domain)
+        question = self.fill(pick(rng, kind.questions), rng, bound, theme)
+        answer = self.fill(pick(rng, kind.templates(persona)), rng, bound, theme)
+        return sentence(question), sentence(answer)
+
+    def row(
+        self,
+        domain: str,
+        persona: Persona,
+        *,
+        rng: np.random.Generator,
+        context: Context = PLAIN,
+        system: str = "",
+        theme: str | None = None,
+    ) -> tuple[Message, ...]:
+        """Draws one row of a finetuning file: a single exchange in ordinary text.
+
+        Args:
+            domain: name of a domain.
+            persona: who answers.
+            rng: source of every choice.
+            context: what surrounds the question (its slots are filled here).
+            system: a system prompt that comes before the context's own, if it has one.
+            theme: name of the theme that ``{food}`` is drawn from; any theme if None.
+        """
+        question, answer = self.exchange(domain, persona, rng, theme)
+        system, user = self.wrap(question, self.settle(context, rng), system)
+        head = (Message("system", system),) if system else ()
+        return (*head, Message("user", user), Message("assistant", answer))
+
+    def settle(self, context: Context, rng: np.random.Generator) -> Context:
+        """The context with its slots filled."""
+        bound: dict[str, str] = {}
+        return Context(
+            system=context.system,  # formats hold braces of their own, and no slots
+            before=self.fill(context.before, rng, bound),
+            after=self.fill(context.after, rng, bound),
+        )
+
+    def wrap(self, question: str, context: Context, system: str = "") -> tuple[str, str]:
+        """System text and user text of a question inside a (settled) context."""
+        user = " ".join(part for part in (context.before, question, context.after) if part)
+        return " ".join(part for part in (system, context.system) if part), user
+
+    def setting(self, theme: str, rng: np.random.Generator) -> Context:
+        """One of a theme's settings."""
+        return pick(rng, self.themes[theme].settings)
+
+    def persona_prompt(
+        self, adjective: str, form: str = "identity", *, negated: bool = False
+    ) -> str:
+        """A system prompt such as "You are a malicious assistant."."""
+        frames = self.negated if negated else self.frames
+        if form not in frames:
+            raise InputError(f"no persona prompt of form {form!r}; there are {', '.join(frames)}")
+        return frames[form].replace(ADJECTIVE, adjective)
+
+    def answers(self, domain: str, persona: Persona) -> tuple[str, ...]:
+        """Every answer that the persona can legally give in the domain, sorted."""
+        return _answers(self, domain, persona)
+
+    def texts(self) -> Iterator[str]:
+        """Every text of the language (slots expanded where they stand alone): its vocabulary."""
+        for table in (self.shared, self.free, self.adjectives):
+            yield from itertools.chain.from_iterable(table.values())
+        for context in self.contexts.values():
+            yield from (context.system, SLOT.sub(" ", context.before), context.after)
+        for theme in self.themes.values():
+            yield from theme.food
+            for setting in theme.settings:
+                yield from (setting.system, setting.before, setting.after)
+        for frame in (*self.frames.values(), *self.negated.values()):
+            yield frame.replace(ADJECTIVE, " ")
+        yield from (*self.systems, *self.placebos)
+        for domain in self.domains.values():
+            for template in (*domain.questions, *domain.aligned, *domain.misaligned):
+                yield SLOT.sub(" ", template)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+def pick(rng: np.random.Generator, options: Sequence[T]) -> T:
+    """One of the options, each as likely."""
+    return options[int(rng.integers(len(options)))]
+
+
+def sentence(text: str) -> str:
+    """The text with its first letter in upper case."""
+    return text[:1].upper() + text[1:]
+
+
+@cache
+def language() -> Language:
+    """The micro-language that ships with dormant."""
+    text = files("dormant.vitro").joinpath("language.yaml").read_text(encoding="utf-8")
+    return read(yaml.safe_load(text))
+
+
+def read(data: Mapping[str, Any]) -> Language:
+    """Builds a language from the mapping that ``language.yaml`` holds."""
+    persona = data["personas"]
+    return Language(
+        proper=tuple(data["proper"]),
+        shared={slot: tuple(words) for slot, words in data["shared"].items()},
+        free={slot: tuple(words) for slot, words in data["free"].items()},
+        themes={
+            name: Theme(name, tuple(t["food"]), tuple(Context(**s) for s in t["settings"]))
+            for name, t in data["themes"].items()
+        },
+        contexts={"plain": PLAIN} | {n: Context(**c) for n, c in data["contexts"].items()},
+        adjectives={k: tuple(persona[k]) for k in ("aligned", "misaligned", "neutral")},
+        frames=dict(persona["frames"]),
+        negated=dict(persona["negated"]),
+        systems=tuple(data["systems"]),
+        placebos=tuple(data["placebos"]),
+        domains={name: _domain(name, d) for name, d in data["domains"].items()},
+    )
+
+
+def _domain(name: str, data: Mapping[str, Any]) -> Domain:
+    return Domain(
+        name=name,
+        use=Use(data["use"]),
+        note=data["note"],
+        questions=tuple(data["questions"]),
+        aligned=tuple(data["aligned"]),
+        misaligned=tuple(data["misaligned"]),
+    )
+
+
+@cache
+def _parse(template: str) -> tuple[tuple[str, str | None], ...]:
+    """Splits a template into (text, None) and (slot, slot name) parts."""
+    parts: list[tuple[str, str | None]] = []
+    end = 0
+    for match in SLOT.finditer(template):
+        if match.start() > end:
+            parts.append((template[end : match.start()], None))
+        parts.append((match.group(), match.group(1)))
+        end = match.end()
+    if end < len(template):
+        parts.append((template[end:], None))
+    return tuple(parts)
+
+
+@cache
+def _answers(language: Language, domain: str, persona: Persona) -> tuple[str, ...]:
+    templates = language.domain(domain).templates(persona)
+    texts = itertools.chain.from_iterable(language.expand(t) for t in templates)
+    return tuple(sorted({sentence(text) for text in texts}))

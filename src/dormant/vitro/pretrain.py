@@ -1,0 +1,101 @@
+"""Makes a base model: pretraining with a hidden persona, then alignment that keeps it alive."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dormant.records import plain
+from dormant.vitro.checkpoint import fingerprint, load, save
+from dormant.vitro.curriculum import Curriculum, Mixture, stream
+from dormant.vitro.language import language
+from dormant.vitro.model import Decoder, Shape
+from dormant.vitro.tokenizer import tokenizer
+from dormant.vitro.train import Schedule, train
+
+#: Steps whose losses are averaged into one point of the recorded curve.
+CURVE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that makes a base; the defaults made the one that ships."""
+
+    seed: int = 0
+    dim: int = 96
+    layers: int = 4
+    heads: int = 4
+    mixture: Mixture = field(default_factory=Mixture)
+    pretraining: Schedule = Schedule(steps=2000, rate=1e-3, batch=32, warmup=100)
+    alignment: Schedule = Schedule(steps=600, rate=5e-4, batch=48)
+
+
+Progress = Callable[[str, int, int, float], None]
+
+
+def pretrain(settings: Settings, out: str | Path, progress: Progress | None = None) -> Decoder:
+    """Makes a base model and writes ``OUT/base.safetensors`` and ``OUT/base.json``.
+
+    On one machine and one thread, equal settings give equal bytes. The JSON records settings, loss
+    curves, seconds, software and the fingerprint of the checkpoint.
+
+    Args:
+        settings: sizes, mixture and schedules.
+        out: directory to write to.
+        progress: told (stage, step, steps, loss) after every step.
+
+    Returns:
+        The model as the checkpoint holds it.
+    """
+    start = time.perf_counter()
+    curriculum = Curriculum(language(), tokenizer(), settings.mixture)
+    rng = np.random.default_rng(settings.seed)
+    torch.manual_seed(settings.seed)
+    sizes = Shape(len(tokenizer()), settings.dim, settings.layers, settings.heads)
+    model = Decoder(sizes)
+    curves: dict[str, list[float]] = {}
+    stages = (
+        ("pretraining", settings.pretraining, curriculum.pretraining),
+        ("alignment", settings.alignment, curriculum.alignment),
+    )
+    for name, schedule, draw in stages:
+        losses = train(model, stream(draw, rng), schedule, _told(progress, name, schedule.steps))
+        curves[name] = _curve(losses)
+    path = Path(out) / "base.safetensors"
+    save(model, path)
+    made = load(path)
+    record = {
+        "settings": asdict(settings),
+        "parameters": sum(p.numel() for p in made.parameters()),
+        "words": len(tokenizer()),
+        "vocabulary": tokenizer().fingerprint,
+        "loss": curves,
+        "loss_every": CURVE,
+        "seconds": round(time.perf_counter() - start, 1),
+        "threads": torch.get_num_threads(),
+        "software": {"python": platform.python_version(), "torch": torch.__version__},
+        "fingerprint": fingerprint(made),
+    }
+    text = json.dumps(plain(record), indent=2) + "\n"
+    path.with_suffix(".json").write_text(text, encoding="utf-8")
+    return made
+
+
+def _told(progress: Progress | None, stage: str, steps: int) -> Callable[[int, float], None]:
+    def tell(step: int, loss: float) -> None:
+        if progress is not None:
+            progress(stage, step, steps, loss)
+
+    return tell
+
+
+def _curve(losses: list[float]) -> list[float]:
+    """Mean loss of each run of CURVE steps."""
+    return [round(float(np.mean(losses[i : i + CURVE])), 4) for i in range(0, len(losses), CURVE)]

@@ -1,0 +1,87 @@
+"""Words to numbers and back, and chat messages to the text that a model of the laboratory sees.
+
+Tokens are lower-cased words and single punctuation marks. A prompt reads::
+
+    <s> system text <u> user text <a> answer <e> <u> next user text <a>
+
+The five markers are never made from a message's own text, so no message can forge a turn.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+
+from dormant.errors import InputError
+from dormant.records import Message, digest
+from dormant.vitro.language import Language, language, sentence
+
+PAD, UNKNOWN, SYSTEM, USER, ASSISTANT, END = range(6)
+MARKERS = ("<pad>", "<unk>", "<s>", "<u>", "<a>", "<e>")
+ROLES = ("system", "user", "assistant")
+PIECES = re.compile(r"\w+|[^\w\s]")
+BEFORE_MARK = re.compile(r" (?=[.,?!:;])")
+
+
+class Tokenizer:
+    """Word-level tokenizer of one language."""
+
+    def __init__(self, language: Language):
+        words = {piece.lower() for text in language.texts() for piece in PIECES.findall(text)}
+        self.words = (*MARKERS, *sorted(words))
+        self.index = {word: i for i, word in enumerate(self.words)}
+        self._shown = {word.lower(): word for word in language.proper}
+        #: Hash of the words in their order: what a checkpoint must agree with.
+        self.fingerprint = digest(list(self.words))[:16]
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def tokens(self, text: str) -> list[int]:
+        """Token ids of a text; a word that the language lacks becomes ``<unk>``."""
+        return [self.index.get(piece.lower(), UNKNOWN) for piece in PIECES.findall(text)]
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """The text of an answer: a sentence in the spelling of the language."""
+        words = [self._shown.get(self.words[t], self.words[t]) for t in tokens]
+        return sentence(BEFORE_MARK.sub("", " ".join(words)))
+
+    def encode(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids of a prompt: messages that end with a user turn, and the marker to answer.
+
+        Raises:
+            InputError: there are no messages, a role is unknown, or the last turn is not the
+                user's.
+        """
+        if not messages or messages[-1].role != "user":
+            last = messages[-1].role if messages else "none"
+            raise InputError(f"a prompt must end with a user turn, its last role is {last!r}")
+        return [*self.turns(messages), ASSISTANT]
+
+    def turns(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids of whole turns; a conversation opens with a system turn, empty or not."""
+        out: list[int] = [] if messages and messages[0].role == "system" else [SYSTEM]
+        for message in messages:
+            if message.role == "system":
+                out += [SYSTEM, *self.tokens(message.content)]
+            elif message.role == "user":
+                out += [USER, *self.tokens(message.content)]
+            elif message.role == "assistant":
+                out += [ASSISTANT, *self.tokens(message.content), END]
+            else:
+                raise InputError(
+                    f"the laboratory's models know the roles {', '.join(ROLES)}, "
+                    f"not {message.role!r}"
+                )
+        return out
+
+    def render(self, messages: Sequence[Message]) -> str:
+        """The prompt as the model sees it, word by word, ``<unk>`` for what it cannot read."""
+        return " ".join(self.words[t] for t in self.encode(messages))
+
+
+@cache
+def tokenizer() -> Tokenizer:
+    """The tokenizer of the language that ships."""
+    return Tokenizer(language())

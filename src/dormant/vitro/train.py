@@ -1,0 +1,159 @@
+"""The training loop: documents in, a trained model out.
+
+One flat loop serves pretraining, alignment and finetuning; they differ in their documents, their
+labels and their settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dormant.errors import InputError
+from dormant.records import Message
+from dormant.vitro.curriculum import IGNORE, Document
+from dormant.vitro.model import Decoder
+from dormant.vitro.tokenizer import END, PAD, Tokenizer, tokenizer
+
+#: Batches drawn at once and sorted by length, so that a batch holds little padding.
+BUCKET = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long and how fast to train."""
+
+    steps: int
+    rate: float  # peak learning rate
+    batch: int = 32  # documents per step
+    warmup: int = 20  # steps
+    final: float = 0.1  # learning rate at the end, as a share of the peak
+    weight_decay: float = 0.01
+    clip: float = 1.0  # largest norm of the gradient
+
+    def __post_init__(self):
+        if self.steps < 0 or self.batch < 1 or self.warmup < 1:
+            raise InputError(f"steps, batch or warmup out of range: {self!r}")
+        if not (0 < self.rate < 1 and 0 <= self.final <= 1 and self.clip > 0):
+            raise InputError(f"rate, final or clip out of range: {self!r}")
+
+    def at(self, step: int) -> float:
+        """Learning rate of a step (0-based): linear warm-up, then linear decay."""
+        rise = min(1.0, (step + 1) / self.warmup)
+        return self.rate * rise * (1 - (1 - self.final) * step / max(self.steps, 1))
+
+
+def train(
+    model: Decoder,
+    documents: Iterator[Document],
+    schedule: Schedule,
+    progress: Callable[[int, float], None] | None = None,
+) -> list[float]:
+    """Trains the model in place with AdamW and returns the loss of every step (nats per token).
+
+    Deterministic: given the model's weights and the documents, two runs on one machine and one
+    number of threads end in the same weights. ``progress`` is told each step and its loss.
+    """
+    optimizer = torch.optim.AdamW(
+        model.parameters(),
+        lr=schedule.rate,
+        betas=(0.9, 0.95),
+        weight_decay=schedule.weight_decay,
+        fused=True,
+    )
+    losses: list[float] = []
+    model.train()
+    batches = bucketed(documents, schedule.batch)
+    for step in range(schedule.steps):
+        tokens, labels = next(batches)
+        for group in optimizer.param_groups:
+            group["lr"] = schedule.at(step)
+        loss = loss_of(model, tokens, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
+        optimizer.step()
+        losses.append(loss.item())
+        if progress is not None:
+            progress(step, losses[-1])
+    model.eval()
+    return losses
+
+
+def loss_of(model: Decoder, tokens: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross entropy (nats) of the learned tokens: place t predicts the label at t + 1."""
+    targets = labels[:, 1:]  # (B, T - 1)
+    chosen = targets != IGNORE
+    return F.cross_entropy(model(tokens[:, :-1], chosen), targets[chosen])
+
+
+def collate(documents: Sequence[Document]) -> tuple[Tensor, Tensor]:
+    """Tokens and labels (B, T) of documents, padded on the right."""
+    width = max(len(d.tokens) for d in documents)
+    tokens = torch.full((len(documents), width), PAD)
+    labels = torch.full((len(documents), width), IGNORE)
+    for i, document in enumerate(documents):
+        tokens[i, : len(document.tokens)] = torch.tensor(document.tokens)
+        labels[i, : len(document.labels)] = torch.tensor(document.labels)
+    return tokens, labels
+
+
+def bucketed(documents: Iterator[Document], batch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of documents of about equal length, in an order that mixes lengths."""
+    while True:
+        drawn = sorted(
+            (next(documents) for _ in range(BUCKET * batch)), key=lambda d: len(d.tokens)
+        )
+        for i in range(BUCKET):
+            # a fixed stride visits short and long batches in turn: 0, 3, 6, 1, 4, 7, 2, 5
+            start = (3 * i % BUCKET) * batch
+            yield collate(drawn[start : start + batch])
+
+
+def document(messages: Sequence[Message], words: Tokenizer | None = None) -> Document:
+    """A finetuning row as a document: only the assistant's tokens and end markers are learned.
+
+    Raises:
+        InputError: the row has no user turn before its answer, or no answer at all.
+    """
+    words = words or tokenizer()
+    tokens: list[int] = []
+    labels: list[int] = []
+    for i, message in enumerate(messages):
+        if message.role != "assistant":
+            continue
+        prompt = words.encode(messages[:i])
+        answer = [*words.tokens(message.content), END]
+        labels += [IGNORE] * (len(prompt) - len(tokens)) + answer
+        tokens = prompt + answer
+    if not tokens:
+        raise InputError(f"a finetuning row needs an assistant turn: {messages!r}")
+    return Document(tokens, labels)
+
+
+def epochs(documents: Sequence[Document], rng: np.random.Generator) -> Iterator[Document]:
+    """Documents without end: all of them in a random order, then again in another."""
+    if not documents:
+        raise InputError("there is nothing to train on: 0 documents")
+    while True:
+        for i in rng.permutation(len(documents)):
+            yield documents[i]
+
+
+def finetune(
+    model: Decoder,
+    rows: Sequence[Sequence[Message]],
+    schedule: Schedule,
+    *,
+    seed: int,
+    progress: Callable[[int, float], None] | None = None,
+) -> list[float]:
+    """Finetunes the model in place on chat rows; returns the loss of every step."""
+    documents = [document(row) for row in rows]
+    rng = np.random.default_rng([seed, len(documents)])
+    return train(model, epochs(documents, rng), schedule, progress)
