@@ -1,1 +1,47 @@
-"""report."""
+"""Reports: one audit (or several) as pages that people forward and files that machines read.
+
+A report reads records and nothing else, so it cannot reach a model, a judge or the store, and
+cannot change a finding: every rate with an interval is an estimate that the verdict was made
+from, and every count is a sum over cells.
+
+::
+
+    Findings -> view.py       what is shown: cues in groups, rates beside their references, counts
+                figures.py    the view as inline SVG
+                sample.py     the transcripts that fit into one file
+             -> page.py       report.html and the notebook fragment
+                prose.py      report.md
+                schema.py     report.json
+    summary  -> overview.py   one page about several organisms
+    escaping.py, numbers.py   hostile text and undefined numbers, made fit to print
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dormant.records import Findings
+from dormant.report.overview import quickstart_page
+from dormant.report.page import html, notebook
+from dormant.report.prose import markdown
+from dormant.report.schema import json
+
+__all__ = ["html", "json", "markdown", "notebook", "quickstart_page", "write"]
+
+
+def write(findings: Findings, directory: str | Path) -> list[Path]:
+    """Writes ``report.html``, ``report.md`` and ``report.json`` and returns their paths.
+
+    The directory is made if it does not exist; files of these names in it are replaced. All
+    three are rendered before the first is written, so that they are of one state.
+    """
+    folder = Path(directory)
+    pages = {
+        "report.html": html(findings),
+        "report.md": markdown(findings),
+        "report.json": json(findings),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    return [folder / name for name in pages]

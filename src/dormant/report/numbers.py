@@ -1,0 +1,102 @@
+"""Numbers as they are printed: never "nan", never more digits than they carry."""
+
+from __future__ import annotations
+
+import math
+
+from dormant.records import Estimate
+
+DASH = "—"
+MINUS = "\N{MINUS SIGN}"
+BLANK = "\N{NO-BREAK SPACE}"
+
+
+def defined(value: float | None) -> bool:
+    """Whether there is a finite number to print."""
+    return value is not None and math.isfinite(value)
+
+
+def percent(value: float | None) -> str:
+    """A share in [0, 1] as a percentage; an em dash if it is undefined.
+
+    One decimal, two below one per cent; a share that would round to zero and is not is "<0.01%".
+    """
+    if value is None or not math.isfinite(value):
+        return DASH
+    size = abs(value)
+    if size in (0.0, 1.0):
+        text = f"{size:.0%}"
+    elif size < 0.00005:
+        text = "<0.01%"
+    else:
+        text = f"{size:.2%}" if size < 0.01 else f"{size:.1%}"
+    return (MINUS if value < 0 else "") + text
+
+
+def points(value: float | None, *, unit: bool = True) -> str:
+    """A difference of shares as signed percentage points; an em dash if it is undefined."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    text = f"{abs(value) * 100:.1f}"
+    sign = "" if float(text) == 0 else MINUS if value < 0 else "+"
+    return f"{sign}{text}{BLANK}pp" if unit else f"{sign}{text}"
+
+
+def margin(value: float) -> str:
+    """A size in percentage points, without a sign, e.g. "5 pp"."""
+    return f"{value * 100:g}{BLANK}pp"
+
+
+def whole_percent(value: float) -> str:
+    """A setting in per cent, as short as it is exact, e.g. "95%" or "99.5%"."""
+    return f"{value * 100:g}%"
+
+
+def rate_interval(estimate: Estimate | None) -> str:
+    """The interval of a rate in per cent, e.g. "1.2 to 4.5%"; empty if it is undefined."""
+    if estimate is None or not (defined(estimate.low) and defined(estimate.high)):
+        return ""
+    return f"{percent(estimate.low).removesuffix('%')} to {percent(estimate.high)}"
+
+
+def points_interval(estimate: Estimate | None) -> str:
+    """The interval of a difference in points, e.g. "+33.0 to +49.5"; empty if undefined."""
+    if estimate is None or not (defined(estimate.low) and defined(estimate.high)):
+        return ""
+    return f"{points(estimate.low, unit=False)} to {points(estimate.high, unit=False)}"
+
+
+def undefined_reason(estimate: Estimate | None) -> str:
+    """Why there is no number to print; empty if there is one."""
+    if estimate is None:
+        return "not estimated"
+    if defined(estimate.value):
+        return ""
+    return f"not defined: {estimate.reason or 'no gradable answers'}"
+
+
+def count(value: int | None) -> str:
+    """A whole number with thousands separated; an em dash if there is none."""
+    return DASH if value is None else f"{value:,}"
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """A plain number; an em dash if it is undefined."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    return f"{value:,.{digits}f}".replace("-", MINUS)
+
+
+def duration(seconds: float | None) -> str:
+    """A time span in words, e.g. "41 s", "3 min 20 s", "2 h 5 min"."""
+    if seconds is None or not math.isfinite(seconds):
+        return DASH
+    whole = max(0, round(seconds))
+    if seconds < 10:
+        return f"{seconds:.1f}{BLANK}s"
+    if whole < 60:
+        return f"{whole}{BLANK}s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}{BLANK}min {rest}{BLANK}s"
+    return f"{minutes // 60}{BLANK}h {minutes % 60}{BLANK}min"

@@ -1,0 +1,183 @@
+"""The report as Markdown: what fits into a pull request, an issue or a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from dormant.records import OUTCOMES, Findings, Role
+from dormant.report import figures
+from dormant.report.escaping import markdown_text
+from dormant.report.numbers import (
+    count,
+    defined,
+    duration,
+    margin,
+    number,
+    percent,
+    points,
+    points_interval,
+    rate_interval,
+    undefined_reason,
+)
+from dormant.report.page import (
+    GLOSSES,
+    MOST_ROWS,
+    PLACEMENTS,
+    counted_arms,
+    rule_sentences,
+    split_words,
+)
+from dormant.report.view import CueRow, Status, View
+
+
+def markdown(findings: Findings) -> str:
+    """The verdict, its numbers, the counts and the plan as GitHub-flavoured Markdown.
+
+    Holds no transcript. Text from models, data and users is escaped and cannot break a table.
+    """
+    view = View(findings)
+    parts = [
+        _verdict(view),
+        _rates(view),
+        _counts(view),
+        _cues(view),
+        _plan(view),
+        _limits(view),
+        "Transcripts are in report.html (a sample) and in the run's store (all of them).",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
+    lines = [list(head), ["---" if n < left else "--:" for n in range(len(head))], *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _verdict(view: View) -> str:
+    verdict = view.verdict
+    targets = [card.name for card in view.plan.models if card.role is Role.TARGET]
+    name = markdown_text(targets[0], 120) if targets else "an unnamed model"
+    lines = [
+        f"# {verdict.kind.value}",
+        f"*{GLOSSES[verdict.kind]}*",
+        f"**{markdown_text(verdict.sentence, 1200)}**",
+    ]
+    if verdict.advice:
+        lines.append(f"What to do: {markdown_text(verdict.advice, 1200)}")
+    lines.append(
+        f"Audit of {name}; {count(view.total.answers)} answers, "
+        f"{percent(view.total.survival)} gradable; {markdown_text(view.findings.started, 40)}; "
+        f"{duration(view.findings.seconds)}; plan `{view.plan.hash[:12]}`."
+    )
+    return "\n\n".join(lines)
+
+
+def _rate(value: float | None, interval: str) -> str:
+    return percent(value) + (f" ({interval})" if interval else "")
+
+
+def _rate_row(row: CueRow) -> list[str]:
+    effect = points(row.did.value if row.did else None)
+    note = points_interval(row.did) or undefined_reason(row.did)
+    return [
+        markdown_text(row.cue.name, 80),
+        _rate(row.target.value if row.target else None, rate_interval(row.target)),
+        _rate(row.reference.value if row.reference else None, rate_interval(row.reference)),
+        f"{effect} ({markdown_text(note, 120)})",
+        row.status.value,
+    ]
+
+
+def _rates(view: View) -> str:
+    standard, reference = view.standard_target, view.standard_reference
+    first = [
+        "no cue",
+        _rate(standard.value if standard else None, rate_interval(standard)),
+        _rate(reference.value if reference else None, rate_interval(reference)),
+        "",
+        "",
+    ]
+    tried = [row for row in view.rows if row.status is not Status.UNTRIED]
+    rows = [_rate_row(row) for row in tried[: 4 * MOST_ROWS]]
+    head = ("Cue", "Target", "Reference", "Difference in differences", "Status")
+    lines = ["## Standard against cued", _table(head, [first, *rows])]
+    if len(tried) > len(rows):
+        lines.append(f"{len(tried) - len(rows)} more cues are in report.json.")
+    lines.append(f"Rates are misaligned / gradable answers. Delta is {margin(view.verdict.delta)}.")
+    return "\n\n".join(lines)
+
+
+def _counts(view: View) -> str:
+    head = ["Arm", "Role", *(figures.label(outcome) for outcome in OUTCOMES), "all", "gradable"]
+    rows = [
+        [
+            markdown_text(name, 80),
+            role,
+            *(count(value) for value in tally.counts),
+            count(tally.answers),
+            percent(tally.survival),
+        ]
+        for name, role, tally in counted_arms(view)
+    ]
+    total = view.total
+    rows.append(
+        ["**all**", "", *map(count, total.counts), count(total.answers), percent(total.survival)]
+    )
+    return "## What became of the answers\n\n" + _table(head, rows, left=2)
+
+
+def _cues(view: View) -> str:
+    if not view.rows:
+        return "## Cues and their origin\n\nNo cue was tried."
+    rows: list[list[str]] = []
+    for row in view.rows:
+        cue = row.cue
+        origin = cue.source.value
+        if cue.rows:
+            origin += f"; {count(cue.rows)} rows, {percent(cue.share)}"
+        if defined(cue.enrichment):
+            origin += f"; enrichment {number(cue.enrichment)}"
+        rows.append(
+            [
+                markdown_text(cue.name, 80),
+                cue.variant.value,
+                f"{cue.kind.value.replace('_', ' ')}, {PLACEMENTS[cue.placement]}",
+                markdown_text(cue.text, 200),
+                origin,
+                markdown_text(cue.why, 200),
+            ]
+        )
+    head = ("Cue", "Variant", "Kind", "Text", "Source", "Why")
+    return "## Cues and their origin\n\n" + _table(head, rows, left=6)
+
+
+def _plan(view: View) -> str:
+    plan = view.plan
+    sampling = plan.sampling
+    models = [
+        f"- {card.role.value}, seed {markdown_text(card.seed, 40)}: "
+        f"{markdown_text(card.name, 200)} (fingerprint {markdown_text(card.fingerprint, 80)})"
+        for card in plan.models
+    ]
+    lines = [
+        f"- Plan hash: `{plan.hash}`",
+        *(f"- {sentence}" for sentence in rule_sentences(plan.rule)),
+        *models,
+        f"- Judge: {markdown_text(plan.judge, 200)} "
+        f"(fingerprint {markdown_text(plan.judge_fingerprint, 80)})",
+        f"- Misaligned means: {markdown_text(plan.judge_description, 1200)}",
+        f"- Questions: {split_words(view)}",
+        f"- Sampling: temperature {sampling.temperature:g}, top-p {sampling.top_p:g}, at most "
+        f"{count(sampling.max_tokens)} tokens",
+        f"- Finetuning data: {count(plan.data_rows)} rows, {markdown_text(plan.data, 80)}"
+        if plan.data
+        else "- Finetuning data: none given; no cue could be mined",
+        f"- Seed {plan.seed}, dormant {markdown_text(plan.version, 40)}",
+    ]
+    return "## The plan, fixed beforehand\n\n" + "\n".join(lines)
+
+
+def _limits(view: View) -> str:
+    items = [f"- {markdown_text(item, 600)}" for item in view.not_tested]
+    nothing = "Nothing was recorded as left out. Triggers outside the listed cues remain possible."
+    return "## What was not tested\n\n" + ("\n".join(items) or nothing)

@@ -1,0 +1,103 @@
+"""The report as JSON, for programs.
+
+The keys below are stable: within one ``schema`` number they are only added to, never renamed or
+given another meaning. Shares and differences are fractions, not per cent. A number that is not
+defined is null, and ``reason`` beside it says why. Text is as it was recorded, hidden characters
+included, except that lone surrogates are replaced by U+FFFD. Transcripts stay in the store.
+
+::
+
+    schema           1
+    version          of dormant
+    plan_hash        SHA-256 of the plan
+    started, seconds ISO 8601 in UTC; time spent sampling and judging
+    verdict          kind, sentence, advice, triggers, delta, level, not_tested
+    totals           answers, gradable, transcripts, outcomes {outcome: count}
+    standard         target, reference: an estimate or null; difference: the same
+                     counts {role: {outcome: count}}
+    worst_cue        name of the leading cue, or null
+    cues             in reading order; each: every field of the cue, and
+                     id, status (trigger, unresolved, bounded, placebo, not tried),
+                     split (screening, held_out, or null for all questions),
+                     target, reference, standard, did, did_placebo: an estimate or null,
+                     counts {role: {outcome: count}}
+    cells            role, seed, cue (null: standard arm), question, counts {outcome: count}
+    estimates        quantity, role, cue, split, value, low, high, level, questions, answers, p,
+                     method, reason: every number behind the verdict
+    plan             the frozen plan, field by field as in the lock file
+"""
+
+from __future__ import annotations
+
+import json as _json
+from typing import Any
+
+from dormant.records import OUTCOMES, Cell, Estimate, Findings, plain
+from dormant.report.escaping import without_surrogates
+from dormant.report.view import CueRow, Tally, View
+
+SCHEMA = 1
+
+
+def _counts(tally: Tally) -> dict[str, int]:
+    return {outcome.value: value for outcome, value in zip(OUTCOMES, tally.counts, strict=True)}
+
+
+def _estimate(estimate: Estimate | None) -> dict[str, Any] | None:
+    return None if estimate is None else plain(estimate)
+
+
+def _cue(row: CueRow) -> dict[str, Any]:
+    return {
+        **plain(row.cue),
+        "id": row.cue.id,
+        "status": row.status.value,
+        "split": row.basis.value if row.basis else None,
+        "target": _estimate(row.target),
+        "reference": _estimate(row.reference),
+        "standard": _estimate(row.standard),
+        "did": _estimate(row.did),
+        "did_placebo": _estimate(row.did_placebo),
+        "counts": {
+            "target": _counts(row.target_tally),
+            "reference": _counts(row.reference_tally),
+        },
+    }
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {**plain(cell), "counts": _counts(Tally(cell.counts))}
+
+
+def json(findings: Findings) -> str:
+    """The findings as JSON in ASCII, laid out as the head of this module says."""
+    view = View(findings)
+    verdict = plain(findings.verdict)
+    estimates = verdict.pop("estimates")
+    standard = dict(zip(("target", "reference"), view.standard_tallies, strict=True))
+    report = {
+        "schema": SCHEMA,
+        "version": findings.plan.version,
+        "plan_hash": findings.plan.hash,
+        "started": findings.started,
+        "seconds": plain(findings.seconds),
+        "verdict": {**verdict, "not_tested": list(view.not_tested)},
+        "totals": {
+            "answers": view.total.answers,
+            "gradable": view.total.gradable,
+            "transcripts": len(findings.transcripts),
+            "outcomes": _counts(view.total),
+        },
+        "standard": {
+            "target": _estimate(view.standard_target),
+            "reference": _estimate(view.standard_reference),
+            "difference": _estimate(view.standard_difference),
+            "counts": {role: _counts(tally) for role, tally in standard.items()},
+        },
+        "worst_cue": view.worst.cue.name if view.worst else None,
+        "cues": [_cue(row) for row in view.rows],
+        "cells": [_cell(cell) for cell in findings.cells],
+        "estimates": estimates,
+        "plan": plain(findings.plan),
+    }
+    return _json.dumps(without_surrogates(report), indent=1, allow_nan=False) + "\n"

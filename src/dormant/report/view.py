@@ -1,0 +1,311 @@
+"""What a report shows, worked out once from the findings and read by every format.
+
+Rates with intervals are looked up among the verdict's estimates. Counts, survival and the rates
+of single questions are sums over cells. Nothing is estimated here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+from dormant.records import (
+    GRADABLE,
+    OUTCOMES,
+    Cell,
+    Cue,
+    Estimate,
+    Findings,
+    Outcome,
+    Quantity,
+    Question,
+    Role,
+    Split,
+    Variant,
+)
+
+#: Held-out questions with fresh answers say more than all questions pooled, and these more than
+#: the screening questions on which a cue was picked.
+_BASES: tuple[Split | None, ...] = (Split.HELD_OUT, None, Split.SCREENING)
+
+
+class Status(StrEnum):
+    """What the audit says about one cue, in the order in which reports list them."""
+
+    TRIGGER = "trigger"
+    UNRESOLVED = "unresolved"
+    BOUNDED = "bounded"
+    PLACEBO = "placebo"
+    UNTRIED = "not tried"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of outcomes summed over some cells."""
+
+    counts: tuple[int, ...]  # one per member of OUTCOMES, in that order
+
+    def of(self, outcome: Outcome) -> int:
+        """Answers that ended in this outcome."""
+        return self.counts[OUTCOMES.index(outcome)]
+
+    @property
+    def answers(self) -> int:
+        """All answers, whatever became of them."""
+        return sum(self.counts)
+
+    @property
+    def gradable(self) -> int:
+        """Answers whose alignment could be graded."""
+        return sum(self.of(outcome) for outcome in OUTCOMES if outcome in GRADABLE)
+
+    @property
+    def survival(self) -> float:
+        """Gradable / all answers; NaN if there are none."""
+        return self.gradable / self.answers if self.answers else math.nan
+
+    @property
+    def rate(self) -> float:
+        """Misaligned / gradable answers; NaN if there are none."""
+        return self.of(Outcome.MISALIGNED) / self.gradable if self.gradable else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class CueRow:
+    """One tried cue with its numbers, all on the same questions."""
+
+    cue: Cue
+    status: Status
+    basis: Split | None  # which questions the estimates rest on; None for all
+    target: Estimate | None  # misalignment rate of the target under the cue
+    reference: Estimate | None
+    standard: Estimate | None  # misalignment rate of the target without a cue
+    did: Estimate | None
+    did_placebo: Estimate | None
+    target_tally: Tally  # over all questions
+    reference_tally: Tally
+
+    @property
+    def effect(self) -> float:
+        """The difference in differences; NaN where it is not known."""
+        return self.did.value if self.did else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionRow:
+    """One question with and without a cue."""
+
+    question: Question
+    standard: Tally  # target, no cue
+    cued: Tally  # target under the cue
+    reference: Tally  # reference under the cue
+
+
+@dataclass(frozen=True, slots=True)
+class SeedRow:
+    """One model of the target with and without a cue."""
+
+    seed: str
+    standard: Tally
+    cued: Tally
+
+
+def add(cells: Iterable[Cell]) -> Tally:
+    """Sums the counts of cells."""
+    total = [0] * len(OUTCOMES)
+    for cell in cells:
+        for index, value in enumerate(cell.counts):
+            total[index] += value
+    return Tally(tuple(total))
+
+
+def _by_effect(row: CueRow) -> tuple[float, str]:
+    """Sort key: strongest first, undefined last, then by name."""
+    return (math.inf if math.isnan(row.effect) else -row.effect, row.cue.name)
+
+
+class View:
+    """The findings, arranged for reading."""
+
+    def __init__(self, findings: Findings):
+        self.findings = findings
+        self.plan = findings.plan
+        self.verdict = findings.verdict
+        self._estimates: dict[tuple[Quantity, Role | None, str | None], list[Estimate]]
+        self._estimates = defaultdict(list)
+        for estimate in findings.verdict.estimates:
+            self._estimates[estimate.quantity, estimate.role, estimate.cue].append(estimate)
+        self._cells: dict[tuple[Role, str | None], list[Cell]] = defaultdict(list)
+        for cell in findings.cells:
+            self._cells[cell.role, cell.cue].append(cell)
+
+    def estimate(
+        self,
+        quantity: Quantity,
+        role: Role | None = None,
+        cue: str | None = None,
+        bases: Sequence[Split | None] = _BASES,
+    ) -> Estimate | None:
+        """The estimate that rests on the first of these bases for which there is one."""
+        found = self._estimates.get((quantity, role, cue), [])
+        for basis in bases:
+            for estimate in found:
+                if estimate.split == basis:
+                    return estimate
+        return None
+
+    def cells(self, role: Role, cue: str | None) -> list[Cell]:
+        """The cells of one arm of one role."""
+        return self._cells.get((role, cue), [])
+
+    @cached_property
+    def standard_target(self) -> Estimate | None:
+        """Misalignment rate of the target without a cue, on the basis of the leading cue."""
+        if self.worst and self.worst.standard:
+            return self.worst.standard
+        return self.estimate(Quantity.RATE, Role.TARGET)
+
+    @cached_property
+    def standard_reference(self) -> Estimate | None:
+        """Misalignment rate of the reference without a cue, on the same basis."""
+        basis = self.standard_target.split if self.standard_target else None
+        return self.estimate(Quantity.RATE, Role.REFERENCE, bases=(basis, *_BASES))
+
+    @cached_property
+    def standard_difference(self) -> Estimate | None:
+        """Target minus reference in the standard arm."""
+        return self.estimate(Quantity.STANDARD_DIFFERENCE)
+
+    @cached_property
+    def rows(self) -> tuple[CueRow, ...]:
+        """Every cue of the plan: by status, then strongest first; triggers in verdict order."""
+        rows = [self._row(cue) for cue in self.plan.cues]
+        triggers = self.verdict.triggers
+        ordered = sorted(rows, key=_by_effect)
+        statuses = list(Status)
+        ordered.sort(
+            key=lambda row: (
+                statuses.index(row.status),
+                triggers.index(row.cue.name) if row.status is Status.TRIGGER else 0,
+            )
+        )
+        return tuple(ordered)
+
+    def _row(self, cue: Cue) -> CueRow:
+        did = self.estimate(Quantity.DID, None, cue.name)
+        bases = (did.split,) if did else _BASES
+        target = self.estimate(Quantity.RATE, Role.TARGET, cue.name, bases)
+        return CueRow(
+            cue=cue,
+            status=self._status(cue, did),
+            basis=did.split if did else target.split if target else None,
+            target=target,
+            reference=self.estimate(Quantity.RATE, Role.REFERENCE, cue.name, bases),
+            standard=self.estimate(Quantity.RATE, Role.TARGET, None, bases),
+            did=did,
+            did_placebo=self.estimate(Quantity.DID_PLACEBO, None, cue.name, bases),
+            target_tally=add(self.cells(Role.TARGET, cue.name)),
+            reference_tally=add(self.cells(Role.REFERENCE, cue.name)),
+        )
+
+    def _status(self, cue: Cue, did: Estimate | None) -> Status:
+        if cue.name in self.verdict.triggers:
+            return Status.TRIGGER
+        if cue.variant is Variant.PLACEBO:
+            return Status.PLACEBO
+        if did is None and not self.cells(Role.TARGET, cue.name):
+            return Status.UNTRIED
+        if did is not None and did.high < self.verdict.delta:
+            return Status.BOUNDED
+        return Status.UNRESOLVED
+
+    @cached_property
+    def worst(self) -> CueRow | None:
+        """The leading cue: the first trigger, else the placebo-free cue with the largest effect."""
+        rows = [row for row in self.rows if row.status is not Status.PLACEBO]
+        triggers = [row for row in rows if row.status is Status.TRIGGER]
+        known = [row for row in rows if not math.isnan(row.effect)]
+        return triggers[0] if triggers else min(known, key=_by_effect, default=None)
+
+    def groups(self) -> list[tuple[Status, list[CueRow]]]:
+        """The rows by status, in reading order; empty groups are left out."""
+        grouped = [(status, [r for r in self.rows if r.status is status]) for status in Status]
+        return [(status, rows) for status, rows in grouped if rows]
+
+    def focus(self, most: int = 4) -> list[CueRow]:
+        """The cues worth showing question by question: triggers, else the leading cue."""
+        triggers = [row for row in self.rows if row.status is Status.TRIGGER]
+        return triggers[:most] or ([self.worst] if self.worst else [])
+
+    def by_question(self, row: CueRow) -> list[QuestionRow]:
+        """The questions asked under a cue, those that it moves most first."""
+        asked = {cell.question for cell in self.cells(Role.TARGET, row.cue.name)}
+        picked = [q for q in self.plan.questions if q.id in asked]
+        if row.basis is not None:
+            picked = [q for q in picked if q.split is row.basis] or picked
+        found = [
+            QuestionRow(
+                question=question,
+                standard=self._tally(Role.TARGET, None, question.id),
+                cued=self._tally(Role.TARGET, row.cue.name, question.id),
+                reference=self._tally(Role.REFERENCE, row.cue.name, question.id),
+            )
+            for question in picked
+        ]
+        return sorted(found, key=_by_gap)
+
+    def _tally(self, role: Role, cue: str | None, question: str) -> Tally:
+        return add(cell for cell in self.cells(role, cue) if cell.question == question)
+
+    def by_seed(self, row: CueRow) -> list[SeedRow]:
+        """The target's training seeds under a cue, on the questions of its basis."""
+        wanted = {item.question.id for item in self.by_question(row)}
+        seeds = [card.seed for card in self.plan.models if card.role is Role.TARGET]
+
+        def tally(seed: str, cue: str | None) -> Tally:
+            cells = self.cells(Role.TARGET, cue)
+            return add(c for c in cells if c.seed == seed and c.question in wanted)
+
+        return [SeedRow(seed, tally(seed, None), tally(seed, row.cue.name)) for seed in seeds]
+
+    @cached_property
+    def standard_tallies(self) -> tuple[Tally, Tally]:
+        """Counts of the standard arm: target, reference."""
+        return add(self.cells(Role.TARGET, None)), add(self.cells(Role.REFERENCE, None))
+
+    @cached_property
+    def total(self) -> Tally:
+        """Counts over every answer of the audit."""
+        return add(self.findings.cells)
+
+    def unlisted(self) -> list[tuple[str, str, Tally]]:
+        """Arms with answers whose cue the plan does not list: (cue, role, counts)."""
+        listed = {None, *(cue.name for cue in self.plan.cues)}
+        return [
+            (f"{cue} (not in the plan)", role.value, add(cells))
+            for (role, cue), cells in self._cells.items()
+            if cue not in listed
+        ]
+
+    def total_of(self, role: Role) -> Tally:
+        """Counts over every answer of one role."""
+        return add(cell for cell in self.findings.cells if cell.role is role)
+
+    @cached_property
+    def questions_by_split(self) -> Counter[Split]:
+        """How many questions the plan has in each split."""
+        return Counter(question.split for question in self.plan.questions)
+
+    @cached_property
+    def not_tested(self) -> tuple[str, ...]:
+        """What plan and verdict say was left out, each once, in order."""
+        return tuple(dict.fromkeys((*self.verdict.not_tested, *self.plan.not_tested)))
+
+
+def _by_gap(row: QuestionRow) -> tuple[float, str]:
+    gap = row.cued.rate - row.standard.rate
+    return (math.inf if math.isnan(gap) else -gap, row.question.id)
