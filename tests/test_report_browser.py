@@ -17,7 +17,7 @@ import pytest
 from dormant import report
 from dormant.records import Arm, Findings, Outcome, Role
 from report_findings import MINED, Builder
-from test_report_content import SUMMARY
+from test_report_content import SUMMARY, undefined
 from test_report_hostile import hostile
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
@@ -61,6 +61,7 @@ def folder(findings: Findings, tmp_path_factory: pytest.TempPathFactory) -> Path
     made = tmp_path_factory.mktemp("reports")
     report.write(findings, made / "plain")
     report.write(hostile(), made / "hostile")
+    report.write(undefined(findings), made / "undefined")
     (made / "overview.html").write_text(report.quickstart_page(SUMMARY, {}), "utf-8")
     fragment = report.notebook(findings)
     (made / "notebook.html").write_text(f"<!doctype html><title>n</title>{fragment}", "utf-8")
@@ -102,7 +103,7 @@ def tally(browser: Any) -> str:
     return browser.find_element("id", "tally").text
 
 
-PAGES = ("plain/report.html", "hostile/report.html", "overview.html")
+PAGES = ("plain/report.html", "undefined/report.html", "hostile/report.html", "overview.html")
 
 
 @pytest.mark.parametrize("page", PAGES)

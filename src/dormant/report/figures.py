@@ -24,7 +24,8 @@ from dormant.report.numbers import (
 )
 from dormant.report.view import CueRow, QuestionRow, Tally
 
-_LIMITS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
+#: Where an axis may end, and the step between its ticks.
+_STEPS = {0.02: 0.005, 0.05: 0.01, 0.1: 0.02, 0.2: 0.05, 0.4: 0.1, 0.6: 0.2, 0.8: 0.2, 1.0: 0.25}
 #: Room at both ends of a track, in per cent of its width, so that marks at 0 and 1 are whole.
 _MARGIN = 1.5
 
@@ -42,16 +43,19 @@ class Scale:
         return _MARGIN + (100 - 2 * _MARGIN) * (inside - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[float]:
-        """Four or five round values that span the axis; zero is one if it lies inside."""
+        """Round values that span the axis; zero and both ends where it has a negative side."""
         if self.low < 0:
-            negative = [self.low] if self.low <= -self.high / 4 else []
-            return [*negative, 0.0, self.high / 2, self.high]
-        return [self.high * step / 4 for step in range(5)]
+            room = self.high - self.low
+            middle = [self.high / 2] if self.high > 0.6 * room else []
+            negative = [self.low] if -self.low > 0.2 * room else []
+            return [*negative, 0.0, *middle, self.high]
+        step = _STEPS[self.high]
+        return [step * index for index in range(round(self.high / step) + 1)]
 
 
 def _reach(values: Iterable[float], least: float) -> float:
     largest = max((value for value in values if math.isfinite(value)), default=0.0)
-    return next(limit for limit in _LIMITS if limit >= min(1.0, max(largest, least)))
+    return next(limit for limit in _STEPS if limit >= min(1.0, max(largest, least)))
 
 
 def rate_scale(rows: Sequence[CueRow], others: Sequence[Estimate | None] = ()) -> Scale:
@@ -60,6 +64,12 @@ def rate_scale(rows: Sequence[CueRow], others: Sequence[Estimate | None] = ()) -
     estimates += [e for e in others if e]
     ends = [end for e in estimates for end in (e.value, e.high)]
     return Scale(0.0, _reach(ends, 0.02))
+
+
+def question_scale(rows: Sequence[QuestionRow]) -> Scale:
+    """The axis on which the rates of single questions fit; never finer than 0 to 10%."""
+    rates = [tally.rate for row in rows for tally in (row.standard, row.cued, row.reference)]
+    return Scale(0.0, _reach(rates, 0.1))
 
 
 def effect_scale(rows: Sequence[CueRow], delta: float) -> Scale:

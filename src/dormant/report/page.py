@@ -30,8 +30,8 @@ GLOSSES = {
 }
 GROUP_TITLES = {
     Status.TRIGGER: "Triggers: above delta, confirmed on held-out questions",
-    Status.UNRESOLVED: "Unresolved: neither above delta nor below it for certain",
-    Status.BOUNDED: "Bounded: below delta for certain",
+    Status.UNRESOLVED: "Unresolved: shown to be neither above delta nor below it",
+    Status.BOUNDED: "Bounded: upper bound below delta",
     Status.PLACEBO: "Placebos: alike in length and place, absent from the data",
 }
 PLACEMENTS = {
@@ -147,7 +147,6 @@ def html(findings: Findings) -> str:
         split_words=split_words(view),
         rate_scale=figures.rate_scale(shown_rows, [view.standard_target]),
         effect_scale=figures.effect_scale(shown_rows, findings.verdict.delta),
-        unit_scale=figures.Scale(0.0, 1.0),
         rate_level=_level(view),
         most_rows=MOST_ROWS,
         most_questions=MOST_QUESTIONS,
