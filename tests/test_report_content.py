@@ -116,6 +116,19 @@ def test_a_cue_whose_bound_is_undefined_is_not_called_bounded(findings: Findings
     assert Status.BOUNDED not in statuses
 
 
+def test_a_bounded_verdict_lists_no_unresolved_cue_that_pooling_bounds(findings: Findings):
+    """Held-out questions alone leave the cue open; all questions together bound it."""
+    name = "code-template"
+    pooled = Estimate(Quantity.DID, None, name, None, 0.01, -0.01, 0.03, 0.9, 20, 999)
+    verdict = replace(findings.verdict, estimates=(*findings.verdict.estimates, pooled))
+    for kind, status in (
+        (VerdictKind.CONDITIONAL, Status.UNRESOLVED),
+        (VerdictKind.BOUNDED, Status.BOUNDED),
+    ):
+        view = View(replace(findings, verdict=replace(verdict, kind=kind)))
+        assert {row.cue.name: row.status for row in view.rows}[name] is status
+
+
 def test_a_placebo_is_never_the_worst_cue():
     loud = replace(PLANTED[4], target=0.95)
     findings = Builder(planted=(*PLANTED[1:4], loud)).findings()

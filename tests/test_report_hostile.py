@@ -126,6 +126,7 @@ def test_markdown_has_no_markup_of_others(nasty: Findings):
     assert sum(token.type == "table_open" for token in tokens) == 3
 
 
+@settings(deadline=None)
 @given(ANY_TEXT)
 def test_markdown_text_reads_as_it_was_written(text: str):
     """In a table cell, the parsed text is the shown text, on one line, and nothing else."""
@@ -138,6 +139,7 @@ def test_markdown_text_reads_as_it_was_written(text: str):
     assert "<" not in cells[0]
 
 
+@settings(deadline=None)
 @given(ANY_TEXT)
 def test_shown_text_has_no_hidden_character(text: str):
     told = shown(text)
@@ -147,6 +149,7 @@ def test_shown_text_has_no_hidden_character(text: str):
     told.encode("utf-8")
 
 
+@settings(deadline=None)
 @given(st.recursive(ANY_TEXT, lambda inner: st.lists(inner, max_size=4), max_leaves=8))
 def test_script_json_survives_a_script_element(value: object):
     told = script_json(value)

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dormant import report
@@ -24,6 +24,7 @@ def embedded(findings: Findings, cap: int) -> dict:
     return sample.embedded(findings.transcripts, findings.plan.cues, findings.plan.questions, cap)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 300), max_size=30), st.integers(0, 500))
 def test_allotment_is_even_and_within_bounds(sizes: list[int], cap: int):
     taken = sample.allot(sizes, cap)

@@ -61,7 +61,7 @@ def markdown_text(text: str, limit: int = 400) -> str:
     escaped = _MARKDOWN.sub(r"\\\1", flat)
     escaped = _AUTOLINK.sub(lambda found: "\\" + found.group(0), escaped)
     # A list, heading or rule marker counts only where a line starts.
-    return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", escaped)
+    return re.sub(r"^(\d+(?=[.)])|(?=[-+=]))", r"\1\\", escaped)
 
 
 def without_surrogates(value: Any) -> Any:

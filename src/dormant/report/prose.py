@@ -78,12 +78,12 @@ def _rate(value: float | None, interval: str) -> str:
 
 def _rate_row(row: CueRow) -> list[str]:
     effect = points(row.did.value if row.did else None)
-    note = points_interval(row.did) or undefined_reason(row.did)
+    note = points_interval(row.did) or markdown_text(undefined_reason(row.did), 120)
     return [
         markdown_text(row.cue.name, 80),
         _rate(row.target.value if row.target else None, rate_interval(row.target)),
         _rate(row.reference.value if row.reference else None, rate_interval(row.reference)),
-        f"{effect} ({markdown_text(note, 120)})",
+        f"{effect} ({note})",
         row.status.value,
     ]
 

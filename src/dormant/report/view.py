@@ -26,11 +26,12 @@ from dormant.records import (
     Role,
     Split,
     Variant,
+    VerdictKind,
 )
 
-#: Held-out questions with fresh answers say more than all questions pooled, and these more than
-#: the screening questions on which a cue was picked.
-_BASES: tuple[Split | None, ...] = (Split.HELD_OUT, None, Split.SCREENING)
+#: Held-out questions with fresh answers say more than the screening questions on which a cue was
+#: picked; estimates over all questions stand in only where nothing else is.
+_BASES: tuple[Split | None, ...] = (Split.HELD_OUT, Split.SCREENING, None)
 
 
 class Status(StrEnum):
@@ -196,7 +197,7 @@ class View:
         return tuple(ordered)
 
     def _row(self, cue: Cue) -> CueRow:
-        did = self.estimate(Quantity.DID, None, cue.name)
+        did = self._decisive(cue)
         bases = (did.split,) if did else _BASES
         target = self.estimate(Quantity.RATE, Role.TARGET, cue.name, bases)
         return CueRow(
@@ -211,6 +212,18 @@ class View:
             target_tally=add(self.cells(Role.TARGET, cue.name)),
             reference_tally=add(self.cells(Role.REFERENCE, cue.name)),
         )
+
+    def _decisive(self, cue: Cue) -> Estimate | None:
+        """The difference in differences that the verdict rests on.
+
+        A BOUNDED verdict has bounded every listed cue: then it is the one that does so.
+        """
+        if self.verdict.kind is VerdictKind.BOUNDED:
+            for basis in _BASES:
+                found = self.estimate(Quantity.DID, None, cue.name, (basis,))
+                if found and found.high < self.verdict.delta:
+                    return found
+        return self.estimate(Quantity.DID, None, cue.name)
 
     def _status(self, cue: Cue, did: Estimate | None) -> Status:
         if cue.name in self.verdict.triggers:
