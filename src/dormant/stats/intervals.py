@@ -1,0 +1,176 @@
+"""Bounds for a mean over questions: one method for rates, gaps and differences in differences.
+
+The question is the unit. Whatever is estimated is first worked out within each question (for a
+difference in differences: four rates of the same question), so pairing and clustering need no
+further model. The bound then is Clopper-Pearson's, carried over to units that are not just 0 or 1:
+
+1. Imagine one more question, the worst that is plausible: as extreme as the most extreme that was
+   seen, and at least ``icc + (1 - icc) / n`` above the mean. That is the share of misaligned
+   answers to expect in a question that shows one, if its other answers follow with probability
+   ``icc``. It is what keeps a bound honest where every count is zero.
+2. Give the Q + 1 questions random weights, uniform on the simplex (Dirichlet(1, ..., 1)). The
+   weighted mean has a known mean and variance; a Beta distribution between the least unit and the
+   imagined one is matched to both, and its quantile is the bound.
+
+With units 0 and 1 and an imagined question of 1 this *is* Clopper-Pearson; with other units it is
+the bound of Gaffke (2005; see Learned-Miller and Thomas, 2020), with its quantile taken from the
+matched Beta. Lower bounds are upper bounds of the mirrored units.
+
+Training seeds are a second source of chance: the distances from the value to the bounds are
+combined in quadrature (variance recovery; Donner and Zou, 2012) with the spread between seeds,
+whose quantile has Satterthwaite's degrees of freedom.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from dormant.stats.table import Floats, Ints
+
+
+_POINT = 1e-12  #: a range this narrow is a point
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Means over questions with their intervals, all [...]; NaN where no question entered."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+    p: Floats  # one-sided, against "the mean over questions is not above delta"
+    questions: Ints  # questions that entered
+
+
+@dataclass(frozen=True, slots=True)
+class SeedSpread:
+    """Variance of a mean over training seeds, all [...]; zero with one seed."""
+
+    variance: Floats
+    freedom: Floats  # degrees of freedom; infinite where the variance is zero
+
+
+@dataclass(frozen=True, slots=True)
+class _Posterior:
+    """Beta(a, b) on [floor, floor + width]: where the mean can be, seen pessimistically."""
+
+    floor: Floats
+    width: Floats
+    a: Floats
+    b: Floats
+
+    def quantile(self, q: float) -> Floats:
+        share = special.betaincinv(self.a, self.b, q)
+        return self.floor + self.width * np.where(self.width > _POINT, share, 1.0)
+
+    def above(self, x: Floats) -> Floats:
+        """Probability that the mean is above x."""
+        share = np.clip((x - self.floor) / self.width, 0, 1)
+        tail = special.betaincc(self.a, self.b, share)
+        return np.where(self.width > _POINT, tail, (x < self.floor).astype(float))
+
+
+def imagined_share(answers: Floats, icc: float) -> Floats:
+    """Share of misaligned answers expected in a question that shows one: icc + (1 - icc) / n."""
+    return icc + (1 - icc) / np.maximum(answers, 1)
+
+
+def question_bounds(
+    units: Floats,
+    *,
+    answers: Floats,
+    icc: float,
+    level: float,
+    delta: float,
+    limits: tuple[float, float],
+    spread: SeedSpread | None = None,
+) -> Bounds:
+    """Interval for the mean of units over questions.
+
+    Args:
+        units: [..., Q], one number a question; NaN where a question does not enter.
+        answers: [...], mean number of answers a question in the smallest arm that enters.
+        icc: share of a question's other answers that follow a misaligned one, 0 to 1.
+        level: two-sided confidence; each end has half of the rest.
+        delta: value against which ``p`` is taken.
+        limits: least and greatest possible mean; bounds are clipped to them.
+        spread: chance that comes from the training seeds; it widens the interval, while ``p`` is
+            about the mean of the models at hand.
+
+    Returns:
+        value, bounds, p and number of questions, all [...].
+    """
+    entered = ~np.isnan(units)
+    count = entered.sum(-1)
+    some = np.maximum(count, 1)
+    filled = np.where(entered, units, 0.0)
+    value = filled.sum(-1) / some
+    squares = np.where(entered, (units - value[..., None]) ** 2, 0.0).sum(-1)
+    most = np.where(entered, units, -np.inf).max(-1, initial=-np.inf)
+    least = np.where(entered, units, np.inf).min(-1, initial=np.inf)
+    most, least = np.where(count > 0, most, 0.0), np.where(count > 0, least, 0.0)
+    reach = imagined_share(answers, icc)
+    above = np.maximum(np.maximum(most, np.minimum(value + reach, limits[1])), value)
+    below = np.minimum(np.minimum(least, np.maximum(value - reach, limits[0])), value)
+    upper = _posterior(value, squares, some, floor=least, imagined=above)
+    lower = _posterior(-value, squares, some, floor=-most, imagined=-below)
+    tail = (1 - level) / 2
+    high = np.maximum(upper.quantile(1 - tail), value)
+    low = np.minimum(-lower.quantile(1 - tail), value)
+    p = lower.above(np.full_like(value, -delta))
+    if spread is not None:
+        extra = _seed_distance(squares, some, spread, tail)
+        high = value + np.hypot(high - value, extra)
+        low = value - np.hypot(value - low, extra)
+    nowhere = count == 0
+    out = [np.where(nowhere, np.nan, x) for x in (value, *np.clip((low, high), *limits), p)]
+    return Bounds(*out, questions=count)
+
+
+def mean_quantile(
+    *, value: Floats, squares: Floats, count: Ints, floor: Floats, imagined: Floats, q: float
+) -> Floats:
+    """Upper bound (chance ``q``) of a mean from the moments of its units; for planning.
+
+    Args:
+        value: mean of the units, [...] like all others.
+        squares: sum of their squared distances from the mean.
+        count: number of units.
+        floor: least unit.
+        imagined: the imagined question.
+        q: chance that the mean is at or under the bound.
+    """
+    return _posterior(value, squares, count, floor=floor, imagined=imagined).quantile(q)
+
+
+def _posterior(
+    value: Floats, squares: Floats, count: Ints, *, floor: Floats, imagined: Floats
+) -> _Posterior:
+    """Matches a Beta to the Dirichlet-weighted mean of the units and the imagined one.
+
+    ``squares`` is the sum of squared distances of the units from their mean ``value``.
+    """
+    total = count + 1
+    mean = (value * count + imagined) / total
+    spread = squares + (imagined - value) ** 2 * count / total
+    variance = spread / total / (total + 1)
+    width = np.maximum(imagined - floor, _POINT)
+    centre = np.clip((mean - floor) / width, 1e-9, 1 - 1e-9)
+    weight = np.maximum(centre * (1 - centre) * width**2 / np.maximum(variance, 1e-300) - 1, 1e-9)
+    point = width <= _POINT  # any shape will do, and inverting a degenerate one takes long
+    a = np.where(point, 1.0, centre * weight)
+    b = np.where(point, 1.0, (1 - centre) * weight)
+    return _Posterior(floor, width, a, b)
+
+
+def _seed_distance(squares: Floats, count: Ints, spread: SeedSpread, tail: float) -> Floats:
+    """Distance from the value to the bound that the spread between training seeds alone gives."""
+    of_questions = squares / np.maximum(count - 1, 1) / count
+    of_seeds = spread.variance
+    bottom = of_questions**2 / np.maximum(count - 1, 1) + of_seeds**2 / spread.freedom
+    total = (of_questions + of_seeds) ** 2
+    freedom = np.where(of_seeds > 0, total / np.where(bottom > 0, bottom, 1.0), 1e6)
+    return special.stdtrit(np.maximum(freedom, 1.0), 1 - tail) * np.sqrt(of_seeds)
