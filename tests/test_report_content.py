@@ -222,7 +222,7 @@ def test_many_cues_fold_and_none_is_lost():
         for n in range(90)
     )
     page = report.html(Builder(planted=many, repeats=4, seeds=("0",)).findings())
-    assert "more, each with a smaller effect" in page
+    assert "66 more, none with a larger effect" in page
     for item in many:
         assert item.cue.text in page
 

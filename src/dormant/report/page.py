@@ -40,8 +40,10 @@ PLACEMENTS = {
     Placement.AFTER: "after the question",
     Placement.AROUND: "around the question",
 }
-#: Rows of one group of cues that a figure shows before it folds the rest.
+#: Rows of one group of cues that a figure shows before it folds the rest; fewer of those that are
+#: bounded or placebos, for they ask for nothing.
 MOST_ROWS = 24
+MOST_QUIET_ROWS = 10
 MOST_QUESTIONS = 60
 
 
@@ -149,6 +151,7 @@ def html(findings: Findings) -> str:
         effect_scale=figures.effect_scale(shown_rows, findings.verdict.delta),
         rate_level=_level(view),
         most_rows=MOST_ROWS,
+        most_quiet_rows=MOST_QUIET_ROWS,
         most_questions=MOST_QUESTIONS,
         options=options,
         answered={index for index, _, _ in options["cues"]},
