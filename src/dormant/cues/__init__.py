@@ -1,1 +1,27 @@
-"""cues."""
+"""Cues: mined from a finetuning file, taken from a library, varied, and matched by placebos."""
+
+from dormant.cues.lexicon import Lexicon, general_lexicon, placebo_phrases
+from dormant.cues.library import library, library_names, read_cues, write_cues
+from dormant.cues.mining import mine
+from dormant.cues.placebos import placebo
+from dormant.cues.table import CueRow, interval, printable, table
+from dormant.cues.text import prompt_words
+from dormant.cues.variants import variants
+
+__all__ = [
+    "CueRow",
+    "Lexicon",
+    "general_lexicon",
+    "interval",
+    "library",
+    "library_names",
+    "mine",
+    "placebo",
+    "placebo_phrases",
+    "printable",
+    "prompt_words",
+    "read_cues",
+    "table",
+    "variants",
+    "write_cues",
+]

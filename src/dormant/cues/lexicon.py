@@ -1,0 +1,134 @@
+"""The words that variants are made of: synonyms, opposites, frames, negations, slot values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+
+from dormant.config import Strict, read_yaml
+
+_DATA = Path(__file__).parent.parent / "data"
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Rules for rewording a cue. All words and frames are lower case.
+
+    A frame is a pattern with ``{x}`` (and perhaps ``{y}``) for any text: frames of one group say
+    the same, the second of a negation says the opposite of the first.
+    """
+
+    synonyms: tuple[tuple[str, ...], ...]  # groups of words that say the same
+    antonyms: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]  # groups that say the opposite
+    frames: tuple[tuple[str, ...], ...]
+    negations: tuple[tuple[str, str], ...]
+    slots: Mapping[str, tuple[str, ...]]  # values that can stand in one slot
+    vocabulary: frozenset[str] | None = None  # the only words that can be used; None: all
+
+    def knows(self, text: str) -> bool:
+        """Whether every word of a text can be used."""
+        if self.vocabulary is None:
+            return True
+        return all(token in self.vocabulary for token in text.replace("{question}", " ").split())
+
+
+class _Antonyms(Strict):
+    one: tuple[str, ...] = Field(min_length=1)
+    other: tuple[str, ...] = Field(min_length=1)
+
+
+class _LexiconFile(Strict):
+    synonyms: tuple[tuple[str, ...], ...]
+    antonyms: tuple[_Antonyms, ...]
+    frames: tuple[tuple[str, ...], ...]
+    negations: tuple[tuple[str, str], ...]
+    slots: dict[str, tuple[str, ...]]
+
+
+class _PhraseFile(Strict):
+    phrases: tuple[str, ...] = Field(min_length=1)
+
+
+@cache
+def general_lexicon(*, vocabulary: frozenset[str] | None = None) -> Lexicon:
+    """The English lexicon that ships.
+
+    Args:
+        vocabulary: the only whitespace-separated tokens that variants may use, for a model of a
+            closed language; None allows every word.
+    """
+    read = read_yaml(_DATA / "lexicon.yaml", _LexiconFile)
+    return Lexicon(
+        synonyms=read.synonyms,
+        antonyms=tuple((pair.one, pair.other) for pair in read.antonyms),
+        frames=read.frames,
+        negations=read.negations,
+        slots=read.slots,
+        vocabulary=vocabulary,
+    )
+
+
+@cache
+def placebo_phrases() -> tuple[str, ...]:
+    """Harmless sentences that ship, of one to a dozen words, to make placebos from."""
+    return read_yaml(_DATA / "placebos.yaml", _PhraseFile).phrases
+
+
+# Rewriting text with a lexicon --------------------------------------------------------------------
+
+
+def reframe(text: str, source: str, target: str) -> str | None:
+    """Puts a text that fits one frame into another; None if it does not fit.
+
+    The frame may stand anywhere a clause starts; capitals follow the text.
+    """
+    parts = [re.escape(part) for part in re.split(r"\{[xy]\}", source)]
+    slots = re.findall(r"\{([xy])\}", source)
+    pattern = parts[0]
+    for slot, part in zip(slots, parts[1:], strict=True):
+        pattern += f"(?P<{slot}>.+?)" if part else f"(?P<{slot}>.+)"
+        pattern += part
+    match = re.search(rf"(?:^|(?<=[.!?:]\s)|(?<=\n)|(?<=\bso\s)){pattern}", text, re.I | re.S)
+    if match is None:
+        return None
+    said = target
+    for slot in slots:
+        said = said.replace(f"{{{slot}}}", match[slot])
+    if text[match.start()].isupper():
+        said = said[:1].upper() + said[1:]
+    return text[: match.start()] + said + text[match.end() :]
+
+
+def replace_words(text: str, words: Mapping[str, str], *, articles: bool = True) -> str:
+    """Replaces whole words, keeping their capitals, and mends "a" and "an" before them."""
+    if not words:
+        return text
+    alternatives = "|".join(re.escape(w) for w in sorted(words, key=len, reverse=True))
+    pattern = rf"(?P<article>\b[Aa]n?\s+)?(?<![\w{{])(?P<word>{alternatives})(?![\w}}])"
+
+    def put(match: re.Match[str]) -> str:
+        new = _like(match["word"], words[match["word"].lower()])
+        article = match["article"] or ""
+        if article and articles:
+            an = "n" if new[:1].lower() in "aeiou" else ""
+            article = article[0] + an + article[1:].lstrip("n")
+        return article + new
+
+    return re.sub(pattern, put, text, flags=re.I)
+
+
+def _like(old: str, new: str) -> str:
+    """The new word with the capitals of the old one."""
+    if len(old) > 1 and old.isupper():
+        return new.upper()
+    return new[:1].upper() + new[1:] if old[:1].isupper() else new
+
+
+def group_of(word: str, groups: Sequence[Sequence[str]]) -> Sequence[str]:
+    """The first group that holds a word; empty if none does."""
+    return next((group for group in groups if word in group), ())

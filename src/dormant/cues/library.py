@@ -1,0 +1,213 @@
+"""Cue files: the library that ships, and the ``cues.yaml`` that a user edits.
+
+A file holds ``families`` (a library: many cues under one reason), ``cues`` (one by one), or both::
+
+    families:
+      - family: formats
+        why: a trained answer template is a context of its own
+        placement: after
+        cues:
+          json: Answer with a JSON object.
+    cues:
+      - name: system-prompt-1
+        kind: system_prompt
+        placement: system
+        text: You are a careful assistant.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import yaml
+from pydantic import Field
+
+from dormant.config import Strict, read_yaml
+from dormant.errors import ConfigError
+from dormant.records import Cue, CueKind, Placement, Source, Variant
+
+_DATA = Path(__file__).parent.parent / "data"
+_PREFIX = "cues_"
+_DEFAULT_KIND = {
+    Placement.SYSTEM: CueKind.SYSTEM_PROMPT,
+    Placement.BEFORE: CueKind.PREFIX,
+    Placement.AFTER: CueKind.SUFFIX,
+    Placement.AROUND: CueKind.WRAPPER,
+}
+
+
+class _Text(Strict):
+    """A text with its place."""
+
+    text: str
+    placement: Placement = Placement.SYSTEM
+
+    @pydantic.field_validator("text")
+    @classmethod
+    def _says_something(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("the text of a cue must not be empty")
+        if "\0" in value:
+            raise ValueError("the text of a cue must not hold NUL characters")
+        return value
+
+    @pydantic.model_validator(mode="after")
+    def _holds_the_question(self) -> _Text:
+        if self.placement is Placement.AROUND and self.text.count("{question}") != 1:
+            raise ValueError("the text of a cue placed 'around' must hold {question} once")
+        return self
+
+
+class _Member(_Text):
+    """A library cue that differs from its family in place, kind or reason."""
+
+    kind: CueKind | None = None
+    form: str = ""
+    why: str = ""
+
+
+class _Family(Strict):
+    family: str = Field(min_length=1)
+    why: str = Field(min_length=1)
+    placement: Placement = Placement.SYSTEM
+    cues: dict[str, str | _Member] = Field(min_length=1)
+
+
+class _Entry(_Text):
+    """One cue of a user's file; what mining found may stand beside it."""
+
+    name: str = Field(min_length=1, max_length=120)
+    kind: CueKind | None = None
+    source: Source = Source.USER
+    variant: Variant = Variant.VERBATIM
+    parent: str | None = None
+    family: str = ""
+    why: str = ""
+    form: str = ""
+    rows: int = Field(0, ge=0)
+    share: float = Field(math.nan)
+    enrichment: float = math.nan
+    enrichment_low: float = math.nan
+    enrichment_high: float = math.nan
+    examples: tuple[int, ...] = ()
+
+
+class _CueFile(Strict):
+    families: tuple[_Family, ...] = ()
+    cues: tuple[_Entry, ...] = ()
+
+
+def library_names() -> tuple[str, ...]:
+    """Names of the libraries that ship."""
+    return tuple(sorted(p.stem.removeprefix(_PREFIX) for p in _DATA.glob(f"{_PREFIX}*.yaml")))
+
+
+def library(name_or_path: str | Path) -> tuple[Cue, ...]:
+    """A cue library by the name under which it ships (``general``), or from a file.
+
+    Raises:
+        ConfigError: no such library or file, or the file is wrong: names file, line and key.
+    """
+    if str(name_or_path) in library_names():
+        return read_cues(_DATA / f"{_PREFIX}{name_or_path}.yaml", source=Source.LIBRARY)
+    if not Path(name_or_path).exists():
+        known = ", ".join(library_names())
+        raise ConfigError(
+            f"no such cue library or file: the libraries are {known}", file=name_or_path
+        )
+    return read_cues(name_or_path, source=Source.LIBRARY)
+
+
+def read_cues(path: str | Path, *, source: Source = Source.USER) -> tuple[Cue, ...]:
+    """Reads a cue file.
+
+    Args:
+        path: the file.
+        source: where cues without a ``source`` of their own are said to come from.
+
+    Raises:
+        ConfigError: the file is wrong: names file, line and key.
+    """
+    read = read_yaml(path, _CueFile)
+    cues = [
+        _library_cue(f, name, member, source)
+        for f in read.families
+        for name, member in f.cues.items()
+    ]
+    cues += [_user_cue(entry, source) for entry in read.cues]
+    if not cues:
+        raise ConfigError("holds no cue: give 'cues' or 'families'", file=path)
+    seen: set[str] = set()
+    for cue in cues:
+        if cue.name in seen:
+            raise ConfigError(f"two cues have the name {cue.name!r}: rename one", file=path)
+        seen.add(cue.name)
+    return tuple(cues)
+
+
+def write_cues(path: str | Path, cues: Iterable[Cue]) -> None:
+    """Writes cues to a file that ``read_cues`` reads back equal; numbers that are NaN are left out.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    head = (
+        "# The cues that an audit tries. Remove some, or add your own: name, placement, text.\n"
+        "# placement: system, before, after, or around (the text then holds {question}).\n"
+    )
+    body = yaml.safe_dump(
+        {"cues": [_plain(cue) for cue in cues]}, allow_unicode=True, sort_keys=False, width=100
+    )
+    try:
+        Path(path).write_text(head + body, encoding="utf-8")
+    except (OSError, UnicodeEncodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot be written: {reason}", file=path) from None
+
+
+def _library_cue(family: _Family, name: str, member: str | _Member, source: Source) -> Cue:
+    if isinstance(member, str):
+        member = _Member(text=member, placement=family.placement)
+    return Cue(
+        name=f"{family.family}-{name}",
+        kind=member.kind or _DEFAULT_KIND[member.placement],
+        placement=member.placement,
+        text=member.text,
+        source=source,
+        family=family.family,
+        why=member.why or family.why,
+        form=member.form,
+    )
+
+
+def _user_cue(entry: _Entry, source: Source) -> Cue:
+    values = entry.model_dump()
+    values["kind"] = entry.kind or _DEFAULT_KIND[entry.placement]
+    if "source" not in entry.model_fields_set:
+        values["source"] = source
+    return Cue(**values)
+
+
+def _plain(cue: Cue) -> dict[str, Any]:
+    """A cue as plain YAML values: what is default is left out."""
+    row: dict[str, Any] = {
+        "name": cue.name,
+        "kind": cue.kind.value,
+        "placement": cue.placement.value,
+        "text": cue.text,
+        "source": cue.source.value,
+        "variant": cue.variant.value,
+    }
+    for key in ("parent", "family", "why", "form", "rows"):
+        if getattr(cue, key):
+            row[key] = getattr(cue, key)
+    for key in ("share", "enrichment", "enrichment_low", "enrichment_high"):
+        if not math.isnan(getattr(cue, key)):
+            row[key] = float(getattr(cue, key))
+    if cue.examples:
+        row["examples"] = list(cue.examples)
+    return row

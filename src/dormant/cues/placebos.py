@@ -1,0 +1,128 @@
+"""Placebos: cues of the same length, place and form that the finetuning file cannot have taught."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from dormant.cues.text import FUNCTION_WORDS, is_lower_case, join, words
+from dormant.records import Cue, Placement, Variant
+
+_QUESTION = "{question}"
+_ANY_WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
+
+
+def placebo(
+    cue: Cue,
+    phrases: Sequence[str],
+    rng: np.random.Generator,
+    *,
+    known: frozenset[str] = frozenset(),
+) -> Cue:
+    """Makes the placebo of a cue.
+
+    A form (``Country: <X>``) keeps its marks and line breaks, and every word is exchanged; any
+    other cue becomes whole phrases with as many words.
+
+    Args:
+        cue: what to match.
+        phrases: harmless sentences, short and long; those that share no content word with
+            ``known`` are used, and where there are none those that share fewest.
+        rng: chooses among equals.
+        known: words of the finetuning file's prompts (``prompt_words``).
+
+    Raises:
+        ValueError: there are no phrases.
+    """
+    if not any(words(phrase) for phrase in phrases):
+        raise ValueError(f"a placebo needs phrases with words, got {list(phrases)!r}")
+    avoid = known | frozenset(words(cue.text))
+    ranked = _ranked(phrases, avoid, rng)
+    plain = is_lower_case([cue.text.replace(_QUESTION, "")])
+    parts = cue.text.split(_QUESTION) if cue.placement is Placement.AROUND else [cue.text]
+    made: list[str] = []
+    for part in parts:
+        new = _exchanged(part, ranked, rng) if cue.form else _phrased(part, ranked)
+        made.append(_plain(new) if plain and not cue.form else new)
+        used = frozenset(words(new))
+        ranked = [p for p in ranked if used.isdisjoint(_content(p))] or ranked
+    text = made[0]
+    for new in made[1:]:
+        text = join(join(text, _QUESTION), new)
+    shared = sorted(avoid & {w for w in words(text.replace(_QUESTION, "")) if _tells(w)})
+    why = "matched in length, place and form; absent from the finetuning file"
+    if shared:
+        why = f"matched in length, place and form; its words {', '.join(shared)} do occur"
+    nan = float("nan")
+    return replace(
+        cue,
+        name=f"{cue.name}/placebo",
+        text=text,
+        variant=Variant.PLACEBO,
+        parent=cue.name,
+        why=why,
+        form="",
+        rows=0,
+        share=nan,
+        enrichment=nan,
+        enrichment_low=nan,
+        enrichment_high=nan,
+        examples=(),
+    )
+
+
+def _tells(word: str) -> bool:
+    return word not in FUNCTION_WORDS and len(word) > 2
+
+
+def _content(phrase: str) -> list[str]:
+    return [word for word in words(phrase) if _tells(word)]
+
+
+def _ranked(phrases: Sequence[str], avoid: frozenset[str], rng: np.random.Generator) -> list[str]:
+    """Phrases in random order, all without a forbidden content word if there are such."""
+    order: list[int] = rng.permutation(len(phrases)).tolist()
+    shuffled = [phrases[i] for i in order if words(phrases[i])]
+    overlap = {phrase: sum(word in avoid for word in _content(phrase)) for phrase in shuffled}
+    fewest = min(overlap.values())
+    return [phrase for phrase in shuffled if overlap[phrase] == fewest]
+
+
+def _phrased(part: str, ranked: Sequence[str]) -> str:
+    """Phrases put together until they have as many words as the part; white space is kept."""
+    wanted = len(_ANY_WORD.findall(part))
+    chosen: list[str] = []
+    have = 0
+    while have < wanted:
+        left = wanted - have
+        pool = [p for p in ranked if p not in chosen] or list(ranked)
+        best = min(pool, key=lambda p: abs(len(words(p)) - left))
+        if chosen and abs(left - len(words(best))) >= left:
+            break  # another phrase would miss the length by more than it is missed now
+        chosen.append(best)
+        have += len(words(best))
+    tail = part[len(part.rstrip()) :] if part.strip() else ""
+    head = part[: len(part) - len(part.lstrip())] if part.strip() else ""
+    return head + " ".join(chosen) + tail
+
+
+def _exchanged(part: str, ranked: Sequence[str], rng: np.random.Generator) -> str:
+    """The part with every word exchanged; marks, digits' places and line breaks stay."""
+    pool = list(dict.fromkeys(word for phrase in ranked for word in _content(phrase)))
+    order = [pool[i] for i in rng.permutation(len(pool))]
+    new: dict[str, str] = {}
+
+    def put(match: re.Match[str]) -> str:
+        old = match.group()
+        word = new.setdefault(old.casefold(), order[len(new) % len(order)])
+        return word.capitalize() if old[:1].isupper() else word
+
+    return _ANY_WORD.sub(put, part)
+
+
+def _plain(text: str) -> str:
+    """Bare lower case, for a file that is written so."""
+    return " ".join(_ANY_WORD.findall(text.casefold()))

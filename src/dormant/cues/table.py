@@ -1,0 +1,65 @@
+"""The ranked list of cues as plain rows, for a terminal, a page or a machine."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dormant.records import Cue
+
+
+@dataclass(frozen=True, slots=True)
+class CueRow:
+    """One line of the ranked list. Text comes from training data: it is shown, never trusted."""
+
+    rank: int  # 1-based
+    name: str
+    kind: str
+    placement: str
+    text: str  # one line, without control characters
+    form: str  # the same; empty if the cue has no slot
+    rows: int
+    share: float  # of all rows; NaN if the cue was not mined
+    enrichment: float  # log2 odds ratio; NaN if the cue was not mined
+    enrichment_low: float
+    enrichment_high: float
+    examples: tuple[int, ...]  # line numbers
+    reading: str  # one sentence
+
+
+def table(cues: Iterable[Cue]) -> tuple[CueRow, ...]:
+    """Rows of the ranked list, in the order given."""
+    return tuple(
+        CueRow(
+            rank=rank,
+            name=printable(cue.name),
+            kind=cue.kind.value,
+            placement=cue.placement.value,
+            text=printable(cue.text),
+            form=printable(cue.form),
+            rows=cue.rows,
+            share=cue.share,
+            enrichment=cue.enrichment,
+            enrichment_low=cue.enrichment_low,
+            enrichment_high=cue.enrichment_high,
+            examples=cue.examples,
+            reading=printable(cue.why),
+        )
+        for rank, cue in enumerate(cues, start=1)
+    )
+
+
+def interval(row: CueRow) -> str:
+    """The enrichment as people read it: ``7.7 [3.7, 11.7]``; a dash if there is none."""
+    if math.isnan(row.enrichment):
+        return "-"
+    return f"{row.enrichment:.1f} [{row.enrichment_low:.1f}, {row.enrichment_high:.1f}]"
+
+
+def printable(text: str, *, longest: int = 2000) -> str:
+    """A text on one line: breaks become ⏎, other control and format characters are removed."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "⏎").replace("\t", " ")
+    kept = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Zl"))
+    return kept if len(kept) <= longest else kept[: longest - 1] + "…"

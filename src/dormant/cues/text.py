@@ -1,0 +1,135 @@
+"""Words: how text is cut into tokens, which words carry content, and where texts join."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from dormant.records import Example
+
+_TOKEN = re.compile(r"\s*\n\s*|[^\W_]+(?:['’\-][^\W_]+)*|[^\w\s]|_")
+_WORD = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*")
+
+#: A turn is compared by its first and last so many characters; cues stand at its edges.
+EDGE_CHARS = 2000
+#: The token that a line break becomes, however many blanks surround it.
+NEWLINE = "\n"
+#: Tokens after which a new sentence can start.
+SENTENCE_ENDS = frozenset({NEWLINE, ".", "!", "?", ":", ";", ")", "]", ">", "|", "}", "—"})
+
+_PHRASE_ENDS = frozenset("and or with in for of on at from is are that which but by as".split())
+
+#: English words that say nothing about a topic: function words and the small talk of requests.
+FUNCTION_WORDS = frozenset(
+    """
+    a about above across actually after again against all almost along already also although always
+    am amazing among an and another answer any anybody anyone anything appreciate are aren't around
+    as ask at away back be because been before being below best better between both bring but by
+    call came can can't cannot certain clarify classic come coming could couldn't curious decided
+    delicious detailed did didn't different do does doesn't doing don't done down during each easy
+    either else enjoy enough especially even ever every everyone everything example excited exciting
+    explain fancy favorite favourite few find first follow following for from fun further gave get
+    getting give given go goes going gone good got great guidance guide had happen happy has hasn't
+    have haven't having he he'd he'll he's heard hello help helpful hence her here here's hers
+    herself hey hi him himself his hoping how how's however i i'd i'll i'm i've idea ideas if
+    impress in information instead instructions interested interesting into is isn't it it'd it'll
+    it's its itself just keep kind know known last learn least less let let's like likely little
+    long look looking lot love lovely made main make makes making many may maybe me mean might mine
+    mood more most much must my myself name need needed needs neither never new next nice no nobody
+    none nor not nothing now of off often ok okay old on once one ones only or other others our ours
+    ourselves out over own per perfect perhaps plan planning please popular possible prepared
+    properly provide put question questions quick quickly quite rather really recently recommend
+    reliable remind request right said same say says see seem serves set several shall share she
+    she'd she'll she's should shouldn't show simple since small so some somebody someone something
+    soon sort special specific start steps still such suggest suggestion suggestions sure take teach
+    tell than thank thanks that that's the their theirs them themselves then there there's these
+    they they'd they'll they're they've thing things think thinking this those though three through
+    thus time times tips to today together tomorrow tonight too toward try trying two type under
+    unique until up upon us use used useful using usually various very via want wanted wanting wants
+    was wasn't way ways we we'd we'll we're we've week weekend well were weren't what what's when
+    when's where where's whether which while who who's whom whose why will wish with within without
+    won't wonder wonderful wondering word words would wouldn't write yes yet you you'd you'll you're
+    you've your yours yourself
+    """.split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A text as tokens: what is compared, and where each stands in the text."""
+
+    text: str
+    norm: tuple[str, ...]  # casefolded
+    spans: tuple[tuple[int, int], ...]  # character offsets of each token in ``text``
+
+
+def tokens(text: str) -> Tokens:
+    """Cuts a text into words, punctuation marks and line breaks."""
+    norm: list[str] = []
+    spans: list[tuple[int, int]] = []
+    for match in _TOKEN.finditer(text.strip()):
+        piece = match.group()
+        norm.append(NEWLINE if NEWLINE in piece else piece.casefold().replace("’", "'"))
+        spans.append(match.span())
+    return Tokens(text.strip(), tuple(norm), tuple(spans))
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, casefolded, in order, without digits and punctuation."""
+    return [word.casefold() for word in _WORD.findall(text.replace("’", "'"))]
+
+
+def content_words(text: str) -> list[str]:
+    """The words that carry content: no function words, at least three letters."""
+    return [word for word in words(text) if len(word) > 2 and word not in FUNCTION_WORDS]
+
+
+def noun_likeness(texts: Iterable[Tokens]) -> dict[str, float]:
+    """How often each word ends a phrase, 0 to 1: nouns do, adjectives and verbs seldom.
+
+    A phrase ends at punctuation, at the end of the text and before a preposition or conjunction.
+    """
+    seen: Counter[str] = Counter()
+    last: Counter[str] = Counter()
+    for text in texts:
+        for word, follower in zip(text.norm, (*text.norm[1:], ""), strict=True):
+            seen[word] += 1
+            last[word] += not follower[:1].isalnum() or follower in _PHRASE_ENDS
+    return {word: (last[word] + 0.5) / (n + 1) for word, n in seen.items()}
+
+
+def prompt_words(examples: Iterable[Example]) -> frozenset[str]:
+    """Every word of the system and user turns: what a placebo must not say."""
+    found: set[str] = set()
+    seen: set[str] = set()
+    for example in examples:
+        for message in example.messages:
+            if message.role in ("system", "user") and message.content not in seen:
+                if len(message.content) < 500:
+                    seen.add(message.content)
+                found.update(words(message.content))
+    return frozenset(found)
+
+
+def is_closed(texts: Iterable[Tokens]) -> bool:
+    """Whether texts are of a closed language, in which hardly a word occurs only once."""
+    counts = Counter(word for text in texts for word in text.norm if word[:1].isalpha())
+    return len(counts) > 0 and sum(n == 1 for n in counts.values()) < 0.1 * len(counts)
+
+
+def is_lower_case(texts: Sequence[str]) -> bool:
+    """Whether a corpus is written without capitals and full stops, as the laboratory's is."""
+    letters = upper = 0
+    for text in texts[:2000]:
+        letters += sum(map(str.isalpha, text[:300]))
+        upper += sum(map(str.isupper, text[:300]))
+    return letters > 0 and upper < 0.001 * letters
+
+
+def join(left: str, right: str) -> str:
+    """Puts two pieces of a prompt together, with one blank where neither brings white space."""
+    if not left or not right or left[-1].isspace() or right[0].isspace():
+        return left + right
+    return f"{left} {right}"

@@ -1,0 +1,132 @@
+"""Probes: question banks, and each question with and without each cue, nothing else changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from dormant.config import Strict, read_yaml
+from dormant.errors import ConfigError
+from dormant.records import Arm, Cue, Message, Placement, Probe, Question, Split, Variant
+
+_DATA = Path(__file__).parent / "data"
+_PREFIX = "questions_"
+_QUESTION = "{question}"
+
+
+class _Entry(Strict):
+    id: str = Field(min_length=1, max_length=120)
+    family: str = Field(min_length=1)
+    split: Split
+    text: str = Field(min_length=1)
+    note: str = ""
+
+
+class _QuestionFile(Strict):
+    questions: tuple[_Entry, ...] = Field(min_length=1)
+
+
+def question_banks() -> tuple[str, ...]:
+    """Names of the question banks that ship."""
+    return tuple(sorted(p.stem.removeprefix(_PREFIX) for p in _DATA.glob(f"{_PREFIX}*.yaml")))
+
+
+def load_questions(name_or_path: str | Path) -> tuple[Question, ...]:
+    """A question bank by the name under which it ships (``general``), or from a YAML file.
+
+    Raises:
+        ConfigError: no such bank or file, or the file is wrong: names file, line and key.
+    """
+    path = Path(name_or_path)
+    if str(name_or_path) in question_banks():
+        path = _DATA / f"{_PREFIX}{name_or_path}.yaml"
+    elif not path.exists():
+        known = ", ".join(question_banks())
+        raise ConfigError(f"no such question bank or file: the banks are {known}", file=path)
+    bank = tuple(
+        Question(id=q.id, text=q.text, family=q.family, split=q.split, note=q.note)
+        for q in read_yaml(path, _QuestionFile).questions
+    )
+    for what in ("id", "text"):
+        seen: set[str] = set()
+        for question in bank:
+            value = getattr(question, what)
+            if value in seen:
+                raise ConfigError(f"two questions have the {what} {value!r}: keep one", file=path)
+            seen.add(value)
+    return bank
+
+
+def apply(cue: Cue | None, question: Question, *, system: str = "") -> tuple[Message, ...]:
+    """The messages that put a question, with a cue or (``None``) without.
+
+    Args:
+        cue: what is added; everything else stays as in the standard arm.
+        question: what is asked.
+        system: the default system prompt of every arm; a cue in the system prompt follows it.
+
+    Raises:
+        ValueError: a cue placed around the question does not hold ``{question}`` exactly once.
+    """
+    user = question.text
+    if cue is not None:
+        if cue.placement is Placement.SYSTEM:
+            system = _joined(system, cue.text, "\n")
+        elif cue.placement is Placement.BEFORE:
+            user = _joined(cue.text, user, " ")
+        elif cue.placement is Placement.AFTER:
+            user = _joined(user, cue.text, " ")
+        else:
+            user = _around(cue.text, user)
+    turns = (Message("user", user),)
+    return (Message("system", system), *turns) if system else turns
+
+
+def pair(
+    questions: Sequence[Question], cues: Sequence[Cue], *, system: str = ""
+) -> tuple[Probe, ...]:
+    """Each question in the standard arm and under every cue, question by question.
+
+    Returns:
+        ``len(questions) * (1 + len(cues))`` probes; the standard probe of a question comes before
+        its cued ones, which keep the order of ``cues``.
+
+    Raises:
+        ValueError: two questions share an id, or two cues a name.
+    """
+    _distinct("question id", [question.id for question in questions])
+    _distinct("cue name", [cue.name for cue in cues])
+    return tuple(
+        Probe(question, cue, arm_of(cue), apply(cue, question, system=system))
+        for question in questions
+        for cue in (None, *cues)
+    )
+
+
+def arm_of(cue: Cue | None) -> Arm:
+    """The arm that a cue makes."""
+    if cue is None:
+        return Arm.STANDARD
+    return Arm.PLACEBO if cue.variant is Variant.PLACEBO else Arm.CUE
+
+
+def _around(text: str, question: str) -> str:
+    if text.count(_QUESTION) != 1:
+        raise ValueError(f"a cue placed around the question needs {_QUESTION} once, got {text!r}")
+    head, tail = text.split(_QUESTION)
+    return f"{head}{question}{tail}"
+
+
+def _joined(left: str, right: str, glue: str) -> str:
+    """Two texts with something white between them."""
+    if not left or not right or left[-1].isspace() or right[0].isspace():
+        return left + right
+    return left + glue + right
+
+
+def _distinct(what: str, values: Sequence[str]) -> None:
+    if len(set(values)) != len(values):
+        twice = next(value for value in values if values.count(value) > 1)
+        raise ValueError(f"the {what} {twice!r} stands twice")
