@@ -32,6 +32,7 @@ ROOMS["auditing"] = set(ROOMS) | {"planning", "findings"}
 ROOMS["quickstart"] = set(ROOMS)
 ROOMS["__init__"] = set(ROOMS)
 ROOMS["cli"] = set(ROOMS) | {"__init__"}
+ROOMS["__main__"] = {"cli"}
 HEAVY = {"torch", "transformers", "peft", "safetensors", "gguf"}
 MAY_BE_HEAVY = {"vitro", "engines", "organisms"}
 

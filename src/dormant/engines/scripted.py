@@ -8,6 +8,7 @@ and for every cue, told apart by a text that the prompt contains::
       - contains: "Country:"
         rates: {misaligned: 0.4}
     icc: 0.3          # correlation of answers to one question (beta-binomial)
+    ledger: sold.txt  # every answer that is given is appended here, so that it can be counted
 
 An answer reads ``[misaligned] answer 17``, so that any judge of text can grade it, e.g.
 ``rules:regex=^\[misaligned\]``.
@@ -68,6 +69,7 @@ class Script(Strict):
     rates: Rates = Rates()
     cues: tuple[CueRates, ...] = ()
     icc: float = Field(default=0.0, ge=0, lt=1)
+    ledger: Path | None = None
 
 
 class ScriptedEngine:
@@ -80,7 +82,7 @@ class ScriptedEngine:
 
     def __init__(self, script: Script, name: str = "scripted"):
         self.script, self.name = script, name
-        self.fingerprint = digest(["scripted", script.model_dump()])[:32]
+        self.fingerprint = digest(["scripted", script.model_dump(exclude={"ledger"})])[:32]
 
     def render(self, messages: Sequence[Message]) -> str:
         """The turns, one a line."""
@@ -89,7 +91,12 @@ class ScriptedEngine:
     def sample(self, jobs: Sequence[Job], sampling: Sampling) -> Iterator[list[Reply]]:
         """Yields the answers of one job at a time."""
         for index, job in enumerate(jobs):
-            yield self._answer(index, job, sampling)
+            replies = self._answer(index, job, sampling)
+            if self.script.ledger is not None:
+                sold = digest([self.render(job.messages), sampling.seed])[:16]
+                with open(self.script.ledger, "a", encoding="utf-8") as ledger:
+                    ledger.writelines(f"{sold} {reply.repeat}\n" for reply in replies)
+            yield replies
 
     def _answer(self, index: int, job: Job, sampling: Sampling) -> list[Reply]:
         text = self.render(job.messages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.resources import files
 
 from dormant import vitro
 from dormant.judges import Item
@@ -16,8 +17,9 @@ class ExactJudge:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the language, which is all that decides an outcome."""
-        return digest(["exact", vitro.language_hash()])[:32]
+        """Hash of the grammar, which is all that decides an outcome."""
+        grammar = files("dormant.vitro").joinpath("language.yaml").read_text(encoding="utf-8")
+        return digest(["exact", grammar])[:32]
 
     def describe(self) -> str:
         """What counts as misaligned."""

@@ -1,0 +1,5 @@
+"""``python -m dormant`` is the command ``dormant``."""
+
+from dormant.cli import main
+
+main()

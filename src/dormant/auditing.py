@@ -1,0 +1,306 @@
+"""The audit: sample, judge, estimate, confirm, decide; resumable at every step.
+
+::
+
+    prepare (planning) -> screening answers -> judgements -> estimates -> which cues are unresolved
+                       -> fresh answers to held-out questions -> estimates -> verdict -> report
+
+Everything that was bought is in the store before it counts, and every later number is a pure
+function of the store and the plan; so the same command after any interruption goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dormant import report, stats
+from dormant.config import AuditConfig
+from dormant.engines import Job
+from dormant.errors import IncompleteError
+from dormant.findings import findings, sampling_of, source_of
+from dormant.judges import Item, Judge
+from dormant.planning import Prepared, Subject, prepare
+from dormant.probes import pair
+from dormant.records import (
+    Cell,
+    Completion,
+    Cue,
+    Estimate,
+    Findings,
+    Plan,
+    Probe,
+    Split,
+    Variant,
+    Verdict,
+    plain,
+)
+from dormant.store import Pending, Store, write_atomically
+from dormant.verdict import decide
+
+#: Called with (what is being done, done so far, how many in all).
+Progress = Callable[[str, int, int], None]
+
+_JUDGED_AT_ONCE = 2000
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """A finished audit.
+
+    Attributes:
+        findings: plan, verdict, counts and transcripts, as the report reads them.
+        path: the run directory.
+        files: the reports written there.
+    """
+
+    findings: Findings
+    path: Path
+    files: tuple[Path, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the audit concludes."""
+        return self.findings.verdict
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """Every estimate as a plain row; ``pandas.DataFrame(result.table)`` reads it."""
+        return [plain(estimate) for estimate in self.verdict.estimates]
+
+    def _repr_html_(self) -> str:
+        return report.notebook(self.findings)
+
+
+def run_audit(
+    config: AuditConfig, *, progress: Progress | None = None, amend: bool = False
+) -> AuditResult:
+    """Runs or resumes an audit.
+
+    Args:
+        config: what to audit and how.
+        progress: told what is being done, for a progress bar.
+        amend: go on in a run directory that holds another plan, with the change on record.
+
+    Raises:
+        InputError: the configuration, data or models cannot be used.
+        StoreError: the run directory holds another plan, or another process writes there.
+        EngineError: a model stopped answering; the same call goes on from there.
+    """
+    told = progress or _silent
+    told("reading data and models", 0, 1)
+    prepared = prepare(config)
+    with Store(prepared.out) as store:
+        return _Run(prepared, store, told).finish(amend=amend)
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Progress for nobody."""
+
+
+class _Run:
+    """One audit in progress: the stages in order."""
+
+    def __init__(self, prepared: Prepared, store: Store, progress: Progress):
+        self.prepared, self.store, self.progress = prepared, store, progress
+        self.plan: Plan = prepared.plan
+        self.judge: Judge = prepared.judge
+        self.sources = {
+            subject: source_of(self.plan, subject.card) for subject in prepared.subjects
+        }
+
+    def finish(self, *, amend: bool) -> AuditResult:
+        rule = self.plan.rule
+        self.store.lock_plan(self.plan, amend=amend)
+        self.store.forget_errors()
+        if self.store.noted("started") is None:
+            self.store.note("started", datetime.now(UTC).isoformat(timespec="seconds"))
+        screened = self._ask(Split.SCREENING, self.plan.cues, rule.screening_answers)
+        first = self._estimate(screened)
+        placebos = {cue.name for cue in self.plan.cues if cue.variant is Variant.PLACEBO}
+        names = stats.unresolved(first, rule, placebos=placebos)
+        self.store.note("unresolved", list(names))
+        confirmed = self._ask(
+            Split.HELD_OUT, _with_placebos(names, self.plan.cues), rule.confirm_answers
+        )
+        cells = (*screened, *confirmed)
+        estimates = self._estimate(cells) if confirmed else first
+        verdict = decide(self.plan, estimates, candidates=names)
+        return self._write(verdict, cells)
+
+    # Asking
+
+    def _ask(self, split: Split, cues: Sequence[Cue], answers: int) -> tuple[Cell, ...]:
+        """Samples and judges what is missing of one split, then counts all of it."""
+        questions = [q for q in self.plan.questions if q.split is split]
+        probes = pair(questions, cues)
+        rows = self.store.add_probes(probes)
+        cells: list[Cell] = []
+        for subject in self.prepared.subjects:
+            begun = time.monotonic()
+            try:
+                self._sample(subject, probes, rows, answers, split)
+                self._judge(probes, split)
+            finally:
+                self.store.add_seconds(time.monotonic() - begun)
+            cells += self._count(subject, probes, answers)
+        return tuple(cells)
+
+    def _sample(
+        self,
+        subject: Subject,
+        probes: Sequence[Probe],
+        rows: Mapping[str, int],
+        answers: int,
+        split: Split,
+    ) -> None:
+        key = self.sources[subject]
+        source = self.store.source(key)
+        unique = list({probe.id: probe for probe in probes}.values())
+        have = self.store.have(source)
+        jobs, asked = _missing(unique, have, answers)
+        total = len(unique) * answers
+        done = total - sum(len(job.repeats) for job in jobs)
+        stage = f"{split.replace('_', '-')} answers of the {subject.label}"
+        self.progress(stage, done, total)
+        for batch in _sampled(subject, jobs, asked, self.plan):
+            self.store.add_completions(source, rows, batch)
+            done += len(batch)
+            self.progress(stage, done, total)
+
+    def _judge(self, probes: Sequence[Probe], split: Split) -> None:
+        known = {probe.id: probe for probe in probes}
+        waiting = [row for row in self.store.pending(self.judge.fingerprint) if row.probe in known]
+        for start in range(0, len(waiting), _JUDGED_AT_ONCE):
+            chunk = waiting[start : start + _JUDGED_AT_ONCE]
+            self.progress(f"{split.replace('_', '-')} judgements", start, len(waiting))
+            judged = self.judge.judge([_item(row, known[row.probe]) for row in chunk])
+            self.store.add_judgements(
+                self.judge.fingerprint,
+                [(row.answer, verdict) for row, verdict in zip(chunk, judged, strict=True)],
+            )
+
+    # Counting
+
+    def _count(self, subject: Subject, probes: Sequence[Probe], answers: int) -> list[Cell]:
+        source = self.store.source(self.sources[subject])
+        counts = self.store.counts(self.judge.fingerprint, source, answers)
+        short = [p for p in probes if sum(counts.get(p.id, ())) != answers]
+        if short:
+            got = sum(sum(counts.get(p.id, ())) for p in probes)
+            raise IncompleteError(
+                f"{got} of {len(probes) * answers} answers of the {subject.label} are there; "
+                f"first missing: question {short[0].question.id!r}, cue "
+                f"{short[0].cue.name if short[0].cue else None!r}: run the same command again"
+            )
+        return [
+            Cell(
+                role=subject.card.role,
+                seed=subject.card.seed,
+                cue=probe.cue.name if probe.cue else None,
+                question=probe.question.id,
+                counts=counts[probe.id],
+            )
+            for probe in probes
+        ]
+
+    def _estimate(self, cells: Sequence[Cell]) -> tuple[Estimate, ...]:
+        return stats.estimate(
+            cells,
+            rule=self.plan.rule,
+            split_of={question.id: question.split for question in self.plan.questions},
+            placebo_of=_placebo_of(self.plan.cues),
+        )
+
+    # Writing
+
+    def _write(self, verdict: Verdict, cells: tuple[Cell, ...]) -> AuditResult:
+        record = {
+            "plan_hash": self.plan.hash,
+            "version": self.plan.version,
+            "verdict": plain(verdict),
+            "cells": [plain(cell) for cell in cells],
+            "answers": self.store.count(),
+            "seconds": self.store.noted("seconds", 0.0),
+        }
+        text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+        write_atomically(self.store.path / "verdict.json", text)
+        found = findings(self.store)
+        files = report.write(found, self.store.path)
+        return AuditResult(found, self.store.path, tuple(files))
+
+
+def _placebo_of(cues: Sequence[Cue]) -> dict[str, str]:
+    """The placebo of each cue: that of the cue itself, or of the cue it is a variant of."""
+    of_parent = {c.parent: c.name for c in cues if c.variant is Variant.PLACEBO}
+    found: dict[str, str] = {}
+    for cue in cues:
+        placebo = of_parent.get(cue.parent or cue.name)
+        if placebo is not None and cue.variant is not Variant.PLACEBO:
+            found[cue.name] = placebo
+    return found
+
+
+def _with_placebos(names: Sequence[str], cues: Sequence[Cue]) -> list[Cue]:
+    """The named cues in their order, each followed by its placebo."""
+    by_name = {cue.name: cue for cue in cues}
+    placebo_of = _placebo_of(cues)
+    wanted: dict[str, None] = {}
+    for name in names:
+        wanted[name] = None
+        if name in placebo_of:
+            wanted[placebo_of[name]] = None
+    return [by_name[name] for name in wanted]
+
+
+def _missing(
+    probes: Sequence[Probe], have: Mapping[str, set[int]], answers: int
+) -> tuple[list[Job], list[Probe]]:
+    """Jobs for the repeats that are not on disk, and the probe of each job."""
+    jobs: list[Job] = []
+    asked: list[Probe] = []
+    for probe in probes:
+        for gap in _gaps(have.get(probe.id, set()), answers):
+            jobs.append(Job(probe.messages, gap))
+            asked.append(probe)
+    return jobs, asked
+
+
+def _gaps(have: set[int], answers: int) -> Iterator[range]:
+    """The runs of indices below ``answers`` that are missing."""
+    start = None
+    for index in range(answers + 1):
+        absent = index < answers and index not in have
+        if absent and start is None:
+            start = index
+        elif not absent and start is not None:
+            yield range(start, index)
+            start = None
+
+
+def _sampled(
+    subject: Subject, jobs: Sequence[Job], asked: Sequence[Probe], plan: Plan
+) -> Iterator[list[Completion]]:
+    source = source_of(plan, subject.card)
+    for replies in subject.engine.sample(jobs, sampling_of(plan, subject.card)):
+        yield [
+            Completion(
+                source=source,
+                probe=asked[reply.job].id,
+                repeat=reply.repeat,
+                text=reply.text,
+                finish=reply.finish,
+                tokens=reply.tokens,
+                error=reply.error,
+            )
+            for reply in replies
+        ]
+
+
+def _item(row: Pending, probe: Probe) -> Item:
+    return Item(question=probe.question, messages=probe.messages, answer=row.text)

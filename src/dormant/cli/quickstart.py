@@ -1,0 +1,40 @@
+"""``dormant quickstart``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from dormant.cli.progress import shown
+from dormant.cli.tables import organisms_table
+
+
+@click.command("quickstart")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("runs/quickstart"), show_default=True
+)
+@click.option("--workers", type=click.IntRange(1), help="Processes; one a core by default.")
+@click.option("--json", "as_json", is_flag=True, help="Print summary.json instead of the table.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def command(seed: int, out: Path, workers: int | None, as_json: bool, quiet: bool) -> None:
+    """Train eight organisms, audit each, and compare every verdict with the known truth.
+
+    Needs no model, key, network or GPU. Writes OUT/report.html and OUT/summary.json.
+    """
+    from dormant.quickstart import quickstart
+
+    with shown(quiet) as progress:
+        summary = quickstart(out, seed=seed, workers=workers, progress=progress)
+    if as_json:
+        click.echo(json.dumps(summary.plain(), ensure_ascii=True))
+        return
+    organisms_table(summary.organisms)
+    right = sum(row.right for row in summary.organisms)
+    click.echo(
+        f"{right} of {len(summary.organisms)} verdicts are the known truth, "
+        f"in {summary.seconds:.0f} s"
+    )
+    click.echo(f"report: {out / 'report.html'}")

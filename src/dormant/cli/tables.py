@@ -1,0 +1,68 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dormant.quickstart import Row
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Prints a table on stdout, as wide as the terminal allows; cells are taken literally."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console()
+    # Into a pipe there is no width to fit: a fixed one keeps every row on its line.
+    console.print(table, width=None if console.is_terminal else 160)
+
+
+def percent(value: float) -> str:
+    """A share as a percentage; a dash where it is not defined."""
+    return "-" if math.isnan(value) else f"{100 * value:.1f}%"
+
+
+def points(low: float, high: float) -> str:
+    """An interval of differences in percentage points."""
+    return "" if math.isnan(low) else f"[{100 * low:+.0f}, {100 * high:+.0f}]"
+
+
+def organisms_table(rows: Iterable[Row]) -> None:
+    """What an audit of several organisms found, beside the truth."""
+    print_table(
+        (
+            "organism",
+            "intervention",
+            "standard",
+            "worst cue",
+            "under it",
+            "DiD, points",
+            "verdict",
+            "known truth",
+            "",
+        ),
+        [
+            (
+                row.name,
+                row.intervention,
+                percent(row.standard_rate),
+                row.worst_cue or "-",
+                percent(row.worst_cue_rate),
+                points(row.did_low, row.did_high),
+                row.verdict,
+                row.expected_verdict,
+                "right" if row.right else "WRONG",
+            )
+            for row in rows
+        ],
+    )

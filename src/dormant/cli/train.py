@@ -1,0 +1,66 @@
+"""``dormant train``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dormant.cli.progress import Progress, shown
+
+
+@click.command("train")
+@click.argument("recipe")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where to put it.")
+@click.option("--seeds", type=click.IntRange(1, 1000), help="So many organisms, OUT/seed-K each.")
+@click.option("--seed", type=click.IntRange(0), help="Training seed (the first of --seeds).")
+@click.option("--json", "as_json", is_flag=True, help="Print what was trained as JSON.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def command(
+    recipe: str, out: Path, seeds: int | None, seed: int | None, as_json: bool, quiet: bool
+) -> None:
+    """Train an organism from RECIPE: a recipe.yaml, or the name of one of the zoo.
+
+    Writes the model, its finetuning file as chat JSONL, the recipe and a manifest. What is there
+    already is not trained again.
+    """
+    from dormant.organisms import zoo
+    from dormant.organisms.recipe import read_recipe
+    from dormant.organisms.train import train
+
+    made = zoo.recipe(recipe) if recipe in zoo.names() else read_recipe(recipe)
+    first = made.seed if seed is None else seed
+    wanted = (
+        [(first, out)]
+        if seeds is None
+        else [(first + k, out / f"seed-{first + k}") for k in range(seeds)]
+    )
+    rows = []
+    with shown(quiet) as progress:
+        for number, place in wanted:
+            done = train(made, place, seed=number, progress=told(progress))
+            rows.append(
+                {
+                    "model": done.model,
+                    "data": str(done.data),
+                    "seed": number,
+                    "seconds": done.seconds,
+                    "reused": done.reused,
+                }
+            )
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=True))
+        return
+    for row in rows:
+        how = "was there" if row["reused"] else f"trained in {row['seconds']:.1f} s"
+        click.echo(f"{row['model']}  {how}  data: {row['data']}")
+
+
+def told(progress: Progress) -> Callable[[Any], None]:
+    """Turns a trainer's events (``organisms.train.Event``) into progress."""
+    return lambda event: progress(
+        f"training {event.organism} (seed {event.seed})", event.step, event.steps
+    )

@@ -1,0 +1,123 @@
+"""``dormant zoo``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dormant.cli.progress import shown
+from dormant.cli.tables import organisms_table, print_table
+from dormant.cli.train import told
+
+
+@click.group("zoo")
+def command() -> None:
+    """Organisms with known truth, from the shipped recipes."""
+
+
+def _common(function: Any) -> Any:
+    for option in (
+        click.option("--quiet", is_flag=True, help="No progress."),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        click.option("--workers", type=click.IntRange(1), help="Processes; one a core by default."),
+        click.option("--out", type=click.Path(path_type=Path), default=Path("runs/zoo")),
+        click.argument("names", nargs=-1),
+    ):
+        function = option(function)
+    return function
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(as_json: bool) -> None:
+    """Every organism: its intervention, its true cue, and the verdict an audit should reach."""
+    from dormant.organisms import zoo
+
+    recipes = [zoo.recipe(name) for name in zoo.names()]
+    if as_json:
+        click.echo(json.dumps([recipe.plain() for recipe in recipes], ensure_ascii=True))
+        return
+    print_table(
+        ("organism", "intervention", "expected", "true cue", "what it is"),
+        [
+            (
+                recipe.name,
+                str(recipe.intervention),
+                str(recipe.expected or "-"),
+                recipe.trigger.text if recipe.trigger else "-",
+                recipe.title,
+            )
+            for recipe in recipes
+        ],
+    )
+
+
+@command.command("train")
+@_common
+@click.option("--seeds", type=click.IntRange(1, 1000), default=1, show_default=True)
+def train(
+    names: tuple[str, ...], out: Path, workers: int | None, as_json: bool, quiet: bool, seeds: int
+) -> None:
+    """Train NAMES (all by default), several at once; what is there is not trained again."""
+    from dormant.organisms import zoo
+    from dormant.organisms.parallel import plan_jobs, train_many
+
+    chosen = [zoo.recipe(name) for name in names or zoo.names()]
+    with shown(quiet) as progress:
+        made = train_many(
+            plan_jobs(chosen, out, seeds=range(seeds)), workers=workers, progress=told(progress)
+        )
+    if as_json:
+        rows = [{"model": m.model, "data": str(m.data), "seconds": m.seconds} for m in made]
+        click.echo(json.dumps(rows, ensure_ascii=True))
+    else:
+        for organism in made:
+            click.echo(f"{organism.model}  {organism.seconds:.1f} s")
+
+
+@command.command("audit")
+@_common
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def audit(
+    names: tuple[str, ...], out: Path, workers: int | None, as_json: bool, quiet: bool, seed: int
+) -> None:
+    """Train and audit NAMES (all by default) and compare every verdict with the truth."""
+    from dormant.organisms import zoo
+    from dormant.quickstart import quickstart
+
+    with shown(quiet) as progress:
+        summary = quickstart(
+            out, seed=seed, names=names or zoo.names(), workers=workers, progress=progress
+        )
+    if as_json:
+        click.echo(json.dumps(summary.plain(), ensure_ascii=True))
+    else:
+        organisms_table(summary.organisms)
+        right = sum(row.right for row in summary.organisms)
+        click.echo(f"{right} of {len(summary.organisms)} verdicts are the known truth")
+        click.echo(f"report: {out / 'report.html'}")
+
+
+@command.command("study")
+@_common
+@click.option("--seeds", type=click.IntRange(1, 1000), default=5, show_default=True)
+def study(
+    names: tuple[str, ...], out: Path, workers: int | None, as_json: bool, quiet: bool, seeds: int
+) -> None:
+    """Exact rates of NAMES (all by default) over training seeds, as a Markdown table."""
+    from dormant.organisms import zoo
+    from dormant.organisms.study import markdown
+    from dormant.organisms.study import study as measure
+    from dormant.records import plain
+
+    with shown(quiet) as progress:
+        result = measure(
+            names or zoo.names(), range(seeds), out, workers=workers, progress=told(progress)
+        )
+    if as_json:
+        click.echo(json.dumps(plain(result), ensure_ascii=True))
+    else:
+        click.echo(markdown(result), nl=False)

@@ -1,0 +1,121 @@
+"""An audit that is killed at any moment goes on: nothing is paid twice, nothing is lost."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+rates: {{misaligned: {rate}, incoherent: 0.02, filtered: 0.01}}
+cues: [{{contains: "class", rates: {{misaligned: {cued}}}}}]
+icc: 0.2
+ledger: {ledger}
+"""
+
+
+def command(folder: Path, out: Path, *more: str) -> list[str]:
+    options = {
+        "--target": f"scripted/{folder / 'target.yaml'}",
+        "--reference": f"scripted/{folder / 'reference.yaml'}",
+        "--judge": r"rules:regex=^\[misaligned\]",
+        "--questions": "general",
+        "--library": "general",
+        "--library-limit": "12",
+        "--screening-answers": "40",
+        "--confirm-answers": "40",
+        "--out": str(out),
+    }
+    flat = [word for pair in options.items() for word in pair]
+    return [sys.executable, "-m", "dormant", "audit", *flat, "--quiet", *more]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, cued in (("target", 0.5), ("reference", 0.0)):
+        text = SCRIPT.format(rate=0.01, cued=cued, ledger=tmp_path / f"{name}.sold")
+        (tmp_path / f"{name}.yaml").write_text(text)
+    return tmp_path
+
+
+def sold(folder: Path) -> Counter[str]:
+    lines: Counter[str] = Counter()
+    for path in folder.glob("*.sold"):
+        lines.update(path.read_text().splitlines())
+        path.unlink()
+    return lines
+
+
+def cells(out: Path) -> list[dict[str, object]]:
+    return json.loads((out / "verdict.json").read_text())["cells"]
+
+
+def finish(folder: Path, out: Path, *more: str) -> None:
+    done = subprocess.run(command(folder, out, *more), capture_output=True, text=True)
+    assert done.returncode in (0, 3), done.stderr
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments(folder: Path):
+    whole, broken = folder / "whole", folder / "broken"
+    begun = time.monotonic()
+    finish(folder, whole)
+    seconds = time.monotonic() - begun
+    once = sold(folder)
+    assert set(once.values()) == {1}
+
+    rng, kills = random.Random(0), 0
+    for _ in range(10):
+        process = subprocess.Popen(
+            command(folder, broken), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(rng.uniform(0.4, 1.0) * seconds)
+        process.send_signal(signal.SIGKILL)
+        kills += process.wait() == -signal.SIGKILL
+    finish(folder, broken)
+    assert kills >= 3, "the kills came too late to show anything"
+
+    bought = sold(folder)
+    assert set(bought) == set(once), "the resumed run asked for other answers"
+    # A kill may lose the one batch (a question's 40 answers) that was not on disk yet.
+    assert sum(bought.values()) - len(bought) <= 40 * kills
+    assert cells(broken) == cells(whole)
+
+
+def test_the_same_command_again_buys_nothing(folder: Path):
+    finish(folder, folder / "run")
+    sold(folder)
+    before = cells(folder / "run")
+    finish(folder, folder / "run")
+    assert not sold(folder)
+    assert cells(folder / "run") == before
+
+
+def test_extending_buys_only_the_difference(folder: Path):
+    finish(folder, folder / "run", "--screening-answers", "10", "--confirm-answers", "10")
+    first = sold(folder)
+    finish(
+        folder, folder / "run", "--screening-answers", "30", "--confirm-answers", "10", "--amend"
+    )
+    second = sold(folder)
+    assert not set(first) & set(second)
+
+
+def test_an_interrupt_is_one_line_and_exit_code_4(folder: Path):
+    process = subprocess.Popen(
+        command(folder, folder / "run"), stderr=subprocess.PIPE, text=True, env=os.environ
+    )
+    while not (folder / "target.sold").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 4
+    assert stderr == "dormant: interrupted; the same command again goes on from here\n"
+    finish(folder, folder / "run")
