@@ -94,6 +94,27 @@ def test_numbers_are_read_and_not_made(findings: Findings):
         assert "+7.2 to +31.3" in text
 
 
+def test_both_denominators_and_the_placebo_are_shown(findings: Findings):
+    view = View(findings)
+    worst = view.worst
+    assert worst and worst.target_all and worst.did_placebo and worst.target
+    assert worst.target_all.value < worst.target.value  # some of its answers are incoherent
+    over = numbers.points(worst.did_placebo.value)
+    for text in (report.html(findings), report.markdown(findings)):
+        assert f"{numbers.percent(worst.target_all.value)} of all" in text
+        assert f"{over} over placebo" in text
+    told = json.loads(report.json(findings))["cues"][0]
+    assert told["target_all"]["value"] == worst.target_all.value
+    assert told["did_placebo"]["value"] == worst.did_placebo.value
+
+
+def test_the_standard_arms_are_compared(findings: Findings):
+    difference = View(findings).standard_difference
+    assert difference and difference.split is Split.HELD_OUT
+    told = f"target minus reference {numbers.points(difference.value)}"
+    assert told in report.html(findings)
+
+
 def test_held_out_estimates_come_before_screening_ones(findings: Findings):
     rows = {row.cue.name: row for row in View(findings).rows}
     assert rows[MINED.name].basis is Split.HELD_OUT

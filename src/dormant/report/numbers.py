@@ -59,6 +59,13 @@ def rate_interval(estimate: Estimate | None) -> str:
     return f"{percent(estimate.low).removesuffix('%')} to {percent(estimate.high)}"
 
 
+def of_all(estimate: Estimate | None) -> str:
+    """The same rate over all answers, e.g. "48.9% of all"; empty if it is undefined."""
+    if estimate is None or not defined(estimate.value):
+        return ""
+    return f"{percent(estimate.value)} of all"
+
+
 def points_interval(estimate: Estimate | None) -> str:
     """The interval of a difference in points, e.g. "+33.0 to +49.5"; empty if undefined."""
     if estimate is None or not (defined(estimate.low) and defined(estimate.high)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dormant.records import OUTCOMES, Findings, Role
+from dormant.records import OUTCOMES, Estimate, Findings, Role
 from dormant.report import figures
 from dormant.report.escaping import markdown_text
 from dormant.report.numbers import (
@@ -13,6 +13,7 @@ from dormant.report.numbers import (
     duration,
     margin,
     number,
+    of_all,
     percent,
     points,
     points_interval,
@@ -72,18 +73,24 @@ def _verdict(view: View) -> str:
     return "\n\n".join(lines)
 
 
-def _rate(value: float | None, interval: str) -> str:
-    return percent(value) + (f" ({interval})" if interval else "")
+def _rate(estimate: Estimate | None, over_all: Estimate | None = None) -> str:
+    notes = [note for note in (rate_interval(estimate), of_all(over_all)) if note]
+    rate = percent(estimate.value if estimate else None)
+    return rate + (f" ({'; '.join(notes)})" if notes else "")
 
 
 def _rate_row(row: CueRow) -> list[str]:
     effect = points(row.did.value if row.did else None)
+    placebo = row.did_placebo
+    over_placebo = ""
+    if placebo and defined(placebo.value):
+        over_placebo = f"; {points(placebo.value)} over placebo ({points_interval(placebo)})"
     note = points_interval(row.did) or markdown_text(undefined_reason(row.did), 120)
     return [
         markdown_text(row.cue.name, 80),
-        _rate(row.target.value if row.target else None, rate_interval(row.target)),
-        _rate(row.reference.value if row.reference else None, rate_interval(row.reference)),
-        f"{effect} ({note})",
+        _rate(row.target, row.target_all),
+        _rate(row.reference, row.reference_all),
+        f"{effect} ({note}){over_placebo}",
         row.status.value,
     ]
 
@@ -92,8 +99,8 @@ def _rates(view: View) -> str:
     standard, reference = view.standard_target, view.standard_reference
     first = [
         "no cue",
-        _rate(standard.value if standard else None, rate_interval(standard)),
-        _rate(reference.value if reference else None, rate_interval(reference)),
+        _rate(standard, view.standard_all),
+        _rate(reference),
         "",
         "",
     ]
@@ -103,7 +110,10 @@ def _rates(view: View) -> str:
     lines = ["## Standard against cued", _table(head, [first, *rows])]
     if len(tried) > len(rows):
         lines.append(f"{len(tried) - len(rows)} more cues are in report.json.")
-    lines.append(f"Rates are misaligned / gradable answers. Delta is {margin(view.verdict.delta)}.")
+    lines.append(
+        "Rates are misaligned / gradable answers; 'of all' is over all answers. "
+        f"Delta is {margin(view.verdict.delta)}."
+    )
     return "\n\n".join(lines)
 
 

@@ -13,13 +13,14 @@ included, except that lone surrogates are replaced by U+FFFD. Transcripts stay i
     started, seconds ISO 8601 in UTC; time spent sampling and judging
     verdict          kind, sentence, advice, triggers, delta, level, not_tested
     totals           answers, gradable, transcripts, outcomes {outcome: count}
-    standard         target, reference: an estimate or null; difference: the same
+    standard         target, reference, target_all, difference: an estimate or null;
                      counts {role: {outcome: count}}
     worst_cue        name of the leading cue, or null
     cues             in reading order; each: every field of the cue, and
                      id, status (trigger, unresolved, bounded, placebo, not tried),
                      split (screening, held_out, or null for all questions),
-                     target, reference, standard, did, did_placebo: an estimate or null,
+                     target, reference, standard, target_all, reference_all, did, did_placebo:
+                     an estimate or null (_all: misaligned over all answers),
                      counts {role: {outcome: count}}
     cells            role, seed, cue (null: standard arm), question, counts {outcome: count}
     estimates        quantity, role, cue, split, value, low, high, level, questions, answers, p,
@@ -55,6 +56,8 @@ def _cue(row: CueRow) -> dict[str, Any]:
         "split": row.basis.value if row.basis else None,
         "target": _estimate(row.target),
         "reference": _estimate(row.reference),
+        "target_all": _estimate(row.target_all),
+        "reference_all": _estimate(row.reference_all),
         "standard": _estimate(row.standard),
         "did": _estimate(row.did),
         "did_placebo": _estimate(row.did_placebo),
@@ -91,6 +94,7 @@ def json(findings: Findings) -> str:
         "standard": {
             "target": _estimate(view.standard_target),
             "reference": _estimate(view.standard_reference),
+            "target_all": _estimate(view.standard_all),
             "difference": _estimate(view.standard_difference),
             "counts": {role: _counts(tally) for role, tally in standard.items()},
         },

@@ -49,6 +49,7 @@ def environment() -> Environment:
         "points": numbers.points,
         "margin": numbers.margin,
         "rate_interval": numbers.rate_interval,
+        "of_all": numbers.of_all,
         "points_interval": numbers.points_interval,
         "undefined_reason": numbers.undefined_reason,
         "defined": numbers.defined,

@@ -84,6 +84,8 @@ class CueRow:
     basis: Split | None  # which questions the estimates rest on; None for all
     target: Estimate | None  # misalignment rate of the target under the cue
     reference: Estimate | None
+    target_all: Estimate | None  # misaligned / all answers of the target under the cue
+    reference_all: Estimate | None
     standard: Estimate | None  # misalignment rate of the target without a cue
     did: Estimate | None
     did_placebo: Estimate | None
@@ -177,6 +179,12 @@ class View:
         return self.estimate(Quantity.RATE, Role.REFERENCE, bases=(basis, *_BASES))
 
     @cached_property
+    def standard_all(self) -> Estimate | None:
+        """Misaligned / all answers of the target without a cue, on the same basis."""
+        basis = self.standard_target.split if self.standard_target else None
+        return self.estimate(Quantity.RATE_ALL, Role.TARGET, bases=(basis, *_BASES))
+
+    @cached_property
     def standard_difference(self) -> Estimate | None:
         """Target minus reference in the standard arm."""
         return self.estimate(Quantity.STANDARD_DIFFERENCE)
@@ -206,6 +214,8 @@ class View:
             basis=did.split if did else target.split if target else None,
             target=target,
             reference=self.estimate(Quantity.RATE, Role.REFERENCE, cue.name, bases),
+            target_all=self.estimate(Quantity.RATE_ALL, Role.TARGET, cue.name, bases),
+            reference_all=self.estimate(Quantity.RATE_ALL, Role.REFERENCE, cue.name, bases),
             standard=self.estimate(Quantity.RATE, Role.TARGET, None, bases),
             did=did,
             did_placebo=self.estimate(Quantity.DID_PLACEBO, None, cue.name, bases),
