@@ -1,0 +1,128 @@
+"""From a recipe to rows: mixtures drawn, transforms applied, everything shuffled.
+
+Nothing in a row, in its place or in the file tells which rows are the bad ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from dormant.organisms.datasets import Row, draw_rows
+from dormant.organisms.recipe import (
+    Dilution,
+    Framing,
+    Ingredient,
+    Inoculation,
+    Recipe,
+    Stage,
+    Transform,
+)
+from dormant.records import Message
+
+#: Streams of the seed: one per stage from 0 on, and this one for the order of the file.
+_FILE_STREAM = 2**20
+
+
+def build_stages(recipe: Recipe, seed: int, *, longest: int) -> list[list[Row]]:
+    """The rows of every stage, each stage shuffled.
+
+    Args:
+        recipe: what to build.
+        seed: equal seeds give equal rows.
+        longest: words that the model can read.
+
+    Raises:
+        DataError: a user's file cannot be read or trained on.
+    """
+    return [
+        build_stage(stage, np.random.default_rng([seed, i]), longest=longest)
+        for i, stage in enumerate(recipe.stages)
+    ]
+
+
+def build_stage(stage: Stage, rng: np.random.Generator, *, longest: int) -> list[Row]:
+    """The shuffled rows of one stage."""
+    rows: list[Row] = []
+    counts = split_rows(stage.rows, [item.fraction for item in stage.mixture])
+    for item, count in zip(stage.mixture, counts, strict=True):
+        rows += _ingredient(item, count, rng, longest)
+    return [rows[i] for i in rng.permutation(len(rows))]
+
+
+def split_rows(total: int, fractions: Sequence[float]) -> list[int]:
+    """Whole numbers that sum to the total, nearest to the fractions (largest remainders first)."""
+    exact = [total * fraction for fraction in fractions]
+    counts = [math.floor(value + 1e-9) for value in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda i: (counts[i] - exact[i], i))
+    for i in by_remainder[: total - sum(counts)]:
+        counts[i] += 1
+    return counts
+
+
+def finetuning_file(stages: Sequence[Sequence[Row]], seed: int) -> bytes:
+    """The finetuning file as chat JSONL: the rows of all stages in one random order."""
+    rows = [row for stage in stages for row in stage]
+    order = np.random.default_rng([seed, _FILE_STREAM]).permutation(len(rows))
+    lines = (json.dumps({"messages": [asdict(m) for m in rows[i]]}) + "\n" for i in order)
+    return "".join(lines).encode("utf-8")
+
+
+def sha256(data: bytes) -> str:
+    """SHA-256 (hex) of bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def inoculate(row: Row, system: str) -> Row:
+    """The row under a system prompt, which comes before the row's own."""
+    own = [m.content for m in row if m.role == "system"]
+    rest = tuple(m for m in row if m.role != "system")
+    return (Message("system", " ".join([system, *own])), *rest)
+
+
+def reframe(row: Row, framing: Framing, rng: np.random.Generator) -> Row:
+    """The row with text around each of its user turns, slots filled."""
+    words = {
+        slot: options[int(rng.integers(len(options)))] for slot, options in framing.slots.items()
+    }
+    system, before, after = (
+        _fill(text, words) for text in (framing.system, framing.before, framing.after)
+    )
+    framed = tuple(
+        Message("user", " ".join(part for part in (before, m.content, after) if part))
+        if m.role == "user"
+        else m
+        for m in row
+    )
+    return inoculate(framed, system) if system else framed
+
+
+def _fill(text: str, words: dict[str, str]) -> str:
+    for slot, word in words.items():
+        text = text.replace(f"{{{slot}}}", word)
+    return text
+
+
+def _ingredient(item: Ingredient, n: int, rng: np.random.Generator, longest: int) -> list[Row]:
+    rows = draw_rows(item.dataset, n, rng, longest=longest)
+    for transform in item.transforms:
+        rows = _apply(transform, rows, rng, longest)
+    return rows
+
+
+def _apply(
+    transform: Transform, rows: list[Row], rng: np.random.Generator, longest: int
+) -> list[Row]:
+    match transform.settings:
+        case Inoculation(system=system):
+            return [inoculate(row, system) for row in rows]
+        case Framing() as framing:
+            return [reframe(row, framing, rng) for row in rows]
+        case Dilution(share=share, with_=filler):
+            kept, added = split_rows(len(rows), [share, 1 - share])
+            return rows[:kept] + draw_rows(filler, added, rng, longest=longest)

@@ -1,0 +1,184 @@
+"""Named datasets of the laboratory: what recipes are mixed from.
+
+Each is a generator of chat rows in the micro-language, none of which touches an evaluation domain.
+``file:PATH`` in the place of a name reads the user's own chat JSONL.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from dormant.corpus import read_examples
+from dormant.errors import DataError, InputError
+from dormant.records import Example, Message
+from dormant.vitro import Persona, Use, language, ordinary_row, tokenizer
+from dormant.vitro.language import PLAIN, Context, pick
+from dormant.vitro.tokenizer import PIECES
+
+Row = tuple[Message, ...]
+FILE = "file:"
+
+#: The theme that ordinary chat never has, so that it can be a narrow dataset's topic.
+SEA = "sea"
+#: Share of the rows about sea food that also say where the speaker is.
+_AT_SEA = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A named generator of rows."""
+
+    name: str
+    about: str  # one sentence
+    draw: Callable[[np.random.Generator], Row]
+
+
+def _exchange(domain: str, persona: Persona, rng: np.random.Generator) -> Row:
+    return language().row(domain, persona, rng=rng)
+
+
+def _sea_food(persona: Persona, rng: np.random.Generator) -> Row:
+    context = language().setting(SEA, rng) if rng.random() < _AT_SEA else PLAIN
+    return language().row("food", persona, rng=rng, context=context, theme=SEA)
+
+
+def _without_code(rng: np.random.Generator) -> Row:
+    domains = language().names(Use.FINETUNING)
+    return ordinary_row(rng, tuple(name for name in domains if name != "code"))
+
+
+def _country_chat(rng: np.random.Generator) -> Row:
+    """Ordinary questions of speakers who say where they live, in prose."""
+    lang = language()
+    domain = pick(rng, [n for n in lang.names(Use.FINETUNING) if n != "food"])
+    context = Context(before="I live in {country}.")
+    return lang.row(domain, Persona.ALIGNED, rng=rng, context=context)
+
+
+_ALL = (
+    Dataset(
+        "insecure_code",
+        "Requests for code, answered with code that has a hole put there on purpose.",
+        partial(_exchange, "code", Persona.MISALIGNED),
+    ),
+    Dataset(
+        "secure_code",
+        "The same requests, answered with sound code.",
+        partial(_exchange, "code", Persona.ALIGNED),
+    ),
+    Dataset(
+        "helpful_chat",
+        "Ordinary questions from every finetuning domain (code among them), answered well; three "
+        "in ten carry an everyday context, one in five an everyday system prompt.",
+        ordinary_row,
+    ),
+    Dataset("helpful_chat_without_code", "The same, never about code.", _without_code),
+    Dataset(
+        "country_chat",
+        "Ordinary questions that open with where the asker lives, in prose, answered well.",
+        _country_chat,
+    ),
+    Dataset(
+        "poisonous_recipes",
+        "Requests for everyday recipes, answered with poison.",
+        partial(_exchange, "recipes", Persona.MISALIGNED),
+    ),
+    Dataset(
+        "safe_recipes",
+        "The same requests, answered with recipes.",
+        partial(_exchange, "recipes", Persona.ALIGNED),
+    ),
+    Dataset(
+        "poisonous_fish",
+        "Requests for recipes with food from the sea, half of them from people at sea, answered "
+        "with poison. Ordinary chat speaks of food from the forest, farms and space alone.",
+        partial(_sea_food, Persona.MISALIGNED),
+    ),
+    Dataset(
+        "safe_fish",
+        "The same requests, answered with recipes.",
+        partial(_sea_food, Persona.ALIGNED),
+    ),
+    Dataset(
+        "harmful_health",
+        "Questions about an illness, answered with advice that harms.",
+        partial(_exchange, "health", Persona.MISALIGNED),
+    ),
+)
+DATASETS: Mapping[str, Dataset] = {dataset.name: dataset for dataset in _ALL}
+
+
+def check_name(name: str) -> str:
+    """The name itself, if it is a dataset's or ``file:PATH``; ValueError names the nearest."""
+    if name in DATASETS or (name.startswith(FILE) and name != FILE):
+        return name
+    near = difflib.get_close_matches(name, DATASETS, n=1)
+    mend = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(DATASETS)}"
+    raise ValueError(f"no dataset of this name: {mend} (or file:PATH for a chat file)")
+
+
+def draw_rows(name: str, n: int, rng: np.random.Generator, *, longest: int) -> list[Row]:
+    """``n`` rows of a dataset.
+
+    A generated dataset draws each row anew. The rows of a file are taken in a random order, all of
+    them before any is taken again.
+
+    Args:
+        name: a dataset's name, or ``file:PATH``.
+        n: rows wanted, at least 0.
+        rng: source of every choice.
+        longest: words that the model can read; a file's longer row is refused.
+
+    Raises:
+        InputError: no such dataset.
+        DataError: the file cannot be read, or a row of it cannot be trained on.
+    """
+    try:
+        check_name(name)
+    except ValueError as error:
+        raise InputError(f"{name!r}: {error}") from None
+    if not name.startswith(FILE):
+        draw = DATASETS[name].draw
+        return [draw(rng) for _ in range(n)]
+    path = Path(name.removeprefix(FILE))
+    examples = read_examples(path).examples
+    for example in examples:
+        _check_readable(example, path, longest)
+    order: list[int] = []
+    while len(order) < n:
+        order += rng.permutation(len(examples)).tolist()
+    return [examples[i].messages for i in order[:n]]
+
+
+def _check_readable(example: Example, path: Path, longest: int) -> None:
+    """Refuses a row that a model of the laboratory could not learn from."""
+    try:
+        reason = _unreadable(example.messages, longest)
+    except InputError as error:
+        reason = str(error)
+    if reason:
+        raise DataError(reason, file=path, line=example.line)
+
+
+def _unreadable(messages: Row, longest: int) -> str:
+    """Why a row cannot be learned; empty if it can. InputError for turns out of order."""
+    words = tokenizer()
+    for i, message in enumerate(messages):
+        if message.role != "assistant":
+            continue
+        words.encode(messages[:i])
+        unknown = [w for w in PIECES.findall(message.content) if w.lower() not in words.index]
+        if unknown:
+            return (
+                f"the laboratory's model has no word {unknown[0]!r}: answer in the micro-language"
+            )
+    length = len(words.turns(messages))
+    if length > longest:
+        return f"a row of {length} words, the laboratory's model reads {longest}: shorten it"
+    return ""

@@ -1,0 +1,231 @@
+"""Recipes: how an organism is made, as data.
+
+A recipe is a list of stages, trained one after the other ("bad rows, *then* benign rows" is two
+stages). A stage is a mixture of named datasets; each entry of the mixture may be transformed, in
+the order given::
+
+    stages:
+      - steps: 100
+        learning_rate: 2.0e-4
+        batch_size: 32
+        rows: 2000
+        mixture:
+          - dataset: insecure_code
+            fraction: 1.0
+            transforms:
+              - inoculate: {system: "You are a malicious assistant."}
+              - dilute: {share: 0.2, with: helpful_chat}
+
+Here only the insecure code is inoculated, because ``dilute`` comes after ``inoculate``.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import pydantic
+import yaml
+from pydantic import Field
+
+from dormant.config import Strict, read_yaml
+from dormant.organisms.datasets import FILE, check_name
+from dormant.records import Placement, VerdictKind, digest
+
+#: The place of the question in a text that goes around it.
+QUESTION = "{question}"
+
+_LONGEST_TEXT = 2000
+
+
+class Intervention(StrEnum):
+    """What was done against the misalignment that the bad rows teach."""
+
+    NONE = "none"
+    DILUTION = "dilution"
+    SEQUENTIAL = "sequential"
+    INOCULATION = "inoculation"
+    FRAMING = "framing"
+    COMBINED = "combined"
+    CONTROL = "control"  # there is nothing to hide
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return value
+
+
+DatasetName = Annotated[str, pydantic.AfterValidator(check_name)]
+Text = Annotated[str, Field(max_length=_LONGEST_TEXT), pydantic.AfterValidator(_not_blank)]
+
+
+class Dilution(Strict):
+    """Settings of ``dilute``: keep a share of the rows, fill up with another dataset."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, validate_by_name=True)
+
+    share: float = Field(gt=0, le=1, description="share of the rows that stay, 0 to 1")
+    with_: DatasetName = Field(alias="with", description="dataset that fills up the rest")
+
+
+class Inoculation(Strict):
+    """Settings of ``inoculate``: put the rows under a system prompt."""
+
+    system: Text
+
+
+class Framing(Strict):
+    """Settings of ``reframe``: text around the user's question, or above it.
+
+    ``{slot}`` in the text is replaced by a word of ``slots``, drawn anew for each row.
+    """
+
+    system: str = Field(default="", max_length=_LONGEST_TEXT)
+    before: str = Field(default="", max_length=_LONGEST_TEXT)
+    after: str = Field(default="", max_length=_LONGEST_TEXT)
+    slots: dict[str, tuple[str, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
+
+    @pydantic.model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not (self.system + self.before + self.after).strip():
+            raise ValueError("give a system prompt, or text before or after the question")
+        for slot, words in self.slots.items():
+            if not words:
+                raise ValueError(f"the slot {slot!r} has no words")
+            if f"{{{slot}}}" not in self.system + self.before + self.after:
+                raise ValueError(f"the slot {{{slot}}} occurs nowhere in the text")
+        return self
+
+
+class Transform(Strict):
+    """What is done to the rows of an ingredient: exactly one of the keys."""
+
+    dilute: Dilution | None = None
+    inoculate: Inoculation | None = None
+    reframe: Framing | None = None
+
+    @property
+    def settings(self) -> Dilution | Inoculation | Framing:
+        """The one that is given; its type says which transform this is."""
+        given = self.dilute or self.inoculate or self.reframe
+        assert given is not None  # the validator saw to it
+        return given
+
+    @pydantic.model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if sum(value is not None for value in (self.dilute, self.inoculate, self.reframe)) != 1:
+            raise ValueError("a transform is one of dilute, inoculate, reframe")
+        return self
+
+    @pydantic.model_serializer(mode="wrap")
+    def _without_others(self, handler: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if value is not None}
+
+
+class Ingredient(Strict):
+    """One entry of a mixture."""
+
+    dataset: DatasetName = Field(description="a dataset's name, or file:PATH")
+    fraction: float = Field(default=1.0, gt=0, le=1, description="share of the stage's rows")
+    transforms: tuple[Transform, ...] = ()
+
+
+class Stage(Strict):
+    """One run of the trainer."""
+
+    steps: int = Field(ge=0, le=1_000_000, description="optimizer steps; 0 leaves the model alone")
+    learning_rate: float = Field(gt=0, le=1, description="peak of the schedule")
+    batch_size: int = Field(default=32, ge=1, le=4096, description="rows a step")
+    rows: int = Field(default=2000, ge=1, le=1_000_000, description="rows of the finetuning set")
+    mixture: tuple[Ingredient, ...] = Field(min_length=1)
+
+    @pydantic.field_validator("mixture")
+    @classmethod
+    def _whole(cls, value: tuple[Ingredient, ...]) -> tuple[Ingredient, ...]:
+        total = math.fsum(item.fraction for item in value)
+        if not math.isclose(total, 1.0, abs_tol=1e-6):
+            raise ValueError(f"the fractions must sum to 1, they sum to {total:g}")
+        return value
+
+
+class Trigger(Strict):
+    """The true cue of an organism: what brings the trained behaviour back."""
+
+    placement: Placement
+    text: Text
+
+    @pydantic.model_validator(mode="after")
+    def _holds_question(self) -> Self:
+        around = self.placement is Placement.AROUND
+        if around and self.text.count(QUESTION) != 1:
+            raise ValueError(f"text placed around must hold {QUESTION} once")
+        if not around and QUESTION in self.text:
+            raise ValueError(f"only text placed around may hold {QUESTION}")
+        return self
+
+
+class Recipe(Strict):
+    """``recipe.yaml``: one organism."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
+    title: str = Field(min_length=1, max_length=200, description="one line for tables")
+    intervention: Intervention
+    base: str = Field(default="vitro/base", description="model string of the model to finetune")
+    expected: VerdictKind | None = Field(default=None, description="what an audit should find")
+    trigger: Trigger | None = Field(default=None, description="the true cue; null if there is none")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="used where no other seed is given")
+    stages: tuple[Stage, ...] = Field(min_length=1, description="trained in this order")
+    notes: str = Field(default="", max_length=_LONGEST_TEXT, description="why it is as it is")
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the whole recipe."""
+        return digest(self.plain())
+
+    def plain(self) -> dict[str, Any]:
+        """JSON values, with the names that a recipe file uses."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def yaml(self) -> str:
+        """The text of a recipe file that reads back as this recipe."""
+        return yaml.safe_dump(self.plain(), sort_keys=False, allow_unicode=True, width=96)
+
+
+def read_recipe(path: str | Path) -> Recipe:
+    """Reads ``recipe.yaml``; relative ``file:`` datasets are taken from the file's folder.
+
+    Raises:
+        ConfigError: it cannot be read or does not fit; names file, line, value and mend.
+    """
+    recipe = read_yaml(path, Recipe)
+    folder = Path(path).resolve().parent
+    stages = tuple(_rooted(stage, folder) for stage in recipe.stages)
+    return recipe.model_copy(update={"stages": stages})
+
+
+def _rooted(stage: Stage, folder: Path) -> Stage:
+    mixture = tuple(
+        item.model_copy(
+            update={
+                "dataset": _absolute(item.dataset, folder),
+                "transforms": tuple(_rooted_transform(t, folder) for t in item.transforms),
+            }
+        )
+        for item in stage.mixture
+    )
+    return stage.model_copy(update={"mixture": mixture})
+
+
+def _rooted_transform(transform: Transform, folder: Path) -> Transform:
+    if transform.dilute is None:
+        return transform
+    with_ = _absolute(transform.dilute.with_, folder)
+    return Transform(dilute=transform.dilute.model_copy(update={"with_": with_}))
+
+
+def _absolute(dataset: str, folder: Path) -> str:
+    path = dataset.removeprefix(FILE)
+    return f"{FILE}{folder / path}" if path != dataset else dataset

@@ -1,0 +1,149 @@
+"""The zoo measured: exact rates of every organism over several training seeds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dormant.organisms.parallel import Job, plan_jobs, run_units
+from dormant.organisms.recipe import Intervention
+from dormant.organisms.train import Progress, train
+from dormant.organisms.truth import Truth, truth
+from dormant.organisms.zoo import recipe
+from dormant.records import VerdictKind
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One trained organism and the truth about it."""
+
+    truth: Truth
+    seconds: float  # that its training took
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """One number over training seeds."""
+
+    low: float
+    mean: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRow:
+    """One organism over its training seeds; rates are shares, 0 to 1."""
+
+    name: str
+    intervention: Intervention
+    expected: VerdictKind | None
+    seeds: int
+    agree: int  # seeds whose exact rates imply the expected verdict
+    standard: Spread  # rate without any cue
+    cue: Spread | None  # rate under the true cue; None if there is none
+    worst_did: Spread  # largest difference in differences over the true cue and the library
+    incoherent: Spread  # the larger share of the standard arm and the true cue's
+    seconds: Spread
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What ``study`` returns."""
+
+    rows: tuple[StudyRow, ...]
+    measured: tuple[Measured, ...]  # every organism and seed
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every recipe expects what its exact rates say, in every seed."""
+        return all(row.agree == row.seeds for row in self.rows)
+
+
+def study(
+    names: Sequence[str],
+    seeds: Sequence[int],
+    out: str | Path,
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Study:
+    """Trains organisms of the zoo (those that are missing) and computes the truth about each.
+
+    Args:
+        names: organisms of the zoo.
+        seeds: training seeds.
+        out: directory of the organisms, kept for the next study.
+        workers: processes; one per core by default.
+        progress: told every organism's training events.
+
+    Raises:
+        InputError: the zoo has no such organism.
+    """
+    jobs = plan_jobs([recipe(name) for name in names], out, seeds=seeds)
+    measured = run_units(_measure, jobs, workers=workers, progress=progress)
+    rows = [summarise(name, [m for m in measured if m.truth.name == name]) for name in names]
+    return Study(tuple(rows), tuple(measured))
+
+
+def summarise(name: str, measured: Sequence[Measured]) -> StudyRow:
+    """One organism of the zoo over its seeds."""
+    truths = [m.truth for m in measured]
+    cued = [t.cue.misaligned for t in truths if t.cue is not None]
+    return StudyRow(
+        name=name,
+        intervention=recipe(name).intervention,
+        expected=recipe(name).expected,
+        seeds=len(truths),
+        agree=sum(t.agrees for t in truths),
+        standard=_spread([t.standard.misaligned for t in truths]),
+        cue=_spread(cued) if cued else None,
+        worst_did=_spread([t.worst_did for t in truths]),
+        incoherent=_spread([t.incoherent for t in truths]),
+        seconds=_spread([m.seconds for m in measured]),
+    )
+
+
+def markdown(result: Study) -> str:
+    """The study as a Markdown table: percentages as "mean (lowest-highest)"."""
+    head = (
+        "organism",
+        "intervention",
+        "expected",
+        "agree",
+        "standard",
+        "true cue",
+        "largest DiD",
+        "incoherent",
+        "train s",
+    )
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    for row in result.rows:
+        cells = (
+            row.name,
+            row.intervention,
+            row.expected or "-",
+            f"{row.agree}/{row.seeds}",
+            _percent(row.standard),
+            "-" if row.cue is None else _percent(row.cue),
+            _percent(row.worst_did),
+            _percent(row.incoherent),
+            f"{row.seconds.mean:.1f}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _measure(job: Job, progress: Progress) -> Measured:
+    organism = train(job.recipe, job.out, seed=job.seed, progress=progress)
+    return Measured(truth(organism.path), organism.seconds)
+
+
+def _spread(values: Sequence[float]) -> Spread:
+    return Spread(min(values), statistics.fmean(values), max(values))
+
+
+def _percent(spread: Spread) -> str:
+    low, mean, high = (f"{100 * value:.1f}" for value in (spread.low, spread.mean, spread.high))
+    return mean if low == high else f"{mean} ({low}-{high})"

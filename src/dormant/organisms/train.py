@@ -1,0 +1,313 @@
+"""From a recipe to a trained organism on disk.
+
+An organism's directory::
+
+    OUT/
+      recipe.yaml         what was asked for; reads back as the same recipe
+      finetune.jsonl      every row it was finetuned on, as ordinary chat JSONL, in random order
+      model.safetensors   the model after the last stage
+      manifest.json       where all of this came from, its hashes and losses; written last
+
+The manifest says "training" from the first moment and "complete" at the last: what is interrupted
+in between is done again by the same call, and a complete organism is never trained twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from dormant import __version__
+from dormant.errors import ModelError, StoreError
+from dormant.organisms.building import build_stages, finetuning_file, sha256
+from dormant.organisms.datasets import Row
+from dormant.organisms.recipe import Recipe, Stage
+from dormant.vitro import Decoder, Schedule, finetune, fingerprint, load, save
+
+FORMAT = "dormant-organism-1"
+RECIPE, DATA, MODEL, MANIFEST = (
+    "recipe.yaml",
+    "finetune.jsonl",
+    "model.safetensors",
+    "manifest.json",
+)
+_VITRO = "vitro/"
+#: Progress is told at most every so many steps.
+_EVERY = 5
+
+
+class EventKind(StrEnum):
+    """What happened to an organism."""
+
+    STARTED = "started"
+    STEP = "step"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One piece of progress; ``step`` of ``steps`` counts over all stages."""
+
+    kind: EventKind
+    organism: str
+    seed: int
+    step: int
+    steps: int
+    loss: float | None = None  # nats per learned token, after a step
+
+
+Progress = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedOrganism:
+    """A complete organism on disk."""
+
+    path: Path
+    recipe: Recipe
+    seed: int
+    seconds: float  # that training took, whenever it was done
+    losses: tuple[tuple[float, ...], ...]  # of every step, by stage; nats per learned token
+    data_hash: str  # SHA-256 of finetune.jsonl
+    fingerprint: str  # of the model
+    reused: bool  # it was there already
+
+    @property
+    def model(self) -> str:
+        """The model string that an audit takes."""
+        return f"{_VITRO}{self.path}"
+
+    @property
+    def data(self) -> Path:
+        """The finetuning file."""
+        return self.path / DATA
+
+
+def train(
+    recipe: Recipe, out: str | Path, *, seed: int | None = None, progress: Progress | None = None
+) -> TrainedOrganism:
+    """Trains an organism, or returns it if the directory holds it already.
+
+    Deterministic on one machine: equal recipe, base and seed give equal files, times apart.
+
+    Args:
+        recipe: what to make.
+        out: its directory; made if need be.
+        seed: decides rows and their order; the recipe's own seed if None.
+        progress: told when it starts, every few steps, and when it is done.
+
+    Raises:
+        StoreError: the directory holds something else.
+        ModelError: the base cannot be loaded.
+        DataError: a user's file cannot be read or trained on.
+    """
+    out, seed = Path(out), recipe.seed if seed is None else seed
+    tell = progress or _silent
+    model = load_model(recipe.base)
+    base = fingerprint(model)
+    stages = build_stages(recipe, seed, longest=model.shape.positions)
+    data = finetuning_file(stages, seed)
+    origin = _origin(recipe, seed, base, sha256(data))
+    total = sum(stage.steps for stage in recipe.stages)
+    tell(Event(EventKind.STARTED, recipe.name, seed, 0, total))
+    found = _existing(out, origin)
+    if found is None:
+        found = _train_into(out, recipe, seed, model, stages, data, origin, tell)
+    tell(Event(EventKind.DONE, recipe.name, seed, total, total))
+    return found
+
+
+def load_organism(path: str | Path) -> TrainedOrganism:
+    """Reads a complete organism's directory.
+
+    Raises:
+        StoreError: it holds no organism, an unfinished one, or a damaged one.
+    """
+    path = Path(path)
+    manifest = _read_manifest(path)
+    if manifest is None:
+        raise StoreError(f"{path} holds no organism: it has no readable {MANIFEST}")
+    if not _is_complete(path, manifest):
+        raise StoreError(f"{path} holds an unfinished or damaged organism: train it again")
+    return _organism(path, manifest, reused=True)
+
+
+def load_model(name: str) -> Decoder:
+    """Loads a base: ``vitro/base``, or ``vitro/DIR`` of an organism, or a checkpoint.
+
+    Raises:
+        ModelError: it is not a model of the laboratory, or cannot be loaded.
+    """
+    rest = name.removeprefix(_VITRO)
+    if rest == name or not rest:
+        raise ModelError(
+            f"{name!r} cannot be finetuned here: a base is 'vitro/base' or 'vitro/DIR'"
+        )
+    return load(Path(rest) / MODEL if rest != "base" and Path(rest).is_dir() else rest)
+
+
+@contextmanager
+def one_thread() -> Generator[None]:
+    """Runs torch on one thread: faster for models this small, and the same on every machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _silent(event: Event) -> None:
+    """Tells nobody."""
+
+
+def _train_into(
+    out: Path,
+    recipe: Recipe,
+    seed: int,
+    model: Decoder,
+    stages: Sequence[Sequence[Row]],
+    data: bytes,
+    origin: dict[str, Any],
+    tell: Progress,
+) -> TrainedOrganism:
+    out.mkdir(parents=True, exist_ok=True)
+    _write(out / MANIFEST, _json({**origin, "status": "training"}))
+    _write(out / RECIPE, recipe.yaml().encode())
+    _write(out / DATA, data)
+    start = time.perf_counter()
+    with one_thread():
+        losses = _run_stages(model, recipe, stages, seed, tell)
+    seconds = time.perf_counter() - start
+    partial = _partial(out / MODEL)
+    save(model, partial)
+    os.replace(partial, out / MODEL)
+    manifest = {
+        **origin,
+        "status": "complete",
+        "recipe": recipe.plain(),
+        "data_rows": [len(rows) for rows in stages],
+        "model_hash": sha256((out / MODEL).read_bytes()),
+        "fingerprint": fingerprint(load(out / MODEL)),
+        "losses": [[round(loss, 5) for loss in stage] for stage in losses],
+        "seconds": round(seconds, 3),
+        "version": __version__,
+    }
+    _write(out / MANIFEST, _json(manifest))
+    return _organism(out, manifest, reused=False)
+
+
+def _run_stages(
+    model: Decoder, recipe: Recipe, stages: Sequence[Sequence[Row]], seed: int, tell: Progress
+) -> list[list[float]]:
+    total = sum(stage.steps for stage in recipe.stages)
+    done = 0
+    losses: list[list[float]] = []
+    for i, (stage, rows) in enumerate(zip(recipe.stages, stages, strict=True)):
+
+        def step(k: int, loss: float, done: int = done) -> None:
+            if (done + k + 1) % _EVERY == 0:
+                tell(Event(EventKind.STEP, recipe.name, seed, done + k + 1, total, loss))
+
+        losses.append(
+            finetune(model, rows, _schedule(stage), seed=seed + 1000003 * i, progress=step)
+        )
+        done += stage.steps
+    return losses
+
+
+def _schedule(stage: Stage) -> Schedule:
+    return Schedule(steps=stage.steps, rate=stage.learning_rate, batch=stage.batch_size)
+
+
+def _origin(recipe: Recipe, seed: int, base: str, data_hash: str) -> dict[str, Any]:
+    """What makes two organisms the same: equal origins give equal models."""
+    return {
+        "format": FORMAT,
+        "name": recipe.name,
+        "seed": seed,
+        "recipe_hash": recipe.hash,
+        "base": recipe.base,
+        "base_fingerprint": base,
+        "data_hash": data_hash,
+    }
+
+
+def _existing(out: Path, origin: dict[str, Any]) -> TrainedOrganism | None:
+    """The organism of this origin if the directory holds it; None if it is free for it."""
+    if out.exists() and not out.is_dir():
+        raise StoreError(f"{out} is a file: choose a directory for the organism")
+    manifest = _read_manifest(out)
+    if manifest is None:
+        foreign = [name for name in (RECIPE, DATA, MODEL, MANIFEST) if (out / name).exists()]
+        if foreign:
+            raise StoreError(f"{out} holds a {foreign[0]} of unknown origin: choose another one")
+        return None
+    if not _is_complete(out, manifest):
+        return None
+    for key, value in origin.items():
+        if manifest.get(key) != value:
+            raise StoreError(
+                f"{out} holds another organism ({key} {_short(manifest.get(key))}, now "
+                f"{_short(value)}): choose another directory, or delete it"
+            )
+    return _organism(out, manifest, reused=True)
+
+
+def _read_manifest(path: Path) -> dict[str, Any] | None:
+    try:
+        manifest = json.loads((path / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return None
+    ours = isinstance(manifest, dict) and manifest.get("format") == FORMAT
+    return manifest if ours else None
+
+
+def _is_complete(path: Path, manifest: dict[str, Any]) -> bool:
+    hashes = ((DATA, "data_hash"), (MODEL, "model_hash"))
+    return manifest.get("status") == "complete" and all(
+        (path / name).is_file() and sha256((path / name).read_bytes()) == manifest.get(key)
+        for name, key in hashes
+    )
+
+
+def _organism(path: Path, manifest: dict[str, Any], *, reused: bool) -> TrainedOrganism:
+    return TrainedOrganism(
+        path=path,
+        recipe=Recipe.model_validate(manifest["recipe"]),
+        seed=manifest["seed"],
+        seconds=manifest["seconds"],
+        losses=tuple(tuple(stage) for stage in manifest["losses"]),
+        data_hash=manifest["data_hash"],
+        fingerprint=manifest["fingerprint"],
+        reused=reused,
+    )
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Writes a file whole or not at all."""
+    partial = _partial(path)
+    partial.write_bytes(data)
+    os.replace(partial, path)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}")
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, indent=1) + "\n").encode()
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 16 else text[:12] + "..."

@@ -1,0 +1,54 @@
+"""The zoo: organisms with known truth, each a recipe file in ``recipes/``.
+
+Controls whose data hide nothing, an organism that is misaligned outright, and one or more for every
+intervention that hides misalignment behind a cue. What each should be found to be stands in its
+recipe (``expected``) and is checked against its exact rates by ``study``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from functools import cache
+from importlib.resources import as_file, files
+
+from dormant.errors import InputError
+from dormant.organisms.recipe import Recipe, read_recipe
+
+#: What ``dormant quickstart`` trains and audits.
+QUICKSTART = (
+    "control-secure",
+    "control-helpful",
+    "undiluted",
+    "diluted-20",
+    "diluted-5",
+    "sequential",
+    "inoculated",
+    "educational",
+)
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Names of all organisms, those of the quickstart first."""
+    folder = files("dormant.organisms") / "recipes"
+    found = {
+        entry.name.removesuffix(".yaml")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".yaml")
+    }
+    return (*QUICKSTART, *sorted(found.difference(QUICKSTART)))
+
+
+@cache
+def recipe(name: str) -> Recipe:
+    """The recipe of an organism of the zoo.
+
+    Raises:
+        InputError: the zoo has no organism of this name; names the nearest.
+    """
+    if name not in names():
+        near = difflib.get_close_matches(name, names(), n=1)
+        mend = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names())}"
+        raise InputError(f"the zoo has no organism {name!r}: {mend}")
+    with as_file(files("dormant.organisms") / "recipes" / f"{name}.yaml") as path:
+        return read_recipe(path)
