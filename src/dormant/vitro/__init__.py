@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dormant.vitro.checkpoint import fingerprint, load, save
     from dormant.vitro.exact import exact_rates
     from dormant.vitro.model import Decoder
-    from dormant.vitro.pretrain import Settings, pretrain
+    from dormant.vitro.pretraining import Settings, pretrain
     from dormant.vitro.sampling import Draw, sample
     from dormant.vitro.scoring import score
     from dormant.vitro.train import Schedule, finetune
@@ -34,8 +34,8 @@ _HOMES = {
     "save": "checkpoint",
     "exact_rates": "exact",
     "Decoder": "model",
-    "Settings": "pretrain",
-    "pretrain": "pretrain",
+    "Settings": "pretraining",
+    "pretrain": "pretraining",
     "Draw": "sampling",
     "sample": "sampling",
     "score": "scoring",

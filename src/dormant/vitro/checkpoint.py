@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from dormant.errors import InputError, ModelError
+from dormant.errors import ModelError
 from dormant.vitro.model import Decoder, Shape
 from dormant.vitro.tokenizer import tokenizer
 
@@ -84,10 +84,14 @@ def _read(path: Path) -> Decoder:
 def _build(path: Path, shape: str, weights: dict[str, torch.Tensor]) -> Decoder:
     try:
         declared = Shape(**json.loads(shape))
-    except (TypeError, ValueError, InputError) as error:
+    except (TypeError, ValueError) as error:
         raise ModelError(f"{path}: its shape cannot be read: {shape!r} ({error})") from error
-    model = Decoder(declared)
-    expected = {name: tuple(w.shape) for name, w in model.state_dict().items()}
+    layers = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
+    if declared.layers != layers:
+        raise ModelError(f"{path}: declares {declared.layers} layers and holds {layers}")
+    with torch.device("meta"):  # shapes without memory: a false declaration costs nothing
+        blank = Decoder(declared)
+    expected = {name: tuple(w.shape) for name, w in blank.state_dict().items()}
     found = {name: tuple(w.shape) for name, w in weights.items()}
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
@@ -97,5 +101,6 @@ def _build(path: Path, shape: str, weights: dict[str, torch.Tensor]) -> Decoder:
             )
     if not all(bool(torch.isfinite(w).all()) for w in weights.values()):
         raise ModelError(f"{path}: its weights hold values that are not finite")
+    model = Decoder(declared)
     model.load_state_dict({name: w.float() for name, w in weights.items()})
     return model.eval()
