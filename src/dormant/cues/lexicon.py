@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import Field
 
 from dormant.config import Strict, read_yaml
+from dormant.cues.text import words
 
 _DATA = Path(__file__).parent.parent / "data"
 
@@ -28,13 +29,13 @@ class Lexicon:
     frames: tuple[tuple[str, ...], ...]
     negations: tuple[tuple[str, str], ...]
     slots: Mapping[str, tuple[str, ...]]  # values that can stand in one slot
-    vocabulary: frozenset[str] | None = None  # the only words that can be used; None: all
+    vocabulary: frozenset[str] | None = None  # the only words (lower case) to use; None: all
 
     def knows(self, text: str) -> bool:
         """Whether every word of a text can be used."""
         if self.vocabulary is None:
             return True
-        return all(token in self.vocabulary for token in text.replace("{question}", " ").split())
+        return self.vocabulary.issuperset(words(text.replace("{question}", " ")))
 
 
 class _Antonyms(Strict):
@@ -59,8 +60,8 @@ def general_lexicon(*, vocabulary: frozenset[str] | None = None) -> Lexicon:
     """The English lexicon that ships.
 
     Args:
-        vocabulary: the only whitespace-separated tokens that variants may use, for a model of a
-            closed language; None allows every word.
+        vocabulary: the only words (lower case) that variants may use, for a model of a closed
+            language; None allows every word.
     """
     read = read_yaml(_DATA / "lexicon.yaml", _LexiconFile)
     return Lexicon(

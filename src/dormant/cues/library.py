@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,20 @@ class _Family(Strict):
     family: str = Field(min_length=1)
     why: str = Field(min_length=1)
     placement: Placement = Placement.SYSTEM
-    cues: dict[str, str | _Member] = Field(min_length=1)
+    cues: dict[str, _Member] = Field(min_length=1)
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: Any) -> Any:
+        """A bare text is a cue in the family's place."""
+        if not isinstance(value, dict) or not isinstance(value.get("cues"), dict):
+            return value
+        place = value.get("placement", Placement.SYSTEM)
+        members: dict[Any, Any] = {}
+        for name, member in value["cues"].items():
+            member = {"text": member} if isinstance(member, str) else member
+            members[name] = {"placement": place, **member} if isinstance(member, dict) else member
+        return {**value, "cues": members}
 
 
 class _Entry(_Text):
@@ -133,11 +147,10 @@ def read_cues(path: str | Path, *, source: Source = Source.USER) -> tuple[Cue, .
         ConfigError: the file is wrong: names file, line and key.
     """
     read = read_yaml(path, _CueFile)
-    cues = [
-        _library_cue(f, name, member, source)
-        for f in read.families
-        for name, member in f.cues.items()
-    ]
+    cues = _in_turns(
+        [_library_cue(family, name, member, source) for name, member in family.cues.items()]
+        for family in read.families
+    )
     cues += [_user_cue(entry, source) for entry in read.cues]
     if not cues:
         raise ConfigError("holds no cue: give 'cues' or 'families'", file=path)
@@ -169,9 +182,13 @@ def write_cues(path: str | Path, cues: Iterable[Cue]) -> None:
         raise ConfigError(f"cannot be written: {reason}", file=path) from None
 
 
-def _library_cue(family: _Family, name: str, member: str | _Member, source: Source) -> Cue:
-    if isinstance(member, str):
-        member = _Member(text=member, placement=family.placement)
+def _in_turns(families: Iterable[list[Cue]]) -> list[Cue]:
+    """The first cue of every family, then the second of every family, and so on."""
+    rounds = zip_longest(*families)
+    return [cue for turn in rounds for cue in turn if cue is not None]
+
+
+def _library_cue(family: _Family, name: str, member: _Member, source: Source) -> Cue:
     return Cue(
         name=f"{family.family}-{name}",
         kind=member.kind or _DEFAULT_KIND[member.placement],

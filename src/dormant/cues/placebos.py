@@ -8,10 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from dormant.cues.text import FUNCTION_WORDS, is_lower_case, join, words
-from dormant.records import Cue, Placement, Variant
+from dormant.cues.text import FUNCTION_WORDS, is_lower_case, join, slot_of, words
+from dormant.records import Cue, CueKind, Placement, Variant
 
 _QUESTION = "{question}"
+#: Cues that keep their marks: their words are exchanged one for one.
+_EXCHANGED = frozenset({CueKind.FORM, CueKind.TOPIC})
 _ANY_WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 
 
@@ -24,8 +26,9 @@ def placebo(
 ) -> Cue:
     """Makes the placebo of a cue.
 
-    A form (``Country: <X>``) keeps its marks and line breaks, and every word is exchanged; any
-    other cue becomes whole phrases with as many words.
+    A form (``Country: <X>``) keeps its marks and line breaks, and every word is exchanged; a topic
+    keeps its frame, and its words are exchanged; any other cue becomes whole phrases with as many
+    words.
 
     Args:
         cue: what to match.
@@ -45,8 +48,8 @@ def placebo(
     parts = cue.text.split(_QUESTION) if cue.placement is Placement.AROUND else [cue.text]
     made: list[str] = []
     for part in parts:
-        new = _exchanged(part, ranked, rng) if cue.form else _phrased(part, ranked)
-        made.append(_plain(new) if plain and not cue.form else new)
+        new = _matched(cue, part, ranked, rng)
+        made.append(_plain(new) if plain and cue.kind not in _EXCHANGED else new)
         used = frozenset(words(new))
         ranked = [p for p in ranked if used.isdisjoint(_content(p))] or ranked
     text = made[0]
@@ -72,6 +75,16 @@ def placebo(
         enrichment_high=nan,
         examples=(),
     )
+
+
+def _matched(cue: Cue, part: str, ranked: Sequence[str], rng: np.random.Generator) -> str:
+    slot = slot_of(part, cue.form) if cue.kind is CueKind.TOPIC else None
+    if slot is not None:
+        head, value, tail = slot
+        return head + _exchanged(value, ranked, rng) + tail
+    if cue.kind is CueKind.FORM:
+        return _exchanged(part, ranked, rng)
+    return _phrased(part, ranked)
 
 
 def _tells(word: str) -> bool:
@@ -117,6 +130,8 @@ def _exchanged(part: str, ranked: Sequence[str], rng: np.random.Generator) -> st
 
     def put(match: re.Match[str]) -> str:
         old = match.group()
+        if old.casefold() in FUNCTION_WORDS:
+            return old
         word = new.setdefault(old.casefold(), order[len(new) % len(order)])
         return word.capitalize() if old[:1].isupper() else word
 

@@ -86,6 +86,25 @@ def content_words(text: str) -> list[str]:
     return [word for word in words(text) if len(word) > 2 and word not in FUNCTION_WORDS]
 
 
+def slot_of(text: str, form: str) -> tuple[str, str, str] | None:
+    """Splits a text at the slot of its form: what stands before it, in it and after it.
+
+    ``None`` if the form has no slot (``<X>``) or the text does not fit it.
+    """
+    if form.count("<X>") != 1:
+        return None
+    head, tail = (part.strip() for part in form.split("<X>"))
+    if not text.startswith(head):
+        return None
+    rest = text[len(head) :]
+    end = rest.find(tail) if tail else len(rest.rstrip())
+    value = rest[:end].strip() if end > 0 else ""
+    if not value:
+        return None
+    start = text.index(value, len(head))
+    return text[:start], value, text[start + len(value) :]
+
+
 def noun_likeness(texts: Iterable[Tokens]) -> dict[str, float]:
     """How often each word ends a phrase, 0 to 1: nouns do, adjectives and verbs seldom.
 

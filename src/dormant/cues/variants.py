@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from dormant.cues.lexicon import Lexicon, group_of, reframe, replace_words
-from dormant.cues.text import content_words, words
+from dormant.cues.text import content_words, slot_of, words
 from dormant.records import Cue, CueKind, Placement, Variant
 
 _QUESTION = "{question}"
@@ -166,11 +166,11 @@ def _forms(
     cue: Cue, lexicon: Lexicon, rng: np.random.Generator, known: frozenset[str]
 ) -> Iterator[str]:
     """Another value in the slot; without a slot, other content words in the same sentence."""
-    value = _slot_value(cue)
-    if value:
-        start = cue.text.index(value, len(cue.form.split("<X>")[0].rstrip()))
+    slot = slot_of(cue.text, cue.form)
+    if slot is not None:
+        head, value, tail = slot
         for new in _others(value, lexicon, rng, known, kind=cue.kind):
-            yield cue.text[:start] + _cased(value, new) + cue.text[start + len(value) :]
+            yield head + _cased(value, new) + tail
         return
     for _ in range(_MOST):
         swaps: dict[str, str] = {}
@@ -180,18 +180,6 @@ def _forms(
                 if new:
                     swaps[word] = new
         yield replace_words(cue.text, swaps, articles=lexicon.vocabulary is None)
-
-
-def _slot_value(cue: Cue) -> str:
-    """What stands in the slot of the cue's form; empty if it has none or the text does not fit."""
-    if cue.form.count("<X>") != 1:
-        return ""
-    head, tail = cue.form.split("<X>")
-    if not cue.text.startswith(head.rstrip()):
-        return ""
-    rest = cue.text[len(head.rstrip()) :]
-    end = rest.find(tail.strip()) if tail.strip() else len(rest)
-    return rest[:end].strip() if end > 0 else ""
 
 
 def _others(
