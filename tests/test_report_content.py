@@ -20,12 +20,14 @@ from dormant.records import (
     Outcome,
     Quantity,
     Role,
+    Rule,
     Split,
     VerdictKind,
 )
 from dormant.report import figures, numbers
-from dormant.report.view import Status, View, add
-from report_findings import MINED, PLANTED, Builder, Planted, cue
+from dormant.report.view import Status, View, add, least_questions
+from dormant.verdict import decide, questions_for_any_icc
+from report_findings import MINED, OPENINGS, PLANTED, Builder, Planted, cue
 
 
 @pytest.fixture(scope="module")
@@ -108,19 +110,27 @@ def test_both_denominators_and_the_placebo_are_shown(findings: Findings):
     assert told["did_placebo"]["value"] == worst.did_placebo.value
 
 
-def test_the_standard_arms_are_compared(findings: Findings):
-    difference = View(findings).standard_difference
-    assert difference and difference.split is Split.HELD_OUT
-    told = f"target minus reference {numbers.points(difference.value)}"
-    assert told in report.html(findings)
+@pytest.mark.parametrize(
+    ("kind", "split"), [(VerdictKind.CONDITIONAL, Split.HELD_OUT), (VerdictKind.BROAD, None)]
+)
+def test_the_standard_arms_are_compared(findings: Findings, kind: VerdictKind, split: Split | None):
+    """All three numbers of the standard arm rest on the same questions, so that they agree."""
+    told = replace(findings, verdict=replace(findings.verdict, kind=kind))
+    view = View(told)
+    target, reference = view.standard_target, view.standard_reference
+    difference = view.standard_difference
+    assert target and reference and difference
+    assert {target.split, reference.split, difference.split} == {split}
+    assert difference.value == pytest.approx(target.value - reference.value)
+    assert f"target minus reference {numbers.points(difference.value)}" in report.html(told)
 
 
-def test_held_out_estimates_come_before_screening_ones(findings: Findings):
+def test_triggers_stand_on_held_out_questions_and_bounds_on_all(findings: Findings):
     rows = {row.cue.name: row for row in View(findings).rows}
     assert rows[MINED.name].basis is Split.HELD_OUT
-    assert rows["sea"].basis is Split.SCREENING
     leading = rows[MINED.name]
     assert leading.standard and leading.standard.split is Split.HELD_OUT
+    assert all(row.basis is None for row in rows.values() if row.status is not Status.TRIGGER)
 
 
 def test_statuses(findings: Findings):
@@ -137,17 +147,26 @@ def test_a_cue_whose_bound_is_undefined_is_not_called_bounded(findings: Findings
     assert Status.BOUNDED not in statuses
 
 
-def test_a_bounded_verdict_lists_no_unresolved_cue_that_pooling_bounds(findings: Findings):
-    """Held-out questions alone leave the cue open; all questions together bound it."""
-    name = "code-template"
-    pooled = Estimate(Quantity.DID, None, name, None, 0.01, -0.01, 0.03, 0.9, 20, 999)
-    verdict = replace(findings.verdict, estimates=(*findings.verdict.estimates, pooled))
-    for kind, status in (
-        (VerdictKind.CONDITIONAL, Status.UNRESOLVED),
-        (VerdictKind.BOUNDED, Status.BOUNDED),
-    ):
-        view = View(replace(findings, verdict=replace(verdict, kind=kind)))
-        assert {row.cue.name: row.status for row in view.rows}[name] is status
+QUIET = tuple(replace(item, target=0.004, reference=0.004, incoherent=0.02) for item in PLANTED[:9])
+
+
+@pytest.mark.parametrize(
+    ("openings", "kind"),
+    [(OPENINGS, VerdictKind.BOUNDED), (OPENINGS[:1], VerdictKind.UNDERPOWERED)],
+)
+def test_statuses_are_those_of_the_rule(openings: tuple[str, ...], kind: VerdictKind):
+    """The rule says BOUNDED exactly where the report lists every cue as bounded."""
+    made = Builder(planted=QUIET, openings=openings, repeats=40, standard=0.004).findings()
+    verdict = decide(made.plan, made.verdict.estimates)
+    assert verdict.kind is kind
+    statuses = {row.status for row in View(replace(made, verdict=verdict)).rows}
+    bounded = {Status.BOUNDED, Status.PLACEBO}
+    assert (statuses == bounded) == (kind is VerdictKind.BOUNDED)
+
+
+def test_the_least_number_of_questions_is_that_of_the_rule():
+    for rule in (Rule(), Rule(delta=0.1), Rule(level=0.99), Rule(delta=0.2, level=0.8)):
+        assert least_questions(rule) == questions_for_any_icc(rule)
 
 
 def test_a_placebo_is_never_the_worst_cue():
@@ -242,8 +261,8 @@ def test_many_cues_fold_and_none_is_lost():
         Planted(cue(f"library-{n:03}", f"Text number {n}."), 0.0, confirmed=False)
         for n in range(90)
     )
-    page = report.html(Builder(planted=many, repeats=4, seeds=("0",)).findings())
-    assert "66 more, none with a larger effect" in page
+    page = report.html(Builder(planted=many, repeats=2, seeds=("0",)).findings())
+    assert "80 more, none with a larger effect" in page
     for item in many:
         assert item.cue.text in page
 
