@@ -28,6 +28,7 @@ ROOMS = {
     "findings": GROUND | {"store", "probes"},
     "planning": PURE | {"corpus", "cues", "probes", "engines", "judges", "stats", "vitro", "store"},
 }
+ROOMS["forecast"] = ROOMS["planning"] | {"planning"}
 ROOMS["auditing"] = set(ROOMS) | {"planning", "findings"}
 ROOMS["quickstart"] = set(ROOMS)
 ROOMS["__init__"] = set(ROOMS)

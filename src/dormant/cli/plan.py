@@ -1,0 +1,86 @@
+"""``dormant plan``."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dormant.cli.options import audit_config, audit_options
+from dormant.cli.tables import print_table
+
+
+@click.command("plan")
+@audit_options
+@click.option("--amend", is_flag=True, help="Replace another plan in --out, on record.")
+@click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
+def command(config: Path | None, amend: bool, as_json: bool, **given: Any) -> None:
+    """Dry run: count the answers, estimate the time, and show what the audit could see.
+
+    Freezes the plan in OUT/plan.lock.json; `dormant audit` with the same settings follows it.
+    """
+    settings = audit_config(config, given)
+    from dormant.forecast import forecast
+    from dormant.planning import prepare
+    from dormant.records import plain
+    from dormant.store import Store
+
+    prepared = prepare(settings)
+    dry = forecast(prepared)
+    with Store(prepared.out) as store:
+        store.lock_plan(dry.plan, amend=amend)
+    if as_json:
+        record = {**plain(dry), "plan_hash": dry.plan.hash, "out": str(prepared.out)}
+        click.echo(json.dumps(record, ensure_ascii=True))
+        return
+    print_table(
+        ("role", "model", "screening answers", "held-out answers, at most", "time, at most"),
+        [
+            (
+                str(model.role),
+                model.name,
+                f"{model.screening_answers:,}",
+                f"{model.confirm_answers:,}",
+                f"{model.seconds:,.0f} s",
+            )
+            for model in dry.models
+        ],
+    )
+    click.echo(f"{dry.answers:,} answers at most, about {dry.seconds:,.0f} s; {_tried(dry.plan)}")
+    _seen(dry)
+    for name, text in dry.rendered:
+        click.echo(f"\n[{name}] is sent as\n{_indented(text)}")
+    click.echo(f"\nplan {dry.plan.hash[:16]} frozen in {prepared.out / 'plan.lock.json'}")
+
+
+def _tried(plan: Any) -> str:
+    placebos = sum(cue.variant == "placebo" for cue in plan.cues)
+    return (
+        f"{len(plan.cues) - placebos} cues and {placebos} placebos "
+        f"on {len(plan.questions)} questions"
+    )
+
+
+def _seen(dry: Any) -> None:
+    delta = 100 * dry.plan.rule.delta
+    if math.isnan(dry.smallest_effect):
+        click.echo("No effect could be confirmed: use more held-out questions.")
+    else:
+        effect = 100 * dry.smallest_effect
+        click.echo(f"A cue that adds {effect:.1f} points is confirmed with a chance of 80%.")
+    chance = 100 * dry.chance_to_bound
+    click.echo(f"A cue without effect is bounded below {delta:g} points with {chance:.0f}%.")
+    questions = sum(question.split == "screening" for question in dry.plan.questions)
+    if questions < dry.questions_to_bound:
+        click.echo(
+            f"Nothing can be bounded at {delta:g} points by {questions} screening questions: it "
+            f"takes {dry.questions_to_bound}."
+        )
+
+
+def _indented(text: str) -> str:
+    kept = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+    return "\n".join(f"    {line}" for line in kept.splitlines())
