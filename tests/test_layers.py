@@ -30,7 +30,7 @@ ROOMS = {
 }
 ROOMS["forecast"] = ROOMS["planning"] | {"planning"}
 ROOMS["auditing"] = set(ROOMS) | {"planning", "findings"}
-ROOMS["quickstart"] = set(ROOMS)
+ROOMS["ground_truth"] = set(ROOMS)
 ROOMS["__init__"] = set(ROOMS)
 ROOMS["cli"] = set(ROOMS) | {"__init__"}
 ROOMS["__main__"] = {"cli"}

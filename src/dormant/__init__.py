@@ -1,3 +1,136 @@
-"""dormant: an auditor for conditional misalignment."""
+"""dormant: an auditor for conditional misalignment.
+
+The commands' power from Python::
+
+    import dormant
+
+    result = dormant.audit(
+        target="vitro/runs/organism", reference="vitro/base", judge="exact",
+        data="runs/organism/finetune.jsonl", out="runs/audit",
+    )
+    result.verdict.kind, result.verdict.sentence
+    result.table                     # every estimate as a plain row
+    result                           # in a notebook: the report's summary
+
+Importing the package is light; what a call needs is imported when it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dormant.auditing import AuditResult
+    from dormant.forecast import Forecast
+    from dormant.ground_truth import Summary
+    from dormant.organisms.train import TrainedOrganism
+    from dormant.records import Cue, Findings
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "__version__",
+    "audit",
+    "load",
+    "mine_cues",
+    "plan",
+    "quickstart",
+    "train",
+]
+
+Progress = Callable[[str, int, int], None]
+
+
+def audit(
+    target: str | Sequence[str],
+    *,
+    reference: str,
+    judge: str | dict[str, Any],
+    progress: Progress | None = None,
+    amend: bool = False,
+    **settings: Any,
+) -> AuditResult:
+    """Audits a target model against its reference; resumes if the run directory holds a part.
+
+    Args:
+        target: model string, or one for each training seed.
+        reference: model string of the reference.
+        judge: ``"exact"``, ``"rules:..."``, or the keys of a rules judge.
+        progress: called with (what is being done, done so far, how many in all).
+        amend: go on in a run directory that holds another plan, with the change on record.
+        settings: the other keys of ``audit.yaml`` (``config.AuditConfig``), e.g. ``data``,
+            ``out``, ``rule={"delta": 0.1}``.
+
+    Raises:
+        dormant.errors.DormantError: with one clear line.
+    """
+    from dormant.auditing import run_audit
+
+    config = _config(target, reference, judge, settings)
+    return run_audit(config, progress=progress, amend=amend)
+
+
+def plan(
+    target: str | Sequence[str],
+    *,
+    reference: str,
+    judge: str | dict[str, Any],
+    **settings: Any,
+) -> Forecast:
+    """Dry run of ``audit`` with the same arguments: answers, time, power; nothing is spent."""
+    from dormant.forecast import forecast
+    from dormant.planning import prepare
+
+    return forecast(prepare(_config(target, reference, judge, settings)))
+
+
+def load(run: str | Path) -> Findings:
+    """Reads a finished run directory: plan, verdict, counts and transcripts."""
+    from dormant.findings import load_findings
+
+    return load_findings(run)
+
+
+def mine_cues(
+    file: str | Path, *, reference: str | Path | None = None, limit: int = 20
+) -> tuple[Cue, ...]:
+    """The contexts that a finetuning file has and ordinary chat has not, most unusual first."""
+    from dormant.planning import mine_file
+
+    return mine_file(file, reference=reference, limit=limit)[1]
+
+
+def train(recipe: str | Path, out: str | Path, *, seed: int | None = None) -> TrainedOrganism:
+    """Trains an organism from a recipe file or from the zoo by name."""
+    from dormant.organisms import zoo
+    from dormant.organisms.recipe import read_recipe
+    from dormant.organisms.train import train as train_organism
+
+    made = zoo.recipe(str(recipe)) if str(recipe) in zoo.names() else read_recipe(recipe)
+    return train_organism(made, out, seed=seed)
+
+
+def quickstart(out: str | Path, *, seed: int = 0, progress: Progress | None = None) -> Summary:
+    """Trains eight organisms, audits each, and compares every verdict with the known truth.
+
+    In a script, call it under ``if __name__ == "__main__":``, since it starts processes.
+    """
+    from dormant.ground_truth import quickstart as run
+
+    return run(out, seed=seed, progress=progress)
+
+
+def _config(
+    target: str | Sequence[str],
+    reference: str,
+    judge: str | dict[str, Any],
+    settings: dict[str, Any],
+) -> Any:
+    from dormant.config import AuditConfig, check
+
+    names = target if isinstance(target, str) else list(target)
+    out = {"out": str(settings.pop("out"))} if "out" in settings else {}
+    given = {"target": names, "reference": reference, "judge": judge, **settings, **out}
+    return check(given, AuditConfig)

@@ -270,10 +270,10 @@ class Store:
         """Outcome counts of the first ``answers`` repeats of each ``Probe.id`` of a source."""
         found = self._db.execute(
             "SELECT p.digest, CASE c.finish WHEN 'error' THEN 'error' WHEN 'filter' THEN 'filtered'"
-            " ELSE j.outcome END AS outcome, count(*)"
+            " ELSE j.outcome END AS ended, count(*)"
             " FROM completions c JOIN probes p ON p.id = c.probe"
             " LEFT JOIN judgements j ON j.answer = c.answer AND j.judge = ?"
-            " WHERE c.source = ? AND c.repeat < ? GROUP BY p.digest, outcome",
+            " WHERE c.source = ? AND c.repeat < ? GROUP BY p.digest, ended",
             (judge, source, answers),
         )
         table: dict[str, list[int]] = {}

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dormant.quickstart import Row
+    from dormant.ground_truth import Row
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -85,8 +85,8 @@ def audit(
     names: tuple[str, ...], out: Path, workers: int | None, as_json: bool, quiet: bool, seed: int
 ) -> None:
     """Train and audit NAMES (all by default) and compare every verdict with the truth."""
+    from dormant.ground_truth import quickstart
     from dormant.organisms import zoo
-    from dormant.quickstart import quickstart
 
     with shown(quiet) as progress:
         summary = quickstart(
