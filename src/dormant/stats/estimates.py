@@ -79,11 +79,20 @@ def estimate(
     Raises:
         InputError: no cells, a question without a split, or a rule out of range.
     """
+    return from_table(build(cells), rule=rule, split_of=split_of, placebo_of=placebo_of)
+
+
+def from_table(
+    table: Table,
+    *,
+    rule: Rule,
+    split_of: Mapping[str, Split],
+    placebo_of: Mapping[str, str] | None = None,
+) -> tuple[Estimate, ...]:
+    """As :func:`estimate`, for counts that are a table already."""
     _check(rule)
-    table = build(cells)
-    present = set(split_mask(table.questions, None, split_of)) and {
-        split_of[q] for q in table.questions
-    }
+    split_mask(table.questions, None, split_of)  # every question has a split
+    present = {split_of[q] for q in table.questions}
     found: list[Estimate] = []
     for split in (*(s for s in Split if s in present), None):
         part = table.take(split_mask(table.questions, split, split_of))
