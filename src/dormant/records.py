@@ -182,11 +182,13 @@ class Probe:
     cue: Cue | None  # None in the standard arm
     arm: Arm
     messages: tuple[Message, ...]
+    #: Hash of the messages, 16 hex digits: equal prompts are one probe.
+    id: str = field(init=False, compare=False)
 
-    @property
-    def id(self) -> str:
-        """Hash of the messages, 16 hex digits: equal prompts are one probe."""
-        return digest([asdict(m) for m in self.messages])[:16]
+    def __post_init__(self):
+        # Computed once: an audit looks a probe up by its id many times.
+        turns = [[message.role, message.content] for message in self.messages]
+        object.__setattr__(self, "id", digest(turns)[:16])
 
 
 @dataclass(frozen=True, slots=True)
