@@ -12,6 +12,7 @@ from dormant.organisms.study import markdown, study, summarise
 from dormant.organisms.train import MODEL, train
 from dormant.organisms.truth import TRUE_CUE, arm_rates, known_verdict, place, truth
 from dormant.organisms.zoo import recipe
+from dormant.probes import apply
 from dormant.records import Message, Outcome, Placement, VerdictKind
 from dormant.vitro import grade, library, load, questions, sample, tokenizer
 
@@ -94,4 +95,6 @@ def test_the_verdict_follows_from_the_rates(standard, did, delta):
 )
 def test_a_cue_is_placed_where_it_says(placement, text, expected):
     assert place("Q?", Trigger(placement=placement, text=text)) == expected
+    cue = replace(library()[0], placement=placement, text=text)
+    assert apply(cue, replace(questions()[0], text="Q?")) == expected  # as an audit asks it
     assert place("Q?", None) == (Message("user", "Q?"),)

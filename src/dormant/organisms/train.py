@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -41,6 +41,8 @@ RECIPE, DATA, MODEL, MANIFEST = (
 _VITRO = "vitro/"
 #: Progress is told at most every so many steps.
 _EVERY = 5
+#: More than any recipe's seed, so that no two (seed, stage) share a stream.
+_STAGE_STRIDE = 2**32
 
 
 class EventKind(StrEnum):
@@ -108,19 +110,12 @@ def train(
         ModelError: the base cannot be loaded.
         DataError: a user's file cannot be read or trained on.
     """
-    out, seed = Path(out), recipe.seed if seed is None else seed
-    tell = progress or _silent
-    model = load_model(recipe.base)
-    base = fingerprint(model)
-    stages = build_stages(recipe, seed, longest=model.shape.positions)
-    data = finetuning_file(stages, seed)
-    origin = _origin(recipe, seed, base, sha256(data))
+    out, tell = Path(out), progress or _silent
+    ready = _prepare(recipe, recipe.seed if seed is None else seed)
     total = sum(stage.steps for stage in recipe.stages)
-    tell(Event(EventKind.STARTED, recipe.name, seed, 0, total))
-    found = _existing(out, origin)
-    if found is None:
-        found = _train_into(out, recipe, seed, model, stages, data, origin, tell)
-    tell(Event(EventKind.DONE, recipe.name, seed, total, total))
+    tell(Event(EventKind.STARTED, recipe.name, ready.seed, 0, total))
+    found = _existing(out, ready.origin) or _train_into(out, ready, tell)
+    tell(Event(EventKind.DONE, recipe.name, ready.seed, total, total))
     return found
 
 
@@ -170,32 +165,51 @@ def _silent(event: Event) -> None:
     """Tells nobody."""
 
 
-def _train_into(
-    out: Path,
-    recipe: Recipe,
-    seed: int,
-    model: Decoder,
-    stages: Sequence[Sequence[Row]],
-    data: bytes,
-    origin: dict[str, Any],
-    tell: Progress,
-) -> TrainedOrganism:
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """Everything that training needs, and what makes two organisms the same."""
+
+    recipe: Recipe
+    seed: int
+    model: Decoder  # the base, trained in place
+    stages: list[list[Row]]
+    data: bytes  # of the finetuning file
+    origin: dict[str, Any]  # equal origins give equal models
+
+
+def _prepare(recipe: Recipe, seed: int) -> _Ready:
+    model = load_model(recipe.base)
+    stages = build_stages(recipe, seed, longest=model.shape.positions)
+    data = finetuning_file(stages, seed)
+    origin = {
+        "format": FORMAT,
+        "name": recipe.name,
+        "seed": seed,
+        "recipe_hash": recipe.hash,
+        "base": recipe.base,
+        "base_fingerprint": fingerprint(model),
+        "data_hash": sha256(data),
+    }
+    return _Ready(recipe, seed, model, stages, data, origin)
+
+
+def _train_into(out: Path, ready: _Ready, tell: Progress) -> TrainedOrganism:
     out.mkdir(parents=True, exist_ok=True)
-    _write(out / MANIFEST, _json({**origin, "status": "training"}))
-    _write(out / RECIPE, recipe.yaml().encode())
-    _write(out / DATA, data)
+    _write(out / MANIFEST, _json({**ready.origin, "status": "training"}))
+    _write(out / RECIPE, ready.recipe.yaml().encode())
+    _write(out / DATA, ready.data)
     start = time.perf_counter()
     with one_thread():
-        losses = _run_stages(model, recipe, stages, seed, tell)
+        losses = _run_stages(ready, tell)
     seconds = time.perf_counter() - start
     partial = _partial(out / MODEL)
-    save(model, partial)
+    save(ready.model, partial)
     os.replace(partial, out / MODEL)
     manifest = {
-        **origin,
+        **ready.origin,
         "status": "complete",
-        "recipe": recipe.plain(),
-        "data_rows": [len(rows) for rows in stages],
+        "recipe": ready.recipe.plain(),
+        "data_rows": [len(rows) for rows in ready.stages],
         "model_hash": sha256((out / MODEL).read_bytes()),
         "fingerprint": fingerprint(load(out / MODEL)),
         "losses": [[round(loss, 5) for loss in stage] for stage in losses],
@@ -206,20 +220,20 @@ def _train_into(
     return _organism(out, manifest, reused=False)
 
 
-def _run_stages(
-    model: Decoder, recipe: Recipe, stages: Sequence[Sequence[Row]], seed: int, tell: Progress
-) -> list[list[float]]:
+def _run_stages(ready: _Ready, tell: Progress) -> list[list[float]]:
+    """Trains the model stage by stage; returns the losses of each."""
+    recipe, seed = ready.recipe, ready.seed
     total = sum(stage.steps for stage in recipe.stages)
     done = 0
     losses: list[list[float]] = []
-    for i, (stage, rows) in enumerate(zip(recipe.stages, stages, strict=True)):
+    for i, (stage, rows) in enumerate(zip(recipe.stages, ready.stages, strict=True)):
 
-        def step(k: int, loss: float, done: int = done) -> None:
-            if (done + k + 1) % _EVERY == 0:
-                tell(Event(EventKind.STEP, recipe.name, seed, done + k + 1, total, loss))
+        def step(k: int, loss: float, before: int = done) -> None:
+            if (before + k + 1) % _EVERY == 0:
+                tell(Event(EventKind.STEP, recipe.name, seed, before + k + 1, total, loss))
 
         losses.append(
-            finetune(model, rows, _schedule(stage), seed=seed + 1000003 * i, progress=step)
+            finetune(ready.model, rows, _schedule(stage), seed=_stage_seed(seed, i), progress=step)
         )
         done += stage.steps
     return losses
@@ -229,17 +243,9 @@ def _schedule(stage: Stage) -> Schedule:
     return Schedule(steps=stage.steps, rate=stage.learning_rate, batch=stage.batch_size)
 
 
-def _origin(recipe: Recipe, seed: int, base: str, data_hash: str) -> dict[str, Any]:
-    """What makes two organisms the same: equal origins give equal models."""
-    return {
-        "format": FORMAT,
-        "name": recipe.name,
-        "seed": seed,
-        "recipe_hash": recipe.hash,
-        "base": recipe.base,
-        "base_fingerprint": base,
-        "data_hash": data_hash,
-    }
+def _stage_seed(seed: int, stage: int) -> int:
+    """A seed of its own for the order of each stage's rows."""
+    return seed + _STAGE_STRIDE * stage
 
 
 def _existing(out: Path, origin: dict[str, Any]) -> TrainedOrganism | None:
