@@ -1,0 +1,38 @@
+"""The names that users import: a change here is a change for them, and belongs in the changelog."""
+
+import ast
+from pathlib import Path
+
+import dormant
+
+PUBLIC = {
+    "__version__",
+    "audit",
+    "load",
+    "mine_cues",
+    "plan",
+    "quickstart",
+    "train",
+}
+
+
+def test_exported_names():
+    assert set(dormant.__all__) == PUBLIC
+    assert all(hasattr(dormant, name) for name in PUBLIC)
+
+
+def test_every_module_opens_by_saying_what_it_is():
+    root = Path(dormant.__file__).parent
+    silent = [
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert not silent
+
+
+def test_no_module_hides_an_exported_function():
+    # `import dormant.audit` would put the module in the place of the function.
+    root = Path(dormant.__file__).parent
+    modules = {p.stem for p in root.glob("*.py")} | {p.name for p in root.iterdir() if p.is_dir()}
+    assert not modules & (PUBLIC - {"__version__"})

@@ -1,0 +1,52 @@
+"""The README's commands run, in its order, in an empty directory."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parent.parent / "README.md"
+BLOCK = re.compile(r"<!-- (run|file: (?P<file>\S+)) -->\n```\w+\n(?P<text>.*?)```", re.S)
+
+
+@pytest.mark.slow
+def test_every_marked_block(tmp_path: Path):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    ran = 0
+    for block in BLOCK.finditer(README.read_text(encoding="utf-8")):
+        if block["file"]:
+            (tmp_path / block["file"]).write_text(block["text"], encoding="utf-8")
+            continue
+        for command in commands(block["text"]):
+            done = subprocess.run(
+                command, cwd=tmp_path, capture_output=True, text=True, env=environment
+            )
+            assert done.returncode == 0, f"{command}\n{done.stderr}"
+            ran += 1
+    assert ran >= 6
+
+
+def commands(text: str) -> list[list[str]]:
+    """A Python block is one command; a shell block is one a line, all of them ours."""
+    if text.startswith("import"):
+        return [[sys.executable, "-c", text]]
+    lines = [shlex.split(line) for line in text.splitlines()]
+    assert all(words[0] == "dormant" for words in lines)
+    return [[sys.executable, "-m", "dormant", *words[1:]] for words in lines]
+
+
+def test_links_lead_somewhere():
+    for file in (README, *README.parent.glob("docs/**/*.md")):
+        for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", file.read_text(encoding="utf-8")):
+            if not link.startswith("http"):
+                assert (file.parent / link).exists(), f"{file.name} links to {link}"
+
+
+def test_every_make_target_that_is_named_exists():
+    makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"^make ([a-z-]+)$", README.read_text(encoding="utf-8"), re.M):
+        assert re.search(rf"^{target}:", makefile, re.M), target
