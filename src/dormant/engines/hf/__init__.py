@@ -1,0 +1,29 @@
+"""Local models through transformers: ``hf/NAME_OR_PATH[:ADAPTER][@REVISION]``.
+
+::
+
+    names        what a model string asks for
+    smollm2      a small real model without a model hub
+    loading      weights and adapters into memory, checked
+    fingerprint  what makes the model answer as it does
+    attention    each prompt held once for all its answers
+    drawing      tokens from fixed random numbers
+    decoding     the batch that stays full
+    scoring      log-probabilities of given answers
+    engine       HfEngine, which puts them behind the protocols
+"""
+
+from __future__ import annotations
+
+from dormant.errors import MissingExtraError
+
+try:
+    import torch as _torch  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    import transformers as _transformers  # noqa: F401  # pyright: ignore[reportUnusedImport]
+except ImportError as error:
+    raise MissingExtraError(error.name or "transformers", "local") from None
+
+from dormant.engines.hf.engine import HfEngine
+from dormant.engines.hf.names import HfName, parse
+
+__all__ = ["HfEngine", "HfName", "parse"]

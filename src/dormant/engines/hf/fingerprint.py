@@ -1,0 +1,66 @@
+"""What makes a local model answer as it does, as one hash.
+
+Whole files are hashed. A sample of the weights would be faster, but an adapter or a finetune may
+change any of them, and reading a file to load it costs more than hashing it (about 1 GB/s).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dormant.errors import ModelError
+from dormant.records import digest
+
+_DECODER = 1  # raised when the same seed would draw other answers
+_READ = ("*.safetensors", "*.gguf", "*.json", "*.model", "*.jinja")
+_NOT_READ = {"contents.json", "README.md"}
+
+
+def fingerprint(
+    base: Path,
+    *,
+    adapter: Path | None,
+    revision: str,
+    dtype: torch.dtype,
+    template: Any,
+) -> str:
+    """Hash of weights, configuration, tokenizer, chat template, adapter, revision and precision.
+
+    Args:
+        base: directory of the base model, or its GGUF file.
+        adapter: directory of the adapter.
+        revision: as the user gave it.
+        dtype: in which products are computed.
+        template: the chat template.
+
+    Returns:
+        32 hex digits. Where files are kept does not matter, nor what they are called.
+    """
+    try:
+        parts = {
+            "decoder": _DECODER,
+            "base": _contents(base),
+            "adapter": None if adapter is None else _contents(adapter),
+            "revision": revision,
+            "dtype": str(dtype),
+            "template": template,
+        }
+    except OSError as error:
+        raise ModelError(f"{base} cannot be read: {error}") from None
+    return digest(parts)[:32]
+
+
+def _contents(place: Path) -> dict[str, str]:
+    if place.is_file():
+        return {"gguf": _sha256(place)}
+    files = sorted({file for pattern in _READ for file in place.glob(pattern)})
+    return {file.name: _sha256(file) for file in files if file.name not in _NOT_READ}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
