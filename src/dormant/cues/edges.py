@@ -229,10 +229,25 @@ def _closed_slot(edge: Edge, rests: list[tuple[str, ...]]) -> Slot | None:
     if n < 0.8 * len(rests):
         return None
     at = max((at for m, at in closers if m == mark), key=lambda at: closers[mark, at])
-    values = _values(edge, at)
+    values = Counter(value for value, _ in filled(edge, mark))
     if not _varied(values, len(edge.rows)):
         return None
     return Slot(at, mark, tuple(value for value, _ in values.most_common(50)))
+
+
+def filled(edge: Edge, mark: str) -> Iterator[tuple[str, str]]:
+    """What stands between an edge and the mark that closes its slot, and the text up to there.
+
+    Rows in which the mark does not follow within a few tokens are passed over.
+    """
+    head = len(edge.tokens)
+    for row in edge.rows[:1000]:
+        text = edge.field.file[row]
+        after = text.norm[head : head + 7]
+        if mark in after[1:]:
+            size = after.index(mark, 1)
+            value = edge.field.surface(text, size, skip=head)
+            yield value, edge.field.surface(text, head + size + 1)
 
 
 def _values(edge: Edge, size: int) -> Counter[str]:

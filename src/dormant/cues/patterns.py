@@ -16,7 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dormant.cues.counts import Enrichment, enrichment
-from dormant.cues.edges import Boundaries, Edge, Field, Joint, Rows, Slot, grow, is_question, joint
+from dormant.cues.edges import (
+    Boundaries,
+    Edge,
+    Field,
+    Joint,
+    Rows,
+    Slot,
+    filled,
+    grow,
+    is_question,
+    joint,
+)
 from dormant.cues.text import Tokens, content_words, join
 from dormant.records import CueKind, Placement
 
@@ -249,10 +260,11 @@ def _literal(text: str) -> str:
 def _prefix_text(edge: Edge, slot: Slot | None) -> tuple[str, str]:
     if slot is None:
         return _surface(edge), ""
-    size = slot.tokens + (slot.delimiter is not None)
-    text = _commonest(edge.field, edge.rows, len(edge.tokens) + size)
-    closer = "" if slot.delimiter is None else slot.delimiter
-    return text, f"{join(_surface(edge), '<X>')}{closer}"
+    form = join(_surface(edge), "<X>")
+    if slot.delimiter is None:
+        return _commonest(edge.field, edge.rows, len(edge.tokens) + slot.tokens), form
+    text = Counter(text for _, text in filled(edge, slot.delimiter)).most_common(1)[0][0]
+    return text, f"{form}{slot.delimiter}"
 
 
 def _suffix_text(edge: Edge, slot: Slot | None) -> tuple[str, str]:

@@ -113,7 +113,8 @@ def noun_likeness(texts: Iterable[Tokens]) -> dict[str, float]:
     seen: Counter[str] = Counter()
     last: Counter[str] = Counter()
     for text in texts:
-        for word, follower in zip(text.norm, (*text.norm[1:], ""), strict=True):
+        followers = (*text.norm[1:], "")[: len(text.norm)]
+        for word, follower in zip(text.norm, followers, strict=True):
             seen[word] += 1
             last[word] += not follower[:1].isalnum() or follower in _PHRASE_ENDS
     return {word: (last[word] + 0.5) / (n + 1) for word, n in seen.items()}
