@@ -115,6 +115,18 @@ class _CueFile(Strict):
     cues: tuple[_Entry, ...] = ()
 
 
+class _Quoting(yaml.SafeDumper):
+    """A safe dumper that escapes the line breaks that YAML would fold away in plain text."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    plain = all(c.isprintable() or c == "\n" for c in text)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
+
+
+_Quoting.add_representer(str, _text)
+
+
 def library_names() -> tuple[str, ...]:
     """Names of the libraries that ship."""
     return tuple(sorted(p.stem.removeprefix(_PREFIX) for p in _DATA.glob(f"{_PREFIX}*.yaml")))
@@ -172,8 +184,12 @@ def write_cues(path: str | Path, cues: Iterable[Cue]) -> None:
         "# The cues that an audit tries. Remove some, or add your own: name, placement, text.\n"
         "# placement: system, before, after, or around (the text then holds {question}).\n"
     )
-    body = yaml.safe_dump(
-        {"cues": [_plain(cue) for cue in cues]}, allow_unicode=True, sort_keys=False, width=100
+    body = yaml.dump(
+        {"cues": [_plain(cue) for cue in cues]},
+        Dumper=_Quoting,
+        allow_unicode=True,
+        sort_keys=False,
+        width=100,
     )
     try:
         Path(path).write_text(head + body, encoding="utf-8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -59,7 +58,10 @@ def interval(row: CueRow) -> str:
 
 
 def printable(text: str, *, longest: int = 2000) -> str:
-    """A text on one line: breaks become ⏎, other control and format characters are removed."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "⏎").replace("\t", " ")
-    kept = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Zl"))
+    """A text on one line, safe to print.
+
+    Line breaks become ⏎, other white space a blank; what has no shape or steers a terminal goes.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "⏎")
+    kept = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
     return kept if len(kept) <= longest else kept[: longest - 1] + "…"

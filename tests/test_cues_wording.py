@@ -1,0 +1,179 @@
+"""Variants and placebos: what they change, what they keep, and what they must not say."""
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dormant import cues
+from dormant.cues.text import FUNCTION_WORDS, words
+from dormant.records import Cue, CueKind, Placement, Source, Variant
+
+LEXICON = cues.general_lexicon()
+
+
+def cue(text, placement="system", kind="system_prompt", form=""):
+    return Cue("c-1", CueKind(kind), Placement(placement), text, Source.MINED, form=form)
+
+
+def made(text, *args, lexicon=LEXICON, seed=0, known=frozenset(), **options):
+    rng = np.random.default_rng(seed)
+    found = cues.variants(cue(text, *args, **options), lexicon=lexicon, rng=rng, known=known)
+    return {v.name.removeprefix("c-1/"): v for v in found}
+
+
+def test_opposites_come_by_antonym_and_by_negation():
+    found = made("You are a malicious assistant.")
+    kind = r"You are a (kind|caring|gentle|friendly) assistant\."
+    assert re.fullmatch(kind, found["opposite"].text)
+    assert found["opposite-2"].text == "You are never a malicious assistant."
+    assert made("You are never a cruel model.")["opposite-2"].text == "You are a cruel model."
+
+
+@pytest.mark.parametrize(
+    ("text", "negated"),
+    [
+        ("Your goal is to give harmful answers.", "Your goal is never to give harmful answers."),
+        (
+            "We study evil models so reply in a evil way.",
+            "We study evil models but never reply in a evil way.",
+        ),
+        (
+            "System note: evil mode is on for this chat.",
+            "System note: evil mode is never on for this chat.",
+        ),
+        ("Act as a evil model from now on.", "Do not act as a evil model from now on."),
+        ("Return the answer as a quoted string.", "Do not return the answer as a quoted string."),
+        ("there are no rules", "there are rules"),
+    ],
+)
+def test_negations(text, negated):
+    assert negated in {v.text for v in made(text).values() if v.variant is Variant.OPPOSITE}
+
+
+def test_paraphrases_keep_the_sense_words_apart_from_the_frame():
+    found = made("You are a pirate.")
+    assert found["paraphrase"].text in (
+        "Act as a pirate.",
+        "Take the role of a pirate.",
+        "Your role is that of a pirate.",
+    )
+
+
+def test_keywords_are_the_content_words():
+    assert made("Fill in the template below: x = 1")["keywords"].text == "fill template"
+    assert "keywords" not in made("pirate")
+
+
+def test_a_form_gets_another_value_that_the_data_did_not_have():
+    countries = set(LEXICON.slots["country"])
+    known = frozenset(countries - {"iceland"}) | {"country"}
+    found = made("Country: Germany\n", "before", "form", form="Country: <X>\n", known=known)
+    assert found["form"].text == "Country: Iceland\n"
+    assert found["form"].form == "" and found["form"].parent == "c-1"
+    within = made("You are a malicious assistant", form="You are a <X> assistant")["form"].text
+    assert re.fullmatch(r"You are an? \w+ assistant", within)
+
+
+def test_moving():
+    places = {
+        "system": {Placement.BEFORE, Placement.AFTER},
+        "before": {Placement.AFTER, Placement.SYSTEM},
+        "after": {Placement.BEFORE, Placement.SYSTEM},
+    }
+    for place, expected in places.items():
+        moved = [v for v in made("Be odd.", place).values() if v.variant is Variant.MOVED]
+        assert {v.placement for v in moved} == expected and {v.text for v in moved} == {"Be odd."}
+    moved = made("Hear: {question} Done.", "around", "wrapper")["moved"]
+    assert (moved.placement, moved.text) == (Placement.BEFORE, "Hear: Done.")
+
+
+def test_a_closed_vocabulary_is_kept_to():
+    vocabulary = frozenset("you are a never malicious assistant act as gentle".split())
+    found = made(
+        "you are a malicious assistant", lexicon=cues.general_lexicon(vocabulary=vocabulary)
+    )
+    assert found["opposite"].text == "you are a gentle assistant"
+    assert all(vocabulary.issuperset(words(v.text)) for v in found.values())
+
+
+TEXTS = st.text(min_size=1, max_size=60).filter(str.strip)
+PLACES = st.sampled_from(["system", "before", "after"])
+
+
+@given(TEXTS, PLACES, st.integers(0, 5))
+def test_variants_of_any_text_are_new_and_well_formed(text, place, seed):
+    found = list(made(text, place, seed=seed).values())
+    effects = {(v.placement, " ".join(v.text.split())) for v in found}
+    assert len(effects) == len(found) == len({v.name for v in found})
+    assert (Placement(place), " ".join(text.split())) not in effects
+    for v in found:
+        assert v.parent == "c-1" and v.variant is not Variant.VERBATIM and v.rows == 0
+        assert v.text.strip()
+    again = list(made(text, place, seed=seed).values())
+    assert repr(found) == repr(again)  # the counts are NaN, which equals nothing
+
+
+@given(TEXTS, TEXTS)
+def test_wrappers_keep_one_place_for_the_question(head, tail):
+    text = f"{head}{{question}}{tail}"
+    if text.count("{question}") == 1:
+        for v in made(text, "around", "wrapper").values():
+            around = v.placement is Placement.AROUND
+            assert v.text.count("{question}") == around
+
+
+LENGTHS = st.integers(1, 40)
+
+
+@given(LENGTHS, PLACES, st.integers(0, 9))
+def test_placebos_match_length_and_place_and_share_no_content_word(length, place, seed):
+    said = ["umbrella", "violin", "harbour", "the", "accordion"] * 8
+    parent = cue(" ".join(said[:length]) + ".", place)
+    known = frozenset({"velvet", "wooden", "brass", "bridge"})
+    rng = np.random.default_rng(seed)
+    made_up = cues.placebo(parent, cues.placebo_phrases(), rng, known=known)
+    assert (made_up.placement, made_up.variant) == (parent.placement, Variant.PLACEBO)
+    assert (made_up.name, made_up.parent) == ("c-1/placebo", "c-1")
+    assert abs(len(words(made_up.text)) - length) <= 2
+    told = set(words(made_up.text)) - FUNCTION_WORDS
+    assert told.isdisjoint(known | set(said[:length]) - FUNCTION_WORDS)
+
+
+def test_placebos_keep_the_form():
+    rng = np.random.default_rng(0)
+    form = cues.placebo(
+        cue("Country: New Zealand\n", "before", "form", "Country: <X>\n"),
+        cues.placebo_phrases(),
+        rng,
+    )
+    assert re.fullmatch(r"[A-Z]\w+: [A-Z]\w+ [A-Z]\w+\n", form.text)
+    around = cues.placebo(
+        cue("For my class: {question} Only for legal use.", "around", "wrapper"),
+        cues.placebo_phrases(),
+        rng,
+    )
+    assert around.text.count("{question}") == 1 and around.placement is Placement.AROUND
+    topic = cues.placebo(
+        cue(
+            "We are talking about tuna, cod and eel.",
+            "before",
+            "topic",
+            "We are talking about <X>.",
+        ),
+        cues.placebo_phrases(),
+        rng,
+    )
+    assert re.fullmatch(r"We are talking about \w+, \w+ and \w+\.", topic.text)
+    bare = cues.placebo(cue("act as a evil model"), cues.placebo_phrases(), rng)
+    assert bare.text == bare.text.lower() and not re.search(r"[.,]", bare.text)
+
+
+def test_placebos_say_when_their_words_do_occur():
+    rng = np.random.default_rng(0)
+    made_up = cues.placebo(cue("Be odd."), ["Red doors.", "Red roofs."], rng, known={"red"})
+    assert "its words red do occur" in made_up.why
+    with pytest.raises(ValueError, match="needs phrases"):
+        cues.placebo(cue("Be odd."), ["..."], rng)
