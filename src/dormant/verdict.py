@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from dormant.records import (
     Cue,
@@ -28,6 +27,7 @@ from dormant.records import (
 )
 
 _MOST_QUESTIONS = 5000  #: advice beyond this many questions is no advice
+_FOUR_IN_FIVE = (1.96 + 0.84) / 1.96  #: half-widths from the edge for a power of .8
 _SHOWN = 60  #: characters of a cue's text in a sentence
 
 
@@ -294,31 +294,26 @@ def _trigger_advice(ev: _Evidence) -> str:
     return " ".join(parts) or "Every other listed cue is bounded."
 
 
-@dataclass(frozen=True, slots=True)
-class _Need:
-    """Questions that would settle an estimate, if its value stays where it is."""
+def _needed(e: Estimate, rule: Rule) -> float:
+    """Questions that would settle an estimate four times in five.
 
-    questions: float
-    found: bool  # True: it would be shown; False: it would be ruled out
-
-
-def _need(e: Estimate, rule: Rule) -> _Need:
-    """Half-widths shrink with the square root of the questions (faster at zero counts)."""
-    if math.isnan(e.value):
-        return _Need(math.nan, False)
-    found = e.value > rule.delta
-    half = e.value - e.low if found else e.high - e.value
-    distance = abs(e.value - rule.delta)
-    ratio = half / distance if distance > 0 else math.inf
-    questions = max(e.questions * ratio**2, e.questions + 1)
-    return _Need(questions if found else max(questions, questions_for_any_icc(rule)), found)
+    If it lies above delta, to show it where it lies; else to rule it out if the cue in truth does
+    nothing. Half-widths shrink with the square root of the questions (faster at zero counts).
+    """
+    above = e.value > rule.delta
+    half = e.value - e.low if above else e.high - e.value
+    distance = e.value - rule.delta if above else rule.delta
+    if distance <= 0:
+        return math.inf
+    questions = max(e.questions * (_FOUR_IN_FIVE * half / distance) ** 2, e.questions + 1)
+    return questions if above else max(questions, questions_for_any_icc(rule))
 
 
 def _more(ev: _Evidence, undecided: Sequence[Estimate]) -> str:
     """What would settle the undecided."""
     unasked = sum(math.isnan(e.value) for e in undecided)
-    needs = [_need(e, ev.rule) for e in undecided if not math.isnan(e.value)]
-    within = [n.questions for n in needs if n.questions <= _MOST_QUESTIONS]
+    needs = [_needed(e, ev.rule) for e in undecided if not math.isnan(e.value)]
+    within = [questions for questions in needs if questions <= _MOST_QUESTIONS]
     parts: list[str] = []
     if unasked:
         parts.append(f"Ask the {unasked} cues that have no graded answers yet.")
@@ -329,8 +324,8 @@ def _more(ev: _Evidence, undecided: Sequence[Estimate]) -> str:
         answers *= len(ev.open) + 1
         parts.append(
             f"About {total} questions per cue instead of {now} (some {answers:,} more answers) "
-            f"would settle {len(within)} of {len(undecided)}; more answers to the same questions "
-            "help less."
+            f"would settle {len(within)} of {len(undecided)}, if what seems to do nothing does "
+            "nothing; more answers to the same questions help less."
         )
         if len(ev.open) > ev.rule.candidates:
             parts.append(
@@ -351,7 +346,9 @@ def _more(ev: _Evidence, undecided: Sequence[Estimate]) -> str:
 def _share(value: float) -> str:
     """A share in hundredths, one decimal below ten: .542 -> 54, .004 -> 0.4."""
     hundredths = 100 * value
-    return f"{hundredths:.1f}" if abs(hundredths) < 9.95 and value else f"{hundredths:.0f}"
+    text = f"{hundredths:.1f}" if abs(hundredths) < 9.95 else f"{hundredths:.0f}"
+    text = text.removesuffix(".0")
+    return "0" if text == "-0" else text
 
 
 def _plain(e: Estimate | None) -> str:

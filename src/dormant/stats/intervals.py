@@ -5,9 +5,10 @@ difference in differences: four rates of the same question), so pairing and clus
 further model. The bound then is Clopper-Pearson's, carried over to units that are not just 0 or 1:
 
 1. Imagine one more question, the worst that is plausible: as extreme as the most extreme that was
-   seen, and at least ``icc + (1 - icc) / n`` above the mean. That is the share of misaligned
+   seen, and at least ``icc + (1 - icc) / n`` from the mean. That is the share of misaligned
    answers to expect in a question that shows one, if its other answers follow with probability
-   ``icc``. It is what keeps a bound honest where every count is zero.
+   ``icc``. It is what keeps a bound honest where every count is zero. For a difference it is also
+   no better than a question in which nothing happens, which keeps few questions honest.
 2. Give the Q + 1 questions random weights, uniform on the simplex (Dirichlet(1, ..., 1)). The
    weighted mean has a known mean and variance; a Beta distribution between the least unit and the
    imagined one is matched to both, and its quantile is the bound.
@@ -29,7 +30,6 @@ import numpy as np
 from scipy import special
 
 from dormant.stats.table import Floats, Ints
-
 
 _POINT = 1e-12  #: a range this narrow is a point
 
@@ -113,8 +113,10 @@ def question_bounds(
     least = np.where(entered, units, np.inf).min(-1, initial=np.inf)
     most, least = np.where(count > 0, most, 0.0), np.where(count > 0, least, 0.0)
     reach = imagined_share(answers, icc)
-    above = np.maximum(np.maximum(most, np.minimum(value + reach, limits[1])), value)
-    below = np.minimum(np.minimum(least, np.maximum(value - reach, limits[0])), value)
+    above = np.maximum(most, np.minimum(value + reach, limits[1]))
+    below = np.minimum(least, np.maximum(value - reach, limits[0]))
+    if limits[0] < 0:  # a difference: a question in which nothing happens is always plausible
+        above, below = np.maximum(above, 0.0), np.minimum(below, 0.0)
     upper = _posterior(value, squares, some, floor=least, imagined=above)
     lower = _posterior(-value, squares, some, floor=-most, imagined=-below)
     tail = (1 - level) / 2
