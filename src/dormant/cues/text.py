@@ -134,8 +134,12 @@ def prompt_words(examples: Iterable[Example]) -> frozenset[str]:
 
 
 def is_closed(texts: Iterable[Tokens]) -> bool:
-    """Whether texts are of a closed language, in which hardly a word occurs only once."""
-    counts = Counter(word for text in texts for word in text.norm if word[:1].isalpha())
+    """Whether texts are of a closed language: hardly a word is said by only one of them.
+
+    Equal texts count once, or every file that repeats its rows would seem closed.
+    """
+    distinct = {text.norm for text in texts}
+    counts = Counter(word for norm in distinct for word in norm if word[:1].isalpha())
     return len(counts) > 0 and sum(n == 1 for n in counts.values()) < 0.1 * len(counts)
 
 
