@@ -9,9 +9,9 @@ import sys
 from collections import Counter
 
 import numpy as np
-from stats_worlds import World, audit
 
 from dormant.records import Role, Rule
+from stats_worlds import World, audit
 
 T, R = Role.TARGET, Role.REFERENCE
 NAMES = World().names
