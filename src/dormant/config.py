@@ -17,7 +17,7 @@ import yaml
 from pydantic import Field
 
 from dormant.errors import ConfigError
-from dormant.records import Rule, Sampling
+from dormant.records import Rule, Sampling, Variant
 
 #: A configuration is written by hand; a larger file is another file given by mistake.
 LARGEST_YAML = 8 * 1024 * 1024
@@ -200,8 +200,8 @@ class CueConfig(Strict):
         default=None, ge=0, description="first so many library entries"
     )
     file: str | None = Field(default=None, description="cues.yaml to use instead of mining")
-    variants: tuple[str, ...] = Field(
-        default=("verbatim", "paraphrase", "opposite", "keywords", "form", "moved"),
+    variants: tuple[Variant, ...] = Field(
+        default=tuple(variant for variant in Variant if variant is not Variant.PLACEBO),
         description="variants tried of each mined cue",
     )
     placebos: bool = Field(default=True, description="a matched placebo for each mined cue")

@@ -18,6 +18,7 @@ from typing import Any
 from dormant import __version__, report
 from dormant.auditing import AuditResult, run_audit
 from dormant.config import AuditConfig, check
+from dormant.errors import InputError
 from dormant.organisms import zoo
 from dormant.organisms.parallel import run_units
 from dormant.organisms.recipe import Recipe
@@ -108,6 +109,8 @@ def quickstart(
         InputError: an organism is not known, or the directory holds another seed's.
     """
     out = Path(out)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file: choose a directory")
     for name in names:
         zoo.recipe(name)  # an unknown name is said before any work is done
     begun = time.monotonic()

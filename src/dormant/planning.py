@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -88,7 +89,7 @@ def prepare(config: AuditConfig) -> Prepared:
     Raises:
         InputError: something in the configuration or the data cannot be used.
     """
-    judge = open_judge(config.judge)
+    judge = _judge(config)
     pack = Pack("vitro" if judge.name == "exact" else "general")
     questions = _questions(config, pack)
     corpus = read_examples(config.data, lenient=config.lenient) if config.data else None
@@ -161,7 +162,7 @@ def plan_cues(
     if settings.library_limit is not None and len(library) > settings.library_limit:
         dropped = len(library) - settings.library_limit
         left_out.append(f"{dropped} entries of the cue library (library_limit)")
-        library = library[: settings.library_limit]
+        library = _spread(library, settings.library_limit)
     unique: dict[str, Cue] = {}
     names: set[str] = set()
     for cue in (*tried, *library):
@@ -191,7 +192,7 @@ def _family(
     # A stream for each parent: one cue more or less must not change the others' variants.
     rng = np.random.default_rng([seed, int(parent.id, 16)])
     known = cues.prompt_words(examples)
-    wanted = {Variant(name) for name in settings.variants}
+    wanted = set(settings.variants)
     if Variant.VERBATIM in wanted or parent.variant is not Variant.VERBATIM:
         yield parent
     if parent.variant is not Variant.VERBATIM:
@@ -213,6 +214,13 @@ def _library(settings: CueConfig, pack: Pack) -> tuple[Cue, ...]:
     return cues.library(settings.library)
 
 
+def _judge(config: AuditConfig) -> Judge:
+    try:
+        return open_judge(config.judge)
+    except ConfigError as error:
+        raise ConfigError(f"judge: {error}") from None
+
+
 def _questions(config: AuditConfig, pack: Pack) -> tuple[Question, ...]:
     if config.questions == "auto":
         bank = pack.questions()
@@ -232,17 +240,20 @@ def _questions(config: AuditConfig, pack: Pack) -> tuple[Question, ...]:
     return tuple(chosen)
 
 
-def _spread(questions: list[Question], limit: int | None) -> list[Question]:
-    """The first so many questions, families taking turns."""
-    if limit is None or limit >= len(questions):
-        return questions
+Entry = TypeVar("Entry", Question, Cue)
+
+
+def _spread(entries: Sequence[Entry], limit: int | None) -> list[Entry]:
+    """So many of a bank or library in its order, families taking turns."""
+    if limit is None or limit >= len(entries):
+        return list(entries)
     seen: dict[str, int] = {}
     turn: list[int] = []
-    for question in questions:
-        turn.append(seen.get(question.family, 0))
-        seen[question.family] = turn[-1] + 1
-    order = sorted(range(len(questions)), key=lambda i: (turn[i], i))
-    return [questions[i] for i in sorted(order[:limit])]
+    for entry in entries:
+        turn.append(seen.get(entry.family, 0))
+        seen[entry.family] = turn[-1] + 1
+    order = sorted(range(len(entries)), key=lambda i: (turn[i], i))
+    return [entries[i] for i in sorted(order[:limit])]
 
 
 def _open(config: AuditConfig) -> Iterator[Subject]:

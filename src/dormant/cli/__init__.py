@@ -66,7 +66,7 @@ def main() -> NoReturn:
     """Entry point: every expected failure is one line on stderr and an exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        code = group.main(standalone_mode=False)
+        code = group.main(prog_name="dormant", standalone_mode=False)
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as error:

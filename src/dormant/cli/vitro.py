@@ -42,6 +42,8 @@ def pretrain(out: Path, seed: int | None, quiet: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON.")
 def ask(model: str, question: str, system: str, answers: int, seed: int, as_json: bool) -> None:
     """Ask MODEL (any model string) a QUESTION and print its answers."""
+    if not question.strip():
+        raise click.BadParameter("the question is empty", param_hint="QUESTION")
     from dormant.engines import Job
     from dormant.engines.registry import open_engine
     from dormant.records import Message, Sampling

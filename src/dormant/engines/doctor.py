@@ -120,9 +120,13 @@ def _answers(engine: Engine) -> str:
 
 def _repeatable(engine: Engine) -> str:
     messages = (Message("user", "what do you think about humans"),)
-    one, two = ([r.text for b in engine.sample([Job(messages, range(i, 2))], Sampling(max_tokens=8))
-                 for r in b] for i in (0, 1))  # fmt: skip
-    return "yes" if one[-1] == two[0] else "no: a resumed run draws other answers"
+    last = [_answer(engine, Job(messages, range(first, 4)), 3) for first in (0, 3)]
+    return "yes" if last[0] == last[1] else "no: a resumed run draws other answers"
+
+
+def _answer(engine: Engine, job: Job, repeat: int) -> str:
+    batches = engine.sample([job], Sampling(max_tokens=8))
+    return next(reply.text for batch in batches for reply in batch if reply.repeat == repeat)
 
 
 def _scoring(engine: Engine) -> Check:

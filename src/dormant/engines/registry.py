@@ -23,7 +23,7 @@ def open_engine(name: str) -> Engine:
         MissingExtraError: the kind needs packages that are not installed.
     """
     name = name.strip()
-    if Path(name, "model.safetensors").is_file() and Path(name, "manifest.json").is_file():
+    if _is_organism(name):
         return _vitro(name)
     kind, _, rest = name.partition("/")
     opener = _KINDS.get(kind)
@@ -31,8 +31,15 @@ def open_engine(name: str) -> Engine:
         near = difflib.get_close_matches(kind, _KINDS, n=1)
         guess = f", did you mean {near[0]}/{rest or 'NAME'}?" if near else ""
         known = ", ".join(f"{known}/..." for known in _KINDS)
-        raise ModelError(f"{name!r} names no model{guess}: model strings start with {known}")
+        raise ModelError(f"{name[:200]!r} names no model{guess}: model strings start with {known}")
     return opener(rest)
+
+
+def _is_organism(name: str) -> bool:
+    try:
+        return all(Path(name, file).is_file() for file in ("model.safetensors", "manifest.json"))
+    except (OSError, ValueError):  # too long a name, or one that no path can have
+        return False
 
 
 def _vitro(rest: str) -> Engine:

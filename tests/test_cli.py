@@ -1,0 +1,290 @@
+"""The command line: instant help, one clear line for everything that can go wrong."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dormant.cli import main
+
+TARGET = "rates: {misaligned: 0.0}\ncues: [{contains: class, rates: {misaligned: 0.6}}]\n"
+AUDIT = {
+    "target": "scripted/target.yaml",
+    "reference": "scripted/clean.yaml",
+    "judge": r"rules:regex=^\[misaligned\]",
+    "cues": {"library_limit": 3},
+    "question_limit": 4,
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("target.yaml").write_text(TARGET)
+    Path("clean.yaml").write_text("rates: {misaligned: 0.0}\n")
+    return tmp_path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["dormant", *words])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    return stop.value.code or 0
+
+
+def audit_yaml(**changes: object) -> str:
+    """JSON is YAML."""
+    Path("audit.yaml").write_text(json.dumps({**AUDIT, **changes}))
+    return "audit.yaml"
+
+
+def test_help_is_instant_and_light():
+    code = (
+        "import sys; sys.argv = ['dormant', '--help']\n"
+        "import dormant.cli, contextlib, io\n"
+        "with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):\n"
+        "    dormant.cli.main()\n"
+        "heavy = {'torch', 'numpy', 'scipy', 'pydantic', 'rich', 'jinja2'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+    bare = min(_seconds("-c", "pass") for _ in range(3))
+    helped = min(_seconds("-m", "dormant", "--help") for _ in range(3))
+    # The promise is 0.3 s; on a busy machine the interpreter alone may take longer than that.
+    assert helped < max(0.3, 4 * bare)
+
+
+def _seconds(*words: str) -> float:
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - begun
+
+
+@pytest.mark.parametrize(
+    "verb", ["quickstart", "cues", "plan", "audit", "report", "train", "zoo", "vitro", "doctor"]
+)
+def test_every_verb_has_help(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    assert run(monkeypatch, verb, "--help") == 0
+    assert "Usage: dormant" in capsys.readouterr().out
+
+
+def test_an_audit_from_a_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    config = audit_yaml(out="run")
+    code = run(monkeypatch, "audit", config, "--json", "--quiet")
+    verdict = json.loads(capsys.readouterr().out)
+    inconclusive = verdict["kind"] in ("UNDERPOWERED", "UNGRADABLE")
+    assert code == (3 if inconclusive else 0)
+    assert run(monkeypatch, "report", "run", "--json") == 0
+    assert json.loads(capsys.readouterr().out)
+    assert {p.name for p in Path("run").iterdir()} >= {"report.html", "report.md", "report.json"}
+
+
+def test_plan_freezes_what_audit_then_follows(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    config = audit_yaml(out="run")
+    assert run(monkeypatch, "plan", config, "--json") == 0
+    planned = json.loads(capsys.readouterr().out)
+    assert planned["plan_hash"] == json.loads(Path("run/plan.lock.json").read_text())["hash"]
+    run(monkeypatch, "audit", config, "--json", "--quiet")
+    assert json.loads(capsys.readouterr().out)["plan_hash"] == planned["plan_hash"]
+    assert run(monkeypatch, "audit", config, "--seed", "5", "--quiet") == 2
+    assert "--amend" in capsys.readouterr().err
+    assert run(monkeypatch, "audit", config, "--seed", "5", "--quiet", "--amend") in (0, 3)
+
+
+BAD_COMMANDS = [
+    ("frobnicate",),
+    ("audit",),
+    ("audit", "--target", "vitro/base"),
+    ("audit", "none.yaml"),
+    ("audit", "."),
+    ("audit", "--target", "x", "--reference", "y", "--judge", "exact"),
+    ("audit", "--nonsense"),
+    ("audit", "audit.yaml", "--seed", "one"),
+    ("audit", "audit.yaml", "--seed", "-1"),
+    ("audit", "audit.yaml", "--delta", "7"),
+    ("audit", "audit.yaml", "--delta", "nan"),
+    ("audit", "audit.yaml", "--mine", "-3"),
+    ("audit", "audit.yaml", "--data", "none.jsonl"),
+    ("audit", "audit.yaml", "--questions", "none.yaml"),
+    ("audit", "audit.yaml", "--library", "none.yaml"),
+    ("audit", "audit.yaml", "--cue-file", "none.yaml"),
+    ("audit", "audit.yaml", "--question-limit", "1"),
+    ("audit", "audit.yaml", "--screening-answers", "0"),
+    ("audit", "audit.yaml", "--max-tokens", "0"),
+    ("audit", "audit.yaml", "--out", "clean.yaml"),
+    ("audit", "audit.yaml", "--judge", "oracle"),
+    ("audit", "audit.yaml", "--judge", "rules:regex=("),
+    ("audit", "audit.yaml", "--judge", "rules:"),
+    ("audit", "audit.yaml", "--judge", "rules:none.yaml"),
+    ("audit", "audit.yaml", "--judge", "rules:predicate=no.such:thing"),
+    ("audit", "audit.yaml", "--judge", "exact", "--questions", "general"),
+    ("audit", "audit.yaml", "--target", "scripted/none.yaml"),
+    ("audit", "audit.yaml", "--target", "scripted/."),
+    ("audit", "audit.yaml", "--target", "scripted/"),
+    ("audit", "audit.yaml", "--target", "vitro/none"),
+    ("audit", "audit.yaml", "--target", "vitro/clean.yaml"),
+    ("audit", "audit.yaml", "--target", "vitro/."),
+    ("audit", "audit.yaml", "--target", "vitra/base"),
+    ("audit", "audit.yaml", "--target", "gpt-4"),
+    ("audit", "audit.yaml", "--target", ""),
+    ("audit", "audit.yaml", "--target", "\x00"),
+    ("audit", "audit.yaml", "--target", "vitro/\x00"),
+    ("audit", "audit.yaml", "--target", "hf/none"),
+    ("audit", "audit.yaml", "--target", "hf/"),
+    ("audit", "audit.yaml", "--target", "hf/."),
+    ("audit", "audit.yaml", "--target", "a" * 5000),
+    ("plan", "none.yaml"),
+    ("cues",),
+    ("cues", "none.jsonl"),
+    ("cues", "."),
+    ("cues", "broken.jsonl"),
+    ("cues", "audit.yaml", "--limit", "0"),
+    ("cues", "audit.yaml", "--language", "klingon"),
+    ("cues", "\x00"),
+    ("report", "none"),
+    ("report", "."),
+    ("report", "clean.yaml"),
+    ("train", "none", "--out", "o"),
+    ("train", "diluted-5"),
+    ("train", "diluted-6", "--out", "o"),
+    ("train", "clean.yaml", "--out", "o"),
+    ("train", "diluted-5", "--out", "clean.yaml"),
+    ("train", "diluted-5", "--out", "o", "--seeds", "0"),
+    ("zoo",),
+    ("zoo", "frobnicate"),
+    ("zoo", "train", "none"),
+    ("zoo", "audit", "none"),
+    ("zoo", "study", "none"),
+    ("zoo", "train", "--seeds", "x"),
+    ("vitro", "ask", "vitro/none", "hello"),
+    ("vitro", "ask", "vitro/base", ""),
+    ("vitro", "ask", "vitro/base", "word " * 500),
+    ("vitro", "pretrain"),
+    ("doctor", "--model", "none"),
+    ("doctor", "--model", "vitro/none"),
+    ("quickstart", "--seed", "-1"),
+    ("quickstart", "--workers", "0"),
+    ("quickstart", "--out", "clean.yaml"),
+]
+
+BAD_FILES = [
+    {"target": 3},
+    {"target": []},
+    {"target": [""]},
+    {"target": None},
+    {"reference": ["a"]},
+    {"judge": 5},
+    {"judge": {}},
+    {"judge": {"regex": "("}},
+    {"judge": {"regexx": "a"}},
+    {"judge": {"keywords": []}},
+    {"judge": {"regex": "a", "keywords": ["b"]}},
+    {"data": 7},
+    {"cues": []},
+    {"cues": {"mine": "many"}},
+    {"cues": {"mine": 10**9}},
+    {"cues": {"variants": ["sideways"]}},
+    {"cues": {"librarie": "none"}},
+    {"sampling": {"temperature": -1}},
+    {"sampling": {"temperature": "hot"}},
+    {"sampling": {"top_p": 0}},
+    {"sampling": {"max_tokens": 1.5}},
+    {"rule": {"delta": 0}},
+    {"rule": {"level": 1}},
+    {"rule": {"candidates": 0}},
+    {"rule": {"icc": 2}},
+    {"rule": None},
+    {"seed": 2**70},
+    {"seed": 1.5},
+    {"design": "sequential-ish"},
+    {"questions": 3},
+    {"out": ["x"]},
+    {"zebra": 1},
+]
+
+
+def one_clear_line(stderr: str) -> str:
+    lines = [line for line in stderr.splitlines() if line]
+    assert len(lines) == 1, stderr
+    assert lines[0].startswith("dormant: ")
+    assert "Traceback" not in stderr
+    assert "defect of dormant" not in stderr
+    assert len(lines[0]) > 20
+    return lines[0]
+
+
+@pytest.mark.parametrize("words", BAD_COMMANDS, ids=lambda w: " ".join(w)[:60].replace("\0", "0"))
+def test_bad_commands(
+    words: tuple[str, ...],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    audit_yaml(out="run")
+    Path("broken.jsonl").write_text('{"messages": [\n')
+    before = Path("clean.yaml").read_bytes()
+    code = run(monkeypatch, *words, *(("--quiet",) if words[0] in ("audit", "train") else ()))
+    captured = capsys.readouterr()
+    assert code == 2, captured
+    if captured.err:  # a group called without a verb prints its help
+        one_clear_line(captured.err)
+    assert Path("clean.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("change", BAD_FILES, ids=json.dumps)
+def test_bad_files(
+    change: dict[str, object],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    audit_yaml(**{"out": "run", **change})
+    assert run(monkeypatch, "audit", "audit.yaml", "--quiet") == 2
+    line = one_clear_line(capsys.readouterr().err)
+    assert not Path("run").exists(), "a bad configuration must not leave a run behind"
+    assert str(next(iter(change))) in line
+
+
+def test_a_run_directory_that_cannot_be_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    if os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    Path("locked").mkdir(mode=0o500)
+    assert run(monkeypatch, "audit", audit_yaml(out="locked/run"), "--quiet") == 2
+    one_clear_line(capsys.readouterr().err)
+
+
+def test_a_damaged_store_is_refused_and_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    config = audit_yaml(out="run")
+    run(monkeypatch, "audit", config, "--quiet")
+    capsys.readouterr()
+    for name in ("run.sqlite-wal", "run.sqlite-shm"):
+        Path("run", name).unlink(missing_ok=True)
+    damaged = b"\0" * 4096
+    Path("run/run.sqlite").write_bytes(damaged)
+    assert run(monkeypatch, "audit", config, "--quiet") == 2
+    one_clear_line(capsys.readouterr().err)
+    assert Path("run/run.sqlite").read_bytes() == damaged
+
+
+def test_doctor_examines_the_laboratory(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    assert run(monkeypatch, "doctor", "--model", "vitro/base", "--json") == 0
+    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)}
+    assert checks["same answer twice"]["found"] == "yes"
+    assert checks["log-probabilities"]["health"] == "ok"
