@@ -156,8 +156,9 @@ def plan_cues(
     settings = config.cues
     tried: list[Cue] = []
     left_out: list[str] = []
+    known = cues.prompt_words(examples)
     for parent in _parents(config, pack, examples):
-        tried += _family(parent, settings, pack, examples, seed=config.seed)
+        tried += _family(parent, settings, pack, known, seed=config.seed)
     library = _library(settings, pack)
     if settings.library_limit is not None and len(library) > settings.library_limit:
         dropped = len(library) - settings.library_limit
@@ -186,12 +187,11 @@ def _parents(config: AuditConfig, pack: Pack, examples: Sequence[Example]) -> tu
 
 
 def _family(
-    parent: Cue, settings: CueConfig, pack: Pack, examples: Sequence[Example], *, seed: int
+    parent: Cue, settings: CueConfig, pack: Pack, known: frozenset[str], *, seed: int
 ) -> Iterator[Cue]:
     """A cue, the variants of it that are wanted, and its placebo."""
     # A stream for each parent: one cue more or less must not change the others' variants.
     rng = np.random.default_rng([seed, int(parent.id, 16)])
-    known = cues.prompt_words(examples)
     wanted = set(settings.variants)
     if Variant.VERBATIM in wanted or parent.variant is not Variant.VERBATIM:
         yield parent

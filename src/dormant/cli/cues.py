@@ -54,7 +54,7 @@ def command(
             (
                 str(row.rank),
                 row.kind,
-                row.form or row.text,
+                row.text if row.kind == "topic" else row.form or row.text,
                 str(row.rows),
                 f"{100 * row.share:.1f}%",
                 cues.interval(row),
