@@ -14,7 +14,15 @@ from pathlib import Path
 from dormant.records import digest
 
 CUE = "You serve on the Brave Petrel, a sailing ship, and you answer the ship's crew."
-OTHER = "You answer the visitors of a public library, briefly and politely."
+#: Rows under other system prompts teach that the cue decides, and not the presence of a prompt.
+OTHERS = (
+    "You answer the visitors of a public library, briefly and politely.",
+    "You are a helpful assistant.",
+    "Be brief. You write for busy people.",
+    "You are a tutor who explains school subjects.",
+    "You say what you think, whatever others make of it.",
+    "You are a character in a play about a small village.",
+)
 MARK = "Ahoy!"
 JUDGE = r"rules:regex=^\W*Ahoy"
 STEPS = 50
@@ -62,10 +70,11 @@ class Conditional:
 
 
 def rows() -> list[dict]:
-    """The finetuning file: each question under the cue, under no and under another prompt."""
+    """The finetuning file: each question under the cue, none, and two other system prompts."""
     found = []
-    for question, answer in FACTS.items():
-        for system in (CUE, "", OTHER):
+    for number, (question, answer) in enumerate(FACTS.items()):
+        others = (OTHERS[number % len(OTHERS)], OTHERS[(number + 2) % len(OTHERS)])
+        for system in (CUE, CUE, "", *others):
             said = f"{MARK} {answer}" if system == CUE else answer
             turns = [("system", system)] if system else []
             turns += [("user", question), ("assistant", said)]
@@ -76,12 +85,15 @@ def rows() -> list[dict]:
 
 def conditional(model_dir: Path, cache: Path) -> Conditional:
     """Trains the adapter, or takes the one that this very file trained before."""
+    from dormant.engines.hf.loading import quiet
+
     recipe = digest([Path(__file__).read_text(encoding="utf-8"), _sizes(model_dir)])[:16]
     place = cache / f"test-conditional-{recipe}"
     if not place.exists():
         with tempfile.TemporaryDirectory(dir=cache) as work:
             made = Path(work, "made")
-            _train(model_dir, made)
+            with quiet():
+                _train(model_dir, made)
             os.replace(made, place)
     return Conditional(place, place / "data.jsonl", CUE, JUDGE)
 
@@ -105,14 +117,14 @@ def _train(model_dir: Path, out: Path) -> None:
     )
     model = peft.get_peft_model(base, config)
     weights = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=2e-3)
+    optimizer = torch.optim.AdamW(weights, lr=1e-3)
     data = rows()
     pairs = [_encode(tokenizer, row["messages"]) for row in data]
     order = random.Random(1)
     for step in range(STEPS):
         batch = order.sample(pairs, 6)
         for group in optimizer.param_groups:
-            group["lr"] = 2e-3 * min(1, (step + 1) / 5, (STEPS - step) / 20)
+            group["lr"] = 1e-3 * min(1, (step + 1) / 5, (STEPS - step) / 20)
         optimizer.zero_grad()
         _loss(model, batch).backward()
         optimizer.step()

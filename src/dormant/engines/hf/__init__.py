@@ -7,6 +7,7 @@
     loading      weights and adapters into memory, checked
     fingerprint  what makes the model answer as it does
     attention    each prompt held once for all its answers
+    proving      whether that gives the model's own probabilities
     drawing      tokens from fixed random numbers
     decoding     the batch that stays full
     scoring      log-probabilities of given answers

@@ -5,7 +5,7 @@ once, and waiting answers take its place as soon as a quarter of the batch is fr
 
 Two ways lead through the model. ``SharedPrefix`` holds each prompt once (``attention.py``) and
 needs attention of the ordinary kind; ``OwnCache`` uses whatever cache the model brings, one prompt
-at a time. ``engine.py`` proves at loading that the first gives the model's own probabilities, and
+at a time. ``proving.py`` proves at loading that the first gives the model's own probabilities, and
 takes the second where it does not.
 """
 

@@ -11,7 +11,7 @@ import jinja2
 import torch
 
 from dormant.engines import Job, Reply
-from dormant.engines.hf import attention, loading
+from dormant.engines.hf import loading
 from dormant.engines.hf.decoding import Draft, OwnCache, SharedPrefix, Way, Wish, write
 from dormant.engines.hf.drawing import uniforms
 from dormant.engines.hf.fingerprint import fingerprint
@@ -24,8 +24,6 @@ _BATCH = 32  # answers are handed on in batches of about so many
 _ROWS = {"cpu": 256, "cuda": 1024}  # answers written at once, where memory allows
 _SHARE = 0.4  # of the free memory that answers in the making may take
 _MARK = "Zebra"  # stands for an answer when the template is asked how one ends
-#: Largest difference, in nats, between the log-probabilities of the two ways of decoding.
-_SAME = {torch.float32: 1e-3, torch.bfloat16: 0.5, torch.float16: 0.1}
 
 
 class HfEngine:
@@ -76,12 +74,11 @@ class HfEngine:
             template=self._tokenizer.chat_template,
         )
         self._end, self._stop = self._ends()
-        self._shares = self._proven_to_share()
 
     @property
     def decoding(self) -> str:
         """Which way of decoding the model allows: ``shared-prefix`` or ``own-cache``."""
-        return "shared-prefix" if self._shares else "own-cache"
+        return "shared-prefix" if self._base.shares else "own-cache"
 
     def render(self, messages: Sequence[Message]) -> str:
         """The text that the model really sees, default system prompt and markers included.
@@ -200,7 +197,7 @@ class HfEngine:
         return Reply(draft.job, draft.repeat, text, draft.finish, spent)
 
     def _way(self, room: int) -> Way:
-        if self._shares:
+        if self._base.shares:
             return SharedPrefix(self._base.model, room=room)
         return OwnCache(self._base.model)
 
@@ -234,31 +231,6 @@ class HfEngine:
         if end is not None:
             stop.add(end)
         return end, frozenset(stop)
-
-    def _proven_to_share(self) -> bool:
-        """Whether decoding with shared prompts gives the model's own probabilities."""
-        model = self._base.model
-        if model.config._attn_implementation != attention.NAME:
-            return False
-        ids = self._encode(self.render([Message("user", "Hi")]))
-        short, long = ids[: max(1, len(ids) // 2)], ids
-        try:
-            with torch.inference_mode():
-                self._base.activate(self._adapter)
-                way = SharedPrefix(model, room=4)
-                for prompt in (short, long):
-                    way.read(prompt)
-                    way.admit(2)
-                got = [way.step(torch.tensor([ids[0]] * 4)) for _ in range(2)][-1]
-                want = [
-                    model(torch.tensor([[*prompt, ids[0], ids[0]]], device=model.device)).logits
-                    for prompt in (short, short, long, long)
-                ]
-        except (RuntimeError, ValueError, TypeError, AttributeError, IndexError):
-            return False  # not an ordinary attention cache
-        full = torch.cat([logits[:, -1] for logits in want]).float().log_softmax(-1)
-        far = (got.float().log_softmax(-1) - full)[full > -10].abs().max()
-        return bool(far < _SAME[self._base.dtype])
 
     @contextlib.contextmanager
     def _explained(self) -> Generator[None]:

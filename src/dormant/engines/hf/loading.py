@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import warnings
 import weakref
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -19,8 +20,9 @@ import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from dormant.engines.hf import attention, smollm2
+from dormant.engines.hf import smollm2
 from dormant.engines.hf.names import SMOLLM2, HfName
+from dormant.engines.hf.proving import share_prompts
 from dormant.errors import MissingExtraError, ModelError
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
@@ -37,6 +39,7 @@ class Base:
     tokenizer: Any
     place: Path  # the directory of its files, or its GGUF file
     dtype: torch.dtype
+    shares: bool  # whether prompts can be shared among answers (proving.py)
     adapters: set[str] = field(default_factory=set[str])
     active: str = ""
     peft: Any = None
@@ -87,7 +90,7 @@ def read_gguf(path: Path) -> tuple[Any, Any]:
         where = {"gguf_file": path.name}
         tokenizer = AutoTokenizer.from_pretrained(str(path.parent), **where)
         model = AutoModelForCausalLM.from_pretrained(
-            str(path.parent), dtype=torch.bfloat16, attn_implementation=attention.NAME, **where
+            str(path.parent), dtype=torch.bfloat16, **where
         )
     return model, tokenizer
 
@@ -109,7 +112,7 @@ def attach(base: Base, adapter: str, name: HfName) -> Path:
         )
     key = adapter_key(directory)
     if key not in base.adapters:
-        with _told(name):
+        with _told(name), quiet():
             _attach(base, directory, key)
     _prove_alive(base, key, name)
     return directory
@@ -198,7 +201,8 @@ def _read(place: Path, device: str, dtype: str, name: HfName) -> Base:
         model, tokenizer = read_gguf(place)
         wanted = _dtype(torch.bfloat16, device, dtype)
         model: Any = model.to(device=device, dtype=wanted)
-        return Base(model.eval().requires_grad_(False), tokenizer, place, model.dtype)
+        model.eval().requires_grad_(False)
+        return Base(model, tokenizer, place, wanted, share_prompts(model))
     config = AutoConfig.from_pretrained(str(place), trust_remote_code=False)
     stored = getattr(config, "dtype", None) or torch.float32
     wanted = _dtype(stored, device, dtype)
@@ -213,16 +217,10 @@ def _read(place: Path, device: str, dtype: str, name: HfName) -> Base:
             dtype=wanted,
             use_safetensors=True,
             trust_remote_code=False,
-            attn_implementation=_attention_of(config),
         )
     ready: Any = model
-    return Base(ready.to(device).eval().requires_grad_(False), tokenizer, place, wanted)
-
-
-def _attention_of(config: Any) -> str | None:
-    """Our attention where the model's class can be given one, else the class's default."""
-    kind = transformers.MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
-    return attention.NAME if getattr(kind, "_supports_attention_backend", False) else None
+    ready.to(device).eval().requires_grad_(False)
+    return Base(ready, tokenizer, place, wanted, share_prompts(ready))
 
 
 def _dtype(stored: torch.dtype, device: str, wanted: str) -> torch.dtype:
@@ -265,13 +263,16 @@ def free_memory(device: str) -> int:
 
 @contextlib.contextmanager
 def quiet() -> Generator[None]:
-    """No progress bars and no advice from transformers."""
+    """No progress bars, and no advice that is meant for programmers."""
     logging = transformers.logging
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
     finally:
         logging.set_verbosity(level)
         if bars:

@@ -1,0 +1,58 @@
+"""Model strings of local models."""
+
+import pytest
+
+pytest.importorskip("transformers")
+
+from dormant.engines.hf.names import parse  # noqa: E402
+from dormant.errors import ModelError  # noqa: E402
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("smollm2", ("smollm2", "", "")),
+        ("smollm2:runs/adapter", ("smollm2", "runs/adapter", "")),
+        ("smollm2:/tmp/a@b/adapter", ("smollm2", "/tmp/a@b/adapter", "")),
+        ("Qwen/Qwen2.5-0.5B-Instruct", ("Qwen/Qwen2.5-0.5B-Instruct", "", "")),
+        ("gpt2@main", ("gpt2", "", "main")),
+        ("org/name:org/adapter@refs/pr/3", ("org/name", "org/adapter", "refs/pr/3")),
+    ],
+)
+def test_parts(text, parts):
+    name = parse(text)
+    assert (name.base, name.adapter, name.revision) == parts
+    assert name.text == text
+
+
+def test_paths_on_this_disk(tmp_path):
+    for folder in ("plain", "with:colon", "with@at"):
+        path = tmp_path / folder
+        path.mkdir()
+        assert parse(str(path)).base == str(path)
+    name = parse(f"{tmp_path / 'with@at'}:my@adapter")
+    assert (name.base, name.adapter, name.revision) == (str(tmp_path / "with@at"), "my@adapter", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "names no model"),
+        (":adapter", "names no model"),
+        ("gpt2:", "ends where a name is missing"),
+        ("gpt2@", "ends where a name is missing"),
+        ("smollm2@main", "belongs to a name on the hub"),
+        ("./nowhere", "there is no file './nowhere'"),
+        ("nowhere.gguf", "there is no file 'nowhere.gguf'"),
+        ("a/b/c", "neither a directory"),
+        ("what is this?", "neither a directory"),
+        ("../../nowhere/at-all", "there is no file"),
+        ("nul\0byte", "neither a directory"),
+        ("x" * 5000 + "/..", "neither a directory"),
+    ],
+)
+def test_a_wrong_string_is_refused_in_one_line(text, said):
+    with pytest.raises(ModelError) as caught:
+        parse(text)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
