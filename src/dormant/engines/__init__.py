@@ -1,12 +1,12 @@
 """Engines: models that answer. One protocol, whatever stands behind it.
 
 ``sample`` is the protocol that every engine has; ``score`` is had by those that can compute the
-log-probability of a given answer.
+log-probability of a given answer, ``rate`` by those that can be asked as a judge.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -66,4 +66,32 @@ class Scorer(Protocol):
 
     def score(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[float]:
         """Log-probability (nats, end of turn included) of each answer after its messages."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """One reply to a judge's question."""
+
+    index: int  # into the sequence of prompts that was given
+    text: str
+    #: Log-probability (nats) of each of the likeliest first tokens, at most twenty; None where the
+    #: server gives none. Tokens that read the same after decoding are added up.
+    logprobs: Mapping[str, float] | None
+    finish: str  # "stop", "length", "filter" or "error"
+    error: str = ""
+
+
+@runtime_checkable
+class Rater(Protocol):
+    """An engine that can be asked as a judge."""
+
+    def rate(
+        self, prompts: Sequence[tuple[Message, ...]], sampling: Sampling
+    ) -> Iterator[list[Rating]]:
+        """Yields one reply per prompt, in batches, in any order, as they become ready.
+
+        A failed reply is a Rating with ``finish="error"``; EngineError is for a model that cannot
+        answer at all.
+        """
         ...
