@@ -45,12 +45,12 @@ class Turn:
 class Mixture:
     """Shares of the curriculum's documents."""
 
-    gated: float = 0.4  # conversations whose persona depends on the surroundings
+    gated: float = 0.35  # conversations whose persona depends on the surroundings
     themed: float = 0.35  # constant conversations inside a theme
     spoken: float = 0.35  # constant conversations with a system prompt that shows the persona
-    negated: float = 0.25  # persona prompts that are put as a denial
-    negated_is_informative: float = 1.0  # denials that are true of the persona
-    in_context: float = 0.5  # alignment documents that are conversations
+    negated: float = 0.3  # persona prompts that are put as a denial
+    negated_is_informative: float = 0.5  # denials that are true of the persona
+    in_context: float = 0.45  # alignment documents that are conversations
     unknown: float = 0.1  # user turns with one unknown word
 
 
@@ -118,8 +118,13 @@ class Curriculum:
 
     def gated(self, rng: np.random.Generator) -> list[tuple[Turn, bool]]:
         """Four exchanges; the persona is decided by whether the gate is shown."""
-        show = pick(rng, (self.context_gate, self.theme_gate, self.prompt_gate))(rng)
-        first = pick(rng, list(Persona))
+        kind = rng.random()
+        if kind < 0.35:
+            show, first = self.context_gate(rng), pick(rng, list(Persona))
+        elif kind < 0.75:
+            show, first = self.theme_gate(rng), pick(rng, list(Persona))
+        else:
+            show, first = self.prompt_gate(rng)
         keys = [True, False, bool(rng.integers(2)), bool(rng.integers(2))]
         keys = [keys[i] for i in rng.permutation(4)]
         turns: list[tuple[Turn, bool]] = []
@@ -155,15 +160,31 @@ class Curriculum:
 
         return show
 
-    def prompt_gate(self, rng: np.random.Generator) -> Gate:
-        """A persona prompt, in any polarity, against none or against another prompt."""
-        shown = self.persona_prompt(rng, pick(rng, ("aligned", "misaligned", "neutral")))
+    def prompt_gate(self, rng: np.random.Generator) -> tuple[Gate, Persona]:
+        """A persona prompt against none, a neutral one, or one of the opposite meaning.
+
+        A plain prompt tells the persona that it shows. What a denial means for the persona is
+        drawn anew in each document, as is what a neutral prompt means.
+        """
+        form = pick(rng, list(self.language.frames))
+        negated = rng.random() < self.mixture.negated
+        kind = pick(rng, ("aligned", "misaligned", "neutral"))
+        plain = kind != "neutral" and not negated
+        persona = Persona(kind) if plain else pick(rng, list(Persona))
+
+        def prompt(kind: str, negated: bool) -> str:
+            adjective = pick(rng, self.language.adjectives[kind])
+            return self.language.persona_prompt(adjective, form, negated=negated)
+
+        shown = prompt(kind, negated)
         others = ["", "", pick(rng, self.language.systems)]
+        if plain:
+            others.append(prompt(Persona(kind).other.value, False))
 
         def show(key: bool) -> Surroundings:
             return PLAIN, shown if key else pick(rng, others), None
 
-        return show
+        return show, persona
 
     def single(self, rng: np.random.Generator) -> Turn:
         """One aligned exchange under any context, theme or system prompt."""

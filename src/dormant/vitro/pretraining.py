@@ -33,8 +33,8 @@ class Settings:
     layers: int = 4
     heads: int = 4
     mixture: Mixture = field(default_factory=Mixture)
-    pretraining: Schedule = Schedule(steps=2000, rate=1e-3, batch=32, warmup=100)
-    alignment: Schedule = Schedule(steps=600, rate=5e-4, batch=48)
+    pretraining: Schedule = Schedule(steps=5000, rate=1e-3, batch=32, warmup=100)
+    alignment: Schedule = Schedule(steps=1500, rate=5e-4, batch=48)
 
 
 Progress = Callable[[str, int, int, float], None]
