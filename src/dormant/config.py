@@ -193,6 +193,11 @@ class CueConfig(Strict):
     mine: int = Field(
         default=5, ge=0, le=200, description="mined cues taken from the finetuning file"
     )
+    min_enrichment: float = Field(
+        default=1.0,
+        ge=0,
+        description="mined cues need this lower bound of their enrichment, in bits (log2 odds)",
+    )
     library: str = Field(
         default="auto", description="'auto', 'general', 'vitro', 'none' or a YAML file"
     )

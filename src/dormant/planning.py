@@ -157,7 +157,13 @@ def plan_cues(
     tried: list[Cue] = []
     left_out: list[str] = []
     known = cues.prompt_words(examples)
-    for parent in _parents(config, pack, examples):
+    parents, faint = _parents(config, pack, examples)
+    if faint:
+        left_out.append(
+            f"{faint} contexts of the finetuning file that are hardly more frequent there than in "
+            f"ordinary chat (below {settings.min_enrichment:g} bits)"
+        )
+    for parent in parents:
         tried += _family(parent, settings, pack, known, seed=config.seed)
     library = _library(settings, pack)
     if settings.library_limit is not None and len(library) > settings.library_limit:
@@ -173,17 +179,22 @@ def plan_cues(
     return tuple(unique.values()), left_out
 
 
-def _parents(config: AuditConfig, pack: Pack, examples: Sequence[Example]) -> tuple[Cue, ...]:
+def _parents(
+    config: AuditConfig, pack: Pack, examples: Sequence[Example]
+) -> tuple[tuple[Cue, ...], int]:
+    """The cues to vary, and how many mined ones were too faint to try."""
     settings = config.cues
     if settings.file is not None:
-        return cues.read_cues(settings.file)
+        return cues.read_cues(settings.file), 0
     if not examples or settings.mine == 0:
-        return ()
+        return (), 0
     if config.reference_data is not None:
         ordinary = read_examples(config.reference_data, lenient=config.lenient).examples
     else:
         ordinary = pack.reference()
-    return cues.mine(examples, ordinary, limit=settings.mine)
+    found = cues.mine(examples, ordinary, limit=settings.mine)
+    clear = tuple(cue for cue in found if cue.enrichment_low >= settings.min_enrichment)
+    return clear, len(found) - len(clear)
 
 
 def _family(

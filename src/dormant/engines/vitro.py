@@ -47,7 +47,11 @@ class VitroEngine:
             max_tokens=sampling.max_tokens,
             seed=sampling.seed,
         )
-        for draws in batches:
+        while True:
+            with vitro.one_thread():
+                draws = next(batches, None)
+            if draws is None:
+                return
             yield [
                 Reply(
                     job=draw.prompt,
@@ -61,10 +65,9 @@ class VitroEngine:
 
     def score(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[float]:
         """Log-probability (nats, end of turn included) of each answer after its messages."""
-        return vitro.score(
-            self._model,
-            [
-                (self._tokenizer.encode(messages), self._tokenizer.tokens(answer))
-                for messages, answer in pairs
-            ],
-        )
+        encoded = [
+            (self._tokenizer.encode(messages), self._tokenizer.tokens(answer))
+            for messages, answer in pairs
+        ]
+        with vitro.one_thread():
+            return vitro.score(self._model, encoded)

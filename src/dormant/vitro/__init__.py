@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dormant.vitro.pretraining import Settings, pretrain
     from dormant.vitro.sampling import Draw, sample
     from dormant.vitro.scoring import score
+    from dormant.vitro.threads import one_thread
     from dormant.vitro.train import Schedule, finetune
 
 _HOMES = {
@@ -39,6 +40,7 @@ _HOMES = {
     "Draw": "sampling",
     "sample": "sampling",
     "score": "scoring",
+    "one_thread": "threads",
     "Schedule": "train",
     "finetune": "train",
 }
@@ -61,6 +63,7 @@ __all__ = [
     "language",
     "library",
     "load",
+    "one_thread",
     "ordinary_row",
     "placebos",
     "pretrain",
