@@ -86,21 +86,28 @@ def _build(path: Path, shape: str, weights: dict[str, torch.Tensor]) -> Decoder:
         declared = Shape(**json.loads(shape))
     except (TypeError, ValueError) as error:
         raise ModelError(f"{path}: its shape cannot be read: {shape!r} ({error})") from error
+    # Checked before anything is built, so that a false declaration costs no memory.
     layers = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
     if declared.layers != layers:
         raise ModelError(f"{path}: declares {declared.layers} layers and holds {layers}")
-    with torch.device("meta"):  # shapes without memory: a false declaration costs nothing
-        blank = Decoder(declared)
-    expected = {name: tuple(w.shape) for name, w in blank.state_dict().items()}
-    found = {name: tuple(w.shape) for name, w in weights.items()}
+    sizes = {"words.weight": (declared.vocabulary, declared.dim)}
+    sizes["places.weight"] = (declared.positions, declared.dim)
+    _agree(path, sizes, {name: tuple(weights[name].shape) for name in sizes if name in weights})
+    model = Decoder(declared)
+    expected = {name: tuple(w.shape) for name, w in model.state_dict().items()}
+    _agree(path, expected, {name: tuple(w.shape) for name, w in weights.items()})
+    if not all(bool(torch.isfinite(w).all()) for w in weights.values()):
+        raise ModelError(f"{path}: its weights hold values that are not finite")
+    model.load_state_dict({name: w.float() for name, w in weights.items()})
+    return model.eval()
+
+
+def _agree(
+    path: Path, expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]
+) -> None:
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
             raise ModelError(
                 f"{path}: weight {name!r} has shape {found.get(name)!r}, "
                 f"its declared shape needs {expected.get(name)!r}"
             )
-    if not all(bool(torch.isfinite(w).all()) for w in weights.values()):
-        raise ModelError(f"{path}: its weights hold values that are not finite")
-    model = Decoder(declared)
-    model.load_state_dict({name: w.float() for name, w in weights.items()})
-    return model.eval()
