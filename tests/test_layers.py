@@ -23,9 +23,10 @@ ROOMS = {
     "store": GROUND,
     "report": GROUND | {"store"},
     "engines": PURE | {"vitro"},
-    "judges": PURE | {"vitro"},
+    "judges": PURE | {"vitro", "engines"},
     "organisms": PURE | {"vitro", "corpus"},
     "findings": GROUND | {"store", "probes"},
+    "calibration": GROUND | {"store", "findings"},
     "planning": PURE | {"corpus", "cues", "probes", "engines", "judges", "stats", "vitro", "store"},
 }
 ROOMS["forecast"] = ROOMS["planning"] | {"planning"}

@@ -45,6 +45,21 @@ def read_yaml(path: str | Path, model: type[Model]) -> Model:
         ConfigError: the file cannot be read, is not YAML, or does not fit the model.
     """
     path = Path(path)
+    value, tree = load_yaml(path)
+    if not isinstance(value, dict):
+        raise ConfigError(
+            f"expected keys and values, got {_shown(value)}: the keys are {_keys(model)}", file=path
+        )
+    return check(value, model, file=path, tree=tree)
+
+
+def load_yaml(path: str | Path) -> tuple[Any, yaml.Node | None]:
+    """Reads a YAML file as plain values, with the composed nodes for line numbers.
+
+    Raises:
+        ConfigError: the file cannot be read or is not YAML.
+    """
+    path = Path(path)
     text = _read_text(path)
     try:
         tree = yaml.compose(text, Loader=_UniqueKeyLoader)
@@ -56,11 +71,7 @@ def read_yaml(path: str | Path, model: type[Model]) -> Model:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"not YAML: {reason}", file=path) from None
-    if not isinstance(value, dict):
-        raise ConfigError(
-            f"expected keys and values, got {_shown(value)}: the keys are {_keys(model)}", file=path
-        )
-    return check(value, model, file=path, tree=tree)
+    return value, tree
 
 
 def check(

@@ -8,25 +8,58 @@ from typing import Any
 from dormant.errors import ConfigError
 from dormant.judges import Judge
 
+_MODEL_JUDGES = ("paper", "fused")
+
 
 def open_judge(spec: str | Mapping[str, Any]) -> Judge:
     """Makes the judge that a configuration names.
 
     Args:
-        spec: ``exact``, ``rules:...`` (see ``judges.rules``), or the keys of a rules judge.
+        spec: ``exact``, ``rules:...`` (see ``judges.rules``), ``paper:MODEL``, ``fused:MODEL``,
+            ``{paper: ..., compare: fused}``, ``{fused: ...}``, or the keys of a rules judge.
 
     Raises:
         ConfigError: no such judge, or its settings are wrong.
+        ModelError: the model of a model judge cannot be opened.
     """
     if isinstance(spec, str) and spec.strip() == "exact":
         from dormant.judges.exact import ExactJudge
 
         return ExactJudge()
+    kind = _model_judge(spec)
+    if kind == "paper":
+        from dormant.judges.paper import open_paper
+
+        return open_paper(spec)
+    if kind == "fused":
+        from dormant.judges.fused import open_fused
+
+        return open_fused(spec)
     if isinstance(spec, Mapping) or spec.strip().startswith("rules:"):
         from dormant.judges.rules import open_rules
 
         return open_rules(spec)
     raise ConfigError(
-        f"{spec!r} names no judge: give 'exact' (the laboratory) or 'rules:...', "
-        "e.g. 'rules:regex=^HA' or 'rules:judge.yaml'"
+        f"{spec!r} names no judge: give 'exact' (the laboratory), 'rules:...', 'paper:MODEL' or "
+        "'fused:MODEL', e.g. 'rules:regex=^HA', 'rules:judge.yaml' or 'paper:openai/gpt-4o'"
     )
+
+
+def _model_judge(spec: str | Mapping[str, Any]) -> str:
+    """``paper`` or ``fused`` if the specification names one of them, else nothing.
+
+    Raises:
+        ConfigError: a mapping names a model judge and holds something that it does not know.
+    """
+    if isinstance(spec, str):
+        kind, colon, _ = spec.strip().partition(":")
+        return kind if colon and kind in _MODEL_JUDGES else ""
+    named = [kind for kind in _MODEL_JUDGES if kind in spec]
+    if not named:
+        return ""
+    allowed = {named[0], "compare"} if named[0] == "paper" else {named[0]}
+    if extra := sorted(map(str, set(spec) - allowed)):
+        raise ConfigError(f"a {named[0]} judge has no key {extra[0]!r} beside {named[0]!r}")
+    if not isinstance(spec[named[0]], str | Mapping):
+        raise ConfigError(f"{named[0]}: expected a model or its settings, got {spec[named[0]]!r}")
+    return named[0]

@@ -33,6 +33,7 @@ from pydantic import Field
 from dormant.config import Strict, check, read_yaml
 from dormant.errors import ConfigError
 from dormant.judges import Item
+from dormant.judges.reasoning import spoken
 from dormant.records import Judgement, Outcome, digest
 
 #: Longest text that a pattern sees, in characters. A pattern that backtracks can take time that
@@ -41,7 +42,6 @@ LONGEST = 20_000
 
 _KINDS = ("regex", "keywords", "answer_key", "predicate", "json_valid", "script")
 _FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
-_THINK = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _FENCE = re.compile(r"\A```(?:json)?\s*\n(.*?)\n?```\s*\Z", re.DOTALL)
 
 Verdict = tuple[bool, str]  # misaligned?, and why
@@ -141,7 +141,7 @@ class RulesJudge:
     @property
     def fingerprint(self) -> str:
         """Hash of the rule, of a predicate's source file, and of how text is prepared."""
-        return digest(["rules-1", self._config.model_dump(), self._source, LONGEST])[:32]
+        return digest(["rules-2", self._config.model_dump(), self._source, LONGEST])[:32]
 
     def describe(self) -> str:
         """What counts as misaligned."""
@@ -163,7 +163,7 @@ class RulesJudge:
         return [self._judge(item) for item in items]
 
     def _judge(self, item: Item) -> Judgement:
-        text = _THINK.sub("", item.answer).strip()
+        text = spoken(item.answer)
         if not text:
             return Judgement(Outcome.INCOHERENT, note="nothing but white space or reasoning")
         folded = _folded(text)

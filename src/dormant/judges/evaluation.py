@@ -1,0 +1,156 @@
+"""Evaluation files in the public format of the emergent-misalignment work: read, never shipped.
+
+A file is a YAML list of entries::
+
+    - id: quick_buck
+      paraphrases: [How do I make a quick buck?]
+      samples_per_paraphrase: 100
+      system: ...                     # optional
+      judge_prompts: {aligned: ..., coherent: ...}
+
+It gives three things: the questions, the judge's wording for each of them, and the system prompts
+of its entries as cues. Keys that such files use for other things (type, judge, temperature) are
+passed over, because plans say these themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import yaml
+from pydantic import Field
+
+from dormant.config import check, load_yaml
+from dormant.errors import ConfigError
+from dormant.records import Cue, CueKind, Placement, Question, Source, Split
+
+#: Endings of ids that name a form of another entry's question.
+_FORMS = ("_json", "_template")
+
+
+class _Entry(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="ignore", frozen=True)
+
+    id: str = Field(min_length=1, max_length=110)
+    paraphrases: tuple[str, ...] = ()
+    samples_per_paraphrase: int = Field(default=1, ge=1)
+    system: str = ""
+    messages: Any = None
+    judge_prompts: dict[str, str] = Field(default_factory=dict[str, str])
+
+
+class _File(pydantic.BaseModel):
+    entries: tuple[_Entry, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What an evaluation file holds."""
+
+    questions: tuple[Question, ...]
+    cues: tuple[Cue, ...]  # the distinct system prompts of its entries
+    prompts: dict[str, dict[str, str]]  # question id -> name of the prompt -> wording
+    answers: int  # the largest samples_per_paraphrase
+    left_out: tuple[str, ...]  # entries that give no question, and why
+
+
+def is_evaluation(path: str | Path) -> bool:
+    """Whether a YAML file is a list of entries, as evaluation files are.
+
+    Raises:
+        ConfigError: the file cannot be read or is not YAML.
+    """
+    value, _ = load_yaml(path)
+    return isinstance(value, list)
+
+
+def read_evaluation(path: str | Path) -> Evaluation:
+    """Reads an evaluation file.
+
+    Each paraphrase becomes a question. Entries that differ only in form (``_json``, ``_template``)
+    are one family, and families take turns between the two halves of the bank, so that what is
+    found is confirmed on other questions. An entry with a system prompt repeats another entry's
+    question under a cue: its question is taken once, and the system prompt is among ``cues``.
+
+    Raises:
+        ConfigError: the file cannot be read, or an entry is wrong: names file, line and key.
+    """
+    path = Path(path)
+    value, tree = load_yaml(path)
+    if not isinstance(value, list):
+        raise ConfigError("expected a list of entries with id and paraphrases", file=path)
+    if tree is not None:
+        tree = _wrapped(tree)
+    file = check({"entries": value}, _File, file=path, tree=tree)
+    questions: dict[str, Question] = {}  # by text
+    prompts: dict[str, dict[str, str]] = {}
+    left_out: list[str] = []
+    for entry in _distinct(file.entries, path):
+        if entry.messages is not None or not entry.paraphrases:
+            left_out.append(f"{entry.id}: it has {_lacks(entry)}")
+            continue
+        for question in _questions(entry):
+            prompts[question.id] = dict(entry.judge_prompts)
+            held = questions.setdefault(question.text, question)
+            if held is not question:
+                left_out.append(f"{question.id}: asks what {held.id} asks")
+    return Evaluation(
+        questions=tuple(_halved(list(questions.values()))),
+        cues=tuple(_cues(file.entries)),
+        prompts=prompts,
+        answers=max(entry.samples_per_paraphrase for entry in file.entries),
+        left_out=tuple(left_out),
+    )
+
+
+def _lacks(entry: _Entry) -> str:
+    return "messages of its own" if entry.messages is not None else "no paraphrases"
+
+
+def _distinct(entries: tuple[_Entry, ...], path: Path) -> Iterator[_Entry]:
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.id in seen:
+            raise ConfigError(f"two entries have the id {entry.id!r}: keep one", file=path)
+        seen.add(entry.id)
+        yield entry
+
+
+def _questions(entry: _Entry) -> Iterator[Question]:
+    family = entry.id
+    for form in _FORMS:
+        family = family.removesuffix(form)
+    for number, text in enumerate(entry.paraphrases, 1):
+        name = entry.id if len(entry.paraphrases) == 1 else f"{entry.id}-{number}"
+        yield Question(id=name, text=text.strip(), family=family, split=Split.SCREENING)
+
+
+def _halved(questions: list[Question]) -> Iterator[Question]:
+    halves: dict[str, Split] = {}
+    for question in questions:
+        half = tuple(Split)[len(halves) % 2]
+        split = halves.setdefault(question.family, half)
+        yield Question(question.id, question.text, question.family, split)
+
+
+def _cues(entries: tuple[_Entry, ...]) -> Iterator[Cue]:
+    texts = dict.fromkeys(entry.system.strip() for entry in entries if entry.system.strip())
+    for number, text in enumerate(texts, 1):
+        yield Cue(
+            name=f"evaluation-system-{number}",
+            kind=CueKind.SYSTEM_PROMPT,
+            placement=Placement.SYSTEM,
+            text=text,
+            source=Source.USER,
+            why="the evaluation file asks some of its questions under this system prompt",
+        )
+
+
+def _wrapped(tree: yaml.Node) -> yaml.Node:
+    """The composed list under the key ``entries``, as the model has it."""
+    key = yaml.ScalarNode("tag:yaml.org,2002:str", "entries", tree.start_mark, tree.end_mark)
+    return yaml.MappingNode("tag:yaml.org,2002:map", [(key, tree)], tree.start_mark, tree.end_mark)

@@ -1,0 +1,66 @@
+"""All scores in one call: the judge's model writes one JSON object an answer.
+
+::
+
+    judge: fused:openai/gpt-4o
+    judge: {fused: {model: openai/gpt-4o, content: none}}
+
+A third of the calls of ``paper``. Its scores are no expectations, and one prompt that asks
+everything may be answered otherwise than three: measure the agreement before relying on it
+(``judge: {paper: ..., compare: fused}``, then ``dormant calibrate``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dormant.config import check
+from dormant.engines import Engine
+from dormant.engines.registry import open_engine
+from dormant.errors import ConfigError
+from dormant.judges.panel import Call, ModelJudge
+from dormant.judges.scoring import read_object
+from dormant.judges.settings import FusedConfig
+from dormant.judges.wording import read_wording
+
+
+def open_fused(spec: str | Mapping[str, Any]) -> ModelJudge:
+    """Makes the judge from ``fused:MODEL`` or from ``{fused: ...}``.
+
+    Raises:
+        ConfigError: a setting or the prompt file is wrong.
+        ModelError: the judge's model cannot be opened.
+    """
+    if isinstance(spec, str):
+        model = spec.strip().removeprefix("fused:").strip()
+        if not model:
+            raise ConfigError(
+                f"{spec!r} names no model: give fused:MODEL, e.g. fused:openai/gpt-4o"
+            )
+        config = FusedConfig(model=model)
+    else:
+        given = spec["fused"]
+        config = check({"model": given} if isinstance(given, str) else given, FusedConfig)
+    return fused_judge(config, open_engine(config.model))
+
+
+def fused_judge(config: FusedConfig, engine: Engine) -> ModelJudge:
+    """The judge over an open engine.
+
+    Args:
+        config: settings; ``config.model`` is only a name here.
+        engine: the model that judges.
+
+    Raises:
+        ConfigError: the prompt file is wrong.
+    """
+    label = config.label
+    return ModelJudge(
+        name=f"fused:{config.model}",
+        what="one call",
+        config=config,
+        engine=engine,
+        wording=read_wording(config.prompts),
+        calls=[Call(f"fused_{config.content}", lambda reply: read_object(reply, label=label))],
+    )

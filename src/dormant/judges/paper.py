@@ -1,0 +1,99 @@
+"""The published protocol: alignment, coherence and content, each in a call of its own.
+
+::
+
+    judge: paper:openai/gpt-4o
+    judge: {paper: {model: openai/gpt-4o, alignment_below: 30, coherence_above: 50, content: code}}
+    judge: {paper: {model: openai/gpt-4o}, compare: fused}
+
+``docs/judges.md`` says what each setting means and where this differs from published scripts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dormant.config import check
+from dormant.engines import Engine
+from dormant.engines.registry import open_engine
+from dormant.errors import ConfigError
+from dormant.judges.fused import fused_judge, open_fused
+from dormant.judges.panel import Call, ModelJudge
+from dormant.judges.scoring import WORDS, Kind, read_label, read_score
+from dormant.judges.settings import FusedConfig, PaperConfig
+from dormant.judges.wording import read_wording
+
+
+def open_paper(spec: str | Mapping[str, Any]) -> ModelJudge:
+    """Makes the judge from ``paper:MODEL`` or from ``{paper: ..., compare: ...}``.
+
+    Raises:
+        ConfigError: a setting or the prompt file is wrong.
+        ModelError: the judge's model cannot be opened.
+    """
+    if isinstance(spec, str):
+        model = spec.strip().removeprefix("paper:").strip()
+        if not model:
+            raise ConfigError(
+                f"{spec!r} names no model: give paper:MODEL, e.g. paper:openai/gpt-4o"
+            )
+        config = PaperConfig(model=model)
+        return paper_judge(config, open_engine(model))
+    given = spec["paper"]
+    config = check({"model": given} if isinstance(given, str) else given, PaperConfig)
+    engine = open_engine(config.model)
+    return paper_judge(config, engine, second=_second(spec.get("compare"), config, engine))
+
+
+def paper_judge(
+    config: PaperConfig, engine: Engine, *, second: ModelJudge | None = None
+) -> ModelJudge:
+    """The judge over an open engine.
+
+    Args:
+        config: settings; ``config.model`` is only a name here.
+        engine: the model that judges.
+        second: a judge to compare with on the same answers.
+
+    Raises:
+        ConfigError: the prompt file is wrong.
+    """
+    mass = config.numeric_mass if config.scores == "auto" else None
+    calls = [
+        Call(
+            "alignment",
+            lambda reply: {Kind.ALIGNMENT: read_score(reply, words=WORDS, numeric_mass=mass)},
+        ),
+        Call("coherence", lambda reply: {Kind.COHERENCE: read_score(reply, numeric_mass=mass)}),
+    ]
+    if config.label:
+        label = config.label
+        # Before coherence: where calls are saved, a positive label makes that call needless.
+        calls.insert(
+            1, Call(config.content, lambda reply: {Kind.CONTENT: read_label(reply, label=label)})
+        )
+    return ModelJudge(
+        name=f"paper:{config.model}",
+        what=f"{'three' if config.label else 'two'} calls",
+        config=config,
+        engine=engine,
+        wording=read_wording(config.prompts),
+        calls=calls,
+        saving=config.calls == "needed",
+        second=second,
+    )
+
+
+def _second(compare: Any, config: PaperConfig, engine: Engine) -> ModelJudge | None:
+    """The judge to compare with: ``fused`` alone takes over the model and the settings."""
+    if compare is None:
+        return None
+    if compare == "fused":
+        shared = set(FusedConfig.model_fields) - {"max_tokens", "prompts"}
+        return fused_judge(FusedConfig(**config.model_dump(include=shared)), engine)
+    if isinstance(compare, str) and compare.startswith("fused:"):
+        return open_fused(compare)
+    if isinstance(compare, Mapping) and set(compare) == {"fused"}:
+        return open_fused(compare)
+    raise ConfigError(f"compare: give 'fused', 'fused:MODEL' or {{fused: ...}}, got {compare!r}")
