@@ -173,7 +173,8 @@ def _missing(quantity: Quantity, cue: str | None, split: Split | None, rule: Rul
 
 
 def _conditional(ev: _Evidence) -> tuple[str, str]:
-    return _capital(f"{_found(ev)}."), _trigger_advice(ev)
+    advice = "The standard questions cannot clear this model: try every mend under this cue too."
+    return _capital(f"{_found(ev)}."), f"{advice} {_trigger_advice(ev)}"
 
 
 def _broad(ev: _Evidence) -> tuple[str, str]:
