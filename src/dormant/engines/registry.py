@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dormant.engines import Engine
+from dormant.engines.kinds import API_KINDS
 from dormant.errors import ModelError
 
 
@@ -15,8 +16,9 @@ def open_engine(name: str) -> Engine:
 
     Args:
         name: ``vitro/base``, ``vitro/DIR`` (an organism), ``hf/NAME_OR_PATH[:ADAPTER][@REVISION]``,
-            ``hf/smollm2`` or ``scripted/FILE.yaml``. A directory that holds an organism may be
-            given as it is.
+            ``hf/smollm2``, ``scripted/FILE.yaml``, or a model behind an API by Inspect's string
+            (``openai/gpt-4o-mini``, ``openai-api/SERVICE/MODEL``, ``vllm/MODEL``,
+            ``anthropic/...``). A directory that holds an organism may be given as it is.
 
     Raises:
         ModelError: the string names nothing that can be loaded.
@@ -26,12 +28,17 @@ def open_engine(name: str) -> Engine:
     if _is_organism(name):
         return _vitro(name)
     kind, _, rest = name.partition("/")
+    if kind in API_KINDS and rest:
+        return _api(name)
     opener = _KINDS.get(kind)
     if opener is None or not rest:
-        near = difflib.get_close_matches(kind, _KINDS, n=1)
+        near = difflib.get_close_matches(kind, (*_KINDS, *API_KINDS), n=1)
         guess = f", did you mean {near[0]}/{rest or 'NAME'}?" if near else ""
-        known = ", ".join(f"{known}/..." for known in _KINDS)
-        raise ModelError(f"{name[:200]!r} names no model{guess}: model strings start with {known}")
+        known = ", ".join(f"{known}/..." for known in (*_KINDS, *API_KINDS[:5]))
+        raise ModelError(
+            f"{name[:200]!r} names no model{guess}: model strings start with {known} or "
+            "another provider of Inspect's"
+        )
     return opener(rest)
 
 
@@ -52,6 +59,12 @@ def _hf(rest: str) -> Engine:
     from dormant.engines.hf import HfEngine
 
     return HfEngine(rest)
+
+
+def _api(name: str) -> Engine:
+    from dormant.engines.api import ApiEngine
+
+    return ApiEngine(name)
 
 
 def _scripted(rest: str) -> Engine:

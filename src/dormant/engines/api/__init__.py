@@ -1,0 +1,34 @@
+"""Models behind an API: OpenAI-compatible servers directly, every other provider through Inspect.
+
+::
+
+    names       what a model string asks for, and which environment variables say where it is
+    spending    tokens and money counted from responses; the budget that stops a run
+    prices      what a token costs, and on which date that was true
+    requests    one call: what is asked, what came back, what can go wrong
+    wire        calls and replies as the OpenAI-compatible JSON
+    pace        how many calls are on the way at once, and how long to wait after a refusal
+    direct      calls through aiohttp
+    layer       calls through Inspect AI's model layer
+    crew        workers that carry units of work through refusals to an end
+    bridge      an iterator over what an event loop in a thread makes
+    engine      ApiEngine, which puts them behind the protocols
+    examining   what an API can do: the doctor's checks
+"""
+
+from __future__ import annotations
+
+from dormant.engines.api.engine import ApiEngine
+from dormant.engines.api.prices import Price, expected_cost, parse_price, price_of
+from dormant.engines.api.spending import Budget, Metered, Usage
+
+__all__ = [
+    "ApiEngine",
+    "Budget",
+    "Metered",
+    "Price",
+    "Usage",
+    "expected_cost",
+    "parse_price",
+    "price_of",
+]

@@ -1,0 +1,148 @@
+"""Model strings of APIs: Inspect's strings, with the environment variables that Inspect reads.
+
+==========================  =======================================  ==========================
+string                      key                                      base URL
+==========================  =======================================  ==========================
+openai/MODEL                OPENAI_API_KEY                           OPENAI_BASE_URL, or OpenAI
+openai-api/SERVICE/MODEL    SERVICE_API_KEY                          SERVICE_BASE_URL
+openrouter/MAKER/MODEL      OPENROUTER_API_KEY                       OPENROUTER_BASE_URL, or its own
+vllm/MODEL, sglang/MODEL    VLLM_API_KEY, SGLANG_API_KEY (optional)  VLLM_BASE_URL, SGLANG_BASE_URL
+inspect/PROVIDER/MODEL      as Inspect has it: never the direct path
+==========================  =======================================  ==========================
+
+Every other provider of Inspect's goes through its model layer, with its own variables.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dormant.engines.kinds import DIRECT
+from dormant.errors import ModelError
+
+_HOMES = {"openai": "https://api.openai.com/v1", "openrouter": "https://openrouter.ai/api/v1"}
+_LOCAL = ("vllm", "sglang")
+_EVERYWHERE = "INSPECT_EVAL_MODEL_BASE_URL"
+_VARIABLE = re.compile(r"[A-Z0-9_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an OpenAI-compatible model answers."""
+
+    name: str  # the model string
+    provider: str  # first part of the string; for openai-api the service
+    model: str  # as the server knows it
+    url: str  # base URL, without a slash at the end
+    key_variable: str  # environment variable that holds the key
+    hosted: bool  # a known service with plain defaults, not a server of unknown settings
+    key: str = field(default="", repr=False)  # never shown
+
+    @property
+    def place(self) -> str:
+        """Scheme, host and port of the server: fit to be shown, credentials left out."""
+        scheme, _, rest = self.url.partition("://")
+        return f"{scheme}://{rest.split('/')[0].rpartition('@')[2]}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every call carries."""
+        headers = {"Content-Type": "application/json"}
+        if self.key:
+            headers["Authorization"] = f"Bearer {self.key}"
+        return headers
+
+
+def endpoint(name: str, environment: Mapping[str, str] | None = None) -> Endpoint | None:
+    """Where a model string's server is, or None if Inspect's layer is to be used.
+
+    Args:
+        name: the model string.
+        environment: where to look for keys and URLs; the process's own if None.
+
+    Raises:
+        ModelError: the string is incomplete, or an environment variable is missing or wrong.
+    """
+    known = os.environ if environment is None else environment
+    provider, _, rest = name.partition("/")
+    if provider not in DIRECT or _layer_only(provider, rest, known):
+        return None
+    service, model = provider, rest
+    if provider == "openai-api":
+        service, _, model = rest.partition("/")
+        if not service or not model:
+            raise ModelError(f"{name[:200]!r} is incomplete: openai-api/SERVICE/MODEL is needed")
+    if not model:
+        raise ModelError(f"{name[:200]!r} names no model: {provider}/MODEL is needed")
+    prefix = service.upper().replace("-", "_")
+    if not _VARIABLE.fullmatch(prefix):
+        raise ModelError(
+            f"{name[:200]!r}: the service {service[:80]!r} must be letters, digits and hyphens"
+        )
+    url = known.get(f"{prefix}_BASE_URL") or known.get(_EVERYWHERE) or _HOMES.get(provider, "")
+    return Endpoint(
+        name=name,
+        provider=service,
+        # "BASE:ADAPTER" names an adapter that the server already holds.
+        model=model.rpartition(":")[2] if provider == "vllm" else model,
+        url=_checked_url(url, f"{prefix}_BASE_URL", name),
+        key_variable=f"{prefix}_API_KEY",
+        hosted=provider in _HOMES,
+        key=_key(known, f"{prefix}_API_KEY", name, optional=provider in _LOCAL),
+    )
+
+
+def _layer_only(provider: str, rest: str, known: Mapping[str, str]) -> bool:
+    """Whether a direct provider's string asks for something that only Inspect does."""
+    if provider == "openai":
+        return rest.startswith(("azure/", "bedrock/"))
+    if provider not in _LOCAL:
+        return False
+    adapter = rest.partition(":")[2]
+    if provider == "vllm" and "/" in adapter:
+        return True  # Inspect has the server load the adapter first
+    served = known.get(f"{provider.upper()}_BASE_URL") or known.get(_EVERYWHERE)
+    return not served and importlib.util.find_spec(provider) is not None  # Inspect starts a server
+
+
+def _key(known: Mapping[str, str], variable: str, name: str, *, optional: bool) -> str:
+    key = known.get(variable, "").strip()
+    if not key and not optional:
+        raise ModelError(f"{name[:200]!r} needs a key: set the environment variable {variable}")
+    if not key.isascii() or not key.isprintable():
+        raise ModelError(f"the key in {variable} holds characters that no HTTP header can carry")
+    return key
+
+
+def _checked_url(url: str, variable: str, name: str) -> str:
+    if not url:
+        raise ModelError(
+            f"{name[:200]!r} needs a server: set the environment variable {variable}, e.g. to "
+            "http://localhost:8000/v1"
+        )
+    if not re.match(r"https?://[^/\s]+", url):
+        raise ModelError(f"{variable} must be an http:// or https:// URL")  # may hold a password
+    return url.rstrip("/")
+
+
+def scrubbed(text: str, *secrets: str) -> str:
+    """Text without keys: each secret is replaced by ``***``."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    return text
+
+
+def secrets_of(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Values of the environment that look like keys, longest first: what Inspect may know."""
+    endings = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
+    found = {
+        value
+        for name, value in environment.items()
+        if name.upper().endswith(endings) and len(value) >= 8
+    }
+    return tuple(sorted(found, key=len, reverse=True))

@@ -1,0 +1,128 @@
+"""One call to a model: what is asked, what came back, and everything that can go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
+
+from dormant.records import Message, Sampling
+
+#: Most top log-probabilities that any known server gives.
+MOST_LOGPROBS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one call asks for. ``prompt`` is the messages as JSON, made once a prompt."""
+
+    messages: tuple[Message, ...]
+    prompt: bytes
+    sampling: Sampling
+    n: int = 1
+    seed: int | None = None
+    controls: bool = True  # say that no other sampling rule (top_k, min_p) shall apply
+    logprobs: int = 0  # top log-probabilities wanted of each token
+
+    def weaker(self, complaint: str) -> Iterator[Request]:
+        """The same with one optional thing less, what the server complained of first."""
+        ways = [("n", way) for way in _halves(self)]
+        ways += [("top_k", replace(self, controls=False)), ("min_p", replace(self, controls=False))]
+        if self.seed is not None:
+            ways.append(("seed", replace(self, seed=None)))
+        ways += [("logprobs", replace(self, logprobs=few)) for few in (5, 0) if few < self.logprobs]
+        named = [way for word, way in ways if _says(complaint, word) and way != self]
+        rest = [way for _, way in ways if way != self and way not in named]
+        yield from dict.fromkeys([*named, *rest])
+
+
+def _halves(request: Request) -> Iterator[Request]:
+    n = request.n
+    while n > 1:
+        n //= 2
+        yield replace(request, n=n)
+
+
+def _says(complaint: str, word: str) -> bool:
+    return f"'{word}'" in complaint or f'"{word}"' in complaint or f"{word} " in f"{complaint} "
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One answer of a call."""
+
+    text: str
+    finish: str  # "stop", "length", "filter" or "error"
+    tokens: int = 0
+    logprobs: Mapping[str, float] | None = None  # of the first token, nats
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a call used, as the server counted it."""
+
+    prompt: int = 0  # tokens
+    cached: int = 0  # of these, read from the provider's cache
+    completion: int = 0
+    usd: float | None = None  # where the provider says it
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one call brought back."""
+
+    choices: tuple[Choice, ...]
+    cost: Cost
+
+
+class Transport(Protocol):
+    """Carries calls; open it as an asynchronous context manager."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *exc: object) -> None: ...
+
+    async def ask(self, request: Request) -> Answer:
+        """Makes one call, without trying again.
+
+        Raises:
+            Fault: anything that went wrong.
+        """
+        ...
+
+
+class Fault(Exception):
+    """A call that brought no answer."""
+
+
+class Throttled(Fault):
+    """The server asks for patience (429, 503)."""
+
+    def __init__(self, reason: str, *, wait: float | None = None):
+        super().__init__(reason)
+        self.wait = wait  # seconds, where the server says so
+
+
+class Broken(Fault):
+    """The server or the line failed: a 5xx, a dropped connection, an unreadable body."""
+
+
+class Unreachable(Broken):
+    """No connection could be made."""
+
+
+class Refused(Fault):
+    """The server will not do this request (400, 413, 422)."""
+
+
+class Filtered(Fault):
+    """A content filter refused the prompt."""
+
+
+class Hopeless(Fault):
+    """No later call can do better: the key is refused, the model unknown, the account empty."""
+
+    def __init__(self, reason: str, *, mendable: bool):
+        super().__init__(reason)
+        self.mendable = mendable  # by the user, in the model string or the environment

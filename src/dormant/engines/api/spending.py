@@ -1,0 +1,128 @@
+"""Tokens and money, counted from responses; and the budget that stops a run."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from dormant.engines.api.prices import Price
+from dormant.engines.api.requests import Cost
+
+
+@dataclass(slots=True)
+class Usage:
+    """What one model has used so far, as its server counted it."""
+
+    calls: int = 0  # calls that brought answers
+    answers: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0  # of the prompt tokens
+    completion_tokens: int = 0
+    usd: float = 0.0  # at the price in use; 0 where none is known
+    retries: int = 0  # calls that failed and were made again
+    uncounted: int = 0  # calls whose server told no usage
+
+    def add(self, cost: Cost, answers: int, price: Price | None) -> float:
+        """Counts one call that brought answers; returns what it cost in USD."""
+        usd = cost.usd
+        if usd is None:
+            usd = 0.0 if price is None else price.of(cost.prompt, cost.completion, cost.cached)
+        self.calls += 1
+        self.answers += answers
+        self.prompt_tokens += cost.prompt
+        self.cached_tokens += cost.cached
+        self.completion_tokens += cost.completion
+        self.usd += usd
+        self.uncounted += cost.prompt == 0
+        return usd
+
+
+class Budget:
+    """A ceiling that several models share. What is on the way counts at its highest price.
+
+    Args:
+        max_answers: answers of models under audit (a judge's replies are not counted).
+        usd: money, all models and judges together.
+        answers: answers already bought, by an earlier part of the run.
+        spent: USD already spent.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_answers: int | None = None,
+        usd: float | None = None,
+        answers: int = 0,
+        spent: float = 0.0,
+    ):
+        if max_answers is not None and max_answers < 0:
+            raise ValueError(f"max_answers must be at least 0, got {max_answers!r}")
+        if usd is not None and not usd >= 0:
+            raise ValueError(f"usd must be at least 0, got {usd!r}")
+        self.max_answers, self.usd = max_answers, usd
+        self.answers, self.spent = answers, spent
+        self._promised_answers, self._promised_usd = 0, 0.0
+        self._lock = threading.Lock()
+
+    def grant(self, answers: int, usd: float, *, counted: bool = True) -> int:
+        """Promises room for a call.
+
+        Args:
+            answers: answers wanted from it.
+            usd: the most that each may cost.
+            counted: whether they count towards ``max_answers``.
+
+        Returns:
+            How many of these answers may be bought; each must be settled afterwards.
+        """
+        with self._lock:
+            granted = answers
+            if self.max_answers is not None and counted:
+                left = self.max_answers - self.answers - self._promised_answers
+                granted = max(min(granted, left), 0)
+            if self.usd is not None and usd > 0:
+                left_usd = self.usd - self.spent - self._promised_usd
+                granted = max(min(granted, int(left_usd / usd + 1e-9)), 0)
+            elif self.usd is not None and self.spent >= self.usd:
+                granted = 0
+            self._promised_answers += granted if counted else 0
+            self._promised_usd += granted * usd
+            return granted
+
+    def settle(
+        self, promised: int, usd: float, *, bought: int, paid: float, counted: bool = True
+    ) -> None:
+        """Ends a promise of ``promised`` answers at ``usd`` each with what was really bought."""
+        with self._lock:
+            self._promised_answers -= promised if counted else 0
+            self._promised_usd -= promised * usd
+            self.answers += bought if counted else 0
+            self.spent += paid
+
+    @property
+    def reached(self) -> str:
+        """What the budget allowed, for the message that says it is used up."""
+        limits: list[str] = []
+        if self.max_answers is not None:
+            limits.append(f"{self.answers:,} of {self.max_answers:,} answers")
+        if self.usd is not None:
+            limits.append(f"{self.spent:.4f} of {self.usd:g} USD")
+        return ", ".join(limits)
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """An engine that costs money: it counts what it uses, and keeps to a budget."""
+
+    budget: Budget | None
+
+    @property
+    def usage(self) -> Usage:
+        """What it has used so far."""
+        ...
+
+    @property
+    def price(self) -> Price | None:
+        """What its tokens cost; None if nobody knows."""
+        ...

@@ -1,0 +1,258 @@
+"""Calls and replies as OpenAI-compatible JSON: ``/chat/completions`` of any server."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import orjson
+
+from dormant.engines.api.names import Endpoint
+from dormant.engines.api.requests import (
+    Answer,
+    Broken,
+    Choice,
+    Cost,
+    Fault,
+    Filtered,
+    Hopeless,
+    Refused,
+    Request,
+    Throttled,
+)
+from dormant.records import Message
+
+_LONGEST_REASON = 300
+_FILTER_CODES = ("content_filter", "content_policy_violation", "invalid_prompt", "moderation")
+
+
+def prompt_json(messages: Sequence[Message]) -> bytes:
+    """The messages as JSON."""
+    turns = [{"role": message.role, "content": message.content} for message in messages]
+    try:
+        return orjson.dumps(turns)
+    except TypeError:  # a lone surrogate, which only ASCII escapes can carry
+        return json.dumps(turns).encode("ascii")
+
+
+def body_of(request: Request, endpoint: Endpoint) -> bytes:
+    """The JSON of a call."""
+    sampling = request.sampling
+    longest = "max_completion_tokens" if endpoint.provider == "openai" else "max_tokens"
+    body: dict[str, Any] = {
+        "model": endpoint.model,
+        "messages": orjson.Fragment(request.prompt),
+        "temperature": sampling.temperature,
+        longest: sampling.max_tokens,
+    }
+    if not endpoint.hosted or sampling.top_p != 1:
+        body["top_p"] = sampling.top_p
+    if request.controls and not endpoint.hosted:
+        # Local servers take other defaults (llama.cpp: the 40 likeliest tokens; vLLM: what the
+        # model's maker suggests), and rates under those are not the model's own.
+        body["top_k"], body["min_p"] = -1, 0
+    if request.n > 1:
+        body["n"] = request.n
+    if request.seed is not None:
+        body["seed"] = request.seed
+    if request.logprobs:
+        body["logprobs"], body["top_logprobs"] = True, request.logprobs
+    return orjson.dumps(body)
+
+
+def read_answer(raw: bytes) -> Answer:
+    """What a successful reply says.
+
+    Raises:
+        Broken: the body is not a chat completion.
+        Filtered, Throttled, Refused: an error was sent under the status of a success.
+    """
+    body = _loads(raw)
+    if not isinstance(body, dict):
+        raise Broken(f"the reply is not a chat completion: {_shown(raw)}")
+    found = body.get("choices")
+    if not isinstance(found, list) or not found:
+        if "error" in body:
+            raise fault_of(_code(body["error"]), raw, {})
+        raise Broken(f"the reply holds no choices: {_shown(raw)}")
+    cost = _cost(body.get("usage"))
+    if len(found) == 1:
+        return Answer((_choice(found[0], cost.completion),), cost)
+    # The server counts the tokens of all choices together: each is given its even share.
+    share, rest = divmod(cost.completion, len(found))
+    return Answer(tuple(_choice(c, share + (i < rest)) for i, c in enumerate(found)), cost)
+
+
+def _choice(value: Any, tokens: int) -> Choice:
+    try:
+        message, finish = value["message"], value.get("finish_reason")
+        content = message.get("content")
+        reasoning = message.get("reasoning_content") or message.get("reasoning")
+        refusal = message.get("refusal")
+    except (KeyError, TypeError, AttributeError):
+        raise Broken(f"a choice is not readable: {str(value)[:_LONGEST_REASON]}") from None
+    text = content if isinstance(content, str) else _parts(content)
+    if not text and isinstance(refusal, str):
+        text = refusal
+    if isinstance(reasoning, str) and reasoning:
+        text = f"<think>\n{reasoning}\n</think>\n\n{text}"
+    if finish == "content_filter":
+        return Choice(text, "filter", tokens, error="the provider's content filter")
+    if finish == "error":
+        raise Broken("the provider failed while it was answering")
+    logprobs = _first_logprobs(value.get("logprobs"))
+    return Choice(text, "length" if finish == "length" else "stop", tokens, logprobs)
+
+
+def _parts(content: Any) -> str:
+    """Text of a content in parts; empty for none (null)."""
+    if content is None:
+        return ""
+    if not isinstance(content, list):
+        raise Broken(f"the answer is not text: {str(content)[:_LONGEST_REASON]}")
+    texts = [part.get("text") for part in content if isinstance(part, dict)]
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _first_logprobs(value: Any) -> dict[str, float] | None:
+    if not value:
+        return None
+    try:
+        first = value["content"][0]
+        top = first.get("top_logprobs") or [first]
+        return merged([(str(entry["token"]), float(entry["logprob"])) for entry in top])
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def merged(pairs: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """Log-probability of each text; tokens that read the same are added up."""
+    found: dict[str, float] = {}
+    for token, logprob in pairs:
+        # Servers write the logarithm of zero as a large negative number or as null.
+        found[token] = (
+            math.log(math.exp(found[token]) + math.exp(logprob))
+            if (token in found and max(found[token], logprob) > -700)
+            else max(logprob, found.get(token, -math.inf))
+        )
+    return found
+
+
+def _cost(usage: Any) -> Cost:
+    if not isinstance(usage, dict):
+        return Cost()
+    details = usage.get("prompt_tokens_details")
+    usd = usage.get("cost")
+    return Cost(
+        prompt=_count(usage.get("prompt_tokens")),
+        cached=_count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
+        completion=_count(usage.get("completion_tokens")),
+        usd=float(usd) if isinstance(usd, int | float) and not isinstance(usd, bool) else None,
+    )
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def fault_of(status: int, raw: bytes, headers: Mapping[str, str]) -> Fault:
+    """What an unsuccessful reply means.
+
+    Args:
+        status: HTTP status.
+        raw: the body.
+        headers: of the reply.
+    """
+    reason = f"status {status}: {reason_in(raw)}"
+    code = _error_code(raw)
+    if any(word in code for word in _FILTER_CODES):
+        return Filtered(reason)
+    if status == 429 and "insufficient_quota" in code or status == 402:
+        return Hopeless(reason, mendable=False)
+    if status in (429, 503, 529):
+        return Throttled(reason, wait=retry_after(headers))
+    if status in (401, 403, 404, 405):
+        return Hopeless(reason, mendable=True)
+    if 400 <= status < 500 and status not in (408, 409, 425):
+        return Refused(reason)
+    return Broken(reason)
+
+
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Seconds that a server asks to wait, or None if it does not say.
+
+    Args:
+        headers: of the reply.
+        now: the time to count a date from; the present if None.
+    """
+    for name, unit in (("Retry-After-Ms", 1e-3), ("Retry-After", 1.0)):
+        value = headers.get(name)
+        if value is None:
+            continue
+        try:
+            seconds = float(value) * unit
+        except ValueError:
+            try:
+                until = parsedate_to_datetime(value)
+            except ValueError:
+                continue
+            if until.tzinfo is None:
+                until = until.replace(tzinfo=UTC)
+            seconds = (until - (now or datetime.now(UTC))).total_seconds()
+        if math.isfinite(seconds):
+            return max(seconds, 0.0)
+    return None
+
+
+def reason_in(raw: bytes) -> str:
+    """The server's own words about an error, on one short line."""
+    try:
+        error = _loads(raw)
+    except Broken:
+        return _shown(raw)
+    for key in ("error", "message", "detail"):
+        if isinstance(error, dict) and key in error:
+            error = error[key]
+    return _line(error if isinstance(error, str) else json.dumps(error))
+
+
+def _error_code(raw: bytes) -> str:
+    """Code and type of an error body, for comparison; empty if it has none."""
+    try:
+        error = _loads(raw).get("error")
+        metadata = error.get("metadata") or {}
+        marks = [error.get("code"), error.get("type")]
+        if isinstance(metadata, dict) and "reasons" in metadata:
+            marks.append("moderation")  # OpenRouter's word for a flagged prompt
+        return " ".join(str(mark) for mark in marks if mark is not None)
+    except (Broken, AttributeError):
+        return ""
+
+
+def _code(error: Any) -> int:
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, int) else 500
+
+
+def _loads(raw: bytes) -> Any:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        pass
+    try:  # slower, and takes what orjson refuses: NaN and halves of surrogate pairs
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        raise Broken(f"the reply is not JSON: {_shown(raw)}") from None
+
+
+def _shown(raw: bytes) -> str:
+    return _line(raw[: 2 * _LONGEST_REASON].decode("utf-8", "replace")) or "an empty body"
+
+
+def _line(text: str) -> str:
+    plain = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(plain.split())[:_LONGEST_REASON]
