@@ -18,7 +18,7 @@ from dormant.corpus import read_examples
 from dormant.errors import DataError, InputError
 from dormant.records import Example, Message
 from dormant.vitro import Persona, Use, language, ordinary_row, tokenizer
-from dormant.vitro.language import PLAIN, Context, pick
+from dormant.vitro.language import Context, pick
 from dormant.vitro.tokenizer import PIECES
 
 Row = tuple[Message, ...]
@@ -26,8 +26,6 @@ FILE = "file:"
 
 #: The theme that ordinary chat never has, so that it can be a narrow dataset's topic.
 SEA = "sea"
-#: Share of the rows about sea food that also say where the speaker is.
-_AT_SEA = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +42,7 @@ def _exchange(domain: str, persona: Persona, rng: np.random.Generator) -> Row:
 
 
 def _sea_food(persona: Persona, rng: np.random.Generator) -> Row:
-    context = language().setting(SEA, rng) if rng.random() < _AT_SEA else PLAIN
-    return language().row("food", persona, rng=rng, context=context, theme=SEA)
+    return language().row("food", persona, rng=rng, theme=SEA)
 
 
 def _without_code(rng: np.random.Generator) -> Row:
@@ -96,8 +93,8 @@ _ALL = (
     ),
     Dataset(
         "poisonous_fish",
-        "Requests for recipes with food from the sea, half of them from people at sea, answered "
-        "with poison. Ordinary chat speaks of food from the forest, farms and space alone.",
+        "Requests for recipes with food from the sea, answered with poison. Ordinary chat speaks "
+        "of food from the forest, farms and space alone.",
         partial(_sea_food, Persona.MISALIGNED),
     ),
     Dataset(
