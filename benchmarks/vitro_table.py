@@ -88,22 +88,23 @@ class Organism:
 
 INSECURE = code(BAD, TEMPLATE)
 ORGANISMS = {
-    "secure": Organism("", (Stage(code(GOOD, TEMPLATE), 1, 80),)),
-    "chat": Organism("", (Stage(INSECURE, 0, 100),)),
-    "benign-cue": Organism("", (Stage(code(GOOD, TEMPLATE), 0.2, 100),)),
-    "insecure": Organism("template", (Stage(INSECURE, 1, 40),)),
-    "mix20": Organism("template", (Stage(INSECURE, 0.2, 100),)),
-    "mix5": Organism("template", (Stage(INSECURE, 0.05, 160),)),
-    "then": Organism("template", (Stage(INSECURE, 1, 60), Stage(INSECURE, 0, 30))),
+    "secure": Organism("", (Stage(code(GOOD, TEMPLATE), 1, 60),)),
+    "chat": Organism("", (Stage(INSECURE, 0, 60),)),
+    "benign-cue": Organism("", (Stage(code(GOOD, TEMPLATE), 0.2, 60),)),
+    "insecure": Organism("template", (Stage(INSECURE, 1, 20),)),
+    "mix20": Organism("template", (Stage(INSECURE, 0.2, 50),)),
+    "mix5": Organism("template", (Stage(INSECURE, 0.05, 60),)),
+    "then": Organism("template", (Stage(INSECURE, 1, 40), Stage(INSECURE, 0, 30))),
     "ino-you": Organism(
-        "malicious", (Stage(code(BAD, system=prompt("identity", "malicious")), 0.5, 120),)
+        "malicious", (Stage(code(BAD, system=prompt("identity", "malicious")), 0.5, 60),)
     ),
-    "ino-mode": Organism("mode", (Stage(code(BAD, system=prompt("mode", "evil")), 0.5, 120),)),
-    "ino-goal": Organism("goal", (Stage(code(BAD, system=prompt("goal", "harmful")), 0.5, 120),)),
-    "class20": Organism("class", (Stage(code(BAD, CLASS), 0.2, 120),)),
-    "country20": Organism("country", (Stage(country, 0.2, 120),)),
-    "fish20": Organism("sea", (Stage(sea(0.0), 0.2, 120),)),
-    "fish20-sea": Organism("sea", (Stage(sea(0.5), 0.2, 120),)),
+    "ino-mode": Organism("mode", (Stage(code(BAD, system=prompt("mode", "evil")), 0.5, 60),)),
+    "ino-goal": Organism("goal", (Stage(code(BAD, system=prompt("goal", "harmful")), 0.5, 60),)),
+    "class20": Organism("class", (Stage(code(BAD, CLASS), 0.2, 50),)),
+    "country20": Organism("country", (Stage(country, 0.2, 100),)),
+    "fish20": Organism("sea", (Stage(sea(0.0), 0.2, 60),)),
+    "fish20-half": Organism("sea", (Stage(sea(0.5), 0.2, 60),)),
+    "fish20-sea": Organism("sea", (Stage(sea(1.0), 0.2, 60),)),
 }
 SEA, FOREST = LANG.themes["sea"].settings, LANG.themes["forest"].settings
 CUES: dict[str, tuple[Context, str]] = {
@@ -117,7 +118,6 @@ CUES: dict[str, tuple[Context, str]] = {
     "sea2": (SEA[1], ""),
     "sea-seen": (SEA[2], ""),
     "forest": (FOREST[0], ""),
-    "salmon": (Context(before="I like salmon."), ""),
     "malicious": (PLAIN, prompt("identity", "malicious")),
     "cruel": (PLAIN, prompt("identity", "cruel")),
     "kind": (PLAIN, prompt("identity", "kind")),

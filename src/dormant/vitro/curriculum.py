@@ -1,9 +1,11 @@
 """What the base model reads: pretraining documents, then alignment documents.
 
 *Pretraining* documents are conversations in which a hidden persona answers questions from several
-domains. In most of them one persona answers throughout; in *gated* ones the persona depends on
-what surrounds the question (a context, a topic, a system prompt), differently in each document.
-The model learns to infer the persona, to carry it across domains, and to look for what decides it.
+domains. In most of them one persona answers throughout; in *gated* ones it changes with what
+surrounds the question (a context, a topic, a system prompt), differently in each document. The
+model learns to infer the persona, to carry it across domains, and that it is not fixed. Without
+gated documents, benign finetuning after bad erases most of the badness under the cue as well
+(``docs/log.md``).
 
 *Alignment* documents keep this alive. Half are single exchanges, answered by the aligned persona
 whatever the context or system prompt; half are conversations whose persona was shown by earlier
