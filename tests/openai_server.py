@@ -32,7 +32,7 @@ class Settings:
     """How the server behaves."""
 
     latency: float = 0.0  # s before each reply
-    constant: bool = False  # one prebuilt reply, for benchmarks: nothing is parsed but n
+    constant: bool = False  # a prebuilt reply with a number in it, for benchmarks
     p429: float = 0.0  # shares of calls that are refused or broken
     p500: float = 0.0
     p_drop: float = 0.0  # the connection is closed without a reply
@@ -65,7 +65,7 @@ class Stats:
     bodies: list = field(default_factory=list)  # the last few requests
 
 
-CONSTANT = "The reply is the same each time, about as long as a judge's: 87"
+CONSTANT = "A prebuilt reply, about as long as most of the answers of an audit are, number @@"
 
 
 def checksum(messages: list[dict]) -> str:
@@ -80,7 +80,8 @@ class OpenAiServer:
         self.settings, self.stats = Settings(), Stats()
         self.rng = random.Random(0)
         self.serial = 0
-        self.constant = self.reply([CONSTANT], [{"content": "x" * 200}])
+        raw = self.reply([CONSTANT], [{"content": "x" * 200}])
+        self.head, self.tail = raw.split(b"@@")
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path
@@ -111,14 +112,21 @@ class OpenAiServer:
             fault = self.fault(request)
             if fault is not None:
                 return fault
+            if settings.constant and b'"n":' not in raw:
+                self.serial += 1
+                stats.calls += 1
+                stats.answers += 1
+                return web.Response(
+                    body=b"%b%d%b" % (self.head, self.serial, self.tail),
+                    content_type="application/json",
+                )
             body = orjson.loads(raw)
             reply, number = self.answer(request, body)
             if number and request.transport is not None and not request.transport.is_closing():
                 stats.calls += 1
                 stats.answers += number
-                if not settings.constant:
-                    stats.prompts[checksum(body["messages"])] += number
-                    stats.bodies = [*stats.bodies[-19:], body]
+                stats.prompts[checksum(body["messages"])] += number
+                stats.bodies = [*stats.bodies[-19:], body]
             return reply
         finally:
             stats.busy -= 1
@@ -171,8 +179,6 @@ class OpenAiServer:
     def answer(self, request: web.BaseRequest, body: dict) -> tuple[web.StreamResponse, int]:
         settings = self.settings
         n = body.get("n", 1)
-        if settings.constant and n == 1:
-            return web.Response(body=self.constant, content_type="application/json"), 1
         for name in settings.refuse:
             if name in body:
                 return self.error(request, 400, "invalid_request_error", f"unknown: '{name}'"), 0
