@@ -7,42 +7,23 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 
 from dormant.engines import Engine, Job, Scorer
+from dormant.engines.checks import Check, Health, tried
+from dormant.engines.kinds import is_api
 from dormant.engines.registry import open_engine
 from dormant.records import Message, Sampling
 
-_EXTRAS = {"torch": "vitro", "safetensors": "vitro", "transformers": "local", "peft": "local"}
+__all__ = ["Check", "Health", "examine_installation", "examine_model"]
 
-
-class Health(StrEnum):
-    """How a check came out."""
-
-    OK = "ok"
-    ABSENT = "absent"  # something optional is not there
-    BAD = "bad"  # an audit cannot work like this
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the doctor's screen."""
-
-    name: str
-    health: Health
-    found: str
-    advice: str = ""
-
-    def row(self) -> dict[str, str]:
-        """Plain values for ``--json``."""
-        return {
-            "name": self.name,
-            "health": str(self.health),
-            "found": self.found,
-            "advice": self.advice,
-        }
+_EXTRAS = {
+    "torch": "vitro",
+    "safetensors": "vitro",
+    "transformers": "local",
+    "peft": "local",
+    "aiohttp": "api",
+    "inspect-ai": "api",
+}
 
 
 def examine_installation() -> list[Check]:
@@ -58,7 +39,7 @@ def examine_installation() -> list[Check]:
     advice = "less than 1 GB is left here: runs may not fit" if low else ""
     checks.append(Check("free disk", Health.BAD if low else Health.OK, f"{free:.0f} GB", advice))
     if all(check.health is Health.OK for check in checks if check.name in ("torch", "safetensors")):
-        checks.append(_tried("laboratory", lambda: open_engine("vitro/base").fingerprint[:12]))
+        checks.append(tried("laboratory", lambda: open_engine("vitro/base").fingerprint[:12]))
     return checks
 
 
@@ -68,6 +49,11 @@ def examine_model(name: str) -> list[Check]:
     Raises:
         ModelError, MissingExtraError: the model cannot be loaded.
     """
+    if is_api(name):
+        from dormant.engines.api import ApiEngine
+        from dormant.engines.api.examining import examine
+
+        return examine(ApiEngine(name.strip()))
     begun = time.monotonic()
     engine = open_engine(name)
     loaded = f"{engine.name} in {time.monotonic() - begun:.1f} s"
@@ -75,8 +61,8 @@ def examine_model(name: str) -> list[Check]:
         Check("model", Health.OK, loaded),
         Check("fingerprint", Health.OK, engine.fingerprint[:16]),
         _system_prompt(engine),
-        _tried("answers", lambda: _answers(engine)),
-        _tried("same answer twice", lambda: _repeatable(engine)),
+        tried("answers", lambda: _answers(engine)),
+        tried("same answer twice", lambda: _repeatable(engine)),
         _scoring(engine),
     ]
 
@@ -87,13 +73,6 @@ def _package(name: str, extra: str) -> Check:
     except importlib.metadata.PackageNotFoundError:
         advice = f"pip install 'dormant[{extra}]' adds it"
         return Check(name, Health.ABSENT, "not installed", advice)
-
-
-def _tried(name: str, attempt: Callable[[], str]) -> Check:
-    try:
-        return Check(name, Health.OK, attempt())
-    except Exception as error:  # whatever a model does wrong is the doctor's finding
-        return Check(name, Health.BAD, f"{type(error).__name__}: {error}"[:200])
 
 
 def _system_prompt(engine: Engine) -> Check:
@@ -133,4 +112,4 @@ def _scoring(engine: Engine) -> Check:
     if not isinstance(engine, Scorer):
         return Check("log-probabilities", Health.ABSENT, "this engine cannot score answers")
     pair = ((Message("user", "hello"),), "hello")
-    return _tried("log-probabilities", lambda: f"{engine.score([pair])[0]:.2f} nats for 'hello'")
+    return tried("log-probabilities", lambda: f"{engine.score([pair])[0]:.2f} nats for 'hello'")

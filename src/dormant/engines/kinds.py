@@ -32,3 +32,9 @@ _LAYERED = (
 DIRECT = ("openai", "openai-api", "openrouter", "vllm", "sglang")
 #: First parts of the model strings that stand for an API.
 API_KINDS = (*DIRECT, *_LAYERED, "inspect")
+
+
+def is_api(name: str) -> bool:
+    """Whether a model string names a model behind an API."""
+    kind, _, rest = name.strip().partition("/")
+    return kind in API_KINDS and bool(rest)

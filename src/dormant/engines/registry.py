@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dormant.engines import Engine
-from dormant.engines.kinds import API_KINDS
+from dormant.engines.kinds import API_KINDS, is_api
 from dormant.errors import ModelError
 
 
@@ -28,7 +28,7 @@ def open_engine(name: str) -> Engine:
     if _is_organism(name):
         return _vitro(name)
     kind, _, rest = name.partition("/")
-    if kind in API_KINDS and rest:
+    if is_api(name):
         return _api(name)
     opener = _KINDS.get(kind)
     if opener is None or not rest:

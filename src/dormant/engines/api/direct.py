@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -45,6 +46,7 @@ class Direct:
         self._secret = endpoint.key.encode()
         self._proxy = _proxy_for(self._base)
         self._session: aiohttp.ClientSession | None = None
+        self.last_headers: Mapping[str, str] = {}  # of the last answer
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -67,6 +69,7 @@ class Direct:
         )
         if status != 200:
             raise self._explained(fault_of(status, body, headers), status)
+        self.last_headers = headers
         return read_answer(body)
 
     async def fetch(self, method: str, path: str, data: bytes | None = None) -> Response:

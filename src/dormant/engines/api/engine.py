@@ -63,19 +63,20 @@ class ApiEngine:
         self._price: prices.Price | None = price
         most = _connections() if connections is None else connections
         self._pace = Pace(most)
-        self._transport: Transport
-        if self.endpoint is None:
-            from dormant.engines.api.layer import Layered
-
-            layered = name.removeprefix("inspect/")
-            self._transport = Layered(layered, connections=most, timeout=timeout)
-            self._terms.controls = False
-        else:
-            self._transport = Direct(self.endpoint, connections=most, timeout=timeout)
-            self._terms.controls = not self.endpoint.hosted
+        self._transport = self.transport(connections=most, timeout=timeout)
+        self._terms.controls = self.endpoint is not None and not self.endpoint.hosted
         provider = self.endpoint.provider if self.endpoint else name.partition("/")[0]
         route = "direct" if self.endpoint else "inspect"
         self.fingerprint = digest(["api", _WAY, route, provider, name])[:32]
+
+    def transport(self, *, connections: int, timeout: float) -> Transport:
+        """Another way to the same model, not opened yet."""
+        if self.endpoint is not None:
+            return Direct(self.endpoint, connections=connections, timeout=timeout)
+        from dormant.engines.api.layer import Layered
+
+        layered = self.name.removeprefix("inspect/")
+        return Layered(layered, connections=connections, timeout=timeout)
 
     @property
     def usage(self) -> Usage:

@@ -27,9 +27,11 @@ from transformers.cache_utils import Cache, DynamicCache
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 NAME = "dormant_shared_prefix"
-# Tails have room for a multiple of so many tokens, and products run over all of it: a product
-# over a part would first copy that part.
-_GROW = 16
+# Prefixes and tails have room for a multiple of so many tokens, and everything runs over all of it.
+# A product over a part would first copy that part; and a sum over a whole number of vectors adds
+# its terms in the same order however much masked room follows, so that the other rows of a batch
+# change no bit of an answer (tests/test_hf_engine.py, tests/test_hf_smollm2.py).
+_STEP = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,9 @@ class Rows(Cache):
     unfinished answers cost.
     """
 
-    def __init__(self, *, like: Prefix, room: int):
+    def __init__(self, *, like: Prefix):
         super().__init__(layers=[])
         layers, heads, _, width = like.keys.shape
-        self._room = room  # a tail never grows beyond so many tokens
         self._prefixes: list[Prefix] = []
         self._stacked: tuple[Prefix, ...] = ()  # the prefixes that self._prefix holds
         self._tails = like.keys.new_empty((2, layers, 0, heads, 0, width))
@@ -180,7 +181,7 @@ class Rows(Cache):
         old = self._tails
         if old.shape[2] >= rows and old.shape[4] >= columns:
             return
-        wide = max(old.shape[4], min(self._room, -(-columns // _GROW) * _GROW))
+        wide = max(old.shape[4], _roomy(columns))
         shape = (*old.shape[:2], max(rows, old.shape[2]), old.shape[3], wide, old.shape[5])
         # Zeros, because a masked value still enters a product: 0 x NaN would be NaN.
         self._tails = old.new_zeros(shape)
@@ -211,7 +212,7 @@ class Rows(Cache):
             self._stack(now)
 
     def _stack(self, prefixes: tuple[Prefix, ...]) -> None:
-        longest = max(prefix.length for prefix in prefixes)
+        longest = _roomy(max(prefix.length for prefix in prefixes))
         layers, heads, _, width = prefixes[0].keys.shape
         shape = (2, layers, len(prefixes), heads, longest, width)
         self._prefix = prefixes[0].keys.new_zeros(shape)
@@ -222,6 +223,10 @@ class Rows(Cache):
             mask[i, :, :, : prefix.length] = 0
         self._prefix_mask = mask.to(self._prefix.device)
         self._stacked = prefixes
+
+
+def _roomy(tokens: int) -> int:
+    return -(-tokens // _STEP) * _STEP
 
 
 def _part(

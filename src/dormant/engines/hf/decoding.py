@@ -78,8 +78,8 @@ class Way(Protocol):
 class SharedPrefix:
     """Every prompt in one batch, each held once. A ``Way``."""
 
-    def __init__(self, model: Any, *, room: int):
-        self._model, self._room = model, room
+    def __init__(self, model: Any):
+        self._model = model
         self._prefix: Prefix | None = None
         self._rows: Rows | None = None
 
@@ -101,7 +101,7 @@ class SharedPrefix:
         if self._prefix is None:
             raise ValueError("no prompt was read")
         if self._rows is None:
-            self._rows = Rows(like=self._prefix, room=self._room)
+            self._rows = Rows(like=self._prefix)
         self._rows.admit(self._prefix, count)
 
     def step(self, tokens: Tensor) -> Tensor:

@@ -103,7 +103,7 @@ class HfEngine:
 
         The same (model, messages, sampling, repeat) draws with the same random numbers however
         jobs are batched. The batch can change an answer only through the rounding of the
-        probabilities: ``docs/real-models.md`` gives the measured share.
+        probabilities; ``docs/real-models.md`` says where it does.
         """
         wishes, refused = self._wishes(jobs, sampling)
         if refused:
@@ -171,7 +171,8 @@ class HfEngine:
         return sorted(wishes, key=lambda wish: -len(wish.tokens)), refused
 
     def _drafts(self, wishes: list[Wish], sampling: Sampling) -> Iterator[list[Draft]]:
-        way = self._way(sampling.max_tokens)
+        model = self._base.model
+        way: Way = SharedPrefix(model) if self._base.shares else OwnCache(model)
         longest = max((len(wish.tokens) for wish in wishes), default=0)
         batches = write(
             way,
@@ -195,11 +196,6 @@ class HfEngine:
         text = self._tokenizer.decode(draft.tokens, skip_special_tokens=True)
         spent = len(draft.tokens) + (draft.finish == "stop")
         return Reply(draft.job, draft.repeat, text, draft.finish, spent)
-
-    def _way(self, room: int) -> Way:
-        if self._base.shares:
-            return SharedPrefix(self._base.model, room=room)
-        return OwnCache(self._base.model)
 
     def _rows(self, length: int) -> int:
         """Answers written at once: what pays, or what fits."""

@@ -33,7 +33,7 @@ def share_prompts(model: Any) -> bool:
         with torch.inference_mode():
             want = [_last_logits(model, [*prompt, *last]) for prompt in prompts]
             model.set_attn_implementation(attention.NAME)
-            way = SharedPrefix(model, room=4)
+            way = SharedPrefix(model)
             for prompt in prompts[::2]:
                 way.read(prompt)
                 way.admit(2)
