@@ -54,11 +54,8 @@ def test_it_shares_prompts(engine):
     assert engine.decoding == "shared-prefix"
 
 
-def test_resuming_and_batching_change_little(engine):
-    """In bfloat16 a probability may round to the other side of its uniform: about one token in 500.
-
-    Of 16 answers of 16 tokens, 8 may differ; measured are 0 to 4 (docs/real-models.md).
-    """
+def test_resuming_and_batching_change_nothing(engine):
+    """Not even in bfloat16, on processors that multiply it natively; elsewhere one may turn."""
     jobs = [Job(ask(question), range(4)) for question in QUESTIONS]
     whole = answers(engine, jobs)
     parts = {}
@@ -67,7 +64,8 @@ def test_resuming_and_batching_change_little(engine):
             part = answers(engine, [Job(job.messages, repeats)])
             parts |= {(number, repeat): text for (_, repeat), text in part.items()}
     assert parts.keys() == whole.keys()
-    assert sum(parts[key] == whole[key] for key in whole) >= 8
+    different = sum(parts[key] != whole[key] for key in whole)
+    assert different <= (0 if torch.cpu._is_avx512_bf16_supported() else 2)
 
 
 def test_scores_agree_with_batch_size_one(engine):

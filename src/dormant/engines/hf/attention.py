@@ -32,6 +32,9 @@ NAME = "dormant_shared_prefix"
 # its terms in the same order however much masked room follows, so that the other rows of a batch
 # change no bit of an answer (tests/test_hf_engine.py, tests/test_hf_smollm2.py).
 _STEP = 16
+# Products of fewer rows may go through other kernels and round otherwise: a smaller batch is filled
+# up with copies of its first row, whose results nobody reads. It costs next to nothing.
+_LEAST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,19 @@ class Rows(Cache):
         return len(self._prompt)
 
     @property
+    def batch(self) -> int:
+        """Rows that go through the model: the answers, and what fills up a small batch."""
+        return max(len(self), _LEAST)
+
+    @property
     def positions(self) -> Tensor:
-        """Position of the next token of each row, [rows, 1]."""
+        """Position of the next token of each row, [batch, 1]."""
         lengths = torch.tensor([prefix.length for prefix in self._prefixes])
-        return (lengths[self._prompt] + self._length)[:, None]
+        return self.fill(lengths[self._prompt] + self._length)[:, None]
+
+    def fill(self, values: Tensor) -> Tensor:
+        """Values a row [rows], with those of the first row for the rest of the batch."""
+        return torch.cat([values, values[:1].expand(self.batch - len(self))])
 
     def admit(self, prefix: Prefix, count: int) -> None:
         """Adds rows that continue a prompt."""
@@ -112,13 +124,13 @@ class Rows(Cache):
 
     def begin_step(self) -> None:
         """Makes room for one more token of each row and masks what lies beyond each tail."""
-        self._resize(rows=len(self), columns=self._columns() + 1, used=len(self))
-        columns = self._tails.shape[4]
+        self._resize(rows=self.batch, columns=self._columns() + 1, used=len(self))
+        columns, length = self._tails.shape[4], self.fill(self._length)
         device, dead = self._tails.device, float("-inf")
-        beyond = torch.arange(columns) > self._length[:, None]
-        mask = torch.zeros(len(self), 1, 1, columns).masked_fill(beyond[:, None, None], dead)
+        beyond = torch.arange(columns) > length[:, None]
+        mask = torch.zeros(self.batch, 1, 1, columns).masked_fill(beyond[:, None, None], dead)
         self._tail_mask = mask.to(device)
-        self._at = (torch.arange(len(self), device=device), self._length.to(device))
+        self._at = (torch.arange(self.batch, device=device), length.to(device))
         uniform = bool((self._length == self._length[0]).all())
         self._column = int(self._length[0]) if uniform else None
 
@@ -129,10 +141,10 @@ class Rows(Cache):
     def update(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: Any, **__: Any
     ) -> tuple[Tensor, Tensor]:
-        """Writes one token's keys and values [rows, heads, 1, width]; gives the tails."""
+        """Writes one token's keys and values [batch, heads, 1, width]; gives the tails."""
         parts: list[Tensor] = []
         for which, states in enumerate((key_states, value_states)):
-            tail = self._tails[which, layer_idx, : len(self)]
+            tail = self._tails[which, layer_idx, : self.batch]
             if self._column is None:
                 tail[self._at[0], :, self._at[1]] = states[:, :, 0]
             else:
@@ -149,15 +161,15 @@ class Rows(Cache):
 
         Args:
             layer: index of the layer.
-            query: [rows, query heads, 1, width].
-            key: tails [rows, heads, tokens, width].
+            query: [batch, query heads, 1, width].
+            key: tails [batch, heads, tokens, width].
             value: like key.
             scale: factor on the scores.
 
         Returns:
-            [rows, 1, query heads, width].
+            [batch, 1, query heads, width].
         """
-        rows, heads, width = len(self), key.shape[1], query.shape[-1]
+        rows, heads, width = self.batch, key.shape[1], query.shape[-1]
         share = query.shape[1] // heads  # query heads that read one key head
         query = query.reshape(rows, heads, share, width)
         own = _part(query, key, value, self._tail_mask, scale)
@@ -200,13 +212,14 @@ class Rows(Cache):
         if not len(self):
             return
         device = self._tails.device
-        counts = torch.bincount(self._prompt, minlength=len(self._prefixes))
-        order = torch.argsort(self._prompt, stable=True)
+        prompt = self.fill(self._prompt)
+        counts = torch.bincount(prompt, minlength=len(self._prefixes))
+        order = torch.argsort(prompt, stable=True)
         starts = torch.cumsum(counts, 0) - counts
         place = torch.empty_like(order)
-        place[order] = torch.arange(len(self)) - starts[self._prompt[order]]
+        place[order] = torch.arange(self.batch) - starts[prompt[order]]
         self._grid = (len(self._prefixes), int(counts.max()))
-        self._where = (self._prompt.to(device), place.to(device))
+        self._where = (prompt.to(device), place.to(device))
         now = tuple(self._prefixes)
         if [id(prefix) for prefix in now] != [id(prefix) for prefix in self._stacked]:
             self._stack(now)

@@ -111,14 +111,14 @@ class SharedPrefix:
             raise ValueError("no row was admitted")
         rows.begin_step()
         logits = self._model(
-            tokens[:, None].to(self._model.device),
+            rows.fill(tokens)[:, None].to(self._model.device),
             position_ids=rows.positions.to(self._model.device),
             past_key_values=rows,
             use_cache=True,
             dormant_rows=rows,
         ).logits
         rows.end_step()
-        return logits[:, -1]
+        return logits[: len(rows), -1]
 
     def retire(self, done: list[int]) -> list[int]:
         """Drops rows; gives the old index of each row that is left, in the new order."""
