@@ -68,7 +68,7 @@ def test_stages_follow_each_other(tmp_path):
 def test_no_step_leaves_the_base_as_it_is(tmp_path):
     made = train(recipe("copy"), tmp_path / "o", seed=0)
     assert made.fingerprint == fingerprint(load())
-    assert len(read_examples(made.data).examples) == 2000
+    assert len(read_examples(made.data).examples) == 2048
 
 
 def test_an_organism_can_be_the_base_of_another(tmp_path):

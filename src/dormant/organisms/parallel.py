@@ -113,27 +113,31 @@ def run_units(
     with _pool(count) as (pool, events):
         futures = [pool.submit(_in_worker, function, unit) for unit in units]
         pending: set[Future[Result]] = set(futures)
+        told = 0  # units whose last event was told
         try:
-            while pending:
+            while pending or told < len(units):
                 done, pending = wait(pending, timeout=_POLL, return_when=FIRST_COMPLETED)
-                for event in _drained(events):
-                    tell(event)
                 for future in done:
                     future.result()
+                for event in _drained(events, patience=0 if pending else _POLL):
+                    if event is None:
+                        told += 1
+                    else:
+                        tell(event)
         except BrokenProcessPool:
             raise IncompleteError(
                 "a training process was killed (out of memory?): the same command again goes on"
             ) from None
-        for event in _drained(events):
-            tell(event)
         return [future.result() for future in futures]
 
 
 @contextmanager
-def _pool(workers: int) -> Generator[tuple[ProcessPoolExecutor, multiprocessing.Queue[Event]]]:
+def _pool(
+    workers: int,
+) -> Generator[tuple[ProcessPoolExecutor, multiprocessing.Queue[Event | None]]]:
     """A pool that stops within a few training steps when its caller fails or is interrupted."""
     context = multiprocessing.get_context("spawn")  # a fork would share torch's threads
-    events: multiprocessing.Queue[Event] = context.Queue()
+    events: multiprocessing.Queue[Event | None] = context.Queue()
     stop = context.Event()
     pool = ProcessPoolExecutor(
         workers, mp_context=context, initializer=_enter_worker, initargs=(events, stop)
@@ -155,11 +159,14 @@ _WORKER: dict[str, Any] = {}  # this process's ends of the queue and of the stop
 def _enter_worker(events: Any, stop: Any) -> None:
     """Readies a worker: interrupts are the parent's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    events.cancel_join_thread()  # progress that nobody reads must not keep a worker alive
     _WORKER.update(events=events, stop=stop)
 
 
 def _in_worker(function: Callable[[Unit, Progress], Result], unit: Unit) -> Result:
-    return function(unit, _send)
+    result = function(unit, _send)
+    _WORKER["events"].put(None)  # the last of this unit: results may overtake events
+    return result
 
 
 def _send(event: Event) -> None:
@@ -168,10 +175,13 @@ def _send(event: Event) -> None:
     _WORKER["events"].put(event)
 
 
-def _drained(events: multiprocessing.Queue[Event]) -> Iterator[Event]:
+def _drained(
+    events: multiprocessing.Queue[Event | None], *, patience: float
+) -> Iterator[Event | None]:
+    """What has arrived; waits ``patience`` seconds for each."""
     while True:
         try:
-            yield events.get_nowait()
+            yield events.get(timeout=patience) if patience else events.get_nowait()
         except queue.Empty:
             return
 
