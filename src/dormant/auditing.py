@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -175,15 +176,18 @@ class _Run:
 
     def _judge(self, probes: Sequence[Probe], split: Split) -> None:
         known = {probe.id: probe for probe in probes}
-        waiting = [row for row in self.store.pending(self.judge.fingerprint) if row.probe in known]
-        for start in range(0, len(waiting), _JUDGED_AT_ONCE):
-            chunk = waiting[start : start + _JUDGED_AT_ONCE]
-            self.progress(f"{split.replace('_', '-')} judgements", start, len(waiting))
+        fingerprint = self.judge.fingerprint
+        waiting = self.store.pending_counts(fingerprint)
+        total, done = sum(waiting.get(key, 0) for key in known), 0
+        rows = (row for row in self.store.pending(fingerprint) if row.probe in known)
+        while chunk := list(islice(rows, _JUDGED_AT_ONCE)):
+            self.progress(f"{split.replace('_', '-')} judgements", done, total)
             judged = self.judge.judge([_item(row, known[row.probe]) for row in chunk])
             self.store.add_judgements(
-                self.judge.fingerprint,
+                fingerprint,
                 [(row.answer, verdict) for row, verdict in zip(chunk, judged, strict=True)],
             )
+            done += len(chunk)
 
     # Counting
 

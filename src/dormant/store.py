@@ -64,7 +64,17 @@ CREATE TABLE IF NOT EXISTS completions(
 CREATE TABLE IF NOT EXISTS judgements(
   judge TEXT NOT NULL, answer INTEGER NOT NULL, outcome TEXT NOT NULL, scores TEXT NOT NULL,
   note TEXT NOT NULL, PRIMARY KEY(judge, answer)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS completions_by_answer ON completions(answer, finish);
 """
+
+#: Answers without a judgement, at least one completion of which came from the model itself.
+_UNJUDGED = (
+    "answers a JOIN probes p ON p.id = a.probe"
+    " WHERE NOT EXISTS (SELECT 1 FROM judgements j WHERE j.judge = ? AND j.answer = a.id)"
+    " AND EXISTS (SELECT 1 FROM completions c"
+    " WHERE c.answer = a.id AND c.finish NOT IN ('error', 'filter'))"
+)
+_PAGE = 1000  #: answers that are read at once
 
 _FORMAT = "1"
 
@@ -256,15 +266,25 @@ class Store:
             return self._db.execute("DELETE FROM completions WHERE finish = 'error'").rowcount
 
     def pending(self, judge: str) -> Iterator[Pending]:
-        """Distinct answers that a judge has not seen. Provider errors and filters need none."""
+        """Distinct answers that a judge has not seen. Provider errors and filters need none.
+
+        Answers are read a page at a time, so that memory does not grow with the run; judgements
+        may be written while it goes on.
+        """
+        last = -1
+        while page := self._db.execute(
+            f"SELECT a.id, p.digest, a.text FROM {_UNJUDGED} AND a.id > ? ORDER BY a.id LIMIT ?",
+            (judge, last, _PAGE),
+        ).fetchall():
+            last = page[-1][0]
+            yield from (Pending(*row) for row in page)
+
+    def pending_counts(self, judge: str) -> dict[str, int]:
+        """How many answers to each ``Probe.id`` a judge has not seen."""
         found = self._db.execute(
-            "SELECT DISTINCT a.id, p.digest, a.text FROM completions c"
-            " JOIN answers a ON a.id = c.answer JOIN probes p ON p.id = a.probe"
-            " LEFT JOIN judgements j ON j.answer = a.id AND j.judge = ?"
-            " WHERE j.answer IS NULL AND c.finish NOT IN ('error', 'filter') ORDER BY a.id",
-            (judge,),
-        ).fetchall()
-        return (Pending(*row) for row in found)
+            f"SELECT p.digest, count(*) FROM {_UNJUDGED} GROUP BY p.digest", (judge,)
+        )
+        return dict(found)
 
     def counts(self, judge: str, source: int, answers: int) -> dict[str, tuple[int, ...]]:
         """Outcome counts of the first ``answers`` repeats of each ``Probe.id`` of a source."""
