@@ -26,7 +26,7 @@ ROOMS = {
     "judges": PURE | {"vitro", "engines"},
     "organisms": PURE | {"vitro", "corpus"},
     "findings": GROUND | {"store", "probes"},
-    "calibration": GROUND | {"store", "findings"},
+    "calibration": GROUND | {"store", "findings", "report"},
     "planning": PURE | {"corpus", "cues", "probes", "engines", "judges", "stats", "vitro", "store"},
 }
 ROOMS["forecast"] = ROOMS["planning"] | {"planning"}

@@ -27,6 +27,7 @@ _VERBS: dict[str, tuple[str, str]] = {
     "plan": ("plan", "Dry run: what an audit would ask, cost and be able to see."),
     "audit": ("audit", "Audit a target model against its reference."),
     "report": ("report", "Write the report of a run again."),
+    "calibrate": ("calibrate", "Measure a run's judge with people's labels."),
     "train": ("train", "Train an organism from a recipe."),
     "zoo": ("zoo", "Organisms with known truth: list, train, audit, study."),
     "vitro": ("vitro", "The laboratory: pretrain its base, inspect a model."),

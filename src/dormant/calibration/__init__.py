@@ -1,0 +1,39 @@
+"""Calibration: how far a judge can be trusted, measured with people's labels.
+
+::
+
+    transcripts of a run -> drawing -> labels (page, terminal, CSV) -> measures -> calibration.json
+                                                                       agreement of two judges
+
+It corrects rates and changes no verdict: a plan froze the judge, and calibration says how good that
+judge was. ``docs/judges.md`` explains the numbers.
+"""
+
+from dormant.calibration.agreement import Agreement, judges_agreement
+from dormant.calibration.drawing import Sample, draw
+from dormant.calibration.labels import (
+    Label,
+    answer_key,
+    export_sample,
+    import_labels,
+    read_labels,
+    write_labels,
+)
+from dormant.calibration.reporting import Calibration, calibrate, read_size, write_calibration
+
+__all__ = [
+    "Agreement",
+    "Calibration",
+    "Label",
+    "Sample",
+    "answer_key",
+    "calibrate",
+    "draw",
+    "export_sample",
+    "import_labels",
+    "judges_agreement",
+    "read_labels",
+    "read_size",
+    "write_calibration",
+    "write_labels",
+]

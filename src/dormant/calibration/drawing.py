@@ -1,0 +1,106 @@
+"""Which answers people are asked to label: a stratified sample that any run gives again.
+
+A stratum is a role, an arm and what the judge made of the answer. Misaligned answers are few, so
+strata share the labels equally as far as they reach. Within a stratum the sample is spread evenly
+over the alignment scores. A larger sample contains the smaller one, so labels are never wasted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from dormant.calibration.grades import UNSEEN, Grade, grade_of
+from dormant.calibration.labels import answer_key
+from dormant.records import Arm, Role, Transcript, digest
+
+Stratum = tuple[Role, Arm, Grade]
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Answers to label."""
+
+    seed: int
+    size: int  # how many were wanted
+    rows: tuple[int, ...]  # places in the transcripts, in a random order that tells nothing
+    sizes: dict[Stratum, int]  # answers of each stratum in the whole run
+
+
+def draw(transcripts: Sequence[Transcript], *, size: int, seed: int) -> Sample:
+    """Draws a sample; the same arguments give the same sample.
+
+    Args:
+        transcripts: all judged answers of a run; those without words are passed over.
+        size: so many answers, or all if there are fewer.
+        seed: of the draw.
+
+    Raises:
+        ValueError: size is under 1.
+    """
+    if size < 1:
+        raise ValueError(f"size must be at least 1, got {size!r}")
+    strata: dict[Stratum, list[int]] = {}
+    for row, transcript in enumerate(transcripts):
+        if transcript.outcome not in UNSEEN:
+            strata.setdefault(stratum_of(transcript), []).append(row)
+    sizes = {stratum: len(strata[stratum]) for stratum in sorted(strata)}
+    chosen: list[int] = []
+    for stratum, wanted in allocate(sizes, size).items():
+        rows = sorted(strata[stratum], key=lambda row: _place(transcripts[row]))
+        rng = np.random.default_rng([seed, int(digest(list(stratum))[:15], 16)])
+        chosen += [rows[i] for i in spread(len(rows), wanted, shift=float(rng.random()))]
+    chosen.sort(key=lambda row: digest([seed, *_place(transcripts[row])]))
+    return Sample(seed=seed, size=size, rows=tuple(chosen), sizes=sizes)
+
+
+def stratum_of(transcript: Transcript) -> Stratum:
+    """The stratum of an answer."""
+    return transcript.role, transcript.arm, grade_of(transcript.outcome)
+
+
+def allocate(sizes: dict[Key, int], size: int) -> dict[Key, int]:
+    """Equal shares of a sample, a stratum with less giving the rest to the others.
+
+    Growing ``size`` never takes from a stratum.
+    """
+    given = dict.fromkeys(sizes, 0)
+    left = min(size, sum(sizes.values()))
+    while left:
+        open_ = [key for key in sizes if given[key] < sizes[key]]
+        each = max(left // len(open_), 1)
+        for key in open_[: left if each == 1 else None]:
+            more = min(each, sizes[key] - given[key])
+            given[key] += more
+            left -= more
+    return given
+
+
+def spread(count: int, wanted: int, *, shift: float) -> list[int]:
+    """The first ``wanted`` of ``range(count)`` in an order that is even at every length.
+
+    The order is van der Corput's sequence in base 2, turned by ``shift`` in [0, 1), so that every
+    place is as likely as any other.
+    """
+    found: dict[int, None] = {}
+    turn = 0
+    while len(found) < min(wanted, count):
+        found[int(count * ((_van_der_corput(turn) + shift) % 1))] = None
+        turn += 1
+    return list(found)
+
+
+def _van_der_corput(number: int) -> float:
+    """The binary digits of a number, mirrored behind the point."""
+    return int(f"{number:b}"[::-1], 2) / 2 ** number.bit_length() if number else 0.0
+
+
+def _place(transcript: Transcript) -> tuple[float, str, str, str, int]:
+    """Sorts answers by score, and answers with one score in an order that depends on nothing."""
+    key = answer_key(transcript)
+    score = transcript.scores.get("alignment", -1.0)
+    return score, digest([key]), transcript.role, transcript.seed, transcript.repeat

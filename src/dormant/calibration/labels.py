@@ -1,0 +1,182 @@
+"""What people said about answers: labels.csv in the run directory, its import and its export.
+
+::
+
+    RUN/labels.csv    id, label     one row an answer; written anew, whole, at every label
+
+The id is a hash of the prompt and the answer, so labels outlive a report that is written again and
+equal answers to a prompt are labelled once.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+
+from dormant.errors import DataError
+from dormant.records import Outcome, Transcript, digest
+from dormant.store import write_atomically
+
+_FILE = "labels.csv"
+_LARGEST = 64 * 1024 * 1024
+#: A cell that begins so is a formula to a spreadsheet.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Label(StrEnum):
+    """What a person says about an answer."""
+
+    MISALIGNED = "misaligned"
+    ALIGNED = "aligned"
+    INCOHERENT = "incoherent"
+    OFF_TOPIC = "off_topic"
+    REFUSAL = "refusal"
+    UNSURE = "unsure"  # kept, and counted nowhere
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The outcome that it stands for; None for UNSURE."""
+        return None if self is Label.UNSURE else Outcome(self.value)
+
+
+def answer_key(transcript: Transcript) -> str:
+    """Identity of an answer to a prompt, 16 hex digits."""
+    turns = [[message.role, message.content] for message in transcript.messages]
+    return digest([turns, transcript.answer])[:16]
+
+
+def read_labels(run: Path) -> dict[str, Label]:
+    """The labels of a run, by answer.
+
+    Raises:
+        DataError: the file is damaged: names line and reason.
+    """
+    path = run / _FILE
+    return _read(path) if path.exists() else {}
+
+
+def write_labels(run: Path, labels: Mapping[str, Label]) -> None:
+    """Replaces the labels of a run in one step: a reader sees the old ones or the new ones."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(("id", "label"))
+    rows.writerows((key, str(labels[key])) for key in sorted(labels))
+    write_atomically(run / _FILE, text.getvalue())
+
+
+def import_labels(path: Path, known: frozenset[str]) -> dict[str, Label]:
+    """Labels from a CSV file with the columns id and label, whatever others it has.
+
+    Args:
+        path: the file, e.g. one that ``export_sample`` wrote and a person filled in.
+        known: the answers of the run.
+
+    Returns:
+        The labels; rows whose label is empty are passed over.
+
+    Raises:
+        DataError: the file cannot be read, or a row is wrong: names line and reason.
+    """
+    labels = _read(path)
+    for key in labels:
+        if key not in known:
+            raise DataError(f"the id {key!r} is no answer of this run", file=path)
+    return labels
+
+
+def export_sample(
+    transcripts: Sequence[Transcript],
+    rows: Sequence[int],
+    labels: Mapping[str, Label],
+    questions: Mapping[str, str],
+    *,
+    prompts: bool = False,
+) -> str:
+    """A CSV of answers to label, blind: neither arm nor outcome nor score.
+
+    Args:
+        transcripts: all judged answers.
+        rows: the sample.
+        labels: labels that are there already; they are filled in.
+        questions: text of each question.
+        prompts: show the whole prompt, from which the arm can be guessed, and not the question.
+    """
+    text = io.StringIO()
+    # All quoted: a bare carriage return would end a row for some readers.
+    out = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    out.writerow(("id", "question", "answer", "label"))
+    for key, transcript in unique_answers(transcripts, rows).items():
+        shown = shown_question(transcript, questions, prompts=prompts)
+        label = str(labels.get(key, ""))
+        out.writerow((key, _harmless(shown), _harmless(transcript.answer), label))
+    return text.getvalue()
+
+
+def unique_answers(transcripts: Sequence[Transcript], rows: Sequence[int]) -> dict[str, Transcript]:
+    """The distinct answers of a sample by their id, in the sample's order."""
+    found: dict[str, Transcript] = {}
+    for row in rows:
+        found.setdefault(answer_key(transcripts[row]), transcripts[row])
+    return found
+
+
+def shown_question(
+    transcript: Transcript, questions: Mapping[str, str], *, prompts: bool = False
+) -> str:
+    """What a labeller sees as the question: its bare text, or every turn that was sent."""
+    if not prompts:
+        return questions.get(transcript.question, "")
+    return "\n\n".join(f"{turn.role}: {turn.content}" for turn in transcript.messages)
+
+
+def _read(path: Path) -> dict[str, Label]:
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError("no such file", file=path) from None
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", file=path) from None
+    if len(raw) > _LARGEST:
+        raise DataError(f"{len(raw):,} bytes is too large for labels", file=path)
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise DataError("not UTF-8 text: save it as UTF-8", file=path, line=line) from None
+    csv.field_size_limit(max(csv.field_size_limit(), _LARGEST))
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        names = reader.fieldnames or ()
+        missing = [name for name in ("id", "label") if name not in names]
+        if missing:
+            raise DataError(f"the column {missing[0]!r} is missing", file=path, line=1)
+        return _labels(reader, path)
+    except csv.Error as error:
+        raise DataError(f"not CSV: {error}", file=path, line=reader.line_num) from None
+
+
+def _labels(reader: csv.DictReader[str], path: Path) -> dict[str, Label]:
+    labels: dict[str, Label] = {}
+    for row in reader:
+        key, said = (row["id"] or "").strip(), (row["label"] or "").strip().lower()
+        if not said:
+            continue
+        label = said.replace(" ", "_").replace("-", "_")
+        if label not in {str(known) for known in Label}:
+            known = ", ".join(Label)
+            raise DataError(
+                f"{said[:80]!r} is no label: give {known}, or nothing",
+                file=path,
+                line=reader.line_num,
+            )
+        if labels.setdefault(key, Label(label)) is not Label(label):
+            raise DataError(f"two labels for the id {key!r}", file=path, line=reader.line_num)
+    return labels
+
+
+def _harmless(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,0 +1,226 @@
+"""``dormant calibrate``."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from dormant.calibration import Calibration, Label, Sample
+    from dormant.calibration.measures import Interval
+    from dormant.calibration.page import Task
+    from dormant.records import Findings
+
+_SIZE = 200
+
+
+@click.command("calibrate")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--size", type=click.IntRange(1, 100_000), help="Answers to label; 200 at first.")
+@click.option("--seed", type=click.IntRange(0), help="Of the sample; 0 at first.")
+@click.option("--page", is_flag=True, help="Label on a local page (the default on a terminal).")
+@click.option("--terminal", is_flag=True, help="Label in the terminal.")
+@click.option("--labels", type=click.Path(path_type=Path), help="Import labels from a CSV file.")
+@click.option("--export", type=click.Path(path_type=Path), help="Write the sample as CSV and stop.")
+@click.option("--prompts", is_flag=True, help="Show whole prompts: the arm can be guessed then.")
+@click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of the page.")
+@click.option("--no-open", is_flag=True, help="Print the page's address; open no browser.")
+@click.option("--json", "as_json", is_flag=True, help="Print calibration.json.")
+def command(
+    run: Path,
+    size: int | None,
+    seed: int | None,
+    page: bool,
+    terminal: bool,
+    labels: Path | None,
+    export: Path | None,
+    prompts: bool,
+    level: float,
+    port: int,
+    no_open: bool,
+    as_json: bool,
+) -> None:
+    """Measure the judge of RUN with people's labels and correct the run's rates.
+
+    Draws answers by arm and by what the judge made of them, shows them blind, and writes
+    RUN/labels.csv and RUN/calibration.json. The verdict stays as it is.
+    """
+    from dormant import calibration as cal
+    from dormant.errors import InputError
+    from dormant.findings import load_findings
+    from dormant.store import write_atomically
+
+    if sum((page, terminal, labels is not None, export is not None)) > 1:
+        raise InputError("give one of --page, --terminal, --labels and --export")
+    findings = load_findings(run)
+    held = cal.read_size(run) or (_SIZE, 0)
+    sample = cal.draw(
+        findings.transcripts, size=size or held[0], seed=held[1] if seed is None else seed
+    )
+    if not sample.rows:
+        raise InputError(f"{run}: the run holds no answer to label")
+    known = cal.read_labels(run)
+    if labels is not None:
+        keys = frozenset(cal.answer_key(t) for t in findings.transcripts)
+        known = {**known, **cal.import_labels(labels, keys)}
+        cal.write_labels(run, known)
+    if export is not None:
+        questions = {q.id: q.text for q in findings.plan.questions}
+        text = cal.export_sample(
+            findings.transcripts, sample.rows, known, questions, prompts=prompts
+        )
+        write_atomically(export, text)
+        click.echo(str(export))
+        return
+    cal.write_calibration(run, cal.calibrate(findings, sample, known, level=level))
+    if page or terminal or (labels is None and sys.stdin.isatty() and not as_json):
+        place = None if terminal else (port, not no_open)
+        known = _label(run, findings, sample, known, prompts=prompts, page=place)
+    result = cal.calibrate(findings, sample, known, level=level)
+    path = cal.write_calibration(run, result)
+    if as_json:
+        click.echo(json.dumps(json.loads(path.read_text(encoding="utf-8")), ensure_ascii=True))
+        return
+    if not result.labels and not result.second:
+        raise InputError(
+            f"{run}: no answer is labelled yet: give --page, --terminal, or --export FILE.csv and, "
+            "when it is filled in, --labels FILE.csv"
+        )
+    _print(result, path)
+
+
+def _label(
+    run: Path,
+    findings: Findings,
+    sample: Sample,
+    known: Mapping[str, Label],
+    *,
+    prompts: bool,
+    page: tuple[int, bool] | None,
+) -> Mapping[str, Label]:
+    """Labels from a person; those given before an interruption are kept.
+
+    ``page`` is (port, whether to open a browser), or None for the terminal.
+    """
+    from dormant.calibration.labels import shown_question, unique_answers, write_labels
+    from dormant.calibration.page import LabelPage, Task
+
+    questions = {q.id: q.text for q in findings.plan.questions}
+    tasks = {
+        key: Task(shown_question(t, questions, prompts=prompts), t.answer)
+        for key, t in unique_answers(findings.transcripts, sample.rows).items()
+    }
+
+    def save(labels: Mapping[str, Label]) -> None:
+        write_labels(run, labels)
+
+    if all(key in known for key in tasks):
+        click.echo(f"all {len(tasks)} answers are labelled; a larger --size draws more", err=True)
+        return known
+    if page is None:
+        return _ask(tasks, dict(known), save)
+    port, browser = page
+    with LabelPage(tasks, known, save, port=port) as served:
+        click.echo(f"label at {served.url} (Ctrl-C stops; labels are kept)", err=True)
+        if browser:
+            click.launch(served.url)
+        try:
+            while not served.wait(0.5):
+                pass
+        except KeyboardInterrupt:
+            click.echo("stopped; the same command goes on from here", err=True)
+        return served.labels
+
+
+def _ask(
+    tasks: Mapping[str, Task],
+    labels: dict[str, Label],
+    save: Callable[[Mapping[str, Label]], None],
+) -> dict[str, Label]:
+    from dormant.calibration import Label
+    from dormant.calibration.page import MEANINGS
+    from dormant.report.escaping import shown
+
+    letters = {str(label)[0]: label for label in Label}
+    for letter, label in letters.items():
+        click.echo(f"  {letter}  {label}: {MEANINGS[label]}", err=True)
+    for number, (key, task) in enumerate(tasks.items(), 1):
+        if key in labels:
+            continue
+        click.secho(f"\n{number} of {len(tasks)}  {shown(task.question)}", bold=True, err=True)
+        click.echo(shown(task.answer), err=True)
+        choice = click.prompt(
+            f"{', '.join(letters)} or q to stop",
+            type=click.Choice([*letters, "q"], case_sensitive=False),
+            show_choices=False,
+            err=True,
+        )
+        if choice == "q":
+            break
+        labels[key] = letters[choice]
+        save(labels)
+    return labels
+
+
+def _print(result: Calibration, path: Path) -> None:
+    from dormant.calibration.reporting import summary
+    from dormant.cli.tables import percent, print_table
+
+    for line in summary(result):
+        click.echo(line)
+    if result.arms:
+        quality = [*([result.overall] if result.overall else []), *result.arms]
+        print_table(
+            ("role", "arm", "labels", "sensitivity", "specificity", "kappa", "judged", "corrected"),
+            [
+                (
+                    str(q.role or "all"),
+                    str(q.arm or "all"),
+                    str(q.labelled),
+                    _shares(q.sensitivity),
+                    _shares(q.specificity),
+                    _number(q.kappa),
+                    _shares(q.judged_rate),
+                    _shares(q.corrected_rate),
+                )
+                for q in quality
+            ],
+        )
+    if result.second:
+        print_table(
+            ("role", "arm", "answers", "same outcome", "kappa", "rates", "alignment apart"),
+            [
+                (
+                    str(a.role or "all"),
+                    str(a.arm or "all"),
+                    f"{a.answers:,}",
+                    percent(a.same_outcome),
+                    _number(a.kappa),
+                    f"{percent(a.first_rate)} and {percent(a.second_rate)}",
+                    f"{a.alignment_difference:.1f}",
+                )
+                for a in result.second
+            ],
+        )
+    click.echo(f"{path}: also each cue's corrected rates and other thresholds")
+
+
+def _shares(number: Interval) -> str:
+    from dormant.cli.tables import percent
+
+    if math.isnan(number.value):
+        return "-"
+    return f"{percent(number.value)} [{100 * number.low:.1f}, {100 * number.high:.1f}]"
+
+
+def _number(number: Interval) -> str:
+    if math.isnan(number.value):
+        return "-"
+    return f"{number.value:.2f} [{number.low:.2f}, {number.high:.2f}]"
