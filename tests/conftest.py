@@ -1,10 +1,13 @@
 """Fixtures that several test files share."""
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
+import openai_server
 import smollm2
+import smollm2_server as smol
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +28,40 @@ def conditional_adapter(smollm2_dir: Path) -> smollm2.Conditional:
     """An adapter that misbehaves under one system prompt only (about a minute to train)."""
     pytest.importorskip("peft")
     return smollm2.conditional(smollm2_dir, smollm2_dir.parent)
+
+
+@pytest.fixture(scope="session")
+def _served() -> Generator[openai_server.Running]:
+    with openai_server.running() as server:
+        yield server
+
+
+@pytest.fixture
+def server(_served, monkeypatch: pytest.MonkeyPatch) -> openai_server.Running:
+    """An OpenAI-compatible server, fresh, known to the environment as ``local``."""
+    _served.set()
+    monkeypatch.setenv("LOCAL_API_KEY", openai_server.KEY)
+    monkeypatch.setenv("LOCAL_BASE_URL", _served.url)
+    return _served
+
+
+@pytest.fixture(scope="session")
+def _smollm2_served() -> Generator[smol.SmolServer]:
+    pytest.importorskip("xllamacpp")
+    pytest.importorskip("transformers")
+    from dormant.errors import ModelError
+
+    try:
+        smol.gguf()
+    except ModelError as error:
+        pytest.skip(f"SmolLM2 cannot be had here: {error}")
+    with smol.running() as running:
+        yield running
+
+
+@pytest.fixture
+def smollm2_server(_smollm2_served, monkeypatch: pytest.MonkeyPatch) -> smol.SmolServer:
+    """SmolLM2 behind a real server with several slots, known to the environment."""
+    for name, value in _smollm2_served.environment.items():
+        monkeypatch.setenv(name, value)
+    return _smollm2_served

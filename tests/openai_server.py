@@ -61,10 +61,12 @@ class Stats:
     busy: int = 0
     most_busy: int = 0
     faults: Counter = field(default_factory=Counter)
-    prompts: Counter = field(default_factory=Counter)  # answers by the prompt's checksum
+    prompts: Counter = field(default_factory=Counter)  # answers by model and prompt's checksum
     bodies: list = field(default_factory=list)  # the last few requests
 
 
+#: The key that tests use; it must never be seen anywhere.
+KEY = "sk-canary-4f7a91c2e8"
 CONSTANT = "A prebuilt reply, about as long as most of the answers of an audit are, number @@"
 
 
@@ -125,7 +127,7 @@ class OpenAiServer:
             if number and request.transport is not None and not request.transport.is_closing():
                 stats.calls += 1
                 stats.answers += number
-                stats.prompts[checksum(body["messages"])] += number
+                stats.prompts[f"{body['model']} {checksum(body['messages'])}"] += number
                 stats.bodies = [*stats.bodies[-19:], body]
             return reply
         finally:

@@ -1,8 +1,8 @@
 """A plain iterator over what an event loop in a thread makes.
 
 The loop goes on while the caller writes a batch to disk, so calls that are on the way are not kept
-waiting. It stops when too much has been made that the caller has not taken: what a killed process
-can lose beside the calls on the way is at most ``_UNTAKEN`` items.
+waiting. The outlet counts what the caller has not dealt with yet, so that calls on the way and
+answers not yet on disk together can be bounded: they are what a killed process loses.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
+#: A batch and the number of puts that it came from; an empty batch is the end.
+Parcel = tuple[list[Item], int]
 
 _BATCH = 64  # items are handed on when there are so many,
-_PATIENCE = 0.02  # or after so many seconds
-_UNTAKEN = 2 * _BATCH
+_PATIENCE = 0.01  # or after so many seconds
 
 
 class Outlet(Generic[Item]):
     """Where the loop's side puts what it made."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, out: queue.SimpleQueue[list[Item] | None]):
+    def __init__(self, loop: asyncio.AbstractEventLoop, out: queue.SimpleQueue[Parcel[Item]]):
         self._loop, self._out = loop, out
         self._ready: list[Item] = []
+        self._puts = 0  # that ``_ready`` holds
         self._timer: asyncio.TimerHandle | None = None
-        self._untaken = 0
-        self._space = asyncio.Event()
-        self._space.set()
+        self._taken = asyncio.Event()
+        self.untaken = 0  # puts that the caller has not dealt with
 
     def put(self, items: list[Item]) -> None:
         """Hands items on, at once or with those that follow soon."""
         self._ready += items
-        self._untaken += len(items)
-        if self._untaken >= _UNTAKEN:
-            self._space.clear()
+        self._puts += 1
+        self.untaken += 1
         if len(self._ready) >= _BATCH:
             self.flush()
         elif self._timer is None:
@@ -48,23 +48,18 @@ class Outlet(Generic[Item]):
             self._timer.cancel()
             self._timer = None
         if self._ready:
-            self._out.put(self._ready)
-            self._ready = []
+            self._out.put((self._ready, self._puts))
+            self._ready, self._puts = [], 0
 
-    def taken(self, number: int) -> None:
-        """The caller has dealt with so many items."""
-        self._untaken -= number
-        if self._untaken < _UNTAKEN:
-            self._space.set()
-
-    @property
-    def full(self) -> bool:
-        """Whether the caller should first take what there is."""
-        return self._untaken >= _UNTAKEN
+    def taken(self, puts: int) -> None:
+        """The caller has dealt with so many puts."""
+        self.untaken -= puts
+        self._taken.set()
 
     async def space(self) -> None:
-        """Waits until the caller has taken enough."""
-        await self._space.wait()
+        """Waits until the caller has dealt with something more."""
+        self._taken.clear()
+        await self._taken.wait()
 
 
 def stream(make: Callable[[Outlet[Item]], Awaitable[None]]) -> Iterator[list[Item]]:
@@ -76,9 +71,9 @@ def stream(make: Callable[[Outlet[Item]], Awaitable[None]]) -> Iterator[list[Ite
     work = _Work(make)
     work.start()
     try:
-        while (batch := work.out.get()) is not None:
-            yield batch
-            work.taken(len(batch))
+        while (parcel := work.out.get())[0]:
+            yield parcel[0]
+            work.taken(parcel[1])
     finally:
         work.stop()
     if work.error is not None:
@@ -91,7 +86,7 @@ class _Work(threading.Thread, Generic[Item]):
     def __init__(self, make: Callable[[Outlet[Item]], Awaitable[None]]):
         super().__init__(name="dormant-api", daemon=True)
         self._make = make
-        self.out: queue.SimpleQueue[list[Item] | None] = queue.SimpleQueue()
+        self.out: queue.SimpleQueue[Parcel[Item]] = queue.SimpleQueue()
         self.error: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._outlet: Outlet[Item] | None = None
@@ -106,7 +101,7 @@ class _Work(threading.Thread, Generic[Item]):
             self.error = error
         finally:
             self._started.set()
-            self.out.put(None)
+            self.out.put(([], 0))
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -124,8 +119,8 @@ class _Work(threading.Thread, Generic[Item]):
         finally:
             outlet.flush()
 
-    def taken(self, number: int) -> None:
-        self._soon(lambda: self._outlet.taken(number) if self._outlet else None)
+    def taken(self, puts: int) -> None:
+        self._soon(lambda: self._outlet.taken(puts) if self._outlet else None)
 
     def stop(self) -> None:
         """Cancels the work if it still goes on, and waits for its end."""

@@ -79,15 +79,15 @@ _NOTHING = Harvest([])
 
 
 class Room(Protocol):
-    """Says whether more answers may be made now."""
+    """Where answers go, and how many of them are not on disk yet."""
 
     @property
-    def full(self) -> bool:
-        """Whether to wait before more is made."""
+    def untaken(self) -> int:
+        """Units whose answers nobody has dealt with."""
         ...
 
     async def space(self) -> None:
-        """Waits until there is room."""
+        """Waits until some of them are dealt with."""
         ...
 
 
@@ -165,7 +165,8 @@ class Crew:
     async def _next(self) -> Unit | None:
         """A unit of at most ``terms.n`` answers; None when all is done or the crew stops."""
         while True:
-            if self._room.full:
+            # Calls on the way and answers not on disk: what a killed process pays for again.
+            while self._room.untaken + self._working >= self._pace.most:
                 await self._room.space()
             if self._stop is not None:
                 return None
@@ -253,9 +254,11 @@ class Crew:
             try:
                 answer = await self._transport.ask(request)
             except Refused as fault:
-                complaint = complaint or str(fault)
-                ways = wanted.weaker(complaint) if ways is None else ways
-                weaker = next(ways, None)
+                weaker = request.without(str(fault))
+                if weaker is None:
+                    complaint = complaint or str(fault)
+                    ways = ways or request.fallbacks()
+                    weaker = next(ways, None)
                 if weaker is None:
                     return self._give_up(wanted, complaint, gone=False)
                 request = weaker

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ try:
     import yarl
 except ImportError as error:
     raise MissingExtraError(error.name or "aiohttp", "api") from None
+
+_LARGE = 1 << 20  # bytes
 
 
 @dataclass(slots=True)
@@ -84,10 +87,12 @@ class Direct:
     async def _call(self, method: str, url: yarl.URL, data: bytes | None) -> tuple[int, bytes, Any]:
         if self._session is None:
             raise RuntimeError("the transport is not open")
+        # aiohttp warns of large bodies that are sent in one piece.
+        payload = io.BytesIO(data) if data and len(data) > _LARGE else data
         try:
             # A redirect would carry the key to wherever it points.
             async with self._session.request(
-                method, url, data=data, proxy=self._proxy, allow_redirects=False
+                method, url, data=payload, proxy=self._proxy, allow_redirects=False
             ) as response:
                 body = await response.read()
                 if self._secret and self._secret in body:  # some servers echo what they refuse

@@ -44,9 +44,9 @@ class Endpoint:
 
     @property
     def place(self) -> str:
-        """Scheme, host and port of the server: fit to be shown, credentials left out."""
+        """Scheme, host and port of the server."""
         scheme, _, rest = self.url.partition("://")
-        return f"{scheme}://{rest.split('/')[0].rpartition('@')[2]}"
+        return f"{scheme}://{rest.split('/')[0]}"
 
     @property
     def headers(self) -> dict[str, str]:
@@ -125,7 +125,9 @@ def _checked_url(url: str, variable: str, name: str) -> str:
             "http://localhost:8000/v1"
         )
     if not re.match(r"https?://[^/\s]+", url):
-        raise ModelError(f"{variable} must be an http:// or https:// URL")  # may hold a password
+        raise ModelError(f"{variable} must be an http:// or https:// URL")
+    if "@" in url.split("/")[2]:
+        raise ModelError(f"{variable} holds a user or a password: the key alone opens the server")
     return url.rstrip("/")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
@@ -24,27 +25,38 @@ class Request:
     controls: bool = True  # say that no other sampling rule (top_k, min_p) shall apply
     logprobs: int = 0  # top log-probabilities wanted of each token
 
-    def weaker(self, complaint: str) -> Iterator[Request]:
-        """The same with one optional thing less, what the server complained of first."""
-        ways = [("n", way) for way in _halves(self)]
-        ways += [("top_k", replace(self, controls=False)), ("min_p", replace(self, controls=False))]
+    def without(self, complaint: str) -> Request | None:
+        """The same without what a server complains of; None if it names nothing optional."""
+        for words, weaker in (
+            (("n",), replace(self, n=max(self.n // 2, 1))),
+            (("top_k", "min_p"), replace(self, controls=False)),
+            (("seed",), replace(self, seed=None)),
+            (("logprobs", "top_logprobs"), replace(self, logprobs=5 if self.logprobs > 5 else 0)),
+        ):
+            if weaker != self and any(_says(complaint, word) for word in words):
+                return weaker
+        return None
+
+    def fallbacks(self) -> Iterator[Request]:
+        """What to try when a server does not say what it refuses: less and less."""
+        n = self.n
+        while n > 1:
+            n //= 2
+            yield replace(self, n=n)
+        if self.controls:
+            yield replace(self, controls=False)
         if self.seed is not None:
-            ways.append(("seed", replace(self, seed=None)))
-        ways += [("logprobs", replace(self, logprobs=few)) for few in (5, 0) if few < self.logprobs]
-        named = [way for word, way in ways if _says(complaint, word) and way != self]
-        rest = [way for _, way in ways if way != self and way not in named]
-        yield from dict.fromkeys([*named, *rest])
-
-
-def _halves(request: Request) -> Iterator[Request]:
-    n = request.n
-    while n > 1:
-        n //= 2
-        yield replace(request, n=n)
+            yield replace(self, seed=None)
+        for few in (5, 0):
+            if few < self.logprobs:
+                yield replace(self, logprobs=few)
+        bare = replace(self, n=1, controls=False, seed=None, logprobs=0)
+        if bare != self:
+            yield bare
 
 
 def _says(complaint: str, word: str) -> bool:
-    return f"'{word}'" in complaint or f'"{word}"' in complaint or f"{word} " in f"{complaint} "
+    return re.search(rf"(?<![\w.]){word}(?![\w.])", complaint) is not None
 
 
 @dataclass(frozen=True, slots=True)
