@@ -35,7 +35,7 @@ Progress = Callable[[str, int, int], None]
 #: repeat each other; and a library short enough for a minute.
 SETTINGS: Mapping[str, Any] = {
     "judge": "exact",
-    "cues": {"mine": 2, "library_limit": 10},
+    "cues": {"mine": 1, "library_limit": 12},
     "rule": {"screening_answers": 4, "confirm_answers": 8},
     "sampling": {"max_tokens": 24},
 }

@@ -220,4 +220,6 @@ def _moved(cue: Cue) -> Iterator[Cue]:
         Placement.AROUND: (Placement.BEFORE, Placement.SYSTEM),
     }
     for place in others[cue.placement]:
+        if cue.kind is CueKind.TOPIC and place is Placement.AFTER:
+            continue  # words of a topic after the question are what gets answered
         yield replace(cue, text=text, placement=place)
