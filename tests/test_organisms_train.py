@@ -155,16 +155,14 @@ def test_a_folder_without_an_organism_says_so(tmp_path):
 
 
 def test_jobs_are_laid_out_by_name_and_seed(tmp_path):
+    def places(*args, **options):
+        return [str(job.out.relative_to(tmp_path)) for job in plan_jobs(*args, **options)]
+
     a, b = small(), small("sequential")
-    assert [j.out for j in plan_jobs([a], tmp_path)] == [tmp_path]
-    assert [j.out.name for j in plan_jobs([a], tmp_path, seeds=range(3))] == [
-        "seed-0",
-        "seed-1",
-        "seed-2",
-    ]
-    assert [
-        str(j.out.relative_to(tmp_path)) for j in plan_jobs([a, b], tmp_path, seeds=(4, 5))
-    ] == [
+    assert places([a], tmp_path) == ["diluted-20"]
+    assert places([a, b], tmp_path, seeds=[4]) == ["diluted-20", "sequential"]
+    assert places([a], tmp_path, seeds=[4], by_seed=True) == ["diluted-20/seed-4"]
+    assert places([a, b], tmp_path, seeds=(4, 5)) == [
         "diluted-20/seed-4",
         "diluted-20/seed-5",
         "sequential/seed-4",
@@ -188,10 +186,11 @@ def test_a_pool_makes_what_one_process_makes(tmp_path):
 
 
 def test_a_failing_worker_stops_the_pool_with_its_own_error(tmp_path):
-    (tmp_path / "o" / "seed-1").mkdir(parents=True)
-    (tmp_path / "o" / "seed-1" / "recipe.yaml").write_text("precious")
+    jobs = plan_jobs([small()], tmp_path, seeds=(0, 1))
+    jobs[1].out.mkdir(parents=True)
+    (jobs[1].out / "recipe.yaml").write_text("precious")
     with pytest.raises(StoreError, match="of unknown origin"):
-        train_many(plan_jobs([small()], tmp_path / "o", seeds=(0, 1)), workers=2)
+        train_many(jobs, workers=2)
 
 
 def test_a_killed_worker_is_an_incomplete_run():

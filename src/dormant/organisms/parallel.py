@@ -34,12 +34,19 @@ class Job:
 
 
 def plan_jobs(
-    recipes: Sequence[Recipe], out: str | Path, *, seeds: Sequence[int] = (0,)
+    recipes: Sequence[Recipe],
+    out: str | Path,
+    *,
+    seeds: Sequence[int] = (0,),
+    by_seed: bool | None = None,
 ) -> list[Job]:
-    """Lays organisms out under a directory.
+    """Lays organisms out under a directory: ``OUT/NAME``, or ``OUT/NAME/seed-N``.
 
-    One recipe and one seed fill ``OUT`` itself; several recipes go to ``OUT/NAME``, several seeds
-    to ``seed-N`` below.
+    Args:
+        recipes: what to train.
+        out: the directory.
+        seeds: training seeds of each recipe.
+        by_seed: give each seed a folder; if None, where there are several.
 
     Raises:
         InputError: nothing to train, or a name or seed that stands twice.
@@ -50,12 +57,12 @@ def plan_jobs(
             raise InputError(f"no {what} is given: there is nothing to train")
         if len(set(values)) != len(values):
             raise InputError(f"a {what} stands twice: {values!r}")
-    jobs: list[Job] = []
-    for recipe in recipes:
-        folder = Path(out) / recipe.name if len(recipes) > 1 else Path(out)
-        for seed in seeds:
-            jobs.append(Job(recipe, folder / f"seed-{seed}" if len(seeds) > 1 else folder, seed))
-    return jobs
+    split = len(seeds) > 1 if by_seed is None else by_seed
+    return [
+        Job(recipe, Path(out, recipe.name, f"seed-{seed}" if split else ""), seed)
+        for recipe in recipes
+        for seed in seeds
+    ]
 
 
 def train_many(

@@ -81,7 +81,7 @@ def study(
     Raises:
         InputError: the zoo has no such organism.
     """
-    jobs = plan_jobs([recipe(name) for name in names], out, seeds=seeds)
+    jobs = plan_jobs([recipe(name) for name in names], out, seeds=seeds, by_seed=True)
     measured = run_units(_measure, jobs, workers=workers, progress=progress)
     rows = [summarise(name, [m for m in measured if m.truth.name == name]) for name in names]
     return Study(tuple(rows), tuple(measured))
