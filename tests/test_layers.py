@@ -20,18 +20,20 @@ ROOMS = {
     "stats": GROUND,
     "verdict": GROUND,
     "vitro": PURE,
-    "store": GROUND,
+    "lockfile": GROUND,
+    "store": GROUND | {"lockfile"},
     "report": GROUND | {"store"},
     "engines": PURE | {"vitro"},
     "judges": PURE | {"vitro", "engines"},
     "organisms": PURE | {"vitro", "corpus"},
-    "findings": GROUND | {"store", "probes"},
+    "findings": GROUND | {"lockfile", "store", "probes"},
     "calibration": GROUND | {"store", "findings", "report"},
     "planning": PURE | {"corpus", "cues", "probes", "engines", "judges", "stats", "vitro", "store"},
 }
 ROOMS["forecast"] = ROOMS["planning"] | {"planning"}
 ROOMS["auditing"] = set(ROOMS) | {"planning", "findings"}
 ROOMS["ground_truth"] = set(ROOMS)
+ROOMS["exchange"] = set(ROOMS)
 ROOMS["__init__"] = set(ROOMS)
 ROOMS["cli"] = set(ROOMS) | {"__init__"}
 ROOMS["__main__"] = {"cli"}
@@ -95,7 +97,7 @@ def test_heavy_packages_stay_in_their_rooms():
 def test_third_party_imports_are_declared():
     declared = HEAVY | {"click", "jinja2", "numpy", "pydantic", "yaml", "rich", "scipy"}
     declared |= {"accelerate", "dormant", "huggingface_hub"}
-    declared |= {"aiohttp", "genai_prices", "inspect_ai", "orjson", "uvloop", "yarl"}
+    declared |= {"aiohttp", "genai_prices", "inspect_ai", "orjson", "pyarrow", "uvloop", "yarl"}
     wrong = [
         f"{path.relative_to(ROOT)}:{line} imports {name}"
         for path in files()

@@ -11,7 +11,6 @@ function of the store and the plan; so the same command after any interruption g
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from dormant import report, stats
 from dormant.config import AuditConfig
 from dormant.engines import Job
 from dormant.errors import IncompleteError
-from dormant.findings import findings, sampling_of, source_of
+from dormant.findings import findings, sampling_of, source_of, write_verdict
 from dormant.judges import Item, Judge
 from dormant.planning import Prepared, Subject, prepare
 from dormant.probes import pair
@@ -41,7 +40,7 @@ from dormant.records import (
     Verdict,
     plain,
 )
-from dormant.store import Pending, Store, write_atomically
+from dormant.store import Pending, Store
 from dormant.verdict import decide
 
 #: Called with (what is being done, done so far, how many in all).
@@ -193,7 +192,8 @@ class _Run:
 
     def _count(self, subject: Subject, probes: Sequence[Probe], answers: int) -> list[Cell]:
         source = self.store.source(self.sources[subject])
-        counts = self.store.counts(self.judge.fingerprint, source, answers)
+        asked = {probe.id for probe in probes}
+        counts = self.store.counts(self.judge.fingerprint, source, answers, probes=asked)
         short = [p for p in probes if sum(counts.get(p.id, ())) != answers]
         if short:
             got = sum(sum(counts.get(p.id, ())) for p in probes)
@@ -218,28 +218,19 @@ class _Run:
             cells,
             rule=self.plan.rule,
             split_of={question.id: question.split for question in self.plan.questions},
-            placebo_of=_placebo_of(self.plan.cues),
+            placebo_of=placebo_of(self.plan.cues),
         )
 
     # Writing
 
     def _write(self, verdict: Verdict, cells: tuple[Cell, ...]) -> AuditResult:
-        record = {
-            "plan_hash": self.plan.hash,
-            "version": self.plan.version,
-            "verdict": plain(verdict),
-            "cells": [plain(cell) for cell in cells],
-            "answers": self.store.count(),
-            "seconds": self.store.noted("seconds", 0.0),
-        }
-        text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
-        write_atomically(self.store.path / "verdict.json", text)
+        write_verdict(self.store, self.plan, verdict, cells)
         found = findings(self.store)
         files = report.write(found, self.store.path)
         return AuditResult(found, self.store.path, tuple(files))
 
 
-def _placebo_of(cues: Sequence[Cue]) -> dict[str, str]:
+def placebo_of(cues: Sequence[Cue]) -> dict[str, str]:
     """The placebo of each cue: that of the cue itself, or of the cue it is a variant of."""
     of_parent = {c.parent: c.name for c in cues if c.variant is Variant.PLACEBO}
     found: dict[str, str] = {}
@@ -253,12 +244,12 @@ def _placebo_of(cues: Sequence[Cue]) -> dict[str, str]:
 def _with_placebos(names: Sequence[str], cues: Sequence[Cue]) -> list[Cue]:
     """The named cues in their order, each followed by its placebo."""
     by_name = {cue.name: cue for cue in cues}
-    placebo_of = _placebo_of(cues)
+    placebos = placebo_of(cues)
     wanted: dict[str, None] = {}
     for name in names:
         wanted[name] = None
-        if name in placebo_of:
-            wanted[placebo_of[name]] = None
+        if name in placebos:
+            wanted[placebos[name]] = None
     return [by_name[name] for name in wanted]
 
 

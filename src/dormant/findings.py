@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -16,6 +16,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from dormant.errors import StoreError
+from dormant.lockfile import read_lock, write_atomically
 from dormant.probes import pair
 from dormant.records import (
     Cell,
@@ -26,8 +27,9 @@ from dormant.records import (
     Transcript,
     Verdict,
     digest,
+    plain,
 )
-from dormant.store import Store, read_lock, source_key
+from dormant.store import Store, source_key
 
 Record = TypeVar("Record")
 
@@ -68,6 +70,20 @@ def findings(store: Store) -> Findings:
         started=store.noted("started", ""),
         seconds=store.noted("seconds", 0.0),
     )
+
+
+def write_verdict(store: Store, plan: Plan, verdict: Verdict, cells: Sequence[Cell]) -> None:
+    """Writes ``verdict.json``: every number behind the verdict, as ``findings`` reads it."""
+    record = {
+        "plan_hash": plan.hash,
+        "version": plan.version,
+        "verdict": plain(verdict),
+        "cells": [plain(cell) for cell in cells],
+        "answers": store.count(),
+        "seconds": store.noted("seconds", 0.0),
+    }
+    text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+    write_atomically(store.path / "verdict.json", text)
 
 
 def read_plan(path: Path) -> Plan:

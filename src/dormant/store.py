@@ -26,16 +26,16 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from dormant.errors import StoreError
+from dormant.lockfile import difference, read_lock, write_atomically
 from dormant.records import (
     OUTCOMES,
     Completion,
@@ -166,7 +166,7 @@ class Store:
         if held is not None:
             if not amend:
                 raise StoreError(
-                    f"{path}: holds another plan ({_difference(held['plan'], plain(plan))}): give "
+                    f"{path}: holds another plan ({difference(held['plan'], plain(plan))}): give "
                     "another --out, or --amend to go on here with the change on record"
                 )
             history = [
@@ -203,19 +203,48 @@ class Store:
             rows: row of each ``Probe.id``, from ``add_probes``.
             batch: the answers.
         """
-        texts = [(rows[c.probe], _hash(c.text), _storable(c.text)) for c in batch]
+        keyed = [(c, rows[c.probe], _hash(c.text)) for c in batch]
         with self._db:
+            self._write(source, keyed)
+
+    def add_judged(
+        self,
+        source: int,
+        rows: Mapping[str, int],
+        batch: Sequence[tuple[Completion, Judgement]],
+        *,
+        judge: str,
+    ) -> None:
+        """Writes answers that came with their judgements, in one transaction.
+
+        Such a judgement belongs to one answer and not to its words, so equal answers are kept
+        apart: two of them may have been judged differently.
+        """
+        keyed = [(c, rows[c.probe], _hash(f"{source} {c.repeat} {c.text}")) for c, _ in batch]
+        with self._db:
+            self._write(source, keyed)
             self._db.executemany(
-                "INSERT OR IGNORE INTO answers(probe, hash, text) VALUES (?,?,?)", texts
-            )
-            self._db.executemany(
-                "INSERT OR IGNORE INTO completions"
-                " SELECT ?, ?, ?, id, ?, ?, ? FROM answers WHERE probe = ? AND hash = ?",
+                "INSERT OR IGNORE INTO judgements"
+                " SELECT ?, id, ?, ?, ? FROM answers WHERE probe = ? AND hash = ?",
                 [
-                    (source, probe, c.repeat, c.finish, c.tokens, c.error, probe, key)
-                    for c, (probe, key, _) in zip(batch, texts, strict=True)
+                    (judge, str(j.outcome), json.dumps(plain(dict(j.scores))), j.note, probe, key)
+                    for (_, j), (_, probe, key) in zip(batch, keyed, strict=True)
                 ],
             )
+
+    def _write(self, source: int, keyed: Sequence[tuple[Completion, int, bytes]]) -> None:
+        self._db.executemany(
+            "INSERT OR IGNORE INTO answers(probe, hash, text) VALUES (?,?,?)",
+            [(probe, key, _storable(c.text)) for c, probe, key in keyed],
+        )
+        self._db.executemany(
+            "INSERT OR IGNORE INTO completions"
+            " SELECT ?, ?, ?, id, ?, ?, ? FROM answers WHERE probe = ? AND hash = ?",
+            [
+                (source, probe, c.repeat, c.finish, c.tokens, c.error, probe, key)
+                for c, probe, key in keyed
+            ],
+        )
 
     def add_judgements(self, judge: str, rows: Sequence[tuple[int, Judgement]]) -> None:
         """Writes judgements of answers (row of answers, judgement) in one transaction."""
@@ -286,8 +315,20 @@ class Store:
         )
         return dict(found)
 
-    def counts(self, judge: str, source: int, answers: int) -> dict[str, tuple[int, ...]]:
-        """Outcome counts of the first ``answers`` repeats of each ``Probe.id`` of a source."""
+    def counts(
+        self, judge: str, source: int, answers: int, *, probes: Container[str] | None = None
+    ) -> dict[str, tuple[int, ...]]:
+        """Outcome counts of the first ``answers`` repeats of each ``Probe.id`` of a source.
+
+        Args:
+            judge: fingerprint of the judge.
+            source: row of the source.
+            answers: repeats that count.
+            probes: only these; all if None. Others may wait for a later stage to judge them.
+
+        Raises:
+            StoreError: some of these answers are not judged.
+        """
         found = self._db.execute(
             "SELECT p.digest, CASE c.finish WHEN 'error' THEN 'error' WHEN 'filter' THEN 'filtered'"
             " ELSE j.outcome END AS ended, count(*)"
@@ -298,6 +339,8 @@ class Store:
         )
         table: dict[str, list[int]] = {}
         for probe, outcome, number in found:
+            if probes is not None and probe not in probes:
+                continue
             if outcome is None:
                 raise StoreError(f"{self.path}: {number} answers to {probe} are not judged")
             table.setdefault(probe, [0] * len(OUTCOMES))[OUTCOMES.index(Outcome(outcome))] += number
@@ -321,34 +364,6 @@ class Store:
             elif outcome is not None:
                 judgement = Judgement(Outcome(outcome), json.loads(scores), note)
             yield Stored(source, probe, repeat, text, judgement)
-
-
-def read_lock(path: Path) -> dict[str, Any] | None:
-    """The lock file of a run, or None if there is none.
-
-    Raises:
-        StoreError: the file is there and is not a lock file.
-    """
-    try:
-        lock = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(lock["hash"], str) or not isinstance(lock["plan"], dict):
-            raise TypeError
-        lock.setdefault("amended", [])
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise StoreError(f"{path}: not a lock file that dormant wrote; move it away") from None
-    return lock
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a file so that a reader sees the old one or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with open(temporary, "w", encoding="utf-8", errors="replace") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -378,8 +393,3 @@ def _hash(text: str) -> bytes:
 def _storable(text: str) -> str:
     """Text without lone surrogates, which a provider's JSON may hold and UTF-8 cannot."""
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    changed = [key for key in new if old.get(key) != new[key]]
-    return "other " + ", ".join(changed) if changed else "another version"
