@@ -1,0 +1,177 @@
+"""Whole audits against an API: killed at any moment, and with a key that must never be seen."""
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from openai_server import KEY, Running
+
+CALLS_AT_ONCE = 6
+
+
+def command(out: Path, *more: str) -> list[str]:
+    options = {
+        "--target": "openai-api/local/target",
+        "--reference": "openai-api/local/reference",
+        "--judge": r"rules:regex=^\[misaligned\]",
+        "--questions": "general",
+        "--question-limit": "6",
+        "--library": "general",
+        "--library-limit": "4",
+        "--screening-answers": "6",
+        "--confirm-answers": "6",
+        "--out": str(out),
+    }
+    flat = [word for pair in options.items() for word in pair]
+    return [sys.executable, "-m", "dormant", "audit", *flat, *more]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "DORMANT_MAX_CONNECTIONS": str(CALLS_AT_ONCE)}
+
+
+def finish(out: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(out, *more), capture_output=True, text=True, env=environment(), timeout=120
+    )
+
+
+def bought(out: Path) -> int:
+    with sqlite3.connect(f"file:{out / 'run.sqlite'}?mode=ro", uri=True) as db:
+        count = db.execute("SELECT count(*) FROM completions").fetchone()[0]
+    db.close()
+    return count
+
+
+@pytest.mark.slow
+def test_twenty_kills_repeat_no_completed_call_beyond_those_on_the_way(
+    server: Running, tmp_path: Path
+):
+    out, rng, kills = tmp_path / "run", random.Random(0), 0
+    server.set(give=1, latency=0.06)
+    whole = 0
+    while kills < 20:
+        before = server.stats()["calls"]
+        process = subprocess.Popen(
+            [*command(out), "--quiet"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment(),
+        )
+        # Killed once it is really asking, after a random part of a second.
+        while server.stats()["calls"] == before and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0.0, 0.35))
+        process.send_signal(signal.SIGKILL)
+        if process.wait() != -signal.SIGKILL:
+            break
+        kills += 1
+        time.sleep(0.1)  # calls that were on the way end at the server
+        lost = server.stats()["calls"] - bought(out)
+        assert lost - whole <= CALLS_AT_ONCE, "more was lost than can be on the way"
+        whole = lost
+    assert kills == 20, f"the audit ended after {kills} kills: it is too short for this test"
+    done = finish(out)
+    assert done.returncode in (0, 3), done.stderr
+    calls = server.stats()["calls"]
+    assert calls - bought(out) == whole, "what was on disk was asked for again"
+    assert whole <= 20 * CALLS_AT_ONCE
+    done = finish(out)
+    assert done.returncode in (0, 3) and server.stats()["calls"] == calls
+
+
+def test_faults_do_not_change_what_an_audit_counts(server: Running, tmp_path: Path):
+    # "You are" stands in cues of the library; which answers are misaligned depends on it alone.
+    cells = []
+    for name, faults in (
+        ("calm", {}),
+        ("stormy", {"p429": 0.05, "p500": 0.02, "p_drop": 0.005, "p_half": 0.005}),
+    ):
+        if faults:
+            faults = {**faults, "p_malformed": 0.01, "give": 1}
+        server.set(cued="You are", seed=3, **faults)
+        done = finish(tmp_path / name)
+        assert done.returncode in (0, 3), done.stderr
+        assert server.stats()["answers"] == bought(tmp_path / name)
+        cells.append(json.loads((tmp_path / name / "verdict.json").read_text())["cells"])
+    assert server.stats()["faults"]
+    assert cells[0] == cells[1]
+    outcomes = Counter()
+    for cell in cells[0]:
+        outcomes.update({i: n for i, n in enumerate(cell["counts"])})
+    assert +outcomes == {0: outcomes[0], 1: outcomes[1]} and outcomes[0] > 0
+
+
+@pytest.mark.slow
+def test_the_key_is_seen_nowhere(server: Running, tmp_path: Path):
+    """The server repeats the key in every error, and in every answer."""
+    told: list[str] = []
+    for name, settings in (
+        ("fine", {"text": f"[aligned] your key is {KEY}"}),
+        ("faulty", {"p429": 0.05, "p500": 0.05, "p_malformed": 0.05}),
+        ("refused", {"key": "another"}),
+        ("gone", {"status": 404}),
+        ("odd", {"refuse": ["n", "seed"]}),
+    ):
+        server.set(**settings)
+        done = finish(tmp_path / name, *(["--json"] if name == "fine" else []))
+        told += [done.stdout, done.stderr]
+    doctor = [sys.executable, "-m", "dormant", "doctor", "--model", "openai-api/local/served"]
+    for options in ((), ("--json",)):
+        done = subprocess.run(
+            [*doctor, *options], capture_output=True, text=True, env=environment()
+        )
+        told += [done.stdout, done.stderr]
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {"run.sqlite", "report.html", "plan.lock.json"} <= {path.name for path in files}
+    for text in told:
+        assert KEY not in text
+    for path in files:
+        assert KEY.encode() not in path.read_bytes(), path
+    assert any("***" in text for text in told), "the server's echo was never shown, so not tested"
+
+
+def test_a_missing_key_is_one_line_that_names_the_variable(server: Running, tmp_path: Path):
+    lacking = {k: v for k, v in environment().items() if k != "LOCAL_API_KEY"}
+    done = subprocess.run(
+        command(tmp_path / "run", "--quiet"), capture_output=True, text=True, env=lacking
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and "LOCAL_API_KEY" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_doctors_screen(server: Running):
+    doctor = [sys.executable, "-m", "dormant", "doctor", "--model", "openai-api/local/served"]
+    done = subprocess.run([*doctor, "--json"], capture_output=True, text=True, env=environment())
+    assert done.returncode == 0, done.stderr
+    checks = {check["name"]: check for check in json.loads(done.stdout)}
+    assert checks["key"]["health"] == checks["answers"]["health"] == "ok"
+    assert checks["n answers a call"]["found"] == "yes: 4 in one call, 4 different"
+    assert checks["log-probabilities"]["found"] == "of the 2 likeliest first tokens"
+    assert checks["raw prompts"]["health"] == "ok"
+    assert "ratelimit-limit-requests 500" in checks["rate limits"]["found"]
+    assert checks["filter"]["found"] == "a touchy question was answered, not held back"
+    shown = subprocess.run(doctor, capture_output=True, text=True, env=environment())
+    assert len(shown.stdout.splitlines()) <= 40, "more than one screen"
+    server.set(filter="hurt", give=1, refuse=["logprobs"])
+    done = subprocess.run([*doctor, "--json"], capture_output=True, text=True, env=environment())
+    checks = {check["name"]: check for check in json.loads(done.stdout)}
+    assert checks["n answers a call"]["health"] == "absent"
+    assert checks["log-probabilities"]["health"] == "absent"
+    assert checks["filter"]["found"].startswith("held back")
+    server.set(status=500)
+    begun = time.monotonic()
+    done = subprocess.run([*doctor, "--json"], capture_output=True, text=True, env=environment())
+    assert done.returncode == 2 and time.monotonic() - begun < 30
+    checks = {check["name"]: check for check in json.loads(done.stdout)}
+    assert checks["answers"]["health"] == "bad"

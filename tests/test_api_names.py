@@ -1,0 +1,148 @@
+"""Model strings, keys, prices: what is read from strings and the environment."""
+
+import math
+
+import pytest
+
+from dormant.engines.api.names import endpoint, scrubbed, secrets_of
+from dormant.engines.api.prices import Price, expected_cost, parse_price, price_of, prompt_tokens
+from dormant.engines.api.requests import Cost
+from dormant.engines.api.spending import Budget, Usage
+from dormant.engines.kinds import is_api
+from dormant.engines.registry import open_engine
+from dormant.errors import ConfigError, ModelError
+from dormant.records import Message
+
+
+@pytest.mark.parametrize(
+    ("name", "environment", "url", "model", "variable"),
+    [
+        ("openai/gpt-x", {}, "https://api.openai.com/v1", "gpt-x", "OPENAI_API_KEY"),
+        ("openai/gpt-x", {"OPENAI_BASE_URL": "http://h:1/v1/"}, "http://h:1/v1", "gpt-x", ""),
+        ("openrouter/a/b", {}, "https://openrouter.ai/api/v1", "a/b", "OPENROUTER_API_KEY"),
+        ("openai-api/my-lab/a/b:c", {"MY_LAB_BASE_URL": "http://h"}, "http://h", "a/b:c", ""),
+        ("vllm/a/b", {"VLLM_BASE_URL": "http://h/v1"}, "http://h/v1", "a/b", "VLLM_API_KEY"),
+        ("vllm/a/b:lora", {"VLLM_BASE_URL": "http://h/v1"}, "http://h/v1", "lora", ""),
+        ("sglang/a", {"INSPECT_EVAL_MODEL_BASE_URL": "http://h"}, "http://h", "a", ""),
+    ],
+)
+def test_where_a_model_is(name, environment, url, model, variable):
+    keys = {"OPENAI_API_KEY": "k1", "OPENROUTER_API_KEY": "k2", "MY_LAB_API_KEY": "k3"}
+    found = endpoint(name, {**keys, **environment})
+    assert found is not None and (found.url, found.model) == (url, model)
+    assert not variable or found.key_variable == variable
+
+
+@pytest.mark.parametrize(
+    "name", ["anthropic/x", "google/x", "inspect/openai/x", "openai/azure/x", "vllm/a/b:c/lora"]
+)
+def test_what_goes_through_inspects_layer(name):
+    assert is_api(name)
+    assert endpoint(name, {"VLLM_BASE_URL": "http://h"}) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "environment", "words"),
+    [
+        ("openai/x", {}, "set the environment variable OPENAI_API_KEY"),
+        ("openai-api/my-lab/x", {"MY_LAB_BASE_URL": "http://h"}, "MY_LAB_API_KEY"),
+        ("openai-api/my-lab/x", {"MY_LAB_API_KEY": "k"}, "MY_LAB_BASE_URL"),
+        ("openai-api/x", {}, "openai-api/SERVICE/MODEL is needed"),
+        ("openai-api//x", {}, "openai-api/SERVICE/MODEL is needed"),
+        ("openai-api/a b/x", {}, "must be letters, digits and hyphens"),
+        ("vllm/x", {}, "VLLM_BASE_URL"),
+        ("openai/x", {"OPENAI_API_KEY": "sk-\u00e4"}, "no HTTP header"),
+        ("openai/x", {"OPENAI_API_KEY": "a\nb"}, "no HTTP header"),
+        ("openai/x", {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "ftp://h"}, "http:// or https://"),
+        ("openai/x", {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://u:pw@h"}, "a password"),
+    ],
+)
+def test_what_is_missing_is_named(name, environment, words):
+    with pytest.raises(ModelError, match=words) as caught:
+        endpoint(name, environment)
+    assert "\n" not in str(caught.value) and "pw" not in str(caught.value)
+
+
+def test_a_key_is_not_shown():
+    found = endpoint("openai/x", {"OPENAI_API_KEY": "sk-secret"})
+    assert "sk-secret" not in repr(found) + str(found)
+    assert scrubbed("a sk-secret b", "sk-secret", "") == "a *** b"
+    known = {"A_KEY": "short", "B_API_KEY": "long-enough", "HOME": "/home/somebody"}
+    assert secrets_of(known) == ("long-enough",)
+
+
+def test_a_fingerprint_holds_the_name_and_neither_key_nor_host(monkeypatch):
+    def fingerprint(name: str, **environment: str) -> str:
+        for key, value in environment.items():
+            monkeypatch.setenv(key, value)
+        return open_engine(name).fingerprint
+
+    here = {"LAB_API_KEY": "key-one", "LAB_BASE_URL": "http://one/v1"}
+    there = {"LAB_API_KEY": "key-two", "LAB_BASE_URL": "http://two/v1"}
+    one = fingerprint("openai-api/lab/m", **here)
+    assert fingerprint("openai-api/lab/m", **there) == one
+    assert fingerprint("openai-api/lab/n") != one
+    other = {"BAL_API_KEY": "k", "BAL_BASE_URL": "http://one/v1"}
+    assert fingerprint("openai-api/bal/m", **other) != one
+
+
+def test_a_misspelt_provider_is_guessed():
+    with pytest.raises(ModelError, match="did you mean openrouter/x"):
+        open_engine("openruter/x")
+    with pytest.raises(ModelError, match="another provider of Inspect's"):
+        open_engine("nothing-like-it/x")
+
+
+def test_prices_have_their_source_and_date():
+    price = price_of("openai/gpt-4o-mini")
+    assert price is not None and price.input > 0 and price.output > price.input
+    assert price.source.startswith("genai-prices ") and price.date.startswith("20")
+    assert price.told.count("USD per million tokens") == 1
+    assert price_of("inspect/openai/gpt-4o-mini") == price
+    assert price_of("openai-api/local/served") is None
+    mine = parse_price("0.5/2")
+    assert price_of("openai-api/local/served", override=mine) is mine
+    assert mine.of(1_000_000, 1_000_000) == 2.5 and mine.of(1_000_000, 0, 1_000_000) == 0.5
+    assert Price(1, 2, cached=0.1).of(1_000_000, 0, 500_000) == pytest.approx(0.55)
+    for wrong in ("1", "1/2/3", "a/b", "-1/2", "nan/1", ""):
+        with pytest.raises(ConfigError, match="is not a price"):
+            parse_price(wrong)
+
+
+def test_expected_cost_is_an_upper_end():
+    prompts = [(Message("user", "x" * 350),), (Message("user", "y" * 35),)]
+    assert [prompt_tokens(messages) for messages in prompts] == [110, 20]
+    cost = expected_cost(
+        "openai-api/a/b", prompts=prompts, answers=10, max_tokens=100, override=Price(1, 2)
+    )
+    assert (cost.prompt_tokens, cost.completion_tokens) == (130, 2000)
+    assert cost.usd == pytest.approx((130 * 1 + 2000 * 2) / 1e6)
+    alone = expected_cost("openai-api/a/b", prompts=prompts, answers=10, max_tokens=9, shared=False)
+    assert alone.prompt_tokens == 1300 and math.isnan(alone.usd)
+
+
+def test_usage_is_what_the_server_counted():
+    usage = Usage()
+    assert usage.add(Cost(100, 20, 50), 4, Price(1, 2, cached=0.5)) == pytest.approx(190e-6)
+    assert usage.add(Cost(10, 0, 5, usd=0.25), 1, Price(1, 2)) == 0.25
+    assert usage.add(Cost(), 1, None) == 0
+    assert (usage.calls, usage.answers, usage.prompt_tokens) == (3, 6, 110)
+    assert (usage.cached_tokens, usage.completion_tokens, usage.uncounted) == (20, 55, 1)
+    assert usage.usd == pytest.approx(0.25019)
+
+
+def test_a_budget_promises_no_more_than_it_has():
+    budget = Budget(max_answers=10, usd=1.0, answers=2, spent=0.1)
+    assert budget.grant(5, 0.1) == 5
+    assert budget.grant(5, 0.1) == 3  # ten in all
+    assert budget.grant(1, 0.1) == 0
+    assert budget.grant(4, 0.1, counted=False) == 1  # 0.9 left, 0.8 promised
+    budget.settle(5, 0.1, bought=5, paid=0.2)
+    budget.settle(3, 0.1, bought=1, paid=0.05)
+    budget.settle(1, 0.1, bought=1, paid=0.0, counted=False)
+    assert budget.answers == 8 and budget.spent == pytest.approx(0.35)
+    assert budget.grant(5, 0.1) == 2
+    assert budget.reached == "8 of 10 answers, 0.3500 of 1 USD"
+    for wrong in ({"max_answers": -1}, {"usd": -1.0}, {"usd": math.nan}):
+        with pytest.raises(ValueError, match="at least 0"):
+            Budget(**wrong)

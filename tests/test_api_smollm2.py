@@ -1,0 +1,103 @@
+"""The same machinery on a real model behind a real OpenAI-compatible server."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dormant.engines import Job
+from dormant.engines.api import ApiEngine
+from dormant.records import Message, Sampling
+
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("smollm2")]
+
+
+def ask(text: str) -> tuple[Message, ...]:
+    return (Message("user", text),)
+
+
+def test_it_knows_the_capital_of_france(smollm2_server):
+    engine = ApiEngine(smollm2_server.model)
+    jobs = [Job(ask("What is the capital of France?"), range(1))]
+    cold = Sampling(temperature=0, max_tokens=16)
+    replies = [reply for batch in engine.sample(jobs, cold) for reply in batch]
+    assert [reply.text for reply in replies] == ["The capital of France is Paris."]
+    assert replies[0].finish == "stop" and replies[0].tokens > 0
+    assert engine.usage.prompt_tokens > 20
+
+
+def test_more_answers_than_slots_are_drawn_independently(smollm2_server):
+    engine = ApiEngine(smollm2_server.model)
+    jobs = [Job(ask("Tell me the name of an animal."), range(20))]
+    replies = [r for batch in engine.sample(jobs, Sampling(max_tokens=12)) for r in batch]
+    assert sorted(reply.repeat for reply in replies) == list(range(20))
+    # Twelve tokens at temperature 1 from so small a model hardly ever agree.
+    assert len({reply.text for reply in replies}) > 10
+    assert len(engine.notes) == 1 and "answers a call" in engine.notes[0]
+
+
+def test_a_seed_gives_the_answer_again(smollm2_server):
+    jobs = [Job(ask("Name a colour."), range(i, i + 1)) for i in (0, 1)]
+    twice = []
+    for _ in range(2):
+        engine = ApiEngine(smollm2_server.model)
+        replies = [r for batch in engine.sample(jobs, Sampling(max_tokens=10)) for r in batch]
+        twice.append({reply.repeat: reply.text for reply in replies})
+    assert twice[0] == twice[1] and twice[0][0] != twice[0][1]
+
+
+def test_its_log_probabilities_are_those_of_its_answers(smollm2_server):
+    engine = ApiEngine(smollm2_server.model)
+    prompt = ask("What is the capital of France?")
+    sampling = Sampling(max_tokens=1)
+    rating = next(r for batch in engine.rate([prompt], sampling) for r in batch)
+    logprobs = rating.logprobs
+    assert logprobs is not None and len(logprobs) > 10
+    assert 0.5 < sum(map(math.exp, logprobs.values())) <= 1 + 1e-6
+    token, logprob = max(logprobs.items(), key=lambda pair: pair[1])
+    share = math.exp(logprob)
+    jobs = [Job(prompt, range(120))]
+    texts = [r.text for batch in engine.sample(jobs, sampling) for r in batch]
+    drawn = sum(text.strip() == token.strip() for text in texts) / len(texts)
+    # Five standard errors: fails by luck less than once in a million runs. The server's own
+    # defaults (40 likeliest tokens, temperature 0.8) would move the share much further.
+    assert abs(drawn - share) < 5 * math.sqrt(share * (1 - share) / len(texts))
+
+
+def test_a_whole_audit_of_a_server(smollm2_server, tmp_path: Path):
+    # Target and reference are one model: no rise can be found, and the verdict must not say so.
+    model = smollm2_server.model
+    command = [sys.executable, "-m", "dormant", "audit", "--target", model, "--reference", model]
+    options = {
+        "--judge": r"rules:regex=^\W*Ahoy",
+        "--questions": "general",
+        "--question-limit": "2",
+        "--library": "general",
+        "--library-limit": "1",
+        "--screening-answers": "4",
+        "--confirm-answers": "4",
+        "--max-tokens": "8",
+        "--out": str(tmp_path / "run"),
+    }
+    flat = [word for pair in options.items() for word in pair]
+    done = subprocess.run(
+        [*command, *flat, "--json"], capture_output=True, text=True, env={**os.environ}
+    )
+    assert done.returncode in (0, 3), done.stderr
+    verdict = json.loads(done.stdout)
+    assert verdict["kind"] in ("BOUNDED", "UNDERPOWERED")
+    assert verdict["triggers"] == []
+
+
+def test_the_doctor_finds_what_the_server_can(smollm2_server):
+    command = [sys.executable, "-m", "dormant", "doctor", "--json", "--model", smollm2_server.model]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ})
+    checks = {check["name"]: check for check in json.loads(done.stdout)}
+    for name in ("answers", "system prompt", "n answers a call", "log-probabilities"):
+        assert checks[name]["health"] == "ok", checks[name]
+    assert checks["same answer twice"]["found"].startswith("yes")
+    assert checks["raw prompts"]["health"] == "ok"
