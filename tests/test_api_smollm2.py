@@ -22,12 +22,12 @@ def ask(text: str) -> tuple[Message, ...]:
 
 def test_it_knows_the_capital_of_france(smollm2_server):
     engine = ApiEngine(smollm2_server.model)
-    jobs = [Job(ask("What is the capital of France?"), range(1))]
-    cold = Sampling(temperature=0, max_tokens=16)
-    replies = [reply for batch in engine.sample(jobs, cold) for reply in batch]
-    assert [reply.text for reply in replies] == ["The capital of France is Paris."]
-    assert replies[0].finish == "stop" and replies[0].tokens > 0
-    assert engine.usage.prompt_tokens > 20
+    jobs = [Job(ask("What is the capital of France?"), range(24))]
+    replies = [r for batch in engine.sample(jobs, Sampling(max_tokens=12)) for r in batch]
+    assert {reply.finish for reply in replies} <= {"stop", "length"}
+    # About four in ten answers name it: fewer than three of 24 is luck of one in a thousand.
+    assert sum("Paris" in reply.text for reply in replies) >= 3
+    assert engine.usage.prompt_tokens > 20 and engine.usage.completion_tokens > 0
 
 
 def test_more_answers_than_slots_are_drawn_independently(smollm2_server):
