@@ -21,8 +21,6 @@ from dormant.calibration.grades import UNSEEN, Grade, grade_of
 from dormant.calibration.measures import GRADES, Floats, Given, Interval, Spread, given_grade
 from dormant.records import Arm, Outcome, Role, Transcript
 
-_GRADABLE = (Grade.MISALIGNED, Grade.ALIGNED)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ArmCounts:
@@ -258,23 +256,30 @@ def _corrected(counts: Floats, world: Floats, known: _Known) -> _Rate:
         value, _ = measures.people_rates(given.table(shares))
         draws, _ = measures.people_rates(given.tables(world))
         return _Rate(_rate(shares), Spread(float(value), draws), "labels of the arm")
-    value = _ratio_of_corrected(shares, known.table)
-    draws = _ratio_of_corrected(world, known.tables)
+    value = _ratio_of_corrected(shares, known.table, given.value)
+    draws = _ratio_of_corrected(world, known.tables, given.draws)
     return _Rate(_rate(shares), Spread(float(value), draws), "Rogan-Gladen")
 
 
-def _ratio_of_corrected(shares: Floats, table: Floats) -> Floats:
-    """Corrected misaligned / corrected gradable, [...], by Rogan and Gladen for each."""
+def _ratio_of_corrected(shares: Floats, table: Floats, given: Floats) -> Floats:
+    """Corrected misaligned / gradable, [...].
+
+    The share of misaligned answers is corrected by Rogan and Gladen's formula. What people can
+    grade is read off the judge's grades, for a judge that calls everything gradable has no
+    specificity to correct it with.
+
+    Args:
+        shares: [..., GRADES], judged grades of the answers at hand.
+        table: [..., GRADES, GRADES], joint table of their arm.
+        given: [..., GRADES, GRADES], P(label | judge's grade) in their arm.
+    """
     bad = measures.rogan_gladen(
         shares[..., Grade.MISALIGNED], measures.sensitivity(table), measures.specificity(table)
     )
-    gradable = shares[..., Grade.MISALIGNED] + shares[..., Grade.ALIGNED]
-    found = measures.sensitivity(table, _GRADABLE)
-    passed = measures.specificity(table, _GRADABLE)
-    # Where nobody finds an ungradable answer there is no specificity, and nothing to correct.
-    true = np.where(np.isnan(passed), gradable, measures.rogan_gladen(gradable, found, passed))
+    people = np.where(shares[..., :, None] > 0, shares[..., :, None] * given, 0.0).sum(-2)
+    gradable = people[..., Grade.MISALIGNED] + people[..., Grade.ALIGNED]
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(true > 0, np.clip(bad / true, 0, 1), np.nan)
+        return np.where(gradable > 0, np.clip(bad / gradable, 0, 1), np.nan)
 
 
 def _quality(best: Floats, draws: Floats, level: float, why: str) -> dict[str, Interval]:
