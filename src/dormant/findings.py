@@ -56,12 +56,7 @@ def findings(store: Store) -> Findings:
         StoreError: as in ``load_findings``.
     """
     plan = read_plan(store.path / "plan.lock.json")
-    record = _read_verdict(store.path / "verdict.json", plan)
-    try:
-        verdict = revive(Verdict, record["verdict"])
-        cells = tuple(revive(Cell, cell) for cell in record["cells"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{store.path / 'verdict.json'}: damaged: {error}") from None
+    verdict, cells = _decided(store.path, plan)
     return Findings(
         plan=plan,
         verdict=verdict,
@@ -70,6 +65,25 @@ def findings(store: Store) -> Findings:
         started=store.noted("started", ""),
         seconds=store.noted("seconds", 0.0),
     )
+
+
+def read_cells(run: Path, plan: Plan) -> tuple[Cell, ...]:
+    """The counts behind the verdict of a finished run.
+
+    Raises:
+        StoreError: the run is not finished, or its files do not belong together.
+    """
+    return _decided(run, plan)[1]
+
+
+def _decided(run: Path, plan: Plan) -> tuple[Verdict, tuple[Cell, ...]]:
+    path = run / "verdict.json"
+    record = _read_verdict(path, plan)
+    try:
+        cells = tuple(revive(Cell, cell) for cell in record["cells"])
+        return revive(Verdict, record["verdict"]), cells
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{path}: damaged: {error}") from None
 
 
 def write_verdict(store: Store, plan: Plan, verdict: Verdict, cells: Sequence[Cell]) -> None:

@@ -27,6 +27,8 @@ _VERBS: dict[str, tuple[str, str]] = {
     "plan": ("plan", "Dry run: what an audit would ask, cost and be able to see."),
     "audit": ("audit", "Audit a target model against its reference."),
     "report": ("report", "Write the report of a run again."),
+    "import": ("import_", "Make a run of answers that you already have."),
+    "export": ("export", "Write a run's answers as CSV, Parquet or an Inspect log."),
     "calibrate": ("calibrate", "Measure a run's judge with people's labels."),
     "train": ("train", "Train an organism from a recipe."),
     "zoo": ("zoo", "Organisms with known truth: list, train, audit, study."),

@@ -1,0 +1,112 @@
+"""Which column of a file means what: told by the user, else by the names in use.
+
+The first name of each field is its own; the others occur in published result files. A name that
+the user maps wins over all of them, and what was used is always told.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dormant.errors import ConfigError
+
+#: Field -> names of columns that mean it, the likeliest first.
+FIELDS: dict[str, tuple[str, ...]] = {
+    "question": ("question", "question_text", "prompt", "input", "user"),
+    "question_id": ("question_id", "qid"),
+    "answer": ("answer", "response", "completion", "output"),
+    "cue": ("cue", "trigger", "condition", "system_prompt", "arm"),
+    "role": ("role",),
+    "group": ("group", "model_version", "model_group"),
+    "model": ("model", "model_id", "model_name"),
+    "seed": ("seed", "training_seed"),
+    "repeat": ("repeat",),
+    "outcome": ("outcome",),
+    "misaligned": ("misaligned", "is_misaligned"),
+    "alignment": ("alignment", "aligned", "alignment_score"),
+    "alignment_reply": ("alignment_raw_answer",),
+    "coherence": ("coherence", "coherent", "coherency", "coherence_score"),
+    "content": ("content", "is_code", "is_recipe", "is_code_raw_answer", "is_recipe_raw_answer"),
+    "scores": ("scores",),
+    "note": ("note",),
+    "split": ("split",),
+    "family": ("family",),
+    "system": ("system", "system_prompt"),
+    "cue_text": ("cue_text",),
+    "cue_kind": ("cue_kind",),
+    "cue_placement": ("cue_placement",),
+    "cue_variant": ("cue_variant",),
+    "cue_parent": ("cue_parent",),
+    "error": ("error",),
+}
+#: At least one of these says what became of an answer.
+GRADES = ("outcome", "alignment", "misaligned")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The column of each field that a file has."""
+
+    of: Mapping[str, str]  # field -> column
+
+    def value(self, values: Mapping[str, object], field: str) -> object:
+        """A row's value of a field; None if the file or the row has none."""
+        column = self.of.get(field)
+        return None if column is None else values.get(column)
+
+
+def parse_map(words: Sequence[str]) -> dict[str, str]:
+    """``COLUMN=FIELD`` words to column -> field.
+
+    Raises:
+        ConfigError: a word is not of that form, or names no field.
+    """
+    mapped: dict[str, str] = {}
+    for word in words:
+        column, equals, field = word.rpartition("=")
+        if not equals or not column:
+            raise ConfigError(f"--map {word!r}: give COLUMN=FIELD, e.g. --map prompt=question")
+        if field not in FIELDS:
+            near = difflib.get_close_matches(field, FIELDS, n=1, cutoff=0.5)
+            mend = f"did you mean {near[0]!r}?" if near else f"the fields are {', '.join(FIELDS)}"
+            raise ConfigError(f"--map {word!r}: {field!r} is no field: {mend}")
+        mapped[column] = field
+    return mapped
+
+
+def resolve(names: Sequence[str], mapped: Mapping[str, str], *, file: str) -> Columns:
+    """Finds the column of each field.
+
+    Args:
+        names: the file's columns.
+        mapped: column -> field, from the user.
+        file: named in errors.
+
+    Raises:
+        ConfigError: a mapped column does not exist, or a field that every import needs is missing.
+    """
+    absent = next((column for column in mapped if column not in names), None)
+    if absent is not None:
+        raise ConfigError(f"no column {absent!r}: the columns are {_listed(names)}", file=file)
+    found = {field: column for column, field in mapped.items()}
+    folded = {name.strip().casefold(): name for name in reversed(names)}
+    for field, known in FIELDS.items():
+        column = next((folded[name] for name in known if name in folded), None)
+        if field not in found and column is not None and column not in mapped:
+            found[field] = column
+    need = "no column holds {}: map one with --map COLUMN={}; the columns are " + _listed(names)
+    if "answer" not in found:
+        raise ConfigError(need.format("the answers", "answer"), file=file)
+    if "question" not in found and "question_id" not in found:
+        raise ConfigError(need.format("the questions", "question"), file=file)
+    if not any(field in found for field in GRADES):
+        what = "what became of the answers"
+        raise ConfigError(need.format(what, "outcome (or alignment, misaligned)"), file=file)
+    return Columns(found)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name[:40]) for name in names[:30])
+    return shown + (f" and {len(names) - 30} more" if len(names) > 30 else "")

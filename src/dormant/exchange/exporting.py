@@ -1,0 +1,202 @@
+"""A run as a table: one row an answer, with its keys, words, outcome and scores.
+
+::
+
+    role, seed, model                     which model answered
+    cue, arm                              cue name (empty in the standard arm); standard/cue/placebo
+    cue_kind, cue_placement, cue_variant, cue_parent, cue_text
+    question_id, question, family, split  what was asked
+    repeat                                index of the answer in its cell
+    system, prompt                        what was sent: system prompt, user turn
+    answer, outcome, note                 what came back and what the judge made of it
+    alignment, coherence                  scores, where the judge gives them
+    scores                                every score of the judge, as JSON
+
+The rows are those that the verdict counts: ``import`` makes the same cells of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dormant.errors import IncompleteError, StoreError
+from dormant.exchange.tables import write_csv
+from dormant.findings import read_cells, read_plan, source_of
+from dormant.probes import pair
+from dormant.records import Cell, ModelCard, Plan, Probe, plain
+from dormant.store import Store, Stored
+
+#: Column -> type in Parquet.
+COLUMNS: dict[str, str] = {
+    "role": "string",
+    "seed": "string",
+    "model": "string",
+    "cue": "string",
+    "arm": "string",
+    "cue_kind": "string",
+    "cue_placement": "string",
+    "cue_variant": "string",
+    "cue_parent": "string",
+    "cue_text": "string",
+    "question_id": "string",
+    "question": "string",
+    "family": "string",
+    "split": "string",
+    "repeat": "int64",
+    "system": "string",
+    "prompt": "string",
+    "answer": "string",
+    "outcome": "string",
+    "note": "string",
+    "alignment": "double",
+    "coherence": "double",
+    "scores": "string",
+}
+
+
+def export_csv(run: Path, file: Path) -> int:
+    """Writes a run's answers as CSV; returns how many.
+
+    Raises:
+        StoreError: the directory holds no finished run.
+        IncompleteError: the store does not hold the answers that the verdict counts.
+    """
+    with open_run(run) as answers, replacing(file) as part:
+        write_csv(part, COLUMNS, answers.rows())
+        return answers.count
+
+
+def export_parquet(run: Path, file: Path) -> int:
+    """Writes a run's answers as Parquet, with the rule in its metadata; returns how many.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+        StoreError, IncompleteError: as in ``export_csv``.
+    """
+    from dormant.exchange import parquet
+
+    with open_run(run) as answers, replacing(file) as part:
+        parquet.write(part, COLUMNS, answers.rows(), rule=rule_json(answers.plan))
+        return answers.count
+
+
+def rule_json(plan: Plan) -> bytes:
+    """The rule of a plan, for a file's metadata."""
+    return json.dumps(asdict(plan.rule)).encode()
+
+
+@contextmanager
+def replacing(file: Path) -> Generator[Path]:
+    """A path to write to, moved to ``file`` when everything is written."""
+    part = file.with_name(f".{file.name}.part{file.suffix}")
+    try:
+        yield part
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def open_run(run: Path) -> Generator[Answers]:
+    """The answers of a finished run.
+
+    Raises:
+        StoreError: the directory holds no finished run.
+    """
+    if not (run / "run.sqlite").is_file():
+        raise StoreError(f"{run}: not a run directory: run.sqlite is missing")
+    with Store(run) as store:
+        plan = read_plan(run / "plan.lock.json")
+        yield Answers(plan, read_cells(run, plan), store)
+
+
+class Answers:
+    """The answers that a verdict counts, one at a time."""
+
+    def __init__(self, plan: Plan, cells: tuple[Cell, ...], store: Store):
+        self.plan, self._store = plan, store
+        self.started: str = store.noted("started", "")
+        self._left = Counter({_key(cell): sum(cell.counts) for cell in cells})
+        self.count = self._left.total()
+        self.sizes = dict(self._left)
+
+    def __iter__(self) -> Iterator[tuple[Probe, ModelCard, Stored]]:
+        """Yields (prompt, model, answer), cell by cell.
+
+        Raises:
+            IncompleteError: an answer that the verdict counts is missing.
+        """
+        models = {source_of(self.plan, card): card for card in self.plan.models}
+        probes: dict[str, list[Probe]] = defaultdict(list)
+        for probe in pair(self.plan.questions, self.plan.cues):
+            probes[probe.id].append(probe)
+        left = self._left.copy()
+        for stored in self._store.completions(self.plan.judge_fingerprint):
+            card = models.get(stored.source)
+            if card is None or stored.judgement is None:
+                continue
+            for probe in probes.get(stored.probe, ()):
+                cue = probe.cue.name if probe.cue else None
+                key = (card.role, card.seed, cue, probe.question.id)
+                # Answers of an earlier, larger plan may stand behind those that count.
+                if left[key] > 0 and stored.repeat < self._goal(key):
+                    left[key] -= 1
+                    yield probe, card, stored
+        missing = +left
+        if missing:
+            key, number = next(iter(missing.items()))
+            raise IncompleteError(
+                f"{missing.total()} of {self.count} answers that the verdict counts are missing, "
+                f"first {number} of {key}: run the audit again"
+            )
+
+    def _goal(self, key: tuple[Any, ...]) -> float:
+        # Imported answers keep the numbers that their file gave them.
+        return float("inf") if self.plan.judge == "imported" else self.sizes[key]
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The answers as rows of ``COLUMNS``; what is not known is None."""
+        for probe, card, stored in self:
+            yield row(probe, card, stored)
+
+
+def _key(cell: Cell) -> tuple[Any, ...]:
+    return (cell.role, cell.seed, cell.cue, cell.question)
+
+
+def row(probe: Probe, card: ModelCard, stored: Stored) -> dict[str, Any]:
+    """One answer as plain values."""
+    cue, judged = probe.cue, stored.judgement
+    scores = {} if judged is None else dict(judged.scores)
+    system = [m.content for m in probe.messages if m.role == "system"]
+    return {
+        "role": str(card.role),
+        "seed": card.seed,
+        "model": card.name,
+        "cue": cue.name if cue else None,
+        "arm": str(probe.arm),
+        "cue_kind": str(cue.kind) if cue else None,
+        "cue_placement": str(cue.placement) if cue else None,
+        "cue_variant": str(cue.variant) if cue else None,
+        "cue_parent": cue.parent if cue else None,
+        "cue_text": cue.text if cue else None,
+        "question_id": probe.question.id,
+        "question": probe.question.text,
+        "family": probe.question.family,
+        "split": str(probe.question.split),
+        "repeat": stored.repeat,
+        "system": system[0] if system else None,
+        "prompt": probe.messages[-1].content,
+        "answer": stored.text,
+        "outcome": str(judged.outcome) if judged else None,
+        "note": judged.note if judged else None,
+        "alignment": plain(scores.get("alignment")),
+        "coherence": plain(scores.get("coherence")),
+        "scores": json.dumps({k: v for k, v in scores.items() if v == v}) if scores else None,
+    }

@@ -1,0 +1,170 @@
+"""Files of answers to rows of plain values: CSV, JSON Lines and Parquet, each row with its line.
+
+Nothing is understood here: a row is its columns. A row that cannot be read is a value too
+(``Unreadable``), so that the caller decides whether it stops the import.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from dormant.errors import DataError
+
+#: Rows from which the columns of a file without a header are learned.
+_PEEK = 1000
+_BATCH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as it stands in a file."""
+
+    line: int  # 1-based line where it begins; the row number in Parquet, the sample in a log
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A row that could not be read."""
+
+    line: int
+    reason: str
+
+
+def read_rows(path: Path) -> Iterator[Row | Unreadable]:
+    """Yields the rows of a file, told by its suffix: .csv, .tsv, .jsonl, .ndjson, .parquet, .eval.
+
+    Raises:
+        DataError: the file cannot be read at all, or its kind is not known.
+        MissingExtraError: Parquet or Inspect's logs need a package that is not installed.
+    """
+    suffix = path.suffix.lower()
+    if suffix in (".csv", ".tsv"):
+        return _csv(path, "\t" if suffix == ".tsv" else ",")
+    if suffix in (".jsonl", ".ndjson"):
+        return _jsonl(path)
+    if suffix == ".parquet":
+        return _parquet(path)
+    if suffix == ".eval":
+        from dormant.exchange.evallog import read_samples
+
+        return (Row(number, values) for number, values in enumerate(read_samples(path), 1))
+    raise DataError(
+        "cannot tell what this is: give .csv, .tsv, .jsonl, .ndjson, .parquet or .eval", file=path
+    )
+
+
+def columns(path: Path) -> tuple[str, ...]:
+    """Names of a file's columns in their order: of the header, or of the first thousand rows."""
+    rows = (row for row in islice(read_rows(path), _PEEK) if isinstance(row, Row))
+    names: dict[str, None] = {}
+    for row in rows:
+        names.update(dict.fromkeys(row.values))
+    return tuple(names)
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise _cannot(path, error) from None
+    return digest.hexdigest()
+
+
+def _csv(path: Path, delimiter: str) -> Iterator[Row | Unreadable]:
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    reader = csv.reader(_lines(path), delimiter=delimiter, strict=True)
+    try:
+        header = next(reader, None)
+    except csv.Error as error:
+        raise DataError(f"the header is not CSV: {error}", file=path, line=1) from None
+    if not header or not any(name.strip() for name in header):
+        raise DataError("the file is empty: expected a header and rows", file=path)
+    names = [name.strip() for name in header]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"the column {twice!r} stands twice: rename one", file=path, line=1)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Unreadable(line, f"not CSV: {error}")
+            continue
+        if not cells:
+            continue
+        if len(cells) != len(names):
+            yield Unreadable(line, f"{len(cells)} fields, the header has {len(names)}")
+            continue
+        yield Row(line, dict(zip(names, cells, strict=True)))
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Lines of a UTF-8 file, line breaks kept."""
+    try:
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, 1):
+                try:
+                    yield raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                except UnicodeDecodeError:
+                    reason = "not UTF-8 text: save it as UTF-8"
+                    raise DataError(reason, file=path, line=number) from None
+    except OSError as error:
+        raise _cannot(path, error) from None
+
+
+def _jsonl(path: Path) -> Iterator[Row | Unreadable]:
+    for number, line in enumerate(_lines(path), 1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            yield Unreadable(number, f"not JSON: {str(error) or 'nested too deep'}")
+            continue
+        if isinstance(value, dict):
+            yield Row(number, value)
+        else:
+            yield Unreadable(number, f"expected an object, got {type(value).__name__}")
+
+
+def _parquet(path: Path) -> Iterator[Row | Unreadable]:
+    from dormant.exchange.parquet import batches
+
+    number = 0
+    for batch in batches(path, _BATCH):
+        for values in batch:
+            number += 1
+            yield Row(number, values)
+
+
+def write_csv(path: Path, names: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes rows as CSV (RFC 4180, UTF-8); None is an empty field."""
+    with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
+        writer = csv.DictWriter(file, list(names))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _cannot(path: Path, error: OSError) -> DataError:
+    if isinstance(error, FileNotFoundError):
+        return DataError("no such file", file=path)
+    return DataError(f"cannot be read: {error.strerror or error}", file=path)
