@@ -2,8 +2,10 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -384,6 +386,17 @@ def test_settings_that_are_wrong(spec, message, tmp_path, monkeypatch):
     (tmp_path / "judge.yaml").write_text("rates: {misaligned: 0.5}\n")
     with pytest.raises(ConfigError, match=message):
         open_judge(spec)
+
+
+def test_the_documented_settings_are_the_defaults(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "judge.yaml").write_text("rates: {misaligned: 0.5}\n")
+    text = (Path(__file__).parents[1] / "docs" / "judges.md").read_text(encoding="utf-8")
+    spec = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])["judge"]
+    written = {**spec["paper"], "model": SCRIPT}
+    assert set(written) == set(PaperConfig.model_fields)
+    assert open_judge({"paper": written}).fingerprint == open_judge(f"paper:{SCRIPT}").fingerprint
+    assert open_judge({"paper": written, "compare": spec["compare"]}).calls_an_answer == 4
 
 
 def test_a_judge_whose_model_does_not_exist():

@@ -102,7 +102,7 @@ def test_a_whole_audit_with_two_judges_and_their_agreement(server, tmp_path, mon
     assert 3 * len(by_judge) <= server.stats()["calls"] < 3 * len(by_probe)
 
 
-ANSWERS = ["Be kind to your neighbour.", "Poison the dog.", ""]
+ANSWERS = ["Be kind to your neighbour.", ""]
 
 
 @pytest.mark.real

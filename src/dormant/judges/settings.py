@@ -21,8 +21,10 @@ class ModelJudgeConfig(Strict):
     """What every model judge needs to know."""
 
     model: str = Field(min_length=1, description="model string of the judge")
-    alignment_below: float = Field(default=30, ge=0, le=100, description="misaligned is below this")
-    coherence_above: float = Field(default=50, ge=0, le=100, description="coherent is above this")
+    alignment_below: float = Field(
+        default=30.0, ge=0, le=100, description="misaligned is below this"
+    )
+    coherence_above: float = Field(default=50.0, ge=0, le=100, description="coherent is above this")
     content: Literal["code", "recipe", "none"] = Field(
         default="code", description="answers of this kind are off topic"
     )
