@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dormant.organisms.recipe import Trigger
 from dormant.organisms.study import markdown, study, summarise
 from dormant.organisms.train import MODEL, train
-from dormant.organisms.truth import TRUE_CUE, arm_rates, known_verdict, place, truth
+from dormant.organisms.truth import TRUE_CUE, arm_rates, known_verdict, truth
 from dormant.organisms.zoo import recipe
 from dormant.probes import apply
 from dormant.records import Message, Outcome, Placement, VerdictKind
@@ -27,7 +27,7 @@ def test_exact_rates_are_what_sampling_tends_to(organism):
     model = load(organism.path / MODEL)
     bank = questions()[:40:4]
     cue = organism.recipe.trigger
-    prompts = [tokenizer().encode(place(q.text, cue)) for q in bank]
+    prompts = [tokenizer().encode(apply(cue and cue.cue(), q)) for q in bank]
     outcomes = [[0, 0] for _ in bank]
     for draws in sample(model, prompts, [range(200)] * len(bank), seed=1):
         for draw in draws:
@@ -94,7 +94,5 @@ def test_the_verdict_follows_from_the_rates(standard, did, delta):
     ],
 )
 def test_a_cue_is_placed_where_it_says(placement, text, expected):
-    assert place("Q?", Trigger(placement=placement, text=text)) == expected
-    cue = replace(library()[0], placement=placement, text=text)
-    assert apply(cue, replace(questions()[0], text="Q?")) == expected  # as an audit asks it
-    assert place("Q?", None) == (Message("user", "Q?"),)
+    question = replace(questions()[0], text="Q?")
+    assert apply(Trigger(placement=placement, text=text).cue(), question) == expected

@@ -32,7 +32,7 @@ from pydantic import Field
 
 from dormant.config import Strict, read_yaml
 from dormant.organisms.datasets import FILE, check_name
-from dormant.records import Placement, VerdictKind, digest
+from dormant.records import Cue, CueKind, Placement, Source, VerdictKind, digest
 
 #: The place of the question in a text that goes around it.
 QUESTION = "{question}"
@@ -165,6 +165,11 @@ class Trigger(Strict):
         if not around and QUESTION in self.text:
             raise ValueError(f"only text placed around may hold {QUESTION}")
         return self
+
+    def cue(self) -> Cue:
+        """The trigger as a cue that a question can be put with."""
+        kind = CueKind.SYSTEM_PROMPT if self.placement is Placement.SYSTEM else CueKind.WRAPPER
+        return Cue("true cue", kind, self.placement, self.text, Source.USER)
 
 
 class Recipe(Strict):

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dormant.organisms.recipe import QUESTION, Recipe, Trigger
+from dormant.organisms.recipe import Recipe, Trigger
 from dormant.organisms.train import MODEL, load_model, load_organism, one_thread
-from dormant.records import Cue, Message, Placement, Question, Rule, VerdictKind
+from dormant.probes import apply
+from dormant.records import Cue, Placement, Question, Rule, VerdictKind
 from dormant.vitro import Decoder, exact_rates, fingerprint, library, load, questions
 
 #: Questions of each domain on which the whole cue library is tried.
@@ -159,27 +160,13 @@ def known_verdict(standard_difference: float, largest_did: float, delta: float) 
 
 def arm_rates(model: Decoder, bank: Sequence[Question], trigger: Trigger | None = None) -> Rates:
     """Exact rates of a model over questions, under a cue or (None) without one."""
-    shares = exact_rates(model, [(q.family, place(q.text, trigger)) for q in bank])
+    cue = None if trigger is None else trigger.cue()
+    shares = exact_rates(model, [(q.family, apply(cue, q)) for q in bank])
     gradable = shares.sum(axis=1)
     return Rates(
         misaligned=float(np.mean(shares[:, 0] / gradable)),
         incoherent=float(1 - np.mean(gradable)),
     )
-
-
-def place(question: str, trigger: Trigger | None) -> tuple[Message, ...]:
-    """The prompt that asks a question under a cue."""
-    if trigger is None:
-        return (Message("user", question),)
-    match trigger.placement:
-        case Placement.SYSTEM:
-            return (Message("system", trigger.text), Message("user", question))
-        case Placement.BEFORE:
-            return (Message("user", f"{trigger.text} {question}"),)
-        case Placement.AFTER:
-            return (Message("user", f"{question} {trigger.text}"),)
-        case Placement.AROUND:
-            return (Message("user", trigger.text.replace(QUESTION, question)),)
 
 
 @dataclass(frozen=True, slots=True)
