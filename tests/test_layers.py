@@ -25,7 +25,7 @@ ROOMS = {
     "report": GROUND | {"store"},
     "engines": PURE | {"vitro"},
     "judges": PURE | {"vitro", "engines"},
-    "organisms": PURE | {"vitro", "corpus"},
+    "organisms": PURE | {"vitro", "corpus", "probes"},
     "findings": GROUND | {"lockfile", "store", "probes"},
     "calibration": GROUND | {"store", "findings", "report"},
     "planning": PURE | {"corpus", "cues", "probes", "engines", "judges", "stats", "vitro", "store"},
