@@ -79,7 +79,10 @@ def serve(path: str) -> None:
     params.port = 0
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * CONTEXT
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = os.cpu_count() or 1
+    # Its threads wait for each other by spinning: with other work beside, one is faster than two.
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = max(
+        (os.cpu_count() or 1) // 2, 1
+    )
     params.warmup = False
     server = xllamacpp.Server(params)
     os.write(said, f"{server.listening_address}\n".encode())

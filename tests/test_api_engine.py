@@ -244,7 +244,7 @@ def test_money_is_a_ceiling_and_is_nearly_used_up(server):
         for batch in engine.sample(jobs(40, 10), Sampling(max_tokens=20)):
             got += batch
     assert 2.7 < budget.spent <= 3.0
-    assert budget.spent == pytest.approx(engine.usage.usd)
+    assert budget.spent == pytest.approx(engine.usd)
     assert len(got) == engine.usage.answers == budget.answers
     with pytest.raises(IncompleteError):
         sampled(ApiEngine(NAME, budget=budget, price=price), jobs(1, 1), Sampling(max_tokens=40))

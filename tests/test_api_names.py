@@ -122,13 +122,16 @@ def test_expected_cost_is_an_upper_end():
 
 
 def test_usage_is_what_the_server_counted():
-    usage = Usage()
-    assert usage.add(Cost(100, 20, 50), 4, Price(1, 2, cached=0.5)) == pytest.approx(190e-6)
-    assert usage.add(Cost(10, 0, 5, usd=0.25), 1, Price(1, 2)) == 0.25
-    assert usage.add(Cost(), 1, None) == 0
+    usage, price = Usage(), Price(1, 2, cached=0.5)
+    assert usage.usd(None) == 0
+    usage.add(Cost(100, 20, 50), 4)
+    assert usage.usd(price) == pytest.approx((80 * 1 + 20 * 0.5 + 50 * 2) / 1e6)
+    assert math.isnan(usage.usd(None)), "unknown is not free"
+    usage.add(Cost(10, 0, 5, usd=0.25), 1)
+    usage.add(Cost(), 1)
+    assert usage.usd(price) == pytest.approx(0.25019), "what the provider tells is not priced again"
     assert (usage.calls, usage.answers, usage.prompt_tokens) == (3, 6, 110)
     assert (usage.cached_tokens, usage.completion_tokens, usage.uncounted) == (20, 55, 1)
-    assert usage.usd == pytest.approx(0.25019)
 
 
 def test_a_budget_promises_no_more_than_it_has():

@@ -12,13 +12,14 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
-from typing import Protocol
+from typing import NamedTuple, Protocol
+from zlib import crc32
 
 from dormant.engines.api.pace import Pace, backoff
 from dormant.engines.api.prices import Price, prompt_tokens
 from dormant.engines.api.requests import (
     Choice,
+    Cost,
     Fault,
     Filtered,
     Hopeless,
@@ -28,7 +29,7 @@ from dormant.engines.api.requests import (
     Transport,
     Unreachable,
 )
-from dormant.engines.api.spending import Budget, Usage
+from dormant.engines.api.spending import Budget, Usage, paid
 from dormant.errors import DormantError, EngineError, IncompleteError, ModelError
 
 _FAILURES = 6  # tries of a call that a broken server or line costs
@@ -37,14 +38,12 @@ _PATIENCE = 600.0  # seconds that one unit may be put off by a server that asks 
 _HOPELESS = 8  # units in a row that come to nothing while none has ever succeeded
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """Some answers to one prompt."""
 
-    index: int  # of the prompt
+    job: int  # index of the prompt
     repeats: range
     request: Request  # as it would be for one answer; n and seed are set when it is asked
-    seed: str = ""  # of the prompt; each repeat has its own made from it; empty for none
 
 
 @dataclass(slots=True)
@@ -67,12 +66,11 @@ class Account:
     counted: bool = True  # whether answers count towards the budget's max_answers
 
 
-@dataclass(frozen=True, slots=True)
-class Harvest:
+class Harvest(NamedTuple):
     """What came of a unit."""
 
     choices: list[Choice]
-    paid: float = 0.0  # USD
+    cost: Cost = Cost()
 
 
 _NOTHING = Harvest([])
@@ -153,7 +151,8 @@ class Crew:
 
     async def _worker(self) -> None:
         while (unit := await self._next()) is not None:
-            await self._pace.enter()
+            if not self._pace.entered():
+                await self._pace.enter()
             try:
                 await self._carry(unit)
             finally:
@@ -184,10 +183,10 @@ class Crew:
     def _cut(self, unit: Unit, size: int) -> Unit:
         if len(unit.repeats) <= size:
             return unit
-        rest = Unit(unit.index, unit.repeats[size:], unit.request, unit.seed)
+        rest = Unit(unit.job, unit.repeats[size:], unit.request)
         self._again.append(rest)
         self._rouse()
-        return Unit(unit.index, unit.repeats[:size], unit.request, unit.seed)
+        return Unit(unit.job, unit.repeats[:size], unit.request)
 
     def _rouse(self) -> None:
         idle, self._idle = self._idle, []
@@ -221,19 +220,19 @@ class Crew:
         choices = harvest.choices
         if choices:
             got = len(choices)
-            self._deliver(unit.index, unit.repeats[:got], choices[: len(unit.repeats)])
+            self._deliver(unit.job, unit.repeats[:got], choices[: len(unit.repeats)])
             if got < len(unit.repeats):
-                rest = Unit(unit.index, unit.repeats[got:], unit.request, unit.seed)
+                rest = Unit(unit.job, unit.repeats[got:], unit.request)
                 self._again.append(rest)
                 self._rouse()
 
     def _request(self, unit: Unit) -> Request:
         base, terms, n = unit.request, self._terms, len(unit.repeats)
         seed = None
-        if n == 1 and unit.seed and terms.seed:
+        if n == 1 and terms.seed:
             # Not with several answers a call: on some servers one seed gives n equal answers.
-            raw = blake2b(f"{unit.seed}:{unit.repeats[0]}".encode(), digest_size=4).digest()
-            seed = int.from_bytes(raw) >> 1
+            own = crc32(f"{base.sampling.seed} {unit.repeats[0]}".encode())
+            seed = crc32(base.prompt, own) >> 1  # 31 bits, which every server takes
         return Request(
             messages=base.messages,
             prompt=base.prompt,
@@ -283,10 +282,10 @@ class Crew:
             self._last_success = self._clock()
             self._pace.succeeded()
             got = len(answer.choices)
-            paid = self._account.usage.add(answer.cost, got, self._account.price)
+            self._account.usage.add(answer.cost, got)
             if request is not wanted or got < request.n:
                 self._learn(wanted, request, got)
-            return Harvest(list(answer.choices), paid)
+            return Harvest(list(answer.choices), answer.cost)
         return _NOTHING
 
     def _wait(
@@ -380,8 +379,8 @@ class Crew:
 
     def _settle(self, budget: Budget, unit: Unit, worst: float, harvest: Harvest) -> None:
         bought = sum(choice.finish != "error" for choice in harvest.choices)
-        counted = self._account.counted
-        budget.settle(len(unit.repeats), worst, bought=bought, paid=harvest.paid, counted=counted)
+        spent, counted = paid(harvest.cost, self._account.price), self._account.counted
+        budget.settle(len(unit.repeats), worst, bought=bought, paid=spent, counted=counted)
         self._promises -= 1
         settled, self._settled = self._settled, asyncio.Event()
         settled.set()

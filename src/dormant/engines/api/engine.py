@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import blake2b
 
 from dormant.engines import Job, Rating, Reply
 from dormant.engines.api import prices
@@ -90,6 +89,11 @@ class ApiEngine:
             self._price, self._known_price = prices.price_of(self.name), True
         return self._price
 
+    @property
+    def usd(self) -> float:
+        """What was spent since the engine was made, USD; NaN if nobody knows."""
+        return self._usage.usd(self.price)
+
     def render(self, messages: Sequence[Message]) -> str:
         """The turns that are sent, one a line; the server's own template stays unseen."""
         return "\n".join(f"{message.role}: {message.content}" for message in messages)
@@ -138,7 +142,8 @@ class ApiEngine:
     def _crew(
         self, room: Room, deliver: Callable[[int, range, list[Choice]], None], *, counted: bool
     ) -> Crew:
-        if self.budget is not None and self.budget.usd is not None and self.price is None:
+        counts_money = self.budget is not None and self.budget.usd is not None
+        if counts_money and self.price is None:
             raise ModelError(
                 f"a budget in USD needs a price, and none is known for {self.name!r}: give yours"
             )
@@ -147,7 +152,9 @@ class ApiEngine:
             transport=self._transport,
             pace=self._pace,
             terms=self._terms,
-            account=Account(self._usage, self.price, self.budget, counted),
+            account=Account(
+                self._usage, self.price if counts_money else None, self.budget, counted
+            ),
             room=room,
             deliver=deliver,
             note=self._note,
@@ -164,9 +171,8 @@ def _units(jobs: Sequence[Job], sampling: Sampling, *, logprobs: int = 0) -> Ite
         if not job.repeats:
             continue
         raw = prompt_json(job.messages)
-        seed = f"{sampling.seed}:{blake2b(raw, digest_size=16).hexdigest()}"
         request = Request(job.messages, raw, sampling, logprobs=logprobs)
-        yield Unit(index, job.repeats, request, seed)
+        yield Unit(index, job.repeats, request)
 
 
 def _reply(job: int, repeat: int, choice: Choice) -> Reply:

@@ -95,15 +95,15 @@ async def _ask(
     """One call; asked again a few times if the server wants patience or breaks."""
     request = Request(messages, prompt_json(messages), _SHORT, controls=engine.endpoint is not None)
     if engine.endpoint is not None and engine.endpoint.hosted:
-        request = replace(request, controls=False)
-    request = replace(request, **changes)  # pyright: ignore[reportArgumentType]
+        request = request._replace(controls=False)
+    request = request._replace(**changes)  # pyright: ignore[reportArgumentType]
     for wait in (1.0, 4.0, 0.0):
         try:
             return await transport.ask(request)
         except Refused as fault:
             if not request.controls or "n" in changes or "logprobs" in changes:
                 raise fault
-            request = replace(request, controls=False)
+            request = request._replace(controls=False)
         except (Throttled, Broken) as fault:
             if not wait:
                 raise fault

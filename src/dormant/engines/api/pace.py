@@ -36,18 +36,25 @@ class Pace:
         self.active = 0
         self._waiting.clear()
 
+    def entered(self) -> bool:
+        """Lets one more call through if there is room for it now."""
+        if self.active + 1 > self.limit:
+            return False
+        self.active += 1
+        return True
+
     async def enter(self) -> None:
         """Waits until one more call may be on the way."""
-        while self.active >= int(self.limit):
+        while not self.entered():
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             await turn
-        self.active += 1
 
     def leave(self) -> None:
         """A call has ended."""
         self.active -= 1
-        self._wake()
+        if self._waiting:
+            self._wake()
 
     def succeeded(self) -> None:
         """A call brought an answer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -19,23 +20,44 @@ class Usage:
     prompt_tokens: int = 0
     cached_tokens: int = 0  # of the prompt tokens
     completion_tokens: int = 0
-    usd: float = 0.0  # at the price in use; 0 where none is known
     retries: int = 0  # calls that failed and were made again
     uncounted: int = 0  # calls whose server told no usage
+    told_usd: float = 0.0  # money that the provider itself told of
+    told: tuple[int, int, int] = (0, 0, 0)  # prompt, completion, cached tokens of those calls
 
-    def add(self, cost: Cost, answers: int, price: Price | None) -> float:
-        """Counts one call that brought answers; returns what it cost in USD."""
-        usd = cost.usd
-        if usd is None:
-            usd = 0.0 if price is None else price.of(cost.prompt, cost.completion, cost.cached)
+    def add(self, cost: Cost, answers: int) -> None:
+        """Counts one call that brought answers."""
         self.calls += 1
         self.answers += answers
         self.prompt_tokens += cost.prompt
         self.cached_tokens += cost.cached
         self.completion_tokens += cost.completion
-        self.usd += usd
-        self.uncounted += cost.prompt == 0
-        return usd
+        if not cost.prompt:
+            self.uncounted += 1
+        if cost.usd is not None:
+            prompt, completion, cached = self.told
+            self.told_usd += cost.usd
+            self.told = (prompt + cost.prompt, completion + cost.completion, cached + cost.cached)
+
+    def usd(self, price: Price | None) -> float:
+        """What it cost; NaN if neither the provider nor a price tells.
+
+        Args:
+            price: of the tokens whose money the provider did not tell.
+        """
+        prompt, completion, cached = self.told
+        prompt, cached = self.prompt_tokens - prompt, self.cached_tokens - cached
+        completion = self.completion_tokens - completion
+        if not prompt and not completion:
+            return self.told_usd
+        return math.nan if price is None else self.told_usd + price.of(prompt, completion, cached)
+
+
+def paid(cost: Cost, price: Price | None) -> float:
+    """USD of one call; 0 if nobody can tell."""
+    if cost.usd is not None:
+        return cost.usd
+    return 0.0 if price is None else price.of(cost.prompt, cost.completion, cost.cached)
 
 
 class Budget:
@@ -125,4 +147,9 @@ class Metered(Protocol):
     @property
     def price(self) -> Price | None:
         """What its tokens cost; None if nobody knows."""
+        ...
+
+    @property
+    def usd(self) -> float:
+        """What it has cost so far; NaN if nobody knows."""
         ...
