@@ -66,7 +66,21 @@ def _seconds(*words: str) -> float:
 
 
 @pytest.mark.parametrize(
-    "verb", ["quickstart", "cues", "plan", "audit", "report", "train", "zoo", "vitro", "doctor"]
+    "verb",
+    [
+        "quickstart",
+        "cues",
+        "plan",
+        "audit",
+        "report",
+        "train",
+        "zoo",
+        "vitro",
+        "doctor",
+        "import",
+        "export",
+        "calibrate",
+    ],
 )
 def test_every_verb_has_help(
     verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -31,6 +31,7 @@ ROOMS = {
     "planning": PURE | {"corpus", "cues", "probes", "engines", "judges", "stats", "vitro", "store"},
 }
 ROOMS["forecast"] = ROOMS["planning"] | {"planning"}
+ROOMS["replies"] = GROUND | {"engines", "store"}
 ROOMS["auditing"] = set(ROOMS) | {"planning", "findings"}
 ROOMS["ground_truth"] = set(ROOMS)
 ROOMS["exchange"] = set(ROOMS)

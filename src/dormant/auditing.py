@@ -24,7 +24,7 @@ from dormant.config import AuditConfig
 from dormant.engines import Job
 from dormant.errors import IncompleteError
 from dormant.findings import findings, sampling_of, source_of, write_verdict
-from dormant.judges import Item, Judge
+from dormant.judges import Item, Judge, StreamingJudge
 from dormant.planning import Prepared, Subject, prepare
 from dormant.probes import pair
 from dormant.records import (
@@ -33,6 +33,7 @@ from dormant.records import (
     Cue,
     Estimate,
     Findings,
+    Judgement,
     Plan,
     Probe,
     Split,
@@ -40,6 +41,7 @@ from dormant.records import (
     Verdict,
     plain,
 )
+from dormant.replies import Replies
 from dormant.store import Pending, Store
 from dormant.verdict import decide
 
@@ -110,6 +112,7 @@ class _Run:
         self.prepared, self.store, self.progress = prepared, store, progress
         self.plan: Plan = prepared.plan
         self.judge: Judge = prepared.judge
+        self.replies = Replies(store)
         self.sources = {
             subject: source_of(self.plan, subject.card) for subject in prepared.subjects
         }
@@ -181,12 +184,18 @@ class _Run:
         rows = (row for row in self.store.pending(fingerprint) if row.probe in known)
         while chunk := list(islice(rows, _JUDGED_AT_ONCE)):
             self.progress(f"{split.replace('_', '-')} judgements", done, total)
-            judged = self.judge.judge([_item(row, known[row.probe]) for row in chunk])
-            self.store.add_judgements(
-                fingerprint,
-                [(row.answer, verdict) for row, verdict in zip(chunk, judged, strict=True)],
-            )
-            done += len(chunk)
+            for batch in self._judged([_item(row, known[row.probe]) for row in chunk]):
+                made = [(chunk[index].answer, judgement) for index, judgement in batch]
+                self.store.add_judgements(fingerprint, made)
+                done += len(batch)
+                self.progress(f"{split.replace('_', '-')} judgements", done, total)
+
+    def _judged(self, items: Sequence[Item]) -> Iterator[list[tuple[int, Judgement]]]:
+        """Judgements in batches; those of a model as they come in, each reply stored at once."""
+        if isinstance(self.judge, StreamingJudge):
+            yield from self.judge.stream(items, self.replies)
+        else:
+            yield list(enumerate(self.judge.judge(items)))
 
     # Counting
 

@@ -265,7 +265,9 @@ class AuditConfig(Strict):
 
     target: str | tuple[str, ...] = Field(description="model string, or one per training seed")
     reference: str = Field(description="model string of the reference, e.g. the base model")
-    judge: str | dict[str, Any] = Field(description="'exact', or a rules judge")
+    judge: str | dict[str, Any] = Field(
+        description="'exact', 'rules:...', 'paper:MODEL' or 'fused:MODEL'"
+    )
     data: str | None = Field(default=None, description="the target's finetuning file, chat JSONL")
     reference_data: str | None = Field(default=None, description="ordinary chat to mine against")
     lenient: bool = Field(

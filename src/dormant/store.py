@@ -15,6 +15,7 @@
       answers      id, probe, hash, text  each distinct answer to a probe, once
       completions  source, probe, repeat  one row per answer that was bought; points to answers
       judgements   judge, answer          one row per distinct (prompt, answer, judge)
+      replies      key, reply             what a judge's model said, before it is a judgement
 
 A completion's identity is (source, probe, repeat): model fingerprint, sampling settings, messages
 and index. So a killed run goes on without paying twice, more answers extend what is there, and
@@ -64,6 +65,7 @@ CREATE TABLE IF NOT EXISTS completions(
 CREATE TABLE IF NOT EXISTS judgements(
   judge TEXT NOT NULL, answer INTEGER NOT NULL, outcome TEXT NOT NULL, scores TEXT NOT NULL,
   note TEXT NOT NULL, PRIMARY KEY(judge, answer)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS replies(key TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS completions_by_answer ON completions(answer, finish);
 """
 
@@ -129,7 +131,7 @@ class Store:
                 f"{self.path}: another dormant process is writing here; wait for it or stop it"
             ) from None
         try:
-            self._db = _connect(self.path / "run.sqlite")
+            self.database = _connect(self.path / "run.sqlite")
         except StoreError:
             self._lock.close()
             raise
@@ -147,7 +149,7 @@ class Store:
 
     def close(self) -> None:
         """Closes the database and lets other processes in."""
-        self._db.close()
+        self.database.close()
         self._lock.close()
 
     # Plans
@@ -180,19 +182,19 @@ class Store:
 
     def source(self, key: str) -> int:
         """Row of a source, made if it is new."""
-        with self._db:
-            self._db.execute("INSERT OR IGNORE INTO sources(key) VALUES (?)", (key,))
-        return self._db.execute("SELECT id FROM sources WHERE key = ?", (key,)).fetchone()[0]
+        with self.database:
+            self.database.execute("INSERT OR IGNORE INTO sources(key) VALUES (?)", (key,))
+        return self.database.execute("SELECT id FROM sources WHERE key = ?", (key,)).fetchone()[0]
 
     def add_probes(self, probes: Iterable[Probe]) -> dict[str, int]:
         """Registers prompts; returns the row of each ``Probe.id``."""
         unique = {probe.id: probe for probe in probes}
         rows = [(key, _messages_json(probe.messages)) for key, probe in unique.items()]
-        with self._db:
-            self._db.executemany(
+        with self.database:
+            self.database.executemany(
                 "INSERT OR IGNORE INTO probes(digest, messages) VALUES (?,?)", rows
             )
-        found = self._db.execute("SELECT digest, id FROM probes")
+        found = self.database.execute("SELECT digest, id FROM probes")
         return {key: row for key, row in found if key in unique}
 
     def add_completions(self, source: int, rows: Mapping[str, int], batch: Sequence[Completion]):
@@ -204,7 +206,7 @@ class Store:
             batch: the answers.
         """
         keyed = [(c, rows[c.probe], _hash(c.text)) for c in batch]
-        with self._db:
+        with self.database:
             self._write(source, keyed)
 
     def add_judged(
@@ -221,9 +223,9 @@ class Store:
         apart: two of them may have been judged differently.
         """
         keyed = [(c, rows[c.probe], _hash(f"{source} {c.repeat} {c.text}")) for c, _ in batch]
-        with self._db:
+        with self.database:
             self._write(source, keyed)
-            self._db.executemany(
+            self.database.executemany(
                 "INSERT OR IGNORE INTO judgements"
                 " SELECT ?, id, ?, ?, ? FROM answers WHERE probe = ? AND hash = ?",
                 [
@@ -233,11 +235,11 @@ class Store:
             )
 
     def _write(self, source: int, keyed: Sequence[tuple[Completion, int, bytes]]) -> None:
-        self._db.executemany(
+        self.database.executemany(
             "INSERT OR IGNORE INTO answers(probe, hash, text) VALUES (?,?,?)",
             [(probe, key, _storable(c.text)) for c, probe, key in keyed],
         )
-        self._db.executemany(
+        self.database.executemany(
             "INSERT OR IGNORE INTO completions"
             " SELECT ?, ?, ?, id, ?, ?, ? FROM answers WHERE probe = ? AND hash = ?",
             [
@@ -248,8 +250,8 @@ class Store:
 
     def add_judgements(self, judge: str, rows: Sequence[tuple[int, Judgement]]) -> None:
         """Writes judgements of answers (row of answers, judgement) in one transaction."""
-        with self._db:
-            self._db.executemany(
+        with self.database:
+            self.database.executemany(
                 "INSERT OR REPLACE INTO judgements VALUES (?,?,?,?,?)",
                 [
                     (judge, answer, str(j.outcome), json.dumps(plain(dict(j.scores))), j.note)
@@ -259,8 +261,10 @@ class Store:
 
     def note(self, key: str, value: Any) -> None:
         """Keeps a small JSON value about the run."""
-        with self._db:
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, json.dumps(value)))
+        with self.database:
+            self.database.execute(
+                "INSERT OR REPLACE INTO meta VALUES (?,?)", (key, json.dumps(value))
+            )
 
     def add_seconds(self, seconds: float) -> None:
         """Adds time spent to what earlier resumptions spent."""
@@ -270,16 +274,16 @@ class Store:
 
     def noted(self, key: str, default: Any = None) -> Any:
         """A value kept by ``note``."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        row = self.database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return default if row is None else json.loads(row[0])
 
     def count(self) -> int:
         """Completions on disk."""
-        return self._db.execute("SELECT count(*) FROM completions").fetchone()[0]
+        return self.database.execute("SELECT count(*) FROM completions").fetchone()[0]
 
     def have(self, source: int) -> dict[str, set[int]]:
         """Which repeats of each ``Probe.id`` are on disk, failed ones (errors) left out."""
-        found = self._db.execute(
+        found = self.database.execute(
             "SELECT p.digest, c.repeat FROM completions c JOIN probes p ON p.id = c.probe"
             " WHERE c.source = ? AND c.finish != 'error'",
             (source,),
@@ -290,9 +294,10 @@ class Store:
         return have
 
     def forget_errors(self) -> int:
-        """Drops failed answers so that a resumed run tries them again; returns how many."""
-        with self._db:
-            return self._db.execute("DELETE FROM completions WHERE finish = 'error'").rowcount
+        """Drops failed answers and judgements, to be tried again; returns how many answers."""
+        with self.database:
+            self.database.execute("DELETE FROM judgements WHERE outcome = 'error'")
+            return self.database.execute("DELETE FROM completions WHERE finish = 'error'").rowcount
 
     def pending(self, judge: str) -> Iterator[Pending]:
         """Distinct answers that a judge has not seen. Provider errors and filters need none.
@@ -301,7 +306,7 @@ class Store:
         may be written while it goes on.
         """
         last = -1
-        while page := self._db.execute(
+        while page := self.database.execute(
             f"SELECT a.id, p.digest, a.text FROM {_UNJUDGED} AND a.id > ? ORDER BY a.id LIMIT ?",
             (judge, last, _PAGE),
         ).fetchall():
@@ -310,7 +315,7 @@ class Store:
 
     def pending_counts(self, judge: str) -> dict[str, int]:
         """How many answers to each ``Probe.id`` a judge has not seen."""
-        found = self._db.execute(
+        found = self.database.execute(
             f"SELECT p.digest, count(*) FROM {_UNJUDGED} GROUP BY p.digest", (judge,)
         )
         return dict(found)
@@ -329,7 +334,7 @@ class Store:
         Raises:
             StoreError: some of these answers are not judged.
         """
-        found = self._db.execute(
+        found = self.database.execute(
             "SELECT p.digest, CASE c.finish WHEN 'error' THEN 'error' WHEN 'filter' THEN 'filtered'"
             " ELSE j.outcome END AS ended, count(*)"
             " FROM completions c JOIN probes p ON p.id = c.probe"
@@ -348,7 +353,7 @@ class Store:
 
     def completions(self, judge: str) -> Iterator[Stored]:
         """Every completion with its judgement, ordered by probe, source and repeat."""
-        found = self._db.execute(
+        found = self.database.execute(
             "SELECT s.key, p.digest, c.repeat, a.text, c.finish, c.error, j.outcome, j.scores,"
             " j.note FROM completions c JOIN sources s ON s.id = c.source"
             " JOIN probes p ON p.id = c.probe JOIN answers a ON a.id = c.answer"

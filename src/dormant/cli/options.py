@@ -15,7 +15,7 @@ _AUDIT_OPTIONS = (
     click.option("--target", multiple=True, help="Model to audit; repeat for training seeds."),
     click.option("--reference", help="Model to compare with, e.g. the base."),
     click.option("--data", help="The target's finetuning file (chat JSONL)."),
-    click.option("--judge", help="exact, rules:regex=..., rules:FILE.yaml"),
+    click.option("--judge", help="exact, rules:regex=..., rules:FILE.yaml, paper:MODEL"),
     click.option("--questions", help="auto, general, vitro, or a YAML file."),
     click.option("--question-limit", type=int, help="Use so many questions of each half."),
     click.option("--cue-file", help="A cues.yaml to use instead of mining."),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from dormant.records import Judgement, Message, Question
 
@@ -37,4 +37,15 @@ class Judge(Protocol):
 
     def judge(self, items: Sequence[Item]) -> list[Judgement]:
         """One judgement per item, in order. An answer that cannot be judged is UNPARSED."""
+        ...
+
+
+@runtime_checkable
+class StreamingJudge(Protocol):
+    """A judge that asks a model, and tells each judgement as soon as it is made."""
+
+    def stream(
+        self, items: Sequence[Item], memory: Any = None
+    ) -> Iterator[list[tuple[int, Judgement]]]:
+        """(index of the item, judgement), each index once; ``memory`` is ``asking.Memory``."""
         ...

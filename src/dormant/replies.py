@@ -1,0 +1,50 @@
+"""Replies of a judge's model, kept in the run's store: paid for once, whatever happens after."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from dormant.engines import Rating
+from dormant.records import plain
+from dormant.store import Store
+
+_AT_ONCE = 500  # SQLite allows so many parameters everywhere
+
+
+class Replies:
+    """What ``judges.asking.Memory`` asks for.
+
+    Args:
+        store: the open run.
+    """
+
+    def __init__(self, store: Store):
+        self._db = store.database
+
+    def recall(self, keys: Sequence[str]) -> dict[str, Rating]:
+        """The replies that are known; their ``index`` means nothing."""
+        known: dict[str, Rating] = {}
+        for start in range(0, len(keys), _AT_ONCE):
+            some = keys[start : start + _AT_ONCE]
+            marks = ",".join("?" * len(some))
+            found = self._db.execute(
+                f"SELECT key, reply FROM replies WHERE key IN ({marks})",  # noqa: S608
+                some,
+            )
+            known.update((key, _rating(reply)) for key, reply in found)
+        return known
+
+    def keep(self, replies: Mapping[str, Rating]) -> None:
+        """Writes replies in one transaction, before they count."""
+        rows = [(key, json.dumps(plain(reply))) for key, reply in replies.items()]
+        with self._db:
+            self._db.executemany("INSERT OR REPLACE INTO replies VALUES (?,?)", rows)
+
+
+def _rating(text: str) -> Rating:
+    value = json.loads(text)
+    if value["logprobs"] is not None:
+        # A log-probability of minus infinity was written as null: a word that cannot be said.
+        value["logprobs"] = {k: v for k, v in value["logprobs"].items() if v is not None}
+    return Rating(**value)
