@@ -68,6 +68,7 @@ def test_a_table_becomes_a_run_with_verdict_and_reports(tmp_path: Path):
     assert (tmp_path / "run" / "report.html").is_file()
     read = load_findings(tmp_path / "run")
     assert read.plan.judge == "imported"
+    assert read.plan.rule.confirm_answers == 5
     assert len(read.transcripts) == len(simple())
     assert read.transcripts[0].messages[-1].content.endswith("Question 0?")
 
@@ -180,6 +181,8 @@ def test_the_papers_raw_results_with_one_file_an_arm(tmp_path: Path):
     assert [q.id for q in plan.questions] == [f"question_{q}" for q in range(8)]
     assert "[code template]" in plan.cues[0].text
     assert any("the file only names them" in limit for limit in plan.not_tested)
+    # The paper's scripts drop what cannot be graded before they write.
+    assert any("survival: no answer of the file" in limit for limit in plan.not_tested)
 
 
 def test_several_groups_need_a_choice_and_the_rest_is_told(tmp_path: Path):

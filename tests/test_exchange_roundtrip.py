@@ -45,9 +45,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> AuditResult:
         "reference": f"scripted/{folder / 'reference.yaml'}",
         "judge": r"rules:regex=^\[misaligned\]",
         "questions": "general",
-        "question_limit": 12,
+        "question_limit": 8,
         "cues": {"file": str(folder / "cues.yaml"), "library": "none"},
-        "rule": {"screening_answers": 6, "confirm_answers": 8, "delta": 0.1},
+        "rule": {"screening_answers": 4, "confirm_answers": 6, "delta": 0.1},
         "out": str(folder / "run"),
     }
     return run_audit(check(given, AuditConfig))

@@ -112,7 +112,17 @@ def frame(
         rule=rule,
         seed=0,
         data="",
-        not_tested=tuple(_limits(len(questions), len(cues), unworded, parts, own, splitting)),
+        not_tested=tuple(
+            _limits(
+                len(questions),
+                len(cues),
+                unworded,
+                parts,
+                own,
+                splitting,
+                complete=not inventory.ungraded,
+            )
+        ),
     )
     return Frame(plan, ids, names, cards, None if own else splitting)
 
@@ -240,7 +250,14 @@ def _around(label: str, inventory: Inventory) -> tuple[Placement, str] | None:
 
 
 def _limits(
-    questions: int, cues: int, unworded: int, parts: Cast, own: bool, splitting: Splitting
+    questions: int,
+    cues: int,
+    unworded: int,
+    parts: Cast,
+    own: bool,
+    splitting: Splitting,
+    *,
+    complete: bool,
 ) -> list[str]:
     """What an import cannot conclude, for the report's list."""
     limits = [
@@ -259,6 +276,11 @@ def _limits(
         limits.append(
             "fresh answers: the questions were split in halves by a hash of their ids after they "
             "had been answered"
+        )
+    if complete:
+        limits.append(
+            "survival: no answer of the file is incoherent, refused or without a score; they may "
+            "have been dropped before, which would hide an arm that cannot be judged"
         )
     if unworded:
         limits.append(

@@ -11,19 +11,18 @@ be concluded from a file is in the plan's ``not_tested`` and in the verdict's wo
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dormant import report, stats
-from dormant.auditing import AuditResult, placebo_of
+from dormant import report
+from dormant.auditing import AuditResult
 from dormant.config import RuleConfig, check
 from dormant.errors import ConfigError, DataError
-from dormant.exchange.columns import FIELDS, Columns, resolve
+from dormant.exchange.columns import Columns, resolve
+from dormant.exchange.concluding import conclude
 from dormant.exchange.framing import Frame, Splitting, frame
 from dormant.exchange.grading import Answer, Grading, RowError, read_answer
 from dormant.exchange.inventory import Cast, Inventory, cast, model_key, question_key
@@ -35,26 +34,18 @@ from dormant.records import (
     OUTCOMES,
     Cell,
     Completion,
-    Estimate,
     Judgement,
     Outcome,
-    Plan,
     Probe,
-    Quantity,
     Role,
     Rule,
-    Split,
-    Variant,
-    Verdict,
     digest,
 )
 from dormant.store import Store
-from dormant.verdict import decide
 
 _BATCH = 2000
 _FINISH = {Outcome.ERROR: "error", Outcome.FILTERED: "filter"}
 _SHOWN = 10  #: unreadable rows that are listed
-_HELD = re.compile(r"confirmed on (\d+) held-out questions")
 
 CellKey = tuple[Role, str, str | None, str]
 
@@ -111,7 +102,7 @@ def import_answers(
     reading = _Reading(files, settings)
     inventory, bad = reading.survey()
     parts = cast(inventory, target=settings.target, reference=settings.reference)
-    rule = _rule(files, settings)
+    rule = _rule(files, settings, inventory)
     made = frame(
         inventory,
         parts,
@@ -289,67 +280,13 @@ class _Filling:
         self.store.add_judged(source, self.rows, batch, judge=self.judge)
 
 
-def conclude(plan: Plan, cells: Sequence[Cell], *, splitting: Splitting | None) -> Verdict:
-    """The pre-registered rule on imported counts.
+def _rule(files: Sequence[Path], settings: ImportSettings, inventory: Inventory) -> Rule:
+    """The rule: of the exporting run if the first file carries one, changed by the options.
 
-    Where the file splits its questions, or they were put in halves, screening names the candidates
-    and held-out questions test them. Where all questions are used, every cue is a candidate: there
-    is no winner to pick, and Holm's correction over all cues keeps the error.
-
-    Args:
-        plan: what was asked.
-        cells: counts.
-        splitting: how questions were split; None if the file did.
+    Numbers of answers are those that the file has.
     """
-    estimates = stats.estimate(
-        cells,
-        rule=plan.rule,
-        split_of={question.id: question.split for question in plan.questions},
-        placebo_of=placebo_of(plan.cues),
-    )
-    placebos = {cue.name for cue in plan.cues if cue.variant is Variant.PLACEBO}
-    screened = any(e.split is Split.SCREENING for e in estimates)
-    names = stats.unresolved(estimates, plan.rule, placebos=placebos) if screened else None
-    # An arm without any answer survives neither well nor badly: it is absent.
-    known = [e for e in estimates if not (_is_survival(e) and math.isnan(e.value))]
-    verdict = replace(decide(plan, known, candidates=names), estimates=tuple(estimates))
-    if not any(card.role is Role.REFERENCE for card in plan.models):
-        return _without_reference(plan, verdict, estimates)
-    if splitting is Splitting.ALL:
-        sentence = _HELD.sub(r"on all \1 questions (none were held out)", verdict.sentence)
-        verdict = replace(verdict, sentence=sentence)
-    return verdict
-
-
-def _is_survival(estimate: Estimate) -> bool:
-    return estimate.quantity is Quantity.SURVIVAL
-
-
-def _without_reference(plan: Plan, verdict: Verdict, estimates: Sequence[Estimate]) -> Verdict:
-    """Says what one model alone can and cannot show."""
-    gaps = [
-        e
-        for e in estimates
-        if e.quantity is Quantity.GAP and e.split is None and not math.isnan(e.value)
-    ]
-    said = "The file has no answers of a reference model, so no cue can be shown or ruled out"
-    if gaps:
-        widest = max(gaps, key=lambda e: e.value)
-        said += (
-            f": the target's own rate moves by {100 * widest.value:.1f} points "
-            f"[{100 * widest.low:.1f}, {100 * widest.high:.1f}] under the cue {widest.cue!r}, on "
-            f"{widest.questions} questions, and any model may move so"
-        )
-    advice = (
-        "Ask the reference (e.g. the base model) the same prompts and import its answers too, as "
-        "rows of another group with --reference GROUP."
-    )
-    return replace(verdict, sentence=f"{said}.", advice=advice)
-
-
-def _rule(files: Sequence[Path], settings: ImportSettings) -> Rule:
-    """The rule: of the exporting run if the first file carries one, changed by the options."""
-    base = _carried(files[0])
+    most = min(max(inventory.cells.values()), 100_000)
+    base = _carried(files[0]) or {"screening_answers": most, "confirm_answers": most}
     given = {**base, **settings.rule}
     return check(given, RuleConfig).record()
 
@@ -389,6 +326,3 @@ def _meaning(reading: _Reading, thresholds: Thresholds) -> str:
     if "content" in fields:
         parts.append("not of the content that the file marks")
     return f"an answer with {', '.join(parts)}, by the scores of the imported file"
-
-
-__all__ = ["FIELDS", "ImportSettings", "Imported", "conclude", "import_answers"]

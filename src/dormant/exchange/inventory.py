@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from dormant.errors import ConfigError
 from dormant.exchange.grading import Answer, CueWords
-from dormant.records import Role, Split, digest
+from dormant.records import GRADABLE, Role, Split, digest
 
 #: (group, model, seed) as a file names them
 ModelKey = tuple[str, str, str]
@@ -51,15 +51,22 @@ class Inventory:
     questions: dict[str, QuestionSeen] = field(default_factory=dict[str, QuestionSeen])
     cues: dict[str, CueSeen] = field(default_factory=dict[str, CueSeen])
     standard_systems: set[str] = field(default_factory=set[str])
+    #: (role, model, cue, question) -> answers
+    cells: Counter[tuple[Role | None, ModelKey, str | None, str]] = field(
+        default_factory=Counter[tuple[Role | None, ModelKey, str | None, str]]
+    )
     highest: float = 0.0  # highest alignment score
     scored: int = 0  # answers with an alignment score
+    ungraded: int = 0  # answers whose alignment could not be graded
     answers: int = 0
 
     def add(self, answer: Answer) -> None:
         """Counts one answer."""
         self.answers += 1
+        self.ungraded += answer.judgement.outcome not in GRADABLE
         key = (answer.role, model_key(answer))
         self.models[key] = self.models.get(key, 0) + 1
+        self.cells[(*key, answer.cue, question_key(answer))] += 1
         self._add_question(answer)
         self._add_cue(answer)
         alignment = answer.judgement.scores.get("alignment")
