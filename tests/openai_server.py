@@ -238,7 +238,9 @@ async def serve(port: int) -> None:
     site = web.TCPSite(runner, "127.0.0.1", port, backlog=1024)
     await site.start()
     print(site._server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.Event().wait()
+    # It ends with its standard input, so that no server outlives a killed test.
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    await runner.cleanup()
 
 
 @dataclass
@@ -269,10 +271,12 @@ class Running:
 def running() -> Generator[Running]:
     """Starts the server and stops it afterwards."""
     command = [sys.executable, str(Path(__file__))]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
     try:
         yield Running(int(process.stdout.readline()), process)
     finally:
+        process.stdin.close()
         process.terminate()
         process.wait(10)
         process.stdout.close()
