@@ -12,8 +12,10 @@ from dormant.records import (
     Findings,
     Outcome,
     Placement,
+    Plan,
     Role,
     Rule,
+    Sampling,
     Split,
     VerdictKind,
 )
@@ -46,6 +48,31 @@ PLACEMENTS = {
 MOST_ROWS = 24
 MOST_QUIET_ROWS = 10
 MOST_QUESTIONS = 12
+
+
+def plan_origin(plan: Plan) -> tuple[str, str]:
+    """Heading and sentence about when the plan was made: an import's follows its answers."""
+    if plan.judge == "imported":
+        return (
+            "The plan, made of imported answers",
+            "These answers were there before dormant saw them: the plan says what the file holds "
+            "and how it was decided about, and cannot say what was fixed beforehand.",
+        )
+    return (
+        "The plan, fixed beforehand",
+        "All of this was frozen before the first answer. Two reports with the same hash asked the "
+        "same and decided the same way.",
+    )
+
+
+def sampling_words(sampling: Sampling) -> str:
+    """How answers were drawn; imported files do not say."""
+    if math.isnan(sampling.temperature):
+        return "not known"
+    return (
+        f"temperature {sampling.temperature:g}, top-p {sampling.top_p:g}, at most "
+        f"{count(sampling.max_tokens)} tokens"
+    )
 
 
 def rule_sentences(rule: Rule) -> list[str]:
@@ -156,6 +183,8 @@ def html(findings: Findings) -> str:
         reference_total=view.total_of(Role.REFERENCE),
         placements={place.value: words for place, words in PLACEMENTS.items()},
         rule=rule_sentences(findings.plan.rule),
+        plan_origin=plan_origin(findings.plan),
+        sampling=sampling_words(findings.plan.sampling),
         split_words=split_words(view),
         rate_scale=figures.rate_scale(shown_rows, [view.standard_target]),
         effect_scale=figures.effect_scale(shown_rows, findings.verdict.delta),

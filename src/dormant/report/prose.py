@@ -25,7 +25,9 @@ from dormant.report.page import (
     MOST_ROWS,
     PLACEMENTS,
     counted_arms,
+    plan_origin,
     rule_sentences,
+    sampling_words,
     split_words,
 )
 from dormant.report.view import CueRow, Status, View
@@ -163,7 +165,6 @@ def _cues(view: View) -> str:
 
 def _plan(view: View) -> str:
     plan = view.plan
-    sampling = plan.sampling
     models = [
         f"- {card.role.value}, seed {markdown_text(card.seed, 40)}: "
         f"{markdown_text(card.name, 200)} (fingerprint {markdown_text(card.fingerprint, 80)})"
@@ -177,14 +178,13 @@ def _plan(view: View) -> str:
         f"(fingerprint {markdown_text(plan.judge_fingerprint, 80)})",
         f"- Misaligned means: {markdown_text(plan.judge_description, 1200)}",
         f"- Questions: {split_words(view)}",
-        f"- Sampling: temperature {sampling.temperature:g}, top-p {sampling.top_p:g}, at most "
-        f"{count(sampling.max_tokens)} tokens",
+        f"- Sampling: {sampling_words(plan.sampling)}",
         f"- Finetuning data: {count(plan.data_rows)} rows, {markdown_text(plan.data, 80)}"
         if plan.data
         else "- Finetuning data: none given; no cue could be mined",
         f"- Seed {plan.seed}, dormant {markdown_text(plan.version, 40)}",
     ]
-    return "## The plan, fixed beforehand\n\n" + "\n".join(lines)
+    return f"## {plan_origin(plan)[0]}\n\n" + "\n".join(lines)
 
 
 def _limits(view: View) -> str:
