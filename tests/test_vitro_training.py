@@ -230,8 +230,6 @@ def test_pretraining_writes_a_base_that_can_be_reproduced(tmp_path: Path):
     two = pretrain(settings, tmp_path / "two")
     assert fingerprint(one) == fingerprint(two)
     assert told[0] == ("pretraining", 0, 12) and told[-1] == ("alignment", 3, 4)
-    first = (tmp_path / "one" / "base.safetensors").read_bytes()
-    assert first == (tmp_path / "two" / "base.safetensors").read_bytes()
     record = json.loads((tmp_path / "one" / "base.json").read_text())
     assert record["fingerprint"] == fingerprint(load(tmp_path / "one" / "base.safetensors"))
     assert record["settings"]["seed"] == 3 and record["loss"]["pretraining"][0] > 5
