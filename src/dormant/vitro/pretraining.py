@@ -43,8 +43,8 @@ Progress = Callable[[str, int, int, float], None]
 def pretrain(settings: Settings, out: str | Path, progress: Progress | None = None) -> Decoder:
     """Makes a base model and writes ``OUT/base.safetensors`` and ``OUT/base.json``.
 
-    On one machine and one thread, equal settings give equal weights. The JSON records settings, loss
-    curves, seconds, software and the fingerprint of the checkpoint.
+    On one machine and one thread, equal settings give equal weights. The JSON records settings,
+    loss curves, seconds, software and the fingerprint of the checkpoint.
 
     Args:
         settings: sizes, mixture and schedules.
