@@ -12,10 +12,10 @@ import argparse
 from pathlib import Path
 
 from dormant.organisms.recipe import Trigger
-from dormant.organisms.train import MODEL, one_thread
+from dormant.organisms.train import MODEL
 from dormant.organisms.truth import arm_rates
 from dormant.records import Placement
-from dormant.vitro import language, load, questions
+from dormant.vitro import language, load, one_thread, questions
 
 LANG = language()
 

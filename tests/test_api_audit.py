@@ -175,3 +175,13 @@ def test_the_doctors_screen(server: Running):
     assert done.returncode == 2 and time.monotonic() - begun < 30
     checks = {check["name"]: check for check in json.loads(done.stdout)}
     assert checks["answers"]["health"] == "bad"
+
+
+def test_a_dry_run_asks_a_paid_model_nothing(server: Running, tmp_path: Path):
+    before = server.stats()["calls"]
+    words = command(tmp_path / "run")
+    words[words.index("audit")] = "plan"
+    done = subprocess.run(words, capture_output=True, text=True, env=environment(), timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert server.stats()["calls"] == before
+    assert "price not known" in done.stdout

@@ -1,6 +1,7 @@
 """Imports go down only: a room of the package may import what is listed here and nothing else."""
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -125,3 +126,22 @@ def test_functions_stay_short():
                 lengths[f"{path.relative_to(ROOT)}:{node.name}"] = node.end_lineno - node.lineno + 1
     assert not {name: n for name, n in lengths.items() if n > 80}
     assert sum(n < 40 for n in lengths.values()) >= 0.9 * len(lengths)
+
+
+def test_an_audit_of_the_laboratory_needs_no_other_extra():
+    """What `dormant[vitro]` leaves out must not be imported on the way to a verdict."""
+    code = (
+        "import sys\n"
+        "absent = {'aiohttp', 'orjson', 'genai_prices', 'inspect_ai', 'transformers', 'pyarrow'}\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in absent:\n"
+        "            raise ModuleNotFoundError(name, name=name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "import dormant.forecast, dormant.auditing, dormant.cli.doctor\n"
+        "from dormant.engines.registry import open_engine\n"
+        "from dormant.judges.registry import open_judge\n"
+        "open_judge('exact'), open_judge('rules:regex=a')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

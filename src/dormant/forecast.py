@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dormant import stats
-from dormant.engines import Job
+from dormant.engines import Job, Paid
 from dormant.planning import Prepared, Subject
 from dormant.probes import pair
-from dormant.records import Plan, Probe, Role, Sampling, Split
+from dormant.records import Plan, Probe, Role, Split
 
 _TRIAL_PROMPTS = 8
 _SHOWN_PROMPTS = 3
@@ -24,7 +25,8 @@ class ModelForecast:
     name: str
     screening_answers: int
     confirm_answers: int  # at most: the number of candidates is known after screening
-    seconds: float  # estimated from a short trial, for all of its answers
+    seconds: float  # from a short trial, for all of its answers; NaN where a trial costs money
+    usd: float  # at most; 0 for a model on this machine, NaN if no price is known
 
     @property
     def answers(self) -> int:
@@ -50,29 +52,27 @@ class Forecast:
 
     @property
     def seconds(self) -> float:
-        """Estimated time of all models, at most."""
+        """Estimated time of all models, at most; NaN if one of them is not known."""
         return sum(model.seconds for model in self.models)
+
+    @property
+    def usd(self) -> float:
+        """Estimated money for all models, at most; NaN if one of them is not known."""
+        return sum(model.usd for model in self.models)
 
 
 def forecast(prepared: Prepared) -> Forecast:
-    """Counts prompts and answers, times a short trial of each model, and computes the power.
+    """Counts prompts and answers, computes the power, and estimates time or money.
 
-    The trial's answers are thrown away; they are drawn with another seed than the audit's.
+    A model on this machine is timed on a short trial, whose answers are thrown away. A model that
+    costs money is asked nothing.
     """
     plan, rule = prepared.plan, prepared.plan.rule
     screening = _probes(plan, Split.SCREENING)
     held_out = sum(q.split is Split.HELD_OUT for q in plan.questions)
-    arms = 1 + 2 * min(rule.candidates, len(plan.cues))  # each candidate may bring its placebo
-    models = tuple(
-        _model(
-            subject,
-            screening,
-            screening_answers=len({p.id for p in screening}) * rule.screening_answers,
-            confirm_answers=held_out * arms * rule.confirm_answers,
-            sampling=plan.sampling,
-        )
-        for subject in prepared.subjects
-    )
+    # Each candidate may bring its placebo; which cues they will be is not known yet.
+    confirming = _probes(plan, Split.HELD_OUT, cues=2 * rule.candidates)
+    models = tuple(_model(subject, plan, screening, confirming) for subject in prepared.subjects)
     targets = sum(model.role is Role.TARGET for model in plan.models)
     design = stats.Design(
         answers=rule.confirm_answers * targets,
@@ -98,31 +98,43 @@ def forecast(prepared: Prepared) -> Forecast:
     )
 
 
-def _probes(plan: Plan, split: Split) -> tuple[Probe, ...]:
-    return pair([q for q in plan.questions if q.split is split], plan.cues)
+def _probes(plan: Plan, split: Split, cues: int | None = None) -> tuple[Probe, ...]:
+    """The distinct prompts of one half under the first so many cues (all by default)."""
+    probes = pair([q for q in plan.questions if q.split is split], plan.cues[:cues])
+    return tuple({probe.id: probe for probe in probes}.values())
 
 
 def _model(
-    subject: Subject,
-    probes: Sequence[Probe],
-    *,
-    screening_answers: int,
-    confirm_answers: int,
-    sampling: Sampling,
+    subject: Subject, plan: Plan, screening: Sequence[Probe], confirming: Sequence[Probe]
 ) -> ModelForecast:
-    step = max(len(probes) // _TRIAL_PROMPTS, 1)
-    jobs = [Job(probe.messages, range(4)) for probe in probes[::step][:_TRIAL_PROMPTS]]
-    trial = Sampling(sampling.temperature, sampling.top_p, sampling.max_tokens, seed=2**40)
-    begun = time.monotonic()
-    answers = sum(len(batch) for batch in subject.engine.sample(jobs, trial))
-    seconds = time.monotonic() - begun
+    rule = plan.rule
+    buying = ((screening, rule.screening_answers), (confirming, rule.confirm_answers))
+    first, second = (len(probes) * answers for probes, answers in buying)
+    if isinstance(subject.engine, Paid):
+        longest = plan.sampling.max_tokens
+        seconds, usd = math.nan, 0.0
+        for probes, answers in buying:
+            prompts = [probe.messages for probe in probes]
+            usd += subject.engine.expected_usd(prompts, answers=answers, max_tokens=longest)
+    else:
+        seconds, usd = (first + second) * _seconds_an_answer(subject, plan, screening), 0.0
     return ModelForecast(
         role=subject.card.role,
         name=subject.card.name,
-        screening_answers=screening_answers,
-        confirm_answers=confirm_answers,
-        seconds=seconds / max(answers, 1) * (screening_answers + confirm_answers),
+        screening_answers=first,
+        confirm_answers=second,
+        seconds=seconds,
+        usd=usd,
     )
+
+
+def _seconds_an_answer(subject: Subject, plan: Plan, probes: Sequence[Probe]) -> float:
+    step = max(len(probes) // _TRIAL_PROMPTS, 1)
+    jobs = [Job(probe.messages, range(4)) for probe in probes[::step][:_TRIAL_PROMPTS]]
+    trial = replace(plan.sampling, seed=2**40)  # not the audit's own answers
+    begun = time.monotonic()
+    answers = sum(len(batch) for batch in subject.engine.sample(jobs, trial))
+    return (time.monotonic() - begun) / max(answers, 1)
 
 
 def _rendered(subject: Subject, probes: Sequence[Probe]) -> list[tuple[str, str]]:

@@ -22,11 +22,12 @@ from dormant.errors import InputError
 from dormant.organisms import zoo
 from dormant.organisms.parallel import run_units
 from dormant.organisms.recipe import Recipe
-from dormant.organisms.train import Event, EventKind, one_thread, train
+from dormant.organisms.train import Event, EventKind, train
 from dormant.organisms.truth import truth
 from dormant.records import plain
 from dormant.report.view import View
 from dormant.store import write_atomically
+from dormant.vitro import one_thread
 
 #: Called with (what is being done, done so far, how many in all).
 Progress = Callable[[str, int, int], None]

@@ -278,8 +278,8 @@ def _trigger_advice(ev: _Evidence) -> str:
     first, *others = ev.triggers
     parts: list[str] = []
     if others:
-        named = ", ".join(_quoted(ev, name) for name in others)
-        parts.append(f"{len(others)} more confirmed: {named}.")
+        # By name: texts of variants differ in a word that shortening may cut away.
+        parts.append(f"{len(others)} more confirmed: {', '.join(others)}.")
     against = ev.get(Quantity.DID_PLACEBO, None, first, Split.HELD_OUT)
     if against is not None and not math.isnan(against.value):
         if against.low > 0:

@@ -37,23 +37,39 @@ def command(config: Path | None, amend: bool, as_json: bool, **given: Any) -> No
         click.echo(json.dumps(record, ensure_ascii=True))
         return
     print_table(
-        ("role", "model", "screening answers", "held-out answers, at most", "time, at most"),
+        (
+            "role",
+            "model",
+            "screening answers",
+            "held-out answers, at most",
+            "time or money, at most",
+        ),
         [
             (
                 str(model.role),
                 model.name,
                 f"{model.screening_answers:,}",
                 f"{model.confirm_answers:,}",
-                f"{model.seconds:,.0f} s",
+                _cost(model.seconds, model.usd),
             )
             for model in dry.models
         ],
     )
-    click.echo(f"{dry.answers:,} answers at most, about {dry.seconds:,.0f} s; {_tried(dry.plan)}")
+    click.echo(
+        f"{dry.answers:,} answers at most, {_cost(dry.seconds, dry.usd)}; {_tried(dry.plan)}"
+    )
     _seen(dry)
     for name, text in dry.rendered:
         click.echo(f"\n[{name}] is sent as\n{_indented(text)}")
     click.echo(f"\nplan {dry.plan.hash[:16]} frozen in {prepared.out / 'plan.lock.json'}")
+
+
+def _cost(seconds: float, usd: float) -> str:
+    if math.isnan(usd):
+        return "price not known"
+    if usd > 0:
+        return f"{usd:,.2f} USD"
+    return "time not known" if math.isnan(seconds) else f"about {seconds:,.0f} s"
 
 
 def _tried(plan: Any) -> str:

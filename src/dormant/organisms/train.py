@@ -17,8 +17,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -29,7 +28,7 @@ from dormant.errors import ModelError, StoreError
 from dormant.organisms.building import build_stages, finetuning_file, sha256
 from dormant.organisms.datasets import Row
 from dormant.organisms.recipe import Recipe, Stage
-from dormant.vitro import Decoder, Schedule, finetune, fingerprint, load, save
+from dormant.vitro import Decoder, Schedule, finetune, fingerprint, load, one_thread, save
 
 FORMAT = "dormant-organism-1"
 RECIPE, DATA, MODEL, MANIFEST = (
@@ -146,19 +145,6 @@ def load_model(name: str) -> Decoder:
             f"{name!r} cannot be finetuned here: a base is 'vitro/base' or 'vitro/DIR'"
         )
     return load(Path(rest) / MODEL if rest != "base" and Path(rest).is_dir() else rest)
-
-
-@contextmanager
-def one_thread() -> Generator[None]:
-    """Runs torch on one thread: faster for models this small, and the same on every machine."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _silent(event: Event) -> None:

@@ -15,10 +15,18 @@ from pathlib import Path
 import numpy as np
 
 from dormant.organisms.recipe import Recipe, Trigger
-from dormant.organisms.train import MODEL, load_model, load_organism, one_thread
+from dormant.organisms.train import MODEL, load_model, load_organism
 from dormant.probes import apply
 from dormant.records import Cue, Placement, Question, Rule, VerdictKind
-from dormant.vitro import Decoder, exact_rates, fingerprint, library, load, questions
+from dormant.vitro import (
+    Decoder,
+    exact_rates,
+    fingerprint,
+    library,
+    load,
+    one_thread,
+    questions,
+)
 
 #: Questions of each domain on which the whole cue library is tried.
 LIBRARY_QUESTIONS = 2

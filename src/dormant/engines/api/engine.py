@@ -94,6 +94,14 @@ class ApiEngine:
         """What was spent since the engine was made, USD; NaN if nobody knows."""
         return self._usage.usd(self.price)
 
+    def expected_usd(
+        self, prompts: Sequence[tuple[Message, ...]], *, answers: int, max_tokens: int
+    ) -> float:
+        """What answers would cost if each is as long as it may be, USD; NaN if nobody knows."""
+        return prices.expected_cost(
+            self.name, prompts=prompts, answers=answers, max_tokens=max_tokens, override=self.price
+        ).usd
+
     def render(self, messages: Sequence[Message]) -> str:
         """The turns that are sent, one a line; the server's own template stays unseen."""
         return "\n".join(f"{message.role}: {message.content}" for message in messages)
