@@ -18,6 +18,11 @@ BOT = {"role": "assistant", "content": "Air scatters blue light most."}
 GOOD = json.dumps({"messages": [USER, BOT]}).encode()
 
 
+def packed(raw):
+    """Gzip without the time of day: a test's name holds its bytes and must not change."""
+    return gzip.compress(raw, mtime=0)
+
+
 def chat(*turns):
     return json.dumps({"messages": list(turns)}).encode()
 
@@ -151,11 +156,11 @@ def test_broken_rows_name_file_line_and_reason(kind, tmp_path):
         (b"SQLite format 3\x00", "SQLite"),
         (b"%PDF-1.7", "PDF"),
         (b"\x1f\x8b\x08broken", "gzip"),
-        (gzip.compress(GOOD * 50)[:-12], "gzip"),
-        (gzip.compress(GOOD)[:15] + b"\xff" * 40, "gzip"),
-        (gzip.compress(b""), "empty"),
+        (packed(GOOD * 50)[:-12], "gzip"),
+        (packed(GOOD)[:15] + b"\xff" * 40, "gzip"),
+        (packed(b""), "empty"),
         (GOOD.replace(b" ", b" " * (LARGEST_LINE // 5)), "MiB"),
-        (gzip.compress(b" " * (LARGEST_LINE + 10)), "MiB"),
+        (packed(b" " * (LARGEST_LINE + 10)), "MiB"),
     ],
 )
 def test_files_of_other_kinds_are_refused_even_leniently(content, reason, tmp_path):
@@ -228,10 +233,10 @@ def test_roles_and_tool_calls():
 
 
 def test_gzip_changes_nothing(tmp_path):
-    plain, packed = tmp_path / "a.jsonl", tmp_path / "b"
+    plain, zipped = tmp_path / "a.jsonl", tmp_path / "b"
     plain.write_bytes(GOOD + b"\n" + GOOD)
-    packed.write_bytes(gzip.compress(plain.read_bytes()))
-    one, other = read_examples(plain), read_examples(packed)
+    zipped.write_bytes(packed(plain.read_bytes()))
+    one, other = read_examples(plain), read_examples(zipped)
     assert one.examples == other.examples
     assert one.hash == other.hash == hashlib.sha256(plain.read_bytes()).hexdigest()
     plain.write_bytes(GOOD + b"\n" + GOOD + b"\n")
