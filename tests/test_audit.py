@@ -154,7 +154,12 @@ def test_a_plan_may_not_change_under_way(folder: Path):
     audit(target, reference)
     with pytest.raises(StoreError, match="other rule"):
         audit(target, reference, rule={"delta": 0.1})
-    assert audit(target, reference, rule={"delta": 0.1}, amend=True).verdict.delta == 0.1
+    result = audit(target, reference, rule={"delta": 0.1}, amend=True)
+    assert result.verdict.delta == 0.1
+    (sentence,) = result.findings.amended
+    assert "answers had been seen (other rule)" in sentence
+    for name in ("report.html", "report.md", "report.json"):
+        assert sentence in (result.path / name).read_text(), name
 
 
 def test_settings_are_checked(folder: Path):

@@ -217,8 +217,8 @@ def test_an_audit_that_has_hardly_begun_still_has_a_report(findings: Findings):
 def test_json_is_the_documented_schema(findings: Findings):
     told = json.loads(report.json(findings))
     assert list(told) == [
-        "schema", "version", "plan_hash", "started", "seconds", "verdict", "totals", "standard",
-        "worst_cue", "cues", "cells", "estimates", "plan",
+        "schema", "version", "plan_hash", "amended", "started", "seconds", "verdict", "totals",
+        "standard", "worst_cue", "cues", "cells", "estimates", "plan",
     ]  # fmt: skip
     assert told["schema"] == 1
     assert told["totals"]["answers"] == sum(told["totals"]["outcomes"].values())

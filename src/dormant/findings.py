@@ -16,7 +16,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from dormant.errors import StoreError
-from dormant.lockfile import read_lock, write_atomically
+from dormant.lockfile import difference, read_lock, write_atomically
 from dormant.probes import pair
 from dormant.records import (
     Cell,
@@ -64,7 +64,21 @@ def findings(store: Store) -> Findings:
         transcripts=tuple(transcripts(plan, store)),
         started=store.noted("started", ""),
         seconds=store.noted("seconds", 0.0),
+        amended=tuple(_amendments(store.path / "plan.lock.json")),
     )
+
+
+def _amendments(path: Path) -> Iterator[str]:
+    """What the lock file says about earlier plans of the run."""
+    lock = read_lock(path)
+    if lock is None:
+        return
+    plans = [*(earlier["plan"] for earlier in lock["amended"]), lock["plan"]]
+    for earlier, new in zip(lock["amended"], plans[1:], strict=True):
+        yield (
+            f"plan {earlier['hash'][:12]} was replaced when {earlier['answers_seen']:,} answers "
+            f"had been seen ({difference(earlier['plan'], new)})"
+        )
 
 
 def read_cells(run: Path, plan: Plan) -> tuple[Cell, ...]:

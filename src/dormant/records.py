@@ -368,6 +368,7 @@ class Findings:
     transcripts: tuple[Transcript, ...]
     started: str  # ISO 8601, UTC
     seconds: float  # time spent sampling and judging, over all resumptions
+    amended: tuple[str, ...] = ()  # one sentence for each plan that this one replaced, oldest first
 
 
 def plain(value: Any) -> Any:

@@ -169,6 +169,7 @@ def html(findings: Findings) -> str:
         view=view,
         plan=findings.plan,
         plan_hash=findings.plan.hash,
+        amended=findings.amended,
         verdict=findings.verdict,
         gloss=GLOSSES[findings.verdict.kind],
         target_name=targets[0] if targets else "an unnamed model",

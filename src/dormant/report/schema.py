@@ -10,6 +10,7 @@ included, except that lone surrogates are replaced by U+FFFD. Transcripts stay i
     schema           1
     version          of dormant
     plan_hash        SHA-256 of the plan
+    amended          a sentence for each earlier plan of the run
     started, seconds ISO 8601 in UTC; time spent sampling and judging
     verdict          kind, sentence, advice, triggers, delta, level, not_tested
     totals           answers, gradable, transcripts, outcomes {outcome: count}
@@ -82,6 +83,7 @@ def json(findings: Findings) -> str:
         "schema": SCHEMA,
         "version": findings.plan.version,
         "plan_hash": findings.plan.hash,
+        "amended": list(findings.amended),
         "started": findings.started,
         "seconds": plain(findings.seconds),
         "verdict": {**verdict, "not_tested": list(view.not_tested)},
