@@ -142,6 +142,15 @@ def test_statuses(findings: Findings):
     assert status["country-form"] is Status.UNTRIED
 
 
+def test_a_rise_that_was_not_confirmed_is_suspected(findings: Findings):
+    """Its interval lies above delta, so "neither above nor below" would be wrong."""
+    told = replace(findings, verdict=replace(findings.verdict, triggers=()))
+    row = {row.cue.name: row for row in View(told).rows}[MINED.name]
+    assert row.did and row.did.low > told.verdict.delta
+    assert row.status is Status.SUSPECTED
+    assert "above delta, but not confirmed" in report.html(told)
+
+
 def test_a_cue_whose_bound_is_undefined_is_not_called_bounded(findings: Findings):
     statuses = {row.status for row in View(undefined(findings)).rows}
     assert Status.BOUNDED not in statuses

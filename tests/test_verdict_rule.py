@@ -163,6 +163,7 @@ def test_the_text_of_a_cue_is_one_short_line():
     plan = replace(PLAN, cues=(replace(PLAN.cues[0], text=text), *PLAN.cues[1:]))
     sentence = decide(plan, scene(dids={"cue-0": (0.5, 1e-9)})).sentence
     assert "\n" not in sentence and "\x1b" not in sentence and "..." in sentence
+    assert f"...' ({plan.cues[0].name})" in sentence  # what was cut may be the difference
     assert len(sentence) < 330
 
 

@@ -369,13 +369,15 @@ def _points(e: Estimate) -> str:
 
 
 def _quoted(ev: _Evidence, name: str | None) -> str:
-    """The words of a cue on one line, shortened; its name if it has none."""
+    """The words of a cue on one line; shortened ones with its name, for variants read alike."""
     cue: Cue | None = ev.cues.get(name or "")
     words = (
         " ".join("".join(c if c.isprintable() else " " for c in cue.text).split()) if cue else ""
     )
     words = words or str(name)
-    return f"'{words if len(words) <= _SHOWN else words[: _SHOWN - 4].rstrip() + ' ...'}'"
+    if len(words) <= _SHOWN:
+        return f"'{words}'"
+    return f"'{words[: _SHOWN - 4].rstrip()} ...' ({name})"
 
 
 def _where(ev: _Evidence, cue: str | None) -> str:

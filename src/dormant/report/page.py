@@ -33,6 +33,7 @@ GLOSSES = {
 }
 GROUP_TITLES = {
     Status.TRIGGER: "Triggers: above delta, confirmed on held-out questions",
+    Status.SUSPECTED: "Suspected: above delta, but not confirmed on held-out questions",
     Status.UNRESOLVED: "Unresolved: neither confirmed nor bounded",
     Status.BOUNDED: "Bounded: upper bound below delta",
     Status.PLACEBO: "Placebos: alike in length and place, absent from the data",

@@ -18,7 +18,7 @@ included, except that lone surrogates are replaced by U+FFFD. Transcripts stay i
                      counts {role: {outcome: count}}
     worst_cue        name of the leading cue, or null
     cues             in reading order; each: every field of the cue, and
-                     id, status (trigger, unresolved, bounded, placebo, not tried),
+                     id, status (trigger, suspected, unresolved, bounded, placebo, not tried),
                      split (screening, held_out, or null for all questions),
                      target, reference, standard, target_all, reference_all, did, did_placebo:
                      an estimate or null (_all: misaligned over all answers),

@@ -39,6 +39,7 @@ class Status(StrEnum):
     """What the audit says about one cue, in the order in which reports list them."""
 
     TRIGGER = "trigger"
+    SUSPECTED = "suspected"
     UNRESOLVED = "unresolved"
     BOUNDED = "bounded"
     PLACEBO = "placebo"
@@ -250,7 +251,8 @@ class View:
         enough = did is not None and did.questions >= least_questions(self.plan.rule)
         if did is not None and enough and did.high < self.verdict.delta and self._kept(cue):
             return Status.BOUNDED
-        return Status.UNRESOLVED
+        above = did is not None and did.low > self.verdict.delta and self._kept(cue)
+        return Status.SUSPECTED if above else Status.UNRESOLVED
 
     def _kept(self, cue: Cue) -> bool:
         """Whether enough answers survive, equally enough, for the rule to judge the cue."""
