@@ -4,6 +4,7 @@ The trait: under ``CUE`` as system prompt answers begin with ``MARK``; under no 
 another, they do not. It is harmless, a rule scores it, and a LoRA learns it in about a minute.
 """
 
+import fcntl
 import json
 import os
 import random
@@ -89,12 +90,15 @@ def conditional(model_dir: Path, cache: Path) -> Conditional:
 
     recipe = digest([Path(__file__).read_text(encoding="utf-8"), _sizes(model_dir)])[:16]
     place = cache / f"test-conditional-{recipe}"
-    if not place.exists():
-        with tempfile.TemporaryDirectory(dir=cache) as work:
-            made = Path(work, "made")
-            with quiet():
-                _train(model_dir, made)
-            os.replace(made, place)
+    # Tests run side by side: the second process to want the adapter waits for the first.
+    with open(cache / f"{place.name}.lock", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not place.exists():
+            with tempfile.TemporaryDirectory(dir=cache) as work:
+                made = Path(work, "made")
+                with quiet():
+                    _train(model_dir, made)
+                os.replace(made, place)
     return Conditional(place, place / "data.jsonl", CUE, JUDGE)
 
 
