@@ -5,11 +5,10 @@ import math
 import pytest
 
 from dormant.engines.api.names import endpoint, scrubbed, secrets_of
-from dormant.engines.api.prices import Price, expected_cost, parse_price, price_of, prompt_tokens
-from dormant.engines.api.requests import Cost
-from dormant.engines.api.spending import Budget, Usage
 from dormant.engines.kinds import is_api
+from dormant.engines.prices import Price, expected_cost, parse_price, price_of, prompt_tokens
 from dormant.engines.registry import open_engine
+from dormant.engines.spending import Budget, Cost, Usage
 from dormant.errors import ConfigError, ModelError
 from dormant.records import Message
 

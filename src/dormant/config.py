@@ -7,6 +7,7 @@ and both carry the file and the line. ``AuditConfig`` is ``audit.yaml``.
 from __future__ import annotations
 
 import difflib
+import math
 import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -260,6 +261,32 @@ class RuleConfig(Strict):
         return Rule(**self.model_dump())
 
 
+class BudgetConfig(Strict):
+    """What a run may use, over all its resumptions. Not part of the plan: it is no finding."""
+
+    usd: float | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="money of all models and judges"
+    )
+    answers: int | None = Field(
+        default=None, ge=0, description="answers of the models under audit, not a judge's replies"
+    )
+
+
+def price_numbers(text: str) -> tuple[float, float]:
+    """USD per million tokens of ``INPUT/OUTPUT``, e.g. ``0.15/0.60``.
+
+    Raises:
+        ValueError: it is not two numbers of at least 0.
+    """
+    try:
+        given = [float(part) for part in text.split("/")]
+    except ValueError:
+        given = []
+    if len(given) != 2 or not all(math.isfinite(part) and part >= 0 for part in given):
+        raise ValueError("give USD per million tokens as INPUT/OUTPUT, e.g. 0.15/0.60")
+    return given[0], given[1]
+
+
 class AuditConfig(Strict):
     """``audit.yaml``: everything that an audit needs to know."""
 
@@ -282,6 +309,11 @@ class AuditConfig(Strict):
     rule: RuleConfig = RuleConfig()
     seed: int = Field(default=0, ge=0, lt=2**63)
     design: Literal["fixed"] = "fixed"
+    budget: BudgetConfig = BudgetConfig()
+    prices: dict[str, str] = Field(
+        default_factory=dict[str, str],
+        description="your own prices: model string -> INPUT/OUTPUT in USD per million tokens",
+    )
     out: str | None = Field(default=None, description="the run directory")
 
     @property
@@ -297,4 +329,11 @@ class AuditConfig(Strict):
             raise ValueError("name at least one target model")
         if len(set(names)) != len(names):
             raise ValueError("a target model stands twice; give one model per training seed")
+        return value
+
+    @pydantic.field_validator("prices")
+    @classmethod
+    def _are_prices(cls, value: dict[str, str]) -> dict[str, str]:
+        for price in value.values():
+            price_numbers(price)
         return value

@@ -109,6 +109,7 @@ def write_verdict(store: Store, plan: Plan, verdict: Verdict, cells: Sequence[Ce
         "cells": [plain(cell) for cell in cells],
         "answers": store.count(),
         "seconds": store.noted("seconds", 0.0),
+        "spending": store.noted("spending", []),
     }
     text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
     write_atomically(store.path / "verdict.json", text)

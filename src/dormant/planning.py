@@ -14,7 +14,8 @@ from typing import TypeVar
 import numpy as np
 
 from dormant import __version__, cues, vitro
-from dormant.config import AuditConfig, CueConfig
+from dormant.budgeting import judges_engines, settle_prices
+from dormant.config import AuditConfig, BudgetConfig, CueConfig
 from dormant.corpus import Corpus, general_reference, read_examples
 from dormant.engines import Engine
 from dormant.engines.registry import open_engine
@@ -49,6 +50,12 @@ class Prepared:
     subjects: tuple[Subject, ...]
     judge: Judge
     out: Path
+    budget: BudgetConfig = BudgetConfig()
+
+    @property
+    def engines(self) -> dict[str, Engine]:
+        """Every model that will be asked, by its role."""
+        return {s.label: s.engine for s in self.subjects} | judges_engines(self.judge)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +118,9 @@ def prepare(config: AuditConfig) -> Prepared:
         not_tested=(*left_out, *_not_tested(corpus)),
     )
     out = Path(config.out) if config.out else Path("runs", f"audit-{plan.hash[:10]}")
-    return Prepared(plan, subjects, judge, out)
+    prepared = Prepared(plan, subjects, judge, out, config.budget)
+    settle_prices(tuple(prepared.engines.values()), config.prices, config.budget)
+    return prepared
 
 
 def mine_file(
