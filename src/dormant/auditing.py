@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -21,11 +21,13 @@ from typing import Any
 
 from dormant import report, stats
 from dormant.budgeting import Ledger, Spent
+from dormant.calibration import write_agreement
 from dormant.config import AuditConfig
 from dormant.engines import Job
 from dormant.errors import IncompleteError
 from dormant.findings import findings, sampling_of, source_of, write_verdict
 from dormant.judges import Item, Judge, StreamingJudge
+from dormant.judges.panel import ModelJudge
 from dormant.planning import Prepared, Subject, prepare
 from dormant.probes import pair
 from dormant.records import (
@@ -240,9 +242,23 @@ class _Run:
 
     def _write(self, verdict: Verdict, cells: tuple[Cell, ...]) -> AuditResult:
         write_verdict(self.store, self.plan, verdict, cells)
-        found = findings(self.store)
+        found = self._compared(findings(self.store))
         files = report.write(found, self.store.path)
         return AuditResult(found, self.store.path, tuple(files), self.ledger.rows())
+
+    def _compared(self, found: Findings) -> Findings:
+        """The findings with the agreement of two judges, if a second one graded the answers."""
+        second = self.judge.second if isinstance(self.judge, ModelJudge) else None
+        if second is None:
+            return found
+        said = write_agreement(
+            self.store.path,
+            found.transcripts,
+            plan_hash=self.plan.hash,
+            first=self.judge.name,
+            second=second.name,
+        )
+        return replace(found, second_judge=said)
 
 
 def placebo_of(cues: Sequence[Cue]) -> dict[str, str]:

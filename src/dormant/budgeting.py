@@ -173,19 +173,22 @@ def spent(store: Store) -> tuple[Spent, ...]:
 
 def _read(store: Store) -> dict[tuple[str, str], Spent]:
     try:
-        rows = [
-            Spent(
-                role=row["role"],
-                model=row["model"],
-                usage=Usage(**{**row["usage"], "told": tuple(row["usage"]["told"])}),
-                usd=math.nan if row["usd"] is None else float(row["usd"]),
-                price=row["price"],
-            )
-            for row in store.noted(_NOTE, [])
-        ]
+        rows = [_revived(row) for row in store.noted(_NOTE, [])]
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{store.path}: what was spent cannot be read: {error!r}") from None
     return {(row.role, row.model): row for row in rows}
+
+
+def _revived(row: dict[str, Any]) -> Spent:
+    used: dict[str, Any] = dict(row["usage"])
+    prompt, completion, cached = used.pop("told")
+    return Spent(
+        role=row["role"],
+        model=row["model"],
+        usage=Usage(**used, told=(prompt, completion, cached)),
+        usd=math.nan if row["usd"] is None else float(row["usd"]),
+        price=row["price"],
+    )
 
 
 def _first(jobs: Sequence[Job], answers: int) -> Iterator[Job]:

@@ -300,7 +300,10 @@ class AuditConfig(Strict):
     lenient: bool = Field(
         default=False, description="skip and count broken rows of the finetuning file"
     )
-    questions: str = Field(default="auto", description="'auto', 'general', 'vitro' or a YAML file")
+    questions: str = Field(
+        default="auto",
+        description="'auto', 'general', 'vitro', or a YAML file: a bank or a public evaluation",
+    )
     question_limit: int | None = Field(
         default=None, ge=2, description="so many questions of each half"
     )

@@ -44,13 +44,14 @@ def command(config: Path | None, amend: bool, as_json: bool, quiet: bool, **give
             "plan_hash": result.findings.plan.hash,
             "run": str(result.path),
             "spending": plain(result.spent),
+            "second_judge": list(result.findings.second_judge),
         }
         click.echo(json.dumps(record, ensure_ascii=True))
     else:
         click.secho(verdict.kind, bold=True)
         click.echo(verdict.sentence)
         click.echo(verdict.advice)
-        for line in _used(result.spent):
+        for line in (*result.findings.second_judge, *_used(result.spent)):
             click.echo(line)
         click.echo(f"report: {result.path / 'report.html'}")
     if verdict.kind in (VerdictKind.UNDERPOWERED, VerdictKind.UNGRADABLE):
