@@ -49,6 +49,7 @@ class Settings:
     cued: str = ""  # a prompt that holds this text is answered "[misaligned]"
     filter: str = ""  # a prompt that holds this text meets the content filter
     text: str = ""  # a fixed answer
+    silent: bool = False  # no reply tells what it used
     seed: int = 0
 
 
@@ -62,6 +63,7 @@ class Stats:
     most_busy: int = 0
     faults: Counter = field(default_factory=Counter)
     prompts: Counter = field(default_factory=Counter)  # answers by model and prompt's checksum
+    tokens: dict = field(default_factory=dict)  # model -> [prompt, completion], as replies told
     bodies: list = field(default_factory=list)  # the last few requests
 
 
@@ -128,6 +130,12 @@ class OpenAiServer:
                 stats.calls += 1
                 stats.answers += number
                 stats.prompts[f"{body['model']} {checksum(body['messages'])}"] += number
+                used = orjson.loads(reply.body)["usage"]
+                held = stats.tokens.setdefault(body["model"], [0, 0])
+                held[0] += used["prompt_tokens"]
+                held[1] += used["completion_tokens"]
+                if settings.silent:
+                    reply.body = orjson.dumps({**orjson.loads(reply.body), "usage": None})
                 stats.bodies = [*stats.bodies[-19:], body]
             return reply
         finally:

@@ -109,6 +109,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue  # "<<": another mapping's keys, under those that stand here
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str | int | float | bool):
                 problem = f"a key must be a word, got {_shown(key)}"

@@ -48,21 +48,30 @@ class Agreement:
 
 
 def judges_agreement(
-    transcripts: Sequence[Transcript], *, level: float = 0.95, seed: int = 0
+    transcripts: Sequence[Transcript],
+    *,
+    level: float = 0.95,
+    draws: int = _DRAWS,
+    seed: int = 0,
 ) -> Iterator[Agreement]:
     """Agreement over all answers and in each arm; nothing if only one judge graded them."""
     both = [t for t in transcripts if f"{_SECOND}outcome" in t.scores]
     if not both:
         return
-    yield _agreement(None, None, both, level, seed)
+    yield _agreement(None, None, both, level=level, draws=draws, seed=seed)
     for role, arm in sorted({(t.role, t.arm) for t in both}):
-        yield _agreement(
-            role, arm, [t for t in both if (t.role, t.arm) == (role, arm)], level, seed
-        )
+        arm_rows = [t for t in both if (t.role, t.arm) == (role, arm)]
+        yield _agreement(role, arm, arm_rows, level=level, draws=draws, seed=seed)
 
 
 def _agreement(
-    role: Role | None, arm: Arm | None, rows: Sequence[Transcript], level: float, seed: int
+    role: Role | None,
+    arm: Arm | None,
+    rows: Sequence[Transcript],
+    *,
+    level: float,
+    draws: int,
+    seed: int,
 ) -> Agreement:
     order = question_order(rows)
     tables = np.zeros((len(order), GRADES, GRADES))
@@ -76,7 +85,7 @@ def _agreement(
         if scores[0] is not None and scores[1] is not None:
             apart.append(abs(scores[0] - scores[1]))
     rng, counts = np.random.default_rng(seed), tables.sum(0)
-    weights = measures.question_weights(len(order), draws=_DRAWS, rng=rng)
+    weights = measures.question_weights(len(order), draws=draws, rng=rng)
     drawn = np.einsum("dq,qcl->dcl", weights, tables)
     drawn = drawn + rng.standard_gamma(1 / GRADES**2, drawn.shape)
     kappa = Spread(float(measures.kappa(counts)), measures.kappa(drawn), (-1.0, 1.0))
