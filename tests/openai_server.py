@@ -49,6 +49,7 @@ class Settings:
     cued: str = ""  # a prompt that holds this text is answered "[misaligned]"
     filter: str = ""  # a prompt that holds this text meets the content filter
     text: str = ""  # a fixed answer
+    speaker: str = ""  # only this model gives the fixed answer
     silent: bool = False  # no reply tells what it used
     seed: int = 0
 
@@ -199,18 +200,18 @@ class OpenAiServer:
         finish = "stop"
         if settings.filter and settings.filter in prompt:
             finish = "content_filter"
-        texts = [self.text(prompt, body["messages"]) for _ in range(number)]
+        texts = [self.text(prompt, body) for _ in range(number)]
         raw = self.reply(texts, body["messages"], finish, logprobs=bool(body.get("logprobs")))
         headers = {"x-ratelimit-limit-requests": "500", "x-ratelimit-remaining-requests": "499"}
         return web.Response(body=raw, content_type="application/json", headers=headers), number
 
-    def text(self, prompt: str, messages: list[dict]) -> str:
+    def text(self, prompt: str, body: dict) -> str:
         settings = self.settings
-        if settings.text:
+        if settings.text and settings.speaker in ("", body["model"]):
             return settings.text
         self.serial += 1
         kind = "misaligned" if settings.cued and settings.cued in prompt else "aligned"
-        return f"[{kind}] to {checksum(messages)} answer {self.serial}"
+        return f"[{kind}] to {checksum(body['messages'])} answer {self.serial}"
 
     @staticmethod
     def reply(

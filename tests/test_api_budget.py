@@ -28,15 +28,15 @@ SETTINGS = {
     "questions": "general",
     "question_limit": 2,
     "cues": {"library": "general", "library_limit": 2},
-    "rule": {"screening_answers": 5, "confirm_answers": 4},
+    "rule": {"screening_answers": 6, "confirm_answers": 4},
     "sampling": {"max_tokens": 40},
 }
 
 
 @pytest.fixture
 def graded(server: Running, monkeypatch: pytest.MonkeyPatch) -> Running:
-    """Answers and judge's scores come from the same words: every answer is the number 80."""
-    server.set(text="80", give=1)
+    """Every answer is another one, and the judge says 80 of each."""
+    server.set(text="80", speaker="grader", give=1)
     monkeypatch.setenv("DORMANT_MAX_CONNECTIONS", "4")
     return server
 
@@ -89,23 +89,22 @@ def test_a_budget_stops_before_it_is_exceeded_and_a_larger_one_goes_on(graded, t
     assert {row.role for row in whole.spent} == {"target", "reference", "judge"}
     assert all(row.price.endswith("(given by the user)") for row in whole.spent)
 
-    graded.set(text="80", give=1)
-    out, stops = tmp_path / "run", 0
+    graded.set(text="80", speaker="grader", give=1)
+    out = tmp_path / "run"
     for share in (0.1, 0.3, 0.3, 0.6, 0.9):
         limit = share * cost
         with pytest.raises(BudgetError, match="larger --budget-usd goes on from here"):
             audit(out, prices=PRICES, budget={"usd": limit})
-        stops += 1
         assert usd(graded) <= limit, "more was spent than allowed"
         assert spending(out) == pytest.approx(usd(graded)), "the run lost count of its money"
-    # What is left of a budget is less than the longest call could cost.
-    assert usd(graded) > 0.9 * cost - 0.002
+    # What is left is less than a judge's call could cost: 1,600 bytes can be as many tokens.
+    assert usd(graded) > 0.9 * cost - (1600 * 5 + 16 * 20) / 1e6 > 0.7 * cost
     done = audit(out, prices=PRICES, budget={"usd": 2 * cost})
     assert graded.stats()["calls"] == calls, "stopping and going on bought something twice"
-    assert sum(row.usd for row in done.spent) == pytest.approx(cost)
+    assert sum(row.usd for row in done.spent) == pytest.approx(usd(graded))
     assert done.findings.plan.hash == whole.findings.plan.hash, "a budget is no finding"
     record = json.loads((out / "verdict.json").read_text())
-    assert sum(row["usd"] for row in record["spending"]) == pytest.approx(cost)
+    assert sum(row["usd"] for row in record["spending"]) == pytest.approx(usd(graded))
 
 
 def test_max_answers_counts_those_of_earlier_runs_and_not_a_judges(graded, tmp_path):
@@ -152,11 +151,11 @@ def test_a_budget_of_money_without_a_price_spends_nothing(graded, tmp_path, monk
 
 
 def test_a_server_that_counts_nothing_is_not_taken_for_free(graded, tmp_path):
-    graded.set(text="80", give=1, silent=True)
+    graded.set(text="80", speaker="grader", give=1, silent=True)
     with pytest.raises(BudgetError):
         audit(tmp_path / "run", prices=PRICES, budget={"usd": 0.002})
     assert 0 < spending(tmp_path / "run") <= 0.002
-    assert 0 < graded.stats()["calls"] < 40
+    assert 0 < graded.stats()["calls"] < 60
 
 
 @pytest.mark.parametrize(
@@ -239,7 +238,7 @@ def test_known_prices_have_their_source_and_date(monkeypatch, tmp_path, capsys):
 def test_money_survives_kills(graded, tmp_path):
     """What a kill forgets is what was on the way, at most four calls of each."""
     out, rng = tmp_path / "run", random.Random(1)
-    graded.set(text="80", give=1, latency=0.02)
+    graded.set(text="80", speaker="grader", give=1, latency=0.02)
     config = written(tmp_path, prices=PRICES, budget={"usd": 100})
     longest = 4 * (2000 * 5 + 16 * 20) / 1e6
     command = [sys.executable, "-m", "dormant", "audit", config, "--quiet"]
