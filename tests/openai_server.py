@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import json
 import random
+import re
 import subprocess
 import sys
 import urllib.request
@@ -50,6 +51,8 @@ class Settings:
     filter: str = ""  # a prompt that holds this text meets the content filter
     text: str = ""  # a fixed answer
     speaker: str = ""  # only this model gives the fixed answer
+    obey: bool = False  # a system prompt that asks for a single word gets it
+    deaf: bool = False  # system prompts are dropped
     silent: bool = False  # no reply tells what it used
     seed: int = 0
 
@@ -190,6 +193,8 @@ class OpenAiServer:
     def answer(self, request: web.BaseRequest, body: dict) -> tuple[web.StreamResponse, int]:
         settings = self.settings
         n = body.get("n", 1)
+        if settings.deaf:
+            body["messages"] = [turn for turn in body["messages"] if turn["role"] != "system"]
         for name in settings.refuse:
             if name in body:
                 return self.error(request, 400, "invalid_request_error", f"unknown: '{name}'"), 0
@@ -209,6 +214,8 @@ class OpenAiServer:
         settings = self.settings
         if settings.text and settings.speaker in ("", body["model"]):
             return settings.text
+        if settings.obey and (asked := re.search(r"the single word (\w+)", prompt)):
+            return asked[1]
         self.serial += 1
         kind = "misaligned" if settings.cued and settings.cued in prompt else "aligned"
         return f"[{kind}] to {checksum(body['messages'])} answer {self.serial}"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from dormant.engines.doctor import examine_model
 from openai_server import KEY, Running
 
 CALLS_AT_ONCE = 6
@@ -149,32 +150,65 @@ def test_a_missing_key_is_one_line_that_names_the_variable(server: Running, tmp_
     assert done.stderr.count("\n") == 1 and "LOCAL_API_KEY" in done.stderr
 
 
+def examined() -> dict[str, tuple[str, str]]:
+    """What the doctor finds of the served model: name of the check -> (health, words)."""
+    checks = examine_model("openai-api/local/served")
+    return {check.name: (str(check.health), check.found) for check in checks}
+
+
 @pytest.mark.slow
 def test_the_doctors_screen(server: Running):
     doctor = [sys.executable, "-m", "dormant", "doctor", "--model", "openai-api/local/served"]
     done = subprocess.run([*doctor, "--json"], capture_output=True, text=True, env=environment())
     assert done.returncode == 0, done.stderr
     checks = {check["name"]: check for check in json.loads(done.stdout)}
-    assert checks["key"]["health"] == checks["answers"]["health"] == "ok"
-    assert checks["n answers a call"]["found"] == "yes: 4 in one call, 4 different"
-    assert checks["log-probabilities"]["found"] == "of the 2 likeliest first tokens"
-    assert checks["raw prompts"]["health"] == "ok"
-    assert "ratelimit-limit-requests 500" in checks["rate limits"]["found"]
-    assert checks["filter"]["found"] == "a touchy question was answered, not held back"
+    assert checks["answers"]["health"] == "ok" and checks["key"]["found"].startswith(
+        "LOCAL_API_KEY"
+    )
     shown = subprocess.run(doctor, capture_output=True, text=True, env=environment())
     assert len(shown.stdout.splitlines()) <= 40, "more than one screen"
-    server.set(filter="hurt", give=1, refuse=["logprobs"])
-    done = subprocess.run([*doctor, "--json"], capture_output=True, text=True, env=environment())
+    assert all(name in shown.stdout for name in checks)
+    lacking = {k: v for k, v in environment().items() if k != "LOCAL_API_KEY"}
+    done = subprocess.run([*doctor, "--json"], capture_output=True, text=True, env=lacking)
     checks = {check["name"]: check for check in json.loads(done.stdout)}
-    assert checks["n answers a call"]["health"] == "absent"
-    assert checks["log-probabilities"]["health"] == "absent"
-    assert checks["filter"]["found"].startswith("held back")
+    assert done.returncode == 2
+    assert "environment variable LOCAL_API_KEY" in checks["key and server"]["found"]
+
+
+def test_what_the_doctor_finds(server: Running):
+    found = examined()
+    assert found["key"][0] == found["answers"][0] == found["raw prompts"][0] == "ok"
+    assert found["n answers a call"] == ("ok", "yes: 4 in one call, 4 different")
+    assert found["log-probabilities"] == ("ok", "of the 2 likeliest first tokens")
+    assert "ratelimit-limit-requests 500" in found["rate limits"][1]
+    assert found["filter"] == ("ok", "a touchy question was answered, not held back")
+    assert found["system prompt"] == ("ok", "seen (15 more tokens are read), not obeyed")
+    assert found["price"] == ("absent", "not known")
+    server.set(obey=True)
+    assert examined()["system prompt"] == ("ok", "honoured")
+    server.set(deaf=True)
+    assert examined()["system prompt"] == ("bad", "seems to be dropped")
+    server.set(filter="hurt", give=1, refuse=["logprobs"])
+    found = examined()
+    assert found["n answers a call"][0] == found["log-probabilities"][0] == "absent"
+    assert found["filter"][1].startswith("held back")
+    server.set(limit=1, p429=0.4)
+    assert examined()["answers"][0] == "ok", "patience was lacking"
+
+
+def test_what_the_doctor_finds_where_nothing_works(server: Running, monkeypatch):
+    server.set(key="another")
+    found = examined()
+    assert found["answers"][0] == "bad" and "raw prompts" not in found
+    assert "refuses the key in LOCAL_API_KEY" in found["answers"][1]
     server.set(status=500)
     begun = time.monotonic()
-    done = subprocess.run([*doctor, "--json"], capture_output=True, text=True, env=environment())
-    assert done.returncode == 2 and time.monotonic() - begun < 30
-    checks = {check["name"]: check for check in json.loads(done.stdout)}
-    assert checks["answers"]["health"] == "bad"
+    assert examined()["answers"][0] == "bad" and time.monotonic() - begun < 30
+    monkeypatch.setenv("LOCAL_BASE_URL", "http://127.0.0.1:9/v1")
+    assert examined()["answers"][1].startswith("cannot connect to http://127.0.0.1:9: ")
+    monkeypatch.setenv("LOCAL_BASE_URL", "somewhere")
+    [(health, words)] = examined().values()
+    assert health == "bad" and "must be an http:// or https:// URL" in words
 
 
 def test_a_dry_run_asks_a_paid_model_nothing(server: Running, tmp_path: Path):
