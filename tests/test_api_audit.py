@@ -10,9 +10,12 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
+from dormant.cli import main
+from dormant.engines.api.names import forms_of
 from dormant.engines.doctor import examine_model
 from openai_server import KEY, Running
 
@@ -139,6 +142,76 @@ def test_the_key_is_seen_nowhere(server: Running, tmp_path: Path):
     for path in files:
         assert KEY.encode() not in path.read_bytes(), path
     assert any("***" in text for text in told), "the server's echo was never shown, so not tested"
+
+
+#: Looks otherwise in JSON and in a URL: the server's echo is not the key's own bytes.
+ODD_KEY = 'sk-canary/"8d1f+03'
+
+
+def odd_commands(tmp_path: Path) -> list[tuple[str, ...]]:
+    """Every command that meets a model, with a judge that asks one too."""
+    words = command(tmp_path / "run", "--quiet")[4:]
+    for option, value in (("--judge", "paper:openai-api/local/grader"), ("--question-limit", "2")):
+        words[words.index(option) + 1] = value
+    priced = ["target", "reference", "grader"]
+    words += [f"--price=openai-api/local/{name}=1/2" for name in priced]
+    planned = [word for word in words if word != "--quiet"]
+    return [
+        ("plan", *planned),
+        ("plan", *planned, "--json"),
+        ("audit", *words, "--budget-usd", "0.001"),
+        ("audit", *words, "--json"),
+        ("doctor", "--model", "openai-api/local/served"),
+        ("doctor", "--model", "openai-api/local/served", "--json"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "here",  # the server answers, and its answers hold the key
+        "refused",  # 401, with the key in the error
+        "closed",  # nobody listens
+        "proxy",  # a proxy with a password, and nobody listens there
+        "user",  # user and password in the base URL
+        "query",  # a key in the query of the base URL
+    ],
+)
+def test_an_odd_key_is_seen_nowhere_either(
+    server: Running, tmp_path: Path, monkeypatch, capfd, caplog, place: str
+):
+    echo = {
+        "here": {"text": f"80 {ODD_KEY}"},
+        "refused": {"key": "another"},
+    }
+    server.set(**echo.get(place, {}))
+    monkeypatch.setenv("LOCAL_API_KEY", ODD_KEY)
+    monkeypatch.setenv("DORMANT_MAX_CONNECTIONS", "8")
+    quoted = quote(ODD_KEY, safe="")
+    if place == "closed":
+        monkeypatch.setenv("LOCAL_BASE_URL", "http://127.0.0.1:9/v1")
+    if place == "proxy":
+        monkeypatch.setenv("http_proxy", f"http://user:{quoted}@127.0.0.1:9")
+        monkeypatch.setenv("no_proxy", "")
+        monkeypatch.setenv("LOCAL_BASE_URL", "http://service.invalid/v1")
+    if place == "user":
+        monkeypatch.setenv("LOCAL_BASE_URL", server.url.replace("//", f"//user:{quoted}@"))
+    if place == "query":
+        monkeypatch.setenv("LOCAL_BASE_URL", f"http://127.0.0.1:{server.port}?key={quoted}")
+    codes = []
+    for words in odd_commands(tmp_path):
+        monkeypatch.setattr(sys, "argv", ["dormant", *words])
+        with caplog.at_level(0), pytest.raises(SystemExit) as stop:
+            main()
+        codes.append(stop.value.code)
+    shown = capfd.readouterr()
+    told = [shown.out, shown.err, caplog.text]
+    told += [path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()]
+    for text in told:
+        assert not [form for form in (*forms_of(ODD_KEY), "8d1f") if form in text]
+    assert 4 in codes if place in ("here", "closed", "proxy") else 2 in codes
+    if place in echo:
+        assert any("***" in text for text in told), "the echo was never kept, so not tested"
 
 
 def test_a_missing_key_is_one_line_that_names_the_variable(server: Running, tmp_path: Path):

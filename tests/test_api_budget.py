@@ -62,11 +62,15 @@ def spending(out: Path) -> float:
     return sum(row["usd"] for row in json.loads(text))
 
 
-def bought(out: Path) -> int:
+def rows(out: Path, table: str) -> int:
     with sqlite3.connect(f"file:{out / 'run.sqlite'}?mode=ro", uri=True) as db:
-        [count] = db.execute("SELECT count(*) FROM completions").fetchone()
+        [count] = db.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
     db.close()
     return count
+
+
+def bought(out: Path) -> int:
+    return rows(out, "completions")
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
@@ -256,3 +260,5 @@ def test_money_survives_kills(graded, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
     assert done.returncode in (0, 3), done.stderr
     assert 0 <= usd(graded) - spending(out) <= 5 * longest
+    lost = graded.stats()["calls"] - rows(out, "completions") - rows(out, "replies")
+    assert 0 <= lost <= 5 * 4, "a completed call, of a model or of its judge, was made again"

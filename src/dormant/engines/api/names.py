@@ -131,6 +131,8 @@ def _checked_url(url: str, variable: str, name: str) -> str:
         raise ModelError(f"{variable} must be an http:// or https:// URL")
     if "@" in url.split("/")[2]:
         raise ModelError(f"{variable} holds a user or a password: the key alone opens the server")
+    if "?" in url or "#" in url:
+        raise ModelError(f"{variable} must end with its path: nothing after a ? or # is sent")
     return url.rstrip("/")
 
 
