@@ -238,6 +238,17 @@ def test_known_prices_have_their_source_and_date(monkeypatch, tmp_path, capsys):
     assert "openai/gpt-4o-mini: 0." in told and "(genai-prices " in told and ", 20" in told
 
 
+def test_the_documented_commands_run_and_ask_nobody(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-not-a-real-key")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    text = (Path(__file__).parents[1] / "docs" / "apis.md").read_text(encoding="utf-8")
+    block = text.split("<!-- run -->\n```sh\n")[1].split("```")[0]
+    for line in block.splitlines():
+        assert run(monkeypatch, *line.split()[1:]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["usd"] > 20
+
+
 @pytest.mark.slow
 def test_money_survives_kills(graded, tmp_path):
     """What a kill forgets is what was on the way, at most four calls of each."""
