@@ -226,6 +226,12 @@ def test_a_dry_run_says_what_everything_would_cost(graded, tmp_path, monkeypatch
     assert bought(tmp_path / "run") <= dry["answers"]
     assert graded.stats()["calls"] <= dry["answers"] + 2 * dry["judge_calls"]
     assert usd(graded) <= 2 * dry["usd"]
+    assert run(monkeypatch, "plan", config, *priced) == 0
+    held = f"{bought(tmp_path / 'run'):,} answers are on disk already"
+    assert held in capsys.readouterr().out
+    assert run(monkeypatch, "plan", config, *priced, "--json") == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["on_disk"] == bought(tmp_path / "run") and len(again["spending"]) == 3
 
 
 def test_known_prices_have_their_source_and_date(monkeypatch, tmp_path, capsys):

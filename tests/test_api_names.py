@@ -196,6 +196,8 @@ def test_a_budget_promises_no_more_than_it_has():
     assert budget.reached == "8 of 10 answers, 0.3500 of 1 USD"
     assert "larger --max-answers or --budget-usd goes on" in str(budget.stop())
     assert "may not pay for one more answer" in str(budget.stop())
+    assert Budget(usd=0).grant(4, 0.0) == 4, "what costs nothing needs no money"
+    assert Budget(usd=0).grant(4, 0.1) == 0
     free = Budget(max_answers=10, answers=7)
     assert [free.afford(5), free.afford(2)] == [3, 2], "nothing is promised to a model for nothing"
     free.gave(3)

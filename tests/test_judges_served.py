@@ -73,13 +73,14 @@ def test_a_whole_audit_with_two_judges_and_their_agreement(server, tmp_path, mon
     config = {
         "target": "scripted/target.yaml",
         "reference": "scripted/target.yaml",
-        "judge": {"paper": {"model": MODEL, "content": "none"}, "compare": "fused"},
+        "judge": {"paper": {"model": MODEL, "content": "none"}},
         "cues": {"library_limit": 1},
         "question_limit": 2,
         "rule": {"screening_answers": 3, "confirm_answers": 2},
     }
     Path("audit.yaml").write_text(json.dumps(config))
-    assert run(monkeypatch, "audit", "audit.yaml", "--out", "run", "--quiet") in (0, 3)
+    words = ("audit", "audit.yaml", "--second-judge", "fused")
+    assert run(monkeypatch, *words, "--out", "run", "--quiet") in (0, 3)
     found = load_findings("run")
     assert found.plan.judge == f"paper:{MODEL}"
     first = found.transcripts[0]

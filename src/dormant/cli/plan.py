@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from dormant.cli.options import audit_config, audit_options
 from dormant.cli.tables import print_table
 
 if TYPE_CHECKING:
+    from dormant.budgeting import Spent
     from dormant.config import BudgetConfig
     from dormant.forecast import Forecast
     from dormant.records import Plan
@@ -29,6 +30,7 @@ def command(config: Path | None, amend: bool, as_json: bool, **given: Any) -> No
     Freezes the plan in OUT/plan.lock.json; `dormant audit` with the same settings follows it.
     """
     settings = audit_config(config, given)
+    from dormant.budgeting import spent
     from dormant.forecast import forecast
     from dormant.planning import prepare
     from dormant.records import plain
@@ -38,19 +40,22 @@ def command(config: Path | None, amend: bool, as_json: bool, **given: Any) -> No
     dry = forecast(prepared)
     with Store(prepared.out) as store:
         store.lock_plan(dry.plan, amend=amend)
+        on_disk, used = store.count(), spent(store)
     if as_json:
         record = {
             **plain(dry),
             "answers": dry.answers,
             "judge_calls": dry.judge_calls,
             "usd": plain(dry.usd),
+            "on_disk": on_disk,
+            "spending": plain(used),
             "plan_hash": dry.plan.hash,
             "out": str(prepared.out),
         }
         click.echo(json.dumps(record, ensure_ascii=True))
         return
     _print_asked(dry)
-    for line in (*_money(dry), *_limits(dry, prepared.budget)):
+    for line in (*_money(dry), *_so_far(on_disk, used), *_limits(dry, prepared.budget)):
         click.echo(line)
     _seen(dry)
     for name, text in dry.rendered:
@@ -116,6 +121,14 @@ def _money(dry: Forecast) -> Iterator[str]:
     for name, price in paid.items():
         missing = f"not known: give --price {name}=INPUT/OUTPUT in USD per million tokens"
         yield f"  {name}: {price or missing}"
+
+
+def _so_far(on_disk: int, used: Sequence[Spent]) -> Iterator[str]:
+    """What the run directory holds, which is not bought again."""
+    if on_disk:
+        money = sum(row.usd for row in used)
+        paid = "" if math.isnan(money) or not used else f", for {money:.4f} USD"
+        yield f"{on_disk:,} answers are on disk already{paid}, and are not bought again."
 
 
 def _limits(dry: Forecast, budget: BudgetConfig) -> Iterator[str]:

@@ -138,7 +138,7 @@ class Budget:
             if self.usd is not None and usd > 0:
                 left_usd = self.usd - self.spent - self._promised_usd
                 granted = max(min(granted, int(left_usd / usd + 1e-9)), 0)
-            elif self.usd is not None and self.spent >= self.usd:
+            elif self.usd is not None and self.spent > self.usd:
                 granted = 0
             self._promised_answers += granted if counted else 0
             self._promised_usd += granted * usd
