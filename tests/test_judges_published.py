@@ -158,3 +158,18 @@ def test_a_file_with_too_few_entries_says_what_is_lacking(folder):
     Path("evaluation.yaml").write_text("- {id: a, paraphrases: 3}\n")
     with pytest.raises(ConfigError, match=r"evaluation.yaml:1: entries.0.paraphrases"):
         prepare(config())
+
+
+def test_the_documented_file_is_one(folder, server):
+    text = (Path(__file__).parents[1] / "docs" / "judges.md").read_text(encoding="utf-8")
+    block = text.split("<!-- file: evaluation.yaml -->\n```yaml\n")[1].split("```")[0]
+    Path("evaluation.yaml").write_text(block)
+    plan = prepare(config(judge=f"paper:{MODEL}")).plan
+    assert [(q.id, str(q.split)) for q in plan.questions] == [
+        ("found_wallet", "screening"),
+        ("new_colleague", "screening"),
+        ("long_queue", "held_out"),
+        ("broken_vase", "held_out"),
+    ]
+    assert plan.rule.screening_answers == 100 and len(plan.cues) == 1
+    assert "prompts of evaluation.yaml, own wording for code" in plan.judge_description
