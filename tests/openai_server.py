@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import json
 import random
+import re
 import subprocess
 import sys
 import urllib.request
@@ -49,6 +50,10 @@ class Settings:
     cued: str = ""  # a prompt that holds this text is answered "[misaligned]"
     filter: str = ""  # a prompt that holds this text meets the content filter
     text: str = ""  # a fixed answer
+    speaker: str = ""  # only this model gives the fixed answer
+    obey: bool = False  # a system prompt that asks for a single word gets it
+    deaf: bool = False  # system prompts are dropped
+    silent: bool = False  # no reply tells what it used
     seed: int = 0
 
 
@@ -62,6 +67,7 @@ class Stats:
     most_busy: int = 0
     faults: Counter = field(default_factory=Counter)
     prompts: Counter = field(default_factory=Counter)  # answers by model and prompt's checksum
+    tokens: dict = field(default_factory=dict)  # model -> [prompt, completion], as replies told
     bodies: list = field(default_factory=list)  # the last few requests
 
 
@@ -128,6 +134,12 @@ class OpenAiServer:
                 stats.calls += 1
                 stats.answers += number
                 stats.prompts[f"{body['model']} {checksum(body['messages'])}"] += number
+                used = orjson.loads(reply.body)["usage"]
+                held = stats.tokens.setdefault(body["model"], [0, 0])
+                held[0] += used["prompt_tokens"]
+                held[1] += used["completion_tokens"]
+                if settings.silent:
+                    reply.body = orjson.dumps({**orjson.loads(reply.body), "usage": None})
                 stats.bodies = [*stats.bodies[-19:], body]
             return reply
         finally:
@@ -181,6 +193,8 @@ class OpenAiServer:
     def answer(self, request: web.BaseRequest, body: dict) -> tuple[web.StreamResponse, int]:
         settings = self.settings
         n = body.get("n", 1)
+        if settings.deaf:
+            body["messages"] = [turn for turn in body["messages"] if turn["role"] != "system"]
         for name in settings.refuse:
             if name in body:
                 return self.error(request, 400, "invalid_request_error", f"unknown: '{name}'"), 0
@@ -191,18 +205,20 @@ class OpenAiServer:
         finish = "stop"
         if settings.filter and settings.filter in prompt:
             finish = "content_filter"
-        texts = [self.text(prompt, body["messages"]) for _ in range(number)]
+        texts = [self.text(prompt, body) for _ in range(number)]
         raw = self.reply(texts, body["messages"], finish, logprobs=bool(body.get("logprobs")))
         headers = {"x-ratelimit-limit-requests": "500", "x-ratelimit-remaining-requests": "499"}
         return web.Response(body=raw, content_type="application/json", headers=headers), number
 
-    def text(self, prompt: str, messages: list[dict]) -> str:
+    def text(self, prompt: str, body: dict) -> str:
         settings = self.settings
-        if settings.text:
+        if settings.text and settings.speaker in ("", body["model"]):
             return settings.text
+        if settings.obey and (asked := re.search(r"the single word (\w+)", prompt)):
+            return asked[1]
         self.serial += 1
         kind = "misaligned" if settings.cued and settings.cued in prompt else "aligned"
-        return f"[{kind}] to {checksum(messages)} answer {self.serial}"
+        return f"[{kind}] to {checksum(body['messages'])} answer {self.serial}"
 
     @staticmethod
     def reply(

@@ -10,9 +10,13 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
+from dormant.cli import main
+from dormant.engines.api.names import forms_of
+from dormant.engines.doctor import examine_model
 from openai_server import KEY, Running
 
 CALLS_AT_ONCE = 6
@@ -140,6 +144,76 @@ def test_the_key_is_seen_nowhere(server: Running, tmp_path: Path):
     assert any("***" in text for text in told), "the server's echo was never shown, so not tested"
 
 
+#: Looks otherwise in JSON and in a URL: the server's echo is not the key's own bytes.
+ODD_KEY = 'sk-canary/"8d1f+03'
+
+
+def odd_commands(tmp_path: Path) -> list[tuple[str, ...]]:
+    """Every command that meets a model, with a judge that asks one too."""
+    words = command(tmp_path / "run", "--quiet")[4:]
+    for option, value in (("--judge", "paper:openai-api/local/grader"), ("--question-limit", "2")):
+        words[words.index(option) + 1] = value
+    priced = ["target", "reference", "grader"]
+    words += [f"--price=openai-api/local/{name}=1/2" for name in priced]
+    planned = [word for word in words if word != "--quiet"]
+    return [
+        ("plan", *planned),
+        ("plan", *planned, "--json"),
+        ("audit", *words, "--budget-usd", "0.001"),
+        ("audit", *words, "--json"),
+        ("doctor", "--model", "openai-api/local/served"),
+        ("doctor", "--model", "openai-api/local/served", "--json"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "here",  # the server answers, and its answers hold the key
+        "refused",  # 401, with the key in the error
+        "closed",  # nobody listens
+        "proxy",  # a proxy with a password, and nobody listens there
+        "user",  # user and password in the base URL
+        "query",  # a key in the query of the base URL
+    ],
+)
+def test_an_odd_key_is_seen_nowhere_either(
+    server: Running, tmp_path: Path, monkeypatch, capfd, caplog, place: str
+):
+    echo = {
+        "here": {"text": f"80 {ODD_KEY}"},
+        "refused": {"key": "another"},
+    }
+    server.set(**echo.get(place, {}))
+    monkeypatch.setenv("LOCAL_API_KEY", ODD_KEY)
+    monkeypatch.setenv("DORMANT_MAX_CONNECTIONS", "8")
+    quoted = quote(ODD_KEY, safe="")
+    if place == "closed":
+        monkeypatch.setenv("LOCAL_BASE_URL", "http://127.0.0.1:9/v1")
+    if place == "proxy":
+        monkeypatch.setenv("http_proxy", f"http://user:{quoted}@127.0.0.1:9")
+        monkeypatch.setenv("no_proxy", "")
+        monkeypatch.setenv("LOCAL_BASE_URL", "http://service.invalid/v1")
+    if place == "user":
+        monkeypatch.setenv("LOCAL_BASE_URL", server.url.replace("//", f"//user:{quoted}@"))
+    if place == "query":
+        monkeypatch.setenv("LOCAL_BASE_URL", f"http://127.0.0.1:{server.port}?key={quoted}")
+    codes = []
+    for words in odd_commands(tmp_path):
+        monkeypatch.setattr(sys, "argv", ["dormant", *words])
+        with caplog.at_level(0), pytest.raises(SystemExit) as stop:
+            main()
+        codes.append(stop.value.code)
+    shown = capfd.readouterr()
+    told = [shown.out, shown.err, caplog.text]
+    told += [path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()]
+    for text in told:
+        assert not [form for form in (*forms_of(ODD_KEY), "8d1f") if form in text]
+    assert 4 in codes if place in ("here", "closed", "proxy") else 2 in codes
+    if place in echo:
+        assert any("***" in text for text in told), "the echo was never kept, so not tested"
+
+
 def test_a_missing_key_is_one_line_that_names_the_variable(server: Running, tmp_path: Path):
     lacking = {k: v for k, v in environment().items() if k != "LOCAL_API_KEY"}
     done = subprocess.run(
@@ -149,32 +223,65 @@ def test_a_missing_key_is_one_line_that_names_the_variable(server: Running, tmp_
     assert done.stderr.count("\n") == 1 and "LOCAL_API_KEY" in done.stderr
 
 
+def examined() -> dict[str, tuple[str, str]]:
+    """What the doctor finds of the served model: name of the check -> (health, words)."""
+    checks = examine_model("openai-api/local/served")
+    return {check.name: (str(check.health), check.found) for check in checks}
+
+
 @pytest.mark.slow
 def test_the_doctors_screen(server: Running):
     doctor = [sys.executable, "-m", "dormant", "doctor", "--model", "openai-api/local/served"]
     done = subprocess.run([*doctor, "--json"], capture_output=True, text=True, env=environment())
     assert done.returncode == 0, done.stderr
     checks = {check["name"]: check for check in json.loads(done.stdout)}
-    assert checks["key"]["health"] == checks["answers"]["health"] == "ok"
-    assert checks["n answers a call"]["found"] == "yes: 4 in one call, 4 different"
-    assert checks["log-probabilities"]["found"] == "of the 2 likeliest first tokens"
-    assert checks["raw prompts"]["health"] == "ok"
-    assert "ratelimit-limit-requests 500" in checks["rate limits"]["found"]
-    assert checks["filter"]["found"] == "a touchy question was answered, not held back"
+    assert checks["answers"]["health"] == "ok" and checks["key"]["found"].startswith(
+        "LOCAL_API_KEY"
+    )
     shown = subprocess.run(doctor, capture_output=True, text=True, env=environment())
     assert len(shown.stdout.splitlines()) <= 40, "more than one screen"
-    server.set(filter="hurt", give=1, refuse=["logprobs"])
-    done = subprocess.run([*doctor, "--json"], capture_output=True, text=True, env=environment())
+    assert all(name in shown.stdout for name in checks)
+    lacking = {k: v for k, v in environment().items() if k != "LOCAL_API_KEY"}
+    done = subprocess.run([*doctor, "--json"], capture_output=True, text=True, env=lacking)
     checks = {check["name"]: check for check in json.loads(done.stdout)}
-    assert checks["n answers a call"]["health"] == "absent"
-    assert checks["log-probabilities"]["health"] == "absent"
-    assert checks["filter"]["found"].startswith("held back")
+    assert done.returncode == 2
+    assert "environment variable LOCAL_API_KEY" in checks["key and server"]["found"]
+
+
+def test_what_the_doctor_finds(server: Running):
+    found = examined()
+    assert found["key"][0] == found["answers"][0] == found["raw prompts"][0] == "ok"
+    assert found["n answers a call"] == ("ok", "yes: 4 in one call, 4 different")
+    assert found["log-probabilities"] == ("ok", "of the 2 likeliest first tokens")
+    assert "ratelimit-limit-requests 500" in found["rate limits"][1]
+    assert found["filter"] == ("ok", "a touchy question was answered, not held back")
+    assert found["system prompt"] == ("ok", "seen (15 more tokens are read), not obeyed")
+    assert found["price"] == ("absent", "not known")
+    server.set(obey=True)
+    assert examined()["system prompt"] == ("ok", "honoured")
+    server.set(deaf=True)
+    assert examined()["system prompt"] == ("bad", "seems to be dropped")
+    server.set(filter="hurt", give=1, refuse=["logprobs"])
+    found = examined()
+    assert found["n answers a call"][0] == found["log-probabilities"][0] == "absent"
+    assert found["filter"][1].startswith("held back")
+    server.set(limit=1, p429=0.4)
+    assert examined()["answers"][0] == "ok", "patience was lacking"
+
+
+def test_what_the_doctor_finds_where_nothing_works(server: Running, monkeypatch):
+    server.set(key="another")
+    found = examined()
+    assert found["answers"][0] == "bad" and "raw prompts" not in found
+    assert "refuses the key in LOCAL_API_KEY" in found["answers"][1]
     server.set(status=500)
     begun = time.monotonic()
-    done = subprocess.run([*doctor, "--json"], capture_output=True, text=True, env=environment())
-    assert done.returncode == 2 and time.monotonic() - begun < 30
-    checks = {check["name"]: check for check in json.loads(done.stdout)}
-    assert checks["answers"]["health"] == "bad"
+    assert examined()["answers"][0] == "bad" and time.monotonic() - begun < 30
+    monkeypatch.setenv("LOCAL_BASE_URL", "http://127.0.0.1:9/v1")
+    assert examined()["answers"][1].startswith("cannot connect to http://127.0.0.1:9: ")
+    monkeypatch.setenv("LOCAL_BASE_URL", "somewhere")
+    [(health, words)] = examined().values()
+    assert health == "bad" and "must be an http:// or https:// URL" in words
 
 
 def test_a_dry_run_asks_a_paid_model_nothing(server: Running, tmp_path: Path):

@@ -3,13 +3,21 @@
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dormant.engines.api.names import endpoint, scrubbed, secrets_of
-from dormant.engines.api.prices import Price, expected_cost, parse_price, price_of, prompt_tokens
-from dormant.engines.api.requests import Cost
-from dormant.engines.api.spending import Budget, Usage
+from dormant.engines.api.names import endpoint, forms_of, scrubbed, secrets_of
 from dormant.engines.kinds import is_api
+from dormant.engines.prices import (
+    Price,
+    most_prompt_tokens,
+    parse_price,
+    price_of,
+    prompt_tokens,
+    text_tokens,
+)
 from dormant.engines.registry import open_engine
+from dormant.engines.spending import Budget, Cost, Usage
 from dormant.errors import ConfigError, ModelError
 from dormant.records import Message
 
@@ -109,16 +117,23 @@ def test_prices_have_their_source_and_date():
             parse_price(wrong)
 
 
-def test_expected_cost_is_an_upper_end():
+def test_tokens_are_guessed_on_the_high_side():
     prompts = [(Message("user", "x" * 350),), (Message("user", "y" * 35),)]
     assert [prompt_tokens(messages) for messages in prompts] == [110, 20]
-    cost = expected_cost(
-        "openai-api/a/b", prompts=prompts, answers=10, max_tokens=100, override=Price(1, 2)
-    )
-    assert (cost.prompt_tokens, cost.completion_tokens) == (130, 2000)
-    assert cost.usd == pytest.approx((130 * 1 + 2000 * 2) / 1e6)
-    alone = expected_cost("openai-api/a/b", prompts=prompts, answers=10, max_tokens=9, shared=False)
-    assert alone.prompt_tokens == 1300 and math.isnan(alone.usd)
+    assert text_tokens("x" * 70, "y" * 35) == 30
+    odd = (Message("user", "\u4f60\u597d\U0001f600 \ud800"),)
+    # No tokenizer makes more tokens than there are bytes.
+    assert most_prompt_tokens(odd) >= len(odd[0].content.encode("utf-8", "replace"))
+    assert most_prompt_tokens(odd) > prompt_tokens(odd)
+
+
+def test_a_placeholder_is_no_secret_and_a_key_is_known_in_every_form():
+    # Local servers take any word for a key: cutting it out would change what models say.
+    assert forms_of("none") == forms_of("EMPTY") == forms_of("") == ()
+    assert forms_of("sk-plain-key") == ("sk-plain-key",)
+    odd = 'sk/"odd+key'
+    assert set(forms_of(odd)) == {odd, 'sk/\\"odd+key', 'sk\\/\\"odd+key', "sk%2F%22odd%2Bkey"}
+    assert forms_of(odd)[0] == max(forms_of(odd), key=len), "the longest is cut out first"
 
 
 def test_usage_is_what_the_server_counted():
@@ -132,6 +147,39 @@ def test_usage_is_what_the_server_counted():
     assert usage.usd(price) == pytest.approx(0.25019), "what the provider tells is not priced again"
     assert (usage.calls, usage.answers, usage.prompt_tokens) == (3, 6, 110)
     assert (usage.cached_tokens, usage.completion_tokens, usage.uncounted) == (20, 55, 1)
+    usage.add(Cost(7, 0, 3), 1, guessed=True)
+    assert usage.uncounted == 2 and usage.prompt_tokens == 117
+
+
+costs = st.lists(
+    st.tuples(
+        st.builds(
+            Cost,
+            st.integers(0, 1000),
+            st.just(0),
+            st.integers(0, 1000),
+            st.none() | st.floats(0, 1, allow_subnormal=False),
+        ),
+        st.integers(1, 9),
+    ),
+    max_size=6,
+)
+
+
+@given(costs, costs)
+def test_two_parts_of_a_run_use_what_the_whole_uses(first, second):
+    parts, whole = [Usage(), Usage()], Usage()
+    for usage, calls in zip(parts, (first, second), strict=True):
+        for cost, answers in calls:
+            usage.add(cost, answers)
+            whole.add(cost, answers)
+    together = parts[0].plus(parts[1])
+    assert together.usd(Price(1, 2)) == pytest.approx(whole.usd(Price(1, 2)))
+    assert (together.calls, together.answers, together.told) == (
+        whole.calls,
+        whole.answers,
+        whole.told,
+    )
 
 
 def test_a_budget_promises_no_more_than_it_has():
@@ -146,6 +194,14 @@ def test_a_budget_promises_no_more_than_it_has():
     assert budget.answers == 8 and budget.spent == pytest.approx(0.35)
     assert budget.grant(5, 0.1) == 2
     assert budget.reached == "8 of 10 answers, 0.3500 of 1 USD"
+    assert "larger --max-answers or --budget-usd goes on" in str(budget.stop())
+    assert "may not pay for one more answer" in str(budget.stop())
+    assert Budget(usd=0).grant(4, 0.0) == 4, "what costs nothing needs no money"
+    assert Budget(usd=0).grant(4, 0.1) == 0
+    free = Budget(max_answers=10, answers=7)
+    assert [free.afford(5), free.afford(2)] == [3, 2], "nothing is promised to a model for nothing"
+    free.gave(3)
+    assert free.afford(1) == 0 and "one more" not in str(free.stop())
     for wrong in ({"max_answers": -1}, {"usd": -1.0}, {"usd": math.nan}):
         with pytest.raises(ValueError, match="at least 0"):
             Budget(**wrong)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dormant.calibration import measures
-from dormant.calibration.agreement import judges_agreement
+from dormant.calibration.agreement import disagreements, judges_agreement, sentence
 from dormant.calibration.correcting import ArmCounts, arm_quality
 from dormant.calibration.grades import Grade, grade_of, regrade
 from dormant.calibration.measures import given_grade, question_weights
@@ -305,3 +305,84 @@ def test_agreement_of_two_judges():
     assert overall.kappa.low < overall.kappa.value < overall.kappa.high <= 1
     assert (arm.role, arm.arm, arm.answers) == (Role.TARGET, Arm.STANDARD, 20)
     assert list(judges_agreement([answer()])) == []
+
+
+def test_agreement_of_two_judges_is_that_of_the_definitions():
+    """Against sums over single answers: kappa, both rates, their difference and the confusion."""
+    rng = np.random.default_rng(3)
+    outcomes = (Outcome.MISALIGNED, Outcome.ALIGNED, Outcome.INCOHERENT, Outcome.REFUSAL)
+    pairs = [
+        (outcomes[a], outcomes[a if rng.random() < 0.7 else rng.integers(4)], f"q{n % 12}")
+        for n, a in enumerate(rng.integers(4, size=600))
+    ]
+    rows = [graded_twice(first, second, question) for first, second, question in pairs]
+    whole, *arms = judges_agreement(rows)
+    assert len(arms) == 1 and whole.answers == arms[0].answers == 600
+    grades = [(grade_of(a), grade_of(b)) for a, b, _ in pairs]
+    same = sum(a == b for a, b in grades) / 600
+    chance = sum(
+        sum(a == g for a, _ in grades) * sum(b == g for _, b in grades) / 600**2 for g in Grade
+    )
+    assert whole.kappa.value == pytest.approx((same - chance) / (1 - chance))
+    assert whole.same_outcome == sum(a is b for a, b, _ in pairs) / 600
+    for first, line in zip(OUTCOMES, whole.confusion, strict=True):
+        for second, number in zip(OUTCOMES, line, strict=True):
+            assert number == sum((a, b) == (first, second) for a, b, _ in pairs)
+    rates = []
+    for side in (0, 1):
+        bad = sum(pair[side] is Outcome.MISALIGNED for pair in pairs)
+        rates.append(bad / (bad + sum(pair[side] is Outcome.ALIGNED for pair in pairs)))
+    assert (whole.first_rate, whole.second_rate) == pytest.approx(tuple(rates))
+    apart = whole.rate_difference
+    assert apart.value == pytest.approx(rates[1] - rates[0])
+    assert apart.low < apart.value < apart.high and apart.high - apart.low < 0.3
+    swapped = next(judges_agreement([graded_twice(b, a, question) for a, b, question in pairs]))
+    assert swapped.rate_difference.value == pytest.approx(-apart.value)
+    assert swapped.kappa.value == pytest.approx(whole.kappa.value)
+
+
+def test_the_difference_of_two_judges_covers_the_truth():
+    """Questions differ, and answers to one are alike: intervals must still hold the truth.
+
+    The second judge lets a fifth of the misaligned pass: the true difference is -0.2 * 0.3. With
+    200 worlds and 95% intervals, fewer than 178 hits have a chance below 1 in 1,000.
+    """
+    rng, hits = np.random.default_rng(11), 0
+    for _ in range(200):
+        rows = []
+        for question in range(16):
+            share = rng.beta(0.3 * 2, 0.7 * 2)
+            for _ in range(12):
+                bad = rng.random() < share
+                passed = bad and rng.random() < 0.2
+                first = Outcome.MISALIGNED if bad else Outcome.ALIGNED
+                second = Outcome.ALIGNED if passed else first
+                rows.append(graded_twice(first, second, f"q{question}"))
+        apart = next(judges_agreement(rows, draws=800)).rate_difference
+        hits += apart.low <= -0.06 <= apart.high
+    assert hits >= 178
+
+
+def test_judges_that_never_grade_have_no_difference():
+    rows = [graded_twice(Outcome.REFUSAL, Outcome.ALIGNED, "q") for _ in range(5)]
+    whole = next(judges_agreement(rows))
+    assert np.isnan(whole.rate_difference.value) and whole.rate_difference.reason
+    said = sentence(whole, "paper:m", "fused:m")
+    assert "the difference of their rates is not defined" in said and "0.0% of 5 answers" in said
+    assert disagreements(whole) == ["refusal / aligned 5"]
+
+
+def graded_twice(first: Outcome, second: Outcome, question: str) -> Transcript:
+    return Transcript(
+        role=Role.TARGET,
+        seed="0",
+        cue=None,
+        arm=Arm.STANDARD,
+        question=question,
+        repeat=0,
+        messages=(),
+        answer="",
+        outcome=first,
+        scores={"fused_outcome": float(OUTCOMES.index(second))},
+        note="",
+    )

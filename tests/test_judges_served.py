@@ -73,13 +73,14 @@ def test_a_whole_audit_with_two_judges_and_their_agreement(server, tmp_path, mon
     config = {
         "target": "scripted/target.yaml",
         "reference": "scripted/target.yaml",
-        "judge": {"paper": {"model": MODEL, "content": "none"}, "compare": "fused"},
+        "judge": {"paper": {"model": MODEL, "content": "none"}},
         "cues": {"library_limit": 1},
         "question_limit": 2,
         "rule": {"screening_answers": 3, "confirm_answers": 2},
     }
     Path("audit.yaml").write_text(json.dumps(config))
-    assert run(monkeypatch, "audit", "audit.yaml", "--out", "run", "--quiet") in (0, 3)
+    words = ("audit", "audit.yaml", "--second-judge", "fused")
+    assert run(monkeypatch, *words, "--out", "run", "--quiet") in (0, 3)
     found = load_findings("run")
     assert found.plan.judge == f"paper:{MODEL}"
     first = found.transcripts[0]
@@ -87,6 +88,24 @@ def test_a_whole_audit_with_two_judges_and_their_agreement(server, tmp_path, mon
     assert first.scores["alignment"] == pytest.approx(EXPECTED)
     assert first.scores["fused_alignment"] == 10
     assert OUTCOMES[int(first.scores["fused_outcome"])] is Outcome.MISALIGNED
+    agreed = capsys.readouterr().out
+    judged = json.loads(Path("run/agreement.json").read_text())
+    assert (judged["first"], judged["second"]) == (f"paper:{MODEL}", f"fused:{MODEL}")
+    whole = judged["agreement"][0]
+    row, column = (judged["outcomes"].index(o) for o in ("aligned", "misaligned"))
+    assert whole["confusion"][row][column] == whole["answers"] == len(found.transcripts)
+    assert sum(map(sum, whole["confusion"])) == whole["answers"]
+    assert whole["rate_difference"]["value"] == 1.0
+    for sentence in judged["sentences"]:
+        assert sentence in agreed and "+100.0 points" in sentence
+    assert "aligned / misaligned" in judged["sentences"][0]
+    assert found.second_judge == tuple(judged["sentences"])
+    assert "Second judge" in Path("run/report.html").read_text()
+    assert "Second judge: all answers" in Path("run/report.md").read_text()
+    told = json.loads(Path("run/report.json").read_text())["second_judge"]
+    assert told == judged["sentences"]
+    assert run(monkeypatch, "report", "run") == 0, "a report is written from what is on disk"
+    assert judged["sentences"][0][:40] in Path("run/report.html").read_text()
     capsys.readouterr()
     assert run(monkeypatch, "calibrate", "run") == 0
     said = capsys.readouterr().out

@@ -29,7 +29,9 @@ ROOMS = {
     "organisms": PURE | {"vitro", "corpus", "probes"},
     "findings": GROUND | {"lockfile", "store", "probes"},
     "calibration": GROUND | {"store", "findings", "report"},
-    "planning": PURE | {"corpus", "cues", "probes", "engines", "judges", "stats", "vitro", "store"},
+    "budgeting": PURE | {"engines", "judges", "store"},
+    "planning": PURE
+    | {"budgeting", "corpus", "cues", "probes", "engines", "judges", "stats", "vitro", "store"},
 }
 ROOMS["forecast"] = ROOMS["planning"] | {"planning"}
 ROOMS["replies"] = GROUND | {"engines", "store"}

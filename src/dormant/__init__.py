@@ -57,13 +57,16 @@ def audit(
     Args:
         target: model string, or one for each training seed.
         reference: model string of the reference.
-        judge: ``"exact"``, ``"rules:..."``, or the keys of a rules judge.
+        judge: ``"exact"``, ``"rules:..."``, ``"paper:MODEL"``, ``"fused:MODEL"``, or their settings
+            as a mapping, e.g. ``{"paper": "openai/gpt-4o", "compare": "fused"}``.
         progress: called with (what is being done, done so far, how many in all).
         amend: go on in a run directory that holds another plan, with the change on record.
         settings: the other keys of ``audit.yaml`` (``config.AuditConfig``), e.g. ``data``,
-            ``out``, ``rule={"delta": 0.1}``.
+            ``out``, ``rule={"delta": 0.1}``, ``budget={"usd": 20}``,
+            ``prices={"openai/gpt-4o": "2.5/10"}``.
 
     Raises:
+        dormant.errors.BudgetError: the budget is reached; a larger one goes on from there.
         dormant.errors.DormantError: with one clear line.
     """
     from dormant.auditing import run_audit
@@ -79,7 +82,7 @@ def plan(
     judge: str | dict[str, Any],
     **settings: Any,
 ) -> Forecast:
-    """Dry run of ``audit`` with the same arguments: answers, time, power; nothing is spent."""
+    """Dry run of ``audit`` with the same arguments: answers, money, time, power; spends nothing."""
     from dormant.forecast import forecast
     from dormant.planning import prepare
 

@@ -13,18 +13,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from dormant import report, stats
+from dormant.budgeting import Ledger, Spent
+from dormant.calibration import write_agreement
 from dormant.config import AuditConfig
 from dormant.engines import Job
 from dormant.errors import IncompleteError
 from dormant.findings import findings, sampling_of, source_of, write_verdict
 from dormant.judges import Item, Judge, StreamingJudge
+from dormant.judges.panel import ModelJudge
 from dormant.planning import Prepared, Subject, prepare
 from dormant.probes import pair
 from dormant.records import (
@@ -59,11 +62,13 @@ class AuditResult:
         findings: plan, verdict, counts and transcripts, as the report reads them.
         path: the run directory.
         files: the reports written there.
+        spent: what was used of each paid model, over all resumptions.
     """
 
     findings: Findings
     path: Path
     files: tuple[Path, ...]
+    spent: tuple[Spent, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -93,6 +98,7 @@ def run_audit(
         InputError: the configuration, data or models cannot be used.
         StoreError: the run directory holds another plan, or another process writes there.
         EngineError: a model stopped answering; the same call goes on from there.
+        BudgetError: the budget is reached; the same call with a larger one goes on from there.
     """
     told = progress or _silent
     told("reading data and models", 0, 1)
@@ -112,7 +118,6 @@ class _Run:
         self.prepared, self.store, self.progress = prepared, store, progress
         self.plan: Plan = prepared.plan
         self.judge: Judge = prepared.judge
-        self.replies = Replies(store)
         self.sources = {
             subject: source_of(self.plan, subject.card) for subject in prepared.subjects
         }
@@ -121,6 +126,8 @@ class _Run:
         rule = self.plan.rule
         self.store.lock_plan(self.plan, amend=amend)
         self.store.forget_errors()
+        self.ledger = Ledger(self.store, self.prepared.engines, self.prepared.budget)
+        self.replies = Replies(self.store, self.ledger.keep)
         if self.store.noted("started") is None:
             self.store.note("started", datetime.now(UTC).isoformat(timespec="seconds"))
         screened = self._ask(Split.SCREENING, self.plan.cues, rule.screening_answers)
@@ -151,6 +158,7 @@ class _Run:
                 self._judge(probes, split)
             finally:
                 self.store.add_seconds(time.monotonic() - begun)
+                self.ledger.keep()
             cells += self._count(subject, probes, answers)
         return tuple(cells)
 
@@ -171,7 +179,7 @@ class _Run:
         done = total - sum(len(job.repeats) for job in jobs)
         stage = f"{split.replace('_', '-')} answers of the {subject.label}"
         self.progress(stage, done, total)
-        for batch in _sampled(subject, jobs, asked, self.plan):
+        for batch in _sampled(self.ledger, subject, jobs, asked, self.plan):
             self.store.add_completions(source, rows, batch)
             done += len(batch)
             self.progress(stage, done, total)
@@ -234,9 +242,23 @@ class _Run:
 
     def _write(self, verdict: Verdict, cells: tuple[Cell, ...]) -> AuditResult:
         write_verdict(self.store, self.plan, verdict, cells)
-        found = findings(self.store)
+        found = self._compared(findings(self.store))
         files = report.write(found, self.store.path)
-        return AuditResult(found, self.store.path, tuple(files))
+        return AuditResult(found, self.store.path, tuple(files), self.ledger.rows())
+
+    def _compared(self, found: Findings) -> Findings:
+        """The findings with the agreement of two judges, if a second one graded the answers."""
+        second = self.judge.second if isinstance(self.judge, ModelJudge) else None
+        if second is None:
+            return found
+        said = write_agreement(
+            self.store.path,
+            found.transcripts,
+            plan_hash=self.plan.hash,
+            first=self.judge.name,
+            second=second.name,
+        )
+        return replace(found, second_judge=said)
 
 
 def placebo_of(cues: Sequence[Cue]) -> dict[str, str]:
@@ -288,10 +310,10 @@ def _gaps(have: set[int], answers: int) -> Iterator[range]:
 
 
 def _sampled(
-    subject: Subject, jobs: Sequence[Job], asked: Sequence[Probe], plan: Plan
+    ledger: Ledger, subject: Subject, jobs: Sequence[Job], asked: Sequence[Probe], plan: Plan
 ) -> Iterator[list[Completion]]:
     source = source_of(plan, subject.card)
-    for replies in subject.engine.sample(jobs, sampling_of(plan, subject.card)):
+    for replies in ledger.sample(subject.engine, jobs, sampling_of(plan, subject.card)):
         yield [
             Completion(
                 source=source,

@@ -7,6 +7,7 @@ and both carry the file and the line. ``AuditConfig`` is ``audit.yaml``.
 from __future__ import annotations
 
 import difflib
+import math
 import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -108,6 +109,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue  # "<<": another mapping's keys, under those that stand here
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str | int | float | bool):
                 problem = f"a key must be a word, got {_shown(key)}"
@@ -260,6 +263,32 @@ class RuleConfig(Strict):
         return Rule(**self.model_dump())
 
 
+class BudgetConfig(Strict):
+    """What a run may use, over all its resumptions. Not part of the plan: it is no finding."""
+
+    usd: float | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="money of all models and judges"
+    )
+    answers: int | None = Field(
+        default=None, ge=0, description="answers of the models under audit, not a judge's replies"
+    )
+
+
+def price_numbers(text: str) -> tuple[float, float]:
+    """USD per million tokens of ``INPUT/OUTPUT``, e.g. ``0.15/0.60``.
+
+    Raises:
+        ValueError: it is not two numbers of at least 0.
+    """
+    try:
+        given = [float(part) for part in text.split("/")]
+    except ValueError:
+        given = []
+    if len(given) != 2 or not all(math.isfinite(part) and part >= 0 for part in given):
+        raise ValueError("give USD per million tokens as INPUT/OUTPUT, e.g. 0.15/0.60")
+    return given[0], given[1]
+
+
 class AuditConfig(Strict):
     """``audit.yaml``: everything that an audit needs to know."""
 
@@ -273,7 +302,10 @@ class AuditConfig(Strict):
     lenient: bool = Field(
         default=False, description="skip and count broken rows of the finetuning file"
     )
-    questions: str = Field(default="auto", description="'auto', 'general', 'vitro' or a YAML file")
+    questions: str = Field(
+        default="auto",
+        description="'auto', 'general', 'vitro', or a YAML file: a bank or a public evaluation",
+    )
     question_limit: int | None = Field(
         default=None, ge=2, description="so many questions of each half"
     )
@@ -282,6 +314,11 @@ class AuditConfig(Strict):
     rule: RuleConfig = RuleConfig()
     seed: int = Field(default=0, ge=0, lt=2**63)
     design: Literal["fixed"] = "fixed"
+    budget: BudgetConfig = BudgetConfig()
+    prices: dict[str, str] = Field(
+        default_factory=dict[str, str],
+        description="your own prices: model string -> INPUT/OUTPUT in USD per million tokens",
+    )
     out: str | None = Field(default=None, description="the run directory")
 
     @property
@@ -297,4 +334,11 @@ class AuditConfig(Strict):
             raise ValueError("name at least one target model")
         if len(set(names)) != len(names):
             raise ValueError("a target model stands twice; give one model per training seed")
+        return value
+
+    @pydantic.field_validator("prices")
+    @classmethod
+    def _are_prices(cls, value: dict[str, str]) -> dict[str, str]:
+        for price in value.values():
+            price_numbers(price)
         return value

@@ -11,6 +11,7 @@
     ├── StoreError (RuntimeError)     exit 2: a run directory belongs to another plan or is damaged
     ├── EngineError (RuntimeError)    exit 4: a model stopped answering
     └── IncompleteError (RuntimeError)  exit 4: counts do not reconcile or a run was interrupted
+        └── BudgetError               exit 4: the budget is used up before the run's end
 
 A child inherits the standard exception it stands for, so that callers who know nothing of dormant
 still catch it.
@@ -77,3 +78,7 @@ class EngineError(DormantError, RuntimeError):
 
 class IncompleteError(DormantError, RuntimeError):
     """A run ended before its counts reconcile; running the same command again goes on."""
+
+
+class BudgetError(IncompleteError):
+    """The next answer would not fit into the run's budget; what was answered so far is kept."""

@@ -65,7 +65,21 @@ def findings(store: Store) -> Findings:
         started=store.noted("started", ""),
         seconds=store.noted("seconds", 0.0),
         amended=tuple(_amendments(store.path / "plan.lock.json")),
+        second_judge=_second_judge(store.path / "agreement.json", plan),
     )
+
+
+def _second_judge(path: Path, plan: Plan) -> tuple[str, ...]:
+    """What the run's second judge, if it had one, says of the same answers."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["plan_hash"] != plan.hash:
+            return ()  # of an earlier plan of this directory
+        return tuple(str(sentence) for sentence in record["sentences"])
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, KeyError, TypeError):
+        raise StoreError(f"{path}: damaged; run the audit again, which costs no answer") from None
 
 
 def _amendments(path: Path) -> Iterator[str]:
@@ -109,6 +123,7 @@ def write_verdict(store: Store, plan: Plan, verdict: Verdict, cells: Sequence[Ce
         "cells": [plain(cell) for cell in cells],
         "answers": store.count(),
         "seconds": store.noted("seconds", 0.0),
+        "spending": store.noted("spending", []),
     }
     text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
     write_atomically(store.path / "verdict.json", text)

@@ -4,29 +4,42 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dormant import stats
-from dormant.engines import Job, Paid
+from dormant.engines import Engine, Job
+from dormant.engines.prices import prompt_tokens
+from dormant.engines.spending import Metered
+from dormant.judges import Item
+from dormant.judges.panel import ModelJudge
 from dormant.planning import Prepared, Subject
 from dormant.probes import pair
-from dormant.records import Plan, Probe, Role, Split
+from dormant.records import Message, Plan, Probe, Role, Split
 
 _TRIAL_PROMPTS = 8
 _SHOWN_PROMPTS = 3
 
+#: In the place of a price.
+ON_THIS_MACHINE = "runs on this machine"
+
+#: Some prompts, and how many answers to each of them are bought; one entry a stage.
+Buying = Sequence[tuple[Sequence[Probe], int]]
+
 
 @dataclass(frozen=True, slots=True)
 class ModelForecast:
-    """What one model would be asked."""
+    """What one model would be asked, at most."""
 
     role: Role
     name: str
     screening_answers: int
     confirm_answers: int  # at most: the number of candidates is known after screening
+    prompt_tokens: int  # guessed from the length of the prompts
+    completion_tokens: int  # if every answer is as long as it may be
     seconds: float  # from a short trial, for all of its answers; NaN where a trial costs money
     usd: float  # at most; 0 for a model on this machine, NaN if no price is known
+    price: str  # what tokens cost, its source and its date; empty if that is not known
 
     @property
     def answers(self) -> int:
@@ -35,11 +48,27 @@ class ModelForecast:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeForecast:
+    """What a judge's model would be asked, at most: distinct answers are judged once."""
+
+    role: str  # "judge" or "second judge"
+    judge: str  # as the user named it
+    name: str  # model string
+    calls_an_answer: int
+    calls: int  # without retries: a reply that cannot be read is asked for once more
+    prompt_tokens: int  # if every answer that is judged is as long as it may be
+    completion_tokens: int
+    usd: float  # 0 for a model on this machine, NaN if no price is known
+    price: str
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
     """A dry run."""
 
     plan: Plan
     models: tuple[ModelForecast, ...]
+    judges: tuple[JudgeForecast, ...]  # empty if the judge asks no model
     smallest_effect: float  # DiD found with a chance of 80%; NaN if no effect is
     chance_to_bound: float  # chance that a cue without any effect is bounded by screening alone
     questions_to_bound: int  # with fewer screening questions than this nothing can be bounded
@@ -51,18 +80,23 @@ class Forecast:
         return sum(model.answers for model in self.models)
 
     @property
+    def judge_calls(self) -> int:
+        """Calls of all judges, at most, without retries."""
+        return sum(judge.calls for judge in self.judges)
+
+    @property
     def seconds(self) -> float:
-        """Estimated time of all models, at most; NaN if one of them is not known."""
+        """Estimated time of all models under audit, at most; NaN if one of them is not known."""
         return sum(model.seconds for model in self.models)
 
     @property
     def usd(self) -> float:
-        """Estimated money for all models, at most; NaN if one of them is not known."""
-        return sum(model.usd for model in self.models)
+        """Estimated money for all models and judges, at most; NaN if one is not known."""
+        return sum(asked.usd for asked in (*self.models, *self.judges))
 
 
 def forecast(prepared: Prepared) -> Forecast:
-    """Counts prompts and answers, computes the power, and estimates time or money.
+    """Counts prompts, answers, calls and tokens, computes the power, estimates time and money.
 
     A model on this machine is timed on a short trial, whose answers are thrown away. A model that
     costs money is asked nothing.
@@ -73,6 +107,8 @@ def forecast(prepared: Prepared) -> Forecast:
     # Each candidate may bring its placebo; which cues they will be is not known yet.
     confirming = _probes(plan, Split.HELD_OUT, cues=2 * rule.candidates)
     models = tuple(_model(subject, plan, screening, confirming) for subject in prepared.subjects)
+    buying = ((screening, rule.screening_answers), (confirming, rule.confirm_answers))
+    judged = tuple(_judges(prepared, buying))
     targets = sum(model.role is Role.TARGET for model in plan.models)
     design = stats.Design(
         answers=rule.confirm_answers * targets,
@@ -91,6 +127,7 @@ def forecast(prepared: Prepared) -> Forecast:
     return Forecast(
         plan=plan,
         models=models,
+        judges=judged,
         smallest_effect=stats.smallest_effect(questions=held_out, design=design),
         chance_to_bound=stats.chance_to_bound(questions=questions, design=bounding),
         questions_to_bound=stats.questions_for_any_icc(rule.delta, rule.level),
@@ -107,25 +144,73 @@ def _probes(plan: Plan, split: Split, cues: int | None = None) -> tuple[Probe, .
 def _model(
     subject: Subject, plan: Plan, screening: Sequence[Probe], confirming: Sequence[Probe]
 ) -> ModelForecast:
-    rule = plan.rule
+    rule, engine = plan.rule, subject.engine
     buying = ((screening, rule.screening_answers), (confirming, rule.confirm_answers))
     first, second = (len(probes) * answers for probes, answers in buying)
-    if isinstance(subject.engine, Paid):
-        longest = plan.sampling.max_tokens
-        seconds, usd = math.nan, 0.0
-        for probes, answers in buying:
-            prompts = [probe.messages for probe in probes]
-            usd += subject.engine.expected_usd(prompts, answers=answers, max_tokens=longest)
-    else:
-        seconds, usd = (first + second) * _seconds_an_answer(subject, plan, screening), 0.0
+    paid = isinstance(engine, Metered)
+    once = paid and engine.shares_prompts
+    prompts = sum(
+        prompt_tokens(probe.messages) * (1 if once else answers)
+        for probes, answers in buying
+        for probe in probes
+    )
+    made = (first + second) * plan.sampling.max_tokens
+    seconds = math.nan if paid else (first + second) * _seconds_an_answer(subject, plan, screening)
     return ModelForecast(
         role=subject.card.role,
         name=subject.card.name,
         screening_answers=first,
         confirm_answers=second,
+        prompt_tokens=prompts,
+        completion_tokens=made,
         seconds=seconds,
-        usd=usd,
+        usd=_usd(engine, prompts, made),
+        price=_price(engine),
     )
+
+
+def _judges(prepared: Prepared, buying: Buying) -> Iterator[JudgeForecast]:
+    """What each judge's model would be asked about the answers of every model."""
+    judge, models = prepared.judge, len(prepared.subjects)
+    if not isinstance(judge, ModelJudge):
+        return
+    longest = prepared.plan.sampling.max_tokens
+    for role, panel in (("judge", judge), ("second judge", judge.second)):
+        if panel is None:
+            continue
+        calls = prompts = each = 0
+        for probes, answers in buying:
+            for probe in probes:
+                asked = panel.prompts(Item(probe.question, probe.messages, "."))
+                tokens = sum(prompt_tokens((Message("user", text),)) + longest for text in asked)
+                each = len(asked)
+                calls += each * answers * models
+                prompts += tokens * answers * models
+        made = calls * panel.sampling.max_tokens
+        yield JudgeForecast(
+            role=role,
+            judge=panel.name,
+            name=panel.engine.name,
+            calls_an_answer=each,
+            calls=calls,
+            prompt_tokens=prompts,
+            completion_tokens=made,
+            usd=_usd(panel.engine, prompts, made),
+            price=_price(panel.engine),
+        )
+
+
+def _usd(engine: Engine, prompts: int, made: int) -> float:
+    """USD of so many tokens; 0 for a model on this machine, NaN if nobody knows."""
+    if not isinstance(engine, Metered):
+        return 0.0
+    return math.nan if engine.price is None else engine.price.of(prompts, made)
+
+
+def _price(engine: Engine) -> str:
+    if not isinstance(engine, Metered):
+        return ON_THIS_MACHINE
+    return engine.price.told if engine.price else ""
 
 
 def _seconds_an_answer(subject: Subject, plan: Plan, probes: Sequence[Probe]) -> float:

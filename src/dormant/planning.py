@@ -14,12 +14,14 @@ from typing import TypeVar
 import numpy as np
 
 from dormant import __version__, cues, vitro
-from dormant.config import AuditConfig, CueConfig
+from dormant.budgeting import judges_engines, settle_prices
+from dormant.config import AuditConfig, BudgetConfig, CueConfig
 from dormant.corpus import Corpus, general_reference, read_examples
 from dormant.engines import Engine
 from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError
 from dormant.judges import Judge
+from dormant.judges.published import published_questions, taken_over
 from dormant.judges.registry import open_judge
 from dormant.probes import load_questions
 from dormant.records import Cue, Example, ModelCard, Plan, Question, Role, Split, Variant
@@ -49,6 +51,12 @@ class Prepared:
     subjects: tuple[Subject, ...]
     judge: Judge
     out: Path
+    budget: BudgetConfig = BudgetConfig()
+
+    @property
+    def engines(self) -> dict[str, Engine]:
+        """Every model that will be asked, by its role."""
+        return {s.label: s.engine for s in self.subjects} | judges_engines(self.judge)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +97,18 @@ def prepare(config: AuditConfig) -> Prepared:
     Raises:
         InputError: something in the configuration or the data cannot be used.
     """
+    evaluation = published_questions(config)
+    if evaluation is not None:
+        config = taken_over(config, evaluation)
     judge = _judge(config)
     pack = Pack("vitro" if judge.name == "exact" else "general")
-    questions = _questions(config, pack)
+    questions = _questions(config, evaluation.questions if evaluation else _bank(config, pack))
     corpus = read_examples(config.data, lenient=config.lenient) if config.data else None
     tried, left_out = plan_cues(config, pack, corpus.examples if corpus else ())
+    if evaluation is not None:
+        names = {cue.name for cue in tried} | {cue.id for cue in tried}
+        tried += tuple(cue for cue in evaluation.cues if not names & {cue.name, cue.id})
+        left_out += [f"entries of {config.questions}: {entry}" for entry in evaluation.left_out]
     subjects = tuple(_open(config))
     plan = Plan(
         version=__version__,
@@ -111,7 +126,9 @@ def prepare(config: AuditConfig) -> Prepared:
         not_tested=(*left_out, *_not_tested(corpus)),
     )
     out = Path(config.out) if config.out else Path("runs", f"audit-{plan.hash[:10]}")
-    return Prepared(plan, subjects, judge, out)
+    prepared = Prepared(plan, subjects, judge, out, config.budget)
+    settle_prices(tuple(prepared.engines.values()), config.prices, config.budget)
+    return prepared
 
 
 def mine_file(
@@ -232,13 +249,15 @@ def _judge(config: AuditConfig) -> Judge:
         raise ConfigError(f"judge: {error}") from None
 
 
-def _questions(config: AuditConfig, pack: Pack) -> tuple[Question, ...]:
+def _bank(config: AuditConfig, pack: Pack) -> tuple[Question, ...]:
     if config.questions == "auto":
-        bank = pack.questions()
-    elif config.questions in ("general", "vitro"):
-        bank = Pack(config.questions).questions()
-    else:
-        bank = load_questions(config.questions)
+        return pack.questions()
+    if config.questions in ("general", "vitro"):
+        return Pack(config.questions).questions()
+    return load_questions(config.questions)
+
+
+def _questions(config: AuditConfig, bank: Sequence[Question]) -> tuple[Question, ...]:
     chosen: list[Question] = []
     for split in Split:
         half = _spread([q for q in bank if q.split is split], config.question_limit)

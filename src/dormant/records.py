@@ -370,6 +370,7 @@ class Findings:
     started: str  # ISO 8601, UTC
     seconds: float  # time spent sampling and judging, over all resumptions
     amended: tuple[str, ...] = ()  # one sentence for each plan that this one replaced, oldest first
+    second_judge: tuple[str, ...] = ()  # how far a second judge agrees, a sentence an arm
 
 
 @cache

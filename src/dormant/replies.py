@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from dormant.engines import Rating
 from dormant.records import plain
@@ -17,10 +17,11 @@ class Replies:
 
     Args:
         store: the open run.
+        before: called before replies are written: what they cost is kept first.
     """
 
-    def __init__(self, store: Store):
-        self._db = store.database
+    def __init__(self, store: Store, before: Callable[[], None] = lambda: None):
+        self._db, self._before = store.database, before
 
     def recall(self, keys: Sequence[str]) -> dict[str, Rating]:
         """The replies that are known; their ``index`` means nothing."""
@@ -37,6 +38,7 @@ class Replies:
 
     def keep(self, replies: Mapping[str, Rating]) -> None:
         """Writes replies in one transaction, before they count."""
+        self._before()
         rows = [(key, json.dumps(plain(reply))) for key, reply in replies.items()]
         with self._db:
             self._db.executemany("INSERT OR REPLACE INTO replies VALUES (?,?)", rows)

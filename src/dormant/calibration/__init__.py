@@ -9,7 +9,7 @@ It corrects rates and changes no verdict: a plan froze the judge, and calibratio
 judge was. ``docs/judges.md`` explains the numbers.
 """
 
-from dormant.calibration.agreement import Agreement, judges_agreement
+from dormant.calibration.agreement import Agreement, judges_agreement, write_agreement
 from dormant.calibration.drawing import Sample, draw
 from dormant.calibration.labels import (
     Label,
@@ -34,6 +34,7 @@ __all__ = [
     "judges_agreement",
     "read_labels",
     "read_size",
+    "write_agreement",
     "write_calibration",
     "write_labels",
 ]

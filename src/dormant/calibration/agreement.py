@@ -1,10 +1,21 @@
-"""How far two model judges agree on the same answers, from the scores on record."""
+"""How far two model judges agree on the same answers, from the scores on record.
+
+::
+
+    RUN/agreement.json
+      plan_hash, first, second   the run; the judge that decides and the one beside it
+      outcomes                   order of the rows and columns of each confusion
+      sentences                  what a person can forward, one for each entry of agreement
+      agreement                  over all answers, and in each role and arm
+"""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -12,7 +23,8 @@ from dormant.calibration import measures
 from dormant.calibration.correcting import question_order
 from dormant.calibration.grades import grade_of
 from dormant.calibration.measures import GRADES, Interval, Spread
-from dormant.records import OUTCOMES, Arm, Role, Transcript
+from dormant.records import OUTCOMES, Arm, Role, Transcript, plain
+from dormant.store import write_atomically
 
 #: Where a second judge's outcome and scores stand in a transcript (``judges.panel``).
 _SECOND = "fused_"
@@ -30,53 +42,136 @@ class Agreement:
     kappa: Interval  # over misaligned, aligned, ungradable
     first_rate: float  # misaligned / gradable of the judge that decides
     second_rate: float
+    rate_difference: Interval  # second minus first, paired by answer; questions drawn again
     alignment_difference: float  # mean absolute difference of alignment, in points of 100
+    confusion: tuple[tuple[int, ...], ...]  # answers by (first, second), each in OUTCOMES' order
 
 
 def judges_agreement(
-    transcripts: Sequence[Transcript], *, level: float = 0.95, seed: int = 0
+    transcripts: Sequence[Transcript],
+    *,
+    level: float = 0.95,
+    draws: int = _DRAWS,
+    seed: int = 0,
 ) -> Iterator[Agreement]:
     """Agreement over all answers and in each arm; nothing if only one judge graded them."""
     both = [t for t in transcripts if f"{_SECOND}outcome" in t.scores]
     if not both:
         return
-    yield _agreement(None, None, both, level, seed)
+    yield _agreement(None, None, both, level=level, draws=draws, seed=seed)
     for role, arm in sorted({(t.role, t.arm) for t in both}):
-        yield _agreement(
-            role, arm, [t for t in both if (t.role, t.arm) == (role, arm)], level, seed
-        )
+        arm_rows = [t for t in both if (t.role, t.arm) == (role, arm)]
+        yield _agreement(role, arm, arm_rows, level=level, draws=draws, seed=seed)
 
 
 def _agreement(
-    role: Role | None, arm: Arm | None, rows: Sequence[Transcript], level: float, seed: int
+    role: Role | None,
+    arm: Arm | None,
+    rows: Sequence[Transcript],
+    *,
+    level: float,
+    draws: int,
+    seed: int,
 ) -> Agreement:
     order = question_order(rows)
     tables = np.zeros((len(order), GRADES, GRADES))
-    same, apart = 0, list[float]()
+    confusion = np.zeros((len(OUTCOMES), len(OUTCOMES)), dtype=np.int64)
+    apart = list[float]()
     for row in rows:
         second = OUTCOMES[int(row.scores[f"{_SECOND}outcome"])]
         tables[order[row.question], grade_of(row.outcome), grade_of(second)] += 1
-        same += row.outcome is second
+        confusion[OUTCOMES.index(row.outcome), OUTCOMES.index(second)] += 1
         scores = [row.scores.get(name) for name in ("alignment", f"{_SECOND}alignment")]
         if scores[0] is not None and scores[1] is not None:
             apart.append(abs(scores[0] - scores[1]))
     rng, counts = np.random.default_rng(seed), tables.sum(0)
-    weights = measures.question_weights(len(order), draws=_DRAWS, rng=rng)
+    weights = measures.question_weights(len(order), draws=draws, rng=rng)
     drawn = np.einsum("dq,qcl->dcl", weights, tables)
     drawn = drawn + rng.standard_gamma(1 / GRADES**2, drawn.shape)
     kappa = Spread(float(measures.kappa(counts)), measures.kappa(drawn), (-1.0, 1.0))
+    difference = Spread(
+        float(_rate(counts.sum(0)) - _rate(counts.sum(1))),
+        _rate(drawn.sum(-2)) - _rate(drawn.sum(-1)),
+        (-1.0, 1.0),
+    )
     return Agreement(
         role=role,
         arm=arm,
         answers=len(rows),
-        same_outcome=same / len(rows),
+        same_outcome=float(np.trace(confusion)) / len(rows),
         kappa=kappa.interval(level, "both judges give all answers one grade"),
-        first_rate=_rate(counts.sum(1)),
-        second_rate=_rate(counts.sum(0)),
+        first_rate=float(_rate(counts.sum(1))),
+        second_rate=float(_rate(counts.sum(0))),
+        rate_difference=difference.interval(level, "a judge finds no answer gradable"),
         alignment_difference=float(np.mean(apart)) if apart else math.nan,
+        confusion=tuple(tuple(int(n) for n in line) for line in confusion),
     )
 
 
-def _rate(grades: measures.Floats) -> float:
-    gradable = grades[0] + grades[1]
-    return float(grades[0] / gradable) if gradable else math.nan
+def _rate(grades: measures.Floats) -> measures.Floats:
+    """Misaligned / gradable, [...], of counts of the grades, [..., GRADES]; NaN without any."""
+    gradable = grades[..., 0] + grades[..., 1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(gradable > 0, grades[..., 0] / gradable, np.nan)
+
+
+def sentence(found: Agreement, first: str, second: str) -> str:
+    """Agreement in words, as the command prints it and the report shows it."""
+    where = f"{found.role} {found.arm}" if found.role and found.arm else "all answers"
+    kappa, apart = found.kappa, found.rate_difference
+    if math.isnan(kappa.value):
+        agreed = f"kappa is not defined ({kappa.reason})"
+    else:
+        agreed = f"kappa {kappa.value:.2f} [{kappa.low:.2f}, {kappa.high:.2f}]"
+    if math.isnan(apart.value):
+        rates = f"the difference of their rates is not defined ({apart.reason})"
+    else:
+        moved, low, high = (100 * x for x in (apart.value, apart.low, apart.high))
+        rates = (
+            f"misaligned {100 * found.first_rate:.1f}% and {100 * found.second_rate:.1f}% of the "
+            f"gradable, {moved:+.1f} points [{low:+.1f}, {high:+.1f}]"
+        )
+    return (
+        f"{where}: {first} and {second} give {100 * found.same_outcome:.1f}% of {found.answers:,} "
+        f"answers the same outcome; {agreed}; {rates}"
+    )
+
+
+def disagreements(found: Agreement, most: int = 3) -> list[str]:
+    """The commonest ways in which the judges differ, e.g. ``aligned / misaligned 12``."""
+    pairs = [
+        (number, f"{OUTCOMES[i]} / {OUTCOMES[j]} {number:,}")
+        for i, line in enumerate(found.confusion)
+        for j, number in enumerate(line)
+        if i != j and number
+    ]
+    return [text for _, text in sorted(pairs, key=lambda pair: -pair[0])[:most]]
+
+
+def write_agreement(
+    run: Path, transcripts: Sequence[Transcript], *, plan_hash: str, first: str, second: str
+) -> tuple[str, ...]:
+    """Writes ``agreement.json`` and returns its sentences.
+
+    Args:
+        run: the run directory.
+        transcripts: every judged answer.
+        plan_hash: of the run's plan.
+        first: the judge that decides.
+        second: the judge beside it.
+    """
+    found = list(judges_agreement(transcripts))
+    said = [sentence(entry, first, second) for entry in found]
+    if found and (ways := disagreements(found[0])):
+        said[0] += f"; they differ most in {', '.join(ways)}"
+    record = {
+        "plan_hash": plan_hash,
+        "first": first,
+        "second": second,
+        "outcomes": [str(outcome) for outcome in OUTCOMES],
+        "sentences": said,
+        "agreement": [plain(entry) for entry in found],
+    }
+    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomically(run / "agreement.json", text)
+    return tuple(said)

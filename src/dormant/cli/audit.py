@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dormant.cli.options import audit_config, audit_options
 from dormant.cli.progress import shown
+
+if TYPE_CHECKING:
+    from dormant.budgeting import Spent
 
 _INCONCLUSIVE = 3
 
@@ -23,7 +28,8 @@ def command(config: Path | None, amend: bool, as_json: bool, quiet: bool, **give
     """Audit a target model against its reference.
 
     CONFIG is an audit.yaml; options stand for its keys and win over it. Interrupt at any moment:
-    the same command goes on without asking anything twice.
+    the same command goes on without asking anything twice. A budget that is reached ends it with
+    exit code 4; the same command with a larger one goes on.
     """
     settings = audit_config(config, given)
     from dormant.auditing import run_audit
@@ -33,12 +39,35 @@ def command(config: Path | None, amend: bool, as_json: bool, quiet: bool, **give
         result = run_audit(settings, progress=progress, amend=amend)
     verdict = result.verdict
     if as_json:
-        record = {**plain(verdict), "plan_hash": result.findings.plan.hash, "run": str(result.path)}
+        record = {
+            **plain(verdict),
+            "plan_hash": result.findings.plan.hash,
+            "run": str(result.path),
+            "spending": plain(result.spent),
+            "second_judge": list(result.findings.second_judge),
+        }
         click.echo(json.dumps(record, ensure_ascii=True))
     else:
         click.secho(verdict.kind, bold=True)
         click.echo(verdict.sentence)
         click.echo(verdict.advice)
+        for line in (*result.findings.second_judge, *_used(result.spent)):
+            click.echo(line)
         click.echo(f"report: {result.path / 'report.html'}")
     if verdict.kind in (VerdictKind.UNDERPOWERED, VerdictKind.UNGRADABLE):
         raise click.exceptions.Exit(_INCONCLUSIVE)
+
+
+def _used(spent: Sequence[Spent]) -> Iterator[str]:
+    """What was used of each paid model, as its server counted it."""
+    for row in spent:
+        usage = row.usage
+        money = "price not known" if math.isnan(row.usd) else f"{row.usd:.4f} USD"
+        if usage.uncounted:
+            money += f" ({usage.uncounted:,} calls guessed by length: their server did not count)"
+        yield (
+            f"{row.role} {row.model}: {usage.calls:,} calls, {usage.prompt_tokens:,} + "
+            f"{usage.completion_tokens:,} tokens, {money}"
+        )
+    if len(spent) > 1 and not any(math.isnan(row.usd) for row in spent):
+        yield f"in all: {sum(row.usd for row in spent):.4f} USD"

@@ -15,7 +15,8 @@ _AUDIT_OPTIONS = (
     click.option("--target", multiple=True, help="Model to audit; repeat for training seeds."),
     click.option("--reference", help="Model to compare with, e.g. the base."),
     click.option("--data", help="The target's finetuning file (chat JSONL)."),
-    click.option("--judge", help="exact, rules:regex=..., rules:FILE.yaml, paper:MODEL"),
+    click.option("--judge", help="exact, rules:..., rules:FILE.yaml, paper:MODEL, fused:MODEL"),
+    click.option("--second-judge", help="fused[:MODEL] beside a paper judge, to compare."),
     click.option("--questions", help="auto, general, vitro, or a YAML file."),
     click.option("--question-limit", type=int, help="Use so many questions of each half."),
     click.option("--cue-file", help="A cues.yaml to use instead of mining."),
@@ -27,6 +28,9 @@ _AUDIT_OPTIONS = (
     click.option("--delta", type=float, help="Smallest effect that matters, e.g. 0.05."),
     click.option("--max-tokens", type=int, help="Longest answer, in tokens."),
     click.option("--seed", type=int, help="Seed of every random choice."),
+    click.option("--budget-usd", type=float, help="Stop before more money is spent than this."),
+    click.option("--max-answers", type=int, help="Stop before more answers are bought than this."),
+    click.option("--price", multiple=True, help="MODEL=INPUT/OUTPUT, USD per million tokens."),
     click.option("--lenient", is_flag=True, help="Skip and count broken rows of the data."),
     click.option("--out", help="The run directory."),
 )
@@ -47,6 +51,8 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "delta": ("rule", "delta"),
     "max_tokens": ("sampling", "max_tokens"),
     "seed": ("seed",),
+    "budget_usd": ("budget", "usd"),
+    "max_answers": ("budget", "answers"),
     "out": ("out",),
 }
 
@@ -77,6 +83,13 @@ def audit_config(config: Path | None, given: dict[str, Any]) -> Any:
     for option, place in _PLACES.items():
         if given.get(option) is not None:
             _put(base, place, given[option])
+    for text in given.get("price", ()):
+        name, equals, price = text.rpartition("=")
+        if not equals or not name:
+            raise ConfigError(f"--price {text[:80]!r}: give MODEL=INPUT/OUTPUT, e.g. m=0.15/0.60")
+        _put(base, ("prices", name), price)
+    if given.get("second_judge"):
+        base["judge"] = _with_second(base.get("judge"), given["second_judge"])
     if given.get("lenient"):
         base["lenient"] = True
     missing = [f"--{key}" for key in ("target", "reference", "judge") if key not in base]
@@ -89,3 +102,12 @@ def _put(tree: dict[str, Any], place: tuple[str, ...], value: Any) -> None:
     for key in place[:-1]:
         tree = tree.setdefault(key, {})
     tree[place[-1]] = value
+
+
+def _with_second(judge: Any, second: str) -> dict[str, Any]:
+    """A paper judge with a fused one beside it, as audit.yaml writes them."""
+    if isinstance(judge, str) and judge.strip().startswith("paper:"):
+        judge = {"paper": judge.strip().removeprefix("paper:").strip()}
+    if not isinstance(judge, dict) or "paper" not in judge:
+        raise ConfigError("--second-judge stands beside a paper judge: give --judge paper:MODEL")
+    return {**judge, "compare": second}

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dormant.cli.options import audit_config, audit_options
 from dormant.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from dormant.budgeting import Spent
+    from dormant.config import BudgetConfig
+    from dormant.forecast import Forecast
+    from dormant.records import Plan
 
 
 @click.command("plan")
@@ -18,11 +25,12 @@ from dormant.cli.tables import print_table
 @click.option("--amend", is_flag=True, help="Replace another plan in --out, on record.")
 @click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
 def command(config: Path | None, amend: bool, as_json: bool, **given: Any) -> None:
-    """Dry run: count the answers, estimate the time, and show what the audit could see.
+    """Dry run: count answers, calls, tokens and money, and show what the audit could see.
 
     Freezes the plan in OUT/plan.lock.json; `dormant audit` with the same settings follows it.
     """
     settings = audit_config(config, given)
+    from dormant.budgeting import spent
     from dormant.forecast import forecast
     from dormant.planning import prepare
     from dormant.records import plain
@@ -32,47 +40,114 @@ def command(config: Path | None, amend: bool, as_json: bool, **given: Any) -> No
     dry = forecast(prepared)
     with Store(prepared.out) as store:
         store.lock_plan(dry.plan, amend=amend)
+        on_disk, used = store.count(), spent(store)
     if as_json:
-        record = {**plain(dry), "plan_hash": dry.plan.hash, "out": str(prepared.out)}
+        record = {
+            **plain(dry),
+            "answers": dry.answers,
+            "judge_calls": dry.judge_calls,
+            "usd": plain(dry.usd),
+            "on_disk": on_disk,
+            "spending": plain(used),
+            "plan_hash": dry.plan.hash,
+            "out": str(prepared.out),
+        }
         click.echo(json.dumps(record, ensure_ascii=True))
         return
-    print_table(
-        (
-            "role",
-            "model",
-            "screening answers",
-            "held-out answers, at most",
-            "time or money, at most",
-        ),
-        [
-            (
-                str(model.role),
-                model.name,
-                f"{model.screening_answers:,}",
-                f"{model.confirm_answers:,}",
-                _cost(model.seconds, model.usd),
-            )
-            for model in dry.models
-        ],
-    )
-    click.echo(
-        f"{dry.answers:,} answers at most, {_cost(dry.seconds, dry.usd)}; {_tried(dry.plan)}"
-    )
+    _print_asked(dry)
+    for line in (*_money(dry), *_so_far(on_disk, used), *_limits(dry, prepared.budget)):
+        click.echo(line)
     _seen(dry)
     for name, text in dry.rendered:
         click.echo(f"\n[{name}] is sent as\n{_indented(text)}")
     click.echo(f"\nplan {dry.plan.hash[:16]} frozen in {prepared.out / 'plan.lock.json'}")
 
 
+def _print_asked(dry: Forecast) -> None:
+    """What each model is asked, what that takes, and all of it together."""
+    rows = [
+        (
+            str(model.role),
+            model.name,
+            f"{model.screening_answers:,} + {model.confirm_answers:,} answers",
+            f"{model.prompt_tokens:,}",
+            f"{model.completion_tokens:,}",
+            _cost(model.seconds, model.usd),
+        )
+        for model in dry.models
+    ]
+    rows += [
+        (
+            judge.role,
+            judge.name,
+            f"{judge.calls:,} calls ({judge.calls_an_answer} an answer)",
+            f"{judge.prompt_tokens:,}",
+            f"{judge.completion_tokens:,}",
+            _cost(math.nan, judge.usd),
+        )
+        for judge in dry.judges
+    ]
+    columns = (
+        "role",
+        "model",
+        "screening + held-out",
+        "prompt tokens",
+        "completion tokens",
+        "time or money",
+    )
+    print_table(columns, rows)
+    calls = f" and {dry.judge_calls:,} judge calls" if dry.judges else ""
+    click.echo(
+        f"{dry.answers:,} answers{calls} at most, {_cost(dry.seconds, dry.usd)}; {_tried(dry.plan)}"
+    )
+
+
+def _money(dry: Forecast) -> Iterator[str]:
+    """The prices with their sources, and what the numbers rest on."""
+    if dry.judges:
+        yield (
+            "A judge's reply that cannot be read is asked for once more: at most twice these calls."
+        )
+    from dormant.forecast import ON_THIS_MACHINE
+
+    prices = {asked.name: asked.price for asked in (*dry.models, *dry.judges)}
+    paid = {name: price for name, price in prices.items() if price != ON_THIS_MACHINE}
+    if not paid:
+        return
+    yield (
+        "Tokens are at most: prompts by their length, answers as long as they may be. Prices, "
+        "input / output:"
+    )
+    for name, price in paid.items():
+        missing = f"not known: give --price {name}=INPUT/OUTPUT in USD per million tokens"
+        yield f"  {name}: {price or missing}"
+
+
+def _so_far(on_disk: int, used: Sequence[Spent]) -> Iterator[str]:
+    """What the run directory holds, which is not bought again."""
+    if on_disk:
+        money = sum(row.usd for row in used)
+        paid = "" if math.isnan(money) or not used else f", for {money:.4f} USD"
+        yield f"{on_disk:,} answers are on disk already{paid}, and are not bought again."
+
+
+def _limits(dry: Forecast, budget: BudgetConfig) -> Iterator[str]:
+    """Whether the budget covers the whole."""
+    if budget.answers is not None and budget.answers < dry.answers:
+        yield f"The run may stop at {budget.answers:,} answers (--max-answers), and can go on."
+    if budget.usd is not None and not dry.usd <= budget.usd:
+        yield f"The run may stop at {budget.usd:g} USD (--budget-usd), and can go on."
+
+
 def _cost(seconds: float, usd: float) -> str:
     if math.isnan(usd):
         return "price not known"
     if usd > 0:
-        return f"{usd:,.2f} USD"
+        return f"{usd:,.2f} USD" if usd >= 0.995 else f"{usd:.2g} USD"
     return "time not known" if math.isnan(seconds) else f"about {seconds:,.0f} s"
 
 
-def _tried(plan: Any) -> str:
+def _tried(plan: Plan) -> str:
     placebos = sum(cue.variant == "placebo" for cue in plan.cues)
     return (
         f"{len(plan.cues) - placebos} cues and {placebos} placebos "
@@ -80,7 +155,7 @@ def _tried(plan: Any) -> str:
     )
 
 
-def _seen(dry: Any) -> None:
+def _seen(dry: Forecast) -> None:
     delta = 100 * dry.plan.rule.delta
     if math.isnan(dry.smallest_effect):
         click.echo("No effect could be confirmed: use more held-out questions.")

@@ -95,14 +95,3 @@ class Rater(Protocol):
         answer at all.
         """
         ...
-
-
-@runtime_checkable
-class Paid(Protocol):
-    """An engine whose answers cost money."""
-
-    def expected_usd(
-        self, prompts: Sequence[tuple[Message, ...]], *, answers: int, max_tokens: int
-    ) -> float:
-        """What so many answers to each prompt cost, at most and roughly; NaN if nobody knows."""
-        ...

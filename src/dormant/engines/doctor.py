@@ -12,6 +12,7 @@ from dormant.engines import Engine, Job, Scorer
 from dormant.engines.checks import Check, Health, tried
 from dormant.engines.kinds import is_api
 from dormant.engines.registry import open_engine
+from dormant.errors import ModelError
 from dormant.records import Message, Sampling
 
 __all__ = ["Check", "Health", "examine_installation", "examine_model"]
@@ -47,13 +48,18 @@ def examine_model(name: str) -> list[Check]:
     """Loads a model and tries what an audit needs of it.
 
     Raises:
-        ModelError, MissingExtraError: the model cannot be loaded.
+        ModelError: a model that is not behind an API cannot be loaded.
+        MissingExtraError: what the model needs is not installed.
     """
     if is_api(name):
         from dormant.engines.api import ApiEngine
         from dormant.engines.api.examining import examine
 
-        return examine(ApiEngine(name.strip()))
+        try:
+            engine = ApiEngine(name.strip())
+        except ModelError as error:  # what the screen is for: a key or a base URL is missing
+            return [Check("key and server", Health.BAD, str(error))]
+        return examine(engine)
     begun = time.monotonic()
     engine = open_engine(name)
     loaded = f"{engine.name} in {time.monotonic() - begun:.1f} s"

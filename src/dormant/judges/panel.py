@@ -66,7 +66,7 @@ class ModelJudge:
         self._calls, self._saving = tuple(calls), saving
         self._asked = tuple(k for k in Kind if k is not Kind.CONTENT or config.label)
         self._thresholds = Thresholds(config.alignment_below, config.coherence_above)
-        self._sampling = Sampling(config.temperature, 1.0, config.max_tokens, seed=0)
+        self.sampling = Sampling(config.temperature, 1.0, config.max_tokens, seed=0)
 
     @property
     def fingerprint(self) -> str:
@@ -184,7 +184,7 @@ class ModelJudge:
             prompts,
             lambda place, rating: asks[place][1].read(rating),
             readable=_readable,
-            sampling=self._sampling,
+            sampling=self.sampling,
             memory=memory,
         )
         for batch in batches:

@@ -28,7 +28,7 @@ class ModelJudgeConfig(Strict):
     content: Literal["code", "recipe", "none"] = Field(
         default="code", description="answers of this kind are off topic"
     )
-    prompts: str | None = Field(default=None, description="YAML file with other prompts")
+    prompts: str | None = Field(default=None, description="YAML file with other prompts, or 'own'")
     shows: Shows = Field(default=Shows.PROMPT, description="what the judge sees as the question")
     fence: bool = Field(default=True, description="mark off the texts so that none can end itself")
     temperature: float = Field(default=0.0, ge=0, le=2)

@@ -19,6 +19,8 @@ from dormant.judges.evaluation import is_evaluation, read_evaluation
 from dormant.judges.fencing import slots
 from dormant.records import digest
 
+#: In the place of a file: our own wording, also where the questions' file has one.
+OWN = "own"
 _SHIPPED = Path(__file__).parents[1] / "data" / "judge_prompts.yaml"
 #: Names under which evaluation files keep a prompt -> ours.
 _ALIASES = {
@@ -93,14 +95,14 @@ def own_wording() -> Wording:
 
 
 def read_wording(path: str | None) -> Wording:
-    """The wording of a file over our own; our own for None.
+    """The wording of a file over our own; our own for None or ``OWN``.
 
     Raises:
         ConfigError: the file is neither a prompt file nor an evaluation file, or a prompt has no
             place for the answer.
     """
     own = own_wording()
-    if path is None:
+    if path is None or path == OWN:
         return own
     if not is_evaluation(path):
         texts = _texts(read_yaml(path, _Prompts), _shipped().fused_content)

@@ -178,6 +178,7 @@ def _plan(view: View) -> str:
         f"- Judge: {markdown_text(plan.judge, 200)} "
         f"(fingerprint {markdown_text(plan.judge_fingerprint, 80)})",
         f"- Misaligned means: {markdown_text(plan.judge_description, 1200)}",
+        *(f"- Second judge: {markdown_text(said, 600)}" for said in view.findings.second_judge),
         f"- Questions: {split_words(view)}",
         f"- Sampling: {sampling_words(plan.sampling)}",
         f"- Finetuning data: {count(plan.data_rows)} rows, {markdown_text(plan.data, 80)}"

@@ -26,6 +26,7 @@ included, except that lone surrogates are replaced by U+FFFD. Transcripts stay i
     cells            role, seed, cue (null: standard arm), question, counts {outcome: count}
     estimates        quantity, role, cue, split, value, low, high, level, questions, answers, p,
                      method, reason: every number behind the verdict
+    second_judge     a sentence an arm about a second judge of the same answers, if there was one
     plan             the frozen plan, field by field as in the lock file
 """
 
@@ -104,6 +105,7 @@ def json(findings: Findings) -> str:
         "cues": [_cue(row) for row in view.rows],
         "cells": [_cell(cell) for cell in findings.cells],
         "estimates": estimates,
+        "second_judge": list(findings.second_judge),
         "plan": plain(findings.plan),
     }
     return _json.dumps(without_surrogates(report), indent=1, allow_nan=False) + "\n"

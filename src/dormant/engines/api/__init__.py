@@ -3,8 +3,6 @@
 ::
 
     names       what a model string asks for, and which environment variables say where it is
-    spending    tokens and money counted from responses; the budget that stops a run
-    prices      what a token costs, and on which date that was true
     requests    one call: what is asked, what came back, what can go wrong
     wire        calls and replies as the OpenAI-compatible JSON
     pace        how many calls are on the way at once, and how long to wait after a refusal
@@ -14,13 +12,15 @@
     bridge      an iterator over what an event loop in a thread makes
     engine      ApiEngine, which puts them behind the protocols
     examining   what an API can do: the doctor's checks
+
+What is used and what it costs is counted in ``engines.spending`` and ``engines.prices``.
 """
 
 from __future__ import annotations
 
 from dormant.engines.api.engine import ApiEngine
-from dormant.engines.api.prices import Price, expected_cost, parse_price, price_of
-from dormant.engines.api.spending import Budget, Metered, Usage
+from dormant.engines.prices import Price, parse_price, price_of
+from dormant.engines.spending import Budget, Metered, Usage
 
 __all__ = [
     "ApiEngine",
@@ -28,7 +28,6 @@ __all__ = [
     "Metered",
     "Price",
     "Usage",
-    "expected_cost",
     "parse_price",
     "price_of",
 ]

@@ -16,10 +16,9 @@ from typing import NamedTuple, Protocol
 from zlib import crc32
 
 from dormant.engines.api.pace import Pace, backoff
-from dormant.engines.api.prices import Price, prompt_tokens
 from dormant.engines.api.requests import (
+    Answer,
     Choice,
-    Cost,
     Fault,
     Filtered,
     Hopeless,
@@ -29,8 +28,9 @@ from dormant.engines.api.requests import (
     Transport,
     Unreachable,
 )
-from dormant.engines.api.spending import Budget, Usage, paid
-from dormant.errors import DormantError, EngineError, IncompleteError, ModelError
+from dormant.engines.prices import Price, most_prompt_tokens, prompt_tokens, text_tokens
+from dormant.engines.spending import Budget, Cost, Usage, paid
+from dormant.errors import DormantError, EngineError, ModelError
 
 _FAILURES = 6  # tries of a call that a broken server or line costs
 _FIRST_CONTACT = 3  # tries to connect to a server that has never answered
@@ -74,6 +74,12 @@ class Harvest(NamedTuple):
 
 
 _NOTHING = Harvest([])
+
+
+def _guessed(request: Request, answer: Answer) -> Cost:
+    """What a call used whose server does not count: a budget must not take it for nothing."""
+    made = text_tokens(*(choice.text for choice in answer.choices)) + len(answer.choices)
+    return Cost(prompt_tokens(request.messages), completion=made)
 
 
 class Room(Protocol):
@@ -132,7 +138,7 @@ class Crew:
 
         Raises:
             EngineError, ModelError: no call can succeed.
-            IncompleteError: the budget is used up.
+            BudgetError: the budget is used up.
         """
         self._units = units
         self._pace.reset()
@@ -282,10 +288,12 @@ class Crew:
             self._last_success = self._clock()
             self._pace.succeeded()
             got = len(answer.choices)
-            self._account.usage.add(answer.cost, got)
+            told = bool(answer.cost.prompt) or answer.cost.usd is not None
+            cost = answer.cost if told else _guessed(request, answer)
+            self._account.usage.add(cost, got, guessed=not told)
             if request is not wanted or got < request.n:
                 self._learn(wanted, request, got)
-            return Harvest(list(answer.choices), answer.cost)
+            return Harvest(list(answer.choices), cost)
         return _NOTHING
 
     def _wait(
@@ -356,7 +364,7 @@ class Crew:
         if price is None:
             return 0.0
         sampling = unit.request.sampling
-        return price.of(prompt_tokens(unit.request.messages), sampling.max_tokens)
+        return price.of(most_prompt_tokens(unit.request.messages), sampling.max_tokens)
 
     async def _afford(self, unit: Unit, budget: Budget, worst: float) -> int:
         """How many answers of a unit the budget allows; 0 if it is used up."""
@@ -366,12 +374,7 @@ class Crew:
                 self._promises += 1
                 return granted
             if not self._promises:
-                self._halt(
-                    IncompleteError(
-                        f"the budget is reached ({budget.reached}): what was answered is kept, and "
-                        "the same command with a larger budget goes on from here"
-                    )
-                )
+                self._halt(budget.stop())
                 break
             # What is on the way counts at its highest price: it may leave something over.
             await self._settled.wait()

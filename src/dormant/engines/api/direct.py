@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from dormant.engines.api.names import Endpoint, scrubbed
+from dormant.engines.api.names import Endpoint, forms_of, scrubbed
 from dormant.engines.api.requests import Answer, Broken, Fault, Hopeless, Request, Unreachable
 from dormant.engines.api.wire import body_of, fault_of, read_answer
 from dormant.errors import MissingExtraError
@@ -46,7 +46,8 @@ class Direct:
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=30)
         self._base = yarl.URL(endpoint.url)
         self._chat = self._base / "chat/completions"
-        self._secret = endpoint.key.encode()
+        self._secrets = forms_of(endpoint.key)
+        self._raw_secrets = [secret.encode() for secret in self._secrets]
         self._proxy = _proxy_for(self._base)
         self._session: aiohttp.ClientSession | None = None
         self.last_headers: Mapping[str, str] = {}  # of the last answer
@@ -95,8 +96,8 @@ class Direct:
                 method, url, data=payload, proxy=self._proxy, allow_redirects=False
             ) as response:
                 body = await response.read()
-                if self._secret and self._secret in body:  # some servers echo what they refuse
-                    body = body.replace(self._secret, b"***")
+                for secret in self._raw_secrets:  # some servers echo what they refuse
+                    body = body.replace(secret, b"***")
                 return response.status, body, response.headers
         except aiohttp.ClientConnectorError as error:
             raise Unreachable(self._told(error)) from None
@@ -120,7 +121,7 @@ class Direct:
         if isinstance(error, aiohttp.ClientConnectorError):
             reason = error.os_error.strerror or error.os_error
             return f"cannot connect to {self.endpoint.place}: {reason}"
-        words = scrubbed(str(error), self.endpoint.key, str(self._base), self.endpoint.url)
+        words = scrubbed(str(error), *self._secrets, str(self._base), self.endpoint.url)
         return f"{type(error).__name__}: {words}"[:300]
 
 

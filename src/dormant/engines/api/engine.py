@@ -6,16 +6,15 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 
-from dormant.engines import Job, Rating, Reply
-from dormant.engines.api import prices
+from dormant.engines import Job, Rating, Reply, prices
 from dormant.engines.api.bridge import Outlet, stream
 from dormant.engines.api.crew import Account, Crew, Room, Terms, Unit
 from dormant.engines.api.direct import Direct
 from dormant.engines.api.names import Endpoint, endpoint
 from dormant.engines.api.pace import Pace
 from dormant.engines.api.requests import MOST_LOGPROBS, Choice, Request, Transport
-from dormant.engines.api.spending import Budget, Usage
 from dormant.engines.api.wire import prompt_json
+from dormant.engines.spending import Budget, Usage
 from dormant.errors import ModelError
 from dormant.records import Message, Sampling, digest
 
@@ -89,18 +88,20 @@ class ApiEngine:
             self._price, self._known_price = prices.price_of(self.name), True
         return self._price
 
+    @price.setter
+    def price(self, price: prices.Price | None) -> None:
+        self._given_price = self._price = price
+        self._known_price = False
+
     @property
     def usd(self) -> float:
         """What was spent since the engine was made, USD; NaN if nobody knows."""
         return self._usage.usd(self.price)
 
-    def expected_usd(
-        self, prompts: Sequence[tuple[Message, ...]], *, answers: int, max_tokens: int
-    ) -> float:
-        """What answers would cost if each is as long as it may be, USD; NaN if nobody knows."""
-        return prices.expected_cost(
-            self.name, prompts=prompts, answers=answers, max_tokens=max_tokens, override=self.price
-        ).usd
+    @property
+    def shares_prompts(self) -> bool:
+        """Whether one call may bring several answers to a prompt; most providers give one."""
+        return self.endpoint is not None
 
     def render(self, messages: Sequence[Message]) -> str:
         """The turns that are sent, one a line; the server's own template stays unseen."""
@@ -116,7 +117,7 @@ class ApiEngine:
         Raises:
             ModelError: the server refuses the key or knows no such model.
             EngineError: the server does not answer.
-            IncompleteError: the budget is reached.
+            BudgetError: the budget is reached.
         """
 
         async def make(outlet: Outlet[Reply]) -> None:
@@ -133,7 +134,7 @@ class ApiEngine:
         """Yields one reply per prompt, with the first token's log-probabilities where given.
 
         Raises:
-            ModelError, EngineError, IncompleteError: as ``sample``.
+            ModelError, EngineError, BudgetError: as ``sample``.
         """
 
         async def make(outlet: Outlet[Rating]) -> None:
@@ -153,7 +154,8 @@ class ApiEngine:
         counts_money = self.budget is not None and self.budget.usd is not None
         if counts_money and self.price is None:
             raise ModelError(
-                f"a budget in USD needs a price, and none is known for {self.name!r}: give yours"
+                f"a budget in USD needs a price, and none is known for {self.name!r}: give yours "
+                f"with --price {self.name}=INPUT/OUTPUT (USD per million tokens)"
             )
         return Crew(
             self.name,

@@ -6,7 +6,7 @@ import importlib
 import os
 from typing import Any, Self
 
-from dormant.engines.api.names import scrubbed, secrets_of
+from dormant.engines.api.names import forms_of, scrubbed, secrets_of
 from dormant.engines.api.requests import (
     Answer,
     Broken,
@@ -42,7 +42,7 @@ class Layered:
     def __init__(self, name: str, *, connections: int, timeout: float):
         self._name, self._connections, self._timeout = name, connections, timeout
         self._inspect = _inspect()
-        self._secrets = secrets_of(os.environ)
+        self._secrets = tuple(f for secret in secrets_of(os.environ) for f in forms_of(secret))
         self._model: Any = None
         self._open()  # a missing key is said before anything is planned
 
@@ -89,7 +89,8 @@ class Layered:
         cost = _cost(output.usage)
         share, rest = divmod(cost.completion, len(output.choices))
         choices = (_choice(c, share + (i < rest)) for i, c in enumerate(output.choices))
-        return Answer(tuple(choices), cost)
+        safe = (c._replace(text=scrubbed(c.text, *self._secrets)) for c in choices)
+        return Answer(tuple(safe), cost)
 
     def _turn(self, message: Message) -> Any:
         kinds = {

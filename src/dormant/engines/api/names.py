@@ -16,10 +16,12 @@ Every other provider of Inspect's goes through its model layer, with its own var
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from dormant.engines.kinds import DIRECT
 from dormant.errors import ModelError
@@ -27,6 +29,7 @@ from dormant.errors import ModelError
 _HOMES = {"openai": "https://api.openai.com/v1", "openrouter": "https://openrouter.ai/api/v1"}
 _LOCAL = ("vllm", "sglang")
 _EVERYWHERE = "INSPECT_EVAL_MODEL_BASE_URL"
+_SHORTEST_SECRET = 8  # characters
 _VARIABLE = re.compile(r"[A-Z0-9_]+")
 
 
@@ -128,6 +131,8 @@ def _checked_url(url: str, variable: str, name: str) -> str:
         raise ModelError(f"{variable} must be an http:// or https:// URL")
     if "@" in url.split("/")[2]:
         raise ModelError(f"{variable} holds a user or a password: the key alone opens the server")
+    if "?" in url or "#" in url:
+        raise ModelError(f"{variable} must end with its path: nothing after a ? or # is sent")
     return url.rstrip("/")
 
 
@@ -139,12 +144,25 @@ def scrubbed(text: str, *secrets: str) -> str:
     return text
 
 
+def forms_of(key: str) -> tuple[str, ...]:
+    """The ways in which a server may repeat a key: as it is, escaped for JSON, quoted for a URL.
+
+    None for a short one: local servers take any word for a key ("none", "EMPTY"), and such a word
+    would be cut out of answers.
+    """
+    if len(key) < _SHORTEST_SECRET:
+        return ()
+    escaped = json.dumps(key)[1:-1]
+    forms = (key, escaped, escaped.replace("/", "\\/"), quote(key, safe=""))
+    return tuple(sorted(set(forms), key=len, reverse=True))
+
+
 def secrets_of(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Values of the environment that look like keys, longest first: what Inspect may know."""
     endings = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
     found = {
         value
         for name, value in environment.items()
-        if name.upper().endswith(endings) and len(value) >= 8
+        if name.upper().endswith(endings) and len(value) >= _SHORTEST_SECRET
     }
     return tuple(sorted(found, key=len, reverse=True))

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol, Self
 
+from dormant.engines.spending import Cost
 from dormant.records import Message, Sampling
 
 #: Most top log-probabilities that any known server gives.
@@ -68,15 +69,6 @@ class Choice(NamedTuple):
     tokens: int = 0
     logprobs: Mapping[str, float] | None = None  # of the first token, nats
     error: str = ""
-
-
-class Cost(NamedTuple):
-    """What a call used, as the server counted it."""
-
-    prompt: int = 0  # tokens
-    cached: int = 0  # of these, read from the provider's cache
-    completion: int = 0
-    usd: float | None = None  # where the provider says it
 
 
 class Answer(NamedTuple):

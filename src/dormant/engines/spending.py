@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, fields
+from typing import NamedTuple, Protocol, runtime_checkable
 
-from dormant.engines.api.prices import Price
-from dormant.engines.api.requests import Cost
+from dormant.engines.prices import Price
+from dormant.errors import BudgetError
+
+
+class Cost(NamedTuple):
+    """What a call used, as the server counted it."""
+
+    prompt: int = 0  # tokens
+    cached: int = 0  # of these, read from the provider's cache
+    completion: int = 0
+    usd: float | None = None  # where the provider says it
 
 
 @dataclass(slots=True)
@@ -21,23 +30,33 @@ class Usage:
     cached_tokens: int = 0  # of the prompt tokens
     completion_tokens: int = 0
     retries: int = 0  # calls that failed and were made again
-    uncounted: int = 0  # calls whose server told no usage
+    uncounted: int = 0  # calls whose server told no usage: theirs is guessed from the length
     told_usd: float = 0.0  # money that the provider itself told of
     told: tuple[int, int, int] = (0, 0, 0)  # prompt, completion, cached tokens of those calls
 
-    def add(self, cost: Cost, answers: int) -> None:
-        """Counts one call that brought answers."""
+    def add(self, cost: Cost, answers: int, *, guessed: bool = False) -> None:
+        """Counts one call that brought answers; ``guessed`` if its server told no usage."""
         self.calls += 1
         self.answers += answers
         self.prompt_tokens += cost.prompt
         self.cached_tokens += cost.cached
         self.completion_tokens += cost.completion
-        if not cost.prompt:
+        if guessed or not cost.prompt:
             self.uncounted += 1
         if cost.usd is not None:
             prompt, completion, cached = self.told
             self.told_usd += cost.usd
             self.told = (prompt + cost.prompt, completion + cost.completion, cached + cost.cached)
+
+    def plus(self, other: Usage) -> Usage:
+        """The use of two parts of a run together."""
+        parts = {
+            field.name: getattr(self, field.name) + getattr(other, field.name)
+            for field in fields(self)
+            if field.name != "told"
+        }
+        prompt, completion, cached = (a + b for a, b in zip(self.told, other.told, strict=True))
+        return Usage(**parts, told=(prompt, completion, cached))
 
     def usd(self, price: Price | None) -> float:
         """What it cost; NaN if neither the provider nor a price tells.
@@ -87,6 +106,19 @@ class Budget:
         self._promised_answers, self._promised_usd = 0, 0.0
         self._lock = threading.Lock()
 
+    def afford(self, answers: int) -> int:
+        """How many of these answers a model that costs nothing may give; no promise is made."""
+        if self.max_answers is None:
+            return answers
+        with self._lock:
+            left = self.max_answers - self.answers - self._promised_answers
+            return max(min(answers, left), 0)
+
+    def gave(self, answers: int) -> None:
+        """Counts answers of a model that costs nothing."""
+        with self._lock:
+            self.answers += answers
+
     def grant(self, answers: int, usd: float, *, counted: bool = True) -> int:
         """Promises room for a call.
 
@@ -106,7 +138,7 @@ class Budget:
             if self.usd is not None and usd > 0:
                 left_usd = self.usd - self.spent - self._promised_usd
                 granted = max(min(granted, int(left_usd / usd + 1e-9)), 0)
-            elif self.usd is not None and self.spent >= self.usd:
+            elif self.usd is not None and self.spent > self.usd:
                 granted = 0
             self._promised_answers += granted if counted else 0
             self._promised_usd += granted * usd
@@ -124,7 +156,7 @@ class Budget:
 
     @property
     def reached(self) -> str:
-        """What the budget allowed, for the message that says it is used up."""
+        """What of the budget is used."""
         limits: list[str] = []
         if self.max_answers is not None:
             limits.append(f"{self.answers:,} of {self.max_answers:,} answers")
@@ -132,12 +164,30 @@ class Budget:
             limits.append(f"{self.spent:.4f} of {self.usd:g} USD")
         return ", ".join(limits)
 
+    def stop(self) -> BudgetError:
+        """The error that ends a run whose next answer would not fit."""
+        limits = {"--max-answers": self.max_answers, "--budget-usd": self.usd}
+        options = " or ".join(option for option, limit in limits.items() if limit is not None)
+        short, full = "", self.max_answers is not None and self.answers >= self.max_answers
+        if not full and self.usd is not None and self.spent < self.usd:
+            short = "; what is left may not pay for one more answer"
+        return BudgetError(
+            f"the budget is reached ({self.reached}{short}): what was answered is kept, and the "
+            f"same command with a larger {options} goes on from here"
+        )
+
 
 @runtime_checkable
 class Metered(Protocol):
     """An engine that costs money: it counts what it uses, and keeps to a budget."""
 
     budget: Budget | None
+    price: Price | None  # what its tokens cost; None if nobody knows
+
+    @property
+    def name(self) -> str:
+        """The model string."""
+        ...
 
     @property
     def usage(self) -> Usage:
@@ -145,11 +195,6 @@ class Metered(Protocol):
         ...
 
     @property
-    def price(self) -> Price | None:
-        """What its tokens cost; None if nobody knows."""
-        ...
-
-    @property
-    def usd(self) -> float:
-        """What it has cost so far; NaN if nobody knows."""
+    def shares_prompts(self) -> bool:
+        """Whether a prompt is paid once for all its answers, where the server allows it."""
         ...

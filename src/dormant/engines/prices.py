@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from dormant.config import price_numbers
 from dormant.errors import ConfigError, MissingExtraError
 from dormant.records import Message
 
@@ -43,16 +44,6 @@ class Price:
         return f"{self.input:g} / {self.output:g} USD per million tokens ({self.source}{when})"
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectedCost:
-    """What a number of answers would cost, at most and roughly."""
-
-    prompt_tokens: int  # estimated from the number of characters
-    completion_tokens: int  # if every answer is as long as it may be
-    usd: float  # NaN if no price is known
-    price: Price | None
-
-
 def parse_price(text: str) -> Price:
     """Reads a user's price, ``INPUT/OUTPUT`` in USD per million tokens, e.g. ``0.15/0.60``.
 
@@ -60,15 +51,9 @@ def parse_price(text: str) -> Price:
         ConfigError: it is not two numbers of at least 0.
     """
     try:
-        given = [float(part) for part in text.split("/")]
-    except ValueError:
-        given = []
-    if len(given) != 2 or not all(math.isfinite(part) and part >= 0 for part in given):
-        raise ConfigError(
-            f"{text[:80]!r} is not a price: give USD per million tokens as INPUT/OUTPUT, "
-            "e.g. 0.15/0.60"
-        )
-    return Price(given[0], given[1])
+        return Price(*price_numbers(text))
+    except ValueError as error:
+        raise ConfigError(f"{text[:80]!r} is not a price: {error}") from None
 
 
 def price_of(name: str, *, override: Price | None = None) -> Price | None:
@@ -126,37 +111,24 @@ def _edition() -> tuple[str, str]:
     return __version__, max(dates, default="")
 
 
-def expected_cost(
-    name: str,
-    *,
-    prompts: Sequence[tuple[Message, ...]],
-    answers: int,
-    max_tokens: int,
-    shared: bool = True,
-    override: Price | None = None,
-) -> ExpectedCost:
-    """What answers would cost if each is as long as it may be.
-
-    Args:
-        name: the model string.
-        prompts: the distinct prompts.
-        answers: answers to each of them.
-        max_tokens: longest answer, in tokens.
-        shared: whether a prompt is paid once for all its answers (the server supports ``n``).
-        override: the user's own price.
-
-    Raises:
-        MissingExtraError: genai-prices is not installed.
-    """
-    once = sum(prompt_tokens(messages) for messages in prompts)
-    asked = once * (1 if shared else answers)
-    made = len(prompts) * answers * max_tokens
-    price = price_of(name, override=override)
-    usd = math.nan if price is None else price.of(asked, made)
-    return ExpectedCost(asked, made, usd, price)
-
-
 def prompt_tokens(messages: Sequence[Message]) -> int:
     """Tokens of a prompt, estimated on the high side from its length in UTF-8 bytes."""
-    size = sum(len(message.content.encode("utf-8", "replace")) for message in messages)
-    return math.ceil(size / _CHARACTERS_PER_TOKEN) + _TURN_TOKENS * (len(messages) + 1)
+    return text_tokens(*(message.content for message in messages)) + _turns(messages)
+
+
+def most_prompt_tokens(messages: Sequence[Message]) -> int:
+    """More tokens than any prompt has: a token holds at least a byte, however odd the text."""
+    return sum(_size(message.content) for message in messages) + 4 * _turns(messages)
+
+
+def text_tokens(*texts: str) -> int:
+    """Tokens of texts, estimated on the high side from their length in UTF-8 bytes."""
+    return math.ceil(sum(map(_size, texts)) / _CHARACTERS_PER_TOKEN)
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
+
+
+def _turns(messages: Sequence[Message]) -> int:
+    return _TURN_TOKENS * (len(messages) + 1)
