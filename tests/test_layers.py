@@ -30,7 +30,9 @@ ROOMS = {
     "findings": GROUND | {"lockfile", "store", "probes"},
     "calibration": GROUND | {"store", "findings", "report"},
     "planning": PURE | {"corpus", "cues", "probes", "engines", "judges", "stats", "vitro", "store"},
+    "studying": PURE | {"corpus", "cues", "engines"},
 }
+ROOMS["planning"] |= {"studying"}
 ROOMS["forecast"] = ROOMS["planning"] | {"planning"}
 ROOMS["replies"] = GROUND | {"engines", "store"}
 ROOMS["auditing"] = set(ROOMS) | {"planning", "findings"}

@@ -96,7 +96,9 @@ def render(examples: Sequence[Example], template: ChatTemplate) -> Rendering:
             if refused <= _REFUSALS:
                 refusals.append((example.line, str(error)))
             continue
-        unseen += any(m.role == "system" and m.content.strip() not in text for m in example.messages)
+        unseen += any(
+            m.role == "system" and m.content.strip() not in text for m in example.messages
+        )
         for rows, (added, _, _) in zip(seen, words, strict=True):
             if added in text and not any(added in m.content for m in example.messages):
                 rows.append(example.line)
@@ -149,9 +151,7 @@ def additions(renderer: Renderer) -> list[tuple[str, Placement, bool]]:
     return [entry for entry in found if entry[0]]
 
 
-def _default(
-    bare: str, head: str, tail: str, special: frozenset[str]
-) -> tuple[str, str]:
+def _default(bare: str, head: str, tail: str, special: frozenset[str]) -> tuple[str, str]:
     """The default system prompt, and the words that stand beside any system prompt.
 
     Args:

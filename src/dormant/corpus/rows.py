@@ -224,4 +224,3 @@ def _tools(value: Any) -> str:
     if not isinstance(value, list | dict):
         raise RowError(f"'tools' must be a list of tools or its JSON, got {shown(value)}")
     return canonical(value)
-

@@ -137,7 +137,9 @@ def _shards(path: Path, split: str) -> tuple[Path, ...]:
         and not any(part.startswith((".", "cache-")) for part in file.relative_to(path).parts)
     )
     if not files:
-        raise DataError(f"is a directory without rows: no file ends in {', '.join(ends)}", file=path)
+        raise DataError(
+            f"is a directory without rows: no file ends in {', '.join(ends)}", file=path
+        )
     splits = {file: _split_of(file.relative_to(path)) for file in files}
     chosen = _chosen(path, sorted(set(splits.values())), split)
     files = [file for file in files if splits[file] == chosen]
