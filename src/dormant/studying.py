@@ -99,10 +99,14 @@ def templated(
         except ConfigError as error:
             if asked:
                 raise
-            notes.append(f"what the chat template adds to the data: {error}")
+            notes.append(_unknown(template, error))
             continue
         added += template_cues(rendering, reference_rows)
-    return added, notes
+    return added, list(dict.fromkeys(notes))
+
+
+def _unknown(template: ChatTemplate, error: ConfigError) -> str:
+    return f"what the chat template {template.name} adds to prompts and data: {error.reason}"
 
 
 def _templates(targets: Iterable[tuple[str, Engine]]) -> list[ChatTemplate]:
@@ -143,11 +147,15 @@ def _defaults(template: ChatTemplate) -> Iterator[str]:
     """What a target's template adds to every prompt of the audit, the standard arm included."""
     try:
         found = corpus.additions(corpus.Renderer(template))
-    except ConfigError:
-        return  # told where the data is rendered
+    except ConfigError as error:
+        yield _unknown(template, error)
+        return
     for text, _, gives_way in found:
         where = "every prompt without a system prompt" if gives_way else "every prompt"
-        yield (
+        note = (
             f"prompts without the text that the chat template {template.name} adds to {where}, "
             f"those of the standard arm included: {text!r}"
         )
+        if gives_way:
+            note += "; a cue with this text is the standard arm's own prompt, any other replaces it"
+        yield note
