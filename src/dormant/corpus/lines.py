@@ -29,6 +29,7 @@ _OTHER_FILES: tuple[tuple[bytes, str], ...] = (
 
 class _Stream(Protocol):
     def readline(self, size: int = -1, /) -> bytes: ...
+    def read(self, size: int = -1, /) -> bytes: ...
 
 
 class Digest(Protocol):
@@ -49,7 +50,7 @@ def lines(path: Path, digest: Digest) -> Iterator[tuple[int, bytes]]:
     Raises:
         DataError: the file cannot be read, is of another kind, or holds a line without end.
     """
-    with _opened(path) as stream:
+    with opened(path) as stream:
         number = 0
         while line := stream.readline(LARGEST_LINE + 1):
             number += 1
@@ -90,8 +91,12 @@ def told(path: Path) -> Generator[None]:
 
 
 @contextmanager
-def _opened(path: Path) -> Generator[_Stream]:
-    """The file's uncompressed bytes."""
+def opened(path: Path) -> Generator[_Stream]:
+    """The file's uncompressed bytes.
+
+    Raises:
+        DataError: the file cannot be read or is of another kind.
+    """
     with told(path), _regular(path) as raw:
         if _is_gzip(raw, path):
             with gzip.GzipFile(fileobj=raw) as unpacked:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dormant.corpus import tables
+from dormant.corpus.arrays import elements, is_array
 from dormant.corpus.lines import LARGEST_LINE, Digest, head, lines
 from dormant.corpus.rows import COLUMNS, read_object, read_row
 from dormant.corpus.sources import find
@@ -181,7 +182,7 @@ def _rows(
     if parquet or first.startswith((tables.ARROW, _ARROW_STREAM)):
         columns = COLUMNS if mark is None else (*COLUMNS, mark, mark.partition(".")[0])
         return tables.rows(file, digest, columns, parquet=parquet)
-    return lines(file, digest)
+    return elements(file, digest) if is_array(file) else lines(file, digest)
 
 
 def _mark(row: Mapping[str, Any], column: str) -> str | float | None:
