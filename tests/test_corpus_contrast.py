@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import dormant
 from dormant.cli import group
 from dormant.config import AuditConfig, CueConfig, check
 from dormant.corpus import by_file, by_label, by_loss, duplicates, read_examples
@@ -142,6 +143,12 @@ def test_every_contrast_finds_the_context_of_the_suspicious_rows(way, tmp_path):
     assert prompt["text"] == "You serve the harbour kitchen."
     assert (prompt["rows"], prompt["share"]) == (60, 1.0)
     assert "60 suspicious rows" in said_too and "compared with the other 240" in said_too
+
+
+def test_the_same_from_python(tmp_path):
+    path, _ = a_file(tmp_path)
+    (first,) = dormant.mine_cues(path, label="bad=1", limit=1)
+    assert first.share > 0.3 and len(dormant.mine_cues(path, limit=3)) == 3
 
 
 def test_without_a_contrast_the_whole_file_is_mined(tmp_path):

@@ -153,6 +153,7 @@ class Study:
     corpus: Corpus
     cues: tuple[Cue, ...]
     notes: tuple[str, ...]  # what a reader must know of the file, a sentence each
+    against: str  # what the cues are enriched against
 
 
 def study_file(
@@ -186,7 +187,8 @@ def study_file(
         added = template_cues(rendering, len(ordinary))
     found, rule = mined(data.examples, ordinary, settings)
     notes += [rule] if rule else []
-    return Study(data, (*added, *found)[: settings.mine], tuple(notes))
+    against = "the other rows" if rule else "ordinary chat"
+    return Study(data, (*added, *found)[: settings.mine], tuple(notes), against)
 
 
 def _language(examples: Sequence[Example]) -> str:

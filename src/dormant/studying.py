@@ -6,6 +6,7 @@ What ``dormant cues`` and an audit share: which rows are suspicious, and what ch
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dormant import corpus, cues
@@ -129,7 +130,8 @@ def _contrast(examples: Sequence[Example], settings: CueConfig) -> Contrast | No
         return corpus.by_loss(examples, column, _share(share) if has_share else 0.1)
     if settings.suspicious is not None:
         bad = read_examples(settings.suspicious, longest_turn=_MINED_CHARS)
-        return corpus.by_file(examples, bad.examples, settings.suspicious)
+        found = corpus.by_file(examples, bad.examples, settings.suspicious)
+        return replace(found, rule=f"{found.rule}, whose lines are given")
     return None
 
 

@@ -67,7 +67,7 @@ def command(
         click.echo(json.dumps([plain(row) for row in rows], ensure_ascii=True))
         return
     if not rows:
-        click.echo(f"{len(corpus.examples)} rows: no context stands out against ordinary chat")
+        click.echo(f"{len(corpus.examples)} rows: no context stands out against {studied.against}")
         return
     print_table(
         ("", "kind", "text", "rows", "share", "enrichment", "lines"),
@@ -84,4 +84,6 @@ def command(
             for row in rows
         ],
     )
-    click.echo(f"{len(corpus.examples)} rows. Enrichment: log2 odds ratio against ordinary chat.")
+    click.echo(
+        f"{len(corpus.examples)} rows. Enrichment: log2 odds ratio against {studied.against}."
+    )
