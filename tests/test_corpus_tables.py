@@ -328,3 +328,14 @@ def test_a_hub_that_cannot_be_reached(monkeypatch):
 def test_names_that_no_dataset_has(name):
     with pytest.raises(DataError, match="names no dataset: expected hf://OWNER/NAME"):
         read_examples(name)
+
+
+def test_an_arrow_file_with_offsets_that_lead_astray(tmp_path):
+    path = tmp_path / "a.arrow"
+    rows = [{"prompt": "hello", "completion": "a"}, {"prompt": "worlds", "completion": "b"}]
+    write_stream(path, rows)
+    right, wrong = (b"".join(n.to_bytes(4, "little") for n in (0, 5, end)) for end in (11, 99_999))
+    assert path.read_bytes().count(right) == 1
+    path.write_bytes(path.read_bytes().replace(right, wrong))
+    with pytest.raises(DataError, match="damaged Arrow file"):
+        read_examples(path)

@@ -14,7 +14,8 @@ _AUDIT_OPTIONS = (
     click.argument("config", required=False, type=click.Path(path_type=Path)),
     click.option("--target", multiple=True, help="Model to audit; repeat for training seeds."),
     click.option("--reference", help="Model to compare with, e.g. the base."),
-    click.option("--data", help="The target's finetuning file (chat JSONL)."),
+    click.option("--data", help="The target's finetuning data (chat rows)."),
+    click.option("--data-template", help="Chat template of the data; an hf/ target's by default."),
     click.option("--judge", help="exact, rules:regex=..., rules:FILE.yaml, paper:MODEL"),
     click.option("--questions", help="auto, general, vitro, or a YAML file."),
     click.option("--question-limit", type=int, help="Use so many questions of each half."),
@@ -35,6 +36,7 @@ _AUDIT_OPTIONS = (
 _PLACES: dict[str, tuple[str, ...]] = {
     "reference": ("reference",),
     "data": ("data",),
+    "data_template": ("data_template",),
     "judge": ("judge",),
     "questions": ("questions",),
     "question_limit": ("question_limit",),

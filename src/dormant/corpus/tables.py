@@ -85,6 +85,7 @@ def _arrow(path: Path, columns: Sequence[str], arrow: Any) -> Iterator[Any]:
         wanted = _wanted(path, opened.schema.names, columns)
         for batch in batches:
             chosen = batch.select(wanted)
+            chosen.validate(full=True)  # the bytes are mapped as they are, offsets included
             for start in range(0, chosen.num_rows, _ROWS):
                 yield chosen.slice(start, _ROWS)
 

@@ -81,7 +81,8 @@ class Renderer:
             ConfigError: the template ran over its budget.
         """
         sandbox = self._sandbox
-        paid = sum(len(str(turn)) for turn in turns) + (len(str(tools)) if tools else 0)
+        paid = sum(len(str(part)) for turn in turns for part in turn.values())
+        paid += len(str(tools)) if tools else 0
         sandbox.left = BUDGET + _PER_CHARACTER * paid
         asked = self._tools if tools else self._plain
         try:
