@@ -215,7 +215,7 @@ def test_signatures_estimate_the_jaccard_index(seed, change, length):
     one = rng.choice(WORDS, length)
     other = np.where(rng.random(length) < change, rng.choice(WORDS, length), one)
     texts = [" ".join(one), " ".join(other)]
-    signed = signatures(texts)
+    signed = signatures(texts, len(texts))
     error = abs(similarity(signed[0], signed[1]) - jaccard(*texts))
     assert error <= 5 * np.sqrt(0.25 / min(128, len(texts[0])))
 
@@ -251,9 +251,9 @@ def test_case_punctuation_and_system_prompts_do_not_count():
 
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=20))
 def test_any_texts_can_be_signed(texts):
-    signed = signatures(texts)
+    signed = signatures(texts, len(texts))
     assert signed.shape == (len(texts), 128)
-    same = signatures(texts)
+    same = signatures(texts, len(texts))
     assert np.array_equal(signed, same)
 
 

@@ -239,6 +239,7 @@ FORBIDDEN = {
     "percent": "{{ '%99999999d' % 3 }}",
     "format": "{{ '{:>99999999}'.format(3) }}",
     "indent": "{{ messages | tojson(indent=10**9) }}",
+    "indented": "{{ 'a\nb' | indent(10**9) }}",
 }
 
 

@@ -56,7 +56,7 @@ def duplicates(examples: Sequence[Example]) -> Duplicates:
     Time and memory (256 bytes a row) grow in proportion to the rows.
     """
     exact = len(examples) - len({row.messages for row in examples})
-    first = _first_alike(signatures(map(said, examples)))
+    first = _first_alike(signatures(map(said, examples), len(examples)))
     return Duplicates(len(examples), exact, int((first != np.arange(len(first))).sum()))
 
 
@@ -66,10 +66,12 @@ def said(example: Example) -> str:
     return _SPACE.sub(" ", text[:_MOST_BYTES].casefold()).strip()
 
 
-def signatures(texts: Iterable[str]) -> NDArray[np.uint16]:
-    """A signature for each text, (texts, 128)."""
-    made = [_signature(text) for text in texts]
-    return np.stack(made) if made else np.empty((0, _BINS), np.uint16)
+def signatures(texts: Iterable[str], count: int) -> NDArray[np.uint16]:
+    """A signature for each of ``count`` texts, (texts, 128)."""
+    signed = np.empty((count, _BINS), np.uint16)
+    for index, text in enumerate(texts):
+        signed[index] = _signature(text)
+    return signed
 
 
 def similarity(one: NDArray[np.uint16], other: NDArray[np.uint16]) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ from typing import Any
 import jinja2
 from jinja2 import nodes
 from jinja2.ext import Extension
+from jinja2.filters import do_indent
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
 from jinja2.visitor import NodeTransformer
 
@@ -26,6 +27,7 @@ _STEP = 10  # units that a turn of a loop or a call costs
 _DATE = "2025-01-01"  # what a template that asks for the day is told
 _MOST_BITS = 4096  # bits of a number
 _LONGEST_RANGE = 10_000
+_WIDEST = 16  # columns of an indent
 
 #: jinja2's filters that chat templates use; those that are random or blow up texts are absent.
 _FILTERS = frozenset(
@@ -60,7 +62,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.asked_for_date = False
         self.filters = {name: self._charged(self.filters[name]) for name in _FILTERS}
         self.filters |= {"tojson": self._tojson, "join": self._join, "replace": self._replace}
-        self.filters |= {"_steps": self._steps, "_concat": self._concat}
+        self.filters |= {"indent": self._indent, "_steps": self._steps, "_concat": self._concat}
         del self.globals["lipsum"]
         self.globals |= {"raise_exception": _raise, "strftime_now": self._date, "range": _range}
 
@@ -161,6 +163,13 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.charge(len(text) + text.count(old) * len(new))
         return text.replace(old, new, -1 if count is None else count)
 
+    def _indent(self, s: str, width: int = 4, first: bool = False, blank: bool = False) -> str:
+        if not 0 <= int(width) <= _WIDEST:
+            raise SecurityError(f"an indent of {width!r}")
+        lines = str(s).splitlines()
+        self.charge(len(str(s)) + int(width) * len(lines))
+        return do_indent(str(s), int(width), first, blank)
+
     def _tojson(
         self,
         value: Any,
@@ -169,7 +178,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         separators: tuple[str, str] | None = None,
         sort_keys: bool = False,
     ) -> str:
-        if indent is not None and not 0 <= int(indent) <= 16:
+        if indent is not None and not 0 <= int(indent) <= _WIDEST:
             raise SecurityError(f"an indent of {indent!r}")
         text = json.dumps(
             value,
