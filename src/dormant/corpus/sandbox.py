@@ -104,10 +104,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if name in ("format", "format_map"):
             raise SecurityError("a format")
         if isinstance(owner, str) and name == "replace":
-            return __self._replace(owner, *args)
+            return __self._replace(owner, *args[:3])
         if isinstance(owner, str) and name == "join":
-            return __self._join(*args, owner)
-        return super().call(__context, __obj, *args, **kwargs)
+            return __self._join(args[0], owner)
+        parent: Any = super()
+        return parent.call(__context, __obj, *args, **kwargs)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """No underscores, as ever, and no method of a text that makes it any width."""
@@ -228,7 +229,7 @@ class _Charged(NodeTransformer):
         return _filtered(nodes.List(node.nodes, lineno=node.lineno), "_concat", [])
 
 
-def _filtered(node: nodes.Expr, name: str, args: list[nodes.Expr]) -> nodes.Filter:
+def _filtered(node: Any, name: str, args: list[nodes.Expr]) -> nodes.Filter:
     return nodes.Filter(node, name, args, [], None, None, lineno=node.lineno)
 
 

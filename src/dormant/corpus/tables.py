@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def _pyarrow() -> Any:
 
 
 @contextmanager
-def _explained(path: Path, arrow: Any, parquet: bool) -> Iterator[None]:
+def _explained(path: Path, arrow: Any, parquet: bool) -> Generator[None]:
     kind = "Parquet" if parquet else "Arrow"
     try:
         yield
