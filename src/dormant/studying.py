@@ -103,6 +103,7 @@ def templated(
             notes.append(_unknown(template, error))
             continue
         added += template_cues(rendering, reference_rows)
+        notes += rendering.caveats()
     return added, list(dict.fromkeys(notes))
 
 

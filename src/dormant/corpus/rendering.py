@@ -68,6 +68,10 @@ class Rendering:
             )
         if not self.added:
             yield f"the chat template {self.template} adds no words of its own"
+        yield from self.caveats()
+
+    def caveats(self) -> Iterator[str]:
+        """Where training saw something else than the rows, or than what is shown here."""
         if self.unseen:
             yield f"the template leaves out the system prompt of {self.unseen:,} rows"
         if self.refused:
