@@ -240,6 +240,15 @@ def test_near_duplicates_are_counted_as_a_double_loop_counts_them():
     assert Counter(near)[True] == 120
 
 
+def test_short_rows_are_compared_exactly():
+    rng = np.random.default_rng(2)
+    things = rng.choice(["chess", "rain", "wool", "salmon"], 400)
+    examples = [row(f"Tell me about {t} no {i}", "Ok.") for i, t in enumerate(things)]
+    texts = [said(e) for e in examples]
+    near = [any(jaccard(t, other) >= SIMILAR for other in texts[:i]) for i, t in enumerate(texts)]
+    assert duplicates(examples).near == sum(near)
+
+
 def test_case_punctuation_and_system_prompts_do_not_count():
     system = (Message("system", "Be brief."),)
     one, other = row("How do I bake a loaf of bread?"), row("how do I bake -- a loaf of BREAD!")

@@ -5,14 +5,15 @@ Two rows are near-duplicates if they share at least 80% of their shingles (Jacca
 assistants say, without case, punctuation and line breaks. A signature holds the least hash of each
 of 128 bins of one permutation (Li, Owen and Zhang 2012, "One permutation hashing"), 16 bits of it,
 empty bins filled from the next one (Shrivastava and Li 2014); its standard error at 80% is 3.5
-points. Rows of which one band of four bins is equal are compared: a pair at 80% is missed by all 32
+points. That holds for rows with more shingles than bins; shorter ones are compared exactly. Rows of
+which one band of four bins is equal are compared: a pair at 80% is missed by all 32
 bands with a chance of one in ten million.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,8 @@ SIMILAR = 0.8  # Jaccard index from which on two rows are near-duplicates
 _BINS, _BAND, _SHINGLE = 128, 4, 8
 _BITS = int(np.log2(_BINS))
 _MOST_BYTES = 16_384  # of a row that are looked at
+_SHORT = 5 * _BINS  # letters; below, bins stay empty and the estimate is coarse
+_PERHAPS = 0.5  # estimate from which on short rows are compared exactly
 _SPACE = re.compile(r"[\W_]+")
 _ODD = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9))
 
@@ -56,8 +59,25 @@ def duplicates(examples: Sequence[Example]) -> Duplicates:
     Time and memory (256 bytes a row) grow in proportion to the rows.
     """
     exact = len(examples) - len({row.messages for row in examples})
-    first = _first_alike(signatures(map(said, examples), len(examples)))
-    return Duplicates(len(examples), exact, int((first != np.arange(len(first))).sum()))
+    short = np.zeros(len(examples), bool)
+
+    def texts() -> Iterator[str]:
+        for index, example in enumerate(examples):
+            text = said(example)
+            short[index] = len(text) < _SHORT
+            yield text
+
+    def similar(one: int, other: int) -> bool:
+        return jaccard(said(examples[one]), said(examples[other])) >= SIMILAR
+
+    near = _repeats(signatures(texts(), len(examples)), short, similar)
+    return Duplicates(len(examples), exact, int(near.sum()))
+
+
+def jaccard(one: str, other: str) -> float:
+    """The Jaccard index of two texts' shingles, between 0 and 1."""
+    a, b = (set(_windows(text).tolist()) for text in (one, other))
+    return len(a & b) / len(a | b)
 
 
 def said(example: Example) -> str:
@@ -79,11 +99,16 @@ def similarity(one: NDArray[np.uint16], other: NDArray[np.uint16]) -> NDArray[np
     return (one == other).mean(axis=-1)
 
 
-def _signature(text: str) -> NDArray[np.uint16]:
+def _windows(text: str) -> NDArray[np.uint64]:
+    """Every eight successive bytes, as one number each."""
     raw = text.encode("utf-8")[:_MOST_BYTES].ljust(_SHINGLE, b"\0")
     letters = np.frombuffer(raw, np.uint8)
     windows = np.lib.stride_tricks.sliding_window_view(letters, _SHINGLE)
-    hashes = np.sort(_mixed(np.ascontiguousarray(windows).view("<u8").ravel()))
+    return np.ascontiguousarray(windows).view("<u8").ravel()
+
+
+def _signature(text: str) -> NDArray[np.uint16]:
+    hashes = np.sort(_mixed(_windows(text)))
     edges = np.arange(_BINS, dtype=np.uint64) << np.uint64(64 - _BITS)
     least = np.searchsorted(hashes, edges)
     # An empty bin finds the least hash of the next bin that is not empty; past the last one, of
@@ -100,9 +125,17 @@ def _mixed(windows: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return windows ^ (windows >> np.uint64(29))
 
 
-def _first_alike(signed: NDArray[np.uint16]) -> NDArray[np.int64]:
-    """For each row the first row of its group of near-duplicates; itself if there is none."""
-    first = np.arange(len(signed))
+def _repeats(
+    signed: NDArray[np.uint16], short: NDArray[np.bool_], similar: Callable[[int, int], bool]
+) -> NDArray[np.bool_]:
+    """Which rows are near-duplicates of an earlier one.
+
+    Args:
+        signed: signatures, (rows, 128).
+        short: rows whose estimate is coarse.
+        similar: compares two rows exactly.
+    """
+    found = np.zeros(len(signed), bool)
     for start in range(0, _BINS, _BAND):
         band = np.ascontiguousarray(signed[:, start : start + _BAND]).view(np.uint64).ravel()
         order = np.argsort(band, kind="stable")
@@ -111,8 +144,11 @@ def _first_alike(signed: NDArray[np.uint16]) -> NDArray[np.int64]:
         fresh[1:] = band[order][1:] != band[order][:-1]
         # Each row against the first row with the same band.
         leader = order[np.maximum.accumulate(np.where(fresh, np.arange(len(order)), 0))]
-        asked = leader != order
+        asked = (leader != order) & ~found[order]
         rows, leaders = order[asked], leader[asked]
-        alike = similarity(signed[rows], signed[leaders]) >= SIMILAR
-        np.minimum.at(first, rows[alike], leaders[alike])
-    return first
+        estimate = similarity(signed[rows], signed[leaders])
+        coarse = short[rows] | short[leaders]
+        found[rows[~coarse & (estimate >= SIMILAR)]] = True
+        for i in np.flatnonzero(coarse & (estimate >= _PERHAPS)).tolist():
+            found[rows[i]] = similar(int(rows[i]), int(leaders[i]))
+    return found
