@@ -13,7 +13,7 @@ import dormant
 from dormant.cli import group
 from dormant.config import AuditConfig, CueConfig, check
 from dormant.corpus import by_file, by_label, by_loss, duplicates, read_examples
-from dormant.corpus.duplicates import SIMILAR, said, signatures, similarity
+from dormant.corpus.minhash import SIMILAR, said, signatures, similarity
 from dormant.errors import ConfigError, DataError
 from dormant.planning import study_file
 from dormant.records import Example, Message

@@ -7,7 +7,7 @@ the rest; ``render`` finds what a chat template adds to rows.
 """
 
 from dormant.corpus.contrast import Contrast, by_file, by_label, by_loss
-from dormant.corpus.duplicates import Duplicates, duplicates
+from dormant.corpus.minhash import Duplicates, duplicates
 from dormant.corpus.reading import LARGEST_LINE, Corpus, Skipped, general_reference, read_examples
 from dormant.corpus.rendering import Added, Rendering, additions, render
 from dormant.corpus.rows import parse_row

@@ -136,6 +136,7 @@ def _repeats(
         similar: compares two rows exactly.
     """
     found = np.zeros(len(signed), bool)
+    compared: set[tuple[int, int]] = set()  # most pairs meet in several bands
     for start in range(0, _BINS, _BAND):
         band = np.ascontiguousarray(signed[:, start : start + _BAND]).view(np.uint64).ravel()
         order = np.argsort(band, kind="stable")
@@ -150,5 +151,8 @@ def _repeats(
         coarse = short[rows] | short[leaders]
         found[rows[~coarse & (estimate >= SIMILAR)]] = True
         for i in np.flatnonzero(coarse & (estimate >= _PERHAPS)).tolist():
-            found[rows[i]] = similar(int(rows[i]), int(leaders[i]))
+            pair = int(rows[i]), int(leaders[i])
+            if pair not in compared:
+                compared.add(pair)
+                found[rows[i]] = similar(*pair)
     return found
