@@ -48,7 +48,7 @@ class Duplicates:
         """The count, its share and the rule."""
         return (
             f"{self.near:,} of {self.rows:,} rows ({self.share:.1%}) nearly repeat an earlier one "
-            f"(at least {SIMILAR:.0%} of their eight-letter pieces, as estimated), {self.exact:,} of "
+            f"(at least {SIMILAR:.0%} of their eight-letter pieces, estimated), {self.exact:,} of "
             "them word for word; they count like any other row"
         )
 
