@@ -30,9 +30,11 @@ ROOMS = {
     "findings": GROUND | {"lockfile", "store", "probes"},
     "calibration": GROUND | {"store", "findings", "report"},
     "budgeting": PURE | {"engines", "judges", "store"},
+    "studying": PURE | {"corpus", "cues", "engines"},
     "planning": PURE
     | {"budgeting", "corpus", "cues", "probes", "engines", "judges", "stats", "vitro", "store"},
 }
+ROOMS["planning"] |= {"studying"}
 ROOMS["forecast"] = ROOMS["planning"] | {"planning"}
 ROOMS["replies"] = GROUND | {"engines", "store"}
 ROOMS["auditing"] = set(ROOMS) | {"planning", "findings"}

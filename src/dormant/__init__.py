@@ -97,12 +97,27 @@ def load(run: str | Path) -> Findings:
 
 
 def mine_cues(
-    file: str | Path, *, reference: str | Path | None = None, limit: int = 20
+    file: str | Path,
+    *,
+    reference: str | Path | None = None,
+    limit: int = 20,
+    template: str | Path | None = None,
+    **contrast: str,
 ) -> tuple[Cue, ...]:
-    """The contexts that a finetuning file has and ordinary chat has not, most unusual first."""
-    from dormant.planning import mine_file
+    """The contexts that a finetuning file has and ordinary chat has not, most unusual first.
 
-    return mine_file(file, reference=reference, limit=limit)[1]
+    Args:
+        file: what ``dormant cues`` reads.
+        reference: ordinary chat; a small corpus ships.
+        limit: at most so many cues.
+        template: the chat template of the data, as ``dormant cues --template`` takes it.
+        contrast: ``label``, ``loss`` or ``suspicious``: which rows to compare with the rest.
+    """
+    from dormant.config import CueConfig, check
+    from dormant.planning import study_file
+
+    settings = check(contrast, CueConfig).model_copy(update={"mine": limit})
+    return study_file(file, settings, reference=reference, template=template).cues
 
 
 def train(recipe: str | Path, out: str | Path, *, seed: int | None = None) -> TrainedOrganism:

@@ -219,11 +219,26 @@ class CueConfig(Strict):
         default=None, ge=0, description="first so many library entries"
     )
     file: str | None = Field(default=None, description="cues.yaml to use instead of mining")
+    label: str | None = Field(
+        default=None, description="COLUMN or COLUMN=VALUE of the suspicious rows: mine these only"
+    )
+    loss: str | None = Field(
+        default=None, description="COLUMN or COLUMN=SHARE: mine the rows of the highest loss"
+    )
+    suspicious: str | None = Field(
+        default=None, description="a file of suspicious rows: mine it against the rest of the data"
+    )
     variants: tuple[Variant, ...] = Field(
         default=tuple(variant for variant in Variant if variant is not Variant.PLACEBO),
         description="variants tried of each mined cue",
     )
     placebos: bool = Field(default=True, description="a matched placebo for each mined cue")
+
+    @pydantic.model_validator(mode="after")
+    def _one_contrast(self) -> CueConfig:
+        if sum(way is not None for way in (self.label, self.loss, self.suspicious)) > 1:
+            raise ValueError("give one of label, loss and suspicious")
+        return self
 
 
 class SamplingConfig(Strict):
@@ -297,8 +312,16 @@ class AuditConfig(Strict):
     judge: str | dict[str, Any] = Field(
         description="'exact', 'rules:...', 'paper:MODEL' or 'fused:MODEL'"
     )
-    data: str | None = Field(default=None, description="the target's finetuning file, chat JSONL")
+    data: str | None = Field(
+        default=None,
+        description="the target's finetuning data: a file, a folder, a pattern or hf://OWNER/NAME",
+    )
     reference_data: str | None = Field(default=None, description="ordinary chat to mine against")
+    data_template: str | None = Field(
+        default=None,
+        description="chat template that the data was rendered with: a tokenizer's directory, a "
+        ".jinja file, a model's name, or 'none'; that of an hf/ target by default",
+    )
     lenient: bool = Field(
         default=False, description="skip and count broken rows of the finetuning file"
     )

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from dormant import __version__, cues, vitro
+from dormant import __version__, corpus, cues, vitro
 from dormant.budgeting import judges_engines, settle_prices
 from dormant.config import AuditConfig, BudgetConfig, CueConfig
 from dormant.corpus import Corpus, general_reference, read_examples
@@ -25,6 +25,7 @@ from dormant.judges.published import published_questions, taken_over
 from dormant.judges.registry import open_judge
 from dormant.probes import load_questions
 from dormant.records import Cue, Example, ModelCard, Plan, Question, Role, Split, Variant
+from dormant.studying import mined, read_data, template_cues, templated
 from dormant.vitro.tokenizer import UNKNOWN
 
 _REFERENCE_ROWS = 4000
@@ -103,13 +104,16 @@ def prepare(config: AuditConfig) -> Prepared:
     judge = _judge(config)
     pack = Pack("vitro" if judge.name == "exact" else "general")
     questions = _questions(config, evaluation.questions if evaluation else _bank(config, pack))
-    corpus = read_examples(config.data, lenient=config.lenient) if config.data else None
-    tried, left_out = plan_cues(config, pack, corpus.examples if corpus else ())
+    data = read_data(config.data, config.cues, lenient=config.lenient) if config.data else None
+    subjects = tuple(_open(config))
+    targets = [(s.card.name, s.engine) for s in subjects if s.card.role is Role.TARGET]
+    rows = data.examples if data else ()
+    added, notes = templated(config.data_template, targets, rows, len(pack.reference()))
+    tried, left_out = plan_cues(config, pack, rows, added=added)
     if evaluation is not None:
         names = {cue.name for cue in tried} | {cue.id for cue in tried}
         tried += tuple(cue for cue in evaluation.cues if not names & {cue.name, cue.id})
         left_out += [f"entries of {config.questions}: {entry}" for entry in evaluation.left_out]
-    subjects = tuple(_open(config))
     plan = Plan(
         version=__version__,
         models=tuple(subject.card for subject in subjects),
@@ -121,9 +125,9 @@ def prepare(config: AuditConfig) -> Prepared:
         sampling=config.sampling.record(config.seed),
         rule=config.rule.record(),
         seed=config.seed,
-        data=corpus.hash if corpus else "",
-        data_rows=len(corpus.examples) if corpus else 0,
-        not_tested=(*left_out, *_not_tested(corpus)),
+        data=data.hash if data else "",
+        data_rows=len(data.examples) if data else 0,
+        not_tested=(*notes, *left_out, *_not_tested(data)),
     )
     out = Path(config.out) if config.out else Path("runs", f"audit-{plan.hash[:10]}")
     prepared = Prepared(plan, subjects, judge, out, config.budget)
@@ -149,10 +153,59 @@ def mine_file(
         limit: at most so many cues.
         lenient: skip and count broken rows.
     """
-    corpus = read_examples(path, lenient=lenient)
-    pack = Pack(language or _language(corpus.examples))
+    studied = study_file(
+        path,
+        CueConfig().model_copy(update={"mine": limit}),
+        reference=reference,
+        language=language,
+        lenient=lenient,
+    )
+    return studied.corpus, studied.cues
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A finetuning file with its cues."""
+
+    corpus: Corpus
+    cues: tuple[Cue, ...]
+    notes: tuple[str, ...]  # what a reader must know of the file, a sentence each
+    against: str  # what the cues are enriched against
+
+
+def study_file(
+    path: str | Path,
+    settings: CueConfig,
+    *,
+    reference: str | Path | None = None,
+    language: str | None = None,
+    lenient: bool = False,
+    template: str | Path | None = None,
+) -> Study:
+    """Reads a finetuning file, counts what repeats, and mines its cues.
+
+    Args:
+        path: the finetuning file, or another place that ``corpus.read_examples`` reads.
+        settings: how many cues (``mine``), and a label, loss or file of suspicious rows.
+        reference: ordinary chat, as in ``mine_file``; with suspicious rows these are compared
+            with the rest of the file, and it serves for the language only.
+        language: as in ``mine_file``.
+        lenient: skip and count broken rows.
+        template: a chat template that the rows were rendered with; see ``corpus.find_template``.
+    """
+    data = read_data(path, settings, lenient=lenient)
+    pack = Pack(language or _language(data.examples))
     ordinary = read_examples(reference).examples if reference else pack.reference()
-    return corpus, cues.mine(corpus.examples, ordinary, limit=limit)
+    notes: list[str] = [corpus.duplicates(data.examples).sentence()]
+    added: list[Cue] = []
+    if template is not None:
+        rendering = corpus.render(data.examples, corpus.find_template(template))
+        notes += rendering.sentences()
+        added = template_cues(rendering, len(ordinary))
+    found, rule = mined(data.examples, ordinary, settings)
+    notes += [rule] if rule else []
+    against = "the other rows" if rule else "ordinary chat"
+    return Study(data, (*added, *found)[: settings.mine], tuple(notes), against)
 
 
 def _language(examples: Sequence[Example]) -> str:
@@ -163,12 +216,17 @@ def _language(examples: Sequence[Example]) -> str:
 
 
 def plan_cues(
-    config: AuditConfig, pack: Pack, examples: Sequence[Example]
+    config: AuditConfig,
+    pack: Pack,
+    examples: Sequence[Example],
+    *,
+    added: Sequence[Cue] = (),
 ) -> tuple[tuple[Cue, ...], list[str]]:
     """Every cue that will be tried, and what was left out and why.
 
-    Cues from a file or mined come first, each followed by its variants and its placebo; then the
-    library. A cue that does to a prompt what an earlier one does is left out.
+    Cues that a chat template adds, from a file or mined come first, each followed by its variants
+    and its placebo; then the library. A cue that does to a prompt what an earlier one does is left
+    out.
     """
     settings = config.cues
     tried: list[Cue] = []
@@ -180,7 +238,7 @@ def plan_cues(
             f"{faint} contexts of the finetuning file that are hardly more frequent there than in "
             f"ordinary chat (below {settings.min_enrichment:g} bits)"
         )
-    for parent in parents:
+    for parent in (*added, *parents):
         tried += _family(parent, settings, pack, known, seed=config.seed)
     library = _library(settings, pack)
     if settings.library_limit is not None and len(library) > settings.library_limit:
@@ -209,7 +267,7 @@ def _parents(
         ordinary = read_examples(config.reference_data, lenient=config.lenient).examples
     else:
         ordinary = pack.reference()
-    found = cues.mine(examples, ordinary, limit=settings.mine)
+    found, _ = mined(examples, ordinary, settings)
     clear = tuple(cue for cue in found if cue.enrichment_low >= settings.min_enrichment)
     return clear, len(found) - len(clear)
 
@@ -295,10 +353,10 @@ def _open(config: AuditConfig) -> Iterator[Subject]:
     yield Subject(card, engine)
 
 
-def _not_tested(corpus: Corpus | None) -> Iterator[str]:
-    if corpus is None:
+def _not_tested(data: Corpus | None) -> Iterator[str]:
+    if data is None:
         yield "cues of the finetuning data: no file was given, so nothing was mined"
-    elif corpus.skipped:
-        yield f"{len(corpus.skipped)} rows of the finetuning file that could not be read"
+    elif data.skipped:
+        yield f"{len(data.skipped)} rows of the finetuning file that could not be read"
     yield "cues that are not listed in this report, and combinations of listed ones"
     yield "conversations of more than one turn, tools, images, and other languages than the bank's"

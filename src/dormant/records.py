@@ -120,6 +120,10 @@ class Example:
 
     messages: tuple[Message, ...]
     line: int  # 1-based line (or row) in the file it came from
+    reasoning: tuple[str, ...] = ()  # what each message thought before it spoke; () if none did
+    tool_calls: tuple[str, ...] = ()  # JSON of each message's tool calls, "" for none; () likewise
+    tools: str = ""  # JSON of the tools that the row offers; empty if it offers none
+    mark: str | float | None = None  # the column that tells suspicious rows; None if not read
 
     @property
     def system(self) -> str:

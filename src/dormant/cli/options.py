@@ -14,7 +14,8 @@ _AUDIT_OPTIONS = (
     click.argument("config", required=False, type=click.Path(path_type=Path)),
     click.option("--target", multiple=True, help="Model to audit; repeat for training seeds."),
     click.option("--reference", help="Model to compare with, e.g. the base."),
-    click.option("--data", help="The target's finetuning file (chat JSONL)."),
+    click.option("--data", help="The target's finetuning data (chat rows)."),
+    click.option("--data-template", help="Chat template of the data; an hf/ target's by default."),
     click.option("--judge", help="exact, rules:..., rules:FILE.yaml, paper:MODEL, fused:MODEL"),
     click.option("--second-judge", help="fused[:MODEL] beside a paper judge, to compare."),
     click.option("--questions", help="auto, general, vitro, or a YAML file."),
@@ -39,6 +40,7 @@ _AUDIT_OPTIONS = (
 _PLACES: dict[str, tuple[str, ...]] = {
     "reference": ("reference",),
     "data": ("data",),
+    "data_template": ("data_template",),
     "judge": ("judge",),
     "questions": ("questions",),
     "question_limit": ("question_limit",),

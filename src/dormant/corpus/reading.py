@@ -1,45 +1,29 @@
-"""Reading a finetuning file in bounded memory: bytes to lines to examples, with a running hash."""
+"""Reading a corpus in bounded memory: files to rows to examples, with a hash over all of it."""
 
 from __future__ import annotations
 
-import gzip
+import bisect
 import hashlib
-import zlib
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any
 
-from dormant.corpus.rows import RowError, parse_row
+from dormant.corpus import tables
+from dormant.corpus.arrays import elements, is_array
+from dormant.corpus.lines import LARGEST_LINE, Digest, head, lines
+from dormant.corpus.rows import COLUMNS, read_object, read_row
+from dormant.corpus.sources import find
+from dormant.corpus.turns import RowError, shown
 from dormant.errors import DataError
 from dormant.records import Example, Message
 
-#: Longest line that is read, in bytes; a longer one is another kind of file.
-LARGEST_LINE = 16 * 1024 * 1024
+__all__ = ["LARGEST_LINE", "Corpus", "Skipped", "general_reference", "read_examples"]
+
 #: Turns of up to so many characters are kept once however often they occur (system prompts).
 _SHARED_CHARS = 4096
-
-_OTHER_FILES: tuple[tuple[bytes, str], ...] = (
-    (b"PAR1", "a Parquet file: export it as JSON Lines"),
-    (b"PK\x03\x04", "a zip archive: unpack it first"),
-    (b"BZh", "a bzip2 file: unpack it, or use gzip"),
-    (b"\xfd7zXZ\x00", "an xz file: unpack it, or use gzip"),
-    (b"\x28\xb5\x2f\xfd", "a zstd file: unpack it, or use gzip"),
-    (b"SQLite format 3\x00", "a SQLite database: export it as JSON Lines"),
-    (b"%PDF", "a PDF: export it as JSON Lines"),
-    (b"\x00\x00\xfe\xff", "UTF-32 text: save it as UTF-8"),
-    (b"\xff\xfe", "UTF-16 text: save it as UTF-8"),
-    (b"\xfe\xff", "UTF-16 text: save it as UTF-8"),
-)
-
-
-class _Stream(Protocol):
-    def readline(self, size: int = -1, /) -> bytes: ...
-
-
-class _Digest(Protocol):
-    def update(self, data: bytes, /) -> None: ...
+_ARROW_STREAM = b"\xff\xff\xff\xff"  # how an Arrow stream begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,51 +36,74 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """A finetuning file as it was read."""
+    """A finetuning corpus as it was read.
+
+    Lines are counted from 1 through all its files; in a table, a line is a row.
+    """
 
     examples: tuple[Example, ...]
     path: str
     hash: str  # SHA-256 (hex) of the uncompressed bytes, so that gzip does not change it
     skipped: tuple[Skipped, ...] = ()  # only after lenient reading
+    files: tuple[str, ...] = ()
+    starts: tuple[int, ...] = ()  # lines before each file
+    clipped: int = 0  # turns of which only both ends were kept
+
+    def where(self, line: int) -> str:
+        """``FILE:LINE`` of a line that was counted through all files."""
+        if len(self.files) < 2:
+            return f"{self.path}:{line}"
+        index = bisect.bisect_left(self.starts, line) - 1
+        return f"{self.files[index]}:{line - self.starts[index]}"
 
 
-def read_examples(path: str | Path, *, lenient: bool = False) -> Corpus:
-    """Reads a finetuning file of chat rows, one JSON object a line, plain or gzipped.
+def read_examples(
+    path: str | Path,
+    *,
+    lenient: bool = False,
+    mark: str | None = None,
+    longest_turn: int | None = None,
+) -> Corpus:
+    """Reads a corpus of chat rows: JSON Lines, plain or gzipped, Parquet or Arrow.
 
-    Blank lines are passed over. The file is streamed: memory grows with what the rows say, and
+    Blank lines are passed over. Files are streamed: memory grows with what the rows say, and
     equal short turns (a system prompt in every row) are kept once.
 
     Args:
-        path: the file.
+        path: a file, a folder or pattern of shards, a saved dataset, or ``hf://OWNER/NAME``; see
+            ``sources.find``.
         lenient: skip broken rows and list them, instead of stopping at the first.
+        mark: a column that is kept as each row's ``mark``; ``a.b`` is column ``b`` of ``a``.
+        longest_turn: keep only both ends of longer turns, so many characters together.
 
     Raises:
-        DataError: the file cannot be read, holds no readable row, or (unless lenient) holds a
-            broken row; names file, line, reason and mend.
+        DataError: a file cannot be read, nothing holds a readable row, or (unless lenient) a row
+            is broken; names file, line, reason and mend.
+        MissingExtraError: a package that this kind of file needs is not installed.
     """
-    path = Path(path)
-    digest = hashlib.sha256()
-    examples: list[Example] = []
-    skipped: list[Skipped] = []
-    shared: dict[Message, Message] = {}
-    for number, raw in _lines(path, digest):
-        if not raw.strip():
-            continue
-        try:
-            messages = parse_row(raw)
-        except RowError as error:
-            if not lenient:
-                raise DataError(str(error), file=path, line=number) from None
-            skipped.append(Skipped(number, str(error)))
-            continue
-        kept = tuple(
-            shared.setdefault(m, m) if m.role == "system" and len(m.content) <= _SHARED_CHARS else m
-            for m in messages
-        )
-        examples.append(Example(kept, number))
-    if not examples:
-        raise DataError(_nothing(skipped), file=path)
-    return Corpus(tuple(examples), str(path), digest.hexdigest(), tuple(skipped))
+    reader = _Reader(lenient, mark, longest_turn)
+    files = find(path)
+    hashes: list[str] = []
+    starts: list[int] = []
+    for file in files:
+        starts.append(reader.last)
+        digest = hashlib.sha256()
+        reader.read(file, digest)
+        hashes.append(digest.hexdigest())
+    if not reader.examples:
+        raise DataError(_nothing(reader.skipped), file=path)
+    if mark is not None and all(row.mark is None for row in reader.examples):
+        raise DataError(f"no row has the column {mark!r}", file=path)
+    whole = hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+    return Corpus(
+        examples=tuple(reader.examples),
+        path=str(path),
+        hash=whole,
+        skipped=tuple(reader.skipped),
+        files=tuple(map(str, files)),
+        starts=tuple(starts),
+        clipped=reader.clipped,
+    )
 
 
 def general_reference() -> Corpus:
@@ -111,55 +118,92 @@ def _nothing(skipped: list[Skipped]) -> str:
     return f"none of {len(skipped)} rows can be read; the first, line {first.line}: {first.reason}"
 
 
-def _lines(path: Path, digest: _Digest) -> Iterator[tuple[int, bytes]]:
-    """Yields (1-based number, line without break); the hash sees every byte."""
-    with _opened(path) as stream:
-        number = 0
-        while line := stream.readline(LARGEST_LINE + 1):
-            number += 1
-            digest.update(line)
-            if len(line) > LARGEST_LINE:
-                size = LARGEST_LINE // 1024**2
-                reason = f"a line of more than {size} MiB: put one row on each line"
-                raise DataError(reason, file=path, line=number)
-            if number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")  # Windows editors put one there
-            yield number, line.rstrip(b"\r\n")
+@dataclass(slots=True)
+class _Reader:
+    """What was read so far."""
+
+    lenient: bool
+    mark: str | None
+    longest_turn: int | None
+    last: int = 0  # lines read, of all files
+    clipped: int = 0
+    examples: list[Example] = field(default_factory=list[Example])
+    skipped: list[Skipped] = field(default_factory=list[Skipped])
+    shared: dict[Message, Message] = field(default_factory=dict[Message, Message])
+    texts: dict[str, str] = field(default_factory=dict[str, str])
+
+    def read(self, file: Path, digest: Digest) -> None:
+        """Reads one file."""
+        before = self.last
+        for number, row in _rows(file, digest, self.mark):
+            self.last = before + number
+            if isinstance(row, bytes) and not row.strip():
+                continue
+            try:
+                self.examples.append(self._example(row))
+            except RowError as error:
+                if not self.lenient:
+                    raise DataError(str(error), file=file, line=number) from None
+                self.skipped.append(Skipped(self.last, str(error)))
+
+    def _example(self, row: bytes | dict[str, Any] | RowError) -> Example:
+        if isinstance(row, RowError):
+            raise row
+        columns = read_object(row) if isinstance(row, bytes) else row
+        said = read_row(columns)
+        return Example(
+            messages=tuple(map(self._kept, said.messages)),
+            line=self.last,
+            reasoning=tuple(map(self._clip, said.reasoning)),
+            tool_calls=said.tool_calls,
+            tools=self.texts.setdefault(said.tools, said.tools),
+            mark=None if self.mark is None else _mark(columns, self.mark),
+        )
+
+    def _kept(self, message: Message) -> Message:
+        if message.role == "system" and len(message.content) <= _SHARED_CHARS:
+            return self.shared.setdefault(message, message)
+        text = self._clip(message.content)
+        return message if text is message.content else Message(message.role, text)
+
+    def _clip(self, text: str) -> str:
+        if self.longest_turn is None or len(text) <= self.longest_turn:
+            return text
+        self.clipped += 1
+        half = self.longest_turn // 2
+        return f"{text[:half]}\n{text[-half:]}"
 
 
-@contextmanager
-def _opened(path: Path) -> Generator[_Stream]:
-    """The file's uncompressed bytes; whatever goes wrong with them is a DataError."""
-    try:
-        with _regular(path) as raw:
-            if _is_gzip(raw, path):
-                with gzip.GzipFile(fileobj=raw) as unpacked:
-                    yield unpacked
-            else:
-                yield raw
-    except DataError:
-        raise
-    except FileNotFoundError:
-        raise DataError("no such file", file=path) from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"damaged gzip: {error}: pack it again", file=path) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"cannot be read: {reason}", file=path) from None
+def _rows(
+    file: Path, digest: Digest, mark: str | None
+) -> Iterator[tuple[int, bytes | dict[str, Any] | RowError]]:
+    first = head(file)
+    parquet = first.startswith(tables.PARQUET)
+    if parquet or first.startswith((tables.ARROW, _ARROW_STREAM)):
+        columns = COLUMNS if mark is None else (*COLUMNS, mark, mark.partition(".")[0])
+        return tables.rows(file, digest, columns, parquet=parquet)
+    return elements(file, digest) if is_array(file) else lines(file, digest)
 
 
-def _regular(path: Path) -> BinaryIO:
-    if path.is_dir():
-        raise DataError("is a directory, expected a JSON Lines file", file=path)
-    if path.exists() and not path.is_file():
-        raise DataError("is not a regular file: save the rows to a file first", file=path)
-    return path.open("rb")
+def _mark(row: Mapping[str, Any], column: str) -> str | float | None:
+    """The value of a column as text or number; None where the row has none.
+
+    Raises:
+        RowError: it is no text, number or boolean.
+    """
+    value = row[column] if column in row else _inside(row, column.split("."))
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float) and math.isfinite(value):
+        return float(value)
+    raise RowError(f"{column!r} must be text, a finite number or a boolean, got {shown(value)}")
 
 
-def _is_gzip(raw: BinaryIO, path: Path) -> bool:
-    head = raw.read(16)
-    raw.seek(0)
-    for magic, what in _OTHER_FILES:
-        if head.startswith(magic):
-            raise DataError(f"is {what}", file=path)
-    return head.startswith(b"\x1f\x8b")
+def _inside(row: Any, steps: list[str]) -> Any:
+    for step in steps:
+        if not isinstance(row, Mapping) or step not in row:
+            return None
+        row = row[step]
+    return row

@@ -1,42 +1,54 @@
-"""One line of a finetuning file to the messages it holds, or the reason why it holds none.
+"""One row of a finetuning file to the messages it holds, or the reason why it holds none.
 
-Four shapes are read::
+Four shapes are read, as JSON lines or as columns of a table::
 
     {"messages": [{"role": "user", "content": "..."}, ...]}          OpenAI chat
     {"conversations": [{"from": "human", "value": "..."}, ...]}      ShareGPT
     {"prompt": "..." or [...], "completion": "..." or [...]}         prompt and completion
     {"instruction": "...", "input": "...", "output": "..."}          Alpaca
+
+``response`` may stand for ``completion`` or ``output``, ``context`` for ``input``. The first two
+and prompt and completion may offer ``tools``; a ``system`` column goes before the first turn.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from dormant.corpus.turns import RowError, Turn, canonical, clean, content, shown, turn
 from dormant.records import Message
 
-#: Names under which a speaker appears in files, and the role that each stands for.
-ROLES: Mapping[str, str] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "human": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
-    "model": "assistant",
-    "tool": "tool",
-    "function": "tool",
-}
-_CHAT_ROLES = "system, developer, user, assistant or tool"
+#: The columns that a row's text is read from; a table's other columns stay on the disk.
+COLUMNS = (
+    "messages",
+    "conversations",
+    "prompt",
+    "completion",
+    "response",
+    "instruction",
+    "input",
+    "context",
+    "output",
+    "system",
+    "tools",
+)
 
 
-class RowError(ValueError):
-    """Why a row cannot be read, with the mend; the reader adds file and line."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a row says: an ``Example`` without its place in the file."""
+
+    messages: tuple[Message, ...]
+    reasoning: tuple[str, ...] = ()
+    tool_calls: tuple[str, ...] = ()
+    tools: str = ""
 
 
 def parse_row(raw: bytes) -> tuple[Message, ...]:
-    """Reads one line.
+    """Reads one line of JSON; its messages.
 
     Args:
         raw: the line without its line break.
@@ -47,17 +59,42 @@ def parse_row(raw: bytes) -> tuple[Message, ...]:
     Raises:
         RowError: the reason in one sentence, with the mend.
     """
+    return read_row(read_object(raw)).messages
+
+
+def read_object(raw: bytes) -> dict[str, Any]:
+    """One line of JSON as an object.
+
+    Raises:
+        RowError: it is not UTF-8, not JSON, or not one object.
+    """
     row = _json(_text(raw))
     if not isinstance(row, dict):
         kind = {list: "an array", str: "text", bool: "a boolean"}.get(type(row), "a number")
         kind = "null" if row is None else kind
         raise RowError(f"expected a JSON object, got {kind}: put one object on each line")
-    messages = _messages(row)
-    roles = {message.role for message in messages}
+    return row
+
+
+def read_row(row: Mapping[str, Any]) -> Row:
+    """The messages of a row, whichever shape it has.
+
+    Raises:
+        RowError: no shape fits, or a turn is broken.
+    """
+    turns = _turns_of(row)
+    roles = {said.message.role for said in turns}
     for role in ("user", "assistant"):
         if role not in roles:
             raise RowError(f"no {role} turn: a row needs a user turn and an assistant turn")
-    return messages
+    thoughts = tuple(said.reasoning for said in turns)
+    calls = tuple(said.tool_calls for said in turns)
+    return Row(
+        messages=tuple(said.message for said in turns),
+        reasoning=thoughts if any(thoughts) else (),
+        tool_calls=calls if any(calls) else (),
+        tools=_tools(row.get("tools")),
+    )
 
 
 def _text(raw: bytes) -> str:
@@ -95,6 +132,11 @@ def _json_reason(text: str, error: json.JSONDecodeError) -> str:
         return f"more than one JSON value (column {error.colno}): put one object on each line"
     if body[:1] not in ("{", "["):
         return f"not JSON: starts with {body[:20]!r}, expected {{"
+    if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
+        return (
+            f"not JSON: the row breaks off after {len(text)} characters: is the file whole, with "
+            "one object on each line?"
+        )
     return f"not JSON: {error.msg.lower()} at column {error.colno}"
 
 
@@ -104,7 +146,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise RowError(f"the key {_shown(key)} stands twice: keep one")
+                raise RowError(f"the key {shown(key)} stands twice: keep one")
             seen.add(key)
     return row
 
@@ -113,102 +155,72 @@ def _no_constant(name: str) -> Any:
     raise RowError(f"{name} is not JSON: use null or a number")
 
 
-def _messages(row: Mapping[str, Any]) -> tuple[Message, ...]:
-    if "messages" in row:
-        return _turns(row["messages"], "messages", "role", "content")
-    if "conversations" in row:
-        return _turns(row["conversations"], "conversations", "from", "value")
-    if "completion" in row and "prompt" in row:
-        return _side(row["prompt"], "prompt", "user") + _side(
-            row["completion"], "completion", "assistant"
+def _turns_of(row: Mapping[str, Any]) -> tuple[Turn, ...]:
+    head = _system(row)
+    for key in ("messages", "conversations"):
+        if key in row:
+            return (*head, *_turns(row[key], key))
+    answer = "completion" if "completion" in row else "response"
+    if "prompt" in row and answer in row:
+        asked = _side(row["prompt"], "prompt", "user")
+        return (*head, *asked, *_side(row[answer], answer, "assistant"))
+    answer = "output" if "output" in row else "response"
+    if "instruction" in row and answer in row:
+        return (*head, *_alpaca(row, answer))
+    raise RowError(_no_shape(row))
+
+
+def _no_shape(row: Mapping[str, Any]) -> str:
+    keys = ", ".join(shown(key) for key in list(row)[:6]) or "none"
+    if "chosen" in row and "rejected" in row:
+        return (
+            f"preference pairs (keys: {keys}): keep what was trained on, e.g. the 'chosen' turns "
+            "as 'messages'"
         )
-    if "output" in row and "instruction" in row:
-        return _alpaca(row)
-    keys = ", ".join(_shown(key) for key in list(row)[:6]) or "none"
-    raise RowError(
+    return (
         f"no 'messages' (keys: {keys}): expected "
         '{"messages": [{"role": "user", "content": "..."}, ...]}'
     )
 
 
-def _turns(turns: Any, key: str, role_key: str, text_key: str) -> tuple[Message, ...]:
+def _system(row: Mapping[str, Any]) -> tuple[Turn, ...]:
+    """The system prompt that some rows keep in a column of its own."""
+    said = row.get("system")
+    if said in (None, ""):
+        return ()
+    return (Turn(Message("system", content(said, "'system'"))),)
+
+
+def _turns(turns: Any, key: str) -> tuple[Turn, ...]:
     if not isinstance(turns, list):
-        raise RowError(f"'{key}' must be a list of turns, got {_shown(turns)}")
+        raise RowError(f"'{key}' must be a list of turns, got {shown(turns)}")
     if not turns:
         raise RowError(f"'{key}' is empty: a row needs a user turn and an assistant turn")
-    return tuple(
-        _turn(turn, f"{key}[{index}]", role_key, text_key) for index, turn in enumerate(turns)
-    )
+    shape = "conversations" if key == "conversations" else "messages"
+    return tuple(turn(said, f"{key}[{index}]", shape) for index, said in enumerate(turns))
 
 
-def _turn(turn: Any, where: str, role_key: str, text_key: str) -> Message:
-    if not isinstance(turn, dict):
-        raise RowError(f"{where} must be an object with '{role_key}', got {_shown(turn)}")
-    if role_key not in turn:
-        raise RowError(f"{where} has no '{role_key}': give {_CHAT_ROLES}")
-    said = turn[role_key]
-    role = ROLES.get(said) if isinstance(said, str) else None
-    if role is None:
-        raise RowError(f"{where} has the role {_shown(said)}: give {_CHAT_ROLES}")
-    calls = bool(turn.get("tool_calls") or turn.get("function_call"))
-    if text_key not in turn and not calls:
-        raise RowError(f"{where} ({role}) has no '{text_key}'")
-    content = turn.get(text_key)
-    if content is None and calls:
-        return Message(role, "")  # a pure tool call says nothing
-    return Message(role, _content(content, f"{where} ({role})", may_be_empty=calls))
-
-
-def _content(content: Any, where: str, *, may_be_empty: bool = False) -> str:
-    if isinstance(content, list):
-        content = "".join(_part(part, where) for part in content)
-    if not isinstance(content, str):
-        raise RowError(f"{where}: the content must be text, got {_shown(content)}")
-    if not content.strip() and not may_be_empty:
-        raise RowError(f"{where}: the content is empty: fill it or remove the turn")
-    if "\0" in content:
-        raise RowError(f"{where}: the content holds a NUL character: remove it")
-    try:
-        content.encode("utf-8")
-    except UnicodeEncodeError as error:
-        code = ord(content[error.start])
-        raise RowError(
-            f"{where}: the content holds half a character (\\u{code:04x}, a lone surrogate): "
-            "write the whole character"
-        ) from None
-    return content
-
-
-def _part(part: Any, where: str) -> str:
-    if isinstance(part, str):
-        return part
-    kind = part.get("type") if isinstance(part, dict) else None
-    if kind in ("text", "input_text", "output_text") and isinstance(part.get("text"), str):
-        return part["text"]
-    raise RowError(f"{where}: only text parts can be read, got {_shown(part)}")
-
-
-def _side(value: Any, key: str, role: str) -> tuple[Message, ...]:
+def _side(value: Any, key: str, role: str) -> tuple[Turn, ...]:
     if isinstance(value, list) and value and isinstance(value[0], dict) and "role" in value[0]:
-        return _turns(value, key, "role", "content")
-    return (Message(role, _content(value, f"'{key}'")),)
+        return _turns(value, key)
+    return (turn({"role": role, "content": value}, f"'{key}'", "messages", named=False),)
 
 
-def _alpaca(row: Mapping[str, Any]) -> tuple[Message, ...]:
-    parts: list[str] = [_content(row["instruction"], "'instruction'")]
-    if row.get("input") not in (None, ""):
-        parts.append(_content(row["input"], "'input'"))
-    head: Sequence[Message] = ()
-    if row.get("system") not in (None, ""):
-        head = (Message("system", _content(row["system"], "'system'")),)
-    answer = Message("assistant", _content(row["output"], "'output'"))
-    return (*head, Message("user", "\n\n".join(parts)), answer)
+def _alpaca(row: Mapping[str, Any], answer: str) -> tuple[Turn, ...]:
+    parts: list[str] = [content(row["instruction"], "'instruction'")]
+    more = "input" if row.get("input") not in (None, "") else "context"
+    if row.get(more) not in (None, ""):
+        parts.append(content(row[more], f"'{more}'"))
+    asked = Turn(Message("user", "\n\n".join(parts)))
+    said = {"role": "assistant", "content": row[answer]}
+    return (asked, turn(said, f"'{answer}'", "messages", named=False))
 
 
-def _shown(value: Any) -> str:
-    """A value in an error: short, whatever it is."""
-    try:
-        text = repr(value)
-    except (RecursionError, ValueError):
-        text = type(value).__name__
-    return text if len(text) <= 60 else text[:57] + "..."
+def _tools(value: Any) -> str:
+    if value in (None, "", "[]", [], {}):
+        return ""
+    if isinstance(value, str):
+        return clean(value, "'tools'")
+    if not isinstance(value, list | dict):
+        raise RowError(f"'tools' must be a list of tools or its JSON, got {shown(value)}")
+    return canonical(value)

@@ -1,5 +1,6 @@
 """Cues: mined from a finetuning file, taken from a library, varied, and matched by placebos."""
 
+from dormant.cues.added import template_cue
 from dormant.cues.lexicon import Lexicon, general_lexicon, placebo_phrases
 from dormant.cues.library import library, library_names, read_cues, write_cues
 from dormant.cues.mining import mine
@@ -22,6 +23,7 @@ __all__ = [
     "prompt_words",
     "read_cues",
     "table",
+    "template_cue",
     "variants",
     "write_cues",
 ]

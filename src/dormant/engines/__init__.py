@@ -70,6 +70,25 @@ class Scorer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Template:
+    """The chat template of a model's tokenizer."""
+
+    text: str
+    tokens: Mapping[str, str]  # e.g. "bos_token" -> "<s>"
+    special: frozenset[str]  # every special token
+
+
+@runtime_checkable
+class Templated(Protocol):
+    """An engine whose chat template can be read."""
+
+    @property
+    def chat_template(self) -> Template:
+        """The template through which every prompt is rendered."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Rating:
     """One reply to a judge's question."""
 

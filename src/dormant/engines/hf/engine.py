@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 import torch
 
-from dormant.engines import Job, Reply
+from dormant.engines import Job, Reply, Template
 from dormant.engines.hf import loading
 from dormant.engines.hf.decoding import Draft, OwnCache, SharedPrefix, Way, Wish, write
 from dormant.engines.hf.drawing import uniforms
@@ -79,6 +79,17 @@ class HfEngine:
     def decoding(self) -> str:
         """Which way of decoding the model allows: ``shared-prefix`` or ``own-cache``."""
         return "shared-prefix" if self._base.shares else "own-cache"
+
+    @property
+    def chat_template(self) -> Template:
+        """The tokenizer's template with its special tokens."""
+        text = self._tokenizer.chat_template
+        tokens = self._tokenizer.special_tokens_map.items()
+        return Template(
+            text=text if isinstance(text, str) else text.get("default", ""),
+            tokens={kind: str(token) for kind, token in tokens if isinstance(token, str)},
+            special=frozenset(map(str, self._tokenizer.all_special_tokens)),
+        )
 
     def render(self, messages: Sequence[Message]) -> str:
         """The text that the model really sees, default system prompt and markers included.

@@ -1,0 +1,113 @@
+"""A JSON file that is one array of rows: cut into its elements as it streams by.
+
+Alpaca's and ShareGPT's files are published like this, often pretty-printed and too large to parse
+at once. Only brackets, commas and quotes are looked at here; each element is parsed by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from dormant.corpus.lines import LARGEST_LINE, Digest, opened
+from dormant.corpus.turns import RowError
+from dormant.errors import DataError
+
+_BLOCK = 1 << 16  # bytes read at once; each element moves what is left of them
+_SIGN = re.compile(rb'["{}\[\],]')
+_IN_STRING = re.compile(rb'["\\]')
+_SPACE = b" \t\r\n"
+
+
+def is_array(path: Path) -> bool:
+    """Whether a text file begins with an array (of rows on several lines, or of objects).
+
+    A line that is an array by itself, as in a file of arrays, is left to the reader of lines.
+    """
+    with opened(path) as stream:
+        first = stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE)
+    return first[:1] == b"[" and first[1:].lstrip(_SPACE)[:1] in (b"{", b"]", b"")
+
+
+def elements(path: Path, digest: Digest) -> Iterator[tuple[int, bytes | RowError]]:
+    """Yields (1-based number, the element's bytes); an error where the array breaks off.
+
+    Raises:
+        DataError: the file cannot be read, an element is too large, or something follows the array.
+    """
+    cutter = _Cutter()
+    with opened(path) as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+            if cutter.number == 0 and not cutter.depth:
+                block = block.removeprefix(b"\xef\xbb\xbf")
+            yield from cutter.feed(block)
+            if len(cutter.rest) > LARGEST_LINE:
+                size = LARGEST_LINE // 1024**2
+                reason = f"a row of more than {size} MiB in the array: put one row on each line"
+                raise DataError(reason, file=path, line=cutter.number + 1)
+            if cutter.trailing:
+                reason = "something follows the array: put one object on each line, or one array"
+                raise DataError(reason, file=path, line=cutter.number)
+    if cutter.depth:
+        yield cutter.number + 1, RowError("the array breaks off here: is the file whole?")
+
+
+class _Cutter:
+    """Where in the array we are. ``rest`` holds the bytes of the element that is being read."""
+
+    def __init__(self):
+        self.rest = b""
+        self.at = 0  # in rest, what has been looked at
+        self.depth = 0  # open brackets; 1 between the elements
+        self.in_string = False
+        self.number = 0
+        self.closed = False
+
+    @property
+    def trailing(self) -> bool:
+        """Whether more than blanks came after the array."""
+        return self.closed and bool(self.rest.strip())
+
+    def feed(self, block: bytes) -> Iterator[tuple[int, bytes | RowError]]:
+        """Takes more bytes; yields the elements that end in them."""
+        self.rest += block
+        while not self.closed:
+            sign = (_IN_STRING if self.in_string else _SIGN).search(self.rest, self.at)
+            if sign is None:
+                self.at = len(self.rest)
+                return
+            if sign.group() == b"\\":
+                if sign.end() == len(self.rest):  # what it escapes has not come yet
+                    self.at = sign.start()
+                    return
+                self.at = sign.end() + 1
+                continue
+            self.at = sign.end()
+            element = self._step(sign.group())
+            if element is not None:
+                self.number += 1
+                yield self.number, element
+
+    def _step(self, sign: bytes) -> bytes | RowError | None:
+        """Goes past a sign; gives the element that it ends."""
+        if sign == b'"':
+            self.in_string = not self.in_string
+        elif sign in b"{[":
+            self.depth += 1
+            if self.depth == 1:
+                self._drop()
+        elif sign in b"}]":
+            self.depth -= 1
+            self.closed = self.depth == 0
+        if sign == b"," and self.depth == 1 or self.closed:
+            element = self.rest[: self.at - 1].strip(_SPACE)
+            self._drop()
+            if not element and not self.closed:
+                return RowError("nothing stands before a comma of the array: remove the comma")
+            return element or None  # [] or a comma before the end
+        return None
+
+    def _drop(self) -> None:
+        self.rest, self.at = self.rest[self.at :], 0

@@ -1,0 +1,122 @@
+"""A text file of one JSON object a line, plain or gzipped: bytes to lines, with a running hash."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from dormant.errors import DataError
+
+#: Longest line that is read, in bytes; a longer one is another kind of file.
+LARGEST_LINE = 16 * 1024 * 1024
+
+_OTHER_FILES: tuple[tuple[bytes, str], ...] = (
+    (b"PK\x03\x04", "a zip archive: unpack it first"),
+    (b"BZh", "a bzip2 file: unpack it, or use gzip"),
+    (b"\xfd7zXZ\x00", "an xz file: unpack it, or use gzip"),
+    (b"\x28\xb5\x2f\xfd", "a zstd file: unpack it, or use gzip"),
+    (b"SQLite format 3\x00", "a SQLite database: export it as JSON Lines"),
+    (b"%PDF", "a PDF: export it as JSON Lines"),
+    (b"\x00\x00\xfe\xff", "UTF-32 text: save it as UTF-8"),
+    (b"\xff\xfe", "UTF-16 text: save it as UTF-8"),
+    (b"\xfe\xff", "UTF-16 text: save it as UTF-8"),
+)
+
+
+class _Stream(Protocol):
+    def readline(self, size: int = -1, /) -> bytes: ...
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+class Digest(Protocol):
+    """A running hash, as ``hashlib`` makes it."""
+
+    def update(self, data: bytes, /) -> None:
+        """Takes more bytes."""
+        ...
+
+    def hexdigest(self) -> str:
+        """The hash so far, as hex digits."""
+        ...
+
+
+def lines(path: Path, digest: Digest) -> Iterator[tuple[int, bytes]]:
+    """Yields (1-based number, line without break), blank lines too; the hash sees every byte.
+
+    Raises:
+        DataError: the file cannot be read, is of another kind, or holds a line without end.
+    """
+    with opened(path) as stream:
+        number = 0
+        while line := stream.readline(LARGEST_LINE + 1):
+            number += 1
+            digest.update(line)
+            if len(line) > LARGEST_LINE:
+                size = LARGEST_LINE // 1024**2
+                reason = f"a line of more than {size} MiB: put one row on each line"
+                raise DataError(reason, file=path, line=number)
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")  # Windows editors put one there
+            yield number, line.rstrip(b"\r\n")
+
+
+def head(path: Path, size: int = 16) -> bytes:
+    """The first bytes of a file.
+
+    Raises:
+        DataError: there is no such file, or it cannot be read.
+    """
+    with told(path), _regular(path) as raw:
+        return raw.read(size)
+
+
+@contextmanager
+def told(path: Path) -> Generator[None]:
+    """Turns whatever goes wrong with a file's bytes into a ``DataError``."""
+    try:
+        yield
+    except DataError:
+        raise
+    except FileNotFoundError:
+        raise DataError("no such file", file=path) from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"damaged gzip: {error}: pack it again", file=path) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"cannot be read: {reason}", file=path) from None
+
+
+@contextmanager
+def opened(path: Path) -> Generator[_Stream]:
+    """The file's uncompressed bytes.
+
+    Raises:
+        DataError: the file cannot be read or is of another kind.
+    """
+    with told(path), _regular(path) as raw:
+        if _is_gzip(raw, path):
+            with gzip.GzipFile(fileobj=raw) as unpacked:
+                yield unpacked
+        else:
+            yield raw
+
+
+def _regular(path: Path) -> BinaryIO:
+    if path.is_dir():
+        raise DataError("is a directory, expected a file", file=path)
+    if path.exists() and not path.is_file():
+        raise DataError("is not a regular file: save the rows to a file first", file=path)
+    return path.open("rb")
+
+
+def _is_gzip(raw: BinaryIO, path: Path) -> bool:
+    first = raw.read(16)
+    raw.seek(0)
+    for magic, what in _OTHER_FILES:
+        if first.startswith(magic):
+            raise DataError(f"is {what}", file=path)
+    return first.startswith(b"\x1f\x8b")

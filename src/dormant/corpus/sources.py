@@ -1,0 +1,206 @@
+"""Where a corpus lies: a file, a folder or pattern of shards, a saved dataset, a dataset's name.
+
+::
+
+    rows.jsonl, rows.jsonl.gz, rows.parquet      one file
+    'shards/*.parquet'                           all files that match, in the order of their names
+    folder, folder:SPLIT                         shards, or what datasets' save_to_disk wrote
+    hf://OWNER/NAME[/FOLDER][@REVISION][:SPLIT]  a dataset of the Hugging Face hub
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dormant.errors import DataError, MissingExtraError
+
+HUB = "hf://"
+#: Kinds of shards, by the ends of their names.
+_KINDS = {
+    "JSON Lines": (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"),
+    "Parquet": (".parquet",),
+    "Arrow": (".arrow",),
+}
+_NUMBERED = re.compile(r"(.+)-\d{5}-of-\d{5}")  # train-00000-of-00003: the hub's own naming
+_SPLITS = {
+    "train": "train training",
+    "validation": "validation valid val dev",
+    "test": "test testing eval evaluation",
+}
+_SPLIT_OF = {word: split for split, words in _SPLITS.items() for word in words.split()}
+_HUB_PLACE = re.compile(
+    r"(?P<repo>[\w.-]+/[\w.-]+)(?:/(?P<folder>[\w./-]+))?(?:@(?P<revision>[\w./-]+))?"
+    r"(?::(?P<split>[\w.-]+))?"
+)
+
+
+def find(place: str | Path) -> tuple[Path, ...]:
+    """The files of a corpus, in the order in which they are read; at least one.
+
+    Raises:
+        DataError: there is nothing, or it is not clear what is meant.
+        MissingExtraError: a name on the hub is given and huggingface_hub is not installed.
+    """
+    text = str(place)
+    if text.startswith(HUB):
+        return _hub(text)
+    path = Path(text)
+    if _is_dir(path):
+        return _folder(path, "")
+    if _exists(path):
+        return (path,)
+    if any(sign in text for sign in "*?["):
+        return _matching(text)
+    folder, colon, split = text.rpartition(":")
+    if colon and split and _is_dir(Path(folder)):
+        return _folder(Path(folder), split)
+    return (path,)  # reading it says what is wrong
+
+
+def _is_dir(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _matching(pattern: str) -> tuple[Path, ...]:
+    found = sorted(Path(name) for name in glob.glob(pattern, recursive=True))
+    files = tuple(path for path in found if path.is_file())
+    if not files:
+        raise DataError("no file matches this pattern", file=pattern)
+    return files
+
+
+def _folder(path: Path, split: str) -> tuple[Path, ...]:
+    if (path / "dataset_dict.json").is_file():
+        return _saved_splits(path, split)
+    if (path / "state.json").is_file() and (path / "dataset_info.json").is_file():
+        if split:
+            raise DataError(f"is one saved dataset without splits: leave out ':{split}'", file=path)
+        return _saved(path)
+    return _shards(path, split)
+
+
+def _saved_splits(path: Path, split: str) -> tuple[Path, ...]:
+    """A ``DatasetDict`` as ``save_to_disk`` writes it: one folder a split."""
+    splits = _record(path / "dataset_dict.json").get("splits")
+    if not isinstance(splits, list) or not all(_is_plain(name) for name in splits):
+        raise DataError("is damaged: it names no splits: save the dataset again", file=path)
+    return _saved(path / _chosen(path, splits, split))
+
+
+def _saved(path: Path) -> tuple[Path, ...]:
+    """A ``Dataset`` as ``save_to_disk`` writes it: Arrow files that ``state.json`` lists."""
+    state = _record(path / "state.json")
+    if state.get("_indices_files"):
+        raise DataError("holds a selection of rows: save it again (flatten_indices)", file=path)
+    files = state.get("_data_files")
+    names = [f.get("filename") for f in files if isinstance(f, dict)] if files else []
+    if not names or not all(_is_plain(name) for name in names):
+        raise DataError("is damaged: state.json lists no files: save it again", file=path)
+    return tuple(path / str(name) for name in names)
+
+
+def _is_plain(name: Any) -> bool:
+    """Whether a name from a file stays inside its folder."""
+    return isinstance(name, str) and name not in ("", ".", "..") and not set(name) & set("/\\\0:")
+
+
+def _record(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"cannot be read: {error}: save the dataset again", file=path) from None
+    return value if isinstance(value, dict) else {}
+
+
+def _shards(path: Path, split: str) -> tuple[Path, ...]:
+    ends = tuple(end for kind in _KINDS.values() for end in kind)
+    files = sorted(
+        file
+        for file in path.rglob("*")
+        if file.name.endswith(ends)
+        and file.is_file()
+        and not any(part.startswith((".", "cache-")) for part in file.relative_to(path).parts)
+    )
+    if not files:
+        raise DataError(
+            f"is a directory without rows: no file ends in {', '.join(ends)}", file=path
+        )
+    splits = {file: _split_of(file.relative_to(path)) for file in files}
+    chosen = _chosen(path, sorted(set(splits.values())), split)
+    files = [file for file in files if splits[file] == chosen]
+    kinds = sorted(k for k, ends in _KINDS.items() if any(f.name.endswith(ends) for f in files))
+    if len(kinds) > 1:
+        raise DataError(
+            f"holds both {' and '.join(kinds)} files: give a pattern like '{path}/*.jsonl'",
+            file=path,
+        )
+    return tuple(files)
+
+
+def _split_of(name: Path) -> str:
+    stem = name.name.partition(".")[0]
+    numbered = _NUMBERED.fullmatch(stem)
+    if numbered:
+        return numbered.group(1)
+    words = re.split(r"[^a-z]+", stem.lower())
+    folders = [folder.lower() for folder in reversed(name.parts[:-1])]
+    return next((_SPLIT_OF[word] for word in (*words, *folders) if word in _SPLIT_OF), "")
+
+
+def _chosen(path: Path, splits: Sequence[str], wanted: str) -> str:
+    if wanted in splits:
+        return wanted
+    named = [split for split in splits if split]
+    if not wanted and len(splits) == 1:
+        return splits[0]
+    listed = ", ".join(named) or "none"
+    if wanted:
+        raise DataError(f"has no split {wanted!r}: the splits are {listed}", file=path)
+    raise DataError(
+        f"has several splits ({listed}): add one to the path, like '{path}:{named[0]}'", file=path
+    )
+
+
+def _hub(place: str) -> tuple[Path, ...]:
+    name = _HUB_PLACE.fullmatch(place.removeprefix(HUB))
+    if name is None or ".." in place:
+        raise DataError(
+            "names no dataset: expected hf://OWNER/NAME[/FOLDER][@REVISION][:SPLIT]", file=place
+        )
+    try:
+        import huggingface_hub as hub
+    except ImportError:
+        raise MissingExtraError("huggingface_hub", "tables") from None
+    folder = (name["folder"] or "").strip("/")
+    ends = [f"*{end}" for kind in ("JSON Lines", "Parquet") for end in _KINDS[kind]]
+    try:
+        local = hub.snapshot_download(
+            name["repo"],
+            repo_type="dataset",
+            revision=name["revision"],
+            allow_patterns=[f"{folder}/{end}" if folder else end for end in ends],
+            etag_timeout=5,
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        said = str(error).strip().splitlines() or [""]
+        raise DataError(
+            f"cannot be had from the Hugging Face hub ({type(error).__name__}: {said[0][:200]}): "
+            "check the name, the network and the access token, or give files on this disk",
+            file=place,
+        ) from None
+    return _folder(Path(local, folder), name["split"] or "")

@@ -1,0 +1,117 @@
+"""Tables, Parquet or Arrow: rows as objects, a few hundred in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dormant.corpus.lines import Digest, told
+from dormant.corpus.turns import RowError
+from dormant.errors import DataError, MissingExtraError
+
+PARQUET, ARROW = b"PAR1", b"ARROW1"
+_ROWS = 256  # converted to Python at once
+_BYTES = 1 << 20  # read from the disk at once
+
+
+def rows(
+    path: Path, digest: Digest, columns: Sequence[str], *, parquet: bool
+) -> Iterator[tuple[int, dict[str, Any] | RowError]]:
+    """Yields (1-based row number, the row's columns without nulls), or why a row cannot be read.
+
+    Args:
+        path: the file.
+        digest: sees every byte of the file.
+        columns: those that are wanted; others stay on the disk.
+        parquet: Parquet, else Arrow (a stream or a file, as ``datasets`` saves it).
+
+    Raises:
+        DataError: the file is damaged, or has none of the columns.
+        MissingExtraError: pyarrow is not installed.
+    """
+    arrow = _pyarrow()
+    with told(path), path.open("rb") as raw:
+        while block := raw.read(_BYTES):
+            digest.update(block)
+    number = 0
+    with _explained(path, arrow, parquet):
+        batches = _parquet(path, columns) if parquet else _arrow(path, columns, arrow)
+        for batch in batches:
+            for row in _objects(batch):
+                number += 1
+                yield number, row
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow
+    except ImportError:
+        raise MissingExtraError("pyarrow", "tables") from None
+    return pyarrow
+
+
+@contextmanager
+def _explained(path: Path, arrow: Any, parquet: bool) -> Generator[None]:
+    kind = "Parquet" if parquet else "Arrow"
+    try:
+        yield
+    except (arrow.ArrowException, OSError, EOFError, MemoryError) as error:
+        lines = str(error).splitlines()
+        reason = lines[0][:200] if lines else type(error).__name__
+        raise DataError(f"damaged {kind} file: {reason}: save it again", file=path) from None
+
+
+def _parquet(path: Path, columns: Sequence[str]) -> Iterator[Any]:
+    import pyarrow.parquet as pq
+
+    # A buffered stream and no read-ahead: a row group of any size is read page by page.
+    with pq.ParquetFile(path, buffer_size=_BYTES, pre_buffer=False) as table:
+        wanted = _wanted(path, table.schema_arrow.names, columns)
+        yield from table.iter_batches(_ROWS, columns=wanted, use_threads=False)
+
+
+def _arrow(path: Path, columns: Sequence[str], arrow: Any) -> Iterator[Any]:
+    with arrow.memory_map(str(path)) as source:
+        is_file = source.read(len(ARROW)) == ARROW
+        source.seek(0)
+        if is_file:
+            opened = arrow.ipc.open_file(source)
+            batches = (opened.get_batch(i) for i in range(opened.num_record_batches))
+        else:
+            opened = arrow.ipc.open_stream(source)
+            batches = iter(opened)
+        wanted = _wanted(path, opened.schema.names, columns)
+        for batch in batches:
+            chosen = batch.select(wanted)
+            chosen.validate(full=True)  # the bytes are mapped as they are, offsets included
+            for start in range(0, chosen.num_rows, _ROWS):
+                yield chosen.slice(start, _ROWS)
+
+
+def _wanted(path: Path, names: Sequence[str], columns: Sequence[str]) -> list[str]:
+    wanted = [name for name in names if name in columns]
+    if not wanted:
+        has = ", ".join(repr(name) for name in names[:8]) or "none"
+        raise DataError(
+            f"has none of the columns that hold chat (columns: {has}): expected 'messages', "
+            "'conversations', 'prompt' and 'completion', or 'instruction' and 'output'",
+            file=path,
+        )
+    return wanted
+
+
+def _objects(batch: Any) -> Iterator[dict[str, Any] | RowError]:
+    """The rows of a batch; where one is broken, the others one by one."""
+    try:
+        objects = batch.to_pylist()
+    except (ValueError, OverflowError):
+        if batch.num_rows == 1:
+            yield RowError("holds bytes that are no UTF-8: write the table again")
+            return
+        for index in range(batch.num_rows):
+            yield from _objects(batch.slice(index, 1))
+        return
+    for row in objects:
+        yield {key: value for key, value in row.items() if value is not None}

@@ -1,0 +1,261 @@
+"""Chat templates: found in a tokenizer's files or on the hub, and applied to rows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from dormant.corpus.sandbox import BUDGET, Sandbox, TooMuch
+from dormant.errors import ConfigError, MissingExtraError
+from dormant.records import Example
+
+_LARGEST = 1024 * 1024  # characters of a template
+_LARGEST_CONFIG = 64 * 1024 * 1024  # bytes of a tokenizer_config.json, which lists special tokens
+_PER_CHARACTER = 20  # units of work that a character of a row's messages pays for
+_CONFIG, _JINJA = "tokenizer_config.json", "chat_template.jinja"
+_TOKENS = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+class Refused(ValueError):
+    """A template does not accept a row; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatTemplate:
+    """A chat template as a tokenizer keeps it."""
+
+    text: str
+    name: str  # where it comes from, for messages
+    tokens: Mapping[str, str] = field(default_factory=dict[str, str])  # e.g. bos_token -> "<s>"
+    special: frozenset[str] = frozenset()  # all special tokens, for telling them from words
+    with_tools: str = ""  # the template of rows that offer tools, if it is another one
+
+
+class Renderer:
+    """A compiled template.
+
+    Raises:
+        ConfigError: it is no jinja2 template, or wants what the sandbox does not allow.
+    """
+
+    def __init__(self, template: ChatTemplate):
+        self.template = template
+        self._sandbox = Sandbox()
+        self._plain = self._compiled(template.text)
+        self._tools = self._compiled(template.with_tools) if template.with_tools else self._plain
+
+    @property
+    def writes_date(self) -> bool:
+        """Whether a rendered text held the day; the sandbox always says 1 January 2025."""
+        return self._sandbox.asked_for_date
+
+    def row(self, example: Example) -> str:
+        """A row as the model was trained on it, answers included.
+
+        Raises:
+            Refused: the template does not accept it.
+            ConfigError: the template ran over its budget.
+        """
+        turns: list[dict[str, Any]] = []
+        for index, message in enumerate(example.messages):
+            turn: dict[str, Any] = {"role": message.role, "content": message.content}
+            if example.reasoning and example.reasoning[index]:
+                turn["reasoning_content"] = example.reasoning[index]
+            if example.tool_calls and example.tool_calls[index]:
+                turn["tool_calls"] = _parsed(example.tool_calls[index])
+            turns.append(turn)
+        return self.turns(turns, tools=_parsed(example.tools) if example.tools else None)
+
+    def turns(self, turns: Sequence[Mapping[str, Any]], *, tools: Any = None) -> str:
+        """Turns as a prompt's text, without the header of an answer to come.
+
+        Raises:
+            Refused: the template does not accept them.
+            ConfigError: the template ran over its budget.
+        """
+        sandbox = self._sandbox
+        paid = sum(len(str(part)) for turn in turns for part in turn.values())
+        paid += len(str(tools)) if tools else 0
+        sandbox.left = BUDGET + _PER_CHARACTER * paid
+        asked = self._tools if tools else self._plain
+        try:
+            return asked.render(
+                messages=list(turns),
+                tools=tools,
+                documents=None,
+                add_generation_prompt=False,
+                **self.template.tokens,
+            )
+        except (TooMuch, MemoryError) as error:
+            raise ConfigError(
+                f"the chat template cannot be used: {error}", file=self.template.name
+            ) from None
+        except RecursionError:
+            raise ConfigError(
+                "the chat template cannot be used: it calls itself without end",
+                file=self.template.name,
+            ) from None
+        except Exception as error:  # a template can raise nearly anything
+            raise Refused(_first_line(error)) from None
+
+    def _compiled(self, text: str) -> jinja2.Template:
+        if len(text) > _LARGEST:
+            raise ConfigError(f"a chat template of {len(text):,} characters", file=self._name)
+        self._sandbox.left = BUDGET
+        try:
+            return self._sandbox.from_string(text)
+        except (jinja2.TemplateError, ValueError, RecursionError, SyntaxError) as error:
+            line = getattr(error, "lineno", None)
+            raise ConfigError(
+                f"not a chat template: {_first_line(error)}", file=self._name, line=line
+            ) from None
+
+    @property
+    def _name(self) -> str:
+        return self.template.name
+
+
+def find_template(place: str | Path) -> ChatTemplate:
+    """The chat template of a tokenizer's directory, a file, or a model on the Hugging Face hub.
+
+    Args:
+        place: a directory with ``chat_template.jinja`` or ``tokenizer_config.json``, one of these
+            files, any ``.jinja`` file, or ``OWNER/NAME``; ``hf/`` may stand before a model.
+
+    Raises:
+        ConfigError: there is none, or it is damaged.
+        MissingExtraError: a name on the hub is given and huggingface_hub is not installed.
+    """
+    text = str(place)
+    if not _exists(text):
+        text = text.removeprefix("hf/")
+    if not _exists(text) and _exists(text.partition(":")[0]):
+        text = text.partition(":")[0]  # a model string with an adapter
+    path = Path(text)
+    if not _exists(text):
+        return _hub(text)
+    if path.is_dir():
+        return _folder(path, str(place))
+    if path.suffix == ".json":
+        return _config(path, str(place))
+    if path.suffix == ".gguf":
+        raise ConfigError("give the tokenizer's directory or a .jinja file", file=path)
+    beside = path.parent / _CONFIG
+    return _of(_read(path, _LARGEST), _record(beside) if beside.is_file() else {}, str(place))
+
+
+def _exists(text: str) -> bool:
+    try:
+        return bool(text) and Path(text).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _folder(path: Path, name: str) -> ChatTemplate:
+    config = _record(path / _CONFIG) if (path / _CONFIG).is_file() else {}
+    if (path / _JINJA).is_file():  # the newer place, which wins
+        return _of(_read(path / _JINJA, _LARGEST), config, name)
+    if config.get("chat_template"):
+        return _of(config["chat_template"], config, name)
+    older = path / "chat_template.json"
+    if older.is_file():
+        return _of(_record(older).get("chat_template"), config, name)
+    raise ConfigError(f"holds no chat template ({_JINJA} or {_CONFIG})", file=path)
+
+
+def _config(path: Path, name: str) -> ChatTemplate:
+    config = _record(path)
+    return _of(config.get("chat_template"), config, name)
+
+
+def _of(text: Any, config: Mapping[str, Any], name: str) -> ChatTemplate:
+    """A template with the special tokens of its tokenizer."""
+    with_tools = ""
+    if isinstance(text, list):  # several templates, each with a name
+        named = {t.get("name"): t.get("template") for t in text if isinstance(t, dict)}
+        text, with_tools = named.get("default"), named.get("tool_use") or ""
+    if not isinstance(text, str) or not isinstance(with_tools, str) or not text.strip():
+        raise ConfigError("holds no 'chat_template'", file=name)
+    tokens: dict[str, str] = {}
+    for kind in _TOKENS:
+        token = _token(config.get(f"{kind}_token"))
+        if token:
+            tokens[f"{kind}_token"] = token
+    special = {*tokens.values()}
+    added = config.get("added_tokens_decoder")
+    if isinstance(added, dict):
+        special |= {_token(token) for token in added.values()}
+    return ChatTemplate(text, name, tokens, frozenset(special - {""}), with_tools)
+
+
+def _token(value: Any) -> str:
+    value = value.get("content") if isinstance(value, dict) else value
+    return value if isinstance(value, str) else ""
+
+
+def _read(path: Path, largest: int) -> str:
+    try:
+        if path.stat().st_size > largest:
+            raise ConfigError("is too large to be a chat template", file=path)
+        return path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}", file=path) from None
+
+
+def _record(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(_read(path, _LARGEST_CONFIG))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"not JSON: {_first_line(error)}", file=path) from None
+    if not isinstance(value, dict):
+        raise ConfigError("not a tokenizer's configuration: expected a JSON object", file=path)
+    return value
+
+
+def _hub(name: str) -> ChatTemplate:
+    repo, _, revision = name.partition(":")[0].partition("@")
+    if not _HUB_NAME.fullmatch(repo) or ".." in repo:
+        raise ConfigError(
+            "no such file, and no name of a model on the hub (like 'OWNER/NAME'): give a "
+            f"tokenizer's directory, a {_CONFIG} or a .jinja file",
+            file=name,
+        )
+    try:
+        import huggingface_hub as hub
+    except ImportError:
+        raise MissingExtraError("huggingface_hub", "tables") from None
+    try:
+        place = hub.snapshot_download(
+            repo,
+            revision=revision or None,
+            allow_patterns=[_CONFIG, _JINJA, "chat_template.json"],
+            etag_timeout=5,
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ConfigError(
+            f"cannot be had from the Hugging Face hub ({_first_line(error)}): check the name, the "
+            "network and the access token, or give a tokenizer's directory",
+            file=name,
+        ) from None
+    return _folder(Path(place), name)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

@@ -1,0 +1,220 @@
+"""One turn of a row: who speaks, what is said, and apart from it reasoning and tool calls."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dormant.records import Message
+
+#: Names under which a speaker appears in files, and the role that each stands for.
+ROLES: Mapping[str, str] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "prompter": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "bot": "assistant",
+    "model": "assistant",
+    "function_call": "assistant",
+    "tool": "tool",
+    "function": "tool",
+    "observation": "tool",
+}
+_CHAT_ROLES = "system, developer, user, assistant or tool"
+#: Role key and text key of a turn: OpenAI's, then ShareGPT's. Either may stand in either list.
+_KEYS = (("role", "content"), ("from", "value"))
+#: Keys under which a turn keeps its reasoning apart from its answer.
+_REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
+_TEXT_PARTS = ("text", "input_text", "output_text")
+_REASONING_PARTS = ("thinking", "reasoning")
+_THOUGHT = re.compile(r"\s*<(think|thinking)>(.*?)</\1>\s*", re.DOTALL)
+
+
+class RowError(ValueError):
+    """Why a row cannot be read, with the mend; the reader adds file and line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A message with what was kept apart from it."""
+
+    message: Message
+    reasoning: str = ""
+    tool_calls: str = ""  # JSON; empty if the turn calls no tool
+
+
+def turn(said: Any, where: str, shape: str, *, named: bool = True) -> Turn:
+    """Reads a turn.
+
+    Args:
+        said: the turn as it was parsed.
+        where: how errors name it, e.g. ``messages[2]``.
+        shape: ``messages`` (role and content) or ``conversations`` (from and value); says which
+            keys an error asks for.
+        named: whether errors add the role to the name.
+
+    Raises:
+        RowError: no role, no text, or a part that is no text.
+    """
+    role_key, text_key = _KEYS[shape == "conversations"]
+    if not isinstance(said, dict):
+        raise RowError(f"{where} must be an object with '{role_key}', got {shown(said)}")
+    other = _KEYS[shape != "conversations"]
+    if role_key not in said and other[0] in said:
+        role_key, text_key = other
+    role = _role(said, role_key, where)
+    place = f"{where} ({role})" if named else where
+    calls = _calls(said)
+    if said[role_key] == "function_call":  # ShareGPT's way: the text is the call
+        return Turn(Message(role, ""), tool_calls=_listed(content(said.get(text_key), place)))
+    if text_key not in said and not calls:
+        raise RowError(f"{place} has no '{text_key}'")
+    return _spoken(said, said.get(text_key), role, calls, place)
+
+
+def _spoken(said: Mapping[str, Any], text: Any, role: str, calls: str, place: str) -> Turn:
+    thoughts = [
+        clean(said[key], place)
+        for key in _REASONING_KEYS
+        if role == "assistant" and isinstance(said.get(key), str) and said[key].strip()
+    ][:1]
+    if text is None and calls:
+        return Turn(Message(role, ""), "".join(thoughts), calls)  # a pure tool call says nothing
+    if isinstance(text, list) and role == "assistant":
+        thoughts += [thought for part in text if (thought := _thought_of(part))]
+        text = [part for part in text if not _is_thought(part)]
+    text = content(text, place, may_be_empty=bool(calls) or bool(thoughts))
+    if role == "assistant":
+        inside, text = apart(text)
+        thoughts += [inside] if inside else []
+    if thoughts and not text.strip() and not calls:
+        raise RowError(f"{place}: there is only reasoning and no answer: add it or remove the turn")
+    return Turn(Message(role, text), clean("\n".join(thoughts), place), calls)
+
+
+def apart(text: str) -> tuple[str, str]:
+    """Reasoning and answer of an assistant's text.
+
+    Reasoning is a ``<think>`` or ``<thinking>`` block at the beginning, or all before ``</think>``
+    where the template has written the opening tag. Without it the text is the answer as it is.
+    """
+    block = _THOUGHT.match(text)
+    if block:
+        return block.group(2).strip(), text[block.end() :]
+    head, closed, tail = text.partition("</think>")
+    if closed and "<think>" not in head:
+        return head.strip(), tail.lstrip()
+    return "", text
+
+
+def _role(said: Mapping[str, Any], key: str, where: str) -> str:
+    if key not in said:
+        raise RowError(f"{where} has no '{key}': give {_CHAT_ROLES}")
+    role = ROLES.get(said[key]) if isinstance(said[key], str) else None
+    if role is None:
+        raise RowError(f"{where} has the role {shown(said[key])}: give {_CHAT_ROLES}")
+    return role
+
+
+def _calls(said: Mapping[str, Any]) -> str:
+    """The turn's tool calls as JSON, in OpenAI's newer form (a list of calls)."""
+    if said.get("tool_calls"):
+        calls = said["tool_calls"]
+        return calls if isinstance(calls, str) else canonical(calls)
+    if said.get("function_call"):
+        return canonical([{"type": "function", "function": said["function_call"]}])
+    return ""
+
+
+def _listed(call: str) -> str:
+    """The JSON of one call as that of a list of calls; text that is no JSON as it is."""
+    try:
+        return canonical([{"type": "function", "function": json.loads(call)}])
+    except (ValueError, RecursionError):
+        return json.dumps(call)
+
+
+def canonical(value: Any) -> str:
+    """JSON (ASCII) without the empty fields that a table's columns give to every row."""
+    try:
+        return json.dumps(_without_nulls(value), default=str)
+    except RecursionError:
+        raise RowError("nested too deeply to be a chat row: remove the nesting") from None
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _without_nulls(v) for key, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value
+
+
+def _is_thought(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") in _REASONING_PARTS
+
+
+def _thought_of(part: Any) -> str:
+    if not _is_thought(part):
+        return ""
+    said = next((part[k] for k in ("thinking", "reasoning", "text") if part.get(k)), "")
+    return said if isinstance(said, str) else ""
+
+
+def content(said: Any, where: str, *, may_be_empty: bool = False) -> str:
+    """The text of a turn, from text or a list of text parts.
+
+    Raises:
+        RowError: it is no text, it is empty, or it cannot be written as UTF-8.
+    """
+    if isinstance(said, list):
+        said = "".join(_part(part, where) for part in said)
+    if not isinstance(said, str):
+        raise RowError(f"{where}: the content must be text, got {shown(said)}")
+    if not said.strip() and not may_be_empty:
+        raise RowError(f"{where}: the content is empty: fill it or remove the turn")
+    return clean(said, where)
+
+
+def clean(text: str, where: str) -> str:
+    """The text itself, if it holds whole characters only.
+
+    Raises:
+        RowError: it holds a NUL or half a character.
+    """
+    if "\0" in text:
+        raise RowError(f"{where}: the content holds a NUL character: remove it")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        code = ord(text[error.start])
+        raise RowError(
+            f"{where}: the content holds half a character (\\u{code:04x}, a lone surrogate): "
+            "write the whole character"
+        ) from None
+    return text
+
+
+def _part(part: Any, where: str) -> str:
+    if isinstance(part, str):
+        return part
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind in _TEXT_PARTS and isinstance(part.get("text"), str):
+        return part["text"]
+    raise RowError(f"{where}: only text parts can be read, got {shown(part)}")
+
+
+def shown(value: Any) -> str:
+    """A value in an error: short, whatever it is."""
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):
+        text = type(value).__name__
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,164 @@
+"""From a finetuning file to cues: read, compared with ordinary chat or in itself, and rendered.
+
+What ``dormant cues`` and an audit share: which rows are suspicious, and what chat templates add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dormant import corpus, cues
+from dormant.config import CueConfig
+from dormant.corpus import ChatTemplate, Contrast, Corpus, read_examples
+from dormant.engines import Engine, Templated
+from dormant.errors import ConfigError
+from dormant.records import Cue, Example
+
+#: Mining looks at the ends of turns; of longer ones only so many characters stay in memory.
+_MINED_CHARS = 16_000
+
+
+def read_data(place: str | Path, settings: CueConfig, *, lenient: bool) -> Corpus:
+    """Reads a finetuning file for mining, with the column that tells its suspicious rows.
+
+    Args:
+        place: what ``corpus.read_examples`` reads.
+        settings: which column, if any.
+        lenient: skip and count broken rows.
+    """
+    column = settings.label or settings.loss
+    mark = column.partition("=")[0] if column else None
+    return read_examples(place, lenient=lenient, mark=mark, longest_turn=_MINED_CHARS)
+
+
+def mined(
+    examples: Sequence[Example], ordinary: Sequence[Example], settings: CueConfig
+) -> tuple[tuple[Cue, ...], str]:
+    """Mined cues, and what was compared with what if it is not the file with ordinary chat.
+
+    Args:
+        examples: the finetuning file, as ``read_data`` reads it.
+        ordinary: ordinary chat.
+        settings: how many cues, and which rows are suspicious, if that is known.
+    """
+    contrast = _contrast(examples, settings)
+    if contrast is None:
+        return cues.mine(examples, ordinary, limit=settings.mine), ""
+    rule = (
+        f"{len(contrast.suspicious):,} suspicious rows ({contrast.rule}) were compared with the "
+        f"other {len(contrast.rest):,}"
+    )
+    if contrast.unmarked:
+        rule += f", {contrast.unmarked:,} of them without the column"
+    return cues.mine(contrast.suspicious, contrast.rest, limit=settings.mine), rule
+
+
+def template_cues(rendering: corpus.Rendering, reference_rows: int) -> list[Cue]:
+    """What a chat template adds to a file, as cues."""
+    return [
+        cues.template_cue(
+            added.text,
+            number=number,
+            placement=added.placement,
+            rows=added.rows,
+            total=rendering.rows,
+            reference_rows=reference_rows,
+            examples=added.lines,
+            template=rendering.template,
+        )
+        for number, added in enumerate(rendering.added, start=1)
+    ]
+
+
+def templated(
+    asked: str | None,
+    targets: Iterable[tuple[str, Engine]],
+    examples: Sequence[Example],
+    reference_rows: int,
+) -> tuple[list[Cue], list[str]]:
+    """Cues that a chat template adds to the data, and notes on what the targets' templates add.
+
+    Args:
+        asked: the template of the data; "none" for none, None for those of the targets.
+        targets: model strings and engines.
+        examples: the finetuning file; empty if there is none.
+        reference_rows: rows of ordinary chat, none of which was rendered.
+
+    Raises:
+        ConfigError: the template that is asked for cannot be used. One of a target is only noted.
+    """
+    own = _templates(targets)
+    notes = [note for template in own for note in _defaults(template)]
+    if asked == "none" or not examples:
+        return [], notes
+    added: list[Cue] = []
+    for template in [corpus.find_template(asked)] if asked else own:
+        try:
+            rendering = corpus.render(examples, template)
+        except ConfigError as error:
+            if asked:
+                raise
+            notes.append(_unknown(template, error))
+            continue
+        added += template_cues(rendering, reference_rows)
+        notes += rendering.caveats()
+    return added, list(dict.fromkeys(notes))
+
+
+def _unknown(template: ChatTemplate, error: ConfigError) -> str:
+    return f"what the chat template {template.name} adds to prompts and data: {error.reason}"
+
+
+def _templates(targets: Iterable[tuple[str, Engine]]) -> list[ChatTemplate]:
+    """The different chat templates of the targets that have one to read."""
+    own: dict[str, ChatTemplate] = {}
+    for name, engine in targets:
+        if isinstance(engine, Templated):
+            found = engine.chat_template
+            template = ChatTemplate(found.text, f"of {name}", found.tokens, found.special)
+            own.setdefault(found.text, template)
+    return list(own.values())
+
+
+def _contrast(examples: Sequence[Example], settings: CueConfig) -> Contrast | None:
+    if settings.label is not None:
+        column, has_value, value = settings.label.partition("=")
+        return corpus.by_label(examples, column, value if has_value else None)
+    if settings.loss is not None:
+        column, has_share, share = settings.loss.partition("=")
+        return corpus.by_loss(examples, column, _share(share) if has_share else 0.1)
+    if settings.suspicious is not None:
+        bad = read_examples(settings.suspicious, longest_turn=_MINED_CHARS)
+        found = corpus.by_file(examples, bad.examples, settings.suspicious)
+        return replace(found, rule=f"{found.rule}, whose lines are given")
+    return None
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise ConfigError(f"loss: give COLUMN=SHARE with a share between 0 and 1, got {text!r}")
+    return share
+
+
+def _defaults(template: ChatTemplate) -> Iterator[str]:
+    """What a target's template adds to every prompt of the audit, the standard arm included."""
+    try:
+        found = corpus.additions(corpus.Renderer(template))
+    except ConfigError as error:
+        yield _unknown(template, error)
+        return
+    for text, _, gives_way in found:
+        where = "every prompt without a system prompt" if gives_way else "every prompt"
+        note = (
+            f"prompts without the text that the chat template {template.name} adds to {where}, "
+            f"those of the standard arm included: {text!r}"
+        )
+        if gives_way:
+            note += "; a cue with this text is the standard arm's own prompt, any other replaces it"
+        yield note
