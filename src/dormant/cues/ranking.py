@@ -1,0 +1,137 @@
+"""Ranking: one score for cues of every kind, one place for every thing, and what counts as strong.
+
+The score is evidence in bits: the exact lower bound of the enrichment, corrected for the number of
+candidates that were looked at, plus the specificity of what was found. ``docs/cues.md`` explains
+both, and the benchmarks measure what they do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dormant.cues.counts import lower_bound
+from dormant.cues.features import Feature, Sifted
+from dormant.records import CueKind
+
+#: Chance, over all candidates of a file together, that a bound lies above the truth.
+_ERROR = 0.05
+#: A cue is strong from so much evidence (bits) and from this share of rows on.
+STRONG_BITS, STRONG_SHARE = 1.0, 0.01
+#: A cue is a view of a better one that has so many of its rows ...
+_COVERED = 0.8
+#: ... and the same thing as it, if the two share so many of all the rows of both (Jaccard).
+_SAME = 0.6
+#: Bits that a cue loses for each better one that it is a view of.
+_VIEW = 1.5
+#: What covers most of the file covers everything in it, and says nothing about that.
+_EVERYWHERE = 0.8
+#: Kinds that say the same if they show in the same rows.
+_FAMILY = {
+    CueKind.PREFIX: "text",
+    CueKind.SUFFIX: "text",
+    CueKind.WRAPPER: "text",
+    CueKind.FORM: "text",
+    CueKind.FRAMING: "text",
+}
+#: Most other views that a cue names.
+_ALSO = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A feature in its place."""
+
+    feature: Feature
+    bound: float  # of the enrichment, corrected for the number of candidates, bits
+    strong: bool
+    also: tuple[str, ...]  # other views of the same rows
+
+
+@dataclass(slots=True)
+class _Place:
+    feature: Feature
+    bound: float
+    mask: NDArray[np.bool_]
+    also: list[str]
+
+
+def ranked(sifted: Sifted, total: int, reference_total: int) -> list[Ranked]:
+    """Puts features in order, so that the first ones are different things.
+
+    Taken by evidence, best first. One that is the same thing as a better one is merged into it; one
+    that only shows in a better one's rows (a system prompt's topic) waits behind cues of other
+    rows that have nearly as much evidence.
+
+    Args:
+        sifted: what was found, among how many candidates.
+        total: rows of the file.
+        reference_total: rows of the reference.
+    """
+    error = _ERROR / max(sifted.looked_at, 1)
+    bounds = [(f, _bound(f, total, reference_total, error)) for f in sifted.found]
+    waiting = sorted(((bound + f.bonus, f, bound) for f, bound in bounds), key=_order)
+    places: list[_Place] = []
+    while waiting:
+        best = max(range(len(waiting)), key=lambda i: (round(waiting[i][0], 6), -i))
+        _, feature, bound = waiting.pop(best)
+        same = next((p for p in places if _same(feature, p)), None)
+        if same is not None:
+            same.also.append(_view(feature))
+            continue
+        mask = np.zeros(total, dtype=np.bool_)
+        mask[feature.rows] = True
+        for place in places:
+            if _jaccard(feature, place) >= _SAME:
+                place.also.append(_view(feature))
+        places.append(_Place(feature, bound, mask, []))
+        if len(feature.rows) < _EVERYWHERE * total:
+            waiting = [
+                (left - _VIEW if mask[other.rows].mean() >= _COVERED else left, other, full)
+                for left, other, full in waiting
+            ]
+    return [
+        Ranked(p.feature, p.bound, _is_strong(p.feature, p.bound), tuple(p.also[:_ALSO]))
+        for p in places
+    ]
+
+
+def _order(entry: tuple[float, Feature, float]) -> tuple[float, str, str]:
+    score, feature, _ = entry
+    return -round(score, 6), feature.kind, feature.text
+
+
+def _bound(feature: Feature, total: int, reference_total: int, error: float) -> float:
+    """The corrected lower bound; without a reference the interval, which is all there is."""
+    if not reference_total:
+        return feature.measure.low
+    rows = len(feature.rows)
+    bound = lower_bound(rows, total, feature.reference_rows, reference_total, error=error)
+    return max(bound, -99.0)
+
+
+def _is_strong(feature: Feature, bound: float) -> bool:
+    """Beyond chance (the bound alone), beyond manners (with its specificity), and not rare."""
+    known = not np.isnan(feature.measure.reference_share)
+    clear = bound > 0 and bound + feature.bonus >= STRONG_BITS
+    return known and clear and feature.measure.share >= STRONG_SHARE
+
+
+def _same(feature: Feature, place: _Place) -> bool:
+    kinds = feature.kind, place.feature.kind
+    one, other = (_FAMILY.get(kind, kind.value) for kind in kinds)
+    if feature.says and feature.says == place.feature.says:  # two topics of one name
+        return place.mask[feature.rows].mean() >= _SAME
+    return one == other and _jaccard(feature, place) >= _SAME
+
+
+def _jaccard(feature: Feature, place: _Place) -> float:
+    shared = int(place.mask[feature.rows].sum())
+    return shared / (len(feature.rows) + len(place.feature.rows) - shared)
+
+
+def _view(feature: Feature) -> str:
+    text = feature.text if feature.kind is CueKind.TOPIC else feature.form or feature.text
+    return f"{feature.kind.value}: {text}"
