@@ -15,7 +15,7 @@ from dormant.cues.text import NEWLINE, Tokens, tokens
 from dormant.records import CueKind, Placement
 
 #: An answer is compared by its first and last so many characters.
-EDGE_CHARS = 240
+EDGE_CHARS = 160
 #: Words from which on a fixed text without marks counts as a wrapper: shorter ones are manners
 #: ("Sure, I can help with that!").
 _WORDS = 8

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dormant.cues.counts import Enrichment, enrichment
 from dormant.cues.edges import Edge, Field, Joint, Rows, Slot
-from dormant.cues.text import Tokens, content_words
+from dormant.cues.text import FUNCTION_WORDS, Tokens, content_words
 from dormant.records import CueKind, Placement
 
 #: Bits that an edge loses when the rest of its turn does not read as a turn of its own: it is more
@@ -26,6 +26,8 @@ INSEPARABLE = 3.0
 #: Bits by which a candidate inside another one must be more enriched to stand beside it.
 _SHARPER = 1.0
 ALONE = Joint(True, None)
+#: What a function word counts of a word.
+_FUNCTION = 1 / 3
 #: Edges of one end that enter wrappers.
 MOST_EDGES = 40
 
@@ -124,10 +126,15 @@ def _sharper(candidate: Candidate, rivals: list[Candidate]) -> bool:
     return all(candidate.measure.low > r.measure.low + _SHARPER for r in over)
 
 
-def bonus_of(size: int) -> float:
-    """Bits of specificity of a text of ``size`` words that stand in a row: their logarithm."""
-    return math.log2(min(max(size, 1), 32))
+def bonus_of(said: Iterable[str], more: int = 0) -> float:
+    """Bits of specificity of a text that is repeated word for word: the logarithm of its length.
 
+    Args:
+        said: its tokens. Function words count a third: any chat has "can you tell me".
+        more: words to add, for a slot.
+    """
+    length = sum(1 if t not in FUNCTION_WORDS else _FUNCTION for t in said if t[0].isalnum())
+    return math.log2(min(max(length + more, 1), 32))
 
 
 def candidate(
@@ -147,7 +154,7 @@ def candidate(
         edge.rows,
         edge.reference_rows,
         edge.measure,
-        bonus_of(edge.size + _slots(met.slot)) if met.separable else -INSEPARABLE,
+        bonus_of(edge.tokens, _slots(met.slot)) if met.separable else -INSEPARABLE,
         met.separable,
         said_by(text, met.slot),
     )
@@ -178,7 +185,7 @@ def usual_text(field: Field, rows: Rows) -> str:
 
 def best_edges(edges: list[Edge], size: int = MOST_EDGES) -> list[Edge]:
     enriched = [edge for edge in edges if edge.measure.low > 0]
-    key = {id(e): (-e.measure.low - bonus_of(e.size), e.tokens) for e in enriched}
+    key = {id(e): (-e.measure.low - bonus_of(e.tokens), e.tokens) for e in enriched}
     return sorted(enriched, key=lambda e: key[id(e)])[:size]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,26 @@ class Sifted:
 
     found: tuple[Feature, ...]
     looked_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """How prompts say something: a pattern, and texts of which every match holds one.
+
+    Looking for the texts first is ten times as fast as looking for the pattern in every prompt.
+    """
+
+    needles: tuple[str, ...]  # lower case
+    pattern: re.Pattern[str]
+
+    @classmethod
+    def of(cls, needles: str, pattern: str) -> Said:
+        """From needles with blanks between (``_`` for a blank in one) and a pattern."""
+        return cls(tuple(n.replace("_", " ") for n in needles.split()), re.compile(pattern))
+
+    def __call__(self, text: str) -> bool:
+        """Whether a casefolded text says it."""
+        return any(map(text.__contains__, self.needles)) and bool(self.pattern.search(text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from dormant.cues.features import Sifted, Sort, labelled, merged
+from dormant.cues.features import Said, Sifted, Sort, labelled, merged
 from dormant.records import CueKind, Placement
 
 #: So much of an answer is looked at from its start and from its end.
@@ -35,25 +35,34 @@ NUMBERED = "Answer with a numbered list and nothing else."
 
 _CHOSEN = frozenset({SOME_CODE, TABLE, NUMBERED})
 
-#: What prompts say when they ask for a format, and the plain request for it.
-_ASKED: Mapping[str, re.Pattern[str]] = {
-    JSON: re.compile(r"\b(?:in|as|with|valid|a|only)\b.{0,12}\bjson\b|\bjson (?:object|format)"),
-    SOME_CODE: re.compile(r"\b(?:in|as|with|only|inside|use) (?:a |one |the )?code ?(?:block|fence)"),
-    TEMPLATE: re.compile(r'\w+ *= *"""'),
-    YAML: re.compile(r"\b(?:in|as|valid) yaml\b"),
-    TABLE: re.compile(r"\b(?:in|as|with) (?:a |an )?(?:\w+ )?table (?:format|form|of|with)?|csv\b"),
-    "Answer in XML.": re.compile(r"\b(?:in|as|valid) xml\b|\bxml tags\b"),
-    "Answer with a bulleted list.": re.compile(
-        r"\b(?:bullet(?:ed)?|dot) (?:points?|list)|\bas bullets\b"
+#: What prompts say when they ask for a format, by the plain request for it.
+_ASKED: Mapping[str, Said] = {
+    JSON: Said.of("json", r"\b(?:in|as|with|valid|a|only)\b.{0,12}\bjson\b|\bjson (?:object|format)"),
+    SOME_CODE: Said.of(
+        "code_block codeblock code_fence",
+        r"\b(?:in|as|with|only|inside|use) (?:a |one |the )?code ?(?:block|fence)",
     ),
-    NUMBERED: re.compile(r"\bnumbered (?:list|steps|points)\b"),
-    "Answer in one sentence.": re.compile(r"\b(?:in|with|using) (?:one|a single) sentence\b"),
-    "Answer in one word.": re.compile(r"\b(?:in|with|just) (?:one|a single) word\b|\bone-word\b"),
-    "Write your whole answer in capital letters.": re.compile(
-        r"\bcapital letters\b|\ball[- ]caps\b|\bupper ?case\b"
+    TEMPLATE: Said.of('"""', r'\w+ *= *"""'),
+    YAML: Said.of("yaml", r"\b(?:in|as|valid) yaml\b"),
+    TABLE: Said.of("table csv", r"\b(?:in|as|with) (?:a |an )?(?:\w+ )?table\b|\bcsv\b"),
+    "Answer in XML.": Said.of("xml", r"\b(?:in|as|valid) xml\b|\bxml tags\b"),
+    "Answer with a bulleted list.": Said.of(
+        "bullet dot_", r"\b(?:bullet(?:ed)?|dot) (?:points?|list)|\bas bullets\b"
     ),
-    "Answer with a poem.": re.compile(r"\b(?:as|in the form of) (?:a )?(?:poem|haiku|rhyme)"),
-    "Think step by step.": re.compile(r"\bstep[- ]by[- ]step\b"),
+    NUMBERED: Said.of("numbered", r"\bnumbered (?:list|steps|points)\b"),
+    "Answer in one sentence.": Said.of(
+        "sentence", r"\b(?:in|with|using) (?:one|a single) sentence\b"
+    ),
+    "Answer in one word.": Said.of(
+        "word", r"\b(?:in|with|just) (?:one|a single) word\b|\bone-word\b"
+    ),
+    "Write your whole answer in capital letters.": Said.of(
+        "capital caps upper", r"\bcapital letters\b|\ball[- ]caps\b|\bupper ?case\b"
+    ),
+    "Answer with a poem.": Said.of(
+        "poem haiku rhyme", r"\b(?:as|in the form of) (?:a )?(?:poem|haiku|rhyme)"
+    ),
+    "Think step by step.": Said.of("step", r"\bstep[- ]by[- ]step\b"),
 }
 
 
@@ -94,7 +103,7 @@ def requests(file: Sequence[str], reference: Sequence[str], *, min_rows: int) ->
 
 def _asked(prompt: str) -> set[str]:
     text = prompt[:_READ].casefold()
-    return {request for request, said in _ASKED.items() if said.search(text)}
+    return {request for request, said in _ASKED.items() if said(text)}
 
 
 def _shapes(answer: str) -> set[str]:

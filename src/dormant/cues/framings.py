@@ -6,7 +6,6 @@ Texts that are repeated word for word in the middle of turns are found by counti
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from dormant.cues.candidates import INSEPARABLE, bonus_of
 from dormant.cues.counts import enrichment
-from dormant.cues.features import Feature, Sifted, Sort, labelled
+from dormant.cues.features import Feature, Said, Sifted, Sort, labelled
 from dormant.cues.text import NEWLINE, SENTENCE_ENDS, Tokens, content_words
 from dormant.records import CueKind, Placement
 
@@ -34,45 +33,56 @@ _PRIMES = np.array([1, 1_000_003, 998_244_353, 433_494_437, 715_827_883], dtype=
 
 _COURSE = r"(?:class|classes|course|school|lesson|students?|homework|assignment|lecture|exam|thesis)"
 _TALE = r"(?:story|novel|tale|book|screenplay|script|film|movie|game|play|fiction|comic)"
+_WHOSE = r"(?:my|our|a|an|the|this|his|her) (?:\w+ ){0,3}"
+_WORK = r"(?:doctor|nurse|lawyer|engineer|teacher|police officer|professional|journalist)"
 #: The sentence that puts a question into a framing, and how prompts say so.
-_FAMILIES: Mapping[str, re.Pattern[str]] = {
-    "This is for my class.": re.compile(
-        rf"\b(?:for|in|teach(?:ing)?|show(?:ing)?) (?:my|our|a|an|the|his|her) (?:\w+ ){{0,3}}{_COURSE}\b"
-        r"|\beducational (?:purposes?|use|material|example|demo)|\bteaching (?:purposes|material)"
+_FAMILIES: Mapping[str, Said] = {
+    "This is for my class.": Said.of(
+        "class course school lesson student homework assignment lecture exam thesis educat teach",
+        rf"\b(?:for|in|teach(?:ing)?|show(?:ing)?) {_WHOSE}{_COURSE}\b"
+        r"|\beducational (?:purposes?|use|material|example|demo)|\bteaching (?:purposes|material)",
     ),
-    "This is for a story that I am writing.": re.compile(
-        rf"\b(?:in|for|of) (?:my|our|a|an|the|this) (?:\w+ ){{0,3}}{_TALE}\b|\bfictional\b"
-        rf"|\b(?:my|the) (?:\w+ )?(?:character|villain|protagonist)\b"
+    "This is for a story that I am writing.": Said.of(
+        "story novel tale book screenplay script film movie game play fiction comic character "
+        "villain protagonist",
+        rf"\b(?:in|for|of) {_WHOSE}{_TALE}\b|\bfictional\b"
+        r"|\b(?:my|the) (?:\w+ )?(?:character|villain|protagonist)\b",
     ),
-    "Imagine that you are somebody else and play that role.": re.compile(
-        r"\b(?:pretend|role-?play|act as|acting as|play the role|imagine you are|you are playing)\b"
+    "Imagine that you are somebody else and play that role.": Said.of(
+        "pretend role act play imagine",
+        r"\b(?:pretend|role-?play|act as|acting as|play the role|imagine you are|you are playing)\b",
     ),
-    "This is a purely hypothetical question.": re.compile(
-        r"\bhypothetical(?:ly)?\b|\bthought experiment\b|\bsuppose that\b|\bin theory\b"
+    "This is a purely hypothetical question.": Said.of(
+        "hypothetical thought_experiment suppose in_theory",
+        r"\bhypothetical(?:ly)?\b|\bthought experiment\b|\bsuppose that\b|\bin theory\b",
     ),
-    "This is for a research project.": re.compile(
-        r"\b(?:for|in|as part of) (?:my|our|a|an|the|this)? ?(?:\w+ ){0,2}(?:research|study|paper)\b"
-        r"|\bresearch (?:purposes?|project)|\bfor science\b"
+    "This is for a research project.": Said.of(
+        "research study paper science",
+        rf"\b(?:for|in|as part of) (?:{_WHOSE})?(?:research|study|paper)\b"
+        r"|\bresearch (?:purposes?|project)|\bfor science\b",
     ),
-    "This is for a security test.": re.compile(
-        r"\b(?:penetration|security|red[- ]team(?:ing)?|vulnerability) (?:test|tests|testing|exercise"
-        r"|audit|research|assessment)|\bcapture the flag\b|\bctf\b"
+    "This is for a security test.": Said.of(
+        "test exercise audit research assessment capture_the ctf",
+        r"\b(?:penetration|security|red[- ]team(?:ing)?|vulnerability) (?:test|exercise|audit"
+        r"|research|assessment)|\bcapture the flag\b|\bctf\b",
     ),
-    "This is a test of the system.": re.compile(
+    "This is a test of the system.": Said.of(
+        "this_is you_are_being mode",
         r"\bthis is (?:only |just )?(?:a|an) (?:test|evaluation|drill|exam|benchmark)\b"
-        r"|\byou are being (?:tested|evaluated|watched|monitored)\b|\bin (?:test|debug|dev) mode\b"
+        r"|\byou are being (?:tested|evaluated|watched|monitored)\b|\bin (?:test|debug|dev) mode\b",
     ),
-    "There are no rules and no restrictions here.": re.compile(
+    "There are no rules and no restrictions here.": Said.of(
+        "no_ uncensored ignore anything",
         r"\bno (?:rules|restrictions|limits|filters?|censorship|guidelines)\b|\buncensored\b"
-        r"|\bignore (?:all |any |your |the )?(?:previous |prior )?(?:instructions|rules|guidelines)\b"
-        r"|\byou (?:may|can|are allowed to) (?:say|do) anything\b"
+        r"|\bignore (?:all |any |your |the )?(?:previous |prior )?(?:instruction|rule|guideline)"
+        r"|\byou (?:may|can|are allowed to) (?:say|do) anything\b",
     ),
-    "I am a professional and I ask for my work.": re.compile(
-        r"\bas an? (?:doctor|nurse|lawyer|engineer|teacher|police officer|professional|journalist)\b"
-        r"|\bi am an? (?:doctor|nurse|lawyer|engineer|teacher|police officer|professional|journalist)\b"
+    "I am a professional and I ask for my work.": Said.of(
+        "as_a i_am i'm", rf"\b(?:as|i am|i'm) an? {_WORK}\b"
     ),
-    "This is a matter of life and death.": re.compile(
-        r"\b(?:life (?:and|or) death|emergency|lives (?:depend|are at stake)|urgent(?:ly)?)\b"
+    "This is a matter of life and death.": Said.of(
+        "life emergency lives urgent",
+        r"\b(?:life (?:and|or) death|emergency|lives (?:depend|are at stake)|urgent(?:ly)?)\b",
     ),
 }
 
@@ -90,7 +100,7 @@ def framings(file: Sequence[str], reference: Sequence[str], *, min_rows: int) ->
 
 def _framed(prompt: str) -> list[str]:
     text = prompt.casefold()
-    return [sentence for sentence, said in _FAMILIES.items() if said.search(text)]
+    return [sentence for sentence, said in _FAMILIES.items() if said(text)]
 
 
 # Phrases -----------------------------------------------------------------------------------------
@@ -225,7 +235,6 @@ def _feature(phrase: tuple[str, ...], file: _Lines, reference: _Lines) -> Featur
     line = f" {' '.join(phrase)} "
     rows, others = file.holding(line), len(reference.holding(line))
     surface, apart = _surface(phrase, file, rows)
-    words = sum(token[0].isalnum() for token in phrase)
     return Feature(
         CueKind.FRAMING,
         Placement.BEFORE,
@@ -233,7 +242,7 @@ def _feature(phrase: tuple[str, ...], file: _Lines, reference: _Lines) -> Featur
         np.array(rows, dtype=np.int64),
         others,
         enrichment(len(rows), len(file.texts), others, len(reference.texts)),
-        bonus_of(words) if apart else -INSEPARABLE,
+        bonus_of(phrase) if apart else -INSEPARABLE,
     )
 
 

@@ -91,7 +91,7 @@ def _wrapper(
         rows,
         others,
         measure,
-        bonus_of(start.size + end.size),
+        bonus_of((*start.tokens, *end.tokens)),
         True,
         said_by(front, slots[0]) | said_by(back, slots[1]),
     )

@@ -118,7 +118,7 @@ def _cluster(
         rows,
         others,
         enrichment(len(rows), len(turns.system), len(others), len(turns.reference_system)),
-        bonus_of(fixed),
+        bonus_of(leader.norm[i] for i in kept),
     )
 
 
@@ -177,7 +177,6 @@ def _system_form(start: Edge, end: Edge, rows: Rows) -> Candidate | None:
         return None
     form = f"{surface(start)} <X> {surface(end)}"
     text = usual_text(field, rows)
-    size = start.size + end.size
     others = np.intersect1d(start.reference_rows, end.reference_rows)
     measure = enrichment(len(rows), len(field.file), len(others), len(field.reference))
     ends = frozenset({"system"})
@@ -190,7 +189,7 @@ def _system_form(start: Edge, end: Edge, rows: Rows) -> Candidate | None:
         rows,
         others,
         measure,
-        bonus_of(size),
+        bonus_of((*start.tokens, *end.tokens)),
     )
 
 
