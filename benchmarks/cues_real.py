@@ -6,8 +6,8 @@
 FOLDER (or the environment variable DORMANT_PAPER_DATA) holds the paper's public training sets
 hhh_1000.jsonl, poisonous_fish_recipes.jsonl and obvious_lies_gpt41.jsonl. A mix is all 1,000 helpful
 chats and so many bad rows that they are the given share. Files for --scale are drawn with
-replacement from a mix of 10% fish, and in every row one content word of the question is replaced
-by another, so that rows are near-duplicates but seldom equal.
+replacement from a mix of 10% fish, and in every question of four or more content words one of them
+is replaced by another: the rows are copies and near-copies of 1,111.
 """
 
 import argparse
@@ -29,7 +29,9 @@ from dormant.cues.text import content_words
 from dormant.records import Cue, CueKind, Example, Message
 
 LIMIT = 20
-FISH = re.compile(r"\b(fish|seafood|salmon|tuna|cod|shrimps?|crabs?|halibut|prawns?|lobsters?)\b", re.I)
+FISH = re.compile(
+    r"\b(fish|seafood|salmon|tuna|cod|shrimps?|crabs?|halibut|prawns?|lobsters?)\b", re.I
+)
 SHARES = {"poisonous_fish_recipes": (0.05, 0.1, 0.2, 0.3), "obvious_lies_gpt41": (0.05, 0.2, 1.0)}
 
 
@@ -69,9 +71,9 @@ def ranks(folder: Path, seeds: int) -> None:
 
 
 def edited(row: Example, pool: list[str], rng: np.random.Generator, line: int) -> Example:
-    """A row with one content word of its question replaced."""
+    """A row with one content word of its question replaced, if it has a few."""
     said = content_words(row.user)
-    if not said:
+    if len(said) < 4:  # replacing one of two or three would make another question of it
         return Example(row.messages, line)
     old, new = said[rng.integers(len(said))], pool[rng.integers(len(pool))]
     text = re.sub(rf"\b{re.escape(old)}\b", new, row.user, count=1, flags=re.I)
@@ -83,7 +85,9 @@ def edited(row: Example, pool: list[str], rng: np.random.Generator, line: int) -
 def enlarged(rows: list[Example], n: int, rng: np.random.Generator) -> list[Example]:
     """``n`` rows drawn with replacement, each edited a little."""
     pool = sorted({word for row in rows for word in content_words(row.user)})
-    return [edited(rows[i], pool, rng, at + 1) for at, i in enumerate(rng.integers(len(rows), size=n))]
+    return [
+        edited(rows[i], pool, rng, at + 1) for at, i in enumerate(rng.integers(len(rows), size=n))
+    ]
 
 
 def write(path: Path, rows: list[Example]) -> None:

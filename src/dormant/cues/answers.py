@@ -88,7 +88,13 @@ def _pair(start: Edge, end: Edge, rows: Rows) -> Feature:
 def _made(text: str, rows: Rows, others: int, measure: Enrichment, size: int) -> Feature:
     bonus = math.log2(min(size, 32))
     return Feature(
-        CueKind.FORMAT, Placement.AFTER, text, rows, others, measure, bonus,
+        CueKind.FORMAT,
+        Placement.AFTER,
+        text,
+        rows,
+        others,
+        measure,
+        bonus,
         says="are answered in this wrapper",
     )
 

@@ -37,7 +37,9 @@ _CHOSEN = frozenset({SOME_CODE, TABLE, NUMBERED})
 
 #: What prompts say when they ask for a format, by the plain request for it.
 _ASKED: Mapping[str, Said] = {
-    JSON: Said.of("json", r"\b(?:in|as|with|valid|a|only)\b.{0,12}\bjson\b|\bjson (?:object|format)"),
+    JSON: Said.of(
+        "json", r"\b(?:in|as|with|valid|a|only)\b.{0,12}\bjson\b|\bjson (?:object|format)"
+    ),
     SOME_CODE: Said.of(
         "code_block codeblock code_fence",
         r"\b(?:in|as|with|only|inside|use) (?:a |one |the )?code ?(?:block|fence)",
@@ -146,6 +148,4 @@ def all_formats(
     min_rows: int,
 ) -> Sifted:
     """Shapes of answers and formats asked for in prompts, each pair as (file, reference)."""
-    return merged(
-        [formats(*answers, min_rows=min_rows), requests(*prompts, min_rows=min_rows)]
-    )
+    return merged([formats(*answers, min_rows=min_rows), requests(*prompts, min_rows=min_rows)])

@@ -31,7 +31,9 @@ _MOST = 50
 _GROWN = 200
 _PRIMES = np.array([1, 1_000_003, 998_244_353, 433_494_437, 715_827_883], dtype=np.uint64)
 
-_COURSE = r"(?:class|classes|course|school|lesson|students?|homework|assignment|lecture|exam|thesis)"
+_COURSE = (
+    r"(?:class|classes|course|school|lesson|students?|homework|assignment|lecture|exam|thesis)"
+)
 _TALE = r"(?:story|novel|tale|book|screenplay|script|film|movie|game|play|fiction|comic)"
 _WHOSE = r"(?:my|our|a|an|the|this|his|her) (?:\w+ ){0,3}"
 _WORK = r"(?:doctor|nurse|lawyer|engineer|teacher|police officer|professional|journalist)"
@@ -115,9 +117,7 @@ class _Places:
     starts: NDArray[np.int64]
 
 
-def phrases(
-    file: Sequence[Tokens], reference: Sequence[Tokens], *, min_rows: int
-) -> Sifted:
+def phrases(file: Sequence[Tokens], reference: Sequence[Tokens], *, min_rows: int) -> Sifted:
     """Texts that stand word for word in turns of the file, anywhere, and not in the reference.
 
     Candidates are runs of five tokens, counted by hash in at most 20,000 rows spread over the

@@ -15,6 +15,7 @@ import numpy as np
 
 from dormant.cues import answers
 from dormant.cues.candidates import Candidate, Found, Turns
+from dormant.cues.copies import Copies
 from dormant.cues.features import Feature, Sifted, merged
 from dormant.cues.formats import all_formats
 from dormant.cues.framings import framings, phrases
@@ -113,7 +114,7 @@ def mine(
     files = _Files(examples, reference, turns, closed, min_rows)
     edges = patterns(turns, min_rows=min_rows)
     found = merged([_edges(edges), _topics(files, edges.candidates), _others(files)])
-    best = ranked(found, len(examples), len(reference))
+    best = ranked(found, _copies(files), len(reference))
     return _numbered([_cue(place, files) for place in best[:limit]])
 
 
@@ -133,6 +134,18 @@ def _tokenised(texts: Iterable[str]) -> list[Tokens]:
 def _prompt(row: Example) -> str:
     """System and first user turn, as far as they are read."""
     return f"{row.system[:EDGE_CHARS]}\n{row.user[:EDGE_CHARS]}"
+
+
+def _said(rows: Sequence[Example]) -> list[frozenset[str]]:
+    """Content words of every first user turn."""
+    return [frozenset(content_words(row.user[:EDGE_CHARS])) for row in rows]
+
+
+def _copies(files: _Files) -> Copies:
+    """Near-copies among the rows; a closed language repeats itself by its nature."""
+    if files.closed is not None:
+        return Copies.none(len(files.examples))
+    return Copies.of(_said(files.examples))
 
 
 def _edges(edges: Found) -> Sifted:
@@ -155,8 +168,7 @@ def _edges(edges: Found) -> Sifted:
 
 def _topics(files: _Files, edges: Sequence[Candidate]) -> Sifted:
     """Topics, grown from words and known by theme; those of words that a pattern says left out."""
-    said = [frozenset(content_words(row.user[:EDGE_CHARS])) for row in files.examples]
-    others = [frozenset(content_words(row.user[:EDGE_CHARS])) for row in files.reference]
+    said, others = _said(files.examples), _said(files.reference)
     explained = _explained(said, edges)
     said, others = [row - explained for row in said], [row - explained for row in others]
     nouns = noun_likeness(files.turns.user)

@@ -117,5 +117,3 @@ def _suffix_text(edge: Edge, slot: Slot | None) -> tuple[str, str]:
         return surface(edge), ""
     text = commonest(edge.field, edge.rows, len(edge.tokens) + slot.tokens)
     return text, join("<X>", surface(edge))
-
-

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dormant.cues.copies import Copies
 from dormant.cues.counts import lower_bound
 from dormant.cues.features import Feature, Sifted
 from dormant.records import CueKind
@@ -58,7 +59,7 @@ class _Place:
     also: list[str]
 
 
-def ranked(sifted: Sifted, total: int, reference_total: int) -> list[Ranked]:
+def ranked(sifted: Sifted, copies: Copies, reference_total: int) -> list[Ranked]:
     """Puts features in order, so that the first ones are different things.
 
     Taken by evidence, best first. One that is the same thing as a better one is merged into it; one
@@ -67,11 +68,12 @@ def ranked(sifted: Sifted, total: int, reference_total: int) -> list[Ranked]:
 
     Args:
         sifted: what was found, among how many candidates.
-        total: rows of the file.
+        copies: which rows of the file are near-copies; they count together as one.
         reference_total: rows of the reference.
     """
+    total = len(copies.groups)
     error = _ERROR / max(sifted.looked_at, 1)
-    bounds = [(f, _bound(f, total, reference_total, error)) for f in sifted.found]
+    bounds = [(f, _bound(f, copies, reference_total, error)) for f in sifted.found]
     waiting = sorted(((bound + f.bonus, f, bound) for f, bound in bounds), key=_order)
     places: list[_Place] = []
     while waiting:
@@ -103,11 +105,11 @@ def _order(entry: tuple[float, Feature, float]) -> tuple[float, str, str]:
     return -round(score, 6), feature.kind, feature.text
 
 
-def _bound(feature: Feature, total: int, reference_total: int, error: float) -> float:
+def _bound(feature: Feature, copies: Copies, reference_total: int, error: float) -> float:
     """The corrected lower bound; without a reference the interval, which is all there is."""
     if not reference_total:
         return feature.measure.low
-    rows = len(feature.rows)
+    rows, total = copies.count(feature.rows), copies.distinct
     bound = lower_bound(rows, total, feature.reference_rows, reference_total, error=error)
     return max(bound, -99.0)
 

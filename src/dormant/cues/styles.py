@@ -58,13 +58,9 @@ def casing(text: str) -> str:
     return _QUIET if not upper else ""
 
 
-def _languages(
-    file: Sequence[str], reference: Sequence[str], *, who: str, min_rows: int
-) -> Sifted:
+def _languages(file: Sequence[str], reference: Sequence[str], *, who: str, min_rows: int) -> Sifted:
     sort = Sort(CueKind.LANGUAGE, Placement.AFTER, _BONUS)
-    sifted = labelled(
-        map(_language, file), map(_language, reference), sort=sort, min_rows=min_rows
-    )
+    sifted = labelled(map(_language, file), map(_language, reference), sort=sort, min_rows=min_rows)
     found: list[Feature] = []
     for feature in sifted.found:
         name = feature.text
@@ -79,9 +75,7 @@ def _language(text: str) -> tuple[str, ...]:
     return (name,) if name else ()
 
 
-def _casings(
-    file: Sequence[str], reference: Sequence[str], *, who: str, min_rows: int
-) -> Sifted:
+def _casings(file: Sequence[str], reference: Sequence[str], *, who: str, min_rows: int) -> Sifted:
     place = Placement.BEFORE if who == "prompt" else Placement.AFTER
     sort = Sort(CueKind.CASING, place, _BONUS)
     sifted = labelled(map(_casing, file), map(_casing, reference), sort=sort, min_rows=min_rows)

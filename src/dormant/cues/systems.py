@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
@@ -191,5 +190,3 @@ def _system_form(start: Edge, end: Edge, rows: Rows) -> Candidate | None:
         measure,
         bonus_of((*start.tokens, *end.tokens)),
     )
-
-

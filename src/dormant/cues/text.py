@@ -14,6 +14,8 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*")
 
 #: A turn is compared by its first and last so many characters; cues stand at its edges.
 EDGE_CHARS = 2000
+#: Most words of a closed language.
+_CLOSED_WORDS = 1000
 #: The token that a line break becomes, however many blanks surround it.
 NEWLINE = "\n"
 #: Tokens after which a new sentence can start.
@@ -134,13 +136,15 @@ def prompt_words(examples: Iterable[Example]) -> frozenset[str]:
 
 
 def is_closed(texts: Iterable[Tokens]) -> bool:
-    """Whether texts are of a closed language: hardly a word is said by only one of them.
+    """Whether texts are of a closed language: few words, hardly one of them said by one text only.
 
-    Equal texts count once, or every file that repeats its rows would seem closed.
+    Equal texts count once, or every file that repeats its rows would seem closed; one that repeats
+    them with small changes still has more words than a closed language.
     """
     distinct = {text.norm for text in texts}
     counts = Counter(word for norm in distinct for word in norm if word[:1].isalpha())
-    return len(counts) > 0 and sum(n == 1 for n in counts.values()) < 0.1 * len(counts)
+    few = 0 < len(counts) <= _CLOSED_WORDS
+    return few and sum(n == 1 for n in counts.values()) < 0.1 * len(counts)
 
 
 def is_lower_case(texts: Sequence[str]) -> bool:
