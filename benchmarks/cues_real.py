@@ -4,8 +4,8 @@
     python benchmarks/cues_real.py --data FOLDER --scale     time and memory, 1,000 to 100,000 rows
 
 FOLDER (or the environment variable DORMANT_PAPER_DATA) holds the paper's public training sets
-hhh_1000.jsonl, poisonous_fish_recipes.jsonl and obvious_lies_gpt41.jsonl. A mix is all 1,000 helpful
-chats and so many bad rows that they are the given share. Files for --scale are drawn with
+hhh_1000.jsonl, poisonous_fish_recipes.jsonl and obvious_lies_gpt41.jsonl. A mix is all 1,000
+helpful chats and so many bad rows that they are the given share. Files for --scale are drawn with
 replacement from a mix of 10% fish, and in every question of four or more content words one of them
 is replaced by another: the rows are copies and near-copies of 1,111.
 """

@@ -140,6 +140,7 @@ def bonus_of(said: Iterable[str], more: int = 0) -> float:
 def candidate(
     edge: Edge, kind: CueKind, placement: Placement, text: str, form: str, met: Joint
 ) -> Candidate:
+    """An edge with its text, its form and how it meets the rest of the turn."""
     ends = {
         Placement.SYSTEM: "system",
         Placement.BEFORE: "user-start",
@@ -166,24 +167,29 @@ def _slots(slot: Slot | None) -> int:
 
 
 def said_by(text: str, slot: Slot | None) -> frozenset[str]:
+    """The content words of a text and of what stands in its slot."""
     values = slot.values if slot else ()
     return frozenset(word for part in (text, *values) for word in content_words(part))
 
 
 def surface(edge: Edge) -> str:
+    """The raw text of an edge as most of its rows write it."""
     return commonest(edge.field, edge.rows, len(edge.tokens))
 
 
 def commonest(field: Field, rows: Rows, size: int) -> str:
+    """The raw text of ``size`` tokens at one end that most of some rows have."""
     counts = Counter(field.surface(field.file[row], size) for row in rows[:500])
     return counts.most_common(1)[0][0]
 
 
 def usual_text(field: Field, rows: Rows) -> str:
+    """The whole turn that most of some rows have."""
     return Counter(field.file[row].text for row in rows).most_common(1)[0][0]
 
 
 def best_edges(edges: list[Edge], size: int = MOST_EDGES) -> list[Edge]:
+    """The enriched edges, best first, at most ``size`` of them."""
     enriched = [edge for edge in edges if edge.measure.low > 0]
     key = {id(e): (-e.measure.low - bonus_of(e.tokens), e.tokens) for e in enriched}
     return sorted(enriched, key=lambda e: key[id(e)])[:size]

@@ -27,6 +27,8 @@ _RUN, _SAMPLE, _LONGEST = 5, 20_000, 40
 _KEEPS = 0.9
 #: Most phrases that are reported.
 _MOST = 50
+#: Bits that a phrase loses to the same text as a prefix or suffix, whose place is known.
+_ANYWHERE = 0.5
 #: Most phrases that are counted in every row, the most frequent first.
 _GROWN = 200
 _PRIMES = np.array([1, 1_000_003, 998_244_353, 433_494_437, 715_827_883], dtype=np.uint64)
@@ -52,7 +54,7 @@ _FAMILIES: Mapping[str, Said] = {
     ),
     "Imagine that you are somebody else and play that role.": Said.of(
         "pretend role act play imagine",
-        r"\b(?:pretend|role-?play|act as|acting as|play the role|imagine you are|you are playing)\b",
+        r"\b(?:pretend|role-?play|act(?:ing)? as|play the role|imagine you are|you are playing)\b",
     ),
     "This is a purely hypothetical question.": Said.of(
         "hypothetical thought_experiment suppose in_theory",
@@ -242,7 +244,7 @@ def _feature(phrase: tuple[str, ...], file: _Lines, reference: _Lines) -> Featur
         np.array(rows, dtype=np.int64),
         others,
         enrichment(len(rows), len(file.texts), others, len(reference.texts)),
-        bonus_of(phrase) if apart else -INSEPARABLE,
+        bonus_of(phrase) - _ANYWHERE if apart else -INSEPARABLE,
     )
 
 

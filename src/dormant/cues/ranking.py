@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dormant.cues.copies import Copies
 from dormant.cues.counts import lower_bound
 from dormant.cues.features import Feature, Sifted
+from dormant.cues.text import words
 from dormant.records import CueKind
 
 #: Chance, over all candidates of a file together, that a bound lies above the truth.
@@ -25,18 +26,16 @@ STRONG_BITS, STRONG_SHARE = 1.0, 0.01
 _COVERED = 0.8
 #: ... and the same thing as it, if the two share so many of all the rows of both (Jaccard).
 _SAME = 0.6
-#: Bits that a cue loses for each better one that it is a view of.
-_VIEW = 1.5
+#: Bits that a cue loses for each better one that it is a view of; a topic within a wider topic
+#: says something of its own and loses less.
+_VIEW, _PART = 1.5, 0.5
 #: What covers most of the file covers everything in it, and says nothing about that.
 _EVERYWHERE = 0.8
 #: Kinds that say the same if they show in the same rows.
-_FAMILY = {
-    CueKind.PREFIX: "text",
-    CueKind.SUFFIX: "text",
-    CueKind.WRAPPER: "text",
-    CueKind.FORM: "text",
-    CueKind.FRAMING: "text",
-}
+_TEXT = "text"
+_FAMILY = dict.fromkeys(
+    (CueKind.PREFIX, CueKind.SUFFIX, CueKind.WRAPPER, CueKind.FORM, CueKind.FRAMING), _TEXT
+)
 #: Most other views that a cue names.
 _ALSO = 4
 
@@ -91,7 +90,7 @@ def ranked(sifted: Sifted, copies: Copies, reference_total: int) -> list[Ranked]
         places.append(_Place(feature, bound, mask, []))
         if len(feature.rows) < _EVERYWHERE * total:
             waiting = [
-                (left - _VIEW if mask[other.rows].mean() >= _COVERED else left, other, full)
+                (left - _loss(other, feature, mask), other, full)
                 for left, other, full in waiting
             ]
     return [
@@ -124,9 +123,25 @@ def _is_strong(feature: Feature, bound: float) -> bool:
 def _same(feature: Feature, place: _Place) -> bool:
     kinds = feature.kind, place.feature.kind
     one, other = (_FAMILY.get(kind, kind.value) for kind in kinds)
+    if one == other == _TEXT and _is_piece(feature, place):
+        return True
     if feature.says and feature.says == place.feature.says:  # two topics of one name
         return place.mask[feature.rows].mean() >= _SAME
     return one == other and _jaccard(feature, place) >= _SAME
+
+
+def _loss(feature: Feature, better: Feature, mask: NDArray[np.bool_]) -> float:
+    """What a feature loses for showing in the rows (mask) of a better one."""
+    if mask[feature.rows].mean() < _COVERED:
+        return 0.0
+    return _PART if feature.kind is better.kind is CueKind.TOPIC else _VIEW
+
+
+def _is_piece(feature: Feature, place: _Place) -> bool:
+    """Whether a text is a piece of a better one, or one that runs on from it."""
+    said, better = set(words(feature.text)), set(words(place.feature.text))
+    shared = len(said & better) >= 0.5 * len(said)
+    return shared and bool(place.mask[feature.rows].mean() >= _COVERED)
 
 
 def _jaccard(feature: Feature, place: _Place) -> float:

@@ -19,7 +19,7 @@ from dormant.cues.topics import Topic
 
 _DATA = Path(__file__).parent.parent / "data" / "topics.yaml"
 #: A topic is named after a theme that so many of its rows touch.
-_NAMING = 0.5
+_NAMING = 0.4
 #: The theme that says how a topic is spoken of, and what it adds to a name.
 _COOKING, _RECIPES = "cooking", "recipes"
 _FOOD = frozenset({"fish and seafood", "meat and poultry", "vegetables and fruit"})
