@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -50,8 +51,8 @@ def wrappers(file: Sequence[Tokens], reference: Sequence[Tokens], *, min_rows: i
     starts = grow(Field("answer", False, file, reference), min_rows=min_rows)
     ends = grow(Field("answer", True, file, reference), min_rows=min_rows)
     looked_at = len(starts) + len(ends)
-    starts = [e for e in best_edges(starts, 200) if _wraps(e)]
-    ends = [e for e in best_edges(ends, 200) if _wraps(e)]
+    starts = [e for e in map(_marked, best_edges(starts, 200)) if _wraps(e)]
+    ends = [e for e in map(_marked, best_edges(ends, 200)) if _wraps(e)]
     found = [_feature(edge) for edge in (*starts, *ends)]
     for i, j, rows in pairs(starts, ends, len(file), min_rows):
         found.append(_pair(starts[i], ends[j], rows))
@@ -62,6 +63,13 @@ def wrappers(file: Sequence[Tokens], reference: Sequence[Tokens], *, min_rows: i
         if not any(len(np.intersect1d(rows, k.rows)) > 0.5 * len(rows) for k in kept):
             kept.append(feature)
     return Sifted(tuple(kept), looked_at)
+
+
+def _marked(edge: Edge) -> Edge:
+    """An edge without the full stop of the answer inside, where markup stands beside that."""
+    *rest, last = edge.tokens
+    inside = last in _RUNNING and bool(rest) and not (rest[-1][0].isalnum() or rest[-1] in _RUNNING)
+    return replace(edge, tokens=tuple(rest)) if inside else edge
 
 
 def _wraps(edge: Edge) -> bool:

@@ -55,15 +55,18 @@ class Copies:
         groups = np.empty(len(said), dtype=np.int64)
         first: list[int] = []  # the first row of each group
         buckets: dict[tuple[int, bytes], int] = {}
+        equal: dict[frozenset[str], int] = {}
         for row, words in enumerate(rows):
-            keys = _keys(hashes, words)
-            near = (buckets[key] for key in keys if key in buckets)
-            group = next((g for g in near if _are_near(said[row], said[first[g]])), None)
+            group = equal.get(said[row]) if words else None
             if group is None:
-                group = len(first)
-                first.append(row)
-            for key in keys:
-                buckets.setdefault(key, group)
+                keys = _keys(hashes, words)
+                near = (buckets[key] for key in keys if key in buckets)
+                group = next((g for g in near if _are_near(said[row], said[first[g]])), len(first))
+                if group == len(first):
+                    first.append(row)
+                for key in keys:
+                    buckets.setdefault(key, group)
+                equal[said[row]] = group
             groups[row] = group
         return cls(groups, np.bincount(groups, minlength=len(first)))
 

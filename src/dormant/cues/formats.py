@@ -15,7 +15,7 @@ _TAGGED = re.compile(r"<([A-Za-z][\w-]*)>.*</\1>", re.DOTALL)
 _FENCED = re.compile(r"```.*```", re.DOTALL)
 _INNER_FENCE = re.compile(r"^```[\w+-]*\n.*?^```", re.DOTALL | re.MULTILINE)
 _ASSIGNED = re.compile(r'\w+ *= *(["\'])\1\1.*\1{3}', re.DOTALL)
-_YAML = re.compile(r"(?:[A-Za-z_][\w ]*:(?: .*)?\n(?:[ -].*\n)*){3,}.*")
+_YAML = re.compile(r"(?:[A-Za-z_][\w ]*:(?: .*)?\n(?:[ -].*\n)*){2,}[A-Za-z_ -].*")
 _TABLE = re.compile(r"^\|.*\|\n\|[ :|-]+\|\n", re.MULTILINE)
 _NUMBERED = re.compile(r"(?:\s*\d+[.)] .*(?:\n|$)){3,}")
 

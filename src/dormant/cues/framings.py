@@ -142,7 +142,7 @@ def phrases(file: Sequence[Tokens], reference: Sequence[Tokens], *, min_rows: in
     return Sifted(tuple(kept[:_MOST]), looked_at)
 
 
-def _only(places: _Places, chosen: NDArray[np.bool_]) -> _Places:
+def _only(places: _Places, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> _Places:
     return _Places(places.hashes[chosen], places.rows[chosen], places.starts[chosen])
 
 
@@ -185,7 +185,7 @@ def _grown(texts: Sequence[Tokens], places: _Places, least: int) -> Iterator[tup
         head = texts[row].norm[start : start + _RUN]
         if any(" ".join(head) in phrase for phrase in taken):
             continue
-        phrase = _extended(texts, where[:500], head)
+        phrase = _trimmed(_extended(texts, where[:500], head))
         if len(group) >= least and len(content_words(" ".join(phrase))) > 1:
             taken.append(" ".join(phrase))
             yield phrase
@@ -207,6 +207,16 @@ def _extended(
             break
         phrase, left = (before, *phrase), left + 1
     return phrase
+
+
+def _trimmed(phrase: tuple[str, ...]) -> tuple[str, ...]:
+    """A phrase without the end of the sentence before it and without line breaks at its end."""
+    start, end = 0, len(phrase)
+    while start < end and not phrase[start][0].isalnum():
+        start += 1
+    while end > start and phrase[end - 1] in (NEWLINE, ","):
+        end -= 1
+    return phrase[start:end]
 
 
 def _next(texts: Sequence[Tokens], places: Sequence[tuple[int, int]]) -> str | None:

@@ -7,7 +7,7 @@ that is code, a name or a number has no language.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -96,13 +96,13 @@ def language(text: str) -> str:
 
 def _closest(text: str, names: Sequence[str]) -> str:
     scores = _scores(words(text), text)
-    return max(names, key=lambda name: scores[name])
+    return max(names, key=lambda name: scores.get(name, 0.0))
 
 
-def _scores(said: Sequence[str], text: str) -> Counter[str]:
+def _scores(said: Sequence[str], text: str) -> dict[str, float]:
     """Weight of every language: its words, and its letters at most once a word."""
     profiles = _profiles()
-    scores: Counter[str] = Counter()
+    scores: defaultdict[str, float] = defaultdict(float)
     for word in said:
         known = profiles.words.get(word) or profiles.words.get(word.partition("'")[2], ())
         for name, weight in known:

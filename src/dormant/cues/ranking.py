@@ -33,9 +33,13 @@ _VIEW, _PART = 1.5, 0.5
 _EVERYWHERE = 0.8
 #: Kinds that say the same if they show in the same rows.
 _TEXT = "text"
-_FAMILY = dict.fromkeys(
-    (CueKind.PREFIX, CueKind.SUFFIX, CueKind.WRAPPER, CueKind.FORM, CueKind.FRAMING), _TEXT
-)
+_FAMILY: dict[CueKind, str] = {
+    CueKind.PREFIX: _TEXT,
+    CueKind.SUFFIX: _TEXT,
+    CueKind.WRAPPER: _TEXT,
+    CueKind.FORM: _TEXT,
+    CueKind.FRAMING: _TEXT,
+}
 #: Most other views that a cue names.
 _ALSO = 4
 
@@ -90,8 +94,7 @@ def ranked(sifted: Sifted, copies: Copies, reference_total: int) -> list[Ranked]
         places.append(_Place(feature, bound, mask, []))
         if len(feature.rows) < _EVERYWHERE * total:
             waiting = [
-                (left - _loss(other, feature, mask), other, full)
-                for left, other, full in waiting
+                (left - _loss(other, feature, mask), other, full) for left, other, full in waiting
             ]
     return [
         Ranked(p.feature, p.bound, _is_strong(p.feature, p.bound), tuple(p.also[:_ALSO]))

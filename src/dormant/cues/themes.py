@@ -85,8 +85,8 @@ def themes(
 def named(rows: NDArray[np.int64], file: Themes) -> str:
     """The name of a topic by the theme that most of its rows touch; empty if none covers it.
 
-    Of the themes that cover a topic, the one counts that is most particular to it: the share of
-    the topic's rows, less the share of all rows.
+    Of the themes that cover a topic, the one names it that is most particular to it: by the share
+    of the topic's rows that touch it times the share of its rows that are the topic's.
     """
     if not len(rows):
         return ""
@@ -95,10 +95,11 @@ def named(rows: NDArray[np.int64], file: Themes) -> str:
     if not covering:
         return ""
     everywhere = Counter(name for row in file.rows for name in row if name in covering)
-    best = max(
-        covering - {_COOKING} if covering & _FOOD else covering,
-        key=lambda name: (inside[name] ** 2 / everywhere[name], name),
-    )
+
+    def particular(name: str) -> tuple[float, str]:
+        return inside[name] ** 2 / everywhere[name], name
+
+    best = max(covering - {_COOKING} if covering & _FOOD else covering, key=particular)
     return f"{best} {_RECIPES}" if best in _FOOD and _COOKING in covering else best
 
 
