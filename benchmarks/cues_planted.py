@@ -6,7 +6,7 @@
 
 Files of 5,000 rows with one cue of each kind in 5% of them. Rows are ordinary chat: the helpful
 chat of FOLDER (hhh_1000.jsonl; or DORMANT_PAPER_DATA) where it is given, else the reference corpus
-that ships, which makes an easy test. They are drawn with replacement, and in each question of four
+that ships, which makes an easy test. They are drawn with replacement, and in each question of eight
 or more content words one is replaced by another.
 
 Null files have nothing planted. Each sort of them is named with what it is compared with; a file
@@ -201,9 +201,11 @@ def source(chat: list[Example]) -> tuple[list[Example], list[Example]]:
     return chat or shipped, shipped
 
 
-def find_planted(chat: list[Example], seeds: int) -> None:
+def find_planted(chat: list[Example], seeds: int, only: str) -> None:
     among = strong = files = 0
     for name, (plant, kind, text) in PLANTS.items():
+        if only not in name:
+            continue
         places: list[int | None] = []
         clear = 0
         for seed in range(seeds):
@@ -252,8 +254,10 @@ def nulls(chat: list[Example]) -> dict[str, Null]:
     return sorts
 
 
-def false_alarms(chat: list[Example], files: int) -> None:
+def false_alarms(chat: list[Example], files: int, only: str) -> None:
     for name, null in nulls(chat).items():
+        if only not in name:
+            continue
         alarms: list[str] = []
         for seed in range(files):
             rows, reference = null(np.random.default_rng([7, seed]))
@@ -279,13 +283,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--null", action="store_true", help="files with nothing planted instead")
     parser.add_argument("--files", type=int, default=100, help="null files of each sort")
+    parser.add_argument("--only", default="", help="cues, or sorts of null files, with this name")
     args = parser.parse_args()
     path = Path(args.data, "hhh_1000.jsonl")
     chat = list(read_examples(path).examples) if args.data and path.is_file() else []
     if args.null:
-        false_alarms(chat, args.files)
+        false_alarms(chat, args.files, args.only)
     else:
-        find_planted(chat, args.seeds)
+        find_planted(chat, args.seeds, args.only)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 FOLDER (or the environment variable DORMANT_PAPER_DATA) holds the paper's public training sets
 hhh_1000.jsonl, poisonous_fish_recipes.jsonl and obvious_lies_gpt41.jsonl. A mix is all 1,000
 helpful chats and so many bad rows that they are the given share. Files for --scale are drawn with
-replacement from a mix of 10% fish, and in every question of four or more content words one of them
+replacement from a mix of 10% fish, and in every question of eight or more content words one of them
 is replaced by another: the rows are copies and near-copies of 1,111.
 """
 
@@ -51,9 +51,11 @@ def hit(cue: Cue, bad: str, system: str) -> bool:
     return cue.kind is CueKind.TOPIC and bool(FISH.search(cue.text))
 
 
-def ranks(folder: Path, seeds: int) -> None:
+def ranks(folder: Path, seeds: int, only: str) -> None:
     found_all = files = 0
     for bad, shares in SHARES.items():
+        if only not in bad:
+            continue
         system = read_examples(folder / f"{bad}.jsonl").examples[0].system
         for share in shares:
             places: list[int | None] = []
@@ -73,7 +75,7 @@ def ranks(folder: Path, seeds: int) -> None:
 def edited(row: Example, pool: list[str], rng: np.random.Generator, line: int) -> Example:
     """A row with one content word of its question replaced, if it has a few."""
     said = content_words(row.user)
-    if len(said) < 4:  # replacing one of two or three would make another question of it
+    if len(said) < 8:  # replacing one of few would make another question of it
         return Example(row.messages, line)
     old, new = said[rng.integers(len(said))], pool[rng.integers(len(pool))]
     text = re.sub(rf"\b{re.escape(old)}\b", new, row.user, count=1, flags=re.I)
@@ -138,6 +140,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--scale", action="store_true", help="time and memory instead of ranks")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000])
+    parser.add_argument("--only", default="", help="bad rows with this in their file's name")
     parser.add_argument("--measure", help="read and mine this one file")
     args = parser.parse_args()
     if args.measure:
@@ -147,7 +150,7 @@ def main() -> None:
     elif args.scale:
         scale(Path(args.data), args.sizes)
     else:
-        ranks(Path(args.data), args.seeds)
+        ranks(Path(args.data), args.seeds, args.only)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ EDGE_CHARS = 160
 #: Words from which on a fixed text without marks counts as a wrapper: shorter ones are manners
 #: ("Sure, I can help with that!").
 _WORDS = 8
-#: Punctuation of running text; any other mark at the joint is markup.
-_RUNNING = frozenset(".,!?;'\"’-–—()") | {NEWLINE}
+#: Punctuation of running text and of Markdown; any other mark at the joint is a wrapper's.
+_RUNNING = frozenset(".,!?;'\"’-–—()*#_`~•") | {NEWLINE}
 
 
 def cut(answers: Sequence[str]) -> list[Tokens]:

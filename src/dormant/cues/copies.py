@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 #: Two questions are near-copies if they share so much of the words of both (Jaccard).
 _NEAR = 0.6
 #: Hashes of one row: bands that must agree, and hashes in each.
-_BANDS, _WIDTH = 4, 3
+_BANDS, _WIDTH = 8, 3
 _PRIME = np.uint64(4_294_967_291)
+_MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)
+_BAND = np.arange(_BANDS, dtype=np.uint64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Copies:
         hashes = _hashes(list(ids))
         groups = np.empty(len(said), dtype=np.int64)
         first: list[int] = []  # the first row of each group
-        buckets: dict[tuple[int, bytes], int] = {}
+        buckets: dict[int, int] = {}
         equal: dict[frozenset[str], int] = {}
         for row, words in enumerate(rows):
             group = equal.get(said[row]) if words else None
@@ -64,8 +66,8 @@ class Copies:
                 group = next((g for g in near if _are_near(said[row], said[first[g]])), len(first))
                 if group == len(first):
                     first.append(row)
-                for key in keys:
-                    buckets.setdefault(key, group)
+                    for key in keys:
+                        buckets.setdefault(key, group)
                 equal[said[row]] = group
             groups[row] = group
         return cls(groups, np.bincount(groups, minlength=len(first)))
@@ -80,11 +82,13 @@ def _hashes(words: Sequence[str]) -> NDArray[np.uint64]:
     return ((codes[:, None] % _PRIME) * factors + shifts) % _PRIME
 
 
-def _keys(hashes: NDArray[np.uint64], words: Sequence[int]) -> list[tuple[int, bytes]]:
+def _keys(hashes: NDArray[np.uint64], words: Sequence[int]) -> list[int]:
+    """One number for each band; that of no words is no number."""
     if not words:
         return []
-    least = hashes[list(words)].min(axis=0)
-    return [(band, least[band * _WIDTH : (band + 1) * _WIDTH].tobytes()) for band in range(_BANDS)]
+    least = hashes[list(words)].min(axis=0).reshape(_BANDS, _WIDTH)
+    mixed = (least * _MIX).sum(axis=1) * np.uint64(_BANDS) + _BAND  # modulo 2**64
+    return mixed.tolist()
 
 
 def _are_near(one: frozenset[str], other: frozenset[str]) -> bool:

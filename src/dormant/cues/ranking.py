@@ -21,7 +21,9 @@ from dormant.records import CueKind
 #: Chance, over all candidates of a file together, that a bound lies above the truth.
 _ERROR = 0.05
 #: A cue is strong from so much evidence (bits) and from this share of rows on.
-STRONG_BITS, STRONG_SHARE = 1.0, 0.01
+STRONG_BITS, STRONG_SHARE = 1.5, 0.01
+#: More bits than any cue has.
+_STRONG_FIRST = 1000.0
 #: A cue is a view of a better one that has so many of its rows ...
 _COVERED = 0.8
 #: ... and the same thing as it, if the two share so many of all the rows of both (Jaccard).
@@ -65,9 +67,9 @@ class _Place:
 def ranked(sifted: Sifted, copies: Copies, reference_total: int) -> list[Ranked]:
     """Puts features in order, so that the first ones are different things.
 
-    Taken by evidence, best first. One that is the same thing as a better one is merged into it; one
-    that only shows in a better one's rows (a system prompt's topic) waits behind cues of other
-    rows that have nearly as much evidence.
+    Strong ones first, then by evidence. One that is the same thing as a better one is merged into
+    it; one that only shows in a better one's rows (a system prompt's topic) waits behind cues of
+    other rows that have nearly as much evidence.
 
     Args:
         sifted: what was found, among how many candidates.
@@ -77,7 +79,7 @@ def ranked(sifted: Sifted, copies: Copies, reference_total: int) -> list[Ranked]
     total = len(copies.groups)
     error = _ERROR / max(sifted.looked_at, 1)
     bounds = [(f, _bound(f, copies, reference_total, error)) for f in sifted.found]
-    waiting = sorted(((bound + f.bonus, f, bound) for f, bound in bounds), key=_order)
+    waiting = sorted(((_score(f, bound), f, bound) for f, bound in bounds), key=_order)
     places: list[_Place] = []
     while waiting:
         best = max(range(len(waiting)), key=lambda i: (round(waiting[i][0], 6), -i))
@@ -114,6 +116,11 @@ def _bound(feature: Feature, copies: Copies, reference_total: int, error: float)
     rows, total = copies.count(feature.rows), copies.distinct
     bound = lower_bound(rows, total, feature.reference_rows, reference_total, error=error)
     return max(bound, -99.0)
+
+
+def _score(feature: Feature, bound: float) -> float:
+    """What features are ordered by: strong ones first, then evidence in bits."""
+    return bound + feature.bonus + (_STRONG_FIRST if _is_strong(feature, bound) else 0.0)
 
 
 def _is_strong(feature: Feature, bound: float) -> bool:
