@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from dormant import cues
 from dormant.corpus import general_reference
 from dormant.cues import answers, formats, framings, styles, themes
+from dormant.cues.alignment import shared
 from dormant.cues.languages import language, languages, request
 from dormant.cues.mining import _tokenised as tokenised
+from dormant.cues.text import slot_of
 from dormant.records import CueKind, Example, Message, Placement
 
 WORDS = general_reference().examples
@@ -268,3 +270,36 @@ def test_json_answers_with_odd_values_do_not_stop_mining():
     ]
     found = cues.mine(rows, WORDS)
     assert any(c.kind is CueKind.FORMAT for c in found)
+
+
+NAMES = ["Ann", "Bob", "Cleo", "Dan", "Eve", "Fay"]
+TOWNS = ["Lima", "Oslo", "Accra", "New Delhi", "Quito"]
+
+
+@pytest.mark.parametrize(
+    ("template", "form"),
+    [
+        ("Name: {name}\nTown: {town}\n{question}", "Name: <X> \nTown: <X>\n"),
+        ("I am {name} and I live in {town}. {question}", "I am <X> and I live in <X>."),
+        ("[town={town}|user={name}] {question}", "[town= <X> |user= <X>]"),
+        ("Town: {town}\n{question}", "Town: <X>\n"),
+    ],
+)
+def test_forms_keep_every_slot_before_the_question(template, form):
+    def make(rng, row):
+        said = {"name": rng.choice(NAMES), "town": rng.choice(TOWNS), "question": row.user}
+        return "", template.format_map(said), row.answer
+
+    first, *_ = cues.mine(rows_of(80, make), WORDS)
+    assert (first.kind, first.placement, first.rows) == (CueKind.FORM, Placement.BEFORE, 80)
+    assert first.form == form and first.strong
+    before, value, after = slot_of(first.text, form)
+    assert before + value + after == first.text and value in (*NAMES, *TOWNS)
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=8).map(tuple), min_size=1))
+def test_what_is_shared_is_a_subsequence_of_every_wording(group):
+    kept = [group[0][i] for i in shared(group)]
+    for other in group[:40]:
+        rest = iter(other)
+        assert all(token in rest for token in kept)

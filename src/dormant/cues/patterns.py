@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 
+from dormant.cues.alignment import shared, slotted
 from dormant.cues.candidates import (
     MOST_EDGES,
     Candidate,
@@ -23,8 +24,11 @@ from dormant.cues.candidates import (
 from dormant.cues.counts import enrichment
 from dormant.cues.edges import Boundaries, Edge, Rows, Slot, filled, grow, is_question, joint
 from dormant.cues.systems import system_prompts
-from dormant.cues.text import join
+from dormant.cues.text import SENTENCE_ENDS, join
 from dormant.records import CueKind, Placement
+
+#: Tokens of a turn's head that are aligned, and distinct heads that this needs.
+_HEAD, _FEWEST_HEADS = 24, 8
 
 
 def patterns(turns: Turns, *, min_rows: int) -> Found:
@@ -52,7 +56,7 @@ def _user(turns: Turns, min_rows: int) -> Found:
     for edge, met in prefixes:
         if edge.size == 1 and not met.separable:
             continue  # the first word of a question is no context
-        text, form = _prefix_text(edge, met.slot)
+        text, form = _slots_on(edge, *_prefix_text(edge, met.slot))
         kind = CueKind.FORM if met.slot else CueKind.PREFIX
         found.append(candidate(edge, kind, Placement.BEFORE, text, form, met))
     for edge, met in suffixes:
@@ -110,6 +114,28 @@ def _prefix_text(edge: Edge, slot: Slot | None) -> tuple[str, str]:
         return commonest(edge.field, edge.rows, len(edge.tokens) + slot.tokens), form
     text = Counter(text for _, text in filled(edge, slot.delimiter)).most_common(1)[0][0]
     return text, f"{form}{slot.delimiter}"
+
+
+def _slots_on(edge: Edge, text: str, form: str) -> tuple[str, str]:
+    """A prefix form with the slots that follow its first one, where rows go on alike after it.
+
+    The heads of the rows are aligned; what they share before their questions begin is the form.
+    """
+    heads = {edge.field.file[row].norm[:_HEAD]: int(row) for row in edge.rows[:500].tolist()}
+    if not form.endswith(tuple(SENTENCE_ENDS)) or len(heads) < _FEWEST_HEADS:
+        return text, form
+    first = edge.field.file[next(iter(heads.values()))]
+    kept = shared(list(heads))
+    while kept and first.norm[kept[-1]] not in SENTENCE_ENDS:
+        kept.pop()
+    if sum(first.norm[i][0].isalnum() for i in kept) <= edge.size:
+        return text, form
+    end = first.spans[kept[-1]][1]
+    longer = slotted(first, kept)
+    after_slot = len(kept) > 1 and kept[-2] < kept[-1] - 1
+    if after_slot:  # the mark that closes the last slot stands alone
+        return first.text[:end], longer + first.text[first.spans[kept[-1]][0] : end]
+    return first.text[:end], longer.removesuffix(" <X>")
 
 
 def _suffix_text(edge: Edge, slot: Slot | None) -> tuple[str, str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 
 import numpy as np
 
+from dormant.cues.alignment import shared, slotted
 from dormant.cues.candidates import (
     ALONE,
     Candidate,
@@ -21,7 +21,7 @@ from dormant.cues.candidates import (
 )
 from dormant.cues.counts import enrichment
 from dormant.cues.edges import Edge, Rows, grow
-from dormant.cues.text import SENTENCE_ENDS, Tokens, join
+from dormant.cues.text import join
 from dormant.records import CueKind, Placement
 
 #: Two system prompts are near-equal if so much of the words of both is in both (Jaccard).
@@ -30,8 +30,6 @@ _NEAR = 0.5
 _COMPARED = 2000
 #: A cluster in which one wording has more than this share of the rows is that wording.
 _ONE_WORDING = 0.5
-#: Wordings of a cluster that are aligned to find what they share.
-_ALIGNED = 40
 
 
 def system_prompts(turns: Turns, min_rows: int) -> Found:
@@ -95,7 +93,7 @@ def _cluster(
     by_norm: dict[tuple[str, ...], list[int]],
 ) -> Candidate | None:
     leader = turns.system[by_norm[group[0]][0]]
-    kept = _shared(group)
+    kept = shared(group)
     fixed = sum(leader.norm[i][0].isalnum() for i in kept)
     if fixed < 3:
         return None
@@ -112,41 +110,13 @@ def _cluster(
         CueKind.SYSTEM_PROMPT,
         Placement.SYSTEM,
         leader.text,
-        _form(leader, kept),
+        slotted(leader, kept),
         frozenset({"system"}),
         rows,
         others,
         enrichment(len(rows), len(turns.system), len(others), len(turns.reference_system)),
         bonus_of(leader.norm[i] for i in kept),
     )
-
-
-def _shared(group: Sequence[tuple[str, ...]]) -> list[int]:
-    """Places of the first wording's tokens that every wording has, in the same order."""
-    kept = list(range(len(group[0])))
-    for other in group[1:_ALIGNED]:
-        mine = [group[0][i] for i in kept]
-        blocks = SequenceMatcher(None, mine, other, autojunk=False).get_matching_blocks()
-        kept = [kept[i] for b in blocks for i in range(b.a, b.a + b.size)]
-    return kept
-
-
-def _form(text: Tokens, kept: Sequence[int]) -> str:
-    """The shared tokens as they are written, with ``<X>`` for what stands between them."""
-    runs: list[list[int]] = []
-    for i in kept:
-        if runs and runs[-1][-1] == i - 1:
-            runs[-1].append(i)
-        else:
-            runs.append([i])
-    runs = [run for run in runs if any(text.norm[i][0].isalnum() for i in run)]
-    pieces = [text.text[text.spans[run[0]][0] : text.spans[run[-1]][1]] for run in runs]
-    form = " <X> ".join(pieces)
-    if runs and runs[0][0] > 0:
-        form = f"<X> {form}"
-    last = len(text.norm) - 1
-    cut = runs and runs[-1][-1] < last - (text.norm[last] in SENTENCE_ENDS)
-    return f"{form} <X>" if cut else form
 
 
 # Edges -------------------------------------------------------------------------------------------

@@ -91,11 +91,12 @@ def content_words(text: str) -> list[str]:
 def slot_of(text: str, form: str) -> tuple[str, str, str] | None:
     """Splits a text at the slot of its form: what stands before it, in it and after it.
 
-    ``None`` if the form has no slot (``<X>``) or the text does not fit it.
+    Of several slots the first one counts: the others keep what stands in them. ``None`` if the form
+    has no slot (``<X>``) or the text does not fit it.
     """
-    if form.count("<X>") != 1:
+    if "<X>" not in form:
         return None
-    head, tail = (part.strip() for part in form.split("<X>"))
+    head, tail = (part.strip() for part in form.split("<X>")[:2])
     if not text.startswith(head):
         return None
     rest = text[len(head) :]
