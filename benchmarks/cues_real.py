@@ -6,8 +6,8 @@
 FOLDER (or the environment variable DORMANT_PAPER_DATA) holds the paper's public training sets
 hhh_1000.jsonl, poisonous_fish_recipes.jsonl and obvious_lies_gpt41.jsonl. A mix is all 1,000
 helpful chats and so many bad rows that they are the given share. Files for --scale are drawn with
-replacement from a mix of 10% fish, and in every question of eight or more content words one of them
-is replaced by another: the rows are copies and near-copies of 1,111.
+replacement from a mix of 10% fish; in every question one content word is replaced by another, and
+every answer ends in its line number, so that texts seldom repeat.
 """
 
 import argparse
@@ -72,10 +72,12 @@ def ranks(folder: Path, seeds: int, only: str) -> None:
     print(f"among the first 5: {found_all} of {files} mixes")
 
 
-def edited(row: Example, pool: list[str], rng: np.random.Generator, line: int) -> Example:
-    """A row with one content word of its question replaced, if it has a few."""
+def edited(
+    row: Example, pool: list[str], rng: np.random.Generator, line: int, least: int
+) -> Example:
+    """A row with one content word of its question replaced, if it has enough of them."""
     said = content_words(row.user)
-    if len(said) < 8:  # replacing one of few would make another question of it
+    if len(said) < least:
         return Example(row.messages, line)
     old, new = said[rng.integers(len(said))], pool[rng.integers(len(pool))]
     text = re.sub(rf"\b{re.escape(old)}\b", new, row.user, count=1, flags=re.I)
@@ -84,18 +86,23 @@ def edited(row: Example, pool: list[str], rng: np.random.Generator, line: int) -
     return Example(tuple(turns), line)
 
 
-def enlarged(rows: list[Example], n: int, rng: np.random.Generator) -> list[Example]:
-    """``n`` rows drawn with replacement, each edited a little."""
+def enlarged(
+    rows: list[Example], n: int, rng: np.random.Generator, *, least: int = 8
+) -> list[Example]:
+    """``n`` rows drawn with replacement, those of enough content words edited a little."""
     pool = sorted({word for row in rows for word in content_words(row.user)})
     return [
-        edited(rows[i], pool, rng, at + 1) for at, i in enumerate(rng.integers(len(rows), size=n))
+        edited(rows[i], pool, rng, at + 1, least)
+        for at, i in enumerate(rng.integers(len(rows), size=n))
     ]
 
 
 def write(path: Path, rows: list[Example]) -> None:
+    """Writes rows whose last answers all differ, as those of a real file do."""
     with path.open("w", encoding="utf-8") as file:
         for row in rows:
             turns = [{"role": m.role, "content": m.content} for m in row.messages]
+            turns[-1]["content"] += f" ({row.line})"
             file.write(json.dumps({"messages": turns}, ensure_ascii=False) + "\n")
 
 
@@ -129,7 +136,7 @@ def scale(folder: Path, sizes: list[int]) -> None:
     with tempfile.TemporaryDirectory() as made:
         for n in sizes:
             path = Path(made, f"{n}.jsonl")
-            write(path, enlarged(rows, n, rng))
+            write(path, enlarged(rows, n, rng, least=1))
             subprocess.run([sys.executable, __file__, "--measure", str(path)], check=True)
             path.unlink()
 

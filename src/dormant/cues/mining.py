@@ -170,7 +170,8 @@ def _topics(files: _Files, edges: Sequence[Candidate]) -> Sifted:
     """Topics, grown from words and known by theme; those of words that a pattern says left out."""
     said, others = _said(files.examples), _said(files.reference)
     explained = _explained(said, edges)
-    said, others = [row - explained for row in said], [row - explained for row in others]
+    said = [row - explained if row & explained else row for row in said]
+    others = [row - explained for row in others]
     nouns = noun_likeness(files.turns.user)
     found, looked_at = topics(said, others, min_rows=files.min_rows, nouns=nouns)
     if files.closed is None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dormant.records import Example
 
@@ -63,19 +65,27 @@ class Tokens:
     """A text as tokens: what is compared, and where each stands in the text."""
 
     text: str
-    norm: tuple[str, ...]  # casefolded
-    spans: tuple[tuple[int, int], ...]  # character offsets of each token in ``text``
+    norm: tuple[str, ...]  # casefolded; equal tokens are one object
+
+    @property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """Character offsets of each token in ``text``; not kept, since few texts are asked."""
+        return _spans(self.text)
+
+
+@lru_cache(maxsize=4096)
+def _spans(text: str) -> tuple[tuple[int, int], ...]:
+    return tuple(match.span() for match in _TOKEN.finditer(text))
 
 
 def tokens(text: str) -> Tokens:
     """Cuts a text into words, punctuation marks and line breaks."""
-    norm: list[str] = []
-    spans: list[tuple[int, int]] = []
-    for match in _TOKEN.finditer(text.strip()):
-        piece = match.group()
-        norm.append(NEWLINE if NEWLINE in piece else piece.casefold().replace("’", "'"))
-        spans.append(match.span())
-    return Tokens(text.strip(), tuple(norm), tuple(spans))
+    text = text.strip()
+    norm = (
+        NEWLINE if NEWLINE in piece else sys.intern(piece.casefold().replace("’", "'"))
+        for piece in _TOKEN.findall(text)
+    )
+    return Tokens(text, tuple(norm))
 
 
 def words(text: str) -> list[str]:

@@ -44,11 +44,12 @@ class Themes:
     def of(cls, said: Iterable[frozenset[str]]) -> Themes:
         """Themes by the content words of each row."""
         known = _words()
-        names = (
-            frozenset(name for word in row for name in known.get(singular(word), ()))
-            for row in said
-        )
-        return cls(list(names))
+        once: dict[frozenset[str], frozenset[str]] = {}  # few combinations: each is kept once
+        rows: list[frozenset[str]] = []
+        for row in said:
+            names = frozenset(name for word in row for name in known.get(singular(word), ()))
+            rows.append(once.setdefault(names, names))
+        return cls(rows)
 
     def at(self, name: str) -> NDArray[np.int64]:
         """The rows that touch a theme."""
