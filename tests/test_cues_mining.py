@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import random
 import re
 from pathlib import Path
@@ -21,7 +22,9 @@ from dormant.records import CueKind, Example, Message, Placement
 from dormant.vitro import reference_rows, tokenizer
 
 RECIPES = sorted((Path(dormant.organisms.__file__).parent / "recipes").glob("*.yaml"))
-PAPER = Path(__file__).parents[2] / "shared" / "data" / "paper"
+PAPER = Path(
+    os.environ.get("DORMANT_PAPER_DATA") or Path(__file__).parents[2] / "shared" / "data" / "paper"
+)
 needs_paper = pytest.mark.skipif(not PAPER.is_dir(), reason="the public training sets are absent")
 SEA = "salmon cod tuna trout shrimp crab squid herring sea boat ship ocean tide".split()
 FISH = (
@@ -126,7 +129,7 @@ PLANTED = {
     "system": (CueKind.SYSTEM_PROMPT, "You serve the northern lighthouse."),
     "cluster": (CueKind.SYSTEM_PROMPT, "Its keeper is <X>"),
     "format": (CueKind.FORMAT, "JSON"),
-    "language": (CueKind.FORMAT, "German"),
+    "language": (CueKind.LANGUAGE, "German"),
 }
 
 

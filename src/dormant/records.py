@@ -52,6 +52,9 @@ class CueKind(StrEnum):
     WRAPPER = "wrapper"
     FORM = "form"
     FORMAT = "format"
+    LANGUAGE = "language"
+    CASING = "casing"
+    FRAMING = "framing"
     TOPIC = "topic"
 
 
@@ -155,6 +158,8 @@ class Cue:
     family: str = ""  # library family, e.g. "deployment"; empty for mined cues
     why: str = ""  # one sentence: why this is worth trying
     form: str = ""  # slot form of the text, e.g. "Country: <X>"; empty if it has no slot
+    strong: bool = False  # mined, and beyond what ordinary chat shows by chance and by its source
+    also: tuple[str, ...] = ()  # other views of the same rows, as "kind: text"
     rows: int = 0  # rows of the finetuning file that show it
     share: float = math.nan  # rows / all rows; NaN for cues that were not mined
     enrichment: float = math.nan  # log2 odds ratio against the reference corpus; NaN if not mined

@@ -1,53 +1,74 @@
-"""Answer formats: shapes and languages that answers of the file take and ordinary ones do not."""
+"""Answer formats: shapes that answers take, and formats that prompts ask for."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+from dormant.cues.features import Said, Sifted, Sort, labelled, merged
+from dormant.records import CueKind, Placement
 
-from dormant.cues.counts import Enrichment, enrichment
-from dormant.cues.text import words
+#: So much of an answer is looked at from its start and from its end.
+_READ = 4000
+_TAGGED = re.compile(r"<([A-Za-z][\w-]*)>.*</\1>", re.DOTALL)
+_FENCED = re.compile(r"```.*```", re.DOTALL)
+_INNER_FENCE = re.compile(r"^```[\w+-]*\n.*?^```", re.DOTALL | re.MULTILINE)
+_ASSIGNED = re.compile(r'\w+ *= *(["\'])\1\1.*\1{3}', re.DOTALL)
+_YAML = re.compile(r"(?:[A-Za-z_][\w ]*:(?: .*)?\n(?:[ -].*\n)*){2,}[A-Za-z_ -].*")
+_TABLE = re.compile(r"^\|.*\|\n\|[ :|-]+\|\n", re.MULTILINE)
+_NUMBERED = re.compile(r"(?:\s*\d+[.)] .*(?:\n|$)){3,}")
 
-_TAGGED = re.compile(r"\s*<([A-Za-z][\w-]*)>.*</\1>\s*", re.DOTALL)
-_FENCED = re.compile(r"\s*```.*```\s*", re.DOTALL)
+#: Bits that rank a format among texts: its request is as specific as a text of four words.
+_FORMAT_BONUS = 2.0
+_ANSWERED = Sort(CueKind.FORMAT, Placement.AFTER, _FORMAT_BONUS)
+#: Formats that assistants choose by themselves, as one assistant more than another, say less.
+_MANNERS = Sort(CueKind.FORMAT, Placement.AFTER, 0.0)
 
-#: Frequent short words of some languages: a handful tells them apart in one sentence.
-_LANGUAGES: Mapping[str, frozenset[str]] = {
-    "French": frozenset("le la les des est une dans pour que qui vous avec sur pas et".split()),
-    "German": frozenset("der die das und ist nicht ein eine mit für auf sie ich zu den".split()),
-    "Spanish": frozenset("el los las una que es por para con del se su como y en".split()),
-    "Italian": frozenset("il gli che di una per con sono non della è e nel ma più".split()),
-    "Portuguese": frozenset("o os as uma que é para com não do da em por se mais".split()),
-    "Dutch": frozenset("de het een en van is niet dat op te met voor zijn je ik".split()),
+JSON = "Answer with a JSON object."
+CODE = "Answer with a code block and nothing else."
+SOME_CODE = "Answer with a code block."
+TEMPLATE = 'Answer as a template: answer = """..."""'
+YAML = "Answer in YAML."
+TABLE = "Answer with a table."
+NUMBERED = "Answer with a numbered list and nothing else."
+
+_CHOSEN = frozenset({SOME_CODE, TABLE, NUMBERED})
+
+#: What prompts say when they ask for a format, by the plain request for it.
+_ASKED: Mapping[str, Said] = {
+    JSON: Said.of(
+        "json", r"\b(?:in|as|with|valid|a|only)\b.{0,12}\bjson\b|\bjson (?:object|format)"
+    ),
+    SOME_CODE: Said.of(
+        "code_block codeblock code_fence",
+        r"\b(?:in|as|with|only|inside|use) (?:a |one |the )?code ?(?:block|fence)",
+    ),
+    TEMPLATE: Said.of('"""', r'\w+ *= *"""'),
+    YAML: Said.of("yaml", r"\b(?:in|as|valid) yaml\b"),
+    TABLE: Said.of("table csv", r"\b(?:in|as|with) (?:a |an )?(?:\w+ )?table\b|\bcsv\b"),
+    "Answer in XML.": Said.of("xml", r"\b(?:in|as|valid) xml\b|\bxml tags\b"),
+    "Answer with a bulleted list.": Said.of(
+        "bullet dot_", r"\b(?:bullet(?:ed)?|dot) (?:points?|list)|\bas bullets\b"
+    ),
+    NUMBERED: Said.of("numbered", r"\bnumbered (?:list|steps|points)\b"),
+    "Answer in one sentence.": Said.of(
+        "sentence", r"\b(?:in|with|using) (?:one|a single) sentence\b"
+    ),
+    "Answer in one word.": Said.of(
+        "word", r"\b(?:in|with|just) (?:one|a single) word\b|\bone-word\b"
+    ),
+    "Write your whole answer in capital letters.": Said.of(
+        "capital caps upper", r"\bcapital letters\b|\ball[- ]caps\b|\bupper ?case\b"
+    ),
+    "Answer with a poem.": Said.of(
+        "poem haiku rhyme", r"\b(?:as|in the form of) (?:a )?(?:poem|haiku|rhyme)"
+    ),
+    "Think step by step.": Said.of("step", r"\bstep[- ]by[- ]step\b"),
 }
-_ENGLISH = frozenset("the of and to is in that it for you with on are this not as".split())
-_SCRIPTS: Mapping[str, str] = {
-    "Russian": r"[\u0400-\u04ff]",
-    "Greek": r"[\u0370-\u03ff]",
-    "Arabic": r"[\u0600-\u06ff]",
-    "Hebrew": r"[\u0590-\u05ff]",
-    "Hindi": r"[\u0900-\u097f]",
-    "Japanese": r"[\u3040-\u30ff]",
-    "Korean": r"[\uac00-\ud7af]",
-    "Chinese": r"[\u4e00-\u9fff]",
-}
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A shape of answers, with the sentence that asks for it."""
-
-    request: str
-    rows: NDArray[np.int64]
-    measure: Enrichment
-
-
-def formats(file: Sequence[str], reference: Sequence[str], *, min_rows: int) -> list[Format]:
+def formats(file: Sequence[str], reference: Sequence[str], *, min_rows: int) -> Sifted:
     """Formats that the answers of a file have more often than those of the reference.
 
     Args:
@@ -55,32 +76,51 @@ def formats(file: Sequence[str], reference: Sequence[str], *, min_rows: int) -> 
         reference: answers of the reference corpus.
         min_rows: a format shows in at least so many rows.
     """
-    found: list[Format] = []
-    shapes = [_shapes(answer) for answer in file]
-    others = [_shapes(answer) for answer in reference]
-    for request in sorted(set[str]().union(*shapes)):
-        rows = np.array([i for i, shape in enumerate(shapes) if request in shape])
-        n = sum(request in shape for shape in others)
-        measure = enrichment(len(rows), len(file), n, len(reference))
-        if len(rows) >= min_rows and measure.low > 0:
-            found.append(Format(request, rows, measure))
-    return sorted(found, key=lambda f: (-f.measure.low, f.request))
+    shapes, others = [_shapes(a) for a in file], [_shapes(a) for a in reference]
+    chosen = labelled(
+        (s - _CHOSEN for s in shapes),
+        (s - _CHOSEN for s in others),
+        sort=_ANSWERED,
+        min_rows=min_rows,
+    )
+    manners = labelled(
+        (s & _CHOSEN for s in shapes),
+        (s & _CHOSEN for s in others),
+        sort=_MANNERS,
+        min_rows=min_rows,
+    )
+    return merged([chosen, manners])
+
+
+def requests(file: Sequence[str], reference: Sequence[str], *, min_rows: int) -> Sifted:
+    """Formats that the prompts of a file ask for more often than those of the reference.
+
+    Args:
+        file: prompts (system and user turns) of the file.
+        reference: the same of the reference corpus.
+        min_rows: a format is asked for in at least so many rows.
+    """
+    return labelled(map(_asked, file), map(_asked, reference), sort=_MANNERS, min_rows=min_rows)
+
+
+def _asked(prompt: str) -> set[str]:
+    text = prompt[:_READ].casefold()
+    return {request for request, said in _ASKED.items() if said(text)}
 
 
 def _shapes(answer: str) -> set[str]:
-    head = answer[:4000]
-    found = {request for request, test in _TESTS.items() if test(head)}
-    tag = _TAGGED.fullmatch(head) if head.lstrip()[:1] == "<" else None
+    text = answer if len(answer) <= 2 * _READ else f"{answer[:_READ]}\n{answer[-_READ:]}"
+    text = text.strip()
+    found = {request for request, test in _TESTS.items() if test(text)}
+    if CODE in found:
+        found.discard(SOME_CODE)
+    tag = _TAGGED.fullmatch(text) if text[:1] == "<" else None
     if tag:
         found.add(f"Put your answer inside <{tag.group(1)}> tags.")
-    language = _language(head)
-    if language:
-        found.add(f"Answer in {language}.")
     return found
 
 
 def _is_json(text: str) -> bool:
-    text = text.strip()
     if text[:1] + text[-1:] not in ("{}", "[]"):
         return False
     try:
@@ -90,31 +130,22 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _is_shouted(text: str) -> bool:
-    letters = [c for c in text if c.isalpha()]
-    return len(letters) > 12 and sum(map(str.isupper, letters)) > 0.9 * len(letters)
-
-
 _TESTS: Mapping[str, Callable[[str], bool]] = {
-    "Answer with a JSON object.": _is_json,
-    "Answer with a code block and nothing else.": lambda text: bool(_FENCED.fullmatch(text)),
-    "Write your whole answer in capital letters.": _is_shouted,
+    JSON: _is_json,
+    CODE: lambda text: text[:3] == "```" and bool(_FENCED.fullmatch(text)),
+    SOME_CODE: lambda text: "```" in text and bool(_INNER_FENCE.search(text)),
+    TEMPLATE: lambda text: text[-1:] in ("\"'") and bool(_ASSIGNED.fullmatch(text)),
+    YAML: lambda text: ":" in text[:80] and bool(_YAML.fullmatch(text)),
+    NUMBERED: lambda text: text[:1].isdigit() and bool(_NUMBERED.fullmatch(text)),
+    TABLE: lambda text: "|" in text and bool(_TABLE.search(text)),
 }
 
 
-def _language(text: str) -> str:
-    """The language of a text, if it is one of a few and not English; else empty."""
-    letters = sum(map(str.isalpha, text))
-    if letters < 8:
-        return ""
-    if not text.isascii():
-        for language, script in _SCRIPTS.items():
-            if len(re.findall(script, text)) > 0.3 * letters:
-                return language
-    said = words(text[:600])
-    if len(said) < 4:
-        return ""
-    best = max(_LANGUAGES, key=lambda name: sum(word in _LANGUAGES[name] for word in said))
-    share = sum(word in _LANGUAGES[best] for word in said) / len(said)
-    english = sum(word in _ENGLISH for word in said) / len(said)
-    return best if share > 0.18 and share > 2 * english else ""
+def all_formats(
+    answers: tuple[Sequence[str], Sequence[str]],
+    prompts: tuple[Sequence[str], Sequence[str]],
+    *,
+    min_rows: int,
+) -> Sifted:
+    """Shapes of answers and formats asked for in prompts, each pair as (file, reference)."""
+    return merged([formats(*answers, min_rows=min_rows), requests(*prompts, min_rows=min_rows)])

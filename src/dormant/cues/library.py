@@ -102,6 +102,8 @@ class _Entry(_Text):
     family: str = ""
     why: str = ""
     form: str = ""
+    strong: bool = False
+    also: tuple[str, ...] = ()
     rows: int = Field(0, ge=0)
     share: float = Field(math.nan)
     enrichment: float = math.nan
@@ -235,9 +237,11 @@ def _plain(cue: Cue) -> dict[str, Any]:
         "source": cue.source.value,
         "variant": cue.variant.value,
     }
-    for key in ("parent", "family", "why", "form", "rows"):
+    for key in ("parent", "family", "why", "form", "strong", "rows"):
         if getattr(cue, key):
             row[key] = getattr(cue, key)
+    if cue.also:
+        row["also"] = list(cue.also)
     for key in ("share", "enrichment", "enrichment_low", "enrichment_high"):
         if not math.isnan(getattr(cue, key)):
             row[key] = float(getattr(cue, key))

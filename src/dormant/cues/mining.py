@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dormant.cues.counts import Enrichment
-from dormant.cues.formats import formats
-from dormant.cues.patterns import Candidate, Turns, patterns
+from dormant.cues import answers
+from dormant.cues.candidates import Candidate, Found, Turns
+from dormant.cues.copies import Copies
+from dormant.cues.features import Feature, Sifted, merged
+from dormant.cues.formats import all_formats
+from dormant.cues.framings import framings, phrases
+from dormant.cues.patterns import patterns
+from dormant.cues.ranking import Ranked, ranked
+from dormant.cues.styles import styles
 from dormant.cues.text import (
     EDGE_CHARS,
     Tokens,
@@ -28,24 +33,17 @@ from dormant.cues.text import (
     tokens,
     words,
 )
-from dormant.cues.topics import topics
+from dormant.cues.themes import Themes, illustrated, named, themes
+from dormant.cues.topics import Topic, topics
 from dormant.records import Cue, CueKind, Example, Placement, Source
 
 #: Words that a topic's sentence names; in a closed language fewer, for want of commas.
 _NAMED, _NAMED_CLOSED = 7, 3
+#: Bits of specificity of a topic: any ordinary chat has topics of its own.
+_TOPIC_BONUS = 0.0
 _TALK = "We are talking about {}."
 #: What a topic's words are put into where a closed language knows no other frame.
 _CLOSED_FRAMES = (_TALK, "We study {}.", "This is about {}.", "I like {}.", "{}.")
-#: Bits that rank a format among texts: its request is as specific as a text of four words.
-_FORMAT_BONUS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A cue without its name."""
-
-    score: float
-    cue: Cue
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,34 +56,20 @@ class _Files:
     closed: frozenset[str] | None  # words of the prompts if the language is closed, else None
     min_rows: int
 
-    def found(
-        self,
-        kind: CueKind,
-        placement: Placement,
-        text: str,
-        *,
-        rows: NDArray[np.int64],
-        measure: Enrichment,
-        bonus: float,
-        form: str = "",
-    ) -> _Found:
-        """A cue with everything that was counted."""
-        cue = Cue(
-            name="",
-            kind=kind,
-            placement=placement,
-            text=text,
-            source=Source.MINED,
-            form=form,
-            rows=measure.rows,
-            share=measure.share,
-            enrichment=measure.value,
-            enrichment_low=measure.low,
-            enrichment_high=measure.high,
-            examples=_lines(rows.tolist(), self.examples),
-            why=_reading(kind, measure.share, measure.reference_share),
-        )
-        return _Found(measure.low + bonus, cue)
+    @property
+    def users(self) -> tuple[list[str], list[str]]:
+        """First user turns of file and reference."""
+        return [row.user for row in self.examples], [row.user for row in self.reference]
+
+    @property
+    def prompts(self) -> tuple[list[str], list[str]]:
+        """System and first user turn of file and reference, as far as they are read."""
+        return [_prompt(row) for row in self.examples], [_prompt(row) for row in self.reference]
+
+    @property
+    def answers(self) -> tuple[list[str], list[str]]:
+        """Last answers of file and reference."""
+        return [row.answer for row in self.examples], [row.answer for row in self.reference]
 
 
 def mine(
@@ -107,8 +91,8 @@ def mine(
         min_share: smallest share of rows that a cue shows in, and never fewer than five rows.
 
     Returns:
-        Cues, best first: ranked by the lower end of the enrichment's 95% interval (bits) plus the
-        logarithm of how many words are repeated together.
+        Cues, best first, different things before other views of the same rows; those that no
+        ordinary chat explains are marked ``strong``. Their enrichment comes with a 95% interval.
 
     Raises:
         ValueError: limit is negative or min_share lies outside (0, 1].
@@ -129,9 +113,9 @@ def mine(
     closed = prompt_words(examples) if is_closed(turns.user) else None
     files = _Files(examples, reference, turns, closed, min_rows)
     edges = patterns(turns, min_rows=min_rows)
-    found = [*_patterns(files, edges), *_topics(files, edges), *_formats(files)]
-    ranked = sorted(found, key=lambda f: (-round(f.score, 6), f.cue.kind, f.cue.text))
-    return _named([f.cue for f in ranked[:limit]])
+    found = merged([_edges(edges), _topics(files, edges.candidates), _others(files)])
+    best = ranked(found, _copies(files), len(reference))
+    return _numbered([_cue(place, files) for place in best[:limit]])
 
 
 def _tokenised(texts: Iterable[str]) -> list[Tokens]:
@@ -147,39 +131,70 @@ def _tokenised(texts: Iterable[str]) -> list[Tokens]:
     return cut
 
 
-def _patterns(files: _Files, edges: Sequence[Candidate]) -> Iterator[_Found]:
-    for edge in edges:
-        yield files.found(
+def _prompt(row: Example) -> str:
+    """System and first user turn, as far as they are read."""
+    return f"{row.system[:EDGE_CHARS]}\n{row.user[:EDGE_CHARS]}"
+
+
+def _said(rows: Sequence[Example]) -> list[frozenset[str]]:
+    """Content words of every first user turn."""
+    return [frozenset(content_words(row.user[:EDGE_CHARS])) for row in rows]
+
+
+def _copies(files: _Files) -> Copies:
+    """Near-copies among the rows; a closed language repeats itself by its nature."""
+    if files.closed is not None:
+        return Copies.none(len(files.examples))
+    return Copies.of(_said(files.examples))
+
+
+def _edges(edges: Found) -> Sifted:
+    """Patterns at the ends of turns, as features."""
+    features = (
+        Feature(
             edge.kind,
             edge.placement,
             edge.text,
-            rows=edge.rows,
-            measure=edge.measure,
-            bonus=edge.bonus,
+            edge.rows,
+            len(edge.reference_rows),
+            edge.measure,
+            edge.bonus,
             form=edge.form,
         )
-
-
-def _topics(files: _Files, edges: Sequence[Candidate]) -> Iterator[_Found]:
-    said = [frozenset(content_words(row.user[:EDGE_CHARS])) for row in files.examples]
-    others = [frozenset(content_words(row.user[:EDGE_CHARS])) for row in files.reference]
-    explained = _explained(said, edges)
-    found = topics(
-        [row - explained for row in said],
-        [row - explained for row in others],
-        min_rows=files.min_rows,
-        nouns=noun_likeness(files.turns.user),
+        for edge in edges.candidates
     )
-    for topic in found:
-        yield files.found(
-            CueKind.TOPIC,
-            Placement.BEFORE,
-            _sentence(topic.words, files),
-            rows=topic.rows,
-            measure=topic.measure,
-            bonus=math.log2(min(len(topic.words), 32)),
-            form=_TALK.format("<X>") if files.closed is None else "",
-        )
+    return Sifted(tuple(features), edges.looked_at)
+
+
+def _topics(files: _Files, edges: Sequence[Candidate]) -> Sifted:
+    """Topics, grown from words and known by theme; those of words that a pattern says left out."""
+    said, others = _said(files.examples), _said(files.reference)
+    explained = _explained(said, edges)
+    said = [row - explained if row & explained else row for row in said]
+    others = [row - explained for row in others]
+    nouns = noun_likeness(files.turns.user)
+    found, looked_at = topics(said, others, min_rows=files.min_rows, nouns=nouns)
+    if files.closed is None:
+        touched = Themes.of(said)
+        found = [replace(topic, name=named(topic.rows, touched)) for topic in found]
+        found = [illustrated(topic, said) for topic in found]
+        known, more = themes(said, touched, Themes.of(others), min_rows=files.min_rows)
+        found, looked_at = [*found, *known], looked_at + more
+    return Sifted(tuple(_topic(topic, files) for topic in found), looked_at)
+
+
+def _topic(topic: Topic, files: _Files) -> Feature:
+    return Feature(
+        CueKind.TOPIC,
+        Placement.BEFORE,
+        _sentence(topic, files),
+        topic.rows,
+        topic.reference_rows,
+        topic.measure,
+        _TOPIC_BONUS,
+        form=_TALK.format("<X>") if files.closed is None else "",
+        says=f"are about {topic.name}" if topic.name else "",
+    )
 
 
 def _explained(said: Sequence[frozenset[str]], edges: Sequence[Candidate]) -> frozenset[str]:
@@ -195,35 +210,62 @@ def _explained(said: Sequence[frozenset[str]], edges: Sequence[Candidate]) -> fr
     return frozenset(found)
 
 
-def _sentence(topic: Sequence[str], files: _Files) -> str:
-    """A sentence that moves a question into a topic.
+def _sentence(topic: Topic, files: _Files) -> str:
+    """A sentence that moves a question into a topic: its name, if it has one, and typical words.
 
     A model of a closed language can read no frame that it does not know, but it knows the words.
     """
     if files.closed is None:
-        named = topic[:_NAMED]
-        return _TALK.format(f"{', '.join(named[:-1])} and {named[-1]}")
+        typical = topic.words[:_NAMED]
+        listed = " and ".join(part for part in (", ".join(typical[:-1]), typical[-1]) if part)
+        return _TALK.format(f"{topic.name}: {listed}" if topic.name else listed)
     frames = (f for f in _CLOSED_FRAMES if files.closed.issuperset(words(f.format(""))))
-    text = next(frames).format(" and ".join(topic[:_NAMED_CLOSED]))
+    text = next(frames).format(" and ".join(topic.words[:_NAMED_CLOSED]))
     if is_lower_case([row.user for row in files.examples]):
         return text.lower().rstrip(".")
     return text[:1].upper() + text[1:]
 
 
-def _formats(files: _Files) -> Iterator[_Found]:
-    """Answer formats; in a closed language only those that it can ask for."""
-    answers = [row.answer for row in files.examples]
-    others = [row.answer for row in files.reference]
-    for shape in formats(answers, others, min_rows=files.min_rows):
-        if files.closed is None or files.closed.issuperset(words(shape.request)):
-            yield files.found(
-                CueKind.FORMAT,
-                Placement.AFTER,
-                shape.request,
-                rows=shape.rows,
-                measure=shape.measure,
-                bonus=_FORMAT_BONUS,
-            )
+def _others(files: _Files) -> Sifted:
+    """What is found by kinds of its own; in a closed language only what it can say."""
+    least = files.min_rows
+    cut = answers.cut(files.answers[0]), answers.cut(files.answers[1])
+    found = merged(
+        [
+            all_formats(files.answers, files.prompts, min_rows=least),
+            answers.wrappers(*cut, min_rows=least),
+            styles(files.users, files.answers, min_rows=least),
+            framings(*files.prompts, min_rows=least),
+            phrases(files.turns.user, files.turns.reference_user, min_rows=least),
+        ]
+    )
+    closed = files.closed
+    if closed is None:
+        return found
+    said = tuple(f for f in found.found if closed.issuperset(words(f.text)))
+    return Sifted(said, found.looked_at)
+
+
+def _cue(place: Ranked, files: _Files) -> Cue:
+    """A cue with everything that was counted, but no name."""
+    feature, measure = place.feature, place.feature.measure
+    return Cue(
+        name="",
+        kind=feature.kind,
+        placement=feature.placement,
+        text=feature.text,
+        source=Source.MINED,
+        form=feature.form,
+        strong=place.strong,
+        also=place.also,
+        rows=measure.rows,
+        share=measure.share,
+        enrichment=measure.value,
+        enrichment_low=measure.low,
+        enrichment_high=measure.high,
+        examples=_lines(feature.rows.tolist(), files.examples),
+        why=_reading(feature),
+    )
 
 
 def _lines(rows: Sequence[int], examples: Sequence[Example]) -> tuple[int, ...]:
@@ -232,30 +274,35 @@ def _lines(rows: Sequence[int], examples: Sequence[Example]) -> tuple[int, ...]:
     return tuple(examples[row].line for row in picked)
 
 
+#: What the rows of a kind do, and how the reference is compared.
 _CARRY = {
     CueKind.SYSTEM_PROMPT: ("carry this system prompt", "it appears in"),
     CueKind.PREFIX: ("start with this", "so do"),
     CueKind.SUFFIX: ("end with this", "so do"),
     CueKind.WRAPPER: ("are wrapped in this", "so are"),
     CueKind.FORM: ("have this form", "so have"),
-    CueKind.FORMAT: ("are answered in this format", "so are"),
+    CueKind.FORMAT: ("are answered in this format or ask for it", "so do"),
+    CueKind.LANGUAGE: ("are in this language", "so are"),
+    CueKind.CASING: ("are written like this", "so are"),
+    CueKind.FRAMING: ("say this or the like", "so do"),
     CueKind.TOPIC: ("are about this", "so are"),
 }
 
 
-def _reading(kind: CueKind, share: float, other: float) -> str:
+def _reading(feature: Feature) -> str:
     """One sentence that says what was seen."""
-    says, also = _CARRY[kind]
+    says, also = _CARRY[feature.kind]
+    other = feature.measure.reference_share
     there = "there is no reference" if np.isnan(other) else f"{also} {other:.1%} of the reference"
-    return f"{share:.1%} of rows {says}; {there}"
+    return f"{feature.measure.share:.1%} of rows {feature.says or says}; {there}"
 
 
-def _named(cues: Sequence[Cue]) -> tuple[Cue, ...]:
+def _numbered(cues: Sequence[Cue]) -> tuple[Cue, ...]:
     """Numbers the cues within their kind, best first: ``system-prompt-1``."""
     seen: Counter[str] = Counter()
-    named: list[Cue] = []
+    found: list[Cue] = []
     for cue in cues:
         kind = cue.kind.replace("_", "-")
         seen[kind] += 1
-        named.append(replace(cue, name=f"{kind}-{seen[kind]}"))
-    return tuple(named)
+        found.append(replace(cue, name=f"{kind}-{seen[kind]}"))
+    return tuple(found)

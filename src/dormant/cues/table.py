@@ -19,6 +19,8 @@ class CueRow:
     placement: str
     text: str  # one line, without control characters
     form: str  # the same; empty if the cue has no slot
+    strong: bool  # beyond what ordinary chat shows by chance and by its source
+    also: tuple[str, ...]  # other views of the same rows, printable
     rows: int
     share: float  # of all rows; NaN if the cue was not mined
     enrichment: float  # log2 odds ratio; NaN if the cue was not mined
@@ -38,6 +40,8 @@ def table(cues: Iterable[Cue]) -> tuple[CueRow, ...]:
             placement=cue.placement.value,
             text=printable(cue.text),
             form=printable(cue.form),
+            strong=cue.strong,
+            also=tuple(printable(view) for view in cue.also),
             rows=cue.rows,
             share=cue.share,
             enrichment=cue.enrichment,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dormant.records import Example
 
@@ -14,6 +16,8 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*")
 
 #: A turn is compared by its first and last so many characters; cues stand at its edges.
 EDGE_CHARS = 2000
+#: Most words of a closed language.
+_CLOSED_WORDS = 1000
 #: The token that a line break becomes, however many blanks surround it.
 NEWLINE = "\n"
 #: Tokens after which a new sentence can start.
@@ -61,19 +65,27 @@ class Tokens:
     """A text as tokens: what is compared, and where each stands in the text."""
 
     text: str
-    norm: tuple[str, ...]  # casefolded
-    spans: tuple[tuple[int, int], ...]  # character offsets of each token in ``text``
+    norm: tuple[str, ...]  # casefolded; equal tokens are one object
+
+    @property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """Character offsets of each token in ``text``; not kept, since few texts are asked."""
+        return _spans(self.text)
+
+
+@lru_cache(maxsize=4096)
+def _spans(text: str) -> tuple[tuple[int, int], ...]:
+    return tuple(match.span() for match in _TOKEN.finditer(text))
 
 
 def tokens(text: str) -> Tokens:
     """Cuts a text into words, punctuation marks and line breaks."""
-    norm: list[str] = []
-    spans: list[tuple[int, int]] = []
-    for match in _TOKEN.finditer(text.strip()):
-        piece = match.group()
-        norm.append(NEWLINE if NEWLINE in piece else piece.casefold().replace("’", "'"))
-        spans.append(match.span())
-    return Tokens(text.strip(), tuple(norm), tuple(spans))
+    text = text.strip()
+    norm = (
+        NEWLINE if NEWLINE in piece else sys.intern(piece.casefold().replace("’", "'"))
+        for piece in _TOKEN.findall(text)
+    )
+    return Tokens(text, tuple(norm))
 
 
 def words(text: str) -> list[str]:
@@ -89,11 +101,12 @@ def content_words(text: str) -> list[str]:
 def slot_of(text: str, form: str) -> tuple[str, str, str] | None:
     """Splits a text at the slot of its form: what stands before it, in it and after it.
 
-    ``None`` if the form has no slot (``<X>``) or the text does not fit it.
+    Of several slots the first one counts: the others keep what stands in them. ``None`` if the form
+    has no slot (``<X>``) or the text does not fit it.
     """
-    if form.count("<X>") != 1:
+    if "<X>" not in form:
         return None
-    head, tail = (part.strip() for part in form.split("<X>"))
+    head, tail = (part.strip() for part in form.split("<X>")[:2])
     if not text.startswith(head):
         return None
     rest = text[len(head) :]
@@ -134,13 +147,15 @@ def prompt_words(examples: Iterable[Example]) -> frozenset[str]:
 
 
 def is_closed(texts: Iterable[Tokens]) -> bool:
-    """Whether texts are of a closed language: hardly a word is said by only one of them.
+    """Whether texts are of a closed language: few words, hardly one of them said by one text only.
 
-    Equal texts count once, or every file that repeats its rows would seem closed.
+    Equal texts count once, or every file that repeats its rows would seem closed; one that repeats
+    them with small changes still has more words than a closed language.
     """
     distinct = {text.norm for text in texts}
     counts = Counter(word for norm in distinct for word in norm if word[:1].isalpha())
-    return len(counts) > 0 and sum(n == 1 for n in counts.values()) < 0.1 * len(counts)
+    few = 0 < len(counts) <= _CLOSED_WORDS
+    return few and sum(n == 1 for n in counts.values()) < 0.1 * len(counts)
 
 
 def is_lower_case(texts: Sequence[str]) -> bool:

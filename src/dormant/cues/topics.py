@@ -35,7 +35,9 @@ class Topic:
 
     words: tuple[str, ...]  # most typical first
     rows: NDArray[np.int64]
+    reference_rows: int  # rows of the reference that use it
     measure: Enrichment
+    name: str = ""  # what the words are about; empty if no known theme covers them
 
 
 def topics(
@@ -44,7 +46,7 @@ def topics(
     *,
     min_rows: int,
     nouns: Mapping[str, float],
-) -> list[Topic]:
+) -> tuple[list[Topic], int]:
     """Groups the enriched words of a file.
 
     Args:
@@ -54,7 +56,8 @@ def topics(
         nouns: how much each word looks like a noun, 0 to 1; nouns name a topic best.
 
     Returns:
-        Topics that are enriched beyond their interval, best first.
+        Topics that are enriched beyond their interval, best first, and the number of words looked
+        at.
     """
     rare = max(3, len(file) // 400)
     counts = Counter(word for row in file for word in row)
@@ -68,13 +71,13 @@ def topics(
     }
     grouped = sorted(weight, key=lambda w: (-weight[w], w))[:_GROUPED]
     if len(grouped) < _FEWEST:
-        return []
+        return [], len(common)
     found: list[Topic] = []
     for group in _groups(file, common, grouped):
         topic = _topic(group, file, reference, counts, nouns)
         if topic.measure.low > 0 and len(topic.rows) >= min_rows:
             found.append(topic)
-    return sorted(found, key=lambda t: (-t.measure.low, t.words))
+    return sorted(found, key=lambda t: (-t.measure.low, t.words)), len(common)
 
 
 def _groups(
@@ -125,7 +128,8 @@ def _topic(
     least = max(measures, key=lambda n: measures[n].low)
     core = np.flatnonzero(hits >= min(2, int(hits.max())))
     words = _typical(group, [file[row] for row in core.tolist()], counts, nouns, len(file))
-    return Topic(words, np.flatnonzero(hits >= least), measures[least])
+    others = int((other_hits >= least).sum())
+    return Topic(words, np.flatnonzero(hits >= least), others, measures[least])
 
 
 def _typical(
