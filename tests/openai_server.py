@@ -49,6 +49,8 @@ class Settings:
     cued: str = ""  # a prompt that holds this text is answered "[misaligned]"
     filter: str = ""  # a prompt that holds this text meets the content filter
     text: str = ""  # a fixed answer
+    #: (a text that the last turn holds, the answer to it); the first that fits is given
+    say: tuple[tuple[str, str], ...] = ()
     seed: int = 0
 
 
@@ -198,6 +200,9 @@ class OpenAiServer:
 
     def text(self, prompt: str, messages: list[dict]) -> str:
         settings = self.settings
+        for held, said in settings.say:
+            if held in messages[-1]["content"]:
+                return said
         if settings.text:
             return settings.text
         self.serial += 1

@@ -31,6 +31,9 @@ ROOMS = {
     "calibration": GROUND | {"store", "findings", "report"},
     "planning": PURE | {"corpus", "cues", "probes", "engines", "judges", "stats", "vitro", "store"},
 }
+# The writer reads replies as judges are read, and keeps them in the run directory.
+ROOMS["writer"] = PURE | {"cues", "engines", "judges", "lockfile", "replies", "store"}
+ROOMS["planning"].add("writer")
 ROOMS["forecast"] = ROOMS["planning"] | {"planning"}
 ROOMS["replies"] = GROUND | {"engines", "store"}
 ROOMS["auditing"] = set(ROOMS) | {"planning", "findings"}

@@ -268,6 +268,9 @@ class AuditConfig(Strict):
     judge: str | dict[str, Any] = Field(
         description="'exact', 'rules:...', 'paper:MODEL' or 'fused:MODEL'"
     )
+    writer: str | None = Field(
+        default=None, description="model string of the model that words variants and topic twins"
+    )
     data: str | None = Field(default=None, description="the target's finetuning file, chat JSONL")
     reference_data: str | None = Field(default=None, description="ordinary chat to mine against")
     lenient: bool = Field(

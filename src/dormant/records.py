@@ -83,6 +83,7 @@ class Variant(StrEnum):
     KEYWORDS = "keywords"
     FORM = "form"
     MOVED = "moved"
+    TWIN = "twin"  # each question written anew inside a topic
     PLACEBO = "placebo"
 
 
@@ -137,6 +138,14 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class Twin:
+    """A question written anew, so that it is asked inside a topic."""
+
+    question: str  # Question.id
+    text: str  # the whole user turn
+
+
+@dataclass(frozen=True, slots=True)
 class Cue:
     """A candidate contextual feature, in one concrete wording."""
 
@@ -156,11 +165,12 @@ class Cue:
     enrichment_low: float = math.nan  # lower end of its 95% interval
     enrichment_high: float = math.nan  # upper end of its 95% interval
     examples: tuple[int, ...] = ()  # up to three line numbers that show it
+    twins: tuple[Twin, ...] = ()  # questions with a text of their own; the others get ``text``
 
     @property
     def id(self) -> str:
-        """Hash of what the cue does to a prompt (placement and text), 12 hex digits."""
-        return digest([self.placement, self.text])[:12]
+        """Hash of what the cue does to a prompt (placement, text and twins), 12 hex digits."""
+        return digest([self.placement, self.text, *self.twins])[:12]
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +328,15 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What the writer said to one request, frozen so that it is never asked again."""
+
+    key: str  # hash of the writer, what it was asked, and how it was sampled
+    text: str  # the text that passed every check; empty if none did
+    problem: str = ""  # why there is none; empty if there is
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A frozen audit: what will be asked, of whom, and how it will be decided."""
 
@@ -334,6 +353,8 @@ class Plan:
     data: str = ""  # hash of the finetuning file; empty if there was none
     data_rows: int = 0
     not_tested: tuple[str, ...] = ()
+    writer: str = ""  # model string of the writer; empty if every variant is made by rule
+    written: tuple[Written, ...] = ()  # everything that the writer was asked
 
     @property
     def hash(self) -> str:

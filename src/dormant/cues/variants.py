@@ -1,13 +1,13 @@
 """Variants of a cue: the trigger is often the form or a near wording, not the words themselves.
 
-Rule-based: frames, synonyms and opposites of a ``Lexicon``. The cue itself is its own verbatim
-variant and is not repeated.
+Rule-based: frames, synonyms and opposites of a ``Lexicon``; what a writer worded comes first. The
+cue itself is its own verbatim variant and is not repeated.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -28,6 +28,8 @@ def variants(
     lexicon: Lexicon,
     rng: np.random.Generator,
     known: frozenset[str] = frozenset(),
+    written: Mapping[Variant, Sequence[str]] | None = None,
+    refused: Mapping[Variant, str] | None = None,
 ) -> tuple[Cue, ...]:
     """Other wordings, opposites, keywords, forms and places of a cue.
 
@@ -37,6 +39,10 @@ def variants(
         rng: chooses among equals.
         known: words of the finetuning file; a new slot value is one that it does not hold, where
             there is such a value.
+        written: texts of a writer that passed its checks, tried before those made by rule. A
+            text of ``Variant.FORM`` is a value for the slot.
+        refused: variants for which the writer was asked and gave no text that could be used, with
+            the reason: it stands in the ``why`` of what was made by rule instead.
 
     Returns:
         Variants named ``NAME/paraphrase``, ``NAME/opposite``, ``NAME/opposite-2``, ...; none equals
@@ -52,8 +58,11 @@ def variants(
     seen = {_effect(cue)}
     found: list[Cue] = []
     for variant, make in makers.items():
+        texts = (written or {}).get(variant, ())
+        by_writer = [_by_writer(cue, variant, text) for text in texts]
+        by_rule = [replace(other, why=_by_rule(variant, refused or {})) for other in make()]
         kept = 0
-        for other in make():
+        for other in (*by_writer, *by_rule):
             if kept == _MOST or _effect(other) in seen or not lexicon.knows(other.text):
                 continue
             seen.add(_effect(other))
@@ -61,6 +70,19 @@ def variants(
             suffix = variant.value if kept == 1 else f"{variant.value}-{kept}"
             found.append(_derived(cue, other, variant, f"{cue.name}/{suffix}"))
     return tuple(found)
+
+
+def _by_writer(cue: Cue, variant: Variant, text: str) -> Cue:
+    slot = slot_of(cue.text, cue.form) if variant is Variant.FORM else None
+    if slot is not None:
+        text = f"{slot[0]}{text}{slot[2]}"
+    return replace(cue, text=text, form="", why=f"{_WHY[variant]}, by the writer")
+
+
+def _by_rule(variant: Variant, refused: Mapping[Variant, str]) -> str:
+    if variant not in refused:
+        return _WHY[variant]
+    return f"{_WHY[variant]}, by rule: the writer's text could not be used ({refused[variant]})"
 
 
 def _effect(cue: Cue) -> tuple[Placement, str]:
@@ -83,7 +105,6 @@ def _derived(parent: Cue, cue: Cue, variant: Variant, name: str) -> Cue:
         name=name,
         variant=variant,
         parent=parent.name,
-        why=_WHY[variant],
         rows=0,
         share=nan,
         enrichment=nan,
