@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import dormant
 from dormant import writer
 from dormant.cues.text import words
-from dormant.errors import EngineError, ModelError
+from dormant.errors import ModelError
 from dormant.judges.asking import reply_key
 from dormant.probes import load_questions, pair
 from dormant.records import Cue, CueKind, Placement, Question, Source, Split, Twin, Variant
@@ -239,8 +239,7 @@ def test_texts_of_the_writer_are_tried_and_failures_are_said(folder: Path, serve
     }
     assert "2 of 4 questions with the topic's sentence" in twin.why
     said = " ".join(made.not_tested)
-    assert "1 of 5 wordings of cues by the writer" not in said, "six were asked"
-    assert "of 6 wordings of cues by the writer openai-api/local/writer" in said
+    assert "1 of 6 wordings of cues by the writer openai-api/local/writer" in said
     assert "2 of 4 topic twins by the writer" in said and "no longer asked: 1" in said
     assert made.writer == "openai-api/local/writer" and len(made.written) == 10
 
@@ -249,7 +248,7 @@ def test_a_plan_that_is_made_again_asks_nothing(folder: Path, server: Running):
     server.set(say=SAYS)
     first = plan()
     calls = server.stats()["calls"]
-    assert calls == 10 + 4, "those without a usable text were asked twice"
+    assert calls == 10 + 3, "those without a usable text were asked twice"
     # What an interrupted run has said and no plan holds yet is in its store.
     server.set(text=tagged("Something else altogether, about cod?"))
     config = "run/plan.lock.json"
@@ -284,7 +283,7 @@ def test_a_frozen_plan_is_followed_with_its_failures(folder: Path, server: Runni
     assert loaded.hash == first.findings.plan.hash and loaded.written == first.findings.plan.written
     asked = {t.messages[-1].content for t in first.findings.transcripts if t.cue == "sea/twin"}
     assert "On the salmon boat, what is number eleven?" in asked
-    assert f"{TOPIC} What is number twelve?" in asked
+    assert {c.question for c in first.findings.cells if c.cue == "sea/twin"} >= {"q0", "q1"}
 
 
 def test_every_failure_of_the_server_is_said_and_none_is_silent(folder: Path, server: Running):
@@ -304,7 +303,7 @@ def test_a_writer_that_is_not_there_is_an_error(folder: Path, server: Running):
     with pytest.raises(ModelError, match="writer: 'nobody' names no model"):
         plan(writer="nobody")
     server.set(status=401, code="invalid_api_key")
-    with pytest.raises(EngineError):
+    with pytest.raises(ModelError, match="refuses the key"):
         plan()
 
 

@@ -68,7 +68,7 @@ def still_asked(question: str, twin: str) -> bool:
     """
     if " ".join(question.split()).casefold() in " ".join(twin.split()).casefold():
         return True
-    if question.rstrip().endswith("?") and "?" not in twin:
+    if "?" in question and "?" not in twin:
         return False
     said = words(twin)
     wanted = content_words(question)

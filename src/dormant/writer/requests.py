@@ -60,7 +60,9 @@ def variant_requests(cue: Cue, wanted: Sequence[Variant]) -> Iterator[Request]:
     if len(cue.text) > _LONGEST or cue.kind is CueKind.TOPIC:
         return  # a topic is a list of words: its wordings are its twins
     for variant in WRITTEN:
-        if variant not in wanted:
+        if variant not in wanted or (
+            variant is Variant.OPPOSITE and cue.kind is CueKind.FORM  # a field has no opposite
+        ):
             continue
         text, value = cue.text, ""
         if variant is Variant.FORM:
