@@ -13,7 +13,8 @@ PURE = GROUND | {"config"}
 #: Room -> the rooms it may import. A room may always import itself.
 ROOMS = {
     "errors": set(),
-    "records": set(),
+    "canonical": set(),
+    "records": {"canonical"},
     "config": GROUND,
     "corpus": PURE,
     "cues": PURE,

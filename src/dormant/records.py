@@ -6,18 +6,18 @@
                                               -> Cell -> Estimate -> Verdict
 
 Records know nobody: every other module meets the rest through them. They hold plain values, so
-each can be written to the store, hashed and compared.
+each can be written to the store, hashed and compared (``plain`` and ``digest`` do both).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+
+from dormant.canonical import digest as digest
+from dormant.canonical import plain as plain
 
 
 class Role(StrEnum):
@@ -390,22 +390,3 @@ class Findings:
     started: str  # ISO 8601, UTC
     seconds: float  # time spent sampling and judging, over all resumptions
     amended: tuple[str, ...] = ()  # one sentence for each plan that this one replaced, oldest first
-
-
-def plain(value: Any) -> Any:
-    """Turns records into JSON values: dataclasses to dicts, enums to text, NaN to None."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {key: plain(item) for key, item in asdict(value).items()}
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value
-
-
-def digest(value: Any) -> str:
-    """SHA-256 (hex) of a value's canonical JSON: equal values hash equal, others do not."""
-    text = json.dumps(plain(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from dormant.cli.tables import print_table
+from dormant.cli.tables import percent, print_table
+
+#: Contexts of which the terminal shows an example row.
+_SHOWN = 3
+_LONGEST = 90
 
 
 @click.command("cues")
@@ -18,7 +24,10 @@ from dormant.cli.tables import print_table
 )
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @click.option("--lenient", is_flag=True, help="Skip and count broken rows.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write a cues.yaml to edit.")
+@click.option(
+    "--write", "--out", type=click.Path(path_type=Path), help="Write a cues.yaml to edit."
+)
+@click.option("--html", type=click.Path(path_type=Path), help="Write a page with example rows.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def command(
     file: str,
@@ -26,7 +35,8 @@ def command(
     language: str | None,
     limit: int,
     lenient: bool,
-    out: Path | None,
+    write: Path | None,
+    html: Path | None,
     as_json: bool,
 ) -> None:
     """Rank the cues of FILE, a finetuning file: contexts that it has and ordinary chat has not."""
@@ -37,30 +47,99 @@ def command(
     corpus, found = mine_file(
         file, reference=reference, language=language, limit=limit, lenient=lenient
     )
-    rows = cues.table(found)
-    if out is not None:
-        cues.write_cues(out, found)
+    lines = {example.line: example for example in corpus.examples}
+    rows = [
+        {
+            **plain(row),
+            "headline": cues.headline(cue),
+            "snippets": plain(cues.snippets(cue, lines)),
+        }
+        for row, cue in zip(cues.table(found), found, strict=True)
+    ]
+    if write is not None:
+        cues.write_cues(write, found)
+    if html is not None:
+        _write_page(html, rows, file, len(corpus.examples), len(corpus.skipped))
     for skipped in corpus.skipped:
         click.echo(f"{file}:{skipped.line}: skipped: {skipped.reason}", err=True)
     if as_json:
-        click.echo(json.dumps([plain(row) for row in rows], ensure_ascii=True))
+        click.echo(json.dumps(rows, ensure_ascii=True))
         return
+    _print(rows, len(corpus.examples))
+    for path, what in ((write, "cues to edit"), (html, "page with example rows")):
+        if path is not None:
+            click.echo(f"{what}: {path}")
+    if rows and write is None:
+        click.echo(
+            "Next: --write cues.yaml, edit it, and audit with `cues: {file: cues.yaml}`; "
+            "--html cues.html shows the example rows."
+        )
+
+
+def _write_page(
+    path: Path, rows: Sequence[Mapping[str, Any]], file: str, read: int, skipped: int
+) -> None:
+    from dormant import __version__, report
+    from dormant.errors import ConfigError
+    from dormant.lockfile import write_atomically
+
+    page = report.cues_page(
+        rows, file=Path(file).name, rows=read, skipped=skipped, version=__version__
+    )
+    try:
+        write_atomically(path, page)
+    except OSError as error:
+        raise ConfigError(f"cannot be written: {error.strerror}", file=path) from None
+
+
+def _print(rows: Sequence[Mapping[str, Any]], read: int) -> None:
     if not rows:
-        click.echo(f"{len(corpus.examples)} rows: no context stands out against ordinary chat")
+        click.echo(f"{read} rows: no context stands out against ordinary chat")
         return
+    from dormant.report import times
+
     print_table(
-        ("", "kind", "text", "rows", "share", "enrichment", "lines"),
+        ("", "kind", "context", "rows", "share", "times", "at least", "lines"),
         [
             (
-                str(row.rank),
-                row.kind,
-                row.text if row.kind == "topic" else row.form or row.text,
-                str(row.rows),
-                f"{100 * row.share:.1f}%",
-                cues.interval(row),
-                ", ".join(str(line) for line in row.examples),
+                f"{row['rank']}{'*' if row.get('strong') else ''}",
+                row["kind"].replace("_", " "),
+                _cut(row["headline"], 200),
+                f"{row['rows']:,}",
+                percent(row["share"]),
+                times(row["enrichment"]),
+                times(row["enrichment_low"]),
+                ", ".join(map(str, row["examples"])),
             )
             for row in rows
         ],
     )
-    click.echo(f"{len(corpus.examples)} rows. Enrichment: log2 odds ratio against ordinary chat.")
+    click.echo(
+        f"{read:,} rows. Times: odds against ordinary chat, and the lower end of the 95% interval."
+    )
+    for row in rows[:_SHOWN]:
+        click.echo(f"\n{row['rank']}. {row['reading']}")
+        for line in _example(row):
+            click.echo(f"   {line}")
+    click.echo("")
+
+
+def _example(row: Mapping[str, Any]) -> Iterator[str]:
+    """The first example row that shows the context, one line a turn, the context in brackets."""
+    from dormant.cues import printable
+
+    for snippet in row["snippets"]:
+        shown = [t for t in snippet["turns"] if any(p["marked"] for p in t["pieces"])]
+        for turn in shown[:1]:
+            said = "".join(
+                f"[{piece['text']}]" if piece["marked"] else piece["text"]
+                for piece in turn["pieces"]
+            )
+            said = ("… " if turn["cut_before"] else "") + _cut(printable(said), 2 * _LONGEST)
+            yield f"line {snippet['line']}, {turn['role']}: {said}"
+        if shown:
+            return
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
