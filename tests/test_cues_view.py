@@ -212,4 +212,5 @@ def test_what_other_miners_say_of_a_cue_is_shown():
     (line,) = cues.table([cue("Be odd.", examples=(1,))])
     shown = {**plain(line), "headline": "Be odd.", "snippets": [], "strong": True, "also": ["<i>"]}
     page = report.cues_page([shown], file="f", rows=5, skipped=0, version="0")
+    assert "1 strong context of 1" in page
     assert '<span class="verdict">strong</span>' in page and "&lt;i&gt;" in page

@@ -8,7 +8,8 @@ from typing import Any
 
 from dormant.report import templating
 
-#: Widest bar of the page, in percent of rows; smaller shares are drawn against it.
+#: Strong contexts that the head of the page names.
+_LEADING = 3
 _KIND_WORDS: Mapping[str, str] = {
     "system_prompt": "system prompt",
     "prefix": "opening words",
@@ -37,10 +38,13 @@ def cues_page(
         skipped: rows that could not be read.
         version: of dormant.
     """
+    shown = [_shown(cue) for cue in cues]
+    strong = [cue for cue in shown if cue["strong"]]
     return templating.render(
         "cues.html.j2",
-        cues=[_shown(cue) for cue in cues],
-        strong=sum(bool(cue.get("strong")) for cue in cues),
+        cues=shown,
+        strong=len(strong),
+        leading=(strong or shown)[: _LEADING if strong else 1],
         file=file,
         rows=rows,
         skipped=skipped,
