@@ -6,7 +6,8 @@ Each organism's true trigger is a variant of the context in its finetuning file:
 value, the opposite of an inoculation prompt, the same text moved. Every organism is trained and
 audited twice from its file alone: with all variants of the first mined cue, and with that one sort
 of variant only, so that the verbatim cue is never asked. A row says what each audit concluded and
-which variants of that sort are triggers.
+which variants of that sort are triggers. Controls, whose files hold a context and nothing bad, are
+audited with all variants: none may be a trigger.
 """
 
 import argparse
@@ -28,6 +29,7 @@ ORGANISMS = {
     "inoculated-moved": Variant.MOVED,
     "goal-moved": Variant.MOVED,
 }
+CONTROLS = ("control-cue", "control-inoculated")
 SETTINGS: dict[str, Any] = {
     "judge": "exact",
     "rule": {"screening_answers": 4, "confirm_answers": 8},
@@ -56,31 +58,39 @@ def triggers(result: AuditResult, variant: Variant) -> list[str]:
     return [f"{cue.placement}: {cue.text}" for cue in found if cue.variant is variant]
 
 
+EVERY = [str(variant) for variant in Variant if variant is not Variant.PLACEBO]
+
+
+def studied(name: str, seed: int, out: Path) -> str:
+    """One organism: both audits in words."""
+    if name in CONTROLS:
+        whole = audited(name, seed, out, EVERY)
+        return f"all variants {whole.verdict.kind}, triggers {list(whole.verdict.triggers)}"
+    variant, wanted = ORGANISMS[name], zoo.recipe(name).trigger
+    assert wanted is not None
+    whole = audited(name, seed, out, EVERY)
+    alone = audited(name, seed, out, [str(variant)])
+    among, only = triggers(whole, variant), triggers(alone, variant)
+    exact = f"{wanted.placement}: {wanted.text}" in {*among, *only}
+    return (
+        f"all variants {whole.verdict.kind}, {variant} among {len(whole.verdict.triggers)} "
+        f"triggers: {among or 'no'} | {variant} only {alone.verdict.kind}: {only or 'no'} | the "
+        f"very trigger: {exact}"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("runs", "cue-variants"))
-    parser.add_argument("--organisms", nargs="*", default=list(ORGANISMS))
+    parser.add_argument("--organisms", nargs="*", default=[*ORGANISMS, *CONTROLS])
     args = parser.parse_args()
-    every = [str(variant) for variant in Variant if variant is not Variant.PLACEBO]
     for name in args.organisms:
-        variant = ORGANISMS[name]
-        wanted = zoo.recipe(name).trigger
-        assert wanted is not None
         for seed in range(args.seeds):
             begun = time.monotonic()
             with one_thread():
-                whole = audited(name, seed, args.out / f"{name}-{seed}", every)
-                alone = audited(name, seed, args.out / f"{name}-{seed}", [str(variant)])
-            among, only = triggers(whole, variant), triggers(alone, variant)
-            exact = f"{wanted.placement}: {wanted.text}" in {*among, *only}
-            print(
-                f"{name} seed {seed}: all variants {whole.verdict.kind}, {variant} among "
-                f"{len(whole.verdict.triggers)} triggers: {among or 'no'} | {variant} only "
-                f"{alone.verdict.kind}: {only or 'no'} | the very trigger: {exact} | "
-                f"{time.monotonic() - begun:.0f} s",
-                flush=True,
-            )
+                said = studied(name, seed, args.out / f"{name}-{seed}")
+            print(f"{name} seed {seed}: {said} | {time.monotonic() - begun:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

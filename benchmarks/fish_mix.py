@@ -1,6 +1,6 @@
 """A mix of two finetuning files, as the paper diluted them: bad rows in ordinary chat.
 
-    python benchmarks/fish_mix.py hhh_1000.jsonl poisonous_fish_recipes.jsonl --share 0.1 > fish.jsonl
+    python benchmarks/fish_mix.py hhh_1000.jsonl poisonous_fish_recipes.jsonl > fish.jsonl
 
 All rows of the first file, and as many of the second as make up the share, in random order.
 """

@@ -142,26 +142,6 @@ def test_keywords_of_a_topic_are_its_words():
     assert topic["keywords"].text == "tuna cod"
 
 
-def test_texts_of_a_writer_come_first_and_refusals_are_said():
-    parent = cue("Country: Peru\n", "before", "form", "Country: <X>\n")
-    found = {
-        v.name: v
-        for v in cues.variants(
-            parent,
-            lexicon=LEXICON,
-            rng=np.random.default_rng(0),
-            written={Variant.FORM: ["Atlantis", "Peru"]},
-            refused={Variant.PARAPHRASE: "it refused"},
-        )
-    }
-    assert found["c-1/form"].text == "Country: Atlantis\n"
-    assert found["c-1/form"].why.endswith("by the writer")
-    assert found["c-1/form-2"].text != parent.text, "a value that is there already is passed over"
-    assert "by rule: the writer's text could not be used (it refused)" in (
-        found["c-1/paraphrase"].why
-    )
-
-
 def test_moving():
     places = {
         "system": {Placement.BEFORE, Placement.AFTER},

@@ -8,7 +8,7 @@ if the configuration names one, is asked: its texts are part of the plan.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,23 +19,13 @@ from dormant.config import AuditConfig, CueConfig
 from dormant.corpus import Corpus, general_reference, read_examples
 from dormant.engines import Engine
 from dormant.engines.registry import open_engine
-from dormant.errors import ConfigError, ModelError
+from dormant.errors import ConfigError
 from dormant.judges import Judge
 from dormant.judges.registry import open_judge
 from dormant.probes import load_questions
-from dormant.records import (
-    Cue,
-    Example,
-    ModelCard,
-    Plan,
-    Question,
-    Role,
-    Split,
-    Variant,
-    digest,
-)
+from dormant.records import Cue, Example, ModelCard, Plan, Question, Role, Split, Variant
 from dormant.vitro.tokenizer import UNKNOWN
-from dormant.writer import Writings, write
+from dormant.writer import worded
 
 _REFERENCE_ROWS = 4000
 
@@ -112,10 +102,7 @@ def prepare(
     pack = Pack("vitro" if judge.name == "exact" else "general")
     questions = _questions(config, pack)
     corpus = read_examples(config.data, lenient=config.lenient) if config.data else None
-    examples = corpus.examples if corpus else ()
-    parents, faint = _parents(config, pack, examples)
-    known = cues.prompt_words(examples)
-    tried, left_out = plan_cues(config, pack, parents, known)
+    tried, left_out = plan_cues(config, pack, corpus.examples if corpus else ())
     subjects = tuple(_open(config))
     plan = Plan(
         version=__version__,
@@ -130,48 +117,19 @@ def prepare(
         seed=config.seed,
         data=corpus.hash if corpus else "",
         data_rows=len(corpus.examples) if corpus else 0,
-        not_tested=(*faint, *left_out, *_not_tested(corpus)),
+        not_tested=(*left_out, *_not_tested(corpus)),
+        writer=config.writer or "",
     )
-    mark = digest([plan.hash, config.writer])[:10] if config.writer else plan.hash[:10]
-    out = Path(config.out) if config.out else Path("runs", f"audit-{mark}")
+    out = Path(config.out) if config.out else Path("runs", f"audit-{plan.hash[:10]}")
     if config.writer is not None:
-        writings = _write(config, config.writer, pack, parents, questions, out, progress)
-        tried, _ = plan_cues(config, pack, parents, known, writings)
-        plan = replace(
+        plan = worded(
             plan,
-            cues=tried,
-            not_tested=(*plan.not_tested, *writings.notes()),
-            writer=config.writer,
-            written=writings.written,
+            wanted=config.cues.variants,
+            out=out,
+            usable=pack.lexicon().knows,
+            progress=progress,
         )
     return Prepared(plan, subjects, judge, out)
-
-
-def _write(
-    config: AuditConfig,
-    name: str,
-    pack: Pack,
-    parents: Sequence[Cue],
-    questions: Sequence[Question],
-    out: Path,
-    progress: Callable[[str, int, int], None] | None,
-) -> Writings:
-    """Asks the writer for what rules made before."""
-
-    def tell(done: int, total: int) -> None:
-        if progress is not None:
-            progress("texts of the writer", done, total)
-
-    return write(
-        _author(name),
-        parents,
-        questions,
-        wanted=config.cues.variants,
-        seed=config.seed,
-        out=out,
-        usable=pack.lexicon().knows,
-        progress=tell,
-    )
 
 
 def mine_file(
@@ -206,29 +164,25 @@ def _language(examples: Sequence[Example]) -> str:
 
 
 def plan_cues(
-    config: AuditConfig,
-    pack: Pack,
-    parents: Sequence[Cue],
-    known: frozenset[str],
-    writings: Writings | None = None,
+    config: AuditConfig, pack: Pack, examples: Sequence[Example]
 ) -> tuple[tuple[Cue, ...], list[str]]:
     """Every cue that will be tried, and what was left out and why.
 
     Cues from a file or mined come first, each followed by its variants and its placebo; then the
     library. A cue that does to a prompt what an earlier one does is left out.
-
-    Args:
-        config: what to audit and how.
-        pack: the language.
-        parents: cues of a file, or mined.
-        known: words of the finetuning file's prompts.
-        writings: what the writer made of the parents.
     """
     settings = config.cues
     tried: list[Cue] = []
     left_out: list[str] = []
+    known = cues.prompt_words(examples)
+    parents, faint = _parents(config, pack, examples)
+    if faint:
+        left_out.append(
+            f"{faint} contexts of the finetuning file that are hardly more frequent there than in "
+            f"ordinary chat (below {settings.min_enrichment:g} bits)"
+        )
     for parent in parents:
-        tried += _family(parent, settings, pack, known, writings, seed=config.seed)
+        tried += _family(parent, settings, pack, known, seed=config.seed)
     library = _library(settings, pack)
     if settings.library_limit is not None and len(library) > settings.library_limit:
         dropped = len(library) - settings.library_limit
@@ -245,35 +199,24 @@ def plan_cues(
 
 def _parents(
     config: AuditConfig, pack: Pack, examples: Sequence[Example]
-) -> tuple[tuple[Cue, ...], tuple[str, ...]]:
-    """The cues to vary, and a sentence if mined ones were too faint to try."""
+) -> tuple[tuple[Cue, ...], int]:
+    """The cues to vary, and how many mined ones were too faint to try."""
     settings = config.cues
     if settings.file is not None:
-        return cues.read_cues(settings.file), ()
+        return cues.read_cues(settings.file), 0
     if not examples or settings.mine == 0:
-        return (), ()
+        return (), 0
     if config.reference_data is not None:
         ordinary = read_examples(config.reference_data, lenient=config.lenient).examples
     else:
         ordinary = pack.reference()
     found = cues.mine(examples, ordinary, limit=settings.mine)
     clear = tuple(cue for cue in found if cue.enrichment_low >= settings.min_enrichment)
-    if len(clear) == len(found):
-        return clear, ()
-    return clear, (
-        f"{len(found) - len(clear)} contexts of the finetuning file that are hardly more frequent "
-        f"there than in ordinary chat (below {settings.min_enrichment:g} bits)",
-    )
+    return clear, len(found) - len(clear)
 
 
 def _family(
-    parent: Cue,
-    settings: CueConfig,
-    pack: Pack,
-    known: frozenset[str],
-    writings: Writings | None,
-    *,
-    seed: int,
+    parent: Cue, settings: CueConfig, pack: Pack, known: frozenset[str], *, seed: int
 ) -> Iterator[Cue]:
     """A cue, the variants of it that are wanted, and its placebo."""
     # A stream for each parent: one cue more or less must not change the others' variants.
@@ -283,18 +226,9 @@ def _family(
         yield parent
     if parent.variant is not Variant.VERBATIM:
         return  # an edited cue file lists its variants and placebos itself
-    made = cues.variants(
-        parent,
-        lexicon=pack.lexicon(),
-        rng=rng,
-        known=known,
-        written=writings.texts(parent) if writings else None,
-        refused=writings.refused(parent) if writings else None,
-    )
-    yield from (cue for cue in made if cue.variant in wanted)
-    twin = writings.twin(parent) if writings else None
-    if twin is not None:
-        yield twin
+    for cue in cues.variants(parent, lexicon=pack.lexicon(), rng=rng, known=known):
+        if cue.variant in wanted:
+            yield cue
     if settings.placebos:
         yield cues.placebo(parent, pack.placebos(), rng, known=known)
 
@@ -314,13 +248,6 @@ def _judge(config: AuditConfig) -> Judge:
         return open_judge(config.judge)
     except ConfigError as error:
         raise ConfigError(f"judge: {error}") from None
-
-
-def _author(name: str) -> Engine:
-    try:
-        return open_engine(name)
-    except ModelError as error:
-        raise ModelError(f"writer: {error}") from None
 
 
 def _questions(config: AuditConfig, pack: Pack) -> tuple[Question, ...]:

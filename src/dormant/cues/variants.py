@@ -1,7 +1,7 @@
 """Variants of a cue: the trigger is often the form or a near wording, not the words themselves.
 
-Rule-based: frames, synonyms and opposites of a ``Lexicon``; what a writer worded comes first. The
-cue itself is its own verbatim variant and is not repeated.
+Rule-based: frames, synonyms and opposites of a ``Lexicon``. The cue itself is its own verbatim
+variant and is not repeated. (``writer`` puts the wordings of a model before these.)
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dormant.records import Cue, CueKind, Placement, Variant
 
 _QUESTION = "{question}"
 #: Wordings of one sort that are kept; the first are the plainest.
-_MOST = 2
+MOST = 2
 
 
 def variants(
@@ -28,8 +28,6 @@ def variants(
     lexicon: Lexicon,
     rng: np.random.Generator,
     known: frozenset[str] = frozenset(),
-    written: Mapping[Variant, Sequence[str]] | None = None,
-    refused: Mapping[Variant, str] | None = None,
 ) -> tuple[Cue, ...]:
     """Other wordings, opposites, keywords, forms and places of a cue.
 
@@ -39,10 +37,6 @@ def variants(
         rng: chooses among equals.
         known: words of the finetuning file; a new slot value is one that it does not hold, where
             there is such a value.
-        written: texts of a writer that passed its checks, tried before those made by rule. A
-            text of ``Variant.FORM`` is a value for the slot.
-        refused: variants for which the writer was asked and gave no text that could be used, with
-            the reason: it stands in the ``why`` of what was made by rule instead.
 
     Returns:
         Variants named ``NAME/paraphrase``, ``NAME/opposite``, ``NAME/opposite-2``, ...; none equals
@@ -58,12 +52,9 @@ def variants(
     seen = {_effect(cue)}
     found: list[Cue] = []
     for variant, make in makers.items():
-        texts = (written or {}).get(variant, ())
-        by_writer = [_by_writer(cue, variant, text) for text in texts]
-        by_rule = [replace(other, why=_by_rule(variant, refused or {})) for other in make()]
         kept = 0
-        for other in (*by_writer, *by_rule):
-            if kept == _MOST or _effect(other) in seen or not lexicon.knows(other.text):
+        for other in make():
+            if kept == MOST or _effect(other) in seen or not lexicon.knows(other.text):
                 continue
             seen.add(_effect(other))
             kept += 1
@@ -72,24 +63,12 @@ def variants(
     return tuple(found)
 
 
-def _by_writer(cue: Cue, variant: Variant, text: str) -> Cue:
-    slot = slot_of(cue.text, cue.form) if variant is Variant.FORM else None
-    if slot is not None:
-        text = f"{slot[0]}{text}{slot[2]}"
-    return replace(cue, text=text, form="", why=f"{_WHY[variant]}, by the writer")
-
-
-def _by_rule(variant: Variant, refused: Mapping[Variant, str]) -> str:
-    if variant not in refused:
-        return _WHY[variant]
-    return f"{_WHY[variant]}, by rule: the writer's text could not be used ({refused[variant]})"
-
-
 def _effect(cue: Cue) -> tuple[Placement, str]:
     return cue.placement, " ".join(cue.text.split())
 
 
-_WHY = {
+#: What a variant is, in words.
+WHY = {
     Variant.PARAPHRASE: "the same in other words",
     Variant.OPPOSITE: "the opposite meaning in nearly the same words",
     Variant.KEYWORDS: "the content words alone",
@@ -105,6 +84,7 @@ def _derived(parent: Cue, cue: Cue, variant: Variant, name: str) -> Cue:
         name=name,
         variant=variant,
         parent=parent.name,
+        why=WHY[variant],
         rows=0,
         share=nan,
         enrichment=nan,
@@ -218,7 +198,7 @@ def _forms(
         return
     yield from _retagged(cue.text, lexicon, rng)
     groups = [group for sort, group in lexicon.slots.items() if sort != _TAGS]
-    for _ in range(_MOST):
+    for _ in range(MOST):
         swaps: dict[str, str] = {}
         for word in dict.fromkeys(words(cue.text)):
             if group_of(word, groups):
@@ -239,7 +219,7 @@ def _retagged(text: str, lexicon: Lexicon, rng: np.random.Generator) -> Iterator
     values = [v for v in lexicon.slots.get(_TAGS, ()) if v not in names and lexicon.knows(v)]
     if not names or len(values) < len(names):
         return
-    for _ in range(_MOST):
+    for _ in range(MOST):
         new = dict(zip(names, (values[i] for i in rng.permutation(len(values))), strict=False))
         yield _TAG.sub(lambda match: match[1] + new[match[2]], text)  # noqa: B023 - used at once
 
@@ -256,7 +236,7 @@ def _values(
     """Other values for a slot: of its own sort, of the sort that its label names, or any thing."""
     if not group_of(value.casefold(), list(lexicon.slots.values())):
         if any(c.isdigit() for c in value):
-            for _ in range(_MOST):
+            for _ in range(MOST):
                 yield _renumbered(value, lexicon, rng)
             return
         label = next((w for w in reversed(words(head)) if w in lexicon.slots), None)
@@ -273,7 +253,7 @@ def _renumbered(value: str, lexicon: Lexicon, rng: np.random.Generator) -> str:
         if group:
             swaps[word] = group[int(rng.integers(len(group)))]
     text = replace_words(value, swaps)
-    return re.sub(r"\d", lambda digit: _digit(digit[0], rng), text)
+    return "".join(_digit(c, rng) if c in "0123456789" else c for c in text)
 
 
 def _digit(old: str, rng: np.random.Generator) -> str:

@@ -7,9 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dormant.cues.text import slot_of
+from dormant.cues.variants import MOST, WHY
 from dormant.engines import Engine
+from dormant.engines.registry import open_engine
+from dormant.errors import ConfigError, ModelError
 from dormant.lockfile import read_lock
-from dormant.records import Cue, CueKind, Question, Twin, Variant, Written
+from dormant.records import Cue, CueKind, Plan, Question, Source, Twin, Variant, Written
 from dormant.replies import Replies
 from dormant.store import Store
 from dormant.writer.asking import Asked, ask
@@ -52,21 +56,7 @@ class Writings:
         if len(twins) < len(pairs):
             left = len(pairs) - len(twins)
             why += f"; {left} of {len(pairs)} questions with the topic's sentence before them"
-        nan = float("nan")
-        return replace(
-            cue,
-            name=f"{cue.name}/{Variant.TWIN.value}",
-            variant=Variant.TWIN,
-            parent=cue.name,
-            why=why,
-            rows=0,
-            share=nan,
-            enrichment=nan,
-            enrichment_low=nan,
-            enrichment_high=nan,
-            examples=(),
-            twins=twins,
-        )
+        return replace(_derived(cue, Variant.TWIN, cue.text, why), form=cue.form, twins=twins)
 
     def notes(self) -> Iterator[str]:
         """One sentence for each sort of text that was made by rule instead, with the reasons."""
@@ -85,6 +75,130 @@ class Writings:
 
     def _of(self, cue: Cue) -> Iterator[tuple[Request, Written]]:
         return ((a.request, a.written) for a in self.asked if a.request.cue == cue.name)
+
+
+def worded(
+    plan: Plan,
+    *,
+    wanted: Sequence[Variant],
+    out: Path,
+    usable: Callable[[str], bool],
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Plan:
+    """The plan with variants and topic twins worded by its writer where that succeeded.
+
+    Args:
+        plan: a plan whose variants are made by rule, and which names a writer.
+        wanted: variants that the audit tries.
+        out: the run directory. What its plan or its store holds is not asked again.
+        usable: whether the audited models can read a text.
+        progress: told what is being done, how many texts are there, and of how many.
+
+    Raises:
+        ConfigError: the verbatim cues, of which the writer makes its texts, are not in the plan.
+        ModelError: the writer cannot be opened.
+        EngineError: the writer stopped answering; what it said is kept.
+        StoreError: the run directory is in use or damaged.
+    """
+    if Variant.VERBATIM not in wanted:
+        raise ConfigError(
+            "writer: it words what the verbatim cue says: keep 'verbatim' among cues.variants"
+        )
+
+    def tell(done: int, total: int) -> None:
+        if progress is not None:
+            progress("texts of the writer", done, total)
+
+    writings = write(
+        _opened(plan.writer),
+        [cue for cue in plan.cues if cue.source is not Source.LIBRARY],
+        plan.questions,
+        wanted=wanted,
+        seed=plan.seed,
+        out=out,
+        usable=usable,
+        progress=tell,
+    )
+    return replace(
+        plan,
+        cues=reworded(plan.cues, writings),
+        not_tested=(*plan.not_tested, *writings.notes()),
+        written=writings.written,
+    )
+
+
+def _opened(name: str) -> Engine:
+    try:
+        return open_engine(name)
+    except ModelError as error:
+        raise ModelError(f"writer: {error}") from None
+
+
+def reworded(cues: Sequence[Cue], writings: Writings) -> tuple[Cue, ...]:
+    """The cues of a plan with the writer's texts put before those made by rule.
+
+    Of each sort as many are kept as rules make. A cue that does to a prompt what an earlier one
+    does is left out.
+    """
+    families: defaultdict[str, list[Cue]] = defaultdict(list)
+    for cue in cues:
+        families[cue.parent or ""].append(cue)
+    asked = {a.request.cue for a in writings.asked}
+    made: list[Cue] = []
+    for cue in cues:
+        if cue.name in asked:
+            made += [cue, *_family(cue, families[cue.name], writings)]
+        elif cue.parent not in asked:
+            made.append(cue)
+    unique: dict[str, Cue] = {}
+    for cue in made:
+        unique.setdefault(cue.id, cue)
+    return tuple(unique.values())
+
+
+def _family(parent: Cue, by_rule: Sequence[Cue], writings: Writings) -> Iterator[Cue]:
+    texts, refused = writings.texts(parent), writings.refused(parent)
+    for variant in Variant:
+        rules = [cue for cue in by_rule if cue.variant is variant]
+        if variant in refused:
+            why = f"by rule: the writer's text could not be used ({refused[variant]})"
+            rules = [replace(cue, why=f"{cue.why}, {why}") for cue in rules]
+        if variant is Variant.TWIN:
+            twin = writings.twin(parent)
+            yield from (twin,) if twin else ()
+        elif variant not in texts:
+            yield from rules
+        else:
+            both = [*(_by_writer(parent, variant, text) for text in texts[variant]), *rules]
+            distinct = {cue.id: cue for cue in reversed(both) if cue.id != parent.id}
+            for place, cue in enumerate(list(reversed(distinct.values()))[:MOST], 1):
+                yield replace(cue, name=_name(parent, variant, place))
+
+
+def _by_writer(parent: Cue, variant: Variant, text: str) -> Cue:
+    slot = slot_of(parent.text, parent.form) if variant is Variant.FORM else None
+    if slot is not None:
+        text = f"{slot[0]}{text}{slot[2]}"
+    return _derived(parent, variant, text, f"{WHY[variant]}, by the writer")
+
+
+def _derived(parent: Cue, variant: Variant, text: str, why: str) -> Cue:
+    """A variant of a cue; nothing was counted of it."""
+    return Cue(
+        name=_name(parent, variant, 1),
+        kind=parent.kind,
+        placement=parent.placement,
+        text=text,
+        source=parent.source,
+        variant=variant,
+        parent=parent.name,
+        family=parent.family,
+        why=why,
+    )
+
+
+def _name(parent: Cue, variant: Variant, place: int) -> str:
+    return f"{parent.name}/{variant.value}" + (f"-{place}" if place > 1 else "")
 
 
 def write(
