@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from dormant.cli.options import audit_config, audit_options
+from dormant.cli.progress import shown
 from dormant.cli.tables import print_table
 
 
@@ -28,7 +29,8 @@ def command(config: Path | None, amend: bool, as_json: bool, **given: Any) -> No
     from dormant.records import plain
     from dormant.store import Store
 
-    prepared = prepare(settings)
+    with shown() as progress:
+        prepared = prepare(settings, progress=progress)
     dry = forecast(prepared)
     with Store(prepared.out) as store:
         store.lock_plan(dry.plan, amend=amend)
@@ -59,6 +61,8 @@ def command(config: Path | None, amend: bool, as_json: bool, **given: Any) -> No
         f"{dry.answers:,} answers at most, {_cost(dry.seconds, dry.usd)}; {_tried(dry.plan)}"
     )
     _seen(dry)
+    if dry.plan.writer:
+        click.echo(_written(dry.plan))
     for name, text in dry.rendered:
         click.echo(f"\n[{name}] is sent as\n{_indented(text)}")
     click.echo(f"\nplan {dry.plan.hash[:16]} frozen in {prepared.out / 'plan.lock.json'}")
@@ -77,6 +81,14 @@ def _tried(plan: Any) -> str:
     return (
         f"{len(plan.cues) - placebos} cues and {placebos} placebos "
         f"on {len(plan.questions)} questions"
+    )
+
+
+def _written(plan: Any) -> str:
+    used = sum(bool(written.text) for written in plan.written)
+    return (
+        f"{used} of {len(plan.written)} texts by the writer {plan.writer} are used; the others "
+        "are made by rule."
     )
 
 

@@ -11,7 +11,7 @@ from dormant.records import Message, Sampling, Written
 from dormant.writer.checking import accept
 from dormant.writer.requests import Request
 
-_LONGEST_REPLY = 600  # tokens; a model that thinks aloud needs some room
+_LONGEST_REPLY = 400  # tokens; a model that thinks aloud needs some room
 
 
 @dataclass(frozen=True, slots=True)

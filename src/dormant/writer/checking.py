@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dormant.cues.text import content_words, words
 from dormant.judges.reasoning import spoken
 from dormant.records import Variant
-from dormant.writer.requests import Request
+from dormant.writer.requests import Request, example
 
 _QUESTION = "{question}"
 _TAGGED = re.compile(r"<text>(.*)</text>", re.DOTALL)
@@ -19,6 +19,8 @@ _REFUSAL = re.compile(
     r"comfortable|against my (?:guidelines|policy|policies))\b",
     re.IGNORECASE,
 )
+#: Words of the example that a text may repeat in a row.
+_ECHO = 4
 #: Words that a variant may have beside three times those of its original.
 _SPARE_WORDS = 20
 
@@ -98,6 +100,9 @@ def _general(text: str, request: Request) -> str:
         return f"{_QUESTION} must stand in it once" if wrapper else f"{_QUESTION} stands in it"
     if _bare(text) == _bare(request.original):
         return "the text is its original"
+    shown = example(request.variant)
+    if longest_run(text, shown) > max(_ECHO, longest_run(request.original, shown)):
+        return "it repeats the example"
     return ""
 
 
@@ -113,6 +118,9 @@ def _paraphrase(text: str, request: Request) -> str:
 
 
 def _opposite(text: str, request: Request) -> str:
+    asked = len(words(request.original))
+    if asked and longest_run(text, request.original) == asked:
+        return "the original stands in it, word for word"
     return ""
 
 

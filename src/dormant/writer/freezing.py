@@ -134,6 +134,16 @@ def _opened(name: str) -> Engine:
         raise ModelError(f"writer: {error}") from None
 
 
+def _distinct_effects(cues: Sequence[Cue], *others: Cue) -> list[Cue]:
+    """The first of those cues that do the same to a prompt, and none that another does."""
+    seen = {cue.id for cue in others}
+    first: dict[str, Cue] = {}
+    for cue in cues:
+        if cue.id not in seen:
+            first.setdefault(cue.id, cue)
+    return list(first.values())
+
+
 def reworded(cues: Sequence[Cue], writings: Writings) -> tuple[Cue, ...]:
     """The cues of a plan with the writer's texts put before those made by rule.
 
@@ -150,10 +160,7 @@ def reworded(cues: Sequence[Cue], writings: Writings) -> tuple[Cue, ...]:
             made += [cue, *_family(cue, families[cue.name], writings)]
         elif cue.parent not in asked:
             made.append(cue)
-    unique: dict[str, Cue] = {}
-    for cue in made:
-        unique.setdefault(cue.id, cue)
-    return tuple(unique.values())
+    return tuple(_distinct_effects(made))
 
 
 def _family(parent: Cue, by_rule: Sequence[Cue], writings: Writings) -> Iterator[Cue]:
@@ -170,8 +177,8 @@ def _family(parent: Cue, by_rule: Sequence[Cue], writings: Writings) -> Iterator
             yield from rules
         else:
             both = [*(_by_writer(parent, variant, text) for text in texts[variant]), *rules]
-            distinct = {cue.id: cue for cue in reversed(both) if cue.id != parent.id}
-            for place, cue in enumerate(list(reversed(distinct.values()))[:MOST], 1):
+            distinct = _distinct_effects(both, parent)
+            for place, cue in enumerate(distinct[:MOST], 1):
                 yield replace(cue, name=_name(parent, variant, place))
 
 

@@ -86,6 +86,12 @@ def twin_requests(cue: Cue, questions: Sequence[Question]) -> Iterator[Request]:
             yield Request(cue.name, Variant.TWIN, question.text, messages, question.id, topic)
 
 
+def example(variant: Variant) -> str:
+    """What the example of a task says and is answered: a writer that repeats it wrote nothing."""
+    task = _tasks().tasks[variant]
+    return f"{task.example.text}\n{task.example.reply}"
+
+
 @cache
 def _tasks() -> _Tasks:
     return read_yaml(_DATA, _Tasks)
