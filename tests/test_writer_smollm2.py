@@ -1,4 +1,4 @@
-"""The writer on a real model behind a real server: too small to write well, so it must be caught."""
+"""The writer on a real model behind a real server: too small to write well, so it is caught."""
 
 from pathlib import Path
 
