@@ -69,11 +69,10 @@ def command(
     for path, what in ((write, "cues to edit"), (html, "page with example rows")):
         if path is not None:
             click.echo(f"{what}: {path}")
+    if rows and html is None:
+        click.echo("Example rows: --html cues.html")
     if rows and write is None:
-        click.echo(
-            "Next: --write cues.yaml, edit it, and audit with `cues: {file: cues.yaml}`; "
-            "--html cues.html shows the example rows."
-        )
+        click.echo("Next: --write cues.yaml, edit it, and audit with `cues: {file: cues.yaml}`")
 
 
 def _write_page(
@@ -99,7 +98,7 @@ def _print(rows: Sequence[Mapping[str, Any]], read: int) -> None:
     from dormant.report import times
 
     print_table(
-        ("", "kind", "context", "rows", "share", "times", "at least", "lines"),
+        ("", "kind", "context", "rows", "share", "times", "at least"),
         [
             (
                 f"{row['rank']}{'*' if row.get('strong') else ''}",
@@ -109,7 +108,6 @@ def _print(rows: Sequence[Mapping[str, Any]], read: int) -> None:
                 percent(row["share"]),
                 times(row["enrichment"]),
                 times(row["enrichment_low"]),
-                ", ".join(map(str, row["examples"])),
             )
             for row in rows
         ],
@@ -117,7 +115,10 @@ def _print(rows: Sequence[Mapping[str, Any]], read: int) -> None:
     click.echo(
         f"{read:,} rows. Times: odds against ordinary chat, and the lower end of the 95% interval."
     )
-    for row in rows[:_SHOWN]:
+    strong = [row for row in rows if row.get("strong")]
+    if strong:
+        click.echo("* strong: more than chance and the source of ordinary chat explain.")
+    for row in (strong or rows)[:_SHOWN]:
         click.echo(f"\n{row['rank']}. {row['reading']}")
         for line in _example(row):
             click.echo(f"   {line}")
