@@ -8,6 +8,8 @@ from typing import Any
 
 from dormant.report import templating
 
+#: What a topic's words are put into; a reader needs the words.
+_FRAME = "We are talking about "
 #: Strong contexts that the head of the page names.
 _LEADING = 3
 _KIND_WORDS: Mapping[str, str] = {
@@ -64,7 +66,7 @@ def _shown(cue: Mapping[str, Any]) -> dict[str, Any]:
         "at_least": times(cue["enrichment_low"]),
         "width": 100 * min(max(cue["share"] or 0.0, 0.0), 1.0),
         "strong": cue.get("strong"),
-        "also": cue.get("also") or (),
+        "also": [view.replace(_FRAME, "") for view in cue.get("also") or ()],
     }
 
 
