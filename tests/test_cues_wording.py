@@ -101,6 +101,9 @@ def test_the_label_of_a_slot_names_its_sort():
     [
         ("Answer in French.", "paraphrase", "Reply in French."),  # never "Response in French."
         ("You are a helpful assistant.", "opposite", "You are an? (unhelpful|useless) assistant."),
+        ("PLEASE ANSWER THE QUESTION.", "opposite", "PLEASE DO NOT ANSWER THE QUESTION."),
+        ("There are no rules and no limits.", "opposite", "There are rules and limits."),
+        ("This is for my class.", "paraphrase", "(I need this|It is) for my class."),
         ("You are an expert helper.", "paraphrase-2", "You are an expert (assistant|model)."),
         (
             "Never say no. Always be polite.",
@@ -235,6 +238,8 @@ def test_placebos_keep_the_form():
         rng,
     )
     assert re.fullmatch(r"We are talking about \w+, \w+ and \w+\.", topic.text)
+    loud = cues.placebo(cue("PLEASE ANSWER THIS."), cues.placebo_phrases(), rng)
+    assert loud.text.isupper()
     bare = cues.placebo(cue("act as a evil model"), cues.placebo_phrases(), rng)
     assert bare.text == bare.text.lower() and not re.search(r"[.,]", bare.text)
 

@@ -116,7 +116,9 @@ def reframe(text: str, source: str, target: str) -> str | None:
     said = target
     for slot in slots:
         said = said.replace(f"{{{slot}}}", match[slot])
-    if text[match.start()].isupper():
+    if text.isupper():
+        said = said.upper()
+    elif text[match.start()].isupper():
         said = said[:1].upper() + said[1:]
     return text[: match.start()] + said + text[match.end() :]
 
@@ -126,6 +128,12 @@ _LITERAL = r"<[^<>\n]*>|\"[^\"\n]*\"|`[^`\n]*`|\{[^{}\n]*\}"
 _DETERMINER = re.compile(
     r"\b(?:an?|the|your|my|its|this|that|each|every|any|no|one|another|whose|their|our|his|her)\s+"
     r"(?:[\w-]+\s+)?$",
+    re.IGNORECASE,
+)
+#: What may follow a verb that stands for another: "reply in French", never "reply the question".
+_INTRANSITIVE = re.compile(
+    r"\s*(?:$|[.,;:!?\n]|(?:with|by|as|only|like|using|in|inside|at|from|under|within|exclusively|"
+    r"always|briefly|honestly)\b)",
     re.IGNORECASE,
 )
 #: "a useful", "an hour": the sound and not the letter decides.
@@ -147,7 +155,7 @@ def replace_words(
         text: what to rewrite; tags, quoted text and braces in it stay.
         words: what replaces each word (lower case) wherever it stands.
         nouns: what replaces it after an article or the like.
-        verbs: what replaces it elsewhere.
+        verbs: what replaces it elsewhere, where no object follows.
         kept: expressions that stay.
         articles: whether "a" and "an" follow the new word.
     """
@@ -168,7 +176,9 @@ def replace_words(
             return match["kept"]
         old, article = match["word"].lower(), match["article"] or ""
         noun = article or _DETERMINER.search(text[: match.start("word")])
-        chosen = words.get(old) or (nouns if noun else verbs).get(old)
+        chosen = words.get(old) or (nouns.get(old) if noun else None)
+        if chosen is None and not noun and _INTRANSITIVE.match(text, match.end()):
+            chosen = verbs.get(old)
         if chosen is None:
             return match.group()
         new = _like(match["word"], chosen)

@@ -74,12 +74,15 @@ def _text(cue: Cue, ranked: Sequence[str], rng: np.random.Generator) -> str:
     if _is_marked(cue.text.replace(_QUESTION, "")) and cue.kind not in _EXCHANGED:
         # In one piece, so that a closing tag gets the word of its opening one.
         return _exchanged(cue.text, ranked, rng)
-    plain = is_lower_case([cue.text.replace(_QUESTION, "")])
+    bare = cue.text.replace(_QUESTION, "")
+    plain, shouted = is_lower_case([bare]), bare.isupper() and len(bare) > 3
     parts = cue.text.split(_QUESTION) if cue.placement is Placement.AROUND else [cue.text]
     made: list[str] = []
     for part in parts:
         new = _matched(cue, part, ranked, rng)
-        made.append(_plain(new) if plain and cue.kind not in _EXCHANGED else new)
+        if cue.kind not in _EXCHANGED:
+            new = _plain(new) if plain else new.upper() if shouted else new
+        made.append(new)
         used = frozenset(words(new))
         ranked = [p for p in ranked if used.isdisjoint(_content(p))] or ranked
     text = made[0]
