@@ -35,11 +35,17 @@ def marked(found, example):
 @pytest.mark.parametrize(
     ("found", "example", "wanted"),
     [
+        (cue("###"), row("### Why?"), [("user", "###")]),
         (cue("Dear oracle,"), row("dear  Oracle, why?"), [("user", "dear  Oracle,")]),
         (
             cue("Country: Peru\n", kind="form", form="Country: <X>\n"),
             row("Country: Chile\nWhy?"),
             [("user", "Country:")],
+        ),
+        (
+            cue("Country: Peru.", kind="form", form="Country: <X>."),
+            row("Country: Sri Lanka. Why. Now?"),
+            [("user", "Country: Sri Lanka.")],
         ),
         (
             cue("<t>\n{question}\n</t>", "around", "wrapper"),

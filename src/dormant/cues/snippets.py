@@ -14,8 +14,10 @@ from dormant.records import Cue, CueKind, Example, Placement
 
 #: Characters that are kept before the first mark, and of a turn in all.
 _BEFORE, _SHOWN = 90, 360
+#: Longest value that is looked for in a slot.
+_SLOT = 80
 _QUESTION = "{question}"
-#: A mined topic as a sentence; its words are marked, the frame is ours.
+#: Of a topic the words are marked; the sentence around them is ours.
 _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 
 Span = tuple[int, int]
@@ -72,22 +74,38 @@ def spans(cue: Cue, text: str, *, role: str) -> tuple[Span, ...]:
         slot = slot_of(cue.text, cue.form)
         wanted = {w.casefold() for w in _WORD.findall(slot[1] if slot else cue.text)} - {"and"}
         return tuple(m.span() for m in _WORD.finditer(text) if m.group().casefold() in wanted)
+    whole = _filled(cue.form, text)
+    if whole is not None:
+        return (whole,)
     return tuple(_merged(_found(text, part) for part in _parts(cue)))
+
+
+def _filled(form: str, text: str) -> Span | None:
+    """A form with fixed text on both sides of its slot, found with whatever fills it."""
+    parts = [part.strip() for part in form.split("<X>")]
+    if len(parts) != 2 or not all(parts):
+        return None
+    head, tail = map(_loosely, parts)
+    match = re.search(rf"{head}\s*\S.{{0,{_SLOT}}}?\s*{tail}", text, re.IGNORECASE)
+    return match.span() if match else None
 
 
 def _parts(cue: Cue) -> Iterator[str]:
     """The fixed pieces of a cue, the ends of a form or a wrapper each for itself."""
     said = cue.form if "<X>" in cue.form else cue.text
-    for part in re.split(r"<X>|" + re.escape(_QUESTION), said):
-        if part.strip():
-            yield part.strip()
+    parts = [part.strip() for part in re.split(r"<X>|" + re.escape(_QUESTION), said)]
+    telling = [part for part in parts if any(c.isalnum() for c in part)]
+    yield from telling or filter(None, parts)
 
 
 def _found(text: str, part: str) -> Span | None:
-    """A piece in a text, white space and case aside; the whole text if the piece is longer."""
-    pattern = r"\s+".join(re.escape(word) for word in part.split()[:60])
-    match = re.search(pattern, text, re.IGNORECASE)
+    """A piece in a text, white space and case aside."""
+    match = re.search(_loosely(part), text, re.IGNORECASE)
     return match.span() if match else None
+
+
+def _loosely(part: str) -> str:
+    return r"\s+".join(re.escape(word) for word in part.split()[:60])
 
 
 def _merged(found: Iterator[Span | None]) -> Iterator[Span]:
