@@ -221,7 +221,14 @@ def _retagged(text: str, lexicon: Lexicon, rng: np.random.Generator) -> Iterator
         return
     for _ in range(MOST):
         new = dict(zip(names, (values[i] for i in rng.permutation(len(values))), strict=False))
-        yield _TAG.sub(lambda match: match[1] + new[match[2]], text)  # noqa: B023 - used at once
+        yield _renamed(text, new)
+
+
+def _renamed(text: str, names: Mapping[str, str]) -> str:
+    def put(match: re.Match[str]) -> str:
+        return match[1] + names[match[2]]
+
+    return _TAG.sub(put, text)
 
 
 def _values(
