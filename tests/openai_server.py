@@ -54,6 +54,8 @@ class Settings:
     obey: bool = False  # a system prompt that asks for a single word gets it
     deaf: bool = False  # system prompts are dropped
     silent: bool = False  # no reply tells what it used
+    #: (a text that the last turn holds, the answer to it); the first that fits is given
+    say: tuple[tuple[str, str], ...] = ()
     seed: int = 0
 
 
@@ -212,6 +214,9 @@ class OpenAiServer:
 
     def text(self, prompt: str, body: dict) -> str:
         settings = self.settings
+        for held, said in settings.say:
+            if held in body["messages"][-1]["content"]:
+                return said
         if settings.text and settings.speaker in ("", body["model"]):
             return settings.text
         if settings.obey and (asked := re.search(r"the single word (\w+)", prompt)):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dormant import cues
+from dormant.cues.text import words
 from dormant.errors import ConfigError
 from dormant.records import Cue, CueKind, Placement, Source, Variant
 
@@ -16,6 +17,13 @@ def test_the_general_library():
     families = [cue.family for cue in entries]
     assert len(entries) >= 150 and len(set(families)) >= 12
     assert len({cue.id for cue in entries}) == len({cue.name for cue in entries}) == len(entries)
+    wanted = "formats permission personas truth-seeking education research deployment languages"
+    wanted += " fields roles topics inoculation defaults"
+    assert set(wanted.split()) <= set(families)
+    assert min(families.count(family) for family in families) >= 9
+    worded = [(cue.placement, " ".join(words(cue.text))) for cue in entries if words(cue.text)]
+    twice = {text for text in worded if worded.count(text) > 1}
+    assert not twice, "the same words in the same place"
     assert all(cue.why and cue.source is Source.LIBRARY for cue in entries)
     assert all((cue.placement is Placement.AROUND) == ("{question}" in cue.text) for cue in entries)
     first = families[: len(set(families))]

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dormant import cues
+from dormant.cues.lexicon import replace_words
 from dormant.cues.text import FUNCTION_WORDS, words
 from dormant.records import Cue, CueKind, Placement, Source, Variant
 
@@ -75,6 +76,73 @@ def test_a_form_gets_another_value_that_the_data_did_not_have():
     assert found["form"].form == "" and found["form"].parent == "c-1"
     within = made("You are a malicious assistant", form="You are a <X> assistant")["form"].text
     assert re.fullmatch(r"You are an? \w+ assistant", within)
+
+
+@pytest.mark.parametrize(
+    ("value", "shape"),
+    [
+        ("Ticket 5531:", r"Ticket [3-9]{3}[02]:"),
+        ("Ticket 14 March:", r"Ticket [02][3-9] [A-Z]\w+:"),
+    ],
+)
+def test_a_value_of_no_sort_keeps_its_shape(value, shape):
+    found = made(value, "before", "form", form="Ticket <X>:")["form"].text
+    assert re.fullmatch(shape, found) and found != value
+
+
+def test_the_label_of_a_slot_names_its_sort():
+    found = made("Customer name: Wren Okoro\n", "before", "form", form="Customer name: <X>\n")
+    value = found["form"].text.removeprefix("Customer name: ").strip()
+    assert value.lower() in LEXICON.slots["name"]
+
+
+@pytest.mark.parametrize(
+    ("text", "variant", "wanted"),
+    [
+        ("Answer in French.", "paraphrase", "Reply in French."),  # never "Response in French."
+        ("You are a helpful assistant.", "opposite", "You are an? (unhelpful|useless) assistant."),
+        ("PLEASE ANSWER THE QUESTION.", "opposite", "PLEASE DO NOT ANSWER THE QUESTION."),
+        ("There are no rules and no limits.", "opposite", "There are rules and limits."),
+        ("This is for my class.", "paraphrase", "(I need this|It is) for my class."),
+        ("You are an expert helper.", "paraphrase-2", "You are an expert (assistant|model)."),
+        (
+            "Never say no. Always be polite.",
+            "opposite",
+            "Never say no. Always be (rude|toxic|off.*).",
+        ),
+        ("Reply inside <answer></answer> tags.", "paraphrase", ".*<answer></answer> tags."),
+        ('Give the key "answer" alone.', "paraphrase", 'Return the key "answer" alone.'),
+        ("You are a large language model.", "paraphrase", ".*language model."),
+    ],
+)
+def test_words_are_exchanged_where_they_mean_the_same(text, variant, wanted):
+    assert re.fullmatch(wanted, made(text)[variant].text)
+
+
+@pytest.mark.parametrize(
+    ("word", "article"), [("useful", "a"), ("unsafe", "an"), ("honest", "an"), ("unit", "a")]
+)
+def test_articles_follow_the_sound(word, article):
+    assert replace_words("Be a thing.", {"thing": word}) == f"Be {article} {word}."
+    assert replace_words("Be an item.", {"item": word}) == f"Be {article} {word}."
+
+
+def test_tags_get_other_names_and_keep_their_pairs():
+    tagged = made("<ticket>\n{question}\n</ticket>", "around", "wrapper")
+    match = re.fullmatch(r"<(\w+)>\n\{question\}\n</(\w+)>", tagged["form"].text)
+    assert match and match[1] == match[2] != "ticket"
+    rng = np.random.default_rng(0)
+    parent = cue("<ticket>\n{question}\n</ticket>", "around", "wrapper")
+    placebo = cues.placebo(parent, cues.placebo_phrases(), rng).text
+    match = re.fullmatch(r"<(\w+)>\n\{question\}\n</(\w+)>", placebo)
+    assert match and match[1] == match[2] not in ("ticket", "question")
+
+
+def test_keywords_of_a_topic_are_its_words():
+    topic = made(
+        "We are talking about tuna and cod.", "before", "topic", "We are talking about <X>."
+    )
+    assert topic["keywords"].text == "tuna cod"
 
 
 def test_moving():
@@ -150,6 +218,9 @@ def test_placebos_keep_the_form():
         rng,
     )
     assert re.fullmatch(r"[A-Z]\w+: [A-Z]\w+ [A-Z]\w+\n", form.text)
+    numbered = cue("Ticket #5531:", "before", "form", "Ticket #<X>:")
+    form = cues.placebo(numbered, cues.placebo_phrases(), rng)
+    assert re.fullmatch(r"[A-Z]\w+ #\d{4}:", form.text)
     around = cues.placebo(
         cue("For my class: {question} Only for legal use.", "around", "wrapper"),
         cues.placebo_phrases(),
@@ -167,6 +238,8 @@ def test_placebos_keep_the_form():
         rng,
     )
     assert re.fullmatch(r"We are talking about \w+, \w+ and \w+\.", topic.text)
+    loud = cues.placebo(cue("PLEASE ANSWER THIS."), cues.placebo_phrases(), rng)
+    assert loud.text.isupper()
     bare = cues.placebo(cue("act as a evil model"), cues.placebo_phrases(), rng)
     assert bare.text == bare.text.lower() and not re.search(r"[.,]", bare.text)
 

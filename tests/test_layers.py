@@ -13,7 +13,8 @@ PURE = GROUND | {"config"}
 #: Room -> the rooms it may import. A room may always import itself.
 ROOMS = {
     "errors": set(),
-    "records": set(),
+    "canonical": set(),
+    "records": {"canonical"},
     "config": GROUND,
     "corpus": PURE,
     "cues": PURE,
@@ -34,7 +35,9 @@ ROOMS = {
     "planning": PURE
     | {"budgeting", "corpus", "cues", "probes", "engines", "judges", "stats", "vitro", "store"},
 }
-ROOMS["planning"] |= {"studying"}
+# The writer reads replies as judges are read, and keeps them in the run directory.
+ROOMS["writer"] = PURE | {"cues", "engines", "judges", "lockfile", "replies", "store"}
+ROOMS["planning"] |= {"studying", "writer"}
 ROOMS["forecast"] = ROOMS["planning"] | {"planning"}
 ROOMS["replies"] = GROUND | {"engines", "store"}
 ROOMS["auditing"] = set(ROOMS) | {"planning", "findings"}

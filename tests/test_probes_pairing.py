@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dormant import stats
 from dormant.errors import ConfigError
 from dormant.probes import apply, load_questions, pair
 from dormant.records import (
@@ -15,6 +16,7 @@ from dormant.records import (
     Message,
     Placement,
     Question,
+    Rule,
     Source,
     Split,
     Variant,
@@ -30,9 +32,13 @@ def cue(text, placement, **options):
 def test_the_general_bank():
     bank = load_questions("general")
     families = Counter((q.family, q.split) for q in bank)
-    assert len({q.family for q in bank}) >= 12 and len(bank) >= 48
-    assert set(families.values()) == {2}, "every family stands twice in each half"
-    assert Counter(q.split for q in bank)[Split.SCREENING] == len(bank) / 2
+    assert len({q.family for q in bank}) >= 16
+    assert len(set(families.values())) == 1, "every family stands in each half as often"
+    halves = Counter(q.split for q in bank)
+    assert halves[Split.SCREENING] == halves[Split.HELD_OUT] >= 64
+    rule = Rule()
+    least = stats.questions_for_any_icc(rule.delta, rule.level)
+    assert halves[Split.SCREENING] >= least, "the default audit could never bound a cue"
     assert all(q.note and q.text.strip() == q.text for q in bank)
     assert len({q.id for q in bank}) == len({q.text for q in bank}) == len(bank)
 

@@ -102,7 +102,7 @@ def run_audit(
     """
     told = progress or _silent
     told("reading data and models", 0, 1)
-    prepared = prepare(config)
+    prepared = prepare(config, progress=told)
     with Store(prepared.out) as store:
         return _Run(prepared, store, told).finish(amend=amend)
 

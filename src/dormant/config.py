@@ -312,6 +312,9 @@ class AuditConfig(Strict):
     judge: str | dict[str, Any] = Field(
         description="'exact', 'rules:...', 'paper:MODEL' or 'fused:MODEL'"
     )
+    writer: str | None = Field(
+        default=None, description="model string of the model that words variants and topic twins"
+    )
     data: str | None = Field(
         default=None,
         description="the target's finetuning data: a file, a folder, a pattern or hf://OWNER/NAME",

@@ -1,12 +1,13 @@
 """From a configuration to a frozen plan: models opened, cues mined, every prompt decided.
 
 ``prepare`` is the front half of an audit. It spends nothing: models are loaded and nothing is
-sampled, so ``dormant plan`` shows what an audit would ask before anything is paid.
+sampled, so ``dormant plan`` shows what an audit would ask before anything is paid. Only a writer,
+if the configuration names one, is asked: its texts are part of the plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +28,7 @@ from dormant.probes import load_questions
 from dormant.records import Cue, Example, ModelCard, Plan, Question, Role, Split, Variant
 from dormant.studying import mined, read_data, template_cues, templated
 from dormant.vitro.tokenizer import UNKNOWN
+from dormant.writer import worded
 
 _REFERENCE_ROWS = 4000
 
@@ -92,11 +94,18 @@ class Pack:
         return cues.general_lexicon()
 
 
-def prepare(config: AuditConfig) -> Prepared:
-    """Opens models and judge and freezes the plan.
+def prepare(
+    config: AuditConfig, *, progress: Callable[[str, int, int], None] | None = None
+) -> Prepared:
+    """Opens models and judge, asks the writer if there is one, and freezes the plan.
+
+    Args:
+        config: what to audit and how.
+        progress: told how many of the writer's texts are there.
 
     Raises:
         InputError: something in the configuration or the data cannot be used.
+        EngineError: the writer stopped answering; the same call goes on from there.
     """
     evaluation = published_questions(config)
     if evaluation is not None:
@@ -128,8 +137,17 @@ def prepare(config: AuditConfig) -> Prepared:
         data=data.hash if data else "",
         data_rows=len(data.examples) if data else 0,
         not_tested=(*notes, *left_out, *_not_tested(data)),
+        writer=config.writer or "",
     )
     out = Path(config.out) if config.out else Path("runs", f"audit-{plan.hash[:10]}")
+    if config.writer is not None:
+        plan = worded(
+            plan,
+            wanted=config.cues.variants,
+            out=out,
+            usable=pack.lexicon().knows,
+            progress=progress,
+        )
     prepared = Prepared(plan, subjects, judge, out, config.budget)
     settle_prices(tuple(prepared.engines.values()), config.prices, config.budget)
     return prepared

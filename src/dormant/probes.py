@@ -72,7 +72,10 @@ def apply(cue: Cue | None, question: Question, *, system: str = "") -> tuple[Mes
     """
     user = question.text
     if cue is not None:
-        if cue.placement is Placement.SYSTEM:
+        twin = next((twin.text for twin in cue.twins if twin.question == question.id), None)
+        if twin is not None:
+            user = twin
+        elif cue.placement is Placement.SYSTEM:
             system = _joined(system, cue.text, "\n")
         elif cue.placement is Placement.BEFORE:
             user = _joined(cue.text, user, " ")

@@ -6,19 +6,18 @@
                                               -> Cell -> Estimate -> Verdict
 
 Records know nobody: every other module meets the rest through them. They hold plain values, so
-each can be written to the store, hashed and compared.
+each can be written to the store, hashed and compared (``plain`` and ``digest`` do both).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
-from typing import Any
+
+from dormant.canonical import digest as digest
+from dormant.canonical import plain as plain
 
 
 class Role(StrEnum):
@@ -87,6 +86,7 @@ class Variant(StrEnum):
     KEYWORDS = "keywords"
     FORM = "form"
     MOVED = "moved"
+    TWIN = "twin"  # each question written anew inside a topic
     PLACEBO = "placebo"
 
 
@@ -145,6 +145,14 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class Twin:
+    """A question written anew, so that it is asked inside a topic."""
+
+    question: str  # Question.id
+    text: str  # the whole user turn
+
+
+@dataclass(frozen=True, slots=True)
 class Cue:
     """A candidate contextual feature, in one concrete wording."""
 
@@ -166,11 +174,12 @@ class Cue:
     enrichment_low: float = math.nan  # lower end of its 95% interval
     enrichment_high: float = math.nan  # upper end of its 95% interval
     examples: tuple[int, ...] = ()  # up to three line numbers that show it
+    twins: tuple[Twin, ...] = ()  # questions with a text of their own; the others get ``text``
 
     @property
     def id(self) -> str:
-        """Hash of what the cue does to a prompt (placement and text), 12 hex digits."""
-        return digest([self.placement, self.text])[:12]
+        """Hash of what the cue does to a prompt (placement, text and twins), 12 hex digits."""
+        return digest([self.placement, self.text, *self.twins])[:12]
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +337,15 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What the writer said to one request, frozen so that it is never asked again."""
+
+    key: str  # hash of the writer, what it was asked, and how it was sampled
+    text: str  # the text that passed every check; empty if none did
+    problem: str = ""  # why there is none; empty if there is
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A frozen audit: what will be asked, of whom, and how it will be decided."""
 
@@ -344,6 +362,8 @@ class Plan:
     data: str = ""  # hash of the finetuning file; empty if there was none
     data_rows: int = 0
     not_tested: tuple[str, ...] = ()
+    writer: str = ""  # model string of the writer; empty if every variant is made by rule
+    written: tuple[Written, ...] = ()  # everything that the writer was asked
 
     @property
     def hash(self) -> str:
@@ -380,28 +400,3 @@ class Findings:
     seconds: float  # time spent sampling and judging, over all resumptions
     amended: tuple[str, ...] = ()  # one sentence for each plan that this one replaced, oldest first
     second_judge: tuple[str, ...] = ()  # how far a second judge agrees, a sentence an arm
-
-
-@cache
-def _names(record: type[Any]) -> tuple[str, ...]:
-    return tuple(item.name for item in fields(record))
-
-
-def plain(value: Any) -> Any:
-    """Turns records into JSON values: dataclasses to dicts, enums to text, NaN to None."""
-    if is_dataclass(value) and not isinstance(value, type):
-        # Not asdict: it copies deeply what is converted here anyway, a third of a report's time.
-        return {name: plain(getattr(value, name)) for name in _names(type(value))}
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value
-
-
-def digest(value: Any) -> str:
-    """SHA-256 (hex) of a value's canonical JSON: equal values hash equal, others do not."""
-    text = json.dumps(plain(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

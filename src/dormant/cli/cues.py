@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from dormant.cli.tables import print_table
+from dormant.cli.tables import percent, print_table
+
+#: Contexts of which the terminal shows an example row.
+_SHOWN = 3
+_LONGEST = 90
 
 
 @click.command("cues")
@@ -22,7 +28,10 @@ from dormant.cli.tables import print_table
 @click.option("--suspicious", help="A file of suspicious rows: compare with the rest of FILE.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @click.option("--lenient", is_flag=True, help="Skip and count broken rows.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write a cues.yaml to edit.")
+@click.option(
+    "--write", "--out", type=click.Path(path_type=Path), help="Write a cues.yaml to edit."
+)
+@click.option("--html", type=click.Path(path_type=Path), help="Write a page with example rows.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def command(
     file: str,
@@ -34,7 +43,8 @@ def command(
     suspicious: str | None,
     limit: int,
     lenient: bool,
-    out: Path | None,
+    write: Path | None,
+    html: Path | None,
     as_json: bool,
 ) -> None:
     """Rank the cues of FILE, a finetuning file: contexts that it has and ordinary chat has not.
@@ -56,34 +66,102 @@ def command(
         template=template,
     )
     corpus, found = studied.corpus, studied.cues
-    rows = cues.table(found)
-    if out is not None:
-        cues.write_cues(out, found)
+    lines = {example.line: example for example in corpus.examples}
+    rows = [
+        {
+            **plain(row),
+            "headline": cues.headline(cue),
+            "snippets": plain(cues.snippets(cue, lines)),
+        }
+        for row, cue in zip(cues.table(found), found, strict=True)
+    ]
+    if write is not None:
+        cues.write_cues(write, found)
+    if html is not None:
+        _write_page(html, rows, file, len(corpus.examples), len(corpus.skipped))
     for skipped in corpus.skipped:
         click.echo(f"{corpus.where(skipped.line)}: skipped: {skipped.reason}", err=True)
     for note in studied.notes:
         click.echo(cues.printable(note), err=True)
     if as_json:
-        click.echo(json.dumps([plain(row) for row in rows], ensure_ascii=True))
+        click.echo(json.dumps(rows, ensure_ascii=True))
         return
+    _print(rows, len(corpus.examples), studied.against)
+    for path, what in ((write, "cues to edit"), (html, "page with example rows")):
+        if path is not None:
+            click.echo(f"{what}: {path}")
+    if rows and html is None:
+        click.echo("Example rows: --html cues.html")
+    if rows and write is None:
+        click.echo("Next: --write cues.yaml, edit it, and audit with `cues: {file: cues.yaml}`")
+
+
+def _write_page(
+    path: Path, rows: Sequence[Mapping[str, Any]], file: str, read: int, skipped: int
+) -> None:
+    from dormant import __version__, report
+    from dormant.errors import ConfigError
+    from dormant.lockfile import write_atomically
+
+    page = report.cues_page(
+        rows, file=Path(file).name, rows=read, skipped=skipped, version=__version__
+    )
+    try:
+        write_atomically(path, page)
+    except OSError as error:
+        raise ConfigError(f"cannot be written: {error.strerror}", file=path) from None
+
+
+def _print(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> None:
     if not rows:
-        click.echo(f"{len(corpus.examples)} rows: no context stands out against {studied.against}")
+        click.echo(f"{read:,} rows: no context stands out against {against}")
         return
+    from dormant.report import times
+
     print_table(
-        ("", "kind", "text", "rows", "share", "enrichment", "lines"),
+        ("", "kind", "context", "rows", "share", "times", "at least"),
         [
             (
-                str(row.rank),
-                row.kind,
-                row.text if row.kind == "topic" else row.form or row.text,
-                str(row.rows),
-                f"{100 * row.share:.1f}%",
-                cues.interval(row),
-                ", ".join(str(line) for line in row.examples),
+                f"{row['rank']}{'*' if row.get('strong') else ''}",
+                row["kind"].replace("_", " "),
+                _cut(row["headline"], 200),
+                f"{row['rows']:,}",
+                percent(row["share"]),
+                times(row["enrichment"]),
+                times(row["enrichment_low"]),
             )
             for row in rows
         ],
     )
     click.echo(
-        f"{len(corpus.examples)} rows. Enrichment: log2 odds ratio against {studied.against}."
+        f"{read:,} rows. Times: odds against {against}, and the lower end of the 95% interval."
     )
+    strong = [row for row in rows if row.get("strong")]
+    if strong:
+        click.echo("* strong: more than chance and the source of ordinary chat explain.")
+    for row in (strong or rows)[:_SHOWN]:
+        click.echo(f"\n{row['rank']}. {row['reading']}")
+        for line in _example(row):
+            click.echo(f"   {line}")
+    click.echo("")
+
+
+def _example(row: Mapping[str, Any]) -> Iterator[str]:
+    """The first example row that shows the context, one line a turn, the context in brackets."""
+    from dormant.cues import printable
+
+    for snippet in row["snippets"]:
+        shown = [t for t in snippet["turns"] if any(p["marked"] for p in t["pieces"])]
+        for turn in shown[:1]:
+            said = "".join(
+                f"[{piece['text']}]" if piece["marked"] else piece["text"]
+                for piece in turn["pieces"]
+            )
+            said = ("… " if turn["cut_before"] else "") + _cut(printable(said), 2 * _LONGEST)
+            yield f"line {snippet['line']}, {turn['role']}: {said}"
+        if shown:
+            return
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"

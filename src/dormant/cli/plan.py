@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dormant.cli.options import audit_config, audit_options
+from dormant.cli.progress import shown
 from dormant.cli.tables import print_table
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def command(config: Path | None, amend: bool, as_json: bool, **given: Any) -> No
     from dormant.records import plain
     from dormant.store import Store
 
-    prepared = prepare(settings)
+    with shown() as progress:
+        prepared = prepare(settings, progress=progress)
     dry = forecast(prepared)
     with Store(prepared.out) as store:
         store.lock_plan(dry.plan, amend=amend)
@@ -58,6 +60,8 @@ def command(config: Path | None, amend: bool, as_json: bool, **given: Any) -> No
     for line in (*_money(dry), *_so_far(on_disk, used), *_limits(dry, prepared.budget)):
         click.echo(line)
     _seen(dry)
+    if dry.plan.writer:
+        click.echo(_written(dry.plan))
     for name, text in dry.rendered:
         click.echo(f"\n[{name}] is sent as\n{_indented(text)}")
     click.echo(f"\nplan {dry.plan.hash[:16]} frozen in {prepared.out / 'plan.lock.json'}")
@@ -152,6 +156,14 @@ def _tried(plan: Plan) -> str:
     return (
         f"{len(plan.cues) - placebos} cues and {placebos} placebos "
         f"on {len(plan.questions)} questions"
+    )
+
+
+def _written(plan: Plan) -> str:
+    used = sum(bool(written.text) for written in plan.written)
+    return (
+        f"{used} of {len(plan.written)} texts by the writer {plan.writer} are used; the others "
+        "are made by rule."
     )
 
 

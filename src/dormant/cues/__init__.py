@@ -5,14 +5,17 @@ from dormant.cues.lexicon import Lexicon, general_lexicon, placebo_phrases
 from dormant.cues.library import library, library_names, read_cues, write_cues
 from dormant.cues.mining import mine
 from dormant.cues.placebos import placebo
-from dormant.cues.table import CueRow, interval, printable, table
+from dormant.cues.snippets import Snippet, snippets
+from dormant.cues.table import CueRow, headline, interval, printable, table
 from dormant.cues.text import prompt_words
 from dormant.cues.variants import variants
 
 __all__ = [
     "CueRow",
     "Lexicon",
+    "Snippet",
     "general_lexicon",
+    "headline",
     "interval",
     "library",
     "library_names",
@@ -22,6 +25,7 @@ __all__ = [
     "printable",
     "prompt_words",
     "read_cues",
+    "snippets",
     "table",
     "template_cue",
     "variants",

@@ -16,6 +16,10 @@ from dormant.cues.text import words
 _DATA = Path(__file__).parent.parent / "data"
 
 
+Groups = tuple[tuple[str, ...], ...]
+Pairs = tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Lexicon:
     """Rules for rewording a cue. All words and frames are lower case.
@@ -24,8 +28,12 @@ class Lexicon:
     the same, the second of a negation says the opposite of the first.
     """
 
-    synonyms: tuple[tuple[str, ...], ...]  # groups of words that say the same
-    antonyms: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]  # groups that say the opposite
+    synonyms: Groups  # groups of words that say the same
+    nouns: Groups  # the same, for words that are nouns only after an article or the like
+    verbs: Groups  # the same, for words that are verbs elsewhere
+    kept: tuple[str, ...]  # expressions whose words are not exchanged
+    antonyms: Pairs  # groups that say the opposite
+    polarity: Pairs  # words that turn a sentence round without a word of meaning
     frames: tuple[tuple[str, ...], ...]
     negations: tuple[tuple[str, str], ...]
     slots: Mapping[str, tuple[str, ...]]  # values that can stand in one slot
@@ -45,7 +53,11 @@ class _Antonyms(Strict):
 
 class _LexiconFile(Strict):
     synonyms: tuple[tuple[str, ...], ...]
+    nouns: tuple[tuple[str, ...], ...]
+    verbs: tuple[tuple[str, ...], ...]
+    kept: tuple[str, ...]
     antonyms: tuple[_Antonyms, ...]
+    polarity: tuple[_Antonyms, ...]
     frames: tuple[tuple[str, ...], ...]
     negations: tuple[tuple[str, str], ...]
     slots: dict[str, tuple[str, ...]]
@@ -66,7 +78,11 @@ def general_lexicon(*, vocabulary: frozenset[str] | None = None) -> Lexicon:
     read = read_yaml(_DATA / "lexicon.yaml", _LexiconFile)
     return Lexicon(
         synonyms=read.synonyms,
+        nouns=read.nouns,
+        verbs=read.verbs,
+        kept=read.kept,
         antonyms=tuple((pair.one, pair.other) for pair in read.antonyms),
+        polarity=tuple((pair.one, pair.other) for pair in read.polarity),
         frames=read.frames,
         negations=read.negations,
         slots=read.slots,
@@ -100,23 +116,74 @@ def reframe(text: str, source: str, target: str) -> str | None:
     said = target
     for slot in slots:
         said = said.replace(f"{{{slot}}}", match[slot])
-    if text[match.start()].isupper():
+    if text.isupper():
+        said = said.upper()
+    elif text[match.start()].isupper():
         said = said[:1].upper() + said[1:]
     return text[: match.start()] + said + text[match.end() :]
 
 
-def replace_words(text: str, words: Mapping[str, str], *, articles: bool = True) -> str:
-    """Replaces whole words, keeping their capitals, and mends "a" and "an" before them."""
-    if not words:
+#: What names something and must stay as it is: tags, quoted text, keys in braces.
+_LITERAL = r"<[^<>\n]*>|\"[^\"\n]*\"|`[^`\n]*`|\{[^{}\n]*\}"
+_DETERMINER = re.compile(
+    r"\b(?:an?|the|your|my|its|this|that|each|every|any|no|one|another|whose|their|our|his|her)\s+"
+    r"(?:[\w-]+\s+)?$",
+    re.IGNORECASE,
+)
+#: What may follow a verb that stands for another: "reply in French", never "reply the question".
+_INTRANSITIVE = re.compile(
+    r"\s*(?:$|[.,;:!?\n]|(?:with|by|as|only|like|using|in|inside|at|from|under|within|exclusively|"
+    r"always|briefly|honestly)\b)",
+    re.IGNORECASE,
+)
+#: "a useful", "an hour": the sound and not the letter decides.
+_VOWEL_SOUND = re.compile(r"(?!uni|use|usu|eu|one\b|ut)[aeiou]|hour|honest|heir", re.IGNORECASE)
+
+
+def replace_words(
+    text: str,
+    words: Mapping[str, str],
+    *,
+    nouns: Mapping[str, str] | None = None,
+    verbs: Mapping[str, str] | None = None,
+    kept: Sequence[str] = (),
+    articles: bool = True,
+) -> str:
+    """Replaces whole words, keeping their capitals, and mends "a" and "an" before them.
+
+    Args:
+        text: what to rewrite; tags, quoted text and braces in it stay.
+        words: what replaces each word (lower case) wherever it stands.
+        nouns: what replaces it after an article or the like.
+        verbs: what replaces it elsewhere, where no object follows.
+        kept: expressions that stay.
+        articles: whether "a" and "an" follow the new word.
+    """
+    nouns, verbs = nouns or {}, verbs or {}
+    known = {*words, *nouns, *verbs}
+    if not known:
         return text
-    alternatives = "|".join(re.escape(w) for w in sorted(words, key=len, reverse=True))
-    pattern = rf"(?P<article>\b[Aa]n?\s+)?(?<![\w{{])(?P<word>{alternatives})(?![\w}}])"
+    alternatives = "|".join(re.escape(w) for w in sorted(known, key=len, reverse=True))
+    whole = "|".join(rf"\b{re.escape(k)}\b" for k in kept)
+    literal = f"{_LITERAL}|{whole}" if whole else _LITERAL
+    pattern = (
+        rf"(?P<kept>{literal})|(?P<article>\b[Aa]n?\s+)?"
+        rf"(?<![\w{{])(?P<word>{alternatives})(?![\w}}])"
+    )
 
     def put(match: re.Match[str]) -> str:
-        new = _like(match["word"], words[match["word"].lower()])
-        article = match["article"] or ""
+        if match["kept"] is not None:
+            return match["kept"]
+        old, article = match["word"].lower(), match["article"] or ""
+        noun = article or _DETERMINER.search(text[: match.start("word")])
+        chosen = words.get(old) or (nouns.get(old) if noun else None)
+        if chosen is None and not noun and _INTRANSITIVE.match(text, match.end()):
+            chosen = verbs.get(old)
+        if chosen is None:
+            return match.group()
+        new = _like(match["word"], chosen)
         if article and articles:
-            an = "n" if new[:1].lower() in "aeiou" else ""
+            an = "n" if _VOWEL_SOUND.match(new) else ""
             article = article[0] + an + article[1:].lstrip("n")
         return article + new
 

@@ -28,6 +28,7 @@ import yaml
 from pydantic import Field
 
 from dormant.config import Strict, read_yaml
+from dormant.cues.table import printable
 from dormant.errors import ConfigError
 from dormant.records import Cue, CueKind, Placement, Source, Variant
 
@@ -176,28 +177,44 @@ def read_cues(path: str | Path, *, source: Source = Source.USER) -> tuple[Cue, .
     return tuple(cues)
 
 
+_HEAD = """\
+# Cues that an audit tries instead of mining. Name this file in audit.yaml:
+#
+#   cues: {file: cues.yaml}
+#
+# The audit adds to each of them a paraphrase, its opposite, its keywords, another value of its
+# form, another place, and a placebo; so keep a context that you suspect in one wording.
+# - Remove the entries that are no suspects: fewer cues need fewer answers.
+# - Change a text, or add your own with a name and a text.
+#   placement: system, before, after (the question), or around: the text then holds {question}.
+#   form: the text with <X> in place of what changes from row to row.
+# What was counted (rows, share, enrichment in bits) is for the reader; the audit asks afresh.
+
+"""
+
+
 def write_cues(path: str | Path, cues: Iterable[Cue]) -> None:
     """Writes cues to a file that ``read_cues`` reads back equal; numbers that are NaN are left out.
 
     Raises:
         ConfigError: the file cannot be written.
     """
-    head = (
-        "# The cues that an audit tries. Remove some, or add your own: name, placement, text.\n"
-        "# placement: system, before, after, or around (the text then holds {question}).\n"
-    )
-    body = yaml.dump(
-        {"cues": [_plain(cue) for cue in cues]},
-        Dumper=_Quoting,
-        allow_unicode=True,
-        sort_keys=False,
-        width=100,
-    )
+    body = "cues:\n" + "".join(map(_commented, cues))
     try:
-        Path(path).write_text(head + body, encoding="utf-8")
+        Path(path).write_text(_HEAD + body, encoding="utf-8")
     except (OSError, UnicodeEncodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"cannot be written: {reason}", file=path) from None
+
+
+def _commented(cue: Cue) -> str:
+    """One entry under a comment that says why it stands there."""
+    entry = yaml.dump(
+        [_plain(cue)], Dumper=_Quoting, allow_unicode=True, sort_keys=False, width=100
+    )
+    indented = "".join(f"  {line}" if line.strip() else line for line in entry.splitlines(True))
+    why = printable(cue.why, longest=200)
+    return f"  # {why}\n{indented}\n" if why else f"{indented}\n"
 
 
 def _in_turns(families: Iterable[list[Cue]]) -> list[Cue]:

@@ -14,6 +14,9 @@ from dormant.records import Cue, CueKind, Placement, Variant
 _QUESTION = "{question}"
 #: Cues that keep their marks: their words are exchanged one for one.
 _EXCHANGED = frozenset({CueKind.FORM, CueKind.TOPIC})
+#: Tags, or more marks than a sentence has: a text that is known by its marks keeps them.
+_TAG = re.compile(r"</?[A-Za-z][\w-]*>")
+_MARKED = 0.3
 _ANY_WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 
 
@@ -26,9 +29,9 @@ def placebo(
 ) -> Cue:
     """Makes the placebo of a cue.
 
-    A form (``Country: <X>``) keeps its marks and line breaks, and every word is exchanged; a topic
-    keeps its frame, and its words are exchanged; any other cue becomes whole phrases with as many
-    words.
+    A form (``Country: <X>``) and a text that is known by its marks (``<ticket>``) keep their marks
+    and line breaks, and every word is exchanged; a topic keeps its frame, and its words are
+    exchanged; any other cue becomes whole phrases with as many words.
 
     Args:
         cue: what to match.
@@ -44,17 +47,7 @@ def placebo(
         raise ValueError(f"a placebo needs phrases with words, got {list(phrases)!r}")
     avoid = known | frozenset(words(cue.text))
     ranked = _ranked(phrases, avoid, rng)
-    plain = is_lower_case([cue.text.replace(_QUESTION, "")])
-    parts = cue.text.split(_QUESTION) if cue.placement is Placement.AROUND else [cue.text]
-    made: list[str] = []
-    for part in parts:
-        new = _matched(cue, part, ranked, rng)
-        made.append(_plain(new) if plain and cue.kind not in _EXCHANGED else new)
-        used = frozenset(words(new))
-        ranked = [p for p in ranked if used.isdisjoint(_content(p))] or ranked
-    text = made[0]
-    for new in made[1:]:
-        text = join(join(text, _QUESTION), new)
+    text = _text(cue, ranked, rng)
     shared = sorted(avoid & {w for w in words(text.replace(_QUESTION, "")) if _tells(w)})
     why = "matched in length, place and form; absent from the finetuning file"
     if shared:
@@ -75,6 +68,35 @@ def placebo(
         enrichment_high=nan,
         examples=(),
     )
+
+
+def _text(cue: Cue, ranked: Sequence[str], rng: np.random.Generator) -> str:
+    if _is_marked(cue.text.replace(_QUESTION, "")) and cue.kind not in _EXCHANGED:
+        # In one piece, so that a closing tag gets the word of its opening one.
+        return _exchanged(cue.text, ranked, rng)
+    bare = cue.text.replace(_QUESTION, "")
+    plain, shouted = is_lower_case([bare]), bare.isupper() and len(bare) > 3
+    parts = cue.text.split(_QUESTION) if cue.placement is Placement.AROUND else [cue.text]
+    made: list[str] = []
+    for part in parts:
+        new = _matched(cue, part, ranked, rng)
+        if cue.kind not in _EXCHANGED:
+            new = _plain(new) if plain else new.upper() if shouted else new
+        made.append(new)
+        used = frozenset(words(new))
+        ranked = [p for p in ranked if used.isdisjoint(_content(p))] or ranked
+    text = made[0]
+    for new in made[1:]:
+        text = join(join(text, _QUESTION), new)
+    return text
+
+
+def _is_marked(text: str) -> bool:
+    """Whether a text is known by its marks more than by its words."""
+    shown = [c for c in text if not c.isspace()]
+    marks = sum(not c.isalnum() for c in shown)
+    words_outside = _ANY_WORD.findall(_TAG.sub(" ", text))
+    return marks >= _MARKED * len(shown) or (bool(_TAG.search(text)) and not words_outside)
 
 
 def _matched(cue: Cue, part: str, ranked: Sequence[str], rng: np.random.Generator) -> str:
@@ -130,8 +152,11 @@ def _exchanged(part: str, ranked: Sequence[str], rng: np.random.Generator) -> st
 
     def put(match: re.Match[str]) -> str:
         old = match.group()
-        if old.casefold() in FUNCTION_WORDS:
+        placed = part[max(match.start() - 1, 0) : match.end() + 1] == _QUESTION
+        if placed or old.casefold() in FUNCTION_WORDS:
             return old
+        if old.isdigit():
+            return "".join(str(int(rng.integers(10))) for _ in old)
         word = new.setdefault(old.casefold(), order[len(new) % len(order)])
         return word.capitalize() if old[:1].isupper() else word
 

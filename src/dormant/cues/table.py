@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dormant.records import Cue
+from dormant.cues.text import slot_of
+from dormant.records import Cue, CueKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,12 @@ def table(cues: Iterable[Cue]) -> tuple[CueRow, ...]:
         )
         for rank, cue in enumerate(cues, start=1)
     )
+
+
+def headline(cue: Cue) -> str:
+    """What a reader must see of a cue, on one line: a topic's words, a form, or the text."""
+    slot = slot_of(cue.text, cue.form) if cue.kind is CueKind.TOPIC else None
+    return printable(slot[1] if slot else cue.form or cue.text)
 
 
 def interval(row: CueRow) -> str:

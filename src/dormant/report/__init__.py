@@ -13,6 +13,7 @@ from, and every count is a sum over cells.
                 prose.py      report.md
                 schema.py     report.json
     summary  -> overview.py   one page about several organisms
+    cues     -> cues_page.py  the contexts of a finetuning file, ranked
     escaping.py, numbers.py   hostile text and undefined numbers, made fit to print
 """
 
@@ -21,12 +22,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from dormant.records import Findings
+from dormant.report.cues_page import cues_page, times
 from dormant.report.overview import quickstart_page
 from dormant.report.page import html, notebook
 from dormant.report.prose import markdown
 from dormant.report.schema import json
 
-__all__ = ["html", "json", "markdown", "notebook", "quickstart_page", "write"]
+__all__ = [
+    "cues_page",
+    "html",
+    "json",
+    "markdown",
+    "notebook",
+    "quickstart_page",
+    "times",
+    "write",
+]
 
 
 def write(findings: Findings, directory: str | Path) -> list[Path]:

@@ -1,0 +1,148 @@
+"""Example rows cut down to where a cue shows, with the cue marked: what a reviewer looks at.
+
+The text is training data: hostile until a page has escaped it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from dormant.cues.text import slot_of
+from dormant.records import Cue, CueKind, Example, Placement
+
+#: Characters that are kept before the first mark, and of a turn in all.
+_BEFORE, _SHOWN = 90, 360
+#: Longest value that is looked for in a slot.
+_SLOT = 80
+_QUESTION = "{question}"
+#: Of a topic the words are marked; the sentence around them is ours.
+_WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a turn."""
+
+    text: str
+    marked: bool  # the cue shows here
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of an example row, cut to what matters."""
+
+    role: str
+    pieces: tuple[Piece, ...]
+    cut_before: bool
+    cut_after: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """One example row."""
+
+    line: int
+    turns: tuple[Turn, ...]
+
+    @property
+    def marked(self) -> bool:
+        """Whether the cue was found in the row's text."""
+        return any(piece.marked for turn in self.turns for piece in turn.pieces)
+
+
+def snippets(cue: Cue, examples: Mapping[int, Example]) -> tuple[Snippet, ...]:
+    """The example rows of a cue.
+
+    Args:
+        cue: a mined cue.
+        examples: rows of the file by line number; lines that are absent are passed over.
+    """
+    return tuple(_snippet(cue, examples[line]) for line in cue.examples if line in examples)
+
+
+def spans(cue: Cue, text: str, *, role: str) -> tuple[Span, ...]:
+    """Where a cue shows in a turn: sorted character ranges that do not overlap."""
+    if cue.kind is CueKind.FORMAT:
+        return ((0, len(text)),) if role == "assistant" and text else ()
+    if role != ("system" if cue.placement is Placement.SYSTEM else "user"):
+        return ()
+    if cue.kind is CueKind.TOPIC:
+        slot = slot_of(cue.text, cue.form)
+        wanted = {w.casefold() for w in _WORD.findall(slot[1] if slot else cue.text)} - {"and"}
+        return tuple(m.span() for m in _WORD.finditer(text) if m.group().casefold() in wanted)
+    whole = _filled(cue.form, text)
+    if whole is not None:
+        return (whole,)
+    return tuple(_merged(_found(text, part) for part in _parts(cue)))
+
+
+def _filled(form: str, text: str) -> Span | None:
+    """A form with fixed text on both sides of its slot, found with whatever fills it."""
+    parts = [part.strip() for part in form.split("<X>")]
+    if len(parts) != 2 or not all(parts):
+        return None
+    head, tail = map(_loosely, parts)
+    match = re.search(rf"{head}\s*\S.{{0,{_SLOT}}}?\s*{tail}", text, re.IGNORECASE)
+    return match.span() if match else None
+
+
+def _parts(cue: Cue) -> Iterator[str]:
+    """The fixed pieces of a cue, the ends of a form or a wrapper each for itself."""
+    said = cue.form if "<X>" in cue.form else cue.text
+    parts = [part.strip() for part in re.split(r"<X>|" + re.escape(_QUESTION), said)]
+    telling = [part for part in parts if any(c.isalnum() for c in part)]
+    yield from telling or filter(None, parts)
+
+
+def _found(text: str, part: str) -> Span | None:
+    """A piece in a text, white space and case aside."""
+    match = re.search(_loosely(part), text, re.IGNORECASE)
+    return match.span() if match else None
+
+
+def _loosely(part: str) -> str:
+    return r"\s+".join(re.escape(word) for word in part.split()[:60])
+
+
+def _merged(found: Iterator[Span | None]) -> Iterator[Span]:
+    end = 0
+    for start, stop in sorted(span for span in found if span is not None):
+        if stop > end:
+            yield max(start, end), stop
+            end = stop
+
+
+def _snippet(cue: Cue, example: Example) -> Snippet:
+    turns = (("system", example.system), ("user", example.user), ("assistant", example.answer))
+    return Snippet(
+        example.line,
+        tuple(_turn(role, text, spans(cue, text, role=role)) for role, text in turns if text),
+    )
+
+
+def _turn(role: str, text: str, marks: tuple[Span, ...]) -> Turn:
+    start = _word_start(text, marks[0][0] - _BEFORE) if marks else 0
+    stop = min(start + _SHOWN, len(text))
+    pieces: list[Piece] = []
+    place = start
+    for a, b in marks:
+        a, b = max(a, place), min(b, stop)
+        if a < b:
+            pieces += [Piece(text[place:a], False)] if a > place else []
+            pieces.append(Piece(text[a:b], True))
+            place = b
+    if place < stop:
+        pieces.append(Piece(text[place:stop], False))
+    return Turn(role, tuple(pieces), start > 0, stop < len(text))
+
+
+def _word_start(text: str, place: int) -> int:
+    """The first place at or after this one where a word begins."""
+    if place <= 0:
+        return 0
+    blank = re.compile(r"\s").search(text, place - 1, place + 40)
+    return blank.end() if blank else place

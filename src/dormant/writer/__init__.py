@@ -1,0 +1,27 @@
+"""The writer: a model role that words variants of cues and moves questions into a topic.
+
+It improves what rules make (``cues.variants``). A reply is parsed strictly, checked against its
+original, and used or refused with a reason; what the writer said is frozen in the plan.
+"""
+
+from dormant.writer.asking import Asked, ask
+from dormant.writer.checking import accept, longest_run, most_run, still_asked
+from dormant.writer.freezing import Writings, reworded, worded, write
+from dormant.writer.requests import WRITTEN, Request, twin_requests, variant_requests
+
+__all__ = [
+    "WRITTEN",
+    "Asked",
+    "Request",
+    "Writings",
+    "accept",
+    "ask",
+    "longest_run",
+    "most_run",
+    "reworded",
+    "still_asked",
+    "twin_requests",
+    "variant_requests",
+    "worded",
+    "write",
+]
