@@ -42,6 +42,7 @@ class Bounds:
     low: Floats
     high: Floats
     p: Floats  # one-sided, against "the mean over questions is not above delta"
+    p_below: Floats  # one-sided, against "the mean over questions is not below delta"
     questions: Ints  # questions that entered
 
 
@@ -123,12 +124,12 @@ def question_bounds(
     high = np.maximum(upper.quantile(1 - tail), value)
     low = np.minimum(-lower.quantile(1 - tail), value)
     p = lower.above(np.full_like(value, -delta))
+    p_below = upper.above(np.full_like(value, delta))
     if spread is not None:
-        extra = _seed_distance(squares, some, spread, tail)
-        high = value + np.hypot(high - value, extra)
-        low = value - np.hypot(value - low, extra)
+        low, high = widen(squares, some, low, value, high, spread, tail)
     nowhere = count == 0
-    out = [np.where(nowhere, np.nan, x) for x in (value, *np.clip((low, high), *limits), p)]
+    ends = np.clip((low, high), *limits)
+    out = [np.where(nowhere, np.nan, x) for x in (value, *ends, p, p_below)]
     return Bounds(*out, questions=count)
 
 
@@ -166,6 +167,20 @@ def _posterior(
     a = np.where(point, 1.0, centre * weight)
     b = np.where(point, 1.0, (1 - centre) * weight)
     return _Posterior(floor, width, a, b)
+
+
+def widen(
+    squares: Floats,
+    count: Ints,
+    low: Floats,
+    value: Floats,
+    high: Floats,
+    spread: SeedSpread,
+    tail: float,
+) -> tuple[Floats, Floats]:
+    """Ends of an interval over questions once the spread between training seeds is added."""
+    extra = _seed_distance(squares, np.maximum(count, 1), spread, tail)
+    return value - np.hypot(value - low, extra), value + np.hypot(high - value, extra)
 
 
 def _seed_distance(squares: Floats, count: Ints, spread: SeedSpread, tail: float) -> Floats:

@@ -1,0 +1,158 @@
+"""Ways to put an interval around a mean over questions, by name.
+
+``imagined`` is the default and the only one that a verdict rests on; the others are those that
+readers of a paper expect beside it. All see the same :class:`Sample`, treat the question as the
+unit, and are widened by the spread between training seeds in the same way.
+
+===============  ==================================================================================
+``imagined``     Clopper-Pearson over questions with one imagined (:mod:`dormant.stats.intervals`)
+``exact``        Clopper-Pearson with a design effect (:mod:`dormant.stats.exact`)
+``bayes``        Dirichlet over questions with one prior question (:mod:`dormant.stats.resampling`)
+``bootstrap``    cluster bootstrap, BCa (:mod:`dormant.stats.resampling`)
+``bootstrap-t``  cluster bootstrap, percentile-t (:mod:`dormant.stats.resampling`)
+``t``            Student's t over questions, for comparison with the literature
+===============  ==================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import special
+
+from dormant.errors import InputError
+from dormant.stats.exact import exact
+from dormant.stats.intervals import Bounds, SeedSpread, question_bounds, widen
+from dormant.stats.resampling import bayes, bootstrap, bootstrap_t
+from dormant.stats.sample import Ends, Sample
+from dormant.stats.table import Bools, Floats
+
+DEFAULT = "imagined"
+_STEPS = 30  #: halvings in the search for a p-value: accurate to a relative 1e-6
+
+
+def student_t(sample: Sample) -> Ends:
+    """Student's interval for the mean of the units with Q - 1 degrees of freedom."""
+    error = np.sqrt(sample.variance / np.maximum(sample.count, 1))
+    freedom = np.maximum(sample.count - 1, 1)
+
+    def ends(tail: float | Floats) -> tuple[Floats, Floats]:
+        half = special.stdtrit(freedom, 1 - tail) * error
+        return sample.value - half, sample.value + half
+
+    return ends
+
+
+#: Name -> function of a sample that gives its ends; ``imagined`` has a closed form of its own.
+METHODS: dict[str, Callable[[Sample], Ends] | None] = {
+    DEFAULT: None,
+    "exact": exact,
+    "bayes": bayes,
+    "bootstrap": bootstrap,
+    "bootstrap-t": bootstrap_t,
+    "t": student_t,
+}
+#: What an estimate says of how its interval was made.
+DESCRIPTIONS: dict[str, str] = {
+    DEFAULT: "mean over questions, Clopper-Pearson with one imagined question (Gaffke, matched "
+    "Beta)",
+    "exact": "mean over questions, Clopper-Pearson with a design effect (Korn and Graubard)",
+    "bayes": "mean over questions, Dirichlet over questions with one prior question",
+    "bootstrap": "mean over questions, bootstrap over questions (BCa)",
+    "bootstrap-t": "mean over questions, bootstrap over questions (percentile-t)",
+    "t": "mean over questions, Student's t over questions",
+}
+#: Methods that have no width where all questions are alike; the default's bound stands there.
+_NEED_SPREAD = frozenset({"bootstrap", "bootstrap-t", "t"})
+
+
+def check_method(name: str) -> str:
+    """The name of a method.
+
+    Raises:
+        InputError: there is no such method; names those that there are.
+    """
+    if name not in METHODS:
+        raise InputError(f"no method {name!r}: the methods are {', '.join(METHODS)}")
+    return name
+
+
+def bounds(
+    sample: Sample,
+    *,
+    method: str,
+    level: float,
+    delta: float,
+    spread: SeedSpread | None = None,
+    tested: bool = True,
+) -> Bounds:
+    """Intervals of a sample by a named method.
+
+    Args:
+        sample: K means over questions.
+        method: a key of ``METHODS``.
+        level: two-sided confidence; each end has half of the rest.
+        delta: value against which the p-values are taken.
+        spread: chance that comes from the training seeds.
+        tested: whether p-values are wanted; they are NaN otherwise.
+
+    Returns:
+        As :func:`dormant.stats.intervals.question_bounds`.
+
+    Raises:
+        InputError: there is no such method.
+    """
+    base = question_bounds(
+        sample.units,
+        answers=sample.answers,
+        icc=sample.icc,
+        level=level,
+        delta=delta,
+        limits=sample.limits,
+        spread=spread,
+    )
+    make = METHODS[check_method(method)]
+    if make is None:
+        return base
+    ends, tail = make(sample), (1 - level) / 2
+    low, high = ends(tail)
+    low, high = np.minimum(low, sample.value), np.maximum(high, sample.value)
+    if spread is not None:
+        low, high = widen(sample.squares, sample.count, low, sample.value, high, spread, tail)
+    use = sample.count > 0
+    if method in _NEED_SPREAD:
+        use &= sample.variance > 0
+    low, high = (np.clip(x, *sample.limits) for x in (low, high))
+    p, p_below = base.p, base.p_below
+    if tested:
+        above, below = (_p(ends, delta, use, lower=lower) for lower in (True, False))
+        p = np.where(use, np.where(above < 0.5, above, 1 - below), p)
+        p_below = np.where(use, np.where(below < 0.5, below, 1 - above), p_below)
+    return Bounds(
+        base.value,
+        np.where(use, low, base.low),
+        np.where(use, high, base.high),
+        p,
+        p_below,
+        base.questions,
+    )
+
+
+def _p(ends: Ends, delta: float, use: Bools, *, lower: bool) -> Floats:
+    """The tail at which an end meets delta, by bisection: a p-value that agrees with the interval.
+
+    Args:
+        ends: of the sample.
+        delta: the value that is tested.
+        use: which means are wanted at all.
+        lower: the lower end against "not above delta", else the upper against "not below".
+    """
+    # Of the logarithm to base 10; beyond a half an end is past the value and means nothing.
+    low, high = np.full(use.shape, -14.0), np.full(use.shape, np.log10(0.5))
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        found = ends(np.where(use, 10.0**middle, 0.5))[0 if lower else 1]
+        past = found > delta if lower else found < delta
+        low, high = np.where(past, low, middle), np.where(past, middle, high)
+    return np.minimum(10.0**high, 0.5)
