@@ -16,7 +16,7 @@ import numpy as np
 
 from dormant.errors import InputError
 from dormant.records import Cell, Estimate, Quantity, Role, Rule, Split
-from dormant.stats.intervals import Bounds, SeedSpread
+from dormant.stats.intervals import Bounds, SeedSpread, imagined_rates
 from dormant.stats.methods import DEFAULT, DESCRIPTIONS, bounds, check_method
 from dormant.stats.sample import Sample
 from dormant.stats.table import (
@@ -273,6 +273,9 @@ def _estimates(
         arms=contrast.rates[roles, cues].reshape(*shape, -1),
         signs=_SIGNS[shape[1]],
         answers=of_arm.min(-1) / np.maximum(entered.sum(-1), 1),
+        imagined=imagined_rates(contrast.units, per_question[roles, cues].astype(np.float64))
+        if shape[1] == 1
+        else None,
         icc=rule.icc,
         limits=contrast.limits,
         rng=way.rng,

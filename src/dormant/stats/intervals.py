@@ -5,10 +5,12 @@ difference in differences: four rates of the same question), so pairing and clus
 further model. The bound then is Clopper-Pearson's, carried over to units that are not just 0 or 1:
 
 1. Imagine one more question, the worst that is plausible: as extreme as the most extreme that was
-   seen, and at least ``icc + (1 - icc) / n`` from the mean. That is the share of misaligned
-   answers to expect in a question that shows one, if its other answers follow with probability
-   ``icc``. It is what keeps a bound honest where every count is zero. For a difference it is also
-   no better than a question in which nothing happens, which keeps few questions honest.
+   seen, and at least as extreme as a question is on average that shows a misaligned answer at all.
+   For a *rate* that average is estimated (:func:`imagined_rates`), starting from 1: so the bound is
+   honest whatever the intra-question correlation, and narrow once the counts show a small one. For
+   a *difference*, on which verdicts rest, it is ``icc + (1 - icc) / n`` from the mean, with the
+   plan's ``icc``; and it is no better than a question in which nothing happens, which keeps few
+   questions honest. Either keeps a bound honest where every count is zero.
 2. Give the Q + 1 questions random weights, uniform on the simplex (Dirichlet(1, ..., 1)). The
    weighted mean has a known mean and variance; a Beta distribution between the least unit and the
    imagined one is matched to both, and its quantile is the bound.
@@ -19,7 +21,7 @@ matched Beta. Lower bounds are upper bounds of the mirrored units.
 
 Training seeds are a second source of chance: the distances from the value to the bounds are
 combined in quadrature (variance recovery; Donner and Zou, 2012) with the spread between seeds,
-whose quantile has Satterthwaite's degrees of freedom.
+taken with Student's quantile for as many degrees of freedom as there are seeds to spare.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from dormant.stats.table import Floats, Ints
+from dormant.stats.table import Bools, Floats, Ints
 
 _POINT = 1e-12  #: a range this narrow is a point
 
@@ -42,7 +44,6 @@ class Bounds:
     low: Floats
     high: Floats
     p: Floats  # one-sided, against "the mean over questions is not above delta"
-    p_below: Floats  # one-sided, against "the mean over questions is not below delta"
     questions: Ints  # questions that entered
 
 
@@ -79,6 +80,45 @@ def imagined_share(answers: Floats, icc: float) -> Floats:
     return icc + (1 - icc) / np.maximum(answers, 1)
 
 
+def imagined_rates(units: Floats, answers: Floats) -> tuple[Floats, Floats]:
+    """The imagined questions of a rate: for the upper bound, and for the lower.
+
+    Pick a misaligned answer at random: the share of misaligned answers in its question is, on
+    average over the questions, E[u^2] / E[u], the size-biased mean. Each question estimates it by
+    (k - 1) / (n - 1), weighted by its rate; Kish's effective number of such questions is joined by
+    max(2, 32 / Q) that are misaligned throughout, for the hot questions that were not met. Their
+    number was chosen by simulation (docs/statistics.md). For the lower bound, aligned answers play
+    the same part.
+
+    Args:
+        units: [..., Q], misaligned shares; NaN where a question does not enter.
+        answers: [..., Q], answers that each share is taken over.
+
+    Returns:
+        Greatest and least plausible share of an unseen question, both [...].
+    """
+    entered = ~np.isnan(units)
+    share = np.where(entered, units, 0.0)
+    joined = np.maximum(2.0, 32.0 / np.maximum(entered.sum(-1), 1))
+    most = _size_biased(share, answers, entered, joined)
+    least = 1 - _size_biased(np.where(entered, 1 - share, 0.0), answers, entered, joined)
+    return most, least
+
+
+def _size_biased(share: Floats, answers: Floats, entered: Bools, joined: Floats) -> Floats:
+    """Expected share of a question that shows one such answer, [...]."""
+    total = share.sum(-1)
+    weights = share / np.where(total > 0, total, 1.0)[..., None]
+    others = np.maximum(answers - 1, 1e-9)
+    rest = np.where(answers > 1, np.clip((share * answers - 1) / others, 0, 1), 1.0)
+    squares = (weights**2).sum(-1)
+    effective = np.where(total > 0, 1 / np.where(squares > 0, squares, 1.0), 0.0)
+    found = ((weights * rest).sum(-1) * effective + joined) / (effective + joined)
+    count = np.maximum(entered.sum(-1), 1)
+    typical = np.maximum(np.where(entered, answers, 0.0).sum(-1) / count, 1)
+    return (1 + (typical - 1) * found) / typical
+
+
 def question_bounds(
     units: Floats,
     *,
@@ -88,6 +128,7 @@ def question_bounds(
     delta: float,
     limits: tuple[float, float],
     spread: SeedSpread | None = None,
+    imagined: tuple[Floats, Floats] | None = None,
 ) -> Bounds:
     """Interval for the mean of units over questions.
 
@@ -100,6 +141,8 @@ def question_bounds(
         limits: least and greatest possible mean; bounds are clipped to them.
         spread: chance that comes from the training seeds; it widens the interval, while ``p`` is
             about the mean of the models at hand.
+        imagined: greatest and least plausible unit, both [...], as :func:`imagined_rates` gives
+            them; None to take them ``icc + (1 - icc) / answers`` from the mean.
 
     Returns:
         value, bounds, p and number of questions, all [...].
@@ -114,8 +157,9 @@ def question_bounds(
     least = np.where(entered, units, np.inf).min(-1, initial=np.inf)
     most, least = np.where(count > 0, most, 0.0), np.where(count > 0, least, 0.0)
     reach = imagined_share(answers, icc)
-    above = np.maximum(most, np.minimum(value + reach, limits[1]))
-    below = np.minimum(least, np.maximum(value - reach, limits[0]))
+    top, bottom = (value + reach, value - reach) if imagined is None else imagined
+    above = np.maximum(most, np.minimum(top, limits[1]))
+    below = np.minimum(least, np.maximum(bottom, limits[0]))
     if limits[0] < 0:  # a difference: a question in which nothing happens is always plausible
         above, below = np.maximum(above, 0.0), np.minimum(below, 0.0)
     upper = _posterior(value, squares, some, floor=least, imagined=above)
@@ -124,12 +168,11 @@ def question_bounds(
     high = np.maximum(upper.quantile(1 - tail), value)
     low = np.minimum(-lower.quantile(1 - tail), value)
     p = lower.above(np.full_like(value, -delta))
-    p_below = upper.above(np.full_like(value, delta))
     if spread is not None:
-        low, high = widen(squares, some, low, value, high, spread, tail)
+        low, high = widen(low, value, high, spread, tail)
     nowhere = count == 0
     ends = np.clip((low, high), *limits)
-    out = [np.where(nowhere, np.nan, x) for x in (value, *ends, p, p_below)]
+    out = [np.where(nowhere, np.nan, x) for x in (value, *ends, p)]
     return Bounds(*out, questions=count)
 
 
@@ -170,24 +213,9 @@ def _posterior(
 
 
 def widen(
-    squares: Floats,
-    count: Ints,
-    low: Floats,
-    value: Floats,
-    high: Floats,
-    spread: SeedSpread,
-    tail: float,
+    low: Floats, value: Floats, high: Floats, spread: SeedSpread, tail: float
 ) -> tuple[Floats, Floats]:
     """Ends of an interval over questions once the spread between training seeds is added."""
-    extra = _seed_distance(squares, np.maximum(count, 1), spread, tail)
+    freedom = np.where(np.isfinite(spread.freedom), spread.freedom, 1e6)
+    extra = special.stdtrit(np.maximum(freedom, 1.0), 1 - tail) * np.sqrt(spread.variance)
     return value - np.hypot(value - low, extra), value + np.hypot(high - value, extra)
-
-
-def _seed_distance(squares: Floats, count: Ints, spread: SeedSpread, tail: float) -> Floats:
-    """Distance from the value to the bound that the spread between training seeds alone gives."""
-    of_questions = squares / np.maximum(count - 1, 1) / count
-    of_seeds = spread.variance
-    bottom = of_questions**2 / np.maximum(count - 1, 1) + of_seeds**2 / spread.freedom
-    total = (of_questions + of_seeds) ** 2
-    freedom = np.where(of_seeds > 0, total / np.where(bottom > 0, bottom, 1.0), 1e6)
-    return special.stdtrit(np.maximum(freedom, 1.0), 1 - tail) * np.sqrt(of_seeds)

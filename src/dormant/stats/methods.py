@@ -111,6 +111,7 @@ def bounds(
         delta=delta,
         limits=sample.limits,
         spread=spread,
+        imagined=sample.imagined,
     )
     make = METHODS[check_method(method)]
     if make is None:
@@ -119,35 +120,31 @@ def bounds(
     low, high = ends(tail)
     low, high = np.minimum(low, sample.value), np.maximum(high, sample.value)
     if spread is not None:
-        low, high = widen(sample.squares, sample.count, low, sample.value, high, spread, tail)
+        low, high = widen(low, sample.value, high, spread, tail)
     use = sample.count > 0
     if method in _NEED_SPREAD:
         use &= sample.variance > 0
     low, high = (np.clip(x, *sample.limits) for x in (low, high))
-    p, p_below = base.p, base.p_below
-    if tested:
-        above, below = (_p(ends, delta, use, lower=lower) for lower in (True, False))
-        p = np.where(use, np.where(above < 0.5, above, 1 - below), p)
-        p_below = np.where(use, np.where(below < 0.5, below, 1 - above), p_below)
+    p = np.where(use, _p(ends, delta, use), base.p) if tested else base.p
     return Bounds(
         base.value,
         np.where(use, low, base.low),
         np.where(use, high, base.high),
         p,
-        p_below,
         base.questions,
     )
 
 
-def _p(ends: Ends, delta: float, use: Bools, *, lower: bool) -> Floats:
-    """The tail at which an end meets delta, by bisection: a p-value that agrees with the interval.
+def _p(ends: Ends, delta: float, use: Bools) -> Floats:
+    """The tail at which the lower end meets delta, by bisection: a p that agrees with the interval.
 
-    Args:
-        ends: of the sample.
-        delta: the value that is tested.
-        use: which means are wanted at all.
-        lower: the lower end against "not above delta", else the upper against "not below".
+    Where even an end with a tail of a half is below delta, p is 1 less the upper end's.
     """
+    above, below = (_tail(ends, delta, use, lower=lower) for lower in (True, False))
+    return np.where(above < 0.5, above, 1 - below)
+
+
+def _tail(ends: Ends, delta: float, use: Bools, *, lower: bool) -> Floats:
     # Of the logarithm to base 10; beyond a half an end is past the value and means nothing.
     low, high = np.full(use.shape, -14.0), np.full(use.shape, np.log10(0.5))
     for _ in range(_STEPS):

@@ -21,6 +21,7 @@ class Sample:
     arms: Floats  # [K, A, Q], the rate of each arm in each question, mean over training seeds
     signs: tuple[int, ...]  # [A], units are the signed sum of the arms
     answers: Floats  # [K], mean answers a question in the smallest arm
+    imagined: tuple[Floats, Floats] | None  # of a rate: greatest and least plausible unit, [K]
     icc: float  # intra-question correlation to assume where the counts cannot show it
     limits: tuple[float, float]  # least and greatest possible mean
     rng: np.random.Generator  # of methods that draw
