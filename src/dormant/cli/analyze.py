@@ -165,7 +165,7 @@ def _show(found: Analysis, tidy: Tidy) -> None:
     if len(shown) > len(kept):
         click.echo(f"and {len(shown) - len(kept)} more cues: --csv or --json gives all")
     for role, icc in found.correlations.items():
-        said = icc.reason or f"{icc.value:.2f} [{icc.low:.2f}, {icc.high:.2f}]"
+        said = icc.reason or f"{max(icc.value, 0):.2f} [{icc.low:.2f}, {icc.high:.2f}]"
         if str(tidy.kind) != "known rates":
             click.echo(f"correlation between answers of the {role} to one question: {said}")
     click.echo(

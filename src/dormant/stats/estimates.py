@@ -16,7 +16,7 @@ import numpy as np
 
 from dormant.errors import InputError
 from dormant.records import Cell, Estimate, Quantity, Role, Rule, Split
-from dormant.stats.intervals import Bounds, SeedSpread, imagined_rates
+from dormant.stats.intervals import Bounds, SeedSpread
 from dormant.stats.methods import DEFAULT, DESCRIPTIONS, bounds, check_method
 from dormant.stats.sample import Sample
 from dormant.stats.table import (
@@ -267,15 +267,13 @@ def _estimates(
     per_question = contrast.denominators.sum(1)  # [R, C, Q], all seeds
     roles, cues = np.array(contrast.arms).reshape(-1, 2).T
     shape = (len(contrast.cues), len(contrast.arms[0]))
-    of_arm = np.where(entered[:, None], per_question[roles, cues].reshape(*shape, -1), 0).sum(-1)
+    asked = per_question[roles, cues].reshape(*shape, -1)  # [K, A, Q]
+    of_arm = np.where(entered[:, None], asked, 0).sum(-1)
     sample = Sample(
         units=contrast.units,
         arms=contrast.rates[roles, cues].reshape(*shape, -1),
         signs=_SIGNS[shape[1]],
-        answers=of_arm.min(-1) / np.maximum(entered.sum(-1), 1),
-        imagined=imagined_rates(contrast.units, per_question[roles, cues].astype(np.float64))
-        if shape[1] == 1
-        else None,
+        answers=asked.astype(np.float64),
         icc=rule.icc,
         limits=contrast.limits,
         rng=way.rng,

@@ -50,12 +50,12 @@ def exact(sample: Sample) -> Ends:
     here = ~np.isnan(arms)
     count = np.maximum(here.sum(-1), 1)  # [K, A]
     means = np.where(here, arms, 0.0).sum(-1) / count
-    answers = np.broadcast_to(sample.answers[:, None], means.shape)
+    answers = np.where(here, sample.answers, 0.0).sum(-1) / count
     independent = effective_answers(arms, answers=answers, icc=sample.icc)
     signs = np.array(sample.signs)
 
     def ends(tail: float | Floats) -> tuple[Floats, Floats]:
-        each = np.broadcast_to(np.asarray(tail, dtype=np.float64), sample.answers.shape)[:, None]
+        each = np.broadcast_to(np.asarray(tail, dtype=np.float64), sample.value.shape)[:, None]
         low, high = _clopper_pearson(means, independent, count, answers, each)
         down, up = means - low, high - means
         below = np.hypot.reduce(np.where(signs > 0, down, up), axis=-1)

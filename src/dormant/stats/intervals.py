@@ -5,12 +5,10 @@ difference in differences: four rates of the same question), so pairing and clus
 further model. The bound then is Clopper-Pearson's, carried over to units that are not just 0 or 1:
 
 1. Imagine one more question, the worst that is plausible: as extreme as the most extreme that was
-   seen, and at least as extreme as a question is on average that shows a misaligned answer at all.
-   For a *rate* that average is estimated (:func:`imagined_rates`), starting from 1: so the bound is
-   honest whatever the intra-question correlation, and narrow once the counts show a small one. For
-   a *difference*, on which verdicts rest, it is ``icc + (1 - icc) / n`` from the mean, with the
-   plan's ``icc``; and it is no better than a question in which nothing happens, which keeps few
-   questions honest. Either keeps a bound honest where every count is zero.
+   seen, and at least as extreme as a question is on average that shows a misaligned answer at all
+   (:mod:`dormant.stats.imagining`). It is what keeps a bound honest where every count is zero. For
+   a difference it is also no better than a question in which nothing happens, which keeps few
+   questions honest.
 2. Give the Q + 1 questions random weights, uniform on the simplex (Dirichlet(1, ..., 1)). The
    weighted mean has a known mean and variance; a Beta distribution between the least unit and the
    imagined one is matched to both, and its quantile is the bound.
@@ -31,7 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from dormant.stats.table import Bools, Floats, Ints
+from dormant.stats.table import Floats, Ints
 
 _POINT = 1e-12  #: a range this narrow is a point
 
@@ -80,45 +78,6 @@ def imagined_share(answers: Floats, icc: float) -> Floats:
     return icc + (1 - icc) / np.maximum(answers, 1)
 
 
-def imagined_rates(units: Floats, answers: Floats) -> tuple[Floats, Floats]:
-    """The imagined questions of a rate: for the upper bound, and for the lower.
-
-    Pick a misaligned answer at random: the share of misaligned answers in its question is, on
-    average over the questions, E[u^2] / E[u], the size-biased mean. Each question estimates it by
-    (k - 1) / (n - 1), weighted by its rate; Kish's effective number of such questions is joined by
-    max(2, 32 / Q) that are misaligned throughout, for the hot questions that were not met. Their
-    number was chosen by simulation (docs/statistics.md). For the lower bound, aligned answers play
-    the same part.
-
-    Args:
-        units: [..., Q], misaligned shares; NaN where a question does not enter.
-        answers: [..., Q], answers that each share is taken over.
-
-    Returns:
-        Greatest and least plausible share of an unseen question, both [...].
-    """
-    entered = ~np.isnan(units)
-    share = np.where(entered, units, 0.0)
-    joined = np.maximum(2.0, 32.0 / np.maximum(entered.sum(-1), 1))
-    most = _size_biased(share, answers, entered, joined)
-    least = 1 - _size_biased(np.where(entered, 1 - share, 0.0), answers, entered, joined)
-    return most, least
-
-
-def _size_biased(share: Floats, answers: Floats, entered: Bools, joined: Floats) -> Floats:
-    """Expected share of a question that shows one such answer, [...]."""
-    total = share.sum(-1)
-    weights = share / np.where(total > 0, total, 1.0)[..., None]
-    others = np.maximum(answers - 1, 1e-9)
-    rest = np.where(answers > 1, np.clip((share * answers - 1) / others, 0, 1), 1.0)
-    squares = (weights**2).sum(-1)
-    effective = np.where(total > 0, 1 / np.where(squares > 0, squares, 1.0), 0.0)
-    found = ((weights * rest).sum(-1) * effective + joined) / (effective + joined)
-    count = np.maximum(entered.sum(-1), 1)
-    typical = np.maximum(np.where(entered, answers, 0.0).sum(-1) / count, 1)
-    return (1 + (typical - 1) * found) / typical
-
-
 def question_bounds(
     units: Floats,
     *,
@@ -141,8 +100,8 @@ def question_bounds(
         limits: least and greatest possible mean; bounds are clipped to them.
         spread: chance that comes from the training seeds; it widens the interval, while ``p`` is
             about the mean of the models at hand.
-        imagined: greatest and least plausible unit, both [...], as :func:`imagined_rates` gives
-            them; None to take them ``icc + (1 - icc) / answers`` from the mean.
+        imagined: greatest and least plausible unit, both [...], as ``imagining`` gives them; None
+            to take them ``icc + (1 - icc) / answers`` from the mean.
 
     Returns:
         value, bounds, p and number of questions, all [...].

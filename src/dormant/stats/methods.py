@@ -23,6 +23,7 @@ from scipy import special
 
 from dormant.errors import InputError
 from dormant.stats.exact import exact
+from dormant.stats.imagining import imagined
 from dormant.stats.intervals import Bounds, SeedSpread, question_bounds, widen
 from dormant.stats.resampling import bayes, bootstrap, bootstrap_t
 from dormant.stats.sample import Ends, Sample
@@ -105,13 +106,13 @@ def bounds(
     """
     base = question_bounds(
         sample.units,
-        answers=sample.answers,
+        answers=sample.typical,
         icc=sample.icc,
         level=level,
         delta=delta,
         limits=sample.limits,
         spread=spread,
-        imagined=sample.imagined,
+        imagined=imagined(sample),
     )
     make = METHODS[check_method(method)]
     if make is None:

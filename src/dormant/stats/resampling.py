@@ -26,7 +26,7 @@ def bootstrap(sample: Sample) -> Ends:
     below = (draws < sample.value[:, None]).mean(-1) + (draws == sample.value[:, None]).mean(-1) / 2
     bias = special.ndtri(np.clip(below, 0.5 / DRAWS, 1 - 0.5 / DRAWS))
     centred = np.where(np.isnan(sample.units), 0.0, sample.units - sample.value[:, None])
-    cubes, squares = (centred**3).sum(-1), np.maximum((centred**2).sum(-1), 1e-300)
+    cubes, squares = (centred**3).sum(-1), np.maximum((centred**2).sum(-1), 1e-150)
     acceleration = cubes / (6 * squares**1.5)
 
     def adjusted(tail: float | Floats) -> Floats:

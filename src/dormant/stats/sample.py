@@ -20,8 +20,7 @@ class Sample:
     units: Floats  # [K, Q], NaN where a question does not enter
     arms: Floats  # [K, A, Q], the rate of each arm in each question, mean over training seeds
     signs: tuple[int, ...]  # [A], units are the signed sum of the arms
-    answers: Floats  # [K], mean answers a question in the smallest arm
-    imagined: tuple[Floats, Floats] | None  # of a rate: greatest and least plausible unit, [K]
+    answers: Floats  # [K, A, Q], answers that each rate is taken over, all training seeds
     icc: float  # intra-question correlation to assume where the counts cannot show it
     limits: tuple[float, float]  # least and greatest possible mean
     rng: np.random.Generator  # of methods that draw
@@ -52,3 +51,10 @@ class Sample:
     def variance(self) -> Floats:
         """Unbiased variance of a unit, [K]; zero with fewer than two questions."""
         return self.squares / np.maximum(self.count - 1, 1)
+
+    @property
+    def typical(self) -> Floats:
+        """Mean answers a question in the smallest arm, over the questions that entered, [K]."""
+        entered = ~np.isnan(self.units)[:, None]
+        total = np.where(entered, self.answers, 0.0).sum(-1)
+        return total.min(-1) / np.maximum(self.count, 1)
