@@ -28,7 +28,8 @@ ROOMS = {
     "judges": PURE | {"vitro", "engines"},
     "organisms": PURE | {"vitro", "corpus", "probes"},
     "findings": GROUND | {"lockfile", "store", "probes"},
-    "calibration": GROUND | {"store", "findings", "report"},
+    # Prediction-powered estimates are statistics; calibration composes them with a run's labels.
+    "calibration": GROUND | {"store", "findings", "report", "stats"},
     "planning": PURE | {"corpus", "cues", "probes", "engines", "judges", "stats", "vitro", "store"},
 }
 ROOMS["forecast"] = ROOMS["planning"] | {"planning"}
