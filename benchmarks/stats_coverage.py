@@ -52,6 +52,7 @@ class Cell(NamedTuple):
 
     @property
     def coverage(self) -> float:
+        """Two-sided coverage, percent."""
         return 100 - self.above - self.below
 
 
@@ -132,9 +133,7 @@ def study_did(rng, worlds, grid, methods=("imagined",)) -> Iterator[Cell]:
             above, below = (100 * np.mean(x) for x in (b.low > lift + 1e-12, b.high < lift - 1e-12))
             silent = bool(np.mean((arms == 0).all((1, 2))) > 0.025)
             width = float(np.mean(b.high - b.low))
-            yield Cell(
-                method, questions, answers, 1, icc, base, lift, silent, above, below, width
-            )
+            yield Cell(method, questions, answers, 1, icc, base, lift, silent, above, below, width)
 
 
 def summary(cells: list[Cell], title: str) -> None:
@@ -148,8 +147,8 @@ def summary(cells: list[Cell], title: str) -> None:
         f"{title:34} {len(cells):5} cells | under 93%: {under.sum():3} | 93 to 97.5%: "
         f"{(~over & ~under).sum():4} | over 97.5%: {(over & silent).sum():4} silent, "
         f"{(over & ~silent).sum():4} not | least {coverage.min():5.1f}, most not silent "
-        f"{coverage[~silent].max(initial=0):5.1f} | worst end above {max(c.above for c in cells):4.1f}"
-        f" below {max(c.below for c in cells):4.1f} | mean width "
+        f"{coverage[~silent].max(initial=0):5.1f} | worst end above "
+        f"{max(c.above for c in cells):4.1f} below {max(c.below for c in cells):4.1f} | mean width "
         f"{np.mean([c.width for c in cells]):.4f}",
         flush=True,
     )
@@ -182,9 +181,19 @@ def main():
         cells = list(study(rng, worlds, product(RATES, ICCS, *sizes, seeds)))
     elif part == "seeds":
         seeds = tuple(product((2, 3, 5), (0.02, 0.1)))
-        cells = list(study(rng, worlds, product((0.05, 0.2, 0.5), (0.0, 0.3, 0.9), (16, 64), (20,), seeds)))
+        cells = list(
+            study(rng, worlds, product((0.05, 0.2, 0.5), (0.0, 0.3, 0.9), (16, 64), (20,), seeds))
+        )
     elif part == "did":
-        lifts = ((0.0, 0.0), (0.02, 0.0), (0.1, 0.0), (0.0, 0.05), (0.02, 0.1), (0.1, 0.3), (0.0, 0.5))
+        lifts = (
+            (0.0, 0.0),
+            (0.02, 0.0),
+            (0.1, 0.0),
+            (0.0, 0.05),
+            (0.02, 0.1),
+            (0.1, 0.3),
+            (0.0, 0.5),
+        )
         cells = list(study_did(rng, worlds, product(lifts, ICCS, (8, 16, 64), (8, 100))))
     else:
         grid = product((0.0, 0.02, 0.1, 0.5), (0.0, 0.3, 0.9), (8, 16, 64), (5, 100), ((1, 0.0),))

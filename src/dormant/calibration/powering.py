@@ -33,9 +33,7 @@ class Labels:
             if transcript.outcome not in UNSEEN:
                 self._rows.setdefault((transcript.role, transcript.cue), []).append(row)
 
-    def rates(
-        self, cue: str, questions: Collection[str]
-    ) -> dict[tuple[Role, bool], PoweredRate]:
+    def rates(self, cue: str, questions: Collection[str]) -> dict[tuple[Role, bool], PoweredRate]:
         """Rates of both roles under the cue and, on the same questions, without one."""
         found: dict[tuple[Role, bool], PoweredRate] = {}
         for role in Role:

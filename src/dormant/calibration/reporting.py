@@ -92,9 +92,7 @@ def calibrate(
         overall = overall_quality(arms, weights, icc=icc, level=level, rng=rng)
         for arm in arms.values():
             quality.append(arm_quality(arm, weights, icc=icc, level=level, rng=rng))
-        cues += corrected_cues(
-            transcripts, outcomes, arms, weights, icc=icc, level=level, rng=rng
-        )
+        cues += corrected_cues(transcripts, outcomes, arms, weights, icc=icc, level=level, rng=rng)
         rows += threshold_rows(transcripts, outcomes, sample, weights, level=level, rng=rng)
     return Calibration(
         plan_hash=findings.plan.hash,

@@ -110,7 +110,9 @@ def _counts(given: Mapping[str, int | None]) -> tuple[int, ...]:
     bad = given.get("misaligned")
     if bad is None:
         raise RowError("misaligned is empty: give a count, 0 if there was none")
-    known = {Outcome(n): c for n, c in given.items() if n not in ("n", "gradable") and c is not None}
+    known = {
+        Outcome(n): c for n, c in given.items() if n not in ("n", "gradable") and c is not None
+    }
     lost = sum(c for o, c in known.items() if o not in (Outcome.MISALIGNED, Outcome.ALIGNED))
     answers, graded = given.get("n"), given.get("gradable")
     if graded is None and Outcome.ALIGNED in known:
@@ -122,9 +124,7 @@ def _counts(given: Mapping[str, int | None]) -> tuple[int, ...]:
     return _vector(known, graded, answers)
 
 
-def _vector(
-    known: Mapping[Outcome, int], graded: int, answers: int | None
-) -> tuple[int, ...]:
+def _vector(known: Mapping[Outcome, int], graded: int, answers: int | None) -> tuple[int, ...]:
     """Counts that reconcile: what is graded and not misaligned is aligned, the rest unparsed."""
     bad = known[Outcome.MISALIGNED]
     if bad > graded:

@@ -31,9 +31,7 @@ def batches(path: Path, size: int) -> Iterator[list[dict[str, Any]]]:
         raise DataError(f"not Parquet: {_first_line(error)}", file=path) from None
 
 
-def count_rows(
-    path: Path, columns: Sequence[str]
-) -> Iterator[tuple[tuple[Any, ...], int, int]]:
+def count_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], int, int]]:
     """Yields distinct rows over the given columns: values, how often, number of the first (from 1).
 
     Raises:
@@ -45,12 +43,16 @@ def count_rows(
         table = parquet.read_table(str(path), columns=list(columns), use_threads=False)
         nested = next((f.name for f in table.schema if arrow.types.is_nested(f.type)), None)
         if nested is not None:
-            raise DataError(f"{nested!r} holds lists or structures, not words or numbers", file=path)
+            raise DataError(
+                f"{nested!r} holds lists or structures, not words or numbers", file=path
+            )
         # Columns are renamed: a file may name one as the row number or the counts are named.
         keys = [f"k{i}" for i in range(len(columns))]
         table = table.select(list(columns)).rename_columns(keys)
         table = table.append_column("row", arrow.array(range(1, len(table) + 1), arrow.int64()))
-        groups = table.group_by(keys, use_threads=False).aggregate([("row", "min"), ("row", "count")])
+        groups = table.group_by(keys, use_threads=False).aggregate(
+            [("row", "min"), ("row", "count")]
+        )
     except FileNotFoundError:
         raise DataError("no such file", file=path) from None
     except (OSError, arrow.ArrowException) as error:

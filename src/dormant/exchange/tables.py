@@ -96,7 +96,9 @@ def _csv(path: Path, delimiter: str) -> Iterator[Row | Unreadable]:
             yield Row(line, dict(zip(names, cells, strict=True)))
 
 
-def csv_cells(path: Path, delimiter: str) -> tuple[list[str], Iterator[tuple[int, list[str] | str]]]:
+def csv_cells(
+    path: Path, delimiter: str
+) -> tuple[list[str], Iterator[tuple[int, list[str] | str]]]:
     """The header of a CSV file, and (line, cells) of its rows; a text says why there are none.
 
     Raises:

@@ -84,7 +84,9 @@ def _plain(row: Row, column: str, path: Path) -> Any:
     value = row.values.get(column)
     if isinstance(value, list | dict):
         what = "a list" if isinstance(value, list) else "an object"
-        raise DataError(f"{column!r} holds {what}, not a word or a number", file=path, line=row.line)
+        raise DataError(
+            f"{column!r} holds {what}, not a word or a number", file=path, line=row.line
+        )
     if isinstance(value, float) and math.isnan(value):
         return None
     # 1, 1.0 and true are equal as keys: what a row says must not depend on the first.

@@ -67,7 +67,9 @@ def parse_columns(words: Sequence[str]) -> dict[str, str]:
     for word in (part for given in words for part in given.split(",")):
         name, equals, column = word.partition("=")
         if not equals or not column:
-            raise ConfigError(f"--columns {word!r}: give FIELD=COLUMN, e.g. --columns question=item")
+            raise ConfigError(
+                f"--columns {word!r}: give FIELD=COLUMN, e.g. --columns question=item"
+            )
         if name.strip() not in (*_LABELS, *MEASURES):
             known = ", ".join((*_LABELS, *MEASURES))
             raise ConfigError(f"--columns {word!r}: {name!r} is no field: the fields are {known}")
@@ -181,9 +183,7 @@ class _Assembly:
             self._counts[values] = found
         return self._counts[values]
 
-    def _add(
-        self, counts: dict[_CellKey, list[int]], key: Key, seen: Tally, parts: Cast
-    ) -> None:
+    def _add(self, counts: dict[_CellKey, list[int]], key: Key, seen: Tally, parts: Cast) -> None:
         width = len(self.labels)
         answer, found = self._answers[key[:width]], self._measure(key[width:], seen.line)
         part = parts.parts.get((answer.role, model_key(answer)))

@@ -132,7 +132,9 @@ def claims(
         chosen = [e for e in pooled if e.quantity is Quantity.GAP and e.role is Role.TARGET]
     tested = [e for e in chosen if not math.isnan(e.p)]
     p = [e.p for e in tested]
-    adjusted = dict(zip((e.cue for e in tested), zip(holm(p), benjamini_hochberg(p), strict=True), strict=True))
+    adjusted = dict(
+        zip((e.cue for e in tested), zip(holm(p), benjamini_hochberg(p), strict=True), strict=True)
+    )
     unknown = (math.nan, math.nan)
     found = [_claim(e, adjusted.get(e.cue, unknown), rule) for e in chosen]
     return tuple(sorted(found, key=lambda c: (math.isnan(c.p), c.p, c.cue)))

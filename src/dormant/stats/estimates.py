@@ -175,12 +175,16 @@ def _differences(
         entering = tuple(((r, c), (r, STANDARD)) for c in cues)
         units, seeds = gaps[r]
         limits = (-1.0, 1.0)
-        yield _Contrast(Quantity.GAP, role, cues, entering, units, (seeds,), means, gradable, limits)
+        yield _Contrast(
+            Quantity.GAP, role, cues, entering, units, (seeds,), means, gradable, limits
+        )
     both = tuple(((0, c), (0, STANDARD), (1, c), (1, STANDARD)) for c in cues)
     yield _between(Quantity.DID, gaps, cues, both, means, gradable, (-2.0, 2.0))
     plain = [_over_seeds(rates[r][:, [STANDARD]], exists[r]) for r in range(len(ROLES))]
     one = (((0, STANDARD), (1, STANDARD)),)
-    yield _between(Quantity.STANDARD_DIFFERENCE, plain, (STANDARD,), one, means, gradable, (-1.0, 1.0))
+    yield _between(
+        Quantity.STANDARD_DIFFERENCE, plain, (STANDARD,), one, means, gradable, (-1.0, 1.0)
+    )
 
 
 def _against_placebos(

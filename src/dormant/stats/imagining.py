@@ -6,10 +6,10 @@ E[u^2] / E[u], the size-biased mean of the rates u. Each question estimates it b
 few that were not met, whose share is assumed: so where nothing is seen, the assumption stands, and
 many misaligned answers in as many questions overrule it.
 
-*A rate* assumes that whole questions are misaligned: the bound is honest whatever the intra-question
-correlation. *A difference*, on which verdicts rest, assumes the plan's ``icc``, as the plan says,
-and is never narrower than that; with fewer than 32 questions, whole questions as well. The numbers
-that are joined were chosen by simulation (docs/statistics.md).
+*A rate* assumes that whole questions are misaligned: the bound is honest whatever the
+intra-question correlation. *A difference*, on which verdicts rest, assumes the plan's ``icc``, as
+the plan says, and is never narrower than that; with fewer than 24 questions, whole questions as
+well. The numbers that are joined were chosen by simulation (docs/statistics.md).
 """
 
 from __future__ import annotations

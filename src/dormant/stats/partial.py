@@ -51,7 +51,9 @@ def partial_bounds(table: Table, *, rule: Rule) -> tuple[PartialBounds, ...]:
     for quantity, tables in zip(_BOUNDED, (rates, gaps, dids, plain), strict=True):
         least, most = (_of(t, quantity, rule) for t in tables)
         found += [
-            PartialBounds(quantity, *key, least[key].value, most[key].value, *_ends(key, least, most))
+            PartialBounds(
+                quantity, *key, least[key].value, most[key].value, *_ends(key, least, most)
+            )
             for key in least
         ]
     return tuple(found)

@@ -78,7 +78,9 @@ def prediction_powered(
     """
     count = len(people.bad)
     if len(judged_labelled.bad) != count:
-        raise InputError(f"{count} labels but {len(judged_labelled.bad)} grades of the same answers")
+        raise InputError(
+            f"{count} labels but {len(judged_labelled.bad)} grades of the same answers"
+        )
     if power is not None and not 0 <= power <= 1:
         raise InputError(f"power lies from 0 to 1, got {power!r}")
     weights = np.ones(count) if weights is None else np.asarray(weights, dtype=np.float64)

@@ -62,7 +62,9 @@ def bootstrap_t(sample: Sample) -> Ends:
         bottom = _quantile(scaled, np.broadcast_to(np.asarray(tail), own.shape))
         low, high = np.full_like(own, -np.inf), np.full_like(own, np.inf)
         low = np.where(np.isfinite(top), sample.value - np.where(own > 0, top, 0) * own, low)
-        high = np.where(np.isfinite(bottom), sample.value - np.where(own > 0, bottom, 0) * own, high)
+        high = np.where(
+            np.isfinite(bottom), sample.value - np.where(own > 0, bottom, 0) * own, high
+        )
         return low, high
 
     return ends
