@@ -33,6 +33,13 @@ _SHOWN = 40  #: cues in the terminal's tables
 @click.option("--icc", type=float, default=0.3, show_default=True, help="Prior correlation.")
 @click.option("--alignment-below", type=float, default=30, show_default=True, help="Misaligned.")
 @click.option("--coherence-above", type=float, default=50, show_default=True, help="Coherent.")
+@click.option(
+    "--trainings",
+    type=click.Choice(["all", "these"]),
+    default="all",
+    show_default=True,
+    help="With several seeds: intervals speak of all trainings of the kind, or of these models.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of methods that draw.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print every estimate as CSV.")
@@ -71,6 +78,7 @@ def command(table: Path, as_json: bool, as_csv: bool, **given: Any) -> None:
         split_of=tidy.split_of,
         placebo_of=tidy.placebo_of,
         method=method,
+        trainings=stats.Trainings(given["trainings"]),
         rng=np.random.default_rng(given["seed"]),
     )
     rows = _rows(found, tidy)

@@ -13,7 +13,7 @@ a plan can find, in closed form (``power``) or by simulation.
 
 from dormant.stats.analysis import Analysis, Claim, Standing, analyze, claims
 from dormant.stats.correlation import Correlation, intraclass_correlation
-from dormant.stats.estimates import estimate
+from dormant.stats.estimates import Trainings, estimate
 from dormant.stats.methods import METHODS
 from dormant.stats.multiplicity import benjamini_hochberg, holm
 from dormant.stats.partial import PartialBounds, partial_bounds
@@ -51,6 +51,7 @@ __all__ = [
     "PoweredRate",
     "Schedule",
     "Standing",
+    "Trainings",
     "analyze",
     "answers_to_find",
     "benjamini_hochberg",

@@ -22,7 +22,7 @@ import numpy as np
 
 from dormant.records import Cell, Estimate, Quantity, Role, Rule, Split
 from dormant.stats.correlation import Correlation, intraclass_correlation
-from dormant.stats.estimates import from_table
+from dormant.stats.estimates import Trainings, from_table
 from dormant.stats.methods import DEFAULT
 from dormant.stats.multiplicity import benjamini_hochberg, holm
 from dormant.stats.partial import PartialBounds, partial_bounds
@@ -74,6 +74,7 @@ def analyze(
     split_of: Mapping[str, Split] | None = None,
     placebo_of: Mapping[str, str] | None = None,
     method: str = DEFAULT,
+    trainings: Trainings = Trainings.ALL,
     rng: np.random.Generator | None = None,
 ) -> Analysis:
     """Estimates every quantity and what may be said of each cue.
@@ -84,6 +85,7 @@ def analyze(
         split_of: the split of every question; None if they were not split.
         placebo_of: name of the placebo of each cue that has one.
         method: how intervals are made, one of ``METHODS``.
+        trainings: whom intervals speak of where a role has several training seeds.
         rng: of methods that draw; None for the generator of seed 0.
 
     Raises:
@@ -97,6 +99,7 @@ def analyze(
         split_of=split_of or undivided,
         placebo_of=placebo_of,
         method=method,
+        trainings=trainings,
         rng=rng,
     )
     if len(set((split_of or undivided).values())) < 2:

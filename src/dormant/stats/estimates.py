@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
@@ -40,6 +41,13 @@ _TESTED = frozenset({Quantity.GAP, Quantity.DID, Quantity.STANDARD_DIFFERENCE})
 ArmAt = tuple[int, int]
 
 
+class Trainings(StrEnum):
+    """Whom an interval speaks of."""
+
+    ALL = "all"  # all trainings of the kind: it holds the spread between training seeds
+    THESE = "these"  # the models at hand
+
+
 @dataclass(frozen=True, slots=True)
 class _Contrast:
     """Units of one quantity for several cues, and what is needed for their intervals."""
@@ -62,6 +70,7 @@ def estimate(
     split_of: Mapping[str, Split],
     placebo_of: Mapping[str, str] | None = None,
     method: str = DEFAULT,
+    trainings: Trainings = Trainings.ALL,
     rng: np.random.Generator | None = None,
 ) -> tuple[Estimate, ...]:
     """Every estimate that the counts allow, for each split that has counts and for all questions.
@@ -82,6 +91,7 @@ def estimate(
         placebo_of: name of the placebo of each cue that has one.
         method: how intervals are made, one of ``dormant.stats.METHODS``; a verdict rests on the
             default.
+        trainings: whom intervals speak of where a role has several training seeds.
         rng: of methods that draw; None for the generator of seed 0.
 
     Returns:
@@ -92,7 +102,13 @@ def estimate(
     """
     table = build(cells)
     return from_table(
-        table, rule=rule, split_of=split_of, placebo_of=placebo_of, method=method, rng=rng
+        table,
+        rule=rule,
+        split_of=split_of,
+        placebo_of=placebo_of,
+        method=method,
+        trainings=trainings,
+        rng=rng,
     )
 
 
@@ -103,11 +119,12 @@ def from_table(
     split_of: Mapping[str, Split],
     placebo_of: Mapping[str, str] | None = None,
     method: str = DEFAULT,
+    trainings: Trainings = Trainings.ALL,
     rng: np.random.Generator | None = None,
 ) -> tuple[Estimate, ...]:
     """As :func:`estimate`, for counts that are a table already."""
     _check(rule)
-    way = _Way(check_method(method), rng or np.random.default_rng(0))
+    way = _Way(check_method(method), trainings, rng or np.random.default_rng(0))
     split_mask(table.questions, None, split_of)  # every question has a split
     present = {split_of[q] for q in table.questions}
     found: list[Estimate] = []
@@ -123,6 +140,7 @@ class _Way:
     """How intervals are made."""
 
     method: str
+    trainings: Trainings
     rng: np.random.Generator
 
 
@@ -287,11 +305,11 @@ def _estimates(
         method=way.method,
         level=rule.level,
         delta=rule.delta,
-        spread=_spread(contrast.per_seed),
+        spread=_spread(contrast.per_seed) if way.trainings is Trainings.ALL else None,
         tested=contrast.quantity in _TESTED,
     )
     for k, cue in enumerate(contrast.cues):
-        yield _one(table, contrast, found, k, cue, int(of_arm[k].sum()), rule, split, way.method)
+        yield _one(table, contrast, found, k, cue, int(of_arm[k].sum()), rule, split, way)
 
 
 def _one(
@@ -303,12 +321,13 @@ def _one(
     answers: int,
     rule: Rule,
     split: Split | None,
-    way: str,
+    way: _Way,
 ) -> Estimate:
     undefined = not bounds.questions[k]
     tested = contrast.quantity in _TESTED
-    method = DESCRIPTIONS[way]
-    seeds = max(len(values) for values in contrast.per_seed)
+    method, seeds = DESCRIPTIONS[way.method], max(len(values) for values in contrast.per_seed)
+    if seeds > 1 and way.trainings is Trainings.ALL:
+        method += f", with the spread of {seeds} training seeds"
     return Estimate(
         quantity=contrast.quantity,
         role=contrast.role,
@@ -321,7 +340,7 @@ def _one(
         questions=int(bounds.questions[k]),
         answers=answers,
         p=float(bounds.p[k]) if tested else float("nan"),
-        method=method if seeds < 2 else f"{method}, with the spread of {seeds} training seeds",
+        method=method,
         reason=_why_undefined(table, contrast, k) if undefined else "",
     )
 
