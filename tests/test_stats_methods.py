@@ -204,5 +204,7 @@ def test_training_seeds_widen_every_method_by_students_t(method):
 
 
 def test_an_unknown_method_is_refused_by_name():
-    with pytest.raises(InputError, match="no method 'wald': the methods are imagined, exact"):
+    with pytest.raises(
+        InputError, match="no method 'wald': the methods are imagined, distribution"
+    ):
         check_method("wald")

@@ -5,7 +5,7 @@ judge. That is the Rogan-Gladen correction with the sensitivity and specificity 
 and it needs no assumption about other arms. A single cue has too few labels of its own, so its rate
 is corrected by Rogan and Gladen's formula with the sensitivity and specificity of its arm: this
 assumes that the judge errs alike under all cues. The prediction-powered rate beside it assumes
-nothing of the kind: it rests on the cue's own labels, so it is wider.
+nothing of the kind: it rests on the labels of the cue itself.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def command(table: Path, as_json: bool, as_csv: bool, **given: Any) -> None:
     seed a row with counts (misaligned, n) or a rate (with n or without). Columns are told by their
     names in use, or by --columns; docs/statistics.md explains every number.
 
-    METHOD is imagined, exact, bayes, bootstrap, bootstrap-t or t.
+    METHOD is imagined, distribution-free, exact, bayes, bootstrap, bootstrap-t or t.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv are two formats: choose one")

@@ -4,14 +4,15 @@
 readers of a paper expect beside it. All see the same :class:`Sample`, treat the question as the
 unit, and are widened by the spread between training seeds in the same way.
 
-===============  ==================================================================================
-``imagined``     Clopper-Pearson over questions with one imagined (:mod:`dormant.stats.intervals`)
-``exact``        Clopper-Pearson with a design effect (:mod:`dormant.stats.exact`)
-``bayes``        Dirichlet over questions with one prior question (:mod:`dormant.stats.resampling`)
-``bootstrap``    cluster bootstrap, BCa (:mod:`dormant.stats.resampling`)
-``bootstrap-t``  cluster bootstrap, percentile-t (:mod:`dormant.stats.resampling`)
-``t``            Student's t over questions, for comparison with the literature
-===============  ==================================================================================
+=====================  ============================================================================
+``imagined``           Clopper-Pearson over questions with one imagined (``stats.intervals``)
+``distribution-free``  the same, the imagined question as bad as a question can be
+``exact``              Clopper-Pearson with a design effect (``stats.exact``)
+``bayes``              Dirichlet over questions with one prior question (``stats.resampling``)
+``bootstrap``          cluster bootstrap, BCa (``stats.resampling``)
+``bootstrap-t``        cluster bootstrap, percentile-t (``stats.resampling``)
+``t``                  Student's t over questions, for comparison with the literature
+=====================  ============================================================================
 """
 
 from __future__ import annotations
@@ -45,9 +46,20 @@ def student_t(sample: Sample) -> Ends:
     return ends
 
 
-#: Name -> function of a sample that gives its ends; ``imagined`` has a closed form of its own.
+def _as_bad_as_can_be(sample: Sample) -> tuple[Floats, Floats]:
+    """The imagined question at the limits of the quantity."""
+    low, high = sample.limits
+    return np.full(len(sample.units), high), np.full(len(sample.units), low)
+
+
+#: Methods with one imagined question -> how bad it is.
+_IMAGINED: dict[str, Callable[[Sample], tuple[Floats, Floats]]] = {
+    DEFAULT: imagined,
+    "distribution-free": _as_bad_as_can_be,
+}
+#: Name -> function of a sample that gives its ends; None where the form is closed.
 METHODS: dict[str, Callable[[Sample], Ends] | None] = {
-    DEFAULT: None,
+    **dict.fromkeys(_IMAGINED),
     "exact": exact,
     "bayes": bayes,
     "bootstrap": bootstrap,
@@ -58,6 +70,7 @@ METHODS: dict[str, Callable[[Sample], Ends] | None] = {
 DESCRIPTIONS: dict[str, str] = {
     DEFAULT: "mean over questions, Clopper-Pearson with one imagined question (Gaffke, matched "
     "Beta)",
+    "distribution-free": "mean over questions, Clopper-Pearson with the worst question of all",
     "exact": "mean over questions, Clopper-Pearson with a design effect (Korn and Graubard)",
     "bayes": "mean over questions, Dirichlet over questions with one prior question",
     "bootstrap": "mean over questions, bootstrap over questions (BCa)",
@@ -112,9 +125,9 @@ def bounds(
         delta=delta,
         limits=sample.limits,
         spread=spread,
-        imagined=imagined(sample),
+        imagined=_IMAGINED.get(check_method(method), imagined)(sample),
     )
-    make = METHODS[check_method(method)]
+    make = METHODS[method]
     if make is None:
         return base
     ends, tail = make(sample), (1 - level) / 2

@@ -12,7 +12,8 @@ unequal chances: their weights are the inverses.
 Two things are added. Answers to one question are alike, so the variance is that of the questions'
 influences, and the power is chosen for it. And the rate is a ratio, misaligned over gradable, whose
 influence is that of its linear form. A rule of three (distance -log(tail) / labels, in quadrature)
-keeps a width where no label disagrees with the judge.
+keeps a width where no label disagrees with the judge; it fades as one over one more than the labels
+that do.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class PoweredRate:
     power: float  # 0 leans on the labels alone, 1 is the judge with its mean error taken out
     labels: int
     influence: Floats  # [Q], of each question on the value
-    floor: float  # labels' own distance at one log unit: 1 / effective labels
+    floor: float  # the rule of three's distance at one log unit: 1 / effective labels, or less
     level: float
     reason: str = ""  # why the value is NaN; empty otherwise
 
@@ -95,10 +96,8 @@ def prediction_powered(
     value = parts.rate(power)
     if math.isnan(value):
         power, value = 0.0, parts.rate(0.0)
-    effective = float(weights.sum() ** 2 / (weights**2).sum())
-    found = PoweredRate(
-        value, value, value, power, count, parts.influence(value, power), 1 / effective, level
-    )
+    influence = parts.influence(value, power)
+    found = PoweredRate(value, value, value, power, count, influence, parts.floor(), level)
     return difference([found], [1], limits=(0.0, 1.0))
 
 
@@ -156,6 +155,14 @@ class _Parts:
         """Of each question on the rate, [Q]."""
         people, judge = self._slopes(rate)
         return (people + power * judge) / self._total("gradable", power)
+
+    def floor(self) -> float:
+        """Of the rule of three, at one log unit."""
+        differ = (self.people.bad != self.judged_labelled.bad) | (
+            self.people.gradable != self.judged_labelled.gradable
+        )
+        effective = float(self.weights.sum() ** 2 / (self.weights**2).sum())
+        return 1 / effective / (1 + float(differ.mean()) * effective)
 
     def best_power(self, rate: float) -> float:
         """Least variance of the linear form (people + power * judge) over questions."""
