@@ -51,12 +51,14 @@ def tally(path: Path, columns: Sequence[str]) -> dict[Key, Tally]:
 def _csv(path: Path, delimiter: str, columns: Sequence[str]) -> dict[Key, Tally]:
     names, rows = csv_cells(path, delimiter)
     places = [names.index(column) for column in columns]
-    pick = itemgetter(*places) if len(places) > 1 else lambda cells: (cells[places[0]],)
+    # With one column an itemgetter gives no tuple: take it as a slice.
+    one = slice(places[0], places[0] + 1)
+    pick = itemgetter(*places) if len(places) > 1 else itemgetter(one)
     found: dict[Key, Tally] = {}
     for line, cells in rows:
         if isinstance(cells, str):
             raise DataError(cells, file=path, line=line)
-        key = pick(cells)
+        key = tuple(pick(cells))
         seen = found.get(key)
         if seen is None:
             found[key] = Tally(1, line)

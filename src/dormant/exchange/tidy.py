@@ -28,8 +28,10 @@ from dormant.judges.scoring import Thresholds
 from dormant.records import OUTCOMES, Cell, Role, Split, Variant
 
 #: Fields that say which answers a row is about.
-_LABELS = ("question_id", "question", "cue", "role", "group", "model", "seed", "split")
-_LABELS = (*_LABELS, "cue_variant", "cue_parent")
+_LABELS = (
+    *("question_id", "question", "cue", "role", "group", "model", "seed", "split"),
+    *("cue_variant", "cue_parent"),
+)
 _CellKey = tuple[Role, str, str | None, str]
 
 

@@ -184,4 +184,5 @@ class _Parts:
         return people, rest - labelled
 
     def _sum(self, graded: Graded, values: Floats) -> Floats:
-        return np.bincount(graded.question, values, minlength=self.questions)
+        sums = np.bincount(graded.question, values, minlength=self.questions)
+        return sums.astype(np.float64)  # without answers NumPy counts in integers
