@@ -174,6 +174,8 @@ def main():
     words = [word for word in sys.argv[1:] if not word.startswith("--")]
     part = words[0] if words else "rate"
     worlds = int(words[1]) if len(words) > 1 else 2000
+    if part not in ("rate", "seeds", "did", "methods"):
+        sys.exit(f"{part!r} is no part of the study: give rate, seeds, did or methods")
     rng = np.random.default_rng(0)
     sizes = ((8, 12, 16, 24, 32, 64), (5, 20, 100))
     if part == "rate":
