@@ -3,7 +3,7 @@
 python benchmarks/stats_coverage.py [rate|seeds|did|methods] [worlds a cell] [--all]
 
 ``rate``: the default interval of a rate: rate 0 to 50%, intra-question correlation (ICC) 0 to .9,
-8 to 64 questions, 5 to 100 answers, 1 to 5 training seeds that do not differ (1,400 cells).
+8 to 64 questions, 5 to 100 answers, 1 to 5 training seeds that do not differ (1,620 cells).
 ``seeds``: 2 to 5 training seeds that do differ, by an ICC of their own.
 ``did``: the difference in differences on which verdicts rest.
 ``methods``: every method on a smaller grid.
@@ -170,6 +170,19 @@ def report(cells: list[Cell], every: bool) -> None:
             )
 
 
+def by_rate(cells: list[Cell]) -> None:
+    """Prints where coverage lies, rate by rate."""
+    for rate in RATES:
+        own = [c for c in cells if c.rate == rate]
+        coverage, silent = np.array([(c.coverage, c.silent) for c in own]).T
+        print(
+            f"rate {rate:5}: {len(own)} cells, 93 to 97.5%: "
+            f"{((coverage >= 93) & (coverage <= 97.5)).sum():3}, over and silent "
+            f"{((coverage > 97.5) & (silent > 0)).sum():3}, over and not "
+            f"{((coverage > 97.5) & (silent == 0)).sum():3}, median {np.median(coverage):.1f}"
+        )
+
+
 def main():
     words = [word for word in sys.argv[1:] if not word.startswith("--")]
     part = words[0] if words else "rate"
@@ -180,7 +193,14 @@ def main():
     sizes = ((8, 12, 16, 24, 32, 64), (5, 20, 100))
     if part == "rate":
         seeds = ((1, 0.0), (5, 0.0))
-        cells = list(study(rng, worlds, product(RATES, ICCS, *sizes, seeds)))
+        cells = [
+            cell
+            for i, rate in enumerate(RATES)
+            for cell in study(
+                np.random.default_rng([0, i]), worlds, product((rate,), ICCS, *sizes, seeds)
+            )
+        ]
+        by_rate([c for c in cells if c.questions >= 16])
     elif part == "seeds":
         seeds = tuple(product((2, 3, 5), (0.02, 0.1)))
         cells = list(
