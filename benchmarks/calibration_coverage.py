@@ -70,27 +70,40 @@ def run_of(seed: int, questions: int = 24, answers: int = 8):
 
 
 def cues(worlds: int, labels: int = 300) -> None:
-    held = dict.fromkeys(EFFECTS, 0)
-    judged, corrected = [], []
+    """Rogan and Gladen's correction and the prediction-powered one, on the same labels."""
+    methods = ("corrected", "powered")
+    held = {m: dict.fromkeys(EFFECTS, 0) for m in methods}
+    values = {m: {name: [] for name in EFFECTS} for m in methods}
+    widths = {m: {name: [] for name in EFFECTS} for m in methods}
+    judged, unknown = [], 0
     for seed in range(worlds):
         rows, truth = run_of(seed)
         sample = draw(rows, size=labels, seed=seed)
-        found = gather(rows, {row: truth[row] for row in sample.rows}, sizes=sample.sizes)
+        said = {row: truth[row] for row in sample.rows}
+        found = gather(rows, said, sizes=sample.sizes)
         rng = np.random.default_rng(seed)
         weights = question_weights(24, draws=1000, rng=rng)
-        for cue in corrected_cues(rows, found, weights, icc=0.3, level=0.95, rng=rng):
-            did = cue.corrected_did
-            held[cue.cue] += did.low <= EFFECTS[cue.cue] <= did.high
+        for cue in corrected_cues(rows, said, found, weights, icc=0.3, level=0.95, rng=rng):
+            for method, did in zip(methods, (cue.corrected_did, cue.powered_did), strict=True):
+                if np.isnan(did.value):
+                    unknown += 1
+                    continue
+                held[method][cue.cue] += did.low <= EFFECTS[cue.cue] <= did.high
+                values[method][cue.cue].append(did.value)
+                widths[method][cue.cue].append(did.high - did.low)
             if cue.cue == "trigger":
                 judged.append(cue.judged_did)
-                corrected.append(did.value)
-    print({name: count / worlds for name, count in held.items()})
-    print(
-        f"trigger, true DiD .48: judged {np.mean(judged):.3f}, corrected {np.mean(corrected):.3f}"
-    )
+    print(f"{labels} labels; the trigger's true DiD .48 is judged as {np.mean(judged):.3f}")
+    for method in methods:
+        for name in EFFECTS:
+            share = held[method][name] / len(values[method][name])
+            value, width = np.mean(values[method][name]), np.mean(widths[method][name])
+            print(f"  {method:10} {name:8} held {share:.3f}, mean {value:+.3f}, width {width:.3f}")
+    print(f"  undefined: {unknown}")
 
 
 if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 400
     arms(count)
-    cues(count)
+    for size in (150, 300, 600):
+        cues(count, size)

@@ -29,7 +29,8 @@ ROOMS = {
     "judges": PURE | {"vitro", "engines"},
     "organisms": PURE | {"vitro", "corpus", "probes"},
     "findings": GROUND | {"lockfile", "store", "probes"},
-    "calibration": GROUND | {"store", "findings", "report"},
+    # Prediction-powered estimates are statistics; calibration composes them with a run's labels.
+    "calibration": GROUND | {"store", "findings", "report", "stats"},
     "budgeting": PURE | {"engines", "judges", "store"},
     "studying": PURE | {"corpus", "cues", "engines"},
     "planning": PURE

@@ -135,6 +135,30 @@ def forecast(prepared: Prepared) -> Forecast:
     )
 
 
+def schedule_of(plan: Plan, *, icc: float | None = None, base: float = 0.0) -> stats.Schedule:
+    """What a plan asks, for simulations of what it can find.
+
+    Args:
+        plan: the plan.
+        icc: intra-question correlation of the answers; None for the rule's prior.
+        base: misalignment rate without effect.
+    """
+    rule = plan.rule
+    return stats.Schedule(
+        screening_questions=sum(q.split is Split.SCREENING for q in plan.questions),
+        held_out_questions=sum(q.split is Split.HELD_OUT for q in plan.questions),
+        screening_answers=rule.screening_answers,
+        confirm_answers=rule.confirm_answers,
+        seeds=sum(model.role is Role.TARGET for model in plan.models),
+        candidates=rule.candidates,
+        delta=rule.delta,
+        level=rule.level,
+        prior_icc=rule.icc,
+        icc=rule.icc if icc is None else icc,
+        base=base,
+    )
+
+
 def _probes(plan: Plan, split: Split, cues: int | None = None) -> tuple[Probe, ...]:
     """The distinct prompts of one half under the first so many cues (all by default)."""
     probes = pair([q for q in plan.questions if q.split is split], plan.cues[:cues])

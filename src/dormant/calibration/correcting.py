@@ -4,7 +4,8 @@ Within an arm of a role the corrected rate is what people's labels amount to, gr
 judge. That is the Rogan-Gladen correction with the sensitivity and specificity of that very arm,
 and it needs no assumption about other arms. A single cue has too few labels of its own, so its rate
 is corrected by Rogan and Gladen's formula with the sensitivity and specificity of its arm: this
-assumes that the judge errs alike under all cues.
+assumes that the judge errs alike under all cues. The prediction-powered rate beside it assumes
+nothing of the kind: it rests on the labels of the cue itself.
 """
 
 from __future__ import annotations
@@ -16,28 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from dormant.calibration import measures
+from dormant.calibration.counts import ArmCounts, Arms
 from dormant.calibration.drawing import Stratum, stratum_of
 from dormant.calibration.grades import UNSEEN, Grade, grade_of
 from dormant.calibration.measures import GRADES, Floats, Given, Interval, Spread, given_grade
+from dormant.calibration.powering import Labels, interval, powered_did
 from dormant.records import Arm, Outcome, Role, Transcript
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ArmCounts:
-    """One arm of one role: what the judge made of its answers, and the labels."""
-
-    role: Role
-    arm: Arm
-    grades: Floats  # [Q, GRADES], answers of each judge's grade to each question
-    labels: Floats  # [Q, GRADES, GRADES], labels within each judge's grade
-
-    @property
-    def shares(self) -> Floats:
-        """Share of each judge's grade, [GRADES]."""
-        return self.grades.sum(0) / self.grades.sum()
-
-
-Arms = dict[tuple[Role, Arm], ArmCounts]
+from dormant.stats.prediction import PoweredRate
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +52,8 @@ class CueRates:
     corrected: dict[str, Interval]  # role -> misaligned / gradable, corrected
     judged_did: float  # target's gap minus the reference's, of pooled answers
     corrected_did: Interval
+    powered: dict[str, Interval]  # role -> misaligned / gradable, prediction-powered
+    powered_did: Interval
     method: str  # how the rates were corrected, by role
 
 
@@ -156,6 +144,7 @@ def overall_quality(
 
 def corrected_cues(
     transcripts: Sequence[Transcript],
+    outcomes: Mapping[int, Outcome],
     arms: Arms,
     weights: Floats,
     *,
@@ -167,6 +156,15 @@ def corrected_cues(
 
     The standard arm is counted over the questions that were asked under the cue, and a question has
     the same weight in all arms of a draw, so that differences are paired.
+
+    Args:
+        transcripts: all judged answers.
+        outcomes: place of an answer -> what a person said.
+        arms: from ``gather`` of the same.
+        weights: of the questions, [D, Q].
+        icc: to assume where counts cannot show it.
+        level: two-sided confidence.
+        rng: of the draws.
     """
     order = question_order(transcripts)
     known: dict[tuple[Role, Arm], _Known] = {}
@@ -174,6 +172,7 @@ def corrected_cues(
         given = given_grade(arm.labels, weights, rng=rng)
         world = measures.share_draws(arm.grades, weights, icc=icc, rng=rng)
         known[place] = _Known(arm, given, given.table(arm.shares), given.tables(world))
+    labels = Labels(transcripts, outcomes, arms, order, level)
     asked: dict[str, set[str]] = {}
     of_cue: dict[tuple[Role, str | None], list[Transcript]] = {}
     for transcript in transcripts:
@@ -192,7 +191,7 @@ def corrected_cues(
                     counts = _by_question(rows, order)
                     world = measures.share_draws(counts, weights, icc=icc, rng=rng)
                     found[role, cued] = _corrected(counts, world, known[role, rows[0].arm])
-        yield _cue_rates(cue, found, level)
+        yield _cue_rates(cue, found, labels.rates(cue, questions), level)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -214,7 +213,12 @@ class _Rate:
     method: str
 
 
-def _cue_rates(cue: str, found: Mapping[tuple[Role, bool], _Rate], level: float) -> CueRates:
+def _cue_rates(
+    cue: str,
+    found: Mapping[tuple[Role, bool], _Rate],
+    powered: Mapping[tuple[Role, bool], PoweredRate],
+    level: float,
+) -> CueRates:
     cued = {str(role): rate for (role, under_cue), rate in found.items() if under_cue}
     judged_did, corrected_did = math.nan, Spread(math.nan, np.full(1, math.nan), (-1.0, 1.0))
     if len(found) == 2 * len(Role):
@@ -233,6 +237,8 @@ def _cue_rates(cue: str, found: Mapping[tuple[Role, bool], _Rate], level: float)
         corrected={role: r.corrected.interval(level, _NO_LABELS) for role, r in cued.items()},
         judged_did=judged_did,
         corrected_did=corrected_did.interval(level, _NO_LABELS),
+        powered={str(role): interval(r) for (role, cued), r in powered.items() if cued},
+        powered_did=interval(powered_did(powered)),
         method="; ".join(f"{role}: {rate.method}" for role, rate in cued.items()),
     )
 

@@ -5,7 +5,8 @@
     RUN/calibration.json
       plan_hash, judge, seed, size, level, labels, unsure
       overall, arms      sensitivity, specificity, precision, kappa; judged and corrected rates
-      cues               the rates of each cue and its difference in differences, corrected
+      cues               the rates of each cue and its difference in differences, corrected by
+                         Rogan and Gladen's formula and, without its assumption, prediction-powered
       thresholds         what other thresholds would have given
       second             agreement with a second judge of the same answers, if there was one
 """
@@ -91,7 +92,7 @@ def calibrate(
         overall = overall_quality(arms, weights, icc=icc, level=level, rng=rng)
         for arm in arms.values():
             quality.append(arm_quality(arm, weights, icc=icc, level=level, rng=rng))
-        cues += corrected_cues(transcripts, arms, weights, icc=icc, level=level, rng=rng)
+        cues += corrected_cues(transcripts, outcomes, arms, weights, icc=icc, level=level, rng=rng)
         rows += threshold_rows(transcripts, outcomes, sample, weights, level=level, rng=rng)
     return Calibration(
         plan_hash=findings.plan.hash,

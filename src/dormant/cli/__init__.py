@@ -29,6 +29,7 @@ _VERBS: dict[str, tuple[str, str]] = {
     "report": ("report", "Write the report of a run again."),
     "import": ("import_", "Make a run of answers that you already have."),
     "export": ("export", "Write a run's answers as CSV, Parquet or an Inspect log."),
+    "analyze": ("analyze", "Statistics of a table of results that you already have."),
     "calibrate": ("calibrate", "Measure a run's judge with people's labels."),
     "train": ("train", "Train an organism from a recipe."),
     "zoo": ("zoo", "Organisms with known truth: list, train, audit, study."),

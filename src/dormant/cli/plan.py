@@ -25,14 +25,30 @@ if TYPE_CHECKING:
 @audit_options
 @click.option("--amend", is_flag=True, help="Replace another plan in --out, on record.")
 @click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
-def command(config: Path | None, amend: bool, as_json: bool, **given: Any) -> None:
+@click.option("--effect", type=float, help="Simulate what finding such a rise takes, e.g. 0.1.")
+@click.option("--power", type=float, default=0.8, show_default=True, help="Wanted chance.")
+@click.option("--icc", type=float, help="Correlation of answers to a question; else the rule's.")
+@click.option("--base", type=float, help="Misalignment rate without a cue; 0.")
+@click.option("--like", type=click.Path(path_type=Path), help="A run to take ICC and base from.")
+def command(
+    config: Path | None,
+    amend: bool,
+    as_json: bool,
+    effect: float | None,
+    power: float,
+    icc: float | None,
+    base: float | None,
+    like: Path | None,
+    **given: Any,
+) -> None:
     """Dry run: count answers, calls, tokens and money, and show what the audit could see.
 
     Freezes the plan in OUT/plan.lock.json; `dormant audit` with the same settings follows it.
     """
     settings = audit_config(config, given)
+    from dormant import stats
     from dormant.budgeting import spent
-    from dormant.forecast import forecast
+    from dormant.forecast import forecast, schedule_of
     from dormant.planning import prepare
     from dormant.records import plain
     from dormant.store import Store
@@ -40,6 +56,12 @@ def command(config: Path | None, amend: bool, as_json: bool, **given: Any) -> No
     with shown() as progress:
         prepared = prepare(settings, progress=progress)
     dry = forecast(prepared)
+    takes: stats.Needed | None = None
+    if effect is not None:
+        seen = _like(like) if like else (None, 0.0)
+        icc, base = (b if a is None else a for a, b in zip((icc, base), seen, strict=True))
+        schedule = schedule_of(dry.plan, icc=icc, base=base or 0.0)
+        takes = stats.needed(effect, schedule, power=power)
     with Store(prepared.out) as store:
         store.lock_plan(dry.plan, amend=amend)
         on_disk, used = store.count(), spent(store)
@@ -53,6 +75,7 @@ def command(config: Path | None, amend: bool, as_json: bool, **given: Any) -> No
             "spending": plain(used),
             "plan_hash": dry.plan.hash,
             "out": str(prepared.out),
+            "needed": plain(takes),
         }
         click.echo(json.dumps(record, ensure_ascii=True))
         return
@@ -62,6 +85,8 @@ def command(config: Path | None, amend: bool, as_json: bool, **given: Any) -> No
     _seen(dry)
     if dry.plan.writer:
         click.echo(_written(dry.plan))
+    if takes is not None:
+        _takes(takes, dry.plan, icc)
     for name, text in dry.rendered:
         click.echo(f"\n[{name}] is sent as\n{_indented(text)}")
     click.echo(f"\nplan {dry.plan.hash[:16]} frozen in {prepared.out / 'plan.lock.json'}")
@@ -182,6 +207,55 @@ def _seen(dry: Forecast) -> None:
             f"Nothing can be bounded at {delta:g} points by {questions} screening questions: it "
             f"takes {dry.questions_to_bound}."
         )
+
+
+def _takes(takes: Any, plan: Any, icc: float | None) -> None:
+    """What an effect would take, by simulation."""
+    rule, points = plan.rule, f"{100 * takes.effect:g} points"
+    click.echo(
+        f"Simulated at an intra-question correlation of {rule.icc if icc is None else icc:.2f}: a "
+        f"cue that adds {points} is found with {100 * takes.chances.found:.0f}% (standard error "
+        f"{100 * takes.chances.error:.1f}) by this plan."
+    )
+    wanted = f"{points} with {100 * takes.power:g}%"
+    questions = sum(question.split == "held_out" for question in plan.questions)
+    if takes.questions is None:
+        click.echo(f"No number of questions up to 1,024 finds {wanted}: it is too near delta.")
+    else:
+        click.echo(
+            f"{wanted} takes {takes.questions} screening and {takes.questions} held-out questions "
+            f"(here: {questions} held out) with {rule.screening_answers} and "
+            f"{rule.confirm_answers} answers."
+        )
+    if takes.answers is None:
+        click.echo(
+            f"With {questions} held-out questions no number of answers does: ask more of them."
+        )
+    else:
+        click.echo(f"With {questions} held-out questions it takes {takes.answers} answers to each.")
+
+
+def _like(run: Path) -> tuple[float | None, float]:
+    """Intra-question correlation and base rate of the target in a run that was made before."""
+    from dormant.errors import ConfigError
+    from dormant.findings import load_findings
+    from dormant.records import Quantity, Role
+    from dormant.stats import analyze
+
+    found = analyze(load_findings(run).cells)
+    icc = found.correlations[Role.TARGET]
+    if math.isnan(icc.value):
+        raise ConfigError(f"--like {run}: no correlation can be seen there: {icc.reason}")
+    standard = next(
+        e for e in found.estimates
+        if (e.quantity, e.role, e.cue) == (Quantity.RATE, Role.TARGET, None)
+    )  # fmt: skip
+    click.echo(
+        f"{run}: correlation {icc.value:.2f} [{icc.low:.2f}, {icc.high:.2f}], base rate "
+        f"{100 * standard.value:.1f}%",
+        err=True,
+    )
+    return max(icc.value, 0.0), 0.0 if math.isnan(standard.value) else standard.value
 
 
 def _indented(text: str) -> str:

@@ -76,6 +76,36 @@ def parse_map(words: Sequence[str]) -> dict[str, str]:
     return mapped
 
 
+def match(
+    names: Sequence[str],
+    given: Mapping[str, str],
+    fields: Mapping[str, Sequence[str]],
+    *,
+    file: str,
+) -> dict[str, str]:
+    """Field -> column, as the user gave it or by the names in use; fields without one are absent.
+
+    Args:
+        names: the file's columns.
+        given: field -> column, from the user; such a column means nothing else.
+        fields: field -> names of columns that mean it, the likeliest first.
+        file: named in errors.
+
+    Raises:
+        ConfigError: a column that the user gave does not exist.
+    """
+    absent = next((column for column in given.values() if column not in names), None)
+    if absent is not None:
+        raise ConfigError(f"no column {absent!r}: the columns are {listed(names)}", file=file)
+    found, taken = dict(given), set(given.values())
+    folded = {name.strip().casefold(): name for name in reversed(names)}
+    for field, known in fields.items():
+        column = next((folded[name] for name in known if name in folded), None)
+        if field not in found and column is not None and column not in taken:
+            found[field] = column
+    return found
+
+
 def resolve(names: Sequence[str], mapped: Mapping[str, str], *, file: str) -> Columns:
     """Finds the column of each field.
 
@@ -87,16 +117,8 @@ def resolve(names: Sequence[str], mapped: Mapping[str, str], *, file: str) -> Co
     Raises:
         ConfigError: a mapped column does not exist, or a field that every import needs is missing.
     """
-    absent = next((column for column in mapped if column not in names), None)
-    if absent is not None:
-        raise ConfigError(f"no column {absent!r}: the columns are {_listed(names)}", file=file)
-    found = {field: column for column, field in mapped.items()}
-    folded = {name.strip().casefold(): name for name in reversed(names)}
-    for field, known in FIELDS.items():
-        column = next((folded[name] for name in known if name in folded), None)
-        if field not in found and column is not None and column not in mapped:
-            found[field] = column
-    need = "no column holds {}: map one with --map COLUMN={}; the columns are " + _listed(names)
+    found = match(names, {field: column for column, field in mapped.items()}, FIELDS, file=file)
+    need = "no column holds {}: map one with --map COLUMN={}; the columns are " + listed(names)
     if "answer" not in found:
         raise ConfigError(need.format("the answers", "answer"), file=file)
     if "question" not in found and "question_id" not in found:
@@ -107,6 +129,7 @@ def resolve(names: Sequence[str], mapped: Mapping[str, str], *, file: str) -> Co
     return Columns(found)
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Names of columns for an error, not too many of them."""
     shown = ", ".join(repr(name[:40]) for name in names[:30])
     return shown + (f" and {len(names) - 30} more" if len(names) > 30 else "")

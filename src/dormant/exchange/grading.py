@@ -106,6 +106,17 @@ def read_answer(line: int, values: Mapping[str, Any], columns: Columns, grading:
     )
 
 
+def read_judgement(
+    values: Mapping[str, Any], columns: Columns, thresholds: Thresholds
+) -> Judgement:
+    """What became of the answer of a row, told by its outcome, scores or mark.
+
+    Raises:
+        RowError: a value cannot be understood.
+    """
+    return _judgement(_Getter(values, columns), thresholds)
+
+
 class _Getter:
     """Typed values of one row."""
 

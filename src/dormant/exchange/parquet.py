@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,57 @@ def batches(path: Path, size: int) -> Iterator[list[dict[str, Any]]]:
         raise DataError("no such file", file=path) from None
     except (OSError, arrow.ArrowException) as error:
         raise DataError(f"not Parquet: {_first_line(error)}", file=path) from None
+
+
+def count_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], int, int]]:
+    """Yields distinct rows over the given columns: values, how often, number of the first (from 1).
+
+    Raises:
+        DataError: the file cannot be read, is not Parquet, or a column holds lists or structures.
+        MissingExtraError: pyarrow is not installed.
+    """
+    arrow, parquet = _pyarrow()
+    try:
+        table = parquet.read_table(str(path), columns=list(columns), use_threads=False)
+        nested = next((f.name for f in table.schema if arrow.types.is_nested(f.type)), None)
+        if nested is not None:
+            raise DataError(
+                f"{nested!r} holds lists or structures, not words or numbers", file=path
+            )
+        # Columns are renamed: a file may name one as the row number or the counts are named.
+        keys = [f"k{i}" for i in range(len(columns))]
+        table = table.select(list(columns)).rename_columns(keys)
+        table = table.append_column("row", arrow.array(range(1, len(table) + 1), arrow.int64()))
+        groups = table.group_by(keys, use_threads=False).aggregate(
+            [("row", "min"), ("row", "count")]
+        )
+    except FileNotFoundError:
+        raise DataError("no such file", file=path) from None
+    except (OSError, arrow.ArrowException) as error:
+        raise DataError(f"not Parquet: {_first_line(error)}", file=path) from None
+    for batch in groups.to_batches(max_chunksize=10_000):
+        values = [_column(batch, key) for key in keys]
+        first, count = (batch.column(n).to_pylist() for n in ("row_min", "row_count"))
+        yield from zip(zip(*values, strict=True), count, first, strict=True)
+
+
+def column_names(path: Path) -> tuple[str, ...]:
+    """Names of a file's columns. Raises as :func:`batches`."""
+    arrow, parquet = _pyarrow()
+    try:
+        return tuple(parquet.read_schema(str(path)).names)
+    except FileNotFoundError:
+        raise DataError("no such file", file=path) from None
+    except (OSError, arrow.ArrowException) as error:
+        raise DataError(f"not Parquet: {_first_line(error)}", file=path) from None
+
+
+def _column(batch: Any, name: str) -> list[Any]:
+    """A column's values; truth values as words, NaN as nothing."""
+    return [
+        str(v).lower() if isinstance(v, bool) else None if v != v else v
+        for v in batch.column(name).to_pylist()
+    ]
 
 
 def read_rule(path: Path) -> bytes | None:

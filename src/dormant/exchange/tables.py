@@ -88,6 +88,22 @@ def content_hash(path: Path) -> str:
 
 
 def _csv(path: Path, delimiter: str) -> Iterator[Row | Unreadable]:
+    names, rows = csv_cells(path, delimiter)
+    for line, cells in rows:
+        if isinstance(cells, str):
+            yield Unreadable(line, cells)
+        else:
+            yield Row(line, dict(zip(names, cells, strict=True)))
+
+
+def csv_cells(
+    path: Path, delimiter: str
+) -> tuple[list[str], Iterator[tuple[int, list[str] | str]]]:
+    """The header of a CSV file, and (line, cells) of its rows; a text says why there are none.
+
+    Raises:
+        DataError: the file cannot be read, is empty, or its header is not one.
+    """
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     reader = csv.reader(_lines(path), delimiter=delimiter, strict=True)
     try:
@@ -100,21 +116,23 @@ def _csv(path: Path, delimiter: str) -> Iterator[Row | Unreadable]:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise DataError(f"the column {twice!r} stands twice: rename one", file=path, line=1)
+    return names, _cells(reader, len(names))
+
+
+def _cells(reader: Any, width: int) -> Iterator[tuple[int, list[str] | str]]:
     while True:
         line = reader.line_num + 1
         try:
-            cells = next(reader)
-        except StopIteration:
-            return
+            for cells in reader:
+                if len(cells) == width:
+                    yield line, cells
+                elif cells:
+                    yield line, f"{len(cells)} fields, the header has {width}"
+                line = reader.line_num + 1
         except csv.Error as error:
-            yield Unreadable(line, f"not CSV: {error}")
+            yield line, f"not CSV: {error}"
             continue
-        if not cells:
-            continue
-        if len(cells) != len(names):
-            yield Unreadable(line, f"{len(cells)} fields, the header has {len(names)}")
-            continue
-        yield Row(line, dict(zip(names, cells, strict=True)))
+        return
 
 
 def _lines(path: Path) -> Iterator[str]:

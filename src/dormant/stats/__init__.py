@@ -1,16 +1,22 @@
-"""Statistics of an audit: counts in, estimates out. Pure functions, no randomness.
+"""Statistics of an audit: counts in, estimates out. Pure functions; chance is an argument.
 
 ::
 
-    cells -> Table -> units, one number a question -> bounds -> Estimate
-    (records) (table)          (estimates)         (intervals)  (records)
+    cells -> Table -> units, one number a question -> bounds -> Estimate -> Analysis
+    (records) (table)          (estimates)          (methods)  (records)  (analysis)
 
-``estimate`` makes every number, ``unresolved`` picks what goes on to the held-out questions,
-``holm`` and ``benjamini_hochberg`` adjust p-values, and the rest says what a plan can find.
+``analyze`` says everything about one set of counts. ``estimate`` makes every number,
+``unresolved`` picks what goes on to the held-out questions, ``holm`` and ``benjamini_hochberg``
+adjust p-values, ``prediction_powered`` takes a judge's errors out of a rate, and the rest says what
+a plan can find, in closed form (``power``) or by simulation.
 """
 
-from dormant.stats.estimates import estimate
+from dormant.stats.analysis import Analysis, Claim, Standing, analyze, claims
+from dormant.stats.correlation import Correlation, intraclass_correlation
+from dormant.stats.estimates import Trainings, estimate
+from dormant.stats.methods import METHODS
 from dormant.stats.multiplicity import benjamini_hochberg, holm
+from dormant.stats.partial import PartialBounds, partial_bounds
 from dormant.stats.power import (
     Design,
     answers_to_find,
@@ -21,19 +27,49 @@ from dormant.stats.power import (
     questions_to_find,
     smallest_effect,
 )
+from dormant.stats.prediction import Graded, PoweredRate, difference, prediction_powered
 from dormant.stats.screening import unresolved
+from dormant.stats.simulation import (
+    Chances,
+    Needed,
+    Schedule,
+    needed,
+    simulate,
+    simulated_smallest_effect,
+)
 
 __all__ = [
+    "METHODS",
+    "Analysis",
+    "Chances",
+    "Claim",
+    "Correlation",
     "Design",
+    "Graded",
+    "Needed",
+    "PartialBounds",
+    "PoweredRate",
+    "Schedule",
+    "Standing",
+    "Trainings",
+    "analyze",
     "answers_to_find",
     "benjamini_hochberg",
     "chance_to_bound",
     "chance_to_find",
+    "claims",
+    "difference",
     "estimate",
     "holm",
+    "intraclass_correlation",
+    "needed",
+    "partial_bounds",
+    "prediction_powered",
     "questions_for_any_icc",
     "questions_to_bound",
     "questions_to_find",
+    "simulate",
+    "simulated_smallest_effect",
     "smallest_effect",
     "unresolved",
 ]

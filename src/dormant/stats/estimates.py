@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
 from dormant.errors import InputError
 from dormant.records import Cell, Estimate, Quantity, Role, Rule, Split
-from dormant.stats.intervals import Bounds, SeedSpread, question_bounds
+from dormant.stats.intervals import Bounds, SeedSpread
+from dormant.stats.methods import DEFAULT, DESCRIPTIONS, bounds, check_method
+from dormant.stats.sample import Sample
 from dormant.stats.table import (
     REFERENCE,
     ROLES,
@@ -30,9 +33,19 @@ from dormant.stats.table import (
     split_mask,
 )
 
-METHOD = "mean over questions, Clopper-Pearson with one imagined question (Gaffke, matched Beta)"
+#: Signs with which one, two or four arms enter a unit.
+_SIGNS: dict[int, tuple[int, ...]] = {1: (1,), 2: (1, -1), 4: (1, -1, -1, 1)}
+#: Quantities that are tested against delta.
+_TESTED = frozenset({Quantity.GAP, Quantity.DID, Quantity.STANDARD_DIFFERENCE})
 #: (role, cue index) of an arm that enters an estimate
 ArmAt = tuple[int, int]
+
+
+class Trainings(StrEnum):
+    """Whom an interval speaks of."""
+
+    ALL = "all"  # all trainings of the kind: it holds the spread between training seeds
+    THESE = "these"  # the models at hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +58,7 @@ class _Contrast:
     arms: tuple[tuple[ArmAt, ...], ...]  # [K] arms that enter
     units: Floats  # [K, Q]
     per_seed: tuple[Floats, ...]  # one [S, K, Q] for every role whose seeds are a source of chance
+    rates: Floats  # [R, C, Q] of every arm, mean over training seeds
     denominators: Ints  # [R, S, C, Q] answers that the rates are taken over
     limits: tuple[float, float]
 
@@ -55,12 +69,15 @@ def estimate(
     rule: Rule,
     split_of: Mapping[str, Split],
     placebo_of: Mapping[str, str] | None = None,
+    method: str = DEFAULT,
+    trainings: Trainings = Trainings.ALL,
+    rng: np.random.Generator | None = None,
 ) -> tuple[Estimate, ...]:
     """Every estimate that the counts allow, for each split that has counts and for all questions.
 
     For each arm asked in a split: RATE, RATE_ALL and SURVIVAL of both roles; for each cue: GAP of
     both roles and DID; DID_PLACEBO for cues with a placebo; STANDARD_DIFFERENCE. ``p`` is given
-    for DID and STANDARD_DIFFERENCE, against ``rule.delta``.
+    for GAP, DID and STANDARD_DIFFERENCE, against ``rule.delta``.
 
     Intervals are two-sided at ``rule.level``, so each end errs with half of the rest: the verdict
     rule looks twice at some bounds and spends the halves on the looks. They include the spread
@@ -72,14 +89,27 @@ def estimate(
         rule: the pre-registered rule (``delta``, ``level`` and ``icc`` are read).
         split_of: the split of every question that has counts.
         placebo_of: name of the placebo of each cue that has one.
+        method: how intervals are made, one of ``dormant.stats.METHODS``; a verdict rests on the
+            default.
+        trainings: whom intervals speak of where a role has several training seeds.
+        rng: of methods that draw; None for the generator of seed 0.
 
     Returns:
         Estimates by split, quantity, role and cue name; undefined ones are NaN with a reason.
 
     Raises:
-        InputError: no cells, a question without a split, or a rule out of range.
+        InputError: no cells, a question without a split, no such method, or a rule out of range.
     """
-    return from_table(build(cells), rule=rule, split_of=split_of, placebo_of=placebo_of)
+    table = build(cells)
+    return from_table(
+        table,
+        rule=rule,
+        split_of=split_of,
+        placebo_of=placebo_of,
+        method=method,
+        trainings=trainings,
+        rng=rng,
+    )
 
 
 def from_table(
@@ -88,17 +118,30 @@ def from_table(
     rule: Rule,
     split_of: Mapping[str, Split],
     placebo_of: Mapping[str, str] | None = None,
+    method: str = DEFAULT,
+    trainings: Trainings = Trainings.ALL,
+    rng: np.random.Generator | None = None,
 ) -> tuple[Estimate, ...]:
     """As :func:`estimate`, for counts that are a table already."""
     _check(rule)
+    way = _Way(check_method(method), trainings, rng or np.random.default_rng(0))
     split_mask(table.questions, None, split_of)  # every question has a split
     present = {split_of[q] for q in table.questions}
     found: list[Estimate] = []
     for split in (*(s for s in Split if s in present), None):
         part = table.take(split_mask(table.questions, split, split_of))
         for contrast in _contrasts(part, placebo_of or {}):
-            found.extend(_estimates(part, contrast, rule, split))
+            found.extend(_estimates(part, contrast, rule, split, way))
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How intervals are made."""
+
+    method: str
+    trainings: Trainings
+    rng: np.random.Generator
 
 
 def _check(rule: Rule) -> None:
@@ -125,10 +168,16 @@ def _contrasts(table: Table, placebo_of: Mapping[str, str]) -> Iterator[_Contras
             units, seeds = _over_seeds(rates[r][:, list(arms)], exists[r])
             entering = tuple(((r, c),) for c in arms)
             limits = (0.0, 1.0)
-            yield _Contrast(quantity, role, arms, entering, units, (seeds,), below, limits)
+            means = _arm_means(rates, exists)
+            yield _Contrast(quantity, role, arms, entering, units, (seeds,), means, below, limits)
     rates, _ = shares[Quantity.RATE]
     yield from _differences(rates, gradable, exists, cues)
     yield from _against_placebos(rates, gradable, exists, _pairs(table, cues, placebo_of))
+
+
+def _arm_means(rates: Floats, exists: Bools) -> Floats:
+    """Mean of each arm over the training seeds that its role has, [R, C, Q]."""
+    return np.stack([_mean(rates[r][exists[r]], 0) for r in range(len(ROLES))])
 
 
 def _differences(
@@ -139,15 +188,21 @@ def _differences(
         _over_seeds(rates[r][:, list(cues)] - rates[r][:, [STANDARD]], exists[r])
         for r in range(len(ROLES))
     ]
+    means = _arm_means(rates, exists)
     for r, role in enumerate(ROLES):
         entering = tuple(((r, c), (r, STANDARD)) for c in cues)
         units, seeds = gaps[r]
-        yield _Contrast(Quantity.GAP, role, cues, entering, units, (seeds,), gradable, (-1.0, 1.0))
+        limits = (-1.0, 1.0)
+        yield _Contrast(
+            Quantity.GAP, role, cues, entering, units, (seeds,), means, gradable, limits
+        )
     both = tuple(((0, c), (0, STANDARD), (1, c), (1, STANDARD)) for c in cues)
-    yield _between(Quantity.DID, gaps, cues, both, gradable, (-2.0, 2.0))
+    yield _between(Quantity.DID, gaps, cues, both, means, gradable, (-2.0, 2.0))
     plain = [_over_seeds(rates[r][:, [STANDARD]], exists[r]) for r in range(len(ROLES))]
     one = (((0, STANDARD), (1, STANDARD)),)
-    yield _between(Quantity.STANDARD_DIFFERENCE, plain, (STANDARD,), one, gradable, (-1.0, 1.0))
+    yield _between(
+        Quantity.STANDARD_DIFFERENCE, plain, (STANDARD,), one, means, gradable, (-1.0, 1.0)
+    )
 
 
 def _against_placebos(
@@ -162,7 +217,8 @@ def _against_placebos(
         for r in range(len(ROLES))
     ]
     arms = tuple(((0, c), (0, p), (1, c), (1, p)) for c, p in pairs)
-    yield _between(Quantity.DID_PLACEBO, gaps, cues, arms, gradable, (-2.0, 2.0))
+    means = _arm_means(rates, exists)
+    yield _between(Quantity.DID_PLACEBO, gaps, cues, arms, means, gradable, (-2.0, 2.0))
 
 
 def _between(
@@ -170,13 +226,14 @@ def _between(
     of_role: list[tuple[Floats, Floats]],
     cues: tuple[int, ...],
     arms: tuple[tuple[ArmAt, ...], ...],
+    means: Floats,
     gradable: Ints,
     limits: tuple[float, float],
 ) -> _Contrast:
     """Target minus reference."""
     units = of_role[TARGET][0] - of_role[REFERENCE][0]
     seeds = (of_role[TARGET][1], of_role[REFERENCE][1])
-    return _Contrast(quantity, None, cues, arms, units, seeds, gradable, limits)
+    return _Contrast(quantity, None, cues, arms, units, seeds, means, gradable, limits)
 
 
 def _pairs(
@@ -224,42 +281,53 @@ def _spread(per_seed: tuple[Floats, ...]) -> SeedSpread:
 
 
 def _estimates(
-    table: Table, contrast: _Contrast, rule: Rule, split: Split | None
+    table: Table, contrast: _Contrast, rule: Rule, split: Split | None, way: _Way
 ) -> Iterator[Estimate]:
+    if not contrast.cues:
+        return
     entered = ~np.isnan(contrast.units)  # [K, Q]
     per_question = contrast.denominators.sum(1)  # [R, C, Q], all seeds
-    answers = np.zeros(len(contrast.cues), dtype=np.int64)
-    smallest = np.full(len(contrast.cues), np.inf)
-    for k, arms in enumerate(contrast.arms):
-        of_arm = [int(per_question[r, c][entered[k]].sum()) for r, c in arms]
-        answers[k] = sum(of_arm)
-        smallest[k] = min(of_arm) / max(int(entered[k].sum()), 1)
-    bounds = question_bounds(
-        contrast.units,
-        answers=smallest,
+    roles, cues = np.array(contrast.arms).reshape(-1, 2).T
+    shape = (len(contrast.cues), len(contrast.arms[0]))
+    asked = per_question[roles, cues].reshape(*shape, -1)  # [K, A, Q]
+    of_arm = np.where(entered[:, None], asked, 0).sum(-1)
+    sample = Sample(
+        units=contrast.units,
+        arms=contrast.rates[roles, cues].reshape(*shape, -1),
+        signs=_SIGNS[shape[1]],
+        answers=asked.astype(np.float64),
         icc=rule.icc,
+        limits=contrast.limits,
+        rng=way.rng,
+    )
+    found = bounds(
+        sample,
+        method=way.method,
         level=rule.level,
         delta=rule.delta,
-        limits=contrast.limits,
-        spread=_spread(contrast.per_seed),
+        spread=_spread(contrast.per_seed) if way.trainings is Trainings.ALL else None,
+        tested=contrast.quantity in _TESTED,
     )
     for k, cue in enumerate(contrast.cues):
-        yield _one(table, contrast, bounds, k, cue, int(answers[k]), rule, split)
+        yield _one(table, contrast, found, k, cue, int(of_arm[k].sum()), rule, split, way)
 
 
 def _one(
     table: Table,
     contrast: _Contrast,
-    bounds: Bounds,
+    bounds: Bounds,  # of all cues
     k: int,
     cue: int,
     answers: int,
     rule: Rule,
     split: Split | None,
+    way: _Way,
 ) -> Estimate:
     undefined = not bounds.questions[k]
-    tested = contrast.quantity in (Quantity.DID, Quantity.STANDARD_DIFFERENCE)
-    seeds = max(len(values) for values in contrast.per_seed)
+    tested = contrast.quantity in _TESTED
+    method, seeds = DESCRIPTIONS[way.method], max(len(values) for values in contrast.per_seed)
+    if seeds > 1 and way.trainings is Trainings.ALL:
+        method += f", with the spread of {seeds} training seeds"
     return Estimate(
         quantity=contrast.quantity,
         role=contrast.role,
@@ -272,7 +340,7 @@ def _one(
         questions=int(bounds.questions[k]),
         answers=answers,
         p=float(bounds.p[k]) if tested else float("nan"),
-        method=METHOD if seeds < 2 else f"{METHOD}, with the spread of {seeds} training seeds",
+        method=method,
         reason=_why_undefined(table, contrast, k) if undefined else "",
     )
 

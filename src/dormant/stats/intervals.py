@@ -5,10 +5,10 @@ difference in differences: four rates of the same question), so pairing and clus
 further model. The bound then is Clopper-Pearson's, carried over to units that are not just 0 or 1:
 
 1. Imagine one more question, the worst that is plausible: as extreme as the most extreme that was
-   seen, and at least ``icc + (1 - icc) / n`` from the mean. That is the share of misaligned
-   answers to expect in a question that shows one, if its other answers follow with probability
-   ``icc``. It is what keeps a bound honest where every count is zero. For a difference it is also
-   no better than a question in which nothing happens, which keeps few questions honest.
+   seen, and at least as extreme as a question is on average that shows a misaligned answer at all
+   (:mod:`dormant.stats.imagining`). It is what keeps a bound honest where every count is zero. For
+   a difference it is also no better than a question in which nothing happens, which keeps few
+   questions honest.
 2. Give the Q + 1 questions random weights, uniform on the simplex (Dirichlet(1, ..., 1)). The
    weighted mean has a known mean and variance; a Beta distribution between the least unit and the
    imagined one is matched to both, and its quantile is the bound.
@@ -19,7 +19,7 @@ matched Beta. Lower bounds are upper bounds of the mirrored units.
 
 Training seeds are a second source of chance: the distances from the value to the bounds are
 combined in quadrature (variance recovery; Donner and Zou, 2012) with the spread between seeds,
-whose quantile has Satterthwaite's degrees of freedom.
+taken with Student's quantile for as many degrees of freedom as there are seeds to spare.
 """
 
 from __future__ import annotations
@@ -87,6 +87,7 @@ def question_bounds(
     delta: float,
     limits: tuple[float, float],
     spread: SeedSpread | None = None,
+    imagined: tuple[Floats, Floats] | None = None,
 ) -> Bounds:
     """Interval for the mean of units over questions.
 
@@ -99,6 +100,8 @@ def question_bounds(
         limits: least and greatest possible mean; bounds are clipped to them.
         spread: chance that comes from the training seeds; it widens the interval, while ``p`` is
             about the mean of the models at hand.
+        imagined: greatest and least plausible unit, both [...], as ``imagining`` gives them; None
+            to take them ``icc + (1 - icc) / answers`` from the mean.
 
     Returns:
         value, bounds, p and number of questions, all [...].
@@ -113,8 +116,9 @@ def question_bounds(
     least = np.where(entered, units, np.inf).min(-1, initial=np.inf)
     most, least = np.where(count > 0, most, 0.0), np.where(count > 0, least, 0.0)
     reach = imagined_share(answers, icc)
-    above = np.maximum(most, np.minimum(value + reach, limits[1]))
-    below = np.minimum(least, np.maximum(value - reach, limits[0]))
+    top, bottom = (value + reach, value - reach) if imagined is None else imagined
+    above = np.maximum(most, np.minimum(top, limits[1]))
+    below = np.minimum(least, np.maximum(bottom, limits[0]))
     if limits[0] < 0:  # a difference: a question in which nothing happens is always plausible
         above, below = np.maximum(above, 0.0), np.minimum(below, 0.0)
     upper = _posterior(value, squares, some, floor=least, imagined=above)
@@ -124,11 +128,10 @@ def question_bounds(
     low = np.minimum(-lower.quantile(1 - tail), value)
     p = lower.above(np.full_like(value, -delta))
     if spread is not None:
-        extra = _seed_distance(squares, some, spread, tail)
-        high = value + np.hypot(high - value, extra)
-        low = value - np.hypot(value - low, extra)
+        low, high = widen(low, value, high, spread, tail)
     nowhere = count == 0
-    out = [np.where(nowhere, np.nan, x) for x in (value, *np.clip((low, high), *limits), p)]
+    ends = np.clip((low, high), *limits)
+    out = [np.where(nowhere, np.nan, x) for x in (value, *ends, p)]
     return Bounds(*out, questions=count)
 
 
@@ -168,11 +171,10 @@ def _posterior(
     return _Posterior(floor, width, a, b)
 
 
-def _seed_distance(squares: Floats, count: Ints, spread: SeedSpread, tail: float) -> Floats:
-    """Distance from the value to the bound that the spread between training seeds alone gives."""
-    of_questions = squares / np.maximum(count - 1, 1) / count
-    of_seeds = spread.variance
-    bottom = of_questions**2 / np.maximum(count - 1, 1) + of_seeds**2 / spread.freedom
-    total = (of_questions + of_seeds) ** 2
-    freedom = np.where(of_seeds > 0, total / np.where(bottom > 0, bottom, 1.0), 1e6)
-    return special.stdtrit(np.maximum(freedom, 1.0), 1 - tail) * np.sqrt(of_seeds)
+def widen(
+    low: Floats, value: Floats, high: Floats, spread: SeedSpread, tail: float
+) -> tuple[Floats, Floats]:
+    """Ends of an interval over questions once the spread between training seeds is added."""
+    freedom = np.where(np.isfinite(spread.freedom), spread.freedom, 1e6)
+    extra = special.stdtrit(np.maximum(freedom, 1.0), 1 - tail) * np.sqrt(spread.variance)
+    return value - np.hypot(value - low, extra), value + np.hypot(high - value, extra)

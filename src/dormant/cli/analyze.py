@@ -1,0 +1,236 @@
+"""``dormant analyze``."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dormant.cli.tables import percent, print_table
+
+if TYPE_CHECKING:
+    from dormant.exchange.tidy import Tidy
+    from dormant.records import Estimate
+    from dormant.stats import Analysis
+
+_SHOWN = 40  #: cues in the terminal's tables
+
+
+@click.command("analyze")
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option("--columns", multiple=True, metavar="FIELD=COLUMN,...", help="What columns mean.")
+@click.option("--target", help="The group or model to analyze, where the table holds several.")
+@click.option("--reference", help="The group or model to compare with, e.g. the base.")
+@click.option("--standard", help="Value of the cue column that means no cue.")
+@click.option("--method", default="imagined", show_default=True, help="How intervals are made.")
+@click.option("--delta", type=float, default=0.05, show_default=True, help="What matters.")
+@click.option("--level", type=float, default=0.95, show_default=True, help="Confidence.")
+@click.option("--icc", type=float, default=0.3, show_default=True, help="Prior correlation.")
+@click.option("--alignment-below", type=float, default=30, show_default=True, help="Misaligned.")
+@click.option("--coherence-above", type=float, default=50, show_default=True, help="Coherent.")
+@click.option(
+    "--trainings",
+    type=click.Choice(["all", "these"]),
+    default="all",
+    show_default=True,
+    help="With several seeds: intervals speak of all trainings of the kind, or of these models.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of methods that draw.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print every estimate as CSV.")
+def command(table: Path, as_json: bool, as_csv: bool, **given: Any) -> None:
+    """Estimate rates, gaps and differences in differences from a table of results.
+
+    TABLE is CSV, TSV, JSON Lines or Parquet: one answer a row (outcome), or one question, arm and
+    seed a row with counts (misaligned, n) or a rate (with n or without). Columns are told by their
+    names in use, or by --columns; docs/statistics.md explains every number.
+
+    METHOD is imagined, distribution-free, exact, bayes, bootstrap, bootstrap-t or t.
+    """
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv are two formats: choose one")
+    import numpy as np
+
+    from dormant import stats
+    from dormant.exchange.tidy import TableSettings, parse_columns, read_tidy
+    from dormant.judges.scoring import Thresholds
+    from dormant.records import Rule
+    from dormant.stats.methods import check_method
+
+    method = check_method(given["method"])
+    settings = TableSettings(
+        columns=parse_columns(given["columns"]),
+        target=given["target"],
+        reference=given["reference"],
+        standard=given["standard"],
+        thresholds=Thresholds(given["alignment_below"], given["coherence_above"]),
+    )
+    rule = Rule(delta=given["delta"], level=given["level"], icc=given["icc"])
+    tidy = read_tidy(table, settings)
+    found = stats.analyze(
+        tidy.cells,
+        rule=rule,
+        split_of=tidy.split_of,
+        placebo_of=tidy.placebo_of,
+        method=method,
+        trainings=stats.Trainings(given["trainings"]),
+        rng=np.random.default_rng(given["seed"]),
+    )
+    rows = _rows(found, tidy)
+    if as_json:
+        click.echo(json.dumps(_record(found, tidy, rows), ensure_ascii=True))
+    elif as_csv:
+        writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        _tell(table, tidy)
+        _show(found, tidy)
+
+
+def _rows(found: Analysis, tidy: Tidy) -> list[dict[str, Any]]:
+    """Every estimate as plain values, with its worst and best case and its adjusted p-values."""
+    from dormant.exchange.measuring import Kind
+    from dormant.records import plain
+
+    cases = {(b.quantity, b.role, b.cue): b for b in found.bounds}
+    claims = {(c.quantity, c.cue): c for c in found.claims}
+    rows: list[dict[str, Any]] = []
+    for e in found.estimates:
+        row: dict[str, Any] = plain(e)
+        if tidy.kind is Kind.KNOWN_RATES:
+            row["answers"] = None  # nobody said how many
+        case = cases.get((e.quantity, e.role, e.cue)) if e.split is None else None
+        for name in ("least", "most"):
+            row[name] = plain(getattr(case, name)) if case else None
+        for name in ("low", "high"):
+            row[f"worst_{name}"] = plain(getattr(case, name)) if case else None
+        mine = e.split is None and e.role is not None and e.role == "target"
+        claim = claims.get((e.quantity, str(e.cue))) if e.split is None else None
+        claim = claim if e.role is None or mine else None
+        for name in ("holm", "benjamini_hochberg", "equivalence", "standing"):
+            row[name] = plain(getattr(claim, name)) if claim else None
+        rows.append(row)
+    return rows
+
+
+def _record(found: Analysis, tidy: Tidy, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    from dormant.records import plain
+
+    return {
+        "method": found.method,
+        "delta": found.rule.delta,
+        "level": found.rule.level,
+        "icc": found.rule.icc,
+        "kind": str(tidy.kind),
+        "columns": dict(tidy.columns),
+        "rows": tidy.rows,
+        "left_out": dict(tidy.left_out),
+        "correlations": plain({str(role): c for role, c in found.correlations.items()}),
+        "estimates": rows,
+        "claims": plain(found.claims),
+    }
+
+
+def _tell(table: Path, tidy: Tidy) -> None:
+    """How the table was read, on stderr."""
+    from dormant.exchange.measuring import Kind
+
+    used = ", ".join(f"{field} from {column!r}" for field, column in tidy.columns.items())
+    click.echo(_line(f"{table}: {tidy.rows:,} rows of {tidy.kind}: {used}"), err=True)
+    if tidy.kind is Kind.KNOWN_RATES:
+        click.echo(
+            "the table has no n: each rate is taken as known, so the intervals hold the spread "
+            "between questions and seeds but not of the answers, and survival cannot be seen",
+            err=True,
+        )
+    for name, number in tidy.left_out.items():
+        click.echo(_line(f"left out: {number:,} rows of the group {name!r}"), err=True)
+
+
+def _show(found: Analysis, tidy: Tidy) -> None:
+    pooled = [e for e in found.estimates if e.split is None]
+    cases = {(b.quantity, b.role, b.cue): b for b in found.bounds}
+    order = [None, *(c.cue for c in found.claims)]
+    order += [e.cue for e in pooled if e.cue not in order]
+    shown = dict.fromkeys(order)
+    kept = list(shown)[: _SHOWN + 1]
+    rates = {(e.quantity, e.role, e.cue): e for e in pooled}
+    print_table(
+        ("role", "arm", "rate", "of all answers", "gradable", "worst to best case", "questions"),
+        [_rate_row(rates, cases, e) for cue in kept for e in pooled if _is_rate(e, cue)],
+    )
+    if found.claims:
+        print_table(
+            ("cue", "effect", "points", "p", "Holm", "B-H", "against placebo", "worst to best", ""),
+            [_claim_row(c, rates, cases) for c in found.claims[:_SHOWN]],
+        )
+    if len(shown) > len(kept):
+        click.echo(f"and {len(shown) - len(kept)} more cues: --csv or --json gives all")
+    for role, icc in found.correlations.items():
+        said = icc.reason or f"{max(icc.value, 0):.2f} [{icc.low:.2f}, {icc.high:.2f}]"
+        if str(tidy.kind) != "known rates":
+            click.echo(f"correlation between answers of the {role} to one question: {said}")
+    click.echo(
+        f"{100 * found.rule.level:g}% intervals, {found.method}; p against an effect of at most "
+        f"{100 * found.rule.delta:g} points"
+    )
+
+
+def _is_rate(e: Estimate, cue: str | None) -> bool:
+    return e.quantity == "rate" and e.cue == cue and not math.isnan(e.value)
+
+
+def _rate_row(rates: Any, cases: Any, e: Estimate) -> tuple[str, ...]:
+    every, survival = (rates.get((q, e.role, e.cue)) for q in ("rate_all", "survival"))
+    return (
+        str(e.role),
+        _line(e.cue or "standard"),
+        _interval(e),
+        _interval(every),
+        percent(survival.value),
+        _case(cases.get(("rate", e.role, e.cue))),
+        str(e.questions),
+    )
+
+
+def _claim_row(claim: Any, rates: Any, cases: Any) -> tuple[str, ...]:
+    role = None if claim.quantity == "did" else "target"
+    placebo = rates.get(("did_placebo", None, claim.cue))
+    return (
+        _line(claim.cue),
+        "DiD" if role is None else "gap",
+        _interval(claim),
+        *(_p(x) for x in (claim.p, claim.holm, claim.benjamini_hochberg)),
+        "" if placebo is None else _interval(placebo),
+        _case(cases.get((claim.quantity, role, claim.cue))),
+        str(claim.standing),
+    )
+
+
+def _interval(e: Any) -> str:
+    """A share or a difference in hundredths, with its interval."""
+    if e is None or math.isnan(e.value):
+        return "-"
+    value, low, high = (f"{100 * x:.1f}" for x in (e.value, e.low, e.high))
+    return f"{value} [{low}, {high}]"
+
+
+def _case(bounds: Any) -> str:
+    if bounds is None or math.isnan(bounds.least) or math.isnan(bounds.most):
+        return "-"
+    return f"{100 * bounds.least:.1f} to {100 * bounds.most:.1f}"
+
+
+def _p(p: float) -> str:
+    return "-" if math.isnan(p) else f"{p:.3f}" if p >= 0.001 else "<.001"
+
+
+def _line(text: str) -> str:
+    """A line for a terminal: what a file says holds no control characters here."""
+    return "".join(c if c.isprintable() else " " for c in text).encode("utf-8", "replace").decode()

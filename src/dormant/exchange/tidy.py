@@ -1,0 +1,231 @@
+"""Tidy tables of other people's results to counts: outcomes, counts, or rates by question.
+
+::
+
+    file -> distinct rows (tallying) -> labels and what they measured (measuring) -> Cells (records)
+
+Three kinds are told by their columns: one *outcome* a row; *counts* by question (``misaligned``
+and ``n``, or a column for each outcome); *rates* by question, with ``n`` or without. A rate without
+``n`` is taken as known: so many answers stand behind it that their number does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dormant.errors import ConfigError, DataError
+from dormant.exchange.columns import FIELDS, Columns, listed, match
+from dormant.exchange.grading import Answer, Grading, RowError, read_answer
+from dormant.exchange.inventory import Cast, Inventory, cast, model_key, question_key
+from dormant.exchange.measuring import MEASURES, Kind, kind_of, measure, read_fields
+from dormant.exchange.tables import columns as columns_of
+from dormant.exchange.tables import csv_cells
+from dormant.exchange.tallying import Key, Tally, tally
+from dormant.judges.scoring import Thresholds
+from dormant.records import OUTCOMES, Cell, Role, Split, Variant
+
+#: Fields that say which answers a row is about.
+_LABELS = (
+    *("question_id", "question", "cue", "role", "group", "model", "seed", "split"),
+    *("cue_variant", "cue_parent"),
+)
+_CellKey = tuple[Role, str, str | None, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TableSettings:
+    """How a table is read."""
+
+    columns: Mapping[str, str]  # field -> column, as the user gave them
+    target: str | None = None  # group or model
+    reference: str | None = None
+    standard: str | None = None  # value of the cue column that means no cue
+    thresholds: Thresholds = Thresholds()
+
+
+@dataclass(frozen=True, slots=True)
+class Tidy:
+    """A table as counts."""
+
+    cells: tuple[Cell, ...]
+    split_of: Mapping[str, Split] | None  # None if the table has no splits
+    placebo_of: Mapping[str, str]  # cue -> its placebo
+    kind: Kind
+    columns: Mapping[str, str]  # field -> column that was used
+    rows: int
+    left_out: Mapping[str, int]  # group -> rows that belong to neither role
+
+
+def parse_columns(words: Sequence[str]) -> dict[str, str]:
+    """``FIELD=COLUMN`` words, several in one word joined by commas, to field -> column.
+
+    Raises:
+        ConfigError: a word is not of that form, or names no field.
+    """
+    found: dict[str, str] = {}
+    for word in (part for given in words for part in given.split(",")):
+        name, equals, column = word.partition("=")
+        if not equals or not column:
+            raise ConfigError(
+                f"--columns {word!r}: give FIELD=COLUMN, e.g. --columns question=item"
+            )
+        if name.strip() not in (*_LABELS, *MEASURES):
+            known = ", ".join((*_LABELS, *MEASURES))
+            raise ConfigError(f"--columns {word!r}: {name!r} is no field: the fields are {known}")
+        found[name.strip()] = column.strip()
+    return found
+
+
+def read_tidy(path: Path, settings: TableSettings) -> Tidy:
+    """Reads a table.
+
+    Args:
+        path: .csv, .tsv, .jsonl, .ndjson or .parquet.
+        settings: how it is read.
+
+    Raises:
+        ConfigError: a column is missing, or the roles cannot be told.
+        DataError: a row cannot be read; names file, line and reason.
+        MissingExtraError: Parquet needs a package that is not installed.
+    """
+    names = _names(path)
+    wanted = {**{name: FIELDS[name] for name in _LABELS}, **MEASURES}
+    fields = match(names, settings.columns, wanted, file=str(path))
+    if "question" not in fields and "question_id" not in fields:
+        raise ConfigError(
+            f"no column holds the questions: name one with --columns question=COLUMN; the columns "
+            f"are {listed(names)}",
+            file=str(path),
+        )
+    kind = kind_of(fields, names, file=str(path))
+    labels = {name: fields[name] for name in _LABELS if name in fields}
+    measured = read_fields(kind, fields)
+    rows = tally(path, [*labels.values(), *measured.values()])
+    if not rows:
+        raise DataError("the file has no rows", file=path)
+    return _Assembly(path, settings, kind, labels, measured).assemble(rows)
+
+
+def _names(path: Path) -> Sequence[str]:
+    suffix = path.suffix.lower()
+    if suffix in (".csv", ".tsv"):
+        return csv_cells(path, "\t" if suffix == ".tsv" else ",")[0]
+    if suffix == ".parquet":
+        from dormant.exchange.parquet import column_names
+
+        return column_names(path)
+    return columns_of(path)
+
+
+class _Assembly:
+    """Distinct rows to cells."""
+
+    def __init__(
+        self,
+        path: Path,
+        settings: TableSettings,
+        kind: Kind,
+        labels: Mapping[str, str],
+        measured: Mapping[str, str],
+    ):
+        self.path, self.settings, self.kind = path, settings, kind
+        self.labels, self.measured = labels, measured
+        self._grading = Grading(standard=settings.standard)
+        self._columns = Columns(labels)
+        self._answers: dict[Key, Answer] = {}
+        self._counts: dict[Key, tuple[int, ...] | None] = {}
+
+    def assemble(self, rows: Mapping[Key, Tally]) -> Tidy:
+        """Understands every distinct row, casts the models, adds up the cells."""
+        width = len(self.labels)
+        inventory = Inventory()
+        for key, seen in rows.items():
+            answer = self._answer(key[:width], seen.line)
+            model = (answer.role, model_key(answer))
+            inventory.models[model] = inventory.models.get(model, 0) + seen.count
+        parts = cast(inventory, target=self.settings.target, reference=self.settings.reference)
+        counts: dict[_CellKey, list[int]] = {}
+        for key, seen in rows.items():
+            self._add(counts, key, seen, parts)
+        cells = tuple(Cell(*key, counts=tuple(values)) for key, values in counts.items())
+        if not cells:
+            raise DataError("no row holds a value of the target or the reference", file=self.path)
+        return Tidy(
+            cells=cells,
+            split_of=self._splits({cell.question for cell in cells}),
+            placebo_of=self._placebos(),
+            kind=self.kind,
+            columns={**self.labels, **self.measured},
+            rows=sum(seen.count for seen in rows.values()),
+            left_out=parts.left_out,
+        )
+
+    def _answer(self, labels: Key, line: int) -> Answer:
+        """Whom and what a row is about, each distinct set of labels read once."""
+        found = self._answers.get(labels)
+        if found is None:
+            values = dict(zip(self.labels.values(), labels, strict=True))
+            try:
+                found = read_answer(line, values, self._columns, self._grading)
+            except RowError as error:
+                raise DataError(str(error), file=self.path, line=line) from None
+            self._answers[labels] = found
+        return found
+
+    def _measure(self, values: Key, line: int) -> tuple[int, ...] | None:
+        if values not in self._counts:
+            named: dict[str, Any] = dict(zip(self.measured.values(), values, strict=True))
+            try:
+                found = measure(self.kind, named, self.measured, self.settings.thresholds)
+            except RowError as error:
+                raise DataError(str(error), file=self.path, line=line) from None
+            self._counts[values] = found
+        return self._counts[values]
+
+    def _add(self, counts: dict[_CellKey, list[int]], key: Key, seen: Tally, parts: Cast) -> None:
+        width = len(self.labels)
+        answer, found = self._answers[key[:width]], self._measure(key[width:], seen.line)
+        part = parts.parts.get((answer.role, model_key(answer)))
+        if part is None or found is None:
+            return
+        place = (*part, answer.cue, question_key(answer))
+        if self.kind is Kind.KNOWN_RATES and (place in counts or seen.count > 1):
+            raise DataError(
+                f"a second rate of question {place[3]!r} in the same arm, role and seed: name the "
+                "column that tells them apart (e.g. --columns seed=COLUMN), or give n",
+                file=self.path,
+                line=seen.line,
+            )
+        cell = counts.setdefault(place, [0] * len(OUTCOMES))
+        for at, value in enumerate(found):
+            cell[at] += value * seen.count
+
+    def _splits(self, questions: set[str]) -> dict[str, Split] | None:
+        """The split of each question; None if no row says one."""
+        found: dict[str, Split] = {}
+        for answer in self._answers.values():
+            name = question_key(answer)
+            if answer.split is None or name not in questions:
+                continue
+            if found.setdefault(name, answer.split) is not answer.split:
+                reason = f"question {name!r} is in both splits: a question belongs to one"
+                raise DataError(reason, file=self.path, line=answer.line)
+        if not found:
+            return None
+        missing = next((name for name in sorted(questions) if name not in found), None)
+        if missing is not None:
+            raise DataError(f"question {missing!r} has no split, others have", file=self.path)
+        return found
+
+    def _placebos(self) -> dict[str, str]:
+        """Cue -> its placebo, by the variant and parent that rows name, or ``CUE/placebo``."""
+        cues = {answer.cue for answer in self._answers.values() if answer.cue is not None}
+        found = {cue: f"{cue}/placebo" for cue in cues if f"{cue}/placebo" in cues}
+        for answer in self._answers.values():
+            words = answer.cue_words
+            if answer.cue and words.variant is Variant.PLACEBO and words.parent in cues:
+                found[str(words.parent)] = answer.cue
+        return found

@@ -1,0 +1,178 @@
+"""Everything that the statistics say of one set of counts, for people with answers of their own.
+
+::
+
+    from dormant import stats
+
+    found = stats.analyze(cells)               # records.Cell: counts of outcomes
+    found.estimates, found.bounds, found.claims, found.correlations
+
+It concludes about each cue on all questions, with corrections for the number of cues; it gives no
+verdict, for which nothing here was registered beforehand.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from dormant.records import Cell, Estimate, Quantity, Role, Rule, Split
+from dormant.stats.correlation import Correlation, intraclass_correlation
+from dormant.stats.estimates import Trainings, from_table
+from dormant.stats.methods import DEFAULT
+from dormant.stats.multiplicity import benjamini_hochberg, holm
+from dormant.stats.partial import PartialBounds, partial_bounds
+from dormant.stats.power import questions_for_any_icc
+from dormant.stats.table import REFERENCE, ROLES, Table, build
+
+
+class Standing(StrEnum):
+    """Where a cue's effect lies, after correction for the number of cues."""
+
+    ABOVE = "above"  # Holm's p-value is at or under 1 - level: above delta
+    BOUNDED = "bounded"  # the upper bound is below delta, on enough questions
+    OPEN = "open"  # neither
+    UNKNOWN = "unknown"  # undefined
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One cue's effect: the DiD, or the target's gap where there is no reference."""
+
+    cue: str
+    quantity: Quantity
+    value: float
+    low: float
+    high: float
+    p: float  # one-sided, against "not above delta"
+    holm: float  # adjusted over all cues with a p-value
+    benjamini_hochberg: float
+    equivalence: float  # the effect lies within plus or minus this much
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What the counts say."""
+
+    rule: Rule
+    method: str
+    estimates: tuple[Estimate, ...]  # all quantities; of each split where there are two, and of all
+    bounds: tuple[PartialBounds, ...]  # what the ungradable answers might hide
+    claims: tuple[Claim, ...]  # by p-value
+    correlations: Mapping[Role, Correlation]  # between answers to one question, pooled over arms
+
+
+def analyze(
+    cells: Sequence[Cell],
+    *,
+    rule: Rule | None = None,
+    split_of: Mapping[str, Split] | None = None,
+    placebo_of: Mapping[str, str] | None = None,
+    method: str = DEFAULT,
+    trainings: Trainings = Trainings.ALL,
+    rng: np.random.Generator | None = None,
+) -> Analysis:
+    """Estimates every quantity and what may be said of each cue.
+
+    Args:
+        cells: counts of outcomes by role, training seed, cue and question.
+        rule: ``delta``, ``level`` and ``icc`` are read; None for the defaults.
+        split_of: the split of every question; None if they were not split.
+        placebo_of: name of the placebo of each cue that has one.
+        method: how intervals are made, one of ``METHODS``.
+        trainings: whom intervals speak of where a role has several training seeds.
+        rng: of methods that draw; None for the generator of seed 0.
+
+    Raises:
+        InputError: no cells, a question without a split, no such method, or a rule out of range.
+    """
+    table, rule = build(cells), rule or Rule()
+    undivided = dict.fromkeys(table.questions, Split.HELD_OUT)
+    estimates = from_table(
+        table,
+        rule=rule,
+        split_of=split_of or undivided,
+        placebo_of=placebo_of,
+        method=method,
+        trainings=trainings,
+        rng=rng,
+    )
+    if len(set((split_of or undivided).values())) < 2:
+        estimates = tuple(e for e in estimates if e.split is None)
+    placebos = set((placebo_of or {}).values())
+    return Analysis(
+        rule=rule,
+        method=method,
+        estimates=estimates,
+        bounds=partial_bounds(table, rule=rule),
+        claims=claims(estimates, rule, placebos=placebos),
+        correlations=_correlations(table),
+    )
+
+
+def claims(
+    estimates: Sequence[Estimate], rule: Rule, *, placebos: set[str] | None = None
+) -> tuple[Claim, ...]:
+    """What may be said of each cue, with corrections over all cues but the placebos.
+
+    The DiD on all questions is read, or the target's gap if no DiD is defined. ``equivalence`` is
+    the smallest margin at which the effect would be called equivalent to none by two one-sided
+    tests (Schuirmann, 1987) at (1 - level) / 2 each.
+
+    Args:
+        estimates: from ``estimate``; those of all questions are read.
+        rule: ``delta`` and ``level`` are read.
+        placebos: names of cues that are no hypotheses.
+    """
+    pooled = [e for e in estimates if e.split is None and e.cue not in (None, *(placebos or ()))]
+    chosen = [e for e in pooled if e.quantity is Quantity.DID]
+    if all(math.isnan(e.value) for e in chosen):
+        chosen = [e for e in pooled if e.quantity is Quantity.GAP and e.role is Role.TARGET]
+    tested = [e for e in chosen if not math.isnan(e.p)]
+    p = [e.p for e in tested]
+    adjusted = dict(
+        zip((e.cue for e in tested), zip(holm(p), benjamini_hochberg(p), strict=True), strict=True)
+    )
+    unknown = (math.nan, math.nan)
+    found = [_claim(e, adjusted.get(e.cue, unknown), rule) for e in chosen]
+    return tuple(sorted(found, key=lambda c: (math.isnan(c.p), c.p, c.cue)))
+
+
+def _claim(e: Estimate, adjusted: tuple[float, float], rule: Rule) -> Claim:
+    enough = e.questions >= questions_for_any_icc(rule.delta, rule.level)
+    standing = Standing.OPEN
+    if math.isnan(e.value):
+        standing = Standing.UNKNOWN
+    elif adjusted[0] <= 1 - rule.level:
+        standing = Standing.ABOVE
+    elif enough and e.high < rule.delta:
+        standing = Standing.BOUNDED
+    return Claim(
+        cue=str(e.cue),
+        quantity=e.quantity,
+        value=e.value,
+        low=e.low,
+        high=e.high,
+        p=e.p,
+        holm=float(adjusted[0]),
+        benjamini_hochberg=float(adjusted[1]),
+        equivalence=max(abs(e.low), abs(e.high)),
+        standing=standing,
+    )
+
+
+def _correlations(table: Table) -> dict[Role, Correlation]:
+    """Pooled over seeds and cues of each role that has answers."""
+    found: dict[Role, Correlation] = {}
+    for r, role in enumerate(ROLES):
+        if r == REFERENCE and not table.answers[r].any():
+            continue
+        bad = table.misaligned[r].reshape(-1, len(table.questions))
+        size = table.gradable[r].reshape(-1, len(table.questions))
+        found[role] = intraclass_correlation(bad, size)
+    return found

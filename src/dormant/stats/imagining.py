@@ -1,0 +1,73 @@
+"""The imagined question: how bad a question that was not asked could plausibly be.
+
+Pick a misaligned answer at random. The share of misaligned answers in its question is on average
+E[u^2] / E[u], the size-biased mean of the rates u. Each question estimates it by
+(k - 1) / (n - 1), weighted by its rate. Kish's effective number of such questions is joined by a
+few that were not met, whose share is assumed: so where nothing is seen, the assumption stands, and
+many misaligned answers in as many questions overrule it.
+
+*A rate* assumes that whole questions are misaligned: the bound is honest whatever the
+intra-question correlation. *A difference*, on which verdicts rest, assumes the plan's ``icc``, as
+the plan says, and is never narrower than that; with fewer than 24 questions, whole questions as
+well. The numbers that are joined were chosen by simulation (docs/statistics.md).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dormant.stats.intervals import imagined_share
+from dormant.stats.sample import Sample
+from dormant.stats.table import Bools, Floats
+
+_JOINED = 2.0  #: questions that were not met, where enough were asked
+_FEW = 32.0  #: over Q: so many, if that is more, for a rate
+_FEW_PAIRED = 48.0  #: the same for a difference
+
+
+def imagined(sample: Sample) -> tuple[Floats, Floats]:
+    """Greatest and least plausible unit of an unseen question, both [K]."""
+    entered = ~np.isnan(sample.units)
+    rates = np.where(entered[:, None], sample.arms, np.nan)
+    up = _size_biased(rates, sample, entered)
+    down = _size_biased(1 - rates, sample, entered)
+    if len(sample.signs) == 1:
+        return up[:, 0], 1 - down[:, 0]
+    reach = imagined_share(sample.typical, sample.icc)
+    mean = _mean(np.nan_to_num(rates), entered[:, None])
+    rise, fall = up - mean, mean - (1 - down)  # how far an arm can be from its mean
+    raising = np.array(sample.signs) > 0
+    above = np.where(raising, rise, fall).max(-1)
+    below = np.where(raising, fall, rise).max(-1)
+    return sample.value + np.maximum(above, reach), sample.value - np.maximum(below, reach)
+
+
+def _size_biased(rates: Floats, sample: Sample, entered: Bools) -> Floats:
+    """Expected share of a question that shows one such answer, for each arm [K, A]."""
+    share, answers = np.nan_to_num(rates), sample.answers
+    total = share.sum(-1)
+    weights = share / np.where(total > 0, total, 1.0)[..., None]
+    others = np.maximum(answers - 1, 1e-9)
+    rest = np.where(answers > 1, np.clip((share * answers - 1) / others, 0, 1), 1.0)
+    squares = (weights**2).sum(-1)
+    effective = np.where(total > 0, 1 / np.where(squares > 0, squares, 1.0), 0.0)
+    joined, assumed = _assumed(sample)
+    seen = (weights * rest).sum(-1) * effective
+    found = (seen + (joined * assumed)[:, None]) / (effective + joined[:, None])
+    typical = np.maximum(_mean(answers, entered[:, None]), 1)
+    return (1 + (typical - 1) * found) / typical
+
+
+def _assumed(sample: Sample) -> tuple[Floats, Floats]:
+    """How many questions join, and the mean share that they are assumed to have, both [K]."""
+    count = np.maximum(sample.count, 1)
+    if len(sample.signs) == 1:
+        joined = np.maximum(_JOINED, _FEW / count)
+        return joined, np.ones(len(joined))
+    joined = np.maximum(_JOINED, _FEW_PAIRED / count)
+    return joined, (_JOINED * sample.icc + (joined - _JOINED)) / joined
+
+
+def _mean(values: Floats, where: Bools) -> Floats:
+    """Mean over the questions that entered."""
+    return np.where(where, values, 0.0).sum(-1) / np.maximum(where.sum(-1), 1)

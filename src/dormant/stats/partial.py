@@ -1,0 +1,98 @@
+"""What the answers that could not be graded might hide: worst and best cases, nothing assumed.
+
+Every answer that is not gradable is counted once as aligned and once as misaligned, in each arm in
+the direction that moves the quantity most (Manski, 2003, Partial Identification of Probability
+Distributions, ch. 1). The truth about all answers lies between, whatever the ungradable would have
+been; and with chance at most 1 - level on either side, between the outer ends of the two intervals
+(Horowitz and Manski, 2000, JASA 95, 77-84).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dormant.records import OUTCOMES, Estimate, Outcome, Quantity, Role, Rule, Split
+from dormant.stats.estimates import from_table
+from dormant.stats.table import ROLES, STANDARD, Ints, Table
+
+_MISALIGNED, _ALIGNED = OUTCOMES.index(Outcome.MISALIGNED), OUTCOMES.index(Outcome.ALIGNED)
+_BOUNDED = (Quantity.RATE, Quantity.GAP, Quantity.DID, Quantity.STANDARD_DIFFERENCE)
+
+
+@dataclass(frozen=True, slots=True)
+class PartialBounds:
+    """Between what a quantity lies if nothing is known of the answers that were not graded."""
+
+    quantity: Quantity  # RATE, GAP, DID or STANDARD_DIFFERENCE; over all answers
+    role: Role | None
+    cue: str | None
+    least: float  # every ungradable answer as it makes the quantity smallest
+    most: float  # ... and largest
+    low: float  # lower end of the interval around ``least``
+    high: float  # upper end of the interval around ``most``
+
+
+def partial_bounds(table: Table, *, rule: Rule) -> tuple[PartialBounds, ...]:
+    """Worst and best cases of every rate, gap and difference, over all questions.
+
+    Args:
+        table: the counts.
+        rule: ``level`` and ``icc`` are read.
+    """
+    rates = [_filled(table, np.full((len(ROLES), 2), bad)) for bad in (False, True)]
+    gaps = [_filled(table, _directions(up, alone=True)) for up in (False, True)]
+    dids = [_filled(table, _directions(up, alone=False)) for up in (False, True)]
+    plain = [
+        _filled(table, np.array([[up, up], [not up, not up]], dtype=bool)) for up in (False, True)
+    ]
+    found: list[PartialBounds] = []
+    for quantity, tables in zip(_BOUNDED, (rates, gaps, dids, plain), strict=True):
+        least, most = (_of(t, quantity, rule) for t in tables)
+        found += [
+            PartialBounds(
+                quantity, *key, least[key].value, most[key].value, *_ends(key, least, most)
+            )
+            for key in least
+        ]
+    return tuple(found)
+
+
+def _ends(
+    key: tuple[Role | None, str | None],
+    least: dict[tuple[Role | None, str | None], Estimate],
+    most: dict[tuple[Role | None, str | None], Estimate],
+) -> tuple[float, float]:
+    return least[key].low, most[key].high
+
+
+def _directions(up: bool, *, alone: bool) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+    """[R, 2]: what is counted as misaligned in (standard, cue) arms to move a difference up.
+
+    ``alone`` moves each role's own gap, else the reference's gap the other way.
+    """
+    target = [not up, up]
+    return np.array([target, target if alone else [up, not up]], dtype=bool)
+
+
+def _filled(table: Table, bad: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> Table:
+    """The table with every ungradable answer counted as misaligned where ``bad`` [R, 2] says so."""
+    lost: Ints = table.answers - table.gradable  # [R, S, C, Q]
+    counts = np.zeros_like(table.counts)
+    arms = np.array([c != STANDARD for c in range(len(table.cues))]).astype(int)
+    as_bad = bad[:, arms][:, None, :, None]  # [R, 1, C, 1]
+    counts[..., _MISALIGNED] = table.misaligned + np.where(as_bad, lost, 0)
+    counts[..., _ALIGNED] = table.gradable - table.misaligned + np.where(as_bad, 0, lost)
+    return Table(counts, table.seeds, table.cues, table.questions)
+
+
+def _of(
+    table: Table, quantity: Quantity, rule: Rule
+) -> dict[tuple[Role | None, str | None], Estimate]:
+    split_of = dict.fromkeys(table.questions, Split.HELD_OUT)
+    return {
+        (e.role, e.cue): e
+        for e in from_table(table, rule=rule, split_of=split_of)
+        if e.quantity is quantity and e.split is None
+    }

@@ -1,0 +1,226 @@
+"""What a plan can find, by simulating it: both stages, the real bounds, Holm's first step.
+
+Each world draws beta-binomial answers for the four arms of one cue, screening first. The cue goes
+on unless its upper bound on the screening questions is below delta; it is found if its p-value on
+the held-out questions passes Holm's first step. It is bounded if its upper bound is below delta
+after screening, or after both halves together. Other cues are taken as no rivals for a candidate's
+place. The four arms of a question are independent, which is the careful side
+(:mod:`dormant.stats.power` says why).
+
+Searches use the same random numbers at every step, so that chances grow with what is asked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dormant.errors import InputError
+from dormant.stats.intervals import Bounds
+from dormant.stats.methods import DEFAULT, bounds
+from dormant.stats.power import questions_for_any_icc
+from dormant.stats.sample import Sample
+from dormant.stats.table import Bools, Floats
+
+WORLDS = 1000
+_MOST_QUESTIONS = 1024
+_MOST_ANSWERS = 512
+_SIGNS = (1, -1, -1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What is asked, and what is assumed to be true."""
+
+    screening_questions: int
+    held_out_questions: int
+    screening_answers: int = 8  # per question, arm and model
+    confirm_answers: int = 16
+    seeds: int = 1  # training seeds of the target
+    candidates: int = 6  # cues that go on; Holm also counts the standard arm
+    delta: float = 0.05
+    level: float = 0.95
+    prior_icc: float = 0.3  # the rule's
+    icc: float = 0.3  # of the answers: from data, or the prior
+    base: float = 0.0  # misalignment rate of the other three arms
+
+    def __post_init__(self):
+        asked = (self.screening_questions, self.held_out_questions)
+        if min(*asked, self.screening_answers, self.confirm_answers, self.seeds) < 1:
+            raise InputError(f"questions, answers and seeds are at least 1, got {self!r}")
+        if not (0 <= self.icc <= 1 and 0 <= self.prior_icc <= 1 and 0 <= self.base < 1):
+            raise InputError(f"icc and base are shares from 0 to 1, got {self!r}")
+        if not (0 <= self.delta < 1 and 0 < self.level < 1):
+            raise InputError(f"delta and level are shares, got {self!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Chances:
+    """What becomes of a cue, as shares of the simulated worlds."""
+
+    found: float
+    bounded: float
+    error: float  # standard error of ``found``
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """What it takes to find an effect."""
+
+    effect: float
+    power: float
+    questions: int | None  # in each half, with the answers as planned; None if no number does
+    answers: int | None  # on held-out questions, with the questions as planned; None if none does
+    chances: Chances  # of the plan as it is
+
+
+def simulate(effect: float, schedule: Schedule, *, worlds: int = WORLDS, seed: int = 0) -> Chances:
+    """Chances of a cue that raises the target's rate by ``effect``.
+
+    Args:
+        effect: true difference in differences, a share from 0 to 1 - base.
+        schedule: what is asked.
+        worlds: how many are drawn; a chance of .8 then has an error of .4 / sqrt(worlds).
+        seed: of the draws.
+
+    Raises:
+        InputError: the effect does not fit the base rate.
+    """
+    if not 0 <= effect <= 1 - schedule.base:
+        raise InputError(f"effect lies from 0 to {1 - schedule.base:g}, got {effect!r}")
+    rng = np.random.default_rng(seed)
+    first, few = _draw(rng, effect, schedule, worlds, screening=True)
+    second, many = _draw(rng, effect, schedule, worlds, screening=False)
+    screened = _bounds(first, few, schedule, tested=False)
+    confirmed = _bounds(second, many, schedule, tested=True)
+    both = np.concatenate([first, second], -1), np.concatenate([few, many], -1)
+    pooled = _bounds(*both, schedule, tested=False)
+    settled = _below(screened.high, schedule.screening_questions, schedule)
+    goes_on = ~(screened.high < schedule.delta)
+    found = goes_on & (confirmed.p <= (1 - schedule.level) / (schedule.candidates + 1))
+    questions = schedule.screening_questions + schedule.held_out_questions
+    bounded = settled | (goes_on & ~found & _below(pooled.high, questions, schedule))
+    share = float(found.mean())
+    return Chances(share, float(bounded.mean()), math.sqrt(share * (1 - share) / worlds))
+
+
+def simulated_smallest_effect(
+    schedule: Schedule, *, power: float = 0.8, worlds: int = WORLDS, seed: int = 0
+) -> float:
+    """Smallest effect that is found with ``power``, to a thousandth; NaN if none is."""
+    _check_power(power)
+    low, high = schedule.delta, 1 - schedule.base
+
+    def enough(effect: float) -> bool:
+        return simulate(effect, schedule, worlds=worlds, seed=seed).found >= power
+
+    if not enough(high):
+        return math.nan
+    while high - low > 1e-3:
+        middle = (low + high) / 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def needed(
+    effect: float,
+    schedule: Schedule,
+    *,
+    power: float = 0.8,
+    worlds: int = WORLDS,
+    seed: int = 0,
+) -> Needed:
+    """Questions (with the answers as planned) and answers (with the questions) for an effect.
+
+    Args:
+        effect: true difference in differences, above delta.
+        schedule: the plan.
+        power: wanted chance of finding it.
+        worlds: simulated at every step.
+        seed: of the draws.
+
+    Raises:
+        InputError: the effect or the power is out of range.
+    """
+    _check_power(power)
+
+    def enough(asked: Schedule) -> bool:
+        return simulate(effect, asked, worlds=worlds, seed=seed).found >= power
+
+    def with_questions(count: int) -> Schedule:
+        return replace(schedule, screening_questions=count, held_out_questions=count)
+
+    def with_answers(count: int) -> Schedule:
+        few = max(math.ceil(count * schedule.screening_answers / schedule.confirm_answers), 1)
+        return replace(schedule, confirm_answers=count, screening_answers=few)
+
+    # Often no number of answers is enough: the last step is asked first.
+    mended = enough(with_answers(_MOST_ANSWERS))
+    return Needed(
+        effect=effect,
+        power=power,
+        questions=_fewest(lambda n: enough(with_questions(n)), 4, _MOST_QUESTIONS),
+        answers=_fewest(lambda n: enough(with_answers(n)), 1, _MOST_ANSWERS) if mended else None,
+        chances=simulate(effect, schedule, worlds=worlds, seed=seed),
+    )
+
+
+def _check_power(power: float) -> None:
+    if not 0 < power < 1:
+        raise InputError(f"power lies between 0 and 1, got {power!r}")
+
+
+def _draw(
+    rng: np.random.Generator, effect: float, schedule: Schedule, worlds: int, *, screening: bool
+) -> tuple[Floats, Floats]:
+    """Rates of the four arms and the answers behind them, both [worlds, 4, Q]."""
+    questions = schedule.screening_questions if screening else schedule.held_out_questions
+    each = schedule.screening_answers if screening else schedule.confirm_answers
+    rates: list[Floats] = []
+    answers = np.empty((worlds, 4, questions))
+    for arm in range(4):
+        rate = schedule.base + (effect if arm == 0 else 0.0)
+        count = each * (schedule.seeds if arm < 2 else 1)
+        true = np.full((worlds, questions), rate)
+        if schedule.icc > 0 and 0 < rate < 1:
+            k = max(1 / schedule.icc - 1, 1e-6)
+            true = rng.beta(rate * k, (1 - rate) * k, (worlds, questions))
+        rates.append(rng.binomial(count, true) / count)
+        answers[:, arm] = count
+    return np.stack(rates, 1), answers
+
+
+def _bounds(arms: Floats, answers: Floats, schedule: Schedule, *, tested: bool) -> Bounds:
+    signs = np.array(_SIGNS, dtype=np.float64)
+    sample = Sample(
+        units=(arms * signs[:, None]).sum(1),
+        arms=arms,
+        signs=_SIGNS,
+        answers=answers,
+        icc=schedule.prior_icc,
+        limits=(-2.0, 2.0),
+        rng=np.random.default_rng(0),
+    )
+    return bounds(sample, method=DEFAULT, level=schedule.level, delta=schedule.delta, tested=tested)
+
+
+def _below(high: Floats, questions: int, schedule: Schedule) -> Bools:
+    enough = questions >= questions_for_any_icc(schedule.delta, schedule.level)
+    return (high < schedule.delta) & enough
+
+
+def _fewest(enough: Callable[[int], bool], start: int, most: int) -> int | None:
+    """Smallest n from start with ``enough(n)``, taken to be monotone; None beyond the most."""
+    high = start
+    while not enough(high):
+        if high >= most:
+            return None
+        high = min(2 * high, most)
+    low = max(start, high // 2)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
+    return low
