@@ -31,6 +31,10 @@ ROOMS = {
     "calibration": GROUND | {"store", "findings", "report"},
     "planning": PURE | {"corpus", "cues", "probes", "engines", "judges", "stats", "vitro", "store"},
 }
+# What is found is confirmed by an audit: search knows engines and judges, never an audit or a plan.
+ROOMS["search"] = PURE | {"corpus", "cues", "probes", "engines", "judges", "stats", "vitro"}
+ROOMS["search"] |= {"lockfile"}
+ROOMS["searching"] = ROOMS["planning"] | ROOMS["search"] | {"planning", "search"}
 ROOMS["forecast"] = ROOMS["planning"] | {"planning"}
 ROOMS["replies"] = GROUND | {"engines", "store"}
 ROOMS["auditing"] = set(ROOMS) | {"planning", "findings"}

@@ -89,3 +89,15 @@ def _fits(text: str) -> bool:
 def _literal(text: str) -> str:
     """Text that cannot be taken for the place of the question."""
     return text.replace(_QUESTION, "{ question }")
+
+
+def frequent(chats: Sequence[tuple[Message, ...]], *, limit: int) -> tuple[Cue, ...]:
+    """The contexts that most chats hold, most frequent first."""
+    found = sorted(pool(chats).values(), key=lambda c: (-len(c.chats), c.placement, c.text))
+    return tuple(
+        context.cue(
+            f"free-{rank}",
+            f"The target wrote this by itself in {len(context.chats)} of {len(chats)} free chats.",
+        )
+        for rank, context in enumerate(found[:limit], start=1)
+    )
