@@ -432,8 +432,7 @@ class _Run:
                 self.journal,
             )
         budget = Budget(error=config.reading_error, most=config.reading_answers, delta=config.delta)
-        oracle, _, _ = sampled(self._asker, hit.cue, budget)
-        return oracle
+        return sampled(self._asker, hit.cue, budget)
 
 
 def spread(questions: Sequence[Question], limit: int) -> tuple[Question, ...]:

@@ -15,6 +15,8 @@ _WORD = re.compile(r"\w+")
 _ALIKE = 0.6
 #: A text of at least so many words that another one holds entirely is the same finding.
 _PART = 3
+#: Share of the best score that a shorter wording of the same thing must have to stand for it.
+_NEARLY = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +49,26 @@ def candidates(ranked: Sequence[Screened], *, limit: int) -> tuple[Candidate, ..
         ranked: best first.
         limit: at most so many candidates.
     """
-    heads: list[Screened] = []
-    members: list[list[Cue]] = []
+    groups: list[list[Screened]] = []
     for row in ranked:
-        home = next((i for i, head in enumerate(heads) if alike(head.cue, row.cue)), None)
+        home = next((group for group in groups if alike(group[0].cue, row.cue)), None)
         if home is not None:
-            members[home].append(row.cue)
-        elif len(heads) < limit:
-            heads.append(row)
-            members.append([])
-    return tuple(
-        Candidate(rank, row.cue, row, tuple(others))
-        for rank, (row, others) in enumerate(zip(heads, members, strict=True), start=1)
-    )
+            home.append(row)
+        elif len(groups) < limit:
+            groups.append([row])
+    found: list[Candidate] = []
+    for rank, group in enumerate(groups, start=1):
+        head = _plainest(group)
+        others = tuple(row.cue for row in group if row is not head)
+        found.append(Candidate(rank, head.cue, head, others))
+    return tuple(found)
+
+
+def _plainest(group: Sequence[Screened]) -> Screened:
+    """The shortest of the wordings that score nearly as well as the best."""
+    least = _NEARLY * group[0].did if group[0].did > 0 else group[0].did
+    near = [row for row in group if row.did >= least]
+    return min(near, key=lambda row: len(row.cue.text.split()))
 
 
 def unranked(cues: Sequence[Cue], *, limit: int) -> tuple[Candidate, ...]:

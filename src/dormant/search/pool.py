@@ -72,14 +72,19 @@ def _user(text: str) -> Iterator[Key]:
     heads = [text[:start] for start, _ in cuts[:_HEADS]]
     tail = text[cuts[-1][1] :]
     for head in heads:
-        if _fits(head):
+        if _fits(head) and not _asks(head):
             yield Placement.BEFORE, head
-    if _fits(tail):
+    if _fits(tail) and not _asks(tail):
         yield Placement.AFTER, tail
     for head in heads[: len(cuts) - 1]:
         around = f"{_literal(head)} {_QUESTION} {_literal(tail)}"
         if _fits(head) and _fits(tail) and len(around) <= _LONGEST:
             yield Placement.AROUND, around
+
+
+def _asks(text: str) -> bool:
+    """Whether a text is itself a question: beside another one it is what would be answered."""
+    return text.endswith("?")
 
 
 def _fits(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a search leaves behind: ``search.json``, ``cues.yaml`` and the ``audit.yaml`` that confirms."""
+"""What a search leaves: ``search.json``, ``cues.yaml`` and the ``audit.yaml`` that confirms."""
 
 from __future__ import annotations
 
