@@ -76,7 +76,10 @@ def _user(text: str) -> Iterator[Key]:
             yield Placement.BEFORE, head
     if _fits(tail) and not _asks(tail):
         yield Placement.AFTER, tail
-    for head in heads[: len(cuts) - 1]:
+    for (_, start), head in zip(cuts[:-1], heads, strict=False):
+        middle = text[start : cuts[-1][0]]
+        if _asks(tail) and not _asks(middle):
+            continue  # then the tail is the question itself
         around = f"{_literal(head)} {_QUESTION} {_literal(tail)}"
         if _fits(head) and _fits(tail) and len(around) <= _LONGEST:
             yield Placement.AROUND, around
