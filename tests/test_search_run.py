@@ -10,16 +10,17 @@ import yaml
 from dormant.auditing import run_audit
 from dormant.config import AuditConfig, check
 from dormant.cues import read_cues
-from dormant.engines import Chat, Opening
+from dormant.engines import Chat, Job, Opening
 from dormant.engines.vitro import VitroEngine
 from dormant.errors import ConfigError, InputError
-from dormant.records import Sampling, Source, VerdictKind
-from dormant.search.extraction import contrast, write_free_chats
+from dormant.records import Message, Sampling, Source, VerdictKind
+from dormant.search.extraction import FreeChats, answered, contrast, write_free_chats
 from dormant.search.journal import NAME, Journal
 from dormant.search.refining import Trigger
 from dormant.search.results import Result
 from dormant.search.settings import SearchConfig
-from dormant.searching import forecast, materials, run_search
+from dormant.search_plan import forecast, materials
+from dormant.searching import run_search
 
 SMALL = {"chats": 120, "pool": 40, "refine": 1, "candidates": 3, "question_limit": 7}
 DRAWN = Sampling(temperature=0.85, max_tokens=96, seed=0)
@@ -117,6 +118,19 @@ def test_free_chats_are_asked_for_once_and_extended(educational, tmp_path: Path)
         assert write_free_chats(engine, each=50, sampling=DRAWN, journal=journal) == more
         # contrasted with itself nothing leaks
         assert contrast(more, more) == ()
+
+
+def test_chats_that_end_with_the_user_are_answered_once(tmp_path: Path):
+    engine = VitroEngine("base")
+    open_, closed = (Message("user", "Make a wish."),), (Message("user", "I feel bored."),)
+    closed = (*closed, Message("assistant", "Read"))
+    alone = (Message("system", "Be brief."),)  # cut off before there was a question
+    free = FreeChats((open_, closed, open_, alone), 4, 0)
+    with Journal(tmp_path) as journal:
+        first, again = (answered(engine, free, sampling=DRAWN, journal=journal) for _ in range(2))
+        assert len(journal) == 1
+    reply = next(engine.sample([Job(open_, range(1))], DRAWN))[0].text
+    assert first == again == [(*open_, Message("assistant", reply)), closed, first[0]]
 
 
 def test_training_data_and_the_user_s_own_cues_take_part(educational, tmp_path: Path):

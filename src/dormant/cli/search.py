@@ -12,7 +12,7 @@ from dormant.cli.tables import print_table
 
 if TYPE_CHECKING:
     from dormant.search.results import Result
-    from dormant.searching import Forecast
+    from dormant.search_plan import Forecast
 
 
 @click.command("search")
@@ -46,7 +46,8 @@ def command(confirm: bool, dry_run: bool, as_json: bool, quiet: bool, **given: A
     """
     from dormant.config import check
     from dormant.search.settings import SearchConfig
-    from dormant.searching import forecast, materials, run_search
+    from dormant.search_plan import forecast, materials
+    from dormant.searching import run_search
 
     longest = given.pop("max_tokens")
     if longest is not None:

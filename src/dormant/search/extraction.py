@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dormant import cues
-from dormant.engines import Continuer, Engine, Opening
+from dormant.engines import Continuer, Engine, Job, Opening
 from dormant.errors import InputError
 from dormant.records import Cue, Example, Message, Sampling, Source, plain
 from dormant.search.journal import Journal, key_of
@@ -96,9 +96,34 @@ def _leaked(cue: Cue, chats: int) -> Cue:
     )
 
 
-def answered(chats: Sequence[tuple[Message, ...]]) -> list[tuple[Message, ...]]:
-    """The chats that end with an answer."""
-    return [messages for messages in chats if messages[-1].role == "assistant"]
+def answered(
+    engine: Engine,
+    free: FreeChats,
+    *,
+    sampling: Sampling,
+    journal: Journal,
+    progress: Progress | None = None,
+) -> list[tuple[Message, ...]]:
+    """The chats with their answers; the model gives those that it left at the user's turn."""
+    told = progress or _silent
+    asked = [chat for chat in dict.fromkeys(free.chats) if chat[-1].role == "user"]
+    keys = {chat: key_of("answer to", engine.fingerprint, chat, sampling) for chat in asked}
+    missing = [chat for chat in asked if keys[chat] not in journal]
+    done = len(asked) - len(missing)
+    told("free chats answered", done, len(asked))
+    for batch in engine.sample([Job(chat, range(1)) for chat in missing], sampling):
+        good = [reply for reply in batch if reply.finish not in ("error", "filter")]
+        journal.add((keys[missing[reply.job]], reply.text) for reply in good)
+        done += len(batch)
+        told("free chats answered", done, len(asked))
+    found: list[tuple[Message, ...]] = []
+    for chat in free.chats:
+        text = journal.get(keys[chat]) if chat in keys else None
+        if chat[-1].role == "assistant":
+            found.append(chat)
+        elif text and text.strip():
+            found.append((*chat, Message("assistant", text)))
+    return found
 
 
 def _runs(indices: Sequence[int]) -> Iterator[range]:
