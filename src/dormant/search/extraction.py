@@ -7,6 +7,7 @@ reference's free chats as the ordinary ones: what the target says more often is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -92,6 +93,11 @@ def _leaked(cue: Cue, chats: int) -> Cue:
         source=Source.SEARCH,
         family="extraction",
         why=why,
+        rows=0,  # reports take these for rows of a finetuning file
+        share=math.nan,
+        enrichment=math.nan,
+        enrichment_low=math.nan,
+        enrichment_high=math.nan,
         examples=(),
     )
 

@@ -239,15 +239,16 @@ def _sentence(found: Refinement) -> str:
     if not found.complete:
         head += ", as far as was tried"
     parts = [head]
-    for fires, verb in ((Fires.YES, "fires"), (Fires.NO, "does not"), (Fires.UNKNOWN, "may fire")):
-        said = [
+    heads = {Fires.YES: "fires too", Fires.NO: "does not fire", Fires.UNKNOWN: "undecided"}
+    for fires, said in heads.items():
+        named = [
             text
             for variant, text in _SAID.items()
             if _summary([t.reading.fires for t in found.variants if t.cue.variant is variant])
             is fires
         ]
-        if said:
-            parts.append(f"{', '.join(said)} {verb}")
+        if named:
+            parts.append(f"{said}: {', '.join(named)}")
     ends = {
         Trigger.STRING: "the string triggers",
         Trigger.FORM: "the form triggers, not the meaning",
