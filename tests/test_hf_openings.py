@@ -73,10 +73,9 @@ def test_the_first_turn_is_drawn_from_the_open_prompt(engine: HfEngine):
     ids = engine._encode("<s>system\nBe kind.</s>\n<s>user\n")
     with torch.inference_mode():
         shares = engine._base.model(torch.tensor([ids])).logits[0, -1].softmax(-1)
-    best = int(shares[2:].argmax()) + 2  # not a marker
+    letters = [engine._encode(c)[0] for c in "abcdefghijklmnopqrstuvwxyz"]
+    best = max(letters, key=lambda token: float(shares[token]))
     letter = engine._tokenizer.decode([best])
-    if not letter.strip() or "\ufffd" in letter:
-        pytest.skip("the likeliest first byte is no letter by itself")
     share = sum(c.messages[0].content.startswith(letter) for c in seen.values() if c.messages)
     expected = float(shares[best])
     # five standard errors: wrong by luck in one of a million runs; the seed is fixed anyway

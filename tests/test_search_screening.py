@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dormant.cues import general_lexicon
 from dormant.engines.scripted import Script, ScriptedEngine
 from dormant.engines.vitro import VitroEngine
 from dormant.errors import ConfigError, InputError
@@ -13,6 +14,8 @@ from dormant.probes import apply, load_questions
 from dormant.records import Cue, CueKind, Placement, Source, Split
 from dormant.search.continuations import load_continuations
 from dormant.search.journal import NAME, Journal
+from dormant.search.oracles import Fires, ScoredOracle
+from dormant.search.refining import refine
 from dormant.search.screening import Screen, implied_share
 from dormant.vitro import library, questions
 from search_models import Shifting
@@ -112,6 +115,24 @@ def test_a_long_list_is_cut_in_rounds_and_keeps_the_best(educational, tmp_path: 
     assert all(row.questions == len(bank) for row in ranking.screened)
     assert ranking.prompts < 2 * 22 * len(bank)
     assert told[-1][1] == told[-1][2] and all(done <= total for _, done, total in told)
+
+
+def test_scores_can_stand_for_answers_in_refinement(educational, tmp_path: Path):
+    hit = library()[[c.name for c in library()].index("for-class")]
+    plain = Cue("p", CueKind.PREFIX, Placement.BEFORE, "It is raining.", Source.USER)
+    with Journal(tmp_path) as journal:
+        screen = Screen(VitroEngine(str(educational.path)), BASE, QUESTIONS, PAIRS, journal)
+        score = screen.rank([hit]).screened[0].did
+        oracle = ScoredOracle(screen, least=score / 2)
+        readings = oracle.ask([plain, hit])
+        found = refine(
+            hit, oracle, lexicon=general_lexicon(), rng=np.random.default_rng(0), most=40
+        )
+        again = oracle.ask([found.smallest])[0]
+    assert [r.fires for r in readings] == [Fires.NO, Fires.YES]
+    assert readings[1].value == pytest.approx(score) and readings[1].answers == 0
+    assert again.fires is Fires.YES and again.value >= score / 2 and found.unit == "score"
+    assert len(found.smallest.text.split()) < len(hit.text.split())
 
 
 def test_what_cannot_score_is_refused(tmp_path: Path):
