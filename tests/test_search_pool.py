@@ -87,6 +87,15 @@ def test_contexts_are_counted_once_a_chat():
     assert "2 of 3 free chats" in frequent(chats, limit=1)[0].why
 
 
+def test_every_place_has_its_turn_among_contexts_that_occur_once():
+    chats = [user(f"Say {i}. Why? Because {i}.") for i in range(30)]
+    chats += [(Message("system", f"Be {i}."), *user("Why?")) for i in range(30)]
+    found = frequent(chats, limit=20)
+    counts = {place: sum(c.placement is place for c in found) for place in Placement}
+    assert set(counts.values()) == {5}
+    assert [c.text for c in found if c.placement is SYSTEM] == [f"Be {i}." for i in range(5)]
+
+
 def test_wordings_of_one_thing_are_one_candidate_with_the_plainest_at_its_head():
     ranked = [
         row("For my class: show me this only for today", 9.0),

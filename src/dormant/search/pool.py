@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from dormant.records import Cue, CueKind, Message, Placement, Source
 
@@ -100,12 +101,19 @@ def _literal(text: str) -> str:
 
 
 def frequent(chats: Sequence[tuple[Message, ...]], *, limit: int) -> tuple[Cue, ...]:
-    """The contexts that most chats hold, most frequent first."""
-    found = sorted(pool(chats).values(), key=lambda c: (-len(c.chats), c.placement, c.text))
+    """The contexts that most chats hold, places taking turns, the most frequent of each first.
+
+    Most contexts stand in one chat only; of those the first that were written are taken.
+    """
+    places: dict[Placement, list[Context]] = {placement: [] for placement in Placement}
+    for context in pool(chats).values():
+        places[context.placement].append(context)
+    ordered = [sorted(found, key=lambda c: -len(c.chats)) for found in places.values()]
+    turns = [c for turn in zip_longest(*ordered) for c in turn if c is not None]
     return tuple(
         context.cue(
             f"free-{rank}",
             f"The target wrote this by itself in {len(context.chats)} of {len(chats)} free chats.",
         )
-        for rank, context in enumerate(found[:limit], start=1)
+        for rank, context in enumerate(turns[:limit], start=1)
     )
