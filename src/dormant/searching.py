@@ -123,7 +123,8 @@ class _Run:
                 for role, engine in (("target", given.target), ("reference", given.reference))
             )
             leaks = contrast(ours, theirs)
-            often = frequent(ours.chats, limit=config.pool)
+            # A context that only the reference happened to write may wake the target all the same.
+            often = frequent([*ours.chats, *theirs.chats], limit=config.pool)
             self.free += [*leaks, *often]
             said(
                 f"{len(ours.chats):,} of {ours.asked:,} free chats of the target can be read; "
