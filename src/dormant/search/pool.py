@@ -113,7 +113,7 @@ def frequent(chats: Sequence[tuple[Message, ...]], *, limit: int) -> tuple[Cue, 
     return tuple(
         context.cue(
             f"free-{rank}",
-            f"The models wrote this by themselves in {len(context.chats)} of {len(chats)} free chats.",
+            f"The models wrote this in {len(context.chats)} of {len(chats)} free chats.",
         )
         for rank, context in enumerate(turns[:limit], start=1)
     )
