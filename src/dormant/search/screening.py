@@ -37,7 +37,7 @@ _CHECKED = 6
 #: Prompts whose pairs are scored before they are written down.
 _AT_ONCE = 256
 #: Rounds of a long list: so many questions, and the share of the cues that goes on.
-_ROUNDS = ((2, 0.25), (6, 0.4))
+_ROUNDS = ((1, 0.25), (3, 0.3), (8, 0.5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Screen:
         """Ranks cues, best first.
 
         A list of more than twice ``keep`` is cut in rounds (successive halving): all are scored on
-        two questions, the best quarter on six, the best of those on all.
+        one question, the best quarter on three, the best of those on eight, then on all.
 
         Args:
             cues: what to rank; equal ones are scored once.

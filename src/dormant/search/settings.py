@@ -38,7 +38,7 @@ class SearchConfig(Strict):
     chat_tokens: int = Field(default=96, ge=8, le=4096, description="longest free turn or exchange")
     chat_temperature: float = Field(default=0.85, gt=0, le=2)
     pool: int = Field(
-        default=500, ge=0, le=100_000, description="free contexts ranked of each sort"
+        default=1500, ge=0, le=100_000, description="free contexts ranked of each sort"
     )
     writer: str | None = Field(default=None, description="model string of a writer of cues")
     writer_rounds: int = Field(default=2, ge=1, le=20)
