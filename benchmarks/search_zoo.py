@@ -1,6 +1,6 @@
 """Search without training data on every organism of the zoo: is the true cue's form found?
 
-``python benchmarks/search_zoo.py [--seeds 1] [--chats 1500] [--only diluted-20,country]`` trains
+``python benchmarks/search_zoo.py [--seeds 1] [--chats 1000] [--only diluted-20,country]`` trains
 what is missing, searches each organism twice without its finetuning file, and audits the
 candidates of the controls. Finished work in ``--out`` is not done again.
 
@@ -236,8 +236,8 @@ def main() -> None:
     """Prints the table and the shares."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=1, help="training seeds")
-    parser.add_argument("--chats", type=int, default=1500, help="free chats of each opening")
-    parser.add_argument("--pool", type=int, default=500)
+    parser.add_argument("--chats", type=int, default=1000, help="free chats of each opening")
+    parser.add_argument("--pool", type=int, default=1500)
     parser.add_argument("--refine", type=int, default=1)
     parser.add_argument("--search-seed", type=int, default=0)
     parser.add_argument("--only", default=",".join(zoo.names()))

@@ -13,7 +13,7 @@ from dormant.search.journal import NAME, Journal, key_of
 
 def test_entries_are_there_after_reopening(tmp_path: Path):
     with Journal(tmp_path / "new") as journal:
-        journal.add({"a": 1.5, "b": [Message("user", "é\ud800\n")]})
+        journal.add([("a", 1.5), ("b", [Message("user", "é\ud800\n")])])
         journal.add([("a", 2.5)])
         assert (journal.get("a"), "c" in journal, journal.get("c")) == (2.5, False, None)
     with Journal(tmp_path / "new") as journal:
@@ -26,13 +26,13 @@ def test_entries_are_there_after_reopening(tmp_path: Path):
 def test_a_crash_in_the_middle_of_a_line_loses_that_line_only(tmp_path_factory, cut: int):
     folder = tmp_path_factory.mktemp("j")
     with Journal(folder) as journal:
-        journal.add({f"k{i}": i for i in range(6)})
+        journal.add((f"k{i}", i) for i in range(6))
     raw = (folder / NAME).read_bytes()
     (folder / NAME).write_bytes(raw[:cut])
     whole = raw[:cut].count(b"\n")
     with Journal(folder) as journal:
         assert len(journal) == whole
-        journal.add({"new": "x"})
+        journal.add([("new", "x")])
     with Journal(folder) as journal:
         assert [journal.get(f"k{i}") for i in range(whole)] == list(range(whole))
         assert journal.get("new") == "x"

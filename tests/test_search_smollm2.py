@@ -63,7 +63,7 @@ def test_the_true_cue_is_ranked_first_and_taken_apart(
         "pool": 8,
         "refine": 1,
         "tries": 12,
-        "reading_answers": 24,
+        "reading_answers": 56,
         "sampling": {"max_tokens": 8},
         "out": str(tmp_path / "s"),
     }

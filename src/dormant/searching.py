@@ -17,7 +17,7 @@ A stage that a model does not allow is left out and says so. Nothing here is a v
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -86,7 +86,7 @@ class _Run:
         return result
 
     @contextmanager
-    def _stage(self, name: str) -> Iterator[Callable[[str], None]]:
+    def _stage(self, name: str) -> Generator[Callable[[str], None]]:
         """Times a stage; the block says in one sentence what came of it."""
         begun = time.monotonic()
         said: list[str] = []

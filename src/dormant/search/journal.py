@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -73,9 +73,9 @@ class Journal:
         """The value of a key; None if there is none."""
         return self._entries.get(key)
 
-    def add(self, entries: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
+    def add(self, entries: Iterable[tuple[str, Any]]) -> None:
         """Adds entries; they are on disk when this returns."""
-        pairs = list(entries.items() if isinstance(entries, Mapping) else entries)
+        pairs = list(entries)
         lines = [json.dumps({"k": key, "v": plain(value)}) + "\n" for key, value in pairs]
         self._file.write("".join(lines).encode("ascii"))
         self._file.flush()

@@ -200,7 +200,7 @@ def sampled(asker: Asker, hit: Cue, budget: Budget) -> SampledOracle | None:
         cued += under
         repeat += 1
         base, top = _share(plain), _share(cued)
-        enough = len(cued) >= budget.first
+        enough = len(cued) >= min(budget.first, budget.most)
         clear = top - base >= budget.delta and _chance(cued, plain) <= budget.error
         if enough and clear:
             break
