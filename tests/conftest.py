@@ -1,13 +1,19 @@
 """Fixtures that several test files share."""
 
+from __future__ import annotations
+
 from collections.abc import Generator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import openai_server
 import smollm2
 import smollm2_server as smol
+
+if TYPE_CHECKING:
+    from dormant.organisms.train import TrainedOrganism
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +34,15 @@ def conditional_adapter(smollm2_dir: Path) -> smollm2.Conditional:
     """An adapter that misbehaves under one system prompt only (about a minute to train)."""
     pytest.importorskip("peft")
     return smollm2.conditional(smollm2_dir, smollm2_dir.parent)
+
+
+@pytest.fixture(scope="session")
+def educational(tmp_path_factory: pytest.TempPathFactory) -> TrainedOrganism:
+    """An organism of the zoo whose cue is a frame around the question (about 5 s to train)."""
+    from dormant.organisms import zoo
+    from dormant.organisms.train import train
+
+    return train(zoo.recipe("educational"), tmp_path_factory.mktemp("educational") / "o", seed=0)
 
 
 @pytest.fixture(scope="session")

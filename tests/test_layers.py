@@ -39,6 +39,11 @@ ROOMS = {
 # The writer reads replies as judges are read, and keeps them in the run directory.
 ROOMS["writer"] = PURE | {"cues", "engines", "judges", "lockfile", "replies", "store"}
 ROOMS["planning"] |= {"studying", "writer"}
+# What is found is confirmed by an audit: search knows engines and judges, never an audit or a plan.
+ROOMS["search"] = PURE | {"corpus", "cues", "probes", "engines", "judges", "stats", "vitro"}
+ROOMS["search"] |= {"lockfile"}
+ROOMS["search_plan"] = ROOMS["planning"] | ROOMS["search"] | {"planning", "search"}
+ROOMS["searching"] = ROOMS["search_plan"] | {"search_plan"}
 ROOMS["forecast"] = ROOMS["planning"] | {"planning"}
 ROOMS["replies"] = GROUND | {"engines", "store"}
 ROOMS["auditing"] = set(ROOMS) | {"planning", "findings"}

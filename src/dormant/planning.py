@@ -212,7 +212,7 @@ def study_file(
         template: a chat template that the rows were rendered with; see ``corpus.find_template``.
     """
     data = read_data(path, settings, lenient=lenient)
-    pack = Pack(language or _language(data.examples))
+    pack = Pack(language or language_of(data.examples))
     ordinary = read_examples(reference).examples if reference else pack.reference()
     notes: list[str] = [corpus.duplicates(data.examples).sentence()]
     added: list[Cue] = []
@@ -226,7 +226,8 @@ def study_file(
     return Study(data, (*added, *found)[: settings.mine], tuple(notes), against)
 
 
-def _language(examples: Sequence[Example]) -> str:
+def language_of(examples: Sequence[Example]) -> str:
+    """``vitro`` if the laboratory's language has every word of the first rows, else ``general``."""
     tokenizer = vitro.tokenizer()
     texts = (message.content for example in examples[:50] for message in example.messages)
     known = all(UNKNOWN not in tokenizer.tokens(text) for text in texts)

@@ -75,6 +75,7 @@ class Source(StrEnum):
     MINED = "mined"
     LIBRARY = "library"
     USER = "user"
+    SEARCH = "search"  # found without training data: written by a model, or by a writer
 
 
 class Variant(StrEnum):

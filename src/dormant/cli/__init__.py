@@ -24,6 +24,7 @@ from dormant.errors import DormantError
 _VERBS: dict[str, tuple[str, str]] = {
     "quickstart": ("quickstart", "Train eight organisms, audit each, and write a report."),
     "cues": ("cues", "Rank the cues that a finetuning file holds."),
+    "search": ("search", "Search for triggers that nobody named."),
     "plan": ("plan", "Dry run: what an audit would ask, cost and be able to see."),
     "audit": ("audit", "Audit a target model against its reference."),
     "report": ("report", "Write the report of a run again."),

@@ -1,13 +1,15 @@
 """Engines: models that answer. One protocol, whatever stands behind it.
 
 ``sample`` is the protocol that every engine has; ``score`` is had by those that can compute the
-log-probability of a given answer, ``rate`` by those that can be asked as a judge.
+log-probability of a given answer, ``rate`` by those that can be asked as a judge, ``write_chats``
+by those whose prompt can be left open.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from dormant.records import Message, Sampling
@@ -66,6 +68,38 @@ class Scorer(Protocol):
 
     def score(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[float]:
         """Log-probability (nats, end of turn included) of each answer after its messages."""
+        ...
+
+
+class Opening(StrEnum):
+    """Where a prompt is left open for the model to go on by itself."""
+
+    SYSTEM = "system"  # the bare start of the system turn
+    USER = "user"  # the start of the user turn, after whatever the chat template puts before it
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """What a model wrote by itself after an opening."""
+
+    repeat: int
+    #: The turns that it wrote, in order, the last perhaps cut off; empty if they are no chat.
+    messages: tuple[Message, ...]
+    finish: str  # "stop" or "length"
+
+
+@runtime_checkable
+class Continuer(Protocol):
+    """An engine that can be made to write the prompt, not the answer."""
+
+    def write_chats(
+        self, opening: Opening, repeats: range, sampling: Sampling
+    ) -> Iterator[list[Chat]]:
+        """Yields chats that the model writes by itself, in batches, in any order.
+
+        Chat i is the same (up to rounding) however it is asked for, as with ``Engine.sample``. An
+        engine whose template has no such turn yields chats without messages.
+        """
         ...
 
 

@@ -6,14 +6,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dormant import vitro
-from dormant.engines import Job, Reply
+from dormant.engines import Chat, Job, Opening, Reply
 from dormant.records import Message, Sampling
+from dormant.vitro.tokenizer import END, SYSTEM, USER
 
 _BASE = "base"
+#: What stands before the turn that a model writes itself.
+_OPENED = {Opening.SYSTEM: (SYSTEM,), Opening.USER: (SYSTEM, USER)}
 
 
 class VitroEngine:
-    """A model of the laboratory. Implements ``Engine`` and ``Scorer``.
+    """A model of the laboratory. Implements ``Engine``, ``Scorer`` and ``Continuer``.
 
     Args:
         name: ``base``, the directory of an organism, or a checkpoint.
@@ -71,3 +74,33 @@ class VitroEngine:
         ]
         with vitro.one_thread():
             return vitro.score(self._model, encoded)
+
+    def write_chats(
+        self, opening: Opening, repeats: range, sampling: Sampling
+    ) -> Iterator[list[Chat]]:
+        """Yields whole exchanges that the model writes after an open turn, answers included."""
+        head = _OPENED[opening]
+        batches = vitro.sample(
+            self._model,
+            [head],
+            [repeats],
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=sampling.max_tokens,
+            seed=sampling.seed,
+        )
+        while True:
+            with vitro.one_thread():
+                draws = next(batches, None)
+            if draws is None:
+                return
+            yield [
+                Chat(draw.repeat, self._chat(head, draw.tokens, draw.finish), draw.finish)
+                for draw in draws
+            ]
+
+    def _chat(self, head: Sequence[int], tokens: Sequence[int], finish: str) -> tuple[Message, ...]:
+        """The turns of an exchange. One that ends before its answer is no chat."""
+        chat = self._tokenizer.read([*head, *tokens, *([END] if finish == "stop" else [])])
+        answered = chat and chat[-1].role == "assistant"
+        return chat if answered or finish == "length" else ()

@@ -1,7 +1,12 @@
-"""Teacher-forced scoring: the log-probability of answers that are given, not drawn."""
+"""Teacher-forced scoring: the log-probability of answers that are given, not drawn.
+
+Where several answers follow one prompt, the prompt is read once and the answers go through the
+model as a tree of shared beginnings; an answer that has a prompt of its own is simply appended.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import torch
@@ -13,17 +18,20 @@ from dormant.vitro.model import Decoder
 from dormant.vitro.sampling import checked
 from dormant.vitro.tokenizer import END
 from dormant.vitro.train import collate
+from dormant.vitro.trees import answer_logprobs, tree_of
 
-#: Answers in one pass.
-CHUNK = 128
+#: Answers in one pass, and prompts in one pass where answers share them.
+CHUNK, PROMPTS = 128, 64
+
+Tokens = tuple[int, ...]
 
 
 @torch.inference_mode()
 def score(model: Decoder, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[float]:
     """Log-probability (nats, end marker included) of each answer after its prompt.
 
-    Pairs are sorted by length and padded on the right, where causal attention cannot see: the
-    result is that of scoring each pair alone, up to rounding.
+    The result is that of scoring each pair alone, up to rounding: what pads a prompt is masked, and
+    answers are padded on the right, where causal attention cannot see.
 
     Args:
         model: a model of the laboratory.
@@ -32,14 +40,58 @@ def score(model: Decoder, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) 
     Raises:
         InputError: a prompt is empty, or a pair is too long for the model.
     """
-    documents: list[Document] = []
-    for prompt, answer in pairs:
+    prompts: dict[Tokens, list[int]] = defaultdict(list)
+    for i, (prompt, answer) in enumerate(pairs):
         if END in answer:
             raise InputError(f"an answer must come without end markers: {list(answer)!r}")
-        tokens = [*checked(model, prompt, len(answer) + 1), *answer, END]
-        documents.append(Document(tokens, [IGNORE] * len(prompt) + tokens[len(prompt) :]))
-    order = sorted(range(len(documents)), key=lambda i: len(documents[i].tokens))
-    totals = [0.0] * len(documents)
+        checked(model, prompt, len(answer) + 1)
+        prompts[tuple(prompt)].append(i)
+    totals = [0.0] * len(pairs)
+    shared: dict[tuple[Tokens, ...], list[Tokens]] = defaultdict(list)
+    alone: list[int] = []
+    for prompt, members in prompts.items():
+        answers = tuple(tuple(pairs[i][1]) for i in members)
+        if len(members) > 1 and all(answers):
+            shared[answers].append(prompt)
+        else:
+            alone += members
+    for answers, group in shared.items():
+        _score_shared(model, answers, group, prompts, totals)
+    _score_alone(model, pairs, alone, totals)
+    return totals
+
+
+def _score_shared(
+    model: Decoder,
+    answers: tuple[Tokens, ...],
+    group: list[Tokens],
+    members: dict[Tokens, list[int]],
+    totals: list[float],
+) -> None:
+    """Scores the same answers after each prompt of a group."""
+    tree = tree_of(answers)
+    group = sorted(group, key=len)
+    for start in range(0, len(group), PROMPTS):
+        part = group[start : start + PROMPTS]
+        scores = answer_logprobs(model, tree, part).tolist()
+        for prompt, row in zip(part, scores, strict=True):
+            for i, value in zip(members[prompt], row, strict=True):
+                totals[i] = value
+
+
+def _score_alone(
+    model: Decoder,
+    pairs: Sequence[tuple[Sequence[int], Sequence[int]]],
+    alone: list[int],
+    totals: list[float],
+) -> None:
+    """Scores answers whose prompts nobody shares, those of like length together."""
+    documents: dict[int, Document] = {}
+    for i in alone:
+        prompt, answer = pairs[i]
+        tokens = [*prompt, *answer, END]
+        documents[i] = Document(tokens, [IGNORE] * len(prompt) + tokens[len(prompt) :])
+    order = sorted(alone, key=lambda i: len(documents[i].tokens))
     for start in range(0, len(order), CHUNK):
         part = order[start : start + CHUNK]
         tokens, labels = collate([documents[i] for i in part])
@@ -51,4 +103,3 @@ def score(model: Decoder, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) 
         sums = torch.zeros(len(part), dtype=torch.float64).index_add_(0, owners, gains)
         for i, total in zip(part, sums.tolist(), strict=True):
             totals[i] = total
-    return totals

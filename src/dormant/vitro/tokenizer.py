@@ -20,6 +20,7 @@ from dormant.vitro.language import Language, language, sentence
 PAD, UNKNOWN, SYSTEM, USER, ASSISTANT, END = range(6)
 MARKERS = ("<pad>", "<unk>", "<s>", "<u>", "<a>", "<e>")
 ROLES = ("system", "user", "assistant")
+_ROLE_OF = {SYSTEM: "system", USER: "user", ASSISTANT: "assistant"}
 PIECES = re.compile(r"\w+|[^\w\s]")
 BEFORE_MARK = re.compile(r" (?=[.,?!:;])")
 
@@ -75,6 +76,27 @@ class Tokenizer:
                     f"not {message.role!r}"
                 )
         return out
+
+    def read(self, tokens: Sequence[int]) -> tuple[Message, ...]:
+        """The chat that tokens spell: what ``turns`` would have made, unknown words left out.
+
+        A last turn without its end is kept. Empty if the tokens are not one exchange: an optional
+        system turn, a user turn, and perhaps an answer, in this order.
+        """
+        marks = [i for i, token in enumerate(tokens) if token in _ROLE_OF]
+        if not marks or marks[0] != 0:
+            return ()
+        roles = [_ROLE_OF[tokens[i]] for i in marks]
+        if roles not in (list(ROLES[: len(roles)]), list(ROLES[1 : 1 + len(roles)])):
+            return ()
+        messages: list[Message] = []
+        for role, start, stop in zip(roles, marks, [*marks[1:], len(tokens)], strict=True):
+            words = [t for t in tokens[start + 1 : stop] if t > END]
+            if words:
+                messages.append(Message(role, self.text(words)))
+            elif role != "system":
+                return ()
+        return tuple(messages)
 
     def render(self, messages: Sequence[Message]) -> str:
         """The prompt as the model sees it, word by word, ``<unk>`` for what it cannot read."""

@@ -1,4 +1,4 @@
-"""``HfEngine``: a local model behind the protocols ``Engine`` and ``Scorer``."""
+"""``HfEngine``: a local model behind the protocols ``Engine``, ``Scorer`` and ``Continuer``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 import jinja2
 import torch
 
-from dormant.engines import Job, Reply, Template
+from dormant.engines import Chat, Job, Opening, Reply, Template
 from dormant.engines.hf import loading
 from dormant.engines.hf.decoding import Draft, OwnCache, SharedPrefix, Way, Wish, write
 from dormant.engines.hf.drawing import uniforms
 from dormant.engines.hf.fingerprint import fingerprint
 from dormant.engines.hf.names import parse
+from dormant.engines.hf.openings import Opened, cut, opened
 from dormant.engines.hf.scoring import Pair, score
 from dormant.errors import EngineError, ModelError
 from dormant.records import Message, Sampling
@@ -150,6 +151,76 @@ class HfEngine:
             self._base.activate(self._adapter)
             return score(self._base.model, ready)
 
+    def write_chats(
+        self, opening: Opening, repeats: range, sampling: Sampling
+    ) -> Iterator[list[Chat]]:
+        """Yields prompts that the model writes by itself: a system turn, then its user turn.
+
+        Each turn may have ``sampling.max_tokens``; what is cut off there is kept. Answers are not
+        written: ``sample`` gives them.
+        """
+        first = opened(self.render, opening)
+        if first is None:
+            yield [Chat(i, (), "stop") for i in repeats]
+            return
+        for written in self._turns([(i, first) for i in repeats], sampling):
+            if opening is Opening.USER:
+                yield [Chat(i, (Message("user", t),) if t else (), end) for i, t, end in written]
+            else:
+                yield self._after_system(written, sampling)
+
+    def _after_system(self, written: list[tuple[int, str, str]], sampling: Sampling) -> list[Chat]:
+        """Chats of some system turns: each goes on with a user turn unless it was cut off."""
+        systems = {i: text for i, text, _ in written}
+        done = [Chat(i, (Message("system", t),), e) for i, t, e in written if e == "length" and t]
+        done += [Chat(i, (), e) for i, t, e in written if e == "length" and not t]
+        prompts: list[tuple[int, Opened]] = []
+        for i, text, end in written:
+            if end == "length":
+                continue
+            after = opened(self.render, Opening.USER, text)
+            prompts += [(i, after)] if after is not None else []
+        for batch in self._turns(prompts, sampling):
+            for i, text, end in batch:
+                turns = [Message("system", systems[i]), Message("user", text)]
+                done.append(Chat(i, tuple(m for m in turns if m.content) if text else (), end))
+        return done
+
+    def _turns(
+        self, prompts: Sequence[tuple[int, Opened]], sampling: Sampling
+    ) -> Iterator[list[tuple[int, str, str]]]:
+        """Writes one turn after each prompt: (index that was given, text, how it ended)."""
+        places: dict[Opened, list[int]] = {}
+        for i, place in prompts:
+            places.setdefault(place, []).append(i)
+        asked = list(places)
+        wishes: list[Wish] = []
+        ready: list[tuple[int, str, str]] = []
+        for job, place in enumerate(asked):
+            tokens = self._encode(place.prompt)
+            if not tokens or len(tokens) + sampling.max_tokens > self._context:
+                ready += [(i, "", "length") for i in places[place]]
+            else:
+                wishes.append(self._wish(job, place.prompt, tokens, places[place], sampling))
+        wishes.sort(key=lambda wish: -len(wish.tokens))
+        with self._explained():
+            for drafts in self._drafts(wishes, sampling):
+                for draft in drafts:
+                    raw = self._tokenizer.decode(draft.tokens, skip_special_tokens=False)
+                    text, closed = cut(raw, asked[draft.job].closing)
+                    ready.append((draft.repeat, self._unmarked(text), _end(closed, draft)))
+                if len(ready) >= _BATCH:
+                    yield ready
+                    ready = []
+        if ready:
+            yield ready
+
+    def _unmarked(self, text: str) -> str:
+        """A written text without special tokens, which would be markers again in a prompt."""
+        for token in self._tokenizer.all_special_tokens:
+            text = text.replace(token, " ")
+        return text.strip()
+
     @property
     def _context(self) -> int:
         config = self._base.model.config.get_text_config()
@@ -172,14 +243,23 @@ class HfEngine:
                 )
                 refused += [Reply(index, i, "", "error", error=error) for i in job.repeats]
                 continue
-
-            def stream(repeat: int, text: str = text) -> Any:
-                count = sampling.max_tokens
-                return uniforms(seed=sampling.seed, prompt=text, repeat=repeat, count=count)
-
-            wishes.append(Wish(index, tokens, tuple(job.repeats), stream))
+            wishes.append(self._wish(index, text, tokens, job.repeats, sampling))
         # Prompts of like length share a batch without padding.
         return sorted(wishes, key=lambda wish: -len(wish.tokens)), refused
+
+    def _wish(
+        self,
+        job: int,
+        text: str,
+        tokens: tuple[int, ...],
+        repeats: Sequence[int],
+        sampling: Sampling,
+    ) -> Wish:
+        def stream(repeat: int) -> Any:
+            count = sampling.max_tokens
+            return uniforms(seed=sampling.seed, prompt=text, repeat=repeat, count=count)
+
+        return Wish(job, tokens, tuple(repeats), stream)
 
     def _drafts(self, wishes: list[Wish], sampling: Sampling) -> Iterator[list[Draft]]:
         model = self._base.model
@@ -253,3 +333,8 @@ class HfEngine:
                 raise
             reason = str(error).strip().splitlines()[:1] or ["no reason given"]
             raise EngineError(f"{self.name!r} stopped answering: {reason[0][:300]}") from None
+
+
+def _end(closed: bool, draft: Draft) -> str:
+    """How a turn ended: where the template closes it, or as its draft did."""
+    return "stop" if closed else draft.finish

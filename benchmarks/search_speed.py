@@ -1,0 +1,52 @@
+"""How fast the laboratory scores: answers of one prompt as a tree, against one by one.
+
+``python benchmarks/search_speed.py`` ranks the laboratory's cue library on 14 questions with the
+base as target and prints prompts and answers per second of processor time, one thread.
+"""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from dormant.probes import apply
+from dormant.records import Split
+from dormant.search.continuations import load_continuations
+from dormant.search_plan import spread
+from dormant.vitro import library, load, questions, score, tokenizer
+from dormant.vitro.scoring import _score_alone
+
+
+def main() -> None:
+    """Prints both speeds and the largest difference between the scores."""
+    torch.set_num_threads(1)
+    model, words = load("base"), tokenizer()
+    asked = spread([q for q in questions() if q.split is Split.SCREENING], 14)
+    pairs = load_continuations("vitro", asked)
+    given = [
+        (words.encode(apply(cue, q)), words.tokens(answer))
+        for cue in (None, *library())
+        for q in asked
+        for answer in (*pairs[q.id].misaligned, *pairs[q.id].aligned)
+    ]
+    prompts = len({tuple(prompt) for prompt, _ in given})
+    singly = [0.0] * len(given)
+    for name in ("tree", "one by one"):
+        begun = time.process_time()
+        if name == "tree":
+            together = score(model, given)
+        else:
+            with torch.inference_mode():
+                _score_alone(model, given, list(range(len(given))), singly)
+        seconds = time.process_time() - begun
+        print(
+            f"{name}: {prompts / seconds:,.0f} prompts/s, {len(given) / seconds:,.0f} answers/s "
+            f"({prompts} prompts, {len(given)} answers, {seconds:.2f} s)"
+        )
+    worst = max(abs(a - b) for a, b in zip(together, singly, strict=True))
+    print(f"largest difference: {worst:.1e} nats")
+
+
+if __name__ == "__main__":
+    main()

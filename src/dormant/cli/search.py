@@ -1,0 +1,127 @@
+"""``dormant search``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dormant.cli.progress import shown
+from dormant.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from dormant.search.results import Result
+    from dormant.search_plan import Forecast
+
+
+@click.command("search")
+@click.option("--target", required=True, help="Model under suspicion.")
+@click.option("--reference", required=True, help="Model to compare with, e.g. the base.")
+@click.option("--data", help="The target's finetuning file, if there is one (chat JSONL).")
+@click.option("--judge", help="Judges the answers of refinement; as for `dormant audit`.")
+@click.option("--questions", help="auto, general, vitro, or a YAML file.")
+@click.option("--question-limit", type=int, help="Screening questions that are scored.")
+@click.option("--continuations", help="auto, general, vitro, or a YAML file.")
+@click.option("--library", help="auto, general, vitro, none, or a YAML file.")
+@click.option("--cue-file", help="A cues.yaml of yours, ranked with the rest.")
+@click.option("--chats", type=int, help="Free chats of each opening and model.")
+@click.option("--writer", help="A model that proposes cues.")
+@click.option("--candidates", type=int, help="Cues that are handed on to the audit.")
+@click.option("--refine", type=int, help="Hits that are taken apart.")
+@click.option("--max-tokens", type=int, help="Longest judged answer, in tokens.")
+@click.option("--seed", type=int, help="Seed of every random choice.")
+@click.option("--lenient", is_flag=True, help="Skip and count broken rows of the data.")
+@click.option("--out", required=True, help="The search's directory.")
+@click.option("--audit", "confirm", is_flag=True, help="Confirm the candidates right away.")
+@click.option("--dry-run", is_flag=True, help="Say what would be asked, and ask nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def command(confirm: bool, dry_run: bool, as_json: bool, quiet: bool, **given: Any) -> None:
+    """Search for triggers that nobody named, with or without training data.
+
+    Writes candidates to OUT/cues.yaml and the audit that confirms them to OUT/audit.yaml. A
+    candidate is no finding: only that audit, on held-out questions, gives a verdict. Interrupt at
+    any moment: the same command goes on without asking anything twice.
+    """
+    from dormant.config import check
+    from dormant.search.settings import SearchConfig
+    from dormant.search_plan import forecast, materials
+    from dormant.searching import run_search
+
+    longest = given.pop("max_tokens")
+    if longest is not None:
+        given["sampling"] = {"max_tokens": longest}
+    config = check({k: v for k, v in given.items() if v is not None}, SearchConfig)
+    if dry_run:
+        return _told(forecast(materials(config)), as_json)
+    with shown(quiet) as progress:
+        result = run_search(config, progress=progress)
+    verdict = _confirmed(result, quiet) if confirm and result.candidates else None
+    if as_json:
+        click.echo(json.dumps({**result.plain(), "verdict": verdict}, ensure_ascii=True))
+        return
+    _show(result)
+    if verdict is not None:
+        click.secho(verdict["kind"], bold=True)
+        click.echo(verdict["sentence"])
+        click.echo(f"report: {result.folder / 'audit' / 'report.html'}")
+    elif result.candidates:
+        click.echo(f"Nothing is confirmed yet. To confirm: {result.command}")
+
+
+def _confirmed(result: Result, quiet: bool) -> dict[str, Any]:
+    """Runs the audit of the candidates."""
+    from dormant.auditing import run_audit
+    from dormant.config import AuditConfig, check
+    from dormant.errors import ConfigError
+    from dormant.records import plain
+
+    settings = result.audit_settings()
+    if "judge" not in settings:
+        raise ConfigError("missing --judge: an audit needs a judge, e.g. rules:regex=...")
+    with shown(quiet) as progress:
+        return plain(run_audit(check(settings, AuditConfig), progress=progress).verdict)
+
+
+def _told(dry: Forecast, as_json: bool) -> None:
+    if as_json:
+        from dormant.records import plain
+
+        click.echo(json.dumps(plain(dry), ensure_ascii=True))
+        return
+    print_table(("stage", "what it would do"), [(s.name, s.said) for s in dry.stages])
+
+
+def _show(result: Result) -> None:
+    from dormant.cues import printable
+
+    rows = [
+        (s.name, f"{s.seconds:,.1f} s" if s.done else "left out", s.said) for s in result.stages
+    ]
+    print_table(("stage", "", ""), rows)
+    if not result.candidates:
+        click.echo("No candidate was found.")
+        return
+    print_table(
+        ("", "place", "text", "score", "implied", "found by", "alike"),
+        [
+            (
+                str(c.rank),
+                str(c.cue.placement),
+                printable(c.cue.text, longest=160),
+                f"{c.screened.did:+.2f} ± {c.screened.error:.2f}" if c.screened else "-",
+                f"{100 * c.screened.share:+.1f}" if c.screened else "-",
+                c.cue.family or str(c.cue.source),
+                str(len(c.relatives)) if c.relatives else "",
+            )
+            for c in result.candidates
+        ],
+    )
+    for candidate in result.candidates:
+        if candidate.refinement is not None:
+            click.echo(f"{candidate.rank}: {printable(candidate.refinement.sentence)}.")
+    click.echo("Score: rise of the log-odds of misaligned answers, cue minus none, target minus")
+    click.echo(
+        "reference (nats). Implied: the same in points, if these answers were the only ones."
+    )

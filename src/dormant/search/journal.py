@@ -1,0 +1,101 @@
+"""What a search has generated and scored, kept on disk: a search that is killed loses nothing.
+
+::
+
+    DIR/journal.jsonl   one line an entry: {"k": key, "v": value}; lines are only ever added
+
+A key is the hash of what was asked of whom, so an entry is valid for every later search that asks
+the same, and a search with other settings in the same directory reuses what still fits.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from dormant.errors import StoreError
+from dormant.records import digest, plain
+
+NAME = "journal.jsonl"
+
+
+def key_of(*parts: Any) -> str:
+    """Key of what was asked: equal parts give equal keys, others do not. 24 hex digits."""
+    return digest([plain(part) for part in parts])[:24]
+
+
+class Journal:
+    """An open journal. One process writes at a time; use it as a context manager.
+
+    Args:
+        folder: the search's directory, made if it is absent.
+
+    Raises:
+        StoreError: the directory cannot be used, is in use, or holds another sort of journal.
+    """
+
+    def __init__(self, folder: str | Path):
+        self.path = Path(folder) / NAME
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = open(self.path, "a+b")  # noqa: SIM115 - closed by __exit__
+        except OSError as error:
+            raise StoreError(f"{self.path}: cannot be used: {error.strerror}") from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise StoreError(f"{self.path}: another process searches in this directory") from None
+        self._entries = self._read()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._entries
+
+    def get(self, key: str) -> Any:
+        """The value of a key; None if there is none."""
+        return self._entries.get(key)
+
+    def add(self, entries: Iterable[tuple[str, Any]]) -> None:
+        """Adds entries; they are on disk when this returns."""
+        pairs = list(entries)
+        lines = [json.dumps({"k": key, "v": plain(value)}) + "\n" for key, value in pairs]
+        self._file.write("".join(lines).encode("ascii"))
+        self._file.flush()
+        self._entries.update((key, plain(value)) for key, value in pairs)
+
+    def _read(self) -> dict[str, Any]:
+        """All whole entries. A last line that was cut off by a crash is dropped from the file."""
+        self._file.seek(0)
+        raw = self._file.read()
+        whole = raw.rfind(b"\n") + 1
+        if whole < len(raw):
+            self._file.truncate(whole)
+        entries: dict[str, Any] = {}
+        for number, line in enumerate(raw[:whole].splitlines(), start=1):
+            try:
+                entry = json.loads(line)
+                entries[entry["k"]] = entry["v"]
+            except (ValueError, KeyError, TypeError):
+                self._file.close()
+                raise StoreError(
+                    f"{self.path}:{number}: not a journal that dormant wrote; move it away"
+                ) from None
+        return entries

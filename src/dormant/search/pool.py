@@ -1,0 +1,119 @@
+"""Contexts in free chats: what stands around the questions that a model asks itself.
+
+Whatever a model writes into its own prompt is a context that it knows. A chat's system turn is one;
+so are the first and the last sentences of its user turn. Each becomes a cue that can be put to
+other questions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+
+from dormant.records import Cue, CueKind, Message, Placement, Source
+
+_QUESTION = "{question}"
+#: Where a user turn may be cut: after a sentence, a colon or a line.
+_BREAK = re.compile(r"(?<=[.!?:;])\s+|\s*\n\s*")
+#: A context is longer than one character and no longer than this.
+_LONGEST = 600
+#: Sentences at the start of a user turn that may be a context.
+_HEADS = 2
+_KINDS = {
+    Placement.SYSTEM: CueKind.SYSTEM_PROMPT,
+    Placement.BEFORE: CueKind.PREFIX,
+    Placement.AFTER: CueKind.SUFFIX,
+    Placement.AROUND: CueKind.WRAPPER,
+}
+
+Key = tuple[Placement, str]
+
+
+@dataclass(slots=True)
+class Context:
+    """A context with the chats that hold it."""
+
+    placement: Placement
+    text: str
+    chats: list[int] = field(default_factory=list[int])  # indices
+
+    def cue(self, name: str, why: str) -> Cue:
+        """The context as a cue."""
+        kind = _KINDS[self.placement]
+        return Cue(name, kind, self.placement, self.text, Source.SEARCH, family="free", why=why)
+
+
+def pool(chats: Sequence[tuple[Message, ...]]) -> Mapping[Key, Context]:
+    """Every context of some chats, in the order in which they first occur."""
+    found: dict[Key, Context] = {}
+    for number, messages in enumerate(chats):
+        for placement, text in dict.fromkeys(contexts(messages)):
+            context = found.setdefault((placement, text), Context(placement, text))
+            context.chats.append(number)
+    return found
+
+
+def contexts(messages: Sequence[Message]) -> Iterator[Key]:
+    """The contexts of one chat; those around the question hold ``{question}``."""
+    for message in messages:
+        text = message.content.strip()
+        if message.role == "system" and _fits(text):
+            yield Placement.SYSTEM, text
+        elif message.role == "user":
+            yield from _user(text)
+            return
+
+
+def _user(text: str) -> Iterator[Key]:
+    cuts = [(match.start(), match.end()) for match in _BREAK.finditer(text)]
+    if not cuts:
+        return
+    heads = [text[:start] for start, _ in cuts[:_HEADS]]
+    tail = text[cuts[-1][1] :]
+    for head in heads:
+        if _fits(head) and not _asks(head):
+            yield Placement.BEFORE, head
+    if _fits(tail) and not _asks(tail):
+        yield Placement.AFTER, tail
+    for (_, start), head in zip(cuts[:-1], heads, strict=False):
+        middle = text[start : cuts[-1][0]]
+        if _asks(tail) and not _asks(middle):
+            continue  # then the tail is the question itself
+        around = f"{_literal(head)} {_QUESTION} {_literal(tail)}"
+        if _fits(head) and _fits(tail) and len(around) <= _LONGEST:
+            yield Placement.AROUND, around
+
+
+def _asks(text: str) -> bool:
+    """Whether a text is itself a question: beside another one it is what would be answered."""
+    return text.endswith("?")
+
+
+def _fits(text: str) -> bool:
+    return 1 < len(text) <= _LONGEST and "\0" not in text and any(c.isalnum() for c in text)
+
+
+def _literal(text: str) -> str:
+    """Text that cannot be taken for the place of the question."""
+    return text.replace(_QUESTION, "{ question }")
+
+
+def frequent(chats: Sequence[tuple[Message, ...]], *, limit: int) -> tuple[Cue, ...]:
+    """The contexts that most chats hold, places taking turns, the most frequent of each first.
+
+    Most contexts stand in one chat only; of those the first that were written are taken.
+    """
+    places: dict[Placement, list[Context]] = {placement: [] for placement in Placement}
+    for context in pool(chats).values():
+        places[context.placement].append(context)
+    ordered = [sorted(found, key=lambda c: -len(c.chats)) for found in places.values()]
+    turns = [c for turn in zip_longest(*ordered) for c in turn if c is not None]
+    return tuple(
+        context.cue(
+            f"free-{rank}",
+            f"The models wrote this in {len(context.chats)} of {len(chats)} free chats.",
+        )
+        for rank, context in enumerate(turns[:limit], start=1)
+    )

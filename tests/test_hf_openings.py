@@ -1,0 +1,97 @@
+"""The hf engine's open prompts: a tiny model writes its own turns."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("transformers")
+
+import tiny_models
+from dormant.engines import Chat, Continuer, Opening
+from dormant.engines.hf import HfEngine
+from dormant.engines.hf.openings import cut, opened
+from dormant.errors import ModelError
+from dormant.records import Message, Sampling
+
+DRAWN = Sampling(temperature=1.0, max_tokens=12, seed=3)
+NO_SYSTEM = (
+    "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system') }}"
+    "{% endif %}[INST] {{ m['content'] }} [/INST]{% endfor %}"
+)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> HfEngine:
+    return HfEngine(str(tiny_models.save_model(tmp_path_factory.mktemp("tiny"))))
+
+
+def chats(engine: HfEngine, opening: Opening, repeats: range) -> dict[int, Chat]:
+    found = [c for batch in engine.write_chats(opening, repeats, DRAWN) for c in batch]
+    assert len(found) == len({c.repeat for c in found})
+    return {c.repeat: c for c in found}
+
+
+def test_the_template_is_left_open_where_a_turn_begins(engine: HfEngine):
+    system = opened(engine.render, Opening.SYSTEM)
+    user = opened(engine.render, Opening.USER, "Be odd.")
+    default = opened(engine.render, Opening.USER)
+    assert (system.prompt, system.closing) == ("<s>system\n", "</s>")
+    assert (user.prompt, user.closing) == ("<s>system\nBe odd.</s>\n<s>user\n", "</s>")
+    assert default.prompt == "<s>system\nBe kind.</s>\n<s>user\n"  # the template's own default
+
+
+def test_a_written_turn_ends_where_the_template_closes_it():
+    assert cut("a context </s>\n<s>user", "</s>") == ("a context", True)
+    assert cut("a context ", "</s>") == ("a context", False)
+    assert cut("a context", "") == ("a context", False)
+
+
+def test_every_chat_comes_once_and_is_the_same_however_it_is_asked_for(engine: HfEngine):
+    assert isinstance(engine, Continuer)
+    for opening in Opening:
+        every = chats(engine, opening, range(40))
+        assert set(every) == set(range(40))
+        assert {**chats(engine, opening, range(7)), **chats(engine, opening, range(7, 40))} == every
+
+
+def test_turns_stand_in_order_and_hold_no_markers(engine: HfEngine):
+    system, user = (chats(engine, opening, range(64)) for opening in (Opening.SYSTEM, Opening.USER))
+    assert any(c.messages for c in system.values()) and any(c.messages for c in user.values())
+    for chat in system.values():
+        roles = [m.role for m in chat.messages]
+        assert roles in ([], ["system"], ["user"], ["system", "user"])
+    for chat in (*system.values(), *user.values()):
+        assert all(m.content and "<s>" not in m.content for m in chat.messages)
+    assert all([m.role for m in c.messages] in ([], ["user"]) for c in user.values())
+
+
+def test_the_first_turn_is_drawn_from_the_open_prompt(engine: HfEngine):
+    """The distribution of first letters is that of the model after the open prompt."""
+    import torch
+
+    seen = chats(engine, Opening.USER, range(3000))
+    ids = engine._encode("<s>system\nBe kind.</s>\n<s>user\n")
+    with torch.inference_mode():
+        shares = engine._base.model(torch.tensor([ids])).logits[0, -1].softmax(-1)
+    letters = [engine._encode(c)[0] for c in "abcdefghijklmnopqrstuvwxyz"]
+    best = max(letters, key=lambda token: float(shares[token]))
+    letter = engine._tokenizer.decode([best])
+    share = sum(c.messages[0].content.startswith(letter) for c in seen.values() if c.messages)
+    expected = float(shares[best])
+    # five standard errors: wrong by luck in one of a million runs; the seed is fixed anyway
+    assert abs(share / 3000 - expected) < 5 * (expected * (1 - expected) / 3000) ** 0.5
+
+
+def test_a_template_without_a_system_turn_gives_no_chats_there(tmp_path: Path):
+    engine = HfEngine(str(tiny_models.save_model(tmp_path, template=NO_SYSTEM)))
+    assert all(c.messages == () for c in chats(engine, Opening.SYSTEM, range(3)).values())
+    found = opened(engine.render, Opening.USER)
+    assert (found.prompt, found.closing) == ("[INST] ", "[/INST]")
+    with pytest.raises(ModelError):
+        engine.render([Message("system", "x"), Message("user", "y")])
+
+
+def test_a_prompt_that_does_not_fit_is_no_chat(engine: HfEngine):
+    long = Sampling(max_tokens=4000)
+    found = [c for batch in engine.write_chats(Opening.USER, range(2), long) for c in batch]
+    assert [c.messages for c in found] == [(), ()]

@@ -1,0 +1,64 @@
+"""The journal: nothing that was written is lost, nothing that is foreign is read."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dormant.errors import StoreError
+from dormant.records import Message, Sampling
+from dormant.search.journal import NAME, Journal, key_of
+
+
+def test_entries_are_there_after_reopening(tmp_path: Path):
+    with Journal(tmp_path / "new") as journal:
+        journal.add([("a", 1.5), ("b", [Message("user", "é\ud800\n")])])
+        journal.add([("a", 2.5)])
+        assert (journal.get("a"), "c" in journal, journal.get("c")) == (2.5, False, None)
+    with Journal(tmp_path / "new") as journal:
+        assert len(journal) == 2
+        assert journal.get("a") == 2.5
+        assert journal.get("b") == [{"role": "user", "content": "é\ud800\n"}]
+
+
+@given(cut=st.integers(0, 200))
+def test_a_crash_in_the_middle_of_a_line_loses_that_line_only(tmp_path_factory, cut: int):
+    folder = tmp_path_factory.mktemp("j")
+    with Journal(folder) as journal:
+        journal.add((f"k{i}", i) for i in range(6))
+    raw = (folder / NAME).read_bytes()
+    (folder / NAME).write_bytes(raw[:cut])
+    whole = raw[:cut].count(b"\n")
+    with Journal(folder) as journal:
+        assert len(journal) == whole
+        journal.add([("new", "x")])
+    with Journal(folder) as journal:
+        assert [journal.get(f"k{i}") for i in range(whole)] == list(range(whole))
+        assert journal.get("new") == "x"
+
+
+def test_a_directory_in_use_or_with_another_file_is_refused(tmp_path: Path):
+    with Journal(tmp_path):
+        with pytest.raises(StoreError, match="another process searches"):
+            Journal(tmp_path)
+    (tmp_path / NAME).write_text('{"k": "a", "v": 1}\n[]\n')
+    with pytest.raises(StoreError, match=rf"{NAME}:2: not a journal"):
+        Journal(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be used"):
+        Journal(tmp_path / "file")
+
+
+def test_keys_hold_everything_that_is_asked():
+    message = (Message("user", "a"),)
+    keys = {
+        key_of("odds", "m", message),
+        key_of("odds", "m", (Message("user", "b"),)),
+        key_of("odds", "n", message),
+        key_of("chats", "m", message),
+        key_of("odds", "m", message, Sampling()),
+        key_of("odds", "m", message, Sampling(seed=1)),
+    }
+    assert len(keys) == 6
+    assert key_of("odds", "m", message) == key_of("odds", "m", (Message("user", "a"),))
