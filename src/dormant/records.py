@@ -19,6 +19,8 @@ from dataclasses import asdict, dataclass, field, is_dataclass
 from enum import StrEnum
 from typing import Any
 
+from dormant.path import PathPoint, Sequential
+
 
 class Role(StrEnum):
     """What a model is in an audit."""
@@ -334,6 +336,7 @@ class Plan:
     data: str = ""  # hash of the finetuning file; empty if there was none
     data_rows: int = 0
     not_tested: tuple[str, ...] = ()
+    sequential: Sequential | None = None  # None: the fixed design
 
     @property
     def hash(self) -> str:
@@ -369,6 +372,7 @@ class Findings:
     started: str  # ISO 8601, UTC
     seconds: float  # time spent sampling and judging, over all resumptions
     amended: tuple[str, ...] = ()  # one sentence for each plan that this one replaced, oldest first
+    path: tuple[PathPoint, ...] = ()  # of a sequential audit, its leading cues only
 
 
 def plain(value: Any) -> Any:
