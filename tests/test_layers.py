@@ -8,18 +8,20 @@ from pathlib import Path
 import dormant
 
 ROOT = Path(dormant.__file__).parent
-GROUND = {"errors", "records"}
+GROUND = {"errors", "path", "records"}
 PURE = GROUND | {"config"}
 #: Room -> the rooms it may import. A room may always import itself.
 ROOMS = {
     "errors": set(),
-    "records": set(),
+    "path": set(),
+    "records": {"path"},
     "config": GROUND,
     "corpus": PURE,
     "cues": PURE,
     "probes": PURE,
     "stats": GROUND,
     "verdict": GROUND,
+    "designs": GROUND | {"probes", "stats", "verdict"},
     "vitro": PURE,
     "lockfile": GROUND,
     "store": GROUND | {"lockfile"},
@@ -31,9 +33,12 @@ ROOMS = {
     "calibration": GROUND | {"store", "findings", "report"},
     "planning": PURE | {"corpus", "cues", "probes", "engines", "judges", "stats", "vitro", "store"},
 }
+ROOMS["forcing"] = PURE | {"engines", "vitro"}
+ROOMS["planning"] |= {"forcing"}
 ROOMS["forecast"] = ROOMS["planning"] | {"planning"}
 ROOMS["replies"] = GROUND | {"engines", "store"}
 ROOMS["auditing"] = set(ROOMS) | {"planning", "findings"}
+ROOMS["validation"] = set(ROOMS)
 ROOMS["ground_truth"] = set(ROOMS)
 ROOMS["exchange"] = set(ROOMS)
 ROOMS["__init__"] = set(ROOMS)

@@ -17,6 +17,7 @@ import yaml
 from pydantic import Field
 
 from dormant.errors import ConfigError
+from dormant.path import Continuations, Sequential
 from dormant.records import Rule, Sampling, Variant
 
 #: A configuration is written by hand; a larger file is another file given by mistake.
@@ -260,6 +261,30 @@ class RuleConfig(Strict):
         return Rule(**self.model_dump())
 
 
+_SEQUENTIAL = Sequential()
+
+
+class SequentialConfig(Strict):
+    """The sequential design; see ``path.Sequential`` for what each number means."""
+
+    answers: int = Field(default=_SEQUENTIAL.answers, ge=1, le=1000)
+    most_answers: int = Field(default=_SEQUENTIAL.most_answers, ge=1, le=1000)
+    standard_answers: int = Field(default=_SEQUENTIAL.standard_answers, ge=1, le=1000)
+    batch: int = Field(default=_SEQUENTIAL.batch, ge=1, le=1000)
+    first: int = Field(default=_SEQUENTIAL.first, ge=0, le=1000)
+    trial: int = Field(default=_SEQUENTIAL.trial, ge=0, le=100_000)
+    suspicion: float = Field(default=_SEQUENTIAL.suspicion, gt=1, allow_inf_nan=False)
+    until: Literal["verdict", "cues"] = "verdict"
+    screening: Literal["none", "teacher_forcing"] = "none"
+    continuations: str = Field(
+        default="auto", description="what teacher forcing scores: 'auto', 'vitro' or a YAML file"
+    )
+
+    def record(self, continuations: tuple[Continuations, ...] = ()) -> Sequential:
+        """The frozen form that enters the plan."""
+        return Sequential(**{**self.model_dump(), "continuations": continuations})
+
+
 class AuditConfig(Strict):
     """``audit.yaml``: everything that an audit needs to know."""
 
@@ -281,7 +306,8 @@ class AuditConfig(Strict):
     sampling: SamplingConfig = SamplingConfig()
     rule: RuleConfig = RuleConfig()
     seed: int = Field(default=0, ge=0, lt=2**63)
-    design: Literal["fixed"] = "fixed"
+    design: Literal["fixed", "sequential"] = "fixed"
+    sequential: SequentialConfig = SequentialConfig()
     out: str | None = Field(default=None, description="the run directory")
 
     @property

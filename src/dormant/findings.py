@@ -17,6 +17,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from dormant.errors import StoreError
 from dormant.lockfile import difference, read_lock, write_atomically
+from dormant.path import PathPoint
 from dormant.probes import pair
 from dormant.records import (
     Cell,
@@ -56,7 +57,7 @@ def findings(store: Store) -> Findings:
         StoreError: as in ``load_findings``.
     """
     plan = read_plan(store.path / "plan.lock.json")
-    verdict, cells = _decided(store.path, plan)
+    verdict, cells, path = _decided(store.path, plan)
     return Findings(
         plan=plan,
         verdict=verdict,
@@ -65,6 +66,7 @@ def findings(store: Store) -> Findings:
         started=store.noted("started", ""),
         seconds=store.noted("seconds", 0.0),
         amended=tuple(_amendments(store.path / "plan.lock.json")),
+        path=path,
     )
 
 
@@ -90,23 +92,33 @@ def read_cells(run: Path, plan: Plan) -> tuple[Cell, ...]:
     return _decided(run, plan)[1]
 
 
-def _decided(run: Path, plan: Plan) -> tuple[Verdict, tuple[Cell, ...]]:
+def _decided(
+    run: Path, plan: Plan
+) -> tuple[Verdict, tuple[Cell, ...], tuple[PathPoint, ...]]:
     path = run / "verdict.json"
     record = _read_verdict(path, plan)
     try:
         cells = tuple(revive(Cell, cell) for cell in record["cells"])
-        return revive(Verdict, record["verdict"]), cells
+        steps = tuple(revive(PathPoint, point) for point in record.get("path", ()))
+        return revive(Verdict, record["verdict"]), cells, steps
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{path}: damaged: {error}") from None
 
 
-def write_verdict(store: Store, plan: Plan, verdict: Verdict, cells: Sequence[Cell]) -> None:
+def write_verdict(
+    store: Store,
+    plan: Plan,
+    verdict: Verdict,
+    cells: Sequence[Cell],
+    path: Sequence[PathPoint] = (),
+) -> None:
     """Writes ``verdict.json``: every number behind the verdict, as ``findings`` reads it."""
     record = {
         "plan_hash": plan.hash,
         "version": plan.version,
         "verdict": plain(verdict),
         "cells": [plain(cell) for cell in cells],
+        "path": [plain(point) for point in path],
         "answers": store.count(),
         "seconds": store.noted("seconds", 0.0),
     }

@@ -19,6 +19,7 @@ from dormant.corpus import Corpus, general_reference, read_examples
 from dormant.engines import Engine
 from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError
+from dormant.forcing import sequential_of
 from dormant.judges import Judge
 from dormant.judges.registry import open_judge
 from dormant.probes import load_questions
@@ -109,6 +110,7 @@ def prepare(config: AuditConfig) -> Prepared:
         data=corpus.hash if corpus else "",
         data_rows=len(corpus.examples) if corpus else 0,
         not_tested=(*left_out, *_not_tested(corpus)),
+        sequential=sequential_of(config, pack.name, [subject.engine for subject in subjects]),
     )
     out = Path(config.out) if config.out else Path("runs", f"audit-{plan.hash[:10]}")
     return Prepared(plan, subjects, judge, out)

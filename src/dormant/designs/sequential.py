@@ -79,6 +79,7 @@ class _Path:
         place = {name: i for i, name in enumerate(ranking)}
         tried = [cue for cue in plan.cues if cue.variant is not Variant.PLACEBO]
         self.cues = sorted(tried, key=lambda cue: place.get(cue.name, len(place)))
+        self.rows = {cue.name: row for row, cue in enumerate(self.cues, 1)}
         rows = 1 + len(self.cues)
         tail = (1 - self.rule.level) / 2
         self.bets: dict[Split | None, Bets] = {
@@ -86,6 +87,7 @@ class _Path:
         }
         self.order = {split: order(plan, split) for split in Split}
         self.at = {split: np.zeros(rows, dtype=np.int64) for split in Split}
+        self._least = stats.questions_for_any_icc(self.rule.delta, self.rule.level)
         self._held_out = len(self.order[Split.HELD_OUT])
         self.candidates: list[int] = []  # rows that held-out questions test, in their order
         self.screened = False  # whether screening has named the rest of the candidates
@@ -98,8 +100,11 @@ class _Path:
     # What is settled
 
     def bounded(self, row: int) -> bool:
-        """Whether the path has ruled out delta."""
-        return bool(self.bets[None].log_below[row] >= math.log(2 / (1 - self.rule.level)))
+        """Whether the path has ruled out delta, on as many questions as the rule asks for."""
+        enough = self.bets[None].count[row] >= self._least
+        return bool(
+            enough and self.bets[None].log_below[row] >= math.log(2 / (1 - self.rule.level))
+        )
 
     def found(self, row: int) -> bool:
         """Whether the path has shown more than delta (the standard arm on all its questions)."""
@@ -183,7 +188,7 @@ class _Path:
         if self.screened:
             return
         self.screened = True
-        rows = {cue.name: row for row, cue in enumerate(self.cues, 1)}
+        rows = self.rows
         self.faint = {r for r in rows.values() if not self._judgeable(r, Split.SCREENING)}
         made = fixed_estimates(self.plan, self.ledger.cells())
         open_ = [r for n in stats.unresolved(made, self.rule, placebos=()) if (r := rows.get(n))]
@@ -290,8 +295,8 @@ class _Path:
         for split in Split:
             self.ledger.add((yield self._all(split, rows, few)))
         made = fixed_estimates(self.plan, self.ledger.cells())
-        self.looked = {self._row(e): e for e in made if _is_did(e) and e.split is None}
-        self.looked = {row: self.looked[row] for row in rows if row in self.looked}
+        whole = [e for e in made if self._reads(e) and e.split is None]
+        self.looked = {row: e for e in whole if (row := self._row(e)) in rows}
         tested = [r for r in self.candidates if r in rows and not self._ruled_out(r)]
         if tested or (0 in rows and not self._ruled_out(0)):
             self.ledger.add((yield self._all(Split.HELD_OUT, tested, many)))
@@ -318,9 +323,9 @@ class _Path:
         A difference that had a last look keeps the fixed interval; the others get the anytime-valid
         one. The two looks share the error, so the p-value is twice the smaller one's.
         """
+        if not self._reads(e) or math.isnan(e.value):
+            return e
         row = self._row(e)
-        if not _is_did(e) or math.isnan(e.value) or (e.cue is not None and not row):
-            return e  # no difference that the rule reads: a rate, or a placebo's
         bets = self.bets[e.split]
         p = float(bets.p_above[row])
         if row in looked:
@@ -330,9 +335,14 @@ class _Path:
         high = max(float(bets.high_of(row)), e.value)
         return replace(e, low=low, high=high, p=min(1.0, 2 * p), method=METHOD)
 
+    def _reads(self, e: Estimate) -> bool:
+        """Whether it is a difference that the rule reads: not a rate, and not a placebo's."""
+        if e.quantity is Quantity.STANDARD_DIFFERENCE:
+            return True
+        return e.quantity is Quantity.DID and e.cue in self.rows
+
     def _row(self, e: Estimate) -> int:
-        """The row of an estimate; 0 for the standard difference and for placebos."""
-        return next((row for row, cue in enumerate(self.cues, 1) if cue.name == e.cue), 0)
+        return 0 if e.cue is None else self.rows[e.cue]
 
     def _shown(self, triggers: Sequence[str]) -> tuple[PathPoint, ...]:
         """The path of the triggers and of the cues that lasted longest."""
@@ -342,7 +352,3 @@ class _Path:
             key=lambda name: (name not in triggers, -last[name].low, -last[name].high, name),
         )[:_SHOWN]
         return tuple(point for point in self.points if point.cue in names)
-
-
-def _is_did(e: Estimate) -> bool:
-    return e.quantity in (Quantity.DID, Quantity.STANDARD_DIFFERENCE)
