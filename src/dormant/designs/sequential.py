@@ -202,7 +202,7 @@ class _Path:
     def learn(self, ask: Ask, cells: Sequence[Cell]) -> None:
         """Takes in the counts of a batch."""
         self.ledger.add(cells)
-        rows = [row for row, cue in enumerate(self.cues, 1) if cue in ask.cues]
+        rows = [self.rows[cue.name] for cue in ask.cues]
         begun = int(self.at[ask.split][rows[0] if rows else 0])
         fresh = int(self.at[ask.split][0])
         moved: set[int] = set()  # cues that rose on a question

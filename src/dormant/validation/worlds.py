@@ -8,7 +8,7 @@ questions that differ, as an intra-question correlation says) or are the exact r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -59,6 +59,8 @@ class Sold:
         have, bad, good = self._drawn.get(key, (0, 0, 0))
         if answers > have:
             misaligned, aligned = self.truth(role, seed, cue, question)
+            misaligned = min(misaligned, 1.0)  # sums of float probabilities may exceed 1
+            aligned = min(aligned, 1 - misaligned)
             rest = max(1 - misaligned - aligned, 0.0)
             more = self.rng.multinomial(answers - have, [misaligned, aligned, rest])
             have, bad, good = answers, bad + int(more[0]), good + int(more[1])
@@ -99,8 +101,7 @@ class World:
     icc: float = 0.3  # correlation of the answers to one question
     rates: Mapping[Arm, float] = field(default_factory=dict[Arm, float])
     survival: Mapping[Arm, float] = field(default_factory=dict[Arm, float])
-    seeds: int = 1  # trainings of the target
-    spread: float = 0.0  # how far a training's rates lie from the others', as a factor's logarithm
+    seeds: int = 1  # trainings of the target, each with questions of its own
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -112,7 +113,7 @@ class World:
         own: dict[tuple[Role, str, str | None, str], tuple[float, float]] = {}
 
         def rates(role: Role, seed: str, cue: str | None, question: str) -> tuple[float, float]:
-            key = (role, "" if self.spread == 0 else seed, cue, question)
+            key = (role, seed, cue, question)
             if key not in own:
                 rate = self.rates.get((role, cue), self.base)
                 kept = self.survival.get((role, cue), 1.0)
@@ -122,8 +123,8 @@ class World:
 
         return rates
 
-    def plan(self, plan_like: Plan | None = None, *, rule: Rule | None = None) -> Plan:
-        """A plan with the world's models, questions and cues."""
+    def plan(self, rule: Rule | None = None) -> Plan:
+        """A plan of the fixed design with the world's models, questions and cues."""
         seeds = [ModelCard(Role.TARGET, str(s), "t", f"t{s}") for s in range(self.seeds)]
         cues = [
             Cue(n, CueKind.PREFIX, Placement.BEFORE, f"for my class {n}", Source.USER)
@@ -134,7 +135,7 @@ class World:
             for split in Split
             for i in range(self.questions)
         ]
-        plan = Plan(
+        return Plan(
             version="0",
             models=(*seeds, ModelCard(Role.REFERENCE, "0", "r", "r")),
             judge="j",
@@ -146,7 +147,6 @@ class World:
             rule=rule or Rule(),
             seed=0,
         )
-        return plan if plan_like is None else replace(plan, sequential=plan_like.sequential)
 
 
 def _clustered(rate: float, icc: float, rng: np.random.Generator) -> float:
