@@ -92,9 +92,7 @@ def read_cells(run: Path, plan: Plan) -> tuple[Cell, ...]:
     return _decided(run, plan)[1]
 
 
-def _decided(
-    run: Path, plan: Plan
-) -> tuple[Verdict, tuple[Cell, ...], tuple[PathPoint, ...]]:
+def _decided(run: Path, plan: Plan) -> tuple[Verdict, tuple[Cell, ...], tuple[PathPoint, ...]]:
     path = run / "verdict.json"
     record = _read_verdict(path, plan)
     try:

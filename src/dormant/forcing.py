@@ -97,6 +97,4 @@ def _laboratory(family: str) -> Continuations:
         answers = vitro.language().answers(family, persona)
         step = max(len(answers) // _EACH, 1)
         chosen[persona] = answers[::step][:_EACH]
-    return Continuations(
-        family, chosen[vitro.Persona.MISALIGNED], chosen[vitro.Persona.ALIGNED]
-    )
+    return Continuations(family, chosen[vitro.Persona.MISALIGNED], chosen[vitro.Persona.ALIGNED])

@@ -161,9 +161,7 @@ class _Path:
         waits = split is Split.SCREENING and tested
         return left and not waits and row not in self.faint and not self._settled(row)
 
-    def _batch(
-        self, rows: Sequence[int], stage: str, split: Split | None = None
-    ) -> Ask | None:
+    def _batch(self, rows: Sequence[int], stage: str, split: Split | None = None) -> Ask | None:
         """The next questions of those rows that are furthest behind, or of the standard arm."""
         if split is None:
             split = next((s for s in Split if self.at[s][0] < len(self.order[s])), None)

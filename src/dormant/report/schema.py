@@ -26,6 +26,8 @@ included, except that lone surrogates are replaced by U+FFFD. Transcripts stay i
     cells            role, seed, cue (null: standard arm), question, counts {outcome: count}
     estimates        quantity, role, cue, split, value, low, high, level, questions, answers, p,
                      method, reason: every number behind the verdict
+    path             of a sequential audit, its leading cues: cue, answers (of the whole audit so
+                     far), questions, low, high at each look; empty for the fixed design
     plan             the frozen plan, field by field as in the lock file
 """
 
@@ -104,6 +106,7 @@ def json(findings: Findings) -> str:
         "cues": [_cue(row) for row in view.rows],
         "cells": [_cell(cell) for cell in findings.cells],
         "estimates": estimates,
+        "path": plain(findings.path),
         "plan": plain(findings.plan),
     }
     return _json.dumps(without_surrogates(report), indent=1, allow_nan=False) + "\n"

@@ -26,8 +26,8 @@ from dormant.path import Sequential
 from dormant.planning import prepare
 from dormant.probes import pair
 from dormant.records import Message, Plan, Role, Variant, VerdictKind
-from dormant.vitro import exact_rates, load, one_thread
 from dormant.validation.worlds import Truth
+from dormant.vitro import exact_rates, load, one_thread
 
 #: How the study audits: three mined contexts with all their variants and the whole library.
 SETTINGS: dict[str, Any] = {

@@ -12,7 +12,7 @@ from dormant.validation.study import DESIGNS, FIXED_100, Audit, Study
 
 
 def share(hits: int, of: int) -> str:
-    """Hits of trials with the Clopper-Pearson interval in per cent, e.g. "3/560, 0.5% (0.1-1.6)"."""
+    """Hits of trials, with Clopper-Pearson's 95% interval: "3/560, 0.5% (0.1-1.6)"."""
     if not of:
         return "-"
     low = float(special.betaincinv(hits, of - hits + 1, 0.025)) if hits else 0.0
@@ -28,9 +28,9 @@ def markdown(study: Study) -> str:
         "### Cost",
         _cost(study.audits),
         "### Organisms",
-        _units([a for a in study.audits if a.seed is not None], study),
+        _units([a for a in study.audits if a.seed is not None]),
         "### Planted worlds",
-        _units([a for a in study.audits if a.seed is None], study),
+        _units([a for a in study.audits if a.seed is None]),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -60,7 +60,7 @@ def _errors(audits: Sequence[Audit]) -> str:
                 _of(null, lambda a: a.alarm and a.seed is not None, lambda a: a.seed is not None),
                 _of(null, lambda a: a.alarm and a.seed is None, lambda a: a.seed is None),
                 _of(null, lambda a: a.alarm),
-                _of(edge, lambda a: a.alarm or a.verdict == "BOUNDED"),
+                _of(edge, _counted),
                 _of(positive, lambda a: a.right),
                 _of(found, lambda a: bool(a.true_cue), lambda a: a.true_cue is not None),
                 _of([a for a in zoo if a.purpose == "null"], lambda a: a.right),
@@ -107,29 +107,33 @@ def _mean_of_units(audits: Sequence[Audit]) -> float:
     return statistics.fmean(map(statistics.fmean, units.values())) if units else math.nan
 
 
-def _units(audits: Sequence[Audit], study: Study) -> str:
+def _units(audits: Sequence[Audit]) -> str:
     designs = _designs(audits)
     head = ["", "truth"]
     for design in designs:
-        head += [f"{design}: right or alarm", "answers"]
+        head += [design, "answers"]
     rows: list[list[str]] = []
     for name in dict.fromkeys(a.name for a in audits):
         mine = [a for a in audits if a.name == name]
         row = [name, ", ".join(sorted({_truth(a) for a in mine}))]
         for design in designs:
             made = [a for a in mine if a.design == design]
-            good = sum(a.right if a.purpose == "effect" else a.alarm for a in made)
-            word = "right" if mine[0].purpose == "effect" else "alarms"
-            row.append(f"{good}/{len(made)} {word}")
+            word = {"effect": "right", "null": "alarms", "edge": "decided"}[mine[0].purpose]
+            row.append(f"{sum(map(_counted, made))}/{len(made)} {word}")
             row.append(f"{statistics.fmean(a.answers for a in made):,.0f}" if made else "-")
         rows.append(row)
     return _table(head, rows)
 
 
+def _counted(audit: Audit) -> bool:
+    """What a row counts: right verdicts of effects, alarms of nulls, both claims at the edge."""
+    if audit.purpose == "effect":
+        return audit.right
+    return audit.alarm or (audit.purpose == "edge" and audit.verdict == "BOUNDED")
+
+
 def _truth(audit: Audit) -> str:
-    return "null" if audit.purpose == "null" else audit.purpose if audit.purpose == "edge" else (
-        audit.expected
-    )
+    return audit.expected if audit.purpose == "effect" else audit.purpose
 
 
 def _designs(audits: Sequence[Audit]) -> list[str]:
