@@ -177,7 +177,8 @@ class _Path:
             questions=self.order[split][start : start + self.how.batch],
             cues=tuple(self.cues[row - 1] for row in together if row),
             answers=size,
-            standard_answers=self.how.standard_answers,
+            # Fewer where no cue shares them any more.
+            standard_answers=-(-self.how.standard_answers // (1 if any(rows) else 2)),
             stage=stage,
         )
 

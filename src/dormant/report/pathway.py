@@ -1,4 +1,4 @@
-"""The path of a sequential audit: how the bounds of its leading cues closed as answers were bought."""
+"""The path of a sequential audit: how the bounds closed as answers were bought, and its rule."""
 
 from __future__ import annotations
 
