@@ -8,7 +8,7 @@ probabilities with which the engine would give them. Rates are kept on disk besi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from dormant.validation.worlds import Truth
 from dormant.vitro import exact_rates, load, one_thread
 
 #: How the study audits: three mined contexts with all their variants and the whole library.
-SETTINGS: dict[str, Any] = {
+SETTINGS: Mapping[str, Any] = {
     "judge": "exact",
     "cues": {"mine": 3},
     "sampling": {"max_tokens": 24},
@@ -74,21 +74,25 @@ class Learned:
 
 
 def learned(
-    organism: TrainedOrganism, reached: Callable[[float], None] = lambda share: None
+    organism: TrainedOrganism,
+    reached: Callable[[float], None] = lambda share: None,
+    *,
+    settings: Mapping[str, Any] = SETTINGS,
 ) -> Learned:
     """The world of an organism; what was computed before is read.
 
     Args:
         organism: trained.
         reached: told how much is done, 0 to 1.
+        settings: of the audit, as in audit.yaml.
     """
-    settings = {
-        **SETTINGS,
+    whole = {
+        **settings,
         "target": str(organism.path),
         "reference": organism.recipe.base,
         "data": str(organism.data),
     }
-    prepared = prepare(check(settings, AuditConfig))
+    prepared = prepare(check(whole, AuditConfig))
     plan = prepared.plan
     how = replace(
         Sequential(), screening="teacher_forcing", continuations=continuations("auto", "vitro")
