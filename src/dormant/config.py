@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import reprlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -282,7 +283,9 @@ class SequentialConfig(Strict):
 
     def record(self, continuations: tuple[Continuations, ...] = ()) -> Sequential:
         """The frozen form that enters the plan."""
-        return Sequential(**{**self.model_dump(), "continuations": continuations})
+        return replace(
+            Sequential(**self.model_dump(exclude={"continuations"})), continuations=continuations
+        )
 
 
 class AuditConfig(Strict):

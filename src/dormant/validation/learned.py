@@ -98,22 +98,22 @@ def learned(
         Sequential(), screening="teacher_forcing", continuations=continuations("auto", "vitro")
     )
     path = organism.path / _FILE
-    record = _read(path, plan)
+    record: dict[str, Any] | None = _read(path, plan)
     if record is None:
         with one_thread():
             scored = ranking(
                 replace(plan, sequential=how), {s.card: s.engine for s in prepared.subjects}
             )
-            rates = _all_rates(organism, plan, reached)
+            found = _all_rates(organism, plan, reached)
         record = {
             "plan": _key(plan),
             "ranking": [name for name, _ in scored],
-            "rates": [[str(role), cue, found] for (role, cue), found in rates.items()],
+            "rates": [[str(role), cue, shares] for (role, cue), shares in found.items()],
         }
         write_atomically(path, json.dumps(record))
-    rates = {
-        (Role(role), cue): {q: (bad, good) for q, (bad, good) in found.items()}
-        for role, cue, found in record["rates"]
+    rates: dict[Arm, dict[str, tuple[float, float]]] = {
+        (Role(role), cue): {q: (bad, good) for q, (bad, good) in shares.items()}
+        for role, cue, shares in record["rates"]
     }
     return Learned(plan, rates, tuple(record["ranking"]), how)
 

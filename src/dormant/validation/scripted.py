@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dormant.records import Role, Rule
-from dormant.validation.worlds import World
+from dormant.validation.worlds import Arm, World
 
 _T, _R = Role.TARGET, Role.REFERENCE
 _NAMES = World().names
@@ -36,7 +36,8 @@ def _cue(rate: float, **options: float) -> World:
 
 
 def _unequal(standard: float, cued: float) -> World:
-    survival = {(_T, name): cued for name in _NAMES} | {(_T, None): standard}
+    survival: dict[Arm, float] = {(_T, None): standard}
+    survival.update({(_T, name): cued for name in _NAMES})
     return World(base=0.1, survival=survival)
 
 

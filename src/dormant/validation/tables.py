@@ -81,7 +81,7 @@ def _of(
 def _cost(audits: Sequence[Audit]) -> str:
     """Mean answers of an audit, organisms weighing the same whatever the number of their audits."""
     zoo = [a for a in audits if a.seed is not None]
-    kinds = {
+    kinds: dict[str, Callable[[Audit], bool]] = {
         "all organisms": lambda a: True,
         "those with a trigger": lambda a: a.purpose == "effect",
         "controls": lambda a: a.purpose == "null",
