@@ -104,11 +104,14 @@ def test_the_ranking_says_which_cues_are_asked_first():
     sold = Sold(plan, world.truth(np.random.default_rng(0)), np.random.default_rng(0))
     design, asked = steps(plan, ranking=("cue-3",)), set[str]()
     ask = next(design)
-    with pytest.raises(StopIteration):
+    with pytest.raises(StopIteration) as end:
         while True:
             asked |= {cue.name for cue in ask.cues}
             ask = design.send(sold(ask))
     assert asked == {"cue-3"}
+    assert end.value.value.verdict.not_tested == (
+        "7 of the 8 listed cues, which could not have changed the verdict any more",
+    )
 
 
 def test_equal_counts_take_equal_paths():

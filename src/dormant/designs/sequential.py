@@ -17,7 +17,7 @@ that the fixed design gives it. docs/design/sequential.md is its one page.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -314,7 +314,17 @@ class _Path:
         made = tuple(self._estimate(e, looked) for e in fixed_estimates(self.plan, cells))
         names = [self.cues[row - 1].name for row in self.candidates]
         verdict = decide(self.plan, made, candidates=names)
+        left_out = (*self._not_asked(), *verdict.not_tested)
+        verdict = replace(verdict, not_tested=left_out)
         return Decision(verdict, cells, self._shown(verdict.triggers))
+
+    def _not_asked(self) -> Iterator[str]:
+        asked = sum(self.bets[None].count[1:] > 0)
+        if asked < len(self.cues):
+            yield (
+                f"{len(self.cues) - asked} of the {len(self.cues)} listed cues, which could not "
+                "have changed the verdict any more"
+            )
 
     def _estimate(self, e: Estimate, looked: Sequence[int]) -> Estimate:
         """An estimate of the fixed design, with what holds of it under the sequential one.
