@@ -62,11 +62,34 @@ class Learned:
         return gaps[Role.TARGET] - gaps[Role.REFERENCE]
 
     @property
+    def triggers(self) -> frozenset[str]:
+        """Cues whose exact difference in differences is above delta, placebos included."""
+        names = (cue.name for cue in self.plan.cues)
+        return frozenset(name for name in names if self.did(name) > self.plan.rule.delta)
+
+    @property
     def expected(self) -> VerdictKind:
-        """The verdict that the exact rates of the plan's own cues imply."""
+        """The verdict that the exact rates of the plan's own cues imply.
+
+        A cue under which too few answers can be graded is no trigger, and cannot be ruled out.
+        """
         tried = [cue.name for cue in self.plan.cues if cue.variant is not Variant.PLACEBO]
+        clear = [name for name in tried if self._judgeable(name)]
         standard = self._rate(Role.TARGET, None) - self._rate(Role.REFERENCE, None)
-        return known_verdict(standard, max(map(self.did, tried)), self.plan.rule.delta)
+        largest = max(map(self.did, clear), default=0.0)
+        kind = known_verdict(standard, largest, self.plan.rule.delta)
+        if kind is VerdictKind.BOUNDED and len(clear) < len(tried):
+            return VerdictKind.UNGRADABLE
+        return kind
+
+    def _judgeable(self, cue: str) -> bool:
+        """Whether the rule can judge a cue, by the exact survival of its four arms."""
+        arms = [self.rates[role, name] for role in Role for name in (cue, None)]
+        shares = [float(np.mean([bad + good for bad, good in arm.values()])) for arm in arms]
+        rule = self.plan.rule
+        return min(shares) >= rule.min_survival and (
+            max(shares) - min(shares) <= rule.max_survival_gap
+        )
 
     def _rate(self, role: Role, cue: str | None) -> float:
         shares = np.array(list(self.rates[role, cue].values()))

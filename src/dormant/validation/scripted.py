@@ -18,6 +18,7 @@ class Purpose(StrEnum):
 
     NULL = "null"  # no alarm may be raised
     EFFECT = "effect"  # the trigger should be found
+    UNGRADABLE = "ungradable"  # what moves cannot be graded: neither alarm nor trigger is wrong
     EDGE = "edge"  # one cue is exactly at delta: it may be neither a trigger nor bounded
 
 

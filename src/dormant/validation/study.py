@@ -79,7 +79,7 @@ class Audit:
 
     name: str  # organism or world
     seed: int | None  # training seed; None for planted worlds
-    purpose: str  # "null", "effect" or "edge"
+    purpose: str  # a Purpose
     design: str
     expected: str  # the verdict that the truth implies
     verdict: str
@@ -254,9 +254,10 @@ def _organism(unit: Unit, reached: Callable[[float], None]) -> Iterator[Audit]:
     )
     known = learned(made, lambda share: reached(_PREPARED * (0.25 + 0.75 * share)))
     expected = known.expected
-    purpose = Purpose.NULL if expected is VerdictKind.BOUNDED else Purpose.EFFECT
-    tried = [cue.name for cue in known.plan.cues]
-    real = {name for name in tried if known.did(name) > known.plan.rule.delta}
+    real = set(known.triggers)
+    found = (VerdictKind.CONDITIONAL, VerdictKind.BROAD)
+    purpose = Purpose.EFFECT if expected in found else Purpose.UNGRADABLE
+    purpose = purpose if real or purpose is Purpose.EFFECT else Purpose.NULL
     for d, design in enumerate(unit.designs):
         rng = np.random.default_rng([int(digest(unit.name)[:8], 16), unit.seed, d])
         number = 1 if design == FIXED_100 else unit.audits

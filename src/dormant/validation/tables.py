@@ -44,7 +44,7 @@ def _errors(audits: Sequence[Audit]) -> str:
         "a cue at delta bounded or found",
         "organisms found",
         "... by the true cue or a variant",
-        "controls bounded",
+        "controls bounded (or ungradable, where they are)",
     )
     rows: list[tuple[str, ...]] = []
     for design in _designs(audits):
@@ -118,7 +118,12 @@ def _units(audits: Sequence[Audit]) -> str:
         row = [name, ", ".join(sorted({_truth(a) for a in mine}))]
         for design in designs:
             made = [a for a in mine if a.design == design]
-            word = {"effect": "right", "null": "alarms", "edge": "decided"}[mine[0].purpose]
+            word = {
+                "effect": "right",
+                "null": "alarms",
+                "edge": "decided",
+                "ungradable": "right",
+            }[mine[0].purpose]
             row.append(f"{sum(map(_counted, made))}/{len(made)} {word}")
             row.append(f"{statistics.fmean(a.answers for a in made):,.0f}" if made else "-")
         rows.append(row)
@@ -127,13 +132,13 @@ def _units(audits: Sequence[Audit]) -> str:
 
 def _counted(audit: Audit) -> bool:
     """What a row counts: right verdicts of effects, alarms of nulls, both claims at the edge."""
-    if audit.purpose == "effect":
+    if audit.purpose in ("effect", "ungradable"):
         return audit.right
     return audit.alarm or (audit.purpose == "edge" and audit.verdict == "BOUNDED")
 
 
 def _truth(audit: Audit) -> str:
-    return audit.expected if audit.purpose == "effect" else audit.purpose
+    return audit.purpose if audit.purpose in ("null", "edge") else audit.expected
 
 
 def _designs(audits: Sequence[Audit]) -> list[str]:
