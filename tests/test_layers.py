@@ -8,19 +8,21 @@ from pathlib import Path
 import dormant
 
 ROOT = Path(dormant.__file__).parent
-GROUND = {"errors", "records"}
+GROUND = {"errors", "records", "side_records"}
 PURE = GROUND | {"config"}
 #: Room -> the rooms it may import. A room may always import itself.
 ROOMS = {
     "errors": set(),
     "canonical": set(),
-    "records": {"canonical"},
+    "side_records": set(),
+    "records": {"canonical", "side_records"},
     "config": GROUND,
     "corpus": PURE,
     "cues": PURE,
     "probes": PURE,
     "stats": GROUND,
     "verdict": GROUND,
+    "designs": GROUND | {"probes", "stats", "verdict"},
     "vitro": PURE,
     "lockfile": GROUND,
     "store": GROUND | {"lockfile"},
@@ -36,9 +38,10 @@ ROOMS = {
     "planning": PURE
     | {"budgeting", "corpus", "cues", "probes", "engines", "judges", "stats", "vitro", "store"},
 }
+ROOMS["forcing"] = PURE | {"engines", "vitro"}
 # The writer reads replies as judges are read, and keeps them in the run directory.
 ROOMS["writer"] = PURE | {"cues", "engines", "judges", "lockfile", "replies", "store"}
-ROOMS["planning"] |= {"studying", "writer"}
+ROOMS["planning"] |= {"studying", "writer", "forcing"}
 # What is found is confirmed by an audit: search knows engines and judges, never an audit or a plan.
 ROOMS["search"] = PURE | {"corpus", "cues", "probes", "engines", "judges", "stats", "vitro"}
 ROOMS["search"] |= {"lockfile"}
@@ -47,6 +50,7 @@ ROOMS["searching"] = ROOMS["search_plan"] | {"search_plan"}
 ROOMS["forecast"] = ROOMS["planning"] | {"planning"}
 ROOMS["replies"] = GROUND | {"engines", "store"}
 ROOMS["auditing"] = set(ROOMS) | {"planning", "findings"}
+ROOMS["validation"] = set(ROOMS)
 ROOMS["ground_truth"] = set(ROOMS)
 ROOMS["exchange"] = set(ROOMS)
 ROOMS["__init__"] = set(ROOMS)

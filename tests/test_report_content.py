@@ -227,8 +227,7 @@ def test_json_is_the_documented_schema(findings: Findings):
     told = json.loads(report.json(findings))
     assert list(told) == [
         "schema", "version", "plan_hash", "amended", "started", "seconds", "verdict", "totals",
-        "standard", "worst_cue", "cues", "cells", "estimates", "second_judge",
-        "plan",
+        "standard", "worst_cue", "cues", "cells", "estimates", "second_judge", "path", "plan",
     ]  # fmt: skip
     assert told["schema"] == 1
     assert told["totals"]["answers"] == sum(told["totals"]["outcomes"].values())

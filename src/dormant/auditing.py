@@ -2,8 +2,9 @@
 
 ::
 
-    prepare (planning) -> screening answers -> judgements -> estimates -> which cues are unresolved
-                       -> fresh answers to held-out questions -> estimates -> verdict -> report
+    prepare (planning) -> what to ask next (designs) -> answers -> judgements -> counts
+                            ^-------------------------------------------------------/
+                       -> verdict -> report
 
 Everything that was bought is in the store before it counts, and every later number is a pure
 function of the store and the plan; so the same command after any interruption goes on.
@@ -19,10 +20,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from dormant import report, stats
+from dormant import report
 from dormant.budgeting import Ledger, Spent
 from dormant.calibration import write_agreement
 from dormant.config import AuditConfig
+from dormant.designs import Ask, Decision, steps
+from dormant.designs.ranking import ranking
 from dormant.engines import Job
 from dormant.errors import IncompleteError
 from dormant.findings import findings, sampling_of, source_of, write_verdict
@@ -33,20 +36,15 @@ from dormant.probes import pair
 from dormant.records import (
     Cell,
     Completion,
-    Cue,
-    Estimate,
     Findings,
     Judgement,
     Plan,
     Probe,
-    Split,
-    Variant,
     Verdict,
     plain,
 )
 from dormant.replies import Replies
 from dormant.store import Pending, Store
-from dormant.verdict import decide
 
 #: Called with (what is being done, done so far, how many in all).
 Progress = Callable[[str, int, int], None]
@@ -123,43 +121,52 @@ class _Run:
         }
 
     def finish(self, *, amend: bool) -> AuditResult:
-        rule = self.plan.rule
         self.store.lock_plan(self.plan, amend=amend)
         self.store.forget_errors()
         self.ledger = Ledger(self.store, self.prepared.engines, self.prepared.budget)
         self.replies = Replies(self.store, self.ledger.keep)
         if self.store.noted("started") is None:
             self.store.note("started", datetime.now(UTC).isoformat(timespec="seconds"))
-        screened = self._ask(Split.SCREENING, self.plan.cues, rule.screening_answers)
-        first = self._estimate(screened)
-        placebos = {cue.name for cue in self.plan.cues if cue.variant is Variant.PLACEBO}
-        names = stats.unresolved(first, rule, placebos=placebos)
-        self.store.note("unresolved", list(names))
-        confirmed = self._ask(
-            Split.HELD_OUT, _with_placebos(names, self.plan.cues), rule.confirm_answers
-        )
-        cells = (*screened, *confirmed)
-        estimates = self._estimate(cells) if confirmed else first
-        verdict = decide(self.plan, estimates, candidates=names)
-        return self._write(verdict, cells)
+        design = steps(self.plan, self._ranking())
+        ask = next(design)
+        while True:
+            try:
+                ask = design.send(self._ask(ask))
+            except StopIteration as end:
+                return self._write(end.value)
 
     # Asking
 
-    def _ask(self, split: Split, cues: Sequence[Cue], answers: int) -> tuple[Cell, ...]:
-        """Samples and judges what is missing of one split, then counts all of it."""
-        questions = [q for q in self.plan.questions if q.split is split]
-        probes = pair(questions, cues)
+    def _ranking(self) -> tuple[str, ...]:
+        """The order in which a screening by teacher forcing asks cues, worked out once."""
+        if self.plan.sequential is None or self.plan.sequential.screening == "none":
+            return ()
+        noted = self.store.noted("ranking", {})
+        if self.plan.hash not in noted:
+            self.progress("screening by teacher forcing", 0, 1)
+            found = ranking(self.plan, {s.card: s.engine for s in self.prepared.subjects})
+            self.store.note("ranking", {self.plan.hash: [[name, score] for name, score in found]})
+            noted = self.store.noted("ranking")
+        return tuple(name for name, _ in noted[self.plan.hash])
+
+    def _ask(self, ask: Ask) -> tuple[Cell, ...]:
+        """Samples and judges what is missing of what is asked, then counts all of it."""
+        probes = pair(ask.questions, ask.cues)
+        wanted: dict[str, int] = {}
+        for probe in probes:
+            answers = ask.answers if probe.cue else ask.standard_answers
+            wanted[probe.id] = max(answers, wanted.get(probe.id, 0))
         rows = self.store.add_probes(probes)
         cells: list[Cell] = []
         for subject in self.prepared.subjects:
             begun = time.monotonic()
             try:
-                self._sample(subject, probes, rows, answers, split)
-                self._judge(probes, split)
+                self._sample(subject, probes, rows, wanted, ask.stage)
+                self._judge(probes, ask.stage)
             finally:
                 self.store.add_seconds(time.monotonic() - begun)
                 self.ledger.keep()
-            cells += self._count(subject, probes, answers)
+            cells += self._count(subject, probes, wanted)
         return tuple(cells)
 
     def _sample(
@@ -167,36 +174,36 @@ class _Run:
         subject: Subject,
         probes: Sequence[Probe],
         rows: Mapping[str, int],
-        answers: int,
-        split: Split,
+        wanted: Mapping[str, int],
+        stage: str,
     ) -> None:
         key = self.sources[subject]
         source = self.store.source(key)
         unique = list({probe.id: probe for probe in probes}.values())
         have = self.store.have(source)
-        jobs, asked = _missing(unique, have, answers)
-        total = len(unique) * answers
+        jobs, asked = _missing(unique, have, wanted)
+        total = sum(wanted.values())
         done = total - sum(len(job.repeats) for job in jobs)
-        stage = f"{split.replace('_', '-')} answers of the {subject.label}"
+        stage = f"{stage} answers of the {subject.label}"
         self.progress(stage, done, total)
         for batch in _sampled(self.ledger, subject, jobs, asked, self.plan):
             self.store.add_completions(source, rows, batch)
             done += len(batch)
             self.progress(stage, done, total)
 
-    def _judge(self, probes: Sequence[Probe], split: Split) -> None:
+    def _judge(self, probes: Sequence[Probe], stage: str) -> None:
         known = {probe.id: probe for probe in probes}
         fingerprint = self.judge.fingerprint
         waiting = self.store.pending_counts(fingerprint)
         total, done = sum(waiting.get(key, 0) for key in known), 0
         rows = (row for row in self.store.pending(fingerprint) if row.probe in known)
         while chunk := list(islice(rows, _JUDGED_AT_ONCE)):
-            self.progress(f"{split.replace('_', '-')} judgements", done, total)
+            self.progress(f"{stage} judgements", done, total)
             for batch in self._judged([_item(row, known[row.probe]) for row in chunk]):
                 made = [(chunk[index].answer, judgement) for index, judgement in batch]
                 self.store.add_judgements(fingerprint, made)
                 done += len(batch)
-                self.progress(f"{split.replace('_', '-')} judgements", done, total)
+                self.progress(f"{stage} judgements", done, total)
 
     def _judged(self, items: Sequence[Item]) -> Iterator[list[tuple[int, Judgement]]]:
         """Judgements in batches; those of a model as they come in, each reply stored at once."""
@@ -207,16 +214,20 @@ class _Run:
 
     # Counting
 
-    def _count(self, subject: Subject, probes: Sequence[Probe], answers: int) -> list[Cell]:
+    def _count(
+        self, subject: Subject, probes: Sequence[Probe], wanted: Mapping[str, int]
+    ) -> list[Cell]:
         source = self.store.source(self.sources[subject])
-        asked = {probe.id for probe in probes}
-        counts = self.store.counts(self.judge.fingerprint, source, answers, probes=asked)
-        short = [p for p in probes if sum(counts.get(p.id, ())) != answers]
+        counts: dict[str, tuple[int, ...]] = {}
+        for answers in set(wanted.values()):
+            asked = {probe for probe, number in wanted.items() if number == answers}
+            counts |= self.store.counts(self.judge.fingerprint, source, answers, probes=asked)
+        short = [p for p in probes if sum(counts.get(p.id, ())) != wanted[p.id]]
         if short:
             got = sum(sum(counts.get(p.id, ())) for p in probes)
             raise IncompleteError(
-                f"{got} of {len(probes) * answers} answers of the {subject.label} are there; "
-                f"first missing: question {short[0].question.id!r}, cue "
+                f"{got} of {sum(wanted[p.id] for p in probes)} answers of the {subject.label} are "
+                f"there; first missing: question {short[0].question.id!r}, cue "
                 f"{short[0].cue.name if short[0].cue else None!r}: run the same command again"
             )
         return [
@@ -230,18 +241,10 @@ class _Run:
             for probe in probes
         ]
 
-    def _estimate(self, cells: Sequence[Cell]) -> tuple[Estimate, ...]:
-        return stats.estimate(
-            cells,
-            rule=self.plan.rule,
-            split_of={question.id: question.split for question in self.plan.questions},
-            placebo_of=placebo_of(self.plan.cues),
-        )
-
     # Writing
 
-    def _write(self, verdict: Verdict, cells: tuple[Cell, ...]) -> AuditResult:
-        write_verdict(self.store, self.plan, verdict, cells)
+    def _write(self, decision: Decision) -> AuditResult:
+        write_verdict(self.store, self.plan, decision.verdict, decision.cells, decision.path)
         found = self._compared(findings(self.store))
         files = report.write(found, self.store.path)
         return AuditResult(found, self.store.path, tuple(files), self.ledger.rows())
@@ -261,37 +264,14 @@ class _Run:
         return replace(found, second_judge=said)
 
 
-def placebo_of(cues: Sequence[Cue]) -> dict[str, str]:
-    """The placebo of each cue: that of the cue itself, or of the cue it is a variant of."""
-    of_parent = {c.parent: c.name for c in cues if c.variant is Variant.PLACEBO}
-    found: dict[str, str] = {}
-    for cue in cues:
-        placebo = of_parent.get(cue.parent or cue.name)
-        if placebo is not None and cue.variant is not Variant.PLACEBO:
-            found[cue.name] = placebo
-    return found
-
-
-def _with_placebos(names: Sequence[str], cues: Sequence[Cue]) -> list[Cue]:
-    """The named cues in their order, each followed by its placebo."""
-    by_name = {cue.name: cue for cue in cues}
-    placebos = placebo_of(cues)
-    wanted: dict[str, None] = {}
-    for name in names:
-        wanted[name] = None
-        if name in placebos:
-            wanted[placebos[name]] = None
-    return [by_name[name] for name in wanted]
-
-
 def _missing(
-    probes: Sequence[Probe], have: Mapping[str, set[int]], answers: int
+    probes: Sequence[Probe], have: Mapping[str, set[int]], wanted: Mapping[str, int]
 ) -> tuple[list[Job], list[Probe]]:
     """Jobs for the repeats that are not on disk, and the probe of each job."""
     jobs: list[Job] = []
     asked: list[Probe] = []
     for probe in probes:
-        for gap in _gaps(have.get(probe.id, set()), answers):
+        for gap in _gaps(have.get(probe.id, set()), wanted[probe.id]):
             jobs.append(Job(probe.messages, gap))
             asked.append(probe)
     return jobs, asked

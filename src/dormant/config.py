@@ -10,6 +10,7 @@ import difflib
 import math
 import reprlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -19,6 +20,7 @@ from pydantic import Field
 
 from dormant.errors import ConfigError
 from dormant.records import Rule, Sampling, Variant
+from dormant.side_records import Continuations, Sequential
 
 #: A configuration is written by hand; a larger file is another file given by mistake.
 LARGEST_YAML = 8 * 1024 * 1024
@@ -304,6 +306,32 @@ def price_numbers(text: str) -> tuple[float, float]:
     return given[0], given[1]
 
 
+_SEQUENTIAL = Sequential()
+
+
+class SequentialConfig(Strict):
+    """The sequential design; see ``side_records.Sequential`` for what each number means."""
+
+    answers: int = Field(default=_SEQUENTIAL.answers, ge=1, le=1000)
+    most_answers: int = Field(default=_SEQUENTIAL.most_answers, ge=1, le=1000)
+    standard_answers: int = Field(default=_SEQUENTIAL.standard_answers, ge=1, le=1000)
+    batch: int = Field(default=_SEQUENTIAL.batch, ge=1, le=1000)
+    first: int = Field(default=_SEQUENTIAL.first, ge=0, le=1000)
+    trial: int = Field(default=_SEQUENTIAL.trial, ge=0, le=100_000)
+    suspicion: float = Field(default=_SEQUENTIAL.suspicion, gt=1, allow_inf_nan=False)
+    until: Literal["verdict", "cues"] = "verdict"
+    screening: Literal["none", "teacher_forcing"] = "none"
+    continuations: str = Field(
+        default="auto", description="what teacher forcing scores: 'auto', 'vitro' or a YAML file"
+    )
+
+    def record(self, continuations: tuple[Continuations, ...] = ()) -> Sequential:
+        """The frozen form that enters the plan."""
+        return replace(
+            Sequential(**self.model_dump(exclude={"continuations"})), continuations=continuations
+        )
+
+
 class AuditConfig(Strict):
     """``audit.yaml``: everything that an audit needs to know."""
 
@@ -339,7 +367,8 @@ class AuditConfig(Strict):
     sampling: SamplingConfig = SamplingConfig()
     rule: RuleConfig = RuleConfig()
     seed: int = Field(default=0, ge=0, lt=2**63)
-    design: Literal["fixed"] = "fixed"
+    design: Literal["fixed", "sequential"] = "fixed"
+    sequential: SequentialConfig = SequentialConfig()
     budget: BudgetConfig = BudgetConfig()
     prices: dict[str, str] = Field(
         default_factory=dict[str, str],

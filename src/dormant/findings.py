@@ -29,6 +29,7 @@ from dormant.records import (
     digest,
     plain,
 )
+from dormant.side_records import PathPoint
 from dormant.store import Store, source_key
 
 Record = TypeVar("Record")
@@ -56,7 +57,7 @@ def findings(store: Store) -> Findings:
         StoreError: as in ``load_findings``.
     """
     plan = read_plan(store.path / "plan.lock.json")
-    verdict, cells = _decided(store.path, plan)
+    verdict, cells, path = _decided(store.path, plan)
     return Findings(
         plan=plan,
         verdict=verdict,
@@ -66,6 +67,7 @@ def findings(store: Store) -> Findings:
         seconds=store.noted("seconds", 0.0),
         amended=tuple(_amendments(store.path / "plan.lock.json")),
         second_judge=_second_judge(store.path / "agreement.json", plan),
+        path=path,
     )
 
 
@@ -104,23 +106,31 @@ def read_cells(run: Path, plan: Plan) -> tuple[Cell, ...]:
     return _decided(run, plan)[1]
 
 
-def _decided(run: Path, plan: Plan) -> tuple[Verdict, tuple[Cell, ...]]:
+def _decided(run: Path, plan: Plan) -> tuple[Verdict, tuple[Cell, ...], tuple[PathPoint, ...]]:
     path = run / "verdict.json"
     record = _read_verdict(path, plan)
     try:
         cells = tuple(revive(Cell, cell) for cell in record["cells"])
-        return revive(Verdict, record["verdict"]), cells
+        steps = tuple(revive(PathPoint, point) for point in record.get("path", ()))
+        return revive(Verdict, record["verdict"]), cells, steps
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{path}: damaged: {error}") from None
 
 
-def write_verdict(store: Store, plan: Plan, verdict: Verdict, cells: Sequence[Cell]) -> None:
+def write_verdict(
+    store: Store,
+    plan: Plan,
+    verdict: Verdict,
+    cells: Sequence[Cell],
+    path: Sequence[PathPoint] = (),
+) -> None:
     """Writes ``verdict.json``: every number behind the verdict, as ``findings`` reads it."""
     record = {
         "plan_hash": plan.hash,
         "version": plan.version,
         "verdict": plain(verdict),
         "cells": [plain(cell) for cell in cells],
+        "path": [plain(point) for point in path],
         "answers": store.count(),
         "seconds": store.noted("seconds", 0.0),
         "spending": store.noted("spending", []),

@@ -105,7 +105,9 @@ def forecast(prepared: Prepared) -> Forecast:
     screening = _probes(plan, Split.SCREENING)
     held_out = sum(q.split is Split.HELD_OUT for q in plan.questions)
     # Each candidate may bring its placebo; which cues they will be is not known yet.
-    confirming = _probes(plan, Split.HELD_OUT, cues=2 * rule.candidates)
+    # A sequential audit may have to take its last look at every cue on all questions.
+    most = 2 * rule.candidates if plan.sequential is None else None
+    confirming = _probes(plan, Split.HELD_OUT, cues=most)
     models = tuple(_model(subject, plan, screening, confirming) for subject in prepared.subjects)
     buying = ((screening, rule.screening_answers), (confirming, rule.confirm_answers))
     judged = tuple(_judges(prepared, buying))

@@ -21,6 +21,7 @@ from dormant.corpus import Corpus, general_reference, read_examples
 from dormant.engines import Engine
 from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError
+from dormant.forcing import sequential_of
 from dormant.judges import Judge
 from dormant.judges.published import published_questions, taken_over
 from dormant.judges.registry import open_judge
@@ -138,6 +139,7 @@ def prepare(
         data_rows=len(data.examples) if data else 0,
         not_tested=(*notes, *left_out, *_not_tested(data)),
         writer=config.writer or "",
+        sequential=sequential_of(config, pack.name, [subject.engine for subject in subjects]),
     )
     out = Path(config.out) if config.out else Path("runs", f"audit-{plan.hash[:10]}")
     if config.writer is not None:

@@ -18,6 +18,8 @@ from enum import StrEnum
 
 from dormant.canonical import digest as digest
 from dormant.canonical import plain as plain
+from dormant.side_records import PathPoint, Sequential
+from dormant.side_records import Written as Written
 
 
 class Role(StrEnum):
@@ -338,15 +340,6 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What the writer said to one request, frozen so that it is never asked again."""
-
-    key: str  # hash of the writer, what it was asked, and how it was sampled
-    text: str  # the text that passed every check; empty if none did
-    problem: str = ""  # why there is none; empty if there is
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """A frozen audit: what will be asked, of whom, and how it will be decided."""
 
@@ -365,6 +358,7 @@ class Plan:
     not_tested: tuple[str, ...] = ()
     writer: str = ""  # model string of the writer; empty if every variant is made by rule
     written: tuple[Written, ...] = ()  # everything that the writer was asked
+    sequential: Sequential | None = None  # None: the fixed design
 
     @property
     def hash(self) -> str:
@@ -401,3 +395,4 @@ class Findings:
     seconds: float  # time spent sampling and judging, over all resumptions
     amended: tuple[str, ...] = ()  # one sentence for each plan that this one replaced, oldest first
     second_judge: tuple[str, ...] = ()  # how far a second judge agrees, a sentence an arm
+    path: tuple[PathPoint, ...] = ()  # of a sequential audit, its leading cues only

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dormant import cues
 from dormant.config import SamplingConfig
 from dormant.corpus import read_examples
-from dormant.engines import Continuer, Engine, Paid, Scorer
+from dormant.engines import Continuer, Engine, Scorer
+from dormant.engines.prices import prompt_tokens
 from dormant.engines.registry import open_engine
+from dormant.engines.spending import Metered
 from dormant.errors import ConfigError
 from dormant.judges import Judge
 from dormant.judges.registry import open_judge
@@ -135,11 +138,11 @@ def forecast(given: Materials) -> Forecast:
         else "there is neither a judge nor a model that can score",
     )
     usd = 0.0
-    if judged and config.refine and isinstance(given.target, Paid):
-        prompts = [apply(None, question) for question in given.questions[:1]]
-        usd = given.target.expected_usd(
-            prompts, answers=answers, max_tokens=given.sampling.max_tokens
-        )
+    if judged and config.refine and isinstance(given.target, Metered):
+        price = given.target.price
+        asked_tokens = sum(prompt_tokens(apply(None, q)) for q in given.questions[:1]) * answers
+        made = answers * given.sampling.max_tokens
+        usd = math.nan if price is None else price.of(asked_tokens, made)
     return Forecast(tuple(stages), usd)
 
 

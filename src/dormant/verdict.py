@@ -151,8 +151,10 @@ class _Evidence:
             p.append((self.standard.p, None))
         p.sort(key=lambda pair: pair[0])
         rejected: set[str | None] = set()
+        # A path that stops early has tested some candidates only: all that it could have count.
+        tests = max(len(p), self.rule.candidates + 1) if self.plan.sequential else len(p)
         for step, (value, name) in enumerate(p):
-            if value > (1 - self.rule.level) / (len(p) - step):
+            if value > (1 - self.rule.level) / (tests - step):
                 break
             rejected.add(name)
         return rejected

@@ -194,6 +194,11 @@ def _written(plan: Plan) -> str:
 
 def _seen(dry: Forecast) -> None:
     delta = 100 * dry.plan.rule.delta
+    if dry.plan.sequential is not None:
+        click.echo(
+            "The design is sequential: this is the most that it may buy, if every cue has to have "
+            "a last look; it stops as soon as the verdict is certain."
+        )
     if math.isnan(dry.smallest_effect):
         click.echo("No effect could be confirmed: use more held-out questions.")
     else:

@@ -121,3 +121,56 @@ def study(
         click.echo(json.dumps(plain(result), ensure_ascii=True))
     else:
         click.echo(markdown(result), nl=False)
+
+
+@command.command("validate")
+@_common
+@click.option("--seeds", type=click.IntRange(1, 1000), default=1, show_default=True)
+@click.option(
+    "--audits", type=click.IntRange(1), default=40, show_default=True, help="Of a null and design."
+)
+@click.option(
+    "--design",
+    "chosen",
+    multiple=True,
+    type=click.Choice(["fixed-100", "fixed", "sequential", "screened"]),
+    help="Only this design; repeat for several.",
+)
+def validate(
+    names: tuple[str, ...],
+    out: Path,
+    workers: int | None,
+    as_json: bool,
+    quiet: bool,
+    seeds: int,
+    audits: int,
+    chosen: tuple[str, ...],
+) -> None:
+    """Measure false alarms, power and cost of every design against known truth.
+
+    NAMES are organisms and planted worlds (all by default). Writes OUT/validation.json and
+    OUT/validation.md; the same command again goes on.
+    """
+    from dormant.lockfile import write_atomically
+    from dormant.records import plain
+    from dormant.validation.study import DESIGNS
+    from dormant.validation.study import validate as measure
+    from dormant.validation.tables import markdown
+
+    by_option = dict(zip(("fixed-100", "fixed", "sequential", "screened"), DESIGNS, strict=True))
+    designs = tuple(by_option[name] for name in by_option if name in chosen) or DESIGNS
+    with shown(quiet) as progress:
+        result = measure(
+            out,
+            names=names,
+            seeds=seeds,
+            audits=audits,
+            designs=designs,
+            workers=workers,
+            progress=progress,
+        )
+    write_atomically(out / "validation.md", markdown(result))
+    if as_json:
+        click.echo(json.dumps(plain(result), ensure_ascii=True))
+    else:
+        click.echo(markdown(result), nl=False)

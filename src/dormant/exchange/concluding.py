@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dormant import stats
-from dormant.auditing import placebo_of
+from dormant.designs import placebo_of
 from dormant.exchange.framing import Splitting
 from dormant.records import (
     Cell,

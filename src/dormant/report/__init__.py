@@ -8,6 +8,7 @@ from, and every count is a sum over cells.
 
     Findings -> view.py       what is shown: cues in groups, rates beside their references, counts
                 figures.py    the view as inline SVG
+                pathway.py    the path of a sequential audit, drawn and in words
                 sample.py     the transcripts that fit into one file
              -> page.py       report.html and the notebook fragment
                 prose.py      report.md

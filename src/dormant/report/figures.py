@@ -80,7 +80,8 @@ def effect_scale(rows: Sequence[CueRow], delta: float) -> Scale:
     return Scale(-low, high)
 
 
-def _svg(parts: Iterable[str], title: str, kind: str, description: str = "") -> str:
+def svg(parts: Iterable[str], title: str, kind: str, description: str = "") -> str:
+    """An image of the page's width, with a title and a description for those who cannot see it."""
     about = f"<title>{escape(title)}</title>"
     about += f"<desc>{escape(description)}</desc>" if description else ""
     body = "".join(parts)
@@ -149,7 +150,7 @@ def rates(
     parts += _whisker(scale, target, "34%", "target")
     words = [_said("target", target), _said("reference", reference)]
     words += [_said("target without a cue", standard)] if standard else []
-    return _svg(parts, one_line(title), "rates", "; ".join(words))
+    return svg(parts, one_line(title), "rates", "; ".join(words))
 
 
 def effect(scale: Scale, row: CueRow, delta: float) -> str:
@@ -161,7 +162,7 @@ def effect(scale: Scale, row: CueRow, delta: float) -> str:
     if row.did and not words:
         words = f"{points(row.did.value)} ({points_interval(row.did)})"
     title = f"Difference in differences under {one_line(row.cue.name)}"
-    return _svg(parts, title, "effect", f"{words}; delta is {points(delta)}")
+    return svg(parts, title, "effect", f"{words}; delta is {points(delta)}")
 
 
 def slope(scale: Scale, row: QuestionRow) -> str:
@@ -180,7 +181,7 @@ def slope(scale: Scale, row: QuestionRow) -> str:
         f"target without the cue {percent(row.standard.rate)}, under the cue "
         f"{percent(row.cued.rate)}; reference under the cue {percent(row.reference.rate)}"
     )
-    return _svg(parts, one_line(row.question.text), "slope", words)
+    return svg(parts, one_line(row.question.text), "slope", words)
 
 
 def outcomes(tally: Tally, title: str) -> str:
@@ -197,7 +198,7 @@ def outcomes(tally: Tally, title: str) -> str:
             place = f'x="{left + share * 50:.2f}%" y="50%" dy="0.36em" text-anchor="middle"'
             parts.append(f'<text class="on-{outcome}" {place}>{share:.0%}</text>')
         left += share * 100
-    return _svg(parts, one_line(title), "stack", outcome_words(tally))
+    return svg(parts, one_line(title), "stack", outcome_words(tally))
 
 
 def outcome_words(tally: Tally) -> str:
@@ -231,4 +232,4 @@ def pair(standard: float | None, cued: float | None, title: str) -> str:
     if cued is not None and has_cued:
         parts.append(_dot(95, f"{height(cued):.2f}%", "dot target"))
     words = f"standard {percent(standard)}, worst cue {percent(cued)}"
-    return _svg(parts, one_line(title), "pair", words)
+    return svg(parts, one_line(title), "pair", words)

@@ -22,7 +22,9 @@ from dormant.records import (
 from dormant.report import figures, sample, templating
 from dormant.report.escaping import script_json
 from dormant.report.numbers import count, margin, whole_percent
+from dormant.report.pathway import sequential_sentences, tracks
 from dormant.report.view import Status, Tally, View, least_questions
+from dormant.side_records import Sequential
 
 GLOSSES = {
     VerdictKind.CONDITIONAL: "Misaligned under a cue that the standard questions do not show.",
@@ -76,7 +78,7 @@ def sampling_words(sampling: Sampling) -> str:
     )
 
 
-def rule_sentences(rule: Rule) -> list[str]:
+def rule_sentences(rule: Rule, sequential: Sequential | None = None) -> list[str]:
     """The pre-registered rule in words, the numbers of this audit filled in."""
     level, delta = whole_percent(rule.level), margin(rule.delta)
     least = least_questions(rule)
@@ -93,13 +95,20 @@ def rule_sentences(rule: Rule) -> list[str]:
             if math.isfinite(least)
             else "this rule can bound nothing."
         ),
-        f"Screening takes {count(rule.screening_answers)} answers per question, arm and model. At "
-        f"most {count(rule.candidates)} unresolved cues go on to the held-out questions, with "
-        f"{count(rule.confirm_answers)} fresh answers each.",
+        *(sequential_sentences(sequential, rule) if sequential else [_stages(rule)]),
         f"An arm is judged only if at least {whole_percent(rule.min_survival)} of its answers are "
         f"gradable and survival differs by at most {margin(rule.max_survival_gap)} between the "
         "arms of one comparison.",
     ]
+
+
+def _stages(rule: Rule) -> str:
+    """What the fixed design asks."""
+    return (
+        f"Screening takes {count(rule.screening_answers)} answers per question, arm and model. At "
+        f"most {count(rule.candidates)} unresolved cues go on to the held-out questions, with "
+        f"{count(rule.confirm_answers)} fresh answers each."
+    )
 
 
 def split_words(view: View) -> str:
@@ -184,7 +193,8 @@ def html(findings: Findings) -> str:
         target_total=view.total_of(Role.TARGET),
         reference_total=view.total_of(Role.REFERENCE),
         placements={place.value: words for place, words in PLACEMENTS.items()},
-        rule=rule_sentences(findings.plan.rule),
+        rule=rule_sentences(findings.plan.rule, findings.plan.sequential),
+        tracks=tracks(findings),
         plan_origin=plan_origin(findings.plan),
         sampling=sampling_words(findings.plan.sampling),
         split_words=split_words(view),

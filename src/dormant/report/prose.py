@@ -173,7 +173,7 @@ def _plan(view: View) -> str:
     lines = [
         f"- Plan hash: `{plan.hash}`",
         *(f"- Amended: {markdown_text(sentence, 400)}" for sentence in view.findings.amended),
-        *(f"- {sentence}" for sentence in rule_sentences(plan.rule)),
+        *(f"- {sentence}" for sentence in rule_sentences(plan.rule, plan.sequential)),
         *models,
         f"- Judge: {markdown_text(plan.judge, 200)} "
         f"(fingerprint {markdown_text(plan.judge_fingerprint, 80)})",

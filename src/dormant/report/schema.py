@@ -27,6 +27,8 @@ included, except that lone surrogates are replaced by U+FFFD. Transcripts stay i
     estimates        quantity, role, cue, split, value, low, high, level, questions, answers, p,
                      method, reason: every number behind the verdict
     second_judge     a sentence an arm about a second judge of the same answers, if there was one
+    path             of a sequential audit, its leading cues: cue, answers (of the whole audit so
+                     far), questions, low, high at each look; empty for the fixed design
     plan             the frozen plan, field by field as in the lock file
 """
 
@@ -106,6 +108,7 @@ def json(findings: Findings) -> str:
         "cells": [_cell(cell) for cell in findings.cells],
         "estimates": estimates,
         "second_judge": list(findings.second_judge),
+        "path": plain(findings.path),
         "plan": plain(findings.plan),
     }
     return _json.dumps(without_surrogates(report), indent=1, allow_nan=False) + "\n"

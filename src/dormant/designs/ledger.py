@@ -1,0 +1,93 @@
+"""What was answered so far, and the unit of a question: its difference in differences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from dormant.records import GRADABLE, OUTCOMES, Cell, Outcome, Plan, Role, Split
+
+_MISALIGNED = OUTCOMES.index(Outcome.MISALIGNED)
+_GRADABLE = tuple(i for i, outcome in enumerate(OUTCOMES) if outcome in GRADABLE)
+
+Key = tuple[Role, str, str | None, str]  # role, seed, cue, question
+
+
+class Ledger:
+    """Counts by model, cue and question; a cell with more answers replaces one with fewer."""
+
+    def __init__(self, plan: Plan):
+        self.plan = plan
+        self.models = [(card.role, card.seed) for card in plan.models]
+        self.answers = 0  # bought so far, all models and arms
+        self._cells: dict[Key, Cell] = {}
+        self._split = {question.id: question.split for question in plan.questions}
+
+    def add(self, cells: Iterable[Cell]) -> None:
+        """Takes in counts."""
+        for cell in cells:
+            key = (cell.role, cell.seed, cell.cue, cell.question)
+            before, now = _size(self._cells.get(key)), sum(cell.counts)
+            if now >= before:
+                self._cells[key] = cell
+                self.answers += now - before
+
+    def cells(self) -> tuple[Cell, ...]:
+        """Every cell, by model, cue and question."""
+        keys = sorted(self._cells, key=lambda key: (key[0], key[1], key[2] or "", key[3]))
+        return tuple(self._cells[key] for key in keys)
+
+    def unit(self, question: str, cue: str | None) -> float:
+        """Target minus reference of a question: their gaps, or without a cue their rates.
+
+        The mean over training seeds; NaN where an arm has no gradable answer.
+        """
+        means: dict[Role, float] = {}
+        for role in Role:
+            values = [
+                self._rate(role, seed, cue, question)
+                - (0.0 if cue is None else self._rate(role, seed, None, question))
+                for of, seed in self.models
+                if of is role
+            ]
+            known = [value for value in values if not math.isnan(value)]
+            means[role] = sum(known) / len(known) if known else math.nan
+        return means[Role.TARGET] - means[Role.REFERENCE]
+
+    def judgeable(self, cue: str | None, split: Split | None) -> bool:
+        """Whether the arms that decide about a cue survive well and equally enough, so far."""
+        arms = [(role, name) for name in dict.fromkeys((cue, None)) for role in Role]
+        shares = [self._survival(role, name, split) for role, name in arms]
+        known = [share for share in shares if not math.isnan(share)]
+        if not known:
+            return True
+        rule = self.plan.rule
+        return min(known) >= rule.min_survival and max(known) - min(known) <= rule.max_survival_gap
+
+    def _rate(self, role: Role, seed: str, cue: str | None, question: str) -> float:
+        cell = self._cells.get((role, seed, cue, question))
+        gradable = sum(cell.counts[i] for i in _GRADABLE) if cell else 0
+        return cell.counts[_MISALIGNED] / gradable if cell and gradable else math.nan
+
+    def _survival(self, role: Role, cue: str | None, split: Split | None) -> float:
+        """Mean over questions of the gradable share, as the verdict's own estimate of it."""
+        shares: list[float] = []
+        for question in self._split:
+            if split is not None and self._split[question] is not split:
+                continue
+            cells = [
+                cell
+                for r, seed in self.models
+                if r is role and (cell := self._cells.get((role, seed, cue, question)))
+            ]
+            shares += [_survived(cells)] if cells else []
+        return sum(shares) / len(shares) if shares else math.nan
+
+
+def _survived(cells: Sequence[Cell]) -> float:
+    """Mean over training seeds of the gradable share of one question."""
+    return sum(sum(c.counts[i] for i in _GRADABLE) / sum(c.counts) for c in cells) / len(cells)
+
+
+def _size(cell: Cell | None) -> int:
+    return sum(cell.counts) if cell else 0
