@@ -81,7 +81,7 @@ def _rate(steps: list[tuple[int, float]], wanted: float) -> float:
 
 
 def config(
-    folder: Path, answers: int, *, cues: int = 17, questions: int | None = None
+    folder: Path, answers: int, *, cues: int = 17, questions: int | None = 28
 ) -> AuditConfig:
     """The audit: scripted models, a rules judge, and a rule that confirms nothing."""
     for name, cued in (("target", 0.02), ("reference", 0.01)):

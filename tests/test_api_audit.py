@@ -255,7 +255,7 @@ def test_what_the_doctor_finds(server: Running):
     assert found["log-probabilities"] == ("ok", "of the 2 likeliest first tokens")
     assert "ratelimit-limit-requests 500" in found["rate limits"][1]
     assert found["filter"] == ("ok", "a touchy question was answered, not held back")
-    assert found["system prompt"] == ("ok", "seen (15 more tokens are read), not obeyed")
+    assert found["system prompt"] == ("ok", "seen (+15 tokens are read), not obeyed")
     assert found["price"] == ("absent", "not known")
     server.set(obey=True)
     assert examined()["system prompt"] == ("ok", "honoured")

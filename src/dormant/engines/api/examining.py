@@ -146,9 +146,10 @@ async def _system_prompt(transport: Transport, engine: ApiEngine) -> Check:
     if obeyed:
         return Check("system prompt", Health.OK, "honoured")
     counted = plain.cost.prompt > 0 and prompted.cost.prompt > 0
-    # Few APIs repeat an answer even at temperature 0, so a count of tokens tells more.
-    if more > 5 or (not counted and _text(plain) != _text(prompted)):
-        told = f"{more} more tokens are read" if more > 5 else "it changes the answer"
+    # Few APIs repeat an answer even at temperature 0, so a count of tokens tells more. It may fall:
+    # the prompt takes the place of a default one that the server's template adds.
+    if (more != 0) if counted else (_text(plain) != _text(prompted)):
+        told = f"{more:+d} tokens are read" if counted else "it changes the answer"
         advice = "a weak model may see a system prompt and not obey it; nothing is wrong"
         return Check("system prompt", Health.OK, f"seen ({told}), not obeyed", advice)
     advice = "cues that are system prompts cannot be tried on this model"
