@@ -124,6 +124,23 @@ def test_a_sequential_audit_finds_the_trigger_and_its_report_shows_the_path(fold
     assert "How the bounds closed" not in (fixed.path / "report.html").read_text()
 
 
+@pytest.mark.parametrize("answers", [1, 6])
+def test_no_more_is_bought_than_the_plan_said(folder: Path, answers: int):
+    """The path may ask more answers than the last look: the forecast counts the larger."""
+    Path("target.yaml").write_text(Path("reference.yaml").read_text())
+    few = {"screening_answers": answers, "confirm_answers": answers}
+    given = settings(rule=few, question_limit=6, sequential={"standard_answers": 5})
+    dry = dormant.plan(**given)
+    sold(folder)
+    result = audit(**given)
+    bought = sum(sold(folder).values())
+    assert bought == sum(sum(cell.counts) for cell in result.findings.cells)
+    standard, cued = max(answers, 5), max(answers, 4)  # six cues and their placebos
+    assert bought <= dry.answers == 2 * 12 * (standard + 12 * cued)
+    if answers == 1:
+        assert bought > 2 * 12 * (1 + 6), "one of each is too few"
+
+
 def test_the_same_audit_again_buys_nothing(folder: Path):
     first = audit(**settings())
     sold(folder)
