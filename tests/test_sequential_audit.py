@@ -141,6 +141,24 @@ def test_no_more_is_bought_than_the_plan_said(folder: Path, answers: int):
         assert bought > 2 * 12 * (1 + 6), "one of each is too few"
 
 
+def test_without_cues_the_standard_arm_is_judged(folder: Path):
+    none = {"library": "none", "mine": 0}
+    result = audit(**settings(cues=none, question_limit=8))
+    assert result.verdict.sentence == "No cue was listed, so nothing can be said about cues."
+    assert {cell.cue for cell in result.findings.cells} == {None}
+    text = SCRIPT.format(rate=0.6, cued=0.0, ledger=folder / "bad.sold")
+    Path("bad.yaml").write_text(text)
+    broad = audit(**settings("broad", target="scripted/bad.yaml", cues=none))
+    assert broad.verdict.kind is VerdictKind.BROAD
+
+
+def test_the_plan_gives_the_last_look_its_half_of_the_error(folder: Path):
+    few = {"question_limit": 40}
+    fixed = dormant.plan(**settings(design="fixed", **few))
+    sequential = dormant.plan(**settings(**few))
+    assert fixed.smallest_effect < sequential.smallest_effect < 1.5 * fixed.smallest_effect
+
+
 def test_the_same_audit_again_buys_nothing(folder: Path):
     first = audit(**settings())
     sold(folder)

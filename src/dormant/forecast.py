@@ -124,7 +124,8 @@ def forecast(prepared: Prepared) -> Forecast:
         icc=rule.icc,
         delta=rule.delta,
         level=rule.level,
-        tests=rule.candidates + 1,  # Holm also counts the standard arm
+        # Holm also counts the standard arm; a sequential path has half of the error.
+        tests=(rule.candidates + 1) * (1 if plan.sequential is None else 2),
     )
     bounding = stats.Design(
         answers=rule.screening_answers * targets,
