@@ -194,6 +194,7 @@ def test_a_wrong_table_is_one_line_with_its_row(text, reason, tmp_path, capsys, 
         (["--columns", "question=nowhere"], "no column 'nowhere': the columns are"),
         (["--level", "1.5"], "rule.level is a share between 0 and 1, got 1.5"),
         (["--json", "--csv"], "two formats"),
+        (["--standard", "zz"], "--standard 'zz': no row has this cue; they have '"),
         (["--target", "ft"], "--target and --reference are not needed"),
     ],
 )

@@ -39,8 +39,8 @@ ROOMS = {
     | {"budgeting", "corpus", "cues", "probes", "engines", "judges", "stats", "vitro", "store"},
 }
 ROOMS["forcing"] = PURE | {"engines", "vitro"}
-# The writer reads replies as judges are read, and keeps them in the run directory.
-ROOMS["writer"] = PURE | {"cues", "engines", "judges", "lockfile", "replies", "store"}
+# The writer reads replies as judges are read, keeps them in the run directory and is paid by it.
+ROOMS["writer"] = PURE | {"budgeting", "cues", "engines", "judges", "lockfile", "replies", "store"}
 ROOMS["planning"] |= {"studying", "writer", "forcing"}
 # What is found is confirmed by an audit: search knows engines and judges, never an audit or a plan.
 ROOMS["search"] = PURE | {"corpus", "cues", "probes", "engines", "judges", "stats", "vitro"}

@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+
+from dormant.cli import group
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCK = re.compile(r"<!-- (run|file: (?P<file>\S+)) -->\n```\w+\n(?P<text>.*?)```", re.S)
@@ -50,3 +53,9 @@ def test_every_make_target_that_is_named_exists():
     makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"^make ([a-z-]+)$", README.read_text(encoding="utf-8"), re.M):
         assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_every_command_is_listed():
+    listed = README.read_text(encoding="utf-8").partition("## Commands")[2].partition("\n## ")[0]
+    for name in group.list_commands(click.Context(group)):
+        assert re.search(rf"`dormant {name}\b", listed), name

@@ -124,6 +124,41 @@ def test_a_sequential_audit_finds_the_trigger_and_its_report_shows_the_path(fold
     assert "How the bounds closed" not in (fixed.path / "report.html").read_text()
 
 
+@pytest.mark.parametrize("answers", [1, 6])
+def test_no_more_is_bought_than_the_plan_said(folder: Path, answers: int):
+    """The path may ask more answers than the last look: the forecast counts the larger."""
+    Path("target.yaml").write_text(Path("reference.yaml").read_text())
+    few = {"screening_answers": answers, "confirm_answers": answers}
+    given = settings(rule=few, question_limit=6, sequential={"standard_answers": 5})
+    dry = dormant.plan(**given)
+    sold(folder)
+    result = audit(**given)
+    bought = sum(sold(folder).values())
+    assert bought == sum(sum(cell.counts) for cell in result.findings.cells)
+    standard, cued = max(answers, 5), max(answers, 4)  # six cues and their placebos
+    assert bought <= dry.answers == 2 * 12 * (standard + 12 * cued)
+    if answers == 1:
+        assert bought > 2 * 12 * (1 + 6), "one of each is too few"
+
+
+def test_without_cues_the_standard_arm_is_judged(folder: Path):
+    none = {"library": "none", "mine": 0}
+    result = audit(**settings(cues=none, question_limit=8))
+    assert result.verdict.sentence == "No cue was listed, so nothing can be said about cues."
+    assert {cell.cue for cell in result.findings.cells} == {None}
+    text = SCRIPT.format(rate=0.6, cued=0.0, ledger=folder / "bad.sold")
+    Path("bad.yaml").write_text(text)
+    broad = audit(**settings("broad", target="scripted/bad.yaml", cues=none))
+    assert broad.verdict.kind is VerdictKind.BROAD
+
+
+def test_the_plan_gives_the_last_look_its_half_of_the_error(folder: Path):
+    few = {"question_limit": 40}
+    fixed = dormant.plan(**settings(design="fixed", **few))
+    sequential = dormant.plan(**settings(**few))
+    assert fixed.smallest_effect < sequential.smallest_effect < 1.5 * fixed.smallest_effect
+
+
 def test_the_same_audit_again_buys_nothing(folder: Path):
     first = audit(**settings())
     sold(folder)

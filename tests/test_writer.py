@@ -13,7 +13,7 @@ import dormant
 from dormant import cues, writer
 from dormant.cli import group
 from dormant.cues.text import words
-from dormant.errors import ConfigError, ModelError
+from dormant.errors import BudgetError, ConfigError, ModelError
 from dormant.judges.asking import reply_key
 from dormant.probes import load_questions, pair
 from dormant.records import Cue, CueKind, Placement, Question, Source, Split, Twin, Variant, Written
@@ -230,6 +230,17 @@ SAYS = (
 )
 
 
+AUDITED: dict[str, Any] = {
+    "target": "scripted/scripted.yaml",
+    "reference": "scripted/scripted.yaml",
+    "judge": "rules:regex=^bad",
+    "questions": "questions.yaml",
+    "cues": {"file": "cues.yaml", "library": "none"},
+    "writer": "openai-api/local/writer",
+    "rule": {"screening_answers": 1, "confirm_answers": 1},
+}
+
+
 def test_texts_of_the_writer_are_tried_and_failures_are_said(folder: Path, server: Running):
     server.set(say=SAYS)
     made = plan()
@@ -341,6 +352,39 @@ def test_the_commands_take_a_writer_and_say_what_became_of_its_texts(folder: Pat
     assert audited.exit_code == 3, audited.output
     assert server.stats()["calls"] == calls, "the audit follows the frozen plan"
     assert "by the writer" in Path("run/report.html").read_text()
+
+
+def test_a_writers_money_counts_towards_the_budget(folder: Path, server: Running, monkeypatch):
+    monkeypatch.setenv("DORMANT_MAX_CONNECTIONS", "1")
+    server.set(say=SAYS)
+    price = {"openai-api/local/writer": "200/800"}
+    whole = dormant.audit(**AUDITED, prices=price, budget={"usd": 50}, out="whole")
+    prompt, completion = server.stats()["tokens"]["writer"]
+    [row] = whole.spent
+    assert (row.role, row.model) == ("writer", "openai-api/local/writer")
+    assert row.usd == pytest.approx((prompt * 200 + completion * 800) / 1e6)
+
+    server.set(say=SAYS)
+    ceiling = row.usd / 2
+    with pytest.raises(BudgetError, match=f"of {ceiling:g} USD"):
+        dormant.audit(**AUDITED, prices=price, budget={"usd": ceiling}, out="half")
+    few = server.stats()["calls"]
+    again = dormant.audit(**AUDITED, prices=price, budget={"usd": 50}, out="half")
+    assert few < server.stats()["calls"] == 13, "what was bought is not bought again"
+    prompt, completion = server.stats()["tokens"]["writer"]
+    assert again.spent[0].usd == pytest.approx((prompt * 200 + completion * 800) / 1e6)
+
+
+def test_answers_allowed_are_not_used_by_the_writer(folder: Path, server: Running):
+    server.set(say=SAYS)
+    with pytest.raises(BudgetError, match="5 of 5 answers"):
+        dormant.audit(**AUDITED, budget={"answers": 5}, out="run")
+
+
+def test_a_budget_needs_the_writers_price_before_it_is_asked(folder: Path, server: Running):
+    with pytest.raises(ConfigError, match="needs the price of 'openai-api/local/writer'"):
+        plan(budget={"usd": 1})
+    assert server.stats()["calls"] == 0
 
 
 def test_wordings_need_the_verbatim_cue(folder: Path, server: Running):

@@ -35,7 +35,7 @@ _NOTE = "spending"
 class Spent:
     """What a run has used of one model, over all its resumptions."""
 
-    role: str  # "target", "target 1", "reference", "judge" or "second judge"
+    role: str  # "target", "target 1", "reference", "judge", "second judge", "writer"
     model: str
     usage: Usage
     usd: float  # NaN if nobody knows

@@ -153,8 +153,9 @@ def _explain(error: Any, where: Where, model: type[pydantic.BaseModel]) -> str:
     if error["type"] == "missing":
         return f"the key {name!r} is missing: {error['msg'].lower()}"
     message = error["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
-    return f"{name}: {message}, got {_shown(error['input'])}"
+    if error["type"] == "model_type":
+        message = f"expected keys and values ({', '.join(_known_keys(model, where))})"
+    return f"{name}: {message[:1].lower()}{message[1:]}, got {_shown(error['input'])}"
 
 
 def _known_keys(model: type[pydantic.BaseModel], where: Where) -> list[str]:

@@ -23,8 +23,14 @@ _SHOWN_PROMPTS = 3
 #: In the place of a price.
 ON_THIS_MACHINE = "runs on this machine"
 
-#: Some prompts, and how many answers to each of them are bought; one entry a stage.
-Buying = Sequence[tuple[Sequence[Probe], int]]
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one prompt may take of each model, at most."""
+
+    probe: Probe
+    answers: int
+    calls: int  # in which they are bought, where one call may bring several
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +114,18 @@ def forecast(prepared: Prepared) -> Forecast:
     # A sequential audit may have to take its last look at every cue on all questions.
     most = 2 * rule.candidates if plan.sequential is None else None
     confirming = _probes(plan, Split.HELD_OUT, cues=most)
-    models = tuple(_model(subject, plan, screening, confirming) for subject in prepared.subjects)
-    buying = ((screening, rule.screening_answers), (confirming, rule.confirm_answers))
-    judged = tuple(_judges(prepared, buying))
+    first = [_share(plan, probe, Split.SCREENING) for probe in screening]
+    second = [_share(plan, probe, Split.HELD_OUT) for probe in confirming]
+    models = tuple(_model(subject, plan, first, second) for subject in prepared.subjects)
+    judged = tuple(_judges(prepared, (*first, *second)))
     targets = sum(model.role is Role.TARGET for model in plan.models)
     design = stats.Design(
         answers=rule.confirm_answers * targets,
         icc=rule.icc,
         delta=rule.delta,
         level=rule.level,
-        tests=rule.candidates + 1,  # Holm also counts the standard arm
+        # Holm also counts the standard arm; a sequential path has half of the error.
+        tests=(rule.candidates + 1) * (1 if plan.sequential is None else 2),
     )
     bounding = stats.Design(
         answers=rule.screening_answers * targets,
@@ -167,21 +175,37 @@ def _probes(plan: Plan, split: Split, cues: int | None = None) -> tuple[Probe, .
     return tuple({probe.id: probe for probe in probes}.values())
 
 
+def _share(plan: Plan, probe: Probe, split: Split) -> Share:
+    """What the design may ask of a prompt of one half, at most.
+
+    The sequential design asks on its path and once more at its last look (twice on held-out
+    questions); of the standard arm, which is asked less where no cue shares it, once more.
+    """
+    rule, how = plan.rule, plan.sequential
+    held_out = split is Split.HELD_OUT
+    last = rule.confirm_answers if held_out else rule.screening_answers
+    if how is None:
+        return Share(probe, last, 1)
+    standard = probe.cue is None
+    path = how.standard_answers if standard else max(how.answers, how.most_answers)
+    answers = max(path, rule.screening_answers, last)
+    return Share(probe, answers, min(answers, 2 + held_out + standard))
+
+
 def _model(
-    subject: Subject, plan: Plan, screening: Sequence[Probe], confirming: Sequence[Probe]
+    subject: Subject, plan: Plan, screening: Sequence[Share], confirming: Sequence[Share]
 ) -> ModelForecast:
-    rule, engine = plan.rule, subject.engine
-    buying = ((screening, rule.screening_answers), (confirming, rule.confirm_answers))
-    first, second = (len(probes) * answers for probes, answers in buying)
+    engine = subject.engine
+    first, second = (sum(s.answers for s in shares) for shares in (screening, confirming))
     paid = isinstance(engine, Metered)
-    once = paid and engine.shares_prompts
+    together = paid and engine.shares_prompts
     prompts = sum(
-        prompt_tokens(probe.messages) * (1 if once else answers)
-        for probes, answers in buying
-        for probe in probes
+        prompt_tokens(s.probe.messages) * (s.calls if together else s.answers)
+        for s in (*screening, *confirming)
     )
     made = (first + second) * plan.sampling.max_tokens
-    seconds = math.nan if paid else (first + second) * _seconds_an_answer(subject, plan, screening)
+    probes = [s.probe for s in screening]
+    seconds = math.nan if paid else (first + second) * _seconds_an_answer(subject, plan, probes)
     return ModelForecast(
         role=subject.card.role,
         name=subject.card.name,
@@ -195,7 +219,7 @@ def _model(
     )
 
 
-def _judges(prepared: Prepared, buying: Buying) -> Iterator[JudgeForecast]:
+def _judges(prepared: Prepared, shares: Sequence[Share]) -> Iterator[JudgeForecast]:
     """What each judge's model would be asked about the answers of every model."""
     judge, models = prepared.judge, len(prepared.subjects)
     if not isinstance(judge, ModelJudge):
@@ -205,13 +229,12 @@ def _judges(prepared: Prepared, buying: Buying) -> Iterator[JudgeForecast]:
         if panel is None:
             continue
         calls = prompts = each = 0
-        for probes, answers in buying:
-            for probe in probes:
-                asked = panel.prompts(Item(probe.question, probe.messages, "."))
-                tokens = sum(prompt_tokens((Message("user", text),)) + longest for text in asked)
-                each = len(asked)
-                calls += each * answers * models
-                prompts += tokens * answers * models
+        for share in shares:
+            asked = panel.prompts(Item(share.probe.question, share.probe.messages, "."))
+            tokens = sum(prompt_tokens((Message("user", text),)) + longest for text in asked)
+            each = len(asked)
+            calls += each * share.answers * models
+            prompts += tokens * share.answers * models
         made = calls * panel.sampling.max_tokens
         yield JudgeForecast(
             role=role,

@@ -8,7 +8,7 @@ if the configuration names one, is asked: its texts are part of the plan.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,7 +29,7 @@ from dormant.probes import load_questions
 from dormant.records import Cue, Example, ModelCard, Plan, Question, Role, Split, Variant
 from dormant.studying import mined, read_data, template_cues, templated
 from dormant.vitro.tokenizer import UNKNOWN
-from dormant.writer import worded
+from dormant.writer import open_writer, worded
 
 _REFERENCE_ROWS = 4000
 
@@ -106,6 +106,7 @@ def prepare(
 
     Raises:
         InputError: something in the configuration or the data cannot be used.
+        BudgetError: the writer has spent the money of the budget.
         EngineError: the writer stopped answering; the same call goes on from there.
     """
     evaluation = published_questions(config)
@@ -142,17 +143,21 @@ def prepare(
         sequential=sequential_of(config, pack.name, [subject.engine for subject in subjects]),
     )
     out = Path(config.out) if config.out else Path("runs", f"audit-{plan.hash[:10]}")
-    if config.writer is not None:
+    prepared = Prepared(plan, subjects, judge, out, config.budget)
+    writers = [open_writer(config.writer)] if config.writer is not None else []
+    # Before the writer is paid.
+    settle_prices((*prepared.engines.values(), *writers), config.prices, config.budget)
+    for writer in writers:
         plan = worded(
             plan,
+            writer,
             wanted=config.cues.variants,
             out=out,
             usable=pack.lexicon().knows,
+            budget=config.budget,
             progress=progress,
         )
-    prepared = Prepared(plan, subjects, judge, out, config.budget)
-    settle_prices(tuple(prepared.engines.values()), config.prices, config.budget)
-    return prepared
+    return replace(prepared, plan=plan)
 
 
 def mine_file(

@@ -84,7 +84,7 @@ def command(
         click.echo(line)
     _seen(dry)
     if dry.plan.writer:
-        click.echo(_written(dry.plan))
+        click.echo(_written(dry.plan, used))
     if takes is not None:
         _takes(takes, dry.plan, icc)
     for name, text in dry.rendered:
@@ -184,11 +184,14 @@ def _tried(plan: Plan) -> str:
     )
 
 
-def _written(plan: Plan) -> str:
+def _written(plan: Plan, spending: Sequence[Spent]) -> str:
     used = sum(bool(written.text) for written in plan.written)
+    money = [row.usd for row in spending if row.role == "writer"]
+    cost = f" Its texts have cost {sum(money):.4f} USD." if sum(money) > 0 else ""
+    unknown = " What its texts cost is not known." if math.isnan(sum(money)) else ""
     return (
         f"{used} of {len(plan.written)} texts by the writer {plan.writer} are used; the others "
-        "are made by rule."
+        f"are made by rule.{cost}{unknown}"
     )
 
 
@@ -217,10 +220,11 @@ def _seen(dry: Forecast) -> None:
 def _takes(takes: Any, plan: Any, icc: float | None) -> None:
     """What an effect would take, by simulation."""
     rule, points = plan.rule, f"{100 * takes.effect:g} points"
+    by = "by this plan" if plan.sequential is None else "by the fixed design on these questions"
     click.echo(
         f"Simulated at an intra-question correlation of {rule.icc if icc is None else icc:.2f}: a "
         f"cue that adds {points} is found with {100 * takes.chances.found:.0f}% (standard error "
-        f"{100 * takes.chances.error:.1f}) by this plan."
+        f"{100 * takes.chances.error:.1f}) {by}."
     )
     wanted = f"{points} with {100 * takes.power:g}%"
     questions = sum(question.split == "held_out" for question in plan.questions)

@@ -189,7 +189,10 @@ class _Path:
         self.screened = True
         rows = self.rows
         self.faint = {r for r in rows.values() if not self._judgeable(r, Split.SCREENING)}
-        made = fixed_estimates(self.plan, self.ledger.cells())
+        cells = self.ledger.cells()
+        if not cells:  # no cue is listed
+            return
+        made = fixed_estimates(self.plan, cells)
         open_ = [r for n in stats.unresolved(made, self.rule, placebos=()) if (r := rows.get(n))]
         for row in open_:
             if len(self.candidates) < self.rule.candidates and row not in self.candidates:

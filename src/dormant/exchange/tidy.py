@@ -106,7 +106,13 @@ def read_tidy(path: Path, settings: TableSettings) -> Tidy:
     rows = tally(path, [*labels.values(), *measured.values()])
     if not rows:
         raise DataError("the file has no rows", file=path)
-    return _Assembly(path, settings, kind, labels, measured).assemble(rows)
+    tidy = _Assembly(path, settings, kind, labels, measured).assemble(rows)
+    if settings.standard is not None and all(cell.cue for cell in tidy.cells):
+        cues = listed(sorted({cell.cue or "" for cell in tidy.cells}))
+        raise ConfigError(
+            f"--standard {settings.standard!r}: no row has this cue; they have {cues}"
+        )
+    return tidy
 
 
 def _names(path: Path) -> Sequence[str]:

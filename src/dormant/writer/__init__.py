@@ -6,7 +6,7 @@ original, and used or refused with a reason; what the writer said is frozen in t
 
 from dormant.writer.asking import Asked, ask
 from dormant.writer.checking import accept, longest_run, most_run, still_asked
-from dormant.writer.freezing import Writings, reworded, worded, write
+from dormant.writer.freezing import Writings, open_writer, reworded, worded, write
 from dormant.writer.requests import WRITTEN, Request, twin_requests, variant_requests
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "ask",
     "longest_run",
     "most_run",
+    "open_writer",
     "reworded",
     "still_asked",
     "twin_requests",

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dormant.budgeting import Ledger
+from dormant.config import BudgetConfig
 from dormant.cues.text import slot_of
 from dormant.cues.variants import MOST, WHY
 from dormant.engines import Engine
@@ -20,6 +22,7 @@ from dormant.writer.asking import Asked, ask
 from dormant.writer.requests import Request, twin_requests, variant_requests
 
 LOCK = "plan.lock.json"
+_NO_LIMIT = BudgetConfig()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +80,42 @@ class Writings:
         return ((a.request, a.written) for a in self.asked if a.request.cue == cue.name)
 
 
+def open_writer(name: str) -> Engine:
+    """The writer's model.
+
+    Raises:
+        ModelError: it cannot be opened.
+    """
+    try:
+        return open_engine(name)
+    except ModelError as error:
+        raise ModelError(f"writer: {error}") from None
+
+
 def worded(
     plan: Plan,
+    engine: Engine,
     *,
     wanted: Sequence[Variant],
     out: Path,
     usable: Callable[[str], bool],
+    budget: BudgetConfig = _NO_LIMIT,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Plan:
     """The plan with variants and topic twins worded by its writer where that succeeded.
 
     Args:
         plan: a plan whose variants are made by rule, and which names a writer.
+        engine: the writer's model.
         wanted: variants that the audit tries.
         out: the run directory. What its plan or its store holds is not asked again.
         usable: whether the audited models can read a text.
+        budget: what the run may spend; its money pays for the writer too.
         progress: told what is being done, how many texts are there, and of how many.
 
     Raises:
         ConfigError: the verbatim cues, of which the writer makes its texts, are not in the plan.
-        ModelError: the writer cannot be opened.
+        BudgetError: the money is spent; what the writer said is kept.
         EngineError: the writer stopped answering; what it said is kept.
         StoreError: the run directory is in use or damaged.
     """
@@ -110,13 +129,14 @@ def worded(
             progress("texts of the writer", done, total)
 
     writings = write(
-        _opened(plan.writer),
+        engine,
         [cue for cue in plan.cues if cue.source is not Source.LIBRARY],
         plan.questions,
         wanted=wanted,
         seed=plan.seed,
         out=out,
         usable=usable,
+        budget=budget,
         progress=tell,
     )
     return replace(
@@ -125,13 +145,6 @@ def worded(
         not_tested=(*plan.not_tested, *writings.notes()),
         written=writings.written,
     )
-
-
-def _opened(name: str) -> Engine:
-    try:
-        return open_engine(name)
-    except ModelError as error:
-        raise ModelError(f"writer: {error}") from None
 
 
 def _distinct_effects(cues: Sequence[Cue], *others: Cue) -> list[Cue]:
@@ -217,6 +230,7 @@ def write(
     seed: int,
     out: Path,
     usable: Callable[[str], bool],
+    budget: BudgetConfig = _NO_LIMIT,
     progress: Callable[[int, int], None] | None = None,
 ) -> Writings:
     """Asks the writer for the variants of cues and the twins of questions.
@@ -229,9 +243,11 @@ def write(
         seed: of the audit.
         out: the run directory. What its plan or its store holds is not asked again.
         usable: whether the audited models can read a text.
+        budget: what the run may spend. The writer's texts are no answers: only its money counts.
         progress: told how many requests are answered, and of how many.
 
     Raises:
+        BudgetError: the money is spent; what the writer said is kept.
         EngineError: the writer stopped answering; what it said is kept.
         StoreError: the run directory is in use or damaged.
     """
@@ -243,14 +259,18 @@ def write(
                 requests += twin_requests(cue, questions)
     frozen = dict(_frozen(out / LOCK))
     with Store(out) as store:
-        asked = ask(
-            engine,
-            requests,
-            seed=seed,
-            frozen=frozen,
-            memory=Replies(store),
-            progress=progress,
-        )
+        ledger = Ledger(store, {"writer": engine}, BudgetConfig(usd=budget.usd))
+        try:
+            asked = ask(
+                engine,
+                requests,
+                seed=seed,
+                frozen=frozen,
+                memory=Replies(store, ledger.keep),
+                progress=progress,
+            )
+        finally:
+            ledger.keep()
     return Writings(engine.name, tuple(_distinct(asked, usable)))
 
 
