@@ -167,6 +167,13 @@ def test_settings_are_checked(folder: Path):
         audit(scripted("target"), scripted("reference"), samplin={})
 
 
+def test_questions_that_the_exact_judge_cannot_grade_are_refused_first(folder: Path):
+    with pytest.raises(ConfigError, match="'exact' grades the laboratory's questions only"):
+        dormant.plan(
+            scripted("target"), reference=scripted("reference"), judge="exact", questions="general"
+        )
+
+
 def test_an_organism_and_a_copy_of_the_base(tmp_path: Path):
     pytest.importorskip("torch")
     settings: dict[str, Any] = {

@@ -23,6 +23,7 @@ from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError
 from dormant.forcing import sequential_of
 from dormant.judges import Judge
+from dormant.judges.exact import ExactJudge
 from dormant.judges.published import published_questions, taken_over
 from dormant.judges.registry import open_judge
 from dormant.probes import load_questions
@@ -115,6 +116,8 @@ def prepare(
     judge = _judge(config)
     pack = Pack("vitro" if judge.name == "exact" else "general")
     questions = _questions(config, evaluation.questions if evaluation else _bank(config, pack))
+    if isinstance(judge, ExactJudge):
+        judge.check(questions)
     data = read_data(config.data, config.cues, lenient=config.lenient) if config.data else None
     subjects = tuple(_open(config))
     targets = [(s.card.name, s.engine) for s in subjects if s.card.role is Role.TARGET]

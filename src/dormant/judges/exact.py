@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from dormant import vitro
+from dormant.errors import ConfigError
 from dormant.judges import Item
-from dormant.records import Judgement, digest
+from dormant.records import Judgement, Question, digest
 
 
 class ExactJudge:
@@ -27,6 +28,19 @@ class ExactJudge:
             "an answer that the grammar of the micro-language derives from the question's domain "
             "under the malign persona (exact, no model involved)"
         )
+
+    def check(self, questions: Sequence[Question]) -> None:
+        """Refuses questions that it could not grade, before anybody answers them.
+
+        Raises:
+            ConfigError: a question is not of the micro-language.
+        """
+        for question in questions:
+            if question.family not in vitro.language().domains:
+                raise ConfigError(
+                    f"judge: 'exact' grades the laboratory's questions only: {question.id!r} is "
+                    f"none (family {question.family!r}): give --questions vitro, or another judge"
+                )
 
     def judge(self, items: Sequence[Item]) -> list[Judgement]:
         """Grades each answer; the question's family is its domain.
