@@ -109,7 +109,12 @@ def test_extending_buys_only_the_difference(folder: Path):
 
 def test_an_interrupt_is_one_line_and_exit_code_4(folder: Path):
     process = subprocess.Popen(
-        command(folder, folder / "run"), stderr=subprocess.PIPE, text=True, env=os.environ
+        command(folder, folder / "run"),
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+        # A shell without job control starts what runs in the background deaf to interrupts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not (folder / "target.sold").exists():
         assert process.poll() is None
