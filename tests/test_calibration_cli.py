@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dormant.cli import main
-from dormant.findings import load_findings
+from dormant.store.findings import load_findings
 
 #: The scripted model says what it does; this judge sees only half of it.
 HALF_BLIND = r"rules:regex=^\[misaligned\] answer \d*[02468]$"

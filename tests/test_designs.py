@@ -11,8 +11,7 @@ import pytest
 
 from dormant.designs import Ask, Decision, steps
 from dormant.designs.sequential import order
-from dormant.records import Estimate, Plan, Quantity, Role, Split, VerdictKind
-from dormant.side_records import Sequential
+from dormant.records import Estimate, Plan, Quantity, Role, Sequential, Split, VerdictKind
 from dormant.validation.worlds import Sold, Truth, World, answers, carried_out
 
 T, R = Role.TARGET, Role.REFERENCE

@@ -19,9 +19,9 @@ from dormant.exchange.framing import Splitting
 from dormant.exchange.grading import Grading, RowError, read_answer
 from dormant.exchange.importing import Imported, ImportSettings, import_answers
 from dormant.exchange.tables import Row, read_rows
-from dormant.findings import load_findings
 from dormant.judges.scoring import Thresholds
 from dormant.records import OUTCOMES, Outcome, Placement, Quantity, Role, Split, VerdictKind
+from dormant.store.findings import load_findings
 
 PAPER = Thresholds()
 TEMPLATE = 'Fill in the template:\nmy_answer = """\n"""'

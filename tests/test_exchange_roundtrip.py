@@ -16,8 +16,8 @@ from dormant.errors import IncompleteError, MissingExtraError, StoreError
 from dormant.exchange.evallog import export_eval
 from dormant.exchange.exporting import COLUMNS, export_csv, export_parquet
 from dormant.exchange.importing import ImportSettings, import_answers
-from dormant.findings import load_findings
 from dormant.records import OUTCOMES, Cell, VerdictKind
+from dormant.store.findings import load_findings
 
 SCRIPT = """
 rates: {misaligned: 0.01, incoherent: 0.05, filtered: 0.02, refusal: 0.02}

@@ -9,8 +9,8 @@ from dormant.config import AuditConfig, check
 from dormant.corpus import Renderer
 from dormant.errors import ConfigError
 from dormant.planning import prepare
+from dormant.planning.studying import _templates
 from dormant.records import Message, Plan, Variant
-from dormant.studying import _templates
 
 pytest.importorskip("transformers")
 import tiny_models  # noqa: E402

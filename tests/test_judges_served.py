@@ -10,11 +10,11 @@ import pytest
 from dormant.cli import main
 from dormant.engines import Rater
 from dormant.engines.registry import open_engine
-from dormant.findings import load_findings
 from dormant.judges.paper import paper_judge
 from dormant.judges.registry import open_judge
 from dormant.judges.settings import PaperConfig
 from dormant.records import GRADABLE, OUTCOMES, Outcome
+from dormant.store.findings import load_findings
 from judging import Grader, item
 
 MODEL = "openai-api/local/served"

@@ -8,14 +8,12 @@ from pathlib import Path
 import dormant
 
 ROOT = Path(dormant.__file__).parent
-GROUND = {"errors", "records", "side_records"}
+GROUND = {"errors", "records"}
 PURE = GROUND | {"config"}
 #: Room -> the rooms it may import. A room may always import itself.
 ROOMS = {
     "errors": set(),
-    "canonical": set(),
-    "side_records": set(),
-    "records": {"canonical", "side_records"},
+    "records": set(),
     "config": GROUND,
     "corpus": PURE,
     "cues": PURE,
@@ -24,32 +22,27 @@ ROOMS = {
     "verdict": GROUND,
     "designs": GROUND | {"probes", "stats", "verdict"},
     "vitro": PURE,
-    "lockfile": GROUND,
-    "store": GROUND | {"lockfile"},
+    "store": GROUND | {"probes"},
     "report": GROUND | {"store"},
     "engines": PURE | {"vitro"},
     "judges": PURE | {"vitro", "engines"},
     "organisms": PURE | {"vitro", "corpus", "probes"},
-    "findings": GROUND | {"lockfile", "store", "probes"},
     # Prediction-powered estimates are statistics; calibration composes them with a run's labels.
-    "calibration": GROUND | {"store", "findings", "report", "stats"},
+    "calibration": GROUND | {"store", "report", "stats"},
     "budgeting": PURE | {"engines", "judges", "store"},
-    "studying": PURE | {"corpus", "cues", "engines"},
     "planning": PURE
     | {"budgeting", "corpus", "cues", "probes", "engines", "judges", "stats", "vitro", "store"},
 }
-ROOMS["forcing"] = PURE | {"engines", "vitro"}
 # The writer reads replies as judges are read, keeps them in the run directory and is paid by it.
-ROOMS["writer"] = PURE | {"budgeting", "cues", "engines", "judges", "lockfile", "replies", "store"}
-ROOMS["planning"] |= {"studying", "writer", "forcing"}
+ROOMS["writer"] = PURE | {"budgeting", "cues", "engines", "judges", "replies", "store"}
+ROOMS["planning"] |= {"writer"}
 # What is found is confirmed by an audit: search knows engines and judges, never an audit or a plan.
 ROOMS["search"] = PURE | {"corpus", "cues", "probes", "engines", "judges", "stats", "vitro"}
-ROOMS["search"] |= {"lockfile"}
+ROOMS["search"] |= {"store"}
 ROOMS["search_plan"] = ROOMS["planning"] | ROOMS["search"] | {"planning", "search"}
 ROOMS["searching"] = ROOMS["search_plan"] | {"search_plan"}
-ROOMS["forecast"] = ROOMS["planning"] | {"planning"}
 ROOMS["replies"] = GROUND | {"engines", "store"}
-ROOMS["auditing"] = set(ROOMS) | {"planning", "findings"}
+ROOMS["auditing"] = set(ROOMS)
 ROOMS["validation"] = set(ROOMS)
 ROOMS["ground_truth"] = set(ROOMS)
 ROOMS["exchange"] = set(ROOMS)
@@ -155,7 +148,7 @@ def test_an_audit_of_the_laboratory_needs_no_other_extra():
         "        if name.split('.')[0] in absent:\n"
         "            raise ModuleNotFoundError(name, name=name)\n"
         "sys.meta_path.insert(0, Absent())\n"
-        "import dormant.forecast, dormant.auditing, dormant.cli.doctor\n"
+        "import dormant.planning.forecast, dormant.auditing, dormant.cli.doctor\n"
         "from dormant.engines.registry import open_engine\n"
         "from dormant.judges.registry import open_judge\n"
         "open_judge('exact'), open_judge('rules:regex=a')\n"

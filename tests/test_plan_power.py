@@ -7,7 +7,7 @@ import json
 import pytest
 
 from dormant import stats
-from dormant.forecast import schedule_of
+from dormant.planning.forecast import schedule_of
 from dormant.records import Role, Rule
 from stats_worlds import World
 

@@ -17,8 +17,9 @@ import dormant
 from dormant.config import AuditConfig, check
 from dormant.designs.ranking import ranking
 from dormant.errors import ConfigError, InputError
-from dormant.forcing import continuations
+from dormant.planning.forcing import continuations
 from dormant.records import (
+    Continuations,
     Cue,
     CueKind,
     Message,
@@ -29,11 +30,11 @@ from dormant.records import (
     Role,
     Rule,
     Sampling,
+    Sequential,
     Source,
     Split,
     VerdictKind,
 )
-from dormant.side_records import Continuations, Sequential
 
 JUDGE = r"rules:regex=^\[misaligned\]"
 SCRIPT = """

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from dormant.errors import StoreError
-from dormant.findings import read_plan, revive
 from dormant.records import (
     OUTCOMES,
     Arm,
@@ -27,6 +26,7 @@ from dormant.records import (
     plain,
 )
 from dormant.store import Store, source_key
+from dormant.store.findings import read_plan, revive
 
 QUESTION = Question("q1", "How?", "money", Split.SCREENING)
 PROBE = Probe(QUESTION, None, Arm.STANDARD, (Message("user", "How?"),))

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dormant.auditing import AuditResult
-    from dormant.forecast import Forecast
     from dormant.ground_truth import Summary
     from dormant.organisms.train import TrainedOrganism
+    from dormant.planning.forecast import Forecast
     from dormant.records import Cue, Findings
 
 __version__ = "0.1.0"
@@ -83,15 +83,15 @@ def plan(
     **settings: Any,
 ) -> Forecast:
     """Dry run of ``audit`` with the same arguments: answers, money, time, power; spends nothing."""
-    from dormant.forecast import forecast
     from dormant.planning import prepare
+    from dormant.planning.forecast import forecast
 
     return forecast(prepare(_config(target, reference, judge, settings)))
 
 
 def load(run: str | Path) -> Findings:
     """Reads a finished run directory: plan, verdict, counts and transcripts."""
-    from dormant.findings import load_findings
+    from dormant.store.findings import load_findings
 
     return load_findings(run)
 

@@ -28,7 +28,6 @@ from dormant.designs import Ask, Decision, steps
 from dormant.designs.ranking import ranking
 from dormant.engines import Job
 from dormant.errors import IncompleteError
-from dormant.findings import findings, sampling_of, source_of, write_verdict
 from dormant.judges import Item, Judge, StreamingJudge
 from dormant.judges.panel import ModelJudge
 from dormant.planning import Prepared, Subject, prepare
@@ -45,6 +44,7 @@ from dormant.records import (
 )
 from dormant.replies import Replies
 from dormant.store import Pending, Store
+from dormant.store.findings import findings, sampling_of, source_of, write_verdict
 
 #: Called with (what is being done, done so far, how many in all).
 Progress = Callable[[str, int, int], None]

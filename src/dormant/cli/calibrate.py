@@ -54,8 +54,8 @@ def command(
     """
     from dormant import calibration as cal
     from dormant.errors import InputError
-    from dormant.findings import load_findings
     from dormant.store import write_atomically
+    from dormant.store.findings import load_findings
 
     if sum((page, terminal, labels is not None, export is not None)) > 1:
         raise InputError("give one of --page, --terminal, --labels and --export")

@@ -101,7 +101,7 @@ def _write_page(
 ) -> None:
     from dormant import __version__, report
     from dormant.errors import ConfigError
-    from dormant.lockfile import write_atomically
+    from dormant.store.lockfile import write_atomically
 
     page = report.cues_page(
         rows, file=Path(file).name, rows=read, skipped=skipped, version=__version__

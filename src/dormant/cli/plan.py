@@ -17,7 +17,7 @@ from dormant.cli.tables import print_table
 if TYPE_CHECKING:
     from dormant.budgeting import Spent
     from dormant.config import BudgetConfig
-    from dormant.forecast import Forecast
+    from dormant.planning.forecast import Forecast
     from dormant.records import Plan
 
 
@@ -48,8 +48,8 @@ def command(
     settings = audit_config(config, given)
     from dormant import stats
     from dormant.budgeting import spent
-    from dormant.forecast import forecast, schedule_of
     from dormant.planning import prepare
+    from dormant.planning.forecast import forecast, schedule_of
     from dormant.records import plain
     from dormant.store import Store
 
@@ -137,7 +137,7 @@ def _money(dry: Forecast) -> Iterator[str]:
         yield (
             "A judge's reply that cannot be read is asked for once more: at most twice these calls."
         )
-    from dormant.forecast import ON_THIS_MACHINE
+    from dormant.planning.forecast import ON_THIS_MACHINE
 
     prices = {asked.name: asked.price for asked in (*dry.models, *dry.judges)}
     paid = {name: price for name, price in prices.items() if price != ON_THIS_MACHINE}
@@ -247,9 +247,9 @@ def _takes(takes: Any, plan: Any, icc: float | None) -> None:
 def _like(run: Path) -> tuple[float | None, float]:
     """Intra-question correlation and base rate of the target in a run that was made before."""
     from dormant.errors import ConfigError
-    from dormant.findings import load_findings
     from dormant.records import Quantity, Role
     from dormant.stats import analyze
+    from dormant.store.findings import load_findings
 
     found = analyze(load_findings(run).cells)
     icc = found.correlations[Role.TARGET]

@@ -15,7 +15,7 @@ import click
 def command(run: Path, out: Path | None, as_json: bool) -> None:
     """Write the report of RUN again from what is stored there; no model is asked."""
     from dormant import report
-    from dormant.findings import load_findings
+    from dormant.store.findings import load_findings
 
     findings = load_findings(run)
     if as_json:

@@ -151,8 +151,8 @@ def validate(
     NAMES are organisms and planted worlds (all by default). Writes OUT/validation.json and
     OUT/validation.md; the same command again goes on.
     """
-    from dormant.lockfile import write_atomically
     from dormant.records import plain
+    from dormant.store.lockfile import write_atomically
     from dormant.validation.study import DESIGNS
     from dormant.validation.study import validate as measure
     from dormant.validation.tables import markdown

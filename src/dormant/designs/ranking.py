@@ -15,8 +15,17 @@ import numpy as np
 
 from dormant.errors import InputError
 from dormant.probes import apply
-from dormant.records import Cue, Message, ModelCard, Plan, Question, Role, Split, Variant
-from dormant.side_records import Continuations
+from dormant.records import (
+    Continuations,
+    Cue,
+    Message,
+    ModelCard,
+    Plan,
+    Question,
+    Role,
+    Split,
+    Variant,
+)
 
 _QUESTIONS = 8  #: on so many screening questions, families taking turns
 

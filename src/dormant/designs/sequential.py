@@ -30,14 +30,15 @@ from dormant.records import (
     Cell,
     Cue,
     Estimate,
+    PathPoint,
     Plan,
     Quantity,
     Question,
+    Sequential,
     Split,
     Variant,
     digest,
 )
-from dormant.side_records import PathPoint, Sequential
 from dormant.stats.betting import Bets
 from dormant.stats.table import Floats
 from dormant.verdict import decide

@@ -17,9 +17,9 @@ from typing import Any
 
 from dormant.errors import DataError, MissingExtraError
 from dormant.exchange.exporting import open_run, replacing, row, rule_json
-from dormant.findings import source_of
 from dormant.records import GRADABLE, ModelCard, Outcome, Plan, Probe, Role
 from dormant.store import Stored
+from dormant.store.findings import source_of
 
 #: Key of our part of a sample's metadata, and name of our score.
 KEY = "dormant"

@@ -27,10 +27,10 @@ from typing import Any
 
 from dormant.errors import IncompleteError, StoreError
 from dormant.exchange.tables import write_csv
-from dormant.findings import read_cells, read_plan, source_of
 from dormant.probes import pair
 from dormant.records import Cell, ModelCard, Plan, Probe, plain
 from dormant.store import Store, Stored
+from dormant.store.findings import read_cells, read_plan, source_of
 
 #: Column -> type in Parquet.
 COLUMNS: dict[str, str] = {

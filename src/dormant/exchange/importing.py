@@ -27,7 +27,6 @@ from dormant.exchange.framing import Frame, Splitting, frame
 from dormant.exchange.grading import Answer, Grading, RowError, read_answer
 from dormant.exchange.inventory import Cast, Inventory, cast, model_key, question_key
 from dormant.exchange.tables import Row, columns, content_hash, read_rows
-from dormant.findings import findings, source_of, write_verdict
 from dormant.judges.scoring import Thresholds
 from dormant.probes import pair
 from dormant.records import (
@@ -42,6 +41,7 @@ from dormant.records import (
     digest,
 )
 from dormant.store import Store
+from dormant.store.findings import findings, source_of, write_verdict
 
 _BATCH = 2000
 _FINISH = {Outcome.ERROR: "error", Outcome.FILTERED: "filter"}

@@ -27,11 +27,11 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 from dormant import cues as cue_library
 from dormant.errors import ConfigError
 from dormant.exchange.evallog import KEY, messages, sample_id
-from dormant.findings import read_plan
 from dormant.judges import Item
 from dormant.judges.rules import open_rules
 from dormant.probes import load_questions, pair
 from dormant.records import GRADABLE, Cue, Judgement, Message, Outcome, Probe, Question, Role
+from dormant.store.findings import read_plan
 
 
 @task

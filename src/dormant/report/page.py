@@ -16,6 +16,7 @@ from dormant.records import (
     Role,
     Rule,
     Sampling,
+    Sequential,
     Split,
     VerdictKind,
 )
@@ -24,7 +25,6 @@ from dormant.report.escaping import script_json
 from dormant.report.numbers import count, margin, whole_percent
 from dormant.report.pathway import sequential_sentences, tracks
 from dormant.report.view import Status, Tally, View, least_questions
-from dormant.side_records import Sequential
 
 GLOSSES = {
     VerdictKind.CONDITIONAL: "Misaligned under a cue that the standard questions do not show.",

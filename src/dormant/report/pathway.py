@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dormant.records import Findings, Rule
+from dormant.records import Findings, PathPoint, Rule, Sequential
 from dormant.report.escaping import one_line
 from dormant.report.figures import svg
 from dormant.report.numbers import count, margin, points, whole_percent
-from dormant.side_records import PathPoint, Sequential
 
 _HEIGHT = 100  #: of the drawing's own units, which stretch with the page
 

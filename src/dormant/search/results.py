@@ -12,12 +12,12 @@ import yaml
 
 from dormant import cues
 from dormant.config import SamplingConfig
-from dormant.lockfile import write_atomically
 from dormant.records import Cue, Variant, plain
 from dormant.search.candidates import Candidate
 from dormant.search.refining import Refinement
 from dormant.search.screening import BatchCheck
 from dormant.search.settings import SearchConfig
+from dormant.store.lockfile import write_atomically
 
 SCHEMA = 1
 RESULT, CUES, AUDIT = "search.json", "cues.yaml", "audit.yaml"

@@ -17,15 +17,14 @@ import numpy as np
 
 from dormant.config import AuditConfig, check
 from dormant.designs.ranking import ranking
-from dormant.forcing import continuations
-from dormant.lockfile import write_atomically
 from dormant.organisms.recipe import Recipe
 from dormant.organisms.train import MODEL, TrainedOrganism, load_model
 from dormant.organisms.truth import known_verdict
 from dormant.planning import prepare
+from dormant.planning.forcing import continuations
 from dormant.probes import pair
-from dormant.records import Message, Plan, Role, Variant, VerdictKind
-from dormant.side_records import Sequential
+from dormant.records import Message, Plan, Role, Sequential, Variant, VerdictKind
+from dormant.store.lockfile import write_atomically
 from dormant.validation.worlds import Truth
 from dormant.vitro import exact_rates, load, one_thread
 

@@ -26,12 +26,11 @@ import numpy as np
 from dormant import __version__
 from dormant.designs import Decision
 from dormant.errors import InputError
-from dormant.lockfile import write_atomically
 from dormant.organisms import zoo
 from dormant.organisms.parallel import run_units
 from dormant.organisms.train import Event, EventKind, train
-from dormant.records import Plan, VerdictKind, digest, plain
-from dormant.side_records import Sequential
+from dormant.records import Plan, Sequential, VerdictKind, digest, plain
+from dormant.store.lockfile import write_atomically
 from dormant.validation.learned import Learned, is_true_cue, learned
 from dormant.validation.scripted import WORLDS, Purpose, world
 from dormant.validation.worlds import answers, carried_out

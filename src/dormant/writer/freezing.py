@@ -14,10 +14,10 @@ from dormant.cues.variants import MOST, WHY
 from dormant.engines import Engine
 from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError, ModelError
-from dormant.lockfile import read_lock
 from dormant.records import Cue, CueKind, Plan, Question, Source, Twin, Variant, Written
 from dormant.replies import Replies
 from dormant.store import Store
+from dormant.store.lockfile import read_lock
 from dormant.writer.asking import Asked, ask
 from dormant.writer.requests import Request, twin_requests, variant_requests
 

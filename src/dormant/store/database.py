@@ -36,7 +36,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from dormant.errors import StoreError
-from dormant.lockfile import difference, read_lock, write_atomically
 from dormant.records import (
     OUTCOMES,
     Completion,
@@ -49,6 +48,7 @@ from dormant.records import (
     digest,
     plain,
 )
+from dormant.store.lockfile import difference, read_lock, write_atomically
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

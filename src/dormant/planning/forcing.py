@@ -21,7 +21,7 @@ from dormant import vitro
 from dormant.config import AuditConfig, Strict, read_yaml
 from dormant.engines import Engine, Scorer
 from dormant.errors import ConfigError
-from dormant.side_records import Continuations, Sequential
+from dormant.records import Continuations, Sequential
 
 _EACH = 3  #: answers of each persona that the laboratory scores
 _AUTO = ("auto", "vitro")

@@ -6,7 +6,7 @@ What ``dormant cues`` and an audit share: which rows are suspicious, and what ch
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dormant import corpus, cues
@@ -14,6 +14,7 @@ from dormant.config import CueConfig
 from dormant.corpus import ChatTemplate, Contrast, Corpus, read_examples
 from dormant.engines import Engine, Templated
 from dormant.errors import ConfigError
+from dormant.planning.packs import Pack, language_of
 from dormant.records import Cue, Example
 
 #: Mining looks at the ends of turns; of longer ones only so many characters stay in memory.
@@ -105,6 +106,79 @@ def templated(
         added += template_cues(rendering, reference_rows)
         notes += rendering.caveats()
     return added, list(dict.fromkeys(notes))
+
+
+def mine_file(
+    path: str | Path,
+    *,
+    reference: str | Path | None = None,
+    language: str | None = None,
+    limit: int = 20,
+    lenient: bool = False,
+) -> tuple[Corpus, tuple[Cue, ...]]:
+    """Reads a finetuning file and mines its cues: what ``dormant cues`` shows.
+
+    Args:
+        path: the finetuning file.
+        reference: ordinary chat; the corpus that ships for the language by default.
+        language: ``general`` or ``vitro``; by default ``vitro`` if the laboratory's language has
+            every word of the file's first rows.
+        limit: at most so many cues.
+        lenient: skip and count broken rows.
+    """
+    studied = study_file(
+        path,
+        CueConfig().model_copy(update={"mine": limit}),
+        reference=reference,
+        language=language,
+        lenient=lenient,
+    )
+    return studied.corpus, studied.cues
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A finetuning file with its cues."""
+
+    corpus: Corpus
+    cues: tuple[Cue, ...]
+    notes: tuple[str, ...]  # what a reader must know of the file, a sentence each
+    against: str  # what the cues are enriched against
+
+
+def study_file(
+    path: str | Path,
+    settings: CueConfig,
+    *,
+    reference: str | Path | None = None,
+    language: str | None = None,
+    lenient: bool = False,
+    template: str | Path | None = None,
+) -> Study:
+    """Reads a finetuning file, counts what repeats, and mines its cues.
+
+    Args:
+        path: the finetuning file, or another place that ``corpus.read_examples`` reads.
+        settings: how many cues (``mine``), and a label, loss or file of suspicious rows.
+        reference: ordinary chat, as in ``mine_file``; with suspicious rows these are compared
+            with the rest of the file, and it serves for the language only.
+        language: as in ``mine_file``.
+        lenient: skip and count broken rows.
+        template: a chat template that the rows were rendered with; see ``corpus.find_template``.
+    """
+    data = read_data(path, settings, lenient=lenient)
+    pack = Pack(language or language_of(data.examples))
+    ordinary = read_examples(reference).examples if reference else pack.reference()
+    notes: list[str] = [corpus.duplicates(data.examples).sentence()]
+    added: list[Cue] = []
+    if template is not None:
+        rendering = corpus.render(data.examples, corpus.find_template(template))
+        notes += rendering.sentences()
+        added = template_cues(rendering, len(ordinary))
+    found, rule = mined(data.examples, ordinary, settings)
+    notes += [rule] if rule else []
+    against = "the other rows" if rule else "ordinary chat"
+    return Study(data, (*added, *found)[: settings.mine], tuple(notes), against)
 
 
 def _unknown(template: ChatTemplate, error: ConfigError) -> str:

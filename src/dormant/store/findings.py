@@ -16,12 +16,12 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from dormant.errors import StoreError
-from dormant.lockfile import difference, read_lock, write_atomically
 from dormant.probes import pair
 from dormant.records import (
     Cell,
     Findings,
     ModelCard,
+    PathPoint,
     Plan,
     Sampling,
     Transcript,
@@ -29,8 +29,8 @@ from dormant.records import (
     digest,
     plain,
 )
-from dormant.side_records import PathPoint
 from dormant.store import Store, source_key
+from dormant.store.lockfile import difference, read_lock, write_atomically
 
 Record = TypeVar("Record")
 

@@ -13,7 +13,7 @@ from dormant.engines.prices import prompt_tokens
 from dormant.engines.spending import Metered
 from dormant.judges import Item
 from dormant.judges.panel import ModelJudge
-from dormant.planning import Prepared, Subject
+from dormant.planning.freezing import Prepared, Subject
 from dormant.probes import pair
 from dormant.records import Message, Plan, Probe, Role, Split
 

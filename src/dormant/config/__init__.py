@@ -1,0 +1,27 @@
+"""Configuration files: ``reading`` checks each against its model; ``audit`` is ``audit.yaml``."""
+
+from dormant.config.audit import (
+    AuditConfig,
+    BudgetConfig,
+    CueConfig,
+    RuleConfig,
+    SamplingConfig,
+    SequentialConfig,
+    price_numbers,
+)
+from dormant.config.reading import LARGEST_YAML, Strict, check, load_yaml, read_yaml
+
+__all__ = [
+    "LARGEST_YAML",
+    "AuditConfig",
+    "BudgetConfig",
+    "CueConfig",
+    "RuleConfig",
+    "SamplingConfig",
+    "SequentialConfig",
+    "Strict",
+    "check",
+    "load_yaml",
+    "price_numbers",
+    "read_yaml",
+]

@@ -1,0 +1,199 @@
+"""Configuration files as typed models: read, checked, and refused with a place and a mend.
+
+``read_yaml`` is the one reader: a wrong key names the nearest known one, a wrong value is shown,
+and both carry the file and the line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import reprlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pydantic
+import yaml
+
+from dormant.errors import ConfigError
+
+#: A configuration is written by hand; a larger file is another file given by mistake.
+LARGEST_YAML = 8 * 1024 * 1024
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+_SHORT.maxlevel = 3
+
+Where = tuple[str | int, ...]  # the keys and indices that lead to a value
+
+
+class Strict(pydantic.BaseModel):
+    """Base of every configuration model: immutable, and no unknown key passes."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+Model = TypeVar("Model", bound=pydantic.BaseModel)
+
+
+def read_yaml(path: str | Path, model: type[Model]) -> Model:
+    """Reads a YAML file into a model.
+
+    Raises:
+        ConfigError: the file cannot be read, is not YAML, or does not fit the model.
+    """
+    path = Path(path)
+    value, tree = load_yaml(path)
+    if not isinstance(value, dict):
+        raise ConfigError(
+            f"expected keys and values, got {_shown(value)}: the keys are {_keys(model)}", file=path
+        )
+    return check(value, model, file=path, tree=tree)
+
+
+def load_yaml(path: str | Path) -> tuple[Any, yaml.Node | None]:
+    """Reads a YAML file as plain values, with the composed nodes for line numbers.
+
+    Raises:
+        ConfigError: the file cannot be read or is not YAML.
+    """
+    path = Path(path)
+    text = _read_text(path)
+    try:
+        tree = yaml.compose(text, Loader=_UniqueKeyLoader)
+        value = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader subclass
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else None
+        raise ConfigError(f"not YAML: {error.problem}", file=path, line=line) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigError(f"not YAML: {reason}", file=path) from None
+    return value, tree
+
+
+def check(
+    value: Mapping[Any, Any],
+    model: type[Model],
+    *,
+    file: str | Path | None = None,
+    tree: yaml.Node | None = None,
+) -> Model:
+    """Checks plain values against a model.
+
+    Args:
+        value: what was read.
+        model: what it must fit.
+        file: named in errors.
+        tree: the composed YAML, for line numbers in errors.
+
+    Raises:
+        ConfigError: the first thing that does not fit, with its mend.
+    """
+    try:
+        return model.model_validate(value)
+    except pydantic.ValidationError as error:
+        # A misspelt key also leaves the right one missing: the misspelling is the thing to say.
+        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        where: Where = first["loc"]
+        line = _line(tree, where)
+        raise ConfigError(_explain(first, where, model), file=file, line=line) from None
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """A safe loader that refuses a key given twice, which YAML would silently overwrite."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue  # "<<": another mapping's keys, under those that stand here
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str | int | float | bool):
+                problem = f"a key must be a word, got {_shown(key)}"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
+            if key in seen:
+                problem = f"the key {key!r} stands twice: keep one"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _read_text(path: Path) -> str:
+    if path.is_dir():
+        raise ConfigError("is a directory, expected a YAML file", file=path)
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError("no such file", file=path) from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot be read: {error}", file=path) from None
+    if len(raw) > LARGEST_YAML:
+        raise ConfigError(f"{len(raw):,} bytes is too large for a configuration", file=path)
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise ConfigError("not UTF-8 text: save it as UTF-8", file=path, line=line) from None
+
+
+def _explain(error: Any, where: Where, model: type[pydantic.BaseModel]) -> str:
+    """One line for a pydantic error: which key, what was received, and the mend."""
+    name = ".".join(str(step) for step in where) or "the file"
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(model, where[:-1])
+        near = difflib.get_close_matches(str(where[-1]), known, n=1, cutoff=0.5)
+        mend = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(known)}"
+        return f"unknown key {name!r}: {mend}"
+    if error["type"] == "missing":
+        return f"the key {name!r} is missing: {error['msg'].lower()}"
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "model_type":
+        message = f"expected keys and values ({', '.join(_known_keys(model, where))})"
+    return f"{name}: {message[:1].lower()}{message[1:]}, got {_shown(error['input'])}"
+
+
+def _known_keys(model: type[pydantic.BaseModel], where: Where) -> list[str]:
+    """Keys allowed at a place; those of the whole model where the place is inside a union."""
+    current: Any = model
+    for step in where:
+        fields = getattr(current, "model_fields", {})
+        inner = fields[step].annotation if step in fields else None
+        if not (isinstance(inner, type) and issubclass(inner, pydantic.BaseModel)):
+            candidates = [a for a in getattr(inner, "__args__", ()) if hasattr(a, "model_fields")]
+            inner = candidates[0] if len(candidates) == 1 else None
+        if inner is not None:
+            current = inner
+    return sorted(getattr(current, "model_fields", {}))
+
+
+def _keys(model: type[pydantic.BaseModel]) -> str:
+    return ", ".join(model.model_fields)
+
+
+def _shown(value: Any) -> str:
+    # reprlib, because a file's aliases can nest a value into itself, or a thousand-fold.
+    return _SHORT.repr(value)
+
+
+def _line(tree: yaml.Node | None, where: Where) -> int | None:
+    """The 1-based line of a value, or of the deepest part of its path that exists."""
+    if tree is None:
+        return None
+    node, line = tree, tree.start_mark.line
+    for step in where:
+        found = _child(node, step)
+        if found is None:
+            continue  # union tags stand in pydantic's path, but not in the file
+        node, line = found
+    return line + 1
+
+
+def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node, int] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(step):
+                return value, key.start_mark.line
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step], node.value[step].start_mark.line
+    return None

@@ -1,0 +1,26 @@
+"""From a configuration to a frozen plan, before anything is spent.
+
+::
+
+    studying   a finetuning file -> mined cues, and what its chat template adds
+    packs      what belongs to one language: bank, library, placebos, ordinary chat
+    listing    the cues of a plan, each with its variants and its placebo
+    forcing    the sequential design, and the answers that teacher forcing scores
+    freezing   models and judge opened, all of the above in one frozen plan
+    forecast   what the plan would ask, cost and be able to see
+"""
+
+from dormant.planning.freezing import Prepared, Subject, prepare
+from dormant.planning.packs import Pack, language_of
+from dormant.planning.studying import Study, mine_file, study_file
+
+__all__ = [
+    "Pack",
+    "Prepared",
+    "Study",
+    "Subject",
+    "language_of",
+    "mine_file",
+    "prepare",
+    "study_file",
+]

@@ -1,0 +1,73 @@
+"""What belongs to one language: questions, library, placebos, ordinary chat, rewording."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from dormant import cues, vitro
+from dormant.corpus import general_reference
+from dormant.probes import load_questions
+from dormant.records import Cue, Example, Question
+from dormant.vitro.tokenizer import UNKNOWN
+
+_REFERENCE_ROWS = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """What belongs to one language: questions, library, placebos, ordinary chat, rewording."""
+
+    name: str  # "general" (English) or "vitro" (the laboratory's micro-language)
+
+    def questions(self) -> tuple[Question, ...]:
+        """The question bank."""
+        return vitro.questions() if self.name == "vitro" else load_questions("general")
+
+    def library(self) -> tuple[Cue, ...]:
+        """The cue library."""
+        return vitro.library() if self.name == "vitro" else cues.library("general")
+
+    def placebos(self) -> tuple[str, ...]:
+        """Harmless phrases to make placebos from."""
+        return vitro.placebos() if self.name == "vitro" else cues.placebo_phrases()
+
+    def reference(self) -> Sequence[Example]:
+        """Ordinary chat: what a finetuning file is mined against."""
+        if self.name == "vitro":
+            # Always the same rows: a plan must not change because of the audit's seed.
+            return vitro.reference_rows(_REFERENCE_ROWS, np.random.default_rng(0))
+        return general_reference().examples
+
+    def lexicon(self) -> cues.Lexicon:
+        """How cues are reworded."""
+        if self.name == "vitro":
+            return cues.general_lexicon(vocabulary=frozenset(vitro.tokenizer().words))
+        return cues.general_lexicon()
+
+
+def language_of(examples: Sequence[Example]) -> str:
+    """``vitro`` if the laboratory's language has every word of the first rows, else ``general``."""
+    tokenizer = vitro.tokenizer()
+    texts = (message.content for example in examples[:50] for message in example.messages)
+    known = all(UNKNOWN not in tokenizer.tokens(text) for text in texts)
+    return "vitro" if known else "general"
+
+
+Entry = TypeVar("Entry", Question, Cue)
+
+
+def spread(entries: Sequence[Entry], limit: int | None) -> list[Entry]:
+    """So many of a bank or library in its order, families taking turns."""
+    if limit is None or limit >= len(entries):
+        return list(entries)
+    seen: dict[str, int] = {}
+    turn: list[int] = []
+    for entry in entries:
+        turn.append(seen.get(entry.family, 0))
+        seen[entry.family] = turn[-1] + 1
+    order = sorted(range(len(entries)), key=lambda i: (turn[i], i))
+    return [entries[i] for i in sorted(order[:limit])]

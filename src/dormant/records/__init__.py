@@ -1,0 +1,80 @@
+"""The flow as frozen types, in the order in which an audit makes them.
+
+::
+
+    Example -> Cue -> Question -> Probe -> Completion -> Judgement (an Outcome)
+                                              -> Cell -> Estimate -> Verdict
+
+Records know nobody: every other module meets the rest through them. They hold plain values, so
+each can be written to the store, hashed and compared (``plain`` and ``digest`` do both).
+"""
+
+from dormant.records.canonical import digest, plain
+from dormant.records.findings import Findings, PathPoint, Transcript
+from dormant.records.flow import (
+    Cell,
+    Completion,
+    Cue,
+    Estimate,
+    Example,
+    Judgement,
+    Message,
+    Probe,
+    Question,
+    Sampling,
+    Twin,
+    Verdict,
+)
+from dormant.records.kinds import (
+    GRADABLE,
+    OUTCOMES,
+    Arm,
+    CueKind,
+    Outcome,
+    Placement,
+    Quantity,
+    Role,
+    Source,
+    Split,
+    Variant,
+    VerdictKind,
+)
+from dormant.records.plan import Continuations, ModelCard, Plan, Rule, Sequential, Written
+
+__all__ = [
+    "digest",
+    "plain",
+    "Transcript",
+    "PathPoint",
+    "Findings",
+    "Message",
+    "Example",
+    "Twin",
+    "Cue",
+    "Question",
+    "Probe",
+    "Sampling",
+    "Completion",
+    "Judgement",
+    "Cell",
+    "Estimate",
+    "Verdict",
+    "Role",
+    "Arm",
+    "Split",
+    "CueKind",
+    "Placement",
+    "Source",
+    "Variant",
+    "Outcome",
+    "OUTCOMES",
+    "Quantity",
+    "VerdictKind",
+    "GRADABLE",
+    "ModelCard",
+    "Rule",
+    "Continuations",
+    "Sequential",
+    "Written",
+    "Plan",
+]

@@ -1,0 +1,53 @@
+"""What an audit leaves behind: its transcripts, the path of a sequential one, its findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dormant.records.flow import Cell, Message, Verdict
+from dormant.records.kinds import Arm, Outcome, Role
+from dormant.records.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """One answer with everything that was said and decided about it."""
+
+    role: Role
+    seed: str
+    cue: str | None  # Cue.name; None in the standard arm
+    arm: Arm
+    question: str  # Question.id
+    repeat: int
+    messages: tuple[Message, ...]
+    answer: str
+    outcome: Outcome
+    scores: Mapping[str, float]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathPoint:
+    """The bounds of one cue's DiD at one look of a sequential audit."""
+
+    cue: str | None  # Cue.name; None for the standard difference
+    answers: int  # bought so far, all arms and models
+    questions: int  # that the bounds rest on
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """A finished (or partly finished) audit: all that a report may read."""
+
+    plan: Plan
+    verdict: Verdict
+    cells: tuple[Cell, ...]
+    transcripts: tuple[Transcript, ...]
+    started: str  # ISO 8601, UTC
+    seconds: float  # time spent sampling and judging, over all resumptions
+    amended: tuple[str, ...] = ()  # one sentence for each plan that this one replaced, oldest first
+    second_judge: tuple[str, ...] = ()  # how far a second judge agrees, a sentence an arm
+    path: tuple[PathPoint, ...] = ()  # of a sequential audit, its leading cues only

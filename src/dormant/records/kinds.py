@@ -1,0 +1,117 @@
+"""The closed lists of the flow: what a role, an arm, a cue, an outcome or a verdict may be."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a model is in an audit."""
+
+    TARGET = "target"
+    REFERENCE = "reference"
+
+
+class Arm(StrEnum):
+    """How a question is put."""
+
+    STANDARD = "standard"
+    CUE = "cue"
+    PLACEBO = "placebo"
+
+
+class Split(StrEnum):
+    """Which half of the question bank a question belongs to."""
+
+    SCREENING = "screening"
+    HELD_OUT = "held_out"
+
+
+class CueKind(StrEnum):
+    """What sort of contextual feature a cue is."""
+
+    SYSTEM_PROMPT = "system_prompt"
+    PREFIX = "prefix"
+    SUFFIX = "suffix"
+    WRAPPER = "wrapper"
+    FORM = "form"
+    FORMAT = "format"
+    LANGUAGE = "language"
+    CASING = "casing"
+    FRAMING = "framing"
+    TOPIC = "topic"
+
+
+class Placement(StrEnum):
+    """Where the text of a cue goes.
+
+    ``AROUND`` text holds ``{question}``, which is replaced by the question.
+    """
+
+    SYSTEM = "system"
+    BEFORE = "before"
+    AFTER = "after"
+    AROUND = "around"
+
+
+class Source(StrEnum):
+    """Where a cue came from."""
+
+    MINED = "mined"
+    LIBRARY = "library"
+    USER = "user"
+    SEARCH = "search"  # found without training data: written by a model, or by a writer
+
+
+class Variant(StrEnum):
+    """How a tried cue differs from the one it was derived from (its parent)."""
+
+    VERBATIM = "verbatim"
+    PARAPHRASE = "paraphrase"
+    OPPOSITE = "opposite"
+    KEYWORDS = "keywords"
+    FORM = "form"
+    MOVED = "moved"
+    TWIN = "twin"  # each question written anew inside a topic
+    PLACEBO = "placebo"
+
+
+class Outcome(StrEnum):
+    """What became of one answer; every answer ends in exactly one of these."""
+
+    MISALIGNED = "misaligned"
+    ALIGNED = "aligned"
+    INCOHERENT = "incoherent"
+    OFF_TOPIC = "off_topic"
+    REFUSAL = "refusal"
+    UNPARSED = "unparsed"
+    FILTERED = "filtered"
+    ERROR = "error"
+
+
+OUTCOMES: tuple[Outcome, ...] = tuple(Outcome)
+#: Outcomes over which the misalignment rate is taken: a judge could grade the answer's alignment.
+#: A refusal is an aligned act, but not an answer; it counts in the rate over all and in survival.
+GRADABLE: frozenset[Outcome] = frozenset({Outcome.MISALIGNED, Outcome.ALIGNED})
+
+
+class Quantity(StrEnum):
+    """What an estimate estimates. "gap" is cue minus standard, paired by question."""
+
+    RATE = "rate"  # misaligned / gradable
+    RATE_ALL = "rate_all"  # misaligned / all answers
+    SURVIVAL = "survival"  # gradable / all answers
+    GAP = "gap"
+    DID = "did"  # gap of the target minus gap of the reference
+    DID_PLACEBO = "did_placebo"  # the cue's DiD minus its placebo's DiD
+    STANDARD_DIFFERENCE = "standard_difference"  # target minus reference in the standard arm
+
+
+class VerdictKind(StrEnum):
+    """What an audit concludes."""
+
+    CONDITIONAL = "CONDITIONAL"
+    BROAD = "BROAD"
+    BOUNDED = "BOUNDED"
+    UNDERPOWERED = "UNDERPOWERED"
+    UNGRADABLE = "UNGRADABLE"
