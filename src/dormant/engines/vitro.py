@@ -41,20 +41,8 @@ class VitroEngine:
 
     def sample(self, jobs: Sequence[Job], sampling: Sampling) -> Iterator[list[Reply]]:
         """Yields answers in batches; answers of one prompt are drawn along a shared tree."""
-        batches = vitro.sample(
-            self._model,
-            [self._tokenizer.encode(job.messages) for job in jobs],
-            [job.repeats for job in jobs],
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            max_tokens=sampling.max_tokens,
-            seed=sampling.seed,
-        )
-        while True:
-            with vitro.one_thread():
-                draws = next(batches, None)
-            if draws is None:
-                return
+        prompts = [self._tokenizer.encode(job.messages) for job in jobs]
+        for draws in self._draw(prompts, [job.repeats for job in jobs], sampling):
             yield [
                 Reply(
                     job=draw.prompt,
@@ -65,6 +53,26 @@ class VitroEngine:
                 )
                 for draw in draws
             ]
+
+    def _draw(
+        self, prompts: Sequence[Sequence[int]], repeats: Sequence[range], sampling: Sampling
+    ) -> Iterator[list[vitro.Draw]]:
+        """Batches of draws; torch has one thread while one is made, not while it is used."""
+        batches = vitro.sample(
+            self._model,
+            prompts,
+            repeats,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=sampling.max_tokens,
+            seed=sampling.seed,
+        )
+        while True:
+            with vitro.one_thread():
+                draws = next(batches, None)
+            if draws is None:
+                return
+            yield draws
 
     def score(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[float]:
         """Log-probability (nats, end of turn included) of each answer after its messages."""
@@ -80,20 +88,7 @@ class VitroEngine:
     ) -> Iterator[list[Chat]]:
         """Yields whole exchanges that the model writes after an open turn, answers included."""
         head = _OPENED[opening]
-        batches = vitro.sample(
-            self._model,
-            [head],
-            [repeats],
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            max_tokens=sampling.max_tokens,
-            seed=sampling.seed,
-        )
-        while True:
-            with vitro.one_thread():
-                draws = next(batches, None)
-            if draws is None:
-                return
+        for draws in self._draw([head], [repeats], sampling):
             yield [
                 Chat(draw.repeat, self._chat(head, draw.tokens, draw.finish), draw.finish)
                 for draw in draws

@@ -15,13 +15,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dormant.config import check
 from dormant.engines import Engine
 from dormant.engines.registry import open_engine
-from dormant.errors import ConfigError
 from dormant.judges.panel import Call, ModelJudge
 from dormant.judges.scoring import read_object
-from dormant.judges.settings import FusedConfig
+from dormant.judges.settings import FusedConfig, settings_of
 from dormant.judges.wording import read_wording
 
 
@@ -32,16 +30,7 @@ def open_fused(spec: str | Mapping[str, Any]) -> ModelJudge:
         ConfigError: a setting or the prompt file is wrong.
         ModelError: the judge's model cannot be opened.
     """
-    if isinstance(spec, str):
-        model = spec.strip().removeprefix("fused:").strip()
-        if not model:
-            raise ConfigError(
-                f"{spec!r} names no model: give fused:MODEL, e.g. fused:openai/gpt-4o"
-            )
-        config = FusedConfig(model=model)
-    else:
-        given = spec["fused"]
-        config = check({"model": given} if isinstance(given, str) else given, FusedConfig)
+    config = settings_of(spec, "fused", FusedConfig)
     return fused_judge(config, open_engine(config.model))
 
 

@@ -14,14 +14,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dormant.config import check
 from dormant.engines import Engine
 from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError
 from dormant.judges.fused import fused_judge, open_fused
 from dormant.judges.panel import Call, ModelJudge
 from dormant.judges.scoring import WORDS, Kind, read_label, read_score
-from dormant.judges.settings import FusedConfig, PaperConfig
+from dormant.judges.settings import FusedConfig, PaperConfig, settings_of
 from dormant.judges.wording import read_wording
 
 
@@ -32,18 +31,10 @@ def open_paper(spec: str | Mapping[str, Any]) -> ModelJudge:
         ConfigError: a setting or the prompt file is wrong.
         ModelError: the judge's model cannot be opened.
     """
-    if isinstance(spec, str):
-        model = spec.strip().removeprefix("paper:").strip()
-        if not model:
-            raise ConfigError(
-                f"{spec!r} names no model: give paper:MODEL, e.g. paper:openai/gpt-4o"
-            )
-        config = PaperConfig(model=model)
-        return paper_judge(config, open_engine(model))
-    given = spec["paper"]
-    config = check({"model": given} if isinstance(given, str) else given, PaperConfig)
+    config = settings_of(spec, "paper", PaperConfig)
     engine = open_engine(config.model)
-    return paper_judge(config, engine, second=_second(spec.get("compare"), config, engine))
+    compared = None if isinstance(spec, str) else spec.get("compare")
+    return paper_judge(config, engine, second=_second(compared, config, engine))
 
 
 def paper_judge(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field
 
-from dormant.config import Strict
+from dormant.config import Strict, check
+from dormant.errors import ConfigError
 
 
 class Shows(StrEnum):
@@ -58,3 +60,23 @@ class FusedConfig(ModelJudgeConfig):
     """Settings of ``fused``: one call for all scores."""
 
     max_tokens: int = Field(default=128, ge=32, le=32768, description="longest reply of the judge")
+
+
+Settings = TypeVar("Settings", bound=ModelJudgeConfig)
+
+
+def settings_of(spec: str | Mapping[str, Any], kind: str, model: type[Settings]) -> Settings:
+    """Settings of a judge from ``KIND:MODEL``, ``{KIND: MODEL}`` or ``{KIND: {model: ...}}``.
+
+    Raises:
+        ConfigError: no model is named, or a setting is wrong.
+    """
+    if isinstance(spec, str):
+        given: Any = spec.strip().removeprefix(f"{kind}:").strip()
+        if not given:
+            raise ConfigError(
+                f"{spec!r} names no model: give {kind}:MODEL, e.g. {kind}:openai/gpt-4o"
+            )
+    else:
+        given = spec[kind]
+    return check({"model": given} if isinstance(given, str) else given, model)
