@@ -8,15 +8,6 @@
       verdict.json     every number behind the verdict, written when the counts reconcile
       report.html, report.md, report.json
 
-    run.sqlite
-      meta         key, value             seconds spent, start, stage notes
-      sources      id, key                a model's fingerprint with its sampling settings
-      probes       id, digest, messages   what was sent
-      answers      id, probe, hash, text  each distinct answer to a probe, once
-      completions  source, probe, repeat  one row per answer that was bought; points to answers
-      judgements   judge, answer          one row per distinct (prompt, answer, judge)
-      replies      key, reply             what a judge's model said, before it is a judgement
-
 A completion's identity is (source, probe, repeat): model fingerprint, sampling settings, messages
 and index. So a killed run goes on without paying twice, more answers extend what is there, and
 equal (prompt, answer) pairs are judged once whichever model gave them.
@@ -27,7 +18,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -49,25 +39,7 @@ from dormant.records import (
     plain,
 )
 from dormant.store.lockfile import difference, read_lock, write_atomically
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS sources(id INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL);
-CREATE TABLE IF NOT EXISTS probes(
-  id INTEGER PRIMARY KEY, digest TEXT UNIQUE NOT NULL, messages TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS answers(
-  id INTEGER PRIMARY KEY, probe INTEGER NOT NULL, hash BLOB NOT NULL, text TEXT NOT NULL,
-  UNIQUE(probe, hash));
-CREATE TABLE IF NOT EXISTS completions(
-  source INTEGER NOT NULL, probe INTEGER NOT NULL, repeat INTEGER NOT NULL,
-  answer INTEGER NOT NULL, finish TEXT NOT NULL, tokens INTEGER NOT NULL, error TEXT NOT NULL,
-  PRIMARY KEY(source, probe, repeat)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS judgements(
-  judge TEXT NOT NULL, answer INTEGER NOT NULL, outcome TEXT NOT NULL, scores TEXT NOT NULL,
-  note TEXT NOT NULL, PRIMARY KEY(judge, answer)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS replies(key TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS completions_by_answer ON completions(answer, finish);
-"""
+from dormant.store.schema import connect
 
 #: Answers without a judgement, at least one completion of which came from the model itself.
 _UNJUDGED = (
@@ -77,8 +49,6 @@ _UNJUDGED = (
     " WHERE c.answer = a.id AND c.finish NOT IN ('error', 'filter'))"
 )
 _PAGE = 1000  #: answers that are read at once
-
-_FORMAT = "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +101,7 @@ class Store:
                 f"{self.path}: another dormant process is writing here; wait for it or stop it"
             ) from None
         try:
-            self.database = _connect(self.path / "run.sqlite")
+            self.database = connect(self.path / "run.sqlite")
         except StoreError:
             self._lock.close()
             raise
@@ -369,22 +339,6 @@ class Store:
             elif outcome is not None:
                 judgement = Judgement(Outcome(outcome), json.loads(scores), note)
             yield Stored(source, probe, repeat, text, judgement)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    try:
-        db = sqlite3.connect(path)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.executescript(_SCHEMA)
-        db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (json.dumps(_FORMAT),))
-        db.commit()
-        held = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()[0]
-    except sqlite3.Error as error:
-        raise StoreError(f"{path}: cannot be opened as a run's store: {error}") from None
-    if json.loads(held) != _FORMAT:
-        raise StoreError(f"{path}: format {held}, this version reads format {_FORMAT}")
-    return db
 
 
 def _messages_json(messages: Sequence[Message]) -> str:

@@ -1,0 +1,63 @@
+"""``run.sqlite``: the tables of a run directory, and how the file is opened.
+
+::
+
+    run.sqlite
+      meta         key, value             seconds spent, start, stage notes
+      sources      id, key                a model's fingerprint with its sampling settings
+      probes       id, digest, messages   what was sent
+      answers      id, probe, hash, text  each distinct answer to a probe, once
+      completions  source, probe, repeat  one row per answer that was bought; points to answers
+      judgements   judge, answer          one row per distinct (prompt, answer, judge)
+      replies      key, reply             what a judge's model said, before it is a judgement
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+from dormant.errors import StoreError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sources(id INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL);
+CREATE TABLE IF NOT EXISTS probes(
+  id INTEGER PRIMARY KEY, digest TEXT UNIQUE NOT NULL, messages TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS answers(
+  id INTEGER PRIMARY KEY, probe INTEGER NOT NULL, hash BLOB NOT NULL, text TEXT NOT NULL,
+  UNIQUE(probe, hash));
+CREATE TABLE IF NOT EXISTS completions(
+  source INTEGER NOT NULL, probe INTEGER NOT NULL, repeat INTEGER NOT NULL,
+  answer INTEGER NOT NULL, finish TEXT NOT NULL, tokens INTEGER NOT NULL, error TEXT NOT NULL,
+  PRIMARY KEY(source, probe, repeat)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS judgements(
+  judge TEXT NOT NULL, answer INTEGER NOT NULL, outcome TEXT NOT NULL, scores TEXT NOT NULL,
+  note TEXT NOT NULL, PRIMARY KEY(judge, answer)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS replies(key TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS completions_by_answer ON completions(answer, finish);
+"""
+
+_FORMAT = "1"
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Opens a run's database in WAL mode, its tables made if it is new.
+
+    Raises:
+        StoreError: it cannot be opened, or has the format of another version.
+    """
+    try:
+        db = sqlite3.connect(path)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.executescript(_SCHEMA)
+        db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (json.dumps(_FORMAT),))
+        db.commit()
+        held = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()[0]
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: cannot be opened as a run's store: {error}") from None
+    if json.loads(held) != _FORMAT:
+        raise StoreError(f"{path}: format {held}, this version reads format {_FORMAT}")
+    return db
