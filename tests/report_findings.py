@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from dormant import stats
 from dormant.records import (
     GRADABLE,
     OUTCOMES,
@@ -267,6 +268,7 @@ class Builder:
             transcripts=tuple(self.transcripts),
             started="2026-03-14T09:26:53Z",
             seconds=431.7,
+            bounds=stats.partial_bounds(stats.build(self.cells), rule=Rule()),
         )
 
     def _plan(self, role_seeds: list[tuple[Role, str]]) -> Plan:

@@ -92,6 +92,9 @@ def test_a_budget_stops_before_it_is_exceeded_and_a_larger_one_goes_on(graded, t
     assert sum(row.usd for row in whole.spent) == pytest.approx(cost)
     assert {row.role for row in whole.spent} == {"target", "reference", "judge"}
     assert all(row.price.endswith("(given by the user)") for row in whole.spent)
+    # The report reads the same from the stored verdict.
+    assert [row.calls for row in whole.findings.spending] == [r.usage.calls for r in whole.spent]
+    assert [row.usd for row in whole.findings.spending] == [row.usd for row in whole.spent]
 
     graded.set(text="80", speaker="grader", give=1)
     out = tmp_path / "run"

@@ -21,8 +21,10 @@ from dormant.records import (
     Quantity,
     Role,
     Rule,
+    Spending,
     Split,
     VerdictKind,
+    plain,
 )
 from dormant.report import figures, numbers
 from dormant.report.view import Status, View, add, least_questions
@@ -223,11 +225,51 @@ def test_an_audit_that_has_hardly_begun_still_has_a_report(findings: Findings):
     assert report.notebook(empty)
 
 
+def test_worst_and_best_cases_of_what_could_not_be_graded(findings: Findings):
+    told = json.loads(report.json(findings))["bounds"]
+    rows = View(findings).hidden()
+    assert [row.cue for row in rows][:2] == [None, MINED.name], "the planted answers hold refusals"
+    page, text = report.html(findings), report.markdown(findings)
+    table = page[page.index('id="hidden"') :]
+    for row in rows:
+        assert row.rate and row.difference
+        assert plain(row.rate) in told and plain(row.difference) in told
+        # By hand: misaligned of all answers, then with every ungradable one among them.
+        cells = [c for c in findings.cells if (c.role, c.cue) == (Role.TARGET, row.cue)]
+        each = [add([c]) for c in cells]
+        least = [t.of(Outcome.MISALIGNED) / t.answers for t in each]
+        most = [(t.of(Outcome.MISALIGNED) + t.answers - t.gradable) / t.answers for t in each]
+        assert row.rate.least == pytest.approx(sum(least) / len(each))
+        assert row.rate.most == pytest.approx(sum(most) / len(each))
+        assert row.difference.low <= row.difference.least <= row.difference.most
+        assert numbers.rate_range(row.rate) in table and numbers.rate_range(row.rate) in text
+        assert numbers.points_range(row.difference, outer=True) in table
+    whole = replace(findings, bounds=())
+    assert 'id="hidden"' not in report.html(whole)
+    assert "What the ungradable might hide" not in report.markdown(whole)
+
+
+def test_what_was_spent(findings: Findings):
+    assert 'id="spent"' not in report.html(findings), "nothing was paid for"
+    paid = Spending("judge", "openai/<b>x", 1234, 56_789, 4321, 3, math.nan, "")
+    known = replace(paid, role="target", model="openai/y", usd=0.25, uncounted=0, price="1 in <i>")
+    spent = replace(findings, spending=(paid, known))
+    page, text = report.html(spent), report.markdown(spent)
+    assert "1,234" in page and "56,789" in page and "0.2500 USD" in page
+    assert "price not known" in page and "3 calls guessed by length" in page
+    assert "<b>x" not in page and "1 in <i>" not in page
+    assert "1,234 calls, 56,789 tokens read, 4,321 written, price not known" in text
+    assert "<b>x" not in MarkdownIt("commonmark").render(text)
+    told = json.loads(report.json(spent))["spending"]
+    assert [row["usd"] for row in told] == [None, 0.25]
+
+
 def test_json_is_the_documented_schema(findings: Findings):
     told = json.loads(report.json(findings))
     assert list(told) == [
         "schema", "version", "plan_hash", "amended", "started", "seconds", "verdict", "totals",
-        "standard", "worst_cue", "cues", "cells", "estimates", "second_judge", "path", "plan",
+        "standard", "worst_cue", "cues", "cells", "estimates", "second_judge", "path", "bounds",
+        "spending", "plan",
     ]  # fmt: skip
     assert told["schema"] == 1
     assert told["totals"]["answers"] == sum(told["totals"]["outcomes"].values())
@@ -246,11 +288,12 @@ def test_json_is_the_documented_schema(findings: Findings):
 def test_markdown_tables_are_whole(findings: Findings):
     told = report.markdown(findings)
     tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(told)
-    assert sum(token.type == "table_open" for token in tokens) == 3
+    assert sum(token.type == "table_open" for token in tokens) == 4
     widths = re.findall(r"<tr>(.*?)</tr>", MarkdownIt("gfm-like", {"linkify": False}).render(told),
                         re.DOTALL)  # fmt: skip
-    assert {len(re.findall(r"<t[hd]", row)) for row in widths} == {5, 6, 12}
-    assert len(widths) == 2 + 9 + 1 + 20 + 1 + 1 + 10
+    assert {len(re.findall(r"<t[hd]", row)) for row in widths} == {4, 5, 6, 12}
+    hidden = 1 + len(View(findings).hidden())
+    assert len(widths) == 2 + 9 + 1 + 20 + 1 + hidden + 1 + 10
 
 
 def test_write_gives_three_files(findings: Findings, tmp_path):

@@ -123,7 +123,7 @@ def test_markdown_has_no_markup_of_others(nasty: Findings):
     assert not kinds & {"html_block", "html_inline", "link_open", "image", "fence", "code_block"}
     headings = [token for token in tokens if token.type == "heading_open"]
     assert [token.tag for token in headings] == ["h1", *["h2"] * 5]
-    assert sum(token.type == "table_open" for token in tokens) == 3
+    assert sum(token.type == "table_open" for token in tokens) == 4
 
 
 @settings(deadline=None)

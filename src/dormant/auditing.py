@@ -20,7 +20,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from dormant import report
+from dormant import report, stats
 from dormant.budgeting import Ledger, Spent
 from dormant.calibration import write_agreement
 from dormant.config import AuditConfig
@@ -244,7 +244,14 @@ class _Run:
     # Writing
 
     def _write(self, decision: Decision) -> AuditResult:
-        write_verdict(self.store, self.plan, decision.verdict, decision.cells, decision.path)
+        write_verdict(
+            self.store,
+            self.plan,
+            decision.verdict,
+            decision.cells,
+            path=decision.path,
+            bounds=stats.partial_bounds(stats.build(decision.cells), rule=self.plan.rule),
+        )
         found = self._compared(findings(self.store))
         files = report.write(found, self.store.path)
         return AuditResult(found, self.store.path, tuple(files), self.ledger.rows())

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dormant import report
+from dormant import report, stats
 from dormant.auditing import AuditResult
 from dormant.config import RuleConfig, check
 from dormant.errors import ConfigError, DataError
@@ -118,7 +118,8 @@ def import_answers(
         counts = _Filling(reading, made, parts, store).fill()
         cells = tuple(Cell(*key, counts=tuple(c)) for key, c in counts.items())
         verdict = conclude(made.plan, cells, splitting=made.split)
-        write_verdict(store, made.plan, verdict, cells)
+        bounds = stats.partial_bounds(stats.build(cells), rule=made.plan.rule)
+        write_verdict(store, made.plan, verdict, cells, bounds=bounds)
         found = findings(store)
         audit = AuditResult(found, out, tuple(report.write(found, out)))
     used = {path: dict(columns.of) for path, columns in reading.columns.items()}

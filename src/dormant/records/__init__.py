@@ -10,7 +10,7 @@ each can be written to the store, hashed and compared (``plain`` and ``digest`` 
 """
 
 from dormant.records.canonical import digest, plain
-from dormant.records.findings import Findings, PathPoint, Transcript
+from dormant.records.findings import Findings, PathPoint, Spending, Transcript
 from dormant.records.flow import (
     Cell,
     Completion,
@@ -19,6 +19,7 @@ from dormant.records.flow import (
     Example,
     Judgement,
     Message,
+    PartialBounds,
     Probe,
     Question,
     Sampling,
@@ -46,6 +47,7 @@ __all__ = [
     "plain",
     "Transcript",
     "PathPoint",
+    "Spending",
     "Findings",
     "Message",
     "Example",
@@ -58,6 +60,7 @@ __all__ = [
     "Judgement",
     "Cell",
     "Estimate",
+    "PartialBounds",
     "Verdict",
     "Role",
     "Arm",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dormant.records.flow import Cell, Message, Verdict
+from dormant.records.flow import Cell, Message, PartialBounds, Verdict
 from dormant.records.kinds import Arm, Outcome, Role
 from dormant.records.plan import Plan
 
@@ -39,6 +39,20 @@ class PathPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Spending:
+    """What a run has used of one paid model, over all its resumptions."""
+
+    role: str  # "target", "target 1", "reference", "judge", "second judge", "writer"
+    model: str  # model string
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    uncounted: int  # calls whose server told no usage: theirs is guessed from the length
+    usd: float  # NaN if nobody knows
+    price: str  # in words, with its source and date; empty if none is known
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """A finished (or partly finished) audit: all that a report may read."""
 
@@ -51,3 +65,5 @@ class Findings:
     amended: tuple[str, ...] = ()  # one sentence for each plan that this one replaced, oldest first
     second_judge: tuple[str, ...] = ()  # how far a second judge agrees, a sentence an arm
     path: tuple[PathPoint, ...] = ()  # of a sequential audit, its leading cues only
+    bounds: tuple[PartialBounds, ...] = ()  # what the answers that were not graded might hide
+    spending: tuple[Spending, ...] = ()  # of each paid model; () if all ran on this machine

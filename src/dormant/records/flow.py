@@ -190,6 +190,19 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class PartialBounds:
+    """Between what a quantity lies if nothing is known of the answers that were not graded."""
+
+    quantity: Quantity  # RATE, GAP, DID or STANDARD_DIFFERENCE; over all answers
+    role: Role | None
+    cue: str | None
+    least: float  # every ungradable answer as it makes the quantity smallest
+    most: float  # ... and largest
+    low: float  # lower end of the interval around ``least``
+    high: float  # upper end of the interval around ``most``
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The conclusion, with the numbers that made it."""
 

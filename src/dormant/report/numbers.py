@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from dormant.records import Estimate
+from dormant.records import Estimate, PartialBounds
 
 DASH = "—"
 MINUS = "\N{MINUS SIGN}"
@@ -73,6 +73,26 @@ def points_interval(estimate: Estimate | None) -> str:
     return f"{points(estimate.low, unit=False)} to {points(estimate.high, unit=False)}"
 
 
+def rate_range(bounds: PartialBounds | None) -> str:
+    """Worst and best case of a rate in per cent, e.g. "1.2 to 4.5%"; empty if there is none."""
+    if bounds is None:
+        return ""
+    return f"{percent(bounds.least).removesuffix('%')} to {percent(bounds.most)}"
+
+
+def points_range(bounds: PartialBounds | None, *, outer: bool = False) -> str:
+    """Worst and best case of a difference in points; empty if there is none.
+
+    Args:
+        bounds: the cases.
+        outer: the outer ends of their intervals instead.
+    """
+    if bounds is None:
+        return ""
+    low, high = (bounds.low, bounds.high) if outer else (bounds.least, bounds.most)
+    return f"{points(low, unit=False)} to {points(high, unit=False)}"
+
+
 def undefined_reason(estimate: Estimate | None) -> str:
     """Why there is no number to print; empty if there is one."""
     if estimate is None:
@@ -92,6 +112,11 @@ def number(value: float | None, digits: int = 1) -> str:
     if value is None or not math.isfinite(value):
         return DASH
     return f"{value:,.{digits}f}".replace("-", MINUS)
+
+
+def usd(value: float) -> str:
+    """Money, e.g. "0.0213 USD"; says so if nobody knows."""
+    return f"{value:,.4f} USD" if math.isfinite(value) else "price not known"
 
 
 def duration(seconds: float | None) -> str:

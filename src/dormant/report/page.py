@@ -17,12 +17,13 @@ from dormant.records import (
     Rule,
     Sampling,
     Sequential,
+    Spending,
     Split,
     VerdictKind,
 )
 from dormant.report import figures, sample, templating
 from dormant.report.escaping import script_json
-from dormant.report.numbers import count, margin, whole_percent
+from dormant.report.numbers import count, margin, usd, whole_percent
 from dormant.report.pathway import sequential_sentences, tracks
 from dormant.report.view import Status, Tally, View, least_questions
 
@@ -65,6 +66,16 @@ def plan_origin(plan: Plan) -> tuple[str, str]:
         "The plan, fixed beforehand",
         "All of this was frozen before the first answer. Two reports with the same hash asked the "
         "same and decided the same way.",
+    )
+
+
+def spent_words(row: Spending) -> str:
+    """What one model has used, in words."""
+    price = f" ({row.price})" if row.price else ""
+    guessed = f"; {count(row.uncounted)} calls guessed by length" if row.uncounted else ""
+    return (
+        f"{row.role} {row.model}: {count(row.calls)} calls, {count(row.prompt_tokens)} tokens "
+        f"read, {count(row.completion_tokens)} written, {usd(row.usd)}{price}{guessed}"
     )
 
 
@@ -180,6 +191,7 @@ def html(findings: Findings) -> str:
         plan=findings.plan,
         plan_hash=findings.plan.hash,
         amended=findings.amended,
+        spent=[spent_words(row) for row in findings.spending],
         verdict=findings.verdict,
         gloss=GLOSSES[findings.verdict.kind],
         target_name=targets[0] if targets else "an unnamed model",

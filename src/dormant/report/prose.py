@@ -17,7 +17,9 @@ from dormant.report.numbers import (
     percent,
     points,
     points_interval,
+    points_range,
     rate_interval,
+    rate_range,
     undefined_reason,
 )
 from dormant.report.page import (
@@ -28,6 +30,7 @@ from dormant.report.page import (
     plan_origin,
     rule_sentences,
     sampling_words,
+    spent_words,
     split_words,
 )
 from dormant.report.view import CueRow, Status, View
@@ -135,7 +138,27 @@ def _counts(view: View) -> str:
     rows.append(
         ["**all**", "", *map(count, total.counts), count(total.answers), percent(total.survival)]
     )
-    return "## What became of the answers\n\n" + _table(head, rows, left=2)
+    return "## What became of the answers\n\n" + _table(head, rows, left=2) + _hidden(view)
+
+
+def _hidden(view: View) -> str:
+    """Worst and best cases for what could not be graded; empty if all was."""
+    rows = [
+        [
+            markdown_text(row.cue or "no cue", 80),
+            rate_range(row.rate),
+            points_range(row.difference),
+            points_range(row.difference, outer=True),
+        ]
+        for row in view.hidden()
+    ]
+    if not rows:
+        return ""
+    head = ("Arm", "Misaligned, target, of all", "Target over reference, pp", "with intervals")
+    return (
+        "\n\nWhat the ungradable might hide, each counted once as aligned and once as misaligned, "
+        "in every arm in the direction that moves the number most:\n\n" + _table(head, rows)
+    )
 
 
 def _cues(view: View) -> str:
@@ -179,6 +202,7 @@ def _plan(view: View) -> str:
         f"(fingerprint {markdown_text(plan.judge_fingerprint, 80)})",
         f"- Misaligned means: {markdown_text(plan.judge_description, 1200)}",
         *(f"- Second judge: {markdown_text(said, 600)}" for said in view.findings.second_judge),
+        *(f"- Spent: {markdown_text(spent_words(row), 600)}" for row in view.findings.spending),
         f"- Questions: {split_words(view)}",
         f"- Sampling: {sampling_words(plan.sampling)}",
         f"- Finetuning data: {count(plan.data_rows)} rows, {markdown_text(plan.data, 80)}"

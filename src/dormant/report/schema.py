@@ -29,6 +29,10 @@ included, except that lone surrogates are replaced by U+FFFD. Transcripts stay i
     second_judge     a sentence an arm about a second judge of the same answers, if there was one
     path             of a sequential audit, its leading cues: cue, answers (of the whole audit so
                      far), questions, low, high at each look; empty for the fixed design
+    bounds           quantity, role, cue, least, most, low, high: worst and best cases for answers
+                     that could not be graded, over all answers, and the ends of their intervals
+    spending         role, model, calls, prompt_tokens, completion_tokens, uncounted, usd, price of
+                     each paid model
     plan             the frozen plan, field by field as in the lock file
 """
 
@@ -109,6 +113,8 @@ def json(findings: Findings) -> str:
         "estimates": estimates,
         "second_judge": list(findings.second_judge),
         "path": plain(findings.path),
+        "bounds": plain(findings.bounds),
+        "spending": plain(findings.spending),
         "plan": plain(findings.plan),
     }
     return _json.dumps(without_surrogates(report), indent=1, allow_nan=False) + "\n"

@@ -49,14 +49,17 @@ def environment() -> Environment:
         "points": numbers.points,
         "margin": numbers.margin,
         "rate_interval": numbers.rate_interval,
+        "rate_range": numbers.rate_range,
         "of_all": numbers.of_all,
         "points_interval": numbers.points_interval,
+        "points_range": numbers.points_range,
         "undefined_reason": numbers.undefined_reason,
         "defined": numbers.defined,
         "count": numbers.count,
         "number": numbers.number,
         "plain": _plain,
         "duration": numbers.duration,
+        "usd": numbers.usd,
     }
     env.filters.update(filters)
     names: dict[str, Any] = {"figures": figures}

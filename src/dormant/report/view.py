@@ -21,6 +21,7 @@ from dormant.records import (
     Estimate,
     Findings,
     Outcome,
+    PartialBounds,
     Quantity,
     Question,
     Role,
@@ -117,6 +118,15 @@ class SeedRow:
     seed: str
     standard: Tally
     cued: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenRow:
+    """What the ungradable answers of one arm might hide."""
+
+    cue: str | None  # Cue.name; None for the standard arm
+    rate: PartialBounds | None  # of the target, over all answers
+    difference: PartialBounds | None  # DiD; target minus reference for the standard arm
 
 
 def add(cells: Iterable[Cell]) -> Tally:
@@ -285,6 +295,21 @@ class View:
         """The cues worth showing question by question: triggers, else the leading cue."""
         triggers = [row for row in self.rows if row.status is Status.TRIGGER]
         return triggers[:most] or ([self.worst] if self.worst else [])
+
+    def hidden(self) -> list[HiddenRow]:
+        """Worst and best cases of the standard arm and the focus, where answers were lost."""
+        known = {(b.quantity, b.role, b.cue): b for b in self.findings.bounds if b.least < b.most}
+        rows = [
+            HiddenRow(
+                cue=cue,
+                rate=known.get((Quantity.RATE, Role.TARGET, cue)),
+                difference=known.get(
+                    (Quantity.STANDARD_DIFFERENCE if cue is None else Quantity.DID, None, cue)
+                ),
+            )
+            for cue in (None, *(row.cue.name for row in self.focus()))
+        ]
+        return [row for row in rows if row.rate or row.difference]
 
     def by_question(self, row: CueRow) -> list[QuestionRow]:
         """The questions asked under a cue, those that it moves most first."""

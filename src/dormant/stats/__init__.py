@@ -16,7 +16,7 @@ from dormant.stats.correlation import Correlation, intraclass_correlation
 from dormant.stats.estimates import Trainings, estimate
 from dormant.stats.methods import METHODS
 from dormant.stats.multiplicity import benjamini_hochberg, holm
-from dormant.stats.partial import PartialBounds, partial_bounds
+from dormant.stats.partial import partial_bounds
 from dormant.stats.power import (
     Design,
     answers_to_find,
@@ -37,6 +37,7 @@ from dormant.stats.simulation import (
     simulate,
     simulated_smallest_effect,
 )
+from dormant.stats.table import build
 
 __all__ = [
     "METHODS",
@@ -47,7 +48,6 @@ __all__ = [
     "Design",
     "Graded",
     "Needed",
-    "PartialBounds",
     "PoweredRate",
     "Schedule",
     "Standing",
@@ -55,6 +55,7 @@ __all__ = [
     "analyze",
     "answers_to_find",
     "benjamini_hochberg",
+    "build",
     "chance_to_bound",
     "chance_to_find",
     "claims",

@@ -20,12 +20,12 @@ from enum import StrEnum
 
 import numpy as np
 
-from dormant.records import Cell, Estimate, Quantity, Role, Rule, Split
+from dormant.records import Cell, Estimate, PartialBounds, Quantity, Role, Rule, Split
 from dormant.stats.correlation import Correlation, intraclass_correlation
 from dormant.stats.estimates import Trainings, from_table
 from dormant.stats.methods import DEFAULT
 from dormant.stats.multiplicity import benjamini_hochberg, holm
-from dormant.stats.partial import PartialBounds, partial_bounds
+from dormant.stats.partial import partial_bounds
 from dormant.stats.power import questions_for_any_icc
 from dormant.stats.table import REFERENCE, ROLES, Table, build
 

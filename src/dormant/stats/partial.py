@@ -9,29 +9,14 @@ been; and with chance at most 1 - level on either side, between the outer ends o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from dormant.records import OUTCOMES, Estimate, Outcome, Quantity, Role, Rule, Split
+from dormant.records import OUTCOMES, Estimate, Outcome, PartialBounds, Quantity, Role, Rule, Split
 from dormant.stats.estimates import from_table
 from dormant.stats.table import ROLES, STANDARD, Ints, Table
 
 _MISALIGNED, _ALIGNED = OUTCOMES.index(Outcome.MISALIGNED), OUTCOMES.index(Outcome.ALIGNED)
 _BOUNDED = (Quantity.RATE, Quantity.GAP, Quantity.DID, Quantity.STANDARD_DIFFERENCE)
-
-
-@dataclass(frozen=True, slots=True)
-class PartialBounds:
-    """Between what a quantity lies if nothing is known of the answers that were not graded."""
-
-    quantity: Quantity  # RATE, GAP, DID or STANDARD_DIFFERENCE; over all answers
-    role: Role | None
-    cue: str | None
-    least: float  # every ungradable answer as it makes the quantity smallest
-    most: float  # ... and largest
-    low: float  # lower end of the interval around ``least``
-    high: float  # upper end of the interval around ``most``
 
 
 def partial_bounds(table: Table, *, rule: Rule) -> tuple[PartialBounds, ...]:

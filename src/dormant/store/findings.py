@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -21,9 +21,11 @@ from dormant.records import (
     Cell,
     Findings,
     ModelCard,
+    PartialBounds,
     PathPoint,
     Plan,
     Sampling,
+    Spending,
     Transcript,
     Verdict,
     digest,
@@ -57,17 +59,19 @@ def findings(store: Store) -> Findings:
         StoreError: as in ``load_findings``.
     """
     plan = read_plan(store.path / "plan.lock.json")
-    verdict, cells, path = _decided(store.path, plan)
+    decided = _decided(store.path, plan)
     return Findings(
         plan=plan,
-        verdict=verdict,
-        cells=cells,
+        verdict=decided.verdict,
+        cells=decided.cells,
         transcripts=tuple(transcripts(plan, store)),
         started=store.noted("started", ""),
         seconds=store.noted("seconds", 0.0),
         amended=tuple(_amendments(store.path / "plan.lock.json")),
         second_judge=_second_judge(store.path / "agreement.json", plan),
-        path=path,
+        path=decided.path,
+        bounds=decided.bounds,
+        spending=decided.spending,
     )
 
 
@@ -103,16 +107,33 @@ def read_cells(run: Path, plan: Plan) -> tuple[Cell, ...]:
     Raises:
         StoreError: the run is not finished, or its files do not belong together.
     """
-    return _decided(run, plan)[1]
+    return _decided(run, plan).cells
 
 
-def _decided(run: Path, plan: Plan) -> tuple[Verdict, tuple[Cell, ...], tuple[PathPoint, ...]]:
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What ``verdict.json`` holds."""
+
+    verdict: Verdict
+    cells: tuple[Cell, ...]
+    path: tuple[PathPoint, ...]
+    bounds: tuple[PartialBounds, ...]
+    spending: tuple[Spending, ...]
+
+
+def _decided(run: Path, plan: Plan) -> _Decided:
     path = run / "verdict.json"
     record = _read_verdict(path, plan)
     try:
-        cells = tuple(revive(Cell, cell) for cell in record["cells"])
-        steps = tuple(revive(PathPoint, point) for point in record.get("path", ()))
-        return revive(Verdict, record["verdict"]), cells, steps
+        return _Decided(
+            verdict=revive(Verdict, record["verdict"]),
+            cells=tuple(revive(Cell, cell) for cell in record["cells"]),
+            path=tuple(revive(PathPoint, point) for point in record.get("path", ())),
+            bounds=tuple(revive(PartialBounds, item) for item in record.get("bounds", ())),
+            spending=tuple(
+                revive(Spending, {**row, **row["usage"]}) for row in record.get("spending", ())
+            ),
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{path}: damaged: {error}") from None
 
@@ -123,6 +144,7 @@ def write_verdict(
     verdict: Verdict,
     cells: Sequence[Cell],
     path: Sequence[PathPoint] = (),
+    bounds: Sequence[PartialBounds] = (),
 ) -> None:
     """Writes ``verdict.json``: every number behind the verdict, as ``findings`` reads it."""
     record = {
@@ -131,6 +153,7 @@ def write_verdict(
         "verdict": plain(verdict),
         "cells": [plain(cell) for cell in cells],
         "path": [plain(point) for point in path],
+        "bounds": [plain(item) for item in bounds],
         "answers": store.count(),
         "seconds": store.noted("seconds", 0.0),
         "spending": store.noted("spending", []),
