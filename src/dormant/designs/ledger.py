@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from dormant.records import GRADABLE, OUTCOMES, Cell, Outcome, Plan, Role, Split
 
