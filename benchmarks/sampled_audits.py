@@ -100,7 +100,9 @@ def main() -> None:
         print(line(name, ours, theirs), flush=True)
     both = [(o, t) for ours, theirs in pairs for o, t in zip(ours, theirs, strict=True)]
     same = sum(o[0] == t[0] for o, t in both)
-    print(f"\nSame verdict in {same} of {len(both)} pairs; answers, sampled / drawn: {ratio(pairs)}")
+    print(
+        f"\nSame verdict in {same} of {len(both)} pairs; answers, sampled / drawn: {ratio(pairs)}"
+    )
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def audits(world: World, number: int) -> list[VerdictKind]:
 
 
 def test_a_cue_that_is_hardly_gradable_is_no_trigger_however_bad_the_rest():
-    """By the survival of 12 questions alone one of these thirty audits in three would say so."""
+    """Judged by the few questions that confirm a rise, 12 of these 30 were CONDITIONAL."""
     world = World(
         cues=4,
         rates={(T, "cue-1"): 0.95},

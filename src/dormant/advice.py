@@ -3,6 +3,11 @@
 Half-widths shrink with the square root of the questions (faster at zero counts). What lies above
 delta is to be shown where it lies, on the held-out half alone and at Holm's first step; the rest is
 to be ruled out on all questions, if in truth it does nothing. Pure.
+
+The number of answers is a bound. For the fixed design it always holds: every cue is asked the new
+screening questions, and no more candidates can go on than the rule allows. For the sequential
+design it holds if the cues that are settled now need no more than they did, since a path with more
+questions asks them in another order.
 """
 
 from __future__ import annotations
@@ -43,8 +48,8 @@ def what_settles(now: Undecided) -> str:
         total = math.ceil(max(within) / 8) * 8
         parts.append(
             f"About {total} questions per cue instead of {min(e.questions for e in known)} "
-            f"({_price(now, total)}) would settle {len(within)} of {len(now.estimates)}, if what "
-            "seems to do nothing does nothing; more answers to the same questions help less."
+            f"({_price(now, total)}) would settle {len(within)} of {len(now.estimates)}, "
+            f"{_assumed(now.plan)}; more answers to the same questions help less."
         )
         if len(now.cues) > now.plan.rule.candidates and now.plan.sequential is None:
             parts.append(
@@ -57,6 +62,11 @@ def what_settles(now: Undecided) -> str:
             f"{_MOST_QUESTIONS:,} questions would be needed: choose another delta."
         )
     return " ".join(parts)
+
+
+def _assumed(plan: Plan) -> str:
+    nothing = "if what seems to do nothing does nothing"
+    return nothing if plan.sequential is None else f"{nothing} and what is settled settles again"
 
 
 def _needed(e: Estimate, now: Undecided) -> float:
@@ -75,7 +85,10 @@ def _needed(e: Estimate, now: Undecided) -> float:
     if above and e.cue is not None:
         questions *= 2  # only the held-out half tests a cue
     questions = max(questions, e.questions + 1)
-    return questions if above else max(questions, now.least)
+    if above:
+        return questions
+    # The fixed design settles what shows nothing on the screening half alone.
+    return max(questions, now.least * (2 if now.plan.sequential is None else 1))
 
 
 def _price(now: Undecided, total: int) -> str:
@@ -89,14 +102,16 @@ def _price(now: Undecided, total: int) -> str:
 
 
 def _fixed(now: Undecided, total: int) -> int:
-    """Screening asks every cue, held-out questions the open ones and their placebos."""
+    """Screening asks every cue, held-out questions the candidates and their placebos."""
     rule, before = now.plan.rule, len(now.plan.questions)
+    placebos = sum(cue.variant is Variant.PLACEBO for cue in now.plan.cues)
+    candidates = min(max(len(now.cues), rule.candidates), len(now.plan.cues) - placebos)
 
     def answers(questions: int, held_out: int) -> int:
         screening = rule.screening_answers * (1 + len(now.plan.cues))
         return questions * (screening + rule.confirm_answers * (1 + held_out)) // 2
 
-    after = answers(max(total, before), _with_placebos(now.plan, now.cues))
+    after = answers(max(total, before), candidates + min(candidates, placebos))
     done = answers(before, _with_placebos(now.plan, now.asked))
     return max(after - done, 0) * len(now.plan.models)
 
