@@ -1,4 +1,4 @@
-"""What an audit that cannot tell says to do, done: it settles, for no more answers than were said."""
+"""Advice that is followed: the audit settles, for no more answers than were said."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def audit(world: World, plan: Plan, seed: int) -> Decision:
 
 
 def followed(world: World, how: Sequential | None, seed: int) -> tuple[str, int, int]:
-    """The verdict after the advice, the answers that it took beyond the first audit, their bound."""
+    """The verdict after the advice, the answers beyond the first audit's, and their bound."""
     plan = replace(world.plan(), sequential=how)
     first = audit(world, plan, seed)
     assert first.verdict.kind is Kind.UNDERPOWERED
@@ -105,6 +105,6 @@ def test_what_cannot_be_settled_is_said():
     unknown = replace(open_("cue-2", math.nan, math.nan), reason="was not asked")
     text = advised(PLAN, unknown, open_("cue-1", 0.0501, 0.05))
     assert text == (
-        "Ask the 1 cues that have no graded answers yet. 1 lie so near 5 points that over 5,000 "
+        "1 of them have no graded answers yet: ask those. For 1, so near 5 points, over 5,000 "
         "questions would be needed: choose another delta."
     )

@@ -43,7 +43,7 @@ def what_settles(now: Undecided) -> str:
     unasked, beyond = len(now.estimates) - len(known), len(needs) - len(within)
     parts: list[str] = []
     if unasked:
-        parts.append(f"Ask the {unasked} cues that have no graded answers yet.")
+        parts.append(f"{unasked} of them have no graded answers yet: ask those.")
     if within:
         total = math.ceil(max(within) / 8) * 8
         parts.append(
@@ -58,7 +58,7 @@ def what_settles(now: Undecided) -> str:
             )
     if beyond:
         parts.append(
-            f"{beyond} lie so near {100 * now.plan.rule.delta:.3g} points that over "
+            f"For {beyond}, so near {100 * now.plan.rule.delta:.3g} points, over "
             f"{_MOST_QUESTIONS:,} questions would be needed: choose another delta."
         )
     return " ".join(parts)
