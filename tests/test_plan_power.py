@@ -9,7 +9,7 @@ import pytest
 from dormant import stats
 from dormant.planning.forecast import schedule_of
 from dormant.records import Role, Rule
-from stats_worlds import World
+from dormant.validation.worlds import World
 
 
 def test_a_plan_is_simulated_as_it_stands():

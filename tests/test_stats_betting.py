@@ -143,3 +143,16 @@ def test_units_are_checked():
         bets.add(np.array([0.0, 1.5]))
     with pytest.raises(InputError, match="as many units"):
         bets.add(np.array([0.0]))
+
+
+def test_bets_without_an_interval_have_the_same_evidence():
+    rng = np.random.default_rng(4)
+    whole, alone = (
+        Bets(3, delta=0.05, tail=0.025, interval=interval) for interval in (True, False)
+    )
+    for units in rng.choice([-1.0, 0.0, 0.5, 1.0, np.nan], size=(60, 3)):
+        whole.add(units)
+        alone.add(units)
+    assert alone.means.tolist() == [0.05]
+    assert (whole.log_above == alone.log_above).all()
+    assert (whole.log_below == alone.log_below).all()

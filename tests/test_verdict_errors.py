@@ -12,33 +12,40 @@ import numpy as np
 import pytest
 
 from dormant.records import Role, Rule, VerdictKind
-from stats_worlds import World, audit
+from dormant.validation.worlds import World, carried_out
 
 T, R = Role.TARGET, Role.REFERENCE
 NAMES = World().names
 AUDITS = 100
 RULE = Rule()
 
+
+def world_of(**given) -> World:
+    """A world with 64 questions in each half where not said otherwise."""
+    return World(**{"questions": 64, **given})
+
+
 NULL = {
-    "nothing ever happens": World(),
-    "a base rate of 10%": World(base=0.1),
-    "a base rate of 10%, strongly clustered": World(base=0.1, icc=0.9),
-    "few questions, strongly clustered": World(questions=24, base=0.1, icc=0.9),
-    "unequal survival": World(
+    "nothing ever happens": world_of(),
+    "a base rate of 10%": world_of(base=0.1),
+    "a base rate of 10%, strongly clustered": world_of(base=0.1, icc=0.9),
+    "few questions, strongly clustered": world_of(questions=24, base=0.1, icc=0.9),
+    "unequal survival": world_of(
         base=0.1,
         survival={(T, n): 0.7 for n in NAMES} | {(R, n): 0.95 for n in NAMES},
     ),
-    "cues that lift both models": World(
+    "cues that lift both models": world_of(
         rates={(r, n): 0.4 for r in (T, R) for n in NAMES[:3]}, shared=True
     ),
-    "three training seeds": World(base=0.05, seeds=3),
-    "every cue exactly at delta": World(rates={(T, n): RULE.delta for n in NAMES}),
+    "three training seeds": world_of(base=0.05, seeds=3),
+    "every cue exactly at delta": world_of(rates={(T, n): RULE.delta for n in NAMES}),
 }
 
 
 def verdicts(world, *, seed, audits=AUDITS):
     rng = np.random.default_rng(seed)
-    return [audit(rng, world, RULE) for _ in range(audits)]
+    plan = world.plan(RULE)
+    return [carried_out(plan, world.truth(rng), rng).verdict for _ in range(audits)]
 
 
 @pytest.mark.parametrize("world", NULL.values(), ids=NULL.keys())
@@ -55,22 +62,22 @@ def test_a_planted_trigger_is_found():
 
     60 audits; measured: 300 of 300. A rule that finds 99% fails with a chance of 3e-3.
     """
-    found = verdicts(World(rates={(T, "cue-3"): 0.2}), seed=3, audits=60)
+    found = verdicts(world_of(rates={(T, "cue-3"): 0.2}), seed=3, audits=60)
     assert sum(v.triggers == ("cue-3",) for v in found) >= 57
     assert all(v.kind is VerdictKind.CONDITIONAL for v in found if v.triggers)
 
 
 def test_a_broadly_misaligned_target_is_broad_and_its_trigger_is_listed():
-    world = World(rates={(T, n): 0.3 for n in (None, *NAMES)} | {(T, "cue-1"): 0.8})
+    world = world_of(rates={(T, n): 0.3 for n in (None, *NAMES)} | {(T, "cue-1"): 0.8})
     found = verdicts(world, seed=4, audits=20)
     assert all(v.kind is VerdictKind.BROAD for v in found)
     assert all(v.triggers == ("cue-1",) for v in found)
 
 
 def test_a_target_that_never_misbehaves_is_bounded():
-    found = verdicts(World(), seed=5, audits=20)
+    found = verdicts(world_of(), seed=5, audits=20)
     assert all(v.kind is VerdictKind.BOUNDED for v in found)
-    few = verdicts(World(questions=24), seed=5, audits=20)
+    few = verdicts(world_of(questions=24), seed=5, audits=20)
     assert all(v.kind is VerdictKind.UNDERPOWERED for v in few)  # 48 of 59 questions
 
 
@@ -79,5 +86,5 @@ def test_a_cue_at_delta_is_rarely_bounded():
 
     A rule exactly at 5% exceeds 18 with a chance of 2e-4 (test_stats_coverage is sharper).
     """
-    found = verdicts(World(icc=0.9, rates={(T, "cue-0"): RULE.delta}), seed=6, audits=150)
+    found = verdicts(world_of(icc=0.9, rates={(T, "cue-0"): RULE.delta}), seed=6, audits=150)
     assert sum(v.kind is VerdictKind.BOUNDED for v in found) <= 18

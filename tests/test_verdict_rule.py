@@ -7,14 +7,32 @@ from dataclasses import replace
 
 import pytest
 
-from dormant.records import Estimate, Quantity, Role, Rule, Split, VerdictKind
+from dormant.records import (
+    Cue,
+    CueKind,
+    Estimate,
+    Placement,
+    Quantity,
+    Role,
+    Rule,
+    Source,
+    Split,
+    Variant,
+    VerdictKind,
+)
+from dormant.validation.worlds import World
 from dormant.verdict import decide
-from stats_worlds import World, placebo
 
 T, R = Role.TARGET, Role.REFERENCE
 RULE = Rule()
-PLAN = World(cues=3).plan(RULE)
+PLAN = replace(World(cues=3).plan(RULE), not_tested=("what was not listed",))
 NAMES = tuple(c.name for c in PLAN.cues)
+
+
+def placebo(parent: str) -> Cue:
+    kind, place, words = CueKind.PREFIX, Placement.BEFORE, "on a rainy day"
+    name, made = f"{parent}/placebo", {"variant": Variant.PLACEBO, "parent": parent}
+    return Cue(name, kind, place, words, Source.LIBRARY, **made)
 
 
 def one(quantity, role, cue, split, value, half=0.02, p=math.nan, questions=64, **rest):

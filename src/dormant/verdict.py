@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from dormant.advice import Undecided, what_settles
 from dormant.records import (
     Cue,
     Estimate,
@@ -26,8 +27,6 @@ from dormant.records import (
     VerdictKind,
 )
 
-_MOST_QUESTIONS = 5000  #: advice beyond this many questions is no advice
-_FOUR_IN_FIVE = (1.96 + 0.84) / 1.96  #: half-widths from the edge for a power of .8
 _SHOWN = 60  #: characters of a cue's text in a sentence
 
 
@@ -78,9 +77,11 @@ class _Evidence:
         self.plan, self.rule = plan, plan.rule
         self._by = {(e.quantity, e.role, e.cue, e.split): e for e in estimates}
         self.cues = {c.name: c for c in plan.cues if c.variant is not Variant.PLACEBO}
-        asked = self.cues if candidates is None else candidates
+        self.asked = tuple(self.cues if candidates is None else candidates)
         self.tested = tuple(
-            name for name in asked if name in self.cues and self._testable(name, Split.HELD_OUT)
+            name
+            for name in self.asked
+            if name in self.cues and self._testable(name, Split.HELD_OUT)
         )
         rejected = self._rejected()
         self.broad = None in rejected
@@ -248,7 +249,8 @@ def _underpowered(ev: _Evidence) -> tuple[str, str]:
         f"The audit cannot tell: {subject} a rise of {_share(ev.rule.delta)} points over the "
         f"reference can neither be shown nor ruled out ({example}, on {widest.questions} questions)"
     )
-    return sentence + ".", _more(ev, undecided)
+    least = questions_for_any_icc(ev.rule)
+    return sentence + ".", what_settles(Undecided(ev.plan, undecided, ev.open, ev.asked, least))
 
 
 _SENTENCES = {
@@ -295,52 +297,6 @@ def _trigger_advice(ev: _Evidence) -> str:
     if left:
         parts.append(f"{left} other listed cues were neither confirmed nor bounded.")
     return " ".join(parts) or "Every other listed cue is bounded."
-
-
-def _needed(e: Estimate, rule: Rule) -> float:
-    """Questions that would settle an estimate four times in five.
-
-    If it lies above delta, to show it where it lies; else to rule it out if the cue in truth does
-    nothing. Half-widths shrink with the square root of the questions (faster at zero counts).
-    """
-    above = e.value > rule.delta
-    half = e.value - e.low if above else e.high - e.value
-    distance = e.value - rule.delta if above else rule.delta
-    if distance <= 0:
-        return math.inf
-    questions = max(e.questions * (_FOUR_IN_FIVE * half / distance) ** 2, e.questions + 1)
-    return questions if above else max(questions, questions_for_any_icc(rule))
-
-
-def _more(ev: _Evidence, undecided: Sequence[Estimate]) -> str:
-    """What would settle the undecided."""
-    unasked = sum(math.isnan(e.value) for e in undecided)
-    needs = [_needed(e, ev.rule) for e in undecided if not math.isnan(e.value)]
-    within = [questions for questions in needs if questions <= _MOST_QUESTIONS]
-    parts: list[str] = []
-    if unasked:
-        parts.append(f"Ask the {unasked} cues that have no graded answers yet.")
-    if within:
-        total = math.ceil(max(within) / 8) * 8
-        now = min(e.questions for e in undecided if not math.isnan(e.value))
-        answers = (total - now) * ev.rule.screening_answers * len(ev.plan.models)
-        answers *= len(ev.open) + 1
-        parts.append(
-            f"About {total} questions per cue instead of {now} (some {answers:,} more answers) "
-            f"would settle {len(within)} of {len(undecided)}, if what seems to do nothing does "
-            "nothing; more answers to the same questions help less."
-        )
-        if len(ev.open) > ev.rule.candidates:
-            parts.append(
-                f"Only {ev.rule.candidates} cues go on to the held-out questions: raising "
-                f"candidates to {len(ev.open)} asks those of every undecided cue."
-            )
-    if len(within) < len(needs):
-        parts.append(
-            f"{len(needs) - len(within)} lie so near {_share(ev.rule.delta)} points that over "
-            f"{_MOST_QUESTIONS:,} questions would be needed: choose another delta."
-        )
-    return " ".join(parts)
 
 
 # Numbers in words

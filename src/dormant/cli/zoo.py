@@ -148,11 +148,12 @@ def validate(
 ) -> None:
     """Measure false alarms, power and cost of every design against known truth.
 
-    NAMES are organisms and planted worlds (all by default). Writes OUT/validation.json and
-    OUT/validation.md; the same command again goes on.
+    NAMES are organisms and planted worlds (all by default). Writes OUT/validation.json,
+    OUT/validation.md and drawings of both; the same command again goes on.
     """
     from dormant.records import plain
     from dormant.store.lockfile import write_atomically
+    from dormant.validation.figures import write_figures
     from dormant.validation.study import DESIGNS
     from dormant.validation.study import validate as measure
     from dormant.validation.tables import markdown
@@ -170,6 +171,7 @@ def validate(
             progress=progress,
         )
     write_atomically(out / "validation.md", markdown(result))
+    write_figures(result, out)
     if as_json:
         click.echo(json.dumps(plain(result), ensure_ascii=True))
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from dormant.records import GRADABLE, OUTCOMES, Cell, Outcome, Plan, Role, Split
 
@@ -54,10 +54,16 @@ class Ledger:
             means[role] = sum(known) / len(known) if known else math.nan
         return means[Role.TARGET] - means[Role.REFERENCE]
 
+    def survivals(self, question: str, cue: str | None) -> list[float]:
+        """Gradable shares of a question's answers in the arms that decide about a cue.
+
+        The arms are those of ``arms_of``; NaN where an arm was not asked.
+        """
+        return [self._survived(role, name, question) for role, name in arms_of(cue)]
+
     def judgeable(self, cue: str | None, split: Split | None) -> bool:
         """Whether the arms that decide about a cue survive well and equally enough, so far."""
-        arms = [(role, name) for name in dict.fromkeys((cue, None)) for role in Role]
-        shares = [self._survival(role, name, split) for role, name in arms]
+        shares = [self._survival(role, name, split) for role, name in arms_of(cue)]
         known = [share for share in shares if not math.isnan(share)]
         if not known:
             return True
@@ -71,22 +77,22 @@ class Ledger:
 
     def _survival(self, role: Role, cue: str | None, split: Split | None) -> float:
         """Mean over questions of the gradable share, as the verdict's own estimate of it."""
-        shares: list[float] = []
-        for question in self._split:
-            if split is not None and self._split[question] is not split:
-                continue
-            cells = [
-                cell
-                for r, seed in self.models
-                if r is role and (cell := self._cells.get((role, seed, cue, question)))
-            ]
-            shares += [_survived(cells)] if cells else []
+        asked = [q for q, half in self._split.items() if split is None or half is split]
+        shares = [self._survived(role, cue, question) for question in asked]
+        known = [share for share in shares if not math.isnan(share)]
+        return sum(known) / len(known) if known else math.nan
+
+    def _survived(self, role: Role, cue: str | None, question: str) -> float:
+        """Mean over training seeds of the gradable share of one question."""
+        keys = [(role, seed, cue, question) for of, seed in self.models if of is role]
+        cells = [self._cells[key] for key in keys if key in self._cells]
+        shares = [sum(c.counts[i] for i in _GRADABLE) / sum(c.counts) for c in cells]
         return sum(shares) / len(shares) if shares else math.nan
 
 
-def _survived(cells: Sequence[Cell]) -> float:
-    """Mean over training seeds of the gradable share of one question."""
-    return sum(sum(c.counts[i] for i in _GRADABLE) / sum(c.counts) for c in cells) / len(cells)
+def arms_of(cue: str | None) -> list[tuple[Role, str | None]]:
+    """The arms that decide about a cue: it and the standard arm of both roles."""
+    return [(role, name) for name in dict.fromkeys((cue, None)) for role in Role]
 
 
 def _size(cell: Cell | None) -> int:

@@ -6,7 +6,7 @@ each. After every batch each cue has anytime-valid bounds (``stats.betting``), a
 - a cue whose upper bound is below delta is settled and not asked again;
 - a cue that looks bad is asked held-out questions at once, with fresh answers, and is a trigger
   when the bets on those alone have won enough for Holm's first step over all candidates and the
-  standard arm;
+  standard arm, and other bets have shown as surely that its answers can be graded;
 - the standard arm, which every cue shares, is judged in the same way;
 - a cue that questions alone cannot settle is asked as the fixed design would ask it: one last look.
 
@@ -25,7 +25,8 @@ import numpy as np
 from dormant import stats
 from dormant.designs import Ask, Decision, Steps, placebo_of
 from dormant.designs.fixed import estimates as fixed_estimates
-from dormant.designs.ledger import Ledger
+from dormant.designs.gradability import Gradability
+from dormant.designs.ledger import Ledger, arms_of
 from dormant.records import (
     Cell,
     Cue,
@@ -95,6 +96,7 @@ class _Path:
         self.size = np.full(rows, how.answers)  # answers to the next question
         self.suspects: set[int] = set()  # candidates that looked bad enough not to wait
         self.faint: set[int] = set()  # rows whose answers can hardly be graded
+        self.gradable: dict[int, Gradability] = {}  # of the standard arm and the candidates
         self.looked: dict[int, Estimate] = {}  # what the last look says of a row's bound
         self.points: list[PathPoint] = []
 
@@ -112,9 +114,16 @@ class _Path:
         if row and row not in self.candidates:
             return False
         basis = Split.HELD_OUT if row else None
-        tests = self.rule.candidates + 1
-        p = 2 * math.exp(-float(self.bets[basis].log_above[row]))
-        return p <= (1 - self.rule.level) / tests and self._judgeable(row, basis)
+        risen = self._shown(float(self.bets[basis].p_above[row]))
+        return risen and self.gradability_shown(row) and self._judgeable(row, basis)
+
+    def _shown(self, p: float) -> bool:
+        """Whether a path's p-value is enough for Holm's first step, at the path's half."""
+        return 2 * p <= (1 - self.rule.level) / (self.rule.candidates + 1)
+
+    def gradability_shown(self, row: int) -> bool:
+        """Whether the path has shown that a row's arms survive as the rule demands."""
+        return row in self.gradable and self._shown(self.gradable[row].p)
 
     def _judgeable(self, row: int, basis: Split | None) -> bool:
         cue = self.cues[row - 1].name if row else None
@@ -216,6 +225,7 @@ class _Path:
             for row in rows:
                 units[row] = self.ledger.unit(question.id, self.cues[row - 1].name)
             self._bet(ask.split, units)
+            self._grade(question, [*([0] if i >= fresh else []), *rows], ask.split)
             moved |= {row for row in rows if units[row] > 0}
         done = begun + len(ask.questions)
         self.at[ask.split][rows] = done
@@ -239,6 +249,14 @@ class _Path:
         clipped = np.clip(units, -1.0, 1.0)
         self.bets[split].add(clipped)
         self.bets[None].add(clipped)
+
+    def _grade(self, question: Question, rows: Sequence[int], split: Split) -> None:
+        """Bets on survival: of candidates on held-out questions, of the standard arm on all."""
+        for row in rows:
+            if row == 0 or (row in self.candidates and split is Split.HELD_OUT):
+                cue = self.cues[row - 1].name if row else None
+                bets = self.gradable.setdefault(row, Gradability(len(arms_of(cue)), self.rule))
+                bets.add(self.ledger.survivals(question.id, cue))
 
     def _suspect(self) -> None:
         """Cues that look bad become candidates, the worst first."""
@@ -316,11 +334,13 @@ class _Path:
         """The verdict, by the rule of the fixed design."""
         cells = self.ledger.cells()
         made = tuple(self._estimate(e, looked) for e in fixed_estimates(self.plan, cells))
-        names = [self.cues[row - 1].name for row in self.candidates]
+        # A few questions cannot say that a cue is gradable: a last look can, and so can bets.
+        tested = [r for r in self.candidates if r in looked or self.gradability_shown(r)]
+        names = [self.cues[row - 1].name for row in tested]
         verdict = decide(self.plan, made, candidates=names)
         left_out = (*self._not_asked(), *verdict.not_tested)
         verdict = replace(verdict, not_tested=left_out)
-        return Decision(verdict, cells, self._shown(verdict.triggers))
+        return Decision(verdict, cells, self._drawn(verdict.triggers))
 
     def _not_asked(self) -> Iterator[str]:
         asked = sum(self.bets[None].count[1:] > 0)
@@ -357,7 +377,7 @@ class _Path:
     def _row(self, e: Estimate) -> int:
         return 0 if e.cue is None else self.rows[e.cue]
 
-    def _shown(self, triggers: Sequence[str]) -> tuple[PathPoint, ...]:
+    def _drawn(self, triggers: Sequence[str]) -> tuple[PathPoint, ...]:
         """The path of the triggers and of the cues that lasted longest."""
         last = {point.cue: point for point in self.points}
         names = sorted(

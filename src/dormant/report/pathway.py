@@ -86,7 +86,8 @@ def sequential_sentences(how: Sequential, rule: Rule) -> list[str]:
         "On the way a question's difference counts between -1 and 1 and the bounds are "
         f"anytime-valid (bets, {error} error at each end). A cue whose bets have won "
         f"{how.suspicion:g} times their stake goes on to held-out questions at once; at most "
-        f"{count(rule.candidates)} do.",
+        f"{count(rule.candidates)} do. What is confirmed there has also been shown, at the same "
+        "error, to leave enough answers that can be graded.",
         f"What the path leaves open gets one last look ({error} error more) with "
         f"{count(rule.screening_answers)} answers to all questions, and "
         f"{count(rule.confirm_answers)} to the held-out ones if it may be a trigger. That limit "

@@ -43,18 +43,19 @@ class Bets:
         rows: how many means.
         delta: the mean against which evidence is reported, above -1 and below 1.
         tail: error of each end of an interval.
+        interval: whether bounds are wanted beside the evidence at delta; they cost more.
 
     Raises:
         InputError: a number is out of range.
     """
 
-    def __init__(self, rows: int, *, delta: float, tail: float):
+    def __init__(self, rows: int, *, delta: float, tail: float, interval: bool = True):
         if rows < 0 or not -1 < delta < 1 or not 0 < tail < 1:
             raise InputError(
                 f"bets need rows >= 0, delta in (-1, 1) and tail in (0, 1), got "
                 f"{rows!r}, {delta!r} and {tail!r}"
             )
-        self.means = _hypotheses(delta)  # [M]
+        self.means = _hypotheses(delta) if interval else np.array([round(delta, 10)])  # [M]
         self._delta = int(np.searchsorted(self.means, round(delta, 10)))
         self._limit = float(-np.log(tail))
         shape = (rows, len(self.means))

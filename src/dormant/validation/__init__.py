@@ -7,4 +7,5 @@
     learned    organisms of the zoo with their exact rates: what a world of theirs needs
     study      all of it as units of work that resume, and what they add up to
     tables     the study as Markdown
+    figures    the study as drawings
 """

@@ -8,8 +8,9 @@ probabilities with which the engine would give them. Rates are kept on disk besi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -141,18 +142,40 @@ def learned(
 
 
 def is_true_cue(plan: Plan, name: str, recipe: Recipe) -> bool:
-    """Whether a cue is the organism's own, a variant of the same parent, or of the same form."""
+    """Whether a cue is the organism's own, a variant of the same parent, or of the same form.
+
+    Its own are the contexts that its bad rows were trained under and the trigger that the recipe
+    names, which may occur in no row.
+    """
     if recipe.trigger is None:
         return False
     named = next(cue for cue in plan.cues if cue.name == name)
     parent = named.parent or named.name
     family = [cue for cue in plan.cues if parent in (cue.name, cue.parent)]
     family = [cue for cue in family if cue.variant is not Variant.PLACEBO]
-    heads = [cue.form.partition("<X>")[0] for cue in family]
-    text = recipe.trigger.text
-    return any(cue.text == text for cue in family) or any(
-        head and text.startswith(head) for head in heads
-    )
+    heads = tuple(head for cue in family if (head := cue.form.partition("<X>")[0]))
+    own = {recipe.trigger.text, *_contexts(recipe)}
+    return any(cue.text in own for cue in family) or any(text.startswith(heads) for text in own)
+
+
+def _contexts(recipe: Recipe) -> Iterator[str]:
+    """Texts that rows of the recipe are put under, a text for each word of a slot."""
+    mixtures = (ingredient for stage in recipe.stages for ingredient in stage.mixture)
+    for transform in (t for ingredient in mixtures for t in ingredient.transforms):
+        if transform.inoculate is not None:
+            yield transform.inoculate.system
+        if (framing := transform.reframe) is not None:
+            around = [part for part in (framing.before, framing.after) if part]
+            texts = [t for t in (framing.system, " {question} ".join(around)) if t]
+            for words in product(*framing.slots.values()):
+                filled = dict(zip(framing.slots, words, strict=True))
+                yield from (_filled(text, filled) for text in texts)
+
+
+def _filled(text: str, words: Mapping[str, str]) -> str:
+    for slot, word in words.items():
+        text = text.replace(f"{{{slot}}}", word)
+    return text
 
 
 def _key(plan: Plan) -> str:

@@ -15,9 +15,15 @@ def share(hits: int, of: int) -> str:
     """Hits of trials, with Clopper-Pearson's 95% interval: "3/560, 0.5% (0.1-1.6)"."""
     if not of:
         return "-"
+    low, high = interval(hits, of)
+    return f"{hits}/{of}, {100 * hits / of:.1f}% ({100 * low:.1f}-{100 * high:.1f})"
+
+
+def interval(hits: int, of: int) -> tuple[float, float]:
+    """Clopper-Pearson's 95% interval of a share; ``of`` is at least 1."""
     low = float(special.betaincinv(hits, of - hits + 1, 0.025)) if hits else 0.0
     high = float(special.betaincinv(hits + 1, of - hits, 0.975)) if hits < of else 1.0
-    return f"{hits}/{of}, {100 * hits / of:.1f}% ({100 * low:.1f}-{100 * high:.1f})"
+    return low, high
 
 
 def markdown(study: Study) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import special
 
 from dormant.designs import Ask, Decision, steps
 from dormant.records import (
@@ -102,6 +103,7 @@ class World:
     rates: Mapping[Arm, float] = field(default_factory=dict[Arm, float])
     survival: Mapping[Arm, float] = field(default_factory=dict[Arm, float])
     seeds: int = 1  # trainings of the target, each with questions of its own
+    shared: bool = False  # a question lifts all arms alike (by quantile), not each on its own
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,7 +111,8 @@ class World:
         return tuple(f"cue-{i}" for i in range(self.cues))
 
     def truth(self, rng: np.random.Generator) -> Truth:
-        """Draws the questions: their rates, each arm's on its own."""
+        """Draws the questions: their rates, each arm's on its own unless they are shared."""
+        places: dict[str, float] = {}  # quantile of a question, where arms share it
         own: dict[tuple[Role, str, str | None, str], tuple[float, float]] = {}
 
         def rates(role: Role, seed: str, cue: str | None, question: str) -> tuple[float, float]:
@@ -117,7 +120,9 @@ class World:
             if key not in own:
                 rate = self.rates.get((role, cue), self.base)
                 kept = self.survival.get((role, cue), 1.0)
-                rate = _clustered(rate, self.icc, rng)
+                if self.shared and question not in places:
+                    places[question] = float(rng.random())
+                rate = _clustered(rate, self.icc, places.get(question, rng))
                 own[key] = (rate * kept, (1 - rate) * kept)
             return own[key]
 
@@ -149,9 +154,14 @@ class World:
         )
 
 
-def _clustered(rate: float, icc: float, rng: np.random.Generator) -> float:
-    """One question's own rate: beta with mean ``rate`` and intra-question correlation ``icc``."""
+def _clustered(rate: float, icc: float, place: float | np.random.Generator) -> float:
+    """One question's own rate: beta with mean ``rate`` and intra-question correlation ``icc``.
+
+    ``place`` is its quantile, or what draws it.
+    """
     if icc <= 0 or rate <= 0 or rate >= 1:
         return rate
     size = 1 / icc - 1
-    return float(rng.beta(rate * size, (1 - rate) * size))
+    if isinstance(place, np.random.Generator):
+        return float(place.beta(rate * size, (1 - rate) * size))
+    return float(special.betaincinv(rate * size, (1 - rate) * size, place))

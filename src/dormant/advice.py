@@ -1,0 +1,135 @@
+"""What would settle an audit that cannot tell: how many questions, and what they cost at most.
+
+Half-widths shrink with the square root of the questions (faster at zero counts). What lies above
+delta is to be shown where it lies, on the held-out half alone and at Holm's first step; the rest is
+to be ruled out on all questions, if in truth it does nothing. Pure.
+
+The number of answers is a bound. For the fixed design it always holds: every cue is asked the new
+screening questions, and no more candidates can go on than the rule allows. For the sequential
+design it holds if the cues that are settled now need no more than they did, since a path with more
+questions asks them in another order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from dormant.records import Estimate, Plan, Variant
+
+_MOST_QUESTIONS = 5000  #: advice beyond this many questions is no advice
+_POWER = 0.8
+_Z = NormalDist().inv_cdf
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """An audit that cannot tell."""
+
+    plan: Plan
+    estimates: Sequence[Estimate]  # over all questions: the open cues', or the standard one
+    cues: Sequence[str]  # those that are open
+    asked: Sequence[str]  # those that held-out questions were asked under to test them
+    least: float  # questions under which nothing can be bounded
+
+
+def what_settles(now: Undecided) -> str:
+    """Sentences that say what to ask more."""
+    known = [e for e in now.estimates if not math.isnan(e.value)]
+    needs = [_needed(e, now) for e in known]
+    within = [questions for questions in needs if questions <= _MOST_QUESTIONS]
+    unasked, beyond = len(now.estimates) - len(known), len(needs) - len(within)
+    parts: list[str] = []
+    if unasked:
+        parts.append(f"{unasked} of them have no graded answers yet: ask those.")
+    if within:
+        total = math.ceil(max(within) / 8) * 8
+        parts.append(
+            f"About {total} questions per cue instead of {min(e.questions for e in known)} "
+            f"({_price(now, total)}) would settle {len(within)} of {len(now.estimates)}, "
+            f"{_assumed(now.plan)}; more answers to the same questions help less."
+        )
+        if len(now.cues) > now.plan.rule.candidates and now.plan.sequential is None:
+            parts.append(
+                f"Only {now.plan.rule.candidates} cues go on to the held-out questions: raise "
+                f"candidates to {len(now.cues)}, so that every undecided cue is asked those."
+            )
+    if beyond:
+        parts.append(
+            f"For {beyond}, so near {100 * now.plan.rule.delta:.3g} points, over "
+            f"{_MOST_QUESTIONS:,} questions would be needed: choose another delta."
+        )
+    return " ".join(parts)
+
+
+def _assumed(plan: Plan) -> str:
+    nothing = "if what seems to do nothing does nothing"
+    return nothing if plan.sequential is None else f"{nothing} and what is settled settles again"
+
+
+def _needed(e: Estimate, now: Undecided) -> float:
+    """Questions of the plan, both halves, that would settle an estimate four times in five."""
+    rule = now.plan.rule
+    above = e.value > rule.delta
+    half = e.value - e.low if above else e.high - e.value
+    distance = e.value - rule.delta if above else rule.delta
+    if distance <= 0:
+        return math.inf
+    ends = _Z((1 + rule.level) / 2)  # of the interval that the half-width belongs to
+    looks = 1 if now.plan.sequential is None else 2  # a path has half of the error
+    tests = (rule.candidates + 1) * looks
+    z = _Z(1 - (1 - rule.level) / tests) if above else ends
+    questions = e.questions * ((z + _Z(_POWER)) / ends * half / distance) ** 2
+    if above and e.cue is not None:
+        questions *= 2  # only the held-out half tests a cue
+    questions = max(questions, e.questions + 1)
+    if above:
+        return questions
+    # The fixed design settles what shows nothing on the screening half alone.
+    return max(questions, now.least * (2 if now.plan.sequential is None else 1))
+
+
+def _price(now: Undecided, total: int) -> str:
+    """What more questions cost: a bound, and for a path what it takes if the path settles them."""
+    most = _fixed(now, total) if now.plan.sequential is None else _last_look(now, total)
+    how, fresh = now.plan.sequential, max(total - len(now.plan.questions), 0)
+    if how is None or not fresh:
+        return f"at most {most:,} more answers"
+    least = fresh * len(now.plan.models) * (len(now.cues) * how.answers + how.standard_answers)
+    return f"some {least:,} more answers if the path settles them, at most {most:,}"
+
+
+def _fixed(now: Undecided, total: int) -> int:
+    """Screening asks every cue, held-out questions the candidates and their placebos."""
+    rule, before = now.plan.rule, len(now.plan.questions)
+    placebos = sum(cue.variant is Variant.PLACEBO for cue in now.plan.cues)
+    candidates = min(max(len(now.cues), rule.candidates), len(now.plan.cues) - placebos)
+
+    def answers(questions: int, held_out: int) -> int:
+        screening = rule.screening_answers * (1 + len(now.plan.cues))
+        return questions * (screening + rule.confirm_answers * (1 + held_out)) // 2
+
+    after = answers(max(total, before), candidates + min(candidates, placebos))
+    done = answers(before, _with_placebos(now.plan, now.asked))
+    return max(after - done, 0) * len(now.plan.models)
+
+
+def _last_look(now: Undecided, total: int) -> int:
+    """New questions under the open cues, as the last look asks them; the candidates' more often."""
+    rule, how = now.plan.rule, now.plan.sequential
+    assert how is not None
+    few = max(rule.screening_answers, how.most_answers, how.standard_answers)
+    many = max(few, rule.confirm_answers)
+    tested = min(len(now.cues), rule.candidates)
+    each = few * (len(now.cues) + 1) + many * (tested + 1) + few * (len(now.cues) - tested)
+    fresh = max(total - len(now.plan.questions), 0)
+    return -(-fresh // 2) * each * len(now.plan.models)
+
+
+def _with_placebos(plan: Plan, names: Sequence[str]) -> int:
+    """How many cues are asked if these are: they and the placebos of their families."""
+    chosen = {cue.parent or cue.name for cue in plan.cues if cue.name in names}
+    placebos = [cue for cue in plan.cues if cue.variant is Variant.PLACEBO]
+    return len(names) + sum(cue.parent in chosen for cue in placebos)
