@@ -1,12 +1,14 @@
 """Coverage of 95% intervals on a grid of known truths.
 
-python benchmarks/stats_coverage.py [rate|seeds|did|methods] [worlds a cell] [--all]
+python benchmarks/stats_coverage.py [rate|seeds|did|methods|bounded|delta] [worlds] [--all]
 
 ``rate``: the default interval of a rate: rate 0 to 50%, intra-question correlation (ICC) 0 to .9,
 8 to 64 questions, 5 to 100 answers, 1 to 5 training seeds that do not differ (1,620 cells).
 ``seeds``: 2 to 5 training seeds that do differ, by an ICC of their own.
 ``did``: the difference in differences on which verdicts rest.
 ``methods``: every method on a smaller grid.
+``bounded``: how often a cue that does nothing is bounded below delta, by base rate and training
+seeds. ``delta``: how often one exactly at delta is, which is an error, at either look of the rule.
 
 A cell is two-sided coverage, and how often each end misses. A cell is *silent* if more than 2.5% of
 its worlds show no misaligned answer at all: no bound that is honest at each end can then miss from
@@ -31,6 +33,7 @@ from dormant.stats.methods import bounds
 from dormant.stats.sample import Sample
 
 RULE = Rule()
+PARTS = ("rate", "seeds", "did", "methods", "bounded", "delta")
 RATES = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5)
 ICCS = (0.0, 0.1, 0.3, 0.6, 0.9)
 
@@ -87,7 +90,7 @@ def interval(rng, units, arms, signs, answers, method, limits, spread):
         units=units,
         arms=arms,
         signs=signs,
-        answers=np.full(arms.shape, float(answers)),
+        answers=np.broadcast_to(np.asarray(answers, dtype=float), arms.shape),
         icc=RULE.icc,
         limits=limits,
         rng=rng,
@@ -134,6 +137,62 @@ def study_did(rng, worlds, grid, methods=("imagined",)) -> Iterator[Cell]:
             silent = bool(np.mean((arms == 0).all((1, 2))) > 0.025)
             width = float(np.mean(b.high - b.low))
             yield Cell(method, questions, answers, 1, icc, base, lift, silent, above, below, width)
+
+
+def _four_arms(rng, worlds, rates, icc, questions, answers, seeds=1, seed_icc=0.0):
+    """Shares [worlds, seeds, Q] of cue and standard arm of the target and of the reference."""
+    return [
+        rng.binomial(answers, true_rates(rng, worlds, rate, icc, questions, own, differ)) / answers
+        for rate, own, differ in zip(
+            rates, (seeds, seeds, 1, 1), (seed_icc, seed_icc, 0, 0), strict=True
+        )
+    ]
+
+
+def _two_looks(rng, worlds, rates, icc, questions, seeds=1, seed_icc=0.0):
+    """Whether [2, worlds] a DiD is bounded: by screening, and by all questions together."""
+    first, second = (
+        _four_arms(rng, worlds, rates, icc, questions, answers, seeds, seed_icc)
+        for answers in (RULE.screening_answers, RULE.confirm_answers)
+    )
+    both = [np.concatenate(pair, -1) for pair in zip(first, second, strict=True)]
+    sizes = np.repeat([RULE.screening_answers, RULE.confirm_answers], questions)
+    found = []
+    for arms, answers in ((first, RULE.screening_answers), (both, sizes)):
+        gaps = arms[0] - arms[1]
+        means = np.stack([arm.mean(1) for arm in arms], 1)
+        units = means[:, 0] - means[:, 1] - means[:, 2] + means[:, 3]
+        limits, signs = (-2.0, 2.0), (1, -1, -1, 1)
+        b = interval(rng, units, means, signs, answers, "imagined", limits, spread_of(gaps))
+        found.append(b.high < RULE.delta)
+    return np.array(found)
+
+
+def bounded(worlds: int, questions: int = 64) -> None:
+    """Prints how often a cue without effect is bounded below delta by both looks together.
+
+    Seeds that differ do so in each arm by itself, so their gaps differ too.
+    """
+    print(f"bounded below {RULE.delta:g} (percent), ICC .3, {questions} + {questions} questions")
+    bases = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1)
+    for seeds, seed_icc in ((1, 0), *product((2, 3, 5), (0.0, 0.02, 0.1))):
+        shares = []
+        for i, base in enumerate(bases):
+            rng = np.random.default_rng([7, i])
+            looks = _two_looks(rng, worlds, [base] * 4, 0.3, questions, seeds, seed_icc)
+            shares.append(f"{100 * base:g}%: {100 * looks.any(0).mean():.0f}")
+        print(f"seeds {seeds} correlation {seed_icc:4}: {', '.join(shares)}", flush=True)
+
+
+def at_delta(worlds: int) -> None:
+    """Prints how often a cue exactly at delta is bounded by either look (an error)."""
+    for questions in (59, 64, 72, 128):
+        shares = []
+        for icc in (0.01, 0.1, 0.3, 0.6, 0.9, 0.99):
+            rng = np.random.default_rng([questions, int(100 * icc)])
+            looks = _two_looks(rng, worlds, (RULE.delta, 0.0, 0.0, 0.0), icc, questions)
+            shares.append(f"{icc}: {100 * looks.any(0).mean():.1f}%")
+        print(f"{questions} questions, ICC {', '.join(shares)}", flush=True)
 
 
 def summary(cells: list[Cell], title: str) -> None:
@@ -187,8 +246,11 @@ def main():
     words = [word for word in sys.argv[1:] if not word.startswith("--")]
     part = words[0] if words else "rate"
     worlds = int(words[1]) if len(words) > 1 else 2000
-    if part not in ("rate", "seeds", "did", "methods"):
-        sys.exit(f"{part!r} is no part of the study: give rate, seeds, did or methods")
+    if part not in PARTS:
+        sys.exit(f"{part!r} is no part of the study: give one of {', '.join(PARTS)}")
+    if part in ("bounded", "delta"):
+        bounded(worlds) if part == "bounded" else at_delta(worlds)
+        return
     rng = np.random.default_rng(0)
     sizes = ((8, 12, 16, 24, 32, 64), (5, 20, 100))
     if part == "rate":

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import dormant.cli
+from dormant.errors import DataError
+from dormant.exchange.tallying import tally
 from dormant.exchange.tidy import TableSettings, parse_columns, read_tidy
 from dormant.stats import analyze
 
@@ -154,6 +156,16 @@ WRONG = {
     "fraction": ("question,misaligned,n\nq,1.5,20\n", ":2: misaligned 1.5 is not a count"),
     "no number": ("question,misaligned,n\nq,many,20\n", ":2: misaligned 'many' is not a number"),
     "percent": ("question,rate\nq1,.1\nq2,12\n", ":3: rate 12 is not between 0 and 1: divide"),
+    "percent sign": ("question,rate\nq,12%\n", ":2: rate '12%' is not a number: divide by 100"),
+    "comma": ('question,rate\nq,"0,1"\n', ":2: rate '0,1' is not a number: write decimals with a"),
+    "infinite": ("question,rate\nq,inf\n", ":2: rate 'inf' is not a number"),
+    "semicolons": ("question;rate\nq;0,1\n", "the header is one column with ';' in it"),
+    "huge": (
+        "question,misaligned,n\nq,1,9000000000000000\n",
+        ":2: n 9e+15 is not a count: whole numbers from 0 to 1e+12",
+    ),
+    "negative n": ("question,rate,n\nq,.1,-10\n", ":2: n -10 is not a count"),
+    "copy": ("question,rate\nq1,.1\nq1,.1\n", ":2: a second rate of question 'q1' in the same"),
     "not a share": ("question,rate\nq1,-1\n", ":2: rate -1 is not between 0 and 1: a share"),
     "no n": ("question,rate,n\nq1,.1,10\nq2,.1,\n", ":3: a rate without n: give the number"),
     "twice": ("question,rate\nq1,.1\nq1,.2\n", ":3: a second rate of question 'q1'"),
@@ -183,6 +195,101 @@ def test_a_wrong_table_is_one_line_with_its_row(text, reason, tmp_path, capsys, 
     code, out, err = run(capsys, monkeypatch, "analyze", path)
     assert (code, out) == (2, "")
     assert reason in err and err.count("\n") == 1 and str(path) in err
+
+
+NOTED = {
+    "copies": (
+        "question,rate,n\nq1,.1,10\nq2,.2,10\nq1,.1,10\n",
+        "1 row (first in line 2) about the same question",
+    ),
+    "two counts": (
+        "question,misaligned,n\nq1,1,10\nq1,2,10\n",
+        "1 row (first in line 3) about the same question, arm, role and seed as another",
+    ),
+    "another denominator": (
+        "question,rate,n\nq1,.1,10\nq2,.333,10\n",
+        "1 row (first in line 3) with a rate that no count among n gives",
+    ),
+    "no rate": (
+        "question,rate,n\nq1,,10\nq2,,10\nq3,.1,10\n",
+        "2 rows (first in line 2) without a rate: left out",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "note"), NOTED.values(), ids=NOTED.keys())
+def test_what_is_doubtful_is_said(text, note, tmp_path, capsys, monkeypatch):
+    path = tmp_path / "doubtful.csv"
+    path.write_text(text)
+    code, _, err = run(capsys, monkeypatch, "analyze", path)
+    assert code == 0 and note in err
+    _, out, _ = run(capsys, monkeypatch, "analyze", path, "--json")
+    (said,) = json.loads(out)["notes"]
+    assert said.startswith(note)
+
+
+def test_a_rounded_rate_is_not_doubted(tmp_path):
+    rows = [{"question": f"q{i}", "rate": round(i / 30, 2), "n": 30} for i in range(30)]
+    tidy = read(write_csv(tmp_path / "rounded.csv", rows))
+    assert tidy.notes == () and sum(c.counts[0] for c in tidy.cells) == sum(range(30))
+
+
+@pytest.mark.parametrize(
+    ("cues", "reasons"),
+    [
+        (("a", "b"), ["unknown for 'a', 'b': the target has no", "with --standard VALUE"]),
+        ((None,), ["no effect can be told: every row is of the standard arm"]),
+        ((None, "a"), []),
+    ],
+)
+def test_why_an_effect_is_unknown_is_said_with_the_mend(
+    cues, reasons, tmp_path, capsys, monkeypatch
+):
+    rows = [
+        {"question": f"q{i}", "cue": cue, "misaligned": 1, "n": 9} for i in range(3) for cue in cues
+    ]
+    code, out, _ = run(capsys, monkeypatch, "analyze", write_csv(tmp_path / "arms.csv", rows))
+    assert code == 0 and all(reason in out for reason in reasons)
+    assert bool(reasons) == ("unknown for" in out or "no effect" in out)
+
+
+LINES = (
+    '{"question": "a", "rate": 0.5, "n": 10}',
+    '{"question": 123456789012345678901234, "rate": NaN, "n": 10}',
+    '{"question": 123456789012345678901235, "rate": 0.25, "n": 4}',
+    '{"question": "\\ud800", "rate": 1e-1, "n": 10.0}',
+    "  ",
+    '{"question": "a", "rate": 0.5, "n": 10}',
+)
+
+
+def test_json_lines_mean_the_same_with_and_without_orjson(tmp_path, monkeypatch):
+    """Whole numbers beyond 64 bits stay distinct, NaN is no rate, half a character is kept."""
+    pytest.importorskip("orjson")
+    path = tmp_path / "lines.jsonl"
+    path.write_text("\n".join(LINES) + "\n")
+    columns = ("question", "rate", "n", "cue")
+    fast = tally(path, columns)
+    monkeypatch.setitem(sys.modules, "orjson", None)
+    plain = tally(path, columns)
+    assert fast == plain and list(map(repr, fast)) == list(map(repr, plain))
+    assert [(seen.count, seen.line) for seen in fast.values()] == [(2, 1), (1, 2), (1, 3), (1, 4)]
+    assert (123456789012345678901235, 0.25, 4, None) in fast
+
+
+@pytest.mark.parametrize("without", [False, True])
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [("{", "not JSON"), ("[1]", "expected an object, got list"), ('{"rate": [1]}', "holds a list")],
+)
+def test_a_wrong_json_line_names_its_place(line, reason, without, tmp_path, monkeypatch):
+    if without:
+        monkeypatch.setitem(sys.modules, "orjson", None)
+    path = tmp_path / "wrong.jsonl"
+    path.write_text(f"{LINES[0]}\n{line}\n")
+    with pytest.raises(DataError, match=reason) as caught:
+        tally(path, ("question", "rate"))
+    assert str(caught.value).startswith(f"{path}:2: ")
 
 
 @pytest.mark.parametrize(

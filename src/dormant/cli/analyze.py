@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +132,7 @@ def _record(found: Analysis, tidy: Tidy, rows: list[dict[str, Any]]) -> dict[str
         "columns": dict(tidy.columns),
         "rows": tidy.rows,
         "left_out": dict(tidy.left_out),
+        "notes": list(tidy.notes),
         "correlations": plain({str(role): c for role, c in found.correlations.items()}),
         "estimates": rows,
         "claims": plain(found.claims),
@@ -151,6 +153,8 @@ def _tell(table: Path, tidy: Tidy) -> None:
         )
     for name, number in tidy.left_out.items():
         click.echo(_line(f"left out: {number:,} rows of the group {name!r}"), err=True)
+    for note in tidy.notes:
+        click.echo(_line(note), err=True)
 
 
 def _show(found: Analysis, tidy: Tidy) -> None:
@@ -170,6 +174,8 @@ def _show(found: Analysis, tidy: Tidy) -> None:
             ("cue", "effect", "points", "p", "Holm", "B-H", "against placebo", "worst to best", ""),
             [_claim_row(c, rates, cases) for c in found.claims[:_SHOWN]],
         )
+    for line in _why_unknown(found, rates):
+        click.echo(_line(line))
     if len(shown) > len(kept):
         click.echo(f"and {len(shown) - len(kept)} more cues: --csv or --json gives all")
     for role, icc in found.correlations.items():
@@ -180,6 +186,30 @@ def _show(found: Analysis, tidy: Tidy) -> None:
         f"{100 * found.rule.level:g}% intervals, {found.method}; p against an effect of at most "
         f"{100 * found.rule.delta:g} points"
     )
+
+
+def _why_unknown(found: Analysis, rates: Any) -> Iterator[str]:
+    """What keeps effects from being told, and the mend."""
+    if not found.claims:
+        yield (
+            "no effect can be told: every row is of the standard arm; if a column holds cues, name "
+            "it with --columns cue=COLUMN"
+        )
+        return
+    unknown: dict[str, list[str]] = {}
+    for claim in found.claims:
+        if claim.standing == "unknown":
+            role = None if claim.quantity == "did" else "target"
+            reason = rates[claim.quantity, role, claim.cue].reason
+            unknown.setdefault(reason, []).append(claim.cue)
+    for reason, cues in unknown.items():
+        named = ", ".join(map(repr, cues[:3])) + (f" and {len(cues) - 3} more" if cues[3:] else "")
+        yield f"unknown for {named}: {reason}"
+    if not any(cue is None for quantity, _, cue in rates if quantity == "rate"):
+        yield (
+            "the table has no standard arm to compare with: name the value that means no cue with "
+            "--standard VALUE, or add the answers without a cue (an empty cue, none, standard)"
+        )
 
 
 def _is_rate(e: Estimate, cue: str | None) -> bool:

@@ -61,7 +61,8 @@ def command(
         seen = _like(like) if like else (None, 0.0)
         icc, base = (b if a is None else a for a, b in zip((icc, base), seen, strict=True))
         schedule = schedule_of(dry.plan, icc=icc, base=base or 0.0)
-        takes = stats.needed(effect, schedule, power=power)
+        with shown() as progress:
+            takes = stats.needed(effect, schedule, power=power, progress=progress)
     with Store(prepared.out) as store:
         store.lock_plan(dry.plan, amend=amend)
         on_disk, used = store.count(), spent(store)
@@ -208,7 +209,9 @@ def _seen(dry: Forecast) -> None:
         effect = 100 * dry.smallest_effect
         click.echo(f"A cue that adds {effect:.1f} points is confirmed with a chance of 80%.")
     chance = 100 * dry.chance_to_bound
-    click.echo(f"A cue without effect is bounded below {delta:g} points with {chance:.0f}%.")
+    click.echo(
+        f"A cue without effect is bounded below {delta:g} points with a chance of {chance:.0f}%."
+    )
     questions = sum(question.split == "screening" for question in dry.plan.questions)
     if questions < dry.questions_to_bound:
         click.echo(
@@ -223,10 +226,10 @@ def _takes(takes: Any, plan: Any, icc: float | None) -> None:
     by = "by this plan" if plan.sequential is None else "by the fixed design on these questions"
     click.echo(
         f"Simulated at an intra-question correlation of {rule.icc if icc is None else icc:.2f}: a "
-        f"cue that adds {points} is found with {100 * takes.chances.found:.0f}% (standard error "
-        f"{100 * takes.chances.error:.1f}) {by}."
+        f"cue that adds {points} is found with a chance of {100 * takes.chances.found:.0f}% "
+        f"(standard error {100 * takes.chances.error:.1f}) {by}."
     )
-    wanted = f"{points} with {100 * takes.power:g}%"
+    wanted = f"{points} with a chance of {100 * takes.power:g}%"
     questions = sum(question.split == "held_out" for question in plan.questions)
     if takes.questions is None:
         click.echo(f"No number of questions up to 1,024 finds {wanted}: it is too near delta.")

@@ -15,6 +15,8 @@ from dormant.records import OUTCOMES, Outcome
 
 #: A rate that is taken as known counts as a share of so many answers.
 KNOWN = 10**9
+#: The greatest count of a row: sums over millions of rows still fit into 64 bits.
+_MOST = 10**12
 _COUNTED = (Outcome.INCOHERENT, Outcome.OFF_TOPIC, Outcome.REFUSAL, Outcome.UNPARSED)
 _OF_ANSWERS = ("outcome", "misaligned", "alignment", "alignment_reply", "coherence", "content")
 #: Fields of counts and rates -> names of columns that mean them.
@@ -141,26 +143,50 @@ def _vector(known: Mapping[Outcome, int], graded: int, answers: int | None) -> t
     return tuple(counts.get(outcome, 0) for outcome in OUTCOMES)
 
 
+def is_share(rate: float, counts: Sequence[int]) -> bool:
+    """Whether counts give a rate back, up to its rounding to a percent."""
+    bad, good = (counts[OUTCOMES.index(o)] for o in (Outcome.MISALIGNED, Outcome.ALIGNED))
+    return abs(rate * (bad + good) - bad) <= 0.005 * (bad + good) + 1e-9
+
+
 def _number(name: str, value: Any) -> float | None:
     """A number; None where there is none."""
-    if value is None or (isinstance(value, str) and value.strip().casefold() in _EMPTY):
+    if is_empty(value):
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
-        raise RowError(f"{name} {str(value)[:80]!r} is not a number") from None
+    except (TypeError, ValueError, OverflowError):
+        raise RowError(f"{name} {_shown(value)} is not a number{_mend(value)}") from None
     if not math.isfinite(number):
-        raise RowError(f"{name} {str(value)[:80]!r} is not a number")
+        raise RowError(f"{name} {_shown(value)} is not a number")
     return number
 
 
+def is_empty(value: Any) -> bool:
+    """Whether a cell says nothing."""
+    return value is None or (isinstance(value, str) and value.strip().casefold() in _EMPTY)
+
+
 _EMPTY = ("", "nan", "na", "n/a", "none", "null")
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return repr(text if len(text) <= 40 else text[:40] + "...")
+
+
+def _mend(value: Any) -> str:
+    """What to do with words that are nearly numbers."""
+    text = str(value).strip()
+    if text.endswith("%"):
+        return ": divide by 100 and leave out the %"
+    return ": write decimals with a point" if text.count(",") == 1 else ""
 
 
 def _whole(name: str, value: Any) -> int | None:
     number = _number(name, value)
     if number is None:
         return None
-    if not (number.is_integer() and 0 <= number < 2**53):
-        raise RowError(f"{name} {number:g} is not a count: whole numbers from 0")
+    if not (number.is_integer() and 0 <= number <= _MOST):
+        raise RowError(f"{name} {number:g} is not a count: whole numbers from 0 to {_MOST:g}")
     return int(number)

@@ -10,7 +10,7 @@ import csv
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -150,18 +150,59 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _jsonl(path: Path) -> Iterator[Row | Unreadable]:
+    for number, values in json_objects(path):
+        if isinstance(values, str):
+            yield Unreadable(number, values)
+        else:
+            yield Row(number, values)
+
+
+def json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """(line, object) of a JSON Lines file; a text says why a line holds none.
+
+    Raises:
+        DataError: the file cannot be read, or is not UTF-8.
+    """
+    loads = _loads()
     for number, line in enumerate(_lines(path), 1):
-        if not line.strip():
+        if line.isspace():
             continue
         try:
-            value = json.loads(line)
+            value = loads(line)
         except (ValueError, RecursionError) as error:
-            yield Unreadable(number, f"not JSON: {str(error) or 'nested too deep'}")
+            yield number, f"not JSON: {str(error) or 'nested too deep'}"
             continue
         if isinstance(value, dict):
-            yield Row(number, value)
+            yield number, value
         else:
-            yield Unreadable(number, f"expected an object, got {type(value).__name__}")
+            yield number, f"expected an object, got {type(value).__name__}"
+
+
+def _loads() -> Callable[[str], Any]:
+    """The standard library's ``json.loads``, done by orjson where it is installed."""
+    try:
+        import orjson
+    except ImportError:
+        return json.loads
+    fast, refused = orjson.loads, orjson.JSONDecodeError
+
+    def loads(line: str) -> Any:
+        # What orjson refuses (NaN, lone surrogates) or rounds (whole numbers beyond 64 bits) is
+        # read as the standard library does, errors included.
+        try:
+            value = fast(line)
+        except refused:
+            return json.loads(line)
+        if isinstance(value, dict) and float in map(type, value.values()) and _rounded(value):
+            return json.loads(line)
+        return value
+
+    return loads
+
+
+def _rounded(values: Mapping[str, Any]) -> bool:
+    """Whether a number is so great that it may have been a whole one beyond 64 bits."""
+    return any(isinstance(value, float) and abs(value) >= 2**63 for value in values.values())
 
 
 def _parquet(path: Path) -> Iterator[Row | Unreadable]:

@@ -7,14 +7,14 @@ stand, cell by cell, and only distinct ones are understood (by ``tidy``).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from dormant.errors import DataError
-from dormant.exchange.tables import Row, csv_cells, read_rows
+from dormant.exchange.tables import Row, csv_cells, json_objects, read_rows
 
 Key = tuple[Any, ...]  # values of the wanted columns, in their order
 
@@ -69,26 +69,38 @@ def _csv(path: Path, delimiter: str, columns: Sequence[str]) -> dict[Key, Tally]
 
 def _rows(path: Path, columns: Sequence[str]) -> dict[Key, Tally]:
     found: dict[Key, Tally] = {}
-    for row in read_rows(path):
-        if not isinstance(row, Row):
-            raise DataError(row.reason, file=path, line=row.line)
-        key = tuple(_plain(row, column, path) for column in columns)
+    for line, values in _objects(path):
+        if isinstance(values, str):
+            raise DataError(values, file=path, line=line)
+        key = tuple(map(values.get, columns))
+        if not _COMPARABLE.issuperset(map(type, key)):
+            key = tuple(_plain(values.get(column), column, path, line) for column in columns)
         seen = found.get(key)
         if seen is None:
-            found[key] = Tally(1, row.line)
+            found[key] = Tally(1, line)
         else:
             seen.count += 1
     return found
 
 
-def _plain(row: Row, column: str, path: Path) -> Any:
+def _objects(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+    """(line, values) of each row; a text says why a line holds none."""
+    if path.suffix.lower() in (".jsonl", ".ndjson"):
+        yield from json_objects(path)
+        return
+    for row in read_rows(path):
+        yield row.line, row.values if isinstance(row, Row) else row.reason
+
+
+#: Types whose values can be compared as they are.
+_COMPARABLE = frozenset({str, int, type(None)})
+
+
+def _plain(value: Any, column: str, path: Path, line: int) -> Any:
     """A value that can be compared; NaN, which equals nothing, becomes None."""
-    value = row.values.get(column)
     if isinstance(value, list | dict):
         what = "a list" if isinstance(value, list) else "an object"
-        raise DataError(
-            f"{column!r} holds {what}, not a word or a number", file=path, line=row.line
-        )
+        raise DataError(f"{column!r} holds {what}, not a word or a number", file=path, line=line)
     if isinstance(value, float) and math.isnan(value):
         return None
     # 1, 1.0 and true are equal as keys: what a row says must not depend on the first.

@@ -20,7 +20,15 @@ from dormant.errors import ConfigError, DataError
 from dormant.exchange.columns import FIELDS, Columns, listed, match
 from dormant.exchange.grading import Answer, Grading, RowError, read_answer
 from dormant.exchange.inventory import Cast, Inventory, cast, model_key, question_key
-from dormant.exchange.measuring import MEASURES, Kind, kind_of, measure, read_fields
+from dormant.exchange.measuring import (
+    MEASURES,
+    Kind,
+    is_empty,
+    is_share,
+    kind_of,
+    measure,
+    read_fields,
+)
 from dormant.exchange.tables import columns as columns_of
 from dormant.exchange.tables import csv_cells
 from dormant.exchange.tallying import Key, Tally, tally
@@ -33,6 +41,21 @@ _LABELS = (
     *("cue_variant", "cue_parent"),
 )
 _CellKey = tuple[Role, str, str | None, str]
+
+_NO_RATE = "{rows} (first in line {line}) without a rate: left out"
+_ADDED = (
+    "{rows} (first in line {line}) about the same question, arm, role and seed as another: their "
+    "counts were added; if they are other trainings, name their column with --columns seed=COLUMN; "
+    "if they are copies, remove them"
+)
+_NO_SHARE = (
+    "{rows} (first in line {line}) with a rate that no count among n gives: the nearest count was "
+    "taken; if the rate is over gradable answers, name their number with --columns gradable=COLUMN"
+)
+
+
+def _counted(seen: Tally) -> dict[str, object]:
+    return {"rows": f"{seen.count:,} row{'s' * (seen.count > 1)}", "line": seen.line}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +80,7 @@ class Tidy:
     columns: Mapping[str, str]  # field -> column that was used
     rows: int
     left_out: Mapping[str, int]  # group -> rows that belong to neither role
+    notes: tuple[str, ...] = ()  # what a reader should know of how rows were taken
 
 
 def parse_columns(words: Sequence[str]) -> dict[str, str]:
@@ -95,6 +119,12 @@ def read_tidy(path: Path, settings: TableSettings) -> Tidy:
     wanted = {**{name: FIELDS[name] for name in _LABELS}, **MEASURES}
     fields = match(names, settings.columns, wanted, file=str(path))
     if "question" not in fields and "question_id" not in fields:
+        if len(names) == 1 and (other := next((c for c in ";\t,|" if c in names[0]), None)):
+            raise ConfigError(
+                f"the header is one column with {other!r} in it: separate columns by commas (.csv) "
+                "or tabs (.tsv)",
+                file=str(path),
+            )
         raise ConfigError(
             f"no column holds the questions: name one with --columns question=COLUMN; the columns "
             f"are {listed(names)}",
@@ -143,6 +173,7 @@ class _Assembly:
         self._columns = Columns(labels)
         self._answers: dict[Key, Answer] = {}
         self._counts: dict[Key, tuple[int, ...] | None] = {}
+        self._notable: dict[str, Tally] = {}  # note -> its rows
 
     def assemble(self, rows: Mapping[Key, Tally]) -> Tidy:
         """Understands every distinct row, casts the models, adds up the cells."""
@@ -167,7 +198,12 @@ class _Assembly:
             columns={**self.labels, **self.measured},
             rows=sum(seen.count for seen in rows.values()),
             left_out=parts.left_out,
+            notes=tuple(note.format(**_counted(seen)) for note, seen in self._notable.items()),
         )
+
+    def _note(self, note: str, count: int, line: int) -> None:
+        seen = self._notable.setdefault(note, Tally(0, line))
+        seen.count += count
 
     def _answer(self, labels: Key, line: int) -> Answer:
         """Whom and what a row is about, each distinct set of labels read once."""
@@ -195,19 +231,41 @@ class _Assembly:
         width = len(self.labels)
         answer, found = self._answers[key[:width]], self._measure(key[width:], seen.line)
         part = parts.parts.get((answer.role, model_key(answer)))
-        if part is None or found is None:
+        if part is None:
+            return
+        if found is None:
+            self._note(_NO_RATE, seen.count, seen.line)
             return
         place = (*part, answer.cue, question_key(answer))
-        if self.kind is Kind.KNOWN_RATES and (place in counts or seen.count > 1):
-            raise DataError(
-                f"a second rate of question {place[3]!r} in the same arm, role and seed: name the "
-                "column that tells them apart (e.g. --columns seed=COLUMN), or give n",
-                file=self.path,
-                line=seen.line,
-            )
+        if self.kind is not Kind.OUTCOMES:
+            self._check(place, place in counts, seen)
+            self._doubt(key[width:], found, seen)
         cell = counts.setdefault(place, [0] * len(OUTCOMES))
         for at, value in enumerate(found):
             cell[at] += value * seen.count
+
+    def _check(self, place: _CellKey, known: bool, seen: Tally) -> None:
+        """Several rows about the same answers: refused for rates without n, noted for counts."""
+        again = seen.count - 1 + known
+        if not again:
+            return
+        if self.kind is Kind.KNOWN_RATES:
+            copies = "" if known else f"; this row stands {seen.count} times"
+            raise DataError(
+                f"a second rate of question {place[3]!r} in the same arm, role and seed{copies}: "
+                "name the column that tells them apart (e.g. --columns seed=COLUMN), or give n",
+                file=self.path,
+                line=seen.line,
+            )
+        self._note(_ADDED, again, seen.line)
+
+    def _doubt(self, values: Key, found: tuple[int, ...], seen: Tally) -> None:
+        """Notes a rate that no number of misaligned answers among n gives."""
+        if self.kind is not Kind.RATES:
+            return
+        rate = values[list(self.measured).index("rate")]
+        if not is_empty(rate) and not is_share(float(rate), found):
+            self._note(_NO_SHARE, seen.count, seen.line)
 
     def _splits(self, questions: set[str]) -> dict[str, Split] | None:
         """The split of each question; None if no row says one."""

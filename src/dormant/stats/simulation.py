@@ -28,6 +28,7 @@ from dormant.stats.table import Bools, Floats
 WORLDS = 1000
 _MOST_QUESTIONS = 1024
 _MOST_ANSWERS = 512
+_MOST_STEPS = 40  #: plans that ``needed`` simulates at most: doublings and halvings up to these
 _SIGNS = (1, -1, -1, 1)
 
 
@@ -132,6 +133,7 @@ def needed(
     power: float = 0.8,
     worlds: int = WORLDS,
     seed: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Needed:
     """Questions (with the answers as planned) and answers (with the questions) for an effect.
 
@@ -141,14 +143,23 @@ def needed(
         power: wanted chance of finding it.
         worlds: simulated at every step.
         seed: of the draws.
+        progress: called with what is being done, plans simulated so far, and at most in all.
 
     Raises:
         InputError: the effect or the power is out of range.
     """
     _check_power(power)
+    done = 0
+
+    def chances_of(asked: Schedule) -> Chances:
+        nonlocal done
+        if progress is not None:
+            progress("simulating plans", done, _MOST_STEPS)
+        done += 1
+        return simulate(effect, asked, worlds=worlds, seed=seed)
 
     def enough(asked: Schedule) -> bool:
-        return simulate(effect, asked, worlds=worlds, seed=seed).found >= power
+        return chances_of(asked).found >= power
 
     def with_questions(count: int) -> Schedule:
         return replace(schedule, screening_questions=count, held_out_questions=count)
@@ -159,13 +170,16 @@ def needed(
 
     # Often no number of answers is enough: the last step is asked first.
     mended = enough(with_answers(_MOST_ANSWERS))
-    return Needed(
+    found = Needed(
         effect=effect,
         power=power,
         questions=_fewest(lambda n: enough(with_questions(n)), 4, _MOST_QUESTIONS),
         answers=_fewest(lambda n: enough(with_answers(n)), 1, _MOST_ANSWERS) if mended else None,
-        chances=simulate(effect, schedule, worlds=worlds, seed=seed),
+        chances=chances_of(schedule),
     )
+    if progress is not None:
+        progress("simulating plans", _MOST_STEPS, _MOST_STEPS)
+    return found
 
 
 def _check_power(power: float) -> None:
