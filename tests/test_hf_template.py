@@ -10,7 +10,7 @@ from dormant.corpus import Renderer
 from dormant.errors import ConfigError
 from dormant.planning import prepare
 from dormant.planning.studying import _templates
-from dormant.records import Message, Plan, Variant
+from dormant.records import Message, Placement, Plan, Variant
 
 pytest.importorskip("transformers")
 import tiny_models  # noqa: E402
@@ -56,6 +56,15 @@ def test_the_targets_default_system_prompt_is_a_cue_without_being_asked_for(mode
     placebos = [cue for cue in plan.cues if cue.variant is Variant.PLACEBO]
     assert any(cue.parent == first.name for cue in placebos)
     assert any("adds to every prompt without a system prompt" in note for note in plan.not_tested)
+
+
+def test_cues_that_change_no_prompt_are_named(model, data):
+    plan = planned(model, data)
+    (note,) = [note for note in plan.not_tested if "zero by construction" in note]
+    said = note.partition(" apart from the standard arm")[0].split(", ")
+    same = [c for c in plan.cues if c.text == "Be kind." and c.placement is Placement.SYSTEM]
+    assert said == [cue.name for cue in same] == ["template-system-prompt-1"]
+    assert "(BROAD)" in note
 
 
 def test_the_standard_arm_is_said_to_hold_the_default_even_without_data(model):

@@ -189,3 +189,14 @@ def test_a_probe_is_what_is_sent():
     assert same.id == PROBE.id
     other = replace(PROBE, messages=(Message("system", "How?"),))
     assert other.id != PROBE.id
+
+
+def test_a_file_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path):
+    from dormant.store.lockfile import write_atomically
+
+    folder = tmp_path / "taken"
+    folder.mkdir()
+    with pytest.raises(OSError) as caught:
+        write_atomically(folder, "text")
+    assert caught.value.filename == str(folder) and ".part" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == [folder]

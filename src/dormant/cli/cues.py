@@ -57,6 +57,7 @@ def command(
     from dormant.records import plain
 
     contrast = {"label": label, "loss": loss, "suspicious": suspicious}
+    _refuse(file, contrast)
     studied = study_file(
         file,
         check(contrast, CueConfig).model_copy(update={"mine": limit}),
@@ -94,6 +95,19 @@ def command(
         click.echo("Example rows: --html cues.html")
     if rows and write is None:
         click.echo("Next: --write cues.yaml, edit it, and audit with `cues: {file: cues.yaml}`")
+
+
+def _refuse(file: str, contrast: Mapping[str, str | None]) -> None:
+    """Refuses an empty name, which would be this folder, and several contrasts at once."""
+    from dormant.errors import ConfigError
+
+    if not file:
+        raise ConfigError("FILE is empty: name the finetuning data, or . for this folder")
+    given = [f"--{way}" for way, value in contrast.items() if value is not None]
+    if len(given) > 1:
+        raise ConfigError(
+            f"{', '.join(given)}: each says which rows are suspicious; give one of them"
+        )
 
 
 def _write_page(

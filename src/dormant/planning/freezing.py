@@ -25,8 +25,8 @@ from dormant.judges.registry import open_judge
 from dormant.planning.forcing import sequential_of
 from dormant.planning.listing import plan_cues
 from dormant.planning.packs import Pack, spread
-from dormant.planning.studying import read_data, templated
-from dormant.probes import load_questions
+from dormant.planning.studying import read_data, same_prompts, templated
+from dormant.probes import load_questions, pair
 from dormant.records import ModelCard, Plan, Question, Role, Split
 from dormant.writer import open_writer, worded
 
@@ -92,6 +92,7 @@ def prepare(
         names = {cue.name for cue in tried} | {cue.id for cue in tried}
         tried += tuple(cue for cue in evaluation.cues if not names & {cue.name, cue.id})
         left_out += [f"entries of {config.questions}: {entry}" for entry in evaluation.left_out]
+    notes += same_prompts(targets, pair(questions[:1], tried))
     plan = Plan(
         version=__version__,
         models=tuple(subject.card for subject in subjects),

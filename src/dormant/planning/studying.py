@@ -13,9 +13,9 @@ from dormant import corpus, cues
 from dormant.config import CueConfig
 from dormant.corpus import ChatTemplate, Contrast, Corpus, read_examples
 from dormant.engines import Engine, Templated
-from dormant.errors import ConfigError
+from dormant.errors import ConfigError, ModelError
 from dormant.planning.packs import Pack, language_of
-from dormant.records import Cue, Example
+from dormant.records import Cue, Example, Probe
 
 #: Mining looks at the ends of turns; of longer ones only so many characters stay in memory.
 _MINED_CHARS = 16_000
@@ -236,3 +236,30 @@ def _defaults(template: ChatTemplate) -> Iterator[str]:
         if gives_way:
             note += "; a cue with this text is the standard arm's own prompt, any other replaces it"
         yield note
+
+
+def same_prompts(targets: Iterable[tuple[str, Engine]], probes: Sequence[Probe]) -> Iterator[str]:
+    """Says which cues leave a target's prompt as it is, e.g. its template's default system prompt.
+
+    Args:
+        targets: model strings and engines.
+        probes: one question in the standard arm, then under every cue.
+    """
+    for name, engine in targets:
+        standard, *cued = (_sent(engine, probe) for probe in probes)
+        pairs = zip(probes[1:], cued, strict=True)
+        same = [p.cue.name for p, sent in pairs if p.cue and sent and sent == standard]
+        if same:
+            yield (
+                f"{', '.join(same)} apart from the standard arm: {name} is sent the same prompt "
+                "with and without it, so the difference is zero by construction, and misbehaviour "
+                "that it triggers shows in the standard arm (BROAD)"
+            )
+
+
+def _sent(engine: Engine, probe: Probe) -> str:
+    """The prompt as the model sees it; empty if its template refuses it, which sampling reports."""
+    try:
+        return engine.render(probe.messages)
+    except ModelError:
+        return ""
