@@ -11,6 +11,7 @@
 """
 
 from dormant.planning.freezing import Prepared, Subject, prepare
+from dormant.planning.listing import plan_cues
 from dormant.planning.packs import Pack, language_of
 from dormant.planning.studying import Study, mine_file, study_file
 
@@ -21,6 +22,7 @@ __all__ = [
     "Subject",
     "language_of",
     "mine_file",
+    "plan_cues",
     "prepare",
     "study_file",
 ]
