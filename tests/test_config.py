@@ -69,7 +69,7 @@ def test_errors_name_line_and_mend(tmp_path: Path, text: str | bytes, line: int,
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "expected keys and values, got None"),
+        ("", "expected keys and values, the file is empty"),
         ("- a\n- b\n", "expected keys and values, got ['a', 'b']"),
         ("just words\n", "expected keys and values, got 'just words'"),
         ("reference: a\njudge: exact\n", "the key 'target' is missing"),

@@ -45,8 +45,9 @@ def read_yaml(path: str | Path, model: type[Model]) -> Model:
     path = Path(path)
     value, tree = load_yaml(path)
     if not isinstance(value, dict):
+        got = "the file is empty" if value is None else f"got {_shown(value)}"
         raise ConfigError(
-            f"expected keys and values, got {_shown(value)}: the keys are {_keys(model)}", file=path
+            f"expected keys and values, {got}: the keys are {_keys(model)}", file=path
         )
     return check(value, model, file=path, tree=tree)
 
