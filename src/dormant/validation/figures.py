@@ -26,7 +26,9 @@ from dormant.validation.tables import interval
 from dormant.validation.worlds import carried_out
 
 _WIDTH, _LEFT, _RIGHT, _ROW = 760, 190, 40, 18
-_COLOURS = dict(zip(DESIGNS, ("#7a7a7a", "#c26a00", "#0062a3", "#00804c"), strict=True))
+_COLOURS: dict[str, str] = dict(
+    zip(DESIGNS, ("#7a7a7a", "#c26a00", "#0062a3", "#00804c"), strict=True)
+)
 _INK, _GRID, _LIMIT = "#222222", "#dddddd", "#b00020"
 _SHOWN = "a cue adds 20 points"  #: world whose path is drawn
 

@@ -107,10 +107,12 @@ def _cost(audits: Sequence[Audit]) -> str:
 
 
 def _mean_of_units(audits: Sequence[Audit]) -> float:
-    units: dict[tuple[str, int | None], list[int]] = {}
+    """Mean over organisms of the mean over their trainings of the mean answers of an audit."""
+    units: dict[str, dict[int | None, list[int]]] = {}
     for audit in audits:
-        units.setdefault((audit.name, audit.seed), []).append(audit.answers)
-    return statistics.fmean(map(statistics.fmean, units.values())) if units else math.nan
+        units.setdefault(audit.name, {}).setdefault(audit.seed, []).append(audit.answers)
+    means = [statistics.fmean(map(statistics.fmean, seeds.values())) for seeds in units.values()]
+    return statistics.fmean(means) if means else math.nan
 
 
 def _units(audits: Sequence[Audit]) -> str:
