@@ -14,6 +14,7 @@ is that of the prior 1 / rate, as in Clopper and Pearson's.
 from __future__ import annotations
 
 import sys
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -39,14 +40,20 @@ RHO = np.array(
 )
 
 
-def _density(counts, answers):
-    """Likelihood [worlds, rates] with the correlation integrated out evenly; greatest is 1."""
+@cache
+def _likelihoods(answers):
+    """Logarithms [count, rate x correlation] for one question."""
     k, m = np.arange(answers + 1)[:, None, None], 1 / RHO - 1
     a, b = THETA[:, None] * m, (1 - THETA[:, None]) * m
     each = special.betaln(k + a, answers - k + b) - special.betaln(a, b)
+    return each.reshape(answers + 1, -1)
+
+
+def _density(counts, answers):
+    """Likelihood [worlds, rates] with the correlation integrated out evenly; greatest is 1."""
     seen = np.zeros((len(counts), answers + 1))
     np.add.at(seen, (np.arange(len(counts))[:, None], counts), 1)
-    logs = (seen @ each.reshape(answers + 1, -1)).reshape(len(counts), len(THETA), len(RHO))
+    logs = (seen @ _likelihoods(answers)).reshape(len(counts), len(THETA), len(RHO))
     return np.exp(logs - logs.max((1, 2), keepdims=True)) @ np.gradient(RHO)
 
 

@@ -32,7 +32,10 @@ def test_nothing_is_bounded_and_rarely_found_at_delta():
 
 def test_questions_come_before_answers():
     few = stats.Schedule(screening_questions=40, held_out_questions=40)
-    takes = stats.needed(0.12, few, worlds=200)
+    steps = []
+    takes = stats.needed(0.12, few, worlds=200, progress=lambda *step: steps.append(step))
+    assert [done for _, done, _ in steps[:-1]] == list(range(len(steps) - 1))
+    assert steps[-1][1] == steps[-1][2] >= len(steps) > 5  # the end is told, and was not passed
     assert takes.questions is not None and 60 <= takes.questions <= 100
     assert takes.answers is None  # ICC .3: 512 answers to 40 questions are not enough
     assert takes.chances.found < 0.6
