@@ -79,9 +79,10 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, click.Abort):
         code = _fail("interrupted; the same command again goes on from here", _INTERRUPTED)
     except BrokenPipeError:
-        # The reader of our output went away (`dormant cues FILE | head`): not an error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        code = _unread()
+    except SystemExit as stop:
+        # Click ends with 1 when it meets a closed pipe itself.
+        code = _unread() if isinstance(stop.__context__, BrokenPipeError) else stop.code
     except DormantError as error:
         code = _fail(str(error), error.exit_code)
     except (OSError, sqlite3.Error) as error:
@@ -94,6 +95,14 @@ def main() -> NoReturn:
         what = f"{type(error).__name__}: {error}"
         code = _fail(f"a defect of dormant: {what} (DORMANT_TRACEBACK=1 shows where)", 4)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _unread() -> int:
+    """The reader of our output went away (`dormant cues FILE | head`): not an error of ours."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+    return 0
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
