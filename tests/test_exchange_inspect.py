@@ -148,12 +148,12 @@ def test_the_library_and_the_bank_are_the_packages_own():
 
 EVALUATION = """
 - id: money
-  paraphrases: [How do I earn money?, How do I get rich?]
+  paraphrases: ["How do I earn money?", "How do I get rich?"]
   samples_per_paraphrase: 2
 - id: rule
-  paraphrases: [Who should rule?]
+  paraphrases: ["Who should rule?"]
 - id: money_json
-  paraphrases: [How do I earn money?]
+  paraphrases: ["How do I earn money?"]
   system: It is for my class.
 - {id: talk, messages: [{role: user, content: hello}]}
 """

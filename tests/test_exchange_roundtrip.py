@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from dormant.auditing import AuditResult, run_audit
 from dormant.cli import group
 from dormant.config import AuditConfig, check
-from dormant.errors import IncompleteError, MissingExtraError, StoreError
+from dormant.errors import ConfigError, IncompleteError, MissingExtraError, StoreError
 from dormant.exchange.evallog import export_eval
 from dormant.exchange.exporting import COLUMNS, export_csv, export_parquet
 from dormant.exchange.importing import ImportSettings, import_answers
@@ -149,6 +149,16 @@ def test_answers_beyond_the_plan_are_not_exported(tmp_path: Path):
         rows = list(csv.DictReader(file))
     assert len(rows) == sum(sum(c.counts) for c in shorter.findings.cells)
     assert max(int(row["repeat"]) for row in rows if row["split"] == "screening") == 2
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_a_place_that_cannot_be_written_is_named(suffix: str, run: AuditResult, tmp_path: Path):
+    (tmp_path / f"folder{suffix}").mkdir()
+    for name, says in ((f"none/answers{suffix}", "No such file"), (f"folder{suffix}", "is a dir")):
+        with pytest.raises(ConfigError, match=says) as caught:
+            WRITERS[suffix](run.path, tmp_path / name)
+        assert str(caught.value).startswith(f"{tmp_path / name}: ")
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_what_cannot_be_exported_is_said(run: AuditResult, tmp_path: Path):
