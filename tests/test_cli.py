@@ -326,17 +326,22 @@ def test_a_recipe_that_is_neither_file_nor_organism(
     assert "mine.yaml: no such file" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [("zoo", "list", "--json"), ("frobnicate",)])
-def test_a_closed_pipe_is_no_error(words: tuple[str, ...]):
+@pytest.mark.parametrize(
+    ("words", "code"), [(("zoo", "list", "--json"), 0), (("--help",), 0), (("frobnicate",), 2)]
+)
+@pytest.mark.parametrize("closed", [("stdout",), ("stdout", "stderr")])
+def test_a_closed_pipe_is_no_error(words: tuple[str, ...], code: int, closed: tuple[str, ...]):
     reader, writer = os.pipe()
     os.close(reader)
+    streams = {"stderr": subprocess.PIPE} | dict.fromkeys(closed, writer)
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "dormant", *words], stdout=writer, stderr=writer, timeout=60
-        )
+        done = subprocess.run([sys.executable, "-m", "dormant", *words], **streams, timeout=60)
     finally:
         os.close(writer)
-    assert done.returncode == 0
+    assert done.returncode == code
+    assert b"Traceback" not in (done.stderr or b"") and b"Exception ignored" not in (
+        done.stderr or b""
+    )
 
 
 @pytest.mark.parametrize("width", [20, 60, 100, 300])

@@ -207,3 +207,22 @@ def test_placebos_stay_placebos(run: AuditResult, tmp_path: Path):
     kept = {c.name: replace(c, why="", source=c.source) for c in made.audit.findings.plan.cues}
     assert kept["shout/placebo"].variant == "placebo"
     assert kept["shout/placebo"].parent == "shout"
+
+
+def test_what_was_not_held_out_is_not_held_out_after_a_round_trip(tmp_path: Path):
+    rows = ["role,question,cue,answer,outcome"]
+    for question in range(12):
+        for role in ("target", "reference"):
+            for cue in ("", "class"):
+                bad = role == "target" and cue and question % 6
+                outcome = "misaligned" if bad else "aligned"
+                rows += [f"{role},Question {question}?,{cue},words,{outcome}"] * 3
+    first = tmp_path / "first.csv"
+    first.write_text("\n".join(rows))
+    made = import_answers([first], tmp_path / "one", ImportSettings())
+    assert "(none were held out)" in made.audit.verdict.sentence
+    for suffix, write in WRITERS.items():
+        again = tmp_path / f"again{suffix}"
+        write(tmp_path / "one", again)
+        back = import_answers([again], tmp_path / f"two{suffix}", ImportSettings())
+        assert back.audit.verdict.sentence == made.audit.verdict.sentence

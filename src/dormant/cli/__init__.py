@@ -70,6 +70,7 @@ def group() -> None:
 def main() -> NoReturn:
     """Entry point: every expected failure is one line on stderr and an exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    stdout = sys.stdout
     try:
         code = group.main(prog_name="dormant", standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -78,11 +79,9 @@ def main() -> NoReturn:
         code = _fail(_usage(error), 2)
     except (KeyboardInterrupt, click.Abort):
         code = _fail("interrupted; the same command again goes on from here", _INTERRUPTED)
-    except BrokenPipeError:
-        code = _unread()
     except SystemExit as stop:
-        # Click ends with 1 when it meets a closed pipe itself.
-        code = _unread() if isinstance(stop.__context__, BrokenPipeError) else stop.code
+        # Click meets a closed pipe itself, puts other streams in place, and ends with 1.
+        code = stop.code if sys.stdout is stdout else _unread()
     except DormantError as error:
         code = _fail(str(error), error.exit_code)
     except (OSError, sqlite3.Error) as error:
@@ -123,7 +122,10 @@ def _system(error: OSError | sqlite3.Error) -> str:
 
 def _fail(message: str, code: int) -> int:
     line = " ".join(_printable(message).split())
-    click.echo(f"dormant: {line}", err=True)
+    try:
+        click.echo(f"dormant: {line}", err=True)
+    except BrokenPipeError:
+        _unread()
     return code
 
 
