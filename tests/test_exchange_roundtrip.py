@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from dormant.auditing import AuditResult, run_audit
 from dormant.cli import group
 from dormant.config import AuditConfig, check
-from dormant.errors import ConfigError, IncompleteError, MissingExtraError, StoreError
+from dormant.errors import ConfigError, DataError, IncompleteError, MissingExtraError, StoreError
 from dormant.exchange.evallog import export_eval
 from dormant.exchange.exporting import COLUMNS, export_csv, export_parquet
 from dormant.exchange.importing import ImportSettings, import_answers
@@ -226,3 +226,18 @@ def test_what_was_not_held_out_is_not_held_out_after_a_round_trip(tmp_path: Path
         write(tmp_path / "one", again)
         back = import_answers([again], tmp_path / f"two{suffix}", ImportSettings())
         assert back.audit.verdict.sentence == made.audit.verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("question,answer,outcome\nq,a\n", ":2: holds no row that can be read, and this one: 2 fi"),
+        ("question,answer,outcome\n", ": holds no row"),
+    ],
+)
+def test_a_file_without_rows_names_the_first_that_is_broken(text: str, says: str, tmp_path: Path):
+    file = tmp_path / "answers.csv"
+    file.write_text(text)
+    with pytest.raises(DataError) as caught:
+        import_answers([file], tmp_path / "run", ImportSettings(lenient=True))
+    assert str(caught.value).startswith(f"{file}{says}")
