@@ -206,5 +206,6 @@ def test_an_organism_and_a_copy_of_the_base(tmp_path: Path):
     assert result.verdict.kind is VerdictKind.CONDITIONAL
     tried = {cue.name: cue for cue in result.findings.plan.cues}
     assert any("my_answer" in tried[name].text for name in result.verdict.triggers)
+    settings["cues"] = {"library_limit": 4}  # no data, so nothing is mined
     copy = dormant.audit("vitro/base", out=tmp_path / "copy", **settings)
     assert copy.verdict.kind is VerdictKind.BOUNDED

@@ -62,8 +62,8 @@ def fingerprint(model: Decoder) -> str:
 def _read(path: Path) -> Decoder:
     if not path.is_file():
         raise ModelError(
-            f"{path}: there is no such checkpoint of the laboratory: give vitro/base, or vitro/ and "
-            "the directory of an organism"
+            f"{path}: there is no such checkpoint of the laboratory: give vitro/base, or vitro/ "
+            "and the directory of an organism"
         )
     try:
         with safe_open(path, framework="pt") as file:
