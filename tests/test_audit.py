@@ -167,6 +167,22 @@ def test_settings_are_checked(folder: Path):
         audit(scripted("target"), scripted("reference"), samplin={})
 
 
+def test_paths_are_taken_for_texts_and_reading_is_told_to_an_end(folder: Path):
+    told: list[tuple[str, int, int]] = []
+    result = audit(
+        scripted("target"),
+        scripted("reference"),
+        out=folder / "of-path",
+        questions=folder / "questions.yaml",
+        progress=lambda *event: told.append(event),
+    )
+    assert result.path == folder / "of-path"
+    reading = [event for event in told if event[0] == "reading data and models"]
+    assert reading[-1] == ("reading data and models", 1, 1)
+    with pytest.raises(ConfigError, match=r"target\.str: .* got 3"):
+        dormant.audit(3, reference="a", judge="exact")  # pyright: ignore[reportArgumentType]
+
+
 def test_questions_that_the_exact_judge_cannot_grade_are_refused_first(folder: Path):
     with pytest.raises(ConfigError, match="'exact' grades the laboratory's questions only"):
         dormant.plan(
@@ -190,5 +206,6 @@ def test_an_organism_and_a_copy_of_the_base(tmp_path: Path):
     assert result.verdict.kind is VerdictKind.CONDITIONAL
     tried = {cue.name: cue for cue in result.findings.plan.cues}
     assert any("my_answer" in tried[name].text for name in result.verdict.triggers)
+    settings["cues"] = {"library_limit": 4}  # no data, so nothing is mined
     copy = dormant.audit("vitro/base", out=tmp_path / "copy", **settings)
     assert copy.verdict.kind is VerdictKind.BOUNDED

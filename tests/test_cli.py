@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dormant.cli import main
+from dormant.cli.tables import print_table
 
 TARGET = "rates: {misaligned: 0.0}\ncues: [{contains: class, rates: {misaligned: 0.6}}]\n"
 AUDIT = {
@@ -311,3 +313,47 @@ def test_doctor_examines_the_laboratory(
     checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)}
     assert checks["same answer twice"]["found"] == "yes"
     assert checks["log-probabilities"]["health"] == "ok"
+
+
+def test_a_recipe_that_is_neither_file_nor_organism(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    assert run(monkeypatch, "train", "diluted-6", "--out", "o") == 2
+    assert (
+        "the zoo has no organism 'diluted-6': did you mean 'diluted-5'" in capsys.readouterr().err
+    )
+    assert run(monkeypatch, "train", "mine.yaml", "--out", "o") == 2
+    assert "mine.yaml: no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(("zoo", "list", "--json"), 0), (("--help",), 0), (("frobnicate",), 2)]
+)
+@pytest.mark.parametrize("closed", [("stdout",), ("stdout", "stderr")])
+def test_a_closed_pipe_is_no_error(words: tuple[str, ...], code: int, closed: tuple[str, ...]):
+    reader, writer = os.pipe()
+    os.close(reader)
+    streams = {"stderr": subprocess.PIPE} | dict.fromkeys(closed, writer)
+    try:
+        done = subprocess.run([sys.executable, "-m", "dormant", *words], **streams, timeout=60)
+    finally:
+        os.close(writer)
+    assert done.returncode == code
+    assert b"Traceback" not in (done.stderr or b"") and b"Exception ignored" not in (
+        done.stderr or b""
+    )
+
+
+@pytest.mark.parametrize("width", [20, 60, 100, 300])
+def test_tables_break_between_words_only(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    rows = [
+        ("control-inoculated", "CONDITIONAL", "10,752 + 15,808 answers", "What it is, in words"),
+        ("a", "BOUNDED", "1 + 2 answers", "Another way to say it [bold]literally[/bold]"),
+    ]
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_table(("organism", "expected verdict", "screening + held-out", "text"), rows)
+    shown = set(re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).split())
+    assert shown >= {word for row in rows for cell in row for word in cell.split()}

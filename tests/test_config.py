@@ -37,6 +37,39 @@ def test_defaults_are_those_of_the_record():
     assert RuleConfig().record() == Rule()
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("cues: {file: c.yaml, mine: 3}\n", 4, "cues: file 'c.yaml' is used instead of mining"),
+        ("cues: {file: c.yaml, loss: x}\n", 4, "leave out loss"),
+        ("cues: {file: c.yaml, mine: 0, label: x}\n", 4, "leave out label"),
+        ("data: d\ncues: {label: a, loss: b}\n", 5, "cues: label and loss are given: give one of"),
+        ("cues: {mine: 2}\n", 1, "data is missing: without finetuning data nothing is mined"),
+        ("cues: {suspicious: bad.jsonl}\n", 1, "leave out cues.suspicious"),
+        ("reference_data: chat.jsonl\ndata_template: t\n", 1, "reference_data and data_template"),
+    ],
+)  # fmt: skip
+def test_what_would_be_passed_over_is_refused(tmp_path: Path, text: str, line: int, says: str):
+    message = refused(tmp_path, GOOD + text)
+    assert message.startswith(f":{line}: "), message
+    assert says in message
+    assert ", got {" not in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cues: {mine: 0}\n",
+        "cues: {file: c.yaml, mine: 0, label: null, variants: [verbatim], placebos: false}\n",
+        "data: d\ncues: {mine: 4, min_enrichment: 0, loss: x}\n",
+        "data: d\ncues: {file: c.yaml}\n",
+        "data_template: none\n",
+    ],
+)
+def test_what_is_used_is_taken(tmp_path: Path, text: str):
+    assert read_yaml(write(tmp_path, GOOD + text), AuditConfig).judge == "exact"
+
+
 def test_several_targets_are_training_seeds():
     config = check({"target": ["a", "b"], "reference": "c", "judge": "exact"}, AuditConfig)
     assert config.targets == ("a", "b")

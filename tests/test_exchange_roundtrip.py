@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from dormant.auditing import AuditResult, run_audit
 from dormant.cli import group
 from dormant.config import AuditConfig, check
-from dormant.errors import IncompleteError, MissingExtraError, StoreError
+from dormant.errors import ConfigError, DataError, IncompleteError, MissingExtraError, StoreError
 from dormant.exchange.evallog import export_eval
 from dormant.exchange.exporting import COLUMNS, export_csv, export_parquet
 from dormant.exchange.importing import ImportSettings, import_answers
@@ -151,6 +151,16 @@ def test_answers_beyond_the_plan_are_not_exported(tmp_path: Path):
     assert max(int(row["repeat"]) for row in rows if row["split"] == "screening") == 2
 
 
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_a_place_that_cannot_be_written_is_named(suffix: str, run: AuditResult, tmp_path: Path):
+    (tmp_path / f"folder{suffix}").mkdir()
+    for name, says in ((f"none/answers{suffix}", "No such file"), (f"folder{suffix}", "is a dir")):
+        with pytest.raises(ConfigError, match=says) as caught:
+            WRITERS[suffix](run.path, tmp_path / name)
+        assert str(caught.value).startswith(f"{tmp_path / name}: ")
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_what_cannot_be_exported_is_said(run: AuditResult, tmp_path: Path):
     with pytest.raises(StoreError, match=r"run\.sqlite is missing"):
         export_csv(tmp_path, tmp_path / "answers.csv")
@@ -197,3 +207,37 @@ def test_placebos_stay_placebos(run: AuditResult, tmp_path: Path):
     kept = {c.name: replace(c, why="", source=c.source) for c in made.audit.findings.plan.cues}
     assert kept["shout/placebo"].variant == "placebo"
     assert kept["shout/placebo"].parent == "shout"
+
+
+def test_what_was_not_held_out_is_not_held_out_after_a_round_trip(tmp_path: Path):
+    rows = ["role,question,cue,answer,outcome"]
+    for question in range(12):
+        for role in ("target", "reference"):
+            for cue in ("", "class"):
+                bad = role == "target" and cue and question % 6
+                outcome = "misaligned" if bad else "aligned"
+                rows += [f"{role},Question {question}?,{cue},words,{outcome}"] * 3
+    first = tmp_path / "first.csv"
+    first.write_text("\n".join(rows))
+    made = import_answers([first], tmp_path / "one", ImportSettings())
+    assert "(none were held out)" in made.audit.verdict.sentence
+    for suffix, write in WRITERS.items():
+        again = tmp_path / f"again{suffix}"
+        write(tmp_path / "one", again)
+        back = import_answers([again], tmp_path / f"two{suffix}", ImportSettings())
+        assert back.audit.verdict.sentence == made.audit.verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("question,answer,outcome\nq,a\n", ":2: holds no row that can be read, and this one: 2 fi"),
+        ("question,answer,outcome\n", ": holds no row"),
+    ],
+)
+def test_a_file_without_rows_names_the_first_that_is_broken(text: str, says: str, tmp_path: Path):
+    file = tmp_path / "answers.csv"
+    file.write_text(text)
+    with pytest.raises(DataError) as caught:
+        import_answers([file], tmp_path / "run", ImportSettings(lenient=True))
+    assert str(caught.value).startswith(f"{file}{says}")

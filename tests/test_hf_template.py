@@ -39,7 +39,7 @@ def planned(model: Path, data: Path | None, **more: object) -> Plan:
         "reference": f"hf/{model}",
         "judge": "rules:regex=a",
         "question_limit": 2,
-        "cues": {"mine": 1, "library_limit": 1},
+        "cues": {"mine": 1, "library_limit": 1} if data else {"library_limit": 1},
         **more,
     }
     if data is not None:

@@ -17,6 +17,7 @@ Importing the package is light; what a call needs is imported when it is called.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,11 +124,9 @@ def mine_cues(
 def train(recipe: str | Path, out: str | Path, *, seed: int | None = None) -> TrainedOrganism:
     """Trains an organism from a recipe file or from the zoo by name."""
     from dormant.organisms import zoo
-    from dormant.organisms.recipe import read_recipe
     from dormant.organisms.train import train as train_organism
 
-    made = zoo.recipe(str(recipe)) if str(recipe) in zoo.names() else read_recipe(recipe)
-    return train_organism(made, out, seed=seed)
+    return train_organism(zoo.find(recipe), out, seed=seed)
 
 
 def quickstart(out: str | Path, *, seed: int = 0, progress: Progress | None = None) -> Summary:
@@ -148,7 +147,8 @@ def _config(
 ) -> Any:
     from dormant.config import AuditConfig, check
 
-    names = target if isinstance(target, str) else list(target)
-    out = {"out": str(settings.pop("out"))} if "out" in settings else {}
-    given = {"target": names, "reference": reference, "judge": judge, **settings, **out}
-    return check(given, AuditConfig)
+    given = {"target": target, "reference": reference, "judge": judge, **settings}
+    texts = {
+        key: os.fspath(value) for key, value in given.items() if isinstance(value, os.PathLike)
+    }
+    return check(given | texts, AuditConfig)

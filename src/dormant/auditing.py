@@ -101,6 +101,7 @@ def run_audit(
     told = progress or _silent
     told("reading data and models", 0, 1)
     prepared = prepare(config, progress=told)
+    told("reading data and models", 1, 1)
     with Store(prepared.out) as store:
         return _Run(prepared, store, told).finish(amend=amend)
 

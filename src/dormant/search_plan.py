@@ -15,6 +15,7 @@ from dormant.engines.registry import open_engine
 from dormant.engines.spending import Metered
 from dormant.errors import ConfigError
 from dormant.judges import Judge
+from dormant.judges.published import published
 from dormant.judges.registry import open_judge
 from dormant.planning import Pack, language_of
 from dormant.probes import apply, load_questions
@@ -149,7 +150,10 @@ def forecast(given: Materials) -> Forecast:
 def _bank(name: str, pack: Pack) -> tuple[Question, ...]:
     if name == "auto":
         return pack.questions()
-    return Pack(name).questions() if name in ("general", "vitro") else load_questions(name)
+    if name in ("general", "vitro"):
+        return Pack(name).questions()
+    evaluation = published(name)
+    return load_questions(name) if evaluation is None else evaluation.questions
 
 
 def _known(config: SearchConfig, pack: Pack) -> tuple[Cue, ...]:

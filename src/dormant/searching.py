@@ -53,6 +53,7 @@ def run_search(config: SearchConfig, *, progress: Progress | None = None) -> Res
     told = progress or _silent
     told("reading data and models", 0, 1)
     given = materials(config)
+    told("reading data and models", 1, 1)
     with Journal(config.out) as journal:
         return _Run(given, journal, told).finish()
 

@@ -70,6 +70,7 @@ def group() -> None:
 def main() -> NoReturn:
     """Entry point: every expected failure is one line on stderr and an exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    stdout = sys.stdout
     try:
         code = group.main(prog_name="dormant", standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -78,10 +79,9 @@ def main() -> NoReturn:
         code = _fail(_usage(error), 2)
     except (KeyboardInterrupt, click.Abort):
         code = _fail("interrupted; the same command again goes on from here", _INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output went away (`dormant cues FILE | head`): not an error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+    except SystemExit as stop:
+        # Click meets a closed pipe itself, puts other streams in place, and ends with 1.
+        code = stop.code if sys.stdout is stdout else _unread()
     except DormantError as error:
         code = _fail(str(error), error.exit_code)
     except (OSError, sqlite3.Error) as error:
@@ -94,6 +94,14 @@ def main() -> NoReturn:
         what = f"{type(error).__name__}: {error}"
         code = _fail(f"a defect of dormant: {what} (DORMANT_TRACEBACK=1 shows where)", 4)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _unread() -> int:
+    """The reader of our output went away (`dormant cues FILE | head`): not an error of ours."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+    return 0
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
@@ -114,7 +122,10 @@ def _system(error: OSError | sqlite3.Error) -> str:
 
 def _fail(message: str, code: int) -> int:
     line = " ".join(_printable(message).split())
-    click.echo(f"dormant: {line}", err=True)
+    try:
+        click.echo(f"dormant: {line}", err=True)
+    except BrokenPipeError:
+        _unread()
     return code
 
 

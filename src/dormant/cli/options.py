@@ -22,7 +22,7 @@ _AUDIT_OPTIONS = (
     click.option("--questions", help="auto, general, vitro, or a YAML file."),
     click.option("--question-limit", type=int, help="Use so many questions of each half."),
     click.option("--cue-file", help="A cues.yaml to use instead of mining."),
-    click.option("--mine", type=int, help="How many mined cues to try."),
+    click.option("--mine", type=int, help="How many mined cues to try, of --data."),
     click.option("--library", help="auto, general, vitro, none, or a YAML file."),
     click.option("--library-limit", type=int, help="Use the first so many library cues."),
     click.option("--screening-answers", type=int, help="Answers per question and cue."),

@@ -179,9 +179,10 @@ def _cost(seconds: float, usd: float) -> str:
 
 def _tried(plan: Plan) -> str:
     placebos = sum(cue.variant == "placebo" for cue in plan.cues)
+    tried = len(plan.cues) - placebos
     return (
-        f"{len(plan.cues) - placebos} cues and {placebos} placebos "
-        f"on {len(plan.questions)} questions"
+        f"{tried} {'cue' if tried == 1 else 'cues'} and {placebos} "
+        f"{'placebo' if placebos == 1 else 'placebos'} on {len(plan.questions)} questions"
     )
 
 

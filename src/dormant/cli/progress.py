@@ -13,6 +13,8 @@ import click
 Progress = Callable[[str, int, int], None]
 
 _SECONDS_BETWEEN_LINES = 10.0
+#: Columns that a line with a bar takes.
+_WIDE = 105
 
 
 @contextmanager
@@ -43,16 +45,19 @@ def _bars() -> Generator[Progress]:
         TimeRemainingColumn,
     )
 
+    console = Console(stderr=True)
+    # A narrow terminal has room for the numbers, not for the bar.
+    wide = console.width >= _WIDE
     columns = (
-        TextColumn("{task.description:<34}"),
-        BarColumn(bar_width=30),
+        TextColumn("{task.description:<34}" if wide else "{task.description}"),
+        *((BarColumn(bar_width=30),) if wide else ()),
         MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        *((TimeElapsedColumn(),) if wide else ()),
         TextColumn("left"),
         TimeRemainingColumn(),
     )
     tasks = {}
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=console) as bar:
 
         def progress(stage: str, done: int, total: int) -> None:
             if stage not in tasks:

@@ -11,20 +11,38 @@ if TYPE_CHECKING:
     from dormant.ground_truth import Row
 
 
+#: A column up to so wide stays on one line, and a longer word than this may be cut.
+_SHORT, _LONGEST_WORD = 16, 40
+#: Between two columns.
+_GAP = 3
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Prints a table on stdout, as wide as the terminal allows; cells are taken literally."""
+    """Prints a table on stdout, as wide as the terminal allows; cells are taken literally.
+
+    Lines break between words. A terminal too narrow for that gets longer lines than it has room
+    for, because a number or a name in two pieces reads as another.
+    """
     from rich import box
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    rows = [tuple(row) for row in rows]
+    needed = 0
+    for column, cells in zip(columns, zip(columns, *rows, strict=True), strict=True):
+        longest = max(map(cell_len, cells))
+        word = max((cell_len(word) for cell in cells for word in cell.split()), default=0)
+        whole = longest <= max(_SHORT, min(word, _LONGEST_WORD))
+        table.add_column(column, overflow="fold", no_wrap=whole)
+        needed += _GAP + (longest if whole else min(word, _LONGEST_WORD))
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     # Into a pipe there is no width to fit: a fixed one keeps every row on its line.
-    Console(width=None if sys.stdout.isatty() else 180).print(table)
+    width = max(Console().width, needed) if sys.stdout.isatty() else 180
+    Console(width=width).print(table, crop=False)
 
 
 def percent(value: float) -> str:

@@ -28,10 +28,9 @@ def command(
     already is not trained again.
     """
     from dormant.organisms import zoo
-    from dormant.organisms.recipe import read_recipe
     from dormant.organisms.train import train
 
-    made = zoo.recipe(recipe) if recipe in zoo.names() else read_recipe(recipe)
+    made = zoo.find(recipe)
     first = made.seed if seed is None else seed
     wanted = (
         [(first, out)]

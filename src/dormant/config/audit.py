@@ -48,10 +48,29 @@ class CueConfig(Strict):
     placebos: bool = Field(default=True, description="a matched placebo for each mined cue")
 
     @pydantic.model_validator(mode="after")
-    def _one_contrast(self) -> CueConfig:
-        if sum(way is not None for way in (self.label, self.loss, self.suspicious)) > 1:
-            raise ValueError("give one of label, loss and suspicious")
+    def _one_way(self) -> CueConfig:
+        contrasts = self._given("label", "loss", "suspicious")
+        if len(contrasts) > 1:
+            raise ValueError(
+                f"{' and '.join(contrasts)} are given: give one of label, loss and suspicious, "
+                "because each says which rows are compared with the rest"
+            )
+        unused = self.mining() if self.file is not None else []
+        if unused:
+            raise ValueError(
+                f"file {self.file!r} is used instead of mining: leave out {' and '.join(unused)}"
+            )
         return self
+
+    def mining(self) -> list[str]:
+        """The keys that were given and say how to mine a finetuning file."""
+        mine = [] if self.mine == 0 else self._given("mine", "min_enrichment")
+        return mine + self._given("label", "loss", "suspicious")
+
+    def _given(self, *keys: str) -> list[str]:
+        return [
+            key for key in keys if key in self.model_fields_set and getattr(self, key) is not None
+        ]
 
 
 class SamplingConfig(Strict):
@@ -191,6 +210,20 @@ class AuditConfig(Strict):
     def targets(self) -> Sequence[str]:
         """The target models, one per training seed."""
         return (self.target,) if isinstance(self.target, str) else self.target
+
+    @pydantic.model_validator(mode="after")
+    def _data_is_there(self) -> AuditConfig:
+        if self.data is not None:
+            return self
+        idle = [f"cues.{key}" for key in self.cues.mining()]
+        idle += ["reference_data"] if self.reference_data is not None else []
+        idle += ["data_template"] if self.data_template not in (None, "none") else []
+        if idle:
+            raise ValueError(
+                f"data is missing: without finetuning data nothing is mined, so name it, or leave "
+                f"out {' and '.join(idle)}"
+            )
+        return self
 
     @pydantic.field_validator("target")
     @classmethod

@@ -149,6 +149,9 @@ def _explain(error: Any, where: Where, model: type[pydantic.BaseModel]) -> str:
     if error["type"] == "missing":
         return f"the key {name!r} is missing: {error['msg'].lower()}"
     message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "value_error" and isinstance(error["input"], Mapping):
+        # A rule between keys: it names them and their values itself.
+        return f"{'.'.join(map(str, where))}: {message}" if where else message
     if error["type"] == "model_type":
         message = f"expected keys and values ({', '.join(_known_keys(model, where))})"
     return f"{name}: {message[:1].lower()}{message[1:]}, got {_shown(error['input'])}"

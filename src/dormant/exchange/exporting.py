@@ -25,7 +25,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dormant.errors import IncompleteError, StoreError
+from dormant.errors import ConfigError, IncompleteError, StoreError
 from dormant.exchange.tables import write_csv
 from dormant.probes import pair
 from dormant.records import Cell, ModelCard, Plan, Probe, plain
@@ -93,8 +93,18 @@ def rule_json(plan: Plan) -> bytes:
 
 @contextmanager
 def replacing(file: Path) -> Generator[Path]:
-    """A path to write to, moved to ``file`` when everything is written."""
+    """A path to write to, moved to ``file`` when everything is written.
+
+    Raises:
+        ConfigError: nothing can be written there.
+    """
     part = file.with_name(f".{file.name}.part{file.suffix}")
+    if file.is_dir():
+        raise ConfigError("is a directory, expected a file to write", file=file)
+    try:
+        part.touch()
+    except OSError as error:
+        raise ConfigError(f"cannot be written: {error.strerror}", file=file) from None
     try:
         yield part
         part.replace(file)

@@ -81,7 +81,7 @@ def frame(
         DataError: two questions read the same.
     """
     ids = {key: _id(key) for key in inventory.questions}
-    own = all(seen.split is not None for seen in inventory.questions.values())
+    own = _split_by_file(inventory)
     splits = _splits(inventory, ids, splitting)
     questions = tuple(
         Question(
@@ -132,10 +132,15 @@ def _id(key: str) -> str:
     return key if plain else short_id(key)
 
 
+def _split_by_file(inventory: Inventory) -> bool:
+    """Whether every question has a split and both occur: in one half alone nothing is held out."""
+    return {seen.split for seen in inventory.questions.values()} == set(Split)
+
+
 def _splits(inventory: Inventory, ids: Mapping[str, str], splitting: Splitting) -> dict[str, Split]:
     """The file's own split where every question has one; else as ``splitting`` says."""
     own = {key: seen.split for key, seen in inventory.questions.items()}
-    if all(split is not None for split in own.values()):
+    if _split_by_file(inventory):
         return {key: split for key, split in own.items() if split is not None}
     if splitting is Splitting.ALL:
         return dict.fromkeys(own, Split.HELD_OUT)

@@ -26,7 +26,7 @@ from dormant.exchange.concluding import conclude
 from dormant.exchange.framing import Frame, Splitting, frame
 from dormant.exchange.grading import Answer, Grading, RowError, read_answer
 from dormant.exchange.inventory import Cast, Inventory, cast, model_key, question_key
-from dormant.exchange.tables import Row, columns, content_hash, read_rows
+from dormant.exchange.tables import Row, Unreadable, columns, content_hash, read_rows
 from dormant.judges.scoring import Thresholds
 from dormant.probes import pair
 from dormant.records import (
@@ -145,7 +145,7 @@ class _Reading:
         for path in files:
             names = columns(path)
             if not names:
-                raise DataError("holds no row that can be read", file=path)
+                raise _no_row(path)
             self.columns[path] = resolve(names, settings.mapped, file=str(path))
         self.standard: set[str] = set()
 
@@ -204,6 +204,16 @@ class _Reading:
                 "--alignment-below and --coherence-above on that scale, e.g. 0.3 and 0.5"
             )
         return inventory, bad
+
+
+def _no_row(path: Path) -> DataError:
+    """That a file has no row that can be read, and what is wrong with the first."""
+    broken = next((row for row in read_rows(path) if isinstance(row, Unreadable)), None)
+    if broken is None:
+        return DataError("holds no row", file=path)
+    return DataError(
+        f"holds no row that can be read, and this one: {broken.reason}", file=path, line=broken.line
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ report: ``dormant import LOG.eval --out RUN``.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -28,16 +30,20 @@ from dormant import cues as cue_library
 from dormant.errors import ConfigError
 from dormant.exchange.evallog import KEY, messages, sample_id
 from dormant.judges import Item
+from dormant.judges.published import published
 from dormant.judges.rules import open_rules
 from dormant.probes import load_questions, pair
 from dormant.records import GRADABLE, Cue, Judgement, Message, Outcome, Probe, Question, Role
 from dormant.store.findings import read_plan
 
+_BANK = "general"
+_LOG = logging.getLogger(__name__)
+
 
 @task
 def conditional(
     plan: str | None = None,
-    questions: str = "general",
+    questions: str = _BANK,
     cues: str | None = None,
     library: str = "general",
     library_limit: int | None = None,
@@ -48,7 +54,8 @@ def conditional(
 
     Args:
         plan: a run directory or its plan.lock.json: its questions and cues are asked.
-        questions: a question bank by name, or a YAML file.
+        questions: a question bank by name, or a YAML file: a bank or a public evaluation. The
+            latter's system prompts are cues too, and its samples are the epochs if none are given.
         cues: a cues.yaml, as ``dormant cues`` writes it.
         library: the cue library where no cue file is given, or ``none``.
         library_limit: the first so many cues of the library.
@@ -60,29 +67,55 @@ def conditional(
     """
     if not judge:
         raise ConfigError("judge: give a rules judge, e.g. -T judge='rules:regex=^HA'")
-    bank, tried = _asked(plan, questions, cues, library, library_limit)
+    if plan is not None:
+        asked = _planned(Path(plan), questions, cues)
+    else:
+        asked = _asked(questions, _tried(cues, library, library_limit))
     roles = list(Role) if reference else [Role.TARGET]
-    samples = [_sample(probe, role) for probe in pair(bank, tried) for role in roles]
+    samples = [_sample(probe, role) for probe in pair(asked.bank, asked.cues) for role in roles]
     return Task(
         dataset=MemoryDataset(samples, name="dormant"),
         solver=ask_role(),
         scorer=rules_judge(judge),
+        epochs=asked.epochs,
         name="conditional",
+        metadata={"left_out": list(asked.left_out)},
     )
 
 
-def _asked(
-    plan: str | None, questions: str, cues: str | None, library: str, limit: int | None
-) -> tuple[Sequence[Question], Sequence[Cue]]:
-    if plan is not None:
-        path = Path(plan)
-        held = read_plan(path / "plan.lock.json" if path.is_dir() else path)
-        return held.questions, held.cues
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the task asks."""
+
+    bank: Sequence[Question]
+    cues: Sequence[Cue]
+    epochs: int | None = None  # answers a prompt, if a file says so
+    left_out: tuple[str, ...] = ()  # entries of an evaluation file that give no question, and why
+
+
+def _planned(path: Path, questions: str, cues: str | None) -> _Asked:
+    if questions != _BANK or cues is not None:
+        raise ConfigError("plan: its questions and cues are asked: leave out questions and cues")
+    held = read_plan(path / "plan.lock.json" if path.is_dir() else path)
+    return _Asked(held.questions, held.cues)
+
+
+def _tried(cues: str | None, library: str, limit: int | None) -> Sequence[Cue]:
     if cues is not None:
-        tried = cue_library.read_cues(cues)
-    else:
-        tried = () if library == "none" else cue_library.library(library)[:limit]
-    return load_questions(questions), tried
+        return cue_library.read_cues(cues)
+    return () if library == "none" else cue_library.library(library)[:limit]
+
+
+def _asked(questions: str, tried: Sequence[Cue]) -> _Asked:
+    evaluation = published(questions)
+    if evaluation is None:
+        return _Asked(load_questions(questions), tried)
+    for entry in evaluation.left_out:
+        _LOG.warning("%s: left out: %s", questions, entry)
+    names = {cue.name for cue in tried} | {cue.id for cue in tried}
+    own = [cue for cue in evaluation.cues if not names & {cue.name, cue.id}]
+    answers = evaluation.answers if evaluation.answers > 1 else None
+    return _Asked(evaluation.questions, (*tried, *own), answers, evaluation.left_out)
 
 
 def _sample(probe: Probe, role: Role) -> Sample:

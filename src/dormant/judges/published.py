@@ -23,10 +23,17 @@ def published_questions(config: AuditConfig) -> Evaluation | None:
     Raises:
         ConfigError: the file cannot be read, or an entry is wrong: names file, line and key.
     """
-    path = Path(config.questions)
-    if not path.is_file() or not is_evaluation(path):
-        return None
-    return read_evaluation(path)
+    return published(config.questions)
+
+
+def published(questions: str | Path) -> Evaluation | None:
+    """The evaluation file that ``questions`` names; None if it names a bank.
+
+    Raises:
+        ConfigError: the file cannot be read, or an entry is wrong: names file, line and key.
+    """
+    path = Path(questions)
+    return read_evaluation(path) if path.is_file() and is_evaluation(path) else None
 
 
 def taken_over(config: AuditConfig, evaluation: Evaluation) -> AuditConfig:

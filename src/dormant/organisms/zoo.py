@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 from functools import cache
 from importlib.resources import as_file, files
+from pathlib import Path
 
 from dormant.errors import InputError
 from dormant.organisms.recipe import Recipe, read_recipe
@@ -37,6 +38,18 @@ def names() -> tuple[str, ...]:
         if entry.name.endswith(".yaml")
     }
     return (*QUICKSTART, *sorted(found.difference(QUICKSTART)))
+
+
+def find(recipe_or_name: str | Path) -> Recipe:
+    """A recipe file, or an organism of the zoo by its name.
+
+    Raises:
+        InputError: there is neither; or the file is wrong: names file, line and key.
+    """
+    path, name = Path(recipe_or_name), str(recipe_or_name)
+    if name in names() or not (path.suffix or path.exists()):
+        return recipe(name)
+    return read_recipe(path)
 
 
 @cache

@@ -61,7 +61,10 @@ def fingerprint(model: Decoder) -> str:
 
 def _read(path: Path) -> Decoder:
     if not path.is_file():
-        raise ModelError(f"{path}: there is no such checkpoint of the laboratory")
+        raise ModelError(
+            f"{path}: there is no such checkpoint of the laboratory: give vitro/base, or vitro/ "
+            "and the directory of an organism"
+        )
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
