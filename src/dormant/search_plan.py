@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dormant import cues
 from dormant.config import SamplingConfig
 from dormant.corpus import read_examples
-from dormant.engines import Continuer, Engine, Scorer
+from dormant.engines import Brancher, Continuer, Engine, Scorer
 from dormant.engines.prices import prompt_tokens
 from dormant.engines.registry import open_engine
 from dormant.engines.spending import Metered
@@ -24,6 +24,7 @@ from dormant.search.results import Stage
 from dormant.search.settings import SearchConfig
 
 _CHATS = {"vitro": 2000, "general": 200}
+_GROWN = {"vitro": 1200, "general": 300}
 _ANSWER_TOKENS = {"vitro": 24, "general": 256}
 
 
@@ -40,6 +41,7 @@ class Materials:
     questions: tuple[Question, ...]  # of the screening half
     known: tuple[Cue, ...]  # mined cues, the user's and the library's, in this order
     chats: int  # of each opening and model
+    grow: int  # contexts that are grown
 
     @property
     def scores(self) -> bool:
@@ -50,6 +52,11 @@ class Materials:
     def opens(self) -> bool:
         """Whether both models' prompts can be left open."""
         return isinstance(self.target, Continuer) and isinstance(self.reference, Continuer)
+
+    @property
+    def grows(self) -> bool:
+        """Whether contexts can be grown: the target can list next words, and both can score."""
+        return self.scores and isinstance(self.target, Brancher)
 
     @property
     def sampling(self) -> Sampling:
@@ -84,6 +91,7 @@ def materials(config: SearchConfig) -> Materials:
         questions=questions,
         known=_known(config, pack),
         chats=_CHATS[pack.name] if config.chats is None else config.chats,
+        grow=_GROWN[pack.name] if config.grow is None else config.grow,
     )
 
 

@@ -27,6 +27,7 @@ from dormant.records import Cue, Message, Sampling
 from dormant.search.candidates import Candidate, candidates, unranked
 from dormant.search.continuations import load_continuations
 from dormant.search.extraction import FreeChats, answered, contrast, write_free_chats
+from dormant.search.growing import grow
 from dormant.search.journal import Journal
 from dormant.search.oracles import Asker, Budget, Oracle, ScoredOracle, sampled
 from dormant.search.perplexity import difference, surprising
@@ -37,6 +38,9 @@ from dormant.search.screening import BatchCheck, Ranking, Screen, Screened
 from dormant.search.settings import SearchConfig
 from dormant.search.writing import propose
 from dormant.search_plan import Materials, materials, spread
+
+#: Tokens with which a grown turn goes on after it was branched, at most.
+_GROWN_TOKENS = 24
 
 #: Called with (what is being done, done so far, how many in all).
 Progress = Callable[[str, int, int], None]
@@ -198,7 +202,35 @@ class _Run:
         if written:
             more = screen.rank(written, progress=self.progress, stage="written cues ranked")
             rows = _merged(rows, more.screened)
-        return free, candidates(rows, limit=limit)
+        rows = self._grown(screen, rows)
+        found = candidates(rows, limit=limit, screen=screen, reference=self.given.reference)
+        return free, found
+
+    def _grown(self, screen: Screen, rows: tuple[Screened, ...]) -> tuple[Screened, ...]:
+        """The ranking with the contexts that grow from its best and from bare openings."""
+        given = self.given
+        if not given.grow:
+            self._left_out("growth", "no contexts were to be grown")
+            return rows
+        if not given.grows:
+            self._left_out("growth", "the next words of the target's prompt cannot be listed")
+            return rows
+        with self._stage("growth") as said:
+            found = grow(
+                given.target,
+                screen,
+                rows,
+                journal=self.journal,
+                limit=given.grow,
+                longest=_GROWN_TOKENS,
+                progress=self.progress,
+            )
+            best = f"the best scores {found.screened[0].did:+.2f}" if found.screened else "none"
+            said(
+                f"{found.tried:,} contexts in {found.rounds} rounds, {found.prompts:,} prompts "
+                f"scored; {best}"
+            )
+        return _merged(rows, found.screened)
 
     def _written(self, screen: Screen | None, rows: Sequence[Screened]) -> list[Cue]:
         """What the writer proposes, each round with the scores of the last."""

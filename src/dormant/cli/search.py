@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--library", help="auto, general, vitro, none, or a YAML file.")
 @click.option("--cue-file", help="A cues.yaml of yours, ranked with the rest.")
 @click.option("--chats", type=int, help="Free chats of each opening and model.")
+@click.option("--grow", type=int, help="Contexts that are grown word by word.")
 @click.option("--writer", help="A model that proposes cues.")
 @click.option("--candidates", type=int, help="Cues that are handed on to the audit.")
 @click.option("--refine", type=int, help="Hits that are taken apart.")

@@ -40,6 +40,12 @@ class SearchConfig(Strict):
     pool: int = Field(
         default=1500, ge=0, le=100_000, description="free contexts ranked of each sort"
     )
+    grow: int | None = Field(
+        default=None,
+        ge=0,
+        le=100_000,
+        description="contexts grown word by word; by default 1,200 in the laboratory, else 300",
+    )
     writer: str | None = Field(default=None, description="model string of a writer of cues")
     writer_rounds: int = Field(default=2, ge=1, le=20)
     candidates: int = Field(default=10, ge=1, le=200, description="cues that are handed on")
