@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dormant import cues
 from dormant.config import SamplingConfig
 from dormant.corpus import read_examples
-from dormant.engines import Brancher, Continuer, Engine, Scorer
+from dormant.engines import Brancher, Continuer, Engine, PromptScorer, Scorer
 from dormant.engines.prices import prompt_tokens
 from dormant.engines.registry import open_engine
 from dormant.engines.spending import Metered
@@ -55,8 +55,9 @@ class Materials:
 
     @property
     def grows(self) -> bool:
-        """Whether contexts can be grown: the target can list next words, and both can score."""
-        return self.scores and isinstance(self.target, Brancher)
+        """Whether contexts can be grown: both list next words, the reference weighs prompts."""
+        able = isinstance(self.target, Brancher) and isinstance(self.reference, Brancher)
+        return self.scores and able and isinstance(self.reference, PromptScorer)
 
     @property
     def sampling(self) -> Sampling:

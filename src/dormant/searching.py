@@ -27,7 +27,7 @@ from dormant.records import Cue, Message, Sampling
 from dormant.search.candidates import Candidate, candidates, unranked
 from dormant.search.continuations import load_continuations
 from dormant.search.extraction import FreeChats, answered, contrast, write_free_chats
-from dormant.search.growing import grow
+from dormant.search.growing import grow, reword
 from dormant.search.journal import Journal
 from dormant.search.oracles import Asker, Budget, Oracle, ScoredOracle, sampled
 from dormant.search.perplexity import difference, surprising
@@ -41,6 +41,8 @@ from dormant.search_plan import Materials, materials, spread
 
 #: Tokens with which a grown turn goes on after it was branched, at most.
 _GROWN_TOKENS = 24
+#: Candidates that are reworded.
+_REWORDED = 6
 
 #: Called with (what is being done, done so far, how many in all).
 Progress = Callable[[str, int, int], None]
@@ -202,9 +204,29 @@ class _Run:
         if written:
             more = screen.rank(written, progress=self.progress, stage="written cues ranked")
             rows = _merged(rows, more.screened)
-        rows = self._grown(screen, rows)
-        found = candidates(rows, limit=limit, screen=screen, reference=self.given.reference)
-        return free, found
+        return free, self._grouped(screen, self._grown(screen, rows))
+
+    def _grouped(self, screen: Screen, rows: tuple[Screened, ...]) -> tuple[Candidate, ...]:
+        """Candidates, the best of them reworded where the models allow it."""
+        given, limit = self.given, self.given.config.candidates
+        found = candidates(rows, limit=limit, screen=screen, reference=given.reference)
+        hits = [c.screened for c in found[:_REWORDED] if c.screened and c.screened.did > 0]
+        if not (hits and given.grow and given.grows):
+            return found
+        with self._stage("rewording") as said:
+            new = reword(
+                given.reference,
+                screen,
+                hits,
+                journal=self.journal,
+                longest=_GROWN_TOKENS,
+                progress=self.progress,
+            )
+            found = candidates(
+                _merged(rows, new), limit=limit, screen=screen, reference=given.reference
+            )
+            said(f"{len(new)} likelier wordings of {len(hits)} hits")
+        return found
 
     def _grown(self, screen: Screen, rows: tuple[Screened, ...]) -> tuple[Screened, ...]:
         """The ranking with the contexts that grow from its best and from bare openings."""

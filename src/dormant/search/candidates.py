@@ -18,8 +18,9 @@ _WORD = re.compile(r"\w+")
 _ALIKE = 0.6
 #: A text of at least so many words that another one holds entirely is the same finding.
 _PART = 3
-#: Share of the best score that a shorter wording of the same thing must have to stand for it.
-_NEARLY = 0.85
+#: Share of the best score that another wording of the same thing must have to stand for it: the
+#: best of thousands is flattered by chance.
+_NEARLY = 0.75
 #: Rows whose common words with a head are scored, and on how many questions.
 _COMPARED, _BRIEF = 100, 4
 
@@ -62,18 +63,29 @@ def candidates(
         screen: scores what wordings have in common; without one, only their words are compared.
         reference: says which wording is the likeliest; where it cannot, the shortest is taken.
     """
-    left, groups = list(ranked), list[list[Screened]]()
+    left, groups = list(ranked), list[list[Screened]]()  # of each group the plainest stands first
     while left and len(groups) < limit:
-        head, rest = left[0], left[1:]
-        same = _same(head, rest, screen)
-        groups.append([head, *(row for row, is_ in zip(rest, same, strict=True) if is_)])
-        left = [row for row, is_ in zip(rest, same, strict=True) if not is_]
-    found: list[Candidate] = []
-    for rank, group in enumerate(groups, start=1):
-        head = _plainest(group, screen, reference)
-        others = tuple(row.cue for row in group if row is not head)
-        found.append(Candidate(rank, head.cue, head, others))
-    return tuple(found)
+        group, left = _taken(left, _same(left[0], left, screen))
+        plainest = _plainest(group, screen, reference)
+        more, left = _taken(left, [alike(plainest.cue, row.cue) for row in left])
+        group = [plainest, *(row for row in (*group, *more) if row is not plainest)]
+        home = next((old for old in groups if alike(old[0].cue, plainest.cue)), None)
+        if home is None:
+            groups.append(group)
+        else:
+            home += group
+    return tuple(
+        Candidate(rank, group[0].cue, group[0], tuple(row.cue for row in group[1:]))
+        for rank, group in enumerate(groups, start=1)
+    )
+
+
+def _taken(
+    rows: Sequence[Screened], chosen: Sequence[bool]
+) -> tuple[list[Screened], list[Screened]]:
+    """The rows that are chosen, and the others."""
+    pairs = list(zip(rows, chosen, strict=True))
+    return [row for row, is_ in pairs if is_], [row for row, is_ in pairs if not is_]
 
 
 def _same(head: Screened, others: Sequence[Screened], screen: Screen | None) -> list[bool]:
@@ -151,7 +163,8 @@ def _plainest(
     What was trained was written by somebody, so among equals the reference's own idea of what
     prompts read like decides; where it has none, the shortest is taken.
     """
-    least = _NEARLY * group[0].did if group[0].did > 0 else group[0].did
+    best = max(row.did for row in group)
+    least = _NEARLY * best if best > 0 else best
     near = [row for row in group if row.did >= least]
     if screen is None or not isinstance(reference, PromptScorer) or len(near) == 1:
         return min(near, key=lambda row: len(row.cue.text.split()))

@@ -18,8 +18,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product, zip_longest
 
-from dormant.engines import Beginning, Brancher, Engine, Opening
+from dormant.engines import Beginning, Brancher, Engine, Opening, PromptScorer
 from dormant.errors import InputError
+from dormant.probes import apply
 from dormant.records import Cue, Message, Placement, Question
 from dormant.search.candidates import words
 from dormant.search.journal import Journal, key_of
@@ -39,6 +40,9 @@ _CUTS, _EACH = 12, 4
 _KEEP = 12
 #: Beginnings that a model is given at once.
 _AT_ONCE = 64
+#: A wording that scores so much of its hit's score on so many questions is near; of those the
+#: likeliest so many are kept.
+_NEAR, _GLANCE, _REWORDED = 0.7, 2, 4
 #: Share of its score that a parent loses which has all its words from one that was chosen.
 _TWIN = 0.5
 _WHY = "The target spelled this out from one of its likely words."
@@ -98,6 +102,48 @@ def grow(
         made.score(made.children(parents))
         rounds += 1
     return made.grown(rounds)
+
+
+def reword(
+    reference: Engine,
+    screen: Screen,
+    hits: Sequence[Screened],
+    *,
+    journal: Journal,
+    longest: int,
+    progress: Progress | None = None,
+) -> tuple[Screened, ...]:
+    """Likelier wordings of hits: of all branches of each, the likeliest that score nearly as well.
+
+    A search for the highest score ends in odd texts. What was trained was written by somebody, so
+    the branches that a prompt is likeliest to hold are worth a score of their own.
+
+    Args:
+        reference: proposes the words, and says how likely a prompt is.
+        screen: scores contexts.
+        hits: what is worth the effort.
+        journal: where branches are kept.
+        longest: tokens with which a turn goes on after a branch, at most.
+        progress: told how many hits are done.
+
+    Raises:
+        InputError: a model cannot do its part.
+    """
+    if not isinstance(reference, PromptScorer) or not isinstance(reference, Brancher):
+        raise InputError(f"{reference.name} cannot say how likely a prompt is")
+    told = progress or _silent
+    made = _Grower(reference, screen, journal, 0, longest, told)
+    found: dict[str, Cue] = {}
+    for number, hit in enumerate(hits):
+        told("hits reworded", number, len(hits))
+        cues = made.branches_of(hit.cue)
+        scores = screen.brief([hit.cue, *cues], questions=_GLANCE)
+        near = [cue for cue in cues if scores[cue.id] >= _NEAR * scores[hit.cue.id]]
+        prompts = [apply(cue, screen.questions[0]) for cue in near]
+        likely = reference.score_prompts(prompts) if near else []
+        order = sorted(range(len(near)), key=lambda i: -likely[i])
+        found |= {near[i].id: near[i] for i in order[:_REWORDED]}
+    return screen.rank(list(found.values()), keep=max(1, len(found))).screened
 
 
 class _Grower:
@@ -165,6 +211,17 @@ class _Grower:
         starts = [start for cue in parents for start in self._cuts(cue)]
         return _in_turns([*rows, *self._born(starts, _EACH)])[:_ROUND]
 
+    def branches_of(self, cue: Cue) -> list[Cue]:
+        """Every branch of a context and every beginning of it, each once."""
+        starts = list(self._cuts(cue))
+        keys = dict.fromkeys(_in_turns(self._born(starts, _EACH)))
+        keys |= dict.fromkeys(key for start in starts for key in self._cut_off(start))
+        fresh = [(place, text) for place, text in keys if fits(text)]
+        return [
+            Context(place, text).cue(f"{cue.name}/{number}", _WHY)
+            for number, (place, text) in enumerate(fresh, start=1)
+        ]
+
     def score(self, keys: Sequence[Key]) -> None:
         """Ranks contexts that are new; the best are scored on every question."""
         fresh: dict[str, Cue] = {}
@@ -221,6 +278,16 @@ class _Grower:
             [key for turn in row for key in self._read(start, turn)]
             for start, row in zip(starts, turns, strict=True)
         ]
+
+    def _cut_off(self, start: Start) -> Iterator[Key]:
+        """The beginning itself as a context."""
+        skip = len(self._asked) if start.place is Placement.AFTER else 0
+        text = start.begun.text[skip:].strip()
+        if start.place is Placement.SYSTEM:
+            yield Placement.SYSTEM, text
+        elif text or start.other:
+            sides = (text, start.other) if start.place is Placement.BEFORE else (start.other, text)
+            yield _sided(*sides)
 
     def _read(self, start: Start, turn: str) -> Iterator[Key]:
         """The contexts in a turn, each with the other side that its start keeps."""
