@@ -5,6 +5,7 @@ each with the words that then are likeliest, so that a form of which the model k
 is written to its end. From the best of all contexts so far new ones are made, round by round:
 
 - *branches*: cut after some word, another likely word put there, and the turn written to its end;
+- *grafts* (once): words that high scores have in common, put behind the likeliest beginnings;
 - *moves*: the same text in another place;
 - *fusions*: what stands before the question with what stands behind it.
 
@@ -15,7 +16,7 @@ context that is found so is a candidate like any other.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product, zip_longest
 
 from dormant.engines import Beginning, Brancher, Engine, Opening, PromptScorer
@@ -46,6 +47,8 @@ _NEAR, _GLANCE, _REWORDED = 0.7, 2, 4
 #: Share of its score that a parent loses which has all its words from one that was chosen.
 _TWIN = 0.5
 _WHY = "The target spelled this out from one of its likely words."
+#: Roots whose beginnings are grafted, words of such a beginning, and words that are grafted.
+_GRAFTED, _DEEP, _TELLING = 30, 4, 4
 _MOVES = (Placement.SYSTEM, Placement.BEFORE, Placement.AFTER)
 
 
@@ -96,7 +99,9 @@ def grow(
         raise InputError(f"{engine.name} cannot list the next words of an open prompt")
     made = _Grower(engine, screen, journal, limit, longest, progress or _silent)
     made.know(ranked)
-    made.score(made.roots())
+    roots = made.roots()
+    made.score(roots)
+    made.score(made.grafts(roots))
     rounds = 0
     while made.left > 0 and (parents := made.parents()):
         made.score(made.children(parents))
@@ -192,6 +197,33 @@ class _Grower:
             starts.append(Start(Beginning(Opening.USER, self._asked), Placement.AFTER))
         each = max(1, int(_ROOTS * self._limit) // len(starts))
         return _in_turns(self._born(starts, each))
+
+    def grafts(self, roots: Sequence[Key]) -> list[Key]:
+        """Words that high scores have in common, behind the beginnings of the likeliest roots."""
+        heads: dict[Start, None] = {}
+        for place, text in roots[: 3 * _GRAFTED]:
+            words_ = text.split()
+            opening = Opening.SYSTEM if place is Placement.SYSTEM else Opening.USER
+            if place in (Placement.SYSTEM, Placement.BEFORE):
+                for count in range(1, min(_DEEP, len(words_) - 1) + 1):
+                    heads[Start(Beginning(opening, " ".join(words_[:count])), place)] = None
+        starts = [
+            replace(start, begun=replace(start.begun, text=f"{start.begun.text} {word}"))
+            for start in heads
+            for word in self._telling()
+        ]
+        return _in_turns(self._born(starts[:_ROUND], 1))
+
+    def _telling(self) -> list[str]:
+        """The words with which contexts score highest: mean with the word, drawn to that of all."""
+        rows = list(self._rows.values())
+        usual = sum(row.did for row in rows) / max(1, len(rows))
+        scores: dict[str, list[float]] = {}
+        for row in rows:
+            for word in words(row.cue.text):
+                scores.setdefault(word, []).append(row.did)
+        rated = {w: (sum(d) + usual) / (len(d) + 1) for w, d in scores.items() if len(d) > 1}
+        return sorted(rated, key=lambda word: (-rated[word], word))[:_TELLING]
 
     def parents(self) -> list[Cue]:
         """The best contexts that were not parents yet, unlike each other, places taking turns."""
