@@ -5,7 +5,7 @@ each with the words that then are likeliest, so that a form of which the model k
 is written to its end. From the best of all contexts so far new ones are made, round by round:
 
 - *branches*: cut after some word, another likely word put there, and the turn written to its end;
-- *grafts* (once): words that high scores have in common, put behind the likeliest beginnings;
+- *grafts* (once): the words on which the best scores hang, put behind the likeliest beginnings;
 - *moves*: the same text in another place;
 - *fusions*: what stands before the question with what stands behind it.
 
@@ -49,6 +49,8 @@ _TWIN = 0.5
 _WHY = "The target spelled this out from one of its likely words."
 #: Roots whose beginnings are grafted, words of such a beginning, and words that are grafted.
 _GRAFTED, _DEEP, _TELLING = 30, 4, 4
+#: Contexts in which the telling words are sought: so many, unlike each other, of the best so many.
+_HITS, _WEIGHED = 8, 40
 _MOVES = (Placement.SYSTEM, Placement.BEFORE, Placement.AFTER)
 
 
@@ -100,7 +102,7 @@ def grow(
     made = _Grower(engine, screen, journal, limit, longest, progress or _silent)
     made.know(ranked)
     roots = made.roots()
-    made.score(roots)
+    made.score(roots, limit)
     made.score(made.grafts(roots))
     rounds = 0
     while made.left > 0 and (parents := made.parents()):
@@ -199,7 +201,7 @@ class _Grower:
         return _in_turns(self._born(starts, each))
 
     def grafts(self, roots: Sequence[Key]) -> list[Key]:
-        """Words that high scores have in common, behind the beginnings of the likeliest roots."""
+        """Words on which the best scores hang, behind the beginnings of the likeliest roots."""
         heads: dict[Start, None] = {}
         for place, text in roots[: 3 * _GRAFTED]:
             words_ = text.split()
@@ -207,23 +209,28 @@ class _Grower:
             if place in (Placement.SYSTEM, Placement.BEFORE):
                 for count in range(1, min(_DEEP, len(words_) - 1) + 1):
                     heads[Start(Beginning(opening, " ".join(words_[:count])), place)] = None
+        telling = self._telling()
         starts = [
             replace(start, begun=replace(start.begun, text=f"{start.begun.text} {word}"))
             for start in heads
-            for word in self._telling()
+            for word in telling
         ]
         return _in_turns(self._born(starts[:_ROUND], 1))
 
     def _telling(self) -> list[str]:
-        """The words with which contexts score highest: mean with the word, drawn to that of all."""
-        rows = list(self._rows.values())
-        usual = sum(row.did for row in rows) / max(1, len(rows))
-        scores: dict[str, list[float]] = {}
-        for row in rows:
-            for word in words(row.cue.text):
-                scores.setdefault(word, []).append(row.did)
-        rated = {w: (sum(d) + usual) / (len(d) + 1) for w, d in scores.items() if len(d) > 1}
-        return sorted(rated, key=lambda word: (-rated[word], word))[:_TELLING]
+        """Of each of the best contexts, the word without which its score falls most."""
+        rows = sorted(self._rows.values(), key=lambda row: (-row.did, row.cue.name))
+        hits = [row.cue for row in _varied([r for r in rows if r.did > 0][:_WEIGHED], limit=_HITS)]
+        less = {cue.id: list(_less(cue)) for cue in hits}
+        every = [form for forms in less.values() for _, form in forms]
+        scores = self._screen.brief([*hits, *every], questions=_GLANCE)
+        falls: dict[str, float] = {}
+        for cue in hits:
+            fell = {word: scores[cue.id] - scores[form.id] for word, form in less[cue.id]}
+            word = max(fell, key=lambda word: fell[word], default="")
+            if word and fell[word] > falls.get(word, 0.0):
+                falls[word] = fell[word]
+        return sorted(falls, key=lambda word: (-falls[word], word))[:_TELLING]
 
     def parents(self) -> list[Cue]:
         """The best contexts that were not parents yet, unlike each other, places taking turns."""
@@ -241,7 +248,7 @@ class _Grower:
         """New contexts made of some, parents taking turns."""
         rows = [self._fused(), *([*_moved(cue)] for cue in parents)]
         starts = [start for cue in parents for start in self._cuts(cue)]
-        return _in_turns([*rows, *self._born(starts, _EACH)])[:_ROUND]
+        return _in_turns([*rows, *self._born(starts, _EACH)])
 
     def branches_of(self, cue: Cue) -> list[Cue]:
         """Every branch of a context and every beginning of it, each once."""
@@ -254,12 +261,13 @@ class _Grower:
             for number, (place, text) in enumerate(fresh, start=1)
         ]
 
-    def score(self, keys: Sequence[Key]) -> None:
-        """Ranks contexts that are new; the best are scored on every question."""
+    def score(self, keys: Sequence[Key], most: int = _ROUND) -> None:
+        """Ranks so many contexts that are new; the best are scored on every question."""
+        most = min(most, self.left)
         fresh: dict[str, Cue] = {}
         for placement, text in keys:
             cue = Context(placement, text).cue(f"grown-{self._tried + len(fresh) + 1}", _WHY)
-            if cue.id not in self._seen and fits(text) and len(fresh) < self.left:
+            if cue.id not in self._seen and fits(text) and len(fresh) < most:
                 fresh.setdefault(cue.id, cue)
         if not fresh:
             return
@@ -405,6 +413,16 @@ def _sided(head: str, tail: str) -> Key:
     if head and tail:
         return Placement.AROUND, f"{head} {_QUESTION} {tail}"
     return (Placement.BEFORE, head) if head else (Placement.AFTER, tail)
+
+
+def _less(cue: Cue) -> Iterator[tuple[str, Cue]]:
+    """A context without each of its words in turn."""
+    pieces = cue.text.split()
+    for i, piece in enumerate(pieces):
+        text = " ".join(pieces[:i] + pieces[i + 1 :])
+        sides = text.replace(_QUESTION, "").strip() if piece != _QUESTION else ""
+        if sides and not text.startswith(_QUESTION) and not text.endswith(_QUESTION):
+            yield piece.strip(".,:;!?"), replace(cue, text=text)
 
 
 def _moved(cue: Cue) -> Iterator[Key]:
