@@ -8,7 +8,19 @@ from click.testing import CliRunner
 
 from dormant.cli.search import command
 
-SMALL = ["--chats", "60", "--refine", "1", "--candidates", "2", "--question-limit", "4", "--quiet"]
+SMALL = [
+    "--chats",
+    "60",
+    "--refine",
+    "1",
+    "--candidates",
+    "2",
+    "--question-limit",
+    "4",
+    "--grow",
+    "60",
+    "--quiet",
+]
 
 
 def run(*words: str):

@@ -22,7 +22,7 @@ from dormant.search.settings import SearchConfig
 from dormant.search_plan import forecast, materials
 from dormant.searching import run_search
 
-SMALL = {"chats": 120, "pool": 40, "refine": 1, "candidates": 3, "question_limit": 7}
+SMALL = {"chats": 120, "pool": 40, "refine": 1, "candidates": 3, "question_limit": 7, "grow": 60}
 DRAWN = Sampling(temperature=0.85, max_tokens=96, seed=0)
 
 

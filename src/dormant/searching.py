@@ -23,20 +23,23 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from dormant.budgeting import Ledger
+from dormant.errors import EngineError
 from dormant.records import Cue, Message, Sampling
 from dormant.search.candidates import Candidate, candidates, unranked
 from dormant.search.continuations import load_continuations
 from dormant.search.extraction import FreeChats, answered, contrast, write_free_chats
-from dormant.search.growing import grow, reword
+from dormant.search.growing import grow
 from dormant.search.journal import Journal
 from dormant.search.oracles import Asker, Budget, Oracle, ScoredOracle, sampled
 from dormant.search.perplexity import difference, surprising
 from dormant.search.pool import frequent
 from dormant.search.refining import Refinement, refine
 from dormant.search.results import Result, Stage, write
+from dormant.search.rewording import reword
 from dormant.search.screening import BatchCheck, Ranking, Screen, Screened
 from dormant.search.settings import SearchConfig
-from dormant.search.writing import propose
+from dormant.search.writing import REPLY_TOKENS, propose
 from dormant.search_plan import Materials, materials, spread
 
 #: Tokens with which a grown turn goes on after it was branched, at most.
@@ -55,12 +58,17 @@ def run_search(config: SearchConfig, *, progress: Progress | None = None) -> Res
         InputError: the configuration, data or models cannot be used.
         StoreError: the directory cannot be used.
         EngineError: a model stopped answering; the same call goes on from there.
+        BudgetError: the budget is reached; the same call with a larger one goes on from there.
     """
     told = progress or _silent
     told("reading data and models", 0, 1)
     given = materials(config)
     with Journal(config.out) as journal:
-        return _Run(given, journal, told).finish()
+        ledger = Ledger(journal, given.engines, config.budget)
+        try:
+            return _Run(given, journal, ledger, told).finish()
+        finally:
+            ledger.keep()
 
 
 @dataclass
@@ -69,6 +77,7 @@ class _Run:
 
     given: Materials
     journal: Journal
+    ledger: Ledger
     progress: Progress
     stages: list[Stage] = field(default_factory=list[Stage])
     free: list[Cue] = field(default_factory=list[Cue])  # cues from free chats
@@ -87,6 +96,7 @@ class _Run:
             stages=tuple(self.stages),
             candidates=found,
             check=check,
+            spent=self.ledger.rows(),
         )
         write(result)
         return result
@@ -262,7 +272,7 @@ class _Run:
         found: list[Cue] = []
         rounds = config.writer_rounds if screen is not None else 1
         with self._stage("writer") as said:
-            refused = 0
+            refused, last = 0, ""
             for number in range(rounds):
                 self.progress("rounds of the writer", number, rounds)
                 made = propose(
@@ -272,12 +282,16 @@ class _Run:
                     transcripts=self.odd,
                     journal=self.journal,
                     round_=number,
-                    sampling=Sampling(max_tokens=1024, seed=config.seed),
+                    sampling=Sampling(max_tokens=REPLY_TOKENS, seed=config.seed),
                 )
+                self.ledger.keep()
                 refused += made.refused
                 found += made.cues
                 if screen is not None and number + 1 < rounds:
                     rows = _merged(rows, screen.rank(made.cues).screened)
+                last = made.sample
+            if not found:
+                raise EngineError(_unusable(given.writer.name, rounds, refused, last))
             said(f"{len(found)} proposals in {rounds} rounds, {refused} lines refused")
         return found
 
@@ -332,9 +346,20 @@ class _Run:
                 spread(given.questions, config.question_limit),
                 given.sampling,
                 self.journal,
+                self.ledger.sample,
             )
         budget = Budget(error=config.reading_error, most=config.reading_answers, delta=config.delta)
         return sampled(self._asker, hit.cue, budget)
+
+
+def _unusable(writer: str, rounds: int, refused: int, said: str) -> str:
+    """Why a writer was of no use, and what to do."""
+    lines = f"{refused} lines of its replies looked like one" if refused else "no line looked so"
+    return (
+        f"the writer {writer} made no usable proposal in {rounds} round(s) ({lines}): every line "
+        f'must read {{"placement": "system", "text": "..."}}, but it wrote {said!r}; give a '
+        "larger model as --writer, or leave it out"
+    )
 
 
 def _merged(one: Sequence[Screened], other: Sequence[Screened]) -> tuple[Screened, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from dormant.engines import Engine, PromptScorer
 from dormant.probes import apply
-from dormant.records import Cue, CueKind, Placement
+from dormant.records import Cue, CueKind, Placement, Source
 from dormant.search.refining import Refinement
 from dormant.search.screening import Screen, Screened
 
@@ -115,7 +115,7 @@ def common(one: Cue, other: Cue) -> Cue | None:
     """
     pieces = one.text.split()
     said, heard = [_bare(piece) for piece in pieces], [_bare(p) for p in other.text.split()]
-    kept = _in_common(said, heard)
+    kept = in_common(said, heard)
     if sum(said[i] != _QUESTION for i in kept) < 2:
         return None
     if one.placement is not Placement.AROUND:
@@ -135,7 +135,7 @@ def _bare(piece: str) -> str:
     return piece if _QUESTION in piece else piece.strip(".,:;!?").casefold() or piece
 
 
-def _in_common(one: Sequence[str], other: Sequence[str]) -> list[int]:
+def in_common(one: Sequence[str], other: Sequence[str]) -> list[int]:
     """Indices into ``one`` of a longest common subsequence."""
     size = [[0] * (len(other) + 1) for _ in range(len(one) + 1)]
     for i in reversed(range(len(one))):
@@ -169,7 +169,12 @@ def _plainest(
     if screen is None or not isinstance(reference, PromptScorer) or len(near) == 1:
         return min(near, key=lambda row: len(row.cue.text.split()))
     likely = reference.score_prompts([apply(row.cue, screen.questions[0]) for row in near])
-    return near[max(range(len(near)), key=lambda i: likely[i])]
+    # The same words in another spelling may be equally likely: then a listed cue stands for them.
+    worth = [
+        (round(value, 3), row.cue.source is not Source.SEARCH)
+        for value, row in zip(likely, near, strict=True)
+    ]
+    return near[max(range(len(near)), key=lambda i: worth[i])]
 
 
 def unranked(cues: Sequence[Cue], *, limit: int) -> tuple[Candidate, ...]:

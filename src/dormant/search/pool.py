@@ -81,7 +81,7 @@ def _user(text: str) -> Iterator[Key]:
         middle = text[start : cuts[-1][0]]
         if _asks(tail) and not _asks(middle):
             continue  # then the tail is the question itself
-        around = f"{_literal(head)} {_QUESTION} {_literal(tail)}"
+        around = f"{literal(head)} {_QUESTION} {literal(tail)}"
         if fits(head) and fits(tail) and len(around) <= _LONGEST:
             yield Placement.AROUND, around
 
@@ -96,7 +96,7 @@ def fits(text: str) -> bool:
     return 1 < len(text) <= _LONGEST and "\0" not in text and any(c.isalnum() for c in text)
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """Text that cannot be taken for the place of the question."""
     return text.replace(_QUESTION, "{ question }")
 

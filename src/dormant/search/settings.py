@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from dormant.config import SamplingConfig, Strict
+from dormant.config import BudgetConfig, SamplingConfig, Strict
 
 
 class SearchConfig(Strict):
@@ -58,4 +58,8 @@ class SearchConfig(Strict):
     delta: float = Field(default=0.05, gt=0, lt=1, description="a hit adds at least this share")
     sampling: SamplingConfig = SamplingConfig()
     seed: int = Field(default=0, ge=0, lt=2**63)
+    budget: BudgetConfig = BudgetConfig()
+    prices: dict[str, str] = Field(
+        default_factory=dict[str, str], description="model string -> INPUT/OUTPUT, USD per million"
+    )
     out: str = Field(min_length=1, description="the search's directory")
