@@ -299,7 +299,7 @@ def summary(rows: list[dict[str, Any]], options: argparse.Namespace) -> str:
         f"or as trained, with and without: {trained['with']} and {trained['without']}\n"
         f"audited searches of controls: CONDITIONAL {share(len(found), len(controls))}\n"
         f"exact difference in differences of the cues confirmed there, points: {shown}\n"
-        f"false confirmations (exactly {100 * DELTA:g} points or less): {share(false, len(controls))}"
+        f"false confirmations ({100 * DELTA:g} points or less): {share(false, len(controls))}"
     )
 
 
