@@ -19,7 +19,7 @@ from dormant.records import Cue, CueKind, Message, Placement, Source, Split
 from dormant.search.branching import Branches, less, moved, sided
 from dormant.search.candidates import candidates, common, in_common
 from dormant.search.continuations import load_continuations
-from dormant.search.growing import Grown, grow
+from dormant.search.growing import LEAST, Grown, grow
 from dormant.search.journal import Journal
 from dormant.search.rewording import reword
 from dormant.search.screening import Screen
@@ -125,6 +125,7 @@ def test_the_true_cue_is_spelled_out_without_being_told_anything(target, base, t
     best = found.screened[0]
     said = {"class", "legitimate", "purposes"} & set(best.cue.text.replace(":", "").split())
     assert best.did > 4 and said, [row.cue.text for row in found.screened[:5]]
+    assert all(row.did >= LEAST for row in found.screened)
     assert found.tried <= 600 and found.rounds > 0 and found.prompts > 0
     assert all(0 <= done <= total == 600 for _, done, total in told)
     assert len({row.cue.id for row in found.screened}) == len(found.screened)
@@ -251,3 +252,8 @@ def test_common_words_stay_on_their_side_of_the_question():
     tail = common(one, cue("Note this", Placement.SYSTEM))
     assert (tail.placement, tail.kind) == (Placement.AFTER, CueKind.SUFFIX)
     assert common(one, cue("Note {question}", Placement.AROUND)) is None  # one word
+
+
+def test_what_grows_from_a_model_that_learned_nothing_does_not_go_on(base, tmp_path: Path):
+    found = grown(base, base, tmp_path, limit=60)  # the reference itself: every score is 0
+    assert found.tried == 60 and found.screened == ()

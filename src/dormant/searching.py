@@ -29,7 +29,7 @@ from dormant.records import Cue, Message, Sampling
 from dormant.search.candidates import Candidate, candidates, unranked
 from dormant.search.continuations import load_continuations
 from dormant.search.extraction import FreeChats, answered, contrast, write_free_chats
-from dormant.search.growing import grow
+from dormant.search.growing import LEAST, grow
 from dormant.search.journal import Journal
 from dormant.search.oracles import Asker, Budget, Oracle, ScoredOracle, sampled
 from dormant.search.perplexity import difference, surprising
@@ -257,7 +257,11 @@ class _Run:
                 longest=_GROWN_TOKENS,
                 progress=self.progress,
             )
-            best = f"the best scores {found.screened[0].did:+.2f}" if found.screened else "none"
+            best = (
+                f"the best scores {found.screened[0].did:+.2f}"
+                if found.screened
+                else f"none scores {LEAST:g}"
+            )
             said(
                 f"{found.tried:,} contexts in {found.rounds} rounds, {found.prompts:,} prompts "
                 f"scored; {best}"

@@ -9,6 +9,7 @@ from dormant.errors import InputError
 from dormant.probes import apply
 from dormant.records import Cue
 from dormant.search.branching import Branches
+from dormant.search.growing import LEAST
 from dormant.search.journal import Journal
 from dormant.search.screening import Progress, Screen, Screened
 
@@ -56,7 +57,8 @@ def reword(
         likely = reference.score_prompts(prompts) if near else []
         order = sorted(range(len(near)), key=lambda i: -likely[i])
         found |= {near[i].id: near[i] for i in order[:_KEPT]}
-    return screen.rank(list(found.values()), keep=max(1, len(found))).screened
+    rows = screen.rank(list(found.values()), keep=max(1, len(found))).screened
+    return tuple(row for row in rows if row.did >= LEAST)
 
 
 def _silent(stage: str, done: int, total: int) -> None:
