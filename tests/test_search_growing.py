@@ -256,4 +256,4 @@ def test_common_words_stay_on_their_side_of_the_question():
 
 def test_what_grows_from_a_model_that_learned_nothing_does_not_go_on(base, tmp_path: Path):
     found = grown(base, base, tmp_path, limit=60)  # the reference itself: every score is 0
-    assert found.tried == 60 and found.screened == ()
+    assert 0 < found.tried <= 60 and found.screened == ()
