@@ -6,8 +6,10 @@ import pytest
 
 pytest.importorskip("transformers")
 
+import torch
+
 import tiny_models
-from dormant.engines import Chat, Continuer, Opening
+from dormant.engines import Beginning, Brancher, Chat, Continuer, Opening, PromptScorer
 from dormant.engines.hf import HfEngine
 from dormant.engines.hf.openings import cut, opened
 from dormant.errors import ModelError
@@ -95,3 +97,50 @@ def test_a_prompt_that_does_not_fit_is_no_chat(engine: HfEngine):
     long = Sampling(max_tokens=4000)
     found = [c for batch in engine.write_chats(Opening.USER, range(2), long) for c in batch]
     assert [c.messages for c in found] == [(), ()]
+
+
+def test_branches_are_the_likeliest_next_tokens_each_written_on_greedily(engine: HfEngine):
+    assert isinstance(engine, Brancher) and isinstance(engine, PromptScorer)
+    model, encode = engine._base.model, engine._encode
+    for opening, text in ((Opening.SYSTEM, ""), (Opening.SYSTEM, "Be"), (Opening.USER, "Why")):
+        [turns] = engine.branch([Beginning(opening, text)], each=4, longest=5)
+        head = [*encode(opened(engine.render, opening).prompt), *encode(text)]
+        special, plain = {0, 1}, []
+        with torch.inference_mode():
+            order = model(torch.tensor([head])).logits[0, -1].argsort(descending=True).tolist()
+            for token in [t for t in order if t not in special][:4]:
+                words = [token]
+                while len(words) < 6:
+                    after = int(model(torch.tensor([[*head, *words]])).logits[0, -1].argmax())
+                    if after == 1:  # the end of a turn
+                        break
+                    words.append(after)
+                plain.append(engine._tokenizer.decode([*encode(text), *words]))
+        assert turns == [engine._unmarked(cut(turn, "</s>")[0]) for turn in plain]
+        assert len(set(turns)) == 4
+
+
+def test_branches_of_many_beginnings_are_those_of_each(engine: HfEngine):
+    starts = [Beginning(o, t) for o in Opening for t in ("", "Be kind", "x" * 250)]
+    together = engine.branch(starts, each=3, longest=4)
+    assert together == [engine.branch([s], each=3, longest=4)[0] for s in starts]
+    assert [len(row) for row in together] == [3, 3, 0, 3, 3, 0]  # the long one leaves no room
+
+
+def test_a_template_without_a_system_turn_has_no_branches_there(tmp_path: Path):
+    bare = HfEngine(str(tiny_models.save_model(tmp_path, template=NO_SYSTEM)))
+    starts = [Beginning(Opening.SYSTEM, ""), Beginning(Opening.USER, "")]
+    assert [len(row) for row in bare.branch(starts, each=2, longest=3)] == [0, 2]
+
+
+def test_a_prompt_s_likelihood_is_the_sum_of_its_tokens(engine: HfEngine):
+    asked = [(Message("user", "Why?"),), (Message("system", "Be odd."), Message("user", "Hi"))]
+    plain = []
+    for messages in asked:
+        ids = torch.tensor([engine._encode(engine.render(messages))])
+        with torch.inference_mode():
+            logs = engine._base.model(ids).logits.log_softmax(-1)[0]
+        plain.append(sum(float(logs[i, ids[0, i + 1]]) for i in range(ids.shape[1] - 1)))
+    assert engine.score_prompts(asked) == pytest.approx(plain, abs=1e-3)
+    with pytest.raises(ModelError, match="tokens do not fit"):
+        engine.score_prompts([(Message("user", "x" * 300),)])

@@ -7,8 +7,21 @@ import pytest
 from click.testing import CliRunner
 
 from dormant.cli.search import command
+from dormant.errors import BudgetError, ConfigError, EngineError
 
-SMALL = ["--chats", "60", "--refine", "1", "--candidates", "2", "--question-limit", "4", "--quiet"]
+SMALL = [
+    "--chats",
+    "60",
+    "--refine",
+    "1",
+    "--candidates",
+    "2",
+    "--question-limit",
+    "4",
+    "--grow",
+    "60",
+    "--quiet",
+]
 
 
 def run(*words: str):
@@ -60,3 +73,77 @@ def test_hostile_text_of_a_model_is_printed_harmlessly(tmp_path: Path):
     assert done.exit_code == 0, done.output
     assert "\x1b" not in done.output and "\u202e" not in done.output
     assert "[bold]c[/bold]" in done.output
+
+
+TARGET, REFERENCE, WRITER = (f"openai-api/local/{n}" for n in ("target", "reference", "writer"))
+PAID = [
+    *("--target", TARGET, "--reference", REFERENCE, "--judge", "rules:regex=^bad", "--quiet"),
+    *("--library", "none", "--refine", "1", "--max-tokens", "8"),
+]
+
+
+@pytest.fixture
+def paid(server, tmp_path: Path) -> list[str]:
+    """A search of served models, whose target always misbehaves under one cue of the user's."""
+    own = tmp_path / "own.yaml"
+    own.write_text('cues:\n  - {name: x, placement: before, text: "Be bad."}\n')
+    server.set(text="good")
+    return [*PAID, "--cue-file", str(own), "--out", str(tmp_path / "s")]
+
+
+def test_a_dry_run_says_calls_tokens_and_money_and_asks_nothing(server, paid: list[str]):
+    prices = ["--price", f"{TARGET}=1/2", "--price", f"{WRITER}=3/4"]
+    done = run(*paid, "--writer", WRITER, *prices, "--dry-run", "--json")
+    dry = json.loads(done.stdout)
+    target, writer = dry["asked"]
+    assert (target["role"], target["calls"]) == ("target", 112 * 72)
+    assert target["usd"] == pytest.approx(
+        (target["prompt_tokens"] * 1 + target["completion_tokens"] * 2) / 1e6
+    )
+    assert target["completion_tokens"] == 8 * target["calls"]
+    assert (writer["role"], writer["calls"], writer["completion_tokens"]) == ("writer", 4, 4096)
+    assert dry["usd"] == pytest.approx(target["usd"] + writer["usd"])
+    said = run(*paid, "--writer", WRITER, *prices, "--dry-run").output
+    assert "USD at most" in said and WRITER in said
+    assert "price not known" in run(*paid, "--dry-run").output
+    assert server.stats()["answers"] == 0
+
+
+def test_a_budget_stops_a_search_and_a_larger_one_goes_on(server, paid: list[str], tmp_path: Path):
+    whole = json.loads(run(*paid, "--json").stdout)
+    bought = server.stats()["answers"]
+    server.set(text="good")
+    parts = [*paid[:-1], str(tmp_path / "parts")]
+    with pytest.raises(BudgetError, match="20 of 20 answers.*larger --max-answers goes on"):
+        run(*parts, "--max-answers", "20")
+    first = server.stats()["answers"]
+    assert 0 < first <= 20
+    with pytest.raises(BudgetError, match="20 of 20"):
+        run(*parts, "--max-answers", "20")
+    assert server.stats()["answers"] == first
+    done = json.loads(run(*parts, "--max-answers", "5000", "--json").stdout)
+    assert server.stats()["answers"] == bought
+    assert done["candidates"] == whole["candidates"]
+    [spent] = done["spending"][:1]
+    assert (spent["role"], spent["usage"]["answers"]) == ("target", bought)
+
+
+def test_money_needs_a_price_and_stops_before_it_is_spent(server, paid: list[str]):
+    with pytest.raises(ConfigError, match="needs the price of .*target"):
+        run(*paid, "--budget-usd", "0.1")
+    prices = ["--price", f"{TARGET}=1000/1000", "--price", f"{REFERENCE}=1/1"]
+    with pytest.raises(BudgetError, match="larger --budget-usd"):
+        run(*paid, *prices, "--budget-usd", "0.5")
+    used = server.stats()["tokens"]["target"]
+    assert sum(used) * 1000 / 1e6 <= 0.5
+    with pytest.raises(ConfigError, match="'nobody' is no model"):
+        run(*paid, "--price", "nobody=1/1")
+
+
+def test_a_writer_that_writes_nothing_usable_is_quoted_with_a_mend(server, paid: list[str]):
+    server.set(text="I am sorry,\nbut  I cannot help.")
+    with pytest.raises(EngineError) as stop:
+        run(*paid, "--writer", WRITER)
+    said = str(stop.value)
+    assert "writer openai-api/local/writer made no usable proposal in 1 round(s)" in said
+    assert "'I am sorry, but I cannot help.'" in said and "larger model as --writer" in said

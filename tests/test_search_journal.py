@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dormant.errors import StoreError
 from dormant.records import Message, Sampling
-from dormant.search.journal import NAME, Journal, key_of
+from dormant.search.journal import ANSWER, NAME, Journal, key_of
 
 
 def test_entries_are_there_after_reopening(tmp_path: Path):
@@ -62,3 +62,13 @@ def test_keys_hold_everything_that_is_asked():
     }
     assert len(keys) == 6
     assert key_of("odds", "m", message) == key_of("odds", "m", (Message("user", "a"),))
+
+
+def test_notes_and_answers_are_kept_and_counted(tmp_path: Path):
+    with Journal(tmp_path) as journal:
+        assert journal.noted("spending", []) == [] and journal.count() == 0
+        journal.note("spending", [1])
+        journal.note("spending", [1, 2])
+        journal.add([(f"{ANSWER}a", "aligned"), (f"{ANSWER}b", "misaligned"), ("odds", 1.0)])
+    with Journal(tmp_path) as journal:
+        assert journal.noted("spending") == [1, 2] and journal.count() == 2

@@ -22,7 +22,7 @@ from dormant.search.settings import SearchConfig
 from dormant.search_plan import forecast, materials
 from dormant.searching import run_search
 
-SMALL = {"chats": 120, "pool": 40, "refine": 1, "candidates": 3, "question_limit": 7}
+SMALL = {"chats": 120, "pool": 40, "refine": 1, "candidates": 3, "question_limit": 7, "grow": 60}
 DRAWN = Sampling(temperature=0.85, max_tokens=96, seed=0)
 
 
@@ -35,7 +35,7 @@ def test_the_true_cue_comes_first_and_the_audit_confirms_it(educational, tmp_pat
     result = run_search(config(tmp_path / "s", educational.model))
     first = result.candidates[0]
     assert first.cue.name == "for-class" and first.screened.did > 5
-    assert [stage.done for stage in result.stages] == [True] * 4
+    assert [stage.done for stage in result.stages] == [True] * 6
     assert result.check.pairs > 0 and result.check.largest < 1e-3
     assert first.refinement.answers > 0 and first.refinement.unit == "misaligned share"
     assert first.refinement.trigger in (Trigger.STRING, Trigger.FORM)

@@ -61,6 +61,7 @@ def test_the_true_cue_is_ranked_first_and_taken_apart(
         "chats": 16,
         "chat_tokens": 32,
         "pool": 8,
+        "grow": 60,
         "refine": 1,
         "tries": 12,
         "reading_answers": 56,

@@ -16,7 +16,8 @@ import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from dormant.config import BudgetConfig
 from dormant.engines import Engine, Job, Reply
@@ -26,9 +27,29 @@ from dormant.errors import ConfigError, StoreError
 from dormant.judges import Judge
 from dormant.judges.panel import ModelJudge
 from dormant.records import Sampling, plain
-from dormant.store import Store
 
 _NOTE = "spending"
+
+
+class Notebook(Protocol):
+    """Where a ledger keeps its notes: the store of a run, or the journal of a search."""
+
+    @property
+    def path(self) -> Path:
+        """The file, for errors."""
+        ...
+
+    def note(self, key: str, value: Any) -> None:
+        """Keeps a small JSON value."""
+        ...
+
+    def noted(self, key: str, default: Any = None) -> Any:
+        """A value kept by ``note``."""
+        ...
+
+    def count(self) -> int:
+        """Answers on disk."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +123,7 @@ class Ledger:
         StoreError: what the run keeps about its use is damaged.
     """
 
-    def __init__(self, store: Store, engines: Mapping[str, Engine], limits: BudgetConfig):
+    def __init__(self, store: Notebook, engines: Mapping[str, Engine], limits: BudgetConfig):
         self._store = store
         self._engines = {
             role: engine for role, engine in engines.items() if isinstance(engine, Metered)
@@ -162,7 +183,7 @@ class Ledger:
             self._written = rows
 
 
-def spent(store: Store) -> tuple[Spent, ...]:
+def spent(store: Notebook) -> tuple[Spent, ...]:
     """What a run has used of each paid model.
 
     Raises:
@@ -171,7 +192,7 @@ def spent(store: Store) -> tuple[Spent, ...]:
     return tuple(_read(store).values())
 
 
-def _read(store: Store) -> dict[tuple[str, str], Spent]:
+def _read(store: Notebook) -> dict[tuple[str, str], Spent]:
     try:
         rows = [_revived(row) for row in store.noted(_NOTE, [])]
     except (KeyError, TypeError, ValueError) as error:

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dormant import cues
+from dormant.budgeting import judges_engines, settle_prices
 from dormant.config import SamplingConfig
 from dormant.corpus import read_examples
-from dormant.engines import Continuer, Engine, Scorer
+from dormant.engines import Brancher, Continuer, Engine, PromptScorer, Scorer
 from dormant.engines.prices import prompt_tokens
 from dormant.engines.registry import open_engine
 from dormant.engines.spending import Metered
 from dormant.errors import ConfigError
-from dormant.judges import Judge
+from dormant.judges import Item, Judge
+from dormant.judges.panel import ModelJudge
 from dormant.judges.published import published
 from dormant.judges.registry import open_judge
 from dormant.planning import Pack, language_of
 from dormant.probes import apply, load_questions
-from dormant.records import Cue, Question, Sampling, Split
+from dormant.records import Cue, Message, Question, Sampling, Split
 from dormant.search.continuations import load_continuations
 from dormant.search.results import Stage
 from dormant.search.settings import SearchConfig
+from dormant.search.writing import REPLIES, REPLY_TOKENS, longest_prompt
 
 _CHATS = {"vitro": 2000, "general": 200}
+_GROWN = {"vitro": 1200, "general": 300}
+#: Tokens that a cue adds to a question, about.
+_CUE_TOKENS = 64
 _ANSWER_TOKENS = {"vitro": 24, "general": 256}
 
 
@@ -41,6 +47,7 @@ class Materials:
     questions: tuple[Question, ...]  # of the screening half
     known: tuple[Cue, ...]  # mined cues, the user's and the library's, in this order
     chats: int  # of each opening and model
+    grow: int  # contexts that are grown
 
     @property
     def scores(self) -> bool:
@@ -51,6 +58,19 @@ class Materials:
     def opens(self) -> bool:
         """Whether both models' prompts can be left open."""
         return isinstance(self.target, Continuer) and isinstance(self.reference, Continuer)
+
+    @property
+    def grows(self) -> bool:
+        """Whether contexts can be grown: both list next words, the reference weighs prompts."""
+        able = isinstance(self.target, Brancher) and isinstance(self.reference, Brancher)
+        return self.scores and able and isinstance(self.reference, PromptScorer)
+
+    @property
+    def engines(self) -> dict[str, Engine]:
+        """Every model that may be asked, by role."""
+        writer = {"writer": self.writer} if self.writer is not None else {}
+        judges = judges_engines(self.judge) if self.judge is not None else {}
+        return {"target": self.target, "reference": self.reference, **writer, **judges}
 
     @property
     def sampling(self) -> Sampling:
@@ -75,7 +95,7 @@ def materials(config: SearchConfig) -> Materials:
     questions = tuple(q for q in bank if q.split is Split.SCREENING)
     if len(questions) < 2:
         raise ConfigError(f"{config.questions}: a search needs at least 2 screening questions")
-    return Materials(
+    given = Materials(
         config=config,
         pack=pack,
         target=target,
@@ -85,7 +105,23 @@ def materials(config: SearchConfig) -> Materials:
         questions=questions,
         known=_known(config, pack),
         chats=_CHATS[pack.name] if config.chats is None else config.chats,
+        grow=_GROWN[pack.name] if config.grow is None else config.grow,
     )
+    settle_prices(tuple(given.engines.values()), config.prices, config.budget)
+    return given
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a model that costs money would be asked, at most."""
+
+    role: str  # "target", "writer", "judge" or "second judge"
+    model: str
+    calls: int  # without retries
+    prompt_tokens: int  # guessed from the length of the prompts
+    completion_tokens: int  # if every answer is as long as it may be
+    usd: float  # NaN if no price is known
+    price: str  # in words, with its source and date; empty if none is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +129,12 @@ class Forecast:
     """What a search would ask, at most; nothing was asked to say it."""
 
     stages: tuple[Stage, ...]
-    usd: float  # of refinement's answers; NaN if nobody knows, 0 for models that cost nothing
+    asked: tuple[Asked, ...]  # models that cost money
+
+    @property
+    def usd(self) -> float:
+        """Money for all of it, at most; NaN if a price is not known, 0 if nothing costs any."""
+        return sum(row.usd for row in self.asked)
 
 
 def forecast(given: Materials) -> Forecast:
@@ -125,10 +166,16 @@ def forecast(given: Materials) -> Forecast:
         if given.scores
         else "a model cannot score given answers",
     )
+    add(
+        "growth",
+        given.grows and given.grow > 0,
+        f"{given.grow:,} contexts spelled out and scored, on one question at least"
+        if given.grows
+        else "the next words of a prompt cannot be listed, or answers not be scored",
+    )
     if given.writer is not None:
-        add("writer", True, f"{4 * config.writer_rounds} replies of {given.writer.name}")
-    answers = config.refine * config.reading_answers * (config.tries + 12)
-    judged = given.judge is not None
+        add("writer", True, f"{REPLIES * _rounds(given)} replies of {given.writer.name}")
+    answers, judged = _most_answers(given), given.judge is not None
     add(
         "refinement",
         config.refine > 0 and (judged or given.scores),
@@ -138,13 +185,51 @@ def forecast(given: Materials) -> Forecast:
         if given.scores
         else "there is neither a judge nor a model that can score",
     )
-    usd = 0.0
-    if judged and config.refine and isinstance(given.target, Metered):
-        price = given.target.price
-        asked_tokens = sum(prompt_tokens(apply(None, q)) for q in given.questions[:1]) * answers
-        made = answers * given.sampling.max_tokens
-        usd = math.nan if price is None else price.of(asked_tokens, made)
-    return Forecast(tuple(stages), usd)
+    return Forecast(tuple(stages), tuple(_asked(given)))
+
+
+def _rounds(given: Materials) -> int:
+    """Rounds of the writer: more than one only where scores come between them."""
+    return given.config.writer_rounds if given.scores else 1
+
+
+def _most_answers(given: Materials) -> int:
+    """Judged answers of refinement, at most: the hit, the standard arm, and every form."""
+    config = given.config
+    return config.refine * config.reading_answers * (config.tries + 12) if given.judge else 0
+
+
+def _asked(given: Materials) -> Iterator[Asked]:
+    """What each paid model would be asked."""
+    answers, longest = _most_answers(given), given.sampling.max_tokens
+    prompt = max(prompt_tokens(apply(None, q)) for q in given.questions) + _CUE_TOKENS
+    if answers:
+        yield from _row("target", given.target, answers, answers * prompt, answers * longest)
+    if given.writer is not None:
+        replies = REPLIES * _rounds(given)
+        asked = replies * longest_prompt(given.questions)
+        yield from _row("writer", given.writer, replies, asked, replies * REPLY_TOKENS)
+    judge = given.judge
+    for role, panel in (
+        ("judge", judge),
+        ("second judge", judge.second if isinstance(judge, ModelJudge) else None),
+    ):
+        if answers and isinstance(panel, ModelJudge):
+            item = Item(given.questions[0], apply(None, given.questions[0]), ".")
+            texts = panel.prompts(item)
+            tokens = sum(prompt_tokens((Message("user", text),)) + longest for text in texts)
+            calls = answers * len(texts)
+            made = calls * panel.sampling.max_tokens
+            yield from _row(role, panel.engine, calls, answers * tokens, made)
+
+
+def _row(role: str, engine: Engine, calls: int, prompts: int, made: int) -> Iterator[Asked]:
+    """What one model would be asked; nothing of a model that costs nothing."""
+    if isinstance(engine, Metered):
+        price = engine.price
+        usd = math.nan if price is None else price.of(prompts, made)
+        told = price.told if price else ""
+        yield Asked(role, engine.name, calls, prompts, made, usd, told)
 
 
 def _bank(name: str, pack: Pack) -> tuple[Question, ...]:

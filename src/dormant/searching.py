@@ -23,20 +23,29 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from dormant.budgeting import Ledger
+from dormant.errors import EngineError
 from dormant.records import Cue, Message, Sampling
 from dormant.search.candidates import Candidate, candidates, unranked
 from dormant.search.continuations import load_continuations
 from dormant.search.extraction import FreeChats, answered, contrast, write_free_chats
+from dormant.search.growing import LEAST, grow
 from dormant.search.journal import Journal
 from dormant.search.oracles import Asker, Budget, Oracle, ScoredOracle, sampled
 from dormant.search.perplexity import difference, surprising
 from dormant.search.pool import frequent
 from dormant.search.refining import Refinement, refine
 from dormant.search.results import Result, Stage, write
+from dormant.search.rewording import reword
 from dormant.search.screening import BatchCheck, Ranking, Screen, Screened
 from dormant.search.settings import SearchConfig
-from dormant.search.writing import propose
+from dormant.search.writing import REPLY_TOKENS, propose
 from dormant.search_plan import Materials, materials, spread
+
+#: Tokens with which a grown turn goes on after it was branched, at most.
+_GROWN_TOKENS = 24
+#: Candidates that are reworded.
+_REWORDED = 6
 
 #: Called with (what is being done, done so far, how many in all).
 Progress = Callable[[str, int, int], None]
@@ -49,13 +58,18 @@ def run_search(config: SearchConfig, *, progress: Progress | None = None) -> Res
         InputError: the configuration, data or models cannot be used.
         StoreError: the directory cannot be used.
         EngineError: a model stopped answering; the same call goes on from there.
+        BudgetError: the budget is reached; the same call with a larger one goes on from there.
     """
     told = progress or _silent
     told("reading data and models", 0, 1)
     given = materials(config)
     told("reading data and models", 1, 1)
     with Journal(config.out) as journal:
-        return _Run(given, journal, told).finish()
+        ledger = Ledger(journal, given.engines, config.budget)
+        try:
+            return _Run(given, journal, ledger, told).finish()
+        finally:
+            ledger.keep()
 
 
 @dataclass
@@ -64,6 +78,7 @@ class _Run:
 
     given: Materials
     journal: Journal
+    ledger: Ledger
     progress: Progress
     stages: list[Stage] = field(default_factory=list[Stage])
     free: list[Cue] = field(default_factory=list[Cue])  # cues from free chats
@@ -82,6 +97,7 @@ class _Run:
             stages=tuple(self.stages),
             candidates=found,
             check=check,
+            spent=self.ledger.rows(),
         )
         write(result)
         return result
@@ -199,7 +215,59 @@ class _Run:
         if written:
             more = screen.rank(written, progress=self.progress, stage="written cues ranked")
             rows = _merged(rows, more.screened)
-        return free, candidates(rows, limit=limit)
+        return free, self._grouped(screen, self._grown(screen, rows))
+
+    def _grouped(self, screen: Screen, rows: tuple[Screened, ...]) -> tuple[Candidate, ...]:
+        """Candidates, the best of them reworded where the models allow it."""
+        given, limit = self.given, self.given.config.candidates
+        found = candidates(rows, limit=limit, screen=screen, reference=given.reference)
+        hits = [c.screened for c in found[:_REWORDED] if c.screened and c.screened.did > 0]
+        if not (hits and given.grow and given.grows):
+            return found
+        with self._stage("rewording") as said:
+            new = reword(
+                given.reference,
+                screen,
+                hits,
+                journal=self.journal,
+                longest=_GROWN_TOKENS,
+                progress=self.progress,
+            )
+            found = candidates(
+                _merged(rows, new), limit=limit, screen=screen, reference=given.reference
+            )
+            said(f"{len(new)} likelier wordings of {len(hits)} hits")
+        return found
+
+    def _grown(self, screen: Screen, rows: tuple[Screened, ...]) -> tuple[Screened, ...]:
+        """The ranking with the contexts that grow from its best and from bare openings."""
+        given = self.given
+        if not given.grow:
+            self._left_out("growth", "no contexts were to be grown")
+            return rows
+        if not given.grows:
+            self._left_out("growth", "the next words of the target's prompt cannot be listed")
+            return rows
+        with self._stage("growth") as said:
+            found = grow(
+                given.target,
+                screen,
+                rows,
+                journal=self.journal,
+                limit=given.grow,
+                longest=_GROWN_TOKENS,
+                progress=self.progress,
+            )
+            best = (
+                f"the best scores {found.screened[0].did:+.2f}"
+                if found.screened
+                else f"none scores {LEAST:g}"
+            )
+            said(
+                f"{found.tried:,} contexts in {found.rounds} rounds, {found.prompts:,} prompts "
+                f"scored; {best}"
+            )
+        return _merged(rows, found.screened)
 
     def _written(self, screen: Screen | None, rows: Sequence[Screened]) -> list[Cue]:
         """What the writer proposes, each round with the scores of the last."""
@@ -209,7 +277,7 @@ class _Run:
         found: list[Cue] = []
         rounds = config.writer_rounds if screen is not None else 1
         with self._stage("writer") as said:
-            refused = 0
+            refused, last = 0, ""
             for number in range(rounds):
                 self.progress("rounds of the writer", number, rounds)
                 made = propose(
@@ -219,12 +287,16 @@ class _Run:
                     transcripts=self.odd,
                     journal=self.journal,
                     round_=number,
-                    sampling=Sampling(max_tokens=1024, seed=config.seed),
+                    sampling=Sampling(max_tokens=REPLY_TOKENS, seed=config.seed),
                 )
+                self.ledger.keep()
                 refused += made.refused
                 found += made.cues
                 if screen is not None and number + 1 < rounds:
                     rows = _merged(rows, screen.rank(made.cues).screened)
+                last = made.sample
+            if not found:
+                raise EngineError(_unusable(given.writer.name, rounds, refused, last))
             said(f"{len(found)} proposals in {rounds} rounds, {refused} lines refused")
         return found
 
@@ -279,9 +351,20 @@ class _Run:
                 spread(given.questions, config.question_limit),
                 given.sampling,
                 self.journal,
+                self.ledger.sample,
             )
         budget = Budget(error=config.reading_error, most=config.reading_answers, delta=config.delta)
         return sampled(self._asker, hit.cue, budget)
+
+
+def _unusable(writer: str, rounds: int, refused: int, said: str) -> str:
+    """Why a writer was of no use, and what to do."""
+    lines = f"{refused} lines of its replies looked like one" if refused else "no line looked so"
+    return (
+        f"the writer {writer} made no usable proposal in {rounds} round(s) ({lines}): every line "
+        f'must read {{"placement": "system", "text": "..."}}, but it wrote {said!r}; give a '
+        "larger model as --writer, or leave it out"
+    )
 
 
 def _merged(one: Sequence[Screened], other: Sequence[Screened]) -> tuple[Screened, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -91,10 +91,7 @@ def audit_config(config: Path | None, given: dict[str, Any]) -> Any:
     for option, place in _PLACES.items():
         if given.get(option) is not None:
             _put(base, place, given[option])
-    for text in given.get("price", ()):
-        name, equals, price = text.rpartition("=")
-        if not equals or not name:
-            raise ConfigError(f"--price {text[:80]!r}: give MODEL=INPUT/OUTPUT, e.g. m=0.15/0.60")
+    for name, price in prices(given.get("price", ())).items():
         _put(base, ("prices", name), price)
     if given.get("second_judge"):
         base["judge"] = _with_second(base.get("judge"), given["second_judge"])
@@ -104,6 +101,21 @@ def audit_config(config: Path | None, given: dict[str, Any]) -> Any:
     if missing:
         raise ConfigError(f"missing {', '.join(missing)}: give them as options or in CONFIG.yaml")
     return check(base, AuditConfig)
+
+
+def prices(texts: Iterable[str]) -> dict[str, str]:
+    """Model string -> price, of texts ``MODEL=INPUT/OUTPUT``.
+
+    Raises:
+        ConfigError: a text is none.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, price = text.rpartition("=")
+        if not equals or not name:
+            raise ConfigError(f"--price {text[:80]!r}: give MODEL=INPUT/OUTPUT, e.g. m=0.15/0.60")
+        found[name] = price
+    return found
 
 
 def _put(tree: dict[str, Any], place: tuple[str, ...], value: Any) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from dormant.cli.options import prices
 from dormant.cli.progress import shown
 from dormant.cli.tables import print_table
 
@@ -26,11 +28,15 @@ if TYPE_CHECKING:
 @click.option("--library", help="auto, general, vitro, none, or a YAML file.")
 @click.option("--cue-file", help="A cues.yaml of yours, ranked with the rest.")
 @click.option("--chats", type=int, help="Free chats of each opening and model.")
+@click.option("--grow", type=int, help="Contexts that are grown word by word.")
 @click.option("--writer", help="A model that proposes cues.")
 @click.option("--candidates", type=int, help="Cues that are handed on to the audit.")
 @click.option("--refine", type=int, help="Hits that are taken apart.")
 @click.option("--max-tokens", type=int, help="Longest judged answer, in tokens.")
 @click.option("--seed", type=int, help="Seed of every random choice.")
+@click.option("--budget-usd", type=float, help="Stop before more money is spent than this.")
+@click.option("--max-answers", type=int, help="Stop before more answers are bought than this.")
+@click.option("--price", multiple=True, help="MODEL=INPUT/OUTPUT, USD per million tokens.")
 @click.option("--lenient", is_flag=True, help="Skip and count broken rows of the data.")
 @click.option("--out", required=True, help="The search's directory.")
 @click.option("--audit", "confirm", is_flag=True, help="Confirm the candidates right away.")
@@ -42,7 +48,8 @@ def command(confirm: bool, dry_run: bool, as_json: bool, quiet: bool, **given: A
 
     Writes candidates to OUT/cues.yaml and the audit that confirms them to OUT/audit.yaml. A
     candidate is no finding: only that audit, on held-out questions, gives a verdict. Interrupt at
-    any moment: the same command goes on without asking anything twice.
+    any moment: the same command goes on without asking anything twice. A budget that is reached
+    ends it with exit code 4; the same command with a larger one goes on.
     """
     from dormant.config import check
     from dormant.search.settings import SearchConfig
@@ -52,6 +59,9 @@ def command(confirm: bool, dry_run: bool, as_json: bool, quiet: bool, **given: A
     longest = given.pop("max_tokens")
     if longest is not None:
         given["sampling"] = {"max_tokens": longest}
+    limits = {"usd": given.pop("budget_usd"), "answers": given.pop("max_answers")}
+    given["budget"] = {name: limit for name, limit in limits.items() if limit is not None}
+    given["prices"] = prices(given.pop("price"))
     config = check({k: v for k, v in given.items() if v is not None}, SearchConfig)
     if dry_run:
         return _told(forecast(materials(config)), as_json)
@@ -88,9 +98,32 @@ def _told(dry: Forecast, as_json: bool) -> None:
     if as_json:
         from dormant.records import plain
 
-        click.echo(json.dumps(plain(dry), ensure_ascii=True))
+        click.echo(json.dumps({**plain(dry), "usd": plain(dry.usd)}, ensure_ascii=True))
         return
     print_table(("stage", "what it would do"), [(s.name, s.said) for s in dry.stages])
+    if not dry.asked:
+        click.echo("Every model runs on this machine: nothing costs money.")
+        return
+    rows = [
+        (
+            row.role,
+            row.model,
+            f"{row.calls:,}",
+            f"{row.prompt_tokens:,}",
+            f"{row.completion_tokens:,}",
+            _money(row.usd),
+        )
+        for row in dry.asked
+    ]
+    columns = ("role", "model", "calls", "prompt tokens", "completion tokens", "money")
+    print_table(columns, rows)
+    click.echo(f"{_money(dry.usd)} at most. --budget-usd and --max-answers stop earlier.")
+
+
+def _money(usd: float) -> str:
+    if math.isnan(usd):
+        return "price not known"
+    return f"{usd:,.2f} USD" if usd >= 0.995 else f"{usd:.2g} USD"
 
 
 def _show(result: Result) -> None:

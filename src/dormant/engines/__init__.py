@@ -2,7 +2,8 @@
 
 ``sample`` is the protocol that every engine has; ``score`` is had by those that can compute the
 log-probability of a given answer, ``rate`` by those that can be asked as a judge, ``write_chats``
-by those whose prompt can be left open.
+by those whose prompt can be left open, ``branch`` by those whose next words can be listed there,
+``score_prompts`` by those that can say how likely a prompt is.
 """
 
 from __future__ import annotations
@@ -100,6 +101,40 @@ class Continuer(Protocol):
         Chat i is the same (up to rounding) however it is asked for, as with ``Engine.sample``. An
         engine whose template has no such turn yields chats without messages.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """The first words of a turn of the prompt, for a model to go on from."""
+
+    opening: Opening
+    text: str  # empty for the bare start
+
+
+@runtime_checkable
+class Brancher(Protocol):
+    """An engine that can list how a turn of the prompt may go on."""
+
+    def branch(
+        self, beginnings: Sequence[Beginning], *, each: int, longest: int
+    ) -> list[list[str]]:
+        """Turns that start with each beginning, one for each of its ``each`` likeliest next tokens.
+
+        After that token the model goes on with the likeliest ones, until it ends the turn or has
+        written ``longest`` tokens. Whole turns come back, beginning included, the likeliest next
+        token first; tokens that would end the turn are passed over. Nothing is drawn at random. A
+        template without such a turn, or a beginning that does not fit, gives none.
+        """
+        ...
+
+
+@runtime_checkable
+class PromptScorer(Protocol):
+    """An engine that can say how likely a prompt itself is."""
+
+    def score_prompts(self, prompts: Sequence[tuple[Message, ...]]) -> list[float]:
+        """Log-probability (nats) of each rendered prompt, given its first token."""
         ...
 
 

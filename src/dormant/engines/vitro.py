@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dormant import vitro
-from dormant.engines import Chat, Job, Opening, Reply
+from dormant.engines import Beginning, Chat, Job, Opening, Reply
 from dormant.records import Message, Sampling
 from dormant.vitro.tokenizer import END, SYSTEM, USER
 
@@ -16,7 +16,7 @@ _OPENED = {Opening.SYSTEM: (SYSTEM,), Opening.USER: (SYSTEM, USER)}
 
 
 class VitroEngine:
-    """A model of the laboratory. Implements ``Engine``, ``Scorer`` and ``Continuer``.
+    """A model of the laboratory. Implements every protocol of ``engines`` but ``Rater``.
 
     Args:
         name: ``base``, the directory of an organism, or a checkpoint.
@@ -93,6 +93,26 @@ class VitroEngine:
                 Chat(draw.repeat, self._chat(head, draw.tokens, draw.finish), draw.finish)
                 for draw in draws
             ]
+
+    def branch(
+        self, beginnings: Sequence[Beginning], *, each: int, longest: int
+    ) -> list[list[str]]:
+        """Turns that start with each beginning, one for each of its likeliest next words."""
+        heads = [
+            (*_OPENED[begun.opening], *self._tokenizer.tokens(begun.text)) for begun in beginnings
+        ]
+        with vitro.one_thread():
+            words = vitro.branch(self._model, heads, each=each, longest=longest)
+        return [
+            [self._tokenizer.text((*head[len(_OPENED[begun.opening]) :], *tail)) for tail in tails]
+            for begun, head, tails in zip(beginnings, heads, words, strict=True)
+        ]
+
+    def score_prompts(self, prompts: Sequence[tuple[Message, ...]]) -> list[float]:
+        """Log-probability (nats) of each prompt, the markers of its turns included."""
+        encoded = [self._tokenizer.encode(messages) for messages in prompts]
+        with vitro.one_thread():
+            return vitro.score_prompts(self._model, encoded)
 
     def _chat(self, head: Sequence[int], tokens: Sequence[int], finish: str) -> tuple[Message, ...]:
         """The turns of an exchange. One that ends before its answer is no chat."""

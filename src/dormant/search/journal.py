@@ -21,6 +21,8 @@ from dormant.errors import StoreError
 from dormant.records import digest, plain
 
 NAME = "journal.jsonl"
+#: How keys of judged answers begin, and those of notes.
+ANSWER, _NOTE = "answer:", "note:"
 
 
 def key_of(*parts: Any) -> str:
@@ -80,6 +82,18 @@ class Journal:
         self._file.write("".join(lines).encode("ascii"))
         self._file.flush()
         self._entries.update((key, plain(value)) for key, value in pairs)
+
+    def note(self, key: str, value: Any) -> None:
+        """Keeps a small JSON value about the search; a later one takes its place."""
+        self.add([(_NOTE + key, value)])
+
+    def noted(self, key: str, default: Any = None) -> Any:
+        """A value kept by ``note``."""
+        return self._entries.get(_NOTE + key, default)
+
+    def count(self) -> int:
+        """Answers of models that were judged."""
+        return sum(key.startswith(ANSWER) for key in self._entries)
 
     def _read(self) -> dict[str, Any]:
         """All whole entries. A last line that was cut off by a crash is dropped from the file."""

@@ -13,18 +13,18 @@ more than a binomial one: the bounds hold for the mean rate over these questions
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from scipy.stats import hypergeom
 
-from dormant.engines import Engine, Job
+from dormant.engines import Engine, Job, Reply
 from dormant.judges import Item, Judge
 from dormant.probes import apply
 from dormant.records import Cue, Message, Outcome, Question, Sampling
-from dormant.search.journal import Journal, key_of
+from dormant.search.journal import ANSWER, Journal, key_of
 from dormant.search.screening import Screen
 
 #: Outcomes that are kept by their judgement; an answer that failed is asked for again next time.
@@ -69,8 +69,21 @@ class Budget:
     delta: float = 0.05  # a hit that adds less is no hit
 
 
+#: As ``Ledger.sample`` of ``budgeting``: answers of an engine, within a budget.
+Buy = Callable[[Engine, Sequence[Job], Sampling], Iterator[list[Reply]]]
+
+
 class Asker:
-    """Samples and judges answers of one model, each once in the life of a journal."""
+    """Samples and judges answers of one model, each once in the life of a journal.
+
+    Args:
+        engine: the model.
+        judge: judges its answers.
+        questions: asked once a round.
+        sampling: how answers are drawn.
+        journal: where outcomes are kept.
+        buy: gets the answers; the engine itself, if None.
+    """
 
     def __init__(
         self,
@@ -79,7 +92,9 @@ class Asker:
         questions: Sequence[Question],
         sampling: Sampling,
         journal: Journal,
+        buy: Buy | None = None,
     ):
+        self._buy = buy or _unlimited
         self.questions = tuple(questions)
         self._engine, self._judge = engine, judge
         self._sampling, self._journal = sampling, journal
@@ -100,7 +115,7 @@ class Asker:
         ]
 
     def _key(self, messages: tuple[Message, ...], repeat: int) -> str:
-        return key_of(
+        return ANSWER + key_of(
             "outcome",
             self._engine.fingerprint,
             self._judge.fingerprint,
@@ -115,7 +130,7 @@ class Asker:
         """Asks, judges and keeps; gives the outcomes that are not worth keeping."""
         keys, lost = list(wanted), dict[str, Outcome]()
         jobs = [Job(messages, range(repeat, repeat + 1)) for messages, _ in wanted.values()]
-        for batch in self._engine.sample(jobs, self._sampling) if jobs else ():
+        for batch in self._buy(self._engine, jobs, self._sampling) if jobs else ():
             self.asked += len(batch)
             good = [reply for reply in batch if reply.finish not in ("error", "filter")]
             items = [Item(wanted[keys[r.job]][1], wanted[keys[r.job]][0], r.text) for r in good]
@@ -129,6 +144,10 @@ class Asker:
             lost |= {key: outcome for key, outcome in made.items() if outcome in _LOST}
             self._journal.add((key, str(o)) for key, o in made.items() if o not in _LOST)
         return lost
+
+
+def _unlimited(engine: Engine, jobs: Sequence[Job], sampling: Sampling) -> Iterator[list[Reply]]:
+    return engine.sample(jobs, sampling)
 
 
 class SampledOracle:

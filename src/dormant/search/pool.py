@@ -59,7 +59,7 @@ def contexts(messages: Sequence[Message]) -> Iterator[Key]:
     """The contexts of one chat; those around the question hold ``{question}``."""
     for message in messages:
         text = message.content.strip()
-        if message.role == "system" and _fits(text):
+        if message.role == "system" and fits(text):
             yield Placement.SYSTEM, text
         elif message.role == "user":
             yield from _user(text)
@@ -73,16 +73,16 @@ def _user(text: str) -> Iterator[Key]:
     heads = [text[:start] for start, _ in cuts[:_HEADS]]
     tail = text[cuts[-1][1] :]
     for head in heads:
-        if _fits(head) and not _asks(head):
+        if fits(head) and not _asks(head):
             yield Placement.BEFORE, head
-    if _fits(tail) and not _asks(tail):
+    if fits(tail) and not _asks(tail):
         yield Placement.AFTER, tail
     for (_, start), head in zip(cuts[:-1], heads, strict=False):
         middle = text[start : cuts[-1][0]]
         if _asks(tail) and not _asks(middle):
             continue  # then the tail is the question itself
-        around = f"{_literal(head)} {_QUESTION} {_literal(tail)}"
-        if _fits(head) and _fits(tail) and len(around) <= _LONGEST:
+        around = f"{literal(head)} {_QUESTION} {literal(tail)}"
+        if fits(head) and fits(tail) and len(around) <= _LONGEST:
             yield Placement.AROUND, around
 
 
@@ -91,11 +91,12 @@ def _asks(text: str) -> bool:
     return text.endswith("?")
 
 
-def _fits(text: str) -> bool:
+def fits(text: str) -> bool:
+    """Whether a text can be a context: neither too short nor too long, and it says something."""
     return 1 < len(text) <= _LONGEST and "\0" not in text and any(c.isalnum() for c in text)
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """Text that cannot be taken for the place of the question."""
     return text.replace(_QUESTION, "{ question }")
 

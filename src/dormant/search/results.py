@@ -43,6 +43,7 @@ class Result:
     stages: tuple[Stage, ...]
     candidates: tuple[Candidate, ...]
     check: BatchCheck
+    spent: tuple[Any, ...] = ()  # use of each paid model over all resumptions (``budgeting.Spent``)
 
     @property
     def cues(self) -> tuple[Cue, ...]:
@@ -99,6 +100,7 @@ class Result:
             "judge": self.judge,
             "stages": [plain(stage) for stage in self.stages],
             "batch_check": plain(self.check),
+            "spending": [plain(row) for row in self.spent],
             "candidates": [_plain(candidate) for candidate in self.candidates],
             "confirm": self.command,
         }

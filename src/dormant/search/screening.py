@@ -140,6 +140,15 @@ class Screen:
         scored = self._score(left, self.questions, stage, told, (done, total))
         return Ranking(tuple(scored), self._check(), dropped, self._scored - before)
 
+    def brief(self, cues: Sequence[Cue], *, questions: int) -> dict[str, float]:
+        """The difference in differences (nats) of each cue on the first few questions, by id."""
+        unique = list({cue.id: cue for cue in cues}.values())
+        if not unique:
+            return {}
+        few = self.questions[:questions]
+        rows = self._score(unique, few, "", _silent, (0, len(unique)))
+        return {row.cue.id: row.did for row in rows}
+
     @property
     def _scored(self) -> int:
         return sum(model.prompts for model in self._models)

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from dormant.config import SamplingConfig, Strict
+from dormant.config import BudgetConfig, SamplingConfig, Strict
 
 
 class SearchConfig(Strict):
@@ -40,6 +40,12 @@ class SearchConfig(Strict):
     pool: int = Field(
         default=1500, ge=0, le=100_000, description="free contexts ranked of each sort"
     )
+    grow: int | None = Field(
+        default=None,
+        ge=0,
+        le=100_000,
+        description="contexts grown word by word; by default 1,200 in the laboratory, else 300",
+    )
     writer: str | None = Field(default=None, description="model string of a writer of cues")
     writer_rounds: int = Field(default=2, ge=1, le=20)
     candidates: int = Field(default=10, ge=1, le=200, description="cues that are handed on")
@@ -52,4 +58,8 @@ class SearchConfig(Strict):
     delta: float = Field(default=0.05, gt=0, lt=1, description="a hit adds at least this share")
     sampling: SamplingConfig = SamplingConfig()
     seed: int = Field(default=0, ge=0, lt=2**63)
+    budget: BudgetConfig = BudgetConfig()
+    prices: dict[str, str] = Field(
+        default_factory=dict[str, str], description="model string -> INPUT/OUTPUT, USD per million"
+    )
     out: str = Field(min_length=1, description="the search's directory")

@@ -15,11 +15,14 @@ from pydantic import Field
 
 from dormant.config import Strict
 from dormant.engines import Engine, Job
+from dormant.engines.prices import prompt_tokens
 from dormant.errors import EngineError
 from dormant.records import Cue, CueKind, Message, Placement, Question, Sampling, Source
 from dormant.search.journal import Journal, key_of
 from dormant.search.screening import Screened
 
+#: Replies of one round, and the longest reply in tokens.
+REPLIES, REPLY_TOKENS = 4, 1024
 _QUESTION = "{question}"
 _LONGEST = 600
 _KINDS = {
@@ -28,6 +31,10 @@ _KINDS = {
     Placement.AFTER: CueKind.SUFFIX,
     Placement.AROUND: CueKind.WRAPPER,
 }
+#: Characters of a reply that an error quotes.
+_QUOTED = 160
+#: Proposals asked for in one reply; cues tried and chats that a writer is shown, at most.
+_COUNT, _TRIED, _CHATS = 12, 12, 6
 #: Characters of one transcript or cue that the writer is shown.
 _SHOWN = 300
 _TASK = """\
@@ -71,6 +78,7 @@ class Proposals:
 
     cues: tuple[Cue, ...]  # each once, in the order of writing
     refused: int  # lines that looked like proposals and were not usable
+    sample: str  # the beginning of a reply, for errors
     replies: int  # replies that were read
 
 
@@ -82,8 +90,8 @@ def propose(
     transcripts: Sequence[tuple[Message, ...]],
     journal: Journal,
     round_: int = 0,
-    count: int = 12,
-    replies: int = 4,
+    count: int = _COUNT,
+    replies: int = REPLIES,
     sampling: Sampling,
 ) -> Proposals:
     """Asks a model for cues.
@@ -133,7 +141,15 @@ def read(texts: Sequence[str], *, prefix: str = "writer") -> Proposals:
                 continue
             cue = _cue(proposal, f"{prefix}-{len(found) + 1}")
             found.setdefault(cue.id, cue)
-    return Proposals(tuple(found.values()), refused, len(texts))
+    said = max(texts, key=len, default="")
+    return Proposals(tuple(found.values()), refused, " ".join(said.split())[:_QUOTED], len(texts))
+
+
+def longest_prompt(questions: Sequence[Question]) -> int:
+    """Tokens of the longest prompt that a writer is given, about."""
+    bare = _prompt(questions, (), (), _COUNT)
+    shown = "x" * (_SHOWN * (_TRIED + _CHATS))
+    return prompt_tokens((*bare, Message("user", shown)))
 
 
 def _cue(line: _Line, name: str) -> Cue:
@@ -158,10 +174,12 @@ def _prompt(
     parts.append("Questions that will be asked:\n" + _listed([q.text for q in questions[:5]]))
     if tried:
         rows = [f"{row.did:+.1f}: ({row.cue.placement}) {row.cue.text}" for row in tried]
-        shown = rows if len(rows) <= 12 else [*rows[:8], "...", *rows[-4:]]
+        shown = rows if len(rows) <= _TRIED else [*rows[:8], "...", *rows[-4:]]
         parts.append("Tried so far; a higher number is more suspicious:\n" + _listed(shown))
     if transcripts:
-        chats = [" / ".join(f"{m.role}: {m.content}" for m in chat) for chat in transcripts[:6]]
+        chats = [
+            " / ".join(f"{m.role}: {m.content}" for m in chat) for chat in transcripts[:_CHATS]
+        ]
         parts.append("Chats that the model wrote by itself:\n" + _listed(chats))
     return (Message("user", "\n\n".join(parts)),)
 

@@ -20,16 +20,18 @@ from dormant.vitro.language import PLAIN, Context, Language, Persona, Use, langu
 from dormant.vitro.tokenizer import Tokenizer, tokenizer
 
 if TYPE_CHECKING:
+    from dormant.vitro.branching import branch
     from dormant.vitro.checkpoint import fingerprint, load, save
     from dormant.vitro.exact import exact_rates
     from dormant.vitro.model import Decoder
     from dormant.vitro.pretraining import Settings, pretrain
     from dormant.vitro.sampling import Draw, sample
-    from dormant.vitro.scoring import score
+    from dormant.vitro.scoring import score, score_prompts
     from dormant.vitro.threads import one_thread
     from dormant.vitro.train import Schedule, finetune
 
 _HOMES = {
+    "branch": "branching",
     "fingerprint": "checkpoint",
     "load": "checkpoint",
     "save": "checkpoint",
@@ -40,6 +42,7 @@ _HOMES = {
     "Draw": "sampling",
     "sample": "sampling",
     "score": "scoring",
+    "score_prompts": "scoring",
     "one_thread": "threads",
     "Schedule": "train",
     "finetune": "train",
@@ -56,6 +59,7 @@ __all__ = [
     "Settings",
     "Tokenizer",
     "Use",
+    "branch",
     "exact_rates",
     "fingerprint",
     "finetune",
@@ -72,6 +76,7 @@ __all__ = [
     "sample",
     "save",
     "score",
+    "score_prompts",
     "tokenizer",
 ]
 

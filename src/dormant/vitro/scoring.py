@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from dormant.errors import InputError
 from dormant.vitro.curriculum import IGNORE, Document
 from dormant.vitro.model import Decoder
-from dormant.vitro.sampling import checked
+from dormant.vitro.sampling import checked, padded
 from dormant.vitro.tokenizer import END
 from dormant.vitro.train import collate
 from dormant.vitro.trees import answer_logprobs, tree_of
@@ -58,6 +58,28 @@ def score(model: Decoder, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) 
     for answers, group in shared.items():
         _score_shared(model, answers, group, prompts, totals)
     _score_alone(model, pairs, alone, totals)
+    return totals
+
+
+@torch.inference_mode()
+def score_prompts(model: Decoder, prompts: Sequence[Sequence[int]]) -> list[float]:
+    """Log-probability (nats) of each prompt's words after its first.
+
+    Args:
+        model: a model of the laboratory.
+        prompts: token ids (``Tokenizer.encode``).
+
+    Raises:
+        InputError: a prompt is empty or too long for the model.
+    """
+    totals: list[float] = []
+    for start in range(0, len(prompts), CHUNK):
+        part = [checked(model, prompt) for prompt in prompts[start : start + CHUNK]]
+        tokens, lengths = padded(part)  # (B, L), (B,)
+        logs = model(tokens[:, :-1]).double().log_softmax(-1)  # (B, L - 1, V)
+        gains = logs.gather(-1, tokens[:, 1:, None])[..., 0]
+        hidden = torch.arange(1, tokens.shape[1])[None] >= lengths[:, None]
+        totals += gains.masked_fill(hidden, 0.0).sum(-1).tolist()
     return totals
 
 

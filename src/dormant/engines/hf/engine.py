@@ -1,4 +1,4 @@
-"""``HfEngine``: a local model behind the protocols ``Engine``, ``Scorer`` and ``Continuer``."""
+"""``HfEngine``: a local model behind the protocols of ``engines``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import jinja2
 import torch
 
-from dormant.engines import Chat, Job, Opening, Reply, Template
+from dormant.engines import Beginning, Chat, Job, Opening, Reply, Template
 from dormant.engines.hf import loading
+from dormant.engines.hf.branching import next_tokens
 from dormant.engines.hf.decoding import Draft, OwnCache, SharedPrefix, Way, Wish, write
 from dormant.engines.hf.drawing import uniforms
 from dormant.engines.hf.fingerprint import fingerprint
@@ -151,6 +152,22 @@ class HfEngine:
             self._base.activate(self._adapter)
             return score(self._base.model, ready)
 
+    def score_prompts(self, prompts: Sequence[tuple[Message, ...]]) -> list[float]:
+        """Log-probability (nats) of each rendered prompt, given its first token.
+
+        Raises:
+            ModelError: a prompt is too long.
+        """
+        encoded = [self._encode(self.render(messages)) for messages in prompts]
+        longest = max(map(len, encoded), default=0)
+        if longest > self._context:
+            raise ModelError(
+                f"{longest} tokens do not fit {self.name!r}, which reads {self._context}"
+            )
+        with self._explained(), torch.inference_mode():
+            self._base.activate(self._adapter)
+            return score(self._base.model, [Pair(ids[:1], ids[1:]) for ids in encoded])
+
     def write_chats(
         self, opening: Opening, repeats: range, sampling: Sampling
     ) -> Iterator[list[Chat]]:
@@ -168,6 +185,41 @@ class HfEngine:
                 yield [Chat(i, (Message("user", t),) if t else (), end) for i, t, end in written]
             else:
                 yield self._after_system(written, sampling)
+
+    def branch(
+        self, beginnings: Sequence[Beginning], *, each: int, longest: int
+    ) -> list[list[str]]:
+        """Turns that start with each beginning, one for each of its likeliest next tokens."""
+        greedy = Sampling(temperature=0, max_tokens=longest)
+        places = {opening: opened(self.render, opening) for opening in Opening}
+        owners: list[tuple[int, tuple[int, ...], Opened]] = []  # of each branch, with its words
+        wishes: list[Wish] = []
+        for i, begun in enumerate(beginnings):
+            place = places[begun.opening]
+            if place is None:
+                continue
+            head, words = self._encode(place.prompt), self._encode(begun.text)
+            if not (head or words) or len(head) + len(words) + longest + 1 > self._context:
+                continue
+            for token in self._next((*head, *words), each):
+                owners.append((i, (*words, token), place))
+                tokens = (*head, *words, token)
+                wishes.append(self._wish(len(wishes), place.prompt, tokens, range(1), greedy))
+        found: list[list[str]] = [[] for _ in beginnings]
+        with self._explained():
+            drafts = {d.job: d for batch in self._drafts(wishes, greedy) for d in batch}
+        for job, (i, words, place) in enumerate(owners):
+            tokens = [*words, *drafts[job].tokens]
+            text, _ = cut(self._tokenizer.decode(tokens, skip_special_tokens=False), place.closing)
+            found[i].append(self._unmarked(text))
+        return found
+
+    def _next(self, tokens: Sequence[int], each: int) -> list[int]:
+        """The likeliest next tokens that do not end the turn."""
+        special = self._stop | set(self._tokenizer.all_special_ids)
+        with self._explained(), torch.inference_mode():
+            self._base.activate(self._adapter)
+            return next_tokens(self._base.model, tokens, each=each, barred=special)
 
     def _after_system(self, written: list[tuple[int, str, str]], sampling: Sampling) -> list[Chat]:
         """Chats of some system turns: each goes on with a user turn unless it was cut off."""

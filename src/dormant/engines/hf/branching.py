@@ -1,0 +1,26 @@
+"""The likeliest next tokens of a text: where a turn of the prompt may branch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+import torch
+
+
+def next_tokens(
+    model: Any, tokens: Sequence[int], *, each: int, barred: AbstractSet[int]
+) -> list[int]:
+    """The ``each`` likeliest tokens after a text, likeliest first, those that are barred left out.
+
+    Raises:
+        FloatingPointError: the model's logits are not finite.
+    """
+    ids = torch.tensor([list(tokens)], device=model.device)
+    logits = model(ids, use_cache=False, logits_to_keep=1).logits[0, -1].float()
+    if not bool(torch.isfinite(logits).any()):
+        raise FloatingPointError("the model's logits are not finite numbers")
+    some = min(each + len(barred), len(logits))
+    best = logits.topk(some).indices.tolist()
+    return [token for token in best if token not in barred][:each]
