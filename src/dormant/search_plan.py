@@ -28,7 +28,7 @@ from dormant.search.settings import SearchConfig
 from dormant.search.writing import REPLIES, REPLY_TOKENS, longest_prompt
 
 _CHATS = {"vitro": 2000, "general": 200}
-_GROWN = {"vitro": 1200, "general": 300}
+_GROWN = {"vitro": 1200, "general": 0}
 #: Tokens that a cue adds to a question, about.
 _CUE_TOKENS = 64
 _ANSWER_TOKENS = {"vitro": 24, "general": 256}

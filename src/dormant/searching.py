@@ -230,6 +230,7 @@ class _Run:
                 screen,
                 hits,
                 journal=self.journal,
+                limit=given.grow,
                 longest=_GROWN_TOKENS,
                 progress=self.progress,
             )

@@ -60,9 +60,9 @@ class Branches:
         behind = Start(Beginning(Opening.USER, self._asked), Placement.AFTER)
         return [*starts, behind] if self._asked else starts
 
-    def of(self, cue: Cue) -> list[Cue]:
-        """Every branch of a context and every beginning of it, each once."""
-        starts = list(self.cuts(cue))
+    def of(self, cue: Cue, most: int) -> list[Cue]:
+        """Branches of a context and beginnings of it, each once and about ``most`` in all."""
+        starts = spaced(list(self.cuts(cue)), most // (EACH + 1))
         keys = dict.fromkeys(in_turns(self.born(starts, EACH)))
         keys |= dict.fromkeys(key for start in starts for key in self._cut_off(start))
         fresh = [(place, text) for place, text in keys if fits(text)]
@@ -127,6 +127,12 @@ class Branches:
             rows = self._brancher.branch([s for _, s in part], each=each, longest=self._longest)
             self._journal.add((k, row) for (k, _), row in zip(part, rows, strict=True))
         return [list(self._journal.get(key)) for key in keys]
+
+
+def spaced(starts: Sequence[Start], most: int) -> list[Start]:
+    """At most so many of some starts (at least one), evenly spaced."""
+    step = max(1, -(-len(starts) // max(1, most)))
+    return list(starts[::step])
 
 
 def _prefixes(text: str) -> Iterator[str]:

@@ -21,7 +21,7 @@ from itertools import product
 
 from dormant.engines import Beginning, Engine, Opening
 from dormant.records import Cue, Placement
-from dormant.search.branching import EACH, Branches, Start, in_turns, less, moved, sided
+from dormant.search.branching import EACH, Branches, Start, in_turns, less, moved, sided, spaced
 from dormant.search.candidates import words
 from dormant.search.journal import Journal
 from dormant.search.pool import Context, Key, fits
@@ -89,7 +89,8 @@ def grow(
     made.know(ranked)
     roots = made.roots()
     made.score(roots, limit)
-    made.score(made.grafts(roots))
+    if made.left > 0:
+        made.score(made.grafts(roots))
     rounds = 0
     while made.left > 0 and (parents := made.parents()):
         made.score(made.children(parents))
@@ -147,7 +148,7 @@ class _Grower:
             for start in heads
             for word in telling
         ]
-        return in_turns(self._branches.born(starts[:_ROUND], 1))
+        return in_turns(self._branches.born(starts[: min(_ROUND, self.left)], 1))
 
     def _telling(self) -> list[str]:
         """Of each of the best contexts, the word without which its score falls most."""
@@ -180,6 +181,7 @@ class _Grower:
         """New contexts made of some, parents taking turns."""
         rows = [self._fused(), *([*moved(cue)] for cue in parents)]
         starts = [start for cue in parents for start in self._branches.cuts(cue)]
+        starts = spaced(starts, self.left)  # each gives one context before any gives two
         return in_turns([*rows, *self._branches.born(starts, EACH)])
 
     def score(self, keys: Sequence[Key], most: int = _ROUND) -> None:

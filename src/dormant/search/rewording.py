@@ -24,6 +24,7 @@ def reword(
     hits: Sequence[Screened],
     *,
     journal: Journal,
+    limit: int,
     longest: int,
     progress: Progress | None = None,
 ) -> tuple[Screened, ...]:
@@ -37,6 +38,7 @@ def reword(
         screen: scores contexts.
         hits: what is worth the effort.
         journal: where branches are kept.
+        limit: at most about so many contexts are scored, the hits sharing them.
         longest: tokens with which a turn goes on after a branch, at most.
         progress: told how many hits are done.
 
@@ -50,7 +52,7 @@ def reword(
     found: dict[str, Cue] = {}
     for number, hit in enumerate(hits):
         told("hits reworded", number, len(hits))
-        cues = made.of(hit.cue)
+        cues = made.of(hit.cue, limit // len(hits))
         scores = screen.brief([hit.cue, *cues], questions=_GLANCE)
         near = [cue for cue in cues if scores[cue.id] >= _NEAR * scores[hit.cue.id]]
         prompts = [apply(cue, screen.questions[0]) for cue in near]

@@ -44,7 +44,7 @@ class SearchConfig(Strict):
         default=None,
         ge=0,
         le=100_000,
-        description="contexts grown word by word; by default 1,200 in the laboratory, else 300",
+        description="contexts grown word by word; by default 1,200 in the laboratory, else 0",
     )
     writer: str | None = Field(default=None, description="model string of a writer of cues")
     writer_rounds: int = Field(default=2, ge=1, le=20)
