@@ -36,8 +36,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         longest = max(map(cell_len, cells))
         word = max((cell_len(word) for cell in cells for word in cell.split()), default=0)
         whole = longest <= max(_SHORT, min(word, _LONGEST_WORD))
-        table.add_column(column, overflow="fold", no_wrap=whole)
-        needed += _GAP + (longest if whole else min(word, _LONGEST_WORD))
+        least = longest if whole else min(word, _LONGEST_WORD)
+        table.add_column(column, overflow="fold", no_wrap=whole, min_width=least)
+        needed += _GAP + least
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     # Into a pipe there is no width to fit: a fixed one keeps every row on its line.
