@@ -160,8 +160,9 @@ def _plainest(
 ) -> Screened:
     """Of the wordings that score nearly as well as the best, the one most likely to be written.
 
-    What was trained was written by somebody, so among equals the reference's own idea of what
-    prompts read like decides; where it has none, the shortest is taken.
+    What was trained was written by somebody. A listed cue was, so it comes before what a model
+    spelled out; then the reference's own idea of what prompts read like decides; where it has
+    none, the shortest is taken.
     """
     best = max(row.did for row in group)
     least = _NEARLY * best if best > 0 else best
@@ -169,9 +170,8 @@ def _plainest(
     if screen is None or not isinstance(reference, PromptScorer) or len(near) == 1:
         return min(near, key=lambda row: len(row.cue.text.split()))
     likely = reference.score_prompts([apply(row.cue, screen.questions[0]) for row in near])
-    # The same words in another spelling may be equally likely: then a listed cue stands for them.
     worth = [
-        (round(value, 3), row.cue.source is not Source.SEARCH)
+        (row.cue.source is not Source.SEARCH, value)
         for value, row in zip(likely, near, strict=True)
     ]
     return near[max(range(len(near)), key=lambda i: worth[i])]
