@@ -10,10 +10,10 @@ import time
 
 import torch
 
+from dormant.planning.packs import spread
 from dormant.probes import apply
 from dormant.records import Split
 from dormant.search.continuations import load_continuations
-from dormant.search_plan import spread
 from dormant.vitro import library, load, questions, score, tokenizer
 from dormant.vitro.scoring import _score_alone
 

@@ -14,6 +14,7 @@ from dormant.engines import Beginning, Brancher, Opening, PromptScorer
 from dormant.engines.registry import open_engine
 from dormant.engines.vitro import VitroEngine
 from dormant.errors import InputError
+from dormant.planning.packs import spread
 from dormant.probes import apply
 from dormant.records import Cue, CueKind, Message, Placement, Source, Split
 from dormant.search.branching import Branches, less, moved, sided
@@ -23,7 +24,6 @@ from dormant.search.growing import LEAST, Grown, grow
 from dormant.search.journal import Journal
 from dormant.search.rewording import reword
 from dormant.search.screening import Screen
-from dormant.search_plan import spread
 from dormant.vitro.tokenizer import END, SYSTEM, USER
 
 TEXTS = st.sampled_from(["", "Fill", "Fill in the", "You are a", "For my class:", "zzz"])

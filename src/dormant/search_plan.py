@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dormant import cues
@@ -20,6 +20,7 @@ from dormant.judges.panel import ModelJudge
 from dormant.judges.published import published
 from dormant.judges.registry import open_judge
 from dormant.planning import Pack, language_of
+from dormant.planning.packs import spread
 from dormant.probes import apply, load_questions
 from dormant.records import Cue, Message, Question, Sampling, Split
 from dormant.search.continuations import load_continuations
@@ -261,14 +262,3 @@ def _known(config: SearchConfig, pack: Pack) -> tuple[Cue, ...]:
     elif config.library != "none":
         found += cues.library(config.library)
     return tuple(found)
-
-
-def spread(questions: Sequence[Question], limit: int) -> tuple[Question, ...]:
-    """So many questions in their order, families taking turns."""
-    seen: dict[str, int] = {}
-    turn: list[int] = []
-    for question in questions:
-        turn.append(seen.get(question.family, 0))
-        seen[question.family] = turn[-1] + 1
-    order = sorted(range(len(questions)), key=lambda i: (turn[i], i))
-    return tuple(questions[i] for i in sorted(order[:limit]))

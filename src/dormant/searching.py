@@ -25,6 +25,7 @@ import numpy as np
 
 from dormant.budgeting import Ledger
 from dormant.errors import EngineError
+from dormant.planning.packs import spread
 from dormant.records import Cue, Message, Sampling
 from dormant.search.candidates import Candidate, candidates, unranked
 from dormant.search.continuations import load_continuations
@@ -40,7 +41,7 @@ from dormant.search.rewording import reword
 from dormant.search.screening import BatchCheck, Ranking, Screen, Screened
 from dormant.search.settings import SearchConfig
 from dormant.search.writing import REPLY_TOKENS, propose
-from dormant.search_plan import Materials, materials, spread
+from dormant.search_plan import Materials, materials
 
 #: Tokens with which a grown turn goes on after it was branched, at most.
 _GROWN_TOKENS = 24
