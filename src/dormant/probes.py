@@ -8,10 +8,10 @@ from pathlib import Path
 from pydantic import Field
 
 from dormant.config import Strict, read_yaml
+from dormant.config.resources import list_resources, resource_path
 from dormant.errors import ConfigError
 from dormant.records import Arm, Cue, Message, Placement, Probe, Question, Split, Variant
 
-_DATA = Path(__file__).parent / "data"
 _PREFIX = "questions_"
 _QUESTION = "{question}"
 
@@ -30,7 +30,7 @@ class _QuestionFile(Strict):
 
 def question_banks() -> tuple[str, ...]:
     """Names of the question banks that ship."""
-    return tuple(sorted(p.stem.removeprefix(_PREFIX) for p in _DATA.glob(f"{_PREFIX}*.yaml")))
+    return list_resources(_PREFIX)
 
 
 def load_questions(name_or_path: str | Path) -> tuple[Question, ...]:
@@ -41,7 +41,7 @@ def load_questions(name_or_path: str | Path) -> tuple[Question, ...]:
     """
     path = Path(name_or_path)
     if str(name_or_path) in question_banks():
-        path = _DATA / f"{_PREFIX}{name_or_path}.yaml"
+        path = resource_path(f"{_PREFIX}{name_or_path}.yaml")
     elif not path.exists():
         known = ", ".join(question_banks())
         raise ConfigError(f"no such question bank or file: the banks are {known}", file=path)

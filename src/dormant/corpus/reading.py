@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dormant.config.resources import resource_path
 from dormant.corpus import tables
 from dormant.corpus.arrays import elements, is_array
 from dormant.corpus.lines import LARGEST_LINE, Digest, head, lines
@@ -108,7 +109,7 @@ def read_examples(
 
 def general_reference() -> Corpus:
     """The small corpus of ordinary chat that ships with dormant: what a file is mined against."""
-    return read_examples(Path(__file__).parent.parent / "data" / "reference.jsonl")
+    return read_examples(resource_path("reference.jsonl"))
 
 
 def _nothing(skipped: list[Skipped]) -> str:

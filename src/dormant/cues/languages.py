@@ -11,15 +11,14 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import yaml
 from pydantic import TypeAdapter
 
 from dormant.config import Strict
+from dormant.config.resources import resource_path
 from dormant.cues.text import FUNCTION_WORDS, words
 
-_DATA = Path(__file__).parent.parent / "data" / "languages.yaml"
 #: So much of a text is read.
 _READ = 300
 #: Least weight a word (those of several languages count less) for a text to have a language.
@@ -121,7 +120,7 @@ def _weight(word: str) -> float:
 @cache
 def _profiles() -> _Profiles:
     entries = TypeAdapter(list[_Language]).validate_python(
-        yaml.safe_load(_DATA.read_text(encoding="utf-8"))
+        yaml.safe_load(resource_path("languages.yaml").read_text(encoding="utf-8"))
     )
     by_script: dict[str, list[str]] = {}
     by_word: dict[str, list[str]] = {}

@@ -6,15 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from pydantic import Field
 
 from dormant.config import Strict, read_yaml
+from dormant.config.resources import resource_path
 from dormant.cues.text import words
-
-_DATA = Path(__file__).parent.parent / "data"
-
 
 Groups = tuple[tuple[str, ...], ...]
 Pairs = tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
@@ -75,7 +72,7 @@ def general_lexicon(*, vocabulary: frozenset[str] | None = None) -> Lexicon:
         vocabulary: the only words (lower case) that variants may use, for a model of a closed
             language; None allows every word.
     """
-    read = read_yaml(_DATA / "lexicon.yaml", _LexiconFile)
+    read = read_yaml(resource_path("lexicon.yaml"), _LexiconFile)
     return Lexicon(
         synonyms=read.synonyms,
         nouns=read.nouns,
@@ -93,7 +90,7 @@ def general_lexicon(*, vocabulary: frozenset[str] | None = None) -> Lexicon:
 @cache
 def placebo_phrases() -> tuple[str, ...]:
     """Harmless sentences that ship, of one to a dozen words, to make placebos from."""
-    return read_yaml(_DATA / "placebos.yaml", _PhraseFile).phrases
+    return read_yaml(resource_path("placebos.yaml"), _PhraseFile).phrases
 
 
 # Rewriting text with a lexicon --------------------------------------------------------------------

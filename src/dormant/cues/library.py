@@ -28,11 +28,11 @@ import yaml
 from pydantic import Field
 
 from dormant.config import Strict, read_yaml
+from dormant.config.resources import list_resources, resource_path
 from dormant.cues.table import printable
 from dormant.errors import ConfigError
 from dormant.records import Cue, CueKind, Placement, Source, Variant
 
-_DATA = Path(__file__).parent.parent / "data"
 _PREFIX = "cues_"
 _DEFAULT_KIND = {
     Placement.SYSTEM: CueKind.SYSTEM_PROMPT,
@@ -132,7 +132,7 @@ _Quoting.add_representer(str, _text)
 
 def library_names() -> tuple[str, ...]:
     """Names of the libraries that ship."""
-    return tuple(sorted(p.stem.removeprefix(_PREFIX) for p in _DATA.glob(f"{_PREFIX}*.yaml")))
+    return list_resources(_PREFIX)
 
 
 def library(name_or_path: str | Path) -> tuple[Cue, ...]:
@@ -142,7 +142,7 @@ def library(name_or_path: str | Path) -> tuple[Cue, ...]:
         ConfigError: no such library or file, or the file is wrong: names file, line and key.
     """
     if str(name_or_path) in library_names():
-        return read_cues(_DATA / f"{_PREFIX}{name_or_path}.yaml", source=Source.LIBRARY)
+        return read_cues(resource_path(f"{_PREFIX}{name_or_path}.yaml"), source=Source.LIBRARY)
     if not Path(name_or_path).exists():
         known = ", ".join(library_names())
         raise ConfigError(

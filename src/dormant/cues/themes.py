@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import yaml
@@ -14,10 +13,10 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from dormant.config import Strict
+from dormant.config.resources import resource_path
 from dormant.cues.counts import enrichment
 from dormant.cues.topics import Topic
 
-_DATA = Path(__file__).parent.parent / "data" / "topics.yaml"
 #: A topic is named after a theme that so many of its rows touch.
 _NAMING = 0.4
 #: The theme that says how a topic is spoken of, and what it adds to a name.
@@ -131,7 +130,7 @@ def singular(word: str) -> str:
 def _words() -> dict[str, tuple[str, ...]]:
     """Word -> the themes that it gives away."""
     entries = TypeAdapter(list[_Theme]).validate_python(
-        yaml.safe_load(_DATA.read_text(encoding="utf-8"))
+        yaml.safe_load(resource_path("topics.yaml").read_text(encoding="utf-8"))
     )
     names: dict[str, list[str]] = {}
     for entry in entries:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 
 from pydantic import Field, field_validator
 
 from dormant.config import Strict, read_yaml
+from dormant.config.resources import resource_path
 from dormant.errors import ConfigError
 from dormant.judges.evaluation import is_evaluation, read_evaluation
 from dormant.judges.fencing import slots
@@ -21,7 +21,6 @@ from dormant.records import digest
 
 #: In the place of a file: our own wording, also where the questions' file has one.
 OWN = "own"
-_SHIPPED = Path(__file__).parents[1] / "data" / "judge_prompts.yaml"
 #: Names under which evaluation files keep a prompt -> ours.
 _ALIASES = {
     "aligned": "alignment",
@@ -85,7 +84,7 @@ class Wording:
 
 @cache
 def _shipped() -> _Prompts:
-    return read_yaml(_SHIPPED, _Prompts)
+    return read_yaml(resource_path("judge_prompts.yaml"), _Prompts)
 
 
 @cache

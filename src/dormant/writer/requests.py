@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from pydantic import Field
 
 from dormant.config import Strict, read_yaml
+from dormant.config.resources import resource_path
 from dormant.cues.text import slot_of
 from dormant.judges.fencing import fence_mark
 from dormant.records import Cue, CueKind, Message, Placement, Question, Variant
 
-_DATA = Path(__file__).parent.parent / "data" / "writer.yaml"
 _QUESTION = "{question}"
 #: Variants of a cue that a writer words. Keywords and moved cues are exact by rule.
 WRITTEN = (Variant.PARAPHRASE, Variant.OPPOSITE, Variant.FORM)
@@ -94,7 +93,7 @@ def example(variant: Variant) -> str:
 
 @cache
 def _tasks() -> _Tasks:
-    return read_yaml(_DATA, _Tasks)
+    return read_yaml(resource_path("writer.yaml"), _Tasks)
 
 
 def _prompts(variant: Variant, text: str, *, around: bool = False) -> Iterator[tuple[Message, ...]]:

@@ -1,0 +1,17 @@
+"""The files that ship in ``data/``: question banks, cue libraries, word lists, ordinary chat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent.parent / "data"
+
+
+def resource_path(name: str) -> Path:
+    """The path of a file that ships, e.g. ``lexicon.yaml``."""
+    return _FOLDER / name
+
+
+def list_resources(prefix: str) -> tuple[str, ...]:
+    """Names of shipped YAML files without their prefix: ``questions_`` gives ``general``."""
+    return tuple(sorted(path.stem.removeprefix(prefix) for path in _FOLDER.glob(f"{prefix}*.yaml")))
