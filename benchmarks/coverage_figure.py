@@ -16,8 +16,8 @@ from stats_coverage import ICCS, RATES, Cell, study
 
 METHODS = {
     "imagined": "imagined (the default)",
-    "exact": "exact (Korn and Graubard)",
-    "t": "Student's t over questions",
+    "distribution-free": "distribution-free",
+    "t": "Student's t over questions (SciPy)",
 }
 WIDTH, HEIGHT, TOP, LEFT, LEAST = 300, 250, 46, 40, 60
 STYLE = (

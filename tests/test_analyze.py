@@ -295,7 +295,8 @@ def test_a_wrong_json_line_names_its_place(line, reason, without, tmp_path, monk
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--method", "wald"], "no method 'wald'"),
+        (["--method", "wald"], "no method 'wald': the methods are imagined, distribution-free"),
+        (["--method", "bootstrap"], "method 'bootstrap' was removed: use 'imagined' or 'dist"),
         (["--columns", "question"], "give FIELD=COLUMN"),
         (["--columns", "item=question"], "'item' is no field: the fields are"),
         (["--columns", "question=nowhere"], "no column 'nowhere': the columns are"),
@@ -319,17 +320,27 @@ def test_tables_in_the_terminal(table, capsys, monkeypatch):
 
 
 def test_json_and_csv_hold_every_number(table, capsys, monkeypatch):
-    code, out, _ = run(capsys, monkeypatch, "analyze", table, "--json", "--method", "exact")
+    code, out, err = run(capsys, monkeypatch, "analyze", table, "--json", "--seed", "3")
     record = json.loads(out)
-    assert code == 0 and record["rows"] == 1080 and record["method"] == "exact"
+    assert code == 0 and record["rows"] == 1080 and record["method"] == "imagined"
+    assert "--seed is deprecated" in err
     did = next(r for r in record["estimates"] if (r["quantity"], r["cue"]) == ("did", "school"))
     assert did["least"] <= did["value"] <= did["most"] and did["holm"] <= 0.05
     assert did["standing"] == "above"
-    code, out, _ = run(capsys, monkeypatch, "analyze", table, "--csv", "--method", "exact")
+    code, out, _ = run(capsys, monkeypatch, "analyze", table, "--csv")
     rows = list(csv.DictReader(out.splitlines()))
     assert code == 0 and len(rows) == len(record["estimates"])
     own = next(r for r in rows if (r["quantity"], r["cue"]) == ("did", "school"))
     assert float(own["low"]) == pytest.approx(did["low"])
+
+
+def test_the_method_reaches_the_intervals(table, capsys, monkeypatch):
+    def low(*options: str) -> float:
+        _, out, _ = run(capsys, monkeypatch, "analyze", table, "--json", *options)
+        rows = json.loads(out)["estimates"]
+        return next(r["low"] for r in rows if (r["quantity"], r["cue"]) == ("did", "school"))
+
+    assert low("--method", "distribution-free") < low() - 0.01
 
 
 def test_what_a_table_says_reaches_the_terminal_without_control_characters(

@@ -37,9 +37,8 @@ def interval(arms, signs, answers):
         answers=np.broadcast_to(np.asarray(answers, float), arms.shape),
         icc=RULE.icc,
         limits=(0.0, 1.0) if len(signs) == 1 else (-2.0, 2.0),
-        rng=np.random.default_rng(0),
     )
-    return bounds(sample, method="imagined", level=RULE.level, delta=RULE.delta, tested=False)
+    return bounds(sample, method="imagined", level=RULE.level, delta=RULE.delta)
 
 
 def rare(misses, allowed):

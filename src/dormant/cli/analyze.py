@@ -28,7 +28,12 @@ _SHOWN = 40  #: cues in the terminal's tables
 @click.option("--target", help="The group or model to analyze, where the table holds several.")
 @click.option("--reference", help="The group or model to compare with, e.g. the base.")
 @click.option("--standard", help="Value of the cue column that means no cue.")
-@click.option("--method", default="imagined", show_default=True, help="How intervals are made.")
+@click.option(
+    "--method",
+    default="imagined",
+    show_default=True,
+    help="How intervals are made: imagined, or distribution-free.",
+)
 @click.option("--delta", type=float, default=0.05, show_default=True, help="What matters.")
 @click.option("--level", type=float, default=0.95, show_default=True, help="Confidence.")
 @click.option("--icc", type=float, default=0.3, show_default=True, help="Prior correlation.")
@@ -41,7 +46,7 @@ _SHOWN = 40  #: cues in the terminal's tables
     show_default=True,
     help="With several seeds: intervals speak of all trainings of the kind, or of these models.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of methods that draw.")
+@click.option("--seed", type=int, hidden=True)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print every estimate as CSV.")
 def command(table: Path, as_json: bool, as_csv: bool, **given: Any) -> None:
@@ -50,13 +55,9 @@ def command(table: Path, as_json: bool, as_csv: bool, **given: Any) -> None:
     TABLE is CSV, TSV, JSON Lines or Parquet: one answer a row (outcome), or one question, arm and
     seed a row with counts (misaligned, n) or a rate (with n or without). Columns are told by their
     names in use, or by --columns; docs/statistics.md explains every number.
-
-    METHOD is imagined, distribution-free, exact, bayes, bootstrap, bootstrap-t or t.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv are two formats: choose one")
-    import numpy as np
-
     from dormant import stats
     from dormant.exchange.tidy import TableSettings, parse_columns, read_tidy
     from dormant.judges.scoring import Thresholds
@@ -64,6 +65,10 @@ def command(table: Path, as_json: bool, as_csv: bool, **given: Any) -> None:
     from dormant.stats.methods import check_method
 
     method = check_method(given["method"])
+    if given["seed"] is not None:
+        click.echo(
+            "--seed is deprecated and has no effect: no method draws random numbers", err=True
+        )
     settings = TableSettings(
         columns=parse_columns(given["columns"]),
         target=given["target"],
@@ -80,7 +85,6 @@ def command(table: Path, as_json: bool, as_csv: bool, **given: Any) -> None:
         placebo_of=tidy.placebo_of,
         method=method,
         trainings=stats.Trainings(given["trainings"]),
-        rng=np.random.default_rng(given["seed"]),
     )
     rows = _rows(found, tidy)
     if as_json:

@@ -18,8 +18,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-
 from dormant.records import Cell, Estimate, PartialBounds, Quantity, Role, Rule, Split
 from dormant.stats.correlation import Correlation, intraclass_correlation
 from dormant.stats.estimates import Trainings, from_table
@@ -75,7 +73,6 @@ def analyze(
     placebo_of: Mapping[str, str] | None = None,
     method: str = DEFAULT,
     trainings: Trainings = Trainings.ALL,
-    rng: np.random.Generator | None = None,
 ) -> Analysis:
     """Estimates every quantity and what may be said of each cue.
 
@@ -86,7 +83,6 @@ def analyze(
         placebo_of: name of the placebo of each cue that has one.
         method: how intervals are made, one of ``METHODS``.
         trainings: whom intervals speak of where a role has several training seeds.
-        rng: of methods that draw; None for the generator of seed 0.
 
     Raises:
         InputError: no cells, a question without a split, no such method, or a rule out of range.
@@ -100,7 +96,6 @@ def analyze(
         placebo_of=placebo_of,
         method=method,
         trainings=trainings,
-        rng=rng,
     )
     if len(set((split_of or undivided).values())) < 2:
         estimates = tuple(e for e in estimates if e.split is None)

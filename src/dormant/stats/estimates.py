@@ -71,7 +71,6 @@ def estimate(
     placebo_of: Mapping[str, str] | None = None,
     method: str = DEFAULT,
     trainings: Trainings = Trainings.ALL,
-    rng: np.random.Generator | None = None,
 ) -> tuple[Estimate, ...]:
     """Every estimate that the counts allow, for each split that has counts and for all questions.
 
@@ -92,7 +91,6 @@ def estimate(
         method: how intervals are made, one of ``dormant.stats.METHODS``; a verdict rests on the
             default.
         trainings: whom intervals speak of where a role has several training seeds.
-        rng: of methods that draw; None for the generator of seed 0.
 
     Returns:
         Estimates by split, quantity, role and cue name; undefined ones are NaN with a reason.
@@ -108,7 +106,6 @@ def estimate(
         placebo_of=placebo_of,
         method=method,
         trainings=trainings,
-        rng=rng,
     )
 
 
@@ -120,11 +117,10 @@ def from_table(
     placebo_of: Mapping[str, str] | None = None,
     method: str = DEFAULT,
     trainings: Trainings = Trainings.ALL,
-    rng: np.random.Generator | None = None,
 ) -> tuple[Estimate, ...]:
     """As :func:`estimate`, for counts that are a table already."""
     _check(rule)
-    way = _Way(check_method(method), trainings, rng or np.random.default_rng(0))
+    way = _Way(check_method(method), trainings)
     split_mask(table.questions, None, split_of)  # every question has a split
     present = {split_of[q] for q in table.questions}
     found: list[Estimate] = []
@@ -141,7 +137,6 @@ class _Way:
 
     method: str
     trainings: Trainings
-    rng: np.random.Generator
 
 
 def _check(rule: Rule) -> None:
@@ -298,7 +293,6 @@ def _estimates(
         answers=asked.astype(np.float64),
         icc=rule.icc,
         limits=contrast.limits,
-        rng=way.rng,
     )
     found = bounds(
         sample,
@@ -306,7 +300,6 @@ def _estimates(
         level=rule.level,
         delta=rule.delta,
         spread=_spread(contrast.per_seed) if way.trainings is Trainings.ALL else None,
-        tested=contrast.quantity in _TESTED,
     )
     for k, cue in enumerate(contrast.cues):
         yield _one(table, contrast, found, k, cue, int(of_arm[k].sum()), rule, split, way)

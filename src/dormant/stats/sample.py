@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from dormant.stats.table import Floats, Ints
-
-#: The interval's ends at a one-sided error (a number, or one for each mean): (low, high), both [K].
-Ends = Callable[[float | Floats], tuple[Floats, Floats]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +19,6 @@ class Sample:
     answers: Floats  # [K, A, Q], answers that each rate is taken over, all training seeds
     icc: float  # intra-question correlation to assume where the counts cannot show it
     limits: tuple[float, float]  # least and greatest possible mean
-    rng: np.random.Generator  # of methods that draw
 
     @property
     def count(self) -> Ints:
@@ -39,18 +34,6 @@ class Sample:
     def value(self) -> Floats:
         """The means, [K]; zero where no question entered."""
         return self.filled.sum(-1) / np.maximum(self.count, 1)
-
-    @property
-    def squares(self) -> Floats:
-        """Sums of squared distances of the units from their mean, [K]."""
-        centred = np.where(np.isnan(self.units), 0.0, self.units - self.value[:, None])
-        squares = (centred**2).sum(-1)
-        return np.where(squares > 1e-18, squares, 0.0)  # rounding is no spread
-
-    @property
-    def variance(self) -> Floats:
-        """Unbiased variance of a unit, [K]; zero with fewer than two questions."""
-        return self.squares / np.maximum(self.count - 1, 1)
 
     @property
     def typical(self) -> Floats:

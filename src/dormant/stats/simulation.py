@@ -95,10 +95,10 @@ def simulate(effect: float, schedule: Schedule, *, worlds: int = WORLDS, seed: i
     rng = np.random.default_rng(seed)
     first, few = _draw(rng, effect, schedule, worlds, screening=True)
     second, many = _draw(rng, effect, schedule, worlds, screening=False)
-    screened = _bounds(first, few, schedule, tested=False)
-    confirmed = _bounds(second, many, schedule, tested=True)
+    screened = _bounds(first, few, schedule)
+    confirmed = _bounds(second, many, schedule)
     both = np.concatenate([first, second], -1), np.concatenate([few, many], -1)
-    pooled = _bounds(*both, schedule, tested=False)
+    pooled = _bounds(*both, schedule)
     settled = _below(screened.high, schedule.screening_questions, schedule)
     goes_on = ~(screened.high < schedule.delta)
     found = goes_on & (confirmed.p <= (1 - schedule.level) / (schedule.candidates + 1))
@@ -207,7 +207,7 @@ def _draw(
     return np.stack(rates, 1), answers
 
 
-def _bounds(arms: Floats, answers: Floats, schedule: Schedule, *, tested: bool) -> Bounds:
+def _bounds(arms: Floats, answers: Floats, schedule: Schedule) -> Bounds:
     signs = np.array(_SIGNS, dtype=np.float64)
     sample = Sample(
         units=(arms * signs[:, None]).sum(1),
@@ -216,9 +216,8 @@ def _bounds(arms: Floats, answers: Floats, schedule: Schedule, *, tested: bool) 
         answers=answers,
         icc=schedule.prior_icc,
         limits=(-2.0, 2.0),
-        rng=np.random.default_rng(0),
     )
-    return bounds(sample, method=DEFAULT, level=schedule.level, delta=schedule.delta, tested=tested)
+    return bounds(sample, method=DEFAULT, level=schedule.level, delta=schedule.delta)
 
 
 def _below(high: Floats, questions: int, schedule: Schedule) -> Bools:
