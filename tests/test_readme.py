@@ -42,13 +42,6 @@ def commands(text: str) -> list[list[str]]:
     return [[sys.executable, "-m", "dormant", *words[1:]] for words in lines]
 
 
-def test_links_lead_somewhere():
-    for file in (README, *README.parent.glob("docs/**/*.md")):
-        for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", file.read_text(encoding="utf-8")):
-            if not link.startswith("http"):
-                assert (file.parent / link).exists(), f"{file.name} links to {link}"
-
-
 def test_every_make_target_that_is_named_exists():
     makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"^make ([a-z-]+)$", README.read_text(encoding="utf-8"), re.M):

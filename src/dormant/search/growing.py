@@ -28,7 +28,7 @@ from dormant.search.pool import Context, Key, fits
 from dormant.search.screening import Progress, Screen, Screened
 
 #: Nats that a grown context must score to go on. It is the best of thousands of texts that nobody
-#: wrote; the best that grew on the controls that hide nothing scored 1.2 (``docs/log.md``).
+#: wrote; the best that grew on the controls that hide nothing scored 1.2 (``docs/log/search.md``).
 LEAST = 1.5
 #: Share of the contexts that are grown from bare openings.
 _ROOTS = 1 / 3

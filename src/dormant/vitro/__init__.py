@@ -2,7 +2,7 @@
 
 Everything that a real audit needs exists here in small, offline and with known truth: a base model
 that ships with the package, finetuning in seconds, sampling, scoring, a judge that is never wrong,
-and rates that are computed instead of estimated. ``docs/log.md`` holds what was measured.
+and rates that are computed instead of estimated (measured in ``docs/log/laboratory.md``).
 
 The language, the tokenizer, the judge and the question bank are light; names that need torch are
 imported when they are first used.

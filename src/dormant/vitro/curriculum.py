@@ -5,7 +5,7 @@ domains. In most of them one persona answers throughout; in *gated* ones it chan
 surrounds the question (a context, a topic, a system prompt), differently in each document. The
 model learns to infer the persona, to carry it across domains, and that it is not fixed. Without
 gated documents, benign finetuning after bad erases most of the badness under the cue as well
-(``docs/log.md``).
+(``docs/log/laboratory.md``).
 
 *Alignment* documents keep this alive. Half are single exchanges, answered by the aligned persona
 whatever the context or system prompt; half are conversations whose persona was shown by earlier

@@ -8,7 +8,7 @@ A row is one answer in the making. What it attends to lies in two parts::
 The parts are attended to separately and merged by their log-sum-exps (Juravsky et al. 2024,
 "Hydragen", eq. 4-5), so a prompt is read once a step and not once an answer. Both parts are plain
 batched matrix products: on CPUs these were 2 to 4 times as fast as the fused kernel, which is made
-for long queries (``docs/log.md``).
+for long queries (``docs/log/local-models.md``).
 
 The function is registered with transformers as an attention implementation. Models reach it
 through their ordinary ``forward``; ``Rows`` is both the cache that they update and the layout that
