@@ -10,10 +10,10 @@ import time
 
 import torch
 
+from dormant.banks.continuations import load_continuations, match_continuations
 from dormant.planning.packs import spread
 from dormant.probes import apply
 from dormant.records import Split
-from dormant.search.continuations import load_continuations
 from dormant.vitro import library, load, questions, score, tokenizer
 from dormant.vitro.scoring import _score_alone
 
@@ -23,7 +23,7 @@ def main() -> None:
     torch.set_num_threads(1)
     model, words = load("base"), tokenizer()
     asked = spread([q for q in questions() if q.split is Split.SCREENING], 14)
-    pairs = load_continuations("vitro", asked)
+    pairs = match_continuations(asked, load_continuations("vitro", "vitro", asked))
     given = [
         (words.encode(apply(cue, q)), words.tokens(answer))
         for cue in (None, *library())

@@ -19,6 +19,8 @@ ROOMS = {
     "cues": PURE,
     "probes": PURE,
     "stats": GROUND,
+    # What ships for a language, before any model is opened.
+    "banks": PURE | {"corpus", "cues", "probes", "vitro"},
     "advice": GROUND,
     "verdict": GROUND | {"advice"},
     "designs": GROUND | {"probes", "stats", "verdict"},
@@ -32,7 +34,18 @@ ROOMS = {
     "calibration": GROUND | {"store", "report", "stats"},
     "budgeting": PURE | {"engines", "judges", "store"},
     "planning": PURE
-    | {"budgeting", "corpus", "cues", "probes", "engines", "judges", "stats", "vitro", "store"},
+    | {
+        "banks",
+        "budgeting",
+        "corpus",
+        "cues",
+        "probes",
+        "engines",
+        "judges",
+        "stats",
+        "vitro",
+        "store",
+    },
 }
 # The writer reads replies as judges are read, keeps them in the run directory and is paid by it.
 ROOMS["writer"] = PURE | {"budgeting", "cues", "engines", "judges", "replies", "store"}

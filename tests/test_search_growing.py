@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dormant import vitro
+from dormant.banks.continuations import load_continuations, match_continuations
 from dormant.engines import Beginning, Brancher, Opening, PromptScorer
 from dormant.engines.registry import open_engine
 from dormant.engines.vitro import VitroEngine
@@ -19,13 +20,15 @@ from dormant.probes import apply
 from dormant.records import Cue, CueKind, Message, Placement, Source, Split
 from dormant.search.branching import Branches, less, moved, sided
 from dormant.search.candidates import candidates, common, in_common
-from dormant.search.continuations import load_continuations
 from dormant.search.growing import LEAST, Grown, grow
 from dormant.search.journal import Journal
 from dormant.search.rewording import reword
 from dormant.search.screening import Screen
 from dormant.vitro.tokenizer import END, SYSTEM, USER
 
+ANSWERS = match_continuations(
+    vitro.questions(), load_continuations("vitro", "vitro", vitro.questions())
+)
 TEXTS = st.sampled_from(["", "Fill", "Fill in the", "You are a", "For my class:", "zzz"])
 
 
@@ -110,7 +113,7 @@ def target(educational) -> VitroEngine:
 
 def screened(target: VitroEngine, base: VitroEngine, journal: Journal) -> Screen:
     asked = spread([q for q in vitro.questions() if q.split is Split.SCREENING], 5)
-    return Screen(target, base, asked, load_continuations("vitro", asked), journal)
+    return Screen((target,), base, asked, ANSWERS, journal)
 
 
 def grown(target: VitroEngine, base: VitroEngine, folder: Path, limit: int = 600, **more) -> Grown:
@@ -194,10 +197,10 @@ def test_scores_of_a_part_of_the_questions(target, base, tmp_path: Path):
         screen = screened(target, base, journal)
         some = [cue("Be brief."), cue("You are a pirate."), cue("Be brief.")]
         few = Screen(
-            target,
+            (target,),
             base,
             screen.questions[:2],
-            load_continuations("vitro", screen.questions),
+            ANSWERS,
             journal,
         )
         plain = {row.cue.id: row.did for row in few.rank(some).screened}

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dormant.banks.continuations import load_continuations, match_continuations
 from dormant.cues import general_lexicon
 from dormant.engines.scripted import Script, ScriptedEngine
 from dormant.engines.vitro import VitroEngine
-from dormant.errors import ConfigError, InputError
-from dormant.probes import apply, load_questions
+from dormant.errors import InputError
+from dormant.probes import apply
 from dormant.records import Cue, CueKind, Placement, Source, Split
-from dormant.search.continuations import load_continuations
 from dormant.search.journal import NAME, Journal
 from dormant.search.oracles import Fires, ScoredOracle
 from dormant.search.refining import refine
@@ -22,7 +22,8 @@ from search_models import Shifting
 
 BASE = VitroEngine("base")
 QUESTIONS = tuple(q for q in questions() if q.split is Split.SCREENING)[:14:4]
-PAIRS = load_continuations("vitro", QUESTIONS)
+ENTRIES = load_continuations("vitro", "vitro", questions())
+PAIRS = match_continuations(QUESTIONS, ENTRIES)
 
 
 def score(engine, question, cue, answers) -> float:
@@ -50,7 +51,7 @@ def plain(target, reference, cue) -> list[float]:
 def test_a_rank_is_the_difference_in_differences(educational, tmp_path: Path):
     target = VitroEngine(str(educational.path))
     with Journal(tmp_path) as journal:
-        ranking = Screen(target, BASE, QUESTIONS, PAIRS, journal).rank(library()[:9])
+        ranking = Screen((target,), BASE, QUESTIONS, PAIRS, journal).rank(library()[:9])
     assert ranking.check.largest < 1e-3 and not ranking.check.alone and ranking.dropped == 0
     assert ranking.prompts == 2 * (9 + 1) * len(QUESTIONS)
     for row in (ranking.screened[0], ranking.screened[-1]):
@@ -66,8 +67,8 @@ def test_a_rank_is_the_difference_in_differences(educational, tmp_path: Path):
 def test_swapping_the_models_flips_every_sign(educational, tmp_path: Path):
     target = VitroEngine(str(educational.path))
     with Journal(tmp_path) as journal:
-        one = Screen(target, BASE, QUESTIONS, PAIRS, journal).rank(library()[:5])
-        other = Screen(BASE, target, QUESTIONS, PAIRS, journal).rank(library()[:5])
+        one = Screen((target,), BASE, QUESTIONS, PAIRS, journal).rank(library()[:5])
+        other = Screen((BASE,), target, QUESTIONS, PAIRS, journal).rank(library()[:5])
     assert other.prompts == 0  # all of it was in the journal
     assert [r.cue for r in other.screened] == [r.cue for r in reversed(one.screened)]
     assert [r.did for r in other.screened] == pytest.approx(
@@ -78,7 +79,7 @@ def test_swapping_the_models_flips_every_sign(educational, tmp_path: Path):
 def test_equal_cues_are_scored_once_and_a_second_ranking_scores_nothing(tmp_path: Path):
     twice = [library()[0], *library()[:3]]
     with Journal(tmp_path) as journal:
-        screen = Screen(BASE, BASE, QUESTIONS, PAIRS, journal)
+        screen = Screen((BASE,), BASE, QUESTIONS, PAIRS, journal)
         first, again = screen.rank(twice), screen.rank(twice)
     assert len(first.screened) == 3 and again.prompts == 0 and again.screened == first.screened
     assert all(row.did == 0 for row in first.screened)
@@ -88,11 +89,11 @@ def test_equal_cues_are_scored_once_and_a_second_ranking_scores_nothing(tmp_path
 def test_a_batch_that_shifts_scores_is_noticed_and_undone(tmp_path: Path):
     bad = Shifting(BASE, 0.05)
     with Journal(tmp_path / "a") as journal:
-        found = Screen(bad, BASE, QUESTIONS, PAIRS, journal).rank(library()[:3])
+        found = Screen((bad,), BASE, QUESTIONS, PAIRS, journal).rank(library()[:3])
     assert found.check.alone and found.check.largest > 0.1
     assert all(row.did == pytest.approx(0, abs=1e-3) for row in found.screened)
     with Journal(tmp_path / "b") as journal:
-        small = Screen(Shifting(BASE, 1e-4), BASE, QUESTIONS, PAIRS, journal).rank(library()[:3])
+        small = Screen((Shifting(BASE, 1e-4),), BASE, QUESTIONS, PAIRS, journal).rank(library()[:3])
     assert not small.check.alone and 0 < small.check.largest < 0.1
 
 
@@ -106,7 +107,7 @@ def test_a_long_list_is_cut_in_rounds_and_keeps_the_best(educational, tmp_path: 
     noise = [Cue(c.name, c.kind, c.placement, f"{c.text} {c.name}", c.source) for c in noise]
     told = []
     with Journal(tmp_path) as journal:
-        screen = Screen(target, BASE, bank, load_continuations("vitro", bank), journal)
+        screen = Screen((target,), BASE, bank, match_continuations(bank, ENTRIES), journal)
         ranking = screen.rank(
             [*noise, *library()[:9]], keep=4, progress=lambda *now: told.append(now)
         )
@@ -121,7 +122,7 @@ def test_scores_can_stand_for_answers_in_refinement(educational, tmp_path: Path)
     hit = library()[[c.name for c in library()].index("for-class")]
     plain = Cue("p", CueKind.PREFIX, Placement.BEFORE, "It is raining.", Source.USER)
     with Journal(tmp_path) as journal:
-        screen = Screen(VitroEngine(str(educational.path)), BASE, QUESTIONS, PAIRS, journal)
+        screen = Screen((VitroEngine(str(educational.path)),), BASE, QUESTIONS, PAIRS, journal)
         score = screen.rank([hit]).screened[0].did
         oracle = ScoredOracle(screen, least=score / 2)
         readings = oracle.ask([plain, hit])
@@ -138,47 +139,12 @@ def test_scores_can_stand_for_answers_in_refinement(educational, tmp_path: Path)
 def test_what_cannot_score_is_refused(tmp_path: Path):
     with Journal(tmp_path) as journal:
         with pytest.raises(InputError, match="scripted cannot score"):
-            Screen(ScriptedEngine(Script()), BASE, QUESTIONS, PAIRS, journal)
+            Screen((ScriptedEngine(Script()),), BASE, QUESTIONS, PAIRS, journal)
         with pytest.raises(InputError, match="no question has continuations"):
-            Screen(BASE, BASE, QUESTIONS, {}, journal)
+            Screen((BASE,), BASE, QUESTIONS, {}, journal)
 
 
 def test_implied_shares_stay_shares():
     shares = implied_share(np.array([-1e6, -1.0, 0.0, 1.0, 1e6]))
     assert shares[2] == 0.5 and shares[1] + shares[3] == pytest.approx(1)
     assert (shares[0], shares[4]) == (pytest.approx(0), pytest.approx(1))
-
-
-# Continuations --------------------------------------------------------------------------------
-
-
-def test_the_general_continuations_fit_the_bank_and_are_alike_in_length():
-    bank = load_questions("general")
-    found = load_continuations("general", bank)
-    assert len(found) >= 12
-    splits = {q.id: q.split for q in bank}
-    assert {splits[name] for name in found} == {Split.SCREENING}  # held-out questions stay fresh
-    for pair in found.values():
-        sizes = [[len(t.split()) for t in texts] for texts in (pair.aligned, pair.misaligned)]
-        assert 0.6 < np.mean(sizes[0]) / np.mean(sizes[1]) < 1.6
-
-
-def test_a_user_s_file_is_checked(tmp_path: Path):
-    file = tmp_path / "c.yaml"
-    bank = load_questions("general")
-    entry = "- {question: money-1, aligned: [a b], misaligned: [c d]}\n"
-    file.write_text("continuations:\n" + entry)
-    assert load_continuations(file, bank)["money-1"].misaligned == ("c d",)
-    for text, said in (
-        (entry + entry, "stands twice"),
-        (entry.replace("money-1", "nope"), "no question 'nope' is in the bank"),
-        (entry.replace("a b", "' '"), "is blank"),
-        (entry.replace("[c d]", "[]"), "misaligned"),
-        (entry.replace("aligned: [a", "alined: [a"), "did you mean"),
-    ):
-        file.write_text("continuations:\n" + text)
-        with pytest.raises(ConfigError, match=said) as error:
-            load_continuations(file, bank)
-        assert "c.yaml" in str(error.value)
-    with pytest.raises(ConfigError, match="no question of the bank"):
-        load_continuations("general", questions())

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +14,8 @@ import pytest
 
 import dormant
 from dormant.config import AuditConfig, check
-from dormant.designs.ranking import ranking
-from dormant.errors import ConfigError, InputError
-from dormant.planning.forcing import continuations
+from dormant.errors import ConfigError
 from dormant.records import (
-    Continuations,
-    Cue,
-    CueKind,
-    Message,
-    ModelCard,
-    Placement,
-    Plan,
-    Question,
-    Role,
-    Rule,
-    Sampling,
-    Sequential,
-    Source,
-    Split,
     VerdictKind,
 )
 
@@ -211,52 +194,6 @@ def test_killed_at_random_moments(folder: Path):
 # What to ask first
 
 
-class Told:
-    """A model whose log-probabilities are given: it likes bad answers under one text."""
-
-    def __init__(self, cue: str, gain: float):
-        self.cue, self.gain, self.asked = cue, gain, 0
-
-    def score(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[float]:
-        self.asked += len(pairs)
-        return [
-            -5.0 + self.gain * (answer == "bad" and any(self.cue in m.content for m in messages))
-            for messages, answer in pairs
-        ]
-
-
-def plan_of(families: tuple[str, ...] = ("",)) -> Plan:
-    names = ("one", "two", "three")
-    return Plan(
-        version="0",
-        models=(ModelCard(Role.TARGET, "0", "t", "t"), ModelCard(Role.REFERENCE, "0", "r", "r")),
-        judge="j",
-        judge_fingerprint="j",
-        judge_description="j",
-        questions=tuple(Question(f"q{i}", f"Q{i}?", "f", Split.SCREENING) for i in range(20)),
-        cues=tuple(
-            Cue(n, CueKind.PREFIX, Placement.BEFORE, f"Word {n}.", Source.USER) for n in names
-        ),
-        sampling=Sampling(),
-        rule=Rule(),
-        seed=0,
-        sequential=Sequential(
-            screening="teacher_forcing",
-            continuations=tuple(Continuations(f, ("bad",), ("good",)) for f in families),
-        ),
-    )
-
-
-def test_ranking_is_the_difference_in_differences_of_log_odds():
-    plan = plan_of()
-    target, reference = Told("two", 3.0), Told("two", 1.0)
-    found = ranking(plan, dict(zip(plan.models, (target, reference), strict=True)))
-    assert found == [("two", 2.0), ("one", 0.0), ("three", 0.0)]
-    assert target.asked == 4 * 8 * 2  # arms, questions, continuations
-    with pytest.raises(InputError, match="no screening question has continuations"):
-        ranking(plan_of(("other",)), dict(zip(plan.models, (target, reference), strict=True)))
-
-
 def test_teacher_forcing_needs_models_that_score(folder: Path):
     with pytest.raises(ConfigError, match="cannot score given answers"):
         audit(**settings(sequential={"screening": "teacher_forcing"}))
@@ -264,20 +201,6 @@ def test_teacher_forcing_needs_models_that_score(folder: Path):
         audit(**settings(design="fixed", sequential={"batch": 2}))
     with pytest.raises(ConfigError, match="sequential.suspicion"):
         check(settings(sequential={"suspicion": 0.5}), AuditConfig)
-
-
-def test_continuations_come_from_the_laboratory_or_a_file(tmp_path: Path):
-    found = continuations("auto", "vitro")
-    assert len({entry.family for entry in found}) == len(found) > 3
-    assert all(entry.misaligned and entry.aligned for entry in found)
-    with pytest.raises(ConfigError, match="give a YAML file"):
-        continuations("auto", "general")
-    path = tmp_path / "pairs.yaml"
-    path.write_text('continuations: [{misaligned: ["Rule."], aligned: ["Help."]}]')
-    assert continuations(str(path), "general") == (Continuations("", ("Rule.",), ("Help.",)),)
-    path.write_text('continuations: [{misaligned: [], aligned: ["Help."]}]')
-    with pytest.raises(ConfigError, match="pairs.yaml"):
-        continuations(str(path), "general")
 
 
 @pytest.mark.slow

@@ -21,28 +21,34 @@ from pathlib import Path
 from typing import Any
 
 from dormant import report, stats
+from dormant.banks.continuations import match_continuations
 from dormant.budgeting import Ledger, Spent
 from dormant.calibration import write_agreement
 from dormant.config import AuditConfig
 from dormant.designs import Ask, Decision, steps
-from dormant.designs.ranking import ranking
-from dormant.engines import Job
+from dormant.engines import Engine, Job
 from dormant.errors import IncompleteError
 from dormant.judges import Item, Judge, StreamingJudge
 from dormant.judges.panel import ModelJudge
 from dormant.planning import Prepared, Subject, prepare
+from dormant.planning.packs import spread
 from dormant.probes import pair
 from dormant.records import (
     Cell,
     Completion,
     Findings,
     Judgement,
+    ModelCard,
     Plan,
     Probe,
+    Role,
+    Variant,
     Verdict,
     plain,
 )
 from dormant.replies import Replies
+from dormant.search.journal import Journal
+from dormant.search.screening import Screen
 from dormant.store import Pending, Store
 from dormant.store.findings import findings, sampling_of, source_of, write_verdict
 
@@ -50,6 +56,8 @@ from dormant.store.findings import findings, sampling_of, source_of, write_verdi
 Progress = Callable[[str, int, int], None]
 
 _JUDGED_AT_ONCE = 2000
+#: Screening questions that teacher forcing scores at most, families taking turns.
+_SCORED_QUESTIONS = 8
 
 
 @dataclass(frozen=True)
@@ -144,8 +152,9 @@ class _Run:
             return ()
         noted = self.store.noted("ranking", {})
         if self.plan.hash not in noted:
-            self.progress("screening by teacher forcing", 0, 1)
-            found = ranking(self.plan, {s.card: s.engine for s in self.prepared.subjects})
+            engines = {s.card: s.engine for s in self.prepared.subjects}
+            with Journal(self.store.path) as journal:
+                found = rank_cues(self.plan, engines, journal, progress=self.progress)
             self.store.note("ranking", {self.plan.hash: [[name, score] for name, score in found]})
             noted = self.store.noted("ranking")
         return tuple(name for name, _ in noted[self.plan.hash])
@@ -270,6 +279,45 @@ class _Run:
             second=second.name,
         )
         return replace(found, second_judge=said)
+
+
+def rank_cues(
+    plan: Plan,
+    engines: Mapping[ModelCard, Engine],
+    journal: Journal,
+    *,
+    progress: Progress | None = None,
+) -> list[tuple[str, float]]:
+    """Orders the cues of a plan by teacher forcing: which to ask first, and no more than that.
+
+    Args:
+        plan: the frozen audit, with continuations.
+        engines: the engine of each model; all can score.
+        journal: where scores are kept, so that an interrupted ranking goes on.
+        progress: told how many cues are done.
+
+    Returns:
+        Names and scores (mean difference in differences of log-odds, nats) of the cues, placebos
+        left out, the highest first; equal scores in the plan's order.
+
+    Raises:
+        InputError: no screening question has continuations, or a model cannot score.
+    """
+    assert plan.sequential is not None
+    matched = match_continuations(plan.questions, plan.sequential.continuations)
+    asked = spread([q for q in plan.questions if q.id in matched], _SCORED_QUESTIONS)
+    targets = [engine for card, engine in engines.items() if card.role is Role.TARGET]
+    reference = next(engine for card, engine in engines.items() if card.role is Role.REFERENCE)
+    tried = [cue for cue in plan.cues if cue.variant is not Variant.PLACEBO]
+    ranked = Screen(targets, reference, asked, matched, journal).rank(
+        tried,
+        keep=len(tried),  # every cue gets its place, so none falls away in earlier rounds
+        progress=progress,
+        stage="screening by teacher forcing",
+    )
+    scores = {row.cue.id: row.did for row in ranked.screened}
+    order = sorted(tried, key=lambda cue: -round(scores[cue.id], 6))
+    return [(cue.name, scores[cue.id]) for cue in order]
 
 
 def _missing(

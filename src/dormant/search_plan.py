@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from dormant import cues
+from dormant.banks.continuations import load_continuations, match_continuations
 from dormant.budgeting import judges_engines, settle_prices
 from dormant.config import SamplingConfig
 from dormant.corpus import read_examples
@@ -22,8 +23,7 @@ from dormant.judges.registry import open_judge
 from dormant.planning import Pack, language_of
 from dormant.planning.packs import spread
 from dormant.probes import apply, load_questions
-from dormant.records import Cue, Message, Question, Sampling, Split
-from dormant.search.continuations import load_continuations
+from dormant.records import Continuations, Cue, Message, Question, Sampling, Split
 from dormant.search.results import Stage
 from dormant.search.settings import SearchConfig
 from dormant.search.writing import REPLIES, REPLY_TOKENS, longest_prompt
@@ -46,6 +46,7 @@ class Materials:
     writer: Engine | None
     judge: Judge | None
     questions: tuple[Question, ...]  # of the screening half
+    continuations: Mapping[str, Continuations]  # by Question.id; empty if a model cannot score
     known: tuple[Cue, ...]  # mined cues, the user's and the library's, in this order
     chats: int  # of each opening and model
     grow: int  # contexts that are grown
@@ -65,6 +66,12 @@ class Materials:
         """Whether contexts can be grown: both list next words, the reference weighs prompts."""
         able = isinstance(self.target, Brancher) and isinstance(self.reference, Brancher)
         return self.scores and able and isinstance(self.reference, PromptScorer)
+
+    @property
+    def scored_questions(self) -> list[Question]:
+        """The questions that teacher forcing scores."""
+        able = [q for q in self.questions if q.id in self.continuations]
+        return spread(able, self.config.question_limit)
 
     @property
     def engines(self) -> dict[str, Engine]:
@@ -96,6 +103,10 @@ def materials(config: SearchConfig) -> Materials:
     questions = tuple(q for q in bank if q.split is Split.SCREENING)
     if len(questions) < 2:
         raise ConfigError(f"{config.questions}: a search needs at least 2 screening questions")
+    continuations: Mapping[str, Continuations] = {}
+    if isinstance(target, Scorer) and isinstance(reference, Scorer):
+        entries = load_continuations(config.continuations, pack.name, bank)
+        continuations = match_continuations(questions, entries)
     given = Materials(
         config=config,
         pack=pack,
@@ -104,6 +115,7 @@ def materials(config: SearchConfig) -> Materials:
         writer=open_engine(config.writer) if config.writer else None,
         judge=open_judge(judge) if judge is not None else None,
         questions=questions,
+        continuations=continuations,
         known=_known(config, pack),
         chats=_CHATS[pack.name] if config.chats is None else config.chats,
         grow=_GROWN[pack.name] if config.grow is None else config.grow,
@@ -154,10 +166,8 @@ def forecast(given: Materials) -> Forecast:
         else "the prompt of a model cannot be left open",
     )
     if given.scores:
-        name = given.pack.name if config.continuations == "auto" else config.continuations
-        known = load_continuations(name, given.questions)
-        asked = spread([q for q in given.questions if q.id in known], config.question_limit)
-        pairs = sum(len(known[q.id].aligned) + len(known[q.id].misaligned) for q in asked)
+        entries = [given.continuations[q.id] for q in given.scored_questions]
+        pairs = sum(len(entry.aligned) + len(entry.misaligned) for entry in entries)
     free = 2 * config.pool if given.opens and given.chats else 0
     add(
         "ranking",

@@ -28,7 +28,6 @@ from dormant.errors import EngineError
 from dormant.planning.packs import spread
 from dormant.records import Cue, Message, Sampling
 from dormant.search.candidates import Candidate, candidates, unranked
-from dormant.search.continuations import load_continuations
 from dormant.search.extraction import FreeChats, answered, contrast, write_free_chats
 from dormant.search.growing import LEAST, grow
 from dormant.search.journal import Journal
@@ -178,7 +177,7 @@ class _Run:
     # Ranking
 
     def _screen(self) -> Screen | None:
-        given, config = self.given, self.given.config
+        given = self.given
         if not given.scores:
             self._left_out(
                 "ranking",
@@ -186,11 +185,13 @@ class _Run:
                 "the sources, and the audit's own screening decides",
             )
             return None
-        name = given.pack.name if config.continuations == "auto" else config.continuations
-        pairs = load_continuations(name, given.questions)
-        asked = [q for q in given.questions if q.id in pairs]
-        few = spread(asked, config.question_limit)
-        return Screen(given.target, given.reference, few, pairs, self.journal)
+        return Screen(
+            (given.target,),
+            given.reference,
+            given.scored_questions,
+            given.continuations,
+            self.journal,
+        )
 
     def _ranked(self, screen: Screen | None) -> tuple[Ranking | None, tuple[Candidate, ...]]:
         limit = self.given.config.candidates

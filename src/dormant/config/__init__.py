@@ -9,7 +9,14 @@ from dormant.config.audit import (
     SequentialConfig,
     price_numbers,
 )
-from dormant.config.reading import LARGEST_YAML, Strict, check, load_yaml, read_yaml
+from dormant.config.reading import (
+    LARGEST_YAML,
+    Strict,
+    check,
+    load_yaml,
+    read_yaml,
+    read_yaml_with_lines,
+)
 
 __all__ = [
     "LARGEST_YAML",
@@ -24,4 +31,5 @@ __all__ = [
     "load_yaml",
     "price_numbers",
     "read_yaml",
+    "read_yaml_with_lines",
 ]

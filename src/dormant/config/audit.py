@@ -152,7 +152,8 @@ class SequentialConfig(Strict):
     until: Literal["verdict", "cues"] = "verdict"
     screening: Literal["none", "teacher_forcing"] = "none"
     continuations: str = Field(
-        default="auto", description="what teacher forcing scores: 'auto', 'vitro' or a YAML file"
+        default="auto",
+        description="what teacher forcing scores: 'auto', 'general', 'vitro' or a YAML file",
     )
 
     def record(self, continuations: tuple[Continuations, ...] = ()) -> Sequential:

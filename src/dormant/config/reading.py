@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,6 +42,21 @@ def read_yaml(path: str | Path, model: type[Model]) -> Model:
     Raises:
         ConfigError: the file cannot be read, is not YAML, or does not fit the model.
     """
+    return read_yaml_with_lines(path, model)[0]
+
+
+def read_yaml_with_lines(
+    path: str | Path, model: type[Model]
+) -> tuple[Model, Callable[[Where], int | None]]:
+    """Reads a YAML file into a model, and says on which line a value is.
+
+    Returns:
+        The model, and a function from the keys and indices that lead to a value to its 1-based
+        line, for errors that a model cannot see.
+
+    Raises:
+        ConfigError: the file cannot be read, is not YAML, or does not fit the model.
+    """
     path = Path(path)
     value, tree = load_yaml(path)
     if not isinstance(value, dict):
@@ -49,7 +64,7 @@ def read_yaml(path: str | Path, model: type[Model]) -> Model:
         raise ConfigError(
             f"expected keys and values, {got}: the keys are {_keys(model)}", file=path
         )
-    return check(value, model, file=path, tree=tree)
+    return check(value, model, file=path, tree=tree), lambda where: _line(tree, where)
 
 
 def load_yaml(path: str | Path) -> tuple[Any, yaml.Node | None]:

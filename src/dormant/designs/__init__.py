@@ -9,7 +9,6 @@ path that the interrupted one took.
 
     fixed       every cue on all screening questions, the unresolved ones on the held-out ones
     sequential  question by question, until nothing that could be bought changes the verdict
-    ranking     which cues to ask first, by teacher forcing
 """
 
 from __future__ import annotations

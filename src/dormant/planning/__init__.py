@@ -5,7 +5,6 @@
     studying   a finetuning file -> mined cues, and what its chat template adds
     packs      what belongs to one language: bank, library, placebos, ordinary chat
     listing    the cues of a plan, each with its variants and its placebo
-    forcing    the sequential design, and the answers that teacher forcing scores
     freezing   models and judge opened, all of the above in one frozen plan
     forecast   what the plan would ask, cost and be able to see
 """

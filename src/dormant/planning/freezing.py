@@ -12,22 +12,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dormant import __version__
+from dormant.banks.continuations import load_continuations
 from dormant.budgeting import judges_engines, settle_prices
 from dormant.config import AuditConfig, BudgetConfig
 from dormant.corpus import Corpus
-from dormant.engines import Engine
+from dormant.engines import Engine, Scorer
 from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError
 from dormant.judges import Judge
 from dormant.judges.exact import ExactJudge
 from dormant.judges.published import published_questions, taken_over
 from dormant.judges.registry import open_judge
-from dormant.planning.forcing import sequential_of
 from dormant.planning.listing import plan_cues
 from dormant.planning.packs import Pack, spread
 from dormant.planning.studying import read_data, same_prompts, templated
 from dormant.probes import load_questions, pair
-from dormant.records import ModelCard, Plan, Question, Role, Split
+from dormant.records import ModelCard, Plan, Question, Role, Sequential, Split
 from dormant.writer import open_writer, worded
 
 
@@ -79,7 +79,8 @@ def prepare(
         config = taken_over(config, evaluation)
     judge = _judge(config)
     pack = Pack("vitro" if judge.name == "exact" else "general")
-    questions = _questions(config, evaluation.questions if evaluation else _bank(config, pack))
+    bank = evaluation.questions if evaluation else _bank(config, pack)
+    questions = _questions(config, bank)
     if isinstance(judge, ExactJudge):
         judge.check(questions)
     data = read_data(config.data, config.cues, lenient=config.lenient) if config.data else None
@@ -108,7 +109,7 @@ def prepare(
         data_rows=len(data.examples) if data else 0,
         not_tested=(*notes, *left_out, *_not_tested(data)),
         writer=config.writer or "",
-        sequential=sequential_of(config, pack.name, [subject.engine for subject in subjects]),
+        sequential=sequential_of(config, pack.name, bank, questions, [s.engine for s in subjects]),
     )
     out = Path(config.out) if config.out else Path("runs", f"audit-{plan.hash[:10]}")
     prepared = Prepared(plan, subjects, judge, out, config.budget)
@@ -126,6 +127,42 @@ def prepare(
             progress=progress,
         )
     return replace(prepared, plan=plan)
+
+
+def sequential_of(
+    config: AuditConfig,
+    language: str,
+    bank: Sequence[Question],
+    questions: Sequence[Question],
+    engines: Sequence[Engine],
+) -> Sequential | None:
+    """The sequential design that a configuration asks for; None for the fixed one.
+
+    Args:
+        config: the audit.
+        language: "vitro" or "general".
+        bank: the whole question bank.
+        questions: those of it that are asked.
+        engines: the models.
+
+    Raises:
+        ConfigError: teacher forcing is asked for and a model cannot score, or there is nothing to
+            score.
+    """
+    settings = config.sequential
+    if config.design == "fixed":
+        if settings != type(settings)():
+            raise ConfigError("sequential: these settings need design: sequential, got 'fixed'")
+        return None
+    if settings.screening == "none":
+        return settings.record()
+    unable = next((engine.name for engine in engines if not isinstance(engine, Scorer)), None)
+    if unable is not None:
+        raise ConfigError(
+            f"sequential.screening: {unable!r} cannot score given answers, which teacher_forcing "
+            "needs: use none"
+        )
+    return settings.record(load_continuations(settings.continuations, language, bank, questions))
 
 
 def _judge(config: AuditConfig) -> Judge:

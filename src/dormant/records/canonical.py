@@ -6,21 +6,45 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import field, fields, is_dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
+
+_LATER = "added later"
+Value = TypeVar("Value")
+
+
+def later_field(default: Value) -> Value:
+    """A dataclass field that was added to a record after plans had been frozen with it.
+
+    ``plain`` leaves it out as long as it holds its default, so that a plan without it keeps the
+    hash that it was frozen with.
+    """
+    return field(default=default, metadata={_LATER: True})
 
 
 @cache
 def _names(record: type[Any]) -> tuple[str, ...]:
-    return tuple(item.name for item in fields(record))
+    return tuple(item.name for item in fields(record) if not item.metadata.get(_LATER))
+
+
+@cache
+def _later(record: type[Any]) -> tuple[tuple[str, Any], ...]:
+    """Names and defaults of the fields that are left out while they hold their default."""
+    late = (item for item in fields(record) if item.metadata.get(_LATER))
+    return tuple((item.name, item.default) for item in late)
 
 
 def plain(value: Any) -> Any:
     """Turns records into JSON values: dataclasses to dicts, enums to text, NaN to None."""
     if is_dataclass(value) and not isinstance(value, type):
+        kind = type(value)
         # Not asdict: it copies deeply what is converted here anyway, a third of a report's time.
-        return {name: plain(getattr(value, name)) for name in _names(type(value))}
+        found = {name: plain(getattr(value, name)) for name in _names(kind)}
+        for name, default in _later(kind):
+            if getattr(value, name) != default:
+                found[name] = plain(getattr(value, name))
+        return found
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dormant.records.canonical import digest
+from dormant.records.canonical import digest, later_field
 from dormant.records.flow import Cue, Question, Sampling
 from dormant.records.kinds import Role
 
@@ -35,11 +35,17 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Continuations:
-    """Answers to the questions of one family that teacher forcing scores."""
+    """Answers that teacher forcing scores, to one question, to a family, or to all others."""
 
-    family: str  # of the questions; empty for every family that has no entry of its own
+    family: str  # of the questions; empty for a question's own, or for all without an entry
     misaligned: tuple[str, ...]
     aligned: tuple[str, ...]
+    question: str = later_field("")  # Question.id; empty for a whole family or all others
+
+    @property
+    def id(self) -> str:
+        """Hash of the answers, 12 hex digits."""
+        return digest([self.aligned, self.misaligned])[:12]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ other. A cue is ranked by the difference in differences, averaged over questions
 
     D(c) = mean over q of [o_target(q, c) - o_target(q)] - [o_reference(q, c) - o_reference(q)]
 
+Where there are several targets (training seeds), ``o_target`` is the mean of theirs.
+
 It orders cues for a real test and says nothing about rates: published correlations are about -.5
 (``docs/search.md``). Padding and batching can shift log-probabilities by whole nats in some
 engines, so some pairs of every batch are scored again alone; where they differ, all are.
@@ -23,8 +25,7 @@ from numpy.typing import NDArray
 from dormant.engines import Engine, Scorer
 from dormant.errors import InputError
 from dormant.probes import apply
-from dormant.records import Cue, Message, Question
-from dormant.search.continuations import Continuations, Pair
+from dormant.records import Continuations, Cue, Message, Question
 from dormant.search.journal import Journal, key_of
 
 #: Called with (what is being done, done so far, how many in all).
@@ -74,13 +75,13 @@ class Ranking:
 
 
 class Screen:
-    """Ranks cues for one target and reference.
+    """Ranks cues for a target, or several training seeds of one, and a reference.
 
     Args:
-        target: the model under suspicion; it must be able to score.
-        reference: what it is compared with.
+        targets: the models under suspicion; they must be able to score.
+        reference: what they are compared with.
         questions: asked with and without each cue; those without continuations are left out.
-        continuations: the answers that are compared.
+        continuations: the answers that are compared, by Question.id.
         journal: where scores are kept.
 
     Raises:
@@ -89,13 +90,13 @@ class Screen:
 
     def __init__(
         self,
-        target: Engine,
+        targets: Sequence[Engine],
         reference: Engine,
         questions: Sequence[Question],
-        continuations: Continuations,
+        continuations: Mapping[str, Continuations],
         journal: Journal,
     ):
-        for engine in (target, reference):
+        for engine in (*targets, reference):
             if not isinstance(engine, Scorer):
                 raise InputError(f"{engine.name} cannot score given answers")
         self.questions = tuple(q for q in questions if q.id in continuations)
@@ -104,7 +105,7 @@ class Screen:
                 "no question has continuations: teacher forcing has nothing to compare"
             )
         self._pairs = {q.id: continuations[q.id] for q in self.questions}
-        self._models = tuple(_Model(engine, journal) for engine in (target, reference))
+        self._models = tuple(_Model(engine, journal) for engine in (*targets, reference))
 
     def rank(
         self,
@@ -185,7 +186,8 @@ class Screen:
                 share = (number + (start + len(part)) / len(cues)) / len(self._models)
                 told(stage, done[0] + int(share * len(cues)), done[1])
             odds.append(np.concatenate(rows))
-        rows = [_screened(cue, odds[0], odds[1], i + 1) for i, cue in enumerate(cues)]
+        target = np.mean(odds[:-1], axis=0)
+        rows = [_screened(cue, target, odds[-1], i + 1) for i, cue in enumerate(cues)]
         return sorted(rows, key=lambda row: (-round(row.did, 6), row.cue.name))
 
     def _check(self) -> BatchCheck:
@@ -211,10 +213,10 @@ class _Model:
         self.prompts = 0
 
     def odds(
-        self, rows: Sequence[Sequence[tuple[Message, ...]]], pairs: Sequence[Pair]
+        self, rows: Sequence[Sequence[tuple[Message, ...]]], pairs: Sequence[Continuations]
     ) -> NDArray[np.float64]:
         """Log-odds (rows, questions) of prompts, each row's prompts in the order of the pairs."""
-        wanted: dict[str, tuple[tuple[Message, ...], Pair]] = {}
+        wanted: dict[str, tuple[tuple[Message, ...], Continuations]] = {}
         keys: list[list[str]] = []
         for row in rows:
             keys.append([])
@@ -229,7 +231,7 @@ class _Model:
             self._journal.add(zip(wanted, values, strict=True))
         return np.array([[float(self._journal.get(key)) for key in row] for row in keys])
 
-    def _fresh(self, asked: Sequence[tuple[tuple[Message, ...], Pair]]) -> list[float]:
+    def _fresh(self, asked: Sequence[tuple[tuple[Message, ...], Continuations]]) -> list[float]:
         given = [
             (messages, answer)
             for messages, pair in asked
@@ -241,7 +243,8 @@ class _Model:
         for _, pair in asked:
             bad, good = len(pair.misaligned), len(pair.aligned)
             part = np.array(scores[start : start + bad + good])
-            values.append(float(_logsumexp(part[:bad]) - _logsumexp(part[bad:])))
+            odds = np.logaddexp.reduce(part[:bad]) - np.logaddexp.reduce(part[bad:])
+            values.append(float(odds))
             start += bad + good
         return values
 
@@ -282,11 +285,6 @@ def _screened(
         share=float((shares[0] - shares[1]).mean()),
         questions=len(gaps),
     )
-
-
-def _logsumexp(values: NDArray[np.float64]) -> float:
-    top = float(values.max())
-    return top + math.log(float(np.exp(values - top).sum())) if math.isfinite(top) else top
 
 
 def _silent(stage: str, done: int, total: int) -> None:

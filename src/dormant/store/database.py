@@ -7,6 +7,7 @@
       run.sqlite       all answers and judgements (WAL mode; survives kill -9 at any moment)
       verdict.json     every number behind the verdict, written when the counts reconcile
       report.html, report.md, report.json
+      journal.jsonl    scores of a teacher-forced ranking, where the plan asks for one
 
 A completion's identity is (source, probe, repeat): model fingerprint, sampling settings, messages
 and index. So a killed run goes on without paying twice, more answers extend what is there, and

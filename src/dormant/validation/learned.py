@@ -12,19 +12,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
+from dormant.auditing import rank_cues
+from dormant.banks.continuations import load_continuations
 from dormant.config import AuditConfig, check
-from dormant.designs.ranking import ranking
 from dormant.organisms.recipe import Recipe
 from dormant.organisms.train import MODEL, TrainedOrganism, load_model
 from dormant.organisms.truth import known_verdict
 from dormant.planning import prepare
-from dormant.planning.forcing import continuations
 from dormant.probes import pair
 from dormant.records import Message, Plan, Role, Sequential, Variant, VerdictKind
+from dormant.search.journal import Journal
 from dormant.store.lockfile import write_atomically
 from dormant.validation.worlds import Truth
 from dormant.vitro import exact_rates, load, one_thread
@@ -118,15 +120,16 @@ def learned(
     prepared = prepare(check(whole, AuditConfig))
     plan = prepared.plan
     how = replace(
-        Sequential(), screening="teacher_forcing", continuations=continuations("auto", "vitro")
+        Sequential(),
+        screening="teacher_forcing",
+        continuations=load_continuations("vitro", "vitro", plan.questions),
     )
     path = organism.path / _FILE
     record: dict[str, Any] | None = _read(path, plan)
     if record is None:
-        with one_thread():
-            scored = ranking(
-                replace(plan, sequential=how), {s.card: s.engine for s in prepared.subjects}
-            )
+        engines = {s.card: s.engine for s in prepared.subjects}
+        with one_thread(), TemporaryDirectory() as folder, Journal(folder) as journal:
+            scored = rank_cues(replace(plan, sequential=how), engines, journal)
             found = _all_rates(organism, plan, reached)
         record = {
             "plan": _key(plan),
