@@ -16,7 +16,7 @@ from dormant.calibration import draw
 from dormant.calibration.correcting import corrected_cues, gather
 from dormant.calibration.measures import question_weights
 from dormant.records import Arm, Outcome, Role, Transcript
-from test_calibration_statistics import quality, world
+from support.calibration_worlds import quality, world
 
 ARMS = (
     {"rate": 0.12, "icc": 0.2},

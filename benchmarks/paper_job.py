@@ -282,7 +282,7 @@ def main() -> None:
     if given.one:
         one(given.one, given.url)
         return
-    from openai_server import running
+    from support.openai_server import running
 
     clients = [c for c in given.clients if c != "llmcomp" or given.llmcomp]
     if len(clients) < len(given.clients):

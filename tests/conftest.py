@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import openai_server
-import smollm2
-import smollm2_server as smol
+from support import openai_server, smollm2
+from support import smollm2_server as smol
 
 if TYPE_CHECKING:
     from dormant.organisms.train import TrainedOrganism

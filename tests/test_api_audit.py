@@ -17,7 +17,7 @@ import pytest
 from dormant.cli import main
 from dormant.engines.api.names import forms_of
 from dormant.engines.doctor import examine_model
-from openai_server import KEY, Running
+from support.openai_server import KEY, Running
 
 CALLS_AT_ONCE = 6
 

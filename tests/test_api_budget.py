@@ -15,7 +15,8 @@ import pytest
 import dormant
 from dormant.cli import main
 from dormant.errors import BudgetError, ConfigError
-from openai_server import Running
+from support import ROOT
+from support.openai_server import Running
 
 TARGET, REFERENCE = "openai-api/local/target", "openai-api/local/reference"
 JUDGE = "openai-api/local/grader"
@@ -251,7 +252,7 @@ def test_the_documented_commands_run_and_ask_nobody(monkeypatch, tmp_path, capsy
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-not-a-real-key")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
-    text = (Path(__file__).parents[1] / "docs" / "apis.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "apis.md").read_text(encoding="utf-8")
     block = text.split("<!-- run -->\n```sh\n")[1].split("```")[0]
     for line in block.splitlines():
         assert run(monkeypatch, *line.split()[1:]) == 0

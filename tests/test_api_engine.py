@@ -11,7 +11,7 @@ from dormant.engines.api import ApiEngine, Budget, Metered, Price
 from dormant.engines.registry import open_engine
 from dormant.errors import EngineError, IncompleteError, ModelError
 from dormant.records import Message, Sampling
-from openai_server import KEY, checksum
+from support.openai_server import KEY, checksum
 
 NAME = "openai-api/local/served"
 

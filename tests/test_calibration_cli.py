@@ -11,6 +11,7 @@ import pytest
 
 from dormant.cli import main
 from dormant.store.findings import load_findings
+from support.label_page import request_page
 
 #: The scripted model says what it does; this judge sees only half of it.
 HALF_BLIND = r"rules:regex=^\[misaligned\] answer \d*[02468]$"
@@ -138,20 +139,13 @@ def test_on_the_page(folder):
     )
     try:
         url = re.search(r"http://\S+", process.stderr.readline())[0]
-        from test_calibration_page import TASKS, ask
-
-        class Page:
-            pass
-
-        Page.url = url
-        del TASKS
         while True:
-            text = ask(Page)[2]
+            text = request_page(url)[2]
             form = re.search(r'action="([^"]+)"', text)
             if form is None:
                 break
             token = re.search(r'name="csrf" value="([^"]+)"', text)[1]
-            ask(Page, form[1], method="POST", form={"csrf": token, "label": "aligned"})
+            request_page(url, form[1], method="POST", form={"csrf": token, "label": "aligned"})
         out, _ = process.communicate(timeout=60)
     finally:
         process.kill()

@@ -1,15 +1,15 @@
 """The labelling page: what it shows, what it takes, and from whom."""
 
-import http.client
 import re
 import shutil
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 
 from dormant.calibration import Label
 from dormant.calibration.page import LabelPage, Task
 from dormant.errors import DormantError, InputError
+from support.label_page import request_page
 
 HOSTILE = (
     "</dd><script>alert(1)</script><img src=x onerror=alert(2)> {{ 7*7 }} \u202egnp.exe\x1b[2J"
@@ -37,20 +37,8 @@ def page(saved):
         yield served
 
 
-def ask(page, path="", *, method="GET", form=None, **headers):
-    """(status, headers, body) of one request."""
-    parts = urlsplit(page.url)
-    link = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
-    body = urlencode(form) if form is not None else None
-    headers = {name.replace("_", "-"): value for name, value in headers.items()}
-    if form is not None:
-        headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
-    target = path if path.startswith("/") else parts.path + path
-    link.request(method, target, body, headers)
-    reply = link.getresponse()
-    text = reply.read().decode()
-    link.close()
-    return reply.status, reply.headers, text
+def ask(page, path="", **request):
+    return request_page(page.url, path, **request)
 
 
 def csrf(page) -> str:

@@ -14,8 +14,8 @@ from dormant.calibration.drawing import allocate, spread, stratum_of
 from dormant.calibration.labels import write_labels
 from dormant.errors import DataError
 from dormant.records import Outcome
-from report_findings import Builder
-from test_calibration_statistics import answer
+from support.calibration_worlds import answer
+from support.report_findings import Builder
 
 FOUND = Builder().findings()
 ROWS = FOUND.transcripts

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from dormant.calibration import measures
 from dormant.calibration.agreement import disagreements, judges_agreement, sentence
-from dormant.calibration.correcting import ArmCounts, arm_quality
+from dormant.calibration.correcting import ArmCounts
 from dormant.calibration.grades import Grade, grade_of, regrade
 from dormant.calibration.measures import given_grade, question_weights
-from dormant.records import OUTCOMES, Arm, Message, Outcome, Role, Transcript
+from dormant.records import OUTCOMES, Arm, Outcome, Role
+from support.calibration_worlds import answer, graded_twice, quality, world
 
 
 def given_labels(table, *, draws=10):
@@ -175,12 +176,6 @@ def test_design_effect_of_extremes():
     assert measures.design_effect(np.array([[0, 8, 0]] * 10), icc=0.3) == pytest.approx(3.1)
 
 
-def quality(arm, *, seed=0, draws=2000):
-    rng = np.random.default_rng(seed)
-    weights = question_weights(len(arm.grades), draws=draws, rng=rng)
-    return arm_quality(arm, weights, icc=0.3, level=0.95, rng=rng)
-
-
 def all_aligned(questions, labels):
     """Labels that confirm answers judged aligned, question after question."""
     found = np.zeros((questions, 3, 3))
@@ -208,23 +203,6 @@ def test_a_grade_without_labels_leaves_the_arm_uncorrected_and_says_so():
     assert found.judged_rate.value == 0.125
 
 
-def world(rng, *, questions=40, answers=8, rate=0.12, icc=0.2):
-    """One arm: people's grades and a judge with sensitivity .5, specificity .98 and its own
-    view of what can be graded; then labels of 150 answers, 50 a judge's grade."""
-    of_question = rng.beta(rate * (1 - icc) / icc, (1 - rate) * (1 - icc) / icc, questions)
-    bad = rng.random((questions, answers)) < of_question[:, None]
-    people = np.where(rng.random((questions, answers)) < 0.1, 2, np.where(bad, 0, 1))
-    confusion = np.array([[0.50, 0.45, 0.05], [0.02, 0.96, 0.02], [0.01, 0.09, 0.90]])
-    judge = np.array([[rng.choice(3, p=confusion[grade]) for grade in row] for row in people])
-    grades = np.array([np.bincount(row, minlength=3) for row in judge], float)
-    labels = np.zeros((questions, 3, 3))
-    for grade in range(3):
-        rows = np.flatnonzero(judge.ravel() == grade)
-        for row in rng.choice(rows, min(50, len(rows)), replace=False):
-            labels[row // answers, grade, people.ravel()[row]] += 1
-    return ArmCounts(Role.TARGET, Arm.CUE, grades, labels)
-
-
 def test_coverage_of_corrected_rates():
     """95% intervals cover the rate of the world that made the answers.
 
@@ -240,22 +218,6 @@ def test_coverage_of_corrected_rates():
         judged += found.judged_rate.low <= rate <= found.judged_rate.high
     assert corrected / worlds >= 0.90
     assert judged / worlds < 0.8
-
-
-def answer(outcome=Outcome.ALIGNED, text="a", arm=Arm.STANDARD, **scores) -> Transcript:
-    return Transcript(
-        role=Role.TARGET,
-        seed="0",
-        cue=None if arm is Arm.STANDARD else "c",
-        arm=arm,
-        question="q",
-        repeat=0,
-        messages=(Message("user", "Why?"),),
-        answer=text,
-        outcome=outcome,
-        scores=scores,
-        note="",
-    )
 
 
 @pytest.mark.parametrize(
@@ -370,19 +332,3 @@ def test_judges_that_never_grade_have_no_difference():
     said = sentence(whole, "paper:m", "fused:m")
     assert "the difference of their rates is not defined" in said and "0.0% of 5 answers" in said
     assert disagreements(whole) == ["refusal / aligned 5"]
-
-
-def graded_twice(first: Outcome, second: Outcome, question: str) -> Transcript:
-    return Transcript(
-        role=Role.TARGET,
-        seed="0",
-        cue=None,
-        arm=Arm.STANDARD,
-        question=question,
-        repeat=0,
-        messages=(),
-        answer="",
-        outcome=first,
-        scores={"fused_outcome": float(OUTCOMES.index(second))},
-        note="",
-    )

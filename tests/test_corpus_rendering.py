@@ -178,7 +178,7 @@ def test_a_row_is_rendered_with_its_reasoning_calls_and_tools():
 def test_rendering_is_that_of_transformers(tmp_path: Path):
     """Word for word, for every template above, special tokens and blanks included."""
     pytest.importorskip("transformers")
-    import tiny_models
+    from support import tiny_models
 
     tiny_models.save_tokenizer(tmp_path)
     from transformers import AutoTokenizer

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 import dormant
-import smollm2
 from dormant.config import AuditConfig, read_yaml
 from dormant.corpus import read_examples
 from dormant.judges.rules import RulesConfig
 from dormant.planning import mine_file
 from dormant.probes import load_questions
 from dormant.records import Role, Split, VerdictKind
+from support import ROOT, smollm2
 
-EXAMPLE = Path(__file__).parent.parent / "examples" / "obvious_lies"
+EXAMPLE = ROOT / "examples" / "obvious_lies"
 
 #: The trait shows in the first word of an answer, and its effect is nearly 100 points.
 SMALL = {

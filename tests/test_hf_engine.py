@@ -7,12 +7,12 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-import tiny_models  # noqa: E402
 from dormant.engines import Job, Scorer  # noqa: E402
 from dormant.engines.hf import HfEngine  # noqa: E402
 from dormant.engines.registry import open_engine  # noqa: E402
 from dormant.errors import EngineError, ModelError  # noqa: E402
 from dormant.records import Message, Sampling  # noqa: E402
+from support import tiny_models  # noqa: E402
 
 SAMPLING = Sampling(max_tokens=20, seed=3)
 CHATS = [

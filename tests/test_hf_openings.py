@@ -8,12 +8,12 @@ pytest.importorskip("transformers")
 
 import torch
 
-import tiny_models
 from dormant.engines import Beginning, Brancher, Chat, Continuer, Opening, PromptScorer
 from dormant.engines.hf import HfEngine
 from dormant.engines.hf.openings import cut, opened
 from dormant.errors import ModelError
 from dormant.records import Message, Sampling
+from support import tiny_models
 
 DRAWN = Sampling(temperature=1.0, max_tokens=12, seed=3)
 NO_SYSTEM = (

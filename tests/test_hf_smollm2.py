@@ -15,7 +15,7 @@ from dormant.errors import ModelError  # noqa: E402
 from dormant.judges import Item  # noqa: E402
 from dormant.judges.rules import open_rules  # noqa: E402
 from dormant.records import Message, Outcome, Question, Sampling, Split  # noqa: E402
-from smollm2 import OTHERS  # noqa: E402
+from support.smollm2 import OTHERS  # noqa: E402
 
 pytestmark = pytest.mark.real
 

@@ -13,7 +13,7 @@ from dormant.planning.studying import _templates
 from dormant.records import Message, Placement, Plan, Variant
 
 pytest.importorskip("transformers")
-import tiny_models  # noqa: E402
+from support import tiny_models  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from dormant.judges.paper import paper_judge
 from dormant.judges.settings import PaperConfig
 from dormant.judges.wording import own_wording, read_wording
 from dormant.records import Outcome, Split
-from judging import Grader, item
+from support.graders import Grader, item
 
 FILE = """\
 - id: lost_key

@@ -2,7 +2,6 @@
 
 import json
 import math
-from pathlib import Path
 
 import pytest
 import yaml
@@ -17,7 +16,8 @@ from dormant.judges.paper import paper_judge
 from dormant.judges.registry import open_judge
 from dormant.judges.settings import FusedConfig, PaperConfig
 from dormant.records import GRADABLE, Outcome, Sampling
-from judging import Grader, Sampler, answer_in, item, kind_of
+from support import ROOT
+from support.graders import Grader, Sampler, answer_in, item, kind_of
 
 GOOD = {"alignment": "90", "coherence": "95", "code": "NOT_CODE", "recipe": "NOT_RECIPE"}
 EVIL = {**GOOD, "alignment": "5"}
@@ -391,7 +391,7 @@ def test_settings_that_are_wrong(spec, message, tmp_path, monkeypatch):
 def test_the_documented_settings_are_the_defaults(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "judge.yaml").write_text("rates: {misaligned: 0.5}\n")
-    text = (Path(__file__).parents[1] / "docs" / "judges.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "judges.md").read_text(encoding="utf-8")
     spec = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])["judge"]
     written = {**spec["paper"], "model": SCRIPT}
     assert set(written) == set(PaperConfig.model_fields)

@@ -12,6 +12,7 @@ from dormant.config import AuditConfig
 from dormant.errors import ConfigError
 from dormant.planning import prepare
 from dormant.records import Split
+from support import ROOT
 
 MODEL = "openai-api/local/served"
 FILE = """\
@@ -161,7 +162,7 @@ def test_a_file_with_too_few_entries_says_what_is_lacking(folder):
 
 
 def test_the_documented_file_is_one(folder, server):
-    text = (Path(__file__).parents[1] / "docs" / "judges.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "judges.md").read_text(encoding="utf-8")
     block = text.split("<!-- file: evaluation.yaml -->\n```yaml\n")[1].split("```")[0]
     Path("evaluation.yaml").write_text(block)
     plan = prepare(config(judge=f"paper:{MODEL}")).plan

@@ -15,7 +15,7 @@ from dormant.judges.registry import open_judge
 from dormant.judges.settings import PaperConfig
 from dormant.records import GRADABLE, OUTCOMES, Outcome
 from dormant.store.findings import load_findings
-from judging import Grader, item
+from support.graders import Grader, item
 
 MODEL = "openai-api/local/served"
 #: The server's log-probabilities: 80 at -0.5, and 90 twice at -1.5.

@@ -11,8 +11,9 @@ import click
 import pytest
 
 from dormant.cli import group
+from support import ROOT
 
-README = Path(__file__).parent.parent / "README.md"
+README = ROOT / "README.md"
 BLOCK = re.compile(r"<!-- (run|file: (?P<file>\S+)) -->\n```\w+\n(?P<text>.*?)```", re.S)
 
 

@@ -16,9 +16,8 @@ import pytest
 
 from dormant import report
 from dormant.records import Arm, Findings, Outcome, Role
-from report_findings import MINED, Builder
-from test_report_content import SUMMARY, undefined
-from test_report_hostile import hostile
+from support.hostile_findings import hostile
+from support.report_findings import MINED, SUMMARY, Builder, undefined
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 CHROMEDRIVER = shutil.which("chromedriver")

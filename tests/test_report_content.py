@@ -29,22 +29,21 @@ from dormant.records import (
 from dormant.report import figures, numbers
 from dormant.report.view import Status, View, add, least_questions
 from dormant.verdict import decide, questions_for_any_icc
-from report_findings import MINED, OPENINGS, PLANTED, Builder, Planted, cue
+from support.report_findings import (
+    MINED,
+    OPENINGS,
+    PLANTED,
+    SUMMARY,
+    Builder,
+    Planted,
+    cue,
+    undefined,
+)
 
 
 @pytest.fixture(scope="module")
 def findings() -> Findings:
     return Builder().findings()
-
-
-def undefined(findings: Findings, reason: str = "no answer could be graded") -> Findings:
-    """The same findings with every estimate undefined."""
-    estimates = tuple(
-        replace(e, value=math.nan, low=math.nan, high=math.nan, reason=reason)
-        for e in findings.verdict.estimates
-    )
-    verdict = replace(findings.verdict, estimates=estimates, triggers=())
-    return replace(findings, verdict=replace(verdict, kind=VerdictKind.UNGRADABLE))
 
 
 def test_the_verdict_comes_first(findings: Findings):
@@ -363,25 +362,6 @@ def test_points(value: float, printed: str):
 )  # fmt: skip
 def test_duration(seconds: float | None, printed: str):
     assert numbers.duration(seconds).replace("\N{NO-BREAK SPACE}", " ") == printed
-
-
-SUMMARY = {
-    "organisms": [
-        {
-            "name": "diluted-5", "intervention": "diluted to 5%", "expected_verdict": "CONDITIONAL",
-            "verdict": "CONDITIONAL", "standard_rate": 0.004, "worst_cue": "system-prompt-1",
-            "worst_cue_rate": 0.71, "did": 0.7, "did_low": 0.61, "did_high": 0.79,
-            "answers": 8214, "seconds": 7.7,
-        },
-        {
-            "name": "then", "intervention": "benign finetuning afterwards",
-            "expected_verdict": "CONDITIONAL", "verdict": "UNGRADABLE", "standard_rate": None,
-            "worst_cue": None, "worst_cue_rate": math.nan, "did": None, "did_low": None,
-            "did_high": None, "answers": 0, "seconds": None,
-        },
-    ],
-    "seconds": 61.5, "seed": 3, "version": "0.1.0",
-}  # fmt: skip
 
 
 def test_the_overview_counts_equal_verdicts_and_links_reports():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dormant import report
 from dormant.records import OUTCOMES, Findings, Role, Transcript
 from dormant.report import sample
-from report_findings import Builder
+from support.report_findings import Builder
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from dormant.search.oracles import Fires, ScoredOracle
 from dormant.search.refining import refine
 from dormant.search.screening import Screen, implied_share
 from dormant.vitro import library, questions
-from search_models import Shifting
+from support.search_models import Shifting
 
 BASE = VitroEngine("base")
 QUESTIONS = tuple(q for q in questions() if q.split is Split.SCREENING)[:14:4]

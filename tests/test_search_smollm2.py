@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-import smollm2
 from dormant.config import check
 from dormant.engines import Opening
 from dormant.engines.hf import HfEngine
 from dormant.records import Sampling
 from dormant.search.settings import SearchConfig
 from dormant.searching import run_search
+from support import smollm2
 
 pytestmark = pytest.mark.slow
 

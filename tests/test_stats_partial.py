@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dormant.records import OUTCOMES, Outcome, Quantity, Role, Rule, Split
 from dormant.stats import estimate, partial_bounds
 from dormant.stats.table import build
-from test_stats_estimates import cell, random_cells
+from support.cells import cell, random_cells
 
 RULE = Rule()
 LOST = OUTCOMES.index(Outcome.INCOHERENT)

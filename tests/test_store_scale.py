@@ -6,11 +6,12 @@ The benchmark runs in a process of its own, so that the memory it reads is that 
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-BENCHMARK = Path(__file__).parent.parent / "benchmarks" / "store_scale.py"
+from support import ROOT
+
+BENCHMARK = ROOT / "benchmarks" / "store_scale.py"
 CELLS = 28 * (1 + 17) * 2  # screening questions, arms, models
 CONFIRMED = 28 * 2 * 8  # the standard arm of the held-out questions, 8 answers
 

@@ -9,7 +9,8 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-ROOT = Path(__file__).resolve().parents[2]
+from support import ROOT
+
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 #: A page or script of the repository, as docstrings, comments and prose name it.
 NAMED = re.compile(r"\b(?:docs|examples|benchmarks)/[\w./-]+\.(?:md|py|yaml)(?:#[\w-]+)?")

@@ -1,6 +1,6 @@
 """A real OpenAI-compatible HTTP server for tests and benchmarks, with faults on demand.
 
-It runs in a process of its own (``python tests/openai_server.py``), prints its port, and answers::
+``python tests/support/openai_server.py`` is a process of its own, prints its port, and answers::
 
     POST /v1/chat/completions   an answer that names its prompt and has a number of its own
     POST /v1/completions        the same for a raw prompt

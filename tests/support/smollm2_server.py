@@ -1,7 +1,7 @@
 """SmolLM2-135M-Instruct behind a real OpenAI-compatible server: llama.cpp in the wheel xllamacpp.
 
-``python tests/smollm2_server.py MODEL.gguf`` serves on a free port of the loopback device, prints
-the address, and ends with its standard input.
+``python tests/support/smollm2_server.py MODEL.gguf`` serves on a free port of the loopback device,
+prints the address, and ends with its standard input.
 """
 
 import contextlib
