@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-import tiny_models
 from dormant.auditing import rank_cues
 from dormant.banks.continuations import load_continuations, match_continuations
 from dormant.cli import main
@@ -34,7 +33,8 @@ from dormant.search.journal import NAME, Journal
 from dormant.store import Store
 from dormant.store.findings import read_plan
 from dormant.vitro import library, questions
-from search_models import Shifting
+from support import tiny_models
+from support.search_models import Shifting
 
 SCREENING = [question for question in questions() if question.split is Split.SCREENING]
 FIRST = SCREENING[0]
