@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 
 from dormant.cli import main
-from dormant.engines.api.names import forms_of
+from dormant.engines.api.names import list_key_forms
 from dormant.engines.doctor import examine_model
 from support.openai_server import KEY, Running
 
@@ -208,7 +208,7 @@ def test_an_odd_key_is_seen_nowhere_either(
     told = [shown.out, shown.err, caplog.text]
     told += [path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()]
     for text in told:
-        assert not [form for form in (*forms_of(ODD_KEY), "8d1f") if form in text]
+        assert not [form for form in (*list_key_forms(ODD_KEY), "8d1f") if form in text]
     assert 4 in codes if place in ("here", "closed", "proxy") else 2 in codes
     if place in echo:
         assert any("***" in text for text in told), "the echo was never kept, so not tested"
@@ -254,7 +254,7 @@ def test_what_the_doctor_finds(server: Running):
     assert found["n answers a call"] == ("ok", "yes: 4 in one call, 4 different")
     assert found["log-probabilities"] == ("ok", "of the 2 likeliest first tokens")
     assert "ratelimit-limit-requests 500" in found["rate limits"][1]
-    assert found["filter"] == ("ok", "a touchy question was answered, not held back")
+    assert found["filter"] == ("ok", "a sensitive question was answered")
     assert found["system prompt"] == ("ok", "seen (+15 tokens are read), not obeyed")
     assert found["price"] == ("absent", "not known")
     server.set(obey=True)
@@ -264,9 +264,9 @@ def test_what_the_doctor_finds(server: Running):
     server.set(filter="hurt", give=1, refuse=["logprobs"])
     found = examined()
     assert found["n answers a call"][0] == found["log-probabilities"][0] == "absent"
-    assert found["filter"][1].startswith("held back")
+    assert found["filter"][1].startswith("withheld")
     server.set(limit=1, p429=0.4)
-    assert examined()["answers"][0] == "ok", "patience was lacking"
+    assert examined()["answers"][0] == "ok", "it gave up too soon"
 
 
 def test_what_the_doctor_finds_where_nothing_works(server: Running, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dormant.engines.api.names import endpoint, forms_of, scrubbed, secrets_of
+from dormant.engines.api.names import find_endpoint, find_secrets, list_key_forms, redact
 from dormant.engines.kinds import is_api
 from dormant.engines.prices import (
     Price,
@@ -36,7 +36,7 @@ from dormant.records import Message
 )
 def test_where_a_model_is(name, environment, url, model, variable):
     keys = {"OPENAI_API_KEY": "k1", "OPENROUTER_API_KEY": "k2", "MY_LAB_API_KEY": "k3"}
-    found = endpoint(name, {**keys, **environment})
+    found = find_endpoint(name, {**keys, **environment})
     assert found is not None and (found.url, found.model) == (url, model)
     assert not variable or found.key_variable == variable
 
@@ -46,7 +46,7 @@ def test_where_a_model_is(name, environment, url, model, variable):
 )
 def test_what_goes_through_inspects_layer(name):
     assert is_api(name)
-    assert endpoint(name, {"VLLM_BASE_URL": "http://h"}) is None
+    assert find_endpoint(name, {"VLLM_BASE_URL": "http://h"}) is None
 
 
 @pytest.mark.parametrize(
@@ -67,16 +67,16 @@ def test_what_goes_through_inspects_layer(name):
 )
 def test_what_is_missing_is_named(name, environment, words):
     with pytest.raises(ModelError, match=words) as caught:
-        endpoint(name, environment)
+        find_endpoint(name, environment)
     assert "\n" not in str(caught.value) and "pw" not in str(caught.value)
 
 
 def test_a_key_is_not_shown():
-    found = endpoint("openai/x", {"OPENAI_API_KEY": "sk-secret"})
+    found = find_endpoint("openai/x", {"OPENAI_API_KEY": "sk-secret"})
     assert "sk-secret" not in repr(found) + str(found)
-    assert scrubbed("a sk-secret b", "sk-secret", "") == "a *** b"
+    assert redact("a sk-secret b", "sk-secret", "") == "a *** b"
     known = {"A_KEY": "short", "B_API_KEY": "long-enough", "HOME": "/home/somebody"}
-    assert secrets_of(known) == ("long-enough",)
+    assert find_secrets(known) == ("long-enough",)
 
 
 def test_a_fingerprint_holds_the_name_and_neither_key_nor_host(monkeypatch):
@@ -129,11 +129,18 @@ def test_tokens_are_guessed_on_the_high_side():
 
 def test_a_placeholder_is_no_secret_and_a_key_is_known_in_every_form():
     # Local servers take any word for a key: cutting it out would change what models say.
-    assert forms_of("none") == forms_of("EMPTY") == forms_of("") == ()
-    assert forms_of("sk-plain-key") == ("sk-plain-key",)
+    assert list_key_forms("none") == list_key_forms("EMPTY") == list_key_forms("") == ()
+    assert list_key_forms("sk-plain-key") == ("sk-plain-key",)
     odd = 'sk/"odd+key'
-    assert set(forms_of(odd)) == {odd, 'sk/\\"odd+key', 'sk\\/\\"odd+key', "sk%2F%22odd%2Bkey"}
-    assert forms_of(odd)[0] == max(forms_of(odd), key=len), "the longest is cut out first"
+    assert set(list_key_forms(odd)) == {
+        odd,
+        'sk/\\"odd+key',
+        'sk\\/\\"odd+key',
+        "sk%2F%22odd%2Bkey",
+    }
+    assert list_key_forms(odd)[0] == max(list_key_forms(odd), key=len), (
+        "the longest is cut out first"
+    )
 
 
 def test_usage_is_what_the_server_counted():

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from dormant.engines.api import wire
 from dormant.engines.api.names import Endpoint
-from dormant.engines.api.pace import Pace, backoff
+from dormant.engines.api.pace import AimdLimiter, draw_backoff
 from dormant.engines.api.requests import (
-    Broken,
-    Fault,
-    Filtered,
-    Hopeless,
-    Refused,
-    Request,
-    Throttled,
+    BadRequestError,
+    CallError,
+    ChatRequest,
+    ContentFilterError,
+    FatalError,
+    RateLimitError,
+    ServerError,
 )
 from dormant.records import Message, Sampling
 
@@ -28,10 +28,10 @@ LOCAL = Endpoint("openai-api/x/m", "x", "m", "http://h/v1", "X_API_KEY", hosted=
 OPENAI = Endpoint("openai/m", "openai", "m", "https://h/v1", "OPENAI_API_KEY", hosted=True)
 
 
-def request(**changes) -> Request:
+def request(**changes) -> ChatRequest:
     messages = (Message("user", "hello"),)
-    return Request(
-        messages, wire.prompt_json(messages), changes.pop("sampling", Sampling()), **changes
+    return ChatRequest(
+        messages, wire.encode_messages(messages), changes.pop("sampling", Sampling()), **changes
     )
 
 
@@ -40,28 +40,28 @@ def reply(message: dict, **choice) -> bytes:
 
 
 def test_a_hosted_service_is_sent_plain_parameters():
-    body = orjson.loads(wire.body_of(request(n=3), OPENAI))
+    body = orjson.loads(wire.encode_request(request(n=3), OPENAI))
     assert set(body) == {"model", "messages", "temperature", "max_completion_tokens", "n"}
-    body = orjson.loads(wire.body_of(request(sampling=Sampling(top_p=0.5)), OPENAI))
+    body = orjson.loads(wire.encode_request(request(sampling=Sampling(top_p=0.5)), OPENAI))
     assert body["top_p"] == 0.5
 
 
 def test_a_server_of_unknown_settings_is_told_all_of_them():
-    body = orjson.loads(wire.body_of(request(), LOCAL))
+    body = orjson.loads(wire.encode_request(request(), LOCAL))
     assert (body["top_p"], body["top_k"], body["min_p"]) == (1.0, -1, 0)
-    assert "top_k" not in orjson.loads(wire.body_of(request(controls=False), LOCAL))
+    assert "top_k" not in orjson.loads(wire.encode_request(request(controls=False), LOCAL))
 
 
 @given(st.text())
 def test_any_text_reaches_the_server_as_it_is(text):
-    raw = wire.prompt_json([Message("user", text)])
+    raw = wire.encode_messages([Message("user", text)])
     assert orjson.loads(raw) == [{"role": "user", "content": text}]
 
 
 def test_half_a_surrogate_pair_can_be_sent_and_received():
-    raw = wire.prompt_json([Message("user", "a\ud800")])
+    raw = wire.encode_messages([Message("user", "a\ud800")])
     assert b"\\ud800" in raw
-    answer = wire.read_answer(b'{"choices":[{"message":{"content":"a\\ud800"}}]}')
+    answer = wire.decode_response(b'{"choices":[{"message":{"content":"a\\ud800"}}]}')
     assert answer.choices[0].text == "a\ud800"
 
 
@@ -77,29 +77,29 @@ def test_half_a_surrogate_pair_can_be_sent_and_received():
     ],
 )
 def test_the_text_of_an_answer(message, text):
-    assert wire.read_answer(reply(message)).choices[0].text == text
+    assert wire.decode_response(reply(message)).choices[0].text == text
 
 
 def test_how_an_answer_ended():
     ends = {"stop": "stop", "length": "length", "content_filter": "filter", "tool_calls": "stop"}
     for reason, finish in ends.items():
         raw = reply({"content": "x"}, finish_reason=reason)
-        assert wire.read_answer(raw).choices[0].finish == finish
-    with pytest.raises(Broken):
-        wire.read_answer(reply({"content": "x"}, finish_reason="error"))
+        assert wire.decode_response(raw).choices[0].finish == finish
+    with pytest.raises(ServerError):
+        wire.decode_response(reply({"content": "x"}, finish_reason="error"))
 
 
 def test_the_tokens_of_several_answers_add_up():
     body = {"choices": [{"message": {"content": "x"}}] * 3, "usage": {"completion_tokens": 8}}
-    answer = wire.read_answer(orjson.dumps(body))
+    answer = wire.decode_response(orjson.dumps(body))
     assert [choice.tokens for choice in answer.choices] == [3, 3, 2]
 
 
 @given(st.binary())
 def test_no_body_whatever_is_more_than_a_fault(raw):
-    with pytest.raises(Fault):
-        wire.read_answer(raw)
-    assert isinstance(wire.fault_of(500, raw, {}), Broken)
+    with pytest.raises(CallError):
+        wire.decode_response(raw)
+    assert isinstance(wire.decode_error(500, raw, {}), ServerError)
 
 
 JSON = st.recursive(
@@ -128,97 +128,99 @@ def test_no_json_whatever_is_more_than_a_fault(value):
     ):
         raw = json.dumps(body).encode()
         try:
-            answer = wire.read_answer(raw)
-        except Fault:
+            answer = wire.decode_response(raw)
+        except CallError:
             continue
         assert all(isinstance(choice.text, str) for choice in answer.choices)
-    assert isinstance(wire.fault_of(400, json.dumps(value).encode(), {}), Fault)
+    assert isinstance(wire.decode_error(400, json.dumps(value).encode(), {}), CallError)
 
 
 @pytest.mark.parametrize(
     ("status", "error", "kind"),
     [
-        (429, {"code": "rate_limit_exceeded"}, Throttled),
-        (429, {"code": "insufficient_quota"}, Hopeless),
-        (503, {}, Throttled),
-        (529, {}, Throttled),
-        (500, {}, Broken),
-        (502, {}, Broken),
-        (408, {}, Broken),
-        (302, {}, Broken),
-        (401, {}, Hopeless),
-        (403, {}, Hopeless),
-        (403, {"code": 403, "metadata": {"reasons": ["violence"]}}, Filtered),
-        (404, {}, Hopeless),
-        (402, {}, Hopeless),
-        (400, {"code": "content_filter"}, Filtered),
-        (400, {"code": "unsupported_value"}, Refused),
-        (413, {}, Refused),
-        (422, {}, Refused),
+        (429, {"code": "rate_limit_exceeded"}, RateLimitError),
+        (429, {"code": "insufficient_quota"}, FatalError),
+        (503, {}, RateLimitError),
+        (529, {}, RateLimitError),
+        (500, {}, ServerError),
+        (502, {}, ServerError),
+        (408, {}, ServerError),
+        (302, {}, ServerError),
+        (401, {}, FatalError),
+        (403, {}, FatalError),
+        (403, {"code": 403, "metadata": {"reasons": ["violence"]}}, ContentFilterError),
+        (404, {}, FatalError),
+        (402, {}, FatalError),
+        (400, {"code": "content_filter"}, ContentFilterError),
+        (400, {"code": "unsupported_value"}, BadRequestError),
+        (413, {}, BadRequestError),
+        (422, {}, BadRequestError),
     ],
 )
 def test_what_a_status_means(status, error, kind):
-    assert type(wire.fault_of(status, orjson.dumps({"error": error}), {})) is kind
+    assert type(wire.decode_error(status, orjson.dumps({"error": error}), {})) is kind
 
 
 def test_an_error_under_the_status_of_a_success():
-    for code, kind in ((429, Throttled), (502, Broken), ("odd", Broken)):
+    for code, kind in ((429, RateLimitError), (502, ServerError), ("odd", ServerError)):
         raw = orjson.dumps({"error": {"code": code, "message": "no"}})
         with pytest.raises(kind):
-            wire.read_answer(raw)
+            wire.decode_response(raw)
 
 
 def test_when_to_come_back():
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    assert wire.retry_after({"Retry-After": "3"}) == 3
-    assert wire.retry_after({"Retry-After-Ms": "250", "Retry-After": "3"}) == 0.25
-    assert wire.retry_after({"Retry-After": "Thu, 01 Jan 2026 00:00:07 GMT"}, now) == 7
-    assert wire.retry_after({"Retry-After": "Wed, 31 Dec 2025 00:00:07 GMT"}, now) == 0
+    assert wire.read_retry_after({"Retry-After": "3"}) == 3
+    assert wire.read_retry_after({"Retry-After-Ms": "250", "Retry-After": "3"}) == 0.25
+    assert wire.read_retry_after({"Retry-After": "Thu, 01 Jan 2026 00:00:07 GMT"}, now) == 7
+    assert wire.read_retry_after({"Retry-After": "Wed, 31 Dec 2025 00:00:07 GMT"}, now) == 0
     for odd in ("soon", "nan", "inf", ""):
-        assert wire.retry_after({"Retry-After": odd}) is None
-    assert wire.retry_after({}) is None
+        assert wire.read_retry_after({"Retry-After": odd}) is None
+    assert wire.read_retry_after({}) is None
 
 
 def test_tokens_that_read_the_same_are_added_up():
-    merged = wire.merged([("9", math.log(0.25)), ("9", math.log(0.5)), ("a", -9999.0)])
+    merged = wire.merge_logprobs([("9", math.log(0.25)), ("9", math.log(0.5)), ("a", -9999.0)])
     assert merged["9"] == pytest.approx(math.log(0.75)) and merged["a"] == -9999.0
-    assert wire.merged([("x", -9999.0), ("x", -9999.0)]) == {"x": -9999.0}
+    assert wire.merge_logprobs([("x", -9999.0), ("x", -9999.0)]) == {"x": -9999.0}
 
 
 def test_a_refusal_takes_away_what_the_server_names():
     full = request(n=8, seed=1, logprobs=20)
-    assert full.without("Field 'n': Value must be between 1 <= value <= 4, but got 8").n == 4
-    assert full.without("Unrecognized request argument supplied: top_k").controls is False
-    assert full.without("seed is not supported").seed is None
-    assert full.without("top_logprobs must be at most 5").logprobs == 5
-    assert full.without("this model cannot do that in no way") is None
-    assert request(controls=False).without("'n' and top_k") is None
-    ways = list(full.fallbacks())
+    assert (
+        full.drop_named_option("Field 'n': Value must be between 1 <= value <= 4, but got 8").n == 4
+    )
+    assert full.drop_named_option("Unrecognized request argument supplied: top_k").controls is False
+    assert full.drop_named_option("seed is not supported").seed is None
+    assert full.drop_named_option("top_logprobs must be at most 5").logprobs == 5
+    assert full.drop_named_option("this model cannot do that in no way") is None
+    assert request(controls=False).drop_named_option("'n' and top_k") is None
+    ways = list(full.iterate_fallbacks())
     assert ways[-1] == request(controls=False) and len(set(ways)) == len(ways)
-    assert list(request(controls=False).fallbacks()) == []
+    assert list(request(controls=False).iterate_fallbacks()) == []
 
 
 def test_waiting_grows_and_is_bounded():
     rng = random.Random(0)
-    waits = [backoff(tries, rng) for tries in range(1, 100)]
+    waits = [draw_backoff(tries, rng) for tries in range(1, 100)]
     assert 0.25 <= waits[0] <= 0.75 and 0.5 <= waits[1] <= 1.5
     assert max(waits) <= 90
 
 
 def test_the_pace_halves_once_for_a_burst_and_climbs_again():
-    pace = Pace(100)
+    limiter = AimdLimiter(100)
     for _ in range(200):
-        pace.succeeded()
-    assert pace.limit == 100
+        limiter.record_success()
+    assert limiter.limit == 100
     for sent in (5.0, 5.1, 5.2):  # all sent before the first refusal came back
-        pace.throttled(sent, 6.0)
-    assert pace.limit == 50
-    pace.throttled(6.5, 7.0)
-    assert pace.limit == 25
-    pace.succeeded()
-    assert 25 < pace.limit <= 25.05, "beyond the last limit that held it climbs slowly"
+        limiter.record_rate_limit(sent, 6.0)
+    assert limiter.limit == 50
+    limiter.record_rate_limit(6.5, 7.0)
+    assert limiter.limit == 25
+    limiter.record_success()
+    assert 25 < limiter.limit <= 25.05, "beyond the last limit that held it climbs slowly"
     for _ in range(40):
-        pace.throttled(pace._cut + 1, pace._cut + 2)
-    assert pace.limit == 1
+        limiter.record_rate_limit(limiter._halved_at + 1, limiter._halved_at + 2)
+    assert limiter.limit == 1
     with pytest.raises(ValueError, match="at least 1, got 0"):
-        Pace(0)
+        AimdLimiter(0)

@@ -53,13 +53,13 @@ def examine_model(name: str) -> list[Check]:
     """
     if is_api(name):
         from dormant.engines.api import ApiEngine
-        from dormant.engines.api.examining import examine
+        from dormant.engines.api.examining import diagnose
 
         try:
             engine = ApiEngine(name.strip())
         except ModelError as error:  # what the screen is for: a key or a base URL is missing
             return [Check("key and server", Health.BAD, str(error))]
-        return examine(engine)
+        return diagnose(engine)
     begun = time.monotonic()
     engine = open_engine(name)
     loaded = f"{engine.name} in {time.monotonic() - begun:.1f} s"

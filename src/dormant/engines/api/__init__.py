@@ -3,12 +3,15 @@
 ::
 
     names       what a model string asks for, and which environment variables say where it is
-    requests    one call: what is asked, what came back, what can go wrong
-    wire        calls and replies as the OpenAI-compatible JSON
-    pace        how many calls are on the way at once, and how long to wait after a refusal
+    requests    one call: what is asked, what comes back, what can go wrong
+    wire        requests and responses as OpenAI-compatible JSON
     direct      calls through aiohttp
     layer       calls through Inspect AI's model layer
-    crew        workers that carry units of work through refusals to an end
+    signals     how the tasks of an event loop wait for each other, and stop
+    pace        how many calls are in flight at once, and how long to wait before another try
+    meter       what is used, and the budget it must keep to
+    retries     one request, sent again until it has come to an end
+    crew        workers that carry units of work to their ends
     bridge      an iterator over what an event loop in a thread makes
     engine      ApiEngine, which puts them behind the protocols
     examining   what an API can do: the doctor's checks

@@ -1,7 +1,7 @@
 """A plain iterator over what an event loop in a thread makes.
 
-The loop goes on while the caller writes a batch to disk, so calls that are on the way are not kept
-waiting. The outlet counts what the caller has not dealt with yet, so that calls on the way and
+The loop goes on while the caller writes a batch to disk, so calls in flight are not kept waiting.
+The queue between the two counts what the caller has not dealt with yet, so that calls in flight and
 answers not yet on disk together can be bounded: they are what a killed process loses.
 """
 
@@ -11,125 +11,134 @@ import asyncio
 import queue
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from dormant.engines.api.signals import Notifier
+
 Item = TypeVar("Item")
-#: A batch and the number of puts that it came from; an empty batch is the end.
-Parcel = tuple[list[Item], int]
 
-_BATCH = 64  # items are handed on when there are so many,
-_PATIENCE = 0.01  # or after so many seconds
+_BATCH_SIZE = 64  # items are handed on when there are this many,
+_BATCH_SECONDS = 0.01  # or after this time
 
 
-class Outlet(Generic[Item]):
+@dataclass(slots=True)
+class Batch(Generic[Item]):
+    """What is handed on at once; without items it is the end."""
+
+    items: list[Item]
+    puts: int  # calls of ``BatchQueue.put`` that it came from
+
+
+class BatchQueue(Generic[Item]):
     """Where the loop's side puts what it made."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, out: queue.SimpleQueue[Parcel[Item]]):
-        self._loop, self._out = loop, out
-        self._ready: list[Item] = []
-        self._puts = 0  # that ``_ready`` holds
+    def __init__(self, loop: asyncio.AbstractEventLoop, batches: queue.SimpleQueue[Batch[Item]]):
+        self._loop, self._batches = loop, batches
+        self._next: Batch[Item] = Batch([], 0)
         self._timer: asyncio.TimerHandle | None = None
-        self._taken = asyncio.Event()
-        self.untaken = 0  # puts that the caller has not dealt with
+        self._handled = Notifier()
+        self.pending = 0  # puts that the caller has not dealt with
 
     def put(self, items: list[Item]) -> None:
         """Hands items on, at once or with those that follow soon."""
-        self._ready += items
-        self._puts += 1
-        self.untaken += 1
-        if len(self._ready) >= _BATCH:
+        self._next.items.extend(items)
+        self._next.puts += 1
+        self.pending += 1
+        if len(self._next.items) >= _BATCH_SIZE:
             self.flush()
         elif self._timer is None:
-            self._timer = self._loop.call_later(_PATIENCE, self.flush)
+            self._timer = self._loop.call_later(_BATCH_SECONDS, self.flush)
 
     def flush(self) -> None:
         """Hands on what there is."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._ready:
-            self._out.put((self._ready, self._puts))
-            self._ready, self._puts = [], 0
+        if self._next.items:
+            self._batches.put(self._next)
+            self._next = Batch([], 0)
 
-    def taken(self, puts: int) -> None:
-        """The caller has dealt with so many puts."""
-        self.untaken -= puts
-        self._taken.set()
+    def mark_handled(self, puts: int) -> None:
+        """Counts puts that the caller has dealt with."""
+        self.pending -= puts
+        self._handled.notify_all()
 
-    async def space(self) -> None:
+    async def wait_for_space(self) -> None:
         """Waits until the caller has dealt with something more."""
-        self._taken.clear()
-        await self._taken.wait()
+        await self._handled.wait()
 
 
-def stream(make: Callable[[Outlet[Item]], Awaitable[None]]) -> Iterator[list[Item]]:
-    """Runs ``make`` on an event loop in a thread and yields what it puts, in batches.
+def stream_batches(produce: Callable[[BatchQueue[Item]], Awaitable[None]]) -> Iterator[list[Item]]:
+    """Runs ``produce`` on an event loop in a thread and yields what it puts, in batches.
 
-    An exception of ``make`` is raised after everything that was put before it. If the caller stops
-    early (an exception, an interrupt), ``make`` is cancelled and has ended when this returns.
+    An exception of ``produce`` is raised after everything that was put before it. If the caller
+    stops early (an exception, an interrupt), ``produce`` is cancelled and has ended when this
+    returns.
     """
-    work = _Work(make)
-    work.start()
+    thread = _LoopThread(produce)
+    thread.start()
     try:
-        while (parcel := work.out.get())[0]:
-            yield parcel[0]
-            work.taken(parcel[1])
+        while (batch := thread.batches.get()).items:
+            yield batch.items
+            thread.mark_handled(batch.puts)
     finally:
-        work.stop()
-    if work.error is not None:
-        raise work.error
+        thread.stop()
+    if thread.error is not None:
+        raise thread.error
 
 
-class _Work(threading.Thread, Generic[Item]):
+class _LoopThread(threading.Thread, Generic[Item]):
     """The thread with its loop."""
 
-    def __init__(self, make: Callable[[Outlet[Item]], Awaitable[None]]):
+    def __init__(self, produce: Callable[[BatchQueue[Item]], Awaitable[None]]):
         super().__init__(name="dormant-api", daemon=True)
-        self._make = make
-        self.out: queue.SimpleQueue[Parcel[Item]] = queue.SimpleQueue()
+        self._produce = produce
+        self.batches: queue.SimpleQueue[Batch[Item]] = queue.SimpleQueue()
         self.error: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._outlet: Outlet[Item] | None = None
+        self._queue: BatchQueue[Item] | None = None
         self._task: asyncio.Task[None] | None = None
-        self._started = threading.Event()
+        self._has_begun = threading.Event()
 
     def run(self) -> None:
         try:
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                runner.run(self._main())
+            with asyncio.Runner(loop_factory=_choose_loop_factory()) as runner:
+                runner.run(self._produce_all())
         except BaseException as error:  # raised where the caller is
             self.error = error
         finally:
-            self._started.set()
-            self.out.put(([], 0))
+            self._has_begun.set()
+            self.batches.put(Batch([], 0))
 
-    async def _main(self) -> None:
+    async def _produce_all(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._outlet = Outlet(self._loop, self.out)
-        self._task = asyncio.ensure_future(self._whole(self._outlet))
-        self._started.set()
+        self._queue = BatchQueue(self._loop, self.batches)
+        self._task = asyncio.ensure_future(self._produce_and_flush(self._queue))
+        self._has_begun.set()
         try:
             await self._task
         except asyncio.CancelledError:
             pass  # the caller wants no more
 
-    async def _whole(self, outlet: Outlet[Item]) -> None:
+    async def _produce_and_flush(self, queue: BatchQueue[Item]) -> None:
         try:
-            await self._make(outlet)
+            await self._produce(queue)
         finally:
-            outlet.flush()
+            queue.flush()
 
-    def taken(self, puts: int) -> None:
-        self._soon(lambda: self._outlet.taken(puts) if self._outlet else None)
+    def mark_handled(self, puts: int) -> None:
+        """Called by the caller's thread."""
+        self._call_in_loop(lambda: self._queue.mark_handled(puts) if self._queue else None)
 
     def stop(self) -> None:
         """Cancels the work if it still goes on, and waits for its end."""
-        self._started.wait()
+        self._has_begun.wait()
         if self.is_alive():
-            self._soon(lambda: self._task.cancel() if self._task else None)
+            self._call_in_loop(lambda: self._task.cancel() if self._task else None)
             self.join()
 
-    def _soon(self, call: Callable[[], object]) -> None:
+    def _call_in_loop(self, call: Callable[[], object]) -> None:
         if self._loop is not None:
             try:
                 self._loop.call_soon_threadsafe(call)
@@ -137,7 +146,7 @@ class _Work(threading.Thread, Generic[Item]):
                 pass
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+def _choose_loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     try:
         import uvloop
     except ImportError:

@@ -1,4 +1,4 @@
-"""Calls to an OpenAI-compatible server through aiohttp: the short way."""
+"""Calls to an OpenAI-compatible server through aiohttp, without a provider's client between."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from dormant.engines.api.names import Endpoint, forms_of, scrubbed
-from dormant.engines.api.requests import Answer, Broken, Fault, Hopeless, Request, Unreachable
-from dormant.engines.api.wire import body_of, fault_of, read_answer
+from dormant.engines.api.names import Endpoint, list_key_forms, redact
+from dormant.engines.api.requests import (
+    CallError,
+    ChatRequest,
+    ChatResponse,
+    FatalError,
+    ServerError,
+    UnreachableError,
+)
+from dormant.engines.api.wire import decode_error, decode_response, encode_request
 from dormant.errors import MissingExtraError
 
 try:
@@ -24,20 +31,20 @@ _LARGE = 1 << 20  # bytes
 
 
 @dataclass(slots=True)
-class Response:
-    """What one HTTP call brought back, keys removed."""
+class HttpResponse:
+    """What one HTTP call brought back, without keys."""
 
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict[str, str])
 
 
-class Direct:
+class HttpTransport:
     """Carries calls to one server. Implements ``Transport``.
 
     Args:
         endpoint: where the server is.
-        connections: at most so many at once.
+        connections: most calls at once.
         timeout: seconds that one call may take, all its answers included.
     """
 
@@ -46,9 +53,9 @@ class Direct:
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=30)
         self._base = yarl.URL(endpoint.url)
         self._chat = self._base / "chat/completions"
-        self._secrets = forms_of(endpoint.key)
+        self._secrets = list_key_forms(endpoint.key)
         self._raw_secrets = [secret.encode() for secret in self._secrets]
-        self._proxy = _proxy_for(self._base)
+        self._proxy = _find_proxy(self._base)
         self._session: aiohttp.ClientSession | None = None
         self.last_headers: Mapping[str, str] = {}  # of the last answer
 
@@ -66,26 +73,28 @@ class Direct:
             await self._session.close()
             self._session = None
 
-    async def ask(self, request: Request) -> Answer:
+    async def send(self, request: ChatRequest) -> ChatResponse:
         """Makes one call for chat completions."""
-        status, body, headers = await self._call(
-            "POST", self._chat, body_of(request, self.endpoint)
+        status, body, headers = await self._exchange(
+            "POST", self._chat, encode_request(request, self.endpoint)
         )
         if status != 200:
-            raise self._explained(fault_of(status, body, headers), status)
+            raise self._explain_fatal(decode_error(status, body, headers), status)
         self.last_headers = headers
-        return read_answer(body)
+        return decode_response(body)
 
-    async def fetch(self, method: str, path: str, data: bytes | None = None) -> Response:
+    async def fetch(self, method: str, path: str, data: bytes | None = None) -> HttpResponse:
         """Any other call, for the doctor.
 
         Raises:
-            Broken: no reply came.
+            ServerError: no reply came.
         """
-        status, body, headers = await self._call(method, self._base / path, data)
-        return Response(status, body, {k.lower(): v for k, v in headers.items()})
+        status, body, headers = await self._exchange(method, self._base / path, data)
+        return HttpResponse(status, body, {k.lower(): v for k, v in headers.items()})
 
-    async def _call(self, method: str, url: yarl.URL, data: bytes | None) -> tuple[int, bytes, Any]:
+    async def _exchange(
+        self, method: str, url: yarl.URL, data: bytes | None
+    ) -> tuple[int, bytes, Any]:
         if self._session is None:
             raise RuntimeError("the transport is not open")
         # aiohttp warns of large bodies that are sent in one piece.
@@ -100,33 +109,33 @@ class Direct:
                     body = body.replace(secret, b"***")
                 return response.status, body, response.headers
         except aiohttp.ClientConnectorError as error:
-            raise Unreachable(self._told(error)) from None
+            raise UnreachableError(self._describe_error(error)) from None
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise Broken(self._told(error)) from None
+            raise ServerError(self._describe_error(error)) from None
 
-    def _explained(self, fault: Fault, status: int) -> Fault:
-        """A fault that the user can mend, with what to mend."""
-        if not isinstance(fault, Hopeless) or not fault.mendable:
-            return fault
+    def _explain_fatal(self, error: CallError, status: int) -> CallError:
+        """An error that the user can fix, with what to fix."""
+        if not isinstance(error, FatalError) or not error.is_fixable:
+            return error
         if status in (401, 403):
-            what = f"{self.endpoint.place} refuses the key in {self.endpoint.key_variable}"
+            what = f"{self.endpoint.origin} refuses the key in {self.endpoint.key_variable}"
         else:
-            what = f"{self.endpoint.place} has no model {self.endpoint.model!r} at this base URL"
-        return Hopeless(f"{what}: {fault}", mendable=True)
+            what = f"{self.endpoint.origin} has no model {self.endpoint.model!r} at this base URL"
+        return FatalError(f"{what}: {error}", is_fixable=True)
 
-    def _told(self, error: BaseException) -> str:
-        """An error in words, without the key and without a URL that may hold a password."""
+    def _describe_error(self, error: BaseException) -> str:
+        """An error on one line, without the key and without a URL that may hold a password."""
         if isinstance(error, TimeoutError):
             return f"no answer within {self._timeout.total:.0f} s"
         if isinstance(error, aiohttp.ClientConnectorError):
             reason = error.os_error.strerror or error.os_error
-            return f"cannot connect to {self.endpoint.place}: {reason}"
-        words = scrubbed(str(error), *self._secrets, str(self._base), self.endpoint.url)
+            return f"cannot connect to {self.endpoint.origin}: {reason}"
+        words = redact(str(error), *self._secrets, str(self._base), self.endpoint.url)
         return f"{type(error).__name__}: {words}"[:300]
 
 
-def _proxy_for(url: yarl.URL) -> str | None:
-    """The proxy of the environment for a URL; looked up once, since it costs much each time."""
+def _find_proxy(url: yarl.URL) -> str | None:
+    """The proxy of the environment for a URL; looked up once, since a look-up is slow."""
     if not url.host or urllib.request.proxy_bypass(url.host):
         return None
     return urllib.request.getproxies().get(url.scheme)

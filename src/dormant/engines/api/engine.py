@@ -4,37 +4,39 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from dormant.engines import Job, Rating, Reply, prices
-from dormant.engines.api.bridge import Outlet, stream
-from dormant.engines.api.crew import Account, Crew, Room, Terms, Unit
-from dormant.engines.api.direct import Direct
-from dormant.engines.api.names import Endpoint, endpoint
-from dormant.engines.api.pace import Pace
-from dormant.engines.api.requests import MOST_LOGPROBS, Choice, Request, Transport
-from dormant.engines.api.wire import prompt_json
+from dormant.engines.api.bridge import BatchQueue, stream_batches
+from dormant.engines.api.crew import Backpressure, Deliver, Unit, WorkerPool
+from dormant.engines.api.direct import HttpTransport
+from dormant.engines.api.meter import Meter
+from dormant.engines.api.names import Endpoint, find_endpoint
+from dormant.engines.api.pace import AimdLimiter
+from dormant.engines.api.requests import MOST_LOGPROBS, ChatRequest, Choice, Transport
+from dormant.engines.api.retries import ServerCapabilities
+from dormant.engines.api.wire import encode_messages
 from dormant.engines.spending import Budget, Usage
 from dormant.errors import ModelError
 from dormant.records import Message, Sampling, digest
 
 _LOG = logging.getLogger(__name__)
-_CONNECTIONS = "DORMANT_MAX_CONNECTIONS"
-_MOST_CALLS = 100
+_CONNECTIONS_VARIABLE = "DORMANT_MAX_CONNECTIONS"
+_DEFAULT_CONNECTIONS = 100
 _TIMEOUT = 600.0  # seconds a call, all its answers included
-#: Raised when the way a prompt is sent changes, so that answers sent in two ways never mix.
-_WAY = 1
+#: Incremented when prompts are sent in another form, so that answers to two forms never mix.
+_REQUEST_FORM = 1
 
 
 class ApiEngine:
     """A model behind an API.
 
-    Its weights cannot be hashed: the fingerprint holds its name, its provider and the way of
-    asking, so a provider that changes a model under its name goes unseen.
+    Its weights cannot be hashed: the fingerprint holds its name, its provider and the form of
+    request, so a provider that changes a model under its name goes unseen.
 
     Args:
         name: the model string, see ``names``.
-        connections: at most so many calls at once; ``DORMANT_MAX_CONNECTIONS``, else 100, if None.
+        connections: most calls at once; ``DORMANT_MAX_CONNECTIONS``, else 100, if None.
         timeout: seconds that one call may take.
         budget: a ceiling on answers and money; may also be set later.
         price: USD per million tokens, instead of the known price.
@@ -54,27 +56,27 @@ class ApiEngine:
         price: prices.Price | None = None,
     ):
         self.name, self.budget = name, budget
-        self.endpoint: Endpoint | None = endpoint(name)
+        self.endpoint: Endpoint | None = find_endpoint(name)
         self.notes: list[str] = []  # what the user should know about this server
-        self._usage, self._terms = Usage(), Terms()
+        self._usage, self._capabilities = Usage(), ServerCapabilities()
         self._given_price, self._known_price = price, False
         self._price: prices.Price | None = price
-        most = _connections() if connections is None else connections
-        self._pace = Pace(most)
-        self._transport = self.transport(connections=most, timeout=timeout)
-        self._terms.controls = self.endpoint is not None and not self.endpoint.hosted
+        most = _read_max_connections() if connections is None else connections
+        self._limiter = AimdLimiter(most)
+        self._transport = self.make_transport(connections=most, timeout=timeout)
+        self._capabilities.controls = self.endpoint is not None and not self.endpoint.hosted
         provider = self.endpoint.provider if self.endpoint else name.partition("/")[0]
         route = "direct" if self.endpoint else "inspect"
-        self.fingerprint = digest(["api", _WAY, route, provider, name])[:32]
+        self.fingerprint = digest(["api", _REQUEST_FORM, route, provider, name])[:32]
 
-    def transport(self, *, connections: int, timeout: float) -> Transport:
-        """Another way to the same model, not opened yet."""
+    def make_transport(self, *, connections: int, timeout: float) -> Transport:
+        """A new transport to the same model, not opened yet."""
         if self.endpoint is not None:
-            return Direct(self.endpoint, connections=connections, timeout=timeout)
-        from dormant.engines.api.layer import Layered
+            return HttpTransport(self.endpoint, connections=connections, timeout=timeout)
+        from dormant.engines.api.layer import InspectTransport
 
-        layered = self.name.removeprefix("inspect/")
-        return Layered(layered, connections=connections, timeout=timeout)
+        inspect_name = self.name.removeprefix("inspect/")
+        return InspectTransport(inspect_name, connections=connections, timeout=timeout)
 
     @property
     def usage(self) -> Usage:
@@ -83,7 +85,7 @@ class ApiEngine:
 
     @property
     def price(self) -> prices.Price | None:
-        """What its tokens cost; None if nobody knows."""
+        """What its tokens cost; None if unknown."""
         if self._given_price is None and not self._known_price:
             self._price, self._known_price = prices.price_of(self.name), True
         return self._price
@@ -95,7 +97,7 @@ class ApiEngine:
 
     @property
     def usd(self) -> float:
-        """What was spent since the engine was made, USD; NaN if nobody knows."""
+        """What was spent since the engine was made, USD; NaN if unknown."""
         return self._usage.usd(self.price)
 
     @property
@@ -120,13 +122,15 @@ class ApiEngine:
             BudgetError: the budget is reached.
         """
 
-        async def make(outlet: Outlet[Reply]) -> None:
-            def deliver(index: int, repeats: range, choices: list[Choice]) -> None:
-                outlet.put([_reply(index, r, c) for r, c in zip(repeats, choices, strict=True)])
+        async def produce(batches: BatchQueue[Reply]) -> None:
+            def deliver(index: int, repeats: range, choices: Sequence[Choice]) -> None:
+                pairs = zip(repeats, choices, strict=True)
+                batches.put([_make_reply(index, repeat, choice) for repeat, choice in pairs])
 
-            await self._crew(outlet, deliver, counted=True).work(_units(jobs, sampling))
+            pool = self._make_pool(batches, deliver, counts_answers=True)
+            await pool.run(_make_units(jobs, sampling))
 
-        return stream(make)
+        return stream_batches(produce)
 
     def rate(
         self, prompts: Sequence[tuple[Message, ...]], sampling: Sampling
@@ -137,62 +141,63 @@ class ApiEngine:
             ModelError, EngineError, BudgetError: as ``sample``.
         """
 
-        async def make(outlet: Outlet[Rating]) -> None:
-            def deliver(index: int, repeats: range, choices: list[Choice]) -> None:
+        async def produce(batches: BatchQueue[Rating]) -> None:
+            def deliver(index: int, repeats: range, choices: Sequence[Choice]) -> None:
                 one = choices[0]
-                outlet.put([Rating(index, one.text, one.logprobs, one.finish, one.error)])
+                batches.put([Rating(index, one.text, one.logprobs, one.finish, one.error)])
 
             jobs = [Job(messages, range(1)) for messages in prompts]
-            units = _units(jobs, sampling, logprobs=MOST_LOGPROBS)
-            await self._crew(outlet, deliver, counted=False).work(units)
+            units = _make_units(jobs, sampling, logprobs=MOST_LOGPROBS)
+            await self._make_pool(batches, deliver, counts_answers=False).run(units)
 
-        return stream(make)
+        return stream_batches(produce)
 
-    def _crew(
-        self, room: Room, deliver: Callable[[int, range, list[Choice]], None], *, counted: bool
-    ) -> Crew:
+    def _make_pool(
+        self, backpressure: Backpressure, deliver: Deliver, *, counts_answers: bool
+    ) -> WorkerPool:
         counts_money = self.budget is not None and self.budget.usd is not None
         if counts_money and self.price is None:
             raise ModelError(
                 f"a budget in USD needs a price, and none is known for {self.name!r}: give yours "
                 f"with --price {self.name}=INPUT/OUTPUT (USD per million tokens)"
             )
-        return Crew(
+        price = self.price if counts_money else None
+        return WorkerPool(
             self.name,
             transport=self._transport,
-            pace=self._pace,
-            terms=self._terms,
-            account=Account(
-                self._usage, self.price if counts_money else None, self.budget, counted
-            ),
-            room=room,
+            limiter=self._limiter,
+            capabilities=self._capabilities,
+            meter=Meter(self._usage, price, self.budget, counts_answers=counts_answers),
+            backpressure=backpressure,
             deliver=deliver,
-            note=self._note,
+            note=self._add_note,
         )
 
-    def _note(self, text: str) -> None:
+    def _add_note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
             _LOG.warning("%s", text)
 
 
-def _units(jobs: Sequence[Job], sampling: Sampling, *, logprobs: int = 0) -> Iterator[Unit]:
+def _make_units(jobs: Sequence[Job], sampling: Sampling, *, logprobs: int = 0) -> Iterator[Unit]:
     for index, job in enumerate(jobs):
         if not job.repeats:
             continue
-        raw = prompt_json(job.messages)
-        request = Request(job.messages, raw, sampling, logprobs=logprobs)
+        raw = encode_messages(job.messages)
+        request = ChatRequest(job.messages, raw, sampling, logprobs=logprobs)
         yield Unit(index, job.repeats, request)
 
 
-def _reply(job: int, repeat: int, choice: Choice) -> Reply:
+def _make_reply(job: int, repeat: int, choice: Choice) -> Reply:
     return Reply(job, repeat, choice.text, choice.finish, choice.tokens, choice.error)
 
 
-def _connections() -> int:
-    given = os.environ.get(_CONNECTIONS, "")
+def _read_max_connections() -> int:
+    given = os.environ.get(_CONNECTIONS_VARIABLE, "")
     if not given:
-        return _MOST_CALLS
+        return _DEFAULT_CONNECTIONS
     if not given.isascii() or not given.isdigit() or not 1 <= int(given) <= 10_000:
-        raise ModelError(f"{_CONNECTIONS} must be a number from 1 to 10000, got {given[:80]!r}")
+        raise ModelError(
+            f"{_CONNECTIONS_VARIABLE} must be a number from 1 to 10000, got {given[:80]!r}"
+        )
     return int(given)

@@ -6,32 +6,32 @@ import importlib
 import os
 from typing import Any, Self
 
-from dormant.engines.api.names import forms_of, scrubbed, secrets_of
+from dormant.engines.api.names import find_secrets, list_key_forms, redact
 from dormant.engines.api.requests import (
-    Answer,
-    Broken,
+    BadRequestError,
+    CallError,
+    ChatRequest,
+    ChatResponse,
     Choice,
+    ContentFilterError,
     Cost,
-    Fault,
-    Filtered,
-    Hopeless,
-    Refused,
-    Request,
-    Throttled,
+    FatalError,
+    RateLimitError,
+    ServerError,
 )
-from dormant.engines.api.wire import merged
+from dormant.engines.api.wire import merge_logprobs, split_tokens
 from dormant.errors import MissingExtraError, ModelError
 from dormant.records import Message
 
-_ITS_TRIES = 2  # it knows which of its providers' errors pass; ours go on from there
+_INSPECT_RETRIES = 2  # it knows which of its providers' errors pass; ours go on from there
 
 
-class Layered:
+class InspectTransport:
     """Carries calls through ``get_model(...).generate``. Implements ``Transport``.
 
     Args:
         name: Inspect's model string.
-        connections: at most so many calls at once.
+        connections: most calls at once.
         timeout: seconds that one call may take.
 
     Raises:
@@ -41,13 +41,15 @@ class Layered:
 
     def __init__(self, name: str, *, connections: int, timeout: float):
         self._name, self._connections, self._timeout = name, connections, timeout
-        self._inspect = _inspect()
-        self._secrets = tuple(f for secret in secrets_of(os.environ) for f in forms_of(secret))
+        self._inspect = _import_inspect()
+        self._secrets = tuple(
+            f for secret in find_secrets(os.environ) for f in list_key_forms(secret)
+        )
         self._model: Any = None
-        self._open()  # a missing key is said before anything is planned
+        self._open_model()  # so that a missing key is reported before anything is planned
 
     async def __aenter__(self) -> Self:
-        self._model = self._open()  # its clients belong to one event loop
+        self._model = self._open_model()  # its clients belong to one event loop
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -55,18 +57,18 @@ class Layered:
         if model is not None:
             await model.api.aclose()
 
-    def _open(self) -> Any:
+    def _open_model(self) -> Any:
         config = self._inspect.GenerateConfig(
             max_connections=self._connections,
-            max_retries=_ITS_TRIES,
+            max_retries=_INSPECT_RETRIES,
             timeout=int(self._timeout),
         )
         try:
             return self._inspect.get_model(self._name, config=config, memoize=False)
         except Exception as error:  # whatever a provider's constructor raises
-            raise ModelError(f"{self._name}: {self._told(error)}") from None
+            raise ModelError(f"{self._name}: {self._describe_error(error)}") from None
 
-    async def ask(self, request: Request) -> Answer:
+    async def send(self, request: ChatRequest) -> ChatResponse:
         """Makes one call."""
         config = self._inspect.GenerateConfig(
             temperature=request.sampling.temperature,
@@ -77,47 +79,54 @@ class Layered:
             logprobs=True if request.logprobs else None,
             top_logprobs=request.logprobs or None,
         )
-        turns = [self._turn(message) for message in request.messages]
+        turns = [self._convert_message(message) for message in request.messages]
         try:
             output = await self._model.generate(turns, config=config)
         except Exception as error:  # each provider has exceptions of its own
-            raise self._fault(error) from None
+            raise self._classify_error(error) from None
         if output.error:
-            raise Broken(scrubbed(str(output.error), *self._secrets)[:300])
+            raise ServerError(redact(str(output.error), *self._secrets)[:300])
         if not output.choices:
-            raise Broken("the reply holds no choices")
-        cost = _cost(output.usage)
-        share, rest = divmod(cost.completion, len(output.choices))
-        choices = (_choice(c, share + (i < rest)) for i, c in enumerate(output.choices))
-        safe = (c._replace(text=scrubbed(c.text, *self._secrets)) for c in choices)
-        return Answer(tuple(safe), cost)
+            raise ServerError("the reply holds no choices")
+        cost = _convert_usage(output.usage)
+        shares = split_tokens(cost.completion, len(output.choices))
+        pairs = zip(output.choices, shares, strict=True)
+        return ChatResponse(tuple(self._convert_choice(c, share) for c, share in pairs), cost)
 
-    def _turn(self, message: Message) -> Any:
+    def _convert_message(self, message: Message) -> Any:
         kinds = {
             "system": self._inspect.ChatMessageSystem,
             "assistant": self._inspect.ChatMessageAssistant,
         }
         return kinds.get(message.role, self._inspect.ChatMessageUser)(content=message.content)
 
-    def _fault(self, error: Exception) -> Fault:
-        """What an exception of a provider's client means, by the HTTP status it carries."""
+    def _convert_choice(self, choice: Any, tokens: int) -> Choice:
+        text = redact(_join_content(choice.message.content), *self._secrets)
+        if choice.stop_reason == "content_filter":
+            return Choice(text, "filter", tokens, error="the provider's content filter")
+        is_cut = choice.stop_reason in ("max_tokens", "model_length")
+        logprobs = _convert_logprobs(choice.logprobs)
+        return Choice(text, "length" if is_cut else "stop", tokens, logprobs)
+
+    def _classify_error(self, error: Exception) -> CallError:
+        """What an exception of a provider's client means, by its HTTP status."""
         last = getattr(error, "last_attempt", None)  # tenacity's wrapper around the real one
         cause = (last.exception() if last is not None else None) or error
         status = getattr(cause, "status_code", None) or getattr(cause, "code", None)
-        words = self._told(cause)
+        words = self._describe_error(cause)
         if status in (429, 503, 529):
-            return Throttled(words)
+            return RateLimitError(words)
         if status in (401, 403, 404):
-            return Hopeless(words, mendable=True)
+            return FatalError(words, is_fixable=True)
         if status in (400, 413, 422):
             filtered = "content_filter" in words or "content management" in words
-            return Filtered(words) if filtered else Refused(words)
-        return Broken(words)
+            return ContentFilterError(words) if filtered else BadRequestError(words)
+        return ServerError(words)
 
-    def _told(self, error: BaseException) -> str:
+    def _describe_error(self, error: BaseException) -> str:
         """An error on one line, without keys and without Inspect's markup."""
         markup = importlib.import_module("rich.markup")
-        text = scrubbed(str(error), *self._secrets)
+        text = redact(str(error), *self._secrets)
         try:
             text = markup.render(text).plain
         except markup.MarkupError:
@@ -126,7 +135,7 @@ class Layered:
         return f"{words.removeprefix('ERROR: ') or type(error).__name__}"[:300]
 
 
-def _inspect() -> Any:
+def _import_inspect() -> Any:
     """The package, imported late: it takes two seconds."""
     try:
         return importlib.import_module("inspect_ai.model")
@@ -134,15 +143,7 @@ def _inspect() -> Any:
         raise MissingExtraError(error.name or "inspect-ai", "api") from None
 
 
-def _choice(choice: Any, tokens: int) -> Choice:
-    text = _text(choice.message.content)
-    if choice.stop_reason == "content_filter":
-        return Choice(text, "filter", tokens, error="the provider's content filter")
-    cut = choice.stop_reason in ("max_tokens", "model_length")
-    return Choice(text, "length" if cut else "stop", tokens, _first_logprobs(choice.logprobs))
-
-
-def _text(content: Any) -> str:
+def _join_content(content: Any) -> str:
     """The answer, reasoning kept before it as a ``<think>`` block."""
     if isinstance(content, str):
         return content
@@ -155,14 +156,14 @@ def _text(content: Any) -> str:
     return "".join(parts)
 
 
-def _first_logprobs(logprobs: Any) -> dict[str, float] | None:
+def _convert_logprobs(logprobs: Any) -> dict[str, float] | None:
     if logprobs is None or not logprobs.content:
         return None
     first = logprobs.content[0]
-    return merged([(top.token, top.logprob) for top in first.top_logprobs or [first]])
+    return merge_logprobs([(top.token, top.logprob) for top in first.top_logprobs or [first]])
 
 
-def _cost(usage: Any) -> Cost:
+def _convert_usage(usage: Any) -> Cost:
     if usage is None:
         return Cost()
     cached = usage.input_tokens_cache_read or 0

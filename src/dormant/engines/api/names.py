@@ -46,22 +46,22 @@ class Endpoint:
     key: str = field(default="", repr=False)  # never shown
 
     @property
-    def place(self) -> str:
+    def origin(self) -> str:
         """Scheme, host and port of the server."""
         scheme, _, rest = self.url.partition("://")
         return f"{scheme}://{rest.split('/')[0]}"
 
     @property
     def headers(self) -> dict[str, str]:
-        """What every call carries."""
+        """Headers of every call."""
         headers = {"Content-Type": "application/json"}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
         return headers
 
 
-def endpoint(name: str, environment: Mapping[str, str] | None = None) -> Endpoint | None:
-    """Where a model string's server is, or None if Inspect's layer is to be used.
+def find_endpoint(name: str, environment: Mapping[str, str] | None = None) -> Endpoint | None:
+    """Finds the server of a model string; None if Inspect's layer is to be used.
 
     Args:
         name: the model string.
@@ -72,7 +72,7 @@ def endpoint(name: str, environment: Mapping[str, str] | None = None) -> Endpoin
     """
     known = os.environ if environment is None else environment
     provider, _, rest = name.partition("/")
-    if provider not in DIRECT or _layer_only(provider, rest, known):
+    if provider not in DIRECT or _needs_inspect(provider, rest, known):
         return None
     service, model = provider, rest
     if provider == "openai-api":
@@ -92,14 +92,14 @@ def endpoint(name: str, environment: Mapping[str, str] | None = None) -> Endpoin
         provider=service,
         # "BASE:ADAPTER" names an adapter that the server already holds.
         model=model.rpartition(":")[2] if provider == "vllm" else model,
-        url=_checked_url(url, f"{prefix}_BASE_URL", name),
+        url=_check_url(url, f"{prefix}_BASE_URL", name),
         key_variable=f"{prefix}_API_KEY",
         hosted=provider in _HOMES,
-        key=_key(known, f"{prefix}_API_KEY", name, optional=provider in _LOCAL),
+        key=_read_key(known, f"{prefix}_API_KEY", name, optional=provider in _LOCAL),
     )
 
 
-def _layer_only(provider: str, rest: str, known: Mapping[str, str]) -> bool:
+def _needs_inspect(provider: str, rest: str, known: Mapping[str, str]) -> bool:
     """Whether a direct provider's string asks for something that only Inspect does."""
     if provider == "openai":
         return rest.startswith(("azure/", "bedrock/"))
@@ -112,7 +112,7 @@ def _layer_only(provider: str, rest: str, known: Mapping[str, str]) -> bool:
     return not served and importlib.util.find_spec(provider) is not None  # Inspect starts a server
 
 
-def _key(known: Mapping[str, str], variable: str, name: str, *, optional: bool) -> str:
+def _read_key(known: Mapping[str, str], variable: str, name: str, *, optional: bool) -> str:
     key = known.get(variable, "").strip()
     if not key and not optional:
         raise ModelError(f"{name[:200]!r} needs a key: set the environment variable {variable}")
@@ -121,7 +121,7 @@ def _key(known: Mapping[str, str], variable: str, name: str, *, optional: bool) 
     return key
 
 
-def _checked_url(url: str, variable: str, name: str) -> str:
+def _check_url(url: str, variable: str, name: str) -> str:
     if not url:
         raise ModelError(
             f"{name[:200]!r} needs a server: set the environment variable {variable}, e.g. to "
@@ -136,16 +136,16 @@ def _checked_url(url: str, variable: str, name: str) -> str:
     return url.rstrip("/")
 
 
-def scrubbed(text: str, *secrets: str) -> str:
-    """Text without keys: each secret is replaced by ``***``."""
+def redact(text: str, *secrets: str) -> str:
+    """Replaces each secret in a text by ``***``."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, "***")
     return text
 
 
-def forms_of(key: str) -> tuple[str, ...]:
-    """The ways in which a server may repeat a key: as it is, escaped for JSON, quoted for a URL.
+def list_key_forms(key: str) -> tuple[str, ...]:
+    """The forms in which a server may repeat a key: as it is, escaped for JSON, quoted for a URL.
 
     None for a short one: local servers take any word for a key ("none", "EMPTY"), and such a word
     would be cut out of answers.
@@ -157,8 +157,8 @@ def forms_of(key: str) -> tuple[str, ...]:
     return tuple(sorted(set(forms), key=len, reverse=True))
 
 
-def secrets_of(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Values of the environment that look like keys, longest first: what Inspect may know."""
+def find_secrets(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Finds values that look like keys, longest first: what Inspect may know."""
     endings = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
     found = {
         value

@@ -1,4 +1,4 @@
-"""One call to a model: what is asked, what came back, and everything that can go wrong.
+"""One call to a model: what is asked, what comes back, and everything that can go wrong.
 
 Some are made for every call: named tuples, which cost a third of what frozen dataclasses do.
 """
@@ -16,30 +16,31 @@ from dormant.records import Message, Sampling
 MOST_LOGPROBS = 20
 
 
-class Request(NamedTuple):
+class ChatRequest(NamedTuple):
     """What one call asks for. ``prompt`` is the messages as JSON, made once a prompt."""
 
     messages: tuple[Message, ...]
     prompt: bytes
     sampling: Sampling
-    n: int = 1
+    n: int = 1  # answers
     seed: int | None = None
     controls: bool = True  # say that no other sampling rule (top_k, min_p) shall apply
     logprobs: int = 0  # top log-probabilities wanted of each token
 
-    def without(self, complaint: str) -> Request | None:
+    def drop_named_option(self, complaint: str) -> ChatRequest | None:
         """The same without what a server complains of; None if it names nothing optional."""
+        fewer_logprobs = 5 if self.logprobs > 5 else 0
         for words, weaker in (
             (("n",), self._replace(n=max(self.n // 2, 1))),
             (("top_k", "min_p"), self._replace(controls=False)),
             (("seed",), self._replace(seed=None)),
-            (("logprobs", "top_logprobs"), self._replace(logprobs=5 if self.logprobs > 5 else 0)),
+            (("logprobs", "top_logprobs"), self._replace(logprobs=fewer_logprobs)),
         ):
-            if weaker != self and any(_says(complaint, word) for word in words):
+            if weaker != self and any(_mentions(complaint, word) for word in words):
                 return weaker
         return None
 
-    def fallbacks(self) -> Iterator[Request]:
+    def iterate_fallbacks(self) -> Iterator[ChatRequest]:
         """What to try when a server does not say what it refuses: less and less."""
         n = self.n
         while n > 1:
@@ -57,7 +58,7 @@ class Request(NamedTuple):
             yield bare
 
 
-def _says(complaint: str, word: str) -> bool:
+def _mentions(complaint: str, word: str) -> bool:
     return re.search(rf"(?<![\w.]){word}(?![\w.])", complaint) is not None
 
 
@@ -71,7 +72,7 @@ class Choice(NamedTuple):
     error: str = ""
 
 
-class Answer(NamedTuple):
+class ChatResponse(NamedTuple):
     """What one call brought back."""
 
     choices: tuple[Choice, ...]
@@ -85,20 +86,20 @@ class Transport(Protocol):
 
     async def __aexit__(self, *exc: object) -> None: ...
 
-    async def ask(self, request: Request) -> Answer:
+    async def send(self, request: ChatRequest) -> ChatResponse:
         """Makes one call, without trying again.
 
         Raises:
-            Fault: anything that went wrong.
+            CallError: anything that went wrong.
         """
         ...
 
 
-class Fault(Exception):
+class CallError(Exception):
     """A call that brought no answer."""
 
 
-class Throttled(Fault):
+class RateLimitError(CallError):
     """The server asks for patience (429, 503)."""
 
     def __init__(self, reason: str, *, wait: float | None = None):
@@ -106,25 +107,25 @@ class Throttled(Fault):
         self.wait = wait  # seconds, where the server says so
 
 
-class Broken(Fault):
-    """The server or the line failed: a 5xx, a dropped connection, an unreadable body."""
+class ServerError(CallError):
+    """The server or the connection failed: a 5xx, a dropped connection, an unreadable body."""
 
 
-class Unreachable(Broken):
+class UnreachableError(ServerError):
     """No connection could be made."""
 
 
-class Refused(Fault):
+class BadRequestError(CallError):
     """The server will not do this request (400, 413, 422)."""
 
 
-class Filtered(Fault):
+class ContentFilterError(CallError):
     """A content filter refused the prompt."""
 
 
-class Hopeless(Fault):
+class FatalError(CallError):
     """No later call can do better: the key is refused, the model unknown, the account empty."""
 
-    def __init__(self, reason: str, *, mendable: bool):
+    def __init__(self, reason: str, *, is_fixable: bool):
         super().__init__(reason)
-        self.mendable = mendable  # by the user, in the model string or the environment
+        self.is_fixable = is_fixable  # by the user, in the model string or the environment

@@ -1,4 +1,4 @@
-"""Calls and replies as OpenAI-compatible JSON: ``/chat/completions`` of any server."""
+"""Requests and responses as OpenAI-compatible JSON: ``/chat/completions`` of any server."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import orjson
 
 from dormant.engines.api.names import Endpoint
 from dormant.engines.api.requests import (
-    Answer,
-    Broken,
+    BadRequestError,
+    CallError,
+    ChatRequest,
+    ChatResponse,
     Choice,
+    ContentFilterError,
     Cost,
-    Fault,
-    Filtered,
-    Hopeless,
-    Refused,
-    Request,
-    Throttled,
+    FatalError,
+    RateLimitError,
+    ServerError,
 )
 from dormant.records import Message
 
@@ -30,8 +30,8 @@ _LONGEST_REASON = 300
 _FILTER_CODES = ("content_filter", "content_policy_violation", "invalid_prompt", "moderation")
 
 
-def prompt_json(messages: Sequence[Message]) -> bytes:
-    """The messages as JSON."""
+def encode_messages(messages: Sequence[Message]) -> bytes:
+    """Encodes messages as JSON."""
     turns = [{"role": message.role, "content": message.content} for message in messages]
     try:
         return orjson.dumps(turns)
@@ -39,8 +39,8 @@ def prompt_json(messages: Sequence[Message]) -> bytes:
         return json.dumps(turns).encode("ascii")
 
 
-def body_of(request: Request, endpoint: Endpoint) -> bytes:
-    """The JSON of a call."""
+def encode_request(request: ChatRequest, endpoint: Endpoint) -> bytes:
+    """Encodes a call as JSON."""
     sampling = request.sampling
     longest = "max_completion_tokens" if endpoint.provider == "openai" else "max_tokens"
     body: dict[str, Any] = {
@@ -64,38 +64,44 @@ def body_of(request: Request, endpoint: Endpoint) -> bytes:
     return orjson.dumps(body)
 
 
-def read_answer(raw: bytes) -> Answer:
-    """What a successful reply says.
+def decode_response(raw: bytes) -> ChatResponse:
+    """Decodes a successful reply.
 
     Raises:
-        Broken: the body is not a chat completion.
-        Filtered, Throttled, Refused: an error was sent under the status of a success.
+        ServerError: the body is not a chat completion.
+        ContentFilterError, RateLimitError, BadRequestError: an error came under the status of a
+            success.
     """
-    body = _loads(raw)
+    body = _decode_json(raw)
     if not isinstance(body, dict):
-        raise Broken(f"the reply is not a chat completion: {_shown(raw)}")
+        raise ServerError(f"the reply is not a chat completion: {_make_excerpt(raw)}")
     found = body.get("choices")
     if not isinstance(found, list) or not found:
         if "error" in body:
-            raise fault_of(_code(body["error"]), raw, {})
-        raise Broken(f"the reply holds no choices: {_shown(raw)}")
-    cost = _cost(body.get("usage"))
-    if len(found) == 1:
-        return Answer((_choice(found[0], cost.completion),), cost)
-    # The server counts the tokens of all choices together: each is given its even share.
-    share, rest = divmod(cost.completion, len(found))
-    return Answer(tuple(_choice(c, share + (i < rest)) for i, c in enumerate(found)), cost)
+            raise decode_error(_read_status(body["error"]), raw, {})
+        raise ServerError(f"the reply holds no choices: {_make_excerpt(raw)}")
+    cost = _decode_usage(body.get("usage"))
+    # The server counts the tokens of all choices together.
+    shares = split_tokens(cost.completion, len(found))
+    pairs = zip(found, shares, strict=True)
+    return ChatResponse(tuple(_decode_choice(choice, share) for choice, share in pairs), cost)
 
 
-def _choice(value: Any, tokens: int) -> Choice:
+def split_tokens(total: int, choices: int) -> list[int]:
+    """Gives each choice of a call its even share of the tokens that the call used."""
+    share, rest = divmod(total, choices)
+    return [share + (i < rest) for i in range(choices)]
+
+
+def _decode_choice(value: Any, tokens: int) -> Choice:
     try:
         message, finish = value["message"], value.get("finish_reason")
         content = message.get("content")
         reasoning = message.get("reasoning_content") or message.get("reasoning")
         refusal = message.get("refusal")
     except (KeyError, TypeError, AttributeError):
-        raise Broken(f"a choice is not readable: {str(value)[:_LONGEST_REASON]}") from None
-    text = content if isinstance(content, str) else _parts(content)
+        raise ServerError(f"a choice is not readable: {str(value)[:_LONGEST_REASON]}") from None
+    text = content if isinstance(content, str) else _join_parts(content)
     if not text and isinstance(refusal, str):
         text = refusal
     if isinstance(reasoning, str) and reasoning:
@@ -103,34 +109,34 @@ def _choice(value: Any, tokens: int) -> Choice:
     if finish == "content_filter":
         return Choice(text, "filter", tokens, error="the provider's content filter")
     if finish == "error":
-        raise Broken("the provider failed while it was answering")
-    logprobs = _first_logprobs(value.get("logprobs"))
+        raise ServerError("the provider failed while it was answering")
+    logprobs = _decode_logprobs(value.get("logprobs"))
     return Choice(text, "length" if finish == "length" else "stop", tokens, logprobs)
 
 
-def _parts(content: Any) -> str:
+def _join_parts(content: Any) -> str:
     """Text of a content in parts; empty for none (null)."""
     if content is None:
         return ""
     if not isinstance(content, list):
-        raise Broken(f"the answer is not text: {str(content)[:_LONGEST_REASON]}")
+        raise ServerError(f"the answer is not text: {str(content)[:_LONGEST_REASON]}")
     texts = [part.get("text") for part in content if isinstance(part, dict)]
     return "".join(text for text in texts if isinstance(text, str))
 
 
-def _first_logprobs(value: Any) -> dict[str, float] | None:
+def _decode_logprobs(value: Any) -> dict[str, float] | None:
     if not value:
         return None
     try:
         first = value["content"][0]
         top = first.get("top_logprobs") or [first]
-        return merged([(str(entry["token"]), float(entry["logprob"])) for entry in top])
+        return merge_logprobs([(str(entry["token"]), float(entry["logprob"])) for entry in top])
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         return None
 
 
-def merged(pairs: Sequence[tuple[str, float]]) -> dict[str, float]:
-    """Log-probability of each text; tokens that read the same are added up."""
+def merge_logprobs(pairs: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """Log-probability (nats) of each text; tokens that read the same are added up."""
     found: dict[str, float] = {}
     for token, logprob in pairs:
         # Servers write the logarithm of zero as a large negative number or as null.
@@ -142,48 +148,48 @@ def merged(pairs: Sequence[tuple[str, float]]) -> dict[str, float]:
     return found
 
 
-def _cost(usage: Any) -> Cost:
+def _decode_usage(usage: Any) -> Cost:
     if not isinstance(usage, dict):
         return Cost()
     details = usage.get("prompt_tokens_details")
     usd = usage.get("cost")
     return Cost(
-        prompt=_count(usage.get("prompt_tokens")),
-        cached=_count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
-        completion=_count(usage.get("completion_tokens")),
+        prompt=_read_count(usage.get("prompt_tokens")),
+        cached=_read_count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
+        completion=_read_count(usage.get("completion_tokens")),
         usd=float(usd) if isinstance(usd, int | float) and not isinstance(usd, bool) else None,
     )
 
 
-def _count(value: Any) -> int:
+def _read_count(value: Any) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
 
-def fault_of(status: int, raw: bytes, headers: Mapping[str, str]) -> Fault:
-    """What an unsuccessful reply means.
+def decode_error(status: int, raw: bytes, headers: Mapping[str, str]) -> CallError:
+    """Tells what an unsuccessful reply means.
 
     Args:
         status: HTTP status.
         raw: the body.
         headers: of the reply.
     """
-    reason = f"status {status}: {reason_in(raw)}"
-    code = _error_code(raw)
+    reason = f"status {status}: {read_reason(raw)}"
+    code = _read_error_codes(raw)
     if any(word in code for word in _FILTER_CODES):
-        return Filtered(reason)
+        return ContentFilterError(reason)
     if status == 429 and "insufficient_quota" in code or status == 402:
-        return Hopeless(reason, mendable=False)
+        return FatalError(reason, is_fixable=False)
     if status in (429, 503, 529):
-        return Throttled(reason, wait=retry_after(headers))
+        return RateLimitError(reason, wait=read_retry_after(headers))
     if status in (401, 403, 404, 405):
-        return Hopeless(reason, mendable=True)
+        return FatalError(reason, is_fixable=True)
     if 400 <= status < 500 and status not in (408, 409, 425):
-        return Refused(reason)
-    return Broken(reason)
+        return BadRequestError(reason)
+    return ServerError(reason)
 
 
-def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds that a server asks to wait, or None if it does not say.
+def read_retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Seconds that a server asks to wait; None if it names none.
 
     Args:
         headers: of the reply.
@@ -208,37 +214,37 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     return None
 
 
-def reason_in(raw: bytes) -> str:
+def read_reason(raw: bytes) -> str:
     """The server's own words about an error, on one short line."""
     try:
-        error = _loads(raw)
-    except Broken:
-        return _shown(raw)
+        error = _decode_json(raw)
+    except ServerError:
+        return _make_excerpt(raw)
     for key in ("error", "message", "detail"):
         if isinstance(error, dict) and key in error:
             error = error[key]
-    return _line(error if isinstance(error, str) else json.dumps(error))
+    return _join_lines(error if isinstance(error, str) else json.dumps(error))
 
 
-def _error_code(raw: bytes) -> str:
-    """Code and type of an error body, for comparison; empty if it has none."""
+def _read_error_codes(raw: bytes) -> str:
+    """Code and type of an error body, in one string to search; empty if it has none."""
     try:
-        error = _loads(raw).get("error")
+        error = _decode_json(raw).get("error")
         metadata = error.get("metadata") or {}
         marks = [error.get("code"), error.get("type")]
         if isinstance(metadata, dict) and "reasons" in metadata:
             marks.append("moderation")  # OpenRouter's word for a flagged prompt
         return " ".join(str(mark) for mark in marks if mark is not None)
-    except (Broken, AttributeError):
+    except (ServerError, AttributeError):
         return ""
 
 
-def _code(error: Any) -> int:
+def _read_status(error: Any) -> int:
     code = error.get("code") if isinstance(error, dict) else None
     return code if isinstance(code, int) else 500
 
 
-def _loads(raw: bytes) -> Any:
+def _decode_json(raw: bytes) -> Any:
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -246,13 +252,13 @@ def _loads(raw: bytes) -> Any:
     try:  # slower, and takes what orjson refuses: NaN and halves of surrogate pairs
         return json.loads(raw)
     except (ValueError, RecursionError):
-        raise Broken(f"the reply is not JSON: {_shown(raw)}") from None
+        raise ServerError(f"the reply is not JSON: {_make_excerpt(raw)}") from None
 
 
-def _shown(raw: bytes) -> str:
-    return _line(raw[: 2 * _LONGEST_REASON].decode("utf-8", "replace")) or "an empty body"
+def _make_excerpt(raw: bytes) -> str:
+    return _join_lines(raw[: 2 * _LONGEST_REASON].decode("utf-8", "replace")) or "an empty body"
 
 
-def _line(text: str) -> str:
+def _join_lines(text: str) -> str:
     plain = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(plain.split())[:_LONGEST_REASON]

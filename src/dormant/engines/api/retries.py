@@ -1,0 +1,225 @@
+"""One request carried to its end: sent again through rate limits, failures and refused options.
+
+What a call comes to, and what follows::
+
+    answers          the end; what the server turned out to accept is remembered
+    content filter   the end; the filter's refusal stands for every answer
+    bad request      sent again with less in it; the end once nothing optional is left
+    rate limit       sent again after a wait, until the waits exceed _LONGEST_WAIT in all
+    failure          sent again after a wait, until _MOST_FAILURES
+    fatal error      everything stops: no later call can do better
+
+A request that ends without answers gives an error for each of them, so nothing is dropped. If it is
+the server that has gone and not this request that it cannot take, everything stops instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from dormant.engines.api.meter import Meter
+from dormant.engines.api.pace import AimdLimiter, draw_backoff
+from dormant.engines.api.requests import (
+    BadRequestError,
+    CallError,
+    ChatRequest,
+    ChatResponse,
+    Choice,
+    ContentFilterError,
+    FatalError,
+    RateLimitError,
+    Transport,
+    UnreachableError,
+)
+from dormant.engines.api.signals import StopSignal
+from dormant.engines.spending import Cost
+from dormant.errors import DormantError, EngineError, ModelError
+
+_MOST_FAILURES = 6  # failures of the server or the connection, for one request
+_MOST_FIRST_CONTACTS = 3  # the same while no connection has ever been made
+_LONGEST_WAIT = 600.0  # seconds that rate limits may hold one request up
+_MOST_UNANSWERED = 8  # requests in a row without answers while none has ever had any
+
+
+@dataclass(slots=True)
+class ServerCapabilities:
+    """What this server was found to accept."""
+
+    n: int = 128  # answers a call
+    seed: bool = True
+    controls: bool = True
+    logprobs: int = 20
+
+    def learn(self, wanted: ChatRequest, sent: ChatRequest, got: int) -> list[str]:
+        """Remembers what the server took instead of what was wanted.
+
+        Args:
+            wanted: the request as it was first made.
+            sent: the request that brought answers.
+            got: how many it brought.
+
+        Returns:
+            What is new of it, each as a sentence that the model's name begins.
+        """
+        news: list[str] = []
+        n = 1 if got == 1 else sent.n
+        if n < min(wanted.n, self.n):
+            self.n = n
+            if n > 1:
+                news.append(f"gives {n} answers a call, so each prompt is paid once for every {n}")
+            else:
+                news.append("gives one answer a call, so each prompt is paid once an answer")
+        if wanted.controls and not sent.controls:
+            self.controls = False
+            news.append("refuses top_k and min_p: the server's own defaults apply")
+        if wanted.seed is not None and sent.seed is None:
+            self.seed = False
+            news.append("refuses a seed: the same call draws another answer")
+        if sent.logprobs < wanted.logprobs:
+            self.logprobs = sent.logprobs
+            news.append(f"gives {sent.logprobs} log-probabilities of a token")
+        return news
+
+
+class UnitResult(NamedTuple):
+    """What came of a unit of work: its answers, or an error or refusal for each of them."""
+
+    choices: Sequence[Choice] = ()  # none only if everything stopped first
+    cost: Cost = Cost()
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """One request on its way to an end."""
+
+    wanted: ChatRequest
+    request: ChatRequest  # what is sent next: ``wanted``, or less of it
+    begun: float  # when it was first sent, s by the loop's clock
+    tries: int = 0  # calls that rate limits or failures ended
+    failures: int = 0  # those of them that failures ended
+    complaint: str = ""  # the first refusal that does not say what is refused
+    fallbacks: Iterator[ChatRequest] | None = None
+
+    def weaken(self, complaint: str) -> bool:
+        """Takes out of ``request`` what the server refuses; False if nothing can be taken out."""
+        weaker = self.request.drop_named_option(complaint)
+        if weaker is None:
+            self.complaint = self.complaint or complaint
+            self.fallbacks = self.fallbacks or self.request.iterate_fallbacks()
+            weaker = next(self.fallbacks, None)
+        if weaker is None:
+            return False
+        self.request = weaker
+        return True
+
+
+class RetryingCaller:
+    """Sends requests until each has come to an end. One event loop, one pass.
+
+    Args:
+        name: the model string, for messages.
+        transport: carries the calls; opened by the owner.
+        limiter: records successes and rate limits; acquired by the owner.
+        capabilities: what the server accepts; learned here.
+        meter: counts what is used.
+        stop: set when no call can succeed; ends what waits for another try.
+        note: called with what the user should know.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        transport: Transport,
+        limiter: AimdLimiter,
+        capabilities: ServerCapabilities,
+        meter: Meter,
+        stop: StopSignal,
+        note: Callable[[str], None],
+    ):
+        self._name, self._transport, self._limiter = name, transport, limiter
+        self._capabilities, self._meter = capabilities, meter
+        self._stop, self._note = stop, note
+        self._has_succeeded = False
+        self._last_success = -1.0  # s by the loop's clock
+        self._unanswered_in_a_row = 0
+        self._rng = random.Random()  # waiting times only: nothing that is recorded
+        self._clock: Callable[[], float] = asyncio.get_running_loop().time
+
+    async def call(self, wanted: ChatRequest) -> UnitResult:
+        """Sends a request until it has come to an end; no choices if everything stops first."""
+        attempts = _Attempts(wanted, wanted, self._clock())
+        while self._stop.error is None:
+            sent_at = self._clock()
+            try:
+                response = await self._transport.send(attempts.request)
+            except BadRequestError as error:
+                if not attempts.weaken(str(error)):
+                    return self._give_up(wanted, attempts.complaint, is_server_gone=False)
+            except ContentFilterError as error:
+                return UnitResult([Choice("", "filter", error=str(error))] * wanted.n)
+            except FatalError as error:
+                self._stop.set(self._explain_fatal(error))
+            except CallError as error:
+                attempts.tries += 1
+                attempts.failures += not isinstance(error, RateLimitError)
+                wait = self._plan_wait(error, attempts, sent_at)
+                if wait is None:
+                    return self._give_up(
+                        wanted, str(error), is_server_gone=self._is_gone(error, attempts)
+                    )
+                self._meter.count_retry()
+                await self._stop.sleep(wait)
+            else:
+                return self._accept(response, attempts)
+        return UnitResult()
+
+    def _accept(self, response: ChatResponse, attempts: _Attempts) -> UnitResult:
+        self._has_succeeded = True
+        self._unanswered_in_a_row = 0
+        self._last_success = self._clock()
+        self._limiter.record_success()
+        wanted, sent, got = attempts.wanted, attempts.request, len(response.choices)
+        if sent is not wanted or got < sent.n:
+            for sentence in self._capabilities.learn(wanted, sent, got):
+                self._note(f"{self._name} {sentence}")
+        return UnitResult(response.choices, self._meter.count_call(sent, response))
+
+    def _plan_wait(self, error: CallError, attempts: _Attempts, sent_at: float) -> float | None:
+        """Seconds to wait before the next try; None if there should be none."""
+        if not isinstance(error, RateLimitError):
+            is_first_contact = isinstance(error, UnreachableError) and not self._has_succeeded
+            if attempts.failures >= (_MOST_FIRST_CONTACTS if is_first_contact else _MOST_FAILURES):
+                return None
+            return draw_backoff(attempts.failures, self._rng)
+        now = self._clock()
+        self._limiter.record_rate_limit(sent_at, now)
+        if error.wait is None:
+            wait = draw_backoff(attempts.tries, self._rng)
+        else:
+            # A little later than asked, and not all at the same moment.
+            wait = error.wait + self._rng.uniform(0, min(0.1 * error.wait + 0.05, 2.0))
+        return None if now + wait - attempts.begun > _LONGEST_WAIT else wait
+
+    def _is_gone(self, error: CallError, attempts: _Attempts) -> bool:
+        """Whether it is the server and not this request: no other has succeeded meanwhile."""
+        return (
+            isinstance(error, RateLimitError | UnreachableError)
+            and self._last_success < attempts.begun
+        )
+
+    def _give_up(self, wanted: ChatRequest, reason: str, *, is_server_gone: bool) -> UnitResult:
+        """An error for each answer; or the end of everything, if it is the server."""
+        self._unanswered_in_a_row += 1
+        has_never_worked = not self._has_succeeded and self._unanswered_in_a_row >= _MOST_UNANSWERED
+        if is_server_gone or has_never_worked:
+            self._stop.set(EngineError(f"{self._name} does not answer: {reason}"))
+            return UnitResult()
+        return UnitResult([Choice("", "error", error=reason)] * wanted.n)
+
+    def _explain_fatal(self, error: FatalError) -> DormantError:
+        return (ModelError if error.is_fixable else EngineError)(f"{self._name}: {error}")
