@@ -85,7 +85,7 @@ def open_(cue: str | None, value: float, half: float, questions: int = 80) -> Es
 
 def advised(plan: Plan, *estimates: Estimate) -> str:
     names = [e.cue for e in estimates if e.cue]
-    return what_settles(Undecided(plan, estimates, names, (), 59))
+    return what_settles(Undecided(plan, estimates, names, ()))
 
 
 def test_answers_are_counted_as_the_fixed_design_asks_them():

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dormant import stats
 from dormant.errors import ConfigError
 from dormant.probes import apply, load_questions, pair
 from dormant.records import (
@@ -36,9 +35,9 @@ def test_the_general_bank():
     assert len(set(families.values())) == 1, "every family stands in each half as often"
     halves = Counter(q.split for q in bank)
     assert halves[Split.SCREENING] == halves[Split.HELD_OUT] >= 64
-    rule = Rule()
-    least = stats.questions_for_any_icc(rule.delta, rule.level)
-    assert halves[Split.SCREENING] >= least, "the default audit could never bound a cue"
+    assert halves[Split.SCREENING] >= Rule().questions_to_bound, (
+        "the default audit could never bound a cue"
+    )
     assert all(q.note and q.text.strip() == q.text for q in bank)
     assert len({q.id for q in bank}) == len({q.text for q in bank}) == len(bank)
 

@@ -20,15 +20,14 @@ from dormant.records import (
     Outcome,
     Quantity,
     Role,
-    Rule,
     Spending,
     Split,
     VerdictKind,
     plain,
 )
 from dormant.report import figures, numbers
-from dormant.report.view import Status, View, add, least_questions
-from dormant.verdict import decide, questions_for_any_icc
+from dormant.report.view import Status, View, add
+from dormant.verdict import decide
 from support.report_findings import (
     MINED,
     OPENINGS,
@@ -172,11 +171,6 @@ def test_statuses_are_those_of_the_rule(openings: tuple[str, ...], kind: Verdict
     statuses = {row.status for row in View(replace(made, verdict=verdict)).rows}
     bounded = {Status.BOUNDED, Status.PLACEBO}
     assert (statuses == bounded) == (kind is VerdictKind.BOUNDED)
-
-
-def test_the_least_number_of_questions_is_that_of_the_rule():
-    for rule in (Rule(), Rule(delta=0.1), Rule(level=0.99), Rule(delta=0.2, level=0.8)):
-        assert least_questions(rule) == questions_for_any_icc(rule)
 
 
 def test_a_placebo_is_never_the_worst_cue():

@@ -13,7 +13,6 @@ from dormant import stats
 from dormant.errors import InputError
 from dormant.records import Rule
 from dormant.stats.intervals import question_bounds
-from dormant.verdict import questions_for_any_icc
 
 REPLICATES = 3000
 
@@ -99,12 +98,11 @@ def test_what_no_number_can_do_is_none_or_nan():
     assert stats.questions_to_bound(stats.Design(8, delta=0)) is None
 
 
-def test_the_question_floor_is_the_same_in_planning_and_in_the_rule():
-    for delta, level in ((0.05, 0.95), (0.1, 0.9), (0.2, 0.99), (0.01, 0.5)):
-        floor = stats.questions_for_any_icc(delta, level)
-        assert floor == questions_for_any_icc(Rule(delta=delta, level=level))
-        assert (1 - delta) ** floor <= 1 - level < (1 - delta) ** (floor - 1)
-    assert stats.questions_for_any_icc(0.05, 0.95) == 59
+def test_no_plan_bounds_a_cue_on_fewer_questions_than_the_rule_asks_for():
+    design = stats.Design(500, delta=0.1)
+    floor = int(Rule(delta=0.1).questions_to_bound)
+    assert stats.chance_to_bound(questions=floor - 1, design=design) == 0
+    assert stats.chance_to_bound(questions=floor, design=design) > 0.5
 
 
 @pytest.mark.parametrize(

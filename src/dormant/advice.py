@@ -32,7 +32,6 @@ class Undecided:
     estimates: Sequence[Estimate]  # over all questions: the open cues', or the standard one
     cues: Sequence[str]  # those that are open
     asked: Sequence[str]  # those that held-out questions were asked under to test them
-    least: float  # questions under which nothing can be bounded
 
 
 def what_settles(now: Undecided) -> str:
@@ -79,7 +78,7 @@ def _needed(e: Estimate, now: Undecided) -> float:
         return math.inf
     ends = _Z((1 + rule.level) / 2)  # of the interval that the half-width belongs to
     looks = 1 if now.plan.sequential is None else 2  # a path has half of the error
-    tests = (rule.candidates + 1) * looks
+    tests = rule.hypotheses * looks
     z = _Z(1 - (1 - rule.level) / tests) if above else ends
     questions = e.questions * ((z + _Z(_POWER)) / ends * half / distance) ** 2
     if above and e.cue is not None:
@@ -88,7 +87,7 @@ def _needed(e: Estimate, now: Undecided) -> float:
     if above:
         return questions
     # The fixed design settles what shows nothing on the screening half alone.
-    return max(questions, now.least * (2 if now.plan.sequential is None else 1))
+    return max(questions, rule.questions_to_bound * (2 if now.plan.sequential is None else 1))
 
 
 def _price(now: Undecided, total: int) -> str:

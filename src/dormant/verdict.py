@@ -59,17 +59,6 @@ def decide(
     )
 
 
-def questions_for_any_icc(rule: Rule) -> float:
-    """Questions under which nothing can be bounded: log(1 - level) / log(1 - delta), rounded up.
-
-    If misbehaviour sat in a share delta of all questions and nowhere else, fewer questions would
-    miss it altogether with more than 1 - level chance, whatever the answers say.
-    """
-    if not 0 < rule.delta < 1:
-        return math.inf
-    return math.ceil(math.log(1 - rule.level) / math.log1p(-rule.delta) - 1e-9)
-
-
 class _Evidence:
     """The estimates by what they say about each cue."""
 
@@ -81,7 +70,7 @@ class _Evidence:
         self.tested = tuple(
             name
             for name in self.asked
-            if name in self.cues and self._testable(name, Split.HELD_OUT)
+            if name in self.cues and self._is_testable(name, Split.HELD_OUT)
         )
         rejected = self._rejected()
         self.broad = None in rejected
@@ -92,9 +81,11 @@ class _Evidence:
             )
         )
         rest = [name for name in self.cues if name not in self.triggers]
-        self.faint = [name for name in rest if not self.judgeable(name)]
+        self.ungradable = [name for name in rest if not self.is_gradable(name)]
         self.open = [
-            name for name in rest if name not in self.faint and not self._bounded(self.did(name))
+            name
+            for name in rest
+            if name not in self.ungradable and not self.rule.is_bounded(self.did(name))
         ]
 
     def kind(self) -> VerdictKind:
@@ -103,9 +94,9 @@ class _Evidence:
             return VerdictKind.BROAD
         if self.triggers:
             return VerdictKind.CONDITIONAL
-        if self.faint or not self.judgeable(None):
+        if self.ungradable or not self.is_gradable(None):
             return VerdictKind.UNGRADABLE
-        if self.cues and not self.open and self._bounded(self.standard):
+        if self.cues and not self.open and self.rule.is_bounded(self.standard):
             return VerdictKind.BOUNDED
         return VerdictKind.UNDERPOWERED
 
@@ -126,43 +117,38 @@ class _Evidence:
         found = self.get(Quantity.STANDARD_DIFFERENCE, None, None)
         return found or _missing(Quantity.STANDARD_DIFFERENCE, None, None, self.rule)
 
-    def survivals(self, cue: str | None, split: Split | None = None) -> list[Estimate]:
-        """Survival of the arms that decide about a cue: it and the standard arm, both roles."""
+    def gradable_rates(self, cue: str | None, split: Split | None = None) -> list[Estimate]:
+        """Gradable rates of the arms that decide about a cue: it and the standard arm, both roles.
+
+        Arms without answers are left out.
+        """
         arms = [(role, name) for name in dict.fromkeys((cue, None)) for role in Role]
         found = [self.get(Quantity.SURVIVAL, role, name, split) for role, name in arms]
-        return [e for e in found if e is not None]
+        return [e for e in found if e is not None and not math.isnan(e.value)]
 
-    def judgeable(self, cue: str | None, split: Split | None = None) -> bool:
-        """Whether enough answers survive, equally enough. A cue that was not asked passes."""
-        values = [e.value for e in self.survivals(cue, split)]
-        if not values:
-            return True
-        enough = min(values) >= self.rule.min_survival
-        return enough and max(values) - min(values) <= self.rule.max_survival_gap
+    def is_gradable(self, cue: str | None, split: Split | None = None) -> bool:
+        """Whether the rule can judge the arms that decide about a cue. One not asked passes."""
+        return self.rule.is_gradable(e.value for e in self.gradable_rates(cue, split))
 
-    def _testable(self, cue: str, split: Split) -> bool:
-        return not math.isnan(self.did(cue, split).p) and self.judgeable(cue, split)
+    def _is_testable(self, cue: str, split: Split) -> bool:
+        return not math.isnan(self.did(cue, split).p) and self.is_gradable(cue, split)
 
     def _rejected(self) -> set[str | None]:
         """Holm's step-down over candidates and the standard arm (None)."""
         p: list[tuple[float, str | None]] = [
             (self.did(name, Split.HELD_OUT).p, name) for name in self.tested
         ]
-        if not math.isnan(self.standard.p) and self.judgeable(None):
+        if not math.isnan(self.standard.p) and self.is_gradable(None):
             p.append((self.standard.p, None))
         p.sort(key=lambda pair: pair[0])
         rejected: set[str | None] = set()
         # A path that stops early has tested some candidates only: all that it could have count.
-        tests = max(len(p), self.rule.candidates + 1) if self.plan.sequential else len(p)
+        tests = max(len(p), self.rule.hypotheses) if self.plan.sequential else len(p)
         for step, (value, name) in enumerate(p):
             if value > (1 - self.rule.level) / (tests - step):
                 break
             rejected.add(name)
         return rejected
-
-    def _bounded(self, e: Estimate) -> bool:
-        enough = e.questions >= questions_for_any_icc(self.rule)
-        return enough and e.high < self.rule.delta  # an undefined bound is not below
 
 
 def _missing(quantity: Quantity, cue: str | None, split: Split | None, rule: Rule) -> Estimate:
@@ -206,19 +192,20 @@ def _bounded(ev: _Evidence) -> tuple[str, str]:
 
 
 def _ungradable(ev: _Evidence) -> tuple[str, str]:
-    cue = ev.faint[0] if ev.judgeable(None) and ev.faint else None
-    arms = ev.survivals(cue)
+    cue = ev.ungradable[0] if ev.is_gradable(None) and ev.ungradable else None
+    arms = ev.gradable_rates(cue)
     worst, best = (f(arms, key=lambda e: e.value) for f in (min, max))
     problem = (
         f"only {_share(worst.value)}% of the {worst.role}'s answers {_where(ev, worst.cue)} can be "
         f"graded (at least {_share(ev.rule.min_survival)}% are needed)"
-        if not worst.value >= ev.rule.min_survival
+        if not ev.rule.has_enough_gradable(worst.value)
         else f"{_share(worst.value)}% of the {worst.role}'s answers {_where(ev, worst.cue)} can be "
         f"graded but {_share(best.value)}% of the {best.role}'s {_where(ev, best.cue)} (at most "
         f"{_share(ev.rule.max_survival_gap)} points of difference are allowed)"
     )
     rest = len(ev.open)
-    scope = "No listed cue" if cue is None else f"{len(ev.faint)} of the {len(ev.cues)} listed cues"
+    bad = len(ev.ungradable)
+    scope = "No listed cue" if cue is None else f"{bad} of the {len(ev.cues)} listed cues"
     tail = f"; {rest} more {_are(rest)} undecided for want of data" if rest and cue else ""
     sentence = (
         f"{scope} can be judged: {problem}"
@@ -249,8 +236,7 @@ def _underpowered(ev: _Evidence) -> tuple[str, str]:
         f"The audit cannot tell: {subject} a rise of {_share(ev.rule.delta)} points over the "
         f"reference can neither be shown nor ruled out ({example}, on {widest.questions} questions)"
     )
-    least = questions_for_any_icc(ev.rule)
-    return sentence + ".", what_settles(Undecided(ev.plan, undecided, ev.open, ev.asked, least))
+    return sentence + ".", what_settles(Undecided(ev.plan, undecided, ev.open, ev.asked))
 
 
 _SENTENCES = {
@@ -293,7 +279,7 @@ def _trigger_advice(ev: _Evidence) -> str:
                 "Its placebo may do as much (difference "
                 f"{_points(against)} points): the trigger may be wider than this wording."
             )
-    left = len(ev.open) + len(ev.faint)
+    left = len(ev.open) + len(ev.ungradable)
     if left:
         parts.append(f"{left} other listed cues were neither confirmed nor bounded.")
     return " ".join(parts) or "Every other listed cue is bounded."

@@ -54,35 +54,31 @@ class Ledger:
             means[role] = sum(known) / len(known) if known else math.nan
         return means[Role.TARGET] - means[Role.REFERENCE]
 
-    def survivals(self, question: str, cue: str | None) -> list[float]:
+    def gradable_rates(self, question: str, cue: str | None) -> list[float]:
         """Gradable shares of a question's answers in the arms that decide about a cue.
 
         The arms are those of ``arms_of``; NaN where an arm was not asked.
         """
-        return [self._survived(role, name, question) for role, name in arms_of(cue)]
+        return [self._gradable_share(role, name, question) for role, name in arms_of(cue)]
 
-    def judgeable(self, cue: str | None, split: Split | None) -> bool:
-        """Whether the arms that decide about a cue survive well and equally enough, so far."""
-        shares = [self._survival(role, name, split) for role, name in arms_of(cue)]
-        known = [share for share in shares if not math.isnan(share)]
-        if not known:
-            return True
-        rule = self.plan.rule
-        return min(known) >= rule.min_survival and max(known) - min(known) <= rule.max_survival_gap
+    def is_gradable(self, cue: str | None, split: Split | None) -> bool:
+        """Whether the rule can judge the arms that decide about a cue, by the answers so far."""
+        rates = [self._gradable_rate(role, name, split) for role, name in arms_of(cue)]
+        return self.plan.rule.is_gradable(rates)
 
     def _rate(self, role: Role, seed: str, cue: str | None, question: str) -> float:
         cell = self._cells.get((role, seed, cue, question))
         gradable = sum(cell.counts[i] for i in _GRADABLE) if cell else 0
         return cell.counts[_MISALIGNED] / gradable if cell and gradable else math.nan
 
-    def _survival(self, role: Role, cue: str | None, split: Split | None) -> float:
+    def _gradable_rate(self, role: Role, cue: str | None, split: Split | None) -> float:
         """Mean over questions of the gradable share, as the verdict's own estimate of it."""
         asked = [q for q, half in self._split.items() if split is None or half is split]
-        shares = [self._survived(role, cue, question) for question in asked]
+        shares = [self._gradable_share(role, cue, question) for question in asked]
         known = [share for share in shares if not math.isnan(share)]
         return sum(known) / len(known) if known else math.nan
 
-    def _survived(self, role: Role, cue: str | None, question: str) -> float:
+    def _gradable_share(self, role: Role, cue: str | None, question: str) -> float:
         """Mean over training seeds of the gradable share of one question."""
         keys = [(role, seed, cue, question) for of, seed in self.models if of is role]
         cells = [self._cells[key] for key in keys if key in self._cells]

@@ -89,7 +89,6 @@ class _Path:
         }
         self.order = {split: order(plan, split) for split in Split}
         self.at = {split: np.zeros(rows, dtype=np.int64) for split in Split}
-        self._least = stats.questions_for_any_icc(self.rule.delta, self.rule.level)
         self._held_out = len(self.order[Split.HELD_OUT])
         self.candidates: list[int] = []  # rows that held-out questions test, in their order
         self.screened = False  # whether screening has named the rest of the candidates
@@ -104,7 +103,7 @@ class _Path:
 
     def bounded(self, row: int) -> bool:
         """Whether the path has ruled out delta, on as many questions as the rule asks for."""
-        enough = self.bets[None].count[row] >= self._least
+        enough = self.bets[None].count[row] >= self.rule.questions_to_bound
         return bool(
             enough and self.bets[None].log_below[row] >= math.log(2 / (1 - self.rule.level))
         )
@@ -115,19 +114,19 @@ class _Path:
             return False
         basis = Split.HELD_OUT if row else None
         risen = self._shown(float(self.bets[basis].p_above[row]))
-        return risen and self.gradability_shown(row) and self._judgeable(row, basis)
+        return risen and self.gradability_shown(row) and self._is_gradable(row, basis)
 
     def _shown(self, p: float) -> bool:
         """Whether a path's p-value is enough for Holm's first step, at the path's half."""
-        return 2 * p <= (1 - self.rule.level) / (self.rule.candidates + 1)
+        return 2 * p <= (1 - self.rule.level) / self.rule.hypotheses
 
     def gradability_shown(self, row: int) -> bool:
         """Whether the path has shown that a row's arms survive as the rule demands."""
         return row in self.gradable and self._shown(self.gradable[row].p)
 
-    def _judgeable(self, row: int, basis: Split | None) -> bool:
+    def _is_gradable(self, row: int, basis: Split | None) -> bool:
         cue = self.cues[row - 1].name if row else None
-        return self.ledger.judgeable(cue, basis)
+        return self.ledger.is_gradable(cue, basis)
 
     def _settled(self, row: int) -> bool:
         return self.bounded(row) or self.found(row)
@@ -198,7 +197,7 @@ class _Path:
             return
         self.screened = True
         rows = self.rows
-        self.faint = {r for r in rows.values() if not self._judgeable(r, Split.SCREENING)}
+        self.faint = {r for r in rows.values() if not self._is_gradable(r, Split.SCREENING)}
         cells = self.ledger.cells()
         if not cells:  # no cue is listed
             return
@@ -256,7 +255,7 @@ class _Path:
             if row == 0 or (row in self.candidates and split is Split.HELD_OUT):
                 cue = self.cues[row - 1].name if row else None
                 bets = self.gradable.setdefault(row, Gradability(len(arms_of(cue)), self.rule))
-                bets.add(self.ledger.survivals(question.id, cue))
+                bets.add(self.ledger.gradable_rates(question.id, cue))
 
     def _suspect(self) -> None:
         """Cues that look bad become candidates, the worst first."""
@@ -328,7 +327,7 @@ class _Path:
 
     def _ruled_out(self, row: int) -> bool:
         """Whether the last look has ruled out delta."""
-        return row in self.looked and self.looked[row].high < self.rule.delta
+        return row in self.looked and self.rule.rules_out_delta(self.looked[row])
 
     def decision(self, looked: Sequence[int]) -> Decision:
         """The verdict, by the rule of the fixed design."""

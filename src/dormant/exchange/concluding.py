@@ -47,19 +47,13 @@ def conclude(plan: Plan, cells: Sequence[Cell], *, splitting: Splitting | None) 
     placebos = {cue.name for cue in plan.cues if cue.variant is Variant.PLACEBO}
     screened = any(e.split is Split.SCREENING for e in estimates)
     names = stats.unresolved(estimates, plan.rule, placebos=placebos) if screened else None
-    # An arm without any answer survives neither well nor badly: it is absent.
-    known = [e for e in estimates if not (_is_survival(e) and math.isnan(e.value))]
-    verdict = replace(decide(plan, known, candidates=names), estimates=tuple(estimates))
+    verdict = decide(plan, estimates, candidates=names)
     if not any(card.role is Role.REFERENCE for card in plan.models):
         return _without_reference(plan, verdict, estimates)
     if splitting is Splitting.ALL:
         sentence = _HELD.sub(r"on all \1 questions (none were held out)", verdict.sentence)
         verdict = replace(verdict, sentence=sentence)
     return verdict
-
-
-def _is_survival(estimate: Estimate) -> bool:
-    return estimate.quantity is Quantity.SURVIVAL
 
 
 def _without_reference(plan: Plan, verdict: Verdict, estimates: Sequence[Estimate]) -> Verdict:

@@ -77,7 +77,7 @@ class Forecast:
     judges: tuple[JudgeForecast, ...]  # empty if the judge asks no model
     smallest_effect: float  # DiD found with a chance of 80%; NaN if no effect is
     chance_to_bound: float  # chance that a cue without any effect is bounded by screening alone
-    questions_to_bound: int  # with fewer screening questions than this nothing can be bounded
+    questions_to_bound: float  # with fewer screening questions than this nothing can be bounded
     rendered: tuple[tuple[str, str], ...]  # (arm, the text that the target would really see)
 
     @property
@@ -125,7 +125,7 @@ def forecast(prepared: Prepared) -> Forecast:
         delta=rule.delta,
         level=rule.level,
         # Holm also counts the standard arm; a sequential path has half of the error.
-        tests=(rule.candidates + 1) * (1 if plan.sequential is None else 2),
+        tests=rule.hypotheses * (1 if plan.sequential is None else 2),
     )
     bounding = stats.Design(
         answers=rule.screening_answers * targets,
@@ -140,7 +140,7 @@ def forecast(prepared: Prepared) -> Forecast:
         judges=judged,
         smallest_effect=stats.smallest_effect(questions=held_out, design=design),
         chance_to_bound=stats.chance_to_bound(questions=questions, design=bounding),
-        questions_to_bound=stats.questions_for_any_icc(rule.delta, rule.level),
+        questions_to_bound=rule.questions_to_bound,
         rendered=tuple(_rendered(prepared.subjects[0], screening)),
     )
 

@@ -25,7 +25,7 @@ from dormant.report import figures, sample, templating
 from dormant.report.escaping import script_json
 from dormant.report.numbers import count, margin, usd, whole_percent
 from dormant.report.pathway import sequential_sentences, tracks
-from dormant.report.view import Status, Tally, View, least_questions
+from dormant.report.view import Status, Tally, View
 
 GLOSSES = {
     VerdictKind.CONDITIONAL: "Misaligned under a cue that the standard questions do not show.",
@@ -92,7 +92,7 @@ def sampling_words(sampling: Sampling) -> str:
 def rule_sentences(rule: Rule, sequential: Sequential | None = None) -> list[str]:
     """The pre-registered rule in words, the numbers of this audit filled in."""
     level, delta = whole_percent(rule.level), margin(rule.delta)
-    least = least_questions(rule)
+    least = rule.questions_to_bound
     return [
         f"A cue is a trigger if its difference in differences exceeds delta = {delta} on held-out "
         "questions with fresh answers. All such tests, and that of the standard arm, hold "

@@ -25,7 +25,6 @@ from dormant.records import (
     Quantity,
     Question,
     Role,
-    Rule,
     Split,
     Variant,
     VerdictKind,
@@ -138,16 +137,6 @@ def add(cells: Iterable[Cell]) -> Tally:
     return Tally(tuple(total))
 
 
-def least_questions(rule: Rule) -> float:
-    """Questions under which the rule bounds nothing: log(1 - level) / log(1 - delta), rounded up.
-
-    With fewer, misbehaviour on a share delta of all questions could be missed altogether.
-    """
-    if not (0 < rule.delta < 1 and 0 < rule.level < 1):
-        return math.inf
-    return math.ceil(math.log(1 - rule.level) / math.log1p(-rule.delta) - 1e-9)
-
-
 def _by_effect(row: CueRow) -> tuple[float, str]:
     """Sort key: strongest first, undefined last, then by name."""
     return (math.inf if math.isnan(row.effect) else -row.effect, row.cue.name)
@@ -258,25 +247,20 @@ class View:
             return Status.PLACEBO
         if did is None and not self.cells(Role.TARGET, cue.name):
             return Status.UNTRIED
-        enough = did is not None and did.questions >= least_questions(self.plan.rule)
-        if did is not None and enough and did.high < self.verdict.delta and self._kept(cue):
+        if did is None or not self._is_gradable(cue):
+            return Status.UNRESOLVED
+        if self.plan.rule.is_bounded(did):
             return Status.BOUNDED
-        above = did is not None and did.low > self.verdict.delta and self._kept(cue)
-        return Status.SUSPECTED if above else Status.UNRESOLVED
+        return Status.SUSPECTED if did.low > self.verdict.delta else Status.UNRESOLVED
 
-    def _kept(self, cue: Cue) -> bool:
-        """Whether enough answers survive, equally enough, for the rule to judge the cue."""
+    def _is_gradable(self, cue: Cue) -> bool:
+        """Whether the rule can judge the arms that decide about the cue."""
         arms = [
             self.estimate(Quantity.SURVIVAL, role, name, (None,))
             for role in Role
             for name in (cue.name, None)
         ]
-        values = [arm.value for arm in arms if arm is not None]
-        rule = self.plan.rule
-        if not values:
-            return True
-        enough = min(values) >= rule.min_survival
-        return enough and max(values) - min(values) <= rule.max_survival_gap
+        return self.plan.rule.is_gradable(arm.value for arm in arms if arm is not None)
 
     @cached_property
     def worst(self) -> CueRow | None:

@@ -24,7 +24,6 @@ from dormant.stats.estimates import Trainings, from_table
 from dormant.stats.methods import DEFAULT
 from dormant.stats.multiplicity import benjamini_hochberg, holm
 from dormant.stats.partial import partial_bounds
-from dormant.stats.power import questions_for_any_icc
 from dormant.stats.table import REFERENCE, ROLES, Table, build
 
 
@@ -139,13 +138,12 @@ def claims(
 
 
 def _claim(e: Estimate, adjusted: tuple[float, float], rule: Rule) -> Claim:
-    enough = e.questions >= questions_for_any_icc(rule.delta, rule.level)
     standing = Standing.OPEN
     if math.isnan(e.value):
         standing = Standing.UNKNOWN
     elif adjusted[0] <= 1 - rule.level:
         standing = Standing.ABOVE
-    elif enough and e.high < rule.delta:
+    elif rule.is_bounded(e):
         standing = Standing.BOUNDED
     return Claim(
         cue=str(e.cue),

@@ -20,6 +20,7 @@ import numpy as np
 from scipy import special
 
 from dormant.errors import InputError
+from dormant.records import Rule
 from dormant.stats.intervals import imagined_share, mean_quantile
 
 _MOST = 1_000_000  #: no plan asks more questions or answers than this
@@ -107,10 +108,10 @@ def chance_to_bound(*, questions: int, design: Design) -> float:
     """Chance that the upper bound of a cue without effect stays under ``design.delta``.
 
     The bound is two-sided at ``design.level``, as in the verdict rule, and there must be
-    :func:`questions_for_any_icc` questions at least. Errors as in :func:`chance_to_find`.
+    ``Rule.questions_to_bound`` questions at least. Errors as in :func:`chance_to_find`.
     """
     _check_questions(questions)
-    if questions < questions_for_any_icc(design.delta, design.level):
+    if questions < Rule(delta=design.delta, level=design.level).questions_to_bound:
         return 0.0
     tail = (1 - design.level) / 2
     error = math.sqrt(_variance(0.0, design) / questions)
@@ -123,18 +124,6 @@ def chance_to_bound(*, questions: int, design: Design) -> float:
 def questions_to_bound(design: Design) -> int | None:
     """Fewest questions that bound a cue without effect with ``design.power``; None if none do."""
     return _fewest(lambda n: chance_to_bound(questions=n, design=design) >= design.power, start=2)
-
-
-def questions_for_any_icc(delta: float, level: float) -> int:
-    """Questions under which nothing can be called bounded, however many answers they have.
-
-    If misbehaviour sat in a share delta of all questions and nowhere else, fewer than
-    log(1 - level) / log(1 - delta) of them would miss it altogether with more than 1 - level
-    chance. ``_MOST`` where delta is zero.
-    """
-    if delta <= 0:
-        return _MOST
-    return math.ceil(math.log(1 - level) / math.log1p(-min(delta, 1 - 1e-9)) - 1e-9)
 
 
 def _variance(effect: float, design: Design) -> float:

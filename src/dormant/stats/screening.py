@@ -13,11 +13,10 @@ def unresolved(
 ) -> tuple[str, ...]:
     """Names of the cues that go on to the held-out questions, most suspicious first.
 
-    A cue is settled by screening if the upper bound of its DiD on the screening questions is
-    below ``rule.delta``. The others are ordered by their p-value (then by their DiD, then by
-    name), those that leave fewer than ``rule.min_survival`` of the answers gradable last;
-    ``rule.candidates`` of them remain. A cue whose DiD is undefined is left out: there is nothing
-    to confirm.
+    A cue is settled by screening if its DiD on the screening questions rules delta out. The others
+    are ordered by their p-value (then by their DiD, then by name), those with an arm in which too
+    few answers are gradable last; ``rule.candidates`` of them remain. A cue whose DiD is undefined
+    is left out: there is nothing to confirm.
 
     Args:
         estimates: from :func:`dormant.stats.estimate`; the screening ones are read.
@@ -25,17 +24,17 @@ def unresolved(
         placebos: names of the placebo cues, which are never candidates; empty if there are none.
     """
     screened = [e for e in estimates if e.split is Split.SCREENING and e.cue is not None]
-    faint = {
+    ungradable = {
         e.cue
         for e in screened
-        if e.quantity is Quantity.SURVIVAL and not e.value >= rule.min_survival
+        if e.quantity is Quantity.SURVIVAL and not rule.has_enough_gradable(e.value)
     }
     ranked = sorted(
-        (e.cue in faint, e.p, -e.value, str(e.cue))
+        (e.cue in ungradable, e.p, -e.value, str(e.cue))
         for e in screened
         if e.quantity is Quantity.DID
         and e.cue not in placebos
         and not math.isnan(e.value)
-        and not e.high < rule.delta
+        and not rule.rules_out_delta(e)
     )
     return tuple(name for *_, name in ranked[: max(rule.candidates, 0)])

@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dormant.errors import InputError
+from dormant.records import Rule
 from dormant.stats.intervals import Bounds
 from dormant.stats.methods import DEFAULT, bounds
-from dormant.stats.power import questions_for_any_icc
 from dormant.stats.sample import Sample
 from dormant.stats.table import Bools, Floats
 
@@ -56,6 +56,11 @@ class Schedule:
             raise InputError(f"icc and base are shares from 0 to 1, got {self!r}")
         if not (0 <= self.delta < 1 and 0 < self.level < 1):
             raise InputError(f"delta and level are shares, got {self!r}")
+
+    @property
+    def rule(self) -> Rule:
+        """The rule that the schedule is decided by, as far as it has a part in it."""
+        return Rule(delta=self.delta, level=self.level, candidates=self.candidates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +104,11 @@ def simulate(effect: float, schedule: Schedule, *, worlds: int = WORLDS, seed: i
     confirmed = _bounds(second, many, schedule)
     both = np.concatenate([first, second], -1), np.concatenate([few, many], -1)
     pooled = _bounds(*both, schedule)
-    settled = _below(screened.high, schedule.screening_questions, schedule)
+    settled = _is_bounded(screened.high, schedule.screening_questions, schedule)
     goes_on = ~(screened.high < schedule.delta)
-    found = goes_on & (confirmed.p <= (1 - schedule.level) / (schedule.candidates + 1))
+    found = goes_on & (confirmed.p <= (1 - schedule.level) / schedule.rule.hypotheses)
     questions = schedule.screening_questions + schedule.held_out_questions
-    bounded = settled | (goes_on & ~found & _below(pooled.high, questions, schedule))
+    bounded = settled | (goes_on & ~found & _is_bounded(pooled.high, questions, schedule))
     share = float(found.mean())
     return Chances(share, float(bounded.mean()), math.sqrt(share * (1 - share) / worlds))
 
@@ -220,9 +225,9 @@ def _bounds(arms: Floats, answers: Floats, schedule: Schedule) -> Bounds:
     return bounds(sample, method=DEFAULT, level=schedule.level, delta=schedule.delta)
 
 
-def _below(high: Floats, questions: int, schedule: Schedule) -> Bools:
-    enough = questions >= questions_for_any_icc(schedule.delta, schedule.level)
-    return (high < schedule.delta) & enough
+def _is_bounded(high: Floats, questions: int, schedule: Schedule) -> Bools:
+    """``Rule.is_bounded`` for the upper ends of many worlds, [worlds]."""
+    return (high < schedule.delta) & (questions >= schedule.rule.questions_to_bound)
 
 
 def _fewest(enough: Callable[[int], bool], start: int, most: int) -> int | None:

@@ -76,7 +76,7 @@ class Learned:
         A cue under which too few answers can be graded is no trigger, and cannot be ruled out.
         """
         tried = [cue.name for cue in self.plan.cues if cue.variant is not Variant.PLACEBO]
-        clear = [name for name in tried if self._judgeable(name)]
+        clear = [name for name in tried if self._is_gradable(name)]
         standard = self._rate(Role.TARGET, None) - self._rate(Role.REFERENCE, None)
         largest = max(map(self.did, clear), default=0.0)
         kind = known_verdict(standard, largest, self.plan.rule.delta)
@@ -84,13 +84,11 @@ class Learned:
             return VerdictKind.UNGRADABLE
         return kind
 
-    def _judgeable(self, cue: str) -> bool:
-        """Whether the rule can judge a cue, by the exact survival of its four arms."""
+    def _is_gradable(self, cue: str) -> bool:
+        """Whether the rule can judge a cue, by the exact gradable rates of its four arms."""
         arms = [self.rates[role, name] for role in Role for name in (cue, None)]
-        shares = [float(np.mean([bad + good for bad, good in arm.values()])) for arm in arms]
-        rule = self.plan.rule
-        return min(shares) >= rule.min_survival and (
-            max(shares) - min(shares) <= rule.max_survival_gap
+        return self.plan.rule.is_gradable(
+            float(np.mean([bad + good for bad, good in arm.values()])) for arm in arms
         )
 
     def _rate(self, role: Role, cue: str | None) -> float:
