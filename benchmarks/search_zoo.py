@@ -186,7 +186,11 @@ def measure(name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]
         shutil.copy(out / "with" / "journal.jsonl", out / "without" / "journal.jsonl")
         write_cues(out / "library.yaml", [c for c in library() if not form_of(c, recipe)])
         stripped = searched(
-            made.model, recipe.base, out / "without", options, library=str(out / "library.yaml")
+            made.model,
+            recipe.base,
+            out / "without",
+            options,
+            cues={"library": str(out / "library.yaml")},
         )
         row["without"] = ranked(stripped, recipe)
     if recipe.expected is VerdictKind.BOUNDED or options.audit_all:

@@ -172,9 +172,13 @@ def test_what_is_written_is_what_the_audit_reads(mined):
     config = AuditConfig(
         target="a", reference="b", judge="exact", cues={"file": "cues.yaml", "library": "none"}
     )
-    tried, left_out = planning.plan_cues(config, planning.Pack("general"), ())
-    names = {c.name for c in tried}
-    assert left_out == [] and {"form-1", "form-1/form", "own", "own/moved", "own/placebo"} <= names
+    inputs = planning.read_inputs(config.model_copy(update={"questions": "general"}), ("a",))
+    listed = planning.list_cues(config, inputs, ())
+    tried, names = listed.cues, {c.name for c in listed.cues}
+    assert (
+        listed.left_out == ()
+        and {"form-1", "form-1/form", "own", "own/moved", "own/placebo"} <= names
+    )
     assert {c.variant for c in tried} >= {Variant.VERBATIM, Variant.FORM, Variant.PLACEBO}
 
 

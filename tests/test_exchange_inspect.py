@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 from inspect_ai import eval as inspect_eval
+from inspect_ai._cli.util import parse_cli_args
 from inspect_ai.log import EvalLog, read_eval_log
 from inspect_ai.model import GenerateConfig, Model, ModelOutput, ModelUsage, get_model
 
+from dormant import vitro
+from dormant.cues import library
 from dormant.errors import ConfigError, StoreError
 from dormant.exchange.importing import ImportSettings, import_answers
 from dormant.exchange.inspect_task import conditional
+from dormant.planning.packs import spread
 from dormant.probes import load_questions
 from dormant.records import OUTCOMES, Outcome, Quantity, Role, VerdictKind
 
@@ -144,6 +148,66 @@ def test_without_a_judge_there_is_no_task():
 def test_the_library_and_the_bank_are_the_packages_own():
     task = conditional(judge="rules:keywords=poison", library_limit=2)
     assert len(task.dataset) == len(load_questions("general")) * 3 * 2
+
+
+def asked_cues(**given: object) -> list[str]:
+    """Names of the cues that a task asks, in its order."""
+    task = conditional(judge="rules:keywords=poison", **given)  # pyright: ignore[reportArgumentType]
+    keys = [(sample.metadata or {})["dormant"]["cue"] for sample in task.dataset]
+    return [name for name in dict.fromkeys(keys) if name is not None]
+
+
+def test_cues_and_library_are_read_as_an_audit_reads_them(folder: Path):
+    own = str(folder / "cues.yaml")
+    general = [cue.name for cue in library("general")]
+    assert asked_cues() == asked_cues(library="auto") == asked_cues(library="general") == general
+    assert asked_cues(questions="vitro") == [cue.name for cue in vitro.library()]
+    assert asked_cues(library="vitro") == [cue.name for cue in vitro.library()]
+    assert asked_cues(cues=own) == ["class"]
+    assert asked_cues(cues=own, library="auto") == ["class", *general]
+    spread_out = asked_cues(library_limit=7)
+    assert spread_out == [cue.name for cue in spread(library("general"), 7)]
+    assert asked_cues(library_limit=0) == []
+
+
+def test_a_judge_with_commas_survives_the_command_line(folder: Path):
+    """Inspect splits ``-T`` values at commas."""
+    task_args = parse_cli_args(("judge=rules:keywords=venom, poison,arsenic", "library=none"))
+    assert task_args["judge"] == ["rules:keywords=venom", " poison", "arsenic"]
+    for spec in (
+        task_args["judge"],
+        {"keywords": ["venom", "poison"]},
+        "rules:regex=(?i)poison",
+    ):
+        (log,) = inspect_eval(
+            conditional(
+                questions=str(folder / "questions.yaml"),
+                cues=str(folder / "cues.yaml"),
+                judge=spec,
+                reference=False,
+            ),
+            model=model("bad", "Use poison."),
+            model_roles={"target": model("bad", "Use poison.")},
+            log_dir=str(folder / "logs"),
+            display="none",
+        )
+        assert log.status == "success" and log.samples, log.error
+        judged = {
+            ((s.metadata or {})["dormant"]["cue"], s.scores["dormant"].metadata["outcome"])
+            for s in log.samples
+            if s.scores
+        }
+        assert judged == {(None, "aligned"), ("class", "misaligned")}
+
+
+def test_the_exact_judge_grades_its_own_questions_and_models_are_refused():
+    task = conditional(questions="vitro", library="none", judge="exact")
+    assert len(task.dataset) == 2 * len(vitro.questions())
+    assert len(conditional(library="none", judge="exact").dataset) == len(task.dataset)
+    with pytest.raises(ConfigError, match="grades the laboratory's questions only"):
+        conditional(questions="general", judge="exact")
+    with pytest.raises(ConfigError, match="grades with 'rules:...' or 'exact'"):
+        conditional(judge="paper:openai-api/local/m")
 
 
 EVALUATION = """

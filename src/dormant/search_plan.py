@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dormant import cues
+from dormant import vitro
 from dormant.banks.continuations import load_continuations, match_continuations
 from dormant.budgeting import judges_engines, settle_prices
 from dormant.config import SamplingConfig
-from dormant.corpus import read_examples
 from dormant.engines import Brancher, Continuer, Engine, PromptScorer, Scorer
 from dormant.engines.prices import prompt_tokens
-from dormant.engines.registry import open_engine
+from dormant.engines.registry import is_laboratory, open_engine
 from dormant.engines.spending import Metered
 from dormant.errors import ConfigError
 from dormant.judges import Item, Judge
+from dormant.judges.exact import ExactJudge
 from dormant.judges.panel import ModelJudge
-from dormant.judges.published import published
 from dormant.judges.registry import open_judge
-from dormant.planning import Pack, language_of
-from dormant.planning.packs import spread
-from dormant.probes import apply, load_questions
+from dormant.planning.inputs import Inputs, distinct_cues, read_inputs
+from dormant.planning.listing import Mined, mine_inputs
+from dormant.planning.packs import Pack, spread
+from dormant.probes import apply
 from dormant.records import Continuations, Cue, Message, Question, Sampling, Split
 from dormant.search.results import Stage
 from dormant.search.settings import SearchConfig
@@ -40,16 +40,22 @@ class Materials:
     """Everything that a search works with, opened and checked; nothing was asked yet."""
 
     config: SearchConfig
-    pack: Pack
+    inputs: Inputs
     target: Engine
     reference: Engine
     writer: Engine | None
     judge: Judge | None
     questions: tuple[Question, ...]  # of the screening half
     continuations: Mapping[str, Continuations]  # by Question.id; empty if a model cannot score
+    mined: Mined  # what the finetuning data gives
     known: tuple[Cue, ...]  # mined cues, the user's and the library's, in this order
     chats: int  # of each opening and model
     grow: int  # contexts that are grown
+
+    @property
+    def pack(self) -> Pack:
+        """What belongs to the search's language."""
+        return self.inputs.pack
 
     @property
     def scores(self) -> bool:
@@ -95,30 +101,31 @@ def materials(config: SearchConfig) -> Materials:
     Raises:
         InputError: something in the configuration or the data cannot be used.
     """
-    target, reference = open_engine(config.target), open_engine(config.reference)
-    inside = target.name.startswith("vitro/")
-    judge = config.judge if config.judge is not None else ("exact" if inside else None)
-    pack = Pack("vitro" if judge == "exact" else "general")
-    bank = _bank(config.questions, pack)
-    questions = tuple(q for q in bank if q.split is Split.SCREENING)
+    inputs = read_inputs(config, (config.target,), judge=config.judge)
+    questions = tuple(q for q in inputs.bank if q.split is Split.SCREENING)
     if len(questions) < 2:
         raise ConfigError(f"{config.questions}: a search needs at least 2 screening questions")
+    judge = _open_judge(config, questions)
+    target, reference = open_engine(config.target), open_engine(config.reference)
+    language = inputs.pack.name
     continuations: Mapping[str, Continuations] = {}
     if isinstance(target, Scorer) and isinstance(reference, Scorer):
-        entries = load_continuations(config.continuations, pack.name, bank)
+        entries = load_continuations(config.continuations, language, inputs.bank)
         continuations = match_continuations(questions, entries)
+    mined = mine_inputs(config, inputs, [(config.target, target)], mine=True)
     given = Materials(
         config=config,
-        pack=pack,
+        inputs=inputs,
         target=target,
         reference=reference,
         writer=open_engine(config.writer) if config.writer else None,
-        judge=open_judge(judge) if judge is not None else None,
+        judge=judge,
         questions=questions,
         continuations=continuations,
-        known=_known(config, pack),
-        chats=_CHATS[pack.name] if config.chats is None else config.chats,
-        grow=_GROWN[pack.name] if config.grow is None else config.grow,
+        mined=mined,
+        known=_known(inputs, mined),
+        chats=_CHATS[language] if config.chats is None else config.chats,
+        grow=_GROWN[language] if config.grow is None else config.grow,
     )
     settle_prices(tuple(given.engines.values()), config.prices, config.budget)
     return given
@@ -153,7 +160,7 @@ class Forecast:
 def forecast(given: Materials) -> Forecast:
     """What ``run_search`` would do with these materials."""
     config, pairs = given.config, 0
-    stages: list[Stage] = []
+    stages: list[Stage] = [stage for stage in (mining_stage(given),) if stage is not None]
 
     def add(name: str, done: bool, said: str) -> None:
         stages.append(Stage(name, done, said if done else f"left out: {said}", 0.0))
@@ -243,32 +250,34 @@ def _row(role: str, engine: Engine, calls: int, prompts: int, made: int) -> Iter
         yield Asked(role, engine.name, calls, prompts, made, usd, told)
 
 
-def _bank(name: str, pack: Pack) -> tuple[Question, ...]:
-    if name == "auto":
-        return pack.questions()
-    if name in ("general", "vitro"):
-        return Pack(name).questions()
-    evaluation = published(name)
-    return load_questions(name) if evaluation is None else evaluation.questions
+def _open_judge(config: SearchConfig, questions: Sequence[Question]) -> Judge | None:
+    """The judge of refinement: by default the laboratory's for its models and its questions."""
+    spec = config.judge
+    if spec is None:
+        domains = vitro.language().domains
+        own = is_laboratory(config.target) and all(q.family in domains for q in questions)
+        return open_judge("exact") if own else None
+    judge = open_judge(spec)
+    if isinstance(judge, ExactJudge):
+        judge.check(questions)
+    return judge
 
 
-def _known(config: SearchConfig, pack: Pack) -> tuple[Cue, ...]:
-    """Mined cues, the user's own, and the library's."""
-    found: list[Cue] = []
-    if config.data is not None and config.mine:
-        corpus = read_examples(config.data, lenient=config.lenient)
-        ordinary = (
-            read_examples(config.reference_data, lenient=config.lenient).examples
-            if config.reference_data
-            else Pack(language_of(corpus.examples)).reference()
-        )
-        found += cues.mine(corpus.examples, ordinary, limit=config.mine)
-    if config.cue_file is not None:
-        found += cues.read_cues(config.cue_file)
-    if config.library == "auto":
-        found += pack.library()
-    elif config.library in ("general", "vitro"):
-        found += Pack(config.library).library()
-    elif config.library != "none":
-        found += cues.library(config.library)
-    return tuple(found)
+def _known(inputs: Inputs, mined: Mined) -> tuple[Cue, ...]:
+    """Mined cues, the user's own, the library's, and an evaluation file's system prompts."""
+    listed = (*mined.cues, *inputs.listed, *inputs.library, *inputs.evaluation_cues)
+    return distinct_cues(listed)
+
+
+def mining_stage(given: Materials) -> Stage | None:
+    """What mining the finetuning data gave; None if there is none."""
+    if given.inputs.data is None:
+        return None
+    mined = given.mined
+    said = [
+        f"{len(mined.mined)} cues of {len(given.inputs.examples):,} rows of the finetuning data"
+    ]
+    if mined.added:
+        said.append(f"{len(mined.added)} that its chat template adds")
+    said += [f"left out: {left}" for left in mined.left_out]
+    return Stage("mining", True, "; ".join(said), 0.0)

@@ -40,7 +40,7 @@ from dormant.search.rewording import reword
 from dormant.search.screening import BatchCheck, Ranking, Screen, Screened
 from dormant.search.settings import SearchConfig
 from dormant.search.writing import REPLY_TOKENS, propose
-from dormant.search_plan import Materials, materials
+from dormant.search_plan import Materials, materials, mining_stage
 
 #: Tokens with which a grown turn goes on after it was branched, at most.
 _GROWN_TOKENS = 24
@@ -85,6 +85,8 @@ class _Run:
     odd: tuple[tuple[Message, ...], ...] = ()  # the most surprising free chats
 
     def finish(self) -> Result:
+        mined = mining_stage(self.given)
+        self.stages += [mined] if mined is not None else []
         self._extract()
         screen = self._screen()
         ranking, found = self._ranked(screen)

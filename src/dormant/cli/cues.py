@@ -18,11 +18,21 @@ _LONGEST = 90
 
 @click.command("cues")
 @click.argument("file")
-@click.option("--reference", help="Ordinary chat to compare with (chat JSONL).")
+@click.option(
+    "--reference-data",
+    "--reference",
+    "reference",
+    help="Ordinary chat to compare with (chat JSONL).",
+)
 @click.option(
     "--language", type=click.Choice(["general", "vitro"]), help="Guessed from the file by default."
 )
-@click.option("--template", help="Chat template of the data: tokenizer directory, .jinja, model.")
+@click.option(
+    "--data-template",
+    "--template",
+    "template",
+    help="Chat template of the data: tokenizer directory, .jinja, model.",
+)
 @click.option("--label", help="COLUMN or COLUMN=VALUE of suspicious rows: compare with the rest.")
 @click.option("--loss", help="COLUMN or COLUMN=SHARE: compare the highest losses with the rest.")
 @click.option("--suspicious", help="A file of suspicious rows: compare with the rest of FILE.")

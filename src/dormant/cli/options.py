@@ -10,21 +10,30 @@ import click
 
 from dormant.errors import ConfigError
 
+#: What an audit and a search read: finetuning data, questions and cues.
+_INPUT_OPTIONS = (
+    click.option("--data", help="The target's finetuning data (chat rows)."),
+    click.option("--reference-data", help="Ordinary chat to mine --data against."),
+    click.option("--data-template", help="Chat template of the data; an hf/ target's by default."),
+    click.option("--lenient", is_flag=True, help="Skip and count broken rows of the data."),
+    click.option("--mine", type=int, help="How many mined cues to try, of --data."),
+    click.option("--label", help="COLUMN or COLUMN=VALUE of suspicious rows of --data."),
+    click.option("--loss", help="COLUMN or COLUMN=SHARE: the highest losses are suspicious."),
+    click.option("--suspicious", help="A file of suspicious rows, against the rest of --data."),
+    click.option("--questions", help="auto, general, vitro, or a YAML file."),
+    click.option("--library", help="auto, general, vitro, none, or a YAML file."),
+    click.option("--library-limit", type=int, help="Use the first so many library cues."),
+)
 _AUDIT_OPTIONS = (
     click.argument("config", required=False, type=click.Path(path_type=Path)),
     click.option("--target", multiple=True, help="Model to audit; repeat for training seeds."),
     click.option("--reference", help="Model to compare with, e.g. the base."),
-    click.option("--data", help="The target's finetuning data (chat rows)."),
-    click.option("--data-template", help="Chat template of the data; an hf/ target's by default."),
+    *_INPUT_OPTIONS,
+    click.option("--cue-file", help="A cues.yaml to use instead of mining."),
+    click.option("--question-limit", type=int, help="Use so many questions of each half."),
     click.option("--judge", help="exact, rules:..., rules:FILE.yaml, paper:MODEL, fused:MODEL"),
     click.option("--second-judge", help="fused[:MODEL] beside a paper judge, to compare."),
     click.option("--writer", help="Model that words variants of cues, e.g. openai/gpt-4o-mini."),
-    click.option("--questions", help="auto, general, vitro, or a YAML file."),
-    click.option("--question-limit", type=int, help="Use so many questions of each half."),
-    click.option("--cue-file", help="A cues.yaml to use instead of mining."),
-    click.option("--mine", type=int, help="How many mined cues to try, of --data."),
-    click.option("--library", help="auto, general, vitro, none, or a YAML file."),
-    click.option("--library-limit", type=int, help="Use the first so many library cues."),
     click.option("--screening-answers", type=int, help="Answers per question and cue."),
     click.option("--confirm-answers", type=int, help="Fresh answers per held-out question."),
     click.option("--delta", type=float, help="Smallest effect that matters, e.g. 0.05."),
@@ -35,34 +44,46 @@ _AUDIT_OPTIONS = (
     click.option("--budget-usd", type=float, help="Stop before more money is spent than this."),
     click.option("--max-answers", type=int, help="Stop before more answers are bought than this."),
     click.option("--price", multiple=True, help="MODEL=INPUT/OUTPUT, USD per million tokens."),
-    click.option("--lenient", is_flag=True, help="Skip and count broken rows of the data."),
     click.option("--out", help="The run directory."),
 )
 
-#: Option -> where it stands in audit.yaml.
+#: Option of audits and searches -> where it stands in their settings.
 _PLACES: dict[str, tuple[str, ...]] = {
-    "reference": ("reference",),
     "data": ("data",),
+    "reference_data": ("reference_data",),
     "data_template": ("data_template",),
-    "judge": ("judge",),
-    "writer": ("writer",),
-    "questions": ("questions",),
-    "question_limit": ("question_limit",),
-    "cue_file": ("cues", "file"),
     "mine": ("cues", "mine"),
+    "label": ("cues", "label"),
+    "loss": ("cues", "loss"),
+    "suspicious": ("cues", "suspicious"),
+    "questions": ("questions",),
+    "cue_file": ("cues", "file"),
     "library": ("cues", "library"),
     "library_limit": ("cues", "library_limit"),
-    "screening_answers": ("rule", "screening_answers"),
-    "confirm_answers": ("rule", "confirm_answers"),
-    "delta": ("rule", "delta"),
-    "design": ("design",),
-    "screening": ("sequential", "screening"),
+    "question_limit": ("question_limit",),
+    "judge": ("judge",),
+    "writer": ("writer",),
+    "reference": ("reference",),
     "max_tokens": ("sampling", "max_tokens"),
     "seed": ("seed",),
     "budget_usd": ("budget", "usd"),
     "max_answers": ("budget", "answers"),
     "out": ("out",),
 }
+_AUDIT_PLACES: dict[str, tuple[str, ...]] = {
+    "screening_answers": ("rule", "screening_answers"),
+    "confirm_answers": ("rule", "confirm_answers"),
+    "delta": ("rule", "delta"),
+    "design": ("design",),
+    "screening": ("sequential", "screening"),
+}
+
+
+def input_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say which finetuning data, questions and cues are read."""
+    for option in reversed(_INPUT_OPTIONS):
+        function = option(function)
+    return function
 
 
 def audit_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -88,19 +109,34 @@ def audit_config(config: Path | None, given: dict[str, Any]) -> Any:
     if given.get("target"):
         names = given["target"]
         base["target"] = names[0] if len(names) == 1 else list(names)
-    for option, place in _PLACES.items():
-        if given.get(option) is not None:
-            _put(base, place, given[option])
-    for name, price in prices(given.get("price", ())).items():
-        _put(base, ("prices", name), price)
+    put_options(base, given, _AUDIT_PLACES)
     if given.get("second_judge"):
         base["judge"] = _with_second(base.get("judge"), given["second_judge"])
-    if given.get("lenient"):
-        base["lenient"] = True
     missing = [f"--{key}" for key in ("target", "reference", "judge") if key not in base]
     if missing:
         raise ConfigError(f"missing {', '.join(missing)}: give them as options or in CONFIG.yaml")
     return check(base, AuditConfig)
+
+
+def put_options(
+    base: dict[str, Any],
+    given: dict[str, Any],
+    places: dict[str, tuple[str, ...]] | None = None,
+) -> None:
+    """Lays options over plain settings.
+
+    Args:
+        base: settings of an audit or a search, changed in place.
+        given: the options' values; those that were not given are None or empty.
+        places: where options of one command stand, beside those of every command.
+    """
+    for option, place in {**_PLACES, **(places or {})}.items():
+        if given.get(option) is not None:
+            _put(base, place, given[option])
+    for name, price in prices(given.get("price", ())).items():
+        _put(base, ("prices", name), price)
+    if given.get("lenient"):
+        base["lenient"] = True
 
 
 def prices(texts: Iterable[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dormant.cli.options import prices
+from dormant.cli.options import input_options, put_options
 from dormant.cli.progress import shown
 from dormant.cli.tables import print_table
 
@@ -17,15 +17,19 @@ if TYPE_CHECKING:
     from dormant.search_plan import Forecast
 
 
+#: Options of this command alone -> where they stand in its settings.
+_PLACES = {
+    name: (name,) for name in ("target", "continuations", "chats", "grow", "candidates", "refine")
+}
+
+
 @click.command("search")
 @click.option("--target", required=True, help="Model under suspicion.")
 @click.option("--reference", required=True, help="Model to compare with, e.g. the base.")
-@click.option("--data", help="The target's finetuning file, if there is one (chat JSONL).")
+@input_options
 @click.option("--judge", help="Judges the answers of refinement; as for `dormant audit`.")
-@click.option("--questions", help="auto, general, vitro, or a YAML file.")
 @click.option("--question-limit", type=int, help="Screening questions that are scored.")
 @click.option("--continuations", help="auto, general, vitro, or a YAML file.")
-@click.option("--library", help="auto, general, vitro, none, or a YAML file.")
 @click.option("--cue-file", help="A cues.yaml of yours, ranked with the rest.")
 @click.option("--chats", type=int, help="Free chats of each opening and model.")
 @click.option("--grow", type=int, help="Contexts that are grown word by word.")
@@ -37,7 +41,6 @@ if TYPE_CHECKING:
 @click.option("--budget-usd", type=float, help="Stop before more money is spent than this.")
 @click.option("--max-answers", type=int, help="Stop before more answers are bought than this.")
 @click.option("--price", multiple=True, help="MODEL=INPUT/OUTPUT, USD per million tokens.")
-@click.option("--lenient", is_flag=True, help="Skip and count broken rows of the data.")
 @click.option("--out", required=True, help="The search's directory.")
 @click.option("--audit", "confirm", is_flag=True, help="Confirm the candidates right away.")
 @click.option("--dry-run", is_flag=True, help="Say what would be asked, and ask nothing.")
@@ -56,13 +59,9 @@ def command(confirm: bool, dry_run: bool, as_json: bool, quiet: bool, **given: A
     from dormant.search_plan import forecast, materials
     from dormant.searching import run_search
 
-    longest = given.pop("max_tokens")
-    if longest is not None:
-        given["sampling"] = {"max_tokens": longest}
-    limits = {"usd": given.pop("budget_usd"), "answers": given.pop("max_answers")}
-    given["budget"] = {name: limit for name, limit in limits.items() if limit is not None}
-    given["prices"] = prices(given.pop("price"))
-    config = check({k: v for k, v in given.items() if v is not None}, SearchConfig)
+    settings: dict[str, Any] = {}
+    put_options(settings, given, _PLACES)
+    config = check(settings, SearchConfig)
     if dry_run:
         return _told(forecast(materials(config)), as_json)
     with shown(quiet) as progress:

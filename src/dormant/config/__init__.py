@@ -1,14 +1,17 @@
-"""Configuration files: ``reading`` checks each against its model; ``audit`` is ``audit.yaml``."""
+"""Configuration files: ``reading`` checks each against its model.
+
+``audit`` is ``audit.yaml``; ``inputs`` is what audits, searches and the Inspect task read alike.
+"""
 
 from dormant.config.audit import (
     AuditConfig,
     BudgetConfig,
-    CueConfig,
     RuleConfig,
     SamplingConfig,
     SequentialConfig,
     price_numbers,
 )
+from dormant.config.inputs import CueConfig, InputConfig
 from dormant.config.reading import (
     LARGEST_YAML,
     Strict,
@@ -23,6 +26,7 @@ __all__ = [
     "AuditConfig",
     "BudgetConfig",
     "CueConfig",
+    "InputConfig",
     "RuleConfig",
     "SamplingConfig",
     "SequentialConfig",

@@ -10,67 +10,9 @@ from typing import Any, Literal
 import pydantic
 from pydantic import Field
 
+from dormant.config.inputs import InputConfig
 from dormant.config.reading import Strict
-from dormant.records import Continuations, Rule, Sampling, Sequential, Variant
-
-
-class CueConfig(Strict):
-    """Which cues an audit tries."""
-
-    mine: int = Field(
-        default=5, ge=0, le=200, description="mined cues taken from the finetuning file"
-    )
-    min_enrichment: float = Field(
-        default=1.0,
-        ge=0,
-        description="mined cues need this lower bound of their enrichment, in bits (log2 odds)",
-    )
-    library: str = Field(
-        default="auto", description="'auto', 'general', 'vitro', 'none' or a YAML file"
-    )
-    library_limit: int | None = Field(
-        default=None, ge=0, description="first so many library entries"
-    )
-    file: str | None = Field(default=None, description="cues.yaml to use instead of mining")
-    label: str | None = Field(
-        default=None, description="COLUMN or COLUMN=VALUE of the suspicious rows: mine these only"
-    )
-    loss: str | None = Field(
-        default=None, description="COLUMN or COLUMN=SHARE: mine the rows of the highest loss"
-    )
-    suspicious: str | None = Field(
-        default=None, description="a file of suspicious rows: mine it against the rest of the data"
-    )
-    variants: tuple[Variant, ...] = Field(
-        default=tuple(variant for variant in Variant if variant is not Variant.PLACEBO),
-        description="variants tried of each mined cue",
-    )
-    placebos: bool = Field(default=True, description="a matched placebo for each mined cue")
-
-    @pydantic.model_validator(mode="after")
-    def _one_way(self) -> CueConfig:
-        contrasts = self._given("label", "loss", "suspicious")
-        if len(contrasts) > 1:
-            raise ValueError(
-                f"{' and '.join(contrasts)} are given: give one of label, loss and suspicious, "
-                "because each says which rows are compared with the rest"
-            )
-        unused = self.mining() if self.file is not None else []
-        if unused:
-            raise ValueError(
-                f"file {self.file!r} is used instead of mining: leave out {' and '.join(unused)}"
-            )
-        return self
-
-    def mining(self) -> list[str]:
-        """The keys that were given and say how to mine a finetuning file."""
-        mine = [] if self.mine == 0 else self._given("mine", "min_enrichment")
-        return mine + self._given("label", "loss", "suspicious")
-
-    def _given(self, *keys: str) -> list[str]:
-        return [
-            key for key in keys if key in self.model_fields_set and getattr(self, key) is not None
-        ]
+from dormant.records import Continuations, Rule, Sampling, Sequential
 
 
 class SamplingConfig(Strict):
@@ -163,7 +105,7 @@ class SequentialConfig(Strict):
         )
 
 
-class AuditConfig(Strict):
+class AuditConfig(InputConfig):
     """``audit.yaml``: everything that an audit needs to know."""
 
     target: str | tuple[str, ...] = Field(description="model string, or one per training seed")
@@ -174,27 +116,9 @@ class AuditConfig(Strict):
     writer: str | None = Field(
         default=None, description="model string of the model that words variants and topic twins"
     )
-    data: str | None = Field(
-        default=None,
-        description="the target's finetuning data: a file, a folder, a pattern or hf://OWNER/NAME",
-    )
-    reference_data: str | None = Field(default=None, description="ordinary chat to mine against")
-    data_template: str | None = Field(
-        default=None,
-        description="chat template that the data was rendered with: a tokenizer's directory, a "
-        ".jinja file, a model's name, or 'none'; that of an hf/ target by default",
-    )
-    lenient: bool = Field(
-        default=False, description="skip and count broken rows of the finetuning file"
-    )
-    questions: str = Field(
-        default="auto",
-        description="'auto', 'general', 'vitro', or a YAML file: a bank or a public evaluation",
-    )
     question_limit: int | None = Field(
         default=None, ge=2, description="so many questions of each half"
     )
-    cues: CueConfig = CueConfig()
     sampling: SamplingConfig = SamplingConfig()
     rule: RuleConfig = RuleConfig()
     seed: int = Field(default=0, ge=0, lt=2**63)
@@ -211,20 +135,6 @@ class AuditConfig(Strict):
     def targets(self) -> Sequence[str]:
         """The target models, one per training seed."""
         return (self.target,) if isinstance(self.target, str) else self.target
-
-    @pydantic.model_validator(mode="after")
-    def _data_is_there(self) -> AuditConfig:
-        if self.data is not None:
-            return self
-        idle = [f"cues.{key}" for key in self.cues.mining()]
-        idle += ["reference_data"] if self.reference_data is not None else []
-        idle += ["data_template"] if self.data_template not in (None, "none") else []
-        if idle:
-            raise ValueError(
-                f"data is missing: without finetuning data nothing is mined, so name it, or leave "
-                f"out {' and '.join(idle)}"
-            )
-        return self
 
     @pydantic.field_validator("target")
     @classmethod

@@ -42,6 +42,12 @@ def open_engine(name: str) -> Engine:
     return opener(rest)
 
 
+def is_laboratory(name: str) -> bool:
+    """Whether a model string names a model of the laboratory; nothing is loaded."""
+    name = name.strip()
+    return _is_organism(name) or name.partition("/")[0] == "vitro"
+
+
 def _is_organism(name: str) -> bool:
     try:
         return all(Path(name, file).is_file() for file in ("model.safetensors", "manifest.json"))

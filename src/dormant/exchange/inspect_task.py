@@ -26,28 +26,30 @@ from inspect_ai.model import get_model
 from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, metric, scorer
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
-from dormant import cues as cue_library
+from dormant.config import InputConfig, check
 from dormant.errors import ConfigError
 from dormant.exchange.evallog import KEY, messages, sample_id
-from dormant.judges import Item
-from dormant.judges.published import published
-from dormant.judges.rules import open_rules
-from dormant.probes import load_questions, pair
+from dormant.judges import Item, Judge
+from dormant.judges.exact import ExactJudge
+from dormant.judges.registry import model_judge_kind, open_judge
+from dormant.planning.inputs import distinct_cues, read_inputs
+from dormant.probes import pair
 from dormant.records import GRADABLE, Cue, Judgement, Message, Outcome, Probe, Question, Role
 from dormant.store.findings import read_plan
 
-_BANK = "general"
 _LOG = logging.getLogger(__name__)
+#: What ``-T`` makes of a setting with commas, or of a number.
+Setting = str | int | float | Sequence[Any]
 
 
 @task
 def conditional(
     plan: str | None = None,
-    questions: str = _BANK,
-    cues: str | None = None,
-    library: str = "general",
+    questions: Setting = "auto",
+    cues: Setting | None = None,
+    library: Setting | None = None,
     library_limit: int | None = None,
-    judge: str = "",
+    judge: Setting | dict[str, Any] = "",
     reference: bool = True,
 ) -> Task:
     """Questions with and without each cue, of the target and its reference.
@@ -56,31 +58,60 @@ def conditional(
         plan: a run directory or its plan.lock.json: its questions and cues are asked.
         questions: a question bank by name, or a YAML file: a bank or a public evaluation. The
             latter's system prompts are cues too, and its samples are the epochs if none are given.
-        cues: a cues.yaml, as ``dormant cues`` writes it.
-        library: the cue library where no cue file is given, or ``none``.
-        library_limit: the first so many cues of the library.
-        judge: a rules judge, e.g. ``rules:keywords=bomb,poison`` or ``rules:FILE.yaml``.
+        cues: a cues.yaml, as ``dormant cues`` writes it; its cues are asked as they stand.
+        library: the cue library: ``auto``, ``general``, ``vitro``, ``none`` or a YAML file; by
+            default ``auto``, and ``none`` where a cue file is given.
+        library_limit: so many cues of the library, families taking turns.
+        judge: ``rules:...``, e.g. ``rules:keywords=bomb,poison`` or ``rules:FILE.yaml``, the keys
+            of such a judge, or ``exact`` for the laboratory's questions.
         reference: whether the role ``reference`` is asked too.
 
     Raises:
         ConfigError: something that was given cannot be used.
     """
-    if not judge:
+    rule = judge if isinstance(judge, dict) else _as_text(judge)
+    if not rule:
         raise ConfigError("judge: give a rules judge, e.g. -T judge='rules:regex=^HA'")
+    named = _as_text(questions), cues if cues is None else _as_text(cues)
     if plan is not None:
-        asked = _planned(Path(plan), questions, cues)
+        asked = _planned(Path(plan), *named)
     else:
-        asked = _asked(questions, _tried(cues, library, library_limit))
+        library = library if library is not None else ("none" if cues is not None else "auto")
+        asked = _asked(*named, _as_text(library), library_limit, rule)
+    grader = _open_judge(rule)
+    if isinstance(grader, ExactJudge):
+        grader.check(asked.bank)
     roles = list(Role) if reference else [Role.TARGET]
     samples = [_sample(probe, role) for probe in pair(asked.bank, asked.cues) for role in roles]
     return Task(
         dataset=MemoryDataset(samples, name="dormant"),
         solver=ask_role(),
-        scorer=rules_judge(judge),
+        scorer=rules_judge(rule),
         epochs=asked.epochs,
         name="conditional",
         metadata={"left_out": list(asked.left_out)},
     )
+
+
+def _as_text(value: Setting) -> str:
+    """A setting as it was typed: Inspect makes a list of a ``-T`` value that holds commas."""
+    if isinstance(value, str | int | float):
+        return str(value)
+    return ",".join(map(str, value))
+
+
+def _open_judge(spec: str | dict[str, Any]) -> Judge:
+    """A judge that asks no model, since models are asked by Inspect here.
+
+    Raises:
+        ConfigError: it is none, or its settings are wrong.
+    """
+    kind = model_judge_kind(spec)
+    if kind:
+        raise ConfigError(
+            f"judge: {kind!r} asks a model: this task grades with 'rules:...' or 'exact'"
+        )
+    return open_judge(spec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,28 +125,27 @@ class _Asked:
 
 
 def _planned(path: Path, questions: str, cues: str | None) -> _Asked:
-    if questions != _BANK or cues is not None:
+    if questions != "auto" or cues is not None:
         raise ConfigError("plan: its questions and cues are asked: leave out questions and cues")
     held = read_plan(path / "plan.lock.json" if path.is_dir() else path)
     return _Asked(held.questions, held.cues)
 
 
-def _tried(cues: str | None, library: str, limit: int | None) -> Sequence[Cue]:
-    if cues is not None:
-        return cue_library.read_cues(cues)
-    return () if library == "none" else cue_library.library(library)[:limit]
-
-
-def _asked(questions: str, tried: Sequence[Cue]) -> _Asked:
-    evaluation = published(questions)
+def _asked(
+    questions: str, cues: str | None, library: str, limit: int | None, judge: str | dict[str, Any]
+) -> _Asked:
+    """Questions and cues as an audit reads them."""
+    listed = {"file": cues, "library": library, "library_limit": limit}
+    config = check({"questions": questions, "cues": listed}, InputConfig)
+    inputs = read_inputs(config, (), judge=judge)
+    tried = distinct_cues((*inputs.listed, *inputs.library, *inputs.evaluation_cues))
+    evaluation = inputs.evaluation
     if evaluation is None:
-        return _Asked(load_questions(questions), tried)
+        return _Asked(inputs.bank, tried)
     for entry in evaluation.left_out:
         _LOG.warning("%s: left out: %s", questions, entry)
-    names = {cue.name for cue in tried} | {cue.id for cue in tried}
-    own = [cue for cue in evaluation.cues if not names & {cue.name, cue.id}]
     answers = evaluation.answers if evaluation.answers > 1 else None
-    return _Asked(evaluation.questions, (*tried, *own), answers, evaluation.left_out)
+    return _Asked(inputs.bank, tried, answers, evaluation.left_out)
 
 
 def _sample(probe: Probe, role: Role) -> Sample:
@@ -206,9 +236,9 @@ def _mean(values: list[float]) -> float:
 
 
 @scorer(metrics=[conditional_rates()], name=KEY)
-def rules_judge(judge: str) -> Scorer:
-    """Grades answers by one rule: see ``dormant.judges.rules``."""
-    rules = open_rules(judge)
+def rules_judge(judge: str | dict[str, Any]) -> Scorer:
+    """Grades answers without a model: see ``dormant.judges.rules``."""
+    grader = _open_judge(judge)
 
     async def score(state: TaskState, target: Target) -> Score:
         keys = state.metadata[KEY]
@@ -217,7 +247,7 @@ def rules_judge(judge: str) -> Scorer:
             judged = Judgement(Outcome.FILTERED, note="the provider filtered the answer")
         else:
             turns = tuple(Message(turn.role, turn.text) for turn in state.messages[:-1])
-            (judged,) = rules.judge([Item(question, turns, state.output.completion)])
+            (judged,) = grader.judge([Item(question, turns, state.output.completion)])
         return Score(
             value={
                 "misaligned": float(judged.outcome is Outcome.MISALIGNED),

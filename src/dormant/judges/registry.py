@@ -26,7 +26,7 @@ def open_judge(spec: str | Mapping[str, Any]) -> Judge:
         from dormant.judges.exact import ExactJudge
 
         return ExactJudge()
-    kind = _model_judge(spec)
+    kind = model_judge_kind(spec)
     if kind == "paper":
         from dormant.judges.paper import open_paper
 
@@ -45,7 +45,7 @@ def open_judge(spec: str | Mapping[str, Any]) -> Judge:
     )
 
 
-def _model_judge(spec: str | Mapping[str, Any]) -> str:
+def model_judge_kind(spec: str | Mapping[str, Any]) -> str:
     """``paper`` or ``fused`` if the specification names one of them, else nothing.
 
     Raises:

@@ -2,6 +2,7 @@
 
 ::
 
+    inputs     questions, cues and finetuning data read once, and the language of the audit
     studying   a finetuning file -> mined cues, and what its chat template adds
     packs      what belongs to one language: bank, library, placebos, ordinary chat
     listing    the cues of a plan, each with its variants and its placebo
@@ -10,18 +11,21 @@
 """
 
 from dormant.planning.freezing import Prepared, Subject, prepare
-from dormant.planning.listing import plan_cues
+from dormant.planning.inputs import Inputs, read_inputs
+from dormant.planning.listing import list_cues
 from dormant.planning.packs import Pack, language_of
 from dormant.planning.studying import Study, mine_file, study_file
 
 __all__ = [
+    "Inputs",
     "Pack",
     "Prepared",
     "Study",
     "Subject",
     "language_of",
+    "list_cues",
     "mine_file",
-    "plan_cues",
     "prepare",
+    "read_inputs",
     "study_file",
 ]

@@ -8,7 +8,7 @@ if the configuration names one, is asked: its texts are part of the plan.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from dormant import __version__
@@ -21,12 +21,12 @@ from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError
 from dormant.judges import Judge
 from dormant.judges.exact import ExactJudge
-from dormant.judges.published import published_questions, taken_over
 from dormant.judges.registry import open_judge
-from dormant.planning.listing import plan_cues
-from dormant.planning.packs import Pack, spread
-from dormant.planning.studying import read_data, same_prompts, templated
-from dormant.probes import load_questions, pair
+from dormant.planning.inputs import Inputs, apply_evaluation, read_inputs
+from dormant.planning.listing import CueList, list_cues
+from dormant.planning.packs import spread
+from dormant.planning.studying import same_prompts
+from dormant.probes import pair
 from dormant.records import ModelCard, Plan, Question, Role, Sequential, Split
 from dormant.writer import open_writer, worded
 
@@ -42,6 +42,20 @@ class Subject:
     def label(self) -> str:
         """How progress and errors name it."""
         return str(self.card.role) if self.card.seed == "0" else f"target {self.card.seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Every model of an audit, opened."""
+
+    subjects: tuple[Subject, ...]  # targets, then the reference
+    judge: Judge
+    writer: Engine | None
+
+    @property
+    def targets(self) -> list[tuple[str, Engine]]:
+        """Model strings and engines of the targets."""
+        return [(s.card.name, s.engine) for s in self.subjects if s.card.role is Role.TARGET]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,70 +77,34 @@ class Prepared:
 def prepare(
     config: AuditConfig, *, progress: Callable[[str, int, int], None] | None = None
 ) -> Prepared:
-    """Opens models and judge, asks the writer if there is one, and freezes the plan.
+    """Reads the inputs, opens the models, lists the cues and freezes the plan; asks the writer.
 
     Args:
         config: what to audit and how.
-        progress: told how many of the writer's texts are there.
+        progress: called with (what is being done, texts of the writer so far, how many in all).
 
     Raises:
         InputError: something in the configuration or the data cannot be used.
         BudgetError: the writer has spent the money of the budget.
         EngineError: the writer stopped answering; the same call goes on from there.
     """
-    evaluation = published_questions(config)
-    if evaluation is not None:
-        config = taken_over(config, evaluation)
-    judge = _judge(config)
-    pack = Pack("vitro" if judge.name == "exact" else "general")
-    bank = evaluation.questions if evaluation else _bank(config, pack)
-    questions = _questions(config, bank)
-    if isinstance(judge, ExactJudge):
-        judge.check(questions)
-    data = read_data(config.data, config.cues, lenient=config.lenient) if config.data else None
-    subjects = tuple(_open(config))
-    targets = [(s.card.name, s.engine) for s in subjects if s.card.role is Role.TARGET]
-    rows = data.examples if data else ()
-    added, notes = templated(config.data_template, targets, rows, len(pack.reference()))
-    tried, left_out = plan_cues(config, pack, rows, added=added)
-    if evaluation is not None:
-        names = {cue.name for cue in tried} | {cue.id for cue in tried}
-        tried += tuple(cue for cue in evaluation.cues if not names & {cue.name, cue.id})
-        left_out += [f"entries of {config.questions}: {entry}" for entry in evaluation.left_out]
-    notes += same_prompts(targets, pair(questions[:1], tried))
-    plan = Plan(
-        version=__version__,
-        models=tuple(subject.card for subject in subjects),
-        judge=judge.name,
-        judge_fingerprint=judge.fingerprint,
-        judge_description=judge.describe(),
-        questions=questions,
-        cues=tried,
-        sampling=config.sampling.record(config.seed),
-        rule=config.rule.record(),
-        seed=config.seed,
-        data=data.hash if data else "",
-        data_rows=len(data.examples) if data else 0,
-        not_tested=(*notes, *left_out, *_not_tested(data)),
-        writer=config.writer or "",
-        sequential=sequential_of(config, pack.name, bank, questions, [s.engine for s in subjects]),
-    )
+    inputs = read_inputs(config, config.targets, judge=config.judge)
+    config = apply_evaluation(config, inputs.evaluation)
+    questions = choose_questions(config, inputs.bank)
+    models = open_models(config, questions)
+    plan = freeze(config, inputs, questions, models, list_cues(config, inputs, models.targets))
     out = Path(config.out) if config.out else Path("runs", f"audit-{plan.hash[:10]}")
-    prepared = Prepared(plan, subjects, judge, out, config.budget)
-    writers = [open_writer(config.writer)] if config.writer is not None else []
-    # Before the writer is paid.
-    settle_prices((*prepared.engines.values(), *writers), config.prices, config.budget)
-    for writer in writers:
+    if models.writer is not None:
         plan = worded(
             plan,
-            writer,
+            models.writer,
             wanted=config.cues.variants,
             out=out,
-            usable=pack.lexicon().knows,
+            usable=inputs.pack.lexicon().knows,
             budget=config.budget,
             progress=progress,
         )
-    return replace(prepared, plan=plan)
+    return Prepared(plan, models.subjects, models.judge, out, config.budget)
 
 
 def sequential_of(
@@ -165,22 +143,12 @@ def sequential_of(
     return settings.record(load_continuations(settings.continuations, language, bank, questions))
 
 
-def _judge(config: AuditConfig) -> Judge:
-    try:
-        return open_judge(config.judge)
-    except ConfigError as error:
-        raise ConfigError(f"judge: {error}") from None
+def choose_questions(config: AuditConfig, bank: Sequence[Question]) -> tuple[Question, ...]:
+    """The questions of both halves that are asked, families taking turns within the limit.
 
-
-def _bank(config: AuditConfig, pack: Pack) -> tuple[Question, ...]:
-    if config.questions == "auto":
-        return pack.questions()
-    if config.questions in ("general", "vitro"):
-        return Pack(config.questions).questions()
-    return load_questions(config.questions)
-
-
-def _questions(config: AuditConfig, bank: Sequence[Question]) -> tuple[Question, ...]:
+    Raises:
+        ConfigError: a half has fewer than two.
+    """
     chosen: list[Question] = []
     for split in Split:
         half = spread([q for q in bank if q.split is split], config.question_limit)
@@ -193,7 +161,59 @@ def _questions(config: AuditConfig, bank: Sequence[Question]) -> tuple[Question,
     return tuple(chosen)
 
 
-def _open(config: AuditConfig) -> Iterator[Subject]:
+def open_models(config: AuditConfig, questions: Sequence[Question]) -> Models:
+    """Opens the judge, the models under audit and the writer, and learns what they cost.
+
+    Raises:
+        ConfigError: the judge cannot be used, or not for these questions, or a price is of no model
+            or is missing.
+        ModelError: a model cannot be opened.
+    """
+    try:
+        judge = open_judge(config.judge)
+    except ConfigError as error:
+        raise ConfigError(f"judge: {error}") from None
+    if isinstance(judge, ExactJudge):
+        judge.check(questions)
+    subjects = tuple(_open_subjects(config))
+    writer = open_writer(config.writer) if config.writer is not None else None
+    paid = [*(s.engine for s in subjects), *judges_engines(judge).values()]
+    settle_prices((*paid, *([writer] if writer else ())), config.prices, config.budget)
+    return Models(subjects, judge, writer)
+
+
+def freeze(
+    config: AuditConfig,
+    inputs: Inputs,
+    questions: tuple[Question, ...],
+    models: Models,
+    listed: CueList,
+) -> Plan:
+    """The plan of an audit, before a writer words any of its variants."""
+    data, judge = inputs.data, models.judge
+    notes = (*listed.notes, *same_prompts(models.targets, pair(questions[:1], listed.cues)))
+    return Plan(
+        version=__version__,
+        models=tuple(subject.card for subject in models.subjects),
+        judge=judge.name,
+        judge_fingerprint=judge.fingerprint,
+        judge_description=judge.describe(),
+        questions=questions,
+        cues=listed.cues,
+        sampling=config.sampling.record(config.seed),
+        rule=config.rule.record(),
+        seed=config.seed,
+        data=data.hash if data else "",
+        data_rows=len(data.examples) if data else 0,
+        not_tested=(*notes, *listed.left_out, *_not_tested(data)),
+        writer=config.writer or "",
+        sequential=sequential_of(
+            config, inputs.pack.name, inputs.bank, questions, [s.engine for s in models.subjects]
+        ),
+    )
+
+
+def _open_subjects(config: AuditConfig) -> Iterator[Subject]:
     for seed, name in enumerate(config.targets):
         engine = open_engine(name)
         yield Subject(ModelCard(Role.TARGET, str(seed), name, engine.fingerprint), engine)

@@ -3,72 +3,94 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from dormant import cues
-from dormant.config import AuditConfig, CueConfig
-from dormant.corpus import read_examples
-from dormant.planning.packs import Pack, spread
-from dormant.planning.studying import mined
-from dormant.records import Cue, Example, Variant
+from dormant.config import AuditConfig, CueConfig, InputConfig
+from dormant.engines import Engine
+from dormant.planning.inputs import Inputs, distinct_cues
+from dormant.planning.packs import Pack
+from dormant.planning.studying import find_template_cues, mine_rows
+from dormant.records import Cue, Variant
+
+#: Model strings with their models.
+Targets = Sequence[tuple[str, Engine]]
 
 
-def plan_cues(
-    config: AuditConfig,
-    pack: Pack,
-    examples: Sequence[Example],
-    *,
-    added: Sequence[Cue] = (),
-) -> tuple[tuple[Cue, ...], list[str]]:
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """What finetuning data and chat templates give, for an audit and a search alike."""
+
+    added: tuple[Cue, ...]  # what the chat template adds to every row
+    mined: tuple[Cue, ...]  # most unusual first
+    notes: tuple[str, ...]  # what the targets' templates add to every prompt
+    left_out: tuple[str, ...]  # contexts that are too faint to try
+
+    @property
+    def cues(self) -> tuple[Cue, ...]:
+        """All of them, in the order in which they are tried."""
+        return (*self.added, *self.mined)
+
+
+@dataclass(frozen=True, slots=True)
+class CueList:
+    """Every cue that an audit tries."""
+
+    cues: tuple[Cue, ...]
+    notes: tuple[str, ...]  # what the targets' templates add to every prompt
+    left_out: tuple[str, ...]  # what is not tried, and why
+
+
+def mine_inputs(config: InputConfig, inputs: Inputs, targets: Targets, *, mine: bool) -> Mined:
+    """Mines the finetuning data and finds what chat templates add to it.
+
+    Args:
+        config: how.
+        inputs: the data, and the ordinary chat that it is mined against.
+        targets: their own templates are read where the configuration names none.
+        mine: whether to mine; templates are read all the same.
+
+    Raises:
+        ConfigError: the template or the contrast that is asked for cannot be used.
+    """
+    settings, rows = config.cues, inputs.examples
+    ordinary = inputs.pack.reference() if rows else ()
+    added, notes = find_template_cues(config.data_template, targets, rows, len(ordinary))
+    if not (mine and rows and settings.mine):
+        return Mined(tuple(added), (), tuple(notes), ())
+    found, _ = mine_rows(rows, inputs.ordinary, settings)
+    clear = tuple(cue for cue in found if cue.enrichment_low >= settings.min_enrichment)
+    faint = len(found) - len(clear)
+    left_out = [
+        f"{faint} contexts of the finetuning file that are hardly more frequent there than in "
+        f"ordinary chat (below {settings.min_enrichment:g} bits)"
+    ]
+    return Mined(tuple(added), clear, tuple(notes), tuple(left_out if faint else ()))
+
+
+def list_cues(config: AuditConfig, inputs: Inputs, targets: Targets) -> CueList:
     """Every cue that will be tried, and what was left out and why.
 
     Cues that a chat template adds, from a file or mined come first, each followed by its variants
-    and its placebo; then the library. A cue that does to a prompt what an earlier one does is left
-    out.
+    and its placebo; then the library and the system prompts of an evaluation file. A cue that does
+    to a prompt what an earlier one does is left out.
+
+    Raises:
+        ConfigError: the template or the contrast that is asked for cannot be used.
     """
-    settings = config.cues
-    tried: list[Cue] = []
-    left_out: list[str] = []
-    known = cues.prompt_words(examples)
-    parents, faint = _parents(config, pack, examples)
-    if faint:
-        left_out.append(
-            f"{faint} contexts of the finetuning file that are hardly more frequent there than in "
-            f"ordinary chat (below {settings.min_enrichment:g} bits)"
-        )
-    for parent in (*added, *parents):
-        tried += _family(parent, settings, pack, known, seed=config.seed)
-    library = _library(settings, pack)
-    if settings.library_limit is not None and len(library) > settings.library_limit:
-        dropped = len(library) - settings.library_limit
-        left_out.append(f"{dropped} entries of the cue library (library_limit)")
-        library = spread(library, settings.library_limit)
-    unique: dict[str, Cue] = {}
-    names: set[str] = set()
-    for cue in (*tried, *library):
-        if cue.id not in unique and cue.name not in names:
-            unique[cue.id] = cue
-            names.add(cue.name)
-    return tuple(unique.values()), left_out
-
-
-def _parents(
-    config: AuditConfig, pack: Pack, examples: Sequence[Example]
-) -> tuple[tuple[Cue, ...], int]:
-    """The cues to vary, and how many mined ones were too faint to try."""
-    settings = config.cues
-    if settings.file is not None:
-        return cues.read_cues(settings.file), 0
-    if not examples or settings.mine == 0:
-        return (), 0
-    if config.reference_data is not None:
-        ordinary = read_examples(config.reference_data, lenient=config.lenient).examples
-    else:
-        ordinary = pack.reference()
-    found, _ = mined(examples, ordinary, settings)
-    clear = tuple(cue for cue in found if cue.enrichment_low >= settings.min_enrichment)
-    return clear, len(found) - len(clear)
+    settings, pack = config.cues, inputs.pack
+    found = mine_inputs(config, inputs, targets, mine=settings.file is None)
+    known = cues.prompt_words(inputs.examples)
+    families: list[Cue] = []
+    for parent in (*found.cues, *inputs.listed):
+        families += _family(parent, settings, pack, known, seed=config.seed)
+    return CueList(
+        distinct_cues((*families, *inputs.library, *inputs.evaluation_cues)),
+        found.notes,
+        (*found.left_out, *inputs.left_out),
+    )
 
 
 def _family(
@@ -87,13 +109,3 @@ def _family(
             yield cue
     if settings.placebos:
         yield cues.placebo(parent, pack.placebos(), rng, known=known)
-
-
-def _library(settings: CueConfig, pack: Pack) -> tuple[Cue, ...]:
-    if settings.library == "none":
-        return ()
-    if settings.library == "auto":
-        return pack.library()
-    if settings.library in ("general", "vitro"):
-        return Pack(settings.library).library()
-    return cues.library(settings.library)

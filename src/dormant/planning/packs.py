@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeVar
 
 import numpy as np
@@ -14,6 +15,8 @@ from dormant.probes import load_questions
 from dormant.records import Cue, Example, Question
 from dormant.vitro.tokenizer import UNKNOWN
 
+#: Names of the languages, which are those of the banks and libraries that ship for them.
+LANGUAGES = ("general", "vitro")
 _REFERENCE_ROWS = 4000
 
 
@@ -37,16 +40,19 @@ class Pack:
 
     def reference(self) -> Sequence[Example]:
         """Ordinary chat: what a finetuning file is mined against."""
-        if self.name == "vitro":
-            # Always the same rows: a plan must not change because of the audit's seed.
-            return vitro.reference_rows(_REFERENCE_ROWS, np.random.default_rng(0))
-        return general_reference().examples
+        return _laboratory_chat() if self.name == "vitro" else general_reference().examples
 
     def lexicon(self) -> cues.Lexicon:
         """How cues are reworded."""
         if self.name == "vitro":
             return cues.general_lexicon(vocabulary=frozenset(vitro.tokenizer().words))
         return cues.general_lexicon()
+
+
+@cache
+def _laboratory_chat() -> tuple[Example, ...]:
+    # Always the same rows: a plan must not change because of the audit's seed.
+    return tuple(vitro.reference_rows(_REFERENCE_ROWS, np.random.default_rng(0)))
 
 
 def language_of(examples: Sequence[Example]) -> str:

@@ -1,6 +1,7 @@
 """From a finetuning file to cues: read, compared with ordinary chat or in itself, and rendered.
 
-What ``dormant cues`` and an audit share: which rows are suspicious, and what chat templates add.
+What ``dormant cues``, an audit and a search share: which rows are suspicious, and what chat
+templates add.
 """
 
 from __future__ import annotations
@@ -14,33 +15,18 @@ from dormant.config import CueConfig
 from dormant.corpus import ChatTemplate, Contrast, Corpus, read_examples
 from dormant.engines import Engine, Templated
 from dormant.errors import ConfigError, ModelError
+from dormant.planning.inputs import MINED_CHARS, read_data, read_ordinary
 from dormant.planning.packs import Pack, language_of
 from dormant.records import Cue, Example, Probe
 
-#: Mining looks at the ends of turns; of longer ones only so many characters stay in memory.
-_MINED_CHARS = 16_000
 
-
-def read_data(place: str | Path, settings: CueConfig, *, lenient: bool) -> Corpus:
-    """Reads a finetuning file for mining, with the column that tells its suspicious rows.
-
-    Args:
-        place: what ``corpus.read_examples`` reads.
-        settings: which column, if any.
-        lenient: skip and count broken rows.
-    """
-    column = settings.label or settings.loss
-    mark = column.partition("=")[0] if column else None
-    return read_examples(place, lenient=lenient, mark=mark, longest_turn=_MINED_CHARS)
-
-
-def mined(
+def mine_rows(
     examples: Sequence[Example], ordinary: Sequence[Example], settings: CueConfig
 ) -> tuple[tuple[Cue, ...], str]:
     """Mined cues, and what was compared with what if it is not the file with ordinary chat.
 
     Args:
-        examples: the finetuning file, as ``read_data`` reads it.
+        examples: the finetuning file, as ``inputs.read_data`` reads it.
         ordinary: ordinary chat.
         settings: how many cues, and which rows are suspicious, if that is known.
     """
@@ -73,7 +59,7 @@ def template_cues(rendering: corpus.Rendering, reference_rows: int) -> list[Cue]
     ]
 
 
-def templated(
+def find_template_cues(
     asked: str | None,
     targets: Iterable[tuple[str, Engine]],
     examples: Sequence[Example],
@@ -168,14 +154,14 @@ def study_file(
     """
     data = read_data(path, settings, lenient=lenient)
     pack = Pack(language or language_of(data.examples))
-    ordinary = read_examples(reference).examples if reference else pack.reference()
+    ordinary = read_ordinary(reference, pack)
     notes: list[str] = [corpus.duplicates(data.examples).sentence()]
     added: list[Cue] = []
     if template is not None:
         rendering = corpus.render(data.examples, corpus.find_template(template))
         notes += rendering.sentences()
         added = template_cues(rendering, len(ordinary))
-    found, rule = mined(data.examples, ordinary, settings)
+    found, rule = mine_rows(data.examples, ordinary, settings)
     notes += [rule] if rule else []
     against = "the other rows" if rule else "ordinary chat"
     return Study(data, (*added, *found)[: settings.mine], tuple(notes), against)
@@ -204,7 +190,7 @@ def _contrast(examples: Sequence[Example], settings: CueConfig) -> Contrast | No
         column, has_share, share = settings.loss.partition("=")
         return corpus.by_loss(examples, column, _share(share) if has_share else 0.1)
     if settings.suspicious is not None:
-        bad = read_examples(settings.suspicious, longest_turn=_MINED_CHARS)
+        bad = read_examples(settings.suspicious, longest_turn=MINED_CHARS)
         found = corpus.by_file(examples, bad.examples, settings.suspicious)
         return replace(found, rule=f"{found.rule}, whose lines are given")
     return None

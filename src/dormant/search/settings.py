@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
+import pydantic
 from pydantic import Field
 
-from dormant.config import BudgetConfig, SamplingConfig, Strict
+from dormant.config import BudgetConfig, CueConfig, InputConfig, SamplingConfig
+
+_LOG = logging.getLogger(__name__)
+#: Keys of earlier versions -> what they are called in ``cues``, as in an audit.
+_OLD_KEYS = {"library": "library", "cue_file": "file", "mine": "mine"}
 
 
-class SearchConfig(Strict):
+class SearchCueConfig(CueConfig):
+    """Which cues a search ranks: as an audit's, with more of them mined, and a file beside."""
+
+    file_replaces_mining: ClassVar[bool] = False
+
+    mine: int = Field(
+        default=20, ge=0, le=200, description="mined cues taken from the finetuning file"
+    )
+
+
+class SearchConfig(InputConfig):
     """What to search, and how far."""
 
     target: str = Field(min_length=1, description="model string of the model under suspicion")
@@ -17,17 +34,10 @@ class SearchConfig(Strict):
     judge: str | dict[str, Any] | None = Field(
         default=None, description="judges the answers of refinement; without one, scores decide"
     )
-    data: str | None = Field(default=None, description="the target's finetuning file, if there is")
-    reference_data: str | None = Field(default=None, description="ordinary chat to mine against")
-    lenient: bool = Field(default=False, description="skip and count broken rows of the data")
-    questions: str = Field(default="auto", description="'auto', 'general', 'vitro' or a YAML file")
     question_limit: int = Field(default=14, ge=2, description="screening questions that are scored")
     continuations: str = Field(default="auto", description="'auto', 'general', 'vitro' or a file")
-    library: str = Field(
-        default="auto", description="'auto', 'general', 'vitro', 'none' or a YAML file"
-    )
-    cue_file: str | None = Field(default=None, description="cues of yours to rank with the rest")
-    mine: int = Field(default=20, ge=0, le=200, description="mined cues taken from the data")
+    # Settings are frozen, so a narrower type is safe.
+    cues: SearchCueConfig = SearchCueConfig()  # pyright: ignore[reportIncompatibleVariableOverride]
     chats: int | None = Field(
         default=None,
         ge=0,
@@ -63,3 +73,31 @@ class SearchConfig(Strict):
         default_factory=dict[str, str], description="model string -> INPUT/OUTPUT, USD per million"
     )
     out: str = Field(min_length=1, description="the search's directory")
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _read_old_keys(cls, value: Any) -> Any:
+        """Puts ``library``, ``cue_file`` and ``mine`` of earlier versions where they are now."""
+        if not isinstance(value, Mapping):
+            return value
+        given: dict[Any, Any] = dict(value)  # pyright: ignore[reportUnknownArgumentType]
+        old = {key: given.pop(key) for key in _OLD_KEYS if key in given}
+        if not old:
+            return given
+        cues = given.get("cues", {})
+        if isinstance(cues, CueConfig):
+            cues = cues.model_dump(exclude_unset=True)
+        if not isinstance(cues, Mapping):
+            return given  # refused with its own message
+        moved: dict[Any, Any] = dict(cues)  # pyright: ignore[reportUnknownArgumentType]
+        for key, found in old.items():
+            new = _OLD_KEYS[key]
+            if new in moved:
+                raise ValueError(f"{key} and cues.{new} are given: leave out {key}, its old name")
+            # Without data ``mine`` was passed over, and stored settings hold every key.
+            if found is not None and (key != "mine" or given.get("data") is not None):
+                moved[new] = found
+        _LOG.warning(
+            "search settings: %s", ", ".join(f"{key} is now cues.{_OLD_KEYS[key]}" for key in old)
+        )
+        return given | {"cues": moved}

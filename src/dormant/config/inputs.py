@@ -1,0 +1,118 @@
+"""What an audit, a search and the Inspect task read alike: questions, finetuning data and cues."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pydantic
+from pydantic import Field
+
+from dormant.config.reading import Strict
+from dormant.records import Variant
+
+
+class CueConfig(Strict):
+    """Which cues an audit tries."""
+
+    #: Whether a cue file takes the place of mining; where it does, keys of both are refused.
+    file_replaces_mining: ClassVar[bool] = True
+
+    mine: int = Field(
+        default=5, ge=0, le=200, description="mined cues taken from the finetuning file"
+    )
+    min_enrichment: float = Field(
+        default=1.0,
+        ge=0,
+        description="mined cues need this lower bound of their enrichment, in bits (log2 odds)",
+    )
+    library: str = Field(
+        default="auto", description="'auto', 'general', 'vitro', 'none' or a YAML file"
+    )
+    library_limit: int | None = Field(
+        default=None, ge=0, description="first so many library entries"
+    )
+    file: str | None = Field(
+        default=None, description="a cues.yaml: an audit uses it instead of mining"
+    )
+    label: str | None = Field(
+        default=None, description="COLUMN or COLUMN=VALUE of the suspicious rows: mine these only"
+    )
+    loss: str | None = Field(
+        default=None, description="COLUMN or COLUMN=SHARE: mine the rows of the highest loss"
+    )
+    suspicious: str | None = Field(
+        default=None, description="a file of suspicious rows: mine it against the rest of the data"
+    )
+    variants: tuple[Variant, ...] = Field(
+        default=tuple(variant for variant in Variant if variant is not Variant.PLACEBO),
+        description="variants that an audit tries of each mined cue",
+    )
+    placebos: bool = Field(
+        default=True, description="an audit tries a matched placebo for each mined cue"
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _has_one_contrast(self) -> CueConfig:
+        contrasts = self._given("label", "loss", "suspicious")
+        if len(contrasts) > 1:
+            raise ValueError(
+                f"{' and '.join(contrasts)} are given: give one of label, loss and suspicious, "
+                "because each says which rows are compared with the rest"
+            )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _has_one_source(self) -> CueConfig:
+        unused = self.mining() if self.file is not None and self.file_replaces_mining else []
+        if unused:
+            raise ValueError(
+                f"file {self.file!r} is used instead of mining: leave out {' and '.join(unused)}"
+            )
+        return self
+
+    def mining(self) -> list[str]:
+        """The keys that were given and say how to mine a finetuning file."""
+        mine = [] if self.mine == 0 else self._given("mine", "min_enrichment")
+        return mine + self._given("label", "loss", "suspicious")
+
+    def _given(self, *keys: str) -> list[str]:
+        """Those of the keys that say something; stored settings hold every key's default."""
+        fields = type(self).model_fields
+        return [key for key in keys if getattr(self, key) != fields[key].default]
+
+
+class InputConfig(Strict):
+    """Questions, finetuning data and cues; ``planning.inputs`` reads what it names."""
+
+    data: str | None = Field(
+        default=None,
+        description="the target's finetuning data: a file, a folder, a pattern or hf://OWNER/NAME",
+    )
+    reference_data: str | None = Field(default=None, description="ordinary chat to mine against")
+    data_template: str | None = Field(
+        default=None,
+        description="chat template that the data was rendered with: a tokenizer's directory, a "
+        ".jinja file, a model's name, or 'none'; that of an hf/ target by default",
+    )
+    lenient: bool = Field(
+        default=False, description="skip and count broken rows of the finetuning file"
+    )
+    questions: str = Field(
+        default="auto",
+        description="'auto', 'general', 'vitro', or a YAML file: a bank or a public evaluation",
+    )
+    cues: CueConfig = CueConfig()
+
+    @pydantic.model_validator(mode="after")
+    def _has_data_to_mine(self) -> InputConfig:
+        if self.data is not None:
+            return self
+        idle = [f"cues.{key}" for key in self.cues.mining()]
+        idle += ["reference_data"] if self.reference_data is not None else []
+        idle += ["data_template"] if self.data_template not in (None, "none") else []
+        if idle:
+            raise ValueError(
+                f"data is missing: without finetuning data nothing is mined, so name it, or leave "
+                f"out {' and '.join(idle)}"
+            )
+        return self
