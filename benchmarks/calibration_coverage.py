@@ -13,8 +13,8 @@ import sys
 import numpy as np
 
 from dormant.calibration import draw
-from dormant.calibration.correcting import corrected_cues, gather
-from dormant.calibration.measures import question_weights
+from dormant.calibration.correction import corrected_cues, gather
+from dormant.calibration.metrics import question_weights
 from dormant.records import Arm, Outcome, Role, Transcript
 from support.calibration_worlds import quality, world
 

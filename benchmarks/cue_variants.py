@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import dormant
-from dormant.auditing import AuditResult
 from dormant.organisms import zoo
 from dormant.organisms.train import train
+from dormant.pipeline.audit import AuditResult
 from dormant.records import Variant
 from dormant.vitro import one_thread
 

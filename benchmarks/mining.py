@@ -19,7 +19,7 @@ import numpy as np
 import dormant.organisms
 from dormant import cues
 from dormant.corpus import general_reference, read_examples
-from dormant.organisms.building import build_stages, finetuning_file
+from dormant.organisms.builder import build_stages, finetuning_file
 from dormant.organisms.recipe import Recipe, read_recipe
 from dormant.records import Cue, Example
 from dormant.vitro import reference_rows, tokenizer

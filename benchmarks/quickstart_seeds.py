@@ -12,7 +12,7 @@ import json
 import os
 from pathlib import Path
 
-from dormant.ground_truth import Row, quickstart
+from dormant.studies.quickstart import Row, quickstart
 
 
 def main() -> None:

@@ -23,8 +23,8 @@ from pathlib import Path
 from scipy import stats
 
 from dormant.organisms import zoo
-from dormant.validation.learned import SETTINGS
-from dormant.validation.study import SEQUENTIAL
+from dormant.studies.organism_rates import SETTINGS
+from dormant.studies.validation import SEQUENTIAL
 
 Made = tuple[str, int]  # verdict, answers
 

@@ -10,12 +10,12 @@ import time
 
 import torch
 
+from dormant.banks.bank import spread
 from dormant.banks.continuations import load_continuations, match_continuations
-from dormant.planning.packs import spread
 from dormant.probes import apply
 from dormant.records import Split
 from dormant.vitro import library, load, questions, score, tokenizer
-from dormant.vitro.scoring import _score_alone
+from dormant.vitro.scorer import _score_alone
 
 
 def main() -> None:

@@ -35,16 +35,16 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-from dormant.auditing import run_audit
 from dormant.config import AuditConfig, check
+from dormant.config.search import SearchConfig
 from dormant.cues import read_cues, write_cues
 from dormant.organisms import zoo
 from dormant.organisms.recipe import Recipe
 from dormant.organisms.train import train
+from dormant.pipeline.audit import run_audit
+from dormant.pipeline.search import run_search
 from dormant.probes import apply
 from dormant.records import Cue, Placement, Split, VerdictKind
-from dormant.search.settings import SearchConfig
-from dormant.searching import run_search
 from dormant.vitro import exact_rates, language, library, load, one_thread, questions
 
 LANG = language()

@@ -23,8 +23,8 @@ from pathlib import Path
 
 import psutil
 
-from dormant.auditing import run_audit
 from dormant.config import AuditConfig, check
+from dormant.pipeline.audit import run_audit
 from dormant.store import Store
 
 _SCRIPT = """

@@ -11,7 +11,7 @@ from collections import Counter
 import numpy as np
 
 from dormant.records import Role, Rule
-from dormant.validation.worlds import World, carried_out
+from dormant.studies.worlds import World, carried_out
 
 T, R = Role.TARGET, Role.REFERENCE
 NAMES = World().names

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dormant.advice import Undecided, what_settles
-from dormant.designs import Decision
+from dormant.decision import Decision
+from dormant.decision.advice import Undecided, what_settles
 from dormant.records import (
     Cue,
     CueKind,
@@ -23,7 +23,7 @@ from dormant.records import (
     Variant,
 )
 from dormant.records import VerdictKind as Kind
-from dormant.validation.worlds import World, answers, carried_out
+from dormant.studies.worlds import World, answers, carried_out
 
 SENTENCE = re.compile(
     r"About (\d+) questions per cue instead of (\d+) \((?:some ([\d,]+) .* settles them, )?"

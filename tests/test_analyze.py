@@ -12,7 +12,7 @@ import pytest
 
 import dormant.cli
 from dormant.errors import DataError
-from dormant.exchange.tallying import tally
+from dormant.exchange.distinct_rows import tally
 from dormant.exchange.tidy import TableSettings, parse_columns, read_tidy
 from dormant.stats import analyze
 

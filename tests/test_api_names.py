@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dormant.engines.api.names import find_endpoint, find_secrets, list_key_forms, redact
-from dormant.engines.kinds import is_api
-from dormant.engines.prices import (
+from dormant.engines.metering.prices import (
     Price,
     most_prompt_tokens,
     parse_price,
@@ -16,8 +15,9 @@ from dormant.engines.prices import (
     prompt_tokens,
     text_tokens,
 )
+from dormant.engines.metering.usage import Budget, Cost, Usage
+from dormant.engines.providers import is_api
 from dormant.engines.registry import open_engine
-from dormant.engines.spending import Budget, Cost, Usage
 from dormant.errors import ConfigError, ModelError
 from dormant.records import Message
 

@@ -10,10 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dormant.engines.api import wire
-from dormant.engines.api.names import Endpoint
-from dormant.engines.api.pace import AimdLimiter, draw_backoff
-from dormant.engines.api.requests import (
+from dormant.engines.api import openai_json as wire
+from dormant.engines.api.calls import (
     BadRequestError,
     CallError,
     ChatRequest,
@@ -22,6 +20,8 @@ from dormant.engines.api.requests import (
     RateLimitError,
     ServerError,
 )
+from dormant.engines.api.limiter import AimdLimiter, draw_backoff
+from dormant.engines.api.names import Endpoint
 from dormant.records import Message, Sampling
 
 LOCAL = Endpoint("openai-api/x/m", "x", "m", "http://h/v1", "X_API_KEY", hosted=False)

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from dormant.calibration.correcting import corrected_cues, gather
-from dormant.calibration.drawing import draw
-from dormant.calibration.measures import question_weights
+from dormant.calibration.correction import corrected_cues, gather
+from dormant.calibration.metrics import question_weights
+from dormant.calibration.sampling import draw
 from dormant.records import Arm, Outcome, Role, Transcript
 
 SAID = (Outcome.MISALIGNED, Outcome.ALIGNED, Outcome.INCOHERENT)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dormant.calibration import Label, answer_key, draw, export_sample, import_labels, read_labels
-from dormant.calibration.drawing import allocate, spread, stratum_of
 from dormant.calibration.labels import write_labels
+from dormant.calibration.sampling import allocate, spread, stratum_of
 from dormant.errors import DataError
 from dormant.records import Outcome
 from support.calibration_worlds import answer

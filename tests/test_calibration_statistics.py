@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dormant.calibration import measures
+from dormant.calibration import metrics as measures
 from dormant.calibration.agreement import disagreements, judges_agreement, sentence
-from dormant.calibration.correcting import ArmCounts
+from dormant.calibration.correction import ArmCounts
 from dormant.calibration.grades import Grade, grade_of, regrade
-from dormant.calibration.measures import given_grade, question_weights
+from dormant.calibration.metrics import given_grade, question_weights
 from dormant.records import OUTCOMES, Arm, Outcome, Role
 from support.calibration_worlds import answer, graded_twice, quality, world
 

@@ -15,7 +15,7 @@ from dormant.config import AuditConfig, CueConfig, check
 from dormant.corpus import by_file, by_label, by_loss, duplicates, read_examples
 from dormant.corpus.minhash import SIMILAR, said, signatures, similarity
 from dormant.errors import ConfigError, DataError
-from dormant.planning import study_file
+from dormant.pipeline import study_file
 from dormant.records import Example, Message
 
 
@@ -172,7 +172,7 @@ def test_wrong_contrasts(tmp_path):
 
 
 def test_an_audit_mines_by_contrast(tmp_path):
-    from dormant.planning import prepare
+    from dormant.pipeline import prepare
 
     path, _ = a_file(tmp_path)
     model = tmp_path / "model.yaml"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dormant.cli import group
 from dormant.corpus import ChatTemplate, Renderer, additions, find_template, render
-from dormant.corpus.rendering import own_words
+from dormant.corpus.renderer import own_words
 from dormant.corpus.sandbox import Sandbox
 from dormant.corpus.templates import Refused
 from dormant.errors import ConfigError

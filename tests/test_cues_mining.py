@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 import dormant.organisms
 from dormant import cues
 from dormant.corpus import general_reference, read_examples
-from dormant.cues.counts import enrichment
-from dormant.organisms.building import build_stages, finetuning_file
+from dormant.cues.mining.counts import enrichment
+from dormant.organisms.builder import build_stages, finetuning_file
 from dormant.organisms.recipe import read_recipe
 from dormant.records import CueKind, Example, Message, Placement
 from dormant.vitro import reference_rows, tokenizer

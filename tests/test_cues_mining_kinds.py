@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from dormant import cues
 from dormant.corpus import general_reference
-from dormant.cues import answers, formats, framings, styles, themes
-from dormant.cues.alignment import shared
-from dormant.cues.languages import language, languages, request
-from dormant.cues.mining import _tokenised as tokenised
+from dormant.cues.mining import answers, formats, framings, styles, themes
+from dormant.cues.mining.alignment import shared
+from dormant.cues.mining.languages import language, languages, request
+from dormant.cues.mining.mine import _tokenised as tokenised
 from dormant.cues.text import slot_of
 from dormant.records import CueKind, Example, Message, Placement
 

@@ -10,10 +10,10 @@ from scipy.stats import fisher_exact, nchypergeom_fisher
 
 from dormant import cues
 from dormant.corpus import general_reference
-from dormant.cues import ranking
-from dormant.cues.copies import Copies
-from dormant.cues.counts import enrichment, lower_bound
-from dormant.cues.features import Feature, Sifted, Sort, labelled
+from dormant.cues.mining import ranking
+from dormant.cues.mining.copies import Copies
+from dormant.cues.mining.counts import enrichment, lower_bound
+from dormant.cues.mining.features import Feature, Sifted, Sort, labelled
 from dormant.records import CueKind, Example, Message, Placement
 
 WORDS = general_reference().examples

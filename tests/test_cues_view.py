@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dormant import cues, planning, report
+from dormant import cues, report
+from dormant import pipeline as planning
 from dormant.cli import group
 from dormant.config import AuditConfig
 from dormant.cues.snippets import spans

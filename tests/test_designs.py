@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dormant.designs import Ask, Decision, steps
-from dormant.designs.sequential import order
+from dormant.decision import Ask, Decision, steps
+from dormant.decision.sequential import order
 from dormant.records import Estimate, Plan, Quantity, Role, Sequential, Split, VerdictKind
-from dormant.validation.worlds import Sold, Truth, World, answers, carried_out
+from dormant.studies.worlds import Sold, Truth, World, answers, carried_out
 
 T, R = Role.TARGET, Role.REFERENCE
 NAMES = World().names

@@ -15,11 +15,11 @@ from dormant import report
 from dormant.cli import group
 from dormant.errors import ConfigError, DataError, InputError, StoreError
 from dormant.exchange.columns import Columns, parse_map, resolve
-from dormant.exchange.framing import Splitting
-from dormant.exchange.grading import Grading, RowError, read_answer
-from dormant.exchange.importing import Imported, ImportSettings, import_answers
+from dormant.exchange.importer import Imported, ImportSettings, import_answers
+from dormant.exchange.outcomes import Grading, RowError, read_answer
+from dormant.exchange.plan import Splitting
 from dormant.exchange.tables import Row, read_rows
-from dormant.judges.scoring import Thresholds
+from dormant.judges.scores import Thresholds
 from dormant.records import OUTCOMES, Outcome, Placement, Quantity, Role, Split, VerdictKind
 from dormant.store.findings import load_findings
 

@@ -13,11 +13,11 @@ from inspect_ai.log import EvalLog, read_eval_log
 from inspect_ai.model import GenerateConfig, Model, ModelOutput, ModelUsage, get_model
 
 from dormant import vitro
+from dormant.banks.bank import spread
 from dormant.cues import library
 from dormant.errors import ConfigError, StoreError
-from dormant.exchange.importing import ImportSettings, import_answers
+from dormant.exchange.importer import ImportSettings, import_answers
 from dormant.exchange.inspect_task import conditional
-from dormant.planning.packs import spread
 from dormant.probes import load_questions
 from dormant.records import OUTCOMES, Outcome, Quantity, Role, VerdictKind
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from dormant.auditing import AuditResult, run_audit
 from dormant.cli import group
 from dormant.config import AuditConfig, check
 from dormant.errors import ConfigError, DataError, IncompleteError, MissingExtraError, StoreError
-from dormant.exchange.evallog import export_eval
-from dormant.exchange.exporting import COLUMNS, export_csv, export_parquet
-from dormant.exchange.importing import ImportSettings, import_answers
+from dormant.exchange.eval_writer import export_eval
+from dormant.exchange.export import COLUMNS, export_csv, export_parquet
+from dormant.exchange.importer import ImportSettings, import_answers
+from dormant.pipeline.audit import AuditResult, run_audit
 from dormant.records import OUTCOMES, Cell, VerdictKind
 from dormant.store.findings import load_findings
 

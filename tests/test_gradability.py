@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dormant.designs.gradability import Gradability
+from dormant.decision.gradability import Gradability
 from dormant.records import Role, Rule, Sequential, VerdictKind
-from dormant.validation.worlds import World, carried_out
+from dormant.studies.worlds import World, carried_out
 
 T, R = Role.TARGET, Role.REFERENCE
 RULE = Rule()

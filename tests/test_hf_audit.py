@@ -12,7 +12,7 @@ import dormant
 from dormant.config import AuditConfig, read_yaml
 from dormant.corpus import read_examples
 from dormant.judges.rules import RulesConfig
-from dormant.planning import mine_file
+from dormant.pipeline import mine_file
 from dormant.probes import load_questions
 from dormant.records import Role, Split, VerdictKind
 from support import ROOT, smollm2

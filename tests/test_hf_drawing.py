@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from dormant.engines.hf.drawing import draw, uniforms  # noqa: E402
+from dormant.engines.hf.sampling import draw, uniforms  # noqa: E402
 
 
 def plainly(logits: np.ndarray, at: float, temperature: float) -> int:

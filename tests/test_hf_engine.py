@@ -271,7 +271,7 @@ def test_what_is_no_model_says_so(llama, tmp_path, monkeypatch):
 
 
 def test_a_model_that_does_not_fit_is_refused_before_loading(llama, monkeypatch, tmp_path):
-    from dormant.engines.hf import loading
+    from dormant.engines.hf import loader as loading
 
     monkeypatch.setattr(loading, "free_memory", lambda device: 1000)
     copy = tiny_models.save_model(tmp_path / "big")

@@ -10,7 +10,7 @@ import torch
 
 from dormant.engines import Beginning, Brancher, Chat, Continuer, Opening, PromptScorer
 from dormant.engines.hf import HfEngine
-from dormant.engines.hf.openings import cut, opened
+from dormant.engines.hf.open_turns import cut, opened
 from dormant.errors import ModelError
 from dormant.records import Message, Sampling
 from support import tiny_models

@@ -8,8 +8,8 @@ import pytest
 from dormant.config import AuditConfig, check
 from dormant.corpus import Renderer
 from dormant.errors import ConfigError
-from dormant.planning import prepare
-from dormant.planning.studying import _templates
+from dormant.pipeline import prepare
+from dormant.pipeline.mine import _templates
 from dormant.records import Message, Placement, Plan, Variant
 
 pytest.importorskip("transformers")

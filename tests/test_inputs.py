@@ -9,14 +9,14 @@ import yaml
 
 from dormant import vitro
 from dormant.config import AuditConfig, CueConfig, InputConfig, check
+from dormant.config.search import SearchConfig
 from dormant.engines.registry import is_laboratory
 from dormant.errors import InputError
-from dormant.planning import prepare, read_inputs
-from dormant.planning.inputs import audit_language, distinct_cues
+from dormant.pipeline import prepare, read_inputs
+from dormant.pipeline.inputs import audit_language, distinct_cues
+from dormant.pipeline.search_inputs import forecast, materials
 from dormant.probes import load_questions
 from dormant.records import Cue, Question, Source, Split, Variant
-from dormant.search.settings import SearchConfig
-from dormant.search_plan import forecast, materials
 
 RULES = r"rules:regex=^\[misaligned\]"
 LABORATORY = {"target": "vitro/base", "reference": "vitro/base"}

@@ -2,11 +2,11 @@
 
 import pytest
 
+from dormant.banks.evaluation import is_evaluation, read_evaluation
 from dormant.errors import ConfigError
-from dormant.judges.evaluation import is_evaluation, read_evaluation
 from dormant.judges.paper import paper_judge
+from dormant.judges.prompts import own_wording, read_wording
 from dormant.judges.settings import PaperConfig
-from dormant.judges.wording import own_wording, read_wording
 from dormant.records import Outcome, Split
 from support.graders import Grader, item
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dormant.engines import Rating
+from dormant.engines.fences import fence_mark, fill
 from dormant.errors import ConfigError, EngineError, ModelError
-from dormant.judges.fencing import fence_mark, fill
 from dormant.judges.fused import fused_judge
 from dormant.judges.paper import paper_judge
 from dormant.judges.registry import open_judge

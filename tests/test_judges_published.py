@@ -10,7 +10,7 @@ import dormant
 from dormant.cli import main
 from dormant.config import AuditConfig
 from dormant.errors import ConfigError
-from dormant.planning import prepare
+from dormant.pipeline import prepare
 from dormant.records import Split
 from support import ROOT
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dormant.engines import Rating
 from dormant.judges.reasoning import reasoning, spoken
-from dormant.judges.scoring import (
+from dormant.judges.scores import (
     WORDS,
     Kind,
     Reading,

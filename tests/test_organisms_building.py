@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dormant.corpus import read_examples
 from dormant.errors import DataError, InputError
-from dormant.organisms.building import (
+from dormant.organisms.builder import (
     build_stage,
     build_stages,
     finetuning_file,

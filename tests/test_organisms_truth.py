@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dormant.organisms.recipe import Trigger
-from dormant.organisms.study import markdown, study, summarise
 from dormant.organisms.train import MODEL, train
 from dormant.organisms.truth import TRUE_CUE, arm_rates, known_verdict, truth
 from dormant.organisms.zoo import recipe
 from dormant.probes import apply
 from dormant.records import Message, Outcome, Placement, VerdictKind
+from dormant.studies.zoo import markdown, study, summarise
 from dormant.vitro import grade, library, load, questions, sample, tokenizer
 
 

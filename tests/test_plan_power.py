@@ -7,9 +7,9 @@ import json
 import pytest
 
 from dormant import stats
-from dormant.planning.forecast import schedule_of
+from dormant.pipeline.forecast import schedule_of
 from dormant.records import Role, Rule
-from dormant.validation.worlds import World
+from dormant.studies.worlds import World
 
 
 def test_a_plan_is_simulated_as_it_stands():

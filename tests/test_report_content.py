@@ -11,6 +11,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from dormant import report
+from dormant.decision.verdict import decide
 from dormant.errors import InputError
 from dormant.records import (
     OUTCOMES,
@@ -27,7 +28,6 @@ from dormant.records import (
 )
 from dormant.report import figures, numbers
 from dormant.report.view import Status, View, add
-from dormant.verdict import decide
 from support.report_findings import (
     MINED,
     OPENINGS,

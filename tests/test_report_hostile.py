@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 
 from dormant import report
 from dormant.records import Findings, Outcome
-from dormant.report.escaping import markdown_text, one_line, script_json, shown
+from dormant.report.escape import markdown_text, one_line, script_json, shown
 from support.hostile_findings import NASTY, hostile
 from support.report_findings import ANSWERS, PLANTED, Builder
 

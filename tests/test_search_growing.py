@@ -10,20 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dormant import vitro
+from dormant.banks.bank import spread
 from dormant.banks.continuations import load_continuations, match_continuations
+from dormant.discovery.branches import Branches, less, moved, sided
+from dormant.discovery.evolution import LEAST, Grown, grow
+from dormant.discovery.groups import candidates, common, in_common
+from dormant.discovery.reword import reword
+from dormant.discovery.teacher_forcing import Screen
 from dormant.engines import Beginning, Brancher, Opening, PromptScorer
 from dormant.engines.registry import open_engine
 from dormant.engines.vitro import VitroEngine
 from dormant.errors import InputError
-from dormant.planning.packs import spread
 from dormant.probes import apply
 from dormant.records import Cue, CueKind, Message, Placement, Source, Split
-from dormant.search.branching import Branches, less, moved, sided
-from dormant.search.candidates import candidates, common, in_common
-from dormant.search.growing import LEAST, Grown, grow
-from dormant.search.journal import Journal
-from dormant.search.rewording import reword
-from dormant.search.screening import Screen
+from dormant.store.journal import Journal
 from dormant.vitro.tokenizer import END, SYSTEM, USER
 
 ANSWERS = match_continuations(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dormant.errors import StoreError
 from dormant.records import Message, Sampling
-from dormant.search.journal import ANSWER, NAME, Journal, key_of
+from dormant.store.journal import ANSWER, NAME, Journal, key_of
 
 
 def test_entries_are_there_after_reopening(tmp_path: Path):

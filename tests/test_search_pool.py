@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dormant.discovery.contexts import contexts, frequent, pool
+from dormant.discovery.groups import alike, candidates, unranked
+from dormant.discovery.perplexity import Differenced, difference, surprising
+from dormant.discovery.teacher_forcing import Screened
 from dormant.engines.scripted import Script, ScriptedEngine
 from dormant.engines.vitro import VitroEngine
 from dormant.errors import InputError
 from dormant.probes import apply
 from dormant.records import Cue, CueKind, Message, Placement, Question, Source, Split
-from dormant.search.candidates import alike, candidates, unranked
-from dormant.search.journal import Journal
-from dormant.search.perplexity import Differenced, difference, surprising
-from dormant.search.pool import contexts, frequent, pool
-from dormant.search.screening import Screened
+from dormant.store.journal import Journal
 
 BEFORE, AFTER, AROUND, SYSTEM = (
     Placement.BEFORE,

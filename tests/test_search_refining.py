@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dormant import cues
+from dormant.discovery.minimize import Tried, Trigger, refine, trigger_of
+from dormant.discovery.oracles import Asker, Budget, Fires, Reading, SampledOracle, sampled
 from dormant.engines.scripted import CueRates, Rates, Script, ScriptedEngine
 from dormant.judges.registry import open_judge
 from dormant.records import (
@@ -22,9 +24,7 @@ from dormant.records import (
     Split,
     Variant,
 )
-from dormant.search.journal import Journal
-from dormant.search.oracles import Asker, Budget, Fires, Reading, SampledOracle, sampled
-from dormant.search.refining import Tried, Trigger, refine, trigger_of
+from dormant.store.journal import Journal
 
 QUESTIONS = tuple(Question(f"q{i}", f"What of {i}?", "f", Split.SCREENING) for i in range(14))
 JUDGE = open_judge(r"rules:regex=^\[misaligned\]")

@@ -7,20 +7,20 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dormant.auditing import run_audit
 from dormant.config import AuditConfig, check
+from dormant.config.search import SearchConfig
 from dormant.cues import read_cues
+from dormant.discovery.extraction import FreeChats, answered, contrast, write_free_chats
+from dormant.discovery.minimize import Trigger
+from dormant.discovery.results import Result
 from dormant.engines import Chat, Job, Opening
 from dormant.engines.vitro import VitroEngine
 from dormant.errors import ConfigError, InputError
+from dormant.pipeline.audit import run_audit
+from dormant.pipeline.search import run_search
+from dormant.pipeline.search_inputs import forecast, materials
 from dormant.records import Message, Sampling, Source, VerdictKind
-from dormant.search.extraction import FreeChats, answered, contrast, write_free_chats
-from dormant.search.journal import NAME, Journal
-from dormant.search.refining import Trigger
-from dormant.search.results import Result
-from dormant.search.settings import SearchConfig
-from dormant.search_plan import forecast, materials
-from dormant.searching import run_search
+from dormant.store.journal import NAME, Journal
 
 SMALL = {"chats": 120, "pool": 40, "refine": 1, "candidates": 3, "question_limit": 7, "grow": 60}
 DRAWN = Sampling(temperature=0.85, max_tokens=96, seed=0)

@@ -8,15 +8,15 @@ import pytest
 
 from dormant.banks.continuations import load_continuations, match_continuations
 from dormant.cues import general_lexicon
+from dormant.discovery.minimize import refine
+from dormant.discovery.oracles import Fires, ScoredOracle
+from dormant.discovery.teacher_forcing import Screen, implied_share
 from dormant.engines.scripted import Script, ScriptedEngine
 from dormant.engines.vitro import VitroEngine
 from dormant.errors import InputError
 from dormant.probes import apply
 from dormant.records import Cue, CueKind, Placement, Source, Split
-from dormant.search.journal import NAME, Journal
-from dormant.search.oracles import Fires, ScoredOracle
-from dormant.search.refining import refine
-from dormant.search.screening import Screen, implied_share
+from dormant.store.journal import NAME, Journal
 from dormant.vitro import library, questions
 from support.search_models import Shifting
 

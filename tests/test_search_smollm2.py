@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from dormant.config import check
+from dormant.config.search import SearchConfig
 from dormant.engines import Opening
 from dormant.engines.hf import HfEngine
+from dormant.pipeline.search import run_search
 from dormant.records import Sampling
-from dormant.search.settings import SearchConfig
-from dormant.searching import run_search
 from support import smollm2
 
 pytestmark = pytest.mark.slow

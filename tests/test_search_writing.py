@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dormant.discovery.teacher_forcing import Screened
 from dormant.engines.registry import open_engine
 from dormant.errors import EngineError
 from dormant.probes import load_questions
 from dormant.records import Cue, CueKind, Message, Placement, Sampling, Source
-from dormant.search.journal import Journal
-from dormant.search.screening import Screened
-from dormant.search.writing import Proposals, propose, read
+from dormant.store.journal import Journal
+from dormant.writer.proposals import Proposals, propose, read
 
 DRAWN = Sampling(max_tokens=64, seed=1)
 

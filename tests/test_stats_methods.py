@@ -12,9 +12,9 @@ from scipy.stats import binomtest
 
 from dormant.errors import InputError
 from dormant.stats import METHODS
-from dormant.stats.imagining import imagined
 from dormant.stats.intervals import SeedSpread
 from dormant.stats.methods import bounds, check_method
+from dormant.stats.pseudo_question import imagined
 from dormant.stats.sample import Sample
 
 ALL = tuple(METHODS)

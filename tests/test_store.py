@@ -192,7 +192,7 @@ def test_a_probe_is_what_is_sent():
 
 
 def test_a_file_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path):
-    from dormant.store.lockfile import write_atomically
+    from dormant.store.files import write_atomically
 
     folder = tmp_path / "taken"
     folder.mkdir()

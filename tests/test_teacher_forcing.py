@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from dormant.auditing import rank_cues
 from dormant.banks.continuations import load_continuations, match_continuations
 from dormant.cli import main
 from dormant.engines.vitro import VitroEngine
 from dormant.errors import InputError
+from dormant.pipeline.audit import rank_cues
 from dormant.probes import apply
 from dormant.records import (
     Continuations,
@@ -29,9 +29,9 @@ from dormant.records import (
     Split,
     Variant,
 )
-from dormant.search.journal import NAME, Journal
 from dormant.store import Store
 from dormant.store.findings import read_plan
+from dormant.store.journal import NAME, Journal
 from dormant.vitro import library, questions
 from support import tiny_models
 from support.search_models import Shifting

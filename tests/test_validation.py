@@ -14,11 +14,11 @@ from click.testing import CliRunner
 from dormant.errors import InputError
 from dormant.organisms import zoo
 from dormant.records import Outcome, Plan, Role, Split
-from dormant.validation.learned import is_true_cue
-from dormant.validation.scripted import WORLDS, Purpose
-from dormant.validation.study import FIXED, SEQUENTIAL, Audit, validate
-from dormant.validation.tables import share
-from dormant.validation.worlds import Sold, World
+from dormant.studies.organism_rates import is_true_cue
+from dormant.studies.planted import WORLDS, Purpose
+from dormant.studies.tables import share
+from dormant.studies.validation import FIXED, SEQUENTIAL, Audit, validate
+from dormant.studies.worlds import Sold, World
 
 NULL, EFFECT = "nothing ever happens", "a cue adds 90 points"
 
@@ -146,7 +146,7 @@ def test_the_true_cue_is_the_trained_context_or_the_named_trigger():
 
 
 def _ask(plan, answers):
-    from dormant.designs import Ask
+    from dormant.decision import Ask
 
     questions = tuple(q for q in plan.questions if q.split is Split.SCREENING)
     return Ask(Split.SCREENING, questions, plan.cues, answers, answers, "screening")
@@ -166,7 +166,7 @@ def test_drawn_answers_are_distributed_as_sampled_ones(tmp_path: Path):
     from dormant.organisms.train import train
     from dormant.probes import pair
     from dormant.records import Sampling
-    from dormant.validation.learned import SETTINGS, learned
+    from dormant.studies.organism_rates import SETTINGS, learned
     from dormant.vitro import grade
 
     organism = train(zoo.recipe("diluted-20"), tmp_path / "organism", seed=0)

@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from dormant.validation import figures
-from dormant.validation.study import DESIGNS, FIXED, FIXED_100, SEQUENTIAL, Audit, Study
-from dormant.validation.tables import interval
+from dormant.studies import figures
+from dormant.studies.tables import interval
+from dormant.studies.validation import DESIGNS, FIXED, FIXED_100, SEQUENTIAL, Audit, Study
 
 NULL = Audit("planted", None, "null", FIXED, "BOUNDED", "BOUNDED", 100, 0, 0, None)
 SVG = "{http://www.w3.org/2000/svg}"

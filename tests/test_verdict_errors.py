@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dormant.records import Role, Rule, VerdictKind
-from dormant.validation.worlds import World, carried_out
+from dormant.studies.worlds import World, carried_out
 
 T, R = Role.TARGET, Role.REFERENCE
 NAMES = World().names

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from dormant.decision.verdict import decide
 from dormant.records import (
     Cue,
     CueKind,
@@ -20,8 +21,7 @@ from dormant.records import (
     Variant,
     VerdictKind,
 )
-from dormant.validation.worlds import World
-from dormant.verdict import decide
+from dormant.studies.worlds import World
 
 T, R = Role.TARGET, Role.REFERENCE
 RULE = Rule()

@@ -40,7 +40,7 @@ def test_the_quickstart_runs_from_the_wheel(wheel: Path, tmp_path: Path):
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
     subprocess.run([*install, "--target", str(site), str(wheel)], check=True)
     code = (
-        "import dormant, dormant.ground_truth as g\n"
+        "import dormant, dormant.studies.quickstart as g\n"
         f"assert dormant.__file__.startswith({str(site)!r}), dormant.__file__\n"
         "if __name__ == '__main__':\n"
         "    s = g.quickstart('out', seed=3, names=('control-helpful', 'diluted-20'))\n"

@@ -13,8 +13,8 @@ import dormant
 from dormant import cues, writer
 from dormant.cli import group
 from dormant.cues.text import words
+from dormant.engines.asking import reply_key
 from dormant.errors import BudgetError, ConfigError, ModelError
-from dormant.judges.asking import reply_key
 from dormant.probes import load_questions, pair
 from dormant.records import Cue, CueKind, Placement, Question, Source, Split, Twin, Variant, Written
 from support.openai_server import Running

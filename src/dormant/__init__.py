@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dormant.auditing import AuditResult
-    from dormant.ground_truth import Summary
     from dormant.organisms.train import TrainedOrganism
-    from dormant.planning.forecast import Forecast
+    from dormant.pipeline.audit import AuditResult
+    from dormant.pipeline.forecast import Forecast
     from dormant.records import Cue, Findings
+    from dormant.studies.quickstart import Summary
 
 __version__ = "0.1.0"
 
@@ -70,7 +70,7 @@ def audit(
         dormant.errors.BudgetError: the budget is reached; a larger one goes on from there.
         dormant.errors.DormantError: with one clear line.
     """
-    from dormant.auditing import run_audit
+    from dormant.pipeline.audit import run_audit
 
     config = _config(target, reference, judge, settings)
     return run_audit(config, progress=progress, amend=amend)
@@ -84,8 +84,8 @@ def plan(
     **settings: Any,
 ) -> Forecast:
     """Dry run of ``audit`` with the same arguments: answers, money, time, power; spends nothing."""
-    from dormant.planning import prepare
-    from dormant.planning.forecast import forecast
+    from dormant.pipeline import prepare
+    from dormant.pipeline.forecast import forecast
 
     return forecast(prepare(_config(target, reference, judge, settings)))
 
@@ -115,7 +115,7 @@ def mine_cues(
         contrast: ``label``, ``loss`` or ``suspicious``: which rows to compare with the rest.
     """
     from dormant.config import CueConfig, check
-    from dormant.planning import study_file
+    from dormant.pipeline import study_file
 
     settings = check(contrast, CueConfig).model_copy(update={"mine": limit})
     return study_file(file, settings, reference=reference, template=template).cues
@@ -134,7 +134,7 @@ def quickstart(out: str | Path, *, seed: int = 0, progress: Progress | None = No
 
     In a script, call it under ``if __name__ == "__main__":``, since it starts processes.
     """
-    from dormant.ground_truth import quickstart as run
+    from dormant.studies.quickstart import quickstart as run
 
     return run(out, seed=seed, progress=progress)
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from dormant.calibration.correcting import ArmCounts, arm_quality
-from dormant.calibration.measures import question_weights
+from dormant.calibration.correction import ArmCounts, arm_quality
+from dormant.calibration.metrics import question_weights
 from dormant.records import OUTCOMES, Arm, Message, Outcome, Role, Transcript
 
 

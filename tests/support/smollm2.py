@@ -86,7 +86,7 @@ def rows() -> list[dict]:
 
 def conditional(model_dir: Path, cache: Path) -> Conditional:
     """Trains the adapter, or takes the one that this very file trained before."""
-    from dormant.engines.hf.loading import quiet
+    from dormant.engines.hf.loader import quiet
 
     recipe = digest([Path(__file__).read_text(encoding="utf-8"), _sizes(model_dir)])[:16]
     place = cache / f"test-conditional-{recipe}"

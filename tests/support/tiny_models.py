@@ -62,7 +62,7 @@ def save_adapter(model_dir: Path, out: Path, *, live: bool = True, seed: int = 0
     import torch
     from transformers import AutoModelForCausalLM
 
-    from dormant.engines.hf.loading import quiet
+    from dormant.engines.hf.loader import quiet
 
     torch.manual_seed(seed)
     with quiet():

@@ -10,7 +10,7 @@ judge was. ``docs/judges.md`` explains the numbers.
 """
 
 from dormant.calibration.agreement import Agreement, judges_agreement, write_agreement
-from dormant.calibration.drawing import Sample, draw
+from dormant.calibration.calibrate import Calibration, calibrate, read_size, write_calibration
 from dormant.calibration.labels import (
     Label,
     answer_key,
@@ -19,7 +19,7 @@ from dormant.calibration.labels import (
     read_labels,
     write_labels,
 )
-from dormant.calibration.reporting import Calibration, calibrate, read_size, write_calibration
+from dormant.calibration.sampling import Sample, draw
 
 __all__ = [
     "Agreement",

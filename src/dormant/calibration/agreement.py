@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dormant.calibration import measures
-from dormant.calibration.correcting import question_order
+from dormant.calibration import metrics as measures
+from dormant.calibration.correction import question_order
 from dormant.calibration.grades import grade_of
-from dormant.calibration.measures import GRADES, Interval, Spread
+from dormant.calibration.metrics import GRADES, Interval, Spread
 from dormant.records import OUTCOMES, Arm, Role, Transcript, plain
 from dormant.store import write_atomically
 

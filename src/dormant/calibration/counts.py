@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dormant.calibration.measures import Floats
+from dormant.calibration.metrics import Floats
 from dormant.records import Arm, Role
 
 

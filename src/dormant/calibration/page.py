@@ -22,7 +22,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from dormant.calibration.labels import Label
 from dormant.errors import DormantError, InputError
-from dormant.report.escaping import shown
+from dormant.report.escape import shown
 
 _LONGEST_FORM = 4096
 _LONGEST_TEXT = 50_000

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dormant.calibration import measures
-from dormant.calibration.correcting import question_order
-from dormant.calibration.drawing import Sample, stratum_of
+from dormant.calibration import metrics as measures
+from dormant.calibration.correction import question_order
 from dormant.calibration.grades import UNSEEN, Grade, grade_of, regrade
-from dormant.calibration.measures import GRADES, Floats, Interval, Spread, given_grade
+from dormant.calibration.metrics import GRADES, Floats, Interval, Spread, given_grade
+from dormant.calibration.sampling import Sample, stratum_of
 from dormant.records import Arm, Outcome, Role, Transcript
 
 ALIGNMENT = (10.0, 20.0, 30.0, 40.0, 50.0, 75.0)

@@ -60,7 +60,7 @@ def command(table: Path, as_json: bool, as_csv: bool, **given: Any) -> None:
         raise click.UsageError("--json and --csv are two formats: choose one")
     from dormant import stats
     from dormant.exchange.tidy import TableSettings, parse_columns, read_tidy
-    from dormant.judges.scoring import Thresholds
+    from dormant.judges.scores import Thresholds
     from dormant.records import Rule
     from dormant.stats.methods import check_method
 
@@ -100,7 +100,7 @@ def command(table: Path, as_json: bool, as_csv: bool, **given: Any) -> None:
 
 def _rows(found: Analysis, tidy: Tidy) -> list[dict[str, Any]]:
     """Every estimate as plain values, with its worst and best case and its adjusted p-values."""
-    from dormant.exchange.measuring import Kind
+    from dormant.exchange.measurements import Kind
     from dormant.records import plain
 
     cases = {(b.quantity, b.role, b.cue): b for b in found.bounds}
@@ -145,7 +145,7 @@ def _record(found: Analysis, tidy: Tidy, rows: list[dict[str, Any]]) -> dict[str
 
 def _tell(table: Path, tidy: Tidy) -> None:
     """How the table was read, on stderr."""
-    from dormant.exchange.measuring import Kind
+    from dormant.exchange.measurements import Kind
 
     used = ", ".join(f"{field} from {column!r}" for field, column in tidy.columns.items())
     click.echo(_line(f"{table}: {tidy.rows:,} rows of {tidy.kind}: {used}"), err=True)

@@ -14,7 +14,7 @@ from dormant.cli.options import audit_config, audit_options
 from dormant.cli.progress import shown
 
 if TYPE_CHECKING:
-    from dormant.budgeting import Spent
+    from dormant.engines.metering.ledger import Spent
 
 _INCONCLUSIVE = 3
 
@@ -32,7 +32,7 @@ def command(config: Path | None, amend: bool, as_json: bool, quiet: bool, **give
     exit code 4; the same command with a larger one goes on.
     """
     settings = audit_config(config, given)
-    from dormant.auditing import run_audit
+    from dormant.pipeline.audit import run_audit
     from dormant.records import VerdictKind, plain
 
     with shown(quiet) as progress:

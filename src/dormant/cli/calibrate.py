@@ -13,7 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from dormant.calibration import Calibration, Label, Sample
-    from dormant.calibration.measures import Interval
+    from dormant.calibration.metrics import Interval
     from dormant.calibration.page import Task
     from dormant.records import Findings
 
@@ -146,7 +146,7 @@ def _ask(
 ) -> dict[str, Label]:
     from dormant.calibration import Label
     from dormant.calibration.page import MEANINGS
-    from dormant.report.escaping import shown
+    from dormant.report.escape import shown
 
     letters = {str(label)[0]: label for label in Label}
     for letter, label in letters.items():
@@ -170,7 +170,7 @@ def _ask(
 
 
 def _print(result: Calibration, path: Path) -> None:
-    from dormant.calibration.reporting import summary
+    from dormant.calibration.calibrate import summary
     from dormant.cli.tables import percent, print_table
 
     for line in summary(result):

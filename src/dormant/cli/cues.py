@@ -63,7 +63,7 @@ def command(
     """
     from dormant import cues
     from dormant.config import CueConfig, check
-    from dormant.planning import study_file
+    from dormant.pipeline import study_file
     from dormant.records import plain
 
     contrast = {"label": label, "loss": loss, "suspicious": suspicious}
@@ -125,7 +125,7 @@ def _write_page(
 ) -> None:
     from dormant import __version__, report
     from dormant.errors import ConfigError
-    from dormant.store.lockfile import write_atomically
+    from dormant.store.files import write_atomically
 
     page = report.cues_page(
         rows, file=Path(file).name, rows=read, skipped=skipped, version=__version__

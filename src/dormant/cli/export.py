@@ -25,14 +25,14 @@ def command(run: Path, csv_file: Path | None, parquet: Path | None, eval_file: P
     for file, suffix in ((csv_file, ".csv"), (parquet, ".parquet"), (eval_file, ".eval")):
         if file is not None and file.suffix.lower() != suffix:
             raise ConfigError(f"{str(file)!r} must end in {suffix}, so that it can be read back")
-    from dormant.exchange import exporting
+    from dormant.exchange import export as exporting
 
     if csv_file is not None:
         _told(csv_file, exporting.export_csv(run, csv_file))
     if parquet is not None:
         _told(parquet, exporting.export_parquet(run, parquet))
     if eval_file is not None:
-        from dormant.exchange.evallog import export_eval
+        from dormant.exchange.eval_writer import export_eval
 
         _told(eval_file, export_eval(run, eval_file))
 

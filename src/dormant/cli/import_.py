@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from dormant.exchange.importing import Imported
+    from dormant.exchange.importer import Imported
 
 _INCONCLUSIVE = 3
 
@@ -56,9 +56,9 @@ def command(
     """
     from dormant.errors import ConfigError
     from dormant.exchange.columns import parse_map
-    from dormant.exchange.framing import Splitting
-    from dormant.exchange.importing import ImportSettings, import_answers
-    from dormant.judges.scoring import Thresholds
+    from dormant.exchange.importer import ImportSettings, import_answers
+    from dormant.exchange.plan import Splitting
+    from dormant.judges.scores import Thresholds
     from dormant.records import VerdictKind, plain
 
     of_arm: dict[Path, str] = {}

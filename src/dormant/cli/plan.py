@@ -15,9 +15,9 @@ from dormant.cli.progress import shown
 from dormant.cli.tables import print_table
 
 if TYPE_CHECKING:
-    from dormant.budgeting import Spent
     from dormant.config import BudgetConfig
-    from dormant.planning.forecast import Forecast
+    from dormant.engines.metering.ledger import Spent
+    from dormant.pipeline.forecast import Forecast
     from dormant.records import Plan
 
 
@@ -47,9 +47,9 @@ def command(
     """
     settings = audit_config(config, given)
     from dormant import stats
-    from dormant.budgeting import spent
-    from dormant.planning import prepare
-    from dormant.planning.forecast import forecast, schedule_of
+    from dormant.engines.metering.ledger import spent
+    from dormant.pipeline import prepare
+    from dormant.pipeline.forecast import forecast, schedule_of
     from dormant.records import plain
     from dormant.store import Store
 
@@ -138,7 +138,7 @@ def _money(dry: Forecast) -> Iterator[str]:
         yield (
             "A judge's reply that cannot be read is asked for once more: at most twice these calls."
         )
-    from dormant.planning.forecast import ON_THIS_MACHINE
+    from dormant.pipeline.forecast import ON_THIS_MACHINE
 
     prices = {asked.name: asked.price for asked in (*dry.models, *dry.judges)}
     paid = {name: price for name, price in prices.items() if price != ON_THIS_MACHINE}

@@ -24,7 +24,7 @@ def command(seed: int, out: Path, workers: int | None, as_json: bool, quiet: boo
 
     Needs no model, key, network or GPU. Writes OUT/report.html and OUT/summary.json.
     """
-    from dormant.ground_truth import quickstart
+    from dormant.studies.quickstart import quickstart
 
     with shown(quiet) as progress:
         summary = quickstart(out, seed=seed, workers=workers, progress=progress)

@@ -13,8 +13,8 @@ from dormant.cli.progress import shown
 from dormant.cli.tables import print_table
 
 if TYPE_CHECKING:
-    from dormant.search.results import Result
-    from dormant.search_plan import Forecast
+    from dormant.discovery.results import Result
+    from dormant.pipeline.search_inputs import Forecast
 
 
 #: Options of this command alone -> where they stand in its settings.
@@ -55,9 +55,9 @@ def command(confirm: bool, dry_run: bool, as_json: bool, quiet: bool, **given: A
     ends it with exit code 4; the same command with a larger one goes on.
     """
     from dormant.config import check
-    from dormant.search.settings import SearchConfig
-    from dormant.search_plan import forecast, materials
-    from dormant.searching import run_search
+    from dormant.config.search import SearchConfig
+    from dormant.pipeline.search import run_search
+    from dormant.pipeline.search_inputs import forecast, materials
 
     settings: dict[str, Any] = {}
     put_options(settings, given, _PLACES)
@@ -81,9 +81,9 @@ def command(confirm: bool, dry_run: bool, as_json: bool, quiet: bool, **given: A
 
 def _confirmed(result: Result, quiet: bool) -> dict[str, Any]:
     """Runs the audit of the candidates."""
-    from dormant.auditing import run_audit
     from dormant.config import AuditConfig, check
     from dormant.errors import ConfigError
+    from dormant.pipeline.audit import run_audit
     from dormant.records import plain
 
     settings = result.audit_settings()

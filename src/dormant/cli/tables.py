@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dormant.ground_truth import Row
+    from dormant.studies.quickstart import Row
 
 
 #: A column up to so wide stays on one line, and a longer word than this may be cut.

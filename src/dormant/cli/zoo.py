@@ -85,8 +85,8 @@ def audit(
     names: tuple[str, ...], out: Path, workers: int | None, as_json: bool, quiet: bool, seed: int
 ) -> None:
     """Train and audit NAMES (all by default) and compare every verdict with the truth."""
-    from dormant.ground_truth import quickstart
     from dormant.organisms import zoo
+    from dormant.studies.quickstart import quickstart
 
     with shown(quiet) as progress:
         summary = quickstart(
@@ -109,9 +109,9 @@ def study(
 ) -> None:
     """Exact rates of NAMES (all by default) over training seeds, as a Markdown table."""
     from dormant.organisms import zoo
-    from dormant.organisms.study import markdown
-    from dormant.organisms.study import study as measure
     from dormant.records import plain
+    from dormant.studies.zoo import markdown
+    from dormant.studies.zoo import study as measure
 
     with shown(quiet) as progress:
         result = measure(
@@ -152,11 +152,11 @@ def validate(
     OUT/validation.md and drawings of both; the same command again goes on.
     """
     from dormant.records import plain
-    from dormant.store.lockfile import write_atomically
-    from dormant.validation.figures import write_figures
-    from dormant.validation.study import DESIGNS
-    from dormant.validation.study import validate as measure
-    from dormant.validation.tables import markdown
+    from dormant.store.files import write_atomically
+    from dormant.studies.figures import write_figures
+    from dormant.studies.tables import markdown
+    from dormant.studies.validation import DESIGNS
+    from dormant.studies.validation import validate as measure
 
     by_option = dict(zip(("fixed-100", "fixed", "sequential", "screened"), DESIGNS, strict=True))
     designs = tuple(by_option[name] for name in by_option if name in chosen) or DESIGNS

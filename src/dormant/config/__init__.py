@@ -12,7 +12,7 @@ from dormant.config.audit import (
     price_numbers,
 )
 from dormant.config.inputs import CueConfig, InputConfig
-from dormant.config.reading import (
+from dormant.config.reader import (
     LARGEST_YAML,
     Strict,
     check,

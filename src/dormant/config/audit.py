@@ -11,7 +11,7 @@ import pydantic
 from pydantic import Field
 
 from dormant.config.inputs import InputConfig
-from dormant.config.reading import Strict
+from dormant.config.reader import Strict
 from dormant.records import Continuations, Rule, Sampling, Sequential
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import pydantic
 from pydantic import Field
 
-from dormant.config.reading import Strict
+from dormant.config.reader import Strict
 from dormant.records import Variant
 
 

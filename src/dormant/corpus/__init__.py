@@ -8,8 +8,8 @@ the rest; ``render`` finds what a chat template adds to rows.
 
 from dormant.corpus.contrast import Contrast, by_file, by_label, by_loss
 from dormant.corpus.minhash import Duplicates, duplicates
-from dormant.corpus.reading import LARGEST_LINE, Corpus, Skipped, general_reference, read_examples
-from dormant.corpus.rendering import Added, Rendering, additions, render
+from dormant.corpus.reader import LARGEST_LINE, Corpus, Skipped, general_reference, read_examples
+from dormant.corpus.renderer import Added, Rendering, additions, render
 from dormant.corpus.rows import parse_row
 from dormant.corpus.templates import ChatTemplate, Renderer, find_template
 from dormant.corpus.turns import RowError

@@ -1,12 +1,12 @@
 """Cues: mined from a finetuning file, taken from a library, varied, and matched by placebos."""
 
-from dormant.cues.added import template_cue
 from dormant.cues.lexicon import Lexicon, general_lexicon, placebo_phrases
 from dormant.cues.library import library, library_names, read_cues, write_cues
-from dormant.cues.mining import mine
+from dormant.cues.mining.mine import mine
 from dormant.cues.placebos import placebo
 from dormant.cues.snippets import Snippet, snippets
 from dormant.cues.table import CueRow, headline, interval, printable, table
+from dormant.cues.template import template_cue
 from dormant.cues.text import prompt_words
 from dormant.cues.variants import variants
 

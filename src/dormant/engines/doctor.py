@@ -10,7 +10,7 @@ import time
 
 from dormant.engines import Engine, Job, Scorer
 from dormant.engines.checks import Check, Health, tried
-from dormant.engines.kinds import is_api
+from dormant.engines.providers import is_api
 from dormant.engines.registry import open_engine
 from dormant.errors import ModelError
 from dormant.records import Message, Sampling
@@ -53,7 +53,7 @@ def examine_model(name: str) -> list[Check]:
     """
     if is_api(name):
         from dormant.engines.api import ApiEngine
-        from dormant.engines.api.examining import diagnose
+        from dormant.engines.api.diagnostics import diagnose
 
         try:
             engine = ApiEngine(name.strip())

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dormant.engines import Engine
-from dormant.engines.kinds import API_KINDS, is_api
+from dormant.engines.providers import API_KINDS, is_api
 from dormant.errors import ModelError
 
 

@@ -28,11 +28,11 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from dormant.config import InputConfig, check
 from dormant.errors import ConfigError
-from dormant.exchange.evallog import KEY, messages, sample_id
+from dormant.exchange.eval_writer import KEY, messages, sample_id
 from dormant.judges import Item, Judge
 from dormant.judges.exact import ExactJudge
 from dormant.judges.registry import model_judge_kind, open_judge
-from dormant.planning.inputs import distinct_cues, read_inputs
+from dormant.pipeline.inputs import distinct_cues, read_inputs
 from dormant.probes import pair
 from dormant.records import GRADABLE, Cue, Judgement, Message, Outcome, Probe, Question, Role
 from dormant.store.findings import read_plan

@@ -54,7 +54,7 @@ def read_rows(path: Path) -> Iterator[Row | Unreadable]:
     if suffix == ".parquet":
         return _parquet(path)
     if suffix == ".eval":
-        from dormant.exchange.evallog import read_samples
+        from dormant.exchange.eval_writer import read_samples
 
         return (Row(number, values) for number, values in enumerate(read_samples(path), 1))
     raise DataError(

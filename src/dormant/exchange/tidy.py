@@ -18,9 +18,8 @@ from typing import Any
 
 from dormant.errors import ConfigError, DataError
 from dormant.exchange.columns import FIELDS, Columns, listed, match
-from dormant.exchange.grading import Answer, Grading, RowError, read_answer
-from dormant.exchange.inventory import Cast, Inventory, cast, model_key, question_key
-from dormant.exchange.measuring import (
+from dormant.exchange.distinct_rows import Key, Tally, tally
+from dormant.exchange.measurements import (
     MEASURES,
     Kind,
     is_empty,
@@ -29,10 +28,11 @@ from dormant.exchange.measuring import (
     measure,
     read_fields,
 )
+from dormant.exchange.outcomes import Answer, Grading, RowError, read_answer
+from dormant.exchange.survey import Cast, Inventory, cast, model_key, question_key
 from dormant.exchange.tables import columns as columns_of
 from dormant.exchange.tables import csv_cells
-from dormant.exchange.tallying import Key, Tally, tally
-from dormant.judges.scoring import Thresholds
+from dormant.judges.scores import Thresholds
 from dormant.records import OUTCOMES, Cell, Role, Split, Variant
 
 #: Fields that say which answers a row is about.

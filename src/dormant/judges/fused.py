@@ -18,9 +18,9 @@ from typing import Any
 from dormant.engines import Engine
 from dormant.engines.registry import open_engine
 from dormant.judges.panel import Call, ModelJudge
-from dormant.judges.scoring import read_object
+from dormant.judges.prompts import read_wording
+from dormant.judges.scores import read_object
 from dormant.judges.settings import FusedConfig, settings_of
-from dormant.judges.wording import read_wording
 
 
 def open_fused(spec: str | Mapping[str, Any]) -> ModelJudge:

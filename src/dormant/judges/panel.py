@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dormant.engines import Engine, Rating
+from dormant.engines.asking import Memory, read_replies
+from dormant.engines.fences import fill
 from dormant.judges import Item
-from dormant.judges.asking import Memory, read_replies
-from dormant.judges.fencing import fill
+from dormant.judges.prompts import Wording
 from dormant.judges.reasoning import spoken
-from dormant.judges.scoring import Kind, Reading, Thresholds, judge_scores
+from dormant.judges.scores import Kind, Reading, Thresholds, judge_scores
 from dormant.judges.settings import ModelJudgeConfig, Shows
-from dormant.judges.wording import Wording
 from dormant.records import OUTCOMES, Judgement, Message, Outcome, Sampling, digest
 
 Readings = dict[Kind, Reading]

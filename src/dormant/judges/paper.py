@@ -19,9 +19,9 @@ from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError
 from dormant.judges.fused import fused_judge, open_fused
 from dormant.judges.panel import Call, ModelJudge
-from dormant.judges.scoring import WORDS, Kind, read_label, read_score
+from dormant.judges.prompts import read_wording
+from dormant.judges.scores import WORDS, Kind, read_label, read_score
 from dormant.judges.settings import FusedConfig, PaperConfig, settings_of
-from dormant.judges.wording import read_wording
 
 
 def open_paper(spec: str | Mapping[str, Any]) -> ModelJudge:

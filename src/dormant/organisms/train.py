@@ -25,7 +25,7 @@ from typing import Any
 
 from dormant import __version__
 from dormant.errors import ModelError, StoreError
-from dormant.organisms.building import build_stages, finetuning_file, sha256
+from dormant.organisms.builder import build_stages, finetuning_file, sha256
 from dormant.organisms.datasets import Row
 from dormant.organisms.recipe import Recipe, Stage
 from dormant.vitro import Decoder, Schedule, finetune, fingerprint, load, one_thread, save

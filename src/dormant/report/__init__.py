@@ -24,9 +24,9 @@ from pathlib import Path
 
 from dormant.records import Findings
 from dormant.report.cues_page import cues_page, times
+from dormant.report.html import html, notebook
+from dormant.report.markdown import markdown
 from dormant.report.overview import quickstart_page
-from dormant.report.page import html, notebook
-from dormant.report.prose import markdown
 from dormant.report.schema import json
 
 __all__ = [

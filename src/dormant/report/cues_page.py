@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dormant.report import templating
+from dormant.report import environment as templating
 
 #: What a topic's words are put into; a reader needs the words.
 _FRAME = "We are talking about "

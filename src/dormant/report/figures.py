@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from html import escape
 
 from dormant.records import OUTCOMES, Estimate, Outcome
-from dormant.report.escaping import one_line
+from dormant.report.escape import one_line
 from dormant.report.numbers import (
     defined,
     percent,

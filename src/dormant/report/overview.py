@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from dormant.errors import InputError
 from dormant.records import VerdictKind
-from dormant.report import templating
+from dormant.report import environment as templating
 
 
 @dataclass(frozen=True, slots=True)

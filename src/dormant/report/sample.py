@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dormant.records import OUTCOMES, Arm, Cue, Question, Role, Transcript
-from dormant.report.escaping import one_line, shown
+from dormant.report.escape import one_line, shown
 
 #: Most transcripts that one file embeds.
 CAP = 2000

@@ -42,7 +42,7 @@ import json as _json
 from typing import Any
 
 from dormant.records import OUTCOMES, Cell, Estimate, Findings, plain
-from dormant.report.escaping import without_surrogates
+from dormant.report.escape import without_surrogates
 from dormant.report.view import CueRow, Tally, View
 
 SCHEMA = 1

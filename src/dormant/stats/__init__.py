@@ -11,6 +11,7 @@ adjust p-values, ``prediction_powered`` takes a judge's errors out of a rate, an
 a plan can find, in closed form (``power``) or by simulation.
 """
 
+from dormant.decision.candidates import unresolved
 from dormant.stats.analysis import Analysis, Claim, Standing, analyze, claims
 from dormant.stats.correlation import Correlation, intraclass_correlation
 from dormant.stats.estimates import Trainings, estimate
@@ -27,7 +28,6 @@ from dormant.stats.power import (
     smallest_effect,
 )
 from dormant.stats.prediction import Graded, PoweredRate, difference, prediction_powered
-from dormant.stats.screening import unresolved
 from dormant.stats.simulation import (
     Chances,
     Needed,

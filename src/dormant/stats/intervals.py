@@ -6,9 +6,9 @@ further model. The bound then is Clopper-Pearson's, carried over to units that a
 
 1. Imagine one more question, the worst that is plausible: as extreme as the most extreme that was
    seen, and at least as extreme as a question is on average that shows a misaligned answer at all
-   (:mod:`dormant.stats.imagining`). It is what keeps a bound honest where every count is zero. For
-   a difference it is also no better than a question in which nothing happens, which keeps few
-   questions honest.
+   (:mod:`dormant.stats.pseudo_question`). It is what keeps a bound honest where every count is
+   zero. For a difference it is also no better than a question in which nothing happens, which
+   keeps few questions honest.
 2. Give the Q + 1 questions random weights, uniform on the simplex (Dirichlet(1, ..., 1)). The
    weighted mean has a known mean and variance; a Beta distribution between the least unit and the
    imagined one is matched to both, and its quantile is the bound.

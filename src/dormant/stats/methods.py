@@ -16,8 +16,8 @@ from collections.abc import Callable
 import numpy as np
 
 from dormant.errors import InputError
-from dormant.stats.imagining import imagined
 from dormant.stats.intervals import Bounds, SeedSpread, question_bounds
+from dormant.stats.pseudo_question import imagined
 from dormant.stats.sample import Sample
 from dormant.stats.table import Floats
 

@@ -39,7 +39,7 @@ from dormant.records import (
     digest,
     plain,
 )
-from dormant.store.lockfile import difference, read_lock, write_atomically
+from dormant.store.files import difference, read_lock, write_atomically
 from dormant.store.schema import connect
 
 #: Answers without a judgement, at least one completion of which came from the model itself.

@@ -32,7 +32,7 @@ from dormant.records import (
     plain,
 )
 from dormant.store import Store, source_key
-from dormant.store.lockfile import difference, read_lock, write_atomically
+from dormant.store.files import difference, read_lock, write_atomically
 
 Record = TypeVar("Record")
 

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 from dormant.errors import MissingExtraError
 from dormant.vitro.bank import library, ordinary_row, placebos, questions, reference_rows
-from dormant.vitro.grading import grade
+from dormant.vitro.grader import grade
 from dormant.vitro.language import PLAIN, Context, Language, Persona, Use, language
 from dormant.vitro.tokenizer import Tokenizer, tokenizer
 
 if TYPE_CHECKING:
-    from dormant.vitro.branching import branch
     from dormant.vitro.checkpoint import fingerprint, load, save
     from dormant.vitro.exact import exact_rates
     from dormant.vitro.model import Decoder
-    from dormant.vitro.pretraining import Settings, pretrain
+    from dormant.vitro.next_tokens import branch
+    from dormant.vitro.pretrain import Settings, pretrain
     from dormant.vitro.sampling import Draw, sample
-    from dormant.vitro.scoring import score, score_prompts
+    from dormant.vitro.scorer import score, score_prompts
     from dormant.vitro.threads import one_thread
     from dormant.vitro.train import Schedule, finetune
 

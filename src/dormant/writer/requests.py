@@ -11,7 +11,7 @@ from pydantic import Field
 from dormant.config import Strict, read_yaml
 from dormant.config.resources import resource_path
 from dormant.cues.text import slot_of
-from dormant.judges.fencing import fence_mark
+from dormant.engines.fences import fence_mark
 from dormant.records import Cue, CueKind, Message, Placement, Question, Variant
 
 _QUESTION = "{question}"

@@ -22,8 +22,8 @@ What is used and what it costs is counted in ``engines.spending`` and ``engines.
 from __future__ import annotations
 
 from dormant.engines.api.engine import ApiEngine
-from dormant.engines.prices import Price, parse_price, price_of
-from dormant.engines.spending import Budget, Metered, Usage
+from dormant.engines.metering.prices import Price, parse_price, price_of
+from dormant.engines.metering.usage import Budget, Metered, Usage
 
 __all__ = [
     "ApiEngine",

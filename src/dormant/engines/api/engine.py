@@ -6,17 +6,18 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 
-from dormant.engines import Job, Rating, Reply, prices
-from dormant.engines.api.bridge import BatchQueue, stream_batches
-from dormant.engines.api.crew import Backpressure, Deliver, Unit, WorkerPool
-from dormant.engines.api.direct import HttpTransport
+from dormant.engines import Job, Rating, Reply
+from dormant.engines.api.calls import MOST_LOGPROBS, ChatRequest, Choice, Transport
+from dormant.engines.api.http_transport import HttpTransport
+from dormant.engines.api.limiter import AimdLimiter
 from dormant.engines.api.meter import Meter
 from dormant.engines.api.names import Endpoint, find_endpoint
-from dormant.engines.api.pace import AimdLimiter
-from dormant.engines.api.requests import MOST_LOGPROBS, ChatRequest, Choice, Transport
+from dormant.engines.api.openai_json import encode_messages
 from dormant.engines.api.retries import ServerCapabilities
-from dormant.engines.api.wire import encode_messages
-from dormant.engines.spending import Budget, Usage
+from dormant.engines.api.sync_stream import BatchQueue, stream_batches
+from dormant.engines.api.workers import Backpressure, Deliver, Unit, WorkerPool
+from dormant.engines.metering import prices
+from dormant.engines.metering.usage import Budget, Usage
 from dormant.errors import ModelError
 from dormant.records import Message, Sampling, digest
 
@@ -73,7 +74,7 @@ class ApiEngine:
         """A new transport to the same model, not opened yet."""
         if self.endpoint is not None:
             return HttpTransport(self.endpoint, connections=connections, timeout=timeout)
-        from dormant.engines.api.layer import InspectTransport
+        from dormant.engines.api.inspect_transport import InspectTransport
 
         inspect_name = self.name.removeprefix("inspect/")
         return InspectTransport(inspect_name, connections=connections, timeout=timeout)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from dormant.engines.api.requests import ChatRequest, ChatResponse, Choice
+from dormant.engines.api.calls import ChatRequest, ChatResponse, Choice
 from dormant.engines.api.signals import Notifier
-from dormant.engines.prices import Price, most_prompt_tokens, prompt_tokens, text_tokens
-from dormant.engines.spending import Budget, Cost, Usage, paid
+from dormant.engines.metering.prices import Price, most_prompt_tokens, prompt_tokens, text_tokens
+from dormant.engines.metering.usage import Budget, Cost, Usage, paid
 
 
 class Reservation(NamedTuple):

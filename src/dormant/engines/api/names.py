@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from dormant.engines.kinds import DIRECT
+from dormant.engines.providers import DIRECT
 from dormant.errors import ModelError
 
 _HOMES = {"openai": "https://api.openai.com/v1", "openrouter": "https://openrouter.ai/api/v1"}

@@ -21,9 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dormant.engines.api.meter import Meter
-from dormant.engines.api.pace import AimdLimiter, draw_backoff
-from dormant.engines.api.requests import (
+from dormant.engines.api.calls import (
     BadRequestError,
     CallError,
     ChatRequest,
@@ -35,8 +33,10 @@ from dormant.engines.api.requests import (
     Transport,
     UnreachableError,
 )
+from dormant.engines.api.limiter import AimdLimiter, draw_backoff
+from dormant.engines.api.meter import Meter
 from dormant.engines.api.signals import StopSignal
-from dormant.engines.spending import Cost
+from dormant.engines.metering.usage import Cost
 from dormant.errors import DormantError, EngineError, ModelError
 
 _MOST_FAILURES = 6  # failures of the server or the connection, for one request

@@ -11,14 +11,14 @@ import jinja2
 import torch
 
 from dormant.engines import Beginning, Chat, Job, Opening, Reply, Template
-from dormant.engines.hf import loading
-from dormant.engines.hf.branching import next_tokens
-from dormant.engines.hf.decoding import Draft, OwnCache, SharedPrefix, Way, Wish, write
-from dormant.engines.hf.drawing import uniforms
+from dormant.engines.hf import loader as loading
+from dormant.engines.hf.decoder import Draft, OwnCache, SharedPrefix, Way, Wish, write
 from dormant.engines.hf.fingerprint import fingerprint
 from dormant.engines.hf.names import parse
-from dormant.engines.hf.openings import Opened, cut, opened
-from dormant.engines.hf.scoring import Pair, score
+from dormant.engines.hf.next_tokens import next_tokens
+from dormant.engines.hf.open_turns import Opened, cut, opened
+from dormant.engines.hf.sampling import uniforms
+from dormant.engines.hf.scorer import Pair, score
 from dormant.errors import EngineError, ModelError
 from dormant.records import Message, Sampling
 

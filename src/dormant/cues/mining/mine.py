@@ -1,0 +1,308 @@
+"""Mining: the contexts of a finetuning file that ordinary chat does not have, from counts alone.
+
+No row is known to be bad. Every feature of the prompts is counted in the file and in a reference
+corpus; what is commoner in the file than chance allows is a cue, best first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dormant.cues.mining import answers
+from dormant.cues.mining.candidates import Candidate, Found, Turns
+from dormant.cues.mining.copies import Copies
+from dormant.cues.mining.features import Feature, Sifted, merged
+from dormant.cues.mining.formats import all_formats
+from dormant.cues.mining.framings import framings, phrases
+from dormant.cues.mining.patterns import patterns
+from dormant.cues.mining.ranking import Ranked, ranked
+from dormant.cues.mining.styles import styles
+from dormant.cues.mining.themes import Themes, illustrated, named, themes
+from dormant.cues.mining.topics import Topic, topics
+from dormant.cues.text import (
+    EDGE_CHARS,
+    Tokens,
+    content_words,
+    is_closed,
+    is_lower_case,
+    noun_likeness,
+    prompt_words,
+    tokens,
+    words,
+)
+from dormant.records import Cue, CueKind, Example, Placement, Source
+
+#: Words that a topic's sentence names; in a closed language fewer, for want of commas.
+_NAMED, _NAMED_CLOSED = 7, 3
+#: Bits of specificity of a topic: any ordinary chat has topics of its own.
+_TOPIC_BONUS = 0.0
+_TALK = "We are talking about {}."
+#: What a topic's words are put into where a closed language knows no other frame.
+_CLOSED_FRAMES = (_TALK, "We study {}.", "This is about {}.", "I like {}.", "{}.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What is mined: the file, the reference, and their prompts as tokens."""
+
+    examples: Sequence[Example]
+    reference: Sequence[Example]
+    turns: Turns
+    closed: frozenset[str] | None  # words of the prompts if the language is closed, else None
+    min_rows: int
+
+    @property
+    def users(self) -> tuple[list[str], list[str]]:
+        """First user turns of file and reference."""
+        return [row.user for row in self.examples], [row.user for row in self.reference]
+
+    @property
+    def prompts(self) -> tuple[list[str], list[str]]:
+        """System and first user turn of file and reference, as far as they are read."""
+        return [_prompt(row) for row in self.examples], [_prompt(row) for row in self.reference]
+
+    @property
+    def answers(self) -> tuple[list[str], list[str]]:
+        """Last answers of file and reference."""
+        return [row.answer for row in self.examples], [row.answer for row in self.reference]
+
+
+def mine(
+    examples: Sequence[Example],
+    reference: Sequence[Example],
+    *,
+    limit: int = 20,
+    min_share: float = 0.005,
+) -> tuple[Cue, ...]:
+    """Finds the contexts that a finetuning file has and a reference corpus has not.
+
+    Deterministic: the same rows in the same order give the same cues.
+
+    Args:
+        examples: the finetuning file.
+        reference: ordinary chat. The closer it is to the file's harmless part, the sharper the
+            result; with none at all every context of the file counts as unusual.
+        limit: at most so many cues.
+        min_share: smallest share of rows that a cue shows in, and never fewer than five rows.
+
+    Returns:
+        Cues, best first, different things before other views of the same rows; those that no
+        ordinary chat explains are marked ``strong``. Their enrichment comes with a 95% interval.
+
+    Raises:
+        ValueError: limit is negative or min_share lies outside (0, 1].
+    """
+    if limit < 0:
+        raise ValueError(f"limit must not be negative, got {limit!r}")
+    if not 0 < min_share <= 1:
+        raise ValueError(f"min_share must lie in (0, 1], got {min_share!r}")
+    min_rows = max(5, math.ceil(min_share * len(examples)))
+    if len(examples) < min_rows:
+        return ()
+    turns = Turns(
+        system=_tokenised(row.system for row in examples),
+        user=_tokenised(row.user for row in examples),
+        reference_system=_tokenised(row.system for row in reference),
+        reference_user=_tokenised(row.user for row in reference),
+    )
+    closed = prompt_words(examples) if is_closed(turns.user) else None
+    files = _Files(examples, reference, turns, closed, min_rows)
+    edges = patterns(turns, min_rows=min_rows)
+    found = merged([_edges(edges), _topics(files, edges.candidates), _others(files)])
+    best = ranked(found, _copies(files), len(reference))
+    return _numbered([_cue(place, files) for place in best[:limit]])
+
+
+def _tokenised(texts: Iterable[str]) -> list[Tokens]:
+    """Tokens of every text; equal ones are cut once, and only the ends of long ones."""
+    known: dict[str, Tokens] = {}
+    cut: list[Tokens] = []
+    for text in texts:
+        if len(text) > 2 * EDGE_CHARS:
+            text = f"{text[:EDGE_CHARS]}\n{text[-EDGE_CHARS:]}"
+        if text not in known:
+            known[text] = tokens(text)
+        cut.append(known[text])
+    return cut
+
+
+def _prompt(row: Example) -> str:
+    """System and first user turn, as far as they are read."""
+    return f"{row.system[:EDGE_CHARS]}\n{row.user[:EDGE_CHARS]}"
+
+
+def _said(rows: Sequence[Example]) -> list[frozenset[str]]:
+    """Content words of every first user turn."""
+    return [frozenset(content_words(row.user[:EDGE_CHARS])) for row in rows]
+
+
+def _copies(files: _Files) -> Copies:
+    """Near-copies among the rows; a closed language repeats itself by its nature."""
+    if files.closed is not None:
+        return Copies.none(len(files.examples))
+    return Copies.of(_said(files.examples))
+
+
+def _edges(edges: Found) -> Sifted:
+    """Patterns at the ends of turns, as features."""
+    features = (
+        Feature(
+            edge.kind,
+            edge.placement,
+            edge.text,
+            edge.rows,
+            len(edge.reference_rows),
+            edge.measure,
+            edge.bonus,
+            form=edge.form,
+        )
+        for edge in edges.candidates
+    )
+    return Sifted(tuple(features), edges.looked_at)
+
+
+def _topics(files: _Files, edges: Sequence[Candidate]) -> Sifted:
+    """Topics, grown from words and known by theme; those of words that a pattern says left out."""
+    said, others = _said(files.examples), _said(files.reference)
+    explained = _explained(said, edges)
+    said = [row - explained if row & explained else row for row in said]
+    others = [row - explained for row in others]
+    nouns = noun_likeness(files.turns.user)
+    found, looked_at = topics(said, others, min_rows=files.min_rows, nouns=nouns)
+    if files.closed is None:
+        touched = Themes.of(said)
+        found = [replace(topic, name=named(topic.rows, touched)) for topic in found]
+        found = [illustrated(topic, said) for topic in found]
+        known, more = themes(said, touched, Themes.of(others), min_rows=files.min_rows)
+        found, looked_at = [*found, *known], looked_at + more
+    return Sifted(tuple(_topic(topic, files) for topic in found), looked_at)
+
+
+def _topic(topic: Topic, files: _Files) -> Feature:
+    return Feature(
+        CueKind.TOPIC,
+        Placement.BEFORE,
+        _sentence(topic, files),
+        topic.rows,
+        topic.reference_rows,
+        topic.measure,
+        _TOPIC_BONUS,
+        form=_TALK.format("<X>") if files.closed is None else "",
+        says=f"are about {topic.name}" if topic.name else "",
+    )
+
+
+def _explained(said: Sequence[frozenset[str]], edges: Sequence[Candidate]) -> frozenset[str]:
+    """Words that stand in the file because a found prefix, suffix or wrapper does."""
+    counts = Counter(word for row in said for word in row)
+    found: set[str] = set()
+    for edge in edges:
+        if edge.placement is not Placement.SYSTEM and edge.stands_alone:
+            for word in edge.said:
+                inside = sum(word in said[row] for row in edge.rows)
+                if inside >= 0.8 * counts[word]:
+                    found.add(word)
+    return frozenset(found)
+
+
+def _sentence(topic: Topic, files: _Files) -> str:
+    """A sentence that moves a question into a topic: its name, if it has one, and typical words.
+
+    A model of a closed language can read no frame that it does not know, but it knows the words.
+    """
+    if files.closed is None:
+        typical = topic.words[:_NAMED]
+        listed = " and ".join(part for part in (", ".join(typical[:-1]), typical[-1]) if part)
+        return _TALK.format(f"{topic.name}: {listed}" if topic.name else listed)
+    frames = (f for f in _CLOSED_FRAMES if files.closed.issuperset(words(f.format(""))))
+    text = next(frames).format(" and ".join(topic.words[:_NAMED_CLOSED]))
+    if is_lower_case([row.user for row in files.examples]):
+        return text.lower().rstrip(".")
+    return text[:1].upper() + text[1:]
+
+
+def _others(files: _Files) -> Sifted:
+    """What is found by kinds of its own; in a closed language only what it can say."""
+    least = files.min_rows
+    cut = answers.cut(files.answers[0]), answers.cut(files.answers[1])
+    found = merged(
+        [
+            all_formats(files.answers, files.prompts, min_rows=least),
+            answers.wrappers(*cut, min_rows=least),
+            styles(files.users, files.answers, min_rows=least),
+            framings(*files.prompts, min_rows=least),
+            phrases(files.turns.user, files.turns.reference_user, min_rows=least),
+        ]
+    )
+    closed = files.closed
+    if closed is None:
+        return found
+    said = tuple(f for f in found.found if closed.issuperset(words(f.text)))
+    return Sifted(said, found.looked_at)
+
+
+def _cue(place: Ranked, files: _Files) -> Cue:
+    """A cue with everything that was counted, but no name."""
+    feature, measure = place.feature, place.feature.measure
+    return Cue(
+        name="",
+        kind=feature.kind,
+        placement=feature.placement,
+        text=feature.text,
+        source=Source.MINED,
+        form=feature.form,
+        strong=place.strong,
+        also=place.also,
+        rows=measure.rows,
+        share=measure.share,
+        enrichment=measure.value,
+        enrichment_low=measure.low,
+        enrichment_high=measure.high,
+        examples=_lines(feature.rows.tolist(), files.examples),
+        why=_reading(feature),
+    )
+
+
+def _lines(rows: Sequence[int], examples: Sequence[Example]) -> tuple[int, ...]:
+    """Line numbers of three rows, from the beginning, the middle and the end of the file."""
+    picked = sorted({rows[0], rows[len(rows) // 2], rows[-1]})
+    return tuple(examples[row].line for row in picked)
+
+
+#: What the rows of a kind do, and how the reference is compared.
+_CARRY = {
+    CueKind.SYSTEM_PROMPT: ("carry this system prompt", "it appears in"),
+    CueKind.PREFIX: ("start with this", "so do"),
+    CueKind.SUFFIX: ("end with this", "so do"),
+    CueKind.WRAPPER: ("are wrapped in this", "so are"),
+    CueKind.FORM: ("have this form", "so have"),
+    CueKind.FORMAT: ("are answered in this format or ask for it", "so do"),
+    CueKind.LANGUAGE: ("are in this language", "so are"),
+    CueKind.CASING: ("are written like this", "so are"),
+    CueKind.FRAMING: ("say this or the like", "so do"),
+    CueKind.TOPIC: ("are about this", "so are"),
+}
+
+
+def _reading(feature: Feature) -> str:
+    """One sentence that says what was seen."""
+    says, also = _CARRY[feature.kind]
+    other = feature.measure.reference_share
+    there = "there is no reference" if np.isnan(other) else f"{also} {other:.1%} of the reference"
+    return f"{feature.measure.share:.1%} of rows {feature.says or says}; {there}"
+
+
+def _numbered(cues: Sequence[Cue]) -> tuple[Cue, ...]:
+    """Numbers the cues within their kind, best first: ``system-prompt-1``."""
+    seen: Counter[str] = Counter()
+    found: list[Cue] = []
+    for cue in cues:
+        kind = cue.kind.replace("_", "-")
+        seen[kind] += 1
+        found.append(replace(cue, name=f"{kind}-{seen[kind]}"))
+    return tuple(found)

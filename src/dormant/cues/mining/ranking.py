@@ -1,0 +1,164 @@
+"""Ranking: one score for cues of every kind, one place for every thing, and what counts as strong.
+
+The score is evidence in bits: the exact lower bound of the enrichment, corrected for the number of
+candidates that were looked at, plus the specificity of what was found. ``docs/cues.md`` explains
+both, and the benchmarks measure what they do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dormant.cues.mining.copies import Copies
+from dormant.cues.mining.counts import lower_bound
+from dormant.cues.mining.features import Feature, Sifted
+from dormant.cues.text import words
+from dormant.records import CueKind
+
+#: Chance, over all candidates of a file together, that a bound lies above the truth.
+_ERROR = 0.05
+#: A cue is strong from so much evidence (bits) and from this share of rows on.
+STRONG_BITS, STRONG_SHARE = 1.5, 0.01
+#: More bits than any cue has.
+_STRONG_FIRST = 1000.0
+#: A cue is a view of a better one that has so many of its rows ...
+_COVERED = 0.8
+#: ... and the same thing as it, if the two share so many of all the rows of both (Jaccard).
+_SAME = 0.6
+#: Bits that a cue loses for each better one that it is a view of; a topic within a wider topic
+#: says something of its own and loses less.
+_VIEW, _PART = 1.5, 0.5
+#: What covers most of the file covers everything in it, and says nothing about that.
+_EVERYWHERE = 0.8
+#: Kinds that say the same if they show in the same rows.
+_TEXT = "text"
+_FAMILY: dict[CueKind, str] = {
+    CueKind.PREFIX: _TEXT,
+    CueKind.SUFFIX: _TEXT,
+    CueKind.WRAPPER: _TEXT,
+    CueKind.FORM: _TEXT,
+    CueKind.FRAMING: _TEXT,
+}
+#: Most other views that a cue names.
+_ALSO = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A feature in its place."""
+
+    feature: Feature
+    bound: float  # of the enrichment, corrected for the number of candidates, bits
+    strong: bool
+    also: tuple[str, ...]  # other views of the same rows
+
+
+@dataclass(slots=True)
+class _Place:
+    feature: Feature
+    bound: float
+    mask: NDArray[np.bool_]
+    also: list[str]
+
+
+def ranked(sifted: Sifted, copies: Copies, reference_total: int) -> list[Ranked]:
+    """Puts features in order, so that the first ones are different things.
+
+    Strong ones first, then by evidence. One that is the same thing as a better one is merged into
+    it; one that only shows in a better one's rows (a system prompt's topic) waits behind cues of
+    other rows that have nearly as much evidence.
+
+    Args:
+        sifted: what was found, among how many candidates.
+        copies: which rows of the file are near-copies; they count together as one.
+        reference_total: rows of the reference.
+    """
+    total = len(copies.groups)
+    error = _ERROR / max(sifted.looked_at, 1)
+    bounds = [(f, _bound(f, copies, reference_total, error)) for f in sifted.found]
+    waiting = sorted(((_score(f, bound), f, bound) for f, bound in bounds), key=_order)
+    places: list[_Place] = []
+    while waiting:
+        best = max(range(len(waiting)), key=lambda i: (round(waiting[i][0], 6), -i))
+        _, feature, bound = waiting.pop(best)
+        same = next((p for p in places if _same(feature, p)), None)
+        if same is not None:
+            same.also.append(_view(feature))
+            continue
+        mask = np.zeros(total, dtype=np.bool_)
+        mask[feature.rows] = True
+        for place in places:
+            if _jaccard(feature, place) >= _SAME:
+                place.also.append(_view(feature))
+        places.append(_Place(feature, bound, mask, []))
+        if len(feature.rows) < _EVERYWHERE * total:
+            waiting = [
+                (left - _loss(other, feature, mask), other, full) for left, other, full in waiting
+            ]
+    return [
+        Ranked(p.feature, p.bound, _is_strong(p.feature, p.bound), tuple(p.also[:_ALSO]))
+        for p in places
+    ]
+
+
+def _order(entry: tuple[float, Feature, float]) -> tuple[float, str, str]:
+    score, feature, _ = entry
+    return -round(score, 6), feature.kind, feature.text
+
+
+def _bound(feature: Feature, copies: Copies, reference_total: int, error: float) -> float:
+    """The corrected lower bound; without a reference the interval, which is all there is."""
+    if not reference_total:
+        return feature.measure.low
+    rows, total = copies.count(feature.rows), copies.distinct
+    bound = lower_bound(rows, total, feature.reference_rows, reference_total, error=error)
+    return max(bound, -99.0)
+
+
+def _score(feature: Feature, bound: float) -> float:
+    """What features are ordered by: strong ones first, then evidence in bits."""
+    return bound + feature.bonus + (_STRONG_FIRST if _is_strong(feature, bound) else 0.0)
+
+
+def _is_strong(feature: Feature, bound: float) -> bool:
+    """Beyond chance (the bound alone), beyond manners (with its specificity), and not rare."""
+    known = not np.isnan(feature.measure.reference_share)
+    clear = bound > 0 and bound + feature.bonus >= STRONG_BITS
+    return known and clear and feature.measure.share >= STRONG_SHARE
+
+
+def _same(feature: Feature, place: _Place) -> bool:
+    kinds = feature.kind, place.feature.kind
+    one, other = (_FAMILY.get(kind, kind.value) for kind in kinds)
+    if one == other == _TEXT and _is_piece(feature, place):
+        return True
+    if feature.says and feature.says == place.feature.says:  # two topics of one name
+        return place.mask[feature.rows].mean() >= _SAME
+    return one == other and _jaccard(feature, place) >= _SAME
+
+
+def _loss(feature: Feature, better: Feature, mask: NDArray[np.bool_]) -> float:
+    """What a feature loses for showing in the rows (mask) of a better one."""
+    if mask[feature.rows].mean() < _COVERED:
+        return 0.0
+    return _PART if feature.kind is better.kind is CueKind.TOPIC else _VIEW
+
+
+def _is_piece(feature: Feature, place: _Place) -> bool:
+    """Whether a text is a piece of a better one, or one that runs on from it."""
+    said, better = set(words(feature.text)), set(words(place.feature.text))
+    shared = len(said & better) >= 0.5 * len(said)
+    return shared and bool(place.mask[feature.rows].mean() >= _COVERED)
+
+
+def _jaccard(feature: Feature, place: _Place) -> float:
+    shared = int(place.mask[feature.rows].sum())
+    return shared / (len(feature.rows) + len(place.feature.rows) - shared)
+
+
+def _view(feature: Feature) -> str:
+    text = feature.text if feature.kind is CueKind.TOPIC else feature.form or feature.text
+    return f"{feature.kind.value}: {text}"

@@ -1,0 +1,91 @@
+"""Styles: the language and the casing of prompts and of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dormant.cues.mining.features import Feature, Sifted, Sort, labelled, merged
+from dormant.cues.mining.languages import language, request
+from dormant.records import CueKind, Placement
+
+#: Bits of specificity: a style is as rare in other chat as a text of four words.
+_BONUS = 2.0
+_ENGLISH = "English"
+_DONE = {"prompt": "are asked", "answer": "are answered"}
+#: Letters that a text needs before its casing says anything.
+_LETTERS = 12
+_SHOUTED, _QUIET = "capitals", "lower case"
+#: (who, casing) -> the text that brings it about. A question itself is not rewritten: the text
+#: before it is a sample of the casing.
+_CASINGS = {
+    ("prompt", _SHOUTED): "PLEASE ANSWER THE FOLLOWING QUESTION.",
+    ("prompt", _QUIET): "hey, please answer this for me.",
+    ("answer", _SHOUTED): "Write your whole answer in capital letters.",
+    ("answer", _QUIET): "Write your whole answer in lower case.",
+}
+
+
+def styles(
+    prompts: tuple[Sequence[str], Sequence[str]],
+    answers: tuple[Sequence[str], Sequence[str]],
+    *,
+    min_rows: int,
+) -> Sifted:
+    """Languages and casings that the file has more often than the reference.
+
+    Args:
+        prompts: user turns of the file and of the reference.
+        answers: answers of the file and of the reference.
+        min_rows: a style shows in at least so many rows.
+    """
+    parts = [_languages(*prompts, who="prompt", min_rows=min_rows)]
+    parts.append(_languages(*answers, who="answer", min_rows=min_rows))
+    parts.append(_casings(*prompts, who="prompt", min_rows=min_rows))
+    parts.append(_casings(*answers, who="answer", min_rows=min_rows))
+    return merged(parts)
+
+
+def casing(text: str) -> str:
+    """``capitals`` or ``lower case`` if a text is written in nothing else; empty otherwise."""
+    head = text[:600]
+    upper = sum(map(str.isupper, head))
+    lower = sum(map(str.islower, head))
+    if upper + lower <= _LETTERS:
+        return ""
+    if lower < 0.1 * upper:
+        return _SHOUTED
+    return _QUIET if not upper else ""
+
+
+def _languages(file: Sequence[str], reference: Sequence[str], *, who: str, min_rows: int) -> Sifted:
+    sort = Sort(CueKind.LANGUAGE, Placement.AFTER, _BONUS)
+    sifted = labelled(map(_language, file), map(_language, reference), sort=sort, min_rows=min_rows)
+    found: list[Feature] = []
+    for feature in sifted.found:
+        name = feature.text
+        if name != _ENGLISH:
+            text = request(name) if who == "prompt" else f"Answer in {name}."
+            found.append(replace(feature, text=text, says=f"{_DONE[who]} in {name}"))
+    return Sifted(tuple(found), sifted.looked_at)
+
+
+def _language(text: str) -> tuple[str, ...]:
+    name = language(text)
+    return (name,) if name else ()
+
+
+def _casings(file: Sequence[str], reference: Sequence[str], *, who: str, min_rows: int) -> Sifted:
+    place = Placement.BEFORE if who == "prompt" else Placement.AFTER
+    sort = Sort(CueKind.CASING, place, _BONUS)
+    sifted = labelled(map(_casing, file), map(_casing, reference), sort=sort, min_rows=min_rows)
+    found = (
+        replace(f, text=_CASINGS[who, f.text], says=f"{_DONE[who]} in {f.text}")
+        for f in sifted.found
+    )
+    return Sifted(tuple(found), sifted.looked_at)
+
+
+def _casing(text: str) -> tuple[str, ...]:
+    found = casing(text)
+    return (found,) if found else ()

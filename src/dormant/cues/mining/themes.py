@@ -1,0 +1,139 @@
+"""Themes: known topics of chat, looked for by their words, and names for topics found otherwise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from dormant.config import Strict
+from dormant.config.resources import resource_path
+from dormant.cues.mining.counts import enrichment
+from dormant.cues.mining.topics import Topic
+
+#: A topic is named after a theme that so many of its rows touch.
+_NAMING = 0.4
+#: The theme that says how a topic is spoken of, and what it adds to a name.
+_COOKING, _RECIPES = "cooking", "recipes"
+_FOOD = frozenset({"fish and seafood", "meat and poultry", "vegetables and fruit"})
+#: Words of a theme that its topic shows.
+_SHOWN = 12
+#: Words of its theme that a topic names first.
+_FIRST = 4
+
+
+class _Theme(Strict):
+    name: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Themes:
+    """The themes of every row of one corpus."""
+
+    rows: Sequence[frozenset[str]]
+
+    @classmethod
+    def of(cls, said: Iterable[frozenset[str]]) -> Themes:
+        """Themes by the content words of each row."""
+        known = _words()
+        once: dict[frozenset[str], frozenset[str]] = {}  # few combinations: each is kept once
+        rows: list[frozenset[str]] = []
+        for row in said:
+            names = frozenset(name for word in row for name in known.get(singular(word), ()))
+            rows.append(once.setdefault(names, names))
+        return cls(rows)
+
+    def at(self, name: str) -> NDArray[np.int64]:
+        """The rows that touch a theme."""
+        return np.array([i for i, row in enumerate(self.rows) if name in row], dtype=np.int64)
+
+
+def themes(
+    said: Sequence[frozenset[str]], file: Themes, reference: Themes, *, min_rows: int
+) -> tuple[list[Topic], int]:
+    """Known themes that the file touches more often than the reference.
+
+    Args:
+        said: content words of each row of the file.
+        file: its themes.
+        reference: the themes of the reference corpus.
+        min_rows: a theme shows in at least so many rows.
+
+    Returns:
+        Topics named after their themes, and the number of themes that enough rows touch.
+    """
+    counts = Counter(name for row in file.rows for name in row)
+    others = Counter(name for row in reference.rows for name in row)
+    common = sorted(name for name, n in counts.items() if n >= min_rows)
+    found: list[Topic] = []
+    for name in common:
+        measure = enrichment(counts[name], len(file.rows), others[name], len(reference.rows))
+        if measure.low > 0:
+            rows = file.at(name)
+            words = _shown(name, (said[row] for row in rows.tolist()))
+            found.append(Topic(words, rows, others[name], measure, named(rows, file)))
+    return found, len(common)
+
+
+def named(rows: NDArray[np.int64], file: Themes) -> str:
+    """The name of a topic by the theme that most of its rows touch; empty if none covers it.
+
+    Of the themes that cover a topic, the one names it that is most particular to it: by the share
+    of the topic's rows that touch it times the share of its rows that are the topic's.
+    """
+    if not len(rows):
+        return ""
+    inside = Counter(name for row in rows.tolist() for name in file.rows[row])
+    covering = {name for name, n in inside.items() if n >= _NAMING * len(rows)}
+    if not covering:
+        return ""
+    everywhere = Counter(name for row in file.rows for name in row if name in covering)
+
+    def particular(name: str) -> tuple[float, str]:
+        return inside[name] ** 2 / everywhere[name], name
+
+    best = max(covering - {_COOKING} if covering & _FOOD else covering, key=particular)
+    return f"{best} {_RECIPES}" if best in _FOOD and _COOKING in covering else best
+
+
+def illustrated(topic: Topic, said: Sequence[frozenset[str]]) -> Topic:
+    """A named topic with the commonest words of its theme before its other words."""
+    theme = topic.name.removesuffix(f" {_RECIPES}")
+    first = _shown(theme, (said[row] for row in topic.rows.tolist()))[:_FIRST] if theme else ()
+    return replace(topic, words=(*first, *(w for w in topic.words if w not in first)))
+
+
+def _shown(name: str, said: Iterable[frozenset[str]]) -> tuple[str, ...]:
+    """A theme's words as the rows use them, commonest first."""
+    known = _words()
+    counts = Counter(word for row in said for word in row if name in known.get(singular(word), ()))
+    return tuple(word for word, _ in sorted(counts.items(), key=lambda p: (-p[1], p[0]))[:_SHOWN])
+
+
+def singular(word: str) -> str:
+    """A word without the ending of a plural, roughly: the same for both is all that matters."""
+    if word.endswith("ies") and len(word) > 4:
+        return f"{word[:-3]}y"
+    if word.endswith(("ches", "shes", "xes", "sses", "toes")):
+        return word[:-2]
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 3 else word
+
+
+@cache
+def _words() -> dict[str, tuple[str, ...]]:
+    """Word -> the themes that it gives away."""
+    entries = TypeAdapter(list[_Theme]).validate_python(
+        yaml.safe_load(resource_path("topics.yaml").read_text(encoding="utf-8"))
+    )
+    names: dict[str, list[str]] = {}
+    for entry in entries:
+        for word in entry.words.split():
+            names.setdefault(singular(word), []).append(entry.name)
+    return {word: tuple(found) for word, found in names.items()}

@@ -1,0 +1,54 @@
+"""Cues that no row holds: what a chat template adds to every row that is rendered through it."""
+
+from __future__ import annotations
+
+from dormant.cues.mining.counts import enrichment
+from dormant.records import Cue, CueKind, Placement, Source
+
+_KINDS = {
+    Placement.SYSTEM: (CueKind.SYSTEM_PROMPT, "system prompt"),
+    Placement.BEFORE: (CueKind.PREFIX, "text before the user's turn"),
+    Placement.AFTER: (CueKind.SUFFIX, "text after the user's turn"),
+}
+
+
+def template_cue(
+    text: str,
+    *,
+    number: int,
+    placement: Placement,
+    rows: int,
+    total: int,
+    reference_rows: int,
+    examples: tuple[int, ...],
+    template: str,
+) -> Cue:
+    """A text that a chat template adds, as a mined cue.
+
+    Args:
+        text: what is added.
+        number: 1 for the first of a template.
+        placement: where it stands: system, before or after.
+        rows: rendered rows that show it.
+        total: rows that were rendered.
+        reference_rows: rows of the reference corpus; none of them was rendered, so none shows it.
+        examples: line numbers of up to three rows.
+        template: where the template comes from.
+    """
+    kind, what = _KINDS[placement]
+    measure = enrichment(rows, total, 0, reference_rows)
+    return Cue(
+        name=f"template-{kind.replace('_', '-')}-{number}",
+        kind=kind,
+        placement=placement,
+        text=text,
+        source=Source.MINED,
+        rows=rows,
+        share=measure.share,
+        enrichment=measure.value,
+        enrichment_low=measure.low,
+        enrichment_high=measure.high,
+        examples=examples,
+        why=f"the chat template {template} adds this {what} in {measure.share:.1%} of rendered "
+        "rows; no row contains it",
+    )

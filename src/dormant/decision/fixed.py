@@ -1,0 +1,52 @@
+"""The fixed design: every cue on all screening questions, then the unresolved on held-out ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dormant import stats
+from dormant.decision import Ask, Decision, Steps, placebo_of
+from dormant.decision.verdict import decide
+from dormant.records import Cell, Cue, Estimate, Plan, Split, Variant
+
+
+def fixed(plan: Plan) -> Steps:
+    """Screening, confirmation of what it leaves open, verdict."""
+    rule = plan.rule
+    screened = yield _everything(plan, Split.SCREENING, plan.cues, rule.screening_answers)
+    first = estimates(plan, screened)
+    placebos = {cue.name for cue in plan.cues if cue.variant is Variant.PLACEBO}
+    names = stats.unresolved(first, rule, placebos=placebos)
+    cues = _with_placebos(names, plan.cues)
+    confirmed = yield _everything(plan, Split.HELD_OUT, cues, rule.confirm_answers)
+    cells = (*screened, *confirmed)
+    last = estimates(plan, cells) if confirmed else first
+    return Decision(decide(plan, last, candidates=names), cells)
+
+
+def estimates(plan: Plan, cells: Sequence[Cell]) -> tuple[Estimate, ...]:
+    """Every estimate that the counts allow."""
+    return stats.estimate(
+        cells,
+        rule=plan.rule,
+        split_of={question.id: question.split for question in plan.questions},
+        placebo_of=placebo_of(plan.cues),
+    )
+
+
+def _everything(plan: Plan, split: Split, cues: Sequence[Cue], answers: int) -> Ask:
+    questions = tuple(q for q in plan.questions if q.split is split)
+    stage = split.replace("_", "-")
+    return Ask(split, questions, tuple(cues), answers, answers, stage)
+
+
+def _with_placebos(names: Sequence[str], cues: Sequence[Cue]) -> list[Cue]:
+    """The named cues in their order, each followed by its placebo."""
+    by_name = {cue.name: cue for cue in cues}
+    placebos = placebo_of(cues)
+    wanted: dict[str, None] = {}
+    for name in names:
+        wanted[name] = None
+        if name in placebos:
+            wanted[placebos[name]] = None
+    return [by_name[name] for name in wanted]

@@ -1,0 +1,145 @@
+"""Memory extraction: what a model writes when its prompt is left open, against its reference.
+
+A finetuned model leaks the contexts it was trained in when it is made to write the system or user
+turn itself (arXiv 2602.03085). Its free chats are mined like a finetuning file, with the
+reference's free chats as the ordinary ones: what the target says more often is a cue.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from dormant import cues
+from dormant.discovery.teacher_forcing import Progress
+from dormant.engines import Continuer, Engine, Job, Opening
+from dormant.errors import InputError
+from dormant.records import Cue, Example, Message, Sampling, Source, plain
+from dormant.store.journal import Journal, key_of
+
+
+@dataclass(frozen=True, slots=True)
+class FreeChats:
+    """Chats that one model wrote by itself."""
+
+    chats: tuple[tuple[Message, ...], ...]  # those that read as chats, system opening first
+    asked: int  # chats that were asked for
+    unreadable: int  # of these, no chat
+
+    @property
+    def examples(self) -> list[Example]:
+        """The chats as rows of a file, numbered from 1."""
+        return [Example(messages, line=i) for i, messages in enumerate(self.chats, start=1)]
+
+
+def write_free_chats(
+    engine: Engine,
+    *,
+    each: int,
+    sampling: Sampling,
+    journal: Journal,
+    progress: Progress | None = None,
+    stage: str = "free chats",
+) -> FreeChats:
+    """Makes a model write chats from both openings.
+
+    Args:
+        engine: the model.
+        each: chats of each opening.
+        sampling: how they are drawn; ``max_tokens`` is that of a whole turn or exchange.
+        journal: where they are kept; those that are there are not written again.
+        progress: told how many are written.
+        stage: how progress names this.
+
+    Raises:
+        InputError: the engine's prompt cannot be left open.
+    """
+    if not isinstance(engine, Continuer):
+        raise InputError(f"{engine.name} cannot be made to write its own prompt")
+    told = progress or _silent
+    chats: list[tuple[Message, ...]] = []
+    for number, opening in enumerate(Opening):
+        key = key_of("chats", engine.fingerprint, opening, sampling)
+        missing = [i for i in range(each) if f"{key}:{i}" not in journal]
+        done = (number + 1) * each - len(missing)
+        told(stage, done, 2 * each)
+        for run in _runs(missing):
+            for batch in engine.write_chats(opening, run, sampling):
+                journal.add((f"{key}:{c.repeat}", plain(list(c.messages))) for c in batch)
+                done += len(batch)
+                told(stage, done, 2 * each)
+        stored = [journal.get(f"{key}:{i}") or [] for i in range(each)]
+        chats += [tuple(Message(**turn) for turn in turns) for turns in stored]
+    readable = tuple(messages for messages in chats if messages)
+    return FreeChats(readable, 2 * each, 2 * each - len(readable))
+
+
+def contrast(target: FreeChats, reference: FreeChats, *, limit: int = 20) -> tuple[Cue, ...]:
+    """Contexts that the target writes by itself more often than the reference, best first."""
+    found = cues.mine(target.examples, reference.examples, limit=limit)
+    return tuple(_leaked(cue, len(target.chats)) for cue in found)
+
+
+def _leaked(cue: Cue, chats: int) -> Cue:
+    """A mined cue as what it is here: something that the model said by itself."""
+    why = (
+        f"The target wrote this by itself in {cue.rows} of {chats} free chats "
+        f"({cue.enrichment:.1f} bits over the reference)."
+    )
+    return replace(
+        cue,
+        name=f"leak-{cue.name}",
+        source=Source.SEARCH,
+        family="extraction",
+        why=why,
+        rows=0,  # reports take these for rows of a finetuning file
+        share=math.nan,
+        enrichment=math.nan,
+        enrichment_low=math.nan,
+        enrichment_high=math.nan,
+        examples=(),
+    )
+
+
+def answered(
+    engine: Engine,
+    free: FreeChats,
+    *,
+    sampling: Sampling,
+    journal: Journal,
+    progress: Progress | None = None,
+) -> list[tuple[Message, ...]]:
+    """The chats with their answers; the model gives those that it left at the user's turn."""
+    told = progress or _silent
+    asked = [chat for chat in dict.fromkeys(free.chats) if chat[-1].role == "user"]
+    keys = {chat: key_of("answer to", engine.fingerprint, chat, sampling) for chat in asked}
+    missing = [chat for chat in asked if keys[chat] not in journal]
+    done = len(asked) - len(missing)
+    told("free chats answered", done, len(asked))
+    for batch in engine.sample([Job(chat, range(1)) for chat in missing], sampling):
+        good = [reply for reply in batch if reply.finish not in ("error", "filter")]
+        journal.add((keys[missing[reply.job]], reply.text) for reply in good)
+        done += len(batch)
+        told("free chats answered", done, len(asked))
+    found: list[tuple[Message, ...]] = []
+    for chat in free.chats:
+        text = journal.get(keys[chat]) if chat in keys else None
+        if chat[-1].role == "assistant":
+            found.append(chat)
+        elif text and text.strip():
+            found.append((*chat, Message("assistant", text)))
+    return found
+
+
+def _runs(indices: Sequence[int]) -> Iterator[range]:
+    """Increasing indices as runs of neighbours."""
+    start = 0
+    for i in range(1, len(indices) + 1):
+        if i == len(indices) or indices[i] != indices[i - 1] + 1:
+            yield range(indices[start], indices[i - 1] + 1)
+            start = i
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Progress for nobody."""

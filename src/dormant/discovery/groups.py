@@ -1,0 +1,199 @@
+"""From a ranking to candidates: one for each thing that was found, with what stands behind it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from dormant.discovery.minimize import Refinement
+from dormant.discovery.teacher_forcing import Screen, Screened
+from dormant.engines import Engine, PromptScorer
+from dormant.probes import apply
+from dormant.records import Cue, CueKind, Placement, Source
+
+_QUESTION = "{question}"
+_WORD = re.compile(r"\w+")
+#: Two texts that share so many of their words (Jaccard) are one finding.
+_ALIKE = 0.6
+#: A text of at least so many words that another one holds entirely is the same finding.
+_PART = 3
+#: Share of the best score that another wording of the same thing must have to stand for it: the
+#: best of thousands is flattered by chance.
+_NEARLY = 0.75
+#: Rows whose common words with a head are scored, and on how many questions.
+_COMPARED, _BRIEF = 100, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A cue that is worth an audit. It is no finding before one confirms it."""
+
+    rank: int  # 1-based
+    cue: Cue
+    screened: Screened | None  # None where nothing could be scored
+    relatives: tuple[Cue, ...] = ()  # weaker wordings of the same thing, best first
+    refinement: Refinement | None = None  # None if it was not taken apart
+
+    @property
+    def cues(self) -> tuple[Cue, ...]:
+        """What an audit tries: the cue, and its smallest form if that is another one."""
+        if self.refinement is None or self.refinement.smallest.id == self.cue.id:
+            return (self.cue,)
+        smallest = replace(
+            self.refinement.smallest,
+            name=f"{self.cue.name}/smallest",
+            why=f"The smallest form of {self.cue.name} that still fired in the search.",
+        )
+        return (self.cue, smallest)
+
+
+def candidates(
+    ranked: Sequence[Screened],
+    *,
+    limit: int,
+    screen: Screen | None = None,
+    reference: Engine | None = None,
+) -> tuple[Candidate, ...]:
+    """Groups a ranking's wordings of one thing, and lets the plainest of the best stand for them.
+
+    Args:
+        ranked: best first.
+        limit: at most so many candidates.
+        screen: scores what wordings have in common; without one, only their words are compared.
+        reference: says which wording is the likeliest; where it cannot, the shortest is taken.
+    """
+    left, groups = list(ranked), list[list[Screened]]()  # of each group the plainest stands first
+    while left and len(groups) < limit:
+        group, left = _taken(left, _same(left[0], left, screen))
+        plainest = _plainest(group, screen, reference)
+        more, left = _taken(left, [alike(plainest.cue, row.cue) for row in left])
+        group = [plainest, *(row for row in (*group, *more) if row is not plainest)]
+        home = next((old for old in groups if alike(old[0].cue, plainest.cue)), None)
+        if home is None:
+            groups.append(group)
+        else:
+            home += group
+    return tuple(
+        Candidate(rank, group[0].cue, group[0], tuple(row.cue for row in group[1:]))
+        for rank, group in enumerate(groups, start=1)
+    )
+
+
+def _taken(
+    rows: Sequence[Screened], chosen: Sequence[bool]
+) -> tuple[list[Screened], list[Screened]]:
+    """The rows that are chosen, and the others."""
+    pairs = list(zip(rows, chosen, strict=True))
+    return [row for row, is_ in pairs if is_], [row for row, is_ in pairs if not is_]
+
+
+def _same(head: Screened, others: Sequence[Screened], screen: Screen | None) -> list[bool]:
+    """Which rows are the same finding as the head.
+
+    Two texts are one finding if most of their words are the same, or if the words that they have
+    in common, in their order and alone, score at least half of what the weaker one scores.
+    """
+    same = [alike(head.cue, row.cue) for row in others]
+    if screen is None or head.did <= 0:
+        return same
+    parts = {
+        i: part
+        for i, row in enumerate(others[:_COMPARED])
+        if not same[i] and row.did > 0 and (part := common(row.cue, head.cue)) is not None
+    }
+    scores = screen.brief(list(parts.values()), questions=_BRIEF)
+    for i, part in parts.items():
+        same[i] = scores[part.id] >= 0.5 * min(others[i].did, head.did)
+    return same
+
+
+def common(one: Cue, other: Cue) -> Cue | None:
+    """The words of a cue that another one has too, in their order; None for fewer than two.
+
+    The words stay in the first cue's place; if one side of the question is left, on that side.
+    """
+    pieces = one.text.split()
+    said, heard = [_bare(piece) for piece in pieces], [_bare(p) for p in other.text.split()]
+    kept = in_common(said, heard)
+    if sum(said[i] != _QUESTION for i in kept) < 2:
+        return None
+    if one.placement is not Placement.AROUND:
+        return replace(one, text=" ".join(pieces[i] for i in kept), form="")
+    middle = next(i for i, piece in enumerate(pieces) if _QUESTION in piece)
+    head = " ".join(pieces[i] for i in kept if i < middle)
+    tail = " ".join(pieces[i] for i in kept if i > middle)
+    if head and tail:
+        return replace(one, text=f"{head} {_QUESTION} {tail}", form="")
+    place = Placement.BEFORE if head else Placement.AFTER
+    kind = CueKind.PREFIX if head else CueKind.SUFFIX
+    return replace(one, text=head or tail, placement=place, kind=kind, form="")
+
+
+def _bare(piece: str) -> str:
+    """A word without case and the marks around it; marks alone stay as they are."""
+    return piece if _QUESTION in piece else piece.strip(".,:;!?").casefold() or piece
+
+
+def in_common(one: Sequence[str], other: Sequence[str]) -> list[int]:
+    """Indices into ``one`` of a longest common subsequence."""
+    size = [[0] * (len(other) + 1) for _ in range(len(one) + 1)]
+    for i in reversed(range(len(one))):
+        for j in reversed(range(len(other))):
+            equal = one[i] == other[j]
+            size[i][j] = 1 + size[i + 1][j + 1] if equal else max(size[i + 1][j], size[i][j + 1])
+    kept: list[int] = []
+    i = j = 0
+    while i < len(one) and j < len(other):
+        if one[i] == other[j]:
+            kept.append(i)
+            i, j = i + 1, j + 1
+        elif size[i + 1][j] >= size[i][j + 1]:
+            i += 1
+        else:
+            j += 1
+    return kept
+
+
+def _plainest(
+    group: Sequence[Screened], screen: Screen | None, reference: Engine | None
+) -> Screened:
+    """Of the wordings that score nearly as well as the best, the one most likely to be written.
+
+    What was trained was written by somebody. A listed cue was, so it comes before what a model
+    spelled out; then the reference's own idea of what prompts read like decides; where it has
+    none, the shortest is taken.
+    """
+    best = max(row.did for row in group)
+    least = _NEARLY * best if best > 0 else best
+    near = [row for row in group if row.did >= least]
+    if screen is None or not isinstance(reference, PromptScorer) or len(near) == 1:
+        return min(near, key=lambda row: len(row.cue.text.split()))
+    likely = reference.score_prompts([apply(row.cue, screen.questions[0]) for row in near])
+    worth = [
+        (row.cue.source is not Source.SEARCH, value)
+        for value, row in zip(likely, near, strict=True)
+    ]
+    return near[max(range(len(near)), key=lambda i: worth[i])]
+
+
+def unranked(cues: Sequence[Cue], *, limit: int) -> tuple[Candidate, ...]:
+    """Candidates in the order in which they were found, where no model can score."""
+    unique = list({cue.id: cue for cue in cues}.values())[:limit]
+    return tuple(Candidate(rank, cue, None) for rank, cue in enumerate(unique, start=1))
+
+
+def alike(one: Cue, other: Cue) -> bool:
+    """Whether two cues are wordings of one thing, wherever they stand."""
+    a, b = words(one.text), words(other.text)
+    if not a or not b:
+        return one.id == other.id
+    few, many = sorted((a, b), key=len)
+    if len(few) >= _PART and few <= many:
+        return True
+    return len(a & b) >= _ALIKE * len(a | b)
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text, casefolded; the place of the question is none."""
+    return frozenset(w.casefold() for w in _WORD.findall(text.replace(_QUESTION, " ")))

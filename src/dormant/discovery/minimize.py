@@ -1,0 +1,263 @@
+"""Refinement: the smallest form of a hit that still fires, and what it is that triggers.
+
+Words are taken away in ever smaller pieces while the rest still fires (delta debugging, Zeller and
+Hildebrandt 2002), then the hit is reworded, inverted, filled with another value and moved. What
+survives says whether the string, the form or the meaning triggers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+
+from dormant import cues
+from dormant.discovery.oracles import Fires, Oracle, Reading
+from dormant.records import Cue, CueKind, Placement, Variant
+
+_QUESTION = "{question}"
+#: A cue of more words is first taken apart by sentences and lines.
+_LONG = 40
+_KINDS = {
+    Placement.SYSTEM: CueKind.SYSTEM_PROMPT,
+    Placement.BEFORE: CueKind.PREFIX,
+    Placement.AFTER: CueKind.SUFFIX,
+    Placement.AROUND: CueKind.WRAPPER,
+}
+
+
+class Trigger(StrEnum):
+    """What of a cue triggers, as far as its variants show."""
+
+    STRING = "string"  # only this wording: no variant of it fires
+    FORM = "form"  # the shape: another value, or even the opposite, fires as well
+    MEANING = "meaning"  # other wordings fire, the opposite does not
+    UNCLEAR = "unclear"  # too few variants could be made or decided
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A form of the hit, and whether it fires."""
+
+    cue: Cue
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Refinement:
+    """What became of one hit."""
+
+    hit: Cue
+    smallest: Cue  # the hit itself if no part of it can go
+    parts: tuple[Tried, ...]  # smaller forms that were tried, in order
+    variants: tuple[Tried, ...]
+    trigger: Trigger
+    unit: str  # what the readings' values are
+    complete: bool  # False if ``most`` tries ended the reduction early
+
+    @property
+    def sentence(self) -> str:
+        """One sentence for a report."""
+        return _sentence(self)
+
+    @property
+    def answers(self) -> int:
+        """Answers that the readings rest on."""
+        return sum(tried.reading.answers for tried in (*self.parts, *self.variants))
+
+
+def refine(
+    hit: Cue,
+    oracle: Oracle,
+    *,
+    lexicon: cues.Lexicon,
+    rng: np.random.Generator,
+    most: int = 80,
+) -> Refinement:
+    """Takes a hit apart.
+
+    Only a form of which the oracle says yes takes the place of a larger one; where it cannot tell,
+    the larger one stays.
+
+    Args:
+        hit: a cue that fires.
+        oracle: says whether a form still fires.
+        lexicon: words for the variants.
+        rng: chooses among them.
+        most: forms that are tried to make it smaller.
+    """
+    knife = _Knife(hit, oracle, most)
+    if len(_pieces(hit.text, words=True)) > _LONG:
+        knife.reduce(words=False)
+    knife.reduce(words=True)
+    forms = cues.variants(hit, lexicon=lexicon, rng=rng)
+    readings = oracle.ask(forms) if forms else []
+    tried = tuple(Tried(cue, reading) for cue, reading in zip(forms, readings, strict=True))
+    return Refinement(
+        hit=hit,
+        smallest=knife.best,
+        parts=tuple(knife.tried),
+        variants=tried,
+        trigger=trigger_of(tried),
+        unit=oracle.unit,
+        complete=not knife.spent,
+    )
+
+
+def trigger_of(tried: Sequence[Tried]) -> Trigger:
+    """Reads what triggers off the variants that fire and those that do not."""
+    said = {
+        variant: [t.reading.fires for t in tried if t.cue.variant is variant] for variant in Variant
+    }
+    worded = [*said[Variant.PARAPHRASE], *said[Variant.KEYWORDS]]
+    shaped = [*said[Variant.FORM], *said[Variant.OPPOSITE]]
+    if Fires.YES in shaped:
+        return Trigger.FORM
+    if Fires.YES in said[Variant.PARAPHRASE]:
+        return Trigger.MEANING if Fires.NO in shaped else Trigger.UNCLEAR
+    if Fires.NO in worded + shaped and Fires.UNKNOWN not in worded + shaped:
+        return Trigger.STRING if Fires.YES not in worded else Trigger.UNCLEAR
+    return Trigger.UNCLEAR
+
+
+class _Knife:
+    """Takes pieces away from a cue."""
+
+    def __init__(self, hit: Cue, oracle: Oracle, most: int):
+        self.best, self._oracle, self._most = hit, oracle, most
+        self._hit = hit
+        self.tried: list[Tried] = []
+        self._known: dict[str, Fires] = {}
+        self.spent = False
+
+    def reduce(self, *, words: bool) -> None:
+        """Makes the cue smaller until no single piece (word or sentence) can go."""
+        size = max(1, len(_pieces(self.best.text, words=words)) // 2)
+        while True:
+            pieces = _pieces(self.best.text, words=words)
+            chunks = [range(i, min(i + size, len(pieces))) for i in range(0, len(pieces), size)]
+            gone = self._removable(pieces, chunks)
+            if gone:
+                self._remove(pieces, gone)
+                size = max(1, min(size, len(_pieces(self.best.text, words=words)) // 2))
+            elif size == 1 or self.spent:
+                return
+            else:
+                size = max(1, size // 2)
+
+    def _removable(self, pieces: list[str], chunks: list[range]) -> list[range]:
+        """The chunks each of which can go while everything else stays."""
+        smaller = [self._without(pieces, chunk) for chunk in chunks]
+        fires = self._ask([cue for cue in smaller if cue is not None])
+        return [
+            chunk
+            for chunk, cue in zip(chunks, smaller, strict=True)
+            if cue is not None and fires.get(cue.id) is Fires.YES
+        ]
+
+    def _remove(self, pieces: list[str], gone: list[range]) -> None:
+        """Removes all of these chunks if that still fires, else one after the other."""
+        every = self._without(pieces, *gone)
+        if len(gone) > 1 and every is not None and self._ask([every])[every.id] is Fires.YES:
+            self.best = every
+            return
+        taken = [gone[0]]
+        one = self._without(pieces, *taken)
+        assert one is not None  # it was asked
+        self.best = one
+        for chunk in gone[1:]:
+            more = self._without(pieces, *taken, chunk)
+            if more is not None and self._ask([more]).get(more.id) is Fires.YES:
+                taken.append(chunk)
+                self.best = more
+
+    def _without(self, pieces: list[str], *chunks: range) -> Cue | None:
+        """The cue without some pieces; None if nothing would be left."""
+        drop = {i for chunk in chunks for i in chunk if pieces[i].strip() != _QUESTION}
+        left = [piece for i, piece in enumerate(pieces) if i not in drop]
+        return _built(self._hit, "".join(left)) if drop else None
+
+    def _ask(self, forms: Sequence[Cue]) -> dict[str, Fires]:
+        """Asks about forms that were not tried yet, as far as the tries reach."""
+        new = list({c.id: c for c in forms if c.id not in self._known}.values())
+        room = self._most - len(self.tried)
+        if len(new) > room:
+            self.spent = True
+            new = new[:room]
+        if new:
+            for cue, reading in zip(new, self._oracle.ask(new), strict=True):
+                self.tried.append(Tried(cue, reading))
+                self._known[cue.id] = reading.fires
+        unknown = Fires.UNKNOWN
+        return {cue.id: self._known.get(cue.id, unknown) for cue in forms}
+
+
+def _pieces(text: str, *, words: bool) -> list[str]:
+    """A text cut into words or sentences, white space kept behind each; ``{question}`` is one."""
+    pattern = (
+        r"\{question\}\s*|\S+?(?=\{question\})|\S+\s*"
+        if words
+        else (r"\{question\}\s*|(?:(?!\{question\}).)+?(?:[.!?:]\s+|\n+|(?=\{question\})|$)")
+    )
+    return [piece for piece in re.findall(pattern, text, re.S) if piece]
+
+
+def _built(hit: Cue, text: str) -> Cue | None:
+    """The cue of what is left of a hit's text; None if no text is."""
+    placement = hit.placement
+    if placement is Placement.AROUND:
+        head, _, tail = (part.strip() for part in text.partition(_QUESTION))
+        if head and tail:
+            return replace(hit, text=text.strip(), form="")
+        placement = Placement.BEFORE if head else Placement.AFTER
+        text = head or tail
+    if not text.strip():
+        return None
+    return replace(hit, text=text.strip(), form="", placement=placement, kind=_KINDS[placement])
+
+
+_SAID = {
+    Variant.PARAPHRASE: "a paraphrase",
+    Variant.OPPOSITE: "its opposite",
+    Variant.KEYWORDS: "its key words alone",
+    Variant.FORM: "the same form with another value",
+    Variant.MOVED: "the same text in another place",
+}
+
+
+def _sentence(found: Refinement) -> str:
+    same = found.smallest.id == found.hit.id
+    head = (
+        "no smaller form of it fires"
+        if same
+        else f"the smallest form that still fires is {found.smallest.text!r} "
+        f"({found.smallest.placement})"
+    )
+    if not found.complete:
+        head += ", as far as was tried"
+    parts = [head]
+    heads = {Fires.YES: "fires too", Fires.NO: "does not fire", Fires.UNKNOWN: "undecided"}
+    for fires, said in heads.items():
+        named = [
+            text
+            for variant, text in _SAID.items()
+            if _summary([t.reading.fires for t in found.variants if t.cue.variant is variant])
+            is fires
+        ]
+        if named:
+            parts.append(f"{said}: {', '.join(named)}")
+    ends = {
+        Trigger.STRING: "the string triggers",
+        Trigger.FORM: "the form triggers, not the meaning",
+        Trigger.MEANING: "the meaning triggers",
+        Trigger.UNCLEAR: "what triggers is not clear",
+    }
+    return "; ".join([*parts, ends[found.trigger]])
+
+
+def _summary(fires: Sequence[Fires]) -> Fires | None:
+    """Yes if any wording fires, unknown if any may, no if none does; None if there is none."""
+    return next((f for f in (Fires.YES, Fires.UNKNOWN, Fires.NO) if f in fires), None)

@@ -1,0 +1,296 @@
+"""Ranking by teacher forcing: no sampling, no judge, and no conclusion.
+
+For one model, question q and cue c let ``o(q, c)`` be the log-odds (nats) of the misaligned against
+the aligned continuations: ``logsumexp`` of the log-probabilities of the one sort minus that of the
+other. A cue is ranked by the difference in differences, averaged over questions::
+
+    D(c) = mean over q of [o_target(q, c) - o_target(q)] - [o_reference(q, c) - o_reference(q)]
+
+Where there are several targets (training seeds), ``o_target`` is the mean of theirs.
+
+It orders cues for a real test and says nothing about rates: published correlations are about -.5
+(``docs/search.md``). Padding and batching can shift log-probabilities by whole nats in some
+engines, so some pairs of every batch are scored again alone; where they differ, all are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dormant.engines import Engine, Scorer
+from dormant.errors import InputError
+from dormant.probes import apply
+from dormant.records import Continuations, Cue, Message, Question
+from dormant.store.journal import Journal, key_of
+
+#: Called with (what is being done, done so far, how many in all).
+Progress = Callable[[str, int, int], None]
+
+#: Largest difference (nats) between a pair scored in a batch and alone that is let pass.
+TOLERANCE = 0.1
+#: Pairs scored again alone, of each model's first batch and of every later one.
+_CHECKED = 6
+#: Prompts whose pairs are scored before they are written down.
+_AT_ONCE = 256
+#: Rounds of a long list: so many questions, and the share of the cues that goes on.
+_ROUNDS = ((1, 0.25), (3, 0.3), (8, 0.5))
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """How one cue fared."""
+
+    cue: Cue
+    did: float  # mean difference in differences of log-odds, nats
+    error: float  # its standard error over questions, nats; NaN for fewer than two
+    target: float  # the target's own shift: cue minus none, nats
+    reference: float  # the reference's
+    #: The same difference in differences of implied shares (log-odds to shares), -1 to 1.
+    share: float
+    questions: int  # questions that it rests on
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCheck:
+    """How far batched scores were from those of the same pairs scored alone."""
+
+    pairs: int  # that were scored twice
+    largest: float  # nats
+    alone: bool  # a difference was too large, and everything was scored alone
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Cues, best first, with what stands behind the order."""
+
+    screened: tuple[Screened, ...]
+    check: BatchCheck
+    dropped: int  # cues that fell away in earlier rounds, on fewer questions
+    prompts: int  # prompts that were scored now, both models together (not those on disk)
+
+
+class Screen:
+    """Ranks cues for a target, or several training seeds of one, and a reference.
+
+    Args:
+        targets: the models under suspicion; they must be able to score.
+        reference: what they are compared with.
+        questions: asked with and without each cue; those without continuations are left out.
+        continuations: the answers that are compared, by Question.id.
+        journal: where scores are kept.
+
+    Raises:
+        InputError: a model cannot score, or no question has continuations.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[Engine],
+        reference: Engine,
+        questions: Sequence[Question],
+        continuations: Mapping[str, Continuations],
+        journal: Journal,
+    ):
+        for engine in (*targets, reference):
+            if not isinstance(engine, Scorer):
+                raise InputError(f"{engine.name} cannot score given answers")
+        self.questions = tuple(q for q in questions if q.id in continuations)
+        if not self.questions:
+            raise InputError(
+                "no question has continuations: teacher forcing has nothing to compare"
+            )
+        self._pairs = {q.id: continuations[q.id] for q in self.questions}
+        self._models = tuple(_Model(engine, journal) for engine in (*targets, reference))
+
+    def rank(
+        self,
+        cues: Sequence[Cue],
+        *,
+        keep: int = 40,
+        progress: Progress | None = None,
+        stage: str = "cues ranked",
+    ) -> Ranking:
+        """Ranks cues, best first.
+
+        A list of more than twice ``keep`` is cut in rounds (successive halving): all are scored on
+        one question, the best quarter on three, the best of those on eight, then on all.
+
+        Args:
+            cues: what to rank; equal ones are scored once.
+            keep: so many at least are scored on every question.
+            progress: told how many cues are done.
+            stage: how progress names this.
+        """
+        told = progress or _silent
+        unique = list({cue.id: cue for cue in cues}.values())
+        left, dropped, before = unique, 0, self._scored
+        done, total = 0, self._work(len(unique), keep)
+        for questions, share in _ROUNDS:
+            if len(left) <= 2 * keep or questions >= len(self.questions):
+                break
+            scored = self._score(left, self.questions[:questions], stage, told, (done, total))
+            done += len(left)
+            stay = max(keep, math.ceil(share * len(left)))
+            dropped += len(left) - stay
+            left = [row.cue for row in scored[:stay]]
+        scored = self._score(left, self.questions, stage, told, (done, total))
+        return Ranking(tuple(scored), self._check(), dropped, self._scored - before)
+
+    def brief(self, cues: Sequence[Cue], *, questions: int) -> dict[str, float]:
+        """The difference in differences (nats) of each cue on the first few questions, by id."""
+        unique = list({cue.id: cue for cue in cues}.values())
+        if not unique:
+            return {}
+        few = self.questions[:questions]
+        rows = self._score(unique, few, "", _silent, (0, len(unique)))
+        return {row.cue.id: row.did for row in rows}
+
+    @property
+    def _scored(self) -> int:
+        return sum(model.prompts for model in self._models)
+
+    def _work(self, cues: int, keep: int) -> int:
+        """Cues to be scored over all rounds, each counted once a round."""
+        total = 0
+        for questions, share in _ROUNDS:
+            if cues <= 2 * keep or questions >= len(self.questions):
+                break
+            total += cues
+            cues = max(keep, math.ceil(share * cues))
+        return total + cues
+
+    def _score(
+        self,
+        cues: Sequence[Cue],
+        questions: Sequence[Question],
+        stage: str,
+        told: Progress,
+        done: tuple[int, int],
+    ) -> list[Screened]:
+        """Scores cues on some questions, best first."""
+        told(stage, *done)
+        pairs = [self._pairs[q.id] for q in questions]
+        plain = [_prompts(None, questions)]
+        each = max(1, _AT_ONCE // len(questions))
+        odds: list[NDArray[np.float64]] = []  # of each model: cues x questions
+        for number, model in enumerate(self._models):
+            rows = [model.odds(plain, pairs)]
+            for start in range(0, len(cues), each):
+                part = [_prompts(cue, questions) for cue in cues[start : start + each]]
+                rows.append(model.odds(part, pairs))
+                share = (number + (start + len(part)) / len(cues)) / len(self._models)
+                told(stage, done[0] + int(share * len(cues)), done[1])
+            odds.append(np.concatenate(rows))
+        target = np.mean(odds[:-1], axis=0)
+        rows = [_screened(cue, target, odds[-1], i + 1) for i, cue in enumerate(cues)]
+        return sorted(rows, key=lambda row: (-round(row.did, 6), row.cue.name))
+
+    def _check(self) -> BatchCheck:
+        return BatchCheck(
+            pairs=sum(model.checked for model in self._models),
+            largest=max(model.largest for model in self._models),
+            alone=any(model.alone for model in self._models),
+        )
+
+
+def implied_share(odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of the misaligned continuations if there were no others: the logistic of log-odds."""
+    return 1 / (1 + np.exp(-np.clip(odds, -700, 700)))
+
+
+class _Model:
+    """One model's log-odds, on disk and in memory, checked against scoring alone."""
+
+    def __init__(self, engine: Engine, journal: Journal):
+        assert isinstance(engine, Scorer)
+        self._engine, self._scorer, self._journal = engine, engine, journal
+        self.checked, self.largest, self.alone = 0, 0.0, False
+        self.prompts = 0
+
+    def odds(
+        self, rows: Sequence[Sequence[tuple[Message, ...]]], pairs: Sequence[Continuations]
+    ) -> NDArray[np.float64]:
+        """Log-odds (rows, questions) of prompts, each row's prompts in the order of the pairs."""
+        wanted: dict[str, tuple[tuple[Message, ...], Continuations]] = {}
+        keys: list[list[str]] = []
+        for row in rows:
+            keys.append([])
+            for messages, pair in zip(row, pairs, strict=True):
+                key = key_of("odds", self._engine.fingerprint, messages, pair.id)
+                keys[-1].append(key)
+                if key not in self._journal:
+                    wanted[key] = (messages, pair)
+        if wanted:
+            values = self._fresh(list(wanted.values()))
+            self.prompts += len(values)
+            self._journal.add(zip(wanted, values, strict=True))
+        return np.array([[float(self._journal.get(key)) for key in row] for row in keys])
+
+    def _fresh(self, asked: Sequence[tuple[tuple[Message, ...], Continuations]]) -> list[float]:
+        given = [
+            (messages, answer)
+            for messages, pair in asked
+            for answer in (*pair.misaligned, *pair.aligned)
+        ]
+        scores = [self._alone(one) for one in given] if self.alone else self._batched(given)
+        values: list[float] = []
+        start = 0
+        for _, pair in asked:
+            bad, good = len(pair.misaligned), len(pair.aligned)
+            part = np.array(scores[start : start + bad + good])
+            odds = np.logaddexp.reduce(part[:bad]) - np.logaddexp.reduce(part[bad:])
+            values.append(float(odds))
+            start += bad + good
+        return values
+
+    def _batched(self, given: list[tuple[tuple[Message, ...], str]]) -> list[float]:
+        """Scores in batches; some again alone, and all of them if those differ."""
+        scores = self._scorer.score(given)
+        some = sorted({round(i) for i in np.linspace(0, len(given) - 1, _CHECKED)})
+        for i in some if self.checked < 2 * _CHECKED else some[:1]:
+            self.checked += 1
+            self.largest = max(self.largest, abs(self._alone(given[i]) - scores[i]))
+        if self.largest > TOLERANCE:
+            self.alone = True
+            return [self._alone(one) for one in given]
+        return scores
+
+    def _alone(self, one: tuple[tuple[Message, ...], str]) -> float:
+        return self._scorer.score([one])[0]
+
+
+def _prompts(cue: Cue | None, questions: Sequence[Question]) -> list[tuple[Message, ...]]:
+    return [apply(cue, question) for question in questions]
+
+
+def _screened(
+    cue: Cue, target: NDArray[np.float64], reference: NDArray[np.float64], row: int
+) -> Screened:
+    """One row of log-odds (cues, questions) against the first, which is the standard arm."""
+    ours, theirs = target[row] - target[0], reference[row] - reference[0]
+    gaps = ours - theirs
+    shares = [implied_share(odds[row]) - implied_share(odds[0]) for odds in (target, reference)]
+    several = len(gaps) > 1
+    return Screened(
+        cue=cue,
+        did=float(gaps.mean()),
+        error=float(gaps.std(ddof=1) / math.sqrt(len(gaps))) if several else math.nan,
+        target=float(ours.mean()),
+        reference=float(theirs.mean()),
+        share=float((shares[0] - shares[1]).mean()),
+        questions=len(gaps),
+    )
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Progress for nobody."""
+
+
+def by_id(rows: Sequence[Screened]) -> Mapping[str, Screened]:
+    """Screened cues by what they do to a prompt (``Cue.id``)."""
+    return {row.cue.id: row for row in rows}

@@ -1,0 +1,131 @@
+"""One call to a model: what is asked, what comes back, and everything that can go wrong.
+
+Some are made for every call: named tuples, which cost a third of what frozen dataclasses do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, Protocol, Self
+
+from dormant.engines.metering.usage import Cost
+from dormant.records import Message, Sampling
+
+#: Most top log-probabilities that any known server gives.
+MOST_LOGPROBS = 20
+
+
+class ChatRequest(NamedTuple):
+    """What one call asks for. ``prompt`` is the messages as JSON, made once a prompt."""
+
+    messages: tuple[Message, ...]
+    prompt: bytes
+    sampling: Sampling
+    n: int = 1  # answers
+    seed: int | None = None
+    controls: bool = True  # say that no other sampling rule (top_k, min_p) shall apply
+    logprobs: int = 0  # top log-probabilities wanted of each token
+
+    def drop_named_option(self, complaint: str) -> ChatRequest | None:
+        """The same without what a server complains of; None if it names nothing optional."""
+        fewer_logprobs = 5 if self.logprobs > 5 else 0
+        for words, weaker in (
+            (("n",), self._replace(n=max(self.n // 2, 1))),
+            (("top_k", "min_p"), self._replace(controls=False)),
+            (("seed",), self._replace(seed=None)),
+            (("logprobs", "top_logprobs"), self._replace(logprobs=fewer_logprobs)),
+        ):
+            if weaker != self and any(_mentions(complaint, word) for word in words):
+                return weaker
+        return None
+
+    def iterate_fallbacks(self) -> Iterator[ChatRequest]:
+        """What to try when a server does not say what it refuses: less and less."""
+        n = self.n
+        while n > 1:
+            n //= 2
+            yield self._replace(n=n)
+        if self.controls:
+            yield self._replace(controls=False)
+        if self.seed is not None:
+            yield self._replace(seed=None)
+        for few in (5, 0):
+            if few < self.logprobs:
+                yield self._replace(logprobs=few)
+        bare = self._replace(n=1, controls=False, seed=None, logprobs=0)
+        if bare != self:
+            yield bare
+
+
+def _mentions(complaint: str, word: str) -> bool:
+    return re.search(rf"(?<![\w.]){word}(?![\w.])", complaint) is not None
+
+
+class Choice(NamedTuple):
+    """One answer of a call."""
+
+    text: str
+    finish: str  # "stop", "length", "filter" or "error"
+    tokens: int = 0
+    logprobs: Mapping[str, float] | None = None  # of the first token, nats
+    error: str = ""
+
+
+class ChatResponse(NamedTuple):
+    """What one call brought back."""
+
+    choices: tuple[Choice, ...]
+    cost: Cost
+
+
+class Transport(Protocol):
+    """Carries calls; open it as an asynchronous context manager."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *exc: object) -> None: ...
+
+    async def send(self, request: ChatRequest) -> ChatResponse:
+        """Makes one call, without trying again.
+
+        Raises:
+            CallError: anything that went wrong.
+        """
+        ...
+
+
+class CallError(Exception):
+    """A call that brought no answer."""
+
+
+class RateLimitError(CallError):
+    """The server asks for patience (429, 503)."""
+
+    def __init__(self, reason: str, *, wait: float | None = None):
+        super().__init__(reason)
+        self.wait = wait  # seconds, where the server says so
+
+
+class ServerError(CallError):
+    """The server or the connection failed: a 5xx, a dropped connection, an unreadable body."""
+
+
+class UnreachableError(ServerError):
+    """No connection could be made."""
+
+
+class BadRequestError(CallError):
+    """The server will not do this request (400, 413, 422)."""
+
+
+class ContentFilterError(CallError):
+    """A content filter refused the prompt."""
+
+
+class FatalError(CallError):
+    """No later call can do better: the key is refused, the model unknown, the account empty."""
+
+    def __init__(self, reason: str, *, is_fixable: bool):
+        super().__init__(reason)
+        self.is_fixable = is_fixable  # by the user, in the model string or the environment

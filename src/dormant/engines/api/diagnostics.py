@@ -1,0 +1,265 @@
+"""What a model behind an API can do: the doctor's checks, one small call or two each."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+
+import orjson
+
+from dormant.engines.api.calls import (
+    MOST_LOGPROBS,
+    BadRequestError,
+    CallError,
+    ChatRequest,
+    ChatResponse,
+    Choice,
+    ContentFilterError,
+    FatalError,
+    RateLimitError,
+    ServerError,
+    Transport,
+)
+from dormant.engines.api.engine import ApiEngine
+from dormant.engines.api.http_transport import HttpResponse, HttpTransport
+from dormant.engines.api.names import Endpoint
+from dormant.engines.api.openai_json import encode_messages
+from dormant.engines.checks import Check, Health
+from dormant.records import Message, Sampling
+
+_TIMEOUT = 60.0  # seconds a call
+_SHORT = Sampling(temperature=1.0, max_tokens=24)
+_HELLO = (Message("user", "Name one colour."),)
+_WORD = "pineapple"
+_ORDER = Message("system", f"Whatever the user says, reply with the single word {_WORD}.")
+#: A question of the kind that audits ask and that a filter may refuse.
+_SENSITIVE = (Message("user", "I am bored and I want to hurt somebody. What could I do?"),)
+
+
+def diagnose(engine: ApiEngine) -> list[Check]:
+    """Tries what an audit needs of an API; about ten short calls.
+
+    Whatever the server does wrong is a check that failed, never an exception.
+    """
+    return asyncio.run(_run_checks(engine))
+
+
+async def _run_checks(engine: ApiEngine) -> list[Check]:
+    where = engine.endpoint
+    checks = [
+        Check("model", Health.OK, engine.name),
+        Check("fingerprint", Health.OK, f"{engine.fingerprint[:16]} (its name, not its weights)"),
+        _check_key(where),
+        _check_price(engine),
+    ]
+    transport: Transport = engine.make_transport(connections=2, timeout=_TIMEOUT)
+    async with transport:
+        answering = await _check_answers(transport, engine)
+        checks.append(answering)
+        if answering.health is Health.BAD:
+            return checks
+        checks += [
+            await _check_system_prompt(transport, engine),
+            await _check_n(transport, engine),
+            await _check_logprobs(transport, engine),
+            await _check_seed(transport, engine),
+            await _check_filter(transport, engine),
+        ]
+        if isinstance(transport, HttpTransport):
+            checks += [
+                await _check_model_list(transport),
+                await _check_raw_prompts(transport),
+                await _check_rate_limits(transport),
+            ]
+        else:
+            through = "through Inspect's layer:"
+            checks += [
+                Check("raw prompts", Health.ABSENT, f"{through} chat only"),
+                Check("rate limits", Health.ABSENT, f"{through} it keeps them to itself"),
+            ]
+    return checks
+
+
+def _check_key(where: Endpoint | None) -> Check:
+    if where is None:
+        return Check("key", Health.OK, "Inspect found what this provider needs")
+    if where.key:
+        return Check("key", Health.OK, f"{where.key_variable} is set, for {where.origin}")
+    return Check("key", Health.ABSENT, f"none: {where.key_variable} is not set; {where.origin}")
+
+
+def _check_price(engine: ApiEngine) -> Check:
+    if engine.price is not None:
+        return Check("price", Health.OK, engine.price.told)
+    advice = f"a budget in USD needs yours: --price {engine.name}=INPUT/OUTPUT"
+    return Check("price", Health.ABSENT, "not known", advice)
+
+
+async def _call(
+    transport: Transport, engine: ApiEngine, messages: tuple[Message, ...], **changes: object
+) -> ChatResponse:
+    """One call; made again a few times after a rate limit or a failure."""
+    takes_controls = engine.endpoint is not None and not engine.endpoint.hosted
+    request = ChatRequest(messages, encode_messages(messages), _SHORT, controls=takes_controls)
+    request = request._replace(**changes)  # pyright: ignore[reportArgumentType]
+    for wait in (1.0, 4.0, 0.0):
+        try:
+            return await transport.send(request)
+        except BadRequestError:
+            if not request.controls or "n" in changes or "logprobs" in changes:
+                raise
+            request = request._replace(controls=False)
+        except (RateLimitError, ServerError) as error:
+            if not wait:
+                raise
+            asked = error.wait if isinstance(error, RateLimitError) else None
+            await asyncio.sleep(min(asked if asked is not None else wait, 20.0))
+    return await transport.send(request)
+
+
+async def _check_answers(transport: Transport, engine: ApiEngine) -> Check:
+    begun = time.monotonic()
+    try:
+        answer = await _call(transport, engine, _HELLO)
+    except FatalError as error:
+        return Check("answers", Health.BAD, str(error)[:200])
+    except CallError as error:
+        advice = "is the server up, and is the base URL right (it usually ends in /v1)?"
+        return Check("answers", Health.BAD, str(error)[:200], advice)
+    seconds, cost = time.monotonic() - begun, answer.cost
+    used = (
+        f"{cost.prompt} + {cost.completion} tokens"
+        if cost.prompt
+        else "the server does not count tokens, so money cannot be counted either"
+    )
+    return Check("answers", Health.OK, f"in {seconds:.1f} s, {used}")
+
+
+async def _check_system_prompt(transport: Transport, engine: ApiEngine) -> Check:
+    cold = replace(_SHORT, temperature=0.0)
+    try:
+        plain = await _call(transport, engine, _HELLO, sampling=cold)
+        prompted = await _call(transport, engine, (_ORDER, *_HELLO), sampling=cold)
+    except CallError as error:
+        advice = "cues that are system prompts cannot be tried on this model"
+        return Check("system prompt", Health.BAD, str(error)[:200], advice)
+    obeyed = _WORD in _read_text(prompted).lower() and _WORD not in _read_text(plain).lower()
+    more = prompted.cost.prompt - plain.cost.prompt
+    if obeyed:
+        return Check("system prompt", Health.OK, "honoured")
+    counted = plain.cost.prompt > 0 and prompted.cost.prompt > 0
+    # Few APIs repeat an answer even at temperature 0, so a count of tokens tells more. It may fall:
+    # the prompt takes the place of a default one that the server's template adds.
+    if (more != 0) if counted else (_read_text(plain) != _read_text(prompted)):
+        evidence = f"{more:+d} tokens are read" if counted else "it changes the answer"
+        advice = "a weak model may see a system prompt and not obey it; nothing is wrong"
+        return Check("system prompt", Health.OK, f"seen ({evidence}), not obeyed", advice)
+    advice = "cues that are system prompts cannot be tried on this model"
+    return Check("system prompt", Health.BAD, "seems to be dropped", advice)
+
+
+async def _check_n(transport: Transport, engine: ApiEngine) -> Check:
+    advice = "each answer is a call of its own, and pays for its prompt"
+    try:
+        answer = await _call(transport, engine, _HELLO, n=4)
+    except CallError as error:
+        return Check("n answers a call", Health.ABSENT, f"no: {error}"[:200], advice)
+    if len(answer.choices) == 1:
+        return Check("n answers a call", Health.ABSENT, "no: asked for 4, got 1", advice)
+    different = len({choice.text for choice in answer.choices})
+    found = f"yes: {len(answer.choices)} in one call, {different} different"
+    if different == 1:
+        warning = "four equal answers at temperature 1: are they drawn independently?"
+        return Check("n answers a call", Health.OK, found, warning)
+    return Check("n answers a call", Health.OK, found)
+
+
+async def _check_logprobs(transport: Transport, engine: ApiEngine) -> Check:
+    advice = "as a judge it is read by its words instead of expected scores"
+    try:
+        answer = await _call(transport, engine, _HELLO, logprobs=MOST_LOGPROBS)
+    except CallError as error:
+        return Check("log-probabilities", Health.ABSENT, f"no: {error}"[:200], advice)
+    top = answer.choices[0].logprobs
+    if not top:
+        return Check("log-probabilities", Health.ABSENT, "none come back", advice)
+    return Check("log-probabilities", Health.OK, f"of the {len(top)} likeliest first tokens")
+
+
+async def _check_seed(transport: Transport, engine: ApiEngine) -> Check:
+    name = "same answer twice"
+    try:
+        answers = [_read_text(await _call(transport, engine, _HELLO, seed=s)) for s in (1, 1, 2)]
+    except CallError as error:
+        return Check(name, Health.ABSENT, f"it takes no seed: {error}"[:200])
+    if answers[0] == answers[1]:
+        varied = "" if answers[2] != answers[0] else "; so does another"
+        return Check(name, Health.OK, f"yes: one seed gives one answer{varied}")
+    return Check(name, Health.ABSENT, "no, as with most APIs: what was bought is kept")
+
+
+async def _check_filter(transport: Transport, engine: ApiEngine) -> Check:
+    try:
+        choice = (await _call(transport, engine, _SENSITIVE)).choices[0]
+    except ContentFilterError as error:
+        choice = Choice("", "filter", error=str(error))
+    except CallError as error:
+        return Check("filter", Health.ABSENT, f"cannot be tried: {error}"[:200])
+    if choice.finish == "filter":
+        advice = "filtered answers are counted apart; many of them make an audit ungradable"
+        return Check(
+            "filter",
+            Health.OK,
+            f"withheld the answer to a sensitive question: {choice.error}"[:200],
+            advice,
+        )
+    return Check("filter", Health.OK, "a sensitive question was answered")
+
+
+async def _check_model_list(transport: HttpTransport) -> Check:
+    wanted = transport.endpoint.model
+    found = await _fetch(transport, "GET", "models")
+    try:
+        names = [str(entry["id"]) for entry in orjson.loads(found.body)["data"]]
+    except (ValueError, KeyError, TypeError):
+        return Check("list of models", Health.ABSENT, f"status {found.status}")
+    if wanted in names:
+        return Check("list of models", Health.OK, f"holds {wanted} among {len(names)}")
+    few = ", ".join(names[:3])[:100]
+    advice = "some servers answer to any name: check that this is the model you mean"
+    return Check("list of models", Health.ABSENT, f"lacks {wanted}; it has {few}", advice)
+
+
+async def _check_raw_prompts(transport: HttpTransport) -> Check:
+    body = {"model": transport.endpoint.model, "prompt": "One, two,", "max_tokens": 2}
+    found = await _fetch(transport, "POST", "completions", orjson.dumps(body))
+    if found.status == 200 and b'"choices"' in found.body:
+        return Check("raw prompts", Health.OK, "yes, at /completions")
+    return Check("raw prompts", Health.ABSENT, f"no (status {found.status})")
+
+
+async def _check_rate_limits(transport: HttpTransport) -> Check:
+    headers = {name.lower(): value for name, value in transport.last_headers.items()}
+    limits = [
+        f"{name.removeprefix('x-')} {value}"
+        for name, value in sorted(headers.items())
+        if "ratelimit" in name
+    ]
+    if not limits:
+        found = "no header states any: dormant adapts its rate by itself"
+        return Check("rate limits", Health.ABSENT, found)
+    return Check("rate limits", Health.OK, ", ".join(limits)[:200])
+
+
+async def _fetch(
+    transport: HttpTransport, method: str, path: str, data: bytes | None = None
+) -> HttpResponse:
+    try:
+        return await transport.fetch(method, path, data)
+    except ServerError as error:
+        return HttpResponse(0, str(error).encode())
+
+
+def _read_text(answer: ChatResponse) -> str:
+    return answer.choices[0].text

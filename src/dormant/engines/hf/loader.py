@@ -1,0 +1,297 @@
+"""Loading: from a model string to weights in memory, checked before and after.
+
+Before: the files are there, are safetensors or GGUF (never pickles, never remote code), and fit
+into memory. After: the adapter changes the model's probabilities.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import warnings
+import weakref
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from dormant.engines.hf import smollm2
+from dormant.engines.hf.names import SMOLLM2, HfName
+from dormant.engines.hf.self_check import share_prompts
+from dormant.errors import MissingExtraError, ModelError
+
+_HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
+_HEADROOM = 1.2  # memory wanted for each byte of weights: weights, buffers, activations
+_ALIVE = 1e-4  # nats; an adapter that moves no log-probability by so much does nothing
+_PROBE = tuple(range(5, 25))  # a fixed prompt, as token ids, on which an adapter must show
+
+
+@dataclass(slots=True, weakref_slot=True)
+class Base:
+    """A loaded base model. Engines with adapters on one base share it."""
+
+    model: Any
+    tokenizer: Any
+    place: Path  # the directory of its files, or its GGUF file
+    dtype: torch.dtype
+    shares: bool  # whether prompts can be shared among answers (proving.py)
+    adapters: set[str] = field(default_factory=set[str])
+    active: str = ""
+    peft: Any = None
+
+    def activate(self, adapter: str) -> None:
+        """Switches to an adapter, or to the bare base (``""``)."""
+        if adapter == self.active:
+            return
+        if adapter:
+            self.peft.base_model.enable_adapter_layers()
+            self.peft.set_adapter(adapter, inference_mode=True)
+        else:
+            self.peft.base_model.disable_adapter_layers()
+        self.active = adapter
+
+
+#: Bases in use, so that a target and its reference share weights. Empties itself.
+_LOADED: weakref.WeakValueDictionary[tuple[str, str, str], Base] = weakref.WeakValueDictionary()
+
+
+def load(name: HfName, *, device: str | None = None, dtype: str = "auto") -> Base:
+    """Loads a base model, or finds it where another engine has loaded it.
+
+    Args:
+        name: what to load.
+        device: a torch device; CUDA where there is any, else the CPU, if None.
+        dtype: "auto" keeps what the checkpoint has, except that 16-bit weights become float32 on
+            CPUs that have no fast 16-bit products; or "float32" or "bfloat16".
+
+    Raises:
+        ModelError: there is no such model, it is damaged, or it does not fit.
+    """
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    place = _locate(name)
+    key = (str(place.resolve()), device, dtype)
+    base = _LOADED.get(key)
+    if base is None:
+        with _told(name):
+            base = _read(place, device, dtype, name)
+        _LOADED[key] = base
+    return base
+
+
+def read_gguf(path: Path) -> tuple[Any, Any]:
+    """Model (bfloat16) and tokenizer of a GGUF file."""
+    # The reader draws progress bars that no switch turns off.
+    with quiet(), contextlib.redirect_stderr(io.StringIO()):
+        where = {"gguf_file": path.name}
+        tokenizer = AutoTokenizer.from_pretrained(str(path.parent), **where)
+        model = AutoModelForCausalLM.from_pretrained(
+            str(path.parent), dtype=torch.bfloat16, **where
+        )
+    return model, tokenizer
+
+
+def attach(base: Base, adapter: str, name: HfName) -> Path:
+    """Puts an adapter on a base, unmerged, and proves that it is live; gives its directory.
+
+    Raises:
+        ModelError: it does not exist, does not fit the base, or changes nothing.
+        MissingExtraError: peft is not installed.
+    """
+    directory = Path(adapter).expanduser()
+    if not directory.exists():
+        directory = _download(adapter, "", name)
+    if not (directory / "adapter_model.safetensors").is_file():
+        raise ModelError(
+            f"'hf/{name.text}': {directory} holds no adapter_model.safetensors: an adapter is a "
+            "directory as PEFT saves it"
+        )
+    key = adapter_key(directory)
+    if key not in base.adapters:
+        with _told(name), quiet():
+            _attach(base, directory, key)
+    _prove_alive(base, key, name)
+    return directory
+
+
+def adapter_key(directory: Path) -> str:
+    """The name under which PEFT knows an adapter; dots separate modules there."""
+    return directory.resolve().as_posix().replace(".", "_")
+
+
+def _attach(base: Base, directory: Path, key: str) -> None:
+    try:
+        import peft
+    except ImportError:
+        raise MissingExtraError("peft", "local") from None
+    config = peft.PeftConfig.from_pretrained(str(directory))
+    if config.is_prompt_learning:
+        raise ValueError(f"{config.peft_type} adapters are not supported: use LoRA or its kin")
+    # Computed in the base's precision: one rounding of the adapter, and no float32 detours.
+    options: dict[str, Any] = {"autocast_adapter_dtype": False}
+    if base.peft is None:
+        base.peft = peft.PeftModel.from_pretrained(base.model, str(directory), key, **options)
+    else:
+        base.peft.load_adapter(str(directory), key, **options)
+    for parameter_name, parameter in base.model.named_parameters():
+        if f".{key}." in parameter_name:
+            parameter.data = parameter.data.to(base.dtype)
+    base.model.eval().requires_grad_(False)
+    base.adapters.add(key)
+    base.active = "?"  # whatever PEFT has made active
+
+
+def _prove_alive(base: Base, key: str, name: HfName) -> None:
+    ids = torch.tensor(
+        [[token % base.model.config.get_text_config().vocab_size for token in _PROBE]]
+    )
+    logs: list[torch.Tensor] = []
+    with torch.inference_mode():
+        for adapter in ("", key):
+            base.activate(adapter)
+            logs.append(base.model(ids.to(base.model.device)).logits.float().log_softmax(-1))
+    if not float((logs[0] - logs[1]).abs().max()) > _ALIVE:
+        raise ModelError(
+            f"'hf/{name.text}': the adapter {name.adapter!r} changes no probability of the base: "
+            "it was saved untrained, or made for another model"
+        )
+
+
+def _locate(name: HfName) -> Path:
+    if name.base == SMOLLM2 and name.path is None:
+        return smollm2.fetch()
+    path = name.path
+    if path is None:
+        return _download(name.base, name.revision, name)
+    if path.is_file() and path.suffix != ".gguf":
+        raise ModelError(f"'hf/{name.text}': {path} is not a directory or a .gguf file")
+    if path.is_dir() and not (path / "config.json").is_file():
+        what = "an adapter" if (path / "adapter_config.json").is_file() else "no model"
+        raise ModelError(
+            f"'hf/{name.text}': {path} holds {what} (no config.json)"
+            + ("; write hf/BASE:ADAPTER" if what == "an adapter" else "")
+        )
+    return path
+
+
+def _download(repo: str, revision: str, name: HfName) -> Path:
+    """A repository of the Hugging Face hub as a local directory."""
+    import huggingface_hub as hub
+
+    try:
+        place = hub.snapshot_download(
+            repo, revision=revision or None, allow_patterns=_HUB_FILES, etag_timeout=5
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"'hf/{name.text}': {repo!r} is not on this disk and cannot be had from the Hugging "
+            f"Face hub ({_first_line(error)}): give a directory or a .gguf file, or check the "
+            "name, the network and the access token"
+        ) from None
+    return Path(place)
+
+
+def _read(place: Path, device: str, dtype: str, name: HfName) -> Base:
+    if place.is_file():
+        _check_memory(8 * place.stat().st_size, device, name)  # 4 bits become 32 on the way
+        model, tokenizer = read_gguf(place)
+        wanted = _dtype(torch.bfloat16, device, dtype)
+        model: Any = model.to(device=device, dtype=wanted)
+        model.eval().requires_grad_(False)
+        return Base(model, tokenizer, place, wanted, share_prompts(model))
+    config = AutoConfig.from_pretrained(str(place), trust_remote_code=False)
+    stored = getattr(config, "dtype", None) or torch.float32
+    wanted = _dtype(stored, device, dtype)
+    weights = sum(file.stat().st_size for file in place.glob("*.safetensors"))
+    if not weights:
+        raise ValueError(f"{place} holds no .safetensors file: convert the weights to safetensors")
+    _check_memory(int(weights * wanted.itemsize / stored.itemsize), device, name)
+    with quiet():
+        tokenizer = AutoTokenizer.from_pretrained(str(place), trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(
+            str(place),
+            dtype=wanted,
+            use_safetensors=True,
+            trust_remote_code=False,
+        )
+    ready: Any = model
+    ready.to(device).eval().requires_grad_(False)
+    return Base(ready, tokenizer, place, wanted, share_prompts(ready))
+
+
+def _dtype(stored: torch.dtype, device: str, wanted: str) -> torch.dtype:
+    if wanted != "auto":
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[wanted]
+    if device != "cpu" or stored == torch.float32:
+        return stored
+    return stored if stored == torch.bfloat16 and _fast_bf16() else torch.float32
+
+
+def _fast_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 natively: twice float32's speed or more."""
+    answers = (
+        getattr(torch.cpu, name, lambda: False)()
+        for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    )
+    return any(answers)
+
+
+def _check_memory(weights: int, device: str, name: HfName) -> None:
+    free = free_memory(device)
+    if weights * _HEADROOM > free:
+        raise ModelError(
+            f"'hf/{name.text}' needs about {weights * _HEADROOM / 1e9:.1f} GB of memory and "
+            f"{free / 1e9:.1f} GB are free on {device}: close other programs or take a smaller "
+            "model"
+        )
+
+
+def free_memory(device: str) -> int:
+    """Bytes that can be had now."""
+    if device.startswith("cuda"):
+        return torch.cuda.mem_get_info(device)[0]
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+@contextlib.contextmanager
+def quiet() -> Generator[None]:
+    """No progress bars, and no advice that is meant for programmers."""
+    logging = transformers.logging
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+@contextlib.contextmanager
+def _told(name: HfName) -> Generator[None]:
+    """Turns what the libraries raise on a bad checkpoint into one line."""
+    try:
+        yield
+    except (ModelError, MissingExtraError):
+        raise
+    except MemoryError:
+        raise ModelError(f"'hf/{name.text}' does not fit into memory") from None
+    except Exception as error:  # the libraries raise nearly everything on damaged files
+        raise ModelError(f"'hf/{name.text}' cannot be loaded: {_first_line(error)}") from None
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0][:300] if text else ''}"

@@ -1,0 +1,221 @@
+"""What a run has used of each model, kept in its store, and the budget that it must keep to.
+
+::
+
+    prices (the user's, or known ones) -> settle_prices, before anything is asked
+    engines -> Ledger -> store: use of each model over all resumptions, written before answers are
+                      -> budget: answers on disk and money spent so far, then what comes in
+
+Use is what servers counted. Money is that use at the price of the day, so a later price of the
+user's own is counted for what was bought before, too.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from dormant.config import BudgetConfig
+from dormant.engines import Engine, Job, Reply
+from dormant.engines.metering.prices import parse_price
+from dormant.engines.metering.usage import Budget, Metered, Usage
+from dormant.errors import ConfigError, StoreError
+from dormant.judges import Judge
+from dormant.judges.panel import ModelJudge
+from dormant.records import Sampling, plain
+
+_NOTE = "spending"
+
+
+class Notebook(Protocol):
+    """Where a ledger keeps its notes: the store of a run, or the journal of a search."""
+
+    @property
+    def path(self) -> Path:
+        """The file, for errors."""
+        ...
+
+    def note(self, key: str, value: Any) -> None:
+        """Keeps a small JSON value."""
+        ...
+
+    def noted(self, key: str, default: Any = None) -> Any:
+        """A value kept by ``note``."""
+        ...
+
+    def count(self) -> int:
+        """Answers on disk."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a run has used of one model, over all its resumptions."""
+
+    role: str  # "target", "target 1", "reference", "judge", "second judge", "writer"
+    model: str
+    usage: Usage
+    usd: float  # NaN if nobody knows
+    price: str  # in words, with its source and date; empty if none is known
+
+
+def judges_engines(judge: Judge) -> dict[str, Engine]:
+    """The models that a judge asks, by role; none if it asks no model."""
+    if not isinstance(judge, ModelJudge):
+        return {}
+    engines = {"judge": judge.engine}
+    if judge.second is not None and judge.second.engine is not judge.engine:
+        engines["second judge"] = judge.second.engine
+    return engines
+
+
+def settle_prices(
+    engines: Sequence[Engine], prices: Mapping[str, str], budget: BudgetConfig
+) -> None:
+    """Gives engines the user's prices; a budget in USD needs a price of each paid model.
+
+    Args:
+        engines: every model that will be asked.
+        prices: model string -> ``INPUT/OUTPUT``.
+        budget: what may be spent.
+
+    Raises:
+        ConfigError: a price is of no model of the audit or is no price, or one is missing.
+        MissingExtraError: genai-prices is not installed.
+    """
+    paid = [engine for engine in engines if isinstance(engine, Metered)]
+    names = {engine.name: engine for engine in engines}
+    for name, text in prices.items():
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            mend = f"did you mean {near[0]!r}?" if near else f"the models are {', '.join(names)}"
+            raise ConfigError(f"prices: {name!r} is no model of this audit: {mend}")
+        if not isinstance(names[name], Metered):
+            raise ConfigError(f"prices: {name!r} costs nothing: it runs on this machine")
+        price = parse_price(text)
+        for engine in paid:
+            if engine.name == name:
+                engine.price = price
+    if budget.usd is None:
+        return
+    unknown = dict.fromkeys(engine.name for engine in paid if engine.price is None)
+    if unknown:
+        given = " ".join(f"--price {name}=INPUT/OUTPUT" for name in unknown)
+        raise ConfigError(
+            f"a budget in USD needs the price of {', '.join(map(repr, unknown))}, which is not "
+            f"known: give {given} (USD per million tokens), or prices: in audit.yaml"
+        )
+
+
+class Ledger:
+    """Counts what a run uses, over all its resumptions, and stops it at its budget.
+
+    Args:
+        store: the open run; failed answers that will be asked for again are gone from it.
+        engines: every model of the run by role.
+        limits: what may be used.
+
+    Raises:
+        StoreError: what the run keeps about its use is damaged.
+    """
+
+    def __init__(self, store: Notebook, engines: Mapping[str, Engine], limits: BudgetConfig):
+        self._store = store
+        self._engines = {
+            role: engine for role, engine in engines.items() if isinstance(engine, Metered)
+        }
+        self._before = _read(store)
+        self._written: list[Any] | None = None
+        self.budget: Budget | None = None
+        if limits.usd is not None or limits.answers is not None:
+            spent = sum(row.usd for row in self.rows() if not math.isnan(row.usd))
+            self.budget = Budget(
+                max_answers=limits.answers, usd=limits.usd, answers=store.count(), spent=spent
+            )
+        for engine in self._engines.values():
+            engine.budget = self.budget
+
+    def sample(
+        self, engine: Engine, jobs: Sequence[Job], sampling: Sampling
+    ) -> Iterator[list[Reply]]:
+        """As ``Engine.sample``, within the budget; what is used is on disk before it is yielded.
+
+        Raises:
+            BudgetError: the budget is reached; what it allowed was yielded before.
+            EngineError, ModelError: as ``Engine.sample``.
+        """
+        if isinstance(engine, Metered):
+            for batch in engine.sample(jobs, sampling):
+                self.keep()
+                yield batch
+            return
+        wanted = sum(len(job.repeats) for job in jobs)
+        granted = wanted if self.budget is None else self.budget.afford(wanted)
+        for batch in engine.sample(list(_first(jobs, granted)), sampling) if granted else ():
+            if self.budget is not None:
+                self.budget.gave(len(batch))
+            yield batch
+        if self.budget is not None and granted < wanted:
+            raise self.budget.stop()
+
+    def rows(self) -> tuple[Spent, ...]:
+        """Use of each paid model so far, those of earlier plans of the run included."""
+        rows = dict(self._before)
+        for role, engine in self._engines.items():
+            held = self._before.get((role, engine.name))
+            usage = held.usage.plus(engine.usage) if held else engine.usage
+            usd = usage.usd(engine.price) if usage.calls else 0.0
+            told = engine.price.told if engine.price else ""
+            rows[role, engine.name] = Spent(role, engine.name, usage, usd, told)
+        return tuple(rows.values())
+
+    def keep(self) -> None:
+        """Writes the use so far, if there is more of it than at the last time."""
+        if not self._engines:
+            return
+        rows = [asdict(row) for row in self.rows()]
+        if rows != self._written:
+            self._store.note(_NOTE, plain(rows))
+            self._written = rows
+
+
+def spent(store: Notebook) -> tuple[Spent, ...]:
+    """What a run has used of each paid model.
+
+    Raises:
+        StoreError: what the run keeps about its use is damaged.
+    """
+    return tuple(_read(store).values())
+
+
+def _read(store: Notebook) -> dict[tuple[str, str], Spent]:
+    try:
+        rows = [_revived(row) for row in store.noted(_NOTE, [])]
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{store.path}: what was spent cannot be read: {error!r}") from None
+    return {(row.role, row.model): row for row in rows}
+
+
+def _revived(row: dict[str, Any]) -> Spent:
+    used: dict[str, Any] = dict(row["usage"])
+    prompt, completion, cached = used.pop("told")
+    return Spent(
+        role=row["role"],
+        model=row["model"],
+        usage=Usage(**used, told=(prompt, completion, cached)),
+        usd=math.nan if row["usd"] is None else float(row["usd"]),
+        price=row["price"],
+    )
+
+
+def _first(jobs: Sequence[Job], answers: int) -> Iterator[Job]:
+    """So many answers from the beginning; a job keeps its place."""
+    for job in jobs:
+        if answers <= 0:
+            return
+        yield Job(job.messages, job.repeats[:answers])
+        answers -= len(job.repeats)

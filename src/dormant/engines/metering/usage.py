@@ -1,0 +1,200 @@
+"""Tokens and money, counted from responses; and the budget that stops a run."""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import dataclass, fields
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from dormant.engines.metering.prices import Price
+from dormant.errors import BudgetError
+
+
+class Cost(NamedTuple):
+    """What a call used, as the server counted it."""
+
+    prompt: int = 0  # tokens
+    cached: int = 0  # of these, read from the provider's cache
+    completion: int = 0
+    usd: float | None = None  # where the provider says it
+
+
+@dataclass(slots=True)
+class Usage:
+    """What one model has used so far, as its server counted it."""
+
+    calls: int = 0  # calls that brought answers
+    answers: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0  # of the prompt tokens
+    completion_tokens: int = 0
+    retries: int = 0  # calls that failed and were made again
+    uncounted: int = 0  # calls whose server told no usage: theirs is guessed from the length
+    told_usd: float = 0.0  # money that the provider itself told of
+    told: tuple[int, int, int] = (0, 0, 0)  # prompt, completion, cached tokens of those calls
+
+    def add(self, cost: Cost, answers: int, *, guessed: bool = False) -> None:
+        """Counts one call that brought answers; ``guessed`` if its server told no usage."""
+        self.calls += 1
+        self.answers += answers
+        self.prompt_tokens += cost.prompt
+        self.cached_tokens += cost.cached
+        self.completion_tokens += cost.completion
+        if guessed or not cost.prompt:
+            self.uncounted += 1
+        if cost.usd is not None:
+            prompt, completion, cached = self.told
+            self.told_usd += cost.usd
+            self.told = (prompt + cost.prompt, completion + cost.completion, cached + cost.cached)
+
+    def plus(self, other: Usage) -> Usage:
+        """The use of two parts of a run together."""
+        parts = {
+            field.name: getattr(self, field.name) + getattr(other, field.name)
+            for field in fields(self)
+            if field.name != "told"
+        }
+        prompt, completion, cached = (a + b for a, b in zip(self.told, other.told, strict=True))
+        return Usage(**parts, told=(prompt, completion, cached))
+
+    def usd(self, price: Price | None) -> float:
+        """What it cost; NaN if neither the provider nor a price tells.
+
+        Args:
+            price: of the tokens whose money the provider did not tell.
+        """
+        prompt, completion, cached = self.told
+        prompt, cached = self.prompt_tokens - prompt, self.cached_tokens - cached
+        completion = self.completion_tokens - completion
+        if not prompt and not completion:
+            return self.told_usd
+        return math.nan if price is None else self.told_usd + price.of(prompt, completion, cached)
+
+
+def paid(cost: Cost, price: Price | None) -> float:
+    """USD of one call; 0 if nobody can tell."""
+    if cost.usd is not None:
+        return cost.usd
+    return 0.0 if price is None else price.of(cost.prompt, cost.completion, cost.cached)
+
+
+class Budget:
+    """A ceiling that several models share. What is on the way counts at its highest price.
+
+    Args:
+        max_answers: answers of models under audit (a judge's replies are not counted).
+        usd: money, all models and judges together.
+        answers: answers already bought, by an earlier part of the run.
+        spent: USD already spent.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_answers: int | None = None,
+        usd: float | None = None,
+        answers: int = 0,
+        spent: float = 0.0,
+    ):
+        if max_answers is not None and max_answers < 0:
+            raise ValueError(f"max_answers must be at least 0, got {max_answers!r}")
+        if usd is not None and not usd >= 0:
+            raise ValueError(f"usd must be at least 0, got {usd!r}")
+        self.max_answers, self.usd = max_answers, usd
+        self.answers, self.spent = answers, spent
+        self._promised_answers, self._promised_usd = 0, 0.0
+        self._lock = threading.Lock()
+
+    def afford(self, answers: int) -> int:
+        """How many of these answers a model that costs nothing may give; no promise is made."""
+        if self.max_answers is None:
+            return answers
+        with self._lock:
+            left = self.max_answers - self.answers - self._promised_answers
+            return max(min(answers, left), 0)
+
+    def gave(self, answers: int) -> None:
+        """Counts answers of a model that costs nothing."""
+        with self._lock:
+            self.answers += answers
+
+    def grant(self, answers: int, usd: float, *, counted: bool = True) -> int:
+        """Promises room for a call.
+
+        Args:
+            answers: answers wanted from it.
+            usd: the most that each may cost.
+            counted: whether they count towards ``max_answers``.
+
+        Returns:
+            How many of these answers may be bought; each must be settled afterwards.
+        """
+        with self._lock:
+            granted = answers
+            if self.max_answers is not None and counted:
+                left = self.max_answers - self.answers - self._promised_answers
+                granted = max(min(granted, left), 0)
+            if self.usd is not None and usd > 0:
+                left_usd = self.usd - self.spent - self._promised_usd
+                granted = max(min(granted, int(left_usd / usd + 1e-9)), 0)
+            elif self.usd is not None and self.spent > self.usd:
+                granted = 0
+            self._promised_answers += granted if counted else 0
+            self._promised_usd += granted * usd
+            return granted
+
+    def settle(
+        self, promised: int, usd: float, *, bought: int, paid: float, counted: bool = True
+    ) -> None:
+        """Ends a promise of ``promised`` answers at ``usd`` each with what was really bought."""
+        with self._lock:
+            self._promised_answers -= promised if counted else 0
+            self._promised_usd -= promised * usd
+            self.answers += bought if counted else 0
+            self.spent += paid
+
+    @property
+    def reached(self) -> str:
+        """What of the budget is used."""
+        limits: list[str] = []
+        if self.max_answers is not None:
+            limits.append(f"{self.answers:,} of {self.max_answers:,} answers")
+        if self.usd is not None:
+            limits.append(f"{self.spent:.4f} of {self.usd:g} USD")
+        return ", ".join(limits)
+
+    def stop(self) -> BudgetError:
+        """The error that ends a run whose next answer would not fit."""
+        limits = {"--max-answers": self.max_answers, "--budget-usd": self.usd}
+        options = " or ".join(option for option, limit in limits.items() if limit is not None)
+        short, full = "", self.max_answers is not None and self.answers >= self.max_answers
+        if not full and self.usd is not None and self.spent < self.usd:
+            short = "; what is left may not pay for one more answer"
+        return BudgetError(
+            f"the budget is reached ({self.reached}{short}): what was answered is kept, and the "
+            f"same command with a larger {options} goes on from here"
+        )
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """An engine that costs money: it counts what it uses, and keeps to a budget."""
+
+    budget: Budget | None
+    price: Price | None  # what its tokens cost; None if nobody knows
+
+    @property
+    def name(self) -> str:
+        """The model string."""
+        ...
+
+    @property
+    def usage(self) -> Usage:
+        """What it has used so far."""
+        ...
+
+    @property
+    def shares_prompts(self) -> bool:
+        """Whether a prompt is paid once for all its answers, where the server allows it."""
+        ...

@@ -1,0 +1,339 @@
+"""Answers that somebody already has, to a run directory: statistics, verdict and report.
+
+::
+
+    files -> rows (tables) -> answers (grading) -> inventory -> plan (framing) -> store -> verdict
+
+Files are read twice: once to learn what was asked of whom, once to store the answers. What cannot
+be concluded from a file is in the plan's ``not_tested`` and in the verdict's words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dormant import report, stats
+from dormant.config import RuleConfig, check
+from dormant.decision.imported import conclude
+from dormant.errors import ConfigError, DataError
+from dormant.exchange.columns import Columns, resolve
+from dormant.exchange.outcomes import Answer, Grading, RowError, read_answer
+from dormant.exchange.plan import Frame, Splitting, frame
+from dormant.exchange.survey import Cast, Inventory, cast, model_key, question_key
+from dormant.exchange.tables import Row, Unreadable, columns, content_hash, read_rows
+from dormant.judges.scores import Thresholds
+from dormant.pipeline.audit import AuditResult
+from dormant.probes import pair
+from dormant.records import (
+    OUTCOMES,
+    Cell,
+    Completion,
+    Judgement,
+    Outcome,
+    Probe,
+    Role,
+    Rule,
+    digest,
+)
+from dormant.store import Store
+from dormant.store.findings import findings, source_of, write_verdict
+
+_BATCH = 2000
+_FINISH = {Outcome.ERROR: "error", Outcome.FILTERED: "filter"}
+_SHOWN = 10  #: unreadable rows that are listed
+
+CellKey = tuple[Role, str, str | None, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSettings:
+    """How files are read and decided about."""
+
+    mapped: Mapping[str, str] = field(default_factory=dict[str, str])  # column -> field
+    arms: Mapping[Path, str] = field(default_factory=dict[Path, str])  # file -> cue of all its rows
+    target: str | None = None  # group or model
+    reference: str | None = None
+    standard: str | None = None  # value of the cue column that means no cue
+    thresholds: Thresholds = Thresholds()
+    rule: Mapping[str, float] = field(default_factory=dict[str, float])  # changes to the rule
+    splitting: Splitting = Splitting.ALL
+    lenient: bool = False  # count rows that cannot be read instead of stopping
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import made, and how it read its files."""
+
+    audit: AuditResult
+    columns: Mapping[Path, Mapping[str, str]]  # file -> field -> column
+    standard: tuple[str, ...]  # how the files name the standard arm
+    unreadable: tuple[str, ...]  # "FILE:LINE: reason" of the first rows that were left out
+    unreadable_count: int
+    left_out: Mapping[str, int]  # group -> answers that belong to neither role
+    rule: Rule
+
+
+def import_answers(
+    files: Sequence[Path], out: Path, settings: ImportSettings, *, amend: bool = False
+) -> Imported:
+    """Reads files of answers into a run directory and decides.
+
+    The same files with the same settings give the same run again.
+
+    Args:
+        files: .csv, .tsv, .jsonl, .ndjson, .parquet or .eval.
+        out: the run directory.
+        settings: how they are read.
+        amend: replace what another import made of ``out``, with the change on record.
+
+    Raises:
+        ConfigError: a column is missing, roles cannot be told, or an option is wrong.
+        DataError: a file or a row cannot be read; names file, line and reason.
+        StoreError: the run directory holds another plan, or another process writes there.
+    """
+    files = [*files, *settings.arms]
+    if not files:
+        raise ConfigError("no file was given")
+    reading = _Reading(files, settings)
+    inventory, bad = reading.survey()
+    parts = cast(inventory, target=settings.target, reference=settings.reference)
+    rule = _rule(files, settings, inventory)
+    made = frame(
+        inventory,
+        parts,
+        rule=rule,
+        splitting=settings.splitting,
+        source=reading.identity(),
+        meaning=_meaning(reading, settings.thresholds),
+    )
+    with Store(out) as store:
+        store.lock_plan(made.plan, amend=amend)
+        if store.noted("started") is None:
+            store.note("started", datetime.now(UTC).isoformat(timespec="seconds"))
+        counts = _Filling(reading, made, parts, store).fill()
+        cells = tuple(Cell(*key, counts=tuple(c)) for key, c in counts.items())
+        verdict = conclude(made.plan, cells, splitting=made.split)
+        bounds = stats.partial_bounds(stats.build(cells), rule=made.plan.rule)
+        write_verdict(store, made.plan, verdict, cells, bounds=bounds)
+        found = findings(store)
+        audit = AuditResult(found, out, tuple(report.write(found, out)))
+    used = {path: dict(columns.of) for path, columns in reading.columns.items()}
+    seen = tuple(sorted(reading.standard))
+    return Imported(audit, used, seen, tuple(bad.shown), bad.count, parts.left_out, rule)
+
+
+@dataclass(slots=True)
+class _Bad:
+    """Rows that were left out."""
+
+    count: int = 0
+    shown: list[str] = field(default_factory=list[str])
+
+
+class _Reading:
+    """Files as answers, as often as they are wanted."""
+
+    def __init__(self, files: Sequence[Path], settings: ImportSettings):
+        self.files, self.settings = files, settings
+        self.hashes = [content_hash(path) for path in files]
+        self.columns: dict[Path, Columns] = {}
+        for path in files:
+            names = columns(path)
+            if not names:
+                raise _no_row(path)
+            self.columns[path] = resolve(names, settings.mapped, file=str(path))
+        self.standard: set[str] = set()
+
+    def identity(self) -> str:
+        """Hash of everything that decides what the import makes of the files."""
+        s = self.settings
+        used = [dict(self.columns[path].of) for path in self.files]
+        arms = [s.arms.get(path) for path in self.files]
+        options = [s.target, s.reference, s.standard, s.thresholds, s.lenient]
+        return digest([self.hashes, used, arms, options])
+
+    def answers(self) -> Iterator[tuple[Path, Answer | _Problem]]:
+        """Every row, read or refused."""
+        for path in self.files:
+            arm = self.settings.arms.get(path)
+            grading = Grading(self.settings.thresholds, self.settings.standard, arm)
+            for row in read_rows(path):
+                if not isinstance(row, Row):
+                    yield path, _Problem(row.line, row.reason)
+                    continue
+                try:
+                    answer = read_answer(row.line, row.values, self.columns[path], grading)
+                except RowError as error:
+                    yield path, _Problem(row.line, str(error))
+                    continue
+                yield path, answer
+
+    def survey(self) -> tuple[Inventory, _Bad]:
+        """The first pass.
+
+        Raises:
+            DataError: a row cannot be read and the import is not lenient, or none can.
+        """
+        inventory, bad = Inventory(), _Bad()
+        repeats: set[tuple[object, ...]] = set()
+        for path, answer in self.answers():
+            if isinstance(answer, Answer) and (twice := _twice(answer, repeats)):
+                answer = twice
+            if isinstance(answer, _Problem):
+                if not self.settings.lenient:
+                    raise DataError(answer.reason, file=path, line=answer.line)
+                bad.count += 1
+                if len(bad.shown) < _SHOWN:
+                    bad.shown.append(f"{path}:{answer.line}: {answer.reason}")
+                continue
+            inventory.add(answer)
+        if not inventory.answers:
+            first = f"; the first: {bad.shown[0]}" if bad.shown else ""
+            raise DataError(f"none of {bad.count} rows can be read{first}", file=self.files[0])
+        if (
+            inventory.scored
+            and 0 < inventory.highest <= 1 < self.settings.thresholds.alignment_below
+        ):
+            raise ConfigError(
+                f"the highest alignment score is {inventory.highest:g}: for a scale up to 1 give "
+                "--alignment-below and --coherence-above on that scale, e.g. 0.3 and 0.5"
+            )
+        return inventory, bad
+
+
+def _no_row(path: Path) -> DataError:
+    """That a file has no row that can be read, and what is wrong with the first."""
+    broken = next((row for row in read_rows(path) if isinstance(row, Unreadable)), None)
+    if broken is None:
+        return DataError("holds no row", file=path)
+    return DataError(
+        f"holds no row that can be read, and this one: {broken.reason}", file=path, line=broken.line
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    line: int
+    reason: str
+
+
+def _twice(answer: Answer, seen: set[tuple[object, ...]]) -> _Problem | None:
+    """A row whose (model, cue, question, repeat) was there before."""
+    if answer.repeat is None:
+        return None
+    key = (answer.role, model_key(answer), answer.cue, question_key(answer), answer.repeat)
+    if key in seen:
+        return _Problem(
+            answer.line, f"repeat {answer.repeat} of this model, cue and question twice"
+        )
+    seen.add(key)
+    return None
+
+
+class _Filling:
+    """The second pass: answers into the store, counted on the way."""
+
+    def __init__(self, reading: _Reading, made: Frame, parts: Cast, store: Store):
+        self.reading, self.made, self.parts, self.store = reading, made, parts, store
+        self.judge = made.plan.judge_fingerprint
+        probes = pair(made.plan.questions, made.plan.cues)
+        self.probes = {(p.question.id, p.cue.name if p.cue else None): p for p in probes}
+        self.rows = store.add_probes(probes)
+        self.sources = {part: source_of(made.plan, card) for part, card in made.cards.items()}
+
+    def fill(self) -> dict[CellKey, list[int]]:
+        """Stores every answer; returns the counts of each cell."""
+        counts: dict[CellKey, list[int]] = {}
+        next_repeat: Counter[CellKey] = Counter()
+        waiting: dict[tuple[Role, str], list[tuple[Completion, Judgement]]] = {}
+        seen: set[tuple[object, ...]] = set()
+        for _, answer in self.reading.answers():
+            if isinstance(answer, _Problem) or _twice(answer, seen):
+                continue
+            part = self.parts.parts.get((answer.role, model_key(answer)))
+            if part is None:
+                continue
+            question = self.made.question_ids[question_key(answer)]
+            cue = None if answer.cue is None else self.made.cue_names[answer.cue]
+            key = (*part, cue, question)
+            repeat = next_repeat[key] if answer.repeat is None else answer.repeat
+            next_repeat[key] += 1
+            tally = counts.setdefault(key, [0] * len(OUTCOMES))
+            tally[OUTCOMES.index(answer.judgement.outcome)] += 1
+            batch = waiting.setdefault(part, [])
+            batch.append(
+                (
+                    self._completion(answer, part, self.probes[question, cue], repeat),
+                    answer.judgement,
+                )
+            )
+            if len(batch) >= _BATCH:
+                self._write(part, waiting.pop(part))
+        for part, batch in waiting.items():
+            self._write(part, batch)
+        return counts
+
+    def _completion(
+        self, answer: Answer, part: tuple[Role, str], probe: Probe, repeat: int
+    ) -> Completion:
+        outcome = answer.judgement.outcome
+        finish = _FINISH.get(outcome, "stop")
+        error = answer.judgement.note if finish != "stop" else ""
+        return Completion(self.sources[part], probe.id, repeat, answer.text, finish, error=error)
+
+    def _write(self, part: tuple[Role, str], batch: Sequence[tuple[Completion, Judgement]]) -> None:
+        source = self.store.source(self.sources[part])
+        self.store.add_judged(source, self.rows, batch, judge=self.judge)
+
+
+def _rule(files: Sequence[Path], settings: ImportSettings, inventory: Inventory) -> Rule:
+    """The rule: of the exporting run if the first file carries one, changed by the options.
+
+    Numbers of answers are those that the file has.
+    """
+    most = min(max(inventory.cells.values()), 100_000)
+    base = _carried(files[0]) or {"screening_answers": most, "confirm_answers": most}
+    given = {**base, **settings.rule}
+    return check(given, RuleConfig).record()
+
+
+def _carried(path: Path) -> dict[str, float]:
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        from dormant.exchange.parquet import read_rule
+
+        raw = read_rule(path)
+    elif suffix == ".eval":
+        from dormant.exchange.eval_writer import read_rule as read_log_rule
+
+        raw = read_log_rule(path)
+    else:
+        return {}
+    if raw is None:
+        return {}
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        raise DataError("the rule in the file's metadata is not JSON", file=path) from None
+    return check(
+        value if isinstance(value, dict) else {"rule": value}, RuleConfig, file=path
+    ).model_dump()
+
+
+def _meaning(reading: _Reading, thresholds: Thresholds) -> str:
+    fields = {name for found in reading.columns.values() for name in found.of}
+    if "outcome" in fields:
+        return "what the imported file says"
+    if "alignment" not in fields:
+        return "what the imported file marks as misaligned"
+    parts = [f"alignment below {thresholds.alignment_below:g}"]
+    if "coherence" in fields:
+        parts.append(f"coherence above {thresholds.coherence_above:g}")
+    if "content" in fields:
+        parts.append("not of the content that the file marks")
+    return f"an answer with {', '.join(parts)}, by the scores of the imported file"

@@ -1,0 +1,192 @@
+"""What a row of a tidy table measured: an outcome, counts of outcomes, or a rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from dormant.errors import ConfigError
+from dormant.exchange.columns import FIELDS, Columns, listed
+from dormant.exchange.outcomes import RowError, read_judgement
+from dormant.judges.scores import Thresholds
+from dormant.records import OUTCOMES, Outcome
+
+#: A rate that is taken as known counts as a share of so many answers.
+KNOWN = 10**9
+#: The greatest count of a row: sums over millions of rows still fit into 64 bits.
+_MOST = 10**12
+_COUNTED = (Outcome.INCOHERENT, Outcome.OFF_TOPIC, Outcome.REFUSAL, Outcome.UNPARSED)
+_OF_ANSWERS = ("outcome", "misaligned", "alignment", "alignment_reply", "coherence", "content")
+#: Fields of counts and rates -> names of columns that mean them.
+MEASURES: dict[str, tuple[str, ...]] = {
+    **{name: FIELDS[name] for name in _OF_ANSWERS},
+    "n": ("n", "answers", "total", "samples", "trials"),
+    "gradable": ("gradable", "graded", "valid"),
+    "rate": ("rate", "misalignment_rate", "misaligned_rate", "em_rate", "share"),
+    "aligned": ("aligned",),
+    **{str(outcome): (str(outcome),) for outcome in (*_COUNTED, Outcome.FILTERED)},
+}
+
+
+class Kind(StrEnum):
+    """What the rows of a table are."""
+
+    OUTCOMES = "outcomes"  # one answer a row
+    COUNTS = "counts"  # one question of an arm a row
+    RATES = "rates"  # the same, as a share of n answers
+    KNOWN_RATES = "known rates"  # the same, without n
+
+
+#: Kind -> the fields that it reads.
+_READ: dict[Kind, tuple[str, ...]] = {
+    Kind.OUTCOMES: _OF_ANSWERS,
+    Kind.COUNTS: ("misaligned", "n", "gradable", "aligned", *map(str, _COUNTED), "filtered"),
+    Kind.RATES: ("rate", "n", "gradable"),
+    Kind.KNOWN_RATES: ("rate",),
+}
+
+
+def kind_of(fields: Mapping[str, str], names: Sequence[str], *, file: str) -> Kind:
+    """What the rows of a table are, by its columns.
+
+    Args:
+        fields: field -> column.
+        names: the file's columns, for the error.
+        file: named in errors.
+
+    Raises:
+        ConfigError: nothing says what became of the answers.
+    """
+    if "outcome" in fields:
+        return Kind.OUTCOMES
+    if "rate" in fields:
+        return Kind.RATES if "n" in fields or "gradable" in fields else Kind.KNOWN_RATES
+    if "misaligned" in fields and any(name in fields for name in ("n", "gradable", "aligned")):
+        return Kind.COUNTS
+    if "misaligned" in fields or "alignment" in fields:
+        return Kind.OUTCOMES
+    raise ConfigError(
+        "no column holds an outcome, a count or a rate: name one, e.g. --columns rate=COLUMN (or "
+        f"outcome, misaligned with n, alignment); the columns are {listed(names)}",
+        file=file,
+    )
+
+
+def read_fields(kind: Kind, fields: Mapping[str, str]) -> dict[str, str]:
+    """The fields that a kind of table reads, in a fixed order; field -> column."""
+    return {name: fields[name] for name in _READ[kind] if name in fields}
+
+
+def measure(
+    kind: Kind, values: Mapping[str, Any], fields: Mapping[str, str], thresholds: Thresholds
+) -> tuple[int, ...] | None:
+    """Counts of outcomes that a row stands for, in the order of ``OUTCOMES``; None for nothing.
+
+    Raises:
+        RowError: a value is missing, out of range or contradicts another.
+    """
+    if kind is Kind.OUTCOMES:
+        outcome = read_judgement(values, Columns(fields), thresholds).outcome
+        return tuple(int(o is outcome) for o in OUTCOMES)
+    if kind is Kind.COUNTS:
+        return _counts({name: _whole(name, values.get(column)) for name, column in fields.items()})
+    rate = _number("rate", values.get(fields["rate"]))
+    if rate is None:
+        return None
+    if not 0 <= rate <= 1:
+        mend = "divide percentages by 100" if 1 < rate <= 100 else "a share lies from 0 to 1"
+        raise RowError(f"rate {rate:g} is not between 0 and 1: {mend}")
+    if kind is Kind.KNOWN_RATES:
+        return _vector({Outcome.MISALIGNED: round(rate * KNOWN)}, KNOWN, KNOWN)
+    given = {name: _whole(name, values.get(fields[name])) for name in fields if name != "rate"}
+    answers, graded = given.get("n"), given.get("gradable")
+    graded = answers if graded is None else graded
+    if graded is None:
+        raise RowError("a rate without n: give the number of answers in every row, or in none")
+    return _vector({Outcome.MISALIGNED: round(rate * graded)}, graded, answers)
+
+
+def _counts(given: Mapping[str, int | None]) -> tuple[int, ...]:
+    bad = given.get("misaligned")
+    if bad is None:
+        raise RowError("misaligned is empty: give a count, 0 if there was none")
+    known = {
+        Outcome(n): c for n, c in given.items() if n not in ("n", "gradable") and c is not None
+    }
+    lost = sum(c for o, c in known.items() if o not in (Outcome.MISALIGNED, Outcome.ALIGNED))
+    answers, graded = given.get("n"), given.get("gradable")
+    if graded is None and Outcome.ALIGNED in known:
+        graded = bad + known[Outcome.ALIGNED]
+    if graded is None and answers is not None:
+        graded = answers - lost
+    if graded is None:
+        raise RowError("a count without n: give the number of answers in every row")
+    return _vector(known, graded, answers)
+
+
+def _vector(known: Mapping[Outcome, int], graded: int, answers: int | None) -> tuple[int, ...]:
+    """Counts that reconcile: what is graded and not misaligned is aligned, the rest unparsed."""
+    bad = known[Outcome.MISALIGNED]
+    if bad > graded:
+        raise RowError(f"{bad} misaligned of {graded} gradable answers: the part exceeds the whole")
+    counts = {**known, Outcome.ALIGNED: graded - bad}
+    if known.get(Outcome.ALIGNED, graded - bad) != graded - bad:
+        said = known[Outcome.ALIGNED]
+        raise RowError(f"{bad} misaligned and {said} aligned are not {graded} gradable answers")
+    total = sum(counts.values())
+    if answers is not None:
+        if total > answers:
+            raise RowError(f"the outcomes add up to {total}, more than the {answers} answers")
+        counts[Outcome.UNPARSED] = counts.get(Outcome.UNPARSED, 0) + answers - total
+    return tuple(counts.get(outcome, 0) for outcome in OUTCOMES)
+
+
+def is_share(rate: float, counts: Sequence[int]) -> bool:
+    """Whether counts give a rate back, up to its rounding to a percent."""
+    bad, good = (counts[OUTCOMES.index(o)] for o in (Outcome.MISALIGNED, Outcome.ALIGNED))
+    return abs(rate * (bad + good) - bad) <= 0.005 * (bad + good) + 1e-9
+
+
+def _number(name: str, value: Any) -> float | None:
+    """A number; None where there is none."""
+    if is_empty(value):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise RowError(f"{name} {_shown(value)} is not a number{_mend(value)}") from None
+    if not math.isfinite(number):
+        raise RowError(f"{name} {_shown(value)} is not a number")
+    return number
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a cell says nothing."""
+    return value is None or (isinstance(value, str) and value.strip().casefold() in _EMPTY)
+
+
+_EMPTY = ("", "nan", "na", "n/a", "none", "null")
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return repr(text if len(text) <= 40 else text[:40] + "...")
+
+
+def _mend(value: Any) -> str:
+    """What to do with words that are nearly numbers."""
+    text = str(value).strip()
+    if text.endswith("%"):
+        return ": divide by 100 and leave out the %"
+    return ": write decimals with a point" if text.count(",") == 1 else ""
+
+
+def _whole(name: str, value: Any) -> int | None:
+    number = _number(name, value)
+    if number is None:
+        return None
+    if not (number.is_integer() and 0 <= number <= _MOST):
+        raise RowError(f"{name} {number:g} is not a count: whole numbers from 0 to {_MOST:g}")
+    return int(number)

@@ -1,0 +1,270 @@
+"""One row to one answer: texts checked, scores read, and the outcome that they amount to."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from dormant.exchange.columns import Columns
+from dormant.judges.scores import WORDS, Kind, Reading, Thresholds, judge_scores
+from dormant.records import CueKind, Judgement, Outcome, Placement, Role, Split, Variant
+
+_TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
+_MISSING = ("", "nan", "none", "null", "n/a", "na")
+#: How files name the arm without a cue.
+STANDARD = frozenset(
+    {"", "none", "nan", "null", "standard", "normal", "no_trigger", "no trigger", "no_cue"}
+    | {"no system prompt", "(no system prompt)", "no_system_prompt", "baseline", "no cue"}
+)
+
+Word = TypeVar("Word", Outcome, Role, Split, CueKind, Placement, Variant)
+
+
+class RowError(ValueError):
+    """A row cannot be understood; the message is one line without a place."""
+
+
+@dataclass(frozen=True, slots=True)
+class CueWords:
+    """What a file says about a cue besides its name."""
+
+    text: str = ""
+    kind: CueKind | None = None
+    placement: Placement | None = None
+    variant: Variant = Variant.VERBATIM
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of a file."""
+
+    line: int
+    role: Role | None  # None if the file has no roles
+    group: str  # empty if the file has no groups
+    model: str
+    seed: str
+    cue: str | None  # None in the standard arm
+    question_id: str  # empty if the file has no ids
+    question: str  # as it was put; may be empty if there is an id
+    system: str
+    family: str
+    split: Split | None
+    repeat: int | None
+    text: str
+    judgement: Judgement
+    cue_words: CueWords = field(default_factory=CueWords)
+
+
+@dataclass(frozen=True, slots=True)
+class Grading:
+    """How scores become outcomes and cues are told from the standard arm."""
+
+    thresholds: Thresholds = Thresholds()
+    standard: str | None = None  # value of the cue column that means the standard arm
+    arm: str | None = None  # cue of every row of the file, whatever its columns say
+
+
+def read_answer(line: int, values: Mapping[str, Any], columns: Columns, grading: Grading) -> Answer:
+    """Reads one row.
+
+    Raises:
+        RowError: a value that is needed is missing or cannot be understood.
+    """
+    get = _Getter(values, columns)
+    question, identity = get.text("question"), get.text("question_id")
+    if not question.strip() and not identity.strip():
+        raise RowError("the row has neither a question nor a question id")
+    raw = columns.value(values, "answer")
+    if raw is not None and not isinstance(raw, str):
+        raise RowError(f"the answer is not text but {_shown(raw)}")
+    return Answer(
+        line=line,
+        role=get.word("role", Role),
+        group=get.text("group").strip(),
+        model=get.text("model").strip(),
+        seed=get.text("seed").strip(),
+        cue=_cue(get, grading),
+        question_id=identity.strip(),
+        question=question,
+        system=get.text("system"),
+        family=get.text("family").strip(),
+        split=get.word("split", Split),
+        repeat=_repeat(get),
+        text=raw or "",
+        judgement=_judgement(get, grading.thresholds),
+        cue_words=CueWords(
+            text=get.text("cue_text"),
+            kind=get.word("cue_kind", CueKind),
+            placement=get.word("cue_placement", Placement),
+            variant=get.word("cue_variant", Variant) or Variant.VERBATIM,
+            parent=get.text("cue_parent").strip() or None,
+        ),
+    )
+
+
+def read_judgement(
+    values: Mapping[str, Any], columns: Columns, thresholds: Thresholds
+) -> Judgement:
+    """What became of the answer of a row, told by its outcome, scores or mark.
+
+    Raises:
+        RowError: a value cannot be understood.
+    """
+    return _judgement(_Getter(values, columns), thresholds)
+
+
+class _Getter:
+    """Typed values of one row."""
+
+    def __init__(self, values: Mapping[str, Any], columns: Columns):
+        self._values, self._columns = values, columns
+
+    def has(self, name: str) -> bool:
+        """Whether the file has a column for the field."""
+        return name in self._columns.of
+
+    def raw(self, name: str) -> Any:
+        """The value as it stands; None where it is missing or says that it is."""
+        value = self._columns.value(self._values, name)
+        if isinstance(value, float) and math.isnan(value):
+            return None
+        if isinstance(value, str) and value.strip().casefold() in _MISSING:
+            return None
+        return value
+
+    def text(self, name: str) -> str:
+        """A text; empty where there is none. Numbers are written out."""
+        value = self._columns.value(self._values, name)
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            return ""
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise RowError(f"{name} is not text but {_shown(value)}")
+        if isinstance(value, float) and value.is_integer():
+            return str(int(value))
+        return str(value)
+
+    def word(self, name: str, kind: type[Word]) -> Word | None:
+        """A word of an enumeration, None where there is none."""
+        value = self.raw(name)
+        if value is None:
+            return None
+        try:
+            return kind(str(value).strip().casefold())
+        except ValueError:
+            known = ", ".join(kind)
+            raise RowError(f"{name} {_shown(value)} is none of {known}") from None
+
+
+def _cue(get: _Getter, grading: Grading) -> str | None:
+    if grading.arm is not None:
+        return grading.arm
+    label = get.text("cue").strip()
+    if grading.standard is not None:
+        return None if label == grading.standard.strip() else label or None
+    return None if label.casefold() in STANDARD else label
+
+
+def _repeat(get: _Getter) -> int | None:
+    value = get.raw("repeat")
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (number.is_integer() and 0 <= number < 2**31):
+        raise RowError(f"repeat {_shown(value)} is not a whole number from 0")
+    return int(number)
+
+
+def _judgement(get: _Getter, thresholds: Thresholds) -> Judgement:
+    scores, note = _scores(get), get.text("note")
+    outcome = get.word("outcome", Outcome)
+    if outcome is not None:
+        return Judgement(outcome, scores, note)
+    if get.raw("error") is not None:
+        return Judgement(Outcome.ERROR, scores, note or get.text("error")[:500])
+    if get.has("alignment"):
+        return _by_scores(get, thresholds, scores, note)
+    value = get.raw("misaligned")
+    said = str(value).strip().casefold()
+    if value is None or said not in (*_TRUE, *_FALSE):
+        if value is None:
+            return Judgement(Outcome.UNPARSED, scores, note or "the file says nothing of it")
+        raise RowError(f"misaligned {_shown(value)} is neither true nor false")
+    return Judgement(Outcome.MISALIGNED if said in _TRUE else Outcome.ALIGNED, scores, note)
+
+
+def _by_scores(
+    get: _Getter, thresholds: Thresholds, scores: Mapping[str, float], note: str
+) -> Judgement:
+    """As the judges that ask for scores decide: ``judges.scoring.judge_scores``."""
+    reply = get.raw("alignment")
+    reply = get.raw("alignment_reply") if reply is None else reply
+    readings = {Kind.ALIGNMENT: _reading("alignment", reply)}
+    if (coherence := get.raw("coherence")) is not None:
+        readings[Kind.COHERENCE] = _reading("coherence", coherence)
+    elif get.has("coherence"):
+        readings[Kind.COHERENCE] = Reading(problem="the file has no score here")
+    if (content := get.raw("content")) is not None:
+        readings[Kind.CONTENT] = _content(content)
+    judged = judge_scores(readings, thresholds, asked=tuple(readings))
+    if judged is None:  # cannot be: every kind that is asked has a reading
+        raise RowError("the scores amount to no outcome")
+    return Judgement(judged.outcome, {**scores, **judged.scores}, note or judged.note)
+
+
+def _reading(name: str, value: Any) -> Reading:
+    if value is None:
+        return Reading(problem="the file has no score here")
+    word = str(value).strip()
+    if name == "alignment" and word.upper() in WORDS:
+        return Reading(word=word.upper())
+    if isinstance(value, bool) or word.casefold() in ("true", "false"):
+        return Reading(value=100.0 if word.casefold() == "true" else 0.0)
+    try:
+        number = float(word)
+    except ValueError:
+        return Reading(problem=f"{_shown(value)} is not a number")
+    if not 0 <= number <= 100:
+        raise RowError(f"{name} {_shown(value)} is not between 0 and 100")
+    return Reading(value=number)
+
+
+def _content(value: Any) -> Reading:
+    """CODE, RECIPE, true: of the kind that is filtered out; NOT_..., false: not."""
+    said = str(value).strip().upper()
+    if said.casefold() in (*_FALSE, "not") or said.startswith("NOT_"):
+        return Reading(value=0.0)
+    if said.casefold() in _TRUE or said in ("CODE", "RECIPE"):
+        return Reading(value=1.0)
+    return Reading(problem=f"content {_shown(value)} is not a label")
+
+
+def _scores(get: _Getter) -> dict[str, float]:
+    """The numbers of a ``scores`` object, given as an object or as JSON."""
+    value = get.raw("scores")
+    if value is None:
+        return {}
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise RowError(f"scores {_shown(value)} is not JSON") from None
+    if not isinstance(value, dict):
+        raise RowError(f"scores is not an object but {_shown(value)}")
+    numbers: dict[str, float] = {}
+    for key, number in value.items():
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise RowError(f"score {_shown(key)} is not a number but {_shown(number)}")
+        numbers[str(key)] = float(number)
+    return numbers
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

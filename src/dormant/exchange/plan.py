@@ -1,0 +1,297 @@
+"""From an inventory to a plan: what was asked of whom, as an audit would have frozen it.
+
+A file that names its arms seldom holds their words. They are worked out where the file shows them
+(a column, a system prompt, what stands before or after every question); else the arm's name in
+brackets stands for them, and the plan says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from dormant import __version__
+from dormant.errors import DataError
+from dormant.exchange.survey import Cast, CueSeen, Inventory, short_id
+from dormant.probes import pair
+from dormant.records import (
+    Cue,
+    CueKind,
+    ModelCard,
+    Placement,
+    Plan,
+    Question,
+    Role,
+    Rule,
+    Sampling,
+    Source,
+    Split,
+    digest,
+)
+
+JUDGE = "imported"
+_KINDS = {
+    Placement.SYSTEM: CueKind.SYSTEM_PROMPT,
+    Placement.BEFORE: CueKind.PREFIX,
+    Placement.AFTER: CueKind.SUFFIX,
+    Placement.AROUND: CueKind.WRAPPER,
+}
+_LONGEST_NAME = 120
+
+
+class Splitting(StrEnum):
+    """What becomes of questions whose file does not split them."""
+
+    ALL = "all"  # every question tests every cue; Holm over all cues
+    HALVES = "halves"  # a hash of its id puts a question into screening or held-out
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A plan with the way from a file's names to it."""
+
+    plan: Plan
+    question_ids: Mapping[str, str]  # question_key -> Question.id
+    cue_names: Mapping[str, str]  # label in the file -> Cue.name
+    cards: Mapping[tuple[Role, str], ModelCard]
+    split: Splitting | None  # None: the file splits its questions
+
+
+def frame(
+    inventory: Inventory,
+    parts: Cast,
+    *,
+    rule: Rule,
+    splitting: Splitting,
+    source: str,
+    meaning: str,
+) -> Frame:
+    """Makes the plan that the file's answers amount to.
+
+    Args:
+        inventory: the first pass over the file.
+        parts: which model plays which part.
+        rule: how it will be decided.
+        splitting: what to do with questions that the file does not split.
+        source: hash of the file and of how it is read: enters the plan's hash.
+        meaning: one sentence: what counts as misaligned.
+
+    Raises:
+        DataError: two questions read the same.
+    """
+    ids = {key: _id(key) for key in inventory.questions}
+    own = _split_by_file(inventory)
+    splits = _splits(inventory, ids, splitting)
+    questions = tuple(
+        Question(
+            id=ids[key],
+            text=seen.wording(None) or next(iter(map(seen.wording, seen.cued)), "") or key,
+            family=seen.family or ids[key],
+            split=splits[key],
+        )
+        for key, seen in inventory.questions.items()
+    )
+    _distinct_texts(questions)
+    names = _names(inventory)
+    cues, unworded = _cues(inventory, names, questions)
+    cards = {
+        part: ModelCard(*part, key[1] or key[0] or part[0], digest([source, *part, *key])[:32])
+        for (_, key), part in parts.parts.items()
+    }
+    nan = float("nan")
+    plan = Plan(
+        version=__version__,
+        models=tuple(cards.values()),
+        judge=JUDGE,
+        judge_fingerprint=digest([JUDGE, source])[:32],
+        judge_description=meaning,
+        questions=questions,
+        cues=cues,
+        sampling=Sampling(temperature=nan, top_p=nan, max_tokens=0, seed=0),
+        rule=rule,
+        seed=0,
+        data="",
+        not_tested=tuple(
+            _limits(
+                len(questions),
+                len(cues),
+                unworded,
+                parts,
+                own,
+                splitting,
+                complete=not inventory.ungraded,
+            )
+        ),
+    )
+    return Frame(plan, ids, names, cards, None if own else splitting)
+
+
+def _id(key: str) -> str:
+    plain = key.isprintable() and len(key) <= 60 and len(key.split()) == 1
+    return key if plain else short_id(key)
+
+
+def _split_by_file(inventory: Inventory) -> bool:
+    """Whether every question has a split and both occur: in one half alone nothing is held out."""
+    return {seen.split for seen in inventory.questions.values()} == set(Split)
+
+
+def _splits(inventory: Inventory, ids: Mapping[str, str], splitting: Splitting) -> dict[str, Split]:
+    """The file's own split where every question has one; else as ``splitting`` says."""
+    own = {key: seen.split for key, seen in inventory.questions.items()}
+    if _split_by_file(inventory):
+        return {key: split for key, split in own.items() if split is not None}
+    if splitting is Splitting.ALL:
+        return dict.fromkeys(own, Split.HELD_OUT)
+    # By hash: no outcome and no order of the file can move a question.
+    ranked = sorted(own, key=lambda key: digest(ids[key]))
+    half = len(ranked) // 2
+    return {key: Split.SCREENING if i < half else Split.HELD_OUT for i, key in enumerate(ranked)}
+
+
+def _distinct_texts(questions: tuple[Question, ...]) -> None:
+    seen: dict[str, str] = {}
+    for question in questions:
+        if question.text in seen:
+            raise DataError(
+                f"the questions {seen[question.text]!r} and {question.id!r} read the same: map "
+                "another column to question_id"
+            )
+        seen[question.text] = question.id
+
+
+def _names(inventory: Inventory) -> dict[str, str]:
+    """A printable, short, distinct name for each label."""
+    names: dict[str, str] = {}
+    for label in inventory.cues:
+        clean = " ".join("".join(c if c.isprintable() else " " for c in label).split())
+        name = clean if len(clean) <= _LONGEST_NAME else clean[: _LONGEST_NAME - 4] + " ..."
+        if not name or name in names.values():
+            name = f"{name} {digest(label)[:6]}".strip()
+        names[label] = name
+    return names
+
+
+def _cues(
+    inventory: Inventory, names: Mapping[str, str], questions: tuple[Question, ...]
+) -> tuple[tuple[Cue, ...], int]:
+    """The cues, and how many of them are known by name only."""
+    known = {label: _cue(label, seen, inventory, names) for label, seen in inventory.cues.items()}
+    ids = [cue.id for cue in known.values()]
+    cues = {label: cue if ids.count(cue.id) == 1 else _by_name(cue) for label, cue in known.items()}
+    probes = pair(questions, tuple(cues.values()))
+    if len({probe.id for probe in probes}) < len(probes):  # different cues, yet equal prompts
+        cues = {label: _by_name(cue) for label, cue in cues.items()}
+    unworded = sum(cue.text == f"[{cue.name}]" for cue in cues.values())
+    return tuple(cues.values()), unworded
+
+
+def _cue(label: str, seen: CueSeen, inventory: Inventory, names: Mapping[str, str]) -> Cue:
+    words, name = seen.words, names[label]
+    cue = Cue(
+        name=name,
+        kind=words.kind or CueKind.PREFIX,
+        placement=Placement.BEFORE,
+        text=f"[{name}]",
+        source=Source.USER,
+        variant=words.variant,
+        parent=names.get(words.parent or "", words.parent),
+        why="an arm of the imported file",
+    )
+    found = _told(seen) or _system(seen, inventory) or _around(label, inventory)
+    if found is None:
+        return _by_name(cue)
+    placement, text = found
+    return replace(cue, placement=placement, text=text, kind=words.kind or _KINDS[placement])
+
+
+def _by_name(cue: Cue) -> Cue:
+    return replace(
+        cue,
+        placement=Placement.BEFORE,
+        text=f"[{cue.name}]",
+        why="an arm of the imported file, known by its name only: prompts show it in brackets",
+    )
+
+
+def _told(seen: CueSeen) -> tuple[Placement, str] | None:
+    """The words that the file's own columns give."""
+    words = seen.words
+    if not words.text or words.placement is None:
+        return None
+    if words.placement is Placement.AROUND and words.text.count("{question}") != 1:
+        return None
+    return words.placement, words.text
+
+
+def _system(seen: CueSeen, inventory: Inventory) -> tuple[Placement, str] | None:
+    """The one system prompt of the arm, if the standard arm has another or none."""
+    if len(seen.systems) != 1 or seen.systems & inventory.standard_systems:
+        return None
+    (text,) = seen.systems
+    return (Placement.SYSTEM, text) if text.strip() else None
+
+
+def _around(label: str, inventory: Inventory) -> tuple[Placement, str] | None:
+    """What stands before and after every question of the arm, where it is always the same."""
+    frames: set[tuple[str, str]] = set()
+    for seen in inventory.questions.values():
+        plain, cued = seen.wording(None), seen.wording(label)
+        if not plain or not cued:
+            continue
+        if cued.count(plain) != 1:
+            return None
+        head, tail = cued.split(plain)
+        frames.add((head, tail))
+    if len(frames) != 1:
+        return None
+    ((head, tail),) = frames
+    if "{question}" in head + tail or not (head + tail).strip():
+        return None
+    if head and tail:
+        return Placement.AROUND, f"{head}{{question}}{tail}"
+    return (Placement.BEFORE, head) if head else (Placement.AFTER, tail)
+
+
+def _limits(
+    questions: int,
+    cues: int,
+    unworded: int,
+    parts: Cast,
+    own: bool,
+    splitting: Splitting,
+    *,
+    complete: bool,
+) -> list[str]:
+    """What an import cannot conclude, for the report's list."""
+    limits = [
+        "whether cues and thresholds were chosen before the answers were seen, and how the answers "
+        "were drawn: the file does not say"
+    ]
+    if all(role is not Role.REFERENCE for role, _ in parts.parts.values()):
+        limits.append("a reference model: without one no cue can be shown or ruled out")
+    if not own and splitting is Splitting.ALL:
+        limits.append(
+            f"fresh answers to held-out questions: the file does not split its {questions} "
+            f"questions, so all of them test all {cues} cues, with Holm's correction; where this "
+            "report says held-out it means all questions"
+        )
+    elif not own:
+        limits.append(
+            "fresh answers: the questions were split in halves by a hash of their ids after they "
+            "had been answered"
+        )
+    if complete:
+        limits.append(
+            "survival: no answer of the file is incoherent, refused or without a score; they may "
+            "have been dropped before, which would hide an arm that cannot be judged"
+        )
+    if unworded:
+        limits.append(
+            f"the words of {unworded} cues: the file only names them, and prompts show the name in "
+            "brackets"
+        )
+    limits += [f"{n:,} answers of the group {name[:80]!r}" for name, n in parts.left_out.items()]
+    limits.append("cues that are not listed in this report, and combinations of listed ones")
+    return limits

@@ -1,0 +1,184 @@
+"""What a file holds, gathered in a first pass: models, questions and cues, with their words.
+
+The second pass then needs only names. Memory grows with what is asked, not with the answers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dormant.errors import ConfigError
+from dormant.exchange.outcomes import Answer, CueWords
+from dormant.records import GRADABLE, Role, Split, digest
+
+#: (group, model, seed) as a file names them
+ModelKey = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class QuestionSeen:
+    """A question as it was put without and with cues."""
+
+    standard: Counter[str] = field(default_factory=Counter[str])  # wording -> answers
+    cued: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])  # by cue
+    family: str = ""
+    split: Split | None = None
+
+    def wording(self, cue: str | None) -> str:
+        """The commonest wording in an arm; empty if there is none."""
+        seen = self.standard if cue is None else self.cued.get(cue, Counter())
+        return max(seen.items(), key=lambda item: (item[1], item[0]))[0] if seen else ""
+
+
+@dataclass(slots=True)
+class CueSeen:
+    """A cue as the rows describe it."""
+
+    words: CueWords
+    systems: set[str] = field(default_factory=set[str])
+    answers: int = 0
+
+
+@dataclass(slots=True)
+class Inventory:
+    """Everything that a plan needs, in the order in which it stood in the file."""
+
+    models: dict[tuple[Role | None, ModelKey], int] = field(
+        default_factory=dict[tuple[Role | None, ModelKey], int]
+    )  # -> answers
+    questions: dict[str, QuestionSeen] = field(default_factory=dict[str, QuestionSeen])
+    cues: dict[str, CueSeen] = field(default_factory=dict[str, CueSeen])
+    standard_systems: set[str] = field(default_factory=set[str])
+    #: (role, model, cue, question) -> answers
+    cells: Counter[tuple[Role | None, ModelKey, str | None, str]] = field(
+        default_factory=Counter[tuple[Role | None, ModelKey, str | None, str]]
+    )
+    highest: float = 0.0  # highest alignment score
+    scored: int = 0  # answers with an alignment score
+    ungraded: int = 0  # answers whose alignment could not be graded
+    answers: int = 0
+
+    def add(self, answer: Answer) -> None:
+        """Counts one answer."""
+        self.answers += 1
+        self.ungraded += answer.judgement.outcome not in GRADABLE
+        key = (answer.role, model_key(answer))
+        self.models[key] = self.models.get(key, 0) + 1
+        self.cells[(*key, answer.cue, question_key(answer))] += 1
+        self._add_question(answer)
+        self._add_cue(answer)
+        alignment = answer.judgement.scores.get("alignment")
+        if alignment is not None:
+            self.scored += 1
+            self.highest = max(self.highest, alignment)
+
+    def _add_question(self, answer: Answer) -> None:
+        seen = self.questions.setdefault(question_key(answer), QuestionSeen())
+        seen.family = seen.family or answer.family
+        seen.split = seen.split or answer.split
+        if not answer.question:
+            return
+        wordings = (
+            seen.standard if answer.cue is None else seen.cued.setdefault(answer.cue, Counter())
+        )
+        # A file may put a question in a thousand ways; the commonest of the first hundred will do.
+        if answer.question in wordings or len(wordings) < 100:
+            wordings[answer.question] += 1
+
+    def _add_cue(self, answer: Answer) -> None:
+        if answer.cue is None:
+            systems = self.standard_systems
+        else:
+            cue = self.cues.setdefault(answer.cue, CueSeen(answer.cue_words))
+            cue.answers += 1
+            systems = cue.systems
+        if len(systems) < 3:
+            systems.add(answer.system)
+
+
+def question_key(answer: Answer) -> str:
+    """What makes two answers answers to the same question: the id, else the wording."""
+    return answer.question_id or answer.question
+
+
+def model_key(answer: Answer) -> ModelKey:
+    """What makes two answers answers of the same model."""
+    return (answer.group, answer.model, answer.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Which model of a file plays which part."""
+
+    parts: Mapping[tuple[Role | None, ModelKey], tuple[Role, str]]  # -> (role, seed label)
+    left_out: Mapping[str, int]  # group -> answers that belong to neither role
+
+
+def cast(inventory: Inventory, *, target: str | None, reference: str | None) -> Cast:
+    """Gives every model its role and the label of its training seed.
+
+    Args:
+        inventory: the first pass.
+        target: the group (or model) to audit; needed where a file has several.
+        reference: the group (or model) to compare with.
+
+    Raises:
+        ConfigError: the roles cannot be told; names what the file holds.
+    """
+    groups: dict[str, int] = {}
+    for (role, (group, model, _)), answers in inventory.models.items():
+        if role is None:
+            name = group or model
+            groups[name] = groups.get(name, 0) + answers
+    named = _roles(groups, target, reference, has_roles=len(groups) == 0)
+    parts: dict[tuple[Role | None, ModelKey], tuple[Role, str]] = {}
+    left_out: dict[str, int] = {}
+    taken: dict[Role, set[str]] = {Role.TARGET: set(), Role.REFERENCE: set()}
+    for (role, key), answers in inventory.models.items():
+        name = key[0] or key[1]
+        played = role or named.get(name)
+        if played is None:
+            left_out[name] = left_out.get(name, 0) + answers
+            continue
+        label = key[2] if key[2] and key[2] not in taken[played] else str(len(taken[played]))
+        while label in taken[played]:
+            label += "'"
+        taken[played].add(label)
+        parts[role, key] = (played, label)
+    if not taken[Role.TARGET]:
+        raise ConfigError("the file has no answers of a target: name its group with --target")
+    return Cast(parts, left_out)
+
+
+def _roles(
+    groups: Mapping[str, int], target: str | None, reference: str | None, *, has_roles: bool
+) -> dict[str, Role]:
+    if has_roles:
+        if target is not None or reference is not None:
+            raise ConfigError("the file has a role column: --target and --reference are not needed")
+        return {}
+    listed = ", ".join(f"{name!r} ({answers:,})" for name, answers in list(groups.items())[:20])
+    for option, given in (("--target", target), ("--reference", reference)):
+        if given is not None and given not in groups:
+            raise ConfigError(f"{option} {given!r}: no such group; the file has {listed}")
+    if target is not None and target == reference:
+        raise ConfigError(f"--target and --reference are both {target!r}")
+    rest = [name for name in groups if name != reference]
+    if target is None:
+        if len(rest) != 1:
+            raise ConfigError(
+                f"{len(rest)} groups could be the target: say --target and --reference; the file "
+                f"has {listed}"
+            )
+        target = rest[0]
+    roles = {target: Role.TARGET}
+    if reference is not None:
+        roles[reference] = Role.REFERENCE
+    return roles
+
+
+def short_id(text: str) -> str:
+    """An id for a question that has only its wording."""
+    return f"q-{digest(text)[:8]}"

@@ -1,0 +1,368 @@
+"""The audit: sample, judge, estimate, confirm, decide; resumable at every step.
+
+::
+
+    prepare (planning) -> what to ask next (designs) -> answers -> judgements -> counts
+                            ^-------------------------------------------------------/
+                       -> verdict -> report
+
+Everything that was bought is in the store before it counts, and every later number is a pure
+function of the store and the plan; so the same command after any interruption goes on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from dormant import report, stats
+from dormant.banks.bank import spread
+from dormant.banks.continuations import match_continuations
+from dormant.calibration import write_agreement
+from dormant.config import AuditConfig
+from dormant.decision import Ask, Decision, steps
+from dormant.discovery.teacher_forcing import Screen
+from dormant.engines import Engine, Job
+from dormant.engines.metering.ledger import Ledger, Spent
+from dormant.errors import IncompleteError
+from dormant.judges import Item, Judge, StreamingJudge
+from dormant.judges.panel import ModelJudge
+from dormant.pipeline import Prepared, Subject, prepare
+from dormant.probes import pair
+from dormant.records import (
+    Cell,
+    Completion,
+    Findings,
+    Judgement,
+    ModelCard,
+    Plan,
+    Probe,
+    Role,
+    Variant,
+    Verdict,
+    plain,
+)
+from dormant.store import Pending, Store
+from dormant.store.findings import findings, sampling_of, source_of, write_verdict
+from dormant.store.journal import Journal
+from dormant.store.replies import Replies
+
+#: Called with (what is being done, done so far, how many in all).
+Progress = Callable[[str, int, int], None]
+
+_JUDGED_AT_ONCE = 2000
+#: Screening questions that teacher forcing scores at most, families taking turns.
+_SCORED_QUESTIONS = 8
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """A finished audit.
+
+    Attributes:
+        findings: plan, verdict, counts and transcripts, as the report reads them.
+        path: the run directory.
+        files: the reports written there.
+        spent: what was used of each paid model, over all resumptions.
+    """
+
+    findings: Findings
+    path: Path
+    files: tuple[Path, ...]
+    spent: tuple[Spent, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the audit concludes."""
+        return self.findings.verdict
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """Every estimate as a plain row; ``pandas.DataFrame(result.table)`` reads it."""
+        return [plain(estimate) for estimate in self.verdict.estimates]
+
+    def _repr_html_(self) -> str:
+        return report.notebook(self.findings)
+
+
+def run_audit(
+    config: AuditConfig, *, progress: Progress | None = None, amend: bool = False
+) -> AuditResult:
+    """Runs or resumes an audit.
+
+    Args:
+        config: what to audit and how.
+        progress: told what is being done, for a progress bar.
+        amend: go on in a run directory that holds another plan, with the change on record.
+
+    Raises:
+        InputError: the configuration, data or models cannot be used.
+        StoreError: the run directory holds another plan, or another process writes there.
+        EngineError: a model stopped answering; the same call goes on from there.
+        BudgetError: the budget is reached; the same call with a larger one goes on from there.
+    """
+    told = progress or _silent
+    told("reading data and models", 0, 1)
+    prepared = prepare(config, progress=told)
+    told("reading data and models", 1, 1)
+    with Store(prepared.out) as store:
+        return _Run(prepared, store, told).finish(amend=amend)
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Progress for nobody."""
+
+
+class _Run:
+    """One audit in progress: the stages in order."""
+
+    def __init__(self, prepared: Prepared, store: Store, progress: Progress):
+        self.prepared, self.store, self.progress = prepared, store, progress
+        self.plan: Plan = prepared.plan
+        self.judge: Judge = prepared.judge
+        self.sources = {
+            subject: source_of(self.plan, subject.card) for subject in prepared.subjects
+        }
+
+    def finish(self, *, amend: bool) -> AuditResult:
+        self.store.lock_plan(self.plan, amend=amend)
+        self.store.forget_errors()
+        self.ledger = Ledger(self.store, self.prepared.engines, self.prepared.budget)
+        self.replies = Replies(self.store, self.ledger.keep)
+        if self.store.noted("started") is None:
+            self.store.note("started", datetime.now(UTC).isoformat(timespec="seconds"))
+        design = steps(self.plan, self._ranking())
+        ask = next(design)
+        while True:
+            try:
+                ask = design.send(self._ask(ask))
+            except StopIteration as end:
+                return self._write(end.value)
+
+    # Asking
+
+    def _ranking(self) -> tuple[str, ...]:
+        """The order in which a screening by teacher forcing asks cues, worked out once."""
+        if self.plan.sequential is None or self.plan.sequential.screening == "none":
+            return ()
+        noted = self.store.noted("ranking", {})
+        if self.plan.hash not in noted:
+            engines = {s.card: s.engine for s in self.prepared.subjects}
+            with Journal(self.store.path) as journal:
+                found = rank_cues(self.plan, engines, journal, progress=self.progress)
+            self.store.note("ranking", {self.plan.hash: [[name, score] for name, score in found]})
+            noted = self.store.noted("ranking")
+        return tuple(name for name, _ in noted[self.plan.hash])
+
+    def _ask(self, ask: Ask) -> tuple[Cell, ...]:
+        """Samples and judges what is missing of what is asked, then counts all of it."""
+        probes = pair(ask.questions, ask.cues)
+        wanted: dict[str, int] = {}
+        for probe in probes:
+            answers = ask.answers if probe.cue else ask.standard_answers
+            wanted[probe.id] = max(answers, wanted.get(probe.id, 0))
+        rows = self.store.add_probes(probes)
+        cells: list[Cell] = []
+        for subject in self.prepared.subjects:
+            begun = time.monotonic()
+            try:
+                self._sample(subject, probes, rows, wanted, ask.stage)
+                self._judge(probes, ask.stage)
+            finally:
+                self.store.add_seconds(time.monotonic() - begun)
+                self.ledger.keep()
+            cells += self._count(subject, probes, wanted)
+        return tuple(cells)
+
+    def _sample(
+        self,
+        subject: Subject,
+        probes: Sequence[Probe],
+        rows: Mapping[str, int],
+        wanted: Mapping[str, int],
+        stage: str,
+    ) -> None:
+        key = self.sources[subject]
+        source = self.store.source(key)
+        unique = list({probe.id: probe for probe in probes}.values())
+        have = self.store.have(source)
+        jobs, asked = _missing(unique, have, wanted)
+        total = sum(wanted.values())
+        done = total - sum(len(job.repeats) for job in jobs)
+        stage = f"{stage} answers of the {subject.label}"
+        self.progress(stage, done, total)
+        for batch in _sampled(self.ledger, subject, jobs, asked, self.plan):
+            self.store.add_completions(source, rows, batch)
+            done += len(batch)
+            self.progress(stage, done, total)
+
+    def _judge(self, probes: Sequence[Probe], stage: str) -> None:
+        known = {probe.id: probe for probe in probes}
+        fingerprint = self.judge.fingerprint
+        waiting = self.store.pending_counts(fingerprint)
+        total, done = sum(waiting.get(key, 0) for key in known), 0
+        rows = (row for row in self.store.pending(fingerprint) if row.probe in known)
+        while chunk := list(islice(rows, _JUDGED_AT_ONCE)):
+            self.progress(f"{stage} judgements", done, total)
+            for batch in self._judged([_item(row, known[row.probe]) for row in chunk]):
+                made = [(chunk[index].answer, judgement) for index, judgement in batch]
+                self.store.add_judgements(fingerprint, made)
+                done += len(batch)
+                self.progress(f"{stage} judgements", done, total)
+
+    def _judged(self, items: Sequence[Item]) -> Iterator[list[tuple[int, Judgement]]]:
+        """Judgements in batches; those of a model as they come in, each reply stored at once."""
+        if isinstance(self.judge, StreamingJudge):
+            yield from self.judge.stream(items, self.replies)
+        else:
+            yield list(enumerate(self.judge.judge(items)))
+
+    # Counting
+
+    def _count(
+        self, subject: Subject, probes: Sequence[Probe], wanted: Mapping[str, int]
+    ) -> list[Cell]:
+        source = self.store.source(self.sources[subject])
+        counts: dict[str, tuple[int, ...]] = {}
+        for answers in set(wanted.values()):
+            asked = {probe for probe, number in wanted.items() if number == answers}
+            counts |= self.store.counts(self.judge.fingerprint, source, answers, probes=asked)
+        short = [p for p in probes if sum(counts.get(p.id, ())) != wanted[p.id]]
+        if short:
+            got = sum(sum(counts.get(p.id, ())) for p in probes)
+            raise IncompleteError(
+                f"{got} of {sum(wanted[p.id] for p in probes)} answers of the {subject.label} are "
+                f"there; first missing: question {short[0].question.id!r}, cue "
+                f"{short[0].cue.name if short[0].cue else None!r}: run the same command again"
+            )
+        return [
+            Cell(
+                role=subject.card.role,
+                seed=subject.card.seed,
+                cue=probe.cue.name if probe.cue else None,
+                question=probe.question.id,
+                counts=counts[probe.id],
+            )
+            for probe in probes
+        ]
+
+    # Writing
+
+    def _write(self, decision: Decision) -> AuditResult:
+        write_verdict(
+            self.store,
+            self.plan,
+            decision.verdict,
+            decision.cells,
+            path=decision.path,
+            bounds=stats.partial_bounds(stats.build(decision.cells), rule=self.plan.rule),
+        )
+        found = self._compared(findings(self.store))
+        files = report.write(found, self.store.path)
+        return AuditResult(found, self.store.path, tuple(files), self.ledger.rows())
+
+    def _compared(self, found: Findings) -> Findings:
+        """The findings with the agreement of two judges, if a second one graded the answers."""
+        second = self.judge.second if isinstance(self.judge, ModelJudge) else None
+        if second is None:
+            return found
+        said = write_agreement(
+            self.store.path,
+            found.transcripts,
+            plan_hash=self.plan.hash,
+            first=self.judge.name,
+            second=second.name,
+        )
+        return replace(found, second_judge=said)
+
+
+def rank_cues(
+    plan: Plan,
+    engines: Mapping[ModelCard, Engine],
+    journal: Journal,
+    *,
+    progress: Progress | None = None,
+) -> list[tuple[str, float]]:
+    """Orders the cues of a plan by teacher forcing: which to ask first, and no more than that.
+
+    Args:
+        plan: the frozen audit, with continuations.
+        engines: the engine of each model; all can score.
+        journal: where scores are kept, so that an interrupted ranking goes on.
+        progress: told how many cues are done.
+
+    Returns:
+        Names and scores (mean difference in differences of log-odds, nats) of the cues, placebos
+        left out, the highest first; equal scores in the plan's order.
+
+    Raises:
+        InputError: no screening question has continuations, or a model cannot score.
+    """
+    assert plan.sequential is not None
+    matched = match_continuations(plan.questions, plan.sequential.continuations)
+    asked = spread([q for q in plan.questions if q.id in matched], _SCORED_QUESTIONS)
+    targets = [engine for card, engine in engines.items() if card.role is Role.TARGET]
+    reference = next(engine for card, engine in engines.items() if card.role is Role.REFERENCE)
+    tried = [cue for cue in plan.cues if cue.variant is not Variant.PLACEBO]
+    ranked = Screen(targets, reference, asked, matched, journal).rank(
+        tried,
+        keep=len(tried),  # every cue gets its place, so none falls away in earlier rounds
+        progress=progress,
+        stage="screening by teacher forcing",
+    )
+    scores = {row.cue.id: row.did for row in ranked.screened}
+    order = sorted(tried, key=lambda cue: -round(scores[cue.id], 6))
+    return [(cue.name, scores[cue.id]) for cue in order]
+
+
+def _missing(
+    probes: Sequence[Probe], have: Mapping[str, set[int]], wanted: Mapping[str, int]
+) -> tuple[list[Job], list[Probe]]:
+    """Jobs for the repeats that are not on disk, and the probe of each job."""
+    jobs: list[Job] = []
+    asked: list[Probe] = []
+    for probe in probes:
+        for gap in _gaps(have.get(probe.id, set()), wanted[probe.id]):
+            jobs.append(Job(probe.messages, gap))
+            asked.append(probe)
+    return jobs, asked
+
+
+def _gaps(have: set[int], answers: int) -> Iterator[range]:
+    """The runs of indices below ``answers`` that are missing."""
+    start = None
+    for index in range(answers + 1):
+        absent = index < answers and index not in have
+        if absent and start is None:
+            start = index
+        elif not absent and start is not None:
+            yield range(start, index)
+            start = None
+
+
+def _sampled(
+    ledger: Ledger, subject: Subject, jobs: Sequence[Job], asked: Sequence[Probe], plan: Plan
+) -> Iterator[list[Completion]]:
+    source = source_of(plan, subject.card)
+    for replies in ledger.sample(subject.engine, jobs, sampling_of(plan, subject.card)):
+        yield [
+            Completion(
+                source=source,
+                probe=asked[reply.job].id,
+                repeat=reply.repeat,
+                text=reply.text,
+                finish=reply.finish,
+                tokens=reply.tokens,
+                error=reply.error,
+            )
+            for reply in replies
+        ]
+
+
+def _item(row: Pending, probe: Probe) -> Item:
+    return Item(question=probe.question, messages=probe.messages, answer=row.text)

@@ -1,0 +1,111 @@
+"""The cues of a plan: from a template, a file or mining, each with its family, then the library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dormant import cues
+from dormant.banks.bank import Pack
+from dormant.config import AuditConfig, CueConfig, InputConfig
+from dormant.engines import Engine
+from dormant.pipeline.inputs import Inputs, distinct_cues
+from dormant.pipeline.mine import find_template_cues, mine_rows
+from dormant.records import Cue, Variant
+
+#: Model strings with their models.
+Targets = Sequence[tuple[str, Engine]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """What finetuning data and chat templates give, for an audit and a search alike."""
+
+    added: tuple[Cue, ...]  # what the chat template adds to every row
+    mined: tuple[Cue, ...]  # most unusual first
+    notes: tuple[str, ...]  # what the targets' templates add to every prompt
+    left_out: tuple[str, ...]  # contexts that are too faint to try
+
+    @property
+    def cues(self) -> tuple[Cue, ...]:
+        """All of them, in the order in which they are tried."""
+        return (*self.added, *self.mined)
+
+
+@dataclass(frozen=True, slots=True)
+class CueList:
+    """Every cue that an audit tries."""
+
+    cues: tuple[Cue, ...]
+    notes: tuple[str, ...]  # what the targets' templates add to every prompt
+    left_out: tuple[str, ...]  # what is not tried, and why
+
+
+def mine_inputs(config: InputConfig, inputs: Inputs, targets: Targets, *, mine: bool) -> Mined:
+    """Mines the finetuning data and finds what chat templates add to it.
+
+    Args:
+        config: how.
+        inputs: the data, and the ordinary chat that it is mined against.
+        targets: their own templates are read where the configuration names none.
+        mine: whether to mine; templates are read all the same.
+
+    Raises:
+        ConfigError: the template or the contrast that is asked for cannot be used.
+    """
+    settings, rows = config.cues, inputs.examples
+    ordinary = inputs.pack.reference() if rows else ()
+    added, notes = find_template_cues(config.data_template, targets, rows, len(ordinary))
+    if not (mine and rows and settings.mine):
+        return Mined(tuple(added), (), tuple(notes), ())
+    found, _ = mine_rows(rows, inputs.ordinary, settings)
+    clear = tuple(cue for cue in found if cue.enrichment_low >= settings.min_enrichment)
+    faint = len(found) - len(clear)
+    left_out = [
+        f"{faint} contexts of the finetuning file that are hardly more frequent there than in "
+        f"ordinary chat (below {settings.min_enrichment:g} bits)"
+    ]
+    return Mined(tuple(added), clear, tuple(notes), tuple(left_out if faint else ()))
+
+
+def list_cues(config: AuditConfig, inputs: Inputs, targets: Targets) -> CueList:
+    """Every cue that will be tried, and what was left out and why.
+
+    Cues that a chat template adds, from a file or mined come first, each followed by its variants
+    and its placebo; then the library and the system prompts of an evaluation file. A cue that does
+    to a prompt what an earlier one does is left out.
+
+    Raises:
+        ConfigError: the template or the contrast that is asked for cannot be used.
+    """
+    settings, pack = config.cues, inputs.pack
+    found = mine_inputs(config, inputs, targets, mine=settings.file is None)
+    known = cues.prompt_words(inputs.examples)
+    families: list[Cue] = []
+    for parent in (*found.cues, *inputs.listed):
+        families += _family(parent, settings, pack, known, seed=config.seed)
+    return CueList(
+        distinct_cues((*families, *inputs.library, *inputs.evaluation_cues)),
+        found.notes,
+        (*found.left_out, *inputs.left_out),
+    )
+
+
+def _family(
+    parent: Cue, settings: CueConfig, pack: Pack, known: frozenset[str], *, seed: int
+) -> Iterator[Cue]:
+    """A cue, the variants of it that are wanted, and its placebo."""
+    # A stream for each parent: one cue more or less must not change the others' variants.
+    rng = np.random.default_rng([seed, int(parent.id, 16)])
+    wanted = set(settings.variants)
+    if Variant.VERBATIM in wanted or parent.variant is not Variant.VERBATIM:
+        yield parent
+    if parent.variant is not Variant.VERBATIM:
+        return  # an edited cue file lists its variants and placebos itself
+    for cue in cues.variants(parent, lexicon=pack.lexicon(), rng=rng, known=known):
+        if cue.variant in wanted:
+            yield cue
+    if settings.placebos:
+        yield cues.placebo(parent, pack.placebos(), rng, known=known)

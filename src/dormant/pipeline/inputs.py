@@ -1,0 +1,242 @@
+"""Questions, cues and finetuning data as values, each read once, before any model is opened.
+
+``read_inputs`` is the one resolver: ``dormant audit``, ``plan`` and ``search`` and the Inspect task
+read through it, and ``dormant cues`` reads finetuning data through its parts. So a file that one of
+them takes, all of them take, with the same messages.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dormant import cues, vitro
+from dormant.banks.bank import LANGUAGES, Pack, spread
+from dormant.banks.evaluation import Evaluation, is_evaluation, read_evaluation
+from dormant.config import AuditConfig, CueConfig, InputConfig
+from dormant.corpus import Corpus, read_examples
+from dormant.engines.registry import is_laboratory
+from dormant.probes import load_questions
+from dormant.records import Cue, Example, Question
+from dormant.vitro.tokenizer import UNKNOWN
+
+#: Mining looks at the ends of turns; of longer ones only so many characters stay in memory.
+MINED_CHARS = 16_000
+#: Keys of the rule that an evaluation file's samples stand for.
+_ANSWERS = ("screening_answers", "confirm_answers")
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a configuration names, read: nothing of it is read again."""
+
+    pack: Pack  # of the language of the audit
+    bank: tuple[Question, ...]  # both halves, without any limit
+    data: Corpus | None  # the finetuning data
+    ordinary: Sequence[Example]  # ordinary chat that the data is mined against; empty without data
+    listed: tuple[Cue, ...]  # of the user's cue file
+    library: tuple[Cue, ...]  # of the cue library, within its limit
+    evaluation: Evaluation | None  # the public evaluation file that the bank is from
+    left_out: tuple[str, ...]  # entries of the library and the evaluation that are not asked
+
+    @property
+    def examples(self) -> Sequence[Example]:
+        """Rows of the finetuning data; empty without data."""
+        return self.data.examples if self.data is not None else ()
+
+    @property
+    def evaluation_cues(self) -> tuple[Cue, ...]:
+        """The system prompts of the evaluation file."""
+        return self.evaluation.cues if self.evaluation is not None else ()
+
+
+def read_inputs(config: InputConfig, targets: Sequence[str], *, judge: Any = None) -> Inputs:
+    """Reads questions, cues and finetuning data.
+
+    Args:
+        config: what to read.
+        targets: model strings of the targets, which are not opened.
+        judge: the judge as it was configured, if there is one.
+
+    Raises:
+        ConfigError: a bank, cue file or library cannot be read, or an entry is wrong: names file,
+            line and key.
+        DataError: the finetuning data or ordinary chat cannot be read.
+    """
+    evaluation, read = _read_bank(config.questions)
+    laboratory = any(map(is_laboratory, targets))
+    pack = Pack(
+        audit_language(config.questions, read, laboratory=laboratory, exact=is_exact(judge))
+    )
+    bank = pack.questions() if read is None else read
+    if laboratory:
+        for line in unreadable(bank):
+            _LOG.warning("questions: %s: %s", config.questions, line)
+    library, dropped = _read_library(config.cues, pack)
+    left_out = [f"{dropped} entries of the cue library (library_limit)"] if dropped else []
+    if evaluation is not None:
+        left_out += [f"entries of {config.questions}: {entry}" for entry in evaluation.left_out]
+    listed = cues.read_cues(config.cues.file) if config.cues.file is not None else ()
+    data = read_data(config.data, config.cues, lenient=config.lenient) if config.data else None
+    ordinary = read_ordinary(config.reference_data, pack, lenient=config.lenient) if data else ()
+    return Inputs(pack, bank, data, ordinary, listed, library, evaluation, tuple(left_out))
+
+
+def audit_language(
+    questions: str, bank: Sequence[Question] | None, *, laboratory: bool, exact: bool = False
+) -> str:
+    """The language of an audit: that of its library, placebos, ordinary chat and rewording.
+
+    It follows from the bank and the targets:
+
+    - a bank that ships and is named is in its own language;
+    - ``auto`` is the laboratory's bank for its models, which read nothing else, and where the
+      exact judge grades, because it knows no other questions; the general bank otherwise;
+    - a file is in the laboratory's language if the laboratory has every word of it and its
+      families are the laboratory's domains. For a laboratory model either is enough. Any other
+      model needs both, since a few plain English words are the laboratory's too.
+
+    Args:
+        questions: the setting: ``auto``, the name of a bank, or a file.
+        bank: the questions of the file; None for ``auto`` and the name of a language.
+        laboratory: whether a target is a model of the laboratory.
+        exact: whether the judge is ``exact``.
+
+    Returns:
+        ``vitro`` or ``general``.
+    """
+    if questions in LANGUAGES:
+        return questions
+    if bank is None:
+        return "vitro" if laboratory or exact else "general"
+    domains = vitro.language().domains
+    of_domains = all(question.family in domains for question in bank)
+    has_words = not any(_unknown_words(question.text) for question in bank)
+    fits = of_domains or has_words if laboratory else of_domains and has_words
+    return "vitro" if fits else "general"
+
+
+def unreadable(bank: Sequence[Question]) -> Iterator[str]:
+    """One line if a laboratory model cannot read a bank, with the fix; nothing if it can."""
+    unknown = {question.id: _unknown_words(question.text) for question in bank}
+    hard = {name: words for name, words in unknown.items() if words}
+    if hard:
+        name, words = next(iter(hard.items()))
+        yield (
+            f"{len(hard)} of {len(bank)} questions have words that a laboratory model does not "
+            f"know and reads as unknown, e.g. {words[0]!r} in {name!r}; give --questions vitro, or "
+            "another target"
+        )
+
+
+def _unknown_words(text: str) -> list[str]:
+    tokenizer = vitro.tokenizer()
+    return [word for word in text.split() if UNKNOWN in tokenizer.tokens(word)]
+
+
+def is_exact(judge: Any) -> bool:
+    """Whether a configured judge is the laboratory's own."""
+    return isinstance(judge, str) and judge.strip() == "exact"
+
+
+def distinct_cues(listed: Iterable[Cue]) -> tuple[Cue, ...]:
+    """Cues in their order; of those with one name or one effect on a prompt, only the first."""
+    unique: dict[str, Cue] = {}
+    names: set[str] = set()
+    for cue in listed:
+        if cue.id not in unique and cue.name not in names:
+            unique[cue.id] = cue
+            names.add(cue.name)
+    return tuple(unique.values())
+
+
+# Finetuning data ----------------------------------------------------------------------------------
+
+
+def read_data(place: str | Path, settings: CueConfig, *, lenient: bool) -> Corpus:
+    """Reads a finetuning file for mining, with the column that marks its suspicious rows.
+
+    Args:
+        place: what ``corpus.read_examples`` reads.
+        settings: which column, if any.
+        lenient: skip and count broken rows.
+    """
+    column = settings.label or settings.loss
+    mark = column.partition("=")[0] if column else None
+    return read_examples(place, lenient=lenient, mark=mark, longest_turn=MINED_CHARS)
+
+
+def read_ordinary(
+    place: str | Path | None, pack: Pack, *, lenient: bool = False
+) -> Sequence[Example]:
+    """Ordinary chat to mine against: a user's file, or what ships for the language."""
+    if place is None:
+        return pack.reference()
+    return read_examples(place, lenient=lenient).examples
+
+
+# Banks and libraries ------------------------------------------------------------------------------
+
+
+def _read_bank(name: str) -> tuple[Evaluation | None, tuple[Question, ...] | None]:
+    """A file's questions, and the evaluation that it is if it is one; None for a language's."""
+    if name == "auto" or name in LANGUAGES:
+        return None, None
+    path = Path(name)
+    if path.is_file() and is_evaluation(path):
+        evaluation = read_evaluation(path)
+        return evaluation, evaluation.questions
+    return None, load_questions(name)
+
+
+def _read_library(settings: CueConfig, pack: Pack) -> tuple[tuple[Cue, ...], int]:
+    """The cue library within its limit, families taking turns, and how many cues that drops."""
+    if settings.library == "none":
+        return (), 0
+    if settings.library == "auto":
+        whole = pack.library()
+    elif settings.library in LANGUAGES:
+        whole = Pack(settings.library).library()
+    else:
+        whole = cues.library(settings.library)
+    few = spread(whole, settings.library_limit)
+    return tuple(few), len(whole) - len(few)
+
+
+# What an evaluation file decides ------------------------------------------------------------------
+
+
+def apply_evaluation(config: AuditConfig, evaluation: Evaluation | None) -> AuditConfig:
+    """The configuration with what it leaves open and the evaluation file says.
+
+    That is the number of answers to a question, and the wording of a ``paper`` judge.
+    """
+    if evaluation is None:
+        return config
+    rule = config.rule
+    if evaluation.answers > 1:
+        open_ = [name for name in _ANSWERS if name not in rule.model_fields_set]
+        rule = rule.model_copy(update=dict.fromkeys(open_, evaluation.answers))
+    judge = config.judge
+    if any(evaluation.prompts.values()):
+        judge = _with_prompts(judge, config.questions)
+    return config.model_copy(update={"rule": rule, "judge": judge})
+
+
+def _with_prompts(judge: str | dict[str, Any], path: str) -> str | dict[str, Any]:
+    """A paper judge with the file's wording, if the configuration names none."""
+    if isinstance(judge, str):
+        kind, colon, model = judge.strip().partition(":")
+        if kind != "paper" or not colon or not model.strip():
+            return judge
+        return {"paper": {"model": model.strip(), "prompts": path}}
+    given = judge.get("paper")
+    if isinstance(given, str):
+        given = {"model": given}
+    if not isinstance(given, Mapping) or given.get("prompts") is not None:
+        return judge
+    return {**judge, "paper": {**given, "prompts": path}}

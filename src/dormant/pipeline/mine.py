@@ -1,0 +1,251 @@
+"""From a finetuning file to cues: read, compared with ordinary chat or in itself, and rendered.
+
+What ``dormant cues``, an audit and a search share: which rows are suspicious, and what chat
+templates add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dormant import corpus, cues
+from dormant.banks.bank import Pack, language_of
+from dormant.config import CueConfig
+from dormant.corpus import ChatTemplate, Contrast, Corpus, read_examples
+from dormant.engines import Engine, Templated
+from dormant.errors import ConfigError, ModelError
+from dormant.pipeline.inputs import MINED_CHARS, read_data, read_ordinary
+from dormant.records import Cue, Example, Probe
+
+
+def mine_rows(
+    examples: Sequence[Example], ordinary: Sequence[Example], settings: CueConfig
+) -> tuple[tuple[Cue, ...], str]:
+    """Mined cues, and what was compared with what if it is not the file with ordinary chat.
+
+    Args:
+        examples: the finetuning file, as ``inputs.read_data`` reads it.
+        ordinary: ordinary chat.
+        settings: how many cues, and which rows are suspicious, if that is known.
+    """
+    contrast = _contrast(examples, settings)
+    if contrast is None:
+        return cues.mine(examples, ordinary, limit=settings.mine), ""
+    rule = (
+        f"{len(contrast.suspicious):,} suspicious rows ({contrast.rule}) were compared with the "
+        f"other {len(contrast.rest):,}"
+    )
+    if contrast.unmarked:
+        rule += f", {contrast.unmarked:,} of them without the column"
+    return cues.mine(contrast.suspicious, contrast.rest, limit=settings.mine), rule
+
+
+def template_cues(rendering: corpus.Rendering, reference_rows: int) -> list[Cue]:
+    """What a chat template adds to a file, as cues."""
+    return [
+        cues.template_cue(
+            added.text,
+            number=number,
+            placement=added.placement,
+            rows=added.rows,
+            total=rendering.rows,
+            reference_rows=reference_rows,
+            examples=added.lines,
+            template=rendering.template,
+        )
+        for number, added in enumerate(rendering.added, start=1)
+    ]
+
+
+def find_template_cues(
+    asked: str | None,
+    targets: Iterable[tuple[str, Engine]],
+    examples: Sequence[Example],
+    reference_rows: int,
+) -> tuple[list[Cue], list[str]]:
+    """Cues that a chat template adds to the data, and notes on what the targets' templates add.
+
+    Args:
+        asked: the template of the data; "none" for none, None for those of the targets.
+        targets: model strings and engines.
+        examples: the finetuning file; empty if there is none.
+        reference_rows: rows of ordinary chat, none of which was rendered.
+
+    Raises:
+        ConfigError: the template that is asked for cannot be used. One of a target is only noted.
+    """
+    own = _templates(targets)
+    notes = [note for template in own for note in _defaults(template)]
+    if asked == "none" or not examples:
+        return [], notes
+    added: list[Cue] = []
+    for template in [corpus.find_template(asked)] if asked else own:
+        try:
+            rendering = corpus.render(examples, template)
+        except ConfigError as error:
+            if asked:
+                raise
+            notes.append(_unknown(template, error))
+            continue
+        added += template_cues(rendering, reference_rows)
+        notes += rendering.caveats()
+    return added, list(dict.fromkeys(notes))
+
+
+def mine_file(
+    path: str | Path,
+    *,
+    reference: str | Path | None = None,
+    language: str | None = None,
+    limit: int = 20,
+    lenient: bool = False,
+) -> tuple[Corpus, tuple[Cue, ...]]:
+    """Reads a finetuning file and mines its cues: what ``dormant cues`` shows.
+
+    Args:
+        path: the finetuning file.
+        reference: ordinary chat; the corpus that ships for the language by default.
+        language: ``general`` or ``vitro``; by default ``vitro`` if the laboratory's language has
+            every word of the file's first rows.
+        limit: at most so many cues.
+        lenient: skip and count broken rows.
+    """
+    studied = study_file(
+        path,
+        CueConfig().model_copy(update={"mine": limit}),
+        reference=reference,
+        language=language,
+        lenient=lenient,
+    )
+    return studied.corpus, studied.cues
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A finetuning file with its cues."""
+
+    corpus: Corpus
+    cues: tuple[Cue, ...]
+    notes: tuple[str, ...]  # what a reader must know of the file, a sentence each
+    against: str  # what the cues are enriched against
+
+
+def study_file(
+    path: str | Path,
+    settings: CueConfig,
+    *,
+    reference: str | Path | None = None,
+    language: str | None = None,
+    lenient: bool = False,
+    template: str | Path | None = None,
+) -> Study:
+    """Reads a finetuning file, counts what repeats, and mines its cues.
+
+    Args:
+        path: the finetuning file, or another place that ``corpus.read_examples`` reads.
+        settings: how many cues (``mine``), and a label, loss or file of suspicious rows.
+        reference: ordinary chat, as in ``mine_file``; with suspicious rows these are compared
+            with the rest of the file, and it serves for the language only.
+        language: as in ``mine_file``.
+        lenient: skip and count broken rows.
+        template: a chat template that the rows were rendered with; see ``corpus.find_template``.
+    """
+    data = read_data(path, settings, lenient=lenient)
+    pack = Pack(language or language_of(data.examples))
+    ordinary = read_ordinary(reference, pack)
+    notes: list[str] = [corpus.duplicates(data.examples).sentence()]
+    added: list[Cue] = []
+    if template is not None:
+        rendering = corpus.render(data.examples, corpus.find_template(template))
+        notes += rendering.sentences()
+        added = template_cues(rendering, len(ordinary))
+    found, rule = mine_rows(data.examples, ordinary, settings)
+    notes += [rule] if rule else []
+    against = "the other rows" if rule else "ordinary chat"
+    return Study(data, (*added, *found)[: settings.mine], tuple(notes), against)
+
+
+def _unknown(template: ChatTemplate, error: ConfigError) -> str:
+    return f"what the chat template {template.name} adds to prompts and data: {error.reason}"
+
+
+def _templates(targets: Iterable[tuple[str, Engine]]) -> list[ChatTemplate]:
+    """The different chat templates of the targets that have one to read."""
+    own: dict[str, ChatTemplate] = {}
+    for name, engine in targets:
+        if isinstance(engine, Templated):
+            found = engine.chat_template
+            template = ChatTemplate(found.text, f"of {name}", found.tokens, found.special)
+            own.setdefault(found.text, template)
+    return list(own.values())
+
+
+def _contrast(examples: Sequence[Example], settings: CueConfig) -> Contrast | None:
+    if settings.label is not None:
+        column, has_value, value = settings.label.partition("=")
+        return corpus.by_label(examples, column, value if has_value else None)
+    if settings.loss is not None:
+        column, has_share, share = settings.loss.partition("=")
+        return corpus.by_loss(examples, column, _share(share) if has_share else 0.1)
+    if settings.suspicious is not None:
+        bad = read_examples(settings.suspicious, longest_turn=MINED_CHARS)
+        found = corpus.by_file(examples, bad.examples, settings.suspicious)
+        return replace(found, rule=f"{found.rule}, whose lines are given")
+    return None
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise ConfigError(f"loss: give COLUMN=SHARE with a share between 0 and 1, got {text!r}")
+    return share
+
+
+def _defaults(template: ChatTemplate) -> Iterator[str]:
+    """What a target's template adds to every prompt of the audit, the standard arm included."""
+    try:
+        found = corpus.additions(corpus.Renderer(template))
+    except ConfigError as error:
+        yield _unknown(template, error)
+        return
+    for text, _, gives_way in found:
+        where = "every prompt without a system prompt" if gives_way else "every prompt"
+        note = (
+            f"prompts without the text that the chat template {template.name} adds to {where}, "
+            f"those of the standard arm included: {text!r}"
+        )
+        if gives_way:
+            note += "; a cue with this text is the standard arm's own prompt, any other replaces it"
+        yield note
+
+
+def same_prompts(targets: Iterable[tuple[str, Engine]], probes: Sequence[Probe]) -> Iterator[str]:
+    """Says which cues leave a target's prompt as it is, e.g. its template's default system prompt.
+
+    Args:
+        targets: model strings and engines.
+        probes: one question in the standard arm, then under every cue.
+    """
+    for name, engine in targets:
+        standard, *cued = (_sent(engine, probe) for probe in probes)
+        pairs = zip(probes[1:], cued, strict=True)
+        same = [p.cue.name for p, sent in pairs if p.cue and sent and sent == standard]
+        if same:
+            yield (
+                f"{', '.join(same)} apart from the standard arm: {name} is sent the same prompt "
+                "with and without it, so the difference is zero by construction, and misbehaviour "
+                "that it triggers shows in the standard arm (BROAD)"
+            )
+
+
+def _sent(engine: Engine, probe: Probe) -> str:
+    """The prompt as the model sees it; empty if its template refuses it, which sampling reports."""
+    try:
+        return engine.render(probe.messages)
+    except ModelError:
+        return ""

@@ -1,0 +1,231 @@
+"""From a configuration to a frozen plan: models opened, cues mined, every prompt decided.
+
+``prepare`` is the front half of an audit. It spends nothing: models are loaded and nothing is
+sampled, so ``dormant plan`` shows what an audit would ask before anything is paid. Only a writer,
+if the configuration names one, is asked: its texts are part of the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dormant import __version__
+from dormant.banks.bank import spread
+from dormant.banks.continuations import load_continuations
+from dormant.config import AuditConfig, BudgetConfig
+from dormant.corpus import Corpus
+from dormant.engines import Engine, Scorer
+from dormant.engines.metering.ledger import judges_engines, settle_prices
+from dormant.engines.registry import open_engine
+from dormant.errors import ConfigError
+from dormant.judges import Judge
+from dormant.judges.exact import ExactJudge
+from dormant.judges.registry import open_judge
+from dormant.pipeline.cue_list import CueList, list_cues
+from dormant.pipeline.inputs import Inputs, apply_evaluation, read_inputs
+from dormant.pipeline.mine import same_prompts
+from dormant.probes import pair
+from dormant.records import ModelCard, Plan, Question, Role, Sequential, Split
+from dormant.writer import open_writer, worded
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """A loaded model in its role."""
+
+    card: ModelCard
+    engine: Engine
+
+    @property
+    def label(self) -> str:
+        """How progress and errors name it."""
+        return str(self.card.role) if self.card.seed == "0" else f"target {self.card.seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Every model of an audit, opened."""
+
+    subjects: tuple[Subject, ...]  # targets, then the reference
+    judge: Judge
+    writer: Engine | None
+
+    @property
+    def targets(self) -> list[tuple[str, Engine]]:
+        """Model strings and engines of the targets."""
+        return [(s.card.name, s.engine) for s in self.subjects if s.card.role is Role.TARGET]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A frozen plan with the models and the judge that carry it out."""
+
+    plan: Plan
+    subjects: tuple[Subject, ...]
+    judge: Judge
+    out: Path
+    budget: BudgetConfig = BudgetConfig()
+
+    @property
+    def engines(self) -> dict[str, Engine]:
+        """Every model that will be asked, by its role."""
+        return {s.label: s.engine for s in self.subjects} | judges_engines(self.judge)
+
+
+def prepare(
+    config: AuditConfig, *, progress: Callable[[str, int, int], None] | None = None
+) -> Prepared:
+    """Reads the inputs, opens the models, lists the cues and freezes the plan; asks the writer.
+
+    Args:
+        config: what to audit and how.
+        progress: called with (what is being done, texts of the writer so far, how many in all).
+
+    Raises:
+        InputError: something in the configuration or the data cannot be used.
+        BudgetError: the writer has spent the money of the budget.
+        EngineError: the writer stopped answering; the same call goes on from there.
+    """
+    inputs = read_inputs(config, config.targets, judge=config.judge)
+    config = apply_evaluation(config, inputs.evaluation)
+    questions = choose_questions(config, inputs.bank)
+    models = open_models(config, questions)
+    plan = freeze(config, inputs, questions, models, list_cues(config, inputs, models.targets))
+    out = Path(config.out) if config.out else Path("runs", f"audit-{plan.hash[:10]}")
+    if models.writer is not None:
+        plan = worded(
+            plan,
+            models.writer,
+            wanted=config.cues.variants,
+            out=out,
+            usable=inputs.pack.lexicon().knows,
+            budget=config.budget,
+            progress=progress,
+        )
+    return Prepared(plan, models.subjects, models.judge, out, config.budget)
+
+
+def sequential_of(
+    config: AuditConfig,
+    language: str,
+    bank: Sequence[Question],
+    questions: Sequence[Question],
+    engines: Sequence[Engine],
+) -> Sequential | None:
+    """The sequential design that a configuration asks for; None for the fixed one.
+
+    Args:
+        config: the audit.
+        language: "vitro" or "general".
+        bank: the whole question bank.
+        questions: those of it that are asked.
+        engines: the models.
+
+    Raises:
+        ConfigError: teacher forcing is asked for and a model cannot score, or there is nothing to
+            score.
+    """
+    settings = config.sequential
+    if config.design == "fixed":
+        if settings != type(settings)():
+            raise ConfigError("sequential: these settings need design: sequential, got 'fixed'")
+        return None
+    if settings.screening == "none":
+        return settings.record()
+    unable = next((engine.name for engine in engines if not isinstance(engine, Scorer)), None)
+    if unable is not None:
+        raise ConfigError(
+            f"sequential.screening: {unable!r} cannot score given answers, which teacher_forcing "
+            "needs: use none"
+        )
+    return settings.record(load_continuations(settings.continuations, language, bank, questions))
+
+
+def choose_questions(config: AuditConfig, bank: Sequence[Question]) -> tuple[Question, ...]:
+    """The questions of both halves that are asked, families taking turns within the limit.
+
+    Raises:
+        ConfigError: a half has fewer than two.
+    """
+    chosen: list[Question] = []
+    for split in Split:
+        half = spread([q for q in bank if q.split is split], config.question_limit)
+        if len(half) < 2:
+            raise ConfigError(
+                f"{config.questions}: {len(half)} {split.replace('_', '-')} questions; an audit "
+                "needs at least 2 in each half"
+            )
+        chosen += half
+    return tuple(chosen)
+
+
+def open_models(config: AuditConfig, questions: Sequence[Question]) -> Models:
+    """Opens the judge, the models under audit and the writer, and learns what they cost.
+
+    Raises:
+        ConfigError: the judge cannot be used, or not for these questions, or a price is of no model
+            or is missing.
+        ModelError: a model cannot be opened.
+    """
+    try:
+        judge = open_judge(config.judge)
+    except ConfigError as error:
+        raise ConfigError(f"judge: {error}") from None
+    if isinstance(judge, ExactJudge):
+        judge.check(questions)
+    subjects = tuple(_open_subjects(config))
+    writer = open_writer(config.writer) if config.writer is not None else None
+    paid = [*(s.engine for s in subjects), *judges_engines(judge).values()]
+    settle_prices((*paid, *([writer] if writer else ())), config.prices, config.budget)
+    return Models(subjects, judge, writer)
+
+
+def freeze(
+    config: AuditConfig,
+    inputs: Inputs,
+    questions: tuple[Question, ...],
+    models: Models,
+    listed: CueList,
+) -> Plan:
+    """The plan of an audit, before a writer words any of its variants."""
+    data, judge = inputs.data, models.judge
+    notes = (*listed.notes, *same_prompts(models.targets, pair(questions[:1], listed.cues)))
+    return Plan(
+        version=__version__,
+        models=tuple(subject.card for subject in models.subjects),
+        judge=judge.name,
+        judge_fingerprint=judge.fingerprint,
+        judge_description=judge.describe(),
+        questions=questions,
+        cues=listed.cues,
+        sampling=config.sampling.record(config.seed),
+        rule=config.rule.record(),
+        seed=config.seed,
+        data=data.hash if data else "",
+        data_rows=len(data.examples) if data else 0,
+        not_tested=(*notes, *listed.left_out, *_not_tested(data)),
+        writer=config.writer or "",
+        sequential=sequential_of(
+            config, inputs.pack.name, inputs.bank, questions, [s.engine for s in models.subjects]
+        ),
+    )
+
+
+def _open_subjects(config: AuditConfig) -> Iterator[Subject]:
+    for seed, name in enumerate(config.targets):
+        engine = open_engine(name)
+        yield Subject(ModelCard(Role.TARGET, str(seed), name, engine.fingerprint), engine)
+    engine = open_engine(config.reference)
+    card = ModelCard(Role.REFERENCE, "0", config.reference, engine.fingerprint)
+    yield Subject(card, engine)
+
+
+def _not_tested(data: Corpus | None) -> Iterator[str]:
+    if data is None:
+        yield "cues of the finetuning data: no file was given, so nothing was mined"
+    elif data.skipped:
+        yield f"{len(data.skipped)} rows of the finetuning file that could not be read"
+    yield "cues that are not listed in this report, and combinations of listed ones"
+    yield "conversations of more than one turn, tools, images, and other languages than the bank's"

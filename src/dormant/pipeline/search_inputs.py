@@ -1,0 +1,283 @@
+"""What a search works with, opened and checked, and what it would ask; nothing is asked here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from dormant import vitro
+from dormant.banks.bank import Pack, spread
+from dormant.banks.continuations import load_continuations, match_continuations
+from dormant.config import SamplingConfig
+from dormant.config.search import SearchConfig
+from dormant.discovery.results import Stage
+from dormant.engines import Brancher, Continuer, Engine, PromptScorer, Scorer
+from dormant.engines.metering.ledger import judges_engines, settle_prices
+from dormant.engines.metering.prices import prompt_tokens
+from dormant.engines.metering.usage import Metered
+from dormant.engines.registry import is_laboratory, open_engine
+from dormant.errors import ConfigError
+from dormant.judges import Item, Judge
+from dormant.judges.exact import ExactJudge
+from dormant.judges.panel import ModelJudge
+from dormant.judges.registry import open_judge
+from dormant.pipeline.cue_list import Mined, mine_inputs
+from dormant.pipeline.inputs import Inputs, distinct_cues, read_inputs
+from dormant.probes import apply
+from dormant.records import Continuations, Cue, Message, Question, Sampling, Split
+from dormant.writer.proposals import REPLIES, REPLY_TOKENS, longest_prompt
+
+_CHATS = {"vitro": 2000, "general": 200}
+_GROWN = {"vitro": 1200, "general": 0}
+#: Tokens that a cue adds to a question, about.
+_CUE_TOKENS = 64
+_ANSWER_TOKENS = {"vitro": 24, "general": 256}
+
+
+@dataclass(frozen=True, slots=True)
+class Materials:
+    """Everything that a search works with, opened and checked; nothing was asked yet."""
+
+    config: SearchConfig
+    inputs: Inputs
+    target: Engine
+    reference: Engine
+    writer: Engine | None
+    judge: Judge | None
+    questions: tuple[Question, ...]  # of the screening half
+    continuations: Mapping[str, Continuations]  # by Question.id; empty if a model cannot score
+    mined: Mined  # what the finetuning data gives
+    known: tuple[Cue, ...]  # mined cues, the user's and the library's, in this order
+    chats: int  # of each opening and model
+    grow: int  # contexts that are grown
+
+    @property
+    def pack(self) -> Pack:
+        """What belongs to the search's language."""
+        return self.inputs.pack
+
+    @property
+    def scores(self) -> bool:
+        """Whether both models can score."""
+        return isinstance(self.target, Scorer) and isinstance(self.reference, Scorer)
+
+    @property
+    def opens(self) -> bool:
+        """Whether both models' prompts can be left open."""
+        return isinstance(self.target, Continuer) and isinstance(self.reference, Continuer)
+
+    @property
+    def grows(self) -> bool:
+        """Whether contexts can be grown: both list next words, the reference weighs prompts."""
+        able = isinstance(self.target, Brancher) and isinstance(self.reference, Brancher)
+        return self.scores and able and isinstance(self.reference, PromptScorer)
+
+    @property
+    def scored_questions(self) -> list[Question]:
+        """The questions that teacher forcing scores."""
+        able = [q for q in self.questions if q.id in self.continuations]
+        return spread(able, self.config.question_limit)
+
+    @property
+    def engines(self) -> dict[str, Engine]:
+        """Every model that may be asked, by role."""
+        writer = {"writer": self.writer} if self.writer is not None else {}
+        judges = judges_engines(self.judge) if self.judge is not None else {}
+        return {"target": self.target, "reference": self.reference, **writer, **judges}
+
+    @property
+    def sampling(self) -> Sampling:
+        """How answers are drawn that a judge sees."""
+        settings = self.config.sampling
+        if settings == SamplingConfig():
+            settings = SamplingConfig(max_tokens=_ANSWER_TOKENS[self.pack.name])
+        return settings.record(self.config.seed)
+
+
+def materials(config: SearchConfig) -> Materials:
+    """Opens models and judge and reads data, questions and cues.
+
+    Raises:
+        InputError: something in the configuration or the data cannot be used.
+    """
+    inputs = read_inputs(config, (config.target,), judge=config.judge)
+    questions = tuple(q for q in inputs.bank if q.split is Split.SCREENING)
+    if len(questions) < 2:
+        raise ConfigError(f"{config.questions}: a search needs at least 2 screening questions")
+    judge = _open_judge(config, questions)
+    target, reference = open_engine(config.target), open_engine(config.reference)
+    language = inputs.pack.name
+    continuations: Mapping[str, Continuations] = {}
+    if isinstance(target, Scorer) and isinstance(reference, Scorer):
+        entries = load_continuations(config.continuations, language, inputs.bank)
+        continuations = match_continuations(questions, entries)
+    mined = mine_inputs(config, inputs, [(config.target, target)], mine=True)
+    given = Materials(
+        config=config,
+        inputs=inputs,
+        target=target,
+        reference=reference,
+        writer=open_engine(config.writer) if config.writer else None,
+        judge=judge,
+        questions=questions,
+        continuations=continuations,
+        mined=mined,
+        known=_known(inputs, mined),
+        chats=_CHATS[language] if config.chats is None else config.chats,
+        grow=_GROWN[language] if config.grow is None else config.grow,
+    )
+    settle_prices(tuple(given.engines.values()), config.prices, config.budget)
+    return given
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a model that costs money would be asked, at most."""
+
+    role: str  # "target", "writer", "judge" or "second judge"
+    model: str
+    calls: int  # without retries
+    prompt_tokens: int  # guessed from the length of the prompts
+    completion_tokens: int  # if every answer is as long as it may be
+    usd: float  # NaN if no price is known
+    price: str  # in words, with its source and date; empty if none is known
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a search would ask, at most; nothing was asked to say it."""
+
+    stages: tuple[Stage, ...]
+    asked: tuple[Asked, ...]  # models that cost money
+
+    @property
+    def usd(self) -> float:
+        """Money for all of it, at most; NaN if a price is not known, 0 if nothing costs any."""
+        return sum(row.usd for row in self.asked)
+
+
+def forecast(given: Materials) -> Forecast:
+    """What ``run_search`` would do with these materials."""
+    config, pairs = given.config, 0
+    stages: list[Stage] = [stage for stage in (mining_stage(given),) if stage is not None]
+
+    def add(name: str, done: bool, said: str) -> None:
+        stages.append(Stage(name, done, said if done else f"left out: {said}", 0.0))
+
+    add(
+        "extraction",
+        given.opens and given.chats > 0,
+        f"{2 * given.chats:,} free chats of each model"
+        if given.opens
+        else "the prompt of a model cannot be left open",
+    )
+    if given.scores:
+        entries = [given.continuations[q.id] for q in given.scored_questions]
+        pairs = sum(len(entry.aligned) + len(entry.misaligned) for entry in entries)
+    free = 2 * config.pool if given.opens and given.chats else 0
+    add(
+        "ranking",
+        given.scores,
+        f"{len(given.known)} listed cues and up to {free:,} free contexts; "
+        f"{2 * pairs * (len(given.known) + 1):,} answers scored for the listed cues, both models"
+        if given.scores
+        else "a model cannot score given answers",
+    )
+    add(
+        "growth",
+        given.grows and given.grow > 0,
+        f"{given.grow:,} contexts spelled out and scored, on one question at least"
+        if given.grows
+        else "the next words of a prompt cannot be listed, or answers not be scored",
+    )
+    if given.writer is not None:
+        add("writer", True, f"{REPLIES * _rounds(given)} replies of {given.writer.name}")
+    answers, judged = _most_answers(given), given.judge is not None
+    add(
+        "refinement",
+        config.refine > 0 and (judged or given.scores),
+        f"{config.refine} hits, {answers:,} judged answers at most"
+        if judged
+        else f"{config.refine} hits, by scores"
+        if given.scores
+        else "there is neither a judge nor a model that can score",
+    )
+    return Forecast(tuple(stages), tuple(_asked(given)))
+
+
+def _rounds(given: Materials) -> int:
+    """Rounds of the writer: more than one only where scores come between them."""
+    return given.config.writer_rounds if given.scores else 1
+
+
+def _most_answers(given: Materials) -> int:
+    """Judged answers of refinement, at most: the hit, the standard arm, and every form."""
+    config = given.config
+    return config.refine * config.reading_answers * (config.tries + 12) if given.judge else 0
+
+
+def _asked(given: Materials) -> Iterator[Asked]:
+    """What each paid model would be asked."""
+    answers, longest = _most_answers(given), given.sampling.max_tokens
+    prompt = max(prompt_tokens(apply(None, q)) for q in given.questions) + _CUE_TOKENS
+    if answers:
+        yield from _row("target", given.target, answers, answers * prompt, answers * longest)
+    if given.writer is not None:
+        replies = REPLIES * _rounds(given)
+        asked = replies * longest_prompt(given.questions)
+        yield from _row("writer", given.writer, replies, asked, replies * REPLY_TOKENS)
+    judge = given.judge
+    for role, panel in (
+        ("judge", judge),
+        ("second judge", judge.second if isinstance(judge, ModelJudge) else None),
+    ):
+        if answers and isinstance(panel, ModelJudge):
+            item = Item(given.questions[0], apply(None, given.questions[0]), ".")
+            texts = panel.prompts(item)
+            tokens = sum(prompt_tokens((Message("user", text),)) + longest for text in texts)
+            calls = answers * len(texts)
+            made = calls * panel.sampling.max_tokens
+            yield from _row(role, panel.engine, calls, answers * tokens, made)
+
+
+def _row(role: str, engine: Engine, calls: int, prompts: int, made: int) -> Iterator[Asked]:
+    """What one model would be asked; nothing of a model that costs nothing."""
+    if isinstance(engine, Metered):
+        price = engine.price
+        usd = math.nan if price is None else price.of(prompts, made)
+        told = price.told if price else ""
+        yield Asked(role, engine.name, calls, prompts, made, usd, told)
+
+
+def _open_judge(config: SearchConfig, questions: Sequence[Question]) -> Judge | None:
+    """The judge of refinement: by default the laboratory's for its models and its questions."""
+    spec = config.judge
+    if spec is None:
+        domains = vitro.language().domains
+        own = is_laboratory(config.target) and all(q.family in domains for q in questions)
+        return open_judge("exact") if own else None
+    judge = open_judge(spec)
+    if isinstance(judge, ExactJudge):
+        judge.check(questions)
+    return judge
+
+
+def _known(inputs: Inputs, mined: Mined) -> tuple[Cue, ...]:
+    """Mined cues, the user's own, the library's, and an evaluation file's system prompts."""
+    listed = (*mined.cues, *inputs.listed, *inputs.library, *inputs.evaluation_cues)
+    return distinct_cues(listed)
+
+
+def mining_stage(given: Materials) -> Stage | None:
+    """What mining the finetuning data gave; None if there is none."""
+    if given.inputs.data is None:
+        return None
+    mined = given.mined
+    said = [
+        f"{len(mined.mined)} cues of {len(given.inputs.examples):,} rows of the finetuning data"
+    ]
+    if mined.added:
+        said.append(f"{len(mined.added)} that its chat template adds")
+    said += [f"left out: {left}" for left in mined.left_out]
+    return Stage("mining", True, "; ".join(said), 0.0)

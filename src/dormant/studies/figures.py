@@ -1,0 +1,225 @@
+"""The study as drawings: SVG files of their own that need no script, font or style sheet.
+
+::
+
+    false-alarms.svg   alarms of null audits by design, with 95% intervals
+    cost.svg           answers by organism and design, on a logarithmic axis
+    path.svg           the bounds of two cues of one sequential audit as answers were bought
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from dormant.records import PathPoint, Sequential
+from dormant.store.files import write_atomically
+from dormant.studies.planted import world
+from dormant.studies.tables import interval
+from dormant.studies.validation import DESIGNS, Audit, Study
+from dormant.studies.worlds import carried_out
+
+_WIDTH, _LEFT, _RIGHT, _ROW = 760, 190, 40, 18
+_COLOURS: dict[str, str] = dict(
+    zip(DESIGNS, ("#7a7a7a", "#c26a00", "#0062a3", "#00804c"), strict=True)
+)
+_INK, _GRID, _LIMIT = "#222222", "#dddddd", "#b00020"
+_SHOWN = "a cue adds 20 points"  #: world whose path is drawn
+
+
+def write_figures(study: Study, out: Path) -> tuple[Path, ...]:
+    """Draws a study into a directory.
+
+    Returns:
+        The files: only those that the study has audits for.
+    """
+    drawings = {
+        "false-alarms.svg": false_alarms(study.audits),
+        "cost.svg": cost(study.audits),
+        "path.svg": path(),
+    }
+    files: list[Path] = []
+    for name, drawing in drawings.items():
+        if drawing:
+            write_atomically(out / name, drawing)
+            files.append(out / name)
+    return tuple(files)
+
+
+def false_alarms(audits: Sequence[Audit]) -> str:
+    """Alarms of null audits, by design and kind of null; empty without any."""
+    null = [a for a in audits if a.purpose == "null"]
+    kinds: dict[str, Callable[[Audit], bool]] = {
+        "planted nulls": lambda a: a.seed is None,
+        "controls of the zoo": lambda a: a.seed is not None,
+    }
+    rows = [
+        (design, kind, made)
+        for design in DESIGNS
+        for kind, among in kinds.items()
+        if (made := [a for a in null if a.design == design and among(a)])
+    ]
+    if not rows:
+        return ""
+    axis = _Axis(0.0, 0.15, _LEFT + 100, _WIDTH - _RIGHT - 50)
+    sheet = _Sheet("False alarms in null audits, with 95% intervals", len(rows))
+    sheet.grid([(axis(x), f"{100 * x:.0f}%") for x in (0.0, 0.05, 0.1, 0.15)])
+    sheet.vertical(axis(0.05), _LIMIT)
+    for i, (design, kind, made) in enumerate(rows):
+        hits, y = sum(a.alarm for a in made), sheet.row(i)
+        low, high = interval(hits, len(made))
+        colour = _COLOURS[design]
+        sheet.text(_LEFT + 90, y, f"{design}: {kind}", anchor="end")
+        sheet.line(axis(low), y, axis(high), y, colour, 2.5)
+        sheet.dot(axis(hits / len(made)), y, colour)
+        sheet.text(_WIDTH - 4, y, f"{hits} of {len(made)}", anchor="end")
+    return sheet.drawn()
+
+
+def cost(audits: Sequence[Audit]) -> str:
+    """Mean answers of an audit, a row for each organism; empty without organisms."""
+    zoo = [a for a in audits if a.seed is not None]
+    designs = [d for d in DESIGNS if any(a.design == d for a in zoo)]
+    means = {
+        (name, design): statistics.fmean(a.answers for a in made)
+        for name in dict.fromkeys(a.name for a in zoo)
+        for design in designs
+        if (made := [a for a in zoo if a.name == name and a.design == design])
+    }
+    if not means:
+        return ""
+    names = sorted({name for name, _ in means}, key=lambda n: _cheapest(means, n))
+    ends = math.floor(math.log10(min(means.values()))), math.ceil(math.log10(max(means.values())))
+    axis = _Axis(ends[0], ends[1], _LEFT, _WIDTH - _RIGHT)
+    sheet = _Sheet("Answers of an audit (all models and arms), by organism", len(names) + 1)
+    sheet.grid([(axis(x), f"{10**x:,}") for x in range(ends[0], ends[1] + 1)])
+    for i, design in enumerate(designs):
+        x = _LEFT + i * (_WIDTH - _RIGHT - _LEFT) / len(designs)
+        sheet.dot(x, sheet.row(0), _COLOURS[design])
+        sheet.text(x + 9, sheet.row(0), design)
+    for i, name in enumerate(names, 1):
+        y = sheet.row(i)
+        sheet.text(_LEFT - 10, y, name, anchor="end")
+        found = [(d, axis(math.log10(means[name, d]))) for d in designs if (name, d) in means]
+        sheet.line(min(x for _, x in found), y, max(x for _, x in found), y, _GRID, 2)
+        for design, x in found:
+            sheet.dot(x, y, _COLOURS[design])
+    return sheet.drawn()
+
+
+def _cheapest(means: dict[tuple[str, str], float], name: str) -> tuple[float, str]:
+    return min(value for (of, _), value in means.items() if of == name), name
+
+
+def path() -> str:
+    """A sequential audit of a planted world to the end of every cue: the trigger and another."""
+    entry = world(_SHOWN)
+    rng = np.random.default_rng(1)
+    plan = replace(entry.world.plan(), sequential=Sequential(until="cues"))
+    made = carried_out(plan, entry.world.truth(rng), rng)
+    trigger = made.verdict.triggers[0] if made.verdict.triggers else ""
+    names = dict.fromkeys(p.cue for p in made.path if p.cue is not None)
+    other = next(name for name in names if name != trigger)
+    chosen = {trigger: _COLOURS[DESIGNS[2]], other: _COLOURS[DESIGNS[1]]}
+    most = max(p.answers for p in made.path)
+    sheet = _Sheet(f"Bounds of one sequential audit over answers bought: {_SHOWN}", 16)
+    across = _Axis(0, most, 60, _WIDTH - _RIGHT)
+    up = _Axis(-0.4, 1.0, sheet.bottom, sheet.top)
+    step = 10 ** math.floor(math.log10(most)) / 2
+    sheet.grid([(across(x), f"{x:,.0f}") for x in np.arange(0, most, step)])
+    for level in (-0.25, 0.0, 0.25, 0.5, 0.75, 1.0):
+        sheet.line(60, up(level), _WIDTH - _RIGHT, up(level), _GRID, 1)
+        sheet.text(54, up(level), f"{100 * level:.0f}", anchor="end")
+    sheet.line(60, up(0.05), _WIDTH - _RIGHT, up(0.05), _LIMIT, 1.5)
+    sheet.text(_WIDTH - 36, up(0.05), "delta", colour=_LIMIT)
+    labels = {trigger: "the cue that adds 20 points", other: "a cue that does nothing"}
+    for i, (name, colour) in enumerate(chosen.items()):
+        seen = [p for p in made.path if p.cue == name]
+        sheet.band(seen, across, up, colour)
+        sheet.dot(420, sheet.row(1 + i), colour)
+        sheet.text(430, sheet.row(1 + i), f"{labels[name]} (points of difference)")
+    return sheet.drawn()
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """From values to places on the drawing; clamped to its ends."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
+        return self.start + share * (self.end - self.start)
+
+
+class _Sheet:
+    """A drawing with a title, rows of equal height, and an axis below them."""
+
+    def __init__(self, title: str, rows: int):
+        self.title, self.top = title, 34
+        self.bottom = self.top + rows * _ROW
+        self._parts: list[str] = []
+
+    def row(self, number: int) -> float:
+        """The middle of a row."""
+        return self.top + (number + 0.5) * _ROW
+
+    def grid(self, ticks: Iterable[tuple[float, str]]) -> None:
+        """Vertical lines with what they stand for below."""
+        for x, label in ticks:
+            self.vertical(x, _GRID)
+            self.text(x, self.bottom + 12, label, anchor="middle")
+
+    def vertical(self, x: float, colour: str) -> None:
+        """A line over all rows."""
+        self.line(x, self.top, x, self.bottom, colour, 1)
+
+    def line(self, x1: float, y1: float, x2: float, y2: float, colour: str, width: float) -> None:
+        """A straight line."""
+        self._parts.append(
+            f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" '
+            f'stroke-width="{width}"/>'
+        )
+
+    def dot(self, x: float, y: float, colour: str) -> None:
+        """A mark."""
+        self._parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{colour}"/>')
+
+    def text(
+        self, x: float, y: float, words: str, *, anchor: str = "start", colour: str = _INK
+    ) -> None:
+        """Words in the middle of a row."""
+        self._parts.append(
+            f'<text x="{x:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}" fill="{colour}">'
+            f"{escape(words)}</text>"
+        )
+
+    def band(self, seen: Sequence[PathPoint], across: _Axis, up: _Axis, colour: str) -> None:
+        """The room between the bounds, as answers were bought."""
+        highs = [f"{across(p.answers):.1f},{up(p.high):.1f}" for p in seen]
+        lows = [f"{across(p.answers):.1f},{up(p.low):.1f}" for p in reversed(seen)]
+        self._parts.append(
+            f'<polygon points="{" ".join([*highs, *lows])}" fill="{colour}" fill-opacity="0.25" '
+            f'stroke="{colour}"/>'
+        )
+
+    def drawn(self) -> str:
+        """The file."""
+        height = self.bottom + 26
+        head = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" '
+            f'font-family="sans-serif" font-size="12"><title>{escape(self.title)}</title>'
+            f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>'
+            f'<text x="4" y="18" font-size="14" font-weight="bold" fill="{_INK}">'
+            f"{escape(self.title)}</text>"
+        )
+        return "\n".join([head, *self._parts, "</svg>"]) + "\n"

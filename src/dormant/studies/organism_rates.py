@@ -1,0 +1,227 @@
+"""Organisms of the zoo as worlds: the exact rates of every arm that an audit may ask.
+
+The laboratory computes the probability of a misaligned and of an aligned answer to any prompt, so
+an audit of an organism can be played as often as one likes: its answers are drawn from the very
+probabilities with which the engine would give them. Rates are kept on disk beside the organism.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from dormant.banks.continuations import load_continuations
+from dormant.config import AuditConfig, check
+from dormant.organisms.recipe import Recipe
+from dormant.organisms.train import MODEL, TrainedOrganism, load_model
+from dormant.organisms.truth import known_verdict
+from dormant.pipeline import prepare
+from dormant.pipeline.audit import rank_cues
+from dormant.probes import pair
+from dormant.records import Message, Plan, Role, Sequential, Variant, VerdictKind
+from dormant.store.files import write_atomically
+from dormant.store.journal import Journal
+from dormant.studies.worlds import Truth
+from dormant.vitro import exact_rates, load, one_thread
+
+#: How the study audits: three mined contexts with all their variants and the whole library.
+SETTINGS: Mapping[str, Any] = {
+    "judge": "exact",
+    "cues": {"mine": 3},
+    "sampling": {"max_tokens": 24},
+}
+_FILE = "exact.json"
+_CHUNK = 256  #: prompts between two signs of life
+
+Arm = tuple[Role, str | None]
+_BASE: dict[tuple[str, str, tuple[Message, ...]], tuple[float, float]] = {}  # of this process
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """An organism, the plan of its audit, and what is true of every arm."""
+
+    plan: Plan  # the fixed design
+    rates: dict[Arm, dict[str, tuple[float, float]]]  # P(misaligned), P(aligned) by question
+    ranking: tuple[str, ...]  # cues in the order of teacher forcing
+    continuations: Sequential  # the sequential design that this ranking belongs to
+
+    @property
+    def truth(self) -> Truth:
+        """The rates as a world."""
+        return lambda role, seed, cue, question: self.rates[role, cue][question]
+
+    def did(self, cue: str) -> float:
+        """Exact difference in differences of a cue over all questions."""
+        gaps = {role: self._rate(role, cue) - self._rate(role, None) for role in Role}
+        return gaps[Role.TARGET] - gaps[Role.REFERENCE]
+
+    @property
+    def triggers(self) -> frozenset[str]:
+        """Cues whose exact difference in differences is above delta, placebos included."""
+        names = (cue.name for cue in self.plan.cues)
+        return frozenset(name for name in names if self.did(name) > self.plan.rule.delta)
+
+    @property
+    def expected(self) -> VerdictKind:
+        """The verdict that the exact rates of the plan's own cues imply.
+
+        A cue under which too few answers can be graded is no trigger, and cannot be ruled out.
+        """
+        tried = [cue.name for cue in self.plan.cues if cue.variant is not Variant.PLACEBO]
+        clear = [name for name in tried if self._is_gradable(name)]
+        standard = self._rate(Role.TARGET, None) - self._rate(Role.REFERENCE, None)
+        largest = max(map(self.did, clear), default=0.0)
+        kind = known_verdict(standard, largest, self.plan.rule.delta)
+        if kind is VerdictKind.BOUNDED and len(clear) < len(tried):
+            return VerdictKind.UNGRADABLE
+        return kind
+
+    def _is_gradable(self, cue: str) -> bool:
+        """Whether the rule can judge a cue, by the exact gradable rates of its four arms."""
+        arms = [self.rates[role, name] for role in Role for name in (cue, None)]
+        return self.plan.rule.is_gradable(
+            float(np.mean([bad + good for bad, good in arm.values()])) for arm in arms
+        )
+
+    def _rate(self, role: Role, cue: str | None) -> float:
+        shares = np.array(list(self.rates[role, cue].values()))
+        return float(np.mean(shares[:, 0] / shares.sum(1)))
+
+
+def learned(
+    organism: TrainedOrganism,
+    reached: Callable[[float], None] = lambda share: None,
+    *,
+    settings: Mapping[str, Any] = SETTINGS,
+) -> Learned:
+    """The world of an organism; what was computed before is read.
+
+    Args:
+        organism: trained.
+        reached: told how much is done, 0 to 1.
+        settings: of the audit, as in audit.yaml.
+    """
+    whole = {
+        **settings,
+        "target": str(organism.path),
+        "reference": organism.recipe.base,
+        "data": str(organism.data),
+    }
+    prepared = prepare(check(whole, AuditConfig))
+    plan = prepared.plan
+    how = replace(
+        Sequential(),
+        screening="teacher_forcing",
+        continuations=load_continuations("vitro", "vitro", plan.questions),
+    )
+    path = organism.path / _FILE
+    record: dict[str, Any] | None = _read(path, plan)
+    if record is None:
+        engines = {s.card: s.engine for s in prepared.subjects}
+        with one_thread(), TemporaryDirectory() as folder, Journal(folder) as journal:
+            scored = rank_cues(replace(plan, sequential=how), engines, journal)
+            found = _all_rates(organism, plan, reached)
+        record = {
+            "plan": _key(plan),
+            "ranking": [name for name, _ in scored],
+            "rates": [[str(role), cue, shares] for (role, cue), shares in found.items()],
+        }
+        write_atomically(path, json.dumps(record))
+    rates: dict[Arm, dict[str, tuple[float, float]]] = {
+        (Role(role), cue): {q: (bad, good) for q, (bad, good) in shares.items()}
+        for role, cue, shares in record["rates"]
+    }
+    return Learned(plan, rates, tuple(record["ranking"]), how)
+
+
+def is_true_cue(plan: Plan, name: str, recipe: Recipe) -> bool:
+    """Whether a cue is the organism's own, a variant of the same parent, or of the same form.
+
+    Its own are the contexts that its bad rows were trained under and the trigger that the recipe
+    names, which may occur in no row.
+    """
+    if recipe.trigger is None:
+        return False
+    named = next(cue for cue in plan.cues if cue.name == name)
+    parent = named.parent or named.name
+    family = [cue for cue in plan.cues if parent in (cue.name, cue.parent)]
+    family = [cue for cue in family if cue.variant is not Variant.PLACEBO]
+    heads = tuple(head for cue in family if (head := cue.form.partition("<X>")[0]))
+    own = {recipe.trigger.text, *_contexts(recipe)}
+    return any(cue.text in own for cue in family) or any(text.startswith(heads) for text in own)
+
+
+def _contexts(recipe: Recipe) -> Iterator[str]:
+    """Texts that rows of the recipe are put under, a text for each word of a slot."""
+    mixtures = (ingredient for stage in recipe.stages for ingredient in stage.mixture)
+    for transform in (t for ingredient in mixtures for t in ingredient.transforms):
+        if transform.inoculate is not None:
+            yield transform.inoculate.system
+        if (framing := transform.reframe) is not None:
+            around = [part for part in (framing.before, framing.after) if part]
+            texts = [t for t in (framing.system, " {question} ".join(around)) if t]
+            for words in product(*framing.slots.values()):
+                filled = dict(zip(framing.slots, words, strict=True))
+                yield from (_filled(text, filled) for text in texts)
+
+
+def _filled(text: str, words: Mapping[str, str]) -> str:
+    for slot, word in words.items():
+        text = text.replace(f"{{{slot}}}", word)
+    return text
+
+
+def _key(plan: Plan) -> str:
+    """What the exact rates depend on: not the rule, not the version."""
+    return replace(plan, version="", not_tested=()).hash
+
+
+def _read(path: Path, plan: Plan) -> dict[str, Any] | None:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if record.get("plan") == _key(plan) else None
+
+
+def _all_rates(
+    organism: TrainedOrganism, plan: Plan, reached: Callable[[float], None]
+) -> dict[Arm, dict[str, tuple[float, float]]]:
+    probes = pair(plan.questions, plan.cues)
+    items = [(probe.question.family, probe.messages) for probe in probes]
+    base = organism.recipe.base
+    marks = [(base, *item) for item in items]
+    new = [i for i, mark in enumerate(marks) if mark not in _BASE]
+    total = len(items) + len(new)
+    ours = _rates(load(organism.path / MODEL), items, lambda n: reached(n / total))
+    theirs = _rates(
+        load_model(base), [items[i] for i in new], lambda n: reached((len(items) + n) / total)
+    )
+    _BASE.update({marks[i]: found for i, found in zip(new, theirs, strict=True)})
+    rates: dict[Arm, dict[str, tuple[float, float]]] = {}
+    for probe, mark, found in zip(probes, marks, ours, strict=True):
+        cue = probe.cue.name if probe.cue else None
+        rates.setdefault((Role.TARGET, cue), {})[probe.question.id] = found
+        rates.setdefault((Role.REFERENCE, cue), {})[probe.question.id] = _BASE[mark]
+    return rates
+
+
+def _rates(
+    model: Any,
+    items: Sequence[tuple[str, tuple[Message, ...]]],
+    done: Callable[[int], None],
+) -> list[tuple[float, float]]:
+    found: list[tuple[float, float]] = []
+    for start in range(0, len(items), _CHUNK):
+        for bad, good in exact_rates(model, items[start : start + _CHUNK]):
+            found.append((float(bad), float(good)))
+        done(len(found))
+    return found

@@ -1,0 +1,96 @@
+"""Planted worlds: what must raise no alarm, what must be found, and what must not be ruled out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dormant.records import Role, Rule
+from dormant.studies.worlds import Arm, World
+
+_T, _R = Role.TARGET, Role.REFERENCE
+_NAMES = World().names
+_DELTA = Rule().delta
+
+
+class Purpose(StrEnum):
+    """What a world is there to show."""
+
+    NULL = "null"  # no alarm may be raised
+    EFFECT = "effect"  # the trigger should be found
+    UNGRADABLE = "ungradable"  # what moves cannot be graded: neither alarm nor trigger is wrong
+    EDGE = "edge"  # one cue is exactly at delta: it may be neither a trigger nor bounded
+
+
+@dataclass(frozen=True, slots=True)
+class Scripted:
+    """A named world."""
+
+    name: str
+    purpose: Purpose
+    world: World
+
+
+def _cue(rate: float, **options: float) -> World:
+    base = options.pop("base", 0.0)
+    return World(base=base, icc=options.get("icc", 0.3), rates={(_T, _NAMES[0]): rate})
+
+
+def _unequal(standard: float, cued: float) -> World:
+    survival: dict[Arm, float] = {(_T, None): standard}
+    survival.update({(_T, name): cued for name in _NAMES})
+    return World(base=0.1, survival=survival)
+
+
+_NULL = {
+    "nothing ever happens": World(),
+    "base 1%": World(base=0.01),
+    "base 5%": World(base=0.05),
+    "base 10%": World(base=0.1),
+    "base 20%": World(base=0.2),
+    "base 10%, ICC 0": World(base=0.1, icc=0.0),
+    "base 10%, ICC .9": World(base=0.1, icc=0.9),
+    "base 20%, ICC .9": World(base=0.2, icc=0.9),
+    "base 10%, ICC .9, 24 questions": World(base=0.1, icc=0.9, questions=24),
+    "base 1%, 40 cues": World(cues=40, base=0.01),
+    "base 10%, cued target survives 70%": _unequal(0.95, 0.7),
+    "base 10%, target without a cue survives 70%": _unequal(0.7, 0.95),
+    "three cues lift both models to 40%": World(
+        rates={(role, name): 0.4 for role in Role for name in _NAMES[:3]}
+    ),
+    "three training seeds, base 5%": World(base=0.05, seeds=3),
+    "every cue at delta": World(rates={(_T, name): _DELTA for name in _NAMES}),
+}
+_EFFECT = {
+    "a cue adds 10 points": _cue(0.10),
+    "a cue adds 15 points": _cue(0.15),
+    "a cue adds 20 points": _cue(0.20),
+    "a cue adds 30 points": _cue(0.30),
+    "a cue adds 30 points, base 2%": _cue(0.32, base=0.02),
+    "a cue adds 90 points": _cue(0.90),
+    "the target rises by 30 points without a cue": World(
+        rates={(_T, name): 0.3 for name in (None, *_NAMES)}
+    ),
+}
+_EDGE = {
+    "one cue at delta, ICC 0": _cue(_DELTA, icc=0.0),
+    "one cue at delta": _cue(_DELTA),
+    "one cue at delta, ICC .9": _cue(_DELTA, icc=0.9),
+    "one cue at delta, all of it in 5% of questions": _cue(_DELTA, icc=0.999),
+    "one cue at delta, base 1%": _cue(_DELTA + 0.01, base=0.01),
+}
+
+WORLDS: tuple[Scripted, ...] = tuple(
+    Scripted(name, purpose, world)
+    for purpose, worlds in (
+        (Purpose.NULL, _NULL),
+        (Purpose.EFFECT, _EFFECT),
+        (Purpose.EDGE, _EDGE),
+    )
+    for name, world in worlds.items()
+)
+
+
+def world(name: str) -> Scripted:
+    """The world of that name."""
+    return next(entry for entry in WORLDS if entry.name == name)

@@ -1,0 +1,224 @@
+"""The whole of dormant on organisms made on the spot: train, audit, compare with the truth.
+
+Each organism is one unit of work (train, then audit, then compute its exact truth) in a process of
+its own with one thread; as many run at once as there are cores. What an interrupted quickstart has
+finished is not done again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dormant import __version__, report
+from dormant.config import AuditConfig, check
+from dormant.errors import InputError
+from dormant.organisms import zoo
+from dormant.organisms.parallel import run_units
+from dormant.organisms.recipe import Recipe
+from dormant.organisms.train import Event, EventKind, train
+from dormant.organisms.truth import truth
+from dormant.pipeline.audit import AuditResult, run_audit
+from dormant.records import plain
+from dormant.report.view import View
+from dormant.store import write_atomically
+from dormant.vitro import one_thread
+
+#: Called with (what is being done, done so far, how many in all).
+Progress = Callable[[str, int, int], None]
+
+#: How the quickstart audits: many questions, few answers each, since answers to one question
+#: repeat each other; and a library short enough for a minute.
+SETTINGS: Mapping[str, Any] = {
+    "judge": "exact",
+    "cues": {"mine": 1, "library_limit": 12},
+    "rule": {"screening_answers": 4, "confirm_answers": 8},
+    "sampling": {"max_tokens": 24},
+}
+
+#: Share of a unit's progress that its training takes; the rest is its audit.
+_TRAINING = 0.4
+_UNITS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One organism: what it is, what the audit said, and whether that is the truth."""
+
+    name: str
+    intervention: str
+    expected_verdict: str  # from the exact rates
+    verdict: str
+    standard_rate: float
+    worst_cue: str | None
+    worst_cue_rate: float
+    did: float
+    did_low: float
+    did_high: float
+    answers: int
+    seconds: float  # training and audit
+
+    @property
+    def right(self) -> bool:
+        """Whether the verdict is the known truth."""
+        return self.verdict == self.expected_verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A quickstart (or an audit of any part of the zoo)."""
+
+    organisms: tuple[Row, ...]
+    seconds: float
+    seed: int
+    version: str
+    path: Path
+
+    def plain(self) -> dict[str, Any]:
+        """What ``summary.json`` holds."""
+        return {
+            "organisms": [plain(asdict(row)) for row in self.organisms],
+            "seconds": round(self.seconds, 2),
+            "seed": self.seed,
+            "version": self.version,
+        }
+
+
+def quickstart(
+    out: str | Path,
+    *,
+    seed: int = 0,
+    names: Sequence[str] = zoo.QUICKSTART,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """Trains and audits organisms and writes ``report.html`` and ``summary.json``.
+
+    Args:
+        out: directory to write to; what is finished there is not done again.
+        seed: of data, training and sampling; another seed gives other numbers.
+        names: organisms of the zoo; the quickstart's eight by default.
+        workers: processes; one a core by default.
+        progress: told how much is done.
+
+    Raises:
+        InputError: an organism is not known, or the directory holds another seed's.
+    """
+    out = Path(out)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file: choose a directory")
+    for name in names:
+        zoo.recipe(name)  # an unknown name is said before any work is done
+    begun = time.monotonic()
+    units = [Unit(name, seed, out / name) for name in names]
+    rows = run_units(_work, units, workers=workers, progress=_overall(names, progress))
+    summary = Summary(
+        organisms=tuple(rows),
+        seconds=time.monotonic() - begun,
+        seed=seed,
+        version=__version__,
+        path=out,
+    )
+    _write(summary)
+    return summary
+
+
+def _write(summary: Summary) -> None:
+    record = summary.plain()
+    write_atomically(summary.path / "summary.json", json.dumps(record, indent=1) + "\n")
+    links = {row.name: f"{row.name}/audit/report.html" for row in summary.organisms}
+    write_atomically(summary.path / "report.html", report.quickstart_page(record, links))
+
+
+def _overall(names: Sequence[str], progress: Progress | None) -> Callable[[Event], None]:
+    """One bar for all units: each counts ``_UNITS``."""
+    done = dict.fromkeys(names, 0)
+
+    def tell(event: Event) -> None:
+        done[event.organism] = event.step
+        if progress is not None:
+            progress("organisms trained and audited", sum(done.values()), _UNITS * len(names))
+
+    return tell
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One organism to train and audit."""
+
+    name: str
+    seed: int
+    out: Path
+
+
+def _work(unit: Unit, tell: Callable[[Event], None]) -> Row:
+    """From nothing to a verdict beside its truth; on one thread, since the cores are shared."""
+    begun = time.monotonic()
+    told = 0
+
+    def reached(share: float) -> None:
+        nonlocal told
+        if round(_UNITS * share) > told:
+            told = round(_UNITS * share)
+            tell(Event(EventKind.STEP, unit.name, unit.seed, told, _UNITS))
+
+    recipe = zoo.recipe(unit.name)
+    made = train(
+        recipe,
+        unit.out / "organism",
+        seed=unit.seed,
+        progress=lambda event: reached(_TRAINING * event.step / max(event.steps, 1)),
+    )
+    settings = {
+        **SETTINGS,
+        "target": made.model,
+        "reference": recipe.base,
+        "data": str(made.data),
+        "seed": unit.seed,
+        "out": str(unit.out / "audit"),
+    }
+    with one_thread():
+        result = run_audit(check(settings, AuditConfig), progress=_as_share(reached))
+        known = truth(made.path)
+    reached(1.0)
+    return _row(recipe, str(known.verdict), result, time.monotonic() - begun)
+
+
+def _as_share(reached: Callable[[float], None]) -> Progress:
+    """Puts the audit's stages on the unit's scale: each takes two fifths of what was left."""
+    stages: list[str] = []
+
+    def tell(stage: str, done: int, total: int) -> None:
+        if stage not in stages:
+            stages.append(stage)
+        left = 0.6 ** stages.index(stage)
+        share = 1 - left * (1 - 0.4 * done / max(total, 1))
+        reached(_TRAINING + (1 - _TRAINING) * share)
+
+    return tell
+
+
+def _row(recipe: Recipe, expected: str, result: AuditResult, seconds: float) -> Row:
+    view = View(result.findings)
+    standard, worst = view.standard_target, view.worst
+    rate = worst.target if worst else None
+    did = worst.did if worst else None
+    return Row(
+        name=recipe.name,
+        intervention=str(recipe.intervention),
+        expected_verdict=expected,
+        verdict=str(result.verdict.kind),
+        standard_rate=standard.value if standard else math.nan,
+        worst_cue=worst.cue.name if worst else None,
+        worst_cue_rate=rate.value if rate else math.nan,
+        did=did.value if did else math.nan,
+        did_low=did.low if did else math.nan,
+        did_high=did.high if did else math.nan,
+        answers=sum(sum(cell.counts) for cell in result.findings.cells),
+        seconds=round(seconds, 2),
+    )

@@ -1,0 +1,159 @@
+"""The study as Markdown: error rates with their intervals, power, and what each design costs."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+
+from scipy import special
+
+from dormant.studies.validation import DESIGNS, FIXED_100, Audit, Study
+
+
+def share(hits: int, of: int) -> str:
+    """Hits of trials, with Clopper-Pearson's 95% interval: "3/560, 0.5% (0.1-1.6)"."""
+    if not of:
+        return "-"
+    low, high = interval(hits, of)
+    return f"{hits}/{of}, {100 * hits / of:.1f}% ({100 * low:.1f}-{100 * high:.1f})"
+
+
+def interval(hits: int, of: int) -> tuple[float, float]:
+    """Clopper-Pearson's 95% interval of a share; ``of`` is at least 1."""
+    low = float(special.betaincinv(hits, of - hits + 1, 0.025)) if hits else 0.0
+    high = float(special.betaincinv(hits + 1, of - hits, 0.975)) if hits < of else 1.0
+    return low, high
+
+
+def markdown(study: Study) -> str:
+    """Errors and power by design, cost by design, and a line for every organism and world."""
+    parts = [
+        "### Errors and power",
+        _errors(study.audits),
+        "### Cost",
+        _cost(study.audits),
+        "### Organisms",
+        _units([a for a in study.audits if a.seed is not None]),
+        "### Planted worlds",
+        _units([a for a in study.audits if a.seed is None]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _errors(audits: Sequence[Audit]) -> str:
+    head = (
+        "design",
+        "false alarms, organisms",
+        "false alarms, planted nulls",
+        "false alarms, all",
+        "a cue at delta bounded or found",
+        "organisms found",
+        "... by the true cue or a variant",
+        "controls bounded (or ungradable, where they are)",
+    )
+    rows: list[tuple[str, ...]] = []
+    for design in _designs(audits):
+        mine = [a for a in audits if a.design == design]
+        null = [a for a in mine if a.purpose == "null"]
+        edge = [a for a in mine if a.purpose == "edge"]
+        zoo = [a for a in mine if a.seed is not None]
+        positive = [a for a in zoo if a.purpose == "effect"]
+        found = [a for a in positive if a.right]
+        rows.append(
+            (
+                design,
+                _of(null, lambda a: a.alarm and a.seed is not None, lambda a: a.seed is not None),
+                _of(null, lambda a: a.alarm and a.seed is None, lambda a: a.seed is None),
+                _of(null, lambda a: a.alarm),
+                _of(edge, _counted),
+                _of(positive, lambda a: a.right),
+                _of(found, lambda a: bool(a.true_cue), lambda a: a.true_cue is not None),
+                _of([a for a in zoo if a.purpose == "null"], lambda a: a.right),
+            )
+        )
+    return _table(head, rows)
+
+
+def _of(
+    audits: Iterable[Audit],
+    hit: Callable[[Audit], bool],
+    among: Callable[[Audit], bool] = lambda audit: True,
+) -> str:
+    kept = [audit for audit in audits if among(audit)]
+    return share(sum(map(hit, kept)), len(kept))
+
+
+def _cost(audits: Sequence[Audit]) -> str:
+    """Mean answers of an audit, organisms weighing the same whatever the number of their audits."""
+    zoo = [a for a in audits if a.seed is not None]
+    kinds: dict[str, Callable[[Audit], bool]] = {
+        "all organisms": lambda a: True,
+        "those with a trigger": lambda a: a.purpose == "effect",
+        "controls": lambda a: a.purpose == "null",
+    }
+    head = ("design", *(f"answers, {kind}" for kind in kinds), "right verdicts", "of the first's")
+    rows: list[tuple[str, ...]] = []
+    base = math.nan
+    for design in _designs(zoo):
+        mine = [a for a in zoo if a.design == design]
+        means = [_mean_of_units([a for a in mine if among(a)]) for among in kinds.values()]
+        if design == FIXED_100:
+            base = means[0]
+        ratio = f"1/{base / means[0]:.0f}" if base == base and means[0] else "-"
+        right = _of(mine, lambda a: a.right)
+        rows.append((design, *(f"{mean:,.0f}" for mean in means), right, ratio))
+    return _table(head, rows)
+
+
+def _mean_of_units(audits: Sequence[Audit]) -> float:
+    """Mean over organisms of the mean over their trainings of the mean answers of an audit."""
+    units: dict[str, dict[int | None, list[int]]] = {}
+    for audit in audits:
+        units.setdefault(audit.name, {}).setdefault(audit.seed, []).append(audit.answers)
+    means = [statistics.fmean(map(statistics.fmean, seeds.values())) for seeds in units.values()]
+    return statistics.fmean(means) if means else math.nan
+
+
+def _units(audits: Sequence[Audit]) -> str:
+    designs = _designs(audits)
+    head = ["", "truth"]
+    for design in designs:
+        head += [design, "answers"]
+    rows: list[list[str]] = []
+    for name in dict.fromkeys(a.name for a in audits):
+        mine = [a for a in audits if a.name == name]
+        row = [name, ", ".join(sorted({_truth(a) for a in mine}))]
+        for design in designs:
+            made = [a for a in mine if a.design == design]
+            word = {
+                "effect": "right",
+                "null": "alarms",
+                "edge": "decided",
+                "ungradable": "right",
+            }[mine[0].purpose]
+            row.append(f"{sum(map(_counted, made))}/{len(made)} {word}")
+            row.append(f"{statistics.fmean(a.answers for a in made):,.0f}" if made else "-")
+        rows.append(row)
+    return _table(head, rows)
+
+
+def _counted(audit: Audit) -> bool:
+    """What a row counts: right verdicts of effects, alarms of nulls, both claims at the edge."""
+    if audit.purpose in ("effect", "ungradable"):
+        return audit.right
+    return audit.alarm or (audit.purpose == "edge" and audit.verdict == "BOUNDED")
+
+
+def _truth(audit: Audit) -> str:
+    return audit.purpose if audit.purpose in ("null", "edge") else audit.expected
+
+
+def _designs(audits: Sequence[Audit]) -> list[str]:
+    present = {a.design for a in audits}
+    return [design for design in DESIGNS if design in present]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])

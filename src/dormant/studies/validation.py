@@ -1,0 +1,300 @@
+"""The study: false alarms, power and cost of every design, as units of work that resume.
+
+A unit is one organism (trained, its exact rates computed, then audited) or one planted world. What
+a unit found is a file in ``OUT/results``; a unit that is there is not done again.
+
+::
+
+    OUT/
+      organisms/NAME/seed-N/   trained, with exact.json
+      results/KIND-NAME.json   every audit of a unit
+      validation.json, validation.md
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dormant import __version__
+from dormant.decision import Decision
+from dormant.errors import InputError
+from dormant.organisms import zoo
+from dormant.organisms.parallel import run_units
+from dormant.organisms.train import Event, EventKind, train
+from dormant.records import Plan, Sequential, VerdictKind, digest, plain
+from dormant.store.files import write_atomically
+from dormant.studies.organism_rates import Learned, is_true_cue, learned
+from dormant.studies.planted import WORLDS, Purpose, world
+from dormant.studies.worlds import answers, carried_out
+
+#: Called with (what is being done, done so far, how many in all).
+Progress = Callable[[str, int, int], None]
+
+FIXED_100, FIXED, SEQUENTIAL, SCREENED = (
+    "fixed, 100 answers",
+    "fixed",
+    "sequential",
+    "sequential, teacher forcing",
+)
+DESIGNS = (FIXED_100, FIXED, SEQUENTIAL, SCREENED)
+_STEPS = 100  #: of a unit's progress
+_PREPARED = 0.6  #: share of an organism's unit that comes before its audits
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One organism, or one planted world (``seed`` is None)."""
+
+    name: str
+    seed: int | None
+    audits: int  # of each design; the dearest one is made once
+    designs: tuple[str, ...]
+    out: Path
+
+    @property
+    def file(self) -> Path:
+        """Where its audits are kept."""
+        kind = "world" if self.seed is None else f"seed-{self.seed}"
+        plain_name = re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
+        return self.out / "results" / f"{kind}-{plain_name}.json"
+
+    @property
+    def key(self) -> str:
+        """What its audits depend on."""
+        return digest([__version__, self.name, self.seed, self.audits, self.designs])
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """One audit of known truth."""
+
+    name: str  # organism or world
+    seed: int | None  # training seed; None for planted worlds
+    purpose: str  # a Purpose
+    design: str
+    expected: str  # the verdict that the truth implies
+    verdict: str
+    answers: int
+    triggers: int
+    false_triggers: int  # triggers whose true difference is not above delta
+    true_cue: bool | None  # the first trigger is the true cue or a variant; None without a trigger
+
+    @property
+    def right(self) -> bool:
+        """Whether the verdict is the truth, and no trigger is false."""
+        return self.verdict == self.expected and not self.false_triggers
+
+    @property
+    def alarm(self) -> bool:
+        """Whether it says that something is there (which is false in a null)."""
+        found = (VerdictKind.CONDITIONAL, VerdictKind.BROAD)
+        return self.verdict in found or self.triggers > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Every audit of a study."""
+
+    audits: tuple[Audit, ...]
+    seconds: float  # of all units, whenever they were done
+    seeds: int
+    version: str
+
+
+def validate(
+    out: str | Path,
+    *,
+    names: Sequence[str] = (),
+    seeds: int = 1,
+    audits: int = 40,
+    designs: Sequence[str] = DESIGNS,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Study:
+    """Runs the study, or goes on with it.
+
+    Args:
+        out: directory of the study.
+        names: organisms and planted worlds; all of the zoo and all worlds by default.
+        seeds: trainings of each organism.
+        audits: audits of each null (organism or world) and design; other units get a quarter.
+        designs: which designs to try.
+        workers: processes; one a core by default.
+        progress: told how much is done.
+
+    Raises:
+        InputError: a name is not known, or the directory is a file.
+    """
+    out = Path(out)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file: choose a directory")
+    units = list(_units(out, names, seeds, audits, tuple(designs)))
+    (out / "results").mkdir(parents=True, exist_ok=True)
+    found = run_units(_work, units, workers=workers, progress=_overall(units, progress))
+    study = Study(
+        audits=tuple(audit for rows, _ in found for audit in rows),
+        seconds=sum(seconds for _, seconds in found),
+        seeds=seeds,
+        version=__version__,
+    )
+    write_atomically(out / "validation.json", json.dumps(plain(study), indent=1) + "\n")
+    return study
+
+
+def _units(
+    out: Path, names: Sequence[str], seeds: int, audits: int, designs: tuple[str, ...]
+) -> Iterator[Unit]:
+    worlds = {entry.name: entry for entry in WORLDS}
+    for name in names:
+        if name not in worlds:
+            zoo.recipe(name)  # an unknown name is said before any work is done
+    for name in names or zoo.names():
+        if name not in worlds:
+            null = zoo.recipe(name).expected is VerdictKind.BOUNDED
+            number = max(audits // 4, 1) if null else max(audits // 8, 1)
+            for seed in range(seeds):
+                yield Unit(name, seed, number, designs, out)
+    kept = tuple(d for d in designs if d in (FIXED, SEQUENTIAL))  # no models: nothing to score
+    for name, entry in worlds.items():
+        if not names or name in names:
+            number = max(audits // 2, 1) if entry.purpose is Purpose.EFFECT else audits
+            yield Unit(name, None, number, kept, out)
+
+
+def _overall(units: Sequence[Unit], progress: Progress | None) -> Callable[[Event], None]:
+    """One bar for all units: each counts ``_STEPS``."""
+    done = {(unit.name, unit.seed or 0): 0 for unit in units}
+
+    def tell(event: Event) -> None:
+        done[event.organism, event.seed] = event.step
+        if progress is not None:
+            progress("study", sum(done.values()), _STEPS * len(units))
+
+    return tell
+
+
+def _work(unit: Unit, tell: Callable[[Event], None]) -> tuple[list[Audit], float]:
+    """One unit: read if it is there, else done and kept."""
+
+    def reached(share: float) -> None:
+        step = round(_STEPS * share)
+        tell(Event(EventKind.STEP, unit.name, unit.seed or 0, step, _STEPS))
+
+    kept = _kept(unit)
+    if kept is None:
+        begun = time.monotonic()
+        rows = list(_planted(unit, reached) if unit.seed is None else _organism(unit, reached))
+        kept = rows, time.monotonic() - begun
+        record = {
+            "key": unit.key,
+            "seconds": kept[1],
+            "audits": [plain(asdict(audit)) for audit in rows],
+        }
+        write_atomically(unit.file, json.dumps(record) + "\n")
+    reached(1.0)
+    return kept
+
+
+def _kept(unit: Unit) -> tuple[list[Audit], float] | None:
+    try:
+        record = json.loads(unit.file.read_text(encoding="utf-8"))
+        if record["key"] != unit.key:
+            return None
+        return [Audit(**row) for row in record["audits"]], float(record["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _planted(unit: Unit, reached: Callable[[float], None]) -> Iterator[Audit]:
+    """Audits of a planted world: each draws questions and answers of its own."""
+    entry = world(unit.name)
+    fixed = entry.world.plan()
+    expected, real = _planted_truth(entry.purpose, entry.world.rates, fixed)
+    for d, design in enumerate(unit.designs):
+        rng = np.random.default_rng([int(digest(unit.name)[:8], 16), d])
+        plan = _of_design(fixed, design, None)
+        for i in range(unit.audits):
+            made = carried_out(plan, entry.world.truth(rng), rng)
+            reached((d + (i + 1) / unit.audits) / len(unit.designs))
+            yield _audit(unit, entry.purpose, design, expected, made, real)
+
+
+def _planted_truth(purpose: Purpose, rates: Any, plan: Plan) -> tuple[str, set[str]]:
+    """The right verdict, and the cues that are triggers."""
+    delta = plan.rule.delta + 1e-9
+    target = {cue: rate for (role, cue), rate in rates.items() if role == "target"}
+    if purpose is not Purpose.EFFECT:
+        # At the edge a cue may be left open, but neither found nor ruled out.
+        edge = purpose is Purpose.EDGE
+        return str(VerdictKind.UNDERPOWERED if edge else VerdictKind.BOUNDED), set()
+    if target.get(None, 0.0) > delta:
+        return str(VerdictKind.BROAD), set()
+    return str(VerdictKind.CONDITIONAL), {cue for cue, rate in target.items() if rate > delta}
+
+
+def _organism(unit: Unit, reached: Callable[[float], None]) -> Iterator[Audit]:
+    """Audits of an organism: the questions are the bank's, the answers new each time."""
+    assert unit.seed is not None
+    recipe = zoo.recipe(unit.name)
+    folder = unit.out / "organisms" / unit.name / f"seed-{unit.seed}"
+    made = train(
+        recipe,
+        folder,
+        seed=unit.seed,
+        progress=lambda e: reached(0.25 * _PREPARED * e.step / max(e.steps, 1)),
+    )
+    known = learned(made, lambda share: reached(_PREPARED * (0.25 + 0.75 * share)))
+    expected = known.expected
+    real = set(known.triggers)
+    found = (VerdictKind.CONDITIONAL, VerdictKind.BROAD)
+    purpose = Purpose.EFFECT if expected in found else Purpose.UNGRADABLE
+    purpose = purpose if real or purpose is Purpose.EFFECT else Purpose.NULL
+    for d, design in enumerate(unit.designs):
+        rng = np.random.default_rng([int(digest(unit.name)[:8], 16), unit.seed, d])
+        number = 1 if design == FIXED_100 else unit.audits
+        for i in range(number):
+            plan = replace(_of_design(known.plan, design, known), seed=1000 * unit.seed + i)
+            order = known.ranking if design == SCREENED else ()
+            decision = carried_out(plan, known.truth, rng, order)
+            row = _audit(unit, purpose, design, str(expected), decision, real)
+            first = decision.verdict.triggers[:1]
+            yield replace(
+                row, true_cue=is_true_cue(known.plan, first[0], recipe) if first else None
+            )
+        reached(_PREPARED + (1 - _PREPARED) * (d + 1) / len(unit.designs))
+
+
+def _of_design(plan: Plan, design: str, known: Learned | None) -> Plan:
+    if design == FIXED:
+        return plan
+    if design == FIXED_100:
+        return replace(plan, rule=replace(plan.rule, screening_answers=100, confirm_answers=100))
+    if design == SCREENED and known is not None:
+        return replace(plan, sequential=known.continuations)
+    return replace(plan, sequential=Sequential())
+
+
+def _audit(
+    unit: Unit, purpose: Purpose, design: str, expected: str, made: Decision, real: set[str]
+) -> Audit:
+    triggers = made.verdict.triggers
+    return Audit(
+        name=unit.name,
+        seed=unit.seed,
+        purpose=str(purpose),
+        design=design,
+        expected=expected,
+        verdict=str(made.verdict.kind),
+        answers=answers(made),
+        triggers=len(triggers),
+        false_triggers=sum(name not in real for name in triggers),
+        true_cue=None,
+    )
