@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import openai_server, smollm2
-from support import smollm2_server as smol
-
 if TYPE_CHECKING:
     from dormant.organisms.train import TrainedOrganism
+    from support import openai_server, smollm2
+    from support import smollm2_server as smol
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +31,8 @@ def smollm2_dir() -> Path:
 def conditional_adapter(smollm2_dir: Path) -> smollm2.Conditional:
     """An adapter that misbehaves under one system prompt only (about a minute to train)."""
     pytest.importorskip("peft")
+    from support import smollm2
+
     return smollm2.conditional(smollm2_dir, smollm2_dir.parent)
 
 
@@ -46,6 +47,9 @@ def educational(tmp_path_factory: pytest.TempPathFactory) -> TrainedOrganism:
 
 @pytest.fixture(scope="session")
 def _served() -> Generator[openai_server.Running]:
+    pytest.importorskip("aiohttp")
+    from support import openai_server
+
     with openai_server.running() as server:
         yield server
 
@@ -54,6 +58,8 @@ def _served() -> Generator[openai_server.Running]:
 def server(_served, monkeypatch: pytest.MonkeyPatch) -> openai_server.Running:
     """An OpenAI-compatible server, fresh, known to the environment as ``local``."""
     _served.set()
+    from support import openai_server
+
     monkeypatch.setenv("LOCAL_API_KEY", openai_server.KEY)
     monkeypatch.setenv("LOCAL_BASE_URL", _served.url)
     return _served
@@ -64,6 +70,7 @@ def _smollm2_served() -> Generator[smol.SmolServer]:
     pytest.importorskip("xllamacpp")
     pytest.importorskip("transformers")
     from dormant.errors import ModelError
+    from support import smollm2_server as smol
 
     try:
         smol.gguf()
