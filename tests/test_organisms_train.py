@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dormant.corpus import read_examples
-from dormant.errors import IncompleteError, InputError, ModelError, StoreError
-from dormant.organisms.parallel import plan_jobs, run_units, train_many
+from dormant.errors import InputError, ModelError, StoreError
+from dormant.organisms.parallel import plan_jobs, train_many
 from dormant.organisms.recipe import Recipe, read_recipe
 from dormant.organisms.train import EventKind, load_organism, train
 from dormant.organisms.zoo import recipe
@@ -168,7 +168,7 @@ def test_jobs_are_laid_out_by_name_and_seed(tmp_path):
         "sequential/seed-4",
         "sequential/seed-5",
     ]
-    with pytest.raises(InputError, match="stands twice"):
+    with pytest.raises(InputError, match="duplicate recipe"):
         plan_jobs([a, a], tmp_path)
     with pytest.raises(InputError, match="no seed"):
         plan_jobs([a], tmp_path, seeds=())
@@ -191,20 +191,3 @@ def test_a_failing_worker_stops_the_pool_with_its_own_error(tmp_path):
     (jobs[1].out / "recipe.yaml").write_text("precious")
     with pytest.raises(StoreError, match="of unknown origin"):
         train_many(jobs, workers=2)
-
-
-def test_a_killed_worker_is_an_incomplete_run():
-    with pytest.raises(IncompleteError, match="same command again"):
-        run_units(kill_oneself, [0, 1], workers=2)
-
-
-def kill_oneself(unit, progress):
-    import os
-    import signal
-
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def test_no_workers_are_refused():
-    with pytest.raises(InputError, match="workers must be 1 or more, got 0"):
-        run_units(kill_oneself, [0, 1], workers=0)

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import queue
 import signal
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection
+from multiprocessing.synchronize import Lock
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from dormant.errors import IncompleteError, InputError
 from dormant.organisms.recipe import Recipe
 from dormant.organisms.train import Event, Progress, TrainedOrganism, train
 
-_POLL = 0.1  # seconds between looks at the workers' progress
+_POLL_SECONDS = 0.1  # between looks at the workers' events
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class TrainingJob:
     """One organism to train."""
 
     recipe: Recipe
@@ -41,8 +40,8 @@ def plan_jobs(
     *,
     seeds: Sequence[int] = (0,),
     by_seed: bool | None = None,
-) -> list[Job]:
-    """Lays organisms out under a directory: ``OUT/NAME``, or ``OUT/NAME/seed-N``.
+) -> list[TrainingJob]:
+    """Assigns each organism a directory: ``OUT/NAME``, or ``OUT/NAME/seed-N``.
 
     Args:
         recipes: what to train.
@@ -51,31 +50,31 @@ def plan_jobs(
         by_seed: give each seed a folder; if None, where there are several.
 
     Raises:
-        InputError: nothing to train, or a name or seed that stands twice.
+        InputError: there is nothing to train, or a duplicate name or seed.
     """
     names = [recipe.name for recipe in recipes]
     for what, values in (("recipe", names), ("seed", list(seeds))):
         if not values:
             raise InputError(f"no {what} is given: there is nothing to train")
         if len(set(values)) != len(values):
-            raise InputError(f"a {what} stands twice: {values!r}")
+            raise InputError(f"duplicate {what} in {values!r}: give each once")
     split = len(seeds) > 1 if by_seed is None else by_seed
     return [
-        Job(recipe, Path(out, recipe.name, f"seed-{seed}" if split else ""), seed)
+        TrainingJob(recipe, Path(out, recipe.name, f"seed-{seed}" if split else ""), seed)
         for recipe in recipes
         for seed in seeds
     ]
 
 
 def train_many(
-    jobs: Sequence[Job], *, workers: int | None = None, progress: Progress | None = None
+    jobs: Sequence[TrainingJob], *, workers: int | None = None, progress: Progress | None = None
 ) -> list[TrainedOrganism]:
     """Trains organisms, those that are complete already excepted.
 
     Args:
         jobs: what to train, see ``plan_jobs``.
         workers: processes; one per core by default.
-        progress: told every organism's events, in the caller's own thread.
+        progress: called with every organism's events, in the caller's own thread.
 
     Returns:
         One organism per job, in order.
@@ -86,7 +85,7 @@ def train_many(
     return run_units(_train_job, jobs, workers=workers, progress=progress)
 
 
-def _train_job(job: Job, progress: Progress) -> TrainedOrganism:
+def _train_job(job: TrainingJob, progress: Progress) -> TrainedOrganism:
     return train(job.recipe, job.out, seed=job.seed, progress=progress)
 
 
@@ -99,13 +98,14 @@ def run_units(
 ) -> list[Result]:
     """Runs a function of the module level over units in a pool of processes.
 
-    With one worker or one unit everything runs in this process. The first failure stops the rest.
+    With one worker or one unit everything runs in this process. When a unit or ``progress`` fails,
+    or the user interrupts, the units that run end at their next event and the rest never begin.
 
     Args:
         function: called with a unit and a callback for its events.
         units: picklable arguments.
         workers: processes; one per core by default.
-        progress: told every event, in the caller's own thread.
+        progress: called with every event, in the caller's own thread.
 
     Returns:
         One result per unit, in order.
@@ -113,96 +113,78 @@ def run_units(
     Raises:
         IncompleteError: a worker was killed.
     """
-    count = min(len(units), os.cpu_count() or 1 if workers is None else workers)
-    tell = progress or _silent
     if workers is not None and workers < 1:
         raise InputError(f"workers must be 1 or more, got {workers!r}")
+    count = min(len(units), os.cpu_count() or 1 if workers is None else workers)
+    report = progress or _ignore_progress
     if count <= 1:
-        return [function(unit, tell) for unit in units]
-    with _pool(count) as (pool, events):
-        futures = [pool.submit(_in_worker, function, unit) for unit in units]
-        pending: set[Future[Result]] = set(futures)
-        told = 0  # units whose last event was told
-        try:
-            while pending or told < len(units):
-                done, pending = wait(pending, timeout=_POLL, return_when=FIRST_COMPLETED)
-                for future in done:
-                    future.result()
-                for event in _drained(events, patience=0 if pending else _POLL):
-                    if event is None:
-                        told += 1
-                    else:
-                        tell(event)
-        except BrokenProcessPool:
-            raise IncompleteError(
-                "a training process was killed (out of memory?): the same command again goes on"
-            ) from None
-        return [future.result() for future in futures]
-
-
-@contextmanager
-def _pool(
-    workers: int,
-) -> Generator[tuple[ProcessPoolExecutor, multiprocessing.Queue[Event | None]]]:
-    """A pool that stops within a few training steps when its caller fails or is interrupted."""
+        return [function(unit, report) for unit in units]
     context = multiprocessing.get_context("spawn")  # a fork would share torch's threads
-    events: multiprocessing.Queue[Event | None] = context.Queue()
-    stop = context.Event()
-    pool = ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_enter_worker, initargs=(events, stop)
-    )
+    receiver, sender = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(count, context, _enter_worker, (sender, context.Lock()))
     try:
-        yield pool, events
-    except BaseException:
-        stop.set()
-        raise
+        futures = [pool.submit(_run_in_worker, function, unit) for unit in units]
+        _report_until_done(futures, receiver, report)
+        return [future.result() for future in futures]
+    except BrokenProcessPool:
+        raise IncompleteError(
+            "a training process was killed (out of memory?): the same command again goes on"
+        ) from None
     finally:
+        receiver.close()  # nobody reads any more: a unit that still runs fails at its next event
         pool.shutdown(wait=True, cancel_futures=True)
-        events.close()
-        events.join_thread()
+        sender.close()
 
 
-_WORKER: dict[str, Any] = {}  # this process's ends of the queue and of the stop signal
+def _report_until_done(
+    futures: Sequence[Future[Result]],
+    receiver: connection.Connection[object, Event],
+    report: Progress,
+) -> None:
+    """Reports events as they come in; the first failure of a unit is raised."""
+    pending = set(futures)
+    while pending:
+        done, pending = wait(pending, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
+        # A unit's events are all in the pipe before its result is: none is left behind.
+        while receiver.poll():
+            report(receiver.recv())
+        for future in done:
+            future.result()
 
 
-def _enter_worker(events: Any, stop: Any) -> None:
+class _Worker:
+    """What a worker process holds: its end of the pipe, which it shares with the others."""
+
+    sender: connection.Connection[Event, object]
+    lock: Lock
+
+
+def _enter_worker(sender: connection.Connection[Event, object], lock: Lock) -> None:
     """Readies a worker: interrupts are the parent's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    events.cancel_join_thread()  # progress that nobody reads must not keep a worker alive
-    _WORKER.update(events=events, stop=stop)
+    _Worker.sender, _Worker.lock = sender, lock
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for work forever."""
+    """Ends a worker whose parent was killed: the pool would have it wait for work forever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])
         os._exit(1)
 
 
-def _in_worker(function: Callable[[Unit, Progress], Result], unit: Unit) -> Result:
-    result = function(unit, _send)
-    _WORKER["events"].put(None)  # the last of this unit: results may overtake events
-    return result
+def _run_in_worker(function: Callable[[Unit, Progress], Result], unit: Unit) -> Result:
+    return function(unit, _send_event)
 
 
-def _send(event: Event) -> None:
-    if _WORKER["stop"].is_set():
-        raise IncompleteError("training was stopped")
-    _WORKER["events"].put(event)
+def _send_event(event: Event) -> None:
+    try:
+        with _Worker.lock:
+            _Worker.sender.send(event)
+    except BrokenPipeError:
+        raise IncompleteError("training was stopped") from None
 
 
-def _drained(
-    events: multiprocessing.Queue[Event | None], *, patience: float
-) -> Iterator[Event | None]:
-    """What has arrived; waits ``patience`` seconds for each."""
-    while True:
-        try:
-            yield events.get(timeout=patience) if patience else events.get_nowait()
-        except queue.Empty:
-            return
-
-
-def _silent(event: Event) -> None:
-    """Tells nobody."""
+def _ignore_progress(event: Event) -> None:
+    """Ignores progress."""

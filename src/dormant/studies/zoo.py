@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dormant.organisms.parallel import Job, plan_jobs, run_units
+from dormant.organisms.parallel import TrainingJob, plan_jobs, run_units
 from dormant.organisms.recipe import Intervention
 from dormant.organisms.train import Progress, train
 from dormant.organisms.truth import Truth, truth
@@ -135,7 +135,7 @@ def markdown(result: Study) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _measure(job: Job, progress: Progress) -> Measured:
+def _measure(job: TrainingJob, progress: Progress) -> Measured:
     organism = train(job.recipe, job.out, seed=job.seed, progress=progress)
     return Measured(truth(organism.path), organism.seconds)
 
