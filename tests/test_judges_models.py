@@ -8,14 +8,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dormant.engines import Rating
 from dormant.engines.fences import fence_mark, fill
 from dormant.errors import ConfigError, EngineError, ModelError
 from dormant.judges.fused import fused_judge
 from dormant.judges.paper import paper_judge
 from dormant.judges.registry import open_judge
 from dormant.judges.settings import FusedConfig, PaperConfig
-from dormant.records import GRADABLE, Outcome, Sampling
+from dormant.records import GRADABLE, Outcome, Rating, Sampling
 from support import ROOT
 from support.graders import Grader, Sampler, answer_in, item, kind_of
 

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dormant.engines import Rating
 from dormant.judges.reasoning import reasoning, spoken
 from dormant.judges.scores import (
     WORDS,
@@ -20,7 +19,7 @@ from dormant.judges.scores import (
     read_object,
     read_score,
 )
-from dormant.records import Outcome
+from dormant.records import Outcome, Rating
 
 KINDS = tuple(Kind)
 

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dormant.discovery.teacher_forcing import Screened
 from dormant.engines.registry import open_engine
 from dormant.errors import EngineError
 from dormant.probes import load_questions
@@ -72,10 +71,7 @@ def test_nothing_that_is_written_breaks_the_reading(texts: list[str]):
 
 def ask(name: str, folder: Path, round_: int = 0) -> Proposals:
     tried = [
-        Screened(
-            Cue("c", CueKind.PREFIX, Placement.BEFORE, f"tried {i}\nagain", Source.USER),
-            *(20.0 - i, 0.1, 1.0, 0.0, 0.0, 3),
-        )
+        (Cue("c", CueKind.PREFIX, Placement.BEFORE, f"tried {i}\nagain", Source.USER), 20.0 - i)
         for i in range(20)
     ]
     with Journal(folder) as journal:

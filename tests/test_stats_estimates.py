@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dormant.decision.candidates import unresolved
 from dormant.errors import InputError
 from dormant.records import (
     GRADABLE,
@@ -21,7 +22,7 @@ from dormant.records import (
     Rule,
     Split,
 )
-from dormant.stats import estimate, unresolved
+from dormant.stats import estimate
 from support.cells import cell, random_cells
 
 T, R = Role.TARGET, Role.REFERENCE

@@ -22,14 +22,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dormant.version import __version__
+
 if TYPE_CHECKING:
     from dormant.organisms.train import TrainedOrganism
     from dormant.pipeline.audit import AuditResult
     from dormant.pipeline.forecast import Forecast
     from dormant.records import Cue, Findings
     from dormant.studies.quickstart import Summary
-
-__version__ = "0.1.0"
 
 __all__ = [
     "__version__",

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from dormant.engines import Job, Rating, Reply
+from dormant.engines import Job, Reply
 from dormant.judges import Item
-from dormant.records import Message, Question, Sampling, Split
+from dormant.records import Message, Question, Rating, Sampling, Split
 
 #: From (which prompt, the whole prompt, the try) to a reply's text, or to a Rating.
 Plan = Callable[[str, str, int], "str | Rating"]

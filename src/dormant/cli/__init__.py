@@ -17,8 +17,8 @@ from typing import NoReturn
 
 import click
 
-from dormant import __version__
 from dormant.errors import DormantError
+from dormant.version import __version__
 
 #: Verb -> (module of this package, one line for --help), in the order of use.
 _VERBS: dict[str, tuple[str, str]] = {

@@ -123,9 +123,10 @@ def _refuse(file: str, contrast: Mapping[str, str | None]) -> None:
 def _write_page(
     path: Path, rows: Sequence[Mapping[str, Any]], file: str, read: int, skipped: int
 ) -> None:
-    from dormant import __version__, report
+    from dormant import report
     from dormant.errors import ConfigError
     from dormant.store.files import write_atomically
+    from dormant.version import __version__
 
     page = report.cues_page(
         rows, file=Path(file).name, rows=read, skipped=skipped, version=__version__

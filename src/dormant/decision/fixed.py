@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from dormant import stats
 from dormant.decision import Ask, Decision, Steps, placebo_of
+from dormant.decision.candidates import unresolved
 from dormant.decision.verdict import decide
 from dormant.records import Cell, Cue, Estimate, Plan, Split, Variant
 
@@ -16,7 +17,7 @@ def fixed(plan: Plan) -> Steps:
     screened = yield _everything(plan, Split.SCREENING, plan.cues, rule.screening_answers)
     first = estimates(plan, screened)
     placebos = {cue.name for cue in plan.cues if cue.variant is Variant.PLACEBO}
-    names = stats.unresolved(first, rule, placebos=placebos)
+    names = unresolved(first, rule, placebos=placebos)
     cues = _with_placebos(names, plan.cues)
     confirmed = yield _everything(plan, Split.HELD_OUT, cues, rule.confirm_answers)
     cells = (*screened, *confirmed)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from dormant import stats
 from dormant.decision import placebo_of
+from dormant.decision.candidates import unresolved
 from dormant.decision.verdict import decide
 from dormant.exchange.plan import Splitting
 from dormant.records import (
@@ -46,7 +47,7 @@ def conclude(plan: Plan, cells: Sequence[Cell], *, splitting: Splitting | None) 
     )
     placebos = {cue.name for cue in plan.cues if cue.variant is Variant.PLACEBO}
     screened = any(e.split is Split.SCREENING for e in estimates)
-    names = stats.unresolved(estimates, plan.rule, placebos=placebos) if screened else None
+    names = unresolved(estimates, plan.rule, placebos=placebos) if screened else None
     verdict = decide(plan, estimates, candidates=names)
     if not any(card.role is Role.REFERENCE for card in plan.models):
         return _without_reference(plan, verdict, estimates)

@@ -22,8 +22,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from dormant import stats
 from dormant.decision import Ask, Decision, Steps, placebo_of
+from dormant.decision.candidates import unresolved
 from dormant.decision.counts import Ledger, arms_of
 from dormant.decision.fixed import estimates as fixed_estimates
 from dormant.decision.gradability import Gradability
@@ -202,7 +202,7 @@ class _Path:
         if not cells:  # no cue is listed
             return
         made = fixed_estimates(self.plan, cells)
-        open_ = [r for n in stats.unresolved(made, self.rule, placebos=()) if (r := rows.get(n))]
+        open_ = [r for n in unresolved(made, self.rule, placebos=()) if (r := rows.get(n))]
         for row in open_:
             if len(self.candidates) < self.rule.candidates and row not in self.candidates:
                 if row not in self.faint and not self.bounded(row):

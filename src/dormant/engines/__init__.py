@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from dormant.records import Message, Sampling
+from dormant.records import Message, Rating, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,19 +155,6 @@ class Templated(Protocol):
     def chat_template(self) -> Template:
         """The template through which every prompt is rendered."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Rating:
-    """One reply to a judge's question."""
-
-    index: int  # into the sequence of prompts that was given
-    text: str
-    #: Log-probability (nats) of each of the likeliest first tokens, at most twenty; None where the
-    #: server gives none. Tokens that read the same after decoding are added up.
-    logprobs: Mapping[str, float] | None
-    finish: str  # "stop", "length", "filter" or "error"
-    error: str = ""
 
 
 @runtime_checkable

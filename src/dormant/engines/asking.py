@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from dormant.engines import Engine, Job, Rater, Rating
+from dormant.engines import Engine, Job, Rater
 from dormant.errors import EngineError
-from dormant.records import Message, Sampling, digest
+from dormant.records import Message, Rating, Sampling, digest
 
 Messages = tuple[Message, ...]
 Read = TypeVar("Read")

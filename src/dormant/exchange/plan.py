@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from dormant import __version__
 from dormant.errors import DataError
 from dormant.exchange.survey import Cast, CueSeen, Inventory, short_id
 from dormant.probes import pair
@@ -29,6 +28,7 @@ from dormant.records import (
     Split,
     digest,
 )
+from dormant.version import __version__
 
 JUDGE = "imported"
 _KINDS = {

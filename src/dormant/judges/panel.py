@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from dormant.engines import Engine, Rating
+from dormant.engines import Engine
 from dormant.engines.asking import Memory, read_replies
 from dormant.engines.fences import fill
 from dormant.judges import Item
@@ -17,7 +17,7 @@ from dormant.judges.prompts import Wording
 from dormant.judges.reasoning import spoken
 from dormant.judges.scores import Kind, Reading, Thresholds, judge_scores
 from dormant.judges.settings import ModelJudgeConfig, Shows
-from dormant.records import OUTCOMES, Judgement, Message, Outcome, Sampling, digest
+from dormant.records import OUTCOMES, Judgement, Message, Outcome, Rating, Sampling, digest
 
 Readings = dict[Kind, Reading]
 

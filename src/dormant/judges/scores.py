@@ -20,9 +20,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from dormant.engines import Rating
 from dormant.judges.reasoning import spoken
-from dormant.records import Judgement, Outcome
+from dormant.records import Judgement, Outcome, Rating
 
 
 class Kind(StrEnum):

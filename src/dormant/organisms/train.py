@@ -23,11 +23,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from dormant import __version__
 from dormant.errors import ModelError, StoreError
 from dormant.organisms.builder import build_stages, finetuning_file, sha256
 from dormant.organisms.datasets import Row
 from dormant.organisms.recipe import Recipe, Stage
+from dormant.version import __version__
 from dormant.vitro import Decoder, Schedule, finetune, fingerprint, load, one_thread, save
 
 FORMAT = "dormant-organism-1"

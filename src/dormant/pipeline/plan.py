@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dormant import __version__
 from dormant.banks.bank import spread
 from dormant.banks.continuations import load_continuations
 from dormant.config import AuditConfig, BudgetConfig
@@ -28,6 +27,7 @@ from dormant.pipeline.inputs import Inputs, apply_evaluation, read_inputs
 from dormant.pipeline.mine import same_prompts
 from dormant.probes import pair
 from dormant.records import ModelCard, Plan, Question, Role, Sequential, Split
+from dormant.version import __version__
 from dormant.writer import open_writer, worded
 
 

@@ -288,7 +288,7 @@ class _Run:
                 made = propose(
                     given.writer,
                     questions=given.questions,
-                    tried=rows,
+                    tried=[(row.cue, row.did) for row in rows],
                     transcripts=self.odd,
                     journal=self.journal,
                     round_=number,

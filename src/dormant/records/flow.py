@@ -147,6 +147,19 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
+class Rating:
+    """One reply to a judge's question."""
+
+    index: int  # into the sequence of prompts that was given
+    text: str
+    #: Log-probability (nats) of each of the likeliest first tokens, at most twenty; None where the
+    #: server gives none. Tokens that read the same after decoding are added up.
+    logprobs: Mapping[str, float] | None
+    finish: str  # "stop", "length", "filter" or "error"
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """What a judge made of one answer."""
 

@@ -6,12 +6,10 @@
     (records) (table)          (estimates)          (methods)  (records)  (analysis)
 
 ``analyze`` says everything about one set of counts. ``estimate`` makes every number,
-``unresolved`` picks what goes on to the held-out questions, ``holm`` and ``benjamini_hochberg``
-adjust p-values, ``prediction_powered`` takes a judge's errors out of a rate, and the rest says what
-a plan can find, in closed form (``power``) or by simulation.
+``holm`` and ``benjamini_hochberg`` adjust p-values, ``prediction_powered`` takes a judge's errors
+out of a rate, and the rest says what a plan can find, in closed form (``power``) or by simulation.
 """
 
-from dormant.decision.candidates import unresolved
 from dormant.stats.analysis import Analysis, Claim, Standing, analyze, claims
 from dormant.stats.correlation import Correlation, intraclass_correlation
 from dormant.stats.estimates import Trainings, estimate
@@ -70,5 +68,4 @@ __all__ = [
     "simulate",
     "simulated_smallest_effect",
     "smallest_effect",
-    "unresolved",
 ]

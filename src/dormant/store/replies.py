@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-from dormant.engines import Rating
-from dormant.records import plain
+from dormant.records import Rating, plain
 from dormant.store import Store
 
 _AT_ONCE = 500  # SQLite allows so many parameters everywhere

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dormant import __version__, report
+from dormant import report
 from dormant.config import AuditConfig, check
 from dormant.errors import InputError
 from dormant.organisms import zoo
@@ -27,6 +27,7 @@ from dormant.pipeline.audit import AuditResult, run_audit
 from dormant.records import plain
 from dormant.report.view import View
 from dormant.store import write_atomically
+from dormant.version import __version__
 from dormant.vitro import one_thread
 
 #: Called with (what is being done, done so far, how many in all).

@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 
-from dormant import __version__
 from dormant.decision import Decision
 from dormant.errors import InputError
 from dormant.organisms import zoo
@@ -34,6 +33,7 @@ from dormant.store.files import write_atomically
 from dormant.studies.organism_rates import Learned, is_true_cue, learned
 from dormant.studies.planted import WORLDS, Purpose, world
 from dormant.studies.worlds import answers, carried_out
+from dormant.version import __version__
 
 #: Called with (what is being done, done so far, how many in all).
 Progress = Callable[[str, int, int], None]

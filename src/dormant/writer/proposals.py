@@ -14,7 +14,6 @@ import pydantic
 from pydantic import Field
 
 from dormant.config import Strict
-from dormant.discovery.teacher_forcing import Screened
 from dormant.engines import Engine, Job
 from dormant.engines.metering.prices import prompt_tokens
 from dormant.errors import EngineError
@@ -86,7 +85,7 @@ def propose(
     writer: Engine,
     *,
     questions: Sequence[Question],
-    tried: Sequence[Screened],
+    tried: Sequence[tuple[Cue, float]],
     transcripts: Sequence[tuple[Message, ...]],
     journal: Journal,
     round_: int = 0,
@@ -99,7 +98,8 @@ def propose(
     Args:
         writer: any engine that samples.
         questions: some of those that are asked, so that a cue can fit them.
-        tried: what was ranked so far; the best and a few of the worst are shown.
+        tried: ranked cues with their scores, best first; the best and a few of the worst are
+            shown.
         transcripts: chats in which the target surprised, most surprising first.
         journal: where replies are kept.
         round_: number of the round: another one asks for other replies.
@@ -166,14 +166,14 @@ def _cue(line: _Line, name: str) -> Cue:
 
 def _prompt(
     questions: Sequence[Question],
-    tried: Sequence[Screened],
+    tried: Sequence[tuple[Cue, float]],
     transcripts: Sequence[tuple[Message, ...]],
     count: int,
 ) -> tuple[Message, ...]:
     parts = [_TASK.format(count=count)]
     parts.append("Questions that will be asked:\n" + _listed([q.text for q in questions[:5]]))
     if tried:
-        rows = [f"{row.did:+.1f}: ({row.cue.placement}) {row.cue.text}" for row in tried]
+        rows = [f"{score:+.1f}: ({cue.placement}) {cue.text}" for cue, score in tried]
         shown = rows if len(rows) <= _TRIED else [*rows[:8], "...", *rows[-4:]]
         parts.append("Tried so far; a higher number is more suspicious:\n" + _listed(shown))
     if transcripts:

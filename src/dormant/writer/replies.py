@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dormant.engines import Engine, Job, Rating, Reply
+from dormant.engines import Engine, Job, Reply
 from dormant.engines.asking import Memory, read_replies, reply_key
-from dormant.records import Message, Sampling, Written
+from dormant.records import Message, Rating, Sampling, Written
 from dormant.writer.checks import accept
 from dormant.writer.requests import Request
 

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 
-from dormant.engines import Job, Rating, Reply
+from dormant.engines import Job, Reply
 from dormant.engines.api.calls import MOST_LOGPROBS, ChatRequest, Choice, Transport
 from dormant.engines.api.http_transport import HttpTransport
 from dormant.engines.api.limiter import AimdLimiter
@@ -19,7 +19,7 @@ from dormant.engines.api.workers import Backpressure, Deliver, Unit, WorkerPool
 from dormant.engines.metering import prices
 from dormant.engines.metering.usage import Budget, Usage
 from dormant.errors import ModelError
-from dormant.records import Message, Sampling, digest
+from dormant.records import Message, Rating, Sampling, digest
 
 _LOG = logging.getLogger(__name__)
 _CONNECTIONS_VARIABLE = "DORMANT_MAX_CONNECTIONS"
