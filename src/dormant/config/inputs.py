@@ -82,7 +82,7 @@ class CueConfig(Strict):
 
 
 class InputConfig(Strict):
-    """Questions, finetuning data and cues; ``planning.inputs`` reads what it names."""
+    """Questions, finetuning data and cues; ``pipeline.inputs`` reads what it names."""
 
     data: str | None = Field(
         default=None,

@@ -1,13 +1,15 @@
-"""From a configuration to a frozen plan, before anything is spent.
+"""The rooms below composed: from a configuration to a frozen plan, to an audit, to a search.
 
 ::
 
-    inputs     questions, cues and finetuning data read once, and the language of the audit
-    studying   a finetuning file -> mined cues, and what its chat template adds
-    packs      what belongs to one language: bank, library, placebos, ordinary chat
-    listing    the cues of a plan, each with its variants and its placebo
-    freezing   models and judge opened, all of the above in one frozen plan
-    forecast   what the plan would ask, cost and be able to see
+    inputs         questions, cues and finetuning data read once, and the language of the audit
+    mine           finetuning data -> mined cues, and what its chat template adds
+    cue_list       the cues of a plan, each with its variants and its placebo
+    plan           inputs, models and cues in one frozen plan
+    forecast       what the plan would ask, cost and be able to see
+    audit          the plan carried out
+    search_inputs  what a search works with, and what it would ask
+    search         the search carried out
 """
 
 from dormant.banks.bank import Pack, language_of
