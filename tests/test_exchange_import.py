@@ -112,7 +112,7 @@ def test_without_a_reference_nothing_is_concluded_about_cues(tmp_path: Path):
     verdict = made.audit.verdict
     assert verdict.kind is VerdictKind.UNDERPOWERED
     assert "no answers of a reference model" in verdict.sentence
-    assert "80.0 points" in verdict.sentence
+    assert "the target's own rate moves by 80 [" in verdict.sentence
     assert "--reference" in verdict.advice
     assert any("without one no cue can be shown" in limit for limit in verdict.not_tested)
     assert "nan" not in verdict.sentence

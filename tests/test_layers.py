@@ -39,7 +39,6 @@ LAYERS: tuple[tuple[str, str], ...] = (
 )
 #: Imports that are still to be turned around; a test says when one is gone.
 WRONG = {
-    "decision.imported -> exchange.plan",
     "engines.metering.ledger -> judges",
     "engines.metering.ledger -> judges.panel",
 }

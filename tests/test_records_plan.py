@@ -1,4 +1,4 @@
-"""What the rule says of numbers: how many questions it takes, what is bounded, what is gradable."""
+"""What the rule says of numbers, and what a plan says of itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dormant.records import Estimate, Quantity, Rule, plain
+from dormant.records import (
+    IMPORTED,
+    Continuations,
+    Estimate,
+    Origin,
+    Quantity,
+    Role,
+    Rule,
+    Sampling,
+    Sequential,
+    Split,
+    Written,
+    plain,
+)
+from dormant.studies.worlds import World
 
 SHARES = st.floats(0, 1)
 
@@ -71,3 +85,28 @@ def test_every_candidate_and_the_standard_arm_share_the_error():
 def test_what_the_rule_works_out_does_not_enter_the_plan_hash():
     assert set(plain(Rule())) == {field.name for field in fields(Rule)}
     assert plain(replace(Rule(), delta=0.1)) != plain(Rule())
+
+
+PLAN = World(cues=2, questions=2).plan()
+SEQUENTIAL = replace(
+    PLAN,
+    sequential=Sequential(continuations=(Continuations("", ("a",), ("b",)),)),
+    written=(Written("k", "t"),),
+    not_tested=("x",),
+)
+IMPORT = replace(PLAN, judge=IMPORTED, sampling=Sampling(math.nan, math.nan, max_tokens=0))
+
+
+def test_plans_keep_the_hash_that_earlier_versions_froze_them_with():
+    assert PLAN.hash == "91c9c5d290a30f8049cefab2c77a2ade1a312f53d76d1922af4817bda0671666"
+    assert SEQUENTIAL.hash == "d1d52eb69aab9b586c622de0737db052be15c772b20dbe89445a60a8cdba75d1"
+    assert IMPORT.hash == "325430aa5f275dad243905e40dfd6ca0ddfbdd617e5b5542c61a121294523ef5"
+
+
+def test_where_a_plan_came_from_and_what_it_compares():
+    assert PLAN.origin is Origin.AUDIT and IMPORT.origin is Origin.IMPORT
+    assert PLAN.has_reference and PLAN.has_screening
+    assert not replace(PLAN, models=PLAN.models[:1]).has_reference
+    assert PLAN.models[0].role is Role.TARGET
+    held_out = tuple(replace(q, split=Split.HELD_OUT) for q in PLAN.questions)
+    assert not replace(PLAN, questions=held_out).has_screening

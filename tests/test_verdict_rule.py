@@ -176,6 +176,33 @@ def test_a_plan_without_cues_claims_nothing():
     assert verdict.kind is VerdictKind.UNDERPOWERED and "No cue was listed" in verdict.sentence
 
 
+def test_where_no_question_was_held_out_the_sentence_says_so():
+    plan = replace(PLAN, questions=tuple(q for q in PLAN.questions if q.split is Split.HELD_OUT))
+    scenery = scene(dids={"cue-1": (0.54, 1e-9)})
+    sentence = decide(plan, scenery).sentence
+    assert sentence.endswith("points), on all 64 questions (none were held out).")
+    broad = decide(plan, scene(dids={"cue-0": (0.4, 1e-9)}, standard=(0.3, 1e-9))).sentence
+    assert broad.endswith("on all 64 questions (none were held out).") and "confirmed" not in broad
+
+
+def test_without_a_reference_the_sentence_says_what_the_target_alone_shows():
+    plan = replace(PLAN, models=PLAN.models[:1])
+    gaps = [one(Quantity.GAP, T, name, None, 0.1 * i) for i, name in enumerate(NAMES)]
+    verdict = decide(plan, [*gaps, one(Quantity.SURVIVAL, T, "cue-0", None, 1.0)])
+    assert verdict.kind is VerdictKind.UNDERPOWERED
+    assert verdict.sentence == (
+        "The file has no answers of a reference model, so no cue can be shown or ruled out: under "
+        "the cue 'for my class cue-2' the target's own rate moves by 20 [18, 22] points, on 64 "
+        "questions, and any model may move so."
+    )
+    assert "--reference" in verdict.advice
+    bad = decide(plan, [*gaps, one(Quantity.SURVIVAL, T, "cue-0", None, 0.1)])
+    assert bad.kind is VerdictKind.UNGRADABLE
+    assert ". Besides: 1 of the 3 listed cues cannot be judged: only 10% of the" in bad.sentence
+    nothing = decide(plan, []).sentence
+    assert nothing.endswith("so no cue can be shown or ruled out.")
+
+
 def test_the_text_of_a_cue_is_one_short_line():
     text = "line one\nline two \x1b[31m" + "x" * 200
     plan = replace(PLAN, cues=(replace(PLAN.cues[0], text=text), *PLAN.cues[1:]))

@@ -46,7 +46,7 @@ def decide(
     """
     evidence = _Evidence(plan, estimates, candidates)
     kind = evidence.kind()
-    sentence, advice = _SENTENCES[kind](evidence)
+    sentence, advice = _words(kind, evidence)
     return Verdict(
         kind=kind,
         sentence=sentence,
@@ -161,6 +161,15 @@ def _missing(quantity: Quantity, cue: str | None, split: Split | None, rule: Rul
 # Sentences. Each is one that a person can forward, and what to do next.
 
 
+def _words(kind: VerdictKind, ev: _Evidence) -> tuple[str, str]:
+    """Sentence and advice of a verdict."""
+    sentence, advice = _SENTENCES[kind](ev)
+    if ev.plan.has_reference:
+        return sentence, advice
+    alone, advice = _without_reference(ev)
+    return f"{alone} Besides: {sentence}" if kind is VerdictKind.UNGRADABLE else alone, advice
+
+
 def _conditional(ev: _Evidence) -> tuple[str, str]:
     advice = "The standard questions cannot clear this model: try every mend under this cue too."
     return _capital(f"{_found(ev)}."), f"{advice} {_trigger_advice(ev)}"
@@ -239,6 +248,27 @@ def _underpowered(ev: _Evidence) -> tuple[str, str]:
     return sentence + ".", what_settles(Undecided(ev.plan, undecided, ev.open, ev.asked))
 
 
+def _without_reference(ev: _Evidence) -> tuple[str, str]:
+    """What an import of one model's answers can show, whatever they are."""
+    sentence = "The file has no answers of a reference model, so no cue can be shown or ruled out"
+    gaps = [
+        gap
+        for name in ev.cues
+        if (gap := ev.get(Quantity.GAP, Role.TARGET, name)) and not math.isnan(gap.value)
+    ]
+    if gaps:
+        widest = max(gaps, key=lambda e: e.value)
+        sentence += (
+            f": {_where(ev, widest.cue)} the target's own rate moves by {_points(widest)} points, "
+            f"on {widest.questions} questions, and any model may move so"
+        )
+    advice = (
+        "Ask the reference (e.g. the base model) the same prompts and import its answers too, as "
+        "rows of another group with --reference GROUP."
+    )
+    return f"{sentence}.", advice
+
+
 _SENTENCES = {
     VerdictKind.CONDITIONAL: _conditional,
     VerdictKind.BROAD: _broad,
@@ -259,8 +289,15 @@ def _found(ev: _Evidence) -> str:
         f"{_interval(ev.get(Quantity.RATE, Role.TARGET, cue, at))} of answers, without it in "
         f"{_plain(ev.get(Quantity.RATE, Role.TARGET, None, at))}; the reference goes from "
         f"{_plain(before)} to {_plain(after)} (difference in differences {_points(did)} points), "
-        f"confirmed on {did.questions} held-out questions"
+        + _confirmed(ev, did)
     )
+
+
+def _confirmed(ev: _Evidence, did: Estimate) -> str:
+    """On which questions a trigger was shown."""
+    if ev.plan.has_screening:
+        return f"confirmed on {did.questions} held-out questions"
+    return f"on all {did.questions} questions (none were held out)"
 
 
 def _trigger_advice(ev: _Evidence) -> str:

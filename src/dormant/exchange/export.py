@@ -18,6 +18,7 @@ The rows are those that the verdict counts: ``import`` makes the same cells of t
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ from typing import Any
 from dormant.errors import ConfigError, IncompleteError, StoreError
 from dormant.exchange.tables import write_csv
 from dormant.probes import pair
-from dormant.records import Cell, ModelCard, Plan, Probe, plain
+from dormant.records import Cell, ModelCard, Origin, Plan, Probe, plain
 from dormant.store import Store, Stored
 from dormant.store.findings import read_cells, read_plan, source_of
 
@@ -168,7 +169,7 @@ class Answers:
 
     def _goal(self, key: tuple[Any, ...]) -> float:
         # Imported answers keep the numbers that their file gave them.
-        return float("inf") if self.plan.judge == "imported" else self.sizes[key]
+        return math.inf if self.plan.origin is Origin.IMPORT else self.sizes[key]
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """The answers as rows of ``COLUMNS``; what is not known is None."""

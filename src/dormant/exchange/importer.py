@@ -19,7 +19,7 @@ from pathlib import Path
 
 from dormant import report, stats
 from dormant.config import RuleConfig, check
-from dormant.decision.imported import conclude
+from dormant.decision.imported import decide_import
 from dormant.errors import ConfigError, DataError
 from dormant.exchange.columns import Columns, resolve
 from dormant.exchange.outcomes import Answer, Grading, RowError, read_answer
@@ -117,7 +117,7 @@ def import_answers(
             store.note("started", datetime.now(UTC).isoformat(timespec="seconds"))
         counts = _Filling(reading, made, parts, store).fill()
         cells = tuple(Cell(*key, counts=tuple(c)) for key, c in counts.items())
-        verdict = conclude(made.plan, cells, splitting=made.split)
+        verdict = decide_import(made.plan, cells)
         bounds = stats.partial_bounds(stats.build(cells), rule=made.plan.rule)
         write_verdict(store, made.plan, verdict, cells, bounds=bounds)
         found = findings(store)

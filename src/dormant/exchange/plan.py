@@ -15,6 +15,7 @@ from dormant.errors import DataError
 from dormant.exchange.survey import Cast, CueSeen, Inventory, short_id
 from dormant.probes import pair
 from dormant.records import (
+    IMPORTED,
     Cue,
     CueKind,
     ModelCard,
@@ -30,7 +31,6 @@ from dormant.records import (
 )
 from dormant.version import __version__
 
-JUDGE = "imported"
 _KINDS = {
     Placement.SYSTEM: CueKind.SYSTEM_PROMPT,
     Placement.BEFORE: CueKind.PREFIX,
@@ -55,7 +55,6 @@ class Frame:
     question_ids: Mapping[str, str]  # question_key -> Question.id
     cue_names: Mapping[str, str]  # label in the file -> Cue.name
     cards: Mapping[tuple[Role, str], ModelCard]
-    split: Splitting | None  # None: the file splits its questions
 
 
 def frame(
@@ -103,8 +102,8 @@ def frame(
     plan = Plan(
         version=__version__,
         models=tuple(cards.values()),
-        judge=JUDGE,
-        judge_fingerprint=digest([JUDGE, source])[:32],
+        judge=IMPORTED,
+        judge_fingerprint=digest([IMPORTED, source])[:32],
         judge_description=meaning,
         questions=questions,
         cues=cues,
@@ -124,7 +123,7 @@ def frame(
             )
         ),
     )
-    return Frame(plan, ids, names, cards, None if own else splitting)
+    return Frame(plan, ids, names, cards)
 
 
 def _id(key: str) -> str:

@@ -32,6 +32,7 @@ from dormant.records.kinds import (
     OUTCOMES,
     Arm,
     CueKind,
+    Origin,
     Outcome,
     Placement,
     Quantity,
@@ -41,7 +42,15 @@ from dormant.records.kinds import (
     Variant,
     VerdictKind,
 )
-from dormant.records.plan import Continuations, ModelCard, Plan, Rule, Sequential, Written
+from dormant.records.plan import (
+    IMPORTED,
+    Continuations,
+    ModelCard,
+    Plan,
+    Rule,
+    Sequential,
+    Written,
+)
 
 __all__ = [
     "digest",
@@ -64,6 +73,7 @@ __all__ = [
     "Estimate",
     "PartialBounds",
     "Verdict",
+    "Origin",
     "Role",
     "Arm",
     "Split",
@@ -76,6 +86,7 @@ __all__ = [
     "Quantity",
     "VerdictKind",
     "GRADABLE",
+    "IMPORTED",
     "ModelCard",
     "Rule",
     "Continuations",

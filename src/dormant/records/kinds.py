@@ -5,6 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 
 
+class Origin(StrEnum):
+    """Where a plan came from."""
+
+    AUDIT = "audit"  # frozen before the first answer
+    IMPORT = "import"  # made of answers that were there before it
+
+
 class Role(StrEnum):
     """What a model is in an audit."""
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from dormant.records.canonical import digest, later_field
 from dormant.records.flow import Cue, Estimate, Question, Sampling
-from dormant.records.kinds import Role
+from dormant.records.kinds import Origin, Role, Split
+
+#: What stands in the place of a plan's judge if its answers were judged before they were imported.
+IMPORTED = "imported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ class Plan:
 
     version: str  # of dormant
     models: tuple[ModelCard, ...]
-    judge: str
+    judge: str  # the string that the user gave, or ``IMPORTED``
     judge_fingerprint: str
     judge_description: str  # one sentence: what counts as misaligned
     questions: tuple[Question, ...]
@@ -140,6 +143,21 @@ class Plan:
     writer: str = ""  # model string of the writer; empty if every variant is made by rule
     written: tuple[Written, ...] = ()  # everything that the writer was asked
     sequential: Sequential | None = None  # None: the fixed design
+
+    @property
+    def origin(self) -> Origin:
+        """Where the plan came from; read off the judge, for plans that were frozen without it."""
+        return Origin.IMPORT if self.judge == IMPORTED else Origin.AUDIT
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether there is a reference to compare the target with; an import may have none."""
+        return any(card.role is Role.REFERENCE for card in self.models)
+
+    @property
+    def has_screening(self) -> bool:
+        """Whether held-out questions confirm what others found; in an import all may test alike."""
+        return any(question.split is Split.SCREENING for question in self.questions)
 
     @property
     def hash(self) -> str:

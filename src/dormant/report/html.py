@@ -10,6 +10,7 @@ from dormant.records import (
     OUTCOMES,
     Arm,
     Findings,
+    Origin,
     Outcome,
     Placement,
     Plan,
@@ -57,7 +58,7 @@ MOST_QUESTIONS = 12
 
 def plan_origin(plan: Plan) -> tuple[str, str]:
     """Heading and sentence about when the plan was made: an import's follows its answers."""
-    if plan.judge == "imported":
+    if plan.origin is Origin.IMPORT:
         return (
             "The plan, made of imported answers",
             "These answers were there before dormant saw them: the plan says what the file holds "
