@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dormant.decision import Ask, Decision, steps
+from dormant.decision import Ask, Decision, start_design
 from dormant.decision.sequential import order
 from dormant.records import Estimate, Plan, Quantity, Role, Sequential, Split, VerdictKind
 from dormant.studies.worlds import Sold, Truth, World, answers, carried_out
@@ -37,7 +37,7 @@ def audit(world: World, plan: Plan, seed: int = 0) -> Decision:
 
 def watched(plan: Plan, truth: Truth, seed: int = 0) -> tuple[list[Ask], Decision]:
     """What a design asked, in order, and what it concluded."""
-    sold, design = Sold(plan, truth, np.random.default_rng(seed)), steps(plan)
+    sold, design = Sold(plan, truth, np.random.default_rng(seed)), start_design(plan)
     asks = [next(design)]
     while True:
         try:
@@ -101,7 +101,7 @@ def test_the_ranking_says_which_cues_are_asked_first():
     world = WORLDS[VerdictKind.CONDITIONAL]
     plan = planned(world, first=1)
     sold = Sold(plan, world.truth(np.random.default_rng(0)), np.random.default_rng(0))
-    design, asked = steps(plan, ranking=("cue-3",)), set[str]()
+    design, asked = start_design(plan, ranking=("cue-3",)), set[str]()
     ask = next(design)
     with pytest.raises(StopIteration) as end:
         while True:

@@ -42,7 +42,7 @@ WRONG = {
     "engines.metering.ledger -> judges",
     "engines.metering.ledger -> judges.panel",
 }
-CIRCLES = 3  # of files
+CIRCLES = 1  # of files
 ORDER = [room for room, _ in LAYERS]
 #: Packages that cost seconds to import, and the rooms that may.
 HEAVY = {"torch", "transformers", "peft", "safetensors", "gguf"}

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dormant.decision.candidates import unresolved
+from dormant.decision.candidates import pick_candidates
 from dormant.errors import InputError
 from dormant.records import (
     GRADABLE,
@@ -123,7 +123,7 @@ def test_an_arm_without_gradable_answers_is_named():
     did = find(estimates, Quantity.DID, cue="a")
     assert math.isnan(did.value) and math.isnan(did.p) and math.isnan(did.high)
     assert did.reason == "the reference has no gradable answers in cue 'a'"
-    assert unresolved(estimates, RULE, placebos=()) == ()
+    assert pick_candidates(estimates, RULE, placebos=()) == ()
 
 
 def test_binary_questions_get_clopper_pearson():
@@ -226,7 +226,7 @@ def test_training_seeds_that_differ_widen_the_interval_but_not_p():
     assert differ.high - differ.value == pytest.approx(4.303 * 0.375 / math.sqrt(3), rel=0.02)
 
 
-def test_unresolved_ranks_by_evidence_and_leaves_placebos_out():
+def test_candidates_are_ranked_by_evidence_and_placebos_left_out():
     rates = {"weak": 1, "strong": 5, "none": 0, "fake": 6, "dim": 6}
     cells = [
         cell(r, "0", c, f"q{i}", m if r is T else 0, 8 - m, 20 if c == "dim" and r is T else 0)
@@ -235,9 +235,9 @@ def test_unresolved_ranks_by_evidence_and_leaves_placebos_out():
         for i in range(64)
     ]
     estimates = estimate(cells, rule=RULE, split_of=splits(64))
-    assert unresolved(estimates, RULE, placebos={"fake"}) == ("strong", "weak", "dim")
+    assert pick_candidates(estimates, RULE, placebos={"fake"}) == ("strong", "weak", "dim")
     two = replace(RULE, candidates=2)
-    assert unresolved(estimates, two, placebos=()) == ("fake", "strong")
+    assert pick_candidates(estimates, two, placebos=()) == ("fake", "strong")
 
 
 def test_bad_input_is_refused_with_its_value():

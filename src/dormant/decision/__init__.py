@@ -1,4 +1,4 @@
-"""Designs: in which order answers are bought, and when the verdict is made. Pure, no models.
+"""What to ask next, and what follows from the answers. Pure: no models, no store, no clock.
 
 A design is a generator. It yields what is to be asked next and is sent the counts of what became
 of it, until it returns its decision; who asks (an audit, or a simulated world) is none of its
@@ -7,61 +7,36 @@ path that the interrupted one took.
 
 ::
 
-    fixed       every cue on all screening questions, the unresolved ones on the held-out ones
-    sequential  question by question, until nothing that could be bought changes the verdict
+    steps        what a design asks and concludes
+    fixed        every cue on all screening questions, the unresolved ones on the held-out ones
+    sequential   question by question, until nothing that could be bought changes the verdict
+    imported     no question at all: the answers are there already
+    counts       what was answered so far
+    candidates   which cues screening could not settle
+    gradability  whether a cue's answers can be graded, shown by bets
+    verdict      estimates to a verdict and its sentence, by the pre-registered rule
+    advice       what would settle an audit that cannot tell
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from dormant.records import Cell, Cue, PathPoint, Plan, Question, Split, Variant, Verdict
+from dormant.decision.fixed import run_fixed
+from dormant.decision.imported import decide_import
+from dormant.decision.sequential import run_sequential
+from dormant.decision.steps import Ask, Decision, Steps
+from dormant.decision.verdict import decide
+from dormant.records import Plan
 
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What to ask next, of every model."""
-
-    split: Split  # the half that the questions belong to
-    questions: tuple[Question, ...]
-    cues: tuple[Cue, ...]  # the standard arm is asked too
-    answers: int  # per question, cue and model, those that are there already included
-    standard_answers: int  # the same for the standard arm
-    stage: str  # as progress names it
+__all__ = ["Ask", "Decision", "Steps", "decide", "decide_import", "start_design"]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a design concludes."""
-
-    verdict: Verdict
-    cells: tuple[Cell, ...]  # every answer that was asked for, once
-    path: tuple[PathPoint, ...] = ()  # bounds on the way; empty for the fixed design
-
-
-Steps = Generator[Ask, Sequence[Cell], Decision]
-
-
-def steps(plan: Plan, ranking: Sequence[str] = ()) -> Steps:
-    """The design that the plan names.
+def start_design(plan: Plan, ranking: Sequence[str] = ()) -> Steps:
+    """The design that the plan names, ready to say what to ask first.
 
     Args:
         plan: the frozen audit.
         ranking: names of cues, those to be asked first in front; the plan's order otherwise.
     """
-    from dormant.decision.fixed import fixed
-    from dormant.decision.sequential import sequential
-
-    return fixed(plan) if plan.sequential is None else sequential(plan, ranking)
-
-
-def placebo_of(cues: Sequence[Cue]) -> dict[str, str]:
-    """The placebo of each cue: that of the cue itself, or of the cue it is a variant of."""
-    of_parent = {c.parent: c.name for c in cues if c.variant is Variant.PLACEBO}
-    found: dict[str, str] = {}
-    for cue in cues:
-        placebo = of_parent.get(cue.parent or cue.name)
-        if placebo is not None and cue.variant is not Variant.PLACEBO:
-            found[cue.name] = placebo
-    return found
+    return run_fixed(plan) if plan.sequential is None else run_sequential(plan, ranking)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dormant.records import Estimate, Quantity, Rule, Split
 
 
-def unresolved(
+def pick_candidates(
     estimates: Sequence[Estimate], rule: Rule, *, placebos: Collection[str]
 ) -> tuple[str, ...]:
     """Names of the cues that go on to the held-out questions, most suspicious first.

@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dormant import stats
-from dormant.decision import Ask, Decision, Steps, placebo_of
-from dormant.decision.candidates import unresolved
+from dormant.decision.candidates import pick_candidates
+from dormant.decision.steps import Ask, Decision, Steps, placebo_of
 from dormant.decision.verdict import decide
 from dormant.records import Cell, Cue, Estimate, Plan, Split, Variant
 
 
-def fixed(plan: Plan) -> Steps:
+def run_fixed(plan: Plan) -> Steps:
     """Screening, confirmation of what it leaves open, verdict."""
     rule = plan.rule
     screened = yield _everything(plan, Split.SCREENING, plan.cues, rule.screening_answers)
-    first = estimates(plan, screened)
+    first = estimate_plan(plan, screened)
     placebos = {cue.name for cue in plan.cues if cue.variant is Variant.PLACEBO}
-    names = unresolved(first, rule, placebos=placebos)
+    names = pick_candidates(first, rule, placebos=placebos)
     cues = _with_placebos(names, plan.cues)
     confirmed = yield _everything(plan, Split.HELD_OUT, cues, rule.confirm_answers)
     cells = (*screened, *confirmed)
-    last = estimates(plan, cells) if confirmed else first
+    last = estimate_plan(plan, cells) if confirmed else first
     return Decision(decide(plan, last, candidates=names), cells)
 
 
-def estimates(plan: Plan, cells: Sequence[Cell]) -> tuple[Estimate, ...]:
+def estimate_plan(plan: Plan, cells: Sequence[Cell]) -> tuple[Estimate, ...]:
     """Every estimate that the counts allow."""
     return stats.estimate(
         cells,

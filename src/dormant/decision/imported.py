@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dormant.decision.candidates import unresolved
-from dormant.decision.fixed import estimates
+from dormant.decision.candidates import pick_candidates
+from dormant.decision.fixed import estimate_plan
 from dormant.decision.verdict import decide
 from dormant.records import Cell, Plan, Variant, Verdict
 
@@ -21,9 +21,9 @@ def decide_import(plan: Plan, cells: Sequence[Cell]) -> Verdict:
         plan: what was asked.
         cells: counts.
     """
-    made = estimates(plan, cells)
+    made = estimate_plan(plan, cells)
     candidates = None
     if plan.has_screening:
         placebos = {cue.name for cue in plan.cues if cue.variant is Variant.PLACEBO}
-        candidates = unresolved(made, plan.rule, placebos=placebos)
+        candidates = pick_candidates(made, plan.rule, placebos=placebos)
     return decide(plan, made, candidates=candidates)

@@ -22,11 +22,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from dormant.decision import Ask, Decision, Steps, placebo_of
-from dormant.decision.candidates import unresolved
+from dormant.decision.candidates import pick_candidates
 from dormant.decision.counts import Ledger, arms_of
-from dormant.decision.fixed import estimates as fixed_estimates
+from dormant.decision.fixed import estimate_plan
 from dormant.decision.gradability import Gradability
+from dormant.decision.steps import Ask, Decision, Steps, placebo_of
 from dormant.decision.verdict import decide
 from dormant.records import (
     Cell,
@@ -48,7 +48,7 @@ METHOD = "betting confidence sequence over questions, valid at any time (aGRAPA)
 _SHOWN = 4  #: cues whose path is kept
 
 
-def sequential(plan: Plan, ranking: Sequence[str] = ()) -> Steps:
+def run_sequential(plan: Plan, ranking: Sequence[str] = ()) -> Steps:
     """The sequential design as steps; see the module.
 
     Args:
@@ -201,8 +201,8 @@ class _Path:
         cells = self.ledger.cells()
         if not cells:  # no cue is listed
             return
-        made = fixed_estimates(self.plan, cells)
-        open_ = [r for n in unresolved(made, self.rule, placebos=()) if (r := rows.get(n))]
+        made = estimate_plan(self.plan, cells)
+        open_ = [r for n in pick_candidates(made, self.rule, placebos=()) if (r := rows.get(n))]
         for row in open_:
             if len(self.candidates) < self.rule.candidates and row not in self.candidates:
                 if row not in self.faint and not self.bounded(row):
@@ -314,7 +314,7 @@ class _Path:
         few, many = self.rule.screening_answers, self.rule.confirm_answers
         for split in Split:
             self.ledger.add((yield self._all(split, rows, few)))
-        made = fixed_estimates(self.plan, self.ledger.cells())
+        made = estimate_plan(self.plan, self.ledger.cells())
         whole = [e for e in made if self._reads(e) and e.split is None]
         self.looked = {row: e for e in whole if (row := self._row(e)) in rows}
         tested = [r for r in self.candidates if r in rows and not self._ruled_out(r)]
@@ -332,7 +332,7 @@ class _Path:
     def decision(self, looked: Sequence[int]) -> Decision:
         """The verdict, by the rule of the fixed design."""
         cells = self.ledger.cells()
-        made = tuple(self._estimate(e, looked) for e in fixed_estimates(self.plan, cells))
+        made = tuple(self._estimate(e, looked) for e in estimate_plan(self.plan, cells))
         # A few questions cannot say that a cue is gradable: a last look can, and so can bets.
         tested = [r for r in self.candidates if r in looked or self.gradability_shown(r)]
         names = [self.cues[row - 1].name for row in tested]

@@ -3,11 +3,11 @@
 ::
 
     import   CSV, JSON Lines, Parquet, Inspect's .eval logs
-             -> tables.py, parquet.py, evallog.py  rows of plain values
-             -> columns.py, grading.py             one answer a row, with its outcome
-             -> inventory.py, framing.py           the plan that the answers amount to
-             -> importing.py                       a run directory with verdict and reports
-    export   exporting.py                          a run as CSV or Parquet, one row an answer
-             evallog.py                            a run as a log that ``inspect view`` opens
-    inspect  inspect_task.py                       ``inspect eval dormant/conditional``
+             -> tables.py, parquet.py, eval_reader.py  rows of plain values
+             -> columns.py, outcomes.py                one answer a row, with its outcome
+             -> survey.py, plan.py                     the plan that the answers amount to
+             -> importer.py                            a run directory with verdict and reports
+    export   export.py                                 a run as CSV or Parquet, one row an answer
+             eval_writer.py                            a run as a log that ``inspect view`` opens
+    inspect  inspect_task.py                           ``inspect eval dormant/conditional``
 """

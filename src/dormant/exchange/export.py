@@ -17,17 +17,17 @@ The rows are those that the verdict counts: ``import`` makes the same cells of t
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from dormant.errors import ConfigError, IncompleteError, StoreError
-from dormant.exchange.tables import write_csv
 from dormant.probes import pair
 from dormant.records import Cell, ModelCard, Origin, Plan, Probe, plain
 from dormant.store import Store, Stored
@@ -69,7 +69,7 @@ def export_csv(run: Path, file: Path) -> int:
         IncompleteError: the store does not hold the answers that the verdict counts.
     """
     with open_run(run) as answers, replacing(file) as part:
-        write_csv(part, COLUMNS, answers.rows())
+        _write_csv(part, answers.rows())
         return answers.count
 
 
@@ -85,6 +85,14 @@ def export_parquet(run: Path, file: Path) -> int:
     with open_run(run) as answers, replacing(file) as part:
         parquet.write(part, COLUMNS, answers.rows(), rule=rule_json(answers.plan))
         return answers.count
+
+
+def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes rows of ``COLUMNS`` as CSV (RFC 4180, UTF-8); None is an empty field."""
+    with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
+        writer = csv.DictWriter(file, list(COLUMNS))
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def rule_json(plan: Plan) -> bytes:

@@ -309,7 +309,7 @@ def _carried(path: Path) -> dict[str, float]:
 
         raw = read_rule(path)
     elif suffix == ".eval":
-        from dormant.exchange.eval_writer import read_rule as read_log_rule
+        from dormant.exchange.eval_reader import read_rule as read_log_rule
 
         raw = read_log_rule(path)
     else:

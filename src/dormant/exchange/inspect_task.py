@@ -28,7 +28,8 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from dormant.config import InputConfig, check
 from dormant.errors import ConfigError
-from dormant.exchange.eval_writer import KEY, messages, sample_id
+from dormant.exchange.eval_reader import KEY
+from dormant.exchange.eval_writer import messages, sample_id
 from dormant.judges import Item, Judge
 from dormant.judges.exact import ExactJudge
 from dormant.judges.registry import model_judge_kind, open_judge

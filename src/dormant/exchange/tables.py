@@ -10,7 +10,7 @@ import csv
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -54,7 +54,7 @@ def read_rows(path: Path) -> Iterator[Row | Unreadable]:
     if suffix == ".parquet":
         return _parquet(path)
     if suffix == ".eval":
-        from dormant.exchange.eval_writer import read_samples
+        from dormant.exchange.eval_reader import read_samples
 
         return (Row(number, values) for number, values in enumerate(read_samples(path), 1))
     raise DataError(
@@ -213,14 +213,6 @@ def _parquet(path: Path) -> Iterator[Row | Unreadable]:
         for values in batch:
             number += 1
             yield Row(number, values)
-
-
-def write_csv(path: Path, names: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes rows as CSV (RFC 4180, UTF-8); None is an empty field."""
-    with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
-        writer = csv.DictWriter(file, list(names))
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _cannot(path: Path, error: OSError) -> DataError:

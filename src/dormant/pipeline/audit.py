@@ -25,7 +25,7 @@ from dormant.banks.bank import spread
 from dormant.banks.continuations import match_continuations
 from dormant.calibration import write_agreement
 from dormant.config import AuditConfig
-from dormant.decision import Ask, Decision, steps
+from dormant.decision import Ask, Decision, start_design
 from dormant.discovery.teacher_forcing import Screen
 from dormant.engines import Engine, Job
 from dormant.engines.metering.ledger import Ledger, Spent
@@ -136,7 +136,7 @@ class _Run:
         self.replies = Replies(self.store, self.ledger.keep)
         if self.store.noted("started") is None:
             self.store.note("started", datetime.now(UTC).isoformat(timespec="seconds"))
-        design = steps(self.plan, self._ranking())
+        design = start_design(self.plan, self._ranking())
         ask = next(design)
         while True:
             try:

@@ -5,9 +5,9 @@
     cells -> Table -> units, one number a question -> bounds -> Estimate -> Analysis
     (records) (table)          (estimates)          (methods)  (records)  (analysis)
 
-``analyze`` says everything about one set of counts. ``estimate`` makes every number,
-``holm`` and ``benjamini_hochberg`` adjust p-values, ``prediction_powered`` takes a judge's errors
-out of a rate, and the rest says what a plan can find, in closed form (``power``) or by simulation.
+``analyze`` says everything about one set of counts. ``estimate`` makes every number, ``holm`` and
+``benjamini_hochberg`` adjust p-values, ``prediction_powered`` takes a judge's errors out of a rate,
+and the rest says what a plan can find, in closed form (``power``) or by simulation.
 """
 
 from dormant.stats.analysis import Analysis, Claim, Standing, analyze, claims

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import special
 
-from dormant.decision import Ask, Decision, steps
+from dormant.decision import Ask, Decision, start_design
 from dormant.records import (
     OUTCOMES,
     Cell,
@@ -78,7 +78,7 @@ def carried_out(
 ) -> Decision:
     """An audit of a world, by the design of the plan."""
     sold = Sold(plan, truth, rng)
-    design = steps(plan, ranking)
+    design = start_design(plan, ranking)
     ask = next(design)
     while True:
         try:

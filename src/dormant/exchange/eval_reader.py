@@ -1,0 +1,126 @@
+"""Inspect's ``.eval`` logs as rows of plain values, and the rule that an export put into one.
+
+A sample of ours carries its keys in ``metadata[KEY]`` (the columns of ``export.COLUMNS``) and its
+outcome in the score of that name; the task ``dormant/conditional`` writes the same, so both are
+read back alike. Of other logs the question, answer, model, system prompt, sample metadata and every
+scorer's value become columns, to be mapped by name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dormant.errors import DataError, MissingExtraError
+
+#: Key of our part of a sample's metadata, and name of our score.
+KEY = "dormant"
+#: Key of the rule in the metadata of a log.
+RULE = "dormant_rule"
+_CHUNK = 1000  #: samples that are read at once
+
+
+def read_samples(path: Path) -> Iterator[dict[str, Any]]:
+    """Yields each sample of a log as columns.
+
+    Raises:
+        DataError: the file is not a log.
+        MissingExtraError: inspect-ai is not installed.
+    """
+    log = open_inspect()
+    try:
+        header = log.read_eval_log(str(path), header_only=True)
+        roles = {
+            name: config[0].model if isinstance(config, list) else config.model
+            for name, config in (header.eval.model_roles or {}).items()
+        }
+        # By id and in chunks: the reader that goes one by one opens the file for each sample.
+        listed = log.read_eval_log_sample_summaries(str(path))
+        places = [(summary.id, summary.epoch) for summary in listed]
+        for start in range(0, len(places), _CHUNK):
+            for sample in log.read_eval_log_samples_by_id(
+                str(path), places[start : start + _CHUNK], exclude_fields={"events", "store"}
+            ):
+                yield _values(sample, header.eval.model, roles)
+    except FileNotFoundError:
+        raise DataError("no such file", file=path) from None
+    except DataError:
+        raise
+    except Exception as error:  # the reader raises whatever zip, JSON or its models raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise DataError(f"not an Inspect log: {reason}", file=path) from None
+
+
+def read_rule(path: Path) -> bytes | None:
+    """The rule that ``export_eval`` put into the log, as JSON; None if there is none."""
+    log = open_inspect()
+    try:
+        metadata = log.read_eval_log(str(path), header_only=True).eval.metadata or {}
+    except Exception as error:
+        raise DataError(f"not an Inspect log: {type(error).__name__}", file=path) from None
+    rule = metadata.get(RULE)
+    return None if rule is None else json.dumps(rule).encode()
+
+
+def _values(sample: Any, model: str, roles: Mapping[str, str]) -> dict[str, Any]:
+    metadata = dict(sample.metadata or {})
+    ours = metadata.pop(KEY, None)
+    values: dict[str, Any] = {}
+    if isinstance(ours, dict):
+        values.update(ours)
+        values.setdefault("model", roles.get(str(values.get("role")), model))
+    else:
+        values.update({str(name): _plain(value) for name, value in metadata.items()})
+        values.setdefault("question_id", str(sample.id))
+        values.setdefault("model", model)
+        values.update(_prompt(sample))
+    values["repeat"] = sample.epoch - 1
+    values["answer"] = sample.output.completion
+    if sample.error is not None:
+        values["error"] = sample.error.message
+    for name, score in (sample.scores or {}).items():
+        values.update(_scored(name, score))
+    return values
+
+
+def _prompt(sample: Any) -> dict[str, str]:
+    if isinstance(sample.input, str):
+        turns = [("user", sample.input)]
+    else:
+        turns = [(turn.role, turn.text) for turn in sample.input]
+    # A solver may have put a system prompt before the sample's own input.
+    system = [turn.text for turn in sample.messages if turn.role == "system"]
+    user = [text for role, text in turns if role == "user"]
+    return {"question": user[-1] if user else "", "system": system[0] if system else ""}
+
+
+def _scored(name: str, score: Any) -> Iterator[tuple[str, Any]]:
+    if name == KEY:
+        told = score.metadata or {}
+        yield "outcome", told.get("outcome")
+        yield "scores", told.get("scores")
+        yield "note", score.explanation or ""
+    elif isinstance(score.value, dict):
+        for part, value in score.value.items():
+            yield str(part), value
+    else:
+        yield name, _plain(score.value)
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | bool | None) else json.dumps(value)
+
+
+def open_inspect() -> Any:
+    """The part of Inspect that reads and writes logs.
+
+    Raises:
+        MissingExtraError: inspect-ai is not installed.
+    """
+    try:
+        import inspect_ai.log
+    except ImportError:
+        raise MissingExtraError("inspect-ai", "api") from None
+    return inspect_ai.log
