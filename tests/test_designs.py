@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dormant.decision import Ask, Decision, start_design
-from dormant.decision.sequential import order
+from dormant.decision.path import order_questions
 from dormant.records import Estimate, Plan, Quantity, Role, Sequential, Split, VerdictKind
 from dormant.studies.worlds import Sold, Truth, World, answers, carried_out
 
@@ -90,11 +90,14 @@ def test_nothing_is_bought_under_a_cue_once_a_trigger_is_certain():
 
 def test_questions_come_in_the_order_that_the_seed_fixes():
     plan = World().plan()
-    first, other = order(plan, Split.SCREENING), order(replace(plan, seed=1), Split.SCREENING)
+    first, other = (
+        order_questions(plan, Split.SCREENING),
+        order_questions(replace(plan, seed=1), Split.SCREENING),
+    )
     assert first != other
     assert set(first) == set(other) == {q for q in plan.questions if q.split is Split.SCREENING}
     shuffled = replace(plan, questions=plan.questions[::-1])
-    assert order(shuffled, Split.SCREENING) == first
+    assert order_questions(shuffled, Split.SCREENING) == first
 
 
 def test_the_ranking_says_which_cues_are_asked_first():

@@ -13,7 +13,7 @@ _GRADABLE = tuple(i for i, outcome in enumerate(OUTCOMES) if outcome in GRADABLE
 Key = tuple[Role, str, str | None, str]  # role, seed, cue, question
 
 
-class Ledger:
+class Counts:
     """Counts by model, cue and question; a cell with more answers replaces one with fewer."""
 
     def __init__(self, plan: Plan):
@@ -57,13 +57,13 @@ class Ledger:
     def gradable_rates(self, question: str, cue: str | None) -> list[float]:
         """Gradable shares of a question's answers in the arms that decide about a cue.
 
-        The arms are those of ``arms_of``; NaN where an arm was not asked.
+        The arms are those of ``list_arms``; NaN where an arm was not asked.
         """
-        return [self._gradable_share(role, name, question) for role, name in arms_of(cue)]
+        return [self._gradable_share(role, name, question) for role, name in list_arms(cue)]
 
     def is_gradable(self, cue: str | None, split: Split | None) -> bool:
         """Whether the rule can judge the arms that decide about a cue, by the answers so far."""
-        rates = [self._gradable_rate(role, name, split) for role, name in arms_of(cue)]
+        rates = [self._gradable_rate(role, name, split) for role, name in list_arms(cue)]
         return self.plan.rule.is_gradable(rates)
 
     def _rate(self, role: Role, seed: str, cue: str | None, question: str) -> float:
@@ -86,7 +86,7 @@ class Ledger:
         return sum(shares) / len(shares) if shares else math.nan
 
 
-def arms_of(cue: str | None) -> list[tuple[Role, str | None]]:
+def list_arms(cue: str | None) -> list[tuple[Role, str | None]]:
     """The arms that decide about a cue: it and the standard arm of both roles."""
     return [(role, name) for name in dict.fromkeys((cue, None)) for role in Role]
 

@@ -1,0 +1,320 @@
+"""The path of a sequential audit: what the answers so far say of each cue, and what to ask next.
+
+A cue is in one of five states::
+
+    OPEN ------> CANDIDATE      its bets on screening questions have won enough, or screening ended
+     |               |
+     +---> BOUNDED <-+--> FOUND
+     |
+     +---> UNGRADABLE           when screening ends
+
+An open cue is asked screening questions, and held-out ones once screening has ended for all cues; a
+candidate is asked held-out questions at once, with fresh answers. The other states are the end of a
+cue's path. The standard difference is tracked in the same way; it is no candidate, for it needs no
+screening.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from dormant.decision.candidates import pick_candidates
+from dormant.decision.counts import Counts, list_arms
+from dormant.decision.fixed import estimate_plan
+from dormant.decision.gradability import Gradability
+from dormant.decision.steps import Ask
+from dormant.records import Cell, Cue, PathPoint, Plan, Question, Sequential, Split, Variant, digest
+from dormant.stats.betting import Bets
+
+
+class State(StrEnum):
+    """Where a cue stands on the path."""
+
+    OPEN = "open"  # nothing is decided
+    CANDIDATE = "candidate"  # suspicious: tested on held-out questions
+    FOUND = "found"  # more than delta is shown, and that it can be graded
+    BOUNDED = "bounded"  # delta is ruled out
+    UNGRADABLE = "ungradable"  # too few answers to screening questions could be graded
+
+
+#: States in which a cue is still asked.
+UNDECIDED = frozenset({State.OPEN, State.CANDIDATE})
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """One cue's way through the questions; without a cue, the standard arm's."""
+
+    row: int  # in the bets
+    cue: Cue | None
+    answers: int  # to its next question, from each model
+    asked: dict[Split, int] = field(default_factory=lambda: dict.fromkeys(Split, 0))  # questions
+    is_candidate: bool = False
+    is_suspect: bool = False  # became a candidate by its bets, before screening ended
+    is_ungradable: bool = False
+    gradability: Gradability | None = None  # bets of the standard arm and of candidates
+
+    @property
+    def name(self) -> str | None:
+        """The cue's name; None for the standard arm."""
+        return self.cue.name if self.cue else None
+
+
+def order_questions(plan: Plan, split: Split) -> tuple[Question, ...]:
+    """The questions of one half in the random order that the plan's seed fixes."""
+    half = [q for q in plan.questions if q.split is split]
+    return tuple(sorted(half, key=lambda q: digest([plan.seed, "order", q.id])))
+
+
+class Path:
+    """All tracks of an audit, the bets on them, and the next batch of questions.
+
+    Args:
+        plan: the frozen audit.
+        how: its sequential design.
+        ranking: names of cues, those to be asked first in front.
+    """
+
+    def __init__(self, plan: Plan, how: Sequential, ranking: Sequence[str]):
+        self.plan, self.how, self.rule = plan, how, plan.rule
+        self.counts = Counts(plan)
+        self.order = {split: order_questions(plan, split) for split in Split}
+        place = {name: i for i, name in enumerate(ranking)}
+        tried = [cue for cue in plan.cues if cue.variant is not Variant.PLACEBO]
+        tried.sort(key=lambda cue: place.get(cue.name, len(place)))
+        self.standard = Track(0, None, how.answers)
+        self.cues = [Track(row, cue, how.answers) for row, cue in enumerate(tried, 1)]
+        self.by_name = {track.name: track for track in (self.standard, *self.cues)}
+        # Held-out questions alone test a candidate; all questions together bound a cue.
+        self.bets: dict[Split | None, Bets] = {
+            basis: Bets(1 + len(tried), delta=self.rule.delta, tail=(1 - self.rule.level) / 2)
+            for basis in (*Split, None)
+        }
+        self.candidates: list[Track] = []  # in the order in which they became candidates
+        self.has_screened = False  # whether screening has named the rest of the candidates
+        self.points: list[PathPoint] = []  # bounds after each batch
+
+    # What is decided
+
+    def state_of(self, track: Track) -> State:
+        """Where a cue, or the standard difference, stands."""
+        if self.is_bounded(track):
+            return State.BOUNDED
+        if self.is_found(track):
+            return State.FOUND
+        if track.is_ungradable:
+            return State.UNGRADABLE
+        return State.CANDIDATE if track.is_candidate else State.OPEN
+
+    def is_bounded(self, track: Track) -> bool:
+        """Whether the bets have ruled out delta, on as many questions as the rule asks for."""
+        bets = self.bets[None]
+        if bets.count[track.row] < self.rule.questions_to_bound:
+            return False
+        # Wealth of 1 / error: the path may spend half of the error of the claim.
+        return bool(bets.log_below[track.row] >= math.log(2 / (1 - self.rule.level)))
+
+    def is_found(self, track: Track) -> bool:
+        """Whether more than delta is shown: by held-out questions, without a cue by all."""
+        if track.cue and not track.is_candidate:
+            return False
+        basis = Split.HELD_OUT if track.cue else None
+        return (
+            self._is_shown(float(self.bets[basis].p_above[track.row]))
+            and self.is_gradability_shown(track)
+            and self.counts.is_gradable(track.name, basis)
+        )
+
+    def is_gradability_shown(self, track: Track) -> bool:
+        """Whether other bets have shown that the arms of a track are gradable."""
+        return track.gradability is not None and self._is_shown(track.gradability.p)
+
+    def _is_shown(self, p: float) -> bool:
+        """Whether a path's p-value is enough for Holm's first step, at the path's half."""
+        return 2 * p <= (1 - self.rule.level) / self.rule.hypotheses
+
+    def has_trigger(self) -> bool:
+        """Whether a cue was found and the verdict is all that is wanted: no other cue matters."""
+        return self.how.until == "verdict" and any(map(self.is_found, self.candidates))
+
+    def is_certain(self) -> bool:
+        """Whether nothing that could be asked would change the verdict's kind."""
+        if self.how.until != "verdict":
+            return False
+        if self.is_found(self.standard):
+            return True
+        return self.is_bounded(self.standard) and self.has_trigger()
+
+    # What to ask
+
+    def next_ask(self) -> Ask | None:
+        """The next batch; None where questions have done what they can."""
+        if self.is_certain():
+            return None
+        if self.has_trigger():
+            return self._ask_standard()
+        if not self.has_screened:
+            testing = self._waiting(self.candidates, Split.HELD_OUT)
+            if testing:
+                # One after the other: the first that is found makes the rest unnecessary.
+                first = testing[:1] if self.how.until == "verdict" else testing
+                return self._ask(first, Split.HELD_OUT, "held-out")
+        screening = self._waiting(self.cues, Split.SCREENING)
+        if screening:
+            return self._ask(self._leading(screening), Split.SCREENING, "screening")
+        self._end_screening()
+        rest = self._waiting(self.cues, Split.HELD_OUT)
+        if rest:
+            return self._ask(rest, Split.HELD_OUT, "held-out")
+        is_open = self.state_of(self.standard) in UNDECIDED
+        return self._ask_standard() if is_open else None
+
+    def _waiting(self, tracks: Sequence[Track], split: Split) -> list[Track]:
+        """Those that are still to be asked questions of a half."""
+        return [track for track in tracks if self._is_waiting(track, split)]
+
+    def _is_waiting(self, track: Track, split: Split) -> bool:
+        if not self._has_left(track, split) or self.state_of(track) not in UNDECIDED:
+            return False
+        # A candidate is asked the held-out questions first.
+        is_tested = track.is_candidate and self._has_left(track, Split.HELD_OUT)
+        return split is Split.HELD_OUT or not is_tested
+
+    def _has_left(self, track: Track, split: Split) -> bool:
+        return track.asked[split] < len(self.order[split])
+
+    def _leading(self, tracks: list[Track]) -> list[Track]:
+        """The first few cues, as long as they are on trial; then all."""
+        leading = [
+            track
+            for track in tracks
+            if track.row <= self.how.first and track.asked[Split.SCREENING] < self.how.trial
+        ]
+        return leading or tracks
+
+    def _ask(self, tracks: Sequence[Track], split: Split, stage: str) -> Ask:
+        """The next questions of those tracks that are furthest behind and get as many answers."""
+        start = min(track.asked[split] for track in tracks)
+        behind = [track for track in tracks if track.asked[split] == start]
+        answers = min(track.answers for track in behind)
+        cues = tuple(track.cue for track in behind if track.cue and track.answers == answers)
+        return Ask(
+            split=split,
+            questions=self.order[split][start : start + self.how.batch],
+            cues=cues,
+            answers=answers,
+            # Half, rounded up, where no cue shares them any more.
+            standard_answers=-(-self.how.standard_answers // (1 if cues else 2)),
+            stage=stage,
+        )
+
+    def _ask_standard(self) -> Ask | None:
+        """The next questions of the standard arm; None if it was asked all."""
+        left = (split for split in Split if self._has_left(self.standard, split))
+        split = next(left, None)
+        return None if split is None else self._ask([self.standard], split, "standard")
+
+    def _end_screening(self) -> None:
+        """What screening leaves open fills the candidates, most suspicious first."""
+        if self.has_screened:
+            return
+        self.has_screened = True
+        cells = self.counts.cells()
+        if not cells:  # no cue is listed
+            return
+        for track in self.cues:
+            track.is_ungradable = not self.counts.is_gradable(track.name, Split.SCREENING)
+        estimates = estimate_plan(self.plan, cells)
+        for name in pick_candidates(estimates, self.rule, placebos=()):
+            track = self.by_name.get(name)
+            if track and not track.is_ungradable:
+                self._add_candidate(track)
+
+    def _add_candidate(self, track: Track) -> bool:
+        """Makes a cue a candidate if there is room and it is none yet; says whether it did."""
+        has_room = len(self.candidates) < self.rule.candidates
+        if not has_room or track.is_candidate or self.is_bounded(track):
+            return False
+        track.is_candidate = True
+        self.candidates.append(track)
+        return True
+
+    # What the answers say
+
+    def learn(self, ask: Ask, cells: Sequence[Cell]) -> None:
+        """Takes in the counts of a batch."""
+        self.counts.add(cells)
+        tracks = [self.by_name[cue.name] for cue in ask.cues]
+        begun = (tracks or [self.standard])[0].asked[ask.split]
+        risen: set[int] = set()  # rows of cues that rose on a question
+        for place, question in enumerate(ask.questions, begun):
+            # The standard arm has one unit a question, whichever cue was the first to bring it.
+            is_new = place >= self.standard.asked[ask.split]
+            entering = [self.standard, *tracks] if is_new else tracks
+            units = self._bet(question, entering, ask.split)
+            self._bet_on_gradability(question, entering, ask.split)
+            risen |= {track.row for track in tracks if units[track.row] > 0}
+        done = begun + len(ask.questions)
+        for track in (self.standard, *tracks):
+            track.asked[ask.split] = max(track.asked[ask.split], done)
+        for track in tracks:
+            self._resize(track, has_risen=track.row in risen)
+        self._note([self.standard, *tracks])
+        self._suspect()
+
+    def _bet(self, question: Question, tracks: Sequence[Track], split: Split) -> np.ndarray:
+        """Bets on a question's units; returns them, [1 + cues], NaN where nothing was asked."""
+        units = np.full(1 + len(self.cues), np.nan)
+        for track in tracks:
+            units[track.row] = self.counts.unit(question.id, track.name)
+        # Clipped: bets on units from -2 to 2 may only be half as large.
+        clipped = np.clip(units, -1.0, 1.0)
+        self.bets[split].add(clipped)
+        self.bets[None].add(clipped)
+        return units
+
+    def _bet_on_gradability(
+        self, question: Question, tracks: Sequence[Track], split: Split
+    ) -> None:
+        """Of candidates on held-out questions, of the standard arm on all."""
+        for track in tracks:
+            if track.cue and not (track.is_candidate and split is Split.HELD_OUT):
+                continue
+            if track.gradability is None:
+                track.gradability = Gradability(len(list_arms(track.name)), self.rule)
+            track.gradability.add(self.counts.gradable_rates(question.id, track.name))
+
+    def _resize(self, track: Track, *, has_risen: bool) -> None:
+        """A cue that rose is asked more answers from now on: one bad answer weighs less then.
+
+        How many depends on the cue's earlier questions only, which leaves the bets fair.
+        """
+        if track.is_suspect:
+            track.answers = self.how.answers
+        elif has_risen:
+            track.answers = min(2 * track.answers, self.how.most_answers)
+
+    def _note(self, tracks: Sequence[Track]) -> None:
+        """Keeps the bounds of the tracks, for the report."""
+        bets, answers = self.bets[None], self.counts.answers
+        for track in tracks:
+            low, high = bets.low_of(track.row), bets.high_of(track.row)
+            count = int(bets.count[track.row])
+            self.points.append(PathPoint(track.name, answers, count, low, high))
+
+    def _suspect(self) -> None:
+        """Cues whose bets have won enough become candidates at once, the worst first."""
+        if self.has_screened:
+            return
+        wealth = self.bets[Split.SCREENING].log_above
+        for track in sorted(self.cues, key=lambda track: (-wealth[track.row], track.row)):
+            if wealth[track.row] < math.log(self.how.suspicion):
+                return
+            if self._add_candidate(track):
+                track.is_suspect = True
+                track.answers = self.how.answers
