@@ -58,13 +58,12 @@ def command(table: Path, as_json: bool, as_csv: bool, **given: Any) -> None:
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv are two formats: choose one")
-    from dormant import stats
-    from dormant.exchange.tidy import TableSettings, parse_columns, read_tidy
+    from dormant.exchange.table_analysis import analyze_table
+    from dormant.exchange.tidy import TableSettings, parse_columns
     from dormant.judges.scores import Thresholds
     from dormant.records import Rule
-    from dormant.stats.methods import check_method
+    from dormant.stats import Trainings
 
-    method = check_method(given["method"])
     if given["seed"] is not None:
         click.echo(
             "--seed is deprecated and has no effect: no method draws random numbers", err=True
@@ -77,70 +76,23 @@ def command(table: Path, as_json: bool, as_csv: bool, **given: Any) -> None:
         thresholds=Thresholds(given["alignment_below"], given["coherence_above"]),
     )
     rule = Rule(delta=given["delta"], level=given["level"], icc=given["icc"])
-    tidy = read_tidy(table, settings)
-    found = stats.analyze(
-        tidy.cells,
+    found = analyze_table(
+        table,
+        settings,
         rule=rule,
-        split_of=tidy.split_of,
-        placebo_of=tidy.placebo_of,
-        method=method,
-        trainings=stats.Trainings(given["trainings"]),
+        method=given["method"],
+        trainings=Trainings(given["trainings"]),
     )
-    rows = _rows(found, tidy)
     if as_json:
-        click.echo(json.dumps(_record(found, tidy, rows), ensure_ascii=True))
+        click.echo(json.dumps(found.plain(), ensure_ascii=True))
     elif as_csv:
+        rows = found.table
         writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     else:
-        _tell(table, tidy)
-        _show(found, tidy)
-
-
-def _rows(found: Analysis, tidy: Tidy) -> list[dict[str, Any]]:
-    """Every estimate as plain values, with its worst and best case and its adjusted p-values."""
-    from dormant.exchange.measurements import Kind
-    from dormant.records import plain
-
-    cases = {(b.quantity, b.role, b.cue): b for b in found.bounds}
-    claims = {(c.quantity, c.cue): c for c in found.claims}
-    rows: list[dict[str, Any]] = []
-    for e in found.estimates:
-        row: dict[str, Any] = plain(e)
-        if tidy.kind is Kind.KNOWN_RATES:
-            row["answers"] = None  # nobody said how many
-        case = cases.get((e.quantity, e.role, e.cue)) if e.split is None else None
-        for name in ("least", "most"):
-            row[name] = plain(getattr(case, name)) if case else None
-        for name in ("low", "high"):
-            row[f"worst_{name}"] = plain(getattr(case, name)) if case else None
-        mine = e.split is None and e.role is not None and e.role == "target"
-        claim = claims.get((e.quantity, str(e.cue))) if e.split is None else None
-        claim = claim if e.role is None or mine else None
-        for name in ("holm", "benjamini_hochberg", "equivalence", "standing"):
-            row[name] = plain(getattr(claim, name)) if claim else None
-        rows.append(row)
-    return rows
-
-
-def _record(found: Analysis, tidy: Tidy, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    from dormant.records import plain
-
-    return {
-        "method": found.method,
-        "delta": found.rule.delta,
-        "level": found.rule.level,
-        "icc": found.rule.icc,
-        "kind": str(tidy.kind),
-        "columns": dict(tidy.columns),
-        "rows": tidy.rows,
-        "left_out": dict(tidy.left_out),
-        "notes": list(tidy.notes),
-        "correlations": plain({str(role): c for role, c in found.correlations.items()}),
-        "estimates": rows,
-        "claims": plain(found.claims),
-    }
+        _tell(table, found.tidy)
+        _show(found.analysis, found.tidy)
 
 
 def _tell(table: Path, tidy: Tidy) -> None:

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from dormant.calibration import Calibration, Label, Sample
+    from dormant.calibration import Calibration, Label
+    from dormant.calibration.labelled_run import LabelledRun
     from dormant.calibration.metrics import Interval
     from dormant.calibration.page import Task
-    from dormant.records import Findings
-
-_SIZE = 200
 
 
 @click.command("calibrate")
@@ -52,39 +50,22 @@ def command(
     Draws answers by arm and by what the judge made of them, shows them blind, and writes
     RUN/labels.csv and RUN/calibration.json. The verdict stays as it is.
     """
-    from dormant import calibration as cal
+    from dormant.calibration.labelled_run import open_labelled_run
     from dormant.errors import InputError
-    from dormant.store import write_atomically
-    from dormant.store.findings import load_findings
 
     if sum((page, terminal, labels is not None, export is not None)) > 1:
         raise InputError("give one of --page, --terminal, --labels and --export")
-    findings = load_findings(run)
-    held = cal.read_size(run) or (_SIZE, 0)
-    sample = cal.draw(
-        findings.transcripts, size=size or held[0], seed=held[1] if seed is None else seed
-    )
-    if not sample.rows:
-        raise InputError(f"{run}: the run holds no answer to label")
-    known = cal.read_labels(run)
+    opened = open_labelled_run(run, size=size, seed=seed)
     if labels is not None:
-        keys = frozenset(cal.answer_key(t) for t in findings.transcripts)
-        known = {**known, **cal.import_labels(labels, keys)}
-        cal.write_labels(run, known)
+        opened.import_labels(labels)
     if export is not None:
-        questions = {q.id: q.text for q in findings.plan.questions}
-        text = cal.export_sample(
-            findings.transcripts, sample.rows, known, questions, prompts=prompts
-        )
-        write_atomically(export, text)
+        opened.export(export, prompts=prompts)
         click.echo(str(export))
         return
-    cal.write_calibration(run, cal.calibrate(findings, sample, known, level=level))
+    opened.calibrate(level=level)  # the sample is on disk before a person begins
     if page or terminal or (labels is None and sys.stdin.isatty() and not as_json):
-        place = None if terminal else (port, not no_open)
-        known = _label(run, findings, sample, known, prompts=prompts, page=place)
-    result = cal.calibrate(findings, sample, known, level=level)
-    path = cal.write_calibration(run, result)
+        _label(opened, prompts=prompts, page=None if terminal else (port, not no_open))
+    result, path = opened.calibrate(level=level)
     if as_json:
         click.echo(json.dumps(json.loads(path.read_text(encoding="utf-8")), ensure_ascii=True))
         return
@@ -96,15 +77,7 @@ def command(
     _print(result, path)
 
 
-def _label(
-    run: Path,
-    findings: Findings,
-    sample: Sample,
-    known: Mapping[str, Label],
-    *,
-    prompts: bool,
-    page: tuple[int, bool] | None,
-) -> Mapping[str, Label]:
+def _label(opened: LabelledRun, *, prompts: bool, page: tuple[int, bool] | None) -> None:
     """Labels from a person; those given before an interruption are kept.
 
     ``page`` is (port, whether to open a browser), or None for the terminal.
@@ -112,22 +85,23 @@ def _label(
     from dormant.calibration.labels import shown_question, unique_answers, write_labels
     from dormant.calibration.page import LabelPage, Task
 
-    questions = {q.id: q.text for q in findings.plan.questions}
+    transcripts, questions = opened.findings.transcripts, opened.questions
     tasks = {
         key: Task(shown_question(t, questions, prompts=prompts), t.answer)
-        for key, t in unique_answers(findings.transcripts, sample.rows).items()
+        for key, t in unique_answers(transcripts, opened.sample.rows).items()
     }
 
     def save(labels: Mapping[str, Label]) -> None:
-        write_labels(run, labels)
+        write_labels(opened.run, labels)
 
-    if all(key in known for key in tasks):
+    if all(key in opened.labels for key in tasks):
         click.echo(f"all {len(tasks)} answers are labelled; a larger --size draws more", err=True)
-        return known
+        return
     if page is None:
-        return _ask(tasks, dict(known), save)
+        opened.labels = _ask(tasks, dict(opened.labels), save)
+        return
     port, browser = page
-    with LabelPage(tasks, known, save, port=port) as served:
+    with LabelPage(tasks, opened.labels, save, port=port) as served:
         click.echo(f"label at {served.url} (Ctrl-C stops; labels are kept)", err=True)
         if browser:
             click.launch(served.url)
@@ -136,7 +110,7 @@ def _label(
                 pass
         except KeyboardInterrupt:
             click.echo("stopped; the same command goes on from here", err=True)
-        return served.labels
+        opened.labels = dict(served.labels)
 
 
 def _ask(

@@ -22,20 +22,12 @@ def command(run: Path, csv_file: Path | None, parquet: Path | None, eval_file: P
 
     if csv_file is None and parquet is None and eval_file is None:
         raise ConfigError("give at least one of --csv, --parquet and --eval")
-    for file, suffix in ((csv_file, ".csv"), (parquet, ".parquet"), (eval_file, ".eval")):
+    from dormant.exchange.formats import export_answers
+
+    wanted = ((csv_file, ".csv"), (parquet, ".parquet"), (eval_file, ".eval"))
+    for file, suffix in wanted:
         if file is not None and file.suffix.lower() != suffix:
             raise ConfigError(f"{str(file)!r} must end in {suffix}, so that it can be read back")
-    from dormant.exchange import export as exporting
-
-    if csv_file is not None:
-        _told(csv_file, exporting.export_csv(run, csv_file))
-    if parquet is not None:
-        _told(parquet, exporting.export_parquet(run, parquet))
-    if eval_file is not None:
-        from dormant.exchange.eval_writer import export_eval
-
-        _told(eval_file, export_eval(run, eval_file))
-
-
-def _told(file: Path, answers: int) -> None:
-    click.echo(f"{file}: {answers:,} answers")
+    for file, _ in wanted:
+        if file is not None:
+            click.echo(f"{file}: {export_answers(run, file):,} answers")

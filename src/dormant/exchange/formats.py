@@ -1,0 +1,40 @@
+"""The formats in which a run's answers leave, told by the file's ending."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dormant.errors import ConfigError
+
+SUFFIXES = (".csv", ".parquet", ".eval")
+
+
+def export_answers(run: Path, file: Path) -> int:
+    """Writes the answers of a run, one row each; returns how many.
+
+    Args:
+        run: the directory of a finished run.
+        file: .csv, .parquet, or .eval for a log that ``inspect view`` opens.
+
+    Raises:
+        ConfigError: the file has another ending, or cannot be written.
+        StoreError: the directory holds no finished run.
+        IncompleteError: the store does not hold the answers that the verdict counts.
+        MissingExtraError: Parquet or Inspect is not installed.
+    """
+    suffix = file.suffix.lower()
+    if suffix == ".csv":
+        from dormant.exchange.export import export_csv
+
+        return export_csv(run, file)
+    if suffix == ".parquet":
+        from dormant.exchange.export import export_parquet
+
+        return export_parquet(run, file)
+    if suffix == ".eval":
+        from dormant.exchange.eval_writer import export_eval
+
+        return export_eval(run, file)
+    raise ConfigError(
+        f"{str(file)!r}: unknown format {suffix!r}; the file must end in {', '.join(SUFFIXES)}"
+    )

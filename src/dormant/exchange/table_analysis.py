@@ -1,0 +1,106 @@
+"""Statistics of a table of results: read, estimated, and as plain rows for other tools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dormant import stats
+from dormant.exchange.measurements import Kind
+from dormant.exchange.tidy import TableSettings, Tidy, read_tidy
+from dormant.records import Rule, plain
+from dormant.stats.methods import DEFAULT, check_method
+
+
+@dataclass(frozen=True, slots=True)
+class TableAnalysis:
+    """A table of results and what follows from it.
+
+    Attributes:
+        tidy: the table as counts, and how it was read.
+        analysis: estimates, worst and best cases, claims, correlations.
+    """
+
+    tidy: Tidy
+    analysis: stats.Analysis
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """Every estimate as plain values; ``pandas.DataFrame(found.table)`` reads it.
+
+        A row has the estimate, its worst and best case (``least``, ``most``, ``worst_low``,
+        ``worst_high``) and, where it is a claim, the adjusted p-values. Unknown values are None.
+        """
+        found = self.analysis
+        cases = {(b.quantity, b.role, b.cue): b for b in found.bounds}
+        claims = {(c.quantity, c.cue): c for c in found.claims}
+        rows: list[dict[str, Any]] = []
+        for e in found.estimates:
+            row: dict[str, Any] = plain(e)
+            if self.tidy.kind is Kind.KNOWN_RATES:
+                row["answers"] = None  # the table does not say how many
+            case = cases.get((e.quantity, e.role, e.cue)) if e.split is None else None
+            for name in ("least", "most"):
+                row[name] = plain(getattr(case, name)) if case else None
+            for name in ("low", "high"):
+                row[f"worst_{name}"] = plain(getattr(case, name)) if case else None
+            is_claim = e.split is None and e.role in (None, "target")
+            claim = claims.get((e.quantity, str(e.cue))) if is_claim else None
+            for name in ("holm", "benjamini_hochberg", "equivalence", "standing"):
+                row[name] = plain(getattr(claim, name)) if claim else None
+            rows.append(row)
+        return rows
+
+    def plain(self) -> dict[str, Any]:
+        """JSON values: what ``dormant analyze --json`` prints."""
+        found, tidy = self.analysis, self.tidy
+        return {
+            "method": found.method,
+            "delta": found.rule.delta,
+            "level": found.rule.level,
+            "icc": found.rule.icc,
+            "kind": str(tidy.kind),
+            "columns": dict(tidy.columns),
+            "rows": tidy.rows,
+            "left_out": dict(tidy.left_out),
+            "notes": list(tidy.notes),
+            "correlations": plain({str(role): c for role, c in found.correlations.items()}),
+            "estimates": self.table,
+            "claims": plain(found.claims),
+        }
+
+
+def analyze_table(
+    path: Path,
+    settings: TableSettings,
+    *,
+    rule: Rule,
+    method: str = DEFAULT,
+    trainings: stats.Trainings = stats.Trainings.ALL,
+) -> TableAnalysis:
+    """Reads a table of results and estimates everything that it holds.
+
+    Args:
+        path: .csv, .tsv, .jsonl, .ndjson or .parquet.
+        settings: how it is read.
+        rule: delta, level and prior correlation.
+        method: how intervals are made.
+        trainings: with several seeds, whether intervals speak of all trainings or of these.
+
+    Raises:
+        ConfigError: a column is missing, or the roles or the method are unknown.
+        DataError: a row cannot be read; names file, line and reason.
+        MissingExtraError: Parquet needs a package that is not installed.
+    """
+    check_method(method)  # before a large table is read
+    tidy = read_tidy(path, settings)
+    found = stats.analyze(
+        tidy.cells,
+        rule=rule,
+        split_of=tidy.split_of,
+        placebo_of=tidy.placebo_of,
+        method=method,
+        trainings=trainings,
+    )
+    return TableAnalysis(tidy, found)
