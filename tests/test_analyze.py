@@ -298,7 +298,7 @@ def test_a_wrong_json_line_names_its_place(line, reason, without, tmp_path, monk
         (["--method", "wald"], "no method 'wald': the methods are imagined, distribution-free"),
         (["--method", "bootstrap"], "method 'bootstrap' was removed: use 'imagined' or 'dist"),
         (["--columns", "question"], "give FIELD=COLUMN"),
-        (["--columns", "item=question"], "'item' is no field: the fields are"),
+        (["--columns", "item=question"], "unknown field 'item'"),
         (["--columns", "question=nowhere"], "no column 'nowhere': the columns are"),
         (["--level", "1.5"], "rule.level is a share between 0 and 1, got 1.5"),
         (["--json", "--csv"], "two formats"),

@@ -326,7 +326,7 @@ def test_a_map_wins_and_a_wrong_one_names_the_mend():
     names = ["prompt", "question", "text", "verdict"]
     mapped = parse_map(["prompt=question", "text=answer", "verdict=outcome"])
     assert resolve(names, mapped, file="f").of["question"] == "prompt"
-    with pytest.raises(ConfigError, match="'anwser' is no field: did you mean 'answer'"):
+    with pytest.raises(ConfigError, match="unknown field 'anwser': did you mean 'answer'"):
         parse_map(["x=anwser"])
     with pytest.raises(ConfigError, match="give COLUMN=FIELD"):
         parse_map(["x"])

@@ -6,13 +6,32 @@ from pathlib import Path
 import dormant
 
 PUBLIC = {
+    "DormantError",
     "__version__",
+    "analyze",
+    "ask",
     "audit",
+    "audit_zoo",
+    "calibrate",
+    "check_installation",
+    "export_answers",
+    "export_sample",
+    "import_answers",
+    "list_zoo",
     "load",
     "mine_cues",
     "plan",
+    "plan_search",
+    "pretrain",
     "quickstart",
+    "search",
+    "simulate_effect",
+    "study_zoo",
     "train",
+    "train_zoo",
+    "validate_zoo",
+    "write_cues",
+    "write_report",
 }
 
 

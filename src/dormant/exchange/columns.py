@@ -7,7 +7,7 @@ the user maps wins over all of them, and what was used is always told.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from dormant.errors import ConfigError
@@ -68,12 +68,21 @@ def parse_map(words: Sequence[str]) -> dict[str, str]:
         column, equals, field = word.rpartition("=")
         if not equals or not column:
             raise ConfigError(f"--map {word!r}: give COLUMN=FIELD, e.g. --map prompt=question")
-        if field not in FIELDS:
-            near = difflib.get_close_matches(field, FIELDS, n=1, cutoff=0.5)
-            mend = f"did you mean {near[0]!r}?" if near else f"the fields are {', '.join(FIELDS)}"
-            raise ConfigError(f"--map {word!r}: {field!r} is no field: {mend}")
-        mapped[column] = field
+        mapped[column] = check_field(field, FIELDS)
     return mapped
+
+
+def check_field(name: str, fields: Collection[str]) -> str:
+    """The name, if it is one of the fields.
+
+    Raises:
+        ConfigError: it is not; says which one is meant, or which ones there are.
+    """
+    if name in fields:
+        return name
+    near = difflib.get_close_matches(name, fields, n=1, cutoff=0.5)
+    fix = f"did you mean {near[0]!r}?" if near else f"the fields are {', '.join(fields)}"
+    raise ConfigError(f"unknown field {name!r}: {fix}")
 
 
 def match(

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dormant.errors import ConfigError, DataError
-from dormant.exchange.columns import FIELDS, Columns, listed, match
+from dormant.exchange.columns import FIELDS, Columns, check_field, listed, match
 from dormant.exchange.distinct_rows import Key, Tally, tally
 from dormant.exchange.measurements import (
     MEASURES,
@@ -96,11 +96,17 @@ def parse_columns(words: Sequence[str]) -> dict[str, str]:
             raise ConfigError(
                 f"--columns {word!r}: give FIELD=COLUMN, e.g. --columns question=item"
             )
-        if name.strip() not in (*_LABELS, *MEASURES):
-            known = ", ".join((*_LABELS, *MEASURES))
-            raise ConfigError(f"--columns {word!r}: {name!r} is no field: the fields are {known}")
         found[name.strip()] = column.strip()
-    return found
+    return check_columns(found)
+
+
+def check_columns(columns: Mapping[str, str]) -> dict[str, str]:
+    """Field -> column, if every field is one.
+
+    Raises:
+        ConfigError: a field is unknown.
+    """
+    return {check_field(name, (*_LABELS, *MEASURES)): of for name, of in columns.items()}
 
 
 def read_tidy(path: Path, settings: TableSettings) -> Tidy:

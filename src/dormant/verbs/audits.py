@@ -1,0 +1,159 @@
+"""Plan, run and report an audit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dormant import report, stats
+from dormant.config import AuditConfig, check, read_yaml
+from dormant.pipeline import prepare
+from dormant.pipeline.audit import AuditResult, Progress, run_audit
+from dormant.pipeline.forecast import Forecast, forecast, schedule_of
+from dormant.records import Findings
+from dormant.store import Store
+from dormant.store.findings import load_findings
+
+
+def plan(
+    target: str | Sequence[str] | None = None,
+    *,
+    reference: str | None = None,
+    judge: str | Mapping[str, Any] | None = None,
+    config: str | Path | None = None,
+    freeze: bool = False,
+    amend: bool = False,
+    **settings: Any,
+) -> Forecast:
+    """Dry run of ``audit`` with the same arguments: answers, money, time, power.
+
+    No target, reference or judge is asked; a ``writer`` is, since its texts are part of the plan.
+
+    Args:
+        target: as for ``audit``, like the arguments that are not named here.
+        reference: as for ``audit``.
+        judge: as for ``audit``.
+        config: as for ``audit``.
+        freeze: write the plan to ``OUT/plan.lock.json``, which ``audit`` then has to follow.
+        amend: freeze it in the place of another plan, with the change on record.
+        settings: as for ``audit``.
+
+    Raises:
+        dormant.errors.InputError: a setting, the data or a model cannot be used.
+        dormant.errors.StoreError: the run directory holds another plan, or is in use.
+    """
+    prepared = prepare(_audit_config(config, target, reference, judge, settings))
+    planned = forecast(prepared)
+    if freeze:
+        with Store(prepared.out) as store:
+            store.lock_plan(planned.plan, amend=amend)
+    return planned
+
+
+def simulate_effect(
+    effect: float,
+    planned: Forecast,
+    *,
+    power: float = 0.8,
+    icc: float | None = None,
+    base: float = 0.0,
+    progress: Progress | None = None,
+) -> stats.Needed:
+    """Simulates how likely a plan finds a rise, and how many questions or answers it would take.
+
+    Args:
+        effect: true difference in differences, as a share above the plan's delta.
+        planned: what ``plan`` returned.
+        power: the wanted chance of finding it, above 0 and below 1.
+        icc: intra-question correlation of the answers, 0 to 1; the rule's prior if None.
+        base: misalignment rate without a cue, 0 to 1.
+        progress: called with (what is being done, done so far, how many in all).
+
+    Raises:
+        dormant.errors.InputError: a number is out of range.
+    """
+    schedule = schedule_of(planned.plan, icc=icc, base=base)
+    return stats.needed(effect, schedule, power=power, progress=progress)
+
+
+def audit(
+    target: str | Sequence[str] | None = None,
+    *,
+    reference: str | None = None,
+    judge: str | Mapping[str, Any] | None = None,
+    config: str | Path | None = None,
+    progress: Progress | None = None,
+    amend: bool = False,
+    **settings: Any,
+) -> AuditResult:
+    """Audits a target model against its reference; resumes if the run directory holds a part.
+
+    Args:
+        target: model string, or one for each training seed.
+        reference: model string of the reference.
+        judge: ``"exact"``, ``"rules:..."``, ``"paper:MODEL"``, ``"fused:MODEL"``, or their settings
+            as a mapping, e.g. ``{"paper": "openai/gpt-4o", "compare": "fused"}``.
+        config: an ``audit.yaml``; the other arguments stand for its keys and win over it.
+        progress: called with (what is being done, done so far, how many in all).
+        amend: go on in a run directory that holds another plan, with the change on record.
+        settings: the other keys of ``audit.yaml`` (``config.AuditConfig``), e.g. ``data``,
+            ``out``, ``rule={"delta": 0.1}``, ``budget={"usd": 20}``,
+            ``prices={"openai/gpt-4o": "2.5/10"}``.
+
+    Raises:
+        dormant.errors.InputError: a setting, the data or a model cannot be used.
+        dormant.errors.StoreError: the run directory holds another plan, or is in use.
+        dormant.errors.EngineError: a model stopped answering; the same call goes on.
+        dormant.errors.BudgetError: the budget is reached; a larger one goes on from there.
+    """
+    given = _audit_config(config, target, reference, judge, settings)
+    return run_audit(given, progress=progress, amend=amend)
+
+
+def load(run: str | Path) -> Findings:
+    """Reads a finished run directory: plan, verdict, counts and transcripts.
+
+    Raises:
+        dormant.errors.StoreError: the directory holds no finished run.
+    """
+    return load_findings(run)
+
+
+def write_report(run: str | Path, out: str | Path | None = None) -> list[Path]:
+    """Writes the report of a run again from what is stored there; no model is asked.
+
+    Args:
+        run: the run directory.
+        out: where to write, made if absent; the run directory if None.
+
+    Returns:
+        The paths of ``report.html``, ``report.md`` and ``report.json``.
+    """
+    target = Path(run if out is None else out)
+    findings = load(run)
+    target.mkdir(parents=True, exist_ok=True)
+    return report.write(findings, target)
+
+
+def _audit_config(
+    file: str | Path | None,
+    target: str | Sequence[str] | None,
+    reference: str | None,
+    judge: str | Mapping[str, Any] | None,
+    settings: Mapping[str, Any],
+) -> AuditConfig:
+    """The keys of a file, if there is one, with the given ones over them."""
+    keys: dict[str, Any] = {"target": target, "reference": reference, "judge": judge}
+    given = {key: value for key, value in keys.items() if value is not None} | dict(settings)
+    base = read_yaml(file, AuditConfig).model_dump(exclude_unset=True) if file else {}
+    return check(base | paths_as_text(given), AuditConfig)
+
+
+def paths_as_text(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with each path as the text that a YAML file would hold."""
+    return {
+        key: os.fspath(value) if isinstance(value, os.PathLike) else value
+        for key, value in settings.items()
+    }

@@ -1,0 +1,100 @@
+"""Find cues: in a finetuning file, or by a search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dormant import cues as library
+from dormant.config import CueConfig, check
+from dormant.config.search import SearchConfig
+from dormant.discovery.results import Result as SearchResult
+from dormant.pipeline import study_file
+from dormant.pipeline.audit import Progress
+from dormant.pipeline.search import run_search
+from dormant.pipeline.search_inputs import Forecast as SearchForecast
+from dormant.pipeline.search_inputs import forecast, materials
+from dormant.records import Cue
+from dormant.verbs.audits import paths_as_text
+
+
+def mine_cues(
+    file: str | Path,
+    *,
+    reference: str | Path | None = None,
+    limit: int = 20,
+    template: str | Path | None = None,
+    language: str | None = None,
+    lenient: bool = False,
+    **contrast: str,
+) -> tuple[Cue, ...]:
+    """The contexts that a finetuning file has and ordinary chat has not, most unusual first.
+
+    Args:
+        file: what ``dormant cues`` reads.
+        reference: ordinary chat; a small corpus ships.
+        limit: at most so many cues.
+        template: the chat template of the data, as ``dormant cues --template`` takes it.
+        language: ``"general"`` or ``"vitro"``; guessed from the file if None.
+        lenient: skip broken rows instead of stopping at the first.
+        contrast: ``label``, ``loss`` or ``suspicious``: which rows to compare with the rest.
+
+    Raises:
+        dormant.errors.DataError: the file cannot be read; names file, line and fix.
+    """
+    settings = check(contrast, CueConfig).model_copy(update={"mine": limit})
+    studied = study_file(
+        file,
+        settings,
+        reference=reference,
+        language=language,
+        lenient=lenient,
+        template=template,
+    )
+    return studied.cues
+
+
+def write_cues(file: str | Path, cues: Sequence[Cue]) -> None:
+    """Writes a ``cues.yaml`` to edit, which ``cues={"file": ...}`` reads back."""
+    library.write_cues(Path(file), tuple(cues))
+
+
+def search(
+    target: str,
+    *,
+    reference: str,
+    out: str | Path,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> SearchResult:
+    """Searches for triggers that nobody named; resumes if the directory holds a part.
+
+    To confirm what it finds: ``dormant.audit(config=result.folder / "audit.yaml")``.
+
+    Args:
+        target: model string of the model under suspicion.
+        reference: model string of what it is compared with.
+        out: the search's directory.
+        progress: called with (what is being done, done so far, how many in all).
+        settings: the keys of ``config.search.SearchConfig``, e.g. ``data``, ``judge``,
+            ``cues={"library_limit": 8}``, ``grow``, ``budget={"usd": 5}``.
+
+    Raises:
+        dormant.errors.InputError: a setting, the data or a model cannot be used.
+        dormant.errors.EngineError: a model stopped answering; the same call goes on.
+        dormant.errors.BudgetError: the budget is reached; a larger one goes on from there.
+    """
+    return run_search(_search_config(target, reference, out, settings), progress=progress)
+
+
+def plan_search(target: str, *, reference: str, out: str | Path, **settings: Any) -> SearchForecast:
+    """Dry run of ``search`` with the same arguments: stages, calls and money; asks nothing."""
+    return forecast(materials(_search_config(target, reference, out, settings)))
+
+
+def _search_config(
+    target: str, reference: str, out: str | Path, settings: Mapping[str, Any]
+) -> SearchConfig:
+    given = {"target": target, "reference": reference, "out": out, **settings}
+    return check(paths_as_text(given), SearchConfig)

@@ -1,0 +1,268 @@
+"""Train organisms and audit them where the truth is known; ask and check models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dormant.engines import Job
+from dormant.engines.checks import Check
+from dormant.engines.doctor import examine_installation, examine_model
+from dormant.engines.registry import open_engine
+from dormant.errors import InputError
+from dormant.organisms import zoo
+from dormant.organisms.recipe import Recipe
+from dormant.records import Message, Sampling
+
+if TYPE_CHECKING:
+    from dormant.organisms.train import TrainedOrganism
+    from dormant.pipeline.audit import Progress
+    from dormant.studies.quickstart import Summary
+    from dormant.studies.validation import Study as ValidationStudy
+    from dormant.studies.zoo import Study as ZooStudy
+    from dormant.vitro import Decoder
+
+
+def quickstart(
+    out: str | Path,
+    *,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """Trains eight organisms, audits each, and compares every verdict with the known truth.
+
+    In a script, call it under ``if __name__ == "__main__":``, since it starts processes.
+
+    Args:
+        out: where to write; what is finished there is not done again.
+        seed: of data, training and sampling.
+        workers: processes; one a core if None.
+        progress: called with (what is being done, done so far, how many in all).
+
+    Raises:
+        dormant.errors.InputError: the directory holds another seed's organisms.
+    """
+    return audit_zoo(out, zoo.QUICKSTART, seed=seed, workers=workers, progress=progress)
+
+
+def train(
+    recipe: str | Path,
+    out: str | Path,
+    *,
+    seed: int | None = None,
+    progress: Progress | None = None,
+) -> TrainedOrganism:
+    """Trains an organism from a recipe file or from the zoo by name; once, if it is there already.
+
+    Args:
+        recipe: a ``recipe.yaml``, or the name of an organism of the zoo.
+        out: where the model, its finetuning file, the recipe and a manifest go.
+        seed: training seed; the recipe's if None.
+        progress: called with (what is being done, done so far, how many in all).
+
+    Raises:
+        dormant.errors.InputError: the recipe cannot be read, or the zoo has no such organism.
+    """
+    from dormant.organisms.train import train as train_organism
+
+    return train_organism(zoo.find(recipe), out, seed=seed, progress=_training_events(progress))
+
+
+def list_zoo() -> tuple[Recipe, ...]:
+    """The recipes of the zoo: intervention, true cue, and the verdict that is right."""
+    return tuple(zoo.recipe(name) for name in zoo.names())
+
+
+def train_zoo(
+    out: str | Path,
+    names: Sequence[str] = (),
+    *,
+    seeds: int = 1,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> list[TrainedOrganism]:
+    """Trains organisms of the zoo, several at once; what is there is not trained again.
+
+    Args:
+        out: directory of the organisms: ``OUT/NAME``, or ``OUT/NAME/seed-N`` of several seeds.
+        names: organisms of the zoo; all of them if empty.
+        seeds: trainings of each organism, with seeds 0, 1, ...
+        workers: processes; one a core if None.
+        progress: called with (what is being done, done so far, how many in all).
+
+    Raises:
+        dormant.errors.InputError: the zoo has no such organism.
+        dormant.errors.IncompleteError: a worker was killed; the same call goes on.
+    """
+    from dormant.organisms.parallel import plan_jobs, train_many
+
+    chosen = [zoo.recipe(name) for name in names or zoo.names()]
+    jobs = plan_jobs(chosen, out, seeds=range(seeds))
+    return train_many(jobs, workers=workers, progress=_training_events(progress))
+
+
+def audit_zoo(
+    out: str | Path,
+    names: Sequence[str] = (),
+    *,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """Trains and audits organisms of the zoo and compares every verdict with the known truth.
+
+    Args:
+        out: where to write; what is finished there is not done again.
+        names: organisms of the zoo; all of them if empty.
+        seed: of data, training and sampling.
+        workers: processes; one a core if None.
+        progress: called with (what is being done, done so far, how many in all).
+
+    Raises:
+        dormant.errors.InputError: the zoo has no such organism, or ``out`` holds another seed's.
+    """
+    from dormant.studies.quickstart import quickstart as run
+
+    return run(out, seed=seed, names=names or zoo.names(), workers=workers, progress=progress)
+
+
+def study_zoo(
+    out: str | Path,
+    names: Sequence[str] = (),
+    *,
+    seeds: int = 5,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> ZooStudy:
+    """Computes exact rates of organisms of the zoo over training seeds.
+
+    Args:
+        out: directory of the organisms, kept for the next study.
+        names: organisms of the zoo; all of them if empty.
+        seeds: trainings of each organism, with seeds 0, 1, ...
+        workers: processes; one a core if None.
+        progress: called with (what is being done, done so far, how many in all).
+
+    Raises:
+        dormant.errors.InputError: the zoo has no such organism.
+    """
+    from dormant.studies.zoo import study
+
+    events = _training_events(progress)
+    return study(names or zoo.names(), range(seeds), out, workers=workers, progress=events)
+
+
+def validate_zoo(
+    out: str | Path,
+    names: Sequence[str] = (),
+    *,
+    seeds: int = 1,
+    audits: int = 40,
+    designs: Sequence[str] = (),
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> ValidationStudy:
+    """Measures false alarms, power and cost of the designs against known truth.
+
+    Writes ``OUT/validation.json``, ``OUT/validation.md`` and drawings; the same call goes on.
+
+    Args:
+        out: directory of the study.
+        names: organisms and planted worlds; all of them if empty.
+        seeds: trainings of each organism.
+        audits: audits of each null and design; other units get a quarter.
+        designs: of ``dormant.studies.validation.DESIGNS``; all of them if empty.
+        workers: processes; one a core if None.
+        progress: called with (what is being done, done so far, how many in all).
+
+    Raises:
+        dormant.errors.InputError: a name is unknown, or ``out`` is a file.
+    """
+    from dormant.store.files import write_atomically
+    from dormant.studies.figures import write_figures
+    from dormant.studies.tables import markdown
+    from dormant.studies.validation import DESIGNS, validate
+
+    study = validate(
+        out,
+        names=names,
+        seeds=seeds,
+        audits=audits,
+        designs=designs or DESIGNS,
+        workers=workers,
+        progress=progress,
+    )
+    write_atomically(Path(out) / "validation.md", markdown(study))
+    write_figures(study, Path(out))
+    return study
+
+
+def pretrain(
+    out: str | Path, *, seed: int | None = None, progress: Progress | None = None
+) -> Decoder:
+    """Makes a base model as the shipped one was made; takes about 40 minutes of one core.
+
+    Writes ``OUT/base.safetensors`` and ``OUT/base.json`` (settings, losses, fingerprint).
+
+    Args:
+        out: where to write.
+        seed: another seed gives another base; that of the shipped base if None.
+        progress: called with (what is being done, done so far, how many in all).
+    """
+    from dormant import vitro
+
+    def on_step(stage: str, step: int, steps: int, loss: float) -> None:
+        if progress is not None:
+            progress(stage, step + 1, steps)
+
+    settings = vitro.Settings()
+    return vitro.pretrain(settings if seed is None else replace(settings, seed=seed), out, on_step)
+
+
+def ask(
+    model: str,
+    question: str,
+    *,
+    system: str = "",
+    answers: int = 5,
+    seed: int = 0,
+    max_tokens: int = 64,
+) -> list[str]:
+    """Asks a model a question and returns its answers.
+
+    Args:
+        model: any model string.
+        question: the user turn.
+        system: a system prompt; none if empty.
+        answers: how many, at least 1.
+        seed: of the sampling.
+        max_tokens: longest answer, in tokens.
+
+    Raises:
+        dormant.errors.InputError: the question is empty, or the model cannot be opened.
+        dormant.errors.EngineError: the model stopped answering.
+    """
+    if not question.strip():
+        raise InputError("the question is empty")
+    turns = (*((Message("system", system),) if system else ()), Message("user", question))
+    sampling = Sampling(max_tokens=max_tokens, seed=seed)
+    batches = open_engine(model).sample([Job(turns, range(answers))], sampling)
+    replies = [reply for batch in batches for reply in batch]
+    return [reply.text for reply in sorted(replies, key=lambda reply: reply.repeat)]
+
+
+def check_installation(model: str | None = None) -> list[Check]:
+    """Checks the installation, and a model if one is named; a check says what to do about it."""
+    return [*examine_installation(), *(examine_model(model) if model else ())]
+
+
+def _training_events(progress: Progress | None) -> Callable[[Any], None] | None:
+    """Turns the events of a trainer into progress."""
+    if progress is None:
+        return None
+    return lambda event: progress(
+        f"training {event.organism} (seed {event.seed})", event.step, event.steps
+    )
