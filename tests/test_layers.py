@@ -14,6 +14,7 @@ LAYERS: tuple[tuple[str, str], ...] = (
     ("__main__", ""),
     ("cli", ""),
     ("__init__", ""),  # the Python door
+    ("verbs", ""),  # one function a command
     ("studies", "exchange"),
     ("exchange", ""),
     ("pipeline", ""),  # composition: no terminal, no sentences for users

@@ -53,3 +53,11 @@ def test_every_command_is_listed():
     listed = README.read_text(encoding="utf-8").partition("## Commands")[2].partition("\n## ")[0]
     for name in group.list_commands(click.Context(group)):
         assert re.search(rf"`dormant {name}\b", listed), name
+
+
+def test_the_tree_is_the_packages():
+    tree = README.read_text(encoding="utf-8").partition("## The tree")[2].split("```")[1]
+    listed = set(re.findall(r"^  (\w+)/? ", tree, re.M)) | set(re.findall(r"(\w+)\.py\b", tree))
+    package = ROOT / "src" / "dormant"
+    rooms = {path.stem for path in package.iterdir() if path.suffix in {".py", ""}}
+    assert listed == rooms - {"__init__", "__main__", "__pycache__"}
