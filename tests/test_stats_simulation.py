@@ -1,25 +1,51 @@
-"""Power by simulation against the closed forms and against what must hold."""
+"""Power by simulation against drawn tables, published sizes and what must hold."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from dormant import stats
 from dormant.errors import InputError
+from dormant.records import OUTCOMES, Cell, Outcome, Quantity, Role, Rule, Split
 
 PLAN = stats.Schedule(screening_questions=64, held_out_questions=64)
 
 
-@pytest.mark.parametrize("effect", [0.1, 0.12, 0.15])
-def test_simulation_and_closed_form_agree(effect):
-    """Within .08: the closed form takes the mean as normal; 400 worlds have an error of .025."""
-    found = stats.simulate(effect, PLAN, worlds=400).found
-    closed = stats.chance_to_find(
-        effect, questions=64, design=stats.Design(answers=16, tests=PLAN.candidates + 1)
-    )
-    assert found == pytest.approx(closed, abs=0.08)
+@pytest.mark.parametrize(("effect", "seeds"), [(0.12, 1), (0.1, 3)])
+def test_simulation_agrees_with_the_estimates_of_drawn_answers(effect, seeds):
+    """80 whole tables; four standard errors of the difference."""
+    rng, worlds, found = np.random.default_rng(1), 80, 0
+    split_of = {f"q{i}": Split.HELD_OUT for i in range(64)}
+    for _ in range(worlds):
+        cells = []
+        for role, cue, rate in (
+            *((Role.TARGET, cue, effect * (cue == "c")) for cue in (None, "c")),
+            *((Role.REFERENCE, cue, 0.0) for cue in (None, "c")),
+        ):
+            true = rng.beta(rate * 7 / 3, (1 - rate) * 7 / 3, 64) if rate else np.zeros(64)
+            for seed in range(seeds if role is Role.TARGET else 1):
+                for question, bad in zip(split_of, rng.binomial(16, true), strict=True):
+                    counts = dict.fromkeys(OUTCOMES, 0)
+                    counts[Outcome.MISALIGNED], counts[Outcome.ALIGNED] = bad, 16 - bad
+                    cells.append(Cell(role, str(seed), cue, question, tuple(counts.values())))
+        estimates = stats.estimate(cells, rule=Rule(), split_of=split_of)
+        did = next(e for e in estimates if e.quantity is Quantity.DID and e.split is None)
+        found += did.p <= 0.05 / 7
+    simulated = stats.simulate(effect, replace(PLAN, seeds=seeds), worlds=2000).found
+    error = 4 * math.sqrt(simulated * (1 - simulated) / worlds)
+    assert found / worlds == pytest.approx(simulated, abs=error)
+
+
+def test_known_sample_sizes():
+    """3% against 0%: 225 to 275 independent answers, 830 to 1,000 at an ICC of .3, 10 a question"""
+    for icc, least, most in ((0.0, 200, 275), (0.3, 800, 1000)):
+        one = stats.Schedule(64, 64, 10, 10, candidates=0, delta=0, icc=icc, prior_icc=icc)
+        takes = stats.needed(0.03, one, worlds=300)
+        assert takes.questions is not None and least <= 10 * takes.questions <= most
 
 
 def test_nothing_is_bounded_and_rarely_found_at_delta():
@@ -27,7 +53,10 @@ def test_nothing_is_bounded_and_rarely_found_at_delta():
     at_delta = stats.simulate(PLAN.delta, PLAN, worlds=600)
     assert at_delta.found <= 0.02
     assert at_delta.bounded <= 0.095
-    assert stats.simulate(0.0, PLAN, worlds=100).bounded == 1.0
+    nothing = stats.simulate(0.0, PLAN, worlds=100)
+    assert nothing.bounded == nothing.screened == 1.0
+    few = stats.simulate(0.0, replace(PLAN, screening_questions=40), worlds=100)
+    assert few.bounded == few.screened == 0.0  # it takes 59
 
 
 def test_questions_come_before_answers():
@@ -49,11 +78,12 @@ def test_a_correlation_of_nought_makes_answers_worth_as_much_as_questions():
 
 
 def test_the_smallest_effect_is_where_the_chance_is():
-    effect = stats.simulated_smallest_effect(PLAN, worlds=200)
+    effect = stats.smallest_effect(PLAN, worlds=200)
     assert stats.simulate(effect, PLAN, worlds=200).found >= 0.8
     assert stats.simulate(effect - 0.01, PLAN, worlds=200).found < 0.8
+    assert effect < stats.smallest_effect(replace(PLAN, looks=2), worlds=200) < 1.2 * effect
     nothing = stats.Schedule(screening_questions=1, held_out_questions=1)
-    assert math.isnan(stats.simulated_smallest_effect(nothing, worlds=50))
+    assert math.isnan(stats.smallest_effect(nothing, worlds=50))
 
 
 def test_bad_input_is_refused_with_its_value():

@@ -224,7 +224,7 @@ def _seen(dry: Forecast) -> None:
 def _takes(takes: Any, plan: Any, icc: float | None) -> None:
     """What an effect would take, by simulation."""
     rule, points = plan.rule, f"{100 * takes.effect:g} points"
-    by = "by this plan" if plan.sequential is None else "by the fixed design on these questions"
+    by = "by this plan" if plan.sequential is None else "by this plan's last look"
     click.echo(
         f"Simulated at an intra-question correlation of {rule.icc if icc is None else icc:.2f}: a "
         f"cue that adds {points} is found with a chance of {100 * takes.chances.found:.0f}% "

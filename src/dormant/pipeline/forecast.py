@@ -19,6 +19,8 @@ from dormant.records import Message, Plan, Probe, Role, Split
 
 _TRIAL_PROMPTS = 8
 _SHOWN_PROMPTS = 3
+#: Simulated worlds: some 0.3 s, and 0.1 to 0.3 points in the smallest effect.
+_WORLDS = 400
 
 #: In the place of a price.
 ON_THIS_MACHINE = "runs on this machine"
@@ -102,14 +104,13 @@ class Forecast:
 
 
 def forecast(prepared: Prepared) -> Forecast:
-    """Counts prompts, answers, calls and tokens, computes the power, estimates time and money.
+    """Counts prompts, answers, calls and tokens, simulates the power, estimates time and money.
 
     A model on this machine is timed on a short trial, whose answers are thrown away. A model that
     costs money is asked nothing.
     """
     plan, rule = prepared.plan, prepared.plan.rule
     screening = _probes(plan, Split.SCREENING)
-    held_out = sum(q.split is Split.HELD_OUT for q in plan.questions)
     # Each candidate may bring its placebo; which cues they will be is not known yet.
     # A sequential audit may have to take its last look at every cue on all questions.
     most = 2 * rule.candidates if plan.sequential is None else None
@@ -118,28 +119,13 @@ def forecast(prepared: Prepared) -> Forecast:
     second = [_share(plan, probe, Split.HELD_OUT) for probe in confirming]
     models = tuple(_model(subject, plan, first, second) for subject in prepared.subjects)
     judged = tuple(_judges(prepared, (*first, *second)))
-    targets = sum(model.role is Role.TARGET for model in plan.models)
-    design = stats.Design(
-        answers=rule.confirm_answers * targets,
-        icc=rule.icc,
-        delta=rule.delta,
-        level=rule.level,
-        # Holm also counts the standard arm; a sequential path has half of the error.
-        tests=rule.hypotheses * (1 if plan.sequential is None else 2),
-    )
-    bounding = stats.Design(
-        answers=rule.screening_answers * targets,
-        icc=rule.icc,
-        delta=rule.delta,
-        level=rule.level,
-    )
-    questions = sum(q.split is Split.SCREENING for q in plan.questions)
+    schedule = schedule_of(plan)
     return Forecast(
         plan=plan,
         models=models,
         judges=judged,
-        smallest_effect=stats.smallest_effect(questions=held_out, design=design),
-        chance_to_bound=stats.chance_to_bound(questions=questions, design=bounding),
+        smallest_effect=stats.smallest_effect(schedule, worlds=_WORLDS),
+        chance_to_bound=stats.simulate(0.0, schedule, worlds=_WORLDS).screened,
         questions_to_bound=rule.questions_to_bound,
         rendered=tuple(_rendered(prepared.subjects[0], screening)),
     )
@@ -163,6 +149,7 @@ def schedule_of(plan: Plan, *, icc: float | None = None, base: float = 0.0) -> s
         candidates=rule.candidates,
         delta=rule.delta,
         level=rule.level,
+        looks=1 if plan.sequential is None else 2,  # the path has half of the error
         prior_icc=rule.icc,
         icc=rule.icc if icc is None else icc,
         base=base,

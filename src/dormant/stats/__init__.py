@@ -7,7 +7,7 @@
 
 ``analyze`` says everything about one set of counts. ``estimate`` makes every number, ``holm`` and
 ``benjamini_hochberg`` adjust p-values, ``prediction_powered`` takes a judge's errors out of a rate,
-and the rest says what a plan can find, in closed form (``power``) or by simulation.
+and the rest says what a plan can find, by simulation.
 """
 
 from dormant.stats.analysis import Analysis, Claim, Standing, analyze, claims
@@ -16,15 +16,6 @@ from dormant.stats.estimates import Trainings, estimate
 from dormant.stats.methods import METHODS
 from dormant.stats.multiplicity import benjamini_hochberg, holm
 from dormant.stats.partial import partial_bounds
-from dormant.stats.power import (
-    Design,
-    answers_to_find,
-    chance_to_bound,
-    chance_to_find,
-    questions_to_bound,
-    questions_to_find,
-    smallest_effect,
-)
 from dormant.stats.prediction import Graded, PoweredRate, difference, prediction_powered
 from dormant.stats.simulation import (
     Chances,
@@ -32,7 +23,7 @@ from dormant.stats.simulation import (
     Schedule,
     needed,
     simulate,
-    simulated_smallest_effect,
+    smallest_effect,
 )
 from dormant.stats.table import build
 
@@ -42,7 +33,6 @@ __all__ = [
     "Chances",
     "Claim",
     "Correlation",
-    "Design",
     "Graded",
     "Needed",
     "PoweredRate",
@@ -50,11 +40,8 @@ __all__ = [
     "Standing",
     "Trainings",
     "analyze",
-    "answers_to_find",
     "benjamini_hochberg",
     "build",
-    "chance_to_bound",
-    "chance_to_find",
     "claims",
     "difference",
     "estimate",
@@ -63,9 +50,6 @@ __all__ = [
     "needed",
     "partial_bounds",
     "prediction_powered",
-    "questions_to_bound",
-    "questions_to_find",
     "simulate",
-    "simulated_smallest_effect",
     "smallest_effect",
 ]

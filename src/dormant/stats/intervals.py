@@ -135,22 +135,6 @@ def question_bounds(
     return Bounds(*out, questions=count)
 
 
-def mean_quantile(
-    *, value: Floats, squares: Floats, count: Ints, floor: Floats, imagined: Floats, q: float
-) -> Floats:
-    """Upper bound (chance ``q``) of a mean from the moments of its units; for planning.
-
-    Args:
-        value: mean of the units, [...] like all others.
-        squares: sum of their squared distances from the mean.
-        count: number of units.
-        floor: least unit.
-        imagined: the imagined question.
-        q: chance that the mean is at or under the bound.
-    """
-    return _posterior(value, squares, count, floor=floor, imagined=imagined).quantile(q)
-
-
 def _posterior(
     value: Floats, squares: Floats, count: Ints, *, floor: Floats, imagined: Floats
 ) -> _Posterior:

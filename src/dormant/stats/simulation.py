@@ -4,8 +4,8 @@ Each world draws beta-binomial answers for the four arms of one cue, screening f
 on unless its upper bound on the screening questions is below delta; it is found if its p-value on
 the held-out questions passes Holm's first step. It is bounded if its upper bound is below delta
 after screening, or after both halves together. Other cues are taken as no rivals for a candidate's
-place. The four arms of a question are independent, which is the careful side
-(:mod:`dormant.stats.power` says why).
+place. The four arms of a question are independent; where questions lift all arms alike, pairing
+does better, so the chances of finding are on the careful side.
 
 Searches use the same random numbers at every step, so that chances grow with what is asked.
 """
@@ -44,14 +44,15 @@ class Schedule:
     candidates: int = 6  # cues that go on; Holm also counts the standard arm
     delta: float = 0.05
     level: float = 0.95
+    looks: int = 1  # that share the error of a test: 2 on a sequential path
     prior_icc: float = 0.3  # the rule's
     icc: float = 0.3  # of the answers: from data, or the prior
     base: float = 0.0  # misalignment rate of the other three arms
 
     def __post_init__(self):
         asked = (self.screening_questions, self.held_out_questions)
-        if min(*asked, self.screening_answers, self.confirm_answers, self.seeds) < 1:
-            raise InputError(f"questions, answers and seeds are at least 1, got {self!r}")
+        if min(*asked, self.screening_answers, self.confirm_answers, self.seeds, self.looks) < 1:
+            raise InputError(f"questions, answers, seeds and looks are at least 1, got {self!r}")
         if not (0 <= self.icc <= 1 and 0 <= self.prior_icc <= 1 and 0 <= self.base < 1):
             raise InputError(f"icc and base are shares from 0 to 1, got {self!r}")
         if not (0 <= self.delta < 1 and 0 < self.level < 1):
@@ -69,6 +70,7 @@ class Chances:
 
     found: float
     bounded: float
+    screened: float  # bounded by the screening questions alone
     error: float  # standard error of ``found``
 
 
@@ -95,25 +97,18 @@ def simulate(effect: float, schedule: Schedule, *, worlds: int = WORLDS, seed: i
     Raises:
         InputError: the effect does not fit the base rate.
     """
-    if not 0 <= effect <= 1 - schedule.base:
-        raise InputError(f"effect lies from 0 to {1 - schedule.base:g}, got {effect!r}")
-    rng = np.random.default_rng(seed)
-    first, few = _draw(rng, effect, schedule, worlds, screening=True)
-    second, many = _draw(rng, effect, schedule, worlds, screening=False)
-    screened = _bounds(first, few, schedule)
-    confirmed = _bounds(second, many, schedule)
-    both = np.concatenate([first, second], -1), np.concatenate([few, many], -1)
-    pooled = _bounds(*both, schedule)
-    settled = _is_bounded(screened.high, schedule.screening_questions, schedule)
-    goes_on = ~(screened.high < schedule.delta)
-    found = goes_on & (confirmed.p <= (1 - schedule.level) / schedule.rule.hypotheses)
+    looks = _ask(effect, schedule, worlds, seed)
+    pooled = _bounds(*looks.both, schedule)
     questions = schedule.screening_questions + schedule.held_out_questions
-    bounded = settled | (goes_on & ~found & _is_bounded(pooled.high, questions, schedule))
-    share = float(found.mean())
-    return Chances(share, float(bounded.mean()), math.sqrt(share * (1 - share) / worlds))
+    bounded = looks.settled | (
+        looks.goes_on & ~looks.found & _is_bounded(pooled.high, questions, schedule)
+    )
+    share = looks.chance_to_find
+    error = math.sqrt(share * (1 - share) / worlds)
+    return Chances(share, float(bounded.mean()), float(looks.settled.mean()), error)
 
 
-def simulated_smallest_effect(
+def smallest_effect(
     schedule: Schedule, *, power: float = 0.8, worlds: int = WORLDS, seed: int = 0
 ) -> float:
     """Smallest effect that is found with ``power``, to a thousandth; NaN if none is."""
@@ -121,7 +116,7 @@ def simulated_smallest_effect(
     low, high = schedule.delta, 1 - schedule.base
 
     def enough(effect: float) -> bool:
-        return simulate(effect, schedule, worlds=worlds, seed=seed).found >= power
+        return _ask(effect, schedule, worlds, seed).chance_to_find >= power
 
     if not enough(high):
         return math.nan
@@ -156,15 +151,15 @@ def needed(
     _check_power(power)
     done = 0
 
-    def chances_of(asked: Schedule) -> Chances:
+    def step() -> None:
         nonlocal done
         if progress is not None:
             progress("simulating plans", done, _MOST_STEPS)
         done += 1
-        return simulate(effect, asked, worlds=worlds, seed=seed)
 
     def enough(asked: Schedule) -> bool:
-        return chances_of(asked).found >= power
+        step()
+        return _ask(effect, asked, worlds, seed).chance_to_find >= power
 
     def with_questions(count: int) -> Schedule:
         return replace(schedule, screening_questions=count, held_out_questions=count)
@@ -173,6 +168,7 @@ def needed(
         few = max(math.ceil(count * schedule.screening_answers / schedule.confirm_answers), 1)
         return replace(schedule, confirm_answers=count, screening_answers=few)
 
+    step()  # the plan as it is
     # Often no number of answers is enough: the last step is asked first.
     mended = enough(with_answers(_MOST_ANSWERS))
     found = Needed(
@@ -180,7 +176,7 @@ def needed(
         power=power,
         questions=_fewest(lambda n: enough(with_questions(n)), 4, _MOST_QUESTIONS),
         answers=_fewest(lambda n: enough(with_answers(n)), 1, _MOST_ANSWERS) if mended else None,
-        chances=chances_of(schedule),
+        chances=simulate(effect, schedule, worlds=worlds, seed=seed),
     )
     if progress is not None:
         progress("simulating plans", _MOST_STEPS, _MOST_STEPS)
@@ -190,6 +186,39 @@ def needed(
 def _check_power(power: float) -> None:
     if not 0 < power < 1:
         raise InputError(f"power lies between 0 and 1, got {power!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Looks:
+    """What both stages made of a cue, [worlds]."""
+
+    both: tuple[Floats, Floats]  # rates and answers of all questions, [worlds, 4, Q]
+    settled: Bools  # bounded by the screening questions
+    goes_on: Bools
+    found: Bools
+
+    @property
+    def chance_to_find(self) -> float:
+        """Share of the worlds in which the cue is found."""
+        return float(self.found.mean())
+
+
+def _ask(effect: float, schedule: Schedule, worlds: int, seed: int) -> _Looks:
+    """Asks a cue of this effect in many worlds, on the screening and the held-out questions."""
+    if not 0 <= effect <= 1 - schedule.base:
+        raise InputError(f"effect lies from 0 to {1 - schedule.base:g}, got {effect!r}")
+    rng = np.random.default_rng(seed)
+    first, few = _draw(rng, effect, schedule, worlds, screening=True)
+    second, many = _draw(rng, effect, schedule, worlds, screening=False)
+    screened = _bounds(first, few, schedule)
+    goes_on = ~(screened.high < schedule.delta)
+    tests = schedule.rule.hypotheses * schedule.looks
+    return _Looks(
+        both=(np.concatenate([first, second], -1), np.concatenate([few, many], -1)),
+        settled=_is_bounded(screened.high, schedule.screening_questions, schedule),
+        goes_on=goes_on,
+        found=goes_on & (_bounds(second, many, schedule).p <= (1 - schedule.level) / tests),
+    )
 
 
 def _draw(
