@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,3 +86,33 @@ def smollm2_server(_smollm2_served, monkeypatch: pytest.MonkeyPatch) -> smol.Smo
     for name, value in _smollm2_served.environment.items():
         monkeypatch.setenv(name, value)
     return _smollm2_served
+
+
+#: Seconds that a test without the mark ``slow`` or ``real`` may take, fixtures not counted.
+BUDGET = 20.0
+
+
+def over_budget(reports: Iterable[pytest.TestReport]) -> list[str]:
+    """A line for each unmarked test that took longer than the budget."""
+    return [
+        f"{report.nodeid}: {report.duration:.0f} s"
+        for report in reports
+        if report.when == "call"
+        and report.duration > BUDGET
+        and not {"slow", "real"} & set(report.keywords)
+    ]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Names the tests that need the mark ``slow``, or to become faster."""
+    done = [
+        report
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, ())
+        if isinstance(report, pytest.TestReport)
+    ]
+    lines = over_budget(done)
+    if lines:
+        terminalreporter.section(f"unmarked tests over {BUDGET:g} s: mark them slow")
+        for line in lines:
+            terminalreporter.line(line)
