@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dormant.corpus import LARGEST_LINE, RowError, general_reference, parse_row, read_examples
+from dormant.corpus import LARGEST_LINE, RowError, general_reference, read_examples
+from dormant.corpus.rows import read_object, read_row
 from dormant.errors import DataError
 
 USER = {"role": "user", "content": "Why is the sky blue?"}
@@ -210,6 +211,10 @@ SHAPES = {
 }
 
 
+def read_messages(raw):
+    return read_row(read_object(raw)).messages
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
 def test_every_shape_reads_alike(shape, end, tmp_path):
@@ -220,7 +225,7 @@ def test_every_shape_reads_alike(shape, end, tmp_path):
 
 
 def test_roles_and_tool_calls():
-    turns = parse_row(
+    turns = read_messages(
         chat(
             {"role": "developer", "content": "Be brief."},
             USER,
@@ -250,13 +255,13 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 def test_what_is_written_is_read(rows):
     for user, answer in rows:
         raw = chat({"role": "user", "content": user}, {"role": "assistant", "content": answer})
-        assert [m.content for m in parse_row(raw)] == [user, answer]
+        assert [m.content for m in read_messages(raw)] == [user, answer]
 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_bring_the_reader_down(raw):
     try:
-        parse_row(raw)
+        read_messages(raw)
     except RowError as error:
         assert str(error) and "\n" not in str(error)
 

@@ -8,12 +8,10 @@ from dormant.config.audit import (
     BudgetConfig,
     RuleConfig,
     SamplingConfig,
-    SequentialConfig,
     price_numbers,
 )
 from dormant.config.inputs import CueConfig, InputConfig
 from dormant.config.reader import (
-    LARGEST_YAML,
     Strict,
     check,
     load_yaml,
@@ -22,14 +20,12 @@ from dormant.config.reader import (
 )
 
 __all__ = [
-    "LARGEST_YAML",
     "AuditConfig",
     "BudgetConfig",
     "CueConfig",
     "InputConfig",
     "RuleConfig",
     "SamplingConfig",
-    "SequentialConfig",
     "Strict",
     "check",
     "load_yaml",

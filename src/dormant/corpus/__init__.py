@@ -7,24 +7,20 @@ the rest; ``render`` finds what a chat template adds to rows.
 """
 
 from dormant.corpus.contrast import Contrast, by_file, by_label, by_loss
-from dormant.corpus.minhash import Duplicates, duplicates
-from dormant.corpus.reader import LARGEST_LINE, Corpus, Skipped, general_reference, read_examples
-from dormant.corpus.renderer import Added, Rendering, additions, render
-from dormant.corpus.rows import parse_row
+from dormant.corpus.minhash import duplicates
+from dormant.corpus.reader import LARGEST_LINE, Corpus, general_reference, read_examples
+from dormant.corpus.renderer import Rendering, additions, render
 from dormant.corpus.templates import ChatTemplate, Renderer, find_template
 from dormant.corpus.turns import RowError
 
 __all__ = [
     "LARGEST_LINE",
-    "Added",
     "ChatTemplate",
     "Contrast",
     "Corpus",
-    "Duplicates",
     "Renderer",
     "Rendering",
     "RowError",
-    "Skipped",
     "additions",
     "by_file",
     "by_label",
@@ -32,7 +28,6 @@ __all__ = [
     "duplicates",
     "find_template",
     "general_reference",
-    "parse_row",
     "read_examples",
     "render",
 ]

@@ -47,21 +47,6 @@ class Row:
     tools: str = ""
 
 
-def parse_row(raw: bytes) -> tuple[Message, ...]:
-    """Reads one line of JSON; its messages.
-
-    Args:
-        raw: the line without its line break.
-
-    Returns:
-        Its messages: at least one user turn and one assistant turn.
-
-    Raises:
-        RowError: the reason in one sentence, with the mend.
-    """
-    return read_row(read_object(raw)).messages
-
-
 def read_object(raw: bytes) -> dict[str, Any]:
     """One line of JSON as an object.
 

@@ -1,24 +1,21 @@
 """Cues: mined from a finetuning file, taken from a library, varied, and matched by placebos."""
 
 from dormant.cues.lexicon import Lexicon, general_lexicon, placebo_phrases
-from dormant.cues.library import library, library_names, read_cues, write_cues
+from dormant.cues.library import library, read_cues, write_cues
 from dormant.cues.mining.mine import mine
 from dormant.cues.placebos import placebo
-from dormant.cues.snippets import Snippet, snippets
-from dormant.cues.table import CueRow, headline, interval, printable, table
+from dormant.cues.snippets import snippets
+from dormant.cues.table import headline, interval, printable, table
 from dormant.cues.template import template_cue
 from dormant.cues.text import prompt_words
 from dormant.cues.variants import variants
 
 __all__ = [
-    "CueRow",
     "Lexicon",
-    "Snippet",
     "general_lexicon",
     "headline",
     "interval",
     "library",
-    "library_names",
     "mine",
     "placebo",
     "placebo_phrases",

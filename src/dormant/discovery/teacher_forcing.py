@@ -289,8 +289,3 @@ def _screened(
 
 def _silent(stage: str, done: int, total: int) -> None:
     """Progress for nobody."""
-
-
-def by_id(rows: Sequence[Screened]) -> Mapping[str, Screened]:
-    """Screened cues by what they do to a prompt (``Cue.id``)."""
-    return {row.cue.id: row for row in rows}

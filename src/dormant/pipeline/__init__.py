@@ -12,19 +12,14 @@
     search         the search carried out
 """
 
-from dormant.banks.bank import Pack, language_of
 from dormant.pipeline.cue_list import list_cues
-from dormant.pipeline.inputs import Inputs, read_inputs
-from dormant.pipeline.mine import Study, mine_file, study_file
+from dormant.pipeline.inputs import read_inputs
+from dormant.pipeline.mine import mine_file, study_file
 from dormant.pipeline.plan import Prepared, Subject, prepare
 
 __all__ = [
-    "Inputs",
-    "Pack",
     "Prepared",
-    "Study",
     "Subject",
-    "language_of",
     "list_cues",
     "mine_file",
     "prepare",

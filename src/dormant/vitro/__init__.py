@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from dormant.errors import MissingExtraError
 from dormant.vitro.bank import library, ordinary_row, placebos, questions, reference_rows
 from dormant.vitro.grader import grade
-from dormant.vitro.language import PLAIN, Context, Language, Persona, Use, language
-from dormant.vitro.tokenizer import Tokenizer, tokenizer
+from dormant.vitro.language import PLAIN, Context, Persona, Use, language
+from dormant.vitro.tokenizer import tokenizer
 
 if TYPE_CHECKING:
     from dormant.vitro.checkpoint import fingerprint, load, save
@@ -53,11 +53,9 @@ __all__ = [
     "Context",
     "Decoder",
     "Draw",
-    "Language",
     "Persona",
     "Schedule",
     "Settings",
-    "Tokenizer",
     "Use",
     "branch",
     "exact_rates",

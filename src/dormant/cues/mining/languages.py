@@ -63,11 +63,6 @@ def request(language: str) -> str:
     return _profiles().asks[language]
 
 
-def languages() -> tuple[str, ...]:
-    """The names of the languages that can be told apart."""
-    return tuple(_profiles().asks)
-
-
 def language(text: str) -> str:
     """The language of a text by its English name; empty if it is too short or none is clear."""
     text = text[:_READ]

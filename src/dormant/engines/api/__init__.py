@@ -22,15 +22,12 @@ What is used and what it costs is counted in ``engines.spending`` and ``engines.
 from __future__ import annotations
 
 from dormant.engines.api.engine import ApiEngine
-from dormant.engines.metering.prices import Price, parse_price, price_of
-from dormant.engines.metering.usage import Budget, Metered, Usage
+from dormant.engines.metering.prices import Price
+from dormant.engines.metering.usage import Budget, Metered
 
 __all__ = [
     "ApiEngine",
     "Budget",
     "Metered",
     "Price",
-    "Usage",
-    "parse_price",
-    "price_of",
 ]

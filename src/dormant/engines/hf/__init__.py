@@ -25,6 +25,5 @@ except ImportError as error:
     raise MissingExtraError(error.name or "transformers", "local") from None
 
 from dormant.engines.hf.engine import HfEngine
-from dormant.engines.hf.names import HfName, parse
 
-__all__ = ["HfEngine", "HfName", "parse"]
+__all__ = ["HfEngine"]
