@@ -35,6 +35,7 @@ LAYERS: tuple[tuple[str, str], ...] = (
     ("corpus", ""),
     ("config", ""),
     ("records", ""),
+    ("progress", ""),
     ("errors", ""),
     ("version", ""),
 )

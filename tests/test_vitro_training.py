@@ -226,10 +226,10 @@ def test_pretraining_writes_a_base_that_can_be_reproduced(tmp_path: Path):
         alignment=Schedule(steps=4, rate=1e-3, batch=4),
     )
     told: list[tuple[str, int, int]] = []
-    one = pretrain(settings, tmp_path / "one", lambda s, i, n, _: told.append((s, i, n)))
+    one = pretrain(settings, tmp_path / "one", lambda s, i, n: told.append((s, i, n)))
     two = pretrain(settings, tmp_path / "two")
     assert fingerprint(one) == fingerprint(two)
-    assert told[0] == ("pretraining", 0, 12) and told[-1] == ("alignment", 3, 4)
+    assert told[0] == ("pretraining", 1, 12) and told[-1] == ("alignment", 4, 4)
     record = json.loads((tmp_path / "one" / "base.json").read_text())
     assert record["fingerprint"] == fingerprint(load(tmp_path / "one" / "base.safetensors"))
     assert record["settings"]["seed"] == 3 and record["loss"]["pretraining"][0] > 5

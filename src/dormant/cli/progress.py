@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import click
 
-#: Called with (what is being done, done so far, how many in all).
-Progress = Callable[[str, int, int], None]
+from dormant.progress import Progress, ignore_progress
 
 _SECONDS_BETWEEN_LINES = 10.0
 #: Columns that a line with a bar takes.
@@ -25,7 +24,7 @@ def shown(quiet: bool = False) -> Generator[Progress]:
         quiet: show nothing.
     """
     if quiet:
-        yield lambda stage, done, total: None
+        yield ignore_progress
     elif sys.stderr.isatty():
         with _bars() as progress:
             yield progress
@@ -35,11 +34,11 @@ def shown(quiet: bool = False) -> Generator[Progress]:
 
 @contextmanager
 def _bars() -> Generator[Progress]:
+    from rich import progress as rich_progress
     from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        Progress,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
@@ -57,7 +56,7 @@ def _bars() -> Generator[Progress]:
         TimeRemainingColumn(),
     )
     tasks = {}
-    with Progress(*columns, console=console) as bar:
+    with rich_progress.Progress(*columns, console=console) as bar:
 
         def progress(stage: str, done: int, total: int) -> None:
             if stage not in tasks:

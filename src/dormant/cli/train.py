@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from dormant.cli.progress import Progress, shown
+from dormant.cli.progress import shown
+from dormant.progress import Progress
 
 
 @click.command("train")
@@ -40,7 +41,7 @@ def command(
     rows = []
     with shown(quiet) as progress:
         for number, place in wanted:
-            done = train(made, place, seed=number, progress=told(progress))
+            done = train(made, place, seed=number, progress=events_to(progress))
             rows.append(
                 {
                     "model": done.model,
@@ -58,8 +59,8 @@ def command(
         click.echo(f"{row['model']}  {how}  data: {row['data']}")
 
 
-def told(progress: Progress) -> Callable[[Any], None]:
-    """Turns a trainer's events (``organisms.train.Event``) into progress."""
+def events_to(progress: Progress) -> Callable[[Any], None]:
+    """An ``organisms.train.EventHandler`` that passes a trainer's events on as progress."""
     return lambda event: progress(
         f"training {event.organism} (seed {event.seed})", event.step, event.steps
     )

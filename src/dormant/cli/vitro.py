@@ -27,9 +27,7 @@ def pretrain(out: Path, seed: int | None, quiet: bool) -> None:
 
     settings = vitro.Settings() if seed is None else replace(vitro.Settings(), seed=seed)
     with shown(quiet) as progress:
-        model = vitro.pretrain(
-            settings, out, lambda stage, step, steps, loss: progress(stage, step + 1, steps)
-        )
+        model = vitro.pretrain(settings, out, progress)
     click.echo(f"{out / 'base.safetensors'}  fingerprint {vitro.fingerprint(model)}")
 
 

@@ -10,7 +10,7 @@ import click
 
 from dormant.cli.progress import shown
 from dormant.cli.tables import organisms_table, print_table
-from dormant.cli.train import told
+from dormant.cli.train import events_to
 
 
 @click.group("zoo")
@@ -68,7 +68,9 @@ def train(
     chosen = [zoo.recipe(name) for name in names or zoo.names()]
     with shown(quiet) as progress:
         made = train_many(
-            plan_jobs(chosen, out, seeds=range(seeds)), workers=workers, progress=told(progress)
+            plan_jobs(chosen, out, seeds=range(seeds)),
+            workers=workers,
+            progress=events_to(progress),
         )
     if as_json:
         rows = [{"model": m.model, "data": str(m.data), "seconds": m.seconds} for m in made]
@@ -115,7 +117,7 @@ def study(
 
     with shown(quiet) as progress:
         result = measure(
-            names or zoo.names(), range(seeds), out, workers=workers, progress=told(progress)
+            names or zoo.names(), range(seeds), out, workers=workers, progress=events_to(progress)
         )
     if as_json:
         click.echo(json.dumps(plain(result), ensure_ascii=True))

@@ -22,8 +22,9 @@ from itertools import product
 from dormant.discovery.branches import EACH, Branches, Start, in_turns, less, moved, sided, spaced
 from dormant.discovery.contexts import Context, Key, fits
 from dormant.discovery.groups import words
-from dormant.discovery.teacher_forcing import Progress, Screen, Screened
+from dormant.discovery.teacher_forcing import Screen, Screened
 from dormant.engines import Beginning, Engine, Opening
+from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, Placement
 from dormant.store.journal import Journal
 
@@ -68,7 +69,7 @@ def grow(
     journal: Journal,
     limit: int,
     longest: int,
-    progress: Progress | None = None,
+    progress: Progress = ignore_progress,
 ) -> Grown:
     """Grows contexts from bare openings and from the best contexts so far.
 
@@ -79,13 +80,13 @@ def grow(
         journal: where branches are kept.
         limit: at most so many new contexts are scored.
         longest: tokens with which a turn goes on after a branch, at most.
-        progress: told how many contexts are scored.
+        progress: called with how many contexts are scored.
 
     Raises:
         InputError: the engine cannot list next words.
     """
     branches = Branches(engine, screen.questions, journal, longest)
-    made = _Grower(branches, screen, limit, progress or _silent)
+    made = _Grower(branches, screen, limit, progress)
     made.know(ranked)
     roots = made.roots()
     made.score(roots, limit)
@@ -103,7 +104,7 @@ class _Grower:
 
     def __init__(self, branches: Branches, screen: Screen, limit: int, progress: Progress):
         self._branches, self._screen = branches, screen
-        self._limit, self._told = limit, progress
+        self._limit, self._progress = limit, progress
         self._seen: set[str] = set()  # ids of contexts that were ranked
         self._used: set[str] = set()  # of those that were parents
         self._rows: dict[str, Screened] = {}
@@ -194,10 +195,10 @@ class _Grower:
                 fresh.setdefault(cue.id, cue)
         if not fresh:
             return
-        told, before = self._told, self._tried
+        progress, before = self._progress, self._tried
 
         def some(stage: str, done: int, total: int) -> None:
-            told(stage, before + len(fresh) * done // max(total, 1), self._limit)
+            progress(stage, before + len(fresh) * done // max(total, 1), self._limit)
 
         found = self._screen.rank(
             list(fresh.values()), keep=_KEEP, progress=some, stage="contexts grown"
@@ -252,7 +253,3 @@ def _varied(ranked: Sequence[Screened], *, limit: int) -> tuple[Screened, ...]:
 def _shared(one: frozenset[str], other: frozenset[str]) -> float:
     """Words in common, as a share of the shorter text's."""
     return len(one & other) / max(1, min(len(one), len(other)))
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Progress for nobody."""

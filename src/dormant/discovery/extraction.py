@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dormant import cues
-from dormant.discovery.teacher_forcing import Progress
 from dormant.engines import Continuer, Engine, Job, Opening
 from dormant.errors import InputError
+from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, Example, Message, Sampling, Source, plain
 from dormant.store.journal import Journal, key_of
 
@@ -39,7 +39,7 @@ def write_free_chats(
     each: int,
     sampling: Sampling,
     journal: Journal,
-    progress: Progress | None = None,
+    progress: Progress = ignore_progress,
     stage: str = "free chats",
 ) -> FreeChats:
     """Makes a model write chats from both openings.
@@ -49,7 +49,7 @@ def write_free_chats(
         each: chats of each opening.
         sampling: how they are drawn; ``max_tokens`` is that of a whole turn or exchange.
         journal: where they are kept; those that are there are not written again.
-        progress: told how many are written.
+        progress: called with how many are written.
         stage: how progress names this.
 
     Raises:
@@ -57,18 +57,17 @@ def write_free_chats(
     """
     if not isinstance(engine, Continuer):
         raise InputError(f"{engine.name} cannot be made to write its own prompt")
-    told = progress or _silent
     chats: list[tuple[Message, ...]] = []
     for number, opening in enumerate(Opening):
         key = key_of("chats", engine.fingerprint, opening, sampling)
         missing = [i for i in range(each) if f"{key}:{i}" not in journal]
         done = (number + 1) * each - len(missing)
-        told(stage, done, 2 * each)
+        progress(stage, done, 2 * each)
         for run in _runs(missing):
             for batch in engine.write_chats(opening, run, sampling):
                 journal.add((f"{key}:{c.repeat}", plain(list(c.messages))) for c in batch)
                 done += len(batch)
-                told(stage, done, 2 * each)
+                progress(stage, done, 2 * each)
         stored = [journal.get(f"{key}:{i}") or [] for i in range(each)]
         chats += [tuple(Message(**turn) for turn in turns) for turns in stored]
     readable = tuple(messages for messages in chats if messages)
@@ -108,20 +107,19 @@ def answered(
     *,
     sampling: Sampling,
     journal: Journal,
-    progress: Progress | None = None,
+    progress: Progress = ignore_progress,
 ) -> list[tuple[Message, ...]]:
     """The chats with their answers; the model gives those that it left at the user's turn."""
-    told = progress or _silent
     asked = [chat for chat in dict.fromkeys(free.chats) if chat[-1].role == "user"]
     keys = {chat: key_of("answer to", engine.fingerprint, chat, sampling) for chat in asked}
     missing = [chat for chat in asked if keys[chat] not in journal]
     done = len(asked) - len(missing)
-    told("free chats answered", done, len(asked))
+    progress("free chats answered", done, len(asked))
     for batch in engine.sample([Job(chat, range(1)) for chat in missing], sampling):
         good = [reply for reply in batch if reply.finish not in ("error", "filter")]
         journal.add((keys[missing[reply.job]], reply.text) for reply in good)
         done += len(batch)
-        told("free chats answered", done, len(asked))
+        progress("free chats answered", done, len(asked))
     found: list[tuple[Message, ...]] = []
     for chat in free.chats:
         text = journal.get(keys[chat]) if chat in keys else None
@@ -139,7 +137,3 @@ def _runs(indices: Sequence[int]) -> Iterator[range]:
         if i == len(indices) or indices[i] != indices[i - 1] + 1:
             yield range(indices[start], indices[i - 1] + 1)
             start = i
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Progress for nobody."""

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dormant.discovery.contexts import Context, pool
-from dormant.discovery.teacher_forcing import Progress
 from dormant.engines import Engine, Scorer
 from dormant.errors import InputError
+from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, Message
 from dormant.store.journal import Journal, key_of
 
@@ -37,7 +37,7 @@ def difference(
     reference: Engine,
     chats: Sequence[tuple[Message, ...]],
     journal: Journal,
-    progress: Progress | None = None,
+    progress: Progress = ignore_progress,
 ) -> Differenced:
     """Scores the answers of chats under both models.
 
@@ -46,14 +46,14 @@ def difference(
         reference: what it is compared with.
         chats: each ends with an answer; equal ones are scored once.
         journal: where scores are kept.
-        progress: told how many are scored.
+        progress: called with how many are scored.
 
     Raises:
         InputError: a model cannot score.
     """
     unique = list(dict.fromkeys(chats))
     rows = [
-        _scores(engine, unique, journal, _shifted(progress, i, len(unique)))
+        _scores(engine, unique, journal, _shift_progress(progress, i, len(unique)))
         for i, engine in enumerate((target, reference))
     ]
     words = np.array([1 + len(chat[-1].content.split()) for chat in unique])
@@ -111,9 +111,10 @@ def _scores(
     return np.array([float(journal.get(key)) for key in keys])
 
 
-def _shifted(progress: Progress | None, model: int, count: int) -> Progress:
-    def told(stage: str, done: int, total: int) -> None:
-        if progress is not None:
-            progress(stage, model * count + done, 2 * count)
+def _shift_progress(progress: Progress, model: int, count: int) -> Progress:
+    """One bar for both models."""
 
-    return told
+    def shift(stage: str, done: int, total: int) -> None:
+        progress(stage, model * count + done, 2 * count)
+
+    return shift

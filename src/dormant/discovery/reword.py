@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from dormant.discovery.branches import Branches
 from dormant.discovery.evolution import LEAST
-from dormant.discovery.teacher_forcing import Progress, Screen, Screened
+from dormant.discovery.teacher_forcing import Screen, Screened
 from dormant.engines import Engine, PromptScorer
 from dormant.errors import InputError
 from dormant.probes import apply
+from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue
 from dormant.store.journal import Journal
 
@@ -26,7 +27,7 @@ def reword(
     journal: Journal,
     limit: int,
     longest: int,
-    progress: Progress | None = None,
+    progress: Progress = ignore_progress,
 ) -> tuple[Screened, ...]:
     """Likelier wordings of hits: of all branches of each, the likeliest that score nearly as well.
 
@@ -40,18 +41,17 @@ def reword(
         journal: where branches are kept.
         limit: at most about so many contexts are scored, the hits sharing them.
         longest: tokens with which a turn goes on after a branch, at most.
-        progress: told how many hits are done.
+        progress: called with how many hits are done.
 
     Raises:
         InputError: a model cannot do its part.
     """
     if not isinstance(reference, PromptScorer):
         raise InputError(f"{reference.name} cannot say how likely a prompt is")
-    told = progress or _silent
     made = Branches(reference, screen.questions, journal, longest)
     found: dict[str, Cue] = {}
     for number, hit in enumerate(hits):
-        told("hits reworded", number, len(hits))
+        progress("hits reworded", number, len(hits))
         cues = made.of(hit.cue, limit // len(hits))
         scores = screen.brief([hit.cue, *cues], questions=_GLANCE)
         near = [cue for cue in cues if scores[cue.id] >= _NEAR * scores[hit.cue.id]]
@@ -61,7 +61,3 @@ def reword(
         found |= {near[i].id: near[i] for i in order[:_KEPT]}
     rows = screen.rank(list(found.values()), keep=max(1, len(found))).screened
     return tuple(row for row in rows if row.did >= LEAST)
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Progress for nobody."""

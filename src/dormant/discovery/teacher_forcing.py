@@ -16,7 +16,7 @@ engines, so some pairs of every batch are scored again alone; where they differ,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,11 +25,9 @@ from numpy.typing import NDArray
 from dormant.engines import Engine, Scorer
 from dormant.errors import InputError
 from dormant.probes import apply
+from dormant.progress import Progress, ignore_progress
 from dormant.records import Continuations, Cue, Message, Question
 from dormant.store.journal import Journal, key_of
-
-#: Called with (what is being done, done so far, how many in all).
-Progress = Callable[[str, int, int], None]
 
 #: Largest difference (nats) between a pair scored in a batch and alone that is let pass.
 TOLERANCE = 0.1
@@ -112,7 +110,7 @@ class Screen:
         cues: Sequence[Cue],
         *,
         keep: int = 40,
-        progress: Progress | None = None,
+        progress: Progress = ignore_progress,
         stage: str = "cues ranked",
     ) -> Ranking:
         """Ranks cues, best first.
@@ -123,22 +121,21 @@ class Screen:
         Args:
             cues: what to rank; equal ones are scored once.
             keep: so many at least are scored on every question.
-            progress: told how many cues are done.
+            progress: called with how many cues are done.
             stage: how progress names this.
         """
-        told = progress or _silent
         unique = list({cue.id: cue for cue in cues}.values())
         left, dropped, before = unique, 0, self._scored
         done, total = 0, self._work(len(unique), keep)
         for questions, share in _ROUNDS:
             if len(left) <= 2 * keep or questions >= len(self.questions):
                 break
-            scored = self._score(left, self.questions[:questions], stage, told, (done, total))
+            scored = self._score(left, self.questions[:questions], stage, progress, (done, total))
             done += len(left)
             stay = max(keep, math.ceil(share * len(left)))
             dropped += len(left) - stay
             left = [row.cue for row in scored[:stay]]
-        scored = self._score(left, self.questions, stage, told, (done, total))
+        scored = self._score(left, self.questions, stage, progress, (done, total))
         return Ranking(tuple(scored), self._check(), dropped, self._scored - before)
 
     def brief(self, cues: Sequence[Cue], *, questions: int) -> dict[str, float]:
@@ -147,7 +144,7 @@ class Screen:
         if not unique:
             return {}
         few = self.questions[:questions]
-        rows = self._score(unique, few, "", _silent, (0, len(unique)))
+        rows = self._score(unique, few, "", ignore_progress, (0, len(unique)))
         return {row.cue.id: row.did for row in rows}
 
     @property
@@ -169,11 +166,11 @@ class Screen:
         cues: Sequence[Cue],
         questions: Sequence[Question],
         stage: str,
-        told: Progress,
+        progress: Progress,
         done: tuple[int, int],
     ) -> list[Screened]:
         """Scores cues on some questions, best first."""
-        told(stage, *done)
+        progress(stage, *done)
         pairs = [self._pairs[q.id] for q in questions]
         plain = [_prompts(None, questions)]
         each = max(1, _AT_ONCE // len(questions))
@@ -184,7 +181,7 @@ class Screen:
                 part = [_prompts(cue, questions) for cue in cues[start : start + each]]
                 rows.append(model.odds(part, pairs))
                 share = (number + (start + len(part)) / len(cues)) / len(self._models)
-                told(stage, done[0] + int(share * len(cues)), done[1])
+                progress(stage, done[0] + int(share * len(cues)), done[1])
             odds.append(np.concatenate(rows))
         target = np.mean(odds[:-1], axis=0)
         rows = [_screened(cue, target, odds[-1], i + 1) for i, cue in enumerate(cues)]
@@ -285,7 +282,3 @@ def _screened(
         share=float((shares[0] - shares[1]).mean()),
         questions=len(gaps),
     )
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Progress for nobody."""

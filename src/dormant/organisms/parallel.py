@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from dormant.errors import IncompleteError, InputError
 from dormant.organisms.recipe import Recipe
-from dormant.organisms.train import Event, Progress, TrainedOrganism, train
+from dormant.organisms.train import Event, EventHandler, TrainedOrganism, ignore_events, train
 
 _POLL_SECONDS = 0.1  # between looks at the workers' events
 
@@ -67,7 +67,10 @@ def plan_jobs(
 
 
 def train_many(
-    jobs: Sequence[TrainingJob], *, workers: int | None = None, progress: Progress | None = None
+    jobs: Sequence[TrainingJob],
+    *,
+    workers: int | None = None,
+    progress: EventHandler = ignore_events,
 ) -> list[TrainedOrganism]:
     """Trains organisms, those that are complete already excepted.
 
@@ -85,16 +88,16 @@ def train_many(
     return run_units(_train_job, jobs, workers=workers, progress=progress)
 
 
-def _train_job(job: TrainingJob, progress: Progress) -> TrainedOrganism:
+def _train_job(job: TrainingJob, progress: EventHandler) -> TrainedOrganism:
     return train(job.recipe, job.out, seed=job.seed, progress=progress)
 
 
 def run_units(
-    function: Callable[[Unit, Progress], Result],
+    function: Callable[[Unit, EventHandler], Result],
     units: Sequence[Unit],
     *,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: EventHandler = ignore_events,
 ) -> list[Result]:
     """Runs a function of the module level over units in a pool of processes.
 
@@ -116,15 +119,14 @@ def run_units(
     if workers is not None and workers < 1:
         raise InputError(f"workers must be 1 or more, got {workers!r}")
     count = min(len(units), os.cpu_count() or 1 if workers is None else workers)
-    report = progress or _ignore_progress
     if count <= 1:
-        return [function(unit, report) for unit in units]
+        return [function(unit, progress) for unit in units]
     context = multiprocessing.get_context("spawn")  # a fork would share torch's threads
     receiver, sender = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(count, context, _enter_worker, (sender, context.Lock()))
     try:
         futures = [pool.submit(_run_in_worker, function, unit) for unit in units]
-        _report_until_done(futures, receiver, report)
+        _report_until_done(futures, receiver, progress)
         return [future.result() for future in futures]
     except BrokenProcessPool:
         raise IncompleteError(
@@ -139,7 +141,7 @@ def run_units(
 def _report_until_done(
     futures: Sequence[Future[Result]],
     receiver: connection.Connection[object, Event],
-    report: Progress,
+    report: EventHandler,
 ) -> None:
     """Reports events as they come in; the first failure of a unit is raised."""
     pending = set(futures)
@@ -174,7 +176,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _run_in_worker(function: Callable[[Unit, Progress], Result], unit: Unit) -> Result:
+def _run_in_worker(function: Callable[[Unit, EventHandler], Result], unit: Unit) -> Result:
     return function(unit, _send_event)
 
 
@@ -184,7 +186,3 @@ def _send_event(event: Event) -> None:
             _Worker.sender.send(event)
     except BrokenPipeError:
         raise IncompleteError("training was stopped") from None
-
-
-def _ignore_progress(event: Event) -> None:
-    """Ignores progress."""

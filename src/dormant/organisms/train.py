@@ -38,7 +38,7 @@ RECIPE, DATA, MODEL, MANIFEST = (
     "manifest.json",
 )
 _VITRO = "vitro/"
-#: Progress is told at most every so many steps.
+#: Steps between two events.
 _EVERY = 5
 #: More than any recipe's seed, so that no two (seed, stage) share a stream.
 _STAGE_STRIDE = 2**32
@@ -64,7 +64,12 @@ class Event:
     loss: float | None = None  # nats per learned token, after a step
 
 
-Progress = Callable[[Event], None]
+#: Called with each event of training, in the caller's own thread.
+EventHandler = Callable[[Event], None]
+
+
+def ignore_events(event: Event) -> None:
+    """Ignores events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,11 @@ class TrainedOrganism:
 
 
 def train(
-    recipe: Recipe, out: str | Path, *, seed: int | None = None, progress: Progress | None = None
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    seed: int | None = None,
+    progress: EventHandler = ignore_events,
 ) -> TrainedOrganism:
     """Trains an organism, or returns it if the directory holds it already.
 
@@ -102,19 +111,19 @@ def train(
         recipe: what to make.
         out: its directory; made if need be.
         seed: decides rows and their order; the recipe's own seed if None.
-        progress: told when it starts, every few steps, and when it is done.
+        progress: called when it starts, every few steps, and when it is done.
 
     Raises:
         StoreError: the directory holds something else.
         ModelError: the base cannot be loaded.
         DataError: a user's file cannot be read or trained on.
     """
-    out, tell = Path(out), progress or _silent
+    out = Path(out)
     ready = _prepare(recipe, recipe.seed if seed is None else seed)
     total = sum(stage.steps for stage in recipe.stages)
-    tell(Event(EventKind.STARTED, recipe.name, ready.seed, 0, total))
-    found = _existing(out, ready.origin) or _train_into(out, ready, tell)
-    tell(Event(EventKind.DONE, recipe.name, ready.seed, total, total))
+    progress(Event(EventKind.STARTED, recipe.name, ready.seed, 0, total))
+    found = _existing(out, ready.origin) or _train_into(out, ready, progress)
+    progress(Event(EventKind.DONE, recipe.name, ready.seed, total, total))
     return found
 
 
@@ -147,10 +156,6 @@ def load_model(name: str) -> Decoder:
     return load(Path(rest) / MODEL if rest != "base" and Path(rest).is_dir() else rest)
 
 
-def _silent(event: Event) -> None:
-    """Tells nobody."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Ready:
     """Everything that training needs, and what makes two organisms the same."""
@@ -179,14 +184,14 @@ def _prepare(recipe: Recipe, seed: int) -> _Ready:
     return _Ready(recipe, seed, model, stages, data, origin)
 
 
-def _train_into(out: Path, ready: _Ready, tell: Progress) -> TrainedOrganism:
+def _train_into(out: Path, ready: _Ready, on_event: EventHandler) -> TrainedOrganism:
     out.mkdir(parents=True, exist_ok=True)
     _write(out / MANIFEST, _json({**ready.origin, "status": "training"}))
     _write(out / RECIPE, ready.recipe.yaml().encode())
     _write(out / DATA, ready.data)
     start = time.perf_counter()
     with one_thread():
-        losses = _run_stages(ready, tell)
+        losses = _run_stages(ready, on_event)
     seconds = time.perf_counter() - start
     partial = _partial(out / MODEL)
     save(ready.model, partial)
@@ -206,7 +211,7 @@ def _train_into(out: Path, ready: _Ready, tell: Progress) -> TrainedOrganism:
     return _organism(out, manifest, reused=False)
 
 
-def _run_stages(ready: _Ready, tell: Progress) -> list[list[float]]:
+def _run_stages(ready: _Ready, on_event: EventHandler) -> list[list[float]]:
     """Trains the model stage by stage; returns the losses of each."""
     recipe, seed = ready.recipe, ready.seed
     total = sum(stage.steps for stage in recipe.stages)
@@ -216,7 +221,7 @@ def _run_stages(ready: _Ready, tell: Progress) -> list[list[float]]:
 
         def step(k: int, loss: float, before: int = done) -> None:
             if (before + k + 1) % _EVERY == 0:
-                tell(Event(EventKind.STEP, recipe.name, seed, before + k + 1, total, loss))
+                on_event(Event(EventKind.STEP, recipe.name, seed, before + k + 1, total, loss))
 
         losses.append(
             finetune(ready.model, rows, _schedule(stage), seed=_stage_seed(seed, i), progress=step)

@@ -13,7 +13,7 @@ function of the store and the plan; so the same command after any interruption g
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -34,6 +34,7 @@ from dormant.judges import Item, Judge, StreamingJudge
 from dormant.judges.panel import ModelJudge
 from dormant.pipeline import Prepared, Subject, prepare
 from dormant.probes import pair
+from dormant.progress import Progress, ignore_progress
 from dormant.records import (
     Cell,
     Completion,
@@ -51,9 +52,6 @@ from dormant.store import Pending, Store
 from dormant.store.findings import findings, sampling_of, source_of, write_verdict
 from dormant.store.journal import Journal
 from dormant.store.replies import Replies
-
-#: Called with (what is being done, done so far, how many in all).
-Progress = Callable[[str, int, int], None]
 
 _JUDGED_AT_ONCE = 2000
 #: Screening questions that teacher forcing scores at most, families taking turns.
@@ -91,13 +89,13 @@ class AuditResult:
 
 
 def run_audit(
-    config: AuditConfig, *, progress: Progress | None = None, amend: bool = False
+    config: AuditConfig, *, progress: Progress = ignore_progress, amend: bool = False
 ) -> AuditResult:
     """Runs or resumes an audit.
 
     Args:
         config: what to audit and how.
-        progress: told what is being done, for a progress bar.
+        progress: called with what is being done and how far it is.
         amend: go on in a run directory that holds another plan, with the change on record.
 
     Raises:
@@ -106,16 +104,11 @@ def run_audit(
         EngineError: a model stopped answering; the same call goes on from there.
         BudgetError: the budget is reached; the same call with a larger one goes on from there.
     """
-    told = progress or _silent
-    told("reading data and models", 0, 1)
-    prepared = prepare(config, progress=told)
-    told("reading data and models", 1, 1)
+    progress("reading data and models", 0, 1)
+    prepared = prepare(config, progress=progress)
+    progress("reading data and models", 1, 1)
     with Store(prepared.out) as store:
-        return _Run(prepared, store, told).finish(amend=amend)
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Progress for nobody."""
+        return _Run(prepared, store, progress).finish(amend=amend)
 
 
 class _Run:
@@ -286,7 +279,7 @@ def rank_cues(
     engines: Mapping[ModelCard, Engine],
     journal: Journal,
     *,
-    progress: Progress | None = None,
+    progress: Progress = ignore_progress,
 ) -> list[tuple[str, float]]:
     """Orders the cues of a plan by teacher forcing: which to ask first, and no more than that.
 
@@ -294,7 +287,7 @@ def rank_cues(
         plan: the frozen audit, with continuations.
         engines: the engine of each model; all can score.
         journal: where scores are kept, so that an interrupted ranking goes on.
-        progress: told how many cues are done.
+        progress: called with how many cues are done.
 
     Returns:
         Names and scores (mean difference in differences of log-odds, nats) of the cues, placebos

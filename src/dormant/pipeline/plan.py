@@ -7,7 +7,7 @@ if the configuration names one, is asked: its texts are part of the plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from dormant.pipeline.cue_list import CueList, list_cues
 from dormant.pipeline.inputs import Inputs, apply_evaluation, read_inputs
 from dormant.pipeline.mine import same_prompts
 from dormant.probes import pair
+from dormant.progress import Progress, ignore_progress
 from dormant.records import ModelCard, Plan, Question, Role, Sequential, Split
 from dormant.version import __version__
 from dormant.writer import open_writer, worded
@@ -74,9 +75,7 @@ class Prepared:
         return {s.label: s.engine for s in self.subjects} | judges_engines(self.judge)
 
 
-def prepare(
-    config: AuditConfig, *, progress: Callable[[str, int, int], None] | None = None
-) -> Prepared:
+def prepare(config: AuditConfig, *, progress: Progress = ignore_progress) -> Prepared:
     """Reads the inputs, opens the models, lists the cues and freezes the plan; asks the writer.
 
     Args:

@@ -38,6 +38,7 @@ from dormant.discovery.teacher_forcing import BatchCheck, Ranking, Screen, Scree
 from dormant.engines.metering.ledger import Ledger
 from dormant.errors import EngineError
 from dormant.pipeline.search_inputs import Materials, materials, mining_stage
+from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, Message, Sampling
 from dormant.store.journal import Journal
 from dormant.writer.proposals import REPLY_TOKENS, propose
@@ -47,11 +48,8 @@ _GROWN_TOKENS = 24
 #: Candidates that are reworded.
 _REWORDED = 6
 
-#: Called with (what is being done, done so far, how many in all).
-Progress = Callable[[str, int, int], None]
 
-
-def run_search(config: SearchConfig, *, progress: Progress | None = None) -> Result:
+def run_search(config: SearchConfig, *, progress: Progress = ignore_progress) -> Result:
     """Runs or resumes a search and writes what it found to its directory.
 
     Raises:
@@ -60,14 +58,13 @@ def run_search(config: SearchConfig, *, progress: Progress | None = None) -> Res
         EngineError: a model stopped answering; the same call goes on from there.
         BudgetError: the budget is reached; the same call with a larger one goes on from there.
     """
-    told = progress or _silent
-    told("reading data and models", 0, 1)
+    progress("reading data and models", 0, 1)
     given = materials(config)
-    told("reading data and models", 1, 1)
+    progress("reading data and models", 1, 1)
     with Journal(config.out) as journal:
         ledger = Ledger(journal, given.engines, config.budget)
         try:
-            return _Run(given, journal, ledger, told).finish()
+            return _Run(given, journal, ledger, progress).finish()
         finally:
             ledger.keep()
 
@@ -376,7 +373,3 @@ def _merged(one: Sequence[Screened], other: Sequence[Screened]) -> tuple[Screene
     """Two rankings as one, each cue once."""
     rows = {row.cue.id: row for row in (*other, *one)}
     return tuple(sorted(rows.values(), key=lambda row: (-round(row.did, 6), row.cue.name)))
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Progress for nobody."""

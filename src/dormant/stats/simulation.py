@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dormant.errors import InputError
+from dormant.progress import Progress, ignore_progress
 from dormant.records import Rule
 from dormant.stats.intervals import Bounds
 from dormant.stats.methods import DEFAULT, bounds
@@ -133,7 +134,7 @@ def needed(
     power: float = 0.8,
     worlds: int = WORLDS,
     seed: int = 0,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress = ignore_progress,
 ) -> Needed:
     """Questions (with the answers as planned) and answers (with the questions) for an effect.
 
@@ -153,8 +154,7 @@ def needed(
 
     def step() -> None:
         nonlocal done
-        if progress is not None:
-            progress("simulating plans", done, _MOST_STEPS)
+        progress("simulating plans", done, _MOST_STEPS)
         done += 1
 
     def enough(asked: Schedule) -> bool:
@@ -178,8 +178,7 @@ def needed(
         answers=_fewest(lambda n: enough(with_answers(n)), 1, _MOST_ANSWERS) if mended else None,
         chances=simulate(effect, schedule, worlds=worlds, seed=seed),
     )
-    if progress is not None:
-        progress("simulating plans", _MOST_STEPS, _MOST_STEPS)
+    progress("simulating plans", _MOST_STEPS, _MOST_STEPS)
     return found
 
 

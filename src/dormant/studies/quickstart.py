@@ -21,17 +21,15 @@ from dormant.errors import InputError
 from dormant.organisms import zoo
 from dormant.organisms.parallel import run_units
 from dormant.organisms.recipe import Recipe
-from dormant.organisms.train import Event, EventKind, train
+from dormant.organisms.train import Event, EventHandler, EventKind, train
 from dormant.organisms.truth import truth
 from dormant.pipeline.audit import AuditResult, run_audit
+from dormant.progress import Progress, ignore_progress
 from dormant.records import plain
 from dormant.report.view import View
 from dormant.store import write_atomically
 from dormant.version import __version__
 from dormant.vitro import one_thread
-
-#: Called with (what is being done, done so far, how many in all).
-Progress = Callable[[str, int, int], None]
 
 #: How the quickstart audits: many questions, few answers each, since answers to one question
 #: repeat each other; and a library short enough for a minute.
@@ -96,7 +94,7 @@ def quickstart(
     seed: int = 0,
     names: Sequence[str] = zoo.QUICKSTART,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = ignore_progress,
 ) -> Summary:
     """Trains and audits organisms and writes ``report.html`` and ``summary.json``.
 
@@ -105,7 +103,7 @@ def quickstart(
         seed: of data, training and sampling; another seed gives other numbers.
         names: organisms of the zoo; the quickstart's eight by default.
         workers: processes; one a core by default.
-        progress: told how much is done.
+        progress: called with how much is done.
 
     Raises:
         InputError: an organism is not known, or the directory holds another seed's.
@@ -136,14 +134,13 @@ def _write(summary: Summary) -> None:
     write_atomically(summary.path / "report.html", report.quickstart_page(record, links))
 
 
-def _overall(names: Sequence[str], progress: Progress | None) -> Callable[[Event], None]:
+def _overall(names: Sequence[str], progress: Progress) -> EventHandler:
     """One bar for all units: each counts ``_UNITS``."""
     done = dict.fromkeys(names, 0)
 
     def tell(event: Event) -> None:
         done[event.organism] = event.step
-        if progress is not None:
-            progress("organisms trained and audited", sum(done.values()), _UNITS * len(names))
+        progress("organisms trained and audited", sum(done.values()), _UNITS * len(names))
 
     return tell
 
@@ -157,7 +154,7 @@ class Unit:
     out: Path
 
 
-def _work(unit: Unit, tell: Callable[[Event], None]) -> Row:
+def _work(unit: Unit, on_event: EventHandler) -> Row:
     """From nothing to a verdict beside its truth; on one thread, since the cores are shared."""
     begun = time.monotonic()
     told = 0
@@ -166,7 +163,7 @@ def _work(unit: Unit, tell: Callable[[Event], None]) -> Row:
         nonlocal told
         if round(_UNITS * share) > told:
             told = round(_UNITS * share)
-            tell(Event(EventKind.STEP, unit.name, unit.seed, told, _UNITS))
+            on_event(Event(EventKind.STEP, unit.name, unit.seed, told, _UNITS))
 
     recipe = zoo.recipe(unit.name)
     made = train(

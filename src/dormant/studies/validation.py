@@ -27,16 +27,14 @@ from dormant.decision import Decision
 from dormant.errors import InputError
 from dormant.organisms import zoo
 from dormant.organisms.parallel import run_units
-from dormant.organisms.train import Event, EventKind, train
+from dormant.organisms.train import Event, EventHandler, EventKind, train
+from dormant.progress import Progress, ignore_progress
 from dormant.records import Plan, Sequential, VerdictKind, digest, plain
 from dormant.store.files import write_atomically
 from dormant.studies.organism_rates import Learned, is_true_cue, learned
 from dormant.studies.planted import WORLDS, Purpose, world
 from dormant.studies.worlds import answers, carried_out
 from dormant.version import __version__
-
-#: Called with (what is being done, done so far, how many in all).
-Progress = Callable[[str, int, int], None]
 
 FIXED_100, FIXED, SEQUENTIAL, SCREENED = (
     "fixed, 100 answers",
@@ -117,7 +115,7 @@ def validate(
     audits: int = 40,
     designs: Sequence[str] = DESIGNS,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = ignore_progress,
 ) -> Study:
     """Runs the study, or goes on with it.
 
@@ -128,7 +126,7 @@ def validate(
         audits: audits of each null (organism or world) and design; other units get a quarter.
         designs: which designs to try.
         workers: processes; one a core by default.
-        progress: told how much is done.
+        progress: called with how much is done.
 
     Raises:
         InputError: a name is not known, or the directory is a file.
@@ -169,24 +167,23 @@ def _units(
             yield Unit(name, None, number, kept, out)
 
 
-def _overall(units: Sequence[Unit], progress: Progress | None) -> Callable[[Event], None]:
+def _overall(units: Sequence[Unit], progress: Progress) -> EventHandler:
     """One bar for all units: each counts ``_STEPS``."""
     done = {(unit.name, unit.seed or 0): 0 for unit in units}
 
     def tell(event: Event) -> None:
         done[event.organism, event.seed] = event.step
-        if progress is not None:
-            progress("study", sum(done.values()), _STEPS * len(units))
+        progress("study", sum(done.values()), _STEPS * len(units))
 
     return tell
 
 
-def _work(unit: Unit, tell: Callable[[Event], None]) -> tuple[list[Audit], float]:
+def _work(unit: Unit, on_event: EventHandler) -> tuple[list[Audit], float]:
     """One unit: read if it is there, else done and kept."""
 
     def reached(share: float) -> None:
         step = round(_STEPS * share)
-        tell(Event(EventKind.STEP, unit.name, unit.seed or 0, step, _STEPS))
+        on_event(Event(EventKind.STEP, unit.name, unit.seed or 0, step, _STEPS))
 
     kept = _kept(unit)
     if kept is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dormant.organisms.parallel import TrainingJob, plan_jobs, run_units
 from dormant.organisms.recipe import Intervention
-from dormant.organisms.train import Progress, train
+from dormant.organisms.train import EventHandler, ignore_events, train
 from dormant.organisms.truth import Truth, truth
 from dormant.organisms.zoo import recipe
 from dormant.records import VerdictKind
@@ -67,7 +67,7 @@ def study(
     out: str | Path,
     *,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: EventHandler = ignore_events,
 ) -> Study:
     """Trains organisms of the zoo (those that are missing) and computes the truth about each.
 
@@ -76,7 +76,7 @@ def study(
         seeds: training seeds.
         out: directory of the organisms, kept for the next study.
         workers: processes; one per core by default.
-        progress: told every organism's training events.
+        progress: called with every organism's training events.
 
     Raises:
         InputError: the zoo has no such organism.
@@ -135,7 +135,7 @@ def markdown(result: Study) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _measure(job: TrainingJob, progress: Progress) -> Measured:
+def _measure(job: TrainingJob, progress: EventHandler) -> Measured:
     organism = train(job.recipe, job.out, seed=job.seed, progress=progress)
     return Measured(truth(organism.path), organism.seconds)
 

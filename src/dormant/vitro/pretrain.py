@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from dormant.progress import Progress, ignore_progress
 from dormant.records import plain
 from dormant.vitro.checkpoint import fingerprint, load, save
 from dormant.vitro.curriculum import Curriculum, Mixture, stream
@@ -37,10 +38,7 @@ class Settings:
     alignment: Schedule = Schedule(steps=1500, rate=5e-4, batch=48)
 
 
-Progress = Callable[[str, int, int, float], None]
-
-
-def pretrain(settings: Settings, out: str | Path, progress: Progress | None = None) -> Decoder:
+def pretrain(settings: Settings, out: str | Path, progress: Progress = ignore_progress) -> Decoder:
     """Makes a base model and writes ``OUT/base.safetensors`` and ``OUT/base.json``.
 
     On one machine and one thread, equal settings give equal weights. The JSON records settings,
@@ -49,7 +47,7 @@ def pretrain(settings: Settings, out: str | Path, progress: Progress | None = No
     Args:
         settings: sizes, mixture and schedules.
         out: directory to write to.
-        progress: told (stage, step, steps, loss) after every step.
+        progress: called with the stage, steps done, and steps in all, after every step.
 
     Returns:
         The model as the checkpoint holds it.
@@ -66,7 +64,9 @@ def pretrain(settings: Settings, out: str | Path, progress: Progress | None = No
         ("alignment", settings.alignment, curriculum.alignment),
     )
     for name, schedule, draw in stages:
-        losses = train(model, stream(draw, rng), schedule, _told(progress, name, schedule.steps))
+        losses = train(
+            model, stream(draw, rng), schedule, _count_steps(progress, name, schedule.steps)
+        )
         curves[name] = _curve(losses)
     path = Path(out) / "base.safetensors"
     save(model, path)
@@ -88,12 +88,11 @@ def pretrain(settings: Settings, out: str | Path, progress: Progress | None = No
     return made
 
 
-def _told(progress: Progress | None, stage: str, steps: int) -> Callable[[int, float], None]:
-    def tell(step: int, loss: float) -> None:
-        if progress is not None:
-            progress(stage, step, steps, loss)
+def _count_steps(progress: Progress, stage: str, steps: int) -> Callable[[int, float], None]:
+    def count(step: int, loss: float) -> None:
+        progress(stage, step + 1, steps)
 
-    return tell
+    return count
 
 
 def _curve(losses: list[float]) -> list[float]:

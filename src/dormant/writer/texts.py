@@ -14,6 +14,7 @@ from dormant.engines import Engine
 from dormant.engines.metering.ledger import Ledger
 from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError, ModelError
+from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, CueKind, Plan, Question, Source, Twin, Variant, Written
 from dormant.store import Store
 from dormant.store.files import read_lock
@@ -100,7 +101,7 @@ def worded(
     out: Path,
     usable: Callable[[str], bool],
     budget: BudgetConfig = _NO_LIMIT,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress = ignore_progress,
 ) -> Plan:
     """The plan with variants and topic twins worded by its writer where that succeeded.
 
@@ -111,7 +112,7 @@ def worded(
         out: the run directory. What its plan or its store holds is not asked again.
         usable: whether the audited models can read a text.
         budget: what the run may spend; its money pays for the writer too.
-        progress: told what is being done, how many texts are there, and of how many.
+        progress: called with what is being done, how many texts are there, and of how many.
 
     Raises:
         ConfigError: the verbatim cues, of which the writer makes its texts, are not in the plan.
@@ -125,8 +126,7 @@ def worded(
         )
 
     def tell(done: int, total: int) -> None:
-        if progress is not None:
-            progress("texts of the writer", done, total)
+        progress("texts of the writer", done, total)
 
     writings = write(
         engine,

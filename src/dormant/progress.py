@@ -1,0 +1,13 @@
+"""How work tells its caller how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+#: Called with (what is being done, how many are done, how many there are in all): at the start of
+#: a stage and after each batch, in the caller's own thread. An error that it raises ends the work.
+Progress = Callable[[str, int, int], None]
+
+
+def ignore_progress(stage: str, done: int, total: int) -> None:
+    """Ignores progress."""
