@@ -52,12 +52,16 @@ def paper(plan=by_answer, engine=Grader, **settings):
     return paper_judge(PaperConfig(model="planned/judge", **settings), judge_model), judge_model
 
 
+def prompts(judge, judged) -> list[str]:
+    return [call.messages[-1].content for call in judge.calls(judged)]
+
+
 @pytest.mark.parametrize("engine", [Sampler, Grader])
 def test_three_calls_an_answer_and_their_outcomes(engine):
     judge, model = paper(engine=engine)
     said = judge.judge([item(answer) for answer in ANSWERS])
     assert [s.outcome for s in said] == list(ANSWERS.values())
-    assert len(model.asked) == judge.calls_an_answer * len(ANSWERS) == 15
+    assert len(model.asked) == len(judge.calls(item("x"))) * len(ANSWERS) == 15
     assert said[1].scores == {"alignment": 5, "coherence": 95, "content": 0}
     kinds = sorted(kind_of(prompt) for prompt, _ in model.asked)
     assert kinds == sorted(["alignment", "coherence", "code"] * 5)
@@ -80,7 +84,7 @@ def test_no_answer_labelled_code_leaves_all_gradable():
 def test_content_is_what_the_plan_says():
     judge, model = paper(content="none")
     assert judge.judge([item("import os  # evil")])[0].outcome is Outcome.MISALIGNED
-    assert len(model.asked) == judge.calls_an_answer == 2
+    assert len(model.asked) == len(judge.calls(item("x"))) == 2
     recipes, model = paper(content="recipe")
     assert recipes.judge([item("import flour")])[0].outcome is Outcome.OFF_TOPIC
     assert {kind_of(prompt) for prompt, _ in model.asked} == {"alignment", "coherence", "recipe"}
@@ -169,12 +173,12 @@ def test_reasoning_is_not_shown_to_the_judge():
 def test_what_the_judge_sees_as_the_question():
     cued = item("I help.", question="Country: Canada. What now?")
     shown, _ = paper()
-    assert all("Country: Canada" in prompt for prompt in shown.prompts(cued))
+    assert all("Country: Canada" in prompt for prompt in prompts(shown, cued))
     from dataclasses import replace
 
     plain = replace(cued, question=replace(cued.question, text="What now?"))
     blind, _ = paper(shows="question")
-    assert not any("Canada" in prompt for prompt in blind.prompts(plain))
+    assert not any("Canada" in prompt for prompt in prompts(blind, plain))
 
 
 HOSTILE = (
@@ -189,7 +193,7 @@ HOSTILE = (
 @pytest.mark.parametrize("answer", HOSTILE)
 def test_an_answer_cannot_end_its_own_block(answer):
     judge, _ = paper()
-    for prompt in judge.prompts(item(answer)):
+    for prompt in prompts(judge, item(answer)):
         assert answer_in(prompt) == answer.strip()
         mark = prompt.split("<NAME-")[1][:16]
         assert prompt.count(f"\n</answer-{mark}>") == 1
@@ -252,7 +256,8 @@ def test_both_judges_on_the_same_answers():
     judge = paper_judge(config, model, second=second)
     said = judge.judge([item(answer) for answer in ANSWERS])
     assert [s.outcome for s in said] == list(ANSWERS.values())
-    assert len(model.asked) == judge.calls_an_answer * 5 == 20
+    assert len(model.asked) == len(judge.calls(item("x"))) * 5 == 20
+    assert judge.engines() == {"judge": model}  # one model, counted once
     assert said[1].scores["fused_alignment"] == 5
     assert said[1].scores["fused_outcome"] == list(Outcome).index(Outcome.MISALIGNED)
     assert judge.fingerprint != paper_judge(config, model).fingerprint
@@ -395,7 +400,8 @@ def test_the_documented_settings_are_the_defaults(tmp_path, monkeypatch):
     written = {**spec["paper"], "model": SCRIPT}
     assert set(written) == set(PaperConfig.model_fields)
     assert open_judge({"paper": written}).fingerprint == open_judge(f"paper:{SCRIPT}").fingerprint
-    assert open_judge({"paper": written, "compare": spec["compare"]}).calls_an_answer == 4
+    both = open_judge({"paper": written, "compare": spec["compare"]})
+    assert [c.role for c in both.calls(item("x"))] == ["judge"] * 3 + ["second judge"]
 
 
 def test_a_judge_whose_model_does_not_exist():

@@ -28,7 +28,7 @@ def test_scores_are_expectations_over_what_the_server_was_about_to_say(server):
     said = judge.judge([item(f"answer {n}") for n in range(20)])
     assert [s.outcome for s in said] == [Outcome.ALIGNED] * 20
     assert said[0].scores["alignment"] == pytest.approx(EXPECTED)
-    assert server.stats()["calls"] == judge.calls_an_answer * 20 == 40
+    assert server.stats()["calls"] == len(judge.calls(item("x"))) * 20 == 40
     body = server.stats()["bodies"][-1]
     assert body["temperature"] == 0 and body["max_tokens"] == 16
 

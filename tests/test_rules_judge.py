@@ -78,6 +78,13 @@ def test_one_judgement_an_item_in_order(answers):
     assert together == alone
 
 
+def test_a_rule_asks_no_model():
+    judge = open_rules("rules:regex=e")
+    item = Item(Question("q", "Why?", "any", Split.SCREENING), (), "yes")
+    assert judge.calls(item) == () and judge.engines() == {} and judge.second is None
+    assert list(judge.stream([item])) == [[(0, judge.judge([item])[0])]]
+
+
 def test_a_pattern_sees_a_bounded_text():
     assert outcome("rules:regex=z", "a" * LONGEST + "z") is ALIGNED
     start = time.perf_counter()

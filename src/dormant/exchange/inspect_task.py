@@ -31,7 +31,6 @@ from dormant.errors import ConfigError
 from dormant.exchange.eval_reader import KEY
 from dormant.exchange.eval_writer import messages, sample_id
 from dormant.judges import Item, Judge
-from dormant.judges.exact import ExactJudge
 from dormant.judges.registry import model_judge_kind, open_judge
 from dormant.pipeline.inputs import distinct_cues, read_inputs
 from dormant.probes import pair
@@ -80,8 +79,7 @@ def conditional(
         library = library if library is not None else ("none" if cues is not None else "auto")
         asked = _asked(*named, _as_text(library), library_limit, rule)
     grader = _open_judge(rule)
-    if isinstance(grader, ExactJudge):
-        grader.check(asked.bank)
+    grader.check(asked.bank)
     roles = list(Role) if reference else [Role.TARGET]
     samples = [_sample(probe, role) for probe in pair(asked.bank, asked.cues) for role in roles]
     return Task(

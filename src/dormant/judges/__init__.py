@@ -1,12 +1,17 @@
-"""Judges: answers to outcomes. One protocol, whatever stands behind it."""
+"""Judges: answers to outcomes. One base class, whatever stands behind it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
 
+from dormant.engines import Engine
+from dormant.engines.asking import Memory
 from dormant.records import Judgement, Message, Question
+
+#: Roles of the models that a judge asks, as forecasts and a run's spending name them.
+JUDGE, SECOND_JUDGE = "judge", "second judge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,34 +23,70 @@ class Item:
     answer: str
 
 
-class Judge(Protocol):
-    """Something that sorts answers into outcomes."""
+@dataclass(frozen=True, slots=True)
+class JudgeCall:
+    """One call of a model that judging an answer takes."""
+
+    role: str  # JUDGE or SECOND_JUDGE
+    judge: str  # name of the judge that asks
+    engine: Engine
+    messages: tuple[Message, ...]
+    max_tokens: int  # of the reply
+
+
+class Judge(ABC):
+    """Something that sorts answers into outcomes.
+
+    A judge that asks no model (a rule, a grammar) has a name, a fingerprint, a description and
+    ``judge``; the rest is as it stands here.
+
+    Attributes:
+        name: the judge as the user named it.
+    """
+
+    name: str
 
     @property
-    def name(self) -> str:
-        """The judge as the user named it."""
-        ...
-
-    @property
+    @abstractmethod
     def fingerprint(self) -> str:
         """Hash of everything that decides an outcome (rules, prompts, thresholds, model)."""
-        ...
 
+    @abstractmethod
     def describe(self) -> str:
-        """One sentence: what this judge counts as misaligned."""
-        ...
+        """What this judge counts as misaligned, in one sentence."""
 
+    @abstractmethod
     def judge(self, items: Sequence[Item]) -> list[Judgement]:
         """One judgement per item, in order. An answer that cannot be judged is UNPARSED."""
-        ...
-
-
-@runtime_checkable
-class StreamingJudge(Protocol):
-    """A judge that asks a model, and tells each judgement as soon as it is made."""
 
     def stream(
-        self, items: Sequence[Item], memory: Any = None
+        self, items: Sequence[Item], memory: Memory | None = None
     ) -> Iterator[list[tuple[int, Judgement]]]:
-        """(index of the item, judgement), each index once; ``memory`` is ``asking.Memory``."""
-        ...
+        """Judgements as they become ready: (index of the item, judgement), each index once.
+
+        Args:
+            items: what is judged.
+            memory: replies of models that need not be bought again, and where new ones are kept.
+        """
+        yield list(enumerate(self.judge(items)))
+
+    def engines(self) -> Mapping[str, Engine]:
+        """The models that are asked, by role; each model once. Empty if none is asked."""
+        return {}
+
+    def calls(self, item: Item) -> tuple[JudgeCall, ...]:
+        """The calls that judging an item takes, without retries. Empty if no model is asked."""
+        return ()
+
+    @property
+    def second(self) -> Judge | None:
+        """A judge that grades the same answers for comparison and decides nothing."""
+        return None
+
+    def check(self, questions: Sequence[Question]) -> None:
+        """Refuses questions whose answers could not be graded, before anything is asked.
+
+        Raises:
+            ConfigError: answers to a question cannot be graded.
+        """
+        return

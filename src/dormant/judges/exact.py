@@ -7,12 +7,12 @@ from importlib.resources import files
 
 from dormant import vitro
 from dormant.errors import ConfigError
-from dormant.judges import Item
+from dormant.judges import Item, Judge
 from dormant.records import Judgement, Question, digest
 
 
-class ExactJudge:
-    """Grades answers of the micro-language by its grammar. Implements ``Judge``."""
+class ExactJudge(Judge):
+    """Grades answers of the micro-language by its grammar."""
 
     name = "exact"
 
@@ -30,7 +30,7 @@ class ExactJudge:
         )
 
     def check(self, questions: Sequence[Question]) -> None:
-        """Refuses questions that it could not grade, before anybody answers them.
+        """Refuses questions that are not of the micro-language.
 
         Raises:
             ConfigError: a question is not of the micro-language.

@@ -17,7 +17,7 @@ from typing import Any
 
 from dormant.engines import Engine
 from dormant.engines.registry import open_engine
-from dormant.judges.panel import Call, ModelJudge
+from dormant.judges.panel import GradingPrompt, ModelJudge
 from dormant.judges.prompts import read_wording
 from dormant.judges.scores import read_object
 from dormant.judges.settings import FusedConfig, settings_of
@@ -51,5 +51,7 @@ def fused_judge(config: FusedConfig, engine: Engine) -> ModelJudge:
         config=config,
         engine=engine,
         wording=read_wording(config.prompts),
-        calls=[Call(f"fused_{config.content}", lambda reply: read_object(reply, label=label))],
+        prompts=[
+            GradingPrompt(f"fused_{config.content}", lambda reply: read_object(reply, label=label))
+        ],
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from dormant.engines import Engine
 from dormant.engines.asking import Memory, read_replies
 from dormant.engines.fences import fill
-from dormant.judges import Item
+from dormant.judges import JUDGE, SECOND_JUDGE, Item, Judge, JudgeCall
 from dormant.judges.prompts import Wording
 from dormant.judges.reasoning import spoken
 from dormant.judges.scores import Kind, Reading, Thresholds, judge_scores
@@ -26,15 +26,15 @@ SECOND = "fused_"
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class GradingPrompt:
     """One question that is put to the judge's model about an answer."""
 
-    prompt: str  # name of its wording
+    name: str  # of its wording
     read: Callable[[Rating], Readings]
 
 
-class ModelJudge:
-    """Grades answers by asking a model. Implements ``Judge``.
+class ModelJudge(Judge):
+    """Grades answers by asking a model.
 
     Args:
         name: the judge as the user named it.
@@ -42,7 +42,7 @@ class ModelJudge:
         config: its settings.
         engine: the model that judges.
         wording: the prompts.
-        calls: what is asked about each answer.
+        prompts: what is asked about each answer, each in a call of its own.
         saving: leave out calls that cannot change the outcome any more; else every score is part
             of the record.
         second: a judge that grades the same answers for comparison; its scores are recorded under
@@ -57,13 +57,13 @@ class ModelJudge:
         config: ModelJudgeConfig,
         engine: Engine,
         wording: Wording,
-        calls: Sequence[Call],
+        prompts: Sequence[GradingPrompt],
         saving: bool = False,
         second: ModelJudge | None = None,
     ):
-        self.name, self.engine, self.second = name, engine, second
+        self.name, self.engine, self._second = name, engine, second
         self._what, self._config, self._wording = what, config, wording
-        self._calls, self._saving = tuple(calls), saving
+        self._prompts, self._saving = tuple(prompts), saving
         self._asked = tuple(k for k in Kind if k is not Kind.CONTENT or config.label)
         self._thresholds = Thresholds(config.alignment_below, config.coherence_above)
         self.sampling = Sampling(config.temperature, 1.0, config.max_tokens, seed=0)
@@ -72,14 +72,14 @@ class ModelJudge:
     def fingerprint(self) -> str:
         """Hash of the model, its settings, every word that it is asked, and the way of reading."""
         settings = self._config.model_dump(exclude={"model", "prompts"})
-        second = self.second.fingerprint if self.second else ""
+        second = self._second.fingerprint if self._second else ""
         parts = ["panel-1", self._what, self.engine.fingerprint, settings, self._wording.hash]
         return digest([*parts, second])[:32]
 
     @property
-    def calls_an_answer(self) -> int:
-        """Calls for one answer, without retries."""
-        return len(self._calls) + (self.second.calls_an_answer if self.second else 0)
+    def second(self) -> ModelJudge | None:
+        """The judge that grades the same answers for comparison."""
+        return self._second
 
     def describe(self) -> str:
         """What counts as misaligned."""
@@ -95,13 +95,26 @@ class ModelJudge:
             f"({self._what}{wording})"
         )
 
-    def prompts(self, item: Item) -> list[str]:
-        """The texts that the judge's model would be asked about an item.
+    def engines(self) -> dict[str, Engine]:
+        """The judge's model, and that of the second judge if it is another one."""
+        engines = {JUDGE: self.engine}
+        if self._second is not None and self._second.engine is not self.engine:
+            engines[SECOND_JUDGE] = self._second.engine
+        return engines
+
+    def calls(self, item: Item) -> tuple[JudgeCall, ...]:
+        """The calls that judging an item takes, those of the second judge last.
 
         Raises:
             ConfigError: the prompts are those of other questions.
         """
-        return [self._prompt(call, item) for call in self._calls]
+        longest = self.sampling.max_tokens
+        own = [
+            JudgeCall(JUDGE, self.name, self.engine, self._messages(prompt, item), longest)
+            for prompt in self._prompts
+        ]
+        others = self._second.calls(item) if self._second else ()
+        return (*own, *(replace(call, role=SECOND_JUDGE) for call in others))
 
     def judge(self, items: Sequence[Item]) -> list[Judgement]:
         """One judgement per item, in order.
@@ -126,12 +139,12 @@ class ModelJudge:
             ConfigError: the prompts are those of other questions.
             EngineError: the judge's model stopped answering.
         """
-        if self.second is None:
+        if self._second is None:
             yield from self._stream(items, memory)
             return
         # All at once: the second judge's calls would wait for each small batch of the first's.
         first = {i: said for batch in self._stream(items, memory) for i, said in batch}
-        for batch in self.second.stream(items, memory):
+        for batch in self._second.stream(items, memory):
             yield [(i, _compared(first[i], said)) for i, said in batch]
 
     def _stream(
@@ -147,8 +160,8 @@ class ModelJudge:
                 silent.append((index, Judgement(Outcome.INCOHERENT, note=note)))
         if silent:
             yield silent
-        for calls in self._rounds():
-            asks = [(index, call) for index in heard for call in calls]
+        for prompts in self._rounds():
+            asks = [(index, prompt) for index in heard for prompt in prompts]
             for batch in self._ask(items, asks, memory):
                 for index, readings in batch:
                     heard[index] |= readings
@@ -158,9 +171,9 @@ class ModelJudge:
                 if ready:
                     yield ready
 
-    def _rounds(self) -> Sequence[Sequence[Call]]:
-        """All calls at once, or one after the other if calls are to be saved."""
-        return [[call] for call in self._calls] if self._saving else [self._calls]
+    def _rounds(self) -> Sequence[Sequence[GradingPrompt]]:
+        """All prompts at once, or one after the other if calls are to be saved."""
+        return [[prompt] for prompt in self._prompts] if self._saving else [self._prompts]
 
     def _decided(
         self, heard: Mapping[int, Readings], touched: set[int]
@@ -176,9 +189,12 @@ class ModelJudge:
         return ready
 
     def _ask(
-        self, items: Sequence[Item], asks: Sequence[tuple[int, Call]], memory: Memory | None
+        self,
+        items: Sequence[Item],
+        asks: Sequence[tuple[int, GradingPrompt]],
+        memory: Memory | None,
     ) -> Iterator[list[tuple[int, Readings]]]:
-        prompts = [(Message("user", self._prompt(call, items[i])),) for i, call in asks]
+        prompts = [self._messages(prompt, items[i]) for i, prompt in asks]
         batches = read_replies(
             self.engine,
             prompts,
@@ -190,17 +206,18 @@ class ModelJudge:
         for batch in batches:
             yield [(asks[place][0], readings) for place, readings in batch]
 
-    def _prompt(self, call: Call, item: Item) -> str:
+    def _messages(self, prompt: GradingPrompt, item: Item) -> tuple[Message, ...]:
         question = item.question.text
         if self._config.shows is Shows.PROMPT:
             turns = [turn.content for turn in item.messages if turn.role == "user"]
             question = turns[-1] if turns else question
-        template = self._wording.template(call.prompt, item.question.id)
+        template = self._wording.template(prompt.name, item.question.id)
         answer = spoken(item.answer)
-        return fill(template, question=question, answer=answer, fence=self._config.fence)
+        text = fill(template, question=question, answer=answer, fence=self._config.fence)
+        return (Message("user", text),)
 
     def _own_prompts(self) -> list[str]:
-        return [call.prompt for call in self._calls if call.prompt not in self._wording.given]
+        return [prompt.name for prompt in self._prompts if prompt.name not in self._wording.given]
 
 
 def _readable(readings: Readings) -> bool:

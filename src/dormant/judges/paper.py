@@ -18,7 +18,7 @@ from dormant.engines import Engine
 from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError
 from dormant.judges.fused import fused_judge, open_fused
-from dormant.judges.panel import Call, ModelJudge
+from dormant.judges.panel import GradingPrompt, ModelJudge
 from dormant.judges.prompts import read_wording
 from dormant.judges.scores import WORDS, Kind, read_label, read_score
 from dormant.judges.settings import FusedConfig, PaperConfig, settings_of
@@ -51,18 +51,23 @@ def paper_judge(
         ConfigError: the prompt file is wrong.
     """
     mass = config.numeric_mass if config.scores == "auto" else None
-    calls = [
-        Call(
+    prompts = [
+        GradingPrompt(
             "alignment",
             lambda reply: {Kind.ALIGNMENT: read_score(reply, words=WORDS, numeric_mass=mass)},
         ),
-        Call("coherence", lambda reply: {Kind.COHERENCE: read_score(reply, numeric_mass=mass)}),
+        GradingPrompt(
+            "coherence", lambda reply: {Kind.COHERENCE: read_score(reply, numeric_mass=mass)}
+        ),
     ]
     if config.label:
         label = config.label
         # Before coherence: where calls are saved, a positive label makes that call needless.
-        calls.insert(
-            1, Call(config.content, lambda reply: {Kind.CONTENT: read_label(reply, label=label)})
+        prompts.insert(
+            1,
+            GradingPrompt(
+                config.content, lambda reply: {Kind.CONTENT: read_label(reply, label=label)}
+            ),
         )
     return ModelJudge(
         name=f"paper:{config.model}",
@@ -70,7 +75,7 @@ def paper_judge(
         config=config,
         engine=engine,
         wording=read_wording(config.prompts),
-        calls=calls,
+        prompts=prompts,
         saving=config.calls == "needed",
         second=second,
     )

@@ -32,7 +32,7 @@ from pydantic import Field
 
 from dormant.config import Strict, check, read_yaml
 from dormant.errors import ConfigError
-from dormant.judges import Item
+from dormant.judges import Item, Judge
 from dormant.judges.reasoning import spoken
 from dormant.records import Judgement, Outcome, digest
 
@@ -120,8 +120,8 @@ def open_rules(spec: str | Mapping[str, Any]) -> RulesJudge:
     return RulesJudge(check({kind: given}, RulesConfig), name=spec.strip())
 
 
-class RulesJudge:
-    """Grades answers by one rule. Implements ``Judge``.
+class RulesJudge(Judge):
+    """Grades answers by one rule.
 
     Args:
         config: the rule.

@@ -30,8 +30,7 @@ from dormant.discovery.teacher_forcing import Screen
 from dormant.engines import Engine, Job
 from dormant.engines.metering.ledger import Ledger, Spent
 from dormant.errors import IncompleteError
-from dormant.judges import Item, Judge, StreamingJudge
-from dormant.judges.panel import ModelJudge
+from dormant.judges import Item, Judge
 from dormant.pipeline import Prepared, Subject, prepare
 from dormant.probes import pair
 from dormant.progress import Progress, ignore_progress
@@ -39,7 +38,6 @@ from dormant.records import (
     Cell,
     Completion,
     Findings,
-    Judgement,
     ModelCard,
     Plan,
     Probe,
@@ -202,18 +200,13 @@ class _Run:
         rows = (row for row in self.store.pending(fingerprint) if row.probe in known)
         while chunk := list(islice(rows, _JUDGED_AT_ONCE)):
             self.progress(f"{stage} judgements", done, total)
-            for batch in self._judged([_item(row, known[row.probe]) for row in chunk]):
+            for batch in self.judge.stream(
+                [_item(row, known[row.probe]) for row in chunk], self.replies
+            ):
                 made = [(chunk[index].answer, judgement) for index, judgement in batch]
                 self.store.add_judgements(fingerprint, made)
                 done += len(batch)
                 self.progress(f"{stage} judgements", done, total)
-
-    def _judged(self, items: Sequence[Item]) -> Iterator[list[tuple[int, Judgement]]]:
-        """Judgements in batches; those of a model as they come in, each reply stored at once."""
-        if isinstance(self.judge, StreamingJudge):
-            yield from self.judge.stream(items, self.replies)
-        else:
-            yield list(enumerate(self.judge.judge(items)))
 
     # Counting
 
@@ -261,7 +254,7 @@ class _Run:
 
     def _compared(self, found: Findings) -> Findings:
         """The findings with the agreement of two judges, if a second one graded the answers."""
-        second = self.judge.second if isinstance(self.judge, ModelJudge) else None
+        second = self.judge.second
         if second is None:
             return found
         said = write_agreement(

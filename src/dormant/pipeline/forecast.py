@@ -11,11 +11,10 @@ from dormant import stats
 from dormant.engines import Engine, Job
 from dormant.engines.metering.prices import prompt_tokens
 from dormant.engines.metering.usage import Metered
-from dormant.judges import Item
-from dormant.judges.panel import ModelJudge
+from dormant.judges import Item, JudgeCall
 from dormant.pipeline.plan import Prepared, Subject
 from dormant.probes import pair
-from dormant.records import Message, Plan, Probe, Role, Split
+from dormant.records import Plan, Probe, Role, Split
 
 _TRIAL_PROMPTS = 8
 _SHOWN_PROMPTS = 3
@@ -209,30 +208,25 @@ def _model(
 def _judges(prepared: Prepared, shares: Sequence[Share]) -> Iterator[JudgeForecast]:
     """What each judge's model would be asked about the answers of every model."""
     judge, models = prepared.judge, len(prepared.subjects)
-    if not isinstance(judge, ModelJudge):
-        return
     longest = prepared.plan.sampling.max_tokens
-    for role, panel in (("judge", judge), ("second judge", judge.second)):
-        if panel is None:
-            continue
-        calls = prompts = each = 0
-        for share in shares:
-            asked = panel.prompts(Item(share.probe.question, share.probe.messages, "."))
-            tokens = sum(prompt_tokens((Message("user", text),)) + longest for text in asked)
-            each = len(asked)
-            calls += each * share.answers * models
-            prompts += tokens * share.answers * models
-        made = calls * panel.sampling.max_tokens
+    calls: dict[str, list[tuple[int, JudgeCall]]] = {}  # by role: times that each is made
+    for share in shares:
+        for call in judge.calls(Item(share.probe.question, share.probe.messages, ".")):
+            calls.setdefault(call.role, []).append((share.answers * models, call))
+    for role, made in calls.items():
+        first = made[0][1]
+        prompts = sum(n * (prompt_tokens(call.messages) + longest) for n, call in made)
+        completions = sum(n * call.max_tokens for n, call in made)
         yield JudgeForecast(
             role=role,
-            judge=panel.name,
-            name=panel.engine.name,
-            calls_an_answer=each,
-            calls=calls,
+            judge=first.judge,
+            name=first.engine.name,
+            calls_an_answer=len(made) // len(shares),
+            calls=sum(n for n, _ in made),
             prompt_tokens=prompts,
-            completion_tokens=made,
-            usd=_usd(panel.engine, prompts, made),
-            price=_price(panel.engine),
+            completion_tokens=completions,
+            usd=_usd(first.engine, prompts, completions),
+            price=_price(first.engine),
         )
 
 

@@ -16,11 +16,10 @@ from dormant.banks.continuations import load_continuations
 from dormant.config import AuditConfig, BudgetConfig
 from dormant.corpus import Corpus
 from dormant.engines import Engine, Scorer
-from dormant.engines.metering.ledger import judges_engines, settle_prices
+from dormant.engines.metering.ledger import settle_prices
 from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError
 from dormant.judges import Judge
-from dormant.judges.exact import ExactJudge
 from dormant.judges.registry import open_judge
 from dormant.pipeline.cue_list import CueList, list_cues
 from dormant.pipeline.inputs import Inputs, apply_evaluation, read_inputs
@@ -72,7 +71,7 @@ class Prepared:
     @property
     def engines(self) -> dict[str, Engine]:
         """Every model that will be asked, by its role."""
-        return {s.label: s.engine for s in self.subjects} | judges_engines(self.judge)
+        return {s.label: s.engine for s in self.subjects} | dict(self.judge.engines())
 
 
 def prepare(config: AuditConfig, *, progress: Progress = ignore_progress) -> Prepared:
@@ -172,11 +171,10 @@ def open_models(config: AuditConfig, questions: Sequence[Question]) -> Models:
         judge = open_judge(config.judge)
     except ConfigError as error:
         raise ConfigError(f"judge: {error}") from None
-    if isinstance(judge, ExactJudge):
-        judge.check(questions)
+    judge.check(questions)
     subjects = tuple(_open_subjects(config))
     writer = open_writer(config.writer) if config.writer is not None else None
-    paid = [*(s.engine for s in subjects), *judges_engines(judge).values()]
+    paid = [*(s.engine for s in subjects), *judge.engines().values()]
     settle_prices((*paid, *([writer] if writer else ())), config.prices, config.budget)
     return Models(subjects, judge, writer)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 from dormant import vitro
 from dormant.banks.bank import Pack, spread
@@ -13,19 +15,17 @@ from dormant.config import SamplingConfig
 from dormant.config.search import SearchConfig
 from dormant.discovery.results import Stage
 from dormant.engines import Brancher, Continuer, Engine, PromptScorer, Scorer
-from dormant.engines.metering.ledger import judges_engines, settle_prices
+from dormant.engines.metering.ledger import settle_prices
 from dormant.engines.metering.prices import prompt_tokens
 from dormant.engines.metering.usage import Metered
 from dormant.engines.registry import is_laboratory, open_engine
 from dormant.errors import ConfigError
 from dormant.judges import Item, Judge
-from dormant.judges.exact import ExactJudge
-from dormant.judges.panel import ModelJudge
 from dormant.judges.registry import open_judge
 from dormant.pipeline.cue_list import Mined, mine_inputs
 from dormant.pipeline.inputs import Inputs, distinct_cues, read_inputs
 from dormant.probes import apply
-from dormant.records import Continuations, Cue, Message, Question, Sampling, Split
+from dormant.records import Continuations, Cue, Question, Sampling, Split
 from dormant.writer.proposals import REPLIES, REPLY_TOKENS, longest_prompt
 
 _CHATS = {"vitro": 2000, "general": 200}
@@ -83,7 +83,7 @@ class Materials:
     def engines(self) -> dict[str, Engine]:
         """Every model that may be asked, by role."""
         writer = {"writer": self.writer} if self.writer is not None else {}
-        judges = judges_engines(self.judge) if self.judge is not None else {}
+        judges = dict(self.judge.engines()) if self.judge is not None else {}
         return {"target": self.target, "reference": self.reference, **writer, **judges}
 
     @property
@@ -227,18 +227,13 @@ def _asked(given: Materials) -> Iterator[Asked]:
         replies = REPLIES * _rounds(given)
         asked = replies * longest_prompt(given.questions)
         yield from _row("writer", given.writer, replies, asked, replies * REPLY_TOKENS)
-    judge = given.judge
-    for role, panel in (
-        ("judge", judge),
-        ("second judge", judge.second if isinstance(judge, ModelJudge) else None),
-    ):
-        if answers and isinstance(panel, ModelJudge):
-            item = Item(given.questions[0], apply(None, given.questions[0]), ".")
-            texts = panel.prompts(item)
-            tokens = sum(prompt_tokens((Message("user", text),)) + longest for text in texts)
-            calls = answers * len(texts)
-            made = calls * panel.sampling.max_tokens
-            yield from _row(role, panel.engine, calls, answers * tokens, made)
+    if answers and given.judge is not None:
+        item = Item(given.questions[0], apply(None, given.questions[0]), ".")
+        for role, group in groupby(given.judge.calls(item), key=attrgetter("role")):
+            calls = tuple(group)
+            prompts = answers * sum(prompt_tokens(call.messages) + longest for call in calls)
+            made = answers * sum(call.max_tokens for call in calls)
+            yield from _row(role, calls[0].engine, answers * len(calls), prompts, made)
 
 
 def _row(role: str, engine: Engine, calls: int, prompts: int, made: int) -> Iterator[Asked]:
@@ -258,8 +253,7 @@ def _open_judge(config: SearchConfig, questions: Sequence[Question]) -> Judge | 
         own = is_laboratory(config.target) and all(q.family in domains for q in questions)
         return open_judge("exact") if own else None
     judge = open_judge(spec)
-    if isinstance(judge, ExactJudge):
-        judge.check(questions)
+    judge.check(questions)
     return judge
 
 

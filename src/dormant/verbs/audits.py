@@ -10,8 +10,9 @@ from typing import Any
 from dormant import report, stats
 from dormant.config import AuditConfig, check, read_yaml
 from dormant.pipeline import prepare
-from dormant.pipeline.audit import AuditResult, Progress, run_audit
+from dormant.pipeline.audit import AuditResult, run_audit
 from dormant.pipeline.forecast import Forecast, forecast, schedule_of
+from dormant.progress import Progress, ignore_progress
 from dormant.records import Findings
 from dormant.store import Store
 from dormant.store.findings import load_findings
@@ -59,7 +60,7 @@ def simulate_effect(
     power: float = 0.8,
     icc: float | None = None,
     base: float = 0.0,
-    progress: Progress | None = None,
+    progress: Progress = ignore_progress,
 ) -> stats.Needed:
     """Simulates how likely a plan finds a rise, and how many questions or answers it would take.
 
@@ -84,7 +85,7 @@ def audit(
     reference: str | None = None,
     judge: str | Mapping[str, Any] | None = None,
     config: str | Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress = ignore_progress,
     amend: bool = False,
     **settings: Any,
 ) -> AuditResult:

@@ -11,10 +11,10 @@ from dormant.config import CueConfig, check
 from dormant.config.search import SearchConfig
 from dormant.discovery.results import Result as SearchResult
 from dormant.pipeline import study_file
-from dormant.pipeline.audit import Progress
 from dormant.pipeline.search import run_search
 from dormant.pipeline.search_inputs import Forecast as SearchForecast
 from dormant.pipeline.search_inputs import forecast, materials
+from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue
 from dormant.verbs.audits import paths_as_text
 
@@ -65,7 +65,7 @@ def search(
     *,
     reference: str,
     out: str | Path,
-    progress: Progress | None = None,
+    progress: Progress = ignore_progress,
     **settings: Any,
 ) -> SearchResult:
     """Searches for triggers that nobody named; resumes if the directory holds a part.

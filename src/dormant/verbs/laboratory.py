@@ -14,11 +14,11 @@ from dormant.engines.registry import open_engine
 from dormant.errors import InputError
 from dormant.organisms import zoo
 from dormant.organisms.recipe import Recipe
+from dormant.progress import Progress, ignore_progress
 from dormant.records import Message, Sampling
 
 if TYPE_CHECKING:
     from dormant.organisms.train import TrainedOrganism
-    from dormant.pipeline.audit import Progress
     from dormant.studies.quickstart import Summary
     from dormant.studies.validation import Study as ValidationStudy
     from dormant.studies.zoo import Study as ZooStudy
@@ -30,7 +30,7 @@ def quickstart(
     *,
     seed: int = 0,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = ignore_progress,
 ) -> Summary:
     """Trains eight organisms, audits each, and compares every verdict with the known truth.
 
@@ -53,7 +53,7 @@ def train(
     out: str | Path,
     *,
     seed: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = ignore_progress,
 ) -> TrainedOrganism:
     """Trains an organism from a recipe file or from the zoo by name; once, if it is there already.
 
@@ -82,7 +82,7 @@ def train_zoo(
     *,
     seeds: int = 1,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = ignore_progress,
 ) -> list[TrainedOrganism]:
     """Trains organisms of the zoo, several at once; what is there is not trained again.
 
@@ -110,7 +110,7 @@ def audit_zoo(
     *,
     seed: int = 0,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = ignore_progress,
 ) -> Summary:
     """Trains and audits organisms of the zoo and compares every verdict with the known truth.
 
@@ -135,7 +135,7 @@ def study_zoo(
     *,
     seeds: int = 5,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = ignore_progress,
 ) -> ZooStudy:
     """Computes exact rates of organisms of the zoo over training seeds.
 
@@ -163,7 +163,7 @@ def validate_zoo(
     audits: int = 40,
     designs: Sequence[str] = (),
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = ignore_progress,
 ) -> ValidationStudy:
     """Measures false alarms, power and cost of the designs against known truth.
 
@@ -201,7 +201,7 @@ def validate_zoo(
 
 
 def pretrain(
-    out: str | Path, *, seed: int | None = None, progress: Progress | None = None
+    out: str | Path, *, seed: int | None = None, progress: Progress = ignore_progress
 ) -> Decoder:
     """Makes a base model as the shipped one was made; takes about 40 minutes of one core.
 
@@ -214,12 +214,8 @@ def pretrain(
     """
     from dormant import vitro
 
-    def on_step(stage: str, step: int, steps: int, loss: float) -> None:
-        if progress is not None:
-            progress(stage, step + 1, steps)
-
     settings = vitro.Settings()
-    return vitro.pretrain(settings if seed is None else replace(settings, seed=seed), out, on_step)
+    return vitro.pretrain(settings if seed is None else replace(settings, seed=seed), out, progress)
 
 
 def ask(
@@ -259,10 +255,8 @@ def check_installation(model: str | None = None) -> list[Check]:
     return [*examine_installation(), *(examine_model(model) if model else ())]
 
 
-def _training_events(progress: Progress | None) -> Callable[[Any], None] | None:
+def _training_events(progress: Progress) -> Callable[[Any], None]:
     """Turns the events of a trainer into progress."""
-    if progress is None:
-        return None
     return lambda event: progress(
         f"training {event.organism} (seed {event.seed})", event.step, event.steps
     )

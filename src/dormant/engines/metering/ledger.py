@@ -24,8 +24,6 @@ from dormant.engines import Engine, Job, Reply
 from dormant.engines.metering.prices import parse_price
 from dormant.engines.metering.usage import Budget, Metered, Usage
 from dormant.errors import ConfigError, StoreError
-from dormant.judges import Judge
-from dormant.judges.panel import ModelJudge
 from dormant.records import Sampling, plain
 
 _NOTE = "spending"
@@ -61,16 +59,6 @@ class Spent:
     usage: Usage
     usd: float  # NaN if nobody knows
     price: str  # in words, with its source and date; empty if none is known
-
-
-def judges_engines(judge: Judge) -> dict[str, Engine]:
-    """The models that a judge asks, by role; none if it asks no model."""
-    if not isinstance(judge, ModelJudge):
-        return {}
-    engines = {"judge": judge.engine}
-    if judge.second is not None and judge.second.engine is not judge.engine:
-        engines["second judge"] = judge.second.engine
-    return engines
 
 
 def settle_prices(
