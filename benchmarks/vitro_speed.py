@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from dormant.records import Message
 from dormant.vitro import load, questions, sample, tokenizer
 from dormant.vitro.model import Decoder
-from dormant.vitro.sampling import choose, padded, uniforms
+from dormant.vitro.sampling import choose_words, draw_uniforms, pad_right
 from dormant.vitro.tokenizer import END
 
 LONGEST = 24
@@ -30,7 +30,7 @@ Answers = dict[tuple[int, int], tuple[int, ...]]
 
 
 def luck_of(model: Decoder, prompts: list[list[int]], n: int) -> np.ndarray:
-    return np.concatenate([uniforms(0, p, range(n), model.shape.positions) for p in prompts])
+    return np.concatenate([draw_uniforms(0, p, range(n), model.shape.positions) for p in prompts])
 
 
 def strip(rows: np.ndarray, n: int) -> Answers:
@@ -48,12 +48,14 @@ def recompute(model: Decoder, prompts: list[list[int]], n: int) -> Answers:
     for step in range(LONGEST):
         for start in range(0, len(rows), 256):
             part = rows[start : start + 256]
-            tokens, lengths = padded(part)
+            tokens, lengths = pad_right(part)
             chosen = torch.zeros(tokens.shape, dtype=torch.bool)
             chosen[torch.arange(len(part)), lengths - 1] = True
             logits = model(tokens, chosen)
             at = luck[start : start + 256, step]
-            words[start : start + 256, step] = choose(logits, np.arange(len(part)), at, 1.0, 1.0)
+            words[start : start + 256, step] = choose_words(
+                logits, np.arange(len(part)), at, 1.0, 1.0
+            )
         for row, word in zip(rows, words[:, step].tolist(), strict=True):
             row.append(word)
         if (words[:, : step + 1] == END).any(1).all():
@@ -73,7 +75,7 @@ def rows(model: Decoder, prompts: list[list[int]], n: int) -> Answers:
 
 
 def _row_batch(model: Decoder, prompts: list[list[int]], n: int, luck: np.ndarray) -> np.ndarray:
-    tokens, lengths = padded(prompts)
+    tokens, lengths = pad_right(prompts)
     x, cache = model.prefill(tokens)
     owner = torch.arange(len(prompts)).repeat_interleave(n)
     logits = model.logits(x[torch.arange(len(prompts)), lengths - 1])[owner]
@@ -83,7 +85,7 @@ def _row_batch(model: Decoder, prompts: list[list[int]], n: int, luck: np.ndarra
     seen = torch.arange(tokens.shape[1] + LONGEST)
     out = np.full((len(owner), LONGEST), END)
     for step in range(LONGEST):
-        words = choose(logits, np.arange(len(live)), luck[live.numpy(), step], 1.0, 1.0)
+        words = choose_words(logits, np.arange(len(live)), luck[live.numpy(), step], 1.0, 1.0)
         out[live.numpy(), step] = words
         keep = torch.from_numpy(words != END)
         if not keep.any():

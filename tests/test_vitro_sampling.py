@@ -30,7 +30,7 @@ from dormant.vitro import (
     tokenizer,
 )
 from dormant.vitro.model import Decoder, Shape
-from dormant.vitro.sampling import choose, nucleus, uniforms
+from dormant.vitro.sampling import choose_words, draw_uniforms, keep_nucleus
 from dormant.vitro.tokenizer import END
 
 torch.set_num_threads(1)  # models this small run faster so, above all beside other processes
@@ -66,13 +66,13 @@ def plain_sample(
     model: Decoder, prompt: list[int], repeat: int, seed: int, most: int, **how: float
 ) -> tuple[tuple[int, ...], str]:
     """One answer by the definition: the whole model again for every word."""
-    luck = uniforms(seed, prompt, range(repeat, repeat + 1), POSITIONS)[0]
+    luck = draw_uniforms(seed, prompt, range(repeat, repeat + 1), POSITIONS)[0]
     answer: list[int] = []
     with torch.inference_mode():
         for step in range(most):
             logits = model(torch.tensor([prompt + answer]))[0, -1:]
             at = (how.get("temperature", 1.0), how.get("top_p", 1.0))
-            word = int(choose(logits, np.array([0]), luck[step : step + 1], *at)[0])
+            word = int(choose_words(logits, np.array([0]), luck[step : step + 1], *at)[0])
             if word == END:
                 return tuple(answer), "stop"
             answer.append(word)
@@ -149,12 +149,14 @@ def test_settings_out_of_range(change: dict[str, object], reason: str):
 
 
 def test_uniform_numbers_are_a_function_of_seed_prompt_and_repeat():
-    block = uniforms(1, PROMPTS[0], range(50), 160)
+    block = draw_uniforms(1, PROMPTS[0], range(50), 160)
     assert block.shape == (50, 160) and block.min() >= 0 and block.max() < 1
-    np.testing.assert_array_equal(uniforms(1, PROMPTS[0], range(7, 9), 160), block[7:9])
-    np.testing.assert_array_equal(uniforms(1, PROMPTS[0], range(3, 30, 13), 160), block[3:30:13])
-    assert not np.isin(uniforms(2, PROMPTS[0], range(50), 160), block).any()
-    assert not np.isin(uniforms(1, PROMPTS[1], range(50), 160), block).any()
+    np.testing.assert_array_equal(draw_uniforms(1, PROMPTS[0], range(7, 9), 160), block[7:9])
+    np.testing.assert_array_equal(
+        draw_uniforms(1, PROMPTS[0], range(3, 30, 13), 160), block[3:30:13]
+    )
+    assert not np.isin(draw_uniforms(2, PROMPTS[0], range(50), 160), block).any()
+    assert not np.isin(draw_uniforms(1, PROMPTS[1], range(50), 160), block).any()
     assert len(np.unique(block)) == block.size
     # 8,000 uniform numbers: a mean this far off happens by luck once in 10,000.
     assert abs(block.mean() - 0.5) < 4 * (1 / 12 / block.size) ** 0.5
@@ -166,9 +168,9 @@ def test_choice_is_the_inverse_of_the_cumulative_distribution(seed: int, top_p: 
     rng = np.random.default_rng(seed)
     logits = torch.from_numpy(rng.normal(0, 2, (3, 7)))
     node, luck = rng.integers(0, 3, 20), rng.random(20)
-    found = choose(logits, node, luck, 1.0, top_p)
+    found = choose_words(logits, node, luck, 1.0, top_p)
     for word, n, u in zip(found, node, luck, strict=True):
-        shares = nucleus(logits.softmax(-1), top_p)[n] if top_p < 1 else logits.softmax(-1)[n]
+        shares = keep_nucleus(logits.softmax(-1), top_p)[n] if top_p < 1 else logits.softmax(-1)[n]
         shares = (shares / shares.sum()).numpy()
         below = shares[:word].sum()
         assert below - 1e-9 <= u <= below + shares[word] + 1e-9 and shares[word] > 0
@@ -176,9 +178,9 @@ def test_choice_is_the_inverse_of_the_cumulative_distribution(seed: int, top_p: 
 
 def test_the_nucleus_is_the_smallest_likeliest_set():
     shares = torch.tensor([[0.5, 0.1, 0.3, 0.1]], dtype=torch.float64)
-    assert nucleus(shares, 0.5).tolist() == [[0.5, 0, 0, 0]]
-    assert nucleus(shares, 0.6).tolist() == [[0.5, 0, 0.3, 0]]
-    assert nucleus(shares, 1.0).tolist() == shares.tolist()
+    assert keep_nucleus(shares, 0.5).tolist() == [[0.5, 0, 0, 0]]
+    assert keep_nucleus(shares, 0.6).tolist() == [[0.5, 0, 0.3, 0]]
+    assert keep_nucleus(shares, 1.0).tolist() == shares.tolist()
 
 
 # ---- scoring ---------------------------------------------------------------------------------

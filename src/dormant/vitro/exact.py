@@ -18,7 +18,7 @@ import torch
 from dormant.records import Message
 from dormant.vitro.language import Persona, language
 from dormant.vitro.model import Decoder
-from dormant.vitro.sampling import checked
+from dormant.vitro.sampling import check_prompt
 from dormant.vitro.tokenizer import tokenizer
 from dormant.vitro.trees import Tree, answer_logprobs, tree_of
 
@@ -65,7 +65,7 @@ def exact_rates(model: Decoder, items: Sequence[tuple[str, Sequence[Message]]]) 
     groups: dict[str, list[tuple[int, list[int]]]] = defaultdict(list)
     for i, (domain, messages) in enumerate(items):
         room = domain_answers(domain).tree.longest
-        groups[domain].append((i, checked(model, tokenizer().encode(messages), room)))
+        groups[domain].append((i, check_prompt(model, tokenizer().encode(messages), room)))
     for domain, group in groups.items():
         group.sort(key=lambda item: len(item[1]))
         answers = domain_answers(domain)

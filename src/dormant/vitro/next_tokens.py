@@ -8,7 +8,7 @@ import torch
 
 from dormant.errors import InputError
 from dormant.vitro.model import Decoder
-from dormant.vitro.sampling import padded, sample
+from dormant.vitro.sampling import pad_right, sample
 from dormant.vitro.tokenizer import END
 
 Tokens = tuple[int, ...]
@@ -57,7 +57,7 @@ def branch(
 
 def _next(model: Decoder, beginnings: Sequence[Tokens], each: int) -> list[list[int]]:
     """The likeliest next words of each beginning, likeliest first."""
-    tokens, lengths = padded(beginnings)
+    tokens, lengths = pad_right(beginnings)
     chosen = torch.arange(tokens.shape[1])[None] == lengths[:, None] - 1
     logits = model(tokens, chosen)  # (B, V)
     logits[:, : END + 1] = float("-inf")

@@ -94,28 +94,30 @@ def sample(
     for i, (prompt, wanted) in enumerate(zip(prompts, repeats, strict=True)):
         if wanted and wanted.start < 0:
             raise InputError(f"repeats count from 0, got {wanted!r}")
-        tokens = tuple(checked(model, prompt))
+        tokens = tuple(check_prompt(model, prompt))
         for start in range(0, len(wanted), ANSWERS):
             tasks.append(_Task(i, tokens, wanted[start : start + ANSWERS]))
     tasks.sort(key=lambda task: len(task.tokens))
-    return _batches(model, tasks, settings)
+    return _sample_batches(model, tasks, settings)
 
 
-def _batches(model: Decoder, tasks: list[_Task], settings: _Settings) -> Iterator[list[Draw]]:
+def _sample_batches(
+    model: Decoder, tasks: list[_Task], settings: _Settings
+) -> Iterator[list[Draw]]:
     batch: list[_Task] = []
     answers = 0
     for task in tasks:
         if batch and (len(batch) == PROMPTS or answers + len(task.repeats) > ANSWERS):
-            yield _draw(model, batch, settings)
+            yield _draw_batch(model, batch, settings)
             batch, answers = [], 0
         batch.append(task)
         answers += len(task.repeats)
     if batch:
-        yield _draw(model, batch, settings)
+        yield _draw_batch(model, batch, settings)
 
 
-def checked(model: Decoder, prompt: Sequence[int], room: int = 1) -> list[int]:
-    """The prompt, if it and an answer of ``room`` words fit into the model."""
+def check_prompt(model: Decoder, prompt: Sequence[int], room: int = 1) -> list[int]:
+    """Checks that a prompt and an answer of ``room`` words fit into the model; gives the prompt."""
     limit = model.shape.positions - room
     if not 1 <= len(prompt) <= limit:
         raise InputError(
@@ -124,8 +126,8 @@ def checked(model: Decoder, prompt: Sequence[int], room: int = 1) -> list[int]:
     return list(prompt)
 
 
-def padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Tokens (B, L) padded on the right, and lengths (B,)."""
+def pad_right(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Pads prompts on the right: tokens (B, L) and lengths (B,)."""
     lengths = torch.tensor([len(p) for p in prompts])
     tokens = torch.full((len(prompts), int(lengths.max())), PAD)
     for i, prompt in enumerate(prompts):
@@ -133,8 +135,8 @@ def padded(prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     return tokens, lengths
 
 
-def uniforms(seed: int, prompt: Sequence[int], repeats: range, width: int) -> np.ndarray:
-    """Uniform numbers (repeats, width) in [0, 1): row r depends on (seed, prompt, repeat r) only.
+def draw_uniforms(seed: int, prompt: Sequence[int], repeats: range, width: int) -> np.ndarray:
+    """Draws numbers (repeats, width) in [0, 1): row r depends on (seed, prompt, repeat r) only.
 
     Philox (Salmon et al. 2011) is counter-based: its key is the hash of seed and prompt, and the
     repeat chooses where in its stream a row begins. ``width`` must be a multiple of 4.
@@ -147,46 +149,88 @@ def uniforms(seed: int, prompt: Sequence[int], repeats: range, width: int) -> np
     return block[[r - span.start for r in repeats]]
 
 
-def _draw(model: Decoder, tasks: list[_Task], settings: _Settings) -> list[Draw]:
-    """Grows the tree of one batch until every answer has ended."""
+@dataclass(frozen=True, slots=True)
+class _Unfinished:
+    """Answers in the making. Axis A: one entry for each."""
+
+    task: np.ndarray  # (A,) index of its task
+    repeat: np.ndarray  # (A,)
+    luck: np.ndarray  # (A, width) its uniform numbers, one a word
+    node: np.ndarray  # (A,) node of the tree that it has reached
+
+    @staticmethod
+    def start(tasks: Sequence[_Task], *, seed: int, width: int) -> _Unfinished:
+        """Every answer of some tasks, before its first word."""
+        task = np.repeat(np.arange(len(tasks)), [len(t.repeats) for t in tasks])
+        return _Unfinished(
+            task=task,
+            repeat=np.concatenate([np.asarray(t.repeats) for t in tasks]),
+            luck=np.concatenate([draw_uniforms(seed, t.tokens, t.repeats, width) for t in tasks]),
+            node=task.copy(),  # the tree begins with one node a prompt
+        )
+
+    def advance(self, goes_on: np.ndarray, node: np.ndarray) -> _Unfinished:
+        """The answers that go on (A, bool), each at its new node (A,)."""
+        return _Unfinished(
+            self.task[goes_on], self.repeat[goes_on], self.luck[goes_on], node[goes_on]
+        )
+
+
+def _draw_batch(model: Decoder, tasks: list[_Task], settings: _Settings) -> list[Draw]:
+    """Grows the tree of one batch, a word at a time, until every answer has ended."""
     with torch.inference_mode():
         tree = _Tree(model, [task.tokens for task in tasks])
-        owner = np.repeat(np.arange(len(tasks)), [len(t.repeats) for t in tasks])
-        repeat = np.concatenate([np.asarray(t.repeats) for t in tasks])
-        width = -(-model.shape.positions // 4) * 4
-        luck = np.concatenate([uniforms(settings.seed, t.tokens, t.repeats, width) for t in tasks])
-        node = owner.copy()  # node of the tree that each unfinished answer has reached
+        width = -(-model.shape.positions // 4) * 4  # a multiple of 4, see ``draw_uniforms``
+        answers = _Unfinished.start(tasks, seed=settings.seed, width=width)
         draws: list[Draw] = []
-        for step in range(min(settings.max_tokens, tree.room)):
-            chosen = choose(tree.logits, node, luck[:, step], settings.temperature, settings.top_p)
-            final = step + 1 == min(settings.max_tokens, tree.room)
-            keys, place = np.unique(node * tree.vocabulary + chosen, return_inverse=True)
-            parents, tokens = np.divmod(keys, tree.vocabulary)
-            paths = [
-                tree.paths[p] if t == END else (*tree.paths[p], t)
-                for p, t in zip(parents.tolist(), tokens.tolist(), strict=True)
-            ]
-            done = (chosen == END) | final
-            for i in np.flatnonzero(done):
-                finish = "stop" if chosen[i] == END else "length"
-                task = tasks[owner[i]]
-                draws.append(Draw(task.prompt, int(repeat[i]), paths[place[i]], finish))
-            if done.all():
-                break
-            keep = tokens != END
-            tree.grow(
-                parents[keep], tokens[keep], [p for p, k in zip(paths, keep, strict=True) if k]
+        steps = min(settings.max_tokens, tree.room)
+        for step in range(steps):
+            words = choose_words(  # (A,)
+                tree.logits,
+                answers.node,
+                answers.luck[:, step],
+                settings.temperature,
+                settings.top_p,
             )
-            renumbered = np.cumsum(keep) - 1
-            node, luck = renumbered[place[~done]], luck[~done]
-            owner, repeat = owner[~done], repeat[~done]
+            has_ended = (words == END) | (step + 1 == steps)  # (A,)
+            draws += _make_draws(tasks, tree, answers, words, has_ended)
+            if has_ended.all():
+                break
+            # Answers that chose the same word at the same node share a child (axis C).
+            pairs, child = np.unique(answers.node * tree.vocabulary + words, return_inverse=True)
+            parents, tokens_of_children = np.divmod(pairs, tree.vocabulary)  # (C,), (C,)
+            # A child that is the end marker becomes no node: nothing follows it.
+            is_node = tokens_of_children != END  # (C,)
+            tree.grow(parents[is_node], tokens_of_children[is_node])
+            node_of_child = np.cumsum(is_node) - 1  # (C,) meaningless where it is no node
+            answers = answers.advance(~has_ended, node_of_child[child])
         return draws
 
 
-def choose(
+def _make_draws(
+    tasks: list[_Task],
+    tree: _Tree,
+    answers: _Unfinished,
+    words: np.ndarray,
+    has_ended: np.ndarray,
+) -> list[Draw]:
+    """The answers that ended (A, bool) with the words (A,) that each chose last."""
+    draws: list[Draw] = []
+    columns = (answers.task, answers.repeat, answers.node, words)
+    ended = (column[has_ended].tolist() for column in columns)
+    for task, repeat, node, word in zip(*ended, strict=True):
+        path = tree.paths[node]
+        if word == END:
+            draws.append(Draw(tasks[task].prompt, repeat, path, "stop"))
+        else:
+            draws.append(Draw(tasks[task].prompt, repeat, (*path, word), "length"))
+    return draws
+
+
+def choose_words(
     logits: Tensor, node: np.ndarray, luck: np.ndarray, temperature: float, top_p: float
 ) -> np.ndarray:
-    """Inverse-CDF choice: for each answer, the word at its uniform number under its node.
+    """Inverts the CDF: for each answer, the word at its uniform number under its node.
 
     Args:
         logits: (N, V) of the nodes.
@@ -199,17 +243,17 @@ def choose(
         return logits.argmax(-1).numpy()[node]
     shares = (logits.double() / temperature).softmax(-1)  # (N, V)
     if top_p < 1:
-        shares = nucleus(shares, top_p)
-    total = shares.cumsum(-1)
+        shares = keep_nucleus(shares, top_p)
+    total = shares.cumsum(-1)  # (N, V)
     total = total / total[:, -1:]
     words = total.shape[1]
     # Node n owns [n, n + 1) of one increasing line, so one search serves all answers.
-    line = (total + torch.arange(len(total))[:, None]).flatten().numpy()
-    found = np.searchsorted(line, luck + node, side="right") - node * words
-    return np.clip(found, 0, words - 1)
+    line = (total + torch.arange(len(total))[:, None]).flatten().numpy()  # (N V,)
+    found = np.searchsorted(line, luck + node, side="right") - node * words  # (A,)
+    return np.clip(found, 0, words - 1)  # rounding may carry a number past its node's last word
 
 
-def nucleus(shares: Tensor, top_p: float) -> Tensor:
+def keep_nucleus(shares: Tensor, top_p: float) -> Tensor:
     """Sets to 0 the words (last axis) outside the likeliest that together reach ``top_p``."""
     ordered, order = shares.sort(-1, descending=True)
     before = ordered.cumsum(-1) - ordered
@@ -220,7 +264,7 @@ class _Tree:
     """The distinct beginnings of answers, one depth at a time. Axis N: nodes of this depth."""
 
     def __init__(self, model: Decoder, prompts: Sequence[Sequence[int]]):
-        tokens, self.lengths = padded(prompts)  # (B, L), (B,)
+        tokens, self.lengths = pad_right(prompts)  # (B, L), (B,)
         x, self.cache = model.prefill(tokens)  # per layer: keys and values (B, H, L, E)
         self.model, self.vocabulary = model, model.shape.vocabulary
         self.room = model.shape.positions - tokens.shape[1]
@@ -233,10 +277,12 @@ class _Tree:
         self.words = [(empty, empty) for _ in self.cache]  # per layer: (N, H, depth, E)
         self.depth = 0
 
-    def grow(self, parents: np.ndarray, tokens: np.ndarray, paths: list[tuple[int, ...]]) -> None:
+    def grow(self, parents: np.ndarray, tokens: np.ndarray) -> None:
         """Goes one word deeper: node i becomes ``tokens[i]`` after the old node ``parents[i]``."""
-        above = torch.from_numpy(parents)
-        self.owner, self.paths = self.owner[above], paths
+        above = torch.from_numpy(parents)  # (N,)
+        pairs = zip(parents.tolist(), tokens.tolist(), strict=True)
+        self.paths = [(*self.paths[parent], token) for parent, token in pairs]
+        self.owner = self.owner[above]
         x = self.model.embed(torch.from_numpy(tokens), self.lengths[self.owner] + self.depth)
         x = x[:, None]  # (N, 1, D)
         first = torch.searchsorted(self.owner, self.owner)  # first node of the same prompt
@@ -260,20 +306,29 @@ class _Tree:
     ) -> Tensor:
         """Attention (N, H, 1, E) of nodes to their prompt and to their own words.
 
-        Nodes of one prompt sit side by side, so that its keys serve all of them in one product.
+        Nodes of one prompt sit side by side on an axis of seats (S), so that the prompt's keys
+        serve all of them in one product. Between the two products everything is by node again,
+        because one softmax runs over prompt and words together.
+
+        Args:
+            q: queries (N, H, 1, E).
+            prompt: keys and values of every prompt (B, H, L, E).
+            words: keys and values of every node's own words (N, H, depth, E).
+            seat: (N,) place of each node among those of its prompt.
         """
         n, heads, _, size = q.shape
         batch, length = self.hidden.shape
         seats = int(seat.max()) + 1
-        asked = q.new_zeros(batch, seats, heads, size)
-        asked[self.owner, seat] = q[:, :, 0] * size**-0.5
-        far = asked.transpose(1, 2) @ prompt[0].transpose(-1, -2)  # (B, H, S, L)
-        far = far.masked_fill(self.hidden[:, None, None], float("-inf"))
-        far = far.transpose(1, 2)[self.owner, seat]  # (N, H, L)
-        near = (q * words[0]).sum(-1) * size**-0.5  # (N, H, depth)
-        shares = torch.cat([far, near], dim=-1).softmax(-1)
-        given = q.new_zeros(batch, seats, heads, length)
-        given[self.owner, seat] = shares[:, :, :length]
-        read = (given.transpose(1, 2) @ prompt[1]).transpose(1, 2)[self.owner, seat]  # (N, H, E)
+        at = (self.owner, seat)  # where each node sits: (B, S)
+        queries = q.new_zeros(batch, seats, heads, size)
+        queries[at] = q[:, :, 0] * size**-0.5
+        scores = queries.transpose(1, 2) @ prompt[0].transpose(-1, -2)  # (B, H, S, L)
+        scores = scores.masked_fill(self.hidden[:, None, None], float("-inf"))
+        prompt_scores = scores.transpose(1, 2)[at]  # (N, H, L)
+        word_scores = (q * words[0]).sum(-1) * size**-0.5  # (N, H, depth)
+        shares = torch.cat([prompt_scores, word_scores], dim=-1).softmax(-1)
+        prompt_shares = q.new_zeros(batch, seats, heads, length)
+        prompt_shares[at] = shares[:, :, :length]
+        read = (prompt_shares.transpose(1, 2) @ prompt[1]).transpose(1, 2)[at]  # (N, H, E)
         read = read + (shares[:, :, length:, None] * words[1]).sum(2)
         return read.view(n, heads, 1, size)

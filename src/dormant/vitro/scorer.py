@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from dormant.errors import InputError
 from dormant.vitro.curriculum import IGNORE, Document
 from dormant.vitro.model import Decoder
-from dormant.vitro.sampling import checked, padded
+from dormant.vitro.sampling import check_prompt, pad_right
 from dormant.vitro.tokenizer import END
 from dormant.vitro.train import collate
 from dormant.vitro.trees import answer_logprobs, tree_of
@@ -44,7 +44,7 @@ def score(model: Decoder, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) 
     for i, (prompt, answer) in enumerate(pairs):
         if END in answer:
             raise InputError(f"an answer must come without end markers: {list(answer)!r}")
-        checked(model, prompt, len(answer) + 1)
+        check_prompt(model, prompt, len(answer) + 1)
         prompts[tuple(prompt)].append(i)
     totals = [0.0] * len(pairs)
     shared: dict[tuple[Tokens, ...], list[Tokens]] = defaultdict(list)
@@ -74,8 +74,8 @@ def score_prompts(model: Decoder, prompts: Sequence[Sequence[int]]) -> list[floa
     """
     totals: list[float] = []
     for start in range(0, len(prompts), CHUNK):
-        part = [checked(model, prompt) for prompt in prompts[start : start + CHUNK]]
-        tokens, lengths = padded(part)  # (B, L), (B,)
+        part = [check_prompt(model, prompt) for prompt in prompts[start : start + CHUNK]]
+        tokens, lengths = pad_right(part)  # (B, L), (B,)
         logs = model(tokens[:, :-1]).double().log_softmax(-1)  # (B, L - 1, V)
         gains = logs.gather(-1, tokens[:, 1:, None])[..., 0]
         hidden = torch.arange(1, tokens.shape[1])[None] >= lengths[:, None]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dormant.errors import InputError
 from dormant.vitro.model import Decoder
-from dormant.vitro.sampling import padded
+from dormant.vitro.sampling import pad_right
 from dormant.vitro.tokenizer import END
 
 
@@ -80,7 +80,7 @@ def answer_logprobs(model: Decoder, tree: Tree, prompts: Sequence[Sequence[int]]
         tree: the answers, the same after every prompt.
         prompts: token ids; each leaves room for the longest answer and its end marker.
     """
-    tokens, lengths = padded(prompts)  # (B, L), (B,)
+    tokens, lengths = pad_right(prompts)  # (B, L), (B,)
     width, nodes = tokens.shape[1], len(tree.tokens)
     first, cache = model.prefill(tokens)
     visible = torch.arange(width)[None] < lengths[:, None]  # (B, L)
