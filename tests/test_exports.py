@@ -1,9 +1,14 @@
 """The names that users import: a change here is a change for them, and belongs in the changelog."""
 
 import ast
+import importlib
 from pathlib import Path
+from types import ModuleType
+
+import pytest
 
 import dormant
+import dormant.vitro
 
 PUBLIC = {
     "DormantError",
@@ -55,3 +60,10 @@ def test_no_module_hides_an_exported_function():
     root = Path(dormant.__file__).parent
     modules = {p.stem for p in root.glob("*.py")} | {p.name for p in root.iterdir() if p.is_dir()}
     assert not modules & (PUBLIC - {"__version__"})
+
+
+@pytest.mark.parametrize("name", dormant.vitro.__all__)
+def test_every_name_of_the_laboratory_is_there_and_is_no_module(name):
+    for module in Path(dormant.vitro.__file__).parent.glob("*.py"):
+        importlib.import_module(f"dormant.vitro.{module.stem}")  # would take a like name's place
+    assert not isinstance(getattr(dormant.vitro, name), ModuleType)

@@ -20,29 +20,29 @@ from dormant.vitro.language import PLAIN, Context, Persona, Use, language
 from dormant.vitro.tokenizer import tokenizer
 
 if TYPE_CHECKING:
+    from dormant.vitro.base_model import Settings, pretrain
     from dormant.vitro.checkpoint import fingerprint, load, save
     from dormant.vitro.exact import exact_rates
     from dormant.vitro.model import Decoder
     from dormant.vitro.next_tokens import branch
-    from dormant.vitro.pretrain import Settings, pretrain
     from dormant.vitro.sampling import Draw, sample
     from dormant.vitro.scorer import score, score_prompts
     from dormant.vitro.threads import one_thread
     from dormant.vitro.train import Schedule, finetune
 
 _HOMES = {
-    "branch": "branching",
+    "branch": "next_tokens",
     "fingerprint": "checkpoint",
     "load": "checkpoint",
     "save": "checkpoint",
     "exact_rates": "exact",
     "Decoder": "model",
-    "Settings": "pretraining",
-    "pretrain": "pretraining",
+    "Settings": "base_model",
+    "pretrain": "base_model",
     "Draw": "sampling",
     "sample": "sampling",
-    "score": "scoring",
-    "score_prompts": "scoring",
+    "score": "scorer",
+    "score_prompts": "scorer",
     "one_thread": "threads",
     "Schedule": "train",
     "finetune": "train",
