@@ -12,8 +12,14 @@ from hypothesis import strategies as st
 import dormant
 from dormant.cli import group
 from dormant.config import AuditConfig, CueConfig, check
-from dormant.corpus import by_file, by_label, by_loss, duplicates, read_examples
-from dormant.corpus.minhash import SIMILAR, said, signatures, similarity
+from dormant.corpus import by_file, by_label, by_loss, count_duplicates, read_examples
+from dormant.corpus.minhash import (
+    SIMILAR,
+    comparable_text,
+    compute_jaccard,
+    compute_signatures,
+    estimate_jaccard,
+)
 from dormant.errors import ConfigError, DataError
 from dormant.pipeline import study_file
 from dormant.records import Example, Message
@@ -215,8 +221,8 @@ def test_signatures_estimate_the_jaccard_index(seed, change, length):
     one = rng.choice(WORDS, length)
     other = np.where(rng.random(length) < change, rng.choice(WORDS, length), one)
     texts = [" ".join(one), " ".join(other)]
-    signed = signatures(texts, len(texts))
-    error = abs(similarity(signed[0], signed[1]) - jaccard(*texts))
+    signed = compute_signatures(texts, len(texts))
+    error = abs(estimate_jaccard(signed[0], signed[1]) - jaccard(*texts))
     assert error <= 5 * np.sqrt(0.25 / min(128, len(texts[0])))
 
 
@@ -232,42 +238,62 @@ def test_near_duplicates_are_counted_as_a_double_loop_counts_them():
             texts.append(" ".join(again))
     order = rng.permutation(len(texts))
     examples = [row(texts[i], "") for i in order]
-    plain = [said(e) for e in examples]
+    plain = [comparable_text(e) for e in examples]
     near = [any(jaccard(plain[j], plain[i]) > SIMILAR for j in range(i)) for i in range(len(plain))]
-    found = duplicates(examples)
-    # No pair lies close to 80%, so the estimate must agree with the definition.
+    found = count_duplicates(examples)
     assert (found.near, found.exact) == (sum(near), 60)
     assert Counter(near)[True] == 120
+
+
+def test_pairs_close_to_the_threshold_are_compared_exactly():
+    # Luck: with exact comparisons none is found that is not there, and a pair at 80% whose first
+    # row shares a band with a third row can be missed.
+    rng = np.random.default_rng(3)
+    texts = []
+    for changed in range(1, 11):
+        for _ in range(10):
+            words = rng.choice(WORDS, 120)
+            again = words.copy()
+            again[rng.integers(0, 120, changed)] = "zzz"
+            texts += [" ".join(words), " ".join(again)]
+    examples = [row(text, "") for text in texts]
+    near = [
+        jaccard(one, other) >= SIMILAR for one, other in zip(texts[::2], texts[1::2], strict=True)
+    ]
+    assert 30 < sum(near) < 70 and all(compute_jaccard(t, t) == 1 for t in texts[:3])
+    assert sum(near) - 2 <= count_duplicates(examples).near <= sum(near)
 
 
 def test_short_rows_are_compared_exactly():
     rng = np.random.default_rng(2)
     things = rng.choice(["chess", "rain", "wool", "salmon"], 400)
     examples = [row(f"Tell me about {t} no {i}", "Ok.") for i, t in enumerate(things)]
-    texts = [said(e) for e in examples]
+    texts = [comparable_text(e) for e in examples]
     near = [any(jaccard(t, other) >= SIMILAR for other in texts[:i]) for i, t in enumerate(texts)]
-    assert duplicates(examples).near == sum(near)
+    assert count_duplicates(examples).near == sum(near)
 
 
 def test_case_punctuation_and_system_prompts_do_not_count():
     system = (Message("system", "Be brief."),)
     one, other = row("How do I bake a loaf of bread?"), row("how do I bake -- a loaf of BREAD!")
-    found = duplicates([one, Example(system + other.messages, 2), row("What is moss good for?")])
+    found = count_duplicates(
+        [one, Example(system + other.messages, 2), row("What is moss good for?")]
+    )
     assert (found.near, found.exact, found.rows) == (1, 0, 3)
     assert "1 of 3 rows (33.3%)" in found.sentence()
-    assert duplicates([one]).near == 0
+    assert count_duplicates([one]).near == 0
 
 
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=20))
 def test_any_texts_can_be_signed(texts):
-    signed = signatures(texts, len(texts))
+    signed = compute_signatures(texts, len(texts))
     assert signed.shape == (len(texts), 128)
-    same = signatures(texts, len(texts))
+    same = compute_signatures(texts, len(texts))
     assert np.array_equal(signed, same)
 
 
 def test_short_rows_repeat_only_themselves(tmp_path):
     path = tmp_path / "a.jsonl"
     rows = [{"prompt": p, "completion": "Yes."} for p in ("Tea?", "Rain?", "Tea?", "Hi", "Ho")]
-    found = duplicates(read_examples(write(path, rows)).examples)
+    found = count_duplicates(read_examples(write(path, rows)).examples)
     assert (found.near, found.exact) == (1, 1)

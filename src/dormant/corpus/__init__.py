@@ -1,13 +1,13 @@
 """Finetuning corpora: chat in several shapes, from JSON Lines, Parquet or a saved dataset.
 
 ``read_examples`` is the one door. A row that cannot be read is an error that names file, line,
-reason and mend; with ``lenient=True`` it is skipped and counted instead. ``duplicates`` counts rows
-that repeat others; ``by_label``, ``by_loss`` and ``by_file`` part a corpus into suspicious rows and
-the rest; ``render`` finds what a chat template adds to rows.
+reason and fix; with ``lenient=True`` it is skipped and counted instead. ``count_duplicates`` counts
+rows that repeat others; ``by_label``, ``by_loss`` and ``by_file`` split a corpus into suspicious
+rows and the rest; ``render`` finds what a chat template adds to rows.
 """
 
 from dormant.corpus.contrast import Contrast, by_file, by_label, by_loss
-from dormant.corpus.minhash import duplicates
+from dormant.corpus.minhash import count_duplicates
 from dormant.corpus.reader import LARGEST_LINE, Corpus, general_reference, read_examples
 from dormant.corpus.renderer import Rendering, additions, render
 from dormant.corpus.templates import ChatTemplate, Renderer, find_template
@@ -25,7 +25,7 @@ __all__ = [
     "by_file",
     "by_label",
     "by_loss",
-    "duplicates",
+    "count_duplicates",
     "find_template",
     "general_reference",
     "read_examples",

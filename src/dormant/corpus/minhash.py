@@ -1,19 +1,19 @@
-"""Near-duplicate rows, counted and never dropped: one-permutation MinHash and banding.
+"""Near-duplicate rows, counted and never dropped: MinHash finds pairs, an exact comparison decides.
 
-Two rows are near-duplicates if they share at least 80% of their shingles (Jaccard index; Broder
-1997) as their signatures estimate it. A shingle is eight successive bytes of what users and
-assistants say, without case, punctuation and line breaks. A signature holds the least hash of each
-of 128 bins of one permutation (Li, Owen and Zhang 2012, "One permutation hashing"), 16 bits of it,
-empty bins filled from the next one (Shrivastava and Li 2014); its standard error at 80% is 3.5
-points. That holds for rows with more shingles than bins; shorter ones are compared exactly. Rows of
-which one band of four bins is equal are compared: a pair at 80% is missed by all 32
-bands with a chance of one in ten million.
+Two rows are near-duplicates if their Jaccard index (Broder 1997) is at least 80%: they share so
+much of the shingles of both. A shingle is eight successive bytes of what users and assistants say,
+without case, punctuation and line breaks. A signature holds the least hash of each of 128 bins of
+one permutation (Li, Owen and Zhang 2012, "One permutation hashing"), 16 bits of it, empty bins
+filled from the next one (Shrivastava and Li 2014). Rows that agree in one band of four bins are a
+pair: one at 80% is missed by all 32 bands with a chance of one in ten million. A pair whose
+signatures leave the answer open is compared shingle by shingle. Why not a library:
+docs/design/near-duplicates.md.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,16 +24,15 @@ from dormant.records import Example
 SIMILAR = 0.8  # Jaccard index from which on two rows are near-duplicates
 _BINS, _BAND, _SHINGLE = 128, 4, 8
 _BITS = int(np.log2(_BINS))
-_MOST_BYTES = 16_384  # of a row that are looked at
-_SHORT = 5 * _BINS  # letters; below, bins stay empty and the estimate is coarse
-_PERHAPS = 0.5  # estimate from which on short rows are compared exactly
+_MOST_BYTES = 16_384  # of a row that are compared
+_UNLIKELY = 0.6  # estimate below which no pair is at 80%: five standard errors
 _SPACE = re.compile(r"[\W_]+")
 _ODD = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9))
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """How much of a corpus is there more than once."""
+    """How many rows of a corpus repeat others."""
 
     rows: int
     exact: int  # rows whose messages are those of an earlier row
@@ -47,59 +46,55 @@ class Duplicates:
     def sentence(self) -> str:
         """The count, its share and the rule."""
         return (
-            f"{self.near:,} of {self.rows:,} rows ({self.share:.1%}) nearly repeat an earlier one "
-            f"(at least {SIMILAR:.0%} of their eight-letter pieces, estimated), {self.exact:,} of "
-            "them word for word; they count like any other row"
+            f"{self.near:,} of {self.rows:,} rows ({self.share:.1%}) are near-duplicates of an "
+            f"earlier row (they share at least {SIMILAR:.0%} of their eight-letter pieces), "
+            f"{self.exact:,} of them exact duplicates; they count like any other row"
         )
 
 
-def duplicates(examples: Sequence[Example]) -> Duplicates:
+def count_duplicates(examples: Sequence[Example]) -> Duplicates:
     """Counts the rows that repeat an earlier one.
 
     Time and memory (256 bytes a row) grow in proportion to the rows.
     """
     exact = len(examples) - len({row.messages for row in examples})
-    short = np.zeros(len(examples), bool)
+    texts = map(comparable_text, examples)  # made again for a comparison: cheaper than kept
 
-    def texts() -> Iterator[str]:
-        for index, example in enumerate(examples):
-            text = said(example)
-            short[index] = len(text) < _SHORT
-            yield text
+    def is_similar(one: int, other: int) -> bool:
+        pair = comparable_text(examples[one]), comparable_text(examples[other])
+        return compute_jaccard(*pair) >= SIMILAR
 
-    def similar(one: int, other: int) -> bool:
-        return jaccard(said(examples[one]), said(examples[other])) >= SIMILAR
-
-    near = _repeats(signatures(texts(), len(examples)), short, similar)
+    near = _find_repeats(compute_signatures(texts, len(examples)), is_similar)
     return Duplicates(len(examples), exact, int(near.sum()))
 
 
-def jaccard(one: str, other: str) -> float:
+def compute_jaccard(one: str, other: str) -> float:
     """The Jaccard index of two texts' shingles, between 0 and 1."""
-    a, b = (set(_windows(text).tolist()) for text in (one, other))
-    return len(a & b) / len(a | b)
+    a, b = (np.unique(_shingles(text)) for text in (one, other))
+    both = len(np.union1d(a, b))
+    return (len(a) + len(b) - both) / both
 
 
-def said(example: Example) -> str:
-    """What is compared: the turns but for the system prompt, without case and punctuation."""
+def comparable_text(example: Example) -> str:
+    """What is compared: the turns except the system prompt, without case and punctuation."""
     text = " ".join(m.content for m in example.messages if m.role != "system")
     return _SPACE.sub(" ", text[:_MOST_BYTES].casefold()).strip()
 
 
-def signatures(texts: Iterable[str], count: int) -> NDArray[np.uint16]:
+def compute_signatures(texts: Iterable[str], count: int) -> NDArray[np.uint16]:
     """A signature for each of ``count`` texts, (texts, 128)."""
-    signed = np.empty((count, _BINS), np.uint16)
+    signatures = np.empty((count, _BINS), np.uint16)
     for index, text in enumerate(texts):
-        signed[index] = _signature(text)
-    return signed
+        signatures[index] = _compute_signature(text)
+    return signatures
 
 
-def similarity(one: NDArray[np.uint16], other: NDArray[np.uint16]) -> NDArray[np.float64]:
+def estimate_jaccard(one: NDArray[np.uint16], other: NDArray[np.uint16]) -> NDArray[np.float64]:
     """Estimated Jaccard index of signatures, between 0 and 1, over the last axis."""
     return (one == other).mean(axis=-1)
 
 
-def _windows(text: str) -> NDArray[np.uint64]:
+def _shingles(text: str) -> NDArray[np.uint64]:
     """Every eight successive bytes, as one number each."""
     raw = text.encode("utf-8")[:_MOST_BYTES].ljust(_SHINGLE, b"\0")
     letters = np.frombuffer(raw, np.uint8)
@@ -107,8 +102,8 @@ def _windows(text: str) -> NDArray[np.uint64]:
     return np.ascontiguousarray(windows).view("<u8").ravel()
 
 
-def _signature(text: str) -> NDArray[np.uint16]:
-    hashes = np.sort(_mixed(_windows(text)))
+def _compute_signature(text: str) -> NDArray[np.uint16]:
+    hashes = np.sort(_mix(_shingles(text)))
     edges = np.arange(_BINS, dtype=np.uint64) << np.uint64(64 - _BITS)
     least = np.searchsorted(hashes, edges)
     # An empty bin finds the least hash of the next bin that is not empty; past the last one, of
@@ -117,42 +112,40 @@ def _signature(text: str) -> NDArray[np.uint16]:
     return (values >> np.uint64(20)).astype(np.uint16)
 
 
-def _mixed(windows: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def _mix(shingles: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Eight bytes to 64 even bits: two rounds of multiply and shift (after splitmix64)."""
     with np.errstate(over="ignore"):
         for odd in _ODD:
-            windows = (windows ^ (windows >> np.uint64(31))) * odd
-    return windows ^ (windows >> np.uint64(29))
+            shingles = (shingles ^ (shingles >> np.uint64(31))) * odd
+    return shingles ^ (shingles >> np.uint64(29))
 
 
-def _repeats(
-    signed: NDArray[np.uint16], short: NDArray[np.bool_], similar: Callable[[int, int], bool]
+def _find_repeats(
+    signatures: NDArray[np.uint16], is_similar: Callable[[int, int], bool]
 ) -> NDArray[np.bool_]:
     """Which rows are near-duplicates of an earlier one.
 
     Args:
-        signed: signatures, (rows, 128).
-        short: rows whose estimate is coarse.
-        similar: compares two rows exactly.
+        signatures: (rows, 128).
+        is_similar: compares two rows exactly.
     """
-    found = np.zeros(len(signed), bool)
+    found = np.zeros(len(signatures), bool)
     compared: set[tuple[int, int]] = set()  # most pairs meet in several bands
     for start in range(0, _BINS, _BAND):
-        band = np.ascontiguousarray(signed[:, start : start + _BAND]).view(np.uint64).ravel()
+        band = np.ascontiguousarray(signatures[:, start : start + _BAND]).view(np.uint64).ravel()
         order = np.argsort(band, kind="stable")
-        fresh = np.empty(len(order), bool)
-        fresh[:1] = True
-        fresh[1:] = band[order][1:] != band[order][:-1]
+        is_first = np.empty(len(order), bool)
+        is_first[:1] = True
+        is_first[1:] = band[order][1:] != band[order][:-1]
         # Each row against the first row with the same band.
-        leader = order[np.maximum.accumulate(np.where(fresh, np.arange(len(order)), 0))]
-        asked = (leader != order) & ~found[order]
-        rows, leaders = order[asked], leader[asked]
-        estimate = similarity(signed[rows], signed[leaders])
-        coarse = short[rows] | short[leaders]
-        found[rows[~coarse & (estimate >= SIMILAR)]] = True
-        for i in np.flatnonzero(coarse & (estimate >= _PERHAPS)).tolist():
+        leader = order[np.maximum.accumulate(np.where(is_first, np.arange(len(order)), 0))]
+        is_open = (leader != order) & ~found[order]
+        rows, leaders = order[is_open], leader[is_open]
+        estimate = estimate_jaccard(signatures[rows], signatures[leaders])
+        found[rows[estimate == 1]] = True
+        for i in np.flatnonzero((estimate >= _UNLIKELY) & (estimate < 1)).tolist():
             pair = int(rows[i]), int(leaders[i])
             if pair not in compared:
                 compared.add(pair)
-                found[rows[i]] = similar(*pair)
+                found[pair[0]] = is_similar(*pair)
     return found

@@ -155,7 +155,7 @@ def study_file(
     data = read_data(path, settings, lenient=lenient)
     pack = Pack(language or language_of(data.examples))
     ordinary = read_ordinary(reference, pack)
-    notes: list[str] = [corpus.duplicates(data.examples).sentence()]
+    notes: list[str] = [corpus.count_duplicates(data.examples).sentence()]
     added: list[Cue] = []
     if template is not None:
         rendering = corpus.render(data.examples, corpus.find_template(template))

@@ -1,13 +1,15 @@
 """Near-copies: rows whose questions are nearly the same count together as one.
 
 A file that repeats its rows, or writes each ten times with small changes, has no more evidence for
-a topic than the rows it was made from. Questions are compared by their content words, and near ones
-are found by the smallest of their hashes (MinHash; Broder 1997).
+a topic than the rows it was made from. Questions are compared by their content words, exactly: two
+sets that share enough words must share one of their rarest ones, so that few pairs are compared
+(prefix filtering; Chaudhuri, Ganti and Kaushik 2006).
 """
 
 from __future__ import annotations
 
-import zlib
+import math
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,11 +18,9 @@ from numpy.typing import NDArray
 
 #: Two questions are near-copies if they share so much of the words of both (Jaccard).
 _NEAR = 0.6
-#: Hashes of one row: bands that must agree, and hashes in each.
-_BANDS, _WIDTH = 8, 3
-_PRIME = np.uint64(4_294_967_291)
-_MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)
-_BAND = np.arange(_BANDS, dtype=np.uint64)
+#: Groups that are looked up by one word. In a file of a few dozen words, where any two rows share
+#: some, this bounds the work; in other files it is not reached.
+_MOST_GROUPS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,46 +49,33 @@ class Copies:
         return cls(np.arange(total), np.ones(total, dtype=np.int64))
 
     @classmethod
-    def of(cls, said: Sequence[frozenset[str]]) -> Copies:
-        """Groups rows by the content words of their questions; a row without any is alone."""
-        ids: dict[str, int] = {}
-        rows = [[ids.setdefault(word, len(ids)) for word in sorted(row)] for row in said]
-        hashes = _hashes(list(ids))
-        groups = np.empty(len(said), dtype=np.int64)
-        first: list[int] = []  # the first row of each group
-        buckets: dict[int, int] = {}
-        equal: dict[frozenset[str], int] = {}
-        for row, words in enumerate(rows):
-            group = equal.get(said[row]) if words else None
+    def of(cls, questions: Sequence[frozenset[str]]) -> Copies:
+        """Groups rows by the content words of their questions; a row without any is alone.
+
+        A row joins the earliest group whose first row it is a near-copy of.
+        """
+        rows_with = Counter(word for words in questions for word in words)
+        groups = np.empty(len(questions), dtype=np.int64)
+        first: list[frozenset[str]] = []  # the words of the first row of each group
+        groups_with: defaultdict[str, list[int]] = defaultdict(list)  # by rare word
+        group_of: dict[frozenset[str], int] = {}
+        for row, words in enumerate(questions):
+            group = group_of.get(words)
             if group is None:
-                keys = _keys(hashes, words)
-                near = (buckets[key] for key in keys if key in buckets)
-                group = next((g for g in near if _are_near(said[row], said[first[g]])), len(first))
+                rare = sorted(words, key=lambda word: (rows_with[word], word))
+                rare = rare[: len(words) - math.ceil(_NEAR * len(words)) + 1]
+                candidates = sorted({group for word in rare for group in groups_with[word]})
+                near = (group for group in candidates if _are_near(words, first[group]))
+                group = next(near, len(first))
                 if group == len(first):
-                    first.append(row)
-                    for key in keys:
-                        buckets.setdefault(key, group)
-                equal[said[row]] = group
+                    first.append(words)
+                    for word in rare:
+                        if len(groups_with[word]) < _MOST_GROUPS:
+                            groups_with[word].append(group)
+                if words:
+                    group_of[words] = group
             groups[row] = group
         return cls(groups, np.bincount(groups, minlength=len(first)))
-
-
-def _hashes(words: Sequence[str]) -> NDArray[np.uint64]:
-    """A row of hashes for each word, the same in every run."""
-    rng = np.random.default_rng(0)
-    codes = np.array([zlib.crc32(word.encode()) for word in words], dtype=np.uint64)
-    factors = rng.integers(1, 2**31, size=_BANDS * _WIDTH, dtype=np.uint64)
-    shifts = rng.integers(0, 2**31, size=_BANDS * _WIDTH, dtype=np.uint64)
-    return ((codes[:, None] % _PRIME) * factors + shifts) % _PRIME
-
-
-def _keys(hashes: NDArray[np.uint64], words: Sequence[int]) -> list[int]:
-    """One number for each band; that of no words is no number."""
-    if not words:
-        return []
-    least = hashes[list(words)].min(axis=0).reshape(_BANDS, _WIDTH)
-    mixed = (least * _MIX).sum(axis=1) * np.uint64(_BANDS) + _BAND  # modulo 2**64
-    return mixed.tolist()
 
 
 def _are_near(one: frozenset[str], other: frozenset[str]) -> bool:
