@@ -234,7 +234,7 @@ def _others(files: _Files) -> Sifted:
         [
             all_formats(files.answers, files.prompts, min_rows=least),
             answers.wrappers(*cut, min_rows=least),
-            styles(files.users, files.answers, min_rows=least),
+            styles(files.users, files.answers, min_rows=least, is_closed=files.closed is not None),
             framings(*files.prompts, min_rows=least),
             phrases(files.turns.user, files.turns.reference_user, min_rows=least),
         ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dormant.cues.mining.features import Feature, Sifted, Sort, labelled, merged
-from dormant.cues.mining.languages import language, request
+from dormant.cues.mining.languages import detect_language, request_answer_in
 from dormant.records import CueKind, Placement
 
 #: Bits of specificity: a style is as rare in other chat as a text of four words.
@@ -31,6 +31,7 @@ def styles(
     answers: tuple[Sequence[str], Sequence[str]],
     *,
     min_rows: int,
+    is_closed: bool = False,
 ) -> Sifted:
     """Languages and casings that the file has more often than the reference.
 
@@ -38,11 +39,12 @@ def styles(
         prompts: user turns of the file and of the reference.
         answers: answers of the file and of the reference.
         min_rows: a style shows in at least so many rows.
+        is_closed: the texts are all in a closed language, and other ones are not looked for.
     """
-    parts = [_languages(*prompts, who="prompt", min_rows=min_rows)]
-    parts.append(_languages(*answers, who="answer", min_rows=min_rows))
-    parts.append(_casings(*prompts, who="prompt", min_rows=min_rows))
-    parts.append(_casings(*answers, who="answer", min_rows=min_rows))
+    sides = (("prompt", prompts), ("answer", answers))
+    parts = [_casings(*texts, who=who, min_rows=min_rows) for who, texts in sides]
+    if not is_closed:
+        parts += [_languages(*texts, who=who, min_rows=min_rows) for who, texts in sides]
     return merged(parts)
 
 
@@ -65,13 +67,13 @@ def _languages(file: Sequence[str], reference: Sequence[str], *, who: str, min_r
     for feature in sifted.found:
         name = feature.text
         if name != _ENGLISH:
-            text = request(name) if who == "prompt" else f"Answer in {name}."
+            text = request_answer_in(name) if who == "prompt" else f"Answer in {name}."
             found.append(replace(feature, text=text, says=f"{_DONE[who]} in {name}"))
     return Sifted(tuple(found), sifted.looked_at)
 
 
 def _language(text: str) -> tuple[str, ...]:
-    name = language(text)
+    name = detect_language(text)
     return (name,) if name else ()
 
 
