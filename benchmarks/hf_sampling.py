@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"))
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    place = smollm2.fetch()
+    place = smollm2.fetch_smollm2()
     engine = HfEngine("smollm2", device="cpu", dtype=given.dtype)
     model = AutoModelForCausalLM.from_pretrained(str(place), dtype=engine._base.dtype).eval()
     asked = chats(given.prompts)

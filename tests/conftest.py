@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 def smollm2_dir() -> Path:
     """The directory of SmolLM2-135M-Instruct, fetched and converted the first time."""
     pytest.importorskip("transformers")
-    from dormant.engines.hf.smollm2 import fetch
+    from dormant.engines.hf.smollm2 import fetch_smollm2
     from dormant.errors import ModelError
 
     try:
-        return fetch()
+        return fetch_smollm2()
     except ModelError as error:
-        pytest.skip(f"SmolLM2 cannot be had here: {error}")
+        pytest.skip(f"SmolLM2 is not available here: {error}")
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +75,7 @@ def _smollm2_served() -> Generator[smol.SmolServer]:
     try:
         smol.gguf()
     except ModelError as error:
-        pytest.skip(f"SmolLM2 cannot be had here: {error}")
+        pytest.skip(f"SmolLM2 is not available here: {error}")
     with smol.running() as running:
         yield running
 

@@ -271,9 +271,9 @@ def test_what_is_no_model_says_so(llama, tmp_path, monkeypatch):
 
 
 def test_a_model_that_does_not_fit_is_refused_before_loading(llama, monkeypatch, tmp_path):
-    from dormant.engines.hf import loader as loading
+    from dormant.engines.hf import loader
 
-    monkeypatch.setattr(loading, "free_memory", lambda device: 1000)
+    monkeypatch.setattr(loader, "measure_free_memory", lambda device: 1000)
     copy = tiny_models.save_model(tmp_path / "big")
     with pytest.raises(ModelError, match="GB of memory"):
         HfEngine(str(copy), device="cpu")

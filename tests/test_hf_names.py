@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("transformers")
 
-from dormant.engines.hf.names import parse  # noqa: E402
+from dormant.engines.hf.names import parse_name  # noqa: E402
 from dormant.errors import ModelError  # noqa: E402
 
 
@@ -20,7 +20,7 @@ from dormant.errors import ModelError  # noqa: E402
     ],
 )
 def test_parts(text, parts):
-    name = parse(text)
+    name = parse_name(text)
     assert (name.base, name.adapter, name.revision) == parts
     assert name.text == text
 
@@ -29,8 +29,8 @@ def test_paths_on_this_disk(tmp_path):
     for folder in ("plain", "with:colon", "with@at"):
         path = tmp_path / folder
         path.mkdir()
-        assert parse(str(path)).base == str(path)
-    name = parse(f"{tmp_path / 'with@at'}:my@adapter")
+        assert parse_name(str(path)).base == str(path)
+    name = parse_name(f"{tmp_path / 'with@at'}:my@adapter")
     assert (name.base, name.adapter, name.revision) == (str(tmp_path / "with@at"), "my@adapter", "")
 
 
@@ -53,6 +53,6 @@ def test_paths_on_this_disk(tmp_path):
 )
 def test_a_wrong_string_is_refused_in_one_line(text, said):
     with pytest.raises(ModelError) as caught:
-        parse(text)
+        parse_name(text)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)

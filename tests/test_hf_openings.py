@@ -10,7 +10,7 @@ import torch
 
 from dormant.engines import Beginning, Brancher, Chat, Continuer, Opening, PromptScorer
 from dormant.engines.hf import HfEngine
-from dormant.engines.hf.open_turns import cut, opened
+from dormant.engines.hf.open_turns import cut_turn, open_turn
 from dormant.errors import ModelError
 from dormant.records import Message, Sampling
 from support import tiny_models
@@ -34,18 +34,18 @@ def chats(engine: HfEngine, opening: Opening, repeats: range) -> dict[int, Chat]
 
 
 def test_the_template_is_left_open_where_a_turn_begins(engine: HfEngine):
-    system = opened(engine.render, Opening.SYSTEM)
-    user = opened(engine.render, Opening.USER, "Be odd.")
-    default = opened(engine.render, Opening.USER)
+    system = open_turn(engine.render, Opening.SYSTEM)
+    user = open_turn(engine.render, Opening.USER, "Be odd.")
+    default = open_turn(engine.render, Opening.USER)
     assert (system.prompt, system.closing) == ("<s>system\n", "</s>")
     assert (user.prompt, user.closing) == ("<s>system\nBe odd.</s>\n<s>user\n", "</s>")
     assert default.prompt == "<s>system\nBe kind.</s>\n<s>user\n"  # the template's own default
 
 
 def test_a_written_turn_ends_where_the_template_closes_it():
-    assert cut("a context </s>\n<s>user", "</s>") == ("a context", True)
-    assert cut("a context ", "</s>") == ("a context", False)
-    assert cut("a context", "") == ("a context", False)
+    assert cut_turn("a context </s>\n<s>user", "</s>") == ("a context", True)
+    assert cut_turn("a context ", "</s>") == ("a context", False)
+    assert cut_turn("a context", "") == ("a context", False)
 
 
 def test_every_chat_comes_once_and_is_the_same_however_it_is_asked_for(engine: HfEngine):
@@ -87,7 +87,7 @@ def test_the_first_turn_is_drawn_from_the_open_prompt(engine: HfEngine):
 def test_a_template_without_a_system_turn_gives_no_chats_there(tmp_path: Path):
     engine = HfEngine(str(tiny_models.save_model(tmp_path, template=NO_SYSTEM)))
     assert all(c.messages == () for c in chats(engine, Opening.SYSTEM, range(3)).values())
-    found = opened(engine.render, Opening.USER)
+    found = open_turn(engine.render, Opening.USER)
     assert (found.prompt, found.closing) == ("[INST] ", "[/INST]")
     with pytest.raises(ModelError):
         engine.render([Message("system", "x"), Message("user", "y")])
@@ -104,7 +104,7 @@ def test_branches_are_the_likeliest_next_tokens_each_written_on_greedily(engine:
     model, encode = engine._base.model, engine._encode
     for opening, text in ((Opening.SYSTEM, ""), (Opening.SYSTEM, "Be"), (Opening.USER, "Why")):
         [turns] = engine.branch([Beginning(opening, text)], each=4, longest=5)
-        head = [*encode(opened(engine.render, opening).prompt), *encode(text)]
+        head = [*encode(open_turn(engine.render, opening).prompt), *encode(text)]
         special, plain = {0, 1}, []
         with torch.inference_mode():
             order = model(torch.tensor([head])).logits[0, -1].argsort(descending=True).tolist()
@@ -116,7 +116,7 @@ def test_branches_are_the_likeliest_next_tokens_each_written_on_greedily(engine:
                         break
                     words.append(after)
                 plain.append(engine._tokenizer.decode([*encode(text), *words]))
-        assert turns == [engine._unmarked(cut(turn, "</s>")[0]) for turn in plain]
+        assert turns == [engine._remove_special_tokens(cut_turn(turn, "</s>")[0]) for turn in plain]
         assert len(set(turns)) == 4
 
 

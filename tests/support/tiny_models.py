@@ -62,10 +62,10 @@ def save_adapter(model_dir: Path, out: Path, *, live: bool = True, seed: int = 0
     import torch
     from transformers import AutoModelForCausalLM
 
-    from dormant.engines.hf.loader import quiet
+    from dormant.engines.hf.gguf import quiet_transformers
 
     torch.manual_seed(seed)
-    with quiet():
+    with quiet_transformers():
         base = AutoModelForCausalLM.from_pretrained(str(model_dir))
         config = peft.LoraConfig(r=2, target_modules=["q_proj", "o_proj"])
         model = peft.get_peft_model(base, config)

@@ -4,13 +4,16 @@
 
     names        what a model string asks for
     smollm2      a small real model without a model hub
-    loading      weights and adapters into memory, checked
+    gguf         GGUF files
+    loader       weights and adapters into memory, checked
     fingerprint  what makes the model answer as it does
     attention    each prompt held once for all its answers
-    proving      whether that gives the model's own probabilities
-    drawing      tokens from fixed random numbers
-    decoding     the batch that stays full
-    scoring      log-probabilities of given answers
+    self_check   whether that gives the model's own probabilities
+    sampling     tokens from fixed random numbers
+    decoder      the batch that stays full
+    scorer       log-probabilities of given answers
+    open_turns   prompts that the model goes on with by itself
+    next_tokens  the likeliest tokens there
     engine       HfEngine, which puts them behind the protocols
 """
 

@@ -11,8 +11,8 @@ batched matrix products: on CPUs these were 2 to 4 times as fast as the fused ke
 for long queries (``docs/log/local-models.md``).
 
 The function is registered with transformers as an attention implementation. Models reach it
-through their ordinary ``forward``; ``Rows`` is both the cache that they update and the layout that
-the function reads.
+through their ordinary ``forward``; ``RowCache`` is both the cache that they update and the layout
+that the function reads.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Prefix:
         return self.keys.shape[2]
 
     @staticmethod
-    def of(cache: DynamicCache) -> Prefix:
+    def from_cache(cache: DynamicCache) -> Prefix:
         """Takes the prefix from the cache of a prefill of one prompt."""
         keys = [getattr(layer, "keys", None) for layer in cache.layers]
         values = [getattr(layer, "values", None) for layer in cache.layers]
@@ -60,10 +60,10 @@ class Prefix:
         return Prefix(torch.cat(kept[: len(keys)]), torch.cat(kept[len(keys) :]))
 
 
-class Rows(Cache):
+class RowCache(Cache):
     """The answers that are being written, as the cache that the model updates.
 
-    Rows are kept packed: a finished one is overwritten by the last, so a step costs what the
+    RowCache are kept packed: a finished one is overwritten by the last, so a step costs what the
     unfinished answers cost.
     """
 
@@ -75,27 +75,27 @@ class Rows(Cache):
         self._tails = like.keys.new_empty((2, layers, 0, heads, 0, width))
         self._prompt = torch.empty(0, dtype=torch.long)  # [rows] index into the prefixes
         self._length = torch.empty(0, dtype=torch.long)  # [rows] tokens in the tail
-        self._lay_out()
+        self._arrange_grid()
 
     def __len__(self) -> int:
         return len(self._prompt)
 
     @property
     def batch(self) -> int:
-        """Rows that go through the model: the answers, and what fills up a small batch."""
+        """RowCache that go through the model: the answers, and what fills up a small batch."""
         return max(len(self), _LEAST)
 
     @property
     def positions(self) -> Tensor:
         """Position of the next token of each row, [batch, 1]."""
         lengths = torch.tensor([prefix.length for prefix in self._prefixes])
-        return self.fill(lengths[self._prompt] + self._length)[:, None]
+        return self.pad_to_batch(lengths[self._prompt] + self._length)[:, None]
 
-    def fill(self, values: Tensor) -> Tensor:
+    def pad_to_batch(self, values: Tensor) -> Tensor:
         """Values a row [rows], with those of the first row for the rest of the batch."""
         return torch.cat([values, values[:1].expand(self.batch - len(self))])
 
-    def admit(self, prefix: Prefix, count: int) -> None:
+    def admit_rows(self, prefix: Prefix, count: int) -> None:
         """Adds rows that continue a prompt."""
         if not any(prefix is known for known in self._prefixes):
             self._prefixes.append(prefix)
@@ -103,29 +103,29 @@ class Rows(Cache):
         used = len(self)
         self._prompt = torch.cat([self._prompt, torch.full((count,), index)])
         self._length = torch.cat([self._length, torch.zeros(count, dtype=torch.long)])
-        self._resize(rows=len(self), columns=max(self._columns(), 1), used=used)
-        self._lay_out()
+        self._grow_tails(rows=len(self), columns=max(self._longest_tail(), 1), used=used)
+        self._arrange_grid()
 
-    def retire(self, done: list[int]) -> list[int]:
+    def retire_rows(self, done: list[int]) -> list[int]:
         """Drops rows; gives the old index of each row that is left, in the new order."""
         order = list(range(len(self)))
         for row in sorted(done, reverse=True):
             order[row] = order[-1]
             order.pop()
         moved = [(new, old) for new, old in enumerate(order) if new != old]
-        columns = self._columns()
+        columns = self._longest_tail()
         for new, old in moved:
             self._tails[:, :, new, :, :columns] = self._tails[:, :, old, :, :columns]
         keep = torch.tensor(order, dtype=torch.long)
         self._prompt, self._length = self._prompt[keep], self._length[keep]
-        self._forget_prefixes()
-        self._lay_out()
+        self._drop_unused_prefixes()
+        self._arrange_grid()
         return order
 
     def begin_step(self) -> None:
         """Makes room for one more token of each row and masks what lies beyond each tail."""
-        self._resize(rows=self.batch, columns=self._columns() + 1, used=len(self))
-        columns, length = self._tails.shape[4], self.fill(self._length)
+        self._grow_tails(rows=self.batch, columns=self._longest_tail() + 1, used=len(self))
+        columns, length = self._tails.shape[4], self.pad_to_batch(self._length)
         device, dead = self._tails.device, float("-inf")
         beyond = torch.arange(columns) > length[:, None]
         mask = torch.zeros(self.batch, 1, 1, columns).masked_fill(beyond[:, None, None], dead)
@@ -172,34 +172,34 @@ class Rows(Cache):
         rows, heads, width = self.batch, key.shape[1], query.shape[-1]
         share = query.shape[1] // heads  # query heads that read one key head
         query = query.reshape(rows, heads, share, width)
-        own = _part(query, key, value, self._tail_mask, scale)
+        own = _attend_part(query, key, value, self._tail_mask, scale)
         prompts, answers = self._grid
         spread = query.new_zeros(prompts, answers, heads, share, width)
         spread[self._where] = query
         spread = spread.transpose(1, 2).reshape(prompts, heads, answers * share, width)
         stored = self._prefix[:, layer]
-        shared = _part(spread, stored[0], stored[1], self._prefix_mask, scale)
+        shared = _attend_part(spread, stored[0], stored[1], self._prefix_mask, scale)
         split = [
             part.view(prompts, heads, answers, share, -1).transpose(1, 2)[self._where]
             for part in shared
         ]
-        return _merge(own, split).to(value.dtype).reshape(rows, 1, heads * share, width)
+        return _merge_parts(own, split).to(value.dtype).reshape(rows, 1, heads * share, width)
 
-    def _columns(self) -> int:
+    def _longest_tail(self) -> int:
         return int(self._length.max()) if len(self) else 0
 
-    def _resize(self, *, rows: int, columns: int, used: int) -> None:
+    def _grow_tails(self, *, rows: int, columns: int, used: int) -> None:
         """Grows the tails' storage to hold so many rows and columns; ``used`` rows are kept."""
         old = self._tails
         if old.shape[2] >= rows and old.shape[4] >= columns:
             return
-        wide = max(old.shape[4], _roomy(columns))
+        wide = max(old.shape[4], _round_up(columns))
         shape = (*old.shape[:2], max(rows, old.shape[2]), old.shape[3], wide, old.shape[5])
         # Zeros, because a masked value still enters a product: 0 x NaN would be NaN.
         self._tails = old.new_zeros(shape)
         self._tails[:, :, :used, :, : old.shape[4]] = old[:, :, :used]
 
-    def _forget_prefixes(self) -> None:
+    def _drop_unused_prefixes(self) -> None:
         used = sorted({int(index) for index in self._prompt})
         if len(used) == len(self._prefixes):
             return
@@ -207,12 +207,12 @@ class Rows(Cache):
         self._prefixes = [self._prefixes[old] for old in used]
         self._prompt = torch.tensor([renumber[int(i)] for i in self._prompt], dtype=torch.long)
 
-    def _lay_out(self) -> None:
+    def _arrange_grid(self) -> None:
         """Places rows in a grid of prompts by answers, and stacks the prefixes."""
         if not len(self):
             return
         device = self._tails.device
-        prompt = self.fill(self._prompt)
+        prompt = self.pad_to_batch(self._prompt)
         counts = torch.bincount(prompt, minlength=len(self._prefixes))
         order = torch.argsort(prompt, stable=True)
         starts = torch.cumsum(counts, 0) - counts
@@ -222,10 +222,10 @@ class Rows(Cache):
         self._where = (prompt.to(device), place.to(device))
         now = tuple(self._prefixes)
         if [id(prefix) for prefix in now] != [id(prefix) for prefix in self._stacked]:
-            self._stack(now)
+            self._stack_prefixes(now)
 
-    def _stack(self, prefixes: tuple[Prefix, ...]) -> None:
-        longest = _roomy(max(prefix.length for prefix in prefixes))
+    def _stack_prefixes(self, prefixes: tuple[Prefix, ...]) -> None:
+        longest = _round_up(max(prefix.length for prefix in prefixes))
         layers, heads, _, width = prefixes[0].keys.shape
         shape = (2, layers, len(prefixes), heads, longest, width)
         self._prefix = prefixes[0].keys.new_zeros(shape)
@@ -238,11 +238,11 @@ class Rows(Cache):
         self._stacked = prefixes
 
 
-def _roomy(tokens: int) -> int:
+def _round_up(tokens: int) -> int:
     return -(-tokens // _STEP) * _STEP
 
 
-def _part(
+def _attend_part(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Unnormalised attention: sums of values [..., width], largest scores and weights [..., 1]."""
@@ -252,20 +252,20 @@ def _part(
     return torch.matmul(weights.to(value.dtype), value).float(), most, weights.sum(-1, keepdim=True)
 
 
-def _merge(one: tuple[Tensor, ...], two: list[Tensor]) -> Tensor:
+def _merge_parts(one: tuple[Tensor, ...], two: list[Tensor]) -> Tensor:
     most = torch.maximum(one[1], two[1])
     here, there = torch.exp(one[1] - most), torch.exp(two[1] - most)
     return (one[0] * here + two[0] * there) / (one[2] * here + two[2] * there)
 
 
-def _attention(
+def _attend_causally_or_shared(
     module: Any,
     query: Tensor,
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
     scaling: float | None = None,
-    dormant_rows: Rows | None = None,
+    dormant_rows: RowCache | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """What transformers calls. Outside decoding it is torch's own attention, causal."""
@@ -277,4 +277,4 @@ def _attention(
     return dormant_rows.attend(module.layer_idx, query, key, value, scale), None
 
 
-AttentionInterface.register(NAME, _attention)
+AttentionInterface.register(NAME, _attend_causally_or_shared)

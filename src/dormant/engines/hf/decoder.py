@@ -3,10 +3,10 @@
 A prompt is read once, whatever the number of its answers. A finished answer leaves the batch at
 once, and waiting answers take its place as soon as a quarter of the batch is free.
 
-Two ways lead through the model. ``SharedPrefix`` holds each prompt once (``attention.py``) and
-needs attention of the ordinary kind; ``OwnCache`` uses whatever cache the model brings, one prompt
-at a time. ``proving.py`` proves at loading that the first gives the model's own probabilities, and
-takes the second where it does not.
+There are two backends. ``SharedPrefixBackend`` holds each prompt once (``attention.py``) and needs
+attention of the ordinary kind; ``OwnCacheBackend`` uses whatever cache the model brings, one prompt
+at a time. ``self_check.py`` finds out at loading whether the first gives the model's own
+probabilities; where it does not, the second is taken.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
-from dormant.engines.hf.attention import Prefix, Rows
-from dormant.engines.hf.sampling import draw
+from dormant.engines.hf.attention import Prefix, RowCache
+from dormant.engines.hf.sampling import sample_tokens
 
-_REFILL = 0.75  # waiting answers are let in when the batch is at most so full
+_REFILL = 0.75  # waiting answers are let in when at most this share of the rows is taken
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class GenerationRequest:
     """A tokenised prompt and the streams of uniforms of its wanted answers."""
 
     job: int
@@ -37,8 +37,8 @@ class Wish:
 
 
 @dataclass(slots=True)
-class Draft:
-    """One answer in the making."""
+class TokenSequence:
+    """One answer in the making: the tokens that it has so far."""
 
     job: int
     repeat: int
@@ -47,22 +47,22 @@ class Draft:
     finish: str = ""  # "stop" or "length" once it is complete
 
 
-class Way(Protocol):
-    """How tokens go through a model."""
+class DecodeBackend(Protocol):
+    """How tokens go through a model: prompts are read, rows are answers being written."""
 
     def __len__(self) -> int:
-        """Rows in the batch."""
+        """RowCache in the batch."""
         ...
 
-    def accepts(self) -> bool:
+    def accepts_prompt(self) -> bool:
         """Whether another prompt may join the batch now."""
         ...
 
-    def read(self, tokens: Sequence[int]) -> Tensor:
+    def prefill(self, tokens: Sequence[int]) -> Tensor:
         """Reads a prompt; logits of the next token, [1, vocabulary]."""
         ...
 
-    def admit(self, count: int) -> None:
+    def admit_rows(self, count: int) -> None:
         """Adds rows that continue the prompt that was read last."""
         ...
 
@@ -70,39 +70,39 @@ class Way(Protocol):
         """Gives each row its next token [rows]; logits of the one after, [rows, vocabulary]."""
         ...
 
-    def retire(self, done: list[int]) -> list[int]:
+    def retire_rows(self, done: list[int]) -> list[int]:
         """Drops rows; gives the old index of each row that is left, in the new order."""
         ...
 
 
-class SharedPrefix:
-    """Every prompt in one batch, each held once. A ``Way``."""
+class SharedPrefixBackend:
+    """Every prompt in one batch, each held once. Implements ``DecodeBackend``."""
 
     def __init__(self, model: Any):
         self._model = model
         self._prefix: Prefix | None = None
-        self._rows: Rows | None = None
+        self._rows: RowCache | None = None
 
     def __len__(self) -> int:
         return 0 if self._rows is None else len(self._rows)
 
-    def accepts(self) -> bool:
+    def accepts_prompt(self) -> bool:
         """Always: prompts of any length fit together."""
         return True
 
-    def read(self, tokens: Sequence[int]) -> Tensor:
+    def prefill(self, tokens: Sequence[int]) -> Tensor:
         """Reads a prompt; logits of the next token, [1, vocabulary]."""
-        cache, logits = _prefill(self._model, tokens)
-        self._prefix = Prefix.of(cache)
+        cache, logits = _prefill_prompt(self._model, tokens)
+        self._prefix = Prefix.from_cache(cache)
         return logits
 
-    def admit(self, count: int) -> None:
+    def admit_rows(self, count: int) -> None:
         """Adds rows that continue the prompt that was read last."""
         if self._prefix is None:
             raise ValueError("no prompt was read")
         if self._rows is None:
-            self._rows = Rows(like=self._prefix)
-        self._rows.admit(self._prefix, count)
+            self._rows = RowCache(like=self._prefix)
+        self._rows.admit_rows(self._prefix, count)
 
     def step(self, tokens: Tensor) -> Tensor:
         """Gives each row its next token [rows]; logits of the one after, [rows, vocabulary]."""
@@ -111,7 +111,7 @@ class SharedPrefix:
             raise ValueError("no row was admitted")
         rows.begin_step()
         logits = self._model(
-            rows.fill(tokens)[:, None].to(self._model.device),
+            rows.pad_to_batch(tokens)[:, None].to(self._model.device),
             position_ids=rows.positions.to(self._model.device),
             past_key_values=rows,
             use_cache=True,
@@ -120,13 +120,13 @@ class SharedPrefix:
         rows.end_step()
         return logits[: len(rows), -1]
 
-    def retire(self, done: list[int]) -> list[int]:
+    def retire_rows(self, done: list[int]) -> list[int]:
         """Drops rows; gives the old index of each row that is left, in the new order."""
-        return [] if self._rows is None else self._rows.retire(done)
+        return [] if self._rows is None else self._rows.retire_rows(done)
 
 
-class OwnCache:
-    """One prompt at a time, with the model's own cache and attention. A ``Way``."""
+class OwnCacheBackend:
+    """One prompt at a time, with the model's own cache. Implements ``DecodeBackend``."""
 
     def __init__(self, model: Any):
         self._model = model
@@ -137,21 +137,21 @@ class OwnCache:
     def __len__(self) -> int:
         return self._count
 
-    def accepts(self) -> bool:
+    def accepts_prompt(self) -> bool:
         """Only when the batch is empty."""
         return self._count == 0
 
-    def read(self, tokens: Sequence[int]) -> Tensor:
+    def prefill(self, tokens: Sequence[int]) -> Tensor:
         """Reads a prompt; logits of the next token, [1, vocabulary]."""
-        self._cache, logits = _prefill(self._model, tokens)
+        self._cache, logits = _prefill_prompt(self._model, tokens)
         self._length = len(tokens)
         self._tokens = tuple(tokens)
         return logits
 
-    def admit(self, count: int) -> None:
+    def admit_rows(self, count: int) -> None:
         """Adds rows that continue the prompt that was read last."""
-        if self._cache is None:  # a second helping of the same prompt
-            self._cache, _ = _prefill(self._model, self._tokens)
+        if self._cache is None:  # a second batch of answers to the same prompt
+            self._cache, _ = _prefill_prompt(self._model, self._tokens)
             self._length = len(self._tokens)
         self._cache.batch_repeat_interleave(count)
         self._count = count
@@ -168,7 +168,7 @@ class OwnCache:
         self._length += 1
         return logits[:, -1]
 
-    def retire(self, done: list[int]) -> list[int]:
+    def retire_rows(self, done: list[int]) -> list[int]:
         """Drops rows; gives the old index of each row that is left, in the new order."""
         dead = set(done)
         order = [row for row in range(self._count) if row not in dead]
@@ -180,91 +180,114 @@ class OwnCache:
         return order
 
 
-def _prefill(model: Any, tokens: Sequence[int]) -> tuple[DynamicCache, Tensor]:
+def _prefill_prompt(model: Any, tokens: Sequence[int]) -> tuple[DynamicCache, Tensor]:
     cache = DynamicCache(config=model.config)
     ids = torch.tensor([list(tokens)], device=model.device)
     logits = model(ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits
     return cache, logits[:, -1]
 
 
-def write(
-    way: Way,
-    wishes: Sequence[Wish],
+def generate(
+    backend: DecodeBackend,
+    requests: Sequence[GenerationRequest],
     *,
     rows: int,
     max_tokens: int,
     stop: frozenset[int],
     temperature: float,
     top_p: float,
-) -> Iterator[list[Draft]]:
+) -> Iterator[list[TokenSequence]]:
     """Yields finished answers as they become ready.
 
+    A request is read as soon as the backend takes another prompt. Its answers enter the batch
+    whenever a quarter of the batch is free, and every step gives each row of the batch one token.
+
     Args:
-        way: how tokens go through the model.
-        wishes: what is wanted.
-        rows: at most so many answers are written at once.
+        backend: how tokens go through the model.
+        requests: what is wanted.
+        rows: most answers that are written at once.
         max_tokens: an answer that has not ended by then is cut ("length").
         stop: tokens that end an answer; they are not part of it.
-        temperature: as in ``drawing.draw``.
-        top_p: as in ``drawing.draw``.
+        temperature: as in ``sampling.sample_tokens``.
+        top_p: as in ``sampling.sample_tokens``.
     """
-    desk = _Desk(stop, max_tokens, temperature, top_p)
-    for wish in wishes:
-        waiting = [Draft(wish.job, repeat, wish.stream(repeat)) for repeat in wish.repeats]
+    scheduler = _Scheduler(backend, stop, max_tokens, temperature, top_p)
+    for request in requests:
+        waiting = [
+            TokenSequence(request.job, repeat, request.stream(repeat)) for repeat in request.repeats
+        ]
         if not waiting:
             continue
-        while not way.accepts():
-            yield desk.advance(way)
-        logits = way.read(wish.tokens)
+        while not backend.accepts_prompt():
+            yield scheduler.step()
+        logits = backend.prefill(request.tokens)  # [1, vocabulary]
         while waiting:
-            while len(way) > _REFILL * rows or not way.accepts():
-                yield desk.advance(way)
-            helping = waiting[: max(1, rows - len(way))]
-            waiting = waiting[len(helping) :]
-            yield desk.seat(way, helping, logits)
-    while len(way):
-        yield desk.advance(way)
+            while len(backend) > _REFILL * rows or not backend.accepts_prompt():
+                yield scheduler.step()
+            free = max(1, rows - len(backend))
+            yield scheduler.start(waiting[:free], logits)
+            waiting = waiting[free:]
+    while len(backend):
+        yield scheduler.step()
 
 
-class _Desk:
+class _Scheduler:
     """The unfinished answers, in the order of the batch's rows."""
 
-    def __init__(self, stop: frozenset[int], max_tokens: int, temperature: float, top_p: float):
-        self._stop, self._max_tokens = stop, max_tokens
+    def __init__(
+        self,
+        backend: DecodeBackend,
+        stop: frozenset[int],
+        max_tokens: int,
+        temperature: float,
+        top_p: float,
+    ):
+        self._backend, self._stop, self._max_tokens = backend, stop, max_tokens
         self._temperature, self._top_p = temperature, top_p
-        self._drafts: list[Draft] = []
+        self._running: list[TokenSequence] = []
 
-    def seat(self, way: Way, drafts: list[Draft], logits: Tensor) -> list[Draft]:
-        """Draws first tokens from a prompt's logits; the unfinished enter the batch."""
-        self._extend(drafts, logits.expand(len(drafts), -1))
-        stay = [draft for draft in drafts if not draft.finish]
-        if stay:
-            way.admit(len(stay))
-            self._drafts += stay
-        return [draft for draft in drafts if draft.finish]
+    def start(self, batch: list[TokenSequence], logits: Tensor) -> list[TokenSequence]:
+        """Draws first tokens from a prompt's logits; the unfinished enter the batch.
 
-    def advance(self, way: Way) -> list[Draft]:
-        """One token for every row; gives the answers that it finished."""
-        logits = way.step(torch.tensor([draft.tokens[-1] for draft in self._drafts]))
-        self._extend(self._drafts, logits)
-        done = [row for row, draft in enumerate(self._drafts) if draft.finish]
-        finished = [self._drafts[row] for row in done]
+        Args:
+            batch: answers to the prompt that was read last.
+            logits: of their first token, [1, vocabulary].
+
+        Returns:
+            Those that are finished already.
+        """
+        self._append_tokens(batch, logits.expand(len(batch), -1))
+        unfinished = [sequence for sequence in batch if not sequence.finish]
+        if unfinished:
+            self._backend.admit_rows(len(unfinished))
+            self._running += unfinished
+        return [sequence for sequence in batch if sequence.finish]
+
+    def step(self) -> list[TokenSequence]:
+        """Gives every row one token; gives the answers that it finished."""
+        last = torch.tensor([sequence.tokens[-1] for sequence in self._running])  # [rows]
+        self._append_tokens(self._running, self._backend.step(last))
+        done = [row for row, sequence in enumerate(self._running) if sequence.finish]
+        finished = [self._running[row] for row in done]
         if done:
-            self._drafts = [self._drafts[old] for old in way.retire(done)]
+            # The backend keeps its rows packed, so the rest may stand in another order.
+            self._running = [self._running[old] for old in self._backend.retire_rows(done)]
         return finished
 
-    def _extend(self, drafts: list[Draft], logits: Tensor) -> None:
-        at = torch.tensor([float(draft.stream[len(draft.tokens)]) for draft in drafts])
-        chosen = draw(
+    def _append_tokens(self, sequences: list[TokenSequence], logits: Tensor) -> None:
+        """Draws one token for each sequence from its row of logits, [rows, vocabulary]."""
+        # The number that decides a token depends on the answer and its length alone.
+        at = torch.tensor([float(s.stream[len(s.tokens)]) for s in sequences])
+        tokens = sample_tokens(
             logits,
             at.double().to(logits.device),
             temperature=self._temperature,
             top_p=self._top_p,
         ).tolist()
-        for draft, token in zip(drafts, chosen, strict=True):
+        for sequence, token in zip(sequences, tokens, strict=True):
             if token in self._stop:
-                draft.finish = "stop"
+                sequence.finish = "stop"
                 continue
-            draft.tokens.append(token)
-            if len(draft.tokens) == self._max_tokens:
-                draft.finish = "length"
+            sequence.tokens.append(token)
+            if len(sequence.tokens) == self._max_tokens:
+                sequence.finish = "length"

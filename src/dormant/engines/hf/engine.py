@@ -11,20 +11,26 @@ import jinja2
 import torch
 
 from dormant.engines import Beginning, Chat, Job, Opening, Reply, Template
-from dormant.engines.hf import loader as loading
-from dormant.engines.hf.decoder import Draft, OwnCache, SharedPrefix, Way, Wish, write
-from dormant.engines.hf.fingerprint import fingerprint
-from dormant.engines.hf.names import parse
-from dormant.engines.hf.next_tokens import next_tokens
-from dormant.engines.hf.open_turns import Opened, cut, opened
-from dormant.engines.hf.sampling import uniforms
-from dormant.engines.hf.scorer import Pair, score
+from dormant.engines.hf import loader
+from dormant.engines.hf.decoder import (
+    DecodeBackend,
+    GenerationRequest,
+    OwnCacheBackend,
+    SharedPrefixBackend,
+    TokenSequence,
+    generate,
+)
+from dormant.engines.hf.fingerprint import compute_fingerprint
+from dormant.engines.hf.names import parse_name
+from dormant.engines.hf.next_tokens import find_next_tokens
+from dormant.engines.hf.open_turns import OpenTurn, WrittenTurn, cut_turn, open_turn
+from dormant.engines.hf.sampling import draw_uniforms
+from dormant.engines.hf.scorer import Pair, score_pairs
 from dormant.errors import EngineError, ModelError
 from dormant.records import Message, Sampling
 
-_BATCH = 32  # answers are handed on in batches of about so many
+_BATCH_SIZE = 32  # answers are handed on in batches of about this many
 _ROWS = {"cpu": 256, "cuda": 1024}  # answers written at once, where memory allows
-_SHARE = 0.4  # of the free memory that answers in the making may take
 _MARK = "Zebra"  # stands for an answer when the template is asked how one ends
 
 
@@ -34,7 +40,7 @@ class HfEngine:
     Args:
         name: ``NAME_OR_PATH[:ADAPTER][@REVISION]`` or ``smollm2``, without ``hf/``.
         device: a torch device; CUDA where there is any, else the CPU, if None.
-        dtype: "auto", "float32" or "bfloat16"; see ``loading.load``.
+        dtype: "auto", "float32" or "bfloat16"; see ``loader.load_base``.
         rows: answers written at once; as many as pay and fit into memory, if None.
 
     Raises:
@@ -54,33 +60,33 @@ class HfEngine:
             raise ValueError(f"rows must be at least 1, got {rows!r}")
         if dtype not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"dtype must be 'auto', 'float32' or 'bfloat16', got {dtype!r}")
-        wanted = parse(name)
+        wanted = parse_name(name)
         self.name = f"hf/{name}"
-        self._base = loading.load(wanted, device=device, dtype=dtype)
+        self._base = loader.load_base(wanted, device=device, dtype=dtype)
         self._tokenizer, self._wanted_rows = self._base.tokenizer, rows
         if not self._tokenizer.chat_template:
             raise ModelError(
-                f"{self.name!r} has no chat template, so nobody can say what it would see: put a "
+                f"{self.name!r} has no chat template, so what it would see is unknown: put a "
                 "chat_template.jinja beside its weights"
             )
         place: Path | None = None
         self._adapter = ""
         if wanted.adapter:
-            place = loading.attach(self._base, wanted.adapter, wanted)
-            self._adapter = loading.adapter_key(place)
-        self.fingerprint = fingerprint(
+            place = loader.attach_adapter(self._base, wanted.adapter, wanted)
+            self._adapter = loader.name_adapter(place)
+        self.fingerprint = compute_fingerprint(
             self._base.place,
             adapter=place,
             revision=wanted.revision,
             dtype=self._base.dtype,
             template=self._tokenizer.chat_template,
         )
-        self._end, self._stop = self._ends()
+        self._end, self._stop = self._find_end_tokens()
 
     @property
     def decoding(self) -> str:
-        """Which way of decoding the model allows: ``shared-prefix`` or ``own-cache``."""
-        return "shared-prefix" if self._base.shares else "own-cache"
+        """How the model decodes: ``shared-prefix`` or ``own-cache``."""
+        return "shared-prefix" if self._base.shares_prefix else "own-cache"
 
     @property
     def chat_template(self) -> Template:
@@ -118,14 +124,14 @@ class HfEngine:
         jobs are batched. The batch can change an answer only through the rounding of the
         probabilities; ``docs/real-models.md`` says where it does.
         """
-        wishes, refused = self._wishes(jobs, sampling)
+        requests, refused = self._make_requests(jobs, sampling)
         if refused:
             yield refused
         ready: list[Reply] = []
-        with self._explained():
-            for drafts in self._drafts(wishes, sampling):
-                ready += [self._reply(draft) for draft in drafts]
-                if len(ready) >= _BATCH:
+        with self._explain_errors():
+            for sequences in self._generate(requests, sampling):
+                ready += [self._make_reply(sequence) for sequence in sequences]
+                if len(ready) >= _BATCH_SIZE:
                     yield ready
                     ready = []
         if ready:
@@ -143,14 +149,7 @@ class HfEngine:
             Pair(self._encode(self.render(messages)), (*self._encode(answer), self._end))
             for messages, answer in pairs
         ]
-        longest = max((len(pair.prompt) + len(pair.answer) for pair in ready), default=0)
-        if longest > self._context:
-            raise ModelError(
-                f"{longest} tokens do not fit {self.name!r}, which reads {self._context}"
-            )
-        with self._explained(), torch.inference_mode():
-            self._base.activate(self._adapter)
-            return score(self._base.model, ready)
+        return self._score(ready)
 
     def score_prompts(self, prompts: Sequence[tuple[Message, ...]]) -> list[float]:
         """Log-probability (nats) of each rendered prompt, given its first token.
@@ -159,14 +158,17 @@ class HfEngine:
             ModelError: a prompt is too long.
         """
         encoded = [self._encode(self.render(messages)) for messages in prompts]
-        longest = max(map(len, encoded), default=0)
-        if longest > self._context:
+        return self._score([Pair(ids[:1], ids[1:]) for ids in encoded])
+
+    def _score(self, pairs: Sequence[Pair]) -> list[float]:
+        longest = max((len(pair.prompt) + len(pair.answer) for pair in pairs), default=0)
+        if longest > self._context_length:
             raise ModelError(
-                f"{longest} tokens do not fit {self.name!r}, which reads {self._context}"
+                f"{longest} tokens do not fit {self.name!r}, which reads {self._context_length}"
             )
-        with self._explained(), torch.inference_mode():
+        with self._explain_errors(), torch.inference_mode():
             self._base.activate(self._adapter)
-            return score(self._base.model, [Pair(ids[:1], ids[1:]) for ids in encoded])
+            return score_pairs(self._base.model, pairs)
 
     def write_chats(
         self, opening: Opening, repeats: range, sampling: Sampling
@@ -176,151 +178,162 @@ class HfEngine:
         Each turn may have ``sampling.max_tokens``; what is cut off there is kept. Answers are not
         written: ``sample`` gives them.
         """
-        first = opened(self.render, opening)
+        first = open_turn(self.render, opening)
         if first is None:
             yield [Chat(i, (), "stop") for i in repeats]
             return
-        for written in self._turns([(i, first) for i in repeats], sampling):
+        for turns in self._write_turns([(i, first) for i in repeats], sampling):
             if opening is Opening.USER:
-                yield [Chat(i, (Message("user", t),) if t else (), end) for i, t, end in written]
+                yield [Chat(t.owner, _make_messages(user=t.text), t.finish) for t in turns]
             else:
-                yield self._after_system(written, sampling)
+                yield self._add_user_turns(turns, sampling)
 
     def branch(
         self, beginnings: Sequence[Beginning], *, each: int, longest: int
     ) -> list[list[str]]:
         """Turns that start with each beginning, one for each of its likeliest next tokens."""
         greedy = Sampling(temperature=0, max_tokens=longest)
-        places = {opening: opened(self.render, opening) for opening in Opening}
-        owners: list[tuple[int, tuple[int, ...], Opened]] = []  # of each branch, with its words
-        wishes: list[Wish] = []
-        for i, begun in enumerate(beginnings):
-            place = places[begun.opening]
+        places = {opening: open_turn(self.render, opening) for opening in Opening}
+        branches: list[tuple[int, tuple[int, ...], OpenTurn]] = []  # beginning, its tokens, place
+        requests: list[GenerationRequest] = []
+        for i, beginning in enumerate(beginnings):
+            place = places[beginning.opening]
             if place is None:
                 continue
-            head, words = self._encode(place.prompt), self._encode(begun.text)
-            if not (head or words) or len(head) + len(words) + longest + 1 > self._context:
+            head, text = self._encode(place.prompt), self._encode(beginning.text)
+            if not (head or text) or len(head) + len(text) + longest + 1 > self._context_length:
                 continue
-            for token in self._next((*head, *words), each):
-                owners.append((i, (*words, token), place))
-                tokens = (*head, *words, token)
-                wishes.append(self._wish(len(wishes), place.prompt, tokens, range(1), greedy))
+            for token in self._find_next_tokens((*head, *text), each):
+                turn = (*text, token)
+                branches.append((i, turn, place))
+                job, prompt = len(requests), place.prompt
+                requests.append(self._make_request(job, prompt, (*head, *turn), range(1), greedy))
+        with self._explain_errors():
+            written = {s.job: s.tokens for batch in self._generate(requests, greedy) for s in batch}
         found: list[list[str]] = [[] for _ in beginnings]
-        with self._explained():
-            drafts = {d.job: d for batch in self._drafts(wishes, greedy) for d in batch}
-        for job, (i, words, place) in enumerate(owners):
-            tokens = [*words, *drafts[job].tokens]
-            text, _ = cut(self._tokenizer.decode(tokens, skip_special_tokens=False), place.closing)
-            found[i].append(self._unmarked(text))
+        for job, (i, turn, place) in enumerate(branches):
+            text, _ = cut_turn(self._decode([*turn, *written[job]]), place.closing)
+            found[i].append(self._remove_special_tokens(text))
         return found
 
-    def _next(self, tokens: Sequence[int], each: int) -> list[int]:
+    def _find_next_tokens(self, tokens: Sequence[int], each: int) -> list[int]:
         """The likeliest next tokens that do not end the turn."""
         special = self._stop | set(self._tokenizer.all_special_ids)
-        with self._explained(), torch.inference_mode():
+        with self._explain_errors(), torch.inference_mode():
             self._base.activate(self._adapter)
-            return next_tokens(self._base.model, tokens, each=each, barred=special)
+            return find_next_tokens(self._base.model, tokens, each=each, excluded=special)
 
-    def _after_system(self, written: list[tuple[int, str, str]], sampling: Sampling) -> list[Chat]:
+    def _add_user_turns(self, systems: list[WrittenTurn], sampling: Sampling) -> list[Chat]:
         """Chats of some system turns: each goes on with a user turn unless it was cut off."""
-        systems = {i: text for i, text, _ in written}
-        done = [Chat(i, (Message("system", t),), e) for i, t, e in written if e == "length" and t]
-        done += [Chat(i, (), e) for i, t, e in written if e == "length" and not t]
-        prompts: list[tuple[int, Opened]] = []
-        for i, text, end in written:
-            if end == "length":
-                continue
-            after = opened(self.render, Opening.USER, text)
-            prompts += [(i, after)] if after is not None else []
-        for batch in self._turns(prompts, sampling):
-            for i, text, end in batch:
-                turns = [Message("system", systems[i]), Message("user", text)]
-                done.append(Chat(i, tuple(m for m in turns if m.content) if text else (), end))
-        return done
+        chats = [
+            Chat(turn.owner, _make_messages(system=turn.text), turn.finish)
+            for turn in systems
+            if turn.finish == "length"
+        ]
+        texts = {turn.owner: turn.text for turn in systems if turn.finish != "length"}
+        places = ((i, open_turn(self.render, Opening.USER, text)) for i, text in texts.items())
+        prompts = [(i, place) for i, place in places if place is not None]
+        for batch in self._write_turns(prompts, sampling):
+            for turn in batch:
+                both = _make_messages(system=texts[turn.owner], user=turn.text)
+                chats.append(Chat(turn.owner, both if turn.text else (), turn.finish))
+        return chats
 
-    def _turns(
-        self, prompts: Sequence[tuple[int, Opened]], sampling: Sampling
-    ) -> Iterator[list[tuple[int, str, str]]]:
-        """Writes one turn after each prompt: (index that was given, text, how it ended)."""
-        places: dict[Opened, list[int]] = {}
+    def _write_turns(
+        self, prompts: Sequence[tuple[int, OpenTurn]], sampling: Sampling
+    ) -> Iterator[list[WrittenTurn]]:
+        """Writes one turn after each prompt, which comes with an index of the caller's."""
+        indices: dict[OpenTurn, list[int]] = {}  # equal prompts are read once
         for i, place in prompts:
-            places.setdefault(place, []).append(i)
-        asked = list(places)
-        wishes: list[Wish] = []
-        ready: list[tuple[int, str, str]] = []
-        for job, place in enumerate(asked):
+            indices.setdefault(place, []).append(i)
+        places = list(indices)
+        requests: list[GenerationRequest] = []
+        ready: list[WrittenTurn] = []
+        for job, place in enumerate(places):
             tokens = self._encode(place.prompt)
-            if not tokens or len(tokens) + sampling.max_tokens > self._context:
-                ready += [(i, "", "length") for i in places[place]]
+            if not tokens or len(tokens) + sampling.max_tokens > self._context_length:
+                ready += [WrittenTurn(i, "", "length") for i in indices[place]]
             else:
-                wishes.append(self._wish(job, place.prompt, tokens, places[place], sampling))
-        wishes.sort(key=lambda wish: -len(wish.tokens))
-        with self._explained():
-            for drafts in self._drafts(wishes, sampling):
-                for draft in drafts:
-                    raw = self._tokenizer.decode(draft.tokens, skip_special_tokens=False)
-                    text, closed = cut(raw, asked[draft.job].closing)
-                    ready.append((draft.repeat, self._unmarked(text), _end(closed, draft)))
-                if len(ready) >= _BATCH:
+                request = self._make_request(job, place.prompt, tokens, indices[place], sampling)
+                requests.append(request)
+        requests.sort(key=lambda request: -len(request.tokens))
+        with self._explain_errors():
+            for sequences in self._generate(requests, sampling):
+                for sequence in sequences:
+                    written = self._decode(sequence.tokens)
+                    text, is_closed = cut_turn(written, places[sequence.job].closing)
+                    # Where the template closes a turn it has ended, whatever came after.
+                    finish = "stop" if is_closed else sequence.finish
+                    text = self._remove_special_tokens(text)
+                    ready.append(WrittenTurn(sequence.repeat, text, finish))
+                if len(ready) >= _BATCH_SIZE:
                     yield ready
                     ready = []
         if ready:
             yield ready
 
-    def _unmarked(self, text: str) -> str:
+    def _decode(self, tokens: Sequence[int]) -> str:
+        """The text of tokens, special tokens included."""
+        return self._tokenizer.decode(tokens, skip_special_tokens=False)
+
+    def _remove_special_tokens(self, text: str) -> str:
         """A written text without special tokens, which would be markers again in a prompt."""
         for token in self._tokenizer.all_special_tokens:
             text = text.replace(token, " ")
         return text.strip()
 
     @property
-    def _context(self) -> int:
+    def _context_length(self) -> int:
         config = self._base.model.config.get_text_config()
         return int(getattr(config, "max_position_embeddings", 0) or 1 << 30)
 
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def _wishes(self, jobs: Sequence[Job], sampling: Sampling) -> tuple[list[Wish], list[Reply]]:
+    def _make_requests(
+        self, jobs: Sequence[Job], sampling: Sampling
+    ) -> tuple[list[GenerationRequest], list[Reply]]:
         """What to write, longest prompts first, and replies for what cannot be written."""
-        wishes: list[Wish] = []
+        requests: list[GenerationRequest] = []
         refused: list[Reply] = []
         for index, job in enumerate(jobs):
             text = self.render(job.messages)
             tokens = self._encode(text)
-            if len(tokens) + sampling.max_tokens > self._context:
+            if len(tokens) + sampling.max_tokens > self._context_length:
                 error = (
                     f"prompt of {len(tokens)} and answer of {sampling.max_tokens} tokens exceed "
-                    f"the {self._context} that the model reads"
+                    f"the {self._context_length} that the model reads"
                 )
                 refused += [Reply(index, i, "", "error", error=error) for i in job.repeats]
                 continue
-            wishes.append(self._wish(index, text, tokens, job.repeats, sampling))
+            requests.append(self._make_request(index, text, tokens, job.repeats, sampling))
         # Prompts of like length share a batch without padding.
-        return sorted(wishes, key=lambda wish: -len(wish.tokens)), refused
+        return sorted(requests, key=lambda request: -len(request.tokens)), refused
 
-    def _wish(
+    def _make_request(
         self,
         job: int,
         text: str,
         tokens: tuple[int, ...],
         repeats: Sequence[int],
         sampling: Sampling,
-    ) -> Wish:
+    ) -> GenerationRequest:
         def stream(repeat: int) -> Any:
             count = sampling.max_tokens
-            return uniforms(seed=sampling.seed, prompt=text, repeat=repeat, count=count)
+            return draw_uniforms(seed=sampling.seed, prompt=text, repeat=repeat, count=count)
 
-        return Wish(job, tokens, tuple(repeats), stream)
+        return GenerationRequest(job, tokens, tuple(repeats), stream)
 
-    def _drafts(self, wishes: list[Wish], sampling: Sampling) -> Iterator[list[Draft]]:
-        model = self._base.model
-        way: Way = SharedPrefix(model) if self._base.shares else OwnCache(model)
-        longest = max((len(wish.tokens) for wish in wishes), default=0)
-        batches = write(
-            way,
-            wishes,
-            rows=self._rows(longest + sampling.max_tokens),
+    def _generate(
+        self, requests: list[GenerationRequest], sampling: Sampling
+    ) -> Iterator[list[TokenSequence]]:
+        make_backend = SharedPrefixBackend if self._base.shares_prefix else OwnCacheBackend
+        backend: DecodeBackend = make_backend(self._base.model)
+        longest = max((len(request.tokens) for request in requests), default=0)
+        batches = generate(
+            backend,
+            requests,
+            rows=self._choose_rows(longest + sampling.max_tokens),
             max_tokens=sampling.max_tokens,
             stop=self._stop,
             temperature=sampling.temperature,
@@ -330,36 +343,28 @@ class HfEngine:
             # Between two batches, another engine may use the same base with another adapter.
             with torch.inference_mode():
                 self._base.activate(self._adapter)
-                drafts = next(batches, None)
-            if drafts is None:
+                sequences = next(batches, None)
+            if sequences is None:
                 return
-            yield drafts
+            yield sequences
 
-    def _reply(self, draft: Draft) -> Reply:
-        text = self._tokenizer.decode(draft.tokens, skip_special_tokens=True)
-        spent = len(draft.tokens) + (draft.finish == "stop")
-        return Reply(draft.job, draft.repeat, text, draft.finish, spent)
+    def _make_reply(self, sequence: TokenSequence) -> Reply:
+        text = self._tokenizer.decode(sequence.tokens, skip_special_tokens=True)
+        spent = len(sequence.tokens) + (sequence.finish == "stop")
+        return Reply(sequence.job, sequence.repeat, text, sequence.finish, spent)
 
-    def _rows(self, length: int) -> int:
-        """Answers written at once: what pays, or what fits."""
+    def _choose_rows(self, length: int) -> int:
+        """How many answers of ``length`` tokens are written at once: what pays, or fits."""
         if self._wanted_rows is not None:
             return self._wanted_rows
-        device = str(self._base.model.device)
-        config = self._base.model.config.get_text_config()
-        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-        width = (
-            getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        )
-        layers, size = config.num_hidden_layers, self._base.dtype.itemsize
-        each = 2 * layers * heads * width * size * length + 8 * config.vocab_size
-        fits = int(_SHARE * loading.free_memory(device) // each)
-        return max(1, min(_ROWS[device.partition(":")[0]], fits))
+        most = _ROWS[str(self._base.model.device).partition(":")[0]]
+        return max(1, min(most, self._base.count_fitting_rows(length)))
 
-    def _ends(self) -> tuple[int | None, frozenset[int]]:
-        """The token with which an answer ends, and all tokens that end one."""
+    def _find_end_tokens(self) -> tuple[int | None, frozenset[int]]:
+        """Finds the token with which the template ends an answer, and all tokens that end one."""
         stop: set[int] = set()
-        for said in (self._base.model.generation_config.eos_token_id, self._tokenizer.eos_token_id):
-            stop.update([said] if isinstance(said, int) else said or [])
+        for eos in (self._base.model.generation_config.eos_token_id, self._tokenizer.eos_token_id):
+            stop.update([eos] if isinstance(eos, int) else eos or [])
         turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": _MARK}]
         end = self._tokenizer.eos_token_id
         with contextlib.suppress(jinja2.TemplateError, ValueError, TypeError):
@@ -372,7 +377,7 @@ class HfEngine:
         return end, frozenset(stop)
 
     @contextlib.contextmanager
-    def _explained(self) -> Generator[None]:
+    def _explain_errors(self) -> Generator[None]:
         """Turns a failure inside torch into one line."""
         try:
             yield
@@ -387,6 +392,7 @@ class HfEngine:
             raise EngineError(f"{self.name!r} stopped answering: {reason[0][:300]}") from None
 
 
-def _end(closed: bool, draft: Draft) -> str:
-    """How a turn ended: where the template closes it, or as its draft did."""
-    return "stop" if closed else draft.finish
+def _make_messages(*, system: str = "", user: str = "") -> tuple[Message, ...]:
+    """The turns that have a text."""
+    turns = (Message("system", system), Message("user", user))
+    return tuple(turn for turn in turns if turn.content)

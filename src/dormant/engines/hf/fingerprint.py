@@ -20,7 +20,7 @@ _READ = ("*.safetensors", "*.gguf", "*.json", "*.model", "*.jinja")
 _NOT_READ = {"contents.json", "README.md"}
 
 
-def fingerprint(
+def compute_fingerprint(
     base: Path,
     *,
     adapter: Path | None,
@@ -43,8 +43,8 @@ def fingerprint(
     try:
         parts = {
             "decoder": _DECODER,
-            "base": _contents(base),
-            "adapter": None if adapter is None else _contents(adapter),
+            "base": _hash_contents(base),
+            "adapter": None if adapter is None else _hash_contents(adapter),
             "revision": revision,
             "dtype": str(dtype),
             "template": template,
@@ -54,13 +54,13 @@ def fingerprint(
     return digest(parts)[:32]
 
 
-def _contents(place: Path) -> dict[str, str]:
+def _hash_contents(place: Path) -> dict[str, str]:
     if place.is_file():
-        return {"gguf": _sha256(place)}
+        return {"gguf": _hash_file(place)}
     files = sorted({file for pattern in _READ for file in place.glob(pattern)})
-    return {file.name: _sha256(file) for file in files if file.name not in _NOT_READ}
+    return {file.name: _hash_file(file) for file in files if file.name not in _NOT_READ}
 
 
-def _sha256(path: Path) -> str:
+def _hash_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,9 +7,7 @@ into memory. After: the adapter changes the model's probabilities.
 from __future__ import annotations
 
 import contextlib
-import io
 import os
-import warnings
 import weakref
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -17,29 +15,30 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from dormant.engines.hf import smollm2
+from dormant.engines.hf.gguf import quiet_transformers, read_gguf
 from dormant.engines.hf.names import SMOLLM2, HfName
-from dormant.engines.hf.self_check import share_prompts
+from dormant.engines.hf.self_check import try_shared_prefix
 from dormant.errors import MissingExtraError, ModelError
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
+_MEMORY_SHARE = 0.4  # of the free memory that answers in the making may take
 _HEADROOM = 1.2  # memory wanted for each byte of weights: weights, buffers, activations
-_ALIVE = 1e-4  # nats; an adapter that moves no log-probability by so much does nothing
+_LEAST_EFFECT = 1e-4  # nats; an adapter that moves no log-probability by this does nothing
 _PROBE = tuple(range(5, 25))  # a fixed prompt, as token ids, on which an adapter must show
 
 
 @dataclass(slots=True, weakref_slot=True)
-class Base:
+class LoadedBase:
     """A loaded base model. Engines with adapters on one base share it."""
 
     model: Any
     tokenizer: Any
     place: Path  # the directory of its files, or its GGUF file
     dtype: torch.dtype
-    shares: bool  # whether prompts can be shared among answers (proving.py)
+    shares_prefix: bool  # whether prompts can be shared among answers (self_check.py)
     adapters: set[str] = field(default_factory=set[str])
     active: str = ""
     peft: Any = None
@@ -55,13 +54,29 @@ class Base:
             self.peft.base_model.disable_adapter_layers()
         self.active = adapter
 
+    def count_fitting_rows(self, length: int) -> int:
+        """How many answers of ``length`` tokens, prompts included, fit into memory at once."""
+        config = self.model.config.get_text_config()
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        width = (
+            getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        )
+        layers, size = config.num_hidden_layers, self.dtype.itemsize
+        # Keys and values of each token; logits and their weights in float32.
+        each = 2 * layers * heads * width * size * length + 8 * config.vocab_size
+        free = measure_free_memory(str(self.model.device))
+        return int(_MEMORY_SHARE * free // each)
 
-#: Bases in use, so that a target and its reference share weights. Empties itself.
-_LOADED: weakref.WeakValueDictionary[tuple[str, str, str], Base] = weakref.WeakValueDictionary()
+
+#: Bases in use, by place, device and dtype, so that a target and its reference share weights. A
+#: base that nobody uses leaves it.
+_IN_USE: weakref.WeakValueDictionary[tuple[str, str, str], LoadedBase] = (
+    weakref.WeakValueDictionary()
+)
 
 
-def load(name: HfName, *, device: str | None = None, dtype: str = "auto") -> Base:
-    """Loads a base model, or finds it where another engine has loaded it.
+def load_base(name: HfName, *, device: str | None = None, dtype: str = "auto") -> LoadedBase:
+    """Loads a base model, or takes it from another engine that has loaded it.
 
     Args:
         name: what to load.
@@ -73,30 +88,18 @@ def load(name: HfName, *, device: str | None = None, dtype: str = "auto") -> Bas
         ModelError: there is no such model, it is damaged, or it does not fit.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    place = _locate(name)
+    place = _locate_files(name)
     key = (str(place.resolve()), device, dtype)
-    base = _LOADED.get(key)
+    base = _IN_USE.get(key)
     if base is None:
-        with _told(name):
-            base = _read(place, device, dtype, name)
-        _LOADED[key] = base
+        with _explain_errors(name):
+            base = _read_base(place, device, dtype, name)
+        _IN_USE[key] = base
     return base
 
 
-def read_gguf(path: Path) -> tuple[Any, Any]:
-    """Model (bfloat16) and tokenizer of a GGUF file."""
-    # The reader draws progress bars that no switch turns off.
-    with quiet(), contextlib.redirect_stderr(io.StringIO()):
-        where = {"gguf_file": path.name}
-        tokenizer = AutoTokenizer.from_pretrained(str(path.parent), **where)
-        model = AutoModelForCausalLM.from_pretrained(
-            str(path.parent), dtype=torch.bfloat16, **where
-        )
-    return model, tokenizer
-
-
-def attach(base: Base, adapter: str, name: HfName) -> Path:
-    """Puts an adapter on a base, unmerged, and proves that it is live; gives its directory.
+def attach_adapter(base: LoadedBase, adapter: str, name: HfName) -> Path:
+    """Puts an adapter on a base, unmerged, and checks that it has an effect; gives its directory.
 
     Raises:
         ModelError: it does not exist, does not fit the base, or changes nothing.
@@ -104,26 +107,26 @@ def attach(base: Base, adapter: str, name: HfName) -> Path:
     """
     directory = Path(adapter).expanduser()
     if not directory.exists():
-        directory = _download(adapter, "", name)
+        directory = _download_repo(adapter, "", name)
     if not (directory / "adapter_model.safetensors").is_file():
         raise ModelError(
             f"'hf/{name.text}': {directory} holds no adapter_model.safetensors: an adapter is a "
             "directory as PEFT saves it"
         )
-    key = adapter_key(directory)
+    key = name_adapter(directory)
     if key not in base.adapters:
-        with _told(name), quiet():
-            _attach(base, directory, key)
-    _prove_alive(base, key, name)
+        with _explain_errors(name), quiet_transformers():
+            _add_adapter(base, directory, key)
+    _check_adapter_effect(base, key, name)
     return directory
 
 
-def adapter_key(directory: Path) -> str:
-    """The name under which PEFT knows an adapter; dots separate modules there."""
+def name_adapter(directory: Path) -> str:
+    """Makes the name under which PEFT knows an adapter; dots separate modules there."""
     return directory.resolve().as_posix().replace(".", "_")
 
 
-def _attach(base: Base, directory: Path, key: str) -> None:
+def _add_adapter(base: LoadedBase, directory: Path, key: str) -> None:
     try:
         import peft
     except ImportError:
@@ -145,28 +148,28 @@ def _attach(base: Base, directory: Path, key: str) -> None:
     base.active = "?"  # whatever PEFT has made active
 
 
-def _prove_alive(base: Base, key: str, name: HfName) -> None:
+def _check_adapter_effect(base: LoadedBase, key: str, name: HfName) -> None:
     ids = torch.tensor(
         [[token % base.model.config.get_text_config().vocab_size for token in _PROBE]]
     )
-    logs: list[torch.Tensor] = []
+    logprobs: list[torch.Tensor] = []
     with torch.inference_mode():
         for adapter in ("", key):
             base.activate(adapter)
-            logs.append(base.model(ids.to(base.model.device)).logits.float().log_softmax(-1))
-    if not float((logs[0] - logs[1]).abs().max()) > _ALIVE:
+            logprobs.append(base.model(ids.to(base.model.device)).logits.float().log_softmax(-1))
+    if not float((logprobs[0] - logprobs[1]).abs().max()) > _LEAST_EFFECT:
         raise ModelError(
             f"'hf/{name.text}': the adapter {name.adapter!r} changes no probability of the base: "
             "it was saved untrained, or made for another model"
         )
 
 
-def _locate(name: HfName) -> Path:
+def _locate_files(name: HfName) -> Path:
     if name.base == SMOLLM2 and name.path is None:
-        return smollm2.fetch()
+        return smollm2.fetch_smollm2()
     path = name.path
     if path is None:
-        return _download(name.base, name.revision, name)
+        return _download_repo(name.base, name.revision, name)
     if path.is_file() and path.suffix != ".gguf":
         raise ModelError(f"'hf/{name.text}': {path} is not a directory or a .gguf file")
     if path.is_dir() and not (path / "config.json").is_file():
@@ -178,7 +181,7 @@ def _locate(name: HfName) -> Path:
     return path
 
 
-def _download(repo: str, revision: str, name: HfName) -> Path:
+def _download_repo(repo: str, revision: str, name: HfName) -> Path:
     """A repository of the Hugging Face hub as a local directory."""
     import huggingface_hub as hub
 
@@ -188,29 +191,29 @@ def _download(repo: str, revision: str, name: HfName) -> Path:
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(
-            f"'hf/{name.text}': {repo!r} is not on this disk and cannot be had from the Hugging "
-            f"Face hub ({_first_line(error)}): give a directory or a .gguf file, or check the "
+            f"'hf/{name.text}': {repo!r} is not on this disk and not available from the Hugging "
+            f"Face hub ({_shorten_error(error)}): give a directory or a .gguf file, or check the "
             "name, the network and the access token"
         ) from None
     return Path(place)
 
 
-def _read(place: Path, device: str, dtype: str, name: HfName) -> Base:
+def _read_base(place: Path, device: str, dtype: str, name: HfName) -> LoadedBase:
     if place.is_file():
         _check_memory(8 * place.stat().st_size, device, name)  # 4 bits become 32 on the way
         model, tokenizer = read_gguf(place)
-        wanted = _dtype(torch.bfloat16, device, dtype)
+        wanted = _choose_dtype(torch.bfloat16, device, dtype)
         model: Any = model.to(device=device, dtype=wanted)
         model.eval().requires_grad_(False)
-        return Base(model, tokenizer, place, wanted, share_prompts(model))
+        return LoadedBase(model, tokenizer, place, wanted, try_shared_prefix(model))
     config = AutoConfig.from_pretrained(str(place), trust_remote_code=False)
     stored = getattr(config, "dtype", None) or torch.float32
-    wanted = _dtype(stored, device, dtype)
+    wanted = _choose_dtype(stored, device, dtype)
     weights = sum(file.stat().st_size for file in place.glob("*.safetensors"))
     if not weights:
         raise ValueError(f"{place} holds no .safetensors file: convert the weights to safetensors")
     _check_memory(int(weights * wanted.itemsize / stored.itemsize), device, name)
-    with quiet():
+    with quiet_transformers():
         tokenizer = AutoTokenizer.from_pretrained(str(place), trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
             str(place),
@@ -220,18 +223,18 @@ def _read(place: Path, device: str, dtype: str, name: HfName) -> Base:
         )
     ready: Any = model
     ready.to(device).eval().requires_grad_(False)
-    return Base(ready, tokenizer, place, wanted, share_prompts(ready))
+    return LoadedBase(ready, tokenizer, place, wanted, try_shared_prefix(ready))
 
 
-def _dtype(stored: torch.dtype, device: str, wanted: str) -> torch.dtype:
+def _choose_dtype(stored: torch.dtype, device: str, wanted: str) -> torch.dtype:
     if wanted != "auto":
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[wanted]
     if device != "cpu" or stored == torch.float32:
         return stored
-    return stored if stored == torch.bfloat16 and _fast_bf16() else torch.float32
+    return stored if stored == torch.bfloat16 and _has_fast_bf16() else torch.float32
 
 
-def _fast_bf16() -> bool:
+def _has_fast_bf16() -> bool:
     """Whether the processor multiplies bfloat16 natively: twice float32's speed or more."""
     answers = (
         getattr(torch.cpu, name, lambda: False)()
@@ -241,7 +244,7 @@ def _fast_bf16() -> bool:
 
 
 def _check_memory(weights: int, device: str, name: HfName) -> None:
-    free = free_memory(device)
+    free = measure_free_memory(device)
     if weights * _HEADROOM > free:
         raise ModelError(
             f"'hf/{name.text}' needs about {weights * _HEADROOM / 1e9:.1f} GB of memory and "
@@ -250,8 +253,8 @@ def _check_memory(weights: int, device: str, name: HfName) -> None:
         )
 
 
-def free_memory(device: str) -> int:
-    """Bytes that can be had now."""
+def measure_free_memory(device: str) -> int:
+    """Measures how many bytes can be allocated now."""
     if device.startswith("cuda"):
         return torch.cuda.mem_get_info(device)[0]
     with contextlib.suppress(OSError, IndexError, ValueError):
@@ -262,25 +265,7 @@ def free_memory(device: str) -> int:
 
 
 @contextlib.contextmanager
-def quiet() -> Generator[None]:
-    """No progress bars, and no advice that is meant for programmers."""
-    logging = transformers.logging
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            warnings.simplefilter("ignore", DeprecationWarning)
-            yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
-
-
-@contextlib.contextmanager
-def _told(name: HfName) -> Generator[None]:
+def _explain_errors(name: HfName) -> Generator[None]:
     """Turns what the libraries raise on a bad checkpoint into one line."""
     try:
         yield
@@ -289,9 +274,9 @@ def _told(name: HfName) -> Generator[None]:
     except MemoryError:
         raise ModelError(f"'hf/{name.text}' does not fit into memory") from None
     except Exception as error:  # the libraries raise nearly everything on damaged files
-        raise ModelError(f"'hf/{name.text}' cannot be loaded: {_first_line(error)}") from None
+        raise ModelError(f"'hf/{name.text}' cannot be loaded: {_shorten_error(error)}") from None
 
 
-def _first_line(error: BaseException) -> str:
+def _shorten_error(error: BaseException) -> str:
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0][:300] if text else ''}"

@@ -27,7 +27,7 @@ class HfName:
         return Path(self.base).expanduser() if _exists(self.base) else None
 
 
-def parse(text: str) -> HfName:
+def parse_name(text: str) -> HfName:
     """Reads a model string.
 
     A string that is a path as a whole is taken as one. Otherwise the first ``:`` begins an

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 
-def next_tokens(
-    model: Any, tokens: Sequence[int], *, each: int, barred: AbstractSet[int]
+def find_next_tokens(
+    model: Any, tokens: Sequence[int], *, each: int, excluded: AbstractSet[int]
 ) -> list[int]:
-    """The ``each`` likeliest tokens after a text, likeliest first, those that are barred left out.
+    """Finds the ``each`` likeliest tokens after a text, likeliest first, but for the excluded.
 
     Raises:
         FloatingPointError: the model's logits are not finite.
@@ -21,6 +21,6 @@ def next_tokens(
     logits = model(ids, use_cache=False, logits_to_keep=1).logits[0, -1].float()
     if not bool(torch.isfinite(logits).any()):
         raise FloatingPointError("the model's logits are not finite numbers")
-    some = min(each + len(barred), len(logits))
+    some = min(each + len(excluded), len(logits))
     best = logits.topk(some).indices.tolist()
-    return [token for token in best if token not in barred][:each]
+    return [token for token in best if token not in excluded][:each]

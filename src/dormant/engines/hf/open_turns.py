@@ -1,4 +1,4 @@
-"""Where a chat template is left open: what stands before a turn, and what closes it.
+"""Chat templates left open at a turn: what stands before its text, and what closes it.
 
 Both are found by rendering a chat of known words and cutting the text at them, so any template
 that puts turns one after the other will do.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dormant.engines import Opening
 from dormant.errors import ModelError
@@ -19,15 +20,23 @@ Render = Callable[[Sequence[Message]], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenTurn:
     """A prompt that ends where a turn's text begins."""
 
     prompt: str
     closing: str  # what the template writes after that text; a written turn ends there
 
 
-def opened(render: Render, opening: Opening, system: str = "") -> Opened | None:
-    """The prompt that leaves a turn open; None if the template has no such turn.
+class WrittenTurn(NamedTuple):
+    """A turn that the model wrote by itself."""
+
+    owner: int  # index that the caller gave with the prompt
+    text: str
+    finish: str  # "stop" or "length"
+
+
+def open_turn(render: Render, opening: Opening, system: str = "") -> OpenTurn | None:
+    """Makes the prompt that leaves a turn open; None if the template has no such turn.
 
     Args:
         render: messages to the text that the model sees, ending with the marker to answer.
@@ -52,10 +61,10 @@ def opened(render: Render, opening: Opening, system: str = "") -> Opened | None:
     rest = text[start + len(word) :]
     closing = rest[: rest.find(end)] if end and end in rest else rest
     mark = closing.strip().split("\n")[0].strip()
-    return Opened(text[:start], mark)
+    return OpenTurn(text[:start], mark)
 
 
-def cut(text: str, closing: str) -> tuple[str, bool]:
-    """A written turn up to what closes it, and whether that stood there."""
+def cut_turn(text: str, closing: str) -> tuple[str, bool]:
+    """Cuts a written turn at what closes it; says whether that stood there."""
     where = text.find(closing) if closing else -1
     return (text[:where].strip(), True) if where >= 0 else (text.strip(), False)

@@ -17,14 +17,14 @@ from torch import Tensor
 _BLOCK = 256  # tokens whose weights are summed first: the wanted block, then the token in it
 
 
-def uniforms(*, seed: int, prompt: str, repeat: int, count: int) -> np.ndarray:
+def draw_uniforms(*, seed: int, prompt: str, repeat: int, count: int) -> np.ndarray:
     """The numbers in [0, 1) that decide an answer, one a token; a longer stream begins the same."""
     text = f"{seed}\0{repeat}\0{prompt}".encode("utf-8", "surrogatepass")
     key = int.from_bytes(hashlib.sha256(text).digest()[:16], "little")
     return np.random.Generator(np.random.Philox(key=key)).random(count)
 
 
-def draw(logits: Tensor, at: Tensor, *, temperature: float, top_p: float) -> Tensor:
+def sample_tokens(logits: Tensor, at: Tensor, *, temperature: float, top_p: float) -> Tensor:
     """One token a row.
 
     Args:
@@ -49,11 +49,11 @@ def draw(logits: Tensor, at: Tensor, *, temperature: float, top_p: float) -> Ten
     weights = scores.sub_(most) if scores is not logits else scores.sub(most)
     weights = weights.div_(temperature).exp_() if temperature != 1 else weights.exp_()
     if top_p < 1:
-        weights = weights.where(weights >= _last_in_nucleus(weights, top_p), 0.0)
-    return _invert(weights, at)
+        weights = weights.where(weights >= _find_nucleus_threshold(weights, top_p), 0.0)
+    return _invert_cdf(weights, at)
 
 
-def _last_in_nucleus(weights: Tensor, top_p: float) -> Tensor:
+def _find_nucleus_threshold(weights: Tensor, top_p: float) -> Tensor:
     """The smallest weight that belongs to the nucleus of each row, [rows, 1]."""
     wanted = weights.sum(-1, keepdim=True) * top_p
     for size in (1024, weights.shape[-1]):
@@ -65,7 +65,7 @@ def _last_in_nucleus(weights: Tensor, top_p: float) -> Tensor:
     return best.gather(-1, last)
 
 
-def _invert(weights: Tensor, at: Tensor) -> Tensor:
+def _invert_cdf(weights: Tensor, at: Tensor) -> Tensor:
     """The first token at which the running sum of weights exceeds ``at`` x total."""
     rows, size = weights.shape
     if size % _BLOCK:

