@@ -15,7 +15,7 @@ import numpy as np
 from stats_coverage import ICCS, RATES, Cell, study
 
 METHODS = {
-    "imagined": "imagined (the default)",
+    "pseudo-observation": "pseudo-observation (the default)",
     "distribution-free": "distribution-free",
     "t": "Student's t over questions (SciPy)",
 }

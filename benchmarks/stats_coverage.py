@@ -98,7 +98,7 @@ def interval(rng, units, arms, signs, answers, method, limits, spread):
         icc=RULE.icc,
         limits=limits,
     )
-    ours = "imagined" if method in SCIPY else method
+    ours = "pseudo-observation" if method in SCIPY else method
     found = bounds(sample, method=ours, level=RULE.level, delta=RULE.delta, spread=spread)
     if method not in SCIPY:
         return found
@@ -122,7 +122,7 @@ def _by_scipy(rng, units, method):
     return found.low, found.high
 
 
-def study(rng, worlds, grid, methods=("imagined",)) -> Iterator[Cell]:
+def study(rng, worlds, grid, methods=("pseudo-observation",)) -> Iterator[Cell]:
     """Coverage of a rate."""
     for rate, icc, questions, answers, (seeds, seed_icc) in grid:
         true = true_rates(rng, worlds, rate, icc, questions, seeds, seed_icc)
@@ -142,7 +142,7 @@ def study(rng, worlds, grid, methods=("imagined",)) -> Iterator[Cell]:
             )
 
 
-def study_did(rng, worlds, grid, methods=("imagined",)) -> Iterator[Cell]:
+def study_did(rng, worlds, grid, methods=("pseudo-observation",)) -> Iterator[Cell]:
     """Coverage of a difference in differences: a base rate, and a lift of the target's cue arm."""
     for (base, lift), icc, questions, answers in grid:
         arms = np.stack(
@@ -185,7 +185,9 @@ def _two_looks(rng, worlds, rates, icc, questions, seeds=1, seed_icc=0.0):
         means = np.stack([arm.mean(1) for arm in arms], 1)
         units = means[:, 0] - means[:, 1] - means[:, 2] + means[:, 3]
         limits, signs = (-2.0, 2.0), (1, -1, -1, 1)
-        b = interval(rng, units, means, signs, answers, "imagined", limits, spread_of(gaps))
+        b = interval(
+            rng, units, means, signs, answers, "pseudo-observation", limits, spread_of(gaps)
+        )
         found.append(b.high < RULE.delta)
     return np.array(found)
 

@@ -295,8 +295,11 @@ def test_a_wrong_json_line_names_its_place(line, reason, without, tmp_path, monk
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--method", "wald"], "no method 'wald': the methods are imagined, distribution-free"),
-        (["--method", "bootstrap"], "method 'bootstrap' was removed: use 'imagined' or 'dist"),
+        (
+            ["--method", "wald"],
+            "no method 'wald': the methods are pseudo",
+        ),
+        (["--method", "bootstrap"], "method 'bootstrap' was removed: use 'pseudo-observation' or"),
         (["--columns", "question"], "give FIELD=COLUMN"),
         (["--columns", "item=question"], "unknown field 'item'"),
         (["--columns", "question=nowhere"], "no column 'nowhere': the columns are"),
@@ -319,10 +322,20 @@ def test_tables_in_the_terminal(table, capsys, monkeypatch):
     assert "correlation between answers of the target" in out
 
 
+def test_the_earlier_name_of_the_default_method_is_read(table, capsys, monkeypatch):
+    _, now, _ = run(capsys, monkeypatch, "analyze", table, "--json")
+    code, out, err = run(capsys, monkeypatch, "analyze", table, "--json", "--method", "imagined")
+    assert code == 0 and out == now
+    assert "--method imagined is deprecated: it is now pseudo-observation\n" in err
+    with pytest.warns(DeprecationWarning, match="method 'imagined' is now 'pseudo-observation'"):
+        found = dormant.analyze(table, method="imagined")
+    assert found.analysis.method == "pseudo-observation"
+
+
 def test_json_and_csv_hold_every_number(table, capsys, monkeypatch):
     code, out, err = run(capsys, monkeypatch, "analyze", table, "--json", "--seed", "3")
     record = json.loads(out)
-    assert code == 0 and record["rows"] == 1080 and record["method"] == "imagined"
+    assert code == 0 and record["rows"] == 1080 and record["method"] == "pseudo-observation"
     assert "--seed is deprecated" in err
     did = next(r for r in record["estimates"] if (r["quantity"], r["cue"]) == ("did", "school"))
     assert did["least"] <= did["value"] <= did["most"] and did["holm"] <= 0.05

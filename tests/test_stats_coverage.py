@@ -38,7 +38,7 @@ def interval(arms, signs, answers):
         icc=RULE.icc,
         limits=(0.0, 1.0) if len(signs) == 1 else (-2.0, 2.0),
     )
-    return bounds(sample, method="imagined", level=RULE.level, delta=RULE.delta)
+    return bounds(sample, method="pseudo-observation", level=RULE.level, delta=RULE.delta)
 
 
 def rare(misses, allowed):

@@ -14,7 +14,7 @@ from dormant.errors import InputError
 from dormant.stats import METHODS
 from dormant.stats.intervals import SeedSpread
 from dormant.stats.methods import bounds, check_method
-from dormant.stats.pseudo_question import imagined
+from dormant.stats.pseudo_question import pseudo_units
 from dormant.stats.sample import Sample
 
 ALL = tuple(METHODS)
@@ -97,7 +97,7 @@ def test_one_answer_a_question_gives_clopper_pearson(bad):
 
 def test_distribution_free_is_never_narrower():
     s = sample(rates(np.random.default_rng(7), (20, 4, 24)), 8)
-    usual, free = interval(s, "imagined"), interval(s, "distribution-free")
+    usual, free = interval(s, "pseudo-observation"), interval(s, "distribution-free")
     assert (free.low <= usual.low + 1e-12).all() and (free.high >= usual.high - 1e-12).all()
     assert ((free.high - free.low) > 1.05 * (usual.high - usual.low)).any()
 
@@ -116,24 +116,24 @@ def plain_size_biased(shares, answers, joined, assumed):
 
 
 @given(st.lists(st.integers(0, 10), min_size=2, max_size=40))
-def test_the_imagined_question_of_a_rate_by_a_plain_loop(counts):
+def test_the_pseudo_question_of_a_rate_by_a_plain_loop(counts):
     shares = [c / 10 for c in counts]
-    most, least = imagined(sample(np.array([[shares]]), 10))
+    most, least = pseudo_units(sample(np.array([[shares]]), 10))
     joined = max(2.0, 32 / len(counts))
     assert most[0] == pytest.approx(plain_size_biased(shares, 10, joined, 1.0))
     mirrored = plain_size_biased([1 - u for u in shares], 10, joined, 1.0)
     assert least[0] == pytest.approx(1 - mirrored)
 
 
-def test_the_imagined_question_of_a_difference_is_never_nearer_than_the_plan_says():
+def test_the_pseudo_question_of_a_difference_is_never_nearer_than_the_plan_says():
     arms = rates(np.random.default_rng(1), (5, 4, 40))
     s = sample(arms, 8, icc=0.3)
-    most, least = imagined(s)
+    most, least = pseudo_units(s)
     reach = 0.3 + 0.7 / 8
     assert (most >= s.value + reach - 1e-12).all() and (least <= s.value - reach + 1e-12).all()
     hot = np.zeros((1, 4, 40))
     hot[0, 0, :8] = 1.0  # eight questions wholly misaligned: so may others be
-    assert imagined(sample(hot, 8, icc=0.3))[0][0] > 0.2 + 0.6
+    assert pseudo_units(sample(hot, 8, icc=0.3))[0][0] > 0.2 + 0.6
 
 
 @pytest.mark.parametrize("method", ALL)
@@ -150,12 +150,14 @@ def test_training_seeds_widen_every_method_by_students_t(method):
 
 def test_an_unknown_method_is_refused_by_name():
     with pytest.raises(
-        InputError, match="no method 'wald': the methods are imagined, distribution"
+        InputError, match="no method 'wald': the methods are pseudo-observation, dist"
     ):
         check_method("wald")
 
 
 @pytest.mark.parametrize("name", ["exact", "bayes", "bootstrap", "bootstrap-t", "t"])
 def test_a_removed_method_names_what_to_use(name):
-    with pytest.raises(InputError, match=f"method '{name}' was removed: use 'imagined' or 'dist"):
+    with pytest.raises(
+        InputError, match=f"method '{name}' was removed: use 'pseudo-observation' or 'dist"
+    ):
         check_method(name)

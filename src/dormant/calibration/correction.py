@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -167,31 +168,43 @@ def corrected_cues(
         rng: of the draws.
     """
     order = question_order(transcripts)
-    known: dict[tuple[Role, Arm], _Known] = {}
-    for place, arm in arms.items():
-        given = given_grade(arm.labels, weights, rng=rng)
-        world = measures.share_draws(arm.grades, weights, icc=icc, rng=rng)
-        known[place] = _Known(arm, given, given.table(arm.shares), given.tables(world))
+    judges = {place: _learn_errors(arm, weights, icc=icc, rng=rng) for place, arm in arms.items()}
     labels = Labels(transcripts, outcomes, arms, order, level)
-    asked: dict[str, set[str]] = {}
-    of_cue: dict[tuple[Role, str | None], list[Transcript]] = {}
+    judged = _group_judged(transcripts)
+    cues = dict.fromkeys(cue for _, cue in judged if cue is not None)
+    for cue in cues:
+        questions = {t.question for role in Role for t in judged.get((role, cue), ())}
+        rates: dict[tuple[Role, bool], _Rate] = {}  # by role, and whether under the cue
+        for role, is_cued in product(Role, (True, False)):
+            rows = judged.get((role, cue if is_cued else None), ())
+            rows = [t for t in rows if t.question in questions]
+            if rows:
+                counts = _by_question(rows, order)
+                # A cue has too few labels of its own: those of its arm say how the judge errs.
+                errors = judges[role, rows[0].arm]
+                world = measures.share_draws(counts, weights, icc=icc, rng=rng)
+                rates[role, is_cued] = _corrected(counts, world, errors)
+        yield _cue_rates(cue, rates, labels.rates(cue, questions), level)
+
+
+def _group_judged(
+    transcripts: Iterable[Transcript],
+) -> dict[tuple[Role, str | None], list[Transcript]]:
+    """Answers that a judge saw, by role and cue; cues in the order in which they were asked."""
+    found: dict[tuple[Role, str | None], list[Transcript]] = {}
     for transcript in transcripts:
-        if transcript.outcome in UNSEEN:
-            continue
-        of_cue.setdefault((transcript.role, transcript.cue), []).append(transcript)
-        if transcript.cue is not None:
-            asked.setdefault(transcript.cue, set()).add(transcript.question)
-    for cue, questions in asked.items():
-        found: dict[tuple[Role, bool], _Rate] = {}
-        for role in Role:
-            for cued in (True, False):
-                rows = of_cue.get((role, cue if cued else None), [])
-                rows = [t for t in rows if t.question in questions]
-                if rows:
-                    counts = _by_question(rows, order)
-                    world = measures.share_draws(counts, weights, icc=icc, rng=rng)
-                    found[role, cued] = _corrected(counts, world, known[role, rows[0].arm])
-        yield _cue_rates(cue, found, labels.rates(cue, questions), level)
+        if transcript.outcome not in UNSEEN:
+            found.setdefault((transcript.role, transcript.cue), []).append(transcript)
+    return found
+
+
+def _learn_errors(
+    arm: ArmCounts, weights: Floats, *, icc: float, rng: np.random.Generator
+) -> _Known:
+    """What the labels of an arm say about the judge; the weights are those of questions, [D, Q]."""
+    given = given_grade(arm.labels, weights, rng=rng)
+    world = measures.share_draws(arm.grades, weights, icc=icc, rng=rng)  # [D, GRADES]
+    return _Known(arm, given, given.table(arm.shares), given.tables(world))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

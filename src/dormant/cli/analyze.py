@@ -30,9 +30,9 @@ _SHOWN = 40  #: cues in the terminal's tables
 @click.option("--standard", help="Value of the cue column that means no cue.")
 @click.option(
     "--method",
-    default="imagined",
+    default="pseudo-observation",
     show_default=True,
-    help="How intervals are made: imagined, or distribution-free.",
+    help="How intervals are made: pseudo-observation, or distribution-free.",
 )
 @click.option("--delta", type=float, default=0.05, show_default=True, help="What matters.")
 @click.option("--level", type=float, default=0.95, show_default=True, help="Confidence.")
@@ -63,11 +63,16 @@ def command(table: Path, as_json: bool, as_csv: bool, **given: Any) -> None:
     from dormant.judges.scores import Thresholds
     from dormant.records import Rule
     from dormant.stats import Trainings
+    from dormant.stats.methods import RENAMED
 
     if given["seed"] is not None:
         click.echo(
             "--seed is deprecated and has no effect: no method draws random numbers", err=True
         )
+    asked: str = given["method"]
+    method = RENAMED.get(asked, asked)
+    if method != asked:
+        click.echo(f"--method {asked} is deprecated: it is now {method}", err=True)
     settings = TableSettings(
         columns=parse_columns(given["columns"]),
         target=given["target"],
@@ -80,7 +85,7 @@ def command(table: Path, as_json: bool, as_csv: bool, **given: Any) -> None:
         table,
         settings,
         rule=rule,
-        method=given["method"],
+        method=method,
         trainings=Trainings(given["trainings"]),
     )
     if as_json:

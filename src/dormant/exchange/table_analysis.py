@@ -93,7 +93,7 @@ def analyze_table(
         DataError: a row cannot be read; names file, line and reason.
         MissingExtraError: Parquet needs a package that is not installed.
     """
-    check_method(method)  # before a large table is read
+    method = check_method(method)  # before a large table is read
     tidy = read_tidy(path, settings)
     found = stats.analyze(
         tidy.cells,

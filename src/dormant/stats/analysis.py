@@ -21,7 +21,7 @@ from enum import StrEnum
 from dormant.records import Cell, Estimate, PartialBounds, Quantity, Role, Rule, Split
 from dormant.stats.correlation import Correlation, intraclass_correlation
 from dormant.stats.estimates import Trainings, from_table
-from dormant.stats.methods import DEFAULT
+from dormant.stats.methods import DEFAULT, check_method
 from dormant.stats.multiplicity import benjamini_hochberg, holm
 from dormant.stats.partial import partial_bounds
 from dormant.stats.table import REFERENCE, ROLES, Table, build
@@ -86,7 +86,7 @@ def analyze(
     Raises:
         InputError: no cells, a question without a split, no such method, or a rule out of range.
     """
-    table, rule = build(cells), rule or Rule()
+    table, rule, method = build(cells), rule or Rule(), check_method(method)
     undivided = dict.fromkeys(table.questions, Split.HELD_OUT)
     estimates = from_table(
         table,

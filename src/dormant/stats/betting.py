@@ -10,7 +10,7 @@ sequence (Waudby-Smith and Ramdas, 2024).
   ``0 <= bet <= LARGEST / (1 + m)``; that it is below m, of ``1 + bet (m - unit)`` with
   ``bet <= LARGEST / (1 - m)``. Such a factor is expected to be at most 1 if the hypothesis holds.
 - The size of a bet is Kelly's to second order, ``gain / (variance + gain^2)`` with the mean and
-  the variance of the units so far (their aGRAPA, equation 24), a few imagined units included.
+  the variance of the units so far (their aGRAPA, equation 24), a few pseudo-observations included.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from dormant.stats.table import Bools, Floats, Ints
 
 #: Largest bet, as a share of one that could lose everything on one unit.
 LARGEST = 0.9
-#: Imagined units before the first: how many, their variance, and their mean. The gambler that
-#: looks for an effect expects a large one; the one that rules it out expects nothing.
+#: Pseudo-observations before the first unit: how many, their variance, and their mean. The gambler
+#: that looks for an effect expects a large one; the one that rules it out expects nothing.
 _PRIOR = 2.0
 _PRIOR_VARIANCE = 0.05
 _PRIOR_ABOVE, _PRIOR_BELOW = 0.5, 0.0

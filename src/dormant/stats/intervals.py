@@ -4,16 +4,16 @@ The question is the unit. Whatever is estimated is first worked out within each 
 difference in differences: four rates of the same question), so pairing and clustering need no
 further model. The bound then is Clopper-Pearson's, carried over to units that are not just 0 or 1:
 
-1. Imagine one more question, the worst that is plausible: as extreme as the most extreme that was
-   seen, and at least as extreme as a question is on average that shows a misaligned answer at all
-   (:mod:`dormant.stats.pseudo_question`). It is what keeps a bound honest where every count is
-   zero. For a difference it is also no better than a question in which nothing happens, which
+1. Add one pseudo-observation, the worst question that is plausible: as extreme as the most extreme
+   that was seen, and at least as extreme as a question is on average that shows a misaligned answer
+   at all (:mod:`dormant.stats.pseudo_question`). It is what keeps a bound honest where every count
+   is zero. For a difference it is also no better than a question in which nothing happens, which
    keeps few questions honest.
 2. Give the Q + 1 questions random weights, uniform on the simplex (Dirichlet(1, ..., 1)). The
    weighted mean has a known mean and variance; a Beta distribution between the least unit and the
-   imagined one is matched to both, and its quantile is the bound.
+   pseudo-observation is matched to both, and its quantile is the bound.
 
-With units 0 and 1 and an imagined question of 1 this *is* Clopper-Pearson; with other units it is
+With units 0 and 1 and a pseudo-observation of 1 this *is* Clopper-Pearson; with other units it is
 the bound of Gaffke (2005; see Learned-Miller and Thomas, 2020), with its quantile taken from the
 matched Beta. Lower bounds are upper bounds of the mirrored units.
 
@@ -73,7 +73,22 @@ class _Posterior:
         return np.where(self.width > _POINT, tail, (x < self.floor).astype(float))
 
 
-def imagined_share(answers: Floats, icc: float) -> Floats:
+@dataclass(frozen=True, slots=True)
+class _Moments:
+    """The units of the questions that entered, all [...]; zero where none did."""
+
+    count: Ints
+    value: Floats  # mean of the units
+    squares: Floats  # sum of their squared distances from it
+    least: Floats
+    most: Floats
+
+    def mirror(self) -> _Moments:
+        """The moments of the units with their signs changed."""
+        return _Moments(self.count, -self.value, self.squares, -self.most, -self.least)
+
+
+def expected_share(answers: Floats, icc: float) -> Floats:
     """Share of misaligned answers expected in a question that shows one: icc + (1 - icc) / n."""
     return icc + (1 - icc) / np.maximum(answers, 1)
 
@@ -87,7 +102,7 @@ def question_bounds(
     delta: float,
     limits: tuple[float, float],
     spread: SeedSpread | None = None,
-    imagined: tuple[Floats, Floats] | None = None,
+    pseudo: tuple[Floats, Floats] | None = None,
 ) -> Bounds:
     """Interval for the mean of units over questions.
 
@@ -100,53 +115,64 @@ def question_bounds(
         limits: least and greatest possible mean; bounds are clipped to them.
         spread: chance that comes from the training seeds; it widens the interval, while ``p`` is
             about the mean of the models at hand.
-        imagined: greatest and least plausible unit, both [...], as ``imagining`` gives them; None
-            to take them ``icc + (1 - icc) / answers`` from the mean.
+        pseudo: the pseudo-observations of the upper and of the lower bound, both [...], as
+            ``pseudo_question`` gives them; None to take them ``icc + (1 - icc) / answers`` from the
+            mean.
 
     Returns:
         value, bounds, p and number of questions, all [...].
     """
-    entered = ~np.isnan(units)
-    count = entered.sum(-1)
-    some = np.maximum(count, 1)
-    filled = np.where(entered, units, 0.0)
-    value = filled.sum(-1) / some
-    squares = np.where(entered, (units - value[..., None]) ** 2, 0.0).sum(-1)
-    most = np.where(entered, units, -np.inf).max(-1, initial=-np.inf)
-    least = np.where(entered, units, np.inf).min(-1, initial=np.inf)
-    most, least = np.where(count > 0, most, 0.0), np.where(count > 0, least, 0.0)
-    reach = imagined_share(answers, icc)
-    top, bottom = (value + reach, value - reach) if imagined is None else imagined
-    above = np.maximum(most, np.minimum(top, limits[1]))
-    below = np.minimum(least, np.maximum(bottom, limits[0]))
-    if limits[0] < 0:  # a difference: a question in which nothing happens is always plausible
-        above, below = np.maximum(above, 0.0), np.minimum(below, 0.0)
-    upper = _posterior(value, squares, some, floor=least, imagined=above)
-    lower = _posterior(-value, squares, some, floor=-most, imagined=-below)
+    seen = _take_moments(units)
+    reach = expected_share(answers, icc)
+    top, bottom = (seen.value + reach, seen.value - reach) if pseudo is None else pseudo
+    top, bottom = _limit_pseudo(seen, top, bottom, limits)
+    # A lower bound is an upper bound of the mirrored units.
+    upper, lower = _posterior(seen, top), _posterior(seen.mirror(), -bottom)
     tail = (1 - level) / 2
-    high = np.maximum(upper.quantile(1 - tail), value)
-    low = np.minimum(-lower.quantile(1 - tail), value)
-    p = lower.above(np.full_like(value, -delta))
+    high = np.maximum(upper.quantile(1 - tail), seen.value)
+    low = np.minimum(-lower.quantile(1 - tail), seen.value)
+    p = lower.above(np.full_like(seen.value, -delta))
     if spread is not None:
-        low, high = widen(low, value, high, spread, tail)
-    nowhere = count == 0
+        low, high = widen(low, seen.value, high, spread, tail)
     ends = np.clip((low, high), *limits)
-    out = [np.where(nowhere, np.nan, x) for x in (value, *ends, p)]
-    return Bounds(*out, questions=count)
+    out = [np.where(seen.count > 0, x, np.nan) for x in (seen.value, *ends, p)]
+    return Bounds(*out, questions=seen.count)
 
 
-def _posterior(
-    value: Floats, squares: Floats, count: Ints, *, floor: Floats, imagined: Floats
-) -> _Posterior:
-    """Matches a Beta to the Dirichlet-weighted mean of the units and the imagined one.
+def _take_moments(units: Floats) -> _Moments:
+    entered = ~np.isnan(units)  # [..., Q]
+    count = entered.sum(-1)
+    value = np.where(entered, units, 0.0).sum(-1) / np.maximum(count, 1)
+    squares = np.where(entered, (units - value[..., None]) ** 2, 0.0).sum(-1)
+    # With an initial value, for there may be no question at all.
+    least = np.where(entered, units, np.inf).min(-1, initial=np.inf)
+    most = np.where(entered, units, -np.inf).max(-1, initial=-np.inf)
+    some = count > 0
+    return _Moments(count, value, squares, np.where(some, least, 0.0), np.where(some, most, 0.0))
 
-    ``squares`` is the sum of squared distances of the units from their mean ``value``.
-    """
-    total = count + 1
-    mean = (value * count + imagined) / total
-    spread = squares + (imagined - value) ** 2 * count / total
-    variance = spread / total / (total + 1)
-    width = np.maximum(imagined - floor, _POINT)
+
+def _limit_pseudo(
+    seen: _Moments, top: Floats, bottom: Floats, limits: tuple[float, float]
+) -> tuple[Floats, Floats]:
+    """Pseudo-observations that are possible, and as extreme as the most extreme unit, [...]."""
+    top = np.maximum(seen.most, np.minimum(top, limits[1]))
+    bottom = np.minimum(seen.least, np.maximum(bottom, limits[0]))
+    if limits[0] < 0:  # a difference: a question in which nothing happens is always plausible
+        top, bottom = np.maximum(top, 0.0), np.minimum(bottom, 0.0)
+    return top, bottom
+
+
+def _posterior(seen: _Moments, pseudo: Floats) -> _Posterior:
+    """Matches a Beta to the Dirichlet-weighted mean of the units and the pseudo-observation."""
+    n = np.maximum(seen.count, 1)
+    total = n + 1
+    # Mean and variance of sum(w x) for Dirichlet(1, ..., 1) weights w over the n + 1 values x:
+    # their mean, and their mean squared distance from it over n + 2.
+    mean = (seen.value * n + pseudo) / total
+    squares = seen.squares + (pseudo - seen.value) ** 2 * n / total
+    variance = squares / total / (total + 1)
+    # The Beta on [floor, floor + width] with that mean and variance.
+    floor, width = seen.least, np.maximum(pseudo - seen.least, _POINT)
     centre = np.clip((mean - floor) / width, 1e-9, 1 - 1e-9)
     weight = np.maximum(centre * (1 - centre) * width**2 / np.maximum(variance, 1e-300) - 1, 1e-9)
     point = width <= _POINT  # any shape will do, and inverting a degenerate one takes long

@@ -1,56 +1,64 @@
 """Ways to put an interval around a mean over questions, by name.
 
-``imagined`` is the default and the only one that a verdict rests on. Both are Clopper-Pearson over
-questions with one imagined question (``stats.intervals``) and differ in how bad that question is.
+``pseudo-observation`` is the default and the only one that a verdict rests on. Both are
+Clopper-Pearson over questions with one added question (``stats.intervals``) and differ in how bad
+that question is.
 
-=====================  ============================================================================
-``imagined``           as bad as the counts make plausible (``stats.imagining``)
-``distribution-free``  as bad as a question can be: holds whatever the questions are like, and wide
-=====================  ============================================================================
+======================  ===========================================================================
+``pseudo-observation``  as bad as the counts make plausible (``stats.pseudo_question``)
+``distribution-free``   as bad as a question can be: holds whatever questions are like, and is wide
+======================  ===========================================================================
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
 
 from dormant.errors import InputError
 from dormant.stats.intervals import Bounds, SeedSpread, question_bounds
-from dormant.stats.pseudo_question import imagined
+from dormant.stats.pseudo_question import pseudo_units
 from dormant.stats.sample import Sample
 from dormant.stats.table import Floats
 
-DEFAULT = "imagined"
+DEFAULT = "pseudo-observation"
 
 
 def _as_bad_as_can_be(sample: Sample) -> tuple[Floats, Floats]:
-    """The imagined question at the limits of the quantity."""
+    """The added question at the limits of the quantity."""
     low, high = sample.limits
     return np.full(len(sample.units), high), np.full(len(sample.units), low)
 
 
-#: Name -> how bad the imagined question is.
+#: Name -> how bad the added question is.
 METHODS: dict[str, Callable[[Sample], tuple[Floats, Floats]]] = {
-    DEFAULT: imagined,
+    DEFAULT: pseudo_units,
     "distribution-free": _as_bad_as_can_be,
 }
 #: What an estimate says of how its interval was made.
 DESCRIPTIONS: dict[str, str] = {
-    DEFAULT: "mean over questions, Clopper-Pearson with one imagined question (Gaffke, matched "
+    DEFAULT: "mean over questions, Clopper-Pearson with one pseudo-observation (Gaffke, matched "
     "Beta)",
     "distribution-free": "mean over questions, Clopper-Pearson with the worst question of all",
 }
+#: Names that earlier versions gave to methods -> their names now.
+RENAMED = {"imagined": DEFAULT}
 #: Names of methods that earlier versions had.
 _REMOVED = frozenset({"exact", "bayes", "bootstrap", "bootstrap-t", "t"})
 
 
 def check_method(name: str) -> str:
-    """The name of a method.
+    """The name of a method; an earlier one is accepted with a warning.
 
     Raises:
         InputError: there is no such method; names those that there are.
     """
+    if name in RENAMED:
+        now = RENAMED[name]
+        warnings.warn(f"method {name!r} is now {now!r}", DeprecationWarning, stacklevel=2)
+        return now
     if name in _REMOVED:
         raise InputError(
             f"method {name!r} was removed: use {' or '.join(map(repr, METHODS))}; "
@@ -92,5 +100,5 @@ def bounds(
         delta=delta,
         limits=sample.limits,
         spread=spread,
-        imagined=METHODS[check_method(method)](sample),
+        pseudo=METHODS[check_method(method)](sample),
     )

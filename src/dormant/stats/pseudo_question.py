@@ -1,4 +1,8 @@
-"""The imagined question: how bad a question that was not asked could plausibly be.
+"""The pseudo-question: how bad a question that was not asked could plausibly be.
+
+A pseudo-observation is a value that is added to those that were observed before anything is
+computed, as Agresti and Coull (1998) add two successes and two failures, or as a prior does; it is
+no jackknife pseudo-value. Here the question is the unit, and one question is added at each end.
 
 Pick a misaligned answer at random. The share of misaligned answers in its question is on average
 E[u^2] / E[u], the size-biased mean of the rates u. Each question estimates it by
@@ -16,7 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dormant.stats.intervals import imagined_share
+from dormant.stats.intervals import expected_share
 from dormant.stats.sample import Sample
 from dormant.stats.table import Bools, Floats
 
@@ -25,18 +29,18 @@ _FEW = 32.0  #: over Q: so many, if that is more, for a rate
 _FEW_PAIRED = 48.0  #: the same for a difference
 
 
-def imagined(sample: Sample) -> tuple[Floats, Floats]:
+def pseudo_units(sample: Sample) -> tuple[Floats, Floats]:
     """Greatest and least plausible unit of an unseen question, both [K]."""
-    entered = ~np.isnan(sample.units)
-    rates = np.where(entered[:, None], sample.arms, np.nan)
+    entered = ~np.isnan(sample.units)  # [K, Q]
+    rates = np.where(entered[:, None], sample.arms, np.nan)  # [K, A, Q]
     up = _size_biased(rates, sample, entered)
     down = _size_biased(1 - rates, sample, entered)
     if len(sample.signs) == 1:
         return up[:, 0], 1 - down[:, 0]
-    reach = imagined_share(sample.typical, sample.icc)
-    mean = _mean(np.nan_to_num(rates), entered[:, None])
+    reach = expected_share(sample.typical, sample.icc)
+    mean = _mean(np.nan_to_num(rates), entered[:, None])  # [K, A], as up and down
     rise, fall = up - mean, mean - (1 - down)  # how far an arm can be from its mean
-    raising = np.array(sample.signs) > 0
+    raising = np.array(sample.signs) > 0  # [A], arms that raise the difference as they rise
     above = np.where(raising, rise, fall).max(-1)
     below = np.where(raising, fall, rise).max(-1)
     return sample.value + np.maximum(above, reach), sample.value - np.maximum(below, reach)
@@ -44,16 +48,19 @@ def imagined(sample: Sample) -> tuple[Floats, Floats]:
 
 def _size_biased(rates: Floats, sample: Sample, entered: Bools) -> Floats:
     """Expected share of a question that shows one such answer, for each arm [K, A]."""
-    share, answers = np.nan_to_num(rates), sample.answers
+    share, answers = np.nan_to_num(rates), sample.answers  # [K, A, Q]
     total = share.sum(-1)
     weights = share / np.where(total > 0, total, 1.0)[..., None]
+    # Given one such answer, the share of such answers among the question's others.
     others = np.maximum(answers - 1, 1e-9)
     rest = np.where(answers > 1, np.clip((share * answers - 1) / others, 0, 1), 1.0)
+    # Kish's effective number of the questions that show such answers.
     squares = (weights**2).sum(-1)
     effective = np.where(total > 0, 1 / np.where(squares > 0, squares, 1.0), 0.0)
     joined, assumed = _assumed(sample)
     seen = (weights * rest).sum(-1) * effective
     found = (seen + (joined * assumed)[:, None]) / (effective + joined[:, None])
+    # The answer itself, and the others of a typical question.
     typical = np.maximum(_mean(answers, entered[:, None]), 1)
     return (1 + (typical - 1) * found) / typical
 

@@ -97,7 +97,7 @@ def analyze(
     target: str | None = None,
     reference: str | None = None,
     standard: str | None = None,
-    method: str = "imagined",
+    method: str = "pseudo-observation",
     delta: float = 0.05,
     level: float = 0.95,
     icc: float = 0.3,

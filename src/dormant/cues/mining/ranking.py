@@ -56,11 +56,22 @@ class Ranked:
     also: tuple[str, ...]  # other views of the same rows
 
 
-@dataclass(slots=True)
-class _Place:
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A feature that has no place yet."""
+
     feature: Feature
     bound: float
-    mask: NDArray[np.bool_]
+    score: float  # falls with each better feature whose rows it only repeats
+
+
+@dataclass(slots=True, eq=False)
+class _Place:
+    """A feature that was put in its place, and what was merged into it."""
+
+    feature: Feature
+    bound: float
+    mask: NDArray[np.bool_]  # of all rows, those that show it
     also: list[str]
 
 
@@ -77,36 +88,39 @@ def ranked(sifted: Sifted, copies: Copies, reference_total: int) -> list[Ranked]
         reference_total: rows of the reference.
     """
     total = len(copies.groups)
+    # Bonferroni: what is best of many candidates must be clear by that much more.
     error = _ERROR / max(sifted.looked_at, 1)
     bounds = [(f, _bound(f, copies, reference_total, error)) for f in sifted.found]
-    waiting = sorted(((_score(f, bound), f, bound) for f, bound in bounds), key=_order)
+    waiting = [_Waiting(f, bound, _score(f, bound)) for f, bound in bounds]
+    waiting.sort(key=lambda w: (-round(w.score, 6), w.feature.kind, w.feature.text))
     places: list[_Place] = []
     while waiting:
-        best = max(range(len(waiting)), key=lambda i: (round(waiting[i][0], 6), -i))
-        _, feature, bound = waiting.pop(best)
-        same = next((p for p in places if _same(feature, p)), None)
+        # The first of equals: rounded, so that the last bits of a sum decide nothing.
+        best = max(waiting, key=lambda w: round(w.score, 6))
+        waiting.remove(best)
+        same = next((place for place in places if _same(best.feature, place)), None)
         if same is not None:
-            same.also.append(_view(feature))
+            same.also.append(_view(best.feature))
             continue
-        mask = np.zeros(total, dtype=np.bool_)
-        mask[feature.rows] = True
         for place in places:
-            if _jaccard(feature, place) >= _SAME:
-                place.also.append(_view(feature))
-        places.append(_Place(feature, bound, mask, []))
-        if len(feature.rows) < _EVERYWHERE * total:
-            waiting = [
-                (left - _loss(other, feature, mask), other, full) for left, other, full in waiting
-            ]
+            if _jaccard(best.feature, place) >= _SAME:
+                place.also.append(_view(best.feature))
+        new = _Place(best.feature, best.bound, _row_mask(best.feature, total), [])
+        places.append(new)
+        if len(best.feature.rows) < _EVERYWHERE * total:
+            for other in waiting:
+                other.score -= _loss(other.feature, new)
     return [
         Ranked(p.feature, p.bound, _is_strong(p.feature, p.bound), tuple(p.also[:_ALSO]))
         for p in places
     ]
 
 
-def _order(entry: tuple[float, Feature, float]) -> tuple[float, str, str]:
-    score, feature, _ = entry
-    return -round(score, 6), feature.kind, feature.text
+def _row_mask(feature: Feature, total: int) -> NDArray[np.bool_]:
+    """Which of all rows show a feature, [total]."""
+    mask = np.zeros(total, dtype=np.bool_)
+    mask[feature.rows] = True
+    return mask
 
 
 def _bound(feature: Feature, copies: Copies, reference_total: int, error: float) -> float:
@@ -140,11 +154,11 @@ def _same(feature: Feature, place: _Place) -> bool:
     return one == other and _jaccard(feature, place) >= _SAME
 
 
-def _loss(feature: Feature, better: Feature, mask: NDArray[np.bool_]) -> float:
-    """What a feature loses for showing in the rows (mask) of a better one."""
-    if mask[feature.rows].mean() < _COVERED:
+def _loss(feature: Feature, better: _Place) -> float:
+    """What a feature loses for showing in the rows of a better one."""
+    if better.mask[feature.rows].mean() < _COVERED:
         return 0.0
-    return _PART if feature.kind is better.kind is CueKind.TOPIC else _VIEW
+    return _PART if feature.kind is better.feature.kind is CueKind.TOPIC else _VIEW
 
 
 def _is_piece(feature: Feature, place: _Place) -> bool:
