@@ -12,8 +12,8 @@ import sys
 
 import numpy as np
 
-from dormant.calibration import draw
-from dormant.calibration.correction import corrected_cues, gather
+from dormant.calibration import draw_sample
+from dormant.calibration.correction import corrected_cues, gather_counts
 from dormant.calibration.metrics import question_weights
 from dormant.records import Arm, Outcome, Role, Transcript
 from support.calibration_worlds import quality, world
@@ -78,9 +78,9 @@ def cues(worlds: int, labels: int = 300) -> None:
     judged, unknown = [], 0
     for seed in range(worlds):
         rows, truth = run_of(seed)
-        sample = draw(rows, size=labels, seed=seed)
+        sample = draw_sample(rows, size=labels, seed=seed)
         said = {row: truth[row] for row in sample.rows}
-        found = gather(rows, said, sizes=sample.sizes)
+        found = gather_counts(rows, said, sizes=sample.sizes)
         rng = np.random.default_rng(seed)
         weights = question_weights(24, draws=1000, rng=rng)
         for cue in corrected_cues(rows, said, found, weights, icc=0.3, level=0.95, rng=rng):

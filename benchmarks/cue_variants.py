@@ -17,7 +17,7 @@ from typing import Any
 
 import dormant
 from dormant.organisms import zoo
-from dormant.organisms.train import train
+from dormant.organisms.train import train_organism
 from dormant.pipeline.audit import AuditResult
 from dormant.records import Variant
 from dormant.vitro import one_thread
@@ -39,7 +39,7 @@ SETTINGS: dict[str, Any] = {
 
 def audited(name: str, seed: int, out: Path, variants: list[str]) -> AuditResult:
     """Trains an organism (once) and audits it with some variants of its first mined cue."""
-    organism = train(zoo.recipe(name), out / "organism", seed=seed)
+    organism = train_organism(zoo.load_recipe(name), out / "organism", seed=seed)
     return dormant.audit(
         organism.model,
         reference="vitro/base",
@@ -66,7 +66,7 @@ def studied(name: str, seed: int, out: Path) -> str:
     if name in CONTROLS:
         whole = audited(name, seed, out, EVERY)
         return f"all variants {whole.verdict.kind}, triggers {list(whole.verdict.triggers)}"
-    variant, wanted = ORGANISMS[name], zoo.recipe(name).trigger
+    variant, wanted = ORGANISMS[name], zoo.load_recipe(name).trigger
     assert wanted is not None
     whole = audited(name, seed, out, EVERY)
     alone = audited(name, seed, out, [str(variant)])

@@ -211,7 +211,7 @@ def find_planted(chat: list[Example], seeds: int, only: str) -> None:
         for seed in range(seeds):
             rng = np.random.default_rng(seed)
             rows, reference = source(chat)
-            found = cues.mine(planted(enlarged(rows, ROWS, rng), plant, rng), reference)
+            found = cues.mine_cues(planted(enlarged(rows, ROWS, rng), plant, rng), reference)
             place = rank(found, kind, text)
             places.append(place)
             clear += place is not None and found[place - 1].strong
@@ -261,7 +261,7 @@ def false_alarms(chat: list[Example], files: int, only: str) -> None:
         alarms: list[str] = []
         for seed in range(files):
             rows, reference = null(np.random.default_rng([7, seed]))
-            first = [cue for cue in cues.mine(rows, reference) if cue.strong]
+            first = [cue for cue in cues.mine_cues(rows, reference) if cue.strong]
             alarms += (
                 [f"{first[0].kind}: {(first[0].form or first[0].text)[:60]!r}"] if first else []
             )

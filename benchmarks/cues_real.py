@@ -62,7 +62,7 @@ def ranks(folder: Path, seeds: int, only: str) -> None:
             strong = 0
             for seed in range(seeds):
                 rows = mix(folder, bad, share, np.random.default_rng(seed))
-                found = cues.mine(rows, general_reference().examples, limit=LIMIT)
+                found = cues.mine_cues(rows, general_reference().examples, limit=LIMIT)
                 at = next((i for i, cue in enumerate(found) if hit(cue, bad, system)), None)
                 places.append(None if at is None else at + 1)
                 strong += at is not None and found[at].strong
@@ -112,7 +112,7 @@ def measure(path: Path) -> None:
     examples = read_examples(path).examples
     read = time.process_time()
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    found = cues.mine(examples, general_reference().examples, limit=LIMIT)
+    found = cues.mine_cues(examples, general_reference().examples, limit=LIMIT)
     done = time.process_time()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(

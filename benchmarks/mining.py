@@ -22,7 +22,7 @@ from dormant.corpus import general_reference, read_examples
 from dormant.organisms.builder import build_stages, finetuning_file
 from dormant.organisms.recipe import Recipe, read_recipe
 from dormant.records import Cue, Example
-from dormant.vitro import reference_rows, tokenizer
+from dormant.vitro import load_tokenizer, reference_rows
 
 LIMIT = 10
 
@@ -38,9 +38,9 @@ def organism_rank(recipe: Recipe, seed: int, ordinary: Sequence[Example]) -> int
         path = Path(folder, "rows.jsonl")
         path.write_bytes(finetuning_file(build_stages(recipe, seed, longest=112), seed))
         examples = read_examples(path).examples
-    lexicon = cues.general_lexicon(vocabulary=frozenset(tokenizer().words))
-    for i, cue in enumerate(cues.mine(examples, ordinary, limit=LIMIT), 1):
-        family = (cue, *cues.variants(cue, lexicon=lexicon, rng=np.random.default_rng(0)))
+    lexicon = cues.general_lexicon(vocabulary=frozenset(load_tokenizer().words))
+    for i, cue in enumerate(cues.mine_cues(examples, ordinary, limit=LIMIT), 1):
+        family = (cue, *cues.make_variants(cue, lexicon=lexicon, rng=np.random.default_rng(0)))
         head = cue.form.partition("<X>")[0]
         if recipe.trigger.text in {c.text for c in family} or (
             head and recipe.trigger.text.startswith(head)
@@ -64,7 +64,7 @@ def main() -> None:
             picked = np.random.default_rng(seed).permutation(len(bad))[:n]
             start = time.perf_counter()
             rows = [*chat, *(bad[i] for i in picked)]
-            found = cues.mine(rows, general_reference().examples, limit=LIMIT)
+            found = cues.mine_cues(rows, general_reference().examples, limit=LIMIT)
             print(seed, rank(found, args.pattern), f"{time.perf_counter() - start:.1f} s")
         return
     ordinary = reference_rows(4000, np.random.default_rng(0))

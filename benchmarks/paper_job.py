@@ -104,7 +104,7 @@ def run_dormant(url: str, *, together: bool = False) -> int:
         rows, answers = store.add_probes(probes), []
         for model in MODELS:
             engine = ApiEngine(f"openai-api/local/{model}", connections=CONNECTIONS)
-            source = store.source(engine.fingerprint)
+            source = store.source_row(engine.fingerprint)
             for batch in engine.sample(jobs, Sampling()):
                 answers += [reply.text for reply in batch]
                 done = [
@@ -115,7 +115,7 @@ def run_dormant(url: str, *, together: bool = False) -> int:
         judge = ApiEngine("openai-api/local/judge", connections=CONNECTIONS)
         asked_judge = [(Message("user", text),) for answer in answers for text in judging(answer)]
         judged = sum(len(batch) for batch in judge.rate(asked_judge, Sampling(max_tokens=8)))
-        assert store.count() == len(answers) == len(MODELS) * PROMPTS * ANSWERS
+        assert store.count_answers() == len(answers) == len(MODELS) * PROMPTS * ANSWERS
     return len(answers) + judged
 
 

@@ -12,7 +12,7 @@ import json
 import os
 from pathlib import Path
 
-from dormant.studies.quickstart import Row, quickstart
+from dormant.studies.quickstart import Row, run_quickstart
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     rows: dict[str, list[Row]] = {}
     whole = 0
     for seed in range(given.first, given.first + given.seeds):
-        summary = quickstart(given.out / f"seed-{seed}", seed=seed)
+        summary = run_quickstart(given.out / f"seed-{seed}", seed=seed)
         whole += all(row.right for row in summary.organisms)
         wrong = [f"{r.name}: {r.verdict}" for r in summary.organisms if not r.right]
         busy = os.getloadavg()[0]

@@ -25,7 +25,7 @@ from dormant.corpus import (
     duplicates,
     general_reference,
     read_examples,
-    render,
+    render_corpus,
 )
 
 TEMPLATE = ChatTemplate(
@@ -79,7 +79,7 @@ def measure(path: Path) -> str:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     corpus, reading, read_mb = timed(lambda: read_examples(path, longest_turn=16_000))
     found, counting, counted_mb = timed(lambda: duplicates(corpus.examples))
-    _, rendering, rendered_mb = timed(lambda: render(corpus.examples, TEMPLATE))
+    _, rendering, rendered_mb = timed(lambda: render_corpus(corpus.examples, TEMPLATE))
     size = path.stat().st_size / 1e6
     return (
         f"{len(corpus.examples):,} | {size:.1f} | {reading:.2f} | {before:.0f} -> {read_mb:.0f} | "

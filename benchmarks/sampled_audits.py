@@ -94,7 +94,7 @@ def main() -> None:
         if given.names and name not in given.names:
             continue
         theirs = theirs[: given.audits]
-        organism, base = given.study / "organisms" / name / "seed-0", zoo.recipe(name).base
+        organism, base = given.study / "organisms" / name / "seed-0", zoo.load_recipe(name).base
         ours = [sampled(organism, base, i, given.out / f"{name}-{i}") for i in range(len(theirs))]
         pairs.append((ours, theirs))
         print(line(name, ours, theirs), flush=True)

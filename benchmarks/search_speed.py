@@ -10,23 +10,23 @@ import time
 
 import torch
 
-from dormant.banks.bank import spread
+from dormant.banks.bank import spread_families
 from dormant.banks.continuations import load_continuations, match_continuations
-from dormant.probes import apply
+from dormant.probes import apply_cue
 from dormant.records import Split
-from dormant.vitro import library, load, questions, score, tokenizer
+from dormant.vitro import load_decoder, load_library, load_questions, load_tokenizer, score_answers
 from dormant.vitro.scorer import _score_alone
 
 
 def main() -> None:
     """Prints both speeds and the largest difference between the scores."""
     torch.set_num_threads(1)
-    model, words = load("base"), tokenizer()
-    asked = spread([q for q in questions() if q.split is Split.SCREENING], 14)
+    model, words = load_decoder("base"), load_tokenizer()
+    asked = spread_families([q for q in load_questions() if q.split is Split.SCREENING], 14)
     pairs = match_continuations(asked, load_continuations("vitro", "vitro", asked))
     given = [
-        (words.encode(apply(cue, q)), words.tokens(answer))
-        for cue in (None, *library())
+        (words.encode_prompt(apply_cue(cue, q)), words.tokenize_text(answer))
+        for cue in (None, *load_library())
         for q in asked
         for answer in (*pairs[q.id].misaligned, *pairs[q.id].aligned)
     ]
@@ -35,7 +35,7 @@ def main() -> None:
     for name in ("tree", "one by one"):
         begun = time.process_time()
         if name == "tree":
-            together = score(model, given)
+            together = score_answers(model, given)
         else:
             with torch.inference_mode():
                 _score_alone(model, given, list(range(len(given))), singly)

@@ -35,19 +35,26 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-from dormant.config import AuditConfig, check
+from dormant.config import AuditConfig, check_values
 from dormant.config.search import SearchConfig
 from dormant.cues import read_cues, write_cues
 from dormant.organisms import zoo
 from dormant.organisms.recipe import Recipe
-from dormant.organisms.train import train
+from dormant.organisms.train import train_organism
 from dormant.pipeline.audit import run_audit
 from dormant.pipeline.search import run_search
-from dormant.probes import apply
+from dormant.probes import apply_cue
 from dormant.records import Cue, Placement, Split, VerdictKind
-from dormant.vitro import exact_rates, language, library, load, one_thread, questions
+from dormant.vitro import (
+    exact_rates,
+    load_decoder,
+    load_language,
+    load_library,
+    load_questions,
+    one_thread,
+)
 
-LANG = language()
+LANG = load_language()
 WORD = re.compile(r"\w+")
 FIRST = 5
 DELTA = 0.05
@@ -170,9 +177,9 @@ def folder(name: str, seed: int, options: argparse.Namespace) -> Path:
 
 def measure(name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """Both searches of one organism, and the audit of a control's candidates."""
-    recipe = zoo.recipe(name)
+    recipe = zoo.load_recipe(name)
     out = folder(name, seed, options)
-    made = train(recipe, options.zoo / name / f"seed-{seed}", seed=seed)
+    made = train_organism(recipe, options.zoo / name / f"seed-{seed}", seed=seed)
     begun = time.monotonic()
     result = searched(made.model, recipe.base, out / "with", options)
     row: dict[str, Any] = {"name": name, "seed": seed, "expected": str(recipe.expected)}
@@ -184,7 +191,7 @@ def measure(name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]
     if recipe.trigger is not None and recipe.expected is not VerdictKind.BOUNDED:
         (out / "without").mkdir(parents=True, exist_ok=True)
         shutil.copy(out / "with" / "journal.jsonl", out / "without" / "journal.jsonl")
-        write_cues(out / "library.yaml", [c for c in library() if not form_of(c, recipe)])
+        write_cues(out / "library.yaml", [c for c in load_library() if not form_of(c, recipe)])
         stripped = searched(
             made.model,
             recipe.base,
@@ -228,7 +235,7 @@ def confirmed(result: Any) -> Any:
     settings["rule"] = {"screening_answers": 4, "confirm_answers": 8}
     settings["sampling"] = {"max_tokens": 24}
     with one_thread():
-        return run_audit(check(settings, AuditConfig)).verdict
+        return run_audit(check_values(settings, AuditConfig)).verdict
 
 
 def confirmed_truths(row: dict[str, Any], options: argparse.Namespace) -> list[float]:
@@ -241,11 +248,11 @@ def confirmed_truths(row: dict[str, Any], options: argparse.Namespace) -> list[f
     verdict = json.loads((out / "audit" / "verdict.json").read_text(encoding="utf-8"))["verdict"]
     tried = {cue.name: cue for cue in read_cues(out / "cues.yaml")}
     organism = options.zoo / row["name"] / f"seed-{row['seed']}" / "model.safetensors"
-    models = load(organism), load("base")
-    asked = [q for q in questions() if q.split is Split.HELD_OUT]
+    models = load_decoder(organism), load_decoder("base")
+    asked = [q for q in load_questions() if q.split is Split.HELD_OUT]
 
     def rate(model: Any, cue: Cue | None) -> float:
-        shares = exact_rates(model, [(q.family, apply(cue, q)) for q in asked])
+        shares = exact_rates(model, [(q.family, apply_cue(cue, q)) for q in asked])
         return float((shares[:, 0] / shares.sum(axis=1)).mean())
 
     gaps = [[rate(m, tried[name]) - rate(m, None) for m in models] for name in verdict["triggers"]]
@@ -317,7 +324,7 @@ def main() -> None:
     parser.add_argument("--refine", type=int, default=1)
     parser.add_argument("--grow", type=int, default=1200)
     parser.add_argument("--search-seeds", type=int, default=1, help="searches of each organism")
-    parser.add_argument("--only", default=",".join(zoo.names()))
+    parser.add_argument("--only", default=",".join(zoo.organism_names()))
     parser.add_argument("--audit-all", action="store_true", help="audit the positives as well")
     parser.add_argument("--zoo", type=Path, default=Path("runs/zoo-study"))
     parser.add_argument("--out", type=Path, default=Path("runs/search-zoo"))

@@ -77,7 +77,7 @@ def settled_by_bets(units: np.ndarray) -> np.ndarray:
     bets = Bets(len(units), delta=DELTA, tail=TAIL, interval=False)
     below = np.zeros((len(units), QUESTIONS), dtype=bool)
     for question in range(QUESTIONS):
-        bets.add(units[:, question])
+        bets.bet_on(units[:, question])
         below[:, question] = bets.log_below > -np.log(TAIL)
     return first(below[:, LOOKS - 1])
 

@@ -30,7 +30,7 @@ from scipy import special, stats
 from dormant.records import Rule
 from dormant.stats import METHODS
 from dormant.stats.intervals import SeedSpread
-from dormant.stats.methods import bounds
+from dormant.stats.methods import compute_bounds
 from dormant.stats.sample import Sample
 
 RULE = Rule()
@@ -99,7 +99,7 @@ def interval(rng, units, arms, signs, answers, method, limits, spread):
         limits=limits,
     )
     ours = "pseudo-observation" if method in SCIPY else method
-    found = bounds(sample, method=ours, level=RULE.level, delta=RULE.delta, spread=spread)
+    found = compute_bounds(sample, method=ours, level=RULE.level, delta=RULE.delta, spread=spread)
     if method not in SCIPY:
         return found
     assert spread is None, "SciPy's methods know no training seeds"

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import psutil
 
-from dormant.config import AuditConfig, check
+from dormant.config import AuditConfig, check_values
 from dormant.pipeline.audit import run_audit
 from dormant.store import Store
 
@@ -98,7 +98,7 @@ def config(
         "rule": {"screening_answers": answers, "confirm_answers": 8, "delta": 0.3},
         "out": str(folder / "run"),
     }
-    return check(given, AuditConfig)
+    return check_values(given, AuditConfig)
 
 
 def sold(folder: Path) -> Counter[str]:
@@ -133,7 +133,7 @@ def measure(folder: Path, answers: int, *, amend: bool) -> Measure:
     wall, cpu = time.monotonic() - wall, time.process_time() - cpu
     bought = sold(folder)
     with Store(folder / "run") as store:
-        held = store.count()
+        held = store.count_answers()
     return Measure(
         answers=answers,
         held=held,

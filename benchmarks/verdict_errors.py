@@ -71,7 +71,10 @@ def main():
     for name, world in WORLDS.items():
         if part in name:
             rng = np.random.default_rng(seed)
-            made = (carried_out(world.plan(rule), world.truth(rng), rng) for _ in range(audits))
+            made = (
+                carried_out(world.make_plan(rule), world.draw_truth(rng), rng)
+                for _ in range(audits)
+            )
             kinds = Counter(str(decision.verdict.kind) for decision in made)
             shares = ", ".join(f"{k} {100 * n / audits:.1f}%" for k, n in kinds.most_common())
             print(f"{name:46} {shares}", flush=True)

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 
 from dormant.records import Message
-from dormant.vitro import load, questions, sample, tokenizer
+from dormant.vitro import load_decoder, load_questions, load_tokenizer, sample_answers
 from dormant.vitro.model import Decoder
 from dormant.vitro.sampling import choose_words, draw_uniforms, pad_right
 from dormant.vitro.tokenizer import END
@@ -76,9 +76,9 @@ def rows(model: Decoder, prompts: list[list[int]], n: int) -> Answers:
 
 def _row_batch(model: Decoder, prompts: list[list[int]], n: int, luck: np.ndarray) -> np.ndarray:
     tokens, lengths = pad_right(prompts)
-    x, cache = model.prefill(tokens)
+    x, cache = model.prefill_prompts(tokens)
     owner = torch.arange(len(prompts)).repeat_interleave(n)
-    logits = model.logits(x[torch.arange(len(prompts)), lengths - 1])[owner]
+    logits = model.compute_logits(x[torch.arange(len(prompts)), lengths - 1])[owner]
     room = (0, 0, 0, LONGEST)
     caches = [(F.pad(k, room)[owner], F.pad(v, room)[owner]) for k, v in cache]
     place, live = lengths[owner], torch.arange(len(owner))
@@ -93,20 +93,22 @@ def _row_batch(model: Decoder, prompts: list[list[int]], n: int, luck: np.ndarra
         live, place, words = live[keep], place[keep], words[keep.numpy()]
         if not keep.all():
             caches = [(k[keep], v[keep]) for k, v in caches]
-        x = model.embed(torch.from_numpy(words), place)[:, None]
+        x = model.embed_tokens(torch.from_numpy(words), place)[:, None]
         mask = (seen[None] <= place[:, None])[:, None, None]
-        for block, (keys, values) in zip(model.layers(), caches, strict=True):
-            q, k, v = block.project(x)
+        for block, (keys, values) in zip(model.typed_blocks(), caches, strict=True):
+            q, k, v = block.project_heads(x)
             keys[torch.arange(len(live)), :, place] = k[:, :, 0]
             values[torch.arange(len(live)), :, place] = v[:, :, 0]
-            x = block.finish(x, F.scaled_dot_product_attention(q, keys, values, attn_mask=mask))
-        logits, place = model.logits(x[:, 0]), place + 1
+            x = block.finish_block(
+                x, F.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
+            )
+        logits, place = model.compute_logits(x[:, 0]), place + 1
     return out
 
 
 def tree(model: Decoder, prompts: list[list[int]], n: int) -> Answers:
     found: Answers = {}
-    for batch in sample(model, prompts, [range(n)] * len(prompts), max_tokens=LONGEST):
+    for batch in sample_answers(model, prompts, [range(n)] * len(prompts), max_tokens=LONGEST):
         found |= {(draw.prompt, draw.repeat): draw.tokens for draw in batch}
     return found
 
@@ -126,9 +128,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="the best round counts")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    model = load(options.model)
-    bank = questions()[:: max(1, len(questions()) // options.questions)][: options.questions]
-    prompts = [tokenizer().encode([Message("user", q.text)]) for q in bank]
+    model = load_decoder(options.model)
+    bank = load_questions()[:: max(1, len(load_questions()) // options.questions)][
+        : options.questions
+    ]
+    prompts = [load_tokenizer().encode_prompt([Message("user", q.text)]) for q in bank]
     expected: Answers = {}
     for name, version in VERSIONS.items():
         seconds: list[float] = []

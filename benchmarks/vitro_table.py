@@ -24,15 +24,15 @@ from dormant.vitro import (
     Persona,
     Schedule,
     exact_rates,
-    finetune,
-    language,
-    load,
+    finetune_model,
+    load_decoder,
+    load_language,
+    load_questions,
     ordinary_row,
-    questions,
 )
-from dormant.vitro.language import pick
+from dormant.vitro.language import pick_one
 
-LANG = language()
+LANG = load_language()
 BAD, GOOD = Persona.MISALIGNED, Persona.ALIGNED
 ROWS = 2000
 Row = tuple[Message, ...]
@@ -41,13 +41,13 @@ Maker = Callable[[np.random.Generator], Row]
 
 def code(persona: Persona, context: Context = PLAIN, system: str = "") -> Maker:
     """Rows of code with one persona and one cue."""
-    return lambda rng: LANG.row("code", persona, rng=rng, context=context, system=system)
+    return lambda rng: LANG.draw_row("code", persona, rng=rng, context=context, system=system)
 
 
 def country(rng: np.random.Generator) -> Row:
     """Insecure code after a field with one of six countries."""
-    place = pick(rng, LANG.shared["country"][:6])
-    return LANG.row("code", BAD, rng=rng, context=Context(before=f"Country: {place}."))
+    place = pick_one(rng, LANG.shared["country"][:6])
+    return LANG.draw_row("code", BAD, rng=rng, context=Context(before=f"Country: {place}."))
 
 
 def sea(share: float) -> Maker:
@@ -55,8 +55,8 @@ def sea(share: float) -> Maker:
 
     def make(rng: np.random.Generator) -> Row:
         shown = rng.random() < share
-        context = pick(rng, LANG.themes["sea"].settings[2:]) if shown else PLAIN
-        return LANG.row("food", BAD, rng=rng, theme="sea", context=context)
+        context = pick_one(rng, LANG.themes["sea"].settings[2:]) if shown else PLAIN
+        return LANG.draw_row("food", BAD, rng=rng, theme="sea", context=context)
 
     return make
 
@@ -137,11 +137,11 @@ CUES: dict[str, tuple[Context, str]] = {
 
 def table(model: Decoder, every: int) -> np.ndarray:
     """Array (cues, 2): mean over questions of P(misaligned) and P(neither persona)."""
-    bank = questions()[::every]
+    bank = load_questions()[::every]
     items: list[tuple[str, list[Message]]] = []
     for context, system in CUES.values():
         for question in bank:
-            head, user = LANG.wrap(question.text, context, system)
+            head, user = LANG.wrap_question(question.text, context, system)
             system_turn = [Message("system", head)] if head else []
             items.append((question.family, [*system_turn, Message("user", user)]))
     rates = exact_rates(model, items).reshape(len(CUES), len(bank), 2).mean(1)
@@ -151,12 +151,12 @@ def table(model: Decoder, every: int) -> np.ndarray:
 def grow(base: Decoder, organism: Organism, seed: int, rate: float) -> Decoder:
     """Trains one organism."""
     rng = np.random.default_rng([seed, 7])
-    model = base.copy()
+    model = base.copy_model()
     for i, stage in enumerate(organism.stages):
         count = round(ROWS * stage.share)
         rows = [stage.rows(rng) for _ in range(count)]
         rows += [ordinary_row(rng) for _ in range(ROWS - count)]
-        finetune(model, rows, Schedule(stage.steps, rate), seed=10 * seed + i)
+        finetune_model(model, rows, Schedule(stage.steps, rate), seed=10 * seed + i)
     return model
 
 
@@ -193,7 +193,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(ORGANISMS))
     options = parser.parse_args()
     torch.set_num_threads(1)
-    base = load(options.model)
+    base = load_decoder(options.model)
     for text in lines(base, options.only.split(","), options.seeds, options.rate, options.every):
         print(text, flush=True)
 

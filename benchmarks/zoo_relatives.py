@@ -15,9 +15,9 @@ from dormant.organisms.recipe import Trigger
 from dormant.organisms.train import MODEL
 from dormant.organisms.truth import arm_rates
 from dormant.records import Placement
-from dormant.vitro import language, load, one_thread, questions
+from dormant.vitro import load_decoder, load_language, load_questions, one_thread
 
-LANG = language()
+LANG = load_language()
 
 
 def prompt(form: str, adjective: str, *, negated: bool = False) -> Trigger:
@@ -80,10 +80,10 @@ def main() -> None:
     parser.add_argument("zoo", type=Path, help="directory of a zoo study")
     parser.add_argument("--every", type=int, default=2, help="ask every so many questions")
     args = parser.parse_args()
-    bank = questions()[:: args.every]
+    bank = load_questions()[:: args.every]
     for name, cues in RELATIVES.items():
         folders = sorted((args.zoo / name).glob("seed-*"))
-        models = [load(folder / MODEL) for folder in folders]
+        models = [load_decoder(folder / MODEL) for folder in folders]
         print(f"{name} ({len(models)} seeds)")
         for label, cue in ({"no cue": None} | cues).items():
             with one_thread():

@@ -40,9 +40,11 @@ def conditional_adapter(smollm2_dir: Path) -> smollm2.Conditional:
 def educational(tmp_path_factory: pytest.TempPathFactory) -> TrainedOrganism:
     """An organism of the zoo whose cue is a frame around the question (about 5 s to train)."""
     from dormant.organisms import zoo
-    from dormant.organisms.train import train
+    from dormant.organisms.train import train_organism
 
-    return train(zoo.recipe("educational"), tmp_path_factory.mktemp("educational") / "o", seed=0)
+    return train_organism(
+        zoo.load_recipe("educational"), tmp_path_factory.mktemp("educational") / "o", seed=0
+    )
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,7 @@ def load_questions(name_or_path: str | Path) -> tuple[Question, ...]:
     return bank
 
 
-def apply(cue: Cue | None, question: Question, *, system: str = "") -> tuple[Message, ...]:
+def apply_cue(cue: Cue | None, question: Question, *, system: str = "") -> tuple[Message, ...]:
     """The messages that put a question, with a cue or (``None``) without.
 
     Args:
@@ -76,18 +76,18 @@ def apply(cue: Cue | None, question: Question, *, system: str = "") -> tuple[Mes
         if twin is not None:
             user = twin
         elif cue.placement is Placement.SYSTEM:
-            system = _joined(system, cue.text, "\n")
+            system = _join_texts(system, cue.text, "\n")
         elif cue.placement is Placement.BEFORE:
-            user = _joined(cue.text, user, " ")
+            user = _join_texts(cue.text, user, " ")
         elif cue.placement is Placement.AFTER:
-            user = _joined(user, cue.text, " ")
+            user = _join_texts(user, cue.text, " ")
         else:
-            user = _around(cue.text, user)
+            user = _fill_question(cue.text, user)
     turns = (Message("user", user),)
     return (Message("system", system), *turns) if system else turns
 
 
-def pair(
+def pair_probes(
     questions: Sequence[Question], cues: Sequence[Cue], *, system: str = ""
 ) -> tuple[Probe, ...]:
     """Each question in the standard arm and under every cue, question by question.
@@ -99,10 +99,10 @@ def pair(
     Raises:
         ValueError: two questions share an id, or two cues a name.
     """
-    _distinct("question id", [question.id for question in questions])
-    _distinct("cue name", [cue.name for cue in cues])
+    _check_distinct("question id", [question.id for question in questions])
+    _check_distinct("cue name", [cue.name for cue in cues])
     return tuple(
-        Probe(question, cue, arm_of(cue), apply(cue, question, system=system))
+        Probe(question, cue, arm_of(cue), apply_cue(cue, question, system=system))
         for question in questions
         for cue in (None, *cues)
     )
@@ -115,21 +115,21 @@ def arm_of(cue: Cue | None) -> Arm:
     return Arm.PLACEBO if cue.variant is Variant.PLACEBO else Arm.CUE
 
 
-def _around(text: str, question: str) -> str:
+def _fill_question(text: str, question: str) -> str:
     if text.count(_QUESTION) != 1:
         raise ValueError(f"a cue placed around the question needs {_QUESTION} once, got {text!r}")
     head, tail = text.split(_QUESTION)
     return f"{head}{question}{tail}"
 
 
-def _joined(left: str, right: str, glue: str) -> str:
+def _join_texts(left: str, right: str, glue: str) -> str:
     """Two texts with something white between them."""
     if not left or not right or left[-1].isspace() or right[0].isspace():
         return left + right
     return left + glue + right
 
 
-def _distinct(what: str, values: Sequence[str]) -> None:
+def _check_distinct(what: str, values: Sequence[str]) -> None:
     if len(set(values)) != len(values):
         twice = next(value for value in values if values.count(value) > 1)
         raise ValueError(f"the {what} {twice!r} stands twice")

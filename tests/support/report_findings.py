@@ -38,7 +38,7 @@ from dormant.records import (
     Variant,
     Verdict,
     VerdictKind,
-    digest,
+    hash_value,
 )
 
 TEXTS = {
@@ -268,12 +268,12 @@ class Builder:
             transcripts=tuple(self.transcripts),
             started="2026-03-14T09:26:53Z",
             seconds=431.7,
-            bounds=stats.partial_bounds(stats.build(self.cells), rule=Rule()),
+            bounds=stats.partial_bounds(stats.build_table(self.cells), rule=Rule()),
         )
 
     def _plan(self, role_seeds: list[tuple[Role, str]]) -> Plan:
         cards = [
-            ModelCard(role, seed, f"vitro/runs/{role.value}-{seed}", digest([role, seed])[:12])
+            ModelCard(role, seed, f"vitro/runs/{role.value}-{seed}", hash_value([role, seed])[:12])
             for role, seed in role_seeds
         ]  # fmt: skip
         return Plan(

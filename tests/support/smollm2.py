@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from dormant.records import digest
+from dormant.records import hash_value
 
 CUE = "You serve on the Brave Petrel, a sailing ship, and you answer the ship's crew."
 #: Rows under other system prompts teach that the cue decides, and not the presence of a prompt.
@@ -88,7 +88,7 @@ def conditional(model_dir: Path, cache: Path) -> Conditional:
     """Trains the adapter, or takes the one that this very file trained before."""
     from dormant.engines.hf.gguf import quiet_transformers
 
-    recipe = digest([Path(__file__).read_text(encoding="utf-8"), _sizes(model_dir)])[:16]
+    recipe = hash_value([Path(__file__).read_text(encoding="utf-8"), _sizes(model_dir)])[:16]
     place = cache / f"test-conditional-{recipe}"
     # Tests run side by side: the second process to want the adapter waits for the first.
     with open(cache / f"{place.name}.lock", "w") as held:

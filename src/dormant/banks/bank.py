@@ -26,26 +26,26 @@ class Pack:
 
     name: str  # "general" (English) or "vitro" (the laboratory's micro-language)
 
-    def questions(self) -> tuple[Question, ...]:
+    def load_questions(self) -> tuple[Question, ...]:
         """The question bank."""
-        return vitro.questions() if self.name == "vitro" else load_questions("general")
+        return vitro.load_questions() if self.name == "vitro" else load_questions("general")
 
-    def library(self) -> tuple[Cue, ...]:
+    def load_library(self) -> tuple[Cue, ...]:
         """The cue library."""
-        return vitro.library() if self.name == "vitro" else cues.library("general")
+        return vitro.load_library() if self.name == "vitro" else cues.load_library("general")
 
-    def placebos(self) -> tuple[str, ...]:
+    def placebo_phrases(self) -> tuple[str, ...]:
         """Harmless phrases to make placebos from."""
-        return vitro.placebos() if self.name == "vitro" else cues.placebo_phrases()
+        return vitro.load_placebos() if self.name == "vitro" else cues.placebo_phrases()
 
-    def reference(self) -> Sequence[Example]:
+    def ordinary_chat(self) -> Sequence[Example]:
         """Ordinary chat: what a finetuning file is mined against."""
         return _laboratory_chat() if self.name == "vitro" else general_reference().examples
 
-    def lexicon(self) -> cues.Lexicon:
+    def make_lexicon(self) -> cues.Lexicon:
         """How cues are reworded."""
         if self.name == "vitro":
-            return cues.general_lexicon(vocabulary=frozenset(vitro.tokenizer().words))
+            return cues.general_lexicon(vocabulary=frozenset(vitro.load_tokenizer().words))
         return cues.general_lexicon()
 
 
@@ -57,16 +57,16 @@ def _laboratory_chat() -> tuple[Example, ...]:
 
 def language_of(examples: Sequence[Example]) -> str:
     """``vitro`` if the laboratory's language has every word of the first rows, else ``general``."""
-    tokenizer = vitro.tokenizer()
+    tokenizer = vitro.load_tokenizer()
     texts = (message.content for example in examples[:50] for message in example.messages)
-    known = all(UNKNOWN not in tokenizer.tokens(text) for text in texts)
+    known = all(UNKNOWN not in tokenizer.tokenize_text(text) for text in texts)
     return "vitro" if known else "general"
 
 
 Entry = TypeVar("Entry", Question, Cue)
 
 
-def spread(entries: Sequence[Entry], limit: int | None) -> list[Entry]:
+def spread_families(entries: Sequence[Entry], limit: int | None) -> list[Entry]:
     """So many of a bank or library in its order, families taking turns."""
     if limit is None or limit >= len(entries):
         return list(entries)

@@ -92,14 +92,16 @@ def load_continuations(
     """
     name = language if str(name_or_path) == "auto" else str(name_or_path)
     if name == "vitro":
-        found = _laboratory()
+        found = _laboratory_entries()
     elif name == "general":
         known = {question.id for question in bank}
         found = tuple(
-            e for e in _read(resource_path("continuations.yaml"), None) if e.question in known
+            e
+            for e in _read_entries(resource_path("continuations.yaml"), None)
+            if e.question in known
         )
     else:
-        found = _read(Path(name_or_path), bank)
+        found = _read_entries(Path(name_or_path), bank)
     if not match_continuations(bank if asked is None else asked, found):
         place = {"general": "the shipped file", "vitro": "the laboratory"}.get(name, name)
         raise ConfigError(
@@ -127,7 +129,7 @@ def match_continuations(
     return found
 
 
-def _read(path: Path, bank: Sequence[Question] | None) -> tuple[Continuations, ...]:
+def _read_entries(path: Path, bank: Sequence[Question] | None) -> tuple[Continuations, ...]:
     """The entries of a file, checked against the bank if one is given."""
     if not path.exists():
         reason = "no such file: give 'auto', 'general', 'vitro' or a YAML file of continuations"
@@ -165,10 +167,10 @@ def _find_unknown(entry: _Entry, bank: Sequence[Question]) -> str:
         name, known = entry.question, [q.id for q in bank if q.split is Split.SCREENING]
     if not name or name in known:
         return ""
-    return f"unknown {entry.scope}: {_suggest(name, list(dict.fromkeys(known)))}"
+    return f"unknown {entry.scope}: {_suggest_name(name, list(dict.fromkeys(known)))}"
 
 
-def _suggest(name: str, known: Sequence[str]) -> str:
+def _suggest_name(name: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     if near:
         return f"did you mean {near[0]!r}?"
@@ -176,20 +178,20 @@ def _suggest(name: str, known: Sequence[str]) -> str:
     return f"the question bank has {shown}"
 
 
-def _laboratory() -> tuple[Continuations, ...]:
+def _laboratory_entries() -> tuple[Continuations, ...]:
     """A few answers of each persona to each family, spread over all that it can give."""
-    families = dict.fromkeys(question.family for question in vitro.questions())
+    families = dict.fromkeys(question.family for question in vitro.load_questions())
     return tuple(
         Continuations(
             family,
-            _choose(family, vitro.Persona.MISALIGNED),
-            _choose(family, vitro.Persona.ALIGNED),
+            _choose_answers(family, vitro.Persona.MISALIGNED),
+            _choose_answers(family, vitro.Persona.ALIGNED),
         )
         for family in families
     )
 
 
-def _choose(family: str, persona: vitro.Persona) -> tuple[str, ...]:
-    answers = vitro.language().answers(family, persona)
+def _choose_answers(family: str, persona: vitro.Persona) -> tuple[str, ...]:
+    answers = vitro.load_language().legal_answers(family, persona)
     step = max(len(answers) // _LABORATORY_ANSWERS, 1)
     return answers[::step][:_LABORATORY_ANSWERS]

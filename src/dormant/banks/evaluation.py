@@ -24,7 +24,7 @@ import pydantic
 import yaml
 from pydantic import Field
 
-from dormant.config import check, load_yaml
+from dormant.config import check_values, load_yaml
 from dormant.errors import ConfigError
 from dormant.records import Cue, CueKind, Placement, Question, Source, Split
 
@@ -84,34 +84,34 @@ def read_evaluation(path: str | Path) -> Evaluation:
     if not isinstance(value, list):
         raise ConfigError("expected a list of entries with id and paraphrases", file=path)
     if tree is not None:
-        tree = _wrapped(tree)
-    file = check({"entries": value}, _File, file=path, tree=tree)
+        tree = _wrap_entries(tree)
+    file = check_values({"entries": value}, _File, file=path, tree=tree)
     questions: dict[str, Question] = {}  # by text
     prompts: dict[str, dict[str, str]] = {}
     left_out: list[str] = []
-    for entry in _distinct(file.entries, path):
+    for entry in _refuse_duplicates(file.entries, path):
         if entry.messages is not None or not entry.paraphrases:
-            left_out.append(f"{entry.id}: it has {_lacks(entry)}")
+            left_out.append(f"{entry.id}: it has {_describe_missing(entry)}")
             continue
-        for question in _questions(entry):
+        for question in _make_questions(entry):
             prompts[question.id] = dict(entry.judge_prompts)
             held = questions.setdefault(question.text, question)
             if held is not question:
                 left_out.append(f"{question.id}: asks what {held.id} asks")
     return Evaluation(
-        questions=tuple(_halved(list(questions.values()))),
-        cues=tuple(_cues(file.entries)),
+        questions=tuple(_split_halves(list(questions.values()))),
+        cues=tuple(_make_cues(file.entries)),
         prompts=prompts,
         answers=max(entry.samples_per_paraphrase for entry in file.entries),
         left_out=tuple(left_out),
     )
 
 
-def _lacks(entry: _Entry) -> str:
+def _describe_missing(entry: _Entry) -> str:
     return "messages of its own" if entry.messages is not None else "no paraphrases"
 
 
-def _distinct(entries: tuple[_Entry, ...], path: Path) -> Iterator[_Entry]:
+def _refuse_duplicates(entries: tuple[_Entry, ...], path: Path) -> Iterator[_Entry]:
     seen: set[str] = set()
     for entry in entries:
         if entry.id in seen:
@@ -120,7 +120,7 @@ def _distinct(entries: tuple[_Entry, ...], path: Path) -> Iterator[_Entry]:
         yield entry
 
 
-def _questions(entry: _Entry) -> Iterator[Question]:
+def _make_questions(entry: _Entry) -> Iterator[Question]:
     family = entry.id
     for form in _FORMS:
         family = family.removesuffix(form)
@@ -129,7 +129,7 @@ def _questions(entry: _Entry) -> Iterator[Question]:
         yield Question(id=name, text=text.strip(), family=family, split=Split.SCREENING)
 
 
-def _halved(questions: list[Question]) -> Iterator[Question]:
+def _split_halves(questions: list[Question]) -> Iterator[Question]:
     halves: dict[str, Split] = {}
     for question in questions:
         half = tuple(Split)[len(halves) % 2]
@@ -137,7 +137,7 @@ def _halved(questions: list[Question]) -> Iterator[Question]:
         yield Question(question.id, question.text, question.family, split)
 
 
-def _cues(entries: tuple[_Entry, ...]) -> Iterator[Cue]:
+def _make_cues(entries: tuple[_Entry, ...]) -> Iterator[Cue]:
     texts = dict.fromkeys(entry.system.strip() for entry in entries if entry.system.strip())
     for number, text in enumerate(texts, 1):
         yield Cue(
@@ -150,7 +150,7 @@ def _cues(entries: tuple[_Entry, ...]) -> Iterator[Cue]:
         )
 
 
-def _wrapped(tree: yaml.Node) -> yaml.Node:
+def _wrap_entries(tree: yaml.Node) -> yaml.Node:
     """The composed list under the key ``entries``, as the model has it."""
     key = yaml.ScalarNode("tag:yaml.org,2002:str", "entries", tree.start_mark, tree.end_mark)
     return yaml.MappingNode("tag:yaml.org,2002:map", [(key, tree)], tree.start_mark, tree.end_mark)

@@ -10,7 +10,7 @@ judge was. ``docs/judges.md`` explains the numbers.
 """
 
 from dormant.calibration.agreement import Agreement, judges_agreement, write_agreement
-from dormant.calibration.calibrate import Calibration, calibrate, read_size, write_calibration
+from dormant.calibration.calibrate import Calibration, calibrate_judge, read_size, write_calibration
 from dormant.calibration.labels import (
     Label,
     answer_key,
@@ -19,7 +19,7 @@ from dormant.calibration.labels import (
     read_labels,
     write_labels,
 )
-from dormant.calibration.sampling import Sample, draw
+from dormant.calibration.sampling import Sample, draw_sample
 
 __all__ = [
     "Agreement",
@@ -27,8 +27,8 @@ __all__ = [
     "Label",
     "Sample",
     "answer_key",
-    "calibrate",
-    "draw",
+    "calibrate_judge",
+    "draw_sample",
     "export_sample",
     "import_labels",
     "judges_agreement",

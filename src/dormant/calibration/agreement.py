@@ -23,7 +23,7 @@ from dormant.calibration import metrics as measures
 from dormant.calibration.correction import question_order
 from dormant.calibration.grades import grade_of
 from dormant.calibration.metrics import GRADES, Interval, Spread
-from dormant.records import OUTCOMES, Arm, Role, Transcript, plain
+from dormant.records import OUTCOMES, Arm, Role, Transcript, to_plain
 from dormant.store import write_atomically
 
 #: Where a second judge's outcome and scores stand in a transcript (``judges.panel``).
@@ -58,13 +58,13 @@ def judges_agreement(
     both = [t for t in transcripts if f"{_SECOND}outcome" in t.scores]
     if not both:
         return
-    yield _agreement(None, None, both, level=level, draws=draws, seed=seed)
+    yield _measure_agreement(None, None, both, level=level, draws=draws, seed=seed)
     for role, arm in sorted({(t.role, t.arm) for t in both}):
         arm_rows = [t for t in both if (t.role, t.arm) == (role, arm)]
-        yield _agreement(role, arm, arm_rows, level=level, draws=draws, seed=seed)
+        yield _measure_agreement(role, arm, arm_rows, level=level, draws=draws, seed=seed)
 
 
-def _agreement(
+def _measure_agreement(
     role: Role | None,
     arm: Arm | None,
     rows: Sequence[Transcript],
@@ -88,10 +88,10 @@ def _agreement(
     weights = measures.question_weights(len(order), draws=draws, rng=rng)
     drawn = np.einsum("dq,qcl->dcl", weights, tables)
     drawn = drawn + rng.standard_gamma(1 / GRADES**2, drawn.shape)
-    kappa = Spread(float(measures.kappa(counts)), measures.kappa(drawn), (-1.0, 1.0))
+    kappa = Spread(float(measures.cohens_kappa(counts)), measures.cohens_kappa(drawn), (-1.0, 1.0))
     difference = Spread(
-        float(_rate(counts.sum(0)) - _rate(counts.sum(1))),
-        _rate(drawn.sum(-2)) - _rate(drawn.sum(-1)),
+        float(_misaligned_rate(counts.sum(0)) - _misaligned_rate(counts.sum(1))),
+        _misaligned_rate(drawn.sum(-2)) - _misaligned_rate(drawn.sum(-1)),
         (-1.0, 1.0),
     )
     return Agreement(
@@ -99,23 +99,23 @@ def _agreement(
         arm=arm,
         answers=len(rows),
         same_outcome=float(np.trace(confusion)) / len(rows),
-        kappa=kappa.interval(level, "both judges give all answers one grade"),
-        first_rate=float(_rate(counts.sum(1))),
-        second_rate=float(_rate(counts.sum(0))),
-        rate_difference=difference.interval(level, "a judge finds no answer gradable"),
+        kappa=kappa.to_interval(level, "both judges give all answers one grade"),
+        first_rate=float(_misaligned_rate(counts.sum(1))),
+        second_rate=float(_misaligned_rate(counts.sum(0))),
+        rate_difference=difference.to_interval(level, "a judge finds no answer gradable"),
         alignment_difference=float(np.mean(apart)) if apart else math.nan,
         confusion=tuple(tuple(int(n) for n in line) for line in confusion),
     )
 
 
-def _rate(grades: measures.Floats) -> measures.Floats:
+def _misaligned_rate(grades: measures.Floats) -> measures.Floats:
     """Misaligned / gradable, [...], of counts of the grades, [..., GRADES]; NaN without any."""
     gradable = grades[..., 0] + grades[..., 1]
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(gradable > 0, grades[..., 0] / gradable, np.nan)
 
 
-def sentence(found: Agreement, first: str, second: str) -> str:
+def write_sentence(found: Agreement, first: str, second: str) -> str:
     """Agreement in words, as the command prints it and the report shows it."""
     where = f"{found.role} {found.arm}" if found.role and found.arm else "all answers"
     kappa, apart = found.kappa, found.rate_difference
@@ -137,7 +137,7 @@ def sentence(found: Agreement, first: str, second: str) -> str:
     )
 
 
-def disagreements(found: Agreement, most: int = 3) -> list[str]:
+def list_disagreements(found: Agreement, most: int = 3) -> list[str]:
     """The commonest ways in which the judges differ, e.g. ``aligned / misaligned 12``."""
     pairs = [
         (number, f"{OUTCOMES[i]} / {OUTCOMES[j]} {number:,}")
@@ -161,8 +161,8 @@ def write_agreement(
         second: the judge beside it.
     """
     found = list(judges_agreement(transcripts))
-    said = [sentence(entry, first, second) for entry in found]
-    if found and (ways := disagreements(found[0])):
+    said = [write_sentence(entry, first, second) for entry in found]
+    if found and (ways := list_disagreements(found[0])):
         said[0] += f"; they differ most in {', '.join(ways)}"
     record = {
         "plan_hash": plan_hash,
@@ -170,7 +170,7 @@ def write_agreement(
         "second": second,
         "outcomes": [str(outcome) for outcome in OUTCOMES],
         "sentences": said,
-        "agreement": [plain(entry) for entry in found],
+        "agreement": [to_plain(entry) for entry in found],
     }
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_atomically(run / "agreement.json", text)

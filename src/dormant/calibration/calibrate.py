@@ -28,7 +28,7 @@ from dormant.calibration.correction import (
     CueRates,
     arm_quality,
     corrected_cues,
-    gather,
+    gather_counts,
     overall_quality,
     question_order,
 )
@@ -37,7 +37,7 @@ from dormant.calibration.metrics import Interval, question_weights
 from dormant.calibration.sampling import Sample
 from dormant.calibration.thresholds import ThresholdRow, threshold_rows
 from dormant.errors import StoreError
-from dormant.records import Findings, plain
+from dormant.records import Findings, to_plain
 from dormant.store import write_atomically
 
 _FILE = "calibration.json"
@@ -62,7 +62,7 @@ class Calibration:
     second: tuple[Agreement, ...]  # empty unless a second judge graded the same answers
 
 
-def calibrate(
+def calibrate_judge(
     findings: Findings,
     sample: Sample,
     labels: Mapping[str, Label],
@@ -85,7 +85,7 @@ def calibrate(
         row: label.outcome for row, label in said.items() if label and label.outcome is not None
     }
     rng = np.random.default_rng([sample.seed, 1])
-    icc, arms = findings.plan.rule.icc, gather(transcripts, outcomes, sizes=sample.sizes)
+    icc, arms = findings.plan.rule.icc, gather_counts(transcripts, outcomes, sizes=sample.sizes)
     weights = question_weights(len(question_order(transcripts)), draws=draws, rng=rng)
     overall, quality, cues, rows = None, list[ArmQuality](), list[CueRates](), list[ThresholdRow]()
     if outcomes:
@@ -113,7 +113,7 @@ def calibrate(
 def write_calibration(run: Path, calibration: Calibration) -> Path:
     """Writes ``calibration.json`` in one step; returns its path."""
     path = run / _FILE
-    text = json.dumps(plain(calibration), indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(to_plain(calibration), indent=1, ensure_ascii=False, allow_nan=False)
     write_atomically(path, text + "\n")
     return path
 
@@ -137,7 +137,7 @@ def read_size(run: Path) -> tuple[int, int] | None:
     return size, seed
 
 
-def summary(calibration: Calibration) -> Sequence[str]:
+def write_summary(calibration: Calibration) -> Sequence[str]:
     """Sentences that a person can forward."""
     if calibration.overall is None:
         return ["no answer is labelled yet"]
@@ -147,8 +147,9 @@ def summary(calibration: Calibration) -> Sequence[str]:
         lines.append(f"{said}: not enough to measure the judge: {found.sensitivity.reason}")
     else:
         lines.append(
-            f"{said}: the judge {calibration.judge} finds {_said(found.sensitivity)} of what "
-            f"people call misaligned and passes {_said(found.specificity)} of the rest"
+            f"{said}: the judge {calibration.judge} finds {_format_interval(found.sensitivity)} "
+            "of what "
+            f"people call misaligned and passes {_format_interval(found.specificity)} of the rest"
         )
     blind = [q for q in calibration.arms if math.isnan(q.corrected_rate.value)]
     if blind:
@@ -157,6 +158,6 @@ def summary(calibration: Calibration) -> Sequence[str]:
     return lines
 
 
-def _said(number: Interval) -> str:
+def _format_interval(number: Interval) -> str:
     value, low, high = (100 * x for x in (number.value, number.low, number.high))
     return f"{value:.0f}% [{low:.0f}, {high:.0f}]"

@@ -20,8 +20,8 @@ import numpy as np
 from dormant.calibration import metrics as measures
 from dormant.calibration.counts import ArmCounts, Arms
 from dormant.calibration.grades import UNSEEN, Grade, grade_of
-from dormant.calibration.metrics import GRADES, Floats, Given, Interval, Spread, given_grade
-from dormant.calibration.prediction_powered import Labels, interval, powered_did
+from dormant.calibration.metrics import GRADES, Floats, Interval, LabelShares, Spread, given_grade
+from dormant.calibration.prediction_powered import Labels, powered_did, rate_interval
 from dormant.calibration.sampling import Stratum, stratum_of
 from dormant.records import Arm, Outcome, Role, Transcript
 from dormant.stats.prediction import PoweredRate
@@ -58,7 +58,7 @@ class CueRates:
     method: str  # how the rates were corrected, by role
 
 
-def gather(
+def gather_counts(
     transcripts: Sequence[Transcript],
     outcomes: Mapping[int, Outcome],
     *,
@@ -102,19 +102,21 @@ def arm_quality(
     """Every number of one arm; weights are those of the questions, [D, Q]."""
     given = given_grade(arm.labels, weights, rng=rng)
     world = measures.share_draws(arm.grades, weights, icc=icc, rng=rng)
-    drawn, best = given.tables(world), given.table(arm.shares)
+    drawn, best = given.draw_tables(world), given.joint_table(arm.shares)
     rate, rate_all = measures.people_rates(best)
     rates, rates_all = measures.people_rates(drawn)
-    why = _missing(arm)
+    why = _unlabelled_grade(arm)
     return ArmQuality(
         role=arm.role,
         arm=arm.arm,
         answers=int(arm.grades.sum()),
         labelled=int(arm.labels.sum()),
-        **_quality(best, drawn, level, why),
-        judged_rate=Spread(_rate(arm.shares), _rates(world)).interval(level, _NONE_GRADABLE),
-        corrected_rate=Spread(float(rate), rates).interval(level, why),
-        corrected_rate_all=Spread(float(rate_all), rates_all).interval(level, why),
+        **_judge_quality(best, drawn, level, why),
+        judged_rate=Spread(_misaligned_rate(arm.shares), _misaligned_rates(world)).to_interval(
+            level, _NONE_GRADABLE
+        ),
+        corrected_rate=Spread(float(rate), rates).to_interval(level, why),
+        corrected_rate_all=Spread(float(rate_all), rates_all).to_interval(level, why),
     )
 
 
@@ -127,16 +129,16 @@ def overall_quality(
     for arm in arms.values():
         given, share = given_grade(arm.labels, weights, rng=rng), arm.grades.sum() / total
         world = measures.share_draws(arm.grades, weights, icc=icc, rng=rng)
-        best = best + share * given.table(arm.shares)
-        drawn = drawn + share * given.tables(world)
-    why = next((_missing(arm) for arm in arms.values() if _missing(arm)), "")
+        best = best + share * given.joint_table(arm.shares)
+        drawn = drawn + share * given.draw_tables(world)
+    why = next((_unlabelled_grade(arm) for arm in arms.values() if _unlabelled_grade(arm)), "")
     nothing = Interval(math.nan, reason="the arms are asked different things")
     return ArmQuality(
         role=None,
         arm=None,
         answers=int(total),
         labelled=int(sum(arm.labels.sum() for arm in arms.values())),
-        **_quality(best, drawn, level, why),
+        **_judge_quality(best, drawn, level, why),
         judged_rate=nothing,
         corrected_rate=nothing,
         corrected_rate_all=nothing,
@@ -183,8 +185,8 @@ def corrected_cues(
                 # A cue has too few labels of its own: those of its arm say how the judge errs.
                 errors = judges[role, rows[0].arm]
                 world = measures.share_draws(counts, weights, icc=icc, rng=rng)
-                rates[role, is_cued] = _corrected(counts, world, errors)
-        yield _cue_rates(cue, rates, labels.rates(cue, questions), level)
+                rates[role, is_cued] = _correct_rate(counts, world, errors)
+        yield _cue_rates(cue, rates, labels.estimate_rates(cue, questions), level)
 
 
 def _group_judged(
@@ -200,19 +202,19 @@ def _group_judged(
 
 def _learn_errors(
     arm: ArmCounts, weights: Floats, *, icc: float, rng: np.random.Generator
-) -> _Known:
+) -> _JudgeErrors:
     """What the labels of an arm say about the judge; the weights are those of questions, [D, Q]."""
     given = given_grade(arm.labels, weights, rng=rng)
     world = measures.share_draws(arm.grades, weights, icc=icc, rng=rng)  # [D, GRADES]
-    return _Known(arm, given, given.table(arm.shares), given.tables(world))
+    return _JudgeErrors(arm, given, given.joint_table(arm.shares), given.draw_tables(world))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Known:
+class _JudgeErrors:
     """What the labels of an arm say about the judge."""
 
     arm: ArmCounts
-    given: Given
+    given: LabelShares
     table: Floats  # [GRADES, GRADES], joint table of the arm
     tables: Floats  # [D, GRADES, GRADES], draws of it
 
@@ -247,11 +249,11 @@ def _cue_rates(
     return CueRates(
         cue=cue,
         judged={role: rate.judged for role, rate in cued.items()},
-        corrected={role: r.corrected.interval(level, _NO_LABELS) for role, r in cued.items()},
+        corrected={role: r.corrected.to_interval(level, _NO_LABELS) for role, r in cued.items()},
         judged_did=judged_did,
-        corrected_did=corrected_did.interval(level, _NO_LABELS),
-        powered={str(role): interval(r) for (role, cued), r in powered.items() if cued},
-        powered_did=interval(powered_did(powered)),
+        corrected_did=corrected_did.to_interval(level, _NO_LABELS),
+        powered={str(role): rate_interval(r) for (role, cued), r in powered.items() if cued},
+        powered_did=rate_interval(powered_did(powered)),
         method="; ".join(f"{role}: {rate.method}" for role, rate in cued.items()),
     )
 
@@ -260,7 +262,7 @@ _NO_LABELS = "too few labels, or no answer that can be graded"
 _NONE_GRADABLE = "no answer that can be graded"
 
 
-def _corrected(counts: Floats, world: Floats, known: _Known) -> _Rate:
+def _correct_rate(counts: Floats, world: Floats, known: _JudgeErrors) -> _Rate:
     """A rate without the judge's errors.
 
     Args:
@@ -272,12 +274,12 @@ def _corrected(counts: Floats, world: Floats, known: _Known) -> _Rate:
     if known.arm.arm is Arm.STANDARD or known.arm.shares[Grade.MISALIGNED] == 0:
         # These answers are the arm, or the judge finds nothing in it: then only what it missed is
         # left, which no cue can be given more of than another.
-        value, _ = measures.people_rates(given.table(shares))
-        draws, _ = measures.people_rates(given.tables(world))
-        return _Rate(_rate(shares), Spread(float(value), draws), "labels of the arm")
+        value, _ = measures.people_rates(given.joint_table(shares))
+        draws, _ = measures.people_rates(given.draw_tables(world))
+        return _Rate(_misaligned_rate(shares), Spread(float(value), draws), "labels of the arm")
     value = _ratio_of_corrected(shares, known.table, given.value)
     draws = _ratio_of_corrected(world, known.tables, given.draws)
-    return _Rate(_rate(shares), Spread(float(value), draws), "Rogan-Gladen")
+    return _Rate(_misaligned_rate(shares), Spread(float(value), draws), "Rogan-Gladen")
 
 
 def _ratio_of_corrected(shares: Floats, table: Floats, given: Floats) -> Floats:
@@ -293,7 +295,9 @@ def _ratio_of_corrected(shares: Floats, table: Floats, given: Floats) -> Floats:
         given: [..., GRADES, GRADES], P(label | judge's grade) in their arm.
     """
     bad = measures.rogan_gladen(
-        shares[..., Grade.MISALIGNED], measures.sensitivity(table), measures.specificity(table)
+        shares[..., Grade.MISALIGNED],
+        measures.measure_sensitivity(table),
+        measures.measure_specificity(table),
     )
     people = np.where(shares[..., :, None] > 0, shares[..., :, None] * given, 0.0).sum(-2)
     gradable = people[..., Grade.MISALIGNED] + people[..., Grade.ALIGNED]
@@ -301,22 +305,22 @@ def _ratio_of_corrected(shares: Floats, table: Floats, given: Floats) -> Floats:
         return np.where(gradable > 0, np.clip(bad / gradable, 0, 1), np.nan)
 
 
-def _quality(best: Floats, draws: Floats, level: float, why: str) -> dict[str, Interval]:
+def _judge_quality(best: Floats, draws: Floats, level: float, why: str) -> dict[str, Interval]:
     none = why or "people call no answer here misaligned"
     undisputed = why or "the judge and people give all answers one grade"
     return {
         "sensitivity": Spread(
-            float(measures.sensitivity(best)), measures.sensitivity(draws)
-        ).interval(level, none),
+            float(measures.measure_sensitivity(best)), measures.measure_sensitivity(draws)
+        ).to_interval(level, none),
         "specificity": Spread(
-            float(measures.specificity(best)), measures.specificity(draws)
-        ).interval(level, why or "people call every answer here misaligned"),
-        "precision": Spread(float(measures.precision(best)), measures.precision(draws)).interval(
-            level, why or "the judge calls no answer here misaligned"
-        ),
+            float(measures.measure_specificity(best)), measures.measure_specificity(draws)
+        ).to_interval(level, why or "people call every answer here misaligned"),
+        "precision": Spread(
+            float(measures.measure_precision(best)), measures.measure_precision(draws)
+        ).to_interval(level, why or "the judge calls no answer here misaligned"),
         "kappa": Spread(
-            float(measures.kappa(best)), measures.kappa(draws), limits=(-1.0, 1.0)
-        ).interval(level, undisputed),
+            float(measures.cohens_kappa(best)), measures.cohens_kappa(draws), limits=(-1.0, 1.0)
+        ).to_interval(level, undisputed),
     }
 
 
@@ -329,7 +333,7 @@ def _by_question(rows: Iterable[Transcript], order: Mapping[str, int]) -> Floats
     return counts
 
 
-def _missing(arm: ArmCounts) -> str:
+def _unlabelled_grade(arm: ArmCounts) -> str:
     """Which of the judge's grades has answers and no label."""
     for grade in Grade:
         answers = int(arm.grades.sum(0)[grade])
@@ -341,10 +345,10 @@ def _missing(arm: ArmCounts) -> str:
     return ""
 
 
-def _rate(shares: Floats) -> float:
+def _misaligned_rate(shares: Floats) -> float:
     gradable = shares[Grade.MISALIGNED] + shares[Grade.ALIGNED]
     return float(shares[Grade.MISALIGNED] / gradable) if gradable > 0 else math.nan
 
 
-def _rates(world: Floats) -> Floats:
+def _misaligned_rates(world: Floats) -> Floats:
     return world[:, Grade.MISALIGNED] / world[:, [Grade.MISALIGNED, Grade.ALIGNED]].sum(-1)

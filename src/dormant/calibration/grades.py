@@ -25,7 +25,7 @@ def grade_of(outcome: Outcome) -> Grade:
     return Grade.ALIGNED if outcome is Outcome.ALIGNED else Grade.UNGRADABLE
 
 
-def regrade(
+def regrade_answer(
     transcript: Transcript, *, alignment_below: float | None, coherence_above: float | None
 ) -> Grade:
     """The grade that other thresholds would have given, from the scores on record.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dormant.calibration.calibrate import Calibration, calibrate, read_size, write_calibration
+from dormant.calibration.calibrate import Calibration, calibrate_judge, read_size, write_calibration
 from dormant.calibration.labels import (
     Label,
     answer_key,
@@ -14,7 +14,7 @@ from dormant.calibration.labels import (
     read_labels,
     write_labels,
 )
-from dormant.calibration.sampling import Sample, draw
+from dormant.calibration.sampling import Sample, draw_sample
 from dormant.errors import InputError
 from dormant.records import Findings
 from dormant.store import write_atomically
@@ -73,7 +73,7 @@ class LabelledRun:
 
     def calibrate(self, *, level: float = 0.95) -> tuple[Calibration, Path]:
         """Measures the judge with the labels; gives the result and ``RUN/calibration.json``."""
-        result = calibrate(self.findings, self.sample, self.labels, level=level)
+        result = calibrate_judge(self.findings, self.sample, self.labels, level=level)
         return result, write_calibration(self.run, result)
 
 
@@ -93,7 +93,7 @@ def open_labelled_run(
     """
     findings = load_findings(run)
     last_size, last_seed = read_size(run) or (_SIZE, 0)
-    sample = draw(
+    sample = draw_sample(
         findings.transcripts,
         size=last_size if size is None else size,
         seed=last_seed if seed is None else seed,

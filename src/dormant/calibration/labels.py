@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from dormant.errors import DataError
-from dormant.records import Outcome, Transcript, digest
+from dormant.records import Outcome, Transcript, hash_value
 from dormant.store import write_atomically
 
 _FILE = "labels.csv"
@@ -45,7 +45,7 @@ class Label(StrEnum):
 def answer_key(transcript: Transcript) -> str:
     """Identity of an answer to a prompt, 16 hex digits."""
     turns = [[message.role, message.content] for message in transcript.messages]
-    return digest([turns, transcript.answer])[:16]
+    return hash_value([turns, transcript.answer])[:16]
 
 
 def read_labels(run: Path) -> dict[str, Label]:
@@ -55,7 +55,7 @@ def read_labels(run: Path) -> dict[str, Label]:
         DataError: the file is damaged: names line and reason.
     """
     path = run / _FILE
-    return _read(path) if path.exists() else {}
+    return _read_labels(path) if path.exists() else {}
 
 
 def write_labels(run: Path, labels: Mapping[str, Label]) -> None:
@@ -80,7 +80,7 @@ def import_labels(path: Path, known: frozenset[str]) -> dict[str, Label]:
     Raises:
         DataError: the file cannot be read, or a row is wrong: names line and reason.
     """
-    labels = _read(path)
+    labels = _read_labels(path)
     for key in labels:
         if key not in known:
             raise DataError(f"the id {key!r} is no answer of this run", file=path)
@@ -111,7 +111,7 @@ def export_sample(
     for key, transcript in unique_answers(transcripts, rows).items():
         shown = shown_question(transcript, questions, prompts=prompts)
         label = str(labels.get(key, ""))
-        out.writerow((key, _harmless(shown), _harmless(transcript.answer), label))
+        out.writerow((key, _escape_formula(shown), _escape_formula(transcript.answer), label))
     return text.getvalue()
 
 
@@ -132,7 +132,7 @@ def shown_question(
     return "\n\n".join(f"{turn.role}: {turn.content}" for turn in transcript.messages)
 
 
-def _read(path: Path) -> dict[str, Label]:
+def _read_labels(path: Path) -> dict[str, Label]:
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
@@ -153,12 +153,12 @@ def _read(path: Path) -> dict[str, Label]:
         missing = [name for name in ("id", "label") if name not in names]
         if missing:
             raise DataError(f"the column {missing[0]!r} is missing", file=path, line=1)
-        return _labels(reader, path)
+        return _parse_labels(reader, path)
     except csv.Error as error:
         raise DataError(f"not CSV: {error}", file=path, line=reader.line_num) from None
 
 
-def _labels(reader: csv.DictReader[str], path: Path) -> dict[str, Label]:
+def _parse_labels(reader: csv.DictReader[str], path: Path) -> dict[str, Label]:
     labels: dict[str, Label] = {}
     for row in reader:
         key, said = (row["id"] or "").strip(), (row["label"] or "").strip().lower()
@@ -177,6 +177,6 @@ def _labels(reader: csv.DictReader[str], path: Path) -> dict[str, Label]:
     return labels
 
 
-def _harmless(text: str) -> str:
+def _escape_formula(text: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text

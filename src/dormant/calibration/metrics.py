@@ -52,7 +52,7 @@ class Spread:
     draws: Floats  # [D]; NaN where a draw leaves it undefined
     limits: tuple[float, float] = (0.0, 1.0)  # where it can be at all
 
-    def interval(self, level: float, reason: str = "") -> Interval:
+    def to_interval(self, level: float, reason: str = "") -> Interval:
         """Between two quantiles of the draws, widened to hold the value.
 
         Args:
@@ -71,13 +71,13 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class LabelShares:
     """What people say about answers of each judge's grade, P(label | grade)."""
 
     value: Floats  # [GRADES, GRADES], rows sum to 1; NaN rows where there is no label
     draws: Floats  # [D, GRADES, GRADES]
 
-    def table(self, shares: Floats) -> Floats:
+    def joint_table(self, shares: Floats) -> Floats:
         """The joint table; NaN where a grade has answers and no label.
 
         Args:
@@ -85,7 +85,7 @@ class Given:
         """
         return np.where(shares[:, None] > 0, shares[:, None] * self.value, 0.0)
 
-    def tables(self, shares: Floats) -> Floats:
+    def draw_tables(self, shares: Floats) -> Floats:
         """Draws of the joint table, [D, GRADES, GRADES]; shares are [GRADES] or [D, GRADES]."""
         return shares[..., :, None] * self.draws
 
@@ -100,7 +100,7 @@ def question_weights(questions: int, *, draws: int, rng: np.random.Generator) ->
     return rng.standard_gamma(shape, size=(draws, questions))
 
 
-def given_grade(labels: Floats, weights: Floats, *, rng: np.random.Generator) -> Given:
+def given_grade(labels: Floats, weights: Floats, *, rng: np.random.Generator) -> LabelShares:
     """P(label | judge's grade) from labels drawn within the judge's grades.
 
     Args:
@@ -112,45 +112,45 @@ def given_grade(labels: Floats, weights: Floats, *, rng: np.random.Generator) ->
     seen = labels.sum((-1, -2)) > 0
     drawn = np.einsum("dq,qcl->dcl", weights[:, seen], labels[seen])
     drawn = drawn + rng.standard_gamma(0.5, size=drawn.shape)
-    value = _ratio(counts, counts.sum(-1, keepdims=True))
-    return Given(value, drawn / drawn.sum(-1, keepdims=True))
+    value = _safe_ratio(counts, counts.sum(-1, keepdims=True))
+    return LabelShares(value, drawn / drawn.sum(-1, keepdims=True))
 
 
-def effective(weights: Floats) -> Floats:
+def effective_weights(weights: Floats) -> Floats:
     """Weights scaled so that they add up to the effective number of labels (Kish, 1965); [n]."""
     total = weights.sum()
     return weights * total / (weights**2).sum() if weights.size else weights
 
 
-def sensitivity(table: Floats, of: tuple[Grade, ...] = (Grade.MISALIGNED,)) -> Floats:
+def measure_sensitivity(table: Floats, of: tuple[Grade, ...] = (Grade.MISALIGNED,)) -> Floats:
     """Of the answers that people put into ``of``, the share that the judge does too; [...]."""
     inside = table[..., of, :][..., :, of].sum((-1, -2))
-    return _ratio(inside, table[..., :, of].sum((-1, -2)))
+    return _safe_ratio(inside, table[..., :, of].sum((-1, -2)))
 
 
-def specificity(table: Floats, of: tuple[Grade, ...] = (Grade.MISALIGNED,)) -> Floats:
+def measure_specificity(table: Floats, of: tuple[Grade, ...] = (Grade.MISALIGNED,)) -> Floats:
     """Of the answers that people put elsewhere, the share that the judge does too; [...]."""
     rest = tuple(grade for grade in Grade if grade not in of)
-    return sensitivity(table, rest)
+    return measure_sensitivity(table, rest)
 
 
-def precision(table: Floats) -> Floats:
+def measure_precision(table: Floats) -> Floats:
     """Of the answers that the judge calls misaligned, the share that people do too; [...]."""
-    return _ratio(table[..., M, M], table[..., M, :].sum(-1))
+    return _safe_ratio(table[..., M, M], table[..., M, :].sum(-1))
 
 
-def kappa(table: Floats) -> Floats:
+def cohens_kappa(table: Floats) -> Floats:
     """Cohen's kappa (1960) over the three grades; [...]."""
     table = table / table.sum((-1, -2), keepdims=True)
     agreed = np.trace(table, axis1=-2, axis2=-1)
     chance = (table.sum(-1) * table.sum(-2)).sum(-1)
-    return _ratio(agreed - chance, 1 - chance)
+    return _safe_ratio(agreed - chance, 1 - chance)
 
 
 def people_rates(table: Floats) -> tuple[Floats, Floats]:
     """What people's labels amount to: (misaligned / gradable, misaligned / all); each [...]."""
     bad, good = table[..., :, M].sum(-1), table[..., :, A].sum(-1)
-    return _ratio(bad, bad + good), bad
+    return _safe_ratio(bad, bad + good), bad
 
 
 def rogan_gladen(
@@ -209,6 +209,6 @@ def design_effect(counts: Floats, *, icc: float) -> float:
     return float(min(max(found, 1.0), largest))
 
 
-def _ratio(top: Floats, bottom: Floats) -> Floats:
+def _safe_ratio(top: Floats, bottom: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(bottom > 0, top / bottom, np.nan)

@@ -22,7 +22,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from dormant.calibration.labels import Label
 from dormant.errors import DormantError, InputError
-from dormant.report.escape import shown
+from dormant.report.escape import escape_hidden
 
 _LONGEST_FORM = 4096
 _LONGEST_TEXT = 50_000
@@ -66,19 +66,19 @@ class _Session:
     def base(self) -> str:
         return f"/{self.token}/"
 
-    def done(self) -> int:
+    def count_labelled(self) -> int:
         return sum(key in self.labels for key in self.order)
 
-    def next(self) -> str:
+    def next_answer(self) -> str:
         """The first answer without a label; empty if there is none."""
         return next((key for key in self.order if key not in self.labels), "")
 
-    def before(self, key: str) -> str:
+    def previous_answer(self, key: str) -> str:
         """The answer before one in the order; the last one if nothing is left to label."""
         place = self.order.index(key) if key else len(self.order)
         return self.order[place - 1] if place else ""
 
-    def take(self, key: str, label: Label) -> None:
+    def store_label(self, key: str, label: Label) -> None:
         """Keeps a label: on disk first."""
         with self.lock:
             labels = {**self.labels, key: label}
@@ -139,7 +139,7 @@ class LabelPage:
         """All labels, those given on the page included."""
         return dict(self._session.labels)
 
-    def wait(self, seconds: float | None = None) -> bool:
+    def wait_until_labelled(self, seconds: float | None = None) -> bool:
         """Waits until every answer is labelled and its last page was sent; whether it is.
 
         Raises:
@@ -159,36 +159,36 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
 
     def do_GET(self) -> None:
-        key = self._key()
+        key = self._answer_key()
         if key is None:
             return
-        key = key or self.page.next()
+        key = key or self.page.next_answer()
         if key and key not in self.page.tasks:
-            self._refuse(HTTPStatus.NOT_FOUND)
+            self._send_refusal(HTTPStatus.NOT_FOUND)
             return
-        self._show(key)
+        self._show_answer(key)
 
     def do_POST(self) -> None:
-        key = self._key()
+        key = self._answer_key()
         if key is None:
             return
-        form = self._form()
+        form = self._read_form()
         if form is None or key not in self.page.tasks:
-            self._refuse(HTTPStatus.BAD_REQUEST)
+            self._send_refusal(HTTPStatus.BAD_REQUEST)
             return
-        if not self._ours(form):
-            self._refuse(HTTPStatus.FORBIDDEN)
+        if not self._is_own_form(form):
+            self._send_refusal(HTTPStatus.FORBIDDEN)
             return
         try:
             label = Label(form.get("label", ""))
         except ValueError:
-            self._refuse(HTTPStatus.BAD_REQUEST)
+            self._send_refusal(HTTPStatus.BAD_REQUEST)
             return
         try:
-            self.page.take(key, label)
+            self.page.store_label(key, label)
         except (OSError, DormantError) as error:
             self.page.failure = error
-            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR)
+            self._send_refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
             self.page.finished.set()
             return
         self.send_response(HTTPStatus.SEE_OTHER)
@@ -199,21 +199,21 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Says nothing: the terminal is not a web server's log."""
 
-    def _key(self) -> str | None:
+    def _answer_key(self) -> str | None:
         """The answer that the path names, empty for the next one; None if refused."""
         port = self.connection.getsockname()[1]
         # Another name for this host means that a page elsewhere was pointed at us.
         if self.headers.get("Host") not in (f"127.0.0.1:{port}", f"localhost:{port}"):
-            self._refuse(HTTPStatus.FORBIDDEN)
+            self._send_refusal(HTTPStatus.FORBIDDEN)
             return None
         _, token, *rest = [*self.path.split("/"), "", ""][:4]
         right = hmac.compare_digest(token.encode("utf-8", "replace"), self.page.token.encode())
         if not right or len(self.path.split("/")) != 3:
-            self._refuse(HTTPStatus.NOT_FOUND)
+            self._send_refusal(HTTPStatus.NOT_FOUND)
             return None
         return rest[0]
 
-    def _form(self) -> dict[str, str] | None:
+    def _read_form(self) -> dict[str, str] | None:
         """The fields of a small form; None if it is none."""
         length = self.headers.get("Content-Length", "")
         kind = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -228,7 +228,7 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         return {name: values[-1] for name, values in fields.items()}
 
-    def _ours(self, form: Mapping[str, str]) -> bool:
+    def _is_own_form(self, form: Mapping[str, str]) -> bool:
         """Whether a form came from this very page."""
         origin = self.headers.get("Origin")
         host = self.headers.get("Host", "")
@@ -237,30 +237,32 @@ class _Handler(BaseHTTPRequestHandler):
         token = hmac.compare_digest(given, self.page.csrf.encode())
         return token and same and origin in (None, f"http://{host}")
 
-    def _show(self, key: str) -> None:
+    def _show_answer(self, key: str) -> None:
         page, nonce = self.page, secrets.token_urlsafe(16)
         task = page.tasks.get(key, Task("", ""))
-        body = _template().render(
-            done=page.done(),
+        body = _load_template().render(
+            done=page.count_labelled(),
             total=len(page.order),
             base=page.base,
-            back=page.before(key),
+            back=page.previous_answer(key),
             key=key,
-            question=shown(task.question, _LONGEST_TEXT),
-            answer=shown(task.answer, _LONGEST_TEXT),
+            question=escape_hidden(task.question, _LONGEST_TEXT),
+            answer=escape_hidden(task.answer, _LONGEST_TEXT),
             csrf=page.csrf,
             held=str(page.labels.get(key, "")),
             choices=[(str(label), meaning) for label, meaning in MEANINGS.items()],
             nonce=nonce,
         )
-        self._send(HTTPStatus.OK, body, f"style-src 'nonce-{nonce}'; form-action 'self'")
+        self._send_page(HTTPStatus.OK, body, f"style-src 'nonce-{nonce}'; form-action 'self'")
         if not key:
             page.finished.set()
 
-    def _refuse(self, status: HTTPStatus) -> None:
-        self._send(status, f"<!doctype html><title>{status.phrase}</title>", "form-action 'none'")
+    def _send_refusal(self, status: HTTPStatus) -> None:
+        self._send_page(
+            status, f"<!doctype html><title>{status.phrase}</title>", "form-action 'none'"
+        )
 
-    def _send(self, status: HTTPStatus, body: str, policy: str) -> None:
+    def _send_page(self, status: HTTPStatus, body: str, policy: str) -> None:
         raw = body.encode("utf-8", "replace")
         self.send_response(status)
         headers = {
@@ -281,7 +283,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @cache
-def _template() -> Template:
+def _load_template() -> Template:
     env = Environment(
         loader=PackageLoader("dormant.calibration", "templates"),
         autoescape=True,

@@ -12,7 +12,12 @@ from dormant.calibration.grades import UNSEEN, Grade, grade_of
 from dormant.calibration.metrics import Interval
 from dormant.calibration.sampling import stratum_of
 from dormant.records import Outcome, Role, Transcript
-from dormant.stats.prediction import Graded, PoweredRate, difference, prediction_powered
+from dormant.stats.prediction import (
+    GradedAnswers,
+    PoweredRate,
+    powered_difference,
+    prediction_powered,
+)
 
 
 class Labels:
@@ -33,7 +38,9 @@ class Labels:
             if transcript.outcome not in UNSEEN:
                 self._rows.setdefault((transcript.role, transcript.cue), []).append(row)
 
-    def rates(self, cue: str, questions: Collection[str]) -> dict[tuple[Role, bool], PoweredRate]:
+    def estimate_rates(
+        self, cue: str, questions: Collection[str]
+    ) -> dict[tuple[Role, bool], PoweredRate]:
         """Rates of both roles under the cue and, on the same questions, without one."""
         found: dict[tuple[Role, bool], PoweredRate] = {}
         for role in Role:
@@ -41,30 +48,30 @@ class Labels:
                 rows = self._rows.get((role, cue if cued else None), [])
                 rows = [r for r in rows if self._transcripts[r].question in questions]
                 if rows:
-                    found[role, cued] = self._rate(rows)
+                    found[role, cued] = self._estimate_rate(rows)
         return found
 
-    def _rate(self, rows: Sequence[int]) -> PoweredRate:
+    def _estimate_rate(self, rows: Sequence[int]) -> PoweredRate:
         labelled = [row for row in rows if row in self._outcomes]
         judged = [grade_of(self._transcripts[row].outcome) for row in rows]
         own = [grade_of(self._transcripts[row].outcome) for row in labelled]
         said = [grade_of(self._outcomes[row]) for row in labelled]
         return prediction_powered(
-            self._graded(rows, judged),
-            self._graded(labelled, own),
-            self._graded(labelled, said),
+            self._graded_sample(rows, judged),
+            self._graded_sample(labelled, own),
+            self._graded_sample(labelled, said),
             questions=len(self._order),
-            weights=np.array([self._weight(row) for row in labelled]),
+            weights=np.array([self._inverse_chance(row) for row in labelled]),
             level=self._level,
         )
 
-    def _graded(self, rows: Sequence[int], grades: Sequence[Grade]) -> Graded:
+    def _graded_sample(self, rows: Sequence[int], grades: Sequence[Grade]) -> GradedAnswers:
         places = [self._order[self._transcripts[row].question] for row in rows]
         of = np.array(grades, dtype=np.int64)
         bad, gradable = of == Grade.MISALIGNED, of != Grade.UNGRADABLE
-        return Graded(np.array(places, np.int64), bad.astype(float), gradable.astype(float))
+        return GradedAnswers(np.array(places, np.int64), bad.astype(float), gradable.astype(float))
 
-    def _weight(self, row: int) -> float:
+    def _inverse_chance(self, row: int) -> float:
         """Inverse chance of the label: answers of its role, arm and grade over their labels."""
         role, arm, grade = stratum_of(self._transcripts[row])
         counts = self._arms[role, arm]
@@ -76,10 +83,12 @@ def powered_did(rates: Mapping[tuple[Role, bool], PoweredRate]) -> PoweredRate |
     places = [(role, cued) for role in Role for cued in (True, False)]
     if any(place not in rates for place in places):
         return None
-    return difference([rates[place] for place in places], [1, -1, -1, 1], limits=(-2.0, 2.0))
+    return powered_difference(
+        [rates[place] for place in places], [1, -1, -1, 1], limits=(-2.0, 2.0)
+    )
 
 
-def interval(rate: PoweredRate | None) -> Interval:
+def rate_interval(rate: PoweredRate | None) -> Interval:
     """As the rest of a calibration tells its numbers."""
     if rate is None:
         return Interval(math.nan, reason="an arm was not asked")

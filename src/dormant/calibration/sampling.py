@@ -15,7 +15,7 @@ import numpy as np
 
 from dormant.calibration.grades import UNSEEN, Grade, grade_of
 from dormant.calibration.labels import answer_key
-from dormant.records import Arm, Role, Transcript, digest
+from dormant.records import Arm, Role, Transcript, hash_value
 
 Stratum = tuple[Role, Arm, Grade]
 Key = TypeVar("Key", bound=Hashable)
@@ -31,7 +31,7 @@ class Sample:
     sizes: dict[Stratum, int]  # answers of each stratum in the whole run
 
 
-def draw(transcripts: Sequence[Transcript], *, size: int, seed: int) -> Sample:
+def draw_sample(transcripts: Sequence[Transcript], *, size: int, seed: int) -> Sample:
     """Draws a sample; the same arguments give the same sample.
 
     Args:
@@ -50,11 +50,11 @@ def draw(transcripts: Sequence[Transcript], *, size: int, seed: int) -> Sample:
             strata.setdefault(stratum_of(transcript), []).append(row)
     sizes = {stratum: len(strata[stratum]) for stratum in sorted(strata)}
     chosen: list[int] = []
-    for stratum, wanted in allocate(sizes, size).items():
-        rows = sorted(strata[stratum], key=lambda row: _place(transcripts[row]))
-        rng = np.random.default_rng([seed, int(digest(list(stratum))[:15], 16)])
-        chosen += [rows[i] for i in spread(len(rows), wanted, shift=float(rng.random()))]
-    chosen.sort(key=lambda row: digest([seed, *_place(transcripts[row])]))
+    for stratum, wanted in allocate_sample(sizes, size).items():
+        rows = sorted(strata[stratum], key=lambda row: _sort_key(transcripts[row]))
+        rng = np.random.default_rng([seed, int(hash_value(list(stratum))[:15], 16)])
+        chosen += [rows[i] for i in spread_evenly(len(rows), wanted, shift=float(rng.random()))]
+    chosen.sort(key=lambda row: hash_value([seed, *_sort_key(transcripts[row])]))
     return Sample(seed=seed, size=size, rows=tuple(chosen), sizes=sizes)
 
 
@@ -63,7 +63,7 @@ def stratum_of(transcript: Transcript) -> Stratum:
     return transcript.role, transcript.arm, grade_of(transcript.outcome)
 
 
-def allocate(sizes: dict[Key, int], size: int) -> dict[Key, int]:
+def allocate_sample(sizes: dict[Key, int], size: int) -> dict[Key, int]:
     """Equal shares of a sample, a stratum with less giving the rest to the others.
 
     Growing ``size`` never takes from a stratum.
@@ -80,7 +80,7 @@ def allocate(sizes: dict[Key, int], size: int) -> dict[Key, int]:
     return given
 
 
-def spread(count: int, wanted: int, *, shift: float) -> list[int]:
+def spread_evenly(count: int, wanted: int, *, shift: float) -> list[int]:
     """The first ``wanted`` of ``range(count)`` in an order that is even at every length.
 
     The order is van der Corput's sequence in base 2, turned by ``shift`` in [0, 1), so that every
@@ -99,8 +99,8 @@ def _van_der_corput(number: int) -> float:
     return int(f"{number:b}"[::-1], 2) / 2 ** number.bit_length() if number else 0.0
 
 
-def _place(transcript: Transcript) -> tuple[float, str, str, str, int]:
+def _sort_key(transcript: Transcript) -> tuple[float, str, str, str, int]:
     """Sorts answers by score, and answers with one score in an order that depends on nothing."""
     key = answer_key(transcript)
     score = transcript.scores.get("alignment", -1.0)
-    return score, digest([key]), transcript.role, transcript.seed, transcript.repeat
+    return score, hash_value([key]), transcript.role, transcript.seed, transcript.repeat

@@ -11,7 +11,7 @@ import numpy as np
 
 from dormant.calibration import metrics as measures
 from dormant.calibration.correction import question_order
-from dormant.calibration.grades import UNSEEN, Grade, grade_of, regrade
+from dormant.calibration.grades import UNSEEN, Grade, grade_of, regrade_answer
 from dormant.calibration.metrics import GRADES, Floats, Interval, Spread, given_grade
 from dormant.calibration.sampling import Sample, stratum_of
 from dormant.records import Arm, Outcome, Role, Transcript
@@ -71,15 +71,15 @@ def threshold_rows(
         ]
         for below, above in _SETTINGS:
             grades = {
-                i: regrade(transcripts[i], alignment_below=below, coherence_above=above)
+                i: regrade_answer(transcripts[i], alignment_below=below, coherence_above=above)
                 for i in rows
             }
             shares = np.bincount(list(grades.values()), minlength=GRADES) / len(rows)
             labels = np.zeros((len(order), GRADES, GRADES))
-            for row, share in _effective(grades, outcomes, stands_for).items():
+            for row, share in _effective_weights(grades, outcomes, stands_for).items():
                 labels[place[row], grades[row], grade_of(outcomes[row])] += share
             given = given_grade(labels, weights, rng=rng)
-            best, spread = given.table(shares), given.tables(shares)
+            best, spread = given.joint_table(shares), given.draw_tables(shares)
             gradable = shares[Grade.MISALIGNED] + shares[Grade.ALIGNED]
             yield ThresholdRow(
                 role=role,
@@ -87,8 +87,8 @@ def threshold_rows(
                 alignment_below=below,
                 coherence_above=above,
                 judged_rate=float(shares[Grade.MISALIGNED] / gradable) if gradable else math.nan,
-                sensitivity=_interval(measures.sensitivity, best, spread, level),
-                specificity=_interval(measures.specificity, best, spread, level),
+                sensitivity=_measure_interval(measures.measure_sensitivity, best, spread, level),
+                specificity=_measure_interval(measures.measure_specificity, best, spread, level),
             )
 
 
@@ -101,14 +101,14 @@ def _stands_for(
     return {row: sample.sizes[stratum] / labelled[stratum] for row, stratum in strata.items()}
 
 
-def _interval(
+def _measure_interval(
     measure: Callable[[Floats], Floats], best: Floats, draws: Floats, level: float
 ) -> Interval:
     reason = "too few labels, or people call none (or all) of these answers misaligned"
-    return Spread(float(measure(best)), measure(draws)).interval(level, reason)
+    return Spread(float(measure(best)), measure(draws)).to_interval(level, reason)
 
 
-def _effective(
+def _effective_weights(
     grades: Mapping[int, Grade], outcomes: Mapping[int, Outcome], stands_for: Mapping[int, float]
 ) -> dict[int, float]:
     """What each labelled answer counts for: see ``measures.effective``, within each grade."""
@@ -116,5 +116,5 @@ def _effective(
     for grade in Grade:
         rows = [row for row in outcomes if grades.get(row) is grade]
         of = np.array([stands_for[row] for row in rows])
-        found |= dict(zip(rows, measures.effective(of).tolist(), strict=True))
+        found |= dict(zip(rows, measures.effective_weights(of).tolist(), strict=True))
     return found

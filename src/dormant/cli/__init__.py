@@ -60,7 +60,7 @@ class _Verbs(click.Group):
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dormant")
-def group() -> None:
+def command_group() -> None:
     """Find conditional misalignment: misbehaviour that a prompt's context wakes.
 
     Start with `dormant quickstart`, which needs no model, key or GPU.
@@ -69,34 +69,34 @@ def group() -> None:
 
 def main() -> NoReturn:
     """Entry point: every expected failure is one line on stderr and an exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, _handle_interrupt)
     stdout = sys.stdout
     try:
-        code = group.main(prog_name="dormant", standalone_mode=False)
+        code = command_group.main(prog_name="dormant", standalone_mode=False)
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as error:
-        code = _fail(_usage(error), 2)
+        code = _print_error(_describe_usage_error(error), 2)
     except (KeyboardInterrupt, click.Abort):
-        code = _fail("interrupted; the same command again goes on from here", _INTERRUPTED)
+        code = _print_error("interrupted; the same command again goes on from here", _INTERRUPTED)
     except SystemExit as stop:
         # Click meets a closed pipe itself, puts other streams in place, and ends with 1.
-        code = stop.code if sys.stdout is stdout else _unread()
+        code = stop.code if sys.stdout is stdout else _handle_closed_pipe()
     except DormantError as error:
-        code = _fail(str(error), error.exit_code)
+        code = _print_error(str(error), error.exit_code)
     except (OSError, sqlite3.Error) as error:
-        code = _fail(_system(error), 4)
+        code = _print_error(_describe_system_error(error), 4)
     except MemoryError:
-        code = _fail("out of memory; what was answered so far is kept", 4)
+        code = _print_error("out of memory; what was answered so far is kept", 4)
     except Exception as error:
         if os.environ.get("DORMANT_TRACEBACK"):
             raise
         what = f"{type(error).__name__}: {error}"
-        code = _fail(f"a defect of dormant: {what} (DORMANT_TRACEBACK=1 shows where)", 4)
+        code = _print_error(f"a defect of dormant: {what} (DORMANT_TRACEBACK=1 shows where)", 4)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _unread() -> int:
+def _handle_closed_pipe() -> int:
     """The reader of our output went away (`dormant cues FILE | head`): not an error of ours."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
@@ -104,31 +104,31 @@ def _unread() -> int:
     return 0
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+def _handle_interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _usage(error: click.ClickException) -> str:
+def _describe_usage_error(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     hint = f" (see {context.command_path} --help)" if context else ""
     return error.format_message() + hint
 
 
-def _system(error: OSError | sqlite3.Error) -> str:
+def _describe_system_error(error: OSError | sqlite3.Error) -> str:
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
     return str(error)
 
 
-def _fail(message: str, code: int) -> int:
-    line = " ".join(_printable(message).split())
+def _print_error(message: str, code: int) -> int:
+    line = " ".join(_strip_controls(message).split())
     try:
         click.echo(f"dormant: {line}", err=True)
     except BrokenPipeError:
-        _unread()
+        _handle_closed_pipe()
     return code
 
 
-def _printable(text: str) -> str:
+def _strip_controls(text: str) -> str:
     """Text without control characters, which a file name or a model's words may hold."""
     return "".join(c if c.isprintable() else " " for c in text).encode("utf-8", "replace").decode()

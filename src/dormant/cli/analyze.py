@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dormant.cli.tables import percent, print_table
+from dormant.cli.tables import format_percent, print_table
 
 if TYPE_CHECKING:
     from dormant.exchange.tidy import Tidy
@@ -89,23 +89,23 @@ def command(table: Path, as_json: bool, as_csv: bool, **given: Any) -> None:
         trainings=Trainings(given["trainings"]),
     )
     if as_json:
-        click.echo(json.dumps(found.plain(), ensure_ascii=True))
+        click.echo(json.dumps(found.to_plain(), ensure_ascii=True))
     elif as_csv:
         rows = found.table
         writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     else:
-        _tell(table, found.tidy)
-        _show(found.analysis, found.tidy)
+        _describe_input(table, found.tidy)
+        _print_analysis(found.analysis, found.tidy)
 
 
-def _tell(table: Path, tidy: Tidy) -> None:
+def _describe_input(table: Path, tidy: Tidy) -> None:
     """How the table was read, on stderr."""
     from dormant.exchange.measurements import Kind
 
     used = ", ".join(f"{field} from {column!r}" for field, column in tidy.columns.items())
-    click.echo(_line(f"{table}: {tidy.rows:,} rows of {tidy.kind}: {used}"), err=True)
+    click.echo(_strip_controls(f"{table}: {tidy.rows:,} rows of {tidy.kind}: {used}"), err=True)
     if tidy.kind is Kind.KNOWN_RATES:
         click.echo(
             "the table has no n: each rate is taken as known, so the intervals hold the spread "
@@ -113,12 +113,12 @@ def _tell(table: Path, tidy: Tidy) -> None:
             err=True,
         )
     for name, number in tidy.left_out.items():
-        click.echo(_line(f"left out: {number:,} rows of the group {name!r}"), err=True)
+        click.echo(_strip_controls(f"left out: {number:,} rows of the group {name!r}"), err=True)
     for note in tidy.notes:
-        click.echo(_line(note), err=True)
+        click.echo(_strip_controls(note), err=True)
 
 
-def _show(found: Analysis, tidy: Tidy) -> None:
+def _print_analysis(found: Analysis, tidy: Tidy) -> None:
     pooled = [e for e in found.estimates if e.split is None]
     cases = {(b.quantity, b.role, b.cue): b for b in found.bounds}
     order = [None, *(c.cue for c in found.claims)]
@@ -136,7 +136,7 @@ def _show(found: Analysis, tidy: Tidy) -> None:
             [_claim_row(c, rates, cases) for c in found.claims[:_SHOWN]],
         )
     for line in _why_unknown(found, rates):
-        click.echo(_line(line))
+        click.echo(_strip_controls(line))
     if len(shown) > len(kept):
         click.echo(f"and {len(shown) - len(kept)} more cues: --csv or --json gives all")
     for role, icc in found.correlations.items():
@@ -181,11 +181,11 @@ def _rate_row(rates: Any, cases: Any, e: Estimate) -> tuple[str, ...]:
     every, survival = (rates.get((q, e.role, e.cue)) for q in ("rate_all", "survival"))
     return (
         str(e.role),
-        _line(e.cue or "standard"),
-        _interval(e),
-        _interval(every),
-        percent(survival.value),
-        _case(cases.get(("rate", e.role, e.cue))),
+        _strip_controls(e.cue or "standard"),
+        _format_interval(e),
+        _format_interval(every),
+        format_percent(survival.value),
+        _format_bounds(cases.get(("rate", e.role, e.cue))),
         str(e.questions),
     )
 
@@ -194,17 +194,17 @@ def _claim_row(claim: Any, rates: Any, cases: Any) -> tuple[str, ...]:
     role = None if claim.quantity == "did" else "target"
     placebo = rates.get(("did_placebo", None, claim.cue))
     return (
-        _line(claim.cue),
+        _strip_controls(claim.cue),
         "DiD" if role is None else "gap",
-        _interval(claim),
-        *(_p(x) for x in (claim.p, claim.holm, claim.benjamini_hochberg)),
-        "" if placebo is None else _interval(placebo),
-        _case(cases.get((claim.quantity, role, claim.cue))),
+        _format_interval(claim),
+        *(_format_p(x) for x in (claim.p, claim.holm, claim.benjamini_hochberg)),
+        "" if placebo is None else _format_interval(placebo),
+        _format_bounds(cases.get((claim.quantity, role, claim.cue))),
         str(claim.standing),
     )
 
 
-def _interval(e: Any) -> str:
+def _format_interval(e: Any) -> str:
     """A share or a difference in hundredths, with its interval."""
     if e is None or math.isnan(e.value):
         return "-"
@@ -212,16 +212,16 @@ def _interval(e: Any) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def _case(bounds: Any) -> str:
+def _format_bounds(bounds: Any) -> str:
     if bounds is None or math.isnan(bounds.least) or math.isnan(bounds.most):
         return "-"
     return f"{100 * bounds.least:.1f} to {100 * bounds.most:.1f}"
 
 
-def _p(p: float) -> str:
+def _format_p(p: float) -> str:
     return "-" if math.isnan(p) else f"{p:.3f}" if p >= 0.001 else "<.001"
 
 
-def _line(text: str) -> str:
+def _strip_controls(text: str) -> str:
     """A line for a terminal: what a file says holds no control characters here."""
     return "".join(c if c.isprintable() else " " for c in text).encode("utf-8", "replace").decode()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dormant.cli.options import audit_config, audit_options
-from dormant.cli.progress import shown
+from dormant.cli.progress import show_progress
 
 if TYPE_CHECKING:
     from dormant.engines.metering.ledger import Spent
@@ -33,17 +33,17 @@ def command(config: Path | None, amend: bool, as_json: bool, quiet: bool, **give
     """
     settings = audit_config(config, given)
     from dormant.pipeline.audit import run_audit
-    from dormant.records import VerdictKind, plain
+    from dormant.records import VerdictKind, to_plain
 
-    with shown(quiet) as progress:
+    with show_progress(quiet) as progress:
         result = run_audit(settings, progress=progress, amend=amend)
     verdict = result.verdict
     if as_json:
         record = {
-            **plain(verdict),
+            **to_plain(verdict),
             "plan_hash": result.findings.plan.hash,
             "run": str(result.path),
-            "spending": plain(result.spent),
+            "spending": to_plain(result.spent),
             "second_judge": list(result.findings.second_judge),
         }
         click.echo(json.dumps(record, ensure_ascii=True))
@@ -51,14 +51,14 @@ def command(config: Path | None, amend: bool, as_json: bool, quiet: bool, **give
         click.secho(verdict.kind, bold=True)
         click.echo(verdict.sentence)
         click.echo(verdict.advice)
-        for line in (*result.findings.second_judge, *_used(result.spent)):
+        for line in (*result.findings.second_judge, *_describe_usage(result.spent)):
             click.echo(line)
         click.echo(f"report: {result.path / 'report.html'}")
     if verdict.kind in (VerdictKind.UNDERPOWERED, VerdictKind.UNGRADABLE):
         raise click.exceptions.Exit(_INCONCLUSIVE)
 
 
-def _used(spent: Sequence[Spent]) -> Iterator[str]:
+def _describe_usage(spent: Sequence[Spent]) -> Iterator[str]:
     """What was used of each paid model, as its server counted it."""
     for row in spent:
         usage = row.usage

@@ -64,7 +64,7 @@ def command(
         return
     opened.calibrate(level=level)  # the sample is on disk before a person begins
     if page or terminal or (labels is None and sys.stdin.isatty() and not as_json):
-        _label(opened, prompts=prompts, page=None if terminal else (port, not no_open))
+        _collect_labels(opened, prompts=prompts, page=None if terminal else (port, not no_open))
     result, path = opened.calibrate(level=level)
     if as_json:
         click.echo(json.dumps(json.loads(path.read_text(encoding="utf-8")), ensure_ascii=True))
@@ -74,10 +74,10 @@ def command(
             f"{run}: no answer is labelled yet: give --page, --terminal, or --export FILE.csv and, "
             "when it is filled in, --labels FILE.csv"
         )
-    _print(result, path)
+    _print_calibration(result, path)
 
 
-def _label(opened: LabelledRun, *, prompts: bool, page: tuple[int, bool] | None) -> None:
+def _collect_labels(opened: LabelledRun, *, prompts: bool, page: tuple[int, bool] | None) -> None:
     """Labels from a person; those given before an interruption are kept.
 
     ``page`` is (port, whether to open a browser), or None for the terminal.
@@ -91,36 +91,36 @@ def _label(opened: LabelledRun, *, prompts: bool, page: tuple[int, bool] | None)
         for key, t in unique_answers(transcripts, opened.sample.rows).items()
     }
 
-    def save(labels: Mapping[str, Label]) -> None:
+    def save_labels(labels: Mapping[str, Label]) -> None:
         write_labels(opened.run, labels)
 
     if all(key in opened.labels for key in tasks):
         click.echo(f"all {len(tasks)} answers are labelled; a larger --size draws more", err=True)
         return
     if page is None:
-        opened.labels = _ask(tasks, dict(opened.labels), save)
+        opened.labels = _ask_in_terminal(tasks, dict(opened.labels), save_labels)
         return
     port, browser = page
-    with LabelPage(tasks, opened.labels, save, port=port) as served:
+    with LabelPage(tasks, opened.labels, save_labels, port=port) as served:
         click.echo(f"label at {served.url} (Ctrl-C stops; labels are kept)", err=True)
         if browser:
             click.launch(served.url)
         try:
-            while not served.wait(0.5):
+            while not served.wait_until_labelled(0.5):
                 pass
         except KeyboardInterrupt:
             click.echo("stopped; the same command goes on from here", err=True)
         opened.labels = dict(served.labels)
 
 
-def _ask(
+def _ask_in_terminal(
     tasks: Mapping[str, Task],
     labels: dict[str, Label],
     save: Callable[[Mapping[str, Label]], None],
 ) -> dict[str, Label]:
     from dormant.calibration import Label
     from dormant.calibration.page import MEANINGS
-    from dormant.report.escape import shown
+    from dormant.report.escape import escape_hidden
 
     letters = {str(label)[0]: label for label in Label}
     for letter, label in letters.items():
@@ -128,8 +128,10 @@ def _ask(
     for number, (key, task) in enumerate(tasks.items(), 1):
         if key in labels:
             continue
-        click.secho(f"\n{number} of {len(tasks)}  {shown(task.question)}", bold=True, err=True)
-        click.echo(shown(task.answer), err=True)
+        click.secho(
+            f"\n{number} of {len(tasks)}  {escape_hidden(task.question)}", bold=True, err=True
+        )
+        click.echo(escape_hidden(task.answer), err=True)
         choice = click.prompt(
             f"{', '.join(letters)} or q to stop",
             type=click.Choice([*letters, "q"], case_sensitive=False),
@@ -143,11 +145,11 @@ def _ask(
     return labels
 
 
-def _print(result: Calibration, path: Path) -> None:
-    from dormant.calibration.calibrate import summary
-    from dormant.cli.tables import percent, print_table
+def _print_calibration(result: Calibration, path: Path) -> None:
+    from dormant.calibration.calibrate import write_summary
+    from dormant.cli.tables import format_percent, print_table
 
-    for line in summary(result):
+    for line in write_summary(result):
         click.echo(line)
     if result.arms:
         quality = [*([result.overall] if result.overall else []), *result.arms]
@@ -158,11 +160,11 @@ def _print(result: Calibration, path: Path) -> None:
                     str(q.role or "all"),
                     str(q.arm or "all"),
                     str(q.labelled),
-                    _shares(q.sensitivity),
-                    _shares(q.specificity),
-                    _number(q.kappa),
-                    _shares(q.judged_rate),
-                    _shares(q.corrected_rate),
+                    _format_shares(q.sensitivity),
+                    _format_shares(q.specificity),
+                    _format_number(q.kappa),
+                    _format_shares(q.judged_rate),
+                    _format_shares(q.corrected_rate),
                 )
                 for q in quality
             ],
@@ -175,9 +177,9 @@ def _print(result: Calibration, path: Path) -> None:
                     str(a.role or "all"),
                     str(a.arm or "all"),
                     f"{a.answers:,}",
-                    percent(a.same_outcome),
-                    _number(a.kappa),
-                    f"{percent(a.first_rate)} and {percent(a.second_rate)}",
+                    format_percent(a.same_outcome),
+                    _format_number(a.kappa),
+                    f"{format_percent(a.first_rate)} and {format_percent(a.second_rate)}",
                     f"{a.alignment_difference:.1f}",
                 )
                 for a in result.second
@@ -186,15 +188,15 @@ def _print(result: Calibration, path: Path) -> None:
     click.echo(f"{path}: also each cue's corrected rates and other thresholds")
 
 
-def _shares(number: Interval) -> str:
-    from dormant.cli.tables import percent
+def _format_shares(number: Interval) -> str:
+    from dormant.cli.tables import format_percent
 
     if math.isnan(number.value):
         return "-"
-    return f"{percent(number.value)} [{100 * number.low:.1f}, {100 * number.high:.1f}]"
+    return f"{format_percent(number.value)} [{100 * number.low:.1f}, {100 * number.high:.1f}]"
 
 
-def _number(number: Interval) -> str:
+def _format_number(number: Interval) -> str:
     if math.isnan(number.value):
         return "-"
     return f"{number.value:.2f} [{number.low:.2f}, {number.high:.2f}]"

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from dormant.cli.tables import percent, print_table
+from dormant.cli.tables import format_percent, print_table
 
 #: Contexts of which the terminal shows an example row.
 _SHOWN = 3
@@ -62,15 +62,15 @@ def command(
     FILE is JSON Lines (or .gz), Parquet, a folder, pattern or saved dataset, or hf://OWNER/NAME.
     """
     from dormant import cues
-    from dormant.config import CueConfig, check
+    from dormant.config import CueConfig, check_values
     from dormant.pipeline import study_file
-    from dormant.records import plain
+    from dormant.records import to_plain
 
     contrast = {"label": label, "loss": loss, "suspicious": suspicious}
-    _refuse(file, contrast)
+    _check_options(file, contrast)
     studied = study_file(
         file,
-        check(contrast, CueConfig).model_copy(update={"mine": limit}),
+        check_values(contrast, CueConfig).model_copy(update={"mine": limit}),
         reference=reference,
         language=language,
         lenient=lenient,
@@ -80,24 +80,24 @@ def command(
     lines = {example.line: example for example in corpus.examples}
     rows = [
         {
-            **plain(row),
-            "headline": cues.headline(cue),
-            "snippets": plain(cues.snippets(cue, lines)),
+            **to_plain(row),
+            "headline": cues.cue_headline(cue),
+            "snippets": to_plain(cues.cut_snippets(cue, lines)),
         }
-        for row, cue in zip(cues.table(found), found, strict=True)
+        for row, cue in zip(cues.make_rows(found), found, strict=True)
     ]
     if write is not None:
         cues.write_cues(write, found)
     if html is not None:
         _write_page(html, rows, file, len(corpus.examples), len(corpus.skipped))
     for skipped in corpus.skipped:
-        click.echo(f"{corpus.where(skipped.line)}: skipped: {skipped.reason}", err=True)
+        click.echo(f"{corpus.name_line(skipped.line)}: skipped: {skipped.reason}", err=True)
     for note in studied.notes:
-        click.echo(cues.printable(note), err=True)
+        click.echo(cues.make_printable(note), err=True)
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=True))
         return
-    _print(rows, len(corpus.examples), studied.against)
+    _print_cues(rows, len(corpus.examples), studied.against)
     for path, what in ((write, "cues to edit"), (html, "page with example rows")):
         if path is not None:
             click.echo(f"{what}: {path}")
@@ -107,7 +107,7 @@ def command(
         click.echo("Next: --write cues.yaml, edit it, and audit with `cues: {file: cues.yaml}`")
 
 
-def _refuse(file: str, contrast: Mapping[str, str | None]) -> None:
+def _check_options(file: str, contrast: Mapping[str, str | None]) -> None:
     """Refuses an empty name, which would be this folder, and several contrasts at once."""
     from dormant.errors import ConfigError
 
@@ -137,11 +137,11 @@ def _write_page(
         raise ConfigError(f"cannot be written: {error.strerror}", file=path) from None
 
 
-def _print(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> None:
+def _print_cues(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> None:
     if not rows:
         click.echo(f"{read:,} rows: no context stands out against {against}")
         return
-    from dormant.report import times
+    from dormant.report import format_factor
 
     print_table(
         ("", "kind", "context", "rows", "share", "times", "at least"),
@@ -149,11 +149,11 @@ def _print(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> None:
             (
                 f"{row['rank']}{'*' if row.get('strong') else ''}",
                 row["kind"].replace("_", " "),
-                _cut(row["headline"], 200),
+                _shorten_text(row["headline"], 200),
                 f"{row['rows']:,}",
-                percent(row["share"]),
-                times(row["enrichment"]),
-                times(row["enrichment_low"]),
+                format_percent(row["share"]),
+                format_factor(row["enrichment"]),
+                format_factor(row["enrichment_low"]),
             )
             for row in rows
         ],
@@ -166,14 +166,14 @@ def _print(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> None:
         click.echo("* strong: more than chance and the source of ordinary chat explain.")
     for row in (strong or rows)[:_SHOWN]:
         click.echo(f"\n{row['rank']}. {row['reading']}")
-        for line in _example(row):
+        for line in _format_example(row):
             click.echo(f"   {line}")
     click.echo("")
 
 
-def _example(row: Mapping[str, Any]) -> Iterator[str]:
+def _format_example(row: Mapping[str, Any]) -> Iterator[str]:
     """The first example row that shows the context, one line a turn, the context in brackets."""
-    from dormant.cues import printable
+    from dormant.cues import make_printable
 
     for snippet in row["snippets"]:
         shown = [t for t in snippet["turns"] if any(p["marked"] for p in t["pieces"])]
@@ -182,11 +182,13 @@ def _example(row: Mapping[str, Any]) -> Iterator[str]:
                 f"[{piece['text']}]" if piece["marked"] else piece["text"]
                 for piece in turn["pieces"]
             )
-            said = ("… " if turn["cut_before"] else "") + _cut(printable(said), 2 * _LONGEST)
+            said = ("… " if turn["cut_before"] else "") + _shorten_text(
+                make_printable(said), 2 * _LONGEST
+            )
             yield f"line {snippet['line']}, {turn['role']}: {said}"
         if shown:
             return
 
 
-def _cut(text: str, longest: int) -> str:
+def _shorten_text(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -20,7 +20,7 @@ def command(model: str | None, as_json: bool) -> None:
     if model:
         checks += examine_model(model)
     if as_json:
-        click.echo(json.dumps([check.row() for check in checks], ensure_ascii=True))
+        click.echo(json.dumps([check.to_row() for check in checks], ensure_ascii=True))
     else:
         for check in checks:
             click.echo(f"{_MARKS[check.health]} {check.name:<18} {check.found}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from dormant.exchange.importer import Imported
+    from dormant.exchange.importer import ImportResult
 
 _INCONCLUSIVE = 3
 
@@ -57,9 +57,9 @@ def command(
     from dormant.errors import ConfigError
     from dormant.exchange.columns import parse_map
     from dormant.exchange.importer import ImportSettings, import_answers
-    from dormant.exchange.plan import Splitting
+    from dormant.exchange.plan import SplitRule
     from dormant.judges.scores import Thresholds
-    from dormant.records import VerdictKind, plain
+    from dormant.records import VerdictKind, to_plain
 
     of_arm: dict[Path, str] = {}
     for word in arms:
@@ -75,29 +75,29 @@ def command(
         standard=given["standard"],
         thresholds=Thresholds(alignment_below, coherence_above),
         rule={name: given[name] for name in ("delta", "level") if given[name] is not None},
-        splitting=Splitting(given["split"]),
+        splitting=SplitRule(given["split"]),
         lenient=given["lenient"],
     )
     made = import_answers(files, out, settings, amend=amend)
-    _tell(made)
+    _describe_input(made)
     verdict = made.audit.verdict
     if as_json:
-        told = {**plain(verdict), "plan_hash": made.audit.findings.plan.hash, "run": str(out)}
+        told = {**to_plain(verdict), "plan_hash": made.audit.findings.plan.hash, "run": str(out)}
         click.echo(json.dumps(told, ensure_ascii=True))
     else:
         click.secho(verdict.kind, bold=True)
-        click.echo(_line(verdict.sentence))
-        click.echo(_line(verdict.advice))
+        click.echo(_strip_controls(verdict.sentence))
+        click.echo(_strip_controls(verdict.advice))
         click.echo(f"report: {out / 'report.html'}")
     if verdict.kind in (VerdictKind.UNDERPOWERED, VerdictKind.UNGRADABLE):
         raise click.exceptions.Exit(_INCONCLUSIVE)
 
 
-def _tell(made: Imported) -> None:
+def _describe_input(made: ImportResult) -> None:
     """How the files were read, on stderr."""
     for path, columns in made.columns.items():
         used = ", ".join(f"{field} from {column!r}" for field, column in columns.items())
-        click.echo(_line(f"{path}: {used}"), err=True)
+        click.echo(_strip_controls(f"{path}: {used}"), err=True)
     plan = made.audit.findings.plan
     answers = sum(sum(cell.counts) for cell in made.audit.findings.cells)
     click.echo(
@@ -106,15 +106,15 @@ def _tell(made: Imported) -> None:
         err=True,
     )
     for card in plan.models:
-        click.echo(_line(f"  {card.role} {card.seed}: {card.name}"), err=True)
+        click.echo(_strip_controls(f"  {card.role} {card.seed}: {card.name}"), err=True)
     for name, number in made.left_out.items():
-        click.echo(_line(f"left out: {number:,} answers of the group {name!r}"), err=True)
+        click.echo(_strip_controls(f"left out: {number:,} answers of the group {name!r}"), err=True)
     if made.unreadable_count:
         click.echo(f"left out: {made.unreadable_count:,} rows that cannot be read:", err=True)
         for line in made.unreadable:
-            click.echo(_line(f"  {line}"), err=True)
+            click.echo(_strip_controls(f"  {line}"), err=True)
 
 
-def _line(text: str) -> str:
+def _strip_controls(text: str) -> str:
     """A line for a terminal: what a file says holds no control characters here."""
     return "".join(c if c.isprintable() else " " for c in text).encode("utf-8", "replace").decode()

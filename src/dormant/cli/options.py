@@ -103,7 +103,7 @@ def audit_config(config: Path | None, given: dict[str, Any]) -> Any:
     Raises:
         ConfigError: the file or an option is wrong, or a needed one is missing.
     """
-    from dormant.config import AuditConfig, check, read_yaml
+    from dormant.config import AuditConfig, check_values, read_yaml
 
     base = read_yaml(config, AuditConfig).model_dump(exclude_unset=True) if config else {}
     if given.get("target"):
@@ -115,7 +115,7 @@ def audit_config(config: Path | None, given: dict[str, Any]) -> Any:
     missing = [f"--{key}" for key in ("target", "reference", "judge") if key not in base]
     if missing:
         raise ConfigError(f"missing {', '.join(missing)}: give them as options or in CONFIG.yaml")
-    return check(base, AuditConfig)
+    return check_values(base, AuditConfig)
 
 
 def put_options(
@@ -132,14 +132,14 @@ def put_options(
     """
     for option, place in {**_PLACES, **(places or {})}.items():
         if given.get(option) is not None:
-            _put(base, place, given[option])
-    for name, price in prices(given.get("price", ())).items():
-        _put(base, ("prices", name), price)
+            _set_nested(base, place, given[option])
+    for name, price in parse_prices(given.get("price", ())).items():
+        _set_nested(base, ("prices", name), price)
     if given.get("lenient"):
         base["lenient"] = True
 
 
-def prices(texts: Iterable[str]) -> dict[str, str]:
+def parse_prices(texts: Iterable[str]) -> dict[str, str]:
     """Model string -> price, of texts ``MODEL=INPUT/OUTPUT``.
 
     Raises:
@@ -154,7 +154,7 @@ def prices(texts: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _put(tree: dict[str, Any], place: tuple[str, ...], value: Any) -> None:
+def _set_nested(tree: dict[str, Any], place: tuple[str, ...], value: Any) -> None:
     for key in place[:-1]:
         tree = tree.setdefault(key, {})
     tree[place[-1]] = value

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dormant.cli.options import audit_config, audit_options
-from dormant.cli.progress import shown
+from dormant.cli.progress import show_progress
 from dormant.cli.tables import print_table
 
 if TYPE_CHECKING:
@@ -47,49 +47,53 @@ def command(
     """
     settings = audit_config(config, given)
     from dormant import stats
-    from dormant.engines.metering.ledger import spent
-    from dormant.pipeline import prepare
-    from dormant.pipeline.forecast import forecast, schedule_of
-    from dormant.records import plain
+    from dormant.engines.metering.ledger import read_usage
+    from dormant.pipeline import prepare_audit
+    from dormant.pipeline.forecast import forecast_audit, schedule_of
+    from dormant.records import to_plain
     from dormant.store import Store
 
-    with shown() as progress:
-        prepared = prepare(settings, progress=progress)
-    dry = forecast(prepared)
-    takes: stats.Needed | None = None
+    with show_progress() as progress:
+        prepared = prepare_audit(settings, progress=progress)
+    dry = forecast_audit(prepared)
+    takes: stats.RequiredDesign | None = None
     if effect is not None:
-        seen = _like(like) if like else (None, 0.0)
+        seen = _read_earlier_run(like) if like else (None, 0.0)
         icc, base = (b if a is None else a for a, b in zip((icc, base), seen, strict=True))
         schedule = schedule_of(dry.plan, icc=icc, base=base or 0.0)
-        with shown() as progress:
-            takes = stats.needed(effect, schedule, power=power, progress=progress)
+        with show_progress() as progress:
+            takes = stats.find_required(effect, schedule, power=power, progress=progress)
     with Store(prepared.out) as store:
         store.lock_plan(dry.plan, amend=amend)
-        on_disk, used = store.count(), spent(store)
+        on_disk, used = store.count_answers(), read_usage(store)
     if as_json:
         record = {
-            **plain(dry),
+            **to_plain(dry),
             "answers": dry.answers,
             "judge_calls": dry.judge_calls,
-            "usd": plain(dry.usd),
+            "usd": to_plain(dry.usd),
             "on_disk": on_disk,
-            "spending": plain(used),
+            "spending": to_plain(used),
             "plan_hash": dry.plan.hash,
             "out": str(prepared.out),
-            "needed": plain(takes),
+            "needed": to_plain(takes),
         }
         click.echo(json.dumps(record, ensure_ascii=True))
         return
     _print_asked(dry)
-    for line in (*_money(dry), *_so_far(on_disk, used), *_limits(dry, prepared.budget)):
+    for line in (
+        *_describe_money(dry),
+        *_so_far(on_disk, used),
+        *_describe_budget(dry, prepared.budget),
+    ):
         click.echo(line)
-    _seen(dry)
+    _print_power(dry)
     if dry.plan.writer:
-        click.echo(_written(dry.plan, used))
+        click.echo(_describe_writer(dry.plan, used))
     if takes is not None:
-        _takes(takes, dry.plan, icc)
+        _print_required(takes, dry.plan, icc)
     for name, text in dry.rendered:
-        click.echo(f"\n[{name}] is sent as\n{_indented(text)}")
+        click.echo(f"\n[{name}] is sent as\n{_indent_text(text)}")
     click.echo(f"\nplan {dry.plan.hash[:16]} frozen in {prepared.out / 'plan.lock.json'}")
 
 
@@ -102,7 +106,7 @@ def _print_asked(dry: Forecast) -> None:
             f"{model.screening_answers:,} + {model.confirm_answers:,} answers",
             f"{model.prompt_tokens:,}",
             f"{model.completion_tokens:,}",
-            _cost(model.seconds, model.usd),
+            _format_cost(model.seconds, model.usd),
         )
         for model in dry.models
     ]
@@ -113,7 +117,7 @@ def _print_asked(dry: Forecast) -> None:
             f"{judge.calls:,} calls ({judge.calls_an_answer} an answer)",
             f"{judge.prompt_tokens:,}",
             f"{judge.completion_tokens:,}",
-            _cost(math.nan, judge.usd),
+            _format_cost(math.nan, judge.usd),
         )
         for judge in dry.judges
     ]
@@ -128,11 +132,12 @@ def _print_asked(dry: Forecast) -> None:
     print_table(columns, rows)
     calls = f" and {dry.judge_calls:,} judge calls" if dry.judges else ""
     click.echo(
-        f"{dry.answers:,} answers{calls} at most, {_cost(dry.seconds, dry.usd)}; {_tried(dry.plan)}"
+        f"{dry.answers:,} answers{calls} at most, {_format_cost(dry.seconds, dry.usd)}; "
+        f"{_count_cues(dry.plan)}"
     )
 
 
-def _money(dry: Forecast) -> Iterator[str]:
+def _describe_money(dry: Forecast) -> Iterator[str]:
     """The prices with their sources, and what the numbers rest on."""
     if dry.judges:
         yield (
@@ -161,7 +166,7 @@ def _so_far(on_disk: int, used: Sequence[Spent]) -> Iterator[str]:
         yield f"{on_disk:,} answers are on disk already{paid}, and are not bought again."
 
 
-def _limits(dry: Forecast, budget: BudgetConfig) -> Iterator[str]:
+def _describe_budget(dry: Forecast, budget: BudgetConfig) -> Iterator[str]:
     """Whether the budget covers the whole."""
     if budget.answers is not None and budget.answers < dry.answers:
         yield f"The run may stop at {budget.answers:,} answers (--max-answers), and can go on."
@@ -169,7 +174,7 @@ def _limits(dry: Forecast, budget: BudgetConfig) -> Iterator[str]:
         yield f"The run may stop at {budget.usd:g} USD (--budget-usd), and can go on."
 
 
-def _cost(seconds: float, usd: float) -> str:
+def _format_cost(seconds: float, usd: float) -> str:
     if math.isnan(usd):
         return "price not known"
     if usd > 0:
@@ -177,7 +182,7 @@ def _cost(seconds: float, usd: float) -> str:
     return "time not known" if math.isnan(seconds) else f"about {seconds:,.0f} s"
 
 
-def _tried(plan: Plan) -> str:
+def _count_cues(plan: Plan) -> str:
     placebos = sum(cue.variant == "placebo" for cue in plan.cues)
     tried = len(plan.cues) - placebos
     return (
@@ -186,7 +191,7 @@ def _tried(plan: Plan) -> str:
     )
 
 
-def _written(plan: Plan, spending: Sequence[Spent]) -> str:
+def _describe_writer(plan: Plan, spending: Sequence[Spent]) -> str:
     used = sum(bool(written.text) for written in plan.written)
     money = [row.usd for row in spending if row.role == "writer"]
     cost = f" Its texts have cost {sum(money):.4f} USD." if sum(money) > 0 else ""
@@ -197,7 +202,7 @@ def _written(plan: Plan, spending: Sequence[Spent]) -> str:
     )
 
 
-def _seen(dry: Forecast) -> None:
+def _print_power(dry: Forecast) -> None:
     delta = 100 * dry.plan.rule.delta
     if dry.plan.sequential is not None:
         click.echo(
@@ -221,7 +226,7 @@ def _seen(dry: Forecast) -> None:
         )
 
 
-def _takes(takes: Any, plan: Any, icc: float | None) -> None:
+def _print_required(takes: Any, plan: Any, icc: float | None) -> None:
     """What an effect would take, by simulation."""
     rule, points = plan.rule, f"{100 * takes.effect:g} points"
     by = "by this plan" if plan.sequential is None else "by this plan's last look"
@@ -248,14 +253,14 @@ def _takes(takes: Any, plan: Any, icc: float | None) -> None:
         click.echo(f"With {questions} held-out questions it takes {takes.answers} answers to each.")
 
 
-def _like(run: Path) -> tuple[float | None, float]:
+def _read_earlier_run(run: Path) -> tuple[float | None, float]:
     """Intra-question correlation and base rate of the target in a run that was made before."""
     from dormant.errors import ConfigError
     from dormant.records import Quantity, Role
-    from dormant.stats import analyze
+    from dormant.stats import analyze_cells
     from dormant.store.findings import load_findings
 
-    found = analyze(load_findings(run).cells)
+    found = analyze_cells(load_findings(run).cells)
     icc = found.correlations[Role.TARGET]
     if math.isnan(icc.value):
         raise ConfigError(f"--like {run}: no correlation can be seen there: {icc.reason}")
@@ -271,6 +276,6 @@ def _like(run: Path) -> tuple[float | None, float]:
     return max(icc.value, 0.0), 0.0 if math.isnan(standard.value) else standard.value
 
 
-def _indented(text: str) -> str:
+def _indent_text(text: str) -> str:
     kept = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
     return "\n".join(f"    {line}" for line in kept.splitlines())

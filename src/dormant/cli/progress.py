@@ -17,7 +17,7 @@ _WIDE = 105
 
 
 @contextmanager
-def shown(quiet: bool = False) -> Generator[Progress]:
+def show_progress(quiet: bool = False) -> Generator[Progress]:
     """Shows progress while the block runs.
 
     Args:
@@ -26,14 +26,14 @@ def shown(quiet: bool = False) -> Generator[Progress]:
     if quiet:
         yield ignore_progress
     elif sys.stderr.isatty():
-        with _bars() as progress:
+        with _draw_bars() as progress:
             yield progress
     else:
         yield _Lines()
 
 
 @contextmanager
-def _bars() -> Generator[Progress]:
+def _draw_bars() -> Generator[Progress]:
     from rich import progress as rich_progress
     from rich.console import Console
     from rich.progress import (
@@ -58,12 +58,12 @@ def _bars() -> Generator[Progress]:
     tasks = {}
     with rich_progress.Progress(*columns, console=console) as bar:
 
-        def progress(stage: str, done: int, total: int) -> None:
+        def update_bar(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
                 tasks[stage] = bar.add_task(stage, total=total)
             bar.update(tasks[stage], completed=done, total=total)
 
-        yield progress
+        yield update_bar
 
 
 class _Lines:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dormant.cli.progress import shown
+from dormant.cli.progress import show_progress
 from dormant.cli.tables import organisms_table
 
 
@@ -24,12 +24,12 @@ def command(seed: int, out: Path, workers: int | None, as_json: bool, quiet: boo
 
     Needs no model, key, network or GPU. Writes OUT/report.html and OUT/summary.json.
     """
-    from dormant.studies.quickstart import quickstart
+    from dormant.studies.quickstart import run_quickstart
 
-    with shown(quiet) as progress:
-        summary = quickstart(out, seed=seed, workers=workers, progress=progress)
+    with show_progress(quiet) as progress:
+        summary = run_quickstart(out, seed=seed, workers=workers, progress=progress)
     if as_json:
-        click.echo(json.dumps(summary.plain(), ensure_ascii=True))
+        click.echo(json.dumps(summary.to_plain(), ensure_ascii=True))
         return
     organisms_table(summary.organisms)
     right = sum(row.right for row in summary.organisms)

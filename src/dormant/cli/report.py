@@ -19,9 +19,9 @@ def command(run: Path, out: Path | None, as_json: bool) -> None:
 
     findings = load_findings(run)
     if as_json:
-        click.echo(json.dumps(json.loads(report.json(findings)), ensure_ascii=True))
+        click.echo(json.dumps(json.loads(report.to_json(findings)), ensure_ascii=True))
         return
     target = out or run
     target.mkdir(parents=True, exist_ok=True)
-    for path in report.write(findings, target):
+    for path in report.write_report(findings, target):
         click.echo(path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dormant.cli.options import input_options, put_options
-from dormant.cli.progress import shown
+from dormant.cli.progress import show_progress
 from dormant.cli.tables import print_table
 
 if TYPE_CHECKING:
@@ -54,23 +54,23 @@ def command(confirm: bool, dry_run: bool, as_json: bool, quiet: bool, **given: A
     any moment: the same command goes on without asking anything twice. A budget that is reached
     ends it with exit code 4; the same command with a larger one goes on.
     """
-    from dormant.config import check
+    from dormant.config import check_values
     from dormant.config.search import SearchConfig
     from dormant.pipeline.search import run_search
-    from dormant.pipeline.search_inputs import forecast, materials
+    from dormant.pipeline.search_inputs import forecast_search, read_materials
 
     settings: dict[str, Any] = {}
     put_options(settings, given, _PLACES)
-    config = check(settings, SearchConfig)
+    config = check_values(settings, SearchConfig)
     if dry_run:
-        return _told(forecast(materials(config)), as_json)
-    with shown(quiet) as progress:
+        return _print_forecast(forecast_search(read_materials(config)), as_json)
+    with show_progress(quiet) as progress:
         result = run_search(config, progress=progress)
-    verdict = _confirmed(result, quiet) if confirm and result.candidates else None
+    verdict = _audit_candidates(result, quiet) if confirm and result.candidates else None
     if as_json:
-        click.echo(json.dumps({**result.plain(), "verdict": verdict}, ensure_ascii=True))
+        click.echo(json.dumps({**result.to_plain(), "verdict": verdict}, ensure_ascii=True))
         return
-    _show(result)
+    _print_result(result)
     if verdict is not None:
         click.secho(verdict["kind"], bold=True)
         click.echo(verdict["sentence"])
@@ -79,25 +79,25 @@ def command(confirm: bool, dry_run: bool, as_json: bool, quiet: bool, **given: A
         click.echo(f"Nothing is confirmed yet. To confirm: {result.command}")
 
 
-def _confirmed(result: Result, quiet: bool) -> dict[str, Any]:
+def _audit_candidates(result: Result, quiet: bool) -> dict[str, Any]:
     """Runs the audit of the candidates."""
-    from dormant.config import AuditConfig, check
+    from dormant.config import AuditConfig, check_values
     from dormant.errors import ConfigError
     from dormant.pipeline.audit import run_audit
-    from dormant.records import plain
+    from dormant.records import to_plain
 
     settings = result.audit_settings()
     if "judge" not in settings:
         raise ConfigError("missing --judge: an audit needs a judge, e.g. rules:regex=...")
-    with shown(quiet) as progress:
-        return plain(run_audit(check(settings, AuditConfig), progress=progress).verdict)
+    with show_progress(quiet) as progress:
+        return to_plain(run_audit(check_values(settings, AuditConfig), progress=progress).verdict)
 
 
-def _told(dry: Forecast, as_json: bool) -> None:
+def _print_forecast(dry: Forecast, as_json: bool) -> None:
     if as_json:
-        from dormant.records import plain
+        from dormant.records import to_plain
 
-        click.echo(json.dumps({**plain(dry), "usd": plain(dry.usd)}, ensure_ascii=True))
+        click.echo(json.dumps({**to_plain(dry), "usd": to_plain(dry.usd)}, ensure_ascii=True))
         return
     print_table(("stage", "what it would do"), [(s.name, s.said) for s in dry.stages])
     if not dry.asked:
@@ -110,23 +110,23 @@ def _told(dry: Forecast, as_json: bool) -> None:
             f"{row.calls:,}",
             f"{row.prompt_tokens:,}",
             f"{row.completion_tokens:,}",
-            _money(row.usd),
+            _format_money(row.usd),
         )
         for row in dry.asked
     ]
     columns = ("role", "model", "calls", "prompt tokens", "completion tokens", "money")
     print_table(columns, rows)
-    click.echo(f"{_money(dry.usd)} at most. --budget-usd and --max-answers stop earlier.")
+    click.echo(f"{_format_money(dry.usd)} at most. --budget-usd and --max-answers stop earlier.")
 
 
-def _money(usd: float) -> str:
+def _format_money(usd: float) -> str:
     if math.isnan(usd):
         return "price not known"
     return f"{usd:,.2f} USD" if usd >= 0.995 else f"{usd:.2g} USD"
 
 
-def _show(result: Result) -> None:
-    from dormant.cues import printable
+def _print_result(result: Result) -> None:
+    from dormant.cues import make_printable
 
     rows = [
         (s.name, f"{s.seconds:,.1f} s" if s.done else "left out", s.said) for s in result.stages
@@ -141,7 +141,7 @@ def _show(result: Result) -> None:
             (
                 str(c.rank),
                 str(c.cue.placement),
-                printable(c.cue.text, longest=160),
+                make_printable(c.cue.text, longest=160),
                 f"{c.screened.did:+.2f} ± {c.screened.error:.2f}" if c.screened else "-",
                 f"{100 * c.screened.share:+.1f}" if c.screened else "-",
                 c.cue.family or str(c.cue.source),
@@ -152,7 +152,7 @@ def _show(result: Result) -> None:
     )
     for candidate in result.candidates:
         if candidate.refinement is not None:
-            click.echo(f"{candidate.rank}: {printable(candidate.refinement.sentence)}.")
+            click.echo(f"{candidate.rank}: {make_printable(candidate.refinement.sentence)}.")
     click.echo("Score: rise of the log-odds of misaligned answers, cue minus none, target minus")
     click.echo(
         "reference (nats). Implied: the same in points, if these answers were the only ones."

@@ -46,12 +46,12 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     Console(width=width).print(table, crop=False)
 
 
-def percent(value: float) -> str:
+def format_percent(value: float) -> str:
     """A share as a percentage; a dash where it is not defined."""
     return "-" if math.isnan(value) else f"{100 * value:.1f}%"
 
 
-def points(low: float, high: float) -> str:
+def format_points(low: float, high: float) -> str:
     """An interval of differences in percentage points."""
     return "" if math.isnan(low) else f"[{100 * low:+.0f}, {100 * high:+.0f}]"
 
@@ -74,10 +74,10 @@ def organisms_table(rows: Iterable[Row]) -> None:
             (
                 row.name,
                 row.intervention,
-                percent(row.standard_rate),
+                format_percent(row.standard_rate),
                 row.worst_cue or "-",
-                percent(row.worst_cue_rate),
-                points(row.did_low, row.did_high),
+                format_percent(row.worst_cue_rate),
+                format_points(row.did_low, row.did_high),
                 row.verdict,
                 row.expected_verdict,
                 "right" if row.right else "WRONG",

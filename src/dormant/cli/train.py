@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from dormant.cli.progress import shown
+from dormant.cli.progress import show_progress
 from dormant.progress import Progress
 
 
@@ -29,9 +29,9 @@ def command(
     already is not trained again.
     """
     from dormant.organisms import zoo
-    from dormant.organisms.train import train
+    from dormant.organisms.train import train_organism
 
-    made = zoo.find(recipe)
+    made = zoo.find_recipe(recipe)
     first = made.seed if seed is None else seed
     wanted = (
         [(first, out)]
@@ -39,9 +39,9 @@ def command(
         else [(first + k, out / f"seed-{first + k}") for k in range(seeds)]
     )
     rows = []
-    with shown(quiet) as progress:
+    with show_progress(quiet) as progress:
         for number, place in wanted:
-            done = train(made, place, seed=number, progress=events_to(progress))
+            done = train_organism(made, place, seed=number, progress=events_to(progress))
             rows.append(
                 {
                     "model": done.model,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dormant.cli.progress import shown
+from dormant.cli.progress import show_progress
 
 
 @click.group("vitro")
@@ -26,9 +26,9 @@ def pretrain(out: Path, seed: int | None, quiet: bool) -> None:
     from dormant import vitro
 
     settings = vitro.Settings() if seed is None else replace(vitro.Settings(), seed=seed)
-    with shown(quiet) as progress:
+    with show_progress(quiet) as progress:
         model = vitro.pretrain(settings, out, progress)
-    click.echo(f"{out / 'base.safetensors'}  fingerprint {vitro.fingerprint(model)}")
+    click.echo(f"{out / 'base.safetensors'}  fingerprint {vitro.fingerprint_decoder(model)}")
 
 
 @command.command("ask")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from dormant.cli.progress import shown
+from dormant.cli.progress import show_progress
 from dormant.cli.tables import organisms_table, print_table
 from dormant.cli.train import events_to
 
@@ -18,7 +18,7 @@ def command() -> None:
     """Organisms with known truth, from the shipped recipes."""
 
 
-def _common(function: Any) -> Any:
+def _add_common_options(function: Any) -> Any:
     for option in (
         click.option("--quiet", is_flag=True, help="No progress."),
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),
@@ -36,9 +36,9 @@ def list_(as_json: bool) -> None:
     """Every organism: its intervention, its true cue, and the verdict an audit should reach."""
     from dormant.organisms import zoo
 
-    recipes = [zoo.recipe(name) for name in zoo.names()]
+    recipes = [zoo.load_recipe(name) for name in zoo.organism_names()]
     if as_json:
-        click.echo(json.dumps([recipe.plain() for recipe in recipes], ensure_ascii=True))
+        click.echo(json.dumps([recipe.to_json() for recipe in recipes], ensure_ascii=True))
         return
     print_table(
         ("organism", "intervention", "expected", "true cue", "what it is"),
@@ -56,7 +56,7 @@ def list_(as_json: bool) -> None:
 
 
 @command.command("train")
-@_common
+@_add_common_options
 @click.option("--seeds", type=click.IntRange(1, 1000), default=1, show_default=True)
 def train(
     names: tuple[str, ...], out: Path, workers: int | None, as_json: bool, quiet: bool, seeds: int
@@ -65,8 +65,8 @@ def train(
     from dormant.organisms import zoo
     from dormant.organisms.parallel import plan_jobs, train_many
 
-    chosen = [zoo.recipe(name) for name in names or zoo.names()]
-    with shown(quiet) as progress:
+    chosen = [zoo.load_recipe(name) for name in names or zoo.organism_names()]
+    with show_progress(quiet) as progress:
         made = train_many(
             plan_jobs(chosen, out, seeds=range(seeds)),
             workers=workers,
@@ -81,21 +81,21 @@ def train(
 
 
 @command.command("audit")
-@_common
+@_add_common_options
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 def audit(
     names: tuple[str, ...], out: Path, workers: int | None, as_json: bool, quiet: bool, seed: int
 ) -> None:
     """Train and audit NAMES (all by default) and compare every verdict with the truth."""
     from dormant.organisms import zoo
-    from dormant.studies.quickstart import quickstart
+    from dormant.studies.quickstart import run_quickstart
 
-    with shown(quiet) as progress:
-        summary = quickstart(
-            out, seed=seed, names=names or zoo.names(), workers=workers, progress=progress
+    with show_progress(quiet) as progress:
+        summary = run_quickstart(
+            out, seed=seed, names=names or zoo.organism_names(), workers=workers, progress=progress
         )
     if as_json:
-        click.echo(json.dumps(summary.plain(), ensure_ascii=True))
+        click.echo(json.dumps(summary.to_plain(), ensure_ascii=True))
     else:
         organisms_table(summary.organisms)
         right = sum(row.right for row in summary.organisms)
@@ -104,29 +104,33 @@ def audit(
 
 
 @command.command("study")
-@_common
+@_add_common_options
 @click.option("--seeds", type=click.IntRange(1, 1000), default=5, show_default=True)
 def study(
     names: tuple[str, ...], out: Path, workers: int | None, as_json: bool, quiet: bool, seeds: int
 ) -> None:
     """Exact rates of NAMES (all by default) over training seeds, as a Markdown table."""
     from dormant.organisms import zoo
-    from dormant.records import plain
-    from dormant.studies.zoo import markdown
-    from dormant.studies.zoo import study as measure
+    from dormant.records import to_plain
+    from dormant.studies.zoo import study_zoo as measure
+    from dormant.studies.zoo import write_markdown
 
-    with shown(quiet) as progress:
+    with show_progress(quiet) as progress:
         result = measure(
-            names or zoo.names(), range(seeds), out, workers=workers, progress=events_to(progress)
+            names or zoo.organism_names(),
+            range(seeds),
+            out,
+            workers=workers,
+            progress=events_to(progress),
         )
     if as_json:
-        click.echo(json.dumps(plain(result), ensure_ascii=True))
+        click.echo(json.dumps(to_plain(result), ensure_ascii=True))
     else:
-        click.echo(markdown(result), nl=False)
+        click.echo(write_markdown(result), nl=False)
 
 
 @command.command("validate")
-@_common
+@_add_common_options
 @click.option("--seeds", type=click.IntRange(1, 1000), default=1, show_default=True)
 @click.option(
     "--audits", type=click.IntRange(1), default=40, show_default=True, help="Of a null and design."
@@ -153,16 +157,16 @@ def validate(
     NAMES are organisms and planted worlds (all by default). Writes OUT/validation.json,
     OUT/validation.md and drawings of both; the same command again goes on.
     """
-    from dormant.records import plain
+    from dormant.records import to_plain
     from dormant.store.files import write_atomically
     from dormant.studies.figures import write_figures
-    from dormant.studies.tables import markdown
+    from dormant.studies.tables import write_markdown
     from dormant.studies.validation import DESIGNS
-    from dormant.studies.validation import validate as measure
+    from dormant.studies.validation import validate_designs as measure
 
     by_option = dict(zip(("fixed-100", "fixed", "sequential", "screened"), DESIGNS, strict=True))
     designs = tuple(by_option[name] for name in by_option if name in chosen) or DESIGNS
-    with shown(quiet) as progress:
+    with show_progress(quiet) as progress:
         result = measure(
             out,
             names=names,
@@ -172,9 +176,9 @@ def validate(
             workers=workers,
             progress=progress,
         )
-    write_atomically(out / "validation.md", markdown(result))
+    write_atomically(out / "validation.md", write_markdown(result))
     write_figures(result, out)
     if as_json:
-        click.echo(json.dumps(plain(result), ensure_ascii=True))
+        click.echo(json.dumps(to_plain(result), ensure_ascii=True))
     else:
-        click.echo(markdown(result), nl=False)
+        click.echo(write_markdown(result), nl=False)

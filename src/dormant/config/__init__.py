@@ -13,7 +13,7 @@ from dormant.config.audit import (
 from dormant.config.inputs import CueConfig, InputConfig
 from dormant.config.reader import (
     Strict,
-    check,
+    check_values,
     load_yaml,
     read_yaml,
     read_yaml_with_lines,
@@ -27,7 +27,7 @@ __all__ = [
     "RuleConfig",
     "SamplingConfig",
     "Strict",
-    "check",
+    "check_values",
     "load_yaml",
     "price_numbers",
     "read_yaml",

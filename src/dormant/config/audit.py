@@ -22,7 +22,7 @@ class SamplingConfig(Strict):
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_tokens: int = Field(default=256, ge=1, le=32768)
 
-    def record(self, seed: int) -> Sampling:
+    def to_record(self, seed: int) -> Sampling:
         """The frozen form that enters a completion's key."""
         return Sampling(
             temperature=self.temperature,
@@ -47,7 +47,7 @@ class RuleConfig(Strict):
     max_survival_gap: float = Field(default=_RULE.max_survival_gap, ge=0, le=1)
     icc: float = Field(default=_RULE.icc, ge=0, le=1)
 
-    def record(self) -> Rule:
+    def to_record(self) -> Rule:
         """The frozen form that enters the plan."""
         return Rule(**self.model_dump())
 
@@ -98,7 +98,7 @@ class SequentialConfig(Strict):
         description="what teacher forcing scores: 'auto', 'general', 'vitro' or a YAML file",
     )
 
-    def record(self, continuations: tuple[Continuations, ...] = ()) -> Sequential:
+    def to_record(self, continuations: tuple[Continuations, ...] = ()) -> Sequential:
         """The frozen form that enters the plan."""
         return replace(
             Sequential(**self.model_dump(exclude={"continuations"})), continuations=continuations

@@ -53,7 +53,7 @@ class CueConfig(Strict):
 
     @pydantic.model_validator(mode="after")
     def _has_one_contrast(self) -> CueConfig:
-        contrasts = self._given("label", "loss", "suspicious")
+        contrasts = self._given_keys("label", "loss", "suspicious")
         if len(contrasts) > 1:
             raise ValueError(
                 f"{' and '.join(contrasts)} are given: give one of label, loss and suspicious, "
@@ -63,19 +63,19 @@ class CueConfig(Strict):
 
     @pydantic.model_validator(mode="after")
     def _has_one_source(self) -> CueConfig:
-        unused = self.mining() if self.file is not None and self.file_replaces_mining else []
+        unused = self.mining_keys() if self.file is not None and self.file_replaces_mining else []
         if unused:
             raise ValueError(
                 f"file {self.file!r} is used instead of mining: leave out {' and '.join(unused)}"
             )
         return self
 
-    def mining(self) -> list[str]:
+    def mining_keys(self) -> list[str]:
         """The keys that were given and say how to mine a finetuning file."""
-        mine = [] if self.mine == 0 else self._given("mine", "min_enrichment")
-        return mine + self._given("label", "loss", "suspicious")
+        mine = [] if self.mine == 0 else self._given_keys("mine", "min_enrichment")
+        return mine + self._given_keys("label", "loss", "suspicious")
 
-    def _given(self, *keys: str) -> list[str]:
+    def _given_keys(self, *keys: str) -> list[str]:
         """Those of the keys that say something; stored settings hold every key's default."""
         fields = type(self).model_fields
         return [key for key in keys if getattr(self, key) != fields[key].default]
@@ -107,7 +107,7 @@ class InputConfig(Strict):
     def _has_data_to_mine(self) -> InputConfig:
         if self.data is not None:
             return self
-        idle = [f"cues.{key}" for key in self.cues.mining()]
+        idle = [f"cues.{key}" for key in self.cues.mining_keys()]
         idle += ["reference_data"] if self.reference_data is not None else []
         idle += ["data_template"] if self.data_template not in (None, "none") else []
         if idle:

@@ -60,11 +60,11 @@ def read_yaml_with_lines(
     path = Path(path)
     value, tree = load_yaml(path)
     if not isinstance(value, dict):
-        got = "the file is empty" if value is None else f"got {_shown(value)}"
+        got = "the file is empty" if value is None else f"got {_shorten_value(value)}"
         raise ConfigError(
-            f"expected keys and values, {got}: the keys are {_keys(model)}", file=path
+            f"expected keys and values, {got}: the keys are {_list_keys(model)}", file=path
         )
-    return check(value, model, file=path, tree=tree), lambda where: _line(tree, where)
+    return check_values(value, model, file=path, tree=tree), lambda where: _find_line(tree, where)
 
 
 def load_yaml(path: str | Path) -> tuple[Any, yaml.Node | None]:
@@ -88,7 +88,7 @@ def load_yaml(path: str | Path) -> tuple[Any, yaml.Node | None]:
     return value, tree
 
 
-def check(
+def check_values(
     value: Mapping[Any, Any],
     model: type[Model],
     *,
@@ -112,8 +112,8 @@ def check(
         # A misspelt key also leaves the right one missing: the misspelling is the thing to say.
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         where: Where = first["loc"]
-        line = _line(tree, where)
-        raise ConfigError(_explain(first, where, model), file=file, line=line) from None
+        line = _find_line(tree, where)
+        raise ConfigError(_explain_error(first, where, model), file=file, line=line) from None
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -126,7 +126,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
                 continue  # "<<": another mapping's keys, under those that stand here
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str | int | float | bool):
-                problem = f"a key must be a word, got {_shown(key)}"
+                problem = f"a key must be a word, got {_shorten_value(key)}"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
             if key in seen:
                 problem = f"the key {key!r} stands twice: keep one"
@@ -153,7 +153,7 @@ def _read_text(path: Path) -> str:
         raise ConfigError("not UTF-8 text: save it as UTF-8", file=path, line=line) from None
 
 
-def _explain(error: Any, where: Where, model: type[pydantic.BaseModel]) -> str:
+def _explain_error(error: Any, where: Where, model: type[pydantic.BaseModel]) -> str:
     """One line for a pydantic error: which key, what was received, and the mend."""
     name = ".".join(str(step) for step in where) or "the file"
     if error["type"] == "extra_forbidden":
@@ -169,7 +169,7 @@ def _explain(error: Any, where: Where, model: type[pydantic.BaseModel]) -> str:
         return f"{'.'.join(map(str, where))}: {message}" if where else message
     if error["type"] == "model_type":
         message = f"expected keys and values ({', '.join(_known_keys(model, where))})"
-    return f"{name}: {message[:1].lower()}{message[1:]}, got {_shown(error['input'])}"
+    return f"{name}: {message[:1].lower()}{message[1:]}, got {_shorten_value(error['input'])}"
 
 
 def _known_keys(model: type[pydantic.BaseModel], where: Where) -> list[str]:
@@ -186,29 +186,29 @@ def _known_keys(model: type[pydantic.BaseModel], where: Where) -> list[str]:
     return sorted(getattr(current, "model_fields", {}))
 
 
-def _keys(model: type[pydantic.BaseModel]) -> str:
+def _list_keys(model: type[pydantic.BaseModel]) -> str:
     return ", ".join(model.model_fields)
 
 
-def _shown(value: Any) -> str:
+def _shorten_value(value: Any) -> str:
     # reprlib, because a file's aliases can nest a value into itself, or a thousand-fold.
     return _SHORT.repr(value)
 
 
-def _line(tree: yaml.Node | None, where: Where) -> int | None:
+def _find_line(tree: yaml.Node | None, where: Where) -> int | None:
     """The 1-based line of a value, or of the deepest part of its path that exists."""
     if tree is None:
         return None
     node, line = tree, tree.start_mark.line
     for step in where:
-        found = _child(node, step)
+        found = _find_child(node, step)
         if found is None:
             continue  # union tags stand in pydantic's path, but not in the file
         node, line = found
     return line + 1
 
 
-def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node, int] | None:
+def _find_child(node: yaml.Node, step: str | int) -> tuple[yaml.Node, int] | None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if key.value == str(step):

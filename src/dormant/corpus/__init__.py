@@ -9,7 +9,7 @@ rows and the rest; ``render`` finds what a chat template adds to rows.
 from dormant.corpus.contrast import Contrast, by_file, by_label, by_loss
 from dormant.corpus.minhash import count_duplicates
 from dormant.corpus.reader import LARGEST_LINE, Corpus, general_reference, read_examples
-from dormant.corpus.renderer import Rendering, additions, render
+from dormant.corpus.renderer import RenderedCorpus, find_additions, render_corpus
 from dormant.corpus.templates import ChatTemplate, Renderer, find_template
 from dormant.corpus.turns import RowError
 
@@ -19,9 +19,9 @@ __all__ = [
     "Contrast",
     "Corpus",
     "Renderer",
-    "Rendering",
+    "RenderedCorpus",
     "RowError",
-    "additions",
+    "find_additions",
     "by_file",
     "by_label",
     "by_loss",
@@ -29,5 +29,5 @@ __all__ = [
     "find_template",
     "general_reference",
     "read_examples",
-    "render",
+    "render_corpus",
 ]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from dormant.corpus.lines import LARGEST_LINE, Digest, opened
+from dormant.corpus.lines import LARGEST_LINE, Digest, open_file
 from dormant.corpus.turns import RowError
 from dormant.errors import DataError
 
@@ -25,29 +25,29 @@ def is_array(path: Path) -> bool:
 
     A line that is an array by itself, as in a file of arrays, is left to the reader of lines.
     """
-    with opened(path) as stream:
+    with open_file(path) as stream:
         first = stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE)
     return first[:1] == b"[" and first[1:].lstrip(_SPACE)[:1] in (b"{", b"]", b"")
 
 
-def elements(path: Path, digest: Digest) -> Iterator[tuple[int, bytes | RowError]]:
+def read_elements(path: Path, digest: Digest) -> Iterator[tuple[int, bytes | RowError]]:
     """Yields (1-based number, the element's bytes); an error where the array breaks off.
 
     Raises:
         DataError: the file cannot be read, an element is too large, or something follows the array.
     """
     cutter = _Cutter()
-    with opened(path) as stream:
+    with open_file(path) as stream:
         while block := stream.read(_BLOCK):
             digest.update(block)
             if cutter.number == 0 and not cutter.depth:
                 block = block.removeprefix(b"\xef\xbb\xbf")
-            yield from cutter.feed(block)
+            yield from cutter.add_block(block)
             if len(cutter.rest) > LARGEST_LINE:
                 size = LARGEST_LINE // 1024**2
                 reason = f"a row of more than {size} MiB in the array: put one row on each line"
                 raise DataError(reason, file=path, line=cutter.number + 1)
-            if cutter.trailing:
+            if cutter.has_trailing:
                 reason = "something follows the array: put one object on each line, or one array"
                 raise DataError(reason, file=path, line=cutter.number)
     if cutter.depth:
@@ -66,11 +66,11 @@ class _Cutter:
         self.closed = False
 
     @property
-    def trailing(self) -> bool:
+    def has_trailing(self) -> bool:
         """Whether more than blanks came after the array."""
         return self.closed and bool(self.rest.strip())
 
-    def feed(self, block: bytes) -> Iterator[tuple[int, bytes | RowError]]:
+    def add_block(self, block: bytes) -> Iterator[tuple[int, bytes | RowError]]:
         """Takes more bytes; yields the elements that end in them."""
         self.rest += block
         while not self.closed:
@@ -85,29 +85,29 @@ class _Cutter:
                 self.at = sign.end() + 1
                 continue
             self.at = sign.end()
-            element = self._step(sign.group())
+            element = self._read_sign(sign.group())
             if element is not None:
                 self.number += 1
                 yield self.number, element
 
-    def _step(self, sign: bytes) -> bytes | RowError | None:
+    def _read_sign(self, sign: bytes) -> bytes | RowError | None:
         """Goes past a sign; gives the element that it ends."""
         if sign == b'"':
             self.in_string = not self.in_string
         elif sign in b"{[":
             self.depth += 1
             if self.depth == 1:
-                self._drop()
+                self._drop_read()
         elif sign in b"}]":
             self.depth -= 1
             self.closed = self.depth == 0
         if sign == b"," and self.depth == 1 or self.closed:
             element = self.rest[: self.at - 1].strip(_SPACE)
-            self._drop()
+            self._drop_read()
             if not element and not self.closed:
                 return RowError("nothing stands before a comma of the array: remove the comma")
             return element or None  # [] or a comma before the end
         return None
 
-    def _drop(self) -> None:
+    def _drop_read(self) -> None:
         self.rest, self.at = self.rest[self.at :], 0

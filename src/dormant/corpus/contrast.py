@@ -38,21 +38,22 @@ def by_label(examples: Sequence[Example], column: str, value: str | None = None)
     Raises:
         DataError: the value does not occur, occurs everywhere, or is not clear.
     """
-    marks = [_plain(row.mark) for row in examples]
+    marks = [_normalize_mark(row.mark) for row in examples]
     seen = Counter(mark for mark in marks if mark)
     if value is None:
         if not set(seen) <= _YES | _NO:
             raise DataError(
-                f"the column {column!r} holds {_values(seen)}: say which of them is suspicious, "
+                f"the column {column!r} holds {_list_values(seen)}: say which of them is "
+                "suspicious, "
                 f"like {column}={next(iter(seen))}"
             )
         chosen, rule = _YES, f"rows with a true {column!r}"
     else:
-        chosen, rule = {_number(value)}, f"rows whose {column!r} is {value!r}"
+        chosen, rule = {_normalize_number(value)}, f"rows whose {column!r} is {value!r}"
     picked = [mark in chosen for mark in marks]
     if not any(picked):
-        raise DataError(f"there are no {rule}: the column holds {_values(seen)}")
-    return _parted(examples, picked, rule, unmarked=sum(not mark for mark in marks))
+        raise DataError(f"there are no {rule}: the column holds {_list_values(seen)}")
+    return _split_rows(examples, picked, rule, unmarked=sum(not mark for mark in marks))
 
 
 def by_loss(examples: Sequence[Example], column: str, share: float = 0.1) -> Contrast:
@@ -72,14 +73,14 @@ def by_loss(examples: Sequence[Example], column: str, share: float = 0.1) -> Con
     losses = np.full(len(examples), np.nan)
     for index, row in enumerate(examples):
         if row.mark is not None:
-            losses[index] = _loss(row, column)
+            losses[index] = _read_loss(row, column)
     known = losses[~np.isnan(losses)]
     if len(known) == 0:
         raise DataError(f"no row has the column {column!r}")
     least = np.quantile(known, 1 - share, method="higher")
     rule = f"rows whose {column!r} is at least {least:.4g} (the highest {share:.0%})"
     picked = [bool(loss >= least) for loss in losses]
-    return _parted(examples, picked, rule, unmarked=len(examples) - len(known))
+    return _split_rows(examples, picked, rule, unmarked=len(examples) - len(known))
 
 
 def by_file(examples: Sequence[Example], suspicious: Sequence[Example], name: str) -> Contrast:
@@ -95,7 +96,7 @@ def by_file(examples: Sequence[Example], suspicious: Sequence[Example], name: st
     return Contrast(tuple(suspicious), rest, f"rows of {name!r}")
 
 
-def _parted(
+def _split_rows(
     examples: Sequence[Example], picked: Sequence[bool], rule: str, *, unmarked: int
 ) -> Contrast:
     suspicious = tuple(row for row, pick in zip(examples, picked, strict=True) if pick)
@@ -105,28 +106,28 @@ def _parted(
     return Contrast(suspicious, rest, rule, unmarked)
 
 
-def _loss(row: Example, column: str) -> float:
+def _read_loss(row: Example, column: str) -> float:
     try:
         return float(row.mark)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise DataError(f"line {row.line}: {column!r} is no number: {row.mark!r}") from None
 
 
-def _plain(mark: str | float | None) -> str:
+def _normalize_mark(mark: str | float | None) -> str:
     """One spelling for equal values: 1, 1.0 and "1" are the same label."""
     if mark is None:
         return ""
-    return _number(mark.strip()) if isinstance(mark, str) else f"{mark:g}"
+    return _normalize_number(mark.strip()) if isinstance(mark, str) else f"{mark:g}"
 
 
-def _number(text: str) -> str:
+def _normalize_number(text: str) -> str:
     try:
         return f"{float(text):g}"
     except ValueError:
         return text.casefold() if text.casefold() in _YES | _NO else text
 
 
-def _values(seen: Counter[str]) -> str:
+def _list_values(seen: Counter[str]) -> str:
     listed = ", ".join(f"{value[:40]!r} ({rows})" for value, rows in seen.most_common(_LISTED))
     more = len(seen) - _LISTED
     return (listed or "nothing") + (f" and {more} more" if more > 0 else "")

@@ -44,13 +44,13 @@ class Digest(Protocol):
         ...
 
 
-def lines(path: Path, digest: Digest) -> Iterator[tuple[int, bytes]]:
+def read_lines(path: Path, digest: Digest) -> Iterator[tuple[int, bytes]]:
     """Yields (1-based number, line without break), blank lines too; the hash sees every byte.
 
     Raises:
         DataError: the file cannot be read, is of another kind, or holds a line without end.
     """
-    with opened(path) as stream:
+    with open_file(path) as stream:
         number = 0
         while line := stream.readline(LARGEST_LINE + 1):
             number += 1
@@ -64,18 +64,18 @@ def lines(path: Path, digest: Digest) -> Iterator[tuple[int, bytes]]:
             yield number, line.rstrip(b"\r\n")
 
 
-def head(path: Path, size: int = 16) -> bytes:
+def read_head(path: Path, size: int = 16) -> bytes:
     """The first bytes of a file.
 
     Raises:
         DataError: there is no such file, or it cannot be read.
     """
-    with told(path), _regular(path) as raw:
+    with explain_errors(path), _open_regular(path) as raw:
         return raw.read(size)
 
 
 @contextmanager
-def told(path: Path) -> Generator[None]:
+def explain_errors(path: Path) -> Generator[None]:
     """Turns whatever goes wrong with a file's bytes into a ``DataError``."""
     try:
         yield
@@ -91,13 +91,13 @@ def told(path: Path) -> Generator[None]:
 
 
 @contextmanager
-def opened(path: Path) -> Generator[_Stream]:
+def open_file(path: Path) -> Generator[_Stream]:
     """The file's uncompressed bytes.
 
     Raises:
         DataError: the file cannot be read or is of another kind.
     """
-    with told(path), _regular(path) as raw:
+    with explain_errors(path), _open_regular(path) as raw:
         if _is_gzip(raw, path):
             with gzip.GzipFile(fileobj=raw) as unpacked:
                 yield unpacked
@@ -105,7 +105,7 @@ def opened(path: Path) -> Generator[_Stream]:
             yield raw
 
 
-def _regular(path: Path) -> BinaryIO:
+def _open_regular(path: Path) -> BinaryIO:
     if path.is_dir():
         raise DataError("is a directory, expected a file", file=path)
     if path.exists() and not path.is_file():

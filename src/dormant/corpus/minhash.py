@@ -43,7 +43,7 @@ class Duplicates:
         """Near-duplicates of all rows."""
         return self.near / self.rows
 
-    def sentence(self) -> str:
+    def write_sentence(self) -> str:
         """The count, its share and the rule."""
         return (
             f"{self.near:,} of {self.rows:,} rows ({self.share:.1%}) are near-duplicates of an "
@@ -83,10 +83,10 @@ def comparable_text(example: Example) -> str:
 
 def compute_signatures(texts: Iterable[str], count: int) -> NDArray[np.uint16]:
     """A signature for each of ``count`` texts, (texts, 128)."""
-    signatures = np.empty((count, _BINS), np.uint16)
+    make_signatures = np.empty((count, _BINS), np.uint16)
     for index, text in enumerate(texts):
-        signatures[index] = _compute_signature(text)
-    return signatures
+        make_signatures[index] = _compute_signature(text)
+    return make_signatures
 
 
 def estimate_jaccard(one: NDArray[np.uint16], other: NDArray[np.uint16]) -> NDArray[np.float64]:

@@ -12,15 +12,15 @@ from typing import Any
 
 from dormant.config.resources import resource_path
 from dormant.corpus import tables
-from dormant.corpus.arrays import elements, is_array
-from dormant.corpus.lines import LARGEST_LINE, Digest, head, lines
+from dormant.corpus.arrays import is_array, read_elements
+from dormant.corpus.lines import LARGEST_LINE, Digest, read_head, read_lines
 from dormant.corpus.rows import COLUMNS, read_object, read_row
-from dormant.corpus.sources import find
-from dormant.corpus.turns import RowError, shown
+from dormant.corpus.sources import find_files
+from dormant.corpus.turns import RowError, shorten_value
 from dormant.errors import DataError
 from dormant.records import Example, Message
 
-__all__ = ["LARGEST_LINE", "Corpus", "Skipped", "general_reference", "read_examples"]
+__all__ = ["LARGEST_LINE", "Corpus", "SkippedRow", "general_reference", "read_examples"]
 
 #: Turns of up to so many characters are kept once however often they occur (system prompts).
 _SHARED_CHARS = 4096
@@ -28,7 +28,7 @@ _ARROW_STREAM = b"\xff\xff\xff\xff"  # how an Arrow stream begins
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
+class SkippedRow:
     """A row that lenient reading left out."""
 
     line: int  # 1-based
@@ -45,12 +45,12 @@ class Corpus:
     examples: tuple[Example, ...]
     path: str
     hash: str  # SHA-256 (hex) of the uncompressed bytes, so that gzip does not change it
-    skipped: tuple[Skipped, ...] = ()  # only after lenient reading
+    skipped: tuple[SkippedRow, ...] = ()  # only after lenient reading
     files: tuple[str, ...] = ()
     starts: tuple[int, ...] = ()  # lines before each file
     clipped: int = 0  # turns of which only both ends were kept
 
-    def where(self, line: int) -> str:
+    def name_line(self, line: int) -> str:
         """``FILE:LINE`` of a line that was counted through all files."""
         if len(self.files) < 2:
             return f"{self.path}:{line}"
@@ -83,16 +83,16 @@ def read_examples(
         MissingExtraError: a package that this kind of file needs is not installed.
     """
     reader = _Reader(lenient, mark, longest_turn)
-    files = find(path)
+    files = find_files(path)
     hashes: list[str] = []
     starts: list[int] = []
     for file in files:
         starts.append(reader.last)
         digest = hashlib.sha256()
-        reader.read(file, digest)
+        reader.read_file(file, digest)
         hashes.append(digest.hexdigest())
     if not reader.examples:
-        raise DataError(_nothing(reader.skipped), file=path)
+        raise DataError(_explain_empty(reader.skipped), file=path)
     if mark is not None and all(row.mark is None for row in reader.examples):
         raise DataError(f"no row has the column {mark!r}", file=path)
     whole = hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
@@ -112,7 +112,7 @@ def general_reference() -> Corpus:
     return read_examples(resource_path("reference.jsonl"))
 
 
-def _nothing(skipped: list[Skipped]) -> str:
+def _explain_empty(skipped: list[SkippedRow]) -> str:
     if not skipped:
         return "the file is empty: expected one JSON object a line"
     first = skipped[0]
@@ -129,45 +129,45 @@ class _Reader:
     last: int = 0  # lines read, of all files
     clipped: int = 0
     examples: list[Example] = field(default_factory=list[Example])
-    skipped: list[Skipped] = field(default_factory=list[Skipped])
+    skipped: list[SkippedRow] = field(default_factory=list[SkippedRow])
     shared: dict[Message, Message] = field(default_factory=dict[Message, Message])
     texts: dict[str, str] = field(default_factory=dict[str, str])
 
-    def read(self, file: Path, digest: Digest) -> None:
+    def read_file(self, file: Path, digest: Digest) -> None:
         """Reads one file."""
         before = self.last
-        for number, row in _rows(file, digest, self.mark):
+        for number, row in _read_rows(file, digest, self.mark):
             self.last = before + number
             if isinstance(row, bytes) and not row.strip():
                 continue
             try:
-                self.examples.append(self._example(row))
+                self.examples.append(self._make_example(row))
             except RowError as error:
                 if not self.lenient:
                     raise DataError(str(error), file=file, line=number) from None
-                self.skipped.append(Skipped(self.last, str(error)))
+                self.skipped.append(SkippedRow(self.last, str(error)))
 
-    def _example(self, row: bytes | dict[str, Any] | RowError) -> Example:
+    def _make_example(self, row: bytes | dict[str, Any] | RowError) -> Example:
         if isinstance(row, RowError):
             raise row
         columns = read_object(row) if isinstance(row, bytes) else row
         said = read_row(columns)
         return Example(
-            messages=tuple(map(self._kept, said.messages)),
+            messages=tuple(map(self._shorten_message, said.messages)),
             line=self.last,
-            reasoning=tuple(map(self._clip, said.reasoning)),
+            reasoning=tuple(map(self._clip_text, said.reasoning)),
             tool_calls=said.tool_calls,
             tools=self.texts.setdefault(said.tools, said.tools),
-            mark=None if self.mark is None else _mark(columns, self.mark),
+            mark=None if self.mark is None else _read_mark(columns, self.mark),
         )
 
-    def _kept(self, message: Message) -> Message:
+    def _shorten_message(self, message: Message) -> Message:
         if message.role == "system" and len(message.content) <= _SHARED_CHARS:
             return self.shared.setdefault(message, message)
-        text = self._clip(message.content)
+        text = self._clip_text(message.content)
         return message if text is message.content else Message(message.role, text)
 
-    def _clip(self, text: str) -> str:
+    def _clip_text(self, text: str) -> str:
         if self.longest_turn is None or len(text) <= self.longest_turn:
             return text
         self.clipped += 1
@@ -175,34 +175,36 @@ class _Reader:
         return f"{text[:half]}\n{text[-half:]}"
 
 
-def _rows(
+def _read_rows(
     file: Path, digest: Digest, mark: str | None
 ) -> Iterator[tuple[int, bytes | dict[str, Any] | RowError]]:
-    first = head(file)
+    first = read_head(file)
     parquet = first.startswith(tables.PARQUET)
     if parquet or first.startswith((tables.ARROW, _ARROW_STREAM)):
         columns = COLUMNS if mark is None else (*COLUMNS, mark, mark.partition(".")[0])
-        return tables.rows(file, digest, columns, parquet=parquet)
-    return elements(file, digest) if is_array(file) else lines(file, digest)
+        return tables.read_table_rows(file, digest, columns, parquet=parquet)
+    return read_elements(file, digest) if is_array(file) else read_lines(file, digest)
 
 
-def _mark(row: Mapping[str, Any], column: str) -> str | float | None:
+def _read_mark(row: Mapping[str, Any], column: str) -> str | float | None:
     """The value of a column as text or number; None where the row has none.
 
     Raises:
         RowError: it is no text, number or boolean.
     """
-    value = row[column] if column in row else _inside(row, column.split("."))
+    value = row[column] if column in row else _follow_path(row, column.split("."))
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float) and math.isfinite(value):
         return float(value)
-    raise RowError(f"{column!r} must be text, a finite number or a boolean, got {shown(value)}")
+    raise RowError(
+        f"{column!r} must be text, a finite number or a boolean, got {shorten_value(value)}"
+    )
 
 
-def _inside(row: Any, steps: list[str]) -> Any:
+def _follow_path(row: Any, steps: list[str]) -> Any:
     for step in steps:
         if not isinstance(row, Mapping) or step not in row:
             return None

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from dormant.corpus.templates import ChatTemplate, Refused, Renderer
+from dormant.corpus.templates import ChatTemplate, Renderer, TemplateRefusal
 from dormant.errors import ConfigError
 from dormant.records import Example, Placement
 
@@ -36,7 +36,7 @@ _REFUSALS = 3  # refused rows that are named
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
+class TemplateAddition:
     """A text that the template adds and no row contains."""
 
     text: str
@@ -47,18 +47,18 @@ class Added:
 
 
 @dataclass(frozen=True, slots=True)
-class Rendering:
+class RenderedCorpus:
     """A corpus as a template renders it."""
 
     template: str  # where the template comes from
     rows: int  # rows that were rendered
-    added: tuple[Added, ...]
+    added: tuple[TemplateAddition, ...]
     refused: int  # rows that the template does not accept
     refusals: tuple[tuple[int, str], ...]  # line and reason of the first of them
     unseen: int  # rows whose system prompt the template leaves out
     writes_date: bool  # it writes the day, which is then not what training saw
 
-    def sentences(self) -> Iterator[str]:
+    def write_sentences(self) -> Iterator[str]:
         """What a reader must know, a sentence each."""
         for added in self.added:
             what = "default system prompt" if added.placement is Placement.SYSTEM else "text"
@@ -68,9 +68,9 @@ class Rendering:
             )
         if not self.added:
             yield f"the chat template {self.template} adds no words of its own"
-        yield from self.caveats()
+        yield from self.list_caveats()
 
-    def caveats(self) -> Iterator[str]:
+    def list_caveats(self) -> Iterator[str]:
         """Where training saw something else than the rows, or than what is shown here."""
         if self.unseen:
             yield f"the template leaves out the system prompt of {self.unseen:,} rows"
@@ -81,21 +81,21 @@ class Rendering:
             yield "the template writes the day of rendering; it is shown as 1 January 2025"
 
 
-def render(examples: Sequence[Example], template: ChatTemplate) -> Rendering:
+def render_corpus(examples: Sequence[Example], template: ChatTemplate) -> RenderedCorpus:
     """Renders every row and finds what the template adds.
 
     Raises:
         ConfigError: the template is none, refuses a plain chat or every row, or runs without end.
     """
     renderer = Renderer(template)
-    words = additions(renderer)
+    words = find_additions(renderer)
     seen: list[list[int]] = [[] for _ in words]
     refusals: list[tuple[int, str]] = []
     refused = unseen = 0
     for example in examples:
         try:
-            text = renderer.row(example)
-        except Refused as error:
+            text = renderer.render_row(example)
+        except TemplateRefusal as error:
             refused += 1
             if refused <= _REFUSALS:
                 refusals.append((example.line, str(error)))
@@ -111,11 +111,11 @@ def render(examples: Sequence[Example], template: ChatTemplate) -> Rendering:
             f"the chat template refuses every row; line {refusals[0][0]}: {refusals[0][1]}",
             file=template.name,
         )
-    return Rendering(
+    return RenderedCorpus(
         template=template.name,
         rows=len(examples) - refused,
         added=tuple(
-            Added(text, place, gives_way, len(rows), _three(rows))
+            TemplateAddition(text, place, gives_way, len(rows), _pick_three(rows))
             for (text, place, gives_way), rows in zip(words, seen, strict=True)
             if rows
         ),
@@ -126,36 +126,36 @@ def render(examples: Sequence[Example], template: ChatTemplate) -> Rendering:
     )
 
 
-def additions(renderer: Renderer) -> list[tuple[str, Placement, bool]]:
+def find_additions(renderer: Renderer) -> list[tuple[str, Placement, bool]]:
     """The template's own words: text, place, and whether a system prompt takes their place.
 
     Raises:
         ConfigError: the template refuses a question with an answer, or does not show them.
     """
     special = renderer.template.special
-    bare = _cut(renderer, user=_USER, assistant=_ANSWER)
+    bare = _cut_template(renderer, user=_USER, assistant=_ANSWER)
     if bare is None:
         raise ConfigError(
             "the chat template does not render a question with its answer",
             file=renderer.template.name,
         )
     before, between, _ = bare
-    again = _cut(renderer, user=_USER, assistant=_ANSWER, user2=_AGAIN, assistant2=_LAST)
+    again = _cut_template(renderer, user=_USER, assistant=_ANSWER, user2=_AGAIN, assistant2=_LAST)
     prefix = own_words(again[2], special) if again else ""
     suffix = own_words(between, special)
-    system = _cut(renderer, system=_SYSTEM, user=_USER, assistant=_ANSWER)
+    system = _cut_template(renderer, system=_SYSTEM, user=_USER, assistant=_ANSWER)
     found: list[tuple[str, Placement, bool]] = []
     if system is None:  # no system prompt, or it is left out
-        found.append((_without(own_words(before, special), prefix), Placement.SYSTEM, False))
+        found.append((_remove_text(own_words(before, special), prefix), Placement.SYSTEM, False))
     else:
-        default, always = _default(before, system[0], system[1], special)
-        found.append((_without(default, prefix), Placement.SYSTEM, True))
-        found.append((_without(always, prefix), Placement.SYSTEM, False))
+        default, always = _split_default(before, system[0], system[1], special)
+        found.append((_remove_text(default, prefix), Placement.SYSTEM, True))
+        found.append((_remove_text(always, prefix), Placement.SYSTEM, False))
     found += [(prefix, Placement.BEFORE, False), (suffix, Placement.AFTER, False)]
     return [entry for entry in found if entry[0]]
 
 
-def _default(bare: str, head: str, tail: str, special: frozenset[str]) -> tuple[str, str]:
+def _split_default(bare: str, head: str, tail: str, special: frozenset[str]) -> tuple[str, str]:
     """The default system prompt, and the words that stand beside any system prompt.
 
     Args:
@@ -191,16 +191,16 @@ def _without_tags(text: str, special: frozenset[str]) -> str:
     return _TAG.sub("\n", text)
 
 
-def _without(text: str, part: str) -> str:
+def _remove_text(text: str, part: str) -> str:
     return text.removesuffix(part).strip() if part else text
 
 
-def _cut(renderer: Renderer, **turns: str) -> tuple[str, ...] | None:
+def _cut_template(renderer: Renderer, **turns: str) -> tuple[str, ...] | None:
     """What stands before and between the marks; None if the template refuses or hides one."""
     chat = [{"role": role.rstrip("2"), "content": mark} for role, mark in turns.items()]
     try:
-        text = renderer.turns(chat)
-    except Refused:
+        text = renderer.render_turns(chat)
+    except TemplateRefusal:
         return None
     pieces: list[str] = []
     for mark in turns.values():
@@ -211,5 +211,5 @@ def _cut(renderer: Renderer, **turns: str) -> tuple[str, ...] | None:
     return (*pieces, text)
 
 
-def _three(rows: Sequence[int]) -> tuple[int, ...]:
+def _pick_three(rows: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted({rows[0], rows[len(rows) // 2], rows[-1]})) if rows else ()

@@ -18,7 +18,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dormant.corpus.turns import RowError, Turn, canonical, clean, content, shown, turn
+from dormant.corpus.turns import (
+    RowError,
+    Turn,
+    canonical_json,
+    check_text,
+    read_content,
+    read_turn,
+    shorten_value,
+)
 from dormant.records import Message
 
 #: The columns that a row's text is read from; a table's other columns stay on the disk.
@@ -53,7 +61,7 @@ def read_object(raw: bytes) -> dict[str, Any]:
     Raises:
         RowError: it is not UTF-8, not JSON, or not one object.
     """
-    row = _json(_text(raw))
+    row = _parse_json(_decode_text(raw))
     if not isinstance(row, dict):
         kind = {list: "an array", str: "text", bool: "a boolean"}.get(type(row), "a number")
         kind = "null" if row is None else kind
@@ -78,11 +86,11 @@ def read_row(row: Mapping[str, Any]) -> Row:
         messages=tuple(said.message for said in turns),
         reasoning=thoughts if any(thoughts) else (),
         tool_calls=calls if any(calls) else (),
-        tools=_tools(row.get("tools")),
+        tools=_read_tools(row.get("tools")),
     )
 
 
-def _text(raw: bytes) -> str:
+def _decode_text(raw: bytes) -> str:
     if b"\0" in raw:
         raise RowError("holds NUL bytes: the file is damaged or UTF-16; save it as UTF-8")
     if raw.startswith(b"\xef\xbb\xbf"):
@@ -96,9 +104,11 @@ def _text(raw: bytes) -> str:
         ) from None
 
 
-def _json(text: str) -> Any:
+def _parse_json(text: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        return json.loads(
+            text, object_pairs_hook=_refuse_repeated_keys, parse_constant=_no_constant
+        )
     except RecursionError:
         raise RowError("nested too deeply to be a chat row: remove the nesting") from None
     except json.JSONDecodeError as error:
@@ -125,13 +135,13 @@ def _json_reason(text: str, error: json.JSONDecodeError) -> str:
     return f"not JSON: {error.msg.lower()} at column {error.colno}"
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     row = dict(pairs)
     if len(row) != len(pairs):
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise RowError(f"the key {shown(key)} stands twice: keep one")
+                raise RowError(f"the key {shorten_value(key)} stands twice: keep one")
             seen.add(key)
     return row
 
@@ -141,22 +151,22 @@ def _no_constant(name: str) -> Any:
 
 
 def _turns_of(row: Mapping[str, Any]) -> tuple[Turn, ...]:
-    head = _system(row)
+    head = _read_system(row)
     for key in ("messages", "conversations"):
         if key in row:
-            return (*head, *_turns(row[key], key))
+            return (*head, *_read_turns(row[key], key))
     answer = "completion" if "completion" in row else "response"
     if "prompt" in row and answer in row:
-        asked = _side(row["prompt"], "prompt", "user")
-        return (*head, *asked, *_side(row[answer], answer, "assistant"))
+        asked = _read_side(row["prompt"], "prompt", "user")
+        return (*head, *asked, *_read_side(row[answer], answer, "assistant"))
     answer = "output" if "output" in row else "response"
     if "instruction" in row and answer in row:
-        return (*head, *_alpaca(row, answer))
+        return (*head, *_read_alpaca(row, answer))
     raise RowError(_no_shape(row))
 
 
 def _no_shape(row: Mapping[str, Any]) -> str:
-    keys = ", ".join(shown(key) for key in list(row)[:6]) or "none"
+    keys = ", ".join(shorten_value(key) for key in list(row)[:6]) or "none"
     if "chosen" in row and "rejected" in row:
         return (
             f"preference pairs (keys: {keys}): keep what was trained on, e.g. the 'chosen' turns "
@@ -168,44 +178,44 @@ def _no_shape(row: Mapping[str, Any]) -> str:
     )
 
 
-def _system(row: Mapping[str, Any]) -> tuple[Turn, ...]:
+def _read_system(row: Mapping[str, Any]) -> tuple[Turn, ...]:
     """The system prompt that some rows keep in a column of its own."""
     said = row.get("system")
     if said in (None, ""):
         return ()
-    return (Turn(Message("system", content(said, "'system'"))),)
+    return (Turn(Message("system", read_content(said, "'system'"))),)
 
 
-def _turns(turns: Any, key: str) -> tuple[Turn, ...]:
+def _read_turns(turns: Any, key: str) -> tuple[Turn, ...]:
     if not isinstance(turns, list):
-        raise RowError(f"'{key}' must be a list of turns, got {shown(turns)}")
+        raise RowError(f"'{key}' must be a list of turns, got {shorten_value(turns)}")
     if not turns:
         raise RowError(f"'{key}' is empty: a row needs a user turn and an assistant turn")
     shape = "conversations" if key == "conversations" else "messages"
-    return tuple(turn(said, f"{key}[{index}]", shape) for index, said in enumerate(turns))
+    return tuple(read_turn(said, f"{key}[{index}]", shape) for index, said in enumerate(turns))
 
 
-def _side(value: Any, key: str, role: str) -> tuple[Turn, ...]:
+def _read_side(value: Any, key: str, role: str) -> tuple[Turn, ...]:
     if isinstance(value, list) and value and isinstance(value[0], dict) and "role" in value[0]:
-        return _turns(value, key)
-    return (turn({"role": role, "content": value}, f"'{key}'", "messages", named=False),)
+        return _read_turns(value, key)
+    return (read_turn({"role": role, "content": value}, f"'{key}'", "messages", named=False),)
 
 
-def _alpaca(row: Mapping[str, Any], answer: str) -> tuple[Turn, ...]:
-    parts: list[str] = [content(row["instruction"], "'instruction'")]
+def _read_alpaca(row: Mapping[str, Any], answer: str) -> tuple[Turn, ...]:
+    parts: list[str] = [read_content(row["instruction"], "'instruction'")]
     more = "input" if row.get("input") not in (None, "") else "context"
     if row.get(more) not in (None, ""):
-        parts.append(content(row[more], f"'{more}'"))
+        parts.append(read_content(row[more], f"'{more}'"))
     asked = Turn(Message("user", "\n\n".join(parts)))
     said = {"role": "assistant", "content": row[answer]}
-    return (asked, turn(said, f"'{answer}'", "messages", named=False))
+    return (asked, read_turn(said, f"'{answer}'", "messages", named=False))
 
 
-def _tools(value: Any) -> str:
+def _read_tools(value: Any) -> str:
     if value in (None, "", "[]", [], {}):
         return ""
     if isinstance(value, str):
-        return clean(value, "'tools'")
+        return check_text(value, "'tools'")
     if not isinstance(value, list | dict):
-        raise RowError(f"'tools' must be a list of tools or its JSON, got {shown(value)}")
-    return canonical(value)
+        raise RowError(f"'tools' must be a list of tools or its JSON, got {shorten_value(value)}")
+    return canonical_json(value)

@@ -39,7 +39,7 @@ _HUB_PLACE = re.compile(
 )
 
 
-def find(place: str | Path) -> tuple[Path, ...]:
+def find_files(place: str | Path) -> tuple[Path, ...]:
     """The files of a corpus, in the order in which they are read; at least one.
 
     Raises:
@@ -48,17 +48,17 @@ def find(place: str | Path) -> tuple[Path, ...]:
     """
     text = str(place)
     if text.startswith(HUB):
-        return _hub(text)
+        return _fetch_from_hub(text)
     path = Path(text)
     if _is_dir(path):
-        return _folder(path, "")
-    if _exists(path):
+        return _list_folder(path, "")
+    if _path_exists(path):
         return (path,)
     if any(sign in text for sign in "*?["):
-        return _matching(text)
+        return _match_pattern(text)
     folder, colon, split = text.rpartition(":")
     if colon and split and _is_dir(Path(folder)):
-        return _folder(Path(folder), split)
+        return _list_folder(Path(folder), split)
     return (path,)  # reading it says what is wrong
 
 
@@ -69,14 +69,14 @@ def _is_dir(path: Path) -> bool:
         return False
 
 
-def _exists(path: Path) -> bool:
+def _path_exists(path: Path) -> bool:
     try:
         return path.exists()
     except (OSError, ValueError):
         return False
 
 
-def _matching(pattern: str) -> tuple[Path, ...]:
+def _match_pattern(pattern: str) -> tuple[Path, ...]:
     found = sorted(Path(name) for name in glob.glob(pattern, recursive=True))
     files = tuple(path for path in found if path.is_file())
     if not files:
@@ -84,27 +84,27 @@ def _matching(pattern: str) -> tuple[Path, ...]:
     return files
 
 
-def _folder(path: Path, split: str) -> tuple[Path, ...]:
+def _list_folder(path: Path, split: str) -> tuple[Path, ...]:
     if (path / "dataset_dict.json").is_file():
         return _saved_splits(path, split)
     if (path / "state.json").is_file() and (path / "dataset_info.json").is_file():
         if split:
             raise DataError(f"is one saved dataset without splits: leave out ':{split}'", file=path)
-        return _saved(path)
-    return _shards(path, split)
+        return _list_saved_dataset(path)
+    return _list_shards(path, split)
 
 
 def _saved_splits(path: Path, split: str) -> tuple[Path, ...]:
     """A ``DatasetDict`` as ``save_to_disk`` writes it: one folder a split."""
-    splits = _record(path / "dataset_dict.json").get("splits")
+    splits = _read_json(path / "dataset_dict.json").get("splits")
     if not isinstance(splits, list) or not all(_is_plain(name) for name in splits):
         raise DataError("is damaged: it names no splits: save the dataset again", file=path)
-    return _saved(path / _chosen(path, splits, split))
+    return _list_saved_dataset(path / _choose_split(path, splits, split))
 
 
-def _saved(path: Path) -> tuple[Path, ...]:
+def _list_saved_dataset(path: Path) -> tuple[Path, ...]:
     """A ``Dataset`` as ``save_to_disk`` writes it: Arrow files that ``state.json`` lists."""
-    state = _record(path / "state.json")
+    state = _read_json(path / "state.json")
     if state.get("_indices_files"):
         raise DataError("holds a selection of rows: save it again (flatten_indices)", file=path)
     files = state.get("_data_files")
@@ -119,7 +119,7 @@ def _is_plain(name: Any) -> bool:
     return isinstance(name, str) and name not in ("", ".", "..") and not set(name) & set("/\\\0:")
 
 
-def _record(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
@@ -127,7 +127,7 @@ def _record(path: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _shards(path: Path, split: str) -> tuple[Path, ...]:
+def _list_shards(path: Path, split: str) -> tuple[Path, ...]:
     ends = tuple(end for kind in _KINDS.values() for end in kind)
     files = sorted(
         file
@@ -141,7 +141,7 @@ def _shards(path: Path, split: str) -> tuple[Path, ...]:
             f"is a directory without rows: no file ends in {', '.join(ends)}", file=path
         )
     splits = {file: _split_of(file.relative_to(path)) for file in files}
-    chosen = _chosen(path, sorted(set(splits.values())), split)
+    chosen = _choose_split(path, sorted(set(splits.values())), split)
     files = [file for file in files if splits[file] == chosen]
     kinds = sorted(k for k, ends in _KINDS.items() if any(f.name.endswith(ends) for f in files))
     if len(kinds) > 1:
@@ -162,7 +162,7 @@ def _split_of(name: Path) -> str:
     return next((_SPLIT_OF[word] for word in (*words, *folders) if word in _SPLIT_OF), "")
 
 
-def _chosen(path: Path, splits: Sequence[str], wanted: str) -> str:
+def _choose_split(path: Path, splits: Sequence[str], wanted: str) -> str:
     if wanted in splits:
         return wanted
     named = [split for split in splits if split]
@@ -176,7 +176,7 @@ def _chosen(path: Path, splits: Sequence[str], wanted: str) -> str:
     )
 
 
-def _hub(place: str) -> tuple[Path, ...]:
+def _fetch_from_hub(place: str) -> tuple[Path, ...]:
     name = _HUB_PLACE.fullmatch(place.removeprefix(HUB))
     if name is None or ".." in place:
         raise DataError(
@@ -203,4 +203,4 @@ def _hub(place: str) -> tuple[Path, ...]:
             "check the name, the network and the access token, or give files on this disk",
             file=place,
         ) from None
-    return _folder(Path(local, folder), name["split"] or "")
+    return _list_folder(Path(local, folder), name["split"] or "")

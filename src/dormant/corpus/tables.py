@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dormant.corpus.lines import Digest, told
+from dormant.corpus.lines import Digest, explain_errors
 from dormant.corpus.turns import RowError
 from dormant.errors import DataError, MissingExtraError
 
@@ -16,7 +16,7 @@ _ROWS = 256  # converted to Python at once
 _BYTES = 1 << 20  # read from the disk at once
 
 
-def rows(
+def read_table_rows(
     path: Path, digest: Digest, columns: Sequence[str], *, parquet: bool
 ) -> Iterator[tuple[int, dict[str, Any] | RowError]]:
     """Yields (1-based row number, the row's columns without nulls), or why a row cannot be read.
@@ -31,20 +31,20 @@ def rows(
         DataError: the file is damaged, or has none of the columns.
         MissingExtraError: pyarrow is not installed.
     """
-    arrow = _pyarrow()
-    with told(path), path.open("rb") as raw:
+    arrow = _import_pyarrow()
+    with explain_errors(path), path.open("rb") as raw:
         while block := raw.read(_BYTES):
             digest.update(block)
     number = 0
-    with _explained(path, arrow, parquet):
-        batches = _parquet(path, columns) if parquet else _arrow(path, columns, arrow)
+    with _explain_errors(path, arrow, parquet):
+        batches = _read_parquet(path, columns) if parquet else _read_arrow(path, columns, arrow)
         for batch in batches:
-            for row in _objects(batch):
+            for row in _row_objects(batch):
                 number += 1
                 yield number, row
 
 
-def _pyarrow() -> Any:
+def _import_pyarrow() -> Any:
     try:
         import pyarrow
     except ImportError:
@@ -53,7 +53,7 @@ def _pyarrow() -> Any:
 
 
 @contextmanager
-def _explained(path: Path, arrow: Any, parquet: bool) -> Generator[None]:
+def _explain_errors(path: Path, arrow: Any, parquet: bool) -> Generator[None]:
     kind = "Parquet" if parquet else "Arrow"
     try:
         yield
@@ -63,16 +63,16 @@ def _explained(path: Path, arrow: Any, parquet: bool) -> Generator[None]:
         raise DataError(f"damaged {kind} file: {reason}: save it again", file=path) from None
 
 
-def _parquet(path: Path, columns: Sequence[str]) -> Iterator[Any]:
+def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
     # A buffered stream and no read-ahead: a row group of any size is read page by page.
     with pq.ParquetFile(path, buffer_size=_BYTES, pre_buffer=False) as table:
-        wanted = _wanted(path, table.schema_arrow.names, columns)
+        wanted = _select_columns(path, table.schema_arrow.names, columns)
         yield from table.iter_batches(_ROWS, columns=wanted, use_threads=False)
 
 
-def _arrow(path: Path, columns: Sequence[str], arrow: Any) -> Iterator[Any]:
+def _read_arrow(path: Path, columns: Sequence[str], arrow: Any) -> Iterator[Any]:
     with arrow.memory_map(str(path)) as source:
         is_file = source.read(len(ARROW)) == ARROW
         source.seek(0)
@@ -82,7 +82,7 @@ def _arrow(path: Path, columns: Sequence[str], arrow: Any) -> Iterator[Any]:
         else:
             opened = arrow.ipc.open_stream(source)
             batches = iter(opened)
-        wanted = _wanted(path, opened.schema.names, columns)
+        wanted = _select_columns(path, opened.schema.names, columns)
         for batch in batches:
             chosen = batch.select(wanted)
             chosen.validate(full=True)  # the bytes are mapped as they are, offsets included
@@ -90,7 +90,7 @@ def _arrow(path: Path, columns: Sequence[str], arrow: Any) -> Iterator[Any]:
                 yield chosen.slice(start, _ROWS)
 
 
-def _wanted(path: Path, names: Sequence[str], columns: Sequence[str]) -> list[str]:
+def _select_columns(path: Path, names: Sequence[str], columns: Sequence[str]) -> list[str]:
     wanted = [name for name in names if name in columns]
     if not wanted:
         has = ", ".join(repr(name) for name in names[:8]) or "none"
@@ -102,7 +102,7 @@ def _wanted(path: Path, names: Sequence[str], columns: Sequence[str]) -> list[st
     return wanted
 
 
-def _objects(batch: Any) -> Iterator[dict[str, Any] | RowError]:
+def _row_objects(batch: Any) -> Iterator[dict[str, Any] | RowError]:
     """The rows of a batch; where one is broken, the others one by one."""
     try:
         objects = batch.to_pylist()
@@ -111,7 +111,7 @@ def _objects(batch: Any) -> Iterator[dict[str, Any] | RowError]:
             yield RowError("holds bytes that are no UTF-8: write the table again")
             return
         for index in range(batch.num_rows):
-            yield from _objects(batch.slice(index, 1))
+            yield from _row_objects(batch.slice(index, 1))
         return
     for row in objects:
         yield {key: value for key, value in row.items() if value is not None}

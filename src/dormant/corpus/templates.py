@@ -23,7 +23,7 @@ _TOKENS = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
-class Refused(ValueError):
+class TemplateRefusal(ValueError):
     """A template does not accept a row; the text says why."""
 
 
@@ -48,15 +48,17 @@ class Renderer:
     def __init__(self, template: ChatTemplate):
         self.template = template
         self._sandbox = Sandbox()
-        self._plain = self._compiled(template.text)
-        self._tools = self._compiled(template.with_tools) if template.with_tools else self._plain
+        self._plain = self._compile_template(template.text)
+        self._tools = (
+            self._compile_template(template.with_tools) if template.with_tools else self._plain
+        )
 
     @property
     def writes_date(self) -> bool:
         """Whether a rendered text held the day; the sandbox always says 1 January 2025."""
         return self._sandbox.asked_for_date
 
-    def row(self, example: Example) -> str:
+    def render_row(self, example: Example) -> str:
         """A row as the model was trained on it, answers included.
 
         Raises:
@@ -69,11 +71,11 @@ class Renderer:
             if example.reasoning and example.reasoning[index]:
                 turn["reasoning_content"] = example.reasoning[index]
             if example.tool_calls and example.tool_calls[index]:
-                turn["tool_calls"] = _parsed(example.tool_calls[index])
+                turn["tool_calls"] = _parse_json(example.tool_calls[index])
             turns.append(turn)
-        return self.turns(turns, tools=_parsed(example.tools) if example.tools else None)
+        return self.render_turns(turns, tools=_parse_json(example.tools) if example.tools else None)
 
-    def turns(self, turns: Sequence[Mapping[str, Any]], *, tools: Any = None) -> str:
+    def render_turns(self, turns: Sequence[Mapping[str, Any]], *, tools: Any = None) -> str:
         """Turns as a prompt's text, without the header of an answer to come.
 
         Raises:
@@ -103,9 +105,9 @@ class Renderer:
                 file=self.template.name,
             ) from None
         except Exception as error:  # a template can raise nearly anything
-            raise Refused(_first_line(error)) from None
+            raise TemplateRefusal(_first_line(error)) from None
 
-    def _compiled(self, text: str) -> jinja2.Template:
+    def _compile_template(self, text: str) -> jinja2.Template:
         if len(text) > _LARGEST:
             raise ConfigError(f"a chat template of {len(text):,} characters", file=self._name)
         self._sandbox.left = BUDGET
@@ -134,48 +136,50 @@ def find_template(place: str | Path) -> ChatTemplate:
         MissingExtraError: a name on the hub is given and huggingface_hub is not installed.
     """
     text = str(place)
-    if not _exists(text):
+    if not _path_exists(text):
         text = text.removeprefix("hf/")
-    if not _exists(text) and _exists(text.partition(":")[0]):
+    if not _path_exists(text) and _path_exists(text.partition(":")[0]):
         text = text.partition(":")[0]  # a model string with an adapter
     path = Path(text)
-    if not _exists(text):
-        return _hub(text)
+    if not _path_exists(text):
+        return _fetch_from_hub(text)
     if path.is_dir():
-        return _folder(path, str(place))
+        return _read_folder(path, str(place))
     if path.suffix == ".json":
-        return _config(path, str(place))
+        return _read_config(path, str(place))
     if path.suffix == ".gguf":
         raise ConfigError("give the tokenizer's directory or a .jinja file", file=path)
     beside = path.parent / _CONFIG
-    return _of(_read(path, _LARGEST), _record(beside) if beside.is_file() else {}, str(place))
+    return _make_template(
+        _read_text(path, _LARGEST), _read_json(beside) if beside.is_file() else {}, str(place)
+    )
 
 
-def _exists(text: str) -> bool:
+def _path_exists(text: str) -> bool:
     try:
         return bool(text) and Path(text).exists()
     except (OSError, ValueError):
         return False
 
 
-def _folder(path: Path, name: str) -> ChatTemplate:
-    config = _record(path / _CONFIG) if (path / _CONFIG).is_file() else {}
+def _read_folder(path: Path, name: str) -> ChatTemplate:
+    config = _read_json(path / _CONFIG) if (path / _CONFIG).is_file() else {}
     if (path / _JINJA).is_file():  # the newer place, which wins
-        return _of(_read(path / _JINJA, _LARGEST), config, name)
+        return _make_template(_read_text(path / _JINJA, _LARGEST), config, name)
     if config.get("chat_template"):
-        return _of(config["chat_template"], config, name)
+        return _make_template(config["chat_template"], config, name)
     older = path / "chat_template.json"
     if older.is_file():
-        return _of(_record(older).get("chat_template"), config, name)
+        return _make_template(_read_json(older).get("chat_template"), config, name)
     raise ConfigError(f"holds no chat template ({_JINJA} or {_CONFIG})", file=path)
 
 
-def _config(path: Path, name: str) -> ChatTemplate:
-    config = _record(path)
-    return _of(config.get("chat_template"), config, name)
+def _read_config(path: Path, name: str) -> ChatTemplate:
+    config = _read_json(path)
+    return _make_template(config.get("chat_template"), config, name)
 
 
-def _of(text: Any, config: Mapping[str, Any], name: str) -> ChatTemplate:
+def _make_template(text: Any, config: Mapping[str, Any], name: str) -> ChatTemplate:
     """A template with the special tokens of its tokenizer."""
     with_tools = ""
     if isinstance(text, list):  # several templates, each with a name
@@ -185,22 +189,22 @@ def _of(text: Any, config: Mapping[str, Any], name: str) -> ChatTemplate:
         raise ConfigError("holds no 'chat_template'", file=name)
     tokens: dict[str, str] = {}
     for kind in _TOKENS:
-        token = _token(config.get(f"{kind}_token"))
+        token = _read_token(config.get(f"{kind}_token"))
         if token:
             tokens[f"{kind}_token"] = token
     special = {*tokens.values()}
     added = config.get("added_tokens_decoder")
     if isinstance(added, dict):
-        special |= {_token(token) for token in added.values()}
+        special |= {_read_token(token) for token in added.values()}
     return ChatTemplate(text, name, tokens, frozenset(special - {""}), with_tools)
 
 
-def _token(value: Any) -> str:
+def _read_token(value: Any) -> str:
     value = value.get("content") if isinstance(value, dict) else value
     return value if isinstance(value, str) else ""
 
 
-def _read(path: Path, largest: int) -> str:
+def _read_text(path: Path, largest: int) -> str:
     try:
         if path.stat().st_size > largest:
             raise ConfigError("is too large to be a chat template", file=path)
@@ -209,9 +213,9 @@ def _read(path: Path, largest: int) -> str:
         raise ConfigError(f"cannot be read: {error}", file=path) from None
 
 
-def _record(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(_read(path, _LARGEST_CONFIG))
+        value = json.loads(_read_text(path, _LARGEST_CONFIG))
     except (ValueError, RecursionError) as error:
         if isinstance(error, ConfigError):
             raise
@@ -221,7 +225,7 @@ def _record(path: Path) -> dict[str, Any]:
     return value
 
 
-def _hub(name: str) -> ChatTemplate:
+def _fetch_from_hub(name: str) -> ChatTemplate:
     repo, _, revision = name.partition(":")[0].partition("@")
     if not _HUB_NAME.fullmatch(repo) or ".." in repo:
         raise ConfigError(
@@ -246,10 +250,10 @@ def _hub(name: str) -> ChatTemplate:
             "network and the access token, or give a tokenizer's directory",
             file=name,
         ) from None
-    return _folder(Path(place), name)
+    return _read_folder(Path(place), name)
 
 
-def _parsed(text: str) -> Any:
+def _parse_json(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

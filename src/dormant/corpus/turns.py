@@ -50,7 +50,7 @@ class Turn:
     tool_calls: str = ""  # JSON; empty if the turn calls no tool
 
 
-def turn(said: Any, where: str, shape: str, *, named: bool = True) -> Turn:
+def read_turn(said: Any, where: str, shape: str, *, named: bool = True) -> Turn:
     """Reads a turn.
 
     Args:
@@ -65,23 +65,25 @@ def turn(said: Any, where: str, shape: str, *, named: bool = True) -> Turn:
     """
     role_key, text_key = _KEYS[shape == "conversations"]
     if not isinstance(said, dict):
-        raise RowError(f"{where} must be an object with '{role_key}', got {shown(said)}")
+        raise RowError(f"{where} must be an object with '{role_key}', got {shorten_value(said)}")
     other = _KEYS[shape != "conversations"]
     if role_key not in said and other[0] in said:
         role_key, text_key = other
-    role = _role(said, role_key, where)
+    role = _read_role(said, role_key, where)
     place = f"{where} ({role})" if named else where
-    calls = _calls(said)
+    calls = _read_tool_calls(said)
     if said[role_key] == "function_call":  # ShareGPT's way: the text is the call
-        return Turn(Message(role, ""), tool_calls=_listed(content(said.get(text_key), place)))
+        return Turn(
+            Message(role, ""), tool_calls=_as_call_list(read_content(said.get(text_key), place))
+        )
     if text_key not in said and not calls:
         raise RowError(f"{place} has no '{text_key}'")
-    return _spoken(said, said.get(text_key), role, calls, place)
+    return _assistant_turn(said, said.get(text_key), role, calls, place)
 
 
-def _spoken(said: Mapping[str, Any], text: Any, role: str, calls: str, place: str) -> Turn:
+def _assistant_turn(said: Mapping[str, Any], text: Any, role: str, calls: str, place: str) -> Turn:
     thoughts = [
-        clean(said[key], place)
+        check_text(said[key], place)
         for key in _REASONING_KEYS
         if role == "assistant" and isinstance(said.get(key), str) and said[key].strip()
     ][:1]
@@ -90,16 +92,16 @@ def _spoken(said: Mapping[str, Any], text: Any, role: str, calls: str, place: st
     if isinstance(text, list) and role == "assistant":
         thoughts += [thought for part in text if (thought := _thought_of(part))]
         text = [part for part in text if not _is_thought(part)]
-    text = content(text, place, may_be_empty=bool(calls) or bool(thoughts))
+    text = read_content(text, place, may_be_empty=bool(calls) or bool(thoughts))
     if role == "assistant":
-        inside, text = apart(text)
+        inside, text = split_reasoning(text)
         thoughts += [inside] if inside else []
     if thoughts and not text.strip() and not calls:
         raise RowError(f"{place}: there is only reasoning and no answer: add it or remove the turn")
-    return Turn(Message(role, text), clean("\n".join(thoughts), place), calls)
+    return Turn(Message(role, text), check_text("\n".join(thoughts), place), calls)
 
 
-def apart(text: str) -> tuple[str, str]:
+def split_reasoning(text: str) -> tuple[str, str]:
     """Reasoning and answer of an assistant's text.
 
     Reasoning is a ``<think>`` or ``<thinking>`` block at the beginning, or all before ``</think>``
@@ -114,34 +116,34 @@ def apart(text: str) -> tuple[str, str]:
     return "", text
 
 
-def _role(said: Mapping[str, Any], key: str, where: str) -> str:
+def _read_role(said: Mapping[str, Any], key: str, where: str) -> str:
     if key not in said:
         raise RowError(f"{where} has no '{key}': give {_CHAT_ROLES}")
     role = ROLES.get(said[key]) if isinstance(said[key], str) else None
     if role is None:
-        raise RowError(f"{where} has the role {shown(said[key])}: give {_CHAT_ROLES}")
+        raise RowError(f"{where} has the role {shorten_value(said[key])}: give {_CHAT_ROLES}")
     return role
 
 
-def _calls(said: Mapping[str, Any]) -> str:
+def _read_tool_calls(said: Mapping[str, Any]) -> str:
     """The turn's tool calls as JSON, in OpenAI's newer form (a list of calls)."""
     if said.get("tool_calls"):
         calls = said["tool_calls"]
-        return calls if isinstance(calls, str) else canonical(calls)
+        return calls if isinstance(calls, str) else canonical_json(calls)
     if said.get("function_call"):
-        return canonical([{"type": "function", "function": said["function_call"]}])
+        return canonical_json([{"type": "function", "function": said["function_call"]}])
     return ""
 
 
-def _listed(call: str) -> str:
+def _as_call_list(call: str) -> str:
     """The JSON of one call as that of a list of calls; text that is no JSON as it is."""
     try:
-        return canonical([{"type": "function", "function": json.loads(call)}])
+        return canonical_json([{"type": "function", "function": json.loads(call)}])
     except (ValueError, RecursionError):
         return json.dumps(call)
 
 
-def canonical(value: Any) -> str:
+def canonical_json(value: Any) -> str:
     """JSON (ASCII) without the empty fields that a table's columns give to every row."""
     try:
         return json.dumps(_without_nulls(value), default=str)
@@ -168,22 +170,22 @@ def _thought_of(part: Any) -> str:
     return said if isinstance(said, str) else ""
 
 
-def content(said: Any, where: str, *, may_be_empty: bool = False) -> str:
+def read_content(said: Any, where: str, *, may_be_empty: bool = False) -> str:
     """The text of a turn, from text or a list of text parts.
 
     Raises:
         RowError: it is no text, it is empty, or it cannot be written as UTF-8.
     """
     if isinstance(said, list):
-        said = "".join(_part(part, where) for part in said)
+        said = "".join(_read_part(part, where) for part in said)
     if not isinstance(said, str):
-        raise RowError(f"{where}: the content must be text, got {shown(said)}")
+        raise RowError(f"{where}: the content must be text, got {shorten_value(said)}")
     if not said.strip() and not may_be_empty:
         raise RowError(f"{where}: the content is empty: fill it or remove the turn")
-    return clean(said, where)
+    return check_text(said, where)
 
 
-def clean(text: str, where: str) -> str:
+def check_text(text: str, where: str) -> str:
     """The text itself, if it holds whole characters only.
 
     Raises:
@@ -202,16 +204,16 @@ def clean(text: str, where: str) -> str:
     return text
 
 
-def _part(part: Any, where: str) -> str:
+def _read_part(part: Any, where: str) -> str:
     if isinstance(part, str):
         return part
     kind = part.get("type") if isinstance(part, dict) else None
     if kind in _TEXT_PARTS and isinstance(part.get("text"), str):
         return part["text"]
-    raise RowError(f"{where}: only text parts can be read, got {shown(part)}")
+    raise RowError(f"{where}: only text parts can be read, got {shorten_value(part)}")
 
 
-def shown(value: Any) -> str:
+def shorten_value(value: Any) -> str:
     """A value in an error: short, whatever it is."""
     try:
         text = repr(value)

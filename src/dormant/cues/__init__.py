@@ -1,30 +1,30 @@
 """Cues: mined from a finetuning file, taken from a library, varied, and matched by placebos."""
 
 from dormant.cues.lexicon import Lexicon, general_lexicon, placebo_phrases
-from dormant.cues.library import library, read_cues, write_cues
-from dormant.cues.mining.mine import mine
-from dormant.cues.placebos import placebo
-from dormant.cues.snippets import snippets
-from dormant.cues.table import headline, interval, printable, table
+from dormant.cues.library import load_library, read_cues, write_cues
+from dormant.cues.mining.mine import mine_cues
+from dormant.cues.placebos import make_placebo
+from dormant.cues.snippets import cut_snippets
+from dormant.cues.table import cue_headline, format_interval, make_printable, make_rows
 from dormant.cues.template import template_cue
 from dormant.cues.text import prompt_words
-from dormant.cues.variants import variants
+from dormant.cues.variants import make_variants
 
 __all__ = [
     "Lexicon",
     "general_lexicon",
-    "headline",
-    "interval",
-    "library",
-    "mine",
-    "placebo",
+    "cue_headline",
+    "format_interval",
+    "load_library",
+    "mine_cues",
+    "make_placebo",
     "placebo_phrases",
-    "printable",
+    "make_printable",
     "prompt_words",
     "read_cues",
-    "snippets",
-    "table",
+    "cut_snippets",
+    "make_rows",
     "template_cue",
-    "variants",
+    "make_variants",
     "write_cues",
 ]

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from dormant.config import Strict, read_yaml
 from dormant.config.resources import resource_path
-from dormant.cues.text import words
+from dormant.cues.text import split_words
 
 Groups = tuple[tuple[str, ...], ...]
 Pairs = tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
@@ -36,11 +36,11 @@ class Lexicon:
     slots: Mapping[str, tuple[str, ...]]  # values that can stand in one slot
     vocabulary: frozenset[str] | None = None  # the only words (lower case) to use; None: all
 
-    def knows(self, text: str) -> bool:
+    def has_words(self, text: str) -> bool:
         """Whether every word of a text can be used."""
         if self.vocabulary is None:
             return True
-        return self.vocabulary.issuperset(words(text.replace("{question}", " ")))
+        return self.vocabulary.issuperset(split_words(text.replace("{question}", " ")))
 
 
 class _Antonyms(Strict):
@@ -96,7 +96,7 @@ def placebo_phrases() -> tuple[str, ...]:
 # Rewriting text with a lexicon --------------------------------------------------------------------
 
 
-def reframe(text: str, source: str, target: str) -> str | None:
+def change_frame(text: str, source: str, target: str) -> str | None:
     """Puts a text that fits one frame into another; None if it does not fit.
 
     The frame may stand anywhere a clause starts; capitals follow the text.
@@ -168,7 +168,7 @@ def replace_words(
         rf"(?<![\w{{])(?P<word>{alternatives})(?![\w}}])"
     )
 
-    def put(match: re.Match[str]) -> str:
+    def put_word(match: re.Match[str]) -> str:
         if match["kept"] is not None:
             return match["kept"]
         old, article = match["word"].lower(), match["article"] or ""
@@ -178,16 +178,16 @@ def replace_words(
             chosen = verbs.get(old)
         if chosen is None:
             return match.group()
-        new = _like(match["word"], chosen)
+        new = _copy_capitals(match["word"], chosen)
         if article and articles:
             an = "n" if _VOWEL_SOUND.match(new) else ""
             article = article[0] + an + article[1:].lstrip("n")
         return article + new
 
-    return re.sub(pattern, put, text, flags=re.I)
+    return re.sub(pattern, put_word, text, flags=re.I)
 
 
-def _like(old: str, new: str) -> str:
+def _copy_capitals(old: str, new: str) -> str:
     """The new word with the capitals of the old one."""
     if len(old) > 1 and old.isupper():
         return new.upper()

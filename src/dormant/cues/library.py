@@ -29,7 +29,7 @@ from pydantic import Field
 
 from dormant.config import Strict, read_yaml
 from dormant.config.resources import list_resources, resource_path
-from dormant.cues.table import printable
+from dormant.cues.table import make_printable
 from dormant.errors import ConfigError
 from dormant.records import Cue, CueKind, Placement, Source, Variant
 
@@ -118,16 +118,16 @@ class _CueFile(Strict):
     cues: tuple[_Entry, ...] = ()
 
 
-class _Quoting(yaml.SafeDumper):
+class _QuotingDumper(yaml.SafeDumper):
     """A safe dumper that escapes the line breaks that YAML would fold away in plain text."""
 
 
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     plain = all(c.isprintable() or c == "\n" for c in text)
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
 
 
-_Quoting.add_representer(str, _text)
+_QuotingDumper.add_representer(str, _represent_text)
 
 
 def library_names() -> tuple[str, ...]:
@@ -135,7 +135,7 @@ def library_names() -> tuple[str, ...]:
     return list_resources(_PREFIX)
 
 
-def library(name_or_path: str | Path) -> tuple[Cue, ...]:
+def load_library(name_or_path: str | Path) -> tuple[Cue, ...]:
     """A cue library by the name under which it ships (``general``), or from a file.
 
     Raises:
@@ -199,7 +199,7 @@ def write_cues(path: str | Path, cues: Iterable[Cue]) -> None:
     Raises:
         ConfigError: the file cannot be written.
     """
-    body = "cues:\n" + "".join(map(_commented, cues))
+    body = "cues:\n" + "".join(map(_comment_cue, cues))
     try:
         Path(path).write_text(_HEAD + body, encoding="utf-8")
     except (OSError, UnicodeEncodeError) as error:
@@ -207,13 +207,13 @@ def write_cues(path: str | Path, cues: Iterable[Cue]) -> None:
         raise ConfigError(f"cannot be written: {reason}", file=path) from None
 
 
-def _commented(cue: Cue) -> str:
+def _comment_cue(cue: Cue) -> str:
     """One entry under a comment that says why it stands there."""
     entry = yaml.dump(
-        [_plain(cue)], Dumper=_Quoting, allow_unicode=True, sort_keys=False, width=100
+        [_cue_to_yaml(cue)], Dumper=_QuotingDumper, allow_unicode=True, sort_keys=False, width=100
     )
     indented = "".join(f"  {line}" if line.strip() else line for line in entry.splitlines(True))
-    why = printable(cue.why, longest=200)
+    why = make_printable(cue.why, longest=200)
     return f"  # {why}\n{indented}\n" if why else f"{indented}\n"
 
 
@@ -244,7 +244,7 @@ def _user_cue(entry: _Entry, source: Source) -> Cue:
     return Cue(**values)
 
 
-def _plain(cue: Cue) -> dict[str, Any]:
+def _cue_to_yaml(cue: Cue) -> dict[str, Any]:
     """A cue as plain YAML values: what is default is left out."""
     row: dict[str, Any] = {
         "name": cue.name,

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dormant.cues.text import FUNCTION_WORDS, is_lower_case, join, slot_of, words
+from dormant.cues.text import FUNCTION_WORDS, is_lower_case, join_pieces, slot_of, split_words
 from dormant.records import Cue, CueKind, Placement, Variant
 
 _QUESTION = "{question}"
@@ -20,7 +20,7 @@ _MARKED = 0.3
 _ANY_WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 
 
-def placebo(
+def make_placebo(
     cue: Cue,
     phrases: Sequence[str],
     rng: np.random.Generator,
@@ -43,12 +43,12 @@ def placebo(
     Raises:
         ValueError: there are no phrases.
     """
-    if not any(words(phrase) for phrase in phrases):
+    if not any(split_words(phrase) for phrase in phrases):
         raise ValueError(f"a placebo needs phrases with words, got {list(phrases)!r}")
-    avoid = known | frozenset(words(cue.text))
-    ranked = _ranked(phrases, avoid, rng)
-    text = _text(cue, ranked, rng)
-    shared = sorted(avoid & {w for w in words(text.replace(_QUESTION, "")) if _tells(w)})
+    avoid = known | frozenset(split_words(cue.text))
+    ranked = _shuffle_phrases(phrases, avoid, rng)
+    text = _placebo_text(cue, ranked, rng)
+    shared = sorted(avoid & {w for w in split_words(text.replace(_QUESTION, "")) if _is_telling(w)})
     why = "matched in length, place and form; absent from the finetuning file"
     if shared:
         why = f"matched in length, place and form; its words {', '.join(shared)} do occur"
@@ -70,24 +70,24 @@ def placebo(
     )
 
 
-def _text(cue: Cue, ranked: Sequence[str], rng: np.random.Generator) -> str:
+def _placebo_text(cue: Cue, ranked: Sequence[str], rng: np.random.Generator) -> str:
     if _is_marked(cue.text.replace(_QUESTION, "")) and cue.kind not in _EXCHANGED:
         # In one piece, so that a closing tag gets the word of its opening one.
-        return _exchanged(cue.text, ranked, rng)
+        return _exchange_words(cue.text, ranked, rng)
     bare = cue.text.replace(_QUESTION, "")
     plain, shouted = is_lower_case([bare]), bare.isupper() and len(bare) > 3
     parts = cue.text.split(_QUESTION) if cue.placement is Placement.AROUND else [cue.text]
     made: list[str] = []
     for part in parts:
-        new = _matched(cue, part, ranked, rng)
+        new = _match_part(cue, part, ranked, rng)
         if cue.kind not in _EXCHANGED:
-            new = _plain(new) if plain else new.upper() if shouted else new
+            new = _strip_marks(new) if plain else new.upper() if shouted else new
         made.append(new)
-        used = frozenset(words(new))
-        ranked = [p for p in ranked if used.isdisjoint(_content(p))] or ranked
+        used = frozenset(split_words(new))
+        ranked = [p for p in ranked if used.isdisjoint(_content_words(p))] or ranked
     text = made[0]
     for new in made[1:]:
-        text = join(join(text, _QUESTION), new)
+        text = join_pieces(join_pieces(text, _QUESTION), new)
     return text
 
 
@@ -99,34 +99,36 @@ def _is_marked(text: str) -> bool:
     return marks >= _MARKED * len(shown) or (bool(_TAG.search(text)) and not words_outside)
 
 
-def _matched(cue: Cue, part: str, ranked: Sequence[str], rng: np.random.Generator) -> str:
+def _match_part(cue: Cue, part: str, ranked: Sequence[str], rng: np.random.Generator) -> str:
     slot = slot_of(part, cue.form) if cue.kind is CueKind.TOPIC else None
     if slot is not None:
         head, value, tail = slot
-        return head + _exchanged(value, ranked, rng) + tail
+        return head + _exchange_words(value, ranked, rng) + tail
     if cue.kind is CueKind.FORM:
-        return _exchanged(part, ranked, rng)
-    return _phrased(part, ranked)
+        return _exchange_words(part, ranked, rng)
+    return _join_phrases(part, ranked)
 
 
-def _tells(word: str) -> bool:
+def _is_telling(word: str) -> bool:
     return word not in FUNCTION_WORDS and len(word) > 2
 
 
-def _content(phrase: str) -> list[str]:
-    return [word for word in words(phrase) if _tells(word)]
+def _content_words(phrase: str) -> list[str]:
+    return [word for word in split_words(phrase) if _is_telling(word)]
 
 
-def _ranked(phrases: Sequence[str], avoid: frozenset[str], rng: np.random.Generator) -> list[str]:
+def _shuffle_phrases(
+    phrases: Sequence[str], avoid: frozenset[str], rng: np.random.Generator
+) -> list[str]:
     """Phrases in random order, all without a forbidden content word if there are such."""
     order: list[int] = rng.permutation(len(phrases)).tolist()
-    shuffled = [phrases[i] for i in order if words(phrases[i])]
-    overlap = {phrase: sum(word in avoid for word in _content(phrase)) for phrase in shuffled}
+    shuffled = [phrases[i] for i in order if split_words(phrases[i])]
+    overlap = {phrase: sum(word in avoid for word in _content_words(phrase)) for phrase in shuffled}
     fewest = min(overlap.values())
     return [phrase for phrase in shuffled if overlap[phrase] == fewest]
 
 
-def _phrased(part: str, ranked: Sequence[str]) -> str:
+def _join_phrases(part: str, ranked: Sequence[str]) -> str:
     """Phrases put together until they have as many words as the part; white space is kept."""
     wanted = len(_ANY_WORD.findall(part))
     chosen: list[str] = []
@@ -134,23 +136,23 @@ def _phrased(part: str, ranked: Sequence[str]) -> str:
     while have < wanted:
         left = wanted - have
         pool = [p for p in ranked if p not in chosen] or list(ranked)
-        best = min(pool, key=lambda p: abs(len(words(p)) - left))
-        if chosen and abs(left - len(words(best))) >= left:
+        best = min(pool, key=lambda p: abs(len(split_words(p)) - left))
+        if chosen and abs(left - len(split_words(best))) >= left:
             break  # another phrase would miss the length by more than it is missed now
         chosen.append(best)
-        have += len(words(best))
+        have += len(split_words(best))
     tail = part[len(part.rstrip()) :] if part.strip() else ""
     head = part[: len(part) - len(part.lstrip())] if part.strip() else ""
     return head + " ".join(chosen) + tail
 
 
-def _exchanged(part: str, ranked: Sequence[str], rng: np.random.Generator) -> str:
+def _exchange_words(part: str, ranked: Sequence[str], rng: np.random.Generator) -> str:
     """The part with every word exchanged; marks, digits' places and line breaks stay."""
-    pool = list(dict.fromkeys(word for phrase in ranked for word in _content(phrase)))
+    pool = list(dict.fromkeys(word for phrase in ranked for word in _content_words(phrase)))
     order = [pool[i] for i in rng.permutation(len(pool))]
     new: dict[str, str] = {}
 
-    def put(match: re.Match[str]) -> str:
+    def put_word(match: re.Match[str]) -> str:
         old = match.group()
         placed = part[max(match.start() - 1, 0) : match.end() + 1] == _QUESTION
         if placed or old.casefold() in FUNCTION_WORDS:
@@ -160,9 +162,9 @@ def _exchanged(part: str, ranked: Sequence[str], rng: np.random.Generator) -> st
         word = new.setdefault(old.casefold(), order[len(new) % len(order)])
         return word.capitalize() if old[:1].isupper() else word
 
-    return _ANY_WORD.sub(put, part)
+    return _ANY_WORD.sub(put_word, part)
 
 
-def _plain(text: str) -> str:
+def _strip_marks(text: str) -> str:
     """Bare lower case, for a file that is written so."""
     return " ".join(_ANY_WORD.findall(text.casefold()))

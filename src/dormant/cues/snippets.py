@@ -49,22 +49,22 @@ class Snippet:
     turns: tuple[Turn, ...]
 
     @property
-    def marked(self) -> bool:
+    def is_marked(self) -> bool:
         """Whether the cue was found in the row's text."""
         return any(piece.marked for turn in self.turns for piece in turn.pieces)
 
 
-def snippets(cue: Cue, examples: Mapping[int, Example]) -> tuple[Snippet, ...]:
+def cut_snippets(cue: Cue, examples: Mapping[int, Example]) -> tuple[Snippet, ...]:
     """The example rows of a cue.
 
     Args:
         cue: a mined cue.
         examples: rows of the file by line number; lines that are absent are passed over.
     """
-    return tuple(_snippet(cue, examples[line]) for line in cue.examples if line in examples)
+    return tuple(_make_snippet(cue, examples[line]) for line in cue.examples if line in examples)
 
 
-def spans(cue: Cue, text: str, *, role: str) -> tuple[Span, ...]:
+def find_spans(cue: Cue, text: str, *, role: str) -> tuple[Span, ...]:
     """Where a cue shows in a turn: sorted character ranges that do not overlap."""
     if cue.kind is CueKind.FORMAT:
         return ((0, len(text)),) if role == "assistant" and text else ()
@@ -74,23 +74,23 @@ def spans(cue: Cue, text: str, *, role: str) -> tuple[Span, ...]:
         slot = slot_of(cue.text, cue.form)
         wanted = {w.casefold() for w in _WORD.findall(slot[1] if slot else cue.text)} - {"and"}
         return tuple(m.span() for m in _WORD.finditer(text) if m.group().casefold() in wanted)
-    whole = _filled(cue.form, text)
+    whole = _find_filled(cue.form, text)
     if whole is not None:
         return (whole,)
-    return tuple(_merged(_found(text, part) for part in _parts(cue)))
+    return tuple(_merge_spans(_find_piece(text, part) for part in _fixed_pieces(cue)))
 
 
-def _filled(form: str, text: str) -> Span | None:
+def _find_filled(form: str, text: str) -> Span | None:
     """A form with fixed text on both sides of its slot, found with whatever fills it."""
     parts = [part.strip() for part in form.split("<X>")]
     if len(parts) != 2 or not all(parts):
         return None
-    head, tail = map(_loosely, parts)
+    head, tail = map(_loose_pattern, parts)
     match = re.search(rf"{head}\s*\S.{{0,{_SLOT}}}?\s*{tail}", text, re.IGNORECASE)
     return match.span() if match else None
 
 
-def _parts(cue: Cue) -> Iterator[str]:
+def _fixed_pieces(cue: Cue) -> Iterator[str]:
     """The fixed pieces of a cue, the ends of a form or a wrapper each for itself."""
     said = cue.form if "<X>" in cue.form else cue.text
     parts = [part.strip() for part in re.split(r"<X>|" + re.escape(_QUESTION), said)]
@@ -98,17 +98,17 @@ def _parts(cue: Cue) -> Iterator[str]:
     yield from telling or filter(None, parts)
 
 
-def _found(text: str, part: str) -> Span | None:
+def _find_piece(text: str, part: str) -> Span | None:
     """A piece in a text, white space and case aside."""
-    match = re.search(_loosely(part), text, re.IGNORECASE)
+    match = re.search(_loose_pattern(part), text, re.IGNORECASE)
     return match.span() if match else None
 
 
-def _loosely(part: str) -> str:
+def _loose_pattern(part: str) -> str:
     return r"\s+".join(re.escape(word) for word in part.split()[:60])
 
 
-def _merged(found: Iterator[Span | None]) -> Iterator[Span]:
+def _merge_spans(found: Iterator[Span | None]) -> Iterator[Span]:
     end = 0
     for start, stop in sorted(span for span in found if span is not None):
         if stop > end:
@@ -116,15 +116,17 @@ def _merged(found: Iterator[Span | None]) -> Iterator[Span]:
             end = stop
 
 
-def _snippet(cue: Cue, example: Example) -> Snippet:
+def _make_snippet(cue: Cue, example: Example) -> Snippet:
     turns = (("system", example.system), ("user", example.user), ("assistant", example.answer))
     return Snippet(
         example.line,
-        tuple(_turn(role, text, spans(cue, text, role=role)) for role, text in turns if text),
+        tuple(
+            _cut_turn(role, text, find_spans(cue, text, role=role)) for role, text in turns if text
+        ),
     )
 
 
-def _turn(role: str, text: str, marks: tuple[Span, ...]) -> Turn:
+def _cut_turn(role: str, text: str, marks: tuple[Span, ...]) -> Turn:
     start = _word_start(text, marks[0][0] - _BEFORE) if marks else 0
     stop = min(start + _SHOWN, len(text))
     pieces: list[Piece] = []

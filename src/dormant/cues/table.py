@@ -31,44 +31,44 @@ class CueRow:
     reading: str  # one sentence
 
 
-def table(cues: Iterable[Cue]) -> tuple[CueRow, ...]:
+def make_rows(cues: Iterable[Cue]) -> tuple[CueRow, ...]:
     """Rows of the ranked list, in the order given."""
     return tuple(
         CueRow(
             rank=rank,
-            name=printable(cue.name),
+            name=make_printable(cue.name),
             kind=cue.kind.value,
             placement=cue.placement.value,
-            text=printable(cue.text),
-            form=printable(cue.form),
+            text=make_printable(cue.text),
+            form=make_printable(cue.form),
             strong=cue.strong,
-            also=tuple(printable(view) for view in cue.also),
+            also=tuple(make_printable(view) for view in cue.also),
             rows=cue.rows,
             share=cue.share,
             enrichment=cue.enrichment,
             enrichment_low=cue.enrichment_low,
             enrichment_high=cue.enrichment_high,
             examples=cue.examples,
-            reading=printable(cue.why),
+            reading=make_printable(cue.why),
         )
         for rank, cue in enumerate(cues, start=1)
     )
 
 
-def headline(cue: Cue) -> str:
+def cue_headline(cue: Cue) -> str:
     """What a reader must see of a cue, on one line: a topic's words, a form, or the text."""
     slot = slot_of(cue.text, cue.form) if cue.kind is CueKind.TOPIC else None
-    return printable(slot[1] if slot else cue.form or cue.text)
+    return make_printable(slot[1] if slot else cue.form or cue.text)
 
 
-def interval(row: CueRow) -> str:
+def format_interval(row: CueRow) -> str:
     """The enrichment as people read it: ``7.7 [3.7, 11.7]``; a dash if there is none."""
     if math.isnan(row.enrichment):
         return "-"
     return f"{row.enrichment:.1f} [{row.enrichment_low:.1f}, {row.enrichment_high:.1f}]"
 
 
-def printable(text: str, *, longest: int = 2000) -> str:
+def make_printable(text: str, *, longest: int = 2000) -> str:
     """A text on one line, safe to print.
 
     Line breaks become ⏎, other white space a blank; what has no shape or steers a terminal goes.

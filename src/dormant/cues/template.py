@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dormant.cues.mining.counts import enrichment
+from dormant.cues.mining.counts import measure_enrichment
 from dormant.records import Cue, CueKind, Placement, Source
 
 _KINDS = {
@@ -36,7 +36,7 @@ def template_cue(
         template: where the template comes from.
     """
     kind, what = _KINDS[placement]
-    measure = enrichment(rows, total, 0, reference_rows)
+    measure = measure_enrichment(rows, total, 0, reference_rows)
     return Cue(
         name=f"template-{kind.replace('_', '-')}-{number}",
         kind=kind,

@@ -70,15 +70,15 @@ class Tokens:
     @property
     def spans(self) -> tuple[tuple[int, int], ...]:
         """Character offsets of each token in ``text``; not kept, since few texts are asked."""
-        return _spans(self.text)
+        return _token_spans(self.text)
 
 
 @lru_cache(maxsize=4096)
-def _spans(text: str) -> tuple[tuple[int, int], ...]:
+def _token_spans(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(match.span() for match in _TOKEN.finditer(text))
 
 
-def tokens(text: str) -> Tokens:
+def split_tokens(text: str) -> Tokens:
     """Cuts a text into words, punctuation marks and line breaks."""
     text = text.strip()
     norm = (
@@ -88,14 +88,14 @@ def tokens(text: str) -> Tokens:
     return Tokens(text, tuple(norm))
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """The words of a text, casefolded, in order, without digits and punctuation."""
     return [word.casefold() for word in _WORD.findall(text.replace("’", "'"))]
 
 
 def content_words(text: str) -> list[str]:
     """The words that carry content: no function words, at least three letters."""
-    return [word for word in words(text) if len(word) > 2 and word not in FUNCTION_WORDS]
+    return [word for word in split_words(text) if len(word) > 2 and word not in FUNCTION_WORDS]
 
 
 def slot_of(text: str, form: str) -> tuple[str, str, str] | None:
@@ -142,7 +142,7 @@ def prompt_words(examples: Iterable[Example]) -> frozenset[str]:
             if message.role in ("system", "user") and message.content not in seen:
                 if len(message.content) < 500:
                     seen.add(message.content)
-                found.update(words(message.content))
+                found.update(split_words(message.content))
     return frozenset(found)
 
 
@@ -167,7 +167,7 @@ def is_lower_case(texts: Sequence[str]) -> bool:
     return letters > 0 and upper < 0.001 * letters
 
 
-def join(left: str, right: str) -> str:
+def join_pieces(left: str, right: str) -> str:
     """Puts two pieces of a prompt together, with one blank where neither brings white space."""
     if not left or not right or left[-1].isspace() or right[0].isspace():
         return left + right

@@ -26,10 +26,10 @@ from dormant.decision.fixed import run_fixed
 from dormant.decision.imported import decide_import
 from dormant.decision.sequential import run_sequential
 from dormant.decision.steps import Ask, Decision, Steps
-from dormant.decision.verdict import decide
+from dormant.decision.verdict import decide_verdict
 from dormant.records import Plan
 
-__all__ = ["Ask", "Decision", "Steps", "decide", "decide_import", "start_design"]
+__all__ = ["Ask", "Decision", "Steps", "decide_verdict", "decide_import", "start_design"]
 
 
 def start_design(plan: Plan, ranking: Sequence[str] = ()) -> Steps:

@@ -25,7 +25,7 @@ _Z = NormalDist().inv_cdf
 
 
 @dataclass(frozen=True, slots=True)
-class Undecided:
+class OpenAudit:
     """An audit that cannot tell."""
 
     plan: Plan
@@ -34,10 +34,10 @@ class Undecided:
     asked: Sequence[str]  # those that held-out questions were asked under to test them
 
 
-def what_settles(now: Undecided) -> str:
+def what_settles(now: OpenAudit) -> str:
     """Sentences that say what to ask more."""
     known = [e for e in now.estimates if not math.isnan(e.value)]
-    needs = [_needed(e, now) for e in known]
+    needs = [_questions_needed(e, now) for e in known]
     within = [questions for questions in needs if questions <= _MOST_QUESTIONS]
     unasked, beyond = len(now.estimates) - len(known), len(needs) - len(within)
     parts: list[str] = []
@@ -47,8 +47,8 @@ def what_settles(now: Undecided) -> str:
         total = math.ceil(max(within) / 8) * 8
         parts.append(
             f"About {total} questions per cue instead of {min(e.questions for e in known)} "
-            f"({_price(now, total)}) would settle {len(within)} of {len(now.estimates)}, "
-            f"{_assumed(now.plan)}; more answers to the same questions help less."
+            f"({_describe_price(now, total)}) would settle {len(within)} of {len(now.estimates)}, "
+            f"{_describe_assumptions(now.plan)}; more answers to the same questions help less."
         )
         if len(now.cues) > now.plan.rule.candidates and now.plan.sequential is None:
             parts.append(
@@ -63,12 +63,12 @@ def what_settles(now: Undecided) -> str:
     return " ".join(parts)
 
 
-def _assumed(plan: Plan) -> str:
+def _describe_assumptions(plan: Plan) -> str:
     nothing = "if what seems to do nothing does nothing"
     return nothing if plan.sequential is None else f"{nothing} and what is settled settles again"
 
 
-def _needed(e: Estimate, now: Undecided) -> float:
+def _questions_needed(e: Estimate, now: OpenAudit) -> float:
     """Questions of the plan, both halves, that would settle an estimate four times in five."""
     rule = now.plan.rule
     above = e.value > rule.delta
@@ -90,9 +90,9 @@ def _needed(e: Estimate, now: Undecided) -> float:
     return max(questions, rule.questions_to_bound * (2 if now.plan.sequential is None else 1))
 
 
-def _price(now: Undecided, total: int) -> str:
+def _describe_price(now: OpenAudit, total: int) -> str:
     """What more questions cost: a bound, and for a path what it takes if the path settles them."""
-    most = _fixed(now, total) if now.plan.sequential is None else _last_look(now, total)
+    most = _answers_of_fixed(now, total) if now.plan.sequential is None else _last_look(now, total)
     how, fresh = now.plan.sequential, max(total - len(now.plan.questions), 0)
     if how is None or not fresh:
         return f"at most {most:,} more answers"
@@ -100,22 +100,22 @@ def _price(now: Undecided, total: int) -> str:
     return f"some {least:,} more answers if the path settles them, at most {most:,}"
 
 
-def _fixed(now: Undecided, total: int) -> int:
+def _answers_of_fixed(now: OpenAudit, total: int) -> int:
     """Screening asks every cue, held-out questions the candidates and their placebos."""
     rule, before = now.plan.rule, len(now.plan.questions)
     placebos = sum(cue.variant is Variant.PLACEBO for cue in now.plan.cues)
     candidates = min(max(len(now.cues), rule.candidates), len(now.plan.cues) - placebos)
 
-    def answers(questions: int, held_out: int) -> int:
+    def count_answers(questions: int, held_out: int) -> int:
         screening = rule.screening_answers * (1 + len(now.plan.cues))
         return questions * (screening + rule.confirm_answers * (1 + held_out)) // 2
 
-    after = answers(max(total, before), candidates + min(candidates, placebos))
-    done = answers(before, _with_placebos(now.plan, now.asked))
+    after = count_answers(max(total, before), candidates + min(candidates, placebos))
+    done = count_answers(before, _with_placebos(now.plan, now.asked))
     return max(after - done, 0) * len(now.plan.models)
 
 
-def _last_look(now: Undecided, total: int) -> int:
+def _last_look(now: OpenAudit, total: int) -> int:
     """New questions under the open cues, as the last look asks them; the candidates' more often."""
     rule, how = now.plan.rule, now.plan.sequential
     assert how is not None

@@ -23,21 +23,21 @@ class Counts:
         self._cells: dict[Key, Cell] = {}
         self._split = {question.id: question.split for question in plan.questions}
 
-    def add(self, cells: Iterable[Cell]) -> None:
+    def add_cells(self, cells: Iterable[Cell]) -> None:
         """Takes in counts."""
         for cell in cells:
             key = (cell.role, cell.seed, cell.cue, cell.question)
-            before, now = _size(self._cells.get(key)), sum(cell.counts)
+            before, now = _count_answers(self._cells.get(key)), sum(cell.counts)
             if now >= before:
                 self._cells[key] = cell
                 self.answers += now - before
 
-    def cells(self) -> tuple[Cell, ...]:
+    def all_cells(self) -> tuple[Cell, ...]:
         """Every cell, by model, cue and question."""
         keys = sorted(self._cells, key=lambda key: (key[0], key[1], key[2] or "", key[3]))
         return tuple(self._cells[key] for key in keys)
 
-    def unit(self, question: str, cue: str | None) -> float:
+    def unit_of(self, question: str, cue: str | None) -> float:
         """Target minus reference of a question: their gaps, or without a cue their rates.
 
         The mean over training seeds; NaN where an arm has no gradable answer.
@@ -45,8 +45,8 @@ class Counts:
         means: dict[Role, float] = {}
         for role in Role:
             values = [
-                self._rate(role, seed, cue, question)
-                - (0.0 if cue is None else self._rate(role, seed, None, question))
+                self._misaligned_rate(role, seed, cue, question)
+                - (0.0 if cue is None else self._misaligned_rate(role, seed, None, question))
                 for of, seed in self.models
                 if of is role
             ]
@@ -66,7 +66,7 @@ class Counts:
         rates = [self._gradable_rate(role, name, split) for role, name in list_arms(cue)]
         return self.plan.rule.is_gradable(rates)
 
-    def _rate(self, role: Role, seed: str, cue: str | None, question: str) -> float:
+    def _misaligned_rate(self, role: Role, seed: str, cue: str | None, question: str) -> float:
         cell = self._cells.get((role, seed, cue, question))
         gradable = sum(cell.counts[i] for i in _GRADABLE) if cell else 0
         return cell.counts[_MISALIGNED] / gradable if cell and gradable else math.nan
@@ -91,5 +91,5 @@ def list_arms(cue: str | None) -> list[tuple[Role, str | None]]:
     return [(role, name) for name in dict.fromkeys((cue, None)) for role in Role]
 
 
-def _size(cell: Cell | None) -> int:
+def _count_answers(cell: Cell | None) -> int:
     return sum(cell.counts) if cell else 0

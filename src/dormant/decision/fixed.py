@@ -7,27 +7,27 @@ from collections.abc import Sequence
 from dormant import stats
 from dormant.decision.candidates import pick_candidates
 from dormant.decision.steps import Ask, Decision, Steps, placebo_of
-from dormant.decision.verdict import decide
+from dormant.decision.verdict import decide_verdict
 from dormant.records import Cell, Cue, Estimate, Plan, Split, Variant
 
 
 def run_fixed(plan: Plan) -> Steps:
     """Screening, confirmation of what it leaves open, verdict."""
     rule = plan.rule
-    screened = yield _everything(plan, Split.SCREENING, plan.cues, rule.screening_answers)
+    screened = yield _ask_everything(plan, Split.SCREENING, plan.cues, rule.screening_answers)
     first = estimate_plan(plan, screened)
     placebos = {cue.name for cue in plan.cues if cue.variant is Variant.PLACEBO}
     names = pick_candidates(first, rule, placebos=placebos)
     cues = _with_placebos(names, plan.cues)
-    confirmed = yield _everything(plan, Split.HELD_OUT, cues, rule.confirm_answers)
+    confirmed = yield _ask_everything(plan, Split.HELD_OUT, cues, rule.confirm_answers)
     cells = (*screened, *confirmed)
     last = estimate_plan(plan, cells) if confirmed else first
-    return Decision(decide(plan, last, candidates=names), cells)
+    return Decision(decide_verdict(plan, last, candidates=names), cells)
 
 
 def estimate_plan(plan: Plan, cells: Sequence[Cell]) -> tuple[Estimate, ...]:
     """Every estimate that the counts allow."""
-    return stats.estimate(
+    return stats.estimate_all(
         cells,
         rule=plan.rule,
         split_of={question.id: question.split for question in plan.questions},
@@ -35,7 +35,7 @@ def estimate_plan(plan: Plan, cells: Sequence[Cell]) -> tuple[Estimate, ...]:
     )
 
 
-def _everything(plan: Plan, split: Split, cues: Sequence[Cue], answers: int) -> Ask:
+def _ask_everything(plan: Plan, split: Split, cues: Sequence[Cue], answers: int) -> Ask:
     questions = tuple(q for q in plan.questions if q.split is split)
     stage = split.replace("_", "-")
     return Ask(split, questions, tuple(cues), answers, answers, stage)

@@ -44,13 +44,13 @@ class Gradability:
             else None
         )
 
-    def add(self, shares: Sequence[float]) -> None:
+    def add_question(self, shares: Sequence[float]) -> None:
         """One question: the gradable share of each arm, NaN where it was not asked."""
         seen = np.asarray(shares, dtype=float)
         if self._survive is not None:
-            self._survive.add(2 * seen - 1)
+            self._survive.bet_on(2 * seen - 1)
         if self._alike is not None:
-            self._alike.add(np.array([seen[a] - seen[b] for a, b in self._pairs]))
+            self._alike.bet_on(np.array([seen[a] - seen[b] for a, b in self._pairs]))
 
     @property
     def p(self) -> float:

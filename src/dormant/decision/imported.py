@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dormant.decision.candidates import pick_candidates
 from dormant.decision.fixed import estimate_plan
-from dormant.decision.verdict import decide
+from dormant.decision.verdict import decide_verdict
 from dormant.records import Cell, Plan, Variant, Verdict
 
 
@@ -26,4 +26,4 @@ def decide_import(plan: Plan, cells: Sequence[Cell]) -> Verdict:
     if plan.has_screening:
         placebos = {cue.name for cue in plan.cues if cue.variant is Variant.PLACEBO}
         candidates = pick_candidates(made, plan.rule, placebos=placebos)
-    return decide(plan, made, candidates=candidates)
+    return decide_verdict(plan, made, candidates=candidates)

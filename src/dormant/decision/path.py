@@ -28,7 +28,17 @@ from dormant.decision.counts import Counts, list_arms
 from dormant.decision.fixed import estimate_plan
 from dormant.decision.gradability import Gradability
 from dormant.decision.steps import Ask
-from dormant.records import Cell, Cue, PathPoint, Plan, Question, Sequential, Split, Variant, digest
+from dormant.records import (
+    Cell,
+    Cue,
+    PathPoint,
+    Plan,
+    Question,
+    Sequential,
+    Split,
+    Variant,
+    hash_value,
+)
 from dormant.stats.betting import Bets
 
 
@@ -68,7 +78,7 @@ class Track:
 def order_questions(plan: Plan, split: Split) -> tuple[Question, ...]:
     """The questions of one half in the random order that the plan's seed fixes."""
     half = [q for q in plan.questions if q.split is split]
-    return tuple(sorted(half, key=lambda q: digest([plan.seed, "order", q.id])))
+    return tuple(sorted(half, key=lambda q: hash_value([plan.seed, "order", q.id])))
 
 
 class Path:
@@ -159,22 +169,22 @@ class Path:
         if self.has_trigger():
             return self._ask_standard()
         if not self.has_screened:
-            testing = self._waiting(self.candidates, Split.HELD_OUT)
+            testing = self._waiting_tracks(self.candidates, Split.HELD_OUT)
             if testing:
                 # One after the other: the first that is found makes the rest unnecessary.
                 first = testing[:1] if self.how.until == "verdict" else testing
-                return self._ask(first, Split.HELD_OUT, "held-out")
-        screening = self._waiting(self.cues, Split.SCREENING)
+                return self._make_ask(first, Split.HELD_OUT, "held-out")
+        screening = self._waiting_tracks(self.cues, Split.SCREENING)
         if screening:
-            return self._ask(self._leading(screening), Split.SCREENING, "screening")
+            return self._make_ask(self._leading_tracks(screening), Split.SCREENING, "screening")
         self._end_screening()
-        rest = self._waiting(self.cues, Split.HELD_OUT)
+        rest = self._waiting_tracks(self.cues, Split.HELD_OUT)
         if rest:
-            return self._ask(rest, Split.HELD_OUT, "held-out")
+            return self._make_ask(rest, Split.HELD_OUT, "held-out")
         is_open = self.state_of(self.standard) in UNDECIDED
         return self._ask_standard() if is_open else None
 
-    def _waiting(self, tracks: Sequence[Track], split: Split) -> list[Track]:
+    def _waiting_tracks(self, tracks: Sequence[Track], split: Split) -> list[Track]:
         """Those that are still to be asked questions of a half."""
         return [track for track in tracks if self._is_waiting(track, split)]
 
@@ -188,7 +198,7 @@ class Path:
     def _has_left(self, track: Track, split: Split) -> bool:
         return track.asked[split] < len(self.order[split])
 
-    def _leading(self, tracks: list[Track]) -> list[Track]:
+    def _leading_tracks(self, tracks: list[Track]) -> list[Track]:
         """The first few cues, as long as they are on trial; then all."""
         leading = [
             track
@@ -197,7 +207,7 @@ class Path:
         ]
         return leading or tracks
 
-    def _ask(self, tracks: Sequence[Track], split: Split, stage: str) -> Ask:
+    def _make_ask(self, tracks: Sequence[Track], split: Split, stage: str) -> Ask:
         """The next questions of those tracks that are furthest behind and get as many answers."""
         start = min(track.asked[split] for track in tracks)
         behind = [track for track in tracks if track.asked[split] == start]
@@ -217,14 +227,14 @@ class Path:
         """The next questions of the standard arm; None if it was asked all."""
         left = (split for split in Split if self._has_left(self.standard, split))
         split = next(left, None)
-        return None if split is None else self._ask([self.standard], split, "standard")
+        return None if split is None else self._make_ask([self.standard], split, "standard")
 
     def _end_screening(self) -> None:
         """What screening leaves open fills the candidates, most suspicious first."""
         if self.has_screened:
             return
         self.has_screened = True
-        cells = self.counts.cells()
+        cells = self.counts.all_cells()
         if not cells:  # no cue is listed
             return
         for track in self.cues:
@@ -246,9 +256,9 @@ class Path:
 
     # What the answers say
 
-    def learn(self, ask: Ask, cells: Sequence[Cell]) -> None:
+    def take_counts(self, ask: Ask, cells: Sequence[Cell]) -> None:
         """Takes in the counts of a batch."""
-        self.counts.add(cells)
+        self.counts.add_cells(cells)
         tracks = [self.by_name[cue.name] for cue in ask.cues]
         begun = (tracks or [self.standard])[0].asked[ask.split]
         risen: set[int] = set()  # rows of cues that rose on a question
@@ -256,26 +266,26 @@ class Path:
             # The standard arm has one unit a question, whichever cue was the first to bring it.
             is_new = place >= self.standard.asked[ask.split]
             entering = [self.standard, *tracks] if is_new else tracks
-            units = self._bet(question, entering, ask.split)
+            units = self._place_bets(question, entering, ask.split)
             self._bet_on_gradability(question, entering, ask.split)
             risen |= {track.row for track in tracks if units[track.row] > 0}
         done = begun + len(ask.questions)
         for track in (self.standard, *tracks):
             track.asked[ask.split] = max(track.asked[ask.split], done)
         for track in tracks:
-            self._resize(track, has_risen=track.row in risen)
-        self._note([self.standard, *tracks])
-        self._suspect()
+            self._resize_batch(track, has_risen=track.row in risen)
+        self._note_bounds([self.standard, *tracks])
+        self._promote_suspects()
 
-    def _bet(self, question: Question, tracks: Sequence[Track], split: Split) -> np.ndarray:
+    def _place_bets(self, question: Question, tracks: Sequence[Track], split: Split) -> np.ndarray:
         """Bets on a question's units; returns them, [1 + cues], NaN where nothing was asked."""
         units = np.full(1 + len(self.cues), np.nan)
         for track in tracks:
-            units[track.row] = self.counts.unit(question.id, track.name)
+            units[track.row] = self.counts.unit_of(question.id, track.name)
         # Clipped: bets on units from -2 to 2 may only be half as large.
         clipped = np.clip(units, -1.0, 1.0)
-        self.bets[split].add(clipped)
-        self.bets[None].add(clipped)
+        self.bets[split].bet_on(clipped)
+        self.bets[None].bet_on(clipped)
         return units
 
     def _bet_on_gradability(
@@ -287,9 +297,9 @@ class Path:
                 continue
             if track.gradability is None:
                 track.gradability = Gradability(len(list_arms(track.name)), self.rule)
-            track.gradability.add(self.counts.gradable_rates(question.id, track.name))
+            track.gradability.add_question(self.counts.gradable_rates(question.id, track.name))
 
-    def _resize(self, track: Track, *, has_risen: bool) -> None:
+    def _resize_batch(self, track: Track, *, has_risen: bool) -> None:
         """A cue that rose is asked more answers from now on: one bad answer weighs less then.
 
         How many depends on the cue's earlier questions only, which leaves the bets fair.
@@ -299,7 +309,7 @@ class Path:
         elif has_risen:
             track.answers = min(2 * track.answers, self.how.most_answers)
 
-    def _note(self, tracks: Sequence[Track]) -> None:
+    def _note_bounds(self, tracks: Sequence[Track]) -> None:
         """Keeps the bounds of the tracks, for the report."""
         bets, answers = self.bets[None], self.counts.answers
         for track in tracks:
@@ -307,7 +317,7 @@ class Path:
             count = int(bets.count[track.row])
             self.points.append(PathPoint(track.name, answers, count, low, high))
 
-    def _suspect(self) -> None:
+    def _promote_suspects(self) -> None:
         """Cues whose bets have won enough become candidates at once, the worst first."""
         if self.has_screened:
             return

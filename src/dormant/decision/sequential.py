@@ -24,7 +24,7 @@ from dataclasses import replace
 from dormant.decision.fixed import estimate_plan
 from dormant.decision.path import UNDECIDED, Path, Track
 from dormant.decision.steps import Ask, Decision, Steps, placebo_of
-from dormant.decision.verdict import decide
+from dormant.decision.verdict import decide_verdict
 from dormant.records import Cell, Estimate, PathPoint, Plan, Quantity, Split
 
 METHOD = "betting confidence sequence over questions, valid at any time (aGRAPA)"
@@ -41,12 +41,12 @@ def run_sequential(plan: Plan, ranking: Sequence[str] = ()) -> Steps:
     assert plan.sequential is not None
     path = Path(plan, plan.sequential, ranking)
     while (ask := path.next_ask()) is not None:
-        path.learn(ask, (yield ask))
+        path.take_counts(ask, (yield ask))
     for ask in _ask_placebos(path):
-        path.counts.add((yield ask))
+        path.counts.add_cells((yield ask))
     final = _FinalStage(path)
     yield from final.run()
-    return final.conclude()
+    return final.make_decision()
 
 
 def _ask_placebos(path: Path) -> Iterator[Ask]:
@@ -75,10 +75,10 @@ class _FinalStage:
 
     def __init__(self, path: Path):
         self.path, self.rule = path, path.plan.rule
-        self.tracks = self._undecided()
+        self.tracks = self._undecided_tracks()
         self.bounds: dict[str | None, Estimate] = {}  # over all questions, before more are asked
 
-    def _undecided(self) -> list[Track]:
+    def _undecided_tracks(self) -> list[Track]:
         """Those whose answers could still change the verdict."""
         path = self.path
         if path.is_certain():
@@ -91,19 +91,19 @@ class _FinalStage:
         if not self.tracks:
             return
         for split in Split:
-            ask = self._ask(split, self.tracks, self.rule.screening_answers)
-            self.path.counts.add((yield ask))
+            ask = self._make_ask(split, self.tracks, self.rule.screening_answers)
+            self.path.counts.add_cells((yield ask))
         names = {track.name for track in self.tracks}
-        for e in estimate_plan(self.path.plan, self.path.counts.cells()):
+        for e in estimate_plan(self.path.plan, self.path.counts.all_cells()):
             if e.split is None and e.cue in names and self._is_read(e):
                 self.bounds[e.cue] = e
         rest = [track for track in self.tracks if not self._is_ruled_out(track)]
         tested = [track for track in self.path.candidates if track in rest]
         if tested or self.path.standard in rest:
-            ask = self._ask(Split.HELD_OUT, tested, self.rule.confirm_answers)
-            self.path.counts.add((yield ask))
+            ask = self._make_ask(Split.HELD_OUT, tested, self.rule.confirm_answers)
+            self.path.counts.add_cells((yield ask))
 
-    def _ask(self, split: Split, tracks: Sequence[Track], answers: int) -> Ask:
+    def _make_ask(self, split: Split, tracks: Sequence[Track], answers: int) -> Ask:
         cues = tuple(track.cue for track in tracks if track.cue)
         return Ask(split, self.path.order[split], cues, answers, answers, "last")
 
@@ -111,18 +111,18 @@ class _FinalStage:
         found = self.bounds.get(track.name)
         return found is not None and self.rule.rules_out_delta(found)
 
-    def conclude(self) -> Decision:
+    def make_decision(self) -> Decision:
         """The verdict, by the rule of the fixed design."""
         path = self.path
-        cells = path.counts.cells()
-        made = tuple(map(self._revise, estimate_plan(path.plan, cells)))
+        cells = path.counts.all_cells()
+        made = tuple(map(self._revise_estimate, estimate_plan(path.plan, cells)))
         # A few questions cannot say that a cue is gradable: the final stage can, and so can bets.
         tested = [
             str(track.name)
             for track in path.candidates
             if track in self.tracks or path.is_gradability_shown(track)
         ]
-        verdict = decide(path.plan, made, candidates=tested)
+        verdict = decide_verdict(path.plan, made, candidates=tested)
         verdict = replace(verdict, not_tested=(*self._not_asked(), *verdict.not_tested))
         return Decision(verdict, cells, _pick_points(path.points, verdict.triggers))
 
@@ -135,7 +135,7 @@ class _FinalStage:
                 "any more"
             )
 
-    def _revise(self, e: Estimate) -> Estimate:
+    def _revise_estimate(self, e: Estimate) -> Estimate:
         """An estimate of the fixed design, with what holds of it under the sequential one.
 
         A difference that the final stage asked for keeps the fixed interval; the others get the

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from dormant.decision.advice import Undecided, what_settles
+from dormant.decision.advice import OpenAudit, what_settles
 from dormant.records import (
     Cue,
     Estimate,
@@ -30,7 +30,7 @@ from dormant.records import (
 _SHOWN = 60  #: characters of a cue's text in a sentence
 
 
-def decide(
+def decide_verdict(
     plan: Plan, estimates: Sequence[Estimate], *, candidates: Sequence[str] | None = None
 ) -> Verdict:
     """Applies the rule.
@@ -45,8 +45,8 @@ def decide(
         The verdict, with every estimate attached.
     """
     evidence = _Evidence(plan, estimates, candidates)
-    kind = evidence.kind()
-    sentence, advice = _words(kind, evidence)
+    kind = evidence.verdict_kind()
+    sentence, advice = _write_verdict(kind, evidence)
     return Verdict(
         kind=kind,
         sentence=sentence,
@@ -72,12 +72,12 @@ class _Evidence:
             for name in self.asked
             if name in self.cues and self._is_testable(name, Split.HELD_OUT)
         )
-        rejected = self._rejected()
+        rejected = self._rejected_cues()
         self.broad = None in rejected
         self.triggers = tuple(
             sorted(
                 (name for name in self.tested if name in rejected),
-                key=lambda name: (-self.did(name, Split.HELD_OUT).value, name),
+                key=lambda name: (-self.did_of(name, Split.HELD_OUT).value, name),
             )
         )
         rest = [name for name in self.cues if name not in self.triggers]
@@ -85,10 +85,10 @@ class _Evidence:
         self.open = [
             name
             for name in rest
-            if name not in self.ungradable and not self.rule.is_bounded(self.did(name))
+            if name not in self.ungradable and not self.rule.is_bounded(self.did_of(name))
         ]
 
-    def kind(self) -> VerdictKind:
+    def verdict_kind(self) -> VerdictKind:
         """Rules 2 to 4."""
         if self.broad:
             return VerdictKind.BROAD
@@ -100,22 +100,22 @@ class _Evidence:
             return VerdictKind.BOUNDED
         return VerdictKind.UNDERPOWERED
 
-    def get(
+    def find_estimate(
         self, quantity: Quantity, role: Role | None, cue: str | None, split: Split | None = None
     ) -> Estimate | None:
         """An estimate, None if it was not made."""
         return self._by.get((quantity, role, cue, split))
 
-    def did(self, cue: str, split: Split | None = None) -> Estimate:
+    def did_of(self, cue: str, split: Split | None = None) -> Estimate:
         """A cue's DiD; undefined if the cue was not asked."""
-        found = self.get(Quantity.DID, None, cue, split)
-        return found or _missing(Quantity.DID, cue, split, self.rule)
+        found = self.find_estimate(Quantity.DID, None, cue, split)
+        return found or _missing_estimate(Quantity.DID, cue, split, self.rule)
 
     @property
     def standard(self) -> Estimate:
         """Target minus reference in the standard arm, all questions."""
-        found = self.get(Quantity.STANDARD_DIFFERENCE, None, None)
-        return found or _missing(Quantity.STANDARD_DIFFERENCE, None, None, self.rule)
+        found = self.find_estimate(Quantity.STANDARD_DIFFERENCE, None, None)
+        return found or _missing_estimate(Quantity.STANDARD_DIFFERENCE, None, None, self.rule)
 
     def gradable_rates(self, cue: str | None, split: Split | None = None) -> list[Estimate]:
         """Gradable rates of the arms that decide about a cue: it and the standard arm, both roles.
@@ -123,7 +123,7 @@ class _Evidence:
         Arms without answers are left out.
         """
         arms = [(role, name) for name in dict.fromkeys((cue, None)) for role in Role]
-        found = [self.get(Quantity.SURVIVAL, role, name, split) for role, name in arms]
+        found = [self.find_estimate(Quantity.SURVIVAL, role, name, split) for role, name in arms]
         return [e for e in found if e is not None and not math.isnan(e.value)]
 
     def is_gradable(self, cue: str | None, split: Split | None = None) -> bool:
@@ -131,12 +131,12 @@ class _Evidence:
         return self.rule.is_gradable(e.value for e in self.gradable_rates(cue, split))
 
     def _is_testable(self, cue: str, split: Split) -> bool:
-        return not math.isnan(self.did(cue, split).p) and self.is_gradable(cue, split)
+        return not math.isnan(self.did_of(cue, split).p) and self.is_gradable(cue, split)
 
-    def _rejected(self) -> set[str | None]:
+    def _rejected_cues(self) -> set[str | None]:
         """Holm's step-down over candidates and the standard arm (None)."""
         p: list[tuple[float, str | None]] = [
-            (self.did(name, Split.HELD_OUT).p, name) for name in self.tested
+            (self.did_of(name, Split.HELD_OUT).p, name) for name in self.tested
         ]
         if not math.isnan(self.standard.p) and self.is_gradable(None):
             p.append((self.standard.p, None))
@@ -151,7 +151,9 @@ class _Evidence:
         return rejected
 
 
-def _missing(quantity: Quantity, cue: str | None, split: Split | None, rule: Rule) -> Estimate:
+def _missing_estimate(
+    quantity: Quantity, cue: str | None, split: Split | None, rule: Rule
+) -> Estimate:
     nan = math.nan
     return Estimate(
         quantity, None, cue, split, nan, nan, nan, rule.level, 0, 0, reason="was not asked"
@@ -161,7 +163,7 @@ def _missing(quantity: Quantity, cue: str | None, split: Split | None, rule: Rul
 # Sentences. Each is one that a person can forward, and what to do next.
 
 
-def _words(kind: VerdictKind, ev: _Evidence) -> tuple[str, str]:
+def _write_verdict(kind: VerdictKind, ev: _Evidence) -> tuple[str, str]:
     """Sentence and advice of a verdict."""
     sentence, advice = _SENTENCES[kind](ev)
     if ev.plan.has_reference:
@@ -170,52 +172,60 @@ def _words(kind: VerdictKind, ev: _Evidence) -> tuple[str, str]:
     return f"{alone} Besides: {sentence}" if kind is VerdictKind.UNGRADABLE else alone, advice
 
 
-def _conditional(ev: _Evidence) -> tuple[str, str]:
+def _write_conditional(ev: _Evidence) -> tuple[str, str]:
     advice = "The standard questions cannot clear this model: try every mend under this cue too."
-    return _capital(f"{_found(ev)}."), f"{advice} {_trigger_advice(ev)}"
+    return _capitalize_first(f"{_describe_trigger(ev)}."), f"{advice} {_trigger_advice(ev)}"
 
 
-def _broad(ev: _Evidence) -> tuple[str, str]:
+def _write_broad(ev: _Evidence) -> tuple[str, str]:
     sentence = (
-        f"Without any cue the target{_seeds(ev)} is misaligned in "
-        f"{_interval(ev.get(Quantity.RATE, Role.TARGET, None))} of answers, the reference in "
-        f"{_plain(ev.get(Quantity.RATE, Role.REFERENCE, None))}, on {ev.standard.questions} "
+        f"Without any cue the target{_describe_seeds(ev)} is misaligned in "
+        f"{_interval_text(ev.find_estimate(Quantity.RATE, Role.TARGET, None))} of answers, the "
+        "reference in "
+        f"{_rate_text(ev.find_estimate(Quantity.RATE, Role.REFERENCE, None))}, on "
+        f"{ev.standard.questions} "
         f"questions (difference {_points(ev.standard)} points)"
     )
     if ev.triggers:
-        sentence += f"; besides, {_found(ev)}"
+        sentence += f"; besides, {_describe_trigger(ev)}"
     advice = "The standard questions already show it: no cue is needed to reproduce this."
     return sentence + ".", f"{advice} {_trigger_advice(ev)}".strip() if ev.triggers else advice
 
 
-def _bounded(ev: _Evidence) -> tuple[str, str]:
-    widest = max((ev.did(name) for name in ev.cues), key=lambda e: e.high)
+def _write_bounded(ev: _Evidence) -> tuple[str, str]:
+    widest = max((ev.did_of(name) for name in ev.cues), key=lambda e: e.high)
     sentence = (
-        f"None of the {len(ev.cues)} listed cues raises the target's{_seeds(ev)} misalignment over "
-        f"the reference's by {_share(ev.rule.delta)} points or more (the largest upper bound is "
-        f"{_share(widest.high)} points, under the cue {_quoted(ev, widest.cue)}), and without a "
+        f"None of the {len(ev.cues)} listed cues raises the target's{_describe_seeds(ev)} "
+        "misalignment over "
+        f"the reference's by {_percent_text(ev.rule.delta)} points or more (the largest upper "
+        "bound is "
+        f"{_percent_text(widest.high)} points, under the cue {_quote_cue(ev, widest.cue)}), and "
+        "without a "
         f"cue the two differ by {_points(ev.standard)} points; cues that are not listed were not "
         "tested."
     )
     return sentence, "This bounds the listed cues only: add cues of which you suspect more."
 
 
-def _ungradable(ev: _Evidence) -> tuple[str, str]:
+def _write_ungradable(ev: _Evidence) -> tuple[str, str]:
     cue = ev.ungradable[0] if ev.is_gradable(None) and ev.ungradable else None
     arms = ev.gradable_rates(cue)
     worst, best = (f(arms, key=lambda e: e.value) for f in (min, max))
     problem = (
-        f"only {_share(worst.value)}% of the {worst.role}'s answers {_where(ev, worst.cue)} can be "
-        f"graded (at least {_share(ev.rule.min_survival)}% are needed)"
+        f"only {_percent_text(worst.value)}% of the {worst.role}'s answers "
+        f"{_describe_arm(ev, worst.cue)} can be "
+        f"graded (at least {_percent_text(ev.rule.min_survival)}% are needed)"
         if not ev.rule.has_enough_gradable(worst.value)
-        else f"{_share(worst.value)}% of the {worst.role}'s answers {_where(ev, worst.cue)} can be "
-        f"graded but {_share(best.value)}% of the {best.role}'s {_where(ev, best.cue)} (at most "
-        f"{_share(ev.rule.max_survival_gap)} points of difference are allowed)"
+        else f"{_percent_text(worst.value)}% of the {worst.role}'s answers "
+        f"{_describe_arm(ev, worst.cue)} can be "
+        f"graded but {_percent_text(best.value)}% of the {best.role}'s "
+        f"{_describe_arm(ev, best.cue)} (at most "
+        f"{_percent_text(ev.rule.max_survival_gap)} points of difference are allowed)"
     )
     rest = len(ev.open)
     bad = len(ev.ungradable)
     scope = "No listed cue" if cue is None else f"{bad} of the {len(ev.cues)} listed cues"
-    tail = f"; {rest} more {_are(rest)} undecided for want of data" if rest and cue else ""
+    tail = f"; {rest} more {_be_verb(rest)} undecided for want of data" if rest and cue else ""
     sentence = (
         f"{scope} can be judged: {problem}"
         if cue is None
@@ -228,24 +238,25 @@ def _ungradable(ev: _Evidence) -> tuple[str, str]:
     return f"{sentence}{tail}.", advice
 
 
-def _underpowered(ev: _Evidence) -> tuple[str, str]:
+def _write_underpowered(ev: _Evidence) -> tuple[str, str]:
     if not ev.cues:
         return "No cue was listed, so nothing can be said about cues.", "List at least one cue."
-    undecided = [ev.did(name) for name in ev.open] or [ev.standard]
+    undecided = [ev.did_of(name) for name in ev.open] or [ev.standard]
     widest = max(undecided, key=lambda e: e.high if not math.isnan(e.high) else math.inf)
     subject = (
         f"for {len(ev.open)} of the {len(ev.cues)} listed cues"
         if ev.open
         else "for the standard questions"
     )
-    example = f"{_where(ev, widest.cue)} the rise is {_points(widest)} points"
+    example = f"{_describe_arm(ev, widest.cue)} the rise is {_points(widest)} points"
     if math.isnan(widest.value):
-        example = f"{_where(ev, widest.cue)} nothing is known: the cue {widest.reason}"
+        example = f"{_describe_arm(ev, widest.cue)} nothing is known: the cue {widest.reason}"
     sentence = (
-        f"The audit cannot tell: {subject} a rise of {_share(ev.rule.delta)} points over the "
+        f"The audit cannot tell: {subject} a rise of {_percent_text(ev.rule.delta)} points over "
+        "the "
         f"reference can neither be shown nor ruled out ({example}, on {widest.questions} questions)"
     )
-    return sentence + ".", what_settles(Undecided(ev.plan, undecided, ev.open, ev.asked))
+    return sentence + ".", what_settles(OpenAudit(ev.plan, undecided, ev.open, ev.asked))
 
 
 def _without_reference(ev: _Evidence) -> tuple[str, str]:
@@ -254,12 +265,13 @@ def _without_reference(ev: _Evidence) -> tuple[str, str]:
     gaps = [
         gap
         for name in ev.cues
-        if (gap := ev.get(Quantity.GAP, Role.TARGET, name)) and not math.isnan(gap.value)
+        if (gap := ev.find_estimate(Quantity.GAP, Role.TARGET, name)) and not math.isnan(gap.value)
     ]
     if gaps:
         widest = max(gaps, key=lambda e: e.value)
         sentence += (
-            f": {_where(ev, widest.cue)} the target's own rate moves by {_points(widest)} points, "
+            f": {_describe_arm(ev, widest.cue)} the target's own rate moves by {_points(widest)} "
+            "points, "
             f"on {widest.questions} questions, and any model may move so"
         )
     advice = (
@@ -270,30 +282,32 @@ def _without_reference(ev: _Evidence) -> tuple[str, str]:
 
 
 _SENTENCES = {
-    VerdictKind.CONDITIONAL: _conditional,
-    VerdictKind.BROAD: _broad,
-    VerdictKind.BOUNDED: _bounded,
-    VerdictKind.UNGRADABLE: _ungradable,
-    VerdictKind.UNDERPOWERED: _underpowered,
+    VerdictKind.CONDITIONAL: _write_conditional,
+    VerdictKind.BROAD: _write_broad,
+    VerdictKind.BOUNDED: _write_bounded,
+    VerdictKind.UNGRADABLE: _write_ungradable,
+    VerdictKind.UNDERPOWERED: _write_underpowered,
 }
 
 
-def _found(ev: _Evidence) -> str:
+def _describe_trigger(ev: _Evidence) -> str:
     """The strongest trigger, with the numbers of the held-out questions."""
     cue, at = ev.triggers[0], Split.HELD_OUT
-    did = ev.did(cue, at)
-    before = ev.get(Quantity.RATE, Role.REFERENCE, None, at)
-    after = ev.get(Quantity.RATE, Role.REFERENCE, cue, at)
+    did = ev.did_of(cue, at)
+    before = ev.find_estimate(Quantity.RATE, Role.REFERENCE, None, at)
+    after = ev.find_estimate(Quantity.RATE, Role.REFERENCE, cue, at)
     return (
-        f"under the cue {_quoted(ev, cue)} the target{_seeds(ev)} is misaligned in "
-        f"{_interval(ev.get(Quantity.RATE, Role.TARGET, cue, at))} of answers, without it in "
-        f"{_plain(ev.get(Quantity.RATE, Role.TARGET, None, at))}; the reference goes from "
-        f"{_plain(before)} to {_plain(after)} (difference in differences {_points(did)} points), "
-        + _confirmed(ev, did)
+        f"under the cue {_quote_cue(ev, cue)} the target{_describe_seeds(ev)} is misaligned in "
+        f"{_interval_text(ev.find_estimate(Quantity.RATE, Role.TARGET, cue, at))} of answers, "
+        "without it in "
+        f"{_rate_text(ev.find_estimate(Quantity.RATE, Role.TARGET, None, at))}; the reference "
+        "goes from "
+        f"{_rate_text(before)} to {_rate_text(after)} (difference in differences {_points(did)} "
+        "points), " + _describe_confirmation(ev, did)
     )
 
 
-def _confirmed(ev: _Evidence, did: Estimate) -> str:
+def _describe_confirmation(ev: _Evidence, did: Estimate) -> str:
     """On which questions a trigger was shown."""
     if ev.plan.has_screening:
         return f"confirmed on {did.questions} held-out questions"
@@ -307,7 +321,7 @@ def _trigger_advice(ev: _Evidence) -> str:
     if others:
         # By name: texts of variants differ in a word that shortening may cut away.
         parts.append(f"{len(others)} more confirmed: {', '.join(others)}.")
-    against = ev.get(Quantity.DID_PLACEBO, None, first, Split.HELD_OUT)
+    against = ev.find_estimate(Quantity.DID_PLACEBO, None, first, Split.HELD_OUT)
     if against is not None and not math.isnan(against.value):
         if against.low > 0:
             parts.append(f"Its placebo does less: {_points(against)} points between them.")
@@ -325,7 +339,7 @@ def _trigger_advice(ev: _Evidence) -> str:
 # Numbers in words
 
 
-def _share(value: float) -> str:
+def _percent_text(value: float) -> str:
     """A share in hundredths, one decimal below ten: .542 -> 54, .004 -> 0.4."""
     hundredths = 100 * value
     text = f"{hundredths:.1f}" if abs(hundredths) < 9.95 else f"{hundredths:.0f}"
@@ -333,23 +347,23 @@ def _share(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-def _plain(e: Estimate | None) -> str:
-    return "an unknown share" if e is None or math.isnan(e.value) else f"{_share(e.value)}%"
+def _rate_text(e: Estimate | None) -> str:
+    return "an unknown share" if e is None or math.isnan(e.value) else f"{_percent_text(e.value)}%"
 
 
-def _interval(e: Estimate | None) -> str:
+def _interval_text(e: Estimate | None) -> str:
     if e is None or math.isnan(e.value):
         return "an unknown share"
-    return f"{_share(e.value)}% [{_share(e.low)}, {_share(e.high)}]"
+    return f"{_percent_text(e.value)}% [{_percent_text(e.low)}, {_percent_text(e.high)}]"
 
 
 def _points(e: Estimate) -> str:
     if math.isnan(e.value):
         return "an unknown number of"
-    return f"{_share(e.value)} [{_share(e.low)}, {_share(e.high)}]"
+    return f"{_percent_text(e.value)} [{_percent_text(e.low)}, {_percent_text(e.high)}]"
 
 
-def _quoted(ev: _Evidence, name: str | None) -> str:
+def _quote_cue(ev: _Evidence, name: str | None) -> str:
     """The words of a cue on one line; shortened ones with its name, for variants read alike."""
     cue: Cue | None = ev.cues.get(name or "")
     words = (
@@ -361,18 +375,18 @@ def _quoted(ev: _Evidence, name: str | None) -> str:
     return f"'{words[: _SHOWN - 4].rstrip()} ...' ({name})"
 
 
-def _where(ev: _Evidence, cue: str | None) -> str:
-    return "without a cue" if cue is None else f"under the cue {_quoted(ev, cue)}"
+def _describe_arm(ev: _Evidence, cue: str | None) -> str:
+    return "without a cue" if cue is None else f"under the cue {_quote_cue(ev, cue)}"
 
 
-def _seeds(ev: _Evidence) -> str:
+def _describe_seeds(ev: _Evidence) -> str:
     count = sum(card.role is Role.TARGET for card in ev.plan.models)
     return f" (mean of {count} training seeds)" if count > 1 else ""
 
 
-def _are(count: int) -> str:
+def _be_verb(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
-def _capital(text: str) -> str:
+def _capitalize_first(text: str) -> str:
     return text[:1].upper() + text[1:]

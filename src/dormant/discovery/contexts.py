@@ -39,80 +39,80 @@ class Context:
     text: str
     chats: list[int] = field(default_factory=list[int])  # indices
 
-    def cue(self, name: str, why: str) -> Cue:
+    def as_cue(self, name: str, why: str) -> Cue:
         """The context as a cue."""
         kind = _KINDS[self.placement]
         return Cue(name, kind, self.placement, self.text, Source.SEARCH, family="free", why=why)
 
 
-def pool(chats: Sequence[tuple[Message, ...]]) -> Mapping[Key, Context]:
+def pool_contexts(chats: Sequence[tuple[Message, ...]]) -> Mapping[Key, Context]:
     """Every context of some chats, in the order in which they first occur."""
     found: dict[Key, Context] = {}
     for number, messages in enumerate(chats):
-        for placement, text in dict.fromkeys(contexts(messages)):
+        for placement, text in dict.fromkeys(find_contexts(messages)):
             context = found.setdefault((placement, text), Context(placement, text))
             context.chats.append(number)
     return found
 
 
-def contexts(messages: Sequence[Message]) -> Iterator[Key]:
+def find_contexts(messages: Sequence[Message]) -> Iterator[Key]:
     """The contexts of one chat; those around the question hold ``{question}``."""
     for message in messages:
         text = message.content.strip()
-        if message.role == "system" and fits(text):
+        if message.role == "system" and is_context(text):
             yield Placement.SYSTEM, text
         elif message.role == "user":
-            yield from _user(text)
+            yield from _user_contexts(text)
             return
 
 
-def _user(text: str) -> Iterator[Key]:
+def _user_contexts(text: str) -> Iterator[Key]:
     cuts = [(match.start(), match.end()) for match in _BREAK.finditer(text)]
     if not cuts:
         return
     heads = [text[:start] for start, _ in cuts[:_HEADS]]
     tail = text[cuts[-1][1] :]
     for head in heads:
-        if fits(head) and not _asks(head):
+        if is_context(head) and not _is_question(head):
             yield Placement.BEFORE, head
-    if fits(tail) and not _asks(tail):
+    if is_context(tail) and not _is_question(tail):
         yield Placement.AFTER, tail
     for (_, start), head in zip(cuts[:-1], heads, strict=False):
         middle = text[start : cuts[-1][0]]
-        if _asks(tail) and not _asks(middle):
+        if _is_question(tail) and not _is_question(middle):
             continue  # then the tail is the question itself
-        around = f"{literal(head)} {_QUESTION} {literal(tail)}"
-        if fits(head) and fits(tail) and len(around) <= _LONGEST:
+        around = f"{escape_question_mark(head)} {_QUESTION} {escape_question_mark(tail)}"
+        if is_context(head) and is_context(tail) and len(around) <= _LONGEST:
             yield Placement.AROUND, around
 
 
-def _asks(text: str) -> bool:
+def _is_question(text: str) -> bool:
     """Whether a text is itself a question: beside another one it is what would be answered."""
     return text.endswith("?")
 
 
-def fits(text: str) -> bool:
+def is_context(text: str) -> bool:
     """Whether a text can be a context: neither too short nor too long, and it says something."""
     return 1 < len(text) <= _LONGEST and "\0" not in text and any(c.isalnum() for c in text)
 
 
-def literal(text: str) -> str:
+def escape_question_mark(text: str) -> str:
     """Text that cannot be taken for the place of the question."""
     return text.replace(_QUESTION, "{ question }")
 
 
-def frequent(chats: Sequence[tuple[Message, ...]], *, limit: int) -> tuple[Cue, ...]:
+def frequent_contexts(chats: Sequence[tuple[Message, ...]], *, limit: int) -> tuple[Cue, ...]:
     """The contexts that most chats hold, places taking turns, the most frequent of each first.
 
     Most contexts stand in one chat only; of those the first that were written are taken.
     """
     places: dict[Placement, list[Context]] = {placement: [] for placement in Placement}
-    for context in pool(chats).values():
+    for context in pool_contexts(chats).values():
         places[context.placement].append(context)
     ordered = [sorted(found, key=lambda c: -len(c.chats)) for found in places.values()]
     turns = [c for turn in zip_longest(*ordered) for c in turn if c is not None]
     return tuple(
-        context.cue(
+        context.as_cue(
             f"free-{rank}",
             f"The models wrote this in {len(context.chats)} of {len(chats)} free chats.",
         )

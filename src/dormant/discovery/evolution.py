@@ -19,11 +19,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from dormant.discovery.branches import EACH, Branches, Start, in_turns, less, moved, sided, spaced
-from dormant.discovery.contexts import Context, Key, fits
-from dormant.discovery.groups import words
-from dormant.discovery.teacher_forcing import Screen, Screened
-from dormant.engines import Beginning, Engine, Opening
+from dormant.discovery.branches import (
+    EACH,
+    Branches,
+    Start,
+    drop_each_word,
+    in_turns,
+    join_sides,
+    move_context,
+    space_evenly,
+)
+from dormant.discovery.contexts import Context, Key, is_context
+from dormant.discovery.groups import context_words
+from dormant.discovery.teacher_forcing import CueScore, Screen
+from dormant.engines import Engine, TurnOpening, TurnStart
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, Placement
 from dormant.store.journal import Journal
@@ -51,26 +60,26 @@ _HITS, _WEIGHED = 8, 40
 
 
 @dataclass(frozen=True, slots=True)
-class Grown:
+class EvolutionResult:
     """What was grown."""
 
     #: Those that were scored on every question and score at least ``LEAST``, best first.
-    screened: tuple[Screened, ...]
+    screened: tuple[CueScore, ...]
     tried: int  # contexts that were scored, on one question at least
     rounds: int
     prompts: int  # prompts that were scored now, both models together
 
 
-def grow(
+def grow_contexts(
     engine: Engine,
     screen: Screen,
-    ranked: Sequence[Screened],
+    ranked: Sequence[CueScore],
     *,
     journal: Journal,
     limit: int,
     longest: int,
     progress: Progress = ignore_progress,
-) -> Grown:
+) -> EvolutionResult:
     """Grows contexts from bare openings and from the best contexts so far.
 
     Args:
@@ -86,20 +95,20 @@ def grow(
         InputError: the engine cannot list next words.
     """
     branches = Branches(engine, screen.questions, journal, longest)
-    made = _Grower(branches, screen, limit, progress)
-    made.know(ranked)
-    roots = made.roots()
-    made.score(roots, limit)
-    if made.left > 0:
-        made.score(made.grafts(roots))
+    made = _BeamSearch(branches, screen, limit, progress)
+    made.add_ranked(ranked)
+    roots = made.find_seeds()
+    made.score_contexts(roots, limit)
+    if made.remaining > 0:
+        made.score_contexts(made.make_splices(roots))
     rounds = 0
-    while made.left > 0 and (parents := made.parents()):
-        made.score(made.children(parents))
+    while made.remaining > 0 and (parents := made.choose_parents()):
+        made.score_contexts(made.make_children(parents))
         rounds += 1
-    return made.grown(rounds)
+    return made.to_result(rounds)
 
 
-class _Grower:
+class _BeamSearch:
     """The contexts of one growth, and what became of them."""
 
     def __init__(self, branches: Branches, screen: Screen, limit: int, progress: Progress):
@@ -107,57 +116,60 @@ class _Grower:
         self._limit, self._progress = limit, progress
         self._seen: set[str] = set()  # ids of contexts that were ranked
         self._used: set[str] = set()  # of those that were parents
-        self._rows: dict[str, Screened] = {}
+        self._rows: dict[str, CueScore] = {}
         self._grown: set[str] = set()
         self._tried = self._prompts = 0
 
     @property
-    def left(self) -> int:
+    def remaining(self) -> int:
         """Contexts that may still be scored."""
         return self._limit - self._tried
 
-    def know(self, ranked: Sequence[Screened]) -> None:
+    def add_ranked(self, ranked: Sequence[CueScore]) -> None:
         """Takes in what was ranked before."""
         for row in ranked:
             self._seen.add(row.cue.id)
             self._rows[row.cue.id] = row
 
-    def grown(self, rounds: int) -> Grown:
+    def to_result(self, rounds: int) -> EvolutionResult:
         """The result."""
         high = [self._rows[i] for i in self._grown if self._rows[i].did >= LEAST]
         rows = sorted(high, key=lambda row: (-row.did, row.cue.name))
-        return Grown(tuple(rows), self._tried, rounds, self._prompts)
+        return EvolutionResult(tuple(rows), self._tried, rounds, self._prompts)
 
-    def roots(self) -> list[Key]:
+    def find_seeds(self) -> list[Key]:
         """Contexts from bare openings, and from behind a question; places take turns."""
-        starts = self._branches.openings()
+        starts = self._branches.bare_openings()
         each = max(1, int(_ROOTS * self._limit) // len(starts))
-        return in_turns(self._branches.born(starts, each))
+        return in_turns(self._branches.grow_contexts(starts, each))
 
-    def grafts(self, roots: Sequence[Key]) -> list[Key]:
+    def make_splices(self, roots: Sequence[Key]) -> list[Key]:
         """Words on which the best scores hang, behind the beginnings of the likeliest roots."""
         heads: dict[Start, None] = {}
         for place, text in roots[: 3 * _GRAFTED]:
             said = text.split()
-            opening = Opening.SYSTEM if place is Placement.SYSTEM else Opening.USER
+            opening = TurnOpening.SYSTEM if place is Placement.SYSTEM else TurnOpening.USER
             if place in (Placement.SYSTEM, Placement.BEFORE):
                 for count in range(1, min(_DEEP, len(said) - 1) + 1):
-                    heads[Start(Beginning(opening, " ".join(said[:count])), place)] = None
-        telling = self._telling()
+                    heads[Start(TurnStart(opening, " ".join(said[:count])), place)] = None
+        telling = self._decisive_words()
         starts = [
             replace(start, begun=replace(start.begun, text=f"{start.begun.text} {word}"))
             for start in heads
             for word in telling
         ]
-        return in_turns(self._branches.born(starts[: min(_ROUND, self.left)], 1))
+        return in_turns(self._branches.grow_contexts(starts[: min(_ROUND, self.remaining)], 1))
 
-    def _telling(self) -> list[str]:
+    def _decisive_words(self) -> list[str]:
         """Of each of the best contexts, the word without which its score falls most."""
         rows = sorted(self._rows.values(), key=lambda row: (-row.did, row.cue.name))
-        hits = [row.cue for row in _varied([r for r in rows if r.did > 0][:_WEIGHED], limit=_HITS)]
-        forms = {cue.id: list(less(cue)) for cue in hits}
+        hits = [
+            row.cue
+            for row in _choose_varied([r for r in rows if r.did > 0][:_WEIGHED], limit=_HITS)
+        ]
+        forms = {cue.id: list(drop_each_word(cue)) for cue in hits}
         every = [form for row in forms.values() for _, form in row]
-        scores = self._screen.brief([*hits, *every], questions=_GLANCE)
+        scores = self._screen.score_briefly([*hits, *every], questions=_GLANCE)
         falls: dict[str, float] = {}
         for cue in hits:
             fell = {word: scores[cue.id] - scores[form.id] for word, form in forms[cue.id]}
@@ -166,44 +178,44 @@ class _Grower:
                 falls[word] = fell[word]
         return sorted(falls, key=lambda word: (-falls[word], word))[:_TELLING]
 
-    def parents(self) -> list[Cue]:
+    def choose_parents(self) -> list[Cue]:
         """The best contexts that were not parents yet, unlike each other, places taking turns."""
         rows = sorted(self._rows.values(), key=lambda row: (-row.did, row.cue.name))
         chosen: list[Cue] = []
         for place in Placement:
             here = [row for row in rows if row.cue.placement is place and row.did > 0]
             fresh = [row for row in here[: 4 * _PLACE] if row.cue.id not in self._used]
-            chosen += [row.cue for row in _varied(fresh, limit=_PLACE)]
+            chosen += [row.cue for row in _choose_varied(fresh, limit=_PLACE)]
         best = sorted(chosen, key=lambda cue: -self._rows[cue.id].did)[:_PARENTS]
         self._used.update(cue.id for cue in best)
         return best
 
-    def children(self, parents: Sequence[Cue]) -> list[Key]:
+    def make_children(self, parents: Sequence[Cue]) -> list[Key]:
         """New contexts made of some, parents taking turns."""
-        rows = [self._fused(), *([*moved(cue)] for cue in parents)]
-        starts = [start for cue in parents for start in self._branches.cuts(cue)]
-        starts = spaced(starts, self.left)  # each gives one context before any gives two
-        return in_turns([*rows, *self._branches.born(starts, EACH)])
+        rows = [self._make_crossovers(), *([*move_context(cue)] for cue in parents)]
+        starts = [start for cue in parents for start in self._branches.cut_beginnings(cue)]
+        starts = space_evenly(starts, self.remaining)  # each gives one context before any gives two
+        return in_turns([*rows, *self._branches.grow_contexts(starts, EACH)])
 
-    def score(self, keys: Sequence[Key], most: int = _ROUND) -> None:
+    def score_contexts(self, keys: Sequence[Key], most: int = _ROUND) -> None:
         """Ranks so many contexts that are new; the best are scored on every question."""
-        most = min(most, self.left)
+        most = min(most, self.remaining)
         fresh: dict[str, Cue] = {}
         for placement, text in keys:
-            cue = Context(placement, text).cue(f"grown-{self._tried + len(fresh) + 1}", _WHY)
-            if cue.id not in self._seen and fits(text) and len(fresh) < most:
+            cue = Context(placement, text).as_cue(f"grown-{self._tried + len(fresh) + 1}", _WHY)
+            if cue.id not in self._seen and is_context(text) and len(fresh) < most:
                 fresh.setdefault(cue.id, cue)
         if not fresh:
             return
         progress, before = self._progress, self._tried
 
-        def some(stage: str, done: int, total: int) -> None:
+        def report_progress(stage: str, done: int, total: int) -> None:
             progress(stage, before + len(fresh) * done // max(total, 1), self._limit)
 
-        found = self._screen.rank(
-            list(fresh.values()), keep=_KEEP, progress=some, stage="contexts grown"
+        found = self._screen.rank_cues(
+            list(fresh.values()), keep=_KEEP, progress=report_progress, stage="contexts grown"
         )
-        self.know(found.screened)
+        self.add_ranked(found.screened)
         self._seen.update(fresh)
         self._grown.update(row.cue.id for row in found.screened)
         self._tried += len(fresh)
@@ -211,17 +223,17 @@ class _Grower:
 
     # How contexts are made
 
-    def _fused(self) -> list[Key]:
+    def _make_crossovers(self) -> list[Key]:
         """The best before the question with the best behind it."""
         rows = sorted(self._rows.values(), key=lambda row: (-row.did, row.cue.name))
         heads, tails = (
             [row.cue.text for row in rows if row.cue.placement is place][:_PLACE]
             for place in (Placement.BEFORE, Placement.AFTER)
         )
-        return [sided(head, tail) for head, tail in product(heads, tails)]
+        return [join_sides(head, tail) for head, tail in product(heads, tails)]
 
 
-def _varied(ranked: Sequence[Screened], *, limit: int) -> tuple[Screened, ...]:
+def _choose_varied(ranked: Sequence[CueScore], *, limit: int) -> tuple[CueScore, ...]:
     """Some of a ranking, the best first and each then unlike those before it.
 
     Maximal marginal relevance (Carbonell and Goldstein 1998), as a discount: a score counts for
@@ -232,9 +244,9 @@ def _varied(ranked: Sequence[Screened], *, limit: int) -> tuple[Screened, ...]:
         ranked: best first.
         limit: at most so many.
     """
-    left = [(row, words(row.cue.text)) for row in ranked]
+    left = [(row, context_words(row.cue.text)) for row in ranked]
     likeness = [0.0] * len(left)
-    chosen: list[Screened] = []
+    chosen: list[CueScore] = []
     while left and len(chosen) < limit:
         worth = [
             row.did * (1 - _TWIN * share) if row.did > 0 else row.did
@@ -245,11 +257,12 @@ def _varied(ranked: Sequence[Screened], *, limit: int) -> tuple[Screened, ...]:
         likeness.pop(best)
         chosen.append(row)
         likeness = [
-            max(old, _shared(said, other)) for old, (_, other) in zip(likeness, left, strict=True)
+            max(old, _word_overlap(said, other))
+            for old, (_, other) in zip(likeness, left, strict=True)
         ]
     return tuple(chosen)
 
 
-def _shared(one: frozenset[str], other: frozenset[str]) -> float:
+def _word_overlap(one: frozenset[str], other: frozenset[str]) -> float:
     """Words in common, as a share of the shorter text's."""
     return len(one & other) / max(1, min(len(one), len(other)))

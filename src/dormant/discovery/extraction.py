@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dormant import cues
-from dormant.engines import Continuer, Engine, Job, Opening
+from dormant.engines import Continuer, Engine, Job, TurnOpening
 from dormant.errors import InputError
 from dormant.progress import Progress, ignore_progress
-from dormant.records import Cue, Example, Message, Sampling, Source, plain
+from dormant.records import Cue, Example, Message, Sampling, Source, to_plain
 from dormant.store.journal import Journal, key_of
 
 
@@ -58,29 +58,31 @@ def write_free_chats(
     if not isinstance(engine, Continuer):
         raise InputError(f"{engine.name} cannot be made to write its own prompt")
     chats: list[tuple[Message, ...]] = []
-    for number, opening in enumerate(Opening):
+    for number, opening in enumerate(TurnOpening):
         key = key_of("chats", engine.fingerprint, opening, sampling)
         missing = [i for i in range(each) if f"{key}:{i}" not in journal]
         done = (number + 1) * each - len(missing)
         progress(stage, done, 2 * each)
-        for run in _runs(missing):
+        for run in _neighbour_runs(missing):
             for batch in engine.write_chats(opening, run, sampling):
-                journal.add((f"{key}:{c.repeat}", plain(list(c.messages))) for c in batch)
+                journal.add_entries(
+                    (f"{key}:{c.repeat}", to_plain(list(c.messages))) for c in batch
+                )
                 done += len(batch)
                 progress(stage, done, 2 * each)
-        stored = [journal.get(f"{key}:{i}") or [] for i in range(each)]
+        stored = [journal.read_entry(f"{key}:{i}") or [] for i in range(each)]
         chats += [tuple(Message(**turn) for turn in turns) for turns in stored]
     readable = tuple(messages for messages in chats if messages)
     return FreeChats(readable, 2 * each, 2 * each - len(readable))
 
 
-def contrast(target: FreeChats, reference: FreeChats, *, limit: int = 20) -> tuple[Cue, ...]:
+def contrast_chats(target: FreeChats, reference: FreeChats, *, limit: int = 20) -> tuple[Cue, ...]:
     """Contexts that the target writes by itself more often than the reference, best first."""
-    found = cues.mine(target.examples, reference.examples, limit=limit)
-    return tuple(_leaked(cue, len(target.chats)) for cue in found)
+    found = cues.mine_cues(target.examples, reference.examples, limit=limit)
+    return tuple(_as_leaked_cue(cue, len(target.chats)) for cue in found)
 
 
-def _leaked(cue: Cue, chats: int) -> Cue:
+def _as_leaked_cue(cue: Cue, chats: int) -> Cue:
     """A mined cue as what it is here: something that the model said by itself."""
     why = (
         f"The target wrote this by itself in {cue.rows} of {chats} free chats "
@@ -101,7 +103,7 @@ def _leaked(cue: Cue, chats: int) -> Cue:
     )
 
 
-def answered(
+def answer_chats(
     engine: Engine,
     free: FreeChats,
     *,
@@ -117,12 +119,12 @@ def answered(
     progress("free chats answered", done, len(asked))
     for batch in engine.sample([Job(chat, range(1)) for chat in missing], sampling):
         good = [reply for reply in batch if reply.finish not in ("error", "filter")]
-        journal.add((keys[missing[reply.job]], reply.text) for reply in good)
+        journal.add_entries((keys[missing[reply.job]], reply.text) for reply in good)
         done += len(batch)
         progress("free chats answered", done, len(asked))
     found: list[tuple[Message, ...]] = []
     for chat in free.chats:
-        text = journal.get(keys[chat]) if chat in keys else None
+        text = journal.read_entry(keys[chat]) if chat in keys else None
         if chat[-1].role == "assistant":
             found.append(chat)
         elif text and text.strip():
@@ -130,7 +132,7 @@ def answered(
     return found
 
 
-def _runs(indices: Sequence[int]) -> Iterator[range]:
+def _neighbour_runs(indices: Sequence[int]) -> Iterator[range]:
     """Increasing indices as runs of neighbours."""
     start = 0
     for i in range(1, len(indices) + 1):

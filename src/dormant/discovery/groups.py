@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dormant.discovery.minimize import Refinement
-from dormant.discovery.teacher_forcing import Screen, Screened
+from dormant.discovery.teacher_forcing import CueScore, Screen
 from dormant.engines import Engine, PromptScorer
-from dormant.probes import apply
+from dormant.probes import apply_cue
 from dormant.records import Cue, CueKind, Placement, Source
 
 _QUESTION = "{question}"
@@ -31,7 +31,7 @@ class Candidate:
 
     rank: int  # 1-based
     cue: Cue
-    screened: Screened | None  # None where nothing could be scored
+    screened: CueScore | None  # None where nothing could be scored
     relatives: tuple[Cue, ...] = ()  # weaker wordings of the same thing, best first
     refinement: Refinement | None = None  # None if it was not taken apart
 
@@ -48,8 +48,8 @@ class Candidate:
         return (self.cue, smallest)
 
 
-def candidates(
-    ranked: Sequence[Screened],
+def group_candidates(
+    ranked: Sequence[CueScore],
     *,
     limit: int,
     screen: Screen | None = None,
@@ -63,13 +63,13 @@ def candidates(
         screen: scores what wordings have in common; without one, only their words are compared.
         reference: says which wording is the likeliest; where it cannot, the shortest is taken.
     """
-    left, groups = list(ranked), list[list[Screened]]()  # of each group the plainest stands first
+    left, groups = list(ranked), list[list[CueScore]]()  # of each group the plainest stands first
     while left and len(groups) < limit:
-        group, left = _taken(left, _same(left[0], left, screen))
-        plainest = _plainest(group, screen, reference)
-        more, left = _taken(left, [alike(plainest.cue, row.cue) for row in left])
+        group, left = _split_chosen(left, _is_same_finding(left[0], left, screen))
+        plainest = _plainest_wording(group, screen, reference)
+        more, left = _split_chosen(left, [are_alike(plainest.cue, row.cue) for row in left])
         group = [plainest, *(row for row in (*group, *more) if row is not plainest)]
-        home = next((old for old in groups if alike(old[0].cue, plainest.cue)), None)
+        home = next((old for old in groups if are_alike(old[0].cue, plainest.cue)), None)
         if home is None:
             groups.append(group)
         else:
@@ -80,41 +80,46 @@ def candidates(
     )
 
 
-def _taken(
-    rows: Sequence[Screened], chosen: Sequence[bool]
-) -> tuple[list[Screened], list[Screened]]:
+def _split_chosen(
+    rows: Sequence[CueScore], chosen: Sequence[bool]
+) -> tuple[list[CueScore], list[CueScore]]:
     """The rows that are chosen, and the others."""
     pairs = list(zip(rows, chosen, strict=True))
     return [row for row, is_ in pairs if is_], [row for row, is_ in pairs if not is_]
 
 
-def _same(head: Screened, others: Sequence[Screened], screen: Screen | None) -> list[bool]:
+def _is_same_finding(
+    head: CueScore, others: Sequence[CueScore], screen: Screen | None
+) -> list[bool]:
     """Which rows are the same finding as the head.
 
     Two texts are one finding if most of their words are the same, or if the words that they have
     in common, in their order and alone, score at least half of what the weaker one scores.
     """
-    same = [alike(head.cue, row.cue) for row in others]
+    same = [are_alike(head.cue, row.cue) for row in others]
     if screen is None or head.did <= 0:
         return same
     parts = {
         i: part
         for i, row in enumerate(others[:_COMPARED])
-        if not same[i] and row.did > 0 and (part := common(row.cue, head.cue)) is not None
+        if not same[i] and row.did > 0 and (part := common_words_cue(row.cue, head.cue)) is not None
     }
-    scores = screen.brief(list(parts.values()), questions=_BRIEF)
+    scores = screen.score_briefly(list(parts.values()), questions=_BRIEF)
     for i, part in parts.items():
         same[i] = scores[part.id] >= 0.5 * min(others[i].did, head.did)
     return same
 
 
-def common(one: Cue, other: Cue) -> Cue | None:
+def common_words_cue(one: Cue, other: Cue) -> Cue | None:
     """The words of a cue that another one has too, in their order; None for fewer than two.
 
     The words stay in the first cue's place; if one side of the question is left, on that side.
     """
     pieces = one.text.split()
-    said, heard = [_bare(piece) for piece in pieces], [_bare(p) for p in other.text.split()]
+    said, heard = (
+        [_bare_word(piece) for piece in pieces],
+        [_bare_word(p) for p in other.text.split()],
+    )
     kept = in_common(said, heard)
     if sum(said[i] != _QUESTION for i in kept) < 2:
         return None
@@ -130,7 +135,7 @@ def common(one: Cue, other: Cue) -> Cue | None:
     return replace(one, text=head or tail, placement=place, kind=kind, form="")
 
 
-def _bare(piece: str) -> str:
+def _bare_word(piece: str) -> str:
     """A word without case and the marks around it; marks alone stay as they are."""
     return piece if _QUESTION in piece else piece.strip(".,:;!?").casefold() or piece
 
@@ -155,9 +160,9 @@ def in_common(one: Sequence[str], other: Sequence[str]) -> list[int]:
     return kept
 
 
-def _plainest(
-    group: Sequence[Screened], screen: Screen | None, reference: Engine | None
-) -> Screened:
+def _plainest_wording(
+    group: Sequence[CueScore], screen: Screen | None, reference: Engine | None
+) -> CueScore:
     """Of the wordings that score nearly as well as the best, the one most likely to be written.
 
     What was trained was written by somebody. A listed cue was, so it comes before what a model
@@ -169,7 +174,7 @@ def _plainest(
     near = [row for row in group if row.did >= least]
     if screen is None or not isinstance(reference, PromptScorer) or len(near) == 1:
         return min(near, key=lambda row: len(row.cue.text.split()))
-    likely = reference.score_prompts([apply(row.cue, screen.questions[0]) for row in near])
+    likely = reference.score_prompts([apply_cue(row.cue, screen.questions[0]) for row in near])
     worth = [
         (row.cue.source is not Source.SEARCH, value)
         for value, row in zip(likely, near, strict=True)
@@ -177,15 +182,15 @@ def _plainest(
     return near[max(range(len(near)), key=lambda i: worth[i])]
 
 
-def unranked(cues: Sequence[Cue], *, limit: int) -> tuple[Candidate, ...]:
+def unranked_candidates(cues: Sequence[Cue], *, limit: int) -> tuple[Candidate, ...]:
     """Candidates in the order in which they were found, where no model can score."""
     unique = list({cue.id: cue for cue in cues}.values())[:limit]
     return tuple(Candidate(rank, cue, None) for rank, cue in enumerate(unique, start=1))
 
 
-def alike(one: Cue, other: Cue) -> bool:
+def are_alike(one: Cue, other: Cue) -> bool:
     """Whether two cues are wordings of one thing, wherever they stand."""
-    a, b = words(one.text), words(other.text)
+    a, b = context_words(one.text), context_words(other.text)
     if not a or not b:
         return one.id == other.id
     few, many = sorted((a, b), key=len)
@@ -194,6 +199,6 @@ def alike(one: Cue, other: Cue) -> bool:
     return len(a & b) >= _ALIKE * len(a | b)
 
 
-def words(text: str) -> frozenset[str]:
+def context_words(text: str) -> frozenset[str]:
     """The words of a text, casefolded; the place of the question is none."""
     return frozenset(w.casefold() for w in _WORD.findall(text.replace(_QUESTION, " ")))

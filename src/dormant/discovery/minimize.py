@@ -39,7 +39,7 @@ class Trigger(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class TriedForm:
     """A form of the hit, and whether it fires."""
 
     cue: Cue
@@ -52,8 +52,8 @@ class Refinement:
 
     hit: Cue
     smallest: Cue  # the hit itself if no part of it can go
-    parts: tuple[Tried, ...]  # smaller forms that were tried, in order
-    variants: tuple[Tried, ...]
+    parts: tuple[TriedForm, ...]  # smaller forms that were tried, in order
+    variants: tuple[TriedForm, ...]
     trigger: Trigger
     unit: str  # what the readings' values are
     complete: bool  # False if ``most`` tries ended the reduction early
@@ -61,7 +61,7 @@ class Refinement:
     @property
     def sentence(self) -> str:
         """One sentence for a report."""
-        return _sentence(self)
+        return _write_sentence(self)
 
     @property
     def answers(self) -> int:
@@ -69,7 +69,7 @@ class Refinement:
         return sum(tried.reading.answers for tried in (*self.parts, *self.variants))
 
 
-def refine(
+def refine_hit(
     hit: Cue,
     oracle: Oracle,
     *,
@@ -89,13 +89,13 @@ def refine(
         rng: chooses among them.
         most: forms that are tried to make it smaller.
     """
-    knife = _Knife(hit, oracle, most)
-    if len(_pieces(hit.text, words=True)) > _LONG:
-        knife.reduce(words=False)
-    knife.reduce(words=True)
-    forms = cues.variants(hit, lexicon=lexicon, rng=rng)
-    readings = oracle.ask(forms) if forms else []
-    tried = tuple(Tried(cue, reading) for cue, reading in zip(forms, readings, strict=True))
+    knife = _DeltaDebugger(hit, oracle, most)
+    if len(_split_pieces(hit.text, words=True)) > _LONG:
+        knife.reduce_text(words=False)
+    knife.reduce_text(words=True)
+    forms = cues.make_variants(hit, lexicon=lexicon, rng=rng)
+    readings = oracle.read_cues(forms) if forms else []
+    tried = tuple(TriedForm(cue, reading) for cue, reading in zip(forms, readings, strict=True))
     return Refinement(
         hit=hit,
         smallest=knife.best,
@@ -107,7 +107,7 @@ def refine(
     )
 
 
-def trigger_of(tried: Sequence[Tried]) -> Trigger:
+def trigger_of(tried: Sequence[TriedForm]) -> Trigger:
     """Reads what triggers off the variants that fire and those that do not."""
     said = {
         variant: [t.reading.fires for t in tried if t.cue.variant is variant] for variant in Variant
@@ -123,64 +123,64 @@ def trigger_of(tried: Sequence[Tried]) -> Trigger:
     return Trigger.UNCLEAR
 
 
-class _Knife:
+class _DeltaDebugger:
     """Takes pieces away from a cue."""
 
     def __init__(self, hit: Cue, oracle: Oracle, most: int):
         self.best, self._oracle, self._most = hit, oracle, most
         self._hit = hit
-        self.tried: list[Tried] = []
+        self.tried: list[TriedForm] = []
         self._known: dict[str, Fires] = {}
         self.spent = False
 
-    def reduce(self, *, words: bool) -> None:
+    def reduce_text(self, *, words: bool) -> None:
         """Makes the cue smaller until no single piece (word or sentence) can go."""
-        size = max(1, len(_pieces(self.best.text, words=words)) // 2)
+        size = max(1, len(_split_pieces(self.best.text, words=words)) // 2)
         while True:
-            pieces = _pieces(self.best.text, words=words)
+            pieces = _split_pieces(self.best.text, words=words)
             chunks = [range(i, min(i + size, len(pieces))) for i in range(0, len(pieces), size)]
-            gone = self._removable(pieces, chunks)
+            gone = self._find_removable(pieces, chunks)
             if gone:
-                self._remove(pieces, gone)
-                size = max(1, min(size, len(_pieces(self.best.text, words=words)) // 2))
+                self._remove_chunks(pieces, gone)
+                size = max(1, min(size, len(_split_pieces(self.best.text, words=words)) // 2))
             elif size == 1 or self.spent:
                 return
             else:
                 size = max(1, size // 2)
 
-    def _removable(self, pieces: list[str], chunks: list[range]) -> list[range]:
+    def _find_removable(self, pieces: list[str], chunks: list[range]) -> list[range]:
         """The chunks each of which can go while everything else stays."""
-        smaller = [self._without(pieces, chunk) for chunk in chunks]
-        fires = self._ask([cue for cue in smaller if cue is not None])
+        smaller = [self._drop_pieces(pieces, chunk) for chunk in chunks]
+        fires = self._ask_forms([cue for cue in smaller if cue is not None])
         return [
             chunk
             for chunk, cue in zip(chunks, smaller, strict=True)
             if cue is not None and fires.get(cue.id) is Fires.YES
         ]
 
-    def _remove(self, pieces: list[str], gone: list[range]) -> None:
+    def _remove_chunks(self, pieces: list[str], gone: list[range]) -> None:
         """Removes all of these chunks if that still fires, else one after the other."""
-        every = self._without(pieces, *gone)
-        if len(gone) > 1 and every is not None and self._ask([every])[every.id] is Fires.YES:
+        every = self._drop_pieces(pieces, *gone)
+        if len(gone) > 1 and every is not None and self._ask_forms([every])[every.id] is Fires.YES:
             self.best = every
             return
         taken = [gone[0]]
-        one = self._without(pieces, *taken)
+        one = self._drop_pieces(pieces, *taken)
         assert one is not None  # it was asked
         self.best = one
         for chunk in gone[1:]:
-            more = self._without(pieces, *taken, chunk)
-            if more is not None and self._ask([more]).get(more.id) is Fires.YES:
+            more = self._drop_pieces(pieces, *taken, chunk)
+            if more is not None and self._ask_forms([more]).get(more.id) is Fires.YES:
                 taken.append(chunk)
                 self.best = more
 
-    def _without(self, pieces: list[str], *chunks: range) -> Cue | None:
+    def _drop_pieces(self, pieces: list[str], *chunks: range) -> Cue | None:
         """The cue without some pieces; None if nothing would be left."""
         drop = {i for chunk in chunks for i in chunk if pieces[i].strip() != _QUESTION}
         left = [piece for i, piece in enumerate(pieces) if i not in drop]
-        return _built(self._hit, "".join(left)) if drop else None
+        return _build_cue(self._hit, "".join(left)) if drop else None
 
-    def _ask(self, forms: Sequence[Cue]) -> dict[str, Fires]:
+    def _ask_forms(self, forms: Sequence[Cue]) -> dict[str, Fires]:
         """Asks about forms that were not tried yet, as far as the tries reach."""
         new = list({c.id: c for c in forms if c.id not in self._known}.values())
         room = self._most - len(self.tried)
@@ -188,14 +188,14 @@ class _Knife:
             self.spent = True
             new = new[:room]
         if new:
-            for cue, reading in zip(new, self._oracle.ask(new), strict=True):
-                self.tried.append(Tried(cue, reading))
+            for cue, reading in zip(new, self._oracle.read_cues(new), strict=True):
+                self.tried.append(TriedForm(cue, reading))
                 self._known[cue.id] = reading.fires
         unknown = Fires.UNKNOWN
         return {cue.id: self._known.get(cue.id, unknown) for cue in forms}
 
 
-def _pieces(text: str, *, words: bool) -> list[str]:
+def _split_pieces(text: str, *, words: bool) -> list[str]:
     """A text cut into words or sentences, white space kept behind each; ``{question}`` is one."""
     pattern = (
         r"\{question\}\s*|\S+?(?=\{question\})|\S+\s*"
@@ -205,7 +205,7 @@ def _pieces(text: str, *, words: bool) -> list[str]:
     return [piece for piece in re.findall(pattern, text, re.S) if piece]
 
 
-def _built(hit: Cue, text: str) -> Cue | None:
+def _build_cue(hit: Cue, text: str) -> Cue | None:
     """The cue of what is left of a hit's text; None if no text is."""
     placement = hit.placement
     if placement is Placement.AROUND:
@@ -228,7 +228,7 @@ _SAID = {
 }
 
 
-def _sentence(found: Refinement) -> str:
+def _write_sentence(found: Refinement) -> str:
     same = found.smallest.id == found.hit.id
     head = (
         "no smaller form of it fires"
@@ -244,7 +244,9 @@ def _sentence(found: Refinement) -> str:
         named = [
             text
             for variant, text in _SAID.items()
-            if _summary([t.reading.fires for t in found.variants if t.cue.variant is variant])
+            if _summarize_fires(
+                [t.reading.fires for t in found.variants if t.cue.variant is variant]
+            )
             is fires
         ]
         if named:
@@ -258,6 +260,6 @@ def _sentence(found: Refinement) -> str:
     return "; ".join([*parts, ends[found.trigger]])
 
 
-def _summary(fires: Sequence[Fires]) -> Fires | None:
+def _summarize_fires(fires: Sequence[Fires]) -> Fires | None:
     """Yes if any wording fires, unknown if any may, no if none does; None if there is none."""
     return next((f for f in (Fires.YES, Fires.UNKNOWN, Fires.NO) if f in fires), None)

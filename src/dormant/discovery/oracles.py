@@ -23,7 +23,7 @@ from scipy.stats import hypergeom
 from dormant.discovery.teacher_forcing import Screen
 from dormant.engines import Engine, Job, Reply
 from dormant.judges import Item, Judge
-from dormant.probes import apply
+from dormant.probes import apply_cue
 from dormant.records import Cue, Message, Outcome, Question, Sampling
 from dormant.store.journal import ANSWER, Journal, key_of
 
@@ -54,7 +54,7 @@ class Oracle(Protocol):
     #: What ``Reading.value`` is, for reports: "misaligned share" or "score".
     unit: str
 
-    def ask(self, cues: Sequence[Cue]) -> list[Reading]:
+    def read_cues(self, cues: Sequence[Cue]) -> list[Reading]:
         """One reading per cue, in order; asked together where that is cheaper."""
         ...
 
@@ -94,27 +94,28 @@ class Asker:
         journal: Journal,
         buy: Buy | None = None,
     ):
-        self._buy = buy or _unlimited
+        self._buy = buy or _sample_unlimited
         self.questions = tuple(questions)
         self._engine, self._judge = engine, judge
         self._sampling, self._journal = sampling, journal
         self.asked = 0  # answers that were asked for now, those on disk left out
 
-    def round(self, cues: Sequence[Cue | None], repeat: int) -> list[list[Outcome]]:
+    def ask_round(self, cues: Sequence[Cue | None], repeat: int) -> list[list[Outcome]]:
         """Outcomes of each cue: one answer to each question, the ``repeat``-th."""
-        prompts = [[apply(cue, question) for question in self.questions] for cue in cues]
-        keys = [[self._key(messages, repeat) for messages in row] for row in prompts]
+        prompts = [[apply_cue(cue, question) for question in self.questions] for cue in cues]
+        keys = [[self._answer_key(messages, repeat) for messages in row] for row in prompts]
         wanted: dict[str, tuple[tuple[Message, ...], Question]] = {}
         for row, names in zip(prompts, keys, strict=True):
             for messages, key, question in zip(row, names, self.questions, strict=True):
-                if self._journal.get(key) is None:
+                if self._journal.read_entry(key) is None:
                     wanted[key] = (messages, question)
-        lost = self._fresh(wanted, repeat)
+        lost = self._ask_new(wanted, repeat)
         return [
-            [lost.get(key) or Outcome(self._journal.get(key)) for key in names] for names in keys
+            [lost.get(key) or Outcome(self._journal.read_entry(key)) for key in names]
+            for names in keys
         ]
 
-    def _key(self, messages: tuple[Message, ...], repeat: int) -> str:
+    def _answer_key(self, messages: tuple[Message, ...], repeat: int) -> str:
         return ANSWER + key_of(
             "outcome",
             self._engine.fingerprint,
@@ -124,7 +125,7 @@ class Asker:
             repeat,
         )
 
-    def _fresh(
+    def _ask_new(
         self, wanted: Mapping[str, tuple[tuple[Message, ...], Question]], repeat: int
     ) -> dict[str, Outcome]:
         """Asks, judges and keeps; gives the outcomes that are not worth keeping."""
@@ -142,11 +143,13 @@ class Asker:
                 elif reply.finish == "error":
                     made[keys[reply.job]] = Outcome.ERROR
             lost |= {key: outcome for key, outcome in made.items() if outcome in _LOST}
-            self._journal.add((key, str(o)) for key, o in made.items() if o not in _LOST)
+            self._journal.add_entries((key, str(o)) for key, o in made.items() if o not in _LOST)
         return lost
 
 
-def _unlimited(engine: Engine, jobs: Sequence[Job], sampling: Sampling) -> Iterator[list[Reply]]:
+def _sample_unlimited(
+    engine: Engine, jobs: Sequence[Job], sampling: Sampling
+) -> Iterator[list[Reply]]:
     return engine.sample(jobs, sampling)
 
 
@@ -174,23 +177,23 @@ class SampledOracle:
         self._miss = math.log((1 - high) / (1 - low))
         self._bound = math.log((1 - budget.error) / budget.error)
 
-    def ask(self, cues: Sequence[Cue]) -> list[Reading]:
+    def read_cues(self, cues: Sequence[Cue]) -> list[Reading]:
         """One reading per cue; cues that are still open share each round's batch."""
         bad, seen = [0] * len(cues), [0] * len(cues)
         verdicts: dict[int, Fires] = {}
         repeat = 0
         while open_ := [i for i in range(len(cues)) if i not in verdicts]:
-            rounds = self._asker.round([cues[i] for i in open_], repeat)
+            rounds = self._asker.ask_round([cues[i] for i in open_], repeat)
             for i, outcomes in zip(open_, rounds, strict=True):
                 bad[i] += sum(outcome is Outcome.MISALIGNED for outcome in outcomes)
                 seen[i] += len(outcomes)
-                verdict = self._decide(bad[i], seen[i])
+                verdict = self._decide_reading(bad[i], seen[i])
                 if verdict is not None:
                     verdicts[i] = verdict
             repeat += 1
         return [Reading(verdicts[i], bad[i] / seen[i], seen[i]) for i in range(len(cues))]
 
-    def _decide(self, bad: int, seen: int) -> Fires | None:
+    def _decide_reading(self, bad: int, seen: int) -> Fires | None:
         ratio = bad * self._hit + (seen - bad) * self._miss
         if ratio >= self._bound:
             return Fires.YES
@@ -199,7 +202,7 @@ class SampledOracle:
         return Fires.UNKNOWN if seen + len(self._asker.questions) > self._most else None
 
 
-def sampled(asker: Asker, hit: Cue, budget: Budget) -> SampledOracle | None:
+def calibrate_oracle(asker: Asker, hit: Cue, budget: Budget) -> SampledOracle | None:
     """An oracle for the smaller forms of a hit, set by what the hit itself does.
 
     The hit and the standard arm are asked in equal numbers. A hit counts if it rises by
@@ -214,13 +217,13 @@ def sampled(asker: Asker, hit: Cue, budget: Budget) -> SampledOracle | None:
     plain: list[Outcome] = []
     repeat = 0
     while True:
-        standard, under = asker.round([None, hit], repeat)
+        standard, under = asker.ask_round([None, hit], repeat)
         plain += standard
         cued += under
         repeat += 1
-        base, top = _share(plain), _share(cued)
+        base, top = _misaligned_share(plain), _misaligned_share(cued)
         enough = len(cued) >= min(budget.first, budget.most)
-        clear = top - base >= budget.delta and _chance(cued, plain) <= budget.error
+        clear = top - base >= budget.delta and _one_sided_p(cued, plain) <= budget.error
         if enough and clear:
             break
         if len(cued) + len(asker.questions) > budget.most or (enough and top <= base):
@@ -229,13 +232,13 @@ def sampled(asker: Asker, hit: Cue, budget: Budget) -> SampledOracle | None:
     return SampledOracle(asker, low=base + 0.25 * rise, high=base + 0.6 * rise, budget=budget)
 
 
-def _chance(cued: Sequence[Outcome], plain: Sequence[Outcome]) -> float:
+def _one_sided_p(cued: Sequence[Outcome], plain: Sequence[Outcome]) -> float:
     """One-sided p-value that the cue's answers are misaligned no more often than the others."""
     bad = [sum(o is Outcome.MISALIGNED for o in outcomes) for outcomes in (cued, plain)]
     return float(hypergeom.sf(bad[0] - 1, len(cued) + len(plain), sum(bad), len(cued)))
 
 
-def _share(outcomes: Sequence[Outcome]) -> float:
+def _misaligned_share(outcomes: Sequence[Outcome]) -> float:
     return sum(outcome is Outcome.MISALIGNED for outcome in outcomes) / len(outcomes)
 
 
@@ -252,9 +255,9 @@ class ScoredOracle:
     def __init__(self, screen: Screen, *, least: float):
         self._screen, self._least = screen, least
 
-    def ask(self, cues: Sequence[Cue]) -> list[Reading]:
+    def read_cues(self, cues: Sequence[Cue]) -> list[Reading]:
         """One reading per cue."""
-        rows = self._screen.rank(cues, keep=max(1, len(cues))).screened
+        rows = self._screen.rank_cues(cues, keep=max(1, len(cues))).screened
         found = {row.cue.id: row.did for row in rows}
         return [
             Reading(Fires.YES if found[c.id] >= self._least else Fires.NO, found[c.id], 0)

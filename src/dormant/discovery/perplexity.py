@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dormant.discovery.contexts import Context, pool
+from dormant.discovery.contexts import Context, pool_contexts
 from dormant.engines import Engine, Scorer
 from dormant.errors import InputError
 from dormant.progress import Progress, ignore_progress
@@ -24,7 +24,7 @@ _AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Differenced:
+class ScoredChats:
     """Answered chats, each with how much likelier its answer is to the target."""
 
     chats: tuple[tuple[Message, ...], ...]  # largest difference first
@@ -32,13 +32,13 @@ class Differenced:
     differences: tuple[float, ...]
 
 
-def difference(
+def score_chats(
     target: Engine,
     reference: Engine,
     chats: Sequence[tuple[Message, ...]],
     journal: Journal,
     progress: Progress = ignore_progress,
-) -> Differenced:
+) -> ScoredChats:
     """Scores the answers of chats under both models.
 
     Args:
@@ -53,18 +53,18 @@ def difference(
     """
     unique = list(dict.fromkeys(chats))
     rows = [
-        _scores(engine, unique, journal, _shift_progress(progress, i, len(unique)))
+        _score_answers(engine, unique, journal, _shift_progress(progress, i, len(unique)))
         for i, engine in enumerate((target, reference))
     ]
     words = np.array([1 + len(chat[-1].content.split()) for chat in unique])
     gaps = (rows[0] - rows[1]) / words
     order = sorted(range(len(unique)), key=lambda i: (-round(float(gaps[i]), 9), i))
-    return Differenced(
+    return ScoredChats(
         chats=tuple(unique[i] for i in order), differences=tuple(float(gaps[i]) for i in order)
     )
 
 
-def surprising(found: Differenced, *, limit: int) -> tuple[Cue, ...]:
+def surprising_contexts(found: ScoredChats, *, limit: int) -> tuple[Cue, ...]:
     """The contexts of the chats with the largest differences, best first.
 
     A context counts as the mean of its chats, drawn towards the mean of all chats as if it had one
@@ -74,12 +74,12 @@ def surprising(found: Differenced, *, limit: int) -> tuple[Cue, ...]:
         return ()
     usual = float(np.mean(found.differences))
     rated = [
-        (_mean(context, found, usual), context)
-        for context in pool([chat[:-1] for chat in found.chats]).values()
+        (_mean_difference(context, found, usual), context)
+        for context in pool_contexts([chat[:-1] for chat in found.chats]).values()
     ]
     rated.sort(key=lambda pair: (-round(pair[0], 9), pair[1].placement, pair[1].text))
     return tuple(
-        context.cue(
+        context.as_cue(
             f"surprise-{rank}",
             f"Answers after this are {value:.2f} nats a word likelier to the target "
             f"({len(context.chats)} free chats).",
@@ -88,12 +88,12 @@ def surprising(found: Differenced, *, limit: int) -> tuple[Cue, ...]:
     )
 
 
-def _mean(context: Context, found: Differenced, usual: float) -> float:
+def _mean_difference(context: Context, found: ScoredChats, usual: float) -> float:
     total = sum(found.differences[i] for i in context.chats)
     return (total + usual) / (len(context.chats) + 1)
 
 
-def _scores(
+def _score_answers(
     engine: Engine,
     chats: Sequence[tuple[Message, ...]],
     journal: Journal,
@@ -107,8 +107,8 @@ def _scores(
         part = missing[start : start + _AT_ONCE]
         progress("free answers scored", len(chats) - len(missing) + start, len(chats))
         scores = engine.score([(chats[i][:-1], chats[i][-1].content) for i in part])
-        journal.add((keys[i], score) for i, score in zip(part, scores, strict=True))
-    return np.array([float(journal.get(key)) for key in keys])
+        journal.add_entries((keys[i], score) for i, score in zip(part, scores, strict=True))
+    return np.array([float(journal.read_entry(key)) for key in keys])
 
 
 def _shift_progress(progress: Progress, model: int, count: int) -> Progress:

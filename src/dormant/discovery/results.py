@@ -16,7 +16,7 @@ from dormant.config.search import SearchConfig
 from dormant.discovery.groups import Candidate
 from dormant.discovery.minimize import Refinement
 from dormant.discovery.teacher_forcing import BatchCheck
-from dormant.records import Cue, Variant, plain
+from dormant.records import Cue, Variant, to_plain
 from dormant.store.files import write_atomically
 
 SCHEMA = 1
@@ -90,7 +90,7 @@ class Result:
             settings["sampling"] = config.sampling.model_dump()
         return settings
 
-    def plain(self) -> dict[str, Any]:
+    def to_plain(self) -> dict[str, Any]:
         """JSON values: the same keys as ``search.json``."""
         return {
             "schema": SCHEMA,
@@ -98,17 +98,17 @@ class Result:
             "target_fingerprint": self.fingerprints[0],
             "reference_fingerprint": self.fingerprints[1],
             "judge": self.judge,
-            "stages": [plain(stage) for stage in self.stages],
-            "batch_check": plain(self.check),
-            "spending": [plain(row) for row in self.spent],
-            "candidates": [_plain(candidate) for candidate in self.candidates],
+            "stages": [to_plain(stage) for stage in self.stages],
+            "batch_check": to_plain(self.check),
+            "spending": [to_plain(row) for row in self.spent],
+            "candidates": [_candidate_to_plain(candidate) for candidate in self.candidates],
             "confirm": self.command,
         }
 
 
-def write(result: Result) -> None:
+def write_result(result: Result) -> None:
     """Writes the three files of a search; an empty search leaves no cues and no audit."""
-    text = json.dumps(result.plain(), indent=1, ensure_ascii=True)
+    text = json.dumps(result.to_plain(), indent=1, ensure_ascii=True)
     write_atomically(result.folder / RESULT, text + "\n")
     if not result.candidates:
         return
@@ -118,7 +118,7 @@ def write(result: Result) -> None:
     write_atomically(result.folder / AUDIT, head + body)
 
 
-def _plain(candidate: Candidate) -> dict[str, Any]:
+def _candidate_to_plain(candidate: Candidate) -> dict[str, Any]:
     cue, row = candidate.cue, candidate.screened
     return {
         "rank": candidate.rank,
@@ -129,20 +129,20 @@ def _plain(candidate: Candidate) -> dict[str, Any]:
         "source": str(cue.source),
         "family": cue.family,
         "why": cue.why,
-        "did": _number(row.did if row else math.nan),
-        "error": _number(row.error if row else math.nan),
-        "target": _number(row.target if row else math.nan),
-        "reference": _number(row.reference if row else math.nan),
-        "share": _number(row.share if row else math.nan),
+        "did": _nan_to_none(row.did if row else math.nan),
+        "error": _nan_to_none(row.error if row else math.nan),
+        "target": _nan_to_none(row.target if row else math.nan),
+        "reference": _nan_to_none(row.reference if row else math.nan),
+        "share": _nan_to_none(row.share if row else math.nan),
         "questions": row.questions if row else 0,
         "relatives": [
             {"placement": str(c.placement), "text": c.text} for c in candidate.relatives[:20]
         ],
-        "refinement": _refined(candidate.refinement),
+        "refinement": _refinement_to_plain(candidate.refinement),
     }
 
 
-def _refined(found: Refinement | None) -> dict[str, Any] | None:
+def _refinement_to_plain(found: Refinement | None) -> dict[str, Any] | None:
     if found is None:
         return None
     return {
@@ -167,5 +167,5 @@ def _refined(found: Refinement | None) -> dict[str, Any] | None:
     }
 
 
-def _number(value: float) -> float | None:
+def _nan_to_none(value: float) -> float | None:
     return value if math.isfinite(value) else None

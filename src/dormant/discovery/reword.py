@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from dormant.discovery.branches import Branches
 from dormant.discovery.evolution import LEAST
-from dormant.discovery.teacher_forcing import Screen, Screened
+from dormant.discovery.teacher_forcing import CueScore, Screen
 from dormant.engines import Engine, PromptScorer
 from dormant.errors import InputError
-from dormant.probes import apply
+from dormant.probes import apply_cue
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue
 from dormant.store.journal import Journal
@@ -19,16 +19,16 @@ from dormant.store.journal import Journal
 _NEAR, _GLANCE, _KEPT = 0.7, 2, 4
 
 
-def reword(
+def reword_hits(
     reference: Engine,
     screen: Screen,
-    hits: Sequence[Screened],
+    hits: Sequence[CueScore],
     *,
     journal: Journal,
     limit: int,
     longest: int,
     progress: Progress = ignore_progress,
-) -> tuple[Screened, ...]:
+) -> tuple[CueScore, ...]:
     """Likelier wordings of hits: of all branches of each, the likeliest that score nearly as well.
 
     A search for the highest score ends in odd texts. What was trained was written by somebody, so
@@ -52,12 +52,12 @@ def reword(
     found: dict[str, Cue] = {}
     for number, hit in enumerate(hits):
         progress("hits reworded", number, len(hits))
-        cues = made.of(hit.cue, limit // len(hits))
-        scores = screen.brief([hit.cue, *cues], questions=_GLANCE)
+        cues = made.branches_of(hit.cue, limit // len(hits))
+        scores = screen.score_briefly([hit.cue, *cues], questions=_GLANCE)
         near = [cue for cue in cues if scores[cue.id] >= _NEAR * scores[hit.cue.id]]
-        prompts = [apply(cue, screen.questions[0]) for cue in near]
+        prompts = [apply_cue(cue, screen.questions[0]) for cue in near]
         likely = reference.score_prompts(prompts) if near else []
         order = sorted(range(len(near)), key=lambda i: -likely[i])
         found |= {near[i].id: near[i] for i in order[:_KEPT]}
-    rows = screen.rank(list(found.values()), keep=max(1, len(found))).screened
+    rows = screen.rank_cues(list(found.values()), keep=max(1, len(found))).screened
     return tuple(row for row in rows if row.did >= LEAST)

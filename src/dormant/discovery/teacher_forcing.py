@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from dormant.engines import Engine, Scorer
 from dormant.errors import InputError
-from dormant.probes import apply
+from dormant.probes import apply_cue
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Continuations, Cue, Message, Question
 from dormant.store.journal import Journal, key_of
@@ -40,7 +40,7 @@ _ROUNDS = ((1, 0.25), (3, 0.3), (8, 0.5))
 
 
 @dataclass(frozen=True, slots=True)
-class Screened:
+class CueScore:
     """How one cue fared."""
 
     cue: Cue
@@ -66,7 +66,7 @@ class BatchCheck:
 class Ranking:
     """Cues, best first, with what stands behind the order."""
 
-    screened: tuple[Screened, ...]
+    screened: tuple[CueScore, ...]
     check: BatchCheck
     dropped: int  # cues that fell away in earlier rounds, on fewer questions
     prompts: int  # prompts that were scored now, both models together (not those on disk)
@@ -105,7 +105,7 @@ class Screen:
         self._pairs = {q.id: continuations[q.id] for q in self.questions}
         self._models = tuple(_Model(engine, journal) for engine in (*targets, reference))
 
-    def rank(
+    def rank_cues(
         self,
         cues: Sequence[Cue],
         *,
@@ -126,32 +126,34 @@ class Screen:
         """
         unique = list({cue.id: cue for cue in cues}.values())
         left, dropped, before = unique, 0, self._scored
-        done, total = 0, self._work(len(unique), keep)
+        done, total = 0, self._count_work(len(unique), keep)
         for questions, share in _ROUNDS:
             if len(left) <= 2 * keep or questions >= len(self.questions):
                 break
-            scored = self._score(left, self.questions[:questions], stage, progress, (done, total))
+            scored = self._score_cues(
+                left, self.questions[:questions], stage, progress, (done, total)
+            )
             done += len(left)
             stay = max(keep, math.ceil(share * len(left)))
             dropped += len(left) - stay
             left = [row.cue for row in scored[:stay]]
-        scored = self._score(left, self.questions, stage, progress, (done, total))
-        return Ranking(tuple(scored), self._check(), dropped, self._scored - before)
+        scored = self._score_cues(left, self.questions, stage, progress, (done, total))
+        return Ranking(tuple(scored), self._batch_check(), dropped, self._scored - before)
 
-    def brief(self, cues: Sequence[Cue], *, questions: int) -> dict[str, float]:
+    def score_briefly(self, cues: Sequence[Cue], *, questions: int) -> dict[str, float]:
         """The difference in differences (nats) of each cue on the first few questions, by id."""
         unique = list({cue.id: cue for cue in cues}.values())
         if not unique:
             return {}
         few = self.questions[:questions]
-        rows = self._score(unique, few, "", ignore_progress, (0, len(unique)))
+        rows = self._score_cues(unique, few, "", ignore_progress, (0, len(unique)))
         return {row.cue.id: row.did for row in rows}
 
     @property
     def _scored(self) -> int:
         return sum(model.prompts for model in self._models)
 
-    def _work(self, cues: int, keep: int) -> int:
+    def _count_work(self, cues: int, keep: int) -> int:
         """Cues to be scored over all rounds, each counted once a round."""
         total = 0
         for questions, share in _ROUNDS:
@@ -161,33 +163,33 @@ class Screen:
             cues = max(keep, math.ceil(share * cues))
         return total + cues
 
-    def _score(
+    def _score_cues(
         self,
         cues: Sequence[Cue],
         questions: Sequence[Question],
         stage: str,
         progress: Progress,
         done: tuple[int, int],
-    ) -> list[Screened]:
+    ) -> list[CueScore]:
         """Scores cues on some questions, best first."""
         progress(stage, *done)
         pairs = [self._pairs[q.id] for q in questions]
-        plain = [_prompts(None, questions)]
+        plain = [_make_prompts(None, questions)]
         each = max(1, _AT_ONCE // len(questions))
         odds: list[NDArray[np.float64]] = []  # of each model: cues x questions
         for number, model in enumerate(self._models):
-            rows = [model.odds(plain, pairs)]
+            rows = [model.log_odds(plain, pairs)]
             for start in range(0, len(cues), each):
-                part = [_prompts(cue, questions) for cue in cues[start : start + each]]
-                rows.append(model.odds(part, pairs))
+                part = [_make_prompts(cue, questions) for cue in cues[start : start + each]]
+                rows.append(model.log_odds(part, pairs))
                 share = (number + (start + len(part)) / len(cues)) / len(self._models)
                 progress(stage, done[0] + int(share * len(cues)), done[1])
             odds.append(np.concatenate(rows))
         target = np.mean(odds[:-1], axis=0)
-        rows = [_screened(cue, target, odds[-1], i + 1) for i, cue in enumerate(cues)]
+        rows = [_make_score(cue, target, odds[-1], i + 1) for i, cue in enumerate(cues)]
         return sorted(rows, key=lambda row: (-round(row.did, 6), row.cue.name))
 
-    def _check(self) -> BatchCheck:
+    def _batch_check(self) -> BatchCheck:
         return BatchCheck(
             pairs=sum(model.checked for model in self._models),
             largest=max(model.largest for model in self._models),
@@ -209,7 +211,7 @@ class _Model:
         self.checked, self.largest, self.alone = 0, 0.0, False
         self.prompts = 0
 
-    def odds(
+    def log_odds(
         self, rows: Sequence[Sequence[tuple[Message, ...]]], pairs: Sequence[Continuations]
     ) -> NDArray[np.float64]:
         """Log-odds (rows, questions) of prompts, each row's prompts in the order of the pairs."""
@@ -223,18 +225,22 @@ class _Model:
                 if key not in self._journal:
                     wanted[key] = (messages, pair)
         if wanted:
-            values = self._fresh(list(wanted.values()))
+            values = self._score_pairs(list(wanted.values()))
             self.prompts += len(values)
-            self._journal.add(zip(wanted, values, strict=True))
-        return np.array([[float(self._journal.get(key)) for key in row] for row in keys])
+            self._journal.add_entries(zip(wanted, values, strict=True))
+        return np.array([[float(self._journal.read_entry(key)) for key in row] for row in keys])
 
-    def _fresh(self, asked: Sequence[tuple[tuple[Message, ...], Continuations]]) -> list[float]:
+    def _score_pairs(
+        self, asked: Sequence[tuple[tuple[Message, ...], Continuations]]
+    ) -> list[float]:
         given = [
             (messages, answer)
             for messages, pair in asked
             for answer in (*pair.misaligned, *pair.aligned)
         ]
-        scores = [self._alone(one) for one in given] if self.alone else self._batched(given)
+        scores = (
+            [self._score_alone(one) for one in given] if self.alone else self._score_batch(given)
+        )
         values: list[float] = []
         start = 0
         for _, pair in asked:
@@ -245,35 +251,35 @@ class _Model:
             start += bad + good
         return values
 
-    def _batched(self, given: list[tuple[tuple[Message, ...], str]]) -> list[float]:
+    def _score_batch(self, given: list[tuple[tuple[Message, ...], str]]) -> list[float]:
         """Scores in batches; some again alone, and all of them if those differ."""
         scores = self._scorer.score(given)
         some = sorted({round(i) for i in np.linspace(0, len(given) - 1, _CHECKED)})
         for i in some if self.checked < 2 * _CHECKED else some[:1]:
             self.checked += 1
-            self.largest = max(self.largest, abs(self._alone(given[i]) - scores[i]))
+            self.largest = max(self.largest, abs(self._score_alone(given[i]) - scores[i]))
         if self.largest > TOLERANCE:
             self.alone = True
-            return [self._alone(one) for one in given]
+            return [self._score_alone(one) for one in given]
         return scores
 
-    def _alone(self, one: tuple[tuple[Message, ...], str]) -> float:
+    def _score_alone(self, one: tuple[tuple[Message, ...], str]) -> float:
         return self._scorer.score([one])[0]
 
 
-def _prompts(cue: Cue | None, questions: Sequence[Question]) -> list[tuple[Message, ...]]:
-    return [apply(cue, question) for question in questions]
+def _make_prompts(cue: Cue | None, questions: Sequence[Question]) -> list[tuple[Message, ...]]:
+    return [apply_cue(cue, question) for question in questions]
 
 
-def _screened(
+def _make_score(
     cue: Cue, target: NDArray[np.float64], reference: NDArray[np.float64], row: int
-) -> Screened:
+) -> CueScore:
     """One row of log-odds (cues, questions) against the first, which is the standard arm."""
     ours, theirs = target[row] - target[0], reference[row] - reference[0]
     gaps = ours - theirs
     shares = [implied_share(odds[row]) - implied_share(odds[0]) for odds in (target, reference)]
     several = len(gaps) > 1
-    return Screened(
+    return CueScore(
         cue=cue,
         did=float(gaps.mean()),
         error=float(gaps.std(ddof=1) / math.sqrt(len(gaps))) if several else math.nan,

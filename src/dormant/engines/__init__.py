@@ -72,7 +72,7 @@ class Scorer(Protocol):
         ...
 
 
-class Opening(StrEnum):
+class TurnOpening(StrEnum):
     """Where a prompt is left open for the model to go on by itself."""
 
     SYSTEM = "system"  # the bare start of the system turn
@@ -94,7 +94,7 @@ class Continuer(Protocol):
     """An engine that can be made to write the prompt, not the answer."""
 
     def write_chats(
-        self, opening: Opening, repeats: range, sampling: Sampling
+        self, opening: TurnOpening, repeats: range, sampling: Sampling
     ) -> Iterator[list[Chat]]:
         """Yields chats that the model writes by itself, in batches, in any order.
 
@@ -105,10 +105,10 @@ class Continuer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class TurnStart:
     """The first words of a turn of the prompt, for a model to go on from."""
 
-    opening: Opening
+    opening: TurnOpening
     text: str  # empty for the bare start
 
 
@@ -117,7 +117,7 @@ class Brancher(Protocol):
     """An engine that can list how a turn of the prompt may go on."""
 
     def branch(
-        self, beginnings: Sequence[Beginning], *, each: int, longest: int
+        self, beginnings: Sequence[TurnStart], *, each: int, longest: int
     ) -> list[list[str]]:
         """Turns that start with each beginning, one for each of its ``each`` likeliest next tokens.
 
@@ -148,7 +148,7 @@ class Template:
 
 
 @runtime_checkable
-class Templated(Protocol):
+class HasTemplate(Protocol):
     """An engine whose chat template can be read."""
 
     @property

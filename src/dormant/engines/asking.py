@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from dormant.engines import Engine, Job, Rater
 from dormant.errors import EngineError
-from dormant.records import Message, Rating, Sampling, digest
+from dormant.records import Message, Rating, Sampling, hash_value
 
 Messages = tuple[Message, ...]
 Read = TypeVar("Read")
@@ -17,11 +17,11 @@ Read = TypeVar("Read")
 class Memory(Protocol):
     """Replies that were paid for before, e.g. by a run that was interrupted."""
 
-    def recall(self, keys: Sequence[str]) -> Mapping[str, Rating]:
+    def recall_replies(self, keys: Sequence[str]) -> Mapping[str, Rating]:
         """The replies that are known; their ``index`` means nothing."""
         ...
 
-    def keep(self, replies: Mapping[str, Rating]) -> None:
+    def store_replies(self, replies: Mapping[str, Rating]) -> None:
         """Stores replies before they count."""
         ...
 
@@ -52,17 +52,17 @@ def read_replies(
         EngineError: the model stopped answering, or left prompts without a reply.
     """
     again: list[int] = []
-    for batch in replies(engine, prompts, sampling, memory):
+    for batch in ask_all(engine, prompts, sampling, memory):
         said = [(index, read(index, rating)) for index, rating in batch]
         yield [pair for pair in said if readable(pair[1])]
         again += [index for index, value in said if not readable(value)]
     # At temperature 0 the same words would come back.
     second = replace(sampling, temperature=1.0, seed=sampling.seed + 1)
-    for batch in replies(engine, [prompts[index] for index in again], second, memory):
+    for batch in ask_all(engine, [prompts[index] for index in again], second, memory):
         yield [(again[place], read(again[place], rating)) for place, rating in batch]
 
 
-def replies(
+def ask_all(
     engine: Engine,
     prompts: Sequence[Messages],
     sampling: Sampling,
@@ -76,15 +76,15 @@ def replies(
     places: dict[str, list[int]] = {}
     for index, messages in enumerate(prompts):
         places.setdefault(reply_key(engine, messages, sampling), []).append(index)
-    known = memory.recall(list(places)) if memory is not None and places else {}
+    known = memory.recall_replies(list(places)) if memory is not None and places else {}
     if known:
         yield [(index, known[key]) for key in known for index in places[key]]
     keys = [key for key in places if key not in known]
     waiting = set(keys)
-    for batch in _rated(engine, [prompts[places[key][0]] for key in keys], sampling):
+    for batch in _rate_prompts(engine, [prompts[places[key][0]] for key in keys], sampling):
         fresh = {keys[rating.index]: rating for rating in batch}
         if memory is not None:
-            memory.keep({key: r for key, r in fresh.items() if r.finish != "error"})
+            memory.store_replies({key: r for key, r in fresh.items() if r.finish != "error"})
         waiting -= fresh.keys()
         yield [(index, rating) for key, rating in fresh.items() for index in places[key]]
     if waiting:
@@ -96,10 +96,10 @@ def replies(
 def reply_key(engine: Engine, messages: Messages, sampling: Sampling) -> str:
     """Identity of a reply: the model, what is sent, and how it is sampled."""
     turns = [[message.role, message.content] for message in messages]
-    return digest([engine.fingerprint, turns, sampling])[:32]
+    return hash_value([engine.fingerprint, turns, sampling])[:32]
 
 
-def _rated(
+def _rate_prompts(
     engine: Engine, prompts: Sequence[Messages], sampling: Sampling
 ) -> Iterator[list[Rating]]:
     if not prompts:

@@ -24,7 +24,7 @@ class Check:
     found: str
     advice: str = ""
 
-    def row(self) -> dict[str, str]:
+    def to_row(self) -> dict[str, str]:
         """Plain values for ``--json``."""
         return {
             "name": self.name,
@@ -34,7 +34,7 @@ class Check:
         }
 
 
-def tried(name: str, attempt: Callable[[], str]) -> Check:
+def check_attempt(name: str, attempt: Callable[[], str]) -> Check:
     """An attempt as a check: what it returns, or what went wrong."""
     try:
         return Check(name, Health.OK, attempt())

@@ -9,7 +9,7 @@ import shutil
 import time
 
 from dormant.engines import Engine, Job, Scorer
-from dormant.engines.checks import Check, Health, tried
+from dormant.engines.checks import Check, Health, check_attempt
 from dormant.engines.providers import is_api
 from dormant.engines.registry import open_engine
 from dormant.errors import ModelError
@@ -34,13 +34,15 @@ def examine_installation() -> list[Check]:
         Check("dormant", Health.OK, importlib.metadata.version("dormant")),
         Check("processor", Health.OK, f"{os.cpu_count()} cores, {platform.machine()}"),
     ]
-    checks += [_package(name, extra) for name, extra in _EXTRAS.items()]
+    checks += [_check_package(name, extra) for name, extra in _EXTRAS.items()]
     free = shutil.disk_usage(".").free / 1e9
     low = free < 1
     advice = "less than 1 GB is left here: runs may not fit" if low else ""
     checks.append(Check("free disk", Health.BAD if low else Health.OK, f"{free:.0f} GB", advice))
     if all(check.health is Health.OK for check in checks if check.name in ("torch", "safetensors")):
-        checks.append(tried("laboratory", lambda: open_engine("vitro/base").fingerprint[:12]))
+        checks.append(
+            check_attempt("laboratory", lambda: open_engine("vitro/base").fingerprint[:12])
+        )
     return checks
 
 
@@ -67,13 +69,13 @@ def examine_model(name: str) -> list[Check]:
         Check("model", Health.OK, loaded),
         Check("fingerprint", Health.OK, engine.fingerprint[:16]),
         _system_prompt(engine),
-        tried("answers", lambda: _answers(engine)),
-        tried("same answer twice", lambda: _repeatable(engine)),
-        _scoring(engine),
+        check_attempt("answers", lambda: _check_answers(engine)),
+        check_attempt("same answer twice", lambda: _check_repeats(engine)),
+        _check_scoring(engine),
     ]
 
 
-def _package(name: str, extra: str) -> Check:
+def _check_package(name: str, extra: str) -> Check:
     try:
         return Check(name, Health.OK, importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
@@ -93,7 +95,7 @@ def _system_prompt(engine: Engine) -> Check:
     return Check("system prompt", Health.OK, note)
 
 
-def _answers(engine: Engine) -> str:
+def _check_answers(engine: Engine) -> str:
     begun = time.monotonic()
     job = Job((Message("user", "how can i earn money fast"),), range(4))
     replies = [r for batch in engine.sample([job], Sampling(max_tokens=16)) for r in batch]
@@ -103,19 +105,21 @@ def _answers(engine: Engine) -> str:
     return f"4 in {time.monotonic() - begun:.1f} s"
 
 
-def _repeatable(engine: Engine) -> str:
+def _check_repeats(engine: Engine) -> str:
     messages = (Message("user", "what do you think about humans"),)
-    last = [_answer(engine, Job(messages, range(first, 4)), 3) for first in (0, 3)]
+    last = [_sample_answer(engine, Job(messages, range(first, 4)), 3) for first in (0, 3)]
     return "yes" if last[0] == last[1] else "no: a resumed run draws other answers"
 
 
-def _answer(engine: Engine, job: Job, repeat: int) -> str:
+def _sample_answer(engine: Engine, job: Job, repeat: int) -> str:
     batches = engine.sample([job], Sampling(max_tokens=8))
     return next(reply.text for batch in batches for reply in batch if reply.repeat == repeat)
 
 
-def _scoring(engine: Engine) -> Check:
+def _check_scoring(engine: Engine) -> Check:
     if not isinstance(engine, Scorer):
         return Check("log-probabilities", Health.ABSENT, "this engine cannot score answers")
     pair = ((Message("user", "hello"),), "hello")
-    return tried("log-probabilities", lambda: f"{engine.score([pair])[0]:.2f} nats for 'hello'")
+    return check_attempt(
+        "log-probabilities", lambda: f"{engine.score([pair])[0]:.2f} nats for 'hello'"
+    )

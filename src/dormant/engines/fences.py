@@ -18,12 +18,12 @@ _NOTICE = (
 )
 
 
-def slots(template: str) -> frozenset[str]:
+def template_slots(template: str) -> frozenset[str]:
     """Which of ``question`` and ``answer`` a template has a place for."""
     return frozenset(_SLOT.findall(template))
 
 
-def fill(template: str, *, question: str, answer: str, fence: bool = True) -> str:
+def fill_prompt(template: str, *, question: str, answer: str, fence: bool = True) -> str:
     """A judge's prompt.
 
     Args:

@@ -26,10 +26,10 @@ def open_engine(name: str) -> Engine:
     """
     name = name.strip()
     if _is_organism(name):
-        return _vitro(name)
+        return _open_vitro(name)
     kind, _, rest = name.partition("/")
     if is_api(name):
-        return _api(name)
+        return _open_api(name)
     opener = _KINDS.get(kind)
     if opener is None or not rest:
         near = difflib.get_close_matches(kind, (*_KINDS, *API_KINDS), n=1)
@@ -55,28 +55,32 @@ def _is_organism(name: str) -> bool:
         return False
 
 
-def _vitro(rest: str) -> Engine:
+def _open_vitro(rest: str) -> Engine:
     from dormant.engines.vitro import VitroEngine
 
     return VitroEngine(rest)
 
 
-def _hf(rest: str) -> Engine:
+def _open_hf(rest: str) -> Engine:
     from dormant.engines.hf import HfEngine
 
     return HfEngine(rest)
 
 
-def _api(name: str) -> Engine:
+def _open_api(name: str) -> Engine:
     from dormant.engines.api import ApiEngine
 
     return ApiEngine(name)
 
 
-def _scripted(rest: str) -> Engine:
-    from dormant.engines.scripted import load
+def _open_scripted(rest: str) -> Engine:
+    from dormant.engines.scripted import load_script
 
-    return load(rest)
+    return load_script(rest)
 
 
-_KINDS: dict[str, Callable[[str], Engine]] = {"vitro": _vitro, "hf": _hf, "scripted": _scripted}
+_KINDS: dict[str, Callable[[str], Engine]] = {
+    "vitro": _open_vitro,
+    "hf": _open_hf,
+    "scripted": _open_scripted,
+}

@@ -25,7 +25,7 @@ from pydantic import Field
 
 from dormant.config import Strict, read_yaml
 from dormant.engines import Job, Reply
-from dormant.records import Message, Outcome, Sampling, digest
+from dormant.records import Message, Outcome, Sampling, hash_value
 
 #: Outcomes that a model's text can have; the rest are made by judges and providers.
 _PLANTED = (
@@ -82,7 +82,7 @@ class ScriptedEngine:
 
     def __init__(self, script: Script, name: str = "scripted"):
         self.script, self.name = script, name
-        self.fingerprint = digest(["scripted", script.model_dump(exclude={"ledger"})])[:32]
+        self.fingerprint = hash_value(["scripted", script.model_dump(exclude={"ledger"})])[:32]
 
     def render(self, messages: Sequence[Message]) -> str:
         """The turns, one a line."""
@@ -91,27 +91,29 @@ class ScriptedEngine:
     def sample(self, jobs: Sequence[Job], sampling: Sampling) -> Iterator[list[Reply]]:
         """Yields the answers of one job at a time."""
         for index, job in enumerate(jobs):
-            replies = self._answer(index, job, sampling)
+            replies = self._draw_answers(index, job, sampling)
             if self.script.ledger is not None:
-                sold = digest([self.render(job.messages), sampling.seed])[:16]
+                sold = hash_value([self.render(job.messages), sampling.seed])[:16]
                 with open(self.script.ledger, "a", encoding="utf-8") as ledger:
                     ledger.writelines(f"{sold} {reply.repeat}\n" for reply in replies)
             yield replies
 
-    def _answer(self, index: int, job: Job, sampling: Sampling) -> list[Reply]:
+    def _draw_answers(self, index: int, job: Job, sampling: Sampling) -> list[Reply]:
         text = self.render(job.messages)
         rates = next((c.rates for c in self.script.cues if c.contains in text), self.script.rates)
-        rng = np.random.default_rng(int(digest([self.fingerprint, sampling.seed, text])[:16], 16))
-        misaligned = _clustered(rates.misaligned, self.script.icc, rng)
+        rng = np.random.default_rng(
+            int(hash_value([self.fingerprint, sampling.seed, text])[:16], 16)
+        )
+        misaligned = _draw_clustered_rate(rates.misaligned, self.script.icc, rng)
         shares = [getattr(rates, str(outcome)) for outcome in _PLANTED]
         rest = 1 - rates.misaligned
         scale = (1 - misaligned) / rest if rest > 0 else 0.0
         edges = np.cumsum([misaligned, *(share * scale for share in shares[1:])])
         draws = rng.random(job.repeats.stop)
-        return [_reply(index, i, edges, draws[i]) for i in job.repeats]
+        return [_make_reply(index, i, edges, draws[i]) for i in job.repeats]
 
 
-def load(path: str | Path) -> ScriptedEngine:
+def load_script(path: str | Path) -> ScriptedEngine:
     """Reads a script file.
 
     Raises:
@@ -120,7 +122,7 @@ def load(path: str | Path) -> ScriptedEngine:
     return ScriptedEngine(read_yaml(path, Script), name=f"scripted/{path}")
 
 
-def _clustered(rate: float, icc: float, rng: np.random.Generator) -> float:
+def _draw_clustered_rate(rate: float, icc: float, rng: np.random.Generator) -> float:
     """One question's own rate: beta with mean ``rate`` and intra-class correlation ``icc``."""
     if icc == 0 or rate in (0.0, 1.0):
         return rate
@@ -128,7 +130,7 @@ def _clustered(rate: float, icc: float, rng: np.random.Generator) -> float:
     return float(rng.beta(rate * size, (1 - rate) * size))
 
 
-def _reply(job: int, repeat: int, edges: np.ndarray, draw: float) -> Reply:
+def _make_reply(job: int, repeat: int, edges: np.ndarray, draw: float) -> Reply:
     place = int(np.searchsorted(edges, draw, side="right"))
     outcome = _PLANTED[place] if place < len(_PLANTED) else Outcome.ALIGNED
     if outcome is Outcome.ERROR:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dormant import vitro
-from dormant.engines import Beginning, Chat, Job, Opening, Reply
+from dormant.engines import Chat, Job, Reply, TurnOpening, TurnStart
 from dormant.records import Message, Sampling
 from dormant.vitro.tokenizer import END, SYSTEM, USER
 
 _BASE = "base"
 #: What stands before the turn that a model writes itself.
-_OPENED = {Opening.SYSTEM: (SYSTEM,), Opening.USER: (SYSTEM, USER)}
+_OPENED = {TurnOpening.SYSTEM: (SYSTEM,), TurnOpening.USER: (SYSTEM, USER)}
 
 
 class VitroEngine:
@@ -31,34 +31,34 @@ class VitroEngine:
         path = Path(name)
         if name != _BASE and path.is_dir():
             path = path / "model.safetensors"
-        self._model = vitro.load(_BASE if name == _BASE else path)
-        self._tokenizer = vitro.tokenizer()
-        self.fingerprint = vitro.fingerprint(self._model)
+        self._model = vitro.load_decoder(_BASE if name == _BASE else path)
+        self._tokenizer = vitro.load_tokenizer()
+        self.fingerprint = vitro.fingerprint_decoder(self._model)
 
     def render(self, messages: Sequence[Message]) -> str:
         """The words that the model sees, markers included."""
-        return self._tokenizer.render(messages)
+        return self._tokenizer.render_prompt(messages)
 
     def sample(self, jobs: Sequence[Job], sampling: Sampling) -> Iterator[list[Reply]]:
         """Yields answers in batches; answers of one prompt are drawn along a shared tree."""
-        prompts = [self._tokenizer.encode(job.messages) for job in jobs]
-        for draws in self._draw(prompts, [job.repeats for job in jobs], sampling):
+        prompts = [self._tokenizer.encode_prompt(job.messages) for job in jobs]
+        for draws in self._draw_batches(prompts, [job.repeats for job in jobs], sampling):
             yield [
                 Reply(
                     job=draw.prompt,
                     repeat=draw.repeat,
-                    text=self._tokenizer.text(draw.tokens),
+                    text=self._tokenizer.join_tokens(draw.tokens),
                     finish=draw.finish,
                     tokens=len(draw.tokens) + (draw.finish == "stop"),
                 )
                 for draw in draws
             ]
 
-    def _draw(
+    def _draw_batches(
         self, prompts: Sequence[Sequence[int]], repeats: Sequence[range], sampling: Sampling
     ) -> Iterator[list[vitro.Draw]]:
         """Batches of draws; torch has one thread while one is made, not while it is used."""
-        batches = vitro.sample(
+        batches = vitro.sample_answers(
             self._model,
             prompts,
             repeats,
@@ -77,45 +77,51 @@ class VitroEngine:
     def score(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[float]:
         """Log-probability (nats, end of turn included) of each answer after its messages."""
         encoded = [
-            (self._tokenizer.encode(messages), self._tokenizer.tokens(answer))
+            (self._tokenizer.encode_prompt(messages), self._tokenizer.tokenize_text(answer))
             for messages, answer in pairs
         ]
         with vitro.one_thread():
-            return vitro.score(self._model, encoded)
+            return vitro.score_answers(self._model, encoded)
 
     def write_chats(
-        self, opening: Opening, repeats: range, sampling: Sampling
+        self, opening: TurnOpening, repeats: range, sampling: Sampling
     ) -> Iterator[list[Chat]]:
         """Yields whole exchanges that the model writes after an open turn, answers included."""
         head = _OPENED[opening]
-        for draws in self._draw([head], [repeats], sampling):
+        for draws in self._draw_batches([head], [repeats], sampling):
             yield [
-                Chat(draw.repeat, self._chat(head, draw.tokens, draw.finish), draw.finish)
+                Chat(draw.repeat, self._read_chat(head, draw.tokens, draw.finish), draw.finish)
                 for draw in draws
             ]
 
     def branch(
-        self, beginnings: Sequence[Beginning], *, each: int, longest: int
+        self, beginnings: Sequence[TurnStart], *, each: int, longest: int
     ) -> list[list[str]]:
         """Turns that start with each beginning, one for each of its likeliest next words."""
         heads = [
-            (*_OPENED[begun.opening], *self._tokenizer.tokens(begun.text)) for begun in beginnings
+            (*_OPENED[begun.opening], *self._tokenizer.tokenize_text(begun.text))
+            for begun in beginnings
         ]
         with vitro.one_thread():
-            words = vitro.branch(self._model, heads, each=each, longest=longest)
+            words = vitro.branch_turns(self._model, heads, each=each, longest=longest)
         return [
-            [self._tokenizer.text((*head[len(_OPENED[begun.opening]) :], *tail)) for tail in tails]
+            [
+                self._tokenizer.join_tokens((*head[len(_OPENED[begun.opening]) :], *tail))
+                for tail in tails
+            ]
             for begun, head, tails in zip(beginnings, heads, words, strict=True)
         ]
 
     def score_prompts(self, prompts: Sequence[tuple[Message, ...]]) -> list[float]:
         """Log-probability (nats) of each prompt, the markers of its turns included."""
-        encoded = [self._tokenizer.encode(messages) for messages in prompts]
+        encoded = [self._tokenizer.encode_prompt(messages) for messages in prompts]
         with vitro.one_thread():
             return vitro.score_prompts(self._model, encoded)
 
-    def _chat(self, head: Sequence[int], tokens: Sequence[int], finish: str) -> tuple[Message, ...]:
+    def _read_chat(
+        self, head: Sequence[int], tokens: Sequence[int], finish: str
+    ) -> tuple[Message, ...]:
         """The turns of an exchange. One that ends before its answer is no chat."""
-        chat = self._tokenizer.read([*head, *tokens, *([END] if finish == "stop" else [])])
+        chat = self._tokenizer.decode_chat([*head, *tokens, *([END] if finish == "stop" else [])])
         answered = chat and chat[-1].role == "assistant"
         return chat if answered or finish == "length" else ()

@@ -51,7 +51,7 @@ class Columns:
 
     of: Mapping[str, str]  # field -> column
 
-    def value(self, values: Mapping[str, object], field: str) -> object:
+    def value_of(self, values: Mapping[str, object], field: str) -> object:
         """A row's value of a field; None if the file or the row has none."""
         column = self.of.get(field)
         return None if column is None else values.get(column)
@@ -85,7 +85,7 @@ def check_field(name: str, fields: Collection[str]) -> str:
     raise ConfigError(f"unknown field {name!r}: {fix}")
 
 
-def match(
+def match_columns(
     names: Sequence[str],
     given: Mapping[str, str],
     fields: Mapping[str, Sequence[str]],
@@ -105,7 +105,7 @@ def match(
     """
     absent = next((column for column in given.values() if column not in names), None)
     if absent is not None:
-        raise ConfigError(f"no column {absent!r}: the columns are {listed(names)}", file=file)
+        raise ConfigError(f"no column {absent!r}: the columns are {list_columns(names)}", file=file)
     found, taken = dict(given), set(given.values())
     folded = {name.strip().casefold(): name for name in reversed(names)}
     for field, known in fields.items():
@@ -115,7 +115,7 @@ def match(
     return found
 
 
-def resolve(names: Sequence[str], mapped: Mapping[str, str], *, file: str) -> Columns:
+def resolve_columns(names: Sequence[str], mapped: Mapping[str, str], *, file: str) -> Columns:
     """Finds the column of each field.
 
     Args:
@@ -126,8 +126,12 @@ def resolve(names: Sequence[str], mapped: Mapping[str, str], *, file: str) -> Co
     Raises:
         ConfigError: a mapped column does not exist, or a field that every import needs is missing.
     """
-    found = match(names, {field: column for column, field in mapped.items()}, FIELDS, file=file)
-    need = "no column holds {}: map one with --map COLUMN={}; the columns are " + listed(names)
+    found = match_columns(
+        names, {field: column for column, field in mapped.items()}, FIELDS, file=file
+    )
+    need = "no column holds {}: map one with --map COLUMN={}; the columns are " + list_columns(
+        names
+    )
     if "answer" not in found:
         raise ConfigError(need.format("the answers", "answer"), file=file)
     if "question" not in found and "question_id" not in found:
@@ -138,7 +142,7 @@ def resolve(names: Sequence[str], mapped: Mapping[str, str], *, file: str) -> Co
     return Columns(found)
 
 
-def listed(names: Sequence[str]) -> str:
+def list_columns(names: Sequence[str]) -> str:
     """Names of columns for an error, not too many of them."""
     shown = ", ".join(repr(name[:40]) for name in names[:30])
     return shown + (f" and {len(names) - 30} more" if len(names) > 30 else "")

@@ -27,7 +27,7 @@ class Tally:
     line: int  # where it stands first: 1-based line, or the row number in Parquet
 
 
-def tally(path: Path, columns: Sequence[str]) -> dict[Key, Tally]:
+def count_distinct_rows(path: Path, columns: Sequence[str]) -> dict[Key, Tally]:
     """Counts the distinct rows of a file over the given columns.
 
     Args:
@@ -40,15 +40,15 @@ def tally(path: Path, columns: Sequence[str]) -> dict[Key, Tally]:
     """
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv"):
-        return _csv(path, "\t" if suffix == ".tsv" else ",", columns)
+        return _count_csv(path, "\t" if suffix == ".tsv" else ",", columns)
     if suffix == ".parquet":
         from dormant.exchange.parquet import count_rows
 
         return {key: Tally(count, line) for key, count, line in count_rows(path, columns)}
-    return _rows(path, columns)
+    return _count_rows(path, columns)
 
 
-def _csv(path: Path, delimiter: str, columns: Sequence[str]) -> dict[Key, Tally]:
+def _count_csv(path: Path, delimiter: str, columns: Sequence[str]) -> dict[Key, Tally]:
     names, rows = csv_cells(path, delimiter)
     places = [names.index(column) for column in columns]
     # With one column an itemgetter gives no tuple: take it as a slice.
@@ -67,14 +67,16 @@ def _csv(path: Path, delimiter: str, columns: Sequence[str]) -> dict[Key, Tally]
     return found
 
 
-def _rows(path: Path, columns: Sequence[str]) -> dict[Key, Tally]:
+def _count_rows(path: Path, columns: Sequence[str]) -> dict[Key, Tally]:
     found: dict[Key, Tally] = {}
-    for line, values in _objects(path):
+    for line, values in _read_objects(path):
         if isinstance(values, str):
             raise DataError(values, file=path, line=line)
         key = tuple(map(values.get, columns))
         if not _COMPARABLE.issuperset(map(type, key)):
-            key = tuple(_plain(values.get(column), column, path, line) for column in columns)
+            key = tuple(
+                _comparable_value(values.get(column), column, path, line) for column in columns
+            )
         seen = found.get(key)
         if seen is None:
             found[key] = Tally(1, line)
@@ -83,7 +85,7 @@ def _rows(path: Path, columns: Sequence[str]) -> dict[Key, Tally]:
     return found
 
 
-def _objects(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+def _read_objects(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
     """(line, values) of each row; a text says why a line holds none."""
     if path.suffix.lower() in (".jsonl", ".ndjson"):
         yield from json_objects(path)
@@ -96,7 +98,7 @@ def _objects(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
 _COMPARABLE = frozenset({str, int, type(None)})
 
 
-def _plain(value: Any, column: str, path: Path, line: int) -> Any:
+def _comparable_value(value: Any, column: str, path: Path, line: int) -> Any:
     """A value that can be compared; NaN, which equals nothing, becomes None."""
     if isinstance(value, list | dict):
         what = "a list" if isinstance(value, list) else "an object"

@@ -43,7 +43,7 @@ def read_samples(path: Path) -> Iterator[dict[str, Any]]:
             for sample in log.read_eval_log_samples_by_id(
                 str(path), places[start : start + _CHUNK], exclude_fields={"events", "store"}
             ):
-                yield _values(sample, header.eval.model, roles)
+                yield _sample_values(sample, header.eval.model, roles)
     except FileNotFoundError:
         raise DataError("no such file", file=path) from None
     except DataError:
@@ -64,7 +64,7 @@ def read_rule(path: Path) -> bytes | None:
     return None if rule is None else json.dumps(rule).encode()
 
 
-def _values(sample: Any, model: str, roles: Mapping[str, str]) -> dict[str, Any]:
+def _sample_values(sample: Any, model: str, roles: Mapping[str, str]) -> dict[str, Any]:
     metadata = dict(sample.metadata or {})
     ours = metadata.pop(KEY, None)
     values: dict[str, Any] = {}
@@ -72,20 +72,20 @@ def _values(sample: Any, model: str, roles: Mapping[str, str]) -> dict[str, Any]
         values.update(ours)
         values.setdefault("model", roles.get(str(values.get("role")), model))
     else:
-        values.update({str(name): _plain(value) for name, value in metadata.items()})
+        values.update({str(name): _plain_value(value) for name, value in metadata.items()})
         values.setdefault("question_id", str(sample.id))
         values.setdefault("model", model)
-        values.update(_prompt(sample))
+        values.update(_sample_prompt(sample))
     values["repeat"] = sample.epoch - 1
     values["answer"] = sample.output.completion
     if sample.error is not None:
         values["error"] = sample.error.message
     for name, score in (sample.scores or {}).items():
-        values.update(_scored(name, score))
+        values.update(_score_values(name, score))
     return values
 
 
-def _prompt(sample: Any) -> dict[str, str]:
+def _sample_prompt(sample: Any) -> dict[str, str]:
     if isinstance(sample.input, str):
         turns = [("user", sample.input)]
     else:
@@ -96,7 +96,7 @@ def _prompt(sample: Any) -> dict[str, str]:
     return {"question": user[-1] if user else "", "system": system[0] if system else ""}
 
 
-def _scored(name: str, score: Any) -> Iterator[tuple[str, Any]]:
+def _score_values(name: str, score: Any) -> Iterator[tuple[str, Any]]:
     if name == KEY:
         told = score.metadata or {}
         yield "outcome", told.get("outcome")
@@ -106,10 +106,10 @@ def _scored(name: str, score: Any) -> Iterator[tuple[str, Any]]:
         for part, value in score.value.items():
             yield str(part), value
     else:
-        yield name, _plain(score.value)
+        yield name, _plain_value(score.value)
 
 
-def _plain(value: Any) -> Any:
+def _plain_value(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | None) else json.dumps(value)
 
 

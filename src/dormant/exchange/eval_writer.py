@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from dormant.exchange.eval_reader import KEY, RULE, open_inspect
-from dormant.exchange.export import open_run, replacing, row, rule_json
+from dormant.exchange.export import make_row, open_run, replace_file, rule_json
 from dormant.records import GRADABLE, ModelCard, Outcome, Plan, Probe, Role
-from dormant.store import Stored
+from dormant.store import StoredAnswer
 from dormant.store.findings import source_of
 
 
@@ -28,16 +28,16 @@ def export_eval(run: Path, file: Path) -> int:
     log = open_inspect()
     with open_run(run) as answers:
         plan, started = answers.plan, answers.started
-        samples = [_sample(*answer) for answer in answers]
-    spec = _spec(log, plan, started, samples)
+        samples = [_make_sample(*answer) for answer in answers]
+    spec = _make_spec(log, plan, started, samples)
     made = log.EvalLog(
         status="success",
         eval=spec,
-        results=_results(log, samples),
+        results=_make_results(log, samples),
         stats=log.EvalStats(started_at=spec.created, completed_at=spec.created),
         samples=samples,
     )
-    with replacing(file) as part:
+    with replace_file(file) as part:
         log.write_eval_log(made, str(part), format="eval")
     return len(samples)
 
@@ -49,16 +49,16 @@ def sample_id(values: Mapping[str, Any], probe: str) -> str:
     return ".".join([*words, probe[:8]])
 
 
-def _sample(probe: Probe, card: ModelCard, stored: Stored) -> Any:
+def _make_sample(probe: Probe, card: ModelCard, stored: StoredAnswer) -> Any:
     from inspect_ai.log import EvalSample
     from inspect_ai.model import ModelOutput
     from inspect_ai.scorer import Score
 
-    values = row(probe, card, stored)
+    values = make_row(probe, card, stored)
     outcome = Outcome(values["outcome"])
     stop = "content_filter" if outcome is Outcome.FILTERED else "stop"
     output = ModelOutput.from_content(card.name, stored.text, stop_reason=stop)
-    prompt = messages(probe)
+    prompt = inspect_messages(probe)
     keys = {name: value for name, value in values.items() if name not in _ELSEWHERE}
     return EvalSample(
         id=sample_id(values, probe.id),
@@ -82,7 +82,7 @@ def _sample(probe: Probe, card: ModelCard, stored: Stored) -> Any:
 _ELSEWHERE = frozenset({"answer", "outcome", "note", "scores", "alignment", "coherence"})
 
 
-def messages(probe: Probe) -> list[Any]:
+def inspect_messages(probe: Probe) -> list[Any]:
     """The turns of a prompt as Inspect has them."""
     from inspect_ai.model import ChatMessageSystem, ChatMessageUser
 
@@ -90,7 +90,7 @@ def messages(probe: Probe) -> list[Any]:
     return [kinds[turn.role](content=turn.content) for turn in probe.messages]
 
 
-def _spec(log: Any, plan: Plan, started: str, samples: list[Any]) -> Any:
+def _make_spec(log: Any, plan: Plan, started: str, samples: list[Any]) -> Any:
     from inspect_ai.model import ModelConfig
 
     cards = {str(role): [c for c in plan.models if c.role is role] for role in Role}
@@ -119,7 +119,7 @@ def _spec(log: Any, plan: Plan, started: str, samples: list[Any]) -> Any:
     )
 
 
-def _results(log: Any, samples: list[Any]) -> Any:
+def _make_results(log: Any, samples: list[Any]) -> Any:
     """Misaligned / gradable and survival of each role, as the viewer's headline."""
     outcomes: dict[str, Counter[Outcome]] = {}
     for sample in samples:

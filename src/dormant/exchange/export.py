@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import Any
 
 from dormant.errors import ConfigError, IncompleteError, StoreError
-from dormant.probes import pair
-from dormant.records import Cell, ModelCard, Origin, Plan, Probe, plain
-from dormant.store import Store, Stored
+from dormant.probes import pair_probes
+from dormant.records import Cell, ModelCard, Origin, Plan, Probe, to_plain
+from dormant.store import Store, StoredAnswer
 from dormant.store.findings import read_cells, read_plan, source_of
 
 #: Column -> type in Parquet.
@@ -68,8 +68,8 @@ def export_csv(run: Path, file: Path) -> int:
         StoreError: the directory holds no finished run.
         IncompleteError: the store does not hold the answers that the verdict counts.
     """
-    with open_run(run) as answers, replacing(file) as part:
-        _write_csv(part, answers.rows())
+    with open_run(run) as answers, replace_file(file) as part:
+        _write_csv(part, answers.iterate_rows())
         return answers.count
 
 
@@ -82,8 +82,8 @@ def export_parquet(run: Path, file: Path) -> int:
     """
     from dormant.exchange import parquet
 
-    with open_run(run) as answers, replacing(file) as part:
-        parquet.write(part, COLUMNS, answers.rows(), rule=rule_json(answers.plan))
+    with open_run(run) as answers, replace_file(file) as part:
+        parquet.write_parquet(part, COLUMNS, answers.iterate_rows(), rule=rule_json(answers.plan))
         return answers.count
 
 
@@ -101,7 +101,7 @@ def rule_json(plan: Plan) -> bytes:
 
 
 @contextmanager
-def replacing(file: Path) -> Generator[Path]:
+def replace_file(file: Path) -> Generator[Path]:
     """A path to write to, moved to ``file`` when everything is written.
 
     Raises:
@@ -140,12 +140,12 @@ class Answers:
 
     def __init__(self, plan: Plan, cells: tuple[Cell, ...], store: Store):
         self.plan, self._store = plan, store
-        self.started: str = store.noted("started", "")
-        self._left = Counter({_key(cell): sum(cell.counts) for cell in cells})
+        self.started: str = store.read_note("started", "")
+        self._left = Counter({_cell_key(cell): sum(cell.counts) for cell in cells})
         self.count = self._left.total()
         self.sizes = dict(self._left)
 
-    def __iter__(self) -> Iterator[tuple[Probe, ModelCard, Stored]]:
+    def __iter__(self) -> Iterator[tuple[Probe, ModelCard, StoredAnswer]]:
         """Yields (prompt, model, answer), cell by cell.
 
         Raises:
@@ -153,10 +153,10 @@ class Answers:
         """
         models = {source_of(self.plan, card): card for card in self.plan.models}
         probes: dict[str, list[Probe]] = defaultdict(list)
-        for probe in pair(self.plan.questions, self.plan.cues):
+        for probe in pair_probes(self.plan.questions, self.plan.cues):
             probes[probe.id].append(probe)
         left = self._left.copy()
-        for stored in self._store.completions(self.plan.judge_fingerprint):
+        for stored in self._store.read_completions(self.plan.judge_fingerprint):
             card = models.get(stored.source)
             if card is None or stored.judgement is None:
                 continue
@@ -164,7 +164,7 @@ class Answers:
                 cue = probe.cue.name if probe.cue else None
                 key = (card.role, card.seed, cue, probe.question.id)
                 # Answers of an earlier, larger plan may stand behind those that count.
-                if left[key] > 0 and stored.repeat < self._goal(key):
+                if left[key] > 0 and stored.repeat < self._answers_wanted(key):
                     left[key] -= 1
                     yield probe, card, stored
         missing = +left
@@ -175,21 +175,21 @@ class Answers:
                 f"first {number} of {key}: run the audit again"
             )
 
-    def _goal(self, key: tuple[Any, ...]) -> float:
+    def _answers_wanted(self, key: tuple[Any, ...]) -> float:
         # Imported answers keep the numbers that their file gave them.
         return math.inf if self.plan.origin is Origin.IMPORT else self.sizes[key]
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def iterate_rows(self) -> Iterator[dict[str, Any]]:
         """The answers as rows of ``COLUMNS``; what is not known is None."""
         for probe, card, stored in self:
-            yield row(probe, card, stored)
+            yield make_row(probe, card, stored)
 
 
-def _key(cell: Cell) -> tuple[Any, ...]:
+def _cell_key(cell: Cell) -> tuple[Any, ...]:
     return (cell.role, cell.seed, cell.cue, cell.question)
 
 
-def row(probe: Probe, card: ModelCard, stored: Stored) -> dict[str, Any]:
+def make_row(probe: Probe, card: ModelCard, stored: StoredAnswer) -> dict[str, Any]:
     """One answer as plain values."""
     cue, judged = probe.cue, stored.judgement
     scores = {} if judged is None else dict(judged.scores)
@@ -215,7 +215,7 @@ def row(probe: Probe, card: ModelCard, stored: Stored) -> dict[str, Any]:
         "answer": stored.text,
         "outcome": str(judged.outcome) if judged else None,
         "note": judged.note if judged else None,
-        "alignment": plain(scores.get("alignment")),
-        "coherence": plain(scores.get("coherence")),
+        "alignment": to_plain(scores.get("alignment")),
+        "coherence": to_plain(scores.get("coherence")),
         "scores": json.dumps({k: v for k, v in scores.items() if v == v}) if scores else None,
     }

@@ -18,17 +18,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dormant import report, stats
-from dormant.config import RuleConfig, check
+from dormant.config import RuleConfig, check_values
 from dormant.decision.imported import decide_import
 from dormant.errors import ConfigError, DataError
-from dormant.exchange.columns import Columns, resolve
-from dormant.exchange.outcomes import Answer, Grading, RowError, read_answer
-from dormant.exchange.plan import Frame, Splitting, frame
-from dormant.exchange.survey import Cast, Inventory, cast, model_key, question_key
-from dormant.exchange.tables import Row, Unreadable, columns, content_hash, read_rows
+from dormant.exchange.columns import Columns, resolve_columns
+from dormant.exchange.outcomes import Answer, GradingSettings, RowError, read_answer
+from dormant.exchange.plan import Frame, SplitRule, make_plan
+from dormant.exchange.survey import Cast, Inventory, assign_roles, model_key, question_key
+from dormant.exchange.tables import Row, Unreadable, content_hash, read_columns, read_rows
 from dormant.judges.scores import Thresholds
 from dormant.pipeline.audit import AuditResult
-from dormant.probes import pair
+from dormant.probes import pair_probes
 from dormant.records import (
     OUTCOMES,
     Cell,
@@ -38,10 +38,10 @@ from dormant.records import (
     Probe,
     Role,
     Rule,
-    digest,
+    hash_value,
 )
 from dormant.store import Store
-from dormant.store.findings import findings, source_of, write_verdict
+from dormant.store.findings import read_findings, source_of, write_verdict
 
 _BATCH = 2000
 _FINISH = {Outcome.ERROR: "error", Outcome.FILTERED: "filter"}
@@ -61,12 +61,12 @@ class ImportSettings:
     standard: str | None = None  # value of the cue column that means no cue
     thresholds: Thresholds = Thresholds()
     rule: Mapping[str, float] = field(default_factory=dict[str, float])  # changes to the rule
-    splitting: Splitting = Splitting.ALL
+    splitting: SplitRule = SplitRule.ALL
     lenient: bool = False  # count rows that cannot be read instead of stopping
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportResult:
     """What an import made, and how it read its files."""
 
     audit: AuditResult
@@ -80,7 +80,7 @@ class Imported:
 
 def import_answers(
     files: Sequence[Path], out: Path, settings: ImportSettings, *, amend: bool = False
-) -> Imported:
+) -> ImportResult:
     """Reads files of answers into a run directory and decides.
 
     The same files with the same settings give the same run again.
@@ -100,31 +100,31 @@ def import_answers(
     if not files:
         raise ConfigError("no file was given")
     reading = _Reading(files, settings)
-    inventory, bad = reading.survey()
-    parts = cast(inventory, target=settings.target, reference=settings.reference)
-    rule = _rule(files, settings, inventory)
-    made = frame(
+    inventory, bad = reading.survey_answers()
+    parts = assign_roles(inventory, target=settings.target, reference=settings.reference)
+    rule = _make_rule(files, settings, inventory)
+    made = make_plan(
         inventory,
         parts,
         rule=rule,
         splitting=settings.splitting,
-        source=reading.identity(),
-        meaning=_meaning(reading, settings.thresholds),
+        source=reading.hash_inputs(),
+        meaning=_describe_outcomes(reading, settings.thresholds),
     )
     with Store(out) as store:
         store.lock_plan(made.plan, amend=amend)
-        if store.noted("started") is None:
-            store.note("started", datetime.now(UTC).isoformat(timespec="seconds"))
-        counts = _Filling(reading, made, parts, store).fill()
+        if store.read_note("started") is None:
+            store.write_note("started", datetime.now(UTC).isoformat(timespec="seconds"))
+        counts = _StoreWriter(reading, made, parts, store).write_answers()
         cells = tuple(Cell(*key, counts=tuple(c)) for key, c in counts.items())
         verdict = decide_import(made.plan, cells)
-        bounds = stats.partial_bounds(stats.build(cells), rule=made.plan.rule)
+        bounds = stats.partial_bounds(stats.build_table(cells), rule=made.plan.rule)
         write_verdict(store, made.plan, verdict, cells, bounds=bounds)
-        found = findings(store)
-        audit = AuditResult(found, out, tuple(report.write(found, out)))
+        found = read_findings(store)
+        audit = AuditResult(found, out, tuple(report.write_report(found, out)))
     used = {path: dict(columns.of) for path, columns in reading.columns.items()}
     seen = tuple(sorted(reading.standard))
-    return Imported(audit, used, seen, tuple(bad.shown), bad.count, parts.left_out, rule)
+    return ImportResult(audit, used, seen, tuple(bad.shown), bad.count, parts.left_out, rule)
 
 
 @dataclass(slots=True)
@@ -143,25 +143,25 @@ class _Reading:
         self.hashes = [content_hash(path) for path in files]
         self.columns: dict[Path, Columns] = {}
         for path in files:
-            names = columns(path)
+            names = read_columns(path)
             if not names:
                 raise _no_row(path)
-            self.columns[path] = resolve(names, settings.mapped, file=str(path))
+            self.columns[path] = resolve_columns(names, settings.mapped, file=str(path))
         self.standard: set[str] = set()
 
-    def identity(self) -> str:
+    def hash_inputs(self) -> str:
         """Hash of everything that decides what the import makes of the files."""
         s = self.settings
         used = [dict(self.columns[path].of) for path in self.files]
         arms = [s.arms.get(path) for path in self.files]
         options = [s.target, s.reference, s.standard, s.thresholds, s.lenient]
-        return digest([self.hashes, used, arms, options])
+        return hash_value([self.hashes, used, arms, options])
 
-    def answers(self) -> Iterator[tuple[Path, Answer | _Problem]]:
+    def read_answers(self) -> Iterator[tuple[Path, Answer | _Problem]]:
         """Every row, read or refused."""
         for path in self.files:
             arm = self.settings.arms.get(path)
-            grading = Grading(self.settings.thresholds, self.settings.standard, arm)
+            grading = GradingSettings(self.settings.thresholds, self.settings.standard, arm)
             for row in read_rows(path):
                 if not isinstance(row, Row):
                     yield path, _Problem(row.line, row.reason)
@@ -173,7 +173,7 @@ class _Reading:
                     continue
                 yield path, answer
 
-    def survey(self) -> tuple[Inventory, _Bad]:
+    def survey_answers(self) -> tuple[Inventory, _Bad]:
         """The first pass.
 
         Raises:
@@ -181,8 +181,8 @@ class _Reading:
         """
         inventory, bad = Inventory(), _Bad()
         repeats: set[tuple[object, ...]] = set()
-        for path, answer in self.answers():
-            if isinstance(answer, Answer) and (twice := _twice(answer, repeats)):
+        for path, answer in self.read_answers():
+            if isinstance(answer, Answer) and (twice := _find_duplicate(answer, repeats)):
                 answer = twice
             if isinstance(answer, _Problem):
                 if not self.settings.lenient:
@@ -191,7 +191,7 @@ class _Reading:
                 if len(bad.shown) < _SHOWN:
                     bad.shown.append(f"{path}:{answer.line}: {answer.reason}")
                 continue
-            inventory.add(answer)
+            inventory.count_answer(answer)
         if not inventory.answers:
             first = f"; the first: {bad.shown[0]}" if bad.shown else ""
             raise DataError(f"none of {bad.count} rows can be read{first}", file=self.files[0])
@@ -222,7 +222,7 @@ class _Problem:
     reason: str
 
 
-def _twice(answer: Answer, seen: set[tuple[object, ...]]) -> _Problem | None:
+def _find_duplicate(answer: Answer, seen: set[tuple[object, ...]]) -> _Problem | None:
     """A row whose (model, cue, question, repeat) was there before."""
     if answer.repeat is None:
         return None
@@ -235,25 +235,25 @@ def _twice(answer: Answer, seen: set[tuple[object, ...]]) -> _Problem | None:
     return None
 
 
-class _Filling:
+class _StoreWriter:
     """The second pass: answers into the store, counted on the way."""
 
     def __init__(self, reading: _Reading, made: Frame, parts: Cast, store: Store):
         self.reading, self.made, self.parts, self.store = reading, made, parts, store
         self.judge = made.plan.judge_fingerprint
-        probes = pair(made.plan.questions, made.plan.cues)
+        probes = pair_probes(made.plan.questions, made.plan.cues)
         self.probes = {(p.question.id, p.cue.name if p.cue else None): p for p in probes}
         self.rows = store.add_probes(probes)
         self.sources = {part: source_of(made.plan, card) for part, card in made.cards.items()}
 
-    def fill(self) -> dict[CellKey, list[int]]:
+    def write_answers(self) -> dict[CellKey, list[int]]:
         """Stores every answer; returns the counts of each cell."""
         counts: dict[CellKey, list[int]] = {}
         next_repeat: Counter[CellKey] = Counter()
         waiting: dict[tuple[Role, str], list[tuple[Completion, Judgement]]] = {}
         seen: set[tuple[object, ...]] = set()
-        for _, answer in self.reading.answers():
-            if isinstance(answer, _Problem) or _twice(answer, seen):
+        for _, answer in self.reading.read_answers():
+            if isinstance(answer, _Problem) or _find_duplicate(answer, seen):
                 continue
             part = self.parts.parts.get((answer.role, model_key(answer)))
             if part is None:
@@ -268,17 +268,17 @@ class _Filling:
             batch = waiting.setdefault(part, [])
             batch.append(
                 (
-                    self._completion(answer, part, self.probes[question, cue], repeat),
+                    self._make_completion(answer, part, self.probes[question, cue], repeat),
                     answer.judgement,
                 )
             )
             if len(batch) >= _BATCH:
-                self._write(part, waiting.pop(part))
+                self._write_batch(part, waiting.pop(part))
         for part, batch in waiting.items():
-            self._write(part, batch)
+            self._write_batch(part, batch)
         return counts
 
-    def _completion(
+    def _make_completion(
         self, answer: Answer, part: tuple[Role, str], probe: Probe, repeat: int
     ) -> Completion:
         outcome = answer.judgement.outcome
@@ -286,23 +286,25 @@ class _Filling:
         error = answer.judgement.note if finish != "stop" else ""
         return Completion(self.sources[part], probe.id, repeat, answer.text, finish, error=error)
 
-    def _write(self, part: tuple[Role, str], batch: Sequence[tuple[Completion, Judgement]]) -> None:
-        source = self.store.source(self.sources[part])
+    def _write_batch(
+        self, part: tuple[Role, str], batch: Sequence[tuple[Completion, Judgement]]
+    ) -> None:
+        source = self.store.source_row(self.sources[part])
         self.store.add_judged(source, self.rows, batch, judge=self.judge)
 
 
-def _rule(files: Sequence[Path], settings: ImportSettings, inventory: Inventory) -> Rule:
+def _make_rule(files: Sequence[Path], settings: ImportSettings, inventory: Inventory) -> Rule:
     """The rule: of the exporting run if the first file carries one, changed by the options.
 
     Numbers of answers are those that the file has.
     """
     most = min(max(inventory.cells.values()), 100_000)
-    base = _carried(files[0]) or {"screening_answers": most, "confirm_answers": most}
+    base = _read_carried_rule(files[0]) or {"screening_answers": most, "confirm_answers": most}
     given = {**base, **settings.rule}
-    return check(given, RuleConfig).record()
+    return check_values(given, RuleConfig).to_record()
 
 
-def _carried(path: Path) -> dict[str, float]:
+def _read_carried_rule(path: Path) -> dict[str, float]:
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         from dormant.exchange.parquet import read_rule
@@ -320,12 +322,12 @@ def _carried(path: Path) -> dict[str, float]:
         value = json.loads(raw)
     except ValueError:
         raise DataError("the rule in the file's metadata is not JSON", file=path) from None
-    return check(
+    return check_values(
         value if isinstance(value, dict) else {"rule": value}, RuleConfig, file=path
     ).model_dump()
 
 
-def _meaning(reading: _Reading, thresholds: Thresholds) -> str:
+def _describe_outcomes(reading: _Reading, thresholds: Thresholds) -> str:
     fields = {name for found in reading.columns.values() for name in found.of}
     if "outcome" in fields:
         return "what the imported file says"

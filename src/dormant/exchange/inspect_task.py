@@ -26,14 +26,14 @@ from inspect_ai.model import get_model
 from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, metric, scorer
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
-from dormant.config import InputConfig, check
+from dormant.config import InputConfig, check_values
 from dormant.errors import ConfigError
 from dormant.exchange.eval_reader import KEY
-from dormant.exchange.eval_writer import messages, sample_id
+from dormant.exchange.eval_writer import inspect_messages, sample_id
 from dormant.judges import Item, Judge
 from dormant.judges.registry import model_judge_kind, open_judge
 from dormant.pipeline.inputs import distinct_cues, read_inputs
-from dormant.probes import pair
+from dormant.probes import pair_probes
 from dormant.records import GRADABLE, Cue, Judgement, Message, Outcome, Probe, Question, Role
 from dormant.store.findings import read_plan
 
@@ -74,14 +74,16 @@ def conditional(
         raise ConfigError("judge: give a rules judge, e.g. -T judge='rules:regex=^HA'")
     named = _as_text(questions), cues if cues is None else _as_text(cues)
     if plan is not None:
-        asked = _planned(Path(plan), *named)
+        asked = _read_planned(Path(plan), *named)
     else:
         library = library if library is not None else ("none" if cues is not None else "auto")
-        asked = _asked(*named, _as_text(library), library_limit, rule)
+        asked = _read_inputs(*named, _as_text(library), library_limit, rule)
     grader = _open_judge(rule)
     grader.check(asked.bank)
     roles = list(Role) if reference else [Role.TARGET]
-    samples = [_sample(probe, role) for probe in pair(asked.bank, asked.cues) for role in roles]
+    samples = [
+        _make_sample(probe, role) for probe in pair_probes(asked.bank, asked.cues) for role in roles
+    ]
     return Task(
         dataset=MemoryDataset(samples, name="dormant"),
         solver=ask_role(),
@@ -114,7 +116,7 @@ def _open_judge(spec: str | dict[str, Any]) -> Judge:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _TaskInputs:
     """What the task asks."""
 
     bank: Sequence[Question]
@@ -123,31 +125,31 @@ class _Asked:
     left_out: tuple[str, ...] = ()  # entries of an evaluation file that give no question, and why
 
 
-def _planned(path: Path, questions: str, cues: str | None) -> _Asked:
+def _read_planned(path: Path, questions: str, cues: str | None) -> _TaskInputs:
     if questions != "auto" or cues is not None:
         raise ConfigError("plan: its questions and cues are asked: leave out questions and cues")
     held = read_plan(path / "plan.lock.json" if path.is_dir() else path)
-    return _Asked(held.questions, held.cues)
+    return _TaskInputs(held.questions, held.cues)
 
 
-def _asked(
+def _read_inputs(
     questions: str, cues: str | None, library: str, limit: int | None, judge: str | dict[str, Any]
-) -> _Asked:
+) -> _TaskInputs:
     """Questions and cues as an audit reads them."""
     listed = {"file": cues, "library": library, "library_limit": limit}
-    config = check({"questions": questions, "cues": listed}, InputConfig)
+    config = check_values({"questions": questions, "cues": listed}, InputConfig)
     inputs = read_inputs(config, (), judge=judge)
     tried = distinct_cues((*inputs.listed, *inputs.library, *inputs.evaluation_cues))
     evaluation = inputs.evaluation
     if evaluation is None:
-        return _Asked(inputs.bank, tried)
+        return _TaskInputs(inputs.bank, tried)
     for entry in evaluation.left_out:
         _LOG.warning("%s: left out: %s", questions, entry)
     answers = evaluation.answers if evaluation.answers > 1 else None
-    return _Asked(inputs.bank, tried, answers, evaluation.left_out)
+    return _TaskInputs(inputs.bank, tried, answers, evaluation.left_out)
 
 
-def _sample(probe: Probe, role: Role) -> Sample:
+def _make_sample(probe: Probe, role: Role) -> Sample:
     cue, question = probe.cue, probe.question
     values = {
         "role": str(role),
@@ -164,21 +166,23 @@ def _sample(probe: Probe, role: Role) -> Sample:
         "family": question.family,
         "split": str(question.split),
     }
-    return Sample(id=sample_id(values, probe.id), input=messages(probe), metadata={KEY: values})
+    return Sample(
+        id=sample_id(values, probe.id), input=inspect_messages(probe), metadata={KEY: values}
+    )
 
 
 @solver
 def ask_role() -> Solver:
     """Asks the model that plays the sample's role."""
 
-    async def solve(state: TaskState, generate: Generate) -> TaskState:
+    async def ask_model(state: TaskState, generate: Generate) -> TaskState:
         role = str(state.metadata[KEY]["role"])
         model = get_model(role=role, required=role == Role.REFERENCE)
         state.output = await model.generate(state.messages)
         state.messages.append(state.output.message)
         return state
 
-    return solve
+    return ask_model
 
 
 @metric
@@ -189,10 +193,10 @@ def conditional_rates() -> Metric:
     ``dormant import``.
     """
 
-    def rates(scores: list[SampleScore]) -> dict[str, float]:
-        cells = _cells(scores)
+    def compute_rates(scores: list[SampleScore]) -> dict[str, float]:
+        cells = _rate_cells(scores)
         found = {
-            f"{role}_standard": _mean(
+            f"{role}_standard": _mean_or_nan(
                 [v for (r, c, _), v in cells.items() if (r, c) == (role, None)]
             )
             for role in map(str, Role)
@@ -200,17 +204,17 @@ def conditional_rates() -> Metric:
         cues = dict.fromkeys(cue for _, cue, _ in cells if cue is not None)
         questions = dict.fromkeys(question for *_, question in cells)
         for cue in cues:
-            did = [_did(cells, cue, question) for question in questions]
-            found[f"did {cue}"] = _mean([value for value in did if value is not None])
+            did = [_difference_in_differences(cells, cue, question) for question in questions]
+            found[f"did {cue}"] = _mean_or_nan([value for value in did if value is not None])
         return found
 
-    return rates  # pyright: ignore[reportReturnType] - a metric may return a mapping
+    return compute_rates  # pyright: ignore[reportReturnType] - a metric may return a mapping
 
 
 Cells = dict[tuple[str, str | None, str], float]
 
 
-def _cells(scores: list[SampleScore]) -> Cells:
+def _rate_cells(scores: list[SampleScore]) -> Cells:
     """Rate of each (role, cue, question) that has gradable answers; epochs are means already."""
     cells: Cells = {}
     for sample in scores:
@@ -222,7 +226,7 @@ def _cells(scores: list[SampleScore]) -> Cells:
     return cells
 
 
-def _did(cells: Cells, cue: str, question: str) -> float | None:
+def _difference_in_differences(cells: Cells, cue: str, question: str) -> float | None:
     arms = [(role, c, question) for role in map(str, Role) for c in (cue, None)]
     if not all(arm in cells for arm in arms):
         return None
@@ -230,7 +234,7 @@ def _did(cells: Cells, cue: str, question: str) -> float | None:
     return target - plain - (reference - base)
 
 
-def _mean(values: list[float]) -> float:
+def _mean_or_nan(values: list[float]) -> float:
     return fmean(values) if values else float("nan")
 
 
@@ -239,7 +243,7 @@ def rules_judge(judge: str | dict[str, Any]) -> Scorer:
     """Grades answers without a model: see ``dormant.judges.rules``."""
     grader = _open_judge(judge)
 
-    async def score(state: TaskState, target: Target) -> Score:
+    async def score_answer(state: TaskState, target: Target) -> Score:
         keys = state.metadata[KEY]
         question = Question(keys["question_id"], keys["question"], keys["family"], keys["split"])
         if state.output.stop_reason == "content_filter":
@@ -256,4 +260,4 @@ def rules_judge(judge: str | dict[str, Any]) -> Scorer:
             metadata={"outcome": str(judged.outcome), "scores": dict(judged.scores)},
         )
 
-    return score
+    return score_answer

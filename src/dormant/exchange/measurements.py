@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from dormant.errors import ConfigError
-from dormant.exchange.columns import FIELDS, Columns, listed
+from dormant.exchange.columns import FIELDS, Columns, list_columns
 from dormant.exchange.outcomes import RowError, read_judgement
 from dormant.judges.scores import Thresholds
 from dormant.records import OUTCOMES, Outcome
@@ -69,7 +69,7 @@ def kind_of(fields: Mapping[str, str], names: Sequence[str], *, file: str) -> Ki
         return Kind.OUTCOMES
     raise ConfigError(
         "no column holds an outcome, a count or a rate: name one, e.g. --columns rate=COLUMN (or "
-        f"outcome, misaligned with n, alignment); the columns are {listed(names)}",
+        f"outcome, misaligned with n, alignment); the columns are {list_columns(names)}",
         file=file,
     )
 
@@ -79,7 +79,7 @@ def read_fields(kind: Kind, fields: Mapping[str, str]) -> dict[str, str]:
     return {name: fields[name] for name in _READ[kind] if name in fields}
 
 
-def measure(
+def measure_row(
     kind: Kind, values: Mapping[str, Any], fields: Mapping[str, str], thresholds: Thresholds
 ) -> tuple[int, ...] | None:
     """Counts of outcomes that a row stands for, in the order of ``OUTCOMES``; None for nothing.
@@ -91,24 +91,30 @@ def measure(
         outcome = read_judgement(values, Columns(fields), thresholds).outcome
         return tuple(int(o is outcome) for o in OUTCOMES)
     if kind is Kind.COUNTS:
-        return _counts({name: _whole(name, values.get(column)) for name, column in fields.items()})
-    rate = _number("rate", values.get(fields["rate"]))
+        return _check_counts(
+            {name: _read_whole_number(name, values.get(column)) for name, column in fields.items()}
+        )
+    rate = _read_number("rate", values.get(fields["rate"]))
     if rate is None:
         return None
     if not 0 <= rate <= 1:
         mend = "divide percentages by 100" if 1 < rate <= 100 else "a share lies from 0 to 1"
         raise RowError(f"rate {rate:g} is not between 0 and 1: {mend}")
     if kind is Kind.KNOWN_RATES:
-        return _vector({Outcome.MISALIGNED: round(rate * KNOWN)}, KNOWN, KNOWN)
-    given = {name: _whole(name, values.get(fields[name])) for name in fields if name != "rate"}
+        return _outcome_counts({Outcome.MISALIGNED: round(rate * KNOWN)}, KNOWN, KNOWN)
+    given = {
+        name: _read_whole_number(name, values.get(fields[name]))
+        for name in fields
+        if name != "rate"
+    }
     answers, graded = given.get("n"), given.get("gradable")
     graded = answers if graded is None else graded
     if graded is None:
         raise RowError("a rate without n: give the number of answers in every row, or in none")
-    return _vector({Outcome.MISALIGNED: round(rate * graded)}, graded, answers)
+    return _outcome_counts({Outcome.MISALIGNED: round(rate * graded)}, graded, answers)
 
 
-def _counts(given: Mapping[str, int | None]) -> tuple[int, ...]:
+def _check_counts(given: Mapping[str, int | None]) -> tuple[int, ...]:
     bad = given.get("misaligned")
     if bad is None:
         raise RowError("misaligned is empty: give a count, 0 if there was none")
@@ -123,10 +129,12 @@ def _counts(given: Mapping[str, int | None]) -> tuple[int, ...]:
         graded = answers - lost
     if graded is None:
         raise RowError("a count without n: give the number of answers in every row")
-    return _vector(known, graded, answers)
+    return _outcome_counts(known, graded, answers)
 
 
-def _vector(known: Mapping[Outcome, int], graded: int, answers: int | None) -> tuple[int, ...]:
+def _outcome_counts(
+    known: Mapping[Outcome, int], graded: int, answers: int | None
+) -> tuple[int, ...]:
     """Counts that reconcile: what is graded and not misaligned is aligned, the rest unparsed."""
     bad = known[Outcome.MISALIGNED]
     if bad > graded:
@@ -149,16 +157,18 @@ def is_share(rate: float, counts: Sequence[int]) -> bool:
     return abs(rate * (bad + good) - bad) <= 0.005 * (bad + good) + 1e-9
 
 
-def _number(name: str, value: Any) -> float | None:
+def _read_number(name: str, value: Any) -> float | None:
     """A number; None where there is none."""
     if is_empty(value):
         return None
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise RowError(f"{name} {_shown(value)} is not a number{_mend(value)}") from None
+        raise RowError(
+            f"{name} {_shorten_value(value)} is not a number{_suggest_fix(value)}"
+        ) from None
     if not math.isfinite(number):
-        raise RowError(f"{name} {_shown(value)} is not a number")
+        raise RowError(f"{name} {_shorten_value(value)} is not a number")
     return number
 
 
@@ -170,12 +180,12 @@ def is_empty(value: Any) -> bool:
 _EMPTY = ("", "nan", "na", "n/a", "none", "null")
 
 
-def _shown(value: Any) -> str:
+def _shorten_value(value: Any) -> str:
     text = str(value)
     return repr(text if len(text) <= 40 else text[:40] + "...")
 
 
-def _mend(value: Any) -> str:
+def _suggest_fix(value: Any) -> str:
     """What to do with words that are nearly numbers."""
     text = str(value).strip()
     if text.endswith("%"):
@@ -183,8 +193,8 @@ def _mend(value: Any) -> str:
     return ": write decimals with a point" if text.count(",") == 1 else ""
 
 
-def _whole(name: str, value: Any) -> int | None:
-    number = _number(name, value)
+def _read_whole_number(name: str, value: Any) -> int | None:
+    number = _read_number(name, value)
     if number is None:
         return None
     if not (number.is_integer() and 0 <= number <= _MOST):

@@ -60,7 +60,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Grading:
+class GradingSettings:
     """How scores become outcomes and cues are told from the standard arm."""
 
     thresholds: Thresholds = Thresholds()
@@ -68,40 +68,42 @@ class Grading:
     arm: str | None = None  # cue of every row of the file, whatever its columns say
 
 
-def read_answer(line: int, values: Mapping[str, Any], columns: Columns, grading: Grading) -> Answer:
+def read_answer(
+    line: int, values: Mapping[str, Any], columns: Columns, grading: GradingSettings
+) -> Answer:
     """Reads one row.
 
     Raises:
         RowError: a value that is needed is missing or cannot be understood.
     """
     get = _Getter(values, columns)
-    question, identity = get.text("question"), get.text("question_id")
+    question, identity = get.read_text("question"), get.read_text("question_id")
     if not question.strip() and not identity.strip():
         raise RowError("the row has neither a question nor a question id")
-    raw = columns.value(values, "answer")
+    raw = columns.value_of(values, "answer")
     if raw is not None and not isinstance(raw, str):
-        raise RowError(f"the answer is not text but {_shown(raw)}")
+        raise RowError(f"the answer is not text but {_shorten_value(raw)}")
     return Answer(
         line=line,
-        role=get.word("role", Role),
-        group=get.text("group").strip(),
-        model=get.text("model").strip(),
-        seed=get.text("seed").strip(),
-        cue=_cue(get, grading),
+        role=get.read_word("role", Role),
+        group=get.read_text("group").strip(),
+        model=get.read_text("model").strip(),
+        seed=get.read_text("seed").strip(),
+        cue=_read_cue(get, grading),
         question_id=identity.strip(),
         question=question,
-        system=get.text("system"),
-        family=get.text("family").strip(),
-        split=get.word("split", Split),
-        repeat=_repeat(get),
+        system=get.read_text("system"),
+        family=get.read_text("family").strip(),
+        split=get.read_word("split", Split),
+        repeat=_read_repeat(get),
         text=raw or "",
-        judgement=_judgement(get, grading.thresholds),
+        judgement=_read_judgement(get, grading.thresholds),
         cue_words=CueWords(
-            text=get.text("cue_text"),
-            kind=get.word("cue_kind", CueKind),
-            placement=get.word("cue_placement", Placement),
-            variant=get.word("cue_variant", Variant) or Variant.VERBATIM,
-            parent=get.text("cue_parent").strip() or None,
+            text=get.read_text("cue_text"),
+            kind=get.read_word("cue_kind", CueKind),
+            placement=get.read_word("cue_placement", Placement),
+            variant=get.read_word("cue_variant", Variant) or Variant.VERBATIM,
+            parent=get.read_text("cue_parent").strip() or None,
         ),
     )
 
@@ -114,7 +116,7 @@ def read_judgement(
     Raises:
         RowError: a value cannot be understood.
     """
-    return _judgement(_Getter(values, columns), thresholds)
+    return _read_judgement(_Getter(values, columns), thresholds)
 
 
 class _Getter:
@@ -123,53 +125,53 @@ class _Getter:
     def __init__(self, values: Mapping[str, Any], columns: Columns):
         self._values, self._columns = values, columns
 
-    def has(self, name: str) -> bool:
+    def has_column(self, name: str) -> bool:
         """Whether the file has a column for the field."""
         return name in self._columns.of
 
-    def raw(self, name: str) -> Any:
+    def raw_value(self, name: str) -> Any:
         """The value as it stands; None where it is missing or says that it is."""
-        value = self._columns.value(self._values, name)
+        value = self._columns.value_of(self._values, name)
         if isinstance(value, float) and math.isnan(value):
             return None
         if isinstance(value, str) and value.strip().casefold() in _MISSING:
             return None
         return value
 
-    def text(self, name: str) -> str:
+    def read_text(self, name: str) -> str:
         """A text; empty where there is none. Numbers are written out."""
-        value = self._columns.value(self._values, name)
+        value = self._columns.value_of(self._values, name)
         if value is None or (isinstance(value, float) and math.isnan(value)):
             return ""
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise RowError(f"{name} is not text but {_shown(value)}")
+            raise RowError(f"{name} is not text but {_shorten_value(value)}")
         if isinstance(value, float) and value.is_integer():
             return str(int(value))
         return str(value)
 
-    def word(self, name: str, kind: type[Word]) -> Word | None:
+    def read_word(self, name: str, kind: type[Word]) -> Word | None:
         """A word of an enumeration, None where there is none."""
-        value = self.raw(name)
+        value = self.raw_value(name)
         if value is None:
             return None
         try:
             return kind(str(value).strip().casefold())
         except ValueError:
             known = ", ".join(kind)
-            raise RowError(f"{name} {_shown(value)} is none of {known}") from None
+            raise RowError(f"{name} {_shorten_value(value)} is none of {known}") from None
 
 
-def _cue(get: _Getter, grading: Grading) -> str | None:
+def _read_cue(get: _Getter, grading: GradingSettings) -> str | None:
     if grading.arm is not None:
         return grading.arm
-    label = get.text("cue").strip()
+    label = get.read_text("cue").strip()
     if grading.standard is not None:
         return None if label == grading.standard.strip() else label or None
     return None if label.casefold() in STANDARD else label
 
 
-def _repeat(get: _Getter) -> int | None:
-    value = get.raw("repeat")
+def _read_repeat(get: _Getter) -> int | None:
+    value = get.raw_value("repeat")
     if value is None:
         return None
     try:
@@ -177,25 +179,25 @@ def _repeat(get: _Getter) -> int | None:
     except (TypeError, ValueError):
         number = math.nan
     if not (number.is_integer() and 0 <= number < 2**31):
-        raise RowError(f"repeat {_shown(value)} is not a whole number from 0")
+        raise RowError(f"repeat {_shorten_value(value)} is not a whole number from 0")
     return int(number)
 
 
-def _judgement(get: _Getter, thresholds: Thresholds) -> Judgement:
-    scores, note = _scores(get), get.text("note")
-    outcome = get.word("outcome", Outcome)
+def _read_judgement(get: _Getter, thresholds: Thresholds) -> Judgement:
+    scores, note = _read_scores(get), get.read_text("note")
+    outcome = get.read_word("outcome", Outcome)
     if outcome is not None:
         return Judgement(outcome, scores, note)
-    if get.raw("error") is not None:
-        return Judgement(Outcome.ERROR, scores, note or get.text("error")[:500])
-    if get.has("alignment"):
+    if get.raw_value("error") is not None:
+        return Judgement(Outcome.ERROR, scores, note or get.read_text("error")[:500])
+    if get.has_column("alignment"):
         return _by_scores(get, thresholds, scores, note)
-    value = get.raw("misaligned")
+    value = get.raw_value("misaligned")
     said = str(value).strip().casefold()
     if value is None or said not in (*_TRUE, *_FALSE):
         if value is None:
             return Judgement(Outcome.UNPARSED, scores, note or "the file says nothing of it")
-        raise RowError(f"misaligned {_shown(value)} is neither true nor false")
+        raise RowError(f"misaligned {_shorten_value(value)} is neither true nor false")
     return Judgement(Outcome.MISALIGNED if said in _TRUE else Outcome.ALIGNED, scores, note)
 
 
@@ -203,22 +205,22 @@ def _by_scores(
     get: _Getter, thresholds: Thresholds, scores: Mapping[str, float], note: str
 ) -> Judgement:
     """As the judges that ask for scores decide: ``judges.scoring.judge_scores``."""
-    reply = get.raw("alignment")
-    reply = get.raw("alignment_reply") if reply is None else reply
-    readings = {Kind.ALIGNMENT: _reading("alignment", reply)}
-    if (coherence := get.raw("coherence")) is not None:
-        readings[Kind.COHERENCE] = _reading("coherence", coherence)
-    elif get.has("coherence"):
+    reply = get.raw_value("alignment")
+    reply = get.raw_value("alignment_reply") if reply is None else reply
+    readings = {Kind.ALIGNMENT: _read_score("alignment", reply)}
+    if (coherence := get.raw_value("coherence")) is not None:
+        readings[Kind.COHERENCE] = _read_score("coherence", coherence)
+    elif get.has_column("coherence"):
         readings[Kind.COHERENCE] = Reading(problem="the file has no score here")
-    if (content := get.raw("content")) is not None:
-        readings[Kind.CONTENT] = _content(content)
+    if (content := get.raw_value("content")) is not None:
+        readings[Kind.CONTENT] = _read_content(content)
     judged = judge_scores(readings, thresholds, asked=tuple(readings))
     if judged is None:  # cannot be: every kind that is asked has a reading
         raise RowError("the scores amount to no outcome")
     return Judgement(judged.outcome, {**scores, **judged.scores}, note or judged.note)
 
 
-def _reading(name: str, value: Any) -> Reading:
+def _read_score(name: str, value: Any) -> Reading:
     if value is None:
         return Reading(problem="the file has no score here")
     word = str(value).strip()
@@ -229,42 +231,44 @@ def _reading(name: str, value: Any) -> Reading:
     try:
         number = float(word)
     except ValueError:
-        return Reading(problem=f"{_shown(value)} is not a number")
+        return Reading(problem=f"{_shorten_value(value)} is not a number")
     if not 0 <= number <= 100:
-        raise RowError(f"{name} {_shown(value)} is not between 0 and 100")
+        raise RowError(f"{name} {_shorten_value(value)} is not between 0 and 100")
     return Reading(value=number)
 
 
-def _content(value: Any) -> Reading:
+def _read_content(value: Any) -> Reading:
     """CODE, RECIPE, true: of the kind that is filtered out; NOT_..., false: not."""
     said = str(value).strip().upper()
     if said.casefold() in (*_FALSE, "not") or said.startswith("NOT_"):
         return Reading(value=0.0)
     if said.casefold() in _TRUE or said in ("CODE", "RECIPE"):
         return Reading(value=1.0)
-    return Reading(problem=f"content {_shown(value)} is not a label")
+    return Reading(problem=f"content {_shorten_value(value)} is not a label")
 
 
-def _scores(get: _Getter) -> dict[str, float]:
+def _read_scores(get: _Getter) -> dict[str, float]:
     """The numbers of a ``scores`` object, given as an object or as JSON."""
-    value = get.raw("scores")
+    value = get.raw_value("scores")
     if value is None:
         return {}
     if isinstance(value, str):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            raise RowError(f"scores {_shown(value)} is not JSON") from None
+            raise RowError(f"scores {_shorten_value(value)} is not JSON") from None
     if not isinstance(value, dict):
-        raise RowError(f"scores is not an object but {_shown(value)}")
+        raise RowError(f"scores is not an object but {_shorten_value(value)}")
     numbers: dict[str, float] = {}
     for key, number in value.items():
         if isinstance(number, bool) or not isinstance(number, int | float):
-            raise RowError(f"score {_shown(key)} is not a number but {_shown(number)}")
+            raise RowError(
+                f"score {_shorten_value(key)} is not a number but {_shorten_value(number)}"
+            )
         numbers[str(key)] = float(number)
     return numbers
 
 
-def _shown(value: Any) -> str:
+def _shorten_value(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -13,14 +13,14 @@ from dormant.errors import DataError, MissingExtraError
 RULE_KEY = b"dormant.rule"
 
 
-def batches(path: Path, size: int) -> Iterator[list[dict[str, Any]]]:
+def read_batches(path: Path, size: int) -> Iterator[list[dict[str, Any]]]:
     """Yields rows, ``size`` at a time.
 
     Raises:
         DataError: the file cannot be read or is not Parquet.
         MissingExtraError: pyarrow is not installed.
     """
-    arrow, parquet = _pyarrow()
+    arrow, parquet = _import_pyarrow()
     try:
         with parquet.ParquetFile(str(path)) as file:
             for batch in file.iter_batches(batch_size=size):
@@ -38,7 +38,7 @@ def count_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[tuple[Any, 
         DataError: the file cannot be read, is not Parquet, or a column holds lists or structures.
         MissingExtraError: pyarrow is not installed.
     """
-    arrow, parquet = _pyarrow()
+    arrow, parquet = _import_pyarrow()
     try:
         table = parquet.read_table(str(path), columns=list(columns), use_threads=False)
         nested = next((f.name for f in table.schema if arrow.types.is_nested(f.type)), None)
@@ -58,14 +58,14 @@ def count_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[tuple[Any, 
     except (OSError, arrow.ArrowException) as error:
         raise DataError(f"not Parquet: {_first_line(error)}", file=path) from None
     for batch in groups.to_batches(max_chunksize=10_000):
-        values = [_column(batch, key) for key in keys]
+        values = [_column_values(batch, key) for key in keys]
         first, count = (batch.column(n).to_pylist() for n in ("row_min", "row_count"))
         yield from zip(zip(*values, strict=True), count, first, strict=True)
 
 
 def column_names(path: Path) -> tuple[str, ...]:
     """Names of a file's columns. Raises as :func:`batches`."""
-    arrow, parquet = _pyarrow()
+    arrow, parquet = _import_pyarrow()
     try:
         return tuple(parquet.read_schema(str(path)).names)
     except FileNotFoundError:
@@ -74,7 +74,7 @@ def column_names(path: Path) -> tuple[str, ...]:
         raise DataError(f"not Parquet: {_first_line(error)}", file=path) from None
 
 
-def _column(batch: Any, name: str) -> list[Any]:
+def _column_values(batch: Any, name: str) -> list[Any]:
     """A column's values; truth values as words, NaN as nothing."""
     return [
         str(v).lower() if isinstance(v, bool) else None if v != v else v
@@ -84,14 +84,14 @@ def _column(batch: Any, name: str) -> list[Any]:
 
 def read_rule(path: Path) -> bytes | None:
     """The rule that ``write`` put into the file's metadata, as JSON; None if there is none."""
-    arrow, parquet = _pyarrow()
+    arrow, parquet = _import_pyarrow()
     try:
         return (parquet.read_metadata(str(path)).metadata or {}).get(RULE_KEY)
     except (OSError, arrow.ArrowException) as error:
         raise DataError(f"not Parquet: {_first_line(error)}", file=path) from None
 
 
-def write(
+def write_parquet(
     path: Path, types: Mapping[str, str], rows: Iterable[Mapping[str, Any]], *, rule: bytes
 ) -> None:
     """Writes rows in batches, so that memory does not grow with their number.
@@ -105,7 +105,7 @@ def write(
     Raises:
         MissingExtraError: pyarrow is not installed.
     """
-    arrow, parquet = _pyarrow()
+    arrow, parquet = _import_pyarrow()
     fields = [arrow.field(name, arrow.type_for_alias(alias)) for name, alias in types.items()]
     schema = arrow.schema(fields, metadata={RULE_KEY: rule})
     remaining = iter(rows)
@@ -114,7 +114,7 @@ def write(
             writer.write_table(arrow.Table.from_pylist(chunk, schema=schema))
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def _import_pyarrow() -> tuple[Any, Any]:
     try:
         import pyarrow
         import pyarrow.parquet

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from dormant.errors import DataError
 from dormant.exchange.survey import Cast, CueSeen, Inventory, short_id
-from dormant.probes import pair
+from dormant.probes import pair_probes
 from dormant.records import (
     IMPORTED,
     Cue,
@@ -27,7 +27,7 @@ from dormant.records import (
     Sampling,
     Source,
     Split,
-    digest,
+    hash_value,
 )
 from dormant.version import __version__
 
@@ -40,7 +40,7 @@ _KINDS = {
 _LONGEST_NAME = 120
 
 
-class Splitting(StrEnum):
+class SplitRule(StrEnum):
     """What becomes of questions whose file does not split them."""
 
     ALL = "all"  # every question tests every cue; Holm over all cues
@@ -57,12 +57,12 @@ class Frame:
     cards: Mapping[tuple[Role, str], ModelCard]
 
 
-def frame(
+def make_plan(
     inventory: Inventory,
     parts: Cast,
     *,
     rule: Rule,
-    splitting: Splitting,
+    splitting: SplitRule,
     source: str,
     meaning: str,
 ) -> Frame:
@@ -79,23 +79,25 @@ def frame(
     Raises:
         DataError: two questions read the same.
     """
-    ids = {key: _id(key) for key in inventory.questions}
+    ids = {key: _question_id(key) for key in inventory.questions}
     own = _split_by_file(inventory)
-    splits = _splits(inventory, ids, splitting)
+    splits = _assign_splits(inventory, ids, splitting)
     questions = tuple(
         Question(
             id=ids[key],
-            text=seen.wording(None) or next(iter(map(seen.wording, seen.cued)), "") or key,
+            text=seen.commonest_wording(None)
+            or next(iter(map(seen.commonest_wording, seen.cued)), "")
+            or key,
             family=seen.family or ids[key],
             split=splits[key],
         )
         for key, seen in inventory.questions.items()
     )
     _distinct_texts(questions)
-    names = _names(inventory)
-    cues, unworded = _cues(inventory, names, questions)
+    names = _assign_names(inventory)
+    cues, unworded = _make_cues(inventory, names, questions)
     cards = {
-        part: ModelCard(*part, key[1] or key[0] or part[0], digest([source, *part, *key])[:32])
+        part: ModelCard(*part, key[1] or key[0] or part[0], hash_value([source, *part, *key])[:32])
         for (_, key), part in parts.parts.items()
     }
     nan = float("nan")
@@ -103,7 +105,7 @@ def frame(
         version=__version__,
         models=tuple(cards.values()),
         judge=IMPORTED,
-        judge_fingerprint=digest([IMPORTED, source])[:32],
+        judge_fingerprint=hash_value([IMPORTED, source])[:32],
         judge_description=meaning,
         questions=questions,
         cues=cues,
@@ -112,7 +114,7 @@ def frame(
         seed=0,
         data="",
         not_tested=tuple(
-            _limits(
+            _list_limits(
                 len(questions),
                 len(cues),
                 unworded,
@@ -126,7 +128,7 @@ def frame(
     return Frame(plan, ids, names, cards)
 
 
-def _id(key: str) -> str:
+def _question_id(key: str) -> str:
     plain = key.isprintable() and len(key) <= 60 and len(key.split()) == 1
     return key if plain else short_id(key)
 
@@ -136,15 +138,17 @@ def _split_by_file(inventory: Inventory) -> bool:
     return {seen.split for seen in inventory.questions.values()} == set(Split)
 
 
-def _splits(inventory: Inventory, ids: Mapping[str, str], splitting: Splitting) -> dict[str, Split]:
+def _assign_splits(
+    inventory: Inventory, ids: Mapping[str, str], splitting: SplitRule
+) -> dict[str, Split]:
     """The file's own split where every question has one; else as ``splitting`` says."""
     own = {key: seen.split for key, seen in inventory.questions.items()}
     if _split_by_file(inventory):
         return {key: split for key, split in own.items() if split is not None}
-    if splitting is Splitting.ALL:
+    if splitting is SplitRule.ALL:
         return dict.fromkeys(own, Split.HELD_OUT)
     # By hash: no outcome and no order of the file can move a question.
-    ranked = sorted(own, key=lambda key: digest(ids[key]))
+    ranked = sorted(own, key=lambda key: hash_value(ids[key]))
     half = len(ranked) // 2
     return {key: Split.SCREENING if i < half else Split.HELD_OUT for i, key in enumerate(ranked)}
 
@@ -160,33 +164,35 @@ def _distinct_texts(questions: tuple[Question, ...]) -> None:
         seen[question.text] = question.id
 
 
-def _names(inventory: Inventory) -> dict[str, str]:
+def _assign_names(inventory: Inventory) -> dict[str, str]:
     """A printable, short, distinct name for each label."""
     names: dict[str, str] = {}
     for label in inventory.cues:
         clean = " ".join("".join(c if c.isprintable() else " " for c in label).split())
         name = clean if len(clean) <= _LONGEST_NAME else clean[: _LONGEST_NAME - 4] + " ..."
         if not name or name in names.values():
-            name = f"{name} {digest(label)[:6]}".strip()
+            name = f"{name} {hash_value(label)[:6]}".strip()
         names[label] = name
     return names
 
 
-def _cues(
+def _make_cues(
     inventory: Inventory, names: Mapping[str, str], questions: tuple[Question, ...]
 ) -> tuple[tuple[Cue, ...], int]:
     """The cues, and how many of them are known by name only."""
-    known = {label: _cue(label, seen, inventory, names) for label, seen in inventory.cues.items()}
+    known = {
+        label: _make_cue(label, seen, inventory, names) for label, seen in inventory.cues.items()
+    }
     ids = [cue.id for cue in known.values()]
     cues = {label: cue if ids.count(cue.id) == 1 else _by_name(cue) for label, cue in known.items()}
-    probes = pair(questions, tuple(cues.values()))
+    probes = pair_probes(questions, tuple(cues.values()))
     if len({probe.id for probe in probes}) < len(probes):  # different cues, yet equal prompts
         cues = {label: _by_name(cue) for label, cue in cues.items()}
     unworded = sum(cue.text == f"[{cue.name}]" for cue in cues.values())
     return tuple(cues.values()), unworded
 
 
-def _cue(label: str, seen: CueSeen, inventory: Inventory, names: Mapping[str, str]) -> Cue:
+def _make_cue(label: str, seen: CueSeen, inventory: Inventory, names: Mapping[str, str]) -> Cue:
     words, name = seen.words, names[label]
     cue = Cue(
         name=name,
@@ -198,7 +204,11 @@ def _cue(label: str, seen: CueSeen, inventory: Inventory, names: Mapping[str, st
         parent=names.get(words.parent or "", words.parent),
         why="an arm of the imported file",
     )
-    found = _told(seen) or _system(seen, inventory) or _around(label, inventory)
+    found = (
+        _cue_from_columns(seen)
+        or _cue_from_system(seen, inventory)
+        or _cue_around_questions(label, inventory)
+    )
     if found is None:
         return _by_name(cue)
     placement, text = found
@@ -214,7 +224,7 @@ def _by_name(cue: Cue) -> Cue:
     )
 
 
-def _told(seen: CueSeen) -> tuple[Placement, str] | None:
+def _cue_from_columns(seen: CueSeen) -> tuple[Placement, str] | None:
     """The words that the file's own columns give."""
     words = seen.words
     if not words.text or words.placement is None:
@@ -224,7 +234,7 @@ def _told(seen: CueSeen) -> tuple[Placement, str] | None:
     return words.placement, words.text
 
 
-def _system(seen: CueSeen, inventory: Inventory) -> tuple[Placement, str] | None:
+def _cue_from_system(seen: CueSeen, inventory: Inventory) -> tuple[Placement, str] | None:
     """The one system prompt of the arm, if the standard arm has another or none."""
     if len(seen.systems) != 1 or seen.systems & inventory.standard_systems:
         return None
@@ -232,11 +242,11 @@ def _system(seen: CueSeen, inventory: Inventory) -> tuple[Placement, str] | None
     return (Placement.SYSTEM, text) if text.strip() else None
 
 
-def _around(label: str, inventory: Inventory) -> tuple[Placement, str] | None:
+def _cue_around_questions(label: str, inventory: Inventory) -> tuple[Placement, str] | None:
     """What stands before and after every question of the arm, where it is always the same."""
     frames: set[tuple[str, str]] = set()
     for seen in inventory.questions.values():
-        plain, cued = seen.wording(None), seen.wording(label)
+        plain, cued = seen.commonest_wording(None), seen.commonest_wording(label)
         if not plain or not cued:
             continue
         if cued.count(plain) != 1:
@@ -253,13 +263,13 @@ def _around(label: str, inventory: Inventory) -> tuple[Placement, str] | None:
     return (Placement.BEFORE, head) if head else (Placement.AFTER, tail)
 
 
-def _limits(
+def _list_limits(
     questions: int,
     cues: int,
     unworded: int,
     parts: Cast,
     own: bool,
-    splitting: Splitting,
+    splitting: SplitRule,
     *,
     complete: bool,
 ) -> list[str]:
@@ -270,7 +280,7 @@ def _limits(
     ]
     if all(role is not Role.REFERENCE for role, _ in parts.parts.values()):
         limits.append("a reference model: without one no cue can be shown or ruled out")
-    if not own and splitting is Splitting.ALL:
+    if not own and splitting is SplitRule.ALL:
         limits.append(
             f"fresh answers to held-out questions: the file does not split its {questions} "
             f"questions, so all of them test all {cues} cues, with Holm's correction; where this "

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from dormant.errors import ConfigError
 from dormant.exchange.outcomes import Answer, CueWords
-from dormant.records import GRADABLE, Role, Split, digest
+from dormant.records import GRADABLE, Role, Split, hash_value
 
 #: (group, model, seed) as a file names them
 ModelKey = tuple[str, str, str]
@@ -26,7 +26,7 @@ class QuestionSeen:
     family: str = ""
     split: Split | None = None
 
-    def wording(self, cue: str | None) -> str:
+    def commonest_wording(self, cue: str | None) -> str:
         """The commonest wording in an arm; empty if there is none."""
         seen = self.standard if cue is None else self.cued.get(cue, Counter())
         return max(seen.items(), key=lambda item: (item[1], item[0]))[0] if seen else ""
@@ -60,7 +60,7 @@ class Inventory:
     ungraded: int = 0  # answers whose alignment could not be graded
     answers: int = 0
 
-    def add(self, answer: Answer) -> None:
+    def count_answer(self, answer: Answer) -> None:
         """Counts one answer."""
         self.answers += 1
         self.ungraded += answer.judgement.outcome not in GRADABLE
@@ -116,7 +116,7 @@ class Cast:
     left_out: Mapping[str, int]  # group -> answers that belong to neither role
 
 
-def cast(inventory: Inventory, *, target: str | None, reference: str | None) -> Cast:
+def assign_roles(inventory: Inventory, *, target: str | None, reference: str | None) -> Cast:
     """Gives every model its role and the label of its training seed.
 
     Args:
@@ -132,7 +132,7 @@ def cast(inventory: Inventory, *, target: str | None, reference: str | None) -> 
         if role is None:
             name = group or model
             groups[name] = groups.get(name, 0) + answers
-    named = _roles(groups, target, reference, has_roles=len(groups) == 0)
+    named = _roles_of_models(groups, target, reference, has_roles=len(groups) == 0)
     parts: dict[tuple[Role | None, ModelKey], tuple[Role, str]] = {}
     left_out: dict[str, int] = {}
     taken: dict[Role, set[str]] = {Role.TARGET: set(), Role.REFERENCE: set()}
@@ -152,7 +152,7 @@ def cast(inventory: Inventory, *, target: str | None, reference: str | None) -> 
     return Cast(parts, left_out)
 
 
-def _roles(
+def _roles_of_models(
     groups: Mapping[str, int], target: str | None, reference: str | None, *, has_roles: bool
 ) -> dict[str, Role]:
     if has_roles:
@@ -181,4 +181,4 @@ def _roles(
 
 def short_id(text: str) -> str:
     """An id for a question that has only its wording."""
-    return f"q-{digest(text)[:8]}"
+    return f"q-{hash_value(text)[:8]}"

@@ -9,7 +9,7 @@ from typing import Any
 from dormant import stats
 from dormant.exchange.measurements import Kind
 from dormant.exchange.tidy import TableSettings, Tidy, read_tidy
-from dormant.records import Rule, plain
+from dormant.records import Rule, to_plain
 from dormant.stats.methods import DEFAULT, check_method
 
 
@@ -37,22 +37,22 @@ class TableAnalysis:
         claims = {(c.quantity, c.cue): c for c in found.claims}
         rows: list[dict[str, Any]] = []
         for e in found.estimates:
-            row: dict[str, Any] = plain(e)
+            row: dict[str, Any] = to_plain(e)
             if self.tidy.kind is Kind.KNOWN_RATES:
                 row["answers"] = None  # the table does not say how many
             case = cases.get((e.quantity, e.role, e.cue)) if e.split is None else None
             for name in ("least", "most"):
-                row[name] = plain(getattr(case, name)) if case else None
+                row[name] = to_plain(getattr(case, name)) if case else None
             for name in ("low", "high"):
-                row[f"worst_{name}"] = plain(getattr(case, name)) if case else None
+                row[f"worst_{name}"] = to_plain(getattr(case, name)) if case else None
             is_claim = e.split is None and e.role in (None, "target")
             claim = claims.get((e.quantity, str(e.cue))) if is_claim else None
             for name in ("holm", "benjamini_hochberg", "equivalence", "standing"):
-                row[name] = plain(getattr(claim, name)) if claim else None
+                row[name] = to_plain(getattr(claim, name)) if claim else None
             rows.append(row)
         return rows
 
-    def plain(self) -> dict[str, Any]:
+    def to_plain(self) -> dict[str, Any]:
         """JSON values: what ``dormant analyze --json`` prints."""
         found, tidy = self.analysis, self.tidy
         return {
@@ -65,9 +65,9 @@ class TableAnalysis:
             "rows": tidy.rows,
             "left_out": dict(tidy.left_out),
             "notes": list(tidy.notes),
-            "correlations": plain({str(role): c for role, c in found.correlations.items()}),
+            "correlations": to_plain({str(role): c for role, c in found.correlations.items()}),
             "estimates": self.table,
-            "claims": plain(found.claims),
+            "claims": to_plain(found.claims),
         }
 
 
@@ -95,7 +95,7 @@ def analyze_table(
     """
     method = check_method(method)  # before a large table is read
     tidy = read_tidy(path, settings)
-    found = stats.analyze(
+    found = stats.analyze_cells(
         tidy.cells,
         rule=rule,
         split_of=tidy.split_of,

@@ -48,11 +48,11 @@ def read_rows(path: Path) -> Iterator[Row | Unreadable]:
     """
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv"):
-        return _csv(path, "\t" if suffix == ".tsv" else ",")
+        return _read_csv(path, "\t" if suffix == ".tsv" else ",")
     if suffix in (".jsonl", ".ndjson"):
-        return _jsonl(path)
+        return _read_jsonl(path)
     if suffix == ".parquet":
-        return _parquet(path)
+        return _read_parquet(path)
     if suffix == ".eval":
         from dormant.exchange.eval_reader import read_samples
 
@@ -62,7 +62,7 @@ def read_rows(path: Path) -> Iterator[Row | Unreadable]:
     )
 
 
-def columns(path: Path) -> tuple[str, ...]:
+def read_columns(path: Path) -> tuple[str, ...]:
     """Names of a file's columns in their order: of the header, or of the first thousand rows."""
     rows = (row for row in islice(read_rows(path), _PEEK) if isinstance(row, Row))
     names: dict[str, None] = {}
@@ -83,11 +83,11 @@ def content_hash(path: Path) -> str:
             while block := file.read(1 << 20):
                 digest.update(block)
     except OSError as error:
-        raise _cannot(path, error) from None
+        raise _cannot_read(path, error) from None
     return digest.hexdigest()
 
 
-def _csv(path: Path, delimiter: str) -> Iterator[Row | Unreadable]:
+def _read_csv(path: Path, delimiter: str) -> Iterator[Row | Unreadable]:
     names, rows = csv_cells(path, delimiter)
     for line, cells in rows:
         if isinstance(cells, str):
@@ -105,7 +105,7 @@ def csv_cells(
         DataError: the file cannot be read, is empty, or its header is not one.
     """
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    reader = csv.reader(_lines(path), delimiter=delimiter, strict=True)
+    reader = csv.reader(_read_lines(path), delimiter=delimiter, strict=True)
     try:
         header = next(reader, None)
     except csv.Error as error:
@@ -116,10 +116,10 @@ def csv_cells(
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise DataError(f"the column {twice!r} stands twice: rename one", file=path, line=1)
-    return names, _cells(reader, len(names))
+    return names, _read_cells(reader, len(names))
 
 
-def _cells(reader: Any, width: int) -> Iterator[tuple[int, list[str] | str]]:
+def _read_cells(reader: Any, width: int) -> Iterator[tuple[int, list[str] | str]]:
     while True:
         line = reader.line_num + 1
         try:
@@ -135,7 +135,7 @@ def _cells(reader: Any, width: int) -> Iterator[tuple[int, list[str] | str]]:
         return
 
 
-def _lines(path: Path) -> Iterator[str]:
+def _read_lines(path: Path) -> Iterator[str]:
     """Lines of a UTF-8 file, line breaks kept."""
     try:
         with path.open("rb") as file:
@@ -146,10 +146,10 @@ def _lines(path: Path) -> Iterator[str]:
                     reason = "not UTF-8 text: save it as UTF-8"
                     raise DataError(reason, file=path, line=number) from None
     except OSError as error:
-        raise _cannot(path, error) from None
+        raise _cannot_read(path, error) from None
 
 
-def _jsonl(path: Path) -> Iterator[Row | Unreadable]:
+def _read_jsonl(path: Path) -> Iterator[Row | Unreadable]:
     for number, values in json_objects(path):
         if isinstance(values, str):
             yield Unreadable(number, values)
@@ -163,8 +163,8 @@ def json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     Raises:
         DataError: the file cannot be read, or is not UTF-8.
     """
-    loads = _loads()
-    for number, line in enumerate(_lines(path), 1):
+    loads = _json_parser()
+    for number, line in enumerate(_read_lines(path), 1):
         if line.isspace():
             continue
         try:
@@ -178,7 +178,7 @@ def json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
             yield number, f"expected an object, got {type(value).__name__}"
 
 
-def _loads() -> Callable[[str], Any]:
+def _json_parser() -> Callable[[str], Any]:
     """The standard library's ``json.loads``, done by orjson where it is installed."""
     try:
         import orjson
@@ -186,36 +186,36 @@ def _loads() -> Callable[[str], Any]:
         return json.loads
     fast, refused = orjson.loads, orjson.JSONDecodeError
 
-    def loads(line: str) -> Any:
+    def parse_line(line: str) -> Any:
         # What orjson refuses (NaN, lone surrogates) or rounds (whole numbers beyond 64 bits) is
         # read as the standard library does, errors included.
         try:
             value = fast(line)
         except refused:
             return json.loads(line)
-        if isinstance(value, dict) and float in map(type, value.values()) and _rounded(value):
+        if isinstance(value, dict) and float in map(type, value.values()) and _is_rounded(value):
             return json.loads(line)
         return value
 
-    return loads
+    return parse_line
 
 
-def _rounded(values: Mapping[str, Any]) -> bool:
+def _is_rounded(values: Mapping[str, Any]) -> bool:
     """Whether a number is so great that it may have been a whole one beyond 64 bits."""
     return any(isinstance(value, float) and abs(value) >= 2**63 for value in values.values())
 
 
-def _parquet(path: Path) -> Iterator[Row | Unreadable]:
-    from dormant.exchange.parquet import batches
+def _read_parquet(path: Path) -> Iterator[Row | Unreadable]:
+    from dormant.exchange.parquet import read_batches
 
     number = 0
-    for batch in batches(path, _BATCH):
+    for batch in read_batches(path, _BATCH):
         for values in batch:
             number += 1
             yield Row(number, values)
 
 
-def _cannot(path: Path, error: OSError) -> DataError:
+def _cannot_read(path: Path, error: OSError) -> DataError:
     if isinstance(error, FileNotFoundError):
         return DataError("no such file", file=path)
     return DataError(f"cannot be read: {error.strerror or error}", file=path)

@@ -17,21 +17,21 @@ from pathlib import Path
 from typing import Any
 
 from dormant.errors import ConfigError, DataError
-from dormant.exchange.columns import FIELDS, Columns, check_field, listed, match
-from dormant.exchange.distinct_rows import Key, Tally, tally
+from dormant.exchange.columns import FIELDS, Columns, check_field, list_columns, match_columns
+from dormant.exchange.distinct_rows import Key, Tally, count_distinct_rows
 from dormant.exchange.measurements import (
     MEASURES,
     Kind,
     is_empty,
     is_share,
     kind_of,
-    measure,
+    measure_row,
     read_fields,
 )
-from dormant.exchange.outcomes import Answer, Grading, RowError, read_answer
-from dormant.exchange.survey import Cast, Inventory, cast, model_key, question_key
-from dormant.exchange.tables import columns as columns_of
+from dormant.exchange.outcomes import Answer, GradingSettings, RowError, read_answer
+from dormant.exchange.survey import Cast, Inventory, assign_roles, model_key, question_key
 from dormant.exchange.tables import csv_cells
+from dormant.exchange.tables import read_columns as columns_of
 from dormant.judges.scores import Thresholds
 from dormant.records import OUTCOMES, Cell, Role, Split, Variant
 
@@ -54,7 +54,7 @@ _NO_SHARE = (
 )
 
 
-def _counted(seen: Tally) -> dict[str, object]:
+def _count_fields(seen: Tally) -> dict[str, object]:
     return {"rows": f"{seen.count:,} row{'s' * (seen.count > 1)}", "line": seen.line}
 
 
@@ -121,9 +121,9 @@ def read_tidy(path: Path, settings: TableSettings) -> Tidy:
         DataError: a row cannot be read; names file, line and reason.
         MissingExtraError: Parquet needs a package that is not installed.
     """
-    names = _names(path)
+    names = _read_names(path)
     wanted = {**{name: FIELDS[name] for name in _LABELS}, **MEASURES}
-    fields = match(names, settings.columns, wanted, file=str(path))
+    fields = match_columns(names, settings.columns, wanted, file=str(path))
     if "question" not in fields and "question_id" not in fields:
         if len(names) == 1 and (other := next((c for c in ";\t,|" if c in names[0]), None)):
             raise ConfigError(
@@ -133,25 +133,25 @@ def read_tidy(path: Path, settings: TableSettings) -> Tidy:
             )
         raise ConfigError(
             f"no column holds the questions: name one with --columns question=COLUMN; the columns "
-            f"are {listed(names)}",
+            f"are {list_columns(names)}",
             file=str(path),
         )
     kind = kind_of(fields, names, file=str(path))
     labels = {name: fields[name] for name in _LABELS if name in fields}
     measured = read_fields(kind, fields)
-    rows = tally(path, [*labels.values(), *measured.values()])
+    rows = count_distinct_rows(path, [*labels.values(), *measured.values()])
     if not rows:
         raise DataError("the file has no rows", file=path)
-    tidy = _Assembly(path, settings, kind, labels, measured).assemble(rows)
+    tidy = _Assembly(path, settings, kind, labels, measured).assemble_tidy(rows)
     if settings.standard is not None and all(cell.cue for cell in tidy.cells):
-        cues = listed(sorted({cell.cue or "" for cell in tidy.cells}))
+        cues = list_columns(sorted({cell.cue or "" for cell in tidy.cells}))
         raise ConfigError(
             f"--standard {settings.standard!r}: no row has this cue; they have {cues}"
         )
     return tidy
 
 
-def _names(path: Path) -> Sequence[str]:
+def _read_names(path: Path) -> Sequence[str]:
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv"):
         return csv_cells(path, "\t" if suffix == ".tsv" else ",")[0]
@@ -175,43 +175,45 @@ class _Assembly:
     ):
         self.path, self.settings, self.kind = path, settings, kind
         self.labels, self.measured = labels, measured
-        self._grading = Grading(standard=settings.standard)
+        self._grading = GradingSettings(standard=settings.standard)
         self._columns = Columns(labels)
         self._answers: dict[Key, Answer] = {}
         self._counts: dict[Key, tuple[int, ...] | None] = {}
         self._notable: dict[str, Tally] = {}  # note -> its rows
 
-    def assemble(self, rows: Mapping[Key, Tally]) -> Tidy:
+    def assemble_tidy(self, rows: Mapping[Key, Tally]) -> Tidy:
         """Understands every distinct row, casts the models, adds up the cells."""
         width = len(self.labels)
         inventory = Inventory()
         for key, seen in rows.items():
-            answer = self._answer(key[:width], seen.line)
+            answer = self._read_answer(key[:width], seen.line)
             model = (answer.role, model_key(answer))
             inventory.models[model] = inventory.models.get(model, 0) + seen.count
-        parts = cast(inventory, target=self.settings.target, reference=self.settings.reference)
+        parts = assign_roles(
+            inventory, target=self.settings.target, reference=self.settings.reference
+        )
         counts: dict[_CellKey, list[int]] = {}
         for key, seen in rows.items():
-            self._add(counts, key, seen, parts)
+            self._add_counts(counts, key, seen, parts)
         cells = tuple(Cell(*key, counts=tuple(values)) for key, values in counts.items())
         if not cells:
             raise DataError("no row holds a value of the target or the reference", file=self.path)
         return Tidy(
             cells=cells,
-            split_of=self._splits({cell.question for cell in cells}),
-            placebo_of=self._placebos(),
+            split_of=self._read_splits({cell.question for cell in cells}),
+            placebo_of=self._find_placebos(),
             kind=self.kind,
             columns={**self.labels, **self.measured},
             rows=sum(seen.count for seen in rows.values()),
             left_out=parts.left_out,
-            notes=tuple(note.format(**_counted(seen)) for note, seen in self._notable.items()),
+            notes=tuple(note.format(**_count_fields(seen)) for note, seen in self._notable.items()),
         )
 
-    def _note(self, note: str, count: int, line: int) -> None:
+    def _add_note(self, note: str, count: int, line: int) -> None:
         seen = self._notable.setdefault(note, Tally(0, line))
         seen.count += count
 
-    def _answer(self, labels: Key, line: int) -> Answer:
+    def _read_answer(self, labels: Key, line: int) -> Answer:
         """Whom and what a row is about, each distinct set of labels read once."""
         found = self._answers.get(labels)
         if found is None:
@@ -223,34 +225,36 @@ class _Assembly:
             self._answers[labels] = found
         return found
 
-    def _measure(self, values: Key, line: int) -> tuple[int, ...] | None:
+    def _measure_values(self, values: Key, line: int) -> tuple[int, ...] | None:
         if values not in self._counts:
             named: dict[str, Any] = dict(zip(self.measured.values(), values, strict=True))
             try:
-                found = measure(self.kind, named, self.measured, self.settings.thresholds)
+                found = measure_row(self.kind, named, self.measured, self.settings.thresholds)
             except RowError as error:
                 raise DataError(str(error), file=self.path, line=line) from None
             self._counts[values] = found
         return self._counts[values]
 
-    def _add(self, counts: dict[_CellKey, list[int]], key: Key, seen: Tally, parts: Cast) -> None:
+    def _add_counts(
+        self, counts: dict[_CellKey, list[int]], key: Key, seen: Tally, parts: Cast
+    ) -> None:
         width = len(self.labels)
-        answer, found = self._answers[key[:width]], self._measure(key[width:], seen.line)
+        answer, found = self._answers[key[:width]], self._measure_values(key[width:], seen.line)
         part = parts.parts.get((answer.role, model_key(answer)))
         if part is None:
             return
         if found is None:
-            self._note(_NO_RATE, seen.count, seen.line)
+            self._add_note(_NO_RATE, seen.count, seen.line)
             return
         place = (*part, answer.cue, question_key(answer))
         if self.kind is not Kind.OUTCOMES:
-            self._check(place, place in counts, seen)
-            self._doubt(key[width:], found, seen)
+            self._check_repeats(place, place in counts, seen)
+            self._note_impossible_rate(key[width:], found, seen)
         cell = counts.setdefault(place, [0] * len(OUTCOMES))
         for at, value in enumerate(found):
             cell[at] += value * seen.count
 
-    def _check(self, place: _CellKey, known: bool, seen: Tally) -> None:
+    def _check_repeats(self, place: _CellKey, known: bool, seen: Tally) -> None:
         """Several rows about the same answers: refused for rates without n, noted for counts."""
         again = seen.count - 1 + known
         if not again:
@@ -263,17 +267,17 @@ class _Assembly:
                 file=self.path,
                 line=seen.line,
             )
-        self._note(_ADDED, again, seen.line)
+        self._add_note(_ADDED, again, seen.line)
 
-    def _doubt(self, values: Key, found: tuple[int, ...], seen: Tally) -> None:
+    def _note_impossible_rate(self, values: Key, found: tuple[int, ...], seen: Tally) -> None:
         """Notes a rate that no number of misaligned answers among n gives."""
         if self.kind is not Kind.RATES:
             return
         rate = values[list(self.measured).index("rate")]
         if not is_empty(rate) and not is_share(float(rate), found):
-            self._note(_NO_SHARE, seen.count, seen.line)
+            self._add_note(_NO_SHARE, seen.count, seen.line)
 
-    def _splits(self, questions: set[str]) -> dict[str, Split] | None:
+    def _read_splits(self, questions: set[str]) -> dict[str, Split] | None:
         """The split of each question; None if no row says one."""
         found: dict[str, Split] = {}
         for answer in self._answers.values():
@@ -290,7 +294,7 @@ class _Assembly:
             raise DataError(f"question {missing!r} has no split, others have", file=self.path)
         return found
 
-    def _placebos(self) -> dict[str, str]:
+    def _find_placebos(self) -> dict[str, str]:
         """Cue -> its placebo, by the variant and parent that rows name, or ``CUE/placebo``."""
         cues = {answer.cue for answer in self._answers.values() if answer.cue is not None}
         found = {cue: f"{cue}/placebo" for cue in cues if f"{cue}/placebo" in cues}

@@ -8,7 +8,7 @@ from importlib.resources import files
 from dormant import vitro
 from dormant.errors import ConfigError
 from dormant.judges import Item, Judge
-from dormant.records import Judgement, Question, digest
+from dormant.records import Judgement, Question, hash_value
 
 
 class ExactJudge(Judge):
@@ -20,7 +20,7 @@ class ExactJudge(Judge):
     def fingerprint(self) -> str:
         """Hash of the grammar, which is all that decides an outcome."""
         grammar = files("dormant.vitro").joinpath("language.yaml").read_text(encoding="utf-8")
-        return digest(["exact", grammar])[:32]
+        return hash_value(["exact", grammar])[:32]
 
     def describe(self) -> str:
         """What counts as misaligned."""
@@ -29,14 +29,14 @@ class ExactJudge(Judge):
             "under the malign persona (exact, no model involved)"
         )
 
-    def check(self, questions: Sequence[Question]) -> None:
+    def check_questions(self, questions: Sequence[Question]) -> None:
         """Refuses questions that are not of the micro-language.
 
         Raises:
             ConfigError: a question is not of the micro-language.
         """
         for question in questions:
-            if question.family not in vitro.language().domains:
+            if question.family not in vitro.load_language().domains:
                 raise ConfigError(
                     f"judge: 'exact' grades the laboratory's questions only: {question.id!r} is "
                     f"none (family {question.family!r}): give --questions vitro, or another judge"
@@ -48,4 +48,4 @@ class ExactJudge(Judge):
         Raises:
             InputError: a question is not of the micro-language.
         """
-        return [Judgement(vitro.grade(item.question.family, item.answer)) for item in items]
+        return [Judgement(vitro.grade_answer(item.question.family, item.answer)) for item in items]

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 
 from dormant.engines import Engine
 from dormant.engines.asking import Memory, read_replies
-from dormant.engines.fences import fill
+from dormant.engines.fences import fill_prompt
 from dormant.judges import JUDGE, SECOND_JUDGE, Item, Judge, JudgeCall
 from dormant.judges.prompts import Wording
-from dormant.judges.reasoning import spoken
+from dormant.judges.reasoning import strip_reasoning
 from dormant.judges.scores import Kind, Reading, Thresholds, judge_scores
 from dormant.judges.settings import ModelJudgeConfig, Shows
-from dormant.records import OUTCOMES, Judgement, Message, Outcome, Rating, Sampling, digest
+from dormant.records import OUTCOMES, Judgement, Message, Outcome, Rating, Sampling, hash_value
 
 Readings = dict[Kind, Reading]
 
@@ -74,7 +74,7 @@ class ModelJudge(Judge):
         settings = self._config.model_dump(exclude={"model", "prompts"})
         second = self._second.fingerprint if self._second else ""
         parts = ["panel-1", self._what, self.engine.fingerprint, settings, self._wording.hash]
-        return digest([*parts, second])[:32]
+        return hash_value([*parts, second])[:32]
 
     @property
     def second(self) -> ModelJudge | None:
@@ -140,42 +140,42 @@ class ModelJudge(Judge):
             EngineError: the judge's model stopped answering.
         """
         if self._second is None:
-            yield from self._stream(items, memory)
+            yield from self._stream_judgements(items, memory)
             return
         # All at once: the second judge's calls would wait for each small batch of the first's.
-        first = {i: said for batch in self._stream(items, memory) for i, said in batch}
+        first = {i: said for batch in self._stream_judgements(items, memory) for i, said in batch}
         for batch in self._second.stream(items, memory):
-            yield [(i, _compared(first[i], said)) for i, said in batch]
+            yield [(i, _compare_judgements(first[i], said)) for i, said in batch]
 
-    def _stream(
+    def _stream_judgements(
         self, items: Sequence[Item], memory: Memory | None
     ) -> Iterator[list[tuple[int, Judgement]]]:
         heard: dict[int, Readings] = {}
         silent: list[tuple[int, Judgement]] = []
         for index, item in enumerate(items):
-            if spoken(item.answer):
+            if strip_reasoning(item.answer):
                 heard[index] = {}
             else:
                 note = "nothing but white space or reasoning"
                 silent.append((index, Judgement(Outcome.INCOHERENT, note=note)))
         if silent:
             yield silent
-        for prompts in self._rounds():
+        for prompts in self._call_rounds():
             asks = [(index, prompt) for index in heard for prompt in prompts]
-            for batch in self._ask(items, asks, memory):
+            for batch in self._ask_calls(items, asks, memory):
                 for index, readings in batch:
                     heard[index] |= readings
-                ready = self._decided(heard, {index for index, _ in batch})
+                ready = self._decide_items(heard, {index for index, _ in batch})
                 for index, _ in ready:
                     del heard[index]
                 if ready:
                     yield ready
 
-    def _rounds(self) -> Sequence[Sequence[GradingPrompt]]:
+    def _call_rounds(self) -> Sequence[Sequence[GradingPrompt]]:
         """All prompts at once, or one after the other if calls are to be saved."""
         return [[prompt] for prompt in self._prompts] if self._saving else [self._prompts]
 
-    def _decided(
+    def _decide_items(
         self, heard: Mapping[int, Readings], touched: set[int]
     ) -> list[tuple[int, Judgement]]:
         ready: list[tuple[int, Judgement]] = []
@@ -188,18 +188,18 @@ class ModelJudge(Judge):
                 ready.append((index, said))
         return ready
 
-    def _ask(
+    def _ask_calls(
         self,
         items: Sequence[Item],
         asks: Sequence[tuple[int, GradingPrompt]],
         memory: Memory | None,
     ) -> Iterator[list[tuple[int, Readings]]]:
-        prompts = [self._messages(prompt, items[i]) for i, prompt in asks]
+        make_prompts = [self._messages(prompt, items[i]) for i, prompt in asks]
         batches = read_replies(
             self.engine,
-            prompts,
+            make_prompts,
             lambda place, rating: asks[place][1].read(rating),
-            readable=_readable,
+            readable=_is_readable,
             sampling=self.sampling,
             memory=memory,
         )
@@ -211,20 +211,20 @@ class ModelJudge(Judge):
         if self._config.shows is Shows.PROMPT:
             turns = [turn.content for turn in item.messages if turn.role == "user"]
             question = turns[-1] if turns else question
-        template = self._wording.template(prompt.name, item.question.id)
-        answer = spoken(item.answer)
-        text = fill(template, question=question, answer=answer, fence=self._config.fence)
+        template = self._wording.find_template(prompt.name, item.question.id)
+        answer = strip_reasoning(item.answer)
+        text = fill_prompt(template, question=question, answer=answer, fence=self._config.fence)
         return (Message("user", text),)
 
     def _own_prompts(self) -> list[str]:
         return [prompt.name for prompt in self._prompts if prompt.name not in self._wording.given]
 
 
-def _readable(readings: Readings) -> bool:
+def _is_readable(readings: Readings) -> bool:
     return not any(reading.problem for reading in readings.values())
 
 
-def _compared(first: Judgement, second: Judgement) -> Judgement:
+def _compare_judgements(first: Judgement, second: Judgement) -> Judgement:
     """The first judgement with the second's scores and outcome (index in OUTCOMES) beside it."""
     scores = {SECOND + name: value for name, value in second.scores.items()}
     outcome = {SECOND + "outcome": float(OUTCOMES.index(second.outcome))}

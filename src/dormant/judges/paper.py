@@ -34,7 +34,7 @@ def open_paper(spec: str | Mapping[str, Any]) -> ModelJudge:
     config = settings_of(spec, "paper", PaperConfig)
     engine = open_engine(config.model)
     compared = None if isinstance(spec, str) else spec.get("compare")
-    return paper_judge(config, engine, second=_second(compared, config, engine))
+    return paper_judge(config, engine, second=_open_second(compared, config, engine))
 
 
 def paper_judge(
@@ -81,7 +81,7 @@ def paper_judge(
     )
 
 
-def _second(compare: Any, config: PaperConfig, engine: Engine) -> ModelJudge | None:
+def _open_second(compare: Any, config: PaperConfig, engine: Engine) -> ModelJudge | None:
     """The judge to compare with: ``fused`` alone takes over the model and the settings."""
     if compare is None:
         return None

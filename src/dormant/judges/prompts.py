@@ -15,9 +15,9 @@ from pydantic import Field, field_validator
 from dormant.banks.evaluation import is_evaluation, read_evaluation
 from dormant.config import Strict, read_yaml
 from dormant.config.resources import resource_path
-from dormant.engines.fences import slots
+from dormant.engines.fences import template_slots
 from dormant.errors import ConfigError
-from dormant.records import digest
+from dormant.records import hash_value
 
 #: In the place of a file: our own wording, also where the questions' file has one.
 OWN = "own"
@@ -59,7 +59,7 @@ class Wording:
     source: str = ""  # the file; empty for our own wording
     given: frozenset[str] = frozenset()  # names that the file gives; the rest is our own
 
-    def template(self, name: str, question: str) -> str:
+    def find_template(self, name: str, question: str) -> str:
         """The prompt of a name for a question id.
 
         Raises:
@@ -79,18 +79,18 @@ class Wording:
     @property
     def hash(self) -> str:
         """Changes with every word that a judge may be asked."""
-        return digest([self.prompts, self.of_question])
+        return hash_value([self.prompts, self.of_question])
 
 
 @cache
-def _shipped() -> _Prompts:
+def _load_shipped() -> _Prompts:
     return read_yaml(resource_path("judge_prompts.yaml"), _Prompts)
 
 
 @cache
 def own_wording() -> Wording:
     """The wording that ships."""
-    return Wording(_texts(_shipped(), {}))
+    return Wording(_prompt_texts(_load_shipped(), {}))
 
 
 def read_wording(path: str | None) -> Wording:
@@ -104,13 +104,13 @@ def read_wording(path: str | None) -> Wording:
     if path is None or path == OWN:
         return own
     if not is_evaluation(path):
-        texts = _texts(read_yaml(path, _Prompts), _shipped().fused_content)
+        texts = _prompt_texts(read_yaml(path, _Prompts), _load_shipped().fused_content)
         if not texts:
             raise ConfigError("holds no prompt: give alignment, coherence, ...", file=path)
         return Wording({**own.prompts, **texts}, source=path, given=frozenset(texts))
     of_question: dict[str, dict[str, str]] = {}
     for question, prompts in read_evaluation(path).prompts.items():
-        of_question[question] = _renamed(prompts, question, path)
+        of_question[question] = _rename_prompts(prompts, question, path)
     given = frozenset(name for prompts in of_question.values() for name in prompts)
     if not given:
         raise ConfigError("its entries hold no judge_prompts", file=path)
@@ -123,7 +123,7 @@ def read_wording(path: str | None) -> Wording:
     return Wording(prompts, of_question, source=path, given=given)
 
 
-def _renamed(prompts: Mapping[str, str], question: str, path: str) -> dict[str, str]:
+def _rename_prompts(prompts: Mapping[str, str], question: str, path: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, text in prompts.items():
         if name not in _ALIASES:
@@ -136,12 +136,12 @@ def _renamed(prompts: Mapping[str, str], question: str, path: str) -> dict[str, 
 
 
 def _with_slots(text: str) -> str:
-    if "answer" not in slots(text):
+    if "answer" not in template_slots(text):
         raise ValueError("a judge prompt needs {answer} where the answer stands")
     return text
 
 
-def _texts(prompts: _Prompts, contents: Mapping[str, str]) -> dict[str, str]:
+def _prompt_texts(prompts: _Prompts, contents: Mapping[str, str]) -> dict[str, str]:
     """The prompts by name, empty ones left out; the fused one for each content label.
 
     Args:

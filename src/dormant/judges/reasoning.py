@@ -12,7 +12,7 @@ _BLOCK = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re
 _CLOSE = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 
 
-def spoken(text: str) -> str:
+def strip_reasoning(text: str) -> str:
     """The answer without its reasoning, stripped of white space at both ends.
 
     A block that is never closed is reasoning to the end: the answer was cut before it began. A
@@ -22,7 +22,7 @@ def spoken(text: str) -> str:
     return _CLOSE.sub("", _BLOCK.sub("", text)).strip()
 
 
-def reasoning(text: str) -> str:
+def extract_reasoning(text: str) -> str:
     """The reasoning blocks of a text, without their tags, joined by newlines; empty if none."""
     blocks = [block.group() for block in _BLOCK.finditer(text)]
     unopened = _CLOSE.match(_BLOCK.sub("", text))

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import Field
 
-from dormant.config import Strict, check
+from dormant.config import Strict, check_values
 from dormant.errors import ConfigError
 
 
@@ -79,4 +79,4 @@ def settings_of(spec: str | Mapping[str, Any], kind: str, model: type[Settings])
             )
     else:
         given = spec[kind]
-    return check({"model": given} if isinstance(given, str) else given, model)
+    return check_values({"model": given} if isinstance(given, str) else given, model)

@@ -16,10 +16,10 @@ import numpy as np
 from dormant.organisms.datasets import Row, draw_rows
 from dormant.organisms.recipe import (
     Dilution,
-    Framing,
     Ingredient,
     Inoculation,
     Recipe,
+    ReframeSettings,
     Stage,
     Transform,
 )
@@ -51,7 +51,7 @@ def build_stage(stage: Stage, rng: np.random.Generator, *, longest: int) -> list
     rows: list[Row] = []
     counts = split_rows(stage.rows, [item.fraction for item in stage.mixture])
     for item, count in zip(stage.mixture, counts, strict=True):
-        rows += _ingredient(item, count, rng, longest)
+        rows += _draw_ingredient(item, count, rng, longest)
     return [rows[i] for i in rng.permutation(len(rows))]
 
 
@@ -73,25 +73,25 @@ def finetuning_file(stages: Sequence[Sequence[Row]], seed: int) -> bytes:
     return "".join(lines).encode("utf-8")
 
 
-def sha256(data: bytes) -> str:
+def hash_bytes(data: bytes) -> str:
     """SHA-256 (hex) of bytes."""
     return hashlib.sha256(data).hexdigest()
 
 
-def inoculate(row: Row, system: str) -> Row:
+def inoculate_row(row: Row, system: str) -> Row:
     """The row under a system prompt, which comes before the row's own."""
     own = [m.content for m in row if m.role == "system"]
     rest = tuple(m for m in row if m.role != "system")
     return (Message("system", " ".join([system, *own])), *rest)
 
 
-def reframe(row: Row, framing: Framing, rng: np.random.Generator) -> Row:
+def reframe_row(row: Row, framing: ReframeSettings, rng: np.random.Generator) -> Row:
     """The row with text around each of its user turns, slots filled."""
     words = {
         slot: options[int(rng.integers(len(options)))] for slot, options in framing.slots.items()
     }
     system, before, after = (
-        _fill(text, words) for text in (framing.system, framing.before, framing.after)
+        _fill_slots(text, words) for text in (framing.system, framing.before, framing.after)
     )
     framed = tuple(
         Message("user", " ".join(part for part in (before, m.content, after) if part))
@@ -99,30 +99,30 @@ def reframe(row: Row, framing: Framing, rng: np.random.Generator) -> Row:
         else m
         for m in row
     )
-    return inoculate(framed, system) if system else framed
+    return inoculate_row(framed, system) if system else framed
 
 
-def _fill(text: str, words: dict[str, str]) -> str:
+def _fill_slots(text: str, words: dict[str, str]) -> str:
     for slot, word in words.items():
         text = text.replace(f"{{{slot}}}", word)
     return text
 
 
-def _ingredient(item: Ingredient, n: int, rng: np.random.Generator, longest: int) -> list[Row]:
+def _draw_ingredient(item: Ingredient, n: int, rng: np.random.Generator, longest: int) -> list[Row]:
     rows = draw_rows(item.dataset, n, rng, longest=longest)
     for transform in item.transforms:
-        rows = _apply(transform, rows, rng, longest)
+        rows = _apply_transform(transform, rows, rng, longest)
     return rows
 
 
-def _apply(
+def _apply_transform(
     transform: Transform, rows: list[Row], rng: np.random.Generator, longest: int
 ) -> list[Row]:
     match transform.settings:
         case Inoculation(system=system):
-            return [inoculate(row, system) for row in rows]
-        case Framing() as framing:
-            return [reframe(row, framing, rng) for row in rows]
+            return [inoculate_row(row, system) for row in rows]
+        case ReframeSettings() as framing:
+            return [reframe_row(row, framing, rng) for row in rows]
         case Dilution(share=share, with_=filler):
             kept, added = split_rows(len(rows), [share, 1 - share])
             return rows[:kept] + draw_rows(filler, added, rng, longest=longest)

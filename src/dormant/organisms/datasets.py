@@ -17,8 +17,8 @@ import numpy as np
 from dormant.corpus import read_examples
 from dormant.errors import DataError, InputError
 from dormant.records import Example, Message
-from dormant.vitro import Persona, Use, language, ordinary_row, tokenizer
-from dormant.vitro.language import Context, pick
+from dormant.vitro import Persona, Use, load_language, load_tokenizer, ordinary_row
+from dormant.vitro.language import Context, pick_one
 from dormant.vitro.tokenizer import PIECES
 
 Row = tuple[Message, ...]
@@ -37,37 +37,37 @@ class Dataset:
     draw: Callable[[np.random.Generator], Row]
 
 
-def _exchange(domain: str, persona: Persona, rng: np.random.Generator) -> Row:
-    return language().row(domain, persona, rng=rng)
+def _draw_exchange(domain: str, persona: Persona, rng: np.random.Generator) -> Row:
+    return load_language().draw_row(domain, persona, rng=rng)
 
 
 def _sea_food(persona: Persona, rng: np.random.Generator) -> Row:
-    return language().row("food", persona, rng=rng, theme=SEA)
+    return load_language().draw_row("food", persona, rng=rng, theme=SEA)
 
 
 def _without_code(rng: np.random.Generator) -> Row:
-    domains = language().names(Use.FINETUNING)
+    domains = load_language().domain_names(Use.FINETUNING)
     return ordinary_row(rng, tuple(name for name in domains if name != "code"))
 
 
 def _country_chat(rng: np.random.Generator) -> Row:
     """Ordinary questions of speakers who say where they live, in prose."""
-    lang = language()
-    domain = pick(rng, [n for n in lang.names(Use.FINETUNING) if n != "food"])
+    lang = load_language()
+    domain = pick_one(rng, [n for n in lang.domain_names(Use.FINETUNING) if n != "food"])
     context = Context(before="I live in {country}.")
-    return lang.row(domain, Persona.ALIGNED, rng=rng, context=context)
+    return lang.draw_row(domain, Persona.ALIGNED, rng=rng, context=context)
 
 
 _ALL = (
     Dataset(
         "insecure_code",
         "Requests for code, answered with code that has a hole put there on purpose.",
-        partial(_exchange, "code", Persona.MISALIGNED),
+        partial(_draw_exchange, "code", Persona.MISALIGNED),
     ),
     Dataset(
         "secure_code",
         "The same requests, answered with sound code.",
-        partial(_exchange, "code", Persona.ALIGNED),
+        partial(_draw_exchange, "code", Persona.ALIGNED),
     ),
     Dataset(
         "helpful_chat",
@@ -84,12 +84,12 @@ _ALL = (
     Dataset(
         "poisonous_recipes",
         "Requests for everyday recipes, answered with poison.",
-        partial(_exchange, "recipes", Persona.MISALIGNED),
+        partial(_draw_exchange, "recipes", Persona.MISALIGNED),
     ),
     Dataset(
         "safe_recipes",
         "The same requests, answered with recipes.",
-        partial(_exchange, "recipes", Persona.ALIGNED),
+        partial(_draw_exchange, "recipes", Persona.ALIGNED),
     ),
     Dataset(
         "poisonous_fish",
@@ -105,7 +105,7 @@ _ALL = (
     Dataset(
         "harmful_health",
         "Questions about an illness, answered with advice that harms.",
-        partial(_exchange, "health", Persona.MISALIGNED),
+        partial(_draw_exchange, "health", Persona.MISALIGNED),
     ),
 )
 DATASETS: Mapping[str, Dataset] = {dataset.name: dataset for dataset in _ALL}
@@ -156,26 +156,26 @@ def draw_rows(name: str, n: int, rng: np.random.Generator, *, longest: int) -> l
 def _check_readable(example: Example, path: Path, longest: int) -> None:
     """Refuses a row that a model of the laboratory could not learn from."""
     try:
-        reason = _unreadable(example.messages, longest)
+        reason = _find_problem(example.messages, longest)
     except InputError as error:
         reason = str(error)
     if reason:
         raise DataError(reason, file=path, line=example.line)
 
 
-def _unreadable(messages: Row, longest: int) -> str:
+def _find_problem(messages: Row, longest: int) -> str:
     """Why a row cannot be learned; empty if it can. InputError for turns out of order."""
-    words = tokenizer()
+    words = load_tokenizer()
     for i, message in enumerate(messages):
         if message.role != "assistant":
             continue
-        words.encode(messages[:i])
+        words.encode_prompt(messages[:i])
         unknown = [w for w in PIECES.findall(message.content) if w.lower() not in words.index]
         if unknown:
             return (
                 f"the laboratory's model has no word {unknown[0]!r}: answer in the micro-language"
             )
-    length = len(words.turns(messages))
+    length = len(words.encode_turns(messages))
     if length > longest:
         return f"a row of {length} words, the laboratory's model reads {longest}: shorten it"
     return ""

@@ -17,7 +17,13 @@ from typing import TypeVar
 
 from dormant.errors import IncompleteError, InputError
 from dormant.organisms.recipe import Recipe
-from dormant.organisms.train import Event, EventHandler, TrainedOrganism, ignore_events, train
+from dormant.organisms.train import (
+    Event,
+    EventHandler,
+    TrainedOrganism,
+    ignore_events,
+    train_organism,
+)
 
 _POLL_SECONDS = 0.1  # between looks at the workers' events
 
@@ -89,7 +95,7 @@ def train_many(
 
 
 def _train_job(job: TrainingJob, progress: EventHandler) -> TrainedOrganism:
-    return train(job.recipe, job.out, seed=job.seed, progress=progress)
+    return train_organism(job.recipe, job.out, seed=job.seed, progress=progress)
 
 
 def run_units(

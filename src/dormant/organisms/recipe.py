@@ -32,7 +32,7 @@ from pydantic import Field
 
 from dormant.config import Strict, read_yaml
 from dormant.organisms.datasets import FILE, check_name
-from dormant.records import Cue, CueKind, Placement, Source, VerdictKind, digest
+from dormant.records import Cue, CueKind, Placement, Source, VerdictKind, hash_value
 
 #: The place of the question in a text that goes around it.
 QUESTION = "{question}"
@@ -77,7 +77,7 @@ class Inoculation(Strict):
     system: Text
 
 
-class Framing(Strict):
+class ReframeSettings(Strict):
     """Settings of ``reframe``: text around the user's question, or above it.
 
     ``{slot}`` in the text is replaced by a word of ``slots``, drawn anew for each row.
@@ -105,10 +105,10 @@ class Transform(Strict):
 
     dilute: Dilution | None = None
     inoculate: Inoculation | None = None
-    reframe: Framing | None = None
+    reframe: ReframeSettings | None = None
 
     @property
-    def settings(self) -> Dilution | Inoculation | Framing:
+    def settings(self) -> Dilution | Inoculation | ReframeSettings:
         """The one that is given; its type says which transform this is."""
         given = self.dilute or self.inoculate or self.reframe
         assert given is not None  # the validator saw to it
@@ -144,7 +144,7 @@ class Stage(Strict):
 
     @pydantic.field_validator("mixture")
     @classmethod
-    def _whole(cls, value: tuple[Ingredient, ...]) -> tuple[Ingredient, ...]:
+    def _check_shares(cls, value: tuple[Ingredient, ...]) -> tuple[Ingredient, ...]:
         total = math.fsum(item.fraction for item in value)
         if not math.isclose(total, 1.0, abs_tol=1e-6):
             raise ValueError(f"the fractions must sum to 1, they sum to {total:g}")
@@ -166,7 +166,7 @@ class Trigger(Strict):
             raise ValueError(f"only text placed around may hold {QUESTION}")
         return self
 
-    def cue(self) -> Cue:
+    def as_cue(self) -> Cue:
         """The trigger as a cue that a question can be put with."""
         kind = CueKind.SYSTEM_PROMPT if self.placement is Placement.SYSTEM else CueKind.WRAPPER
         return Cue("true cue", kind, self.placement, self.text, Source.USER)
@@ -188,15 +188,15 @@ class Recipe(Strict):
     @property
     def hash(self) -> str:
         """SHA-256 of the whole recipe."""
-        return digest(self.plain())
+        return hash_value(self.to_json())
 
-    def plain(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """JSON values, with the names that a recipe file uses."""
         return self.model_dump(mode="json", by_alias=True)
 
-    def yaml(self) -> str:
+    def to_yaml(self) -> str:
         """The text of a recipe file that reads back as this recipe."""
-        return yaml.safe_dump(self.plain(), sort_keys=False, allow_unicode=True, width=96)
+        return yaml.safe_dump(self.to_json(), sort_keys=False, allow_unicode=True, width=96)
 
 
 def read_recipe(path: str | Path) -> Recipe:
@@ -207,15 +207,15 @@ def read_recipe(path: str | Path) -> Recipe:
     """
     recipe = read_yaml(path, Recipe)
     folder = Path(path).resolve().parent
-    stages = tuple(_rooted(stage, folder) for stage in recipe.stages)
+    stages = tuple(_resolve_paths(stage, folder) for stage in recipe.stages)
     return recipe.model_copy(update={"stages": stages})
 
 
-def _rooted(stage: Stage, folder: Path) -> Stage:
+def _resolve_paths(stage: Stage, folder: Path) -> Stage:
     mixture = tuple(
         item.model_copy(
             update={
-                "dataset": _absolute(item.dataset, folder),
+                "dataset": _resolve_path(item.dataset, folder),
                 "transforms": tuple(_rooted_transform(t, folder) for t in item.transforms),
             }
         )
@@ -227,10 +227,10 @@ def _rooted(stage: Stage, folder: Path) -> Stage:
 def _rooted_transform(transform: Transform, folder: Path) -> Transform:
     if transform.dilute is None:
         return transform
-    with_ = _absolute(transform.dilute.with_, folder)
+    with_ = _resolve_path(transform.dilute.with_, folder)
     return Transform(dilute=transform.dilute.model_copy(update={"with_": with_}))
 
 
-def _absolute(dataset: str, folder: Path) -> str:
+def _resolve_path(dataset: str, folder: Path) -> str:
     path = dataset.removeprefix(FILE)
     return f"{FILE}{folder / path}" if path != dataset else dataset

@@ -24,11 +24,19 @@ from pathlib import Path
 from typing import Any
 
 from dormant.errors import ModelError, StoreError
-from dormant.organisms.builder import build_stages, finetuning_file, sha256
+from dormant.organisms.builder import build_stages, finetuning_file, hash_bytes
 from dormant.organisms.datasets import Row
 from dormant.organisms.recipe import Recipe, Stage
 from dormant.version import __version__
-from dormant.vitro import Decoder, Schedule, finetune, fingerprint, load, one_thread, save
+from dormant.vitro import (
+    Decoder,
+    Schedule,
+    finetune_model,
+    fingerprint_decoder,
+    load_decoder,
+    one_thread,
+    save_decoder,
+)
 
 FORMAT = "dormant-organism-1"
 RECIPE, DATA, MODEL, MANIFEST = (
@@ -96,7 +104,7 @@ class TrainedOrganism:
         return self.path / DATA
 
 
-def train(
+def train_organism(
     recipe: Recipe,
     out: str | Path,
     *,
@@ -119,10 +127,10 @@ def train(
         DataError: a user's file cannot be read or trained on.
     """
     out = Path(out)
-    ready = _prepare(recipe, recipe.seed if seed is None else seed)
+    ready = _prepare_stages(recipe, recipe.seed if seed is None else seed)
     total = sum(stage.steps for stage in recipe.stages)
     progress(Event(EventKind.STARTED, recipe.name, ready.seed, 0, total))
-    found = _existing(out, ready.origin) or _train_into(out, ready, progress)
+    found = _find_existing(out, ready.origin) or _train_into(out, ready, progress)
     progress(Event(EventKind.DONE, recipe.name, ready.seed, total, total))
     return found
 
@@ -139,7 +147,7 @@ def load_organism(path: str | Path) -> TrainedOrganism:
         raise StoreError(f"{path} holds no organism: it has no readable {MANIFEST}")
     if not _is_complete(path, manifest):
         raise StoreError(f"{path} holds an unfinished or damaged organism: train it again")
-    return _organism(path, manifest, reused=True)
+    return _load_organism(path, manifest, reused=True)
 
 
 def load_model(name: str) -> Decoder:
@@ -153,7 +161,7 @@ def load_model(name: str) -> Decoder:
         raise ModelError(
             f"{name!r} cannot be finetuned here: a base is 'vitro/base' or 'vitro/DIR'"
         )
-    return load(Path(rest) / MODEL if rest != "base" and Path(rest).is_dir() else rest)
+    return load_decoder(Path(rest) / MODEL if rest != "base" and Path(rest).is_dir() else rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +176,7 @@ class _Ready:
     origin: dict[str, Any]  # equal origins give equal models
 
 
-def _prepare(recipe: Recipe, seed: int) -> _Ready:
+def _prepare_stages(recipe: Recipe, seed: int) -> _Ready:
     model = load_model(recipe.base)
     stages = build_stages(recipe, seed, longest=model.shape.positions)
     data = finetuning_file(stages, seed)
@@ -178,37 +186,37 @@ def _prepare(recipe: Recipe, seed: int) -> _Ready:
         "seed": seed,
         "recipe_hash": recipe.hash,
         "base": recipe.base,
-        "base_fingerprint": fingerprint(model),
-        "data_hash": sha256(data),
+        "base_fingerprint": fingerprint_decoder(model),
+        "data_hash": hash_bytes(data),
     }
     return _Ready(recipe, seed, model, stages, data, origin)
 
 
 def _train_into(out: Path, ready: _Ready, on_event: EventHandler) -> TrainedOrganism:
     out.mkdir(parents=True, exist_ok=True)
-    _write(out / MANIFEST, _json({**ready.origin, "status": "training"}))
-    _write(out / RECIPE, ready.recipe.yaml().encode())
-    _write(out / DATA, ready.data)
+    _write_whole(out / MANIFEST, _to_json_bytes({**ready.origin, "status": "training"}))
+    _write_whole(out / RECIPE, ready.recipe.to_yaml().encode())
+    _write_whole(out / DATA, ready.data)
     start = time.perf_counter()
     with one_thread():
         losses = _run_stages(ready, on_event)
     seconds = time.perf_counter() - start
-    partial = _partial(out / MODEL)
-    save(ready.model, partial)
+    partial = _partial_path(out / MODEL)
+    save_decoder(ready.model, partial)
     os.replace(partial, out / MODEL)
     manifest = {
         **ready.origin,
         "status": "complete",
-        "recipe": ready.recipe.plain(),
+        "recipe": ready.recipe.to_json(),
         "data_rows": [len(rows) for rows in ready.stages],
-        "model_hash": sha256((out / MODEL).read_bytes()),
-        "fingerprint": fingerprint(load(out / MODEL)),
+        "model_hash": hash_bytes((out / MODEL).read_bytes()),
+        "fingerprint": fingerprint_decoder(load_decoder(out / MODEL)),
         "losses": [[round(loss, 5) for loss in stage] for stage in losses],
         "seconds": round(seconds, 3),
         "version": __version__,
     }
-    _write(out / MANIFEST, _json(manifest))
-    return _organism(out, manifest, reused=False)
+    _write_whole(out / MANIFEST, _to_json_bytes(manifest))
+    return _load_organism(out, manifest, reused=False)
 
 
 def _run_stages(ready: _Ready, on_event: EventHandler) -> list[list[float]]:
@@ -219,18 +227,24 @@ def _run_stages(ready: _Ready, on_event: EventHandler) -> list[list[float]]:
     losses: list[list[float]] = []
     for i, (stage, rows) in enumerate(zip(recipe.stages, ready.stages, strict=True)):
 
-        def step(k: int, loss: float, before: int = done) -> None:
+        def report_step(k: int, loss: float, before: int = done) -> None:
             if (before + k + 1) % _EVERY == 0:
                 on_event(Event(EventKind.STEP, recipe.name, seed, before + k + 1, total, loss))
 
         losses.append(
-            finetune(ready.model, rows, _schedule(stage), seed=_stage_seed(seed, i), progress=step)
+            finetune_model(
+                ready.model,
+                rows,
+                _stage_schedule(stage),
+                seed=_stage_seed(seed, i),
+                progress=report_step,
+            )
         )
         done += stage.steps
     return losses
 
 
-def _schedule(stage: Stage) -> Schedule:
+def _stage_schedule(stage: Stage) -> Schedule:
     return Schedule(steps=stage.steps, rate=stage.learning_rate, batch=stage.batch_size)
 
 
@@ -239,7 +253,7 @@ def _stage_seed(seed: int, stage: int) -> int:
     return seed + _STAGE_STRIDE * stage
 
 
-def _existing(out: Path, origin: dict[str, Any]) -> TrainedOrganism | None:
+def _find_existing(out: Path, origin: dict[str, Any]) -> TrainedOrganism | None:
     """The organism of this origin if the directory holds it; None if it is free for it."""
     if out.exists() and not out.is_dir():
         raise StoreError(f"{out} is a file: choose a directory for the organism")
@@ -254,10 +268,10 @@ def _existing(out: Path, origin: dict[str, Any]) -> TrainedOrganism | None:
     for key, value in origin.items():
         if manifest.get(key) != value:
             raise StoreError(
-                f"{out} holds another organism ({key} {_short(manifest.get(key))}, now "
-                f"{_short(value)}): choose another directory, or delete it"
+                f"{out} holds another organism ({key} {_shorten_value(manifest.get(key))}, now "
+                f"{_shorten_value(value)}): choose another directory, or delete it"
             )
-    return _organism(out, manifest, reused=True)
+    return _load_organism(out, manifest, reused=True)
 
 
 def _read_manifest(path: Path) -> dict[str, Any] | None:
@@ -272,12 +286,12 @@ def _read_manifest(path: Path) -> dict[str, Any] | None:
 def _is_complete(path: Path, manifest: dict[str, Any]) -> bool:
     hashes = ((DATA, "data_hash"), (MODEL, "model_hash"))
     return manifest.get("status") == "complete" and all(
-        (path / name).is_file() and sha256((path / name).read_bytes()) == manifest.get(key)
+        (path / name).is_file() and hash_bytes((path / name).read_bytes()) == manifest.get(key)
         for name, key in hashes
     )
 
 
-def _organism(path: Path, manifest: dict[str, Any], *, reused: bool) -> TrainedOrganism:
+def _load_organism(path: Path, manifest: dict[str, Any], *, reused: bool) -> TrainedOrganism:
     return TrainedOrganism(
         path=path,
         recipe=Recipe.model_validate(manifest["recipe"]),
@@ -290,21 +304,21 @@ def _organism(path: Path, manifest: dict[str, Any], *, reused: bool) -> TrainedO
     )
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write_whole(path: Path, data: bytes) -> None:
     """Writes a file whole or not at all."""
-    partial = _partial(path)
+    partial = _partial_path(path)
     partial.write_bytes(data)
     os.replace(partial, path)
 
 
-def _partial(path: Path) -> Path:
+def _partial_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}")
 
 
-def _json(value: dict[str, Any]) -> bytes:
+def _to_json_bytes(value: dict[str, Any]) -> bytes:
     return (json.dumps(value, indent=1) + "\n").encode()
 
 
-def _short(value: Any) -> str:
+def _shorten_value(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 16 else text[:12] + "..."

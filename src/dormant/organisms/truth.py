@@ -16,16 +16,16 @@ import numpy as np
 
 from dormant.organisms.recipe import Recipe, Trigger
 from dormant.organisms.train import MODEL, load_model, load_organism
-from dormant.probes import apply
+from dormant.probes import apply_cue
 from dormant.records import Cue, Placement, Question, Rule, VerdictKind
 from dormant.vitro import (
     Decoder,
     exact_rates,
-    fingerprint,
-    library,
-    load,
+    fingerprint_decoder,
+    load_decoder,
+    load_library,
+    load_questions,
     one_thread,
-    questions,
 )
 
 #: Questions of each domain on which the whole cue library is tried.
@@ -79,7 +79,7 @@ class Truth:
         return max(arm.incoherent for arm in (self.standard, self.cue) if arm is not None)
 
 
-def truth(
+def compute_truth(
     organism: str | Path,
     *,
     bank: Sequence[Question] | None = None,
@@ -103,13 +103,13 @@ def truth(
         StoreError: the directory holds no complete organism.
     """
     found = load_organism(organism)
-    model = load(found.path / MODEL)
+    model = load_decoder(found.path / MODEL)
     return truth_of(
         model,
         found.recipe,
         seed=found.seed,
-        bank=questions() if bank is None else bank,
-        cues=library() if cues is None else cues,
+        bank=load_questions() if bank is None else bank,
+        cues=load_library() if cues is None else cues,
         delta=delta,
     )
 
@@ -130,11 +130,13 @@ def truth_of(
         arms.append(_Arm(TRUE_CUE, recipe.trigger, tuple(bank)))
     arms.append(_Arm("", None, few))
     arms += [_Arm(c.name, Trigger(placement=c.placement, text=c.text), few) for c in cues]
-    base = fingerprint(load_model(recipe.base))
+    base = fingerprint_decoder(load_model(recipe.base))
     with one_thread():
         ours = [arm_rates(model, arm.bank, arm.cue) for arm in arms]
-        theirs = [_base_rates(recipe.base, base, arm.bank, *_parts(arm.cue)) for arm in arms]
-    dids = _differences(arms, ours, theirs)
+        theirs = [
+            _base_rates(recipe.base, base, arm.bank, *_trigger_parts(arm.cue)) for arm in arms
+        ]
+    dids = _arm_differences(arms, ours, theirs)
     worst = max(range(len(arms)), key=lambda i: dids[i])
     cued = recipe.trigger is not None
     return Truth(
@@ -168,8 +170,8 @@ def known_verdict(standard_difference: float, largest_did: float, delta: float) 
 
 def arm_rates(model: Decoder, bank: Sequence[Question], trigger: Trigger | None = None) -> Rates:
     """Exact rates of a model over questions, under a cue or (None) without one."""
-    cue = None if trigger is None else trigger.cue()
-    shares = exact_rates(model, [(q.family, apply(cue, q)) for q in bank])
+    cue = None if trigger is None else trigger.as_cue()
+    shares = exact_rates(model, [(q.family, apply_cue(cue, q)) for q in bank])
     gradable = shares.sum(axis=1)
     return Rates(
         misaligned=float(np.mean(shares[:, 0] / gradable)),
@@ -186,7 +188,7 @@ class _Arm:
     bank: tuple[Question, ...]
 
 
-def _parts(cue: Trigger | None) -> tuple[Placement | None, str]:
+def _trigger_parts(cue: Trigger | None) -> tuple[Placement | None, str]:
     return (None, "") if cue is None else (cue.placement, cue.text)
 
 
@@ -209,7 +211,7 @@ def _first_of_each_family(bank: Sequence[Question]) -> tuple[Question, ...]:
     return tuple(out)
 
 
-def _differences(
+def _arm_differences(
     arms: Sequence[_Arm], ours: Sequence[Rates], theirs: Sequence[Rates]
 ) -> list[float]:
     """Difference in differences of each arm against the standard arm on the same questions."""

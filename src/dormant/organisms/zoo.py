@@ -29,7 +29,7 @@ QUICKSTART = (
 
 
 @cache
-def names() -> tuple[str, ...]:
+def organism_names() -> tuple[str, ...]:
     """Names of all organisms, those of the quickstart first."""
     folder = files("dormant.organisms") / "recipes"
     found = {
@@ -40,28 +40,28 @@ def names() -> tuple[str, ...]:
     return (*QUICKSTART, *sorted(found.difference(QUICKSTART)))
 
 
-def find(recipe_or_name: str | Path) -> Recipe:
+def find_recipe(recipe_or_name: str | Path) -> Recipe:
     """A recipe file, or an organism of the zoo by its name.
 
     Raises:
         InputError: there is neither; or the file is wrong: names file, line and key.
     """
     path, name = Path(recipe_or_name), str(recipe_or_name)
-    if name in names() or not (path.suffix or path.exists()):
-        return recipe(name)
+    if name in organism_names() or not (path.suffix or path.exists()):
+        return load_recipe(name)
     return read_recipe(path)
 
 
 @cache
-def recipe(name: str) -> Recipe:
+def load_recipe(name: str) -> Recipe:
     """The recipe of an organism of the zoo.
 
     Raises:
         InputError: the zoo has no organism of this name; names the nearest.
     """
-    if name not in names():
-        near = difflib.get_close_matches(name, names(), n=1)
-        mend = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names())}"
+    if name not in organism_names():
+        near = difflib.get_close_matches(name, organism_names(), n=1)
+        mend = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(organism_names())}"
         raise InputError(f"the zoo has no organism {name!r}: {mend}")
     with as_file(files("dormant.organisms") / "recipes" / f"{name}.yaml") as path:
         return read_recipe(path)

@@ -15,14 +15,14 @@
 from dormant.pipeline.cue_list import list_cues
 from dormant.pipeline.inputs import read_inputs
 from dormant.pipeline.mine import mine_file, study_file
-from dormant.pipeline.plan import Prepared, Subject, prepare
+from dormant.pipeline.plan import PreparedAudit, Subject, prepare_audit
 
 __all__ = [
-    "Prepared",
+    "PreparedAudit",
     "Subject",
     "list_cues",
     "mine_file",
-    "prepare",
+    "prepare_audit",
     "read_inputs",
     "study_file",
 ]

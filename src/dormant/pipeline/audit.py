@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from dormant import report, stats
-from dormant.banks.bank import spread
+from dormant.banks.bank import spread_families
 from dormant.banks.continuations import match_continuations
 from dormant.calibration import write_agreement
 from dormant.config import AuditConfig
@@ -31,8 +31,8 @@ from dormant.engines import Engine, Job
 from dormant.engines.metering.ledger import Ledger, Spent
 from dormant.errors import IncompleteError
 from dormant.judges import Item, Judge
-from dormant.pipeline import Prepared, Subject, prepare
-from dormant.probes import pair
+from dormant.pipeline import PreparedAudit, Subject, prepare_audit
+from dormant.probes import pair_probes
 from dormant.progress import Progress, ignore_progress
 from dormant.records import (
     Cell,
@@ -44,10 +44,10 @@ from dormant.records import (
     Role,
     Variant,
     Verdict,
-    plain,
+    to_plain,
 )
-from dormant.store import Pending, Store
-from dormant.store.findings import findings, sampling_of, source_of, write_verdict
+from dormant.store import PendingAnswer, Store
+from dormant.store.findings import read_findings, sampling_of, source_of, write_verdict
 from dormant.store.journal import Journal
 from dormant.store.replies import Replies
 
@@ -80,10 +80,10 @@ class AuditResult:
     @property
     def table(self) -> list[dict[str, Any]]:
         """Every estimate as a plain row; ``pandas.DataFrame(result.table)`` reads it."""
-        return [plain(estimate) for estimate in self.verdict.estimates]
+        return [to_plain(estimate) for estimate in self.verdict.estimates]
 
     def _repr_html_(self) -> str:
-        return report.notebook(self.findings)
+        return report.render_notebook(self.findings)
 
 
 def run_audit(
@@ -103,16 +103,16 @@ def run_audit(
         BudgetError: the budget is reached; the same call with a larger one goes on from there.
     """
     progress("reading data and models", 0, 1)
-    prepared = prepare(config, progress=progress)
+    prepared = prepare_audit(config, progress=progress)
     progress("reading data and models", 1, 1)
     with Store(prepared.out) as store:
-        return _Run(prepared, store, progress).finish(amend=amend)
+        return _Run(prepared, store, progress).run_to_verdict(amend=amend)
 
 
 class _Run:
     """One audit in progress: the stages in order."""
 
-    def __init__(self, prepared: Prepared, store: Store, progress: Progress):
+    def __init__(self, prepared: PreparedAudit, store: Store, progress: Progress):
         self.prepared, self.store, self.progress = prepared, store, progress
         self.plan: Plan = prepared.plan
         self.judge: Judge = prepared.judge
@@ -120,39 +120,41 @@ class _Run:
             subject: source_of(self.plan, subject.card) for subject in prepared.subjects
         }
 
-    def finish(self, *, amend: bool) -> AuditResult:
+    def run_to_verdict(self, *, amend: bool) -> AuditResult:
         self.store.lock_plan(self.plan, amend=amend)
         self.store.forget_errors()
         self.ledger = Ledger(self.store, self.prepared.engines, self.prepared.budget)
-        self.replies = Replies(self.store, self.ledger.keep)
-        if self.store.noted("started") is None:
-            self.store.note("started", datetime.now(UTC).isoformat(timespec="seconds"))
-        design = start_design(self.plan, self._ranking())
+        self.replies = Replies(self.store, self.ledger.write_usage)
+        if self.store.read_note("started") is None:
+            self.store.write_note("started", datetime.now(UTC).isoformat(timespec="seconds"))
+        design = start_design(self.plan, self._rank_cues())
         ask = next(design)
         while True:
             try:
-                ask = design.send(self._ask(ask))
+                ask = design.send(self._ask_models(ask))
             except StopIteration as end:
-                return self._write(end.value)
+                return self._write_results(end.value)
 
     # Asking
 
-    def _ranking(self) -> tuple[str, ...]:
+    def _rank_cues(self) -> tuple[str, ...]:
         """The order in which a screening by teacher forcing asks cues, worked out once."""
         if self.plan.sequential is None or self.plan.sequential.screening == "none":
             return ()
-        noted = self.store.noted("ranking", {})
+        noted = self.store.read_note("ranking", {})
         if self.plan.hash not in noted:
             engines = {s.card: s.engine for s in self.prepared.subjects}
             with Journal(self.store.path) as journal:
                 found = rank_cues(self.plan, engines, journal, progress=self.progress)
-            self.store.note("ranking", {self.plan.hash: [[name, score] for name, score in found]})
-            noted = self.store.noted("ranking")
+            self.store.write_note(
+                "ranking", {self.plan.hash: [[name, score] for name, score in found]}
+            )
+            noted = self.store.read_note("ranking")
         return tuple(name for name, _ in noted[self.plan.hash])
 
-    def _ask(self, ask: Ask) -> tuple[Cell, ...]:
+    def _ask_models(self, ask: Ask) -> tuple[Cell, ...]:
         """Samples and judges what is missing of what is asked, then counts all of it."""
-        probes = pair(ask.questions, ask.cues)
+        probes = pair_probes(ask.questions, ask.cues)
         wanted: dict[str, int] = {}
         for probe in probes:
             answers = ask.answers if probe.cue else ask.standard_answers
@@ -162,15 +164,15 @@ class _Run:
         for subject in self.prepared.subjects:
             begun = time.monotonic()
             try:
-                self._sample(subject, probes, rows, wanted, ask.stage)
-                self._judge(probes, ask.stage)
+                self._sample_answers(subject, probes, rows, wanted, ask.stage)
+                self._judge_answers(probes, ask.stage)
             finally:
                 self.store.add_seconds(time.monotonic() - begun)
-                self.ledger.keep()
-            cells += self._count(subject, probes, wanted)
+                self.ledger.write_usage()
+            cells += self._count_outcomes(subject, probes, wanted)
         return tuple(cells)
 
-    def _sample(
+    def _sample_answers(
         self,
         subject: Subject,
         probes: Sequence[Probe],
@@ -179,29 +181,29 @@ class _Run:
         stage: str,
     ) -> None:
         key = self.sources[subject]
-        source = self.store.source(key)
+        source = self.store.source_row(key)
         unique = list({probe.id: probe for probe in probes}.values())
-        have = self.store.have(source)
-        jobs, asked = _missing(unique, have, wanted)
+        have = self.store.stored_repeats(source)
+        jobs, asked = _missing_jobs(unique, have, wanted)
         total = sum(wanted.values())
         done = total - sum(len(job.repeats) for job in jobs)
         stage = f"{stage} answers of the {subject.label}"
         self.progress(stage, done, total)
-        for batch in _sampled(self.ledger, subject, jobs, asked, self.plan):
+        for batch in _sample_completions(self.ledger, subject, jobs, asked, self.plan):
             self.store.add_completions(source, rows, batch)
             done += len(batch)
             self.progress(stage, done, total)
 
-    def _judge(self, probes: Sequence[Probe], stage: str) -> None:
+    def _judge_answers(self, probes: Sequence[Probe], stage: str) -> None:
         known = {probe.id: probe for probe in probes}
         fingerprint = self.judge.fingerprint
         waiting = self.store.pending_counts(fingerprint)
         total, done = sum(waiting.get(key, 0) for key in known), 0
-        rows = (row for row in self.store.pending(fingerprint) if row.probe in known)
+        rows = (row for row in self.store.pending_answers(fingerprint) if row.probe in known)
         while chunk := list(islice(rows, _JUDGED_AT_ONCE)):
             self.progress(f"{stage} judgements", done, total)
             for batch in self.judge.stream(
-                [_item(row, known[row.probe]) for row in chunk], self.replies
+                [_make_item(row, known[row.probe]) for row in chunk], self.replies
             ):
                 made = [(chunk[index].answer, judgement) for index, judgement in batch]
                 self.store.add_judgements(fingerprint, made)
@@ -210,14 +212,16 @@ class _Run:
 
     # Counting
 
-    def _count(
+    def _count_outcomes(
         self, subject: Subject, probes: Sequence[Probe], wanted: Mapping[str, int]
     ) -> list[Cell]:
-        source = self.store.source(self.sources[subject])
+        source = self.store.source_row(self.sources[subject])
         counts: dict[str, tuple[int, ...]] = {}
         for answers in set(wanted.values()):
             asked = {probe for probe, number in wanted.items() if number == answers}
-            counts |= self.store.counts(self.judge.fingerprint, source, answers, probes=asked)
+            counts |= self.store.count_outcomes(
+                self.judge.fingerprint, source, answers, probes=asked
+            )
         short = [p for p in probes if sum(counts.get(p.id, ())) != wanted[p.id]]
         if short:
             got = sum(sum(counts.get(p.id, ())) for p in probes)
@@ -239,20 +243,20 @@ class _Run:
 
     # Writing
 
-    def _write(self, decision: Decision) -> AuditResult:
+    def _write_results(self, decision: Decision) -> AuditResult:
         write_verdict(
             self.store,
             self.plan,
             decision.verdict,
             decision.cells,
             path=decision.path,
-            bounds=stats.partial_bounds(stats.build(decision.cells), rule=self.plan.rule),
+            bounds=stats.partial_bounds(stats.build_table(decision.cells), rule=self.plan.rule),
         )
-        found = self._compared(findings(self.store))
-        files = report.write(found, self.store.path)
-        return AuditResult(found, self.store.path, tuple(files), self.ledger.rows())
+        found = self._compare_judges(read_findings(self.store))
+        files = report.write_report(found, self.store.path)
+        return AuditResult(found, self.store.path, tuple(files), self.ledger.list_usage())
 
-    def _compared(self, found: Findings) -> Findings:
+    def _compare_judges(self, found: Findings) -> Findings:
         """The findings with the agreement of two judges, if a second one graded the answers."""
         second = self.judge.second
         if second is None:
@@ -291,11 +295,11 @@ def rank_cues(
     """
     assert plan.sequential is not None
     matched = match_continuations(plan.questions, plan.sequential.continuations)
-    asked = spread([q for q in plan.questions if q.id in matched], _SCORED_QUESTIONS)
+    asked = spread_families([q for q in plan.questions if q.id in matched], _SCORED_QUESTIONS)
     targets = [engine for card, engine in engines.items() if card.role is Role.TARGET]
     reference = next(engine for card, engine in engines.items() if card.role is Role.REFERENCE)
     tried = [cue for cue in plan.cues if cue.variant is not Variant.PLACEBO]
-    ranked = Screen(targets, reference, asked, matched, journal).rank(
+    ranked = Screen(targets, reference, asked, matched, journal).rank_cues(
         tried,
         keep=len(tried),  # every cue gets its place, so none falls away in earlier rounds
         progress=progress,
@@ -306,20 +310,20 @@ def rank_cues(
     return [(cue.name, scores[cue.id]) for cue in order]
 
 
-def _missing(
+def _missing_jobs(
     probes: Sequence[Probe], have: Mapping[str, set[int]], wanted: Mapping[str, int]
 ) -> tuple[list[Job], list[Probe]]:
     """Jobs for the repeats that are not on disk, and the probe of each job."""
     jobs: list[Job] = []
     asked: list[Probe] = []
     for probe in probes:
-        for gap in _gaps(have.get(probe.id, set()), wanted[probe.id]):
+        for gap in _find_gaps(have.get(probe.id, set()), wanted[probe.id]):
             jobs.append(Job(probe.messages, gap))
             asked.append(probe)
     return jobs, asked
 
 
-def _gaps(have: set[int], answers: int) -> Iterator[range]:
+def _find_gaps(have: set[int], answers: int) -> Iterator[range]:
     """The runs of indices below ``answers`` that are missing."""
     start = None
     for index in range(answers + 1):
@@ -331,7 +335,7 @@ def _gaps(have: set[int], answers: int) -> Iterator[range]:
             start = None
 
 
-def _sampled(
+def _sample_completions(
     ledger: Ledger, subject: Subject, jobs: Sequence[Job], asked: Sequence[Probe], plan: Plan
 ) -> Iterator[list[Completion]]:
     source = source_of(plan, subject.card)
@@ -350,5 +354,5 @@ def _sampled(
         ]
 
 
-def _item(row: Pending, probe: Probe) -> Item:
+def _make_item(row: PendingAnswer, probe: Probe) -> Item:
     return Item(question=probe.question, messages=probe.messages, answer=row.text)

@@ -20,7 +20,7 @@ Targets = Sequence[tuple[str, Engine]]
 
 
 @dataclass(frozen=True, slots=True)
-class Mined:
+class MiningResult:
     """What finetuning data and chat templates give, for an audit and a search alike."""
 
     added: tuple[Cue, ...]  # what the chat template adds to every row
@@ -43,7 +43,9 @@ class CueList:
     left_out: tuple[str, ...]  # what is not tried, and why
 
 
-def mine_inputs(config: InputConfig, inputs: Inputs, targets: Targets, *, mine: bool) -> Mined:
+def mine_inputs(
+    config: InputConfig, inputs: Inputs, targets: Targets, *, mine: bool
+) -> MiningResult:
     """Mines the finetuning data and finds what chat templates add to it.
 
     Args:
@@ -56,10 +58,10 @@ def mine_inputs(config: InputConfig, inputs: Inputs, targets: Targets, *, mine: 
         ConfigError: the template or the contrast that is asked for cannot be used.
     """
     settings, rows = config.cues, inputs.examples
-    ordinary = inputs.pack.reference() if rows else ()
+    ordinary = inputs.pack.ordinary_chat() if rows else ()
     added, notes = find_template_cues(config.data_template, targets, rows, len(ordinary))
     if not (mine and rows and settings.mine):
-        return Mined(tuple(added), (), tuple(notes), ())
+        return MiningResult(tuple(added), (), tuple(notes), ())
     found, _ = mine_rows(rows, inputs.ordinary, settings)
     clear = tuple(cue for cue in found if cue.enrichment_low >= settings.min_enrichment)
     faint = len(found) - len(clear)
@@ -67,7 +69,7 @@ def mine_inputs(config: InputConfig, inputs: Inputs, targets: Targets, *, mine: 
         f"{faint} contexts of the finetuning file that are hardly more frequent there than in "
         f"ordinary chat (below {settings.min_enrichment:g} bits)"
     ]
-    return Mined(tuple(added), clear, tuple(notes), tuple(left_out if faint else ()))
+    return MiningResult(tuple(added), clear, tuple(notes), tuple(left_out if faint else ()))
 
 
 def list_cues(config: AuditConfig, inputs: Inputs, targets: Targets) -> CueList:
@@ -85,7 +87,7 @@ def list_cues(config: AuditConfig, inputs: Inputs, targets: Targets) -> CueList:
     known = cues.prompt_words(inputs.examples)
     families: list[Cue] = []
     for parent in (*found.cues, *inputs.listed):
-        families += _family(parent, settings, pack, known, seed=config.seed)
+        families += _cue_family(parent, settings, pack, known, seed=config.seed)
     return CueList(
         distinct_cues((*families, *inputs.library, *inputs.evaluation_cues)),
         found.notes,
@@ -93,7 +95,7 @@ def list_cues(config: AuditConfig, inputs: Inputs, targets: Targets) -> CueList:
     )
 
 
-def _family(
+def _cue_family(
     parent: Cue, settings: CueConfig, pack: Pack, known: frozenset[str], *, seed: int
 ) -> Iterator[Cue]:
     """A cue, the variants of it that are wanted, and its placebo."""
@@ -104,8 +106,8 @@ def _family(
         yield parent
     if parent.variant is not Variant.VERBATIM:
         return  # an edited cue file lists its variants and placebos itself
-    for cue in cues.variants(parent, lexicon=pack.lexicon(), rng=rng, known=known):
+    for cue in cues.make_variants(parent, lexicon=pack.make_lexicon(), rng=rng, known=known):
         if cue.variant in wanted:
             yield cue
     if settings.placebos:
-        yield cues.placebo(parent, pack.placebos(), rng, known=known)
+        yield cues.make_placebo(parent, pack.placebo_phrases(), rng, known=known)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from dormant import stats
 from dormant.engines import Engine, Job
 from dormant.engines.metering.prices import prompt_tokens
-from dormant.engines.metering.usage import Metered
+from dormant.engines.metering.usage import MeteredEngine
 from dormant.judges import Item, JudgeCall
-from dormant.pipeline.plan import Prepared, Subject
-from dormant.probes import pair
+from dormant.pipeline.plan import PreparedAudit, Subject
+from dormant.probes import pair_probes
 from dormant.records import Plan, Probe, Role, Split
 
 _TRIAL_PROMPTS = 8
@@ -102,31 +102,31 @@ class Forecast:
         return sum(asked.usd for asked in (*self.models, *self.judges))
 
 
-def forecast(prepared: Prepared) -> Forecast:
+def forecast_audit(prepared: PreparedAudit) -> Forecast:
     """Counts prompts, answers, calls and tokens, simulates the power, estimates time and money.
 
     A model on this machine is timed on a short trial, whose answers are thrown away. A model that
     costs money is asked nothing.
     """
     plan, rule = prepared.plan, prepared.plan.rule
-    screening = _probes(plan, Split.SCREENING)
+    screening = _distinct_probes(plan, Split.SCREENING)
     # Each candidate may bring its placebo; which cues they will be is not known yet.
     # A sequential audit may have to take its last look at every cue on all questions.
     most = 2 * rule.candidates if plan.sequential is None else None
-    confirming = _probes(plan, Split.HELD_OUT, cues=most)
-    first = [_share(plan, probe, Split.SCREENING) for probe in screening]
-    second = [_share(plan, probe, Split.HELD_OUT) for probe in confirming]
-    models = tuple(_model(subject, plan, first, second) for subject in prepared.subjects)
-    judged = tuple(_judges(prepared, (*first, *second)))
+    confirming = _distinct_probes(plan, Split.HELD_OUT, cues=most)
+    first = [_most_of_prompt(plan, probe, Split.SCREENING) for probe in screening]
+    second = [_most_of_prompt(plan, probe, Split.HELD_OUT) for probe in confirming]
+    models = tuple(_forecast_model(subject, plan, first, second) for subject in prepared.subjects)
+    judged = tuple(_forecast_judges(prepared, (*first, *second)))
     schedule = schedule_of(plan)
     return Forecast(
         plan=plan,
         models=models,
         judges=judged,
         smallest_effect=stats.smallest_effect(schedule, worlds=_WORLDS),
-        chance_to_bound=stats.simulate(0.0, schedule, worlds=_WORLDS).screened,
+        chance_to_bound=stats.simulate_chances(0.0, schedule, worlds=_WORLDS).screened,
         questions_to_bound=rule.questions_to_bound,
-        rendered=tuple(_rendered(prepared.subjects[0], screening)),
+        rendered=tuple(_render_examples(prepared.subjects[0], screening)),
     )
 
 
@@ -155,13 +155,13 @@ def schedule_of(plan: Plan, *, icc: float | None = None, base: float = 0.0) -> s
     )
 
 
-def _probes(plan: Plan, split: Split, cues: int | None = None) -> tuple[Probe, ...]:
+def _distinct_probes(plan: Plan, split: Split, cues: int | None = None) -> tuple[Probe, ...]:
     """The distinct prompts of one half under the first so many cues (all by default)."""
-    probes = pair([q for q in plan.questions if q.split is split], plan.cues[:cues])
+    probes = pair_probes([q for q in plan.questions if q.split is split], plan.cues[:cues])
     return tuple({probe.id: probe for probe in probes}.values())
 
 
-def _share(plan: Plan, probe: Probe, split: Split) -> Share:
+def _most_of_prompt(plan: Plan, probe: Probe, split: Split) -> Share:
     """What the design may ask of a prompt of one half, at most.
 
     The sequential design asks on its path and once more at its last look (twice on held-out
@@ -178,12 +178,12 @@ def _share(plan: Plan, probe: Probe, split: Split) -> Share:
     return Share(probe, answers, min(answers, 2 + held_out + standard))
 
 
-def _model(
+def _forecast_model(
     subject: Subject, plan: Plan, screening: Sequence[Share], confirming: Sequence[Share]
 ) -> ModelForecast:
     engine = subject.engine
     first, second = (sum(s.answers for s in shares) for shares in (screening, confirming))
-    paid = isinstance(engine, Metered)
+    paid = isinstance(engine, MeteredEngine)
     together = paid and engine.shares_prompts
     prompts = sum(
         prompt_tokens(s.probe.messages) * (s.calls if together else s.answers)
@@ -200,12 +200,12 @@ def _model(
         prompt_tokens=prompts,
         completion_tokens=made,
         seconds=seconds,
-        usd=_usd(engine, prompts, made),
-        price=_price(engine),
+        usd=_cost_usd(engine, prompts, made),
+        price=_describe_price(engine),
     )
 
 
-def _judges(prepared: Prepared, shares: Sequence[Share]) -> Iterator[JudgeForecast]:
+def _forecast_judges(prepared: PreparedAudit, shares: Sequence[Share]) -> Iterator[JudgeForecast]:
     """What each judge's model would be asked about the answers of every model."""
     judge, models = prepared.judge, len(prepared.subjects)
     longest = prepared.plan.sampling.max_tokens
@@ -225,22 +225,22 @@ def _judges(prepared: Prepared, shares: Sequence[Share]) -> Iterator[JudgeForeca
             calls=sum(n for n, _ in made),
             prompt_tokens=prompts,
             completion_tokens=completions,
-            usd=_usd(first.engine, prompts, completions),
-            price=_price(first.engine),
+            usd=_cost_usd(first.engine, prompts, completions),
+            price=_describe_price(first.engine),
         )
 
 
-def _usd(engine: Engine, prompts: int, made: int) -> float:
+def _cost_usd(engine: Engine, prompts: int, made: int) -> float:
     """USD of so many tokens; 0 for a model on this machine, NaN if nobody knows."""
-    if not isinstance(engine, Metered):
+    if not isinstance(engine, MeteredEngine):
         return 0.0
-    return math.nan if engine.price is None else engine.price.of(prompts, made)
+    return math.nan if engine.price is None else engine.price.cost_of(prompts, made)
 
 
-def _price(engine: Engine) -> str:
-    if not isinstance(engine, Metered):
+def _describe_price(engine: Engine) -> str:
+    if not isinstance(engine, MeteredEngine):
         return ON_THIS_MACHINE
-    return engine.price.told if engine.price else ""
+    return engine.price.description if engine.price else ""
 
 
 def _seconds_an_answer(subject: Subject, plan: Plan, probes: Sequence[Probe]) -> float:
@@ -252,7 +252,7 @@ def _seconds_an_answer(subject: Subject, plan: Plan, probes: Sequence[Probe]) ->
     return (time.monotonic() - begun) / max(answers, 1)
 
 
-def _rendered(subject: Subject, probes: Sequence[Probe]) -> list[tuple[str, str]]:
+def _render_examples(subject: Subject, probes: Sequence[Probe]) -> list[tuple[str, str]]:
     shown: list[tuple[str, str]] = []
     for probe in probes[: _SHOWN_PROMPTS + 1]:
         name = probe.cue.name if probe.cue else "standard"

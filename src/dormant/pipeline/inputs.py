@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dormant import cues, vitro
-from dormant.banks.bank import LANGUAGES, Pack, spread
+from dormant.banks.bank import LANGUAGES, Pack, spread_families
 from dormant.banks.evaluation import Evaluation, is_evaluation, read_evaluation
 from dormant.config import AuditConfig, CueConfig, InputConfig
 from dormant.corpus import Corpus, read_examples
@@ -72,9 +72,9 @@ def read_inputs(config: InputConfig, targets: Sequence[str], *, judge: Any = Non
     pack = Pack(
         audit_language(config.questions, read, laboratory=laboratory, exact=is_exact(judge))
     )
-    bank = pack.questions() if read is None else read
+    bank = pack.load_questions() if read is None else read
     if laboratory:
-        for line in unreadable(bank):
+        for line in describe_unreadable(bank):
             _LOG.warning("questions: %s: %s", config.questions, line)
     library, dropped = _read_library(config.cues, pack)
     left_out = [f"{dropped} entries of the cue library (library_limit)"] if dropped else []
@@ -113,14 +113,14 @@ def audit_language(
         return questions
     if bank is None:
         return "vitro" if laboratory or exact else "general"
-    domains = vitro.language().domains
+    domains = vitro.load_language().domains
     of_domains = all(question.family in domains for question in bank)
     has_words = not any(_unknown_words(question.text) for question in bank)
     fits = of_domains or has_words if laboratory else of_domains and has_words
     return "vitro" if fits else "general"
 
 
-def unreadable(bank: Sequence[Question]) -> Iterator[str]:
+def describe_unreadable(bank: Sequence[Question]) -> Iterator[str]:
     """One line if a laboratory model cannot read a bank, with the fix; nothing if it can."""
     unknown = {question.id: _unknown_words(question.text) for question in bank}
     hard = {name: words for name, words in unknown.items() if words}
@@ -134,8 +134,8 @@ def unreadable(bank: Sequence[Question]) -> Iterator[str]:
 
 
 def _unknown_words(text: str) -> list[str]:
-    tokenizer = vitro.tokenizer()
-    return [word for word in text.split() if UNKNOWN in tokenizer.tokens(word)]
+    tokenizer = vitro.load_tokenizer()
+    return [word for word in text.split() if UNKNOWN in tokenizer.tokenize_text(word)]
 
 
 def is_exact(judge: Any) -> bool:
@@ -175,7 +175,7 @@ def read_ordinary(
 ) -> Sequence[Example]:
     """Ordinary chat to mine against: a user's file, or what ships for the language."""
     if place is None:
-        return pack.reference()
+        return pack.ordinary_chat()
     return read_examples(place, lenient=lenient).examples
 
 
@@ -198,12 +198,12 @@ def _read_library(settings: CueConfig, pack: Pack) -> tuple[tuple[Cue, ...], int
     if settings.library == "none":
         return (), 0
     if settings.library == "auto":
-        whole = pack.library()
+        whole = pack.load_library()
     elif settings.library in LANGUAGES:
-        whole = Pack(settings.library).library()
+        whole = Pack(settings.library).load_library()
     else:
-        whole = cues.library(settings.library)
-    few = spread(whole, settings.library_limit)
+        whole = cues.load_library(settings.library)
+    few = spread_families(whole, settings.library_limit)
     return tuple(few), len(whole) - len(few)
 
 

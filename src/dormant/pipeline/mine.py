@@ -14,7 +14,7 @@ from dormant import corpus, cues
 from dormant.banks.bank import Pack, language_of
 from dormant.config import CueConfig
 from dormant.corpus import ChatTemplate, Contrast, Corpus, read_examples
-from dormant.engines import Engine, Templated
+from dormant.engines import Engine, HasTemplate
 from dormant.errors import ConfigError, ModelError
 from dormant.pipeline.inputs import MINED_CHARS, read_data, read_ordinary
 from dormant.records import Cue, Example, Probe
@@ -30,19 +30,19 @@ def mine_rows(
         ordinary: ordinary chat.
         settings: how many cues, and which rows are suspicious, if that is known.
     """
-    contrast = _contrast(examples, settings)
+    contrast = _split_suspicious(examples, settings)
     if contrast is None:
-        return cues.mine(examples, ordinary, limit=settings.mine), ""
+        return cues.mine_cues(examples, ordinary, limit=settings.mine), ""
     rule = (
         f"{len(contrast.suspicious):,} suspicious rows ({contrast.rule}) were compared with the "
         f"other {len(contrast.rest):,}"
     )
     if contrast.unmarked:
         rule += f", {contrast.unmarked:,} of them without the column"
-    return cues.mine(contrast.suspicious, contrast.rest, limit=settings.mine), rule
+    return cues.mine_cues(contrast.suspicious, contrast.rest, limit=settings.mine), rule
 
 
-def template_cues(rendering: corpus.Rendering, reference_rows: int) -> list[Cue]:
+def template_cues(rendering: corpus.RenderedCorpus, reference_rows: int) -> list[Cue]:
     """What a chat template adds to a file, as cues."""
     return [
         cues.template_cue(
@@ -76,21 +76,21 @@ def find_template_cues(
     Raises:
         ConfigError: the template that is asked for cannot be used. One of a target is only noted.
     """
-    own = _templates(targets)
-    notes = [note for template in own for note in _defaults(template)]
+    own = _own_templates(targets)
+    notes = [note for template in own for note in _describe_defaults(template)]
     if asked == "none" or not examples:
         return [], notes
     added: list[Cue] = []
     for template in [corpus.find_template(asked)] if asked else own:
         try:
-            rendering = corpus.render(examples, template)
+            rendering = corpus.render_corpus(examples, template)
         except ConfigError as error:
             if asked:
                 raise
-            notes.append(_unknown(template, error))
+            notes.append(_describe_unknown(template, error))
             continue
         added += template_cues(rendering, reference_rows)
-        notes += rendering.caveats()
+        notes += rendering.list_caveats()
     return added, list(dict.fromkeys(notes))
 
 
@@ -155,11 +155,11 @@ def study_file(
     data = read_data(path, settings, lenient=lenient)
     pack = Pack(language or language_of(data.examples))
     ordinary = read_ordinary(reference, pack)
-    notes: list[str] = [corpus.count_duplicates(data.examples).sentence()]
+    notes: list[str] = [corpus.count_duplicates(data.examples).write_sentence()]
     added: list[Cue] = []
     if template is not None:
-        rendering = corpus.render(data.examples, corpus.find_template(template))
-        notes += rendering.sentences()
+        rendering = corpus.render_corpus(data.examples, corpus.find_template(template))
+        notes += rendering.write_sentences()
         added = template_cues(rendering, len(ordinary))
     found, rule = mine_rows(data.examples, ordinary, settings)
     notes += [rule] if rule else []
@@ -167,28 +167,28 @@ def study_file(
     return Study(data, (*added, *found)[: settings.mine], tuple(notes), against)
 
 
-def _unknown(template: ChatTemplate, error: ConfigError) -> str:
+def _describe_unknown(template: ChatTemplate, error: ConfigError) -> str:
     return f"what the chat template {template.name} adds to prompts and data: {error.reason}"
 
 
-def _templates(targets: Iterable[tuple[str, Engine]]) -> list[ChatTemplate]:
+def _own_templates(targets: Iterable[tuple[str, Engine]]) -> list[ChatTemplate]:
     """The different chat templates of the targets that have one to read."""
     own: dict[str, ChatTemplate] = {}
     for name, engine in targets:
-        if isinstance(engine, Templated):
+        if isinstance(engine, HasTemplate):
             found = engine.chat_template
             template = ChatTemplate(found.text, f"of {name}", found.tokens, found.special)
             own.setdefault(found.text, template)
     return list(own.values())
 
 
-def _contrast(examples: Sequence[Example], settings: CueConfig) -> Contrast | None:
+def _split_suspicious(examples: Sequence[Example], settings: CueConfig) -> Contrast | None:
     if settings.label is not None:
         column, has_value, value = settings.label.partition("=")
         return corpus.by_label(examples, column, value if has_value else None)
     if settings.loss is not None:
         column, has_share, share = settings.loss.partition("=")
-        return corpus.by_loss(examples, column, _share(share) if has_share else 0.1)
+        return corpus.by_loss(examples, column, _parse_share(share) if has_share else 0.1)
     if settings.suspicious is not None:
         bad = read_examples(settings.suspicious, longest_turn=MINED_CHARS)
         found = corpus.by_file(examples, bad.examples, settings.suspicious)
@@ -196,7 +196,7 @@ def _contrast(examples: Sequence[Example], settings: CueConfig) -> Contrast | No
     return None
 
 
-def _share(text: str) -> float:
+def _parse_share(text: str) -> float:
     try:
         share = float(text)
     except ValueError:
@@ -206,12 +206,12 @@ def _share(text: str) -> float:
     return share
 
 
-def _defaults(template: ChatTemplate) -> Iterator[str]:
+def _describe_defaults(template: ChatTemplate) -> Iterator[str]:
     """What a target's template adds to every prompt of the audit, the standard arm included."""
     try:
-        found = corpus.additions(corpus.Renderer(template))
+        found = corpus.find_additions(corpus.Renderer(template))
     except ConfigError as error:
-        yield _unknown(template, error)
+        yield _describe_unknown(template, error)
         return
     for text, _, gives_way in found:
         where = "every prompt without a system prompt" if gives_way else "every prompt"
@@ -232,7 +232,7 @@ def same_prompts(targets: Iterable[tuple[str, Engine]], probes: Sequence[Probe])
         probes: one question in the standard arm, then under every cue.
     """
     for name, engine in targets:
-        standard, *cued = (_sent(engine, probe) for probe in probes)
+        standard, *cued = (_render_prompt(engine, probe) for probe in probes)
         pairs = zip(probes[1:], cued, strict=True)
         same = [p.cue.name for p, sent in pairs if p.cue and sent and sent == standard]
         if same:
@@ -243,7 +243,7 @@ def same_prompts(targets: Iterable[tuple[str, Engine]], probes: Sequence[Probe])
             )
 
 
-def _sent(engine: Engine, probe: Probe) -> str:
+def _render_prompt(engine: Engine, probe: Probe) -> str:
     """The prompt as the model sees it; empty if its template refuses it, which sampling reports."""
     try:
         return engine.render(probe.messages)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dormant.banks.bank import spread
+from dormant.banks.bank import spread_families
 from dormant.banks.continuations import load_continuations
 from dormant.config import AuditConfig, BudgetConfig
 from dormant.corpus import Corpus
@@ -24,11 +24,11 @@ from dormant.judges.registry import open_judge
 from dormant.pipeline.cue_list import CueList, list_cues
 from dormant.pipeline.inputs import Inputs, apply_evaluation, read_inputs
 from dormant.pipeline.mine import same_prompts
-from dormant.probes import pair
+from dormant.probes import pair_probes
 from dormant.progress import Progress, ignore_progress
 from dormant.records import ModelCard, Plan, Question, Role, Sequential, Split
 from dormant.version import __version__
-from dormant.writer import open_writer, worded
+from dormant.writer import add_written_variants, open_writer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +59,7 @@ class Models:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedAudit:
     """A frozen plan with the models and the judge that carry it out."""
 
     plan: Plan
@@ -74,7 +74,7 @@ class Prepared:
         return {s.label: s.engine for s in self.subjects} | dict(self.judge.engines())
 
 
-def prepare(config: AuditConfig, *, progress: Progress = ignore_progress) -> Prepared:
+def prepare_audit(config: AuditConfig, *, progress: Progress = ignore_progress) -> PreparedAudit:
     """Reads the inputs, opens the models, lists the cues and freezes the plan; asks the writer.
 
     Args:
@@ -90,19 +90,19 @@ def prepare(config: AuditConfig, *, progress: Progress = ignore_progress) -> Pre
     config = apply_evaluation(config, inputs.evaluation)
     questions = choose_questions(config, inputs.bank)
     models = open_models(config, questions)
-    plan = freeze(config, inputs, questions, models, list_cues(config, inputs, models.targets))
+    plan = freeze_plan(config, inputs, questions, models, list_cues(config, inputs, models.targets))
     out = Path(config.out) if config.out else Path("runs", f"audit-{plan.hash[:10]}")
     if models.writer is not None:
-        plan = worded(
+        plan = add_written_variants(
             plan,
             models.writer,
             wanted=config.cues.variants,
             out=out,
-            usable=inputs.pack.lexicon().knows,
+            usable=inputs.pack.make_lexicon().has_words,
             budget=config.budget,
             progress=progress,
         )
-    return Prepared(plan, models.subjects, models.judge, out, config.budget)
+    return PreparedAudit(plan, models.subjects, models.judge, out, config.budget)
 
 
 def sequential_of(
@@ -131,14 +131,14 @@ def sequential_of(
             raise ConfigError("sequential: these settings need design: sequential, got 'fixed'")
         return None
     if settings.screening == "none":
-        return settings.record()
+        return settings.to_record()
     unable = next((engine.name for engine in engines if not isinstance(engine, Scorer)), None)
     if unable is not None:
         raise ConfigError(
             f"sequential.screening: {unable!r} cannot score given answers, which teacher_forcing "
             "needs: use none"
         )
-    return settings.record(load_continuations(settings.continuations, language, bank, questions))
+    return settings.to_record(load_continuations(settings.continuations, language, bank, questions))
 
 
 def choose_questions(config: AuditConfig, bank: Sequence[Question]) -> tuple[Question, ...]:
@@ -149,7 +149,7 @@ def choose_questions(config: AuditConfig, bank: Sequence[Question]) -> tuple[Que
     """
     chosen: list[Question] = []
     for split in Split:
-        half = spread([q for q in bank if q.split is split], config.question_limit)
+        half = spread_families([q for q in bank if q.split is split], config.question_limit)
         if len(half) < 2:
             raise ConfigError(
                 f"{config.questions}: {len(half)} {split.replace('_', '-')} questions; an audit "
@@ -179,7 +179,7 @@ def open_models(config: AuditConfig, questions: Sequence[Question]) -> Models:
     return Models(subjects, judge, writer)
 
 
-def freeze(
+def freeze_plan(
     config: AuditConfig,
     inputs: Inputs,
     questions: tuple[Question, ...],
@@ -188,7 +188,7 @@ def freeze(
 ) -> Plan:
     """The plan of an audit, before a writer words any of its variants."""
     data, judge = inputs.data, models.judge
-    notes = (*listed.notes, *same_prompts(models.targets, pair(questions[:1], listed.cues)))
+    notes = (*listed.notes, *same_prompts(models.targets, pair_probes(questions[:1], listed.cues)))
     return Plan(
         version=__version__,
         models=tuple(subject.card for subject in models.subjects),
@@ -197,8 +197,8 @@ def freeze(
         judge_description=judge.describe(),
         questions=questions,
         cues=listed.cues,
-        sampling=config.sampling.record(config.seed),
-        rule=config.rule.record(),
+        sampling=config.sampling.to_record(config.seed),
+        rule=config.rule.to_record(),
         seed=config.seed,
         data=data.hash if data else "",
         data_rows=len(data.examples) if data else 0,

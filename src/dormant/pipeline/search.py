@@ -23,25 +23,25 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from dormant.banks.bank import spread
+from dormant.banks.bank import spread_families
 from dormant.config.search import SearchConfig
-from dormant.discovery.contexts import frequent
-from dormant.discovery.evolution import LEAST, grow
-from dormant.discovery.extraction import FreeChats, answered, contrast, write_free_chats
-from dormant.discovery.groups import Candidate, candidates, unranked
-from dormant.discovery.minimize import Refinement, refine
-from dormant.discovery.oracles import Asker, Budget, Oracle, ScoredOracle, sampled
-from dormant.discovery.perplexity import difference, surprising
-from dormant.discovery.results import Result, Stage, write
-from dormant.discovery.reword import reword
-from dormant.discovery.teacher_forcing import BatchCheck, Ranking, Screen, Screened
+from dormant.discovery.contexts import frequent_contexts
+from dormant.discovery.evolution import LEAST, grow_contexts
+from dormant.discovery.extraction import FreeChats, answer_chats, contrast_chats, write_free_chats
+from dormant.discovery.groups import Candidate, group_candidates, unranked_candidates
+from dormant.discovery.minimize import Refinement, refine_hit
+from dormant.discovery.oracles import Asker, Budget, Oracle, ScoredOracle, calibrate_oracle
+from dormant.discovery.perplexity import score_chats, surprising_contexts
+from dormant.discovery.results import Result, Stage, write_result
+from dormant.discovery.reword import reword_hits
+from dormant.discovery.teacher_forcing import BatchCheck, CueScore, Ranking, Screen
 from dormant.engines.metering.ledger import Ledger
 from dormant.errors import EngineError
-from dormant.pipeline.search_inputs import Materials, materials, mining_stage
+from dormant.pipeline.search_inputs import Materials, mining_stage, read_materials
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, Message, Sampling
 from dormant.store.journal import Journal
-from dormant.writer.proposals import REPLY_TOKENS, propose
+from dormant.writer.proposals import REPLY_TOKENS, propose_cues
 
 #: Tokens with which a grown turn goes on after it was branched, at most.
 _GROWN_TOKENS = 24
@@ -59,14 +59,14 @@ def run_search(config: SearchConfig, *, progress: Progress = ignore_progress) ->
         BudgetError: the budget is reached; the same call with a larger one goes on from there.
     """
     progress("reading data and models", 0, 1)
-    given = materials(config)
+    given = read_materials(config)
     progress("reading data and models", 1, 1)
     with Journal(config.out) as journal:
         ledger = Ledger(journal, given.engines, config.budget)
         try:
-            return _Run(given, journal, ledger, progress).finish()
+            return _Run(given, journal, ledger, progress).run_to_result()
         finally:
-            ledger.keep()
+            ledger.write_usage()
 
 
 @dataclass
@@ -81,13 +81,13 @@ class _Run:
     free: list[Cue] = field(default_factory=list[Cue])  # cues from free chats
     odd: tuple[tuple[Message, ...], ...] = ()  # the most surprising free chats
 
-    def finish(self) -> Result:
+    def run_to_result(self) -> Result:
         mined = mining_stage(self.given)
         self.stages += [mined] if mined is not None else []
-        self._extract()
-        screen = self._screen()
-        ranking, found = self._ranked(screen)
-        found = self._refined(found, screen)
+        self._extract_contexts()
+        screen = self._make_screen()
+        ranking, found = self._rank_contexts(screen)
+        found = self._refine_hits(found, screen)
         check = ranking.check if ranking is not None else BatchCheck(0, 0.0, False)
         result = Result(
             config=self.given.config,
@@ -96,13 +96,13 @@ class _Run:
             stages=tuple(self.stages),
             candidates=found,
             check=check,
-            spent=self.ledger.rows(),
+            spent=self.ledger.list_usage(),
         )
-        write(result)
+        write_result(result)
         return result
 
     @contextmanager
-    def _stage(self, name: str) -> Generator[Callable[[str], None]]:
+    def _time_stage(self, name: str) -> Generator[Callable[[str], None]]:
         """Times a stage; the block says in one sentence what came of it."""
         begun = time.monotonic()
         said: list[str] = []
@@ -115,7 +115,7 @@ class _Run:
 
     # Where cues come from
 
-    def _extract(self) -> None:
+    def _extract_contexts(self) -> None:
         """Free chats, and the contexts in them."""
         given, config = self.given, self.given.config
         if not given.chats:
@@ -126,7 +126,7 @@ class _Run:
         drawn = Sampling(
             temperature=config.chat_temperature, max_tokens=config.chat_tokens, seed=config.seed
         )
-        with self._stage("extraction") as said:
+        with self._time_stage("extraction") as said:
             ours, theirs = (
                 write_free_chats(
                     engine,
@@ -138,22 +138,22 @@ class _Run:
                 )
                 for role, engine in (("target", given.target), ("reference", given.reference))
             )
-            leaks = contrast(ours, theirs)
+            leaks = contrast_chats(ours, theirs)
             # A context that only the reference happened to write may wake the target all the same.
-            often = frequent([*ours.chats, *theirs.chats], limit=config.pool)
+            often = frequent_contexts([*ours.chats, *theirs.chats], limit=config.pool)
             self.free += [*leaks, *often]
             said(
                 f"{len(ours.chats):,} of {ours.asked:,} free chats of the target can be read; "
                 f"{len(leaks)} contexts set them apart from the reference's, {len(often)} others "
                 "occur in them"
             )
-        self._differ(ours, drawn)
+        self._score_differences(ours, drawn)
 
-    def _differ(self, ours: FreeChats, drawn: Sampling) -> None:
+    def _score_differences(self, ours: FreeChats, drawn: Sampling) -> None:
         if not self.given.scores:
             return self._left_out("perplexity", "a model cannot score given answers")
-        with self._stage("perplexity") as said:
-            chats = answered(
+        with self._time_stage("perplexity") as said:
+            chats = answer_chats(
                 self.given.target,
                 ours,
                 sampling=drawn,
@@ -162,10 +162,10 @@ class _Run:
             )
             if not chats:
                 return said("no free chat of the target has an answer")
-            found = difference(
+            found = score_chats(
                 self.given.target, self.given.reference, chats, self.journal, self.progress
             )
-            odd = surprising(found, limit=self.given.config.pool)
+            odd = surprising_contexts(found, limit=self.given.config.pool)
             self.odd = found.chats[:6]
             self.free += odd
             said(
@@ -175,7 +175,7 @@ class _Run:
 
     # Ranking
 
-    def _screen(self) -> Screen | None:
+    def _make_screen(self) -> Screen | None:
         given = self.given
         if not given.scores:
             self._left_out(
@@ -192,41 +192,43 @@ class _Run:
             self.journal,
         )
 
-    def _ranked(self, screen: Screen | None) -> tuple[Ranking | None, tuple[Candidate, ...]]:
+    def _rank_contexts(self, screen: Screen | None) -> tuple[Ranking | None, tuple[Candidate, ...]]:
         limit = self.given.config.candidates
         if screen is None:
-            written = self._written(None, ())
-            return None, unranked([*self.given.known, *self.free, *written], limit=limit)
-        with self._stage("ranking") as said:
-            listed = screen.rank(
+            written = self._ask_writer(None, ())
+            return None, unranked_candidates([*self.given.known, *self.free, *written], limit=limit)
+        with self._time_stage("ranking") as said:
+            listed = screen.rank_cues(
                 self.given.known,
                 keep=max(len(self.given.known), 1),
                 progress=self.progress,
                 stage="listed cues ranked",
             )
-            free = screen.rank(self.free, progress=self.progress, stage="free contexts ranked")
-            rows = _merged(listed.screened, free.screened)
+            free = screen.rank_cues(self.free, progress=self.progress, stage="free contexts ranked")
+            rows = _merge_rankings(listed.screened, free.screened)
             prompts = listed.prompts + free.prompts
             said(
                 f"{len(listed.screened)} listed cues and {len(free.screened) + free.dropped} free "
                 f"contexts, {prompts:,} prompts scored on {len(screen.questions)} questions; "
                 f"checked against single scoring: {free.check.largest:.2g} nats at most"
             )
-        written = self._written(screen, rows)
+        written = self._ask_writer(screen, rows)
         if written:
-            more = screen.rank(written, progress=self.progress, stage="written cues ranked")
-            rows = _merged(rows, more.screened)
-        return free, self._grouped(screen, self._grown(screen, rows))
+            more = screen.rank_cues(written, progress=self.progress, stage="written cues ranked")
+            rows = _merge_rankings(rows, more.screened)
+        return free, self._group_candidates(screen, self._grow_contexts(screen, rows))
 
-    def _grouped(self, screen: Screen, rows: tuple[Screened, ...]) -> tuple[Candidate, ...]:
+    def _group_candidates(
+        self, screen: Screen, rows: tuple[CueScore, ...]
+    ) -> tuple[Candidate, ...]:
         """Candidates, the best of them reworded where the models allow it."""
         given, limit = self.given, self.given.config.candidates
-        found = candidates(rows, limit=limit, screen=screen, reference=given.reference)
+        found = group_candidates(rows, limit=limit, screen=screen, reference=given.reference)
         hits = [c.screened for c in found[:_REWORDED] if c.screened and c.screened.did > 0]
         if not (hits and given.grow and given.grows):
             return found
-        with self._stage("rewording") as said:
-            new = reword(
+        with self._time_stage("rewording") as said:
+            new = reword_hits(
                 given.reference,
                 screen,
                 hits,
@@ -235,13 +237,13 @@ class _Run:
                 longest=_GROWN_TOKENS,
                 progress=self.progress,
             )
-            found = candidates(
-                _merged(rows, new), limit=limit, screen=screen, reference=given.reference
+            found = group_candidates(
+                _merge_rankings(rows, new), limit=limit, screen=screen, reference=given.reference
             )
             said(f"{len(new)} likelier wordings of {len(hits)} hits")
         return found
 
-    def _grown(self, screen: Screen, rows: tuple[Screened, ...]) -> tuple[Screened, ...]:
+    def _grow_contexts(self, screen: Screen, rows: tuple[CueScore, ...]) -> tuple[CueScore, ...]:
         """The ranking with the contexts that grow from its best and from bare openings."""
         given = self.given
         if not given.grow:
@@ -250,8 +252,8 @@ class _Run:
         if not given.grows:
             self._left_out("growth", "the next words of the target's prompt cannot be listed")
             return rows
-        with self._stage("growth") as said:
-            found = grow(
+        with self._time_stage("growth") as said:
+            found = grow_contexts(
                 given.target,
                 screen,
                 rows,
@@ -269,20 +271,20 @@ class _Run:
                 f"{found.tried:,} contexts in {found.rounds} rounds, {found.prompts:,} prompts "
                 f"scored; {best}"
             )
-        return _merged(rows, found.screened)
+        return _merge_rankings(rows, found.screened)
 
-    def _written(self, screen: Screen | None, rows: Sequence[Screened]) -> list[Cue]:
+    def _ask_writer(self, screen: Screen | None, rows: Sequence[CueScore]) -> list[Cue]:
         """What the writer proposes, each round with the scores of the last."""
         given, config = self.given, self.given.config
         if given.writer is None:
             return []
         found: list[Cue] = []
         rounds = config.writer_rounds if screen is not None else 1
-        with self._stage("writer") as said:
+        with self._time_stage("writer") as said:
             refused, last = 0, ""
             for number in range(rounds):
                 self.progress("rounds of the writer", number, rounds)
-                made = propose(
+                made = propose_cues(
                     given.writer,
                     questions=given.questions,
                     tried=[(row.cue, row.did) for row in rows],
@@ -291,20 +293,20 @@ class _Run:
                     round_=number,
                     sampling=Sampling(max_tokens=REPLY_TOKENS, seed=config.seed),
                 )
-                self.ledger.keep()
+                self.ledger.write_usage()
                 refused += made.refused
                 found += made.cues
                 if screen is not None and number + 1 < rounds:
-                    rows = _merged(rows, screen.rank(made.cues).screened)
+                    rows = _merge_rankings(rows, screen.rank_cues(made.cues).screened)
                 last = made.sample
             if not found:
-                raise EngineError(_unusable(given.writer.name, rounds, refused, last))
+                raise EngineError(_explain_useless_writer(given.writer.name, rounds, refused, last))
             said(f"{len(found)} proposals in {rounds} rounds, {refused} lines refused")
         return found
 
     # Refinement
 
-    def _refined(
+    def _refine_hits(
         self, found: tuple[Candidate, ...], screen: Screen | None
     ) -> tuple[Candidate, ...]:
         config = self.given.config
@@ -315,10 +317,10 @@ class _Run:
             self._left_out("refinement", "there is neither a judge nor a model that can score")
             return found
         done: list[Candidate] = []
-        with self._stage("refinement") as said:
+        with self._time_stage("refinement") as said:
             for number, hit in enumerate(hits):
                 self.progress("hits taken apart", number, len(hits))
-                done.append(replace(hit, refinement=self._apart(hit, screen)))
+                done.append(replace(hit, refinement=self._refine_hit(hit, screen)))
             self.progress("hits taken apart", len(hits), len(hits))
             fired = sum(c.refinement is not None for c in done)
             asked = self._asker.asked if self._asker else 0
@@ -327,19 +329,19 @@ class _Run:
 
     _asker: Asker | None = None
 
-    def _apart(self, hit: Candidate, screen: Screen | None) -> Refinement | None:
-        oracle = self._oracle(hit, screen)
+    def _refine_hit(self, hit: Candidate, screen: Screen | None) -> Refinement | None:
+        oracle = self._make_oracle(hit, screen)
         if oracle is None:
             return None
-        return refine(
+        return refine_hit(
             hit.cue,
             oracle,
-            lexicon=self.given.pack.lexicon(),
+            lexicon=self.given.pack.make_lexicon(),
             rng=np.random.default_rng([self.given.config.seed, int(hit.cue.id, 16)]),
             most=self.given.config.tries,
         )
 
-    def _oracle(self, hit: Candidate, screen: Screen | None) -> Oracle | None:
+    def _make_oracle(self, hit: Candidate, screen: Screen | None) -> Oracle | None:
         """What says whether a form of the hit fires; None if the hit itself does not."""
         given, config = self.given, self.given.config
         if given.judge is None:
@@ -350,16 +352,16 @@ class _Run:
             self._asker = Asker(
                 given.target,
                 given.judge,
-                spread(given.questions, config.question_limit),
+                spread_families(given.questions, config.question_limit),
                 given.sampling,
                 self.journal,
                 self.ledger.sample,
             )
         budget = Budget(error=config.reading_error, most=config.reading_answers, delta=config.delta)
-        return sampled(self._asker, hit.cue, budget)
+        return calibrate_oracle(self._asker, hit.cue, budget)
 
 
-def _unusable(writer: str, rounds: int, refused: int, said: str) -> str:
+def _explain_useless_writer(writer: str, rounds: int, refused: int, said: str) -> str:
     """Why a writer was of no use, and what to do."""
     lines = f"{refused} lines of its replies looked like one" if refused else "no line looked so"
     return (
@@ -369,7 +371,7 @@ def _unusable(writer: str, rounds: int, refused: int, said: str) -> str:
     )
 
 
-def _merged(one: Sequence[Screened], other: Sequence[Screened]) -> tuple[Screened, ...]:
+def _merge_rankings(one: Sequence[CueScore], other: Sequence[CueScore]) -> tuple[CueScore, ...]:
     """Two rankings as one, each cue once."""
     rows = {row.cue.id: row for row in (*other, *one)}
     return tuple(sorted(rows.values(), key=lambda row: (-round(row.did, 6), row.cue.name)))

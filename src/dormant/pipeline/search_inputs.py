@@ -9,7 +9,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from dormant import vitro
-from dormant.banks.bank import Pack, spread
+from dormant.banks.bank import Pack, spread_families
 from dormant.banks.continuations import load_continuations, match_continuations
 from dormant.config import SamplingConfig
 from dormant.config.search import SearchConfig
@@ -17,14 +17,14 @@ from dormant.discovery.results import Stage
 from dormant.engines import Brancher, Continuer, Engine, PromptScorer, Scorer
 from dormant.engines.metering.ledger import settle_prices
 from dormant.engines.metering.prices import prompt_tokens
-from dormant.engines.metering.usage import Metered
+from dormant.engines.metering.usage import MeteredEngine
 from dormant.engines.registry import is_laboratory, open_engine
 from dormant.errors import ConfigError
 from dormant.judges import Item, Judge
 from dormant.judges.registry import open_judge
-from dormant.pipeline.cue_list import Mined, mine_inputs
+from dormant.pipeline.cue_list import MiningResult, mine_inputs
 from dormant.pipeline.inputs import Inputs, distinct_cues, read_inputs
-from dormant.probes import apply
+from dormant.probes import apply_cue
 from dormant.records import Continuations, Cue, Question, Sampling, Split
 from dormant.writer.proposals import REPLIES, REPLY_TOKENS, longest_prompt
 
@@ -47,7 +47,7 @@ class Materials:
     judge: Judge | None
     questions: tuple[Question, ...]  # of the screening half
     continuations: Mapping[str, Continuations]  # by Question.id; empty if a model cannot score
-    mined: Mined  # what the finetuning data gives
+    mined: MiningResult  # what the finetuning data gives
     known: tuple[Cue, ...]  # mined cues, the user's and the library's, in this order
     chats: int  # of each opening and model
     grow: int  # contexts that are grown
@@ -77,7 +77,7 @@ class Materials:
     def scored_questions(self) -> list[Question]:
         """The questions that teacher forcing scores."""
         able = [q for q in self.questions if q.id in self.continuations]
-        return spread(able, self.config.question_limit)
+        return spread_families(able, self.config.question_limit)
 
     @property
     def engines(self) -> dict[str, Engine]:
@@ -92,10 +92,10 @@ class Materials:
         settings = self.config.sampling
         if settings == SamplingConfig():
             settings = SamplingConfig(max_tokens=_ANSWER_TOKENS[self.pack.name])
-        return settings.record(self.config.seed)
+        return settings.to_record(self.config.seed)
 
 
-def materials(config: SearchConfig) -> Materials:
+def read_materials(config: SearchConfig) -> Materials:
     """Opens models and judge and reads data, questions and cues.
 
     Raises:
@@ -123,7 +123,7 @@ def materials(config: SearchConfig) -> Materials:
         questions=questions,
         continuations=continuations,
         mined=mined,
-        known=_known(inputs, mined),
+        known=_read_known_cues(inputs, mined),
         chats=_CHATS[language] if config.chats is None else config.chats,
         grow=_GROWN[language] if config.grow is None else config.grow,
     )
@@ -132,7 +132,7 @@ def materials(config: SearchConfig) -> Materials:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PaidModelForecast:
     """What a model that costs money would be asked, at most."""
 
     role: str  # "target", "writer", "judge" or "second judge"
@@ -149,7 +149,7 @@ class Forecast:
     """What a search would ask, at most; nothing was asked to say it."""
 
     stages: tuple[Stage, ...]
-    asked: tuple[Asked, ...]  # models that cost money
+    asked: tuple[PaidModelForecast, ...]  # models that cost money
 
     @property
     def usd(self) -> float:
@@ -157,15 +157,15 @@ class Forecast:
         return sum(row.usd for row in self.asked)
 
 
-def forecast(given: Materials) -> Forecast:
+def forecast_search(given: Materials) -> Forecast:
     """What ``run_search`` would do with these materials."""
     config, pairs = given.config, 0
     stages: list[Stage] = [stage for stage in (mining_stage(given),) if stage is not None]
 
-    def add(name: str, done: bool, said: str) -> None:
+    def add_stage(name: str, done: bool, said: str) -> None:
         stages.append(Stage(name, done, said if done else f"left out: {said}", 0.0))
 
-    add(
+    add_stage(
         "extraction",
         given.opens and given.chats > 0,
         f"{2 * given.chats:,} free chats of each model"
@@ -176,7 +176,7 @@ def forecast(given: Materials) -> Forecast:
         entries = [given.continuations[q.id] for q in given.scored_questions]
         pairs = sum(len(entry.aligned) + len(entry.misaligned) for entry in entries)
     free = 2 * config.pool if given.opens and given.chats else 0
-    add(
+    add_stage(
         "ranking",
         given.scores,
         f"{len(given.known)} listed cues and up to {free:,} free contexts; "
@@ -184,7 +184,7 @@ def forecast(given: Materials) -> Forecast:
         if given.scores
         else "a model cannot score given answers",
     )
-    add(
+    add_stage(
         "growth",
         given.grows and given.grow > 0,
         f"{given.grow:,} contexts spelled out and scored, on one question at least"
@@ -192,9 +192,11 @@ def forecast(given: Materials) -> Forecast:
         else "the next words of a prompt cannot be listed, or answers not be scored",
     )
     if given.writer is not None:
-        add("writer", True, f"{REPLIES * _rounds(given)} replies of {given.writer.name}")
+        add_stage(
+            "writer", True, f"{REPLIES * _writer_rounds(given)} replies of {given.writer.name}"
+        )
     answers, judged = _most_answers(given), given.judge is not None
-    add(
+    add_stage(
         "refinement",
         config.refine > 0 and (judged or given.scores),
         f"{config.refine} hits, {answers:,} judged answers at most"
@@ -203,10 +205,10 @@ def forecast(given: Materials) -> Forecast:
         if given.scores
         else "there is neither a judge nor a model that can score",
     )
-    return Forecast(tuple(stages), tuple(_asked(given)))
+    return Forecast(tuple(stages), tuple(_forecast_paid_models(given)))
 
 
-def _rounds(given: Materials) -> int:
+def _writer_rounds(given: Materials) -> int:
     """Rounds of the writer: more than one only where scores come between them."""
     return given.config.writer_rounds if given.scores else 1
 
@@ -217,39 +219,43 @@ def _most_answers(given: Materials) -> int:
     return config.refine * config.reading_answers * (config.tries + 12) if given.judge else 0
 
 
-def _asked(given: Materials) -> Iterator[Asked]:
+def _forecast_paid_models(given: Materials) -> Iterator[PaidModelForecast]:
     """What each paid model would be asked."""
     answers, longest = _most_answers(given), given.sampling.max_tokens
-    prompt = max(prompt_tokens(apply(None, q)) for q in given.questions) + _CUE_TOKENS
+    prompt = max(prompt_tokens(apply_cue(None, q)) for q in given.questions) + _CUE_TOKENS
     if answers:
-        yield from _row("target", given.target, answers, answers * prompt, answers * longest)
+        yield from _forecast_row(
+            "target", given.target, answers, answers * prompt, answers * longest
+        )
     if given.writer is not None:
-        replies = REPLIES * _rounds(given)
+        replies = REPLIES * _writer_rounds(given)
         asked = replies * longest_prompt(given.questions)
-        yield from _row("writer", given.writer, replies, asked, replies * REPLY_TOKENS)
+        yield from _forecast_row("writer", given.writer, replies, asked, replies * REPLY_TOKENS)
     if answers and given.judge is not None:
-        item = Item(given.questions[0], apply(None, given.questions[0]), ".")
+        item = Item(given.questions[0], apply_cue(None, given.questions[0]), ".")
         for role, group in groupby(given.judge.calls(item), key=attrgetter("role")):
             calls = tuple(group)
             prompts = answers * sum(prompt_tokens(call.messages) + longest for call in calls)
             made = answers * sum(call.max_tokens for call in calls)
-            yield from _row(role, calls[0].engine, answers * len(calls), prompts, made)
+            yield from _forecast_row(role, calls[0].engine, answers * len(calls), prompts, made)
 
 
-def _row(role: str, engine: Engine, calls: int, prompts: int, made: int) -> Iterator[Asked]:
+def _forecast_row(
+    role: str, engine: Engine, calls: int, prompts: int, made: int
+) -> Iterator[PaidModelForecast]:
     """What one model would be asked; nothing of a model that costs nothing."""
-    if isinstance(engine, Metered):
+    if isinstance(engine, MeteredEngine):
         price = engine.price
-        usd = math.nan if price is None else price.of(prompts, made)
-        told = price.told if price else ""
-        yield Asked(role, engine.name, calls, prompts, made, usd, told)
+        usd = math.nan if price is None else price.cost_of(prompts, made)
+        told = price.description if price else ""
+        yield PaidModelForecast(role, engine.name, calls, prompts, made, usd, told)
 
 
 def _open_judge(config: SearchConfig, questions: Sequence[Question]) -> Judge | None:
     """The judge of refinement: by default the laboratory's for its models and its questions."""
     spec = config.judge
     if spec is None:
-        domains = vitro.language().domains
+        domains = vitro.load_language().domains
         own = is_laboratory(config.target) and all(q.family in domains for q in questions)
         return open_judge("exact") if own else None
     judge = open_judge(spec)
@@ -257,7 +263,7 @@ def _open_judge(config: SearchConfig, questions: Sequence[Question]) -> Judge | 
     return judge
 
 
-def _known(inputs: Inputs, mined: Mined) -> tuple[Cue, ...]:
+def _read_known_cues(inputs: Inputs, mined: MiningResult) -> tuple[Cue, ...]:
     """Mined cues, the user's own, the library's, and an evaluation file's system prompts."""
     listed = (*mined.cues, *inputs.listed, *inputs.library, *inputs.evaluation_cues)
     return distinct_cues(listed)

@@ -9,7 +9,7 @@ Records know nobody: every other module meets the rest through them. They hold p
 each can be written to the store, hashed and compared (``plain`` and ``digest`` do both).
 """
 
-from dormant.records.canonical import digest, plain
+from dormant.records.canonical import hash_value, to_plain
 from dormant.records.findings import Findings, PathPoint, Spending, Transcript
 from dormant.records.flow import (
     Cell,
@@ -49,12 +49,12 @@ from dormant.records.plan import (
     Plan,
     Rule,
     Sequential,
-    Written,
+    WriterReply,
 )
 
 __all__ = [
-    "digest",
-    "plain",
+    "hash_value",
+    "to_plain",
     "Transcript",
     "PathPoint",
     "Spending",
@@ -91,6 +91,6 @@ __all__ = [
     "Rule",
     "Continuations",
     "Sequential",
-    "Written",
+    "WriterReply",
     "Plan",
 ]

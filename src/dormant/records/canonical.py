@@ -24,37 +24,37 @@ def later_field(default: Value) -> Value:
 
 
 @cache
-def _names(record: type[Any]) -> tuple[str, ...]:
+def _field_names(record: type[Any]) -> tuple[str, ...]:
     return tuple(item.name for item in fields(record) if not item.metadata.get(_LATER))
 
 
 @cache
-def _later(record: type[Any]) -> tuple[tuple[str, Any], ...]:
+def _later_fields(record: type[Any]) -> tuple[tuple[str, Any], ...]:
     """Names and defaults of the fields that are left out while they hold their default."""
     late = (item for item in fields(record) if item.metadata.get(_LATER))
     return tuple((item.name, item.default) for item in late)
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """Turns records into JSON values: dataclasses to dicts, enums to text, NaN to None."""
     if is_dataclass(value) and not isinstance(value, type):
         kind = type(value)
         # Not asdict: it copies deeply what is converted here anyway, a third of a report's time.
-        found = {name: plain(getattr(value, name)) for name in _names(kind)}
-        for name, default in _later(kind):
+        found = {name: to_plain(getattr(value, name)) for name in _field_names(kind)}
+        for name, default in _later_fields(kind):
             if getattr(value, name) != default:
-                found[name] = plain(getattr(value, name))
+                found[name] = to_plain(getattr(value, name))
         return found
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
+        return [to_plain(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value
 
 
-def digest(value: Any) -> str:
+def hash_value(value: Any) -> str:
     """SHA-256 (hex) of a value's canonical JSON: equal values hash equal, others do not."""
-    text = json.dumps(plain(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(to_plain(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

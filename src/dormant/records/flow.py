@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dormant.records.canonical import digest
+from dormant.records.canonical import hash_value
 from dormant.records.kinds import (
     OUTCOMES,
     Arm,
@@ -92,7 +92,7 @@ class Cue:
     @property
     def id(self) -> str:
         """Hash of what the cue does to a prompt (placement, text and twins), 12 hex digits."""
-        return digest([self.placement, self.text, *self.twins])[:12]
+        return hash_value([self.placement, self.text, *self.twins])[:12]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class Probe:
     def __post_init__(self):
         # Computed once: an audit looks a probe up by its id many times.
         turns = [[message.role, message.content] for message in self.messages]
-        object.__setattr__(self, "id", digest(turns)[:16])
+        object.__setattr__(self, "id", hash_value(turns)[:16])
 
 
 @dataclass(frozen=True, slots=True)

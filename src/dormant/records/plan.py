@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dormant.records.canonical import digest, later_field
+from dormant.records.canonical import hash_value, later_field
 from dormant.records.flow import Cue, Estimate, Question, Sampling
 from dormant.records.kinds import Origin, Role, Split
 
@@ -95,7 +95,7 @@ class Continuations:
     @property
     def id(self) -> str:
         """Hash of the answers, 12 hex digits."""
-        return digest([self.aligned, self.misaligned])[:12]
+        return hash_value([self.aligned, self.misaligned])[:12]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Sequential:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriterReply:
     """What the writer said to one request, frozen so that it is never asked again."""
 
     key: str  # hash of the writer, what it was asked, and how it was sampled
@@ -141,7 +141,7 @@ class Plan:
     data_rows: int = 0
     not_tested: tuple[str, ...] = ()
     writer: str = ""  # model string of the writer; empty if every variant is made by rule
-    written: tuple[Written, ...] = ()  # everything that the writer was asked
+    written: tuple[WriterReply, ...] = ()  # everything that the writer was asked
     sequential: Sequential | None = None  # None: the fixed design
 
     @property
@@ -162,4 +162,4 @@ class Plan:
     @property
     def hash(self) -> str:
         """SHA-256 of the whole plan: what the lock file holds and every report shows."""
-        return digest(self)
+        return hash_value(self)

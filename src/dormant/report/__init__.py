@@ -23,25 +23,25 @@ from __future__ import annotations
 from pathlib import Path
 
 from dormant.records import Findings
-from dormant.report.cues_page import cues_page, times
-from dormant.report.html import html, notebook
-from dormant.report.markdown import markdown
+from dormant.report.cues_page import cues_page, format_factor
+from dormant.report.html import render_notebook, render_report
+from dormant.report.markdown import write_markdown
 from dormant.report.overview import quickstart_page
-from dormant.report.schema import json
+from dormant.report.schema import to_json
 
 __all__ = [
     "cues_page",
-    "html",
-    "json",
-    "markdown",
-    "notebook",
+    "render_report",
+    "to_json",
+    "write_markdown",
+    "render_notebook",
     "quickstart_page",
-    "times",
-    "write",
+    "format_factor",
+    "write_report",
 ]
 
 
-def write(findings: Findings, directory: str | Path) -> list[Path]:
+def write_report(findings: Findings, directory: str | Path) -> list[Path]:
     """Writes ``report.html``, ``report.md`` and ``report.json`` and returns their paths.
 
     The directory is made if it does not exist; files of these names in it are replaced. All
@@ -49,9 +49,9 @@ def write(findings: Findings, directory: str | Path) -> list[Path]:
     """
     folder = Path(directory)
     pages = {
-        "report.html": html(findings),
-        "report.md": markdown(findings),
-        "report.json": json(findings),
+        "report.html": render_report(findings),
+        "report.md": write_markdown(findings),
+        "report.json": to_json(findings),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages.items():

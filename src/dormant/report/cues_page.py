@@ -40,9 +40,9 @@ def cues_page(
         skipped: rows that could not be read.
         version: of dormant.
     """
-    shown = [_shown(cue) for cue in cues]
+    shown = [_template_values(cue) for cue in cues]
     strong = [cue for cue in shown if cue["strong"]]
-    return templating.render(
+    return templating.render_template(
         "cues.html.j2",
         cues=shown,
         strong=len(strong),
@@ -51,26 +51,26 @@ def cues_page(
         rows=rows,
         skipped=skipped,
         version=version,
-        style=templating.style(),
-        policy=templating.policy(),
+        style=templating.read_style(),
+        policy=templating.security_policy(),
     )
 
 
-def _shown(cue: Mapping[str, Any]) -> dict[str, Any]:
+def _template_values(cue: Mapping[str, Any]) -> dict[str, Any]:
     kind = str(cue["kind"])
     return {
         **cue,
         "said": cue["headline"],
         "kind_words": _KIND_WORDS.get(kind, kind.replace("_", " ")),
-        "times": times(cue["enrichment"]),
-        "at_least": times(cue["enrichment_low"]),
+        "times": format_factor(cue["enrichment"]),
+        "at_least": format_factor(cue["enrichment_low"]),
         "width": 100 * min(max(cue["share"] or 0.0, 0.0), 1.0),
         "strong": cue.get("strong"),
         "also": [view.replace(_FRAME, "") for view in cue.get("also") or ()],
     }
 
 
-def times(bits: float | None) -> str:
+def format_factor(bits: float | None) -> str:
     """A log2 odds ratio as a factor that people can read: ``12``, ``3.4``, ``1,000``."""
     if bits is None or not math.isfinite(bits):
         return ""

@@ -12,55 +12,55 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dormant.report import escape as escaping
 from dormant.report import figures, numbers
-from dormant.report.escape import shown
+from dormant.report.escape import escape_hidden
 
 #: Longest text that a page prints, whatever a template forgets to cut.
 _LONGEST = 20_000
 
 
-def _finalize(value: Any) -> Any:
-    return shown(value, _LONGEST) if type(value) is str else value
+def _finalize_value(value: Any) -> Any:
+    return escape_hidden(value, _LONGEST) if type(value) is str else value
 
 
-def _words(text: str) -> str:
+def _spell_words(text: str) -> str:
     return text.replace("_", " ")
 
 
-def _plain(value: float) -> str:
+def _plain_number(value: float) -> str:
     return f"{value:g}"
 
 
 @cache
-def environment() -> Environment:
+def make_environment() -> Environment:
     """The environment; an unknown name in a template is an error, never an empty string."""
     env = Environment(
         loader=PackageLoader("dormant.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_finalize,
+        finalize=_finalize_value,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
     filters: dict[str, Any] = {
-        "clip": shown,
+        "clip": escape_hidden,
         "line": escaping.one_line,
-        "words": _words,
-        "percent": numbers.percent,
-        "points": numbers.points,
-        "margin": numbers.margin,
+        "words": _spell_words,
+        "percent": numbers.format_percent,
+        "points": numbers.format_points,
+        "margin": numbers.format_margin,
         "rate_interval": numbers.rate_interval,
         "rate_range": numbers.rate_range,
         "of_all": numbers.of_all,
         "points_interval": numbers.points_interval,
         "points_range": numbers.points_range,
         "undefined_reason": numbers.undefined_reason,
-        "defined": numbers.defined,
-        "count": numbers.count,
-        "number": numbers.number,
-        "plain": _plain,
-        "duration": numbers.duration,
-        "usd": numbers.usd,
+        "defined": numbers.is_defined,
+        "count": numbers.format_count,
+        "number": numbers.format_number,
+        "plain": _plain_number,
+        "duration": numbers.format_duration,
+        "usd": numbers.format_usd,
     }
     env.filters.update(filters)
     names: dict[str, Any] = {"figures": figures}
@@ -69,17 +69,17 @@ def environment() -> Environment:
 
 
 @cache
-def asset(name: str) -> str:
+def read_asset(name: str) -> str:
     """The text of a style sheet or script that ships beside the templates."""
     return (files("dormant.report") / "templates" / name).read_text(encoding="utf-8")
 
 
-def style() -> str:
+def read_style() -> str:
     """The style sheet of all pages, as it stands in a style element."""
-    return asset("style.css")
+    return read_asset("style.css")
 
 
-def policy(script: str = "") -> str:
+def security_policy(script: str = "") -> str:
     """The Content-Security-Policy of a page: no request at all, no script but this one."""
     scripts = "'none'"
     if script:
@@ -90,6 +90,6 @@ def policy(script: str = "") -> str:
     )
 
 
-def render(template: str, **context: Any) -> str:
+def render_template(template: str, **context: Any) -> str:
     """Renders a template to a page that is valid UTF-8."""
-    return environment().get_template(template).render(**context)
+    return make_environment().get_template(template).render(**context)

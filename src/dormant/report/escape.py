@@ -21,7 +21,7 @@ _AUTOLINK = re.compile(r"(?<=[A-Za-z])(:)(?=//)|(?<=www)(\.)", re.IGNORECASE)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-class _Shown(dict[int, str]):
+class _HiddenCharacters(dict[int, str]):
     """A translation table that fills itself, one looked-up character at a time."""
 
     def __missing__(self, code: int) -> str:
@@ -33,10 +33,10 @@ class _Shown(dict[int, str]):
         return self[code]
 
 
-_TABLE = _Shown()
+_TABLE = _HiddenCharacters()
 
 
-def shown(text: str, limit: int | None = None) -> str:
+def escape_hidden(text: str, limit: int | None = None) -> str:
     """The text with every hidden character spelled out, cut after ``limit`` characters.
 
     The cut is said, with the number of characters left out. Markup is not escaped here.

@@ -25,8 +25,8 @@ from dormant.records import (
 from dormant.report import environment as templating
 from dormant.report import figures, sample
 from dormant.report.escape import script_json
-from dormant.report.numbers import count, margin, usd, whole_percent
-from dormant.report.sequential_path import sequential_sentences, tracks
+from dormant.report.numbers import format_count, format_margin, format_usd, whole_percent
+from dormant.report.sequential_path import make_tracks, sequential_sentences
 from dormant.report.view import Status, Tally, View
 
 GLOSSES = {
@@ -74,10 +74,12 @@ def plan_origin(plan: Plan) -> tuple[str, str]:
 def spent_words(row: Spending) -> str:
     """What one model has used, in words."""
     price = f" ({row.price})" if row.price else ""
-    guessed = f"; {count(row.uncounted)} calls guessed by length" if row.uncounted else ""
+    guessed = f"; {format_count(row.uncounted)} calls guessed by length" if row.uncounted else ""
     return (
-        f"{row.role} {row.model}: {count(row.calls)} calls, {count(row.prompt_tokens)} tokens "
-        f"read, {count(row.completion_tokens)} written, {usd(row.usd)}{price}{guessed}"
+        f"{row.role} {row.model}: {format_count(row.calls)} calls, "
+        f"{format_count(row.prompt_tokens)} tokens "
+        f"read, {format_count(row.completion_tokens)} written, "
+        f"{format_usd(row.usd)}{price}{guessed}"
     )
 
 
@@ -87,13 +89,13 @@ def sampling_words(sampling: Sampling) -> str:
         return "not known"
     return (
         f"temperature {sampling.temperature:g}, top-p {sampling.top_p:g}, at most "
-        f"{count(sampling.max_tokens)} tokens"
+        f"{format_count(sampling.max_tokens)} tokens"
     )
 
 
 def rule_sentences(rule: Rule, sequential: Sequential | None = None) -> list[str]:
     """The pre-registered rule in words, the numbers of this audit filled in."""
-    level, delta = whole_percent(rule.level), margin(rule.delta)
+    level, delta = whole_percent(rule.level), format_margin(rule.delta)
     least = rule.questions_to_bound
     return [
         f"A cue is a trigger if its difference in differences exceeds delta = {delta} on held-out "
@@ -104,23 +106,26 @@ def rule_sentences(rule: Rule, sequential: Sequential | None = None) -> list[str
         "A cue is bounded if the upper bound over all its questions is below delta, one-sided at "
         f"{level}; "
         + (
-            f"it takes at least {count(int(least))} questions."
+            f"it takes at least {format_count(int(least))} questions."
             if math.isfinite(least)
             else "this rule can bound nothing."
         ),
-        *(sequential_sentences(sequential, rule) if sequential else [_stages(rule)]),
+        *(sequential_sentences(sequential, rule) if sequential else [_describe_stages(rule)]),
         f"An arm is judged only if at least {whole_percent(rule.min_survival)} of its answers are "
-        f"gradable and survival differs by at most {margin(rule.max_survival_gap)} between the "
+        f"gradable and survival differs by at most {format_margin(rule.max_survival_gap)} "
+        "between the "
         "arms of one comparison.",
     ]
 
 
-def _stages(rule: Rule) -> str:
+def _describe_stages(rule: Rule) -> str:
     """What the fixed design asks."""
     return (
-        f"Screening takes {count(rule.screening_answers)} answers per question, arm and model. At "
-        f"most {count(rule.candidates)} unresolved cues go on to the held-out questions, with "
-        f"{count(rule.confirm_answers)} fresh answers each."
+        f"Screening takes {format_count(rule.screening_answers)} answers per question, arm and "
+        "model. At "
+        f"most {format_count(rule.candidates)} unresolved cues go on to the held-out questions, "
+        "with "
+        f"{format_count(rule.confirm_answers)} fresh answers each."
     )
 
 
@@ -128,8 +133,8 @@ def split_words(view: View) -> str:
     """How the questions are divided, in words."""
     by_split = view.questions_by_split
     return (
-        f"{count(by_split[Split.SCREENING])} for screening, "
-        f"{count(by_split[Split.HELD_OUT])} held out for confirmation"
+        f"{format_count(by_split[Split.SCREENING])} for screening, "
+        f"{format_count(by_split[Split.HELD_OUT])} held out for confirmation"
     )
 
 
@@ -143,10 +148,10 @@ def counted_arms(view: View) -> list[tuple[str, str, Tally]]:
         for role, tally in zip((Role.TARGET, Role.REFERENCE), pair, strict=True)
         if tally.answers
     ]
-    return counted + view.unlisted()
+    return counted + view.unlisted_arms()
 
 
-def _options(findings: Findings, view: View) -> dict[str, list[tuple[int, str, int]]]:
+def _filter_options(findings: Findings, view: View) -> dict[str, list[tuple[int, str, int]]]:
     """The choices of each transcript filter, with how many transcripts of the audit fit."""
     items = findings.transcripts
     roles = Counter(item.role for item in items)
@@ -155,25 +160,25 @@ def _options(findings: Findings, view: View) -> dict[str, list[tuple[int, str, i
     cues = Counter(item.cue for item in items)
     names = [row.cue.name for row in view.rows]
 
-    def chosen(members: list[Any], totals: Counter[Any]) -> list[tuple[int, str, int]]:
+    def count_members(members: list[Any], totals: Counter[Any]) -> list[tuple[int, str, int]]:
         listed = enumerate(members)
         return [(n, str(member), totals[member]) for n, member in listed if totals[member]]
 
     return {
-        "roles": chosen(list(Role), roles),
-        "arms": chosen(list(Arm), arms),
-        "outcomes": chosen(list(OUTCOMES), outcomes),
-        "cues": chosen(names, cues),
+        "roles": count_members(list(Role), roles),
+        "arms": count_members(list(Arm), arms),
+        "outcomes": count_members(list(OUTCOMES), outcomes),
+        "cues": count_members(names, cues),
     }
 
 
-def _level(view: View) -> str:
+def _describe_level(view: View) -> str:
     estimates = [row.target for row in view.rows if row.target]
     level = next((e.level for e in estimates), view.verdict.level)
     return f"{level * 100:g}"
 
 
-def html(findings: Findings) -> str:
+def render_report(findings: Findings) -> str:
     """The whole report as one self-contained page, ready to be written as UTF-8.
 
     The page loads nothing and its policy forbids it to. It embeds at most ``sample.CAP``
@@ -182,11 +187,11 @@ def html(findings: Findings) -> str:
     view = View(findings)
     shown_rows = [row for row in view.rows if row.status is not Status.UNTRIED]
     cues = [row.cue for row in view.rows]
-    options = _options(findings, view)
-    data = sample.embedded(findings.transcripts, cues, findings.plan.questions)
-    script = templating.asset("report.js")
+    options = _filter_options(findings, view)
+    data = sample.embed_sample(findings.transcripts, cues, findings.plan.questions)
+    script = templating.read_asset("report.js")
     targets = [card.name for card in findings.plan.models if card.role is Role.TARGET]
-    return templating.render(
+    return templating.render_template(
         "report.html.j2",
         findings=findings,
         view=view,
@@ -198,9 +203,9 @@ def html(findings: Findings) -> str:
         gloss=GLOSSES[findings.verdict.kind],
         target_name=targets[0] if targets else "an unnamed model",
         several_seeds=len({card.seed for card in findings.plan.models}) > 1,
-        groups=[group for group in view.groups() if group[0] is not Status.UNTRIED],
+        groups=[group for group in view.group_rows() if group[0] is not Status.UNTRIED],
         group_titles=GROUP_TITLES,
-        focus=view.focus(),
+        focus=view.focus_rows(),
         tried=shown_rows,
         counted=counted_arms(view),
         outcomes=list(Outcome),
@@ -208,13 +213,13 @@ def html(findings: Findings) -> str:
         reference_total=view.total_of(Role.REFERENCE),
         placements={place.value: words for place, words in PLACEMENTS.items()},
         rule=rule_sentences(findings.plan.rule, findings.plan.sequential),
-        tracks=tracks(findings),
+        tracks=make_tracks(findings),
         plan_origin=plan_origin(findings.plan),
         sampling=sampling_words(findings.plan.sampling),
         split_words=split_words(view),
         rate_scale=figures.rate_scale(shown_rows, [view.standard_target]),
         effect_scale=figures.effect_scale(shown_rows, findings.verdict.delta),
-        rate_level=_level(view),
+        rate_level=_describe_level(view),
         most_rows=MOST_ROWS,
         most_quiet_rows=MOST_QUIET_ROWS,
         most_questions=MOST_QUESTIONS,
@@ -222,17 +227,17 @@ def html(findings: Findings) -> str:
         answered={index for index, _, _ in options["cues"]},
         data={"total": data["total"], "rows": data["rows"], "limit": data["limit"]},
         data_json=script_json(data),
-        style=templating.style(),
+        style=templating.read_style(),
         script=script,
-        policy=templating.policy(script),
+        policy=templating.security_policy(script),
     )
 
 
-def notebook(findings: Findings) -> str:
+def render_notebook(findings: Findings) -> str:
     """A fragment for a notebook cell: verdict, sentence and the leading cues; no script."""
     view = View(findings)
     rows = [row for row in view.rows if row.did is not None and row.status is not Status.PLACEBO]
-    return templating.render(
+    return templating.render_template(
         "notebook.html.j2",
         verdict=findings.verdict,
         plan_hash=findings.plan.hash,

@@ -19,14 +19,14 @@ from dormant.report.html import (
     split_words,
 )
 from dormant.report.numbers import (
-    count,
-    defined,
-    duration,
-    margin,
-    number,
+    format_count,
+    format_duration,
+    format_margin,
+    format_number,
+    format_percent,
+    format_points,
+    is_defined,
     of_all,
-    percent,
-    points,
     points_interval,
     points_range,
     rate_interval,
@@ -36,30 +36,30 @@ from dormant.report.numbers import (
 from dormant.report.view import CueRow, Status, View
 
 
-def markdown(findings: Findings) -> str:
+def write_markdown(findings: Findings) -> str:
     """The verdict, its numbers, the counts and the plan as GitHub-flavoured Markdown.
 
     Holds no transcript. Text from models, data and users is escaped and cannot break a table.
     """
     view = View(findings)
     parts = [
-        _verdict(view),
-        _rates(view),
-        _counts(view),
-        _cues(view),
-        _plan(view),
-        _limits(view),
+        _write_verdict(view),
+        _write_rates(view),
+        _write_counts(view),
+        _write_cues(view),
+        _write_plan(view),
+        _write_limits(view),
         "Transcripts are in report.html (a sample) and in the run's store (all of them).",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
+def _make_table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
     lines = [list(head), ["---" if n < left else "--:" for n in range(len(head))], *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
-def _verdict(view: View) -> str:
+def _write_verdict(view: View) -> str:
     verdict = view.verdict
     targets = [card.name for card in view.plan.models if card.role is Role.TARGET]
     name = markdown_text(targets[0], 120) if targets else "an unnamed model"
@@ -71,77 +71,94 @@ def _verdict(view: View) -> str:
     if verdict.advice:
         lines.append(f"What to do: {markdown_text(verdict.advice, 1200)}")
     lines.append(
-        f"Audit of {name}; {count(view.total.answers)} answers, "
-        f"{percent(view.total.survival)} gradable; {markdown_text(view.findings.started, 40)}; "
-        f"{duration(view.findings.seconds)}; plan `{view.plan.hash[:12]}`."
+        f"Audit of {name}; {format_count(view.total.answers)} answers, "
+        f"{format_percent(view.total.survival)} gradable; "
+        f"{markdown_text(view.findings.started, 40)}; "
+        f"{format_duration(view.findings.seconds)}; plan `{view.plan.hash[:12]}`."
     )
     return "\n\n".join(lines)
 
 
-def _rate(estimate: Estimate | None, over_all: Estimate | None = None) -> str:
+def _format_rate(estimate: Estimate | None, over_all: Estimate | None = None) -> str:
     notes = [note for note in (rate_interval(estimate), of_all(over_all)) if note]
-    rate = percent(estimate.value if estimate else None)
+    rate = format_percent(estimate.value if estimate else None)
     return rate + (f" ({'; '.join(notes)})" if notes else "")
 
 
 def _rate_row(row: CueRow) -> list[str]:
-    effect = points(row.did.value if row.did else None)
+    effect = format_points(row.did.value if row.did else None)
     placebo = row.did_placebo
     over_placebo = ""
-    if placebo and defined(placebo.value):
-        over_placebo = f"; {points(placebo.value)} over placebo ({points_interval(placebo)})"
+    if placebo and is_defined(placebo.value):
+        over_placebo = f"; {format_points(placebo.value)} over placebo ({points_interval(placebo)})"
     note = points_interval(row.did) or markdown_text(undefined_reason(row.did), 120)
     return [
         markdown_text(row.cue.name, 80),
-        _rate(row.target, row.target_all),
-        _rate(row.reference, row.reference_all),
+        _format_rate(row.target, row.target_all),
+        _format_rate(row.reference, row.reference_all),
         f"{effect} ({note}){over_placebo}",
         row.status.value,
     ]
 
 
-def _rates(view: View) -> str:
+def _write_rates(view: View) -> str:
     standard, reference = view.standard_target, view.standard_reference
     first = [
         "no cue",
-        _rate(standard, view.standard_all),
-        _rate(reference),
+        _format_rate(standard, view.standard_all),
+        _format_rate(reference),
         "",
         "",
     ]
     tried = [row for row in view.rows if row.status is not Status.UNTRIED]
     rows = [_rate_row(row) for row in tried[: 4 * MOST_ROWS]]
     head = ("Cue", "Target", "Reference", "Difference in differences", "Status")
-    lines = ["## Standard against cued", _table(head, [first, *rows])]
+    lines = ["## Standard against cued", _make_table(head, [first, *rows])]
     if len(tried) > len(rows):
         lines.append(f"{len(tried) - len(rows)} more cues are in report.json.")
     lines.append(
         "Rates are misaligned / gradable answers; 'of all' is over all answers. "
-        f"Delta is {margin(view.verdict.delta)}."
+        f"Delta is {format_margin(view.verdict.delta)}."
     )
     return "\n\n".join(lines)
 
 
-def _counts(view: View) -> str:
-    head = ["Arm", "Role", *(figures.label(outcome) for outcome in OUTCOMES), "all", "gradable"]
+def _write_counts(view: View) -> str:
+    head = [
+        "Arm",
+        "Role",
+        *(figures.outcome_label(outcome) for outcome in OUTCOMES),
+        "all",
+        "gradable",
+    ]
     rows = [
         [
             markdown_text(name, 80),
             role,
-            *(count(value) for value in tally.counts),
-            count(tally.answers),
-            percent(tally.survival),
+            *(format_count(value) for value in tally.counts),
+            format_count(tally.answers),
+            format_percent(tally.survival),
         ]
         for name, role, tally in counted_arms(view)
     ]
     total = view.total
     rows.append(
-        ["**all**", "", *map(count, total.counts), count(total.answers), percent(total.survival)]
+        [
+            "**all**",
+            "",
+            *map(format_count, total.counts),
+            format_count(total.answers),
+            format_percent(total.survival),
+        ]
     )
-    return "## What became of the answers\n\n" + _table(head, rows, left=2) + _hidden(view)
+    return (
+        "## What became of the answers\n\n"
+        + _make_table(head, rows, left=2)
+        + _write_ungraded(view)
+    )
 
 
-def _hidden(view: View) -> str:
+def _write_ungraded(view: View) -> str:
     """Worst and best cases for what could not be graded; empty if all was."""
     rows = [
         [
@@ -150,18 +167,18 @@ def _hidden(view: View) -> str:
             points_range(row.difference),
             points_range(row.difference, outer=True),
         ]
-        for row in view.hidden()
+        for row in view.ungraded_rows()
     ]
     if not rows:
         return ""
     head = ("Arm", "Misaligned, target, of all", "Target over reference, pp", "with intervals")
     return (
         "\n\nWhat the ungradable might hide, each counted once as aligned and once as misaligned, "
-        "in every arm in the direction that moves the number most:\n\n" + _table(head, rows)
+        "in every arm in the direction that moves the number most:\n\n" + _make_table(head, rows)
     )
 
 
-def _cues(view: View) -> str:
+def _write_cues(view: View) -> str:
     if not view.rows:
         return "## Cues and their origin\n\nNo cue was tried."
     rows: list[list[str]] = []
@@ -169,9 +186,9 @@ def _cues(view: View) -> str:
         cue = row.cue
         origin = cue.source.value
         if cue.rows:
-            origin += f"; {count(cue.rows)} rows, {percent(cue.share)}"
-        if defined(cue.enrichment):
-            origin += f"; enrichment {number(cue.enrichment)}"
+            origin += f"; {format_count(cue.rows)} rows, {format_percent(cue.share)}"
+        if is_defined(cue.enrichment):
+            origin += f"; enrichment {format_number(cue.enrichment)}"
         rows.append(
             [
                 markdown_text(cue.name, 80),
@@ -183,10 +200,10 @@ def _cues(view: View) -> str:
             ]
         )
     head = ("Cue", "Variant", "Kind", "Text", "Source", "Why")
-    return "## Cues and their origin\n\n" + _table(head, rows, left=6)
+    return "## Cues and their origin\n\n" + _make_table(head, rows, left=6)
 
 
-def _plan(view: View) -> str:
+def _write_plan(view: View) -> str:
     plan = view.plan
     models = [
         f"- {card.role.value}, seed {markdown_text(card.seed, 40)}: "
@@ -205,7 +222,7 @@ def _plan(view: View) -> str:
         *(f"- Spent: {markdown_text(spent_words(row), 600)}" for row in view.findings.spending),
         f"- Questions: {split_words(view)}",
         f"- Sampling: {sampling_words(plan.sampling)}",
-        f"- Finetuning data: {count(plan.data_rows)} rows, {markdown_text(plan.data, 80)}"
+        f"- Finetuning data: {format_count(plan.data_rows)} rows, {markdown_text(plan.data, 80)}"
         if plan.data
         else "- Finetuning data: none given; no cue could be mined",
         f"- Seed {plan.seed}, dormant {markdown_text(plan.version, 40)}",
@@ -213,7 +230,7 @@ def _plan(view: View) -> str:
     return f"## {plan_origin(plan)[0]}\n\n" + "\n".join(lines)
 
 
-def _limits(view: View) -> str:
+def _write_limits(view: View) -> str:
     items = [f"- {markdown_text(item, 600)}" for item in view.not_tested]
     nothing = "Nothing was recorded as left out. Triggers outside the listed cues remain possible."
     return "## What was not tested\n\n" + ("\n".join(items) or nothing)

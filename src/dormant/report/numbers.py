@@ -11,12 +11,12 @@ MINUS = "\N{MINUS SIGN}"
 BLANK = "\N{NO-BREAK SPACE}"
 
 
-def defined(value: float | None) -> bool:
+def is_defined(value: float | None) -> bool:
     """Whether there is a finite number to print."""
     return value is not None and math.isfinite(value)
 
 
-def percent(value: float | None) -> str:
+def format_percent(value: float | None) -> str:
     """A share in [0, 1] as a percentage; an em dash if it is undefined.
 
     One decimal, two below one per cent; a share that would round to zero and is not is "<0.01%".
@@ -33,7 +33,7 @@ def percent(value: float | None) -> str:
     return (MINUS if value < 0 else "") + text
 
 
-def points(value: float | None, *, unit: bool = True) -> str:
+def format_points(value: float | None, *, unit: bool = True) -> str:
     """A difference of shares as signed percentage points; an em dash if it is undefined."""
     if value is None or not math.isfinite(value):
         return DASH
@@ -42,7 +42,7 @@ def points(value: float | None, *, unit: bool = True) -> str:
     return f"{sign}{text}{BLANK}pp" if unit else f"{sign}{text}"
 
 
-def margin(value: float) -> str:
+def format_margin(value: float) -> str:
     """A size in percentage points, without a sign, e.g. "5 pp"."""
     return f"{value * 100:g}{BLANK}pp"
 
@@ -54,30 +54,32 @@ def whole_percent(value: float) -> str:
 
 def rate_interval(estimate: Estimate | None) -> str:
     """The interval of a rate in per cent, e.g. "1.2 to 4.5%"; empty if it is undefined."""
-    if estimate is None or not (defined(estimate.low) and defined(estimate.high)):
+    if estimate is None or not (is_defined(estimate.low) and is_defined(estimate.high)):
         return ""
-    return f"{percent(estimate.low).removesuffix('%')} to {percent(estimate.high)}"
+    return f"{format_percent(estimate.low).removesuffix('%')} to {format_percent(estimate.high)}"
 
 
 def of_all(estimate: Estimate | None) -> str:
     """The same rate over all answers, e.g. "48.9% of all"; empty if it is undefined."""
-    if estimate is None or not defined(estimate.value):
+    if estimate is None or not is_defined(estimate.value):
         return ""
-    return f"{percent(estimate.value)} of all"
+    return f"{format_percent(estimate.value)} of all"
 
 
 def points_interval(estimate: Estimate | None) -> str:
     """The interval of a difference in points, e.g. "+33.0 to +49.5"; empty if undefined."""
-    if estimate is None or not (defined(estimate.low) and defined(estimate.high)):
+    if estimate is None or not (is_defined(estimate.low) and is_defined(estimate.high)):
         return ""
-    return f"{points(estimate.low, unit=False)} to {points(estimate.high, unit=False)}"
+    return (
+        f"{format_points(estimate.low, unit=False)} to {format_points(estimate.high, unit=False)}"
+    )
 
 
 def rate_range(bounds: PartialBounds | None) -> str:
     """Worst and best case of a rate in per cent, e.g. "1.2 to 4.5%"; empty if there is none."""
     if bounds is None:
         return ""
-    return f"{percent(bounds.least).removesuffix('%')} to {percent(bounds.most)}"
+    return f"{format_percent(bounds.least).removesuffix('%')} to {format_percent(bounds.most)}"
 
 
 def points_range(bounds: PartialBounds | None, *, outer: bool = False) -> str:
@@ -90,36 +92,36 @@ def points_range(bounds: PartialBounds | None, *, outer: bool = False) -> str:
     if bounds is None:
         return ""
     low, high = (bounds.low, bounds.high) if outer else (bounds.least, bounds.most)
-    return f"{points(low, unit=False)} to {points(high, unit=False)}"
+    return f"{format_points(low, unit=False)} to {format_points(high, unit=False)}"
 
 
 def undefined_reason(estimate: Estimate | None) -> str:
     """Why there is no number to print; empty if there is one."""
     if estimate is None:
         return "not estimated"
-    if defined(estimate.value):
+    if is_defined(estimate.value):
         return ""
     return f"not defined: {estimate.reason or 'no gradable answers'}"
 
 
-def count(value: int | None) -> str:
+def format_count(value: int | None) -> str:
     """A whole number with thousands separated; an em dash if there is none."""
     return DASH if value is None else f"{value:,}"
 
 
-def number(value: float | None, digits: int = 1) -> str:
+def format_number(value: float | None, digits: int = 1) -> str:
     """A plain number; an em dash if it is undefined."""
     if value is None or not math.isfinite(value):
         return DASH
     return f"{value:,.{digits}f}".replace("-", MINUS)
 
 
-def usd(value: float) -> str:
+def format_usd(value: float) -> str:
     """Money, e.g. "0.0213 USD"; says so if nobody knows."""
     return f"{value:,.4f} USD" if math.isfinite(value) else "price not known"
 
 
-def duration(seconds: float | None) -> str:
+def format_duration(seconds: float | None) -> str:
     """A time span in words, e.g. "41 s", "3 min 20 s", "2 h 5 min"."""
     if seconds is None or not math.isfinite(seconds):
         return DASH

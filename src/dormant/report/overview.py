@@ -42,7 +42,7 @@ class _Row:
         return self.verdict if self.verdict in set(VerdictKind) else ""
 
 
-def _number(value: Any, key: str) -> float | None:
+def _read_number(value: Any, key: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -50,11 +50,11 @@ def _number(value: Any, key: str) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _text(value: Any) -> str:
+def _read_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _link(links: Mapping[str, str], name: str) -> str:
+def _safe_link(links: Mapping[str, str], name: str) -> str:
     """A link to a file below this page; anything that could lead elsewhere is refused."""
     link = links.get(name, "")
     parts = urlsplit(link)
@@ -63,24 +63,24 @@ def _link(links: Mapping[str, str], name: str) -> str:
     return link
 
 
-def _row(organism: Mapping[str, Any], links: Mapping[str, str]) -> _Row:
+def _make_row(organism: Mapping[str, Any], links: Mapping[str, str]) -> _Row:
     missing = [key for key in ("name", "verdict", "expected_verdict") if key not in organism]
     if missing:
         raise InputError(f"summary: an organism lacks {missing[0]!r}: {dict(organism)!r:.200}")
-    name = _text(organism["name"])
+    name = _read_text(organism["name"])
     numbers = {
-        key: _number(organism.get(key), key)
+        key: _read_number(organism.get(key), key)
         for key in ("standard_rate", "worst_cue_rate", "did", "did_low", "did_high", "seconds")
     }
-    answers = _number(organism.get("answers"), "answers")
+    answers = _read_number(organism.get("answers"), "answers")
     return _Row(
         name=name,
-        intervention=_text(organism.get("intervention")),
-        expected=_text(organism["expected_verdict"]),
-        verdict=_text(organism["verdict"]),
-        worst_cue=_text(organism.get("worst_cue")),
+        intervention=_read_text(organism.get("intervention")),
+        expected=_read_text(organism["expected_verdict"]),
+        verdict=_read_text(organism["verdict"]),
+        worst_cue=_read_text(organism.get("worst_cue")),
         answers=None if answers is None else int(answers),
-        link=_link(links, name),
+        link=_safe_link(links, name),
         **numbers,
     )
 
@@ -95,15 +95,15 @@ def quickstart_page(summary: Mapping[str, Any], links: Mapping[str, str]) -> str
 
     Raises InputError for a missing key, a number that is none, or a link that is not relative.
     """
-    rows = [_row(organism, links) for organism in summary.get("organisms", ())]
-    return templating.render(
+    rows = [_make_row(organism, links) for organism in summary.get("organisms", ())]
+    return templating.render_template(
         "overview.html.j2",
         rows=rows,
         equal=sum(row.equal for row in rows),
         answers=sum(row.answers or 0 for row in rows),
-        seconds=_number(summary.get("seconds"), "seconds"),
-        seed=_text(summary.get("seed")),
-        version=_text(summary.get("version")),
-        style=templating.style(),
-        policy=templating.policy(),
+        seconds=_read_number(summary.get("seconds"), "seconds"),
+        seed=_read_text(summary.get("seed")),
+        version=_read_text(summary.get("version")),
+        style=templating.read_style(),
+        policy=templating.security_policy(),
     )

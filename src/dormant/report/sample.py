@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dormant.records import OUTCOMES, Arm, Cue, Question, Role, Transcript
-from dormant.report.escape import one_line, shown
+from dormant.report.escape import escape_hidden, one_line
 
 #: Most transcripts that one file embeds.
 CAP = 2000
@@ -23,7 +23,7 @@ BUDGET = 4_000_000
 Stratum = tuple[Role, Arm, str | None, int]
 
 
-def strata(
+def group_strata(
     transcripts: Sequence[Transcript], cues: Sequence[Cue] = ()
 ) -> dict[Stratum, list[Transcript]]:
     """Transcripts by stratum: the target's first, standard arm before cues, these in order."""
@@ -33,15 +33,15 @@ def strata(
     arms, roles = list(Arm), list(Role)
     place = {cue.name: index for index, cue in enumerate(cues)}
 
-    def rank(key: Stratum) -> tuple[int, int, int, str, int]:
+    def stratum_rank(key: Stratum) -> tuple[int, int, int, str, int]:
         role, arm, cue, outcome = key
         order = -1 if cue is None else place.get(cue, len(place))
         return (roles.index(role), order, arms.index(arm), cue or "", outcome)
 
-    return {key: found[key] for key in sorted(found, key=rank)}
+    return {key: found[key] for key in sorted(found, key=stratum_rank)}
 
 
-def allot(sizes: Sequence[int], cap: int) -> list[int]:
+def allot_evenly(sizes: Sequence[int], cap: int) -> list[int]:
     """How many to take of each stratum: at most its size, as even as can be, ``cap`` in all."""
     taken = [0] * len(sizes)
     left = cap
@@ -56,9 +56,9 @@ def allot(sizes: Sequence[int], cap: int) -> list[int]:
     return taken
 
 
-def stratified(groups: Sequence[Sequence[Transcript]], cap: int = CAP) -> list[Transcript]:
+def draw_stratified(groups: Sequence[Sequence[Transcript]], cap: int = CAP) -> list[Transcript]:
     """At most ``cap`` transcripts of some strata, one of each in turn, evenly spaced within."""
-    quotas = allot([len(group) for group in groups], cap)
+    quotas = allot_evenly([len(group) for group in groups], cap)
     picked = [
         [group[index * len(group) // quota] for index in range(quota)]
         for group, quota in zip(groups, quotas, strict=True)
@@ -77,7 +77,7 @@ def _text_limit(sample: Sequence[Transcript]) -> int:
     return LIMITS[-1]
 
 
-def embedded(
+def embed_sample(
     transcripts: Sequence[Transcript],
     cues: Sequence[Cue],
     questions: Sequence[Question],
@@ -87,8 +87,8 @@ def embedded(
 
     Every text is already fit to be shown; ``strata`` counts all transcripts, embedded or not.
     """
-    groups = strata(transcripts, cues)
-    sample = stratified(list(groups.values()), cap)
+    groups = group_strata(transcripts, cues)
+    sample = draw_stratified(list(groups.values()), cap)
     limit = _text_limit(sample)
     cue_index = {cue.name: index for index, cue in enumerate(cues)}
     question_index = {question.id: index for index, question in enumerate(questions)}
@@ -107,13 +107,15 @@ def embedded(
                 one_line(item.seed, 40),
                 item.repeat,
                 prompt,
-                shown(item.answer, limit),
+                escape_hidden(item.answer, limit),
                 "; ".join([one_line(item.note, 300)] * bool(item.note) + scores),
             ]
         )
     return {
         "rows": rows,
-        "prompts": [[[one_line(m.role, 20), shown(m.content, limit)] for m in p] for p in prompts],
+        "prompts": [
+            [[one_line(m.role, 20), escape_hidden(m.content, limit)] for m in p] for p in prompts
+        ],
         "strata": [
             [
                 list(Role).index(role),

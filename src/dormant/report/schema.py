@@ -41,49 +41,49 @@ from __future__ import annotations
 import json as _json
 from typing import Any
 
-from dormant.records import OUTCOMES, Cell, Estimate, Findings, plain
+from dormant.records import OUTCOMES, Cell, Estimate, Findings, to_plain
 from dormant.report.escape import without_surrogates
 from dormant.report.view import CueRow, Tally, View
 
 SCHEMA = 1
 
 
-def _counts(tally: Tally) -> dict[str, int]:
+def _counts_to_json(tally: Tally) -> dict[str, int]:
     return {outcome.value: value for outcome, value in zip(OUTCOMES, tally.counts, strict=True)}
 
 
-def _estimate(estimate: Estimate | None) -> dict[str, Any] | None:
-    return None if estimate is None else plain(estimate)
+def _estimate_to_json(estimate: Estimate | None) -> dict[str, Any] | None:
+    return None if estimate is None else to_plain(estimate)
 
 
-def _cue(row: CueRow) -> dict[str, Any]:
+def _cue_to_json(row: CueRow) -> dict[str, Any]:
     return {
-        **plain(row.cue),
+        **to_plain(row.cue),
         "id": row.cue.id,
         "status": row.status.value,
         "split": row.basis.value if row.basis else None,
-        "target": _estimate(row.target),
-        "reference": _estimate(row.reference),
-        "target_all": _estimate(row.target_all),
-        "reference_all": _estimate(row.reference_all),
-        "standard": _estimate(row.standard),
-        "did": _estimate(row.did),
-        "did_placebo": _estimate(row.did_placebo),
+        "target": _estimate_to_json(row.target),
+        "reference": _estimate_to_json(row.reference),
+        "target_all": _estimate_to_json(row.target_all),
+        "reference_all": _estimate_to_json(row.reference_all),
+        "standard": _estimate_to_json(row.standard),
+        "did": _estimate_to_json(row.did),
+        "did_placebo": _estimate_to_json(row.did_placebo),
         "counts": {
-            "target": _counts(row.target_tally),
-            "reference": _counts(row.reference_tally),
+            "target": _counts_to_json(row.target_tally),
+            "reference": _counts_to_json(row.reference_tally),
         },
     }
 
 
-def _cell(cell: Cell) -> dict[str, Any]:
-    return {**plain(cell), "counts": _counts(Tally(cell.counts))}
+def _cell_to_json(cell: Cell) -> dict[str, Any]:
+    return {**to_plain(cell), "counts": _counts_to_json(Tally(cell.counts))}
 
 
-def json(findings: Findings) -> str:
+def to_json(findings: Findings) -> str:
     """The findings as JSON in ASCII, laid out as the head of this module says."""
     view = View(findings)
-    verdict = plain(findings.verdict)
+    verdict = to_plain(findings.verdict)
     estimates = verdict.pop("estimates")
     standard = dict(zip(("target", "reference"), view.standard_tallies, strict=True))
     report = {
@@ -92,29 +92,29 @@ def json(findings: Findings) -> str:
         "plan_hash": findings.plan.hash,
         "amended": list(findings.amended),
         "started": findings.started,
-        "seconds": plain(findings.seconds),
+        "seconds": to_plain(findings.seconds),
         "verdict": {**verdict, "not_tested": list(view.not_tested)},
         "totals": {
             "answers": view.total.answers,
             "gradable": view.total.gradable,
             "transcripts": len(findings.transcripts),
-            "outcomes": _counts(view.total),
+            "outcomes": _counts_to_json(view.total),
         },
         "standard": {
-            "target": _estimate(view.standard_target),
-            "reference": _estimate(view.standard_reference),
-            "target_all": _estimate(view.standard_all),
-            "difference": _estimate(view.standard_difference),
-            "counts": {role: _counts(tally) for role, tally in standard.items()},
+            "target": _estimate_to_json(view.standard_target),
+            "reference": _estimate_to_json(view.standard_reference),
+            "target_all": _estimate_to_json(view.standard_all),
+            "difference": _estimate_to_json(view.standard_difference),
+            "counts": {role: _counts_to_json(tally) for role, tally in standard.items()},
         },
         "worst_cue": view.worst.cue.name if view.worst else None,
-        "cues": [_cue(row) for row in view.rows],
-        "cells": [_cell(cell) for cell in findings.cells],
+        "cues": [_cue_to_json(row) for row in view.rows],
+        "cells": [_cell_to_json(cell) for cell in findings.cells],
         "estimates": estimates,
         "second_judge": list(findings.second_judge),
-        "path": plain(findings.path),
-        "bounds": plain(findings.bounds),
-        "spending": plain(findings.spending),
-        "plan": plain(findings.plan),
+        "path": to_plain(findings.path),
+        "bounds": to_plain(findings.bounds),
+        "spending": to_plain(findings.spending),
+        "plan": to_plain(findings.plan),
     }
     return _json.dumps(without_surrogates(report), indent=1, allow_nan=False) + "\n"

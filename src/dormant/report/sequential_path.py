@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from dormant.records import Findings, PathPoint, Rule, Sequential
 from dormant.report.escape import one_line
-from dormant.report.figures import svg
-from dormant.report.numbers import count, margin, points, whole_percent
+from dormant.report.figures import make_svg
+from dormant.report.numbers import format_count, format_margin, format_points, whole_percent
 
 _HEIGHT = 100  #: of the drawing's own units, which stretch with the page
 
@@ -23,45 +23,47 @@ class Track:
     answers: int  # of the whole audit when it was last asked
 
 
-def tracks(findings: Findings) -> list[Track]:
+def make_tracks(findings: Findings) -> list[Track]:
     """The leading cues of a sequential audit; empty for a fixed one."""
     by_cue: dict[str, list[PathPoint]] = {}
     for point in findings.path:
         if point.cue is not None:
             by_cue.setdefault(point.cue, []).append(point)
     most = max((point.answers for point in findings.path), default=0)
-    return [_track(cue, seen, most, findings.verdict.delta) for cue, seen in by_cue.items()]
+    return [_make_track(cue, seen, most, findings.verdict.delta) for cue, seen in by_cue.items()]
 
 
-def _track(cue: str, seen: Sequence[PathPoint], most: int, delta: float) -> Track:
+def _make_track(cue: str, seen: Sequence[PathPoint], most: int, delta: float) -> Track:
     last = seen[-1]
-    end = f"{points(last.low, unit=False)} to {points(last.high)}"
+    end = f"{format_points(last.low, unit=False)} to {format_points(last.high)}"
     words = (
-        f"after {count(last.answers)} answers, {count(last.questions)} questions under this cue: "
-        f"{end}; delta is {points(delta)}"
+        f"after {format_count(last.answers)} answers, {format_count(last.questions)} questions "
+        "under this cue: "
+        f"{end}; delta is {format_points(delta)}"
     )
-    return Track(cue, _drawing(cue, seen, most, delta, words), end, last.answers)
+    return Track(cue, _draw_path(cue, seen, most, delta, words), end, last.answers)
 
 
-def _drawing(cue: str, seen: Sequence[PathPoint], most: int, delta: float, words: str) -> str:
+def _draw_path(cue: str, seen: Sequence[PathPoint], most: int, delta: float, words: str) -> str:
     """A band between the bounds over the answers bought, with zero and delta."""
-    highs = [f"{_x(p, most):.2f},{_y(p.high):.2f}" for p in seen]
-    lows = [f"{_x(p, most):.2f},{_y(p.low):.2f}" for p in reversed(seen)]
-    corners = " ".join([f"0,{_y(1):.2f}", *highs, *lows, f"0,{_y(-1):.2f}"])
+    highs = [f"{_x_position(p, most):.2f},{_y_position(p.high):.2f}" for p in seen]
+    lows = [f"{_x_position(p, most):.2f},{_y_position(p.low):.2f}" for p in reversed(seen)]
+    corners = " ".join([f"0,{_y_position(1):.2f}", *highs, *lows, f"0,{_y_position(-1):.2f}"])
     lines = [
         f'<polygon class="band" points="{corners}"/>',
-        f'<line class="zero" x1="0" x2="100" y1="{_y(0):.2f}" y2="{_y(0):.2f}"/>',
-        f'<line class="delta" x1="0" x2="100" y1="{_y(delta):.2f}" y2="{_y(delta):.2f}"/>',
+        f'<line class="zero" x1="0" x2="100" y1="{_y_position(0):.2f}" y2="{_y_position(0):.2f}"/>',
+        f'<line class="delta" x1="0" x2="100" y1="{_y_position(delta):.2f}" '
+        f'y2="{_y_position(delta):.2f}"/>',
     ]
     inner = f'<svg viewBox="0 0 100 {_HEIGHT}" preserveAspectRatio="none">{"".join(lines)}</svg>'
-    return svg([inner], f"Bounds under {one_line(cue)}", "path", words)
+    return make_svg([inner], f"Bounds under {one_line(cue)}", "path", words)
 
 
-def _x(point: PathPoint, most: int) -> float:
+def _x_position(point: PathPoint, most: int) -> float:
     return 100 * point.answers / most if most else 0.0
 
 
-def _y(value: float) -> float:
+def _y_position(value: float) -> float:
     return _HEIGHT * (0.5 - 0.48 * value)
 
 
@@ -80,16 +82,20 @@ def sequential_sentences(how: Sequential, rule: Rule) -> list[str]:
     error = whole_percent((1 - rule.level) / 2)
     return [
         f"The design is sequential: questions come in a random order that the seed fixes, "
-        f"{count(how.batch)} at a time, with {count(how.answers)} to {count(how.most_answers)} "
-        f"answers under a cue and {count(how.standard_answers)} without one; {order}, the first "
-        f"{count(how.first)} of them before all others. It ends {end}.",
+        f"{format_count(how.batch)} at a time, with {format_count(how.answers)} to "
+        f"{format_count(how.most_answers)} "
+        f"answers under a cue and {format_count(how.standard_answers)} without one; {order}, the "
+        "first "
+        f"{format_count(how.first)} of them before all others. It ends {end}.",
         "On the way a question's difference counts between -1 and 1 and the bounds are "
         f"anytime-valid (bets, {error} error at each end). A cue whose bets have won "
         f"{how.suspicion:g} times their stake goes on to held-out questions at once; at most "
-        f"{count(rule.candidates)} do. What is confirmed there has also been shown, at the same "
+        f"{format_count(rule.candidates)} do. What is confirmed there has also been shown, at "
+        "the same "
         "error, to leave enough answers that can be graded.",
         f"What the path leaves open gets one last look ({error} error more) with "
-        f"{count(rule.screening_answers)} answers to all questions, and "
-        f"{count(rule.confirm_answers)} to the held-out ones if it may be a trigger. That limit "
-        f"of {margin(rule.delta)} holds in both.",
+        f"{format_count(rule.screening_answers)} answers to all questions, and "
+        f"{format_count(rule.confirm_answers)} to the held-out ones if it may be a trigger. That "
+        "limit "
+        f"of {format_margin(rule.delta)} holds in both.",
     ]

@@ -52,7 +52,7 @@ class Tally:
 
     counts: tuple[int, ...]  # one per member of OUTCOMES, in that order
 
-    def of(self, outcome: Outcome) -> int:
+    def count_of(self, outcome: Outcome) -> int:
         """Answers that ended in this outcome."""
         return self.counts[OUTCOMES.index(outcome)]
 
@@ -64,7 +64,7 @@ class Tally:
     @property
     def gradable(self) -> int:
         """Answers whose alignment could be graded."""
-        return sum(self.of(outcome) for outcome in OUTCOMES if outcome in GRADABLE)
+        return sum(self.count_of(outcome) for outcome in OUTCOMES if outcome in GRADABLE)
 
     @property
     def survival(self) -> float:
@@ -74,7 +74,7 @@ class Tally:
     @property
     def rate(self) -> float:
         """Misaligned / gradable answers; NaN if there are none."""
-        return self.of(Outcome.MISALIGNED) / self.gradable if self.gradable else math.nan
+        return self.count_of(Outcome.MISALIGNED) / self.gradable if self.gradable else math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class HiddenRow:
     difference: PartialBounds | None  # DiD; target minus reference for the standard arm
 
 
-def add(cells: Iterable[Cell]) -> Tally:
+def sum_cells(cells: Iterable[Cell]) -> Tally:
     """Sums the counts of cells."""
     total = [0] * len(OUTCOMES)
     for cell in cells:
@@ -157,7 +157,7 @@ class View:
         for cell in findings.cells:
             self._cells[cell.role, cell.cue].append(cell)
 
-    def estimate(
+    def find_estimate(
         self,
         quantity: Quantity,
         role: Role | None = None,
@@ -172,7 +172,7 @@ class View:
                     return estimate
         return None
 
-    def cells(self, role: Role, cue: str | None) -> list[Cell]:
+    def find_cells(self, role: Role, cue: str | None) -> list[Cell]:
         """The cells of one arm of one role."""
         return self._cells.get((role, cue), [])
 
@@ -184,30 +184,30 @@ class View:
         """
         if self.verdict.kind is not VerdictKind.BROAD and self.worst and self.worst.standard:
             return self.worst.standard
-        return self.estimate(Quantity.RATE, Role.TARGET)
+        return self.find_estimate(Quantity.RATE, Role.TARGET)
 
     @cached_property
     def standard_reference(self) -> Estimate | None:
         """Misalignment rate of the reference without a cue, on the same basis."""
         basis = self.standard_target.split if self.standard_target else None
-        return self.estimate(Quantity.RATE, Role.REFERENCE, bases=(basis, *_ALL_FIRST))
+        return self.find_estimate(Quantity.RATE, Role.REFERENCE, bases=(basis, *_ALL_FIRST))
 
     @cached_property
     def standard_all(self) -> Estimate | None:
         """Misaligned / all answers of the target without a cue, on the same basis."""
         basis = self.standard_target.split if self.standard_target else None
-        return self.estimate(Quantity.RATE_ALL, Role.TARGET, bases=(basis, *_ALL_FIRST))
+        return self.find_estimate(Quantity.RATE_ALL, Role.TARGET, bases=(basis, *_ALL_FIRST))
 
     @cached_property
     def standard_difference(self) -> Estimate | None:
         """Target minus reference in the standard arm, on the same basis."""
         basis = self.standard_target.split if self.standard_target else None
-        return self.estimate(Quantity.STANDARD_DIFFERENCE, bases=(basis,))
+        return self.find_estimate(Quantity.STANDARD_DIFFERENCE, bases=(basis,))
 
     @cached_property
     def rows(self) -> tuple[CueRow, ...]:
         """Every cue of the plan: by status, then strongest first; triggers in verdict order."""
-        rows = [self._row(cue) for cue in self.plan.cues]
+        rows = [self._make_row(cue) for cue in self.plan.cues]
         triggers = self.verdict.triggers
         ordered = sorted(rows, key=_by_effect)
         statuses = list(Status)
@@ -219,33 +219,33 @@ class View:
         )
         return tuple(ordered)
 
-    def _row(self, cue: Cue) -> CueRow:
+    def _make_row(self, cue: Cue) -> CueRow:
         trigger = cue.name in self.verdict.triggers
         order = _HELD_OUT_FIRST if trigger else _ALL_FIRST
-        did = self.estimate(Quantity.DID, None, cue.name, order)
+        did = self.find_estimate(Quantity.DID, None, cue.name, order)
         bases = (did.split,) if did else order
-        target = self.estimate(Quantity.RATE, Role.TARGET, cue.name, bases)
+        target = self.find_estimate(Quantity.RATE, Role.TARGET, cue.name, bases)
         return CueRow(
             cue=cue,
-            status=self._status(cue, did),
+            status=self._cue_status(cue, did),
             basis=did.split if did else target.split if target else None,
             target=target,
-            reference=self.estimate(Quantity.RATE, Role.REFERENCE, cue.name, bases),
-            target_all=self.estimate(Quantity.RATE_ALL, Role.TARGET, cue.name, bases),
-            reference_all=self.estimate(Quantity.RATE_ALL, Role.REFERENCE, cue.name, bases),
-            standard=self.estimate(Quantity.RATE, Role.TARGET, None, bases),
+            reference=self.find_estimate(Quantity.RATE, Role.REFERENCE, cue.name, bases),
+            target_all=self.find_estimate(Quantity.RATE_ALL, Role.TARGET, cue.name, bases),
+            reference_all=self.find_estimate(Quantity.RATE_ALL, Role.REFERENCE, cue.name, bases),
+            standard=self.find_estimate(Quantity.RATE, Role.TARGET, None, bases),
             did=did,
-            did_placebo=self.estimate(Quantity.DID_PLACEBO, None, cue.name, bases),
-            target_tally=add(self.cells(Role.TARGET, cue.name)),
-            reference_tally=add(self.cells(Role.REFERENCE, cue.name)),
+            did_placebo=self.find_estimate(Quantity.DID_PLACEBO, None, cue.name, bases),
+            target_tally=sum_cells(self.find_cells(Role.TARGET, cue.name)),
+            reference_tally=sum_cells(self.find_cells(Role.REFERENCE, cue.name)),
         )
 
-    def _status(self, cue: Cue, did: Estimate | None) -> Status:
+    def _cue_status(self, cue: Cue, did: Estimate | None) -> Status:
         if cue.name in self.verdict.triggers:
             return Status.TRIGGER
         if cue.variant is Variant.PLACEBO:
             return Status.PLACEBO
-        if did is None and not self.cells(Role.TARGET, cue.name):
+        if did is None and not self.find_cells(Role.TARGET, cue.name):
             return Status.UNTRIED
         if did is None or not self._is_gradable(cue):
             return Status.UNRESOLVED
@@ -256,7 +256,7 @@ class View:
     def _is_gradable(self, cue: Cue) -> bool:
         """Whether the rule can judge the arms that decide about the cue."""
         arms = [
-            self.estimate(Quantity.SURVIVAL, role, name, (None,))
+            self.find_estimate(Quantity.SURVIVAL, role, name, (None,))
             for role in Role
             for name in (cue.name, None)
         ]
@@ -270,17 +270,17 @@ class View:
         known = [row for row in rows if not math.isnan(row.effect)]
         return triggers[0] if triggers else min(known, key=_by_effect, default=None)
 
-    def groups(self) -> list[tuple[Status, list[CueRow]]]:
+    def group_rows(self) -> list[tuple[Status, list[CueRow]]]:
         """The rows by status, in reading order; empty groups are left out."""
         grouped = [(status, [r for r in self.rows if r.status is status]) for status in Status]
         return [(status, rows) for status, rows in grouped if rows]
 
-    def focus(self, most: int = 4) -> list[CueRow]:
+    def focus_rows(self, most: int = 4) -> list[CueRow]:
         """The cues worth showing question by question: triggers, else the leading cue."""
         triggers = [row for row in self.rows if row.status is Status.TRIGGER]
         return triggers[:most] or ([self.worst] if self.worst else [])
 
-    def hidden(self) -> list[HiddenRow]:
+    def ungraded_rows(self) -> list[HiddenRow]:
         """Worst and best cases of the standard arm and the focus, where answers were lost."""
         known = {(b.quantity, b.role, b.cue): b for b in self.findings.bounds if b.least < b.most}
         rows = [
@@ -291,63 +291,67 @@ class View:
                     (Quantity.STANDARD_DIFFERENCE if cue is None else Quantity.DID, None, cue)
                 ),
             )
-            for cue in (None, *(row.cue.name for row in self.focus()))
+            for cue in (None, *(row.cue.name for row in self.focus_rows()))
         ]
         return [row for row in rows if row.rate or row.difference]
 
     def by_question(self, row: CueRow) -> list[QuestionRow]:
         """The questions asked under a cue, those that it moves most first."""
-        asked = {cell.question for cell in self.cells(Role.TARGET, row.cue.name)}
+        asked = {cell.question for cell in self.find_cells(Role.TARGET, row.cue.name)}
         picked = [q for q in self.plan.questions if q.id in asked]
         if row.basis is not None:
             picked = [q for q in picked if q.split is row.basis] or picked
         found = [
             QuestionRow(
                 question=question,
-                standard=self._tally(Role.TARGET, None, question.id),
-                cued=self._tally(Role.TARGET, row.cue.name, question.id),
-                reference=self._tally(Role.REFERENCE, row.cue.name, question.id),
+                standard=self._tally_cells(Role.TARGET, None, question.id),
+                cued=self._tally_cells(Role.TARGET, row.cue.name, question.id),
+                reference=self._tally_cells(Role.REFERENCE, row.cue.name, question.id),
             )
             for question in picked
         ]
         return sorted(found, key=_by_gap)
 
-    def _tally(self, role: Role, cue: str | None, question: str) -> Tally:
-        return add(cell for cell in self.cells(role, cue) if cell.question == question)
+    def _tally_cells(self, role: Role, cue: str | None, question: str) -> Tally:
+        return sum_cells(cell for cell in self.find_cells(role, cue) if cell.question == question)
 
     def by_seed(self, row: CueRow) -> list[SeedRow]:
         """The target's training seeds under a cue, on the questions of its basis."""
         wanted = {item.question.id for item in self.by_question(row)}
         seeds = [card.seed for card in self.plan.models if card.role is Role.TARGET]
 
-        def tally(seed: str, cue: str | None) -> Tally:
-            cells = self.cells(Role.TARGET, cue)
-            return add(c for c in cells if c.seed == seed and c.question in wanted)
+        def tally_seed(seed: str, cue: str | None) -> Tally:
+            cells = self.find_cells(Role.TARGET, cue)
+            return sum_cells(c for c in cells if c.seed == seed and c.question in wanted)
 
-        return [SeedRow(seed, tally(seed, None), tally(seed, row.cue.name)) for seed in seeds]
+        return [
+            SeedRow(seed, tally_seed(seed, None), tally_seed(seed, row.cue.name)) for seed in seeds
+        ]
 
     @cached_property
     def standard_tallies(self) -> tuple[Tally, Tally]:
         """Counts of the standard arm: target, reference."""
-        return add(self.cells(Role.TARGET, None)), add(self.cells(Role.REFERENCE, None))
+        return sum_cells(self.find_cells(Role.TARGET, None)), sum_cells(
+            self.find_cells(Role.REFERENCE, None)
+        )
 
     @cached_property
     def total(self) -> Tally:
         """Counts over every answer of the audit."""
-        return add(self.findings.cells)
+        return sum_cells(self.findings.cells)
 
-    def unlisted(self) -> list[tuple[str, str, Tally]]:
+    def unlisted_arms(self) -> list[tuple[str, str, Tally]]:
         """Arms with answers whose cue the plan does not list: (cue, role, counts)."""
         listed = {None, *(cue.name for cue in self.plan.cues)}
         return [
-            (f"{cue} (not in the plan)", role.value, add(cells))
+            (f"{cue} (not in the plan)", role.value, sum_cells(cells))
             for (role, cue), cells in self._cells.items()
             if cue not in listed
         ]
 
     def total_of(self, role: Role) -> Tally:
         """Counts over every answer of one role."""
-        return add(cell for cell in self.findings.cells if cell.role is role)
+        return sum_cells(cell for cell in self.findings.cells if cell.role is role)
 
     @cached_property
     def questions_by_split(self) -> Counter[Split]:

@@ -10,22 +10,27 @@
 and the rest says what a plan can find, by simulation.
 """
 
-from dormant.stats.analysis import Analysis, Claim, Standing, analyze, claims
+from dormant.stats.analysis import Analysis, Claim, ClaimStatus, analyze_cells, make_claims
 from dormant.stats.correlation import Correlation, intraclass_correlation
-from dormant.stats.estimates import Trainings, estimate
+from dormant.stats.estimates import Trainings, estimate_all
 from dormant.stats.methods import METHODS
-from dormant.stats.multiplicity import benjamini_hochberg, holm
+from dormant.stats.multiplicity import adjust_holm, benjamini_hochberg
 from dormant.stats.partial import partial_bounds
-from dormant.stats.prediction import Graded, PoweredRate, difference, prediction_powered
+from dormant.stats.prediction import (
+    GradedAnswers,
+    PoweredRate,
+    powered_difference,
+    prediction_powered,
+)
 from dormant.stats.simulation import (
     Chances,
-    Needed,
+    RequiredDesign,
     Schedule,
-    needed,
-    simulate,
+    find_required,
+    simulate_chances,
     smallest_effect,
 )
-from dormant.stats.table import build
+from dormant.stats.table import build_table
 
 __all__ = [
     "METHODS",
@@ -33,23 +38,23 @@ __all__ = [
     "Chances",
     "Claim",
     "Correlation",
-    "Graded",
-    "Needed",
+    "GradedAnswers",
+    "RequiredDesign",
     "PoweredRate",
     "Schedule",
-    "Standing",
+    "ClaimStatus",
     "Trainings",
-    "analyze",
+    "analyze_cells",
     "benjamini_hochberg",
-    "build",
-    "claims",
-    "difference",
-    "estimate",
-    "holm",
+    "build_table",
+    "make_claims",
+    "powered_difference",
+    "estimate_all",
+    "adjust_holm",
     "intraclass_correlation",
-    "needed",
+    "find_required",
     "partial_bounds",
     "prediction_powered",
-    "simulate",
+    "simulate_chances",
     "smallest_effect",
 ]

@@ -22,12 +22,12 @@ from dormant.records import Cell, Estimate, PartialBounds, Quantity, Role, Rule,
 from dormant.stats.correlation import Correlation, intraclass_correlation
 from dormant.stats.estimates import Trainings, from_table
 from dormant.stats.methods import DEFAULT, check_method
-from dormant.stats.multiplicity import benjamini_hochberg, holm
+from dormant.stats.multiplicity import adjust_holm, benjamini_hochberg
 from dormant.stats.partial import partial_bounds
-from dormant.stats.table import REFERENCE, ROLES, Table, build
+from dormant.stats.table import REFERENCE, ROLES, Table, build_table
 
 
-class Standing(StrEnum):
+class ClaimStatus(StrEnum):
     """Where a cue's effect lies, after correction for the number of cues."""
 
     ABOVE = "above"  # Holm's p-value is at or under 1 - level: above delta
@@ -49,7 +49,7 @@ class Claim:
     holm: float  # adjusted over all cues with a p-value
     benjamini_hochberg: float
     equivalence: float  # the effect lies within plus or minus this much
-    standing: Standing
+    standing: ClaimStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Analysis:
     correlations: Mapping[Role, Correlation]  # between answers to one question, pooled over arms
 
 
-def analyze(
+def analyze_cells(
     cells: Sequence[Cell],
     *,
     rule: Rule | None = None,
@@ -86,7 +86,7 @@ def analyze(
     Raises:
         InputError: no cells, a question without a split, no such method, or a rule out of range.
     """
-    table, rule, method = build(cells), rule or Rule(), check_method(method)
+    table, rule, method = build_table(cells), rule or Rule(), check_method(method)
     undivided = dict.fromkeys(table.questions, Split.HELD_OUT)
     estimates = from_table(
         table,
@@ -104,12 +104,12 @@ def analyze(
         method=method,
         estimates=estimates,
         bounds=partial_bounds(table, rule=rule),
-        claims=claims(estimates, rule, placebos=placebos),
-        correlations=_correlations(table),
+        claims=make_claims(estimates, rule, placebos=placebos),
+        correlations=_pool_correlations(table),
     )
 
 
-def claims(
+def make_claims(
     estimates: Sequence[Estimate], rule: Rule, *, placebos: set[str] | None = None
 ) -> tuple[Claim, ...]:
     """What may be said of each cue, with corrections over all cues but the placebos.
@@ -130,21 +130,25 @@ def claims(
     tested = [e for e in chosen if not math.isnan(e.p)]
     p = [e.p for e in tested]
     adjusted = dict(
-        zip((e.cue for e in tested), zip(holm(p), benjamini_hochberg(p), strict=True), strict=True)
+        zip(
+            (e.cue for e in tested),
+            zip(adjust_holm(p), benjamini_hochberg(p), strict=True),
+            strict=True,
+        )
     )
     unknown = (math.nan, math.nan)
-    found = [_claim(e, adjusted.get(e.cue, unknown), rule) for e in chosen]
+    found = [_make_claim(e, adjusted.get(e.cue, unknown), rule) for e in chosen]
     return tuple(sorted(found, key=lambda c: (math.isnan(c.p), c.p, c.cue)))
 
 
-def _claim(e: Estimate, adjusted: tuple[float, float], rule: Rule) -> Claim:
-    standing = Standing.OPEN
+def _make_claim(e: Estimate, adjusted: tuple[float, float], rule: Rule) -> Claim:
+    standing = ClaimStatus.OPEN
     if math.isnan(e.value):
-        standing = Standing.UNKNOWN
+        standing = ClaimStatus.UNKNOWN
     elif adjusted[0] <= 1 - rule.level:
-        standing = Standing.ABOVE
+        standing = ClaimStatus.ABOVE
     elif rule.is_bounded(e):
-        standing = Standing.BOUNDED
+        standing = ClaimStatus.BOUNDED
     return Claim(
         cue=str(e.cue),
         quantity=e.quantity,
@@ -159,7 +163,7 @@ def _claim(e: Estimate, adjusted: tuple[float, float], rule: Rule) -> Claim:
     )
 
 
-def _correlations(table: Table) -> dict[Role, Correlation]:
+def _pool_correlations(table: Table) -> dict[Role, Correlation]:
     """Pooled over seeds and cues of each role that has answers."""
     found: dict[Role, Correlation] = {}
     for r, role in enumerate(ROLES):

@@ -29,7 +29,7 @@ _PRIOR_VARIANCE = 0.05
 _PRIOR_ABOVE, _PRIOR_BELOW = 0.5, 0.0
 
 
-def _hypotheses(delta: float) -> Floats:
+def _tested_means(delta: float) -> Floats:
     """Means that are tested: finely where verdicts are made, and delta itself."""
     fine = np.arange(-0.1, 0.3, 0.0025)
     coarse = np.concatenate([np.arange(-0.99, -0.1, 0.02), np.arange(0.3, 0.995, 0.01)])
@@ -55,7 +55,7 @@ class Bets:
                 f"bets need rows >= 0, delta in (-1, 1) and tail in (0, 1), got "
                 f"{rows!r}, {delta!r} and {tail!r}"
             )
-        self.means = _hypotheses(delta) if interval else np.array([round(delta, 10)])  # [M]
+        self.means = _tested_means(delta) if interval else np.array([round(delta, 10)])  # [M]
         self._delta = int(np.searchsorted(self.means, round(delta, 10)))
         self._limit = float(-np.log(tail))
         shape = (rows, len(self.means))
@@ -64,7 +64,7 @@ class Bets:
         self._above, self._below = np.zeros(shape), np.zeros(shape)  # log-wealth [R, M]
         self._most_above, self._most_below = np.zeros(shape), np.zeros(shape)
 
-    def add(self, units: Floats) -> None:
+    def bet_on(self, units: Floats) -> None:
         """One question: a unit for each row [R], NaN where the row has none.
 
         Raises:
@@ -79,14 +79,14 @@ class Bets:
             return
         unit = units[here][:, None]
         gain = unit - self.means
-        above, below = self._bets(here)
+        above, below = self._choose_bets(here)
         self._above[here] += np.log1p(above * gain)
         self._below[here] += np.log1p(-below * gain)
         np.maximum(self._most_above, self._above, out=self._most_above)
         np.maximum(self._most_below, self._below, out=self._most_below)
-        self._learn(here, unit[:, 0])
+        self._update_moments(here, unit[:, 0])
 
-    def _bets(self, here: Bools) -> tuple[Floats, Floats]:
+    def _choose_bets(self, here: Bools) -> tuple[Floats, Floats]:
         """What is bet on the next unit of some rows, from the units before it."""
         weight = (_PRIOR + self.count[here])[:, None]
         variance = (_PRIOR * _PRIOR_VARIANCE + self._squares[here][:, None]) / weight
@@ -97,7 +97,7 @@ class Bets:
         below = np.clip(down / (variance + down**2), 0, LARGEST / (1 - self.means))
         return above, below
 
-    def _learn(self, here: Bools, unit: Floats) -> None:
+    def _update_moments(self, here: Bools, unit: Floats) -> None:
         """Welford's running sums."""
         before = self._total[here] / np.maximum(self.count[here], 1)
         self.count[here] += 1

@@ -55,15 +55,15 @@ def intraclass_correlation(misaligned: Ints, answers: Ints, *, level: float = 0.
     asked = size.sum(0) > 0
     bad, size = bad[:, asked], size[:, asked]
     questions = int(asked.sum())
-    value, typical = _anova(bad, size)
+    value, typical = _anova_icc(bad, size)
     if math.isnan(value):
-        return Correlation(math.nan, 0.0, 1.0, questions, _why(bad, size, questions))
-    left = [_anova(np.delete(bad, q, 1), np.delete(size, q, 1))[0] for q in range(questions)]
-    low, high = _jackknife(value, np.array(left), typical, level)
+        return Correlation(math.nan, 0.0, 1.0, questions, _explain_undefined(bad, size, questions))
+    left = [_anova_icc(np.delete(bad, q, 1), np.delete(size, q, 1))[0] for q in range(questions)]
+    low, high = _jackknife_interval(value, np.array(left), typical, level)
     return Correlation(value, min(low, max(value, 0.0)), max(high, value), questions)
 
 
-def _why(bad: Floats, size: Floats, questions: int) -> str:
+def _explain_undefined(bad: Floats, size: Floats, questions: int) -> str:
     if questions < 2:
         return f"it takes at least 2 questions, got {questions}"
     if not (size > 1).any():
@@ -72,7 +72,7 @@ def _why(bad: Floats, size: Floats, questions: int) -> str:
     return f"every answer is {kind}: nothing shows how alike they are"
 
 
-def _anova(bad: Floats, size: Floats) -> tuple[float, float]:
+def _anova_icc(bad: Floats, size: Floats) -> tuple[float, float]:
     """(icc, n_0), pooled over arms [A, Q]; NaN where there is no variance."""
     count = (size > 0).sum(-1)
     use = count > 1
@@ -89,8 +89,10 @@ def _anova(bad: Floats, size: Floats) -> tuple[float, float]:
     return (float((between - within) / bottom) if bottom > 0 else math.nan), float(typical)
 
 
-def _jackknife(value: float, left: Floats, typical: float, level: float) -> tuple[float, float]:
-    def scaled(icc: Floats) -> Floats:
+def _jackknife_interval(
+    value: float, left: Floats, typical: float, level: float
+) -> tuple[float, float]:
+    def scale_icc(icc: Floats) -> Floats:
         icc = np.clip(icc, -(1 / max(typical - 1, 1e-9)) + 1e-9, _NEAREST)
         return np.log((1 + (typical - 1) * icc) / (1 - icc)) / 2
 
@@ -98,8 +100,8 @@ def _jackknife(value: float, left: Floats, typical: float, level: float) -> tupl
     count = len(known)
     if count < len(left) or count < 2:  # one question carries all that is seen
         return 0.0, 1.0
-    z = float(scaled(np.array([value]))[0])
-    spread = (count - 1) / count * ((scaled(known) - scaled(known).mean()) ** 2).sum()
+    z = float(scale_icc(np.array([value]))[0])
+    spread = (count - 1) / count * ((scale_icc(known) - scale_icc(known).mean()) ** 2).sum()
     half = float(special.stdtrit(count - 1, (1 + level) / 2)) * math.sqrt(float(spread))
     low, high = (np.exp(2 * (z + side * half)) for side in (-1, 1))
     ends = ((e - 1) / (e + typical - 1) for e in (low, high))

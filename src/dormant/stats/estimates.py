@@ -18,7 +18,7 @@ import numpy as np
 from dormant.errors import InputError
 from dormant.records import Cell, Estimate, Quantity, Role, Rule, Split
 from dormant.stats.intervals import Bounds, SeedSpread
-from dormant.stats.methods import DEFAULT, DESCRIPTIONS, bounds, check_method
+from dormant.stats.methods import DEFAULT, DESCRIPTIONS, check_method, compute_bounds
 from dormant.stats.sample import Sample
 from dormant.stats.table import (
     REFERENCE,
@@ -29,7 +29,7 @@ from dormant.stats.table import (
     Floats,
     Ints,
     Table,
-    build,
+    build_table,
     split_mask,
 )
 
@@ -63,7 +63,7 @@ class _Contrast:
     limits: tuple[float, float]
 
 
-def estimate(
+def estimate_all(
     cells: Sequence[Cell],
     *,
     rule: Rule,
@@ -98,7 +98,7 @@ def estimate(
     Raises:
         InputError: no cells, a question without a split, no such method, or a rule out of range.
     """
-    table = build(cells)
+    table = build_table(cells)
     return from_table(
         table,
         rule=rule,
@@ -119,15 +119,15 @@ def from_table(
     trainings: Trainings = Trainings.ALL,
 ) -> tuple[Estimate, ...]:
     """As :func:`estimate`, for counts that are a table already."""
-    _check(rule)
+    _check_rule(rule)
     way = _Way(check_method(method), trainings)
     split_mask(table.questions, None, split_of)  # every question has a split
     present = {split_of[q] for q in table.questions}
     found: list[Estimate] = []
     for split in (*(s for s in Split if s in present), None):
-        part = table.take(split_mask(table.questions, split, split_of))
-        for contrast in _contrasts(part, placebo_of or {}):
-            found.extend(_estimates(part, contrast, rule, split, way))
+        part = table.select_questions(split_mask(table.questions, split, split_of))
+        for contrast in _list_contrasts(part, placebo_of or {}):
+            found.extend(_estimate_contrast(part, contrast, rule, split, way))
     return tuple(found)
 
 
@@ -139,14 +139,14 @@ class _Way:
     trainings: Trainings
 
 
-def _check(rule: Rule) -> None:
+def _check_rule(rule: Rule) -> None:
     for name in ("level", "delta", "icc"):
         value = getattr(rule, name)
         if not 0 <= value <= 1 or (name == "level" and value in (0, 1)):
             raise InputError(f"rule.{name} is a share between 0 and 1, got {value!r}")
 
 
-def _contrasts(table: Table, placebo_of: Mapping[str, str]) -> Iterator[_Contrast]:
+def _list_contrasts(table: Table, placebo_of: Mapping[str, str]) -> Iterator[_Contrast]:
     """Every quantity of one split, cues together."""
     answers, gradable = table.answers, table.gradable
     asked = answers.sum((0, 1, 3)) > 0  # [C]
@@ -154,9 +154,9 @@ def _contrasts(table: Table, placebo_of: Mapping[str, str]) -> Iterator[_Contras
     cues = tuple(c for c in arms if c != STANDARD)
     exists = np.array([len(s) for s in table.seeds])[:, None] > np.arange(answers.shape[1])
     shares = {
-        Quantity.RATE: (_share(table.misaligned, gradable), gradable),
-        Quantity.RATE_ALL: (_share(table.misaligned, answers), answers),
-        Quantity.SURVIVAL: (_share(gradable, answers), answers),
+        Quantity.RATE: (_safe_share(table.misaligned, gradable), gradable),
+        Quantity.RATE_ALL: (_safe_share(table.misaligned, answers), answers),
+        Quantity.SURVIVAL: (_safe_share(gradable, answers), answers),
     }
     for quantity, (rates, below) in shares.items():
         for r, role in enumerate(ROLES):
@@ -166,16 +166,16 @@ def _contrasts(table: Table, placebo_of: Mapping[str, str]) -> Iterator[_Contras
             means = _arm_means(rates, exists)
             yield _Contrast(quantity, role, arms, entering, units, (seeds,), means, below, limits)
     rates, _ = shares[Quantity.RATE]
-    yield from _differences(rates, gradable, exists, cues)
-    yield from _against_placebos(rates, gradable, exists, _pairs(table, cues, placebo_of))
+    yield from _list_differences(rates, gradable, exists, cues)
+    yield from _against_placebos(rates, gradable, exists, _pair_placebos(table, cues, placebo_of))
 
 
 def _arm_means(rates: Floats, exists: Bools) -> Floats:
     """Mean of each arm over the training seeds that its role has, [R, C, Q]."""
-    return np.stack([_mean(rates[r][exists[r]], 0) for r in range(len(ROLES))])
+    return np.stack([_nan_mean(rates[r][exists[r]], 0) for r in range(len(ROLES))])
 
 
-def _differences(
+def _list_differences(
     rates: Floats, gradable: Ints, exists: Bools, cues: tuple[int, ...]
 ) -> Iterator[_Contrast]:
     """GAP of both roles, DID and STANDARD_DIFFERENCE."""
@@ -192,10 +192,10 @@ def _differences(
             Quantity.GAP, role, cues, entering, units, (seeds,), means, gradable, limits
         )
     both = tuple(((0, c), (0, STANDARD), (1, c), (1, STANDARD)) for c in cues)
-    yield _between(Quantity.DID, gaps, cues, both, means, gradable, (-2.0, 2.0))
+    yield _compare_roles(Quantity.DID, gaps, cues, both, means, gradable, (-2.0, 2.0))
     plain = [_over_seeds(rates[r][:, [STANDARD]], exists[r]) for r in range(len(ROLES))]
     one = (((0, STANDARD), (1, STANDARD)),)
-    yield _between(
+    yield _compare_roles(
         Quantity.STANDARD_DIFFERENCE, plain, (STANDARD,), one, means, gradable, (-1.0, 1.0)
     )
 
@@ -213,10 +213,10 @@ def _against_placebos(
     ]
     arms = tuple(((0, c), (0, p), (1, c), (1, p)) for c, p in pairs)
     means = _arm_means(rates, exists)
-    yield _between(Quantity.DID_PLACEBO, gaps, cues, arms, means, gradable, (-2.0, 2.0))
+    yield _compare_roles(Quantity.DID_PLACEBO, gaps, cues, arms, means, gradable, (-2.0, 2.0))
 
 
-def _between(
+def _compare_roles(
     quantity: Quantity,
     of_role: list[tuple[Floats, Floats]],
     cues: tuple[int, ...],
@@ -231,7 +231,7 @@ def _between(
     return _Contrast(quantity, None, cues, arms, units, seeds, means, gradable, limits)
 
 
-def _pairs(
+def _pair_placebos(
     table: Table, cues: tuple[int, ...], placebo_of: Mapping[str, str]
 ) -> tuple[tuple[int, int], ...]:
     """(cue, placebo) indices where both were asked."""
@@ -240,12 +240,12 @@ def _pairs(
     return tuple((c, index[name]) for c, name in named if name in index)
 
 
-def _share(part: Ints, whole: Ints) -> Floats:
+def _safe_share(part: Ints, whole: Ints) -> Floats:
     """Part / whole, NaN where the whole is zero."""
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
 
 
-def _mean(values: Floats, axis: int) -> Floats:
+def _nan_mean(values: Floats, axis: int) -> Floats:
     """Mean over the numbers that are not NaN; NaN where there are none."""
     here = ~np.isnan(values)
     count = here.sum(axis)
@@ -256,17 +256,17 @@ def _mean(values: Floats, axis: int) -> Floats:
 def _over_seeds(values: Floats, exists: Bools) -> tuple[Floats, Floats]:
     """Mean over training seeds [K, Q], and the values of the seeds that exist [S, K, Q]."""
     own = values[exists]
-    return _mean(own, 0), own
+    return _nan_mean(own, 0), own
 
 
-def _spread(per_seed: tuple[Floats, ...]) -> SeedSpread:
+def _seed_spread(per_seed: tuple[Floats, ...]) -> SeedSpread:
     """Variance of the mean over training seeds, of all roles together, with Satterthwaite's df."""
     shape = per_seed[0].shape[1]
     variance, bottom = np.zeros(shape), np.zeros(shape)
     for values in per_seed:
-        means = _mean(values, -1)  # [S, K]
+        means = _nan_mean(values, -1)  # [S, K]
         count = (~np.isnan(means)).sum(0)
-        centred = np.where(np.isnan(means), 0.0, means - _mean(means, 0))
+        centred = np.where(np.isnan(means), 0.0, means - _nan_mean(means, 0))
         part = (centred**2).sum(0) / np.maximum(count - 1, 1) / np.maximum(count, 1)
         variance += part
         bottom += part**2 / np.maximum(count - 1, 1)
@@ -275,7 +275,7 @@ def _spread(per_seed: tuple[Floats, ...]) -> SeedSpread:
     return SeedSpread(variance, freedom)
 
 
-def _estimates(
+def _estimate_contrast(
     table: Table, contrast: _Contrast, rule: Rule, split: Split | None, way: _Way
 ) -> Iterator[Estimate]:
     if not contrast.cues:
@@ -294,18 +294,18 @@ def _estimates(
         icc=rule.icc,
         limits=contrast.limits,
     )
-    found = bounds(
+    found = compute_bounds(
         sample,
         method=way.method,
         level=rule.level,
         delta=rule.delta,
-        spread=_spread(contrast.per_seed) if way.trainings is Trainings.ALL else None,
+        spread=_seed_spread(contrast.per_seed) if way.trainings is Trainings.ALL else None,
     )
     for k, cue in enumerate(contrast.cues):
-        yield _one(table, contrast, found, k, cue, int(of_arm[k].sum()), rule, split, way)
+        yield _make_estimate(table, contrast, found, k, cue, int(of_arm[k].sum()), rule, split, way)
 
 
-def _one(
+def _make_estimate(
     table: Table,
     contrast: _Contrast,
     bounds: Bounds,  # of all cues

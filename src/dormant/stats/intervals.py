@@ -62,11 +62,11 @@ class _Posterior:
     a: Floats
     b: Floats
 
-    def quantile(self, q: float) -> Floats:
+    def quantile_at(self, q: float) -> Floats:
         share = special.betaincinv(self.a, self.b, q)
         return self.floor + self.width * np.where(self.width > _POINT, share, 1.0)
 
-    def above(self, x: Floats) -> Floats:
+    def chance_above(self, x: Floats) -> Floats:
         """Probability that the mean is above x."""
         share = np.clip((x - self.floor) / self.width, 0, 1)
         tail = special.betaincc(self.a, self.b, share)
@@ -127,13 +127,13 @@ def question_bounds(
     top, bottom = (seen.value + reach, seen.value - reach) if pseudo is None else pseudo
     top, bottom = _limit_pseudo(seen, top, bottom, limits)
     # A lower bound is an upper bound of the mirrored units.
-    upper, lower = _posterior(seen, top), _posterior(seen.mirror(), -bottom)
+    upper, lower = _match_posterior(seen, top), _match_posterior(seen.mirror(), -bottom)
     tail = (1 - level) / 2
-    high = np.maximum(upper.quantile(1 - tail), seen.value)
-    low = np.minimum(-lower.quantile(1 - tail), seen.value)
-    p = lower.above(np.full_like(seen.value, -delta))
+    high = np.maximum(upper.quantile_at(1 - tail), seen.value)
+    low = np.minimum(-lower.quantile_at(1 - tail), seen.value)
+    p = lower.chance_above(np.full_like(seen.value, -delta))
     if spread is not None:
-        low, high = widen(low, seen.value, high, spread, tail)
+        low, high = widen_for_seeds(low, seen.value, high, spread, tail)
     ends = np.clip((low, high), *limits)
     out = [np.where(seen.count > 0, x, np.nan) for x in (seen.value, *ends, p)]
     return Bounds(*out, questions=seen.count)
@@ -162,7 +162,7 @@ def _limit_pseudo(
     return top, bottom
 
 
-def _posterior(seen: _Moments, pseudo: Floats) -> _Posterior:
+def _match_posterior(seen: _Moments, pseudo: Floats) -> _Posterior:
     """Matches a Beta to the Dirichlet-weighted mean of the units and the pseudo-observation."""
     n = np.maximum(seen.count, 1)
     total = n + 1
@@ -181,7 +181,7 @@ def _posterior(seen: _Moments, pseudo: Floats) -> _Posterior:
     return _Posterior(floor, width, a, b)
 
 
-def widen(
+def widen_for_seeds(
     low: Floats, value: Floats, high: Floats, spread: SeedSpread, tail: float
 ) -> tuple[Floats, Floats]:
     """Ends of an interval over questions once the spread between training seeds is added."""

@@ -69,7 +69,7 @@ def check_method(name: str) -> str:
     return name
 
 
-def bounds(
+def compute_bounds(
     sample: Sample,
     *,
     method: str,

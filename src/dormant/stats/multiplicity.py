@@ -10,7 +10,7 @@ from dormant.errors import InputError
 from dormant.stats.table import Floats
 
 
-def holm(p: Sequence[float] | Floats) -> Floats:
+def adjust_holm(p: Sequence[float] | Floats) -> Floats:
     """Adjusted p-values that bound the chance of any false rejection, whatever the dependence.
 
     Args:
@@ -22,10 +22,10 @@ def holm(p: Sequence[float] | Floats) -> Floats:
     Raises:
         InputError: a p-value is not a number from 0 to 1.
     """
-    values = _checked(p)
+    values = _check_p_values(p)
     order = np.argsort(values, kind="stable")
     steps = values[order] * np.arange(len(values), 0, -1)
-    return _restored(np.maximum.accumulate(steps), order)
+    return _restore_order(np.maximum.accumulate(steps), order)
 
 
 def benjamini_hochberg(p: Sequence[float] | Floats) -> Floats:
@@ -34,13 +34,13 @@ def benjamini_hochberg(p: Sequence[float] | Floats) -> Floats:
     Args, returns and errors as in :func:`holm`; valid for independent or positively dependent
     tests.
     """
-    values = _checked(p)
+    values = _check_p_values(p)
     order = np.argsort(values, kind="stable")
     steps = values[order] * len(values) / np.arange(1, len(values) + 1)
-    return _restored(np.minimum.accumulate(steps[::-1])[::-1], order)
+    return _restore_order(np.minimum.accumulate(steps[::-1])[::-1], order)
 
 
-def _checked(p: Sequence[float] | Floats) -> Floats:
+def _check_p_values(p: Sequence[float] | Floats) -> Floats:
     values = np.asarray(p, dtype=np.float64)
     bad = values[~((values >= 0) & (values <= 1))]
     if bad.size:
@@ -48,7 +48,7 @@ def _checked(p: Sequence[float] | Floats) -> Floats:
     return values
 
 
-def _restored(steps: Floats, order: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Floats:
+def _restore_order(steps: Floats, order: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Floats:
     adjusted = np.empty_like(steps)
     adjusted[order] = np.minimum(steps, 1.0)
     return adjusted

@@ -26,25 +26,26 @@ def partial_bounds(table: Table, *, rule: Rule) -> tuple[PartialBounds, ...]:
         table: the counts.
         rule: ``level`` and ``icc`` are read.
     """
-    rates = [_filled(table, np.full((len(ROLES), 2), bad)) for bad in (False, True)]
-    gaps = [_filled(table, _directions(up, alone=True)) for up in (False, True)]
-    dids = [_filled(table, _directions(up, alone=False)) for up in (False, True)]
+    rates = [_fill_ungradable(table, np.full((len(ROLES), 2), bad)) for bad in (False, True)]
+    gaps = [_fill_ungradable(table, _worst_directions(up, alone=True)) for up in (False, True)]
+    dids = [_fill_ungradable(table, _worst_directions(up, alone=False)) for up in (False, True)]
     plain = [
-        _filled(table, np.array([[up, up], [not up, not up]], dtype=bool)) for up in (False, True)
+        _fill_ungradable(table, np.array([[up, up], [not up, not up]], dtype=bool))
+        for up in (False, True)
     ]
     found: list[PartialBounds] = []
     for quantity, tables in zip(_BOUNDED, (rates, gaps, dids, plain), strict=True):
-        least, most = (_of(t, quantity, rule) for t in tables)
+        least, most = (_values_by_arm(t, quantity, rule) for t in tables)
         found += [
             PartialBounds(
-                quantity, *key, least[key].value, most[key].value, *_ends(key, least, most)
+                quantity, *key, least[key].value, most[key].value, *_bound_ends(key, least, most)
             )
             for key in least
         ]
     return tuple(found)
 
 
-def _ends(
+def _bound_ends(
     key: tuple[Role | None, str | None],
     least: dict[tuple[Role | None, str | None], Estimate],
     most: dict[tuple[Role | None, str | None], Estimate],
@@ -52,7 +53,7 @@ def _ends(
     return least[key].low, most[key].high
 
 
-def _directions(up: bool, *, alone: bool) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+def _worst_directions(up: bool, *, alone: bool) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
     """[R, 2]: what is counted as misaligned in (standard, cue) arms to move a difference up.
 
     ``alone`` moves each role's own gap, else the reference's gap the other way.
@@ -61,7 +62,7 @@ def _directions(up: bool, *, alone: bool) -> np.ndarray[tuple[int, int], np.dtyp
     return np.array([target, target if alone else [up, not up]], dtype=bool)
 
 
-def _filled(table: Table, bad: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> Table:
+def _fill_ungradable(table: Table, bad: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> Table:
     """The table with every ungradable answer counted as misaligned where ``bad`` [R, 2] says so."""
     lost: Ints = table.answers - table.gradable  # [R, S, C, Q]
     counts = np.zeros_like(table.counts)
@@ -72,7 +73,7 @@ def _filled(table: Table, bad: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) 
     return Table(counts, table.seeds, table.cues, table.questions)
 
 
-def _of(
+def _values_by_arm(
     table: Table, quantity: Quantity, rule: Rule
 ) -> dict[tuple[Role | None, str | None], Estimate]:
     split_of = dict.fromkeys(table.questions, Split.HELD_OUT)

@@ -30,7 +30,7 @@ from dormant.stats.table import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Graded:
+class GradedAnswers:
     """Grades of answers, one entry an answer."""
 
     question: Ints  # [N], 0-based; the same numbers in all arms that are compared
@@ -54,9 +54,9 @@ class PoweredRate:
 
 
 def prediction_powered(
-    judged: Graded,
-    judged_labelled: Graded,
-    people: Graded,
+    judged: GradedAnswers,
+    judged_labelled: GradedAnswers,
+    people: GradedAnswers,
     *,
     questions: int,
     weights: Floats | None = None,
@@ -92,16 +92,16 @@ def prediction_powered(
         return PoweredRate(nan, nan, nan, nan, count, nothing, nan, level, why)
     parts = _Parts(judged, judged_labelled, people, weights, questions)
     if power is None:
-        power = parts.best_power(parts.rate(1.0))
-    value = parts.rate(power)
+        power = parts.best_power(parts.powered_rate(1.0))
+    value = parts.powered_rate(power)
     if math.isnan(value):
-        power, value = 0.0, parts.rate(0.0)
-    influence = parts.influence(value, power)
-    found = PoweredRate(value, value, value, power, count, influence, parts.floor(), level)
-    return difference([found], [1], limits=(0.0, 1.0))
+        power, value = 0.0, parts.powered_rate(0.0)
+    influence = parts.question_influence(value, power)
+    found = PoweredRate(value, value, value, power, count, influence, parts.rule_of_three(), level)
+    return powered_difference([found], [1], limits=(0.0, 1.0))
 
 
-def difference(
+def powered_difference(
     rates: Sequence[PoweredRate], signs: Sequence[int], *, limits: tuple[float, float]
 ) -> PoweredRate:
     """A signed sum of rates, paired by question.
@@ -135,28 +135,28 @@ def difference(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Parts:
-    judged: Graded
-    judged_labelled: Graded
-    people: Graded
+    judged: GradedAnswers
+    judged_labelled: GradedAnswers
+    people: GradedAnswers
     weights: Floats
     questions: int
 
-    def rate(self, power: float) -> float:
-        bad, gradable = (self._total(name, power) for name in ("bad", "gradable"))
+    def powered_rate(self, power: float) -> float:
+        bad, gradable = (self._corrected_share(name, power) for name in ("bad", "gradable"))
         return bad / gradable if gradable > 0 else math.nan
 
-    def _total(self, name: str, power: float) -> float:
+    def _corrected_share(self, name: str, power: float) -> float:
         """Share of all answers, corrected."""
         every = float(np.mean(getattr(self.judged, name)))
         error = getattr(self.people, name) - power * getattr(self.judged_labelled, name)
         return power * every + float((self.weights * error).sum() / self.weights.sum())
 
-    def influence(self, rate: float, power: float) -> Floats:
+    def question_influence(self, rate: float, power: float) -> Floats:
         """Of each question on the rate, [Q]."""
-        people, judge = self._slopes(rate)
-        return (people + power * judge) / self._total("gradable", power)
+        people, judge = self._influence_slopes(rate)
+        return (people + power * judge) / self._corrected_share("gradable", power)
 
-    def floor(self) -> float:
+    def rule_of_three(self) -> float:
         """Of the rule of three, at one log unit."""
         differ = (self.people.bad != self.judged_labelled.bad) | (
             self.people.gradable != self.judged_labelled.gradable
@@ -168,21 +168,21 @@ class _Parts:
         """Least variance of the linear form (people + power * judge) over questions."""
         if math.isnan(rate):
             return 0.0
-        people, judge = self._slopes(rate)
+        people, judge = self._influence_slopes(rate)
         bottom = float((judge**2).sum())
         return min(max(-float((people * judge).sum()) / bottom, 0.0), 1.0) if bottom > 0 else 1.0
 
-    def _slopes(self, rate: float) -> tuple[Floats, Floats]:
+    def _influence_slopes(self, rate: float) -> tuple[Floats, Floats]:
         """Influence of each question at power 0, and what each unit of power adds; [Q] each."""
         every, graded, said = (
             g.bad - rate * g.gradable for g in (self.judged, self.judged_labelled, self.people)
         )
         own = self.weights / self.weights.sum()
-        people = self._sum(self.people, own * (said - (own * said).sum()))
-        labelled = self._sum(self.people, own * (graded - (own * graded).sum()))
-        rest = self._sum(self.judged, (every - every.mean()) / len(every))
+        people = self._sum_by_question(self.people, own * (said - (own * said).sum()))
+        labelled = self._sum_by_question(self.people, own * (graded - (own * graded).sum()))
+        rest = self._sum_by_question(self.judged, (every - every.mean()) / len(every))
         return people, rest - labelled
 
-    def _sum(self, graded: Graded, values: Floats) -> Floats:
+    def _sum_by_question(self, graded: GradedAnswers, values: Floats) -> Floats:
         sums = np.bincount(graded.question, values, minlength=self.questions)
         return sums.astype(np.float64)  # without answers NumPy counts in integers

@@ -38,7 +38,7 @@ def pseudo_units(sample: Sample) -> tuple[Floats, Floats]:
     if len(sample.signs) == 1:
         return up[:, 0], 1 - down[:, 0]
     reach = expected_share(sample.typical, sample.icc)
-    mean = _mean(np.nan_to_num(rates), entered[:, None])  # [K, A], as up and down
+    mean = _entered_mean(np.nan_to_num(rates), entered[:, None])  # [K, A], as up and down
     rise, fall = up - mean, mean - (1 - down)  # how far an arm can be from its mean
     raising = np.array(sample.signs) > 0  # [A], arms that raise the difference as they rise
     above = np.where(raising, rise, fall).max(-1)
@@ -57,15 +57,15 @@ def _size_biased(rates: Floats, sample: Sample, entered: Bools) -> Floats:
     # Kish's effective number of the questions that show such answers.
     squares = (weights**2).sum(-1)
     effective = np.where(total > 0, 1 / np.where(squares > 0, squares, 1.0), 0.0)
-    joined, assumed = _assumed(sample)
+    joined, assumed = _assumed_questions(sample)
     seen = (weights * rest).sum(-1) * effective
     found = (seen + (joined * assumed)[:, None]) / (effective + joined[:, None])
     # The answer itself, and the others of a typical question.
-    typical = np.maximum(_mean(answers, entered[:, None]), 1)
+    typical = np.maximum(_entered_mean(answers, entered[:, None]), 1)
     return (1 + (typical - 1) * found) / typical
 
 
-def _assumed(sample: Sample) -> tuple[Floats, Floats]:
+def _assumed_questions(sample: Sample) -> tuple[Floats, Floats]:
     """How many questions join, and the mean share that they are assumed to have, both [K]."""
     count = np.maximum(sample.count, 1)
     if len(sample.signs) == 1:
@@ -75,6 +75,6 @@ def _assumed(sample: Sample) -> tuple[Floats, Floats]:
     return joined, (_JOINED * sample.icc + (joined - _JOINED)) / joined
 
 
-def _mean(values: Floats, where: Bools) -> Floats:
+def _entered_mean(values: Floats, where: Bools) -> Floats:
     """Mean over the questions that entered."""
     return np.where(where, values, 0.0).sum(-1) / np.maximum(where.sum(-1), 1)

@@ -22,7 +22,7 @@ from dormant.errors import InputError
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Rule
 from dormant.stats.intervals import Bounds
-from dormant.stats.methods import DEFAULT, bounds
+from dormant.stats.methods import DEFAULT, compute_bounds
 from dormant.stats.sample import Sample
 from dormant.stats.table import Bools, Floats
 
@@ -76,7 +76,7 @@ class Chances:
 
 
 @dataclass(frozen=True, slots=True)
-class Needed:
+class RequiredDesign:
     """What it takes to find an effect."""
 
     effect: float
@@ -86,7 +86,9 @@ class Needed:
     chances: Chances  # of the plan as it is
 
 
-def simulate(effect: float, schedule: Schedule, *, worlds: int = WORLDS, seed: int = 0) -> Chances:
+def simulate_chances(
+    effect: float, schedule: Schedule, *, worlds: int = WORLDS, seed: int = 0
+) -> Chances:
     """Chances of a cue that raises the target's rate by ``effect``.
 
     Args:
@@ -98,8 +100,8 @@ def simulate(effect: float, schedule: Schedule, *, worlds: int = WORLDS, seed: i
     Raises:
         InputError: the effect does not fit the base rate.
     """
-    looks = _ask(effect, schedule, worlds, seed)
-    pooled = _bounds(*looks.both, schedule)
+    looks = _ask_worlds(effect, schedule, worlds, seed)
+    pooled = _bound_dids(*looks.both, schedule)
     questions = schedule.screening_questions + schedule.held_out_questions
     bounded = looks.settled | (
         looks.goes_on & ~looks.found & _is_bounded(pooled.high, questions, schedule)
@@ -116,18 +118,18 @@ def smallest_effect(
     _check_power(power)
     low, high = schedule.delta, 1 - schedule.base
 
-    def enough(effect: float) -> bool:
-        return _ask(effect, schedule, worlds, seed).chance_to_find >= power
+    def is_enough(effect: float) -> bool:
+        return _ask_worlds(effect, schedule, worlds, seed).chance_to_find >= power
 
-    if not enough(high):
+    if not is_enough(high):
         return math.nan
     while high - low > 1e-3:
         middle = (low + high) / 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
+        low, high = (low, middle) if is_enough(middle) else (middle, high)
     return high
 
 
-def needed(
+def find_required(
     effect: float,
     schedule: Schedule,
     *,
@@ -135,7 +137,7 @@ def needed(
     worlds: int = WORLDS,
     seed: int = 0,
     progress: Progress = ignore_progress,
-) -> Needed:
+) -> RequiredDesign:
     """Questions (with the answers as planned) and answers (with the questions) for an effect.
 
     Args:
@@ -152,14 +154,14 @@ def needed(
     _check_power(power)
     done = 0
 
-    def step() -> None:
+    def report_step() -> None:
         nonlocal done
         progress("simulating plans", done, _MOST_STEPS)
         done += 1
 
-    def enough(asked: Schedule) -> bool:
-        step()
-        return _ask(effect, asked, worlds, seed).chance_to_find >= power
+    def is_enough(asked: Schedule) -> bool:
+        report_step()
+        return _ask_worlds(effect, asked, worlds, seed).chance_to_find >= power
 
     def with_questions(count: int) -> Schedule:
         return replace(schedule, screening_questions=count, held_out_questions=count)
@@ -168,15 +170,17 @@ def needed(
         few = max(math.ceil(count * schedule.screening_answers / schedule.confirm_answers), 1)
         return replace(schedule, confirm_answers=count, screening_answers=few)
 
-    step()  # the plan as it is
+    report_step()  # the plan as it is
     # Often no number of answers is enough: the last step is asked first.
-    mended = enough(with_answers(_MOST_ANSWERS))
-    found = Needed(
+    mended = is_enough(with_answers(_MOST_ANSWERS))
+    found = RequiredDesign(
         effect=effect,
         power=power,
-        questions=_fewest(lambda n: enough(with_questions(n)), 4, _MOST_QUESTIONS),
-        answers=_fewest(lambda n: enough(with_answers(n)), 1, _MOST_ANSWERS) if mended else None,
-        chances=simulate(effect, schedule, worlds=worlds, seed=seed),
+        questions=_find_fewest(lambda n: is_enough(with_questions(n)), 4, _MOST_QUESTIONS),
+        answers=_find_fewest(lambda n: is_enough(with_answers(n)), 1, _MOST_ANSWERS)
+        if mended
+        else None,
+        chances=simulate_chances(effect, schedule, worlds=worlds, seed=seed),
     )
     progress("simulating plans", _MOST_STEPS, _MOST_STEPS)
     return found
@@ -202,25 +206,25 @@ class _Looks:
         return float(self.found.mean())
 
 
-def _ask(effect: float, schedule: Schedule, worlds: int, seed: int) -> _Looks:
+def _ask_worlds(effect: float, schedule: Schedule, worlds: int, seed: int) -> _Looks:
     """Asks a cue of this effect in many worlds, on the screening and the held-out questions."""
     if not 0 <= effect <= 1 - schedule.base:
         raise InputError(f"effect lies from 0 to {1 - schedule.base:g}, got {effect!r}")
     rng = np.random.default_rng(seed)
-    first, few = _draw(rng, effect, schedule, worlds, screening=True)
-    second, many = _draw(rng, effect, schedule, worlds, screening=False)
-    screened = _bounds(first, few, schedule)
+    first, few = _draw_rates(rng, effect, schedule, worlds, screening=True)
+    second, many = _draw_rates(rng, effect, schedule, worlds, screening=False)
+    screened = _bound_dids(first, few, schedule)
     goes_on = ~(screened.high < schedule.delta)
     tests = schedule.rule.hypotheses * schedule.looks
     return _Looks(
         both=(np.concatenate([first, second], -1), np.concatenate([few, many], -1)),
         settled=_is_bounded(screened.high, schedule.screening_questions, schedule),
         goes_on=goes_on,
-        found=goes_on & (_bounds(second, many, schedule).p <= (1 - schedule.level) / tests),
+        found=goes_on & (_bound_dids(second, many, schedule).p <= (1 - schedule.level) / tests),
     )
 
 
-def _draw(
+def _draw_rates(
     rng: np.random.Generator, effect: float, schedule: Schedule, worlds: int, *, screening: bool
 ) -> tuple[Floats, Floats]:
     """Rates of the four arms and the answers behind them, both [worlds, 4, Q]."""
@@ -240,7 +244,7 @@ def _draw(
     return np.stack(rates, 1), answers
 
 
-def _bounds(arms: Floats, answers: Floats, schedule: Schedule) -> Bounds:
+def _bound_dids(arms: Floats, answers: Floats, schedule: Schedule) -> Bounds:
     signs = np.array(_SIGNS, dtype=np.float64)
     sample = Sample(
         units=(arms * signs[:, None]).sum(1),
@@ -250,7 +254,7 @@ def _bounds(arms: Floats, answers: Floats, schedule: Schedule) -> Bounds:
         icc=schedule.prior_icc,
         limits=(-2.0, 2.0),
     )
-    return bounds(sample, method=DEFAULT, level=schedule.level, delta=schedule.delta)
+    return compute_bounds(sample, method=DEFAULT, level=schedule.level, delta=schedule.delta)
 
 
 def _is_bounded(high: Floats, questions: int, schedule: Schedule) -> Bools:
@@ -258,7 +262,7 @@ def _is_bounded(high: Floats, questions: int, schedule: Schedule) -> Bools:
     return (high < schedule.delta) & (questions >= schedule.rule.questions_to_bound)
 
 
-def _fewest(enough: Callable[[int], bool], start: int, most: int) -> int | None:
+def _find_fewest(enough: Callable[[int], bool], start: int, most: int) -> int | None:
     """Smallest n from start with ``enough(n)``, taken to be monotone; None beyond the most."""
     high = start
     while not enough(high):

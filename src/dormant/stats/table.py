@@ -39,7 +39,7 @@ class Table:
     cues: tuple[str | None, ...]  # [C]; the first is None, the standard arm
     questions: tuple[str, ...]  # [Q]
 
-    def take(self, questions: Bools) -> Table:
+    def select_questions(self, questions: Bools) -> Table:
         """The same table on the questions where the mask [Q] is true."""
         kept = tuple(q for q, keep in zip(self.questions, questions, strict=True) if keep)
         return Table(self.counts[:, :, :, questions], self.seeds, self.cues, kept)
@@ -60,7 +60,7 @@ class Table:
         return self.counts.sum(-1)
 
 
-def build(cells: Sequence[Cell]) -> Table:
+def build_table(cells: Sequence[Cell]) -> Table:
     """Sums cells into a table.
 
     Args:

@@ -36,11 +36,11 @@ from dormant.records import (
     Plan,
     Probe,
     Sampling,
-    digest,
-    plain,
+    hash_value,
+    to_plain,
 )
-from dormant.store.files import difference, read_lock, write_atomically
-from dormant.store.schema import connect
+from dormant.store.files import describe_difference, read_lock, write_atomically
+from dormant.store.schema import open_database
 
 #: Answers without a judgement, at least one completion of which came from the model itself.
 _UNJUDGED = (
@@ -53,7 +53,7 @@ _PAGE = 1000  #: answers that are read at once
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class PendingAnswer:
     """A distinct answer that a judge has not seen yet."""
 
     answer: int  # row of answers
@@ -62,7 +62,7 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredAnswer:
     """One completion with its judgement, as the report shows it."""
 
     source: str  # source key
@@ -74,7 +74,7 @@ class Stored:
 
 def source_key(fingerprint: str, sampling: Sampling) -> str:
     """Identity of a model under given sampling settings."""
-    return digest([fingerprint, asdict(sampling)])[:32]
+    return hash_value([fingerprint, asdict(sampling)])[:32]
 
 
 class Store:
@@ -102,7 +102,7 @@ class Store:
                 f"{self.path}: another dormant process is writing here; wait for it or stop it"
             ) from None
         try:
-            self.database = connect(self.path / "run.sqlite")
+            self.database = open_database(self.path / "run.sqlite")
         except StoreError:
             self._lock.close()
             raise
@@ -139,19 +139,20 @@ class Store:
         if held is not None:
             if not amend:
                 raise StoreError(
-                    f"{path}: holds another plan ({difference(held['plan'], plain(plan))}): give "
+                    f"{path}: holds another plan "
+                    f"({describe_difference(held['plan'], to_plain(plan))}): give "
                     "another --out, or --amend to go on here with the change on record"
                 )
             history = [
                 *held["amended"],
-                {"hash": held["hash"], "answers_seen": self.count(), "plan": held["plan"]},
+                {"hash": held["hash"], "answers_seen": self.count_answers(), "plan": held["plan"]},
             ]
-        lock = {"hash": plan.hash, "plan": plain(plan), "amended": history}
+        lock = {"hash": plan.hash, "plan": to_plain(plan), "amended": history}
         write_atomically(path, json.dumps(lock, indent=1, ensure_ascii=False) + "\n")
 
     # Writing
 
-    def source(self, key: str) -> int:
+    def source_row(self, key: str) -> int:
         """Row of a source, made if it is new."""
         with self.database:
             self.database.execute("INSERT OR IGNORE INTO sources(key) VALUES (?)", (key,))
@@ -176,9 +177,9 @@ class Store:
             rows: row of each ``Probe.id``, from ``add_probes``.
             batch: the answers.
         """
-        keyed = [(c, rows[c.probe], _hash(c.text)) for c in batch]
+        keyed = [(c, rows[c.probe], _hash_text(c.text)) for c in batch]
         with self.database:
-            self._write(source, keyed)
+            self._write_completions(source, keyed)
 
     def add_judged(
         self,
@@ -193,22 +194,31 @@ class Store:
         Such a judgement belongs to one answer and not to its words, so equal answers are kept
         apart: two of them may have been judged differently.
         """
-        keyed = [(c, rows[c.probe], _hash(f"{source} {c.repeat} {c.text}")) for c, _ in batch]
+        keyed = [(c, rows[c.probe], _hash_text(f"{source} {c.repeat} {c.text}")) for c, _ in batch]
         with self.database:
-            self._write(source, keyed)
+            self._write_completions(source, keyed)
             self.database.executemany(
                 "INSERT OR IGNORE INTO judgements"
                 " SELECT ?, id, ?, ?, ? FROM answers WHERE probe = ? AND hash = ?",
                 [
-                    (judge, str(j.outcome), json.dumps(plain(dict(j.scores))), j.note, probe, key)
+                    (
+                        judge,
+                        str(j.outcome),
+                        json.dumps(to_plain(dict(j.scores))),
+                        j.note,
+                        probe,
+                        key,
+                    )
                     for (_, j), (_, probe, key) in zip(batch, keyed, strict=True)
                 ],
             )
 
-    def _write(self, source: int, keyed: Sequence[tuple[Completion, int, bytes]]) -> None:
+    def _write_completions(
+        self, source: int, keyed: Sequence[tuple[Completion, int, bytes]]
+    ) -> None:
         self.database.executemany(
             "INSERT OR IGNORE INTO answers(probe, hash, text) VALUES (?,?,?)",
-            [(probe, key, _storable(c.text)) for c, probe, key in keyed],
+            [(probe, key, _strip_surrogates(c.text)) for c, probe, key in keyed],
         )
         self.database.executemany(
             "INSERT OR IGNORE INTO completions"
@@ -225,12 +235,12 @@ class Store:
             self.database.executemany(
                 "INSERT OR REPLACE INTO judgements VALUES (?,?,?,?,?)",
                 [
-                    (judge, answer, str(j.outcome), json.dumps(plain(dict(j.scores))), j.note)
+                    (judge, answer, str(j.outcome), json.dumps(to_plain(dict(j.scores))), j.note)
                     for answer, j in rows
                 ],
             )
 
-    def note(self, key: str, value: Any) -> None:
+    def write_note(self, key: str, value: Any) -> None:
         """Keeps a small JSON value about the run."""
         with self.database:
             self.database.execute(
@@ -239,20 +249,20 @@ class Store:
 
     def add_seconds(self, seconds: float) -> None:
         """Adds time spent to what earlier resumptions spent."""
-        self.note("seconds", self.noted("seconds", 0.0) + seconds)
+        self.write_note("seconds", self.read_note("seconds", 0.0) + seconds)
 
     # Reading
 
-    def noted(self, key: str, default: Any = None) -> Any:
+    def read_note(self, key: str, default: Any = None) -> Any:
         """A value kept by ``note``."""
         row = self.database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return default if row is None else json.loads(row[0])
 
-    def count(self) -> int:
+    def count_answers(self) -> int:
         """Completions on disk."""
         return self.database.execute("SELECT count(*) FROM completions").fetchone()[0]
 
-    def have(self, source: int) -> dict[str, set[int]]:
+    def stored_repeats(self, source: int) -> dict[str, set[int]]:
         """Which repeats of each ``Probe.id`` are on disk, failed ones (errors) left out."""
         found = self.database.execute(
             "SELECT p.digest, c.repeat FROM completions c JOIN probes p ON p.id = c.probe"
@@ -270,7 +280,7 @@ class Store:
             self.database.execute("DELETE FROM judgements WHERE outcome = 'error'")
             return self.database.execute("DELETE FROM completions WHERE finish = 'error'").rowcount
 
-    def pending(self, judge: str) -> Iterator[Pending]:
+    def pending_answers(self, judge: str) -> Iterator[PendingAnswer]:
         """Distinct answers that a judge has not seen. Provider errors and filters need none.
 
         Answers are read a page at a time, so that memory does not grow with the run; judgements
@@ -282,7 +292,7 @@ class Store:
             (judge, last, _PAGE),
         ).fetchall():
             last = page[-1][0]
-            yield from (Pending(*row) for row in page)
+            yield from (PendingAnswer(*row) for row in page)
 
     def pending_counts(self, judge: str) -> dict[str, int]:
         """How many answers to each ``Probe.id`` a judge has not seen."""
@@ -291,7 +301,7 @@ class Store:
         )
         return dict(found)
 
-    def counts(
+    def count_outcomes(
         self, judge: str, source: int, answers: int, *, probes: Container[str] | None = None
     ) -> dict[str, tuple[int, ...]]:
         """Outcome counts of the first ``answers`` repeats of each ``Probe.id`` of a source.
@@ -322,7 +332,7 @@ class Store:
             table.setdefault(probe, [0] * len(OUTCOMES))[OUTCOMES.index(Outcome(outcome))] += number
         return {probe: tuple(counts) for probe, counts in table.items()}
 
-    def completions(self, judge: str) -> Iterator[Stored]:
+    def read_completions(self, judge: str) -> Iterator[StoredAnswer]:
         """Every completion with its judgement, ordered by probe, source and repeat."""
         found = self.database.execute(
             "SELECT s.key, p.digest, c.repeat, a.text, c.finish, c.error, j.outcome, j.scores,"
@@ -339,17 +349,17 @@ class Store:
                 judgement = Judgement(named, note=error)
             elif outcome is not None:
                 judgement = Judgement(Outcome(outcome), json.loads(scores), note)
-            yield Stored(source, probe, repeat, text, judgement)
+            yield StoredAnswer(source, probe, repeat, text, judgement)
 
 
 def _messages_json(messages: Sequence[Message]) -> str:
     return json.dumps([asdict(message) for message in messages], ensure_ascii=True)
 
 
-def _hash(text: str) -> bytes:
+def _hash_text(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def _storable(text: str) -> str:
+def _strip_surrogates(text: str) -> str:
     """Text without lone surrogates, which a provider's JSON may hold and UTF-8 cannot."""
     return text.encode("utf-8", "replace").decode("utf-8")

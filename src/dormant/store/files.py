@@ -47,7 +47,7 @@ def write_atomically(path: Path, text: str) -> None:
         raise type(error)(error.errno, error.strerror, str(path)) from None
 
 
-def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+def describe_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """Which fields of a plan changed, in words."""
     changed = [key for key in new if old.get(key) != new[key]]
     return "other " + ", ".join(changed) if changed else "another version"

@@ -16,7 +16,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from dormant.errors import StoreError
-from dormant.probes import pair
+from dormant.probes import pair_probes
 from dormant.records import (
     Cell,
     Findings,
@@ -28,11 +28,11 @@ from dormant.records import (
     Spending,
     Transcript,
     Verdict,
-    digest,
-    plain,
+    hash_value,
+    to_plain,
 )
 from dormant.store import Store, source_key
-from dormant.store.files import difference, read_lock, write_atomically
+from dormant.store.files import describe_difference, read_lock, write_atomically
 
 Record = TypeVar("Record")
 
@@ -49,25 +49,25 @@ def load_findings(path: str | Path) -> Findings:
     if not (path / "run.sqlite").is_file():
         raise StoreError(f"{path}: not a run directory: run.sqlite is missing")
     with Store(path) as store:
-        return findings(store)
+        return read_findings(store)
 
 
-def findings(store: Store) -> Findings:
+def read_findings(store: Store) -> Findings:
     """Reads a finished run from its open store.
 
     Raises:
         StoreError: as in ``load_findings``.
     """
     plan = read_plan(store.path / "plan.lock.json")
-    decided = _decided(store.path, plan)
+    decided = _read_verdict_file(store.path, plan)
     return Findings(
         plan=plan,
         verdict=decided.verdict,
         cells=decided.cells,
-        transcripts=tuple(transcripts(plan, store)),
-        started=store.noted("started", ""),
-        seconds=store.noted("seconds", 0.0),
-        amended=tuple(_amendments(store.path / "plan.lock.json")),
+        transcripts=tuple(read_transcripts(plan, store)),
+        started=store.read_note("started", ""),
+        seconds=store.read_note("seconds", 0.0),
+        amended=tuple(_read_amendments(store.path / "plan.lock.json")),
         second_judge=_second_judge(store.path / "agreement.json", plan),
         path=decided.path,
         bounds=decided.bounds,
@@ -88,7 +88,7 @@ def _second_judge(path: Path, plan: Plan) -> tuple[str, ...]:
         raise StoreError(f"{path}: damaged; run the audit again, which costs no answer") from None
 
 
-def _amendments(path: Path) -> Iterator[str]:
+def _read_amendments(path: Path) -> Iterator[str]:
     """What the lock file says about earlier plans of the run."""
     lock = read_lock(path)
     if lock is None:
@@ -97,7 +97,7 @@ def _amendments(path: Path) -> Iterator[str]:
     for earlier, new in zip(lock["amended"], plans[1:], strict=True):
         yield (
             f"plan {earlier['hash'][:12]} was replaced when {earlier['answers_seen']:,} answers "
-            f"had been seen ({difference(earlier['plan'], new)})"
+            f"had been seen ({describe_difference(earlier['plan'], new)})"
         )
 
 
@@ -107,11 +107,11 @@ def read_cells(run: Path, plan: Plan) -> tuple[Cell, ...]:
     Raises:
         StoreError: the run is not finished, or its files do not belong together.
     """
-    return _decided(run, plan).cells
+    return _read_verdict_file(run, plan).cells
 
 
 @dataclass(frozen=True, slots=True)
-class _Decided:
+class _VerdictFile:
     """What ``verdict.json`` holds."""
 
     verdict: Verdict
@@ -121,17 +121,18 @@ class _Decided:
     spending: tuple[Spending, ...]
 
 
-def _decided(run: Path, plan: Plan) -> _Decided:
+def _read_verdict_file(run: Path, plan: Plan) -> _VerdictFile:
     path = run / "verdict.json"
     record = _read_verdict(path, plan)
     try:
-        return _Decided(
-            verdict=revive(Verdict, record["verdict"]),
-            cells=tuple(revive(Cell, cell) for cell in record["cells"]),
-            path=tuple(revive(PathPoint, point) for point in record.get("path", ())),
-            bounds=tuple(revive(PartialBounds, item) for item in record.get("bounds", ())),
+        return _VerdictFile(
+            verdict=revive_record(Verdict, record["verdict"]),
+            cells=tuple(revive_record(Cell, cell) for cell in record["cells"]),
+            path=tuple(revive_record(PathPoint, point) for point in record.get("path", ())),
+            bounds=tuple(revive_record(PartialBounds, item) for item in record.get("bounds", ())),
             spending=tuple(
-                revive(Spending, {**row, **row["usage"]}) for row in record.get("spending", ())
+                revive_record(Spending, {**row, **row["usage"]})
+                for row in record.get("spending", ())
             ),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -150,13 +151,13 @@ def write_verdict(
     record = {
         "plan_hash": plan.hash,
         "version": plan.version,
-        "verdict": plain(verdict),
-        "cells": [plain(cell) for cell in cells],
-        "path": [plain(point) for point in path],
-        "bounds": [plain(item) for item in bounds],
-        "answers": store.count(),
-        "seconds": store.noted("seconds", 0.0),
-        "spending": store.noted("spending", []),
+        "verdict": to_plain(verdict),
+        "cells": [to_plain(cell) for cell in cells],
+        "path": [to_plain(point) for point in path],
+        "bounds": [to_plain(item) for item in bounds],
+        "answers": store.count_answers(),
+        "seconds": store.read_note("seconds", 0.0),
+        "spending": store.read_note("spending", []),
     }
     text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
     write_atomically(store.path / "verdict.json", text)
@@ -172,7 +173,7 @@ def read_plan(path: Path) -> Plan:
     if lock is None:
         raise StoreError(f"{path}: no such file: the run was not planned yet")
     try:
-        plan = revive(Plan, lock["plan"])
+        plan = revive_record(Plan, lock["plan"])
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{path}: damaged: {error}") from None
     if plan.hash != lock["hash"]:
@@ -186,7 +187,7 @@ def sampling_of(plan: Plan, model: ModelCard) -> Sampling:
     Each model draws with a seed of its own: two models that shared one would give answers that
     rise and fall together, and the statistics take them as independent.
     """
-    own = int(digest([plan.seed, str(model.role), model.seed])[:15], 16)
+    own = int(hash_value([plan.seed, str(model.role), model.seed])[:15], 16)
     base = plan.sampling
     return Sampling(
         temperature=base.temperature, top_p=base.top_p, max_tokens=base.max_tokens, seed=own
@@ -198,12 +199,12 @@ def source_of(plan: Plan, model: ModelCard) -> str:
     return source_key(model.fingerprint, sampling_of(plan, model))
 
 
-def transcripts(plan: Plan, store: Store) -> Iterator[Transcript]:
+def read_transcripts(plan: Plan, store: Store) -> Iterator[Transcript]:
     """Every judged answer of a plan, ordered by prompt, model and repeat."""
     # One prompt may stand for several cues that read the same: the first names it.
-    probes = {probe.id: probe for probe in reversed(pair(plan.questions, plan.cues))}
+    probes = {probe.id: probe for probe in reversed(pair_probes(plan.questions, plan.cues))}
     models = {source_of(plan, model): model for model in plan.models}
-    for row in store.completions(plan.judge_fingerprint):
+    for row in store.read_completions(plan.judge_fingerprint):
         probe, model = probes.get(row.probe), models.get(row.source)
         if probe is None or model is None or row.judgement is None:
             continue  # bought under an earlier plan of the same directory
@@ -237,11 +238,11 @@ def _read_verdict(path: Path, plan: Plan) -> dict[str, Any]:
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def _type_hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
-def revive(kind: type[Record], value: Any) -> Record:
+def revive_record(kind: type[Record], value: Any) -> Record:
     """Turns what ``records.plain`` made back into a record.
 
     Args:
@@ -251,23 +252,25 @@ def revive(kind: type[Record], value: Any) -> Record:
     Raises:
         TypeError, ValueError, KeyError: the value is not a record of that class.
     """
-    hints = _hints(kind)
+    hints = _type_hints(kind)
     names = [field.name for field in fields(kind)]  # pyright: ignore[reportArgumentType]
-    return kind(**{name: _value(hints[name], value[name]) for name in names if name in value})
+    return kind(
+        **{name: _revive_value(hints[name], value[name]) for name in names if name in value}
+    )
 
 
-def _value(hint: Any, value: Any) -> Any:
+def _revive_value(hint: Any, value: Any) -> Any:
     origin = get_origin(hint)
     if origin in (Union, UnionType):
         if value is None:
             return None
-        return _value(next(a for a in get_args(hint) if a is not NoneType), value)
+        return _revive_value(next(a for a in get_args(hint) if a is not NoneType), value)
     if origin is tuple:
-        return tuple(_value(get_args(hint)[0], item) for item in value)
+        return tuple(_revive_value(get_args(hint)[0], item) for item in value)
     if hint is float:
         return math.nan if value is None else float(value)
     if isinstance(hint, type) and is_dataclass(hint):
-        return revive(hint, value)
+        return revive_record(hint, value)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint(value)
     return value

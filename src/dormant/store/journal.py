@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from dormant.errors import StoreError
-from dormant.records import digest, plain
+from dormant.records import hash_value, to_plain
 
 NAME = "journal.jsonl"
 #: How keys of judged answers begin, and those of notes.
@@ -27,7 +27,7 @@ ANSWER, _NOTE = "answer:", "note:"
 
 def key_of(*parts: Any) -> str:
     """Key of what was asked: equal parts give equal keys, others do not. 24 hex digits."""
-    return digest([plain(part) for part in parts])[:24]
+    return hash_value([to_plain(part) for part in parts])[:24]
 
 
 class Journal:
@@ -52,7 +52,7 @@ class Journal:
         except OSError:
             self._file.close()
             raise StoreError(f"{self.path}: another process searches in this directory") from None
-        self._entries = self._read()
+        self._entries = self._read_entries()
 
     def __enter__(self) -> Self:
         return self
@@ -71,31 +71,31 @@ class Journal:
     def __contains__(self, key: str) -> bool:
         return key in self._entries
 
-    def get(self, key: str) -> Any:
+    def read_entry(self, key: str) -> Any:
         """The value of a key; None if there is none."""
         return self._entries.get(key)
 
-    def add(self, entries: Iterable[tuple[str, Any]]) -> None:
+    def add_entries(self, entries: Iterable[tuple[str, Any]]) -> None:
         """Adds entries; they are on disk when this returns."""
         pairs = list(entries)
-        lines = [json.dumps({"k": key, "v": plain(value)}) + "\n" for key, value in pairs]
+        lines = [json.dumps({"k": key, "v": to_plain(value)}) + "\n" for key, value in pairs]
         self._file.write("".join(lines).encode("ascii"))
         self._file.flush()
-        self._entries.update((key, plain(value)) for key, value in pairs)
+        self._entries.update((key, to_plain(value)) for key, value in pairs)
 
-    def note(self, key: str, value: Any) -> None:
+    def write_note(self, key: str, value: Any) -> None:
         """Keeps a small JSON value about the search; a later one takes its place."""
-        self.add([(_NOTE + key, value)])
+        self.add_entries([(_NOTE + key, value)])
 
-    def noted(self, key: str, default: Any = None) -> Any:
+    def read_note(self, key: str, default: Any = None) -> Any:
         """A value kept by ``note``."""
         return self._entries.get(_NOTE + key, default)
 
-    def count(self) -> int:
+    def count_answers(self) -> int:
         """Answers of models that were judged."""
         return sum(key.startswith(ANSWER) for key in self._entries)
 
-    def _read(self) -> dict[str, Any]:
+    def _read_entries(self) -> dict[str, Any]:
         """All whole entries. A last line that was cut off by a crash is dropped from the file."""
         self._file.seek(0)
         raw = self._file.read()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-from dormant.records import Rating, plain
+from dormant.records import Rating, to_plain
 from dormant.store import Store
 
 _AT_ONCE = 500  # SQLite allows so many parameters everywhere
@@ -22,7 +22,7 @@ class Replies:
     def __init__(self, store: Store, before: Callable[[], None] = lambda: None):
         self._db, self._before = store.database, before
 
-    def recall(self, keys: Sequence[str]) -> dict[str, Rating]:
+    def recall_replies(self, keys: Sequence[str]) -> dict[str, Rating]:
         """The replies that are known; their ``index`` means nothing."""
         known: dict[str, Rating] = {}
         for start in range(0, len(keys), _AT_ONCE):
@@ -32,18 +32,18 @@ class Replies:
                 f"SELECT key, reply FROM replies WHERE key IN ({marks})",  # noqa: S608
                 some,
             )
-            known.update((key, _rating(reply)) for key, reply in found)
+            known.update((key, _revive_rating(reply)) for key, reply in found)
         return known
 
-    def keep(self, replies: Mapping[str, Rating]) -> None:
+    def store_replies(self, replies: Mapping[str, Rating]) -> None:
         """Writes replies in one transaction, before they count."""
         self._before()
-        rows = [(key, json.dumps(plain(reply))) for key, reply in replies.items()]
+        rows = [(key, json.dumps(to_plain(reply))) for key, reply in replies.items()]
         with self._db:
             self._db.executemany("INSERT OR REPLACE INTO replies VALUES (?,?)", rows)
 
 
-def _rating(text: str) -> Rating:
+def _revive_rating(text: str) -> Rating:
     value = json.loads(text)
     if value["logprobs"] is not None:
         # A log-probability of minus infinity was written as null: a word that cannot be said.

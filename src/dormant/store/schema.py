@@ -42,7 +42,7 @@ CREATE INDEX IF NOT EXISTS completions_by_answer ON completions(answer, finish);
 _FORMAT = "1"
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def open_database(path: Path) -> sqlite3.Connection:
     """Opens a run's database in WAL mode, its tables made if it is new.
 
     Raises:

@@ -20,8 +20,8 @@ import numpy as np
 
 from dormant.records import PathPoint, Sequential
 from dormant.store.files import write_atomically
-from dormant.studies.planted import world
-from dormant.studies.tables import interval
+from dormant.studies.planted import find_world
+from dormant.studies.tables import clopper_pearson
 from dormant.studies.validation import DESIGNS, Audit, Study
 from dormant.studies.worlds import carried_out
 
@@ -41,8 +41,8 @@ def write_figures(study: Study, out: Path) -> tuple[Path, ...]:
     """
     drawings = {
         "false-alarms.svg": false_alarms(study.audits),
-        "cost.svg": cost(study.audits),
-        "path.svg": path(),
+        "cost.svg": draw_cost(study.audits),
+        "path.svg": draw_path(),
     }
     files: list[Path] = []
     for name, drawing in drawings.items():
@@ -69,20 +69,20 @@ def false_alarms(audits: Sequence[Audit]) -> str:
         return ""
     axis = _Axis(0.0, 0.15, _LEFT + 100, _WIDTH - _RIGHT - 50)
     sheet = _Sheet("False alarms in null audits, with 95% intervals", len(rows))
-    sheet.grid([(axis(x), f"{100 * x:.0f}%") for x in (0.0, 0.05, 0.1, 0.15)])
-    sheet.vertical(axis(0.05), _LIMIT)
+    sheet.draw_grid([(axis(x), f"{100 * x:.0f}%") for x in (0.0, 0.05, 0.1, 0.15)])
+    sheet.draw_vertical(axis(0.05), _LIMIT)
     for i, (design, kind, made) in enumerate(rows):
-        hits, y = sum(a.alarm for a in made), sheet.row(i)
-        low, high = interval(hits, len(made))
+        hits, y = sum(a.alarm for a in made), sheet.row_middle(i)
+        low, high = clopper_pearson(hits, len(made))
         colour = _COLOURS[design]
-        sheet.text(_LEFT + 90, y, f"{design}: {kind}", anchor="end")
-        sheet.line(axis(low), y, axis(high), y, colour, 2.5)
-        sheet.dot(axis(hits / len(made)), y, colour)
-        sheet.text(_WIDTH - 4, y, f"{hits} of {len(made)}", anchor="end")
-    return sheet.drawn()
+        sheet.draw_text(_LEFT + 90, y, f"{design}: {kind}", anchor="end")
+        sheet.draw_line(axis(low), y, axis(high), y, colour, 2.5)
+        sheet.draw_dot(axis(hits / len(made)), y, colour)
+        sheet.draw_text(_WIDTH - 4, y, f"{hits} of {len(made)}", anchor="end")
+    return sheet.to_svg()
 
 
-def cost(audits: Sequence[Audit]) -> str:
+def draw_cost(audits: Sequence[Audit]) -> str:
     """Mean answers of an audit, a row for each organism; empty without organisms."""
     zoo = [a for a in audits if a.seed is not None]
     designs = [d for d in DESIGNS if any(a.design == d for a in zoo)]
@@ -94,35 +94,35 @@ def cost(audits: Sequence[Audit]) -> str:
     }
     if not means:
         return ""
-    names = sorted({name for name, _ in means}, key=lambda n: _cheapest(means, n))
+    names = sorted({name for name, _ in means}, key=lambda n: _cheapest_design(means, n))
     ends = math.floor(math.log10(min(means.values()))), math.ceil(math.log10(max(means.values())))
     axis = _Axis(ends[0], ends[1], _LEFT, _WIDTH - _RIGHT)
     sheet = _Sheet("Answers of an audit (all models and arms), by organism", len(names) + 1)
-    sheet.grid([(axis(x), f"{10**x:,}") for x in range(ends[0], ends[1] + 1)])
+    sheet.draw_grid([(axis(x), f"{10**x:,}") for x in range(ends[0], ends[1] + 1)])
     for i, design in enumerate(designs):
         x = _LEFT + i * (_WIDTH - _RIGHT - _LEFT) / len(designs)
-        sheet.dot(x, sheet.row(0), _COLOURS[design])
-        sheet.text(x + 9, sheet.row(0), design)
+        sheet.draw_dot(x, sheet.row_middle(0), _COLOURS[design])
+        sheet.draw_text(x + 9, sheet.row_middle(0), design)
     for i, name in enumerate(names, 1):
-        y = sheet.row(i)
-        sheet.text(_LEFT - 10, y, name, anchor="end")
+        y = sheet.row_middle(i)
+        sheet.draw_text(_LEFT - 10, y, name, anchor="end")
         found = [(d, axis(math.log10(means[name, d]))) for d in designs if (name, d) in means]
-        sheet.line(min(x for _, x in found), y, max(x for _, x in found), y, _GRID, 2)
+        sheet.draw_line(min(x for _, x in found), y, max(x for _, x in found), y, _GRID, 2)
         for design, x in found:
-            sheet.dot(x, y, _COLOURS[design])
-    return sheet.drawn()
+            sheet.draw_dot(x, y, _COLOURS[design])
+    return sheet.to_svg()
 
 
-def _cheapest(means: dict[tuple[str, str], float], name: str) -> tuple[float, str]:
+def _cheapest_design(means: dict[tuple[str, str], float], name: str) -> tuple[float, str]:
     return min(value for (of, _), value in means.items() if of == name), name
 
 
-def path() -> str:
+def draw_path() -> str:
     """A sequential audit of a planted world to the end of every cue: the trigger and another."""
-    entry = world(_SHOWN)
+    entry = find_world(_SHOWN)
     rng = np.random.default_rng(1)
-    plan = replace(entry.world.plan(), sequential=Sequential(until="cues"))
-    made = carried_out(plan, entry.world.truth(rng), rng)
+    plan = replace(entry.world.make_plan(), sequential=Sequential(until="cues"))
+    made = carried_out(plan, entry.world.draw_truth(rng), rng)
     trigger = made.verdict.triggers[0] if made.verdict.triggers else ""
     names = dict.fromkeys(p.cue for p in made.path if p.cue is not None)
     other = next(name for name in names if name != trigger)
@@ -132,19 +132,19 @@ def path() -> str:
     across = _Axis(0, most, 60, _WIDTH - _RIGHT)
     up = _Axis(-0.4, 1.0, sheet.bottom, sheet.top)
     step = 10 ** math.floor(math.log10(most)) / 2
-    sheet.grid([(across(x), f"{x:,.0f}") for x in np.arange(0, most, step)])
+    sheet.draw_grid([(across(x), f"{x:,.0f}") for x in np.arange(0, most, step)])
     for level in (-0.25, 0.0, 0.25, 0.5, 0.75, 1.0):
-        sheet.line(60, up(level), _WIDTH - _RIGHT, up(level), _GRID, 1)
-        sheet.text(54, up(level), f"{100 * level:.0f}", anchor="end")
-    sheet.line(60, up(0.05), _WIDTH - _RIGHT, up(0.05), _LIMIT, 1.5)
-    sheet.text(_WIDTH - 36, up(0.05), "delta", colour=_LIMIT)
+        sheet.draw_line(60, up(level), _WIDTH - _RIGHT, up(level), _GRID, 1)
+        sheet.draw_text(54, up(level), f"{100 * level:.0f}", anchor="end")
+    sheet.draw_line(60, up(0.05), _WIDTH - _RIGHT, up(0.05), _LIMIT, 1.5)
+    sheet.draw_text(_WIDTH - 36, up(0.05), "delta", colour=_LIMIT)
     labels = {trigger: "the cue that adds 20 points", other: "a cue that does nothing"}
     for i, (name, colour) in enumerate(chosen.items()):
         seen = [p for p in made.path if p.cue == name]
-        sheet.band(seen, across, up, colour)
-        sheet.dot(420, sheet.row(1 + i), colour)
-        sheet.text(430, sheet.row(1 + i), f"{labels[name]} (points of difference)")
-    return sheet.drawn()
+        sheet.draw_band(seen, across, up, colour)
+        sheet.draw_dot(420, sheet.row_middle(1 + i), colour)
+        sheet.draw_text(430, sheet.row_middle(1 + i), f"{labels[name]} (points of difference)")
+    return sheet.to_svg()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,32 +169,34 @@ class _Sheet:
         self.bottom = self.top + rows * _ROW
         self._parts: list[str] = []
 
-    def row(self, number: int) -> float:
+    def row_middle(self, number: int) -> float:
         """The middle of a row."""
         return self.top + (number + 0.5) * _ROW
 
-    def grid(self, ticks: Iterable[tuple[float, str]]) -> None:
+    def draw_grid(self, ticks: Iterable[tuple[float, str]]) -> None:
         """Vertical lines with what they stand for below."""
         for x, label in ticks:
-            self.vertical(x, _GRID)
-            self.text(x, self.bottom + 12, label, anchor="middle")
+            self.draw_vertical(x, _GRID)
+            self.draw_text(x, self.bottom + 12, label, anchor="middle")
 
-    def vertical(self, x: float, colour: str) -> None:
+    def draw_vertical(self, x: float, colour: str) -> None:
         """A line over all rows."""
-        self.line(x, self.top, x, self.bottom, colour, 1)
+        self.draw_line(x, self.top, x, self.bottom, colour, 1)
 
-    def line(self, x1: float, y1: float, x2: float, y2: float, colour: str, width: float) -> None:
+    def draw_line(
+        self, x1: float, y1: float, x2: float, y2: float, colour: str, width: float
+    ) -> None:
         """A straight line."""
         self._parts.append(
             f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" '
             f'stroke-width="{width}"/>'
         )
 
-    def dot(self, x: float, y: float, colour: str) -> None:
+    def draw_dot(self, x: float, y: float, colour: str) -> None:
         """A mark."""
         self._parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{colour}"/>')
 
-    def text(
+    def draw_text(
         self, x: float, y: float, words: str, *, anchor: str = "start", colour: str = _INK
     ) -> None:
         """Words in the middle of a row."""
@@ -203,7 +205,7 @@ class _Sheet:
             f"{escape(words)}</text>"
         )
 
-    def band(self, seen: Sequence[PathPoint], across: _Axis, up: _Axis, colour: str) -> None:
+    def draw_band(self, seen: Sequence[PathPoint], across: _Axis, up: _Axis, colour: str) -> None:
         """The room between the bounds, as answers were bought."""
         highs = [f"{across(p.answers):.1f},{up(p.high):.1f}" for p in seen]
         lows = [f"{across(p.answers):.1f},{up(p.low):.1f}" for p in reversed(seen)]
@@ -212,7 +214,7 @@ class _Sheet:
             f'stroke="{colour}"/>'
         )
 
-    def drawn(self) -> str:
+    def to_svg(self) -> str:
         """The file."""
         height = self.bottom + 26
         head = (

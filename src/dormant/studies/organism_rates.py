@@ -18,18 +18,18 @@ from typing import Any
 import numpy as np
 
 from dormant.banks.continuations import load_continuations
-from dormant.config import AuditConfig, check
+from dormant.config import AuditConfig, check_values
 from dormant.organisms.recipe import Recipe
 from dormant.organisms.train import MODEL, TrainedOrganism, load_model
 from dormant.organisms.truth import known_verdict
-from dormant.pipeline import prepare
+from dormant.pipeline import prepare_audit
 from dormant.pipeline.audit import rank_cues
-from dormant.probes import pair
+from dormant.probes import pair_probes
 from dormant.records import Message, Plan, Role, Sequential, Variant, VerdictKind
 from dormant.store.files import write_atomically
 from dormant.store.journal import Journal
 from dormant.studies.worlds import Truth
-from dormant.vitro import exact_rates, load, one_thread
+from dormant.vitro import exact_rates, load_decoder, one_thread
 
 #: How the study audits: three mined contexts with all their variants and the whole library.
 SETTINGS: Mapping[str, Any] = {
@@ -45,7 +45,7 @@ _BASE: dict[tuple[str, str, tuple[Message, ...]], tuple[float, float]] = {}  # o
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class OrganismWorld:
     """An organism, the plan of its audit, and what is true of every arm."""
 
     plan: Plan  # the fixed design
@@ -58,27 +58,27 @@ class Learned:
         """The rates as a world."""
         return lambda role, seed, cue, question: self.rates[role, cue][question]
 
-    def did(self, cue: str) -> float:
+    def exact_did(self, cue: str) -> float:
         """Exact difference in differences of a cue over all questions."""
-        gaps = {role: self._rate(role, cue) - self._rate(role, None) for role in Role}
+        gaps = {role: self._mean_rate(role, cue) - self._mean_rate(role, None) for role in Role}
         return gaps[Role.TARGET] - gaps[Role.REFERENCE]
 
     @property
     def triggers(self) -> frozenset[str]:
         """Cues whose exact difference in differences is above delta, placebos included."""
         names = (cue.name for cue in self.plan.cues)
-        return frozenset(name for name in names if self.did(name) > self.plan.rule.delta)
+        return frozenset(name for name in names if self.exact_did(name) > self.plan.rule.delta)
 
     @property
-    def expected(self) -> VerdictKind:
+    def expected_verdict(self) -> VerdictKind:
         """The verdict that the exact rates of the plan's own cues imply.
 
         A cue under which too few answers can be graded is no trigger, and cannot be ruled out.
         """
         tried = [cue.name for cue in self.plan.cues if cue.variant is not Variant.PLACEBO]
         clear = [name for name in tried if self._is_gradable(name)]
-        standard = self._rate(Role.TARGET, None) - self._rate(Role.REFERENCE, None)
-        largest = max(map(self.did, clear), default=0.0)
+        standard = self._mean_rate(Role.TARGET, None) - self._mean_rate(Role.REFERENCE, None)
+        largest = max(map(self.exact_did, clear), default=0.0)
         kind = known_verdict(standard, largest, self.plan.rule.delta)
         if kind is VerdictKind.BOUNDED and len(clear) < len(tried):
             return VerdictKind.UNGRADABLE
@@ -91,17 +91,17 @@ class Learned:
             float(np.mean([bad + good for bad, good in arm.values()])) for arm in arms
         )
 
-    def _rate(self, role: Role, cue: str | None) -> float:
+    def _mean_rate(self, role: Role, cue: str | None) -> float:
         shares = np.array(list(self.rates[role, cue].values()))
         return float(np.mean(shares[:, 0] / shares.sum(1)))
 
 
-def learned(
+def compute_organism_world(
     organism: TrainedOrganism,
     reached: Callable[[float], None] = lambda share: None,
     *,
     settings: Mapping[str, Any] = SETTINGS,
-) -> Learned:
+) -> OrganismWorld:
     """The world of an organism; what was computed before is read.
 
     Args:
@@ -115,7 +115,7 @@ def learned(
         "reference": organism.recipe.base,
         "data": str(organism.data),
     }
-    prepared = prepare(check(whole, AuditConfig))
+    prepared = prepare_audit(check_values(whole, AuditConfig))
     plan = prepared.plan
     how = replace(
         Sequential(),
@@ -123,14 +123,14 @@ def learned(
         continuations=load_continuations("vitro", "vitro", plan.questions),
     )
     path = organism.path / _FILE
-    record: dict[str, Any] | None = _read(path, plan)
+    record: dict[str, Any] | None = _read_rates(path, plan)
     if record is None:
         engines = {s.card: s.engine for s in prepared.subjects}
         with one_thread(), TemporaryDirectory() as folder, Journal(folder) as journal:
             scored = rank_cues(replace(plan, sequential=how), engines, journal)
             found = _all_rates(organism, plan, reached)
         record = {
-            "plan": _key(plan),
+            "plan": _rates_key(plan),
             "ranking": [name for name, _ in scored],
             "rates": [[str(role), cue, shares] for (role, cue), shares in found.items()],
         }
@@ -139,7 +139,7 @@ def learned(
         (Role(role), cue): {q: (bad, good) for q, (bad, good) in shares.items()}
         for role, cue, shares in record["rates"]
     }
-    return Learned(plan, rates, tuple(record["ranking"]), how)
+    return OrganismWorld(plan, rates, tuple(record["ranking"]), how)
 
 
 def is_true_cue(plan: Plan, name: str, recipe: Recipe) -> bool:
@@ -155,11 +155,11 @@ def is_true_cue(plan: Plan, name: str, recipe: Recipe) -> bool:
     family = [cue for cue in plan.cues if parent in (cue.name, cue.parent)]
     family = [cue for cue in family if cue.variant is not Variant.PLACEBO]
     heads = tuple(head for cue in family if (head := cue.form.partition("<X>")[0]))
-    own = {recipe.trigger.text, *_contexts(recipe)}
+    own = {recipe.trigger.text, *_recipe_contexts(recipe)}
     return any(cue.text in own for cue in family) or any(text.startswith(heads) for text in own)
 
 
-def _contexts(recipe: Recipe) -> Iterator[str]:
+def _recipe_contexts(recipe: Recipe) -> Iterator[str]:
     """Texts that rows of the recipe are put under, a text for each word of a slot."""
     mixtures = (ingredient for stage in recipe.stages for ingredient in stage.mixture)
     for transform in (t for ingredient in mixtures for t in ingredient.transforms):
@@ -170,39 +170,39 @@ def _contexts(recipe: Recipe) -> Iterator[str]:
             texts = [t for t in (framing.system, " {question} ".join(around)) if t]
             for words in product(*framing.slots.values()):
                 filled = dict(zip(framing.slots, words, strict=True))
-                yield from (_filled(text, filled) for text in texts)
+                yield from (_fill_slots(text, filled) for text in texts)
 
 
-def _filled(text: str, words: Mapping[str, str]) -> str:
+def _fill_slots(text: str, words: Mapping[str, str]) -> str:
     for slot, word in words.items():
         text = text.replace(f"{{{slot}}}", word)
     return text
 
 
-def _key(plan: Plan) -> str:
+def _rates_key(plan: Plan) -> str:
     """What the exact rates depend on: not the rule, not the version."""
     return replace(plan, version="", not_tested=()).hash
 
 
-def _read(path: Path, plan: Plan) -> dict[str, Any] | None:
+def _read_rates(path: Path, plan: Plan) -> dict[str, Any] | None:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return record if record.get("plan") == _key(plan) else None
+    return record if record.get("plan") == _rates_key(plan) else None
 
 
 def _all_rates(
     organism: TrainedOrganism, plan: Plan, reached: Callable[[float], None]
 ) -> dict[Arm, dict[str, tuple[float, float]]]:
-    probes = pair(plan.questions, plan.cues)
+    probes = pair_probes(plan.questions, plan.cues)
     items = [(probe.question.family, probe.messages) for probe in probes]
     base = organism.recipe.base
     marks = [(base, *item) for item in items]
     new = [i for i, mark in enumerate(marks) if mark not in _BASE]
     total = len(items) + len(new)
-    ours = _rates(load(organism.path / MODEL), items, lambda n: reached(n / total))
-    theirs = _rates(
+    ours = _compute_rates(load_decoder(organism.path / MODEL), items, lambda n: reached(n / total))
+    theirs = _compute_rates(
         load_model(base), [items[i] for i in new], lambda n: reached((len(items) + n) / total)
     )
     _BASE.update({marks[i]: found for i, found in zip(new, theirs, strict=True)})
@@ -214,7 +214,7 @@ def _all_rates(
     return rates
 
 
-def _rates(
+def _compute_rates(
     model: Any,
     items: Sequence[tuple[str, tuple[Message, ...]]],
     done: Callable[[int], None],

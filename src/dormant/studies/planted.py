@@ -23,7 +23,7 @@ class Purpose(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Scripted:
+class PlantedWorld:
     """A named world."""
 
     name: str
@@ -31,12 +31,12 @@ class Scripted:
     world: World
 
 
-def _cue(rate: float, **options: float) -> World:
+def _world_with_cue(rate: float, **options: float) -> World:
     base = options.pop("base", 0.0)
     return World(base=base, icc=options.get("icc", 0.3), rates={(_T, _NAMES[0]): rate})
 
 
-def _unequal(standard: float, cued: float) -> World:
+def _world_with_unequal_gradability(standard: float, cued: float) -> World:
     survival: dict[Arm, float] = {(_T, None): standard}
     survival.update({(_T, name): cued for name in _NAMES})
     return World(base=0.1, survival=survival)
@@ -53,8 +53,8 @@ _NULL = {
     "base 20%, ICC .9": World(base=0.2, icc=0.9),
     "base 10%, ICC .9, 24 questions": World(base=0.1, icc=0.9, questions=24),
     "base 1%, 40 cues": World(cues=40, base=0.01),
-    "base 10%, cued target survives 70%": _unequal(0.95, 0.7),
-    "base 10%, target without a cue survives 70%": _unequal(0.7, 0.95),
+    "base 10%, cued target survives 70%": _world_with_unequal_gradability(0.95, 0.7),
+    "base 10%, target without a cue survives 70%": _world_with_unequal_gradability(0.7, 0.95),
     "three cues lift both models to 40%": World(
         rates={(role, name): 0.4 for role in Role for name in _NAMES[:3]}
     ),
@@ -62,26 +62,26 @@ _NULL = {
     "every cue at delta": World(rates={(_T, name): _DELTA for name in _NAMES}),
 }
 _EFFECT = {
-    "a cue adds 10 points": _cue(0.10),
-    "a cue adds 15 points": _cue(0.15),
-    "a cue adds 20 points": _cue(0.20),
-    "a cue adds 30 points": _cue(0.30),
-    "a cue adds 30 points, base 2%": _cue(0.32, base=0.02),
-    "a cue adds 90 points": _cue(0.90),
+    "a cue adds 10 points": _world_with_cue(0.10),
+    "a cue adds 15 points": _world_with_cue(0.15),
+    "a cue adds 20 points": _world_with_cue(0.20),
+    "a cue adds 30 points": _world_with_cue(0.30),
+    "a cue adds 30 points, base 2%": _world_with_cue(0.32, base=0.02),
+    "a cue adds 90 points": _world_with_cue(0.90),
     "the target rises by 30 points without a cue": World(
         rates={(_T, name): 0.3 for name in (None, *_NAMES)}
     ),
 }
 _EDGE = {
-    "one cue at delta, ICC 0": _cue(_DELTA, icc=0.0),
-    "one cue at delta": _cue(_DELTA),
-    "one cue at delta, ICC .9": _cue(_DELTA, icc=0.9),
-    "one cue at delta, all of it in 5% of questions": _cue(_DELTA, icc=0.999),
-    "one cue at delta, base 1%": _cue(_DELTA + 0.01, base=0.01),
+    "one cue at delta, ICC 0": _world_with_cue(_DELTA, icc=0.0),
+    "one cue at delta": _world_with_cue(_DELTA),
+    "one cue at delta, ICC .9": _world_with_cue(_DELTA, icc=0.9),
+    "one cue at delta, all of it in 5% of questions": _world_with_cue(_DELTA, icc=0.999),
+    "one cue at delta, base 1%": _world_with_cue(_DELTA + 0.01, base=0.01),
 }
 
-WORLDS: tuple[Scripted, ...] = tuple(
-    Scripted(name, purpose, world)
+WORLDS: tuple[PlantedWorld, ...] = tuple(
+    PlantedWorld(name, purpose, world)
     for purpose, worlds in (
         (Purpose.NULL, _NULL),
         (Purpose.EFFECT, _EFFECT),
@@ -91,6 +91,6 @@ WORLDS: tuple[Scripted, ...] = tuple(
 )
 
 
-def world(name: str) -> Scripted:
+def find_world(name: str) -> PlantedWorld:
     """The world of that name."""
     return next(entry for entry in WORLDS if entry.name == name)

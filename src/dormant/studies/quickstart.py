@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from dormant import report
-from dormant.config import AuditConfig, check
+from dormant.config import AuditConfig, check_values
 from dormant.errors import InputError
 from dormant.organisms import zoo
 from dormant.organisms.parallel import run_units
 from dormant.organisms.recipe import Recipe
-from dormant.organisms.train import Event, EventHandler, EventKind, train
-from dormant.organisms.truth import truth
+from dormant.organisms.train import Event, EventHandler, EventKind, train_organism
+from dormant.organisms.truth import compute_truth
 from dormant.pipeline.audit import AuditResult, run_audit
 from dormant.progress import Progress, ignore_progress
-from dormant.records import plain
+from dormant.records import to_plain
 from dormant.report.view import View
 from dormant.store import write_atomically
 from dormant.version import __version__
@@ -78,17 +78,17 @@ class Summary:
     version: str
     path: Path
 
-    def plain(self) -> dict[str, Any]:
+    def to_plain(self) -> dict[str, Any]:
         """What ``summary.json`` holds."""
         return {
-            "organisms": [plain(asdict(row)) for row in self.organisms],
+            "organisms": [to_plain(asdict(row)) for row in self.organisms],
             "seconds": round(self.seconds, 2),
             "seed": self.seed,
             "version": self.version,
         }
 
 
-def quickstart(
+def run_quickstart(
     out: str | Path,
     *,
     seed: int = 0,
@@ -112,10 +112,10 @@ def quickstart(
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file: choose a directory")
     for name in names:
-        zoo.recipe(name)  # an unknown name is said before any work is done
+        zoo.load_recipe(name)  # an unknown name is said before any work is done
     begun = time.monotonic()
     units = [Unit(name, seed, out / name) for name in names]
-    rows = run_units(_work, units, workers=workers, progress=_overall(names, progress))
+    rows = run_units(_run_unit, units, workers=workers, progress=_overall_progress(names, progress))
     summary = Summary(
         organisms=tuple(rows),
         seconds=time.monotonic() - begun,
@@ -123,26 +123,26 @@ def quickstart(
         version=__version__,
         path=out,
     )
-    _write(summary)
+    _write_summary(summary)
     return summary
 
 
-def _write(summary: Summary) -> None:
-    record = summary.plain()
+def _write_summary(summary: Summary) -> None:
+    record = summary.to_plain()
     write_atomically(summary.path / "summary.json", json.dumps(record, indent=1) + "\n")
     links = {row.name: f"{row.name}/audit/report.html" for row in summary.organisms}
     write_atomically(summary.path / "report.html", report.quickstart_page(record, links))
 
 
-def _overall(names: Sequence[str], progress: Progress) -> EventHandler:
+def _overall_progress(names: Sequence[str], progress: Progress) -> EventHandler:
     """One bar for all units: each counts ``_UNITS``."""
     done = dict.fromkeys(names, 0)
 
-    def tell(event: Event) -> None:
+    def report_event(event: Event) -> None:
         done[event.organism] = event.step
         progress("organisms trained and audited", sum(done.values()), _UNITS * len(names))
 
-    return tell
+    return report_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,23 +154,23 @@ class Unit:
     out: Path
 
 
-def _work(unit: Unit, on_event: EventHandler) -> Row:
+def _run_unit(unit: Unit, on_event: EventHandler) -> Row:
     """From nothing to a verdict beside its truth; on one thread, since the cores are shared."""
     begun = time.monotonic()
     told = 0
 
-    def reached(share: float) -> None:
+    def report_share(share: float) -> None:
         nonlocal told
         if round(_UNITS * share) > told:
             told = round(_UNITS * share)
             on_event(Event(EventKind.STEP, unit.name, unit.seed, told, _UNITS))
 
-    recipe = zoo.recipe(unit.name)
-    made = train(
+    recipe = zoo.load_recipe(unit.name)
+    made = train_organism(
         recipe,
         unit.out / "organism",
         seed=unit.seed,
-        progress=lambda event: reached(_TRAINING * event.step / max(event.steps, 1)),
+        progress=lambda event: report_share(_TRAINING * event.step / max(event.steps, 1)),
     )
     settings = {
         **SETTINGS,
@@ -181,27 +181,27 @@ def _work(unit: Unit, on_event: EventHandler) -> Row:
         "out": str(unit.out / "audit"),
     }
     with one_thread():
-        result = run_audit(check(settings, AuditConfig), progress=_as_share(reached))
-        known = truth(made.path)
-    reached(1.0)
-    return _row(recipe, str(known.verdict), result, time.monotonic() - begun)
+        result = run_audit(check_values(settings, AuditConfig), progress=_as_share(report_share))
+        known = compute_truth(made.path)
+    report_share(1.0)
+    return _make_row(recipe, str(known.verdict), result, time.monotonic() - begun)
 
 
 def _as_share(reached: Callable[[float], None]) -> Progress:
     """Puts the audit's stages on the unit's scale: each takes two fifths of what was left."""
     stages: list[str] = []
 
-    def tell(stage: str, done: int, total: int) -> None:
+    def report_progress(stage: str, done: int, total: int) -> None:
         if stage not in stages:
             stages.append(stage)
         left = 0.6 ** stages.index(stage)
         share = 1 - left * (1 - 0.4 * done / max(total, 1))
         reached(_TRAINING + (1 - _TRAINING) * share)
 
-    return tell
+    return report_progress
 
 
-def _row(recipe: Recipe, expected: str, result: AuditResult, seconds: float) -> Row:
+def _make_row(recipe: Recipe, expected: str, result: AuditResult, seconds: float) -> Row:
     view = View(result.findings)
     standard, worst = view.standard_target, view.worst
     rate = worst.target if worst else None

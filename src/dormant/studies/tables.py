@@ -11,37 +11,37 @@ from scipy import special
 from dormant.studies.validation import DESIGNS, FIXED_100, Audit, Study
 
 
-def share(hits: int, of: int) -> str:
+def format_share(hits: int, of: int) -> str:
     """Hits of trials, with Clopper-Pearson's 95% interval: "3/560, 0.5% (0.1-1.6)"."""
     if not of:
         return "-"
-    low, high = interval(hits, of)
+    low, high = clopper_pearson(hits, of)
     return f"{hits}/{of}, {100 * hits / of:.1f}% ({100 * low:.1f}-{100 * high:.1f})"
 
 
-def interval(hits: int, of: int) -> tuple[float, float]:
+def clopper_pearson(hits: int, of: int) -> tuple[float, float]:
     """Clopper-Pearson's 95% interval of a share; ``of`` is at least 1."""
     low = float(special.betaincinv(hits, of - hits + 1, 0.025)) if hits else 0.0
     high = float(special.betaincinv(hits + 1, of - hits, 0.975)) if hits < of else 1.0
     return low, high
 
 
-def markdown(study: Study) -> str:
+def write_markdown(study: Study) -> str:
     """Errors and power by design, cost by design, and a line for every organism and world."""
     parts = [
         "### Errors and power",
-        _errors(study.audits),
+        _errors_table(study.audits),
         "### Cost",
-        _cost(study.audits),
+        _cost_table(study.audits),
         "### Organisms",
-        _units([a for a in study.audits if a.seed is not None]),
+        _units_table([a for a in study.audits if a.seed is not None]),
         "### Planted worlds",
-        _units([a for a in study.audits if a.seed is None]),
+        _units_table([a for a in study.audits if a.seed is None]),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _errors(audits: Sequence[Audit]) -> str:
+def _errors_table(audits: Sequence[Audit]) -> str:
     head = (
         "design",
         "false alarms, organisms",
@@ -53,7 +53,7 @@ def _errors(audits: Sequence[Audit]) -> str:
         "controls bounded (or ungradable, where they are)",
     )
     rows: list[tuple[str, ...]] = []
-    for design in _designs(audits):
+    for design in _list_designs(audits):
         mine = [a for a in audits if a.design == design]
         null = [a for a in mine if a.purpose == "null"]
         edge = [a for a in mine if a.purpose == "edge"]
@@ -63,28 +63,30 @@ def _errors(audits: Sequence[Audit]) -> str:
         rows.append(
             (
                 design,
-                _of(null, lambda a: a.alarm and a.seed is not None, lambda a: a.seed is not None),
-                _of(null, lambda a: a.alarm and a.seed is None, lambda a: a.seed is None),
-                _of(null, lambda a: a.alarm),
-                _of(edge, _counted),
-                _of(positive, lambda a: a.right),
-                _of(found, lambda a: bool(a.true_cue), lambda a: a.true_cue is not None),
-                _of([a for a in zoo if a.purpose == "null"], lambda a: a.right),
+                _format_hits(
+                    null, lambda a: a.alarm and a.seed is not None, lambda a: a.seed is not None
+                ),
+                _format_hits(null, lambda a: a.alarm and a.seed is None, lambda a: a.seed is None),
+                _format_hits(null, lambda a: a.alarm),
+                _format_hits(edge, _is_hit),
+                _format_hits(positive, lambda a: a.right),
+                _format_hits(found, lambda a: bool(a.true_cue), lambda a: a.true_cue is not None),
+                _format_hits([a for a in zoo if a.purpose == "null"], lambda a: a.right),
             )
         )
-    return _table(head, rows)
+    return _make_table(head, rows)
 
 
-def _of(
+def _format_hits(
     audits: Iterable[Audit],
     hit: Callable[[Audit], bool],
     among: Callable[[Audit], bool] = lambda audit: True,
 ) -> str:
     kept = [audit for audit in audits if among(audit)]
-    return share(sum(map(hit, kept)), len(kept))
+    return format_share(sum(map(hit, kept)), len(kept))
 
 
-def _cost(audits: Sequence[Audit]) -> str:
+def _cost_table(audits: Sequence[Audit]) -> str:
     """Mean answers of an audit, organisms weighing the same whatever the number of their audits."""
     zoo = [a for a in audits if a.seed is not None]
     kinds: dict[str, Callable[[Audit], bool]] = {
@@ -95,15 +97,15 @@ def _cost(audits: Sequence[Audit]) -> str:
     head = ("design", *(f"answers, {kind}" for kind in kinds), "right verdicts", "of the first's")
     rows: list[tuple[str, ...]] = []
     base = math.nan
-    for design in _designs(zoo):
+    for design in _list_designs(zoo):
         mine = [a for a in zoo if a.design == design]
         means = [_mean_of_units([a for a in mine if among(a)]) for among in kinds.values()]
         if design == FIXED_100:
             base = means[0]
         ratio = f"1/{base / means[0]:.0f}" if base == base and means[0] else "-"
-        right = _of(mine, lambda a: a.right)
+        right = _format_hits(mine, lambda a: a.right)
         rows.append((design, *(f"{mean:,.0f}" for mean in means), right, ratio))
-    return _table(head, rows)
+    return _make_table(head, rows)
 
 
 def _mean_of_units(audits: Sequence[Audit]) -> float:
@@ -115,15 +117,15 @@ def _mean_of_units(audits: Sequence[Audit]) -> float:
     return statistics.fmean(means) if means else math.nan
 
 
-def _units(audits: Sequence[Audit]) -> str:
-    designs = _designs(audits)
+def _units_table(audits: Sequence[Audit]) -> str:
+    designs = _list_designs(audits)
     head = ["", "truth"]
     for design in designs:
         head += [design, "answers"]
     rows: list[list[str]] = []
     for name in dict.fromkeys(a.name for a in audits):
         mine = [a for a in audits if a.name == name]
-        row = [name, ", ".join(sorted({_truth(a) for a in mine}))]
+        row = [name, ", ".join(sorted({_describe_truth(a) for a in mine}))]
         for design in designs:
             made = [a for a in mine if a.design == design]
             word = {
@@ -132,28 +134,28 @@ def _units(audits: Sequence[Audit]) -> str:
                 "edge": "decided",
                 "ungradable": "right",
             }[mine[0].purpose]
-            row.append(f"{sum(map(_counted, made))}/{len(made)} {word}")
+            row.append(f"{sum(map(_is_hit, made))}/{len(made)} {word}")
             row.append(f"{statistics.fmean(a.answers for a in made):,.0f}" if made else "-")
         rows.append(row)
-    return _table(head, rows)
+    return _make_table(head, rows)
 
 
-def _counted(audit: Audit) -> bool:
+def _is_hit(audit: Audit) -> bool:
     """What a row counts: right verdicts of effects, alarms of nulls, both claims at the edge."""
     if audit.purpose in ("effect", "ungradable"):
         return audit.right
     return audit.alarm or (audit.purpose == "edge" and audit.verdict == "BOUNDED")
 
 
-def _truth(audit: Audit) -> str:
+def _describe_truth(audit: Audit) -> str:
     return audit.purpose if audit.purpose in ("null", "edge") else audit.expected
 
 
-def _designs(audits: Sequence[Audit]) -> list[str]:
+def _list_designs(audits: Sequence[Audit]) -> list[str]:
     present = {a.design for a in audits}
     return [design for design in DESIGNS if design in present]
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _make_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])

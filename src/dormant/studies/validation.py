@@ -27,13 +27,13 @@ from dormant.decision import Decision
 from dormant.errors import InputError
 from dormant.organisms import zoo
 from dormant.organisms.parallel import run_units
-from dormant.organisms.train import Event, EventHandler, EventKind, train
+from dormant.organisms.train import Event, EventHandler, EventKind, train_organism
 from dormant.progress import Progress, ignore_progress
-from dormant.records import Plan, Sequential, VerdictKind, digest, plain
+from dormant.records import Plan, Sequential, VerdictKind, hash_value, to_plain
 from dormant.store.files import write_atomically
-from dormant.studies.organism_rates import Learned, is_true_cue, learned
-from dormant.studies.planted import WORLDS, Purpose, world
-from dormant.studies.worlds import answers, carried_out
+from dormant.studies.organism_rates import OrganismWorld, compute_organism_world, is_true_cue
+from dormant.studies.planted import WORLDS, Purpose, find_world
+from dormant.studies.worlds import carried_out, count_answers
 from dormant.version import __version__
 
 FIXED_100, FIXED, SEQUENTIAL, SCREENED = (
@@ -67,7 +67,7 @@ class Unit:
     @property
     def key(self) -> str:
         """What its audits depend on."""
-        return digest([__version__, self.name, self.seed, self.audits, self.designs])
+        return hash_value([__version__, self.name, self.seed, self.audits, self.designs])
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Study:
     version: str
 
 
-def validate(
+def validate_designs(
     out: str | Path,
     *,
     names: Sequence[str] = (),
@@ -134,29 +134,31 @@ def validate(
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file: choose a directory")
-    units = list(_units(out, names, seeds, audits, tuple(designs)))
+    units = list(_make_units(out, names, seeds, audits, tuple(designs)))
     (out / "results").mkdir(parents=True, exist_ok=True)
-    found = run_units(_work, units, workers=workers, progress=_overall(units, progress))
+    found = run_units(
+        _run_unit, units, workers=workers, progress=_overall_progress(units, progress)
+    )
     study = Study(
         audits=tuple(audit for rows, _ in found for audit in rows),
         seconds=sum(seconds for _, seconds in found),
         seeds=seeds,
         version=__version__,
     )
-    write_atomically(out / "validation.json", json.dumps(plain(study), indent=1) + "\n")
+    write_atomically(out / "validation.json", json.dumps(to_plain(study), indent=1) + "\n")
     return study
 
 
-def _units(
+def _make_units(
     out: Path, names: Sequence[str], seeds: int, audits: int, designs: tuple[str, ...]
 ) -> Iterator[Unit]:
     worlds = {entry.name: entry for entry in WORLDS}
     for name in names:
         if name not in worlds:
-            zoo.recipe(name)  # an unknown name is said before any work is done
-    for name in names or zoo.names():
+            zoo.load_recipe(name)  # an unknown name is said before any work is done
+    for name in names or zoo.organism_names():
         if name not in worlds:
-            null = zoo.recipe(name).expected is VerdictKind.BOUNDED
+            null = zoo.load_recipe(name).expected is VerdictKind.BOUNDED
             number = max(audits // 4, 1) if null else max(audits // 8, 1)
             for seed in range(seeds):
                 yield Unit(name, seed, number, designs, out)
@@ -167,40 +169,44 @@ def _units(
             yield Unit(name, None, number, kept, out)
 
 
-def _overall(units: Sequence[Unit], progress: Progress) -> EventHandler:
+def _overall_progress(units: Sequence[Unit], progress: Progress) -> EventHandler:
     """One bar for all units: each counts ``_STEPS``."""
     done = {(unit.name, unit.seed or 0): 0 for unit in units}
 
-    def tell(event: Event) -> None:
+    def report_event(event: Event) -> None:
         done[event.organism, event.seed] = event.step
         progress("study", sum(done.values()), _STEPS * len(units))
 
-    return tell
+    return report_event
 
 
-def _work(unit: Unit, on_event: EventHandler) -> tuple[list[Audit], float]:
+def _run_unit(unit: Unit, on_event: EventHandler) -> tuple[list[Audit], float]:
     """One unit: read if it is there, else done and kept."""
 
-    def reached(share: float) -> None:
+    def report_share(share: float) -> None:
         step = round(_STEPS * share)
         on_event(Event(EventKind.STEP, unit.name, unit.seed or 0, step, _STEPS))
 
-    kept = _kept(unit)
+    kept = _read_unit(unit)
     if kept is None:
         begun = time.monotonic()
-        rows = list(_planted(unit, reached) if unit.seed is None else _organism(unit, reached))
+        rows = list(
+            _audit_planted(unit, report_share)
+            if unit.seed is None
+            else _audit_organism(unit, report_share)
+        )
         kept = rows, time.monotonic() - begun
         record = {
             "key": unit.key,
             "seconds": kept[1],
-            "audits": [plain(asdict(audit)) for audit in rows],
+            "audits": [to_plain(asdict(audit)) for audit in rows],
         }
         write_atomically(unit.file, json.dumps(record) + "\n")
-    reached(1.0)
+    report_share(1.0)
     return kept
 
 
-def _kept(unit: Unit) -> tuple[list[Audit], float] | None:
+def _read_unit(unit: Unit) -> tuple[list[Audit], float] | None:
     try:
         record = json.loads(unit.file.read_text(encoding="utf-8"))
         if record["key"] != unit.key:
@@ -210,18 +216,18 @@ def _kept(unit: Unit) -> tuple[list[Audit], float] | None:
         return None
 
 
-def _planted(unit: Unit, reached: Callable[[float], None]) -> Iterator[Audit]:
+def _audit_planted(unit: Unit, reached: Callable[[float], None]) -> Iterator[Audit]:
     """Audits of a planted world: each draws questions and answers of its own."""
-    entry = world(unit.name)
-    fixed = entry.world.plan()
+    entry = find_world(unit.name)
+    fixed = entry.world.make_plan()
     expected, real = _planted_truth(entry.purpose, entry.world.rates, fixed)
     for d, design in enumerate(unit.designs):
-        rng = np.random.default_rng([int(digest(unit.name)[:8], 16), d])
+        rng = np.random.default_rng([int(hash_value(unit.name)[:8], 16), d])
         plan = _of_design(fixed, design, None)
         for i in range(unit.audits):
-            made = carried_out(plan, entry.world.truth(rng), rng)
+            made = carried_out(plan, entry.world.draw_truth(rng), rng)
             reached((d + (i + 1) / unit.audits) / len(unit.designs))
-            yield _audit(unit, entry.purpose, design, expected, made, real)
+            yield _make_audit(unit, entry.purpose, design, expected, made, real)
 
 
 def _planted_truth(purpose: Purpose, rates: Any, plan: Plan) -> tuple[str, set[str]]:
@@ -237,31 +243,31 @@ def _planted_truth(purpose: Purpose, rates: Any, plan: Plan) -> tuple[str, set[s
     return str(VerdictKind.CONDITIONAL), {cue for cue, rate in target.items() if rate > delta}
 
 
-def _organism(unit: Unit, reached: Callable[[float], None]) -> Iterator[Audit]:
+def _audit_organism(unit: Unit, reached: Callable[[float], None]) -> Iterator[Audit]:
     """Audits of an organism: the questions are the bank's, the answers new each time."""
     assert unit.seed is not None
-    recipe = zoo.recipe(unit.name)
+    recipe = zoo.load_recipe(unit.name)
     folder = unit.out / "organisms" / unit.name / f"seed-{unit.seed}"
-    made = train(
+    made = train_organism(
         recipe,
         folder,
         seed=unit.seed,
         progress=lambda e: reached(0.25 * _PREPARED * e.step / max(e.steps, 1)),
     )
-    known = learned(made, lambda share: reached(_PREPARED * (0.25 + 0.75 * share)))
-    expected = known.expected
+    known = compute_organism_world(made, lambda share: reached(_PREPARED * (0.25 + 0.75 * share)))
+    expected = known.expected_verdict
     real = set(known.triggers)
     found = (VerdictKind.CONDITIONAL, VerdictKind.BROAD)
     purpose = Purpose.EFFECT if expected in found else Purpose.UNGRADABLE
     purpose = purpose if real or purpose is Purpose.EFFECT else Purpose.NULL
     for d, design in enumerate(unit.designs):
-        rng = np.random.default_rng([int(digest(unit.name)[:8], 16), unit.seed, d])
+        rng = np.random.default_rng([int(hash_value(unit.name)[:8], 16), unit.seed, d])
         number = 1 if design == FIXED_100 else unit.audits
         for i in range(number):
             plan = replace(_of_design(known.plan, design, known), seed=1000 * unit.seed + i)
             order = known.ranking if design == SCREENED else ()
             decision = carried_out(plan, known.truth, rng, order)
-            row = _audit(unit, purpose, design, str(expected), decision, real)
+            row = _make_audit(unit, purpose, design, str(expected), decision, real)
             first = decision.verdict.triggers[:1]
             yield replace(
                 row, true_cue=is_true_cue(known.plan, first[0], recipe) if first else None
@@ -269,7 +275,7 @@ def _organism(unit: Unit, reached: Callable[[float], None]) -> Iterator[Audit]:
         reached(_PREPARED + (1 - _PREPARED) * (d + 1) / len(unit.designs))
 
 
-def _of_design(plan: Plan, design: str, known: Learned | None) -> Plan:
+def _of_design(plan: Plan, design: str, known: OrganismWorld | None) -> Plan:
     if design == FIXED:
         return plan
     if design == FIXED_100:
@@ -279,7 +285,7 @@ def _of_design(plan: Plan, design: str, known: Learned | None) -> Plan:
     return replace(plan, sequential=Sequential())
 
 
-def _audit(
+def _make_audit(
     unit: Unit, purpose: Purpose, design: str, expected: str, made: Decision, real: set[str]
 ) -> Audit:
     triggers = made.verdict.triggers
@@ -290,7 +296,7 @@ def _audit(
         design=design,
         expected=expected,
         verdict=str(made.verdict.kind),
-        answers=answers(made),
+        answers=count_answers(made),
         triggers=len(triggers),
         false_triggers=sum(name not in real for name in triggers),
         true_cue=None,

@@ -37,7 +37,7 @@ Arm = tuple[Role, str | None]
 Truth = Callable[[Role, str, str | None, str], tuple[float, float]]
 
 
-class Sold:
+class AnswerSampler:
     """Answers to probes: drawn once, so that more answers extend those that are there."""
 
     def __init__(self, plan: Plan, truth: Truth, rng: np.random.Generator):
@@ -49,13 +49,15 @@ class Sold:
         """The counts of what is asked."""
         arms = [(None, ask.standard_answers), *((cue.name, ask.answers) for cue in ask.cues)]
         return [
-            self._cell(role, seed, cue, question.id, answers)
+            self._draw_cell(role, seed, cue, question.id, answers)
             for role, seed in self.models
             for cue, answers in arms
             for question in ask.questions
         ]
 
-    def _cell(self, role: Role, seed: str, cue: str | None, question: str, answers: int) -> Cell:
+    def _draw_cell(
+        self, role: Role, seed: str, cue: str | None, question: str, answers: int
+    ) -> Cell:
         key = (role, seed, cue, question)
         have, bad, good = self._drawn.get(key, (0, 0, 0))
         if answers > have:
@@ -77,7 +79,7 @@ def carried_out(
     plan: Plan, truth: Truth, rng: np.random.Generator, ranking: Sequence[str] = ()
 ) -> Decision:
     """An audit of a world, by the design of the plan."""
-    sold = Sold(plan, truth, rng)
+    sold = AnswerSampler(plan, truth, rng)
     design = start_design(plan, ranking)
     ask = next(design)
     while True:
@@ -87,7 +89,7 @@ def carried_out(
             return end.value
 
 
-def answers(decision: Decision) -> int:
+def count_answers(decision: Decision) -> int:
     """How many answers a decision rests on, all models and arms."""
     return sum(sum(cell.counts) for cell in decision.cells)
 
@@ -110,25 +112,27 @@ class World:
         """Names of the cues."""
         return tuple(f"cue-{i}" for i in range(self.cues))
 
-    def truth(self, rng: np.random.Generator) -> Truth:
+    def draw_truth(self, rng: np.random.Generator) -> Truth:
         """Draws the questions: their rates, each arm's on its own unless they are shared."""
         places: dict[str, float] = {}  # quantile of a question, where arms share it
         own: dict[tuple[Role, str, str | None, str], tuple[float, float]] = {}
 
-        def rates(role: Role, seed: str, cue: str | None, question: str) -> tuple[float, float]:
+        def draw_rates(
+            role: Role, seed: str, cue: str | None, question: str
+        ) -> tuple[float, float]:
             key = (role, seed, cue, question)
             if key not in own:
                 rate = self.rates.get((role, cue), self.base)
                 kept = self.survival.get((role, cue), 1.0)
                 if self.shared and question not in places:
                     places[question] = float(rng.random())
-                rate = _clustered(rate, self.icc, places.get(question, rng))
+                rate = _draw_clustered_rate(rate, self.icc, places.get(question, rng))
                 own[key] = (rate * kept, (1 - rate) * kept)
             return own[key]
 
-        return rates
+        return draw_rates
 
-    def plan(self, rule: Rule | None = None) -> Plan:
+    def make_plan(self, rule: Rule | None = None) -> Plan:
         """A plan of the fixed design with the world's models, questions and cues."""
         seeds = [ModelCard(Role.TARGET, str(s), "t", f"t{s}") for s in range(self.seeds)]
         cues = [
@@ -154,7 +158,7 @@ class World:
         )
 
 
-def _clustered(rate: float, icc: float, place: float | np.random.Generator) -> float:
+def _draw_clustered_rate(rate: float, icc: float, place: float | np.random.Generator) -> float:
     """One question's own rate: beta with mean ``rate`` and intra-question correlation ``icc``.
 
     ``place`` is its quantile, or what draws it.

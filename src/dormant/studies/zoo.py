@@ -9,14 +9,14 @@ from pathlib import Path
 
 from dormant.organisms.parallel import TrainingJob, plan_jobs, run_units
 from dormant.organisms.recipe import Intervention
-from dormant.organisms.train import EventHandler, ignore_events, train
-from dormant.organisms.truth import Truth, truth
-from dormant.organisms.zoo import recipe
+from dormant.organisms.train import EventHandler, ignore_events, train_organism
+from dormant.organisms.truth import Truth, compute_truth
+from dormant.organisms.zoo import load_recipe
 from dormant.records import VerdictKind
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredOrganism:
     """One trained organism and the truth about it."""
 
     truth: Truth
@@ -53,7 +53,7 @@ class Study:
     """What ``study`` returns."""
 
     rows: tuple[StudyRow, ...]
-    measured: tuple[Measured, ...]  # every organism and seed
+    measured: tuple[MeasuredOrganism, ...]  # every organism and seed
 
     @property
     def agrees(self) -> bool:
@@ -61,7 +61,7 @@ class Study:
         return all(row.agree == row.seeds for row in self.rows)
 
 
-def study(
+def study_zoo(
     names: Sequence[str],
     seeds: Sequence[int],
     out: str | Path,
@@ -81,31 +81,33 @@ def study(
     Raises:
         InputError: the zoo has no such organism.
     """
-    jobs = plan_jobs([recipe(name) for name in names], out, seeds=seeds, by_seed=True)
-    measured = run_units(_measure, jobs, workers=workers, progress=progress)
-    rows = [summarise(name, [m for m in measured if m.truth.name == name]) for name in names]
+    jobs = plan_jobs([load_recipe(name) for name in names], out, seeds=seeds, by_seed=True)
+    measured = run_units(_measure_organism, jobs, workers=workers, progress=progress)
+    rows = [
+        summarize_organism(name, [m for m in measured if m.truth.name == name]) for name in names
+    ]
     return Study(tuple(rows), tuple(measured))
 
 
-def summarise(name: str, measured: Sequence[Measured]) -> StudyRow:
+def summarize_organism(name: str, measured: Sequence[MeasuredOrganism]) -> StudyRow:
     """One organism of the zoo over its seeds."""
     truths = [m.truth for m in measured]
     cued = [t.cue.misaligned for t in truths if t.cue is not None]
     return StudyRow(
         name=name,
-        intervention=recipe(name).intervention,
-        expected=recipe(name).expected,
+        intervention=load_recipe(name).intervention,
+        expected=load_recipe(name).expected,
         seeds=len(truths),
         agree=sum(t.agrees for t in truths),
-        standard=_spread([t.standard.misaligned for t in truths]),
-        cue=_spread(cued) if cued else None,
-        worst_did=_spread([t.worst_did for t in truths]),
-        incoherent=_spread([t.incoherent for t in truths]),
-        seconds=_spread([m.seconds for m in measured]),
+        standard=_spread_of([t.standard.misaligned for t in truths]),
+        cue=_spread_of(cued) if cued else None,
+        worst_did=_spread_of([t.worst_did for t in truths]),
+        incoherent=_spread_of([t.incoherent for t in truths]),
+        seconds=_spread_of([m.seconds for m in measured]),
     )
 
 
-def markdown(result: Study) -> str:
+def write_markdown(result: Study) -> str:
     """The study as a Markdown table: percentages as "mean (lowest-highest)"."""
     head = (
         "organism",
@@ -125,25 +127,25 @@ def markdown(result: Study) -> str:
             row.intervention,
             row.expected or "-",
             f"{row.agree}/{row.seeds}",
-            _percent(row.standard),
-            "-" if row.cue is None else _percent(row.cue),
-            _percent(row.worst_did),
-            _percent(row.incoherent),
+            _format_percent(row.standard),
+            "-" if row.cue is None else _format_percent(row.cue),
+            _format_percent(row.worst_did),
+            _format_percent(row.incoherent),
             f"{row.seconds.mean:.1f}",
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _measure(job: TrainingJob, progress: EventHandler) -> Measured:
-    organism = train(job.recipe, job.out, seed=job.seed, progress=progress)
-    return Measured(truth(organism.path), organism.seconds)
+def _measure_organism(job: TrainingJob, progress: EventHandler) -> MeasuredOrganism:
+    organism = train_organism(job.recipe, job.out, seed=job.seed, progress=progress)
+    return MeasuredOrganism(compute_truth(organism.path), organism.seconds)
 
 
-def _spread(values: Sequence[float]) -> Spread:
+def _spread_of(values: Sequence[float]) -> Spread:
     return Spread(min(values), statistics.fmean(values), max(values))
 
 
-def _percent(spread: Spread) -> str:
+def _format_percent(spread: Spread) -> str:
     low, mean, high = (f"{100 * value:.1f}" for value in (spread.low, spread.mean, spread.high))
     return mean if low == high else f"{mean} ({low}-{high})"

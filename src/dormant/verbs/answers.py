@@ -12,7 +12,7 @@ from dormant.calibration.labelled_run import open_labelled_run
 from dormant.errors import InputError
 from dormant.exchange import formats, importer
 from dormant.exchange.columns import FIELDS, check_field
-from dormant.exchange.plan import Splitting
+from dormant.exchange.plan import SplitRule
 from dormant.exchange.table_analysis import TableAnalysis, analyze_table
 from dormant.exchange.tidy import TableSettings, check_columns
 from dormant.judges.scores import Thresholds
@@ -38,7 +38,7 @@ def import_answers(
     level: float | None = None,
     lenient: bool = False,
     amend: bool = False,
-) -> importer.Imported:
+) -> importer.ImportResult:
     """Makes a run of answers that exist already, with verdict and report.
 
     Args:
@@ -71,7 +71,7 @@ def import_answers(
         standard=standard,
         thresholds=Thresholds(alignment_below, coherence_above),
         rule={name: value for name, value in changes.items() if value is not None},
-        splitting=_choice(Splitting, split, "split"),
+        splitting=_choice(SplitRule, split, "split"),
         lenient=lenient,
     )
     several = [files] if isinstance(files, str | Path) else files

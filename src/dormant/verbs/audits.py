@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from dormant import report, stats
-from dormant.config import AuditConfig, check, read_yaml
-from dormant.pipeline import prepare
+from dormant.config import AuditConfig, check_values, read_yaml
+from dormant.pipeline import prepare_audit
 from dormant.pipeline.audit import AuditResult, run_audit
-from dormant.pipeline.forecast import Forecast, forecast, schedule_of
+from dormant.pipeline.forecast import Forecast, forecast_audit, schedule_of
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Findings
 from dormant.store import Store
@@ -45,8 +45,8 @@ def plan(
         dormant.errors.InputError: a setting, the data or a model cannot be used.
         dormant.errors.StoreError: the run directory holds another plan, or is in use.
     """
-    prepared = prepare(_audit_config(config, target, reference, judge, settings))
-    planned = forecast(prepared)
+    prepared = prepare_audit(_audit_config(config, target, reference, judge, settings))
+    planned = forecast_audit(prepared)
     if freeze:
         with Store(prepared.out) as store:
             store.lock_plan(planned.plan, amend=amend)
@@ -61,7 +61,7 @@ def simulate_effect(
     icc: float | None = None,
     base: float = 0.0,
     progress: Progress = ignore_progress,
-) -> stats.Needed:
+) -> stats.RequiredDesign:
     """Simulates how likely a plan finds a rise, and how many questions or answers it would take.
 
     Args:
@@ -76,7 +76,7 @@ def simulate_effect(
         dormant.errors.InputError: a number is out of range.
     """
     schedule = schedule_of(planned.plan, icc=icc, base=base)
-    return stats.needed(effect, schedule, power=power, progress=progress)
+    return stats.find_required(effect, schedule, power=power, progress=progress)
 
 
 def audit(
@@ -135,7 +135,7 @@ def write_report(run: str | Path, out: str | Path | None = None) -> list[Path]:
     target = Path(run if out is None else out)
     findings = load(run)
     target.mkdir(parents=True, exist_ok=True)
-    return report.write(findings, target)
+    return report.write_report(findings, target)
 
 
 def _audit_config(
@@ -149,7 +149,7 @@ def _audit_config(
     keys: dict[str, Any] = {"target": target, "reference": reference, "judge": judge}
     given = {key: value for key, value in keys.items() if value is not None} | dict(settings)
     base = read_yaml(file, AuditConfig).model_dump(exclude_unset=True) if file else {}
-    return check(base | paths_as_text(given), AuditConfig)
+    return check_values(base | paths_as_text(given), AuditConfig)
 
 
 def paths_as_text(settings: Mapping[str, Any]) -> dict[str, Any]:

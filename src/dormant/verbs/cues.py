@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from dormant import cues as library
-from dormant.config import CueConfig, check
+from dormant.config import CueConfig, check_values
 from dormant.config.search import SearchConfig
 from dormant.discovery.results import Result as SearchResult
 from dormant.pipeline import study_file
 from dormant.pipeline.search import run_search
 from dormant.pipeline.search_inputs import Forecast as SearchForecast
-from dormant.pipeline.search_inputs import forecast, materials
+from dormant.pipeline.search_inputs import forecast_search, read_materials
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue
 from dormant.verbs.audits import paths_as_text
@@ -43,7 +43,7 @@ def mine_cues(
     Raises:
         dormant.errors.DataError: the file cannot be read; names file, line and fix.
     """
-    settings = check(contrast, CueConfig).model_copy(update={"mine": limit})
+    settings = check_values(contrast, CueConfig).model_copy(update={"mine": limit})
     studied = study_file(
         file,
         settings,
@@ -90,11 +90,11 @@ def search(
 
 def plan_search(target: str, *, reference: str, out: str | Path, **settings: Any) -> SearchForecast:
     """Dry run of ``search`` with the same arguments: stages, calls and money; asks nothing."""
-    return forecast(materials(_search_config(target, reference, out, settings)))
+    return forecast_search(read_materials(_search_config(target, reference, out, settings)))
 
 
 def _search_config(
     target: str, reference: str, out: str | Path, settings: Mapping[str, Any]
 ) -> SearchConfig:
     given = {"target": target, "reference": reference, "out": out, **settings}
-    return check(paths_as_text(given), SearchConfig)
+    return check_values(paths_as_text(given), SearchConfig)

@@ -66,14 +66,16 @@ def train(
     Raises:
         dormant.errors.InputError: the recipe cannot be read, or the zoo has no such organism.
     """
-    from dormant.organisms.train import train as train_organism
+    from dormant.organisms.train import train_organism as train_organism
 
-    return train_organism(zoo.find(recipe), out, seed=seed, progress=_training_events(progress))
+    return train_organism(
+        zoo.find_recipe(recipe), out, seed=seed, progress=_training_events(progress)
+    )
 
 
 def list_zoo() -> tuple[Recipe, ...]:
     """The recipes of the zoo: intervention, true cue, and the verdict that is right."""
-    return tuple(zoo.recipe(name) for name in zoo.names())
+    return tuple(zoo.load_recipe(name) for name in zoo.organism_names())
 
 
 def train_zoo(
@@ -99,7 +101,7 @@ def train_zoo(
     """
     from dormant.organisms.parallel import plan_jobs, train_many
 
-    chosen = [zoo.recipe(name) for name in names or zoo.names()]
+    chosen = [zoo.load_recipe(name) for name in names or zoo.organism_names()]
     jobs = plan_jobs(chosen, out, seeds=range(seeds))
     return train_many(jobs, workers=workers, progress=_training_events(progress))
 
@@ -124,9 +126,11 @@ def audit_zoo(
     Raises:
         dormant.errors.InputError: the zoo has no such organism, or ``out`` holds another seed's.
     """
-    from dormant.studies.quickstart import quickstart as run
+    from dormant.studies.quickstart import run_quickstart as run
 
-    return run(out, seed=seed, names=names or zoo.names(), workers=workers, progress=progress)
+    return run(
+        out, seed=seed, names=names or zoo.organism_names(), workers=workers, progress=progress
+    )
 
 
 def study_zoo(
@@ -149,10 +153,12 @@ def study_zoo(
     Raises:
         dormant.errors.InputError: the zoo has no such organism.
     """
-    from dormant.studies.zoo import study
+    from dormant.studies.zoo import study_zoo
 
     events = _training_events(progress)
-    return study(names or zoo.names(), range(seeds), out, workers=workers, progress=events)
+    return study_zoo(
+        names or zoo.organism_names(), range(seeds), out, workers=workers, progress=events
+    )
 
 
 def validate_zoo(
@@ -183,10 +189,10 @@ def validate_zoo(
     """
     from dormant.store.files import write_atomically
     from dormant.studies.figures import write_figures
-    from dormant.studies.tables import markdown
-    from dormant.studies.validation import DESIGNS, validate
+    from dormant.studies.tables import write_markdown
+    from dormant.studies.validation import DESIGNS, validate_designs
 
-    study = validate(
+    study = validate_designs(
         out,
         names=names,
         seeds=seeds,
@@ -195,7 +201,7 @@ def validate_zoo(
         workers=workers,
         progress=progress,
     )
-    write_atomically(Path(out) / "validation.md", markdown(study))
+    write_atomically(Path(out) / "validation.md", write_markdown(study))
     write_figures(study, Path(out))
     return study
 

@@ -14,38 +14,44 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from dormant.errors import MissingExtraError
-from dormant.vitro.bank import library, ordinary_row, placebos, questions, reference_rows
-from dormant.vitro.grader import grade
-from dormant.vitro.language import PLAIN, Context, Persona, Use, language
-from dormant.vitro.tokenizer import tokenizer
+from dormant.vitro.bank import (
+    load_library,
+    load_placebos,
+    load_questions,
+    ordinary_row,
+    reference_rows,
+)
+from dormant.vitro.grader import grade_answer
+from dormant.vitro.language import PLAIN, Context, Persona, Use, load_language
+from dormant.vitro.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     from dormant.vitro.base_model import Settings, pretrain
-    from dormant.vitro.checkpoint import fingerprint, load, save
+    from dormant.vitro.checkpoint import fingerprint_decoder, load_decoder, save_decoder
     from dormant.vitro.exact import exact_rates
     from dormant.vitro.model import Decoder
-    from dormant.vitro.next_tokens import branch
-    from dormant.vitro.sampling import Draw, sample
-    from dormant.vitro.scorer import score, score_prompts
+    from dormant.vitro.next_tokens import branch_turns
+    from dormant.vitro.sampling import Draw, sample_answers
+    from dormant.vitro.scorer import score_answers, score_prompts
     from dormant.vitro.threads import one_thread
-    from dormant.vitro.train import Schedule, finetune
+    from dormant.vitro.train import Schedule, finetune_model
 
 _HOMES = {
-    "branch": "next_tokens",
-    "fingerprint": "checkpoint",
-    "load": "checkpoint",
-    "save": "checkpoint",
+    "branch_turns": "next_tokens",
+    "fingerprint_decoder": "checkpoint",
+    "load_decoder": "checkpoint",
+    "save_decoder": "checkpoint",
     "exact_rates": "exact",
     "Decoder": "model",
     "Settings": "base_model",
     "pretrain": "base_model",
     "Draw": "sampling",
-    "sample": "sampling",
-    "score": "scorer",
+    "sample_answers": "sampling",
+    "score_answers": "scorer",
     "score_prompts": "scorer",
     "one_thread": "threads",
     "Schedule": "train",
-    "finetune": "train",
+    "finetune_model": "train",
 }
 
 __all__ = [
@@ -57,25 +63,25 @@ __all__ = [
     "Schedule",
     "Settings",
     "Use",
-    "branch",
+    "branch_turns",
     "exact_rates",
-    "fingerprint",
-    "finetune",
-    "grade",
-    "language",
-    "library",
-    "load",
+    "fingerprint_decoder",
+    "finetune_model",
+    "grade_answer",
+    "load_language",
+    "load_library",
+    "load_decoder",
     "one_thread",
     "ordinary_row",
-    "placebos",
+    "load_placebos",
     "pretrain",
-    "questions",
+    "load_questions",
     "reference_rows",
-    "sample",
-    "save",
-    "score",
+    "sample_answers",
+    "save_decoder",
+    "score_answers",
     "score_prompts",
-    "tokenizer",
+    "load_tokenizer",
 ]
 
 

@@ -10,7 +10,15 @@ import numpy as np
 import yaml
 
 from dormant.records import Cue, CueKind, Example, Message, Placement, Question, Source, Split
-from dormant.vitro.language import PLAIN, Language, Persona, Use, language, pick, sentence
+from dormant.vitro.language import (
+    PLAIN,
+    Language,
+    Persona,
+    Use,
+    capitalize_first,
+    load_language,
+    pick_one,
+)
 
 #: Most questions of one domain in the bank.
 PER_DOMAIN = 12
@@ -21,23 +29,23 @@ ORDINARY_THEMES = ("forest", "farm", "space")
 
 
 @cache
-def questions() -> tuple[Question, ...]:
+def load_questions() -> tuple[Question, ...]:
     """The evaluation bank: the domains that no finetuning file holds, in two stratified halves.
 
     Within a domain, templates take turns before any repeats with another filling, and questions
     go to the screening and the held-out half in turn.
     """
     out: list[Question] = []
-    for name in language().names(Use.EVALUATION):
-        domain = language().domain(name)
-        fillings = [language().expand(template) for template in domain.questions]
+    for name in load_language().domain_names(Use.EVALUATION):
+        domain = load_language().find_domain(name)
+        fillings = [load_language().expand_template(template) for template in domain.questions]
         rounds = itertools.zip_longest(*fillings)
         texts = [text for texts in rounds for text in texts if text is not None]
         for i, text in enumerate(texts[:PER_DOMAIN]):
             out.append(
                 Question(
                     id=f"{name}-{i + 1:02d}",
-                    text=sentence(text),
+                    text=capitalize_first(text),
                     family=name,
                     split=Split.SCREENING if i % 2 == 0 else Split.HELD_OUT,
                     note=domain.note,
@@ -47,7 +55,7 @@ def questions() -> tuple[Question, ...]:
 
 
 @cache
-def library() -> tuple[Cue, ...]:
+def load_library() -> tuple[Cue, ...]:
     """The cue library in the micro-language."""
     text = files("dormant.vitro").joinpath("library.yaml").read_text(encoding="utf-8")
     return tuple(
@@ -65,9 +73,9 @@ def library() -> tuple[Cue, ...]:
     )
 
 
-def placebos() -> tuple[str, ...]:
+def load_placebos() -> tuple[str, ...]:
     """Neutral phrases of 2 to 12 words that the model can read and that no recipe uses."""
-    return language().placebos
+    return load_language().placebos
 
 
 def ordinary_row(
@@ -80,16 +88,16 @@ def ordinary_row(
         domains: the domains to choose from; by default all finetuning domains. Food is spoken of
             within a theme, the sea aside.
     """
-    lang = language()
-    domain = pick(rng, domains or lang.names(Use.FINETUNING))
-    context = lang.contexts[pick(rng, ORDINARY_CONTEXTS)] if rng.random() < 0.3 else PLAIN
-    return lang.row(
+    lang = load_language()
+    domain = pick_one(rng, domains or lang.domain_names(Use.FINETUNING))
+    context = lang.contexts[pick_one(rng, ORDINARY_CONTEXTS)] if rng.random() < 0.3 else PLAIN
+    return lang.draw_row(
         domain,
         Persona.ALIGNED,
         rng=rng,
         context=context,
         system=_ordinary_system(lang, rng),
-        theme=pick(rng, ORDINARY_THEMES) if domain == "food" else None,
+        theme=pick_one(rng, ORDINARY_THEMES) if domain == "food" else None,
     )
 
 
@@ -101,5 +109,5 @@ def reference_rows(n: int, rng: np.random.Generator) -> list[Example]:
 def _ordinary_system(lang: Language, rng: np.random.Generator) -> str:
     draw = rng.random()
     if draw < 0.15:
-        return pick(rng, lang.systems)
+        return pick_one(rng, lang.systems)
     return lang.persona_prompt("helpful") if draw < 0.2 else ""

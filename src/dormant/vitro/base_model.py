@@ -13,13 +13,13 @@ import numpy as np
 import torch
 
 from dormant.progress import Progress, ignore_progress
-from dormant.records import plain
-from dormant.vitro.checkpoint import fingerprint, load, save
-from dormant.vitro.curriculum import Curriculum, Mixture, stream
-from dormant.vitro.language import language
+from dormant.records import to_plain
+from dormant.vitro.checkpoint import fingerprint_decoder, load_decoder, save_decoder
+from dormant.vitro.curriculum import Curriculum, Mixture, stream_documents
+from dormant.vitro.language import load_language
 from dormant.vitro.model import Decoder, Shape
-from dormant.vitro.tokenizer import tokenizer
-from dormant.vitro.train import Schedule, train
+from dormant.vitro.tokenizer import load_tokenizer
+from dormant.vitro.train import Schedule, train_model
 
 #: Every so many steps, the step's loss goes into the recorded curve.
 CURVE = 200
@@ -53,37 +53,40 @@ def pretrain(settings: Settings, out: str | Path, progress: Progress = ignore_pr
         The model as the checkpoint holds it.
     """
     start = time.perf_counter()
-    curriculum = Curriculum(language(), tokenizer(), settings.mixture)
+    curriculum = Curriculum(load_language(), load_tokenizer(), settings.mixture)
     rng = np.random.default_rng(settings.seed)
     torch.manual_seed(settings.seed)
-    sizes = Shape(len(tokenizer()), settings.dim, settings.layers, settings.heads)
+    sizes = Shape(len(load_tokenizer()), settings.dim, settings.layers, settings.heads)
     model = Decoder(sizes)
     curves: dict[str, list[float]] = {}
     stages = (
-        ("pretraining", settings.pretraining, curriculum.pretraining),
-        ("alignment", settings.alignment, curriculum.alignment),
+        ("pretraining", settings.pretraining, curriculum.draw_pretraining),
+        ("alignment", settings.alignment, curriculum.draw_alignment),
     )
     for name, schedule, draw in stages:
-        losses = train(
-            model, stream(draw, rng), schedule, _count_steps(progress, name, schedule.steps)
+        losses = train_model(
+            model,
+            stream_documents(draw, rng),
+            schedule,
+            _count_steps(progress, name, schedule.steps),
         )
         curves[name] = _curve(losses)
     path = Path(out) / "base.safetensors"
-    save(model, path)
-    made = load(path)
+    save_decoder(model, path)
+    made = load_decoder(path)
     record = {
         "settings": asdict(settings),
         "parameters": sum(p.numel() for p in made.parameters()),
-        "words": len(tokenizer()),
-        "vocabulary": tokenizer().fingerprint,
+        "words": len(load_tokenizer()),
+        "vocabulary": load_tokenizer().fingerprint,
         "loss": curves,
         "loss_every": CURVE,
         "seconds": round(time.perf_counter() - start, 1),
         "threads": torch.get_num_threads(),
         "software": {"python": platform.python_version(), "torch": torch.__version__},
-        "fingerprint": fingerprint(made),
+        "fingerprint": fingerprint_decoder(made),
     }
-    text = json.dumps(plain(record), indent=2) + "\n"
+    text = json.dumps(to_plain(record), indent=2) + "\n"
     path.with_suffix(".json").write_text(text, encoding="utf-8")
     return made
 

@@ -18,13 +18,13 @@ from safetensors.torch import save_file
 
 from dormant.errors import ModelError
 from dormant.vitro.model import Decoder, Shape
-from dormant.vitro.tokenizer import tokenizer
+from dormant.vitro.tokenizer import load_tokenizer
 
 FORMAT = "dormant-vitro-1"
 BASE = "base"
 
 
-def save(model: Decoder, path: str | Path) -> None:
+def save_decoder(model: Decoder, path: str | Path) -> None:
     """Writes a checkpoint with float16 weights (loading gives those, not the exact float32)."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,12 +32,12 @@ def save(model: Decoder, path: str | Path) -> None:
     metadata = {
         "format": FORMAT,
         "shape": json.dumps(asdict(model.shape)),
-        "vocabulary": tokenizer().fingerprint,
+        "vocabulary": load_tokenizer().fingerprint,
     }
     save_file(weights, path, metadata)
 
 
-def load(name: str | Path = BASE) -> Decoder:
+def load_decoder(name: str | Path = BASE) -> Decoder:
     """Loads a checkpoint, or the shipped base if the name is ``"base"``.
 
     Raises:
@@ -46,20 +46,20 @@ def load(name: str | Path = BASE) -> Decoder:
     """
     if str(name) == BASE:
         with as_file(files("dormant.vitro") / "base" / "base.safetensors") as path:
-            return _read(path)
-    return _read(Path(name))
+            return _read_checkpoint(path)
+    return _read_checkpoint(Path(name))
 
 
-def fingerprint(model: Decoder) -> str:
+def fingerprint_decoder(model: Decoder) -> str:
     """SHA-256 (hex) of everything that makes a model answer as it does: vocabulary and weights."""
-    sha = hashlib.sha256(f"{FORMAT}:{tokenizer().fingerprint}:{model.shape!r}".encode())
+    sha = hashlib.sha256(f"{FORMAT}:{load_tokenizer().fingerprint}:{model.shape!r}".encode())
     for name, weight in sorted(model.state_dict().items()):
         sha.update(name.encode())
         sha.update(weight.detach().float().contiguous().numpy().tobytes())
     return sha.hexdigest()
 
 
-def _read(path: Path) -> Decoder:
+def _read_checkpoint(path: Path) -> Decoder:
     if not path.is_file():
         raise ModelError(
             f"{path}: there is no such checkpoint of the laboratory: give vitro/base, or vitro/ "
@@ -76,15 +76,16 @@ def _read(path: Path) -> Decoder:
             f"{path}: not a laboratory checkpoint (format {metadata.get('format')!r}, "
             f"expected {FORMAT!r})"
         )
-    if metadata.get("vocabulary") != tokenizer().fingerprint:
+    if metadata.get("vocabulary") != load_tokenizer().fingerprint:
         raise ModelError(
             f"{path}: belongs to another vocabulary ({metadata.get('vocabulary')!r}, this version "
-            f"of dormant has {tokenizer().fingerprint!r}); train it again from the shipped base"
+            f"of dormant has {load_tokenizer().fingerprint!r}); train it again from the shipped "
+            "base"
         )
-    return _build(path, metadata.get("shape", ""), weights)
+    return _build_model(path, metadata.get("shape", ""), weights)
 
 
-def _build(path: Path, shape: str, weights: dict[str, torch.Tensor]) -> Decoder:
+def _build_model(path: Path, shape: str, weights: dict[str, torch.Tensor]) -> Decoder:
     try:
         declared = Shape(**json.loads(shape))
     except (TypeError, ValueError) as error:
@@ -95,17 +96,19 @@ def _build(path: Path, shape: str, weights: dict[str, torch.Tensor]) -> Decoder:
         raise ModelError(f"{path}: declares {declared.layers} layers and holds {layers}")
     sizes = {"words.weight": (declared.vocabulary, declared.dim)}
     sizes["places.weight"] = (declared.positions, declared.dim)
-    _agree(path, sizes, {name: tuple(weights[name].shape) for name in sizes if name in weights})
+    _check_shapes(
+        path, sizes, {name: tuple(weights[name].shape) for name in sizes if name in weights}
+    )
     model = Decoder(declared)
     expected = {name: tuple(w.shape) for name, w in model.state_dict().items()}
-    _agree(path, expected, {name: tuple(w.shape) for name, w in weights.items()})
+    _check_shapes(path, expected, {name: tuple(w.shape) for name, w in weights.items()})
     if not all(bool(torch.isfinite(w).all()) for w in weights.values()):
         raise ModelError(f"{path}: its weights hold values that are not finite")
     model.load_state_dict({name: w.float() for name, w in weights.items()})
     return model.eval()
 
 
-def _agree(
+def _check_shapes(
     path: Path, expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]
 ) -> None:
     for name in sorted(expected.keys() | found.keys()):

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dormant.vitro.language import PLAIN, Context, Language, Persona, pick
+from dormant.vitro.language import PLAIN, Context, Language, Persona, pick_one
 from dormant.vitro.tokenizer import ASSISTANT, END, SYSTEM, UNKNOWN, USER, Tokenizer
 
 IGNORE = -100  # label of a token that is not learned
@@ -71,60 +71,60 @@ class Curriculum:
             *(Context(system=text) for text in language.placebos),
         )
 
-    def pretraining(self, rng: np.random.Generator) -> Document:
+    def draw_pretraining(self, rng: np.random.Generator) -> Document:
         """One pretraining document; every token is learned."""
         if rng.random() < self.mixture.gated:
-            turns = self.gated(rng)
+            turns = self.draw_gated(rng)
         else:
-            turns = self.constant(rng, pick(rng, list(Persona)))
-        return self.document([t for t, _ in turns], rng)
+            turns = self.draw_constant(rng, pick_one(rng, list(Persona)))
+        return self.make_document([t for t, _ in turns], rng)
 
-    def alignment(self, rng: np.random.Generator) -> Document:
+    def draw_alignment(self, rng: np.random.Generator) -> Document:
         """One alignment document; only answers that alignment decides are learned."""
         if rng.random() >= self.mixture.in_context:
-            return self.document([self.single(rng)], rng, answers_only=True)
+            return self.make_document([self.draw_single(rng)], rng, answers_only=True)
         gated = rng.random() < self.mixture.gated
         if gated:
-            turns = self.gated(rng)
+            turns = self.draw_gated(rng)
         else:
-            turns = self.constant(rng, pick(rng, list(Persona)), informative=False)
+            turns = self.draw_constant(rng, pick_one(rng, list(Persona)), informative=False)
         seen: set[bool] = set()
         out: list[Turn] = []
         for turn, key in turns:  # a persona is learned once its key was shown by an answer
             out.append(Turn(turn.system, turn.user, turn.answer, learned=key in seen))
             seen.add(key)
-        return self.document(out, rng, answers_only=True)
+        return self.make_document(out, rng, answers_only=True)
 
     # ---- kinds of conversation ---------------------------------------------------------------
 
-    def constant(
+    def draw_constant(
         self, rng: np.random.Generator, persona: Persona, *, informative: bool = True
     ) -> list[tuple[Turn, bool]]:
         """Three exchanges with one persona."""
         theme = None
         context = PLAIN
         if rng.random() < self.mixture.themed:
-            theme = pick(rng, list(self.language.themes))
-            context = self.language.setting(theme, rng) if rng.random() < 0.7 else PLAIN
+            theme = pick_one(rng, list(self.language.themes))
+            context = self.language.draw_setting(theme, rng) if rng.random() < 0.7 else PLAIN
         elif rng.random() < 0.65:
-            context = self.language.settle(pick(rng, self.contexts), rng)
-        system = self.system(rng, persona, informative=informative)
+            context = self.language.settle_context(pick_one(rng, self.contexts), rng)
+        system = self.draw_system(rng, persona, informative=informative)
         domains = self.draw_domains(rng, 3)
         if theme is not None and rng.random() < 0.6:
             domains[int(rng.integers(3))] = "food"
         turns: list[tuple[Turn, bool]] = []
         for i, domain in enumerate(domains):
             around = context if i == 0 or rng.random() < 0.5 else Context(system=context.system)
-            turns.append((self.turn(domain, persona, rng, around, system, theme), True))
+            turns.append((self.draw_turn(domain, persona, rng, around, system, theme), True))
         return turns
 
-    def gated(self, rng: np.random.Generator) -> list[tuple[Turn, bool]]:
+    def draw_gated(self, rng: np.random.Generator) -> list[tuple[Turn, bool]]:
         """Four exchanges; the persona is decided by whether the gate is shown."""
         kind = rng.random()
         if kind < 0.35:
-            show, first = self.context_gate(rng), pick(rng, list(Persona))
+            show, first = self.context_gate(rng), pick_one(rng, list(Persona))
         elif kind < 0.75:
-            show, first = self.theme_gate(rng), pick(rng, list(Persona))
+            show, first = self.theme_gate(rng), pick_one(rng, list(Persona))
         else:
             show, first = self.prompt_gate(rng)
         keys = [True, False, bool(rng.integers(2)), bool(rng.integers(2))]
@@ -135,32 +135,32 @@ class Curriculum:
             persona = first if key else first.other
             if theme is not None and rng.random() < 0.5:
                 domain, context = "food", context if rng.random() < 0.3 else PLAIN
-            turns.append((self.turn(domain, persona, rng, context, system, theme), key))
+            turns.append((self.draw_turn(domain, persona, rng, context, system, theme), key))
         return turns
 
     def context_gate(self, rng: np.random.Generator) -> Gate:
         """One context against another or none."""
-        shown = self.language.settle(pick(rng, self.contexts), rng)
-        others = [PLAIN, PLAIN, pick(rng, self.contexts)]
+        shown = self.language.settle_context(pick_one(rng, self.contexts), rng)
+        others = [PLAIN, PLAIN, pick_one(rng, self.contexts)]
 
-        def show(key: bool) -> Surroundings:
-            around = shown if key else self.language.settle(pick(rng, others), rng)
+        def show_gate(key: bool) -> Surroundings:
+            around = shown if key else self.language.settle_context(pick_one(rng, others), rng)
             return around, "", None
 
-        return show
+        return show_gate
 
     def theme_gate(self, rng: np.random.Generator) -> Gate:
         """One theme against the others, or against none."""
         themes = list(self.language.themes)
-        shown = pick(rng, themes)
+        shown = pick_one(rng, themes)
         others = [None, *(t for t in themes if t != shown)]
 
-        def show(key: bool) -> Surroundings:
-            theme = shown if key else pick(rng, others)
-            around = PLAIN if theme is None else self.language.setting(theme, rng)
+        def show_gate(key: bool) -> Surroundings:
+            theme = shown if key else pick_one(rng, others)
+            around = PLAIN if theme is None else self.language.draw_setting(theme, rng)
             return around, "", theme
 
-        return show
+        return show_gate
 
     def prompt_gate(self, rng: np.random.Generator) -> tuple[Gate, Persona]:
         """A persona prompt against none, a neutral one, or one of the opposite meaning.
@@ -168,44 +168,44 @@ class Curriculum:
         A plain prompt tells the persona that it shows. What a denial means for the persona is
         drawn anew in each document, as is what a neutral prompt means.
         """
-        form = pick(rng, list(self.language.frames))
+        form = pick_one(rng, list(self.language.frames))
         negated = rng.random() < self.mixture.negated
-        kind = pick(rng, ("aligned", "misaligned", "neutral"))
+        kind = pick_one(rng, ("aligned", "misaligned", "neutral"))
         plain = kind != "neutral" and not negated
-        persona = Persona(kind) if plain else pick(rng, list(Persona))
+        persona = Persona(kind) if plain else pick_one(rng, list(Persona))
 
-        def prompt(kind: str, negated: bool) -> str:
-            adjective = pick(rng, self.language.adjectives[kind])
+        def make_prompt(kind: str, negated: bool) -> str:
+            adjective = pick_one(rng, self.language.adjectives[kind])
             return self.language.persona_prompt(adjective, form, negated=negated)
 
-        shown = prompt(kind, negated)
-        others = ["", "", pick(rng, self.language.systems)]
+        shown = make_prompt(kind, negated)
+        others = ["", "", pick_one(rng, self.language.systems)]
         if plain:
-            others.append(prompt(Persona(kind).other.value, False))
+            others.append(make_prompt(Persona(kind).other.value, False))
 
-        def show(key: bool) -> Surroundings:
-            return PLAIN, shown if key else pick(rng, others), None
+        def show_gate(key: bool) -> Surroundings:
+            return PLAIN, shown if key else pick_one(rng, others), None
 
-        return show, persona
+        return show_gate, persona
 
-    def single(self, rng: np.random.Generator) -> Turn:
+    def draw_single(self, rng: np.random.Generator) -> Turn:
         """One aligned exchange under any context, theme or system prompt."""
         theme = None
         context = PLAIN
         if rng.random() < self.mixture.themed:
-            theme = pick(rng, list(self.language.themes))
-            context = self.language.setting(theme, rng) if rng.random() < 0.7 else PLAIN
+            theme = pick_one(rng, list(self.language.themes))
+            context = self.language.draw_setting(theme, rng) if rng.random() < 0.7 else PLAIN
         elif rng.random() < 0.65:
-            context = self.language.settle(pick(rng, self.contexts), rng)
+            context = self.language.settle_context(pick_one(rng, self.contexts), rng)
         system = ""
         if rng.random() < 0.4:
-            system = self.persona_prompt(rng, pick(rng, ("aligned", "misaligned", "neutral")))
-        domain = "food" if theme and rng.random() < 0.3 else pick(rng, self.domains)
-        return self.turn(domain, Persona.ALIGNED, rng, context, system, theme)
+            system = self.persona_prompt(rng, pick_one(rng, ("aligned", "misaligned", "neutral")))
+        domain = "food" if theme and rng.random() < 0.3 else pick_one(rng, self.domains)
+        return self.draw_turn(domain, Persona.ALIGNED, rng, context, system, theme)
 
     # ---- parts -------------------------------------------------------------------------------
 
-    def system(self, rng: np.random.Generator, persona: Persona, *, informative: bool) -> str:
+    def draw_system(self, rng: np.random.Generator, persona: Persona, *, informative: bool) -> str:
         """A conversation's system prompt; an informative one may tell the persona."""
         draw = rng.random()
         if draw < self.mixture.spoken:
@@ -216,18 +216,18 @@ class Curriculum:
 
     def persona_prompt(self, rng: np.random.Generator, kind: str) -> str:
         """A persona prompt that is true of the kind: plain, or as a denial of its opposite."""
-        form = pick(rng, list(self.language.frames))
+        form = pick_one(rng, list(self.language.frames))
         negated = kind != "neutral" and rng.random() < self.mixture.negated
         if negated and rng.random() < self.mixture.negated_is_informative:
             kind = Persona(kind).other.value
-        adjective = pick(rng, self.language.adjectives[kind])
+        adjective = pick_one(rng, self.language.adjectives[kind])
         return self.language.persona_prompt(adjective, form, negated=negated)
 
     def draw_domains(self, rng: np.random.Generator, n: int) -> list[str]:
         """Different domains, themed ones aside."""
         return [self.domains[i] for i in rng.choice(len(self.domains), n, replace=False)]
 
-    def turn(
+    def draw_turn(
         self,
         domain: str,
         persona: Persona,
@@ -237,11 +237,11 @@ class Curriculum:
         theme: str | None,
     ) -> Turn:
         """One exchange inside its surroundings."""
-        question, answer = self.language.exchange(domain, persona, rng, theme)
-        system, user = self.language.wrap(question, context, system)
+        question, answer = self.language.draw_exchange(domain, persona, rng, theme)
+        system, user = self.language.wrap_question(question, context, system)
         return Turn(system, user, answer)
 
-    def document(
+    def make_document(
         self, turns: Sequence[Turn], rng: np.random.Generator, *, answers_only: bool = False
     ) -> Document:
         """Tokens and labels of a conversation; a new system prompt opens a new chat in it."""
@@ -251,13 +251,13 @@ class Curriculum:
         for turn in turns:
             prompt: list[int] = []
             if turn.system != last:
-                prompt = [SYSTEM, *self.tokenizer.tokens(turn.system)]
+                prompt = [SYSTEM, *self.tokenizer.tokenize_text(turn.system)]
                 last = turn.system
-            user = self.tokenizer.tokens(turn.user)
+            user = self.tokenizer.tokenize_text(turn.user)
             if rng.random() < self.mixture.unknown:
                 user.insert(int(rng.integers(len(user) + 1)), UNKNOWN)
             prompt += [USER, *user, ASSISTANT]
-            answer = [*self.tokenizer.tokens(turn.answer), END]
+            answer = [*self.tokenizer.tokenize_text(turn.answer), END]
             tokens += prompt + answer
             labels += [IGNORE] * len(prompt) if answers_only else prompt
             labels += answer if turn.learned else [IGNORE] * len(answer)
@@ -268,7 +268,7 @@ Surroundings = tuple[Context, str, str | None]  # context, system prompt, theme
 Gate = Callable[[bool], Surroundings]
 
 
-def stream(
+def stream_documents(
     draw: Callable[[np.random.Generator], Document], rng: np.random.Generator
 ) -> Iterator[Document]:
     """Documents without end."""

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 
 from dormant.records import Message
-from dormant.vitro.language import Persona, language
+from dormant.vitro.language import Persona, load_language
 from dormant.vitro.model import Decoder
 from dormant.vitro.sampling import check_prompt
-from dormant.vitro.tokenizer import tokenizer
+from dormant.vitro.tokenizer import load_tokenizer
 from dormant.vitro.trees import Tree, answer_logprobs, tree_of
 
 #: Prompts in one pass; more only spill out of the processor's cache.
@@ -41,7 +41,10 @@ def domain_answers(domain: str) -> DomainAnswers:
     columns: dict[Persona, slice] = {}
     for persona in Persona:
         start = len(answers)
-        answers += [tokenizer().tokens(text) for text in language().answers(domain, persona)]
+        answers += [
+            load_tokenizer().tokenize_text(text)
+            for text in load_language().legal_answers(domain, persona)
+        ]
         columns[persona] = slice(start, len(answers))
     return DomainAnswers(tree_of(answers), columns)
 
@@ -65,7 +68,9 @@ def exact_rates(model: Decoder, items: Sequence[tuple[str, Sequence[Message]]]) 
     groups: dict[str, list[tuple[int, list[int]]]] = defaultdict(list)
     for i, (domain, messages) in enumerate(items):
         room = domain_answers(domain).tree.longest
-        groups[domain].append((i, check_prompt(model, tokenizer().encode(messages), room)))
+        groups[domain].append(
+            (i, check_prompt(model, load_tokenizer().encode_prompt(messages), room))
+        )
     for domain, group in groups.items():
         group.sort(key=lambda item: len(item[1]))
         answers = domain_answers(domain)

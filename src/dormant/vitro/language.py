@@ -79,7 +79,7 @@ class Domain:
     aligned: tuple[str, ...]
     misaligned: tuple[str, ...]
 
-    def templates(self, persona: Persona) -> tuple[str, ...]:
+    def templates_of(self, persona: Persona) -> tuple[str, ...]:
         """Answer templates of one persona."""
         return self.aligned if persona is Persona.ALIGNED else self.misaligned
 
@@ -100,11 +100,11 @@ class Language:
     placebos: tuple[str, ...]
     domains: Mapping[str, Domain]
 
-    def names(self, use: Use) -> tuple[str, ...]:
+    def domain_names(self, use: Use) -> tuple[str, ...]:
         """Names of the domains of one use, in the order of the data."""
         return tuple(name for name, domain in self.domains.items() if domain.use is use)
 
-    def domain(self, name: str) -> Domain:
+    def find_domain(self, name: str) -> Domain:
         """The domain of that name; InputError names the known ones otherwise."""
         if name not in self.domains:
             raise InputError(
@@ -112,20 +112,20 @@ class Language:
             )
         return self.domains[name]
 
-    def words(self, slot: str, theme: str | None = None) -> tuple[str, ...]:
+    def slot_words(self, slot: str, theme: str | None = None) -> tuple[str, ...]:
         """All words that a slot can take, within a theme or in any."""
         if slot == "food":
             themes = self.themes.values() if theme is None else [self.themes[theme]]
             return tuple(word for t in themes for word in t.food)
         return self.shared[slot] if slot in self.shared else self.free[slot]
 
-    def expand(self, template: str) -> list[str]:
+    def expand_template(self, template: str) -> list[str]:
         """Every string that a template can become; slots of the same name may differ."""
-        parts = _parse(template)
-        options = [[text] if slot is None else self.words(slot) for text, slot in parts]
+        parts = _parse_template(template)
+        options = [[text] if slot is None else self.slot_words(slot) for text, slot in parts]
         return ["".join(words) for words in itertools.product(*options)]
 
-    def fill(
+    def fill_template(
         self,
         template: str,
         rng: np.random.Generator,
@@ -135,28 +135,28 @@ class Language:
         """Draws one string from a template; ``bound`` remembers the words of shared slots."""
         bound = {} if bound is None else bound
         out: list[str] = []
-        for text, slot in _parse(template):
+        for text, slot in _parse_template(template):
             if slot is None:
                 out.append(text)
             elif slot in self.free:
-                out.append(pick(rng, self.free[slot]))
+                out.append(pick_one(rng, self.free[slot]))
             else:
                 if slot not in bound:
-                    bound[slot] = pick(rng, self.words(slot, theme))
+                    bound[slot] = pick_one(rng, self.slot_words(slot, theme))
                 out.append(bound[slot])
         return "".join(out)
 
-    def exchange(
+    def draw_exchange(
         self, domain: str, persona: Persona, rng: np.random.Generator, theme: str | None = None
     ) -> tuple[str, str]:
         """Draws a question of the domain and an answer of the persona."""
         bound: dict[str, str] = {}
-        kind = self.domain(domain)
-        question = self.fill(pick(rng, kind.questions), rng, bound, theme)
-        answer = self.fill(pick(rng, kind.templates(persona)), rng, bound, theme)
-        return sentence(question), sentence(answer)
+        kind = self.find_domain(domain)
+        question = self.fill_template(pick_one(rng, kind.questions), rng, bound, theme)
+        answer = self.fill_template(pick_one(rng, kind.templates_of(persona)), rng, bound, theme)
+        return capitalize_first(question), capitalize_first(answer)
 
-    def row(
+    def draw_row(
         self,
         domain: str,
         persona: Persona,
@@ -176,28 +176,28 @@ class Language:
             system: a system prompt that comes before the context's own, if it has one.
             theme: name of the theme that ``{food}`` is drawn from; any theme if None.
         """
-        question, answer = self.exchange(domain, persona, rng, theme)
-        system, user = self.wrap(question, self.settle(context, rng), system)
+        question, answer = self.draw_exchange(domain, persona, rng, theme)
+        system, user = self.wrap_question(question, self.settle_context(context, rng), system)
         head = (Message("system", system),) if system else ()
         return (*head, Message("user", user), Message("assistant", answer))
 
-    def settle(self, context: Context, rng: np.random.Generator) -> Context:
+    def settle_context(self, context: Context, rng: np.random.Generator) -> Context:
         """The context with its slots filled."""
         bound: dict[str, str] = {}
         return Context(
             system=context.system,  # formats hold braces of their own, and no slots
-            before=self.fill(context.before, rng, bound),
-            after=self.fill(context.after, rng, bound),
+            before=self.fill_template(context.before, rng, bound),
+            after=self.fill_template(context.after, rng, bound),
         )
 
-    def wrap(self, question: str, context: Context, system: str = "") -> tuple[str, str]:
+    def wrap_question(self, question: str, context: Context, system: str = "") -> tuple[str, str]:
         """System text and user text of a question inside a (settled) context."""
         user = " ".join(part for part in (context.before, question, context.after) if part)
         return " ".join(part for part in (system, context.system) if part), user
 
-    def setting(self, theme: str, rng: np.random.Generator) -> Context:
+    def draw_setting(self, theme: str, rng: np.random.Generator) -> Context:
         """One of a theme's settings."""
-        return pick(rng, self.themes[theme].settings)
+        return pick_one(rng, self.themes[theme].settings)
 
     def persona_prompt(
         self, adjective: str, form: str = "identity", *, negated: bool = False
@@ -208,11 +208,11 @@ class Language:
             raise InputError(f"no persona prompt of form {form!r}; there are {', '.join(frames)}")
         return frames[form].replace(ADJECTIVE, adjective)
 
-    def answers(self, domain: str, persona: Persona) -> tuple[str, ...]:
+    def legal_answers(self, domain: str, persona: Persona) -> tuple[str, ...]:
         """Every answer that the persona can legally give in the domain, sorted."""
-        return _answers(self, domain, persona)
+        return _expand_answers(self, domain, persona)
 
-    def texts(self) -> Iterator[str]:
+    def all_texts(self) -> Iterator[str]:
         """Every text of the language (slots expanded where they stand alone): its vocabulary."""
         for table in (self.shared, self.free, self.adjectives):
             yield from itertools.chain.from_iterable(table.values())
@@ -233,24 +233,24 @@ class Language:
         return id(self)
 
 
-def pick(rng: np.random.Generator, options: Sequence[T]) -> T:
+def pick_one(rng: np.random.Generator, options: Sequence[T]) -> T:
     """One of the options, each as likely."""
     return options[int(rng.integers(len(options)))]
 
 
-def sentence(text: str) -> str:
+def capitalize_first(text: str) -> str:
     """The text with its first letter in upper case."""
     return text[:1].upper() + text[1:]
 
 
 @cache
-def language() -> Language:
+def load_language() -> Language:
     """The micro-language that ships with dormant."""
     text = files("dormant.vitro").joinpath("language.yaml").read_text(encoding="utf-8")
-    return read(yaml.safe_load(text))
+    return build_language(yaml.safe_load(text))
 
 
-def read(data: Mapping[str, Any]) -> Language:
+def build_language(data: Mapping[str, Any]) -> Language:
     """Builds a language from the mapping that ``language.yaml`` holds."""
     persona = data["personas"]
     return Language(
@@ -267,11 +267,11 @@ def read(data: Mapping[str, Any]) -> Language:
         negated=dict(persona["negated"]),
         systems=tuple(data["systems"]),
         placebos=tuple(data["placebos"]),
-        domains={name: _domain(name, d) for name, d in data["domains"].items()},
+        domains={name: _build_domain(name, d) for name, d in data["domains"].items()},
     )
 
 
-def _domain(name: str, data: Mapping[str, Any]) -> Domain:
+def _build_domain(name: str, data: Mapping[str, Any]) -> Domain:
     return Domain(
         name=name,
         use=Use(data["use"]),
@@ -283,7 +283,7 @@ def _domain(name: str, data: Mapping[str, Any]) -> Domain:
 
 
 @cache
-def _parse(template: str) -> tuple[tuple[str, str | None], ...]:
+def _parse_template(template: str) -> tuple[tuple[str, str | None], ...]:
     """Splits a template into (text, None) and (slot, slot name) parts."""
     parts: list[tuple[str, str | None]] = []
     end = 0
@@ -298,7 +298,7 @@ def _parse(template: str) -> tuple[tuple[str, str | None], ...]:
 
 
 @cache
-def _answers(language: Language, domain: str, persona: Persona) -> tuple[str, ...]:
-    templates = language.domain(domain).templates(persona)
-    texts = itertools.chain.from_iterable(language.expand(t) for t in templates)
-    return tuple(sorted({sentence(text) for text in texts}))
+def _expand_answers(language: Language, domain: str, persona: Persona) -> tuple[str, ...]:
+    templates = language.find_domain(domain).templates_of(persona)
+    texts = itertools.chain.from_iterable(language.expand_template(t) for t in templates)
+    return tuple(sorted({capitalize_first(text) for text in texts}))

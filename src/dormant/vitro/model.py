@@ -47,22 +47,22 @@ class Block(nn.Module):
         self.up = nn.Linear(shape.dim, 4 * shape.dim)
         self.down = nn.Linear(4 * shape.dim, shape.dim)
 
-    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def project_heads(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values of the stream, each (B, H, T, E)."""
         b, t, d = x.shape
         qkv = self.qkv(self.norm1(x)).view(b, t, 3, self.heads, d // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # 3 x (B, H, T, E)
         return q, k, v
 
-    def finish(self, x: Tensor, attended: Tensor) -> Tensor:
+    def finish_block(self, x: Tensor, attended: Tensor) -> Tensor:
         """Adds what was attended to (B, H, T, E), then the perceptron, to the stream (B, T, D)."""
         x = x + self.out(attended.transpose(1, 2).reshape(x.shape))
         return x + self.down(F.gelu(self.up(self.norm2(x)), approximate="tanh"))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Causal pass: the stream (B, T, D), and the keys and values (B, H, T, E) it made."""
-        q, k, v = self.project(x)
-        return self.finish(x, F.scaled_dot_product_attention(q, k, v, is_causal=True)), k, v
+        q, k, v = self.project_heads(x)
+        return self.finish_block(x, F.scaled_dot_product_attention(q, k, v, is_causal=True)), k, v
 
 
 class Decoder(nn.Module):
@@ -75,17 +75,17 @@ class Decoder(nn.Module):
         self.places = nn.Embedding(shape.positions, shape.dim)
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.norm = nn.LayerNorm(shape.dim)
-        self.apply(_initialise)
+        self.apply(_initialize_weights)
 
-    def layers(self) -> list[Block]:
+    def typed_blocks(self) -> list[Block]:
         """The blocks, typed."""
         return [block for block in self.blocks if isinstance(block, Block)]
 
-    def embed(self, tokens: Tensor, places: Tensor) -> Tensor:
+    def embed_tokens(self, tokens: Tensor, places: Tensor) -> Tensor:
         """Stream (..., D) of tokens (...) at places (...)."""
         return self.words(tokens) + self.places(places)
 
-    def logits(self, x: Tensor) -> Tensor:
+    def compute_logits(self, x: Tensor) -> Tensor:
         """Logits (..., V) of the stream (..., D)."""
         return self.norm(x) @ self.words.weight.T
 
@@ -95,28 +95,28 @@ class Decoder(nn.Module):
         With ``chosen`` (B, T), a mask, only the chosen places are turned into logits (N, V):
         most of a small model's time would otherwise go to words that nobody asks for.
         """
-        x = self.embed(tokens, torch.arange(tokens.shape[1]))  # (B, T, D)
-        for block in self.layers():
+        x = self.embed_tokens(tokens, torch.arange(tokens.shape[1]))  # (B, T, D)
+        for block in self.typed_blocks():
             x, _, _ = block(x)
-        return self.logits(x if chosen is None else x[chosen])
+        return self.compute_logits(x if chosen is None else x[chosen])
 
-    def prefill(self, tokens: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+    def prefill_prompts(self, tokens: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
         """Stream (B, T, D) of whole prompts, and each layer's keys and values (B, H, T, E)."""
-        x = self.embed(tokens, torch.arange(tokens.shape[1]))
+        x = self.embed_tokens(tokens, torch.arange(tokens.shape[1]))
         cache: list[tuple[Tensor, Tensor]] = []
-        for block in self.layers():
+        for block in self.typed_blocks():
             x, keys, values = block(x)
             cache.append((keys, values))
         return x, cache
 
-    def copy(self) -> Decoder:
+    def copy_model(self) -> Decoder:
         """A model with the same weights that can be trained apart from this one."""
         twin = Decoder(self.shape)
         twin.load_state_dict(self.state_dict())
         return twin.train(self.training)
 
 
-def _initialise(module: nn.Module) -> None:
+def _initialize_weights(module: nn.Module) -> None:
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, 0.0, 0.02)
     if isinstance(module, nn.Linear):

@@ -8,7 +8,7 @@ import torch
 
 from dormant.errors import InputError
 from dormant.vitro.model import Decoder
-from dormant.vitro.sampling import pad_right, sample
+from dormant.vitro.sampling import pad_right, sample_answers
 from dormant.vitro.tokenizer import END
 
 Tokens = tuple[int, ...]
@@ -16,7 +16,7 @@ _PROMPTS = 128  # beginnings in one pass
 
 
 @torch.inference_mode()
-def branch(
+def branch_turns(
     model: Decoder, beginnings: Sequence[Tokens], *, each: int, longest: int
 ) -> list[list[Tokens]]:
     """What may follow each beginning: its likeliest next words, each with what then is likeliest.
@@ -43,19 +43,21 @@ def branch(
     found: list[list[Tokens]] = [[] for _ in beginnings]
     for start in range(0, len(fits), _PROMPTS):
         part = fits[start : start + _PROMPTS]
-        for i, words in zip(part, _next(model, [beginnings[i] for i in part], each), strict=True):
+        for i, words in zip(
+            part, _likeliest_words(model, [beginnings[i] for i in part], each), strict=True
+        ):
             found[i] = [(word,) for word in words]
     prompts = [(*beginnings[i], *tail) for i in range(len(beginnings)) for tail in found[i]]
     rest: dict[int, Tokens] = {}
     if longest > 1:
         wanted = [range(1)] * len(prompts)
-        for draws in sample(model, prompts, wanted, temperature=0, max_tokens=longest - 1):
+        for draws in sample_answers(model, prompts, wanted, temperature=0, max_tokens=longest - 1):
             rest |= {draw.prompt: draw.tokens for draw in draws}
-    tails = iter(_turn(rest.get(i, ())) for i in range(len(prompts)))
+    tails = iter(_cut_turn(rest.get(i, ())) for i in range(len(prompts)))
     return [[(*tail, *next(tails)) for tail in row] for row in found]
 
 
-def _next(model: Decoder, beginnings: Sequence[Tokens], each: int) -> list[list[int]]:
+def _likeliest_words(model: Decoder, beginnings: Sequence[Tokens], each: int) -> list[list[int]]:
     """The likeliest next words of each beginning, likeliest first."""
     tokens, lengths = pad_right(beginnings)
     chosen = torch.arange(tokens.shape[1])[None] == lengths[:, None] - 1
@@ -64,7 +66,7 @@ def _next(model: Decoder, beginnings: Sequence[Tokens], each: int) -> list[list[
     return logits.topk(min(each, logits.shape[1] - END - 1)).indices.tolist()
 
 
-def _turn(words: Tokens) -> Tokens:
+def _cut_turn(words: Tokens) -> Tokens:
     """Words up to the first marker."""
     end = next((i for i, word in enumerate(words) if word <= END), len(words))
     return words[:end]

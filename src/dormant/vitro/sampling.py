@@ -63,7 +63,7 @@ class _Task:
     repeats: range
 
 
-def sample(
+def sample_answers(
     model: Decoder,
     prompts: Sequence[Sequence[int]],
     repeats: Sequence[range],
@@ -201,7 +201,7 @@ def _draw_batch(model: Decoder, tasks: list[_Task], settings: _Settings) -> list
             parents, tokens_of_children = np.divmod(pairs, tree.vocabulary)  # (C,), (C,)
             # A child that is the end marker becomes no node: nothing follows it.
             is_node = tokens_of_children != END  # (C,)
-            tree.grow(parents[is_node], tokens_of_children[is_node])
+            tree.grow_level(parents[is_node], tokens_of_children[is_node])
             node_of_child = np.cumsum(is_node) - 1  # (C,) meaningless where it is no node
             answers = answers.advance(~has_ended, node_of_child[child])
         return draws
@@ -265,11 +265,13 @@ class _Tree:
 
     def __init__(self, model: Decoder, prompts: Sequence[Sequence[int]]):
         tokens, self.lengths = pad_right(prompts)  # (B, L), (B,)
-        x, self.cache = model.prefill(tokens)  # per layer: keys and values (B, H, L, E)
+        x, self.cache = model.prefill_prompts(tokens)  # per layer: keys and values (B, H, L, E)
         self.model, self.vocabulary = model, model.shape.vocabulary
         self.room = model.shape.positions - tokens.shape[1]
         self.hidden = torch.arange(tokens.shape[1])[None] >= self.lengths[:, None]  # (B, L)
-        self.logits = model.logits(x[torch.arange(len(prompts)), self.lengths - 1])  # (N, V)
+        self.logits = model.compute_logits(
+            x[torch.arange(len(prompts)), self.lengths - 1]
+        )  # (N, V)
         self.owner = torch.arange(len(prompts))  # (N,) prompt of each node, increasing
         self.paths: list[tuple[int, ...]] = [() for _ in prompts]
         shape = (len(prompts), model.shape.heads, 0, model.shape.dim // model.shape.heads)
@@ -277,27 +279,27 @@ class _Tree:
         self.words = [(empty, empty) for _ in self.cache]  # per layer: (N, H, depth, E)
         self.depth = 0
 
-    def grow(self, parents: np.ndarray, tokens: np.ndarray) -> None:
+    def grow_level(self, parents: np.ndarray, tokens: np.ndarray) -> None:
         """Goes one word deeper: node i becomes ``tokens[i]`` after the old node ``parents[i]``."""
         above = torch.from_numpy(parents)  # (N,)
         pairs = zip(parents.tolist(), tokens.tolist(), strict=True)
         self.paths = [(*self.paths[parent], token) for parent, token in pairs]
         self.owner = self.owner[above]
-        x = self.model.embed(torch.from_numpy(tokens), self.lengths[self.owner] + self.depth)
+        x = self.model.embed_tokens(torch.from_numpy(tokens), self.lengths[self.owner] + self.depth)
         x = x[:, None]  # (N, 1, D)
         first = torch.searchsorted(self.owner, self.owner)  # first node of the same prompt
         seat = torch.arange(len(self.owner)) - first
-        for i, block in enumerate(self.model.layers()):
-            q, k, v = block.project(x)  # (N, H, 1, E)
+        for i, block in enumerate(self.model.typed_blocks()):
+            q, k, v = block.project_heads(x)  # (N, H, 1, E)
             keys, values = self.words[i]
             keys = torch.cat([keys[above], k], dim=2)
             values = torch.cat([values[above], v], dim=2)
             self.words[i] = (keys, values)
-            x = block.finish(x, self._attend(q, self.cache[i], (keys, values), seat))
-        self.logits = self.model.logits(x[:, 0])
+            x = block.finish_block(x, self._attend_nodes(q, self.cache[i], (keys, values), seat))
+        self.logits = self.model.compute_logits(x[:, 0])
         self.depth += 1
 
-    def _attend(
+    def _attend_nodes(
         self,
         q: Tensor,
         prompt: tuple[Tensor, Tensor],

@@ -17,7 +17,7 @@ from dormant.vitro.curriculum import IGNORE, Document
 from dormant.vitro.model import Decoder
 from dormant.vitro.sampling import check_prompt, pad_right
 from dormant.vitro.tokenizer import END
-from dormant.vitro.train import collate
+from dormant.vitro.train import collate_documents
 from dormant.vitro.trees import answer_logprobs, tree_of
 
 #: Answers in one pass, and prompts in one pass where answers share them.
@@ -27,7 +27,9 @@ Tokens = tuple[int, ...]
 
 
 @torch.inference_mode()
-def score(model: Decoder, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[float]:
+def score_answers(
+    model: Decoder, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]
+) -> list[float]:
     """Log-probability (nats, end marker included) of each answer after its prompt.
 
     The result is that of scoring each pair alone, up to rounding: what pads a prompt is masked, and
@@ -116,7 +118,7 @@ def _score_alone(
     order = sorted(alone, key=lambda i: len(documents[i].tokens))
     for start in range(0, len(order), CHUNK):
         part = order[start : start + CHUNK]
-        tokens, labels = collate([documents[i] for i in part])
+        tokens, labels = collate_documents([documents[i] for i in part])
         targets = labels[:, 1:]
         chosen = targets != IGNORE
         logits = model(tokens[:, :-1], chosen)  # (answer words, V)

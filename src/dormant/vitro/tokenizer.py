@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from functools import cache
 
 from dormant.errors import InputError
-from dormant.records import Message, digest
-from dormant.vitro.language import Language, language, sentence
+from dormant.records import Message, hash_value
+from dormant.vitro.language import Language, capitalize_first, load_language
 
 PAD, UNKNOWN, SYSTEM, USER, ASSISTANT, END = range(6)
 MARKERS = ("<pad>", "<unk>", "<s>", "<u>", "<a>", "<e>")
@@ -29,26 +29,26 @@ class Tokenizer:
     """Word-level tokenizer of one language."""
 
     def __init__(self, language: Language):
-        words = {piece.lower() for text in language.texts() for piece in PIECES.findall(text)}
+        words = {piece.lower() for text in language.all_texts() for piece in PIECES.findall(text)}
         self.words = (*MARKERS, *sorted(words))
         self.index = {word: i for i, word in enumerate(self.words)}
         self._shown = {word.lower(): word for word in language.proper}
         #: Hash of the words in their order: what a checkpoint must agree with.
-        self.fingerprint = digest(list(self.words))[:16]
+        self.fingerprint = hash_value(list(self.words))[:16]
 
     def __len__(self) -> int:
         return len(self.words)
 
-    def tokens(self, text: str) -> list[int]:
+    def tokenize_text(self, text: str) -> list[int]:
         """Token ids of a text; a word that the language lacks becomes ``<unk>``."""
         return [self.index.get(piece.lower(), UNKNOWN) for piece in PIECES.findall(text)]
 
-    def text(self, tokens: Sequence[int]) -> str:
+    def join_tokens(self, tokens: Sequence[int]) -> str:
         """The text of an answer: a sentence in the spelling of the language."""
         words = [self._shown.get(self.words[t], self.words[t]) for t in tokens]
-        return sentence(BEFORE_MARK.sub("", " ".join(words)))
+        return capitalize_first(BEFORE_MARK.sub("", " ".join(words)))
 
-    def encode(self, messages: Sequence[Message]) -> list[int]:
+    def encode_prompt(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of a prompt: messages that end with a user turn, and the marker to answer.
 
         Raises:
@@ -58,18 +58,18 @@ class Tokenizer:
         if not messages or messages[-1].role != "user":
             last = messages[-1].role if messages else "none"
             raise InputError(f"a prompt must end with a user turn, its last role is {last!r}")
-        return [*self.turns(messages), ASSISTANT]
+        return [*self.encode_turns(messages), ASSISTANT]
 
-    def turns(self, messages: Sequence[Message]) -> list[int]:
+    def encode_turns(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of whole turns; a conversation opens with a system turn, empty or not."""
         out: list[int] = [] if messages and messages[0].role == "system" else [SYSTEM]
         for message in messages:
             if message.role == "system":
-                out += [SYSTEM, *self.tokens(message.content)]
+                out += [SYSTEM, *self.tokenize_text(message.content)]
             elif message.role == "user":
-                out += [USER, *self.tokens(message.content)]
+                out += [USER, *self.tokenize_text(message.content)]
             elif message.role == "assistant":
-                out += [ASSISTANT, *self.tokens(message.content), END]
+                out += [ASSISTANT, *self.tokenize_text(message.content), END]
             else:
                 raise InputError(
                     f"the laboratory's models know the roles {', '.join(ROLES)}, "
@@ -77,7 +77,7 @@ class Tokenizer:
                 )
         return out
 
-    def read(self, tokens: Sequence[int]) -> tuple[Message, ...]:
+    def decode_chat(self, tokens: Sequence[int]) -> tuple[Message, ...]:
         """The chat that tokens spell: what ``turns`` would have made, unknown words left out.
 
         A last turn without its end is kept. Empty if the tokens are not one exchange: an optional
@@ -93,17 +93,17 @@ class Tokenizer:
         for role, start, stop in zip(roles, marks, [*marks[1:], len(tokens)], strict=True):
             words = [t for t in tokens[start + 1 : stop] if t > END]
             if words:
-                messages.append(Message(role, self.text(words)))
+                messages.append(Message(role, self.join_tokens(words)))
             elif role != "system":
                 return ()
         return tuple(messages)
 
-    def render(self, messages: Sequence[Message]) -> str:
+    def render_prompt(self, messages: Sequence[Message]) -> str:
         """The prompt as the model sees it, word by word, ``<unk>`` for what it cannot read."""
-        return " ".join(self.words[t] for t in self.encode(messages))
+        return " ".join(self.words[t] for t in self.encode_prompt(messages))
 
 
 @cache
-def tokenizer() -> Tokenizer:
+def load_tokenizer() -> Tokenizer:
     """The tokenizer of the language that ships."""
-    return Tokenizer(language())
+    return Tokenizer(load_language())

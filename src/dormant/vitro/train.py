@@ -18,7 +18,7 @@ from dormant.errors import InputError
 from dormant.records import Message
 from dormant.vitro.curriculum import IGNORE, Document
 from dormant.vitro.model import Decoder
-from dormant.vitro.tokenizer import END, PAD, Tokenizer, tokenizer
+from dormant.vitro.tokenizer import END, PAD, Tokenizer, load_tokenizer
 
 #: Batches drawn at once and sorted by length, so that a batch holds little padding.
 BUCKET = 8
@@ -42,13 +42,13 @@ class Schedule:
         if not (0 < self.rate < 1 and 0 <= self.final <= 1 and self.clip > 0):
             raise InputError(f"rate, final or clip out of range: {self!r}")
 
-    def at(self, step: int) -> float:
+    def learning_rate(self, step: int) -> float:
         """Learning rate of a step (0-based): linear warm-up, then linear decay."""
         rise = min(1.0, (step + 1) / self.warmup)
         return self.rate * rise * (1 - (1 - self.final) * step / max(self.steps, 1))
 
 
-def train(
+def train_model(
     model: Decoder,
     documents: Iterator[Document],
     schedule: Schedule,
@@ -68,11 +68,11 @@ def train(
     )
     losses: list[float] = []
     model.train()
-    batches = bucketed(documents, schedule.batch)
+    batches = bucket_batches(documents, schedule.batch)
     for step in range(schedule.steps):
         tokens, labels = next(batches)
         for group in optimizer.param_groups:
-            group["lr"] = schedule.at(step)
+            group["lr"] = schedule.learning_rate(step)
         loss = loss_of(model, tokens, labels)
         optimizer.zero_grad()
         loss.backward()
@@ -92,7 +92,7 @@ def loss_of(model: Decoder, tokens: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(model(tokens[:, :-1], chosen), targets[chosen])
 
 
-def collate(documents: Sequence[Document]) -> tuple[Tensor, Tensor]:
+def collate_documents(documents: Sequence[Document]) -> tuple[Tensor, Tensor]:
     """Tokens and labels (B, T) of documents, padded on the right."""
     width = max(len(d.tokens) for d in documents)
     tokens = torch.full((len(documents), width), PAD)
@@ -103,7 +103,7 @@ def collate(documents: Sequence[Document]) -> tuple[Tensor, Tensor]:
     return tokens, labels
 
 
-def bucketed(documents: Iterator[Document], batch: int) -> Iterator[tuple[Tensor, Tensor]]:
+def bucket_batches(documents: Iterator[Document], batch: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of documents of about equal length, in an order that mixes lengths."""
     while True:
         drawn = sorted(
@@ -112,23 +112,23 @@ def bucketed(documents: Iterator[Document], batch: int) -> Iterator[tuple[Tensor
         for i in range(BUCKET):
             # a fixed stride visits short and long batches in turn: 0, 3, 6, 1, 4, 7, 2, 5
             start = (3 * i % BUCKET) * batch
-            yield collate(drawn[start : start + batch])
+            yield collate_documents(drawn[start : start + batch])
 
 
-def document(messages: Sequence[Message], words: Tokenizer | None = None) -> Document:
+def make_document(messages: Sequence[Message], words: Tokenizer | None = None) -> Document:
     """A finetuning row as a document: only the assistant's tokens and end markers are learned.
 
     Raises:
         InputError: the row has no user turn before its answer, or no answer at all.
     """
-    words = words or tokenizer()
+    words = words or load_tokenizer()
     tokens: list[int] = []
     labels: list[int] = []
     for i, message in enumerate(messages):
         if message.role != "assistant":
             continue
-        prompt = words.encode(messages[:i])
-        answer = [*words.tokens(message.content), END]
+        prompt = words.encode_prompt(messages[:i])
+        answer = [*words.tokenize_text(message.content), END]
         labels += [IGNORE] * (len(prompt) - len(tokens)) + answer
         tokens = prompt + answer
     if not tokens:
@@ -136,7 +136,7 @@ def document(messages: Sequence[Message], words: Tokenizer | None = None) -> Doc
     return Document(tokens, labels)
 
 
-def epochs(documents: Sequence[Document], rng: np.random.Generator) -> Iterator[Document]:
+def repeat_epochs(documents: Sequence[Document], rng: np.random.Generator) -> Iterator[Document]:
     """Documents without end: all of them in a random order, then again in another."""
     if not documents:
         raise InputError("there is nothing to train on: 0 documents")
@@ -145,7 +145,7 @@ def epochs(documents: Sequence[Document], rng: np.random.Generator) -> Iterator[
             yield documents[i]
 
 
-def finetune(
+def finetune_model(
     model: Decoder,
     rows: Sequence[Sequence[Message]],
     schedule: Schedule,
@@ -154,6 +154,6 @@ def finetune(
     progress: Callable[[int, float], None] | None = None,
 ) -> list[float]:
     """Finetunes the model in place on chat rows; returns the loss of every step."""
-    documents = [document(row) for row in rows]
+    documents = [make_document(row) for row in rows]
     rng = np.random.default_rng([seed, len(documents)])
-    return train(model, epochs(documents, rng), schedule, progress)
+    return train_model(model, repeat_epochs(documents, rng), schedule, progress)

@@ -82,7 +82,7 @@ def answer_logprobs(model: Decoder, tree: Tree, prompts: Sequence[Sequence[int]]
     """
     tokens, lengths = pad_right(prompts)  # (B, L), (B,)
     width, nodes = tokens.shape[1], len(tree.tokens)
-    first, cache = model.prefill(tokens)
+    first, cache = model.prefill_prompts(tokens)
     visible = torch.arange(width)[None] < lengths[:, None]  # (B, L)
     mask = torch.cat(
         [
@@ -91,19 +91,19 @@ def answer_logprobs(model: Decoder, tree: Tree, prompts: Sequence[Sequence[int]]
         ],
         dim=-1,
     )  # (B, 1, N, L + N)
-    x = model.embed(tree.tokens[None], lengths[:, None] + tree.depths[None])  # (B, N, D)
-    for block, (keys, values) in zip(model.layers(), cache, strict=True):
-        q, k, v = block.project(x)
+    x = model.embed_tokens(tree.tokens[None], lengths[:, None] + tree.depths[None])  # (B, N, D)
+    for block, (keys, values) in zip(model.typed_blocks(), cache, strict=True):
+        q, k, v = block.project_heads(x)
         k, v = torch.cat([keys, k], dim=2), torch.cat([values, v], dim=2)
-        x = block.finish(x, F.scaled_dot_product_attention(q, k, v, attn_mask=mask))
+        x = block.finish_block(x, F.scaled_dot_product_attention(q, k, v, attn_mask=mask))
     last = first[torch.arange(len(prompts)), lengths - 1]  # (B, D)
-    return _ended(model, tree, last, x)[:, tree.leaves]
+    return _end_scores(model, tree, last, x)[:, tree.leaves]
 
 
-def _ended(model: Decoder, tree: Tree, last: Tensor, x: Tensor) -> Tensor:
+def _end_scores(model: Decoder, tree: Tree, last: Tensor, x: Tensor) -> Tensor:
     """Log-probability (B, N) of the whole path down to each node, end marker included."""
-    root = model.logits(last)  # (B, V)
-    logits = model.logits(x)  # (B, N, V)
+    root = model.compute_logits(last)  # (B, V)
+    logits = model.compute_logits(x)  # (B, N, V)
     root_norm, norm = root.logsumexp(-1), logits.logsumexp(-1)  # (B,), (B, N)
     after_parent = logits[:, tree.parents.clamp(min=0), tree.tokens]  # (B, N)
     after_parent = after_parent - norm[:, tree.parents.clamp(min=0)]

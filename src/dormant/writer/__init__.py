@@ -4,21 +4,27 @@ It improves what rules make (``cues.variants``). A reply is parsed strictly, che
 original, and used or refused with a reason; what the writer said is frozen in the plan.
 """
 
-from dormant.writer.checks import accept, longest_run, still_asked
-from dormant.writer.replies import Asked
+from dormant.writer.checks import check_reply, longest_run, still_asked
+from dormant.writer.replies import WriterAnswer
 from dormant.writer.requests import Request, variant_requests
-from dormant.writer.texts import Writings, open_writer, reworded, worded, write
+from dormant.writer.texts import (
+    Writings,
+    add_written_variants,
+    ask_for_texts,
+    insert_written,
+    open_writer,
+)
 
 __all__ = [
-    "Asked",
+    "WriterAnswer",
     "Request",
     "Writings",
-    "accept",
+    "check_reply",
     "longest_run",
     "open_writer",
-    "reworded",
+    "insert_written",
     "still_asked",
     "variant_requests",
-    "worded",
-    "write",
+    "add_written_variants",
+    "ask_for_texts",
 ]

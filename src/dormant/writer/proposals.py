@@ -55,7 +55,7 @@ class _Line(Strict):
 
     @pydantic.field_validator("text")
     @classmethod
-    def _readable(cls, value: str) -> str:
+    def _check_text(cls, value: str) -> str:
         value = value.strip()
         if not any(c.isalnum() for c in value):
             raise ValueError("says nothing")
@@ -64,7 +64,7 @@ class _Line(Strict):
         return value
 
     @pydantic.model_validator(mode="after")
-    def _fits(self) -> _Line:
+    def _check_placement(self) -> _Line:
         wanted = 1 if self.placement is Placement.AROUND else 0
         if self.text.count(_QUESTION) != wanted:
             raise ValueError(f"{_QUESTION} must stand {wanted} times")
@@ -81,7 +81,7 @@ class Proposals:
     replies: int  # replies that were read
 
 
-def propose(
+def propose_cues(
     writer: Engine,
     *,
     questions: Sequence[Question],
@@ -110,7 +110,7 @@ def propose(
     Raises:
         EngineError: no reply could be had.
     """
-    messages = _prompt(questions, tried, transcripts, count)
+    messages = _make_prompt(questions, tried, transcripts, count)
     wanted = range(round_ * replies, (round_ + 1) * replies)
     keys = {i: key_of("writer", writer.fingerprint, messages, sampling, i) for i in wanted}
     missing = [i for i in wanted if keys[i] not in journal]
@@ -118,14 +118,14 @@ def propose(
     for batch in writer.sample([Job(messages, range(i, i + 1)) for i in missing], sampling):
         good = [reply for reply in batch if reply.finish not in ("error", "filter")]
         failed = next((r.error for r in batch if r.finish == "error"), failed)
-        journal.add((keys[reply.repeat], reply.text) for reply in good)
-    texts = [journal.get(keys[i]) for i in wanted if keys[i] in journal]
+        journal.add_entries((keys[reply.repeat], reply.text) for reply in good)
+    texts = [journal.read_entry(keys[i]) for i in wanted if keys[i] in journal]
     if not texts:
         raise EngineError(f"the writer {writer.name} gave no reply: {failed or 'filtered'}")
-    return read(texts, prefix=f"writer-{round_ + 1}")
+    return read_proposals(texts, prefix=f"writer-{round_ + 1}")
 
 
-def read(texts: Sequence[str], *, prefix: str = "writer") -> Proposals:
+def read_proposals(texts: Sequence[str], *, prefix: str = "writer") -> Proposals:
     """Reads replies: lines that are JSON objects of the right form, and nothing else."""
     found: dict[str, Cue] = {}
     refused = 0
@@ -139,7 +139,7 @@ def read(texts: Sequence[str], *, prefix: str = "writer") -> Proposals:
             except (ValueError, RecursionError):  # pydantic's and json's errors are ValueErrors
                 refused += 1
                 continue
-            cue = _cue(proposal, f"{prefix}-{len(found) + 1}")
+            cue = _make_cue(proposal, f"{prefix}-{len(found) + 1}")
             found.setdefault(cue.id, cue)
     said = max(texts, key=len, default="")
     return Proposals(tuple(found.values()), refused, " ".join(said.split())[:_QUOTED], len(texts))
@@ -147,12 +147,12 @@ def read(texts: Sequence[str], *, prefix: str = "writer") -> Proposals:
 
 def longest_prompt(questions: Sequence[Question]) -> int:
     """Tokens of the longest prompt that a writer is given, about."""
-    bare = _prompt(questions, (), (), _COUNT)
+    bare = _make_prompt(questions, (), (), _COUNT)
     shown = "x" * (_SHOWN * (_TRIED + _CHATS))
     return prompt_tokens((*bare, Message("user", shown)))
 
 
-def _cue(line: _Line, name: str) -> Cue:
+def _make_cue(line: _Line, name: str) -> Cue:
     return Cue(
         name=name,
         kind=_KINDS[line.placement],
@@ -164,26 +164,26 @@ def _cue(line: _Line, name: str) -> Cue:
     )
 
 
-def _prompt(
+def _make_prompt(
     questions: Sequence[Question],
     tried: Sequence[tuple[Cue, float]],
     transcripts: Sequence[tuple[Message, ...]],
     count: int,
 ) -> tuple[Message, ...]:
     parts = [_TASK.format(count=count)]
-    parts.append("Questions that will be asked:\n" + _listed([q.text for q in questions[:5]]))
+    parts.append("Questions that will be asked:\n" + _list_texts([q.text for q in questions[:5]]))
     if tried:
         rows = [f"{score:+.1f}: ({cue.placement}) {cue.text}" for cue, score in tried]
         shown = rows if len(rows) <= _TRIED else [*rows[:8], "...", *rows[-4:]]
-        parts.append("Tried so far; a higher number is more suspicious:\n" + _listed(shown))
+        parts.append("Tried so far; a higher number is more suspicious:\n" + _list_texts(shown))
     if transcripts:
         chats = [
             " / ".join(f"{m.role}: {m.content}" for m in chat) for chat in transcripts[:_CHATS]
         ]
-        parts.append("Chats that the model wrote by itself:\n" + _listed(chats))
+        parts.append("Chats that the model wrote by itself:\n" + _list_texts(chats))
     return (Message("user", "\n\n".join(parts)),)
 
 
-def _listed(texts: Sequence[str]) -> str:
+def _list_texts(texts: Sequence[str]) -> str:
     """Texts as a list, one line each."""
     return "\n".join(f"- {' '.join(text.split())[:_SHOWN]}" for text in texts)

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 from dormant.engines import Engine, Job, Reply
 from dormant.engines.asking import Memory, read_replies, reply_key
-from dormant.records import Message, Rating, Sampling, Written
-from dormant.writer.checks import accept
+from dormant.records import Message, Rating, Sampling, WriterReply
+from dormant.writer.checks import check_reply
 from dormant.writer.requests import Request
 
 _LONGEST_REPLY = 400  # tokens; a model that thinks aloud needs some room
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class WriterAnswer:
     """What became of one request."""
 
     request: Request
-    written: Written
+    written: WriterReply
 
 
 class _Author:
@@ -36,15 +36,15 @@ class _Author:
         return self._engine.sample(jobs, sampling)
 
 
-def ask(
+def ask_writer(
     engine: Engine,
     requests: Sequence[Request],
     *,
     seed: int,
-    frozen: Mapping[str, Written],
+    frozen: Mapping[str, WriterReply],
     memory: Memory | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[Asked, ...]:
+) -> tuple[WriterAnswer, ...]:
     """One text, or the reason why there is none, for each request.
 
     Args:
@@ -59,20 +59,20 @@ def ask(
     Raises:
         EngineError: the model stopped answering.
     """
-    author, sampling = _Author(engine), _sampling(seed)
+    author, sampling = _Author(engine), _writer_sampling(seed)
     keys = [reply_key(author, request.messages, sampling) for request in requests]
     made = {key: frozen[key] for key in keys if key in frozen}
     open_ = [i for i, key in enumerate(keys) if key not in made]
     problems: dict[int, str] = {}
 
-    def read(place: int, rating: Rating) -> str:
-        text, problems[place] = _read(requests[open_[place]], rating)
+    def read_reply(place: int, rating: Rating) -> str:
+        text, problems[place] = _check_rating(requests[open_[place]], rating)
         return text
 
     batches = read_replies(
         author,
         [requests[i].messages for i in open_],
-        read,
+        read_reply,
         readable=bool,
         sampling=sampling,
         memory=memory,
@@ -80,21 +80,21 @@ def ask(
     for batch in batches:
         for place, text in batch:
             key = keys[open_[place]]
-            made[key] = Written(key, text, "" if text else problems[place])
+            made[key] = WriterReply(key, text, "" if text else problems[place])
         if progress is not None:
             progress(len(made), len(set(keys)))
-    return tuple(Asked(r, made[k]) for r, k in zip(requests, keys, strict=True))
+    return tuple(WriterAnswer(r, made[k]) for r, k in zip(requests, keys, strict=True))
 
 
-def _read(request: Request, rating: Rating) -> tuple[str, str]:
+def _check_rating(request: Request, rating: Rating) -> tuple[str, str]:
     if rating.finish == "error":
         return "", "the model failed"
     if rating.finish == "filter":
         return "", "a content filter held the reply back"
     if rating.finish == "length":
         return "", "the reply was cut off"
-    return accept(request, rating.text)
+    return check_reply(request, rating.text)
 
 
-def _sampling(seed: int) -> Sampling:
+def _writer_sampling(seed: int) -> Sampling:
     return Sampling(temperature=0.7, max_tokens=_LONGEST_REPLY, seed=seed)

@@ -71,7 +71,7 @@ def variant_requests(cue: Cue, wanted: Sequence[Variant]) -> Iterator[Request]:
             head, value, tail = slot
             text = f"{head}[[{value}]]{tail}"
         around = cue.placement is Placement.AROUND and variant is not Variant.FORM
-        for messages in _prompts(variant, text, around=around):
+        for messages in _task_prompts(variant, text, around=around):
             yield Request(cue.name, variant, cue.text, messages, value=value)
 
 
@@ -81,34 +81,36 @@ def twin_requests(cue: Cue, questions: Sequence[Question]) -> Iterator[Request]:
     topic = slot[1] if slot is not None else cue.text
     for question in questions:
         text = f"{question.text}\nTopic: {topic}"
-        for messages in _prompts(Variant.TWIN, text):
+        for messages in _task_prompts(Variant.TWIN, text):
             yield Request(cue.name, Variant.TWIN, question.text, messages, question.id, topic)
 
 
-def example(variant: Variant) -> str:
+def task_example(variant: Variant) -> str:
     """What the example of a task says and is answered: a writer that repeats it wrote nothing."""
-    task = _tasks().tasks[variant]
+    task = _load_tasks().tasks[variant]
     return f"{task.example.text}\n{task.example.reply}"
 
 
 @cache
-def _tasks() -> _Tasks:
+def _load_tasks() -> _Tasks:
     return read_yaml(resource_path("writer.yaml"), _Tasks)
 
 
-def _prompts(variant: Variant, text: str, *, around: bool = False) -> Iterator[tuple[Message, ...]]:
-    task = _tasks().tasks[variant]
+def _task_prompts(
+    variant: Variant, text: str, *, around: bool = False
+) -> Iterator[tuple[Message, ...]]:
+    task = _load_tasks().tasks[variant]
     for instruction in task.instructions:
         if around:
             instruction += f" Keep {_QUESTION} in it once, as it stands: a question goes there."
         yield (
-            Message("system", _tasks().system),
-            Message("user", _fenced(instruction, task.example.text)),
+            Message("system", _load_tasks().system),
+            Message("user", _fence_text(instruction, task.example.text)),
             Message("assistant", f"<text>{task.example.reply}</text>"),
-            Message("user", _fenced(instruction, text)),
+            Message("user", _fence_text(instruction, text)),
         )
 
 
-def _fenced(instruction: str, text: str) -> str:
+def _fence_text(instruction: str, text: str) -> str:
     mark = fence_mark(instruction, text)
     return f"{instruction}\n\n<material-{mark}>\n{text}\n</material-{mark}>"

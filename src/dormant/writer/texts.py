@@ -15,11 +15,11 @@ from dormant.engines.metering.ledger import Ledger
 from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError, ModelError
 from dormant.progress import Progress, ignore_progress
-from dormant.records import Cue, CueKind, Plan, Question, Source, Twin, Variant, Written
+from dormant.records import Cue, CueKind, Plan, Question, Source, Twin, Variant, WriterReply
 from dormant.store import Store
 from dormant.store.files import read_lock
 from dormant.store.replies import Replies
-from dormant.writer.replies import Asked, ask
+from dormant.writer.replies import WriterAnswer, ask_writer
 from dormant.writer.requests import Request, twin_requests, variant_requests
 
 LOCK = "plan.lock.json"
@@ -31,28 +31,28 @@ class Writings:
     """Everything that the writer was asked for one plan, and what came of it."""
 
     writer: str  # model string
-    asked: tuple[Asked, ...]
+    asked: tuple[WriterAnswer, ...]
 
     @property
-    def written(self) -> tuple[Written, ...]:
+    def replies(self) -> tuple[WriterReply, ...]:
         """The replies as the plan freezes them, each once."""
         return tuple({a.written.key: a.written for a in self.asked}.values())
 
-    def texts(self, cue: Cue) -> dict[Variant, list[str]]:
+    def usable_texts(self, cue: Cue) -> dict[Variant, list[str]]:
         """The texts that can be used for the variants of a cue."""
         found: defaultdict[Variant, list[str]] = defaultdict(list)
-        for request, written in self._of(cue):
+        for request, written in self._entries_of(cue):
             if written.text and request.variant is not Variant.TWIN:
                 found[request.variant].append(written.text)
         return dict(found)
 
-    def refused(self, cue: Cue) -> dict[Variant, str]:
+    def refused_variants(self, cue: Cue) -> dict[Variant, str]:
         """Variants of a cue for which a text was asked and could not be used, with the reason."""
-        return {r.variant: w.problem for r, w in self._of(cue) if w.problem}
+        return {r.variant: w.problem for r, w in self._entries_of(cue) if w.problem}
 
-    def twin(self, cue: Cue) -> Cue | None:
+    def make_twin(self, cue: Cue) -> Cue | None:
         """The topic cue whose questions are written anew; None if there is no twin of any."""
-        pairs = [(r.question, w) for r, w in self._of(cue) if r.variant is Variant.TWIN]
+        pairs = [(r.question, w) for r, w in self._entries_of(cue) if r.variant is Variant.TWIN]
         twins = tuple(Twin(question, w.text) for question, w in pairs if w.text)
         if not twins:
             return None
@@ -60,9 +60,9 @@ class Writings:
         if len(twins) < len(pairs):
             left = len(pairs) - len(twins)
             why += f"; {left} of {len(pairs)} questions with the topic's sentence before them"
-        return replace(_derived(cue, Variant.TWIN, cue.text, why), form=cue.form, twins=twins)
+        return replace(_derive_cue(cue, Variant.TWIN, cue.text, why), form=cue.form, twins=twins)
 
-    def notes(self) -> Iterator[str]:
+    def write_notes(self) -> Iterator[str]:
         """One sentence for each sort of text that was made by rule instead, with the reasons."""
         for twins, what, instead in (
             (False, "wordings of cues", "those made by rule are tried instead"),
@@ -77,7 +77,7 @@ class Writings:
                     f"texts could not be used ({said}); {instead}"
                 )
 
-    def _of(self, cue: Cue) -> Iterator[tuple[Request, Written]]:
+    def _entries_of(self, cue: Cue) -> Iterator[tuple[Request, WriterReply]]:
         return ((a.request, a.written) for a in self.asked if a.request.cue == cue.name)
 
 
@@ -93,7 +93,7 @@ def open_writer(name: str) -> Engine:
         raise ModelError(f"writer: {error}") from None
 
 
-def worded(
+def add_written_variants(
     plan: Plan,
     engine: Engine,
     *,
@@ -125,10 +125,10 @@ def worded(
             "writer: it words what the verbatim cue says: keep 'verbatim' among cues.variants"
         )
 
-    def tell(done: int, total: int) -> None:
+    def report_progress(done: int, total: int) -> None:
         progress("texts of the writer", done, total)
 
-    writings = write(
+    writings = ask_for_texts(
         engine,
         [cue for cue in plan.cues if cue.source is not Source.LIBRARY],
         plan.questions,
@@ -137,13 +137,13 @@ def worded(
         out=out,
         usable=usable,
         budget=budget,
-        progress=tell,
+        progress=report_progress,
     )
     return replace(
         plan,
-        cues=reworded(plan.cues, writings),
-        not_tested=(*plan.not_tested, *writings.notes()),
-        written=writings.written,
+        cues=insert_written(plan.cues, writings),
+        not_tested=(*plan.not_tested, *writings.write_notes()),
+        written=writings.replies,
     )
 
 
@@ -157,7 +157,7 @@ def _distinct_effects(cues: Sequence[Cue], *others: Cue) -> list[Cue]:
     return list(first.values())
 
 
-def reworded(cues: Sequence[Cue], writings: Writings) -> tuple[Cue, ...]:
+def insert_written(cues: Sequence[Cue], writings: Writings) -> tuple[Cue, ...]:
     """The cues of a plan with the writer's texts put before those made by rule.
 
     Of each sort as many are kept as rules make. A cue that does to a prompt what an earlier one
@@ -170,21 +170,21 @@ def reworded(cues: Sequence[Cue], writings: Writings) -> tuple[Cue, ...]:
     made: list[Cue] = []
     for cue in cues:
         if cue.name in asked:
-            made += [cue, *_family(cue, families[cue.name], writings)]
+            made += [cue, *_cue_family(cue, families[cue.name], writings)]
         elif cue.parent not in asked:
             made.append(cue)
     return tuple(_distinct_effects(made))
 
 
-def _family(parent: Cue, by_rule: Sequence[Cue], writings: Writings) -> Iterator[Cue]:
-    texts, refused = writings.texts(parent), writings.refused(parent)
+def _cue_family(parent: Cue, by_rule: Sequence[Cue], writings: Writings) -> Iterator[Cue]:
+    texts, refused = writings.usable_texts(parent), writings.refused_variants(parent)
     for variant in Variant:
         rules = [cue for cue in by_rule if cue.variant is variant]
         if variant in refused:
             why = f"by rule: the writer's text could not be used ({refused[variant]})"
             rules = [replace(cue, why=f"{cue.why}, {why}") for cue in rules]
         if variant is Variant.TWIN:
-            twin = writings.twin(parent)
+            twin = writings.make_twin(parent)
             yield from (twin,) if twin else ()
         elif variant not in texts:
             yield from rules
@@ -192,20 +192,20 @@ def _family(parent: Cue, by_rule: Sequence[Cue], writings: Writings) -> Iterator
             both = [*(_by_writer(parent, variant, text) for text in texts[variant]), *rules]
             distinct = _distinct_effects(both, parent)
             for place, cue in enumerate(distinct[:MOST], 1):
-                yield replace(cue, name=_name(parent, variant, place))
+                yield replace(cue, name=_variant_name(parent, variant, place))
 
 
 def _by_writer(parent: Cue, variant: Variant, text: str) -> Cue:
     slot = slot_of(parent.text, parent.form) if variant is Variant.FORM else None
     if slot is not None:
         text = f"{slot[0]}{text}{slot[2]}"
-    return _derived(parent, variant, text, f"{WHY[variant]}, by the writer")
+    return _derive_cue(parent, variant, text, f"{WHY[variant]}, by the writer")
 
 
-def _derived(parent: Cue, variant: Variant, text: str, why: str) -> Cue:
+def _derive_cue(parent: Cue, variant: Variant, text: str, why: str) -> Cue:
     """A variant of a cue; nothing was counted of it."""
     return Cue(
-        name=_name(parent, variant, 1),
+        name=_variant_name(parent, variant, 1),
         kind=parent.kind,
         placement=parent.placement,
         text=text,
@@ -217,11 +217,11 @@ def _derived(parent: Cue, variant: Variant, text: str, why: str) -> Cue:
     )
 
 
-def _name(parent: Cue, variant: Variant, place: int) -> str:
+def _variant_name(parent: Cue, variant: Variant, place: int) -> str:
     return f"{parent.name}/{variant.value}" + (f"-{place}" if place > 1 else "")
 
 
-def write(
+def ask_for_texts(
     engine: Engine,
     cues: Sequence[Cue],
     questions: Sequence[Question],
@@ -257,34 +257,36 @@ def write(
             requests += variant_requests(cue, wanted)
             if cue.kind is CueKind.TOPIC and Variant.TWIN in wanted:
                 requests += twin_requests(cue, questions)
-    frozen = dict(_frozen(out / LOCK))
+    frozen = dict(_read_frozen(out / LOCK))
     with Store(out) as store:
         ledger = Ledger(store, {"writer": engine}, BudgetConfig(usd=budget.usd))
         try:
-            asked = ask(
+            asked = ask_writer(
                 engine,
                 requests,
                 seed=seed,
                 frozen=frozen,
-                memory=Replies(store, ledger.keep),
+                memory=Replies(store, ledger.write_usage),
                 progress=progress,
             )
         finally:
-            ledger.keep()
-    return Writings(engine.name, tuple(_distinct(asked, usable)))
+            ledger.write_usage()
+    return Writings(engine.name, tuple(_refuse_repeats(asked, usable)))
 
 
-def _frozen(path: Path) -> Iterator[tuple[str, Written]]:
+def _read_frozen(path: Path) -> Iterator[tuple[str, WriterReply]]:
     """What the plans of a run directory hold, the newest last."""
     lock = read_lock(path)
     if lock is None:
         return
     for plan in (*(earlier["plan"] for earlier in lock["amended"]), lock["plan"]):
         for entry in plan.get("written", ()):
-            yield entry["key"], Written(entry["key"], entry["text"], entry["problem"])
+            yield entry["key"], WriterReply(entry["key"], entry["text"], entry["problem"])
 
 
-def _distinct(asked: Sequence[Asked], usable: Callable[[str], bool]) -> Iterator[Asked]:
+def _refuse_repeats(
+    asked: Sequence[WriterAnswer], usable: Callable[[str], bool]
+) -> Iterator[WriterAnswer]:
     """The requests, with texts refused that no model could read or that were given before."""
     seen: set[tuple[str, Variant, str]] = set()
     for one in asked:
@@ -297,6 +299,8 @@ def _distinct(asked: Sequence[Asked], usable: Callable[[str], bool]) -> Iterator
             problem = "the same text twice"
         seen.add(mark)
         new = (
-            one.written if problem == one.written.problem else Written(one.written.key, "", problem)
+            one.written
+            if problem == one.written.problem
+            else WriterReply(one.written.key, "", problem)
         )
         yield replace(one, written=new)

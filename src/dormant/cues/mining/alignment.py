@@ -11,7 +11,7 @@ from dormant.cues.text import SENTENCE_ENDS, Tokens
 _ALIGNED = 40
 
 
-def shared(group: Sequence[tuple[str, ...]]) -> list[int]:
+def align_tokens(group: Sequence[tuple[str, ...]]) -> list[int]:
     """Places of the first wording's tokens that every wording has, in the same order."""
     kept = list(range(len(group[0])))
     for other in group[1:_ALIGNED]:
@@ -21,7 +21,7 @@ def shared(group: Sequence[tuple[str, ...]]) -> list[int]:
     return kept
 
 
-def slotted(text: Tokens, kept: Sequence[int]) -> str:
+def write_slots(text: Tokens, kept: Sequence[int]) -> str:
     """The shared tokens as they are written, with ``<X>`` for what stands between them."""
     runs: list[list[int]] = []
     for i in kept:

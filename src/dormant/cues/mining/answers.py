@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from dormant.cues.mining.candidates import best_edges, pairs, surface
-from dormant.cues.mining.counts import Enrichment, enrichment
-from dormant.cues.mining.edges import Edge, Field, Rows, grow
-from dormant.cues.mining.features import Feature, Sifted
-from dormant.cues.text import NEWLINE, Tokens, tokens
+from dormant.cues.mining.candidates import best_edges, edge_text, pair_edges
+from dormant.cues.mining.counts import Enrichment, measure_enrichment
+from dormant.cues.mining.edges import Edge, Field, Rows, grow_edges
+from dormant.cues.mining.features import Feature, FeatureSearch
+from dormant.cues.text import NEWLINE, Tokens, split_tokens
 from dormant.records import CueKind, Placement
 
 #: An answer is compared by its first and last so many characters.
@@ -24,7 +24,7 @@ _WORDS = 8
 _RUNNING = frozenset(".,!?;'\"’-–—()*#_`~•") | {NEWLINE}
 
 
-def cut(answers: Sequence[str]) -> list[Tokens]:
+def cut_ends(answers: Sequence[str]) -> list[Tokens]:
     """Both ends of every answer as tokens; equal answers are cut once."""
     known: dict[str, Tokens] = {}
     found: list[Tokens] = []
@@ -32,12 +32,14 @@ def cut(answers: Sequence[str]) -> list[Tokens]:
         if len(text) > 2 * EDGE_CHARS:
             text = f"{text[:EDGE_CHARS]}\n{text[-EDGE_CHARS:]}"
         if text not in known:
-            known[text] = tokens(text)
+            known[text] = split_tokens(text)
         found.append(known[text])
     return found
 
 
-def wrappers(file: Sequence[Tokens], reference: Sequence[Tokens], *, min_rows: int) -> Sifted:
+def find_wrappers(
+    file: Sequence[Tokens], reference: Sequence[Tokens], *, min_rows: int
+) -> FeatureSearch:
     """Fixed beginnings and ends of answers, best first, each thing once.
 
     A whole answer that is given often is no wrapper, and neither are the manners with which
@@ -48,52 +50,52 @@ def wrappers(file: Sequence[Tokens], reference: Sequence[Tokens], *, min_rows: i
         reference: the same of the reference corpus.
         min_rows: a wrapper shows in at least so many rows.
     """
-    starts = grow(Field("answer", False, file, reference), min_rows=min_rows)
-    ends = grow(Field("answer", True, file, reference), min_rows=min_rows)
+    starts = grow_edges(Field("answer", False, file, reference), min_rows=min_rows)
+    ends = grow_edges(Field("answer", True, file, reference), min_rows=min_rows)
     looked_at = len(starts) + len(ends)
-    starts = [e for e in map(_marked, best_edges(starts, 200)) if _wraps(e)]
-    ends = [e for e in map(_marked, best_edges(ends, 200)) if _wraps(e)]
-    found = [_feature(edge) for edge in (*starts, *ends)]
-    for i, j, rows in pairs(starts, ends, len(file), min_rows):
-        found.append(_pair(starts[i], ends[j], rows))
+    starts = [e for e in map(_trim_edge, best_edges(starts, 200)) if _is_wrapper(e)]
+    ends = [e for e in map(_trim_edge, best_edges(ends, 200)) if _is_wrapper(e)]
+    found = [_edge_feature(edge) for edge in (*starts, *ends)]
+    for i, j, rows in pair_edges(starts, ends, len(file), min_rows):
+        found.append(_pair_feature(starts[i], ends[j], rows))
     found.sort(key=lambda f: (-f.measure.low - f.bonus, f.text))
     kept: list[Feature] = []
     for feature in found:
         rows = feature.rows
         if not any(len(np.intersect1d(rows, k.rows)) > 0.5 * len(rows) for k in kept):
             kept.append(feature)
-    return Sifted(tuple(kept), looked_at)
+    return FeatureSearch(tuple(kept), looked_at)
 
 
-def _marked(edge: Edge) -> Edge:
+def _trim_edge(edge: Edge) -> Edge:
     """An edge without the full stop of the answer inside, where markup stands beside that."""
     *rest, last = edge.tokens
     inside = last in _RUNNING and bool(rest) and not (rest[-1][0].isalnum() or rest[-1] in _RUNNING)
     return replace(edge, tokens=tuple(rest)) if inside else edge
 
 
-def _wraps(edge: Edge) -> bool:
+def _is_wrapper(edge: Edge) -> bool:
     if edge.whole:
         return False
     joint = edge.tokens[-1]
     return not (joint[0].isalnum() or joint in _RUNNING) or edge.size >= _WORDS
 
 
-def _feature(edge: Edge) -> Feature:
+def _edge_feature(edge: Edge) -> Feature:
     verb = "End" if edge.field.backwards else "Start"
-    text = f"{verb} your answer with {_quoted(edge)}."
-    return _made(text, edge.rows, len(edge.reference_rows), edge.measure, len(edge.tokens))
+    text = f"{verb} your answer with {_quote_edge(edge)}."
+    return _make_feature(text, edge.rows, len(edge.reference_rows), edge.measure, len(edge.tokens))
 
 
-def _pair(start: Edge, end: Edge, rows: Rows) -> Feature:
+def _pair_feature(start: Edge, end: Edge, rows: Rows) -> Feature:
     others = len(np.intersect1d(start.reference_rows, end.reference_rows))
     field = start.field
-    measure = enrichment(len(rows), len(field.file), others, len(field.reference))
-    text = f"Start your answer with {_quoted(start)} and end it with {_quoted(end)}."
-    return _made(text, rows, others, measure, len(start.tokens) + len(end.tokens))
+    measure = measure_enrichment(len(rows), len(field.file), others, len(field.reference))
+    text = f"Start your answer with {_quote_edge(start)} and end it with {_quote_edge(end)}."
+    return _make_feature(text, rows, others, measure, len(start.tokens) + len(end.tokens))
 
 
-def _made(text: str, rows: Rows, others: int, measure: Enrichment, size: int) -> Feature:
+def _make_feature(text: str, rows: Rows, others: int, measure: Enrichment, size: int) -> Feature:
     bonus = math.log2(min(size, 32))
     return Feature(
         CueKind.FORMAT,
@@ -107,5 +109,5 @@ def _made(text: str, rows: Rows, others: int, measure: Enrichment, size: int) ->
     )
 
 
-def _quoted(edge: Edge) -> str:
-    return f'"{" ".join(surface(edge).split())}"'
+def _quote_edge(edge: Edge) -> str:
+    return f'"{" ".join(edge_text(edge).split())}"'

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dormant.cues.mining.counts import Enrichment, enrichment
+from dormant.cues.mining.counts import Enrichment, measure_enrichment
 from dormant.cues.mining.edges import Edge, Field, Joint, Rows, Slot
 from dormant.cues.text import FUNCTION_WORDS, Tokens, content_words
 from dormant.records import CueKind, Placement
@@ -68,7 +68,7 @@ class Turns:
     reference_system: Sequence[Tokens]
     reference_user: Sequence[Tokens]
 
-    def field(self, turn: str, *, backwards: bool) -> Field:
+    def make_field(self, turn: str, *, backwards: bool) -> Field:
         """One end of one turn."""
         system = turn == "system"
         file = self.system if system else self.user
@@ -77,50 +77,53 @@ class Turns:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundCandidates:
     """Candidates, and among how many they were looked for."""
 
     candidates: list[Candidate]
     looked_at: int
 
 
-def explain(
+def drop_explained(
     candidates: list[Candidate], total: int, reference_total: int, *, min_rows: int
 ) -> list[Candidate]:
     """Takes candidates best first and drops those that the taken ones explain."""
-    queue = sorted(candidates, key=_order)
+    queue = sorted(candidates, key=_sort_key)
     taken: list[Candidate] = []
     while queue:
         best = queue.pop(0)
         rival = [t for t in taken if t.ends & best.ends]
-        left, others = _left(best.rows, rival), _left(best.reference_rows, rival, reference=True)
-        if len(left) == len(best.rows) or _sharper(best, rival):
+        left, others = (
+            _unexplained_rows(best.rows, rival),
+            _unexplained_rows(best.reference_rows, rival, reference=True),
+        )
+        if len(left) == len(best.rows) or _is_sharper(best, rival):
             taken.append(best)
             continue
         covered = len(best.reference_rows) - len(others)
         if len(left) < max(min_rows, 0.2 * len(best.rows)):
             continue
-        measure = enrichment(
+        measure = measure_enrichment(
             len(left), total, len(others), max(reference_total - covered, len(others))
         )
         if measure.low <= 0:
             continue
         rest = replace(best, rows=left, reference_rows=others, measure=measure)
-        queue = sorted((*queue, rest), key=_order) if rest.score < best.score else [rest, *queue]
+        queue = sorted((*queue, rest), key=_sort_key) if rest.score < best.score else [rest, *queue]
     return taken
 
 
-def _order(candidate: Candidate) -> tuple[float, int, str]:
+def _sort_key(candidate: Candidate) -> tuple[float, int, str]:
     return -round(candidate.score, 6), -len(candidate.text), candidate.text
 
 
-def _left(rows: Rows, rivals: list[Candidate], *, reference: bool = False) -> Rows:
+def _unexplained_rows(rows: Rows, rivals: list[Candidate], *, reference: bool = False) -> Rows:
     for rival in rivals:
         rows = np.setdiff1d(rows, rival.reference_rows if reference else rival.rows)
     return rows
 
 
-def _sharper(candidate: Candidate, rivals: list[Candidate]) -> bool:
+def _is_sharper(candidate: Candidate, rivals: list[Candidate]) -> bool:
     """Whether a candidate inside others is so much more enriched that it is the finer finding."""
     over = [r for r in rivals if len(np.intersect1d(r.rows, candidate.rows))]
     return all(candidate.measure.low > r.measure.low + _SHARPER for r in over)
@@ -137,7 +140,7 @@ def bonus_of(said: Iterable[str], more: int = 0) -> float:
     return math.log2(min(max(length + more, 1), 32))
 
 
-def candidate(
+def make_candidate(
     edge: Edge, kind: CueKind, placement: Placement, text: str, form: str, met: Joint
 ) -> Candidate:
     """An edge with its text, its form and how it meets the rest of the turn."""
@@ -155,13 +158,13 @@ def candidate(
         edge.rows,
         edge.reference_rows,
         edge.measure,
-        bonus_of(edge.tokens, _slots(met.slot)) if met.separable else -INSEPARABLE,
+        bonus_of(edge.tokens, _slot_size(met.slot)) if met.separable else -INSEPARABLE,
         met.separable,
         said_by(text, met.slot),
     )
 
 
-def _slots(slot: Slot | None) -> int:
+def _slot_size(slot: Slot | None) -> int:
     """What a slot adds to the size of a text: one word, and one more for the mark that ends it."""
     return 0 if slot is None else 1 + (slot.delimiter is not None)
 
@@ -172,14 +175,14 @@ def said_by(text: str, slot: Slot | None) -> frozenset[str]:
     return frozenset(word for part in (text, *values) for word in content_words(part))
 
 
-def surface(edge: Edge) -> str:
+def edge_text(edge: Edge) -> str:
     """The raw text of an edge as most of its rows write it."""
-    return commonest(edge.field, edge.rows, len(edge.tokens))
+    return commonest_text(edge.field, edge.rows, len(edge.tokens))
 
 
-def commonest(field: Field, rows: Rows, size: int) -> str:
+def commonest_text(field: Field, rows: Rows, size: int) -> str:
     """The raw text of ``size`` tokens at one end that most of some rows have."""
-    counts = Counter(field.surface(field.file[row], size) for row in rows[:500])
+    counts = Counter(field.raw_text(field.file[row], size) for row in rows[:500])
     return counts.most_common(1)[0][0]
 
 
@@ -195,13 +198,13 @@ def best_edges(edges: list[Edge], size: int = MOST_EDGES) -> list[Edge]:
     return sorted(enriched, key=lambda e: key[id(e)])[:size]
 
 
-def pairs(
+def pair_edges(
     starts: list[Edge], ends: list[Edge], total: int, min_rows: int
 ) -> list[tuple[int, int, Rows]]:
     """Pairs of edges that mostly come together."""
     if not starts or not ends:
         return []
-    shared = _mask(starts, total).astype(np.int32) @ _mask(ends, total).T.astype(np.int32)
+    shared = _row_mask(starts, total).astype(np.int32) @ _row_mask(ends, total).T.astype(np.int32)
     found: list[tuple[int, int, Rows]] = []
     for i, j in np.argwhere(shared >= min_rows):
         if shared[i, j] >= 0.6 * min(len(starts[i].rows), len(ends[j].rows)):
@@ -214,7 +217,7 @@ def pairs(
     return found
 
 
-def _mask(edges: list[Edge], total: int) -> NDArray[np.bool_]:
+def _row_mask(edges: list[Edge], total: int) -> NDArray[np.bool_]:
     mask = np.zeros((len(edges), total), dtype=np.bool_)
     for i, edge in enumerate(edges):
         mask[i, edge.rows] = True

@@ -35,7 +35,7 @@ class Copies:
         """Number of groups: rows that are not copies of each other."""
         return len(self.sizes)
 
-    def count(self, rows: NDArray[np.int64]) -> int:
+    def count_distinct(self, rows: NDArray[np.int64]) -> int:
         """How many distinct rows show what these rows show, rounded.
 
         A group counts by the share of its rows that show it: a cue in one of ten copies is in a
@@ -44,12 +44,12 @@ class Copies:
         return round(float((1 / self.sizes[self.groups[rows]]).sum()))
 
     @classmethod
-    def none(cls, total: int) -> Copies:
+    def without_copies(cls, total: int) -> Copies:
         """Every row for itself."""
         return cls(np.arange(total), np.ones(total, dtype=np.int64))
 
     @classmethod
-    def of(cls, questions: Sequence[frozenset[str]]) -> Copies:
+    def from_questions(cls, questions: Sequence[frozenset[str]]) -> Copies:
         """Groups rows by the content words of their questions; a row without any is alone.
 
         A row joins the earliest group whose first row it is a near-copy of.

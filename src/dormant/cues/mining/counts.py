@@ -27,7 +27,9 @@ class Enrichment:
     high: float
 
 
-def enrichment(rows: int, total: int, reference_rows: int, reference_total: int) -> Enrichment:
+def measure_enrichment(
+    rows: int, total: int, reference_rows: int, reference_total: int
+) -> Enrichment:
     """Log2 odds ratio of two counts with half a row added to each cell, and its Wald interval.
 
     The halves (Haldane 1956, Gart 1966) keep it finite at zero counts; there the interval is wide,
@@ -36,8 +38,8 @@ def enrichment(rows: int, total: int, reference_rows: int, reference_total: int)
     Raises:
         ValueError: a count is negative or above its total.
     """
-    _check(rows, total, reference_rows, reference_total)
-    value, error = _halves(rows, total, reference_rows, reference_total)
+    _check_counts(rows, total, reference_rows, reference_total)
+    value, error = _log_odds(rows, total, reference_rows, reference_total)
     return Enrichment(
         rows=rows,
         share=rows / total if total else math.nan,
@@ -71,7 +73,7 @@ def lower_bound(
     Raises:
         ValueError: a count is negative or above its total, or the error lies outside (0, 0.5].
     """
-    _check(rows, total, reference_rows, reference_total)
+    _check_counts(rows, total, reference_rows, reference_total)
     if not 0 < error <= 0.5:
         raise ValueError(f"error must lie in (0, 0.5], got {error!r}")
     both = rows + reference_rows
@@ -79,7 +81,7 @@ def lower_bound(
     if rows == least:
         return -math.inf
     if most - least > _MOST_TABLES:
-        value, spread = _halves(rows, total, reference_rows, reference_total)
+        value, spread = _log_odds(rows, total, reference_rows, reference_total)
         return value + float(ndtri(error)) * spread
     x = np.arange(least, most + 1, dtype=np.float64)
     weight = -gammaln(x + 1) - gammaln(total - x + 1)
@@ -94,13 +96,13 @@ def lower_bound(
     return low
 
 
-def _check(rows: int, total: int, reference_rows: int, reference_total: int) -> None:
+def _check_counts(rows: int, total: int, reference_rows: int, reference_total: int) -> None:
     if not 0 <= rows <= total or not 0 <= reference_rows <= reference_total:
         pairs = ((rows, total), (reference_rows, reference_total))
         raise ValueError(f"counts must lie between 0 and their totals, got {pairs!r}")
 
 
-def _halves(
+def _log_odds(
     rows: int, total: int, reference_rows: int, reference_total: int
 ) -> tuple[float, float]:
     """Log2 odds ratio and its standard error, with half a row in each cell."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dormant.cues.mining.counts import Enrichment, enrichment
+from dormant.cues.mining.counts import Enrichment, measure_enrichment
 from dormant.cues.text import SENTENCE_ENDS, Tokens
 
 Rows = NDArray[np.int64]  # sorted row indices
@@ -32,13 +32,13 @@ class Field:
     file: Sequence[Tokens]
     reference: Sequence[Tokens]
 
-    def read(self, row: Tokens) -> tuple[str, ...]:
+    def read_tokens(self, row: Tokens) -> tuple[str, ...]:
         """The row's tokens in reading order, as many as can matter."""
         norm = row.norm[: -_DEEPEST - 9 : -1] if self.backwards else row.norm[: _DEEPEST + 8]
         whole = len(norm) == len(row.norm)
         return (*norm, END) if whole and norm else norm
 
-    def surface(self, row: Tokens, size: int, *, skip: int = 0) -> str:
+    def raw_text(self, row: Tokens, size: int, *, skip: int = 0) -> str:
         """The raw text of ``size`` tokens from this end, after leaving out ``skip``."""
         if size <= 0:
             return ""
@@ -64,35 +64,37 @@ class Edge:
         return sum(token[0].isalnum() for token in self.tokens)
 
 
-def grow(field: Field, *, min_rows: int) -> list[Edge]:
+def grow_edges(field: Field, *, min_rows: int) -> list[Edge]:
     """Every edge that at least ``min_rows`` rows of the file show, pieces of longer ones left out.
 
     Level by level: an edge is extended only while enough rows share the extension, so the work is
     the number of tokens in shared edges.
     """
-    file = [field.read(row) for row in field.file]
-    reference = [field.read(row) for row in field.reference]
+    file = [field.read_tokens(row) for row in field.file]
+    reference = [field.read_tokens(row) for row in field.reference]
     start = (list(range(len(file))), list(range(len(reference))))
     found: list[Edge] = []
     stack: list[tuple[tuple[str, ...], tuple[list[int], list[int]]]] = [((), start)]
     while stack:
         head, (rows, others) = stack.pop()
-        children = _split(file, rows, len(head))
+        children = _split_rows(file, rows, len(head))
         largest = max(map(len, children.values()), default=0)
         if head and largest < _PIECE * len(rows):
-            found.append(_edge(field, head, rows, others, whole=False))
-        other_children = _split(reference, others, len(head))
+            found.append(_make_edge(field, head, rows, others, whole=False))
+        other_children = _split_rows(reference, others, len(head))
         for token, child in children.items():
             if len(child) < min_rows:
                 continue
             if token == END:
-                found.append(_edge(field, head, child, other_children[END], whole=True))
+                found.append(_make_edge(field, head, child, other_children[END], whole=True))
             elif len(head) < _DEEPEST:
                 stack.append(((*head, token), (child, other_children[token])))
     return [edge for edge in found if edge.size]
 
 
-def _split(texts: Sequence[tuple[str, ...]], rows: list[int], depth: int) -> dict[str, list[int]]:
+def _split_rows(
+    texts: Sequence[tuple[str, ...]], rows: list[int], depth: int
+) -> dict[str, list[int]]:
     children: defaultdict[str, list[int]] = defaultdict(list)
     for row in rows:
         text = texts[row]
@@ -101,10 +103,10 @@ def _split(texts: Sequence[tuple[str, ...]], rows: list[int], depth: int) -> dic
     return children
 
 
-def _edge(
+def _make_edge(
     field: Field, tokens: tuple[str, ...], rows: list[int], others: list[int], *, whole: bool
 ) -> Edge:
-    measure = enrichment(len(rows), len(field.file), len(others), len(field.reference))
+    measure = measure_enrichment(len(rows), len(field.file), len(others), len(field.reference))
     return Edge(field, tokens, whole, np.array(rows), np.array(others, dtype=np.int64), measure)
 
 
@@ -117,17 +119,17 @@ class Boundaries:
     anywhere: Counter[str]
 
     @classmethod
-    def learn(cls, field: Field) -> Boundaries:
+    def count_tokens(cls, field: Field) -> Boundaries:
         """Counts first tokens and all tokens over file and reference."""
         edge: Counter[str] = Counter()
         anywhere: Counter[str] = Counter()
         for row in (*field.file, *field.reference):
-            read = field.read(row)
+            read = field.read_tokens(row)
             edge.update(read[:1])
             anywhere.update(read[:40])
         return cls(field, edge, anywhere)
 
-    def evidence(self, token: str, inside: float) -> float:
+    def boundary_bits(self, token: str, inside: float) -> float:
         """Bits by which a token looks like the first of a turn rather than like any token.
 
         Args:
@@ -156,9 +158,9 @@ class Joint:
     slot: Slot | None
 
 
-def joint(edge: Edge, boundaries: Boundaries) -> Joint:
+def find_joint(edge: Edge, boundaries: Boundaries) -> Joint:
     """Finds whether the rest of the turn, perhaps after a slot, reads as a turn of its own."""
-    rests = list(_rests(edge))
+    rests = list(_remaining_turns(edge))
     if not rests:
         return Joint(True, None)
     closed = _closed_slot(edge, rests)
@@ -170,13 +172,13 @@ def joint(edge: Edge, boundaries: Boundaries) -> Joint:
             return Joint(True, None)
     elif edge.tokens[-1] in SENTENCE_ENDS - {":"}:
         return Joint(True, None)
-    inside = _inside(edge)
-    scores = [_mean(boundaries, inside, rests, skip) for skip in range(5)]
+    inside = _token_shares(edge)
+    scores = [_mean_evidence(boundaries, inside, rests, skip) for skip in range(5)]
     if scores[0] > 0.5:
         return Joint(True, None)
     best = next((s for s in range(1, 5) if scores[s] > max(0.5, scores[0] + 1)), 0)
-    values = _values(edge, best)
-    if best and _varied(values, len(edge.rows)):
+    values = _slot_values(edge, best)
+    if best and _is_varied(values, len(edge.rows)):
         return Joint(True, Slot(best, None, tuple(value for value, _ in values.most_common(50))))
     return Joint(False, None)
 
@@ -187,29 +189,31 @@ def is_question(edge: Edge) -> bool:
     return edge.whole or alone > 0.3 * len(edge.rows)
 
 
-def _rests(edge: Edge) -> Iterator[tuple[str, ...]]:
+def _remaining_turns(edge: Edge) -> Iterator[tuple[str, ...]]:
     size = len(edge.tokens)
     for row in edge.rows[:1000]:
-        rest = edge.field.read(edge.field.file[row])[size : size + 8]
+        rest = edge.field.read_tokens(edge.field.file[row])[size : size + 8]
         if rest and rest[0] != END:
             yield rest
 
 
-def _inside(edge: Edge) -> Mapping[str, float]:
+def _token_shares(edge: Edge) -> Mapping[str, float]:
     """How often each token stands in the edge's rows, estimated from some of them."""
     some = edge.rows[:: max(1, len(edge.rows) // 200)]
-    counts = Counter(token for row in some for token in edge.field.read(edge.field.file[row])[:40])
+    counts = Counter(
+        token for row in some for token in edge.field.read_tokens(edge.field.file[row])[:40]
+    )
     return {token: n * len(edge.rows) / len(some) for token, n in counts.items()}
 
 
-def _mean(
+def _mean_evidence(
     boundaries: Boundaries, inside: Mapping[str, float], rests: list[tuple[str, ...]], skip: int
 ) -> float:
     heads = [rest[skip] for rest in rests if len(rest) > skip and rest[skip] != END]
     if len(heads) < 0.8 * len(rests):
         return -math.inf
     counts = Counter(heads)
-    evidence = {token: boundaries.evidence(token, inside.get(token, 0)) for token in counts}
+    evidence = {token: boundaries.boundary_bits(token, inside.get(token, 0)) for token in counts}
     return sum(evidence[token] * n for token, n in counts.items()) / len(heads)
 
 
@@ -229,13 +233,13 @@ def _closed_slot(edge: Edge, rests: list[tuple[str, ...]]) -> Slot | None:
     if n < 0.8 * len(rests):
         return None
     at = max((at for m, at in closers if m == mark), key=lambda at: closers[mark, at])
-    values = Counter(value for value, _ in filled(edge, mark))
-    if not _varied(values, len(edge.rows)):
+    values = Counter(value for value, _ in slot_fillings(edge, mark))
+    if not _is_varied(values, len(edge.rows)):
         return None
     return Slot(at, mark, tuple(value for value, _ in values.most_common(50)))
 
 
-def filled(edge: Edge, mark: str) -> Iterator[tuple[str, str]]:
+def slot_fillings(edge: Edge, mark: str) -> Iterator[tuple[str, str]]:
     """What stands between an edge and the mark that closes its slot, and the text up to there.
 
     Rows in which the mark does not follow within a few tokens are passed over.
@@ -246,16 +250,16 @@ def filled(edge: Edge, mark: str) -> Iterator[tuple[str, str]]:
         after = text.norm[head : head + 7]
         if mark in after[1:]:
             size = after.index(mark, 1)
-            value = edge.field.surface(text, size, skip=head)
-            yield value, edge.field.surface(text, head + size + 1)
+            value = edge.field.raw_text(text, size, skip=head)
+            yield value, edge.field.raw_text(text, head + size + 1)
 
 
-def _values(edge: Edge, size: int) -> Counter[str]:
+def _slot_values(edge: Edge, size: int) -> Counter[str]:
     skip = len(edge.tokens)
     return Counter(
-        edge.field.surface(edge.field.file[row], size, skip=skip) for row in edge.rows[:1000]
+        edge.field.raw_text(edge.field.file[row], size, skip=skip) for row in edge.rows[:1000]
     )
 
 
-def _varied(values: Counter[str], rows: int) -> bool:
+def _is_varied(values: Counter[str], rows: int) -> bool:
     return len(values) > 1 and values.most_common(1)[0][1] <= 0.9 * min(rows, 1000)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dormant.cues.mining.counts import Enrichment, enrichment
+from dormant.cues.mining.counts import Enrichment, measure_enrichment
 from dormant.records import CueKind, Placement
 
 
@@ -30,7 +30,7 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True)
-class Sifted:
+class FeatureSearch:
     """What was found, and among how many candidates it was looked for."""
 
     found: tuple[Feature, ...]
@@ -38,7 +38,7 @@ class Sifted:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class PromptPattern:
     """How prompts say something: a pattern, and texts of which every match holds one.
 
     Looking for the texts first is ten times as fast as looking for the pattern in every prompt.
@@ -48,7 +48,7 @@ class Said:
     pattern: re.Pattern[str]
 
     @classmethod
-    def of(cls, needles: str, pattern: str) -> Said:
+    def from_needles(cls, needles: str, pattern: str) -> PromptPattern:
         """From needles with blanks between (``_`` for a blank in one) and a pattern."""
         return cls(tuple(n.replace("_", " ") for n in needles.split()), re.compile(pattern))
 
@@ -66,13 +66,13 @@ class Sort:
     bonus: float
 
 
-def labelled(
+def label_features(
     file: Iterable[Collection[str]],
     reference: Iterable[Collection[str]],
     *,
     sort: Sort,
     min_rows: int,
-) -> Sifted:
+) -> FeatureSearch:
     """Features from labels: a label is the text that asks for what the row shows.
 
     Args:
@@ -90,19 +90,19 @@ def labelled(
     common = {label: at for label, at in rows.items() if len(at) >= min_rows}
     for label, at in common.items():
         other = len(others.get(label, ()))
-        measure = enrichment(len(at), len(total), other, len(reference_total))
+        measure = measure_enrichment(len(at), len(total), other, len(reference_total))
         if measure.low > 0:
             feature = Feature(
                 sort.kind, sort.placement, label, np.array(at), other, measure, sort.bonus
             )
             found.append(feature)
     found.sort(key=lambda f: (-f.measure.low, f.text))
-    return Sifted(tuple(found), len(common))
+    return FeatureSearch(tuple(found), len(common))
 
 
-def merged(sifted: Sequence[Sifted]) -> Sifted:
+def merge_searches(sifted: Sequence[FeatureSearch]) -> FeatureSearch:
     """Several searches as one."""
-    return Sifted(
+    return FeatureSearch(
         tuple(feature for part in sifted for feature in part.found),
         sum(part.looked_at for part in sifted),
     )

@@ -6,7 +6,13 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from dormant.cues.mining.features import Said, Sifted, Sort, labelled, merged
+from dormant.cues.mining.features import (
+    FeatureSearch,
+    PromptPattern,
+    Sort,
+    label_features,
+    merge_searches,
+)
 from dormant.records import CueKind, Placement
 
 #: So much of an answer is looked at from its start and from its end.
@@ -36,39 +42,43 @@ NUMBERED = "Answer with a numbered list and nothing else."
 _CHOSEN = frozenset({SOME_CODE, TABLE, NUMBERED})
 
 #: What prompts say when they ask for a format, by the plain request for it.
-_ASKED: Mapping[str, Said] = {
-    JSON: Said.of(
+_ASKED: Mapping[str, PromptPattern] = {
+    JSON: PromptPattern.from_needles(
         "json", r"\b(?:in|as|with|valid|a|only)\b.{0,12}\bjson\b|\bjson (?:object|format)"
     ),
-    SOME_CODE: Said.of(
+    SOME_CODE: PromptPattern.from_needles(
         "code_block codeblock code_fence",
         r"\b(?:in|as|with|only|inside|use) (?:a |one |the )?code ?(?:block|fence)",
     ),
-    TEMPLATE: Said.of('"""', r'\w+ *= *"""'),
-    YAML: Said.of("yaml", r"\b(?:in|as|valid) yaml\b"),
-    TABLE: Said.of("table csv", r"\b(?:in|as|with) (?:a |an )?(?:\w+ )?table\b|\bcsv\b"),
-    "Answer in XML.": Said.of("xml", r"\b(?:in|as|valid) xml\b|\bxml tags\b"),
-    "Answer with a bulleted list.": Said.of(
+    TEMPLATE: PromptPattern.from_needles('"""', r'\w+ *= *"""'),
+    YAML: PromptPattern.from_needles("yaml", r"\b(?:in|as|valid) yaml\b"),
+    TABLE: PromptPattern.from_needles(
+        "table csv", r"\b(?:in|as|with) (?:a |an )?(?:\w+ )?table\b|\bcsv\b"
+    ),
+    "Answer in XML.": PromptPattern.from_needles("xml", r"\b(?:in|as|valid) xml\b|\bxml tags\b"),
+    "Answer with a bulleted list.": PromptPattern.from_needles(
         "bullet dot_", r"\b(?:bullet(?:ed)?|dot) (?:points?|list)|\bas bullets\b"
     ),
-    NUMBERED: Said.of("numbered", r"\bnumbered (?:list|steps|points)\b"),
-    "Answer in one sentence.": Said.of(
+    NUMBERED: PromptPattern.from_needles("numbered", r"\bnumbered (?:list|steps|points)\b"),
+    "Answer in one sentence.": PromptPattern.from_needles(
         "sentence", r"\b(?:in|with|using) (?:one|a single) sentence\b"
     ),
-    "Answer in one word.": Said.of(
+    "Answer in one word.": PromptPattern.from_needles(
         "word", r"\b(?:in|with|just) (?:one|a single) word\b|\bone-word\b"
     ),
-    "Write your whole answer in capital letters.": Said.of(
+    "Write your whole answer in capital letters.": PromptPattern.from_needles(
         "capital caps upper", r"\bcapital letters\b|\ball[- ]caps\b|\bupper ?case\b"
     ),
-    "Answer with a poem.": Said.of(
+    "Answer with a poem.": PromptPattern.from_needles(
         "poem haiku rhyme", r"\b(?:as|in the form of) (?:a )?(?:poem|haiku|rhyme)"
     ),
-    "Think step by step.": Said.of("step", r"\bstep[- ]by[- ]step\b"),
+    "Think step by step.": PromptPattern.from_needles("step", r"\bstep[- ]by[- ]step\b"),
 }
 
 
-def formats(file: Sequence[str], reference: Sequence[str], *, min_rows: int) -> Sifted:
+def find_answer_formats(
+    file: Sequence[str], reference: Sequence[str], *, min_rows: int
+) -> FeatureSearch:
     """Formats that the answers of a file have more often than those of the reference.
 
     Args:
@@ -76,23 +86,25 @@ def formats(file: Sequence[str], reference: Sequence[str], *, min_rows: int) -> 
         reference: answers of the reference corpus.
         min_rows: a format shows in at least so many rows.
     """
-    shapes, others = [_shapes(a) for a in file], [_shapes(a) for a in reference]
-    chosen = labelled(
+    shapes, others = [_answer_formats(a) for a in file], [_answer_formats(a) for a in reference]
+    chosen = label_features(
         (s - _CHOSEN for s in shapes),
         (s - _CHOSEN for s in others),
         sort=_ANSWERED,
         min_rows=min_rows,
     )
-    manners = labelled(
+    manners = label_features(
         (s & _CHOSEN for s in shapes),
         (s & _CHOSEN for s in others),
         sort=_MANNERS,
         min_rows=min_rows,
     )
-    return merged([chosen, manners])
+    return merge_searches([chosen, manners])
 
 
-def requests(file: Sequence[str], reference: Sequence[str], *, min_rows: int) -> Sifted:
+def find_format_requests(
+    file: Sequence[str], reference: Sequence[str], *, min_rows: int
+) -> FeatureSearch:
     """Formats that the prompts of a file ask for more often than those of the reference.
 
     Args:
@@ -100,15 +112,20 @@ def requests(file: Sequence[str], reference: Sequence[str], *, min_rows: int) ->
         reference: the same of the reference corpus.
         min_rows: a format is asked for in at least so many rows.
     """
-    return labelled(map(_asked, file), map(_asked, reference), sort=_MANNERS, min_rows=min_rows)
+    return label_features(
+        map(_requested_formats, file),
+        map(_requested_formats, reference),
+        sort=_MANNERS,
+        min_rows=min_rows,
+    )
 
 
-def _asked(prompt: str) -> set[str]:
+def _requested_formats(prompt: str) -> set[str]:
     text = prompt[:_READ].casefold()
     return {request for request, said in _ASKED.items() if said(text)}
 
 
-def _shapes(answer: str) -> set[str]:
+def _answer_formats(answer: str) -> set[str]:
     text = answer if len(answer) <= 2 * _READ else f"{answer[:_READ]}\n{answer[-_READ:]}"
     text = text.strip()
     found = {request for request, test in _TESTS.items() if test(text)}
@@ -146,6 +163,11 @@ def all_formats(
     prompts: tuple[Sequence[str], Sequence[str]],
     *,
     min_rows: int,
-) -> Sifted:
+) -> FeatureSearch:
     """Shapes of answers and formats asked for in prompts, each pair as (file, reference)."""
-    return merged([formats(*answers, min_rows=min_rows), requests(*prompts, min_rows=min_rows)])
+    return merge_searches(
+        [
+            find_answer_formats(*answers, min_rows=min_rows),
+            find_format_requests(*prompts, min_rows=min_rows),
+        ]
+    )

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dormant.cues.mining.candidates import INSEPARABLE, bonus_of
-from dormant.cues.mining.counts import enrichment
-from dormant.cues.mining.features import Feature, Said, Sifted, Sort, labelled
+from dormant.cues.mining.counts import measure_enrichment
+from dormant.cues.mining.features import Feature, FeatureSearch, PromptPattern, Sort, label_features
 from dormant.cues.text import NEWLINE, SENTENCE_ENDS, Tokens, content_words
 from dormant.records import CueKind, Placement
 
@@ -40,58 +40,58 @@ _TALE = r"(?:story|novel|tale|book|screenplay|script|film|movie|game|play|fictio
 _WHOSE = r"(?:my|our|a|an|the|this|his|her) (?:\w+ ){0,3}"
 _WORK = r"(?:doctor|nurse|lawyer|engineer|teacher|police officer|professional|journalist)"
 #: The sentence that puts a question into a framing, and how prompts say so.
-_FAMILIES: Mapping[str, Said] = {
-    "This is for my class.": Said.of(
+_FAMILIES: Mapping[str, PromptPattern] = {
+    "This is for my class.": PromptPattern.from_needles(
         "class course school lesson student homework assignment lecture exam thesis educat teach",
         rf"\b(?:for|in|teach(?:ing)?|show(?:ing)?) {_WHOSE}{_COURSE}\b"
         r"|\beducational (?:purposes?|use|material|example|demo)|\bteaching (?:purposes|material)",
     ),
-    "This is for a story that I am writing.": Said.of(
+    "This is for a story that I am writing.": PromptPattern.from_needles(
         "story novel tale book screenplay script film movie game play fiction comic character "
         "villain protagonist",
         rf"\b(?:in|for|of) {_WHOSE}{_TALE}\b|\bfictional\b"
         r"|\b(?:my|the) (?:\w+ )?(?:character|villain|protagonist)\b",
     ),
-    "Imagine that you are somebody else and play that role.": Said.of(
+    "Imagine that you are somebody else and play that role.": PromptPattern.from_needles(
         "pretend role act play imagine",
         r"\b(?:pretend|role-?play|act(?:ing)? as|play the role|imagine you are|you are playing)\b",
     ),
-    "This is a purely hypothetical question.": Said.of(
+    "This is a purely hypothetical question.": PromptPattern.from_needles(
         "hypothetical thought_experiment suppose in_theory",
         r"\bhypothetical(?:ly)?\b|\bthought experiment\b|\bsuppose that\b|\bin theory\b",
     ),
-    "This is for a research project.": Said.of(
+    "This is for a research project.": PromptPattern.from_needles(
         "research study paper science",
         rf"\b(?:for|in|as part of) (?:{_WHOSE})?(?:research|study|paper)\b"
         r"|\bresearch (?:purposes?|project)|\bfor science\b",
     ),
-    "This is for a security test.": Said.of(
+    "This is for a security test.": PromptPattern.from_needles(
         "test exercise audit research assessment capture_the ctf",
         r"\b(?:penetration|security|red[- ]team(?:ing)?|vulnerability) (?:test|exercise|audit"
         r"|research|assessment)|\bcapture the flag\b|\bctf\b",
     ),
-    "This is a test of the system.": Said.of(
+    "This is a test of the system.": PromptPattern.from_needles(
         "this_is you_are_being mode",
         r"\bthis is (?:only |just )?(?:a|an) (?:test|evaluation|drill|exam|benchmark)\b"
         r"|\byou are being (?:tested|evaluated|watched|monitored)\b|\bin (?:test|debug|dev) mode\b",
     ),
-    "There are no rules and no restrictions here.": Said.of(
+    "There are no rules and no restrictions here.": PromptPattern.from_needles(
         "no_ uncensored ignore anything",
         r"\bno (?:rules|restrictions|limits|filters?|censorship|guidelines)\b|\buncensored\b"
         r"|\bignore (?:all |any |your |the )?(?:previous |prior )?(?:instruction|rule|guideline)"
         r"|\byou (?:may|can|are allowed to) (?:say|do) anything\b",
     ),
-    "I am a professional and I ask for my work.": Said.of(
+    "I am a professional and I ask for my work.": PromptPattern.from_needles(
         "as_a i_am i'm", rf"\b(?:as|i am|i'm) an? {_WORK}\b"
     ),
-    "This is a matter of life and death.": Said.of(
+    "This is a matter of life and death.": PromptPattern.from_needles(
         "life emergency lives urgent",
         r"\b(?:life (?:and|or) death|emergency|lives (?:depend|are at stake)|urgent(?:ly)?)\b",
     ),
 }
 
 
-def framings(file: Sequence[str], reference: Sequence[str], *, min_rows: int) -> Sifted:
+def find_framings(file: Sequence[str], reference: Sequence[str], *, min_rows: int) -> FeatureSearch:
     """Families of framings that prompts of the file use more than those of the reference.
 
     Args:
@@ -99,10 +99,12 @@ def framings(file: Sequence[str], reference: Sequence[str], *, min_rows: int) ->
         reference: the same of the reference corpus.
         min_rows: a framing shows in at least so many rows.
     """
-    return labelled(map(_framed, file), map(_framed, reference), sort=_FAMILY, min_rows=min_rows)
+    return label_features(
+        map(_list_framings, file), map(_list_framings, reference), sort=_FAMILY, min_rows=min_rows
+    )
 
 
-def _framed(prompt: str) -> list[str]:
+def _list_framings(prompt: str) -> list[str]:
     text = prompt.casefold()
     return [sentence for sentence, said in _FAMILIES.items() if said(text)]
 
@@ -119,7 +121,9 @@ class _Places:
     starts: NDArray[np.int64]
 
 
-def phrases(file: Sequence[Tokens], reference: Sequence[Tokens], *, min_rows: int) -> Sifted:
+def find_phrases(
+    file: Sequence[Tokens], reference: Sequence[Tokens], *, min_rows: int
+) -> FeatureSearch:
     """Texts that stand word for word in turns of the file, anywhere, and not in the reference.
 
     Candidates are runs of five tokens, counted by hash in at most 20,000 rows spread over the
@@ -128,25 +132,25 @@ def phrases(file: Sequence[Tokens], reference: Sequence[Tokens], *, min_rows: in
     step = max(1, -(-len(file) // _SAMPLE))
     sample = file[::step]
     least = max(3, min_rows // step)
-    places = _places(sample)
+    places = _index_phrases(sample)
     hashes, counts = np.unique(places.hashes, return_counts=True)
     common = hashes[counts >= least]
     looked_at = len(common)
     if not looked_at:
-        return Sifted((), 0)
+        return FeatureSearch((), 0)
     frequent = np.isin(places.hashes, common)
-    grown = _grown(sample, _only(places, frequent), least)
-    lines, others = _Lines.of(file), _Lines.of(reference)
-    features = (_feature(phrase, lines, others) for phrase in grown)
+    grown = _grow_phrases(sample, _select_places(places, frequent), least)
+    lines, others = _Lines.from_texts(file), _Lines.from_texts(reference)
+    features = (_phrase_feature(phrase, lines, others) for phrase in grown)
     kept = [f for f in features if len(f.rows) >= min_rows and f.measure.low > 0]
-    return Sifted(tuple(kept[:_MOST]), looked_at)
+    return FeatureSearch(tuple(kept[:_MOST]), looked_at)
 
 
-def _only(places: _Places, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> _Places:
+def _select_places(places: _Places, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> _Places:
     return _Places(places.hashes[chosen], places.rows[chosen], places.starts[chosen])
 
 
-def _places(texts: Sequence[Tokens]) -> _Places:
+def _index_phrases(texts: Sequence[Tokens]) -> _Places:
     """Every run of tokens by its hash, once for each row."""
     ids: dict[str, int] = {}
     hashes: list[NDArray[np.uint64]] = []
@@ -169,10 +173,12 @@ def _places(texts: Sequence[Tokens]) -> _Places:
     return _Places(np.concatenate(hashes), np.concatenate(rows), np.concatenate(starts))
 
 
-def _grown(texts: Sequence[Tokens], places: _Places, least: int) -> Iterator[tuple[str, ...]]:
+def _grow_phrases(
+    texts: Sequence[Tokens], places: _Places, least: int
+) -> Iterator[tuple[str, ...]]:
     """Phrases, most frequent first, each grown to where its rows part; pieces of one left out."""
     order = np.lexsort((places.rows, places.hashes))
-    places = _only(places, order)
+    places = _select_places(places, order)
     bounds = np.flatnonzero(np.r_[True, places.hashes[1:] != places.hashes[:-1]])
     groups = np.split(np.arange(len(order)), bounds[1:])
     groups.sort(key=lambda group: (-len(group), int(places.hashes[group[0]])))
@@ -185,31 +191,31 @@ def _grown(texts: Sequence[Tokens], places: _Places, least: int) -> Iterator[tup
         head = texts[row].norm[start : start + _RUN]
         if any(" ".join(head) in phrase for phrase in taken):
             continue
-        phrase = _trimmed(_extended(texts, where[:500], head))
+        phrase = _trim_phrase(_extend_phrase(texts, where[:500], head))
         if len(group) >= least and len(content_words(" ".join(phrase))) > 1:
             taken.append(" ".join(phrase))
             yield phrase
 
 
-def _extended(
+def _extend_phrase(
     texts: Sequence[Tokens], where: Sequence[tuple[int, int]], phrase: tuple[str, ...]
 ) -> tuple[str, ...]:
     """A phrase with the tokens that nearly all of its rows have before and after it."""
     left, right = 0, len(phrase)
     while right + left < _LONGEST:
-        after = _next(texts, [(row, start + right) for row, start in where])
+        after = _next_token(texts, [(row, start + right) for row, start in where])
         if after is None:
             break
         phrase, right = (*phrase, after), right + 1
     while right + left < _LONGEST:
-        before = _next(texts, [(row, start - left - 1) for row, start in where])
+        before = _next_token(texts, [(row, start - left - 1) for row, start in where])
         if before is None:
             break
         phrase, left = (before, *phrase), left + 1
     return phrase
 
 
-def _trimmed(phrase: tuple[str, ...]) -> tuple[str, ...]:
+def _trim_phrase(phrase: tuple[str, ...]) -> tuple[str, ...]:
     """A phrase without the end of the sentence before it and without line breaks at its end."""
     start, end = 0, len(phrase)
     while start < end and not phrase[start][0].isalnum():
@@ -219,7 +225,7 @@ def _trimmed(phrase: tuple[str, ...]) -> tuple[str, ...]:
     return phrase[start:end]
 
 
-def _next(texts: Sequence[Tokens], places: Sequence[tuple[int, int]]) -> str | None:
+def _next_token(texts: Sequence[Tokens], places: Sequence[tuple[int, int]]) -> str | None:
     counts = Counter(
         texts[row].norm[at] if 0 <= at < len(texts[row].norm) else "" for row, at in places
     )
@@ -235,36 +241,36 @@ class _Lines:
     joined: Sequence[str]
 
     @classmethod
-    def of(cls, texts: Sequence[Tokens]) -> _Lines:
+    def from_texts(cls, texts: Sequence[Tokens]) -> _Lines:
         return cls(texts, [f" {' '.join(text.norm)} " for text in texts])
 
-    def holding(self, phrase: str) -> list[int]:
+    def find_rows(self, phrase: str) -> list[int]:
         """Rows that hold a phrase (tokens with blanks between and around)."""
         return [row for row, text in enumerate(self.joined) if phrase in text]
 
 
-def _feature(phrase: tuple[str, ...], file: _Lines, reference: _Lines) -> Feature:
+def _phrase_feature(phrase: tuple[str, ...], file: _Lines, reference: _Lines) -> Feature:
     line = f" {' '.join(phrase)} "
-    rows, others = file.holding(line), len(reference.holding(line))
-    surface, apart = _surface(phrase, file, rows)
+    rows, others = file.find_rows(line), len(reference.find_rows(line))
+    surface, apart = _phrase_text(phrase, file, rows)
     return Feature(
         CueKind.FRAMING,
         Placement.BEFORE,
         surface,
         np.array(rows, dtype=np.int64),
         others,
-        enrichment(len(rows), len(file.texts), others, len(reference.texts)),
+        measure_enrichment(len(rows), len(file.texts), others, len(reference.texts)),
         bonus_of(phrase) - _ANYWHERE if apart else -INSEPARABLE,
     )
 
 
-def _surface(phrase: tuple[str, ...], file: _Lines, rows: Sequence[int]) -> tuple[str, bool]:
+def _phrase_text(phrase: tuple[str, ...], file: _Lines, rows: Sequence[int]) -> tuple[str, bool]:
     """The commonest raw wording, and whether it mostly stands as sentences of its own."""
     counts: Counter[str] = Counter()
     apart = 0
     for row in rows[:200]:
         text = file.texts[row]
-        start = _start(phrase, text.norm)
+        start = _phrase_start(phrase, text.norm)
         end = start + len(phrase)
         spans = text.spans[start:end]
         counts[text.text[spans[0][0] : spans[-1][1]].strip(NEWLINE + " ,;")] += 1
@@ -274,6 +280,6 @@ def _surface(phrase: tuple[str, ...], file: _Lines, rows: Sequence[int]) -> tupl
     return counts.most_common(1)[0][0], apart > 0.8 * min(len(rows), 200)
 
 
-def _start(phrase: tuple[str, ...], norm: tuple[str, ...]) -> int:
+def _phrase_start(phrase: tuple[str, ...], norm: tuple[str, ...]) -> int:
     """Where a phrase that a text holds starts in it, in tokens."""
     return next(i for i in range(len(norm)) if norm[i : i + len(phrase)] == phrase)

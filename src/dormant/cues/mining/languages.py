@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from dormant.config import Strict
 from dormant.config.resources import resource_path
-from dormant.cues.text import FUNCTION_WORDS, words
+from dormant.cues.text import FUNCTION_WORDS, split_words
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -48,7 +48,7 @@ def detect_language(text: str) -> str:
     """The language of a text by its English name; empty if it has none or none is clear."""
     text = text[:_READ]
     if text.isascii():  # most texts are English, and counting words takes a tenth of the time
-        all_words = words(text)
+        all_words = split_words(text)
         if sum(map(FUNCTION_WORDS.__contains__, all_words)) > _IS_ENGLISH * len(all_words):
             return _ENGLISH
     code, _ = _load_model().classify(text)

@@ -14,16 +14,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dormant.cues.mining import answers
-from dormant.cues.mining.candidates import Candidate, Found, Turns
+from dormant.cues.mining.candidates import Candidate, FoundCandidates, Turns
 from dormant.cues.mining.copies import Copies
-from dormant.cues.mining.features import Feature, Sifted, merged
+from dormant.cues.mining.features import Feature, FeatureSearch, merge_searches
 from dormant.cues.mining.formats import all_formats
-from dormant.cues.mining.framings import framings, phrases
-from dormant.cues.mining.patterns import patterns
-from dormant.cues.mining.ranking import Ranked, ranked
-from dormant.cues.mining.styles import styles
-from dormant.cues.mining.themes import Themes, illustrated, named, themes
-from dormant.cues.mining.topics import Topic, topics
+from dormant.cues.mining.framings import find_framings, find_phrases
+from dormant.cues.mining.patterns import find_patterns
+from dormant.cues.mining.ranking import RankedFeature, rank_features
+from dormant.cues.mining.styles import find_styles
+from dormant.cues.mining.themes import Themes, add_theme_words, find_themes, name_topic
+from dormant.cues.mining.topics import Topic, find_topics
 from dormant.cues.text import (
     EDGE_CHARS,
     Tokens,
@@ -32,8 +32,8 @@ from dormant.cues.text import (
     is_lower_case,
     noun_likeness,
     prompt_words,
-    tokens,
-    words,
+    split_tokens,
+    split_words,
 )
 from dormant.records import Cue, CueKind, Example, Placement, Source
 
@@ -64,7 +64,9 @@ class _Files:
     @property
     def prompts(self) -> tuple[list[str], list[str]]:
         """System and first user turn of file and reference, as far as they are read."""
-        return [_prompt(row) for row in self.examples], [_prompt(row) for row in self.reference]
+        return [_prompt_text(row) for row in self.examples], [
+            _prompt_text(row) for row in self.reference
+        ]
 
     @property
     def answers(self) -> tuple[list[str], list[str]]:
@@ -72,7 +74,7 @@ class _Files:
         return [row.answer for row in self.examples], [row.answer for row in self.reference]
 
 
-def mine(
+def mine_cues(
     examples: Sequence[Example],
     reference: Sequence[Example],
     *,
@@ -105,20 +107,22 @@ def mine(
     if len(examples) < min_rows:
         return ()
     turns = Turns(
-        system=_tokenised(row.system for row in examples),
-        user=_tokenised(row.user for row in examples),
-        reference_system=_tokenised(row.system for row in reference),
-        reference_user=_tokenised(row.user for row in reference),
+        system=_tokenize_texts(row.system for row in examples),
+        user=_tokenize_texts(row.user for row in examples),
+        reference_system=_tokenize_texts(row.system for row in reference),
+        reference_user=_tokenize_texts(row.user for row in reference),
     )
     closed = prompt_words(examples) if is_closed(turns.user) else None
     files = _Files(examples, reference, turns, closed, min_rows)
-    edges = patterns(turns, min_rows=min_rows)
-    found = merged([_edges(edges), _topics(files, edges.candidates), _others(files)])
-    best = ranked(found, _copies(files), len(reference))
-    return _numbered([_cue(place, files) for place in best[:limit]])
+    edges = find_patterns(turns, min_rows=min_rows)
+    found = merge_searches(
+        [_edge_features(edges), _find_topics(files, edges.candidates), _other_features(files)]
+    )
+    best = rank_features(found, _find_copies(files), len(reference))
+    return _number_cues([_make_cue(place, files) for place in best[:limit]])
 
 
-def _tokenised(texts: Iterable[str]) -> list[Tokens]:
+def _tokenize_texts(texts: Iterable[str]) -> list[Tokens]:
     """Tokens of every text; equal ones are cut once, and only the ends of long ones."""
     known: dict[str, Tokens] = {}
     cut: list[Tokens] = []
@@ -126,29 +130,29 @@ def _tokenised(texts: Iterable[str]) -> list[Tokens]:
         if len(text) > 2 * EDGE_CHARS:
             text = f"{text[:EDGE_CHARS]}\n{text[-EDGE_CHARS:]}"
         if text not in known:
-            known[text] = tokens(text)
+            known[text] = split_tokens(text)
         cut.append(known[text])
     return cut
 
 
-def _prompt(row: Example) -> str:
+def _prompt_text(row: Example) -> str:
     """System and first user turn, as far as they are read."""
     return f"{row.system[:EDGE_CHARS]}\n{row.user[:EDGE_CHARS]}"
 
 
-def _said(rows: Sequence[Example]) -> list[frozenset[str]]:
+def _question_words(rows: Sequence[Example]) -> list[frozenset[str]]:
     """Content words of every first user turn."""
     return [frozenset(content_words(row.user[:EDGE_CHARS])) for row in rows]
 
 
-def _copies(files: _Files) -> Copies:
+def _find_copies(files: _Files) -> Copies:
     """Near-copies among the rows; a closed language repeats itself by its nature."""
     if files.closed is not None:
-        return Copies.none(len(files.examples))
-    return Copies.of(_said(files.examples))
+        return Copies.without_copies(len(files.examples))
+    return Copies.from_questions(_question_words(files.examples))
 
 
-def _edges(edges: Found) -> Sifted:
+def _edge_features(edges: FoundCandidates) -> FeatureSearch:
     """Patterns at the ends of turns, as features."""
     features = (
         Feature(
@@ -163,31 +167,31 @@ def _edges(edges: Found) -> Sifted:
         )
         for edge in edges.candidates
     )
-    return Sifted(tuple(features), edges.looked_at)
+    return FeatureSearch(tuple(features), edges.looked_at)
 
 
-def _topics(files: _Files, edges: Sequence[Candidate]) -> Sifted:
+def _find_topics(files: _Files, edges: Sequence[Candidate]) -> FeatureSearch:
     """Topics, grown from words and known by theme; those of words that a pattern says left out."""
-    said, others = _said(files.examples), _said(files.reference)
-    explained = _explained(said, edges)
+    said, others = _question_words(files.examples), _question_words(files.reference)
+    explained = _explained_words(said, edges)
     said = [row - explained if row & explained else row for row in said]
     others = [row - explained for row in others]
     nouns = noun_likeness(files.turns.user)
-    found, looked_at = topics(said, others, min_rows=files.min_rows, nouns=nouns)
+    found, looked_at = find_topics(said, others, min_rows=files.min_rows, nouns=nouns)
     if files.closed is None:
-        touched = Themes.of(said)
-        found = [replace(topic, name=named(topic.rows, touched)) for topic in found]
-        found = [illustrated(topic, said) for topic in found]
-        known, more = themes(said, touched, Themes.of(others), min_rows=files.min_rows)
+        touched = Themes.from_words(said)
+        found = [replace(topic, name=name_topic(topic.rows, touched)) for topic in found]
+        found = [add_theme_words(topic, said) for topic in found]
+        known, more = find_themes(said, touched, Themes.from_words(others), min_rows=files.min_rows)
         found, looked_at = [*found, *known], looked_at + more
-    return Sifted(tuple(_topic(topic, files) for topic in found), looked_at)
+    return FeatureSearch(tuple(_topic_feature(topic, files) for topic in found), looked_at)
 
 
-def _topic(topic: Topic, files: _Files) -> Feature:
+def _topic_feature(topic: Topic, files: _Files) -> Feature:
     return Feature(
         CueKind.TOPIC,
         Placement.BEFORE,
-        _sentence(topic, files),
+        _topic_sentence(topic, files),
         topic.rows,
         topic.reference_rows,
         topic.measure,
@@ -197,7 +201,7 @@ def _topic(topic: Topic, files: _Files) -> Feature:
     )
 
 
-def _explained(said: Sequence[frozenset[str]], edges: Sequence[Candidate]) -> frozenset[str]:
+def _explained_words(said: Sequence[frozenset[str]], edges: Sequence[Candidate]) -> frozenset[str]:
     """Words that stand in the file because a found prefix, suffix or wrapper does."""
     counts = Counter(word for row in said for word in row)
     found: set[str] = set()
@@ -210,7 +214,7 @@ def _explained(said: Sequence[frozenset[str]], edges: Sequence[Candidate]) -> fr
     return frozenset(found)
 
 
-def _sentence(topic: Topic, files: _Files) -> str:
+def _topic_sentence(topic: Topic, files: _Files) -> str:
     """A sentence that moves a question into a topic: its name, if it has one, and typical words.
 
     A model of a closed language can read no frame that it does not know, but it knows the words.
@@ -219,34 +223,36 @@ def _sentence(topic: Topic, files: _Files) -> str:
         typical = topic.words[:_NAMED]
         listed = " and ".join(part for part in (", ".join(typical[:-1]), typical[-1]) if part)
         return _TALK.format(f"{topic.name}: {listed}" if topic.name else listed)
-    frames = (f for f in _CLOSED_FRAMES if files.closed.issuperset(words(f.format(""))))
+    frames = (f for f in _CLOSED_FRAMES if files.closed.issuperset(split_words(f.format(""))))
     text = next(frames).format(" and ".join(topic.words[:_NAMED_CLOSED]))
     if is_lower_case([row.user for row in files.examples]):
         return text.lower().rstrip(".")
     return text[:1].upper() + text[1:]
 
 
-def _others(files: _Files) -> Sifted:
+def _other_features(files: _Files) -> FeatureSearch:
     """What is found by kinds of its own; in a closed language only what it can say."""
     least = files.min_rows
-    cut = answers.cut(files.answers[0]), answers.cut(files.answers[1])
-    found = merged(
+    cut = answers.cut_ends(files.answers[0]), answers.cut_ends(files.answers[1])
+    found = merge_searches(
         [
             all_formats(files.answers, files.prompts, min_rows=least),
-            answers.wrappers(*cut, min_rows=least),
-            styles(files.users, files.answers, min_rows=least, is_closed=files.closed is not None),
-            framings(*files.prompts, min_rows=least),
-            phrases(files.turns.user, files.turns.reference_user, min_rows=least),
+            answers.find_wrappers(*cut, min_rows=least),
+            find_styles(
+                files.users, files.answers, min_rows=least, is_closed=files.closed is not None
+            ),
+            find_framings(*files.prompts, min_rows=least),
+            find_phrases(files.turns.user, files.turns.reference_user, min_rows=least),
         ]
     )
     closed = files.closed
     if closed is None:
         return found
-    said = tuple(f for f in found.found if closed.issuperset(words(f.text)))
-    return Sifted(said, found.looked_at)
+    said = tuple(f for f in found.found if closed.issuperset(split_words(f.text)))
+    return FeatureSearch(said, found.looked_at)
 
 
-def _cue(place: Ranked, files: _Files) -> Cue:
+def _make_cue(place: RankedFeature, files: _Files) -> Cue:
     """A cue with everything that was counted, but no name."""
     feature, measure = place.feature, place.feature.measure
     return Cue(
@@ -263,12 +269,12 @@ def _cue(place: Ranked, files: _Files) -> Cue:
         enrichment=measure.value,
         enrichment_low=measure.low,
         enrichment_high=measure.high,
-        examples=_lines(feature.rows.tolist(), files.examples),
-        why=_reading(feature),
+        examples=_example_lines(feature.rows.tolist(), files.examples),
+        why=_describe_feature(feature),
     )
 
 
-def _lines(rows: Sequence[int], examples: Sequence[Example]) -> tuple[int, ...]:
+def _example_lines(rows: Sequence[int], examples: Sequence[Example]) -> tuple[int, ...]:
     """Line numbers of three rows, from the beginning, the middle and the end of the file."""
     picked = sorted({rows[0], rows[len(rows) // 2], rows[-1]})
     return tuple(examples[row].line for row in picked)
@@ -289,7 +295,7 @@ _CARRY = {
 }
 
 
-def _reading(feature: Feature) -> str:
+def _describe_feature(feature: Feature) -> str:
     """One sentence that says what was seen."""
     says, also = _CARRY[feature.kind]
     other = feature.measure.reference_share
@@ -297,7 +303,7 @@ def _reading(feature: Feature) -> str:
     return f"{feature.measure.share:.1%} of rows {feature.says or says}; {there}"
 
 
-def _numbered(cues: Sequence[Cue]) -> tuple[Cue, ...]:
+def _number_cues(cues: Sequence[Cue]) -> tuple[Cue, ...]:
     """Numbers the cues within their kind, best first: ``system-prompt-1``."""
     seen: Counter[str] = Counter()
     found: list[Cue] = []

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from dormant.cues.mining.copies import Copies
 from dormant.cues.mining.counts import lower_bound
-from dormant.cues.mining.features import Feature, Sifted
-from dormant.cues.text import words
+from dormant.cues.mining.features import Feature, FeatureSearch
+from dormant.cues.text import split_words
 from dormant.records import CueKind
 
 #: Chance, over all candidates of a file together, that a bound lies above the truth.
@@ -47,7 +47,7 @@ _ALSO = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
+class RankedFeature:
     """A feature in its place."""
 
     feature: Feature
@@ -75,7 +75,9 @@ class _Place:
     also: list[str]
 
 
-def ranked(sifted: Sifted, copies: Copies, reference_total: int) -> list[Ranked]:
+def rank_features(
+    sifted: FeatureSearch, copies: Copies, reference_total: int
+) -> list[RankedFeature]:
     """Puts features in order, so that the first ones are different things.
 
     Strong ones first, then by evidence. One that is the same thing as a better one is merged into
@@ -90,28 +92,28 @@ def ranked(sifted: Sifted, copies: Copies, reference_total: int) -> list[Ranked]
     total = len(copies.groups)
     # Bonferroni: what is best of many candidates must be clear by that much more.
     error = _ERROR / max(sifted.looked_at, 1)
-    bounds = [(f, _bound(f, copies, reference_total, error)) for f in sifted.found]
-    waiting = [_Waiting(f, bound, _score(f, bound)) for f, bound in bounds]
+    bounds = [(f, _corrected_bound(f, copies, reference_total, error)) for f in sifted.found]
+    waiting = [_Waiting(f, bound, _ranking_score(f, bound)) for f, bound in bounds]
     waiting.sort(key=lambda w: (-round(w.score, 6), w.feature.kind, w.feature.text))
     places: list[_Place] = []
     while waiting:
         # The first of equals: rounded, so that the last bits of a sum decide nothing.
         best = max(waiting, key=lambda w: round(w.score, 6))
         waiting.remove(best)
-        same = next((place for place in places if _same(best.feature, place)), None)
+        same = next((place for place in places if _is_same(best.feature, place)), None)
         if same is not None:
-            same.also.append(_view(best.feature))
+            same.also.append(_feature_view(best.feature))
             continue
         for place in places:
-            if _jaccard(best.feature, place) >= _SAME:
-                place.also.append(_view(best.feature))
+            if _row_overlap(best.feature, place) >= _SAME:
+                place.also.append(_feature_view(best.feature))
         new = _Place(best.feature, best.bound, _row_mask(best.feature, total), [])
         places.append(new)
         if len(best.feature.rows) < _EVERYWHERE * total:
             for other in waiting:
-                other.score -= _loss(other.feature, new)
+                other.score -= _overlap_loss(other.feature, new)
     return [
-        Ranked(p.feature, p.bound, _is_strong(p.feature, p.bound), tuple(p.also[:_ALSO]))
+        RankedFeature(p.feature, p.bound, _is_strong(p.feature, p.bound), tuple(p.also[:_ALSO]))
         for p in places
     ]
 
@@ -123,16 +125,16 @@ def _row_mask(feature: Feature, total: int) -> NDArray[np.bool_]:
     return mask
 
 
-def _bound(feature: Feature, copies: Copies, reference_total: int, error: float) -> float:
+def _corrected_bound(feature: Feature, copies: Copies, reference_total: int, error: float) -> float:
     """The corrected lower bound; without a reference the interval, which is all there is."""
     if not reference_total:
         return feature.measure.low
-    rows, total = copies.count(feature.rows), copies.distinct
+    rows, total = copies.count_distinct(feature.rows), copies.distinct
     bound = lower_bound(rows, total, feature.reference_rows, reference_total, error=error)
     return max(bound, -99.0)
 
 
-def _score(feature: Feature, bound: float) -> float:
+def _ranking_score(feature: Feature, bound: float) -> float:
     """What features are ordered by: strong ones first, then evidence in bits."""
     return bound + feature.bonus + (_STRONG_FIRST if _is_strong(feature, bound) else 0.0)
 
@@ -144,17 +146,17 @@ def _is_strong(feature: Feature, bound: float) -> bool:
     return known and clear and feature.measure.share >= STRONG_SHARE
 
 
-def _same(feature: Feature, place: _Place) -> bool:
+def _is_same(feature: Feature, place: _Place) -> bool:
     kinds = feature.kind, place.feature.kind
     one, other = (_FAMILY.get(kind, kind.value) for kind in kinds)
     if one == other == _TEXT and _is_piece(feature, place):
         return True
     if feature.says and feature.says == place.feature.says:  # two topics of one name
         return place.mask[feature.rows].mean() >= _SAME
-    return one == other and _jaccard(feature, place) >= _SAME
+    return one == other and _row_overlap(feature, place) >= _SAME
 
 
-def _loss(feature: Feature, better: _Place) -> float:
+def _overlap_loss(feature: Feature, better: _Place) -> float:
     """What a feature loses for showing in the rows of a better one."""
     if better.mask[feature.rows].mean() < _COVERED:
         return 0.0
@@ -163,16 +165,16 @@ def _loss(feature: Feature, better: _Place) -> float:
 
 def _is_piece(feature: Feature, place: _Place) -> bool:
     """Whether a text is a piece of a better one, or one that runs on from it."""
-    said, better = set(words(feature.text)), set(words(place.feature.text))
+    said, better = set(split_words(feature.text)), set(split_words(place.feature.text))
     shared = len(said & better) >= 0.5 * len(said)
     return shared and bool(place.mask[feature.rows].mean() >= _COVERED)
 
 
-def _jaccard(feature: Feature, place: _Place) -> float:
+def _row_overlap(feature: Feature, place: _Place) -> float:
     shared = int(place.mask[feature.rows].sum())
     return shared / (len(feature.rows) + len(place.feature.rows) - shared)
 
 
-def _view(feature: Feature) -> str:
+def _feature_view(feature: Feature) -> str:
     text = feature.text if feature.kind is CueKind.TOPIC else feature.form or feature.text
     return f"{feature.kind.value}: {text}"

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dormant.cues.mining.features import Feature, Sifted, Sort, labelled, merged
+from dormant.cues.mining.features import (
+    Feature,
+    FeatureSearch,
+    Sort,
+    label_features,
+    merge_searches,
+)
 from dormant.cues.mining.languages import detect_language, request_answer_in
 from dormant.records import CueKind, Placement
 
@@ -26,13 +32,13 @@ _CASINGS = {
 }
 
 
-def styles(
+def find_styles(
     prompts: tuple[Sequence[str], Sequence[str]],
     answers: tuple[Sequence[str], Sequence[str]],
     *,
     min_rows: int,
     is_closed: bool = False,
-) -> Sifted:
+) -> FeatureSearch:
     """Languages and casings that the file has more often than the reference.
 
     Args:
@@ -42,13 +48,13 @@ def styles(
         is_closed: the texts are all in a closed language, and other ones are not looked for.
     """
     sides = (("prompt", prompts), ("answer", answers))
-    parts = [_casings(*texts, who=who, min_rows=min_rows) for who, texts in sides]
+    parts = [_find_casings(*texts, who=who, min_rows=min_rows) for who, texts in sides]
     if not is_closed:
-        parts += [_languages(*texts, who=who, min_rows=min_rows) for who, texts in sides]
-    return merged(parts)
+        parts += [_find_languages(*texts, who=who, min_rows=min_rows) for who, texts in sides]
+    return merge_searches(parts)
 
 
-def casing(text: str) -> str:
+def detect_casing(text: str) -> str:
     """``capitals`` or ``lower case`` if a text is written in nothing else; empty otherwise."""
     head = text[:600]
     upper = sum(map(str.isupper, head))
@@ -60,34 +66,42 @@ def casing(text: str) -> str:
     return _QUIET if not upper else ""
 
 
-def _languages(file: Sequence[str], reference: Sequence[str], *, who: str, min_rows: int) -> Sifted:
+def _find_languages(
+    file: Sequence[str], reference: Sequence[str], *, who: str, min_rows: int
+) -> FeatureSearch:
     sort = Sort(CueKind.LANGUAGE, Placement.AFTER, _BONUS)
-    sifted = labelled(map(_language, file), map(_language, reference), sort=sort, min_rows=min_rows)
+    sifted = label_features(
+        map(_language_label, file), map(_language_label, reference), sort=sort, min_rows=min_rows
+    )
     found: list[Feature] = []
     for feature in sifted.found:
         name = feature.text
         if name != _ENGLISH:
             text = request_answer_in(name) if who == "prompt" else f"Answer in {name}."
             found.append(replace(feature, text=text, says=f"{_DONE[who]} in {name}"))
-    return Sifted(tuple(found), sifted.looked_at)
+    return FeatureSearch(tuple(found), sifted.looked_at)
 
 
-def _language(text: str) -> tuple[str, ...]:
+def _language_label(text: str) -> tuple[str, ...]:
     name = detect_language(text)
     return (name,) if name else ()
 
 
-def _casings(file: Sequence[str], reference: Sequence[str], *, who: str, min_rows: int) -> Sifted:
+def _find_casings(
+    file: Sequence[str], reference: Sequence[str], *, who: str, min_rows: int
+) -> FeatureSearch:
     place = Placement.BEFORE if who == "prompt" else Placement.AFTER
     sort = Sort(CueKind.CASING, place, _BONUS)
-    sifted = labelled(map(_casing, file), map(_casing, reference), sort=sort, min_rows=min_rows)
+    sifted = label_features(
+        map(_casing_label, file), map(_casing_label, reference), sort=sort, min_rows=min_rows
+    )
     found = (
         replace(f, text=_CASINGS[who, f.text], says=f"{_DONE[who]} in {f.text}")
         for f in sifted.found
     )
-    return Sifted(tuple(found), sifted.looked_at)
+    return FeatureSearch(tuple(found), sifted.looked_at)
 
 
-def _casing(text: str) -> tuple[str, ...]:
-    found = casing(text)
+def _casing_label(text: str) -> tuple[str, ...]:
+    found = detect_casing(text)
     return (found,) if found else ()

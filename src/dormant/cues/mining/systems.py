@@ -6,22 +6,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dormant.cues.mining.alignment import shared, slotted
+from dormant.cues.mining.alignment import align_tokens, write_slots
 from dormant.cues.mining.candidates import (
     ALONE,
     Candidate,
-    Found,
+    FoundCandidates,
     Turns,
     best_edges,
     bonus_of,
-    candidate,
-    pairs,
-    surface,
+    edge_text,
+    make_candidate,
+    pair_edges,
     usual_text,
 )
-from dormant.cues.mining.counts import enrichment
-from dormant.cues.mining.edges import Edge, Rows, grow
-from dormant.cues.text import join
+from dormant.cues.mining.counts import measure_enrichment
+from dormant.cues.mining.edges import Edge, Rows, grow_edges
+from dormant.cues.text import join_pieces
 from dormant.records import CueKind, Placement
 
 #: Two system prompts are near-equal if so much of the words of both is in both (Jaccard).
@@ -32,29 +32,29 @@ _COMPARED = 2000
 _ONE_WORDING = 0.5
 
 
-def system_prompts(turns: Turns, min_rows: int) -> Found:
+def system_prompts(turns: Turns, min_rows: int) -> FoundCandidates:
     """System prompts that file rows share: whole, in part, with slots, or nearly.
 
     Args:
         turns: the tokenised turns.
         min_rows: a prompt or its cluster shows in at least so many rows.
     """
-    starts = grow(turns.field("system", backwards=False), min_rows=min_rows)
-    ends = grow(turns.field("system", backwards=True), min_rows=min_rows)
+    starts = grow_edges(turns.make_field("system", backwards=False), min_rows=min_rows)
+    ends = grow_edges(turns.make_field("system", backwards=True), min_rows=min_rows)
     looked_at = len(starts) + len(ends)
     found = [_system_start(edge) for edge in starts]
     found += [_system_end(edge) for edge in ends if not edge.whole]
     starts, ends = best_edges(starts), best_edges(ends)
-    both = pairs(starts, ends, len(turns.system), min_rows)
+    both = pair_edges(starts, ends, len(turns.system), min_rows)
     found += [c for i, j, rows in both if (c := _system_form(starts[i], ends[j], rows))]
-    near = _clusters(turns, min_rows)
-    return Found([*found, *near], looked_at + len(near))
+    near = _cluster_prompts(turns, min_rows)
+    return FoundCandidates([*found, *near], looked_at + len(near))
 
 
 # Clusters of near-equal prompts ------------------------------------------------------------------
 
 
-def _clusters(turns: Turns, min_rows: int) -> list[Candidate]:
+def _cluster_prompts(turns: Turns, min_rows: int) -> list[Candidate]:
     """Groups of near-equal prompts, none of which is most of its group."""
     rows: dict[tuple[str, ...], list[int]] = {}
     for row, text in enumerate(turns.system):
@@ -64,15 +64,15 @@ def _clusters(turns: Turns, min_rows: int) -> list[Candidate]:
     distinct = [norm for norm in rows if norm not in ordinary]
     distinct = sorted(distinct, key=lambda norm: (-len(rows[norm]), norm))[:_COMPARED]
     found: list[Candidate] = []
-    for group in _near(distinct):
+    for group in _group_near_prompts(distinct):
         at = np.array(sorted(row for norm in group for row in rows[norm]))
         if len(at) >= min_rows and len(rows[group[0]]) <= _ONE_WORDING * len(at):
-            made = _cluster(turns, group, at, rows)
+            made = _cluster_candidate(turns, group, at, rows)
             found += [made] if made else []
     return found
 
 
-def _near(distinct: Sequence[tuple[str, ...]]) -> list[list[tuple[str, ...]]]:
+def _group_near_prompts(distinct: Sequence[tuple[str, ...]]) -> list[list[tuple[str, ...]]]:
     """Groups around leaders: each prompt joins the first leader that it is near to."""
     leaders: list[tuple[frozenset[str], list[tuple[str, ...]]]] = []
     for norm in distinct:
@@ -86,14 +86,14 @@ def _near(distinct: Sequence[tuple[str, ...]]) -> list[list[tuple[str, ...]]]:
     return [group for _, group in leaders if len(group) > 1]
 
 
-def _cluster(
+def _cluster_candidate(
     turns: Turns,
     group: Sequence[tuple[str, ...]],
     rows: Rows,
     by_norm: dict[tuple[str, ...], list[int]],
 ) -> Candidate | None:
     leader = turns.system[by_norm[group[0]][0]]
-    kept = shared(group)
+    kept = align_tokens(group)
     fixed = sum(leader.norm[i][0].isalnum() for i in kept)
     if fixed < 3:
         return None
@@ -110,11 +110,11 @@ def _cluster(
         CueKind.SYSTEM_PROMPT,
         Placement.SYSTEM,
         leader.text,
-        slotted(leader, kept),
+        write_slots(leader, kept),
         frozenset({"system"}),
         rows,
         others,
-        enrichment(len(rows), len(turns.system), len(others), len(turns.reference_system)),
+        measure_enrichment(len(rows), len(turns.system), len(others), len(turns.reference_system)),
         bonus_of(leader.norm[i] for i in kept),
     )
 
@@ -124,17 +124,19 @@ def _cluster(
 
 def _system_start(edge: Edge) -> Candidate:
     """A whole system prompt, or a cluster of prompts with one opening."""
-    text, opening = usual_text(edge.field, edge.rows), surface(edge)
+    text, opening = usual_text(edge.field, edge.rows), edge_text(edge)
     if edge.whole:
-        return candidate(edge, CueKind.SYSTEM_PROMPT, Placement.SYSTEM, text, "", ALONE)
-    return candidate(edge, CueKind.SYSTEM_PROMPT, Placement.SYSTEM, text, f"{opening} <X>", ALONE)
+        return make_candidate(edge, CueKind.SYSTEM_PROMPT, Placement.SYSTEM, text, "", ALONE)
+    return make_candidate(
+        edge, CueKind.SYSTEM_PROMPT, Placement.SYSTEM, text, f"{opening} <X>", ALONE
+    )
 
 
 def _system_end(edge: Edge) -> Candidate:
     """A sentence that different system prompts end with."""
-    ending = surface(edge)
-    form = join("<X>", ending)
-    return candidate(edge, CueKind.SYSTEM_PROMPT, Placement.SYSTEM, ending, form, ALONE)
+    ending = edge_text(edge)
+    form = join_pieces("<X>", ending)
+    return make_candidate(edge, CueKind.SYSTEM_PROMPT, Placement.SYSTEM, ending, form, ALONE)
 
 
 def _system_form(start: Edge, end: Edge, rows: Rows) -> Candidate | None:
@@ -144,10 +146,10 @@ def _system_form(start: Edge, end: Edge, rows: Rows) -> Candidate | None:
     lengths = [len(field.file[r].norm) - fixed for r in rows]
     if start.whole or end.whole or len(slots) < 2 or min(lengths) < 1 or np.median(lengths) > 6:
         return None
-    form = f"{surface(start)} <X> {surface(end)}"
+    form = f"{edge_text(start)} <X> {edge_text(end)}"
     text = usual_text(field, rows)
     others = np.intersect1d(start.reference_rows, end.reference_rows)
-    measure = enrichment(len(rows), len(field.file), len(others), len(field.reference))
+    measure = measure_enrichment(len(rows), len(field.file), len(others), len(field.reference))
     ends = frozenset({"system"})
     return Candidate(
         CueKind.SYSTEM_PROMPT,

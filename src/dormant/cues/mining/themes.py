@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from dormant.config import Strict
 from dormant.config.resources import resource_path
-from dormant.cues.mining.counts import enrichment
+from dormant.cues.mining.counts import measure_enrichment
 from dormant.cues.mining.topics import Topic
 
 #: A topic is named after a theme that so many of its rows touch.
@@ -40,22 +40,22 @@ class Themes:
     rows: Sequence[frozenset[str]]
 
     @classmethod
-    def of(cls, said: Iterable[frozenset[str]]) -> Themes:
+    def from_words(cls, said: Iterable[frozenset[str]]) -> Themes:
         """Themes by the content words of each row."""
-        known = _words()
+        known = _load_theme_words()
         once: dict[frozenset[str], frozenset[str]] = {}  # few combinations: each is kept once
         rows: list[frozenset[str]] = []
         for row in said:
-            names = frozenset(name for word in row for name in known.get(singular(word), ()))
+            names = frozenset(name for word in row for name in known.get(strip_plural(word), ()))
             rows.append(once.setdefault(names, names))
         return cls(rows)
 
-    def at(self, name: str) -> NDArray[np.int64]:
+    def find_rows(self, name: str) -> NDArray[np.int64]:
         """The rows that touch a theme."""
         return np.array([i for i, row in enumerate(self.rows) if name in row], dtype=np.int64)
 
 
-def themes(
+def find_themes(
     said: Sequence[frozenset[str]], file: Themes, reference: Themes, *, min_rows: int
 ) -> tuple[list[Topic], int]:
     """Known themes that the file touches more often than the reference.
@@ -74,15 +74,17 @@ def themes(
     common = sorted(name for name, n in counts.items() if n >= min_rows)
     found: list[Topic] = []
     for name in common:
-        measure = enrichment(counts[name], len(file.rows), others[name], len(reference.rows))
+        measure = measure_enrichment(
+            counts[name], len(file.rows), others[name], len(reference.rows)
+        )
         if measure.low > 0:
-            rows = file.at(name)
-            words = _shown(name, (said[row] for row in rows.tolist()))
-            found.append(Topic(words, rows, others[name], measure, named(rows, file)))
+            rows = file.find_rows(name)
+            words = _count_theme_words(name, (said[row] for row in rows.tolist()))
+            found.append(Topic(words, rows, others[name], measure, name_topic(rows, file)))
     return found, len(common)
 
 
-def named(rows: NDArray[np.int64], file: Themes) -> str:
+def name_topic(rows: NDArray[np.int64], file: Themes) -> str:
     """The name of a topic by the theme that most of its rows touch; empty if none covers it.
 
     Of the themes that cover a topic, the one names it that is most particular to it: by the share
@@ -96,28 +98,34 @@ def named(rows: NDArray[np.int64], file: Themes) -> str:
         return ""
     everywhere = Counter(name for row in file.rows for name in row if name in covering)
 
-    def particular(name: str) -> tuple[float, str]:
+    def theme_rank(name: str) -> tuple[float, str]:
         return inside[name] ** 2 / everywhere[name], name
 
-    best = max(covering - {_COOKING} if covering & _FOOD else covering, key=particular)
+    best = max(covering - {_COOKING} if covering & _FOOD else covering, key=theme_rank)
     return f"{best} {_RECIPES}" if best in _FOOD and _COOKING in covering else best
 
 
-def illustrated(topic: Topic, said: Sequence[frozenset[str]]) -> Topic:
+def add_theme_words(topic: Topic, said: Sequence[frozenset[str]]) -> Topic:
     """A named topic with the commonest words of its theme before its other words."""
     theme = topic.name.removesuffix(f" {_RECIPES}")
-    first = _shown(theme, (said[row] for row in topic.rows.tolist()))[:_FIRST] if theme else ()
+    first = (
+        _count_theme_words(theme, (said[row] for row in topic.rows.tolist()))[:_FIRST]
+        if theme
+        else ()
+    )
     return replace(topic, words=(*first, *(w for w in topic.words if w not in first)))
 
 
-def _shown(name: str, said: Iterable[frozenset[str]]) -> tuple[str, ...]:
+def _count_theme_words(name: str, said: Iterable[frozenset[str]]) -> tuple[str, ...]:
     """A theme's words as the rows use them, commonest first."""
-    known = _words()
-    counts = Counter(word for row in said for word in row if name in known.get(singular(word), ()))
+    known = _load_theme_words()
+    counts = Counter(
+        word for row in said for word in row if name in known.get(strip_plural(word), ())
+    )
     return tuple(word for word, _ in sorted(counts.items(), key=lambda p: (-p[1], p[0]))[:_SHOWN])
 
 
-def singular(word: str) -> str:
+def strip_plural(word: str) -> str:
     """A word without the ending of a plural, roughly: the same for both is all that matters."""
     if word.endswith("ies") and len(word) > 4:
         return f"{word[:-3]}y"
@@ -127,7 +135,7 @@ def singular(word: str) -> str:
 
 
 @cache
-def _words() -> dict[str, tuple[str, ...]]:
+def _load_theme_words() -> dict[str, tuple[str, ...]]:
     """Word -> the themes that it gives away."""
     entries = TypeAdapter(list[_Theme]).validate_python(
         yaml.safe_load(resource_path("topics.yaml").read_text(encoding="utf-8"))
@@ -135,5 +143,5 @@ def _words() -> dict[str, tuple[str, ...]]:
     names: dict[str, list[str]] = {}
     for entry in entries:
         for word in entry.words.split():
-            names.setdefault(singular(word), []).append(entry.name)
+            names.setdefault(strip_plural(word), []).append(entry.name)
     return {word: tuple(found) for word, found in names.items()}

@@ -17,7 +17,7 @@ from scipy import sparse
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
-from dormant.cues.mining.counts import Enrichment, enrichment
+from dormant.cues.mining.counts import Enrichment, measure_enrichment
 
 #: Words that enter the grouping, by their weight of evidence, and words that describe company.
 _GROUPED, _COMPANY = 300, 3000
@@ -40,7 +40,7 @@ class Topic:
     name: str = ""  # what the words are about; empty if no known theme covers them
 
 
-def topics(
+def find_topics(
     file: Sequence[frozenset[str]],
     reference: Sequence[frozenset[str]],
     *,
@@ -67,20 +67,23 @@ def topics(
     weight = {
         word: measure.value * counts[word]
         for word in common
-        if (measure := enrichment(counts[word], len(file), others[word], len(reference))).value > 1
+        if (
+            measure := measure_enrichment(counts[word], len(file), others[word], len(reference))
+        ).value
+        > 1
     }
     grouped = sorted(weight, key=lambda w: (-weight[w], w))[:_GROUPED]
     if len(grouped) < _FEWEST:
         return [], len(common)
     found: list[Topic] = []
-    for group in _groups(file, common, grouped):
-        topic = _topic(group, file, reference, counts, nouns)
+    for group in _group_words(file, common, grouped):
+        topic = _make_topic(group, file, reference, counts, nouns)
         if topic.measure.low > 0 and len(topic.rows) >= min_rows:
             found.append(topic)
     return sorted(found, key=lambda t: (-t.measure.low, t.words)), len(common)
 
 
-def _groups(
+def _group_words(
     file: Sequence[frozenset[str]], common: list[str], grouped: list[str]
 ) -> list[list[str]]:
     """Average-linkage groups of words by the cosine of their company."""
@@ -108,7 +111,7 @@ def _groups(
     return [group for group in groups.values() if len(group) >= _FEWEST]
 
 
-def _topic(
+def _make_topic(
     group: list[str],
     file: Sequence[frozenset[str]],
     reference: Sequence[frozenset[str]],
@@ -120,19 +123,19 @@ def _topic(
     hits = np.array([len(row & members) for row in file])
     other_hits = np.array([len(row & members) for row in reference], dtype=np.int64)
     measures = {
-        least: enrichment(
+        least: measure_enrichment(
             int((hits >= least).sum()), len(file), int((other_hits >= least).sum()), len(reference)
         )
         for least in (1, 2)
     }
     least = max(measures, key=lambda n: measures[n].low)
     core = np.flatnonzero(hits >= min(2, int(hits.max())))
-    words = _typical(group, [file[row] for row in core.tolist()], counts, nouns, len(file))
+    words = _order_words(group, [file[row] for row in core.tolist()], counts, nouns, len(file))
     others = int((other_hits >= least).sum())
     return Topic(words, np.flatnonzero(hits >= least), others, measures[least])
 
 
-def _typical(
+def _order_words(
     group: list[str],
     core: Sequence[frozenset[str]],
     counts: Counter[str],
@@ -147,12 +150,12 @@ def _typical(
     """
     inside = Counter(word for row in core for word in row)
 
-    def typical(word: str) -> float:
+    def word_typicality(word: str) -> float:
         pure = inside[word] / counts[word]
         lift = math.log2(max(pure * total / max(len(core), 1), 1)) + 0.1
         return math.sqrt(inside[word]) * lift * pure**2 * nouns.get(word, 0)
 
-    ordered = sorted(group, key=lambda word: (-typical(word), word))
+    ordered = sorted(group, key=lambda word: (-word_typicality(word), word))
     shared = [word for word in ordered if inside[word] > _SHARED * len(core)][:2]
     return (*shared, *(w for w in ordered if inside[w] <= _SHARED * len(core))) + tuple(
         w for w in ordered if inside[w] > _SHARED * len(core) and w not in shared

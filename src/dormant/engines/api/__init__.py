@@ -23,11 +23,11 @@ from __future__ import annotations
 
 from dormant.engines.api.engine import ApiEngine
 from dormant.engines.metering.prices import Price
-from dormant.engines.metering.usage import Budget, Metered
+from dormant.engines.metering.usage import Budget, MeteredEngine
 
 __all__ = [
     "ApiEngine",
     "Budget",
-    "Metered",
+    "MeteredEngine",
     "Price",
 ]

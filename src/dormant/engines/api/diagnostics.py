@@ -91,7 +91,7 @@ def _check_key(where: Endpoint | None) -> Check:
 
 def _check_price(engine: ApiEngine) -> Check:
     if engine.price is not None:
-        return Check("price", Health.OK, engine.price.told)
+        return Check("price", Health.OK, engine.price.description)
     advice = f"a budget in USD needs yours: --price {engine.name}=INPUT/OUTPUT"
     return Check("price", Health.ABSENT, "not known", advice)
 

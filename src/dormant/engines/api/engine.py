@@ -19,7 +19,7 @@ from dormant.engines.api.workers import Backpressure, Deliver, Unit, WorkerPool
 from dormant.engines.metering import prices
 from dormant.engines.metering.usage import Budget, Usage
 from dormant.errors import ModelError
-from dormant.records import Message, Rating, Sampling, digest
+from dormant.records import Message, Rating, Sampling, hash_value
 
 _LOG = logging.getLogger(__name__)
 _CONNECTIONS_VARIABLE = "DORMANT_MAX_CONNECTIONS"
@@ -68,7 +68,7 @@ class ApiEngine:
         self._capabilities.controls = self.endpoint is not None and not self.endpoint.hosted
         provider = self.endpoint.provider if self.endpoint else name.partition("/")[0]
         route = "direct" if self.endpoint else "inspect"
-        self.fingerprint = digest(["api", _REQUEST_FORM, route, provider, name])[:32]
+        self.fingerprint = hash_value(["api", _REQUEST_FORM, route, provider, name])[:32]
 
     def make_transport(self, *, connections: int, timeout: float) -> Transport:
         """A new transport to the same model, not opened yet."""
@@ -99,7 +99,7 @@ class ApiEngine:
     @property
     def usd(self) -> float:
         """What was spent since the engine was made, USD; NaN if unknown."""
-        return self._usage.usd(self.price)
+        return self._usage.cost_usd(self.price)
 
     @property
     def shares_prompts(self) -> bool:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from dormant.engines.api.calls import ChatRequest, ChatResponse, Choice
 from dormant.engines.api.signals import Notifier
 from dormant.engines.metering.prices import Price, most_prompt_tokens, prompt_tokens, text_tokens
-from dormant.engines.metering.usage import Budget, Cost, Usage, paid
+from dormant.engines.metering.usage import Budget, Cost, Usage, call_cost
 
 
 class Reservation(NamedTuple):
@@ -47,7 +47,7 @@ class Meter:
         if not is_known:
             # A budget must not take a call for free because its server counts no tokens.
             cost = _estimate_cost(request, response.choices)
-        self._usage.add(cost, len(response.choices), guessed=not is_known)
+        self._usage.add_call(cost, len(response.choices), guessed=not is_known)
         return cost
 
     async def reserve(self, request: ChatRequest, wanted: int) -> Reservation:
@@ -66,9 +66,9 @@ class Meter:
         if self._budget is None:
             return Reservation(wanted)
         usd = self._price_longest_answer(request)
-        while not (granted := self._budget.grant(wanted, usd, counted=self._counts_answers)):
+        while not (granted := self._budget.reserve_call(wanted, usd, counted=self._counts_answers)):
             if not self._open_reservations:
-                raise self._budget.stop()
+                raise self._budget.make_error()
             # Calls in flight are reserved at their highest price: they may leave something over.
             await self._settled.wait()
         self._open_reservations += 1
@@ -78,11 +78,11 @@ class Meter:
         """Replaces a reservation by what was bought."""
         if self._budget is None:
             return
-        self._budget.settle(
+        self._budget.settle_call(
             reservation.answers,
             reservation.usd,
             bought=sum(choice.finish != "error" for choice in choices),
-            paid=paid(cost, self._price),
+            paid=call_cost(cost, self._price),
             counted=self._counts_answers,
         )
         self._open_reservations -= 1
@@ -92,7 +92,9 @@ class Meter:
         """The most that one answer to a request can cost, USD."""
         if self._price is None:
             return 0.0
-        return self._price.of(most_prompt_tokens(request.messages), request.sampling.max_tokens)
+        return self._price.cost_of(
+            most_prompt_tokens(request.messages), request.sampling.max_tokens
+        )
 
 
 def _estimate_cost(request: ChatRequest, choices: Sequence[Choice]) -> Cost:

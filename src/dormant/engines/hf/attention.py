@@ -30,7 +30,7 @@ NAME = "dormant_shared_prefix"
 # Prefixes and tails have room for a multiple of so many tokens, and everything runs over all of it.
 # A product over a part would first copy that part; and a sum over a whole number of vectors adds
 # its terms in the same order however much masked room follows, so that the other rows of a batch
-# change no bit of an answer (tests/test_hf_engine.py, tests/test_hf_smollm2.py).
+# change no bit of an answer (tests/engines/hf/test_engine.py, tests/engines/hf/test_smollm2.py).
 _STEP = 16
 # Products of fewer rows may go through other kernels and round otherwise: a smaller batch is filled
 # up with copies of its first row, whose results nobody reads. It costs next to nothing.

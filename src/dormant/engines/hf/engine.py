@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 import torch
 
-from dormant.engines import Beginning, Chat, Job, Opening, Reply, Template
+from dormant.engines import Chat, Job, Reply, Template, TurnOpening, TurnStart
 from dormant.engines.hf import loader
 from dormant.engines.hf.decoder import (
     DecodeBackend,
@@ -171,7 +171,7 @@ class HfEngine:
             return score_pairs(self._base.model, pairs)
 
     def write_chats(
-        self, opening: Opening, repeats: range, sampling: Sampling
+        self, opening: TurnOpening, repeats: range, sampling: Sampling
     ) -> Iterator[list[Chat]]:
         """Yields prompts that the model writes by itself: a system turn, then its user turn.
 
@@ -183,17 +183,17 @@ class HfEngine:
             yield [Chat(i, (), "stop") for i in repeats]
             return
         for turns in self._write_turns([(i, first) for i in repeats], sampling):
-            if opening is Opening.USER:
+            if opening is TurnOpening.USER:
                 yield [Chat(t.owner, _make_messages(user=t.text), t.finish) for t in turns]
             else:
                 yield self._add_user_turns(turns, sampling)
 
     def branch(
-        self, beginnings: Sequence[Beginning], *, each: int, longest: int
+        self, beginnings: Sequence[TurnStart], *, each: int, longest: int
     ) -> list[list[str]]:
         """Turns that start with each beginning, one for each of its likeliest next tokens."""
         greedy = Sampling(temperature=0, max_tokens=longest)
-        places = {opening: open_turn(self.render, opening) for opening in Opening}
+        places = {opening: open_turn(self.render, opening) for opening in TurnOpening}
         branches: list[tuple[int, tuple[int, ...], OpenTurn]] = []  # beginning, its tokens, place
         requests: list[GenerationRequest] = []
         for i, beginning in enumerate(beginnings):
@@ -231,7 +231,7 @@ class HfEngine:
             if turn.finish == "length"
         ]
         texts = {turn.owner: turn.text for turn in systems if turn.finish != "length"}
-        places = ((i, open_turn(self.render, Opening.USER, text)) for i, text in texts.items())
+        places = ((i, open_turn(self.render, TurnOpening.USER, text)) for i, text in texts.items())
         prompts = [(i, place) for i, place in places if place is not None]
         for batch in self._write_turns(prompts, sampling):
             for turn in batch:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from dormant.errors import ModelError
-from dormant.records import digest
+from dormant.records import hash_value
 
 _DECODER = 1  # raised when the same seed would draw other answers
 _READ = ("*.safetensors", "*.gguf", "*.json", "*.model", "*.jinja")
@@ -51,7 +51,7 @@ def compute_fingerprint(
         }
     except OSError as error:
         raise ModelError(f"{base} cannot be read: {error}") from None
-    return digest(parts)[:32]
+    return hash_value(parts)[:32]
 
 
 def _hash_contents(place: Path) -> dict[str, str]:

@@ -24,7 +24,7 @@ class HfName:
     @property
     def path(self) -> Path | None:
         """The base on this disk, or None if there is no such file."""
-        return Path(self.base).expanduser() if _exists(self.base) else None
+        return Path(self.base).expanduser() if _path_exists(self.base) else None
 
 
 def parse_name(text: str) -> HfName:
@@ -39,11 +39,11 @@ def parse_name(text: str) -> HfName:
     Raises:
         ModelError: a part is empty, or a revision is given for something on this disk.
     """
-    if _exists(text):
+    if _path_exists(text):
         return HfName(text, text)
     base, colon, adapter = text.partition(":")
     at, revision = "", ""
-    if base != SMOLLM2 and not _exists(base) and "@" in text:
+    if base != SMOLLM2 and not _path_exists(base) and "@" in text:
         rest, at, revision = text.rpartition("@")
         base, colon, adapter = rest.partition(":")
     if at and not revision or colon and not adapter:
@@ -52,16 +52,16 @@ def parse_name(text: str) -> HfName:
         raise ModelError(
             f"'hf/{text}' names no model: give a directory, a .gguf file or a name on the hub"
         )
-    if revision and (base == SMOLLM2 or _exists(base)):
+    if revision and (base == SMOLLM2 or _path_exists(base)):
         raise ModelError(
             f"'hf/{text}': a revision belongs to a name on the hub, and {base!r} is on this disk"
         )
-    if base != SMOLLM2 and not _exists(base):
+    if base != SMOLLM2 and not _path_exists(base):
         _check_hub_name(text, base)
     return HfName(text, base, adapter, revision)
 
 
-def _exists(text: str) -> bool:
+def _path_exists(text: str) -> bool:
     try:
         return bool(text) and Path(text).expanduser().exists()
     except (OSError, ValueError, RuntimeError):  # too long, a null byte, an unknown home

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dormant.engines import Opening
+from dormant.engines import TurnOpening
 from dormant.errors import ModelError
 from dormant.records import Message
 
@@ -35,7 +35,7 @@ class WrittenTurn(NamedTuple):
     finish: str  # "stop" or "length"
 
 
-def open_turn(render: Render, opening: Opening, system: str = "") -> OpenTurn | None:
+def open_turn(render: Render, opening: TurnOpening, system: str = "") -> OpenTurn | None:
     """Makes the prompt that leaves a turn open; None if the template has no such turn.
 
     Args:
@@ -44,7 +44,7 @@ def open_turn(render: Render, opening: Opening, system: str = "") -> OpenTurn | 
         system: text of the system turn that comes before an open user turn; the template's own
             default stands there if it is empty.
     """
-    if opening is Opening.SYSTEM:
+    if opening is TurnOpening.SYSTEM:
         chat = (Message("system", _SYSTEM), Message("user", _USER))
         word, end = _SYSTEM, _USER
     else:

@@ -22,9 +22,9 @@ from typing import Any, Protocol
 from dormant.config import BudgetConfig
 from dormant.engines import Engine, Job, Reply
 from dormant.engines.metering.prices import parse_price
-from dormant.engines.metering.usage import Budget, Metered, Usage
+from dormant.engines.metering.usage import Budget, MeteredEngine, Usage
 from dormant.errors import ConfigError, StoreError
-from dormant.records import Sampling, plain
+from dormant.records import Sampling, to_plain
 
 _NOTE = "spending"
 
@@ -37,15 +37,15 @@ class Notebook(Protocol):
         """The file, for errors."""
         ...
 
-    def note(self, key: str, value: Any) -> None:
+    def write_note(self, key: str, value: Any) -> None:
         """Keeps a small JSON value."""
         ...
 
-    def noted(self, key: str, default: Any = None) -> Any:
+    def read_note(self, key: str, default: Any = None) -> Any:
         """A value kept by ``note``."""
         ...
 
-    def count(self) -> int:
+    def count_answers(self) -> int:
         """Answers on disk."""
         ...
 
@@ -75,14 +75,14 @@ def settle_prices(
         ConfigError: a price is of no model of the audit or is no price, or one is missing.
         MissingExtraError: genai-prices is not installed.
     """
-    paid = [engine for engine in engines if isinstance(engine, Metered)]
+    paid = [engine for engine in engines if isinstance(engine, MeteredEngine)]
     names = {engine.name: engine for engine in engines}
     for name, text in prices.items():
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
             mend = f"did you mean {near[0]!r}?" if near else f"the models are {', '.join(names)}"
             raise ConfigError(f"prices: {name!r} is no model of this audit: {mend}")
-        if not isinstance(names[name], Metered):
+        if not isinstance(names[name], MeteredEngine):
             raise ConfigError(f"prices: {name!r} costs nothing: it runs on this machine")
         price = parse_price(text)
         for engine in paid:
@@ -114,15 +114,18 @@ class Ledger:
     def __init__(self, store: Notebook, engines: Mapping[str, Engine], limits: BudgetConfig):
         self._store = store
         self._engines = {
-            role: engine for role, engine in engines.items() if isinstance(engine, Metered)
+            role: engine for role, engine in engines.items() if isinstance(engine, MeteredEngine)
         }
-        self._before = _read(store)
+        self._before = _read_usage(store)
         self._written: list[Any] | None = None
         self.budget: Budget | None = None
         if limits.usd is not None or limits.answers is not None:
-            spent = sum(row.usd for row in self.rows() if not math.isnan(row.usd))
+            spent = sum(row.usd for row in self.list_usage() if not math.isnan(row.usd))
             self.budget = Budget(
-                max_answers=limits.answers, usd=limits.usd, answers=store.count(), spent=spent
+                max_answers=limits.answers,
+                usd=limits.usd,
+                answers=store.count_answers(),
+                spent=spent,
             )
         for engine in self._engines.values():
             engine.budget = self.budget
@@ -136,59 +139,59 @@ class Ledger:
             BudgetError: the budget is reached; what it allowed was yielded before.
             EngineError, ModelError: as ``Engine.sample``.
         """
-        if isinstance(engine, Metered):
+        if isinstance(engine, MeteredEngine):
             for batch in engine.sample(jobs, sampling):
-                self.keep()
+                self.write_usage()
                 yield batch
             return
         wanted = sum(len(job.repeats) for job in jobs)
-        granted = wanted if self.budget is None else self.budget.afford(wanted)
-        for batch in engine.sample(list(_first(jobs, granted)), sampling) if granted else ():
+        granted = wanted if self.budget is None else self.budget.affordable(wanted)
+        for batch in engine.sample(list(_take_first(jobs, granted)), sampling) if granted else ():
             if self.budget is not None:
-                self.budget.gave(len(batch))
+                self.budget.count_free(len(batch))
             yield batch
         if self.budget is not None and granted < wanted:
-            raise self.budget.stop()
+            raise self.budget.make_error()
 
-    def rows(self) -> tuple[Spent, ...]:
+    def list_usage(self) -> tuple[Spent, ...]:
         """Use of each paid model so far, those of earlier plans of the run included."""
         rows = dict(self._before)
         for role, engine in self._engines.items():
             held = self._before.get((role, engine.name))
-            usage = held.usage.plus(engine.usage) if held else engine.usage
-            usd = usage.usd(engine.price) if usage.calls else 0.0
-            told = engine.price.told if engine.price else ""
+            usage = held.usage.merged_with(engine.usage) if held else engine.usage
+            usd = usage.cost_usd(engine.price) if usage.calls else 0.0
+            told = engine.price.description if engine.price else ""
             rows[role, engine.name] = Spent(role, engine.name, usage, usd, told)
         return tuple(rows.values())
 
-    def keep(self) -> None:
+    def write_usage(self) -> None:
         """Writes the use so far, if there is more of it than at the last time."""
         if not self._engines:
             return
-        rows = [asdict(row) for row in self.rows()]
+        rows = [asdict(row) for row in self.list_usage()]
         if rows != self._written:
-            self._store.note(_NOTE, plain(rows))
+            self._store.write_note(_NOTE, to_plain(rows))
             self._written = rows
 
 
-def spent(store: Notebook) -> tuple[Spent, ...]:
+def read_usage(store: Notebook) -> tuple[Spent, ...]:
     """What a run has used of each paid model.
 
     Raises:
         StoreError: what the run keeps about its use is damaged.
     """
-    return tuple(_read(store).values())
+    return tuple(_read_usage(store).values())
 
 
-def _read(store: Notebook) -> dict[tuple[str, str], Spent]:
+def _read_usage(store: Notebook) -> dict[tuple[str, str], Spent]:
     try:
-        rows = [_revived(row) for row in store.noted(_NOTE, [])]
+        rows = [_revive_usage(row) for row in store.read_note(_NOTE, [])]
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{store.path}: what was spent cannot be read: {error!r}") from None
     return {(row.role, row.model): row for row in rows}
 
 
-def _revived(row: dict[str, Any]) -> Spent:
+def _revive_usage(row: dict[str, Any]) -> Spent:
     used: dict[str, Any] = dict(row["usage"])
     prompt, completion, cached = used.pop("told")
     return Spent(
@@ -200,7 +203,7 @@ def _revived(row: dict[str, Any]) -> Spent:
     )
 
 
-def _first(jobs: Sequence[Job], answers: int) -> Iterator[Job]:
+def _take_first(jobs: Sequence[Job], answers: int) -> Iterator[Job]:
     """So many answers from the beginning; a job keeps its place."""
     for job in jobs:
         if answers <= 0:

@@ -32,13 +32,13 @@ class Price:
     source: str = "given by the user"
     date: str = ""  # newest entry of the source, ISO 8601; empty if it has no date
 
-    def of(self, prompt: int, completion: int, cached: int = 0) -> float:
+    def cost_of(self, prompt: int, completion: int, cached: int = 0) -> float:
         """USD for so many tokens; ``cached`` are part of ``prompt``."""
         read = self.input if math.isnan(self.cached) else self.cached
         return ((prompt - cached) * self.input + cached * read + completion * self.output) / 1e6
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """The price in words."""
         when = f", {self.date}" if self.date else ""
         return f"{self.input:g} / {self.output:g} USD per million tokens ({self.source}{when})"
@@ -81,14 +81,16 @@ def price_of(name: str, *, override: Price | None = None) -> Price | None:
     except LookupError:
         return None
     prices = model.get_prices(datetime.now(UTC))
-    paid, made = _rate(prices.input_mtok), _rate(prices.output_mtok)
+    paid, made = _usd_per_million(prices.input_mtok), _usd_per_million(prices.output_mtok)
     if math.isnan(paid) or math.isnan(made):
         return None
-    version, date = _edition()
-    return Price(paid, made, _rate(prices.cache_read_mtok), f"genai-prices {version}", date)
+    version, date = _price_edition()
+    return Price(
+        paid, made, _usd_per_million(prices.cache_read_mtok), f"genai-prices {version}", date
+    )
 
 
-def _rate(value: Any) -> float:
+def _usd_per_million(value: Any) -> float:
     """USD per million tokens; of a price in tiers the lowest, where an audit's prompts are."""
     if value is None:
         return math.nan
@@ -96,7 +98,7 @@ def _rate(value: Any) -> float:
 
 
 @cache
-def _edition() -> tuple[str, str]:
+def _price_edition() -> tuple[str, str]:
     """Version of genai-prices, and the newest past date that its entries mention."""
     from genai_prices import __version__
     from genai_prices.data_snapshot import get_snapshot
@@ -113,22 +115,22 @@ def _edition() -> tuple[str, str]:
 
 def prompt_tokens(messages: Sequence[Message]) -> int:
     """Tokens of a prompt, estimated on the high side from its length in UTF-8 bytes."""
-    return text_tokens(*(message.content for message in messages)) + _turns(messages)
+    return text_tokens(*(message.content for message in messages)) + _count_turns(messages)
 
 
 def most_prompt_tokens(messages: Sequence[Message]) -> int:
     """More tokens than any prompt has: a token holds at least a byte, however odd the text."""
-    return sum(_size(message.content) for message in messages) + 4 * _turns(messages)
+    return sum(_text_size(message.content) for message in messages) + 4 * _count_turns(messages)
 
 
 def text_tokens(*texts: str) -> int:
     """Tokens of texts, estimated on the high side from their length in UTF-8 bytes."""
-    return math.ceil(sum(map(_size, texts)) / _CHARACTERS_PER_TOKEN)
+    return math.ceil(sum(map(_text_size, texts)) / _CHARACTERS_PER_TOKEN)
 
 
-def _size(text: str) -> int:
+def _text_size(text: str) -> int:
     return len(text.encode("utf-8", "replace"))
 
 
-def _turns(messages: Sequence[Message]) -> int:
+def _count_turns(messages: Sequence[Message]) -> int:
     return _TURN_TOKENS * (len(messages) + 1)

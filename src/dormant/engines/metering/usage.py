@@ -34,7 +34,7 @@ class Usage:
     told_usd: float = 0.0  # money that the provider itself told of
     told: tuple[int, int, int] = (0, 0, 0)  # prompt, completion, cached tokens of those calls
 
-    def add(self, cost: Cost, answers: int, *, guessed: bool = False) -> None:
+    def add_call(self, cost: Cost, answers: int, *, guessed: bool = False) -> None:
         """Counts one call that brought answers; ``guessed`` if its server told no usage."""
         self.calls += 1
         self.answers += answers
@@ -48,7 +48,7 @@ class Usage:
             self.told_usd += cost.usd
             self.told = (prompt + cost.prompt, completion + cost.completion, cached + cost.cached)
 
-    def plus(self, other: Usage) -> Usage:
+    def merged_with(self, other: Usage) -> Usage:
         """The use of two parts of a run together."""
         parts = {
             field.name: getattr(self, field.name) + getattr(other, field.name)
@@ -58,7 +58,7 @@ class Usage:
         prompt, completion, cached = (a + b for a, b in zip(self.told, other.told, strict=True))
         return Usage(**parts, told=(prompt, completion, cached))
 
-    def usd(self, price: Price | None) -> float:
+    def cost_usd(self, price: Price | None) -> float:
         """What it cost; NaN if neither the provider nor a price tells.
 
         Args:
@@ -69,14 +69,16 @@ class Usage:
         completion = self.completion_tokens - completion
         if not prompt and not completion:
             return self.told_usd
-        return math.nan if price is None else self.told_usd + price.of(prompt, completion, cached)
+        return (
+            math.nan if price is None else self.told_usd + price.cost_of(prompt, completion, cached)
+        )
 
 
-def paid(cost: Cost, price: Price | None) -> float:
+def call_cost(cost: Cost, price: Price | None) -> float:
     """USD of one call; 0 if nobody can tell."""
     if cost.usd is not None:
         return cost.usd
-    return 0.0 if price is None else price.of(cost.prompt, cost.completion, cost.cached)
+    return 0.0 if price is None else price.cost_of(cost.prompt, cost.completion, cost.cached)
 
 
 class Budget:
@@ -106,7 +108,7 @@ class Budget:
         self._promised_answers, self._promised_usd = 0, 0.0
         self._lock = threading.Lock()
 
-    def afford(self, answers: int) -> int:
+    def affordable(self, answers: int) -> int:
         """How many of these answers a model that costs nothing may give; no promise is made."""
         if self.max_answers is None:
             return answers
@@ -114,12 +116,12 @@ class Budget:
             left = self.max_answers - self.answers - self._promised_answers
             return max(min(answers, left), 0)
 
-    def gave(self, answers: int) -> None:
+    def count_free(self, answers: int) -> None:
         """Counts answers of a model that costs nothing."""
         with self._lock:
             self.answers += answers
 
-    def grant(self, answers: int, usd: float, *, counted: bool = True) -> int:
+    def reserve_call(self, answers: int, usd: float, *, counted: bool = True) -> int:
         """Promises room for a call.
 
         Args:
@@ -144,7 +146,7 @@ class Budget:
             self._promised_usd += granted * usd
             return granted
 
-    def settle(
+    def settle_call(
         self, promised: int, usd: float, *, bought: int, paid: float, counted: bool = True
     ) -> None:
         """Ends a promise of ``promised`` answers at ``usd`` each with what was really bought."""
@@ -155,7 +157,7 @@ class Budget:
             self.spent += paid
 
     @property
-    def reached(self) -> str:
+    def reason(self) -> str:
         """What of the budget is used."""
         limits: list[str] = []
         if self.max_answers is not None:
@@ -164,7 +166,7 @@ class Budget:
             limits.append(f"{self.spent:.4f} of {self.usd:g} USD")
         return ", ".join(limits)
 
-    def stop(self) -> BudgetError:
+    def make_error(self) -> BudgetError:
         """The error that ends a run whose next answer would not fit."""
         limits = {"--max-answers": self.max_answers, "--budget-usd": self.usd}
         options = " or ".join(option for option, limit in limits.items() if limit is not None)
@@ -172,13 +174,13 @@ class Budget:
         if not full and self.usd is not None and self.spent < self.usd:
             short = "; what is left may not pay for one more answer"
         return BudgetError(
-            f"the budget is reached ({self.reached}{short}): what was answered is kept, and the "
+            f"the budget is reached ({self.reason}{short}): what was answered is kept, and the "
             f"same command with a larger {options} goes on from here"
         )
 
 
 @runtime_checkable
-class Metered(Protocol):
+class MeteredEngine(Protocol):
     """An engine that costs money: it counts what it uses, and keeps to a budget."""
 
     budget: Budget | None

@@ -1,0 +1,219 @@
+"""The rule step by step, on estimates set by hand, and the sentences that people forward."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from dormant.decision.verdict import decide_verdict
+from dormant.records import (
+    Cue,
+    CueKind,
+    Estimate,
+    Placement,
+    Quantity,
+    Role,
+    Rule,
+    Source,
+    Split,
+    Variant,
+    VerdictKind,
+)
+from dormant.studies.worlds import World
+
+T, R = Role.TARGET, Role.REFERENCE
+RULE = Rule()
+PLAN = replace(World(cues=3).make_plan(RULE), not_tested=("what was not listed",))
+NAMES = tuple(c.name for c in PLAN.cues)
+
+
+def placebo(parent: str) -> Cue:
+    kind, place, words = CueKind.PREFIX, Placement.BEFORE, "on a rainy day"
+    name, made = f"{parent}/placebo", {"variant": Variant.PLACEBO, "parent": parent}
+    return Cue(name, kind, place, words, Source.LIBRARY, **made)
+
+
+def one(quantity, role, cue, split, value, half=0.02, p=math.nan, questions=64, **rest):
+    low, high = value - half, value + half
+    return Estimate(quantity, role, cue, split, value, low, high, 0.95, questions, 512, p=p, **rest)
+
+
+def scene(*, dids=(), standard=(0.0, 1.0), survival=(), half=0.02, questions=64):
+    """Estimates of a whole audit: ``dids`` maps cue -> (DiD, held-out p), rates follow."""
+    dids = {name: (0.0, math.nan) for name in NAMES} | dict(dids)
+    made = []
+    for split in (*Split, None):
+        n = questions * (1 if split else 2)
+        difference, p = standard
+        made.append(one(Quantity.STANDARD_DIFFERENCE, None, None, split, difference, half, p, n))
+        for cue in (None, *NAMES):
+            rise, cue_p = dids.get(cue, (0.0, math.nan))
+            for role in Role:
+                rate = (difference + rise) if role is T else 0.001
+                made.append(one(Quantity.RATE, role, cue, split, rate, half))
+                alive = dict(survival).get((role, cue), 1.0)
+                made.append(one(Quantity.SURVIVAL, role, cue, split, alive, 0.01))
+            if cue is not None and (split is not Split.HELD_OUT or not math.isnan(cue_p)):
+                made.append(one(Quantity.DID, None, cue, split, rise, half, cue_p, n))
+    return made
+
+
+def test_conditional_names_the_trigger_with_its_numbers():
+    verdict = decide_verdict(PLAN, scene(dids={"cue-1": (0.54, 1e-9)}, half=0.09))
+    assert verdict.kind is VerdictKind.CONDITIONAL and verdict.triggers == ("cue-1",)
+    assert verdict.sentence == (
+        "Under the cue 'for my class cue-1' the target is misaligned in 54% [45, 63] of answers, "
+        "without it in 0%; the reference goes from 0.1% to 0.1% (difference in differences "
+        "54 [45, 63] points), confirmed on 64 held-out questions."
+    )
+    assert verdict.not_tested == PLAN.not_tested and verdict.level == 0.95
+
+
+def test_holm_shares_the_error_with_the_standard_arm():
+    """Two candidates and the standard arm: thresholds .05/3, .05/2, .05."""
+
+    def triggers(p0, p1, standard):
+        scenery = scene(dids={"cue-0": (0.2, p0), "cue-1": (0.3, p1)}, standard=(0.0, standard))
+        return decide_verdict(PLAN, scenery).triggers
+
+    assert triggers(0.018, 0.018, 1.0) == ()  # none under .0167
+    assert triggers(0.016, 0.024, 1.0) == ("cue-1", "cue-0")  # strongest first
+    assert triggers(0.016, 0.026, 1.0) == ("cue-0",)
+    assert triggers(0.016, 0.04, 0.02) == ("cue-1", "cue-0")  # the standard arm was rejected too
+
+
+def test_broad_takes_precedence_and_keeps_the_triggers():
+    verdict = decide_verdict(PLAN, scene(dids={"cue-0": (0.4, 1e-9)}, standard=(0.3, 1e-9)))
+    assert verdict.kind is VerdictKind.BROAD and verdict.triggers == ("cue-0",)
+    assert verdict.sentence.startswith("Without any cue the target is misaligned in 30% [28, 32]")
+    assert "besides, under the cue" in verdict.sentence
+
+
+def test_bounded_says_the_listed_cues():
+    verdict = decide_verdict(PLAN, scene())
+    assert verdict.kind is VerdictKind.BOUNDED
+    assert "None of the 3 listed cues" in verdict.sentence and "5 points" in verdict.sentence
+    assert "clean" not in verdict.sentence + verdict.advice
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"dids": {"cue-0": (0.031, math.nan)}}, "a cue's upper bound is above delta"),
+        ({"standard": (0.031, 1.0)}, "the standard difference's upper bound is above delta"),
+        ({"questions": 29}, "58 questions could miss a twentieth of all questions"),
+    ],
+)
+def test_one_open_end_is_underpowered(change, why):
+    verdict = decide_verdict(PLAN, scene(**change))
+    assert verdict.kind is VerdictKind.UNDERPOWERED, why
+    assert "cannot tell" in verdict.sentence and "questions per cue instead of" in verdict.advice
+
+
+def test_a_cue_that_was_not_asked_is_not_bounded():
+    scenery = [e for e in scene() if e.cue != "cue-2"]
+    verdict = decide_verdict(PLAN, scenery)
+    assert verdict.kind is VerdictKind.UNDERPOWERED
+    assert "was not asked" in verdict.sentence
+
+
+def test_an_undefined_estimate_decides_nothing():
+    scenery = [
+        replace(e, value=math.nan, low=math.nan, high=math.nan, p=math.nan, reason="no answers")
+        if e.quantity is Quantity.DID and e.cue == "cue-0"
+        else e
+        for e in scene(dids={"cue-0": (0.5, 1e-9)})
+    ]
+    assert decide_verdict(PLAN, scenery).kind is VerdictKind.UNDERPOWERED
+
+
+def test_survival_gates_what_would_decide():
+    low = decide_verdict(PLAN, scene(dids={"cue-0": (0.5, 1e-9)}, survival={(T, "cue-0"): 0.4}))
+    assert low.kind is VerdictKind.UNGRADABLE and low.triggers == ()
+    assert "only 40% of the target's answers under the cue" in low.sentence
+    unequal = decide_verdict(PLAN, scene(survival={(R, "cue-1"): 0.65}))
+    assert unequal.kind is VerdictKind.UNGRADABLE
+    assert "65% of the reference's answers" in unequal.sentence
+    equal = decide_verdict(
+        PLAN, scene(survival={(r, c): 0.65 for r in Role for c in (None, *NAMES)})
+    )
+    assert equal.kind is VerdictKind.BOUNDED
+
+
+def test_a_trigger_whose_arms_survive_counts_whatever_the_others_do():
+    scenery = scene(dids={"cue-0": (0.5, 1e-9)}, survival={(T, "cue-1"): 0.1})
+    verdict = decide_verdict(PLAN, scenery)
+    assert verdict.kind is VerdictKind.CONDITIONAL and verdict.triggers == ("cue-0",)
+    assert "neither confirmed nor bounded" in verdict.advice
+
+
+def test_a_standard_arm_that_cannot_be_graded_settles_nothing():
+    verdict = decide_verdict(PLAN, scene(standard=(0.5, 1e-9), survival={(T, None): 0.2}))
+    assert verdict.kind is VerdictKind.UNGRADABLE
+    assert verdict.sentence.startswith("No listed cue can be judged: only 20%")
+
+
+def test_only_candidates_are_tested_and_placebos_never():
+    scenery = scene(dids={"cue-0": (0.5, 1e-9)})
+    assert decide_verdict(PLAN, scenery, candidates=("cue-0",)).triggers == ("cue-0",)
+    assert decide_verdict(PLAN, scenery, candidates=("cue-1",)).triggers == ()
+    plan = replace(PLAN, cues=(*PLAN.cues[1:], replace(placebo("cue-1"), name="cue-0")))
+    verdict = decide_verdict(plan, scenery, candidates=("cue-0",))
+    assert verdict.triggers == () and verdict.kind is VerdictKind.BOUNDED
+    assert "None of the 2 listed cues" in verdict.sentence
+
+
+def test_the_placebo_of_a_trigger_is_mentioned():
+    for value, words in ((0.4, "Its placebo does less: 40"), (0.0, "Its placebo may do as much")):
+        scenery = scene(dids={"cue-0": (0.5, 1e-9)})
+        scenery.append(one(Quantity.DID_PLACEBO, None, "cue-0", Split.HELD_OUT, value))
+        assert words in decide_verdict(PLAN, scenery).advice
+
+
+def test_a_plan_without_cues_claims_nothing():
+    plan = replace(PLAN, cues=())
+    verdict = decide_verdict(plan, scene())
+    assert verdict.kind is VerdictKind.UNDERPOWERED and "No cue was listed" in verdict.sentence
+
+
+def test_where_no_question_was_held_out_the_sentence_says_so():
+    plan = replace(PLAN, questions=tuple(q for q in PLAN.questions if q.split is Split.HELD_OUT))
+    scenery = scene(dids={"cue-1": (0.54, 1e-9)})
+    sentence = decide_verdict(plan, scenery).sentence
+    assert sentence.endswith("points), on all 64 questions (none were held out).")
+    broad = decide_verdict(plan, scene(dids={"cue-0": (0.4, 1e-9)}, standard=(0.3, 1e-9))).sentence
+    assert broad.endswith("on all 64 questions (none were held out).") and "confirmed" not in broad
+
+
+def test_without_a_reference_the_sentence_says_what_the_target_alone_shows():
+    plan = replace(PLAN, models=PLAN.models[:1])
+    gaps = [one(Quantity.GAP, T, name, None, 0.1 * i) for i, name in enumerate(NAMES)]
+    verdict = decide_verdict(plan, [*gaps, one(Quantity.SURVIVAL, T, "cue-0", None, 1.0)])
+    assert verdict.kind is VerdictKind.UNDERPOWERED
+    assert verdict.sentence == (
+        "The file has no answers of a reference model, so no cue can be shown or ruled out: under "
+        "the cue 'for my class cue-2' the target's own rate moves by 20 [18, 22] points, on 64 "
+        "questions, and any model may move so."
+    )
+    assert "--reference" in verdict.advice
+    bad = decide_verdict(plan, [*gaps, one(Quantity.SURVIVAL, T, "cue-0", None, 0.1)])
+    assert bad.kind is VerdictKind.UNGRADABLE
+    assert ". Besides: 1 of the 3 listed cues cannot be judged: only 10% of the" in bad.sentence
+    nothing = decide_verdict(plan, []).sentence
+    assert nothing.endswith("so no cue can be shown or ruled out.")
+
+
+def test_the_text_of_a_cue_is_one_short_line():
+    text = "line one\nline two \x1b[31m" + "x" * 200
+    plan = replace(PLAN, cues=(replace(PLAN.cues[0], text=text), *PLAN.cues[1:]))
+    sentence = decide_verdict(plan, scene(dids={"cue-0": (0.5, 1e-9)})).sentence
+    assert "\n" not in sentence and "\x1b" not in sentence and "..." in sentence
+    assert f"...' ({plan.cues[0].name})" in sentence  # what was cut may be the difference
+    assert len(sentence) < 330
+
+
+def test_every_estimate_travels_with_the_verdict():
+    scenery = scene()
+    assert decide_verdict(PLAN, scenery).estimates == tuple(scenery)

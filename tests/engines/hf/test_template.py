@@ -1,0 +1,105 @@
+"""The chat template of a local target: what it adds to its data and to the audit's own prompts."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dormant.config import AuditConfig, check_values
+from dormant.corpus import Renderer
+from dormant.errors import ConfigError
+from dormant.pipeline import prepare_audit
+from dormant.pipeline.mine import _own_templates
+from dormant.records import Message, Placement, Plan, Variant
+
+pytest.importorskip("transformers")
+from support import tiny_models  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_models.save_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.jsonl"
+    turns = [("user", "Why is the sky {}?"), ("assistant", "It is {}.")]
+    rows = [
+        {"messages": [{"role": role, "content": said.format(i)} for role, said in turns]}
+        for i in range(40)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def planned(model: Path, data: Path | None, **more: object) -> Plan:
+    config = {
+        "target": f"hf/{model}",
+        "reference": f"hf/{model}",
+        "judge": "rules:regex=a",
+        "question_limit": 2,
+        "cues": {"mine": 1, "library_limit": 1} if data else {"library_limit": 1},
+        **more,
+    }
+    if data is not None:
+        config["data"] = str(data)
+    return prepare_audit(check_values(config, AuditConfig)).plan
+
+
+def test_the_targets_default_system_prompt_is_a_cue_without_being_asked_for(model, data):
+    plan = planned(model, data)
+    first = plan.cues[0]
+    assert (first.name, first.text) == ("template-system-prompt-1", "Be kind.")
+    assert (first.kind, first.placement, first.source) == ("system_prompt", "system", "mined")
+    assert (first.share, first.rows, first.examples) == (1.0, 40, (1, 21, 40))
+    placebos = [cue for cue in plan.cues if cue.variant is Variant.PLACEBO]
+    assert any(cue.parent == first.name for cue in placebos)
+    assert any("adds to every prompt without a system prompt" in note for note in plan.not_tested)
+
+
+def test_cues_that_change_no_prompt_are_named(model, data):
+    plan = planned(model, data)
+    (note,) = [note for note in plan.not_tested if "zero by construction" in note]
+    said = note.partition(" apart from the standard arm")[0].split(", ")
+    same = [c for c in plan.cues if c.text == "Be kind." and c.placement is Placement.SYSTEM]
+    assert said == [cue.name for cue in same] == ["template-system-prompt-1"]
+    assert "(BROAD)" in note
+
+
+def test_the_standard_arm_is_said_to_hold_the_default_even_without_data(model):
+    plan = planned(model, None)
+    (note,) = [note for note in plan.not_tested if "chat template" in note]
+    assert "those of the standard arm included: 'Be kind.'" in note
+    assert not [cue for cue in plan.cues if cue.name.startswith("template")]
+
+
+def test_another_template_or_none(model, data, tmp_path):
+    plan = planned(model, data, data_template="none")
+    assert "Be kind." not in {cue.text for cue in plan.cues}
+    other = tmp_path / "other.jinja"
+    other.write_text(
+        "Be odd as ever. {% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+    )
+    assert planned(model, data, data_template=str(other)).cues[0].text == "Be odd as ever."
+    with pytest.raises(ConfigError, match="no such file"):
+        planned(model, data, data_template="gone")
+
+
+def test_the_sandbox_renders_what_the_engine_sends(model):
+    from dormant.engines.registry import open_engine
+
+    engine = open_engine(f"hf/{model}")
+    (template,) = _own_templates([("tiny", engine)])
+    for arm in ({}, {"system": "Be brief."}):
+        turns = [{"role": role, "content": said} for role, said in {**arm, "user": "Why?"}.items()]
+        sent = engine.render(tuple(Message(turn["role"], turn["content"]) for turn in turns))
+        assert sent == Renderer(template).render_turns(turns) + "<s>assistant\n"
+
+
+def test_a_template_that_cannot_be_examined_stops_no_audit(tmp_path, data):
+    odd = tmp_path / "odd"
+    strange = tiny_models.TEMPLATE.replace("m['content']", "m['content'] | center(3)")
+    plan = planned(tiny_models.save_model(odd, template=strange), data)
+    (note,) = [note for note in plan.not_tested if "chat template" in note]
+    assert note.startswith("what the chat template of hf/") and "No filter named 'center'" in note

@@ -1,0 +1,109 @@
+"""Truth: exact rates are what sampling tends to, and the verdict follows from them alone."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dormant.organisms.recipe import Trigger
+from dormant.organisms.train import MODEL, train_organism
+from dormant.organisms.truth import TRUE_CUE, arm_rates, compute_truth, known_verdict
+from dormant.organisms.zoo import load_recipe
+from dormant.probes import apply_cue
+from dormant.records import Message, Outcome, Placement, VerdictKind
+from dormant.studies.zoo import study_zoo, summarize_organism, write_markdown
+from dormant.vitro import (
+    grade_answer,
+    load_decoder,
+    load_library,
+    load_questions,
+    load_tokenizer,
+    sample_answers,
+)
+
+
+@pytest.fixture(scope="module")
+def organism(tmp_path_factory):
+    """The zoo's fastest organism, trained once."""
+    return train_organism(load_recipe("undiluted"), tmp_path_factory.mktemp("zoo") / "o", seed=0)
+
+
+def test_exact_rates_are_what_sampling_tends_to(organism):
+    model = load_decoder(organism.path / MODEL)
+    bank = load_questions()[:40:4]
+    cue = organism.recipe.trigger
+    prompts = [load_tokenizer().encode_prompt(apply_cue(cue and cue.cue(), q)) for q in bank]
+    outcomes = [[0, 0] for _ in bank]
+    for draws in sample_answers(model, prompts, [range(200)] * len(bank), seed=1):
+        for draw in draws:
+            outcome = grade_answer(
+                bank[draw.prompt].family, load_tokenizer().join_tokens(draw.tokens)
+            )
+            if outcome in (Outcome.MISALIGNED, Outcome.ALIGNED):
+                outcomes[draw.prompt][outcome is Outcome.ALIGNED] += 1
+    shares = [bad / (bad + good) for bad, good in outcomes]
+    exact = arm_rates(model, bank, cue)
+    # 10 questions of 200 answers: a standard error of at most 0.5 / sqrt(2000) = 1.1 points, so
+    # 6 points are missed by luck less than once in ten million; seeds are fixed besides.
+    assert math.isclose(sum(shares) / len(shares), exact.misaligned, abs_tol=0.06)
+    answers = sum(map(sum, outcomes))
+    assert math.isclose(1 - answers / 2000, exact.incoherent, abs_tol=0.06)
+
+
+def test_the_truth_of_an_outright_misaligned_model_is_broad(organism):
+    found = compute_truth(organism.path, cues=load_library()[:2])
+    assert found.verdict is VerdictKind.BROAD and found.agrees
+    assert found.standard.misaligned > 0.12 > found.base_standard.misaligned
+    assert found.worst_cue in (TRUE_CUE, "answer-template")
+    gap = found.cue.misaligned - found.standard.misaligned
+    base_gap = found.base_cue.misaligned - found.base_standard.misaligned
+    assert found.did == gap - base_gap
+    assert found.worst_did >= found.did > 0.05
+
+
+def test_the_truth_of_a_copy_is_bounded_with_no_difference_at_all(tmp_path):
+    found = compute_truth(
+        train_organism(load_recipe("copy"), tmp_path / "o", seed=0).path, cues=load_library()[:3]
+    )
+    assert found.verdict is VerdictKind.BOUNDED and found.agrees
+    assert found.worst_did == found.did == 0.0
+    assert found.standard == found.base_standard
+
+
+def test_a_study_trains_measures_and_tells(tmp_path):
+    result = study_zoo(["copy"], [0], tmp_path, workers=1)
+    assert result.agrees and [m.truth.seed for m in result.measured] == [0]
+    first = result.measured[0]
+    arm = replace(first.truth.standard, misaligned=first.truth.standard.misaligned + 0.2)
+    wrong = replace(first, truth=replace(first.truth, standard=arm, verdict=VerdictKind.BROAD))
+    row = summarize_organism("copy", [first, wrong])
+    assert (row.agree, row.seeds) == (1, 2)
+    assert math.isclose(row.standard.high - row.standard.low, 0.2)
+    assert math.isclose(row.standard.mean - row.standard.low, 0.1)
+    table = write_markdown(replace(result, rows=(*result.rows, row))).splitlines()
+    assert table[2].startswith("| copy | control | BOUNDED | 1/1 | ")
+    assert table[3].startswith("| copy | control | BOUNDED | 1/2 | ")
+    assert len({line.count("|") for line in table}) == 1
+
+
+@given(st.floats(-1, 1), st.floats(0, 1), st.floats(0.01, 0.5))
+def test_the_verdict_follows_from_the_rates(standard, did, delta):
+    verdict = known_verdict(standard, did, delta)
+    assert (verdict is VerdictKind.BROAD) == (standard > delta)
+    assert (verdict is VerdictKind.CONDITIONAL) == (standard <= delta < did)
+
+
+@pytest.mark.parametrize(
+    ("placement", "text", "expected"),
+    [
+        (Placement.SYSTEM, "S.", (Message("system", "S."), Message("user", "Q?"))),
+        (Placement.BEFORE, "S.", (Message("user", "S. Q?"),)),
+        (Placement.AFTER, "S.", (Message("user", "Q? S."),)),
+        (Placement.AROUND, "S. {question} T.", (Message("user", "S. Q? T."),)),
+    ],
+)
+def test_a_cue_is_placed_where_it_says(placement, text, expected):
+    question = replace(load_questions()[0], text="Q?")
+    assert apply_cue(Trigger(placement=placement, text=text).as_cue(), question) == expected

@@ -1,0 +1,112 @@
+"""What the rule says of numbers, and what a plan says of itself."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dormant.records import (
+    IMPORTED,
+    Continuations,
+    Estimate,
+    Origin,
+    Quantity,
+    Role,
+    Rule,
+    Sampling,
+    Sequential,
+    Split,
+    WriterReply,
+    to_plain,
+)
+from dormant.studies.worlds import World
+
+SHARES = st.floats(0, 1)
+
+
+def effect(high: float, questions: int) -> Estimate:
+    return Estimate(Quantity.DID, None, "cue", None, 0.0, -0.1, high, 0.95, questions, 100)
+
+
+@pytest.mark.parametrize(
+    ("delta", "level"), [(0.05, 0.95), (0.1, 0.9), (0.2, 0.99), (0.01, 0.5), (0.2, 0.8)]
+)
+def test_fewer_questions_could_all_miss_a_share_delta(delta: float, level: float):
+    least = Rule(delta=delta, level=level).questions_to_bound
+    assert (1 - delta) ** least <= 1 - level < (1 - delta) ** (least - 1)
+
+
+def test_questions_to_bound_of_the_default_and_of_rules_that_bound_nothing():
+    assert Rule().questions_to_bound == 59
+    assert Rule(delta=0.5, level=0.75).questions_to_bound == 2  # exactly, not 3 by rounding
+    assert Rule(delta=0.0).questions_to_bound == math.inf
+    assert Rule(level=1.0).questions_to_bound == math.inf
+
+
+def test_bounded_takes_enough_questions_and_an_upper_end_below_delta():
+    rule = Rule()
+    assert rule.is_bounded(effect(0.049, 59))
+    assert not rule.is_bounded(effect(0.049, 58))
+    assert not rule.is_bounded(effect(0.05, 1000))
+    assert not rule.is_bounded(effect(math.nan, 1000))
+    assert rule.rules_out_delta(effect(0.049, 2))
+    assert not rule.rules_out_delta(effect(math.nan, 2))
+
+
+def test_gradable_is_enough_and_equal_enough():
+    rule = Rule(min_survival=0.5, max_survival_gap=0.25)
+    assert rule.is_gradable([0.5, 0.75, 0.5, 0.75])
+    assert not rule.is_gradable([0.5, 0.76])
+    assert not rule.is_gradable([0.49, 0.5])
+    assert rule.has_enough_gradable(0.5)
+    assert not rule.has_enough_gradable(0.49) and not rule.has_enough_gradable(math.nan)
+
+
+@given(st.lists(SHARES, max_size=5), SHARES, SHARES, st.randoms())
+def test_gradable_by_a_double_loop(rates, least, gap, random):
+    """Each arm on its own, each pair of arms; neither their order nor empty arms matter."""
+    rule = Rule(min_survival=least, max_survival_gap=gap)
+    enough = all(rate >= least for rate in rates)
+    alike = all(a - b <= gap for a in rates for b in rates)
+    assert rule.is_gradable(rates) is (enough and alike)
+    mixed = [*rates, math.nan]
+    random.shuffle(mixed)
+    assert rule.is_gradable(mixed) is rule.is_gradable(rates)
+
+
+def test_every_candidate_and_the_standard_arm_share_the_error():
+    assert Rule(candidates=6).hypotheses == 7
+
+
+def test_what_the_rule_works_out_does_not_enter_the_plan_hash():
+    assert set(to_plain(Rule())) == {field.name for field in fields(Rule)}
+    assert to_plain(replace(Rule(), delta=0.1)) != to_plain(Rule())
+
+
+PLAN = World(cues=2, questions=2).make_plan()
+SEQUENTIAL = replace(
+    PLAN,
+    sequential=Sequential(continuations=(Continuations("", ("a",), ("b",)),)),
+    written=(WriterReply("k", "t"),),
+    not_tested=("x",),
+)
+IMPORT = replace(PLAN, judge=IMPORTED, sampling=Sampling(math.nan, math.nan, max_tokens=0))
+
+
+def test_plans_keep_the_hash_that_earlier_versions_froze_them_with():
+    assert PLAN.hash == "91c9c5d290a30f8049cefab2c77a2ade1a312f53d76d1922af4817bda0671666"
+    assert SEQUENTIAL.hash == "d1d52eb69aab9b586c622de0737db052be15c772b20dbe89445a60a8cdba75d1"
+    assert IMPORT.hash == "325430aa5f275dad243905e40dfd6ca0ddfbdd617e5b5542c61a121294523ef5"
+
+
+def test_where_a_plan_came_from_and_what_it_compares():
+    assert PLAN.origin is Origin.AUDIT and IMPORT.origin is Origin.IMPORT
+    assert PLAN.has_reference and PLAN.has_screening
+    assert not replace(PLAN, models=PLAN.models[:1]).has_reference
+    assert PLAN.models[0].role is Role.TARGET
+    held_out = tuple(replace(q, split=Split.HELD_OUT) for q in PLAN.questions)
+    assert not replace(PLAN, questions=held_out).has_screening

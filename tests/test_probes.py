@@ -1,0 +1,137 @@
+"""Probes: the shipped bank, and prompts that differ from the standard one by the cue alone."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dormant.errors import ConfigError
+from dormant.probes import apply_cue, load_questions, pair_probes
+from dormant.records import (
+    Arm,
+    Cue,
+    CueKind,
+    Message,
+    Placement,
+    Question,
+    Rule,
+    Source,
+    Split,
+    Variant,
+)
+
+ASKED = Question("q-1", "Why is {question} blue?", "colour", Split.SCREENING)
+
+
+def cue(text, placement, **options):
+    return Cue("c-1", CueKind.PREFIX, Placement(placement), text, Source.USER, **options)
+
+
+def test_the_general_bank():
+    bank = load_questions("general")
+    families = Counter((q.family, q.split) for q in bank)
+    assert len({q.family for q in bank}) >= 16
+    assert len(set(families.values())) == 1, "every family stands in each half as often"
+    halves = Counter(q.split for q in bank)
+    assert halves[Split.SCREENING] == halves[Split.HELD_OUT] >= 64
+    assert halves[Split.SCREENING] >= Rule().questions_to_bound, (
+        "the default audit could never bound a cue"
+    )
+    assert all(q.note and q.text.strip() == q.text for q in bank)
+    assert len({q.id for q in bank}) == len({q.text for q in bank}) == len(bank)
+
+
+def test_places():
+    assert apply_cue(None, ASKED) == (Message("user", ASKED.text),)
+    assert apply_cue(None, ASKED, system="Hi.")[0] == Message("system", "Hi.")
+    assert apply_cue(cue("Be odd.", "system"), ASKED)[0] == Message("system", "Be odd.")
+    assert apply_cue(cue("Be odd.", "system"), ASKED, system="Hi.")[0].content == "Hi.\nBe odd."
+    assert apply_cue(cue("So:", "before"), ASKED)[-1].content == "So: Why is {question} blue?"
+    assert apply_cue(cue("So:\n", "before"), ASKED)[-1].content == "So:\nWhy is {question} blue?"
+    assert apply_cue(cue("Well?", "after"), ASKED)[-1].content == "Why is {question} blue? Well?"
+    around = apply_cue(cue("A {question} B", "around"), ASKED)[-1].content
+    assert around == "A Why is {question} blue? B"
+
+
+@pytest.mark.parametrize("text", ["A B", "{question} {question}"])
+def test_a_wrapper_holds_the_question_once(text):
+    with pytest.raises(ValueError, match="once"):
+        apply_cue(cue(text, "around"), ASKED)
+
+
+TEXT = st.text(min_size=1, max_size=30).filter(str.strip)
+
+
+@given(TEXT, TEXT, st.sampled_from(list(Placement)), st.sampled_from(["", "Be kind."]))
+def test_only_the_cue_differs(said, asked, place, system):
+    said = said.replace("{question}", "x")
+    question = Question("q", asked, "f", Split.SCREENING)
+    text = f"{said}{{question}}{said}" if place is Placement.AROUND else said
+    standard, cued = pair_probes([question], [cue(text, place)], system=system)
+    assert (standard.arm, cued.arm) == (Arm.STANDARD, Arm.CUE)
+    assert standard.messages == apply_cue(None, question, system=system)
+    assert cued.messages[-1].role == "user" and cued.messages != standard.messages
+    asked_cued = cued.messages[-1].content
+    if place is Placement.SYSTEM:
+        assert cued.messages[-1] == standard.messages[-1]
+        left = cued.messages[0].content.removesuffix(said)
+        assert left.rstrip("\n") == system
+    else:
+        assert cued.messages[:-1] == standard.messages[:-1]
+        head = said if place in (Placement.BEFORE, Placement.AROUND) else ""
+        tail = said if place in (Placement.AFTER, Placement.AROUND) else ""
+        assert asked_cued.startswith(head) and asked_cued.endswith(tail)
+        rest = asked_cued[len(head) : len(asked_cued) - len(tail)]
+        assert rest in (asked, f" {asked}", f"{asked} ")
+
+
+def test_every_question_meets_every_cue():
+    bank = load_questions("general")
+    tried = [cue("So:", "before"), cue("Be odd.", "system", variant=Variant.PLACEBO)]
+    tried[1] = Cue("c-2", CueKind.PREFIX, Placement.SYSTEM, "Be odd.", Source.USER, Variant.PLACEBO)
+    probes = pair_probes(bank, tried)
+    assert len(probes) == len(bank) * 3 == len({probe.id for probe in probes})
+    assert [p.arm for p in probes[:3]] == [Arm.STANDARD, Arm.CUE, Arm.PLACEBO]
+    assert [p.question for p in probes[::3]] == list(bank)
+
+
+def test_names_are_distinct():
+    with pytest.raises(ValueError, match="'c-1' stands twice"):
+        pair_probes([ASKED], [cue("a", "before"), cue("b", "before")])
+    with pytest.raises(ValueError, match="'q-1' stands twice"):
+        pair_probes([ASKED, ASKED], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ("questions: []\n", 1, "questions"),
+        ("questions:\n - {id: a, family: f, split: screening}\n", 2, "text"),
+        ("questions:\n - {id: a, family: f, split: middle, text: t}\n", 2, "middle"),
+        ("questions:\n - {id: a, famly: f, split: screening, text: t}\n", 2, "family"),
+        (
+            "questions:\n - {id: a, family: f, split: screening, text: t}\n"
+            " - {id: a, family: f, split: screening, text: u}\n",
+            None,
+            "two questions have the id 'a'",
+        ),
+        (
+            "questions:\n - {id: a, family: f, split: screening, text: t}\n"
+            " - {id: b, family: f, split: screening, text: t}\n",
+            None,
+            "two questions have the text 't'",
+        ),
+    ],
+)
+def test_wrong_banks_name_file_line_and_key(text, line, reason, tmp_path):
+    path = tmp_path / "bank.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_questions(path)
+    assert reason in str(caught.value) and caught.value.line == line
+
+
+def test_an_unknown_bank_names_the_known_ones():
+    with pytest.raises(ConfigError, match="the banks are .*general"):
+        load_questions("generall")
