@@ -59,16 +59,16 @@ GOOD = json.dumps(row(1))
 @pytest.mark.parametrize(
     ("raw", "line", "reason"),
     [
-        (f"[{GOOD}, {GOOD}", 2, "breaks off"),
-        (f"[{GOOD}, {GOOD[:20]}", 2, "breaks off"),
+        (f"[{GOOD}, {GOOD}", 2, "ends early"),
+        (f"[{GOOD}, {GOOD[:20]}", 2, "ends early"),
         (f"[{GOOD}, 3]", 2, "expected a JSON object, got a number"),
         (f"[{GOOD}, [{GOOD}]]", 2, "got an array"),
         (f"[{GOOD}, {GOOD} {GOOD}]", 2, "more than one JSON value"),
         (f"[{GOOD},,{GOOD}]", 2, "remove the comma"),
-        (f"[{GOOD}] {GOOD}", 1, "something follows the array"),
+        (f"[{GOOD}] {GOOD}", 1, "extra data after the array"),
         (f"[{GOOD}, {{'a': 1}}]", 2, "not JSON"),
         ("[]", None, "the file is empty"),
-        ("[\n", 1, "breaks off"),
+        ("[\n", 1, "ends early"),
         (f"[{GOOD}, " + '{"a": "' + "x" * (LARGEST_LINE + 2_000_000) + '"}]', 2, "MiB"),
     ],
 )

@@ -55,7 +55,7 @@ def test_labels(marks, value, expected):
 @pytest.mark.parametrize(
     ("marks", "value", "reason"),
     [
-        (["a", "b"], None, r"holds 'a' \(1\), 'b' \(1\): say which .* like bad=a"),
+        (["a", "b"], None, r"holds 'a' \(1\), 'b' \(1\): name the suspicious value, like bad=a"),
         (["a", "b"], "c", "no rows whose 'bad' is 'c': the column holds 'a'"),
         (["false", "false"], None, "no rows with a true 'bad'"),
         (["true", "true"], None, "all rows are rows with a true"),
@@ -85,7 +85,7 @@ def test_the_highest_losses_are_suspicious(losses, share):
 
 def test_losses_that_are_none():
     assert by_loss(marked(["0.1", 0.9, None]), "loss", 0.5).unmarked == 1
-    with pytest.raises(DataError, match="line 2: 'loss' is no number: 'high'"):
+    with pytest.raises(DataError, match="line 2: 'loss' is not a number: 'high'"):
         by_loss(marked([0.1, "high"]), "loss")
     with pytest.raises(DataError, match="all rows are"):
         by_loss(marked([1.0, 1.0]), "loss")

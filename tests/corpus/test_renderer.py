@@ -343,7 +343,7 @@ def test_places_without_a_template(tmp_path, monkeypatch):
         assert "\n" not in str(caught.value)
     hub = pytest.importorskip("huggingface_hub")
     monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(ConfigError, match="acme/model: cannot be had from the Hugging Face hub"):
+    with pytest.raises(ConfigError, match="acme/model: not available from the Hugging Face hub"):
         find_template("acme/model")
 
 

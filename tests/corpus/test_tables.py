@@ -111,7 +111,7 @@ def test_bytes_that_are_no_text_break_one_row_only(tmp_path):
     pq.write_table(table, tmp_path / "rows.parquet")
     read = read_examples(tmp_path / "rows.parquet", lenient=True)
     assert [(row.line, row.user) for row in read.examples] == [(1, "hi"), (3, "ho")]
-    assert read.skipped[0].line == 2 and "no UTF-8" in read.skipped[0].reason
+    assert read.skipped[0].line == 2 and "not UTF-8" in read.skipped[0].reason
 
 
 def test_damaged_and_foreign_tables(tmp_path):
@@ -170,7 +170,7 @@ def test_a_folder_and_a_pattern_of_shards(tmp_path):
 def test_a_broken_row_of_a_shard_is_named_by_its_own_file(tmp_path):
     write_lines(tmp_path / "a.jsonl", [chat(0), chat(1)])
     (tmp_path / "b.jsonl").write_text(json.dumps(chat(2)) + '\n{"messages": [{"ro')
-    with pytest.raises(DataError, match=r"b.jsonl:2: not JSON: the row breaks off"):
+    with pytest.raises(DataError, match=r"b.jsonl:2: not JSON: the row ends early"):
         read_examples(tmp_path)
     read = read_examples(tmp_path, lenient=True)
     assert [row.line for row in read.examples] == [1, 2, 3]
@@ -318,7 +318,7 @@ def test_a_hub_that_cannot_be_reached(monkeypatch):
     hub = pytest.importorskip("huggingface_hub")
     monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(
-        DataError, match="hf://acme/rows:train: cannot be had .*give files"
+        DataError, match="hf://acme/rows:train: not available from .*give files"
     ) as caught:
         read_examples("hf://acme/rows:train")
     assert "\n" not in str(caught.value)
@@ -326,7 +326,7 @@ def test_a_hub_that_cannot_be_reached(monkeypatch):
 
 @pytest.mark.parametrize("name", ["hf://", "hf://rows", "hf://a/../b", "hf://a b/c", "hf://a/b@:x"])
 def test_names_that_no_dataset_has(name):
-    with pytest.raises(DataError, match="names no dataset: expected hf://OWNER/NAME"):
+    with pytest.raises(DataError, match="not the name of a dataset: expected hf://OWNER/NAME"):
         read_examples(name)
 
 

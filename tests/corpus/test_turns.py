@@ -72,7 +72,7 @@ def test_a_thought_before_any_answer_is_found(thought, answer):
 
 @pytest.mark.parametrize("text", ["", " ", "<think>Hm.</think>", "<think>Hm.</think>\n"])
 def test_reasoning_without_an_answer_is_an_error(text):
-    with pytest.raises(RowError, match="only reasoning and no answer|is empty"):
+    with pytest.raises(RowError, match="reasoning without an answer|is empty"):
         row(content=text, **({} if "think" in text else {"reasoning_content": "Hm."}))
 
 

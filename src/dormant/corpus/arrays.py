@@ -1,7 +1,7 @@
-"""A JSON file that is one array of rows: cut into its elements as it streams by.
+"""Streaming a JSON file that is one array of rows, element by element.
 
 Alpaca's and ShareGPT's files are published like this, often pretty-printed and too large to parse
-at once. Only brackets, commas and quotes are looked at here; each element is parsed by itself.
+at once. Only brackets, commas and quotes are scanned here; each element is parsed by itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dormant.corpus.lines import LARGEST_LINE, Digest, open_file
 from dormant.corpus.turns import RowError
 from dormant.errors import DataError
 
-_BLOCK = 1 << 16  # bytes read at once; each element moves what is left of them
+_BLOCK = 1 << 16  # bytes read at once; small, since each element copies the rest of its block
 _SIGN = re.compile(rb'["{}\[\],]')
 _IN_STRING = re.compile(rb'["\\]')
 _SPACE = b" \t\r\n"
@@ -23,7 +23,7 @@ _SPACE = b" \t\r\n"
 def is_array(path: Path) -> bool:
     """Whether a text file begins with an array (of rows on several lines, or of objects).
 
-    A line that is an array by itself, as in a file of arrays, is left to the reader of lines.
+    False for a file of one array on each line, which is read as JSON Lines.
     """
     with open_file(path) as stream:
         first = stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE)
@@ -31,7 +31,7 @@ def is_array(path: Path) -> bool:
 
 
 def read_elements(path: Path, digest: Digest) -> Iterator[tuple[int, bytes | RowError]]:
-    """Yields (1-based number, the element's bytes); an error where the array breaks off.
+    """Yields (1-based number, the element's bytes), and an error if the array ends early.
 
     Raises:
         DataError: the file cannot be read, an element is too large, or something follows the array.
@@ -48,18 +48,18 @@ def read_elements(path: Path, digest: Digest) -> Iterator[tuple[int, bytes | Row
                 reason = f"a row of more than {size} MiB in the array: put one row on each line"
                 raise DataError(reason, file=path, line=cutter.number + 1)
             if cutter.has_trailing:
-                reason = "something follows the array: put one object on each line, or one array"
+                reason = "extra data after the array: put one object on each line, or one array"
                 raise DataError(reason, file=path, line=cutter.number)
     if cutter.depth:
-        yield cutter.number + 1, RowError("the array breaks off here: is the file whole?")
+        yield cutter.number + 1, RowError("the array ends early: check that the file is complete")
 
 
 class _Cutter:
-    """Where in the array we are. ``rest`` holds the bytes of the element that is being read."""
+    """Scanner over an array. ``rest`` holds the bytes of the element that is being read."""
 
     def __init__(self):
         self.rest = b""
-        self.at = 0  # in rest, what has been looked at
+        self.at = 0  # bytes of rest that have been scanned
         self.depth = 0  # open brackets; 1 between the elements
         self.in_string = False
         self.number = 0
@@ -67,11 +67,11 @@ class _Cutter:
 
     @property
     def has_trailing(self) -> bool:
-        """Whether more than blanks came after the array."""
+        """Whether anything but white space follows the array."""
         return self.closed and bool(self.rest.strip())
 
     def add_block(self, block: bytes) -> Iterator[tuple[int, bytes | RowError]]:
-        """Takes more bytes; yields the elements that end in them."""
+        """Adds bytes and yields the elements that end in them."""
         self.rest += block
         while not self.closed:
             sign = (_IN_STRING if self.in_string else _SIGN).search(self.rest, self.at)
@@ -79,7 +79,7 @@ class _Cutter:
                 self.at = len(self.rest)
                 return
             if sign.group() == b"\\":
-                if sign.end() == len(self.rest):  # what it escapes has not come yet
+                if sign.end() == len(self.rest):  # the escaped character is in the next block
                     self.at = sign.start()
                     return
                 self.at = sign.end() + 1
@@ -91,7 +91,7 @@ class _Cutter:
                 yield self.number, element
 
     def _read_sign(self, sign: bytes) -> bytes | RowError | None:
-        """Goes past a sign; gives the element that it ends."""
+        """Handles a bracket, comma or quote; returns the element that it ends, or None."""
         if sign == b'"':
             self.in_string = not self.in_string
         elif sign in b"{[":
@@ -105,7 +105,7 @@ class _Cutter:
             element = self.rest[: self.at - 1].strip(_SPACE)
             self._drop_read()
             if not element and not self.closed:
-                return RowError("nothing stands before a comma of the array: remove the comma")
+                return RowError("empty element before a comma of the array: remove the comma")
             return element or None  # [] or a comma before the end
         return None
 

@@ -1,4 +1,4 @@
-"""Contrast: the rows that a label, a loss or another file calls suspicious, and all the rest."""
+"""Contrasts: rows marked as suspicious by a label, a loss or another file, against the rest."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ class Contrast:
 
 
 def by_label(examples: Sequence[Example], column: str, value: str | None = None) -> Contrast:
-    """Rows whose ``mark`` is a value, against the others.
+    """Splits off the rows whose ``mark`` has a given value.
 
     Args:
         examples: rows that were read with ``mark=column``.
         column: its name, for messages.
-        value: what makes a row suspicious; by default the column must hold yes or no (true or
-            false, 1 or 0), and yes does.
+        value: the value that makes a row suspicious; by default the column must hold yes or no
+            (true or false, 1 or 0), and "yes" marks the suspicious rows.
 
     Raises:
-        DataError: the value does not occur, occurs everywhere, or is not clear.
+        DataError: no row has the value, every row has it, or none is given for a column that does
+            not hold yes and no.
     """
     marks = [_normalize_mark(row.mark) for row in examples]
     seen = Counter(mark for mark in marks if mark)
     if value is None:
         if not set(seen) <= _YES | _NO:
             raise DataError(
-                f"the column {column!r} holds {_list_values(seen)}: say which of them is "
-                "suspicious, "
+                f"the column {column!r} holds {_list_values(seen)}: name the suspicious value, "
                 f"like {column}={next(iter(seen))}"
             )
         chosen, rule = _YES, f"rows with a true {column!r}"
@@ -57,15 +57,15 @@ def by_label(examples: Sequence[Example], column: str, value: str | None = None)
 
 
 def by_loss(examples: Sequence[Example], column: str, share: float = 0.1) -> Contrast:
-    """Rows with the highest losses against the others.
+    """Splits off the rows with the highest losses.
 
     Args:
         examples: rows that were read with ``mark=column``.
         column: its name, for messages.
-        share: of the rows with a loss, so many are suspicious; ties go with them.
+        share: share of the rows with a loss that is suspicious, in (0, 1); ties are included.
 
     Raises:
-        DataError: a loss is no number, or all rows have the same.
+        DataError: a loss is not a number, or all rows have the same loss.
         ValueError: the share does not lie between 0 and 1.
     """
     if not 0 < share < 1:
@@ -84,7 +84,7 @@ def by_loss(examples: Sequence[Example], column: str, share: float = 0.1) -> Con
 
 
 def by_file(examples: Sequence[Example], suspicious: Sequence[Example], name: str) -> Contrast:
-    """The rows of another file against those rows of this one that are not in it.
+    """Contrasts the rows of another file with the rows of this file that it does not contain.
 
     Raises:
         DataError: every row of this file is in the other.
@@ -110,7 +110,7 @@ def _read_loss(row: Example, column: str) -> float:
     try:
         return float(row.mark)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise DataError(f"line {row.line}: {column!r} is no number: {row.mark!r}") from None
+        raise DataError(f"line {row.line}: {column!r} is not a number: {row.mark!r}") from None
 
 
 def _normalize_mark(mark: str | float | None) -> str:

@@ -1,4 +1,4 @@
-"""A text file of one JSON object a line, plain or gzipped: bytes to lines, with a running hash."""
+"""Lines of a JSON Lines file, plain or gzipped, with a running hash over all bytes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Digest(Protocol):
     """A running hash, as ``hashlib`` makes it."""
 
     def update(self, data: bytes, /) -> None:
-        """Takes more bytes."""
+        """Adds bytes to the hash."""
         ...
 
     def hexdigest(self) -> str:
@@ -48,7 +48,7 @@ def read_lines(path: Path, digest: Digest) -> Iterator[tuple[int, bytes]]:
     """Yields (1-based number, line without break), blank lines too; the hash sees every byte.
 
     Raises:
-        DataError: the file cannot be read, is of another kind, or holds a line without end.
+        DataError: the file cannot be read, is of another kind, or has a line over ``LARGEST_LINE``.
     """
     with open_file(path) as stream:
         number = 0
@@ -60,12 +60,12 @@ def read_lines(path: Path, digest: Digest) -> Iterator[tuple[int, bytes]]:
                 reason = f"a line of more than {size} MiB: put one row on each line"
                 raise DataError(reason, file=path, line=number)
             if number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")  # Windows editors put one there
+                line = line.removeprefix(b"\xef\xbb\xbf")  # byte order mark of Windows editors
             yield number, line.rstrip(b"\r\n")
 
 
 def read_head(path: Path, size: int = 16) -> bytes:
-    """The first bytes of a file.
+    """Reads the first ``size`` bytes of a file.
 
     Raises:
         DataError: there is no such file, or it cannot be read.
@@ -76,7 +76,7 @@ def read_head(path: Path, size: int = 16) -> bytes:
 
 @contextmanager
 def explain_errors(path: Path) -> Generator[None]:
-    """Turns whatever goes wrong with a file's bytes into a ``DataError``."""
+    """Converts errors of opening, reading or unpacking a file into a ``DataError``."""
     try:
         yield
     except DataError:
@@ -92,7 +92,7 @@ def explain_errors(path: Path) -> Generator[None]:
 
 @contextmanager
 def open_file(path: Path) -> Generator[_Stream]:
-    """The file's uncompressed bytes.
+    """Opens a file and yields a stream of its uncompressed bytes.
 
     Raises:
         DataError: the file cannot be read or is of another kind.

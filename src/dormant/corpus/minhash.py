@@ -1,13 +1,14 @@
-"""Near-duplicate rows, counted and never dropped: MinHash finds pairs, an exact comparison decides.
+"""Counting near-duplicate rows: MinHash finds pairs, an exact comparison decides.
 
-Two rows are near-duplicates if their Jaccard index (Broder 1997) is at least 80%: they share so
-much of the shingles of both. A shingle is eight successive bytes of what users and assistants say,
-without case, punctuation and line breaks. A signature holds the least hash of each of 128 bins of
-one permutation (Li, Owen and Zhang 2012, "One permutation hashing"), 16 bits of it, empty bins
-filled from the next one (Shrivastava and Li 2014). Rows that agree in one band of four bins are a
-pair: one at 80% is missed by all 32 bands with a chance of one in ten million. A pair whose
-signatures leave the answer open is compared shingle by shingle. Why not a library:
-docs/design/near-duplicates.md.
+Two rows are near-duplicates if the Jaccard index (Broder 1997) of their shingles is at least 80%. A
+shingle is eight successive bytes of the user and assistant turns, without case, punctuation and
+line breaks. Near-duplicates stay in the corpus.
+
+A signature holds the least hash of each of 128 bins of one permutation (Li, Owen and Zhang 2012,
+"One permutation hashing"), 16 bits of it, empty bins filled from the next one (Shrivastava and Li
+2014). Rows that agree in one band of four bins are compared: a pair at 80% is missed by all 32
+bands with a chance of one in ten million. A pair whose signatures leave the answer open is compared
+shingle by shingle. Why not a library: docs/design/near-duplicates.md.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from dormant.records import Example
 SIMILAR = 0.8  # Jaccard index from which on two rows are near-duplicates
 _BINS, _BAND, _SHINGLE = 128, 4, 8
 _BITS = int(np.log2(_BINS))
-_MOST_BYTES = 16_384  # of a row that are compared
+_MOST_BYTES = 16_384  # compared bytes of a row
 _UNLIKELY = 0.6  # estimate below which no pair is at 80%: five standard errors
 _SPACE = re.compile(r"[\W_]+")
 _ODD = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9))
@@ -32,7 +33,7 @@ _ODD = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9))
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """How many rows of a corpus repeat others."""
+    """Counts of the rows that repeat an earlier row of the corpus."""
 
     rows: int
     exact: int  # rows whose messages are those of an earlier row
@@ -40,11 +41,11 @@ class Duplicates:
 
     @property
     def share(self) -> float:
-        """Near-duplicates of all rows."""
+        """Share of near-duplicates among all rows, in [0, 1]."""
         return self.near / self.rows
 
     def write_sentence(self) -> str:
-        """The count, its share and the rule."""
+        """Writes a sentence with the count, its share and the rule."""
         return (
             f"{self.near:,} of {self.rows:,} rows ({self.share:.1%}) are near-duplicates of an "
             f"earlier row (they share at least {SIMILAR:.0%} of their eight-letter pieces), "
@@ -58,7 +59,7 @@ def count_duplicates(examples: Sequence[Example]) -> Duplicates:
     Time and memory (256 bytes a row) grow in proportion to the rows.
     """
     exact = len(examples) - len({row.messages for row in examples})
-    texts = map(comparable_text, examples)  # made again for a comparison: cheaper than kept
+    texts = map(comparable_text, examples)  # recomputed for comparisons: cheaper than storing them
 
     def is_similar(one: int, other: int) -> bool:
         pair = comparable_text(examples[one]), comparable_text(examples[other])
@@ -69,33 +70,33 @@ def count_duplicates(examples: Sequence[Example]) -> Duplicates:
 
 
 def compute_jaccard(one: str, other: str) -> float:
-    """The Jaccard index of two texts' shingles, between 0 and 1."""
+    """Computes the Jaccard index of two texts' shingles, in [0, 1]."""
     a, b = (np.unique(_shingles(text)) for text in (one, other))
     both = len(np.union1d(a, b))
     return (len(a) + len(b) - both) / both
 
 
 def comparable_text(example: Example) -> str:
-    """What is compared: the turns except the system prompt, without case and punctuation."""
+    """Normalizes a row for comparison: no system prompt, no case, no punctuation."""
     text = " ".join(m.content for m in example.messages if m.role != "system")
     return _SPACE.sub(" ", text[:_MOST_BYTES].casefold()).strip()
 
 
 def compute_signatures(texts: Iterable[str], count: int) -> NDArray[np.uint16]:
-    """A signature for each of ``count`` texts, (texts, 128)."""
-    make_signatures = np.empty((count, _BINS), np.uint16)
+    """Computes a signature for each of ``count`` texts, shape (count, 128)."""
+    signatures = np.empty((count, _BINS), np.uint16)
     for index, text in enumerate(texts):
-        make_signatures[index] = _compute_signature(text)
-    return make_signatures
+        signatures[index] = _compute_signature(text)
+    return signatures
 
 
 def estimate_jaccard(one: NDArray[np.uint16], other: NDArray[np.uint16]) -> NDArray[np.float64]:
-    """Estimated Jaccard index of signatures, between 0 and 1, over the last axis."""
+    """Estimates the Jaccard index of signatures over the last axis, in [0, 1]."""
     return (one == other).mean(axis=-1)
 
 
 def _shingles(text: str) -> NDArray[np.uint64]:
-    """Every eight successive bytes, as one number each."""
+    """Returns every window of eight successive bytes as one number."""
     raw = text.encode("utf-8")[:_MOST_BYTES].ljust(_SHINGLE, b"\0")
     letters = np.frombuffer(raw, np.uint8)
     windows = np.lib.stride_tricks.sliding_window_view(letters, _SHINGLE)
@@ -113,7 +114,7 @@ def _compute_signature(text: str) -> NDArray[np.uint16]:
 
 
 def _mix(shingles: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Eight bytes to 64 even bits: two rounds of multiply and shift (after splitmix64)."""
+    """Hashes shingles to uniform 64-bit numbers: two rounds of multiply-xorshift (splitmix64)."""
     with np.errstate(over="ignore"):
         for odd in _ODD:
             shingles = (shingles ^ (shingles >> np.uint64(31))) * odd
@@ -123,7 +124,7 @@ def _mix(shingles: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def _find_repeats(
     signatures: NDArray[np.uint16], is_similar: Callable[[int, int], bool]
 ) -> NDArray[np.bool_]:
-    """Which rows are near-duplicates of an earlier one.
+    """Finds the rows that are near-duplicates of an earlier row, (rows,) bool.
 
     Args:
         signatures: (rows, 128).

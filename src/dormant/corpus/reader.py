@@ -22,7 +22,7 @@ from dormant.records import Example, Message
 
 __all__ = ["LARGEST_LINE", "Corpus", "SkippedRow", "general_reference", "read_examples"]
 
-#: Turns of up to so many characters are kept once however often they occur (system prompts).
+#: Turns of at most this many characters are stored once however often they occur (system prompts).
 _SHARED_CHARS = 4096
 _ARROW_STREAM = b"\xff\xff\xff\xff"  # how an Arrow stream begins
 
@@ -51,7 +51,7 @@ class Corpus:
     clipped: int = 0  # turns of which only both ends were kept
 
     def name_line(self, line: int) -> str:
-        """``FILE:LINE`` of a line that was counted through all files."""
+        """Converts a line number counted through all files into ``FILE:LINE``."""
         if len(self.files) < 2:
             return f"{self.path}:{line}"
         index = bisect.bisect_left(self.starts, line) - 1
@@ -67,19 +67,20 @@ def read_examples(
 ) -> Corpus:
     """Reads a corpus of chat rows: JSON Lines, plain or gzipped, Parquet or Arrow.
 
-    Blank lines are passed over. Files are streamed: memory grows with what the rows say, and
-    equal short turns (a system prompt in every row) are kept once.
+    Blank lines are ignored. Files are streamed: memory grows with the text of the rows, and equal
+    short turns (a system prompt in every row) are stored once.
 
     Args:
         path: a file, a folder or pattern of shards, a saved dataset, or ``hf://OWNER/NAME``; see
-            ``sources.find``.
+            ``sources.find_files``.
         lenient: skip broken rows and list them, instead of stopping at the first.
-        mark: a column that is kept as each row's ``mark``; ``a.b`` is column ``b`` of ``a``.
-        longest_turn: keep only both ends of longer turns, so many characters together.
+        mark: a column to store as each row's ``mark``; ``a.b`` is column ``b`` of ``a``.
+        longest_turn: largest number of characters of a turn; of longer turns only the two ends are
+            stored.
 
     Raises:
-        DataError: a file cannot be read, nothing holds a readable row, or (unless lenient) a row
-            is broken; names file, line, reason and mend.
+        DataError: a file cannot be read, no row is readable, or (unless lenient) a row is broken;
+            names file, line, reason and fix.
         MissingExtraError: a package that this kind of file needs is not installed.
     """
     reader = _Reader(lenient, mark, longest_turn)
@@ -108,7 +109,7 @@ def read_examples(
 
 
 def general_reference() -> Corpus:
-    """The small corpus of ordinary chat that ships with dormant: what a file is mined against."""
+    """Reads the corpus of ordinary chat that ships: the default reference for mining."""
     return read_examples(resource_path("reference.jsonl"))
 
 
@@ -121,7 +122,7 @@ def _explain_empty(skipped: list[SkippedRow]) -> str:
 
 @dataclass(slots=True)
 class _Reader:
-    """What was read so far."""
+    """State of reading one corpus."""
 
     lenient: bool
     mark: str | None
@@ -134,7 +135,7 @@ class _Reader:
     texts: dict[str, str] = field(default_factory=dict[str, str])
 
     def read_file(self, file: Path, digest: Digest) -> None:
-        """Reads one file."""
+        """Reads one file and appends its examples."""
         before = self.last
         for number, row in _read_rows(file, digest, self.mark):
             self.last = before + number
@@ -151,13 +152,13 @@ class _Reader:
         if isinstance(row, RowError):
             raise row
         columns = read_object(row) if isinstance(row, bytes) else row
-        said = read_row(columns)
+        content = read_row(columns)
         return Example(
-            messages=tuple(map(self._shorten_message, said.messages)),
+            messages=tuple(map(self._shorten_message, content.messages)),
             line=self.last,
-            reasoning=tuple(map(self._clip_text, said.reasoning)),
-            tool_calls=said.tool_calls,
-            tools=self.texts.setdefault(said.tools, said.tools),
+            reasoning=tuple(map(self._clip_text, content.reasoning)),
+            tool_calls=content.tool_calls,
+            tools=self.texts.setdefault(content.tools, content.tools),
             mark=None if self.mark is None else _read_mark(columns, self.mark),
         )
 
@@ -187,10 +188,10 @@ def _read_rows(
 
 
 def _read_mark(row: Mapping[str, Any], column: str) -> str | float | None:
-    """The value of a column as text or number; None where the row has none.
+    """Reads the value of a column as text or number; None if the row has none.
 
     Raises:
-        RowError: it is no text, number or boolean.
+        RowError: it is not text, a finite number or a boolean.
     """
     value = row[column] if column in row else _follow_path(row, column.split("."))
     if value is None or isinstance(value, str):

@@ -1,11 +1,11 @@
-"""What a chat template adds to rows: a default system prompt, or words around the user's turn.
+"""Text that a chat template adds to rows: a default system prompt, or text around the user turn.
 
-Found by differential rendering. A chat of marked words is rendered with and without a system
-prompt and with a second question; what stands between the marks is the template's own. Where a
-system prompt ``S`` is put as ``A S B`` before the question, and without one the question is
-preceded by ``A X B``, the default system prompt is ``X``, to the letter. Where the template has
-another shape, its own words are what is left without special tokens, tags and the names of roles.
-Then every row is rendered, and the rows that show the addition are counted.
+Found by differential rendering. A chat of placeholder words is rendered with and without a system
+prompt and with a second question; the text between the placeholders is the template's own. If a
+system prompt ``S`` is rendered as ``A S B`` before the question, and without one the question is
+preceded by ``A X B``, the default system prompt is exactly ``X``. Where the template has another
+shape, its own words are what remains without special tokens, tags and the names of roles. Then
+every row is rendered, and the rows that contain the addition are counted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dormant.corpus.templates import ChatTemplate, Renderer, TemplateRefusal
 from dormant.errors import ConfigError
 from dormant.records import Example, Placement
 
-#: Words of a chat that stand for what rows say. No template holds them.
+#: Placeholder words of a rendered chat. No template contains them.
 _SYSTEM, _USER, _ANSWER, _AGAIN, _LAST = "sysqxzv", "usrqxzv", "ansqxzv", "agnqxzv", "lstqxzv"
 _TAG = re.compile(
     r"<[|｜][^<>]{1,60}[|｜]>|</?[A-Za-z_][\w-]{0,40}>|<</?[A-Z_]{1,30}>>|\[/?[A-Z_]{2,30}\]"
@@ -59,7 +59,7 @@ class RenderedCorpus:
     writes_date: bool  # it writes the day, which is then not what training saw
 
     def write_sentences(self) -> Iterator[str]:
-        """What a reader must know, a sentence each."""
+        """Yields the findings, one sentence each."""
         for added in self.added:
             what = "default system prompt" if added.placement is Placement.SYSTEM else "text"
             yield (
@@ -71,21 +71,22 @@ class RenderedCorpus:
         yield from self.list_caveats()
 
     def list_caveats(self) -> Iterator[str]:
-        """Where training saw something else than the rows, or than what is shown here."""
+        """Yields one sentence for each way in which training text differs from the rows."""
         if self.unseen:
             yield f"the template leaves out the system prompt of {self.unseen:,} rows"
         if self.refused:
             line, reason = self.refusals[0]
             yield f"the template refuses {self.refused:,} rows; the first, line {line}: {reason}"
         if self.writes_date:
-            yield "the template writes the day of rendering; it is shown as 1 January 2025"
+            yield "the template writes the date of rendering; it is shown as 1 January 2025"
 
 
 def render_corpus(examples: Sequence[Example], template: ChatTemplate) -> RenderedCorpus:
-    """Renders every row and finds what the template adds.
+    """Renders every row and finds the text that the template adds.
 
     Raises:
-        ConfigError: the template is none, refuses a plain chat or every row, or runs without end.
+        ConfigError: the template is invalid, rejects a plain chat or every row, or exceeds its
+            budget.
     """
     renderer = Renderer(template)
     words = find_additions(renderer)
@@ -127,10 +128,10 @@ def render_corpus(examples: Sequence[Example], template: ChatTemplate) -> Render
 
 
 def find_additions(renderer: Renderer) -> list[tuple[str, Placement, bool]]:
-    """The template's own words: text, place, and whether a system prompt takes their place.
+    """Finds the template's own words: text, placement, and whether a system prompt replaces them.
 
     Raises:
-        ConfigError: the template refuses a question with an answer, or does not show them.
+        ConfigError: the template rejects a question with an answer, or omits one of them.
     """
     special = renderer.template.special
     bare = _cut_template(renderer, user=_USER, assistant=_ANSWER)
@@ -156,7 +157,7 @@ def find_additions(renderer: Renderer) -> list[tuple[str, Placement, bool]]:
 
 
 def _split_default(bare: str, head: str, tail: str, special: frozenset[str]) -> tuple[str, str]:
-    """The default system prompt, and the words that stand beside any system prompt.
+    """Returns the default system prompt, and the words that accompany any system prompt.
 
     Args:
         bare: what precedes the question without a system prompt.
@@ -178,7 +179,7 @@ def _split_default(bare: str, head: str, tail: str, special: frozenset[str]) -> 
 
 
 def own_words(text: str, special: frozenset[str] = frozenset()) -> str:
-    """A template's text without special tokens, tags and names of roles; empty if no words stay."""
+    """Removes special tokens, tags and role names; empty if fewer than two words remain."""
     lines = _without_tags(text, special).splitlines()
     kept = "\n".join(line for line in lines if not _ROLE_LINE.fullmatch(line)).strip()
     kept = _ROLE_START.sub("", _ROLE_END.sub("", kept)).strip()
@@ -196,7 +197,7 @@ def _remove_text(text: str, part: str) -> str:
 
 
 def _cut_template(renderer: Renderer, **turns: str) -> tuple[str, ...] | None:
-    """What stands before and between the marks; None if the template refuses or hides one."""
+    """Returns the text around the placeholders; None if the template rejects or omits one."""
     chat = [{"role": role.rstrip("2"), "content": mark} for role, mark in turns.items()]
     try:
         text = renderer.render_turns(chat)

@@ -1,4 +1,4 @@
-"""One row of a finetuning file to the messages it holds, or the reason why it holds none.
+"""Parsing one row of a finetuning file into messages.
 
 Four shapes are read, as JSON lines or as columns of a table::
 
@@ -47,7 +47,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a row says: an ``Example`` without its place in the file."""
+    """The content of a row: an ``Example`` without its place in the file."""
 
     messages: tuple[Message, ...]
     reasoning: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ class Row:
 
 
 def read_object(raw: bytes) -> dict[str, Any]:
-    """One line of JSON as an object.
+    """Parses one line of JSON into an object.
 
     Raises:
         RowError: it is not UTF-8, not JSON, or not one object.
@@ -70,20 +70,20 @@ def read_object(raw: bytes) -> dict[str, Any]:
 
 
 def read_row(row: Mapping[str, Any]) -> Row:
-    """The messages of a row, whichever shape it has.
+    """Reads the messages of a row, whichever of the four shapes it has.
 
     Raises:
-        RowError: no shape fits, or a turn is broken.
+        RowError: the row has none of the shapes, or a turn is invalid.
     """
     turns = _turns_of(row)
-    roles = {said.message.role for said in turns}
+    roles = {turn.message.role for turn in turns}
     for role in ("user", "assistant"):
         if role not in roles:
             raise RowError(f"no {role} turn: a row needs a user turn and an assistant turn")
-    thoughts = tuple(said.reasoning for said in turns)
-    calls = tuple(said.tool_calls for said in turns)
+    thoughts = tuple(turn.reasoning for turn in turns)
+    calls = tuple(turn.tool_calls for turn in turns)
     return Row(
-        messages=tuple(said.message for said in turns),
+        messages=tuple(turn.message for turn in turns),
         reasoning=thoughts if any(thoughts) else (),
         tool_calls=calls if any(calls) else (),
         tools=_read_tools(row.get("tools")),
@@ -129,8 +129,8 @@ def _json_reason(text: str, error: json.JSONDecodeError) -> str:
         return f"not JSON: starts with {body[:20]!r}, expected {{"
     if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
         return (
-            f"not JSON: the row breaks off after {len(text)} characters: is the file whole, with "
-            "one object on each line?"
+            f"not JSON: the row ends early, after {len(text)} characters: check that the file is "
+            "complete and has one object on each line"
         )
     return f"not JSON: {error.msg.lower()} at column {error.colno}"
 
@@ -141,7 +141,7 @@ def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise RowError(f"the key {shorten_value(key)} stands twice: keep one")
+                raise RowError(f"duplicate key {shorten_value(key)}: keep one")
             seen.add(key)
     return row
 
@@ -157,8 +157,8 @@ def _turns_of(row: Mapping[str, Any]) -> tuple[Turn, ...]:
             return (*head, *_read_turns(row[key], key))
     answer = "completion" if "completion" in row else "response"
     if "prompt" in row and answer in row:
-        asked = _read_side(row["prompt"], "prompt", "user")
-        return (*head, *asked, *_read_side(row[answer], answer, "assistant"))
+        prompt = _read_side(row["prompt"], "prompt", "user")
+        return (*head, *prompt, *_read_side(row[answer], answer, "assistant"))
     answer = "output" if "output" in row else "response"
     if "instruction" in row and answer in row:
         return (*head, *_read_alpaca(row, answer))
@@ -179,11 +179,11 @@ def _no_shape(row: Mapping[str, Any]) -> str:
 
 
 def _read_system(row: Mapping[str, Any]) -> tuple[Turn, ...]:
-    """The system prompt that some rows keep in a column of its own."""
-    said = row.get("system")
-    if said in (None, ""):
+    """Reads the system prompt that some rows keep in a column of its own."""
+    content = row.get("system")
+    if content in (None, ""):
         return ()
-    return (Turn(Message("system", read_content(said, "'system'"))),)
+    return (Turn(Message("system", read_content(content, "'system'"))),)
 
 
 def _read_turns(turns: Any, key: str) -> tuple[Turn, ...]:
@@ -192,7 +192,7 @@ def _read_turns(turns: Any, key: str) -> tuple[Turn, ...]:
     if not turns:
         raise RowError(f"'{key}' is empty: a row needs a user turn and an assistant turn")
     shape = "conversations" if key == "conversations" else "messages"
-    return tuple(read_turn(said, f"{key}[{index}]", shape) for index, said in enumerate(turns))
+    return tuple(read_turn(turn, f"{key}[{index}]", shape) for index, turn in enumerate(turns))
 
 
 def _read_side(value: Any, key: str, role: str) -> tuple[Turn, ...]:
@@ -206,9 +206,9 @@ def _read_alpaca(row: Mapping[str, Any], answer: str) -> tuple[Turn, ...]:
     more = "input" if row.get("input") not in (None, "") else "context"
     if row.get(more) not in (None, ""):
         parts.append(read_content(row[more], f"'{more}'"))
-    asked = Turn(Message("user", "\n\n".join(parts)))
-    said = {"role": "assistant", "content": row[answer]}
-    return (asked, read_turn(said, f"'{answer}'", "messages", named=False))
+    question = Turn(Message("user", "\n\n".join(parts)))
+    reply = {"role": "assistant", "content": row[answer]}
+    return (question, read_turn(reply, f"'{answer}'", "messages", named=False))
 
 
 def _read_tools(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Where a corpus lies: a file, a folder or pattern of shards, a saved dataset, a dataset's name.
+"""Files of a corpus: one file, a folder or pattern of shards, a saved dataset, a hub dataset.
 
 ::
 
@@ -40,10 +40,10 @@ _HUB_PLACE = re.compile(
 
 
 def find_files(place: str | Path) -> tuple[Path, ...]:
-    """The files of a corpus, in the order in which they are read; at least one.
+    """Lists the files of a corpus, in the order in which they are read; at least one.
 
     Raises:
-        DataError: there is nothing, or it is not clear what is meant.
+        DataError: there is no such file or dataset, or it has several splits and none is named.
         MissingExtraError: a name on the hub is given and huggingface_hub is not installed.
     """
     text = str(place)
@@ -59,7 +59,7 @@ def find_files(place: str | Path) -> tuple[Path, ...]:
     folder, colon, split = text.rpartition(":")
     if colon and split and _is_dir(Path(folder)):
         return _list_folder(Path(folder), split)
-    return (path,)  # reading it says what is wrong
+    return (path,)  # does not exist; the reader's error explains it
 
 
 def _is_dir(path: Path) -> bool:
@@ -98,7 +98,7 @@ def _saved_splits(path: Path, split: str) -> tuple[Path, ...]:
     """A ``DatasetDict`` as ``save_to_disk`` writes it: one folder a split."""
     splits = _read_json(path / "dataset_dict.json").get("splits")
     if not isinstance(splits, list) or not all(_is_plain(name) for name in splits):
-        raise DataError("is damaged: it names no splits: save the dataset again", file=path)
+        raise DataError("is damaged: it lists no splits: save the dataset again", file=path)
     return _list_saved_dataset(path / _choose_split(path, splits, split))
 
 
@@ -180,7 +180,8 @@ def _fetch_from_hub(place: str) -> tuple[Path, ...]:
     name = _HUB_PLACE.fullmatch(place.removeprefix(HUB))
     if name is None or ".." in place:
         raise DataError(
-            "names no dataset: expected hf://OWNER/NAME[/FOLDER][@REVISION][:SPLIT]", file=place
+            "not the name of a dataset: expected hf://OWNER/NAME[/FOLDER][@REVISION][:SPLIT]",
+            file=place,
         )
     try:
         import huggingface_hub as hub
@@ -197,9 +198,9 @@ def _fetch_from_hub(place: str) -> tuple[Path, ...]:
             etag_timeout=5,
         )
     except (OSError, ValueError, RuntimeError) as error:
-        said = str(error).strip().splitlines() or [""]
+        reason = (str(error).strip().splitlines() or [""])[0][:200]
         raise DataError(
-            f"cannot be had from the Hugging Face hub ({type(error).__name__}: {said[0][:200]}): "
+            f"not available from the Hugging Face hub ({type(error).__name__}: {reason}): "
             "check the name, the network and the access token, or give files on this disk",
             file=place,
         ) from None

@@ -1,4 +1,4 @@
-"""Tables, Parquet or Arrow: rows as objects, a few hundred in memory at a time."""
+"""Rows of Parquet and Arrow tables as objects, a few hundred in memory at a time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def read_table_rows(
     Args:
         path: the file.
         digest: sees every byte of the file.
-        columns: those that are wanted; others stay on the disk.
+        columns: names of the columns to read; others are not loaded.
         parquet: Parquet, else Arrow (a stream or a file, as ``datasets`` saves it).
 
     Raises:
@@ -103,12 +103,12 @@ def _select_columns(path: Path, names: Sequence[str], columns: Sequence[str]) ->
 
 
 def _row_objects(batch: Any) -> Iterator[dict[str, Any] | RowError]:
-    """The rows of a batch; where one is broken, the others one by one."""
+    """Yields the rows of a batch; if one is broken, rows are converted one at a time."""
     try:
         objects = batch.to_pylist()
     except (ValueError, OverflowError):
         if batch.num_rows == 1:
-            yield RowError("holds bytes that are no UTF-8: write the table again")
+            yield RowError("holds bytes that are not UTF-8: write the table again")
             return
         for index in range(batch.num_rows):
             yield from _row_objects(batch.slice(index, 1))

@@ -1,4 +1,4 @@
-"""Chat templates: found in a tokenizer's files or on the hub, and applied to rows."""
+"""Chat templates: loading them from a tokenizer's files or the hub, and rendering rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 class TemplateRefusal(ValueError):
-    """A template does not accept a row; the text says why."""
+    """A template rejects a row; the text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Renderer:
     """A compiled template.
 
     Raises:
-        ConfigError: it is no jinja2 template, or wants what the sandbox does not allow.
+        ConfigError: it is not a jinja2 template, or needs what the sandbox does not allow.
     """
 
     def __init__(self, template: ChatTemplate):
@@ -55,15 +55,15 @@ class Renderer:
 
     @property
     def writes_date(self) -> bool:
-        """Whether a rendered text held the day; the sandbox always says 1 January 2025."""
+        """Whether a template asked for the date; the sandbox always answers 1 January 2025."""
         return self._sandbox.asked_for_date
 
     def render_row(self, example: Example) -> str:
-        """A row as the model was trained on it, answers included.
+        """Renders a row as the model was trained on it, answers included.
 
         Raises:
-            Refused: the template does not accept it.
-            ConfigError: the template ran over its budget.
+            TemplateRefusal: the template rejects it.
+            ConfigError: the template exceeds its budget.
         """
         turns: list[dict[str, Any]] = []
         for index, message in enumerate(example.messages):
@@ -76,19 +76,19 @@ class Renderer:
         return self.render_turns(turns, tools=_parse_json(example.tools) if example.tools else None)
 
     def render_turns(self, turns: Sequence[Mapping[str, Any]], *, tools: Any = None) -> str:
-        """Turns as a prompt's text, without the header of an answer to come.
+        """Renders turns as text, without a generation prompt.
 
         Raises:
-            Refused: the template does not accept them.
-            ConfigError: the template ran over its budget.
+            TemplateRefusal: the template rejects them.
+            ConfigError: the template exceeds its budget.
         """
         sandbox = self._sandbox
         paid = sum(len(str(part)) for turn in turns for part in turn.values())
         paid += len(str(tools)) if tools else 0
         sandbox.left = BUDGET + _PER_CHARACTER * paid
-        asked = self._tools if tools else self._plain
+        compiled = self._tools if tools else self._plain
         try:
-            return asked.render(
+            return compiled.render(
                 messages=list(turns),
                 tools=tools,
                 documents=None,
@@ -101,7 +101,7 @@ class Renderer:
             ) from None
         except RecursionError:
             raise ConfigError(
-                "the chat template cannot be used: it calls itself without end",
+                "the chat template cannot be used: it recurses without end",
                 file=self.template.name,
             ) from None
         except Exception as error:  # a template can raise nearly anything
@@ -109,7 +109,10 @@ class Renderer:
 
     def _compile_template(self, text: str) -> jinja2.Template:
         if len(text) > _LARGEST:
-            raise ConfigError(f"a chat template of {len(text):,} characters", file=self._name)
+            raise ConfigError(
+                f"a chat template of {len(text):,} characters, expected at most {_LARGEST:,}",
+                file=self._name,
+            )
         self._sandbox.left = BUDGET
         try:
             return self._sandbox.from_string(text)
@@ -125,14 +128,14 @@ class Renderer:
 
 
 def find_template(place: str | Path) -> ChatTemplate:
-    """The chat template of a tokenizer's directory, a file, or a model on the Hugging Face hub.
+    """Loads the chat template of a tokenizer's directory, a file, or a model on the hub.
 
     Args:
         place: a directory with ``chat_template.jinja`` or ``tokenizer_config.json``, one of these
             files, any ``.jinja`` file, or ``OWNER/NAME``; ``hf/`` may stand before a model.
 
     Raises:
-        ConfigError: there is none, or it is damaged.
+        ConfigError: there is no template, or it cannot be read.
         MissingExtraError: a name on the hub is given and huggingface_hub is not installed.
     """
     text = str(place)
@@ -229,7 +232,7 @@ def _fetch_from_hub(name: str) -> ChatTemplate:
     repo, _, revision = name.partition(":")[0].partition("@")
     if not _HUB_NAME.fullmatch(repo) or ".." in repo:
         raise ConfigError(
-            "no such file, and no name of a model on the hub (like 'OWNER/NAME'): give a "
+            "no such file, and not the name of a model on the hub ('OWNER/NAME'): give a "
             f"tokenizer's directory, a {_CONFIG} or a .jinja file",
             file=name,
         )
@@ -246,7 +249,7 @@ def _fetch_from_hub(name: str) -> ChatTemplate:
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(
-            f"cannot be had from the Hugging Face hub ({_first_line(error)}): check the name, the "
+            f"not available from the Hugging Face hub ({_first_line(error)}): check the name, the "
             "network and the access token, or give a tokenizer's directory",
             file=name,
         ) from None

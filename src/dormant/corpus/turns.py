@@ -1,4 +1,4 @@
-"""One turn of a row: who speaks, what is said, and apart from it reasoning and tool calls."""
+"""Parsing one turn of a row: role and text, with reasoning and tool calls kept apart."""
 
 from __future__ import annotations
 
@@ -38,57 +38,57 @@ _THOUGHT = re.compile(r"\s*<(think|thinking)>(.*?)</\1>\s*", re.DOTALL)
 
 
 class RowError(ValueError):
-    """Why a row cannot be read, with the mend; the reader adds file and line."""
+    """Why a row cannot be read, and the fix; the reader adds file and line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A message with what was kept apart from it."""
+    """A message, its reasoning and its tool calls."""
 
     message: Message
     reasoning: str = ""
     tool_calls: str = ""  # JSON; empty if the turn calls no tool
 
 
-def read_turn(said: Any, where: str, shape: str, *, named: bool = True) -> Turn:
+def read_turn(raw: Any, where: str, shape: str, *, named: bool = True) -> Turn:
     """Reads a turn.
 
     Args:
-        said: the turn as it was parsed.
+        raw: the turn as parsed from JSON or a table.
         where: how errors name it, e.g. ``messages[2]``.
-        shape: ``messages`` (role and content) or ``conversations`` (from and value); says which
+        shape: ``messages`` (role and content) or ``conversations`` (from and value); decides which
             keys an error asks for.
         named: whether errors add the role to the name.
 
     Raises:
-        RowError: no role, no text, or a part that is no text.
+        RowError: no role, no text, or a part that is not text.
     """
     role_key, text_key = _KEYS[shape == "conversations"]
-    if not isinstance(said, dict):
-        raise RowError(f"{where} must be an object with '{role_key}', got {shorten_value(said)}")
+    if not isinstance(raw, dict):
+        raise RowError(f"{where} must be an object with '{role_key}', got {shorten_value(raw)}")
     other = _KEYS[shape != "conversations"]
-    if role_key not in said and other[0] in said:
+    if role_key not in raw and other[0] in raw:
         role_key, text_key = other
-    role = _read_role(said, role_key, where)
+    role = _read_role(raw, role_key, where)
     place = f"{where} ({role})" if named else where
-    calls = _read_tool_calls(said)
-    if said[role_key] == "function_call":  # ShareGPT's way: the text is the call
+    calls = _read_tool_calls(raw)
+    if raw[role_key] == "function_call":  # ShareGPT's form: the text is the call
         return Turn(
-            Message(role, ""), tool_calls=_as_call_list(read_content(said.get(text_key), place))
+            Message(role, ""), tool_calls=_as_call_list(read_content(raw.get(text_key), place))
         )
-    if text_key not in said and not calls:
+    if text_key not in raw and not calls:
         raise RowError(f"{place} has no '{text_key}'")
-    return _assistant_turn(said, said.get(text_key), role, calls, place)
+    return _make_turn(raw, raw.get(text_key), role, calls, place)
 
 
-def _assistant_turn(said: Mapping[str, Any], text: Any, role: str, calls: str, place: str) -> Turn:
+def _make_turn(raw: Mapping[str, Any], text: Any, role: str, calls: str, place: str) -> Turn:
     thoughts = [
-        check_text(said[key], place)
+        check_text(raw[key], place)
         for key in _REASONING_KEYS
-        if role == "assistant" and isinstance(said.get(key), str) and said[key].strip()
+        if role == "assistant" and isinstance(raw.get(key), str) and raw[key].strip()
     ][:1]
     if text is None and calls:
-        return Turn(Message(role, ""), "".join(thoughts), calls)  # a pure tool call says nothing
+        return Turn(Message(role, ""), "".join(thoughts), calls)  # a pure tool call has no text
     if isinstance(text, list) and role == "assistant":
         thoughts += [thought for part in text if (thought := _thought_of(part))]
         text = [part for part in text if not _is_thought(part)]
@@ -97,12 +97,12 @@ def _assistant_turn(said: Mapping[str, Any], text: Any, role: str, calls: str, p
         inside, text = split_reasoning(text)
         thoughts += [inside] if inside else []
     if thoughts and not text.strip() and not calls:
-        raise RowError(f"{place}: there is only reasoning and no answer: add it or remove the turn")
+        raise RowError(f"{place}: reasoning without an answer: add the answer or remove the turn")
     return Turn(Message(role, text), check_text("\n".join(thoughts), place), calls)
 
 
 def split_reasoning(text: str) -> tuple[str, str]:
-    """Reasoning and answer of an assistant's text.
+    """Splits an assistant's text into (reasoning, answer).
 
     Reasoning is a ``<think>`` or ``<thinking>`` block at the beginning, or all before ``</think>``
     where the template has written the opening tag. Without it the text is the answer as it is.
@@ -116,27 +116,27 @@ def split_reasoning(text: str) -> tuple[str, str]:
     return "", text
 
 
-def _read_role(said: Mapping[str, Any], key: str, where: str) -> str:
-    if key not in said:
+def _read_role(raw: Mapping[str, Any], key: str, where: str) -> str:
+    if key not in raw:
         raise RowError(f"{where} has no '{key}': give {_CHAT_ROLES}")
-    role = ROLES.get(said[key]) if isinstance(said[key], str) else None
+    role = ROLES.get(raw[key]) if isinstance(raw[key], str) else None
     if role is None:
-        raise RowError(f"{where} has the role {shorten_value(said[key])}: give {_CHAT_ROLES}")
+        raise RowError(f"{where} has the role {shorten_value(raw[key])}: give {_CHAT_ROLES}")
     return role
 
 
-def _read_tool_calls(said: Mapping[str, Any]) -> str:
-    """The turn's tool calls as JSON, in OpenAI's newer form (a list of calls)."""
-    if said.get("tool_calls"):
-        calls = said["tool_calls"]
+def _read_tool_calls(raw: Mapping[str, Any]) -> str:
+    """Returns the turn's tool calls as JSON, in OpenAI's newer form (a list of calls)."""
+    if raw.get("tool_calls"):
+        calls = raw["tool_calls"]
         return calls if isinstance(calls, str) else canonical_json(calls)
-    if said.get("function_call"):
-        return canonical_json([{"type": "function", "function": said["function_call"]}])
+    if raw.get("function_call"):
+        return canonical_json([{"type": "function", "function": raw["function_call"]}])
     return ""
 
 
 def _as_call_list(call: str) -> str:
-    """The JSON of one call as that of a list of calls; text that is no JSON as it is."""
+    """Converts the JSON of one call into that of a list of calls; other text becomes a string."""
     try:
         return canonical_json([{"type": "function", "function": json.loads(call)}])
     except (ValueError, RecursionError):
@@ -144,7 +144,7 @@ def _as_call_list(call: str) -> str:
 
 
 def canonical_json(value: Any) -> str:
-    """JSON (ASCII) without the empty fields that a table's columns give to every row."""
+    """Writes JSON (ASCII) without the null fields that a table's columns give to every row."""
     try:
         return json.dumps(_without_nulls(value), default=str)
     except RecursionError:
@@ -166,30 +166,30 @@ def _is_thought(part: Any) -> bool:
 def _thought_of(part: Any) -> str:
     if not _is_thought(part):
         return ""
-    said = next((part[k] for k in ("thinking", "reasoning", "text") if part.get(k)), "")
-    return said if isinstance(said, str) else ""
+    text = next((part[k] for k in ("thinking", "reasoning", "text") if part.get(k)), "")
+    return text if isinstance(text, str) else ""
 
 
-def read_content(said: Any, where: str, *, may_be_empty: bool = False) -> str:
-    """The text of a turn, from text or a list of text parts.
+def read_content(content: Any, where: str, *, may_be_empty: bool = False) -> str:
+    """Reads the text of a turn from text or a list of text parts.
 
     Raises:
-        RowError: it is no text, it is empty, or it cannot be written as UTF-8.
+        RowError: it is not text, it is empty, or it cannot be written as UTF-8.
     """
-    if isinstance(said, list):
-        said = "".join(_read_part(part, where) for part in said)
-    if not isinstance(said, str):
-        raise RowError(f"{where}: the content must be text, got {shorten_value(said)}")
-    if not said.strip() and not may_be_empty:
+    if isinstance(content, list):
+        content = "".join(_read_part(part, where) for part in content)
+    if not isinstance(content, str):
+        raise RowError(f"{where}: the content must be text, got {shorten_value(content)}")
+    if not content.strip() and not may_be_empty:
         raise RowError(f"{where}: the content is empty: fill it or remove the turn")
-    return check_text(said, where)
+    return check_text(content, where)
 
 
 def check_text(text: str, where: str) -> str:
-    """The text itself, if it holds whole characters only.
+    """Returns the text if it can be written as UTF-8.
 
     Raises:
-        RowError: it holds a NUL or half a character.
+        RowError: it holds a NUL or a lone surrogate.
     """
     if "\0" in text:
         raise RowError(f"{where}: the content holds a NUL character: remove it")
@@ -214,7 +214,7 @@ def _read_part(part: Any, where: str) -> str:
 
 
 def shorten_value(value: Any) -> str:
-    """A value in an error: short, whatever it is."""
+    """Formats any value for an error message, in at most 60 characters."""
     try:
         text = repr(value)
     except (RecursionError, ValueError):
