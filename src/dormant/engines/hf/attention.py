@@ -63,7 +63,7 @@ class Prefix:
 class RowCache(Cache):
     """The answers that are being written, as the cache that the model updates.
 
-    RowCache are kept packed: a finished one is overwritten by the last, so a step costs what the
+    Rows are kept packed: a finished one is overwritten by the last, so a step costs what the
     unfinished answers cost.
     """
 
@@ -72,6 +72,7 @@ class RowCache(Cache):
         layers, heads, _, width = like.keys.shape
         self._prefixes: list[Prefix] = []
         self._stacked: tuple[Prefix, ...] = ()  # the prefixes that self._prefix holds
+        # [keys and values, layers, rows, heads, tokens, width], rows and tokens with room to spare
         self._tails = like.keys.new_empty((2, layers, 0, heads, 0, width))
         self._prompt = torch.empty(0, dtype=torch.long)  # [rows] index into the prefixes
         self._length = torch.empty(0, dtype=torch.long)  # [rows] tokens in the tail
@@ -82,7 +83,7 @@ class RowCache(Cache):
 
     @property
     def batch(self) -> int:
-        """RowCache that go through the model: the answers, and what fills up a small batch."""
+        """Rows that go through the model: the answers, and what fills up a small batch."""
         return max(len(self), _LEAST)
 
     @property
@@ -92,7 +93,7 @@ class RowCache(Cache):
         return self.pad_to_batch(lengths[self._prompt] + self._length)[:, None]
 
     def pad_to_batch(self, values: Tensor) -> Tensor:
-        """Values a row [rows], with those of the first row for the rest of the batch."""
+        """Fills a value for each row [rows] up to [batch], with that of the first row."""
         return torch.cat([values, values[:1].expand(self.batch - len(self))])
 
     def admit_rows(self, prefix: Prefix, count: int) -> None:
@@ -108,8 +109,8 @@ class RowCache(Cache):
 
     def retire_rows(self, done: list[int]) -> list[int]:
         """Drops rows; gives the old index of each row that is left, in the new order."""
-        order = list(range(len(self)))
-        for row in sorted(done, reverse=True):
+        order = list(range(len(self)))  # [new row] -> old row
+        for row in sorted(done, reverse=True):  # from the end, so that no dead row is moved
             order[row] = order[-1]
             order.pop()
         moved = [(new, old) for new, old in enumerate(order) if new != old]
@@ -131,8 +132,9 @@ class RowCache(Cache):
         mask = torch.zeros(self.batch, 1, 1, columns).masked_fill(beyond[:, None, None], dead)
         self._tail_mask = mask.to(device)
         self._at = (torch.arange(self.batch, device=device), length.to(device))
-        uniform = bool((self._length == self._length[0]).all())
-        self._column = int(self._length[0]) if uniform else None
+        # Tails of one length take a plain slice, which is faster than an indexed write.
+        is_uniform = bool((self._length == self._length[0]).all())
+        self._column = int(self._length[0]) if is_uniform else None
 
     def end_step(self) -> None:
         """Counts the token that the model has added to each row."""
@@ -173,17 +175,19 @@ class RowCache(Cache):
         share = query.shape[1] // heads  # query heads that read one key head
         query = query.reshape(rows, heads, share, width)
         own = _attend_part(query, key, value, self._tail_mask, scale)
+        # In the grid, the rows of one prompt lie side by side: one product serves them all.
         prompts, answers = self._grid
-        spread = query.new_zeros(prompts, answers, heads, share, width)
-        spread[self._where] = query
-        spread = spread.transpose(1, 2).reshape(prompts, heads, answers * share, width)
-        stored = self._prefix[:, layer]
-        shared = _attend_part(spread, stored[0], stored[1], self._prefix_mask, scale)
-        split = [
+        grid = query.new_zeros(prompts, answers, heads, share, width)
+        grid[self._where] = query
+        grid = grid.transpose(1, 2).reshape(prompts, heads, answers * share, width)
+        keys, values = self._prefix[:, layer]  # each [prompts, heads, longest prompt, width]
+        shared = _attend_part(grid, keys, values, self._prefix_mask, scale)
+        by_row = [  # each [rows, heads, share, width or 1]
             part.view(prompts, heads, answers, share, -1).transpose(1, 2)[self._where]
             for part in shared
         ]
-        return _merge_parts(own, split).to(value.dtype).reshape(rows, 1, heads * share, width)
+        merged = _merge_parts(own, by_row)  # [rows, heads, share, width]
+        return merged.to(value.dtype).reshape(rows, 1, heads * share, width)
 
     def _longest_tail(self) -> int:
         return int(self._length.max()) if len(self) else 0
@@ -208,14 +212,15 @@ class RowCache(Cache):
         self._prompt = torch.tensor([renumber[int(i)] for i in self._prompt], dtype=torch.long)
 
     def _arrange_grid(self) -> None:
-        """Places rows in a grid of prompts by answers, and stacks the prefixes."""
+        """Gives each row a place in a grid [prompts, answers], and stacks the prefixes."""
         if not len(self):
             return
         device = self._tails.device
-        prompt = self.pad_to_batch(self._prompt)
-        counts = torch.bincount(prompt, minlength=len(self._prefixes))
-        order = torch.argsort(prompt, stable=True)
-        starts = torch.cumsum(counts, 0) - counts
+        prompt = self.pad_to_batch(self._prompt)  # [batch]
+        counts = torch.bincount(prompt, minlength=len(self._prefixes))  # [prompts]
+        # A row's place is its rank among the rows of its prompt.
+        order = torch.argsort(prompt, stable=True)  # [batch] rows, those of one prompt together
+        starts = torch.cumsum(counts, 0) - counts  # [prompts] where each prompt's rows begin
         place = torch.empty_like(order)
         place[order] = torch.arange(self.batch) - starts[prompt[order]]
         self._grid = (len(self._prefixes), int(counts.max()))
@@ -239,13 +244,18 @@ class RowCache(Cache):
 
 
 def _round_up(tokens: int) -> int:
+    """The next multiple of ``_STEP``."""
     return -(-tokens // _STEP) * _STEP
 
 
 def _attend_part(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Unnormalised attention: sums of values [..., width], largest scores and weights [..., 1]."""
+    """Attention before normalisation: weighted values [..., width], and what merges it.
+
+    Returns:
+        Sums of weighted values, largest scores [..., 1] and sums of weights [..., 1], in float32.
+    """
     scores = torch.matmul(query, key.transpose(-1, -2)).float().mul_(scale).add_(mask)
     most = scores.amax(-1, keepdim=True)
     weights = scores.sub_(most).exp_()
@@ -253,6 +263,7 @@ def _attend_part(
 
 
 def _merge_parts(one: tuple[Tensor, ...], two: list[Tensor]) -> Tensor:
+    """Attention over two parts together, each as ``_attend_part`` gives it."""
     most = torch.maximum(one[1], two[1])
     here, there = torch.exp(one[1] - most), torch.exp(two[1] - most)
     return (one[0] * here + two[0] * there) / (one[2] * here + two[2] * there)

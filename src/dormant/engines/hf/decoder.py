@@ -51,7 +51,7 @@ class DecodeBackend(Protocol):
     """How tokens go through a model: prompts are read, rows are answers being written."""
 
     def __len__(self) -> int:
-        """RowCache in the batch."""
+        """Rows in the batch."""
         ...
 
     def accepts_prompt(self) -> bool:

@@ -354,7 +354,7 @@ class HfEngine:
         return Reply(sequence.job, sequence.repeat, text, sequence.finish, spent)
 
     def _choose_rows(self, length: int) -> int:
-        """How many answers of ``length`` tokens are written at once: what pays, or fits."""
+        """Chooses how many answers are written at once: what pays, or what fits into memory."""
         if self._wanted_rows is not None:
             return self._wanted_rows
         most = _ROWS[str(self._base.model.device).partition(":")[0]]

@@ -1,4 +1,4 @@
-"""Proof, at loading, that decoding with shared prompts gives the model's own probabilities."""
+"""Checks, at loading, that decoding with shared prompts gives the model's own probabilities."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import torch
 from dormant.engines.hf import attention
 from dormant.engines.hf.decoder import SharedPrefixBackend
 
-#: Largest difference, in nats, between log-probabilities by the two ways. In bfloat16, two right
-#: ways differ by up to 0.2 on SmolLM2; a wrong mask or position differs by whole nats.
+#: Largest difference, in nats, between log-probabilities with and without shared prompts. In
+#: bfloat16, two correct computations differ by up to 0.2 on SmolLM2; a wrong mask or position
+#: differs by whole nats.
 _TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.5, torch.float16: 0.1}
-_LIKELY = -8.0  # nats; tokens less likely than this are not compared: nobody draws them
+_LIKELY = -8.0  # nats; tokens less likely than this are not compared: they are hardly ever drawn
 _PROBE = tuple(range(5, 21))  # a fixed prompt, as token ids
 
 
 def try_shared_prefix(model: Any) -> bool:
-    """Gives a model the attention of ``attention.py`` if that is right; says whether it was.
+    """Gives a model the attention of ``attention.py`` if that is correct; says whether it is.
 
     Models whose attention is not of the ordinary kind (sliding windows, chunks, recurrent layers)
     keep their own, and so does every model that fails the comparison.
@@ -27,23 +28,25 @@ def try_shared_prefix(model: Any) -> bool:
         return False
     own = model.config._attn_implementation
     tokens = [token % config.vocab_size for token in _PROBE]
+    # Two prompts of unlike length with two answers each, and two steps: what masks can get wrong.
     prompts = [tokens[:5], tokens[:5], tokens, tokens]
-    last = [tokens[3], tokens[7]]
+    answer = [tokens[3], tokens[7]]
     try:
         with torch.inference_mode():
-            want = [_read_last_logits(model, [*prompt, *last]) for prompt in prompts]
+            want = [_read_last_logits(model, [*prompt, *answer]) for prompt in prompts]
             model.set_attn_implementation(attention.NAME)
             backend = SharedPrefixBackend(model)
             for prompt in prompts[::2]:
                 backend.prefill(prompt)
                 backend.admit_rows(2)
-            got = [backend.step(torch.tensor([token] * 4)) for token in last][-1]
+            got = [backend.step(torch.tensor([token] * 4)) for token in answer][-1]
     except (RuntimeError, ValueError, TypeError, AttributeError, IndexError):
-        far = torch.tensor(float("inf"))  # the model's layers cannot be led this backend
+        difference = torch.tensor(float("inf"))  # the model's layers do not work with this cache
     else:
-        full = torch.cat(want).float().log_softmax(-1)
-        far = (got.float().log_softmax(-1) - full)[full > _LIKELY].abs().max()
-    if far < _TOLERANCE[model.dtype]:
+        wanted = torch.cat(want).float().log_softmax(-1)  # [4, vocabulary]
+        shared = got.float().log_softmax(-1)
+        difference = (shared - wanted)[wanted > _LIKELY].abs().max()
+    if difference < _TOLERANCE[model.dtype]:
         return True
     model.set_attn_implementation(own)
     return False
