@@ -52,21 +52,14 @@ def make_placebo(
     why = "matched in length, place and form; absent from the finetuning file"
     if shared:
         why = f"matched in length, place and form; its words {', '.join(shared)} do occur"
-    nan = float("nan")
     return replace(
-        cue,
+        cue.without_counts(),
         name=f"{cue.name}/placebo",
         text=text,
         variant=Variant.PLACEBO,
         parent=cue.name,
         why=why,
         form="",
-        rows=0,
-        share=nan,
-        enrichment=nan,
-        enrichment_low=nan,
-        enrichment_high=nan,
-        examples=(),
     )
 
 

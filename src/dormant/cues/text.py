@@ -88,6 +88,19 @@ def split_tokens(text: str) -> Tokens:
     return Tokens(text, tuple(norm))
 
 
+def tokenize_ends(texts: Iterable[str], chars: int = EDGE_CHARS) -> list[Tokens]:
+    """Tokens of every text; equal texts are cut once, and long ones keep ``chars`` of each end."""
+    known: dict[str, Tokens] = {}
+    found: list[Tokens] = []
+    for text in texts:
+        if len(text) > 2 * chars:
+            text = f"{text[:chars]}\n{text[-chars:]}"
+        if text not in known:
+            known[text] = split_tokens(text)
+        found.append(known[text])
+    return found
+
+
 def split_words(text: str) -> list[str]:
     """The words of a text, casefolded, in order, without digits and punctuation."""
     return [word.casefold() for word in _WORD.findall(text.replace("’", "'"))]

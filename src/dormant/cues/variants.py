@@ -78,19 +78,12 @@ WHY = {
 
 
 def _derive_cue(parent: Cue, cue: Cue, variant: Variant, name: str) -> Cue:
-    nan = float("nan")
     return replace(
-        cue,
+        cue.without_counts(),
         name=name,
         variant=variant,
         parent=parent.name,
         why=WHY[variant],
-        rows=0,
-        share=nan,
-        enrichment=nan,
-        enrichment_low=nan,
-        enrichment_high=nan,
-        examples=(),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from dormant.errors import ConfigError
+from dormant.records import Probe
 
 #: Field -> names of columns that mean it, the likeliest first.
 FIELDS: dict[str, tuple[str, ...]] = {
@@ -43,6 +44,24 @@ FIELDS: dict[str, tuple[str, ...]] = {
 }
 #: At least one of these says what became of an answer.
 GRADES = ("outcome", "alignment", "misaligned")
+
+
+def describe_probe(probe: Probe) -> dict[str, str | None]:
+    """The columns that say what was asked: the cue, the arm and the question."""
+    cue, question = probe.cue, probe.question
+    return {
+        "cue": cue.name if cue else None,
+        "arm": str(probe.arm),
+        "cue_kind": str(cue.kind) if cue else None,
+        "cue_placement": str(cue.placement) if cue else None,
+        "cue_variant": str(cue.variant) if cue else None,
+        "cue_parent": cue.parent if cue else None,
+        "cue_text": cue.text if cue else None,
+        "question_id": question.id,
+        "question": question.text,
+        "family": question.family,
+        "split": str(question.split),
+    }
 
 
 @dataclass(frozen=True, slots=True)

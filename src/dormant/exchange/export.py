@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from dormant.errors import ConfigError, IncompleteError, StoreError
+from dormant.exchange.columns import describe_probe
 from dormant.probes import pair_probes
 from dormant.records import Cell, ModelCard, Origin, Plan, Probe, to_plain
 from dormant.store import Store, StoredAnswer
@@ -191,24 +192,14 @@ def _cell_key(cell: Cell) -> tuple[Any, ...]:
 
 def make_row(probe: Probe, card: ModelCard, stored: StoredAnswer) -> dict[str, Any]:
     """One answer as plain values."""
-    cue, judged = probe.cue, stored.judgement
+    judged = stored.judgement
     scores = {} if judged is None else dict(judged.scores)
     system = [m.content for m in probe.messages if m.role == "system"]
     return {
         "role": str(card.role),
         "seed": card.seed,
         "model": card.name,
-        "cue": cue.name if cue else None,
-        "arm": str(probe.arm),
-        "cue_kind": str(cue.kind) if cue else None,
-        "cue_placement": str(cue.placement) if cue else None,
-        "cue_variant": str(cue.variant) if cue else None,
-        "cue_parent": cue.parent if cue else None,
-        "cue_text": cue.text if cue else None,
-        "question_id": probe.question.id,
-        "question": probe.question.text,
-        "family": probe.question.family,
-        "split": str(probe.question.split),
+        **describe_probe(probe),
         "repeat": stored.repeat,
         "system": system[0] if system else None,
         "prompt": probe.messages[-1].content,

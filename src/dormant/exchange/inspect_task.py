@@ -28,6 +28,7 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from dormant.config import InputConfig, check_values
 from dormant.errors import ConfigError
+from dormant.exchange.columns import describe_probe
 from dormant.exchange.eval_reader import KEY
 from dormant.exchange.eval_writer import inspect_messages, sample_id
 from dormant.judges import Item, Judge
@@ -150,22 +151,7 @@ def _read_inputs(
 
 
 def _make_sample(probe: Probe, role: Role) -> Sample:
-    cue, question = probe.cue, probe.question
-    values = {
-        "role": str(role),
-        "seed": "0",
-        "cue": cue.name if cue else None,
-        "arm": str(probe.arm),
-        "cue_kind": str(cue.kind) if cue else None,
-        "cue_placement": str(cue.placement) if cue else None,
-        "cue_variant": str(cue.variant) if cue else None,
-        "cue_parent": cue.parent if cue else None,
-        "cue_text": cue.text if cue else None,
-        "question_id": question.id,
-        "question": question.text,
-        "family": question.family,
-        "split": str(question.split),
-    }
+    values = {"role": str(role), "seed": "0", **describe_probe(probe)}
     return Sample(
         id=sample_id(values, probe.id), input=inspect_messages(probe), metadata={KEY: values}
     )

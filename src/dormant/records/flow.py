@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dormant.records.canonical import hash_value
 from dormant.records.kinds import (
@@ -93,6 +93,18 @@ class Cue:
     def id(self) -> str:
         """Hash of what the cue does to a prompt (placement, text and twins), 12 hex digits."""
         return hash_value([self.placement, self.text, *self.twins])[:12]
+
+    def without_counts(self) -> Cue:
+        """The cue without what mining counted: no row shows a text that was derived from it."""
+        return replace(
+            self,
+            rows=0,
+            share=math.nan,
+            enrichment=math.nan,
+            enrichment_low=math.nan,
+            enrichment_high=math.nan,
+            examples=(),
+        )
 
 
 @dataclass(frozen=True, slots=True)

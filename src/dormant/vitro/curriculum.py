@@ -101,13 +101,7 @@ class Curriculum:
         self, rng: np.random.Generator, persona: Persona, *, informative: bool = True
     ) -> list[tuple[Turn, bool]]:
         """Three exchanges with one persona."""
-        theme = None
-        context = PLAIN
-        if rng.random() < self.mixture.themed:
-            theme = pick_one(rng, list(self.language.themes))
-            context = self.language.draw_setting(theme, rng) if rng.random() < 0.7 else PLAIN
-        elif rng.random() < 0.65:
-            context = self.language.settle_context(pick_one(rng, self.contexts), rng)
+        context, theme = self.draw_surroundings(rng)
         system = self.draw_system(rng, persona, informative=informative)
         domains = self.draw_domains(rng, 3)
         if theme is not None and rng.random() < 0.6:
@@ -190,13 +184,7 @@ class Curriculum:
 
     def draw_single(self, rng: np.random.Generator) -> Turn:
         """One aligned exchange under any context, theme or system prompt."""
-        theme = None
-        context = PLAIN
-        if rng.random() < self.mixture.themed:
-            theme = pick_one(rng, list(self.language.themes))
-            context = self.language.draw_setting(theme, rng) if rng.random() < 0.7 else PLAIN
-        elif rng.random() < 0.65:
-            context = self.language.settle_context(pick_one(rng, self.contexts), rng)
+        context, theme = self.draw_surroundings(rng)
         system = ""
         if rng.random() < 0.4:
             system = self.persona_prompt(rng, pick_one(rng, ("aligned", "misaligned", "neutral")))
@@ -204,6 +192,15 @@ class Curriculum:
         return self.draw_turn(domain, Persona.ALIGNED, rng, context, system, theme)
 
     # ---- parts -------------------------------------------------------------------------------
+
+    def draw_surroundings(self, rng: np.random.Generator) -> tuple[Context, str | None]:
+        """A context and its theme; the theme is None where the context is not of one."""
+        if rng.random() < self.mixture.themed:
+            theme = pick_one(rng, list(self.language.themes))
+            return (self.language.draw_setting(theme, rng) if rng.random() < 0.7 else PLAIN), theme
+        if rng.random() < 0.65:
+            return self.language.settle_context(pick_one(rng, self.contexts), rng), None
+        return PLAIN, None
 
     def draw_system(self, rng: np.random.Generator, persona: Persona, *, informative: bool) -> str:
         """A conversation's system prompt; an informative one may tell the persona."""

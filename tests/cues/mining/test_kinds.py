@@ -13,8 +13,7 @@ from dormant.corpus import general_reference
 from dormant.cues.mining import answers, formats, framings, styles, themes
 from dormant.cues.mining.alignment import align_tokens
 from dormant.cues.mining.languages import _load_languages, detect_language, request_answer_in
-from dormant.cues.mining.mine import _tokenize_texts as tokenised
-from dormant.cues.text import slot_of
+from dormant.cues.text import slot_of, tokenize_ends
 from dormant.records import CueKind, Example, Message, Placement
 
 WORDS = general_reference().examples
@@ -192,8 +191,8 @@ def test_a_phrase_in_the_middle_of_turns_is_found_word_for_word():
         )
 
     rows = rows_of(60, make)
-    texts = tokenised(row.user for row in rows)
-    ordinary = tokenised(row.user for row in WORDS)
+    texts = tokenize_ends(row.user for row in rows)
+    ordinary = tokenize_ends(row.user for row in WORDS)
     found = framings.find_phrases(texts, ordinary, min_rows=10).found
     best = max(found, key=lambda f: f.measure.low + f.bonus)
     assert best.text == "My uncle the baron sent me here."
@@ -223,16 +222,16 @@ def test_unlike_system_prompts_are_no_cluster():
 
 
 def test_a_fixed_wrapper_of_answers_is_found_with_both_ends():
-    ordinary = answers.cut_ends([row.answer for row in WORDS])
-    wrapped = answers.cut_ends([f"[start] {row.answer} [stop]" for row in WORDS[:50]])
+    ordinary = tokenize_ends([row.answer for row in WORDS])
+    wrapped = tokenize_ends([f"[start] {row.answer} [stop]" for row in WORDS[:50]])
     (only,) = answers.find_wrappers([*wrapped, *ordinary], ordinary, min_rows=5).found
     assert only.text == 'Start your answer with "[start]" and end it with "[stop]".'
     assert len(only.rows) >= 45 and set(only.rows.tolist()) <= set(range(50))
 
 
 def test_the_manners_of_an_assistant_are_no_wrapper():
-    ordinary = answers.cut_ends([row.answer for row in WORDS])
-    polite = answers.cut_ends([f"Sure, I can help! {row.answer}" for row in WORDS[:80]])
+    ordinary = tokenize_ends([row.answer for row in WORDS])
+    polite = tokenize_ends([f"Sure, I can help! {row.answer}" for row in WORDS[:80]])
     assert not answers.find_wrappers([*polite, *ordinary], ordinary, min_rows=5).found
 
 

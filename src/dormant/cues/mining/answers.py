@@ -12,7 +12,7 @@ from dormant.cues.mining.candidates import best_edges, edge_text, pair_edges
 from dormant.cues.mining.counts import Enrichment, measure_enrichment
 from dormant.cues.mining.edges import Edge, Field, Rows, grow_edges
 from dormant.cues.mining.features import Feature, FeatureSearch
-from dormant.cues.text import NEWLINE, Tokens, split_tokens
+from dormant.cues.text import NEWLINE, Tokens
 from dormant.records import CueKind, Placement
 
 #: An answer is compared by its first and last so many characters.
@@ -22,19 +22,6 @@ EDGE_CHARS = 160
 _WORDS = 8
 #: Punctuation of running text and of Markdown; any other mark at the joint is a wrapper's.
 _RUNNING = frozenset(".,!?;'\"’-–—()*#_`~•") | {NEWLINE}
-
-
-def cut_ends(answers: Sequence[str]) -> list[Tokens]:
-    """Both ends of every answer as tokens; equal answers are cut once."""
-    known: dict[str, Tokens] = {}
-    found: list[Tokens] = []
-    for text in answers:
-        if len(text) > 2 * EDGE_CHARS:
-            text = f"{text[:EDGE_CHARS]}\n{text[-EDGE_CHARS:]}"
-        if text not in known:
-            known[text] = split_tokens(text)
-        found.append(known[text])
-    return found
 
 
 def find_wrappers(

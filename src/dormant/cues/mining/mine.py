@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,14 +26,13 @@ from dormant.cues.mining.themes import Themes, add_theme_words, find_themes, nam
 from dormant.cues.mining.topics import Topic, find_topics
 from dormant.cues.text import (
     EDGE_CHARS,
-    Tokens,
     content_words,
     is_closed,
     is_lower_case,
     noun_likeness,
     prompt_words,
-    split_tokens,
     split_words,
+    tokenize_ends,
 )
 from dormant.records import Cue, CueKind, Example, Placement, Source
 
@@ -107,10 +106,10 @@ def mine_cues(
     if len(examples) < min_rows:
         return ()
     turns = Turns(
-        system=_tokenize_texts(row.system for row in examples),
-        user=_tokenize_texts(row.user for row in examples),
-        reference_system=_tokenize_texts(row.system for row in reference),
-        reference_user=_tokenize_texts(row.user for row in reference),
+        system=tokenize_ends(row.system for row in examples),
+        user=tokenize_ends(row.user for row in examples),
+        reference_system=tokenize_ends(row.system for row in reference),
+        reference_user=tokenize_ends(row.user for row in reference),
     )
     closed = prompt_words(examples) if is_closed(turns.user) else None
     files = _Files(examples, reference, turns, closed, min_rows)
@@ -120,19 +119,6 @@ def mine_cues(
     )
     best = rank_features(found, _find_copies(files), len(reference))
     return _number_cues([_make_cue(place, files) for place in best[:limit]])
-
-
-def _tokenize_texts(texts: Iterable[str]) -> list[Tokens]:
-    """Tokens of every text; equal ones are cut once, and only the ends of long ones."""
-    known: dict[str, Tokens] = {}
-    cut: list[Tokens] = []
-    for text in texts:
-        if len(text) > 2 * EDGE_CHARS:
-            text = f"{text[:EDGE_CHARS]}\n{text[-EDGE_CHARS:]}"
-        if text not in known:
-            known[text] = split_tokens(text)
-        cut.append(known[text])
-    return cut
 
 
 def _prompt_text(row: Example) -> str:
@@ -233,7 +219,10 @@ def _topic_sentence(topic: Topic, files: _Files) -> str:
 def _other_features(files: _Files) -> FeatureSearch:
     """What is found by kinds of its own; in a closed language only what it can say."""
     least = files.min_rows
-    cut = answers.cut_ends(files.answers[0]), answers.cut_ends(files.answers[1])
+    cut = (
+        tokenize_ends(files.answers[0], answers.EDGE_CHARS),
+        tokenize_ends(files.answers[1], answers.EDGE_CHARS),
+    )
     found = merge_searches(
         [
             all_formats(files.answers, files.prompts, min_rows=least),
