@@ -52,12 +52,12 @@ def label(page, key, said, **headers):
 
 def test_one_answer_at_a_time_until_all_are_labelled(page, saved):
     for key, said in zip(TASKS, ("aligned", "misaligned", "unsure"), strict=True):
-        assert not page.wait(0)
+        assert not page.wait_until_labelled(0)
         assert f'action="{urlsplit(page.url).path}{key}"' in ask(page)[2]
         status, headers, _ = label(page, key, said)
         assert (status, headers["Location"]) == (303, urlsplit(page.url).path)
     assert "Every answer is labelled" in ask(page)[2]
-    assert page.wait(5)
+    assert page.wait_until_labelled(5)
     assert page.labels == {"aaaa": Label.ALIGNED, "bbbb": Label.MISALIGNED, "cccc": Label.UNSURE}
     assert [len(labels) for labels in saved] == [1, 2, 3]
 
@@ -208,4 +208,4 @@ def test_in_a_real_browser(page, saved, width, tmp_path):
             WebDriverWait(driver, 10).until(lambda d, n=number: f"{n} of 3" in d.title)
         assert "Every answer is labelled" in driver.page_source
         assert not [e for e in driver.get_log("browser") if "favicon" not in e["message"]]
-    assert page.wait(5) and len(saved[-1]) == 3
+    assert page.wait_until_labelled(5) and len(saved[-1]) == 3

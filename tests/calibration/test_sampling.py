@@ -136,9 +136,9 @@ def test_labels_come_back(tmp_path):
     [
         ("", "the column 'id' is missing"),
         ("id,answer\n", "the column 'label' is missing"),
-        ("id,label\nx,evil\n", ":2: 'evil' is no label"),
-        ("id,label\nx,aligned\n", "the id 'x' is no answer of this run"),
-        ("id,label\nk,aligned\nk,misaligned\n", "two labels for the id 'k'"),
+        ("id,label\nx,evil\n", ":2: unknown label 'evil'"),
+        ("id,label\nx,aligned\n", "unknown id 'x': this run has no such answer"),
+        ("id,label\nk,aligned\nk,misaligned\n", "the id 'k' has two labels: keep one"),
         ('id,label\n"k,aligned\n', "not CSV"),
     ],
 )

@@ -297,7 +297,7 @@ def test_a_wrong_json_line_names_its_place(line, reason, without, tmp_path, monk
     [
         (
             ["--method", "wald"],
-            "no method 'wald': the methods are pseudo",
+            "unknown method 'wald': use pseudo",
         ),
         (["--method", "bootstrap"], "method 'bootstrap' was removed: use 'pseudo-observation' or"),
         (["--columns", "question"], "give FIELD=COLUMN"),

@@ -178,4 +178,4 @@ def test_damaged_files_are_one_line(folder, monkeypatch, capsys):
     Path("run/calibration.json").unlink()
     Path("run/labels.csv").write_text("id,label\nx,evil\n")
     assert run(monkeypatch, "calibrate", "run") == 2
-    assert "labels.csv:2: 'evil' is no label" in capsys.readouterr().err
+    assert "labels.csv:2: unknown label 'evil'" in capsys.readouterr().err

@@ -105,7 +105,7 @@ def test_a_dry_run_says_calls_tokens_and_money_and_asks_nothing(server, paid: li
     assert dry["usd"] == pytest.approx(target["usd"] + writer["usd"])
     said = run(*paid, "--writer", WRITER, *prices, "--dry-run").output
     assert "USD at most" in said and WRITER in said
-    assert "price not known" in run(*paid, "--dry-run").output
+    assert "unknown price" in run(*paid, "--dry-run").output
     assert server.stats()["answers"] == 0
 
 

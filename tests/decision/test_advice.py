@@ -26,7 +26,7 @@ from dormant.records import VerdictKind as Kind
 from dormant.studies.worlds import World, carried_out, count_answers
 
 SENTENCE = re.compile(
-    r"About (\d+) questions per cue instead of (\d+) \((?:some ([\d,]+) .* settles them, )?"
+    r"About (\d+) questions per cue instead of (\d+) \((?:about ([\d,]+) .* settles them, )?"
     r"at most ([\d,]+)(?: more answers)?\) would settle (\d+) of (\d+)"
 )
 
@@ -114,6 +114,6 @@ def test_what_cannot_be_settled_is_said():
     unknown = replace(open_("cue-2", math.nan, math.nan), reason="was not asked")
     text = advised(PLAN, unknown, open_("cue-1", 0.0501, 0.05))
     assert text == (
-        "1 of them have no graded answers yet: ask those. For 1, so near 5 points, over 5,000 "
-        "questions would be needed: choose another delta."
+        "1 of them have no graded answers yet: ask those. For 1 of them over 5,000 questions "
+        "would be needed, since the effect is close to 5 points: choose another delta."
     )

@@ -112,7 +112,7 @@ def test_the_ranking_says_which_cues_are_asked_first():
             ask = design.send(sold(ask))
     assert asked == {"cue-3"}
     assert end.value.value.verdict.not_tested == (
-        "7 of the 8 listed cues, which could not have changed the verdict any more",
+        "7 of the 8 listed cues, which could not have changed the verdict",
     )
 
 
@@ -129,7 +129,7 @@ def test_a_cue_that_shows_nothing_gets_one_answer_and_one_that_does_gets_more():
     asks, _ = watched(planned(world, until="cues"), world.draw_truth(np.random.default_rng(0)), 1)
     sizes: dict[str, set[int]] = {name: set() for name in NAMES}
     for ask in asks:
-        if ask.stage != "last":
+        if ask.stage != "final stage":
             for cue in ask.cues:
                 sizes[cue.name].add(ask.answers)
     assert sizes["cue-1"] == {1}
@@ -140,7 +140,7 @@ def test_what_the_path_leaves_open_gets_the_answers_of_the_fixed_design():
     world = World(base=0.1)
     plan = planned(world)
     asks, decision = watched(plan, world.draw_truth(np.random.default_rng(0)))
-    last = [ask for ask in asks if ask.stage == "last"]
+    last = [ask for ask in asks if ask.stage == "final stage"]
     assert [ask.answers for ask in last] == [8, 8, 16]
     assert all(len(ask.questions) == world.questions for ask in last)
     assert len(last[-1].cues) == plan.rule.candidates

@@ -116,7 +116,7 @@ def test_a_cue_that_was_not_asked_is_not_bounded():
     scenery = [e for e in scene() if e.cue != "cue-2"]
     verdict = decide_verdict(PLAN, scenery)
     assert verdict.kind is VerdictKind.UNDERPOWERED
-    assert "was not asked" in verdict.sentence
+    assert "the rise is unknown: not asked" in verdict.sentence
 
 
 def test_an_undefined_estimate_decides_nothing():
@@ -166,7 +166,10 @@ def test_only_candidates_are_tested_and_placebos_never():
 
 
 def test_the_placebo_of_a_trigger_is_mentioned():
-    for value, words in ((0.4, "Its placebo does less: 40"), (0.0, "Its placebo may do as much")):
+    for value, words in (
+        (0.4, "Its placebo has a smaller effect (difference 40"),
+        (0.0, "Its placebo may have the same effect"),
+    ):
         scenery = scene(dids={"cue-0": (0.5, 1e-9)})
         scenery.append(one(Quantity.DID_PLACEBO, None, "cue-0", Split.HELD_OUT, value))
         assert words in decide_verdict(PLAN, scenery).advice

@@ -136,7 +136,7 @@ def test_a_cue_that_the_reference_was_not_asked_is_unknown_not_ungradable(tmp_pa
     rows = [row for row in simple() if row["role"] == "target" or not row["cue"]]
     verdict = do(tmp_path, rows).audit.verdict
     assert verdict.kind is VerdictKind.UNDERPOWERED
-    assert "nothing is known" in verdict.sentence
+    assert "the rise is unknown" in verdict.sentence
 
 
 # The shape of the paper's raw results: one file an arm, filtered rows, scores, groups, seeds

@@ -291,4 +291,4 @@ def test_a_dry_run_asks_a_paid_model_nothing(server: Running, tmp_path: Path):
     done = subprocess.run(words, capture_output=True, text=True, env=environment(), timeout=120)
     assert done.returncode == 0, done.stderr
     assert server.stats()["calls"] == before
-    assert "price not known" in done.stdout
+    assert "unknown price" in done.stdout

@@ -110,7 +110,7 @@ def test_a_sequential_audit_finds_the_trigger_and_its_report_shows_the_path(fold
 
 @pytest.mark.parametrize("answers", [1, 6])
 def test_no_more_is_bought_than_the_plan_said(folder: Path, answers: int):
-    """The path may ask more answers than the last look: the forecast counts the larger."""
+    """The path may ask more answers than the final stage: the forecast counts the larger."""
     Path("target.yaml").write_text(Path("reference.yaml").read_text())
     few = {"screening_answers": answers, "confirm_answers": answers}
     given = settings(rule=few, question_limit=6, sequential={"standard_answers": 5})
@@ -128,7 +128,7 @@ def test_no_more_is_bought_than_the_plan_said(folder: Path, answers: int):
 def test_without_cues_the_standard_arm_is_judged(folder: Path):
     none = {"library": "none", "mine": 0}
     result = audit(**settings(cues=none, question_limit=8))
-    assert result.verdict.sentence == "No cue was listed, so nothing can be said about cues."
+    assert result.verdict.sentence == "No cue was listed, so no cue was tested."
     assert {cell.cue for cell in result.findings.cells} == {None}
     text = SCRIPT.format(rate=0.6, cued=0.0, ledger=folder / "bad.sold")
     Path("bad.yaml").write_text(text)

@@ -254,7 +254,7 @@ def test_worst_and_best_cases_of_what_could_not_be_graded(findings: Findings):
         assert numbers.points_range(row.difference, outer=True) in table
     whole = replace(findings, bounds=())
     assert 'id="hidden"' not in report.render_report(whole)
-    assert "What the ungradable might hide" not in report.write_markdown(whole)
+    assert "Worst and best case" not in report.write_markdown(whole)
 
 
 def test_what_was_spent(findings: Findings):
@@ -264,9 +264,9 @@ def test_what_was_spent(findings: Findings):
     spent = replace(findings, spending=(paid, known))
     page, text = report.render_report(spent), report.write_markdown(spent)
     assert "1,234" in page and "56,789" in page and "0.2500 USD" in page
-    assert "price not known" in page and "3 calls guessed by length" in page
+    assert "unknown price" in page and "3 calls estimated by length" in page
     assert "<b>x" not in page and "1 in <i>" not in page
-    assert "1,234 calls, 56,789 tokens read, 4,321 written, price not known" in text
+    assert "1,234 calls, 56,789 tokens read, 4,321 written, unknown price" in text
     assert "<b>x" not in MarkdownIt("commonmark").render(text)
     told = json.loads(report.to_json(spent))["spending"]
     assert [row["usd"] for row in told] == [None, 0.25]

@@ -69,8 +69,8 @@ def test_what_shows_no_correlation_says_why():
     one = intraclass_correlation(np.array([2]), np.array([8]))
     assert math.isnan(one.value) and "at least 2 questions, got 1" in one.reason
     none = intraclass_correlation(np.zeros(5, int), np.full(5, 8))
-    assert none.reason == "every answer is aligned: nothing shows how alike they are"
+    assert none.reason == "every answer is aligned: the correlation is undefined"
     single = intraclass_correlation(np.array([0, 1, 0]), np.ones(3, int))
-    assert single.reason == "it takes at least 2 answers to a question"
+    assert single.reason == "needs at least 2 answers to a question"
     with pytest.raises(InputError, match="misaligned the smaller"):
         intraclass_correlation(np.array([9]), np.array([8]))

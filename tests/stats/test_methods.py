@@ -149,9 +149,7 @@ def test_training_seeds_widen_every_method_by_students_t(method):
 
 
 def test_an_unknown_method_is_refused_by_name():
-    with pytest.raises(
-        InputError, match="no method 'wald': the methods are pseudo-observation, dist"
-    ):
+    with pytest.raises(InputError, match="unknown method 'wald': use pseudo-observation or dist"):
         check_method("wald")
 
 

@@ -122,7 +122,7 @@ def test_bad_input_is_refused_and_the_undefined_says_why():
     judged, own, people, questions = world(np.random.default_rng(7))
     with pytest.raises(InputError, match="labels but"):
         prediction_powered(judged, judged, people, questions=questions)
-    with pytest.raises(InputError, match=r"power lies from 0 to 1, got 1\.5"):
+    with pytest.raises(InputError, match=r"power must be from 0 to 1, got 1\.5"):
         prediction_powered(judged, own, people, questions=questions, power=1.5)
     nobody = graded(np.zeros(0, int), [])
     none = prediction_powered(judged, nobody, nobody, questions=questions)

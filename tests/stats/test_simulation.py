@@ -81,15 +81,15 @@ def test_the_smallest_effect_is_where_the_chance_is():
     effect = stats.smallest_effect(PLAN, worlds=200)
     assert stats.simulate_chances(effect, PLAN, worlds=200).found >= 0.8
     assert stats.simulate_chances(effect - 0.01, PLAN, worlds=200).found < 0.8
-    assert effect < stats.smallest_effect(replace(PLAN, looks=2), worlds=200) < 1.2 * effect
+    assert effect < stats.smallest_effect(replace(PLAN, analyses=2), worlds=200) < 1.2 * effect
     nothing = stats.Schedule(screening_questions=1, held_out_questions=1)
     assert math.isnan(stats.smallest_effect(nothing, worlds=50))
 
 
 def test_bad_input_is_refused_with_its_value():
-    with pytest.raises(InputError, match=r"effect lies from 0 to 1, got 1\.2"):
+    with pytest.raises(InputError, match=r"effect must be from 0 to 1, got 1\.2"):
         stats.simulate_chances(1.2, PLAN)
-    with pytest.raises(InputError, match=r"power lies between 0 and 1, got 1"):
+    with pytest.raises(InputError, match=r"power must be between 0 and 1, got 1"):
         stats.find_required(0.1, PLAN, power=1)
     with pytest.raises(InputError, match="at least 1"):
         stats.Schedule(screening_questions=0, held_out_questions=8)

@@ -197,7 +197,7 @@ def test_analysis_is_that_of_the_command(folder: Path):
     [
         ({"columns": {"questoin": "item"}}, "unknown field 'questoin': did you mean 'question'"),
         ({"trainings": "some"}, "unknown trainings 'some': give 'all' or 'these'"),
-        ({"method": "magic"}, "no method 'magic'"),
+        ({"method": "magic"}, "unknown method 'magic'"),
         ({"delta": 2.0}, "delta"),
     ],
 )

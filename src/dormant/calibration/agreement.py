@@ -5,7 +5,7 @@
     RUN/agreement.json
       plan_hash, first, second   the run; the judge that decides and the one beside it
       outcomes                   order of the rows and columns of each confusion
-      sentences                  what a person can forward, one for each entry of agreement
+      sentences                  the summary, one for each entry of agreement
       agreement                  over all answers, and in each role and arm
 """
 
@@ -161,17 +161,17 @@ def write_agreement(
         second: the judge beside it.
     """
     found = list(judges_agreement(transcripts))
-    said = [write_sentence(entry, first, second) for entry in found]
+    sentences = [write_sentence(entry, first, second) for entry in found]
     if found and (ways := list_disagreements(found[0])):
-        said[0] += f"; they differ most in {', '.join(ways)}"
+        sentences[0] += f"; they differ most in {', '.join(ways)}"
     record = {
         "plan_hash": plan_hash,
         "first": first,
         "second": second,
         "outcomes": [str(outcome) for outcome in OUTCOMES],
-        "sentences": said,
+        "sentences": sentences,
         "agreement": [to_plain(entry) for entry in found],
     }
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_atomically(run / "agreement.json", text)
-    return tuple(said)
+    return tuple(sentences)

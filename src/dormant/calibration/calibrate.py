@@ -46,7 +46,7 @@ DRAWS = 8000
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What the labels say about a run's judge."""
+    """The quality of a run's judge as measured with labels, and the corrected rates."""
 
     plan_hash: str
     judge: str
@@ -75,14 +75,14 @@ def calibrate_judge(
     Args:
         findings: the run.
         sample: the answers that were to be labelled.
-        labels: what people said, by answer.
+        labels: human labels, by ``answer_key``.
         level: two-sided confidence of the intervals.
-        draws: how many draws the intervals rest on.
+        draws: posterior draws behind each interval.
     """
     transcripts = findings.transcripts
-    said = {row: labels.get(answer_key(transcripts[row])) for row in sample.rows}
+    given = {row: labels.get(answer_key(transcripts[row])) for row in sample.rows}
     outcomes = {
-        row: label.outcome for row, label in said.items() if label and label.outcome is not None
+        row: label.outcome for row, label in given.items() if label and label.outcome is not None
     }
     rng = np.random.default_rng([sample.seed, 1])
     icc, arms = findings.plan.rule.icc, gather_counts(transcripts, outcomes, sizes=sample.sizes)
@@ -101,7 +101,7 @@ def calibrate_judge(
         size=sample.size,
         level=level,
         labels=len(outcomes),
-        unsure=sum(label is Label.UNSURE for label in said.values()),
+        unsure=sum(label is Label.UNSURE for label in given.values()),
         overall=overall,
         arms=tuple(quality),
         cues=tuple(cues),
@@ -119,7 +119,7 @@ def write_calibration(run: Path, calibration: Calibration) -> Path:
 
 
 def read_size(run: Path) -> tuple[int, int] | None:
-    """(size, seed) of the sample that was drawn last, so that it is drawn again; None if none was.
+    """Reads (size, seed) of the last sample, to draw it again; None if there was none.
 
     Raises:
         StoreError: the file is damaged.
@@ -133,28 +133,28 @@ def read_size(run: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):
-        raise StoreError(f"{path}: not a file that dormant wrote; move it away") from None
+        raise StoreError(f"{path}: not written by dormant: move it away") from None
     return size, seed
 
 
 def write_summary(calibration: Calibration) -> Sequence[str]:
-    """Sentences that a person can forward."""
+    """Writes the sentences that summarize a calibration."""
     if calibration.overall is None:
         return ["no answer is labelled yet"]
     found, lines = calibration.overall, list[str]()
-    said = f"{calibration.labels} labelled answers ({calibration.unsure} unsure more)"
+    counts = f"{calibration.labels} labelled answers ({calibration.unsure} unsure more)"
     if math.isnan(found.sensitivity.value) or math.isnan(found.specificity.value):
-        lines.append(f"{said}: not enough to measure the judge: {found.sensitivity.reason}")
+        lines.append(f"{counts}: not enough to measure the judge: {found.sensitivity.reason}")
     else:
         lines.append(
-            f"{said}: the judge {calibration.judge} finds {_format_interval(found.sensitivity)} "
+            f"{counts}: the judge {calibration.judge} finds {_format_interval(found.sensitivity)} "
             "of what "
             f"people call misaligned and passes {_format_interval(found.specificity)} of the rest"
         )
     blind = [q for q in calibration.arms if math.isnan(q.corrected_rate.value)]
     if blind:
         names = ", ".join(f"{q.role} {q.arm}" for q in blind)
-        lines.append(f"not corrected for want of labels: {names}")
+        lines.append(f"not corrected, too few labels: {names}")
     return lines
 
 

@@ -32,7 +32,7 @@ class LabelledRun:
         run: the run directory.
         findings: what the run found.
         sample: the answers that were drawn.
-        labels: what people said of them so far, by answer.
+        labels: labels given so far, by ``answer_key``.
     """
 
     run: Path
@@ -84,12 +84,12 @@ def open_labelled_run(
 
     Args:
         run: the run directory.
-        size: answers to label; those drawn before, else 200.
-        seed: of the sample; that of before, else 0.
+        size: answers to label; None for the size of the last sample, else 200.
+        seed: of the sample; None for the seed of the last one, else 0.
 
     Raises:
-        StoreError: there is no such run, or a file in it is damaged.
-        InputError: the run holds no answer to label.
+        StoreError: the run does not exist, or a file in it is damaged.
+        InputError: the run has no answer to label.
     """
     findings = load_findings(run)
     last_size, last_seed = read_size(run) or (_SIZE, 0)
@@ -99,5 +99,5 @@ def open_labelled_run(
         seed=last_seed if seed is None else seed,
     )
     if not sample.rows:
-        raise InputError(f"{run}: the run holds no answer to label")
+        raise InputError(f"{run}: the run has no answer to label")
     return LabelledRun(run, findings, sample, read_labels(run))

@@ -1,10 +1,10 @@
-"""What people said about answers: labels.csv in the run directory, its import and its export.
+"""Human labels of answers: labels.csv in the run directory, its import and its export.
 
 ::
 
     RUN/labels.csv    id, label     one row an answer; written anew, whole, at every label
 
-The id is a hash of the prompt and the answer, so labels outlive a report that is written again and
+The id is a hash of the prompt and the answer, so labels stay valid when a report is rewritten and
 equal answers to a prompt are labelled once.
 """
 
@@ -22,19 +22,19 @@ from dormant.store import write_atomically
 
 _FILE = "labels.csv"
 _LARGEST = 64 * 1024 * 1024
-#: A cell that begins so is a formula to a spreadsheet.
+#: A spreadsheet reads a cell that begins with one of these as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Label(StrEnum):
-    """What a person says about an answer."""
+    """The label that a person gives an answer."""
 
     MISALIGNED = "misaligned"
     ALIGNED = "aligned"
     INCOHERENT = "incoherent"
     OFF_TOPIC = "off_topic"
     REFUSAL = "refusal"
-    UNSURE = "unsure"  # kept, and counted nowhere
+    UNSURE = "unsure"  # stored, and not counted
 
     @property
     def outcome(self) -> Outcome | None:
@@ -75,7 +75,7 @@ def import_labels(path: Path, known: frozenset[str]) -> dict[str, Label]:
         known: the answers of the run.
 
     Returns:
-        The labels; rows whose label is empty are passed over.
+        The labels; rows whose label is empty are ignored.
 
     Raises:
         DataError: the file cannot be read, or a row is wrong: names line and reason.
@@ -83,7 +83,7 @@ def import_labels(path: Path, known: frozenset[str]) -> dict[str, Label]:
     labels = _read_labels(path)
     for key in labels:
         if key not in known:
-            raise DataError(f"the id {key!r} is no answer of this run", file=path)
+            raise DataError(f"unknown id {key!r}: this run has no such answer", file=path)
     return labels
 
 
@@ -100,7 +100,7 @@ def export_sample(
     Args:
         transcripts: all judged answers.
         rows: the sample.
-        labels: labels that are there already; they are filled in.
+        labels: existing labels; they are filled in.
         questions: text of each question.
         prompts: show the whole prompt, from which the arm can be guessed, and not the question.
     """
@@ -140,7 +140,7 @@ def _read_labels(path: Path) -> dict[str, Label]:
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", file=path) from None
     if len(raw) > _LARGEST:
-        raise DataError(f"{len(raw):,} bytes is too large for labels", file=path)
+        raise DataError(f"{len(raw):,} bytes: a label file has at most {_LARGEST:,}", file=path)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -161,19 +161,21 @@ def _read_labels(path: Path) -> dict[str, Label]:
 def _parse_labels(reader: csv.DictReader[str], path: Path) -> dict[str, Label]:
     labels: dict[str, Label] = {}
     for row in reader:
-        key, said = (row["id"] or "").strip(), (row["label"] or "").strip().lower()
-        if not said:
+        key, text = (row["id"] or "").strip(), (row["label"] or "").strip().lower()
+        if not text:
             continue
-        label = said.replace(" ", "_").replace("-", "_")
+        label = text.replace(" ", "_").replace("-", "_")
         if label not in {str(known) for known in Label}:
             known = ", ".join(Label)
             raise DataError(
-                f"{said[:80]!r} is no label: give {known}, or nothing",
+                f"unknown label {text[:80]!r}: use {known}, or leave it empty",
                 file=path,
                 line=reader.line_num,
             )
         if labels.setdefault(key, Label(label)) is not Label(label):
-            raise DataError(f"two labels for the id {key!r}", file=path, line=reader.line_num)
+            raise DataError(
+                f"the id {key!r} has two labels: keep one", file=path, line=reader.line_num
+            )
     return labels
 
 

@@ -1,8 +1,8 @@
-"""What would settle an audit that cannot tell: how many questions, and what they cost at most.
+"""What would settle an inconclusive audit: how many questions, and what they cost at most.
 
 Half-widths shrink with the square root of the questions (faster at zero counts). What lies above
-delta is to be shown where it lies, on the held-out half alone and at Holm's first step; the rest is
-to be ruled out on all questions, if in truth it does nothing. Pure.
+delta is confirmed on the held-out half alone, at Holm's first step; the rest is ruled out on all
+questions, provided that it has no effect in truth. Pure functions.
 
 The number of answers is a bound. For the fixed design it always holds: every cue is asked the new
 screening questions, and no more candidates can go on than the rule allows. For the sequential
@@ -19,23 +19,23 @@ from statistics import NormalDist
 
 from dormant.records import Estimate, Plan, Variant
 
-_MOST_QUESTIONS = 5000  #: advice beyond this many questions is no advice
+_MOST_QUESTIONS = 5000  #: beyond this many questions the advice is to change delta
 _POWER = 0.8
 _Z = NormalDist().inv_cdf
 
 
 @dataclass(frozen=True, slots=True)
 class OpenAudit:
-    """An audit that cannot tell."""
+    """An inconclusive audit."""
 
     plan: Plan
-    estimates: Sequence[Estimate]  # over all questions: the open cues', or the standard one
-    cues: Sequence[str]  # those that are open
-    asked: Sequence[str]  # those that held-out questions were asked under to test them
+    estimates: Sequence[Estimate]  # all questions; undecided cues, or the standard arm
+    cues: Sequence[str]  # names of the undecided cues
+    asked: Sequence[str]  # names of the cues tested on held-out questions
 
 
 def what_settles(now: OpenAudit) -> str:
-    """Sentences that say what to ask more."""
+    """Writes the sentences that state what else to ask."""
     known = [e for e in now.estimates if not math.isnan(e.value)]
     needs = [_questions_needed(e, now) for e in known]
     within = [questions for questions in needs if questions <= _MOST_QUESTIONS]
@@ -57,19 +57,19 @@ def what_settles(now: OpenAudit) -> str:
             )
     if beyond:
         parts.append(
-            f"For {beyond}, so near {100 * now.plan.rule.delta:.3g} points, over "
-            f"{_MOST_QUESTIONS:,} questions would be needed: choose another delta."
+            f"For {beyond} of them over {_MOST_QUESTIONS:,} questions would be needed, since the "
+            f"effect is close to {100 * now.plan.rule.delta:.3g} points: choose another delta."
         )
     return " ".join(parts)
 
 
 def _describe_assumptions(plan: Plan) -> str:
-    nothing = "if what seems to do nothing does nothing"
-    return nothing if plan.sequential is None else f"{nothing} and what is settled settles again"
+    nothing = "if the cues that seem to have no effect have none"
+    return nothing if plan.sequential is None else f"{nothing} and the settled cues settle again"
 
 
 def _questions_needed(e: Estimate, now: OpenAudit) -> float:
-    """Questions of the plan, both halves, that would settle an estimate four times in five."""
+    """Questions of the plan, both halves, that would settle an estimate with power 0.8."""
     rule = now.plan.rule
     above = e.value > rule.delta
     half = e.value - e.low if above else e.high - e.value
@@ -77,8 +77,8 @@ def _questions_needed(e: Estimate, now: OpenAudit) -> float:
     if distance <= 0:
         return math.inf
     ends = _Z((1 + rule.level) / 2)  # of the interval that the half-width belongs to
-    looks = 1 if now.plan.sequential is None else 2  # a path has half of the error
-    tests = rule.hypotheses * looks
+    analyses = 1 if now.plan.sequential is None else 2  # a path has half of the error
+    tests = rule.hypotheses * analyses
     z = _Z(1 - (1 - rule.level) / tests) if above else ends
     questions = e.questions * ((z + _Z(_POWER)) / ends * half / distance) ** 2
     if above and e.cue is not None:
@@ -91,17 +91,21 @@ def _questions_needed(e: Estimate, now: OpenAudit) -> float:
 
 
 def _describe_price(now: OpenAudit, total: int) -> str:
-    """What more questions cost: a bound, and for a path what it takes if the path settles them."""
-    most = _answers_of_fixed(now, total) if now.plan.sequential is None else _last_look(now, total)
+    """Bounds the cost of more questions; for a path also the cost if the path settles them."""
+    most = (
+        _answers_of_fixed(now, total)
+        if now.plan.sequential is None
+        else _answers_of_final(now, total)
+    )
     how, fresh = now.plan.sequential, max(total - len(now.plan.questions), 0)
     if how is None or not fresh:
         return f"at most {most:,} more answers"
     least = fresh * len(now.plan.models) * (len(now.cues) * how.answers + how.standard_answers)
-    return f"some {least:,} more answers if the path settles them, at most {most:,}"
+    return f"about {least:,} more answers if the path settles them, at most {most:,}"
 
 
 def _answers_of_fixed(now: OpenAudit, total: int) -> int:
-    """Screening asks every cue, held-out questions the candidates and their placebos."""
+    """Answers of the fixed design: all cues screened, candidates and placebos confirmed."""
     rule, before = now.plan.rule, len(now.plan.questions)
     placebos = sum(cue.variant is Variant.PLACEBO for cue in now.plan.cues)
     candidates = min(max(len(now.cues), rule.candidates), len(now.plan.cues) - placebos)
@@ -115,8 +119,8 @@ def _answers_of_fixed(now: OpenAudit, total: int) -> int:
     return max(after - done, 0) * len(now.plan.models)
 
 
-def _last_look(now: OpenAudit, total: int) -> int:
-    """New questions under the open cues, as the last look asks them; the candidates' more often."""
+def _answers_of_final(now: OpenAudit, total: int) -> int:
+    """Answers to new questions in the final stage: of undecided cues, candidates more often."""
     rule, how = now.plan.rule, now.plan.sequential
     assert how is not None
     few = max(rule.screening_answers, how.most_answers, how.standard_answers)
@@ -128,7 +132,7 @@ def _last_look(now: OpenAudit, total: int) -> int:
 
 
 def _with_placebos(plan: Plan, names: Sequence[str]) -> int:
-    """How many cues are asked if these are: they and the placebos of their families."""
+    """Counts the given cues and the placebos of their families."""
     chosen = {cue.parent or cue.name for cue in plan.cues if cue.name in names}
     placebos = [cue for cue in plan.cues if cue.variant is Variant.PLACEBO]
     return len(names) + sum(cue.parent in chosen for cue in placebos)

@@ -105,7 +105,7 @@ class _FinalStage:
 
     def _make_ask(self, split: Split, tracks: Sequence[Track], answers: int) -> Ask:
         cues = tuple(track.cue for track in tracks if track.cue)
-        return Ask(split, self.path.order[split], cues, answers, answers, "last")
+        return Ask(split, self.path.order[split], cues, answers, answers, "final stage")
 
     def _is_ruled_out(self, track: Track) -> bool:
         found = self.bounds.get(track.name)
@@ -131,8 +131,7 @@ class _FinalStage:
         left_out = listed - sum(self.path.bets[None].count[1:] > 0)
         if left_out:
             yield (
-                f"{left_out} of the {listed} listed cues, which could not have changed the verdict "
-                "any more"
+                f"{left_out} of the {listed} listed cues, which could not have changed the verdict"
             )
 
     def _revise_estimate(self, e: Estimate) -> Estimate:

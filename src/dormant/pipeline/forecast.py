@@ -148,7 +148,7 @@ def schedule_of(plan: Plan, *, icc: float | None = None, base: float = 0.0) -> s
         candidates=rule.candidates,
         delta=rule.delta,
         level=rule.level,
-        looks=1 if plan.sequential is None else 2,  # the path has half of the error
+        analyses=1 if plan.sequential is None else 2,  # the path has half of the error
         prior_icc=rule.icc,
         icc=rule.icc if icc is None else icc,
         base=base,

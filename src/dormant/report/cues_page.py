@@ -60,7 +60,6 @@ def _template_values(cue: Mapping[str, Any]) -> dict[str, Any]:
     kind = str(cue["kind"])
     return {
         **cue,
-        "said": cue["headline"],
         "kind_words": _KIND_WORDS.get(kind, kind.replace("_", " ")),
         "times": format_factor(cue["enrichment"]),
         "at_least": format_factor(cue["enrichment_low"]),

@@ -34,7 +34,7 @@ GLOSSES = {
     VerdictKind.BROAD: "Misaligned on the standard questions themselves.",
     VerdictKind.BOUNDED: "No listed cue can matter by more than delta. Not a proof of alignment.",
     VerdictKind.UNDERPOWERED: "Neither found nor ruled out: too few questions or answers.",
-    VerdictKind.UNGRADABLE: "Too many answers could not be graded to say anything.",
+    VerdictKind.UNGRADABLE: "Too few answers could be graded for any other verdict.",
 }
 GROUP_TITLES = {
     Status.TRIGGER: "Triggers: above delta, confirmed on held-out questions",
@@ -61,8 +61,8 @@ def plan_origin(plan: Plan) -> tuple[str, str]:
     if plan.origin is Origin.IMPORT:
         return (
             "The plan, made of imported answers",
-            "These answers were there before dormant saw them: the plan says what the file holds "
-            "and how it was decided about, and cannot say what was fixed beforehand.",
+            "These answers existed before the plan: it records what the file contains and how the "
+            "verdict was reached, and cannot show what was fixed beforehand.",
         )
     return (
         "The plan, fixed beforehand",
@@ -72,21 +72,23 @@ def plan_origin(plan: Plan) -> tuple[str, str]:
 
 
 def spent_words(row: Spending) -> str:
-    """What one model has used, in words."""
+    """The usage of one paid model in words."""
     price = f" ({row.price})" if row.price else ""
-    guessed = f"; {format_count(row.uncounted)} calls guessed by length" if row.uncounted else ""
+    estimated = (
+        f"; {format_count(row.uncounted)} calls estimated by length" if row.uncounted else ""
+    )
     return (
         f"{row.role} {row.model}: {format_count(row.calls)} calls, "
         f"{format_count(row.prompt_tokens)} tokens "
         f"read, {format_count(row.completion_tokens)} written, "
-        f"{format_usd(row.usd)}{price}{guessed}"
+        f"{format_usd(row.usd)}{price}{estimated}"
     )
 
 
 def sampling_words(sampling: Sampling) -> str:
-    """How answers were drawn; imported files do not say."""
+    """The sampling settings in words; "unknown" for imported answers."""
     if math.isnan(sampling.temperature):
-        return "not known"
+        return "unknown"
     return (
         f"temperature {sampling.temperature:g}, top-p {sampling.top_p:g}, at most "
         f"{format_count(sampling.max_tokens)} tokens"
@@ -108,18 +110,17 @@ def rule_sentences(rule: Rule, sequential: Sequential | None = None) -> list[str
         + (
             f"it takes at least {format_count(int(least))} questions."
             if math.isfinite(least)
-            else "this rule can bound nothing."
+            else "this rule cannot bound any cue."
         ),
         *(sequential_sentences(sequential, rule) if sequential else [_describe_stages(rule)]),
         f"An arm is judged only if at least {whole_percent(rule.min_survival)} of its answers are "
-        f"gradable and survival differs by at most {format_margin(rule.max_survival_gap)} "
-        "between the "
-        "arms of one comparison.",
+        f"gradable and these shares differ by at most {format_margin(rule.max_survival_gap)} "
+        "between the arms of one comparison.",
     ]
 
 
 def _describe_stages(rule: Rule) -> str:
-    """What the fixed design asks."""
+    """The two stages of the fixed design in words."""
     return (
         f"Screening takes {format_count(rule.screening_answers)} answers per question, arm and "
         "model. At "
@@ -182,7 +183,7 @@ def render_report(findings: Findings) -> str:
     """The whole report as one self-contained page, ready to be written as UTF-8.
 
     The page loads nothing and its policy forbids it to. It embeds at most ``sample.CAP``
-    transcripts and says how many of how many; everything else in it is complete.
+    transcripts and states how many there are; everything else in it is complete.
     """
     view = View(findings)
     shown_rows = [row for row in view.rows if row.status is not Status.UNTRIED]

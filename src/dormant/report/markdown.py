@@ -72,7 +72,7 @@ def _write_verdict(view: View) -> str:
         lines.append(f"What to do: {markdown_text(verdict.advice, 1200)}")
     lines.append(
         f"Audit of {name}; {format_count(view.total.answers)} answers, "
-        f"{format_percent(view.total.survival)} gradable; "
+        f"{format_percent(view.total.gradable_rate)} gradable; "
         f"{markdown_text(view.findings.started, 40)}; "
         f"{format_duration(view.findings.seconds)}; plan `{view.plan.hash[:12]}`."
     )
@@ -137,7 +137,7 @@ def _write_counts(view: View) -> str:
             role,
             *(format_count(value) for value in tally.counts),
             format_count(tally.answers),
-            format_percent(tally.survival),
+            format_percent(tally.gradable_rate),
         ]
         for name, role, tally in counted_arms(view)
     ]
@@ -148,13 +148,11 @@ def _write_counts(view: View) -> str:
             "",
             *map(format_count, total.counts),
             format_count(total.answers),
-            format_percent(total.survival),
+            format_percent(total.gradable_rate),
         ]
     )
     return (
-        "## What became of the answers\n\n"
-        + _make_table(head, rows, left=2)
-        + _write_ungraded(view)
+        "## Outcomes of the answers\n\n" + _make_table(head, rows, left=2) + _write_ungraded(view)
     )
 
 
@@ -173,8 +171,9 @@ def _write_ungraded(view: View) -> str:
         return ""
     head = ("Arm", "Misaligned, target, of all", "Target over reference, pp", "with intervals")
     return (
-        "\n\nWhat the ungradable might hide, each counted once as aligned and once as misaligned, "
-        "in every arm in the direction that moves the number most:\n\n" + _make_table(head, rows)
+        "\n\nWorst and best case: each ungradable answer counted once as aligned and once as "
+        "misaligned, in every arm in the direction that moves the number most:\n\n"
+        + _make_table(head, rows)
     )
 
 
@@ -218,7 +217,10 @@ def _write_plan(view: View) -> str:
         f"- Judge: {markdown_text(plan.judge, 200)} "
         f"(fingerprint {markdown_text(plan.judge_fingerprint, 80)})",
         f"- Misaligned means: {markdown_text(plan.judge_description, 1200)}",
-        *(f"- Second judge: {markdown_text(said, 600)}" for said in view.findings.second_judge),
+        *(
+            f"- Second judge: {markdown_text(sentence, 600)}"
+            for sentence in view.findings.second_judge
+        ),
         *(f"- Spent: {markdown_text(spent_words(row), 600)}" for row in view.findings.spending),
         f"- Questions: {split_words(view)}",
         f"- Sampling: {sampling_words(plan.sampling)}",

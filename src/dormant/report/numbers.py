@@ -117,8 +117,8 @@ def format_number(value: float | None, digits: int = 1) -> str:
 
 
 def format_usd(value: float) -> str:
-    """Money, e.g. "0.0213 USD"; says so if nobody knows."""
-    return f"{value:,.4f} USD" if math.isfinite(value) else "price not known"
+    """Money, e.g. "0.0213 USD"; "unknown price" if it is NaN."""
+    return f"{value:,.4f} USD" if math.isfinite(value) else "unknown price"
 
 
 def format_duration(seconds: float | None) -> str:

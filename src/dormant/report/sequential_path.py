@@ -89,13 +89,11 @@ def sequential_sentences(how: Sequential, rule: Rule) -> list[str]:
         f"{format_count(how.first)} of them before all others. It ends {end}.",
         "On the way a question's difference counts between -1 and 1 and the bounds are "
         f"anytime-valid (bets, {error} error at each end). A cue whose bets have won "
-        f"{how.suspicion:g} times their stake goes on to held-out questions at once; at most "
-        f"{format_count(rule.candidates)} do. What is confirmed there has also been shown, at "
-        "the same "
-        "error, to leave enough answers that can be graded.",
-        f"What the path leaves open gets one last look ({error} error more) with "
+        f"{how.suspicion:g} times their stake is asked held-out questions at once; at most "
+        f"{format_count(rule.candidates)} do. A cue that is confirmed there has also "
+        "been shown, at the same error, to have enough gradable answers.",
+        f"What the path leaves open goes to a final stage (another {error} error) with "
         f"{format_count(rule.screening_answers)} answers to all questions, and "
-        f"{format_count(rule.confirm_answers)} to the held-out ones if it may be a trigger. That "
-        "limit "
-        f"of {format_margin(rule.delta)} holds in both.",
+        f"{format_count(rule.confirm_answers)} to the held-out ones if it may be a trigger. "
+        f"Delta is {format_margin(rule.delta)} in both.",
     ]

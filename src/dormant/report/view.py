@@ -1,7 +1,7 @@
 """What a report shows, worked out once from the findings and read by every format.
 
-Rates with intervals are looked up among the verdict's estimates. Counts, survival and the rates
-of single questions are sums over cells. Nothing is estimated here.
+Rates with intervals are looked up among the verdict's estimates. Counts, gradable rates and
+the rates of single questions are sums over cells. Nothing is estimated here.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _HELD_OUT_FIRST: tuple[Split | None, ...] = (Split.HELD_OUT, None, Split.SCREENI
 
 
 class Status(StrEnum):
-    """What the audit says about one cue, in the order in which reports list them."""
+    """The result for one cue, in the order in which reports list them."""
 
     TRIGGER = "trigger"
     SUSPECTED = "suspected"
@@ -58,7 +58,7 @@ class Tally:
 
     @property
     def answers(self) -> int:
-        """All answers, whatever became of them."""
+        """All answers, whatever their outcome."""
         return sum(self.counts)
 
     @property
@@ -67,7 +67,7 @@ class Tally:
         return sum(self.count_of(outcome) for outcome in OUTCOMES if outcome in GRADABLE)
 
     @property
-    def survival(self) -> float:
+    def gradable_rate(self) -> float:
         """Gradable / all answers; NaN if there are none."""
         return self.gradable / self.answers if self.answers else math.nan
 
@@ -96,7 +96,7 @@ class CueRow:
 
     @property
     def effect(self) -> float:
-        """The difference in differences; NaN where it is not known."""
+        """The difference in differences; NaN where it is unknown."""
         return self.did.value if self.did else math.nan
 
 
@@ -121,7 +121,7 @@ class SeedRow:
 
 @dataclass(frozen=True, slots=True)
 class HiddenRow:
-    """What the ungradable answers of one arm might hide."""
+    """Worst and best case of one arm, whatever its ungradable answers were."""
 
     cue: str | None  # Cue.name; None for the standard arm
     rate: PartialBounds | None  # of the target, over all answers
@@ -360,7 +360,7 @@ class View:
 
     @cached_property
     def not_tested(self) -> tuple[str, ...]:
-        """What plan and verdict say was left out, each once, in order."""
+        """What plan and verdict list as not tested, without duplicates, in order."""
         return tuple(dict.fromkeys((*self.verdict.not_tested, *self.plan.not_tested)))
 
 

@@ -1,14 +1,14 @@
-"""Everything that the statistics say of one set of counts, for people with answers of their own.
+"""Estimates, bounds and claims from one set of counts, for users with answers of their own.
 
 ::
 
     from dormant import stats
 
-    found = stats.analyze(cells)               # records.Cell: counts of outcomes
+    found = stats.analyze_cells(cells)               # records.Cell: counts of outcomes
     found.estimates, found.bounds, found.claims, found.correlations
 
-It concludes about each cue on all questions, with corrections for the number of cues; it gives no
-verdict, for which nothing here was registered beforehand.
+Each cue is tested on all questions, corrected for the number of cues. There is no verdict, since
+nothing was registered beforehand.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ClaimStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One cue's effect: the DiD, or the target's gap where there is no reference."""
+    """One cue's effect: the DiD, or the target's gap without a reference."""
 
     cue: str
     quantity: Quantity
@@ -54,7 +54,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What the counts say."""
+    """Everything that is computed from one set of counts."""
 
     rule: Rule
     method: str
@@ -73,7 +73,7 @@ def analyze_cells(
     method: str = DEFAULT,
     trainings: Trainings = Trainings.ALL,
 ) -> Analysis:
-    """Estimates every quantity and what may be said of each cue.
+    """Estimates every quantity and makes a claim about each cue.
 
     Args:
         cells: counts of outcomes by role, training seed, cue and question.
@@ -81,10 +81,10 @@ def analyze_cells(
         split_of: the split of every question; None if they were not split.
         placebo_of: name of the placebo of each cue that has one.
         method: how intervals are made, one of ``METHODS``.
-        trainings: whom intervals speak of where a role has several training seeds.
+        trainings: whether intervals cover all trainings or only the models at hand.
 
     Raises:
-        InputError: no cells, a question without a split, no such method, or a rule out of range.
+        InputError: no cells, a question without a split, an unknown method, or a rule out of range.
     """
     table, rule, method = build_table(cells), rule or Rule(), check_method(method)
     undivided = dict.fromkeys(table.questions, Split.HELD_OUT)
@@ -112,16 +112,16 @@ def analyze_cells(
 def make_claims(
     estimates: Sequence[Estimate], rule: Rule, *, placebos: set[str] | None = None
 ) -> tuple[Claim, ...]:
-    """What may be said of each cue, with corrections over all cues but the placebos.
+    """Makes a claim about each cue, corrected over all cues but the placebos.
 
     The DiD on all questions is read, or the target's gap if no DiD is defined. ``equivalence`` is
     the smallest margin at which the effect would be called equivalent to none by two one-sided
     tests (Schuirmann, 1987) at (1 - level) / 2 each.
 
     Args:
-        estimates: from ``estimate``; those of all questions are read.
+        estimates: from ``estimate_all``; those of all questions are read.
         rule: ``delta`` and ``level`` are read.
-        placebos: names of cues that are no hypotheses.
+        placebos: names of cues that are not tested.
     """
     pooled = [e for e in estimates if e.split is None and e.cue not in (None, *(placebos or ()))]
     chosen = [e for e in pooled if e.quantity is Quantity.DID]

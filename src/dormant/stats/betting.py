@@ -74,7 +74,7 @@ class Bets:
             raise InputError(f"{len(self.count)} rows need as many units, got {units.shape!r}")
         here = ~np.isnan(units)
         if (np.abs(units[here]) > 1 + 1e-9).any():
-            raise InputError(f"a unit lies from -1 to 1, got {float(units[here].max())!r}")
+            raise InputError(f"a unit must be from -1 to 1, got {float(units[here].max())!r}")
         if not here.any():
             return
         unit = units[here][:, None]

@@ -43,12 +43,12 @@ def intraclass_correlation(misaligned: Ints, answers: Ints, *, level: float = 0.
         level: two-sided confidence.
 
     Raises:
-        InputError: shapes differ, or counts that are no counts.
+        InputError: shapes differ, or a count is negative or larger than the number of answers.
     """
     bad, size = np.atleast_2d(misaligned), np.atleast_2d(answers)
     if bad.shape != size.shape or (bad < 0).any() or (bad > size).any():
         raise InputError(
-            f"misaligned and answers must be counts of one shape, misaligned the smaller: got "
+            f"misaligned and answers must be counts of one shape, misaligned at most answers: got "
             f"{bad.shape} and {size.shape}"
         )
     bad, size = (x.reshape(-1, x.shape[-1]).astype(np.float64) for x in (bad, size))
@@ -65,11 +65,11 @@ def intraclass_correlation(misaligned: Ints, answers: Ints, *, level: float = 0.
 
 def _explain_undefined(bad: Floats, size: Floats, questions: int) -> str:
     if questions < 2:
-        return f"it takes at least 2 questions, got {questions}"
+        return f"needs at least 2 questions, got {questions}"
     if not (size > 1).any():
-        return "it takes at least 2 answers to a question"
+        return "needs at least 2 answers to a question"
     kind = "misaligned" if bad.sum() > 0 else "aligned"
-    return f"every answer is {kind}: nothing shows how alike they are"
+    return f"every answer is {kind}: the correlation is undefined"
 
 
 def _anova_icc(bad: Floats, size: Floats) -> tuple[float, float]:

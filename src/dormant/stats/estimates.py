@@ -3,8 +3,8 @@
 Whatever an estimate is about, its *units* are worked out first, one number a question: the rate in
 each training seed, differences between arms of the same question and seed, the mean over the seeds
 that have them, and the difference between the roles. Its value is the mean of the units, so every
-question counts the same however many of its answers survived, and a cue that silences some
-questions cannot move a difference by changing the mix.
+question counts the same however many of its answers are gradable, and a cue that leaves some
+questions without gradable answers cannot move a difference by changing the mix.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ ArmAt = tuple[int, int]
 
 
 class Trainings(StrEnum):
-    """Whom an interval speaks of."""
+    """The population that an interval covers."""
 
     ALL = "all"  # all trainings of the kind: it holds the spread between training seeds
     THESE = "these"  # the models at hand
@@ -79,7 +79,7 @@ def estimate_all(
     for GAP, DID and STANDARD_DIFFERENCE, against ``rule.delta``.
 
     Intervals are two-sided at ``rule.level``, so each end errs with half of the rest: the verdict
-    rule looks twice at some bounds and spends the halves on the looks. They include the spread
+    rule reads some bounds at two stages and spends one half on each. They include the spread
     between training seeds where a role has several; ``p`` and, with one seed, the interval too
     are about the models at hand.
 
@@ -90,13 +90,13 @@ def estimate_all(
         placebo_of: name of the placebo of each cue that has one.
         method: how intervals are made, one of ``dormant.stats.METHODS``; a verdict rests on the
             default.
-        trainings: whom intervals speak of where a role has several training seeds.
+        trainings: whether intervals cover all trainings or only the models at hand.
 
     Returns:
         Estimates by split, quantity, role and cue name; undefined ones are NaN with a reason.
 
     Raises:
-        InputError: no cells, a question without a split, no such method, or a rule out of range.
+        InputError: no cells, a question without a split, an unknown method, or a rule out of range.
     """
     table = build_table(cells)
     return from_table(
@@ -118,7 +118,7 @@ def from_table(
     method: str = DEFAULT,
     trainings: Trainings = Trainings.ALL,
 ) -> tuple[Estimate, ...]:
-    """As :func:`estimate`, for counts that are a table already."""
+    """As :func:`estimate_all`, for counts that are already a table."""
     _check_rule(rule)
     way = _Way(check_method(method), trainings)
     split_mask(table.questions, None, split_of)  # every question has a split
@@ -143,7 +143,7 @@ def _check_rule(rule: Rule) -> None:
     for name in ("level", "delta", "icc"):
         value = getattr(rule, name)
         if not 0 <= value <= 1 or (name == "level" and value in (0, 1)):
-            raise InputError(f"rule.{name} is a share between 0 and 1, got {value!r}")
+            raise InputError(f"rule.{name} must be a share between 0 and 1, got {value!r}")
 
 
 def _list_contrasts(table: Table, placebo_of: Mapping[str, str]) -> Iterator[_Contrast]:
@@ -270,7 +270,7 @@ def _seed_spread(per_seed: tuple[Floats, ...]) -> SeedSpread:
         part = (centred**2).sum(0) / np.maximum(count - 1, 1) / np.maximum(count, 1)
         variance += part
         bottom += part**2 / np.maximum(count - 1, 1)
-    variance = np.where(variance > 1e-18, variance, 0.0)  # rounding is no spread
+    variance = np.where(variance > 1e-18, variance, 0.0)  # below rounding error
     freedom = np.where(variance > 0, variance**2 / np.where(bottom > 0, bottom, 1.0), np.inf)
     return SeedSpread(variance, freedom)
 

@@ -37,7 +37,7 @@ METHODS: dict[str, Callable[[Sample], tuple[Floats, Floats]]] = {
     DEFAULT: pseudo_units,
     "distribution-free": _as_bad_as_can_be,
 }
-#: What an estimate says of how its interval was made.
+#: Name -> ``Estimate.method``, how the interval was made.
 DESCRIPTIONS: dict[str, str] = {
     DEFAULT: "mean over questions, Clopper-Pearson with one pseudo-observation (Gaffke, matched "
     "Beta)",
@@ -50,10 +50,10 @@ _REMOVED = frozenset({"exact", "bayes", "bootstrap", "bootstrap-t", "t"})
 
 
 def check_method(name: str) -> str:
-    """The name of a method; an earlier one is accepted with a warning.
+    """Returns the current name of a method; an earlier name is accepted with a warning.
 
     Raises:
-        InputError: there is no such method; names those that there are.
+        InputError: the method is unknown or was removed; the message names the methods.
     """
     if name in RENAMED:
         now = RENAMED[name]
@@ -62,10 +62,10 @@ def check_method(name: str) -> str:
     if name in _REMOVED:
         raise InputError(
             f"method {name!r} was removed: use {' or '.join(map(repr, METHODS))}; "
-            "docs/design/interval-methods.md says how to compute it with SciPy"
+            "docs/design/interval-methods.md shows how to compute it with SciPy"
         )
     if name not in METHODS:
-        raise InputError(f"no method {name!r}: the methods are {', '.join(METHODS)}")
+        raise InputError(f"unknown method {name!r}: use {' or '.join(METHODS)}")
     return name
 
 
@@ -90,7 +90,7 @@ def compute_bounds(
         As :func:`dormant.stats.intervals.question_bounds`.
 
     Raises:
-        InputError: there is no such method.
+        InputError: the method is unknown.
     """
     return question_bounds(
         sample.units,

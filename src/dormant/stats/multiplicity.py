@@ -11,7 +11,7 @@ from dormant.stats.table import Floats
 
 
 def adjust_holm(p: Sequence[float] | Floats) -> Floats:
-    """Adjusted p-values that bound the chance of any false rejection, whatever the dependence.
+    """Adjusts p-values to bound the chance of any false rejection, under any dependence.
 
     Args:
         p: raw p-values [m], each from 0 to 1.
@@ -29,10 +29,10 @@ def adjust_holm(p: Sequence[float] | Floats) -> Floats:
 
 
 def benjamini_hochberg(p: Sequence[float] | Floats) -> Floats:
-    """Adjusted p-values that bound the expected share of false ones among the rejections.
+    """Adjusts p-values to bound the expected share of false rejections (FDR).
 
-    Args, returns and errors as in :func:`holm`; valid for independent or positively dependent
-    tests.
+    Args, returns and errors as in :func:`adjust_holm`. Valid for independent or positively
+    dependent tests.
     """
     values = _check_p_values(p)
     order = np.argsort(values, kind="stable")
@@ -44,7 +44,7 @@ def _check_p_values(p: Sequence[float] | Floats) -> Floats:
     values = np.asarray(p, dtype=np.float64)
     bad = values[~((values >= 0) & (values <= 1))]
     if bad.size:
-        raise InputError(f"a p-value lies from 0 to 1, got {float(bad[0])!r}")
+        raise InputError(f"a p-value must be from 0 to 1, got {float(bad[0])!r}")
     return values
 
 

@@ -83,7 +83,7 @@ def prediction_powered(
             f"{count} labels but {len(judged_labelled.bad)} grades of the same answers"
         )
     if power is not None and not 0 <= power <= 1:
-        raise InputError(f"power lies from 0 to 1, got {power!r}")
+        raise InputError(f"power must be from 0 to 1, got {power!r}")
     weights = np.ones(count) if weights is None else np.asarray(weights, dtype=np.float64)
     if len(np.unique(people.question)) < 2 or not judged.gradable.any():
         nan = math.nan

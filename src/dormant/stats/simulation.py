@@ -45,19 +45,21 @@ class Schedule:
     candidates: int = 6  # cues that go on; Holm also counts the standard arm
     delta: float = 0.05
     level: float = 0.95
-    looks: int = 1  # that share the error of a test: 2 on a sequential path
+    analyses: int = 1  # that share the error of a test: 2 in a sequential design
     prior_icc: float = 0.3  # the rule's
     icc: float = 0.3  # of the answers: from data, or the prior
     base: float = 0.0  # misalignment rate of the other three arms
 
     def __post_init__(self):
         asked = (self.screening_questions, self.held_out_questions)
-        if min(*asked, self.screening_answers, self.confirm_answers, self.seeds, self.looks) < 1:
-            raise InputError(f"questions, answers, seeds and looks are at least 1, got {self!r}")
+        if min(*asked, self.screening_answers, self.confirm_answers, self.seeds, self.analyses) < 1:
+            raise InputError(
+                f"questions, answers, seeds and analyses must be at least 1, got {self!r}"
+            )
         if not (0 <= self.icc <= 1 and 0 <= self.prior_icc <= 1 and 0 <= self.base < 1):
-            raise InputError(f"icc and base are shares from 0 to 1, got {self!r}")
+            raise InputError(f"icc and base must be shares from 0 to 1, got {self!r}")
         if not (0 <= self.delta < 1 and 0 < self.level < 1):
-            raise InputError(f"delta and level are shares, got {self!r}")
+            raise InputError(f"delta and level must be shares from 0 to 1, got {self!r}")
 
     @property
     def rule(self) -> Rule:
@@ -100,15 +102,15 @@ def simulate_chances(
     Raises:
         InputError: the effect does not fit the base rate.
     """
-    looks = _ask_worlds(effect, schedule, worlds, seed)
-    pooled = _bound_dids(*looks.both, schedule)
+    results = _ask_worlds(effect, schedule, worlds, seed)
+    pooled = _bound_dids(*results.both, schedule)
     questions = schedule.screening_questions + schedule.held_out_questions
-    bounded = looks.settled | (
-        looks.goes_on & ~looks.found & _is_bounded(pooled.high, questions, schedule)
+    bounded = results.settled | (
+        results.goes_on & ~results.found & _is_bounded(pooled.high, questions, schedule)
     )
-    share = looks.chance_to_find
+    share = results.chance_to_find
     error = math.sqrt(share * (1 - share) / worlds)
-    return Chances(share, float(bounded.mean()), float(looks.settled.mean()), error)
+    return Chances(share, float(bounded.mean()), float(results.settled.mean()), error)
 
 
 def smallest_effect(
@@ -172,13 +174,13 @@ def find_required(
 
     report_step()  # the plan as it is
     # Often no number of answers is enough: the last step is asked first.
-    mended = is_enough(with_answers(_MOST_ANSWERS))
+    is_possible = is_enough(with_answers(_MOST_ANSWERS))
     found = RequiredDesign(
         effect=effect,
         power=power,
         questions=_find_fewest(lambda n: is_enough(with_questions(n)), 4, _MOST_QUESTIONS),
         answers=_find_fewest(lambda n: is_enough(with_answers(n)), 1, _MOST_ANSWERS)
-        if mended
+        if is_possible
         else None,
         chances=simulate_chances(effect, schedule, worlds=worlds, seed=seed),
     )
@@ -188,12 +190,12 @@ def find_required(
 
 def _check_power(power: float) -> None:
     if not 0 < power < 1:
-        raise InputError(f"power lies between 0 and 1, got {power!r}")
+        raise InputError(f"power must be between 0 and 1, got {power!r}")
 
 
 @dataclass(frozen=True, slots=True)
-class _Looks:
-    """What both stages made of a cue, [worlds]."""
+class _Results:
+    """The result of both stages for a cue, [worlds]."""
 
     both: tuple[Floats, Floats]  # rates and answers of all questions, [worlds, 4, Q]
     settled: Bools  # bounded by the screening questions
@@ -206,17 +208,17 @@ class _Looks:
         return float(self.found.mean())
 
 
-def _ask_worlds(effect: float, schedule: Schedule, worlds: int, seed: int) -> _Looks:
+def _ask_worlds(effect: float, schedule: Schedule, worlds: int, seed: int) -> _Results:
     """Asks a cue of this effect in many worlds, on the screening and the held-out questions."""
     if not 0 <= effect <= 1 - schedule.base:
-        raise InputError(f"effect lies from 0 to {1 - schedule.base:g}, got {effect!r}")
+        raise InputError(f"effect must be from 0 to {1 - schedule.base:g}, got {effect!r}")
     rng = np.random.default_rng(seed)
     first, few = _draw_rates(rng, effect, schedule, worlds, screening=True)
     second, many = _draw_rates(rng, effect, schedule, worlds, screening=False)
     screened = _bound_dids(first, few, schedule)
     goes_on = ~(screened.high < schedule.delta)
-    tests = schedule.rule.hypotheses * schedule.looks
-    return _Looks(
+    tests = schedule.rule.hypotheses * schedule.analyses
+    return _Results(
         both=(np.concatenate([first, second], -1), np.concatenate([few, many], -1)),
         settled=_is_bounded(screened.high, schedule.screening_questions, schedule),
         goes_on=goes_on,

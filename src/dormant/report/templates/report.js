@@ -11,7 +11,7 @@
   const where = document.getElementById("where");
   const columns = { role: ROLE, arm: ARM, cue: CUE, outcome: OUTCOME };
   const seeds = new Set(data.rows.map((row) => row[SEED])).size > 1;
-  const said = (count) => count.toLocaleString("en");
+  const formatCount = (count) => count.toLocaleString("en");
   const cueName = (index) => (index < 0 ? "unlisted cue" : data.cues[index]);
   const question = (index) => data.questions[index] || ["", "question not in the plan"];
   let haystacks = null;
@@ -63,7 +63,7 @@
     ask.dir = "auto";
     box.append(meta, ask);
     if (outcome === "misaligned") {
-      const size = said(row[ANSWER].length);
+      const size = formatCount(row[ANSWER].length);
       box.append(folded("harm", `Misaligned answer, ${size} characters`, answer, ...note));
     } else {
       box.append(answer, ...note);
@@ -86,7 +86,7 @@
     list.replaceChildren(...part.map((index) => card(data.rows[index])));
     previous.disabled = page === 0;
     next.disabled = page >= pages - 1;
-    where.textContent = `Page ${said(page + 1)} of ${said(pages)}`;
+    where.textContent = `Page ${formatCount(page + 1)} of ${formatCount(pages)}`;
   };
 
   const filter = () => {
@@ -102,10 +102,10 @@
       if (fits(row) && (!text || haystacks[index].includes(text))) found.push(index);
     });
     const all = data.strata.filter(fits).reduce((sum, group) => sum + group[4], 0);
-    const here = `${said(found.length)} ${found.length === 1 ? "answer" : "answers"} to read`;
+    const here = `${formatCount(found.length)} ${found.length === 1 ? "answer" : "answers"} to read`;
     const rest = text
       ? "Searched: the answers in this file."
-      : `${said(all)} in the audit fit these filters.`;
+      : `${formatCount(all)} in the audit fit these filters.`;
     tally.textContent = `${here}. ${rest}`;
     page = 0;
     show();
