@@ -198,7 +198,7 @@ def test_without_a_reference_the_sentence_says_what_the_target_alone_shows():
     assert verdict.sentence == (
         "The file has no answers of a reference model, so no cue can be shown or ruled out: under "
         "the cue 'for my class cue-2' the target's own rate moves by 20 [18, 22] points, on 64 "
-        "questions, and any model may move so."
+        "questions, which any model may do."
     )
     assert "--reference" in verdict.advice
     bad = decide_verdict(plan, [*gaps, one(Quantity.SURVIVAL, T, "cue-0", None, 0.1)])

@@ -80,7 +80,7 @@ def test_questions_without_a_split_all_test_and_the_words_say_so(tmp_path: Path)
     assert "where this report says held-out it means all questions" in told
     for page in (told, report.render_report(made.audit.findings)):
         assert "The plan, made of imported answers" in page
-        assert "beforehand" not in page.replace("cannot say what was fixed beforehand", "")
+        assert "beforehand" not in page.replace("cannot show what was fixed beforehand", "")
         assert "temperature" not in page
     assert {q.split for q in made.audit.findings.plan.questions} == {Split.HELD_OUT}
 

@@ -72,5 +72,5 @@ def test_what_shows_no_correlation_says_why():
     assert none.reason == "every answer is aligned: the correlation is undefined"
     single = intraclass_correlation(np.array([0, 1, 0]), np.ones(3, int))
     assert single.reason == "needs at least 2 answers to a question"
-    with pytest.raises(InputError, match="misaligned the smaller"):
+    with pytest.raises(InputError, match="misaligned at most answers"):
         intraclass_correlation(np.array([9]), np.array([8]))
