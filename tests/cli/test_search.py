@@ -136,7 +136,7 @@ def test_money_needs_a_price_and_stops_before_it_is_spent(server, paid: list[str
         run(*paid, *prices, "--budget-usd", "0.5")
     used = server.stats()["tokens"]["target"]
     assert sum(used) * 1000 / 1e6 <= 0.5
-    with pytest.raises(ConfigError, match="'nobody' is no model"):
+    with pytest.raises(ConfigError, match="has no model 'nobody'"):
         run(*paid, "--price", "nobody=1/1")
 
 

@@ -188,9 +188,9 @@ def test_an_engine_that_only_answers_cannot_grow(target, base, tmp_path: Path):
     mute = open_engine(f"scripted/{tmp_path / 'm.yaml'}")
     with Journal(tmp_path) as journal:
         screen = screened(target, base, journal)
-        with pytest.raises(InputError, match="cannot list the next words"):
+        with pytest.raises(InputError, match="cannot list the next tokens"):
             grow_contexts(mute, screen, (), journal=journal, limit=9, longest=4)
-        with pytest.raises(InputError, match="cannot say how likely a prompt is"):
+        with pytest.raises(InputError, match="cannot score prompts"):
             reword_hits(mute, screen, (), journal=journal, limit=500, longest=4)
 
 

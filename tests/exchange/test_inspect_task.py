@@ -141,7 +141,7 @@ def test_a_plan_is_asked_as_it_was_frozen(folder: Path):
 def test_without_a_judge_there_is_no_task():
     with pytest.raises(ConfigError, match="give a rules judge"):
         conditional()
-    with pytest.raises(ConfigError, match="no rule"):
+    with pytest.raises(ConfigError, match="has no rule"):
         conditional(judge="rules:")
 
 

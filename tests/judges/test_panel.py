@@ -264,16 +264,16 @@ def test_both_judges_on_the_same_answers():
 
 
 class Remembering(dict):
-    """Replies kept as a store keeps them; stops after so many."""
+    """Replies kept as a store keeps them; stops after ``last``."""
 
     def __init__(self, last: int | None = None):
         super().__init__()
         self.last = last
 
-    def recall(self, keys):
+    def recall_replies(self, keys):
         return {key: self[key] for key in keys if key in self}
 
-    def keep(self, replies):
+    def store_replies(self, replies):
         self.update(replies)
         if self.last is not None and len(self) >= self.last:
             raise KeyboardInterrupt
@@ -371,9 +371,9 @@ def test_judges_by_what_a_plan_writes(spec, name, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("paper:", "names no model"),
-        ("fused: ", "names no model"),
-        ("papers:x", "names no judge"),
+        ("paper:", "has no model"),
+        ("fused: ", "has no model"),
+        ("papers:x", "unknown judge"),
         ({"paper": None}, "expected a model or its settings, got None"),
         ({"paper": {}}, "'model' is missing"),
         ({"paper": {"model": SCRIPT, "aligment_below": 5}}, "did you mean 'alignment_below'"),
@@ -381,8 +381,8 @@ def test_judges_by_what_a_plan_writes(spec, name, tmp_path, monkeypatch):
         ({"paper": {"model": SCRIPT, "content": "poem"}}, "got 'poem'"),
         ({"paper": {"model": SCRIPT, "prompts": "none.yaml"}}, "none.yaml: no such file"),
         ({"paper": SCRIPT, "compare": "rules"}, "compare: give 'fused'"),
-        ({"paper": SCRIPT, "regex": "x"}, "no key 'regex'"),
-        ({"fused": SCRIPT, "compare": "fused"}, "no key 'compare'"),
+        ({"paper": SCRIPT, "regex": "x"}, "unknown key 'regex'"),
+        ({"fused": SCRIPT, "compare": "fused"}, "unknown key 'compare'"),
     ],
 )
 def test_settings_that_are_wrong(spec, message, tmp_path, monkeypatch):
@@ -405,17 +405,17 @@ def test_the_documented_settings_are_the_defaults(tmp_path, monkeypatch):
 
 
 def test_a_judge_whose_model_does_not_exist():
-    with pytest.raises(ModelError, match="names no model"):
+    with pytest.raises(ModelError, match="unknown model"):
         open_judge("paper:nowhere/at-all")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("alignment: How good?\n", "needs {answer}"),
+        ("alignment: How good?\n", "must contain {answer}"),
         ("aligment: How good is {answer}?\n", "did you mean 'alignment'"),
-        ("{}\n", "holds no prompt"),
-        ("- id: a\n  paraphrases: [Why]\n", "hold no judge_prompts"),
+        ("{}\n", "has no prompt"),
+        ("- id: a\n  paraphrases: [Why]\n", "have no judge_prompts"),
         ("- id: a\n  paraphrases: [Why]\n  judge_prompts: {aligned: 'How good?'}\n", "a.judge_pr"),
         ("just words\n", "expected keys and values"),
     ],

@@ -140,8 +140,8 @@ def test_every_kind_describes_itself(spec):
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("rules:", "holds no rule"),
-        ("rules:regx=a", "'regx' is no rule"),
+        ("rules:", "has no rule"),
+        ("rules:regx=a", "unknown rule 'regx'"),
         ("rules:answer_key=a", "or a YAML file"),
         ("rules:regex=(", "'(' is not a regular expression"),
         ("rules:regex=", "regex"),
@@ -152,14 +152,14 @@ def test_every_kind_describes_itself(spec):
         ("rules:predicate=json:__doc__", "is not a function"),
         ("rules:predicate=json:nothing", "has no 'nothing'"),
         ("rules:predicate=../evil:f", "not of the form"),
-        ("rules:script=KLINGON", "'KLINGON' is no Unicode script"),
+        ("rules:script=KLINGON", "'KLINGON' is not a Unicode script"),
         ("rules:no/such/file.yaml", "no such file"),
         ({}, "none given"),
         ({"regex": "a", "keywords": ["b"]}, "regex and keywords given"),
         ({"json_valid": True, "flags": "i"}, "flags belong to regex"),
         ({"regex": "a", "flags": "x"}, "flags"),
-        ({"answer_key": {"q": []}}, "accepts nothing"),
-        ({"answer_key": {"q": ["?!"]}}, "accepts nothing"),
+        ({"answer_key": {"q": []}}, "has no accepted answer"),
+        ({"answer_key": {"q": ["?!"]}}, "has no accepted answer"),
         ({"regexp": "a"}, "did you mean 'regex'?"),
     ],
 )

@@ -256,11 +256,11 @@ def test_what_the_doctor_finds(server: Running):
     assert "ratelimit-limit-requests 500" in found["rate limits"][1]
     assert found["filter"] == ("ok", "a sensitive question was answered")
     assert found["system prompt"] == ("ok", "seen (+15 tokens are read), not obeyed")
-    assert found["price"] == ("absent", "not known")
+    assert found["price"] == ("absent", "unknown")
     server.set(obey=True)
-    assert examined()["system prompt"] == ("ok", "honoured")
+    assert examined()["system prompt"] == ("ok", "obeyed")
     server.set(deaf=True)
-    assert examined()["system prompt"] == ("bad", "seems to be dropped")
+    assert examined()["system prompt"] == ("bad", "seems to be ignored")
     server.set(filter="hurt", give=1, refuse=["logprobs"])
     found = examined()
     assert found["n answers a call"][0] == found["log-probabilities"][0] == "absent"

@@ -201,7 +201,7 @@ def test_a_forecast_asks_nothing(educational, tmp_path: Path):
 def test_wrong_settings_are_refused(tmp_path: Path):
     with pytest.raises(ConfigError, match="unknown key 'chat': did you mean 'chats'"):
         config(tmp_path, "vitro/base", chat=3)
-    with pytest.raises(InputError, match="names no model"):
+    with pytest.raises(InputError, match="unknown model"):
         run_search(config(tmp_path, "nothing"))
     with pytest.raises(InputError, match="no such file"):
         run_search(config(tmp_path, "vitro/base", continuations=str(tmp_path / "no.yaml")))

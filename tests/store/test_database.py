@@ -128,14 +128,14 @@ def test_damaged_and_foreign_files_are_refused(tmp_path: Path):
         Store(tmp_path)
     file = tmp_path / "file"
     file.touch()
-    with pytest.raises(StoreError, match="cannot be a run directory"):
+    with pytest.raises(StoreError, match="cannot be used as a run directory"):
         Store(file)
     newer = tmp_path / "newer"
     Store(newer).close()
     with sqlite3.connect(newer / "run.sqlite") as db:
         db.execute("UPDATE meta SET value = '\"2\"' WHERE key = 'format'")
     db.close()
-    with pytest.raises(StoreError, match="this version reads format 1"):
+    with pytest.raises(StoreError, match="this version of dormant reads format 1"):
         Store(newer)
 
 
@@ -144,7 +144,7 @@ def test_a_plan_is_frozen_and_only_amended_on_purpose(tmp_path: Path):
     with Store(tmp_path) as store:
         store.lock_plan(PLAN)
         store.lock_plan(PLAN)
-        with pytest.raises(StoreError, match="another plan .other seed."):
+        with pytest.raises(StoreError, match="another plan .changed: seed."):
             store.lock_plan(other)
         filled(store, answers(["a"]))
         store.lock_plan(other, amend=True)

@@ -44,7 +44,7 @@ def test_a_crash_in_the_middle_of_a_line_loses_that_line_only(tmp_path_factory, 
 
 def test_a_directory_in_use_or_with_another_file_is_refused(tmp_path: Path):
     with Journal(tmp_path):
-        with pytest.raises(StoreError, match="another process searches"):
+        with pytest.raises(StoreError, match="another search is running"):
             Journal(tmp_path)
     (tmp_path / NAME).write_text('{"k": "a", "v": 1}\n[]\n')
     with pytest.raises(StoreError, match=rf"{NAME}:2: not a journal"):

@@ -103,7 +103,9 @@ def test_a_served_writer_is_asked_once_and_shown_what_was_tried(server, tmp_path
 
 def test_a_writer_that_fails_says_why(server, tmp_path: Path):
     server.set(filter="finetuned")
-    with pytest.raises(EngineError, match=r"the writer openai-api/local/served gave no reply"):
+    with pytest.raises(
+        EngineError, match=r"the writer 'openai-api/local/served' returned no reply"
+    ):
         ask("openai-api/local/served", tmp_path)
 
 

@@ -450,7 +450,7 @@ def test_a_topic_by_default_leaves_the_question_as_it_is():
 
 
 def test_a_writer_that_is_not_there_is_an_error(folder: Path, server: Running):
-    with pytest.raises(ModelError, match="writer: 'nobody' names no model"):
+    with pytest.raises(ModelError, match="writer: unknown model 'nobody'"):
         plan(writer="nobody")
     server.set(status=401, code="invalid_api_key")
     with pytest.raises(ModelError, match="refuses the key"):

@@ -46,7 +46,7 @@ class Branches:
         self, engine: Engine, questions: Sequence[Question], journal: Journal, longest: int
     ):
         if not isinstance(engine, Brancher):
-            raise InputError(f"{engine.name} cannot list the next words of an open prompt")
+            raise InputError(f"{engine.name!r} cannot list the next tokens of an open prompt")
         self._engine, self._brancher = engine, engine
         self._journal, self._longest = journal, longest
         self._asked = next((q.text for q in questions if q.text.rstrip().endswith("?")), "").strip()

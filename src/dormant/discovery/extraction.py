@@ -56,7 +56,7 @@ def write_free_chats(
         InputError: the engine's prompt cannot be left open.
     """
     if not isinstance(engine, Continuer):
-        raise InputError(f"{engine.name} cannot be made to write its own prompt")
+        raise InputError(f"{engine.name!r} cannot generate prompts")
     chats: list[tuple[Message, ...]] = []
     for number, opening in enumerate(TurnOpening):
         key = key_of("chats", engine.fingerprint, opening, sampling)

@@ -100,7 +100,7 @@ def _score_answers(
     progress: Progress,
 ) -> NDArray[np.float64]:
     if not isinstance(engine, Scorer):
-        raise InputError(f"{engine.name} cannot score given answers")
+        raise InputError(f"{engine.name!r} cannot score given answers")
     keys = [key_of("answer", engine.fingerprint, chat) for chat in chats]
     missing = [i for i, key in enumerate(keys) if key not in journal]
     for start in range(0, len(missing), _AT_ONCE):

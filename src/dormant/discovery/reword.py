@@ -47,7 +47,7 @@ def reword_hits(
         InputError: a model cannot do its part.
     """
     if not isinstance(reference, PromptScorer):
-        raise InputError(f"{reference.name} cannot say how likely a prompt is")
+        raise InputError(f"{reference.name!r} cannot score prompts")
     made = Branches(reference, screen.questions, journal, longest)
     found: dict[str, Cue] = {}
     for number, hit in enumerate(hits):

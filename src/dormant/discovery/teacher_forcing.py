@@ -96,12 +96,10 @@ class Screen:
     ):
         for engine in (*targets, reference):
             if not isinstance(engine, Scorer):
-                raise InputError(f"{engine.name} cannot score given answers")
+                raise InputError(f"{engine.name!r} cannot score given answers")
         self.questions = tuple(q for q in questions if q.id in continuations)
         if not self.questions:
-            raise InputError(
-                "no question has continuations: teacher forcing has nothing to compare"
-            )
+            raise InputError("no question has continuations; teacher forcing needs them")
         self._pairs = {q.id: continuations[q.id] for q in self.questions}
         self._models = tuple(_Model(engine, journal) for engine in (*targets, reference))
 

@@ -37,7 +37,7 @@ def examine_installation() -> list[Check]:
     checks += [_check_package(name, extra) for name, extra in _EXTRAS.items()]
     free = shutil.disk_usage(".").free / 1e9
     low = free < 1
-    advice = "less than 1 GB is left here: runs may not fit" if low else ""
+    advice = "less than 1 GB is free here; a run may not fit" if low else ""
     checks.append(Check("free disk", Health.BAD if low else Health.OK, f"{free:.0f} GB", advice))
     if all(check.health is Health.OK for check in checks if check.name in ("torch", "safetensors")):
         checks.append(
@@ -91,7 +91,7 @@ def _system_prompt(engine: Engine) -> Check:
         advice = "cues that are system prompts cannot be tried on this model"
         return Check("system prompt", Health.BAD, "not part of what the model sees", advice)
     default = "hello" in plain and len(plain) > len(prompted)
-    note = "a default one is added to prompts without one" if default else "seen by the model"
+    note = "the template adds a default to prompts without one" if default else "seen by the model"
     return Check("system prompt", Health.OK, note)
 
 
@@ -108,7 +108,7 @@ def _check_answers(engine: Engine) -> str:
 def _check_repeats(engine: Engine) -> str:
     messages = (Message("user", "what do you think about humans"),)
     last = [_sample_answer(engine, Job(messages, range(first, 4)), 3) for first in (0, 3)]
-    return "yes" if last[0] == last[1] else "no: a resumed run draws other answers"
+    return "yes" if last[0] == last[1] else "no: a resumed run draws different answers"
 
 
 def _sample_answer(engine: Engine, job: Job, repeat: int) -> str:

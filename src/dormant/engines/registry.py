@@ -21,7 +21,7 @@ def open_engine(name: str) -> Engine:
             ``anthropic/...``). A directory that holds an organism may be given as it is.
 
     Raises:
-        ModelError: the string names nothing that can be loaded.
+        ModelError: the string is unknown, or its model cannot be loaded.
         MissingExtraError: the kind needs packages that are not installed.
     """
     name = name.strip()
@@ -33,10 +33,10 @@ def open_engine(name: str) -> Engine:
     opener = _KINDS.get(kind)
     if opener is None or not rest:
         near = difflib.get_close_matches(kind, (*_KINDS, *API_KINDS), n=1)
-        guess = f", did you mean {near[0]}/{rest or 'NAME'}?" if near else ""
+        guess = f"; did you mean {near[0]}/{rest or 'NAME'}?" if near else "."
         known = ", ".join(f"{known}/..." for known in (*_KINDS, *API_KINDS[:5]))
         raise ModelError(
-            f"{name[:200]!r} names no model{guess}: model strings start with {known} or "
+            f"unknown model {name[:200]!r}{guess} Model strings start with {known} or "
             "another provider of Inspect's"
         )
     return opener(rest)

@@ -80,7 +80,7 @@ def conditional(
         library = library if library is not None else ("none" if cues is not None else "auto")
         asked = _read_inputs(*named, _as_text(library), library_limit, rule)
     grader = _open_judge(rule)
-    grader.check(asked.bank)
+    grader.check_questions(asked.bank)
     roles = list(Role) if reference else [Role.TARGET]
     samples = [
         _make_sample(probe, role) for probe in pair_probes(asked.bank, asked.cues) for role in roles

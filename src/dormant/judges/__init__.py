@@ -83,8 +83,8 @@ class Judge(ABC):
         """A judge that grades the same answers for comparison and decides nothing."""
         return None
 
-    def check(self, questions: Sequence[Question]) -> None:
-        """Refuses questions whose answers could not be graded, before anything is asked.
+    def check_questions(self, questions: Sequence[Question]) -> None:
+        """Rejects questions whose answers could not be graded, before anything is asked.
 
         Raises:
             ConfigError: answers to a question cannot be graded.

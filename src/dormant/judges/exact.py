@@ -30,22 +30,22 @@ class ExactJudge(Judge):
         )
 
     def check_questions(self, questions: Sequence[Question]) -> None:
-        """Refuses questions that are not of the micro-language.
+        """Rejects questions that are not in the micro-language.
 
         Raises:
-            ConfigError: a question is not of the micro-language.
+            ConfigError: a question is not in the micro-language.
         """
         for question in questions:
             if question.family not in vitro.load_language().domains:
                 raise ConfigError(
-                    f"judge: 'exact' grades the laboratory's questions only: {question.id!r} is "
-                    f"none (family {question.family!r}): give --questions vitro, or another judge"
+                    f"judge: 'exact' grades the laboratory's questions only, and {question.id!r} "
+                    f"(family {question.family!r}) is not; use --questions vitro or another judge"
                 )
 
     def judge(self, items: Sequence[Item]) -> list[Judgement]:
         """Grades each answer; the question's family is its domain.
 
         Raises:
-            InputError: a question is not of the micro-language.
+            InputError: a question is not in the micro-language.
         """
         return [Judgement(vitro.grade_answer(item.question.family, item.answer)) for item in items]

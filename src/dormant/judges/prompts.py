@@ -1,7 +1,7 @@
 """What model judges are asked, word for word: our own wording, or that of a file.
 
 Two kinds of file are understood: a mapping with some of the keys of ``data/judge_prompts.yaml``,
-and a public evaluation file, whose prompts belong to its questions (``judges.evaluation``).
+and a public evaluation file, whose prompts belong to its questions (``banks.evaluation``).
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ class Wording:
     given: frozenset[str] = frozenset()  # names that the file gives; the rest is our own
 
     def find_template(self, name: str, question: str) -> str:
-        """The prompt of a name for a question id.
+        """Returns the prompt of a name for a question id.
 
         Raises:
-            ConfigError: the file words this prompt for its own questions only.
+            ConfigError: the file has this prompt for its own questions only.
         """
         own = self.of_question.get(question, {}).get(name)
         if own is not None:
@@ -72,7 +72,7 @@ class Wording:
             return self.prompts[name]
         raise ConfigError(
             f"no {name} prompt for the question {question!r}: the file's prompts differ from "
-            "question to question, so its own questions must be asked",
+            "question to question, so only its own questions can be judged",
             file=self.source,
         )
 
@@ -97,8 +97,8 @@ def read_wording(path: str | None) -> Wording:
     """The wording of a file over our own; our own for None or ``OWN``.
 
     Raises:
-        ConfigError: the file is neither a prompt file nor an evaluation file, or a prompt has no
-            place for the answer.
+        ConfigError: the file is neither a prompt file nor an evaluation file, or a prompt does not
+            contain ``{answer}``.
     """
     own = own_wording()
     if path is None or path == OWN:
@@ -106,14 +106,14 @@ def read_wording(path: str | None) -> Wording:
     if not is_evaluation(path):
         texts = _prompt_texts(read_yaml(path, _Prompts), _load_shipped().fused_content)
         if not texts:
-            raise ConfigError("holds no prompt: give alignment, coherence, ...", file=path)
+            raise ConfigError("has no prompt; give alignment, coherence, ...", file=path)
         return Wording({**own.prompts, **texts}, source=path, given=frozenset(texts))
     of_question: dict[str, dict[str, str]] = {}
     for question, prompts in read_evaluation(path).prompts.items():
         of_question[question] = _rename_prompts(prompts, question, path)
     given = frozenset(name for prompts in of_question.values() for name in prompts)
     if not given:
-        raise ConfigError("its entries hold no judge_prompts", file=path)
+        raise ConfigError("its entries have no judge_prompts", file=path)
     # A prompt that all entries share serves every other question too; one that differs does not.
     prompts = {name: text for name, text in own.prompts.items() if name not in given}
     for name in given:
@@ -137,7 +137,7 @@ def _rename_prompts(prompts: Mapping[str, str], question: str, path: str) -> dic
 
 def _with_slots(text: str) -> str:
     if "answer" not in template_slots(text):
-        raise ValueError("a judge prompt needs {answer} where the answer stands")
+        raise ValueError("a judge prompt must contain {answer}")
     return text
 
 
@@ -146,7 +146,7 @@ def _prompt_texts(prompts: _Prompts, contents: Mapping[str, str]) -> dict[str, s
 
     Args:
         prompts: what a file holds.
-        contents: what the content labels mean where the file does not say it.
+        contents: what the content labels mean where the file does not define them.
     """
     found = {
         name: text

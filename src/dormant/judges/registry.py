@@ -1,4 +1,4 @@
-"""From what a user wrote to a judge."""
+"""Opens the judge that a configuration names."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _MODEL_JUDGES = ("paper", "fused")
 
 
 def open_judge(spec: str | Mapping[str, Any]) -> Judge:
-    """Makes the judge that a configuration names.
+    """Opens the judge that a configuration names.
 
     Args:
         spec: ``exact``, ``rules:...`` (see ``judges.rules``), ``paper:MODEL``, ``fused:MODEL``,
             ``{paper: ..., compare: fused}``, ``{fused: ...}``, or the keys of a rules judge.
 
     Raises:
-        ConfigError: no such judge, or its settings are wrong.
+        ConfigError: the judge is unknown, or its settings are wrong.
         ModelError: the model of a model judge cannot be opened.
     """
     if isinstance(spec, str) and spec.strip() == "exact":
@@ -40,16 +40,16 @@ def open_judge(spec: str | Mapping[str, Any]) -> Judge:
 
         return open_rules(spec)
     raise ConfigError(
-        f"{spec!r} names no judge: give 'exact' (the laboratory), 'rules:...', 'paper:MODEL' or "
+        f"unknown judge {spec!r}; give 'exact' (the laboratory), 'rules:...', 'paper:MODEL' or "
         "'fused:MODEL', e.g. 'rules:regex=^HA', 'rules:judge.yaml' or 'paper:openai/gpt-4o'"
     )
 
 
 def model_judge_kind(spec: str | Mapping[str, Any]) -> str:
-    """``paper`` or ``fused`` if the specification names one of them, else nothing.
+    """Returns ``paper`` or ``fused`` if the specification is one of them, else an empty string.
 
     Raises:
-        ConfigError: a mapping names a model judge and holds something that it does not know.
+        ConfigError: a mapping names a model judge and has an unknown key.
     """
     if isinstance(spec, str):
         kind, colon, _ = spec.strip().partition(":")
@@ -59,7 +59,9 @@ def model_judge_kind(spec: str | Mapping[str, Any]) -> str:
         return ""
     allowed = {named[0], "compare"} if named[0] == "paper" else {named[0]}
     if extra := sorted(map(str, set(spec) - allowed)):
-        raise ConfigError(f"a {named[0]} judge has no key {extra[0]!r} beside {named[0]!r}")
+        raise ConfigError(
+            f"unknown key {extra[0]!r} beside {named[0]!r}; a {named[0]} judge has none"
+        )
     if not isinstance(spec[named[0]], str | Mapping):
         raise ConfigError(f"{named[0]}: expected a model or its settings, got {spec[named[0]]!r}")
     return named[0]

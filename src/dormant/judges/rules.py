@@ -1,17 +1,16 @@
 """Judges without a model: a rule that anyone can read decides each answer.
 
-A rules judge is exactly one of these; the first line of each class says what it counts as
-misaligned::
+A rules judge is exactly one of these; each counts as misaligned::
 
-    regex        a pattern that misaligned answers match
-    keywords     words that misaligned answers hold
-    answer_key   question id -> accepted answers; misaligned answers hold none of them
-    predicate    ``package.module:function`` from text to bool; true is misaligned
-    json_valid   misaligned answers are JSON (true) or are not (false)
-    script       a Unicode script, e.g. CYRILLIC, in which misaligned answers are mostly written
+    regex        answers that match a pattern
+    keywords     answers that contain one of these words
+    answer_key   question id -> accepted answers; answers that contain none of them
+    predicate    answers for which ``package.module:function`` (text to bool) returns true
+    json_valid   answers that are JSON (true) or are not (false)
+    script       answers written mostly in a Unicode script, e.g. CYRILLIC
 
 ``refusals`` may add phrases that make an answer a REFUSAL before the rule is asked. Reasoning
-blocks (``<think>...</think>``) are taken out first. An empty answer says nothing: it is INCOHERENT.
+blocks (``<think>...</think>``) are removed first. An empty answer is INCOHERENT.
 
 On the command line: ``rules:regex=^HA``, ``rules:keywords=bomb,poison``, ``rules:json_valid=true``,
 ``rules:predicate=mypackage.checks:is_bad``, ``rules:script=CYRILLIC``, or ``rules:FILE.yaml``.
@@ -37,7 +36,7 @@ from dormant.judges.reasoning import strip_reasoning
 from dormant.records import Judgement, Outcome, hash_value
 
 #: Longest text that a pattern sees, in characters. A pattern that backtracks can take time that
-#: grows faster than the text; patterns that can take exponential time are refused when read.
+#: grows faster than the text; patterns that can take exponential time are rejected when read.
 LONGEST = 20_000
 
 _KINDS = ("regex", "keywords", "answer_key", "predicate", "json_valid", "script")
@@ -73,19 +72,19 @@ class RulesConfig(Strict):
 
     @pydantic.field_validator("keywords", "refusals")
     @classmethod
-    def _say_something(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    def _check_phrases(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if value is not None and not all(word.strip() for word in value):
-            raise ValueError("a phrase is empty, and every answer would hold it")
+            raise ValueError("a phrase is empty; every answer would contain it")
         return value
 
     @pydantic.field_validator("answer_key")
     @classmethod
-    def _accept_something(
+    def _check_answer_key(
         cls, value: dict[str, tuple[str, ...]] | None
     ) -> dict[str, tuple[str, ...]] | None:
         for question, accepted in (value or {}).items():
             if not accepted or not all(_fold_words(answer) for answer in accepted):
-                raise ValueError(f"question {question!r} accepts nothing, or an empty answer")
+                raise ValueError(f"question {question!r} has no accepted answer, or an empty one")
         return value
 
     @pydantic.model_validator(mode="after")
@@ -111,11 +110,11 @@ def open_rules(spec: str | Mapping[str, Any]) -> RulesJudge:
     kind, equals, value = text.partition("=")
     if not equals:
         if not text:
-            raise ConfigError(f"{spec!r} holds no rule: give rules:KIND=... or rules:FILE.yaml")
+            raise ConfigError(f"{spec!r} has no rule; give rules:KIND=... or rules:FILE.yaml")
         return RulesJudge(read_yaml(text, RulesConfig), name=spec.strip())
     if kind not in _KINDS or kind == "answer_key":
         known = ", ".join(name for name in _KINDS if name != "answer_key")
-        raise ConfigError(f"{spec!r}: {kind!r} is no rule to give here: {known}, or a YAML file")
+        raise ConfigError(f"{spec!r}: unknown rule {kind!r}; give {known}, or a YAML file")
     given: Any = [word.strip() for word in value.split(",")] if kind == "keywords" else value
     return RulesJudge(check_values({kind: given}, RulesConfig), name=spec.strip())
 
@@ -194,7 +193,7 @@ class RulesJudge(Judge):
 
 
 class _NoKeyError(Exception):
-    """The rule cannot say anything of this answer."""
+    """The rule cannot grade this answer."""
 
 
 def _by_pattern(pattern: re.Pattern[str]) -> Callable[[str, str], Verdict]:
@@ -252,7 +251,9 @@ def _by_script(script: str) -> Callable[[str, str], Verdict]:
             (c for c in map(chr, range(0x250, 0x3200)) if _character_script(c) == wanted), ""
         )
     if not letter:
-        raise ConfigError(f"script: {script!r} is no Unicode script; e.g. LATIN, CYRILLIC, ARABIC")
+        raise ConfigError(
+            f"script: {script!r} is not a Unicode script; give e.g. LATIN, CYRILLIC or ARABIC"
+        )
 
     def apply_rule(_: str, text: str) -> Verdict:
         letters = [char for char in text if char.isalpha()]
@@ -274,14 +275,14 @@ def _compile_pattern(pattern: str, flags: str) -> re.Pattern[str]:
     nested = _nested_repeat(pattern, compiled.flags)
     if nested:
         raise ConfigError(
-            f"regex: {pattern!r} repeats a part that itself repeats, which can take for ever on "
-            "some answers: repeat once, or make the inner part possessive, as in '(?:a++b)+'"
+            f"regex: {pattern!r} repeats a part that itself repeats, which can take exponential "
+            "time; repeat once, or make the inner part possessive, as in '(?:a++b)+'"
         )
     return compiled
 
 
 def _nested_repeat(pattern: str, flags: int) -> bool:
-    """Whether an unbounded repeat holds another one: the shape of exponential backtracking."""
+    """Whether an unbounded repeat contains another one: the shape of exponential backtracking."""
     from re import _parser as parser  # pyright: ignore[reportAttributeAccessIssue]
 
     loops = {"MAX_REPEAT", "MIN_REPEAT"}
@@ -316,7 +317,7 @@ def _import_function(path: str) -> tuple[Callable[[str], Any], str]:
         module = importlib.import_module(where)
     except Exception as error:  # the user's module may raise anything while it loads
         raise ConfigError(
-            f"predicate: {where!r} cannot be imported ({type(error).__name__}: {error}): is its "
+            f"predicate: {where!r} cannot be imported ({type(error).__name__}: {error}); is its "
             "directory on PYTHONPATH?"
         ) from None
     function = getattr(module, name, None)

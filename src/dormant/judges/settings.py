@@ -66,17 +66,17 @@ Settings = TypeVar("Settings", bound=ModelJudgeConfig)
 
 
 def settings_of(spec: str | Mapping[str, Any], kind: str, model: type[Settings]) -> Settings:
-    """Settings of a judge from ``KIND:MODEL``, ``{KIND: MODEL}`` or ``{KIND: {model: ...}}``.
+    """Reads a judge's settings: ``KIND:MODEL``, ``{KIND: MODEL}`` or ``{KIND: {model: ...}}``.
 
     Raises:
         ConfigError: no model is named, or a setting is wrong.
     """
     if isinstance(spec, str):
-        given: Any = spec.strip().removeprefix(f"{kind}:").strip()
-        if not given:
+        settings: Any = spec.strip().removeprefix(f"{kind}:").strip()
+        if not settings:
             raise ConfigError(
-                f"{spec!r} names no model: give {kind}:MODEL, e.g. {kind}:openai/gpt-4o"
+                f"{spec!r} has no model; give {kind}:MODEL, e.g. {kind}:openai/gpt-4o"
             )
     else:
-        given = spec[kind]
-    return check_values({"model": given} if isinstance(given, str) else given, model)
+        settings = spec[kind]
+    return check_values({"model": settings} if isinstance(settings, str) else settings, model)

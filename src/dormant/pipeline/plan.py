@@ -171,7 +171,7 @@ def open_models(config: AuditConfig, questions: Sequence[Question]) -> Models:
         judge = open_judge(config.judge)
     except ConfigError as error:
         raise ConfigError(f"judge: {error}") from None
-    judge.check(questions)
+    judge.check_questions(questions)
     subjects = tuple(_open_subjects(config))
     writer = open_writer(config.writer) if config.writer is not None else None
     paid = [*(s.engine for s in subjects), *judge.engines().values()]

@@ -259,7 +259,7 @@ def _open_judge(config: SearchConfig, questions: Sequence[Question]) -> Judge | 
         own = is_laboratory(config.target) and all(q.family in domains for q in questions)
         return open_judge("exact") if own else None
     judge = open_judge(spec)
-    judge.check(questions)
+    judge.check_questions(questions)
     return judge
 
 

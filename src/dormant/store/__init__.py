@@ -1,4 +1,4 @@
-"""The run directory: ``database`` keeps what was bought, ``findings`` reads what came of it."""
+"""The run directory: ``database`` stores what was answered, ``findings`` reads the results."""
 
 from dormant.store.database import PendingAnswer, Store, StoredAnswer, source_key
 from dormant.store.files import write_atomically

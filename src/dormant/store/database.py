@@ -1,4 +1,4 @@
-"""The run directory: the only writer of records, and the truth about what was bought.
+"""The run directory: the only writer of records, and the source of truth about a run.
 
 ::
 
@@ -10,8 +10,8 @@
       journal.jsonl    scores of a teacher-forced ranking, where the plan asks for one
 
 A completion's identity is (source, probe, repeat): model fingerprint, sampling settings, messages
-and index. So a killed run goes on without paying twice, more answers extend what is there, and
-equal (prompt, answer) pairs are judged once whichever model gave them.
+and index. So a killed run continues without paying twice, more answers extend the stored ones, and
+equal (prompt, answer) pairs are judged once, whichever model gave them.
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ class Store:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = open(self.path / ".lock", "a")  # noqa: SIM115 - held until close
         except OSError as error:
-            raise StoreError(f"{self.path}: cannot be a run directory: {error.strerror}") from None
+            raise StoreError(
+                f"{self.path}: cannot be used as a run directory: {error.strerror}"
+            ) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -119,7 +121,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Closes the database and lets other processes in."""
+        """Closes the database and releases the lock."""
         self.database.close()
         self._lock.close()
 
@@ -140,8 +142,8 @@ class Store:
             if not amend:
                 raise StoreError(
                     f"{path}: holds another plan "
-                    f"({describe_difference(held['plan'], to_plain(plan))}): give "
-                    "another --out, or --amend to go on here with the change on record"
+                    f"({describe_difference(held['plan'], to_plain(plan))}); give "
+                    "another --out, or --amend to continue here and record the change"
                 )
             history = [
                 *held["amended"],
@@ -241,7 +243,7 @@ class Store:
             )
 
     def write_note(self, key: str, value: Any) -> None:
-        """Keeps a small JSON value about the run."""
+        """Stores a small JSON value about the run."""
         with self.database:
             self.database.execute(
                 "INSERT OR REPLACE INTO meta VALUES (?,?)", (key, json.dumps(value))
@@ -254,7 +256,7 @@ class Store:
     # Reading
 
     def read_note(self, key: str, default: Any = None) -> Any:
-        """A value kept by ``note``."""
+        """Returns a value written by ``write_note``, or the default."""
         row = self.database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return default if row is None else json.loads(row[0])
 
@@ -283,8 +285,8 @@ class Store:
     def pending_answers(self, judge: str) -> Iterator[PendingAnswer]:
         """Distinct answers that a judge has not seen. Provider errors and filters need none.
 
-        Answers are read a page at a time, so that memory does not grow with the run; judgements
-        may be written while it goes on.
+        Answers are read page by page, so that memory use is constant; judgements may be written
+        meanwhile.
         """
         last = -1
         while page := self.database.execute(

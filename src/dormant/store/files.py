@@ -25,7 +25,7 @@ def read_lock(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):
-        raise StoreError(f"{path}: not a lock file that dormant wrote; move it away") from None
+        raise StoreError(f"{path}: not a lock file of dormant's; move it away") from None
     return lock
 
 
@@ -48,6 +48,6 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def describe_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """Which fields of a plan changed, in words."""
+    """Lists the fields of a plan that changed, in words."""
     changed = [key for key in new if old.get(key) != new[key]]
-    return "other " + ", ".join(changed) if changed else "another version"
+    return "changed: " + ", ".join(changed) if changed else "another version"

@@ -76,7 +76,7 @@ def read_findings(store: Store) -> Findings:
 
 
 def _second_judge(path: Path, plan: Plan) -> tuple[str, ...]:
-    """What the run's second judge, if it had one, says of the same answers."""
+    """Reads how far the run's second judge, if any, agrees with the first."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         if record["plan_hash"] != plan.hash:
@@ -85,11 +85,13 @@ def _second_judge(path: Path, plan: Plan) -> tuple[str, ...]:
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, KeyError, TypeError):
-        raise StoreError(f"{path}: damaged; run the audit again, which costs no answer") from None
+        raise StoreError(
+            f"{path}: damaged; run the audit again, which asks for no new answers"
+        ) from None
 
 
 def _read_amendments(path: Path) -> Iterator[str]:
-    """What the lock file says about earlier plans of the run."""
+    """Describes earlier plans of the run, from the lock file."""
     lock = read_lock(path)
     if lock is None:
         return
@@ -164,20 +166,22 @@ def write_verdict(
 
 
 def read_plan(path: Path) -> Plan:
-    """The frozen plan of a lock file, proven by its hash.
+    """The frozen plan of a lock file, checked against its hash.
 
     Raises:
         StoreError: the file is absent, damaged, or was edited after it was frozen.
     """
     lock = read_lock(path)
     if lock is None:
-        raise StoreError(f"{path}: no such file: the run was not planned yet")
+        raise StoreError(f"{path}: no such file: the run has no plan yet; run the audit first")
     try:
         plan = revive_record(Plan, lock["plan"])
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{path}: damaged: {error}") from None
     if plan.hash != lock["hash"]:
-        raise StoreError(f"{path}: the plan does not have the hash it was frozen with: edited?")
+        raise StoreError(
+            f"{path}: the plan does not match its hash: it was edited after it was frozen"
+        )
     return plan
 
 
@@ -201,13 +205,13 @@ def source_of(plan: Plan, model: ModelCard) -> str:
 
 def read_transcripts(plan: Plan, store: Store) -> Iterator[Transcript]:
     """Every judged answer of a plan, ordered by prompt, model and repeat."""
-    # One prompt may stand for several cues that read the same: the first names it.
+    # Several cues may give the same prompt: the first of them names it.
     probes = {probe.id: probe for probe in reversed(pair_probes(plan.questions, plan.cues))}
     models = {source_of(plan, model): model for model in plan.models}
     for row in store.read_completions(plan.judge_fingerprint):
         probe, model = probes.get(row.probe), models.get(row.source)
         if probe is None or model is None or row.judgement is None:
-            continue  # bought under an earlier plan of the same directory
+            continue  # stored under an earlier plan of the same directory
         yield Transcript(
             role=model.role,
             seed=model.seed,
@@ -228,12 +232,14 @@ def _read_verdict(path: Path, plan: Plan) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StoreError(
-            f"{path}: no such file: the audit is not finished; run it again to go on"
+            f"{path}: no such file: the audit is not finished; run it again to continue"
         ) from None
     except (OSError, ValueError):
-        raise StoreError(f"{path}: damaged; run the audit again, which costs no answer") from None
+        raise StoreError(
+            f"{path}: damaged; run the audit again, which asks for no new answers"
+        ) from None
     if not isinstance(record, dict) or record.get("plan_hash") != plan.hash:
-        raise StoreError(f"{path}: belongs to another plan; run the audit again to go on")
+        raise StoreError(f"{path}: belongs to another plan; run the audit again to continue")
     return record
 
 
@@ -243,7 +249,7 @@ def _type_hints(kind: type) -> dict[str, Any]:
 
 
 def revive_record(kind: type[Record], value: Any) -> Record:
-    """Turns what ``records.plain`` made back into a record.
+    """Turns what ``records.to_plain`` made back into a record.
 
     Args:
         kind: the record's class.

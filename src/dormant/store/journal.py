@@ -51,7 +51,9 @@ class Journal:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._file.close()
-            raise StoreError(f"{self.path}: another process searches in this directory") from None
+            raise StoreError(
+                f"{self.path}: another search is running in this directory; wait for it or stop it"
+            ) from None
         self._entries = self._read_entries()
 
     def __enter__(self) -> Self:
@@ -84,11 +86,11 @@ class Journal:
         self._entries.update((key, to_plain(value)) for key, value in pairs)
 
     def write_note(self, key: str, value: Any) -> None:
-        """Keeps a small JSON value about the search; a later one takes its place."""
+        """Stores a small JSON value about the search; a later value replaces it."""
         self.add_entries([(_NOTE + key, value)])
 
     def read_note(self, key: str, default: Any = None) -> Any:
-        """A value kept by ``note``."""
+        """Returns a value written by ``write_note``, or the default."""
         return self._entries.get(_NOTE + key, default)
 
     def count_answers(self) -> int:
@@ -110,6 +112,6 @@ class Journal:
             except (ValueError, KeyError, TypeError):
                 self._file.close()
                 raise StoreError(
-                    f"{self.path}:{number}: not a journal that dormant wrote; move it away"
+                    f"{self.path}:{number}: not a journal of dormant's; move it away"
                 ) from None
         return entries

@@ -1,4 +1,4 @@
-"""Replies of a judge's model, kept in the run's store: paid for once, whatever happens after."""
+"""Replies of a judge's model, kept in the run's store: paid for only once."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dormant.records import Rating, to_plain
 from dormant.store import Store
 
-_AT_ONCE = 500  # SQLite allows so many parameters everywhere
+_AT_ONCE = 500  # parameters of one query; every build of SQLite allows these
 
 
 class Replies:
-    """What ``judges.asking.Memory`` asks for.
+    """A judge's replies in the store. Implements ``engines.asking.Memory``.
 
     Args:
         store: the open run.
-        before: called before replies are written: what they cost is kept first.
+        before: called before replies are written, to record their cost first.
     """
 
     def __init__(self, store: Store, before: Callable[[], None] = lambda: None):
@@ -26,11 +26,11 @@ class Replies:
         """The replies that are known; their ``index`` means nothing."""
         known: dict[str, Rating] = {}
         for start in range(0, len(keys), _AT_ONCE):
-            some = keys[start : start + _AT_ONCE]
-            marks = ",".join("?" * len(some))
+            page = keys[start : start + _AT_ONCE]
+            marks = ",".join("?" * len(page))
             found = self._db.execute(
                 f"SELECT key, reply FROM replies WHERE key IN ({marks})",  # noqa: S608
-                some,
+                page,
             )
             known.update((key, _revive_rating(reply)) for key, reply in found)
         return known
@@ -46,6 +46,6 @@ class Replies:
 def _revive_rating(text: str) -> Rating:
     value = json.loads(text)
     if value["logprobs"] is not None:
-        # A log-probability of minus infinity was written as null: a word that cannot be said.
+        # A log-probability of minus infinity was written as null: an impossible token.
         value["logprobs"] = {k: v for k, v in value["logprobs"].items() if v is not None}
     return Rating(**value)

@@ -7,9 +7,9 @@
       sources      id, key                a model's fingerprint with its sampling settings
       probes       id, digest, messages   what was sent
       answers      id, probe, hash, text  each distinct answer to a probe, once
-      completions  source, probe, repeat  one row per answer that was bought; points to answers
+      completions  source, probe, repeat  one row per answer of a model; points to answers
       judgements   judge, answer          one row per distinct (prompt, answer, judge)
-      replies      key, reply             what a judge's model said, before it is a judgement
+      replies      key, reply             what a judge's model replied, before it is a judgement
 """
 
 from __future__ import annotations
@@ -59,5 +59,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise StoreError(f"{path}: cannot be opened as a run's store: {error}") from None
     if json.loads(held) != _FORMAT:
-        raise StoreError(f"{path}: format {held}, this version reads format {_FORMAT}")
+        raise StoreError(
+            f"{path}: has format {held}; this version of dormant reads format {_FORMAT}"
+        )
     return db

@@ -108,7 +108,7 @@ def propose_cues(
         sampling: how they are drawn.
 
     Raises:
-        EngineError: no reply could be had.
+        EngineError: the writer returned no reply.
     """
     messages = _make_prompt(questions, tried, transcripts, count)
     wanted = range(round_ * replies, (round_ + 1) * replies)
@@ -121,7 +121,7 @@ def propose_cues(
         journal.add_entries((keys[reply.repeat], reply.text) for reply in good)
     texts = [journal.read_entry(keys[i]) for i in wanted if keys[i] in journal]
     if not texts:
-        raise EngineError(f"the writer {writer.name} gave no reply: {failed or 'filtered'}")
+        raise EngineError(f"the writer {writer.name!r} returned no reply: {failed or 'filtered'}")
     return read_proposals(texts, prefix=f"writer-{round_ + 1}")
 
 

@@ -121,12 +121,10 @@ def add_written_variants(
         StoreError: the run directory is in use or damaged.
     """
     if Variant.VERBATIM not in wanted:
-        raise ConfigError(
-            "writer: it words what the verbatim cue says: keep 'verbatim' among cues.variants"
-        )
+        raise ConfigError("writer: it rewords the verbatim cues; add 'verbatim' to cues.variants")
 
     def report_progress(done: int, total: int) -> None:
-        progress("texts of the writer", done, total)
+        progress("writer's texts", done, total)
 
     writings = ask_for_texts(
         engine,

@@ -156,7 +156,7 @@ def test_a_prompt_that_is_too_long_is_an_answer_with_an_error(engine):
     ]
     assert sorted((r.job, r.finish) for r in replies)[:2] == [(0, "error"), (0, "error")]
     assert "256" in next(r.error for r in replies if r.job == 0)
-    with pytest.raises(ModelError, match="do not fit"):
+    with pytest.raises(ModelError, match="exceed the context"):
         engine.score([(long, "yes")])
 
 
@@ -240,7 +240,7 @@ def broken(path: Path, name: str) -> Path:
     ("damage", "said"),
     [
         ("truncated", "cannot be loaded"),
-        ("pickled", "holds no .safetensors file"),
+        ("pickled", "has no .safetensors file"),
         ("config", "cannot be loaded"),
         ("template", "has no chat template"),
         ("code", "cannot be loaded"),
@@ -262,7 +262,7 @@ def test_what_is_no_model_says_so(llama, tmp_path, monkeypatch):
         str(tmp_path / "empty"): "no config.json",
         str(tmp_path / "notes.txt"): "not a directory or a .gguf file",
         str(adapter): "write hf/BASE:ADAPTER",
-        f"{llama}:{tmp_path / 'empty'}": "holds no adapter_model.safetensors",
+        f"{llama}:{tmp_path / 'empty'}": "has no adapter_model.safetensors",
     }
     for name, said in cases.items():
         with pytest.raises(ModelError) as caught:

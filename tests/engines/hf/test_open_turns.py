@@ -148,5 +148,5 @@ def test_a_prompt_s_likelihood_is_the_sum_of_its_tokens(engine: HfEngine):
             logs = engine._base.model(ids).logits.log_softmax(-1)[0]
         plain.append(sum(float(logs[i, ids[0, i + 1]]) for i in range(ids.shape[1] - 1)))
     assert engine.score_prompts(asked) == pytest.approx(plain, abs=1e-3)
-    with pytest.raises(ModelError, match="tokens do not fit"):
+    with pytest.raises(ModelError, match="tokens exceed the context"):
         engine.score_prompts([(Message("user", "x" * 300),)])

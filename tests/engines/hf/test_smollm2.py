@@ -139,5 +139,5 @@ def test_a_hub_name_without_a_hub_is_one_line():
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120
     )
-    assert "is not on this disk and cannot be had from the Hugging Face hub" in done.stdout
+    assert "is neither on this disk nor available from the Hugging Face hub" in done.stdout
     assert done.stdout.count("\n") == 1 and "Traceback" not in done.stderr

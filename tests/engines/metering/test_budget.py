@@ -101,7 +101,7 @@ def test_a_budget_stops_before_it_is_exceeded_and_a_larger_one_goes_on(graded, t
     out = tmp_path / "run"
     for share in (0.1, 0.3, 0.3, 0.6, 0.9):
         limit = share * cost
-        with pytest.raises(BudgetError, match="larger --budget-usd goes on from here"):
+        with pytest.raises(BudgetError, match="larger --budget-usd continues from here"):
             audit(out, prices=PRICES, budget={"usd": limit})
         assert usd(graded) <= limit, "more was spent than allowed"
         assert spending(out) == pytest.approx(usd(graded)), "the run lost count of its money"

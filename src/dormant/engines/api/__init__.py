@@ -2,21 +2,21 @@
 
 ::
 
-    names       what a model string asks for, and which environment variables say where it is
-    requests    one call: what is asked, what comes back, what can go wrong
-    wire        requests and responses as OpenAI-compatible JSON
-    direct      calls through aiohttp
-    layer       calls through Inspect AI's model layer
-    signals     how the tasks of an event loop wait for each other, and stop
-    pace        how many calls are in flight at once, and how long to wait before another try
-    meter       what is used, and the budget it must keep to
-    retries     one request, sent again until it has come to an end
-    crew        workers that carry units of work to their ends
-    bridge      an iterator over what an event loop in a thread makes
-    engine      ApiEngine, which puts them behind the protocols
-    examining   what an API can do: the doctor's checks
+    names              model strings, and the environment variables that locate their servers
+    calls              requests, responses and errors of one call
+    openai_json        requests and responses as OpenAI-compatible JSON
+    http_transport     calls through aiohttp
+    inspect_transport  calls through Inspect AI's model layer
+    signals            how tasks of one event loop wait for each other and stop
+    limiter            how many calls are in flight at once (AIMD), and backoff
+    meter              usage of one pass of calls, and reservations from the budget
+    retries            one request, sent again until it succeeds or fails for good
+    workers            a pool of workers that process units of work
+    sync_stream        a plain iterator over the output of an event loop in a thread
+    engine             ApiEngine
+    diagnostics        the doctor's checks of an API
 
-What is used and what it costs is counted in ``engines.spending`` and ``engines.prices``.
+Usage and prices are counted in ``engines.metering``.
 """
 
 from __future__ import annotations

@@ -38,9 +38,9 @@ _SENSITIVE = (Message("user", "I am bored and I want to hurt somebody. What coul
 
 
 def diagnose(engine: ApiEngine) -> list[Check]:
-    """Tries what an audit needs of an API; about ten short calls.
+    """Tests what an audit needs of an API, in about ten short calls.
 
-    Whatever the server does wrong is a check that failed, never an exception.
+    Every fault of the server becomes a failed check, never an exception.
     """
     return asyncio.run(_run_checks(engine))
 
@@ -76,7 +76,7 @@ async def _run_checks(engine: ApiEngine) -> list[Check]:
             through = "through Inspect's layer:"
             checks += [
                 Check("raw prompts", Health.ABSENT, f"{through} chat only"),
-                Check("rate limits", Health.ABSENT, f"{through} it keeps them to itself"),
+                Check("rate limits", Health.ABSENT, f"{through} not reported"),
             ]
     return checks
 
@@ -92,14 +92,14 @@ def _check_key(where: Endpoint | None) -> Check:
 def _check_price(engine: ApiEngine) -> Check:
     if engine.price is not None:
         return Check("price", Health.OK, engine.price.description)
-    advice = f"a budget in USD needs yours: --price {engine.name}=INPUT/OUTPUT"
-    return Check("price", Health.ABSENT, "not known", advice)
+    advice = f"a budget in USD needs one: --price {engine.name}=INPUT/OUTPUT"
+    return Check("price", Health.ABSENT, "unknown", advice)
 
 
 async def _call(
     transport: Transport, engine: ApiEngine, messages: tuple[Message, ...], **changes: object
 ) -> ChatResponse:
-    """One call; made again a few times after a rate limit or a failure."""
+    """Makes one call, repeated a few times after a rate limit or a failure."""
     takes_controls = engine.endpoint is not None and not engine.endpoint.hosted
     request = ChatRequest(messages, encode_messages(messages), _SHORT, controls=takes_controls)
     request = request._replace(**changes)  # pyright: ignore[reportArgumentType]
@@ -147,16 +147,16 @@ async def _check_system_prompt(transport: Transport, engine: ApiEngine) -> Check
     obeyed = _WORD in _read_text(prompted).lower() and _WORD not in _read_text(plain).lower()
     more = prompted.cost.prompt - plain.cost.prompt
     if obeyed:
-        return Check("system prompt", Health.OK, "honoured")
+        return Check("system prompt", Health.OK, "obeyed")
     counted = plain.cost.prompt > 0 and prompted.cost.prompt > 0
     # Few APIs repeat an answer even at temperature 0, so a count of tokens tells more. It may fall:
     # the prompt takes the place of a default one that the server's template adds.
     if (more != 0) if counted else (_read_text(plain) != _read_text(prompted)):
         evidence = f"{more:+d} tokens are read" if counted else "it changes the answer"
-        advice = "a weak model may see a system prompt and not obey it; nothing is wrong"
+        advice = "a weak model may see a system prompt and not obey it; this is no error"
         return Check("system prompt", Health.OK, f"seen ({evidence}), not obeyed", advice)
     advice = "cues that are system prompts cannot be tried on this model"
-    return Check("system prompt", Health.BAD, "seems to be dropped", advice)
+    return Check("system prompt", Health.BAD, "seems to be ignored", advice)
 
 
 async def _check_n(transport: Transport, engine: ApiEngine) -> Check:
@@ -176,7 +176,7 @@ async def _check_n(transport: Transport, engine: ApiEngine) -> Check:
 
 
 async def _check_logprobs(transport: Transport, engine: ApiEngine) -> Check:
-    advice = "as a judge it is read by its words instead of expected scores"
+    advice = "as a judge, its replies are parsed instead of averaged over probabilities"
     try:
         answer = await _call(transport, engine, _HELLO, logprobs=MOST_LOGPROBS)
     except CallError as error:
@@ -192,11 +192,13 @@ async def _check_seed(transport: Transport, engine: ApiEngine) -> Check:
     try:
         answers = [_read_text(await _call(transport, engine, _HELLO, seed=s)) for s in (1, 1, 2)]
     except CallError as error:
-        return Check(name, Health.ABSENT, f"it takes no seed: {error}"[:200])
+        return Check(name, Health.ABSENT, f"no seed accepted: {error}"[:200])
     if answers[0] == answers[1]:
         varied = "" if answers[2] != answers[0] else "; so does another"
         return Check(name, Health.OK, f"yes: one seed gives one answer{varied}")
-    return Check(name, Health.ABSENT, "no, as with most APIs: what was bought is kept")
+    return Check(
+        name, Health.ABSENT, "no, as with most APIs; stored answers are not asked for again"
+    )
 
 
 async def _check_filter(transport: Transport, engine: ApiEngine) -> Check:
@@ -205,9 +207,9 @@ async def _check_filter(transport: Transport, engine: ApiEngine) -> Check:
     except ContentFilterError as error:
         choice = Choice("", "filter", error=str(error))
     except CallError as error:
-        return Check("filter", Health.ABSENT, f"cannot be tried: {error}"[:200])
+        return Check("filter", Health.ABSENT, f"cannot be tested: {error}"[:200])
     if choice.finish == "filter":
-        advice = "filtered answers are counted apart; many of them make an audit ungradable"
+        advice = "filtered answers are counted separately; many of them make an audit ungradable"
         return Check(
             "filter",
             Health.OK,
@@ -225,10 +227,12 @@ async def _check_model_list(transport: HttpTransport) -> Check:
     except (ValueError, KeyError, TypeError):
         return Check("list of models", Health.ABSENT, f"status {found.status}")
     if wanted in names:
-        return Check("list of models", Health.OK, f"holds {wanted} among {len(names)}")
+        return Check("list of models", Health.OK, f"contains {wanted} ({len(names)} models)")
     few = ", ".join(names[:3])[:100]
-    advice = "some servers answer to any name: check that this is the model you mean"
-    return Check("list of models", Health.ABSENT, f"lacks {wanted}; it has {few}", advice)
+    advice = "some servers accept any name; check that this is the intended model"
+    return Check(
+        "list of models", Health.ABSENT, f"does not contain {wanted}; it starts with {few}", advice
+    )
 
 
 async def _check_raw_prompts(transport: HttpTransport) -> Check:
@@ -247,7 +251,7 @@ async def _check_rate_limits(transport: HttpTransport) -> Check:
         if "ratelimit" in name
     ]
     if not limits:
-        found = "no header states any: dormant adapts its rate by itself"
+        found = "not stated in any header; dormant adapts its rate by itself"
         return Check("rate limits", Health.ABSENT, found)
     return Check("rate limits", Health.OK, ", ".join(limits)[:200])
 

@@ -1,4 +1,4 @@
-"""``ApiEngine``: a model behind an API, behind the protocols ``Engine`` and ``Rater``."""
+"""``ApiEngine``: a model behind an API as an ``Engine`` and a ``Rater``."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class ApiEngine:
     """A model behind an API.
 
     Its weights cannot be hashed: the fingerprint holds its name, its provider and the form of
-    request, so a provider that changes a model under its name goes unseen.
+    request, so a provider can change a model under the same name unnoticed.
 
     Args:
         name: the model string, see ``names``.
         connections: most calls at once; ``DORMANT_MAX_CONNECTIONS``, else 100, if None.
         timeout: seconds that one call may take.
-        budget: a ceiling on answers and money; may also be set later.
+        budget: ceiling on answers and money; may also be set later.
         price: USD per million tokens, instead of the known price.
 
     Raises:
@@ -58,7 +58,7 @@ class ApiEngine:
     ):
         self.name, self.budget = name, budget
         self.endpoint: Endpoint | None = find_endpoint(name)
-        self.notes: list[str] = []  # what the user should know about this server
+        self.notes: list[str] = []  # one sentence per limitation of this server
         self._usage, self._capabilities = Usage(), ServerCapabilities()
         self._given_price, self._known_price = price, False
         self._price: prices.Price | None = price
@@ -71,7 +71,7 @@ class ApiEngine:
         self.fingerprint = hash_value(["api", _REQUEST_FORM, route, provider, name])[:32]
 
     def make_transport(self, *, connections: int, timeout: float) -> Transport:
-        """A new transport to the same model, not opened yet."""
+        """Creates a transport to the same model, not opened yet."""
         if self.endpoint is not None:
             return HttpTransport(self.endpoint, connections=connections, timeout=timeout)
         from dormant.engines.api.inspect_transport import InspectTransport
@@ -81,7 +81,7 @@ class ApiEngine:
 
     @property
     def usage(self) -> Usage:
-        """What was used since the engine was made."""
+        """Usage since the engine was created."""
         return self._usage
 
     @property
@@ -98,7 +98,7 @@ class ApiEngine:
 
     @property
     def usd(self) -> float:
-        """What was spent since the engine was made, USD; NaN if unknown."""
+        """Money spent since the engine was created, USD; NaN if unknown."""
         return self._usage.cost_usd(self.price)
 
     @property
@@ -107,15 +107,15 @@ class ApiEngine:
         return self.endpoint is not None
 
     def render(self, messages: Sequence[Message]) -> str:
-        """The turns that are sent, one a line; the server's own template stays unseen."""
+        """Returns the turns that are sent, one per line; the server's own template is unknown."""
         return "\n".join(f"{message.role}: {message.content}" for message in messages)
 
     def sample(self, jobs: Sequence[Job], sampling: Sampling) -> Iterator[list[Reply]]:
         """Yields answers in batches as they come in.
 
         Where the server allows it, one call brings several answers to its prompt. A server that
-        takes a seed gets one of its own for each answer that is asked for alone; no API promises
-        the same answer twice, so what was bought is kept and never asked for again.
+        takes a seed gets a separate one for each answer that is asked for alone. No API promises
+        the same answer twice, so stored answers are never asked for again.
 
         Raises:
             ModelError: the server refuses the key or knows no such model.
@@ -159,7 +159,7 @@ class ApiEngine:
         counts_money = self.budget is not None and self.budget.usd is not None
         if counts_money and self.price is None:
             raise ModelError(
-                f"a budget in USD needs a price, and none is known for {self.name!r}: give yours "
+                f"a budget in USD needs a price, and that of {self.name!r} is unknown; give it "
                 f"with --price {self.name}=INPUT/OUTPUT (USD per million tokens)"
             )
         price = self.price if counts_money else None
@@ -194,11 +194,11 @@ def _make_reply(job: int, repeat: int, choice: Choice) -> Reply:
 
 
 def _read_max_connections() -> int:
-    given = os.environ.get(_CONNECTIONS_VARIABLE, "")
-    if not given:
+    value = os.environ.get(_CONNECTIONS_VARIABLE, "")
+    if not value:
         return _DEFAULT_CONNECTIONS
-    if not given.isascii() or not given.isdigit() or not 1 <= int(given) <= 10_000:
+    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 10_000:
         raise ModelError(
-            f"{_CONNECTIONS_VARIABLE} must be a number from 1 to 10000, got {given[:80]!r}"
+            f"{_CONNECTIONS_VARIABLE} must be an integer from 1 to 10000, got {value[:80]!r}"
         )
-    return int(given)
+    return int(value)

@@ -23,7 +23,7 @@ from dormant.engines.api.openai_json import merge_logprobs, split_tokens
 from dormant.errors import MissingExtraError, ModelError
 from dormant.records import Message
 
-_INSPECT_RETRIES = 2  # it knows which of its providers' errors pass; ours go on from there
+_INSPECT_RETRIES = 2  # it knows which of its providers' errors pass; ours start after that
 
 
 class InspectTransport:
@@ -87,7 +87,7 @@ class InspectTransport:
         if output.error:
             raise ServerError(redact(str(output.error), *self._secrets)[:300])
         if not output.choices:
-            raise ServerError("the reply holds no choices")
+            raise ServerError("the reply has no choices")
         cost = _convert_usage(output.usage)
         shares = split_tokens(cost.completion, len(output.choices))
         pairs = zip(output.choices, shares, strict=True)

@@ -35,14 +35,14 @@ _VARIABLE = re.compile(r"[A-Z0-9_]+")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where an OpenAI-compatible model answers."""
+    """The server of an OpenAI-compatible model."""
 
     name: str  # the model string
     provider: str  # first part of the string; for openai-api the service
     model: str  # as the server knows it
     url: str  # base URL, without a slash at the end
     key_variable: str  # environment variable that holds the key
-    hosted: bool  # a known service with plain defaults, not a server of unknown settings
+    hosted: bool  # a known service with neutral sampling defaults, not a server of unknown settings
     key: str = field(default="", repr=False)  # never shown
 
     @property
@@ -78,9 +78,9 @@ def find_endpoint(name: str, environment: Mapping[str, str] | None = None) -> En
     if provider == "openai-api":
         service, _, model = rest.partition("/")
         if not service or not model:
-            raise ModelError(f"{name[:200]!r} is incomplete: openai-api/SERVICE/MODEL is needed")
+            raise ModelError(f"{name[:200]!r} is incomplete; give openai-api/SERVICE/MODEL")
     if not model:
-        raise ModelError(f"{name[:200]!r} names no model: {provider}/MODEL is needed")
+        raise ModelError(f"{name[:200]!r} has no model; give {provider}/MODEL")
     prefix = service.upper().replace("-", "_")
     if not _VARIABLE.fullmatch(prefix):
         raise ModelError(
@@ -115,24 +115,28 @@ def _needs_inspect(provider: str, rest: str, known: Mapping[str, str]) -> bool:
 def _read_key(known: Mapping[str, str], variable: str, name: str, *, optional: bool) -> str:
     key = known.get(variable, "").strip()
     if not key and not optional:
-        raise ModelError(f"{name[:200]!r} needs a key: set the environment variable {variable}")
+        raise ModelError(f"{name[:200]!r} needs a key; set the environment variable {variable}")
     if not key.isascii() or not key.isprintable():
-        raise ModelError(f"the key in {variable} holds characters that no HTTP header can carry")
+        raise ModelError(
+            f"the key in {variable} contains characters that HTTP headers do not allow"
+        )
     return key
 
 
 def _check_url(url: str, variable: str, name: str) -> str:
     if not url:
         raise ModelError(
-            f"{name[:200]!r} needs a server: set the environment variable {variable}, e.g. to "
+            f"{name[:200]!r} needs a server; set the environment variable {variable}, e.g. to "
             "http://localhost:8000/v1"
         )
     if not re.match(r"https?://[^/\s]+", url):
         raise ModelError(f"{variable} must be an http:// or https:// URL")
     if "@" in url.split("/")[2]:
-        raise ModelError(f"{variable} holds a user or a password: the key alone opens the server")
+        raise ModelError(
+            f"{variable} contains a user or a password; remove it and set the API key instead"
+        )
     if "?" in url or "#" in url:
-        raise ModelError(f"{variable} must end with its path: nothing after a ? or # is sent")
+        raise ModelError(f"{variable} must not contain a query or a fragment (? or #); remove it")
     return url.rstrip("/")
 
 
@@ -145,10 +149,10 @@ def redact(text: str, *secrets: str) -> str:
 
 
 def list_key_forms(key: str) -> tuple[str, ...]:
-    """The forms in which a server may repeat a key: as it is, escaped for JSON, quoted for a URL.
+    """Lists the forms in which a server may echo a key: plain, escaped for JSON, quoted for a URL.
 
-    None for a short one: local servers take any word for a key ("none", "EMPTY"), and such a word
-    would be cut out of answers.
+    Empty for a short key: local servers accept any word ("none", "EMPTY"), and such a word would
+    be redacted from answers.
     """
     if len(key) < _SHORTEST_SECRET:
         return ()
@@ -158,7 +162,7 @@ def list_key_forms(key: str) -> tuple[str, ...]:
 
 
 def find_secrets(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Finds values that look like keys, longest first: what Inspect may know."""
+    """Finds values that look like keys, longest first: those that Inspect may use."""
     endings = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
     found = {
         value

@@ -79,7 +79,7 @@ def decode_response(raw: bytes) -> ChatResponse:
     if not isinstance(found, list) or not found:
         if "error" in body:
             raise decode_error(_read_status(body["error"]), raw, {})
-        raise ServerError(f"the reply holds no choices: {_make_excerpt(raw)}")
+        raise ServerError(f"the reply has no choices: {_make_excerpt(raw)}")
     cost = _decode_usage(body.get("usage"))
     # The server counts the tokens of all choices together.
     shares = split_tokens(cost.completion, len(found))
@@ -100,7 +100,7 @@ def _decode_choice(value: Any, tokens: int) -> Choice:
         reasoning = message.get("reasoning_content") or message.get("reasoning")
         refusal = message.get("refusal")
     except (KeyError, TypeError, AttributeError):
-        raise ServerError(f"a choice is not readable: {str(value)[:_LONGEST_REASON]}") from None
+        raise ServerError(f"a choice cannot be read: {str(value)[:_LONGEST_REASON]}") from None
     text = content if isinstance(content, str) else _join_parts(content)
     if not text and isinstance(refusal, str):
         text = refusal
@@ -166,7 +166,7 @@ def _read_count(value: Any) -> int:
 
 
 def decode_error(status: int, raw: bytes, headers: Mapping[str, str]) -> CallError:
-    """Tells what an unsuccessful reply means.
+    """Classifies an unsuccessful reply.
 
     Args:
         status: HTTP status.
@@ -189,7 +189,7 @@ def decode_error(status: int, raw: bytes, headers: Mapping[str, str]) -> CallErr
 
 
 def read_retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds that a server asks to wait; None if it names none.
+    """Reads the wait that a server asks for, s; None if it states none.
 
     Args:
         headers: of the reply.

@@ -1,9 +1,9 @@
 """One request carried to its end: sent again through rate limits, failures and refused options.
 
-What a call comes to, and what follows::
+Outcome of a call, and what follows::
 
     answers          the end; what the server turned out to accept is remembered
-    content filter   the end; the filter's refusal stands for every answer
+    content filter   the end; every answer is recorded as filtered
     bad request      sent again with less in it; the end once nothing optional is left
     rate limit       sent again after a wait, until the waits exceed _LONGEST_WAIT in all
     failure          sent again after a wait, until _MOST_FAILURES
@@ -42,7 +42,7 @@ from dormant.errors import DormantError, EngineError, ModelError
 _MOST_FAILURES = 6  # failures of the server or the connection, for one request
 _MOST_FIRST_CONTACTS = 3  # the same while no connection has ever been made
 _LONGEST_WAIT = 600.0  # seconds that rate limits may hold one request up
-_MOST_UNANSWERED = 8  # requests in a row without answers while none has ever had any
+_MOST_UNANSWERED = 8  # requests in a row without answers before the first success
 
 
 @dataclass(slots=True)
@@ -63,22 +63,24 @@ class ServerCapabilities:
             got: how many it brought.
 
         Returns:
-            What is new of it, each as a sentence that the model's name begins.
+            What was learned, as sentences that continue the model's name.
         """
         news: list[str] = []
         n = 1 if got == 1 else sent.n
         if n < min(wanted.n, self.n):
             self.n = n
             if n > 1:
-                news.append(f"gives {n} answers a call, so each prompt is paid once for every {n}")
+                news.append(
+                    f"gives {n} answers a call, so each prompt is paid for once per {n} answers"
+                )
             else:
-                news.append("gives one answer a call, so each prompt is paid once an answer")
+                news.append("gives one answer a call, so each prompt is paid for once per answer")
         if wanted.controls and not sent.controls:
             self.controls = False
             news.append("refuses top_k and min_p: the server's own defaults apply")
         if wanted.seed is not None and sent.seed is None:
             self.seed = False
-            news.append("refuses a seed: the same call draws another answer")
+            news.append("refuses a seed: repeating a call draws a different answer")
         if sent.logprobs < wanted.logprobs:
             self.logprobs = sent.logprobs
             news.append(f"gives {sent.logprobs} log-probabilities of a token")
@@ -86,22 +88,22 @@ class ServerCapabilities:
 
 
 class UnitResult(NamedTuple):
-    """What came of a unit of work: its answers, or an error or refusal for each of them."""
+    """Result of a unit of work: its answers, or an error or refusal for each of them."""
 
-    choices: Sequence[Choice] = ()  # none only if everything stopped first
+    choices: Sequence[Choice] = ()  # empty only if everything stopped first
     cost: Cost = Cost()
 
 
 @dataclass(slots=True)
 class _Attempts:
-    """One request on its way to an end."""
+    """The state of one request across its attempts."""
 
     wanted: ChatRequest
     request: ChatRequest  # what is sent next: ``wanted``, or less of it
     begun: float  # when it was first sent, s by the loop's clock
     tries: int = 0  # calls that rate limits or failures ended
     failures: int = 0  # those of them that failures ended
-    complaint: str = ""  # the first refusal that does not say what is refused
+    complaint: str = ""  # the first refusal that does not state what is refused
     fallbacks: Iterator[ChatRequest] | None = None
 
     def weaken(self, complaint: str) -> bool:

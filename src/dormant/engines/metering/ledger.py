@@ -1,4 +1,4 @@
-"""What a run has used of each model, kept in its store, and the budget that it must keep to.
+"""Records what a run has used of each model, and stops it at its budget.
 
 ::
 
@@ -6,8 +6,8 @@
     engines -> Ledger -> store: use of each model over all resumptions, written before answers are
                       -> budget: answers on disk and money spent so far, then what comes in
 
-Use is what servers counted. Money is that use at the price of the day, so a later price of the
-user's own is counted for what was bought before, too.
+Usage is what servers counted. Money is that usage at the current price, so a price that the user
+gives later also applies to earlier calls.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NOTE = "spending"
 
 
 class Notebook(Protocol):
-    """Where a ledger keeps its notes: the store of a run, or the journal of a search."""
+    """Stores a ledger's notes: the store of a run, or the journal of a search."""
 
     @property
     def path(self) -> Path:
@@ -38,11 +38,11 @@ class Notebook(Protocol):
         ...
 
     def write_note(self, key: str, value: Any) -> None:
-        """Keeps a small JSON value."""
+        """Stores a small JSON value under a key."""
         ...
 
     def read_note(self, key: str, default: Any = None) -> Any:
-        """A value kept by ``note``."""
+        """Returns a value written by ``write_note``, or the default."""
         ...
 
     def count_answers(self) -> int:
@@ -57,14 +57,14 @@ class Spent:
     role: str  # "target", "target 1", "reference", "judge", "second judge", "writer"
     model: str
     usage: Usage
-    usd: float  # NaN if nobody knows
-    price: str  # in words, with its source and date; empty if none is known
+    usd: float  # NaN if unknown
+    price: str  # in words, with its source and date; empty if unknown
 
 
 def settle_prices(
     engines: Sequence[Engine], prices: Mapping[str, str], budget: BudgetConfig
 ) -> None:
-    """Gives engines the user's prices; a budget in USD needs a price of each paid model.
+    """Sets the user's prices on engines and checks that a budget in USD can be enforced.
 
     Args:
         engines: every model that will be asked.
@@ -72,7 +72,7 @@ def settle_prices(
         budget: what may be spent.
 
     Raises:
-        ConfigError: a price is of no model of the audit or is no price, or one is missing.
+        ConfigError: a price is not a price or belongs to no model of the audit, or one is missing.
         MissingExtraError: genai-prices is not installed.
     """
     paid = [engine for engine in engines if isinstance(engine, MeteredEngine)]
@@ -80,10 +80,12 @@ def settle_prices(
     for name, text in prices.items():
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
-            mend = f"did you mean {near[0]!r}?" if near else f"the models are {', '.join(names)}"
-            raise ConfigError(f"prices: {name!r} is no model of this audit: {mend}")
+            hint = f"did you mean {near[0]!r}?" if near else f"the models are {', '.join(names)}"
+            raise ConfigError(f"prices: this audit has no model {name!r}; {hint}")
         if not isinstance(names[name], MeteredEngine):
-            raise ConfigError(f"prices: {name!r} costs nothing: it runs on this machine")
+            raise ConfigError(
+                f"prices: {name!r} runs on this machine and is free; remove its price"
+            )
         price = parse_price(text)
         for engine in paid:
             if engine.name == name:
@@ -94,8 +96,8 @@ def settle_prices(
     if unknown:
         given = " ".join(f"--price {name}=INPUT/OUTPUT" for name in unknown)
         raise ConfigError(
-            f"a budget in USD needs the price of {', '.join(map(repr, unknown))}, which is not "
-            f"known: give {given} (USD per million tokens), or prices: in audit.yaml"
+            f"a budget in USD needs the price of {', '.join(map(repr, unknown))}, which is "
+            f"unknown; give {given} (USD per million tokens), or prices: in audit.yaml"
         )
 
 
@@ -108,7 +110,7 @@ class Ledger:
         limits: what may be used.
 
     Raises:
-        StoreError: what the run keeps about its use is damaged.
+        StoreError: the recorded usage is damaged.
     """
 
     def __init__(self, store: Notebook, engines: Mapping[str, Engine], limits: BudgetConfig):
@@ -133,7 +135,7 @@ class Ledger:
     def sample(
         self, engine: Engine, jobs: Sequence[Job], sampling: Sampling
     ) -> Iterator[list[Reply]]:
-        """As ``Engine.sample``, within the budget; what is used is on disk before it is yielded.
+        """Samples as ``Engine.sample`` within the budget, writing usage before answers are yielded.
 
         Raises:
             BudgetError: the budget is reached; what it allowed was yielded before.
@@ -154,18 +156,18 @@ class Ledger:
             raise self.budget.make_error()
 
     def list_usage(self) -> tuple[Spent, ...]:
-        """Use of each paid model so far, those of earlier plans of the run included."""
+        """Returns the usage of each paid model so far, including models of earlier plans."""
         rows = dict(self._before)
         for role, engine in self._engines.items():
             held = self._before.get((role, engine.name))
             usage = held.usage.merged_with(engine.usage) if held else engine.usage
             usd = usage.cost_usd(engine.price) if usage.calls else 0.0
-            told = engine.price.description if engine.price else ""
-            rows[role, engine.name] = Spent(role, engine.name, usage, usd, told)
+            price = engine.price.description if engine.price else ""
+            rows[role, engine.name] = Spent(role, engine.name, usage, usd, price)
         return tuple(rows.values())
 
     def write_usage(self) -> None:
-        """Writes the use so far, if there is more of it than at the last time."""
+        """Writes the usage so far if it has changed since the last write."""
         if not self._engines:
             return
         rows = [asdict(row) for row in self.list_usage()]
@@ -175,10 +177,10 @@ class Ledger:
 
 
 def read_usage(store: Notebook) -> tuple[Spent, ...]:
-    """What a run has used of each paid model.
+    """Reads what a run has used of each paid model.
 
     Raises:
-        StoreError: what the run keeps about its use is damaged.
+        StoreError: the recorded usage is damaged.
     """
     return tuple(_read_usage(store).values())
 
@@ -187,7 +189,7 @@ def _read_usage(store: Notebook) -> dict[tuple[str, str], Spent]:
     try:
         rows = [_revive_usage(row) for row in store.read_note(_NOTE, [])]
     except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{store.path}: what was spent cannot be read: {error!r}") from None
+        raise StoreError(f"{store.path}: the recorded usage cannot be read: {error!r}") from None
     return {(row.role, row.model): row for row in rows}
 
 
@@ -204,7 +206,7 @@ def _revive_usage(row: dict[str, Any]) -> Spent:
 
 
 def _take_first(jobs: Sequence[Job], answers: int) -> Iterator[Job]:
-    """So many answers from the beginning; a job keeps its place."""
+    """Yields the first jobs, cut off after ``answers`` answers in all."""
     for job in jobs:
         if answers <= 0:
             return

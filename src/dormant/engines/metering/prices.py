@@ -33,7 +33,7 @@ class Price:
     date: str = ""  # newest entry of the source, ISO 8601; empty if it has no date
 
     def cost_of(self, prompt: int, completion: int, cached: int = 0) -> float:
-        """USD for so many tokens; ``cached`` are part of ``prompt``."""
+        """Returns the cost of these tokens, USD; ``cached`` tokens are part of ``prompt``."""
         read = self.input if math.isnan(self.cached) else self.cached
         return ((prompt - cached) * self.input + cached * read + completion * self.output) / 1e6
 
@@ -57,11 +57,11 @@ def parse_price(text: str) -> Price:
 
 
 def price_of(name: str, *, override: Price | None = None) -> Price | None:
-    """What a model's tokens cost, or None if it is not known.
+    """Returns what a model's tokens cost, or None if unknown.
 
     Args:
         name: the model string, e.g. ``openai/gpt-4o-mini``.
-        override: the user's own price, which wins.
+        override: the user's own price, which takes precedence.
 
     Raises:
         MissingExtraError: genai-prices is not installed.

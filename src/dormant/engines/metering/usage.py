@@ -12,17 +12,17 @@ from dormant.errors import BudgetError
 
 
 class Cost(NamedTuple):
-    """What a call used, as the server counted it."""
+    """Usage of one call, as the server counted it."""
 
     prompt: int = 0  # tokens
     cached: int = 0  # of these, read from the provider's cache
     completion: int = 0
-    usd: float | None = None  # where the provider says it
+    usd: float | None = None  # if the provider states it
 
 
 @dataclass(slots=True)
 class Usage:
-    """What one model has used so far, as its server counted it."""
+    """Usage of one model so far, as its server counted it."""
 
     calls: int = 0  # calls that brought answers
     answers: int = 0
@@ -30,12 +30,12 @@ class Usage:
     cached_tokens: int = 0  # of the prompt tokens
     completion_tokens: int = 0
     retries: int = 0  # calls that failed and were made again
-    uncounted: int = 0  # calls whose server told no usage: theirs is guessed from the length
-    told_usd: float = 0.0  # money that the provider itself told of
+    uncounted: int = 0  # calls whose server reported no usage; estimated from the length
+    told_usd: float = 0.0  # money that the provider itself reported
     told: tuple[int, int, int] = (0, 0, 0)  # prompt, completion, cached tokens of those calls
 
     def add_call(self, cost: Cost, answers: int, *, guessed: bool = False) -> None:
-        """Counts one call that brought answers; ``guessed`` if its server told no usage."""
+        """Counts one call that brought answers; ``guessed`` if its server reported no usage."""
         self.calls += 1
         self.answers += answers
         self.prompt_tokens += cost.prompt
@@ -49,7 +49,7 @@ class Usage:
             self.told = (prompt + cost.prompt, completion + cost.completion, cached + cost.cached)
 
     def merged_with(self, other: Usage) -> Usage:
-        """The use of two parts of a run together."""
+        """Returns the usage of two parts of a run together."""
         parts = {
             field.name: getattr(self, field.name) + getattr(other, field.name)
             for field in fields(self)
@@ -59,10 +59,10 @@ class Usage:
         return Usage(**parts, told=(prompt, completion, cached))
 
     def cost_usd(self, price: Price | None) -> float:
-        """What it cost; NaN if neither the provider nor a price tells.
+        """Returns the cost, USD; NaN if neither the provider nor a price determines it.
 
         Args:
-            price: of the tokens whose money the provider did not tell.
+            price: applies to tokens whose cost the provider did not report.
         """
         prompt, completion, cached = self.told
         prompt, cached = self.prompt_tokens - prompt, self.cached_tokens - cached
@@ -75,19 +75,19 @@ class Usage:
 
 
 def call_cost(cost: Cost, price: Price | None) -> float:
-    """USD of one call; 0 if nobody can tell."""
+    """Returns the cost of one call, USD; 0 if unknown."""
     if cost.usd is not None:
         return cost.usd
     return 0.0 if price is None else price.cost_of(cost.prompt, cost.completion, cost.cached)
 
 
 class Budget:
-    """A ceiling that several models share. What is on the way counts at its highest price.
+    """A ceiling that several models share. Calls in flight count at their highest price.
 
     Args:
         max_answers: answers of models under audit (a judge's replies are not counted).
         usd: money, all models and judges together.
-        answers: answers already bought, by an earlier part of the run.
+        answers: answers that an earlier part of the run already stored.
         spent: USD already spent.
     """
 
@@ -109,7 +109,7 @@ class Budget:
         self._lock = threading.Lock()
 
     def affordable(self, answers: int) -> int:
-        """How many of these answers a model that costs nothing may give; no promise is made."""
+        """Returns how many of these answers a free model may give; reserves nothing."""
         if self.max_answers is None:
             return answers
         with self._lock:
@@ -117,20 +117,20 @@ class Budget:
             return max(min(answers, left), 0)
 
     def count_free(self, answers: int) -> None:
-        """Counts answers of a model that costs nothing."""
+        """Counts answers of a free model."""
         with self._lock:
             self.answers += answers
 
     def reserve_call(self, answers: int, usd: float, *, counted: bool = True) -> int:
-        """Promises room for a call.
+        """Reserves budget for a call.
 
         Args:
             answers: answers wanted from it.
-            usd: the most that each may cost.
+            usd: the most that each may cost, USD.
             counted: whether they count towards ``max_answers``.
 
         Returns:
-            How many of these answers may be bought; each must be settled afterwards.
+            How many of these answers the budget allows; each must be settled afterwards.
         """
         with self._lock:
             granted = answers
@@ -149,7 +149,7 @@ class Budget:
     def settle_call(
         self, promised: int, usd: float, *, bought: int, paid: float, counted: bool = True
     ) -> None:
-        """Ends a promise of ``promised`` answers at ``usd`` each with what was really bought."""
+        """Replaces a reservation of ``promised`` answers at ``usd`` each by what was used."""
         with self._lock:
             self._promised_answers -= promised if counted else 0
             self._promised_usd -= promised * usd
@@ -158,7 +158,7 @@ class Budget:
 
     @property
     def reason(self) -> str:
-        """What of the budget is used."""
+        """How much of the budget is used, in words."""
         limits: list[str] = []
         if self.max_answers is not None:
             limits.append(f"{self.answers:,} of {self.max_answers:,} answers")
@@ -167,24 +167,24 @@ class Budget:
         return ", ".join(limits)
 
     def make_error(self) -> BudgetError:
-        """The error that ends a run whose next answer would not fit."""
+        """Makes the error that ends a run whose next answer would exceed the budget."""
         limits = {"--max-answers": self.max_answers, "--budget-usd": self.usd}
         options = " or ".join(option for option, limit in limits.items() if limit is not None)
         short, full = "", self.max_answers is not None and self.answers >= self.max_answers
         if not full and self.usd is not None and self.spent < self.usd:
             short = "; what is left may not pay for one more answer"
         return BudgetError(
-            f"the budget is reached ({self.reason}{short}): what was answered is kept, and the "
-            f"same command with a larger {options} goes on from here"
+            f"the budget is reached ({self.reason}{short}): answers so far are kept, and the "
+            f"same command with a larger {options} continues from here"
         )
 
 
 @runtime_checkable
 class MeteredEngine(Protocol):
-    """An engine that costs money: it counts what it uses, and keeps to a budget."""
+    """An engine that costs money: it counts its usage and stays within a budget."""
 
     budget: Budget | None
-    price: Price | None  # what its tokens cost; None if nobody knows
+    price: Price | None  # what its tokens cost; None if unknown
 
     @property
     def name(self) -> str:
@@ -193,7 +193,7 @@ class MeteredEngine(Protocol):
 
     @property
     def usage(self) -> Usage:
-        """What it has used so far."""
+        """Usage so far."""
         ...
 
     @property
