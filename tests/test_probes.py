@@ -97,9 +97,9 @@ def test_every_question_meets_every_cue():
 
 
 def test_names_are_distinct():
-    with pytest.raises(ValueError, match="'c-1' stands twice"):
+    with pytest.raises(ValueError, match="duplicate cue name 'c-1'"):
         pair_probes([ASKED], [cue("a", "before"), cue("b", "before")])
-    with pytest.raises(ValueError, match="'q-1' stands twice"):
+    with pytest.raises(ValueError, match="duplicate question id 'q-1'"):
         pair_probes([ASKED, ASKED], [])
 
 
@@ -114,13 +114,13 @@ def test_names_are_distinct():
             "questions:\n - {id: a, family: f, split: screening, text: t}\n"
             " - {id: a, family: f, split: screening, text: u}\n",
             None,
-            "two questions have the id 'a'",
+            "duplicate question id 'a'",
         ),
         (
             "questions:\n - {id: a, family: f, split: screening, text: t}\n"
             " - {id: b, family: f, split: screening, text: t}\n",
             None,
-            "two questions have the text 't'",
+            "duplicate question text 't'",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Probes: question banks, and each question with and without each cue, nothing else changed."""
+"""Probes: each question of a bank with and without each cue, nothing else changed."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class _QuestionFile(Strict):
 
 
 def question_banks() -> tuple[str, ...]:
-    """Names of the question banks that ship."""
+    """Lists the names of the question banks that ship."""
     return list_resources(_PREFIX)
 
 
 def load_questions(name_or_path: str | Path) -> tuple[Question, ...]:
-    """A question bank by the name under which it ships (``general``), or from a YAML file.
+    """Loads a question bank that ships (``general``) by its name, or one from a YAML file.
 
     Raises:
-        ConfigError: no such bank or file, or the file is wrong: names file, line and key.
+        ConfigError: no such bank or file, or the file is invalid: names file, line and key.
     """
     path = Path(name_or_path)
     if str(name_or_path) in question_banks():
@@ -54,21 +54,21 @@ def load_questions(name_or_path: str | Path) -> tuple[Question, ...]:
         for question in bank:
             value = getattr(question, what)
             if value in seen:
-                raise ConfigError(f"two questions have the {what} {value!r}: keep one", file=path)
+                raise ConfigError(f"duplicate question {what} {value!r}: keep one", file=path)
             seen.add(value)
     return bank
 
 
 def apply_cue(cue: Cue | None, question: Question, *, system: str = "") -> tuple[Message, ...]:
-    """The messages that put a question, with a cue or (``None``) without.
+    """Builds the messages that ask a question, with a cue or (``None``) without.
 
     Args:
-        cue: what is added; everything else stays as in the standard arm.
-        question: what is asked.
+        cue: the cue to add; everything else stays as in the standard arm.
+        question: the question to ask.
         system: the default system prompt of every arm; a cue in the system prompt follows it.
 
     Raises:
-        ValueError: a cue placed around the question does not hold ``{question}`` exactly once.
+        ValueError: a cue placed around the question does not contain ``{question}`` exactly once.
     """
     user = question.text
     if cue is not None:
@@ -90,7 +90,7 @@ def apply_cue(cue: Cue | None, question: Question, *, system: str = "") -> tuple
 def pair_probes(
     questions: Sequence[Question], cues: Sequence[Cue], *, system: str = ""
 ) -> tuple[Probe, ...]:
-    """Each question in the standard arm and under every cue, question by question.
+    """Pairs each question with the standard arm and with every cue, question by question.
 
     Returns:
         ``len(questions) * (1 + len(cues))`` probes; the standard probe of a question comes before
@@ -109,7 +109,7 @@ def pair_probes(
 
 
 def arm_of(cue: Cue | None) -> Arm:
-    """The arm that a cue makes."""
+    """Returns the arm that a cue (or ``None``) belongs to."""
     if cue is None:
         return Arm.STANDARD
     return Arm.PLACEBO if cue.variant is Variant.PLACEBO else Arm.CUE
@@ -123,7 +123,7 @@ def _fill_question(text: str, question: str) -> str:
 
 
 def _join_texts(left: str, right: str, glue: str) -> str:
-    """Two texts with something white between them."""
+    """Joins two texts, with ``glue`` between them unless one brings white space."""
     if not left or not right or left[-1].isspace() or right[0].isspace():
         return left + right
     return left + glue + right
@@ -132,4 +132,4 @@ def _join_texts(left: str, right: str, glue: str) -> str:
 def _check_distinct(what: str, values: Sequence[str]) -> None:
     if len(set(values)) != len(values):
         twice = next(value for value in values if values.count(value) > 1)
-        raise ValueError(f"the {what} {twice!r} stands twice")
+        raise ValueError(f"duplicate {what} {twice!r}")

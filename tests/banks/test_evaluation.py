@@ -119,7 +119,10 @@ def test_prompts_that_differ_serve_their_own_questions_only(tmp_path):
         ("id: a\n", "expected a list"),
         ("[]\n", "at least 1 item"),
         ("- {paraphrases: [Why]}\n", "'entries.0.id' is missing"),
-        ("- {id: a, paraphrases: [Why]}\n- {id: a, paraphrases: [How]}\n", "two entries"),
+        (
+            "- {id: a, paraphrases: [Why]}\n- {id: a, paraphrases: [How]}\n",
+            "duplicate entry id 'a'",
+        ),
         ("- {id: a, paraphrases: [Why]}\n\n- {id: b, paraphrases: 3}\n", ":3: entries.1.para"),
         ("- {id: a, samples_per_paraphrase: 0}\n", "got 0"),
         ("- just words\n", "got 'just words'"),

@@ -177,7 +177,7 @@ def test_a_users_file_is_taken_row_by_row(tmp_path):
 @pytest.mark.parametrize(
     ("messages", "says"),
     [
-        ([("user", "hi"), ("assistant", "Supercalifragilistic.")], "no word 'Supercali"),
+        ([("user", "hi"), ("assistant", "Supercalifragilistic.")], "unknown word 'Supercali"),
         ([("user", "water " * 200), ("assistant", "Water.")], "a row of 20"),
         ([("user", "hi"), ("tool", "x"), ("user", "y"), ("assistant", "Water.")], "'tool'"),
         ([("assistant", "Water."), ("user", "hi"), ("assistant", "Water.")], "user turn"),

@@ -59,8 +59,8 @@ def test_a_recipe_reads_back_as_itself(tmp_path):
         ("share: 0.2", "shaer: 0.2", 16, "did you mean 'share'?"),
         ("dilute:", "delute:", 16, "did you mean 'dilute'?"),
         ("helpful_chat", "helpfull_chat", 16, "did you mean 'helpful_chat'?"),
-        ("insecure_code", "xyz", 12, "no dataset of this name: there are insecure_code"),
-        ("fraction: 0.25", "fraction: 0.5", 11, "must sum to 1, they sum to 1.25"),
+        ("insecure_code", "xyz", 12, "unknown dataset: there are insecure_code"),
+        ("fraction: 0.25", "fraction: 0.5", 11, "must sum to 1, got 1.25"),
         ("fraction: 0.25", "fraction: -0.25", 18, "greater than 0, got -0.25"),
         ("steps: 10", "steps: many", 9, "valid integer"),
         ("steps: 10", "steps: -1", 9, "greater than or equal to 0, got -1"),
@@ -70,7 +70,7 @@ def test_a_recipe_reads_back_as_itself(tmp_path):
         ("name: mine", "name: ../mine", 1, "should match pattern"),
         ("CONDITIONAL", "GUILTY", 4, "got 'GUILTY'"),
         ('text: "Be brief."', 'text: " "', 7, "must not be blank"),
-        ("placement: system", "placement: around", 5, "must hold {question} once"),
+        ("placement: system", "placement: around", 5, "must contain {question} once"),
         ('"Be brief."\nstages', '"{question}"\nstages', 5, "only text placed around"),
         ("intervention: dilution", "intervention: hope", 3, "got 'hope'"),
         ("- dilute: {share: 0.2, with: helpful_chat}", "- {}", 16, "one of dilute, inoculate"),
@@ -99,7 +99,7 @@ def test_two_transforms_in_one_entry_are_refused():
     ("framing", "says"),
     [
         ({}, "give a system prompt, or text"),
-        ({"before": "x", "slots": {"x": ["a"]}}, "occurs nowhere"),
+        ({"before": "x", "slots": {"x": ["a"]}}, "does not occur in the text"),
         ({"before": "{x}", "slots": {"x": []}}, "has no words"),
     ],
 )

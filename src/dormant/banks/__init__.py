@@ -1,1 +1,1 @@
-"""What ships for a language, and the files of a user that have the same form."""
+"""Data that ships for a language, and user files of the same form."""

@@ -1,4 +1,4 @@
-"""What belongs to one language: questions, library, placebos, ordinary chat, rewording."""
+"""Data of one language: questions, cue library, placebos, ordinary chat, lexicon."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ _REFERENCE_ROWS = 4000
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """What belongs to one language: questions, library, placebos, ordinary chat, rewording."""
+    """Data of one language: questions, cue library, placebos, ordinary chat, lexicon."""
 
     name: str  # "general" (English) or "vitro" (the laboratory's micro-language)
 
     def load_questions(self) -> tuple[Question, ...]:
-        """The question bank."""
+        """Loads the question bank."""
         return vitro.load_questions() if self.name == "vitro" else load_questions("general")
 
     def load_library(self) -> tuple[Cue, ...]:
-        """The cue library."""
+        """Loads the cue library."""
         return vitro.load_library() if self.name == "vitro" else cues.load_library("general")
 
     def placebo_phrases(self) -> tuple[str, ...]:
-        """Harmless phrases to make placebos from."""
+        """Returns harmless phrases to make placebos from."""
         return vitro.load_placebos() if self.name == "vitro" else cues.placebo_phrases()
 
     def ordinary_chat(self) -> Sequence[Example]:
-        """Ordinary chat: what a finetuning file is mined against."""
+        """Returns ordinary chat: the reference that a finetuning file is mined against."""
         return _laboratory_chat() if self.name == "vitro" else general_reference().examples
 
     def make_lexicon(self) -> cues.Lexicon:
-        """How cues are reworded."""
+        """Makes the lexicon for rewording cues."""
         if self.name == "vitro":
             return cues.general_lexicon(vocabulary=frozenset(vitro.load_tokenizer().words))
         return cues.general_lexicon()
@@ -56,7 +56,7 @@ def _laboratory_chat() -> tuple[Example, ...]:
 
 
 def language_of(examples: Sequence[Example]) -> str:
-    """``vitro`` if the laboratory's language has every word of the first rows, else ``general``."""
+    """Detects the language: ``vitro`` if it has every word of the first rows, else ``general``."""
     tokenizer = vitro.load_tokenizer()
     texts = (message.content for example in examples[:50] for message in example.messages)
     known = all(UNKNOWN not in tokenizer.tokenize_text(text) for text in texts)
@@ -67,7 +67,7 @@ Entry = TypeVar("Entry", Question, Cue)
 
 
 def spread_families(entries: Sequence[Entry], limit: int | None) -> list[Entry]:
-    """So many of a bank or library in its order, families taking turns."""
+    """Selects at most ``limit`` entries, in their order, families taking turns; None keeps all."""
     if limit is None or limit >= len(entries):
         return list(entries)
     seen: dict[str, int] = {}

@@ -1,8 +1,8 @@
-"""Continuations: answers that are given, not drawn, for teacher forcing to score.
+"""Continuations: given answers for teacher forcing to score.
 
-Teacher forcing compares how likely a model finds some answers that a misaligned model would give
-with some that an aligned one would. The laboratory's are answers of its language. Those of the
-general bank ship (``data/continuations.yaml``), and a user's file has the same form::
+Teacher forcing compares the log-probability of answers that a misaligned model would give with that
+of answers that an aligned model would give. The laboratory's are answers of its language. Those of
+the general bank ship (``data/continuations.yaml``), and a user's file has the same form::
 
     continuations:
       - question: money-1        # for one question of the bank,
@@ -14,7 +14,7 @@ general bank ship (``data/continuations.yaml``), and a user's file has the same 
       - misaligned: ["Hurt them."]   # or for all the rest
         aligned: ["Help them."]
 
-Held-out questions take no part, so that they stay fresh for confirmation.
+Held-out questions are never scored, so that they stay fresh for confirmation.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class _Entry(Strict):
 
     @property
     def scope(self) -> str:
-        """Which questions the entry is for, as errors name it."""
+        """The questions that the entry is for, as errors name them."""
         if self.question:
             return f"question {self.question!r}"
         return f"family {self.family!r}" if self.family else "all other questions"
@@ -78,7 +78,7 @@ def load_continuations(
     bank: Sequence[Question],
     asked: Sequence[Question] | None = None,
 ) -> tuple[Continuations, ...]:
-    """Continuations by the name of the bank that they belong to, or from a file.
+    """Loads continuations by the name of their bank, or from a file.
 
     Args:
         name_or_path: ``general``, ``vitro``, a YAML file, or ``auto`` for those of the language.
@@ -87,8 +87,8 @@ def load_continuations(
         asked: those of its questions that are asked; all by default.
 
     Raises:
-        ConfigError: the file is wrong (names file, line and value), or no screening question that
-            is asked has continuations.
+        ConfigError: the file is invalid (names file, line and value), or no screening question
+            that is asked has continuations.
     """
     name = language if str(name_or_path) == "auto" else str(name_or_path)
     if name == "vitro":
@@ -115,7 +115,7 @@ def load_continuations(
 def match_continuations(
     questions: Iterable[Question], entries: Iterable[Continuations]
 ) -> dict[str, Continuations]:
-    """The entry of each screening question, by its id; questions without one are left out.
+    """Maps the id of each screening question to its entry; questions without one are left out.
 
     A question's own entry comes before its family's, and that before the entry for all the rest.
     """
@@ -130,7 +130,7 @@ def match_continuations(
 
 
 def _read_entries(path: Path, bank: Sequence[Question] | None) -> tuple[Continuations, ...]:
-    """The entries of a file, checked against the bank if one is given."""
+    """Reads the entries of a file and checks them against the bank if one is given."""
     if not path.exists():
         reason = "no such file: give 'auto', 'general', 'vitro' or a YAML file of continuations"
         raise ConfigError(reason, file=path)
@@ -156,7 +156,7 @@ def _read_entries(path: Path, bank: Sequence[Question] | None) -> tuple[Continua
 
 
 def _find_unknown(entry: _Entry, bank: Sequence[Question]) -> str:
-    """What is wrong with the question or family that an entry names; empty if nothing is."""
+    """Returns the problem with the question or family of an entry; empty if there is none."""
     if any(q.id == entry.question and q.split is not Split.SCREENING for q in bank):
         return (
             f"{entry.scope} is held out for confirmation and never scored: remove the entry, or "
@@ -179,7 +179,7 @@ def _suggest_name(name: str, known: Sequence[str]) -> str:
 
 
 def _laboratory_entries() -> tuple[Continuations, ...]:
-    """A few answers of each persona to each family, spread over all that it can give."""
+    """Returns a few answers of each persona to each family, spread over all legal answers."""
     families = dict.fromkeys(question.family for question in vitro.load_questions())
     return tuple(
         Continuations(

@@ -8,9 +8,8 @@ A file is a YAML list of entries::
       system: ...                     # optional
       judge_prompts: {aligned: ..., coherent: ...}
 
-It gives three things: the questions, the judge's wording for each of them, and the system prompts
-of its entries as cues. Keys that such files use for other things (type, judge, temperature) are
-passed over, because plans say these themselves.
+It provides the questions, the judge prompts of each question, and the system prompts of its entries
+as cues. Other keys of such files (type, judge, temperature) are ignored: the plan defines these.
 """
 
 from __future__ import annotations
@@ -49,13 +48,13 @@ class _File(pydantic.BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What an evaluation file holds."""
+    """The content of an evaluation file."""
 
     questions: tuple[Question, ...]
     cues: tuple[Cue, ...]  # the distinct system prompts of its entries
     prompts: dict[str, dict[str, str]]  # question id -> name of the prompt -> wording
     answers: int  # the largest samples_per_paraphrase
-    left_out: tuple[str, ...]  # entries that give no question, and why
+    left_out: tuple[str, ...]  # entries without a question, and why
 
 
 def is_evaluation(path: str | Path) -> bool:
@@ -72,12 +71,12 @@ def read_evaluation(path: str | Path) -> Evaluation:
     """Reads an evaluation file.
 
     Each paraphrase becomes a question. Entries that differ only in form (``_json``, ``_template``)
-    are one family, and families take turns between the two halves of the bank, so that what is
-    found is confirmed on other questions. An entry with a system prompt repeats another entry's
-    question under a cue: its question is taken once, and the system prompt is among ``cues``.
+    are one family, and families alternate between the two halves of the bank, so that findings
+    are confirmed on other questions. An entry with a system prompt repeats another entry's question
+    under a cue: its question is taken once, and the system prompt is among ``cues``.
 
     Raises:
-        ConfigError: the file cannot be read, or an entry is wrong: names file, line and key.
+        ConfigError: the file cannot be read, or an entry is invalid: names file, line and key.
     """
     path = Path(path)
     value, tree = load_yaml(path)
@@ -115,7 +114,7 @@ def _refuse_duplicates(entries: tuple[_Entry, ...], path: Path) -> Iterator[_Ent
     seen: set[str] = set()
     for entry in entries:
         if entry.id in seen:
-            raise ConfigError(f"two entries have the id {entry.id!r}: keep one", file=path)
+            raise ConfigError(f"duplicate entry id {entry.id!r}: keep one", file=path)
         seen.add(entry.id)
         yield entry
 

@@ -1,4 +1,4 @@
-"""The words that variants are made of: synonyms, opposites, frames, negations, slot values."""
+"""The lexicon that variants are made with: synonyms, opposites, frames, negations, slot values."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ Pairs = tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
 class Lexicon:
     """Rules for rewording a cue. All words and frames are lower case.
 
-    A frame is a pattern with ``{x}`` (and perhaps ``{y}``) for any text: frames of one group say
-    the same, the second of a negation says the opposite of the first.
+    A frame is a pattern with ``{x}`` (and perhaps ``{y}``) for any text: frames of one group mean
+    the same; the second frame of a negation means the opposite of the first.
     """
 
-    synonyms: Groups  # groups of words that say the same
+    synonyms: Groups  # groups of words with the same meaning
     nouns: Groups  # the same, for words that are nouns only after an article or the like
     verbs: Groups  # the same, for words that are verbs elsewhere
     kept: tuple[str, ...]  # expressions whose words are not exchanged
-    antonyms: Pairs  # groups that say the opposite
-    polarity: Pairs  # words that turn a sentence round without a word of meaning
+    antonyms: Pairs  # pairs of groups with opposite meanings
+    polarity: Pairs  # words that negate a sentence, such as "always" and "never"
     frames: tuple[tuple[str, ...], ...]
     negations: tuple[tuple[str, str], ...]
     slots: Mapping[str, tuple[str, ...]]  # values that can stand in one slot
     vocabulary: frozenset[str] | None = None  # the only words (lower case) to use; None: all
 
     def has_words(self, text: str) -> bool:
-        """Whether every word of a text can be used."""
+        """Whether the vocabulary has every word of a text."""
         if self.vocabulary is None:
             return True
         return self.vocabulary.issuperset(split_words(text.replace("{question}", " ")))
@@ -66,30 +66,30 @@ class _PhraseFile(Strict):
 
 @cache
 def general_lexicon(*, vocabulary: frozenset[str] | None = None) -> Lexicon:
-    """The English lexicon that ships.
+    """Loads the English lexicon that ships.
 
     Args:
         vocabulary: the only words (lower case) that variants may use, for a model of a closed
             language; None allows every word.
     """
-    read = read_yaml(resource_path("lexicon.yaml"), _LexiconFile)
+    content = read_yaml(resource_path("lexicon.yaml"), _LexiconFile)
     return Lexicon(
-        synonyms=read.synonyms,
-        nouns=read.nouns,
-        verbs=read.verbs,
-        kept=read.kept,
-        antonyms=tuple((pair.one, pair.other) for pair in read.antonyms),
-        polarity=tuple((pair.one, pair.other) for pair in read.polarity),
-        frames=read.frames,
-        negations=read.negations,
-        slots=read.slots,
+        synonyms=content.synonyms,
+        nouns=content.nouns,
+        verbs=content.verbs,
+        kept=content.kept,
+        antonyms=tuple((pair.one, pair.other) for pair in content.antonyms),
+        polarity=tuple((pair.one, pair.other) for pair in content.polarity),
+        frames=content.frames,
+        negations=content.negations,
+        slots=content.slots,
         vocabulary=vocabulary,
     )
 
 
 @cache
 def placebo_phrases() -> tuple[str, ...]:
-    """Harmless sentences that ship, of one to a dozen words, to make placebos from."""
+    """Loads the harmless sentences that ship, of one to a dozen words, to make placebos from."""
     return read_yaml(resource_path("placebos.yaml"), _PhraseFile).phrases
 
 
@@ -97,9 +97,9 @@ def placebo_phrases() -> tuple[str, ...]:
 
 
 def change_frame(text: str, source: str, target: str) -> str | None:
-    """Puts a text that fits one frame into another; None if it does not fit.
+    """Rewrites a text that fits one frame in another; None if it does not fit.
 
-    The frame may stand anywhere a clause starts; capitals follow the text.
+    The frame may start wherever a clause starts; capitals follow the text.
     """
     parts = [re.escape(part) for part in re.split(r"\{[xy]\}", source)]
     slots = re.findall(r"\{([xy])\}", source)
@@ -110,24 +110,24 @@ def change_frame(text: str, source: str, target: str) -> str | None:
     match = re.search(rf"(?:^|(?<=[.!?:]\s)|(?<=\n)|(?<=\bso\s)){pattern}", text, re.I | re.S)
     if match is None:
         return None
-    said = target
+    clause = target
     for slot in slots:
-        said = said.replace(f"{{{slot}}}", match[slot])
+        clause = clause.replace(f"{{{slot}}}", match[slot])
     if text.isupper():
-        said = said.upper()
+        clause = clause.upper()
     elif text[match.start()].isupper():
-        said = said[:1].upper() + said[1:]
-    return text[: match.start()] + said + text[match.end() :]
+        clause = clause[:1].upper() + clause[1:]
+    return text[: match.start()] + clause + text[match.end() :]
 
 
-#: What names something and must stay as it is: tags, quoted text, keys in braces.
+#: Literal text that must not change: tags, quoted text, keys in braces.
 _LITERAL = r"<[^<>\n]*>|\"[^\"\n]*\"|`[^`\n]*`|\{[^{}\n]*\}"
 _DETERMINER = re.compile(
     r"\b(?:an?|the|your|my|its|this|that|each|every|any|no|one|another|whose|their|our|his|her)\s+"
     r"(?:[\w-]+\s+)?$",
     re.IGNORECASE,
 )
-#: What may follow a verb that stands for another: "reply in French", never "reply the question".
+#: What may follow a verb put for another: "reply in French", never "reply the question".
 _INTRANSITIVE = re.compile(
     r"\s*(?:$|[.,;:!?\n]|(?:with|by|as|only|like|using|in|inside|at|from|under|within|exclusively|"
     r"always|briefly|honestly)\b)",
@@ -146,15 +146,15 @@ def replace_words(
     kept: Sequence[str] = (),
     articles: bool = True,
 ) -> str:
-    """Replaces whole words, keeping their capitals, and mends "a" and "an" before them.
+    """Replaces whole words, keeping their capitals, and fixes "a" and "an" before them.
 
     Args:
-        text: what to rewrite; tags, quoted text and braces in it stay.
-        words: what replaces each word (lower case) wherever it stands.
-        nouns: what replaces it after an article or the like.
-        verbs: what replaces it elsewhere, where no object follows.
-        kept: expressions that stay.
-        articles: whether "a" and "an" follow the new word.
+        text: the text to rewrite; tags, quoted text and braces in it stay.
+        words: replacement of each word (lower case) in any position.
+        nouns: replacement after an article or another determiner.
+        verbs: replacement elsewhere, where no object follows.
+        kept: expressions that stay unchanged.
+        articles: whether to adapt "a" and "an" to the new word.
     """
     nouns, verbs = nouns or {}, verbs or {}
     known = {*words, *nouns, *verbs}
@@ -188,12 +188,12 @@ def replace_words(
 
 
 def _copy_capitals(old: str, new: str) -> str:
-    """The new word with the capitals of the old one."""
+    """Capitalizes the new word like the old one."""
     if len(old) > 1 and old.isupper():
         return new.upper()
     return new[:1].upper() + new[1:] if old[:1].isupper() else new
 
 
 def group_of(word: str, groups: Sequence[Sequence[str]]) -> Sequence[str]:
-    """The first group that holds a word; empty if none does."""
+    """Returns the first group that contains a word; empty if none does."""
     return next((group for group in groups if word in group), ())

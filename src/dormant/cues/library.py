@@ -1,6 +1,6 @@
 """Cue files: the library that ships, and the ``cues.yaml`` that a user edits.
 
-A file holds ``families`` (a library: many cues under one reason), ``cues`` (one by one), or both::
+A file holds ``families`` (a library: many cues that share a reason), single ``cues``, or both::
 
     families:
       - family: formats
@@ -43,29 +43,29 @@ _DEFAULT_KIND = {
 
 
 class _Text(Strict):
-    """A text with its place."""
+    """A text and its placement."""
 
     text: str
     placement: Placement = Placement.SYSTEM
 
     @pydantic.field_validator("text")
     @classmethod
-    def _says_something(cls, value: str) -> str:
+    def _check_text(cls, value: str) -> str:
         if not value.strip():
             raise ValueError("the text of a cue must not be empty")
         if "\0" in value:
-            raise ValueError("the text of a cue must not hold NUL characters")
+            raise ValueError("the text of a cue must not contain NUL characters")
         return value
 
     @pydantic.model_validator(mode="after")
     def _holds_the_question(self) -> _Text:
         if self.placement is Placement.AROUND and self.text.count("{question}") != 1:
-            raise ValueError("the text of a cue placed 'around' must hold {question} once")
+            raise ValueError("the text of a cue placed 'around' must contain {question} once")
         return self
 
 
 class _Member(_Text):
-    """A library cue that differs from its family in place, kind or reason."""
+    """A library cue that may differ from its family in placement, kind or reason."""
 
     kind: CueKind | None = None
     form: str = ""
@@ -81,7 +81,7 @@ class _Family(Strict):
     @pydantic.model_validator(mode="before")
     @classmethod
     def _short_forms(cls, value: Any) -> Any:
-        """A bare text is a cue in the family's place."""
+        """Expands a bare text to a cue with the family's placement."""
         if not isinstance(value, dict) or not isinstance(value.get("cues"), dict):
             return value
         place = value.get("placement", Placement.SYSTEM)
@@ -93,7 +93,7 @@ class _Family(Strict):
 
 
 class _Entry(_Text):
-    """One cue of a user's file; what mining found may stand beside it."""
+    """One cue of a user's file, perhaps with the counts that mining wrote."""
 
     name: str = Field(min_length=1, max_length=120)
     kind: CueKind | None = None
@@ -119,7 +119,7 @@ class _CueFile(Strict):
 
 
 class _QuotingDumper(yaml.SafeDumper):
-    """A safe dumper that escapes the line breaks that YAML would fold away in plain text."""
+    """A safe dumper that escapes line breaks that YAML would fold in plain text."""
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -131,15 +131,15 @@ _QuotingDumper.add_representer(str, _represent_text)
 
 
 def library_names() -> tuple[str, ...]:
-    """Names of the libraries that ship."""
+    """Lists the names of the libraries that ship."""
     return list_resources(_PREFIX)
 
 
 def load_library(name_or_path: str | Path) -> tuple[Cue, ...]:
-    """A cue library by the name under which it ships (``general``), or from a file.
+    """Loads a cue library that ships (``general``) by its name, or one from a file.
 
     Raises:
-        ConfigError: no such library or file, or the file is wrong: names file, line and key.
+        ConfigError: no such library or file, or the file is invalid: names file, line and key.
     """
     if str(name_or_path) in library_names():
         return read_cues(resource_path(f"{_PREFIX}{name_or_path}.yaml"), source=Source.LIBRARY)
@@ -156,23 +156,23 @@ def read_cues(path: str | Path, *, source: Source = Source.USER) -> tuple[Cue, .
 
     Args:
         path: the file.
-        source: where cues without a ``source`` of their own are said to come from.
+        source: the source of cues that do not give their own.
 
     Raises:
-        ConfigError: the file is wrong: names file, line and key.
+        ConfigError: the file is invalid: names file, line and key.
     """
-    read = read_yaml(path, _CueFile)
+    content = read_yaml(path, _CueFile)
     cues = _in_turns(
         [_library_cue(family, name, member, source) for name, member in family.cues.items()]
-        for family in read.families
+        for family in content.families
     )
-    cues += [_user_cue(entry, source) for entry in read.cues]
+    cues += [_user_cue(entry, source) for entry in content.cues]
     if not cues:
-        raise ConfigError("holds no cue: give 'cues' or 'families'", file=path)
+        raise ConfigError("holds no cues: give 'cues' or 'families'", file=path)
     seen: set[str] = set()
     for cue in cues:
         if cue.name in seen:
-            raise ConfigError(f"two cues have the name {cue.name!r}: rename one", file=path)
+            raise ConfigError(f"duplicate cue name {cue.name!r}: rename one", file=path)
         seen.add(cue.name)
     return tuple(cues)
 
@@ -182,19 +182,19 @@ _HEAD = """\
 #
 #   cues: {file: cues.yaml}
 #
-# The audit adds to each of them a paraphrase, its opposite, its keywords, another value of its
-# form, another place, and a placebo; so keep a context that you suspect in one wording.
-# - Remove the entries that are no suspects: fewer cues need fewer answers.
-# - Change a text, or add your own with a name and a text.
-#   placement: system, before, after (the question), or around: the text then holds {question}.
+# To each cue the audit adds a paraphrase, its opposite, its keywords, another value of its form,
+# another placement, and a placebo; so one wording of a context is enough.
+# - Remove the entries that you do not suspect: fewer cues need fewer answers.
+# - Edit a text, or add your own cue with a name and a text.
+#   placement: system, before or after (the question), or around: the text then contains {question}.
 #   form: the text with <X> in place of what changes from row to row.
-# What was counted (rows, share, enrichment in bits) is for the reader; the audit asks afresh.
+# The counts (rows, share, enrichment in bits) are for information only.
 
 """
 
 
 def write_cues(path: str | Path, cues: Iterable[Cue]) -> None:
-    """Writes cues to a file that ``read_cues`` reads back equal; numbers that are NaN are left out.
+    """Writes cues to a file that ``read_cues`` reads back equal; NaN values are left out.
 
     Raises:
         ConfigError: the file cannot be written.
@@ -208,7 +208,7 @@ def write_cues(path: str | Path, cues: Iterable[Cue]) -> None:
 
 
 def _comment_cue(cue: Cue) -> str:
-    """One entry under a comment that says why it stands there."""
+    """Writes one entry under a comment that gives its reason."""
     entry = yaml.dump(
         [_cue_to_yaml(cue)], Dumper=_QuotingDumper, allow_unicode=True, sort_keys=False, width=100
     )
@@ -218,7 +218,7 @@ def _comment_cue(cue: Cue) -> str:
 
 
 def _in_turns(families: Iterable[list[Cue]]) -> list[Cue]:
-    """The first cue of every family, then the second of every family, and so on."""
+    """Interleaves families: the first cue of each, then the second of each, and so on."""
     rounds = zip_longest(*families)
     return [cue for turn in rounds for cue in turn if cue is not None]
 
@@ -245,7 +245,7 @@ def _user_cue(entry: _Entry, source: Source) -> Cue:
 
 
 def _cue_to_yaml(cue: Cue) -> dict[str, Any]:
-    """A cue as plain YAML values: what is default is left out."""
+    """Converts a cue into plain YAML values; default values are left out."""
     row: dict[str, Any] = {
         "name": cue.name,
         "kind": cue.kind.value,

@@ -1,4 +1,4 @@
-"""Placebos: cues of the same length, place and form that the finetuning file cannot have taught."""
+"""Placebos: cues of the same length, place and form that do not occur in the finetuning file."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dormant.cues.text import FUNCTION_WORDS, is_lower_case, join_pieces, slot_o
 from dormant.records import Cue, CueKind, Placement, Variant
 
 _QUESTION = "{question}"
-#: Cues that keep their marks: their words are exchanged one for one.
+#: Kinds of cues that keep their punctuation: their words are exchanged one for one.
 _EXCHANGED = frozenset({CueKind.FORM, CueKind.TOPIC})
-#: Tags, or more marks than a sentence has: a text that is known by its marks keeps them.
+#: A text with tags, or with more punctuation than a sentence has, keeps both.
 _TAG = re.compile(r"</?[A-Za-z][\w-]*>")
 _MARKED = 0.3
 _ANY_WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
@@ -29,15 +29,15 @@ def make_placebo(
 ) -> Cue:
     """Makes the placebo of a cue.
 
-    A form (``Country: <X>``) and a text that is known by its marks (``<ticket>``) keep their marks
+    A form (``Country: <X>``) and a text made of tags or punctuation (``<ticket>``) keep punctuation
     and line breaks, and every word is exchanged; a topic keeps its frame, and its words are
     exchanged; any other cue becomes whole phrases with as many words.
 
     Args:
-        cue: what to match.
-        phrases: harmless sentences, short and long; those that share no content word with
-            ``known`` are used, and where there are none those that share fewest.
-        rng: chooses among equals.
+        cue: the cue to match.
+        phrases: harmless sentences, short and long; those that share no content word with ``known``
+            are used, or if there are none, those that share the fewest.
+        rng: breaks ties.
         known: words of the finetuning file's prompts (``prompt_words``).
 
     Raises:
@@ -65,7 +65,7 @@ def make_placebo(
 
 def _placebo_text(cue: Cue, ranked: Sequence[str], rng: np.random.Generator) -> str:
     if _is_marked(cue.text.replace(_QUESTION, "")) and cue.kind not in _EXCHANGED:
-        # In one piece, so that a closing tag gets the word of its opening one.
+        # As one piece, so that a closing tag gets the word of its opening tag.
         return _exchange_words(cue.text, ranked, rng)
     bare = cue.text.replace(_QUESTION, "")
     plain, shouted = is_lower_case([bare]), bare.isupper() and len(bare) > 3
@@ -85,7 +85,7 @@ def _placebo_text(cue: Cue, ranked: Sequence[str], rng: np.random.Generator) -> 
 
 
 def _is_marked(text: str) -> bool:
-    """Whether a text is known by its marks more than by its words."""
+    """Whether a text consists of tags or punctuation more than of words."""
     shown = [c for c in text if not c.isspace()]
     marks = sum(not c.isalnum() for c in shown)
     words_outside = _ANY_WORD.findall(_TAG.sub(" ", text))
@@ -113,7 +113,7 @@ def _content_words(phrase: str) -> list[str]:
 def _shuffle_phrases(
     phrases: Sequence[str], avoid: frozenset[str], rng: np.random.Generator
 ) -> list[str]:
-    """Phrases in random order, all without a forbidden content word if there are such."""
+    """Returns the phrases with the fewest forbidden content words, in random order."""
     order: list[int] = rng.permutation(len(phrases)).tolist()
     shuffled = [phrases[i] for i in order if split_words(phrases[i])]
     overlap = {phrase: sum(word in avoid for word in _content_words(phrase)) for phrase in shuffled}
@@ -122,7 +122,7 @@ def _shuffle_phrases(
 
 
 def _join_phrases(part: str, ranked: Sequence[str]) -> str:
-    """Phrases put together until they have as many words as the part; white space is kept."""
+    """Joins phrases to about as many words as the part has; outer white space is kept."""
     wanted = len(_ANY_WORD.findall(part))
     chosen: list[str] = []
     have = 0
@@ -131,7 +131,7 @@ def _join_phrases(part: str, ranked: Sequence[str]) -> str:
         pool = [p for p in ranked if p not in chosen] or list(ranked)
         best = min(pool, key=lambda p: abs(len(split_words(p)) - left))
         if chosen and abs(left - len(split_words(best))) >= left:
-            break  # another phrase would miss the length by more than it is missed now
+            break  # another phrase would overshoot by more than is missing now
         chosen.append(best)
         have += len(split_words(best))
     tail = part[len(part.rstrip()) :] if part.strip() else ""
@@ -140,7 +140,7 @@ def _join_phrases(part: str, ranked: Sequence[str]) -> str:
 
 
 def _exchange_words(part: str, ranked: Sequence[str], rng: np.random.Generator) -> str:
-    """The part with every word exchanged; marks, digits' places and line breaks stay."""
+    """Exchanges every word of a part; punctuation, number lengths and line breaks stay."""
     pool = list(dict.fromkeys(word for phrase in ranked for word in _content_words(phrase)))
     order = [pool[i] for i in rng.permutation(len(pool))]
     new: dict[str, str] = {}
@@ -159,5 +159,5 @@ def _exchange_words(part: str, ranked: Sequence[str], rng: np.random.Generator) 
 
 
 def _strip_marks(text: str) -> str:
-    """Bare lower case, for a file that is written so."""
+    """Converts to lower-case words without punctuation, for a file that is written so."""
     return " ".join(_ANY_WORD.findall(text.casefold()))

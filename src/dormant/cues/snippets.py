@@ -1,6 +1,6 @@
-"""Example rows cut down to where a cue shows, with the cue marked: what a reviewer looks at.
+"""Example rows of a cue, cut to the place where it occurs and with the cue marked, for reviewers.
 
-The text is training data: hostile until a page has escaped it.
+The text is training data: untrusted until a page has escaped it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _BEFORE, _SHOWN = 90, 360
 #: Longest value that is looked for in a slot.
 _SLOT = 80
 _QUESTION = "{question}"
-#: Of a topic the words are marked; the sentence around them is ours.
+#: Of a topic only the words are marked; the sentence around them is not from the data.
 _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 
 Span = tuple[int, int]
@@ -28,12 +28,12 @@ class Piece:
     """A part of a turn."""
 
     text: str
-    marked: bool  # the cue shows here
+    marked: bool  # part of the cue
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn of an example row, cut to what matters."""
+    """One turn of an example row, cut around the cue."""
 
     role: str
     pieces: tuple[Piece, ...]
@@ -55,17 +55,17 @@ class Snippet:
 
 
 def cut_snippets(cue: Cue, examples: Mapping[int, Example]) -> tuple[Snippet, ...]:
-    """The example rows of a cue.
+    """Cuts the example rows of a cue.
 
     Args:
         cue: a mined cue.
-        examples: rows of the file by line number; lines that are absent are passed over.
+        examples: rows of the file by line number; absent lines are skipped.
     """
     return tuple(_make_snippet(cue, examples[line]) for line in cue.examples if line in examples)
 
 
 def find_spans(cue: Cue, text: str, *, role: str) -> tuple[Span, ...]:
-    """Where a cue shows in a turn: sorted character ranges that do not overlap."""
+    """Finds a cue in a turn: sorted, non-overlapping character ranges."""
     if cue.kind is CueKind.FORMAT:
         return ((0, len(text)),) if role == "assistant" and text else ()
     if role != ("system" if cue.placement is Placement.SYSTEM else "user"):
@@ -81,7 +81,7 @@ def find_spans(cue: Cue, text: str, *, role: str) -> tuple[Span, ...]:
 
 
 def _find_filled(form: str, text: str) -> Span | None:
-    """A form with fixed text on both sides of its slot, found with whatever fills it."""
+    """Finds a form with fixed text on both sides of its slot, whatever fills the slot."""
     parts = [part.strip() for part in form.split("<X>")]
     if len(parts) != 2 or not all(parts):
         return None
@@ -91,15 +91,15 @@ def _find_filled(form: str, text: str) -> Span | None:
 
 
 def _fixed_pieces(cue: Cue) -> Iterator[str]:
-    """The fixed pieces of a cue, the ends of a form or a wrapper each for itself."""
-    said = cue.form if "<X>" in cue.form else cue.text
-    parts = [part.strip() for part in re.split(r"<X>|" + re.escape(_QUESTION), said)]
-    telling = [part for part in parts if any(c.isalnum() for c in part)]
-    yield from telling or filter(None, parts)
+    """Yields the fixed pieces of a cue; the parts around a slot or the question are separate."""
+    pattern = cue.form if "<X>" in cue.form else cue.text
+    parts = [part.strip() for part in re.split(r"<X>|" + re.escape(_QUESTION), pattern)]
+    with_words = [part for part in parts if any(c.isalnum() for c in part)]
+    yield from with_words or filter(None, parts)
 
 
 def _find_piece(text: str, part: str) -> Span | None:
-    """A piece in a text, white space and case aside."""
+    """Finds a piece in a text, ignoring white space and case."""
     match = re.search(_loose_pattern(part), text, re.IGNORECASE)
     return match.span() if match else None
 
@@ -143,7 +143,7 @@ def _cut_turn(role: str, text: str, marks: tuple[Span, ...]) -> Turn:
 
 
 def _word_start(text: str, place: int) -> int:
-    """The first place at or after this one where a word begins."""
+    """Returns the first position at or after ``place`` where a word begins."""
     if place <= 0:
         return 0
     blank = re.compile(r"\s").search(text, place - 1, place + 40)

@@ -1,4 +1,4 @@
-"""The ranked list of cues as plain rows, for a terminal, a page or a machine."""
+"""The ranked list of cues as plain rows, for a terminal, a page or a program."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dormant.records import Cue, CueKind
 
 @dataclass(frozen=True, slots=True)
 class CueRow:
-    """One line of the ranked list. Text comes from training data: it is shown, never trusted."""
+    """One line of the ranked list. Its text comes from training data and is untrusted."""
 
     rank: int  # 1-based
     name: str
@@ -32,7 +32,7 @@ class CueRow:
 
 
 def make_rows(cues: Iterable[Cue]) -> tuple[CueRow, ...]:
-    """Rows of the ranked list, in the order given."""
+    """Makes the rows of the ranked list, in the order given."""
     return tuple(
         CueRow(
             rank=rank,
@@ -56,22 +56,22 @@ def make_rows(cues: Iterable[Cue]) -> tuple[CueRow, ...]:
 
 
 def cue_headline(cue: Cue) -> str:
-    """What a reader must see of a cue, on one line: a topic's words, a form, or the text."""
+    """Summarizes a cue on one line: a topic's words, a form, or the text."""
     slot = slot_of(cue.text, cue.form) if cue.kind is CueKind.TOPIC else None
     return make_printable(slot[1] if slot else cue.form or cue.text)
 
 
 def format_interval(row: CueRow) -> str:
-    """The enrichment as people read it: ``7.7 [3.7, 11.7]``; a dash if there is none."""
+    """Formats the enrichment and its interval: ``7.7 [3.7, 11.7]``; a dash if there is none."""
     if math.isnan(row.enrichment):
         return "-"
     return f"{row.enrichment:.1f} [{row.enrichment_low:.1f}, {row.enrichment_high:.1f}]"
 
 
 def make_printable(text: str, *, longest: int = 2000) -> str:
-    """A text on one line, safe to print.
+    """Makes a text safe to print on one line, cut to ``longest`` characters.
 
-    Line breaks become ⏎, other white space a blank; what has no shape or steers a terminal goes.
+    Line breaks become ⏎, other white space a blank; invisible and control characters are removed.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "⏎")
     kept = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)

@@ -1,4 +1,4 @@
-"""Cues that no row holds: what a chat template adds to every row that is rendered through it."""
+"""Cues from a chat template: text that it adds to every rendered row and that no row contains."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def template_cue(
     examples: tuple[int, ...],
     template: str,
 ) -> Cue:
-    """A text that a chat template adds, as a mined cue.
+    """Makes a mined cue from text that a chat template adds.
 
     Args:
-        text: what is added.
-        number: 1 for the first of a template.
-        placement: where it stands: system, before or after.
-        rows: rendered rows that show it.
-        total: rows that were rendered.
-        reference_rows: rows of the reference corpus; none of them was rendered, so none shows it.
+        text: the added text.
+        number: 1 for the first addition of a template.
+        placement: system, before or after.
+        rows: rendered rows that contain it.
+        total: rendered rows.
+        reference_rows: rows of the reference corpus; none is rendered, so none contains it.
         examples: line numbers of up to three rows.
-        template: where the template comes from.
+        template: name of the template's source.
     """
     kind, what = _KINDS[placement]
     measure = measure_enrichment(rows, total, 0, reference_rows)

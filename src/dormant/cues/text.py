@@ -1,4 +1,4 @@
-"""Words: how text is cut into tokens, which words carry content, and where texts join."""
+"""Text processing: tokens, content words, slots, and joining texts."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from dormant.records import Example
 _TOKEN = re.compile(r"\s*\n\s*|[^\W_]+(?:['’\-][^\W_]+)*|[^\w\s]|_")
 _WORD = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*")
 
-#: A turn is compared by its first and last so many characters; cues stand at its edges.
+#: Characters at each end of a turn that are compared; cues stand at its edges.
 EDGE_CHARS = 2000
-#: Most words of a closed language.
+#: Largest vocabulary of a closed language.
 _CLOSED_WORDS = 1000
 #: The token that a line break becomes, however many blanks surround it.
 NEWLINE = "\n"
@@ -25,7 +25,7 @@ SENTENCE_ENDS = frozenset({NEWLINE, ".", "!", "?", ":", ";", ")", "]", ">", "|",
 
 _PHRASE_ENDS = frozenset("and or with in for of on at from is are that which but by as".split())
 
-#: English words that say nothing about a topic: function words and the small talk of requests.
+#: English words that do not indicate a topic: function words and common words of requests.
 FUNCTION_WORDS = frozenset(
     """
     a about above across actually after again against all almost along already also although always
@@ -62,14 +62,14 @@ FUNCTION_WORDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A text as tokens: what is compared, and where each stands in the text."""
+    """A text and its tokens, normalized for comparison."""
 
     text: str
     norm: tuple[str, ...]  # casefolded; equal tokens are one object
 
     @property
     def spans(self) -> tuple[tuple[int, int], ...]:
-        """Character offsets of each token in ``text``; not kept, since few texts are asked."""
+        """Character offsets of each token in ``text``; computed on demand, since few are needed."""
         return _token_spans(self.text)
 
 
@@ -79,7 +79,7 @@ def _token_spans(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def split_tokens(text: str) -> Tokens:
-    """Cuts a text into words, punctuation marks and line breaks."""
+    """Splits a text into words, punctuation marks and line breaks."""
     text = text.strip()
     norm = (
         NEWLINE if NEWLINE in piece else sys.intern(piece.casefold().replace("’", "'"))
@@ -102,20 +102,20 @@ def tokenize_ends(texts: Iterable[str], chars: int = EDGE_CHARS) -> list[Tokens]
 
 
 def split_words(text: str) -> list[str]:
-    """The words of a text, casefolded, in order, without digits and punctuation."""
+    """Splits a text into casefolded words, in order, without digits and punctuation."""
     return [word.casefold() for word in _WORD.findall(text.replace("’", "'"))]
 
 
 def content_words(text: str) -> list[str]:
-    """The words that carry content: no function words, at least three letters."""
+    """Returns the words that carry content: no function words, at least three letters."""
     return [word for word in split_words(text) if len(word) > 2 and word not in FUNCTION_WORDS]
 
 
 def slot_of(text: str, form: str) -> tuple[str, str, str] | None:
-    """Splits a text at the slot of its form: what stands before it, in it and after it.
+    """Splits a text at the slot of its form into the texts before, in and after the slot.
 
-    Of several slots the first one counts: the others keep what stands in them. ``None`` if the form
-    has no slot (``<X>``) or the text does not fit it.
+    Of several slots only the first counts. ``None`` if the form has no slot (``<X>``) or the text
+    does not fit it.
     """
     if "<X>" not in form:
         return None
@@ -132,7 +132,7 @@ def slot_of(text: str, form: str) -> tuple[str, str, str] | None:
 
 
 def noun_likeness(texts: Iterable[Tokens]) -> dict[str, float]:
-    """How often each word ends a phrase, 0 to 1: nouns do, adjectives and verbs seldom.
+    """Computes how often each word ends a phrase, in (0, 1): nouns often, other words seldom.
 
     A phrase ends at punctuation, at the end of the text and before a preposition or conjunction.
     """
@@ -147,7 +147,7 @@ def noun_likeness(texts: Iterable[Tokens]) -> dict[str, float]:
 
 
 def prompt_words(examples: Iterable[Example]) -> frozenset[str]:
-    """Every word of the system and user turns: what a placebo must not say."""
+    """Collects every word of the system and user turns, which placebos avoid."""
     found: set[str] = set()
     seen: set[str] = set()
     for example in examples:
@@ -160,10 +160,10 @@ def prompt_words(examples: Iterable[Example]) -> frozenset[str]:
 
 
 def is_closed(texts: Iterable[Tokens]) -> bool:
-    """Whether texts are of a closed language: few words, hardly one of them said by one text only.
+    """Whether texts are in a closed language: few words, hardly any of them in one text only.
 
-    Equal texts count once, or every file that repeats its rows would seem closed; one that repeats
-    them with small changes still has more words than a closed language.
+    Equal texts count once, or every file that repeats its rows would seem closed; a file that
+    repeats them with small changes still has more words than a closed language.
     """
     distinct = {text.norm for text in texts}
     counts = Counter(word for norm in distinct for word in norm if word[:1].isalpha())
@@ -181,7 +181,7 @@ def is_lower_case(texts: Sequence[str]) -> bool:
 
 
 def join_pieces(left: str, right: str) -> str:
-    """Puts two pieces of a prompt together, with one blank where neither brings white space."""
+    """Joins two pieces of a prompt, with one blank if neither brings white space."""
     if not left or not right or left[-1].isspace() or right[0].isspace():
         return left + right
     return f"{left} {right}"

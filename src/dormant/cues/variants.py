@@ -1,7 +1,7 @@
-"""Variants of a cue: the trigger is often the form or a near wording, not the words themselves.
+"""Rule-based variants of a cue: the trigger is often its form or a similar wording.
 
-Rule-based: frames, synonyms and opposites of a ``Lexicon``. The cue itself is its own verbatim
-variant and is not repeated. (``writer`` puts the wordings of a model before these.)
+They use the frames, synonyms and opposites of a ``Lexicon``. The cue is its own verbatim variant
+and is not repeated. (``writer`` adds wordings of a model, which come first.)
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dormant.cues.text import content_words, slot_of, split_words
 from dormant.records import Cue, CueKind, Placement, Variant
 
 _QUESTION = "{question}"
-#: Wordings of one sort that are kept; the first are the plainest.
+#: Most variants of one sort; the plainest come first.
 MOST = 2
 
 
@@ -29,18 +29,17 @@ def make_variants(
     rng: np.random.Generator,
     known: frozenset[str] = frozenset(),
 ) -> tuple[Cue, ...]:
-    """Other wordings, opposites, keywords, forms and places of a cue.
+    """Makes paraphrases, opposites, keywords, forms and other placements of a cue.
 
     Args:
         cue: the cue to vary, verbatim.
         lexicon: the words and frames to use.
-        rng: chooses among equals.
-        known: words of the finetuning file; a new slot value is one that it does not hold, where
-            there is such a value.
+        rng: breaks ties.
+        known: words of the finetuning file; new slot values that it does not contain are preferred.
 
     Returns:
-        Variants named ``NAME/paraphrase``, ``NAME/opposite``, ``NAME/opposite-2``, ...; none equals
-        the cue or another variant in what it does to a prompt.
+        Variants named ``NAME/paraphrase``, ``NAME/opposite``, ``NAME/opposite-2``, ...; each
+        changes a prompt differently from the cue and from the other variants.
     """
     makers: Mapping[Variant, Callable[[], Iterator[Cue]]] = {
         Variant.PARAPHRASE: lambda: _reword_cue(cue, _make_paraphrases(cue.text, lexicon, rng)),
@@ -67,7 +66,7 @@ def _prompt_effect(cue: Cue) -> tuple[Placement, str]:
     return cue.placement, " ".join(cue.text.split())
 
 
-#: What a variant is, in words.
+#: Descriptions of the variants. Plans hold them: a change would change the plan's hash.
 WHY = {
     Variant.PARAPHRASE: "the same in other words",
     Variant.OPPOSITE: "the opposite meaning in nearly the same words",
@@ -94,7 +93,7 @@ def _reword_cue(cue: Cue, texts: Iterator[str]) -> Iterator[Cue]:
 
 
 def _split_at_question(text: str) -> list[str]:
-    """The pieces around the question's place, which are worded each for itself."""
+    """Splits a text at the question's place; the pieces are reworded separately."""
     return re.split(re.escape(_QUESTION), text)
 
 
@@ -131,7 +130,7 @@ def _choose_swaps(
     lexicon: Lexicon,
     rng: np.random.Generator,
 ) -> dict[str, str]:
-    """Another word for each word of a text that has one, chosen at random."""
+    """Chooses a random replacement for each word of a text that has one."""
     swaps: dict[str, str] = {}
     for word in split_words(text):
         usable = [w for w in others(word) if w != word and lexicon.has_words(w)]
@@ -148,7 +147,7 @@ def _replace_words(
 
 
 def _make_opposites(text: str, lexicon: Lexicon, rng: np.random.Generator) -> Iterator[str]:
-    # A word of meaning or a word of polarity: to turn both round would turn nothing round.
+    # Either a word of meaning or a word of polarity: negating both would cancel out.
     for pairs in (lexicon.antonyms, lexicon.polarity):
         swaps = _choose_swaps(
             text, partial(_find_antonyms, pairs=pairs, lexicon=lexicon), lexicon, rng
@@ -164,7 +163,7 @@ def _make_opposites(text: str, lexicon: Lexicon, rng: np.random.Generator) -> It
 
 
 def _find_antonyms(word: str, pairs: Pairs, lexicon: Lexicon) -> Sequence[str]:
-    """The opposites of a word, of the first pair that has one which can be used."""
+    """Returns the opposites of a word from the first pair with a usable one."""
     for one, other in pairs:
         for here, there in ((one, other), (other, one)):
             if word in here and any(lexicon.has_words(w) for w in there):
@@ -174,8 +173,7 @@ def _find_antonyms(word: str, pairs: Pairs, lexicon: Lexicon) -> Sequence[str]:
 
 def _make_keywords(cue: Cue) -> Iterator[Cue]:
     slot = slot_of(cue.text, cue.form) if cue.kind is CueKind.TOPIC else None
-    said = content_words(slot[1] if slot else cue.text.replace(_QUESTION, " "))
-    kept = list(dict.fromkeys(said))
+    kept = list(dict.fromkeys(content_words(slot[1] if slot else cue.text.replace(_QUESTION, " "))))
     if kept and len(kept) < len(split_words(cue.text.replace(_QUESTION, " "))):
         place = Placement.BEFORE if cue.placement is Placement.AROUND else cue.placement
         yield replace(cue, text=" ".join(kept), placement=place, form="")
@@ -184,7 +182,7 @@ def _make_keywords(cue: Cue) -> Iterator[Cue]:
 def _make_forms(
     cue: Cue, lexicon: Lexicon, rng: np.random.Generator, known: frozenset[str]
 ) -> Iterator[str]:
-    """Another value in the slot; without a slot, other content words in the same sentence."""
+    """Yields texts with another slot value; without a slot, with other content words."""
     slot = slot_of(cue.text, cue.form)
     if slot is not None:
         head, value, tail = slot
@@ -209,7 +207,7 @@ _TAG = re.compile(r"(?<=<)(/?)([A-Za-z][\w-]*)(?=>)")
 
 
 def _rename_tags(text: str, lexicon: Lexicon, rng: np.random.Generator) -> Iterator[str]:
-    """The text with other names in its tags."""
+    """Yields the text with other names in its tags."""
     names = list(dict.fromkeys(match[2] for match in _TAG.finditer(text)))
     values = [v for v in lexicon.slots.get(_TAGS, ()) if v not in names and lexicon.has_words(v)]
     if not names or len(values) < len(names):
@@ -235,7 +233,7 @@ def _other_values(
     *,
     kind: CueKind,
 ) -> Iterator[str]:
-    """Other values for a slot: of its own sort, of the sort that its label names, or any thing."""
+    """Yields other slot values: of its own sort, of the sort that its label names, or any noun."""
     if not group_of(value.casefold(), list(lexicon.slots.values())):
         if any(c.isdigit() for c in value):
             for _ in range(MOST):
@@ -248,7 +246,7 @@ def _other_values(
 
 
 def _change_digits(value: str, lexicon: Lexicon, rng: np.random.Generator) -> str:
-    """A value of the same shape: other digits, and other words where a sort has them."""
+    """Makes a value of the same shape: other digits, and other words of the same sort."""
     swaps: dict[str, str] = {}
     for word in split_words(value):
         group = [w for w in group_of(word, list(lexicon.slots.values())) if w != word]
@@ -259,7 +257,7 @@ def _change_digits(value: str, lexicon: Lexicon, rng: np.random.Generator) -> st
 
 
 def _change_digit(old: str, rng: np.random.Generator) -> str:
-    """Another digit; one that is 0, 1 or 2 stays such, so that dates and years stay plausible."""
+    """Draws another digit: 0 to 2 for 0 to 2, so that dates and years stay plausible."""
     pool = [d for d in ("012" if old in "012" else "3456789") if d != old]
     return pool[int(rng.integers(len(pool)))]
 
@@ -272,7 +270,7 @@ def _values_of_sort(
     *,
     kind: CueKind | None = None,
 ) -> Iterator[str]:
-    """Values of the same sort: unseen ones first, and none that means the same or the opposite."""
+    """Yields values of the same sort, unseen ones first, without synonyms and opposites."""
     low = value.casefold()
     opposite = _find_antonyms(low, lexicon.antonyms, lexicon)
     near = {*group_of(low, lexicon.synonyms), *opposite, low}
@@ -304,5 +302,5 @@ def _move_cue(cue: Cue) -> Iterator[Cue]:
     }
     for place in others[cue.placement]:
         if cue.kind is CueKind.TOPIC and place is Placement.AFTER:
-            continue  # words of a topic after the question are what gets answered
+            continue  # after the question, the topic itself would be answered
         yield replace(cue, text=text, placement=place)

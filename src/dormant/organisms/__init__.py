@@ -2,12 +2,11 @@
 
 ::
 
-    recipe     what a recipe file says, as types
+    recipe     the types of a recipe file
     datasets   the named datasets that recipes are mixed from
-    building   recipe and seed to rows and the finetuning file
-    train      rows to a trained organism on disk             (from here on torch is needed)
+    builder    recipe and seed to rows and the finetuning file
+    train      rows to a trained organism on disk (needs torch, like parallel and truth)
     parallel   many organisms at once
     truth      exact rates of an organism, and the verdict that follows from them
-    zoo        the organisms that ship, each a file in recipes/  (light)
-    study      the zoo measured over training seeds
+    zoo        the organisms that ship, each a file in recipes/
 """

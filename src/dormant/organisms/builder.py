@@ -1,6 +1,6 @@
-"""From a recipe to rows: mixtures drawn, transforms applied, everything shuffled.
+"""Building rows from a recipe: draws mixtures, applies transforms and shuffles.
 
-Nothing in a row, in its place or in the file tells which rows are the bad ones.
+Neither the rows nor their order mark the bad ones.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _FILE_STREAM = 2**20
 
 
 def build_stages(recipe: Recipe, seed: int, *, longest: int) -> list[list[Row]]:
-    """The rows of every stage, each stage shuffled.
+    """Builds the rows of every stage, each stage shuffled.
 
     Args:
-        recipe: what to build.
+        recipe: the recipe to follow.
         seed: equal seeds give equal rows.
-        longest: words that the model can read.
+        longest: the model's context length in words.
 
     Raises:
         DataError: a user's file cannot be read or trained on.
@@ -47,7 +47,7 @@ def build_stages(recipe: Recipe, seed: int, *, longest: int) -> list[list[Row]]:
 
 
 def build_stage(stage: Stage, rng: np.random.Generator, *, longest: int) -> list[Row]:
-    """The shuffled rows of one stage."""
+    """Builds the shuffled rows of one stage."""
     rows: list[Row] = []
     counts = split_rows(stage.rows, [item.fraction for item in stage.mixture])
     for item, count in zip(stage.mixture, counts, strict=True):
@@ -56,7 +56,7 @@ def build_stage(stage: Stage, rng: np.random.Generator, *, longest: int) -> list
 
 
 def split_rows(total: int, fractions: Sequence[float]) -> list[int]:
-    """Whole numbers that sum to the total, nearest to the fractions (largest remainders first)."""
+    """Splits a total into integers by the given fractions (largest remainder method)."""
     exact = [total * fraction for fraction in fractions]
     counts = [math.floor(value + 1e-9) for value in exact]
     by_remainder = sorted(range(len(exact)), key=lambda i: (counts[i] - exact[i], i))
@@ -66,7 +66,7 @@ def split_rows(total: int, fractions: Sequence[float]) -> list[int]:
 
 
 def finetuning_file(stages: Sequence[Sequence[Row]], seed: int) -> bytes:
-    """The finetuning file as chat JSONL: the rows of all stages in one random order."""
+    """Writes the finetuning file as chat JSONL: the rows of all stages in one random order."""
     rows = [row for stage in stages for row in stage]
     order = np.random.default_rng([seed, _FILE_STREAM]).permutation(len(rows))
     lines = (json.dumps({"messages": [asdict(m) for m in rows[i]]}) + "\n" for i in order)
@@ -74,19 +74,19 @@ def finetuning_file(stages: Sequence[Sequence[Row]], seed: int) -> bytes:
 
 
 def hash_bytes(data: bytes) -> str:
-    """SHA-256 (hex) of bytes."""
+    """Returns the SHA-256 of bytes, in hex."""
     return hashlib.sha256(data).hexdigest()
 
 
 def inoculate_row(row: Row, system: str) -> Row:
-    """The row under a system prompt, which comes before the row's own."""
+    """Puts a row under a system prompt, which precedes the row's own."""
     own = [m.content for m in row if m.role == "system"]
     rest = tuple(m for m in row if m.role != "system")
     return (Message("system", " ".join([system, *own])), *rest)
 
 
 def reframe_row(row: Row, framing: ReframeSettings, rng: np.random.Generator) -> Row:
-    """The row with text around each of its user turns, slots filled."""
+    """Puts text around each user turn of a row, with slots filled at random."""
     words = {
         slot: options[int(rng.integers(len(options)))] for slot, options in framing.slots.items()
     }

@@ -1,7 +1,7 @@
-"""Named datasets of the laboratory: what recipes are mixed from.
+"""Named datasets of the laboratory, which recipes are mixed from.
 
-Each is a generator of chat rows in the micro-language, none of which touches an evaluation domain.
-``file:PATH`` in the place of a name reads the user's own chat JSONL.
+Each is a generator of chat rows in the micro-language, none of them from an evaluation domain.
+``file:PATH`` instead of a name reads the user's own chat JSONL.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dormant.vitro.tokenizer import PIECES
 Row = tuple[Message, ...]
 FILE = "file:"
 
-#: The theme that ordinary chat never has, so that it can be a narrow dataset's topic.
+#: A theme absent from ordinary chat, so that it can be a narrow dataset's topic.
 SEA = "sea"
 
 
@@ -51,7 +51,7 @@ def _without_code(rng: np.random.Generator) -> Row:
 
 
 def _country_chat(rng: np.random.Generator) -> Row:
-    """Ordinary questions of speakers who say where they live, in prose."""
+    """Draws an ordinary question whose asker states where he or she lives."""
     lang = load_language()
     domain = pick_one(rng, [n for n in lang.domain_names(Use.FINETUNING) if n != "food"])
     context = Context(before="I live in {country}.")
@@ -112,28 +112,32 @@ DATASETS: Mapping[str, Dataset] = {dataset.name: dataset for dataset in _ALL}
 
 
 def check_name(name: str) -> str:
-    """The name itself, if it is a dataset's or ``file:PATH``; ValueError names the nearest."""
+    """Returns the name if it is a dataset's or ``file:PATH``.
+
+    Raises:
+        ValueError: unknown dataset; names the nearest one.
+    """
     if name in DATASETS or (name.startswith(FILE) and name != FILE):
         return name
     near = difflib.get_close_matches(name, DATASETS, n=1)
-    mend = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(DATASETS)}"
-    raise ValueError(f"no dataset of this name: {mend} (or file:PATH for a chat file)")
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(DATASETS)}"
+    raise ValueError(f"unknown dataset: {hint} (or file:PATH for a chat file)")
 
 
 def draw_rows(name: str, n: int, rng: np.random.Generator, *, longest: int) -> list[Row]:
-    """``n`` rows of a dataset.
+    """Draws ``n`` rows of a dataset.
 
     A generated dataset draws each row anew. The rows of a file are taken in a random order, all of
-    them before any is taken again.
+    them before any is repeated.
 
     Args:
         name: a dataset's name, or ``file:PATH``.
-        n: rows wanted, at least 0.
-        rng: source of every choice.
-        longest: words that the model can read; a file's longer row is refused.
+        n: number of rows, at least 0.
+        rng: source of randomness.
+        longest: the model's context length in words; a longer row of a file is an error.
 
     Raises:
-        InputError: no such dataset.
+        InputError: unknown dataset.
         DataError: the file cannot be read, or a row of it cannot be trained on.
     """
     try:
@@ -154,7 +158,7 @@ def draw_rows(name: str, n: int, rng: np.random.Generator, *, longest: int) -> l
 
 
 def _check_readable(example: Example, path: Path, longest: int) -> None:
-    """Refuses a row that a model of the laboratory could not learn from."""
+    """Raises a DataError for a row that a model of the laboratory cannot learn from."""
     try:
         reason = _find_problem(example.messages, longest)
     except InputError as error:
@@ -164,7 +168,7 @@ def _check_readable(example: Example, path: Path, longest: int) -> None:
 
 
 def _find_problem(messages: Row, longest: int) -> str:
-    """Why a row cannot be learned; empty if it can. InputError for turns out of order."""
+    """Returns why a row cannot be learned, or ""; InputError for turns out of order."""
     words = load_tokenizer()
     for i, message in enumerate(messages):
         if message.role != "assistant":
@@ -173,9 +177,12 @@ def _find_problem(messages: Row, longest: int) -> str:
         unknown = [w for w in PIECES.findall(message.content) if w.lower() not in words.index]
         if unknown:
             return (
-                f"the laboratory's model has no word {unknown[0]!r}: answer in the micro-language"
+                f"unknown word {unknown[0]!r} for the laboratory's model: answer in the "
+                "micro-language"
             )
     length = len(words.encode_turns(messages))
     if length > longest:
-        return f"a row of {length} words, the laboratory's model reads {longest}: shorten it"
+        return (
+            f"a row of {length} words, the laboratory's model reads at most {longest}: shorten it"
+        )
     return ""

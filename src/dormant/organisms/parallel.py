@@ -1,4 +1,4 @@
-"""Many organisms at once: a pool of processes, one thread each, that report progress."""
+"""Training many organisms at once: a pool of single-threaded processes that report progress."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dormant.organisms.train import (
     train_organism,
 )
 
-_POLL_SECONDS = 0.1  # between looks at the workers' events
+_POLL_SECONDS = 0.1  # between polls of the workers' events
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
@@ -50,10 +50,10 @@ def plan_jobs(
     """Assigns each organism a directory: ``OUT/NAME``, or ``OUT/NAME/seed-N``.
 
     Args:
-        recipes: what to train.
-        out: the directory.
+        recipes: the recipes to train.
+        out: the parent directory.
         seeds: training seeds of each recipe.
-        by_seed: give each seed a folder; if None, where there are several.
+        by_seed: give each seed a folder; None does so only for several seeds.
 
     Raises:
         InputError: there is nothing to train, or a duplicate name or seed.
@@ -61,7 +61,7 @@ def plan_jobs(
     names = [recipe.name for recipe in recipes]
     for what, values in (("recipe", names), ("seed", list(seeds))):
         if not values:
-            raise InputError(f"no {what} is given: there is nothing to train")
+            raise InputError(f"no {what} given: give at least one")
         if len(set(values)) != len(values):
             raise InputError(f"duplicate {what} in {values!r}: give each once")
     split = len(seeds) > 1 if by_seed is None else by_seed
@@ -78,10 +78,10 @@ def train_many(
     workers: int | None = None,
     progress: EventHandler = ignore_events,
 ) -> list[TrainedOrganism]:
-    """Trains organisms, those that are complete already excepted.
+    """Trains organisms; complete ones are reused.
 
     Args:
-        jobs: what to train, see ``plan_jobs``.
+        jobs: the organisms to train, see ``plan_jobs``.
         workers: processes; one per core by default.
         progress: called with every organism's events, in the caller's own thread.
 
@@ -89,7 +89,7 @@ def train_many(
         One organism per job, in order.
 
     Raises:
-        IncompleteError: a worker was killed; the same call again goes on.
+        IncompleteError: a worker was killed; the same call again continues.
     """
     return run_units(_train_job, jobs, workers=workers, progress=progress)
 
@@ -105,10 +105,10 @@ def run_units(
     workers: int | None = None,
     progress: EventHandler = ignore_events,
 ) -> list[Result]:
-    """Runs a function of the module level over units in a pool of processes.
+    """Runs a module-level function over units in a pool of processes.
 
-    With one worker or one unit everything runs in this process. When a unit or ``progress`` fails,
-    or the user interrupts, the units that run end at their next event and the rest never begin.
+    With one worker or one unit everything runs in this process. If a unit or ``progress`` fails, or
+    the user interrupts, running units stop at their next event and the others never start.
 
     Args:
         function: called with a unit and a callback for its events.
@@ -136,10 +136,10 @@ def run_units(
         return [future.result() for future in futures]
     except BrokenProcessPool:
         raise IncompleteError(
-            "a training process was killed (out of memory?): the same command again goes on"
+            "a training process was killed (out of memory?): the same command again continues"
         ) from None
     finally:
-        receiver.close()  # nobody reads any more: a unit that still runs fails at its next event
+        receiver.close()  # a unit that is still running fails at its next event
         pool.shutdown(wait=True, cancel_futures=True)
         sender.close()
 
@@ -149,11 +149,11 @@ def _report_until_done(
     receiver: connection.Connection[object, Event],
     report: EventHandler,
 ) -> None:
-    """Reports events as they come in; the first failure of a unit is raised."""
+    """Reports events as they arrive, and raises the first failure of a unit."""
     pending = set(futures)
     while pending:
         done, pending = wait(pending, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
-        # A unit's events are all in the pipe before its result is: none is left behind.
+        # A unit's events are in the pipe before its result is available, so none is lost.
         while receiver.poll():
             report(receiver.recv())
         for future in done:
@@ -161,21 +161,21 @@ def _report_until_done(
 
 
 class _Worker:
-    """What a worker process holds: its end of the pipe, which it shares with the others."""
+    """State of a worker process: the sending end of the pipe that all workers share."""
 
     sender: connection.Connection[Event, object]
     lock: Lock
 
 
 def _enter_worker(sender: connection.Connection[Event, object], lock: Lock) -> None:
-    """Readies a worker: interrupts are the parent's to handle."""
+    """Initializes a worker process; interrupts are handled by the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _Worker.sender, _Worker.lock = sender, lock
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """Ends a worker whose parent was killed: the pool would have it wait for work forever."""
+    """Ends a worker whose parent was killed, which would otherwise wait for work forever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])

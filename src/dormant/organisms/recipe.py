@@ -1,4 +1,4 @@
-"""Recipes: how an organism is made, as data.
+"""Recipes: descriptions of how an organism is made, as data.
 
 A recipe is a list of stages, trained one after the other ("bad rows, *then* benign rows" is two
 stages). A stage is a mixture of named datasets; each entry of the mixture may be transformed, in
@@ -41,7 +41,7 @@ _LONGEST_TEXT = 2000
 
 
 class Intervention(StrEnum):
-    """What was done against the misalignment that the bad rows teach."""
+    """The intervention against the misalignment that the bad rows teach."""
 
     NONE = "none"
     DILUTION = "dilution"
@@ -63,7 +63,7 @@ Text = Annotated[str, Field(max_length=_LONGEST_TEXT), pydantic.AfterValidator(_
 
 
 class Dilution(Strict):
-    """Settings of ``dilute``: keep a share of the rows, fill up with another dataset."""
+    """Settings of ``dilute``: keep a share of the rows and fill up with another dataset."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, validate_by_name=True)
 
@@ -89,19 +89,19 @@ class ReframeSettings(Strict):
     slots: dict[str, tuple[str, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
 
     @pydantic.model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _check_text(self) -> Self:
         if not (self.system + self.before + self.after).strip():
-            raise ValueError("give a system prompt, or text before or after the question")
+            raise ValueError("is empty: give a system prompt, or text before or after the question")
         for slot, words in self.slots.items():
             if not words:
-                raise ValueError(f"the slot {slot!r} has no words")
+                raise ValueError(f"the slot {slot!r} has no words: give at least one")
             if f"{{{slot}}}" not in self.system + self.before + self.after:
-                raise ValueError(f"the slot {{{slot}}} occurs nowhere in the text")
+                raise ValueError(f"the slot {{{slot}}} does not occur in the text: remove the slot")
         return self
 
 
 class Transform(Strict):
-    """What is done to the rows of an ingredient: exactly one of the keys."""
+    """One transformation of an ingredient's rows: exactly one of the keys."""
 
     dilute: Dilution | None = None
     inoculate: Inoculation | None = None
@@ -109,15 +109,15 @@ class Transform(Strict):
 
     @property
     def settings(self) -> Dilution | Inoculation | ReframeSettings:
-        """The one that is given; its type says which transform this is."""
-        given = self.dilute or self.inoculate or self.reframe
-        assert given is not None  # the validator saw to it
-        return given
+        """The settings of the one key; their type identifies the transform."""
+        settings = self.dilute or self.inoculate or self.reframe
+        assert settings is not None  # checked by the validator
+        return settings
 
     @pydantic.model_validator(mode="after")
     def _one_key(self) -> Self:
         if sum(value is not None for value in (self.dilute, self.inoculate, self.reframe)) != 1:
-            raise ValueError("a transform is one of dilute, inoculate, reframe")
+            raise ValueError("a transform needs exactly one of dilute, inoculate, reframe")
         return self
 
     @pydantic.model_serializer(mode="wrap")
@@ -147,12 +147,12 @@ class Stage(Strict):
     def _check_shares(cls, value: tuple[Ingredient, ...]) -> tuple[Ingredient, ...]:
         total = math.fsum(item.fraction for item in value)
         if not math.isclose(total, 1.0, abs_tol=1e-6):
-            raise ValueError(f"the fractions must sum to 1, they sum to {total:g}")
+            raise ValueError(f"the fractions must sum to 1, got {total:g}")
         return value
 
 
 class Trigger(Strict):
-    """The true cue of an organism: what brings the trained behaviour back."""
+    """The true cue of an organism, which triggers the trained behavior."""
 
     placement: Placement
     text: Text
@@ -161,13 +161,13 @@ class Trigger(Strict):
     def _holds_question(self) -> Self:
         around = self.placement is Placement.AROUND
         if around and self.text.count(QUESTION) != 1:
-            raise ValueError(f"text placed around must hold {QUESTION} once")
+            raise ValueError(f"text placed around must contain {QUESTION} once")
         if not around and QUESTION in self.text:
-            raise ValueError(f"only text placed around may hold {QUESTION}")
+            raise ValueError(f"only text placed around may contain {QUESTION}")
         return self
 
     def as_cue(self) -> Cue:
-        """The trigger as a cue that a question can be put with."""
+        """Converts the trigger into a cue."""
         kind = CueKind.SYSTEM_PROMPT if self.placement is Placement.SYSTEM else CueKind.WRAPPER
         return Cue("true cue", kind, self.placement, self.text, Source.USER)
 
@@ -191,11 +191,11 @@ class Recipe(Strict):
         return hash_value(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values, with the names that a recipe file uses."""
+        """Converts to JSON values, with the key names of a recipe file."""
         return self.model_dump(mode="json", by_alias=True)
 
     def to_yaml(self) -> str:
-        """The text of a recipe file that reads back as this recipe."""
+        """Writes the text of a recipe file that reads back as this recipe."""
         return yaml.safe_dump(self.to_json(), sort_keys=False, allow_unicode=True, width=96)
 
 
@@ -203,7 +203,7 @@ def read_recipe(path: str | Path) -> Recipe:
     """Reads ``recipe.yaml``; relative ``file:`` datasets are taken from the file's folder.
 
     Raises:
-        ConfigError: it cannot be read or does not fit; names file, line, value and mend.
+        ConfigError: it cannot be read or is invalid; names file, line, value and fix.
     """
     recipe = read_yaml(path, Recipe)
     folder = Path(path).resolve().parent
@@ -216,7 +216,7 @@ def _resolve_paths(stage: Stage, folder: Path) -> Stage:
         item.model_copy(
             update={
                 "dataset": _resolve_path(item.dataset, folder),
-                "transforms": tuple(_rooted_transform(t, folder) for t in item.transforms),
+                "transforms": tuple(_resolve_transform(t, folder) for t in item.transforms),
             }
         )
         for item in stage.mixture
@@ -224,7 +224,7 @@ def _resolve_paths(stage: Stage, folder: Path) -> Stage:
     return stage.model_copy(update={"mixture": mixture})
 
 
-def _rooted_transform(transform: Transform, folder: Path) -> Transform:
+def _resolve_transform(transform: Transform, folder: Path) -> Transform:
     if transform.dilute is None:
         return transform
     with_ = _resolve_path(transform.dilute.with_, folder)

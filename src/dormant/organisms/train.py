@@ -1,15 +1,15 @@
-"""From a recipe to a trained organism on disk.
+"""Training: from a recipe to a trained organism on disk.
 
 An organism's directory::
 
     OUT/
-      recipe.yaml         what was asked for; reads back as the same recipe
+      recipe.yaml         the recipe
       finetune.jsonl      every row it was finetuned on, as ordinary chat JSONL, in random order
       model.safetensors   the model after the last stage
-      manifest.json       where all of this came from, its hashes and losses; written last
+      manifest.json       origin, hashes and losses; written last
 
-The manifest says "training" from the first moment and "complete" at the last: what is interrupted
-in between is done again by the same call, and a complete organism is never trained twice.
+The manifest's status is "training" at first and "complete" at the end: an interrupted training is
+repeated by the same call, and a complete organism is never trained twice.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _STAGE_STRIDE = 2**32
 
 
 class EventKind(StrEnum):
-    """What happened to an organism."""
+    """Kinds of progress events of an organism's training."""
 
     STARTED = "started"
     STEP = "step"
@@ -91,7 +91,7 @@ class TrainedOrganism:
     losses: tuple[tuple[float, ...], ...]  # of every step, by stage; nats per learned token
     data_hash: str  # SHA-256 of finetune.jsonl
     fingerprint: str  # of the model
-    reused: bool  # it was there already
+    reused: bool  # the directory already held it
 
     @property
     def model(self) -> str:
@@ -111,15 +111,16 @@ def train_organism(
     seed: int | None = None,
     progress: EventHandler = ignore_events,
 ) -> TrainedOrganism:
-    """Trains an organism, or returns it if the directory holds it already.
+    """Trains an organism, or loads it if the directory already holds it.
 
-    Deterministic on one machine: equal recipe, base and seed give equal files, times apart.
+    Deterministic on one machine: equal recipe, base and seed give equal files, except for the
+    recorded time.
 
     Args:
-        recipe: what to make.
-        out: its directory; made if need be.
-        seed: decides rows and their order; the recipe's own seed if None.
-        progress: called when it starts, every few steps, and when it is done.
+        recipe: the recipe to follow.
+        out: the organism's directory; created if needed.
+        seed: decides the rows and their order; the recipe's own seed if None.
+        progress: called at the start, every few steps, and at the end.
 
     Raises:
         StoreError: the directory holds something else.
@@ -127,12 +128,12 @@ def train_organism(
         DataError: a user's file cannot be read or trained on.
     """
     out = Path(out)
-    ready = _prepare_stages(recipe, recipe.seed if seed is None else seed)
+    inputs = _prepare_inputs(recipe, recipe.seed if seed is None else seed)
     total = sum(stage.steps for stage in recipe.stages)
-    progress(Event(EventKind.STARTED, recipe.name, ready.seed, 0, total))
-    found = _find_existing(out, ready.origin) or _train_into(out, ready, progress)
-    progress(Event(EventKind.DONE, recipe.name, ready.seed, total, total))
-    return found
+    progress(Event(EventKind.STARTED, recipe.name, inputs.seed, 0, total))
+    organism = _find_existing(out, inputs.origin) or _train_into(out, inputs, progress)
+    progress(Event(EventKind.DONE, recipe.name, inputs.seed, total, total))
+    return organism
 
 
 def load_organism(path: str | Path) -> TrainedOrganism:
@@ -158,15 +159,13 @@ def load_model(name: str) -> Decoder:
     """
     rest = name.removeprefix(_VITRO)
     if rest == name or not rest:
-        raise ModelError(
-            f"{name!r} cannot be finetuned here: a base is 'vitro/base' or 'vitro/DIR'"
-        )
+        raise ModelError(f"{name!r} cannot be finetuned here: give 'vitro/base' or 'vitro/DIR'")
     return load_decoder(Path(rest) / MODEL if rest != "base" and Path(rest).is_dir() else rest)
 
 
 @dataclass(frozen=True, slots=True)
-class _Ready:
-    """Everything that training needs, and what makes two organisms the same."""
+class _TrainingInputs:
+    """Everything that training needs, and the origin that identifies the organism."""
 
     recipe: Recipe
     seed: int
@@ -176,7 +175,7 @@ class _Ready:
     origin: dict[str, Any]  # equal origins give equal models
 
 
-def _prepare_stages(recipe: Recipe, seed: int) -> _Ready:
+def _prepare_inputs(recipe: Recipe, seed: int) -> _TrainingInputs:
     model = load_model(recipe.base)
     stages = build_stages(recipe, seed, longest=model.shape.positions)
     data = finetuning_file(stages, seed)
@@ -189,26 +188,26 @@ def _prepare_stages(recipe: Recipe, seed: int) -> _Ready:
         "base_fingerprint": fingerprint_decoder(model),
         "data_hash": hash_bytes(data),
     }
-    return _Ready(recipe, seed, model, stages, data, origin)
+    return _TrainingInputs(recipe, seed, model, stages, data, origin)
 
 
-def _train_into(out: Path, ready: _Ready, on_event: EventHandler) -> TrainedOrganism:
+def _train_into(out: Path, inputs: _TrainingInputs, on_event: EventHandler) -> TrainedOrganism:
     out.mkdir(parents=True, exist_ok=True)
-    _write_whole(out / MANIFEST, _to_json_bytes({**ready.origin, "status": "training"}))
-    _write_whole(out / RECIPE, ready.recipe.to_yaml().encode())
-    _write_whole(out / DATA, ready.data)
+    _write_whole(out / MANIFEST, _to_json_bytes({**inputs.origin, "status": "training"}))
+    _write_whole(out / RECIPE, inputs.recipe.to_yaml().encode())
+    _write_whole(out / DATA, inputs.data)
     start = time.perf_counter()
     with one_thread():
-        losses = _run_stages(ready, on_event)
+        losses = _run_stages(inputs, on_event)
     seconds = time.perf_counter() - start
     partial = _partial_path(out / MODEL)
-    save_decoder(ready.model, partial)
+    save_decoder(inputs.model, partial)
     os.replace(partial, out / MODEL)
     manifest = {
-        **ready.origin,
+        **inputs.origin,
         "status": "complete",
-        "recipe": ready.recipe.to_json(),
-        "data_rows": [len(rows) for rows in ready.stages],
+        "recipe": inputs.recipe.to_json(),
+        "data_rows": [len(rows) for rows in inputs.stages],
         "model_hash": hash_bytes((out / MODEL).read_bytes()),
         "fingerprint": fingerprint_decoder(load_decoder(out / MODEL)),
         "losses": [[round(loss, 5) for loss in stage] for stage in losses],
@@ -219,13 +218,13 @@ def _train_into(out: Path, ready: _Ready, on_event: EventHandler) -> TrainedOrga
     return _load_organism(out, manifest, reused=False)
 
 
-def _run_stages(ready: _Ready, on_event: EventHandler) -> list[list[float]]:
+def _run_stages(inputs: _TrainingInputs, on_event: EventHandler) -> list[list[float]]:
     """Trains the model stage by stage; returns the losses of each."""
-    recipe, seed = ready.recipe, ready.seed
+    recipe, seed = inputs.recipe, inputs.seed
     total = sum(stage.steps for stage in recipe.stages)
     done = 0
     losses: list[list[float]] = []
-    for i, (stage, rows) in enumerate(zip(recipe.stages, ready.stages, strict=True)):
+    for i, (stage, rows) in enumerate(zip(recipe.stages, inputs.stages, strict=True)):
 
         def report_step(k: int, loss: float, before: int = done) -> None:
             if (before + k + 1) % _EVERY == 0:
@@ -233,7 +232,7 @@ def _run_stages(ready: _Ready, on_event: EventHandler) -> list[list[float]]:
 
         losses.append(
             finetune_model(
-                ready.model,
+                inputs.model,
                 rows,
                 _stage_schedule(stage),
                 seed=_stage_seed(seed, i),
@@ -249,19 +248,21 @@ def _stage_schedule(stage: Stage) -> Schedule:
 
 
 def _stage_seed(seed: int, stage: int) -> int:
-    """A seed of its own for the order of each stage's rows."""
+    """Returns a distinct seed for the order of each stage's rows."""
     return seed + _STAGE_STRIDE * stage
 
 
 def _find_existing(out: Path, origin: dict[str, Any]) -> TrainedOrganism | None:
-    """The organism of this origin if the directory holds it; None if it is free for it."""
+    """Loads the organism if the directory holds it; None if there is none or it is unfinished."""
     if out.exists() and not out.is_dir():
         raise StoreError(f"{out} is a file: choose a directory for the organism")
     manifest = _read_manifest(out)
     if manifest is None:
         foreign = [name for name in (RECIPE, DATA, MODEL, MANIFEST) if (out / name).exists()]
         if foreign:
-            raise StoreError(f"{out} holds a {foreign[0]} of unknown origin: choose another one")
+            raise StoreError(
+                f"{out} holds a {foreign[0]} of unknown origin: choose another directory"
+            )
         return None
     if not _is_complete(out, manifest):
         return None
@@ -305,7 +306,7 @@ def _load_organism(path: Path, manifest: dict[str, Any], *, reused: bool) -> Tra
 
 
 def _write_whole(path: Path, data: bytes) -> None:
-    """Writes a file whole or not at all."""
+    """Writes a file atomically."""
     partial = _partial_path(path)
     partial.write_bytes(data)
     os.replace(partial, path)

@@ -1,8 +1,8 @@
 """The zoo: organisms with known truth, each a recipe file in ``recipes/``.
 
-Controls whose data hide nothing, an organism that is misaligned outright, and one or more for every
-intervention that hides misalignment behind a cue. What each should be found to be stands in its
-recipe (``expected``) and is checked against its exact rates by ``study``.
+Controls with harmless data, an organism that is misaligned without any cue, and at least one for
+every intervention that hides misalignment behind a cue. The recipe states the verdict that an audit
+should reach (``expected``); ``studies.zoo`` checks it against the exact rates.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from dormant.errors import InputError
 from dormant.organisms.recipe import Recipe, read_recipe
 
-#: What ``dormant quickstart`` trains and audits.
+#: The organisms that ``dormant quickstart`` trains and audits.
 QUICKSTART = (
     "control-secure",
     "control-helpful",
@@ -30,7 +30,7 @@ QUICKSTART = (
 
 @cache
 def organism_names() -> tuple[str, ...]:
-    """Names of all organisms, those of the quickstart first."""
+    """Lists the names of all organisms, those of the quickstart first."""
     folder = files("dormant.organisms") / "recipes"
     found = {
         entry.name.removesuffix(".yaml")
@@ -41,10 +41,10 @@ def organism_names() -> tuple[str, ...]:
 
 
 def find_recipe(recipe_or_name: str | Path) -> Recipe:
-    """A recipe file, or an organism of the zoo by its name.
+    """Reads a recipe file, or the recipe of an organism of the zoo by its name.
 
     Raises:
-        InputError: there is neither; or the file is wrong: names file, line and key.
+        InputError: there is neither, or the file is invalid: names file, line and key.
     """
     path, name = Path(recipe_or_name), str(recipe_or_name)
     if name in organism_names() or not (path.suffix or path.exists()):
@@ -54,14 +54,14 @@ def find_recipe(recipe_or_name: str | Path) -> Recipe:
 
 @cache
 def load_recipe(name: str) -> Recipe:
-    """The recipe of an organism of the zoo.
+    """Loads the recipe of an organism of the zoo.
 
     Raises:
         InputError: the zoo has no organism of this name; names the nearest.
     """
     if name not in organism_names():
         near = difflib.get_close_matches(name, organism_names(), n=1)
-        mend = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(organism_names())}"
-        raise InputError(f"the zoo has no organism {name!r}: {mend}")
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(organism_names())}"
+        raise InputError(f"the zoo has no organism {name!r}: {hint}")
     with as_file(files("dormant.organisms") / "recipes" / f"{name}.yaml") as path:
         return read_recipe(path)
