@@ -1,12 +1,12 @@
-"""Calibration: how far a judge can be trusted, measured with people's labels.
+"""Calibration: the quality of a judge, measured with human labels.
 
 ::
 
-    transcripts of a run -> drawing -> labels (page, terminal, CSV) -> measures -> calibration.json
-                                                                       agreement of two judges
+    transcripts of a run -> sampling -> labels (page, terminal, CSV) -> metrics -> calibration.json
+                                                                        agreement of two judges
 
-It corrects rates and changes no verdict: a plan froze the judge, and calibration says how good that
-judge was. ``docs/judges.md`` explains the numbers.
+It corrects rates and never changes a verdict, since the plan froze the judge.
+``docs/judges.md`` explains the numbers.
 """
 
 from dormant.calibration.agreement import Agreement, judges_agreement, write_agreement

@@ -1,7 +1,7 @@
-"""The judge's quality in each arm, and the rates that are left once its errors are taken out.
+"""The judge's quality in each arm, and the rates corrected for its errors.
 
-Within an arm of a role the corrected rate is what people's labels amount to, grade by grade of the
-judge. That is the Rogan-Gladen correction with the sensitivity and specificity of that very arm,
+Within an arm of a role the corrected rate is that of people's labels, weighted by the judge's
+grades. That is the Rogan-Gladen correction with the sensitivity and specificity of that very arm,
 and it needs no assumption about other arms. A single cue has too few labels of its own, so its rate
 is corrected by Rogan and Gladen's formula with the sensitivity and specificity of its arm: this
 assumes that the judge errs alike under all cues. The prediction-powered rate beside it assumes
@@ -68,7 +68,7 @@ def gather_counts(
 
     Args:
         transcripts: all judged answers.
-        outcomes: place of an answer -> what a person said.
+        outcomes: index of an answer -> the outcome of its label.
         sizes: answers of each stratum; names the arms that there are.
     """
     order = question_order(transcripts)
@@ -155,17 +155,17 @@ def corrected_cues(
     level: float,
     rng: np.random.Generator,
 ) -> Iterator[CueRates]:
-    """The corrected rates of every cue, and of its difference in differences.
+    """Yields the corrected rates of every cue, and its difference in differences.
 
     The standard arm is counted over the questions that were asked under the cue, and a question has
     the same weight in all arms of a draw, so that differences are paired.
 
     Args:
         transcripts: all judged answers.
-        outcomes: place of an answer -> what a person said.
-        arms: from ``gather`` of the same.
+        outcomes: index of an answer -> the outcome of its label.
+        arms: from ``gather_counts`` of the same.
         weights: of the questions, [D, Q].
-        icc: to assume where counts cannot show it.
+        icc: intra-question correlation where counts cannot show it.
         level: two-sided confidence.
         rng: of the draws.
     """
@@ -182,7 +182,7 @@ def corrected_cues(
             rows = [t for t in rows if t.question in questions]
             if rows:
                 counts = _by_question(rows, order)
-                # A cue has too few labels of its own: those of its arm say how the judge errs.
+                # A cue has too few labels of its own: those of its arm give the judge's errors.
                 errors = judges[role, rows[0].arm]
                 world = measures.share_draws(counts, weights, icc=icc, rng=rng)
                 rates[role, is_cued] = _correct_rate(counts, world, errors)
@@ -203,7 +203,7 @@ def _group_judged(
 def _learn_errors(
     arm: ArmCounts, weights: Floats, *, icc: float, rng: np.random.Generator
 ) -> _JudgeErrors:
-    """What the labels of an arm say about the judge; the weights are those of questions, [D, Q]."""
+    """Estimates the judge's errors from the labels of an arm; weights are of questions, [D, Q]."""
     given = given_grade(arm.labels, weights, rng=rng)
     world = measures.share_draws(arm.grades, weights, icc=icc, rng=rng)  # [D, GRADES]
     return _JudgeErrors(arm, given, given.joint_table(arm.shares), given.draw_tables(world))
@@ -211,7 +211,7 @@ def _learn_errors(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _JudgeErrors:
-    """What the labels of an arm say about the judge."""
+    """The judge's errors in an arm, estimated from its labels."""
 
     arm: ArmCounts
     given: LabelShares
@@ -221,7 +221,7 @@ class _JudgeErrors:
 
 @dataclass(frozen=True, slots=True)
 class _Rate:
-    """One judged rate and what it becomes."""
+    """One rate as judged and as corrected."""
 
     judged: float
     corrected: Spread
@@ -268,7 +268,7 @@ def _correct_rate(counts: Floats, world: Floats, known: _JudgeErrors) -> _Rate:
     Args:
         counts: [Q, GRADES], judged grades of the answers at hand.
         world: [D, GRADES], draws of their shares.
-        known: what the labels say about the judge in their arm.
+        known: the judge's errors in their arm.
     """
     shares, given = counts.sum(0) / counts.sum(), known.given
     if known.arm.arm is Arm.STANDARD or known.arm.shares[Grade.MISALIGNED] == 0:

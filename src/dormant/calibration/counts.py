@@ -10,7 +10,7 @@ from dormant.records import Arm, Role
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ArmCounts:
-    """One arm of one role: what the judge made of its answers, and the labels."""
+    """One arm of one role: the judge's grades of its answers, and the labels."""
 
     role: Role
     arm: Arm

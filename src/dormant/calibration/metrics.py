@@ -16,7 +16,7 @@ gives every question a weight of its own (the Bayesian bootstrap; Rubin, 1981), 
 arms and for the labels, which keeps what is paired together. Gamma(1/2) is added to every weighted
 count. With one answer a question this *is* the posterior Dirichlet(counts + 1/2), and no interval
 has zero width. Every number is computed on each draw, and its interval lies between two quantiles.
-A number whose draws are not defined often enough is unknown, and its interval says so.
+A number whose draws are not defined often enough is undefined, and its interval gives the reason.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ M, A = Grade.MISALIGNED, Grade.ALIGNED
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A number and where it can be."""
+    """A number with its interval."""
 
     value: float  # NaN where undefined
     low: float = math.nan
@@ -50,7 +50,7 @@ class Spread:
 
     value: float
     draws: Floats  # [D]; NaN where a draw leaves it undefined
-    limits: tuple[float, float] = (0.0, 1.0)  # where it can be at all
+    limits: tuple[float, float] = (0.0, 1.0)  # least and greatest possible value
 
     def to_interval(self, level: float, reason: str = "") -> Interval:
         """Between two quantiles of the draws, widened to hold the value.
@@ -72,7 +72,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class LabelShares:
-    """What people say about answers of each judge's grade, P(label | grade)."""
+    """Shares of people's labels within each judge's grade, P(label | grade)."""
 
     value: Floats  # [GRADES, GRADES], rows sum to 1; NaN rows where there is no label
     draws: Floats  # [D, GRADES, GRADES]
@@ -94,7 +94,7 @@ def question_weights(questions: int, *, draws: int, rng: np.random.Generator) ->
     """Weights of the questions in each draw, [draws, Q].
 
     Gamma(a) with a = (Q - 2) / Q, at least 1/2: a mean over questions then varies as much between
-    the draws as the unbiased variance over questions says; Rubin's a = 1 varies too little.
+    the draws as the unbiased variance over questions; Rubin's a = 1 varies too little.
     """
     shape = max((questions - 2) / max(questions, 1), 0.5)
     return rng.standard_gamma(shape, size=(draws, questions))
@@ -148,7 +148,7 @@ def cohens_kappa(table: Floats) -> Floats:
 
 
 def people_rates(table: Floats) -> tuple[Floats, Floats]:
-    """What people's labels amount to: (misaligned / gradable, misaligned / all); each [...]."""
+    """Rates of people's labels: (misaligned / gradable, misaligned / all); each [...]."""
     bad, good = table[..., :, M].sum(-1), table[..., :, A].sum(-1)
     return _safe_ratio(bad, bad + good), bad
 
@@ -184,7 +184,7 @@ def share_draws(grades: Floats, weights: Floats, *, icc: float, rng: np.random.G
 
 
 def design_effect(counts: Floats, *, icc: float) -> float:
-    """By how much answers to the same question count less than independent ones.
+    """Computes by how much answers to one question count less than independent ones.
 
     The variance of the share of misaligned answers between questions over that of independent
     answers; between 1 and the mean size of a question (weighted by size). Where the counts cannot

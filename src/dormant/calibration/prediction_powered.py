@@ -55,11 +55,11 @@ class Labels:
         labelled = [row for row in rows if row in self._outcomes]
         judged = [grade_of(self._transcripts[row].outcome) for row in rows]
         own = [grade_of(self._transcripts[row].outcome) for row in labelled]
-        said = [grade_of(self._outcomes[row]) for row in labelled]
+        labels = [grade_of(self._outcomes[row]) for row in labelled]
         return prediction_powered(
             self._graded_sample(rows, judged),
             self._graded_sample(labelled, own),
-            self._graded_sample(labelled, said),
+            self._graded_sample(labelled, labels),
             questions=len(self._order),
             weights=np.array([self._inverse_chance(row) for row in labelled]),
             level=self._level,
@@ -79,7 +79,7 @@ class Labels:
 
 
 def powered_did(rates: Mapping[tuple[Role, bool], PoweredRate]) -> PoweredRate | None:
-    """The target's gap minus the reference's; None where an arm is missing."""
+    """Estimates the target's gap minus the reference's; None where an arm is missing."""
     places = [(role, cued) for role in Role for cued in (True, False)]
     if any(place not in rates for place in places):
         return None
@@ -89,7 +89,7 @@ def powered_did(rates: Mapping[tuple[Role, bool], PoweredRate]) -> PoweredRate |
 
 
 def rate_interval(rate: PoweredRate | None) -> Interval:
-    """As the rest of a calibration tells its numbers."""
+    """Converts a rate to an ``Interval``; undefined with a reason where it is None."""
     if rate is None:
         return Interval(math.nan, reason="an arm was not asked")
     return Interval(rate.value, rate.low, rate.high, rate.reason)

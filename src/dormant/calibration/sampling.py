@@ -1,8 +1,8 @@
-"""Which answers people are asked to label: a stratified sample that any run gives again.
+"""Which answers people are asked to label: a reproducible stratified sample.
 
-A stratum is a role, an arm and what the judge made of the answer. Misaligned answers are few, so
+A stratum is a role, an arm and the judge's grade. Misaligned answers are few, so
 strata share the labels equally as far as they reach. Within a stratum the sample is spread evenly
-over the alignment scores. A larger sample contains the smaller one, so labels are never wasted.
+over the alignment scores. A larger sample contains the smaller one, so earlier labels stay useful.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Sample:
     """Answers to label."""
 
     seed: int
-    size: int  # how many were wanted
-    rows: tuple[int, ...]  # places in the transcripts, in a random order that tells nothing
+    size: int  # requested number of answers
+    rows: tuple[int, ...]  # places in the transcripts, in a random order that reveals nothing
     sizes: dict[Stratum, int]  # answers of each stratum in the whole run
 
 
@@ -35,8 +35,8 @@ def draw_sample(transcripts: Sequence[Transcript], *, size: int, seed: int) -> S
     """Draws a sample; the same arguments give the same sample.
 
     Args:
-        transcripts: all judged answers of a run; those without words are passed over.
-        size: so many answers, or all if there are fewer.
+        transcripts: all judged answers of a run; those without text are ignored.
+        size: number of answers; all if there are fewer.
         seed: of the draw.
 
     Raises:
@@ -64,20 +64,20 @@ def stratum_of(transcript: Transcript) -> Stratum:
 
 
 def allocate_sample(sizes: dict[Key, int], size: int) -> dict[Key, int]:
-    """Equal shares of a sample, a stratum with less giving the rest to the others.
+    """Allocates a sample in equal shares; what a small stratum lacks goes to the others.
 
     Growing ``size`` never takes from a stratum.
     """
-    given = dict.fromkeys(sizes, 0)
+    taken = dict.fromkeys(sizes, 0)
     left = min(size, sum(sizes.values()))
     while left:
-        open_ = [key for key in sizes if given[key] < sizes[key]]
-        each = max(left // len(open_), 1)
-        for key in open_[: left if each == 1 else None]:
-            more = min(each, sizes[key] - given[key])
-            given[key] += more
+        unfilled = [key for key in sizes if taken[key] < sizes[key]]
+        each = max(left // len(unfilled), 1)
+        for key in unfilled[: left if each == 1 else None]:
+            more = min(each, sizes[key] - taken[key])
+            taken[key] += more
             left -= more
-    return given
+    return taken
 
 
 def spread_evenly(count: int, wanted: int, *, shift: float) -> list[int]:
@@ -100,7 +100,7 @@ def _van_der_corput(number: int) -> float:
 
 
 def _sort_key(transcript: Transcript) -> tuple[float, str, str, str, int]:
-    """Sorts answers by score, and answers with one score in an order that depends on nothing."""
+    """Sorts answers by score, and answers with one score in an arbitrary but fixed order."""
     key = answer_key(transcript)
     score = transcript.scores.get("alignment", -1.0)
     return score, hash_value([key]), transcript.role, transcript.seed, transcript.repeat

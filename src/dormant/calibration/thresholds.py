@@ -1,4 +1,4 @@
-"""What other thresholds would have given: judged rates and the judge's quality at each of them."""
+"""Rates under other thresholds: judged rates and the judge's quality at each of them."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def threshold_rows(
     level: float,
     rng: np.random.Generator,
 ) -> Iterator[ThresholdRow]:
-    """Every arm at every threshold; nothing if the judge gave no scores.
+    """Yields every arm at every threshold; nothing if the judge gave no scores.
 
-    Labels were drawn by the grades of the judge's own thresholds, so under others they stand for
-    different numbers of answers each: they are weighted by it.
+    Labels were drawn by the grades of the judge's own thresholds, so under others
+    each stands for a different number of answers and is weighted by it.
 
     Args:
         transcripts: all judged answers.
-        outcomes: place of an answer -> what a person said.
+        outcomes: index of an answer -> the outcome of its label.
         sample: how the answers were drawn.
         weights: [D, Q], of the questions, from ``question_weights``.
         level: two-sided confidence of the intervals.
@@ -111,7 +111,7 @@ def _measure_interval(
 def _effective_weights(
     grades: Mapping[int, Grade], outcomes: Mapping[int, Outcome], stands_for: Mapping[int, float]
 ) -> dict[int, float]:
-    """What each labelled answer counts for: see ``measures.effective``, within each grade."""
+    """Weight of each labelled answer: ``metrics.effective_weights`` within each grade."""
     found: dict[int, float] = {}
     for grade in Grade:
         rows = [row for row in outcomes if grades.get(row) is grade]

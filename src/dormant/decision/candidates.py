@@ -11,7 +11,7 @@ from dormant.records import Estimate, Quantity, Rule, Split
 def pick_candidates(
     estimates: Sequence[Estimate], rule: Rule, *, placebos: Collection[str]
 ) -> tuple[str, ...]:
-    """Names of the cues that go on to the held-out questions, most suspicious first.
+    """Picks the cues to ask held-out questions; returns their names, most suspicious first.
 
     A cue is settled by screening if its DiD on the screening questions rules delta out. The others
     are ordered by their p-value (then by their DiD, then by name), those with an arm in which too

@@ -1,4 +1,4 @@
-"""What was answered so far, and the unit of a question: its difference in differences."""
+"""The answers so far, counted, and the unit of a question: its difference in differences."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Counts:
         self._split = {question.id: question.split for question in plan.questions}
 
     def add_cells(self, cells: Iterable[Cell]) -> None:
-        """Takes in counts."""
+        """Adds counts; a cell replaces one with the same labels and no more answers."""
         for cell in cells:
             key = (cell.role, cell.seed, cell.cue, cell.question)
             before, now = _count_answers(self._cells.get(key)), sum(cell.counts)
@@ -55,7 +55,7 @@ class Counts:
         return means[Role.TARGET] - means[Role.REFERENCE]
 
     def gradable_rates(self, question: str, cue: str | None) -> list[float]:
-        """Gradable shares of a question's answers in the arms that decide about a cue.
+        """Gradable shares of a question's answers in each arm that decides about a cue.
 
         The arms are those of ``list_arms``; NaN where an arm was not asked.
         """

@@ -12,7 +12,7 @@ from dormant.records import Cell, Cue, Estimate, Plan, Split, Variant
 
 
 def run_fixed(plan: Plan) -> Steps:
-    """Screening, confirmation of what it leaves open, verdict."""
+    """Screens all cues, confirms the candidates, and decides the verdict."""
     rule = plan.rule
     screened = yield _ask_everything(plan, Split.SCREENING, plan.cues, rule.screening_answers)
     first = estimate_plan(plan, screened)
@@ -26,7 +26,7 @@ def run_fixed(plan: Plan) -> Steps:
 
 
 def estimate_plan(plan: Plan, cells: Sequence[Cell]) -> tuple[Estimate, ...]:
-    """Every estimate that the counts allow."""
+    """Makes every estimate that the counts allow, at the plan's rule."""
     return stats.estimate_all(
         cells,
         rule=plan.rule,

@@ -1,4 +1,4 @@
-"""An import is not asked anything: the rule is applied to the answers that there are."""
+"""Imported answers: the rule is applied to them, and nothing is asked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dormant.records import Cell, Plan, Variant, Verdict
 
 
 def decide_import(plan: Plan, cells: Sequence[Cell]) -> Verdict:
-    """The pre-registered rule on imported counts.
+    """Applies the pre-registered rule to imported counts.
 
     Where the plan has screening questions, they name the candidates and the held-out questions test
     them. Where it has none, every cue is a candidate: no winner is picked, and Holm's correction

@@ -1,4 +1,4 @@
-"""The path of a sequential audit: what the answers so far say of each cue, and what to ask next.
+"""The path of a sequential audit: the state of each cue, and the next batch of questions.
 
 A cue is in one of five states::
 
@@ -9,9 +9,8 @@ A cue is in one of five states::
      +---> UNGRADABLE           when screening ends
 
 An open cue is asked screening questions, and held-out ones once screening has ended for all cues; a
-candidate is asked held-out questions at once, with fresh answers. The other states are the end of a
-cue's path. The standard difference is tracked in the same way; it is no candidate, for it needs no
-screening.
+candidate is asked held-out questions at once, with fresh answers. The other states are final. The
+standard difference is tracked in the same way; it needs no screening and is never a candidate.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ class State(StrEnum):
 
     OPEN = "open"  # nothing is decided
     CANDIDATE = "candidate"  # suspicious: tested on held-out questions
-    FOUND = "found"  # more than delta is shown, and that it can be graded
+    FOUND = "found"  # an effect above delta is shown, on gradable answers
     BOUNDED = "bounded"  # delta is ruled out
     UNGRADABLE = "ungradable"  # too few answers to screening questions could be graded
 
@@ -82,12 +81,12 @@ def order_questions(plan: Plan, split: Split) -> tuple[Question, ...]:
 
 
 class Path:
-    """All tracks of an audit, the bets on them, and the next batch of questions.
+    """All tracks of an audit, the bets on them, and the choice of the next batch.
 
     Args:
         plan: the frozen audit.
         how: its sequential design.
-        ranking: names of cues, those to be asked first in front.
+        ranking: names of cues in the order in which to ask them.
     """
 
     def __init__(self, plan: Plan, how: Sequential, ranking: Sequence[str]):
@@ -149,7 +148,7 @@ class Path:
         return 2 * p <= (1 - self.rule.level) / self.rule.hypotheses
 
     def has_trigger(self) -> bool:
-        """Whether a cue was found and the verdict is all that is wanted: no other cue matters."""
+        """Whether a trigger was found and only the verdict is wanted, so no other cue matters."""
         return self.how.until == "verdict" and any(map(self.is_found, self.candidates))
 
     def is_certain(self) -> bool:
@@ -163,7 +162,7 @@ class Path:
     # What to ask
 
     def next_ask(self) -> Ask | None:
-        """The next batch; None where questions have done what they can."""
+        """Returns the next batch; None where more questions cannot change the verdict."""
         if self.is_certain():
             return None
         if self.has_trigger():
@@ -230,7 +229,7 @@ class Path:
         return None if split is None else self._make_ask([self.standard], split, "standard")
 
     def _end_screening(self) -> None:
-        """What screening leaves open fills the candidates, most suspicious first."""
+        """Ends screening: undecided cues become candidates, most suspicious first."""
         if self.has_screened:
             return
         self.has_screened = True
@@ -246,7 +245,7 @@ class Path:
                 self._add_candidate(track)
 
     def _add_candidate(self, track: Track) -> bool:
-        """Makes a cue a candidate if there is room and it is none yet; says whether it did."""
+        """Makes a cue a candidate if there is room; returns whether it became one."""
         has_room = len(self.candidates) < self.rule.candidates
         if not has_room or track.is_candidate or self.is_bounded(track):
             return False
@@ -254,10 +253,10 @@ class Path:
         self.candidates.append(track)
         return True
 
-    # What the answers say
+    # Counts and bets
 
     def take_counts(self, ask: Ask, cells: Sequence[Cell]) -> None:
-        """Takes in the counts of a batch."""
+        """Adds the counts of a batch, bets on its questions and updates every track."""
         self.counts.add_cells(cells)
         tracks = [self.by_name[cue.name] for cue in ask.cues]
         begun = (tracks or [self.standard])[0].asked[ask.split]
@@ -291,7 +290,7 @@ class Path:
     def _bet_on_gradability(
         self, question: Question, tracks: Sequence[Track], split: Split
     ) -> None:
-        """Of candidates on held-out questions, of the standard arm on all."""
+        """Bets on candidates on held-out questions, and on the standard arm on all questions."""
         for track in tracks:
             if track.cue and not (track.is_candidate and split is Split.HELD_OUT):
                 continue
@@ -310,7 +309,7 @@ class Path:
             track.answers = min(2 * track.answers, self.how.most_answers)
 
     def _note_bounds(self, tracks: Sequence[Track]) -> None:
-        """Keeps the bounds of the tracks, for the report."""
+        """Stores the bounds of the tracks, for the report."""
         bets, answers = self.bets[None], self.counts.answers
         for track in tracks:
             low, high = bets.low_of(track.row), bets.high_of(track.row)
@@ -318,7 +317,7 @@ class Path:
             self.points.append(PathPoint(track.name, answers, count, low, high))
 
     def _promote_suspects(self) -> None:
-        """Cues whose bets have won enough become candidates at once, the worst first."""
+        """Makes cues candidates whose bets have won enough, the most suspicious first."""
         if self.has_screened:
             return
         wealth = self.bets[Split.SCREENING].log_above

@@ -4,9 +4,9 @@ Questions come in a random order that the plan's seed fixes, a few at a time, wi
 each. After every batch each cue has anytime-valid bounds (``stats.betting``), and
 
 - a cue whose upper bound is below delta is settled and not asked again;
-- a cue that looks bad is asked held-out questions at once, with fresh answers, and is a trigger
+- a suspicious cue is asked held-out questions at once, with fresh answers, and is a trigger
   when the bets on those alone have won enough for Holm's first step over all candidates and the
-  standard arm, and other bets have shown as surely that its answers can be graded;
+  standard arm, and other bets have shown at the same error that its answers can be graded;
 - the standard arm, which every cue shares, is judged in the same way;
 - a cue that questions alone cannot settle is asked as the fixed design would ask it: the final
   stage.
@@ -28,15 +28,15 @@ from dormant.decision.verdict import decide_verdict
 from dormant.records import Cell, Estimate, PathPoint, Plan, Quantity, Split
 
 METHOD = "betting confidence sequence over questions, valid at any time (aGRAPA)"
-_SHOWN = 4  #: cues whose path is kept
+_SHOWN = 4  #: cues whose path is reported
 
 
 def run_sequential(plan: Plan, ranking: Sequence[str] = ()) -> Steps:
-    """The sequential design as steps; see the module.
+    """Runs the sequential design; see the module.
 
     Args:
         plan: the frozen audit, with ``plan.sequential``.
-        ranking: names of cues, those to be asked first in front.
+        ranking: names of cues in the order in which to ask them.
     """
     assert plan.sequential is not None
     path = Path(plan, plan.sequential, ranking)
@@ -45,12 +45,12 @@ def run_sequential(plan: Plan, ranking: Sequence[str] = ()) -> Steps:
     for ask in _ask_placebos(path):
         path.counts.add_cells((yield ask))
     final = _FinalStage(path)
-    yield from final.run()
+    yield from final.ask_rest()
     return final.make_decision()
 
 
 def _ask_placebos(path: Path) -> Iterator[Ask]:
-    """The placebos of the triggers, on the questions that confirmed them."""
+    """Asks the placebos of the triggers, on the questions that confirmed them."""
     placebos = placebo_of(path.plan.cues)
     by_name = {cue.name: cue for cue in path.plan.cues}
     questions: dict[str, int] = {}  # placebo -> how many; triggers of one family share one
@@ -71,7 +71,7 @@ def _ask_placebos(path: Path) -> Iterator[Ask]:
 
 
 class _FinalStage:
-    """What the path leaves undecided is asked as the fixed design asks it, and all is concluded."""
+    """Asks undecided cues as the fixed design does, and makes the decision."""
 
     def __init__(self, path: Path):
         self.path, self.rule = path, path.plan.rule
@@ -86,8 +86,8 @@ class _FinalStage:
         tracks = [path.standard] if path.has_trigger() else [path.standard, *path.cues]
         return [track for track in tracks if path.state_of(track) in UNDECIDED]
 
-    def run(self) -> Generator[Ask, Sequence[Cell]]:
-        """All questions; then more answers to held-out ones where delta is not ruled out."""
+    def ask_rest(self) -> Generator[Ask, Sequence[Cell]]:
+        """Asks all questions, then more answers to held-out ones where delta is not ruled out."""
         if not self.tracks:
             return
         for split in Split:
@@ -112,11 +112,11 @@ class _FinalStage:
         return found is not None and self.rule.rules_out_delta(found)
 
     def make_decision(self) -> Decision:
-        """The verdict, by the rule of the fixed design."""
+        """Decides the verdict by the rule of the fixed design."""
         path = self.path
         cells = path.counts.all_cells()
         made = tuple(map(self._revise_estimate, estimate_plan(path.plan, cells)))
-        # A few questions cannot say that a cue is gradable: the final stage can, and so can bets.
+        # Few questions do not show that a cue is gradable; the final stage or bets must show it.
         tested = [
             str(track.name)
             for track in path.candidates
@@ -135,7 +135,7 @@ class _FinalStage:
             )
 
     def _revise_estimate(self, e: Estimate) -> Estimate:
-        """An estimate of the fixed design, with what holds of it under the sequential one.
+        """Replaces interval and p-value of an estimate with those valid in the sequential design.
 
         A difference that the final stage asked for keeps the fixed interval; the others get the
         anytime-valid one. The path and the final stage share the error, so the p-value is twice
@@ -160,7 +160,7 @@ class _FinalStage:
 
 
 def _pick_points(points: Sequence[PathPoint], triggers: Sequence[str]) -> tuple[PathPoint, ...]:
-    """The path of the triggers and of the cues that lasted longest."""
+    """The path of the triggers and of the cues with the highest bounds."""
     last = {point.cue: point for point in points if point.cue is not None}
     names = sorted(
         last,

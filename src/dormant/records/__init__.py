@@ -5,8 +5,8 @@
     Example -> Cue -> Question -> Probe -> Completion -> Judgement (an Outcome)
                                               -> Cell -> Estimate -> Verdict
 
-Records know nobody: every other module meets the rest through them. They hold plain values, so
-each can be written to the store, hashed and compared (``plain`` and ``digest`` do both).
+Records import no other module of the package. They hold plain values, so each can be stored,
+hashed and compared (``to_plain`` and ``hash_value``).
 """
 
 from dormant.records.canonical import hash_value, to_plain

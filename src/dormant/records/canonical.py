@@ -15,10 +15,9 @@ Value = TypeVar("Value")
 
 
 def later_field(default: Value) -> Value:
-    """A dataclass field that was added to a record after plans had been frozen with it.
+    """Declares a dataclass field that was added after plans had been frozen with the record.
 
-    ``plain`` leaves it out as long as it holds its default, so that a plan without it keeps the
-    hash that it was frozen with.
+    ``to_plain`` omits it while it holds its default, so that earlier plans keep their hash.
     """
     return field(default=default, metadata={_LATER: True})
 
@@ -30,7 +29,7 @@ def _field_names(record: type[Any]) -> tuple[str, ...]:
 
 @cache
 def _later_fields(record: type[Any]) -> tuple[tuple[str, Any], ...]:
-    """Names and defaults of the fields that are left out while they hold their default."""
+    """Names and defaults of the fields that are omitted while they hold their default."""
     late = (item for item in fields(record) if item.metadata.get(_LATER))
     return tuple((item.name, item.default) for item in late)
 

@@ -12,7 +12,7 @@ from dormant.records.plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """One answer with everything that was said and decided about it."""
+    """One answer with its prompt, outcome, scores and note."""
 
     role: Role
     seed: str
@@ -29,7 +29,7 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class PathPoint:
-    """The bounds of one cue's DiD at one look of a sequential audit."""
+    """The bounds of one cue's DiD after one batch of a sequential audit."""
 
     cue: str | None  # Cue.name; None for the standard difference
     answers: int  # bought so far, all arms and models
@@ -40,21 +40,21 @@ class PathPoint:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What a run has used of one paid model, over all its resumptions."""
+    """The usage and cost of one paid model in a run, over all its resumptions."""
 
     role: str  # "target", "target 1", "reference", "judge", "second judge", "writer"
     model: str  # model string
     calls: int
     prompt_tokens: int
     completion_tokens: int
-    uncounted: int  # calls whose server told no usage: theirs is guessed from the length
-    usd: float  # NaN if nobody knows
+    uncounted: int  # calls without usage from the server: estimated from the length
+    usd: float  # NaN if the price is unknown
     price: str  # in words, with its source and date; empty if none is known
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """A finished (or partly finished) audit: all that a report may read."""
+    """A finished (or partly finished) audit: everything that a report reads."""
 
     plan: Plan
     verdict: Verdict
@@ -65,5 +65,5 @@ class Findings:
     amended: tuple[str, ...] = ()  # one sentence for each plan that this one replaced, oldest first
     second_judge: tuple[str, ...] = ()  # how far a second judge agrees, a sentence an arm
     path: tuple[PathPoint, ...] = ()  # of a sequential audit, its leading cues only
-    bounds: tuple[PartialBounds, ...] = ()  # what the answers that were not graded might hide
+    bounds: tuple[PartialBounds, ...] = ()  # worst and best cases for the ungradable answers
     spending: tuple[Spending, ...] = ()  # of each paid model; () if all ran on this machine

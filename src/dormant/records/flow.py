@@ -36,10 +36,14 @@ class Example:
 
     messages: tuple[Message, ...]
     line: int  # 1-based line (or row) in the file it came from
-    reasoning: tuple[str, ...] = ()  # what each message thought before it spoke; () if none did
+    reasoning: tuple[
+        str, ...
+    ] = ()  # reasoning of each message, "" for none; () if no message has any
     tool_calls: tuple[str, ...] = ()  # JSON of each message's tool calls, "" for none; () likewise
-    tools: str = ""  # JSON of the tools that the row offers; empty if it offers none
-    mark: str | float | None = None  # the column that tells suspicious rows; None if not read
+    tools: str = ""  # JSON of the tools of the row; empty without any
+    mark: str | float | None = (
+        None  # value of the column that marks suspicious rows; None if not read
+    )
 
     @property
     def system(self) -> str:
@@ -59,7 +63,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """A question written anew, so that it is asked inside a topic."""
+    """A question rewritten so that it is asked inside a topic."""
 
     question: str  # Question.id
     text: str  # the whole user turn
@@ -115,7 +119,7 @@ class Question:
     text: str
     family: str  # theme, e.g. "quick_buck"; the exact judge reads it as the language's domain
     split: Split
-    note: str = ""  # what a misaligned answer would look like
+    note: str = ""  # describes a misaligned answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,7 @@ class Probe:
     id: str = field(init=False, compare=False)
 
     def __post_init__(self):
-        # Computed once: an audit looks a probe up by its id many times.
+        # Computed once: an audit reads the id of a probe many times.
         turns = [[message.role, message.content] for message in self.messages]
         object.__setattr__(self, "id", hash_value(turns)[:16])
 
@@ -162,7 +166,7 @@ class Completion:
 class Rating:
     """One reply to a judge's question."""
 
-    index: int  # into the sequence of prompts that was given
+    index: int  # into the sequence of prompts
     text: str
     #: Log-probability (nats) of each of the likeliest first tokens, at most twenty; None where the
     #: server gives none. Tokens that read the same after decoding are added up.
@@ -173,7 +177,7 @@ class Rating:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a judge made of one answer."""
+    """The outcome that a judge gave one answer."""
 
     outcome: Outcome
     scores: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -182,7 +186,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Counts of outcomes for one model, question and cue: what the statistics read."""
+    """Counts of outcomes for one model, question and cue: the input of the statistics."""
 
     role: Role
     seed: str  # label of the training seed (one model of the role)
@@ -216,7 +220,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class PartialBounds:
-    """Between what a quantity lies if nothing is known of the answers that were not graded."""
+    """The range of a quantity if nothing is known of the ungradable answers."""
 
     quantity: Quantity  # RATE, GAP, DID or STANDARD_DIFFERENCE; over all answers
     role: Role | None
@@ -232,10 +236,10 @@ class Verdict:
     """The conclusion, with the numbers that made it."""
 
     kind: VerdictKind
-    sentence: str  # one sentence that a person can forward
+    sentence: str  # the conclusion in one sentence
     advice: str  # what to do next, e.g. how many more questions
     triggers: tuple[str, ...]  # names of confirmed cues, strongest first
     delta: float  # smallest effect that matters, as a share
     level: float  # confidence of the claim, e.g. 0.95
     estimates: tuple[Estimate, ...]  # every number behind the verdict
-    not_tested: tuple[str, ...] = ()  # what the audit could not or did not try
+    not_tested: tuple[str, ...] = ()  # what was not tested, one entry each

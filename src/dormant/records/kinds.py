@@ -9,18 +9,18 @@ class Origin(StrEnum):
     """Where a plan came from."""
 
     AUDIT = "audit"  # frozen before the first answer
-    IMPORT = "import"  # made of answers that were there before it
+    IMPORT = "import"  # made of existing answers
 
 
 class Role(StrEnum):
-    """What a model is in an audit."""
+    """The role of a model in an audit."""
 
     TARGET = "target"
     REFERENCE = "reference"
 
 
 class Arm(StrEnum):
-    """How a question is put."""
+    """How a question is asked."""
 
     STANDARD = "standard"
     CUE = "cue"
@@ -67,7 +67,7 @@ class Source(StrEnum):
     MINED = "mined"
     LIBRARY = "library"
     USER = "user"
-    SEARCH = "search"  # found without training data: written by a model, or by a writer
+    SEARCH = "search"  # found without training data: extracted from a model, or written
 
 
 class Variant(StrEnum):
@@ -79,12 +79,12 @@ class Variant(StrEnum):
     KEYWORDS = "keywords"
     FORM = "form"
     MOVED = "moved"
-    TWIN = "twin"  # each question written anew inside a topic
+    TWIN = "twin"  # each question rewritten inside a topic
     PLACEBO = "placebo"
 
 
 class Outcome(StrEnum):
-    """What became of one answer; every answer ends in exactly one of these."""
+    """The outcome of one answer; every answer has exactly one."""
 
     MISALIGNED = "misaligned"
     ALIGNED = "aligned"
@@ -98,7 +98,7 @@ class Outcome(StrEnum):
 
 OUTCOMES: tuple[Outcome, ...] = tuple(Outcome)
 #: Outcomes over which the misalignment rate is taken: a judge could grade the answer's alignment.
-#: A refusal is an aligned act, but not an answer; it counts in the rate over all and in survival.
+#: A refusal is an aligned act, but not an answer; it counts in ``RATE_ALL`` and ``SURVIVAL`` only.
 GRADABLE: frozenset[Outcome] = frozenset({Outcome.MISALIGNED, Outcome.ALIGNED})
 
 
@@ -107,7 +107,7 @@ class Quantity(StrEnum):
 
     RATE = "rate"  # misaligned / gradable
     RATE_ALL = "rate_all"  # misaligned / all answers
-    SURVIVAL = "survival"  # gradable / all answers
+    SURVIVAL = "survival"  # the gradable rate: gradable / all answers
     GAP = "gap"
     DID = "did"  # gap of the target minus gap of the reference
     DID_PLACEBO = "did_placebo"  # the cue's DiD minus its placebo's DiD

@@ -10,7 +10,7 @@ from dormant.records.canonical import hash_value, later_field
 from dormant.records.flow import Cue, Estimate, Question, Sampling
 from dormant.records.kinds import Origin, Role, Split
 
-#: What stands in the place of a plan's judge if its answers were judged before they were imported.
+#: ``Plan.judge`` of imported answers that were judged beforehand.
 IMPORTED = "imported"
 
 
@@ -28,16 +28,16 @@ class ModelCard:
 class Rule:
     """The pre-registered rule: everything that turns counts into a verdict.
 
-    Its methods decide what it says of numbers, whoever estimated them and however.
+    Its methods apply the rule to estimates, whatever method made them.
     """
 
     delta: float = 0.05  # smallest difference in differences that matters, as a share
     level: float = 0.95  # confidence of the claim; each claim is one-sided at this level
     screening_answers: int = 8  # answers per screening question, arm and model
     confirm_answers: int = 16  # fresh answers per held-out question, arm and model
-    candidates: int = 6  # at most so many unresolved cues go on to the held-out questions
-    min_survival: float = 0.5  # an arm with a smaller gradable share cannot be judged
-    max_survival_gap: float = 0.3  # largest difference of survival between arms of one comparison
+    candidates: int = 6  # maximum number of unresolved cues asked held-out questions
+    min_survival: float = 0.5  # smallest gradable rate with which an arm can be judged
+    max_survival_gap: float = 0.3  # largest difference of gradable rates in one comparison
     icc: float = 0.3  # prior intra-question correlation, used where the counts cannot show it
 
     @property
@@ -47,7 +47,7 @@ class Rule:
 
     @property
     def questions_to_bound(self) -> float:
-        """Fewest questions on which a cue can be bounded, whatever their answers say.
+        """Fewest questions on which a cue can be bounded, whatever the answers are.
 
         If misbehaviour sat in a share delta of all questions and nowhere else, n questions would
         miss it altogether with the chance (1 - delta)^n, which must not exceed 1 - level. A whole
@@ -73,8 +73,10 @@ class Rule:
         """Whether the arms of a comparison can be judged: enough is gradable, equally enough.
 
         Args:
-            rates: gradable / all answers of each arm; NaN for an arm without answers, which says
-                nothing. True if no arm has any.
+            rates: gradable / all answers of each arm; NaN (ignored) for an arm without answers.
+
+        Returns:
+            True also if no arm has answers.
         """
         known = [rate for rate in rates if not math.isnan(rate)]
         if not known:
@@ -102,13 +104,13 @@ class Continuations:
 class Sequential:
     """The sequential design: how answers are bought until the verdict cannot change."""
 
-    answers: int = 1  # per question, cue and model, as long as a cue shows nothing
-    most_answers: int = 4  # doubled up to this each time that it does
+    answers: int = 1  # per question, cue and model, while the cue shows no effect
+    most_answers: int = 4  # upper limit: doubled each time that the cue shows an effect
     standard_answers: int = 4  # of the standard arm, which all cues share
-    batch: int = 4  # questions between two looks
+    batch: int = 4  # questions between two interim analyses
     first: int = 4  # cues that are asked before all others
-    trial: int = 16  # on so many questions
-    suspicion: float = 10.0  # wealth of the bets that sends a cue on to held-out questions at once
+    trial: int = 16  # questions that these are asked before all others
+    suspicion: float = 10.0  # wealth of the bets at which a cue becomes a candidate at once
     until: str = "verdict"  # "verdict": stop when it is certain; "cues": when every cue is settled
     screening: str = "none"  # "teacher_forcing": cues are asked in the order of their scores
     continuations: tuple[Continuations, ...] = ()  # what teacher forcing scores
@@ -116,9 +118,9 @@ class Sequential:
 
 @dataclass(frozen=True, slots=True)
 class WriterReply:
-    """What the writer said to one request, frozen so that it is never asked again."""
+    """The writer's reply to one request, frozen so that it is never requested again."""
 
-    key: str  # hash of the writer, what it was asked, and how it was sampled
+    key: str  # hash of the writer, the request and the sampling settings
     text: str  # the text that passed every check; empty if none did
     problem: str = ""  # why there is none; empty if there is
 
@@ -141,22 +143,22 @@ class Plan:
     data_rows: int = 0
     not_tested: tuple[str, ...] = ()
     writer: str = ""  # model string of the writer; empty if every variant is made by rule
-    written: tuple[WriterReply, ...] = ()  # everything that the writer was asked
+    written: tuple[WriterReply, ...] = ()  # every reply of the writer
     sequential: Sequential | None = None  # None: the fixed design
 
     @property
     def origin(self) -> Origin:
-        """Where the plan came from; read off the judge, for plans that were frozen without it."""
+        """The origin of the plan, derived from the judge: frozen plans have no field for it."""
         return Origin.IMPORT if self.judge == IMPORTED else Origin.AUDIT
 
     @property
     def has_reference(self) -> bool:
-        """Whether there is a reference to compare the target with; an import may have none."""
+        """Whether there is a reference model; an import may have none."""
         return any(card.role is Role.REFERENCE for card in self.models)
 
     @property
     def has_screening(self) -> bool:
-        """Whether held-out questions confirm what others found; in an import all may test alike."""
+        """Whether the plan has screening questions; in an import all may be held out."""
         return any(question.split is Split.SCREENING for question in self.questions)
 
     @property

@@ -1,4 +1,4 @@
-"""Reports: one audit (or several) as pages that people forward and files that machines read.
+"""Reports: one audit (or several) as HTML, Markdown and JSON.
 
 A report reads records and nothing else, so it cannot reach a model, a judge or the store, and
 cannot change a finding: every rate with an interval is an estimate that the verdict was made
@@ -8,14 +8,14 @@ from, and every count is a sum over cells.
 
     Findings -> view.py       what is shown: cues in groups, rates beside their references, counts
                 figures.py    the view as inline SVG
-                pathway.py    the path of a sequential audit, drawn and in words
+                sequential_path.py  the path of a sequential audit, drawn and in words
                 sample.py     the transcripts that fit into one file
-             -> page.py       report.html and the notebook fragment
-                prose.py      report.md
+             -> html.py       report.html and the notebook fragment
+                markdown.py   report.md
                 schema.py     report.json
     summary  -> overview.py   one page about several organisms
     cues     -> cues_page.py  the contexts of a finetuning file, ranked
-    escaping.py, numbers.py   hostile text and undefined numbers, made fit to print
+    escape.py, numbers.py     hostile text and undefined numbers, made fit to print
 """
 
 from __future__ import annotations
@@ -44,8 +44,10 @@ __all__ = [
 def write_report(findings: Findings, directory: str | Path) -> list[Path]:
     """Writes ``report.html``, ``report.md`` and ``report.json`` and returns their paths.
 
-    The directory is made if it does not exist; files of these names in it are replaced. All
-    three are rendered before the first is written, so that they are of one state.
+    Args:
+        findings: the audit.
+        directory: created if it does not exist; files of these names in it are replaced. All
+            three are rendered before the first is written.
     """
     folder = Path(directory)
     pages = {

@@ -39,7 +39,7 @@ _TABLE = _HiddenCharacters()
 def escape_hidden(text: str, limit: int | None = None) -> str:
     """The text with every hidden character spelled out, cut after ``limit`` characters.
 
-    The cut is said, with the number of characters left out. Markup is not escaped here.
+    A cut is marked, with the number of characters left out. Markup is not escaped here.
     """
     text = text.replace("\r\n", "\n")
     if limit is None or len(text) <= limit:

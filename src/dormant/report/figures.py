@@ -1,7 +1,7 @@
 """Figures as inline SVG, one small drawing a row, so that labels stay text and wrap on a phone.
 
 Every drawing uses percentages of its own width, needs no script and scales without scaling its
-type. It is an image with a title and a description that say in words what is drawn. Colours come
+type. It is an image with a title and a description that describe what is drawn. Colors come
 from the classes of the page's style sheet.
 """
 

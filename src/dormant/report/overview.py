@@ -1,4 +1,4 @@
-"""One page about several audited organisms: how many verdicts are the known truth."""
+"""One page about several audited organisms: how many verdicts equal the known truth."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dormant.report import environment as templating
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One organism as the page shows it; numbers that are not known are None."""
+    """One organism as the page shows it; unknown numbers are None."""
 
     name: str
     intervention: str
@@ -93,7 +93,8 @@ def quickstart_page(summary: Mapping[str, Any], links: Mapping[str, str]) -> str
     answers, seconds; rates as shares, numbers may be None), ``seconds``, ``seed``, ``version``.
     ``links`` gives the relative path of an organism's own report by its name.
 
-    Raises InputError for a missing key, a number that is none, or a link that is not relative.
+    Raises:
+        InputError: a key is missing, a value is not a number, or a link is not relative.
     """
     rows = [_make_row(organism, links) for organism in summary.get("organisms", ())]
     return templating.render_template(

@@ -1,7 +1,7 @@
-"""The transcripts that one file can carry: an even sample over strata, honestly counted.
+"""The transcripts that one file can carry: an even sample over strata, with the count of all.
 
 A stratum is (role, arm, cue, outcome). Small strata are kept whole; large ones give equally many,
-evenly spaced. So a rare outcome is never crowded out, and nothing depends on chance.
+evenly spaced. So a rare outcome is always shown, and the sample is deterministic.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 The keys below are stable: within one ``schema`` number they are only added to, never renamed or
 given another meaning. Shares and differences are fractions, not per cent. A number that is not
-defined is null, and ``reason`` beside it says why. Text is as it was recorded, hidden characters
-included, except that lone surrogates are replaced by U+FFFD. Transcripts stay in the store.
+defined is null, and ``reason`` beside it explains why. Text is as it was recorded, with hidden
+characters, except that lone surrogates are replaced by U+FFFD. Transcripts stay in the store.
 
 ::
 
@@ -28,7 +28,7 @@ included, except that lone surrogates are replaced by U+FFFD. Transcripts stay i
                      method, reason: every number behind the verdict
     second_judge     a sentence an arm about a second judge of the same answers, if there was one
     path             of a sequential audit, its leading cues: cue, answers (of the whole audit so
-                     far), questions, low, high at each look; empty for the fixed design
+                     far), questions, low, high after each batch; empty for the fixed design
     bounds           quantity, role, cue, least, most, low, high: worst and best cases for answers
                      that could not be graded, over all answers, and the ends of their intervals
     spending         role, model, calls, prompt_tokens, completion_tokens, uncounted, usd, price of
@@ -81,7 +81,7 @@ def _cell_to_json(cell: Cell) -> dict[str, Any]:
 
 
 def to_json(findings: Findings) -> str:
-    """The findings as JSON in ASCII, laid out as the head of this module says."""
+    """The findings as JSON in ASCII, in the layout of the module docstring."""
     view = View(findings)
     verdict = to_plain(findings.verdict)
     estimates = verdict.pop("estimates")

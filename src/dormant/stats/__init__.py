@@ -5,9 +5,9 @@
     cells -> Table -> units, one number a question -> bounds -> Estimate -> Analysis
     (records) (table)          (estimates)          (methods)  (records)  (analysis)
 
-``analyze`` says everything about one set of counts. ``estimate`` makes every number, ``holm`` and
-``benjamini_hochberg`` adjust p-values, ``prediction_powered`` takes a judge's errors out of a rate,
-and the rest says what a plan can find, by simulation.
+``analyze_cells`` analyzes one set of counts. ``estimate_all`` makes every estimate, ``adjust_holm``
+and ``benjamini_hochberg`` adjust p-values, ``prediction_powered`` corrects a rate for a judge's
+errors, and ``simulation`` computes what a plan can find.
 """
 
 from dormant.stats.analysis import Analysis, Claim, ClaimStatus, analyze_cells, make_claims

@@ -1,4 +1,4 @@
-"""Betting on a mean: evidence and bounds that hold whenever one looks, for units from -1 to 1.
+"""Betting on a mean: evidence and bounds that are valid at any time, for units from -1 to 1.
 
 Units come one question at a time, in an order that was fixed beforehand. Against each hypothesis
 about their mean a gambler bets before each unit is seen; under the hypothesis no strategy can be
@@ -23,7 +23,7 @@ from dormant.stats.table import Bools, Floats, Ints
 #: Largest bet, as a share of one that could lose everything on one unit.
 LARGEST = 0.9
 #: Pseudo-observations before the first unit: how many, their variance, and their mean. The gambler
-#: that looks for an effect expects a large one; the one that rules it out expects nothing.
+#: against no effect expects a large one; the gambler against an effect expects none.
 _PRIOR = 2.0
 _PRIOR_VARIANCE = 0.05
 _PRIOR_ABOVE, _PRIOR_BELOW = 0.5, 0.0
@@ -40,7 +40,7 @@ class Bets:
     """Gamblers on several means at once, one row each.
 
     Args:
-        rows: how many means.
+        rows: number of means.
         delta: the mean against which evidence is reported, above -1 and below 1.
         tail: error of each end of an interval.
         interval: whether bounds are wanted beside the evidence at delta; they cost more.
@@ -65,10 +65,10 @@ class Bets:
         self._most_above, self._most_below = np.zeros(shape), np.zeros(shape)
 
     def bet_on(self, units: Floats) -> None:
-        """One question: a unit for each row [R], NaN where the row has none.
+        """Bets on one question: a unit for each row [R], NaN where the row has none.
 
         Raises:
-            InputError: a unit is outside [-1, 1], or their number is not that of the rows.
+            InputError: a unit is outside [-1, 1], or there is not one for each row.
         """
         if units.shape != self.count.shape:
             raise InputError(f"{len(self.count)} rows need as many units, got {units.shape!r}")
@@ -87,7 +87,7 @@ class Bets:
         self._update_moments(here, unit[:, 0])
 
     def _choose_bets(self, here: Bools) -> tuple[Floats, Floats]:
-        """What is bet on the next unit of some rows, from the units before it."""
+        """Chooses the bets on the next unit of some rows, from the units before it."""
         weight = (_PRIOR + self.count[here])[:, None]
         variance = (_PRIOR * _PRIOR_VARIANCE + self._squares[here][:, None]) / weight
         total = self._total[here][:, None]

@@ -1,4 +1,4 @@
-"""Counts to estimates: every number that a verdict or a report may quote.
+"""Counts to estimates: every number that a verdict or a report quotes.
 
 Whatever an estimate is about, its *units* are worked out first, one number a question: the rate in
 each training seed, differences between arms of the same question and seed, the mean over the seeds
@@ -72,7 +72,7 @@ def estimate_all(
     method: str = DEFAULT,
     trainings: Trainings = Trainings.ALL,
 ) -> tuple[Estimate, ...]:
-    """Every estimate that the counts allow, for each split that has counts and for all questions.
+    """Makes every estimate that the counts allow, for each split with counts and for all questions.
 
     For each arm asked in a split: RATE, RATE_ALL and SURVIVAL of both roles; for each cue: GAP of
     both roles and DID; DID_PLACEBO for cues with a placebo; STANDARD_DIFFERENCE. ``p`` is given
@@ -120,19 +120,19 @@ def from_table(
 ) -> tuple[Estimate, ...]:
     """As :func:`estimate_all`, for counts that are already a table."""
     _check_rule(rule)
-    way = _Way(check_method(method), trainings)
+    settings = _IntervalSettings(check_method(method), trainings)
     split_mask(table.questions, None, split_of)  # every question has a split
     present = {split_of[q] for q in table.questions}
     found: list[Estimate] = []
     for split in (*(s for s in Split if s in present), None):
         part = table.select_questions(split_mask(table.questions, split, split_of))
         for contrast in _list_contrasts(part, placebo_of or {}):
-            found.extend(_estimate_contrast(part, contrast, rule, split, way))
+            found.extend(_estimate_contrast(part, contrast, rule, split, settings))
     return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class _IntervalSettings:
     """How intervals are made."""
 
     method: str
@@ -276,7 +276,7 @@ def _seed_spread(per_seed: tuple[Floats, ...]) -> SeedSpread:
 
 
 def _estimate_contrast(
-    table: Table, contrast: _Contrast, rule: Rule, split: Split | None, way: _Way
+    table: Table, contrast: _Contrast, rule: Rule, split: Split | None, settings: _IntervalSettings
 ) -> Iterator[Estimate]:
     if not contrast.cues:
         return
@@ -296,13 +296,15 @@ def _estimate_contrast(
     )
     found = compute_bounds(
         sample,
-        method=way.method,
+        method=settings.method,
         level=rule.level,
         delta=rule.delta,
-        spread=_seed_spread(contrast.per_seed) if way.trainings is Trainings.ALL else None,
+        spread=_seed_spread(contrast.per_seed) if settings.trainings is Trainings.ALL else None,
     )
     for k, cue in enumerate(contrast.cues):
-        yield _make_estimate(table, contrast, found, k, cue, int(of_arm[k].sum()), rule, split, way)
+        yield _make_estimate(
+            table, contrast, found, k, cue, int(of_arm[k].sum()), rule, split, settings
+        )
 
 
 def _make_estimate(
@@ -314,12 +316,12 @@ def _make_estimate(
     answers: int,
     rule: Rule,
     split: Split | None,
-    way: _Way,
+    settings: _IntervalSettings,
 ) -> Estimate:
     undefined = not bounds.questions[k]
     tested = contrast.quantity in _TESTED
-    method, seeds = DESCRIPTIONS[way.method], max(len(values) for values in contrast.per_seed)
-    if seeds > 1 and way.trainings is Trainings.ALL:
+    method, seeds = DESCRIPTIONS[settings.method], max(len(values) for values in contrast.per_seed)
+    if seeds > 1 and settings.trainings is Trainings.ALL:
         method += f", with the spread of {seeds} training seeds"
     return Estimate(
         quantity=contrast.quantity,

@@ -104,7 +104,7 @@ def question_bounds(
     spread: SeedSpread | None = None,
     pseudo: tuple[Floats, Floats] | None = None,
 ) -> Bounds:
-    """Interval for the mean of units over questions.
+    """Computes the interval for the mean of units over questions.
 
     Args:
         units: [..., Q], one number a question; NaN where a question does not enter.
@@ -144,11 +144,13 @@ def _take_moments(units: Floats) -> _Moments:
     count = entered.sum(-1)
     value = np.where(entered, units, 0.0).sum(-1) / np.maximum(count, 1)
     squares = np.where(entered, (units - value[..., None]) ** 2, 0.0).sum(-1)
-    # With an initial value, for there may be no question at all.
+    # With an initial value, since there may be no question.
     least = np.where(entered, units, np.inf).min(-1, initial=np.inf)
     most = np.where(entered, units, -np.inf).max(-1, initial=-np.inf)
-    some = count > 0
-    return _Moments(count, value, squares, np.where(some, least, 0.0), np.where(some, most, 0.0))
+    has_units = count > 0
+    return _Moments(
+        count, value, squares, np.where(has_units, least, 0.0), np.where(has_units, most, 0.0)
+    )
 
 
 def _limit_pseudo(
@@ -184,7 +186,7 @@ def _match_posterior(seen: _Moments, pseudo: Floats) -> _Posterior:
 def widen_for_seeds(
     low: Floats, value: Floats, high: Floats, spread: SeedSpread, tail: float
 ) -> tuple[Floats, Floats]:
-    """Ends of an interval over questions once the spread between training seeds is added."""
+    """Widens an interval over questions by the spread between training seeds."""
     freedom = np.where(np.isfinite(spread.freedom), spread.freedom, 1e6)
     extra = special.stdtrit(np.maximum(freedom, 1.0), 1 - tail) * np.sqrt(spread.variance)
     return value - np.hypot(value - low, extra), value + np.hypot(high - value, extra)

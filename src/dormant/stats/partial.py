@@ -1,9 +1,9 @@
-"""What the answers that could not be graded might hide: worst and best cases, nothing assumed.
+"""Worst and best cases for the ungradable answers, without assumptions about them.
 
 Every answer that is not gradable is counted once as aligned and once as misaligned, in each arm in
 the direction that moves the quantity most (Manski, 2003, Partial Identification of Probability
-Distributions, ch. 1). The truth about all answers lies between, whatever the ungradable would have
-been; and with chance at most 1 - level on either side, between the outer ends of the two intervals
+Distributions, ch. 1). The truth about all answers lies between, whatever the ungradable answers
+were; and with chance at most 1 - level on either side, between the outer ends of the two intervals
 (Horowitz and Manski, 2000, JASA 95, 77-84).
 """
 
@@ -20,7 +20,7 @@ _BOUNDED = (Quantity.RATE, Quantity.GAP, Quantity.DID, Quantity.STANDARD_DIFFERE
 
 
 def partial_bounds(table: Table, *, rule: Rule) -> tuple[PartialBounds, ...]:
-    """Worst and best cases of every rate, gap and difference, over all questions.
+    """Computes worst and best cases of every rate, gap and difference, over all questions.
 
     Args:
         table: the counts.
@@ -63,7 +63,7 @@ def _worst_directions(up: bool, *, alone: bool) -> np.ndarray[tuple[int, int], n
 
 
 def _fill_ungradable(table: Table, bad: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> Table:
-    """The table with every ungradable answer counted as misaligned where ``bad`` [R, 2] says so."""
+    """The table with every ungradable answer counted as misaligned where ``bad`` [R, 2] is true."""
     lost: Ints = table.answers - table.gradable  # [R, S, C, Q]
     counts = np.zeros_like(table.counts)
     arms = np.array([c != STANDARD for c in range(len(table.cues))]).astype(int)

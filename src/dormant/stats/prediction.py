@@ -45,7 +45,7 @@ class PoweredRate:
     value: float  # NaN where undefined
     low: float
     high: float
-    power: float  # 0 leans on the labels alone, 1 is the judge with its mean error taken out
+    power: float  # 0: the labels alone; 1: the judge, corrected by its mean error
     labels: int
     influence: Floats  # [Q], of each question on the value
     floor: float  # the rule of three's distance at one log unit: 1 / effective labels, or less
@@ -63,7 +63,7 @@ def prediction_powered(
     level: float = 0.95,
     power: float | None = None,
 ) -> PoweredRate:
-    """The rate misaligned / gradable as people would have it.
+    """Estimates the rate misaligned / gradable as people would grade it.
 
     Args:
         judged: the judge's grades of all answers of an arm.
@@ -104,7 +104,7 @@ def prediction_powered(
 def powered_difference(
     rates: Sequence[PoweredRate], signs: Sequence[int], *, limits: tuple[float, float]
 ) -> PoweredRate:
-    """A signed sum of rates, paired by question.
+    """Estimates a signed sum of rates, paired by question.
 
     Args:
         rates: of arms with the same numbering of questions.
@@ -152,12 +152,12 @@ class _Parts:
         return power * every + float((self.weights * error).sum() / self.weights.sum())
 
     def question_influence(self, rate: float, power: float) -> Floats:
-        """Of each question on the rate, [Q]."""
+        """Influence of each question on the rate, [Q]."""
         people, judge = self._influence_slopes(rate)
         return (people + power * judge) / self._corrected_share("gradable", power)
 
     def rule_of_three(self) -> float:
-        """Of the rule of three, at one log unit."""
+        """Distance of the rule of three at one log unit."""
         differ = (self.people.bad != self.judged_labelled.bad) | (
             self.people.gradable != self.judged_labelled.gradable
         )
@@ -174,14 +174,16 @@ class _Parts:
 
     def _influence_slopes(self, rate: float) -> tuple[Floats, Floats]:
         """Influence of each question at power 0, and what each unit of power adds; [Q] each."""
-        every, graded, said = (
+        every, graded, labelled_units = (
             g.bad - rate * g.gradable for g in (self.judged, self.judged_labelled, self.people)
         )
         own = self.weights / self.weights.sum()
-        people = self._sum_by_question(self.people, own * (said - (own * said).sum()))
-        labelled = self._sum_by_question(self.people, own * (graded - (own * graded).sum()))
+        people = self._sum_by_question(
+            self.people, own * (labelled_units - (own * labelled_units).sum())
+        )
+        correction = self._sum_by_question(self.people, own * (graded - (own * graded).sum()))
         rest = self._sum_by_question(self.judged, (every - every.mean()) / len(every))
-        return people, rest - labelled
+        return people, rest - correction
 
     def _sum_by_question(self, graded: GradedAnswers, values: Floats) -> Floats:
         sums = np.bincount(graded.question, values, minlength=self.questions)

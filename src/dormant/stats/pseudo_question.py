@@ -1,4 +1,4 @@
-"""The pseudo-question: how bad a question that was not asked could plausibly be.
+"""The pseudo-observation: how bad a question that was not asked could plausibly be.
 
 A pseudo-observation is a value that is added to those that were observed before anything is
 computed, as Agresti and Coull (1998) add two successes and two failures, or as a prior does; it is
@@ -7,13 +7,13 @@ no jackknife pseudo-value. Here the question is the unit, and one question is ad
 Pick a misaligned answer at random. The share of misaligned answers in its question is on average
 E[u^2] / E[u], the size-biased mean of the rates u. Each question estimates it by
 (k - 1) / (n - 1), weighted by its rate. Kish's effective number of such questions is joined by a
-few that were not met, whose share is assumed: so where nothing is seen, the assumption stands, and
-many misaligned answers in as many questions overrule it.
+few unseen ones, whose share is assumed: without misaligned answers the assumption decides, and many
+misaligned answers in as many questions outweigh it.
 
 *A rate* assumes that whole questions are misaligned: the bound is honest whatever the
-intra-question correlation. *A difference*, on which verdicts rest, assumes the plan's ``icc``, as
-the plan says, and is never narrower than that; with fewer than 24 questions, whole questions as
-well. The numbers that are joined were chosen by simulation (docs/statistics.md).
+intra-question correlation. *A difference*, on which verdicts rest, assumes the plan's
+``icc`` and is never narrower than that; with fewer than 24 questions, whole questions as well. How
+many questions are added was chosen by simulation (docs/statistics.md).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from dormant.stats.intervals import expected_share
 from dormant.stats.sample import Sample
 from dormant.stats.table import Bools, Floats
 
-_JOINED = 2.0  #: questions that were not met, where enough were asked
-_FEW = 32.0  #: over Q: so many, if that is more, for a rate
+_JOINED = 2.0  #: unseen questions that are added, where enough were asked
+_FEW = 32.0  #: divided by Q: unseen questions for a rate, if that is more
 _FEW_PAIRED = 48.0  #: the same for a difference
 
 
 def pseudo_units(sample: Sample) -> tuple[Floats, Floats]:
-    """Greatest and least plausible unit of an unseen question, both [K]."""
+    """Computes the greatest and the least plausible unit of an unseen question, both [K]."""
     entered = ~np.isnan(sample.units)  # [K, Q]
     rates = np.where(entered[:, None], sample.arms, np.nan)  # [K, A, Q]
     up = _size_biased(rates, sample, entered)

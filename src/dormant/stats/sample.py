@@ -1,4 +1,4 @@
-"""What every interval method sees: K means over Q questions, and the arms they are made of."""
+"""The input of every interval method: K means over Q questions, and the arms they are made of."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Sample:
         return (~np.isnan(self.units)).sum(-1)
 
     @property
-    def filled(self) -> Floats:
+    def filled_units(self) -> Floats:
         """Units with zero where a question does not enter, [K, Q]."""
         return np.where(np.isnan(self.units), 0.0, self.units)
 
     @property
     def value(self) -> Floats:
         """The means, [K]; zero where no question entered."""
-        return self.filled.sum(-1) / np.maximum(self.count, 1)
+        return self.filled_units.sum(-1) / np.maximum(self.count, 1)
 
     @property
     def typical(self) -> Floats:

@@ -1,11 +1,11 @@
 """What a plan can find, by simulating it: both stages, the real bounds, Holm's first step.
 
-Each world draws beta-binomial answers for the four arms of one cue, screening first. The cue goes
-on unless its upper bound on the screening questions is below delta; it is found if its p-value on
-the held-out questions passes Holm's first step. It is bounded if its upper bound is below delta
-after screening, or after both halves together. Other cues are taken as no rivals for a candidate's
-place. The four arms of a question are independent; where questions lift all arms alike, pairing
-does better, so the chances of finding are on the careful side.
+Each world draws beta-binomial answers for the four arms of one cue, screening first. The cue is a
+candidate unless its upper bound on the screening questions is below delta; it is found if its
+p-value on the held-out questions passes Holm's first step. It is bounded if its upper bound is
+below delta after screening, or after both halves together. Other cues are assumed not to take a
+candidate's place. The four arms of a question are independent; where questions lift all arms alike,
+pairing does better, so the chances of finding are conservative.
 
 Searches use the same random numbers at every step, so that chances grow with what is asked.
 """
@@ -29,20 +29,22 @@ from dormant.stats.table import Bools, Floats
 WORLDS = 1000
 _MOST_QUESTIONS = 1024
 _MOST_ANSWERS = 512
-_MOST_STEPS = 40  #: plans that ``needed`` simulates at most: doublings and halvings up to these
+_MOST_STEPS = (
+    40  #: plans that ``find_required`` simulates at most: doublings and halvings up to these
+)
 _SIGNS = (1, -1, -1, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What is asked, and what is assumed to be true."""
+    """The questions and answers of a plan, and the assumed truth."""
 
     screening_questions: int
     held_out_questions: int
     screening_answers: int = 8  # per question, arm and model
     confirm_answers: int = 16
     seeds: int = 1  # training seeds of the target
-    candidates: int = 6  # cues that go on; Holm also counts the standard arm
+    candidates: int = 6  # cues asked held-out questions; Holm also counts the standard arm
     delta: float = 0.05
     level: float = 0.95
     analyses: int = 1  # that share the error of a test: 2 in a sequential design
@@ -63,13 +65,13 @@ class Schedule:
 
     @property
     def rule(self) -> Rule:
-        """The rule that the schedule is decided by, as far as it has a part in it."""
+        """The rule of the schedule; fields that it does not use keep their defaults."""
         return Rule(delta=self.delta, level=self.level, candidates=self.candidates)
 
 
 @dataclass(frozen=True, slots=True)
 class Chances:
-    """What becomes of a cue, as shares of the simulated worlds."""
+    """How often a cue is found or bounded, as shares of the simulated worlds."""
 
     found: float
     bounded: float
@@ -91,12 +93,12 @@ class RequiredDesign:
 def simulate_chances(
     effect: float, schedule: Schedule, *, worlds: int = WORLDS, seed: int = 0
 ) -> Chances:
-    """Chances of a cue that raises the target's rate by ``effect``.
+    """Simulates the chances of a cue that raises the target's rate by ``effect``.
 
     Args:
         effect: true difference in differences, a share from 0 to 1 - base.
         schedule: what is asked.
-        worlds: how many are drawn; a chance of .8 then has an error of .4 / sqrt(worlds).
+        worlds: number of worlds; a chance of .8 then has an error of .4 / sqrt(worlds).
         seed: of the draws.
 
     Raises:
@@ -116,7 +118,7 @@ def simulate_chances(
 def smallest_effect(
     schedule: Schedule, *, power: float = 0.8, worlds: int = WORLDS, seed: int = 0
 ) -> float:
-    """Smallest effect that is found with ``power``, to a thousandth; NaN if none is."""
+    """Finds the smallest effect that is found with ``power``, to a thousandth; NaN if none is."""
     _check_power(power)
     low, high = schedule.delta, 1 - schedule.base
 
@@ -140,7 +142,7 @@ def find_required(
     seed: int = 0,
     progress: Progress = ignore_progress,
 ) -> RequiredDesign:
-    """Questions (with the answers as planned) and answers (with the questions) for an effect.
+    """Finds the questions, or else the answers to each, that an effect needs.
 
     Args:
         effect: true difference in differences, above delta.
@@ -148,7 +150,7 @@ def find_required(
         power: wanted chance of finding it.
         worlds: simulated at every step.
         seed: of the draws.
-        progress: called with what is being done, plans simulated so far, and at most in all.
+        progress: called with the stage, the plans simulated so far, and their maximum.
 
     Raises:
         InputError: the effect or the power is out of range.
