@@ -122,7 +122,7 @@ class Holds:
     def __init__(self, *needles: str, unsure: str = "\0"):
         self.needles, self.unsure, self.asked = needles, unsure, 0
 
-    def ask(self, forms: Sequence[Cue]) -> list[Reading]:
+    def read_cues(self, forms: Sequence[Cue]) -> list[Reading]:
         self.asked += len(forms)
         return [Reading(self.one(form), 0.0, 1) for form in forms]
 
