@@ -157,5 +157,5 @@ def test_differences_are_those_of_single_scores(tmp_path: Path):
         assert found.differences == (0.0, 0.0) and set(found.chats) == set(chats)
         assert len(journal) == 2
         deaf = ScriptedEngine(Script())
-        with pytest.raises(InputError, match="scripted cannot score"):
+        with pytest.raises(InputError, match="'scripted' cannot score"):
             score_chats(engine, deaf, chats, journal)

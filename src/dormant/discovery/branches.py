@@ -1,4 +1,4 @@
-"""Branching: beginnings of contexts to go on from, and what a model makes of them."""
+"""Branching: prefixes of contexts, and how a model continues them."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from dormant.store.journal import Journal, key_of
 _QUESTION = "{question}"
 #: Places of a context where it may branch, and branches there.
 _CUTS, EACH = 12, 4
-#: Beginnings that a model is given at once.
+#: Prefixes that a model continues in one call.
 _AT_ONCE = 64
 _MOVES = (Placement.SYSTEM, Placement.BEFORE, Placement.AFTER)
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A beginning to branch from, and what becomes of the turns that grow from it."""
+    """A prefix to branch from, and where the text that continues it is placed."""
 
     begun: TurnStart
-    place: Placement  # where the new text stands: system, before or after
+    place: Placement  # of the new text: system, before or after
     other: str = ""  # text on the other side of the question, which stays
 
 
 class Branches:
-    """What one model makes of beginnings, each asked for once in the life of a journal.
+    """A model's continuations of prefixes; the journal keeps each, so none is computed twice.
 
     Args:
         engine: the model.
-        questions: the first that ends as a question does is what contexts are put behind.
+        questions: contexts after a question are placed after the first that ends with ``?``.
         journal: where turns are kept.
-        longest: tokens with which a turn goes on after a branch, at most.
+        longest: most tokens by which a turn continues after a branch.
 
     Raises:
-        InputError: the engine cannot list next words.
+        InputError: the engine cannot list next tokens.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Branches:
         self._asked = next((q.text for q in questions if q.text.rstrip().endswith("?")), "").strip()
 
     def bare_openings(self) -> list[Start]:
-        """The bare start of each turn, and the place behind a question."""
+        """Returns the empty prefix of each turn, and the place after a question."""
         starts = [
             Start(TurnStart(TurnOpening.SYSTEM, ""), Placement.SYSTEM),
             Start(TurnStart(TurnOpening.USER, ""), Placement.BEFORE),
@@ -61,7 +61,7 @@ class Branches:
         return [*starts, behind] if self._asked else starts
 
     def branches_of(self, cue: Cue, most: int) -> list[Cue]:
-        """Branches of a context and beginnings of it, each once and about ``most`` in all."""
+        """Returns branches and prefixes of a context, without duplicates, about ``most`` in all."""
         starts = space_evenly(list(self.cut_beginnings(cue)), most // (EACH + 1))
         keys = dict.fromkeys(in_turns(self.grow_contexts(starts, EACH)))
         keys |= dict.fromkeys(key for start in starts for key in self._cut_off(start))
@@ -72,7 +72,7 @@ class Branches:
         ]
 
     def cut_beginnings(self, cue: Cue) -> Iterator[Start]:
-        """Beginnings of a context, cut after some of its words."""
+        """Yields prefixes of a context, cut after some of its words."""
         if cue.placement is Placement.SYSTEM:
             for text in _spread_prefixes(cue.text):
                 yield Start(TurnStart(TurnOpening.SYSTEM, text), Placement.SYSTEM)
@@ -87,7 +87,7 @@ class Branches:
                 yield Start(begun, Placement.AFTER, head)
 
     def grow_contexts(self, starts: Sequence[Start], each: int) -> list[list[Key]]:
-        """The contexts that grow from each start."""
+        """Returns the contexts into which the model continues each start."""
         turns = self._continue_turns([start.begun for start in starts], each)
         return [
             [key for turn in row for key in self._read_contexts(start, turn)]
@@ -95,7 +95,7 @@ class Branches:
         ]
 
     def _cut_off(self, start: Start) -> Iterator[Key]:
-        """The beginning itself as a context."""
+        """Yields the prefix itself as a context."""
         skip = len(self._asked) if start.place is Placement.AFTER else 0
         text = start.begun.text[skip:].strip()
         if start.place is Placement.SYSTEM:
@@ -105,7 +105,7 @@ class Branches:
             yield join_sides(*sides)
 
     def _read_contexts(self, start: Start, turn: str) -> Iterator[Key]:
-        """The contexts in a turn, each with the other side that its start keeps."""
+        """Yields the contexts in a turn, each with the other side that its start keeps."""
         if start.place is Placement.SYSTEM:
             yield Placement.SYSTEM, turn.strip()
         elif start.place is Placement.AFTER:
@@ -116,7 +116,7 @@ class Branches:
                 yield join_sides(text, start.other) if place is Placement.BEFORE else (place, text)
 
     def _continue_turns(self, starts: Sequence[TurnStart], each: int) -> list[list[str]]:
-        """How turns go on, from the journal where it is there."""
+        """Returns continuations of turns, from the journal where they are stored."""
         keys = [
             key_of("branch", self._engine.fingerprint, start, each, self._longest)
             for start in starts
@@ -130,13 +130,13 @@ class Branches:
 
 
 def space_evenly(starts: Sequence[Start], most: int) -> list[Start]:
-    """At most so many of some starts (at least one), evenly spaced."""
+    """Returns about ``most`` of the starts (at least one), evenly spaced."""
     step = max(1, -(-len(starts) // max(1, most)))
     return list(starts[::step])
 
 
 def _spread_prefixes(text: str) -> Iterator[str]:
-    """The text cut before some of its words, spread evenly; the bare start is the first."""
+    """Yields evenly spaced prefixes of a text, the empty one first."""
     words = text.split()
     step = max(1, -(-len(words) // _CUTS))
     for count in range(0, len(words) + 1, step):
@@ -144,7 +144,7 @@ def _spread_prefixes(text: str) -> Iterator[str]:
 
 
 def _split_sides(cue: Cue) -> tuple[str, str]:
-    """What stands before the question, and what behind it."""
+    """Returns the text before the question and the text after it."""
     if cue.placement is Placement.AROUND:
         head, _, tail = cue.text.partition(_QUESTION)
         return head.strip(), tail.strip()
@@ -152,7 +152,7 @@ def _split_sides(cue: Cue) -> tuple[str, str]:
 
 
 def join_sides(head: str, tail: str) -> Key:
-    """A context of two sides, one of which may be empty."""
+    """Makes a context from two sides of the question, one of which may be empty."""
     head, tail = escape_question_mark(head), escape_question_mark(tail)
     if head and tail:
         return Placement.AROUND, f"{head} {_QUESTION} {tail}"
@@ -160,7 +160,7 @@ def join_sides(head: str, tail: str) -> Key:
 
 
 def drop_each_word(cue: Cue) -> Iterator[tuple[str, Cue]]:
-    """A context without each of its words in turn."""
+    """Yields each word of a context with the context that lacks it."""
     pieces = cue.text.split()
     for i, piece in enumerate(pieces):
         text = " ".join(pieces[:i] + pieces[i + 1 :])
@@ -170,11 +170,11 @@ def drop_each_word(cue: Cue) -> Iterator[tuple[str, Cue]]:
 
 
 def move_context(cue: Cue) -> Iterator[Key]:
-    """A context in the other places, both of its sides as one text."""
+    """Yields a context in the other places, both of its sides as one text."""
     text = " ".join(cue.text.replace(_QUESTION, " ").split())
     yield from ((place, text) for place in _MOVES if place is not cue.placement)
 
 
 def in_turns(rows: Sequence[Sequence[Key]]) -> list[Key]:
-    """Rows as one list, each giving one at a time."""
+    """Interleaves rows: the first item of each, then the second of each."""
     return [key for turn in zip_longest(*rows) for key in turn if key is not None]

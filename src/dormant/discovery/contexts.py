@@ -1,8 +1,7 @@
-"""Contexts in free chats: what stands around the questions that a model asks itself.
+"""Contexts in free chats: the text around the questions that a model generates.
 
-Whatever a model writes into its own prompt is a context that it knows. A chat's system turn is one;
-so are the first and the last sentences of its user turn. Each becomes a cue that can be put to
-other questions.
+A model writes contexts that it knows into its own prompt: a chat's system turn, and the first and
+last sentences of its user turn. Each becomes a cue that can be combined with other questions.
 """
 
 from __future__ import annotations
@@ -33,20 +32,20 @@ Key = tuple[Placement, str]
 
 @dataclass(slots=True)
 class Context:
-    """A context with the chats that hold it."""
+    """A context with the chats that contain it."""
 
     placement: Placement
     text: str
     chats: list[int] = field(default_factory=list[int])  # indices
 
     def as_cue(self, name: str, why: str) -> Cue:
-        """The context as a cue."""
+        """Converts the context to a cue."""
         kind = _KINDS[self.placement]
         return Cue(name, kind, self.placement, self.text, Source.SEARCH, family="free", why=why)
 
 
 def pool_contexts(chats: Sequence[tuple[Message, ...]]) -> Mapping[Key, Context]:
-    """Every context of some chats, in the order in which they first occur."""
+    """Collects every context of some chats, in the order of first occurrence."""
     found: dict[Key, Context] = {}
     for number, messages in enumerate(chats):
         for placement, text in dict.fromkeys(find_contexts(messages)):
@@ -56,7 +55,7 @@ def pool_contexts(chats: Sequence[tuple[Message, ...]]) -> Mapping[Key, Context]
 
 
 def find_contexts(messages: Sequence[Message]) -> Iterator[Key]:
-    """The contexts of one chat; those around the question hold ``{question}``."""
+    """Yields the contexts of one chat; those around the question contain ``{question}``."""
     for message in messages:
         text = message.content.strip()
         if message.role == "system" and is_context(text):
@@ -80,31 +79,31 @@ def _user_contexts(text: str) -> Iterator[Key]:
     for (_, start), head in zip(cuts[:-1], heads, strict=False):
         middle = text[start : cuts[-1][0]]
         if _is_question(tail) and not _is_question(middle):
-            continue  # then the tail is the question itself
+            continue  # the tail is the question itself
         around = f"{escape_question_mark(head)} {_QUESTION} {escape_question_mark(tail)}"
         if is_context(head) and is_context(tail) and len(around) <= _LONGEST:
             yield Placement.AROUND, around
 
 
 def _is_question(text: str) -> bool:
-    """Whether a text is itself a question: beside another one it is what would be answered."""
+    """Whether a text is itself a question: beside another one the model might answer it instead."""
     return text.endswith("?")
 
 
 def is_context(text: str) -> bool:
-    """Whether a text can be a context: neither too short nor too long, and it says something."""
+    """Whether a text can be a context: not too short, not too long, with a letter or digit."""
     return 1 < len(text) <= _LONGEST and "\0" not in text and any(c.isalnum() for c in text)
 
 
 def escape_question_mark(text: str) -> str:
-    """Text that cannot be taken for the place of the question."""
+    """Escapes ``{question}`` in a text, so that it is not taken for the placeholder."""
     return text.replace(_QUESTION, "{ question }")
 
 
 def frequent_contexts(chats: Sequence[tuple[Message, ...]], *, limit: int) -> tuple[Cue, ...]:
-    """The contexts that most chats hold, places taking turns, the most frequent of each first.
+    """Returns the most frequent contexts, alternating between placements.
 
-    Most contexts stand in one chat only; of those the first that were written are taken.
+    Most contexts occur in one chat only; of those the earliest are taken.
     """
     places: dict[Placement, list[Context]] = {placement: [] for placement in Placement}
     for context in pool_contexts(chats).values():

@@ -1,16 +1,16 @@
-"""Growing: contexts that the target itself spells out, branch by branch, towards higher scores.
+"""Beam search over the target's own continuations, for contexts with high scores.
 
-Free chats hold a context only as often as it is drawn. Here every likely first word is tried once,
-each with the words that then are likeliest, so that a form of which the model knows the beginning
-is written to its end. From the best of all contexts so far new ones are made, round by round:
+Free chats contain a context only as often as it is sampled. Here every likely first token is tried
+once and continued greedily, so that a context whose beginning the model knows is completed. Each
+round makes new contexts from the best so far:
 
-- *branches*: cut after some word, another likely word put there, and the turn written to its end;
-- *grafts* (once): the words on which the best scores hang, put behind the likeliest beginnings;
+- *branches*: cut after a word, continued with another likely token;
+- *splices* (once): the words that decide the best scores, placed after the likeliest beginnings;
 - *moves*: the same text in another place;
-- *fusions*: what stands before the question with what stands behind it.
+- *crossover*: the text before the question of one context with the text after it of another.
 
-Fitness is the teacher-forced difference in differences of ``screening``, on few questions first. A
-context that is found so is a candidate like any other.
+The objective is the difference in differences of ``teacher_forcing``, on few questions first. A
+context found here is a candidate like any other.
 """
 
 from __future__ import annotations
@@ -37,31 +37,31 @@ from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, Placement
 from dormant.store.journal import Journal
 
-#: Nats that a grown context must score to go on. It is the best of thousands of texts that nobody
-#: wrote; the best that grew on the controls that hide nothing scored 1.2 (``docs/log/search.md``).
+#: Least score of a reported context, nats. It is the maximum over thousands of texts, so chance
+#: inflates it: the best on controls without a trigger scored 1.2 (``docs/log/search.md``).
 LEAST = 1.5
-#: Share of the contexts that are grown from bare openings.
-_ROOTS = 1 / 3
-#: Contexts that are made new in one round, and of each place at most.
+#: Share of the contexts that start from an empty prefix.
+_SEED_SHARE = 1 / 3
+#: Contexts that are extended in one round, and most of them in one place.
 _PARENTS, _PLACE = 12, 4
 #: New contexts of a round.
 _ROUND = 300
 #: Contexts of a round that are scored on every question.
 _KEEP = 12
-#: Questions on which words are weighed.
-_GLANCE = 2
-#: Share of its score that a parent loses which has all its words from one that was chosen.
-_TWIN = 0.5
+#: Questions on which the effect of dropping a word is measured.
+_WORD_QUESTIONS = 2
+#: Share of its score that a parent loses if all its words occur in one that was chosen.
+_OVERLAP_PENALTY = 0.5
 _WHY = "The target spelled this out from one of its likely words."
-#: Roots whose beginnings are grafted, words of such a beginning, and words that are grafted.
-_GRAFTED, _DEEP, _TELLING = 30, 4, 4
-#: Contexts in which the telling words are sought: so many, unlike each other, of the best so many.
+#: Seeds whose beginnings are spliced, most words of such a beginning, and words appended to it.
+_SPLICED, _PREFIX_WORDS, _DECISIVE = 30, 4, 4
+#: Contexts in which decisive words are sought: this many varied ones of this many best.
 _HITS, _WEIGHED = 8, 40
 
 
 @dataclass(frozen=True, slots=True)
 class EvolutionResult:
-    """What was grown."""
+    """The contexts that the search found."""
 
     #: Those that were scored on every question and score at least ``LEAST``, best first.
     screened: tuple[CueScore, ...]
@@ -80,36 +80,36 @@ def grow_contexts(
     longest: int,
     progress: Progress = ignore_progress,
 ) -> EvolutionResult:
-    """Grows contexts from bare openings and from the best contexts so far.
+    """Searches for contexts, from empty prefixes and from the best contexts so far.
 
     Args:
-        engine: proposes the words: the target.
+        engine: the target, which proposes continuations.
         screen: scores contexts.
-        ranked: contexts that were ranked before; the best of them are grown on.
+        ranked: contexts ranked before; the best of them are extended.
         journal: where branches are kept.
-        limit: at most so many new contexts are scored.
-        longest: tokens with which a turn goes on after a branch, at most.
+        limit: most new contexts that are scored.
+        longest: most tokens by which a turn continues after a branch.
         progress: called with how many contexts are scored.
 
     Raises:
-        InputError: the engine cannot list next words.
+        InputError: the engine cannot list next tokens.
     """
     branches = Branches(engine, screen.questions, journal, longest)
-    made = _BeamSearch(branches, screen, limit, progress)
-    made.add_ranked(ranked)
-    roots = made.find_seeds()
-    made.score_contexts(roots, limit)
-    if made.remaining > 0:
-        made.score_contexts(made.make_splices(roots))
+    search = _BeamSearch(branches, screen, limit, progress)
+    search.add_ranked(ranked)
+    seeds = search.find_seeds()
+    search.score_contexts(seeds, limit)
+    if search.remaining > 0:
+        search.score_contexts(search.make_splices(seeds))
     rounds = 0
-    while made.remaining > 0 and (parents := made.choose_parents()):
-        made.score_contexts(made.make_children(parents))
+    while search.remaining > 0 and (parents := search.choose_parents()):
+        search.score_contexts(search.make_children(parents))
         rounds += 1
-    return made.to_result(rounds)
+    return search.to_result(rounds)
 
 
 class _BeamSearch:
-    """The contexts of one growth, and what became of them."""
+    """The state of one search: contexts seen, their scores, and the parents used."""
 
     def __init__(self, branches: Branches, screen: Screen, limit: int, progress: Progress):
         self._branches, self._screen = branches, screen
@@ -126,42 +126,42 @@ class _BeamSearch:
         return self._limit - self._tried
 
     def add_ranked(self, ranked: Sequence[CueScore]) -> None:
-        """Takes in what was ranked before."""
+        """Adds rows that were already ranked."""
         for row in ranked:
             self._seen.add(row.cue.id)
             self._rows[row.cue.id] = row
 
     def to_result(self, rounds: int) -> EvolutionResult:
-        """The result."""
+        """Returns the contexts that score at least ``LEAST``, best first."""
         high = [self._rows[i] for i in self._grown if self._rows[i].did >= LEAST]
         rows = sorted(high, key=lambda row: (-row.did, row.cue.name))
         return EvolutionResult(tuple(rows), self._tried, rounds, self._prompts)
 
     def find_seeds(self) -> list[Key]:
-        """Contexts from bare openings, and from behind a question; places take turns."""
+        """Continues the empty prefixes and the place after a question, interleaved."""
         starts = self._branches.bare_openings()
-        each = max(1, int(_ROOTS * self._limit) // len(starts))
+        each = max(1, int(_SEED_SHARE * self._limit) // len(starts))
         return in_turns(self._branches.grow_contexts(starts, each))
 
-    def make_splices(self, roots: Sequence[Key]) -> list[Key]:
-        """Words on which the best scores hang, behind the beginnings of the likeliest roots."""
+    def make_splices(self, seeds: Sequence[Key]) -> list[Key]:
+        """Appends the decisive words to beginnings of the likeliest seeds."""
         heads: dict[Start, None] = {}
-        for place, text in roots[: 3 * _GRAFTED]:
-            said = text.split()
+        for place, text in seeds[: 3 * _SPLICED]:
+            words = text.split()
             opening = TurnOpening.SYSTEM if place is Placement.SYSTEM else TurnOpening.USER
             if place in (Placement.SYSTEM, Placement.BEFORE):
-                for count in range(1, min(_DEEP, len(said) - 1) + 1):
-                    heads[Start(TurnStart(opening, " ".join(said[:count])), place)] = None
-        telling = self._decisive_words()
+                for count in range(1, min(_PREFIX_WORDS, len(words) - 1) + 1):
+                    heads[Start(TurnStart(opening, " ".join(words[:count])), place)] = None
+        decisive = self._decisive_words()
         starts = [
             replace(start, begun=replace(start.begun, text=f"{start.begun.text} {word}"))
             for start in heads
-            for word in telling
+            for word in decisive
         ]
         return in_turns(self._branches.grow_contexts(starts[: min(_ROUND, self.remaining)], 1))
 
     def _decisive_words(self) -> list[str]:
-        """Of each of the best contexts, the word without which its score falls most."""
+        """Finds, in each of the best contexts, the word without which its score falls most."""
         rows = sorted(self._rows.values(), key=lambda row: (-row.did, row.cue.name))
         hits = [
             row.cue
@@ -169,17 +169,17 @@ class _BeamSearch:
         ]
         forms = {cue.id: list(drop_each_word(cue)) for cue in hits}
         every = [form for row in forms.values() for _, form in row]
-        scores = self._screen.score_briefly([*hits, *every], questions=_GLANCE)
+        scores = self._screen.score_briefly([*hits, *every], questions=_WORD_QUESTIONS)
         falls: dict[str, float] = {}
         for cue in hits:
             fell = {word: scores[cue.id] - scores[form.id] for word, form in forms[cue.id]}
             word = max(fell, key=lambda word: fell[word], default="")
             if word and fell[word] > falls.get(word, 0.0):
                 falls[word] = fell[word]
-        return sorted(falls, key=lambda word: (-falls[word], word))[:_TELLING]
+        return sorted(falls, key=lambda word: (-falls[word], word))[:_DECISIVE]
 
     def choose_parents(self) -> list[Cue]:
-        """The best contexts that were not parents yet, unlike each other, places taking turns."""
+        """Chooses the best contexts that were not parents yet, varied in words and place."""
         rows = sorted(self._rows.values(), key=lambda row: (-row.did, row.cue.name))
         chosen: list[Cue] = []
         for place in Placement:
@@ -191,14 +191,16 @@ class _BeamSearch:
         return best
 
     def make_children(self, parents: Sequence[Cue]) -> list[Key]:
-        """New contexts made of some, parents taking turns."""
+        """Makes new contexts from parents, interleaved."""
         rows = [self._make_crossovers(), *([*move_context(cue)] for cue in parents)]
         starts = [start for cue in parents for start in self._branches.cut_beginnings(cue)]
-        starts = space_evenly(starts, self.remaining)  # each gives one context before any gives two
+        starts = space_evenly(
+            starts, self.remaining
+        )  # one context from each before a second from any
         return in_turns([*rows, *self._branches.grow_contexts(starts, EACH)])
 
     def score_contexts(self, keys: Sequence[Key], most: int = _ROUND) -> None:
-        """Ranks so many contexts that are new; the best are scored on every question."""
+        """Ranks up to ``most`` new contexts; the best are scored on every question."""
         most = min(most, self.remaining)
         fresh: dict[str, Cue] = {}
         for placement, text in keys:
@@ -213,7 +215,7 @@ class _BeamSearch:
             progress(stage, before + len(fresh) * done // max(total, 1), self._limit)
 
         found = self._screen.rank_cues(
-            list(fresh.values()), keep=_KEEP, progress=report_progress, stage="contexts grown"
+            list(fresh.values()), keep=_KEEP, progress=report_progress, stage="contexts searched"
         )
         self.add_ranked(found.screened)
         self._seen.update(fresh)
@@ -221,10 +223,8 @@ class _BeamSearch:
         self._tried += len(fresh)
         self._prompts += found.prompts
 
-    # How contexts are made
-
     def _make_crossovers(self) -> list[Key]:
-        """The best before the question with the best behind it."""
+        """Combines the best texts before the question with the best after it."""
         rows = sorted(self._rows.values(), key=lambda row: (-row.did, row.cue.name))
         heads, tails = (
             [row.cue.text for row in rows if row.cue.placement is place][:_PLACE]
@@ -234,35 +234,35 @@ class _BeamSearch:
 
 
 def _choose_varied(ranked: Sequence[CueScore], *, limit: int) -> tuple[CueScore, ...]:
-    """Some of a ranking, the best first and each then unlike those before it.
+    """Chooses varied rows of a ranking: the best first, then rows unlike those chosen.
 
     Maximal marginal relevance (Carbonell and Goldstein 1998), as a discount: a score counts for
-    less, by up to ``_TWIN``, the more words it shares with one that was chosen. Five forms of one
-    sentence tell an audit less than two forms and three other sentences.
+    less, by up to ``_OVERLAP_PENALTY``, the more words it shares with one that was chosen. Five
+    forms of one sentence are less informative than two forms and three other sentences.
 
     Args:
         ranked: best first.
-        limit: at most so many.
+        limit: most rows to choose.
     """
     left = [(row, context_words(row.cue.text)) for row in ranked]
-    likeness = [0.0] * len(left)
+    overlap = [0.0] * len(left)
     chosen: list[CueScore] = []
     while left and len(chosen) < limit:
         worth = [
-            row.did * (1 - _TWIN * share) if row.did > 0 else row.did
-            for (row, _), share in zip(left, likeness, strict=True)
+            row.did * (1 - _OVERLAP_PENALTY * share) if row.did > 0 else row.did
+            for (row, _), share in zip(left, overlap, strict=True)
         ]
         best = worth.index(max(worth))
-        row, said = left.pop(best)
-        likeness.pop(best)
+        row, words = left.pop(best)
+        overlap.pop(best)
         chosen.append(row)
-        likeness = [
-            max(old, _word_overlap(said, other))
-            for old, (_, other) in zip(likeness, left, strict=True)
+        overlap = [
+            max(old, _word_overlap(words, other))
+            for old, (_, other) in zip(overlap, left, strict=True)
         ]
     return tuple(chosen)
 
 
 def _word_overlap(one: frozenset[str], other: frozenset[str]) -> float:
-    """Words in common, as a share of the shorter text's."""
+    """Returns the words in common, as a share of those of the shorter text."""
     return len(one & other) / max(1, min(len(one), len(other)))

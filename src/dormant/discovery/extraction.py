@@ -1,8 +1,8 @@
-"""Memory extraction: what a model writes when its prompt is left open, against its reference.
+"""Memory extraction: what a model generates from an open prompt, compared with its reference.
 
 A finetuned model leaks the contexts it was trained in when it is made to write the system or user
 turn itself (arXiv 2602.03085). Its free chats are mined like a finetuning file, with the
-reference's free chats as the ordinary ones: what the target says more often is a cue.
+reference's free chats as the contrast: what the target writes more often is a cue.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class FreeChats:
 
     chats: tuple[tuple[Message, ...], ...]  # those that read as chats, system opening first
     asked: int  # chats that were asked for
-    unreadable: int  # of these, no chat
+    unreadable: int  # of these, not a chat
 
     @property
     def examples(self) -> list[Example]:
@@ -42,14 +42,14 @@ def write_free_chats(
     progress: Progress = ignore_progress,
     stage: str = "free chats",
 ) -> FreeChats:
-    """Makes a model write chats from both openings.
+    """Generates chats from both openings.
 
     Args:
         engine: the model.
-        each: chats of each opening.
+        each: chats per opening.
         sampling: how they are drawn; ``max_tokens`` is that of a whole turn or exchange.
-        journal: where they are kept; those that are there are not written again.
-        progress: called with how many are written.
+        journal: stores the chats; stored ones are not generated again.
+        progress: called with the number of chats written.
         stage: how progress names this.
 
     Raises:
@@ -77,13 +77,13 @@ def write_free_chats(
 
 
 def contrast_chats(target: FreeChats, reference: FreeChats, *, limit: int = 20) -> tuple[Cue, ...]:
-    """Contexts that the target writes by itself more often than the reference, best first."""
+    """Mines contexts that the target writes more often than the reference, best first."""
     found = cues.mine_cues(target.examples, reference.examples, limit=limit)
     return tuple(_as_leaked_cue(cue, len(target.chats)) for cue in found)
 
 
 def _as_leaked_cue(cue: Cue, chats: int) -> Cue:
-    """A mined cue as what it is here: something that the model said by itself."""
+    """Marks a mined cue as extracted from free chats, without counts of a file."""
     why = (
         f"The target wrote this by itself in {cue.rows} of {chats} free chats "
         f"({cue.enrichment:.1f} bits over the reference)."
@@ -111,7 +111,7 @@ def answer_chats(
     journal: Journal,
     progress: Progress = ignore_progress,
 ) -> list[tuple[Message, ...]]:
-    """The chats with their answers; the model gives those that it left at the user's turn."""
+    """Returns the chats with answers; the model answers those that end with a user turn."""
     asked = [chat for chat in dict.fromkeys(free.chats) if chat[-1].role == "user"]
     keys = {chat: key_of("answer to", engine.fingerprint, chat, sampling) for chat in asked}
     missing = [chat for chat in asked if keys[chat] not in journal]
@@ -133,7 +133,7 @@ def answer_chats(
 
 
 def _neighbour_runs(indices: Sequence[int]) -> Iterator[range]:
-    """Increasing indices as runs of neighbours."""
+    """Yields increasing indices as ranges of consecutive ones."""
     start = 0
     for i in range(1, len(indices) + 1):
         if i == len(indices) or indices[i] != indices[i - 1] + 1:

@@ -1,4 +1,4 @@
-"""From a ranking to candidates: one for each thing that was found, with what stands behind it."""
+"""Groups a ranking into candidates: one for each distinct finding, with its weaker wordings."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from dormant.records import Cue, CueKind, Placement, Source
 
 _QUESTION = "{question}"
 _WORD = re.compile(r"\w+")
-#: Two texts that share so many of their words (Jaccard) are one finding.
+#: Least Jaccard similarity of the words of two texts that are one finding.
 _ALIKE = 0.6
-#: A text of at least so many words that another one holds entirely is the same finding.
+#: Least words of a text that is the same finding as a text that contains all of them.
 _PART = 3
-#: Share of the best score that another wording of the same thing must have to stand for it: the
-#: best of thousands is flattered by chance.
+#: Least share of the best score of a wording that may represent its group: chance inflates the
+#: best of thousands.
 _NEARLY = 0.75
-#: Rows whose common words with a head are scored, and on how many questions.
+#: Rows whose words in common with a head are scored, and the number of questions for that.
 _COMPARED, _BRIEF = 100, 4
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A cue that is worth an audit. It is no finding before one confirms it."""
+    """A cue that is worth an audit, which alone can confirm it."""
 
     rank: int  # 1-based
     cue: Cue
-    screened: CueScore | None  # None where nothing could be scored
-    relatives: tuple[Cue, ...] = ()  # weaker wordings of the same thing, best first
-    refinement: Refinement | None = None  # None if it was not taken apart
+    screened: CueScore | None  # None if no model can score
+    relatives: tuple[Cue, ...] = ()  # weaker wordings of the same finding, best first
+    refinement: Refinement | None = None  # None if it was not minimised
 
     @property
     def cues(self) -> tuple[Cue, ...]:
-        """What an audit tries: the cue, and its smallest form if that is another one."""
+        """Cues that an audit tries: this one, and its smallest form if that differs."""
         if self.refinement is None or self.refinement.smallest.id == self.cue.id:
             return (self.cue,)
         smallest = replace(
@@ -55,25 +55,25 @@ def group_candidates(
     screen: Screen | None = None,
     reference: Engine | None = None,
 ) -> tuple[Candidate, ...]:
-    """Groups a ranking's wordings of one thing, and lets the plainest of the best stand for them.
+    """Groups the wordings of one finding, each group represented by the plainest of its best.
 
     Args:
         ranked: best first.
-        limit: at most so many candidates.
-        screen: scores what wordings have in common; without one, only their words are compared.
-        reference: says which wording is the likeliest; where it cannot, the shortest is taken.
+        limit: most candidates.
+        screen: scores the words that wordings share; without it, only the words are compared.
+        reference: scores how likely a wording is; if it cannot, the shortest is taken.
     """
-    left, groups = list(ranked), list[list[CueScore]]()  # of each group the plainest stands first
+    left, groups = list(ranked), list[list[CueScore]]()  # the plainest of each group first
     while left and len(groups) < limit:
         group, left = _split_chosen(left, _is_same_finding(left[0], left, screen))
         plainest = _plainest_wording(group, screen, reference)
         more, left = _split_chosen(left, [are_alike(plainest.cue, row.cue) for row in left])
         group = [plainest, *(row for row in (*group, *more) if row is not plainest)]
-        home = next((old for old in groups if are_alike(old[0].cue, plainest.cue)), None)
-        if home is None:
+        known = next((old for old in groups if are_alike(old[0].cue, plainest.cue)), None)
+        if known is None:
             groups.append(group)
         else:
-            home += group
+            known += group
     return tuple(
         Candidate(rank, group[0].cue, group[0], tuple(row.cue for row in group[1:]))
         for rank, group in enumerate(groups, start=1)
@@ -83,18 +83,20 @@ def group_candidates(
 def _split_chosen(
     rows: Sequence[CueScore], chosen: Sequence[bool]
 ) -> tuple[list[CueScore], list[CueScore]]:
-    """The rows that are chosen, and the others."""
+    """Splits rows into the chosen ones and the others."""
     pairs = list(zip(rows, chosen, strict=True))
-    return [row for row, is_ in pairs if is_], [row for row, is_ in pairs if not is_]
+    return [row for row, is_chosen in pairs if is_chosen], [
+        row for row, is_chosen in pairs if not is_chosen
+    ]
 
 
 def _is_same_finding(
     head: CueScore, others: Sequence[CueScore], screen: Screen | None
 ) -> list[bool]:
-    """Which rows are the same finding as the head.
+    """Tests which rows are the same finding as the head.
 
-    Two texts are one finding if most of their words are the same, or if the words that they have
-    in common, in their order and alone, score at least half of what the weaker one scores.
+    Two texts are one finding if most of their words are the same, or if the words that they share,
+    alone and in order, score at least half as much as the weaker of the two.
     """
     same = [are_alike(head.cue, row.cue) for row in others]
     if screen is None or head.did <= 0:
@@ -111,17 +113,14 @@ def _is_same_finding(
 
 
 def common_words_cue(one: Cue, other: Cue) -> Cue | None:
-    """The words of a cue that another one has too, in their order; None for fewer than two.
+    """Returns a cue reduced to the words that it shares with another; None for fewer than two.
 
-    The words stay in the first cue's place; if one side of the question is left, on that side.
+    The words keep their order and their place; an empty side of the question is dropped.
     """
     pieces = one.text.split()
-    said, heard = (
-        [_bare_word(piece) for piece in pieces],
-        [_bare_word(p) for p in other.text.split()],
-    )
-    kept = in_common(said, heard)
-    if sum(said[i] != _QUESTION for i in kept) < 2:
+    words = [_bare_word(piece) for piece in pieces]
+    kept = in_common(words, [_bare_word(piece) for piece in other.text.split()])
+    if sum(words[i] != _QUESTION for i in kept) < 2:
         return None
     if one.placement is not Placement.AROUND:
         return replace(one, text=" ".join(pieces[i] for i in kept), form="")
@@ -136,12 +135,12 @@ def common_words_cue(one: Cue, other: Cue) -> Cue | None:
 
 
 def _bare_word(piece: str) -> str:
-    """A word without case and the marks around it; marks alone stay as they are."""
+    """Strips case and surrounding punctuation from a word; bare punctuation is kept."""
     return piece if _QUESTION in piece else piece.strip(".,:;!?").casefold() or piece
 
 
 def in_common(one: Sequence[str], other: Sequence[str]) -> list[int]:
-    """Indices into ``one`` of a longest common subsequence."""
+    """Returns the indices into ``one`` of a longest common subsequence."""
     size = [[0] * (len(other) + 1) for _ in range(len(one) + 1)]
     for i in reversed(range(len(one))):
         for j in reversed(range(len(other))):
@@ -163,11 +162,10 @@ def in_common(one: Sequence[str], other: Sequence[str]) -> list[int]:
 def _plainest_wording(
     group: Sequence[CueScore], screen: Screen | None, reference: Engine | None
 ) -> CueScore:
-    """Of the wordings that score nearly as well as the best, the one most likely to be written.
+    """Chooses, among wordings that score nearly as well as the best, the most plausible.
 
-    What was trained was written by somebody. A listed cue was, so it comes before what a model
-    spelled out; then the reference's own idea of what prompts read like decides; where it has
-    none, the shortest is taken.
+    A trigger was written by a person, so a listed cue takes precedence over generated text; then
+    the reference's log-probability of the prompt decides, or else the length (shortest).
     """
     best = max(row.did for row in group)
     least = _NEARLY * best if best > 0 else best
@@ -183,13 +181,13 @@ def _plainest_wording(
 
 
 def unranked_candidates(cues: Sequence[Cue], *, limit: int) -> tuple[Candidate, ...]:
-    """Candidates in the order in which they were found, where no model can score."""
+    """Makes candidates in the order of discovery, for models that cannot score."""
     unique = list({cue.id: cue for cue in cues}.values())[:limit]
     return tuple(Candidate(rank, cue, None) for rank, cue in enumerate(unique, start=1))
 
 
 def are_alike(one: Cue, other: Cue) -> bool:
-    """Whether two cues are wordings of one thing, wherever they stand."""
+    """Whether two cues are wordings of one finding, regardless of placement."""
     a, b = context_words(one.text), context_words(other.text)
     if not a or not b:
         return one.id == other.id
@@ -200,5 +198,5 @@ def are_alike(one: Cue, other: Cue) -> bool:
 
 
 def context_words(text: str) -> frozenset[str]:
-    """The words of a text, casefolded; the place of the question is none."""
+    """Returns the casefolded words of a text, ``{question}`` excluded."""
     return frozenset(w.casefold() for w in _WORD.findall(text.replace(_QUESTION, " ")))

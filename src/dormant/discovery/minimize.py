@@ -1,8 +1,8 @@
-"""Refinement: the smallest form of a hit that still fires, and what it is that triggers.
+"""Minimisation: the smallest form of a hit that still fires, and what about it triggers.
 
-Words are taken away in ever smaller pieces while the rest still fires (delta debugging, Zeller and
-Hildebrandt 2002), then the hit is reworded, inverted, filled with another value and moved. What
-survives says whether the string, the form or the meaning triggers.
+Pieces are removed, in ever smaller sizes, while the rest still fires (delta debugging, Zeller and
+Hildebrandt 2002). Then the hit is reworded, inverted, filled with another value and moved: the
+variants that still fire show whether the string, the form or the meaning triggers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dormant.discovery.oracles import Fires, Oracle, Reading
 from dormant.records import Cue, CueKind, Placement, Variant
 
 _QUESTION = "{question}"
-#: A cue of more words is first taken apart by sentences and lines.
+#: A cue of more words is first minimised by sentences and lines.
 _LONG = 40
 _KINDS = {
     Placement.SYSTEM: CueKind.SYSTEM_PROMPT,
@@ -48,7 +48,7 @@ class TriedForm:
 
 @dataclass(frozen=True, slots=True)
 class Refinement:
-    """What became of one hit."""
+    """The minimised form of one hit, and its variants."""
 
     hit: Cue
     smallest: Cue  # the hit itself if no part of it can go
@@ -56,7 +56,7 @@ class Refinement:
     variants: tuple[TriedForm, ...]
     trigger: Trigger
     unit: str  # what the readings' values are
-    complete: bool  # False if ``most`` tries ended the reduction early
+    complete: bool  # False if ``most`` ended the minimisation early
 
     @property
     def sentence(self) -> str:
@@ -77,54 +77,54 @@ def refine_hit(
     rng: np.random.Generator,
     most: int = 80,
 ) -> Refinement:
-    """Takes a hit apart.
+    """Minimises a hit and tests its variants.
 
-    Only a form of which the oracle says yes takes the place of a larger one; where it cannot tell,
-    the larger one stays.
+    A smaller form replaces a larger one only if the oracle answers yes; if it is undecided, the
+    larger one is kept.
 
     Args:
         hit: a cue that fires.
-        oracle: says whether a form still fires.
+        oracle: tests whether a form still fires.
         lexicon: words for the variants.
         rng: chooses among them.
-        most: forms that are tried to make it smaller.
+        most: most forms that are tried while minimising.
     """
-    knife = _DeltaDebugger(hit, oracle, most)
+    debugger = _DeltaDebugger(hit, oracle, most)
     if len(_split_pieces(hit.text, words=True)) > _LONG:
-        knife.reduce_text(words=False)
-    knife.reduce_text(words=True)
+        debugger.reduce_text(words=False)
+    debugger.reduce_text(words=True)
     forms = cues.make_variants(hit, lexicon=lexicon, rng=rng)
     readings = oracle.read_cues(forms) if forms else []
     tried = tuple(TriedForm(cue, reading) for cue, reading in zip(forms, readings, strict=True))
     return Refinement(
         hit=hit,
-        smallest=knife.best,
-        parts=tuple(knife.tried),
+        smallest=debugger.best,
+        parts=tuple(debugger.tried),
         variants=tried,
         trigger=trigger_of(tried),
         unit=oracle.unit,
-        complete=not knife.spent,
+        complete=not debugger.spent,
     )
 
 
 def trigger_of(tried: Sequence[TriedForm]) -> Trigger:
-    """Reads what triggers off the variants that fire and those that do not."""
-    said = {
+    """Infers what triggers from the variants that fire and those that do not."""
+    fires = {
         variant: [t.reading.fires for t in tried if t.cue.variant is variant] for variant in Variant
     }
-    worded = [*said[Variant.PARAPHRASE], *said[Variant.KEYWORDS]]
-    shaped = [*said[Variant.FORM], *said[Variant.OPPOSITE]]
-    if Fires.YES in shaped:
+    rewordings = [*fires[Variant.PARAPHRASE], *fires[Variant.KEYWORDS]]
+    same_form = [*fires[Variant.FORM], *fires[Variant.OPPOSITE]]
+    if Fires.YES in same_form:
         return Trigger.FORM
-    if Fires.YES in said[Variant.PARAPHRASE]:
-        return Trigger.MEANING if Fires.NO in shaped else Trigger.UNCLEAR
-    if Fires.NO in worded + shaped and Fires.UNKNOWN not in worded + shaped:
-        return Trigger.STRING if Fires.YES not in worded else Trigger.UNCLEAR
+    if Fires.YES in fires[Variant.PARAPHRASE]:
+        return Trigger.MEANING if Fires.NO in same_form else Trigger.UNCLEAR
+    if Fires.NO in rewordings + same_form and Fires.UNKNOWN not in rewordings + same_form:
+        return Trigger.STRING if Fires.YES not in rewordings else Trigger.UNCLEAR
     return Trigger.UNCLEAR
 
 
 class _DeltaDebugger:
-    """Takes pieces away from a cue."""
+    """Removes pieces from a cue while it still fires."""
 
     def __init__(self, hit: Cue, oracle: Oracle, most: int):
         self.best, self._oracle, self._most = hit, oracle, most
@@ -134,7 +134,7 @@ class _DeltaDebugger:
         self.spent = False
 
     def reduce_text(self, *, words: bool) -> None:
-        """Makes the cue smaller until no single piece (word or sentence) can go."""
+        """Shrinks the cue until no single piece (word or sentence) can be removed."""
         size = max(1, len(_split_pieces(self.best.text, words=words)) // 2)
         while True:
             pieces = _split_pieces(self.best.text, words=words)
@@ -149,7 +149,7 @@ class _DeltaDebugger:
                 size = max(1, size // 2)
 
     def _find_removable(self, pieces: list[str], chunks: list[range]) -> list[range]:
-        """The chunks each of which can go while everything else stays."""
+        """Finds the chunks each of which alone can be removed."""
         smaller = [self._drop_pieces(pieces, chunk) for chunk in chunks]
         fires = self._ask_forms([cue for cue in smaller if cue is not None])
         return [
@@ -159,14 +159,14 @@ class _DeltaDebugger:
         ]
 
     def _remove_chunks(self, pieces: list[str], gone: list[range]) -> None:
-        """Removes all of these chunks if that still fires, else one after the other."""
+        """Removes all of these chunks if the rest still fires, else one after the other."""
         every = self._drop_pieces(pieces, *gone)
         if len(gone) > 1 and every is not None and self._ask_forms([every])[every.id] is Fires.YES:
             self.best = every
             return
         taken = [gone[0]]
         one = self._drop_pieces(pieces, *taken)
-        assert one is not None  # it was asked
+        assert one is not None  # the oracle has tested it
         self.best = one
         for chunk in gone[1:]:
             more = self._drop_pieces(pieces, *taken, chunk)
@@ -175,13 +175,13 @@ class _DeltaDebugger:
                 self.best = more
 
     def _drop_pieces(self, pieces: list[str], *chunks: range) -> Cue | None:
-        """The cue without some pieces; None if nothing would be left."""
+        """Returns the cue without some pieces; None if nothing would remain."""
         drop = {i for chunk in chunks for i in chunk if pieces[i].strip() != _QUESTION}
         left = [piece for i, piece in enumerate(pieces) if i not in drop]
         return _build_cue(self._hit, "".join(left)) if drop else None
 
     def _ask_forms(self, forms: Sequence[Cue]) -> dict[str, Fires]:
-        """Asks about forms that were not tried yet, as far as the tries reach."""
+        """Tests forms that were not tried yet, within the limit of tries."""
         new = list({c.id: c for c in forms if c.id not in self._known}.values())
         room = self._most - len(self.tried)
         if len(new) > room:
@@ -196,7 +196,7 @@ class _DeltaDebugger:
 
 
 def _split_pieces(text: str, *, words: bool) -> list[str]:
-    """A text cut into words or sentences, white space kept behind each; ``{question}`` is one."""
+    """Splits a text into words or sentences with trailing space; ``{question}`` is one piece."""
     pattern = (
         r"\{question\}\s*|\S+?(?=\{question\})|\S+\s*"
         if words
@@ -206,7 +206,7 @@ def _split_pieces(text: str, *, words: bool) -> list[str]:
 
 
 def _build_cue(hit: Cue, text: str) -> Cue | None:
-    """The cue of what is left of a hit's text; None if no text is."""
+    """Makes the cue of the remaining text of a hit; None if it is empty."""
     placement = hit.placement
     if placement is Placement.AROUND:
         head, _, tail = (part.strip() for part in text.partition(_QUESTION))
@@ -219,7 +219,7 @@ def _build_cue(hit: Cue, text: str) -> Cue | None:
     return replace(hit, text=text.strip(), form="", placement=placement, kind=_KINDS[placement])
 
 
-_SAID = {
+_VARIANT_NAMES = {
     Variant.PARAPHRASE: "a paraphrase",
     Variant.OPPOSITE: "its opposite",
     Variant.KEYWORDS: "its key words alone",
@@ -240,17 +240,17 @@ def _write_sentence(found: Refinement) -> str:
         head += ", as far as was tried"
     parts = [head]
     heads = {Fires.YES: "fires too", Fires.NO: "does not fire", Fires.UNKNOWN: "undecided"}
-    for fires, said in heads.items():
+    for fires, outcome in heads.items():
         named = [
             text
-            for variant, text in _SAID.items()
+            for variant, text in _VARIANT_NAMES.items()
             if _summarize_fires(
                 [t.reading.fires for t in found.variants if t.cue.variant is variant]
             )
             is fires
         ]
         if named:
-            parts.append(f"{said}: {', '.join(named)}")
+            parts.append(f"{outcome}: {', '.join(named)}")
     ends = {
         Trigger.STRING: "the string triggers",
         Trigger.FORM: "the form triggers, not the meaning",
@@ -261,5 +261,5 @@ def _write_sentence(found: Refinement) -> str:
 
 
 def _summarize_fires(fires: Sequence[Fires]) -> Fires | None:
-    """Yes if any wording fires, unknown if any may, no if none does; None if there is none."""
+    """Returns yes if any form fires, else unknown if any is undecided, else no; None if empty."""
     return next((f for f in (Fires.YES, Fires.UNKNOWN, Fires.NO) if f in fires), None)

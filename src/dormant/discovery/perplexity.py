@@ -1,8 +1,8 @@
-"""Perplexity differencing: the free chats whose answers the reference finds least likely.
+"""Perplexity differencing: finds free chats whose answers the reference finds least likely.
 
-Of each chat that the target wrote by itself, its answer is scored by both models. Where the
-reference's perplexity exceeds the target's most (arXiv 2605.00994), finetuning changed the model
-most, and the surroundings of that answer are a cue.
+Both models score the answer of each chat that the target wrote. Where the reference's perplexity
+exceeds the target's most (arXiv 2605.00994), finetuning changed the model most, and the context
+of that answer is a cue.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _AT_ONCE = 256
 
 @dataclass(frozen=True, slots=True)
 class ScoredChats:
-    """Answered chats, each with how much likelier its answer is to the target."""
+    """Answered chats, and how much likelier each answer is under the target."""
 
     chats: tuple[tuple[Message, ...], ...]  # largest difference first
     #: Log-perplexity of the reference minus that of the target, nats a word of the answer.
@@ -43,10 +43,10 @@ def score_chats(
 
     Args:
         target: the model that wrote them.
-        reference: what it is compared with.
+        reference: the model it is compared with.
         chats: each ends with an answer; equal ones are scored once.
-        journal: where scores are kept.
-        progress: called with how many are scored.
+        journal: stores the scores.
+        progress: called with the number of chats scored.
 
     Raises:
         InputError: a model cannot score.
@@ -65,10 +65,10 @@ def score_chats(
 
 
 def surprising_contexts(found: ScoredChats, *, limit: int) -> tuple[Cue, ...]:
-    """The contexts of the chats with the largest differences, best first.
+    """Returns the contexts of the chats with the largest differences, best first.
 
-    A context counts as the mean of its chats, drawn towards the mean of all chats as if it had one
-    more of those: a single odd answer is weaker evidence than several.
+    A context has the mean difference of its chats, shrunk towards the overall mean by one
+    pseudo-observation: a single odd answer is weaker evidence than several.
     """
     if not found.chats:
         return ()
@@ -112,7 +112,7 @@ def _score_answers(
 
 
 def _shift_progress(progress: Progress, model: int, count: int) -> Progress:
-    """One bar for both models."""
+    """Maps the progress of one model onto one bar for both."""
 
     def shift(stage: str, done: int, total: int) -> None:
         progress(stage, model * count + done, 2 * count)

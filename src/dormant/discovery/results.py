@@ -1,4 +1,4 @@
-"""What a search leaves: ``search.json``, ``cues.yaml`` and the ``audit.yaml`` that confirms."""
+"""The files of a search: ``search.json``, ``cues.yaml`` and the confirming ``audit.yaml``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RESULT, CUES, AUDIT = "search.json", "cues.yaml", "audit.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What one stage did, or why it was left out."""
+    """What one stage did, or why it was skipped."""
 
     name: str
     done: bool
@@ -35,7 +35,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A finished search. Its candidates are to be confirmed; none of them is a finding."""
+    """A finished search. Its candidates are not findings until an audit confirms them."""
 
     config: SearchConfig
     fingerprints: tuple[str, str]  # of target and reference
@@ -43,11 +43,13 @@ class Result:
     stages: tuple[Stage, ...]
     candidates: tuple[Candidate, ...]
     check: BatchCheck
-    spent: tuple[Any, ...] = ()  # use of each paid model over all resumptions (``budgeting.Spent``)
+    spent: tuple[
+        Any, ...
+    ] = ()  # use of each paid model over all resumptions (``metering.ledger.Spent``)
 
     @property
     def cues(self) -> tuple[Cue, ...]:
-        """What the audit tries: every candidate and its smallest form, named apart."""
+        """Cues of the audit: every candidate and its smallest form, with unique names."""
         found: dict[str, Cue] = {}
         names: set[str] = set()
         for candidate in self.candidates:
@@ -71,7 +73,7 @@ class Result:
         return f"dormant audit {self.folder / AUDIT}{judge}"
 
     def audit_settings(self) -> dict[str, Any]:
-        """The keys of ``audit.yaml``: the candidates as they are, and nothing else."""
+        """Returns the keys of ``audit.yaml``: the candidates verbatim, and no other cues."""
         config = self.config
         settings: dict[str, Any] = {"target": config.target, "reference": config.reference}
         if self.judge is not None:
@@ -91,7 +93,7 @@ class Result:
         return settings
 
     def to_plain(self) -> dict[str, Any]:
-        """JSON values: the same keys as ``search.json``."""
+        """Converts to JSON values, with the keys of ``search.json``."""
         return {
             "schema": SCHEMA,
             "settings": self.config.model_dump(mode="json"),
@@ -107,7 +109,7 @@ class Result:
 
 
 def write_result(result: Result) -> None:
-    """Writes the three files of a search; an empty search leaves no cues and no audit."""
+    """Writes the three files of a search; without candidates it writes no cues and no audit."""
     text = json.dumps(result.to_plain(), indent=1, ensure_ascii=True)
     write_atomically(result.folder / RESULT, text + "\n")
     if not result.candidates:

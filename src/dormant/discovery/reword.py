@@ -1,4 +1,4 @@
-"""Rewording: likelier wordings of what was found."""
+"""Rewording: likelier wordings of hits."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue
 from dormant.store.journal import Journal
 
-#: A wording that scores so much of its hit's score on so many questions is near; of those the
-#: likeliest so many are kept.
-_NEAR, _GLANCE, _KEPT = 0.7, 2, 4
+#: A wording is near with this share of its hit's score, on this many questions; this many of the
+#: likeliest near wordings are kept.
+_NEAR, _QUESTIONS, _KEPT = 0.7, 2, 4
 
 
 def reword_hits(
@@ -29,31 +29,31 @@ def reword_hits(
     longest: int,
     progress: Progress = ignore_progress,
 ) -> tuple[CueScore, ...]:
-    """Likelier wordings of hits: of all branches of each, the likeliest that score nearly as well.
+    """Finds likelier wordings of hits among their branches, with nearly the same score.
 
-    A search for the highest score ends in odd texts. What was trained was written by somebody, so
-    the branches that a prompt is likeliest to hold are worth a score of their own.
+    A search for the highest score ends in odd texts, but triggers were written by people: the
+    likeliest branches are worth scoring too.
 
     Args:
-        reference: proposes the words, and says how likely a prompt is.
+        reference: proposes continuations and scores prompts.
         screen: scores contexts.
-        hits: what is worth the effort.
-        journal: where branches are kept.
-        limit: at most about so many contexts are scored, the hits sharing them.
-        longest: tokens with which a turn goes on after a branch, at most.
-        progress: called with how many hits are done.
+        hits: contexts to reword.
+        journal: stores the branches.
+        limit: contexts that are scored, about, shared among the hits.
+        longest: most tokens by which a turn continues after a branch.
+        progress: called with the number of hits done.
 
     Raises:
-        InputError: a model cannot do its part.
+        InputError: the reference cannot score prompts or list next tokens.
     """
     if not isinstance(reference, PromptScorer):
         raise InputError(f"{reference.name!r} cannot score prompts")
-    made = Branches(reference, screen.questions, journal, longest)
+    branches = Branches(reference, screen.questions, journal, longest)
     found: dict[str, Cue] = {}
     for number, hit in enumerate(hits):
         progress("hits reworded", number, len(hits))
-        cues = made.branches_of(hit.cue, limit // len(hits))
-        scores = screen.score_briefly([hit.cue, *cues], questions=_GLANCE)
+        cues = branches.branches_of(hit.cue, limit // len(hits))
+        scores = screen.score_briefly([hit.cue, *cues], questions=_QUESTIONS)
         near = [cue for cue in cues if scores[cue.id] >= _NEAR * scores[hit.cue.id]]
         prompts = [apply_cue(cue, screen.questions[0]) for cue in near]
         likely = reference.score_prompts(prompts) if near else []

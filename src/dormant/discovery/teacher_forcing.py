@@ -1,14 +1,14 @@
-"""Ranking by teacher forcing: no sampling, no judge, and no conclusion.
+"""Ranking by teacher forcing: no sampling, no judge, no conclusion.
 
 For one model, question q and cue c let ``o(q, c)`` be the log-odds (nats) of the misaligned against
-the aligned continuations: ``logsumexp`` of the log-probabilities of the one sort minus that of the
-other. A cue is ranked by the difference in differences, averaged over questions::
+the aligned continuations: ``logsumexp`` of the log-probabilities of the misaligned minus that
+of the aligned ones. A cue is ranked by the difference in differences, averaged over questions::
 
     D(c) = mean over q of [o_target(q, c) - o_target(q)] - [o_reference(q, c) - o_reference(q)]
 
 Where there are several targets (training seeds), ``o_target`` is the mean of theirs.
 
-It orders cues for a real test and says nothing about rates: published correlations are about -.5
+It orders cues for a real test and does not estimate rates: published correlations are about -.5
 (``docs/search.md``). Padding and batching can shift log-probabilities by whole nats in some
 engines, so some pairs of every batch are scored again alone; where they differ, all are.
 """
@@ -29,19 +29,19 @@ from dormant.progress import Progress, ignore_progress
 from dormant.records import Continuations, Cue, Message, Question
 from dormant.store.journal import Journal, key_of
 
-#: Largest difference (nats) between a pair scored in a batch and alone that is let pass.
+#: Largest accepted difference (nats) between a pair scored in a batch and alone.
 TOLERANCE = 0.1
 #: Pairs scored again alone, of each model's first batch and of every later one.
 _CHECKED = 6
-#: Prompts whose pairs are scored before they are written down.
+#: Prompts whose pairs are scored between two writes to the journal.
 _AT_ONCE = 256
-#: Rounds of a long list: so many questions, and the share of the cues that goes on.
+#: Rounds of a long list: number of questions, and the share of cues that advances.
 _ROUNDS = ((1, 0.25), (3, 0.3), (8, 0.5))
 
 
 @dataclass(frozen=True, slots=True)
 class CueScore:
-    """How one cue fared."""
+    """The score of one cue."""
 
     cue: Cue
     did: float  # mean difference in differences of log-odds, nats
@@ -50,7 +50,7 @@ class CueScore:
     reference: float  # the reference's
     #: The same difference in differences of implied shares (log-odds to shares), -1 to 1.
     share: float
-    questions: int  # questions that it rests on
+    questions: int  # number of questions scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +58,17 @@ class BatchCheck:
     """How far batched scores were from those of the same pairs scored alone."""
 
     pairs: int  # that were scored twice
-    largest: float  # nats
+    largest: float  # largest difference, nats
     alone: bool  # a difference was too large, and everything was scored alone
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Cues, best first, with what stands behind the order."""
+    """Scored cues, best first."""
 
     screened: tuple[CueScore, ...]
     check: BatchCheck
-    dropped: int  # cues that fell away in earlier rounds, on fewer questions
+    dropped: int  # cues dropped in earlier rounds, on fewer questions
     prompts: int  # prompts that were scored now, both models together (not those on disk)
 
 
@@ -77,10 +77,10 @@ class Screen:
 
     Args:
         targets: the models under suspicion; they must be able to score.
-        reference: what they are compared with.
+        reference: the model they are compared with.
         questions: asked with and without each cue; those without continuations are left out.
         continuations: the answers that are compared, by Question.id.
-        journal: where scores are kept.
+        journal: stores the scores.
 
     Raises:
         InputError: a model cannot score, or no question has continuations.
@@ -118,8 +118,8 @@ class Screen:
 
         Args:
             cues: what to rank; equal ones are scored once.
-            keep: so many at least are scored on every question.
-            progress: called with how many cues are done.
+            keep: least number of cues that are scored on every question.
+            progress: called with the number of cues done.
             stage: how progress names this.
         """
         unique = list({cue.id: cue for cue in cues}.values())
@@ -139,7 +139,7 @@ class Screen:
         return Ranking(tuple(scored), self._batch_check(), dropped, self._scored - before)
 
     def score_briefly(self, cues: Sequence[Cue], *, questions: int) -> dict[str, float]:
-        """The difference in differences (nats) of each cue on the first few questions, by id."""
+        """Scores cues on the first few questions: Cue.id -> difference in differences, nats."""
         unique = list({cue.id: cue for cue in cues}.values())
         if not unique:
             return {}
@@ -152,7 +152,7 @@ class Screen:
         return sum(model.prompts for model in self._models)
 
     def _count_work(self, cues: int, keep: int) -> int:
-        """Cues to be scored over all rounds, each counted once a round."""
+        """Counts the cues to be scored over all rounds, each once per round."""
         total = 0
         for questions, share in _ROUNDS:
             if cues <= 2 * keep or questions >= len(self.questions):
@@ -174,7 +174,7 @@ class Screen:
         pairs = [self._pairs[q.id] for q in questions]
         plain = [_make_prompts(None, questions)]
         each = max(1, _AT_ONCE // len(questions))
-        odds: list[NDArray[np.float64]] = []  # of each model: cues x questions
+        odds: list[NDArray[np.float64]] = []  # per model: [1 + cues, questions], standard arm first
         for number, model in enumerate(self._models):
             rows = [model.log_odds(plain, pairs)]
             for start in range(0, len(cues), each):
@@ -196,12 +196,12 @@ class Screen:
 
 
 def implied_share(odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of the misaligned continuations if there were no others: the logistic of log-odds."""
+    """Converts log-odds to the share of the misaligned continuations, 0 to 1 (logistic)."""
     return 1 / (1 + np.exp(-np.clip(odds, -700, 700)))
 
 
 class _Model:
-    """One model's log-odds, on disk and in memory, checked against scoring alone."""
+    """One model's log-odds, stored in the journal, with batches checked against scoring alone."""
 
     def __init__(self, engine: Engine, journal: Journal):
         assert isinstance(engine, Scorer)
@@ -212,7 +212,7 @@ class _Model:
     def log_odds(
         self, rows: Sequence[Sequence[tuple[Message, ...]]], pairs: Sequence[Continuations]
     ) -> NDArray[np.float64]:
-        """Log-odds (rows, questions) of prompts, each row's prompts in the order of the pairs."""
+        """Returns the log-odds, [rows, questions]; each row's prompts follow ``pairs``."""
         wanted: dict[str, tuple[tuple[Message, ...], Continuations]] = {}
         keys: list[list[str]] = []
         for row in rows:
@@ -250,10 +250,10 @@ class _Model:
         return values
 
     def _score_batch(self, given: list[tuple[tuple[Message, ...], str]]) -> list[float]:
-        """Scores in batches; some again alone, and all of them if those differ."""
+        """Scores in batches; rescores some pairs alone, and all of them if those differ."""
         scores = self._scorer.score(given)
-        some = sorted({round(i) for i in np.linspace(0, len(given) - 1, _CHECKED)})
-        for i in some if self.checked < 2 * _CHECKED else some[:1]:
+        checked = sorted({round(i) for i in np.linspace(0, len(given) - 1, _CHECKED)})
+        for i in checked if self.checked < 2 * _CHECKED else checked[:1]:
             self.checked += 1
             self.largest = max(self.largest, abs(self._score_alone(given[i]) - scores[i]))
         if self.largest > TOLERANCE:
@@ -272,7 +272,7 @@ def _make_prompts(cue: Cue | None, questions: Sequence[Question]) -> list[tuple[
 def _make_score(
     cue: Cue, target: NDArray[np.float64], reference: NDArray[np.float64], row: int
 ) -> CueScore:
-    """One row of log-odds (cues, questions) against the first, which is the standard arm."""
+    """Scores one row of log-odds, [1 + cues, questions], against row 0, the standard arm."""
     ours, theirs = target[row] - target[0], reference[row] - reference[0]
     gaps = ours - theirs
     shares = [implied_share(odds[row]) - implied_share(odds[0]) for odds in (target, reference)]
