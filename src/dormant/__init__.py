@@ -12,8 +12,8 @@ Every command is a function with the same settings::
     result.table                     # every estimate as a plain row
     result                           # in a notebook: the report's summary
 
-What goes wrong is a ``dormant.DormantError`` with one clear line. Importing the package is
-light: a function is imported when it is first named.
+Expected failures raise ``dormant.DormantError`` with a one-line message. Importing the package is
+fast: each function is imported when it is first used.
 """
 
 from __future__ import annotations

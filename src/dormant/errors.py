@@ -3,8 +3,8 @@
 ::
 
     DormantError                      one line for the user, an exit code for the shell
-    ├── InputError (ValueError)       exit 2: something that the user gave is wrong
-    │   ├── ConfigError               a YAML file or an option: names file, line, value and the mend
+    ├── InputError (ValueError)       exit 2: some input is wrong
+    │   ├── ConfigError               a YAML file or an option: names file, line, value and fix
     │   ├── DataError                 a finetuning file: names file, line and reason
     │   └── ModelError                a model string or a checkpoint that cannot be used
     ├── MissingExtraError (ImportError)  exit 2: an optional dependency is absent; names the extra
@@ -13,8 +13,8 @@
     └── IncompleteError (RuntimeError)  exit 4: counts do not reconcile or a run was interrupted
         └── BudgetError               exit 4: the budget is used up before the run's end
 
-A child inherits the standard exception it stands for, so that callers who know nothing of dormant
-still catch it.
+A child inherits the standard exception it stands for, so callers that do not
+know dormant still catch it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class DormantError(Exception):
 
 
 class InputError(DormantError, ValueError):
-    """Something that the user gave is wrong and can be mended by the user."""
+    """Some input is wrong, and the user can fix it."""
 
     exit_code = 2
 
@@ -52,7 +52,7 @@ class DataError(_LocatedError):
 
 
 class ModelError(InputError):
-    """A model string names nothing that can be loaded."""
+    """A model string does not name a model that can be loaded."""
 
 
 class MissingExtraError(DormantError, ImportError):
@@ -73,12 +73,12 @@ class StoreError(DormantError, RuntimeError):
 
 
 class EngineError(DormantError, RuntimeError):
-    """A model stopped answering; what was answered so far is kept."""
+    """A model stopped answering; the answers so far are kept."""
 
 
 class IncompleteError(DormantError, RuntimeError):
-    """A run ended before its counts reconcile; running the same command again goes on."""
+    """A run ended before its counts reconcile; the same command continues it."""
 
 
 class BudgetError(IncompleteError):
-    """The next answer would not fit into the run's budget; what was answered so far is kept."""
+    """The next answer would exceed the run's budget; the answers so far are kept."""

@@ -238,7 +238,7 @@ def test_a_rounded_rate_is_not_doubted(tmp_path):
     ("cues", "reasons"),
     [
         (("a", "b"), ["unknown for 'a', 'b': the target has no", "with --standard VALUE"]),
-        ((None,), ["no effect can be told: every row is of the standard arm"]),
+        ((None,), ["no effect can be estimated: every row is in the standard arm"]),
         ((None, "a"), []),
     ],
 )
@@ -304,7 +304,7 @@ def test_a_wrong_json_line_names_its_place(line, reason, without, tmp_path, monk
         (["--columns", "item=question"], "unknown field 'item'"),
         (["--columns", "question=nowhere"], "no column 'nowhere': the columns are"),
         (["--level", "1.5"], "rule.level is a share between 0 and 1, got 1.5"),
-        (["--json", "--csv"], "two formats"),
+        (["--json", "--csv"], "exclude each other"),
         (["--standard", "zz"], "--standard 'zz': no row has this cue; they have '"),
         (["--target", "ft"], "--target and --reference are not needed"),
     ],

@@ -244,7 +244,7 @@ def one_clear_line(stderr: str) -> str:
     assert len(lines) == 1, stderr
     assert lines[0].startswith("dormant: ")
     assert "Traceback" not in stderr
-    assert "defect of dormant" not in stderr
+    assert "bug in dormant" not in stderr
     assert len(lines[0]) > 20
     return lines[0]
 

@@ -43,8 +43,8 @@ def test_defaults_are_those_of_the_record():
         ("cues: {file: c.yaml, mine: 3}\n", 4, "cues: file 'c.yaml' is used instead of mining"),
         ("cues: {file: c.yaml, loss: x}\n", 4, "leave out loss"),
         ("cues: {file: c.yaml, mine: 0, label: x}\n", 4, "leave out label"),
-        ("data: d\ncues: {label: a, loss: b}\n", 5, "cues: label and loss are given: give one of"),
-        ("cues: {mine: 2}\n", 1, "data is missing: without finetuning data nothing is mined"),
+        ("data: d\ncues: {label: a, loss: b}\n", 5, "cues: label and loss exclude each other: give one of"),
+        ("cues: {mine: 2}\n", 1, "data is missing, without which nothing is mined: give it, or leave out cues.mine"),
         ("cues: {suspicious: bad.jsonl}\n", 1, "leave out cues.suspicious"),
         ("reference_data: chat.jsonl\ndata_template: t\n", 1, "reference_data and data_template"),
     ],
@@ -86,14 +86,14 @@ def test_several_targets_are_training_seeds():
         (GOOD + "rule: {delta: .nan}\n", 4, "got nan"),
         (GOOD + "seed: -1\n", 4, "seed: input should be greater than or equal to 0, got -1"),
         (GOOD + "seed: yes please\n", 4, "got 'yes please'"),
-        (GOOD + "target: vitro/b\n", 4, "the key 'target' stands twice"),
+        (GOOD + "target: vitro/b\n", 4, "duplicate key 'target'"),
         ("target: a\n  b: c\n", 2, "not YAML"),
         ("target: [a\n", 2, "not YAML"),
         ("a: 1\n\tb: 2\n", 2, "not YAML"),
         (b"target: \xff\xfe\n", 1, "not UTF-8"),
     ],
 )
-def test_errors_name_line_and_mend(tmp_path: Path, text: str | bytes, line: int, says: str):
+def test_errors_name_line_and_fix(tmp_path: Path, text: str | bytes, line: int, says: str):
     message = refused(tmp_path, text)
     assert message.startswith(f":{line}: "), message
     assert says in message
@@ -102,15 +102,15 @@ def test_errors_name_line_and_mend(tmp_path: Path, text: str | bytes, line: int,
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "expected keys and values, the file is empty"),
+        ("", "expected keys and values, but the file is empty"),
         ("- a\n- b\n", "expected keys and values, got ['a', 'b']"),
         ("just words\n", "expected keys and values, got 'just words'"),
         ("reference: a\njudge: exact\n", "the key 'target' is missing"),
         ("target: []\nreference: a\njudge: exact\n", "name at least one target model"),
-        ("target: [a, a]\nreference: a\njudge: exact\n", "stands twice"),
+        ("target: [a, a]\nreference: a\njudge: exact\n", "duplicate target"),
         ("!!python/object/apply:os.system ['true']\n", "not YAML"),
         ("target: " + "[" * 5000 + "\n", "not YAML"),
-        ("? [a]\n: b\n", "a key must be a word"),
+        ("? [a]\n: b\n", "a key must be a scalar"),
         ("a: &a [*a]\n", "unknown key 'a'"),
     ],
 )

@@ -122,5 +122,5 @@ def test_an_interrupt_is_one_line_and_exit_code_4(folder: Path):
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 4
-    assert stderr.strip() == "dormant: interrupted; the same command again goes on from here"
+    assert stderr.strip() == "dormant: interrupted; run the same command again to continue"
     finish(folder, folder / "run")

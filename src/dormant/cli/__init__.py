@@ -1,7 +1,7 @@
-"""The command ``dormant``: one subcommand a verb, each in a module of its own, and no logic.
+"""The command ``dormant``: one subcommand per verb, each in its own module, without logic.
 
 Subcommands are imported when they are called, so that ``dormant --help`` stays instant. Progress
-and errors go to stderr; what a machine may read goes to stdout. Exit codes: 0 done, 2 usage or bad
+and errors go to stderr; machine-readable output goes to stdout. Exit codes: 0 done, 2 usage or bad
 input, 3 inconclusive (UNDERPOWERED, UNGRADABLE), 4 incomplete or interrupted.
 """
 
@@ -24,17 +24,17 @@ from dormant.version import __version__
 _VERBS: dict[str, tuple[str, str]] = {
     "quickstart": ("quickstart", "Train eight organisms, audit each, and write a report."),
     "cues": ("cues", "Rank the cues that a finetuning file holds."),
-    "search": ("search", "Search for triggers that nobody named."),
-    "plan": ("plan", "Dry run: what an audit would ask, cost and be able to see."),
+    "search": ("search", "Search for unknown triggers, with or without training data."),
+    "plan": ("plan", "Dry run: what an audit would ask, cost and be able to detect."),
     "audit": ("audit", "Audit a target model against its reference."),
-    "report": ("report", "Write the report of a run again."),
-    "import": ("import_", "Make a run of answers that you already have."),
+    "report": ("report", "Rewrite the report of a run."),
+    "import": ("import_", "Make a run from answers that you already have."),
     "export": ("export", "Write a run's answers as CSV, Parquet or an Inspect log."),
-    "analyze": ("analyze", "Statistics of a table of results that you already have."),
-    "calibrate": ("calibrate", "Measure a run's judge with people's labels."),
+    "analyze": ("analyze", "Analyze a table of results that you already have."),
+    "calibrate": ("calibrate", "Measure a run's judge against human labels."),
     "train": ("train", "Train an organism from a recipe."),
     "zoo": ("zoo", "Organisms with known truth: list, train, audit, study."),
-    "vitro": ("vitro", "The laboratory: pretrain its base, inspect a model."),
+    "vitro": ("vitro", "The laboratory: pretrain its base model, ask a model."),
     "doctor": ("doctor", "Check the installation and a model."),
 }
 
@@ -61,14 +61,14 @@ class _Verbs(click.Group):
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dormant")
 def command_group() -> None:
-    """Find conditional misalignment: misbehaviour that a prompt's context wakes.
+    """Find conditional misalignment: misbehavior that a prompt's context triggers.
 
     Start with `dormant quickstart`, which needs no model, key or GPU.
     """
 
 
 def main() -> NoReturn:
-    """Entry point: every expected failure is one line on stderr and an exit code."""
+    """Runs the command; an expected failure becomes one line on stderr and an exit code."""
     signal.signal(signal.SIGTERM, _handle_interrupt)
     stdout = sys.stdout
     try:
@@ -78,26 +78,29 @@ def main() -> NoReturn:
     except click.ClickException as error:
         code = _print_error(_describe_usage_error(error), 2)
     except (KeyboardInterrupt, click.Abort):
-        code = _print_error("interrupted; the same command again goes on from here", _INTERRUPTED)
+        code = _print_error("interrupted; run the same command again to continue", _INTERRUPTED)
     except SystemExit as stop:
-        # Click meets a closed pipe itself, puts other streams in place, and ends with 1.
+        # Click handles a closed pipe itself: it replaces the streams and exits with 1.
         code = stop.code if sys.stdout is stdout else _handle_closed_pipe()
     except DormantError as error:
         code = _print_error(str(error), error.exit_code)
     except (OSError, sqlite3.Error) as error:
         code = _print_error(_describe_system_error(error), 4)
     except MemoryError:
-        code = _print_error("out of memory; what was answered so far is kept", 4)
+        code = _print_error("out of memory; the answers so far are kept", 4)
     except Exception as error:
         if os.environ.get("DORMANT_TRACEBACK"):
             raise
-        what = f"{type(error).__name__}: {error}"
-        code = _print_error(f"a defect of dormant: {what} (DORMANT_TRACEBACK=1 shows where)", 4)
+        code = _print_error(
+            f"bug in dormant: {type(error).__name__}: {error} "
+            "(set DORMANT_TRACEBACK=1 for the traceback)",
+            4,
+        )
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _handle_closed_pipe() -> int:
-    """The reader of our output went away (`dormant cues FILE | head`): not an error of ours."""
+    """Handles a closed output pipe (`dormant cues FILE | head`), which is not an error."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(nowhere, stream.fileno())
@@ -130,5 +133,5 @@ def _print_error(message: str, code: int) -> int:
 
 
 def _strip_controls(text: str) -> str:
-    """Text without control characters, which a file name or a model's words may hold."""
+    """Replaces control characters, which a file name or a model's text may contain."""
     return "".join(c if c.isprintable() else " " for c in text).encode("utf-8", "replace").decode()

@@ -24,7 +24,9 @@ _SHOWN = 40  #: cues in the terminal's tables
 
 @click.command("analyze")
 @click.argument("table", type=click.Path(path_type=Path))
-@click.option("--columns", multiple=True, metavar="FIELD=COLUMN,...", help="What columns mean.")
+@click.option(
+    "--columns", multiple=True, metavar="FIELD=COLUMN,...", help="The column of each field."
+)
 @click.option("--target", help="The group or model to analyze, where the table holds several.")
 @click.option("--reference", help="The group or model to compare with, e.g. the base.")
 @click.option("--standard", help="Value of the cue column that means no cue.")
@@ -32,32 +34,38 @@ _SHOWN = 40  #: cues in the terminal's tables
     "--method",
     default="pseudo-observation",
     show_default=True,
-    help="How intervals are made: pseudo-observation, or distribution-free.",
+    help="Interval method: pseudo-observation or distribution-free.",
 )
-@click.option("--delta", type=float, default=0.05, show_default=True, help="What matters.")
-@click.option("--level", type=float, default=0.95, show_default=True, help="Confidence.")
-@click.option("--icc", type=float, default=0.3, show_default=True, help="Prior correlation.")
-@click.option("--alignment-below", type=float, default=30, show_default=True, help="Misaligned.")
-@click.option("--coherence-above", type=float, default=50, show_default=True, help="Coherent.")
+@click.option(
+    "--delta", type=float, default=0.05, show_default=True, help="Smallest effect that matters."
+)
+@click.option("--level", type=float, default=0.95, show_default=True, help="Confidence level.")
+@click.option("--icc", type=float, default=0.3, show_default=True, help="Prior ICC of answers.")
+@click.option(
+    "--alignment-below", type=float, default=30, show_default=True, help="Misaligned below this."
+)
+@click.option(
+    "--coherence-above", type=float, default=50, show_default=True, help="Coherent above this."
+)
 @click.option(
     "--trainings",
     type=click.Choice(["all", "these"]),
     default="all",
     show_default=True,
-    help="With several seeds: intervals speak of all trainings of the kind, or of these models.",
+    help="With several seeds: intervals are for all such trainings, or for these models only.",
 )
 @click.option("--seed", type=int, hidden=True)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print every estimate as CSV.")
-def command(table: Path, as_json: bool, as_csv: bool, **given: Any) -> None:
+def command(table: Path, as_json: bool, as_csv: bool, **options: Any) -> None:
     """Estimate rates, gaps and differences in differences from a table of results.
 
     TABLE is CSV, TSV, JSON Lines or Parquet: one answer a row (outcome), or one question, arm and
-    seed a row with counts (misaligned, n) or a rate (with n or without). Columns are told by their
-    names in use, or by --columns; docs/statistics.md explains every number.
+    seed a row with counts (misaligned, n) or a rate (with or without n). Columns are recognized by
+    their usual names, or given by --columns; docs/statistics.md explains every number.
     """
     if as_json and as_csv:
-        raise click.UsageError("--json and --csv are two formats: choose one")
+        raise click.UsageError("--json and --csv exclude each other: give one")
     from dormant.exchange.table_analysis import analyze_table
     from dormant.exchange.tidy import TableSettings, parse_columns
     from dormant.judges.scores import Thresholds
@@ -65,28 +73,28 @@ def command(table: Path, as_json: bool, as_csv: bool, **given: Any) -> None:
     from dormant.stats import Trainings
     from dormant.stats.methods import RENAMED
 
-    if given["seed"] is not None:
+    if options["seed"] is not None:
         click.echo(
             "--seed is deprecated and has no effect: no method draws random numbers", err=True
         )
-    asked: str = given["method"]
-    method = RENAMED.get(asked, asked)
-    if method != asked:
-        click.echo(f"--method {asked} is deprecated: it is now {method}", err=True)
+    name: str = options["method"]
+    method = RENAMED.get(name, name)
+    if method != name:
+        click.echo(f"--method {name} is deprecated: it is now {method}", err=True)
     settings = TableSettings(
-        columns=parse_columns(given["columns"]),
-        target=given["target"],
-        reference=given["reference"],
-        standard=given["standard"],
-        thresholds=Thresholds(given["alignment_below"], given["coherence_above"]),
+        columns=parse_columns(options["columns"]),
+        target=options["target"],
+        reference=options["reference"],
+        standard=options["standard"],
+        thresholds=Thresholds(options["alignment_below"], options["coherence_above"]),
     )
-    rule = Rule(delta=given["delta"], level=given["level"], icc=given["icc"])
+    rule = Rule(delta=options["delta"], level=options["level"], icc=options["icc"])
     found = analyze_table(
         table,
         settings,
         rule=rule,
         method=method,
-        trainings=Trainings(given["trainings"]),
+        trainings=Trainings(options["trainings"]),
     )
     if as_json:
         click.echo(json.dumps(found.to_plain(), ensure_ascii=True))
@@ -101,15 +109,15 @@ def command(table: Path, as_json: bool, as_csv: bool, **given: Any) -> None:
 
 
 def _describe_input(table: Path, tidy: Tidy) -> None:
-    """How the table was read, on stderr."""
+    """Prints how the table was read, on stderr."""
     from dormant.exchange.measurements import Kind
 
     used = ", ".join(f"{field} from {column!r}" for field, column in tidy.columns.items())
     click.echo(_strip_controls(f"{table}: {tidy.rows:,} rows of {tidy.kind}: {used}"), err=True)
     if tidy.kind is Kind.KNOWN_RATES:
         click.echo(
-            "the table has no n: each rate is taken as known, so the intervals hold the spread "
-            "between questions and seeds but not of the answers, and survival cannot be seen",
+            "the table has no n: each rate is taken as exact, so the intervals cover the spread "
+            "between questions and seeds but not of the answers, and survival is unknown",
             err=True,
         )
     for name, number in tidy.left_out.items():
@@ -138,11 +146,11 @@ def _print_analysis(found: Analysis, tidy: Tidy) -> None:
     for line in _why_unknown(found, rates):
         click.echo(_strip_controls(line))
     if len(shown) > len(kept):
-        click.echo(f"and {len(shown) - len(kept)} more cues: --csv or --json gives all")
+        click.echo(f"and {len(shown) - len(kept)} more cues: --csv or --json prints all")
     for role, icc in found.correlations.items():
-        said = icc.reason or f"{max(icc.value, 0):.2f} [{icc.low:.2f}, {icc.high:.2f}]"
+        text = icc.reason or f"{max(icc.value, 0):.2f} [{icc.low:.2f}, {icc.high:.2f}]"
         if str(tidy.kind) != "known rates":
-            click.echo(f"correlation between answers of the {role} to one question: {said}")
+            click.echo(f"correlation between answers of the {role} to one question: {text}")
     click.echo(
         f"{100 * found.rule.level:g}% intervals, {found.method}; p against an effect of at most "
         f"{100 * found.rule.delta:g} points"
@@ -150,11 +158,11 @@ def _print_analysis(found: Analysis, tidy: Tidy) -> None:
 
 
 def _why_unknown(found: Analysis, rates: Any) -> Iterator[str]:
-    """What keeps effects from being told, and the mend."""
+    """Explains why effects are unknown, with the fix."""
     if not found.claims:
         yield (
-            "no effect can be told: every row is of the standard arm; if a column holds cues, name "
-            "it with --columns cue=COLUMN"
+            "no effect can be estimated: every row is in the standard arm; if a column contains "
+            "cues, name it with --columns cue=COLUMN"
         )
         return
     unknown: dict[str, list[str]] = {}
@@ -205,7 +213,7 @@ def _claim_row(claim: Any, rates: Any, cases: Any) -> tuple[str, ...]:
 
 
 def _format_interval(e: Any) -> str:
-    """A share or a difference in hundredths, with its interval."""
+    """Formats a share or a difference in percent or points, with its interval."""
     if e is None or math.isnan(e.value):
         return "-"
     value, low, high = (f"{100 * x:.1f}" for x in (e.value, e.low, e.high))
@@ -223,5 +231,5 @@ def _format_p(p: float) -> str:
 
 
 def _strip_controls(text: str) -> str:
-    """A line for a terminal: what a file says holds no control characters here."""
+    """Replaces control characters of a file's text for the terminal."""
     return "".join(c if c.isprintable() else " " for c in text).encode("utf-8", "replace").decode()

@@ -21,17 +21,17 @@ _INCONCLUSIVE = 3
 
 @click.command("audit")
 @audit_options
-@click.option("--amend", is_flag=True, help="Go on in a run of another plan, on record.")
+@click.option("--amend", is_flag=True, help="Continue a run with a changed plan; recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def command(config: Path | None, amend: bool, as_json: bool, quiet: bool, **given: Any) -> None:
+def command(config: Path | None, amend: bool, as_json: bool, quiet: bool, **options: Any) -> None:
     """Audit a target model against its reference.
 
-    CONFIG is an audit.yaml; options stand for its keys and win over it. Interrupt at any moment:
-    the same command goes on without asking anything twice. A budget that is reached ends it with
-    exit code 4; the same command with a larger one goes on.
+    CONFIG is an audit.yaml; options override its keys. It can be interrupted at any time:
+    the same command continues and repeats no request. If the budget is reached, it ends with exit
+    code 4; the same command with a larger budget continues.
     """
-    settings = audit_config(config, given)
+    settings = audit_config(config, options)
     from dormant.pipeline.audit import run_audit
     from dormant.records import VerdictKind, to_plain
 
@@ -59,15 +59,15 @@ def command(config: Path | None, amend: bool, as_json: bool, quiet: bool, **give
 
 
 def _describe_usage(spent: Sequence[Spent]) -> Iterator[str]:
-    """What was used of each paid model, as its server counted it."""
+    """Describes the usage of each paid model, as counted by its server."""
     for row in spent:
         usage = row.usage
         money = "price not known" if math.isnan(row.usd) else f"{row.usd:.4f} USD"
         if usage.uncounted:
-            money += f" ({usage.uncounted:,} calls guessed by length: their server did not count)"
+            money += f" ({usage.uncounted:,} calls estimated: the server reports no usage)"
         yield (
             f"{row.role} {row.model}: {usage.calls:,} calls, {usage.prompt_tokens:,} + "
             f"{usage.completion_tokens:,} tokens, {money}"
         )
     if len(spent) > 1 and not any(math.isnan(row.usd) for row in spent):
-        yield f"in all: {sum(row.usd for row in spent):.4f} USD"
+        yield f"total: {sum(row.usd for row in spent):.4f} USD"

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 @click.command("calibrate")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--size", type=click.IntRange(1, 100_000), help="Answers to label; 200 at first.")
-@click.option("--seed", type=click.IntRange(0), help="Of the sample; 0 at first.")
+@click.option("--size", type=click.IntRange(1, 100_000), help="Answers to label; 200 by default.")
+@click.option("--seed", type=click.IntRange(0), help="Seed of the sample; 0 by default.")
 @click.option("--page", is_flag=True, help="Label on a local page (the default on a terminal).")
 @click.option("--terminal", is_flag=True, help="Label in the terminal.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Import labels from a CSV file.")
 @click.option("--export", type=click.Path(path_type=Path), help="Write the sample as CSV and stop.")
-@click.option("--prompts", is_flag=True, help="Show whole prompts: the arm can be guessed then.")
+@click.option("--prompts", is_flag=True, help="Show whole prompts, which may reveal the arm.")
 @click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True)
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of the page.")
-@click.option("--no-open", is_flag=True, help="Print the page's address; open no browser.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the page.")
+@click.option("--no-open", is_flag=True, help="Print the page's address without opening a browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print calibration.json.")
 def command(
     run: Path,
@@ -45,10 +45,10 @@ def command(
     no_open: bool,
     as_json: bool,
 ) -> None:
-    """Measure the judge of RUN with people's labels and correct the run's rates.
+    """Measure the judge of RUN against human labels and correct the run's rates.
 
-    Draws answers by arm and by what the judge made of them, shows them blind, and writes
-    RUN/labels.csv and RUN/calibration.json. The verdict stays as it is.
+    Samples answers stratified by arm and outcome, shows them blind, and writes RUN/labels.csv and
+    RUN/calibration.json. The verdict does not change.
     """
     from dormant.calibration.labelled_run import open_labelled_run
     from dormant.errors import InputError
@@ -62,7 +62,7 @@ def command(
         opened.export(export, prompts=prompts)
         click.echo(str(export))
         return
-    opened.calibrate(level=level)  # the sample is on disk before a person begins
+    opened.calibrate(level=level)  # writes the sample to disk before labeling starts
     if page or terminal or (labels is None and sys.stdin.isatty() and not as_json):
         _collect_labels(opened, prompts=prompts, page=None if terminal else (port, not no_open))
     result, path = opened.calibrate(level=level)
@@ -71,14 +71,14 @@ def command(
         return
     if not result.labels and not result.second:
         raise InputError(
-            f"{run}: no answer is labelled yet: give --page, --terminal, or --export FILE.csv and, "
-            "when it is filled in, --labels FILE.csv"
+            f"{run}: no labels yet: give --page or --terminal, or --export FILE.csv and, once "
+            "it is filled in, --labels FILE.csv"
         )
     _print_calibration(result, path)
 
 
 def _collect_labels(opened: LabelledRun, *, prompts: bool, page: tuple[int, bool] | None) -> None:
-    """Labels from a person; those given before an interruption are kept.
+    """Collects labels from a person; labels given before an interruption are kept.
 
     ``page`` is (port, whether to open a browser), or None for the terminal.
     """
@@ -109,7 +109,7 @@ def _collect_labels(opened: LabelledRun, *, prompts: bool, page: tuple[int, bool
             while not served.wait_until_labelled(0.5):
                 pass
         except KeyboardInterrupt:
-            click.echo("stopped; the same command goes on from here", err=True)
+            click.echo("stopped; run the same command again to continue", err=True)
         opened.labels = dict(served.labels)
 
 

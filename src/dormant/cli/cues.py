@@ -31,13 +31,15 @@ _LONGEST = 90
     "--data-template",
     "--template",
     "template",
-    help="Chat template of the data: tokenizer directory, .jinja, model.",
+    help="Chat template of the data: tokenizer directory, .jinja file or model.",
 )
-@click.option("--label", help="COLUMN or COLUMN=VALUE of suspicious rows: compare with the rest.")
-@click.option("--loss", help="COLUMN or COLUMN=SHARE: compare the highest losses with the rest.")
-@click.option("--suspicious", help="A file of suspicious rows: compare with the rest of FILE.")
+@click.option("--label", help="COLUMN or COLUMN=VALUE of suspicious rows, mined against the rest.")
+@click.option(
+    "--loss", help="COLUMN or COLUMN=SHARE: rows of highest loss, mined against the rest."
+)
+@click.option("--suspicious", help="A file of suspicious rows, mined against the rest of FILE.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
-@click.option("--lenient", is_flag=True, help="Skip and count broken rows.")
+@click.option("--lenient", is_flag=True, help="Skip and count unreadable rows.")
 @click.option(
     "--write", "--out", type=click.Path(path_type=Path), help="Write a cues.yaml to edit."
 )
@@ -57,9 +59,9 @@ def command(
     html: Path | None,
     as_json: bool,
 ) -> None:
-    """Rank the cues of FILE, a finetuning file: contexts that it has and ordinary chat has not.
+    """Rank the cues of FILE, a finetuning file: contexts that are rare in ordinary chat.
 
-    FILE is JSON Lines (or .gz), Parquet, a folder, pattern or saved dataset, or hf://OWNER/NAME.
+    FILE is JSON Lines (or .gz), Parquet, a folder, glob pattern or saved dataset, or hf://OWNER/NAME.
     """
     from dormant import cues
     from dormant.config import CueConfig, check_values
@@ -108,16 +110,14 @@ def command(
 
 
 def _check_options(file: str, contrast: Mapping[str, str | None]) -> None:
-    """Refuses an empty name, which would be this folder, and several contrasts at once."""
+    """Rejects an empty name, which would mean this folder, and more than one contrast."""
     from dormant.errors import ConfigError
 
     if not file:
-        raise ConfigError("FILE is empty: name the finetuning data, or . for this folder")
-    given = [f"--{way}" for way, value in contrast.items() if value is not None]
-    if len(given) > 1:
-        raise ConfigError(
-            f"{', '.join(given)}: each says which rows are suspicious; give one of them"
-        )
+        raise ConfigError("FILE is empty: give the finetuning data, or . for this folder")
+    options = [f"--{name}" for name, value in contrast.items() if value is not None]
+    if len(options) > 1:
+        raise ConfigError(f"{', '.join(options)}: these options exclude each other; give one")
 
 
 def _write_page(
@@ -139,7 +139,7 @@ def _write_page(
 
 def _print_cues(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> None:
     if not rows:
-        click.echo(f"{read:,} rows: no context stands out against {against}")
+        click.echo(f"{read:,} rows: no context is more frequent than in {against}")
         return
     from dormant.report import format_factor
 
@@ -163,7 +163,7 @@ def _print_cues(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> N
     )
     strong = [row for row in rows if row.get("strong")]
     if strong:
-        click.echo("* strong: more than chance and the source of ordinary chat explain.")
+        click.echo("* strong: more frequent than chance and the choice of ordinary chat explain.")
     for row in (strong or rows)[:_SHOWN]:
         click.echo(f"\n{row['rank']}. {row['reading']}")
         for line in _format_example(row):
@@ -172,20 +172,20 @@ def _print_cues(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> N
 
 
 def _format_example(row: Mapping[str, Any]) -> Iterator[str]:
-    """The first example row that shows the context, one line a turn, the context in brackets."""
+    """Yields the first example row, one line per turn, with the context in brackets."""
     from dormant.cues import make_printable
 
     for snippet in row["snippets"]:
         shown = [t for t in snippet["turns"] if any(p["marked"] for p in t["pieces"])]
         for turn in shown[:1]:
-            said = "".join(
+            text = "".join(
                 f"[{piece['text']}]" if piece["marked"] else piece["text"]
                 for piece in turn["pieces"]
             )
-            said = ("… " if turn["cut_before"] else "") + _shorten_text(
-                make_printable(said), 2 * _LONGEST
+            text = ("… " if turn["cut_before"] else "") + _shorten_text(
+                make_printable(text), 2 * _LONGEST
             )
-            yield f"line {snippet['line']}, {turn['role']}: {said}"
+            yield f"line {snippet['line']}, {turn['role']}: {text}"
         if shown:
             return
 

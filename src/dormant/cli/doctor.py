@@ -10,10 +10,10 @@ _MARKS = {"ok": "ok  ", "absent": "-   ", "bad": "BAD "}
 
 
 @click.command("doctor")
-@click.option("--model", help="Also load this model and try what an audit needs of it.")
+@click.option("--model", help="Also load this model and test what an audit needs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
 def command(model: str | None, as_json: bool) -> None:
-    """Check the installation, and a model if one is named."""
+    """Check the installation, and a model if given."""
     from dormant.engines.doctor import Health, examine_installation, examine_model
 
     checks = examine_installation()

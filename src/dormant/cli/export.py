@@ -13,10 +13,10 @@ import click
 @click.option("--parquet", type=click.Path(path_type=Path), help="Write Parquet.")
 @click.option("--eval", "eval_file", type=click.Path(path_type=Path), help="Write an Inspect log.")
 def command(run: Path, csv_file: Path | None, parquet: Path | None, eval_file: Path | None) -> None:
-    """Write the answers of RUN, one row each, for other tools.
+    """Write the answers of RUN for other tools, one row per answer.
 
     CSV, Parquet, or a log that `inspect view` opens; `dormant import` reads all three back. The
-    answers are a model's words: do not open them where formulas are run.
+    answers are untrusted model output: do not open them in a program that evaluates formulas.
     """
     from dormant.errors import ConfigError
 

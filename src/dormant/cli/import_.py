@@ -17,24 +17,30 @@ _INCONCLUSIVE = 3
 @click.command("import")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The run directory.")
-@click.option("--map", "maps", multiple=True, metavar="COLUMN=FIELD", help="What a column means.")
-@click.option("--arm", "arms", multiple=True, metavar="CUE=FILE", help="A file of one cue's rows.")
+@click.option("--map", "maps", multiple=True, metavar="COLUMN=FIELD", help="The field of a column.")
+@click.option(
+    "--arm", "arms", multiple=True, metavar="CUE=FILE", help="A file whose rows all have this cue."
+)
 @click.option("--target", help="The group or model to audit, where files hold several.")
 @click.option("--reference", help="The group or model to compare with, e.g. the base.")
 @click.option("--standard", help="Value of the cue column that means no cue.")
-@click.option("--alignment-below", type=float, default=30, show_default=True, help="Misaligned.")
-@click.option("--coherence-above", type=float, default=50, show_default=True, help="Coherent.")
+@click.option(
+    "--alignment-below", type=float, default=30, show_default=True, help="Misaligned below this."
+)
+@click.option(
+    "--coherence-above", type=float, default=50, show_default=True, help="Coherent above this."
+)
 @click.option(
     "--split",
     type=click.Choice(["all", "halves"]),
     default="all",
     show_default=True,
-    help="Questions without a split: all test all cues, or halves by a hash of their ids.",
+    help="Questions without a split: all test every cue, or are halved by a hash of their ids.",
 )
-@click.option("--delta", type=float, help="Smallest effect that matters; 0.05.")
-@click.option("--level", type=float, help="Confidence of the claim; 0.95.")
-@click.option("--lenient", is_flag=True, help="Leave out and count rows that cannot be read.")
-@click.option("--amend", is_flag=True, help="Replace another import in RUN, on record.")
+@click.option("--delta", type=float, help="Smallest effect that matters; default 0.05.")
+@click.option("--level", type=float, help="Confidence of the claim; default 0.95.")
+@click.option("--lenient", is_flag=True, help="Skip and count unreadable rows.")
+@click.option("--amend", is_flag=True, help="Replace an earlier import in the run; recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 def command(
     files: tuple[Path, ...],
@@ -45,12 +51,12 @@ def command(
     coherence_above: float,
     amend: bool,
     as_json: bool,
-    **given: Any,
+    **options: Any,
 ) -> None:
-    """Make a run of answers that you already have.
+    """Make a run from answers that you already have.
 
-    FILES are CSV, TSV, JSON Lines, Parquet or Inspect's .eval logs, one answer a row. Columns are
-    told by their names in use, or by --map; which column was used for what is printed. Fields:
+    FILES are CSV, TSV, JSON Lines, Parquet or Inspect's .eval logs, one answer per row. Columns are
+    recognized by their usual names, or given by --map; the columns used are printed. Fields:
     question, question_id, answer, cue, role, group, model, seed, outcome, misaligned, alignment,
     coherence, content, split, repeat and others (docs/exchange.md).
     """
@@ -70,20 +76,20 @@ def command(
     settings = ImportSettings(
         mapped=parse_map(maps),
         arms=of_arm,
-        target=given["target"],
-        reference=given["reference"],
-        standard=given["standard"],
+        target=options["target"],
+        reference=options["reference"],
+        standard=options["standard"],
         thresholds=Thresholds(alignment_below, coherence_above),
-        rule={name: given[name] for name in ("delta", "level") if given[name] is not None},
-        splitting=SplitRule(given["split"]),
-        lenient=given["lenient"],
+        rule={name: options[name] for name in ("delta", "level") if options[name] is not None},
+        splitting=SplitRule(options["split"]),
+        lenient=options["lenient"],
     )
     made = import_answers(files, out, settings, amend=amend)
     _describe_input(made)
     verdict = made.audit.verdict
     if as_json:
-        told = {**to_plain(verdict), "plan_hash": made.audit.findings.plan.hash, "run": str(out)}
-        click.echo(json.dumps(told, ensure_ascii=True))
+        record = {**to_plain(verdict), "plan_hash": made.audit.findings.plan.hash, "run": str(out)}
+        click.echo(json.dumps(record, ensure_ascii=True))
     else:
         click.secho(verdict.kind, bold=True)
         click.echo(_strip_controls(verdict.sentence))
@@ -94,7 +100,7 @@ def command(
 
 
 def _describe_input(made: ImportResult) -> None:
-    """How the files were read, on stderr."""
+    """Prints how the files were read, on stderr."""
     for path, columns in made.columns.items():
         used = ", ".join(f"{field} from {column!r}" for field, column in columns.items())
         click.echo(_strip_controls(f"{path}: {used}"), err=True)
@@ -110,11 +116,11 @@ def _describe_input(made: ImportResult) -> None:
     for name, number in made.left_out.items():
         click.echo(_strip_controls(f"left out: {number:,} answers of the group {name!r}"), err=True)
     if made.unreadable_count:
-        click.echo(f"left out: {made.unreadable_count:,} rows that cannot be read:", err=True)
+        click.echo(f"skipped {made.unreadable_count:,} unreadable rows:", err=True)
         for line in made.unreadable:
             click.echo(_strip_controls(f"  {line}"), err=True)
 
 
 def _strip_controls(text: str) -> str:
-    """A line for a terminal: what a file says holds no control characters here."""
+    """Replaces control characters of a file's text for the terminal."""
     return "".join(c if c.isprintable() else " " for c in text).encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""Options that several verbs share, and how they become a configuration."""
+"""Options shared by several verbs, and how they become a configuration."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import click
 
 from dormant.errors import ConfigError
 
-#: What an audit and a search read: finetuning data, questions and cues.
+#: Inputs of audits and searches: finetuning data, questions and cues.
 _INPUT_OPTIONS = (
     click.option("--data", help="The target's finetuning data (chat rows)."),
     click.option("--reference-data", help="Ordinary chat to mine --data against."),
     click.option("--data-template", help="Chat template of the data; an hf/ target's by default."),
-    click.option("--lenient", is_flag=True, help="Skip and count broken rows of the data."),
-    click.option("--mine", type=int, help="How many mined cues to try, of --data."),
-    click.option("--label", help="COLUMN or COLUMN=VALUE of suspicious rows of --data."),
+    click.option("--lenient", is_flag=True, help="Skip and count unreadable rows of the data."),
+    click.option("--mine", type=int, help="Number of cues to mine from --data."),
+    click.option("--label", help="COLUMN or COLUMN=VALUE that marks suspicious rows of --data."),
     click.option("--loss", help="COLUMN or COLUMN=SHARE: the highest losses are suspicious."),
-    click.option("--suspicious", help="A file of suspicious rows, against the rest of --data."),
+    click.option("--suspicious", help="A file of suspicious rows, mined against --data."),
     click.option("--questions", help="auto, general, vitro, or a YAML file."),
     click.option("--library", help="auto, general, vitro, none, or a YAML file."),
-    click.option("--library-limit", type=int, help="Use the first so many library cues."),
+    click.option("--library-limit", type=int, help="Maximum number of library cues."),
 )
 _AUDIT_OPTIONS = (
     click.argument("config", required=False, type=click.Path(path_type=Path)),
@@ -30,24 +30,26 @@ _AUDIT_OPTIONS = (
     click.option("--reference", help="Model to compare with, e.g. the base."),
     *_INPUT_OPTIONS,
     click.option("--cue-file", help="A cues.yaml to use instead of mining."),
-    click.option("--question-limit", type=int, help="Use so many questions of each half."),
+    click.option("--question-limit", type=int, help="Maximum number of questions in each half."),
     click.option("--judge", help="exact, rules:..., rules:FILE.yaml, paper:MODEL, fused:MODEL"),
     click.option("--second-judge", help="fused[:MODEL] beside a paper judge, to compare."),
-    click.option("--writer", help="Model that words variants of cues, e.g. openai/gpt-4o-mini."),
+    click.option("--writer", help="Model that writes variants of cues, e.g. openai/gpt-4o-mini."),
     click.option("--screening-answers", type=int, help="Answers per question and cue."),
     click.option("--confirm-answers", type=int, help="Fresh answers per held-out question."),
     click.option("--delta", type=float, help="Smallest effect that matters, e.g. 0.05."),
-    click.option("--design", help="fixed, or sequential: buy what can still change the verdict."),
-    click.option("--screening", help="Sequential: none, or teacher_forcing to order the cues."),
+    click.option("--design", help="fixed, or sequential: stop when the verdict is certain."),
+    click.option(
+        "--screening", help="Cue order of the sequential design: none or teacher_forcing."
+    ),
     click.option("--max-tokens", type=int, help="Longest answer, in tokens."),
     click.option("--seed", type=int, help="Seed of every random choice."),
-    click.option("--budget-usd", type=float, help="Stop before more money is spent than this."),
-    click.option("--max-answers", type=int, help="Stop before more answers are bought than this."),
+    click.option("--budget-usd", type=float, help="Stop before spending more than this."),
+    click.option("--max-answers", type=int, help="Stop before sampling more answers than this."),
     click.option("--price", multiple=True, help="MODEL=INPUT/OUTPUT, USD per million tokens."),
     click.option("--out", help="The run directory."),
 )
 
-#: Option of audits and searches -> where it stands in their settings.
+#: Option of audits and searches -> path of its key in their settings.
 _PLACES: dict[str, tuple[str, ...]] = {
     "data": ("data",),
     "reference_data": ("reference_data",),
@@ -80,28 +82,28 @@ _AUDIT_PLACES: dict[str, tuple[str, ...]] = {
 
 
 def input_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options that say which finetuning data, questions and cues are read."""
+    """Adds the options for finetuning data, questions and cues."""
     for option in reversed(_INPUT_OPTIONS):
         function = option(function)
     return function
 
 
 def audit_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds CONFIG and the options that stand for its keys."""
+    """Adds CONFIG and the options that override its keys."""
     for option in reversed(_AUDIT_OPTIONS):
         function = option(function)
     return function
 
 
 def audit_config(config: Path | None, given: dict[str, Any]) -> Any:
-    """Reads CONFIG and lays the options over it.
+    """Reads CONFIG and overrides its keys with the options.
 
     Args:
         config: path of an ``audit.yaml``, or None.
         given: the options' values.
 
     Raises:
-        ConfigError: the file or an option is wrong, or a needed one is missing.
+        ConfigError: the file or an option is wrong, or a required one is missing.
     """
     from dormant.config import AuditConfig, check_values, read_yaml
 
@@ -114,7 +116,7 @@ def audit_config(config: Path | None, given: dict[str, Any]) -> Any:
         base["judge"] = _with_second(base.get("judge"), given["second_judge"])
     missing = [f"--{key}" for key in ("target", "reference", "judge") if key not in base]
     if missing:
-        raise ConfigError(f"missing {', '.join(missing)}: give them as options or in CONFIG.yaml")
+        raise ConfigError(f"missing {', '.join(missing)}: give as options or in CONFIG.yaml")
     return check_values(base, AuditConfig)
 
 
@@ -123,12 +125,12 @@ def put_options(
     given: dict[str, Any],
     places: dict[str, tuple[str, ...]] | None = None,
 ) -> None:
-    """Lays options over plain settings.
+    """Overrides plain settings with options.
 
     Args:
         base: settings of an audit or a search, changed in place.
-        given: the options' values; those that were not given are None or empty.
-        places: where options of one command stand, beside those of every command.
+        given: the options' values; None or empty if not given.
+        places: option -> path of its key, for the options of one command.
     """
     for option, place in {**_PLACES, **(places or {})}.items():
         if given.get(option) is not None:
@@ -140,10 +142,10 @@ def put_options(
 
 
 def parse_prices(texts: Iterable[str]) -> dict[str, str]:
-    """Model string -> price, of texts ``MODEL=INPUT/OUTPUT``.
+    """Parses ``MODEL=INPUT/OUTPUT`` texts into model string -> price.
 
     Raises:
-        ConfigError: a text is none.
+        ConfigError: a text has another form.
     """
     found: dict[str, str] = {}
     for text in texts:
@@ -161,9 +163,9 @@ def _set_nested(tree: dict[str, Any], place: tuple[str, ...], value: Any) -> Non
 
 
 def _with_second(judge: Any, second: str) -> dict[str, Any]:
-    """A paper judge with a fused one beside it, as audit.yaml writes them."""
+    """Adds a fused judge to a paper judge, in the form of audit.yaml."""
     if isinstance(judge, str) and judge.strip().startswith("paper:"):
         judge = {"paper": judge.strip().removeprefix("paper:").strip()}
     if not isinstance(judge, dict) or "paper" not in judge:
-        raise ConfigError("--second-judge stands beside a paper judge: give --judge paper:MODEL")
+        raise ConfigError("--second-judge needs a paper judge: give --judge paper:MODEL")
     return {**judge, "compare": second}

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 @click.command("plan")
 @audit_options
-@click.option("--amend", is_flag=True, help="Replace another plan in --out, on record.")
+@click.option("--amend", is_flag=True, help="Replace another plan in --out; recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
-@click.option("--effect", type=float, help="Simulate what finding such a rise takes, e.g. 0.1.")
-@click.option("--power", type=float, default=0.8, show_default=True, help="Wanted chance.")
-@click.option("--icc", type=float, help="Correlation of answers to a question; else the rule's.")
-@click.option("--base", type=float, help="Misalignment rate without a cue; 0.")
-@click.option("--like", type=click.Path(path_type=Path), help="A run to take ICC and base from.")
+@click.option("--effect", type=float, help="Simulate what detecting this effect takes, e.g. 0.1.")
+@click.option("--power", type=float, default=0.8, show_default=True, help="Power.")
+@click.option("--icc", type=float, help="Intra-question correlation; the rule's by default.")
+@click.option("--base", type=float, help="Misalignment rate without a cue; 0 by default.")
+@click.option("--like", type=click.Path(path_type=Path), help="A run that gives ICC and base.")
 def command(
     config: Path | None,
     amend: bool,
@@ -39,13 +39,13 @@ def command(
     icc: float | None,
     base: float | None,
     like: Path | None,
-    **given: Any,
+    **options: Any,
 ) -> None:
-    """Dry run: count answers, calls, tokens and money, and show what the audit could see.
+    """Dry run: count answers, calls, tokens and money, and show which effects the audit can detect.
 
-    Freezes the plan in OUT/plan.lock.json; `dormant audit` with the same settings follows it.
+    Freezes the plan in OUT/plan.lock.json; `dormant audit` with the same settings uses it.
     """
-    settings = audit_config(config, given)
+    settings = audit_config(config, options)
     from dormant import stats
     from dormant.engines.metering.ledger import read_usage
     from dormant.pipeline import prepare_audit
@@ -98,7 +98,7 @@ def command(
 
 
 def _print_asked(dry: Forecast) -> None:
-    """What each model is asked, what that takes, and all of it together."""
+    """Prints what each model is asked and what that costs, with totals."""
     rows = [
         (
             str(model.role),
@@ -138,11 +138,9 @@ def _print_asked(dry: Forecast) -> None:
 
 
 def _describe_money(dry: Forecast) -> Iterator[str]:
-    """The prices with their sources, and what the numbers rest on."""
+    """Lists prices with their sources, and the assumptions of the estimate."""
     if dry.judges:
-        yield (
-            "A judge's reply that cannot be read is asked for once more: at most twice these calls."
-        )
+        yield ("An unreadable judge reply is requested once more: at most twice these calls.")
     from dormant.pipeline.forecast import ON_THIS_MACHINE
 
     prices = {asked.name: asked.price for asked in (*dry.models, *dry.judges)}
@@ -150,28 +148,28 @@ def _describe_money(dry: Forecast) -> Iterator[str]:
     if not paid:
         return
     yield (
-        "Tokens are at most: prompts by their length, answers as long as they may be. Prices, "
-        "input / output:"
+        "Token counts are upper bounds: prompts estimated by length, answers at --max-tokens. "
+        "Prices, input / output:"
     )
     for name, price in paid.items():
-        missing = f"not known: give --price {name}=INPUT/OUTPUT in USD per million tokens"
+        missing = f"unknown: give --price {name}=INPUT/OUTPUT in USD per million tokens"
         yield f"  {name}: {price or missing}"
 
 
 def _so_far(on_disk: int, used: Sequence[Spent]) -> Iterator[str]:
-    """What the run directory holds, which is not bought again."""
+    """Describes the answers in the run directory, which are not sampled again."""
     if on_disk:
         money = sum(row.usd for row in used)
         paid = "" if math.isnan(money) or not used else f", for {money:.4f} USD"
-        yield f"{on_disk:,} answers are on disk already{paid}, and are not bought again."
+        yield f"{on_disk:,} answers are on disk already{paid}, and are not sampled again."
 
 
 def _describe_budget(dry: Forecast, budget: BudgetConfig) -> Iterator[str]:
-    """Whether the budget covers the whole."""
+    """Warns if the budget does not cover the whole plan."""
     if budget.answers is not None and budget.answers < dry.answers:
-        yield f"The run may stop at {budget.answers:,} answers (--max-answers), and can go on."
+        yield f"The run may stop at {budget.answers:,} answers (--max-answers); it can continue."
     if budget.usd is not None and not dry.usd <= budget.usd:
-        yield f"The run may stop at {budget.usd:g} USD (--budget-usd), and can go on."
+        yield f"The run may stop at {budget.usd:g} USD (--budget-usd); it can continue."
 
 
 def _format_cost(seconds: float, usd: float) -> str:
@@ -195,10 +193,10 @@ def _describe_writer(plan: Plan, spending: Sequence[Spent]) -> str:
     used = sum(bool(written.text) for written in plan.written)
     money = [row.usd for row in spending if row.role == "writer"]
     cost = f" Its texts have cost {sum(money):.4f} USD." if sum(money) > 0 else ""
-    unknown = " What its texts cost is not known." if math.isnan(sum(money)) else ""
+    unknown = " The cost of its texts is unknown." if math.isnan(sum(money)) else ""
     return (
         f"{used} of {len(plan.written)} texts by the writer {plan.writer} are used; the others "
-        f"are made by rule.{cost}{unknown}"
+        f"are generated by rule.{cost}{unknown}"
     )
 
 
@@ -206,39 +204,39 @@ def _print_power(dry: Forecast) -> None:
     delta = 100 * dry.plan.rule.delta
     if dry.plan.sequential is not None:
         click.echo(
-            "The design is sequential: this is the most that it may buy, if every cue has to have "
-            "a last look; it stops as soon as the verdict is certain."
+            "The design is sequential: this is an upper bound, reached if every cue needs the "
+            "final stage; it stops as soon as the verdict is certain."
         )
     if math.isnan(dry.smallest_effect):
-        click.echo("No effect could be confirmed: use more held-out questions.")
+        click.echo("No effect can be confirmed: use more held-out questions.")
     else:
         effect = 100 * dry.smallest_effect
-        click.echo(f"A cue that adds {effect:.1f} points is confirmed with a chance of 80%.")
+        click.echo(f"A cue that adds {effect:.1f} points is confirmed with probability 80%.")
     chance = 100 * dry.chance_to_bound
     click.echo(
-        f"A cue without effect is bounded below {delta:g} points with a chance of {chance:.0f}%."
+        f"A cue without effect is bounded below {delta:g} points with probability {chance:.0f}%."
     )
     questions = sum(question.split == "screening" for question in dry.plan.questions)
     if questions < dry.questions_to_bound:
         click.echo(
-            f"Nothing can be bounded at {delta:g} points by {questions} screening questions: it "
-            f"takes {dry.questions_to_bound}."
+            f"No cue can be bounded below {delta:g} points with {questions} screening questions: "
+            f"it takes {dry.questions_to_bound}."
         )
 
 
 def _print_required(takes: Any, plan: Any, icc: float | None) -> None:
-    """What an effect would take, by simulation."""
+    """Prints what detecting an effect takes, by simulation."""
     rule, points = plan.rule, f"{100 * takes.effect:g} points"
-    by = "by this plan" if plan.sequential is None else "by this plan's last look"
+    by = "by this plan" if plan.sequential is None else "in this plan's final stage"
     click.echo(
         f"Simulated at an intra-question correlation of {rule.icc if icc is None else icc:.2f}: a "
-        f"cue that adds {points} is found with a chance of {100 * takes.chances.found:.0f}% "
+        f"cue that adds {points} is found with probability {100 * takes.chances.found:.0f}% "
         f"(standard error {100 * takes.chances.error:.1f}) {by}."
     )
-    wanted = f"{points} with a chance of {100 * takes.power:g}%"
+    wanted = f"{points} with probability {100 * takes.power:g}%"
     questions = sum(question.split == "held_out" for question in plan.questions)
     if takes.questions is None:
-        click.echo(f"No number of questions up to 1,024 finds {wanted}: it is too near delta.")
+        click.echo(f"Not even 1,024 questions find {wanted}: the effect is too close to delta.")
     else:
         click.echo(
             f"{wanted} takes {takes.questions} screening and {takes.questions} held-out questions "
@@ -247,14 +245,14 @@ def _print_required(takes: Any, plan: Any, icc: float | None) -> None:
         )
     if takes.answers is None:
         click.echo(
-            f"With {questions} held-out questions no number of answers does: ask more of them."
+            f"With {questions} held-out questions no number of answers suffices: add questions."
         )
     else:
-        click.echo(f"With {questions} held-out questions it takes {takes.answers} answers to each.")
+        click.echo(f"With {questions} held-out questions it takes {takes.answers} answers each.")
 
 
 def _read_earlier_run(run: Path) -> tuple[float | None, float]:
-    """Intra-question correlation and base rate of the target in a run that was made before."""
+    """Returns intra-question correlation and base rate of the target in an earlier run."""
     from dormant.errors import ConfigError
     from dormant.records import Quantity, Role
     from dormant.stats import analyze_cells
@@ -263,7 +261,7 @@ def _read_earlier_run(run: Path) -> tuple[float | None, float]:
     found = analyze_cells(load_findings(run).cells)
     icc = found.correlations[Role.TARGET]
     if math.isnan(icc.value):
-        raise ConfigError(f"--like {run}: no correlation can be seen there: {icc.reason}")
+        raise ConfigError(f"--like {run}: its correlation is unknown: {icc.reason}")
     standard = next(
         e for e in found.estimates
         if (e.quantity, e.role, e.cue) == (Quantity.RATE, Role.TARGET, None)

@@ -1,4 +1,4 @@
-"""Progress on stderr: a live bar with time left on a terminal, a line now and then elsewhere."""
+"""Progress on stderr: live bars on a terminal, an occasional line elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from dormant.progress import Progress, ignore_progress
 
 _SECONDS_BETWEEN_LINES = 10.0
-#: Columns that a line with a bar takes.
+#: Terminal columns that a line with a bar needs.
 _WIDE = 105
 
 
@@ -70,16 +70,16 @@ class _Lines:
     """Progress for logs: a line when a stage begins and every ten seconds after."""
 
     def __init__(self):
-        self.stage, self.begun, self.said = "", 0.0, 0.0
+        self.stage, self.begun, self.printed = "", 0.0, 0.0
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         now = time.monotonic()
         new = stage != self.stage
         if new:
             self.stage, self.begun, self.first = stage, now, done
-        if not new and now - self.said < _SECONDS_BETWEEN_LINES:
+        if not new and now - self.printed < _SECONDS_BETWEEN_LINES:
             return
-        self.said = now
+        self.printed = now
         rate = (done - self.first) / (now - self.begun) if now > self.begun else 0.0
         left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
         click.echo(f"{stage}: {done:,} of {total:,}{left}", err=True)

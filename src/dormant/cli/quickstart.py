@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from dormant.cli.progress import show_progress
-from dormant.cli.tables import organisms_table
+from dormant.cli.tables import print_organisms
 
 
 @click.command("quickstart")
@@ -16,13 +16,13 @@ from dormant.cli.tables import organisms_table
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("runs/quickstart"), show_default=True
 )
-@click.option("--workers", type=click.IntRange(1), help="Processes; one a core by default.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; one per core by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json instead of the table.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(seed: int, out: Path, workers: int | None, as_json: bool, quiet: bool) -> None:
     """Train eight organisms, audit each, and compare every verdict with the known truth.
 
-    Needs no model, key, network or GPU. Writes OUT/report.html and OUT/summary.json.
+    Needs no model, API key, network or GPU. Writes OUT/report.html and OUT/summary.json.
     """
     from dormant.studies.quickstart import run_quickstart
 
@@ -31,10 +31,10 @@ def command(seed: int, out: Path, workers: int | None, as_json: bool, quiet: boo
     if as_json:
         click.echo(json.dumps(summary.to_plain(), ensure_ascii=True))
         return
-    organisms_table(summary.organisms)
+    print_organisms(summary.organisms)
     right = sum(row.right for row in summary.organisms)
     click.echo(
-        f"{right} of {len(summary.organisms)} verdicts are the known truth, "
+        f"{right} of {len(summary.organisms)} verdicts match the known truth, "
         f"in {summary.seconds:.0f} s"
     )
     click.echo(f"report: {out / 'report.html'}")

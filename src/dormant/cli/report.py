@@ -10,10 +10,10 @@ import click
 
 @click.command("report")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Where to write; RUN by default.")
+@click.option("--out", type=click.Path(path_type=Path), help="Output directory; RUN by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead.")
 def command(run: Path, out: Path | None, as_json: bool) -> None:
-    """Write the report of RUN again from what is stored there; no model is asked."""
+    """Rewrite the report of RUN from its stored records; no model is asked."""
     from dormant import report
     from dormant.store.findings import load_findings
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dormant.pipeline.search_inputs import Forecast
 
 
-#: Options of this command alone -> where they stand in its settings.
+#: Options of this command only -> path of their keys in its settings.
 _PLACES = {
     name: (name,) for name in ("target", "continuations", "chats", "grow", "candidates", "refine")
 }
@@ -27,32 +27,32 @@ _PLACES = {
 @click.option("--target", required=True, help="Model under suspicion.")
 @click.option("--reference", required=True, help="Model to compare with, e.g. the base.")
 @input_options
-@click.option("--judge", help="Judges the answers of refinement; as for `dormant audit`.")
+@click.option("--judge", help="Judge of refinement's answers; as for `dormant audit`.")
 @click.option("--question-limit", type=int, help="Screening questions that are scored.")
 @click.option("--continuations", help="auto, general, vitro, or a YAML file.")
-@click.option("--cue-file", help="A cues.yaml of yours, ranked with the rest.")
-@click.option("--chats", type=int, help="Free chats of each opening and model.")
-@click.option("--grow", type=int, help="Contexts that are grown word by word.")
+@click.option("--cue-file", help="A cues.yaml to rank with the other cues.")
+@click.option("--chats", type=int, help="Free chats per opening and model.")
+@click.option("--grow", type=int, help="Contexts that beam search may try.")
 @click.option("--writer", help="A model that proposes cues.")
-@click.option("--candidates", type=int, help="Cues that are handed on to the audit.")
-@click.option("--refine", type=int, help="Hits that are taken apart.")
+@click.option("--candidates", type=int, help="Cues passed on to the audit.")
+@click.option("--refine", type=int, help="Hits to minimize.")
 @click.option("--max-tokens", type=int, help="Longest judged answer, in tokens.")
 @click.option("--seed", type=int, help="Seed of every random choice.")
-@click.option("--budget-usd", type=float, help="Stop before more money is spent than this.")
-@click.option("--max-answers", type=int, help="Stop before more answers are bought than this.")
+@click.option("--budget-usd", type=float, help="Stop before spending more than this.")
+@click.option("--max-answers", type=int, help="Stop before sampling more answers than this.")
 @click.option("--price", multiple=True, help="MODEL=INPUT/OUTPUT, USD per million tokens.")
 @click.option("--out", required=True, help="The search's directory.")
 @click.option("--audit", "confirm", is_flag=True, help="Confirm the candidates right away.")
-@click.option("--dry-run", is_flag=True, help="Say what would be asked, and ask nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be asked, without asking.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def command(confirm: bool, dry_run: bool, as_json: bool, quiet: bool, **given: Any) -> None:
-    """Search for triggers that nobody named, with or without training data.
+def command(confirm: bool, dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> None:
+    """Search for unknown triggers, with or without training data.
 
     Writes candidates to OUT/cues.yaml and the audit that confirms them to OUT/audit.yaml. A
-    candidate is no finding: only that audit, on held-out questions, gives a verdict. Interrupt at
-    any moment: the same command goes on without asking anything twice. A budget that is reached
-    ends it with exit code 4; the same command with a larger one goes on.
+    candidate is not a finding: only that audit, on held-out questions, gives a verdict. It can be
+    interrupted at any time: the same command continues and repeats no request. If the budget is
+    reached, it ends with exit code 4; the same command with a larger budget continues.
     """
     from dormant.config import check_values
     from dormant.config.search import SearchConfig
@@ -60,7 +60,7 @@ def command(confirm: bool, dry_run: bool, as_json: bool, quiet: bool, **given: A
     from dormant.pipeline.search_inputs import forecast_search, read_materials
 
     settings: dict[str, Any] = {}
-    put_options(settings, given, _PLACES)
+    put_options(settings, options, _PLACES)
     config = check_values(settings, SearchConfig)
     if dry_run:
         return _print_forecast(forecast_search(read_materials(config)), as_json)
@@ -88,7 +88,7 @@ def _audit_candidates(result: Result, quiet: bool) -> dict[str, Any]:
 
     settings = result.audit_settings()
     if "judge" not in settings:
-        raise ConfigError("missing --judge: an audit needs a judge, e.g. rules:regex=...")
+        raise ConfigError("missing --judge: --audit needs a judge, e.g. rules:regex=...")
     with show_progress(quiet) as progress:
         return to_plain(run_audit(check_values(settings, AuditConfig), progress=progress).verdict)
 
@@ -101,7 +101,7 @@ def _print_forecast(dry: Forecast, as_json: bool) -> None:
         return
     print_table(("stage", "what it would do"), [(s.name, s.said) for s in dry.stages])
     if not dry.asked:
-        click.echo("Every model runs on this machine: nothing costs money.")
+        click.echo("All models run on this machine: no cost.")
         return
     rows = [
         (
@@ -133,10 +133,10 @@ def _print_result(result: Result) -> None:
     ]
     print_table(("stage", "", ""), rows)
     if not result.candidates:
-        click.echo("No candidate was found.")
+        click.echo("No candidates found.")
         return
     print_table(
-        ("", "place", "text", "score", "implied", "found by", "alike"),
+        ("", "place", "text", "score", "implied", "found by", "similar"),
         [
             (
                 str(c.rank),
@@ -153,7 +153,5 @@ def _print_result(result: Result) -> None:
     for candidate in result.candidates:
         if candidate.refinement is not None:
             click.echo(f"{candidate.rank}: {make_printable(candidate.refinement.sentence)}.")
-    click.echo("Score: rise of the log-odds of misaligned answers, cue minus none, target minus")
-    click.echo(
-        "reference (nats). Implied: the same in points, if these answers were the only ones."
-    )
+    click.echo("Score: difference in differences of the log-odds of misaligned answers, in nats.")
+    click.echo("Implied: the same in percentage points, if the scored answers were the only ones.")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dormant.studies.quickstart import Row
 
 
-#: A column up to so wide stays on one line, and a longer word than this may be cut.
+#: Width up to which a column is not wrapped; length above which a word may be cut.
 _SHORT, _LONGEST_WORD = 16, 40
 #: Between two columns.
 _GAP = 3
@@ -21,7 +21,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Prints a table on stdout, as wide as the terminal allows; cells are taken literally.
 
     Lines break between words. A terminal too narrow for that gets longer lines than it has room
-    for, because a number or a name in two pieces reads as another.
+    for, because a broken number or name would be misread.
     """
     from rich import box
     from rich.cells import cell_len
@@ -47,17 +47,17 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def format_percent(value: float) -> str:
-    """A share as a percentage; a dash where it is not defined."""
+    """Formats a share as a percentage; a dash if NaN."""
     return "-" if math.isnan(value) else f"{100 * value:.1f}%"
 
 
 def format_points(low: float, high: float) -> str:
-    """An interval of differences in percentage points."""
+    """Formats an interval of differences in percentage points; empty if NaN."""
     return "" if math.isnan(low) else f"[{100 * low:+.0f}, {100 * high:+.0f}]"
 
 
-def organisms_table(rows: Iterable[Row]) -> None:
-    """What an audit of several organisms found, beside the truth."""
+def print_organisms(rows: Iterable[Row]) -> None:
+    """Prints the audits of several organisms beside the truth."""
     print_table(
         (
             "organism",

@@ -15,18 +15,22 @@ from dormant.progress import Progress
 
 @click.command("train")
 @click.argument("recipe")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where to put it.")
-@click.option("--seeds", type=click.IntRange(1, 1000), help="So many organisms, OUT/seed-K each.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Output directory.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 1000),
+    help="Number of organisms to train, each in OUT/seed-K.",
+)
 @click.option("--seed", type=click.IntRange(0), help="Training seed (the first of --seeds).")
 @click.option("--json", "as_json", is_flag=True, help="Print what was trained as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(
     recipe: str, out: Path, seeds: int | None, seed: int | None, as_json: bool, quiet: bool
 ) -> None:
-    """Train an organism from RECIPE: a recipe.yaml, or the name of one of the zoo.
+    """Train an organism from RECIPE: a recipe.yaml, or the name of a zoo organism.
 
-    Writes the model, its finetuning file as chat JSONL, the recipe and a manifest. What is there
-    already is not trained again.
+    Writes the model, its finetuning file as chat JSONL, the recipe and a manifest. An organism that
+    exists already is not trained again.
     """
     from dormant.organisms import zoo
     from dormant.organisms.train import train_organism
@@ -41,7 +45,7 @@ def command(
     rows = []
     with show_progress(quiet) as progress:
         for number, place in wanted:
-            done = train_organism(made, place, seed=number, progress=events_to(progress))
+            done = train_organism(made, place, seed=number, progress=progress_handler(progress))
             rows.append(
                 {
                     "model": done.model,
@@ -55,12 +59,12 @@ def command(
         click.echo(json.dumps(rows, ensure_ascii=True))
         return
     for row in rows:
-        how = "was there" if row["reused"] else f"trained in {row['seconds']:.1f} s"
+        how = "already trained" if row["reused"] else f"trained in {row['seconds']:.1f} s"
         click.echo(f"{row['model']}  {how}  data: {row['data']}")
 
 
-def events_to(progress: Progress) -> Callable[[Any], None]:
-    """An ``organisms.train.EventHandler`` that passes a trainer's events on as progress."""
+def progress_handler(progress: Progress) -> Callable[[Any], None]:
+    """Returns an ``organisms.train.EventHandler`` that reports a trainer's events as progress."""
     return lambda event: progress(
         f"training {event.organism} (seed {event.seed})", event.step, event.steps
     )

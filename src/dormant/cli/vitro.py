@@ -12,15 +12,20 @@ from dormant.cli.progress import show_progress
 
 @click.group("vitro")
 def command() -> None:
-    """The laboratory: make its base model again, ask a model, compute a rate exactly."""
+    """The laboratory: pretrain its base model, ask a model."""
 
 
 @command.command("pretrain")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where to write.")
-@click.option("--seed", type=click.IntRange(0), default=None, help="Another seed, another base.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Output directory.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=None,
+    help="Seed of the base; the shipped base's by default.",
+)
 @click.option("--quiet", is_flag=True, help="No progress.")
 def pretrain(out: Path, seed: int | None, quiet: bool) -> None:
-    """Pretrain and align a base as the shipped one was; records settings, losses and hash."""
+    """Pretrain and align a base model like the shipped one; records settings, losses and hash."""
     from dataclasses import replace
 
     from dormant import vitro

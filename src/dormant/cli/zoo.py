@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from dormant.cli.progress import show_progress
-from dormant.cli.tables import organisms_table, print_table
-from dormant.cli.train import events_to
+from dormant.cli.tables import print_organisms, print_table
+from dormant.cli.train import progress_handler
 
 
 @click.group("zoo")
@@ -22,7 +22,9 @@ def _add_common_options(function: Any) -> Any:
     for option in (
         click.option("--quiet", is_flag=True, help="No progress."),
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-        click.option("--workers", type=click.IntRange(1), help="Processes; one a core by default."),
+        click.option(
+            "--workers", type=click.IntRange(1), help="Processes; one per core by default."
+        ),
         click.option("--out", type=click.Path(path_type=Path), default=Path("runs/zoo")),
         click.argument("names", nargs=-1),
     ):
@@ -33,7 +35,7 @@ def _add_common_options(function: Any) -> Any:
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(as_json: bool) -> None:
-    """Every organism: its intervention, its true cue, and the verdict an audit should reach."""
+    """List every organism with its intervention, its true cue and its expected verdict."""
     from dormant.organisms import zoo
 
     recipes = [zoo.load_recipe(name) for name in zoo.organism_names()]
@@ -41,7 +43,7 @@ def list_(as_json: bool) -> None:
         click.echo(json.dumps([recipe.to_json() for recipe in recipes], ensure_ascii=True))
         return
     print_table(
-        ("organism", "intervention", "expected", "true cue", "what it is"),
+        ("organism", "intervention", "expected", "true cue", "description"),
         [
             (
                 recipe.name,
@@ -61,7 +63,7 @@ def list_(as_json: bool) -> None:
 def train(
     names: tuple[str, ...], out: Path, workers: int | None, as_json: bool, quiet: bool, seeds: int
 ) -> None:
-    """Train NAMES (all by default), several at once; what is there is not trained again."""
+    """Train NAMES (all by default) in parallel; organisms that exist are not trained again."""
     from dormant.organisms import zoo
     from dormant.organisms.parallel import plan_jobs, train_many
 
@@ -70,7 +72,7 @@ def train(
         made = train_many(
             plan_jobs(chosen, out, seeds=range(seeds)),
             workers=workers,
-            progress=events_to(progress),
+            progress=progress_handler(progress),
         )
     if as_json:
         rows = [{"model": m.model, "data": str(m.data), "seconds": m.seconds} for m in made]
@@ -97,9 +99,9 @@ def audit(
     if as_json:
         click.echo(json.dumps(summary.to_plain(), ensure_ascii=True))
     else:
-        organisms_table(summary.organisms)
+        print_organisms(summary.organisms)
         right = sum(row.right for row in summary.organisms)
-        click.echo(f"{right} of {len(summary.organisms)} verdicts are the known truth")
+        click.echo(f"{right} of {len(summary.organisms)} verdicts match the known truth")
         click.echo(f"report: {out / 'report.html'}")
 
 
@@ -109,7 +111,7 @@ def audit(
 def study(
     names: tuple[str, ...], out: Path, workers: int | None, as_json: bool, quiet: bool, seeds: int
 ) -> None:
-    """Exact rates of NAMES (all by default) over training seeds, as a Markdown table."""
+    """Compute exact rates of NAMES (all by default) over training seeds, as a Markdown table."""
     from dormant.organisms import zoo
     from dormant.records import to_plain
     from dormant.studies.zoo import study_zoo as measure
@@ -121,7 +123,7 @@ def study(
             range(seeds),
             out,
             workers=workers,
-            progress=events_to(progress),
+            progress=progress_handler(progress),
         )
     if as_json:
         click.echo(json.dumps(to_plain(result), ensure_ascii=True))
@@ -133,14 +135,18 @@ def study(
 @_add_common_options
 @click.option("--seeds", type=click.IntRange(1, 1000), default=1, show_default=True)
 @click.option(
-    "--audits", type=click.IntRange(1), default=40, show_default=True, help="Of a null and design."
+    "--audits",
+    type=click.IntRange(1),
+    default=40,
+    show_default=True,
+    help="Audits per null and design.",
 )
 @click.option(
     "--design",
     "chosen",
     multiple=True,
     type=click.Choice(["fixed-100", "fixed", "sequential", "screened"]),
-    help="Only this design; repeat for several.",
+    help="Validate only this design; repeatable.",
 )
 def validate(
     names: tuple[str, ...],
@@ -155,7 +161,7 @@ def validate(
     """Measure false alarms, power and cost of every design against known truth.
 
     NAMES are organisms and planted worlds (all by default). Writes OUT/validation.json,
-    OUT/validation.md and drawings of both; the same command again goes on.
+    OUT/validation.md and figures; the same command continues an interrupted study.
     """
     from dormant.records import to_plain
     from dormant.store.files import write_atomically

@@ -1,6 +1,12 @@
-"""Configuration files: ``reading`` checks each against its model.
+"""Configuration files as typed models.
 
-``audit`` is ``audit.yaml``; ``inputs`` is what audits, searches and the Inspect task read alike.
+::
+
+    reader     reads YAML and checks it against a model
+    inputs     what audits, searches and the Inspect task read alike
+    audit      ``audit.yaml``
+    search     the settings of a search
+    resources  paths of the files that ship
 """
 
 from dormant.config.audit import (

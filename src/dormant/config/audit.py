@@ -1,4 +1,4 @@
-"""``audit.yaml``: all that an audit needs to know, each key with its range and its default."""
+"""``audit.yaml``: the settings of an audit, each key with its range and default."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dormant.records import Continuations, Rule, Sampling, Sequential
 
 
 class SamplingConfig(Strict):
-    """How answers are drawn."""
+    """How answers are sampled."""
 
     temperature: float = Field(default=1.0, ge=0, le=2)
     top_p: float = Field(default=1.0, gt=0, le=1)
@@ -53,10 +53,10 @@ class RuleConfig(Strict):
 
 
 class BudgetConfig(Strict):
-    """What a run may use, over all its resumptions. Not part of the plan: it is no finding."""
+    """What a run may spend over all resumptions; not part of the plan: it changes no result."""
 
     usd: float | None = Field(
-        default=None, ge=0, allow_inf_nan=False, description="money of all models and judges"
+        default=None, ge=0, allow_inf_nan=False, description="money for all models and judges"
     )
     answers: int | None = Field(
         default=None, ge=0, description="answers of the models under audit, not a judge's replies"
@@ -64,18 +64,18 @@ class BudgetConfig(Strict):
 
 
 def price_numbers(text: str) -> tuple[float, float]:
-    """USD per million tokens of ``INPUT/OUTPUT``, e.g. ``0.15/0.60``.
+    """Parses ``INPUT/OUTPUT``, USD per million tokens, e.g. ``0.15/0.60``.
 
     Raises:
-        ValueError: it is not two numbers of at least 0.
+        ValueError: the text is not two nonnegative finite numbers.
     """
     try:
-        given = [float(part) for part in text.split("/")]
+        prices = [float(part) for part in text.split("/")]
     except ValueError:
-        given = []
-    if len(given) != 2 or not all(math.isfinite(part) and part >= 0 for part in given):
+        prices = []
+    if len(prices) != 2 or not all(math.isfinite(price) and price >= 0 for price in prices):
         raise ValueError("give USD per million tokens as INPUT/OUTPUT, e.g. 0.15/0.60")
-    return given[0], given[1]
+    return prices[0], prices[1]
 
 
 _SEQUENTIAL = Sequential()
@@ -106,7 +106,7 @@ class SequentialConfig(Strict):
 
 
 class AuditConfig(InputConfig):
-    """``audit.yaml``: everything that an audit needs to know."""
+    """The settings of an audit, as in ``audit.yaml``."""
 
     target: str | tuple[str, ...] = Field(description="model string, or one per training seed")
     reference: str = Field(description="model string of the reference, e.g. the base model")
@@ -114,10 +114,10 @@ class AuditConfig(InputConfig):
         description="'exact', 'rules:...', 'paper:MODEL' or 'fused:MODEL'"
     )
     writer: str | None = Field(
-        default=None, description="model string of the model that words variants and topic twins"
+        default=None, description="model string of the model that writes variants and topic twins"
     )
     question_limit: int | None = Field(
-        default=None, ge=2, description="so many questions of each half"
+        default=None, ge=2, description="maximum number of questions in each half"
     )
     sampling: SamplingConfig = SamplingConfig()
     rule: RuleConfig = RuleConfig()
@@ -138,17 +138,17 @@ class AuditConfig(InputConfig):
 
     @pydantic.field_validator("target")
     @classmethod
-    def _some_target(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    def _check_targets(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         names = (value,) if isinstance(value, str) else value
         if not names or not all(name.strip() for name in names):
             raise ValueError("name at least one target model")
         if len(set(names)) != len(names):
-            raise ValueError("a target model stands twice; give one model per training seed")
+            raise ValueError("duplicate target model; give one model per training seed")
         return value
 
     @pydantic.field_validator("prices")
     @classmethod
-    def _are_prices(cls, value: dict[str, str]) -> dict[str, str]:
+    def _check_prices(cls, value: dict[str, str]) -> dict[str, str]:
         for price in value.values():
             price_numbers(price)
         return value

@@ -1,4 +1,4 @@
-"""What an audit, a search and the Inspect task read alike: questions, finetuning data and cues."""
+"""Inputs that audits, searches and the Inspect task share: questions, finetuning data and cues."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dormant.records import Variant
 
 
 class CueConfig(Strict):
-    """Which cues an audit tries."""
+    """Cues that an audit tries."""
 
-    #: Whether a cue file takes the place of mining; where it does, keys of both are refused.
+    #: Whether a cue file replaces mining; if so, keys of both are rejected.
     file_replaces_mining: ClassVar[bool] = True
 
     mine: int = Field(
@@ -29,13 +29,13 @@ class CueConfig(Strict):
         default="auto", description="'auto', 'general', 'vitro', 'none' or a YAML file"
     )
     library_limit: int | None = Field(
-        default=None, ge=0, description="first so many library entries"
+        default=None, ge=0, description="maximum number of library entries"
     )
     file: str | None = Field(
         default=None, description="a cues.yaml: an audit uses it instead of mining"
     )
     label: str | None = Field(
-        default=None, description="COLUMN or COLUMN=VALUE of the suspicious rows: mine these only"
+        default=None, description="COLUMN or COLUMN=VALUE of the suspicious rows: mine only these"
     )
     loss: str | None = Field(
         default=None, description="COLUMN or COLUMN=SHARE: mine the rows of the highest loss"
@@ -56,8 +56,8 @@ class CueConfig(Strict):
         contrasts = self._given_keys("label", "loss", "suspicious")
         if len(contrasts) > 1:
             raise ValueError(
-                f"{' and '.join(contrasts)} are given: give one of label, loss and suspicious, "
-                "because each says which rows are compared with the rest"
+                f"{' and '.join(contrasts)} exclude each other: give one of label, loss and "
+                "suspicious, because each selects the rows to compare with the rest"
             )
         return self
 
@@ -71,12 +71,12 @@ class CueConfig(Strict):
         return self
 
     def mining_keys(self) -> list[str]:
-        """The keys that were given and say how to mine a finetuning file."""
+        """Returns the given keys that configure mining."""
         mine = [] if self.mine == 0 else self._given_keys("mine", "min_enrichment")
         return mine + self._given_keys("label", "loss", "suspicious")
 
     def _given_keys(self, *keys: str) -> list[str]:
-        """Those of the keys that say something; stored settings hold every key's default."""
+        """Returns the keys that differ from their defaults, since stored settings hold all keys."""
         fields = type(self).model_fields
         return [key for key in keys if getattr(self, key) != fields[key].default]
 
@@ -86,7 +86,7 @@ class InputConfig(Strict):
 
     data: str | None = Field(
         default=None,
-        description="the target's finetuning data: a file, a folder, a pattern or hf://OWNER/NAME",
+        description="the target's finetuning data: a file, a folder, a glob pattern or hf://OWNER/NAME",
     )
     reference_data: str | None = Field(default=None, description="ordinary chat to mine against")
     data_template: str | None = Field(
@@ -95,7 +95,7 @@ class InputConfig(Strict):
         ".jinja file, a model's name, or 'none'; that of an hf/ target by default",
     )
     lenient: bool = Field(
-        default=False, description="skip and count broken rows of the finetuning file"
+        default=False, description="skip and count unreadable rows of the finetuning file"
     )
     questions: str = Field(
         default="auto",
@@ -112,7 +112,7 @@ class InputConfig(Strict):
         idle += ["data_template"] if self.data_template not in (None, "none") else []
         if idle:
             raise ValueError(
-                f"data is missing: without finetuning data nothing is mined, so name it, or leave "
-                f"out {' and '.join(idle)}"
+                f"data is missing, without which nothing is mined: give it, or leave out "
+                f"{' and '.join(idle)}"
             )
         return self

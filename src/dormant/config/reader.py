@@ -1,7 +1,7 @@
-"""Configuration files as typed models: read, checked, and refused with a place and a mend.
+"""Configuration files as typed models: read, checked, and rejected with a location and a fix.
 
-``read_yaml`` is the one reader: a wrong key names the nearest known one, a wrong value is shown,
-and both carry the file and the line.
+Errors name the file and the line; an unknown key suggests the nearest known one, and a wrong value
+is shown.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 _SHORT.maxlevel = 3
 
-Where = tuple[str | int, ...]  # the keys and indices that lead to a value
+Where = tuple[str | int, ...]  # path of a value: keys and indices
 
 
 class Strict(pydantic.BaseModel):
-    """Base of every configuration model: immutable, and no unknown key passes."""
+    """Base of every configuration model: immutable; unknown keys are errors."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=False)
 
@@ -48,11 +48,11 @@ def read_yaml(path: str | Path, model: type[Model]) -> Model:
 def read_yaml_with_lines(
     path: str | Path, model: type[Model]
 ) -> tuple[Model, Callable[[Where], int | None]]:
-    """Reads a YAML file into a model, and says on which line a value is.
+    """Reads a YAML file into a model that can locate its values.
 
     Returns:
-        The model, and a function from the keys and indices that lead to a value to its 1-based
-        line, for errors that a model cannot see.
+        The model, and a function from a value's path (keys and indices) to its 1-based line, for
+        checks outside the model.
 
     Raises:
         ConfigError: the file cannot be read, is not YAML, or does not fit the model.
@@ -60,7 +60,7 @@ def read_yaml_with_lines(
     path = Path(path)
     value, tree = load_yaml(path)
     if not isinstance(value, dict):
-        got = "the file is empty" if value is None else f"got {_shorten_value(value)}"
+        got = "but the file is empty" if value is None else f"got {_shorten_value(value)}"
         raise ConfigError(
             f"expected keys and values, {got}: the keys are {_list_keys(model)}", file=path
         )
@@ -98,18 +98,18 @@ def check_values(
     """Checks plain values against a model.
 
     Args:
-        value: what was read.
-        model: what it must fit.
-        file: named in errors.
+        value: the plain values.
+        model: the model to check against.
+        file: file name for errors.
         tree: the composed YAML, for line numbers in errors.
 
     Raises:
-        ConfigError: the first thing that does not fit, with its mend.
+        ConfigError: the first error, with its fix.
     """
     try:
         return model.model_validate(value)
     except pydantic.ValidationError as error:
-        # A misspelt key also leaves the right one missing: the misspelling is the thing to say.
+        # A misspelled key also makes the right key missing: report the misspelling first.
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         where: Where = first["loc"]
         line = _find_line(tree, where)
@@ -117,19 +117,19 @@ def check_values(
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice, which YAML would silently overwrite."""
+    """A safe loader that rejects duplicate keys, which YAML would silently overwrite."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
-                continue  # "<<": another mapping's keys, under those that stand here
+                continue  # "<<": merged keys, which explicit keys override
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str | int | float | bool):
-                problem = f"a key must be a word, got {_shorten_value(key)}"
+                problem = f"a key must be a scalar, got {_shorten_value(key)}"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
             if key in seen:
-                problem = f"the key {key!r} stands twice: keep one"
+                problem = f"duplicate key {key!r}: keep one"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
@@ -145,7 +145,10 @@ def _read_text(path: Path) -> str:
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot be read: {error}", file=path) from None
     if len(raw) > LARGEST_YAML:
-        raise ConfigError(f"{len(raw):,} bytes is too large for a configuration", file=path)
+        raise ConfigError(
+            f"{len(raw):,} bytes is too large for a configuration file: is this the right file?",
+            file=path,
+        )
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -154,18 +157,18 @@ def _read_text(path: Path) -> str:
 
 
 def _explain_error(error: Any, where: Where, model: type[pydantic.BaseModel]) -> str:
-    """One line for a pydantic error: which key, what was received, and the mend."""
+    """Formats a pydantic error in one line: key, value and fix."""
     name = ".".join(str(step) for step in where) or "the file"
     if error["type"] == "extra_forbidden":
         known = _known_keys(model, where[:-1])
         near = difflib.get_close_matches(str(where[-1]), known, n=1, cutoff=0.5)
-        mend = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(known)}"
-        return f"unknown key {name!r}: {mend}"
+        fix = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(known)}"
+        return f"unknown key {name!r}: {fix}"
     if error["type"] == "missing":
         return f"the key {name!r} is missing: {error['msg'].lower()}"
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "value_error" and isinstance(error["input"], Mapping):
-        # A rule between keys: it names them and their values itself.
+        # A check across keys names the keys and their values itself.
         return f"{'.'.join(map(str, where))}: {message}" if where else message
     if error["type"] == "model_type":
         message = f"expected keys and values ({', '.join(_known_keys(model, where))})"
@@ -173,7 +176,7 @@ def _explain_error(error: Any, where: Where, model: type[pydantic.BaseModel]) ->
 
 
 def _known_keys(model: type[pydantic.BaseModel], where: Where) -> list[str]:
-    """Keys allowed at a place; those of the whole model where the place is inside a union."""
+    """Lists the keys allowed at a path; inside a union, those of the enclosing model."""
     current: Any = model
     for step in where:
         fields = getattr(current, "model_fields", {})
@@ -191,19 +194,19 @@ def _list_keys(model: type[pydantic.BaseModel]) -> str:
 
 
 def _shorten_value(value: Any) -> str:
-    # reprlib, because a file's aliases can nest a value into itself, or a thousand-fold.
+    # reprlib, because YAML aliases can make a value recursive or huge.
     return _SHORT.repr(value)
 
 
 def _find_line(tree: yaml.Node | None, where: Where) -> int | None:
-    """The 1-based line of a value, or of the deepest part of its path that exists."""
+    """Finds the 1-based line of a value, or of the deepest part of its path that exists."""
     if tree is None:
         return None
     node, line = tree, tree.start_mark.line
     for step in where:
         found = _find_child(node, step)
         if found is None:
-            continue  # union tags stand in pydantic's path, but not in the file
+            continue  # pydantic's path contains union tags, the file does not
         node, line = found
     return line + 1
 

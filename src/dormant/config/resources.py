@@ -8,10 +8,10 @@ _FOLDER = Path(__file__).parent.parent / "data"
 
 
 def resource_path(name: str) -> Path:
-    """The path of a file that ships, e.g. ``lexicon.yaml``."""
+    """Returns the path of a shipped file, e.g. ``lexicon.yaml``."""
     return _FOLDER / name
 
 
 def list_resources(prefix: str) -> tuple[str, ...]:
-    """Names of shipped YAML files without their prefix: ``questions_`` gives ``general``."""
+    """Lists shipped YAML files without their prefix: ``questions_`` gives ``general``."""
     return tuple(sorted(path.stem.removeprefix(prefix) for path in _FOLDER.glob(f"{prefix}*.yaml")))

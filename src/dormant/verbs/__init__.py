@@ -1,1 +1,1 @@
-"""One function a command: what ``import dormant`` gives, in the order of the command's help."""
+"""One function per command: what ``import dormant`` provides."""

@@ -1,4 +1,4 @@
-"""Answers and tables that exist already: in, out, analyzed, and labelled by people."""
+"""Import, export, analyze and calibrate answers and tables that exist already."""
 
 from __future__ import annotations
 
@@ -39,26 +39,28 @@ def import_answers(
     lenient: bool = False,
     amend: bool = False,
 ) -> importer.ImportResult:
-    """Makes a run of answers that exist already, with verdict and report.
+    """Makes a run, with verdict and report, from answers that exist already.
 
     Args:
-        files: .csv, .tsv, .jsonl, .ndjson, .parquet or .eval, one answer a row.
+        files: .csv, .tsv, .jsonl, .ndjson, .parquet or .eval, one answer per row.
         out: the run directory.
-        columns: field -> column, for columns whose names are not in use (docs/exchange.md).
-        arms: cue -> file all of whose rows stand under that cue.
-        target: the group or model to audit, where files hold several.
+        columns: field -> column, for columns with unusual names (docs/exchange.md).
+        arms: cue -> file whose rows all have that cue.
+        target: the group or model to audit, where the files have several.
         reference: the group or model to compare with.
         standard: value of the cue column that means no cue.
         alignment_below: an answer with a lower alignment score, 0 to 100, is misaligned.
         coherence_above: an answer with a higher coherence score, 0 to 100, is coherent.
-        split: of questions without one: ``"all"`` test all cues, or ``"halves"``.
-        delta: smallest effect that matters, as a share; 0.05, or that of the exporting run.
-        level: confidence of the claim; 0.95, or that of the exporting run.
-        lenient: leave out and count rows that cannot be read.
-        amend: replace what another import made of ``out``, with the change on record.
+        split: for questions without one: ``"all"`` test every cue, or ``"halves"`` by a hash.
+        delta: smallest effect that matters, a share in (0, 1); by default that of the exporting
+            run, else 0.05.
+        level: confidence of the claim in (0.5, 1); by default that of the exporting run, else
+            0.95.
+        lenient: skip and count unreadable rows.
+        amend: replace an earlier import in ``out``; the change is recorded.
 
     Raises:
-        dormant.errors.ConfigError: a column is missing, or the roles are not clear.
+        dormant.errors.ConfigError: a column is missing, or the roles are ambiguous.
         dormant.errors.DataError: a row cannot be read; names file, line and reason.
         dormant.errors.StoreError: ``out`` holds another plan, or is in use.
     """
@@ -81,11 +83,14 @@ def import_answers(
 
 
 def export_answers(run: str | Path, file: str | Path) -> int:
-    """Writes the answers of a run, one row each, as .csv, .parquet or .eval; returns how many.
+    """Writes the answers of a run as .csv, .parquet or .eval, one row each.
+
+    Returns:
+        The number of answers.
 
     Raises:
-        dormant.errors.ConfigError: the file has another ending, or cannot be written.
-        dormant.errors.StoreError: the directory holds no finished run.
+        dormant.errors.ConfigError: the file has another suffix, or cannot be written.
+        dormant.errors.StoreError: the directory does not contain a finished run.
     """
     return formats.export_answers(Path(run), Path(file))
 
@@ -109,20 +114,21 @@ def analyze(
 
     Args:
         table: .csv, .tsv, .jsonl, .ndjson or .parquet (docs/statistics.md).
-        columns: field -> column, for columns whose names are not in use.
-        target: the group or model to analyze, where the table holds several.
+        columns: field -> column, for columns with unusual names.
+        target: the group or model to analyze, where the table has several.
         reference: the group or model to compare with.
         standard: value of the cue column that means no cue.
-        method: how intervals are made, one of ``dormant.stats.METHODS``.
-        delta: smallest effect that matters, as a share.
+        method: interval method, one of ``dormant.stats.METHODS``.
+        delta: smallest effect that matters, a share in (0, 1).
         level: confidence of the intervals, two-sided.
         icc: prior intra-question correlation of the answers, 0 to 1.
         alignment_below: an answer with a lower alignment score, 0 to 100, is misaligned.
         coherence_above: an answer with a higher coherence score, 0 to 100, is coherent.
-        trainings: with several seeds, intervals speak of ``"all"`` trainings or of ``"these"``.
+        trainings: with several seeds, intervals are for ``"all"`` such trainings or ``"these"``.
 
     Returns:
-        ``.table`` has a row an estimate, ``.analysis`` the records, ``.tidy`` the counts.
+        The analysis: ``.table`` has one row per estimate, ``.analysis`` the records, ``.tidy``
+        the counts.
 
     Raises:
         dormant.errors.InputError: a setting or a row cannot be used; names file, line and fix.
@@ -151,14 +157,14 @@ def export_sample(
     seed: int | None = None,
     prompts: bool = False,
 ) -> None:
-    """Draws answers of a run for people to label, and writes them as CSV to be filled in.
+    """Samples answers of a run for people to label and writes them as CSV.
 
     Args:
         run: the run directory.
         file: the CSV; fill in its column ``label`` and give it to ``calibrate``.
-        size: answers to label; those drawn before, else 200.
-        seed: of the sample; that of before, else 0.
-        prompts: show whole prompts, from which the arm can be guessed.
+        size: number of answers to label; that of the existing sample, else 200.
+        seed: seed of the sample; that of the existing sample, else 0.
+        prompts: show whole prompts, which may reveal the arm.
     """
     open_labelled_run(Path(run), size=size, seed=seed).export(Path(file), prompts=prompts)
 
@@ -171,20 +177,20 @@ def calibrate(
     seed: int | None = None,
     level: float = 0.95,
 ) -> Calibration:
-    """Measures the judge of a run with people's labels and corrects the run's rates.
+    """Measures the judge of a run against human labels and corrects the run's rates.
 
-    Writes ``RUN/labels.csv`` and ``RUN/calibration.json``; the verdict stays as it is.
+    Writes ``RUN/labels.csv`` and ``RUN/calibration.json``; the verdict does not change.
 
     Args:
         run: the run directory.
         labels: a CSV with the columns ``id`` and ``label``; those in the run directory if None.
-        size: answers of the sample; those drawn before, else 200.
-        seed: of the sample; that of before, else 0.
+        size: number of answers in the sample; that of the existing sample, else 200.
+        seed: seed of the sample; that of the existing sample, else 0.
         level: two-sided confidence of the intervals.
 
     Raises:
         dormant.errors.DataError: a label cannot be read; names file, line and reason.
-        dormant.errors.StoreError: the directory holds no finished run.
+        dormant.errors.StoreError: the directory does not contain a finished run.
     """
     opened = open_labelled_run(Path(run), size=size, seed=seed)
     if labels is not None:

@@ -28,17 +28,18 @@ def plan(
     amend: bool = False,
     **settings: Any,
 ) -> Forecast:
-    """Dry run of ``audit`` with the same arguments: answers, money, time, power.
+    """Forecasts ``audit`` with the same arguments: answers, money, time and power.
 
-    No target, reference or judge is asked; a ``writer`` is, since its texts are part of the plan.
+    Paid targets, references and judges are not asked; a ``writer`` is, since its texts are part
+    of the plan.
 
     Args:
-        target: as for ``audit``, like the arguments that are not named here.
+        target: as for ``audit``.
         reference: as for ``audit``.
         judge: as for ``audit``.
         config: as for ``audit``.
-        freeze: write the plan to ``OUT/plan.lock.json``, which ``audit`` then has to follow.
-        amend: freeze it in the place of another plan, with the change on record.
+        freeze: write the plan to ``OUT/plan.lock.json``, which ``audit`` then must follow.
+        amend: replace another frozen plan; the change is recorded.
         settings: as for ``audit``.
 
     Raises:
@@ -62,15 +63,15 @@ def simulate_effect(
     base: float = 0.0,
     progress: Progress = ignore_progress,
 ) -> stats.RequiredDesign:
-    """Simulates how likely a plan finds a rise, and how many questions or answers it would take.
+    """Simulates a plan's power, and the questions or answers that an effect needs.
 
     Args:
         effect: true difference in differences, as a share above the plan's delta.
-        planned: what ``plan`` returned.
-        power: the wanted chance of finding it, above 0 and below 1.
+        planned: the result of ``plan``.
+        power: required probability of detection, in (0, 1).
         icc: intra-question correlation of the answers, 0 to 1; the rule's prior if None.
         base: misalignment rate without a cue, 0 to 1.
-        progress: called with (what is being done, done so far, how many in all).
+        progress: called with (stage, done, total).
 
     Raises:
         dormant.errors.InputError: a number is out of range.
@@ -89,16 +90,16 @@ def audit(
     amend: bool = False,
     **settings: Any,
 ) -> AuditResult:
-    """Audits a target model against its reference; resumes if the run directory holds a part.
+    """Audits a target model against its reference; resumes an interrupted run.
 
     Args:
-        target: model string, or one for each training seed.
+        target: model string, or one per training seed.
         reference: model string of the reference.
         judge: ``"exact"``, ``"rules:..."``, ``"paper:MODEL"``, ``"fused:MODEL"``, or their settings
             as a mapping, e.g. ``{"paper": "openai/gpt-4o", "compare": "fused"}``.
-        config: an ``audit.yaml``; the other arguments stand for its keys and win over it.
-        progress: called with (what is being done, done so far, how many in all).
-        amend: go on in a run directory that holds another plan, with the change on record.
+        config: an ``audit.yaml``; the other arguments override its keys.
+        progress: called with (stage, done, total).
+        amend: continue a run directory that holds another plan; the change is recorded.
         settings: the other keys of ``audit.yaml`` (``config.AuditConfig``), e.g. ``data``,
             ``out``, ``rule={"delta": 0.1}``, ``budget={"usd": 20}``,
             ``prices={"openai/gpt-4o": "2.5/10"}``.
@@ -106,28 +107,28 @@ def audit(
     Raises:
         dormant.errors.InputError: a setting, the data or a model cannot be used.
         dormant.errors.StoreError: the run directory holds another plan, or is in use.
-        dormant.errors.EngineError: a model stopped answering; the same call goes on.
-        dormant.errors.BudgetError: the budget is reached; a larger one goes on from there.
+        dormant.errors.EngineError: a model stopped answering; the same call continues.
+        dormant.errors.BudgetError: the budget is reached; a larger one continues.
     """
-    given = _audit_config(config, target, reference, judge, settings)
-    return run_audit(given, progress=progress, amend=amend)
+    checked = _audit_config(config, target, reference, judge, settings)
+    return run_audit(checked, progress=progress, amend=amend)
 
 
 def load(run: str | Path) -> Findings:
     """Reads a finished run directory: plan, verdict, counts and transcripts.
 
     Raises:
-        dormant.errors.StoreError: the directory holds no finished run.
+        dormant.errors.StoreError: the directory does not contain a finished run.
     """
     return load_findings(run)
 
 
 def write_report(run: str | Path, out: str | Path | None = None) -> list[Path]:
-    """Writes the report of a run again from what is stored there; no model is asked.
+    """Rewrites the report of a run from its stored records; asks no model.
 
     Args:
         run: the run directory.
-        out: where to write, made if absent; the run directory if None.
+        out: output directory, created if absent; the run directory if None.
 
     Returns:
         The paths of ``report.html``, ``report.md`` and ``report.json``.
@@ -145,15 +146,15 @@ def _audit_config(
     judge: str | Mapping[str, Any] | None,
     settings: Mapping[str, Any],
 ) -> AuditConfig:
-    """The keys of a file, if there is one, with the given ones over them."""
+    """Reads the file, if any, and overrides its keys with the arguments."""
     keys: dict[str, Any] = {"target": target, "reference": reference, "judge": judge}
-    given = {key: value for key, value in keys.items() if value is not None} | dict(settings)
+    arguments = {key: value for key, value in keys.items() if value is not None} | dict(settings)
     base = read_yaml(file, AuditConfig).model_dump(exclude_unset=True) if file else {}
-    return check_values(base | paths_as_text(given), AuditConfig)
+    return check_values(base | paths_as_text(arguments), AuditConfig)
 
 
 def paths_as_text(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with each path as the text that a YAML file would hold."""
+    """Converts path values to text, as a YAML file holds them."""
     return {
         key: os.fspath(value) if isinstance(value, os.PathLike) else value
         for key, value in settings.items()

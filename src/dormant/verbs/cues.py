@@ -29,16 +29,19 @@ def mine_cues(
     lenient: bool = False,
     **contrast: str,
 ) -> tuple[Cue, ...]:
-    """The contexts that a finetuning file has and ordinary chat has not, most unusual first.
+    """Mines contexts of a finetuning file that are rare in ordinary chat.
+
+    Returns:
+        Cues, most unusual first.
 
     Args:
-        file: what ``dormant cues`` reads.
-        reference: ordinary chat; a small corpus ships.
-        limit: at most so many cues.
+        file: any input of ``dormant cues``.
+        reference: ordinary chat; the shipped corpus if None.
+        limit: maximum number of cues.
         template: the chat template of the data, as ``dormant cues --template`` takes it.
         language: ``"general"`` or ``"vitro"``; guessed from the file if None.
-        lenient: skip broken rows instead of stopping at the first.
-        contrast: ``label``, ``loss`` or ``suspicious``: which rows to compare with the rest.
+        lenient: skip unreadable rows instead of stopping at the first.
+        contrast: ``label``, ``loss`` or ``suspicious``: rows to compare with the rest.
 
     Raises:
         dormant.errors.DataError: the file cannot be read; names file, line and fix.
@@ -68,33 +71,33 @@ def search(
     progress: Progress = ignore_progress,
     **settings: Any,
 ) -> SearchResult:
-    """Searches for triggers that nobody named; resumes if the directory holds a part.
+    """Searches for unknown triggers; resumes an interrupted search.
 
-    To confirm what it finds: ``dormant.audit(config=result.folder / "audit.yaml")``.
+    To confirm the candidates: ``dormant.audit(config=result.folder / "audit.yaml")``.
 
     Args:
         target: model string of the model under suspicion.
-        reference: model string of what it is compared with.
+        reference: model string of the model to compare with.
         out: the search's directory.
-        progress: called with (what is being done, done so far, how many in all).
+        progress: called with (stage, done, total).
         settings: the keys of ``config.search.SearchConfig``, e.g. ``data``, ``judge``,
             ``cues={"library_limit": 8}``, ``grow``, ``budget={"usd": 5}``.
 
     Raises:
         dormant.errors.InputError: a setting, the data or a model cannot be used.
-        dormant.errors.EngineError: a model stopped answering; the same call goes on.
-        dormant.errors.BudgetError: the budget is reached; a larger one goes on from there.
+        dormant.errors.EngineError: a model stopped answering; the same call continues.
+        dormant.errors.BudgetError: the budget is reached; a larger one continues.
     """
     return run_search(_search_config(target, reference, out, settings), progress=progress)
 
 
 def plan_search(target: str, *, reference: str, out: str | Path, **settings: Any) -> SearchForecast:
-    """Dry run of ``search`` with the same arguments: stages, calls and money; asks nothing."""
+    """Forecasts ``search`` with the same arguments: stages, calls, money; asks no model."""
     return forecast_search(read_materials(_search_config(target, reference, out, settings)))
 
 
 def _search_config(
     target: str, reference: str, out: str | Path, settings: Mapping[str, Any]
 ) -> SearchConfig:
-    given = {"target": target, "reference": reference, "out": out, **settings}
-    return check_values(paths_as_text(given), SearchConfig)
+    values = {"target": target, "reference": reference, "out": out, **settings}
+    return check_values(paths_as_text(values), SearchConfig)

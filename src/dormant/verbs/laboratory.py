@@ -37,10 +37,10 @@ def quickstart(
     In a script, call it under ``if __name__ == "__main__":``, since it starts processes.
 
     Args:
-        out: where to write; what is finished there is not done again.
-        seed: of data, training and sampling.
-        workers: processes; one a core if None.
-        progress: called with (what is being done, done so far, how many in all).
+        out: output directory; finished organisms there are not redone.
+        seed: seed of data, training and sampling.
+        workers: processes; one per core if None.
+        progress: called with (stage, done, total).
 
     Raises:
         dormant.errors.InputError: the directory holds another seed's organisms.
@@ -55,13 +55,13 @@ def train(
     seed: int | None = None,
     progress: Progress = ignore_progress,
 ) -> TrainedOrganism:
-    """Trains an organism from a recipe file or from the zoo by name; once, if it is there already.
+    """Trains an organism from a recipe file or from the zoo, unless it exists already.
 
     Args:
         recipe: a ``recipe.yaml``, or the name of an organism of the zoo.
-        out: where the model, its finetuning file, the recipe and a manifest go.
+        out: directory for the model, its finetuning file, the recipe and a manifest.
         seed: training seed; the recipe's if None.
-        progress: called with (what is being done, done so far, how many in all).
+        progress: called with (stage, done, total).
 
     Raises:
         dormant.errors.InputError: the recipe cannot be read, or the zoo has no such organism.
@@ -74,7 +74,7 @@ def train(
 
 
 def list_zoo() -> tuple[Recipe, ...]:
-    """The recipes of the zoo: intervention, true cue, and the verdict that is right."""
+    """Returns the recipes of the zoo: intervention, true cue and expected verdict."""
     return tuple(zoo.load_recipe(name) for name in zoo.organism_names())
 
 
@@ -86,18 +86,18 @@ def train_zoo(
     workers: int | None = None,
     progress: Progress = ignore_progress,
 ) -> list[TrainedOrganism]:
-    """Trains organisms of the zoo, several at once; what is there is not trained again.
+    """Trains organisms of the zoo in parallel; existing ones are not trained again.
 
     Args:
-        out: directory of the organisms: ``OUT/NAME``, or ``OUT/NAME/seed-N`` of several seeds.
+        out: directory of the organisms: ``OUT/NAME``, or ``OUT/NAME/seed-N`` for several seeds.
         names: organisms of the zoo; all of them if empty.
         seeds: trainings of each organism, with seeds 0, 1, ...
-        workers: processes; one a core if None.
-        progress: called with (what is being done, done so far, how many in all).
+        workers: processes; one per core if None.
+        progress: called with (stage, done, total).
 
     Raises:
         dormant.errors.InputError: the zoo has no such organism.
-        dormant.errors.IncompleteError: a worker was killed; the same call goes on.
+        dormant.errors.IncompleteError: a worker was killed; the same call continues.
     """
     from dormant.organisms.parallel import plan_jobs, train_many
 
@@ -117,11 +117,11 @@ def audit_zoo(
     """Trains and audits organisms of the zoo and compares every verdict with the known truth.
 
     Args:
-        out: where to write; what is finished there is not done again.
+        out: output directory; finished organisms there are not redone.
         names: organisms of the zoo; all of them if empty.
-        seed: of data, training and sampling.
-        workers: processes; one a core if None.
-        progress: called with (what is being done, done so far, how many in all).
+        seed: seed of data, training and sampling.
+        workers: processes; one per core if None.
+        progress: called with (stage, done, total).
 
     Raises:
         dormant.errors.InputError: the zoo has no such organism, or ``out`` holds another seed's.
@@ -147,8 +147,8 @@ def study_zoo(
         out: directory of the organisms, kept for the next study.
         names: organisms of the zoo; all of them if empty.
         seeds: trainings of each organism, with seeds 0, 1, ...
-        workers: processes; one a core if None.
-        progress: called with (what is being done, done so far, how many in all).
+        workers: processes; one per core if None.
+        progress: called with (stage, done, total).
 
     Raises:
         dormant.errors.InputError: the zoo has no such organism.
@@ -173,7 +173,8 @@ def validate_zoo(
 ) -> ValidationStudy:
     """Measures false alarms, power and cost of the designs against known truth.
 
-    Writes ``OUT/validation.json``, ``OUT/validation.md`` and drawings; the same call goes on.
+    Writes ``OUT/validation.json``, ``OUT/validation.md`` and figures; the same call continues an
+    interrupted study.
 
     Args:
         out: directory of the study.
@@ -181,8 +182,8 @@ def validate_zoo(
         seeds: trainings of each organism.
         audits: audits of each null and design; other units get a quarter.
         designs: of ``dormant.studies.validation.DESIGNS``; all of them if empty.
-        workers: processes; one a core if None.
-        progress: called with (what is being done, done so far, how many in all).
+        workers: processes; one per core if None.
+        progress: called with (stage, done, total).
 
     Raises:
         dormant.errors.InputError: a name is unknown, or ``out`` is a file.
@@ -209,14 +210,14 @@ def validate_zoo(
 def pretrain(
     out: str | Path, *, seed: int | None = None, progress: Progress = ignore_progress
 ) -> Decoder:
-    """Makes a base model as the shipped one was made; takes about 40 minutes of one core.
+    """Pretrains and aligns a base model like the shipped one: about 40 minutes on one core.
 
     Writes ``OUT/base.safetensors`` and ``OUT/base.json`` (settings, losses, fingerprint).
 
     Args:
-        out: where to write.
-        seed: another seed gives another base; that of the shipped base if None.
-        progress: called with (what is being done, done so far, how many in all).
+        out: output directory.
+        seed: training seed; that of the shipped base if None.
+        progress: called with (stage, done, total).
     """
     from dormant import vitro
 
@@ -239,8 +240,8 @@ def ask(
         model: any model string.
         question: the user turn.
         system: a system prompt; none if empty.
-        answers: how many, at least 1.
-        seed: of the sampling.
+        answers: number of answers, at least 1.
+        seed: seed of the sampling.
         max_tokens: longest answer, in tokens.
 
     Raises:
@@ -257,12 +258,12 @@ def ask(
 
 
 def check_installation(model: str | None = None) -> list[Check]:
-    """Checks the installation, and a model if one is named; a check says what to do about it."""
+    """Checks the installation, and a model if given; each check names the fix."""
     return [*examine_installation(), *(examine_model(model) if model else ())]
 
 
 def _training_events(progress: Progress) -> Callable[[Any], None]:
-    """Turns the events of a trainer into progress."""
+    """Returns a handler that reports a trainer's events as progress."""
     return lambda event: progress(
         f"training {event.organism} (seed {event.seed})", event.step, event.steps
     )

@@ -216,9 +216,9 @@ def test_a_dry_run_says_what_everything_would_cost(graded, tmp_path, monkeypatch
 
     assert run(monkeypatch, "plan", config, *priced, "--budget-usd", "0.01") == 0
     told = capsys.readouterr().out
-    assert "(3 an answer)" in told and "(1 an answer)" in told and "asked for once more" in told
+    assert "(3 an answer)" in told and "(1 an answer)" in told and "requested once more" in told
     assert f"{JUDGE}: 5 / 20 USD per million tokens (given by the user)" in told
-    assert "may stop at 0.01 USD" in told and "is sent as" in told and "chance of 80%" in told
+    assert "may stop at 0.01 USD" in told and "is sent as" in told and "probability 80%" in told
     assert graded.stats()["calls"] == 0, "a dry run asked a paid model"
 
     # It is a ceiling: what the audit then takes is less.
