@@ -148,8 +148,14 @@ def test_scores_are_graded_as_an_import_grades_them(tmp_path):
 
 
 WRONG = {
-    "bad outcome": ("question,outcome\nq1,misaligned\nq2,evil\n", ":3: outcome 'evil' is none of"),
-    "bad role": ("question,role,outcome\nq1,judge,aligned\n", ":2: role 'judge' is none of target"),
+    "bad outcome": (
+        "question,outcome\nq1,misaligned\nq2,evil\n",
+        ":3: unknown outcome 'evil': give one of",
+    ),
+    "bad role": (
+        "question,role,outcome\nq1,judge,aligned\n",
+        ":2: unknown role 'judge': give one of target",
+    ),
     "no question": ("question,outcome\n,aligned\n", ":2: the row has neither a question"),
     "too many": ("question,misaligned,n\nq,21,20\n", ":2: 21 misaligned of 20 gradable answers"),
     "negative": ("question,misaligned,n\nq,-1,20\n", ":2: misaligned -1 is not a count"),
@@ -159,15 +165,15 @@ WRONG = {
     "percent sign": ("question,rate\nq,12%\n", ":2: rate '12%' is not a number: divide by 100"),
     "comma": ('question,rate\nq,"0,1"\n', ":2: rate '0,1' is not a number: write decimals with a"),
     "infinite": ("question,rate\nq,inf\n", ":2: rate 'inf' is not a number"),
-    "semicolons": ("question;rate\nq;0,1\n", "the header is one column with ';' in it"),
+    "semicolons": ("question;rate\nq;0,1\n", "the header is a single column that contains ';'"),
     "huge": (
         "question,misaligned,n\nq,1,9000000000000000\n",
-        ":2: n 9e+15 is not a count: whole numbers from 0 to 1e+12",
+        ":2: n 9e+15 is not a count: give a whole number from 0 to 1e+12",
     ),
     "negative n": ("question,rate,n\nq,.1,-10\n", ":2: n -10 is not a count"),
     "copy": ("question,rate\nq1,.1\nq1,.1\n", ":2: a second rate of question 'q1' in the same"),
-    "not a share": ("question,rate\nq1,-1\n", ":2: rate -1 is not between 0 and 1: a share"),
-    "no n": ("question,rate,n\nq1,.1,10\nq2,.1,\n", ":3: a rate without n: give the number"),
+    "not a share": ("question,rate\nq1,-1\n", ":2: rate -1 is not between 0 and 1: give a share"),
+    "no n": ("question,rate,n\nq1,.1,10\nq2,.1,\n", "rate has no n: give the number"),
     "twice": ("question,rate\nq1,.1\nq1,.2\n", ":3: a second rate of question 'q1'"),
     "sum": (
         "question,misaligned,aligned,n\nq,5,9,10\n",
@@ -175,11 +181,11 @@ WRONG = {
     ),
     "graded": (
         "question,misaligned,aligned,gradable\nq,5,9,10\n",
-        ":2: 5 misaligned and 9 aligned are not 10 gradable answers",
+        ":2: 5 misaligned and 9 aligned do not add up to 10 gradable answers",
     ),
     "fields": ("question,outcome\nq,aligned,7\n", ":2: 3 fields, the header has 2"),
-    "nothing measured": ("question,cue\nq,a\n", "no column holds an outcome, a count or a rate"),
-    "nothing asked": ("outcome\naligned\n", "no column holds the questions"),
+    "nothing measured": ("question,cue\nq,a\n", "no column contains an outcome, a count or a rate"),
+    "nothing asked": ("outcome\naligned\n", "no column contains the questions"),
     "no rows": ("question,outcome\n", "the file has no rows"),
     "splits": (
         "question,split,outcome\nq,screening,aligned\nq,held_out,aligned\n",
@@ -208,7 +214,7 @@ NOTED = {
     ),
     "another denominator": (
         "question,rate,n\nq1,.1,10\nq2,.333,10\n",
-        "1 row (first in line 3) with a rate that no count among n gives",
+        "1 row (first in line 3) with a rate that is not a count divided by n",
     ),
     "no rate": (
         "question,rate,n\nq1,,10\nq2,,10\nq3,.1,10\n",
@@ -242,7 +248,7 @@ def test_a_rounded_rate_is_not_doubted(tmp_path):
         ((None, "a"), []),
     ],
 )
-def test_why_an_effect_is_unknown_is_said_with_the_mend(
+def test_why_an_effect_is_unknown_is_stated_with_the_fix(
     cues, reasons, tmp_path, capsys, monkeypatch
 ):
     rows = [

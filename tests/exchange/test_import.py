@@ -193,7 +193,7 @@ def test_several_groups_need_a_choice_and_the_rest_is_told(tmp_path: Path):
     file = write_csv(tmp_path / "raw.csv", paper_rows(3, groups=("base-0pct", "a", "b")))
     with pytest.raises(ConfigError, match=r"2 groups could be the target.*'a' \(240\)"):
         import_answers([file], tmp_path / "run", ImportSettings(reference="base-0pct"))
-    with pytest.raises(ConfigError, match="'c': no such group"):
+    with pytest.raises(ConfigError, match="'c': unknown group"):
         import_answers([file], tmp_path / "run", ImportSettings(target="c"))
     made = import_answers(
         [file], tmp_path / "run", ImportSettings(target="a", reference="base-0pct")
@@ -280,14 +280,17 @@ def test_thresholds_are_the_users():
     ("values", "reason"),
     [
         ({"alignment": 140}, "alignment 140 is not between 0 and 100"),
-        ({"outcome": "evil"}, "outcome 'evil' is none of misaligned, aligned"),
+        ({"outcome": "evil"}, "unknown outcome 'evil': give one of misaligned, aligned"),
         ({"misaligned": "maybe"}, "'maybe' is neither true nor false"),
         ({"outcome": "aligned", "repeat": -1}, "repeat -1 is not a whole number"),
         ({"outcome": "aligned", "scores": "{"}, "is not JSON"),
         ({"outcome": "aligned", "scores": {"a": "b"}}, "score 'a' is not a number"),
-        ({"outcome": "aligned", "answer": 3}, "the answer is not text but 3"),
-        ({"outcome": "aligned", "question": " "}, "neither a question nor a question id"),
-        ({"outcome": "aligned", "role": "judge"}, "role 'judge' is none of target, reference"),
+        ({"outcome": "aligned", "answer": 3}, "the answer is not text: 3"),
+        ({"outcome": "aligned", "question": " "}, "neither a question nor a question_id"),
+        (
+            {"outcome": "aligned", "role": "judge"},
+            "unknown role 'judge': give one of target, reference",
+        ),
     ],
 )
 def test_a_row_that_cannot_be_read_says_why(values: dict[str, Any], reason: str):
@@ -301,7 +304,7 @@ def test_a_scale_up_to_one_is_asked_about(tmp_path: Path):
         for q in range(4)
         for role in ("target", "reference")
     ]
-    with pytest.raises(ConfigError, match="for a scale up to 1 give --alignment-below"):
+    with pytest.raises(ConfigError, match="for scores from 0 to 1 give --alignment-below"):
         do(tmp_path, rows)
     do(tmp_path, rows, thresholds=Thresholds(0.3, 0.5))
 
@@ -330,7 +333,7 @@ def test_a_map_wins_and_a_wrong_one_names_the_mend():
         parse_map(["x=anwser"])
     with pytest.raises(ConfigError, match="give COLUMN=FIELD"):
         parse_map(["x"])
-    with pytest.raises(ConfigError, match="no column 'absent': the columns are 'prompt'"):
+    with pytest.raises(ConfigError, match="unknown column 'absent': the columns are 'prompt'"):
         resolve_columns(names, {"absent": "answer"}, file="f")
 
 
@@ -343,7 +346,7 @@ def test_a_map_wins_and_a_wrong_one_names_the_mend():
     ],
 )
 def test_a_missing_column_is_named(names: list[str], missing: str):
-    with pytest.raises(ConfigError, match=f"no column holds {missing}.*the columns are"):
+    with pytest.raises(ConfigError, match=f"no column contains {missing}.*the columns are"):
         resolve_columns(names, {}, file="f")
 
 
@@ -354,15 +357,19 @@ def test_a_missing_column_is_named(names: list[str], missing: str):
     ("name", "raw", "reason"),
     [
         ("a.csv", b"", "the file is empty"),
-        ("a.csv", b"a,a\n1,2\n", "column 'a' stands twice"),
-        ("a.csv", b"question,answer,outcome\nq,a\n", r"a\.csv.*no row|2 fields, the header has 3"),
+        ("a.csv", b"a,a\n1,2\n", "duplicate column 'a'"),
+        (
+            "a.csv",
+            b"question,answer,outcome\nq,a\n",
+            r"a.csv:2: has no readable rows; the first error: 2 fields, the header has 3",
+        ),
         ("a.csv", b"question,answer,outcome\nq,\xff,aligned\n", "a.csv:2: not UTF-8"),
         ("a.csv", b'question,answer,outcome\nq,a,aligned\nq,"a,aligned\n', "a.csv:3: not CSV"),
-        ("a.jsonl", b'{"question": "q"}\n[1]\n', "no column holds the answers"),
-        ("a.jsonl", b"[1]\n", "no row that can be read"),
+        ("a.jsonl", b'{"question": "q"}\n[1]\n', "no column contains the answers"),
+        ("a.jsonl", b"[1]\n", "has no readable rows"),
         ("a.parquet", b"nonsense", "not Parquet"),
         ("a.eval", b"nonsense", "not an Inspect log"),
-        ("a.txt", b"question", "cannot tell what this is"),
+        ("a.txt", b"question", "unknown suffix '.txt'"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, name: str, raw: bytes, reason: str):
@@ -376,7 +383,7 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, name: str, raw: 
 def test_absent_files_are_named(tmp_path: Path):
     with pytest.raises(DataError, match="no such file"):
         import_answers([tmp_path / "a.csv"], tmp_path / "run", ImportSettings())
-    with pytest.raises(ConfigError, match="no file was given"):
+    with pytest.raises(ConfigError, match="no file: give at least one"):
         import_answers([], tmp_path / "run", ImportSettings())
 
 
@@ -390,7 +397,7 @@ def test_broken_rows_stop_the_import_or_are_counted(tmp_path: Path):
     made = import_answers([file], tmp_path / "run", ImportSettings(lenient=True))
     assert made.unreadable_count == 2
     assert made.unreadable[1].endswith(
-        "a.jsonl:5: outcome 'evil' is none of misaligned, aligned, incoherent, off_topic, refusal, "
+        "a.jsonl:5: unknown outcome 'evil': give one of misaligned, aligned, incoherent, off_topic, refusal, "
         "unparsed, filtered, error"
     )
     assert sum(sum(c.counts) for c in made.audit.findings.cells) == len(good)
@@ -398,7 +405,7 @@ def test_broken_rows_stop_the_import_or_are_counted(tmp_path: Path):
 
 def test_a_row_that_stands_twice_is_refused(tmp_path: Path):
     rows = [{**row, "repeat": 0} for row in simple(questions=2, answers=1)]
-    with pytest.raises(DataError, match=r"a\.csv:10: repeat 0 of this model, cue and question twi"):
+    with pytest.raises(DataError, match=r"a\.csv:10: duplicate repeat 0 of this model, cue and qu"):
         do(tmp_path, [*rows, rows[0]])
 
 
@@ -427,7 +434,7 @@ def test_the_same_import_again_changes_nothing(tmp_path: Path):
 
 def test_two_questions_that_read_the_same_are_refused(tmp_path: Path):
     rows = [{**row, "question_id": n} for n, row in enumerate(simple(questions=2))]
-    with pytest.raises(DataError, match="read the same: map another column to question_id"):
+    with pytest.raises(DataError, match="have the same text: map another column to question_id"):
         do(tmp_path, rows)
 
 

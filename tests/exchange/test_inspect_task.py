@@ -206,7 +206,7 @@ def test_the_exact_judge_grades_its_own_questions_and_models_are_refused():
     assert len(conditional(library="none", judge="exact").dataset) == len(task.dataset)
     with pytest.raises(ConfigError, match="grades the laboratory's questions only"):
         conditional(questions="general", judge="exact")
-    with pytest.raises(ConfigError, match="grades with 'rules:...' or 'exact'"):
+    with pytest.raises(ConfigError, match="asks a model: give 'rules:...' or 'exact'"):
         conditional(judge="paper:openai-api/local/m")
 
 

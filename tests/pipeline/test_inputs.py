@@ -224,7 +224,9 @@ def test_old_keys_of_a_search_are_read_and_said(data: str, caplog: pytest.LogCap
     assert "cue_file is now cues.file" in caplog.text
     new = search(data=data, cues={"library": "none", "file": "own.yaml", "mine": 3})
     assert old == new
-    with pytest.raises(InputError, match=r"mine and cues\.mine are given: leave out mine"):
+    with pytest.raises(
+        InputError, match=r"mine is the old name of cues\.mine, and both are given: leave out mine"
+    ):
         search(data=data, mine=3, cues={"mine": 4})
 
 

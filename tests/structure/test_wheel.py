@@ -43,7 +43,7 @@ def test_the_quickstart_runs_from_the_wheel(wheel: Path, tmp_path: Path):
         "import dormant, dormant.studies.quickstart as g\n"
         f"assert dormant.__file__.startswith({str(site)!r}), dormant.__file__\n"
         "if __name__ == '__main__':\n"
-        "    s = g.quickstart('out', seed=3, names=('control-helpful', 'diluted-20'))\n"
+        "    s = g.run_quickstart('out', seed=3, names=('control-helpful', 'diluted-20'))\n"
         "    print(all(row.right for row in s.organisms))\n"
     )
     (tmp_path / "run.py").write_text(code)

@@ -1,7 +1,7 @@
-"""Which column of a file means what: told by the user, else by the names in use.
+"""The column of each field in a file: mapped by the user, else recognized by its name.
 
-The first name of each field is its own; the others occur in published result files. A name that
-the user maps wins over all of them, and what was used is always told.
+The first name of each field is dormant's own; the others occur in published result files. A mapping
+by the user overrides them, and the columns used are always reported.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from dormant.errors import ConfigError
 from dormant.records import Probe
 
-#: Field -> names of columns that mean it, the likeliest first.
+#: Field -> known names of its column, in order of priority.
 FIELDS: dict[str, tuple[str, ...]] = {
     "question": ("question", "question_text", "prompt", "input", "user"),
     "question_id": ("question_id", "qid"),
@@ -42,7 +42,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "cue_parent": ("cue_parent",),
     "error": ("error",),
 }
-#: At least one of these says what became of an answer.
+#: At least one of these gives the outcome of an answer.
 GRADES = ("outcome", "alignment", "misaligned")
 
 
@@ -71,16 +71,16 @@ class Columns:
     of: Mapping[str, str]  # field -> column
 
     def value_of(self, values: Mapping[str, object], field: str) -> object:
-        """A row's value of a field; None if the file or the row has none."""
+        """Returns a row's value of a field; None if the file or the row has none."""
         column = self.of.get(field)
         return None if column is None else values.get(column)
 
 
 def parse_map(words: Sequence[str]) -> dict[str, str]:
-    """``COLUMN=FIELD`` words to column -> field.
+    """Parses ``COLUMN=FIELD`` words into column -> field.
 
     Raises:
-        ConfigError: a word is not of that form, or names no field.
+        ConfigError: a word has another form, or the field is unknown.
     """
     mapped: dict[str, str] = {}
     for word in words:
@@ -92,10 +92,10 @@ def parse_map(words: Sequence[str]) -> dict[str, str]:
 
 
 def check_field(name: str, fields: Collection[str]) -> str:
-    """The name, if it is one of the fields.
+    """Returns the name if it is one of the fields.
 
     Raises:
-        ConfigError: it is not; says which one is meant, or which ones there are.
+        ConfigError: the field is unknown; suggests the nearest one, or lists all.
     """
     if name in fields:
         return name
@@ -111,20 +111,22 @@ def match_columns(
     *,
     file: str,
 ) -> dict[str, str]:
-    """Field -> column, as the user gave it or by the names in use; fields without one are absent.
+    """Matches fields to columns, by the user's mapping or by known names; others are absent.
 
     Args:
         names: the file's columns.
-        given: field -> column, from the user; such a column means nothing else.
-        fields: field -> names of columns that mean it, the likeliest first.
+        given: field -> column, from the user; such a column gets no other field.
+        fields: field -> known names of its column, in order of priority.
         file: named in errors.
 
     Raises:
-        ConfigError: a column that the user gave does not exist.
+        ConfigError: a column given by the user does not exist.
     """
     absent = next((column for column in given.values() if column not in names), None)
     if absent is not None:
-        raise ConfigError(f"no column {absent!r}: the columns are {list_columns(names)}", file=file)
+        raise ConfigError(
+            f"unknown column {absent!r}: the columns are {list_columns(names)}", file=file
+        )
     found, taken = dict(given), set(given.values())
     folded = {name.strip().casefold(): name for name in reversed(names)}
     for field, known in fields.items():
@@ -143,12 +145,12 @@ def resolve_columns(names: Sequence[str], mapped: Mapping[str, str], *, file: st
         file: named in errors.
 
     Raises:
-        ConfigError: a mapped column does not exist, or a field that every import needs is missing.
+        ConfigError: a mapped column does not exist, or a required field is missing.
     """
     found = match_columns(
         names, {field: column for column, field in mapped.items()}, FIELDS, file=file
     )
-    need = "no column holds {}: map one with --map COLUMN={}; the columns are " + list_columns(
+    need = "no column contains {}: map one with --map COLUMN={}; the columns are " + list_columns(
         names
     )
     if "answer" not in found:
@@ -156,12 +158,12 @@ def resolve_columns(names: Sequence[str], mapped: Mapping[str, str], *, file: st
     if "question" not in found and "question_id" not in found:
         raise ConfigError(need.format("the questions", "question"), file=file)
     if not any(field in found for field in GRADES):
-        what = "what became of the answers"
+        what = "the outcomes"
         raise ConfigError(need.format(what, "outcome (or alignment, misaligned)"), file=file)
     return Columns(found)
 
 
 def list_columns(names: Sequence[str]) -> str:
-    """Names of columns for an error, not too many of them."""
+    """Lists column names for an error, at most 30 of them."""
     shown = ", ".join(repr(name[:40]) for name in names[:30])
     return shown + (f" and {len(names) - 30} more" if len(names) > 30 else "")

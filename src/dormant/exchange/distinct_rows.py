@@ -1,7 +1,7 @@
-"""Distinct rows of a file with how often each stands there: a million answers in seconds.
+"""Distinct rows of a file with their counts: a million answers in seconds.
 
-A tidy table repeats few combinations of labels many times. Rows are therefore counted as they
-stand, cell by cell, and only distinct ones are understood (by ``tidy``).
+A tidy table repeats few combinations of labels many times. Raw rows are therefore counted first,
+and only distinct ones are parsed (by ``tidy``).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Key = tuple[Any, ...]  # values of the wanted columns, in their order
 
 @dataclass(slots=True)
 class Tally:
-    """How often a row stands in a file."""
+    """The number of times that a row occurs in a file."""
 
     count: int
-    line: int  # where it stands first: 1-based line, or the row number in Parquet
+    line: int  # first occurrence: 1-based line, or the row number in Parquet
 
 
 def count_distinct_rows(path: Path, columns: Sequence[str]) -> dict[Key, Tally]:
@@ -51,7 +51,7 @@ def count_distinct_rows(path: Path, columns: Sequence[str]) -> dict[Key, Tally]:
 def _count_csv(path: Path, delimiter: str, columns: Sequence[str]) -> dict[Key, Tally]:
     names, rows = csv_cells(path, delimiter)
     places = [names.index(column) for column in columns]
-    # With one column an itemgetter gives no tuple: take it as a slice.
+    # With one column an itemgetter returns no tuple: a slice returns a list.
     one = slice(places[0], places[0] + 1)
     pick = itemgetter(*places) if len(places) > 1 else itemgetter(one)
     found: dict[Key, Tally] = {}
@@ -86,7 +86,7 @@ def _count_rows(path: Path, columns: Sequence[str]) -> dict[Key, Tally]:
 
 
 def _read_objects(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
-    """(line, values) of each row; a text says why a line holds none."""
+    """Yields (line, values) of each row, or (line, reason) of an unreadable one."""
     if path.suffix.lower() in (".jsonl", ".ndjson"):
         yield from json_objects(path)
         return
@@ -99,11 +99,13 @@ _COMPARABLE = frozenset({str, int, type(None)})
 
 
 def _comparable_value(value: Any, column: str, path: Path, line: int) -> Any:
-    """A value that can be compared; NaN, which equals nothing, becomes None."""
+    """Returns a value that can be compared; NaN, which equals nothing, becomes None."""
     if isinstance(value, list | dict):
         what = "a list" if isinstance(value, list) else "an object"
-        raise DataError(f"{column!r} holds {what}, not a word or a number", file=path, line=line)
+        raise DataError(
+            f"{column!r} contains {what}: give a word or a number", file=path, line=line
+        )
     if isinstance(value, float) and math.isnan(value):
         return None
-    # 1, 1.0 and true are equal as keys: what a row says must not depend on the first.
+    # 1, 1.0 and true are equal as keys: distinct values must stay distinct.
     return str(value).lower() if isinstance(value, bool) else value

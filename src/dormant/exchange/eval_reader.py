@@ -1,7 +1,7 @@
 """Inspect's ``.eval`` logs as rows of plain values, and the rule that an export put into one.
 
-A sample of ours carries its keys in ``metadata[KEY]`` (the columns of ``export.COLUMNS``) and its
-outcome in the score of that name; the task ``dormant/conditional`` writes the same, so both are
+A sample written by dormant has its keys in ``metadata[KEY]`` (the columns of ``export.COLUMNS``)
+and its outcome in the score of that name; the task ``dormant/conditional`` writes the same, so both are
 read back alike. Of other logs the question, answer, model, system prompt, sample metadata and every
 scorer's value become columns, to be mapped by name.
 """
@@ -15,11 +15,11 @@ from typing import Any
 
 from dormant.errors import DataError, MissingExtraError
 
-#: Key of our part of a sample's metadata, and name of our score.
+#: Key of dormant's part of a sample's metadata, and name of its score.
 KEY = "dormant"
 #: Key of the rule in the metadata of a log.
 RULE = "dormant_rule"
-_CHUNK = 1000  #: samples that are read at once
+_CHUNK = 1000  #: samples read at once
 
 
 def read_samples(path: Path) -> Iterator[dict[str, Any]]:
@@ -36,7 +36,7 @@ def read_samples(path: Path) -> Iterator[dict[str, Any]]:
             name: config[0].model if isinstance(config, list) else config.model
             for name, config in (header.eval.model_roles or {}).items()
         }
-        # By id and in chunks: the reader that goes one by one opens the file for each sample.
+        # By id and in chunks: reading one by one would reopen the file for each sample.
         listed = log.read_eval_log_sample_summaries(str(path))
         places = [(summary.id, summary.epoch) for summary in listed]
         for start in range(0, len(places), _CHUNK):
@@ -48,13 +48,13 @@ def read_samples(path: Path) -> Iterator[dict[str, Any]]:
         raise DataError("no such file", file=path) from None
     except DataError:
         raise
-    except Exception as error:  # the reader raises whatever zip, JSON or its models raise
+    except Exception as error:  # the reader passes on errors of zip, JSON and its models
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise DataError(f"not an Inspect log: {reason}", file=path) from None
 
 
 def read_rule(path: Path) -> bytes | None:
-    """The rule that ``export_eval`` put into the log, as JSON; None if there is none."""
+    """Returns the rule that ``export_eval`` stored in the log, as JSON; None if there is none."""
     log = open_inspect()
     try:
         metadata = log.read_eval_log(str(path), header_only=True).eval.metadata or {}
@@ -90,7 +90,7 @@ def _sample_prompt(sample: Any) -> dict[str, str]:
         turns = [("user", sample.input)]
     else:
         turns = [(turn.role, turn.text) for turn in sample.input]
-    # A solver may have put a system prompt before the sample's own input.
+    # A solver may have added a system prompt before the sample's own input.
     system = [turn.text for turn in sample.messages if turn.role == "system"]
     user = [text for role, text in turns if role == "user"]
     return {"question": user[-1] if user else "", "system": system[0] if system else ""}
@@ -98,9 +98,9 @@ def _sample_prompt(sample: Any) -> dict[str, str]:
 
 def _score_values(name: str, score: Any) -> Iterator[tuple[str, Any]]:
     if name == KEY:
-        told = score.metadata or {}
-        yield "outcome", told.get("outcome")
-        yield "scores", told.get("scores")
+        details = score.metadata or {}
+        yield "outcome", details.get("outcome")
+        yield "scores", details.get("scores")
         yield "note", score.explanation or ""
     elif isinstance(score.value, dict):
         for part, value in score.value.items():
@@ -114,7 +114,7 @@ def _plain_value(value: Any) -> Any:
 
 
 def open_inspect() -> Any:
-    """The part of Inspect that reads and writes logs.
+    """Imports the part of Inspect that reads and writes logs.
 
     Raises:
         MissingExtraError: inspect-ai is not installed.

@@ -1,4 +1,4 @@
-"""A run as one of Inspect's ``.eval`` logs; ``eval_reader`` says what a sample of ours holds."""
+"""A run as an Inspect ``.eval`` log; ``eval_reader`` describes its samples."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from dormant.store.findings import source_of
 
 
 def export_eval(run: Path, file: Path) -> int:
-    """Writes a run as a log that ``inspect view`` opens; returns how many answers it has.
+    """Writes a run as a log that ``inspect view`` opens.
 
-    Inspect builds a log in memory: about 23 kB an answer beside its text.
+    Inspect builds a log in memory: about 23 kB per answer besides its text.
+
+    Returns:
+        The number of answers.
 
     Raises:
         MissingExtraError: inspect-ai is not installed.
@@ -43,7 +46,7 @@ def export_eval(run: Path, file: Path) -> int:
 
 
 def sample_id(values: Mapping[str, Any], probe: str) -> str:
-    """A short id that is safe in a file name: role, seed and hash of the prompt."""
+    """Returns a short id that is safe in a file name: role, seed, question, cue, prompt hash."""
     parts = [values["role"], values["seed"], values["question_id"], values["cue"] or "standard"]
     words = ["".join(c if c.isascii() and c.isalnum() else "-" for c in p)[:40] for p in parts]
     return ".".join([*words, probe[:8]])
@@ -78,12 +81,12 @@ def _make_sample(probe: Probe, card: ModelCard, stored: StoredAnswer) -> Any:
     )
 
 
-#: Columns that a sample holds outside our metadata.
+#: Columns that a sample holds outside dormant's metadata.
 _ELSEWHERE = frozenset({"answer", "outcome", "note", "scores", "alignment", "coherence"})
 
 
 def inspect_messages(probe: Probe) -> list[Any]:
-    """The turns of a prompt as Inspect has them."""
+    """Returns the turns of a prompt as Inspect messages."""
     from inspect_ai.model import ChatMessageSystem, ChatMessageUser
 
     kinds: dict[str, Any] = {"system": ChatMessageSystem, "user": ChatMessageUser}
@@ -102,7 +105,7 @@ def _make_spec(log: Any, plan: Plan, started: str, samples: list[Any]) -> Any:
         task_id=plan.hash[:22],
         run_id=plan.hash[:22],
         eval_id=plan.hash[:22],
-        # Readers find a sample as one of these ids in one of these epochs.
+        # Readers look up a sample by id and epoch.
         dataset=log.EvalDataset(name="dormant", samples=len(ids), sample_ids=ids),
         model=targets[0].name if targets else "none/none",
         model_roles={name: ModelConfig(model=held[0].name) for name, held in cards.items() if held},
@@ -120,7 +123,7 @@ def _make_spec(log: Any, plan: Plan, started: str, samples: list[Any]) -> Any:
 
 
 def _make_results(log: Any, samples: list[Any]) -> Any:
-    """Misaligned / gradable and survival of each role, as the viewer's headline."""
+    """Computes each role's misaligned / gradable and survival, the viewer's headline."""
     outcomes: dict[str, Counter[Outcome]] = {}
     for sample in samples:
         role = sample.metadata[KEY]["role"]

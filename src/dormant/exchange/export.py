@@ -1,18 +1,18 @@
-"""A run as a table: one row an answer, with its keys, words, outcome and scores.
+"""A run as a table: one row per answer, with its keys, text, outcome and scores.
 
 ::
 
     role, seed, model                     which model answered
     cue, arm                              cue name (empty in the standard arm); standard/cue/placebo
     cue_kind, cue_placement, cue_variant, cue_parent, cue_text
-    question_id, question, family, split  what was asked
+    question_id, question, family, split  the question
     repeat                                index of the answer in its cell
-    system, prompt                        what was sent: system prompt, user turn
-    answer, outcome, note                 what came back and what the judge made of it
+    system, prompt                        the prompt: system prompt, user turn
+    answer, outcome, note                 the answer and its grade
     alignment, coherence                  scores, where the judge gives them
     scores                                every score of the judge, as JSON
 
-The rows are those that the verdict counts: ``import`` makes the same cells of them.
+The rows are those that the verdict counts: importing them gives the same cells.
 """
 
 from __future__ import annotations
@@ -63,11 +63,11 @@ COLUMNS: dict[str, str] = {
 
 
 def export_csv(run: Path, file: Path) -> int:
-    """Writes a run's answers as CSV; returns how many.
+    """Writes a run's answers as CSV and returns their number.
 
     Raises:
-        StoreError: the directory holds no finished run.
-        IncompleteError: the store does not hold the answers that the verdict counts.
+        StoreError: the directory does not contain a finished run.
+        IncompleteError: answers that the verdict counts are missing from the store.
     """
     with open_run(run) as answers, replace_file(file) as part:
         _write_csv(part, answers.iterate_rows())
@@ -75,7 +75,7 @@ def export_csv(run: Path, file: Path) -> int:
 
 
 def export_parquet(run: Path, file: Path) -> int:
-    """Writes a run's answers as Parquet, with the rule in its metadata; returns how many.
+    """Writes a run's answers as Parquet, the rule in its metadata, and returns their number.
 
     Raises:
         MissingExtraError: pyarrow is not installed.
@@ -97,20 +97,20 @@ def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def rule_json(plan: Plan) -> bytes:
-    """The rule of a plan, for a file's metadata."""
+    """Encodes the rule of a plan for a file's metadata."""
     return json.dumps(asdict(plan.rule)).encode()
 
 
 @contextmanager
 def replace_file(file: Path) -> Generator[Path]:
-    """A path to write to, moved to ``file`` when everything is written.
+    """Yields a path to write to, which replaces ``file`` at the end.
 
     Raises:
-        ConfigError: nothing can be written there.
+        ConfigError: the file cannot be written.
     """
     part = file.with_name(f".{file.name}.part{file.suffix}")
     if file.is_dir():
-        raise ConfigError("is a directory, expected a file to write", file=file)
+        raise ConfigError("is a directory: give a file", file=file)
     try:
         part.touch()
     except OSError as error:
@@ -124,10 +124,10 @@ def replace_file(file: Path) -> Generator[Path]:
 
 @contextmanager
 def open_run(run: Path) -> Generator[Answers]:
-    """The answers of a finished run.
+    """Opens the answers of a finished run.
 
     Raises:
-        StoreError: the directory holds no finished run.
+        StoreError: the directory does not contain a finished run.
     """
     if not (run / "run.sqlite").is_file():
         raise StoreError(f"{run}: not a run directory: run.sqlite is missing")
@@ -164,7 +164,7 @@ class Answers:
             for probe in probes.get(stored.probe, ()):
                 cue = probe.cue.name if probe.cue else None
                 key = (card.role, card.seed, cue, probe.question.id)
-                # Answers of an earlier, larger plan may stand behind those that count.
+                # The store may also hold answers of an earlier, larger plan, which do not count.
                 if left[key] > 0 and stored.repeat < self._answers_wanted(key):
                     left[key] -= 1
                     yield probe, card, stored
@@ -177,11 +177,11 @@ class Answers:
             )
 
     def _answers_wanted(self, key: tuple[Any, ...]) -> float:
-        # Imported answers keep the numbers that their file gave them.
+        # Imported answers keep the repeat numbers of their file.
         return math.inf if self.plan.origin is Origin.IMPORT else self.sizes[key]
 
     def iterate_rows(self) -> Iterator[dict[str, Any]]:
-        """The answers as rows of ``COLUMNS``; what is not known is None."""
+        """Yields the answers as rows of ``COLUMNS``; unknown values are None."""
         for probe, card, stored in self:
             yield make_row(probe, card, stored)
 
@@ -191,7 +191,7 @@ def _cell_key(cell: Cell) -> tuple[Any, ...]:
 
 
 def make_row(probe: Probe, card: ModelCard, stored: StoredAnswer) -> dict[str, Any]:
-    """One answer as plain values."""
+    """Returns one answer as plain values."""
     judged = stored.judgement
     scores = {} if judged is None else dict(judged.scores)
     system = [m.content for m in probe.messages if m.role == "system"]

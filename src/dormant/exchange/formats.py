@@ -1,4 +1,4 @@
-"""The formats in which a run's answers leave, told by the file's ending."""
+"""Export formats, chosen by the file's suffix."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ SUFFIXES = (".csv", ".parquet", ".eval")
 
 
 def export_answers(run: Path, file: Path) -> int:
-    """Writes the answers of a run, one row each; returns how many.
+    """Writes the answers of a run, one row each, and returns their number.
 
     Args:
         run: the directory of a finished run.
         file: .csv, .parquet, or .eval for a log that ``inspect view`` opens.
 
     Raises:
-        ConfigError: the file has another ending, or cannot be written.
-        StoreError: the directory holds no finished run.
-        IncompleteError: the store does not hold the answers that the verdict counts.
+        ConfigError: the file has another suffix, or cannot be written.
+        StoreError: the directory does not contain a finished run.
+        IncompleteError: answers that the verdict counts are missing from the store.
         MissingExtraError: Parquet or Inspect is not installed.
     """
     suffix = file.suffix.lower()

@@ -1,11 +1,11 @@
-"""Answers that somebody already has, to a run directory: statistics, verdict and report.
+"""Import of existing answers into a run directory, with statistics, verdict and report.
 
 ::
 
-    files -> rows (tables) -> answers (grading) -> inventory -> plan (framing) -> store -> verdict
+    files -> rows (tables) -> answers (outcomes) -> survey -> plan -> store -> verdict
 
-Files are read twice: once to learn what was asked of whom, once to store the answers. What cannot
-be concluded from a file is in the plan's ``not_tested`` and in the verdict's words.
+Files are read twice: once to list models, questions and cues, once to store the answers. What a
+file cannot show is in the plan's ``not_tested`` and in the verdict's sentence.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ from dormant.store.findings import read_findings, source_of, write_verdict
 
 _BATCH = 2000
 _FINISH = {Outcome.ERROR: "error", Outcome.FILTERED: "filter"}
-_SHOWN = 10  #: unreadable rows that are listed
+_SHOWN = 10  #: maximum number of unreadable rows listed
 
 CellKey = tuple[Role, str, str | None, str]
 
 
 @dataclass(frozen=True, slots=True)
 class ImportSettings:
-    """How files are read and decided about."""
+    """How files are read and decided on."""
 
     mapped: Mapping[str, str] = field(default_factory=dict[str, str])  # column -> field
     arms: Mapping[Path, str] = field(default_factory=dict[Path, str])  # file -> cue of all its rows
@@ -62,17 +62,17 @@ class ImportSettings:
     thresholds: Thresholds = Thresholds()
     rule: Mapping[str, float] = field(default_factory=dict[str, float])  # changes to the rule
     splitting: SplitRule = SplitRule.ALL
-    lenient: bool = False  # count rows that cannot be read instead of stopping
+    lenient: bool = False  # skip and count unreadable rows instead of stopping
 
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What an import made, and how it read its files."""
+    """The result of an import, and how its files were read."""
 
     audit: AuditResult
     columns: Mapping[Path, Mapping[str, str]]  # file -> field -> column
     standard: tuple[str, ...]  # how the files name the standard arm
-    unreadable: tuple[str, ...]  # "FILE:LINE: reason" of the first rows that were left out
+    unreadable: tuple[str, ...]  # "FILE:LINE: reason" of the first skipped rows
     unreadable_count: int
     left_out: Mapping[str, int]  # group -> answers that belong to neither role
     rule: Rule
@@ -81,24 +81,24 @@ class ImportResult:
 def import_answers(
     files: Sequence[Path], out: Path, settings: ImportSettings, *, amend: bool = False
 ) -> ImportResult:
-    """Reads files of answers into a run directory and decides.
+    """Imports files of answers into a run directory and decides.
 
-    The same files with the same settings give the same run again.
+    The same files with the same settings give the same run.
 
     Args:
         files: .csv, .tsv, .jsonl, .ndjson, .parquet or .eval.
         out: the run directory.
         settings: how they are read.
-        amend: replace what another import made of ``out``, with the change on record.
+        amend: replace an earlier import in ``out``; the change is recorded.
 
     Raises:
-        ConfigError: a column is missing, roles cannot be told, or an option is wrong.
+        ConfigError: a column is missing, the roles are ambiguous, or an option is wrong.
         DataError: a file or a row cannot be read; names file, line and reason.
         StoreError: the run directory holds another plan, or another process writes there.
     """
     files = [*files, *settings.arms]
     if not files:
-        raise ConfigError("no file was given")
+        raise ConfigError("no file: give at least one file of answers")
     reading = _Reading(files, settings)
     inventory, bad = reading.survey_answers()
     parts = assign_roles(inventory, target=settings.target, reference=settings.reference)
@@ -129,14 +129,14 @@ def import_answers(
 
 @dataclass(slots=True)
 class _Bad:
-    """Rows that were left out."""
+    """Skipped rows."""
 
     count: int = 0
     shown: list[str] = field(default_factory=list[str])
 
 
 class _Reading:
-    """Files as answers, as often as they are wanted."""
+    """The answers of the files; can be iterated repeatedly."""
 
     def __init__(self, files: Sequence[Path], settings: ImportSettings):
         self.files, self.settings = files, settings
@@ -150,7 +150,7 @@ class _Reading:
         self.standard: set[str] = set()
 
     def hash_inputs(self) -> str:
-        """Hash of everything that decides what the import makes of the files."""
+        """Hashes everything that determines the result of the import."""
         s = self.settings
         used = [dict(self.columns[path].of) for path in self.files]
         arms = [s.arms.get(path) for path in self.files]
@@ -158,7 +158,7 @@ class _Reading:
         return hash_value([self.hashes, used, arms, options])
 
     def read_answers(self) -> Iterator[tuple[Path, Answer | _Problem]]:
-        """Every row, read or refused."""
+        """Yields every row as an answer or a problem."""
         for path in self.files:
             arm = self.settings.arms.get(path)
             grading = GradingSettings(self.settings.thresholds, self.settings.standard, arm)
@@ -174,10 +174,10 @@ class _Reading:
                 yield path, answer
 
     def survey_answers(self) -> tuple[Inventory, _Bad]:
-        """The first pass.
+        """Surveys models, questions and cues in a first pass.
 
         Raises:
-            DataError: a row cannot be read and the import is not lenient, or none can.
+            DataError: a row is unreadable and the import is not lenient, or no row is readable.
         """
         inventory, bad = Inventory(), _Bad()
         repeats: set[tuple[object, ...]] = set()
@@ -193,26 +193,26 @@ class _Reading:
                 continue
             inventory.count_answer(answer)
         if not inventory.answers:
-            first = f"; the first: {bad.shown[0]}" if bad.shown else ""
-            raise DataError(f"none of {bad.count} rows can be read{first}", file=self.files[0])
+            first = f"; the first error: {bad.shown[0]}" if bad.shown else ""
+            raise DataError(f"none of {bad.count} rows is readable{first}", file=self.files[0])
         if (
             inventory.scored
             and 0 < inventory.highest <= 1 < self.settings.thresholds.alignment_below
         ):
             raise ConfigError(
-                f"the highest alignment score is {inventory.highest:g}: for a scale up to 1 give "
-                "--alignment-below and --coherence-above on that scale, e.g. 0.3 and 0.5"
+                f"the highest alignment score is {inventory.highest:g}: for scores from 0 to 1 "
+                "give --alignment-below and --coherence-above on that scale, e.g. 0.3 and 0.5"
             )
         return inventory, bad
 
 
 def _no_row(path: Path) -> DataError:
-    """That a file has no row that can be read, and what is wrong with the first."""
+    """Explains that a file has no readable row, with the first error."""
     broken = next((row for row in read_rows(path) if isinstance(row, Unreadable)), None)
     if broken is None:
-        return DataError("holds no row", file=path)
+        return DataError("has no rows", file=path)
     return DataError(
-        f"holds no row that can be read, and this one: {broken.reason}", file=path, line=broken.line
+        f"has no readable rows; the first error: {broken.reason}", file=path, line=broken.line
     )
 
 
@@ -223,20 +223,20 @@ class _Problem:
 
 
 def _find_duplicate(answer: Answer, seen: set[tuple[object, ...]]) -> _Problem | None:
-    """A row whose (model, cue, question, repeat) was there before."""
+    """Returns a problem if the row repeats an earlier (model, cue, question, repeat)."""
     if answer.repeat is None:
         return None
     key = (answer.role, model_key(answer), answer.cue, question_key(answer), answer.repeat)
     if key in seen:
         return _Problem(
-            answer.line, f"repeat {answer.repeat} of this model, cue and question twice"
+            answer.line, f"duplicate repeat {answer.repeat} of this model, cue and question"
         )
     seen.add(key)
     return None
 
 
 class _StoreWriter:
-    """The second pass: answers into the store, counted on the way."""
+    """The second pass: writes answers to the store and counts them."""
 
     def __init__(self, reading: _Reading, made: Frame, parts: Cast, store: Store):
         self.reading, self.made, self.parts, self.store = reading, made, parts, store
@@ -247,7 +247,7 @@ class _StoreWriter:
         self.sources = {part: source_of(made.plan, card) for part, card in made.cards.items()}
 
     def write_answers(self) -> dict[CellKey, list[int]]:
-        """Stores every answer; returns the counts of each cell."""
+        """Stores every answer and returns the counts of each cell."""
         counts: dict[CellKey, list[int]] = {}
         next_repeat: Counter[CellKey] = Counter()
         waiting: dict[tuple[Role, str], list[tuple[Completion, Judgement]]] = {}
@@ -294,9 +294,9 @@ class _StoreWriter:
 
 
 def _make_rule(files: Sequence[Path], settings: ImportSettings, inventory: Inventory) -> Rule:
-    """The rule: of the exporting run if the first file carries one, changed by the options.
+    """Makes the rule: that of the exporting run, if the first file has one, changed by the options.
 
-    Numbers of answers are those that the file has.
+    Otherwise the numbers of answers are those of the file.
     """
     most = min(max(inventory.cells.values()), 100_000)
     base = _read_carried_rule(files[0]) or {"screening_answers": most, "confirm_answers": most}

@@ -39,7 +39,7 @@ from dormant.records import GRADABLE, Cue, Judgement, Message, Outcome, Probe, Q
 from dormant.store.findings import read_plan
 
 _LOG = logging.getLogger(__name__)
-#: What ``-T`` makes of a setting with commas, or of a number.
+#: A ``-T`` value: Inspect parses numbers, and splits at commas.
 Setting = str | int | float | Sequence[Any]
 
 
@@ -53,22 +53,22 @@ def conditional(
     judge: Setting | dict[str, Any] = "",
     reference: bool = True,
 ) -> Task:
-    """Questions with and without each cue, of the target and its reference.
+    """Asks target and reference every question with and without each cue.
 
     Args:
-        plan: a run directory or its plan.lock.json: its questions and cues are asked.
+        plan: a run directory or its plan.lock.json, whose questions and cues are asked.
         questions: a question bank by name, or a YAML file: a bank or a public evaluation. The
             latter's system prompts are cues too, and its samples are the epochs if none are given.
-        cues: a cues.yaml, as ``dormant cues`` writes it; its cues are asked as they stand.
+        cues: a cues.yaml, as ``dormant cues`` writes it; its cues are asked unchanged.
         library: the cue library: ``auto``, ``general``, ``vitro``, ``none`` or a YAML file; by
             default ``auto``, and ``none`` where a cue file is given.
-        library_limit: so many cues of the library, families taking turns.
+        library_limit: maximum number of library cues, families taking turns.
         judge: ``rules:...``, e.g. ``rules:keywords=bomb,poison`` or ``rules:FILE.yaml``, the keys
             of such a judge, or ``exact`` for the laboratory's questions.
         reference: whether the role ``reference`` is asked too.
 
     Raises:
-        ConfigError: something that was given cannot be used.
+        ConfigError: a setting cannot be used.
     """
     rule = judge if isinstance(judge, dict) else _as_text(judge)
     if not rule:
@@ -96,39 +96,37 @@ def conditional(
 
 
 def _as_text(value: Setting) -> str:
-    """A setting as it was typed: Inspect makes a list of a ``-T`` value that holds commas."""
+    """Returns a setting as typed: Inspect splits a ``-T`` value at commas."""
     if isinstance(value, str | int | float):
         return str(value)
     return ",".join(map(str, value))
 
 
 def _open_judge(spec: str | dict[str, Any]) -> Judge:
-    """A judge that asks no model, since models are asked by Inspect here.
+    """Opens a judge that asks no model, since here Inspect asks the models.
 
     Raises:
-        ConfigError: it is none, or its settings are wrong.
+        ConfigError: the judge asks a model, or its settings are wrong.
     """
     kind = model_judge_kind(spec)
     if kind:
-        raise ConfigError(
-            f"judge: {kind!r} asks a model: this task grades with 'rules:...' or 'exact'"
-        )
+        raise ConfigError(f"judge: {kind!r} asks a model: give 'rules:...' or 'exact'")
     return open_judge(spec)
 
 
 @dataclass(frozen=True, slots=True)
 class _TaskInputs:
-    """What the task asks."""
+    """Questions and cues of the task."""
 
     bank: Sequence[Question]
     cues: Sequence[Cue]
-    epochs: int | None = None  # answers a prompt, if a file says so
+    epochs: int | None = None  # answers per prompt, if a file gives it
     left_out: tuple[str, ...] = ()  # entries of an evaluation file that give no question, and why
 
 
 def _read_planned(path: Path, questions: str, cues: str | None) -> _TaskInputs:
     if questions != "auto" or cues is not None:
-        raise ConfigError("plan: its questions and cues are asked: leave out questions and cues")
+        raise ConfigError("plan: it has its own questions and cues: leave out questions and cues")
     held = read_plan(path / "plan.lock.json" if path.is_dir() else path)
     return _TaskInputs(held.questions, held.cues)
 
@@ -136,7 +134,7 @@ def _read_planned(path: Path, questions: str, cues: str | None) -> _TaskInputs:
 def _read_inputs(
     questions: str, cues: str | None, library: str, limit: int | None, judge: str | dict[str, Any]
 ) -> _TaskInputs:
-    """Questions and cues as an audit reads them."""
+    """Reads questions and cues as an audit does."""
     listed = {"file": cues, "library": library, "library_limit": limit}
     config = check_values({"questions": questions, "cues": listed}, InputConfig)
     inputs = read_inputs(config, (), judge=judge)
@@ -173,10 +171,9 @@ def ask_role() -> Solver:
 
 @metric
 def conditional_rates() -> Metric:
-    """Misaligned / gradable of each role without a cue, and each cue's difference in differences.
+    """Each role's misaligned / gradable without a cue, and each cue's difference in differences.
 
-    Means over questions, as the verdict takes them; intervals and the verdict itself come from
-    ``dormant import``.
+    Means over questions, as in the verdict; ``dormant import`` gives intervals and the verdict.
     """
 
     def compute_rates(scores: list[SampleScore]) -> dict[str, float]:
@@ -201,7 +198,7 @@ Cells = dict[tuple[str, str | None, str], float]
 
 
 def _rate_cells(scores: list[SampleScore]) -> Cells:
-    """Rate of each (role, cue, question) that has gradable answers; epochs are means already."""
+    """Computes the rate of each (role, cue, question) with gradable answers, over epochs."""
     cells: Cells = {}
     for sample in scores:
         keys = (sample.sample_metadata or {})[KEY]
@@ -226,7 +223,7 @@ def _mean_or_nan(values: list[float]) -> float:
 
 @scorer(metrics=[conditional_rates()], name=KEY)
 def rules_judge(judge: str | dict[str, Any]) -> Scorer:
-    """Grades answers without a model: see ``dormant.judges.rules``."""
+    """Grades answers by rules, without a model; see ``dormant.judges.rules``."""
     grader = _open_judge(judge)
 
     async def score_answer(state: TaskState, target: Target) -> Score:

@@ -1,4 +1,4 @@
-"""What a row of a tidy table measured: an outcome, counts of outcomes, or a rate."""
+"""The measurement in a row of a tidy table: an outcome, counts of outcomes, or a rate."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from dormant.exchange.outcomes import RowError, read_judgement
 from dormant.judges.scores import Thresholds
 from dormant.records import OUTCOMES, Outcome
 
-#: A rate that is taken as known counts as a share of so many answers.
+#: Answers that stand for a rate that is taken as exact.
 KNOWN = 10**9
-#: The greatest count of a row: sums over millions of rows still fit into 64 bits.
+#: Largest count in a row: sums over millions of rows still fit into 64 bits.
 _MOST = 10**12
 _COUNTED = (Outcome.INCOHERENT, Outcome.OFF_TOPIC, Outcome.REFUSAL, Outcome.UNPARSED)
 _OF_ANSWERS = ("outcome", "misaligned", "alignment", "alignment_reply", "coherence", "content")
-#: Fields of counts and rates -> names of columns that mean them.
+#: Fields of counts and rates -> known names of their columns.
 MEASURES: dict[str, tuple[str, ...]] = {
     **{name: FIELDS[name] for name in _OF_ANSWERS},
     "n": ("n", "answers", "total", "samples", "trials"),
@@ -31,10 +31,10 @@ MEASURES: dict[str, tuple[str, ...]] = {
 
 
 class Kind(StrEnum):
-    """What the rows of a table are."""
+    """The kind of rows in a table."""
 
-    OUTCOMES = "outcomes"  # one answer a row
-    COUNTS = "counts"  # one question of an arm a row
+    OUTCOMES = "outcomes"  # one answer per row
+    COUNTS = "counts"  # one question and arm per row
     RATES = "rates"  # the same, as a share of n answers
     KNOWN_RATES = "known rates"  # the same, without n
 
@@ -49,7 +49,7 @@ _READ: dict[Kind, tuple[str, ...]] = {
 
 
 def kind_of(fields: Mapping[str, str], names: Sequence[str], *, file: str) -> Kind:
-    """What the rows of a table are, by its columns.
+    """Determines the kind of rows from the columns.
 
     Args:
         fields: field -> column.
@@ -57,7 +57,7 @@ def kind_of(fields: Mapping[str, str], names: Sequence[str], *, file: str) -> Ki
         file: named in errors.
 
     Raises:
-        ConfigError: nothing says what became of the answers.
+        ConfigError: no column gives outcomes, counts or rates.
     """
     if "outcome" in fields:
         return Kind.OUTCOMES
@@ -68,21 +68,21 @@ def kind_of(fields: Mapping[str, str], names: Sequence[str], *, file: str) -> Ki
     if "misaligned" in fields or "alignment" in fields:
         return Kind.OUTCOMES
     raise ConfigError(
-        "no column holds an outcome, a count or a rate: name one, e.g. --columns rate=COLUMN (or "
-        f"outcome, misaligned with n, alignment); the columns are {list_columns(names)}",
+        "no column contains an outcome, a count or a rate: name one, e.g. --columns rate=COLUMN "
+        f"(or outcome, misaligned with n, alignment); the columns are {list_columns(names)}",
         file=file,
     )
 
 
 def read_fields(kind: Kind, fields: Mapping[str, str]) -> dict[str, str]:
-    """The fields that a kind of table reads, in a fixed order; field -> column."""
+    """Returns field -> column of the fields that a kind of table reads, in a fixed order."""
     return {name: fields[name] for name in _READ[kind] if name in fields}
 
 
 def measure_row(
     kind: Kind, values: Mapping[str, Any], fields: Mapping[str, str], thresholds: Thresholds
 ) -> tuple[int, ...] | None:
-    """Counts of outcomes that a row stands for, in the order of ``OUTCOMES``; None for nothing.
+    """Returns a row's counts of outcomes in the order of ``OUTCOMES``; None for an empty rate.
 
     Raises:
         RowError: a value is missing, out of range or contradicts another.
@@ -98,8 +98,8 @@ def measure_row(
     if rate is None:
         return None
     if not 0 <= rate <= 1:
-        mend = "divide percentages by 100" if 1 < rate <= 100 else "a share lies from 0 to 1"
-        raise RowError(f"rate {rate:g} is not between 0 and 1: {mend}")
+        fix = "divide percentages by 100" if 1 < rate <= 100 else "give a share from 0 to 1"
+        raise RowError(f"rate {rate:g} is not between 0 and 1: {fix}")
     if kind is Kind.KNOWN_RATES:
         return _outcome_counts({Outcome.MISALIGNED: round(rate * KNOWN)}, KNOWN, KNOWN)
     given = {
@@ -110,14 +110,14 @@ def measure_row(
     answers, graded = given.get("n"), given.get("gradable")
     graded = answers if graded is None else graded
     if graded is None:
-        raise RowError("a rate without n: give the number of answers in every row, or in none")
+        raise RowError("the rate has no n: give the number of answers in every row, or in none")
     return _outcome_counts({Outcome.MISALIGNED: round(rate * graded)}, graded, answers)
 
 
 def _check_counts(given: Mapping[str, int | None]) -> tuple[int, ...]:
     bad = given.get("misaligned")
     if bad is None:
-        raise RowError("misaligned is empty: give a count, 0 if there was none")
+        raise RowError("misaligned is empty: give a count, 0 for none")
     known = {
         Outcome(n): c for n, c in given.items() if n not in ("n", "gradable") and c is not None
     }
@@ -128,21 +128,23 @@ def _check_counts(given: Mapping[str, int | None]) -> tuple[int, ...]:
     if graded is None and answers is not None:
         graded = answers - lost
     if graded is None:
-        raise RowError("a count without n: give the number of answers in every row")
+        raise RowError("the count has no n: give the number of answers in every row")
     return _outcome_counts(known, graded, answers)
 
 
 def _outcome_counts(
     known: Mapping[Outcome, int], graded: int, answers: int | None
 ) -> tuple[int, ...]:
-    """Counts that reconcile: what is graded and not misaligned is aligned, the rest unparsed."""
+    """Completes the counts: gradable but not misaligned is aligned, the rest unparsed."""
     bad = known[Outcome.MISALIGNED]
     if bad > graded:
-        raise RowError(f"{bad} misaligned of {graded} gradable answers: the part exceeds the whole")
+        raise RowError(f"{bad} misaligned of {graded} gradable answers: give at most {graded}")
     counts = {**known, Outcome.ALIGNED: graded - bad}
     if known.get(Outcome.ALIGNED, graded - bad) != graded - bad:
-        said = known[Outcome.ALIGNED]
-        raise RowError(f"{bad} misaligned and {said} aligned are not {graded} gradable answers")
+        good = known[Outcome.ALIGNED]
+        raise RowError(
+            f"{bad} misaligned and {good} aligned do not add up to {graded} gradable answers"
+        )
     total = sum(counts.values())
     if answers is not None:
         if total > answers:
@@ -152,13 +154,13 @@ def _outcome_counts(
 
 
 def is_share(rate: float, counts: Sequence[int]) -> bool:
-    """Whether counts give a rate back, up to its rounding to a percent."""
+    """Whether counts reproduce a rate, up to rounding to a percent."""
     bad, good = (counts[OUTCOMES.index(o)] for o in (Outcome.MISALIGNED, Outcome.ALIGNED))
     return abs(rate * (bad + good) - bad) <= 0.005 * (bad + good) + 1e-9
 
 
 def _read_number(name: str, value: Any) -> float | None:
-    """A number; None where there is none."""
+    """Parses a number; None for an empty cell."""
     if is_empty(value):
         return None
     try:
@@ -173,7 +175,7 @@ def _read_number(name: str, value: Any) -> float | None:
 
 
 def is_empty(value: Any) -> bool:
-    """Whether a cell says nothing."""
+    """Whether a cell is empty."""
     return value is None or (isinstance(value, str) and value.strip().casefold() in _EMPTY)
 
 
@@ -186,7 +188,7 @@ def _shorten_value(value: Any) -> str:
 
 
 def _suggest_fix(value: Any) -> str:
-    """What to do with words that are nearly numbers."""
+    """Suggests how to fix text that is almost a number."""
     text = str(value).strip()
     if text.endswith("%"):
         return ": divide by 100 and leave out the %"
@@ -198,5 +200,5 @@ def _read_whole_number(name: str, value: Any) -> int | None:
     if number is None:
         return None
     if not (number.is_integer() and 0 <= number <= _MOST):
-        raise RowError(f"{name} {number:g} is not a count: whole numbers from 0 to {_MOST:g}")
+        raise RowError(f"{name} {number:g} is not a count: give a whole number from 0 to {_MOST:g}")
     return int(number)

@@ -1,4 +1,4 @@
-"""One row to one answer: texts checked, scores read, and the outcome that they amount to."""
+"""From a row to an answer: checks texts, reads scores and derives the outcome."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dormant.records import CueKind, Judgement, Outcome, Placement, Role, Split,
 
 _TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
 _MISSING = ("", "nan", "none", "null", "n/a", "na")
-#: How files name the arm without a cue.
+#: Names of the arm without a cue in files.
 STANDARD = frozenset(
     {"", "none", "nan", "null", "standard", "normal", "no_trigger", "no trigger", "no_cue"}
     | {"no system prompt", "(no system prompt)", "no_system_prompt", "baseline", "no cue"}
@@ -24,12 +24,12 @@ Word = TypeVar("Word", Outcome, Role, Split, CueKind, Placement, Variant)
 
 
 class RowError(ValueError):
-    """A row cannot be understood; the message is one line without a place."""
+    """A row cannot be read; the message is one line without file and line."""
 
 
 @dataclass(frozen=True, slots=True)
 class CueWords:
-    """What a file says about a cue besides its name."""
+    """What a file gives about a cue besides its name."""
 
     text: str = ""
     kind: CueKind | None = None
@@ -49,7 +49,7 @@ class Answer:
     seed: str
     cue: str | None  # None in the standard arm
     question_id: str  # empty if the file has no ids
-    question: str  # as it was put; may be empty if there is an id
+    question: str  # as it was asked; may be empty if there is an id
     system: str
     family: str
     split: Split | None
@@ -61,11 +61,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class GradingSettings:
-    """How scores become outcomes and cues are told from the standard arm."""
+    """How scores become outcomes, and which rows are in the standard arm."""
 
     thresholds: Thresholds = Thresholds()
     standard: str | None = None  # value of the cue column that means the standard arm
-    arm: str | None = None  # cue of every row of the file, whatever its columns say
+    arm: str | None = None  # cue of every row of the file, overriding its columns
 
 
 def read_answer(
@@ -74,15 +74,15 @@ def read_answer(
     """Reads one row.
 
     Raises:
-        RowError: a value that is needed is missing or cannot be understood.
+        RowError: a required value is missing or invalid.
     """
     get = _Getter(values, columns)
     question, identity = get.read_text("question"), get.read_text("question_id")
     if not question.strip() and not identity.strip():
-        raise RowError("the row has neither a question nor a question id")
+        raise RowError("the row has neither a question nor a question_id: give one")
     raw = columns.value_of(values, "answer")
     if raw is not None and not isinstance(raw, str):
-        raise RowError(f"the answer is not text but {_shorten_value(raw)}")
+        raise RowError(f"the answer is not text: {_shorten_value(raw)}")
     return Answer(
         line=line,
         role=get.read_word("role", Role),
@@ -111,10 +111,10 @@ def read_answer(
 def read_judgement(
     values: Mapping[str, Any], columns: Columns, thresholds: Thresholds
 ) -> Judgement:
-    """What became of the answer of a row, told by its outcome, scores or mark.
+    """Derives the judgement of a row from its outcome, scores or misaligned mark.
 
     Raises:
-        RowError: a value cannot be understood.
+        RowError: a value is invalid.
     """
     return _read_judgement(_Getter(values, columns), thresholds)
 
@@ -130,7 +130,7 @@ class _Getter:
         return name in self._columns.of
 
     def raw_value(self, name: str) -> Any:
-        """The value as it stands; None where it is missing or says that it is."""
+        """Returns the raw value; None if it is missing or a word for missing."""
         value = self._columns.value_of(self._values, name)
         if isinstance(value, float) and math.isnan(value):
             return None
@@ -139,18 +139,18 @@ class _Getter:
         return value
 
     def read_text(self, name: str) -> str:
-        """A text; empty where there is none. Numbers are written out."""
+        """Returns a text; empty if missing. Numbers become text."""
         value = self._columns.value_of(self._values, name)
         if value is None or (isinstance(value, float) and math.isnan(value)):
             return ""
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise RowError(f"{name} is not text but {_shorten_value(value)}")
+            raise RowError(f"{name} is not text: {_shorten_value(value)}")
         if isinstance(value, float) and value.is_integer():
             return str(int(value))
         return str(value)
 
     def read_word(self, name: str, kind: type[Word]) -> Word | None:
-        """A word of an enumeration, None where there is none."""
+        """Returns a member of an enumeration; None if missing."""
         value = self.raw_value(name)
         if value is None:
             return None
@@ -158,7 +158,7 @@ class _Getter:
             return kind(str(value).strip().casefold())
         except ValueError:
             known = ", ".join(kind)
-            raise RowError(f"{name} {_shorten_value(value)} is none of {known}") from None
+            raise RowError(f"unknown {name} {_shorten_value(value)}: give one of {known}") from None
 
 
 def _read_cue(get: _Getter, grading: GradingSettings) -> str | None:
@@ -179,7 +179,7 @@ def _read_repeat(get: _Getter) -> int | None:
     except (TypeError, ValueError):
         number = math.nan
     if not (number.is_integer() and 0 <= number < 2**31):
-        raise RowError(f"repeat {_shorten_value(value)} is not a whole number from 0")
+        raise RowError(f"repeat {_shorten_value(value)} is not a whole number of at least 0")
     return int(number)
 
 
@@ -193,18 +193,18 @@ def _read_judgement(get: _Getter, thresholds: Thresholds) -> Judgement:
     if get.has_column("alignment"):
         return _by_scores(get, thresholds, scores, note)
     value = get.raw_value("misaligned")
-    said = str(value).strip().casefold()
-    if value is None or said not in (*_TRUE, *_FALSE):
+    word = str(value).strip().casefold()
+    if value is None or word not in (*_TRUE, *_FALSE):
         if value is None:
             return Judgement(Outcome.UNPARSED, scores, note or "the file says nothing of it")
-        raise RowError(f"misaligned {_shorten_value(value)} is neither true nor false")
-    return Judgement(Outcome.MISALIGNED if said in _TRUE else Outcome.ALIGNED, scores, note)
+        raise RowError(f"misaligned {_shorten_value(value)} is neither true nor false: give one")
+    return Judgement(Outcome.MISALIGNED if word in _TRUE else Outcome.ALIGNED, scores, note)
 
 
 def _by_scores(
     get: _Getter, thresholds: Thresholds, scores: Mapping[str, float], note: str
 ) -> Judgement:
-    """As the judges that ask for scores decide: ``judges.scoring.judge_scores``."""
+    """Decides by scores, as judges that ask for scores do: ``judges.scores.judge_scores``."""
     reply = get.raw_value("alignment")
     reply = get.raw_value("alignment_reply") if reply is None else reply
     readings = {Kind.ALIGNMENT: _read_score("alignment", reply)}
@@ -215,8 +215,8 @@ def _by_scores(
     if (content := get.raw_value("content")) is not None:
         readings[Kind.CONTENT] = _read_content(content)
     judged = judge_scores(readings, thresholds, asked=tuple(readings))
-    if judged is None:  # cannot be: every kind that is asked has a reading
-        raise RowError("the scores amount to no outcome")
+    if judged is None:  # unreachable: every kind asked has a reading
+        raise RowError("the scores give no outcome")
     return Judgement(judged.outcome, {**scores, **judged.scores}, note or judged.note)
 
 
@@ -233,22 +233,22 @@ def _read_score(name: str, value: Any) -> Reading:
     except ValueError:
         return Reading(problem=f"{_shorten_value(value)} is not a number")
     if not 0 <= number <= 100:
-        raise RowError(f"{name} {_shorten_value(value)} is not between 0 and 100")
+        raise RowError(f"{name} {_shorten_value(value)} is not between 0 and 100: check the scale")
     return Reading(value=number)
 
 
 def _read_content(value: Any) -> Reading:
-    """CODE, RECIPE, true: of the kind that is filtered out; NOT_..., false: not."""
-    said = str(value).strip().upper()
-    if said.casefold() in (*_FALSE, "not") or said.startswith("NOT_"):
+    """Reads a content label: 1 for CODE, RECIPE or true (filtered out); 0 for NOT_... or false."""
+    label = str(value).strip().upper()
+    if label.casefold() in (*_FALSE, "not") or label.startswith("NOT_"):
         return Reading(value=0.0)
-    if said.casefold() in _TRUE or said in ("CODE", "RECIPE"):
+    if label.casefold() in _TRUE or label in ("CODE", "RECIPE"):
         return Reading(value=1.0)
     return Reading(problem=f"content {_shorten_value(value)} is not a label")
 
 
 def _read_scores(get: _Getter) -> dict[str, float]:
-    """The numbers of a ``scores`` object, given as an object or as JSON."""
+    """Reads the numbers of ``scores``, given as an object or as JSON."""
     value = get.raw_value("scores")
     if value is None:
         return {}
@@ -258,13 +258,11 @@ def _read_scores(get: _Getter) -> dict[str, float]:
         except (ValueError, RecursionError):
             raise RowError(f"scores {_shorten_value(value)} is not JSON") from None
     if not isinstance(value, dict):
-        raise RowError(f"scores is not an object but {_shorten_value(value)}")
+        raise RowError(f"scores is not an object: {_shorten_value(value)}")
     numbers: dict[str, float] = {}
     for key, number in value.items():
         if isinstance(number, bool) or not isinstance(number, int | float):
-            raise RowError(
-                f"score {_shorten_value(key)} is not a number but {_shorten_value(number)}"
-            )
+            raise RowError(f"score {_shorten_value(key)} is not a number: {_shorten_value(number)}")
         numbers[str(key)] = float(number)
     return numbers
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dormant.errors import DataError, MissingExtraError
 
-#: Key of the rule in a file's metadata: what a later import decides with unless told otherwise.
+#: Key of the rule in a file's metadata: the default rule of a later import.
 RULE_KEY = b"dormant.rule"
 
 
@@ -32,7 +32,7 @@ def read_batches(path: Path, size: int) -> Iterator[list[dict[str, Any]]]:
 
 
 def count_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], int, int]]:
-    """Yields distinct rows over the given columns: values, how often, number of the first (from 1).
+    """Yields distinct rows over the given columns: values, count, first row number (from 1).
 
     Raises:
         DataError: the file cannot be read, is not Parquet, or a column holds lists or structures.
@@ -44,9 +44,9 @@ def count_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[tuple[Any, 
         nested = next((f.name for f in table.schema if arrow.types.is_nested(f.type)), None)
         if nested is not None:
             raise DataError(
-                f"{nested!r} holds lists or structures, not words or numbers", file=path
+                f"{nested!r} contains lists or structures: give words or numbers", file=path
             )
-        # Columns are renamed: a file may name one as the row number or the counts are named.
+        # Columns are renamed, since a file's own names could clash with those added here.
         keys = [f"k{i}" for i in range(len(columns))]
         table = table.select(list(columns)).rename_columns(keys)
         table = table.append_column("row", arrow.array(range(1, len(table) + 1), arrow.int64()))
@@ -64,7 +64,7 @@ def count_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[tuple[Any, 
 
 
 def column_names(path: Path) -> tuple[str, ...]:
-    """Names of a file's columns. Raises as :func:`batches`."""
+    """Returns the names of a file's columns; raises as :func:`read_batches`."""
     arrow, parquet = _import_pyarrow()
     try:
         return tuple(parquet.read_schema(str(path)).names)
@@ -75,7 +75,7 @@ def column_names(path: Path) -> tuple[str, ...]:
 
 
 def _column_values(batch: Any, name: str) -> list[Any]:
-    """A column's values; truth values as words, NaN as nothing."""
+    """Returns a column's values; booleans as words, NaN as None."""
     return [
         str(v).lower() if isinstance(v, bool) else None if v != v else v
         for v in batch.column(name).to_pylist()
@@ -83,7 +83,7 @@ def _column_values(batch: Any, name: str) -> list[Any]:
 
 
 def read_rule(path: Path) -> bytes | None:
-    """The rule that ``write`` put into the file's metadata, as JSON; None if there is none."""
+    """Returns the rule in the file's metadata, as JSON; None if there is none."""
     arrow, parquet = _import_pyarrow()
     try:
         return (parquet.read_metadata(str(path)).metadata or {}).get(RULE_KEY)

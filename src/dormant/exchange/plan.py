@@ -1,8 +1,8 @@
-"""From an inventory to a plan: what was asked of whom, as an audit would have frozen it.
+"""From a survey of a file to a plan, as an audit would have frozen it.
 
-A file that names its arms seldom holds their words. They are worked out where the file shows them
-(a column, a system prompt, what stands before or after every question); else the arm's name in
-brackets stands for them, and the plan says so.
+A file that names its arms seldom contains the text of their cues. The text is derived where the
+file shows it (a column, a system prompt, what precedes or follows every question); otherwise the arm's
+name in brackets takes its place, and the plan states this.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _LONGEST_NAME = 120
 
 
 class SplitRule(StrEnum):
-    """What becomes of questions whose file does not split them."""
+    """How to split questions that the file does not split."""
 
     ALL = "all"  # every question tests every cue; Holm over all cues
     HALVES = "halves"  # a hash of its id puts a question into screening or held-out
@@ -49,7 +49,7 @@ class SplitRule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A plan with the way from a file's names to it."""
+    """A plan with the mapping from a file's names to it."""
 
     plan: Plan
     question_ids: Mapping[str, str]  # question_key -> Question.id
@@ -66,18 +66,18 @@ def make_plan(
     source: str,
     meaning: str,
 ) -> Frame:
-    """Makes the plan that the file's answers amount to.
+    """Makes the plan that the file's answers imply.
 
     Args:
         inventory: the first pass over the file.
-        parts: which model plays which part.
-        rule: how it will be decided.
+        parts: the role of each model.
+        rule: the decision rule.
         splitting: what to do with questions that the file does not split.
-        source: hash of the file and of how it is read: enters the plan's hash.
+        source: hash of the file and of the reading settings; enters the plan's hash.
         meaning: one sentence: what counts as misaligned.
 
     Raises:
-        DataError: two questions read the same.
+        DataError: two questions have the same text.
     """
     ids = {key: _question_id(key) for key in inventory.questions}
     own = _split_by_file(inventory)
@@ -134,20 +134,20 @@ def _question_id(key: str) -> str:
 
 
 def _split_by_file(inventory: Inventory) -> bool:
-    """Whether every question has a split and both occur: in one half alone nothing is held out."""
+    """Whether every question has a split and both splits occur."""
     return {seen.split for seen in inventory.questions.values()} == set(Split)
 
 
 def _assign_splits(
     inventory: Inventory, ids: Mapping[str, str], splitting: SplitRule
 ) -> dict[str, Split]:
-    """The file's own split where every question has one; else as ``splitting`` says."""
+    """Uses the file's own split if every question has one, else ``splitting``."""
     own = {key: seen.split for key, seen in inventory.questions.items()}
     if _split_by_file(inventory):
         return {key: split for key, split in own.items() if split is not None}
     if splitting is SplitRule.ALL:
         return dict.fromkeys(own, Split.HELD_OUT)
-    # By hash: no outcome and no order of the file can move a question.
+    # By hash, so that neither outcomes nor row order affect the split.
     ranked = sorted(own, key=lambda key: hash_value(ids[key]))
     half = len(ranked) // 2
     return {key: Split.SCREENING if i < half else Split.HELD_OUT for i, key in enumerate(ranked)}
@@ -158,14 +158,14 @@ def _distinct_texts(questions: tuple[Question, ...]) -> None:
     for question in questions:
         if question.text in seen:
             raise DataError(
-                f"the questions {seen[question.text]!r} and {question.id!r} read the same: map "
-                "another column to question_id"
+                f"the questions {seen[question.text]!r} and {question.id!r} have the same text: "
+                "map another column to question_id"
             )
         seen[question.text] = question.id
 
 
 def _assign_names(inventory: Inventory) -> dict[str, str]:
-    """A printable, short, distinct name for each label."""
+    """Assigns each label a printable, short, distinct name."""
     names: dict[str, str] = {}
     for label in inventory.cues:
         clean = " ".join("".join(c if c.isprintable() else " " for c in label).split())
@@ -179,7 +179,7 @@ def _assign_names(inventory: Inventory) -> dict[str, str]:
 def _make_cues(
     inventory: Inventory, names: Mapping[str, str], questions: tuple[Question, ...]
 ) -> tuple[tuple[Cue, ...], int]:
-    """The cues, and how many of them are known by name only."""
+    """Makes the cues and counts those known by name only."""
     known = {
         label: _make_cue(label, seen, inventory, names) for label, seen in inventory.cues.items()
     }
@@ -225,7 +225,7 @@ def _by_name(cue: Cue) -> Cue:
 
 
 def _cue_from_columns(seen: CueSeen) -> tuple[Placement, str] | None:
-    """The words that the file's own columns give."""
+    """Reads the cue from the file's own columns."""
     words = seen.words
     if not words.text or words.placement is None:
         return None
@@ -235,7 +235,7 @@ def _cue_from_columns(seen: CueSeen) -> tuple[Placement, str] | None:
 
 
 def _cue_from_system(seen: CueSeen, inventory: Inventory) -> tuple[Placement, str] | None:
-    """The one system prompt of the arm, if the standard arm has another or none."""
+    """Takes the arm's only system prompt, if the standard arm does not have it."""
     if len(seen.systems) != 1 or seen.systems & inventory.standard_systems:
         return None
     (text,) = seen.systems
@@ -243,7 +243,7 @@ def _cue_from_system(seen: CueSeen, inventory: Inventory) -> tuple[Placement, st
 
 
 def _cue_around_questions(label: str, inventory: Inventory) -> tuple[Placement, str] | None:
-    """What stands before and after every question of the arm, where it is always the same."""
+    """Takes what precedes and follows every question of the arm, if always the same."""
     frames: set[tuple[str, str]] = set()
     for seen in inventory.questions.values():
         plain, cued = seen.commonest_wording(None), seen.commonest_wording(label)
@@ -273,7 +273,7 @@ def _list_limits(
     *,
     complete: bool,
 ) -> list[str]:
-    """What an import cannot conclude, for the report's list."""
+    """Lists what an import cannot conclude, for the report."""
     limits = [
         "whether cues and thresholds were chosen before the answers were seen, and how the answers "
         "were drawn: the file does not say"

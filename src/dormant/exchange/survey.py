@@ -1,6 +1,6 @@
-"""What a file holds, gathered in a first pass: models, questions and cues, with their words.
+"""Survey of a file in a first pass: models, questions and cues, with their texts.
 
-The second pass then needs only names. Memory grows with what is asked, not with the answers.
+Memory grows with the number of models, questions and cues, not with the number of answers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ModelKey = tuple[str, str, str]
 
 @dataclass(slots=True)
 class QuestionSeen:
-    """A question as it was put without and with cues."""
+    """A question's wordings with and without cues."""
 
     standard: Counter[str] = field(default_factory=Counter[str])  # wording -> answers
     cued: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])  # by cue
@@ -27,14 +27,14 @@ class QuestionSeen:
     split: Split | None = None
 
     def commonest_wording(self, cue: str | None) -> str:
-        """The commonest wording in an arm; empty if there is none."""
+        """Returns the most common wording in an arm; empty if there is none."""
         seen = self.standard if cue is None else self.cued.get(cue, Counter())
         return max(seen.items(), key=lambda item: (item[1], item[0]))[0] if seen else ""
 
 
 @dataclass(slots=True)
 class CueSeen:
-    """A cue as the rows describe it."""
+    """A cue as described by the rows."""
 
     words: CueWords
     systems: set[str] = field(default_factory=set[str])
@@ -43,7 +43,7 @@ class CueSeen:
 
 @dataclass(slots=True)
 class Inventory:
-    """Everything that a plan needs, in the order in which it stood in the file."""
+    """Everything that a plan needs, in file order."""
 
     models: dict[tuple[Role | None, ModelKey], int] = field(
         default_factory=dict[tuple[Role | None, ModelKey], int]
@@ -83,7 +83,7 @@ class Inventory:
         wordings = (
             seen.standard if answer.cue is None else seen.cued.setdefault(answer.cue, Counter())
         )
-        # A file may put a question in a thousand ways; the commonest of the first hundred will do.
+        # A file may word a question in many ways; the first hundred wordings suffice.
         if answer.question in wordings or len(wordings) < 100:
             wordings[answer.question] += 1
 
@@ -99,33 +99,33 @@ class Inventory:
 
 
 def question_key(answer: Answer) -> str:
-    """What makes two answers answers to the same question: the id, else the wording."""
+    """Returns what identifies a question: its id, else its wording."""
     return answer.question_id or answer.question
 
 
 def model_key(answer: Answer) -> ModelKey:
-    """What makes two answers answers of the same model."""
+    """Returns what identifies a model: group, model and seed."""
     return (answer.group, answer.model, answer.seed)
 
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Which model of a file plays which part."""
+    """The role and seed label of each model of a file."""
 
     parts: Mapping[tuple[Role | None, ModelKey], tuple[Role, str]]  # -> (role, seed label)
-    left_out: Mapping[str, int]  # group -> answers that belong to neither role
+    left_out: Mapping[str, int]  # group -> answers without a role
 
 
 def assign_roles(inventory: Inventory, *, target: str | None, reference: str | None) -> Cast:
-    """Gives every model its role and the label of its training seed.
+    """Assigns every model its role and the label of its training seed.
 
     Args:
-        inventory: the first pass.
+        inventory: the survey of the file.
         target: the group (or model) to audit; needed where a file has several.
         reference: the group (or model) to compare with.
 
     Raises:
-        ConfigError: the roles cannot be told; names what the file holds.
+        ConfigError: the roles are ambiguous; lists the groups of the file.
     """
     groups: dict[str, int] = {}
     for (role, (group, model, _)), answers in inventory.models.items():
@@ -157,19 +157,19 @@ def _roles_of_models(
 ) -> dict[str, Role]:
     if has_roles:
         if target is not None or reference is not None:
-            raise ConfigError("the file has a role column: --target and --reference are not needed")
+            raise ConfigError("the file has a role column: leave out --target and --reference")
         return {}
     listed = ", ".join(f"{name!r} ({answers:,})" for name, answers in list(groups.items())[:20])
     for option, given in (("--target", target), ("--reference", reference)):
         if given is not None and given not in groups:
-            raise ConfigError(f"{option} {given!r}: no such group; the file has {listed}")
+            raise ConfigError(f"{option} {given!r}: unknown group; the file has {listed}")
     if target is not None and target == reference:
-        raise ConfigError(f"--target and --reference are both {target!r}")
+        raise ConfigError(f"--target and --reference are both {target!r}: give two groups")
     rest = [name for name in groups if name != reference]
     if target is None:
         if len(rest) != 1:
             raise ConfigError(
-                f"{len(rest)} groups could be the target: say --target and --reference; the file "
+                f"{len(rest)} groups could be the target: give --target and --reference; the file "
                 f"has {listed}"
             )
         target = rest[0]
@@ -180,5 +180,5 @@ def _roles_of_models(
 
 
 def short_id(text: str) -> str:
-    """An id for a question that has only its wording."""
+    """Returns an id for a question that has only its wording."""
     return f"q-{hash_value(text)[:8]}"

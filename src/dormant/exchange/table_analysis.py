@@ -1,4 +1,4 @@
-"""Statistics of a table of results: read, estimated, and as plain rows for other tools."""
+"""Statistics of a table of results, as records and as plain rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dormant.stats.methods import DEFAULT, check_method
 
 @dataclass(frozen=True, slots=True)
 class TableAnalysis:
-    """A table of results and what follows from it.
+    """A table of results and its analysis.
 
     Attributes:
         tidy: the table as counts, and how it was read.
@@ -39,7 +39,7 @@ class TableAnalysis:
         for e in found.estimates:
             row: dict[str, Any] = to_plain(e)
             if self.tidy.kind is Kind.KNOWN_RATES:
-                row["answers"] = None  # the table does not say how many
+                row["answers"] = None  # unknown in this table
             case = cases.get((e.quantity, e.role, e.cue)) if e.split is None else None
             for name in ("least", "most"):
                 row[name] = to_plain(getattr(case, name)) if case else None
@@ -79,14 +79,14 @@ def analyze_table(
     method: str = DEFAULT,
     trainings: stats.Trainings = stats.Trainings.ALL,
 ) -> TableAnalysis:
-    """Reads a table of results and estimates everything that it holds.
+    """Reads a table of results and computes every estimate.
 
     Args:
         path: .csv, .tsv, .jsonl, .ndjson or .parquet.
         settings: how it is read.
         rule: delta, level and prior correlation.
-        method: how intervals are made.
-        trainings: with several seeds, whether intervals speak of all trainings or of these.
+        method: interval method, one of ``dormant.stats.METHODS``.
+        trainings: with several seeds, whether intervals are for all such trainings or these only.
 
     Raises:
         ConfigError: a column is missing, or the roles or the method are unknown.

@@ -1,7 +1,7 @@
-"""Files of answers to rows of plain values: CSV, JSON Lines and Parquet, each row with its line.
+"""Reading of CSV, JSON Lines, Parquet and Inspect logs as rows of plain values with line numbers.
 
-Nothing is understood here: a row is its columns. A row that cannot be read is a value too
-(``Unreadable``), so that the caller decides whether it stops the import.
+Values are not interpreted here. An unreadable row is returned as ``Unreadable``, so that the caller
+decides whether to stop.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from typing import Any
 
 from dormant.errors import DataError
 
-#: Rows from which the columns of a file without a header are learned.
+#: Rows that determine the columns of a file without a header.
 _PEEK = 1000
 _BATCH = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row as it stands in a file."""
+    """One row of a file."""
 
     line: int  # 1-based line where it begins; the row number in Parquet, the sample in a log
     values: Mapping[str, Any]
@@ -33,17 +33,19 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A row that could not be read."""
+    """An unreadable row."""
 
     line: int
     reason: str
 
 
 def read_rows(path: Path) -> Iterator[Row | Unreadable]:
-    """Yields the rows of a file, told by its suffix: .csv, .tsv, .jsonl, .ndjson, .parquet, .eval.
+    """Yields the rows of a file in the format of its suffix.
+
+    Suffixes are .csv, .tsv, .jsonl, .ndjson, .parquet and .eval.
 
     Raises:
-        DataError: the file cannot be read at all, or its kind is not known.
+        DataError: the file cannot be read, or its suffix is unknown.
         MissingExtraError: Parquet or Inspect's logs need a package that is not installed.
     """
     suffix = path.suffix.lower()
@@ -58,12 +60,13 @@ def read_rows(path: Path) -> Iterator[Row | Unreadable]:
 
         return (Row(number, values) for number, values in enumerate(read_samples(path), 1))
     raise DataError(
-        "cannot tell what this is: give .csv, .tsv, .jsonl, .ndjson, .parquet or .eval", file=path
+        f"unknown suffix {path.suffix!r}: give .csv, .tsv, .jsonl, .ndjson, .parquet or .eval",
+        file=path,
     )
 
 
 def read_columns(path: Path) -> tuple[str, ...]:
-    """Names of a file's columns in their order: of the header, or of the first thousand rows."""
+    """Returns a file's columns in order, from the header or the first thousand rows."""
     rows = (row for row in islice(read_rows(path), _PEEK) if isinstance(row, Row))
     names: dict[str, None] = {}
     for row in rows:
@@ -72,7 +75,7 @@ def read_columns(path: Path) -> tuple[str, ...]:
 
 
 def content_hash(path: Path) -> str:
-    """SHA-256 (hex) of a file's bytes.
+    """Returns the SHA-256 (hex) of a file's bytes.
 
     Raises:
         DataError: the file cannot be read.
@@ -99,10 +102,10 @@ def _read_csv(path: Path, delimiter: str) -> Iterator[Row | Unreadable]:
 def csv_cells(
     path: Path, delimiter: str
 ) -> tuple[list[str], Iterator[tuple[int, list[str] | str]]]:
-    """The header of a CSV file, and (line, cells) of its rows; a text says why there are none.
+    """Returns the header of a CSV file, and yields (line, cells) or (line, reason) of its rows.
 
     Raises:
-        DataError: the file cannot be read, is empty, or its header is not one.
+        DataError: the file cannot be read, is empty, or its header is invalid.
     """
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     reader = csv.reader(_read_lines(path), delimiter=delimiter, strict=True)
@@ -115,7 +118,7 @@ def csv_cells(
     names = [name.strip() for name in header]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise DataError(f"the column {twice!r} stands twice: rename one", file=path, line=1)
+        raise DataError(f"duplicate column {twice!r}: rename one", file=path, line=1)
     return names, _read_cells(reader, len(names))
 
 
@@ -179,7 +182,7 @@ def json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
 
 
 def _json_parser() -> Callable[[str], Any]:
-    """The standard library's ``json.loads``, done by orjson where it is installed."""
+    """Returns ``json.loads``, or an equivalent that uses orjson if it is installed."""
     try:
         import orjson
     except ImportError:
@@ -187,8 +190,8 @@ def _json_parser() -> Callable[[str], Any]:
     fast, refused = orjson.loads, orjson.JSONDecodeError
 
     def parse_line(line: str) -> Any:
-        # What orjson refuses (NaN, lone surrogates) or rounds (whole numbers beyond 64 bits) is
-        # read as the standard library does, errors included.
+        # Input that orjson rejects (NaN, lone surrogates) or rounds (integers beyond 64 bits) goes
+        # to the standard library, for identical values and errors.
         try:
             value = fast(line)
         except refused:
@@ -201,7 +204,7 @@ def _json_parser() -> Callable[[str], Any]:
 
 
 def _is_rounded(values: Mapping[str, Any]) -> bool:
-    """Whether a number is so great that it may have been a whole one beyond 64 bits."""
+    """Whether a number is so large that it may have been an integer beyond 64 bits."""
     return any(isinstance(value, float) and abs(value) >= 2**63 for value in values.values())
 
 

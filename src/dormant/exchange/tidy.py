@@ -1,12 +1,12 @@
-"""Tidy tables of other people's results to counts: outcomes, counts, or rates by question.
+"""Tidy tables of results as counts: outcomes, counts, or rates by question.
 
 ::
 
-    file -> distinct rows (tallying) -> labels and what they measured (measuring) -> Cells (records)
+    file -> distinct_rows -> labels (outcomes) and measurements -> Cells (records)
 
-Three kinds are told by their columns: one *outcome* a row; *counts* by question (``misaligned``
+The columns determine the kind: one *outcome* per row; *counts* by question (``misaligned``
 and ``n``, or a column for each outcome); *rates* by question, with ``n`` or without. A rate without
-``n`` is taken as known: so many answers stand behind it that their number does not matter.
+``n`` is taken as exact.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from dormant.exchange.tables import read_columns as columns_of
 from dormant.judges.scores import Thresholds
 from dormant.records import OUTCOMES, Cell, Role, Split, Variant
 
-#: Fields that say which answers a row is about.
+#: Fields that identify the answers of a row.
 _LABELS = (
     *("question_id", "question", "cue", "role", "group", "model", "seed", "split"),
     *("cue_variant", "cue_parent"),
@@ -49,18 +49,18 @@ _ADDED = (
     "if they are copies, remove them"
 )
 _NO_SHARE = (
-    "{rows} (first in line {line}) with a rate that no count among n gives: the nearest count was "
-    "taken; if the rate is over gradable answers, name their number with --columns gradable=COLUMN"
+    "{rows} (first in line {line}) with a rate that is not a count divided by n: the nearest count "
+    "was used; if the rate is over gradable answers, name their number with --columns gradable=COLUMN"
 )
 
 
-def _count_fields(seen: Tally) -> dict[str, object]:
+def _format_tally(seen: Tally) -> dict[str, object]:
     return {"rows": f"{seen.count:,} row{'s' * (seen.count > 1)}", "line": seen.line}
 
 
 @dataclass(frozen=True, slots=True)
 class TableSettings:
-    """How a table is read."""
+    """How to read a table."""
 
     columns: Mapping[str, str]  # field -> column, as the user gave them
     target: str | None = None  # group or model
@@ -79,15 +79,15 @@ class Tidy:
     kind: Kind
     columns: Mapping[str, str]  # field -> column that was used
     rows: int
-    left_out: Mapping[str, int]  # group -> rows that belong to neither role
-    notes: tuple[str, ...] = ()  # what a reader should know of how rows were taken
+    left_out: Mapping[str, int]  # group -> rows without a role
+    notes: tuple[str, ...] = ()  # warnings about how rows were read
 
 
 def parse_columns(words: Sequence[str]) -> dict[str, str]:
-    """``FIELD=COLUMN`` words, several in one word joined by commas, to field -> column.
+    """Parses ``FIELD=COLUMN`` words, each possibly a comma-separated list, into field -> column.
 
     Raises:
-        ConfigError: a word is not of that form, or names no field.
+        ConfigError: a word has another form, or the field is unknown.
     """
     found: dict[str, str] = {}
     for word in (part for given in words for part in given.split(",")):
@@ -101,7 +101,7 @@ def parse_columns(words: Sequence[str]) -> dict[str, str]:
 
 
 def check_columns(columns: Mapping[str, str]) -> dict[str, str]:
-    """Field -> column, if every field is one.
+    """Returns the mapping field -> column if every field is known.
 
     Raises:
         ConfigError: a field is unknown.
@@ -117,7 +117,7 @@ def read_tidy(path: Path, settings: TableSettings) -> Tidy:
         settings: how it is read.
 
     Raises:
-        ConfigError: a column is missing, or the roles cannot be told.
+        ConfigError: a column is missing, or the roles are ambiguous.
         DataError: a row cannot be read; names file, line and reason.
         MissingExtraError: Parquet needs a package that is not installed.
     """
@@ -127,13 +127,13 @@ def read_tidy(path: Path, settings: TableSettings) -> Tidy:
     if "question" not in fields and "question_id" not in fields:
         if len(names) == 1 and (other := next((c for c in ";\t,|" if c in names[0]), None)):
             raise ConfigError(
-                f"the header is one column with {other!r} in it: separate columns by commas (.csv) "
-                "or tabs (.tsv)",
+                f"the header is a single column that contains {other!r}: separate columns by "
+                "commas (.csv) or tabs (.tsv)",
                 file=str(path),
             )
         raise ConfigError(
-            f"no column holds the questions: name one with --columns question=COLUMN; the columns "
-            f"are {list_columns(names)}",
+            f"no column contains the questions: name one with --columns question=COLUMN; the "
+            f"columns are {list_columns(names)}",
             file=str(path),
         )
     kind = kind_of(fields, names, file=str(path))
@@ -182,7 +182,7 @@ class _Assembly:
         self._notable: dict[str, Tally] = {}  # note -> its rows
 
     def assemble_tidy(self, rows: Mapping[Key, Tally]) -> Tidy:
-        """Understands every distinct row, casts the models, adds up the cells."""
+        """Reads every distinct row, assigns roles and sums the cells."""
         width = len(self.labels)
         inventory = Inventory()
         for key, seen in rows.items():
@@ -197,7 +197,7 @@ class _Assembly:
             self._add_counts(counts, key, seen, parts)
         cells = tuple(Cell(*key, counts=tuple(values)) for key, values in counts.items())
         if not cells:
-            raise DataError("no row holds a value of the target or the reference", file=self.path)
+            raise DataError("no row has a value of the target or the reference", file=self.path)
         return Tidy(
             cells=cells,
             split_of=self._read_splits({cell.question for cell in cells}),
@@ -206,7 +206,7 @@ class _Assembly:
             columns={**self.labels, **self.measured},
             rows=sum(seen.count for seen in rows.values()),
             left_out=parts.left_out,
-            notes=tuple(note.format(**_count_fields(seen)) for note, seen in self._notable.items()),
+            notes=tuple(note.format(**_format_tally(seen)) for note, seen in self._notable.items()),
         )
 
     def _add_note(self, note: str, count: int, line: int) -> None:
@@ -214,7 +214,7 @@ class _Assembly:
         seen.count += count
 
     def _read_answer(self, labels: Key, line: int) -> Answer:
-        """Whom and what a row is about, each distinct set of labels read once."""
+        """Reads the labels of a row, each distinct set once."""
         found = self._answers.get(labels)
         if found is None:
             values = dict(zip(self.labels.values(), labels, strict=True))
@@ -255,22 +255,22 @@ class _Assembly:
             cell[at] += value * seen.count
 
     def _check_repeats(self, place: _CellKey, known: bool, seen: Tally) -> None:
-        """Several rows about the same answers: refused for rates without n, noted for counts."""
+        """Handles several rows about the same answers: an error for exact rates, else a note."""
         again = seen.count - 1 + known
         if not again:
             return
         if self.kind is Kind.KNOWN_RATES:
-            copies = "" if known else f"; this row stands {seen.count} times"
+            copies = "" if known else f"; this row occurs {seen.count} times"
             raise DataError(
                 f"a second rate of question {place[3]!r} in the same arm, role and seed{copies}: "
-                "name the column that tells them apart (e.g. --columns seed=COLUMN), or give n",
+                "name the column that distinguishes them (e.g. --columns seed=COLUMN), or give n",
                 file=self.path,
                 line=seen.line,
             )
         self._add_note(_ADDED, again, seen.line)
 
     def _note_impossible_rate(self, values: Key, found: tuple[int, ...], seen: Tally) -> None:
-        """Notes a rate that no number of misaligned answers among n gives."""
+        """Adds a note if a rate is not a count divided by n."""
         if self.kind is not Kind.RATES:
             return
         rate = values[list(self.measured).index("rate")]
@@ -278,24 +278,27 @@ class _Assembly:
             self._add_note(_NO_SHARE, seen.count, seen.line)
 
     def _read_splits(self, questions: set[str]) -> dict[str, Split] | None:
-        """The split of each question; None if no row says one."""
+        """Returns the split of each question; None if no row has one."""
         found: dict[str, Split] = {}
         for answer in self._answers.values():
             name = question_key(answer)
             if answer.split is None or name not in questions:
                 continue
             if found.setdefault(name, answer.split) is not answer.split:
-                reason = f"question {name!r} is in both splits: a question belongs to one"
+                reason = f"question {name!r} is in both splits: assign it to one"
                 raise DataError(reason, file=self.path, line=answer.line)
         if not found:
             return None
         missing = next((name for name in sorted(questions) if name not in found), None)
         if missing is not None:
-            raise DataError(f"question {missing!r} has no split, others have", file=self.path)
+            raise DataError(
+                f"question {missing!r} has no split, but others do: give all questions one",
+                file=self.path,
+            )
         return found
 
     def _find_placebos(self) -> dict[str, str]:
-        """Cue -> its placebo, by the variant and parent that rows name, or ``CUE/placebo``."""
+        """Maps cues to placebos, by variant and parent of rows, or by the name ``CUE/placebo``."""
         cues = {answer.cue for answer in self._answers.values() if answer.cue is not None}
         found = {cue: f"{cue}/placebo" for cue in cues if f"{cue}/placebo" in cues}
         for answer in self._answers.values():
