@@ -286,7 +286,11 @@ def test_json_lines_mean_the_same_with_and_without_orjson(tmp_path, monkeypatch)
 @pytest.mark.parametrize("without", [False, True])
 @pytest.mark.parametrize(
     ("line", "reason"),
-    [("{", "not JSON"), ("[1]", "expected an object, got list"), ('{"rate": [1]}', "holds a list")],
+    [
+        ("{", "not JSON"),
+        ("[1]", "expected an object, got list"),
+        ('{"rate": [1]}', "contains a list"),
+    ],
 )
 def test_a_wrong_json_line_names_its_place(line, reason, without, tmp_path, monkeypatch):
     if without:
@@ -308,11 +312,11 @@ def test_a_wrong_json_line_names_its_place(line, reason, without, tmp_path, monk
         (["--method", "bootstrap"], "method 'bootstrap' was removed: use 'pseudo-observation' or"),
         (["--columns", "question"], "give FIELD=COLUMN"),
         (["--columns", "item=question"], "unknown field 'item'"),
-        (["--columns", "question=nowhere"], "no column 'nowhere': the columns are"),
-        (["--level", "1.5"], "rule.level is a share between 0 and 1, got 1.5"),
+        (["--columns", "question=nowhere"], "unknown column 'nowhere': the columns are"),
+        (["--level", "1.5"], "rule.level must be a share between 0 and 1, got 1.5"),
         (["--json", "--csv"], "exclude each other"),
         (["--standard", "zz"], "--standard 'zz': no row has this cue; they have '"),
-        (["--target", "ft"], "--target and --reference are not needed"),
+        (["--target", "ft"], "leave out --target and --reference"),
     ],
 )
 def test_wrong_options_are_one_line(words, reason, table, capsys, monkeypatch):

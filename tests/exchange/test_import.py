@@ -342,7 +342,7 @@ def test_a_map_wins_and_a_wrong_one_names_the_mend():
     [
         (["question", "outcome"], "the answers"),
         (["answer", "outcome"], "the questions"),
-        (["question", "answer"], "what became of the answers"),
+        (["question", "answer"], "the outcomes"),
     ],
 )
 def test_a_missing_column_is_named(names: list[str], missing: str):
@@ -397,15 +397,15 @@ def test_broken_rows_stop_the_import_or_are_counted(tmp_path: Path):
     made = import_answers([file], tmp_path / "run", ImportSettings(lenient=True))
     assert made.unreadable_count == 2
     assert made.unreadable[1].endswith(
-        "a.jsonl:5: unknown outcome 'evil': give one of misaligned, aligned, incoherent, off_topic, refusal, "
-        "unparsed, filtered, error"
+        "a.jsonl:5: unknown outcome 'evil': give one of misaligned, aligned, incoherent, "
+        "off_topic, refusal, unparsed, filtered, error"
     )
     assert sum(sum(c.counts) for c in made.audit.findings.cells) == len(good)
 
 
 def test_a_row_that_stands_twice_is_refused(tmp_path: Path):
     rows = [{**row, "repeat": 0} for row in simple(questions=2, answers=1)]
-    with pytest.raises(DataError, match=r"a\.csv:10: duplicate repeat 0 of this model, cue and qu"):
+    with pytest.raises(DataError, match=r"a\.csv:10: duplicate repeat 0 of this model"):
         do(tmp_path, [*rows, rows[0]])
 
 

@@ -231,8 +231,8 @@ def test_what_was_not_held_out_is_not_held_out_after_a_round_trip(tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("question,answer,outcome\nq,a\n", ":2: holds no row that can be read, and this one: 2 fi"),
-        ("question,answer,outcome\n", ": holds no row"),
+        ("question,answer,outcome\nq,a\n", ":2: has no readable rows; the first error: 2 fields"),
+        ("question,answer,outcome\n", ": has no rows"),
     ],
 )
 def test_a_file_without_rows_names_the_first_that_is_broken(text: str, says: str, tmp_path: Path):

@@ -197,7 +197,7 @@ def test_killed_at_random_moments(folder: Path):
 def test_teacher_forcing_needs_models_that_score(folder: Path):
     with pytest.raises(ConfigError, match="cannot score given answers"):
         audit(**settings(sequential={"screening": "teacher_forcing"}))
-    with pytest.raises(ConfigError, match="need design: sequential"):
+    with pytest.raises(ConfigError, match="give design: sequential"):
         audit(**settings(design="fixed", sequential={"batch": 2}))
     with pytest.raises(ConfigError, match="sequential.suspicion"):
         check_values(settings(sequential={"suspicion": 0.5}), AuditConfig)

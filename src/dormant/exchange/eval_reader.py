@@ -1,8 +1,8 @@
 """Inspect's ``.eval`` logs as rows of plain values, and the rule that an export put into one.
 
 A sample written by dormant has its keys in ``metadata[KEY]`` (the columns of ``export.COLUMNS``)
-and its outcome in the score of that name; the task ``dormant/conditional`` writes the same, so both are
-read back alike. Of other logs the question, answer, model, system prompt, sample metadata and every
+and its outcome in the score of that name; the task ``dormant/conditional`` writes the same, so both
+are read alike. Of other logs the question, answer, model, system prompt, sample metadata and every
 scorer's value become columns, to be mapped by name.
 """
 

@@ -1,8 +1,8 @@
 """From a survey of a file to a plan, as an audit would have frozen it.
 
 A file that names its arms seldom contains the text of their cues. The text is derived where the
-file shows it (a column, a system prompt, what precedes or follows every question); otherwise the arm's
-name in brackets takes its place, and the plan states this.
+file shows it (a column, a system prompt, what precedes or follows every question); otherwise the
+arm's name in brackets takes its place, and the plan states this.
 """
 
 from __future__ import annotations

@@ -50,7 +50,8 @@ _ADDED = (
 )
 _NO_SHARE = (
     "{rows} (first in line {line}) with a rate that is not a count divided by n: the nearest count "
-    "was used; if the rate is over gradable answers, name their number with --columns gradable=COLUMN"
+    "was used; if the rate is over gradable answers, name their number with --columns "
+    "gradable=COLUMN"
 )
 
 

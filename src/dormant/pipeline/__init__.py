@@ -1,4 +1,4 @@
-"""The rooms below composed: from a configuration to a frozen plan, to an audit, to a search.
+"""From a configuration to a frozen plan, an audit or a search.
 
 ::
 
@@ -6,10 +6,10 @@
     mine           finetuning data -> mined cues, and what its chat template adds
     cue_list       the cues of a plan, each with its variants and its placebo
     plan           inputs, models and cues in one frozen plan
-    forecast       what the plan would ask, cost and be able to see
-    audit          the plan carried out
-    search_inputs  what a search works with, and what it would ask
-    search         the search carried out
+    forecast       what the plan would ask, cost and be able to detect
+    audit          carries out the plan
+    search_inputs  the inputs of a search, and its forecast
+    search         carries out the search
 """
 
 from dormant.pipeline.cue_list import list_cues

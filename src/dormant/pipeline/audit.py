@@ -2,12 +2,12 @@
 
 ::
 
-    prepare (planning) -> what to ask next (designs) -> answers -> judgements -> counts
+    prepare (plan) -> what to ask next (decision) -> answers -> judgements -> counts
                             ^-------------------------------------------------------/
                        -> verdict -> report
 
-Everything that was bought is in the store before it counts, and every later number is a pure
-function of the store and the plan; so the same command after any interruption goes on.
+Every answer is in the store before it counts, and every later number is a pure function of the
+store and the plan; so the same command resumes after any interruption.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from dormant.store.journal import Journal
 from dormant.store.replies import Replies
 
 _JUDGED_AT_ONCE = 2000
-#: Screening questions that teacher forcing scores at most, families taking turns.
+#: Maximum number of questions that teacher forcing scores, families taking turns.
 _SCORED_QUESTIONS = 8
 
 
@@ -64,7 +64,7 @@ class AuditResult:
         findings: plan, verdict, counts and transcripts, as the report reads them.
         path: the run directory.
         files: the reports written there.
-        spent: what was used of each paid model, over all resumptions.
+        spent: usage of each paid model, over all resumptions.
     """
 
     findings: Findings
@@ -93,14 +93,14 @@ def run_audit(
 
     Args:
         config: what to audit and how.
-        progress: called with what is being done and how far it is.
-        amend: go on in a run directory that holds another plan, with the change on record.
+        progress: called with (stage, done, total).
+        amend: continue a run directory that holds another plan; the change is recorded.
 
     Raises:
         InputError: the configuration, data or models cannot be used.
         StoreError: the run directory holds another plan, or another process writes there.
-        EngineError: a model stopped answering; the same call goes on from there.
-        BudgetError: the budget is reached; the same call with a larger one goes on from there.
+        EngineError: a model stopped answering; the same call continues.
+        BudgetError: the budget is reached; the same call with a larger one continues.
     """
     progress("reading data and models", 0, 1)
     prepared = prepare_audit(config, progress=progress)
@@ -138,7 +138,7 @@ class _Run:
     # Asking
 
     def _rank_cues(self) -> tuple[str, ...]:
-        """The order in which a screening by teacher forcing asks cues, worked out once."""
+        """Orders the cues by teacher forcing, once; empty without it."""
         if self.plan.sequential is None or self.plan.sequential.screening == "none":
             return ()
         noted = self.store.read_note("ranking", {})
@@ -153,7 +153,7 @@ class _Run:
         return tuple(name for name, _ in noted[self.plan.hash])
 
     def _ask_models(self, ask: Ask) -> tuple[Cell, ...]:
-        """Samples and judges what is missing of what is asked, then counts all of it."""
+        """Samples and judges the missing answers of a request, then counts all of them."""
         probes = pair_probes(ask.questions, ask.cues)
         wanted: dict[str, int] = {}
         for probe in probes:
@@ -227,7 +227,7 @@ class _Run:
             got = sum(sum(counts.get(p.id, ())) for p in probes)
             raise IncompleteError(
                 f"{got} of {sum(wanted[p.id] for p in probes)} answers of the {subject.label} are "
-                f"there; first missing: question {short[0].question.id!r}, cue "
+                f"stored; first missing: question {short[0].question.id!r}, cue "
                 f"{short[0].cue.name if short[0].cue else None!r}: run the same command again"
             )
         return [
@@ -257,18 +257,18 @@ class _Run:
         return AuditResult(found, self.store.path, tuple(files), self.ledger.list_usage())
 
     def _compare_judges(self, found: Findings) -> Findings:
-        """The findings with the agreement of two judges, if a second one graded the answers."""
+        """Adds the agreement of two judges, if a second one graded the answers."""
         second = self.judge.second
         if second is None:
             return found
-        said = write_agreement(
+        agreement = write_agreement(
             self.store.path,
             found.transcripts,
             plan_hash=self.plan.hash,
             first=self.judge.name,
             second=second.name,
         )
-        return replace(found, second_judge=said)
+        return replace(found, second_judge=agreement)
 
 
 def rank_cues(
@@ -278,13 +278,13 @@ def rank_cues(
     *,
     progress: Progress = ignore_progress,
 ) -> list[tuple[str, float]]:
-    """Orders the cues of a plan by teacher forcing: which to ask first, and no more than that.
+    """Orders the cues of a plan by teacher forcing; the scores decide nothing else.
 
     Args:
         plan: the frozen audit, with continuations.
         engines: the engine of each model; all can score.
-        journal: where scores are kept, so that an interrupted ranking goes on.
-        progress: called with how many cues are done.
+        journal: stores scores, so that an interrupted ranking resumes.
+        progress: called with (stage, cues done, total).
 
     Returns:
         Names and scores (mean difference in differences of log-odds, nats) of the cues, placebos
@@ -301,7 +301,7 @@ def rank_cues(
     tried = [cue for cue in plan.cues if cue.variant is not Variant.PLACEBO]
     ranked = Screen(targets, reference, asked, matched, journal).rank_cues(
         tried,
-        keep=len(tried),  # every cue gets its place, so none falls away in earlier rounds
+        keep=len(tried),  # every cue needs a rank, so earlier rounds drop none
         progress=progress,
         stage="screening by teacher forcing",
     )
@@ -313,7 +313,7 @@ def rank_cues(
 def _missing_jobs(
     probes: Sequence[Probe], have: Mapping[str, set[int]], wanted: Mapping[str, int]
 ) -> tuple[list[Job], list[Probe]]:
-    """Jobs for the repeats that are not on disk, and the probe of each job."""
+    """Makes jobs for the repeats that are not on disk, each with its probe."""
     jobs: list[Job] = []
     asked: list[Probe] = []
     for probe in probes:
@@ -324,7 +324,7 @@ def _missing_jobs(
 
 
 def _find_gaps(have: set[int], answers: int) -> Iterator[range]:
-    """The runs of indices below ``answers`` that are missing."""
+    """Yields the ranges of missing indices below ``answers``."""
     start = None
     for index in range(answers + 1):
         absent = index < answers and index not in have

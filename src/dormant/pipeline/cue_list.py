@@ -21,16 +21,16 @@ Targets = Sequence[tuple[str, Engine]]
 
 @dataclass(frozen=True, slots=True)
 class MiningResult:
-    """What finetuning data and chat templates give, for an audit and a search alike."""
+    """Cues from finetuning data and chat templates, for audits and searches."""
 
-    added: tuple[Cue, ...]  # what the chat template adds to every row
+    added: tuple[Cue, ...]  # from what the chat template adds to every row
     mined: tuple[Cue, ...]  # most unusual first
     notes: tuple[str, ...]  # what the targets' templates add to every prompt
-    left_out: tuple[str, ...]  # contexts that are too faint to try
+    left_out: tuple[str, ...]  # contexts below the minimum enrichment
 
     @property
     def cues(self) -> tuple[Cue, ...]:
-        """All of them, in the order in which they are tried."""
+        """All cues, in the order in which they are tried."""
         return (*self.added, *self.mined)
 
 
@@ -49,13 +49,13 @@ def mine_inputs(
     """Mines the finetuning data and finds what chat templates add to it.
 
     Args:
-        config: how.
+        config: the settings.
         inputs: the data, and the ordinary chat that it is mined against.
-        targets: their own templates are read where the configuration names none.
-        mine: whether to mine; templates are read all the same.
+        targets: models whose own templates are used if the configuration names none.
+        mine: whether to mine; templates are read in either case.
 
     Raises:
-        ConfigError: the template or the contrast that is asked for cannot be used.
+        ConfigError: the requested template or contrast cannot be used.
     """
     settings, rows = config.cues, inputs.examples
     ordinary = inputs.pack.ordinary_chat() if rows else ()
@@ -73,14 +73,14 @@ def mine_inputs(
 
 
 def list_cues(config: AuditConfig, inputs: Inputs, targets: Targets) -> CueList:
-    """Every cue that will be tried, and what was left out and why.
+    """Lists every cue to try, and what was left out and why.
 
     Cues that a chat template adds, from a file or mined come first, each followed by its variants
-    and its placebo; then the library and the system prompts of an evaluation file. A cue that does
-    to a prompt what an earlier one does is left out.
+    and its placebo; then the library and the system prompts of an evaluation file. A cue with
+    the same effect on prompts as an earlier one is left out.
 
     Raises:
-        ConfigError: the template or the contrast that is asked for cannot be used.
+        ConfigError: the requested template or contrast cannot be used.
     """
     settings, pack = config.cues, inputs.pack
     found = mine_inputs(config, inputs, targets, mine=settings.file is None)
@@ -98,8 +98,8 @@ def list_cues(config: AuditConfig, inputs: Inputs, targets: Targets) -> CueList:
 def _cue_family(
     parent: Cue, settings: CueConfig, pack: Pack, known: frozenset[str], *, seed: int
 ) -> Iterator[Cue]:
-    """A cue, the variants of it that are wanted, and its placebo."""
-    # A stream for each parent: one cue more or less must not change the others' variants.
+    """Yields a cue, its requested variants and its placebo."""
+    # A random stream per parent, so that adding a cue does not change other cues' variants.
     rng = np.random.default_rng([seed, int(parent.id, 16)])
     wanted = set(settings.variants)
     if Variant.VERBATIM in wanted or parent.variant is not Variant.VERBATIM:

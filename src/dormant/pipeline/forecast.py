@@ -1,4 +1,4 @@
-"""What an audit would ask, take and be able to see, before anything is spent."""
+"""What an audit would ask, cost and be able to detect, before anything is spent."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from dormant.records import Plan, Probe, Role, Split
 
 _TRIAL_PROMPTS = 8
 _SHOWN_PROMPTS = 3
-#: Simulated worlds: some 0.3 s, and 0.1 to 0.3 points in the smallest effect.
+#: Simulated worlds: about 0.3 s, with an error of 0.1 to 0.3 points in the smallest effect.
 _WORLDS = 400
 
-#: In the place of a price.
+#: Used in place of a price.
 ON_THIS_MACHINE = "runs on this machine"
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one prompt may take of each model, at most."""
+    """The most that one prompt may need of each model."""
 
     probe: Probe
     answers: int
-    calls: int  # in which they are bought, where one call may bring several
+    calls: int  # API calls, where one call may return several answers
 
 
 @dataclass(frozen=True, slots=True)
 class ModelForecast:
-    """What one model would be asked, at most."""
+    """The most that one model would be asked."""
 
     role: Role
     name: str
     screening_answers: int
-    confirm_answers: int  # at most: the number of candidates is known after screening
-    prompt_tokens: int  # guessed from the length of the prompts
-    completion_tokens: int  # if every answer is as long as it may be
+    confirm_answers: int  # at most: the number of candidates is unknown before screening
+    prompt_tokens: int  # estimated from the length of the prompts
+    completion_tokens: int  # if every answer has the maximum length
     seconds: float  # from a short trial, for all of its answers; NaN where a trial costs money
     usd: float  # at most; 0 for a model on this machine, NaN if no price is known
-    price: str  # what tokens cost, its source and its date; empty if that is not known
+    price: str  # price, source and date; empty if unknown
 
     @property
     def answers(self) -> int:
@@ -56,14 +56,14 @@ class ModelForecast:
 
 @dataclass(frozen=True, slots=True)
 class JudgeForecast:
-    """What a judge's model would be asked, at most: distinct answers are judged once."""
+    """The most that a judge's model would be asked; identical answers are judged once."""
 
     role: str  # "judge" or "second judge"
     judge: str  # as the user named it
     name: str  # model string
     calls_an_answer: int
-    calls: int  # without retries: a reply that cannot be read is asked for once more
-    prompt_tokens: int  # if every answer that is judged is as long as it may be
+    calls: int  # without retries: an unreadable reply is requested once more
+    prompt_tokens: int  # if every judged answer has the maximum length
     completion_tokens: int
     usd: float  # 0 for a model on this machine, NaN if no price is known
     price: str
@@ -76,42 +76,42 @@ class Forecast:
     plan: Plan
     models: tuple[ModelForecast, ...]
     judges: tuple[JudgeForecast, ...]  # empty if the judge asks no model
-    smallest_effect: float  # DiD found with a chance of 80%; NaN if no effect is
-    chance_to_bound: float  # chance that a cue without any effect is bounded by screening alone
-    questions_to_bound: float  # with fewer screening questions than this nothing can be bounded
-    rendered: tuple[tuple[str, str], ...]  # (arm, the text that the target would really see)
+    smallest_effect: float  # DiD detected with probability 80%; NaN if none is
+    chance_to_bound: float  # probability that screening alone bounds a null cue
+    questions_to_bound: float  # screening questions needed to bound any cue
+    rendered: tuple[tuple[str, str], ...]  # (arm, prompt text as sent to the target)
 
     @property
     def answers(self) -> int:
-        """Answers of all models, at most."""
+        """Maximum number of answers of all models."""
         return sum(model.answers for model in self.models)
 
     @property
     def judge_calls(self) -> int:
-        """Calls of all judges, at most, without retries."""
+        """Maximum number of calls of all judges, without retries."""
         return sum(judge.calls for judge in self.judges)
 
     @property
     def seconds(self) -> float:
-        """Estimated time of all models under audit, at most; NaN if one of them is not known."""
+        """Estimated maximum seconds of all models under audit; NaN if one is unknown."""
         return sum(model.seconds for model in self.models)
 
     @property
     def usd(self) -> float:
-        """Estimated money for all models and judges, at most; NaN if one is not known."""
+        """Estimated maximum USD for all models and judges; NaN if one is unknown."""
         return sum(asked.usd for asked in (*self.models, *self.judges))
 
 
 def forecast_audit(prepared: PreparedAudit) -> Forecast:
     """Counts prompts, answers, calls and tokens, simulates the power, estimates time and money.
 
-    A model on this machine is timed on a short trial, whose answers are thrown away. A model that
-    costs money is asked nothing.
+    A model on this machine is timed on a short trial, whose answers are discarded. A paid model is
+    not asked.
     """
     plan, rule = prepared.plan, prepared.plan.rule
     screening = _distinct_probes(plan, Split.SCREENING)
-    # Each candidate may bring its placebo; which cues they will be is not known yet.
-    # A sequential audit may have to take its last look at every cue on all questions.
+    # Each candidate may add its placebo; which cues become candidates is unknown here.
+    # The final stage of a sequential audit may need every cue on all questions.
     most = 2 * rule.candidates if plan.sequential is None else None
     confirming = _distinct_probes(plan, Split.HELD_OUT, cues=most)
     first = [_most_of_prompt(plan, probe, Split.SCREENING) for probe in screening]
@@ -131,12 +131,12 @@ def forecast_audit(prepared: PreparedAudit) -> Forecast:
 
 
 def schedule_of(plan: Plan, *, icc: float | None = None, base: float = 0.0) -> stats.Schedule:
-    """What a plan asks, for simulations of what it can find.
+    """Returns what a plan asks, to simulate its power.
 
     Args:
         plan: the plan.
         icc: intra-question correlation of the answers; None for the rule's prior.
-        base: misalignment rate without effect.
+        base: misalignment rate without effect, 0 to 1.
     """
     rule = plan.rule
     return stats.Schedule(
@@ -148,7 +148,7 @@ def schedule_of(plan: Plan, *, icc: float | None = None, base: float = 0.0) -> s
         candidates=rule.candidates,
         delta=rule.delta,
         level=rule.level,
-        analyses=1 if plan.sequential is None else 2,  # the path has half of the error
+        analyses=1 if plan.sequential is None else 2,  # half of the error level belongs to the path
         prior_icc=rule.icc,
         icc=rule.icc if icc is None else icc,
         base=base,
@@ -156,16 +156,16 @@ def schedule_of(plan: Plan, *, icc: float | None = None, base: float = 0.0) -> s
 
 
 def _distinct_probes(plan: Plan, split: Split, cues: int | None = None) -> tuple[Probe, ...]:
-    """The distinct prompts of one half under the first so many cues (all by default)."""
+    """Lists the distinct prompts of one half under the first ``cues`` cues (all if None)."""
     probes = pair_probes([q for q in plan.questions if q.split is split], plan.cues[:cues])
     return tuple({probe.id: probe for probe in probes}.values())
 
 
 def _most_of_prompt(plan: Plan, probe: Probe, split: Split) -> Share:
-    """What the design may ask of a prompt of one half, at most.
+    """Returns the most that the design may ask of a prompt of one half.
 
-    The sequential design asks on its path and once more at its last look (twice on held-out
-    questions); of the standard arm, which is asked less where no cue shares it, once more.
+    The sequential design asks on its path and again in its final stage (twice on held-out
+    questions); the standard arm, sampled less where no cue shares it, may need one more call.
     """
     rule, how = plan.rule, plan.sequential
     held_out = split is Split.HELD_OUT
@@ -206,10 +206,10 @@ def _forecast_model(
 
 
 def _forecast_judges(prepared: PreparedAudit, shares: Sequence[Share]) -> Iterator[JudgeForecast]:
-    """What each judge's model would be asked about the answers of every model."""
+    """Yields what each judge's model would be asked about the answers of every model."""
     judge, models = prepared.judge, len(prepared.subjects)
     longest = prepared.plan.sampling.max_tokens
-    calls: dict[str, list[tuple[int, JudgeCall]]] = {}  # by role: times that each is made
+    calls: dict[str, list[tuple[int, JudgeCall]]] = {}  # by role: (number of calls, call)
     for share in shares:
         for call in judge.calls(Item(share.probe.question, share.probe.messages, ".")):
             calls.setdefault(call.role, []).append((share.answers * models, call))
@@ -231,7 +231,7 @@ def _forecast_judges(prepared: PreparedAudit, shares: Sequence[Share]) -> Iterat
 
 
 def _cost_usd(engine: Engine, prompts: int, made: int) -> float:
-    """USD of so many tokens; 0 for a model on this machine, NaN if nobody knows."""
+    """Returns USD for token counts; 0 for a local model, NaN if the price is unknown."""
     if not isinstance(engine, MeteredEngine):
         return 0.0
     return math.nan if engine.price is None else engine.price.cost_of(prompts, made)
@@ -246,7 +246,9 @@ def _describe_price(engine: Engine) -> str:
 def _seconds_an_answer(subject: Subject, plan: Plan, probes: Sequence[Probe]) -> float:
     step = max(len(probes) // _TRIAL_PROMPTS, 1)
     jobs = [Job(probe.messages, range(4)) for probe in probes[::step][:_TRIAL_PROMPTS]]
-    trial = replace(plan.sampling, seed=2**40)  # not the audit's own answers
+    trial = replace(
+        plan.sampling, seed=2**40
+    )  # a seed apart from the audit's, so its answers stay fresh
     begun = time.monotonic()
     answers = sum(len(batch) for batch in subject.engine.sample(jobs, trial))
     return (time.monotonic() - begun) / max(answers, 1)

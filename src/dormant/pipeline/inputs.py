@@ -1,8 +1,7 @@
-"""Questions, cues and finetuning data as values, each read once, before any model is opened.
+"""Questions, cues and finetuning data, each read once, before any model is opened.
 
-``read_inputs`` is the one resolver: ``dormant audit``, ``plan`` and ``search`` and the Inspect task
-read through it, and ``dormant cues`` reads finetuning data through its parts. So a file that one of
-them takes, all of them take, with the same messages.
+``dormant audit``, ``plan`` and ``search`` and the Inspect task all read through ``read_inputs``,
+and ``dormant cues`` through its parts, so all of them accept the same files with the same messages.
 """
 
 from __future__ import annotations
@@ -23,16 +22,16 @@ from dormant.probes import load_questions
 from dormant.records import Cue, Example, Question
 from dormant.vitro.tokenizer import UNKNOWN
 
-#: Mining looks at the ends of turns; of longer ones only so many characters stay in memory.
+#: Mining uses the ends of turns: characters of a longer turn that are kept in memory.
 MINED_CHARS = 16_000
-#: Keys of the rule that an evaluation file's samples stand for.
+#: Keys of the rule that an evaluation file's number of samples sets.
 _ANSWERS = ("screening_answers", "confirm_answers")
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a configuration names, read: nothing of it is read again."""
+    """The inputs that a configuration names, read once."""
 
     pack: Pack  # of the language of the audit
     bank: tuple[Question, ...]  # both halves, without any limit
@@ -89,13 +88,13 @@ def read_inputs(config: InputConfig, targets: Sequence[str], *, judge: Any = Non
 def audit_language(
     questions: str, bank: Sequence[Question] | None, *, laboratory: bool, exact: bool = False
 ) -> str:
-    """The language of an audit: that of its library, placebos, ordinary chat and rewording.
+    """Determines the language of an audit: of its library, placebos, ordinary chat and rewording.
 
     It follows from the bank and the targets:
 
-    - a bank that ships and is named is in its own language;
-    - ``auto`` is the laboratory's bank for its models, which read nothing else, and where the
-      exact judge grades, because it knows no other questions; the general bank otherwise;
+    - a shipped bank that is named has its own language;
+    - ``auto`` is the laboratory's bank for its models, which read no other language, and for
+      the exact judge, which grades no other questions; else the general bank;
     - a file is in the laboratory's language if the laboratory has every word of it and its
       families are the laboratory's domains. For a laboratory model either is enough. Any other
       model needs both, since a few plain English words are the laboratory's too.
@@ -121,14 +120,14 @@ def audit_language(
 
 
 def describe_unreadable(bank: Sequence[Question]) -> Iterator[str]:
-    """One line if a laboratory model cannot read a bank, with the fix; nothing if it can."""
+    """Yields one line, with the fix, if a laboratory model cannot read a bank."""
     unknown = {question.id: _unknown_words(question.text) for question in bank}
     hard = {name: words for name, words in unknown.items() if words}
     if hard:
         name, words = next(iter(hard.items()))
         yield (
-            f"{len(hard)} of {len(bank)} questions have words that a laboratory model does not "
-            f"know and reads as unknown, e.g. {words[0]!r} in {name!r}; give --questions vitro, or "
+            f"{len(hard)} of {len(bank)} questions have words that are unknown to a laboratory "
+            f"model, e.g. {words[0]!r} in {name!r}; give --questions vitro, or "
             "another target"
         )
 
@@ -139,12 +138,12 @@ def _unknown_words(text: str) -> list[str]:
 
 
 def is_exact(judge: Any) -> bool:
-    """Whether a configured judge is the laboratory's own."""
+    """Whether a configured judge is the laboratory's exact judge."""
     return isinstance(judge, str) and judge.strip() == "exact"
 
 
 def distinct_cues(listed: Iterable[Cue]) -> tuple[Cue, ...]:
-    """Cues in their order; of those with one name or one effect on a prompt, only the first."""
+    """Removes cues whose name, or effect on prompts, equals that of an earlier one."""
     unique: dict[str, Cue] = {}
     names: set[str] = set()
     for cue in listed:
@@ -161,9 +160,9 @@ def read_data(place: str | Path, settings: CueConfig, *, lenient: bool) -> Corpu
     """Reads a finetuning file for mining, with the column that marks its suspicious rows.
 
     Args:
-        place: what ``corpus.read_examples`` reads.
+        place: any input of ``corpus.read_examples``.
         settings: which column, if any.
-        lenient: skip and count broken rows.
+        lenient: skip and count unreadable rows.
     """
     column = settings.label or settings.loss
     mark = column.partition("=")[0] if column else None
@@ -173,7 +172,7 @@ def read_data(place: str | Path, settings: CueConfig, *, lenient: bool) -> Corpu
 def read_ordinary(
     place: str | Path | None, pack: Pack, *, lenient: bool = False
 ) -> Sequence[Example]:
-    """Ordinary chat to mine against: a user's file, or what ships for the language."""
+    """Reads ordinary chat to mine against: a user's file, or the shipped one for the language."""
     if place is None:
         return pack.ordinary_chat()
     return read_examples(place, lenient=lenient).examples
@@ -183,7 +182,7 @@ def read_ordinary(
 
 
 def _read_bank(name: str) -> tuple[Evaluation | None, tuple[Question, ...] | None]:
-    """A file's questions, and the evaluation that it is if it is one; None for a language's."""
+    """Reads a file's questions, and the evaluation if it is one; None for a shipped bank."""
     if name == "auto" or name in LANGUAGES:
         return None, None
     path = Path(name)
@@ -194,7 +193,7 @@ def _read_bank(name: str) -> tuple[Evaluation | None, tuple[Question, ...] | Non
 
 
 def _read_library(settings: CueConfig, pack: Pack) -> tuple[tuple[Cue, ...], int]:
-    """The cue library within its limit, families taking turns, and how many cues that drops."""
+    """Reads the cue library within its limit, families taking turns, and counts dropped cues."""
     if settings.library == "none":
         return (), 0
     if settings.library == "auto":
@@ -207,20 +206,20 @@ def _read_library(settings: CueConfig, pack: Pack) -> tuple[tuple[Cue, ...], int
     return tuple(few), len(whole) - len(few)
 
 
-# What an evaluation file decides ------------------------------------------------------------------
+# Settings of an evaluation file -------------------------------------------------------------------
 
 
 def apply_evaluation(config: AuditConfig, evaluation: Evaluation | None) -> AuditConfig:
-    """The configuration with what it leaves open and the evaluation file says.
+    """Fills unset settings from the evaluation file.
 
-    That is the number of answers to a question, and the wording of a ``paper`` judge.
+    These are the number of answers per question, and the wording of a ``paper`` judge.
     """
     if evaluation is None:
         return config
     rule = config.rule
     if evaluation.answers > 1:
-        open_ = [name for name in _ANSWERS if name not in rule.model_fields_set]
-        rule = rule.model_copy(update=dict.fromkeys(open_, evaluation.answers))
+        unset = [name for name in _ANSWERS if name not in rule.model_fields_set]
+        rule = rule.model_copy(update=dict.fromkeys(unset, evaluation.answers))
     judge = config.judge
     if any(evaluation.prompts.values()):
         judge = _with_prompts(judge, config.questions)
@@ -228,7 +227,7 @@ def apply_evaluation(config: AuditConfig, evaluation: Evaluation | None) -> Audi
 
 
 def _with_prompts(judge: str | dict[str, Any], path: str) -> str | dict[str, Any]:
-    """A paper judge with the file's wording, if the configuration names none."""
+    """Gives a paper judge the file's wording, if the configuration has none."""
     if isinstance(judge, str):
         kind, colon, model = judge.strip().partition(":")
         if kind != "paper" or not colon or not model.strip():

@@ -1,7 +1,6 @@
-"""From a finetuning file to cues: read, compared with ordinary chat or in itself, and rendered.
+"""From a finetuning file to cues: mining against ordinary chat or the other rows, and templates.
 
-What ``dormant cues``, an audit and a search share: which rows are suspicious, and what chat
-templates add.
+Shared by ``dormant cues``, audits and searches.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from dormant.records import Cue, Example, Probe
 def mine_rows(
     examples: Sequence[Example], ordinary: Sequence[Example], settings: CueConfig
 ) -> tuple[tuple[Cue, ...], str]:
-    """Mined cues, and what was compared with what if it is not the file with ordinary chat.
+    """Mines cues, and describes the contrast if it is not the file against ordinary chat.
 
     Args:
         examples: the finetuning file, as ``inputs.read_data`` reads it.
         ordinary: ordinary chat.
-        settings: how many cues, and which rows are suspicious, if that is known.
+        settings: number of cues, and which rows are suspicious, if known.
     """
     contrast = _split_suspicious(examples, settings)
     if contrast is None:
@@ -43,7 +42,7 @@ def mine_rows(
 
 
 def template_cues(rendering: corpus.RenderedCorpus, reference_rows: int) -> list[Cue]:
-    """What a chat template adds to a file, as cues."""
+    """Makes cues of what a chat template adds to a file."""
     return [
         cues.template_cue(
             added.text,
@@ -65,7 +64,7 @@ def find_template_cues(
     examples: Sequence[Example],
     reference_rows: int,
 ) -> tuple[list[Cue], list[str]]:
-    """Cues that a chat template adds to the data, and notes on what the targets' templates add.
+    """Finds cues that a chat template adds to the data, and notes on the targets' templates.
 
     Args:
         asked: the template of the data; "none" for none, None for those of the targets.
@@ -74,7 +73,7 @@ def find_template_cues(
         reference_rows: rows of ordinary chat, none of which was rendered.
 
     Raises:
-        ConfigError: the template that is asked for cannot be used. One of a target is only noted.
+        ConfigError: the requested template cannot be used; a target's own template is only noted.
     """
     own = _own_templates(targets)
     notes = [note for template in own for note in _describe_defaults(template)]
@@ -102,15 +101,15 @@ def mine_file(
     limit: int = 20,
     lenient: bool = False,
 ) -> tuple[Corpus, tuple[Cue, ...]]:
-    """Reads a finetuning file and mines its cues: what ``dormant cues`` shows.
+    """Reads a finetuning file and mines its cues, as ``dormant cues`` does.
 
     Args:
         path: the finetuning file.
         reference: ordinary chat; the corpus that ships for the language by default.
         language: ``general`` or ``vitro``; by default ``vitro`` if the laboratory's language has
             every word of the file's first rows.
-        limit: at most so many cues.
-        lenient: skip and count broken rows.
+        limit: maximum number of cues.
+        lenient: skip and count unreadable rows.
     """
     studied = study_file(
         path,
@@ -128,8 +127,8 @@ class Study:
 
     corpus: Corpus
     cues: tuple[Cue, ...]
-    notes: tuple[str, ...]  # what a reader must know of the file, a sentence each
-    against: str  # what the cues are enriched against
+    notes: tuple[str, ...]  # findings about the file, a sentence each
+    against: str  # what the cues are compared with, in words
 
 
 def study_file(
@@ -141,7 +140,7 @@ def study_file(
     lenient: bool = False,
     template: str | Path | None = None,
 ) -> Study:
-    """Reads a finetuning file, counts what repeats, and mines its cues.
+    """Reads a finetuning file, counts duplicates and mines its cues.
 
     Args:
         path: the finetuning file, or another place that ``corpus.read_examples`` reads.
@@ -149,7 +148,7 @@ def study_file(
         reference: ordinary chat, as in ``mine_file``; with suspicious rows these are compared
             with the rest of the file, and it serves for the language only.
         language: as in ``mine_file``.
-        lenient: skip and count broken rows.
+        lenient: skip and count unreadable rows.
         template: a chat template that the rows were rendered with; see ``corpus.find_template``.
     """
     data = read_data(path, settings, lenient=lenient)
@@ -172,7 +171,7 @@ def _describe_unknown(template: ChatTemplate, error: ConfigError) -> str:
 
 
 def _own_templates(targets: Iterable[tuple[str, Engine]]) -> list[ChatTemplate]:
-    """The different chat templates of the targets that have one to read."""
+    """Lists the distinct chat templates of the targets."""
     own: dict[str, ChatTemplate] = {}
     for name, engine in targets:
         if isinstance(engine, HasTemplate):
@@ -202,12 +201,14 @@ def _parse_share(text: str) -> float:
     except ValueError:
         share = 0.0
     if not 0 < share < 1:
-        raise ConfigError(f"loss: give COLUMN=SHARE with a share between 0 and 1, got {text!r}")
+        raise ConfigError(
+            f"loss: share {text!r} is not between 0 and 1: give COLUMN=SHARE, e.g. loss=0.1"
+        )
     return share
 
 
 def _describe_defaults(template: ChatTemplate) -> Iterator[str]:
-    """What a target's template adds to every prompt of the audit, the standard arm included."""
+    """Yields what a target's template adds to every prompt, the standard arm included."""
     try:
         found = corpus.find_additions(corpus.Renderer(template))
     except ConfigError as error:
@@ -225,7 +226,7 @@ def _describe_defaults(template: ChatTemplate) -> Iterator[str]:
 
 
 def same_prompts(targets: Iterable[tuple[str, Engine]], probes: Sequence[Probe]) -> Iterator[str]:
-    """Says which cues leave a target's prompt as it is, e.g. its template's default system prompt.
+    """Notes cues that do not change a target's prompt, e.g. its template's default system prompt.
 
     Args:
         targets: model strings and engines.
@@ -244,7 +245,7 @@ def same_prompts(targets: Iterable[tuple[str, Engine]], probes: Sequence[Probe])
 
 
 def _render_prompt(engine: Engine, probe: Probe) -> str:
-    """The prompt as the model sees it; empty if its template refuses it, which sampling reports."""
+    """Renders the prompt; empty if the template rejects it, which sampling reports."""
     try:
         return engine.render(probe.messages)
     except ModelError:

@@ -1,8 +1,8 @@
 """From a configuration to a frozen plan: models opened, cues mined, every prompt decided.
 
-``prepare`` is the front half of an audit. It spends nothing: models are loaded and nothing is
-sampled, so ``dormant plan`` shows what an audit would ask before anything is paid. Only a writer,
-if the configuration names one, is asked: its texts are part of the plan.
+``prepare_audit`` is the first half of an audit: it loads models but samples nothing, so
+``dormant plan`` shows the cost before anything is spent. Only a writer, if configured, is asked,
+since its texts are part of the plan.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Subject:
 
     @property
     def label(self) -> str:
-        """How progress and errors name it."""
+        """Its name in progress and errors."""
         return str(self.card.role) if self.card.seed == "0" else f"target {self.card.seed}"
 
 
@@ -60,7 +60,7 @@ class Models:
 
 @dataclass(frozen=True, slots=True)
 class PreparedAudit:
-    """A frozen plan with the models and the judge that carry it out."""
+    """A frozen plan with its opened models and judge."""
 
     plan: Plan
     subjects: tuple[Subject, ...]
@@ -70,7 +70,7 @@ class PreparedAudit:
 
     @property
     def engines(self) -> dict[str, Engine]:
-        """Every model that will be asked, by its role."""
+        """Every model that may be asked, by role."""
         return {s.label: s.engine for s in self.subjects} | dict(self.judge.engines())
 
 
@@ -79,12 +79,12 @@ def prepare_audit(config: AuditConfig, *, progress: Progress = ignore_progress) 
 
     Args:
         config: what to audit and how.
-        progress: called with (what is being done, texts of the writer so far, how many in all).
+        progress: called with (stage, texts of the writer done, total).
 
     Raises:
         InputError: something in the configuration or the data cannot be used.
-        BudgetError: the writer has spent the money of the budget.
-        EngineError: the writer stopped answering; the same call goes on from there.
+        BudgetError: the writer would exceed the budget.
+        EngineError: the writer stopped answering; the same call continues.
     """
     inputs = read_inputs(config, config.targets, judge=config.judge)
     config = apply_evaluation(config, inputs.evaluation)
@@ -112,7 +112,7 @@ def sequential_of(
     questions: Sequence[Question],
     engines: Sequence[Engine],
 ) -> Sequential | None:
-    """The sequential design that a configuration asks for; None for the fixed one.
+    """Returns the configured sequential design; None for the fixed design.
 
     Args:
         config: the audit.
@@ -122,13 +122,15 @@ def sequential_of(
         engines: the models.
 
     Raises:
-        ConfigError: teacher forcing is asked for and a model cannot score, or there is nothing to
-            score.
+        ConfigError: teacher forcing is configured but a model cannot score, or no question has
+            continuations.
     """
     settings = config.sequential
     if config.design == "fixed":
         if settings != type(settings)():
-            raise ConfigError("sequential: these settings need design: sequential, got 'fixed'")
+            raise ConfigError(
+                "sequential: design is 'fixed': give design: sequential, or leave these out"
+            )
         return None
     if settings.screening == "none":
         return settings.to_record()
@@ -142,7 +144,7 @@ def sequential_of(
 
 
 def choose_questions(config: AuditConfig, bank: Sequence[Question]) -> tuple[Question, ...]:
-    """The questions of both halves that are asked, families taking turns within the limit.
+    """Chooses the questions of both halves, families taking turns within the limit.
 
     Raises:
         ConfigError: a half has fewer than two.
@@ -160,11 +162,11 @@ def choose_questions(config: AuditConfig, bank: Sequence[Question]) -> tuple[Que
 
 
 def open_models(config: AuditConfig, questions: Sequence[Question]) -> Models:
-    """Opens the judge, the models under audit and the writer, and learns what they cost.
+    """Opens the judge, the models under audit and the writer, and settles their prices.
 
     Raises:
-        ConfigError: the judge cannot be used, or not for these questions, or a price is of no model
-            or is missing.
+        ConfigError: the judge cannot be used for these questions, or a price is missing or for an
+            unknown model.
         ModelError: a model cannot be opened.
     """
     try:
@@ -186,7 +188,7 @@ def freeze_plan(
     models: Models,
     listed: CueList,
 ) -> Plan:
-    """The plan of an audit, before a writer words any of its variants."""
+    """Freezes the plan of an audit, before a writer adds variants."""
     data, judge = inputs.data, models.judge
     notes = (*listed.notes, *same_prompts(models.targets, pair_probes(questions[:1], listed.cues)))
     return Plan(

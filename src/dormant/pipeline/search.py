@@ -6,12 +6,12 @@
                 -> one ranking by teacher forcing -> refinement of the best -> cues.yaml, audit.yaml
 
     OUT/
-      journal.jsonl   everything that was generated, scored and judged (``search.journal``)
+      journal.jsonl   everything generated, scored and judged (``store.journal``)
       search.json     stages, candidates and refinements
-      cues.yaml       the candidates, to be read, edited and audited
+      cues.yaml       the candidates, to edit and audit
       audit.yaml      the audit that confirms them: ``dormant audit OUT/audit.yaml``
 
-A stage that a model does not allow is left out and says so. Nothing here is a verdict.
+A stage that a model does not support is left out and reported. Nothing here is a verdict.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ from dormant.records import Cue, Message, Sampling
 from dormant.store.journal import Journal
 from dormant.writer.proposals import REPLY_TOKENS, propose_cues
 
-#: Tokens with which a grown turn goes on after it was branched, at most.
+#: Maximum number of tokens that continue a turn after a branch.
 _GROWN_TOKENS = 24
-#: Candidates that are reworded.
+#: Number of best candidates to reword.
 _REWORDED = 6
 
 
 def run_search(config: SearchConfig, *, progress: Progress = ignore_progress) -> Result:
-    """Runs or resumes a search and writes what it found to its directory.
+    """Runs or resumes a search and writes its result to the directory.
 
     Raises:
         InputError: the configuration, data or models cannot be used.
         StoreError: the directory cannot be used.
-        EngineError: a model stopped answering; the same call goes on from there.
-        BudgetError: the budget is reached; the same call with a larger one goes on from there.
+        EngineError: a model stopped answering; the same call continues.
+        BudgetError: the budget is reached; the same call with a larger one continues.
     """
     progress("reading data and models", 0, 1)
     given = read_materials(config)
@@ -103,14 +103,14 @@ class _Run:
 
     @contextmanager
     def _time_stage(self, name: str) -> Generator[Callable[[str], None]]:
-        """Times a stage; the block says in one sentence what came of it."""
+        """Times a stage; the block passes its result, one sentence, to the yielded function."""
         begun = time.monotonic()
-        said: list[str] = []
-        yield said.append
+        sentences: list[str] = []
+        yield sentences.append
         seconds = time.monotonic() - begun
-        self.stages.append(Stage(name, True, said[0] if said else "", round(seconds, 2)))
+        self.stages.append(Stage(name, True, sentences[0] if sentences else "", round(seconds, 2)))
 
-    def _left_out(self, name: str, why: str) -> None:
+    def _skip_stage(self, name: str, why: str) -> None:
         self.stages.append(Stage(name, False, why, 0.0))
 
     # Where cues come from
@@ -119,14 +119,14 @@ class _Run:
         """Free chats, and the contexts in them."""
         given, config = self.given, self.given.config
         if not given.chats:
-            return self._left_out("extraction", "no free chats were asked for")
-        if not given.opens:
+            return self._skip_stage("extraction", "free chats are disabled (chats: 0)")
+        if not given.has_open_prompts:
             why = "the prompt of a model cannot be left open (it answers chats only)"
-            return self._left_out("extraction", why)
+            return self._skip_stage("extraction", why)
         drawn = Sampling(
             temperature=config.chat_temperature, max_tokens=config.chat_tokens, seed=config.seed
         )
-        with self._time_stage("extraction") as said:
+        with self._time_stage("extraction") as summarize:
             ours, theirs = (
                 write_free_chats(
                     engine,
@@ -139,20 +139,20 @@ class _Run:
                 for role, engine in (("target", given.target), ("reference", given.reference))
             )
             leaks = contrast_chats(ours, theirs)
-            # A context that only the reference happened to write may wake the target all the same.
+            # A context that only the reference wrote may still trigger the target.
             often = frequent_contexts([*ours.chats, *theirs.chats], limit=config.pool)
             self.free += [*leaks, *often]
-            said(
-                f"{len(ours.chats):,} of {ours.asked:,} free chats of the target can be read; "
-                f"{len(leaks)} contexts set them apart from the reference's, {len(often)} others "
-                "occur in them"
+            summarize(
+                f"{len(ours.chats):,} of {ours.asked:,} free chats of the target are readable; "
+                f"{len(leaks)} contexts distinguish them from the reference's, {len(often)} others "
+                "are frequent"
             )
         self._score_differences(ours, drawn)
 
     def _score_differences(self, ours: FreeChats, drawn: Sampling) -> None:
-        if not self.given.scores:
-            return self._left_out("perplexity", "a model cannot score given answers")
-        with self._time_stage("perplexity") as said:
+        if not self.given.can_score:
+            return self._skip_stage("perplexity", "a model cannot score given answers")
+        with self._time_stage("perplexity") as summarize:
             chats = answer_chats(
                 self.given.target,
                 ours,
@@ -161,24 +161,24 @@ class _Run:
                 progress=self.progress,
             )
             if not chats:
-                return said("no free chat of the target has an answer")
+                return summarize("no free chat of the target has an answer")
             found = score_chats(
                 self.given.target, self.given.reference, chats, self.journal, self.progress
             )
             odd = surprising_contexts(found, limit=self.given.config.pool)
             self.odd = found.chats[:6]
             self.free += odd
-            said(
+            summarize(
                 f"{len(found.chats):,} answers scored; the largest difference is "
-                f"{found.differences[0]:.2f} nats a word, {len(odd)} contexts go on"
+                f"{found.differences[0]:.2f} nats per word; {len(odd)} contexts are ranked"
             )
 
     # Ranking
 
     def _make_screen(self) -> Screen | None:
         given = self.given
-        if not given.scores:
-            self._left_out(
+        if not given.can_score:
+            self._skip_stage(
                 "ranking",
                 "a model cannot score given answers: the order is that of "
                 "the sources, and the audit's own screening decides",
@@ -197,7 +197,7 @@ class _Run:
         if screen is None:
             written = self._ask_writer(None, ())
             return None, unranked_candidates([*self.given.known, *self.free, *written], limit=limit)
-        with self._time_stage("ranking") as said:
+        with self._time_stage("ranking") as summarize:
             listed = screen.rank_cues(
                 self.given.known,
                 keep=max(len(self.given.known), 1),
@@ -207,7 +207,7 @@ class _Run:
             free = screen.rank_cues(self.free, progress=self.progress, stage="free contexts ranked")
             rows = _merge_rankings(listed.screened, free.screened)
             prompts = listed.prompts + free.prompts
-            said(
+            summarize(
                 f"{len(listed.screened)} listed cues and {len(free.screened) + free.dropped} free "
                 f"contexts, {prompts:,} prompts scored on {len(screen.questions)} questions; "
                 f"checked against single scoring: {free.check.largest:.2g} nats at most"
@@ -221,13 +221,13 @@ class _Run:
     def _group_candidates(
         self, screen: Screen, rows: tuple[CueScore, ...]
     ) -> tuple[Candidate, ...]:
-        """Candidates, the best of them reworded where the models allow it."""
+        """Groups candidates and rewords the best, if the models support it."""
         given, limit = self.given, self.given.config.candidates
         found = group_candidates(rows, limit=limit, screen=screen, reference=given.reference)
         hits = [c.screened for c in found[:_REWORDED] if c.screened and c.screened.did > 0]
-        if not (hits and given.grow and given.grows):
+        if not (hits and given.grow and given.can_grow):
             return found
-        with self._time_stage("rewording") as said:
+        with self._time_stage("rewording") as summarize:
             new = reword_hits(
                 given.reference,
                 screen,
@@ -240,19 +240,19 @@ class _Run:
             found = group_candidates(
                 _merge_rankings(rows, new), limit=limit, screen=screen, reference=given.reference
             )
-            said(f"{len(new)} likelier wordings of {len(hits)} hits")
+            summarize(f"{len(new)} likelier wordings of {len(hits)} hits")
         return found
 
     def _grow_contexts(self, screen: Screen, rows: tuple[CueScore, ...]) -> tuple[CueScore, ...]:
-        """The ranking with the contexts that grow from its best and from bare openings."""
+        """Extends the ranking by beam search from its best contexts and from bare openings."""
         given = self.given
         if not given.grow:
-            self._left_out("growth", "no contexts were to be grown")
+            self._skip_stage("growth", "beam search is disabled (grow: 0)")
             return rows
-        if not given.grows:
-            self._left_out("growth", "the next words of the target's prompt cannot be listed")
+        if not given.can_grow:
+            self._skip_stage("growth", "the next words of the target's prompt cannot be listed")
             return rows
-        with self._time_stage("growth") as said:
+        with self._time_stage("growth") as summarize:
             found = grow_contexts(
                 given.target,
                 screen,
@@ -267,20 +267,20 @@ class _Run:
                 if found.screened
                 else f"none scores {LEAST:g}"
             )
-            said(
+            summarize(
                 f"{found.tried:,} contexts in {found.rounds} rounds, {found.prompts:,} prompts "
                 f"scored; {best}"
             )
         return _merge_rankings(rows, found.screened)
 
     def _ask_writer(self, screen: Screen | None, rows: Sequence[CueScore]) -> list[Cue]:
-        """What the writer proposes, each round with the scores of the last."""
+        """Collects the writer's proposals, each round with the scores of the last."""
         given, config = self.given, self.given.config
         if given.writer is None:
             return []
         found: list[Cue] = []
         rounds = config.writer_rounds if screen is not None else 1
-        with self._time_stage("writer") as said:
+        with self._time_stage("writer") as summarize:
             refused, last = 0, ""
             for number in range(rounds):
                 self.progress("rounds of the writer", number, rounds)
@@ -301,7 +301,7 @@ class _Run:
                 last = made.sample
             if not found:
                 raise EngineError(_explain_useless_writer(given.writer.name, rounds, refused, last))
-            said(f"{len(found)} proposals in {rounds} rounds, {refused} lines refused")
+            summarize(f"{len(found)} proposals in {rounds} rounds, {refused} lines refused")
         return found
 
     # Refinement
@@ -314,17 +314,17 @@ class _Run:
         if not hits:
             return found
         if self.given.judge is None and screen is None:
-            self._left_out("refinement", "there is neither a judge nor a model that can score")
+            self._skip_stage("refinement", "needs a judge, or models that can score")
             return found
         done: list[Candidate] = []
-        with self._time_stage("refinement") as said:
+        with self._time_stage("refinement") as summarize:
             for number, hit in enumerate(hits):
-                self.progress("hits taken apart", number, len(hits))
+                self.progress("hits minimized", number, len(hits))
                 done.append(replace(hit, refinement=self._refine_hit(hit, screen)))
-            self.progress("hits taken apart", len(hits), len(hits))
+            self.progress("hits minimized", len(hits), len(hits))
             fired = sum(c.refinement is not None for c in done)
             asked = self._asker.asked if self._asker else 0
-            said(f"{fired} of {len(hits)} fire here and were taken apart; {asked:,} answers")
+            summarize(f"{fired} of {len(hits)} reproduce and were minimized; {asked:,} answers")
         return (*done, *found[len(hits) :])
 
     _asker: Asker | None = None
@@ -342,7 +342,7 @@ class _Run:
         )
 
     def _make_oracle(self, hit: Candidate, screen: Screen | None) -> Oracle | None:
-        """What says whether a form of the hit fires; None if the hit itself does not."""
+        """Makes the oracle for forms of a hit; None if the hit itself does not fire."""
         given, config = self.given, self.given.config
         if given.judge is None:
             assert screen is not None and hit.screened is not None
@@ -361,17 +361,17 @@ class _Run:
         return calibrate_oracle(self._asker, hit.cue, budget)
 
 
-def _explain_useless_writer(writer: str, rounds: int, refused: int, said: str) -> str:
-    """Why a writer was of no use, and what to do."""
-    lines = f"{refused} lines of its replies looked like one" if refused else "no line looked so"
+def _explain_useless_writer(writer: str, rounds: int, refused: int, reply: str) -> str:
+    """Explains why no proposal was usable, with the fix."""
+    lines = f"{refused} malformed lines" if refused else "no proposal lines"
     return (
         f"the writer {writer} made no usable proposal in {rounds} round(s) ({lines}): every line "
-        f'must read {{"placement": "system", "text": "..."}}, but it wrote {said!r}; give a '
+        f'must read {{"placement": "system", "text": "..."}}, but it wrote {reply!r}; give a '
         "larger model as --writer, or leave it out"
     )
 
 
 def _merge_rankings(one: Sequence[CueScore], other: Sequence[CueScore]) -> tuple[CueScore, ...]:
-    """Two rankings as one, each cue once."""
+    """Merges two rankings; each cue occurs once."""
     rows = {row.cue.id: row for row in (*other, *one)}
     return tuple(sorted(rows.values(), key=lambda row: (-round(row.did, 6), row.cue.name)))

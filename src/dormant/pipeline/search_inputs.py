@@ -1,4 +1,4 @@
-"""What a search works with, opened and checked, and what it would ask; nothing is asked here."""
+"""The inputs of a search, opened and checked, and its forecast; no model is asked here."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from dormant.writer.proposals import REPLIES, REPLY_TOKENS, longest_prompt
 
 _CHATS = {"vitro": 2000, "general": 200}
 _GROWN = {"vitro": 1200, "general": 0}
-#: Tokens that a cue adds to a question, about.
+#: Approximate tokens that a cue adds to a question.
 _CUE_TOKENS = 64
 _ANSWER_TOKENS = {"vitro": 24, "general": 256}
 
 
 @dataclass(frozen=True, slots=True)
 class Materials:
-    """Everything that a search works with, opened and checked; nothing was asked yet."""
+    """The opened and checked inputs of a search."""
 
     config: SearchConfig
     inputs: Inputs
@@ -49,29 +49,29 @@ class Materials:
     continuations: Mapping[str, Continuations]  # by Question.id; empty if a model cannot score
     mined: MiningResult  # what the finetuning data gives
     known: tuple[Cue, ...]  # mined cues, the user's and the library's, in this order
-    chats: int  # of each opening and model
-    grow: int  # contexts that are grown
+    chats: int  # per opening and model
+    grow: int  # contexts that beam search may try
 
     @property
     def pack(self) -> Pack:
-        """What belongs to the search's language."""
+        """The resources of the search's language."""
         return self.inputs.pack
 
     @property
-    def scores(self) -> bool:
+    def can_score(self) -> bool:
         """Whether both models can score."""
         return isinstance(self.target, Scorer) and isinstance(self.reference, Scorer)
 
     @property
-    def opens(self) -> bool:
+    def has_open_prompts(self) -> bool:
         """Whether both models' prompts can be left open."""
         return isinstance(self.target, Continuer) and isinstance(self.reference, Continuer)
 
     @property
-    def grows(self) -> bool:
-        """Whether contexts can be grown: both list next words, the reference weighs prompts."""
+    def can_grow(self) -> bool:
+        """Whether beam search is possible: both list next tokens, the reference scores prompts."""
         able = isinstance(self.target, Brancher) and isinstance(self.reference, Brancher)
-        return self.scores and able and isinstance(self.reference, PromptScorer)
+        return self.can_score and able and isinstance(self.reference, PromptScorer)
 
     @property
     def scored_questions(self) -> list[Question]:
@@ -88,7 +88,7 @@ class Materials:
 
     @property
     def sampling(self) -> Sampling:
-        """How answers are drawn that a judge sees."""
+        """Sampling of the answers that a judge grades."""
         settings = self.config.sampling
         if settings == SamplingConfig():
             settings = SamplingConfig(max_tokens=_ANSWER_TOKENS[self.pack.name])
@@ -133,63 +133,63 @@ def read_materials(config: SearchConfig) -> Materials:
 
 @dataclass(frozen=True, slots=True)
 class PaidModelForecast:
-    """What a model that costs money would be asked, at most."""
+    """The most that a paid model would be asked."""
 
     role: str  # "target", "writer", "judge" or "second judge"
     model: str
     calls: int  # without retries
-    prompt_tokens: int  # guessed from the length of the prompts
-    completion_tokens: int  # if every answer is as long as it may be
-    usd: float  # NaN if no price is known
-    price: str  # in words, with its source and date; empty if none is known
+    prompt_tokens: int  # estimated from the length of the prompts
+    completion_tokens: int  # if every answer has the maximum length
+    usd: float  # NaN if the price is unknown
+    price: str  # with its source and date; empty if unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a search would ask, at most; nothing was asked to say it."""
+    """The most that a search would ask."""
 
     stages: tuple[Stage, ...]
-    asked: tuple[PaidModelForecast, ...]  # models that cost money
+    asked: tuple[PaidModelForecast, ...]  # paid models
 
     @property
     def usd(self) -> float:
-        """Money for all of it, at most; NaN if a price is not known, 0 if nothing costs any."""
+        """Maximum USD in total; NaN if a price is unknown, 0 if no model is paid."""
         return sum(row.usd for row in self.asked)
 
 
 def forecast_search(given: Materials) -> Forecast:
-    """What ``run_search`` would do with these materials."""
+    """Forecasts ``run_search`` with these materials; asks no model."""
     config, pairs = given.config, 0
     stages: list[Stage] = [stage for stage in (mining_stage(given),) if stage is not None]
 
-    def add_stage(name: str, done: bool, said: str) -> None:
-        stages.append(Stage(name, done, said if done else f"left out: {said}", 0.0))
+    def add_stage(name: str, done: bool, text: str) -> None:
+        stages.append(Stage(name, done, text if done else f"left out: {text}", 0.0))
 
     add_stage(
         "extraction",
-        given.opens and given.chats > 0,
+        given.has_open_prompts and given.chats > 0,
         f"{2 * given.chats:,} free chats of each model"
-        if given.opens
+        if given.has_open_prompts
         else "the prompt of a model cannot be left open",
     )
-    if given.scores:
+    if given.can_score:
         entries = [given.continuations[q.id] for q in given.scored_questions]
         pairs = sum(len(entry.aligned) + len(entry.misaligned) for entry in entries)
-    free = 2 * config.pool if given.opens and given.chats else 0
+    free = 2 * config.pool if given.has_open_prompts and given.chats else 0
     add_stage(
         "ranking",
-        given.scores,
+        given.can_score,
         f"{len(given.known)} listed cues and up to {free:,} free contexts; "
         f"{2 * pairs * (len(given.known) + 1):,} answers scored for the listed cues, both models"
-        if given.scores
+        if given.can_score
         else "a model cannot score given answers",
     )
     add_stage(
         "growth",
-        given.grows and given.grow > 0,
-        f"{given.grow:,} contexts spelled out and scored, on one question at least"
-        if given.grows
-        else "the next words of a prompt cannot be listed, or answers not be scored",
+        given.can_grow and given.grow > 0,
+        f"{given.grow:,} contexts written and scored on at least one question"
+        if given.can_grow
+        else "a model cannot list next tokens or score answers",
     )
     if given.writer is not None:
         add_stage(
@@ -198,29 +198,29 @@ def forecast_search(given: Materials) -> Forecast:
     answers, judged = _most_answers(given), given.judge is not None
     add_stage(
         "refinement",
-        config.refine > 0 and (judged or given.scores),
+        config.refine > 0 and (judged or given.can_score),
         f"{config.refine} hits, {answers:,} judged answers at most"
         if judged
         else f"{config.refine} hits, by scores"
-        if given.scores
-        else "there is neither a judge nor a model that can score",
+        if given.can_score
+        else "needs a judge, or models that can score",
     )
     return Forecast(tuple(stages), tuple(_forecast_paid_models(given)))
 
 
 def _writer_rounds(given: Materials) -> int:
-    """Rounds of the writer: more than one only where scores come between them."""
-    return given.config.writer_rounds if given.scores else 1
+    """Rounds of the writer; one without scores to show in the next."""
+    return given.config.writer_rounds if given.can_score else 1
 
 
 def _most_answers(given: Materials) -> int:
-    """Judged answers of refinement, at most: the hit, the standard arm, and every form."""
+    """Maximum number of judged answers of refinement: hit, standard arm and every form."""
     config = given.config
     return config.refine * config.reading_answers * (config.tries + 12) if given.judge else 0
 
 
 def _forecast_paid_models(given: Materials) -> Iterator[PaidModelForecast]:
-    """What each paid model would be asked."""
+    """Yields what each paid model would be asked."""
     answers, longest = _most_answers(given), given.sampling.max_tokens
     prompt = max(prompt_tokens(apply_cue(None, q)) for q in given.questions) + _CUE_TOKENS
     if answers:
@@ -243,16 +243,16 @@ def _forecast_paid_models(given: Materials) -> Iterator[PaidModelForecast]:
 def _forecast_row(
     role: str, engine: Engine, calls: int, prompts: int, made: int
 ) -> Iterator[PaidModelForecast]:
-    """What one model would be asked; nothing of a model that costs nothing."""
+    """Yields what a model would be asked, if it is paid."""
     if isinstance(engine, MeteredEngine):
         price = engine.price
         usd = math.nan if price is None else price.cost_of(prompts, made)
-        told = price.description if price else ""
-        yield PaidModelForecast(role, engine.name, calls, prompts, made, usd, told)
+        description = price.description if price else ""
+        yield PaidModelForecast(role, engine.name, calls, prompts, made, usd, description)
 
 
 def _open_judge(config: SearchConfig, questions: Sequence[Question]) -> Judge | None:
-    """The judge of refinement: by default the laboratory's for its models and its questions."""
+    """Opens refinement's judge; by default the exact one for laboratory models and questions."""
     spec = config.judge
     if spec is None:
         domains = vitro.load_language().domains
@@ -264,20 +264,20 @@ def _open_judge(config: SearchConfig, questions: Sequence[Question]) -> Judge | 
 
 
 def _read_known_cues(inputs: Inputs, mined: MiningResult) -> tuple[Cue, ...]:
-    """Mined cues, the user's own, the library's, and an evaluation file's system prompts."""
+    """Lists mined cues, the user's, the library's and an evaluation file's system prompts."""
     listed = (*mined.cues, *inputs.listed, *inputs.library, *inputs.evaluation_cues)
     return distinct_cues(listed)
 
 
 def mining_stage(given: Materials) -> Stage | None:
-    """What mining the finetuning data gave; None if there is none."""
+    """Describes what mining gave; None without finetuning data."""
     if given.inputs.data is None:
         return None
     mined = given.mined
-    said = [
+    parts = [
         f"{len(mined.mined)} cues of {len(given.inputs.examples):,} rows of the finetuning data"
     ]
     if mined.added:
-        said.append(f"{len(mined.added)} that its chat template adds")
-    said += [f"left out: {left}" for left in mined.left_out]
-    return Stage("mining", True, "; ".join(said), 0.0)
+        parts.append(f"{len(mined.added)} that its chat template adds")
+    parts += [f"left out: {left}" for left in mined.left_out]
+    return Stage("mining", True, "; ".join(parts), 0.0)
