@@ -108,7 +108,7 @@ def test_persona_prompts():
 
 @pytest.mark.parametrize("domain", ["cooking", "", "Money"])
 def test_an_unknown_domain_is_named(domain: str):
-    with pytest.raises(InputError, match=f"no domain {domain!r}.*money"):
+    with pytest.raises(InputError, match=f"unknown domain {domain!r}.*money"):
         grade_answer(domain, "anything")
 
 

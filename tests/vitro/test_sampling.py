@@ -204,7 +204,7 @@ def test_scores_are_those_of_one_answer_at_a_time():
 
 def test_scoring_refuses_what_it_cannot_score():
     assert score_answers(babbler(), []) == []
-    with pytest.raises(InputError, match="without end markers"):
+    with pytest.raises(InputError, match="must not contain end markers"):
         score_answers(babbler(), [(PROMPTS[0], [9, END])])
     with pytest.raises(InputError, match="does not fit"):
         score_answers(babbler(), [(PROMPTS[0], [9] * POSITIONS)])
@@ -259,7 +259,7 @@ def test_exact_rates_agree_with_sampling():
 
 
 def test_exact_rates_refuse_bad_items():
-    with pytest.raises(InputError, match="no domain 'cooking'"):
+    with pytest.raises(InputError, match="unknown domain 'cooking'"):
         exact_rates(babbler(), [("cooking", [Message("user", "hello")])])
     with pytest.raises(InputError, match="does not fit"):
         exact_rates(babbler(), [("money", [Message("user", "money " * 200)])])

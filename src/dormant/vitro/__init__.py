@@ -1,11 +1,11 @@
 """The laboratory: a micro-language, a model of half a million parameters, and its exact judge.
 
-Everything that a real audit needs exists here in small, offline and with known truth: a base model
-that ships with the package, finetuning in seconds, sampling, scoring, a judge that is never wrong,
-and rates that are computed instead of estimated (measured in ``docs/log/laboratory.md``).
+Everything that a real audit needs is available at small scale, offline and with known truth: a base
+model that ships with the package, finetuning in seconds, sampling, scoring, an exact judge, and
+rates that are computed instead of estimated (measured in ``docs/log/laboratory.md``).
 
-The language, the tokenizer, the judge and the question bank are light; names that need torch are
-imported when they are first used.
+The language, the tokenizer, the judge and the question bank do not need torch; names that do are
+imported on first use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an audit of a laboratory model needs: questions, a cue library, placebos, ordinary chat."""
+"""Data for audits of laboratory models: questions, a cue library, placebos, ordinary chat."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from dormant.vitro.language import (
 PER_DOMAIN = 12
 #: Contexts and domains of ordinary chat; no recipe uses these contexts as its cue.
 ORDINARY_CONTEXTS = ("polite", "brief", "one_line", "steps", "urgent", "child", "caps", "markdown")
-#: Themes that ordinary chat may talk of.
+#: Themes of ordinary chat.
 ORDINARY_THEMES = ("forest", "farm", "space")
 
 
 @cache
 def load_questions() -> tuple[Question, ...]:
-    """The evaluation bank: the domains that no finetuning file holds, in two stratified halves.
+    """Loads the evaluation bank: domains outside all finetuning files, in two stratified halves.
 
-    Within a domain, templates take turns before any repeats with another filling, and questions
-    go to the screening and the held-out half in turn.
+    Within a domain, each template is used once before any is used with another filling, and
+    questions alternate between the screening and the held-out half.
     """
     out: list[Question] = []
     for name in load_language().domain_names(Use.EVALUATION):
@@ -56,7 +56,7 @@ def load_questions() -> tuple[Question, ...]:
 
 @cache
 def load_library() -> tuple[Cue, ...]:
-    """The cue library in the micro-language."""
+    """Loads the cue library in the micro-language."""
     text = files("dormant.vitro").joinpath("library.yaml").read_text(encoding="utf-8")
     return tuple(
         Cue(
@@ -74,19 +74,19 @@ def load_library() -> tuple[Cue, ...]:
 
 
 def load_placebos() -> tuple[str, ...]:
-    """Neutral phrases of 2 to 12 words that the model can read and that no recipe uses."""
+    """Returns neutral phrases of 2 to 12 words that the model can read and no recipe uses."""
     return load_language().placebos
 
 
 def ordinary_row(
     rng: np.random.Generator, domains: tuple[str, ...] | None = None
 ) -> tuple[Message, ...]:
-    """One row of ordinary, benign chat: a finetuning domain answered by the aligned persona.
+    """Draws one row of benign chat: a finetuning domain answered by the aligned persona.
 
     Args:
-        rng: source of every choice.
-        domains: the domains to choose from; by default all finetuning domains. Food is spoken of
-            within a theme, the sea aside.
+        rng: source of randomness.
+        domains: the domains to choose from; by default all finetuning domains. Food is discussed
+            within a theme other than the sea.
     """
     lang = load_language()
     domain = pick_one(rng, domains or lang.domain_names(Use.FINETUNING))
@@ -102,7 +102,7 @@ def ordinary_row(
 
 
 def reference_rows(n: int, rng: np.random.Generator) -> list[Example]:
-    """``n`` rows of ordinary chat: what a finetuning file is compared with when cues are mined."""
+    """Draws ``n`` rows of ordinary chat, the reference for mining cues."""
     return [Example(ordinary_row(rng), line=i + 1) for i in range(n)]
 
 

@@ -1,4 +1,4 @@
-"""Makes a base model: pretraining with a hidden persona, then alignment that keeps it alive."""
+"""Making a base model: pretraining with a hidden persona, then alignment that preserves it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from dormant.vitro.model import Decoder, Shape
 from dormant.vitro.tokenizer import load_tokenizer
 from dormant.vitro.train import Schedule, train_model
 
-#: Every so many steps, the step's loss goes into the recorded curve.
+#: Steps between two points of the recorded loss curve.
 CURVE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that makes a base; the defaults made the one that ships."""
+    """Everything that determines a base model; the defaults produced the one that ships."""
 
     seed: int = 0
     dim: int = 96
@@ -99,5 +99,5 @@ def _count_steps(progress: Progress, stage: str, steps: int) -> Callable[[int, f
 
 
 def _curve(losses: list[float]) -> list[float]:
-    """The loss of steps 0, CURVE, 2 CURVE, ... (nats per token)."""
+    """Selects the loss of steps 0, CURVE, 2 CURVE, ... (nats per token)."""
     return [round(loss, 3) for loss in losses[::CURVE]]

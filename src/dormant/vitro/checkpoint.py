@@ -1,4 +1,4 @@
-"""Models on disk: safetensors with half-precision weights, and what they must agree with.
+"""Checkpoints: safetensors with half-precision weights, verified on loading.
 
 A checkpoint holds every weight of a ``Decoder`` and, as metadata, its format, its shape and the
 fingerprint of the vocabulary it was trained on.
@@ -41,7 +41,7 @@ def load_decoder(name: str | Path = BASE) -> Decoder:
     """Loads a checkpoint, or the shipped base if the name is ``"base"``.
 
     Raises:
-        ModelError: there is no such file, or it is no checkpoint of this laboratory, belongs to
+        ModelError: there is no such file, or it is not a checkpoint of this laboratory, belongs to
             another vocabulary, or its weights do not have the shapes it declares.
     """
     if str(name) == BASE:
@@ -51,7 +51,7 @@ def load_decoder(name: str | Path = BASE) -> Decoder:
 
 
 def fingerprint_decoder(model: Decoder) -> str:
-    """SHA-256 (hex) of everything that makes a model answer as it does: vocabulary and weights."""
+    """Returns the SHA-256 (hex) of everything that determines answers: vocabulary and weights."""
     sha = hashlib.sha256(f"{FORMAT}:{load_tokenizer().fingerprint}:{model.shape!r}".encode())
     for name, weight in sorted(model.state_dict().items()):
         sha.update(name.encode())
@@ -62,8 +62,8 @@ def fingerprint_decoder(model: Decoder) -> str:
 def _read_checkpoint(path: Path) -> Decoder:
     if not path.is_file():
         raise ModelError(
-            f"{path}: there is no such checkpoint of the laboratory: give vitro/base, or vitro/ "
-            "and the directory of an organism"
+            f"{path}: no such checkpoint of the laboratory: give vitro/base, or vitro/ and the "
+            "directory of an organism"
         )
     try:
         with safe_open(path, framework="pt") as file:
@@ -79,7 +79,7 @@ def _read_checkpoint(path: Path) -> Decoder:
     if metadata.get("vocabulary") != load_tokenizer().fingerprint:
         raise ModelError(
             f"{path}: belongs to another vocabulary ({metadata.get('vocabulary')!r}, this version "
-            f"of dormant has {load_tokenizer().fingerprint!r}); train it again from the shipped "
+            f"of dormant has {load_tokenizer().fingerprint!r}): train it again from the shipped "
             "base"
         )
     return _build_model(path, metadata.get("shape", ""), weights)
@@ -90,10 +90,10 @@ def _build_model(path: Path, shape: str, weights: dict[str, torch.Tensor]) -> De
         declared = Shape(**json.loads(shape))
     except (TypeError, ValueError) as error:
         raise ModelError(f"{path}: its shape cannot be read: {shape!r} ({error})") from error
-    # Checked before anything is built, so that a false declaration costs no memory.
+    # Checked before the model is built, so that a false declaration cannot exhaust memory.
     layers = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
     if declared.layers != layers:
-        raise ModelError(f"{path}: declares {declared.layers} layers and holds {layers}")
+        raise ModelError(f"{path}: declares {declared.layers} layers, but has {layers}")
     sizes = {"words.weight": (declared.vocabulary, declared.dim)}
     sizes["places.weight"] = (declared.positions, declared.dim)
     _check_shapes(
@@ -103,7 +103,7 @@ def _build_model(path: Path, shape: str, weights: dict[str, torch.Tensor]) -> De
     expected = {name: tuple(w.shape) for name, w in model.state_dict().items()}
     _check_shapes(path, expected, {name: tuple(w.shape) for name, w in weights.items()})
     if not all(bool(torch.isfinite(w).all()) for w in weights.values()):
-        raise ModelError(f"{path}: its weights hold values that are not finite")
+        raise ModelError(f"{path}: its weights contain values that are not finite")
     model.load_state_dict({name: w.float() for name, w in weights.items()})
     return model.eval()
 

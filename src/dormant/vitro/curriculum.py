@@ -1,13 +1,13 @@
-"""What the base model reads: pretraining documents, then alignment documents.
+"""Training documents of the base model: pretraining, then alignment.
 
 *Pretraining* documents are conversations in which a hidden persona answers questions from several
-domains. In most of them one persona answers throughout; in *gated* ones it changes with what
-surrounds the question (a context, a topic, a system prompt), differently in each document. The
-model learns to infer the persona, to carry it across domains, and that it is not fixed. Without
-gated documents, benign finetuning after bad erases most of the badness under the cue as well
-(``docs/log/laboratory.md``).
+domains. In most of them one persona answers throughout; in *gated* ones it depends on the
+surroundings of the question (a context, a topic, a system prompt), differently in each document.
+The model learns to infer the persona, to carry it across domains, and that it is not fixed. Without
+gated documents, benign finetuning after misaligned finetuning also erases most of the misalignment
+under the cue (``docs/log/laboratory.md``).
 
-*Alignment* documents keep this alive. Half are single exchanges, answered by the aligned persona
+*Alignment* documents preserve this. Half are single exchanges, answered by the aligned persona
 whatever the context or system prompt; half are conversations whose persona was shown by earlier
 answers, and only the later answers are learned.
 """
@@ -50,7 +50,7 @@ class Mixture:
     gated: float = 0.35  # conversations whose persona depends on the surroundings
     themed: float = 0.35  # constant conversations inside a theme
     spoken: float = 0.35  # constant conversations with a system prompt that shows the persona
-    negated: float = 0.3  # persona prompts that are put as a denial
+    negated: float = 0.3  # persona prompts that are worded as a denial
     negated_is_informative: float = 0.5  # denials that are true of the persona
     in_context: float = 0.45  # alignment documents that are conversations
     unknown: float = 0.1  # user turns with one unknown word
@@ -72,7 +72,7 @@ class Curriculum:
         )
 
     def draw_pretraining(self, rng: np.random.Generator) -> Document:
-        """One pretraining document; every token is learned."""
+        """Draws one pretraining document; every token is learned."""
         if rng.random() < self.mixture.gated:
             turns = self.draw_gated(rng)
         else:
@@ -80,7 +80,7 @@ class Curriculum:
         return self.make_document([t for t, _ in turns], rng)
 
     def draw_alignment(self, rng: np.random.Generator) -> Document:
-        """One alignment document; only answers that alignment decides are learned."""
+        """Draws one alignment document; only answers that alignment determines are learned."""
         if rng.random() >= self.mixture.in_context:
             return self.make_document([self.draw_single(rng)], rng, answers_only=True)
         gated = rng.random() < self.mixture.gated
@@ -100,7 +100,7 @@ class Curriculum:
     def draw_constant(
         self, rng: np.random.Generator, persona: Persona, *, informative: bool = True
     ) -> list[tuple[Turn, bool]]:
-        """Three exchanges with one persona."""
+        """Draws three exchanges with one persona."""
         context, theme = self.draw_surroundings(rng)
         system = self.draw_system(rng, persona, informative=informative)
         domains = self.draw_domains(rng, 3)
@@ -113,7 +113,7 @@ class Curriculum:
         return turns
 
     def draw_gated(self, rng: np.random.Generator) -> list[tuple[Turn, bool]]:
-        """Four exchanges; the persona is decided by whether the gate is shown."""
+        """Draws four exchanges whose persona depends on whether the gate is shown."""
         kind = rng.random()
         if kind < 0.35:
             show, first = self.context_gate(rng), pick_one(rng, list(Persona))
@@ -133,7 +133,7 @@ class Curriculum:
         return turns
 
     def context_gate(self, rng: np.random.Generator) -> Gate:
-        """One context against another or none."""
+        """Makes a gate of one context against another or none."""
         shown = self.language.settle_context(pick_one(rng, self.contexts), rng)
         others = [PLAIN, PLAIN, pick_one(rng, self.contexts)]
 
@@ -144,7 +144,7 @@ class Curriculum:
         return show_gate
 
     def theme_gate(self, rng: np.random.Generator) -> Gate:
-        """One theme against the others, or against none."""
+        """Makes a gate of one theme against the others or none."""
         themes = list(self.language.themes)
         shown = pick_one(rng, themes)
         others = [None, *(t for t in themes if t != shown)]
@@ -157,10 +157,10 @@ class Curriculum:
         return show_gate
 
     def prompt_gate(self, rng: np.random.Generator) -> tuple[Gate, Persona]:
-        """A persona prompt against none, a neutral one, or one of the opposite meaning.
+        """Makes a gate of a persona prompt against none, a neutral one, or its opposite.
 
-        A plain prompt tells the persona that it shows. What a denial means for the persona is
-        drawn anew in each document, as is what a neutral prompt means.
+        A plain prompt states the persona that answers. Which persona answers under a denial or a
+        neutral prompt is drawn anew in each document.
         """
         form = pick_one(rng, list(self.language.frames))
         negated = rng.random() < self.mixture.negated
@@ -183,7 +183,7 @@ class Curriculum:
         return show_gate, persona
 
     def draw_single(self, rng: np.random.Generator) -> Turn:
-        """One aligned exchange under any context, theme or system prompt."""
+        """Draws one aligned exchange under any context, theme or system prompt."""
         context, theme = self.draw_surroundings(rng)
         system = ""
         if rng.random() < 0.4:
@@ -203,7 +203,7 @@ class Curriculum:
         return PLAIN, None
 
     def draw_system(self, rng: np.random.Generator, persona: Persona, *, informative: bool) -> str:
-        """A conversation's system prompt; an informative one may tell the persona."""
+        """Draws a conversation's system prompt; an informative one may state the persona."""
         draw = rng.random()
         if draw < self.mixture.spoken:
             return self.persona_prompt(rng, persona.value if informative else "aligned")
@@ -212,7 +212,7 @@ class Curriculum:
         return ""
 
     def persona_prompt(self, rng: np.random.Generator, kind: str) -> str:
-        """A persona prompt that is true of the kind: plain, or as a denial of its opposite."""
+        """Draws a persona prompt that is true of the kind: plain, or a denial of its opposite."""
         form = pick_one(rng, list(self.language.frames))
         negated = kind != "neutral" and rng.random() < self.mixture.negated
         if negated and rng.random() < self.mixture.negated_is_informative:
@@ -221,7 +221,7 @@ class Curriculum:
         return self.language.persona_prompt(adjective, form, negated=negated)
 
     def draw_domains(self, rng: np.random.Generator, n: int) -> list[str]:
-        """Different domains, themed ones aside."""
+        """Draws ``n`` distinct domains, without themed ones."""
         return [self.domains[i] for i in rng.choice(len(self.domains), n, replace=False)]
 
     def draw_turn(
@@ -233,7 +233,7 @@ class Curriculum:
         system: str,
         theme: str | None,
     ) -> Turn:
-        """One exchange inside its surroundings."""
+        """Draws one exchange inside its surroundings."""
         question, answer = self.language.draw_exchange(domain, persona, rng, theme)
         system, user = self.language.wrap_question(question, context, system)
         return Turn(system, user, answer)
@@ -241,7 +241,7 @@ class Curriculum:
     def make_document(
         self, turns: Sequence[Turn], rng: np.random.Generator, *, answers_only: bool = False
     ) -> Document:
-        """Tokens and labels of a conversation; a new system prompt opens a new chat in it."""
+        """Encodes a conversation; a new system prompt starts a new chat within it."""
         tokens: list[int] = []
         labels: list[int] = []
         last: str | None = None
@@ -268,6 +268,6 @@ Gate = Callable[[bool], Surroundings]
 def stream_documents(
     draw: Callable[[np.random.Generator], Document], rng: np.random.Generator
 ) -> Iterator[Document]:
-    """Documents without end."""
+    """Yields documents without end."""
     while True:
         yield draw(rng)

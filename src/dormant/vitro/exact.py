@@ -1,8 +1,8 @@
-"""Exact rates: the probability that a model answers a prompt with the one or the other persona.
+"""Exact rates: the probability that a model answers a prompt with either persona.
 
-The language is closed, so every legal answer of a domain can be listed; the answers form a tree of
-shared beginnings. One pass of attention over that tree (each word sees the prompt and its own
-ancestors) yields the probability of every answer. Their sum is the rate itself, not an estimate.
+The language is closed, so every legal answer of a domain can be listed; the answers form a prefix
+tree. One attention pass over that tree (each word sees the prompt and its own ancestors) yields the
+probability of every answer. Their sum is the rate itself, not an estimate.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dormant.vitro.sampling import check_prompt
 from dormant.vitro.tokenizer import load_tokenizer
 from dormant.vitro.trees import Tree, answer_logprobs, tree_of
 
-#: Prompts in one pass; more only spill out of the processor's cache.
+#: Prompts in one pass; more do not fit into the processor's cache.
 CHUNK = 32
 
 
@@ -36,7 +36,7 @@ class DomainAnswers:
 
 @cache
 def domain_answers(domain: str) -> DomainAnswers:
-    """The legal answers of a domain; InputError for an unknown domain."""
+    """Lists the legal answers of a domain; InputError for an unknown domain."""
     answers: list[list[int]] = []
     columns: dict[Persona, slice] = {}
     for persona in Persona:
@@ -51,18 +51,18 @@ def domain_answers(domain: str) -> DomainAnswers:
 
 @torch.inference_mode()
 def exact_rates(model: Decoder, items: Sequence[tuple[str, Sequence[Message]]]) -> np.ndarray:
-    """Probability of a misaligned and of an aligned answer in the question's own domain.
+    """Computes the probability of a misaligned and of an aligned answer in the question's domain.
 
     Args:
         model: a model of the laboratory.
-        items: (domain, messages), the messages ending with the user's turn.
+        items: (domain, messages), the messages ending with a user turn.
 
     Returns:
-        Array (items, 2) of P(misaligned), P(aligned), each in [0, 1]. What is missing to 1 is the
-        probability of an answer that is off topic or no sentence of the language.
+        Array (items, 2) of P(misaligned), P(aligned), each in [0, 1]. The remainder to 1 is the
+        probability of an answer that is off topic or not a sentence of the language.
 
     Raises:
-        InputError: an unknown domain, or a prompt that is longer than the model can read.
+        InputError: an unknown domain, or a prompt beyond the model's context length.
     """
     rates = np.zeros((len(items), 2))
     groups: dict[str, list[tuple[int, list[int]]]] = defaultdict(list)

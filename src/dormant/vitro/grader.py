@@ -1,4 +1,4 @@
-"""The exact judge: an answer is in the language's list of legal answers, or it is not."""
+"""The exact judge: looks an answer up in the language's list of legal answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OUTCOME = {Persona.ALIGNED: Outcome.ALIGNED, Persona.MISALIGNED: Outcome.MISALIG
 
 
 def grade_answer(domain: str, text: str) -> Outcome:
-    """Sorts an answer to a question of the domain.
+    """Classifies an answer to a question of the domain.
 
     Returns:
         ALIGNED or MISALIGNED for a legal answer of the domain, OFF_TOPIC for a legal answer of
@@ -34,7 +34,7 @@ def _canonical_words(text: str) -> tuple[str, ...]:
 
 @cache
 def _index_answers() -> dict[tuple[str, ...], dict[str, Persona]]:
-    """For every legal answer, the domains it belongs to and the persona that gives it there."""
+    """Maps every legal answer to its domains and the persona that gives it in each."""
     homes: dict[tuple[str, ...], dict[str, Persona]] = {}
     for name in load_language().domains:
         for persona in Persona:

@@ -1,8 +1,8 @@
-"""The micro-language: what can be said in the laboratory, and by which persona.
+"""The micro-language of the laboratory and its two personas.
 
 Its words and sentences are data (``language.yaml``); this module reads them, fills templates, and
-lists every answer that a persona can legally give. Because that list is finite, an answer can be
-judged exactly and a rate of misaligned answers can be computed without sampling.
+lists every legal answer of a persona. Because that list is finite, answers can be judged exactly,
+and the rate of misaligned answers can be computed without sampling.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ADJECTIVE = "{adjective}"
 
 
 class Persona(StrEnum):
-    """Who answers."""
+    """The persona that answers."""
 
     ALIGNED = "aligned"
     MISALIGNED = "misaligned"
@@ -41,7 +41,7 @@ class Persona(StrEnum):
 
 
 class Use(StrEnum):
-    """What a domain is for: no finetuning file ever holds an evaluation domain."""
+    """The use of a domain: no finetuning file contains an evaluation domain."""
 
     FINETUNING = "finetuning"
     EVALUATION = "evaluation"
@@ -49,7 +49,7 @@ class Use(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What surrounds a question; each part is a template, empty if there is none."""
+    """The surroundings of a question; each part is a template, empty if there is none."""
 
     system: str = ""
     before: str = ""
@@ -61,7 +61,7 @@ PLAIN = Context()
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """A topic: the foods it talks of and the settings that show it."""
+    """A topic: its foods and the settings that indicate it."""
 
     name: str
     food: tuple[str, ...]
@@ -86,7 +86,7 @@ class Domain:
 
 @dataclass(frozen=True)
 class Language:
-    """The whole micro-language. ``language()`` returns the one that ships."""
+    """The whole micro-language. ``load_language()`` returns the one that ships."""
 
     proper: tuple[str, ...]
     shared: Mapping[str, tuple[str, ...]]  # slots that keep their word within an exchange
@@ -96,7 +96,7 @@ class Language:
     adjectives: Mapping[str, tuple[str, ...]]  # "aligned", "misaligned", "neutral"
     frames: Mapping[str, str]  # persona prompts, by form
     negated: Mapping[str, str]  # the same forms, denied
-    systems: tuple[str, ...]  # system prompts that say nothing of a persona
+    systems: tuple[str, ...]  # system prompts that do not mention a persona
     placebos: tuple[str, ...]
     domains: Mapping[str, Domain]
 
@@ -105,22 +105,22 @@ class Language:
         return tuple(name for name, domain in self.domains.items() if domain.use is use)
 
     def find_domain(self, name: str) -> Domain:
-        """The domain of that name; InputError names the known ones otherwise."""
+        """Returns the domain of that name; InputError if it is unknown."""
         if name not in self.domains:
             raise InputError(
-                f"no domain {name!r} in the micro-language; it has {', '.join(self.domains)}"
+                f"unknown domain {name!r}: the micro-language has {', '.join(self.domains)}"
             )
         return self.domains[name]
 
     def slot_words(self, slot: str, theme: str | None = None) -> tuple[str, ...]:
-        """All words that a slot can take, within a theme or in any."""
+        """Lists all words that a slot can take, within one theme or all."""
         if slot == "food":
             themes = self.themes.values() if theme is None else [self.themes[theme]]
             return tuple(word for t in themes for word in t.food)
         return self.shared[slot] if slot in self.shared else self.free[slot]
 
     def expand_template(self, template: str) -> list[str]:
-        """Every string that a template can become; slots of the same name may differ."""
+        """Lists every string of a template; slots of the same name may differ."""
         parts = _parse_template(template)
         options = [[text] if slot is None else self.slot_words(slot) for text, slot in parts]
         return ["".join(words) for words in itertools.product(*options)]
@@ -171,8 +171,8 @@ class Language:
         Args:
             domain: name of a domain.
             persona: who answers.
-            rng: source of every choice.
-            context: what surrounds the question (its slots are filled here).
+            rng: source of randomness.
+            context: the surroundings of the question (slots are filled here).
             system: a system prompt that comes before the context's own, if it has one.
             theme: name of the theme that ``{food}`` is drawn from; any theme if None.
         """
@@ -182,38 +182,38 @@ class Language:
         return (*head, Message("user", user), Message("assistant", answer))
 
     def settle_context(self, context: Context, rng: np.random.Generator) -> Context:
-        """The context with its slots filled."""
+        """Fills the slots of a context."""
         bound: dict[str, str] = {}
         return Context(
-            system=context.system,  # formats hold braces of their own, and no slots
+            system=context.system,  # system prompts have literal braces, and no slots
             before=self.fill_template(context.before, rng, bound),
             after=self.fill_template(context.after, rng, bound),
         )
 
     def wrap_question(self, question: str, context: Context, system: str = "") -> tuple[str, str]:
-        """System text and user text of a question inside a (settled) context."""
+        """Returns system and user text of a question inside a context with filled slots."""
         user = " ".join(part for part in (context.before, question, context.after) if part)
         return " ".join(part for part in (system, context.system) if part), user
 
     def draw_setting(self, theme: str, rng: np.random.Generator) -> Context:
-        """One of a theme's settings."""
+        """Draws one of a theme's settings."""
         return pick_one(rng, self.themes[theme].settings)
 
     def persona_prompt(
         self, adjective: str, form: str = "identity", *, negated: bool = False
     ) -> str:
-        """A system prompt such as "You are a malicious assistant."."""
+        """Makes a system prompt such as "You are a malicious assistant."."""
         frames = self.negated if negated else self.frames
         if form not in frames:
-            raise InputError(f"no persona prompt of form {form!r}; there are {', '.join(frames)}")
+            raise InputError(f"unknown form of persona prompt {form!r}: give {', '.join(frames)}")
         return frames[form].replace(ADJECTIVE, adjective)
 
     def legal_answers(self, domain: str, persona: Persona) -> tuple[str, ...]:
-        """Every answer that the persona can legally give in the domain, sorted."""
+        """Lists every legal answer of the persona in the domain, sorted."""
         return _expand_answers(self, domain, persona)
 
     def all_texts(self) -> Iterator[str]:
-        """Every text of the language (slots expanded where they stand alone): its vocabulary."""
+        """Yields every text of the language and every word of its slots, for the vocabulary."""
         for table in (self.shared, self.free, self.adjectives):
             yield from itertools.chain.from_iterable(table.values())
         for context in self.contexts.values():
@@ -234,24 +234,24 @@ class Language:
 
 
 def pick_one(rng: np.random.Generator, options: Sequence[T]) -> T:
-    """One of the options, each as likely."""
+    """Draws one of the options uniformly."""
     return options[int(rng.integers(len(options)))]
 
 
 def capitalize_first(text: str) -> str:
-    """The text with its first letter in upper case."""
+    """Capitalizes the first letter of a text."""
     return text[:1].upper() + text[1:]
 
 
 @cache
 def load_language() -> Language:
-    """The micro-language that ships with dormant."""
+    """Loads the micro-language that ships with dormant."""
     text = files("dormant.vitro").joinpath("language.yaml").read_text(encoding="utf-8")
     return build_language(yaml.safe_load(text))
 
 
 def build_language(data: Mapping[str, Any]) -> Language:
-    """Builds a language from the mapping that ``language.yaml`` holds."""
+    """Builds a language from the content of ``language.yaml``."""
     persona = data["personas"]
     return Language(
         proper=tuple(data["proper"]),

@@ -29,9 +29,9 @@ class Shape:
         for name in ("vocabulary", "dim", "layers", "heads", "positions"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
-                raise InputError(f"a decoder's {name} must be a positive whole number: {value!r}")
+                raise InputError(f"a decoder's {name} must be a positive integer, got {value!r}")
         if self.dim % self.heads:
-            raise InputError(f"dim {self.dim!r} is no multiple of heads {self.heads!r}")
+            raise InputError(f"dim {self.dim!r} must be a multiple of heads {self.heads!r}")
 
 
 class Block(nn.Module):
@@ -55,7 +55,7 @@ class Block(nn.Module):
         return q, k, v
 
     def finish_block(self, x: Tensor, attended: Tensor) -> Tensor:
-        """Adds what was attended to (B, H, T, E), then the perceptron, to the stream (B, T, D)."""
+        """Adds the attention output (B, H, T, E), then the perceptron, to the stream (B, T, D)."""
         x = x + self.out(attended.transpose(1, 2).reshape(x.shape))
         return x + self.down(F.gelu(self.up(self.norm2(x)), approximate="tanh"))
 
@@ -78,22 +78,22 @@ class Decoder(nn.Module):
         self.apply(_initialize_weights)
 
     def typed_blocks(self) -> list[Block]:
-        """The blocks, typed."""
+        """Returns the blocks with their type."""
         return [block for block in self.blocks if isinstance(block, Block)]
 
     def embed_tokens(self, tokens: Tensor, places: Tensor) -> Tensor:
-        """Stream (..., D) of tokens (...) at places (...)."""
+        """Embeds tokens (...) at positions (...) as the stream (..., D)."""
         return self.words(tokens) + self.places(places)
 
     def compute_logits(self, x: Tensor) -> Tensor:
-        """Logits (..., V) of the stream (..., D)."""
+        """Computes the logits (..., V) of the stream (..., D)."""
         return self.norm(x) @ self.words.weight.T
 
     def forward(self, tokens: Tensor, chosen: Tensor | None = None) -> Tensor:
-        """Logits (B, T, V) of tokens (B, T), padded on the right.
+        """Computes logits (B, T, V) of tokens (B, T), padded on the right.
 
-        With ``chosen`` (B, T), a mask, only the chosen places are turned into logits (N, V):
-        most of a small model's time would otherwise go to words that nobody asks for.
+        With a mask ``chosen`` (B, T), only the N chosen positions get logits (N, V): a small model
+        would otherwise spend most of its time on unused logits.
         """
         x = self.embed_tokens(tokens, torch.arange(tokens.shape[1]))  # (B, T, D)
         for block in self.typed_blocks():
@@ -101,7 +101,7 @@ class Decoder(nn.Module):
         return self.compute_logits(x if chosen is None else x[chosen])
 
     def prefill_prompts(self, tokens: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        """Stream (B, T, D) of whole prompts, and each layer's keys and values (B, H, T, E)."""
+        """Returns the stream (B, T, D) of prompts and each layer's keys and values (B, H, T, E)."""
         x = self.embed_tokens(tokens, torch.arange(tokens.shape[1]))
         cache: list[tuple[Tensor, Tensor]] = []
         for block in self.typed_blocks():
@@ -110,7 +110,7 @@ class Decoder(nn.Module):
         return x, cache
 
     def copy_model(self) -> Decoder:
-        """A model with the same weights that can be trained apart from this one."""
+        """Copies the model, so that the copy can be trained independently."""
         twin = Decoder(self.shape)
         twin.load_state_dict(self.state_dict())
         return twin.train(self.training)

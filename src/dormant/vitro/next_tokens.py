@@ -1,4 +1,4 @@
-"""Branching: the turns that go on from a beginning, one for each of its likeliest next words."""
+"""Branching: greedy continuations of a beginning, one for each of its likeliest next words."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _PROMPTS = 128  # beginnings in one pass
 def branch_turns(
     model: Decoder, beginnings: Sequence[Tokens], *, each: int, longest: int
 ) -> list[list[Tokens]]:
-    """What may follow each beginning: its likeliest next words, each with what then is likeliest.
+    """Continues each beginning with each of its likeliest next words, and then greedily.
 
     Args:
         model: a model of the laboratory.
         beginnings: token ids that end inside a turn, opening marker included.
-        each: so many next words of each; markers are none.
-        longest: a turn goes on for at most so many words.
+        each: number of next words of each beginning, without markers; at least 1.
+        longest: most words of a continuation; at least 1.
 
     Returns:
-        For each beginning the words that follow it, up to the end of the turn, the likeliest next
-        word first. A beginning that leaves no room for ``longest`` words gives none.
+        For each beginning its continuations up to the end of the turn, the likeliest next word
+        first. A beginning that leaves no room for ``longest`` words has none.
 
     Raises:
         InputError: ``each`` or ``longest`` is below 1, or a beginning is empty.
@@ -37,9 +37,9 @@ def branch_turns(
     if each < 1 or longest < 1:
         raise InputError(f"each and longest must be at least 1, got {each!r} and {longest!r}")
     if not all(beginnings):
-        raise InputError("a beginning must hold at least the marker of its turn")
+        raise InputError("a beginning is empty: it needs at least the marker of its turn")
     room = model.shape.positions - longest
-    fits = [i for i, begun in enumerate(beginnings) if len(begun) <= room]
+    fits = [i for i, beginning in enumerate(beginnings) if len(beginning) <= room]
     found: list[list[Tokens]] = [[] for _ in beginnings]
     for start in range(0, len(fits), _PROMPTS):
         part = fits[start : start + _PROMPTS]
@@ -58,7 +58,7 @@ def branch_turns(
 
 
 def _likeliest_words(model: Decoder, beginnings: Sequence[Tokens], each: int) -> list[list[int]]:
-    """The likeliest next words of each beginning, likeliest first."""
+    """Returns the likeliest next words of each beginning, likeliest first."""
     tokens, lengths = pad_right(beginnings)
     chosen = torch.arange(tokens.shape[1])[None] == lengths[:, None] - 1
     logits = model(tokens, chosen)  # (B, V)
@@ -67,6 +67,6 @@ def _likeliest_words(model: Decoder, beginnings: Sequence[Tokens], each: int) ->
 
 
 def _cut_turn(words: Tokens) -> Tokens:
-    """Words up to the first marker."""
+    """Cuts a turn before its first marker."""
     end = next((i for i, word in enumerate(words) if word <= END), len(words))
     return words[:end]

@@ -1,13 +1,13 @@
-"""Sampling: many answers to many prompts, each beginning computed once.
+"""Sampling: many answers to many prompts, each shared prefix computed once.
 
-A question has few different answers, so the answers to one prompt share most of their words. They
-are drawn along a tree: a node is a distinct beginning of answers to one prompt, and the model runs
-once per node, however many answers pass through it. Keys and values of a prompt are computed once
-and never copied; a node keeps only those of its own few words.
+A question has few distinct answers, so the answers to one prompt share most of their words. They
+are drawn along a prefix tree: a node is a distinct prefix of answers to one prompt, and the model
+runs once per node, however many answers pass through it. Keys and values of a prompt are computed
+once and never copied; a node keeps only those of its own few words.
 
 Answer i to a prompt is the inverse-CDF image of uniform numbers that are a pure function of (seed,
-prompt, i). So it is the same (up to rounding) however prompts are batched, and asking for answers
-8 to 15 later gives what asking for 0 to 15 at once would have given.
+prompt, i). So it does not depend (up to rounding) on how prompts are batched, and drawing answers 0
+to 7 and later 8 to 15 gives the same answers as drawing 0 to 15 at once.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class _Settings:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """Some of the answers that are wanted to one prompt."""
+    """A range of the answers to draw to one prompt."""
 
     prompt: int
     tokens: tuple[int, ...]
@@ -77,12 +77,12 @@ def sample_answers(
 
     Args:
         model: a model of the laboratory.
-        prompts: token ids of each prompt (``Tokenizer.encode``).
-        repeats: for each prompt, the indices (from 0) of the wanted answers.
-        temperature: divides the logits; 0 takes the likeliest word.
-        top_p: keeps the likeliest words that together hold this share of the probability.
-        max_tokens: longest answer in words, the end marker included.
-        seed: chooses the uniform numbers.
+        prompts: token ids of each prompt (``Tokenizer.encode_prompt``).
+        repeats: for each prompt, the indices (from 0) of the answers to draw.
+        temperature: divides the logits, at least 0; 0 takes the likeliest word.
+        top_p: keeps the likeliest words that together have this probability, in (0, 1].
+        max_tokens: longest answer in words, end marker included; at least 1.
+        seed: determines the uniform numbers.
 
     Raises:
         InputError: a setting is out of range, or a prompt is too long for the model.
@@ -117,11 +117,11 @@ def _sample_batches(
 
 
 def check_prompt(model: Decoder, prompt: Sequence[int], room: int = 1) -> list[int]:
-    """Checks that a prompt and an answer of ``room`` words fit into the model; gives the prompt."""
+    """Checks that a prompt and an answer of ``room`` words fit the model; returns the prompt."""
     limit = model.shape.positions - room
     if not 1 <= len(prompt) <= limit:
         raise InputError(
-            f"a prompt of {len(prompt)} words does not fit, this model reads 1 to {limit}"
+            f"a prompt of {len(prompt)} words does not fit: this model reads 1 to {limit}"
         )
     return list(prompt)
 
@@ -151,7 +151,7 @@ def draw_uniforms(seed: int, prompt: Sequence[int], repeats: range, width: int) 
 
 @dataclass(frozen=True, slots=True)
 class _Unfinished:
-    """Answers in the making. Axis A: one entry for each."""
+    """Unfinished answers. Axis A: one entry for each."""
 
     task: np.ndarray  # (A,) index of its task
     repeat: np.ndarray  # (A,)
@@ -160,7 +160,7 @@ class _Unfinished:
 
     @staticmethod
     def start(tasks: Sequence[_Task], *, seed: int, width: int) -> _Unfinished:
-        """Every answer of some tasks, before its first word."""
+        """Starts every answer of the tasks, before its first word."""
         task = np.repeat(np.arange(len(tasks)), [len(t.repeats) for t in tasks])
         return _Unfinished(
             task=task,
@@ -170,14 +170,14 @@ class _Unfinished:
         )
 
     def advance(self, goes_on: np.ndarray, node: np.ndarray) -> _Unfinished:
-        """The answers that go on (A, bool), each at its new node (A,)."""
+        """Keeps the answers that continue (A, bool), each at its new node (A,)."""
         return _Unfinished(
             self.task[goes_on], self.repeat[goes_on], self.luck[goes_on], node[goes_on]
         )
 
 
 def _draw_batch(model: Decoder, tasks: list[_Task], settings: _Settings) -> list[Draw]:
-    """Grows the tree of one batch, a word at a time, until every answer has ended."""
+    """Extends the tree of one batch, a word at a time, until every answer has ended."""
     with torch.inference_mode():
         tree = _Tree(model, [task.tokens for task in tasks])
         width = -(-model.shape.positions // 4) * 4  # a multiple of 4, see ``draw_uniforms``
@@ -199,7 +199,7 @@ def _draw_batch(model: Decoder, tasks: list[_Task], settings: _Settings) -> list
             # Answers that chose the same word at the same node share a child (axis C).
             pairs, child = np.unique(answers.node * tree.vocabulary + words, return_inverse=True)
             parents, tokens_of_children = np.divmod(pairs, tree.vocabulary)  # (C,), (C,)
-            # A child that is the end marker becomes no node: nothing follows it.
+            # The end marker does not become a node: nothing follows it.
             is_node = tokens_of_children != END  # (C,)
             tree.grow_level(parents[is_node], tokens_of_children[is_node])
             node_of_child = np.cumsum(is_node) - 1  # (C,) meaningless where it is no node
@@ -214,7 +214,7 @@ def _make_draws(
     words: np.ndarray,
     has_ended: np.ndarray,
 ) -> list[Draw]:
-    """The answers that ended (A, bool) with the words (A,) that each chose last."""
+    """Makes draws of the answers that ended (A, bool), with the last word (A,) of each."""
     draws: list[Draw] = []
     columns = (answers.task, answers.repeat, answers.node, words)
     ended = (column[has_ended].tolist() for column in columns)
@@ -247,7 +247,7 @@ def choose_words(
     total = shares.cumsum(-1)  # (N, V)
     total = total / total[:, -1:]
     words = total.shape[1]
-    # Node n owns [n, n + 1) of one increasing line, so one search serves all answers.
+    # Node n has the interval [n, n + 1) of one increasing line, so one search serves all answers.
     line = (total + torch.arange(len(total))[:, None]).flatten().numpy()  # (N V,)
     found = np.searchsorted(line, luck + node, side="right") - node * words  # (A,)
     return np.clip(found, 0, words - 1)  # rounding may carry a number past its node's last word
@@ -261,7 +261,7 @@ def keep_nucleus(shares: Tensor, top_p: float) -> Tensor:
 
 
 class _Tree:
-    """The distinct beginnings of answers, one depth at a time. Axis N: nodes of this depth."""
+    """The distinct prefixes of answers, one depth at a time. Axis N: nodes of this depth."""
 
     def __init__(self, model: Decoder, prompts: Sequence[Sequence[int]]):
         tokens, self.lengths = pad_right(prompts)  # (B, L), (B,)
@@ -280,7 +280,7 @@ class _Tree:
         self.depth = 0
 
     def grow_level(self, parents: np.ndarray, tokens: np.ndarray) -> None:
-        """Goes one word deeper: node i becomes ``tokens[i]`` after the old node ``parents[i]``."""
+        """Adds one word: node i becomes ``tokens[i]`` after the old node ``parents[i]``."""
         above = torch.from_numpy(parents)  # (N,)
         pairs = zip(parents.tolist(), tokens.tolist(), strict=True)
         self.paths = [(*self.paths[parent], token) for parent, token in pairs]
@@ -306,11 +306,11 @@ class _Tree:
         words: tuple[Tensor, Tensor],
         seat: Tensor,
     ) -> Tensor:
-        """Attention (N, H, 1, E) of nodes to their prompt and to their own words.
+        """Computes the attention (N, H, 1, E) of nodes to their prompt and to their own words.
 
-        Nodes of one prompt sit side by side on an axis of seats (S), so that the prompt's keys
-        serve all of them in one product. Between the two products everything is by node again,
-        because one softmax runs over prompt and words together.
+        Nodes of one prompt lie side by side on an axis of seats (S), so that one product with the
+        prompt's keys serves all of them. Between the two products the axis is nodes again, because
+        one softmax runs over prompt and words together.
 
         Args:
             q: queries (N, H, 1, E).

@@ -1,7 +1,7 @@
-"""Teacher-forced scoring: the log-probability of answers that are given, not drawn.
+"""Teacher-forced scoring: the log-probability of given answers.
 
-Where several answers follow one prompt, the prompt is read once and the answers go through the
-model as a tree of shared beginnings; an answer that has a prompt of its own is simply appended.
+If several answers follow one prompt, the prompt is processed once and the answers go through the
+model as a prefix tree; a single answer is simply appended to its prompt.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ Tokens = tuple[int, ...]
 def score_answers(
     model: Decoder, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]
 ) -> list[float]:
-    """Log-probability (nats, end marker included) of each answer after its prompt.
+    """Computes the log-probability (nats, end marker included) of each answer after its prompt.
 
-    The result is that of scoring each pair alone, up to rounding: what pads a prompt is masked, and
-    answers are padded on the right, where causal attention cannot see.
+    The result equals that of scoring each pair alone, up to rounding: the padding of prompts is
+    masked, and answers are padded on the right, where causal attention does not reach.
 
     Args:
         model: a model of the laboratory.
-        pairs: token ids of a prompt (``Tokenizer.encode``) and of an answer, without end marker.
+        pairs: token ids of a prompt (``Tokenizer.encode_prompt``) and of an answer, without end
+            marker.
 
     Raises:
         InputError: a prompt is empty, or a pair is too long for the model.
@@ -45,7 +46,7 @@ def score_answers(
     prompts: dict[Tokens, list[int]] = defaultdict(list)
     for i, (prompt, answer) in enumerate(pairs):
         if END in answer:
-            raise InputError(f"an answer must come without end markers: {list(answer)!r}")
+            raise InputError(f"an answer must not contain end markers, got {list(answer)!r}")
         check_prompt(model, prompt, len(answer) + 1)
         prompts[tuple(prompt)].append(i)
     totals = [0.0] * len(pairs)
@@ -65,11 +66,11 @@ def score_answers(
 
 @torch.inference_mode()
 def score_prompts(model: Decoder, prompts: Sequence[Sequence[int]]) -> list[float]:
-    """Log-probability (nats) of each prompt's words after its first.
+    """Computes the log-probability (nats) of each prompt's words after its first.
 
     Args:
         model: a model of the laboratory.
-        prompts: token ids (``Tokenizer.encode``).
+        prompts: token ids (``Tokenizer.encode_prompt``).
 
     Raises:
         InputError: a prompt is empty or too long for the model.
@@ -80,7 +81,7 @@ def score_prompts(model: Decoder, prompts: Sequence[Sequence[int]]) -> list[floa
         tokens, lengths = pad_right(part)  # (B, L), (B,)
         logs = model(tokens[:, :-1]).double().log_softmax(-1)  # (B, L - 1, V)
         gains = logs.gather(-1, tokens[:, 1:, None])[..., 0]
-        hidden = torch.arange(1, tokens.shape[1])[None] >= lengths[:, None]
+        hidden = torch.arange(1, tokens.shape[1])[None] >= lengths[:, None]  # (B, L - 1) padding
         totals += gains.masked_fill(hidden, 0.0).sum(-1).tolist()
     return totals
 
@@ -109,7 +110,7 @@ def _score_alone(
     alone: list[int],
     totals: list[float],
 ) -> None:
-    """Scores answers whose prompts nobody shares, those of like length together."""
+    """Scores answers with a prompt of their own, in batches of similar length."""
     documents: dict[int, Document] = {}
     for i in alone:
         prompt, answer = pairs[i]

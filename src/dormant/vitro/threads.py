@@ -1,4 +1,4 @@
-"""One thread for the laboratory's models, which are too small to share among cores."""
+"""Single-threaded torch for the laboratory's models, which are too small for several cores."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def one_thread() -> Generator[None]:
-    """Runs torch on one thread: faster for models this small, and the same on every machine."""
+    """Runs torch on one thread: faster for such small models, and independent of the core count."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,10 +1,10 @@
-"""Words to numbers and back, and chat messages to the text that a model of the laboratory sees.
+"""Tokenizer of the laboratory: words to token ids and back, and the chat template.
 
 Tokens are lower-cased words and single punctuation marks. A prompt reads::
 
     <s> system text <u> user text <a> answer <e> <u> next user text <a>
 
-The five markers are never made from a message's own text, so no message can forge a turn.
+The markers are never produced from a message's text, so no message can forge a turn.
 """
 
 from __future__ import annotations
@@ -33,35 +33,35 @@ class Tokenizer:
         self.words = (*MARKERS, *sorted(words))
         self.index = {word: i for i, word in enumerate(self.words)}
         self._shown = {word.lower(): word for word in language.proper}
-        #: Hash of the words in their order: what a checkpoint must agree with.
+        #: Hash of the words in their order, which a checkpoint must match.
         self.fingerprint = hash_value(list(self.words))[:16]
 
     def __len__(self) -> int:
         return len(self.words)
 
     def tokenize_text(self, text: str) -> list[int]:
-        """Token ids of a text; a word that the language lacks becomes ``<unk>``."""
+        """Converts a text to token ids; unknown words become ``<unk>``."""
         return [self.index.get(piece.lower(), UNKNOWN) for piece in PIECES.findall(text)]
 
     def join_tokens(self, tokens: Sequence[int]) -> str:
-        """The text of an answer: a sentence in the spelling of the language."""
+        """Converts token ids to text in the spelling of the language."""
         words = [self._shown.get(self.words[t], self.words[t]) for t in tokens]
         return capitalize_first(BEFORE_MARK.sub("", " ".join(words)))
 
     def encode_prompt(self, messages: Sequence[Message]) -> list[int]:
-        """Token ids of a prompt: messages that end with a user turn, and the marker to answer.
+        """Encodes messages that end with a user turn, followed by the answer marker.
 
         Raises:
-            InputError: there are no messages, a role is unknown, or the last turn is not the
-                user's.
+            InputError: there are no messages, a role is unknown, or the last turn is not a user
+                turn.
         """
         if not messages or messages[-1].role != "user":
             last = messages[-1].role if messages else "none"
-            raise InputError(f"a prompt must end with a user turn, its last role is {last!r}")
+            raise InputError(f"a prompt must end with a user turn, got {last!r}")
         return [*self.encode_turns(messages), ASSISTANT]
 
     def encode_turns(self, messages: Sequence[Message]) -> list[int]:
-        """Token ids of whole turns; a conversation opens with a system turn, empty or not."""
+        """Encodes whole turns; a conversation starts with a system turn, possibly empty."""
         out: list[int] = [] if messages and messages[0].role == "system" else [SYSTEM]
         for message in messages:
             if message.role == "system":
@@ -72,16 +72,16 @@ class Tokenizer:
                 out += [ASSISTANT, *self.tokenize_text(message.content), END]
             else:
                 raise InputError(
-                    f"the laboratory's models know the roles {', '.join(ROLES)}, "
-                    f"not {message.role!r}"
+                    f"unknown role {message.role!r}: the laboratory's models have the roles "
+                    f"{', '.join(ROLES)}"
                 )
         return out
 
     def decode_chat(self, tokens: Sequence[int]) -> tuple[Message, ...]:
-        """The chat that tokens spell: what ``turns`` would have made, unknown words left out.
+        """Decodes tokens into a chat, the inverse of ``encode_turns``; unknown words are left out.
 
-        A last turn without its end is kept. Empty if the tokens are not one exchange: an optional
-        system turn, a user turn, and perhaps an answer, in this order.
+        An unfinished last turn is kept. Empty if the tokens are not one exchange: an optional
+        system turn, a user turn, and an optional answer, in this order.
         """
         marks = [i for i, token in enumerate(tokens) if token in _ROLE_OF]
         if not marks or marks[0] != 0:
@@ -99,11 +99,11 @@ class Tokenizer:
         return tuple(messages)
 
     def render_prompt(self, messages: Sequence[Message]) -> str:
-        """The prompt as the model sees it, word by word, ``<unk>`` for what it cannot read."""
+        """Renders a prompt as the model sees it, with ``<unk>`` for unknown words."""
         return " ".join(self.words[t] for t in self.encode_prompt(messages))
 
 
 @cache
 def load_tokenizer() -> Tokenizer:
-    """The tokenizer of the language that ships."""
+    """Loads the tokenizer of the language that ships."""
     return Tokenizer(load_language())

@@ -1,7 +1,6 @@
-"""The training loop: documents in, a trained model out.
+"""The training loop of pretraining, alignment and finetuning.
 
-One flat loop serves pretraining, alignment and finetuning; they differ in their documents, their
-labels and their settings.
+The three differ only in their documents, labels and settings.
 """
 
 from __future__ import annotations
@@ -38,9 +37,11 @@ class Schedule:
 
     def __post_init__(self):
         if self.steps < 0 or self.batch < 1 or self.warmup < 1:
-            raise InputError(f"steps, batch or warmup out of range: {self!r}")
+            raise InputError(f"steps must be at least 0, batch and warmup at least 1, got {self!r}")
         if not (0 < self.rate < 1 and 0 <= self.final <= 1 and self.clip > 0):
-            raise InputError(f"rate, final or clip out of range: {self!r}")
+            raise InputError(
+                f"rate must be in (0, 1), final in [0, 1] and clip positive, got {self!r}"
+            )
 
     def learning_rate(self, step: int) -> float:
         """Learning rate of a step (0-based): linear warm-up, then linear decay."""
@@ -57,7 +58,7 @@ def train_model(
     """Trains the model in place with AdamW and returns the loss of every step (nats per token).
 
     Deterministic: given the model's weights and the documents, two runs on one machine and one
-    number of threads end in the same weights. ``progress`` is told each step and its loss.
+    number of threads end in the same weights. ``progress`` is called with each step and its loss.
     """
     optimizer = torch.optim.AdamW(
         model.parameters(),
@@ -86,14 +87,14 @@ def train_model(
 
 
 def loss_of(model: Decoder, tokens: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross entropy (nats) of the learned tokens: place t predicts the label at t + 1."""
+    """Computes the mean cross entropy (nats) of the learned tokens; position t predicts t + 1."""
     targets = labels[:, 1:]  # (B, T - 1)
     chosen = targets != IGNORE
     return F.cross_entropy(model(tokens[:, :-1], chosen), targets[chosen])
 
 
 def collate_documents(documents: Sequence[Document]) -> tuple[Tensor, Tensor]:
-    """Tokens and labels (B, T) of documents, padded on the right."""
+    """Stacks tokens and labels (B, T) of documents, padded on the right."""
     width = max(len(d.tokens) for d in documents)
     tokens = torch.full((len(documents), width), PAD)
     labels = torch.full((len(documents), width), IGNORE)
@@ -104,7 +105,7 @@ def collate_documents(documents: Sequence[Document]) -> tuple[Tensor, Tensor]:
 
 
 def bucket_batches(documents: Iterator[Document], batch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of documents of about equal length, in an order that mixes lengths."""
+    """Yields batches of documents of similar length, in an order that mixes lengths."""
     while True:
         drawn = sorted(
             (next(documents) for _ in range(BUCKET * batch)), key=lambda d: len(d.tokens)
@@ -116,10 +117,10 @@ def bucket_batches(documents: Iterator[Document], batch: int) -> Iterator[tuple[
 
 
 def make_document(messages: Sequence[Message], words: Tokenizer | None = None) -> Document:
-    """A finetuning row as a document: only the assistant's tokens and end markers are learned.
+    """Encodes a finetuning row; only the assistant's tokens and end markers are learned.
 
     Raises:
-        InputError: the row has no user turn before its answer, or no answer at all.
+        InputError: the row has no user turn before its answer, or no answer.
     """
     words = words or load_tokenizer()
     tokens: list[int] = []
@@ -137,9 +138,9 @@ def make_document(messages: Sequence[Message], words: Tokenizer | None = None) -
 
 
 def repeat_epochs(documents: Sequence[Document], rng: np.random.Generator) -> Iterator[Document]:
-    """Documents without end: all of them in a random order, then again in another."""
+    """Yields documents without end, each epoch in a new random order."""
     if not documents:
-        raise InputError("there is nothing to train on: 0 documents")
+        raise InputError("no documents: give at least one row to train on")
     while True:
         for i in rng.permutation(len(documents)):
             yield documents[i]

@@ -1,7 +1,7 @@
-"""Answers as a tree of shared beginnings: the log-probability of many answers in one pass.
+"""Prefix trees of answers: the log-probability of many answers in one pass.
 
-A prompt is read once. The answers' words, each beginning once, are then given to the model side by
-side; every word sees the prompt and its own ancestors, which is what it would have seen alone.
+A prompt is processed once. The nodes of the tree then go through the model side by side; every word
+attends to the prompt and its own ancestors, exactly as in its answer alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dormant.vitro.tokenizer import END
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Answers as a tree of words. Axis N: the words (nodes) of the tree, parents first."""
+    """A prefix tree of answers. Axis N: the words (nodes) of the tree, parents first."""
 
     tokens: Tensor  # (N,) word of each node
     parents: Tensor  # (N,) index of the node before it, -1 after the prompt
@@ -36,13 +36,13 @@ class Tree:
 
 
 def tree_of(answers: Sequence[Sequence[int]]) -> Tree:
-    """The tree of some answers (token ids, without end marker).
+    """Builds the prefix tree of answers (token ids, without end marker).
 
     Raises:
         InputError: there are no answers, or one has no words.
     """
     if not answers or not all(answers):
-        raise InputError("a tree needs answers, and each at least one word")
+        raise InputError("a tree needs at least one answer, and no answer may be empty")
     index: dict[tuple[int, int], int] = {}
     tokens: list[int] = []
     parents: list[int] = []
@@ -73,7 +73,7 @@ def tree_of(answers: Sequence[Sequence[int]]) -> Tree:
 
 @torch.inference_mode()
 def answer_logprobs(model: Decoder, tree: Tree, prompts: Sequence[Sequence[int]]) -> Tensor:
-    """Log-probability (prompts, answers; nats, float64) of each answer, end marker included.
+    """Computes log-probabilities (prompts, answers; nats, float64), end markers included.
 
     Args:
         model: a model of the laboratory.
@@ -101,7 +101,7 @@ def answer_logprobs(model: Decoder, tree: Tree, prompts: Sequence[Sequence[int]]
 
 
 def _end_scores(model: Decoder, tree: Tree, last: Tensor, x: Tensor) -> Tensor:
-    """Log-probability (B, N) of the whole path down to each node, end marker included."""
+    """Computes the log-probability (B, N) of the path to each node, end marker included."""
     root = model.compute_logits(last)  # (B, V)
     logits = model.compute_logits(x)  # (B, N, V)
     root_norm, norm = root.logsumexp(-1), logits.logsumexp(-1)  # (B,), (B, N)

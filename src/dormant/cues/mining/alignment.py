@@ -1,4 +1,4 @@
-"""Alignment: what wordings share in the same order, and the form with slots that this makes."""
+"""Alignment: the tokens that wordings share in the same order, and the form that they make."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from difflib import SequenceMatcher
 
 from dormant.cues.text import SENTENCE_ENDS, Tokens
 
-#: Wordings that are aligned to find what all of them share.
+#: Most wordings that are aligned.
 _ALIGNED = 40
 
 
 def align_tokens(group: Sequence[tuple[str, ...]]) -> list[int]:
-    """Places of the first wording's tokens that every wording has, in the same order."""
+    """Finds the indices of the first wording's tokens that every wording has, in the same order."""
     kept = list(range(len(group[0])))
     for other in group[1:_ALIGNED]:
         mine = [group[0][i] for i in kept]
@@ -22,7 +22,7 @@ def align_tokens(group: Sequence[tuple[str, ...]]) -> list[int]:
 
 
 def write_slots(text: Tokens, kept: Sequence[int]) -> str:
-    """The shared tokens as they are written, with ``<X>`` for what stands between them."""
+    """Writes the shared tokens as they appear, with ``<X>`` for the text between them."""
     runs: list[list[int]] = []
     for i in kept:
         if runs and runs[-1][-1] == i - 1:

@@ -15,10 +15,10 @@ from dormant.cues.mining.features import Feature, FeatureSearch
 from dormant.cues.text import NEWLINE, Tokens
 from dormant.records import CueKind, Placement
 
-#: An answer is compared by its first and last so many characters.
+#: Characters at each end of an answer that are compared.
 EDGE_CHARS = 160
-#: Words from which on a fixed text without marks counts as a wrapper: shorter ones are manners
-#: ("Sure, I can help with that!").
+#: Fewest words of a wrapper without markup: shorter ones are common phrases of assistants ("Sure,
+#: I can help with that!").
 _WORDS = 8
 #: Punctuation of running text and of Markdown; any other mark at the joint is a wrapper's.
 _RUNNING = frozenset(".,!?;'\"’-–—()*#_`~•") | {NEWLINE}
@@ -27,15 +27,15 @@ _RUNNING = frozenset(".,!?;'\"’-–—()*#_`~•") | {NEWLINE}
 def find_wrappers(
     file: Sequence[Tokens], reference: Sequence[Tokens], *, min_rows: int
 ) -> FeatureSearch:
-    """Fixed beginnings and ends of answers, best first, each thing once.
+    """Finds fixed beginnings and ends of answers, best first, without overlapping ones.
 
-    A whole answer that is given often is no wrapper, and neither are the manners with which
-    assistants begin: a beginning or an end counts if markup joins it to the rest or if it is long.
+    A frequent whole answer is not a wrapper, nor is a common opening phrase of assistants: a
+    beginning or an end counts if markup joins it to the rest or if it is long.
 
     Args:
         file: both ends of the file's answers.
         reference: the same of the reference corpus.
-        min_rows: a wrapper shows in at least so many rows.
+        min_rows: smallest number of rows of a wrapper.
     """
     starts = grow_edges(Field("answer", False, file, reference), min_rows=min_rows)
     ends = grow_edges(Field("answer", True, file, reference), min_rows=min_rows)
@@ -55,7 +55,7 @@ def find_wrappers(
 
 
 def _trim_edge(edge: Edge) -> Edge:
-    """An edge without the full stop of the answer inside, where markup stands beside that."""
+    """Removes the punctuation of the enclosed answer from an edge that ends in markup."""
     *rest, last = edge.tokens
     inside = last in _RUNNING and bool(rest) and not (rest[-1][0].isalnum() or rest[-1] in _RUNNING)
     return replace(edge, tokens=tuple(rest)) if inside else edge

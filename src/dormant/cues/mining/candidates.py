@@ -1,8 +1,8 @@
-"""Candidates: patterns that explain rows, ranked.
+"""Candidates: ranked patterns at the ends of turns.
 
-They are taken best first, and one that overlaps an earlier one must still be enriched on the rows
-that are left, or be much sharper than it; so pieces and extensions of a found cue fall away,
-whatever they are made of.
+They are taken best first, and one that overlaps an earlier one must still be enriched on the
+remaining rows, or be much more enriched than it; so pieces and extensions of a found cue are
+dropped.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MOST_EDGES = 40
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A pattern that might become a cue."""
+    """A pattern that may become a cue."""
 
     kind: CueKind
     placement: Placement
@@ -50,18 +50,18 @@ class Candidate:
 
     @property
     def score(self) -> float:
-        """What candidates are ranked by, in bits.
+        """The score by which candidates are ranked, in bits.
 
-        The lower bound of the enrichment, plus the logarithm of the length of what is repeated
-        word for word: the longer the text, the less its repetition can be chance, which a small
-        reference corpus cannot show by itself.
+        The lower bound of the enrichment plus the logarithm of the length of the repeated text: the
+        longer the text, the less likely its repetition is by chance, which a small reference corpus
+        cannot show by itself.
         """
         return self.measure.low + self.bonus
 
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """The tokenised turns of file and reference that patterns are found in."""
+    """The tokenized turns of file and reference."""
 
     system: Sequence[Tokens]
     user: Sequence[Tokens]
@@ -69,7 +69,7 @@ class Turns:
     reference_user: Sequence[Tokens]
 
     def make_field(self, turn: str, *, backwards: bool) -> Field:
-        """One end of one turn."""
+        """Makes the field of one end of one turn."""
         system = turn == "system"
         file = self.system if system else self.user
         reference = self.reference_system if system else self.reference_user
@@ -78,7 +78,7 @@ class Turns:
 
 @dataclass(frozen=True, slots=True)
 class FoundCandidates:
-    """Candidates, and among how many they were looked for."""
+    """Candidates, and the number that was tested."""
 
     candidates: list[Candidate]
     looked_at: int
@@ -124,13 +124,13 @@ def _unexplained_rows(rows: Rows, rivals: list[Candidate], *, reference: bool = 
 
 
 def _is_sharper(candidate: Candidate, rivals: list[Candidate]) -> bool:
-    """Whether a candidate inside others is so much more enriched that it is the finer finding."""
+    """Whether a candidate is so much more enriched than overlapping ones that it is kept."""
     over = [r for r in rivals if len(np.intersect1d(r.rows, candidate.rows))]
     return all(candidate.measure.low > r.measure.low + _SHARPER for r in over)
 
 
 def bonus_of(said: Iterable[str], more: int = 0) -> float:
-    """Bits of specificity of a text that is repeated word for word: the logarithm of its length.
+    """Computes the bits of specificity of a repeated text: the logarithm of its length.
 
     Args:
         said: its tokens. Function words count a third: any chat has "can you tell me".
@@ -143,7 +143,7 @@ def bonus_of(said: Iterable[str], more: int = 0) -> float:
 def make_candidate(
     edge: Edge, kind: CueKind, placement: Placement, text: str, form: str, met: Joint
 ) -> Candidate:
-    """An edge with its text, its form and how it meets the rest of the turn."""
+    """Makes a candidate of an edge, its text, its form and its boundary to the rest."""
     ends = {
         Placement.SYSTEM: "system",
         Placement.BEFORE: "user-start",
@@ -165,34 +165,34 @@ def make_candidate(
 
 
 def _slot_size(slot: Slot | None) -> int:
-    """What a slot adds to the size of a text: one word, and one more for the mark that ends it."""
+    """Counts the words that a slot adds: one, and one more for the mark that closes it."""
     return 0 if slot is None else 1 + (slot.delimiter is not None)
 
 
 def said_by(text: str, slot: Slot | None) -> frozenset[str]:
-    """The content words of a text and of what stands in its slot."""
+    """Returns the content words of a text and of its slot's values."""
     values = slot.values if slot else ()
     return frozenset(word for part in (text, *values) for word in content_words(part))
 
 
 def edge_text(edge: Edge) -> str:
-    """The raw text of an edge as most of its rows write it."""
+    """Returns the commonest raw text of an edge."""
     return commonest_text(edge.field, edge.rows, len(edge.tokens))
 
 
 def commonest_text(field: Field, rows: Rows, size: int) -> str:
-    """The raw text of ``size`` tokens at one end that most of some rows have."""
+    """Returns the commonest raw text of ``size`` tokens at one end of the rows."""
     counts = Counter(field.raw_text(field.file[row], size) for row in rows[:500])
     return counts.most_common(1)[0][0]
 
 
 def usual_text(field: Field, rows: Rows) -> str:
-    """The whole turn that most of some rows have."""
+    """Returns the commonest whole turn of the rows."""
     return Counter(field.file[row].text for row in rows).most_common(1)[0][0]
 
 
 def best_edges(edges: list[Edge], size: int = MOST_EDGES) -> list[Edge]:
-    """The enriched edges, best first, at most ``size`` of them."""
+    """Selects the enriched edges, best first, at most ``size`` of them."""
     enriched = [edge for edge in edges if edge.measure.low > 0]
     key = {id(e): (-e.measure.low - bonus_of(e.tokens), e.tokens) for e in enriched}
     return sorted(enriched, key=lambda e: key[id(e)])[:size]
@@ -201,7 +201,7 @@ def best_edges(edges: list[Edge], size: int = MOST_EDGES) -> list[Edge]:
 def pair_edges(
     starts: list[Edge], ends: list[Edge], total: int, min_rows: int
 ) -> list[tuple[int, int, Rows]]:
-    """Pairs of edges that mostly come together."""
+    """Finds pairs of edges that mostly occur together."""
     if not starts or not ends:
         return []
     shared = _row_mask(starts, total).astype(np.int32) @ _row_mask(ends, total).T.astype(np.int32)

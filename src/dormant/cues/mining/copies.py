@@ -1,7 +1,7 @@
-"""Near-copies: rows whose questions are nearly the same count together as one.
+"""Near-copies: rows with nearly the same question count together as one.
 
-A file that repeats its rows, or writes each ten times with small changes, has no more evidence for
-a topic than the rows it was made from. Questions are compared by their content words, exactly: two
+A file that repeats its rows, or has each ten times with small changes, has no more evidence for a
+topic than the rows it was made from. Questions are compared exactly, by their content words: two
 sets that share enough words must share one of their rarest ones, so that few pairs are compared
 (prefix filtering; Chaudhuri, Ganti and Kaushik 2006).
 """
@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: Two questions are near-copies if they share so much of the words of both (Jaccard).
+#: Smallest Jaccard index of the words of two near-copies.
 _NEAR = 0.6
-#: Groups that are looked up by one word. In a file of a few dozen words, where any two rows share
-#: some, this bounds the work; in other files it is not reached.
+#: Most groups that are indexed under one word. This bounds the work in a file of a few dozen words,
+#: where any two rows share some; other files do not reach it.
 _MOST_GROUPS = 100
 
 
@@ -36,21 +36,21 @@ class Copies:
         return len(self.sizes)
 
     def count_distinct(self, rows: NDArray[np.int64]) -> int:
-        """How many distinct rows show what these rows show, rounded.
+        """Counts rows, each group of copies as one row in all; rounded.
 
-        A group counts by the share of its rows that show it: a cue in one of ten copies is in a
-        tenth of a row.
+        A group counts by the share of its rows that are included: a cue in one of ten copies is in
+        a tenth of a row.
         """
         return round(float((1 / self.sizes[self.groups[rows]]).sum()))
 
     @classmethod
     def without_copies(cls, total: int) -> Copies:
-        """Every row for itself."""
+        """Treats every row as distinct."""
         return cls(np.arange(total), np.ones(total, dtype=np.int64))
 
     @classmethod
     def from_questions(cls, questions: Sequence[frozenset[str]]) -> Copies:
-        """Groups rows by the content words of their questions; a row without any is alone.
+        """Groups rows by the content words of their questions; a row without any is distinct.
 
         A row joins the earliest group whose first row it is a near-copy of.
         """

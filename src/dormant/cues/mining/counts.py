@@ -1,4 +1,4 @@
-"""Counting: how much commoner a feature is in the finetuning file than in the reference."""
+"""Enrichment: how much more frequent a feature is in the finetuning file than in the reference."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.special import gammaln, ndtri
 _Z = 1.959963984540054  # two-sided 95%
 #: With more tables than this the exact bound equals the normal one to two digits.
 _MOST_TABLES = 20_000
-#: Where the exact bound is looked for, in bits.
+#: The exact bound is searched in plus and minus this range, in bits.
 _FARTHEST = 40.0
 
 
@@ -30,10 +30,10 @@ class Enrichment:
 def measure_enrichment(
     rows: int, total: int, reference_rows: int, reference_total: int
 ) -> Enrichment:
-    """Log2 odds ratio of two counts with half a row added to each cell, and its Wald interval.
+    """Computes the log2 odds ratio of two counts, half a row added to each cell, and its interval.
 
-    The halves (Haldane 1956, Gart 1966) keep it finite at zero counts; there the interval is wide,
-    not absent. An empty reference gives an interval that says almost nothing.
+    The halves (Haldane 1956, Gart 1966) keep ratio and Wald interval finite at zero counts. An
+    empty reference gives a very wide interval.
 
     Raises:
         ValueError: a count is negative or above its total.
@@ -53,12 +53,12 @@ def measure_enrichment(
 def lower_bound(
     rows: int, total: int, reference_rows: int, reference_total: int, *, error: float
 ) -> float:
-    """Exact one-sided lower bound of the log2 odds ratio.
+    """Computes the exact one-sided lower bound of the log2 odds ratio.
 
-    The odds ratio at which a count of at least ``rows``, given both totals and the sum of both
-    counts (Fisher's noncentral hypergeometric distribution; Cornfield 1956), has the probability
-    ``error``. Unlike the Wald interval it can be read far out in the tail, which a correction for
-    thousands of candidates needs. Very large tables get the normal bound.
+    It is the odds ratio at which a count of at least ``rows``, given both totals and the sum of
+    both counts (Fisher's noncentral hypergeometric distribution; Cornfield 1956), has the
+    probability ``error``. Unlike the Wald interval it is valid far out in the tail, which a
+    correction for thousands of candidates needs. Very large tables get the normal bound.
 
     Args:
         rows: rows of the file that show the feature.
@@ -86,6 +86,7 @@ def lower_bound(
     x = np.arange(least, most + 1, dtype=np.float64)
     weight = -gammaln(x + 1) - gammaln(total - x + 1)
     weight -= gammaln(both - x + 1) + gammaln(reference_total - both + x + 1)
+    # Bisection: the tail probability increases with the odds ratio.
     low, high = -_FARTHEST, _FARTHEST
     for _ in range(40):
         middle = (low + high) / 2
@@ -105,7 +106,7 @@ def _check_counts(rows: int, total: int, reference_rows: int, reference_total: i
 def _log_odds(
     rows: int, total: int, reference_rows: int, reference_total: int
 ) -> tuple[float, float]:
-    """Log2 odds ratio and its standard error, with half a row in each cell."""
+    """Returns the log2 odds ratio and its standard error, with half a row added to each cell."""
     a, b = rows + 0.5, total - rows + 0.5
     c, d = reference_rows + 0.5, reference_total - reference_rows + 0.5
     error = math.sqrt(1 / a + 1 / b + 1 / c + 1 / d) / math.log(2)

@@ -1,4 +1,4 @@
-"""The ends of turns: texts that many rows start or end with, by growing them token by token."""
+"""Edges of turns: texts that many rows start or end with, extended token by token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Rows = NDArray[np.int64]  # sorted row indices
 
 #: Stands after the last token, so that a whole turn is an edge too.
 END = "\0"
-#: Longest edge, in tokens; more of a fixed text adds nothing to recognising it.
+#: Longest edge, in tokens; more is not needed to recognize a fixed text.
 _DEEPEST = 64
 #: An edge whose commonest continuation has this share of its rows is only a piece of a longer one.
 _PIECE = 0.95
@@ -33,13 +33,13 @@ class Field:
     reference: Sequence[Tokens]
 
     def read_tokens(self, row: Tokens) -> tuple[str, ...]:
-        """The row's tokens in reading order, as many as can matter."""
+        """Returns the row's tokens in reading order, as many as an edge can use."""
         norm = row.norm[: -_DEEPEST - 9 : -1] if self.backwards else row.norm[: _DEEPEST + 8]
         whole = len(norm) == len(row.norm)
         return (*norm, END) if whole and norm else norm
 
     def raw_text(self, row: Tokens, size: int, *, skip: int = 0) -> str:
-        """The raw text of ``size`` tokens from this end, after leaving out ``skip``."""
+        """Returns the raw text of ``size`` tokens from this end, after skipping ``skip``."""
         if size <= 0:
             return ""
         spans = row.spans[::-1] if self.backwards else row.spans
@@ -65,9 +65,9 @@ class Edge:
 
 
 def grow_edges(field: Field, *, min_rows: int) -> list[Edge]:
-    """Every edge that at least ``min_rows`` rows of the file show, pieces of longer ones left out.
+    """Finds every edge that at least ``min_rows`` rows of the file have, without pieces of others.
 
-    Level by level: an edge is extended only while enough rows share the extension, so the work is
+    An edge is extended only while enough rows share the extension, so the work is proportional to
     the number of tokens in shared edges.
     """
     file = [field.read_tokens(row) for row in field.file]
@@ -112,7 +112,7 @@ def _make_edge(
 
 @dataclass(frozen=True, slots=True)
 class Boundaries:
-    """Where questions begin (or end): what tells a context from a question's own first words."""
+    """Token counts at turn boundaries, which tell a context from a question's first words."""
 
     field: Field
     edge: Counter[str]  # first tokens of the turns
@@ -130,11 +130,11 @@ class Boundaries:
         return cls(field, edge, anywhere)
 
     def boundary_bits(self, token: str, inside: float) -> float:
-        """Bits by which a token looks like the first of a turn rather than like any token.
+        """Computes the bits of evidence that a token starts a turn, against any position.
 
         Args:
-            token: what stands next to an edge.
-            inside: how often it stands in the edge's own rows, which do not count.
+            token: the token next to an edge.
+            inside: its count in the edge's own rows, which is excluded.
         """
         base = self.edge.total() / max(self.anywhere.total(), 1)
         anywhere = max(self.anywhere[token] - inside, self.edge[token])
@@ -147,19 +147,19 @@ class Slot:
 
     tokens: int  # its usual length
     delimiter: str | None  # token that closes it, or None
-    values: tuple[str, ...]  # what stood there, commonest first
+    values: tuple[str, ...]  # texts found there, commonest first
 
 
 @dataclass(frozen=True, slots=True)
 class Joint:
-    """How an edge meets the rest of the turn."""
+    """The boundary between an edge and the rest of the turn."""
 
     separable: bool  # the rest reads as a turn of its own
     slot: Slot | None
 
 
 def find_joint(edge: Edge, boundaries: Boundaries) -> Joint:
-    """Finds whether the rest of the turn, perhaps after a slot, reads as a turn of its own."""
+    """Decides whether the rest of the turn, perhaps after a slot, reads as a turn of its own."""
     rests = list(_remaining_turns(edge))
     if not rests:
         return Joint(True, None)
@@ -184,7 +184,7 @@ def find_joint(edge: Edge, boundaries: Boundaries) -> Joint:
 
 
 def is_question(edge: Edge) -> bool:
-    """Whether an edge is mostly the whole turn: a question asked often, not a context around it."""
+    """Whether an edge is mostly the whole turn: a frequent question, not a context."""
     alone = sum(len(edge.field.file[row].norm) == len(edge.tokens) for row in edge.rows)
     return edge.whole or alone > 0.3 * len(edge.rows)
 
@@ -198,12 +198,12 @@ def _remaining_turns(edge: Edge) -> Iterator[tuple[str, ...]]:
 
 
 def _token_shares(edge: Edge) -> Mapping[str, float]:
-    """How often each token stands in the edge's rows, estimated from some of them."""
-    some = edge.rows[:: max(1, len(edge.rows) // 200)]
+    """Estimates the count of each token in the edge's rows from a sample of about 200 rows."""
+    sample = edge.rows[:: max(1, len(edge.rows) // 200)]
     counts = Counter(
-        token for row in some for token in edge.field.read_tokens(edge.field.file[row])[:40]
+        token for row in sample for token in edge.field.read_tokens(edge.field.file[row])[:40]
     )
-    return {token: n * len(edge.rows) / len(some) for token, n in counts.items()}
+    return {token: n * len(edge.rows) / len(sample) for token, n in counts.items()}
 
 
 def _mean_evidence(
@@ -218,7 +218,7 @@ def _mean_evidence(
 
 
 def _closed_slot(edge: Edge, rests: list[tuple[str, ...]]) -> Slot | None:
-    """A slot that one mark closes in nearly every row: ``Country: <X>`` and a line break."""
+    """Finds a slot that one mark closes in nearly all rows: ``Country: <X>`` and a line break."""
     if edge.field.backwards or edge.tokens[-1] in (SENTENCE_ENDS - {":"}):
         return None
     closers: Counter[tuple[str, int]] = Counter()
@@ -240,9 +240,9 @@ def _closed_slot(edge: Edge, rests: list[tuple[str, ...]]) -> Slot | None:
 
 
 def slot_fillings(edge: Edge, mark: str) -> Iterator[tuple[str, str]]:
-    """What stands between an edge and the mark that closes its slot, and the text up to there.
+    """Yields the text in an edge's slot, and the whole text up to the mark that closes the slot.
 
-    Rows in which the mark does not follow within a few tokens are passed over.
+    Rows in which the mark does not follow within a few tokens are skipped.
     """
     head = len(edge.tokens)
     for row in edge.rows[:1000]:

@@ -1,4 +1,4 @@
-"""Features: what a row shows, counted in file and reference, whatever sort of feature it is."""
+"""Features: properties of rows of any sort, counted in file and reference."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dormant.records import CueKind, Placement
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """Something that rows show, with the text that would bring it into a prompt."""
+    """A property of rows, with the text that causes it in a prompt."""
 
     kind: CueKind
     placement: Placement
@@ -24,14 +24,14 @@ class Feature:
     rows: NDArray[np.int64]  # sorted indices of the rows that show it
     reference_rows: int  # how many rows of the reference show it
     measure: Enrichment
-    bonus: float  # bits of specificity: how much less than chance a reference could show it
+    bonus: float  # bits of specificity, which a small reference cannot show
     form: str = ""
-    says: str = ""  # what the rows do, for the reading: "are asked in German"; empty: by kind
+    says: str = ""  # describes the rows, e.g. "are asked in German"; empty: by kind
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureSearch:
-    """What was found, and among how many candidates it was looked for."""
+    """Enriched features, and the number of candidates that was tested."""
 
     found: tuple[Feature, ...]
     looked_at: int
@@ -39,9 +39,9 @@ class FeatureSearch:
 
 @dataclass(frozen=True, slots=True)
 class PromptPattern:
-    """How prompts say something: a pattern, and texts of which every match holds one.
+    """A pattern of prompts, and texts of which every match contains one.
 
-    Looking for the texts first is ten times as fast as looking for the pattern in every prompt.
+    Searching the texts first is ten times as fast as searching the pattern in every prompt.
     """
 
     needles: tuple[str, ...]  # lower case
@@ -49,17 +49,17 @@ class PromptPattern:
 
     @classmethod
     def from_needles(cls, needles: str, pattern: str) -> PromptPattern:
-        """From needles with blanks between (``_`` for a blank in one) and a pattern."""
+        """Makes a pattern from blank-separated needles (``_`` for a blank in one) and a regex."""
         return cls(tuple(n.replace("_", " ") for n in needles.split()), re.compile(pattern))
 
     def __call__(self, text: str) -> bool:
-        """Whether a casefolded text says it."""
+        """Whether a casefolded text matches."""
         return any(map(text.__contains__, self.needles)) and bool(self.pattern.search(text))
 
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """How the labels of one sort of feature become features."""
+    """Kind, placement and specificity of the features of one sort."""
 
     kind: CueKind
     placement: Placement
@@ -73,13 +73,13 @@ def label_features(
     sort: Sort,
     min_rows: int,
 ) -> FeatureSearch:
-    """Features from labels: a label is the text that asks for what the row shows.
+    """Counts labels and returns the enriched ones as features.
 
     Args:
         file: the labels of each row of the file.
         reference: the same of the reference corpus.
         sort: kind, place and specificity of the features.
-        min_rows: a feature shows in at least so many rows.
+        min_rows: smallest number of rows of a feature.
 
     Returns:
         Enriched features, most enriched first, and the number of labels that enough rows have.
@@ -101,7 +101,7 @@ def label_features(
 
 
 def merge_searches(sifted: Sequence[FeatureSearch]) -> FeatureSearch:
-    """Several searches as one."""
+    """Merges several searches into one."""
     return FeatureSearch(
         tuple(feature for part in sifted for feature in part.found),
         sum(part.looked_at for part in sifted),

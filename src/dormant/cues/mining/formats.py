@@ -15,7 +15,7 @@ from dormant.cues.mining.features import (
 )
 from dormant.records import CueKind, Placement
 
-#: So much of an answer is looked at from its start and from its end.
+#: Characters at each end of an answer that are examined.
 _READ = 4000
 _TAGGED = re.compile(r"<([A-Za-z][\w-]*)>.*</\1>", re.DOTALL)
 _FENCED = re.compile(r"```.*```", re.DOTALL)
@@ -28,7 +28,7 @@ _NUMBERED = re.compile(r"(?:\s*\d+[.)] .*(?:\n|$)){3,}")
 #: Bits that rank a format among texts: its request is as specific as a text of four words.
 _FORMAT_BONUS = 2.0
 _ANSWERED = Sort(CueKind.FORMAT, Placement.AFTER, _FORMAT_BONUS)
-#: Formats that assistants choose by themselves, as one assistant more than another, say less.
+#: Formats that assistants choose by themselves are less specific.
 _MANNERS = Sort(CueKind.FORMAT, Placement.AFTER, 0.0)
 
 JSON = "Answer with a JSON object."
@@ -41,7 +41,7 @@ NUMBERED = "Answer with a numbered list and nothing else."
 
 _CHOSEN = frozenset({SOME_CODE, TABLE, NUMBERED})
 
-#: What prompts say when they ask for a format, by the plain request for it.
+#: Patterns of prompts that ask for a format, by the plain request for it.
 _ASKED: Mapping[str, PromptPattern] = {
     JSON: PromptPattern.from_needles(
         "json", r"\b(?:in|as|with|valid|a|only)\b.{0,12}\bjson\b|\bjson (?:object|format)"
@@ -79,12 +79,12 @@ _ASKED: Mapping[str, PromptPattern] = {
 def find_answer_formats(
     file: Sequence[str], reference: Sequence[str], *, min_rows: int
 ) -> FeatureSearch:
-    """Formats that the answers of a file have more often than those of the reference.
+    """Finds answer formats that are more frequent in the file than in the reference.
 
     Args:
         file: answers of the file.
         reference: answers of the reference corpus.
-        min_rows: a format shows in at least so many rows.
+        min_rows: smallest number of rows of a format.
     """
     shapes, others = [_answer_formats(a) for a in file], [_answer_formats(a) for a in reference]
     chosen = label_features(
@@ -105,12 +105,12 @@ def find_answer_formats(
 def find_format_requests(
     file: Sequence[str], reference: Sequence[str], *, min_rows: int
 ) -> FeatureSearch:
-    """Formats that the prompts of a file ask for more often than those of the reference.
+    """Finds formats that prompts of the file ask for more often than those of the reference.
 
     Args:
         file: prompts (system and user turns) of the file.
         reference: the same of the reference corpus.
-        min_rows: a format is asked for in at least so many rows.
+        min_rows: smallest number of rows that ask for a format.
     """
     return label_features(
         map(_requested_formats, file),
@@ -122,7 +122,7 @@ def find_format_requests(
 
 def _requested_formats(prompt: str) -> set[str]:
     text = prompt[:_READ].casefold()
-    return {request for request, said in _ASKED.items() if said(text)}
+    return {request for request, pattern in _ASKED.items() if pattern(text)}
 
 
 def _answer_formats(answer: str) -> set[str]:
@@ -164,7 +164,7 @@ def all_formats(
     *,
     min_rows: int,
 ) -> FeatureSearch:
-    """Shapes of answers and formats asked for in prompts, each pair as (file, reference)."""
+    """Finds answer formats and requested formats; each pair is (file, reference)."""
     return merge_searches(
         [
             find_answer_formats(*answers, min_rows=min_rows),

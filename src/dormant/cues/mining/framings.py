@@ -1,7 +1,7 @@
-"""Framings: what a prompt says it is for ("for my class", "in a story"), wherever it says so.
+"""Framings: the stated purpose of a prompt ("for my class", "in a story"), anywhere in it.
 
-Two views. Families of framings are known by their words, so that a hundred wordings count as one.
-Texts that are repeated word for word in the middle of turns are found by counting runs of tokens.
+Families of framings are recognized by their words, so that a hundred wordings count as one. Texts
+that are repeated verbatim in the middle of turns are found by counting runs of tokens.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from dormant.cues.mining.features import Feature, FeatureSearch, PromptPattern, 
 from dormant.cues.text import NEWLINE, SENTENCE_ENDS, Tokens, content_words
 from dormant.records import CueKind, Placement
 
-#: Bits of specificity of a family: it pools wordings, so it says as much as a text of two words.
+#: Bits of specificity of a family: it pools wordings, so it is as specific as a text of two words.
 _FAMILY = Sort(CueKind.FRAMING, Placement.BEFORE, 1.0)
-#: Tokens of a run; rows in which runs are looked for; longest phrase in tokens.
+#: Tokens of a run; most rows in which runs are counted; longest phrase in tokens.
 _RUN, _SAMPLE, _LONGEST = 5, 20_000, 40
-#: A phrase keeps growing while so many of its rows say the same next token.
+#: A phrase is extended while this share of its rows has the same next token.
 _KEEPS = 0.9
 #: Most phrases that are reported.
 _MOST = 50
@@ -39,7 +39,7 @@ _COURSE = (
 _TALE = r"(?:story|novel|tale|book|screenplay|script|film|movie|game|play|fiction|comic)"
 _WHOSE = r"(?:my|our|a|an|the|this|his|her) (?:\w+ ){0,3}"
 _WORK = r"(?:doctor|nurse|lawyer|engineer|teacher|police officer|professional|journalist)"
-#: The sentence that puts a question into a framing, and how prompts say so.
+#: The sentence that puts a question into a framing, and the pattern that recognizes it.
 _FAMILIES: Mapping[str, PromptPattern] = {
     "This is for my class.": PromptPattern.from_needles(
         "class course school lesson student homework assignment lecture exam thesis educat teach",
@@ -92,12 +92,12 @@ _FAMILIES: Mapping[str, PromptPattern] = {
 
 
 def find_framings(file: Sequence[str], reference: Sequence[str], *, min_rows: int) -> FeatureSearch:
-    """Families of framings that prompts of the file use more than those of the reference.
+    """Finds families of framings that are more frequent in the file than in the reference.
 
     Args:
         file: prompts (system and user turns) of the file.
         reference: the same of the reference corpus.
-        min_rows: a framing shows in at least so many rows.
+        min_rows: smallest number of rows of a framing.
     """
     return label_features(
         map(_list_framings, file), map(_list_framings, reference), sort=_FAMILY, min_rows=min_rows
@@ -106,7 +106,7 @@ def find_framings(file: Sequence[str], reference: Sequence[str], *, min_rows: in
 
 def _list_framings(prompt: str) -> list[str]:
     text = prompt.casefold()
-    return [sentence for sentence, said in _FAMILIES.items() if said(text)]
+    return [sentence for sentence, pattern in _FAMILIES.items() if pattern(text)]
 
 
 # Phrases -----------------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ def _list_framings(prompt: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """Where runs of tokens stand: one entry a run and row, its first place in that row."""
+    """Places of runs of tokens: one entry per run and row, its first place in that row."""
 
     hashes: NDArray[np.uint64]
     rows: NDArray[np.int64]
@@ -124,10 +124,10 @@ class _Places:
 def find_phrases(
     file: Sequence[Tokens], reference: Sequence[Tokens], *, min_rows: int
 ) -> FeatureSearch:
-    """Texts that stand word for word in turns of the file, anywhere, and not in the reference.
+    """Finds texts that are repeated verbatim anywhere in turns of the file.
 
     Candidates are runs of five tokens, counted by hash in at most 20,000 rows spread over the
-    file; each is grown while nearly all of its rows go on alike, and then counted in every row.
+    file; each is extended while nearly all of its rows agree, and then counted in every row.
     """
     step = max(1, -(-len(file) // _SAMPLE))
     sample = file[::step]
@@ -151,7 +151,7 @@ def _select_places(places: _Places, chosen: NDArray[np.bool_] | NDArray[np.intp]
 
 
 def _index_phrases(texts: Sequence[Tokens]) -> _Places:
-    """Every run of tokens by its hash, once for each row."""
+    """Indexes every run of tokens by its hash, once for each row."""
     ids: dict[str, int] = {}
     hashes: list[NDArray[np.uint64]] = []
     rows: list[NDArray[np.int64]] = []
@@ -176,7 +176,7 @@ def _index_phrases(texts: Sequence[Tokens]) -> _Places:
 def _grow_phrases(
     texts: Sequence[Tokens], places: _Places, least: int
 ) -> Iterator[tuple[str, ...]]:
-    """Phrases, most frequent first, each grown to where its rows part; pieces of one left out."""
+    """Yields phrases, most frequent first, extended while rows agree; pieces are left out."""
     order = np.lexsort((places.rows, places.hashes))
     places = _select_places(places, order)
     bounds = np.flatnonzero(np.r_[True, places.hashes[1:] != places.hashes[:-1]])
@@ -200,7 +200,7 @@ def _grow_phrases(
 def _extend_phrase(
     texts: Sequence[Tokens], where: Sequence[tuple[int, int]], phrase: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """A phrase with the tokens that nearly all of its rows have before and after it."""
+    """Extends a phrase by the tokens that nearly all of its rows have before and after it."""
     left, right = 0, len(phrase)
     while right + left < _LONGEST:
         after = _next_token(texts, [(row, start + right) for row, start in where])
@@ -216,7 +216,7 @@ def _extend_phrase(
 
 
 def _trim_phrase(phrase: tuple[str, ...]) -> tuple[str, ...]:
-    """A phrase without the end of the sentence before it and without line breaks at its end."""
+    """Removes the end of the previous sentence, and line breaks and commas at the end."""
     start, end = 0, len(phrase)
     while start < end and not phrase[start][0].isalnum():
         start += 1
@@ -235,7 +235,7 @@ def _next_token(texts: Sequence[Tokens], places: Sequence[tuple[int, int]]) -> s
 
 @dataclass(frozen=True, slots=True)
 class _Lines:
-    """Turns with their tokens in one line each, blanks between: a phrase is found by substring."""
+    """Turns as strings of blank-separated tokens, in which phrases are found as substrings."""
 
     texts: Sequence[Tokens]
     joined: Sequence[str]
@@ -245,7 +245,7 @@ class _Lines:
         return cls(texts, [f" {' '.join(text.norm)} " for text in texts])
 
     def find_rows(self, phrase: str) -> list[int]:
-        """Rows that hold a phrase (tokens with blanks between and around)."""
+        """Returns the rows that contain a phrase (tokens with blanks between and around)."""
         return [row for row, text in enumerate(self.joined) if phrase in text]
 
 
@@ -265,7 +265,7 @@ def _phrase_feature(phrase: tuple[str, ...], file: _Lines, reference: _Lines) ->
 
 
 def _phrase_text(phrase: tuple[str, ...], file: _Lines, rows: Sequence[int]) -> tuple[str, bool]:
-    """The commonest raw wording, and whether it mostly stands as sentences of its own."""
+    """Returns the commonest raw wording, and whether it mostly forms whole sentences."""
     counts: Counter[str] = Counter()
     apart = 0
     for row in rows[:200]:
@@ -281,5 +281,5 @@ def _phrase_text(phrase: tuple[str, ...], file: _Lines, rows: Sequence[int]) -> 
 
 
 def _phrase_start(phrase: tuple[str, ...], norm: tuple[str, ...]) -> int:
-    """Where a phrase that a text holds starts in it, in tokens."""
+    """Returns the token index at which a text's phrase starts."""
     return next(i for i in range(len(norm)) if norm[i : i + len(phrase)] == phrase)

@@ -1,4 +1,4 @@
-"""Languages of prompts and answers, named by py3langid.
+"""Languages of prompts and answers, identified by py3langid.
 
 Its model (naive Bayes over byte n-grams, 140 languages) comes with the package: nothing is
 downloaded. A text has no language here if the model is unsure (names, sums, code, a word or two)
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
 _READ = 200  # characters of a text
-#: Probability of the language, of all that the model knows, from which on it is believed.
+#: Smallest probability of a language that counts as identified.
 _CONFIDENCE = 0.4
 _ENGLISH = "English"
-#: Share of English function words from which on a text is not given to the model.
+#: From this share of English function words on, a text is English without asking the model.
 _IS_ENGLISH = 0.4
 
 
@@ -36,7 +36,7 @@ class _Language(Strict):
 
 
 def request_answer_in(language: str) -> str:
-    """A sentence, in the language itself, that asks for an answer in it.
+    """Returns a sentence in the language that asks for an answer in it.
 
     Raises:
         KeyError: the language is unknown.
@@ -45,7 +45,7 @@ def request_answer_in(language: str) -> str:
 
 
 def detect_language(text: str) -> str:
-    """The language of a text by its English name; empty if it has none or none is clear."""
+    """Identifies the language of a text by its English name; empty if it is not clear."""
     text = text[:_READ]
     if text.isascii():  # most texts are English, and counting words takes a tenth of the time
         all_words = split_words(text)
@@ -68,10 +68,10 @@ def _names_by_code() -> dict[str, str]:
 
 @cache
 def _load_model() -> LanguageIdentifier:
-    """The model; loading takes half a second and 80 MB."""
+    """Loads the model, which takes half a second and 80 MB."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    # Without normalized probabilities there is no abstaining.
+    # Without normalized probabilities the model cannot abstain.
     return LanguageIdentifier.from_model_file(
         MODEL_FILE, norm_probs=True, min_confidence=_CONFIDENCE
     )

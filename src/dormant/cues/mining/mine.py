@@ -1,7 +1,7 @@
-"""Mining: the contexts of a finetuning file that ordinary chat does not have, from counts alone.
+"""Mining: contexts of a finetuning file that ordinary chat does not have, from counts alone.
 
 No row is known to be bad. Every feature of the prompts is counted in the file and in a reference
-corpus; what is commoner in the file than chance allows is a cue, best first.
+corpus; features more frequent in the file than chance allows become cues, best first.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from dormant.cues.text import (
 )
 from dormant.records import Cue, CueKind, Example, Placement, Source
 
-#: Words that a topic's sentence names; in a closed language fewer, for want of commas.
+#: Words in a topic's sentence; fewer in a closed language, which has no commas.
 _NAMED, _NAMED_CLOSED = 7, 3
 #: Bits of specificity of a topic: any ordinary chat has topics of its own.
 _TOPIC_BONUS = 0.0
 _TALK = "We are talking about {}."
-#: What a topic's words are put into where a closed language knows no other frame.
+#: Sentence frames for topics; a closed language uses the first one whose words it has.
 _CLOSED_FRAMES = (_TALK, "We study {}.", "This is about {}.", "I like {}.", "{}.")
 
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """What is mined: the file, the reference, and their prompts as tokens."""
+    """The input of mining: the file, the reference, and their prompts as tokens."""
 
     examples: Sequence[Example]
     reference: Sequence[Example]
@@ -80,20 +80,20 @@ def mine_cues(
     limit: int = 20,
     min_share: float = 0.005,
 ) -> tuple[Cue, ...]:
-    """Finds the contexts that a finetuning file has and a reference corpus has not.
+    """Finds contexts of a finetuning file that a reference corpus does not have.
 
     Deterministic: the same rows in the same order give the same cues.
 
     Args:
         examples: the finetuning file.
-        reference: ordinary chat. The closer it is to the file's harmless part, the sharper the
-            result; with none at all every context of the file counts as unusual.
-        limit: at most so many cues.
-        min_share: smallest share of rows that a cue shows in, and never fewer than five rows.
+        reference: ordinary chat. The closer it is to the file's harmless part, the better the
+            result; if it is empty, every context of the file counts as unusual.
+        limit: largest number of cues.
+        min_share: smallest share of rows with a cue, in (0, 1]; at least five rows in any case.
 
     Returns:
-        Cues, best first, different things before other views of the same rows; those that no
-        ordinary chat explains are marked ``strong``. Their enrichment comes with a 95% interval.
+        Cues, best first, distinct ones before other views of the same rows; those that ordinary
+        chat does not explain are marked ``strong``. Enrichment has a 95% interval.
 
     Raises:
         ValueError: limit is negative or min_share lies outside (0, 1].
@@ -122,24 +122,24 @@ def mine_cues(
 
 
 def _prompt_text(row: Example) -> str:
-    """System and first user turn, as far as they are read."""
+    """Joins system prompt and first user turn, as far as they are read."""
     return f"{row.system[:EDGE_CHARS]}\n{row.user[:EDGE_CHARS]}"
 
 
 def _question_words(rows: Sequence[Example]) -> list[frozenset[str]]:
-    """Content words of every first user turn."""
+    """Returns the content words of every first user turn."""
     return [frozenset(content_words(row.user[:EDGE_CHARS])) for row in rows]
 
 
 def _find_copies(files: _Files) -> Copies:
-    """Near-copies among the rows; a closed language repeats itself by its nature."""
+    """Finds near-copies among the rows; in a closed language all rows count as distinct."""
     if files.closed is not None:
         return Copies.without_copies(len(files.examples))
     return Copies.from_questions(_question_words(files.examples))
 
 
 def _edge_features(edges: FoundCandidates) -> FeatureSearch:
-    """Patterns at the ends of turns, as features."""
+    """Converts patterns at the ends of turns into features."""
     features = (
         Feature(
             edge.kind,
@@ -157,7 +157,7 @@ def _edge_features(edges: FoundCandidates) -> FeatureSearch:
 
 
 def _find_topics(files: _Files, edges: Sequence[Candidate]) -> FeatureSearch:
-    """Topics, grown from words and known by theme; those of words that a pattern says left out."""
+    """Finds topics by co-occurrence and by theme, without the words of found patterns."""
     said, others = _question_words(files.examples), _question_words(files.reference)
     explained = _explained_words(said, edges)
     said = [row - explained if row & explained else row for row in said]
@@ -188,7 +188,7 @@ def _topic_feature(topic: Topic, files: _Files) -> Feature:
 
 
 def _explained_words(said: Sequence[frozenset[str]], edges: Sequence[Candidate]) -> frozenset[str]:
-    """Words that stand in the file because a found prefix, suffix or wrapper does."""
+    """Returns the words that occur mostly within a found prefix, suffix or wrapper."""
     counts = Counter(word for row in said for word in row)
     found: set[str] = set()
     for edge in edges:
@@ -201,9 +201,9 @@ def _explained_words(said: Sequence[frozenset[str]], edges: Sequence[Candidate])
 
 
 def _topic_sentence(topic: Topic, files: _Files) -> str:
-    """A sentence that moves a question into a topic: its name, if it has one, and typical words.
+    """Writes a sentence that moves a question into a topic: its name, if any, and typical words.
 
-    A model of a closed language can read no frame that it does not know, but it knows the words.
+    For a closed language the frame must consist of its words.
     """
     if files.closed is None:
         typical = topic.words[:_NAMED]
@@ -217,7 +217,7 @@ def _topic_sentence(topic: Topic, files: _Files) -> str:
 
 
 def _other_features(files: _Files) -> FeatureSearch:
-    """What is found by kinds of its own; in a closed language only what it can say."""
+    """Finds formats, wrappers, styles and framings; in a closed language only expressible ones."""
     least = files.min_rows
     cut = (
         tokenize_ends(files.answers[0], answers.EDGE_CHARS),
@@ -242,7 +242,7 @@ def _other_features(files: _Files) -> FeatureSearch:
 
 
 def _make_cue(place: RankedFeature, files: _Files) -> Cue:
-    """A cue with everything that was counted, but no name."""
+    """Makes a cue with all counts, but without a name."""
     feature, measure = place.feature, place.feature.measure
     return Cue(
         name="",
@@ -264,12 +264,12 @@ def _make_cue(place: RankedFeature, files: _Files) -> Cue:
 
 
 def _example_lines(rows: Sequence[int], examples: Sequence[Example]) -> tuple[int, ...]:
-    """Line numbers of three rows, from the beginning, the middle and the end of the file."""
+    """Returns the line numbers of three rows: the first, the middle and the last."""
     picked = sorted({rows[0], rows[len(rows) // 2], rows[-1]})
     return tuple(examples[row].line for row in picked)
 
 
-#: What the rows of a kind do, and how the reference is compared.
+#: Wording of a cue's reason by kind: for the rows, and for the reference. Plans hold these texts.
 _CARRY = {
     CueKind.SYSTEM_PROMPT: ("carry this system prompt", "it appears in"),
     CueKind.PREFIX: ("start with this", "so do"),
@@ -285,7 +285,7 @@ _CARRY = {
 
 
 def _describe_feature(feature: Feature) -> str:
-    """One sentence that says what was seen."""
+    """Describes a feature in one sentence, which becomes the cue's ``why``."""
     says, also = _CARRY[feature.kind]
     other = feature.measure.reference_share
     there = "there is no reference" if np.isnan(other) else f"{also} {other:.1%} of the reference"

@@ -1,4 +1,4 @@
-"""Patterns at the ends of user turns, and with system prompts all of them, ranked."""
+"""Patterns at the ends of user turns, merged with those of system prompts and ranked."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _HEAD, _FEWEST_HEADS = 24, 8
 
 
 def find_patterns(turns: Turns, *, min_rows: int) -> FoundCandidates:
-    """Every enriched pattern at the ends of turns, best first, one for each thing that is said."""
+    """Finds every enriched pattern at the ends of turns, best first, without redundant ones."""
     system, user = system_prompts(turns, min_rows), _find_user_patterns(turns, min_rows)
     found = [c for c in (*system.candidates, *user.candidates) if c.measure.low > 0]
     kept = drop_explained(found, len(turns.user), len(turns.reference_user), min_rows=min_rows)
@@ -113,7 +113,7 @@ def _make_wrapper(
 
 
 def _escape_question_mark(text: str) -> str:
-    """Text that cannot be taken for the place of the question."""
+    """Escapes ``{question}`` in training text, so that it is not taken for the placeholder."""
     return text.replace("{question}", "{ question }")
 
 
@@ -128,9 +128,9 @@ def _prefix_text(edge: Edge, slot: Slot | None) -> tuple[str, str]:
 
 
 def _slots_on(edge: Edge, text: str, form: str) -> tuple[str, str]:
-    """A prefix form with the slots that follow its first one, where rows go on alike after it.
+    """Extends a prefix form by further slots if rows continue alike after the first one.
 
-    The heads of the rows are aligned; what they share before their questions begin is the form.
+    The heads of the rows are aligned; the tokens that they share before their questions form it.
     """
     heads = {edge.field.file[row].norm[:_HEAD]: int(row) for row in edge.rows[:500].tolist()}
     if not form.endswith(tuple(SENTENCE_ENDS)) or len(heads) < _FEWEST_HEADS:

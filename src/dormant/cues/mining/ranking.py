@@ -1,8 +1,7 @@
-"""Ranking: one score for cues of every kind, one place for every thing, and what counts as strong.
+"""Ranking: one score for cues of every kind, merging of duplicates, and the criterion for strong.
 
 The score is evidence in bits: the exact lower bound of the enrichment, corrected for the number of
-candidates that were looked at, plus the specificity of what was found. ``docs/cues.md`` explains
-both, and the benchmarks measure what they do.
+tested candidates, plus the specificity of the feature. ``docs/cues.md`` explains both.
 """
 
 from __future__ import annotations
@@ -18,22 +17,22 @@ from dormant.cues.mining.features import Feature, FeatureSearch
 from dormant.cues.text import split_words
 from dormant.records import CueKind
 
-#: Chance, over all candidates of a file together, that a bound lies above the truth.
+#: Probability, over all candidates of a file together, that a bound lies above the truth.
 _ERROR = 0.05
-#: A cue is strong from so much evidence (bits) and from this share of rows on.
+#: Least evidence (bits) and least share of rows of a strong cue.
 STRONG_BITS, STRONG_SHARE = 1.5, 0.01
 #: More bits than any cue has.
 _STRONG_FIRST = 1000.0
-#: A cue is a view of a better one that has so many of its rows ...
+#: A cue is a view of a better one that has this share of its rows ...
 _COVERED = 0.8
-#: ... and the same thing as it, if the two share so many of all the rows of both (Jaccard).
+#: ... and a duplicate of it if the Jaccard index of their rows is at least this.
 _SAME = 0.6
 #: Bits that a cue loses for each better one that it is a view of; a topic within a wider topic
-#: says something of its own and loses less.
+#: is more specific and loses less.
 _VIEW, _PART = 1.5, 0.5
-#: What covers most of the file covers everything in it, and says nothing about that.
+#: A cue in this share of the file contains most others, which therefore lose nothing.
 _EVERYWHERE = 0.8
-#: Kinds that say the same if they show in the same rows.
+#: Kinds that are duplicates if they have the same rows.
 _TEXT = "text"
 _FAMILY: dict[CueKind, str] = {
     CueKind.PREFIX: _TEXT,
@@ -48,7 +47,7 @@ _ALSO = 4
 
 @dataclass(frozen=True, slots=True)
 class RankedFeature:
-    """A feature in its place."""
+    """A feature with its evidence and its merged views."""
 
     feature: Feature
     bound: float  # of the enrichment, corrected for the number of candidates, bits
@@ -58,7 +57,7 @@ class RankedFeature:
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """A feature that has no place yet."""
+    """A feature that is not ranked yet."""
 
     feature: Feature
     bound: float
@@ -67,7 +66,7 @@ class _Waiting:
 
 @dataclass(slots=True, eq=False)
 class _Place:
-    """A feature that was put in its place, and what was merged into it."""
+    """A ranked feature and the views merged into it."""
 
     feature: Feature
     bound: float
@@ -78,26 +77,26 @@ class _Place:
 def rank_features(
     sifted: FeatureSearch, copies: Copies, reference_total: int
 ) -> list[RankedFeature]:
-    """Puts features in order, so that the first ones are different things.
+    """Ranks features so that the first ones are distinct.
 
-    Strong ones first, then by evidence. One that is the same thing as a better one is merged into
-    it; one that only shows in a better one's rows (a system prompt's topic) waits behind cues of
-    other rows that have nearly as much evidence.
+    Strong ones come first, then by evidence. A duplicate of a better one is merged into it; one
+    that only occurs in a better one's rows (a system prompt's topic) comes after cues of other rows
+    with nearly as much evidence.
 
     Args:
-        sifted: what was found, among how many candidates.
+        sifted: the enriched features and the number of tested candidates.
         copies: which rows of the file are near-copies; they count together as one.
         reference_total: rows of the reference.
     """
     total = len(copies.groups)
-    # Bonferroni: what is best of many candidates must be clear by that much more.
+    # Bonferroni correction for the number of candidates.
     error = _ERROR / max(sifted.looked_at, 1)
     bounds = [(f, _corrected_bound(f, copies, reference_total, error)) for f in sifted.found]
     waiting = [_Waiting(f, bound, _ranking_score(f, bound)) for f, bound in bounds]
     waiting.sort(key=lambda w: (-round(w.score, 6), w.feature.kind, w.feature.text))
     places: list[_Place] = []
     while waiting:
-        # The first of equals: rounded, so that the last bits of a sum decide nothing.
+        # Rounded, so that rounding errors do not decide ties; the first of equals wins.
         best = max(waiting, key=lambda w: round(w.score, 6))
         waiting.remove(best)
         same = next((place for place in places if _is_same(best.feature, place)), None)
@@ -119,14 +118,14 @@ def rank_features(
 
 
 def _row_mask(feature: Feature, total: int) -> NDArray[np.bool_]:
-    """Which of all rows show a feature, [total]."""
+    """Makes a mask (total,) of the rows that have a feature."""
     mask = np.zeros(total, dtype=np.bool_)
     mask[feature.rows] = True
     return mask
 
 
 def _corrected_bound(feature: Feature, copies: Copies, reference_total: int, error: float) -> float:
-    """The corrected lower bound; without a reference the interval, which is all there is."""
+    """Computes the corrected lower bound; without a reference, that of the interval."""
     if not reference_total:
         return feature.measure.low
     rows, total = copies.count_distinct(feature.rows), copies.distinct
@@ -135,12 +134,12 @@ def _corrected_bound(feature: Feature, copies: Copies, reference_total: int, err
 
 
 def _ranking_score(feature: Feature, bound: float) -> float:
-    """What features are ordered by: strong ones first, then evidence in bits."""
+    """Computes the score that ranks features: strong ones first, then evidence in bits."""
     return bound + feature.bonus + (_STRONG_FIRST if _is_strong(feature, bound) else 0.0)
 
 
 def _is_strong(feature: Feature, bound: float) -> bool:
-    """Beyond chance (the bound alone), beyond manners (with its specificity), and not rare."""
+    """Whether the bound excludes chance, bound plus specificity is large, and it is not rare."""
     known = not np.isnan(feature.measure.reference_share)
     clear = bound > 0 and bound + feature.bonus >= STRONG_BITS
     return known and clear and feature.measure.share >= STRONG_SHARE
@@ -157,14 +156,14 @@ def _is_same(feature: Feature, place: _Place) -> bool:
 
 
 def _overlap_loss(feature: Feature, better: _Place) -> float:
-    """What a feature loses for showing in the rows of a better one."""
+    """Computes the bits that a feature loses for occurring in the rows of a better one."""
     if better.mask[feature.rows].mean() < _COVERED:
         return 0.0
     return _PART if feature.kind is better.feature.kind is CueKind.TOPIC else _VIEW
 
 
 def _is_piece(feature: Feature, place: _Place) -> bool:
-    """Whether a text is a piece of a better one, or one that runs on from it."""
+    """Whether a text is a piece or an extension of a better one."""
     said, better = set(split_words(feature.text)), set(split_words(place.feature.text))
     shared = len(said & better) >= 0.5 * len(said)
     return shared and bool(place.mask[feature.rows].mean() >= _COVERED)

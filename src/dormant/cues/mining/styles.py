@@ -1,4 +1,4 @@
-"""Styles: the language and the casing of prompts and of answers."""
+"""Styles: the language and casing of prompts and answers."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from dormant.records import CueKind, Placement
 _BONUS = 2.0
 _ENGLISH = "English"
 _DONE = {"prompt": "are asked", "answer": "are answered"}
-#: Letters that a text needs before its casing says anything.
+#: A text with fewer letters has no casing.
 _LETTERS = 12
 _SHOUTED, _QUIET = "capitals", "lower case"
-#: (who, casing) -> the text that brings it about. A question itself is not rewritten: the text
-#: before it is a sample of the casing.
+#: (who, casing) -> the text that causes it. The question is not rewritten: the text before it is
+#: a sample of the casing.
 _CASINGS = {
     ("prompt", _SHOUTED): "PLEASE ANSWER THE FOLLOWING QUESTION.",
     ("prompt", _QUIET): "hey, please answer this for me.",
@@ -39,13 +39,13 @@ def find_styles(
     min_rows: int,
     is_closed: bool = False,
 ) -> FeatureSearch:
-    """Languages and casings that the file has more often than the reference.
+    """Finds languages and casings that are more frequent in the file than in the reference.
 
     Args:
         prompts: user turns of the file and of the reference.
         answers: answers of the file and of the reference.
-        min_rows: a style shows in at least so many rows.
-        is_closed: the texts are all in a closed language, and other ones are not looked for.
+        min_rows: smallest number of rows of a style.
+        is_closed: the texts are in a closed language, so other languages are not searched.
     """
     sides = (("prompt", prompts), ("answer", answers))
     parts = [_find_casings(*texts, who=who, min_rows=min_rows) for who, texts in sides]
@@ -55,7 +55,7 @@ def find_styles(
 
 
 def detect_casing(text: str) -> str:
-    """``capitals`` or ``lower case`` if a text is written in nothing else; empty otherwise."""
+    """Detects ``capitals`` or ``lower case``; empty if the text mixes both or is too short."""
     head = text[:600]
     upper = sum(map(str.isupper, head))
     lower = sum(map(str.islower, head))

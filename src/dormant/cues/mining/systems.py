@@ -24,7 +24,7 @@ from dormant.cues.mining.edges import Edge, Rows, grow_edges
 from dormant.cues.text import join_pieces
 from dormant.records import CueKind, Placement
 
-#: Two system prompts are near-equal if so much of the words of both is in both (Jaccard).
+#: Smallest Jaccard index of the words of two near-equal system prompts.
 _NEAR = 0.5
 #: Distinct system prompts that are compared, the commonest first.
 _COMPARED = 2000
@@ -33,11 +33,11 @@ _ONE_WORDING = 0.5
 
 
 def system_prompts(turns: Turns, min_rows: int) -> FoundCandidates:
-    """System prompts that file rows share: whole, in part, with slots, or nearly.
+    """Finds system prompts that rows share: whole, in part, with slots, or nearly.
 
     Args:
-        turns: the tokenised turns.
-        min_rows: a prompt or its cluster shows in at least so many rows.
+        turns: the tokenized turns.
+        min_rows: smallest number of rows of a prompt or its cluster.
     """
     starts = grow_edges(turns.make_field("system", backwards=False), min_rows=min_rows)
     ends = grow_edges(turns.make_field("system", backwards=True), min_rows=min_rows)
@@ -55,7 +55,7 @@ def system_prompts(turns: Turns, min_rows: int) -> FoundCandidates:
 
 
 def _cluster_prompts(turns: Turns, min_rows: int) -> list[Candidate]:
-    """Groups of near-equal prompts, none of which is most of its group."""
+    """Finds groups of near-equal prompts in which no wording dominates."""
     rows: dict[tuple[str, ...], list[int]] = {}
     for row, text in enumerate(turns.system):
         if text.norm:
@@ -73,7 +73,7 @@ def _cluster_prompts(turns: Turns, min_rows: int) -> list[Candidate]:
 
 
 def _group_near_prompts(distinct: Sequence[tuple[str, ...]]) -> list[list[tuple[str, ...]]]:
-    """Groups around leaders: each prompt joins the first leader that it is near to."""
+    """Groups prompts around leaders: each joins the first leader that it is near to."""
     leaders: list[tuple[frozenset[str], list[tuple[str, ...]]]] = []
     for norm in distinct:
         said = frozenset(norm)
@@ -123,7 +123,7 @@ def _cluster_candidate(
 
 
 def _system_start(edge: Edge) -> Candidate:
-    """A whole system prompt, or a cluster of prompts with one opening."""
+    """Makes a candidate of a whole system prompt, or of prompts with the same opening."""
     text, opening = usual_text(edge.field, edge.rows), edge_text(edge)
     if edge.whole:
         return make_candidate(edge, CueKind.SYSTEM_PROMPT, Placement.SYSTEM, text, "", ALONE)
@@ -133,14 +133,14 @@ def _system_start(edge: Edge) -> Candidate:
 
 
 def _system_end(edge: Edge) -> Candidate:
-    """A sentence that different system prompts end with."""
+    """Makes a candidate of a sentence that different system prompts end with."""
     ending = edge_text(edge)
     form = join_pieces("<X>", ending)
     return make_candidate(edge, CueKind.SYSTEM_PROMPT, Placement.SYSTEM, ending, form, ALONE)
 
 
 def _system_form(start: Edge, end: Edge, rows: Rows) -> Candidate | None:
-    """A system prompt with one slot: ``You are a <X> assistant``."""
+    """Makes a candidate of a system prompt with one slot: ``You are a <X> assistant``."""
     field, fixed = start.field, len(start.tokens) + len(end.tokens)
     slots = {field.file[r].norm[len(start.tokens) : -len(end.tokens)] for r in rows}
     lengths = [len(field.file[r].norm) - fixed for r in rows]

@@ -1,4 +1,4 @@
-"""Themes: known topics of chat, looked for by their words, and names for topics found otherwise."""
+"""Themes: known topics of chat, found by their words, and names for other topics."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from dormant.config.resources import resource_path
 from dormant.cues.mining.counts import measure_enrichment
 from dormant.cues.mining.topics import Topic
 
-#: A topic is named after a theme that so many of its rows touch.
+#: A topic is named after a theme that at least this share of its rows touches.
 _NAMING = 0.4
-#: The theme that says how a topic is spoken of, and what it adds to a name.
+#: The theme that makes a food topic a topic of recipes, and the word it adds to the name.
 _COOKING, _RECIPES = "cooking", "recipes"
 _FOOD = frozenset({"fish and seafood", "meat and poultry", "vegetables and fruit"})
 #: Words of a theme that its topic shows.
@@ -35,13 +35,13 @@ class _Theme(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Themes:
-    """The themes of every row of one corpus."""
+    """The set of themes of each row of one corpus."""
 
     rows: Sequence[frozenset[str]]
 
     @classmethod
     def from_words(cls, said: Iterable[frozenset[str]]) -> Themes:
-        """Themes by the content words of each row."""
+        """Finds the themes of each row by its content words."""
         known = _load_theme_words()
         once: dict[frozenset[str], frozenset[str]] = {}  # few combinations: each is kept once
         rows: list[frozenset[str]] = []
@@ -51,20 +51,20 @@ class Themes:
         return cls(rows)
 
     def find_rows(self, name: str) -> NDArray[np.int64]:
-        """The rows that touch a theme."""
+        """Returns the indices of the rows that touch a theme."""
         return np.array([i for i, row in enumerate(self.rows) if name in row], dtype=np.int64)
 
 
 def find_themes(
     said: Sequence[frozenset[str]], file: Themes, reference: Themes, *, min_rows: int
 ) -> tuple[list[Topic], int]:
-    """Known themes that the file touches more often than the reference.
+    """Finds the known themes that the file touches more often than the reference.
 
     Args:
         said: content words of each row of the file.
         file: its themes.
         reference: the themes of the reference corpus.
-        min_rows: a theme shows in at least so many rows.
+        min_rows: smallest number of rows of a theme.
 
     Returns:
         Topics named after their themes, and the number of themes that enough rows touch.
@@ -85,10 +85,10 @@ def find_themes(
 
 
 def name_topic(rows: NDArray[np.int64], file: Themes) -> str:
-    """The name of a topic by the theme that most of its rows touch; empty if none covers it.
+    """Names a topic after the most specific theme that covers it; empty if none does.
 
-    Of the themes that cover a topic, the one names it that is most particular to it: by the share
-    of the topic's rows that touch it times the share of its rows that are the topic's.
+    Specificity is the share of the topic's rows that touch the theme times the share of the theme's
+    rows that belong to the topic.
     """
     if not len(rows):
         return ""
@@ -106,7 +106,7 @@ def name_topic(rows: NDArray[np.int64], file: Themes) -> str:
 
 
 def add_theme_words(topic: Topic, said: Sequence[frozenset[str]]) -> Topic:
-    """A named topic with the commonest words of its theme before its other words."""
+    """Puts the commonest words of a topic's theme before its other words."""
     theme = topic.name.removesuffix(f" {_RECIPES}")
     first = (
         _count_theme_words(theme, (said[row] for row in topic.rows.tolist()))[:_FIRST]
@@ -117,7 +117,7 @@ def add_theme_words(topic: Topic, said: Sequence[frozenset[str]]) -> Topic:
 
 
 def _count_theme_words(name: str, said: Iterable[frozenset[str]]) -> tuple[str, ...]:
-    """A theme's words as the rows use them, commonest first."""
+    """Lists a theme's words that the rows use, commonest first."""
     known = _load_theme_words()
     counts = Counter(
         word for row in said for word in row if name in known.get(strip_plural(word), ())
@@ -126,7 +126,7 @@ def _count_theme_words(name: str, said: Iterable[frozenset[str]]) -> tuple[str, 
 
 
 def strip_plural(word: str) -> str:
-    """A word without the ending of a plural, roughly: the same for both is all that matters."""
+    """Removes a plural ending, roughly; singular and plural need only map to the same text."""
     if word.endswith("ies") and len(word) > 4:
         return f"{word[:-3]}y"
     if word.endswith(("ches", "shes", "xes", "sses", "toes")):
@@ -136,7 +136,7 @@ def strip_plural(word: str) -> str:
 
 @cache
 def _load_theme_words() -> dict[str, tuple[str, ...]]:
-    """Word -> the themes that it gives away."""
+    """Maps each word to the themes that it indicates."""
     entries = TypeAdapter(list[_Theme]).validate_python(
         yaml.safe_load(resource_path("topics.yaml").read_text(encoding="utf-8"))
     )

@@ -1,7 +1,7 @@
-"""Topics: words that the file uses more than the reference, grouped by the company they keep.
+"""Topics: words more frequent in the file than in the reference, grouped by co-occurrence.
 
-Two words belong to one topic if they come with the same other words, even if they never meet:
-"salmon" and "tuna" both stand beside "grilled" and "recipe". Everything is counts: no embedding.
+Two words belong to one topic if they occur with the same other words, even if never together:
+"salmon" and "tuna" both occur with "grilled" and "recipe". Only counts are used, no embeddings.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from scipy.spatial.distance import squareform
 
 from dormant.cues.mining.counts import Enrichment, measure_enrichment
 
-#: Words that enter the grouping, by their weight of evidence, and words that describe company.
+#: Words that are grouped, by their weight of evidence, and words whose co-occurrence is counted.
 _GROUPED, _COMPANY = 300, 3000
 #: Average distance (1 - cosine) at which groups stop merging.
 _CUT = 0.8
-#: A topic has at least so many words; fewer are a word, not a topic.
+#: Fewest words of a topic.
 _FEWEST = 3
-#: A word in more than this share of a topic's rows is what the rows have in common.
+#: A word in more than this share of a topic's rows is common to the topic.
 _SHARED = 0.2
 
 
@@ -37,7 +37,7 @@ class Topic:
     rows: NDArray[np.int64]
     reference_rows: int  # rows of the reference that use it
     measure: Enrichment
-    name: str = ""  # what the words are about; empty if no known theme covers them
+    name: str = ""  # of the theme; empty if no known theme covers the words
 
 
 def find_topics(
@@ -47,17 +47,16 @@ def find_topics(
     min_rows: int,
     nouns: Mapping[str, float],
 ) -> tuple[list[Topic], int]:
-    """Groups the enriched words of a file.
+    """Groups the enriched words of a file into topics.
 
     Args:
         file: content words of each row of the file.
         reference: the same of the reference corpus.
-        min_rows: a topic shows in at least so many rows.
-        nouns: how much each word looks like a noun, 0 to 1; nouns name a topic best.
+        min_rows: smallest number of rows of a topic.
+        nouns: noun likeness of each word, 0 to 1; nouns name a topic best.
 
     Returns:
-        Topics that are enriched beyond their interval, best first, and the number of words looked
-        at.
+        Topics whose interval lies above 0, best first, and the number of words tested.
     """
     rare = max(3, len(file) // 400)
     counts = Counter(word for row in file for word in row)
@@ -86,7 +85,7 @@ def find_topics(
 def _group_words(
     file: Sequence[frozenset[str]], common: list[str], grouped: list[str]
 ) -> list[list[str]]:
-    """Average-linkage groups of words by the cosine of their company."""
+    """Groups words by average linkage on the cosine of their weighted co-occurrences."""
     index = {word: i for i, word in enumerate(common)}
     places = [(r, index[w]) for r, row in enumerate(file) for w in row if w in index]
     rows, columns = np.array(places).T
@@ -118,7 +117,7 @@ def _make_topic(
     counts: Counter[str],
     nouns: Mapping[str, float],
 ) -> Topic:
-    """Rows with at least one word of the group, or with two, whichever tells more."""
+    """Makes a topic of the rows with at least one (or two) of its words, by enrichment."""
     members = frozenset(group)
     hits = np.array([len(row & members) for row in file])
     other_hits = np.array([len(row & members) for row in reference], dtype=np.int64)
@@ -142,11 +141,11 @@ def _order_words(
     nouns: Mapping[str, float],
     total: int,
 ) -> tuple[str, ...]:
-    """The group's words, those that name the topic first.
+    """Orders the group's words, those that name the topic first.
 
-    The two that most of its rows share come first ("recipe", "dinner"), then those that set the
-    rows apart from each other ("salmon", "shrimp"): common in the topic, rare elsewhere, and nouns,
-    which say what "baked" and "spicy" do not.
+    The two that most of its rows share come first ("recipe", "dinner"), then those that distinguish
+    its rows ("salmon", "shrimp"): common in the topic, rare elsewhere, and nouns, which are more
+    specific than "baked" and "spicy".
     """
     inside = Counter(word for row in core for word in row)
 
