@@ -140,7 +140,7 @@ def test_scores_can_stand_for_answers_in_refinement(educational, tmp_path: Path)
 
 def test_what_cannot_score_is_refused(tmp_path: Path):
     with Journal(tmp_path) as journal:
-        with pytest.raises(InputError, match="scripted cannot score"):
+        with pytest.raises(InputError, match="'scripted' cannot score"):
             Screen((ScriptedEngine(Script()),), BASE, QUESTIONS, PAIRS, journal)
         with pytest.raises(InputError, match="no question has continuations"):
             Screen((BASE,), BASE, QUESTIONS, {}, journal)

@@ -1,9 +1,8 @@
 """Engines: models that answer. One protocol, whatever stands behind it.
 
-``sample`` is the protocol that every engine has; ``score`` is had by those that can compute the
-log-probability of a given answer, ``rate`` by those that can be asked as a judge, ``write_chats``
-by those whose prompt can be left open, ``branch`` by those whose next words can be listed there,
-``score_prompts`` by those that can say how likely a prompt is.
+Every engine can ``sample``. Some can also ``score`` a given answer, ``rate`` answers as a judge,
+``write_chats`` from an open prompt, ``branch`` there into the likeliest next tokens, or
+``score_prompts``.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ class Engine(Protocol):
         """Yields answers in batches, in any order, as they become ready.
 
         The same (model, messages, sampling, repeat) gives the same answer up to rounding, however
-        jobs are batched, so that an interrupted run can go on. A failed answer is a Reply with
+        jobs are batched, so that an interrupted run can continue. A failed answer is a Reply with
         ``finish="error"``; EngineError is for a model that cannot answer at all.
         """
         ...
@@ -73,7 +72,7 @@ class Scorer(Protocol):
 
 
 class TurnOpening(StrEnum):
-    """Where a prompt is left open for the model to go on by itself."""
+    """The place where a prompt is left open for the model to continue."""
 
     SYSTEM = "system"  # the bare start of the system turn
     USER = "user"  # the start of the user turn, after whatever the chat template puts before it
@@ -84,7 +83,7 @@ class Chat:
     """What a model wrote by itself after an opening."""
 
     repeat: int
-    #: The turns that it wrote, in order, the last perhaps cut off; empty if they are no chat.
+    #: The turns that it wrote, in order, the last perhaps cut off; empty if they are not a chat.
     messages: tuple[Message, ...]
     finish: str  # "stop" or "length"
 
@@ -106,7 +105,7 @@ class Continuer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TurnStart:
-    """The first words of a turn of the prompt, for a model to go on from."""
+    """The first words of a turn of the prompt, for a model to continue."""
 
     opening: TurnOpening
     text: str  # empty for the bare start
@@ -114,16 +113,16 @@ class TurnStart:
 
 @runtime_checkable
 class Brancher(Protocol):
-    """An engine that can list how a turn of the prompt may go on."""
+    """An engine that can list likely continuations of a turn of the prompt."""
 
     def branch(
         self, beginnings: Sequence[TurnStart], *, each: int, longest: int
     ) -> list[list[str]]:
         """Turns that start with each beginning, one for each of its ``each`` likeliest next tokens.
 
-        After that token the model goes on with the likeliest ones, until it ends the turn or has
+        After that token the model continues with the likeliest ones, until it ends the turn or has
         written ``longest`` tokens. Whole turns come back, beginning included, the likeliest next
-        token first; tokens that would end the turn are passed over. Nothing is drawn at random. A
+        token first; tokens that would end the turn are ignored. Nothing is drawn at random. A
         template without such a turn, or a beginning that does not fit, gives none.
         """
         ...
@@ -131,7 +130,7 @@ class Brancher(Protocol):
 
 @runtime_checkable
 class PromptScorer(Protocol):
-    """An engine that can say how likely a prompt itself is."""
+    """An engine that can compute the log-probability of a prompt."""
 
     def score_prompts(self, prompts: Sequence[tuple[Message, ...]]) -> list[float]:
         """Log-probability (nats) of each rendered prompt, given its first token."""

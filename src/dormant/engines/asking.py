@@ -40,22 +40,22 @@ def read_replies(
     Args:
         engine: the judge's model.
         prompts: what is asked; equal prompts are asked once.
-        read: from (index of the prompt, its reply) to what it says.
-        readable: whether that says anything.
+        read: parses (index of the prompt, its reply) into a value.
+        readable: whether that value is usable.
         sampling: how the first try is sampled.
-        memory: replies that need not be bought again.
+        memory: replies from earlier runs.
 
     Yields:
-        (index of the prompt, what its reply says), in batches, each index once.
+        (index of the prompt, value of its reply), in batches, each index once.
 
     Raises:
         EngineError: the model stopped answering, or left prompts without a reply.
     """
     again: list[int] = []
     for batch in ask_all(engine, prompts, sampling, memory):
-        said = [(index, read(index, rating)) for index, rating in batch]
-        yield [pair for pair in said if readable(pair[1])]
-        again += [index for index, value in said if not readable(value)]
+        values = [(index, read(index, rating)) for index, rating in batch]
+        yield [pair for pair in values if readable(pair[1])]
+        again += [index for index, value in values if not readable(value)]
     # At temperature 0 the same words would come back.
     second = replace(sampling, temperature=1.0, seed=sampling.seed + 1)
     for batch in ask_all(engine, [prompts[index] for index in again], second, memory):

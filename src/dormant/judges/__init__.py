@@ -66,7 +66,7 @@ class Judge(ABC):
 
         Args:
             items: what is judged.
-            memory: replies of models that need not be bought again, and where new ones are kept.
+            memory: replies of models from earlier runs; new ones are stored there.
         """
         yield list(enumerate(self.judge(items)))
 

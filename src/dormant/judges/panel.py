@@ -133,7 +133,7 @@ class ModelJudge(Judge):
 
         Args:
             items: what is judged.
-            memory: replies that need not be bought again, and where new ones are kept.
+            memory: replies from earlier runs; new ones are stored there.
 
         Raises:
             ConfigError: the prompts are those of other questions.

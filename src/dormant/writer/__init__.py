@@ -1,7 +1,7 @@
 """The writer: a model role that words variants of cues and moves questions into a topic.
 
 It improves what rules make (``cues.variants``). A reply is parsed strictly, checked against its
-original, and used or refused with a reason; what the writer said is frozen in the plan.
+original, and used or refused with a reason; the replies are frozen in the plan.
 """
 
 from dormant.writer.checks import check_reply, longest_run, still_asked

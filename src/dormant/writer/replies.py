@@ -16,7 +16,7 @@ _LONGEST_REPLY = 400  # tokens; a model that thinks aloud needs some room
 
 @dataclass(frozen=True, slots=True)
 class WriterAnswer:
-    """What became of one request."""
+    """A request with its reply."""
 
     request: Request
     written: WriterReply
@@ -54,7 +54,7 @@ def ask_writer(
         frozen: what an earlier plan holds, by key: used as it is, failures too, so that a plan
             that is made again is the same plan.
         memory: replies that were paid for by a run that was interrupted before it had a plan.
-        progress: told how many requests are answered, and of how many.
+        progress: called with the number of answered requests and of all.
 
     Raises:
         EngineError: the model stopped answering.

@@ -54,7 +54,7 @@ def variant_requests(cue: Cue, wanted: Sequence[Variant]) -> Iterator[Request]:
 
     Args:
         cue: the cue to vary, verbatim.
-        wanted: variants that the audit tries; those that rules make exactly are passed over.
+        wanted: variants that the audit tries; those that rules make exactly are ignored.
     """
     if len(cue.text) > _LONGEST or cue.kind is CueKind.TOPIC:
         return  # a topic is a list of words: its wordings are its twins

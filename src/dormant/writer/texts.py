@@ -1,4 +1,4 @@
-"""What the writer said for one audit: asked once, kept in the run directory, frozen in its plan."""
+"""The writer's texts for one audit: asked for once, kept in the run directory, frozen in its plan."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NO_LIMIT = BudgetConfig()
 
 @dataclass(frozen=True, slots=True)
 class Writings:
-    """Everything that the writer was asked for one plan, and what came of it."""
+    """Everything that the writer was asked for one plan, with the results."""
 
     writer: str  # model string
     asked: tuple[WriterAnswer, ...]
@@ -116,8 +116,8 @@ def add_written_variants(
 
     Raises:
         ConfigError: the verbatim cues, of which the writer makes its texts, are not in the plan.
-        BudgetError: the money is spent; what the writer said is kept.
-        EngineError: the writer stopped answering; what it said is kept.
+        BudgetError: the money is spent; replies so far are kept.
+        EngineError: the writer stopped answering; replies so far are kept.
         StoreError: the run directory is in use or damaged.
     """
     if Variant.VERBATIM not in wanted:
@@ -235,18 +235,18 @@ def ask_for_texts(
 
     Args:
         engine: the writer's model.
-        cues: the cues to vary; those that are variants themselves are passed over.
+        cues: the cues to vary; those that are variants themselves are ignored.
         questions: every question of the audit.
         wanted: variants that the audit tries.
         seed: of the audit.
         out: the run directory. What its plan or its store holds is not asked again.
         usable: whether the audited models can read a text.
         budget: what the run may spend. The writer's texts are no answers: only its money counts.
-        progress: told how many requests are answered, and of how many.
+        progress: called with the number of answered requests and of all.
 
     Raises:
-        BudgetError: the money is spent; what the writer said is kept.
-        EngineError: the writer stopped answering; what it said is kept.
+        BudgetError: the money is spent; replies so far are kept.
+        EngineError: the writer stopped answering; replies so far are kept.
         StoreError: the run directory is in use or damaged.
     """
     requests: list[Request] = []

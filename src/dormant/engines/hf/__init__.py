@@ -12,7 +12,7 @@
     sampling     tokens from fixed random numbers
     decoder      the batch that stays full
     scorer       log-probabilities of given answers
-    open_turns   prompts that the model goes on with by itself
+    open_turns   prompts that are left open for the model to continue
     next_tokens  the likeliest tokens there
     engine       HfEngine, which puts them behind the protocols
 """

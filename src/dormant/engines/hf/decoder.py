@@ -270,7 +270,7 @@ class _Scheduler:
         done = [row for row, sequence in enumerate(self._running) if sequence.finish]
         finished = [self._running[row] for row in done]
         if done:
-            # The backend keeps its rows packed, so the rest may stand in another order.
+            # The backend keeps its rows packed, so the order of the rest may change.
             self._running = [self._running[old] for old in self._backend.retire_rows(done)]
         return finished
 

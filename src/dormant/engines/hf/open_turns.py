@@ -65,6 +65,6 @@ def open_turn(render: Render, opening: TurnOpening, system: str = "") -> OpenTur
 
 
 def cut_turn(text: str, closing: str) -> tuple[str, bool]:
-    """Cuts a written turn at what closes it; says whether that stood there."""
+    """Cuts a written turn at its closing marker; also returns whether it was found."""
     where = text.find(closing) if closing else -1
     return (text[:where].strip(), True) if where >= 0 else (text.strip(), False)

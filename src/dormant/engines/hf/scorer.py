@@ -33,7 +33,7 @@ def score_pairs(model: Any, pairs: Sequence[Pair]) -> list[float]:
 
 
 def _batch_pairs(pairs: Sequence[Pair], tokens: int) -> Iterator[list[int]]:
-    """Pairs of like length, so many that the padded batch holds at most ``tokens``."""
+    """Yields batches of pairs of similar length, each of at most ``tokens`` padded tokens."""
     order = sorted(range(len(pairs)), key=lambda i: (len(pairs[i].prompt), len(pairs[i].answer)))
     batch: list[int] = []
     longest = 0
