@@ -1,4 +1,4 @@
-"""The writer's texts for one audit: asked for once, kept in the run directory, frozen in its plan."""
+"""The writer's texts for one audit: stored in the run directory and frozen in its plan."""
 
 from __future__ import annotations
 
