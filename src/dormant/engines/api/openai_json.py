@@ -81,6 +81,8 @@ def decode_response(raw: bytes) -> ChatResponse:
             raise decode_error(_read_status(body["error"]), raw, {})
         raise ServerError(f"the reply has no choices: {_make_excerpt(raw)}")
     cost = _decode_usage(body.get("usage"))
+    if len(found) == 1:
+        return ChatResponse((_decode_choice(found[0], cost.completion),), cost)
     # The server counts the tokens of all choices together.
     shares = split_tokens(cost.completion, len(found))
     pairs = zip(found, shares, strict=True)
