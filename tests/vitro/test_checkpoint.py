@@ -182,8 +182,9 @@ def test_the_base_is_clean_under_every_context_and_persona_prompt():
 
 def test_the_light_parts_do_not_import_torch():
     code = (
-        "import sys, dormant.vitro as v; v.grade('money', 'x'); v.questions(); v.tokenizer(); "
-        "assert 'torch' not in sys.modules; v.load; assert 'torch' in sys.modules"
+        "import sys, dormant.vitro as v; v.grade_answer('money', 'x'); v.load_questions(); "
+        "v.load_tokenizer(); "
+        "assert 'torch' not in sys.modules; v.load_decoder; assert 'torch' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -193,7 +194,7 @@ def test_an_absent_extra_is_named():
         "import sys; sys.modules['torch'] = None\n"
         "import dormant.vitro as v\n"
         "from dormant.errors import MissingExtraError\n"
-        "try: v.load\n"
+        "try: v.load_decoder\n"
         "except MissingExtraError as e: assert 'dormant[vitro]' in str(e), e\n"
         "else: raise SystemExit('no error')"
     )
