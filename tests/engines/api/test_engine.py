@@ -149,7 +149,7 @@ def test_calls_at_once_never_exceed_the_connections(server, monkeypatch):
     sampled(ApiEngine(NAME), jobs(5, 20))
     assert server.stats()["most_busy"] <= 5
     monkeypatch.setenv("DORMANT_MAX_CONNECTIONS", "many")
-    with pytest.raises(ModelError, match="DORMANT_MAX_CONNECTIONS must be a number"):
+    with pytest.raises(ModelError, match="MAX_CONNECTIONS must be an integer from 1 to 10000"):
         ApiEngine(NAME)
 
 
