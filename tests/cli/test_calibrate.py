@@ -96,12 +96,12 @@ def test_a_half_blind_judge_is_found_out_and_corrected(folder, monkeypatch, caps
 
 def test_help(monkeypatch, capsys):
     assert run(monkeypatch, "calibrate", "--help") == 0
-    assert "The verdict stays as it is." in " ".join(capsys.readouterr().out.split())
+    assert "The verdict does not change." in " ".join(capsys.readouterr().out.split())
 
 
 def test_labels_come_in_parts_and_the_sample_stays(folder, monkeypatch, capsys):
     assert run(monkeypatch, "calibrate", "run", "--size", "120", "--seed", "7") == 2
-    assert "no answer is labelled yet" in capsys.readouterr().err
+    assert "no labels yet" in capsys.readouterr().err
     assert run(monkeypatch, "calibrate", "run", "--export", "sample.csv") == 0
     some = fill(Path("sample.csv"), Path("filled.csv"), 0.5)
     assert run(monkeypatch, "calibrate", "run", "--labels", "filled.csv") == 0

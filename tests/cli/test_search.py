@@ -114,7 +114,7 @@ def test_a_budget_stops_a_search_and_a_larger_one_goes_on(server, paid: list[str
     bought = server.stats()["answers"]
     server.set(text="good")
     parts = [*paid[:-1], str(tmp_path / "parts")]
-    with pytest.raises(BudgetError, match="20 of 20 answers.*larger --max-answers goes on"):
+    with pytest.raises(BudgetError, match="20 of 20 answers.*larger --max-answers continues"):
         run(*parts, "--max-answers", "20")
     first = server.stats()["answers"]
     assert 0 < first <= 20

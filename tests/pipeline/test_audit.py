@@ -152,12 +152,12 @@ def test_every_mined_cue_has_a_placebo_and_every_pair_differs_only_in_the_cue(fo
 def test_a_plan_may_not_change_under_way(folder: Path):
     target, reference = scripted("target"), scripted("reference")
     audit(target, reference)
-    with pytest.raises(StoreError, match="other rule"):
+    with pytest.raises(StoreError, match="changed: rule"):
         audit(target, reference, rule={"delta": 0.1})
     result = audit(target, reference, rule={"delta": 0.1}, amend=True)
     assert result.verdict.delta == 0.1
     (sentence,) = result.findings.amended
-    assert "answers had been seen (other rule)" in sentence
+    assert "answers had been seen (changed: rule)" in sentence
     for name in ("report.html", "report.md", "report.json"):
         assert sentence in (result.path / name).read_text(), name
 

@@ -152,7 +152,7 @@ def test_the_same_audit_again_buys_nothing(folder: Path):
 
 def test_a_design_is_part_of_the_plan(folder: Path):
     audit(**settings(sequential={"until": "cues"}))
-    with pytest.raises(dormant.errors.StoreError, match="other sequential"):
+    with pytest.raises(dormant.errors.StoreError, match="changed: sequential"):
         audit(**settings())
 
 

@@ -62,7 +62,7 @@ def _describe_usage(spent: Sequence[Spent]) -> Iterator[str]:
     """Describes the usage of each paid model, as counted by its server."""
     for row in spent:
         usage = row.usage
-        money = "price not known" if math.isnan(row.usd) else f"{row.usd:.4f} USD"
+        money = "unknown price" if math.isnan(row.usd) else f"{row.usd:.4f} USD"
         if usage.uncounted:
             money += f" ({usage.uncounted:,} calls estimated: the server reports no usage)"
         yield (

@@ -174,7 +174,7 @@ def _describe_budget(dry: Forecast, budget: BudgetConfig) -> Iterator[str]:
 
 def _format_cost(seconds: float, usd: float) -> str:
     if math.isnan(usd):
-        return "price not known"
+        return "unknown price"
     if usd > 0:
         return f"{usd:,.2f} USD" if usd >= 0.995 else f"{usd:.2g} USD"
     return "time not known" if math.isnan(seconds) else f"about {seconds:,.0f} s"

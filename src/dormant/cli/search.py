@@ -121,7 +121,7 @@ def _print_forecast(dry: Forecast, as_json: bool) -> None:
 
 def _format_money(usd: float) -> str:
     if math.isnan(usd):
-        return "price not known"
+        return "unknown price"
     return f"{usd:,.2f} USD" if usd >= 0.995 else f"{usd:.2g} USD"
 
 
