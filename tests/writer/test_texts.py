@@ -398,7 +398,7 @@ def test_a_budget_needs_the_writers_price_before_it_is_asked(folder: Path, serve
 
 
 def test_wordings_need_the_verbatim_cue(folder: Path, server: Running):
-    with pytest.raises(ConfigError, match="keep 'verbatim' among cues.variants"):
+    with pytest.raises(ConfigError, match="add 'verbatim' to cues.variants"):
         plan(cues={"file": "cues.yaml", "library": "none", "variants": ["paraphrase"]})
 
 

@@ -205,7 +205,7 @@ def test_a_budget_promises_no_more_than_it_has():
     assert budget.answers == 8 and budget.spent == pytest.approx(0.35)
     assert budget.reserve_call(5, 0.1) == 2
     assert budget.reason == "8 of 10 answers, 0.3500 of 1 USD"
-    assert "larger --max-answers or --budget-usd goes on" in str(budget.make_error())
+    assert "larger --max-answers or --budget-usd continues" in str(budget.make_error())
     assert "may not pay for one more answer" in str(budget.make_error())
     assert Budget(usd=0).reserve_call(4, 0.0) == 4, "what costs nothing needs no money"
     assert Budget(usd=0).reserve_call(4, 0.1) == 0
