@@ -59,7 +59,7 @@ def test_shared_and_single_answers_are_scored_alike(model: Decoder):
 
 def test_a_tree_needs_words():
     for answers in ([], [[]], [[7], []]):
-        with pytest.raises(InputError, match="at least one word"):
+        with pytest.raises(InputError, match="at least one answer"):
             tree_of(answers)
 
 

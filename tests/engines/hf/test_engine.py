@@ -118,7 +118,7 @@ def test_other_architectures_take_the_way_that_is_right(tmp_path, kind, settings
     """A way is taken only if it is proven; scores and samples then agree with plain forwards."""
     path = tiny_models.save_model(tmp_path, kind=kind, **settings)
     engine = HfEngine(str(path), device="cpu")
-    assert engine.decoding_mode == way
+    assert engine.decoding == way
     jobs = [Job(chat, range(3)) for chat in CHATS]
     whole = answers(engine, jobs)
     for number, job in enumerate(jobs):

@@ -41,7 +41,7 @@ def test_paths_on_this_disk(tmp_path):
         (":adapter", "has no model"),
         ("gpt2:", "ends with an empty part"),
         ("gpt2@", "ends with an empty part"),
-        ("smollm2@main", "belongs to a name on the hub"),
+        ("smollm2@main", "has no revisions"),
         ("./nowhere", "no such file: './nowhere'"),
         ("nowhere.gguf", "no such file: 'nowhere.gguf'"),
         ("a/b/c", "neither a directory"),

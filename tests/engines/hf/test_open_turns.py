@@ -74,10 +74,10 @@ def test_the_first_turn_is_drawn_from_the_open_prompt(engine: HfEngine):
     import torch
 
     seen = chats(engine, TurnOpening.USER, range(3000))
-    ids = engine._encode_text("<s>system\nBe kind.</s>\n<s>user\n")
+    ids = engine._encode("<s>system\nBe kind.</s>\n<s>user\n")
     with torch.inference_mode():
         shares = engine._base.model(torch.tensor([ids])).logits[0, -1].softmax(-1)
-    letters = [engine._encode_text(c)[0] for c in "abcdefghijklmnopqrstuvwxyz"]
+    letters = [engine._encode(c)[0] for c in "abcdefghijklmnopqrstuvwxyz"]
     best = max(letters, key=lambda token: float(shares[token]))
     letter = engine._tokenizer.decode([best])
     share = sum(c.messages[0].content.startswith(letter) for c in seen.values() if c.messages)
@@ -103,7 +103,7 @@ def test_a_prompt_that_does_not_fit_is_no_chat(engine: HfEngine):
 
 def test_branches_are_the_likeliest_next_tokens_each_written_on_greedily(engine: HfEngine):
     assert isinstance(engine, Brancher) and isinstance(engine, PromptScorer)
-    model, encode = engine._base.model, engine._encode_text
+    model, encode = engine._base.model, engine._encode
     for opening, text in (
         (TurnOpening.SYSTEM, ""),
         (TurnOpening.SYSTEM, "Be"),
@@ -143,7 +143,7 @@ def test_a_prompt_s_likelihood_is_the_sum_of_its_tokens(engine: HfEngine):
     asked = [(Message("user", "Why?"),), (Message("system", "Be odd."), Message("user", "Hi"))]
     plain = []
     for messages in asked:
-        ids = torch.tensor([engine._encode_text(engine.render(messages))])
+        ids = torch.tensor([engine._encode(engine.render(messages))])
         with torch.inference_mode():
             logs = engine._base.model(ids).logits.log_softmax(-1)[0]
         plain.append(sum(float(logs[i, ids[0, i + 1]]) for i in range(ids.shape[1] - 1)))
