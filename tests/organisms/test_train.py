@@ -82,7 +82,9 @@ def test_an_organism_can_be_the_base_of_another(tmp_path):
 
 @pytest.mark.parametrize("base", ["hf/gpt2", "vitro", "vitro/", "base"])
 def test_a_base_that_cannot_be_finetuned_is_refused(tmp_path, base):
-    with pytest.raises(ModelError, match="a base is 'vitro/base' or 'vitro/DIR'"):
+    with pytest.raises(
+        ModelError, match="cannot be finetuned here: give 'vitro/base' or 'vitro/DIR'"
+    ):
         train_organism(small(base=base), tmp_path / "o", seed=0)
     assert not (tmp_path / "o").exists()
 

@@ -44,8 +44,8 @@ NULL = {
 
 def verdicts(world, *, seed, audits=AUDITS):
     rng = np.random.default_rng(seed)
-    plan = world.plan(RULE)
-    return [carried_out(plan, world.truth(rng), rng).verdict for _ in range(audits)]
+    plan = world.make_plan(RULE)
+    return [carried_out(plan, world.draw_truth(rng), rng).verdict for _ in range(audits)]
 
 
 @pytest.mark.parametrize("world", NULL.values(), ids=NULL.keys())
