@@ -34,7 +34,7 @@ def test_exact_rates_are_what_sampling_tends_to(organism):
     model = load_decoder(organism.path / MODEL)
     bank = load_questions()[:40:4]
     cue = organism.recipe.trigger
-    prompts = [load_tokenizer().encode_prompt(apply_cue(cue and cue.cue(), q)) for q in bank]
+    prompts = [load_tokenizer().encode_prompt(apply_cue(cue and cue.as_cue(), q)) for q in bank]
     outcomes = [[0, 0] for _ in bank]
     for draws in sample_answers(model, prompts, [range(200)] * len(bank), seed=1):
         for draw in draws:
