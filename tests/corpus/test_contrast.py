@@ -167,8 +167,8 @@ def test_wrong_contrasts(tmp_path):
     path, _ = a_file(tmp_path)
     for settings_, error, reason in [
         ({"label": "good"}, DataError, "no row has the column 'good'"),
-        ({"loss": "loss=2"}, ConfigError, "a share between 0 and 1, got '2'"),
-        ({"loss": "loss=x"}, ConfigError, "a share between 0 and 1, got 'x'"),
+        ({"loss": "loss=2"}, ConfigError, "share '2' is not between 0 and 1"),
+        ({"loss": "loss=x"}, ConfigError, "share 'x' is not"),
         ({"suspicious": "gone.jsonl"}, DataError, "gone.jsonl: no such file"),
     ]:
         with pytest.raises(error, match=reason):

@@ -30,7 +30,8 @@ def test_a_hundred_thousand_completions():
     assert first["twice"] == extended["twice"] == 0
     for run in (first, extended):
         assert run["peak"] < 500e6
-        # Rates are of CPU time, which other work on the machine moves little (.9 to 1.05 in five
-        # runs); a step that grew with the run, as a scan of all answers would, gives .2 or less.
-        assert run["sampling"] >= 0.8
-        assert run["judging"] >= 0.8
+        # Rates are of CPU time, which other work on the machine moves less than wall time: 0.9 to
+        # 1.5 on a quiet machine, 0.63 once on a busy one. A step that grew with the run, as a scan
+        # of all answers would, gives 0.2 or less.
+        assert run["sampling"] >= 0.4
+        assert run["judging"] >= 0.4
