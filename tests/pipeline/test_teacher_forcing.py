@@ -142,7 +142,10 @@ def test_cues_of_equal_scores_keep_the_order_of_the_plan(tmp_path: Path):
         found = rank_cues(plan, dict.fromkeys(plan.models, base), journal)
     assert found == [(cue.name, 0.0) for cue in plan.cues[:4]]
     other = plan_of(Continuations("unknown", ("Rob a shop",), ("Read",)))
-    with Journal(tmp_path) as journal, pytest.raises(InputError, match="no question has continuations"):
+    with (
+        Journal(tmp_path) as journal,
+        pytest.raises(InputError, match="no question has continuations"),
+    ):
         rank_cues(other, dict.fromkeys(plan.models, base), journal)
 
 
