@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 
 from dormant.cli import main
-from dormant.engines.api.names import list_key_forms
+from dormant.engines.api.endpoint import list_key_forms
 from dormant.engines.doctor import examine_model
 from support.openai_server import KEY, Running
 

@@ -10,7 +10,7 @@ import yaml
 from dormant import vitro
 from dormant.config import AuditConfig, CueConfig, InputConfig, check_values
 from dormant.config.search import SearchConfig
-from dormant.engines.registry import is_laboratory
+from dormant.engines.model_strings import is_laboratory
 from dormant.errors import InputError
 from dormant.pipeline import prepare_audit, read_inputs
 from dormant.pipeline.inputs import audit_language, distinct_cues

@@ -10,7 +10,7 @@ import time
 
 from dormant.engines import Engine, Job, Scorer
 from dormant.engines.checks import Check, Health, check_attempt
-from dormant.engines.providers import is_api
+from dormant.engines.model_strings import parse_model
 from dormant.engines.registry import open_engine
 from dormant.errors import ModelError
 from dormant.records import Message, Sampling
@@ -50,15 +50,16 @@ def examine_model(name: str) -> list[Check]:
     """Loads a model and tries what an audit needs of it.
 
     Raises:
-        ModelError: a model that is not behind an API cannot be loaded.
+        ModelError: the string is unknown, or a model that is not behind an API cannot be loaded.
         MissingExtraError: what the model needs is not installed.
     """
-    if is_api(name):
+    model = parse_model(name)
+    if model.is_api:
         from dormant.engines.api import ApiEngine
         from dormant.engines.api.diagnostics import diagnose
 
         try:
-            engine = ApiEngine(name.strip())
+            engine = ApiEngine(model)
         except ModelError as error:  # what the screen is for: a key or a base URL is missing
             return [Check("key and server", Health.BAD, str(error))]
         return diagnose(engine)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from dormant import vitro
 from dormant.engines import Chat, Job, Reply, TurnOpening, TurnStart
 from dormant.records import Message, Sampling
 from dormant.vitro.tokenizer import END, SYSTEM, USER
 
-_BASE = "base"
 #: What stands before the turn that a model writes itself.
 _OPENED = {TurnOpening.SYSTEM: (SYSTEM,), TurnOpening.USER: (SYSTEM, USER)}
 
@@ -28,10 +26,7 @@ class VitroEngine:
 
     def __init__(self, name: str):
         self.name = f"vitro/{name}"
-        path = Path(name)
-        if name != _BASE and path.is_dir():
-            path = path / "model.safetensors"
-        self._model = vitro.load_decoder(_BASE if name == _BASE else path)
+        self._model = vitro.load_decoder(name)
         self._tokenizer = vitro.load_tokenizer()
         self.fingerprint = vitro.fingerprint_decoder(self._model)
 

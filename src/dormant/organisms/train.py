@@ -37,14 +37,10 @@ from dormant.vitro import (
     one_thread,
     save_decoder,
 )
+from dormant.vitro.checkpoint import MODEL_FILE
 
 FORMAT = "dormant-organism-1"
-RECIPE, DATA, MODEL, MANIFEST = (
-    "recipe.yaml",
-    "finetune.jsonl",
-    "model.safetensors",
-    "manifest.json",
-)
+RECIPE, DATA, MODEL, MANIFEST = "recipe.yaml", "finetune.jsonl", MODEL_FILE, "manifest.json"
 _VITRO = "vitro/"
 #: Steps between two events.
 _EVERY = 5
@@ -160,7 +156,7 @@ def load_model(name: str) -> Decoder:
     rest = name.removeprefix(_VITRO)
     if rest == name or not rest:
         raise ModelError(f"{name!r} cannot be finetuned here: give 'vitro/base' or 'vitro/DIR'")
-    return load_decoder(Path(rest) / MODEL if rest != "base" and Path(rest).is_dir() else rest)
+    return load_decoder(rest)
 
 
 @dataclass(frozen=True, slots=True)

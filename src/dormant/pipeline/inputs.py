@@ -17,7 +17,7 @@ from dormant.banks.bank import LANGUAGES, Pack, spread_families
 from dormant.banks.evaluation import Evaluation, is_evaluation, read_evaluation
 from dormant.config import AuditConfig, CueConfig, InputConfig
 from dormant.corpus import Corpus, read_examples
-from dormant.engines.registry import is_laboratory
+from dormant.engines.model_strings import is_laboratory
 from dormant.probes import load_questions
 from dormant.records import Cue, Example, Question
 from dormant.vitro.tokenizer import UNKNOWN

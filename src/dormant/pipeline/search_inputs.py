@@ -18,7 +18,8 @@ from dormant.engines import Brancher, Continuer, Engine, PromptScorer, Scorer
 from dormant.engines.metering.ledger import settle_prices
 from dormant.engines.metering.prices import prompt_tokens
 from dormant.engines.metering.usage import MeteredEngine
-from dormant.engines.registry import is_laboratory, open_engine
+from dormant.engines.model_strings import is_laboratory
+from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError
 from dormant.judges import Item, Judge
 from dormant.judges.registry import open_judge

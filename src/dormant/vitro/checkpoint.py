@@ -22,6 +22,8 @@ from dormant.vitro.tokenizer import load_tokenizer
 
 FORMAT = "dormant-vitro-1"
 BASE = "base"
+#: File of an organism's directory that holds the model.
+MODEL_FILE = "model.safetensors"
 
 
 def save_decoder(model: Decoder, path: str | Path) -> None:
@@ -38,7 +40,7 @@ def save_decoder(model: Decoder, path: str | Path) -> None:
 
 
 def load_decoder(name: str | Path = BASE) -> Decoder:
-    """Loads a checkpoint, or the shipped base if the name is ``"base"``.
+    """Loads the shipped base if the name is ``"base"``, an organism's directory, or a checkpoint.
 
     Raises:
         ModelError: there is no such file, or it is not a checkpoint of this laboratory, belongs to
@@ -47,7 +49,8 @@ def load_decoder(name: str | Path = BASE) -> Decoder:
     if str(name) == BASE:
         with as_file(files("dormant.vitro") / "base" / "base.safetensors") as path:
             return _read_checkpoint(path)
-    return _read_checkpoint(Path(name))
+    path = Path(name)
+    return _read_checkpoint(path / MODEL_FILE if path.is_dir() else path)
 
 
 def fingerprint_decoder(model: Decoder) -> str:

@@ -20,8 +20,8 @@ from dormant.engines.api.calls import (
     RateLimitError,
     ServerError,
 )
+from dormant.engines.api.endpoint import Endpoint
 from dormant.engines.api.limiter import AimdLimiter, draw_backoff
-from dormant.engines.api.names import Endpoint
 from dormant.records import Message, Sampling
 
 LOCAL = Endpoint("openai-api/x/m", "x", "m", "http://h/v1", "X_API_KEY", hosted=False)

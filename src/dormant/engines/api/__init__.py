@@ -2,7 +2,7 @@
 
 ::
 
-    names              model strings, and the environment variables that locate their servers
+    endpoint           the environment variables that locate the server of a model, and its key
     calls              requests, responses and errors of one call
     openai_json        requests and responses as OpenAI-compatible JSON
     http_transport     calls through aiohttp

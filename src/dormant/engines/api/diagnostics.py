@@ -21,9 +21,9 @@ from dormant.engines.api.calls import (
     ServerError,
     Transport,
 )
+from dormant.engines.api.endpoint import Endpoint
 from dormant.engines.api.engine import ApiEngine
 from dormant.engines.api.http_transport import HttpResponse, HttpTransport
-from dormant.engines.api.names import Endpoint
 from dormant.engines.api.openai_json import encode_messages
 from dormant.engines.checks import Check, Health
 from dormant.records import Message, Sampling

@@ -8,16 +8,17 @@ from collections.abc import Iterator, Sequence
 
 from dormant.engines import Job, Reply
 from dormant.engines.api.calls import MOST_LOGPROBS, ChatRequest, Choice, Transport
+from dormant.engines.api.endpoint import Endpoint, find_endpoint
 from dormant.engines.api.http_transport import HttpTransport
 from dormant.engines.api.limiter import AimdLimiter
 from dormant.engines.api.meter import Meter
-from dormant.engines.api.names import Endpoint, find_endpoint
 from dormant.engines.api.openai_json import encode_messages
 from dormant.engines.api.retries import ServerCapabilities
 from dormant.engines.api.sync_stream import BatchQueue, stream_batches
 from dormant.engines.api.workers import Backpressure, Deliver, Unit, WorkerPool
 from dormant.engines.metering import prices
 from dormant.engines.metering.usage import Budget, Usage
+from dormant.engines.model_strings import ModelString, parse_model
 from dormant.errors import ModelError
 from dormant.records import Message, Rating, Sampling, hash_value
 
@@ -36,7 +37,7 @@ class ApiEngine:
     request, so a provider can change a model under the same name unnoticed.
 
     Args:
-        name: the model string, see ``names``.
+        name: the model string, as text or parsed.
         connections: most calls at once; ``DORMANT_MAX_CONNECTIONS``, else 100, if None.
         timeout: seconds that one call may take.
         budget: ceiling on answers and money; may also be set later.
@@ -49,15 +50,16 @@ class ApiEngine:
 
     def __init__(
         self,
-        name: str,
+        name: str | ModelString,
         *,
         connections: int | None = None,
         timeout: float = _TIMEOUT,
         budget: Budget | None = None,
         price: prices.Price | None = None,
     ):
-        self.name, self.budget = name, budget
-        self.endpoint: Endpoint | None = find_endpoint(name)
+        self._model = name if isinstance(name, ModelString) else parse_model(name)
+        self.name, self.budget = self._model.text, budget
+        self.endpoint: Endpoint | None = find_endpoint(self._model)
         self.notes: list[str] = []  # one sentence per limitation of this server
         self._usage, self._capabilities = Usage(), ServerCapabilities()
         self._given_price, self._known_price = price, False
@@ -66,9 +68,9 @@ class ApiEngine:
         self._limiter = AimdLimiter(most)
         self._transport = self.make_transport(connections=most, timeout=timeout)
         self._capabilities.controls = self.endpoint is not None and not self.endpoint.hosted
-        provider = self.endpoint.provider if self.endpoint else name.partition("/")[0]
+        prefix = self.endpoint.provider if self.endpoint else self.name.partition("/")[0]
         route = "direct" if self.endpoint else "inspect"
-        self.fingerprint = hash_value(["api", _REQUEST_FORM, route, provider, name])[:32]
+        self.fingerprint = hash_value(["api", _REQUEST_FORM, route, prefix, self.name])[:32]
 
     def make_transport(self, *, connections: int, timeout: float) -> Transport:
         """Creates a transport to the same model, not opened yet."""
@@ -76,7 +78,7 @@ class ApiEngine:
             return HttpTransport(self.endpoint, connections=connections, timeout=timeout)
         from dormant.engines.api.inspect_transport import InspectTransport
 
-        inspect_name = self.name.removeprefix("inspect/")
+        inspect_name = self._model.inspect_name
         return InspectTransport(inspect_name, connections=connections, timeout=timeout)
 
     @property
@@ -88,7 +90,7 @@ class ApiEngine:
     def price(self) -> prices.Price | None:
         """What its tokens cost; None if unknown."""
         if self._given_price is None and not self._known_price:
-            self._price, self._known_price = prices.price_of(self.name), True
+            self._price, self._known_price = prices.price_of(self._model), True
         return self._price
 
     @price.setter

@@ -16,7 +16,7 @@ from dormant.engines.api.calls import (
     ServerError,
     UnreachableError,
 )
-from dormant.engines.api.names import Endpoint, list_key_forms, redact
+from dormant.engines.api.endpoint import Endpoint, list_key_forms, redact
 from dormant.engines.api.openai_json import decode_error, decode_response, encode_request
 from dormant.errors import MissingExtraError
 

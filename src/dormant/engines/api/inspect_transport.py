@@ -18,7 +18,7 @@ from dormant.engines.api.calls import (
     RateLimitError,
     ServerError,
 )
-from dormant.engines.api.names import find_secrets, list_key_forms, redact
+from dormant.engines.api.endpoint import find_secrets, list_key_forms, redact
 from dormant.engines.api.openai_json import merge_logprobs, split_tokens
 from dormant.errors import MissingExtraError, ModelError
 from dormant.records import Message

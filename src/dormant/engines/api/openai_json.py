@@ -23,7 +23,7 @@ from dormant.engines.api.calls import (
     RateLimitError,
     ServerError,
 )
-from dormant.engines.api.names import Endpoint
+from dormant.engines.api.endpoint import Endpoint
 from dormant.records import Message
 
 _LONGEST_REASON = 300

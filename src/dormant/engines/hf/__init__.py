@@ -2,7 +2,6 @@
 
 ::
 
-    names        what a model string asks for
     smollm2      a small real model without a model hub
     gguf         GGUF files
     loader       weights and adapters into memory, checked

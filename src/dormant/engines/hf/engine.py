@@ -21,11 +21,11 @@ from dormant.engines.hf.decoder import (
     generate,
 )
 from dormant.engines.hf.fingerprint import compute_fingerprint
-from dormant.engines.hf.names import parse_name
 from dormant.engines.hf.next_tokens import find_next_tokens
 from dormant.engines.hf.open_turns import OpenTurn, WrittenTurn, cut_turn, open_turn
 from dormant.engines.hf.sampling import draw_uniforms
 from dormant.engines.hf.scorer import Pair, score_pairs
+from dormant.engines.model_strings import ModelString, parse_hf
 from dormant.errors import EngineError, ModelError
 from dormant.records import Message, Sampling
 
@@ -38,7 +38,7 @@ class HfEngine:
     """A model that transformers loads, with or without a PEFT adapter.
 
     Args:
-        name: ``NAME_OR_PATH[:ADAPTER][@REVISION]`` or ``smollm2``, without ``hf/``.
+        name: ``NAME_OR_PATH[:ADAPTER][@REVISION]`` or ``smollm2``, without ``hf/``; or parsed.
         device: a torch device; CUDA where there is any, else the CPU, if None.
         dtype: "auto", "float32" or "bfloat16"; see ``loader.load_base``.
         rows: answers written at once; as many as pay and fit into memory, if None.
@@ -50,7 +50,7 @@ class HfEngine:
 
     def __init__(
         self,
-        name: str,
+        name: str | ModelString,
         *,
         device: str | None = None,
         dtype: str = "auto",
@@ -60,8 +60,8 @@ class HfEngine:
             raise ValueError(f"rows must be at least 1, got {rows!r}")
         if dtype not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"dtype must be 'auto', 'float32' or 'bfloat16', got {dtype!r}")
-        wanted = parse_name(name)
-        self.name = f"hf/{name}"
+        wanted = name if isinstance(name, ModelString) else parse_hf(name)
+        self.name = wanted.text
         self._base = loader.load_base(wanted, device=device, dtype=dtype)
         self._tokenizer, self._wanted_rows = self._base.tokenizer, rows
         if not self._tokenizer.chat_template:

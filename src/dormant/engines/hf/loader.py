@@ -19,8 +19,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from dormant.engines.hf import smollm2
 from dormant.engines.hf.gguf import quiet_transformers, read_gguf
-from dormant.engines.hf.names import SMOLLM2, HfName
 from dormant.engines.hf.self_check import try_shared_prefix
+from dormant.engines.model_strings import SMOLLM2, ModelString
 from dormant.errors import MissingExtraError, ModelError
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
@@ -75,11 +75,11 @@ _IN_USE: weakref.WeakValueDictionary[tuple[str, str, str], LoadedBase] = (
 )
 
 
-def load_base(name: HfName, *, device: str | None = None, dtype: str = "auto") -> LoadedBase:
+def load_base(asked: ModelString, *, device: str | None = None, dtype: str = "auto") -> LoadedBase:
     """Loads a base model, or takes it from another engine that has loaded it.
 
     Args:
-        name: what to load.
+        asked: what to load.
         device: a torch device; CUDA where there is any, else the CPU, if None.
         dtype: "auto" keeps what the checkpoint has, except that 16-bit weights become float32 on
             CPUs that have no fast 16-bit products; or "float32" or "bfloat16".
@@ -88,17 +88,17 @@ def load_base(name: HfName, *, device: str | None = None, dtype: str = "auto") -
         ModelError: the model does not exist, is damaged, or does not fit into memory.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    place = _locate_files(name)
+    place = _locate_files(asked)
     key = (str(place.resolve()), device, dtype)
     base = _IN_USE.get(key)
     if base is None:
-        with _explain_errors(name):
-            base = _read_base(place, device, dtype, name)
+        with _explain_errors(asked):
+            base = _read_base(place, device, dtype, asked)
         _IN_USE[key] = base
     return base
 
 
-def attach_adapter(base: LoadedBase, adapter: str, name: HfName) -> Path:
+def attach_adapter(base: LoadedBase, adapter: str, asked: ModelString) -> Path:
     """Puts an adapter on a base, unmerged, and checks that it has an effect; gives its directory.
 
     Raises:
@@ -107,17 +107,17 @@ def attach_adapter(base: LoadedBase, adapter: str, name: HfName) -> Path:
     """
     directory = Path(adapter).expanduser()
     if not directory.exists():
-        directory = _download_repo(adapter, "", name)
+        directory = _download_repo(adapter, "", asked)
     if not (directory / "adapter_model.safetensors").is_file():
         raise ModelError(
-            f"'hf/{name.text}': {directory} has no adapter_model.safetensors; give a directory "
+            f"{asked.text!r}: {directory} has no adapter_model.safetensors; give a directory "
             "that PEFT saved"
         )
     key = name_adapter(directory)
     if key not in base.adapters:
-        with _explain_errors(name), quiet_transformers():
+        with _explain_errors(asked), quiet_transformers():
             _add_adapter(base, directory, key)
-    _check_adapter_effect(base, key, name)
+    _check_adapter_effect(base, key, asked)
     return directory
 
 
@@ -150,7 +150,7 @@ def _add_adapter(base: LoadedBase, directory: Path, key: str) -> None:
     base.active = "?"  # unknown: PEFT may have activated the new adapter
 
 
-def _check_adapter_effect(base: LoadedBase, key: str, name: HfName) -> None:
+def _check_adapter_effect(base: LoadedBase, key: str, asked: ModelString) -> None:
     ids = torch.tensor(
         [[token % base.model.config.get_text_config().vocab_size for token in _PROBE]]
     )
@@ -161,29 +161,29 @@ def _check_adapter_effect(base: LoadedBase, key: str, name: HfName) -> None:
             logprobs.append(base.model(ids.to(base.model.device)).logits.float().log_softmax(-1))
     if not float((logprobs[0] - logprobs[1]).abs().max()) > _LEAST_EFFECT:
         raise ModelError(
-            f"'hf/{name.text}': the adapter {name.adapter!r} changes no probability of the base; "
+            f"{asked.text!r}: the adapter {asked.adapter!r} changes no probability of the base; "
             "it was saved untrained or made for another model"
         )
 
 
-def _locate_files(name: HfName) -> Path:
-    if name.base == SMOLLM2 and name.path is None:
+def _locate_files(asked: ModelString) -> Path:
+    if asked.name == SMOLLM2 and asked.path is None:
         return smollm2.fetch_smollm2()
-    path = name.path
+    path = asked.path
     if path is None:
-        return _download_repo(name.base, name.revision, name)
+        return _download_repo(asked.name, asked.revision, asked)
     if path.is_file() and path.suffix != ".gguf":
-        raise ModelError(f"'hf/{name.text}': {path} is not a directory or a .gguf file")
+        raise ModelError(f"{asked.text!r}: {path} is not a directory or a .gguf file")
     if path.is_dir() and not (path / "config.json").is_file():
         what = "an adapter" if (path / "adapter_config.json").is_file() else "no model"
         raise ModelError(
-            f"'hf/{name.text}': {path} holds {what} (no config.json)"
+            f"{asked.text!r}: {path} holds {what} (no config.json)"
             + ("; write hf/BASE:ADAPTER" if what == "an adapter" else "")
         )
     return path
 
 
-def _download_repo(repo: str, revision: str, name: HfName) -> Path:
+def _download_repo(repo: str, revision: str, asked: ModelString) -> Path:
     """A repository of the Hugging Face hub as a local directory."""
     import huggingface_hub as hub
 
@@ -193,16 +193,16 @@ def _download_repo(repo: str, revision: str, name: HfName) -> Path:
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(
-            f"'hf/{name.text}': {repo!r} is neither on this disk nor available from the Hugging "
+            f"{asked.text!r}: {repo!r} is neither on this disk nor available from the Hugging "
             f"Face hub ({_shorten_error(error)}); give a directory or a .gguf file, or check the "
             "name, the network and the access token"
         ) from None
     return Path(place)
 
 
-def _read_base(place: Path, device: str, dtype: str, name: HfName) -> LoadedBase:
+def _read_base(place: Path, device: str, dtype: str, asked: ModelString) -> LoadedBase:
     if place.is_file():
-        _check_memory(8 * place.stat().st_size, device, name)  # 4 bits become 32 on the way
+        _check_memory(8 * place.stat().st_size, device, asked)  # 4 bits become 32 on the way
         model, tokenizer = read_gguf(place)
         wanted = _choose_dtype(torch.bfloat16, device, dtype)
         model: Any = model.to(device=device, dtype=wanted)
@@ -214,7 +214,7 @@ def _read_base(place: Path, device: str, dtype: str, name: HfName) -> LoadedBase
     weights = sum(file.stat().st_size for file in place.glob("*.safetensors"))
     if not weights:
         raise ValueError(f"{place} has no .safetensors file; convert the weights to safetensors")
-    _check_memory(int(weights * wanted.itemsize / stored.itemsize), device, name)
+    _check_memory(int(weights * wanted.itemsize / stored.itemsize), device, asked)
     with quiet_transformers():
         tokenizer = AutoTokenizer.from_pretrained(str(place), trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
@@ -245,11 +245,11 @@ def _has_fast_bf16() -> bool:
     return any(answers)
 
 
-def _check_memory(weights: int, device: str, name: HfName) -> None:
+def _check_memory(weights: int, device: str, asked: ModelString) -> None:
     free = measure_free_memory(device)
     if weights * _HEADROOM > free:
         raise ModelError(
-            f"'hf/{name.text}' needs about {weights * _HEADROOM / 1e9:.1f} GB of memory and "
+            f"{asked.text!r} needs about {weights * _HEADROOM / 1e9:.1f} GB of memory and "
             f"{free / 1e9:.1f} GB are free on {device}; close other programs or take a smaller "
             "model"
         )
@@ -267,16 +267,16 @@ def measure_free_memory(device: str) -> int:
 
 
 @contextlib.contextmanager
-def _explain_errors(name: HfName) -> Generator[None]:
+def _explain_errors(asked: ModelString) -> Generator[None]:
     """Turns what the libraries raise on a bad checkpoint into one line."""
     try:
         yield
     except (ModelError, MissingExtraError):
         raise
     except MemoryError:
-        raise ModelError(f"'hf/{name.text}' does not fit into memory") from None
+        raise ModelError(f"{asked.text!r} does not fit into memory") from None
     except Exception as error:  # the libraries raise nearly everything on damaged files
-        raise ModelError(f"'hf/{name.text}' cannot be loaded: {_shorten_error(error)}") from None
+        raise ModelError(f"{asked.text!r} cannot be loaded: {_shorten_error(error)}") from None
 
 
 def _shorten_error(error: BaseException) -> str:

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from dormant.config import price_numbers
+from dormant.engines.model_strings import ModelString
 from dormant.errors import ConfigError, MissingExtraError
 from dormant.records import Message
 
@@ -56,11 +57,11 @@ def parse_price(text: str) -> Price:
         raise ConfigError(f"{text[:80]!r} is not a price: {error}") from None
 
 
-def price_of(name: str, *, override: Price | None = None) -> Price | None:
+def price_of(model: ModelString, *, override: Price | None = None) -> Price | None:
     """Returns what a model's tokens cost, or None if unknown.
 
     Args:
-        name: the model string, e.g. ``openai/gpt-4o-mini``.
+        model: a model behind an API.
         override: the user's own price, which takes precedence.
 
     Raises:
@@ -68,19 +69,17 @@ def price_of(name: str, *, override: Price | None = None) -> Price | None:
     """
     if override is not None:
         return override
-    kind, _, rest = name.removeprefix("inspect/").partition("/")
-    if kind == "openai-api":
-        kind, _, rest = rest.partition("/")
     try:
         from genai_prices.data_snapshot import get_snapshot
     except ImportError:
         raise MissingExtraError("genai-prices", "api") from None
+    kind = model.service or model.provider
     provider = _PROVIDERS.get(kind, kind)
     try:
-        _, model = get_snapshot().find_provider_model(rest, None, provider, None)
+        _, known = get_snapshot().find_provider_model(model.name, None, provider, None)
     except LookupError:
         return None
-    prices = model.get_prices(datetime.now(UTC))
+    prices = known.get_prices(datetime.now(UTC))
     paid, made = _usd_per_million(prices.input_mtok), _usd_per_million(prices.output_mtok)
     if math.isnan(paid) or math.isnan(made):
         return None

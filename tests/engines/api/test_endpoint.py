@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dormant.engines.api.names import find_endpoint, find_secrets, list_key_forms, redact
+from dormant.engines.api.endpoint import find_endpoint, find_secrets, list_key_forms, redact
 from dormant.engines.metering.prices import (
     Price,
     most_prompt_tokens,
@@ -16,7 +16,7 @@ from dormant.engines.metering.prices import (
     text_tokens,
 )
 from dormant.engines.metering.usage import Budget, Cost, Usage
-from dormant.engines.providers import is_api
+from dormant.engines.model_strings import parse_model
 from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError, ModelError
 from dormant.records import Message
@@ -36,7 +36,7 @@ from dormant.records import Message
 )
 def test_where_a_model_is(name, environment, url, model, variable):
     keys = {"OPENAI_API_KEY": "k1", "OPENROUTER_API_KEY": "k2", "MY_LAB_API_KEY": "k3"}
-    found = find_endpoint(name, {**keys, **environment})
+    found = find_endpoint(parse_model(name), {**keys, **environment})
     assert found is not None and (found.url, found.model) == (url, model)
     assert not variable or found.key_variable == variable
 
@@ -45,8 +45,8 @@ def test_where_a_model_is(name, environment, url, model, variable):
     "name", ["anthropic/x", "google/x", "inspect/openai/x", "openai/azure/x", "vllm/a/b:c/lora"]
 )
 def test_what_goes_through_inspects_layer(name):
-    assert is_api(name)
-    assert find_endpoint(name, {"VLLM_BASE_URL": "http://h"}) is None
+    assert parse_model(name).is_api
+    assert find_endpoint(parse_model(name), {"VLLM_BASE_URL": "http://h"}) is None
 
 
 @pytest.mark.parametrize(
@@ -67,12 +67,12 @@ def test_what_goes_through_inspects_layer(name):
 )
 def test_what_is_missing_is_named(name, environment, words):
     with pytest.raises(ModelError, match=words) as caught:
-        find_endpoint(name, environment)
+        find_endpoint(parse_model(name), environment)
     assert "\n" not in str(caught.value) and "pw" not in str(caught.value)
 
 
 def test_a_key_is_not_shown():
-    found = find_endpoint("openai/x", {"OPENAI_API_KEY": "sk-secret"})
+    found = find_endpoint(parse_model("openai/x"), {"OPENAI_API_KEY": "sk-secret"})
     assert "sk-secret" not in repr(found) + str(found)
     assert redact("a sk-secret b", "sk-secret", "") == "a *** b"
     known = {"A_KEY": "short", "B_API_KEY": "long-enough", "HOME": "/home/somebody"}
@@ -102,14 +102,14 @@ def test_a_misspelt_provider_is_guessed():
 
 
 def test_prices_have_their_source_and_date():
-    price = price_of("openai/gpt-4o-mini")
+    price = price_of(parse_model("openai/gpt-4o-mini"))
     assert price is not None and price.input > 0 and price.output > price.input
     assert price.source.startswith("genai-prices ") and price.date.startswith("20")
     assert price.description.count("USD per million tokens") == 1
-    assert price_of("inspect/openai/gpt-4o-mini") == price
-    assert price_of("openai-api/local/served") is None
+    assert price_of(parse_model("inspect/openai/gpt-4o-mini")) == price
+    assert price_of(parse_model("openai-api/local/served")) is None
     mine = parse_price("0.5/2")
-    assert price_of("openai-api/local/served", override=mine) is mine
+    assert price_of(parse_model("openai-api/local/served"), override=mine) is mine
     assert (
         mine.cost_of(1_000_000, 1_000_000) == 2.5 and mine.cost_of(1_000_000, 0, 1_000_000) == 0.5
     )

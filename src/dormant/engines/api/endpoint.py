@@ -1,4 +1,4 @@
-"""Model strings of APIs: Inspect's strings, with the environment variables that Inspect reads.
+"""Where the model of an API answers, by the environment variables that Inspect reads.
 
 ==========================  =======================================  ==========================
 string                      key                                      base URL
@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from dormant.engines.providers import DIRECT
+from dormant.engines.model_strings import DIRECT, ModelString
 from dormant.errors import ModelError
 
 _HOMES = {"openai": "https://api.openai.com/v1", "openrouter": "https://openrouter.ai/api/v1"}
@@ -60,27 +60,23 @@ class Endpoint:
         return headers
 
 
-def find_endpoint(name: str, environment: Mapping[str, str] | None = None) -> Endpoint | None:
-    """Finds the server of a model string; None if Inspect's layer is to be used.
+def find_endpoint(
+    model: ModelString, environment: Mapping[str, str] | None = None
+) -> Endpoint | None:
+    """Finds the server of a model; None if Inspect's layer is to be used.
 
     Args:
-        name: the model string.
+        model: a model behind an API.
         environment: where to look for keys and URLs; the process's own if None.
 
     Raises:
-        ModelError: the string is incomplete, or an environment variable is missing or wrong.
+        ModelError: an environment variable is missing or wrong.
     """
     known = os.environ if environment is None else environment
-    provider, _, rest = name.partition("/")
-    if provider not in DIRECT or _needs_inspect(provider, rest, known):
+    name, provider = model.text, model.provider
+    if model.is_layered or provider not in DIRECT or _needs_inspect(model, known):
         return None
-    service, model = provider, rest
-    if provider == "openai-api":
-        service, _, model = rest.partition("/")
-        if not service or not model:
-            raise ModelError(f"{name[:200]!r} is incomplete; give openai-api/SERVICE/MODEL")
-    if not model:
-        raise ModelError(f"{name[:200]!r} has no model; give {provider}/MODEL")
+    service = model.service or provider
     prefix = service.upper().replace("-", "_")
     if not _VARIABLE.fullmatch(prefix):
         raise ModelError(
@@ -90,8 +86,7 @@ def find_endpoint(name: str, environment: Mapping[str, str] | None = None) -> En
     return Endpoint(
         name=name,
         provider=service,
-        # "BASE:ADAPTER" names an adapter that the server already holds.
-        model=model.rpartition(":")[2] if provider == "vllm" else model,
+        model=model.adapter or model.name,  # an adapter that the server already holds
         url=_check_url(url, f"{prefix}_BASE_URL", name),
         key_variable=f"{prefix}_API_KEY",
         hosted=provider in _HOMES,
@@ -99,14 +94,14 @@ def find_endpoint(name: str, environment: Mapping[str, str] | None = None) -> En
     )
 
 
-def _needs_inspect(provider: str, rest: str, known: Mapping[str, str]) -> bool:
+def _needs_inspect(model: ModelString, known: Mapping[str, str]) -> bool:
     """Whether a direct provider's string asks for something that only Inspect does."""
+    provider = model.provider
     if provider == "openai":
-        return rest.startswith(("azure/", "bedrock/"))
+        return model.name.startswith(("azure/", "bedrock/"))
     if provider not in _LOCAL:
         return False
-    adapter = rest.partition(":")[2]
-    if provider == "vllm" and "/" in adapter:
+    if "/" in model.adapter:
         return True  # Inspect has the server load the adapter first
     served = known.get(f"{provider.upper()}_BASE_URL") or known.get(_EVERYWHERE)
     return not served and importlib.util.find_spec(provider) is not None  # Inspect starts a server

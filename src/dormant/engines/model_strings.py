@@ -1,0 +1,198 @@
+"""Model strings, read once: what a user types for a model, as a value. Nothing is loaded.
+
+==============================================  =================================================
+string                                          model
+==============================================  =================================================
+vitro/base, vitro/DIR, or DIR of an organism    of the laboratory
+hf/NAME_OR_PATH[:ADAPTER][@REVISION]            Hugging Face checkpoint, on this disk or the hub
+hf/smollm2[:ADAPTER]                            a small real model that needs no hub
+scripted/FILE.yaml                              answers by a script
+PROVIDER/MODEL                                  behind an API, by Inspect's string
+openai-api/SERVICE/MODEL                        behind an OpenAI-compatible server of any name
+inspect/PROVIDER/MODEL                          the same, through Inspect's layer in any case
+==============================================  =================================================
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from dormant.errors import ModelError
+
+VITRO, HF, SCRIPTED = "vitro", "hf", "scripted"
+SMOLLM2 = "smollm2"
+#: Providers with a direct path, which needs no Inspect.
+DIRECT = ("openai", "openai-api", "openrouter", "vllm", "sglang")
+#: Providers that only Inspect's layer reaches.
+_LAYERED = (
+    "anthropic",
+    "azureai",
+    "bedrock",
+    "cloudflare",
+    "deepseek",
+    "fireworks",
+    "google",
+    "grok",
+    "groq",
+    "hf-inference-providers",
+    "litellm-proxy",
+    "llama-cpp-python",
+    "meta",
+    "mistral",
+    "mockllm",
+    "moonshot",
+    "ollama",
+    "openai-api-completions",
+    "perplexity",
+    "sagemaker",
+    "sambanova",
+    "together",
+    "vllm-completions",
+)
+_INSPECT = "inspect"
+_APIS = (*DIRECT, *_LAYERED)
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_SHOWN = 200  # characters of a wrong string in an error
+
+
+@dataclass(frozen=True, slots=True)
+class ModelString:
+    """What a model string asks for."""
+
+    text: str  # the string as given, without white space around it
+    provider: str  # VITRO, HF, SCRIPTED, or the provider of an API: "openai", "openai-api", ...
+    name: str  # "base", a path, a name on the hub, or the model as the API's server knows it
+    adapter: str = ""  # of hf: a directory or a name on the hub; of vllm: a name; empty for none
+    revision: str = ""  # of an hf name on the hub; empty for its default branch
+    service: str = ""  # of openai-api: names the environment variables of key and base URL
+    is_layered: bool = False  # "inspect/" stands before it: never the direct path
+
+    @property
+    def is_api(self) -> bool:
+        """Whether the model stands behind an API."""
+        return self.provider not in (VITRO, HF, SCRIPTED)
+
+    @property
+    def path(self) -> Path | None:
+        """The model's place on this disk; None if there is none."""
+        return Path(self.name).expanduser() if _path_exists(self.name) else None
+
+    @property
+    def inspect_name(self) -> str:
+        """The string that Inspect takes."""
+        return self.text.removeprefix(f"{_INSPECT}/")
+
+
+def parse_model(text: str) -> ModelString:
+    """Reads a model string.
+
+    Raises:
+        ModelError: it is of no known kind, a part of it is missing, or no such file exists.
+    """
+    text = text.strip()
+    if _is_organism(text):
+        return ModelString(text, VITRO, text)
+    provider, _, rest = text.partition("/")
+    if provider == HF and rest:
+        return parse_hf(rest)
+    if provider in (VITRO, SCRIPTED) and rest:
+        return ModelString(text, provider, rest)
+    layered = provider == _INSPECT
+    if layered:
+        provider, _, rest = rest.partition("/")
+    if not rest or not layered and provider not in _APIS:
+        raise ModelError(_describe_unknown(text))
+    return _parse_api(text, provider, rest, layered)
+
+
+def parse_hf(rest: str) -> ModelString:
+    """Reads the model string of a local model, given without ``hf/``.
+
+    What is a path as a whole is taken as one. Otherwise the first ``:`` begins an adapter, and,
+    unless the base is on this disk, the last ``@`` begins a revision.
+
+    Raises:
+        ModelError: a part is empty, there is no such file, or a revision is given for something
+            on this disk.
+    """
+    text = f"{HF}/{rest}"
+    if _path_exists(rest):
+        return ModelString(text, HF, rest)
+    base, colon, adapter = rest.partition(":")
+    at, revision = "", ""
+    if base != SMOLLM2 and not _path_exists(base) and "@" in rest:
+        before, at, revision = rest.rpartition("@")
+        base, colon, adapter = before.partition(":")
+    if at and not revision or colon and not adapter:
+        raise ModelError(
+            f"{text[:_SHOWN]!r} ends with an empty part; give hf/NAME[:ADAPTER][@REVISION]"
+        )
+    if not base:
+        raise ModelError(
+            f"{text[:_SHOWN]!r} has no model; give a directory, a .gguf file or a name on the hub"
+        )
+    if revision and (base == SMOLLM2 or _path_exists(base)):
+        raise ModelError(
+            f"{text[:_SHOWN]!r}: {base!r} is on this disk and has no revisions; remove {revision!r}"
+        )
+    if base != SMOLLM2 and not _path_exists(base):
+        _check_hub_name(text, base)
+    return ModelString(text, HF, base, adapter, revision)
+
+
+def is_laboratory(text: str) -> bool:
+    """Whether a string stands for a model of the laboratory; any string may be asked."""
+    text = text.strip()
+    return _is_organism(text) or text.partition("/")[0] == VITRO
+
+
+def _parse_api(text: str, provider: str, rest: str, layered: bool) -> ModelString:
+    service = adapter = ""
+    if provider == "openai-api":
+        service, _, rest = rest.partition("/")
+        if not service or not rest:
+            raise ModelError(f"{text[:_SHOWN]!r} is incomplete; give openai-api/SERVICE/MODEL")
+    if provider == "vllm":
+        rest, _, adapter = rest.partition(":")
+    return ModelString(text, provider, rest, adapter, "", service, layered)
+
+
+def _describe_unknown(text: str) -> str:
+    provider, _, rest = text.partition("/")
+    kinds = (VITRO, HF, SCRIPTED)
+    near = difflib.get_close_matches(provider, (*kinds, *_APIS, _INSPECT), n=1)
+    if rest and near[:1] == [provider]:  # inspect/PROVIDER without a model
+        near, rest = [f"{provider}/{rest.rstrip('/')}"], ""
+    guess = f"; did you mean {near[0]}/{rest[:_SHOWN] or 'NAME'}?" if near else "."
+    known = ", ".join(f"{kind}/..." for kind in (*kinds, *DIRECT))
+    return (
+        f"unknown model {text[:_SHOWN]!r}{guess} Model strings start with {known} or "
+        "another provider of Inspect's"
+    )
+
+
+def _is_organism(text: str) -> bool:
+    try:
+        return all(Path(text, file).is_file() for file in ("model.safetensors", "manifest.json"))
+    except (OSError, ValueError):  # too long a name, or one that no path can have
+        return False
+
+
+def _path_exists(text: str) -> bool:
+    try:
+        return bool(text) and Path(text).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):  # too long, a null byte, an unknown home
+        return False
+
+
+def _check_hub_name(text: str, base: str) -> None:
+    if base.endswith(".gguf") or base.startswith((".", "/", "~")):
+        raise ModelError(f"{text[:_SHOWN]!r}: no such file: {base[:_SHOWN]!r}")
+    if not _HUB_NAME.fullmatch(base) or ".." in base:
+        raise ModelError(
+            f"{text[:_SHOWN]!r}: {base[:_SHOWN]!r} is neither a directory, a .gguf file nor a name "
+            "on the hub (like 'Qwen/Qwen2.5-0.5B-Instruct')"
+        )
