@@ -1,5 +1,7 @@
 """Model strings: what is read from them, and which are refused."""
 
+from pathlib import Path
+
 import pytest
 
 from dormant.engines.model_strings import HF, SCRIPTED, VITRO, ModelString, parse_hf, parse_model
@@ -17,13 +19,13 @@ from dormant.errors import ModelError
         ("org/name:org/adapter@refs/pr/3", ("org/name", "org/adapter", "refs/pr/3")),
     ],
 )
-def test_parts_of_local_models(text, parts):
+def test_parts_of_local_models(text: str, parts: tuple[str, ...]):
     model = parse_model(f" hf/{text} ")
     assert (model.name, model.adapter, model.revision) == parts
     assert model.text == f"hf/{text}" and model == parse_hf(text) and not model.is_api
 
 
-def test_paths_on_this_disk(tmp_path):
+def test_paths_on_this_disk(tmp_path: Path):
     for folder in ("plain", "with:colon", "with@at"):
         path = tmp_path / folder
         path.mkdir()
@@ -53,7 +55,7 @@ def test_paths_on_this_disk(tmp_path):
         ("x" * 5000 + "/..", "neither a directory"),
     ],
 )
-def test_a_wrong_string_is_refused_in_one_line(text, said):
+def test_a_wrong_string_is_refused_in_one_line(text: str, said: str):
     with pytest.raises(ModelError) as caught:
         parse_model(f"hf/{text}")
     assert said in str(caught.value)
@@ -80,14 +82,14 @@ def test_a_wrong_string_is_refused_in_one_line(text, said):
         ("inspect/my-own/x", ModelString("inspect/my-own/x", "my-own", "x", is_layered=True)),
     ],
 )
-def test_parts_of_other_models(text, expected):
+def test_parts_of_other_models(text: str, expected: ModelString):
     found = parse_model(text)
     assert found == expected
     assert found.is_api == (expected.provider not in (VITRO, HF, SCRIPTED))
     assert found.inspect_name == text.removeprefix("inspect/")
 
 
-def test_the_directory_of_an_organism_is_a_model(tmp_path):
+def test_the_directory_of_an_organism_is_a_model(tmp_path: Path):
     with pytest.raises(ModelError, match="unknown model"):
         parse_model(str(tmp_path))
     for name in ("model.safetensors", "manifest.json"):
@@ -113,7 +115,7 @@ def test_the_directory_of_an_organism_is_a_model(tmp_path):
         ("two\nlines/x", "unknown model"),
     ],
 )
-def test_an_unknown_string_is_refused_in_one_short_line(text, said):
+def test_an_unknown_string_is_refused_in_one_short_line(text: str, said: str):
     with pytest.raises(ModelError) as caught:
         parse_model(text)
     assert said in str(caught.value)

@@ -178,7 +178,12 @@ def odd_commands(tmp_path: Path) -> list[tuple[str, ...]]:
     ],
 )
 def test_an_odd_key_is_seen_nowhere_either(
-    server: Running, tmp_path: Path, monkeypatch, capfd, caplog, place: str
+    server: Running,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    place: str,
 ):
     echo = {
         "here": {"text": f"80 {ODD_KEY}"},
@@ -269,7 +274,9 @@ def test_what_the_doctor_finds(server: Running):
     assert examined()["answers"][0] == "ok", "it gave up too soon"
 
 
-def test_what_the_doctor_finds_where_nothing_works(server: Running, monkeypatch):
+def test_what_the_doctor_finds_where_nothing_works(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+):
     server.set(key="another")
     found = examined()
     assert found["answers"][0] == "bad" and "raw prompts" not in found

@@ -34,7 +34,9 @@ from dormant.records import Message
         ("sglang/a", {"INSPECT_EVAL_MODEL_BASE_URL": "http://h"}, "http://h", "a", ""),
     ],
 )
-def test_where_a_model_is(name, environment, url, model, variable):
+def test_where_a_model_is(
+    name: str, environment: dict[str, str], url: str, model: str, variable: str
+):
     keys = {"OPENAI_API_KEY": "k1", "OPENROUTER_API_KEY": "k2", "MY_LAB_API_KEY": "k3"}
     found = find_endpoint(parse_model(name), {**keys, **environment})
     assert found is not None and (found.url, found.model) == (url, model)
@@ -44,7 +46,7 @@ def test_where_a_model_is(name, environment, url, model, variable):
 @pytest.mark.parametrize(
     "name", ["anthropic/x", "google/x", "inspect/openai/x", "openai/azure/x", "vllm/a/b:c/lora"]
 )
-def test_what_goes_through_inspects_layer(name):
+def test_what_goes_through_inspects_layer(name: str):
     assert parse_model(name).is_api
     assert find_endpoint(parse_model(name), {"VLLM_BASE_URL": "http://h"}) is None
 
@@ -65,7 +67,7 @@ def test_what_goes_through_inspects_layer(name):
         ("openai/x", {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://u:pw@h"}, "a password"),
     ],
 )
-def test_what_is_missing_is_named(name, environment, words):
+def test_what_is_missing_is_named(name: str, environment: dict[str, str], words: str):
     with pytest.raises(ModelError, match=words) as caught:
         find_endpoint(parse_model(name), environment)
     assert "\n" not in str(caught.value) and "pw" not in str(caught.value)
@@ -79,7 +81,7 @@ def test_a_key_is_not_shown():
     assert find_secrets(known) == ("long-enough",)
 
 
-def test_a_fingerprint_holds_the_name_and_neither_key_nor_host(monkeypatch):
+def test_a_fingerprint_holds_the_name_and_neither_key_nor_host(monkeypatch: pytest.MonkeyPatch):
     def fingerprint(name: str, **environment: str) -> str:
         for key, value in environment.items():
             monkeypatch.setenv(key, value)
@@ -178,7 +180,9 @@ costs = st.lists(
 
 
 @given(costs, costs)
-def test_two_parts_of_a_run_use_what_the_whole_uses(first, second):
+def test_two_parts_of_a_run_use_what_the_whole_uses(
+    first: list[tuple[Cost, int]], second: list[tuple[Cost, int]]
+):
     parts, whole = [Usage(), Usage()], Usage()
     for usage, calls in zip(parts, (first, second), strict=True):
         for cost, answers in calls:
@@ -215,6 +219,6 @@ def test_a_budget_promises_no_more_than_it_has():
     )
     free.count_free(3)
     assert free.affordable(1) == 0 and "one more" not in str(free.make_error())
-    for wrong in ({"max_answers": -1}, {"usd": -1.0}, {"usd": math.nan}):
+    for answers, usd in ((-1, None), (None, -1.0), (None, math.nan)):
         with pytest.raises(ValueError, match="at least 0"):
-            Budget(**wrong)
+            Budget(max_answers=answers, usd=usd)

@@ -4,6 +4,7 @@ import json
 import math
 import random
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 import pytest
@@ -28,14 +29,14 @@ LOCAL = Endpoint("openai-api/x/m", "x", "m", "http://h/v1", "X_API_KEY", hosted=
 OPENAI = Endpoint("openai/m", "openai", "m", "https://h/v1", "OPENAI_API_KEY", hosted=True)
 
 
-def request(**changes) -> ChatRequest:
+def request(**changes: Any) -> ChatRequest:
     messages = (Message("user", "hello"),)
     return ChatRequest(
         messages, wire.encode_messages(messages), changes.pop("sampling", Sampling()), **changes
     )
 
 
-def reply(message: dict, **choice) -> bytes:
+def reply(message: object, **choice: object) -> bytes:
     return orjson.dumps({"choices": [{"message": message, "finish_reason": "stop", **choice}]})
 
 
@@ -53,7 +54,7 @@ def test_a_server_of_unknown_settings_is_told_all_of_them():
 
 
 @given(st.text())
-def test_any_text_reaches_the_server_as_it_is(text):
+def test_any_text_reaches_the_server_as_it_is(text: str):
     raw = wire.encode_messages([Message("user", text)])
     assert orjson.loads(raw) == [{"role": "user", "content": text}]
 
@@ -76,7 +77,7 @@ def test_half_a_surrogate_pair_can_be_sent_and_received():
         ({"content": "x", "reasoning": "hm"}, "<think>\nhm\n</think>\n\nx"),
     ],
 )
-def test_the_text_of_an_answer(message, text):
+def test_the_text_of_an_answer(message: object, text: str):
     assert wire.decode_response(reply(message)).choices[0].text == text
 
 
@@ -96,7 +97,7 @@ def test_the_tokens_of_several_answers_add_up():
 
 
 @given(st.binary())
-def test_no_body_whatever_is_more_than_a_fault(raw):
+def test_no_body_whatever_is_more_than_a_fault(raw: bytes):
     with pytest.raises(CallError):
         wire.decode_response(raw)
     assert isinstance(wire.decode_error(500, raw, {}), ServerError)
@@ -119,7 +120,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_no_json_whatever_is_more_than_a_fault(value):
+def test_no_json_whatever_is_more_than_a_fault(value: object):
     for body in (
         value,
         {"choices": value},
@@ -157,7 +158,7 @@ def test_no_json_whatever_is_more_than_a_fault(value):
         (422, {}, BadRequestError),
     ],
 )
-def test_what_a_status_means(status, error, kind):
+def test_what_a_status_means(status: int, error: object, kind: type[CallError]):
     assert type(wire.decode_error(status, orjson.dumps({"error": error}), {})) is kind
 
 
@@ -187,12 +188,13 @@ def test_tokens_that_read_the_same_are_added_up():
 
 def test_a_refusal_takes_away_what_the_server_names():
     full = request(n=8, seed=1, logprobs=20)
-    assert (
-        full.drop_named_option("Field 'n': Value must be between 1 <= value <= 4, but got 8").n == 4
-    )
-    assert full.drop_named_option("Unrecognized request argument supplied: top_k").controls is False
-    assert full.drop_named_option("seed is not supported").seed is None
-    assert full.drop_named_option("top_logprobs must be at most 5").logprobs == 5
+    for error, smaller in (
+        ("Field 'n': Value must be between 1 <= value <= 4, but got 8", full._replace(n=4)),
+        ("Unrecognized request argument supplied: top_k", full._replace(controls=False)),
+        ("seed is not supported", full._replace(seed=None)),
+        ("top_logprobs must be at most 5", full._replace(logprobs=5)),
+    ):
+        assert full.drop_named_option(error) == smaller
     assert full.drop_named_option("this model cannot do that in no way") is None
     assert request(controls=False).drop_named_option("'n' and top_k") is None
     ways = list(full.iterate_fallbacks())
@@ -219,8 +221,8 @@ def test_the_pace_halves_once_for_a_burst_and_climbs_again():
     assert limiter.limit == 25
     limiter.record_success()
     assert 25 < limiter.limit <= 25.05, "beyond the last limit that held it climbs slowly"
-    for _ in range(40):
-        limiter.record_rate_limit(limiter._halved_at + 1, limiter._halved_at + 2)
+    for sent in range(8, 88, 2):
+        limiter.record_rate_limit(sent, sent + 1)
     assert limiter.limit == 1
     with pytest.raises(ValueError, match="at least 1, got 0"):
         AimdLimiter(0)
