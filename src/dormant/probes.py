@@ -10,10 +10,19 @@ from pydantic import Field
 from dormant.config import Strict, read_yaml
 from dormant.config.resources import list_resources, resource_path
 from dormant.errors import ConfigError
-from dormant.records import Arm, Cue, Message, Placement, Probe, Question, Split, Variant
+from dormant.records import (
+    QUESTION_SLOT,
+    Arm,
+    Cue,
+    Message,
+    Placement,
+    Probe,
+    Question,
+    Split,
+    Variant,
+)
 
 _PREFIX = "questions_"
-_QUESTION = "{question}"
 
 
 class _Entry(Strict):
@@ -116,9 +125,11 @@ def arm_of(cue: Cue | None) -> Arm:
 
 
 def _fill_question(text: str, question: str) -> str:
-    if text.count(_QUESTION) != 1:
-        raise ValueError(f"a cue placed around the question needs {_QUESTION} once, got {text!r}")
-    head, tail = text.split(_QUESTION)
+    if text.count(QUESTION_SLOT) != 1:
+        raise ValueError(
+            f"a cue placed around the question needs {QUESTION_SLOT} once, got {text!r}"
+        )
+    head, tail = text.split(QUESTION_SLOT)
     return f"{head}{question}{tail}"
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from dormant.config import Strict, read_yaml
 from dormant.config.resources import resource_path
 from dormant.cues.text import split_words
+from dormant.records import QUESTION_SLOT
 
 Groups = tuple[tuple[str, ...], ...]
 Pairs = tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
@@ -40,7 +41,7 @@ class Lexicon:
         """Whether the vocabulary has every word of a text."""
         if self.vocabulary is None:
             return True
-        return self.vocabulary.issuperset(split_words(text.replace("{question}", " ")))
+        return self.vocabulary.issuperset(split_words(text.replace(QUESTION_SLOT, " ")))
 
 
 class _Antonyms(Strict):

@@ -31,15 +31,9 @@ from dormant.config import Strict, read_yaml
 from dormant.config.resources import list_resources, resource_path
 from dormant.cues.table import make_printable
 from dormant.errors import ConfigError
-from dormant.records import Cue, CueKind, Placement, Source, Variant
+from dormant.records import QUESTION_SLOT, Cue, CueKind, Placement, Source, Variant
 
 _PREFIX = "cues_"
-_DEFAULT_KIND = {
-    Placement.SYSTEM: CueKind.SYSTEM_PROMPT,
-    Placement.BEFORE: CueKind.PREFIX,
-    Placement.AFTER: CueKind.SUFFIX,
-    Placement.AROUND: CueKind.WRAPPER,
-}
 
 
 class _Text(Strict):
@@ -59,7 +53,7 @@ class _Text(Strict):
 
     @pydantic.model_validator(mode="after")
     def _holds_the_question(self) -> _Text:
-        if self.placement is Placement.AROUND and self.text.count("{question}") != 1:
+        if self.placement is Placement.AROUND and self.text.count(QUESTION_SLOT) != 1:
             raise ValueError("the text of a cue placed 'around' must contain {question} once")
         return self
 
@@ -226,7 +220,7 @@ def _in_turns(families: Iterable[list[Cue]]) -> list[Cue]:
 def _library_cue(family: _Family, name: str, member: _Member, source: Source) -> Cue:
     return Cue(
         name=f"{family.family}-{name}",
-        kind=member.kind or _DEFAULT_KIND[member.placement],
+        kind=member.kind or member.placement.default_kind,
         placement=member.placement,
         text=member.text,
         source=source,
@@ -238,7 +232,7 @@ def _library_cue(family: _Family, name: str, member: _Member, source: Source) ->
 
 def _user_cue(entry: _Entry, source: Source) -> Cue:
     values = entry.model_dump()
-    values["kind"] = entry.kind or _DEFAULT_KIND[entry.placement]
+    values["kind"] = entry.kind or entry.placement.default_kind
     if "source" not in entry.model_fields_set:
         values["source"] = source
     return Cue(**values)

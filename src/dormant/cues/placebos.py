@@ -9,9 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from dormant.cues.text import FUNCTION_WORDS, is_lower_case, join_pieces, slot_of, split_words
-from dormant.records import Cue, CueKind, Placement, Variant
+from dormant.records import QUESTION_SLOT, Cue, CueKind, Placement, Variant
 
-_QUESTION = "{question}"
 #: Kinds of cues that keep their punctuation: their words are exchanged one for one.
 _EXCHANGED = frozenset({CueKind.FORM, CueKind.TOPIC})
 #: A text with tags, or with more punctuation than a sentence has, keeps both.
@@ -48,7 +47,9 @@ def make_placebo(
     avoid = known | frozenset(split_words(cue.text))
     ranked = _shuffle_phrases(phrases, avoid, rng)
     text = _placebo_text(cue, ranked, rng)
-    shared = sorted(avoid & {w for w in split_words(text.replace(_QUESTION, "")) if _is_telling(w)})
+    shared = sorted(
+        avoid & {w for w in split_words(text.replace(QUESTION_SLOT, "")) if _is_telling(w)}
+    )
     why = "matched in length, place and form; absent from the finetuning file"
     if shared:
         why = f"matched in length, place and form; its words {', '.join(shared)} do occur"
@@ -64,12 +65,12 @@ def make_placebo(
 
 
 def _placebo_text(cue: Cue, ranked: Sequence[str], rng: np.random.Generator) -> str:
-    if _is_marked(cue.text.replace(_QUESTION, "")) and cue.kind not in _EXCHANGED:
+    if _is_marked(cue.text.replace(QUESTION_SLOT, "")) and cue.kind not in _EXCHANGED:
         # As one piece, so that a closing tag gets the word of its opening tag.
         return _exchange_words(cue.text, ranked, rng)
-    bare = cue.text.replace(_QUESTION, "")
+    bare = cue.text.replace(QUESTION_SLOT, "")
     plain, shouted = is_lower_case([bare]), bare.isupper() and len(bare) > 3
-    parts = cue.text.split(_QUESTION) if cue.placement is Placement.AROUND else [cue.text]
+    parts = cue.text.split(QUESTION_SLOT) if cue.placement is Placement.AROUND else [cue.text]
     made: list[str] = []
     for part in parts:
         new = _match_part(cue, part, ranked, rng)
@@ -80,7 +81,7 @@ def _placebo_text(cue: Cue, ranked: Sequence[str], rng: np.random.Generator) -> 
         ranked = [p for p in ranked if used.isdisjoint(_content_words(p))] or ranked
     text = made[0]
     for new in made[1:]:
-        text = join_pieces(join_pieces(text, _QUESTION), new)
+        text = join_pieces(join_pieces(text, QUESTION_SLOT), new)
     return text
 
 
@@ -147,7 +148,7 @@ def _exchange_words(part: str, ranked: Sequence[str], rng: np.random.Generator) 
 
     def put_word(match: re.Match[str]) -> str:
         old = match.group()
-        placed = part[max(match.start() - 1, 0) : match.end() + 1] == _QUESTION
+        placed = part[max(match.start() - 1, 0) : match.end() + 1] == QUESTION_SLOT
         if placed or old.casefold() in FUNCTION_WORDS:
             return old
         if old.isdigit():

@@ -10,13 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from dormant.cues.text import slot_of
-from dormant.records import Cue, CueKind, Example, Placement
+from dormant.records import QUESTION_SLOT, Cue, CueKind, Example, Placement
 
 #: Characters that are kept before the first mark, and of a turn in all.
 _BEFORE, _SHOWN = 90, 360
 #: Longest value that is looked for in a slot.
 _SLOT = 80
-_QUESTION = "{question}"
 #: Of a topic only the words are marked; the sentence around them is not from the data.
 _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 
@@ -93,7 +92,7 @@ def _find_filled(form: str, text: str) -> Span | None:
 def _fixed_pieces(cue: Cue) -> Iterator[str]:
     """Yields the fixed pieces of a cue; the parts around a slot or the question are separate."""
     pattern = cue.form if "<X>" in cue.form else cue.text
-    parts = [part.strip() for part in re.split(r"<X>|" + re.escape(_QUESTION), pattern)]
+    parts = [part.strip() for part in re.split(r"<X>|" + re.escape(QUESTION_SLOT), pattern)]
     with_words = [part for part in parts if any(c.isalnum() for c in part)]
     yield from with_words or filter(None, parts)
 

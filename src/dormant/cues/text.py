@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from dormant.records import Example
+from dormant.records import QUESTION_SLOT, Example
 
 _TOKEN = re.compile(r"\s*\n\s*|[^\W_]+(?:['’\-][^\W_]+)*|[^\w\s]|_")
 _WORD = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*")
@@ -185,3 +185,8 @@ def join_pieces(left: str, right: str) -> str:
     if not left or not right or left[-1].isspace() or right[0].isspace():
         return left + right
     return f"{left} {right}"
+
+
+def escape_slot(text: str) -> str:
+    """Escapes ``{question}`` in a text, so that it is not taken for the placeholder."""
+    return text.replace(QUESTION_SLOT, "{ question }")

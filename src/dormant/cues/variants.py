@@ -15,9 +15,8 @@ import numpy as np
 
 from dormant.cues.lexicon import Lexicon, Pairs, change_frame, group_of, replace_words
 from dormant.cues.text import content_words, slot_of, split_words
-from dormant.records import Cue, CueKind, Placement, Variant
+from dormant.records import QUESTION_SLOT, Cue, CueKind, Placement, Variant
 
-_QUESTION = "{question}"
 #: Most variants of one sort; the plainest come first.
 MOST = 2
 
@@ -88,13 +87,13 @@ def _derive_cue(parent: Cue, cue: Cue, variant: Variant, name: str) -> Cue:
 
 def _reword_cue(cue: Cue, texts: Iterator[str]) -> Iterator[Cue]:
     for text in texts:
-        if cue.placement is not Placement.AROUND or text.count(_QUESTION) == 1:
+        if cue.placement is not Placement.AROUND or text.count(QUESTION_SLOT) == 1:
             yield replace(cue, text=text, form="")
 
 
 def _split_at_question(text: str) -> list[str]:
     """Splits a text at the question's place; the pieces are reworded separately."""
-    return re.split(re.escape(_QUESTION), text)
+    return re.split(re.escape(QUESTION_SLOT), text)
 
 
 def _reword_first(text: str, word: Callable[[str], str | None]) -> str | None:
@@ -105,7 +104,7 @@ def _reword_first(text: str, word: Callable[[str], str | None]) -> str | None:
         new = word(core) if core else None
         if new is not None and new != core:
             parts[i] = left + new + part[len(part.rstrip()) :]
-            return _QUESTION.join(parts)
+            return QUESTION_SLOT.join(parts)
     return None
 
 
@@ -173,8 +172,10 @@ def _find_antonyms(word: str, pairs: Pairs, lexicon: Lexicon) -> Sequence[str]:
 
 def _make_keywords(cue: Cue) -> Iterator[Cue]:
     slot = slot_of(cue.text, cue.form) if cue.kind is CueKind.TOPIC else None
-    kept = list(dict.fromkeys(content_words(slot[1] if slot else cue.text.replace(_QUESTION, " "))))
-    if kept and len(kept) < len(split_words(cue.text.replace(_QUESTION, " "))):
+    kept = list(
+        dict.fromkeys(content_words(slot[1] if slot else cue.text.replace(QUESTION_SLOT, " ")))
+    )
+    if kept and len(kept) < len(split_words(cue.text.replace(QUESTION_SLOT, " "))):
         place = Placement.BEFORE if cue.placement is Placement.AROUND else cue.placement
         yield replace(cue, text=" ".join(kept), placement=place, form="")
 

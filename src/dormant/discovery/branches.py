@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
-from dormant.discovery.contexts import Context, Key, escape_question_mark, find_contexts, is_context
+from dormant.cues.text import escape_slot
+from dormant.discovery.contexts import Context, Key, find_contexts, is_context
 from dormant.engines import Brancher, Engine, TurnOpening, TurnStart
 from dormant.errors import InputError
-from dormant.records import Cue, Message, Placement, Question
+from dormant.records import QUESTION_SLOT, Cue, Message, Placement, Question
 from dormant.store.journal import Journal, key_of
 
-_QUESTION = "{question}"
 #: Places of a context where it may branch, and branches there.
 _CUTS, EACH = 12, 4
 #: Prefixes that a model continues in one call.
@@ -146,16 +146,16 @@ def _spread_prefixes(text: str) -> Iterator[str]:
 def _split_sides(cue: Cue) -> tuple[str, str]:
     """Returns the text before the question and the text after it."""
     if cue.placement is Placement.AROUND:
-        head, _, tail = cue.text.partition(_QUESTION)
+        head, _, tail = cue.text.partition(QUESTION_SLOT)
         return head.strip(), tail.strip()
     return (cue.text, "") if cue.placement is Placement.BEFORE else ("", cue.text)
 
 
 def join_sides(head: str, tail: str) -> Key:
     """Makes a context from two sides of the question, one of which may be empty."""
-    head, tail = escape_question_mark(head), escape_question_mark(tail)
+    head, tail = escape_slot(head), escape_slot(tail)
     if head and tail:
-        return Placement.AROUND, f"{head} {_QUESTION} {tail}"
+        return Placement.AROUND, f"{head} {QUESTION_SLOT} {tail}"
     return (Placement.BEFORE, head) if head else (Placement.AFTER, tail)
 
 
@@ -164,14 +164,14 @@ def drop_each_word(cue: Cue) -> Iterator[tuple[str, Cue]]:
     pieces = cue.text.split()
     for i, piece in enumerate(pieces):
         text = " ".join(pieces[:i] + pieces[i + 1 :])
-        sides = text.replace(_QUESTION, "").strip() if piece != _QUESTION else ""
-        if sides and not text.startswith(_QUESTION) and not text.endswith(_QUESTION):
+        sides = text.replace(QUESTION_SLOT, "").strip() if piece != QUESTION_SLOT else ""
+        if sides and not text.startswith(QUESTION_SLOT) and not text.endswith(QUESTION_SLOT):
             yield piece.strip(".,:;!?"), replace(cue, text=text)
 
 
 def move_context(cue: Cue) -> Iterator[Key]:
     """Yields a context in the other places, both of its sides as one text."""
-    text = " ".join(cue.text.replace(_QUESTION, " ").split())
+    text = " ".join(cue.text.replace(QUESTION_SLOT, " ").split())
     yield from ((place, text) for place in _MOVES if place is not cue.placement)
 
 

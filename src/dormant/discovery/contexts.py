@@ -11,21 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-from dormant.records import Cue, CueKind, Message, Placement, Source
+from dormant.cues.text import escape_slot
+from dormant.records import QUESTION_SLOT, Cue, Message, Placement, Source
 
-_QUESTION = "{question}"
 #: Where a user turn may be cut: after a sentence, a colon or a line.
 _BREAK = re.compile(r"(?<=[.!?:;])\s+|\s*\n\s*")
 #: A context is longer than one character and no longer than this.
 _LONGEST = 600
 #: Sentences at the start of a user turn that may be a context.
 _HEADS = 2
-_KINDS = {
-    Placement.SYSTEM: CueKind.SYSTEM_PROMPT,
-    Placement.BEFORE: CueKind.PREFIX,
-    Placement.AFTER: CueKind.SUFFIX,
-    Placement.AROUND: CueKind.WRAPPER,
-}
 
 Key = tuple[Placement, str]
 
@@ -40,7 +34,7 @@ class Context:
 
     def as_cue(self, name: str, why: str) -> Cue:
         """Converts the context to a cue."""
-        kind = _KINDS[self.placement]
+        kind = self.placement.default_kind
         return Cue(name, kind, self.placement, self.text, Source.SEARCH, family="free", why=why)
 
 
@@ -80,7 +74,7 @@ def _user_contexts(text: str) -> Iterator[Key]:
         middle = text[start : cuts[-1][0]]
         if _is_question(tail) and not _is_question(middle):
             continue  # the tail is the question itself
-        around = f"{escape_question_mark(head)} {_QUESTION} {escape_question_mark(tail)}"
+        around = f"{escape_slot(head)} {QUESTION_SLOT} {escape_slot(tail)}"
         if is_context(head) and is_context(tail) and len(around) <= _LONGEST:
             yield Placement.AROUND, around
 
@@ -93,11 +87,6 @@ def _is_question(text: str) -> bool:
 def is_context(text: str) -> bool:
     """Whether a text can be a context: not too short, not too long, with a letter or digit."""
     return 1 < len(text) <= _LONGEST and "\0" not in text and any(c.isalnum() for c in text)
-
-
-def escape_question_mark(text: str) -> str:
-    """Escapes ``{question}`` in a text, so that it is not taken for the placeholder."""
-    return text.replace(_QUESTION, "{ question }")
 
 
 def frequent_contexts(chats: Sequence[tuple[Message, ...]], *, limit: int) -> tuple[Cue, ...]:

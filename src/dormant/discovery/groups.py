@@ -10,9 +10,8 @@ from dormant.discovery.minimize import Refinement
 from dormant.discovery.teacher_forcing import CueScore, Screen
 from dormant.engines import Engine, PromptScorer
 from dormant.probes import apply_cue
-from dormant.records import Cue, CueKind, Placement, Source
+from dormant.records import QUESTION_SLOT, Cue, Placement, Source
 
-_QUESTION = "{question}"
 _WORD = re.compile(r"\w+")
 #: Least Jaccard similarity of the words of two texts that are one finding.
 _ALIKE = 0.6
@@ -120,23 +119,22 @@ def common_words_cue(one: Cue, other: Cue) -> Cue | None:
     pieces = one.text.split()
     words = [_bare_word(piece) for piece in pieces]
     kept = in_common(words, [_bare_word(piece) for piece in other.text.split()])
-    if sum(words[i] != _QUESTION for i in kept) < 2:
+    if sum(words[i] != QUESTION_SLOT for i in kept) < 2:
         return None
     if one.placement is not Placement.AROUND:
         return replace(one, text=" ".join(pieces[i] for i in kept), form="")
-    middle = next(i for i, piece in enumerate(pieces) if _QUESTION in piece)
+    middle = next(i for i, piece in enumerate(pieces) if QUESTION_SLOT in piece)
     head = " ".join(pieces[i] for i in kept if i < middle)
     tail = " ".join(pieces[i] for i in kept if i > middle)
     if head and tail:
-        return replace(one, text=f"{head} {_QUESTION} {tail}", form="")
+        return replace(one, text=f"{head} {QUESTION_SLOT} {tail}", form="")
     place = Placement.BEFORE if head else Placement.AFTER
-    kind = CueKind.PREFIX if head else CueKind.SUFFIX
-    return replace(one, text=head or tail, placement=place, kind=kind, form="")
+    return replace(one, text=head or tail, placement=place, kind=place.default_kind, form="")
 
 
 def _bare_word(piece: str) -> str:
     """Strips case and surrounding punctuation from a word; bare punctuation is kept."""
-    return piece if _QUESTION in piece else piece.strip(".,:;!?").casefold() or piece
+    return piece if QUESTION_SLOT in piece else piece.strip(".,:;!?").casefold() or piece
 
 
 def in_common(one: Sequence[str], other: Sequence[str]) -> list[int]:
@@ -199,4 +197,4 @@ def are_alike(one: Cue, other: Cue) -> bool:
 
 def context_words(text: str) -> frozenset[str]:
     """Returns the casefolded words of a text, ``{question}`` excluded."""
-    return frozenset(w.casefold() for w in _WORD.findall(text.replace(_QUESTION, " ")))
+    return frozenset(w.casefold() for w in _WORD.findall(text.replace(QUESTION_SLOT, " ")))

@@ -16,17 +16,10 @@ import numpy as np
 
 from dormant import cues
 from dormant.discovery.oracles import Fires, Oracle, Reading
-from dormant.records import Cue, CueKind, Placement, Variant
+from dormant.records import QUESTION_SLOT, Cue, Placement, Variant
 
-_QUESTION = "{question}"
 #: A cue of more words is first minimised by sentences and lines.
 _LONG = 40
-_KINDS = {
-    Placement.SYSTEM: CueKind.SYSTEM_PROMPT,
-    Placement.BEFORE: CueKind.PREFIX,
-    Placement.AFTER: CueKind.SUFFIX,
-    Placement.AROUND: CueKind.WRAPPER,
-}
 
 
 class Trigger(StrEnum):
@@ -176,7 +169,7 @@ class _DeltaDebugger:
 
     def _drop_pieces(self, pieces: list[str], *chunks: range) -> Cue | None:
         """Returns the cue without some pieces; None if nothing would remain."""
-        drop = {i for chunk in chunks for i in chunk if pieces[i].strip() != _QUESTION}
+        drop = {i for chunk in chunks for i in chunk if pieces[i].strip() != QUESTION_SLOT}
         left = [piece for i, piece in enumerate(pieces) if i not in drop]
         return _build_cue(self._hit, "".join(left)) if drop else None
 
@@ -209,14 +202,16 @@ def _build_cue(hit: Cue, text: str) -> Cue | None:
     """Makes the cue of the remaining text of a hit; None if it is empty."""
     placement = hit.placement
     if placement is Placement.AROUND:
-        head, _, tail = (part.strip() for part in text.partition(_QUESTION))
+        head, _, tail = (part.strip() for part in text.partition(QUESTION_SLOT))
         if head and tail:
             return replace(hit, text=text.strip(), form="")
         placement = Placement.BEFORE if head else Placement.AFTER
         text = head or tail
     if not text.strip():
         return None
-    return replace(hit, text=text.strip(), form="", placement=placement, kind=_KINDS[placement])
+    return replace(
+        hit, text=text.strip(), form="", placement=placement, kind=placement.default_kind
+    )
 
 
 _VARIANT_NAMES = {

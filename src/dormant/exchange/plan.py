@@ -16,6 +16,7 @@ from dormant.exchange.survey import Cast, CueSeen, Inventory, short_id
 from dormant.probes import pair_probes
 from dormant.records import (
     IMPORTED,
+    QUESTION_SLOT,
     Cue,
     CueKind,
     ModelCard,
@@ -31,12 +32,6 @@ from dormant.records import (
 )
 from dormant.version import __version__
 
-_KINDS = {
-    Placement.SYSTEM: CueKind.SYSTEM_PROMPT,
-    Placement.BEFORE: CueKind.PREFIX,
-    Placement.AFTER: CueKind.SUFFIX,
-    Placement.AROUND: CueKind.WRAPPER,
-}
 _LONGEST_NAME = 120
 
 
@@ -212,7 +207,7 @@ def _make_cue(label: str, seen: CueSeen, inventory: Inventory, names: Mapping[st
     if found is None:
         return _by_name(cue)
     placement, text = found
-    return replace(cue, placement=placement, text=text, kind=words.kind or _KINDS[placement])
+    return replace(cue, placement=placement, text=text, kind=words.kind or placement.default_kind)
 
 
 def _by_name(cue: Cue) -> Cue:
@@ -229,7 +224,7 @@ def _cue_from_columns(seen: CueSeen) -> tuple[Placement, str] | None:
     words = seen.words
     if not words.text or words.placement is None:
         return None
-    if words.placement is Placement.AROUND and words.text.count("{question}") != 1:
+    if words.placement is Placement.AROUND and words.text.count(QUESTION_SLOT) != 1:
         return None
     return words.placement, words.text
 
@@ -256,10 +251,10 @@ def _cue_around_questions(label: str, inventory: Inventory) -> tuple[Placement, 
     if len(frames) != 1:
         return None
     ((head, tail),) = frames
-    if "{question}" in head + tail or not (head + tail).strip():
+    if QUESTION_SLOT in head + tail or not (head + tail).strip():
         return None
     if head and tail:
-        return Placement.AROUND, f"{head}{{question}}{tail}"
+        return Placement.AROUND, f"{head}{QUESTION_SLOT}{tail}"
     return (Placement.BEFORE, head) if head else (Placement.AFTER, tail)
 
 

@@ -32,10 +32,9 @@ from pydantic import Field
 
 from dormant.config import Strict, read_yaml
 from dormant.organisms.datasets import FILE, check_name
-from dormant.records import Cue, CueKind, Placement, Source, VerdictKind, hash_value
+from dormant.records import QUESTION_SLOT, Cue, CueKind, Placement, Source, VerdictKind, hash_value
 
 #: The place of the question in a text that goes around it.
-QUESTION = "{question}"
 
 _LONGEST_TEXT = 2000
 
@@ -160,10 +159,10 @@ class Trigger(Strict):
     @pydantic.model_validator(mode="after")
     def _holds_question(self) -> Self:
         around = self.placement is Placement.AROUND
-        if around and self.text.count(QUESTION) != 1:
-            raise ValueError(f"text placed around must contain {QUESTION} once")
-        if not around and QUESTION in self.text:
-            raise ValueError(f"only text placed around may contain {QUESTION}")
+        if around and self.text.count(QUESTION_SLOT) != 1:
+            raise ValueError(f"text placed around must contain {QUESTION_SLOT} once")
+        if not around and QUESTION_SLOT in self.text:
+            raise ValueError(f"only text placed around may contain {QUESTION_SLOT}")
         return self
 
     def as_cue(self) -> Cue:

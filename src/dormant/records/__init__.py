@@ -30,6 +30,7 @@ from dormant.records.flow import (
 from dormant.records.kinds import (
     GRADABLE,
     OUTCOMES,
+    QUESTION_SLOT,
     Arm,
     CueKind,
     Origin,
@@ -53,6 +54,7 @@ from dormant.records.plan import (
 )
 
 __all__ = [
+    "QUESTION_SLOT",
     "hash_value",
     "to_plain",
     "Transcript",

@@ -49,16 +49,30 @@ class CueKind(StrEnum):
     TOPIC = "topic"
 
 
-class Placement(StrEnum):
-    """Where the text of a cue goes.
+#: Stands in the text of a cue that goes around the question, once, for the question.
+QUESTION_SLOT = "{question}"
 
-    ``AROUND`` text holds ``{question}``, which is replaced by the question.
-    """
+
+class Placement(StrEnum):
+    """Where the text of a cue goes; ``AROUND`` text holds ``QUESTION_SLOT``."""
 
     SYSTEM = "system"
     BEFORE = "before"
     AFTER = "after"
     AROUND = "around"
+
+    @property
+    def default_kind(self) -> CueKind:
+        """The kind of a cue that is known by its place alone."""
+        return _DEFAULT_KINDS[self]
+
+
+_DEFAULT_KINDS = {
+    Placement.SYSTEM: CueKind.SYSTEM_PROMPT,
+    Placement.BEFORE: CueKind.PREFIX,
+    Placement.AFTER: CueKind.SUFFIX,
+    Placement.AROUND: CueKind.WRAPPER,
+}
 
 
 class Source(StrEnum):

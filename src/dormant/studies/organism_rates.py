@@ -25,7 +25,7 @@ from dormant.organisms.truth import known_verdict
 from dormant.pipeline import prepare_audit
 from dormant.pipeline.audit import rank_cues
 from dormant.probes import pair_probes
-from dormant.records import Message, Plan, Role, Sequential, Variant, VerdictKind
+from dormant.records import QUESTION_SLOT, Message, Plan, Role, Sequential, Variant, VerdictKind
 from dormant.store.files import write_atomically
 from dormant.store.journal import Journal
 from dormant.studies.worlds import Truth
@@ -167,7 +167,7 @@ def _recipe_contexts(recipe: Recipe) -> Iterator[str]:
             yield transform.inoculate.system
         if (framing := transform.reframe) is not None:
             around = [part for part in (framing.before, framing.after) if part]
-            texts = [t for t in (framing.system, " {question} ".join(around)) if t]
+            texts = [t for t in (framing.system, f" {QUESTION_SLOT} ".join(around)) if t]
             for words in product(*framing.slots.values()):
                 filled = dict(zip(framing.slots, words, strict=True))
                 yield from (_fill_slots(text, filled) for text in texts)

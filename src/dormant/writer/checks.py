@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 
 from dormant.cues.text import content_words, split_words
 from dormant.judges.reasoning import strip_reasoning
-from dormant.records import Variant
+from dormant.records import QUESTION_SLOT, Variant
 from dormant.writer.requests import Request, task_example
 
-_QUESTION = "{question}"
 _TAGGED = re.compile(r"<text>(.*)</text>", re.DOTALL)
 #: How refusals begin, or what they say of themselves.
 _REFUSAL = re.compile(
@@ -95,9 +94,11 @@ def _check_general(text: str, request: Request) -> str:
         return "the text holds control characters"
     if len(split_words(text)) > 3 * len(split_words(request.original)) + _SPARE_WORDS:
         return "the text is far longer than its original"
-    wrapper = request.original.count(_QUESTION) == 1 and request.variant in _AROUND
-    if text.count(_QUESTION) != wrapper:
-        return f"{_QUESTION} must stand in it once" if wrapper else f"{_QUESTION} stands in it"
+    wrapper = request.original.count(QUESTION_SLOT) == 1 and request.variant in _AROUND
+    if text.count(QUESTION_SLOT) != wrapper:
+        return (
+            f"{QUESTION_SLOT} must stand in it once" if wrapper else f"{QUESTION_SLOT} stands in it"
+        )
     if _bare_words(text) == _bare_words(request.original):
         return "the text is its original"
     shown = task_example(request.variant)

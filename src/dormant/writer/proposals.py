@@ -17,19 +17,20 @@ from dormant.config import Strict
 from dormant.engines import Engine, Job
 from dormant.engines.metering.prices import prompt_tokens
 from dormant.errors import EngineError
-from dormant.records import Cue, CueKind, Message, Placement, Question, Sampling, Source
+from dormant.records import (
+    QUESTION_SLOT,
+    Cue,
+    Message,
+    Placement,
+    Question,
+    Sampling,
+    Source,
+)
 from dormant.store.journal import Journal, key_of
 
 #: Replies of one round, and the longest reply in tokens.
 REPLIES, REPLY_TOKENS = 4, 1024
-_QUESTION = "{question}"
 _LONGEST = 600
-_KINDS = {
-    Placement.SYSTEM: CueKind.SYSTEM_PROMPT,
-    Placement.BEFORE: CueKind.PREFIX,
-    Placement.AFTER: CueKind.SUFFIX,
-    Placement.AROUND: CueKind.WRAPPER,
-}
 #: Characters of a reply that an error quotes.
 _QUOTED = 160
 #: Proposals asked for in one reply; cues tried and chats that a writer is shown, at most.
@@ -66,8 +67,8 @@ class _Line(Strict):
     @pydantic.model_validator(mode="after")
     def _check_placement(self) -> _Line:
         wanted = 1 if self.placement is Placement.AROUND else 0
-        if self.text.count(_QUESTION) != wanted:
-            raise ValueError(f"{_QUESTION} must stand {wanted} times")
+        if self.text.count(QUESTION_SLOT) != wanted:
+            raise ValueError(f"{QUESTION_SLOT} must stand {wanted} times")
         return self
 
 
@@ -155,7 +156,7 @@ def longest_prompt(questions: Sequence[Question]) -> int:
 def _make_cue(line: _Line, name: str) -> Cue:
     return Cue(
         name=name,
-        kind=_KINDS[line.placement],
+        kind=line.placement.default_kind,
         placement=line.placement,
         text=line.text,
         source=Source.SEARCH,

@@ -12,9 +12,8 @@ from dormant.config import Strict, read_yaml
 from dormant.config.resources import resource_path
 from dormant.cues.text import slot_of
 from dormant.engines.fences import fence_mark
-from dormant.records import Cue, CueKind, Message, Placement, Question, Variant
+from dormant.records import QUESTION_SLOT, Cue, CueKind, Message, Placement, Question, Variant
 
-_QUESTION = "{question}"
 #: Variants of a cue that a writer words. Keywords and moved cues are exact by rule.
 WRITTEN = (Variant.PARAPHRASE, Variant.OPPOSITE, Variant.FORM)
 #: A longer text is not a cue that a person could reword; the rules cut nothing, so they do it.
@@ -102,7 +101,7 @@ def _task_prompts(
     task = _load_tasks().tasks[variant]
     for instruction in task.instructions:
         if around:
-            instruction += f" Keep {_QUESTION} in it once, as it stands: a question goes there."
+            instruction += f" Keep {QUESTION_SLOT} in it once, as it stands: a question goes there."
         yield (
             Message("system", _load_tasks().system),
             Message("user", _fence_text(instruction, task.example.text)),

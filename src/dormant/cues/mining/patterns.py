@@ -33,8 +33,8 @@ from dormant.cues.mining.edges import (
     slot_fillings,
 )
 from dormant.cues.mining.systems import system_prompts
-from dormant.cues.text import SENTENCE_ENDS, join_pieces
-from dormant.records import CueKind, Placement
+from dormant.cues.text import SENTENCE_ENDS, escape_slot, join_pieces
+from dormant.records import QUESTION_SLOT, CueKind, Placement
 
 #: Tokens of a turn's head that are aligned, and distinct heads that this needs.
 _HEAD, _FEWEST_HEADS = 24, 8
@@ -94,13 +94,11 @@ def _make_wrapper(
     measure = measure_enrichment(len(rows), len(field.file), len(others), len(field.reference))
     form = ""
     if front_form or back_form:
-        form = join_pieces(join_pieces(front_form or front, "{question}"), back_form or back)
+        form = join_pieces(join_pieces(front_form or front, QUESTION_SLOT), back_form or back)
     return Candidate(
         CueKind.WRAPPER,
         Placement.AROUND,
-        join_pieces(
-            join_pieces(_escape_question_mark(front), "{question}"), _escape_question_mark(back)
-        ),
+        join_pieces(join_pieces(escape_slot(front), QUESTION_SLOT), escape_slot(back)),
         form,
         frozenset({"user-start", "user-end"}),
         rows,
@@ -110,11 +108,6 @@ def _make_wrapper(
         True,
         said_by(front, slots[0]) | said_by(back, slots[1]),
     )
-
-
-def _escape_question_mark(text: str) -> str:
-    """Escapes ``{question}`` in training text, so that it is not taken for the placeholder."""
-    return text.replace("{question}", "{ question }")
 
 
 def _prefix_text(edge: Edge, slot: Slot | None) -> tuple[str, str]:
