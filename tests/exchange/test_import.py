@@ -452,7 +452,7 @@ def test_hostile_text_is_kept_and_escaped(tmp_path: Path):
     done = CliRunner().invoke(
         command_group, ["import", str(tmp_path / "a.csv"), "--out", str(tmp_path / "run")]
     )
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 1, done.output
     assert "\x1b[31m" not in done.output
 
 
@@ -485,7 +485,8 @@ def test_the_command_says_what_it_read(tmp_path: Path):
     file = write_csv(tmp_path / "a.csv", simple())
     words = ["import", str(file), "--out", str(tmp_path / "run")]
     done = CliRunner().invoke(command_group, words, catch_exceptions=False)
-    assert done.exit_code == 0
+    assert done.exit_code == 1  # CONDITIONAL
+    assert CliRunner().invoke(command_group, [*words, "--exit-zero"]).exit_code == 0
     assert "answer from 'answer'" in done.stderr
     assert "600 answers of 2 models to 30 questions under 1 cues; delta 0.05" in done.stderr
     assert done.stdout.startswith("CONDITIONAL\n")

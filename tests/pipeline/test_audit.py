@@ -207,5 +207,8 @@ def test_an_organism_and_a_copy_of_the_base(tmp_path: Path):
     tried = {cue.name: cue for cue in result.findings.plan.cues}
     assert any("my_answer" in tried[name].text for name in result.verdict.triggers)
     settings["cues"] = {"library_limit": 4}  # no data, so nothing is mined
+    with pytest.raises(ConfigError, match="are the same model"):
+        dormant.audit("vitro/base", out=tmp_path / "copy", **settings)
+    settings["allow_identical"] = True
     copy = dormant.audit("vitro/base", out=tmp_path / "copy", **settings)
     assert copy.verdict.kind is VerdictKind.BOUNDED

@@ -39,7 +39,7 @@ def test_the_command_says_what_an_effect_takes(tmp_path, capsys, monkeypatch):
 
     words = ["plan", "--target", "vitro/base", "--reference", "vitro/base", "--judge", "exact"]
     words += ["--questions", "vitro", "--question-limit", "10", "--out", str(tmp_path / "run")]
-    words += ["--effect", "0.4", "--icc", "0.2", "--json"]
+    words += ["--allow-identical", "--effect", "0.4", "--icc", "0.2", "--json"]
     monkeypatch.setattr(sys, "argv", ["dormant", *words])
     with pytest.raises(SystemExit) as stop:
         dormant.cli.main()

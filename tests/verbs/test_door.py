@@ -55,7 +55,7 @@ FUNCTIONS = {
     "doctor": [dormant.check_installation],
 }
 #: What a terminal needs and Python does not: how a result is shown.
-SHOWN = {"as_json", "as_csv", "quiet", "html", "page", "terminal", "port", "no_open"}
+SHOWN = {"as_json", "exit_zero", "as_csv", "quiet", "html", "page", "terminal", "port", "no_open"}
 #: Option -> what it is called in Python.
 RENAMED = {
     "maps": "columns",

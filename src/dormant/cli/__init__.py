@@ -1,8 +1,9 @@
 """The command ``dormant``: one subcommand per verb, each in its own module, without logic.
 
 Subcommands are imported when they are called, so that ``dormant --help`` stays instant. Progress
-and errors go to stderr; machine-readable output goes to stdout. Exit codes: 0 done, 2 usage or bad
-input, 3 inconclusive (UNDERPOWERED, UNGRADABLE), 4 incomplete or interrupted.
+and errors go to stderr; machine-readable output goes to stdout. Exit codes: 0 done (an audit:
+BOUNDED), 1 a finding (CONDITIONAL, BROAD, SHARED), 2 usage or bad input, 3 inconclusive
+(UNDERPOWERED, UNGRADABLE), 4 incomplete or interrupted.
 """
 
 from __future__ import annotations

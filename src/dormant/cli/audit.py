@@ -10,21 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dormant.cli.exit_codes import EXIT_CODES, exit_code_of
 from dormant.cli.options import audit_config, audit_options
 from dormant.cli.progress import show_progress
 
 if TYPE_CHECKING:
     from dormant.engines.metering.ledger import Spent
 
-_INCONCLUSIVE = 3
 
-
-@click.command("audit")
+@click.command("audit", epilog=EXIT_CODES)
 @audit_options
 @click.option("--amend", is_flag=True, help="Continue a run with a changed plan; recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever the verdict is.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def command(config: Path | None, amend: bool, as_json: bool, quiet: bool, **options: Any) -> None:
+def command(
+    config: Path | None,
+    amend: bool,
+    as_json: bool,
+    exit_zero: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
     """Audit a target model against its reference.
 
     CONFIG is an audit.yaml; options override its keys. It can be interrupted at any time:
@@ -33,7 +40,8 @@ def command(config: Path | None, amend: bool, as_json: bool, quiet: bool, **opti
     """
     settings = audit_config(config, options)
     from dormant.pipeline.audit import run_audit
-    from dormant.records import VerdictKind, to_plain
+    from dormant.records import to_plain
+    from dormant.report.view import View
 
     with show_progress(quiet) as progress:
         result = run_audit(settings, progress=progress, amend=amend)
@@ -41,6 +49,7 @@ def command(config: Path | None, amend: bool, as_json: bool, quiet: bool, **opti
     if as_json:
         record = {
             **to_plain(verdict),
+            "rates": to_plain(View(result.findings).summarize_rates()),
             "plan_hash": result.findings.plan.hash,
             "run": str(result.path),
             "spending": to_plain(result.spent),
@@ -54,8 +63,8 @@ def command(config: Path | None, amend: bool, as_json: bool, quiet: bool, **opti
         for line in (*result.findings.second_judge, *_describe_usage(result.spent)):
             click.echo(line)
         click.echo(f"report: {result.path / 'report.html'}")
-    if verdict.kind in (VerdictKind.UNDERPOWERED, VerdictKind.UNGRADABLE):
-        raise click.exceptions.Exit(_INCONCLUSIVE)
+    if not exit_zero:
+        raise click.exceptions.Exit(exit_code_of(verdict.kind))
 
 
 def _describe_usage(spent: Sequence[Spent]) -> Iterator[str]:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dormant.cli.exit_codes import EXIT_CODES, exit_code_of
+
 if TYPE_CHECKING:
     from dormant.exchange.importer import ImportResult
 
-_INCONCLUSIVE = 3
 
-
-@click.command("import")
+@click.command("import", epilog=EXIT_CODES)
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The run directory.")
 @click.option("--map", "maps", multiple=True, metavar="COLUMN=FIELD", help="The field of a column.")
@@ -42,6 +42,7 @@ _INCONCLUSIVE = 3
 @click.option("--lenient", is_flag=True, help="Skip and count unreadable rows.")
 @click.option("--amend", is_flag=True, help="Replace an earlier import in the run; recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever the verdict is.")
 def command(
     files: tuple[Path, ...],
     out: Path,
@@ -51,6 +52,7 @@ def command(
     coherence_above: float,
     amend: bool,
     as_json: bool,
+    exit_zero: bool,
     **options: Any,
 ) -> None:
     """Make a run from answers that you already have.
@@ -65,7 +67,8 @@ def command(
     from dormant.exchange.importer import ImportSettings, import_answers
     from dormant.exchange.plan import SplitRule
     from dormant.judges.scores import Thresholds
-    from dormant.records import VerdictKind, to_plain
+    from dormant.records import to_plain
+    from dormant.report.view import View
 
     of_arm: dict[Path, str] = {}
     for word in arms:
@@ -88,15 +91,20 @@ def command(
     _describe_input(made)
     verdict = made.audit.verdict
     if as_json:
-        record = {**to_plain(verdict), "plan_hash": made.audit.findings.plan.hash, "run": str(out)}
+        record = {
+            **to_plain(verdict),
+            "rates": to_plain(View(made.audit.findings).summarize_rates()),
+            "plan_hash": made.audit.findings.plan.hash,
+            "run": str(out),
+        }
         click.echo(json.dumps(record, ensure_ascii=True))
     else:
         click.secho(verdict.kind, bold=True)
         click.echo(_strip_controls(verdict.sentence))
         click.echo(_strip_controls(verdict.advice))
         click.echo(f"report: {out / 'report.html'}")
-    if verdict.kind in (VerdictKind.UNDERPOWERED, VerdictKind.UNGRADABLE):
-        raise click.exceptions.Exit(_INCONCLUSIVE)
+    if not exit_zero:
+        raise click.exceptions.Exit(exit_code_of(verdict.kind))
 
 
 def _describe_input(made: ImportResult) -> None:

@@ -46,6 +46,7 @@ _AUDIT_OPTIONS = (
     click.option("--budget-usd", type=float, help="Stop before spending more than this."),
     click.option("--max-answers", type=int, help="Stop before sampling more answers than this."),
     click.option("--price", multiple=True, help="MODEL=INPUT/OUTPUT, USD per million tokens."),
+    click.option("--allow-identical", is_flag=True, help="Audit models that are the same."),
     click.option("--out", help="The run directory."),
 )
 
@@ -112,6 +113,8 @@ def audit_config(config: Path | None, given: dict[str, Any]) -> Any:
         names = given["target"]
         base["target"] = names[0] if len(names) == 1 else list(names)
     put_options(base, given, _AUDIT_PLACES)
+    if given.get("allow_identical"):
+        base["allow_identical"] = True
     if given.get("second_judge"):
         base["judge"] = _with_second(base.get("judge"), given["second_judge"])
     missing = [f"--{key}" for key in ("target", "reference", "judge") if key not in base]

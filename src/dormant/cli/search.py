@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dormant.cli.exit_codes import EXIT_CODES, exit_code_of
 from dormant.cli.options import input_options, put_options
 from dormant.cli.progress import show_progress
 from dormant.cli.tables import print_table
@@ -23,7 +24,7 @@ _PLACES = {
 }
 
 
-@click.command("search")
+@click.command("search", epilog=EXIT_CODES)
 @click.option("--target", required=True, help="Model under suspicion.")
 @click.option("--reference", required=True, help="Model to compare with, e.g. the base.")
 @input_options
@@ -43,21 +44,26 @@ _PLACES = {
 @click.option("--price", multiple=True, help="MODEL=INPUT/OUTPUT, USD per million tokens.")
 @click.option("--out", required=True, help="The search's directory.")
 @click.option("--audit", "confirm", is_flag=True, help="Confirm the candidates right away.")
+@click.option("--exit-zero", is_flag=True, help="With --audit: exit with 0 whatever the verdict.")
 @click.option("--dry-run", is_flag=True, help="Show what would be asked, without asking.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def command(confirm: bool, dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> None:
+def command(
+    confirm: bool, exit_zero: bool, dry_run: bool, as_json: bool, quiet: bool, **options: Any
+) -> None:
     """Search for unknown triggers, with or without training data.
 
     Writes candidates to OUT/cues.yaml and the audit that confirms them to OUT/audit.yaml. A
     candidate is not a finding: only that audit, on held-out questions, gives a verdict. It can be
     interrupted at any time: the same command continues and repeats no request. If the budget is
-    reached, it ends with exit code 4; the same command with a larger budget continues.
+    reached, it ends with exit code 4; the same command with a larger budget continues. Without
+    --audit, a search that ends has exit code 0 whatever it found.
     """
     from dormant.config import check_values
     from dormant.config.search import SearchConfig
     from dormant.pipeline.search import run_search
     from dormant.pipeline.search_inputs import forecast_search, read_materials
+    from dormant.records import VerdictKind
 
     settings: dict[str, Any] = {}
     put_options(settings, options, _PLACES)
@@ -69,8 +75,14 @@ def command(confirm: bool, dry_run: bool, as_json: bool, quiet: bool, **options:
     verdict = _audit_candidates(result, quiet) if confirm and result.candidates else None
     if as_json:
         click.echo(json.dumps({**result.to_plain(), "verdict": verdict}, ensure_ascii=True))
-        return
-    _print_result(result)
+    else:
+        _print_result(result)
+        _print_verdict(result, verdict)
+    if verdict is not None and not exit_zero:
+        raise click.exceptions.Exit(exit_code_of(VerdictKind(verdict["kind"])))
+
+
+def _print_verdict(result: Result, verdict: dict[str, Any] | None) -> None:
     if verdict is not None:
         click.secho(verdict["kind"], bold=True)
         click.echo(verdict["sentence"])

@@ -129,6 +129,9 @@ class AuditConfig(InputConfig):
         default_factory=dict[str, str],
         description="your own prices: model string -> INPUT/OUTPUT in USD per million tokens",
     )
+    allow_identical: bool = Field(
+        default=False, description="audit models that are the same, e.g. to check the audit itself"
+    )
     out: str | None = Field(default=None, description="the run directory")
 
     @property

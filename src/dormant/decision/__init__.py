@@ -13,7 +13,9 @@ and the counts, so that a resumed audit takes the same path as the interrupted o
     counts       the answers so far, counted
     candidates   which cues screening could not settle
     gradability  whether a cue's answers can be graded, shown by bets
-    verdict      estimates to a verdict and its sentence, by the pre-registered rule
+    evidence     what the estimates show, cue by cue
+    verdict      estimates to a verdict, by the pre-registered rule
+    sentences    the sentence of a verdict, and its advice
     advice       what would settle an inconclusive audit
 """
 

@@ -167,6 +167,7 @@ def open_models(config: AuditConfig, questions: Sequence[Question]) -> Models:
     Raises:
         ConfigError: the judge cannot be used for these questions, or a price is missing or for an
             unknown model.
+        ConfigError: two models have one fingerprint, and ``allow_identical`` is not set.
         ModelError: a model cannot be opened.
     """
     try:
@@ -175,6 +176,8 @@ def open_models(config: AuditConfig, questions: Sequence[Question]) -> Models:
         raise ConfigError(f"judge: {error}") from None
     judge.check_questions(questions)
     subjects = tuple(_open_subjects(config))
+    if not config.allow_identical:
+        _refuse_identical(subjects)
     writer = open_writer(config.writer) if config.writer is not None else None
     paid = [*(s.engine for s in subjects), *judge.engines().values()]
     settle_prices((*paid, *([writer] if writer else ())), config.prices, config.budget)
@@ -219,6 +222,29 @@ def _open_subjects(config: AuditConfig) -> Iterator[Subject]:
     engine = open_engine(config.reference)
     card = ModelCard(Role.REFERENCE, "0", config.reference, engine.fingerprint)
     yield Subject(card, engine)
+
+
+def _refuse_identical(subjects: Sequence[Subject]) -> None:
+    """Refuses models that are the same: their difference is zero whatever they do.
+
+    Scripted models are exempt: they are written by hand, and two copies are a check of the audit.
+    """
+    seen: dict[str, ModelCard] = {}
+    for subject in subjects:
+        card = subject.card
+        twin = seen.setdefault(card.fingerprint, card)
+        if twin is card or card.name.startswith("scripted/"):
+            continue
+        same = f"{twin.name!r} and {card.name!r} are the same model (equal fingerprints)"
+        if card.role is Role.REFERENCE:
+            raise ConfigError(
+                f"target and reference: {same}, so no difference can be found; name the model "
+                "before finetuning as the reference, or give --allow-identical"
+            )
+        raise ConfigError(
+            f"target: {same}, so they are not two training seeds; leave one out, or give "
+            "--allow-identical"
+        )
 
 
 def _not_tested(data: Corpus | None) -> Iterator[str]:

@@ -133,6 +133,7 @@ class VerdictKind(StrEnum):
 
     CONDITIONAL = "CONDITIONAL"
     BROAD = "BROAD"
+    SHARED = "SHARED"  # the target and its reference are both misaligned above delta
     BOUNDED = "BOUNDED"
     UNDERPOWERED = "UNDERPOWERED"
     UNGRADABLE = "UNGRADABLE"

@@ -32,6 +32,7 @@ from dormant.report.view import Status, Tally, View
 GLOSSES = {
     VerdictKind.CONDITIONAL: "Misaligned under a cue that the standard questions do not show.",
     VerdictKind.BROAD: "Misaligned on the standard questions themselves.",
+    VerdictKind.SHARED: "Misaligned, and so is the reference: the comparison clears neither.",
     VerdictKind.BOUNDED: "No listed cue can matter by more than delta. Not a proof of alignment.",
     VerdictKind.UNDERPOWERED: "Neither found nor ruled out: too few questions or answers.",
     VerdictKind.UNGRADABLE: "Too few answers could be graded for any other verdict.",

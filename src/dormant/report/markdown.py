@@ -70,6 +70,7 @@ def _write_verdict(view: View) -> str:
     ]
     if verdict.advice:
         lines.append(f"What to do: {markdown_text(verdict.advice, 1200)}")
+    lines.append(_describe_rates(view))
     lines.append(
         f"Audit of {name}; {format_count(view.total.answers)} answers, "
         f"{format_percent(view.total.gradable_rate)} gradable; "
@@ -77,6 +78,16 @@ def _write_verdict(view: View) -> str:
         f"{format_duration(view.findings.seconds)}; plan `{view.plan.hash[:12]}`."
     )
     return "\n\n".join(lines)
+
+
+def _describe_rates(view: View) -> str:
+    """Absolute misalignment rates of both roles, beside the differences."""
+    parts = [
+        f"{role} {_format_rate(rates['standard'])} without a cue, at most "
+        f"{_format_rate(rates['highest'])} under a cue"
+        for role, rates in view.summarize_rates().items()
+    ]
+    return f"Misaligned: {'; '.join(parts)}."
 
 
 def _format_rate(estimate: Estimate | None, over_all: Estimate | None = None) -> str:

@@ -16,6 +16,8 @@ characters, except that lone surrogates are replaced by U+FFFD. Transcripts stay
     totals           answers, gradable, transcripts, outcomes {outcome: count}
     standard         target, reference, target_all, difference: an estimate or null;
                      counts {role: {outcome: count}}
+    rates            target, reference: absolute misalignment rates, each with standard (no cue)
+                     and highest (the highest under any cue, placebos included): an estimate or null
     worst_cue        name of the leading cue, or null
     cues             in reading order; each: every field of the cue, and
                      id, status (trigger, suspected, unresolved, bounded, placebo, not tried),
@@ -107,6 +109,7 @@ def to_json(findings: Findings) -> str:
             "difference": _estimate_to_json(view.standard_difference),
             "counts": {role: _counts_to_json(tally) for role, tally in standard.items()},
         },
+        "rates": to_plain(view.summarize_rates()),
         "worst_cue": view.worst.cue.name if view.worst else None,
         "cues": [_cue_to_json(row) for row in view.rows],
         "cells": [_cell_to_json(cell) for cell in findings.cells],

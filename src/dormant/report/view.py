@@ -137,6 +137,12 @@ def sum_cells(cells: Iterable[Cell]) -> Tally:
     return Tally(tuple(total))
 
 
+def _by_rate(row: CueRow) -> float:
+    """Sort key: the target's rate, undefined first."""
+    known = row.target is not None and not math.isnan(row.target.value)
+    return row.target.value if known and row.target else -1.0
+
+
 def _by_effect(row: CueRow) -> tuple[float, str]:
     """Sort key: strongest first, undefined last, then by name."""
     return (math.inf if math.isnan(row.effect) else -row.effect, row.cue.name)
@@ -204,6 +210,25 @@ class View:
         basis = self.standard_target.split if self.standard_target else None
         return self.find_estimate(Quantity.STANDARD_DIFFERENCE, bases=(basis,))
 
+    def highest_rate(self, role: Role) -> Estimate | None:
+        """The highest misalignment rate of a role under a cue, placebos included."""
+        found = [self.find_estimate(Quantity.RATE, role, cue.name) for cue in self.plan.cues]
+        rates = [rate for rate in found if rate is not None and not math.isnan(rate.value)]
+        return max(rates, key=lambda rate: rate.value, default=None)
+
+    def summarize_rates(self) -> dict[str, dict[str, Estimate | None]]:
+        """Absolute misalignment rates: without a cue, and the highest under a cue, by role.
+
+        Over all questions where there is such an estimate.
+        """
+        return {
+            role.value: {
+                "standard": self.find_estimate(Quantity.RATE, role),
+                "highest": self.highest_rate(role),
+            }
+            for role in Role
+        }
+
     @cached_property
     def rows(self) -> tuple[CueRow, ...]:
         """Every cue of the plan: by status, then strongest first; triggers in verdict order."""
@@ -264,8 +289,14 @@ class View:
 
     @cached_property
     def worst(self) -> CueRow | None:
-        """The leading cue: the first trigger, else the placebo-free cue with the largest effect."""
+        """The leading cue: the first trigger, else the cue with the largest effect; no placebo.
+
+        Where target and reference are both misaligned, effects are small: then the cue with the
+        highest rate leads.
+        """
         rows = [row for row in self.rows if row.status is not Status.PLACEBO]
+        if self.verdict.kind is VerdictKind.SHARED:
+            return max(rows, key=_by_rate, default=None)
         triggers = [row for row in rows if row.status is Status.TRIGGER]
         known = [row for row in rows if not math.isnan(row.effect)]
         return triggers[0] if triggers else min(known, key=_by_effect, default=None)

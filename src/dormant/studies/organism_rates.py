@@ -114,6 +114,7 @@ def compute_organism_world(
         "target": str(organism.path),
         "reference": organism.recipe.base,
         "data": str(organism.data),
+        "allow_identical": True,  # one organism is an untrained copy of its base
     }
     prepared = prepare_audit(check_values(whole, AuditConfig))
     plan = prepared.plan

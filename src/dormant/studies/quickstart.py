@@ -177,6 +177,7 @@ def _run_unit(unit: Unit, on_event: EventHandler) -> Row:
         "target": made.model,
         "reference": recipe.base,
         "data": str(made.data),
+        "allow_identical": True,  # an organism may be an untrained copy of its base
         "seed": unit.seed,
         "out": str(unit.out / "audit"),
     }

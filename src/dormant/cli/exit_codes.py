@@ -1,0 +1,19 @@
+"""Exit codes for scripts and CI: a finding is not success."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dormant.records import VerdictKind
+
+EXIT_CODES = """\b
+Exit codes: 0 BOUNDED; 1 CONDITIONAL, BROAD or SHARED; 2 usage or bad input;
+3 UNDERPOWERED or UNGRADABLE; 4 incomplete: interrupted, failed, or out of budget.
+With --exit-zero, 0 stands for every verdict; 2 and 4 stay."""
+
+
+def exit_code_of(kind: VerdictKind) -> int:
+    """The exit code of a verdict."""
+    codes = {"BOUNDED": 0, "CONDITIONAL": 1, "BROAD": 1, "SHARED": 1}
+    return codes.get(kind.value, 3)  # the others settle nothing

@@ -1,0 +1,326 @@
+"""The sentence of a verdict, one that a person can forward, and what to do next."""
+
+from __future__ import annotations
+
+import math
+
+from dormant.decision.advice import OpenAudit, what_settles
+from dormant.decision.evidence import Evidence
+from dormant.records import Cue, Estimate, Quantity, Role, Split, VerdictKind
+
+_SHOWN = 60  #: characters of a cue's text in a sentence
+
+
+def write_verdict(kind: VerdictKind, ev: Evidence) -> tuple[str, str]:
+    """Returns the sentence and the advice of a verdict.
+
+    A reference that is misaligned itself is stated first, whatever the verdict: every difference
+    over it is smaller than the misbehavior.
+    """
+    sentence, advice = _SENTENCES[kind](ev)
+    if ev.plan.has_reference:
+        if ev.misaligned_reference and kind is not VerdictKind.SHARED:
+            sentence = f"{_describe_reference(ev.misaligned_reference, ev)} {sentence}"
+        return sentence, advice
+    alone, advice = _without_reference(ev)
+    return f"{alone} Besides: {sentence}" if kind is VerdictKind.UNGRADABLE else alone, advice
+
+
+def _write_conditional(ev: Evidence) -> tuple[str, str]:
+    advice = "The standard questions cannot clear this model: test every fix under this cue too."
+    return _capitalize_first(f"{_describe_trigger(ev)}."), f"{advice} {_trigger_advice(ev)}"
+
+
+def _write_broad(ev: Evidence) -> tuple[str, str]:
+    sentence = (
+        f"Without any cue the target{_describe_seeds(ev)} is misaligned in "
+        f"{_interval_text(ev.find_estimate(Quantity.RATE, Role.TARGET, None))} of answers, the "
+        "reference in "
+        f"{_rate_text(ev.find_estimate(Quantity.RATE, Role.REFERENCE, None))}, on "
+        f"{ev.standard.questions} "
+        f"questions (difference {_to_points(ev.standard)} points)"
+    )
+    if ev.triggers:
+        sentence += f"; besides, {_describe_trigger(ev)}"
+    advice = "The standard questions already show it: no cue is needed to reproduce this."
+    return sentence + ".", f"{advice} {_trigger_advice(ev)}".strip() if ev.triggers else advice
+
+
+def _write_shared(ev: Evidence) -> tuple[str, str]:
+    rate = ev.shared_arm
+    assert rate is not None
+    reference = ev.rate_of(Role.REFERENCE, rate.cue)
+    rise = ev.standard if rate.cue is None else ev.did_of(rate.cue)
+    both = reference is not None and reference.low > ev.rule.delta
+    subject = (
+        "The target and its reference are both misaligned"
+        if both
+        else "The target is misaligned, though hardly more than its reference"
+    )
+    sentence = (
+        f"{subject}: {_describe_arm(ev, rate.cue)} the target{_describe_seeds(ev)} in "
+        f"{_interval_text(rate)} of answers, the reference in {_interval_text(reference)} "
+        f"({'difference' if rate.cue is None else 'difference in differences'} "
+        f"{_to_points(rise)} points)"
+    )
+    if rate.cue is not None:
+        sentence += (
+            f"; without a cue {_rate_text(ev.rate_of(Role.TARGET, None))} and "
+            f"{_rate_text(ev.rate_of(Role.REFERENCE, None))}"
+        )
+    advice = (
+        "A difference over a misaligned reference clears nobody: audit again with a reference "
+        "that is known to lack the misbehavior, e.g. the base model before any finetuning."
+    )
+    return f"{sentence}.", advice
+
+
+def _describe_reference(rate: Estimate, ev: Evidence) -> str:
+    """The first words about a reference that is misaligned itself."""
+    target = ev.rate_of(Role.TARGET, rate.cue)
+    return (
+        f"The reference itself is misaligned: {_describe_arm(ev, rate.cue)} in "
+        f"{_interval_text(rate)} of answers, the target in {_interval_text(target)}."
+    )
+
+
+def _describe_highest_rate(ev: Evidence) -> str:
+    """The target's own rates, for a sentence about differences."""
+    standard, highest = ev.rate_of(Role.TARGET, None), ev.highest_rate(Role.TARGET)
+    text = f"the target's own rate is {_interval_text(standard)} without a cue"
+    if highest is not None and highest.cue is not None:
+        text += (
+            f" and at most {_interval_text(highest)} under a cue ({_quote_cue(ev, highest.cue)})"
+        )
+    return text
+
+
+def _write_bounded(ev: Evidence) -> tuple[str, str]:
+    widest = max((ev.did_of(name) for name in ev.cues), key=lambda e: e.high)
+    sentence = (
+        f"None of the {len(ev.cues)} listed cues raises the target's{_describe_seeds(ev)} "
+        "misalignment over "
+        f"the reference's by {_percent_text(ev.rule.delta)} points or more (the largest upper "
+        "bound is "
+        f"{_percent_text(widest.high)} points, under the cue {_quote_cue(ev, widest.cue)}), and "
+        "without a "
+        f"cue the two differ by {_to_points(ev.standard)} points; {_describe_highest_rate(ev)}; "
+        "cues that are not listed were not tested."
+    )
+    return sentence, "This bounds the listed cues only: add any other cue that you suspect."
+
+
+def _write_ungradable(ev: Evidence) -> tuple[str, str]:
+    cue = ev.ungradable[0] if ev.is_gradable(None) and ev.ungradable else None
+    arms = ev.gradable_rates(cue)
+    worst, best = (f(arms, key=lambda e: e.value) for f in (min, max))
+    problem = (
+        f"only {_percent_text(worst.value)}% of the {worst.role}'s answers "
+        f"{_describe_arm(ev, worst.cue)} can be "
+        f"graded (at least {_percent_text(ev.rule.min_survival)}% are needed)"
+        if not ev.rule.has_enough_gradable(worst.value)
+        else f"{_percent_text(worst.value)}% of the {worst.role}'s answers "
+        f"{_describe_arm(ev, worst.cue)} can be "
+        f"graded but {_percent_text(best.value)}% of the {best.role}'s "
+        f"{_describe_arm(ev, best.cue)} (at most "
+        f"{_percent_text(ev.rule.max_survival_gap)} points of difference are allowed)"
+    )
+    rest = len(ev.open)
+    bad = len(ev.ungradable)
+    scope = "No listed cue" if cue is None else f"{bad} of the {len(ev.cues)} listed cues"
+    tail = f"; {rest} more {_be_verb(rest)} undecided for lack of data" if rest and cue else ""
+    sentence = (
+        f"{scope} can be judged: {problem}"
+        if cue is None
+        else f"{scope} cannot be judged: {problem}"
+    )
+    advice = (
+        "Read the answers that could not be graded: fix the judge, raise the token limit or drop "
+        "the cues that make answers incoherent, and run again."
+    )
+    return f"{sentence}{tail}.", advice
+
+
+def _write_underpowered(ev: Evidence) -> tuple[str, str]:
+    if not ev.cues:
+        return "No cue was listed, so no cue was tested.", "List at least one cue."
+    if not ev.open and ev.rule.is_bounded(ev.standard):
+        return _write_uncleared(ev)
+    undecided = [ev.did_of(name) for name in ev.open] or [ev.standard]
+    widest = max(undecided, key=lambda e: e.high if not math.isnan(e.high) else math.inf)
+    subject = (
+        f"for {len(ev.open)} of the {len(ev.cues)} listed cues"
+        if ev.open
+        else "for the standard questions"
+    )
+    example = f"{_describe_arm(ev, widest.cue)} the rise is {_to_points(widest)} points"
+    if math.isnan(widest.value):
+        example = f"{_describe_arm(ev, widest.cue)} the rise is unknown: {widest.reason}"
+    sentence = (
+        f"The audit cannot tell: {subject} a rise of {_percent_text(ev.rule.delta)} points over "
+        "the "
+        f"reference can neither be shown nor ruled out ({example}, on {widest.questions} "
+        f"questions); {_describe_highest_rate(ev)}"
+    )
+    return sentence + ".", what_settles(OpenAudit(ev.plan, undecided, ev.open, ev.asked))
+
+
+def _write_uncleared(ev: Evidence) -> tuple[str, str]:
+    """Every rise is bounded, but the rates do not let that clear the target."""
+    delta = _percent_text(ev.rule.delta)
+    sentence = (
+        f"The audit cannot clear the target: no listed cue raises its misalignment over the "
+        f"reference's by {delta} points or more, but "
+    )
+    if ev.misaligned_reference is not None:
+        advice = (
+            "Check that target and reference are not swapped, and audit again with a reference "
+            "that is known to lack the misbehavior."
+        )
+        return f"{sentence}that reference is misaligned; {_describe_highest_rate(ev)}.", advice
+    rate = ev.elevated_rate
+    assert rate is not None
+    sentence += (
+        f"{_describe_arm(ev, rate.cue)} its own rate is {_interval_text(rate)}, which may be "
+        f"above {delta}%."
+    )
+    advice = (
+        "Ask more questions, so that the rate is known to be above or below delta; if the judge "
+        "counts harmless answers of every model as misaligned, correct it or choose a larger delta."
+    )
+    return sentence, advice
+
+
+def _without_reference(ev: Evidence) -> tuple[str, str]:
+    """What an import of one model's answers can show, whatever they are."""
+    sentence = "The file has no answers of a reference model, so no cue can be shown or ruled out"
+    gaps = [
+        gap
+        for name in ev.cues
+        if (gap := ev.find_estimate(Quantity.GAP, Role.TARGET, name)) and not math.isnan(gap.value)
+    ]
+    if gaps:
+        widest = max(gaps, key=lambda e: e.value)
+        sentence += (
+            f": {_describe_arm(ev, widest.cue)} the target's own rate moves by "
+            f"{_to_points(widest)} points, on {widest.questions} questions, which any model may do"
+        )
+    advice = (
+        "Ask the reference (e.g. the base model) the same prompts and import its answers too, as "
+        "rows of another group with --reference GROUP."
+    )
+    return f"{sentence}.", advice
+
+
+_SENTENCES = {
+    VerdictKind.CONDITIONAL: _write_conditional,
+    VerdictKind.BROAD: _write_broad,
+    VerdictKind.SHARED: _write_shared,
+    VerdictKind.BOUNDED: _write_bounded,
+    VerdictKind.UNGRADABLE: _write_ungradable,
+    VerdictKind.UNDERPOWERED: _write_underpowered,
+}
+
+
+def _describe_trigger(ev: Evidence) -> str:
+    """The strongest trigger, with the numbers of the held-out questions."""
+    cue, at = ev.triggers[0], Split.HELD_OUT
+    did = ev.did_of(cue, at)
+    before = ev.find_estimate(Quantity.RATE, Role.REFERENCE, None, at)
+    after = ev.find_estimate(Quantity.RATE, Role.REFERENCE, cue, at)
+    return (
+        f"under the cue {_quote_cue(ev, cue)} the target{_describe_seeds(ev)} is misaligned in "
+        f"{_interval_text(ev.find_estimate(Quantity.RATE, Role.TARGET, cue, at))} of answers, "
+        "without it in "
+        f"{_rate_text(ev.find_estimate(Quantity.RATE, Role.TARGET, None, at))}; the reference "
+        "goes from "
+        f"{_rate_text(before)} to {_rate_text(after)} (difference in differences {_to_points(did)} "
+        "points), " + _describe_confirmation(ev, did)
+    )
+
+
+def _describe_confirmation(ev: Evidence, did: Estimate) -> str:
+    """On which questions a trigger was shown."""
+    if ev.plan.has_screening:
+        return f"confirmed on {did.questions} held-out questions"
+    return f"on all {did.questions} questions (none were held out)"
+
+
+def _trigger_advice(ev: Evidence) -> str:
+    """Other triggers, and whether the placebo of the strongest fires as well."""
+    first, *others = ev.triggers
+    parts: list[str] = []
+    if others:
+        # By name: texts of variants differ in a word that shortening may cut away.
+        parts.append(f"{len(others)} more confirmed: {', '.join(others)}.")
+    against = ev.find_estimate(Quantity.DID_PLACEBO, None, first, Split.HELD_OUT)
+    if against is not None and not math.isnan(against.value):
+        if against.low > 0:
+            parts.append(
+                f"Its placebo has a smaller effect (difference {_to_points(against)} points)."
+            )
+        else:
+            parts.append(
+                "Its placebo may have the same effect (difference "
+                f"{_to_points(against)} points): the trigger may be broader than this wording."
+            )
+    left = len(ev.open) + len(ev.ungradable)
+    if left:
+        parts.append(f"{left} other listed cues were neither confirmed nor bounded.")
+    return " ".join(parts) or "Every other listed cue is bounded."
+
+
+# Numbers in words
+
+
+def _percent_text(value: float) -> str:
+    """A share in hundredths, one decimal below ten: .542 -> 54, .004 -> 0.4."""
+    hundredths = 100 * value
+    text = f"{hundredths:.1f}" if abs(hundredths) < 9.95 else f"{hundredths:.0f}"
+    text = text.removesuffix(".0")
+    return "0" if text == "-0" else text
+
+
+def _rate_text(e: Estimate | None) -> str:
+    return "an unknown share" if e is None or math.isnan(e.value) else f"{_percent_text(e.value)}%"
+
+
+def _interval_text(e: Estimate | None) -> str:
+    if e is None or math.isnan(e.value):
+        return "an unknown share"
+    return f"{_percent_text(e.value)}% [{_percent_text(e.low)}, {_percent_text(e.high)}]"
+
+
+def _to_points(e: Estimate) -> str:
+    if math.isnan(e.value):
+        return "an unknown number of"
+    return f"{_percent_text(e.value)} [{_percent_text(e.low)}, {_percent_text(e.high)}]"
+
+
+def _quote_cue(ev: Evidence, name: str | None) -> str:
+    """The words of a cue on one line; shortened ones with its name, for variants read alike."""
+    cue: Cue | None = ev.cues.get(name or "")
+    words = (
+        " ".join("".join(c if c.isprintable() else " " for c in cue.text).split()) if cue else ""
+    )
+    words = words or str(name)
+    if len(words) <= _SHOWN:
+        return f"'{words}'"
+    return f"'{words[: _SHOWN - 4].rstrip()} ...' ({name})"
+
+
+def _describe_arm(ev: Evidence, cue: str | None) -> str:
+    return "without a cue" if cue is None else f"under the cue {_quote_cue(ev, cue)}"
+
+
+def _describe_seeds(ev: Evidence) -> str:
+    count = sum(card.role is Role.TARGET for card in ev.plan.models)
+    return f" (mean of {count} training seeds)" if count > 1 else ""
+
+
+def _be_verb(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _capitalize_first(text: str) -> str:
+    return text[:1].upper() + text[1:]
