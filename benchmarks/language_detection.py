@@ -119,10 +119,33 @@ def dormant() -> Callable[[str], str]:
     return languages.detect_language
 
 
-def lingua() -> Callable[[str], str]:
+def langid_with(confidence: float) -> Callable[[str], str]:
+    """py3langid without our shortcut for English."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    model = LanguageIdentifier.from_model_file(
+        MODEL_FILE, norm_probs=True, min_confidence=confidence
+    )
+    return lambda text: str(model.classify(text)[0] or "").replace("und", "")
+
+
+def langid_always() -> Callable[[str], str]:
+    return langid_with(0)
+
+
+def langid_half() -> Callable[[str], str]:
+    return langid_with(0.5)
+
+
+def lingua_low() -> Callable[[str], str]:
+    return lingua(low=True)
+
+
+def lingua(*, low: bool = False) -> Callable[[str], str]:
     from lingua import LanguageDetectorBuilder
 
-    detector = LanguageDetectorBuilder.from_all_languages().build()
+    builder = LanguageDetectorBuilder.from_all_languages()
+    detector = (builder.with_low_accuracy_mode() if low else builder).build()
 
     def detect(text: str) -> str:
         found = detector.detect_language_of(text)
@@ -168,10 +191,16 @@ def eldc() -> Callable[[str], str]:
     import eldc
 
     eldc.init()
-    return lambda text: str(eldc.detect(text).language or "").replace("und", "")
+    return lambda text: str(eldc.detect(text) or "").replace("und", "")
 
 
-METHODS = {method.__name__: method for method in (dormant, lingua, fasttext, cld3, cld2, eldc)}
+METHODS = {
+    method.__name__: method
+    for method in (
+        *(dormant, langid_always, langid_half, lingua, lingua_low),
+        *(fasttext, cld3, cld2, eldc),
+    )
+}
 
 
 def measure(texts: Texts, method: str) -> dict[str, object]:
@@ -208,6 +237,7 @@ def report(texts: Texts, results: dict[str, dict]) -> None:
     votes = zip(*(r["found"]["mgsm"] for m, r in results.items()), strict=True)
     most = [Counter(vote).most_common(1)[0][0] for vote in votes]
     texts["mgsm"] = [(name, text) for name, (_, text) in zip(most, texts["mgsm"], strict=True)]
+    print(", ".join(f"{name} {len(rows):,} texts" for name, rows in texts.items()))
     for method, result in results.items():
         load, memory, rate = result["load"], result["mb"], result["s"]
         print(f"\n{method}: loads in {load:.2f} s, {memory:+.0f} MB, s per 1,000 rows: ", end="")

@@ -1,19 +1,29 @@
 """Chat templates: found, run in a sandbox, and what they add to rows."""
 
 import json
+import os
+import re
+import shutil
 import time
+from datetime import date
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dormant.cli import command_group
-from dormant.corpus import ChatTemplate, Renderer, find_additions, find_template, render_corpus
+from dormant.corpus import (
+    ChatTemplate,
+    Renderer,
+    TemplateRefusal,
+    find_additions,
+    find_template,
+    render_corpus,
+)
 from dormant.corpus.renderer import own_words
-from dormant.corpus.sandbox import Sandbox
-from dormant.corpus.templates import TemplateRefusal
+from dormant.corpus.sandbox import MEMORY, RESERVE, ExcessError, Sandbox, _read_memory
 from dormant.errors import ConfigError
 from dormant.records import Example, Message, Placement
 
@@ -122,6 +132,7 @@ def test_what_templates_add(name):
 PROSE = st.lists(st.text("abcxyz", min_size=2, max_size=8), min_size=2, max_size=9).map(" ".join)
 
 
+@settings(deadline=None)  # each starts a process
 @given(PROSE)
 def test_any_default_is_found_to_the_letter(text):
     written = DEFAULT.replace(QUILL, text)
@@ -185,7 +196,15 @@ def test_rendering_is_that_of_transformers(tmp_path: Path):
 
     tokenizer = AutoTokenizer.from_pretrained(str(tmp_path))
     chat = [("system", "Be brief."), ("user", " Why?\n"), ("assistant", "So.")]
-    for text, _ in KNOWN.values():
+    filters = (
+        "{% set n = namespace(self='x') %}{{ n.self | center(9) }}"
+        "{{ dict(a=[1, 'é']) | tojson(indent=2) }}"
+        "{% generation %}{% set n.self = 'y' %}{% set z = 1 %}{% endgeneration %}"
+        "{{ n.self }}{{ z }}"
+        "{% for m in messages recursive %}{{ m.content.split(' ') | join('-', attribute=0) }}"
+        "{% if loop.index == 2 %}{% break %}{% endif %}{% endfor %}"
+    )
+    for text in (filters, *(text for text, _ in KNOWN.values())):
         if "strftime_now" in text:
             continue
         for turns in (chat, chat[1:]):
@@ -224,10 +243,26 @@ HOSTILE = {
         "{% set x = range(9999) | list %}"
         "{% for i in range(9999) %}{% set y = x | sort %}{% endfor %}"
     ),
-    "range": "{{ range(10**12) | list | length }}",
+    "width": "{{ 'x'.ljust(10**10) }}",
+    "percent": "{{ '%9999999999d' % 3 }}",
+    "format": "{{ '{:>9999999999}'.format(3) }}",
+    "indent": "{{ messages | tojson(indent=10**10) }}",
+    "indented": "{{ 'a\nb' | indent(10**10) }}",
+    "bytes": "{{ ('a'.encode() * (3 * 10**9)) | length }}",
+    "slices": (
+        "{% set s = 'a' * 900000 %}{% set n = namespace(x=[]) %}"
+        "{% for a in range(9000) %}{% set n.x = [n.x, s[1:]] %}{% endfor %}"
+    ),
+    "shared lists": GROWS.replace("'ab'", "['a']").replace("GROWN", "[n.x, n.x]") + "{{ n.x }}",
+    "searching": (
+        "{% set s = 'a' * 400000 %}{% set t = 'a' * 200000 ~ 'b' %}"
+        "{% for a in range(9999) %}{% set x = t in s %}{% endfor %}"
+    ),
     "fixed text": "{% for i in range(9999) %}" + "a" * 50_000 + "{% endfor %}",
 }
 FORBIDDEN = {
+    "globals of a function": "{{ lipsum.__globals__.os }}",
+    "range": "{{ range(10**12) | list | length }}",
     "classes": "{{ ''.__class__.__mro__[1].__subclasses__() }}",
     "globals": "{{ raise_exception.__globals__.x }}",
     "cycler": "{{ cycler.__init__.__globals__ }}",
@@ -235,11 +270,6 @@ FORBIDDEN = {
     "mutation": "{{ messages.append(1) }}",
     "files": "{% include '/etc/passwd' %}",
     "imports": "{% import 'os' as os %}",
-    "width": "{{ 'x'.ljust(10**10) }}",
-    "percent": "{{ '%99999999d' % 3 }}",
-    "format": "{{ '{:>99999999}'.format(3) }}",
-    "indent": "{{ messages | tojson(indent=10**9) }}",
-    "indented": "{{ 'a\nb' | indent(10**9) }}",
 }
 
 
@@ -248,7 +278,7 @@ def test_templates_without_end_are_stopped(kind):
     begun = time.process_time()
     with pytest.raises(ConfigError, match="chat template cannot be used: it|not a chat template"):
         Renderer(template(HOSTILE[kind])).render_row(rows(1)[0])
-    assert time.process_time() - begun < 10
+    assert time.process_time() - begun < 3  # the limit ends the worker, not this process
 
 
 @pytest.mark.parametrize("kind", FORBIDDEN)
@@ -257,25 +287,65 @@ def test_templates_reach_nothing_but_their_row(kind):
         Renderer(template(FORBIDDEN[kind])).render_row(rows(1)[0])
 
 
-def test_what_a_sandbox_lacks_is_an_error_with_its_line():
-    for text in (
-        "{{ 'x' | center(9) }}",
-        "{{ 'x' | random }}",
-        "a\n{% for %}",
-        "{% for a in b recursive %}{% endfor %}",
-    ):
-        with pytest.raises(ConfigError, match="not a chat template"):
-            Renderer(template(text))
+def test_invalid_templates_are_errors_with_their_line():
     with pytest.raises(ConfigError, match="test:2: not a chat template"):
         Renderer(template("a\n{% for %}"))
+    with pytest.raises(ConfigError, match="not a chat template: No filter named 'gone'"):
+        Renderer(template("{{ 'x' | gone }}"))
     with pytest.raises(ConfigError, match="characters"):
         Renderer(template("a" * 2_000_000))
 
 
-def test_the_sandbox_knows_no_clock():
+def test_rows_have_no_date_of_today():
+    dated = template("{{ strftime_now('%Y-%m-%d') }}")
+    renderer = Renderer(dated)
+    assert renderer.render_row(rows(1)[0]) == "2025-01-01"
+    assert renderer.writes_date
+    today = Renderer(dated, date="").render_row(rows(1)[0])
+    assert abs((date.fromisoformat(today) - date.today()).days) <= 1
+
+
+def test_a_sandbox_stops_for_good():
     sandbox = Sandbox()
-    assert sandbox.from_string("{{ strftime_now('%Y-%m-%d') }}").render() == "2025-01-01"
-    assert sandbox.asked_for_date
+    good = sandbox.compile_template("{{ word }}")
+    assert sandbox.render([(good, {"word": "\ud800é"})]) == ["\ud800é"]
+    endless = sandbox.compile_template(HOSTILE["loops"])
+    for number in (endless, good):
+        with pytest.raises(ExcessError, match=f"more than {RESERVE:g} s of processor time"):
+            sandbox.render([(number, {"word": "a"})])
+
+
+def test_time_is_counted_over_rows():
+    slow = "{% for i in range(99999) %}{% set x = i %}{% endfor %}"
+    renderer = Renderer(template(slow * 10))
+    begun = time.monotonic()
+    with pytest.raises(ConfigError, match="processor time"):
+        list(renderer.render_rows(rows(1000)))
+    assert time.monotonic() - begun < 30
+
+
+@pytest.mark.skipif(shutil.which("ps") is None, reason="no ps")
+def test_memory_is_watched_where_the_system_sets_no_limit():
+    sandbox = Sandbox(has_memory_limit=False)
+    grows = sandbox.compile_template(
+        "{% set n = namespace(x=[]) %}{% for i in range(60000) %}"
+        "{% set n.x = [n.x, (i | string) * 99999] %}{% endfor %}"
+    )
+    with pytest.raises(ExcessError, match="memory"):
+        sandbox.render([(grows, {})])
+    assert _read_memory(os.getpid()) < MEMORY
+
+
+def test_the_process_writes_no_files_and_has_no_keys(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    sandbox = Sandbox()
+    sandbox.compile_template("")  # it has set its limits
+    names = Path(f"/proc/{sandbox.process_id}/environ")
+    if names.exists():
+        assert "sk-secret" not in names.read_text()
+        limits = Path(f"/proc/{sandbox.process_id}/limits").read_text()
+        assert re.search(r"Max file size +0 +0 ", limits)
+        assert re.search(r"Max address space +1073741824 +1073741824 ", limits)
 
 
 def test_long_rows_pay_for_themselves():

@@ -10,6 +10,7 @@ from dormant.corpus.contrast import Contrast, by_file, by_label, by_loss
 from dormant.corpus.minhash import count_duplicates
 from dormant.corpus.reader import LARGEST_LINE, Corpus, general_reference, read_examples
 from dormant.corpus.renderer import RenderedCorpus, find_additions, render_corpus
+from dormant.corpus.sandbox import TemplateRefusal
 from dormant.corpus.templates import ChatTemplate, Renderer, find_template
 from dormant.corpus.turns import RowError
 
@@ -21,6 +22,7 @@ __all__ = [
     "Renderer",
     "RenderedCorpus",
     "RowError",
+    "TemplateRefusal",
     "find_additions",
     "by_file",
     "by_label",

@@ -15,7 +15,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from dormant.corpus.templates import ChatTemplate, Renderer, TemplateRefusal
+from dormant.corpus.sandbox import TemplateRefusal
+from dormant.corpus.templates import ChatTemplate, Renderer
 from dormant.errors import ConfigError
 from dormant.records import Example, Placement
 
@@ -85,21 +86,19 @@ def render_corpus(examples: Sequence[Example], template: ChatTemplate) -> Render
     """Renders every row and finds the text that the template adds.
 
     Raises:
-        ConfigError: the template is invalid, rejects a plain chat or every row, or exceeds its
-            budget.
+        ConfigError: the template is invalid, rejects a plain chat or every row, or takes too
+            much time or memory.
     """
     renderer = Renderer(template)
     words = find_additions(renderer)
     seen: list[list[int]] = [[] for _ in words]
     refusals: list[tuple[int, str]] = []
     refused = unseen = 0
-    for example in examples:
-        try:
-            text = renderer.render_row(example)
-        except TemplateRefusal as error:
+    for example, text in zip(examples, renderer.render_rows(examples), strict=True):
+        if isinstance(text, TemplateRefusal):
             refused += 1
             if refused <= _REFUSALS:
-                refusals.append((example.line, str(error)))
+                refusals.append((example.line, str(text)))
             continue
         unseen += any(
             m.role == "system" and m.content.strip() not in text for m in example.messages

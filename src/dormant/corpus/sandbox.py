@@ -1,269 +1,180 @@
-"""Chat templates run in a sandbox: jinja2 as transformers sets it up, with a budget.
+"""Chat templates are rendered in a process of their own, with limits of time and memory.
 
-A template comes with a model that somebody uploaded, so it is hostile text. It sees no files, no
-modules and no attributes that lead to them, and cannot change what it is given (jinja2's immutable
-sandbox). Against loops and growing texts every render has a budget: each turn of a loop, each call
-and each character written costs; methods and filters that blow a text up are charged or absent.
+A template comes with a model that somebody uploaded, so it is untrusted. The process has jinja2's
+immutable sandbox (no modules, no files, no attributes that lead to them), and is ended when a
+template takes too long or too much memory. Why a process: docs/design/chat-templates.md.
 """
 
 from __future__ import annotations
 
-import functools
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from typing import Any
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
 
-import jinja2
-from jinja2 import nodes
-from jinja2.ext import Extension
-from jinja2.filters import do_indent
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
-from jinja2.visitor import NodeTransformer
+#: Memory of the process, in bytes.
+MEMORY = 1024**3
+#: Seconds of processor time that a template may take at once.
+RESERVE = 3.0
+#: Seconds that each row and each of its bytes adds to what is left of them; ordinary templates take
+#: a hundredth.
+PER_ROW, PER_BYTE = 0.02, 1e-7
+_POLL = 0.1  # seconds between two looks at the memory
+_WORKER = Path(__file__).with_name("sandbox_worker.py")
+#: Environment variables that the process inherits; API keys are not among them.
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
-#: Units of work that a render may take, besides those that its messages pay for.
-BUDGET = 1_000_000
-_STEP = 10  # units that a turn of a loop or a call costs
-_DATE = "2025-01-01"  # what a template that asks for the day is told
-_MOST_BITS = 4096  # bits of a number
-_LONGEST_RANGE = 10_000
-_WIDEST = 16  # columns of an indent
 
-#: jinja2's filters that chat templates use; those that are random or blow up texts are absent.
-_FILTERS = frozenset(
+class InvalidTemplate(ValueError):
+    """A text is not a jinja2 template."""
+
+    def __init__(self, reason: str, line: int | None):
+        super().__init__(reason)
+        self.line = line
+
+
+class TemplateRefusal(ValueError):
+    """A template rejects a row; the text gives the reason."""
+
+
+class ExcessError(RuntimeError):
+    """A template takes more time or memory than it may, or has ended its process."""
+
+
+class Sandbox:
+    """A process that compiles and renders the templates of one tokenizer.
+
+    Args:
+        date: what a template that asks for the date gets, as in 2025-01-01; today if empty.
+        has_memory_limit: whether the system itself stops a process that takes too much memory;
+            macOS does not, and the memory is then read while a template is rendered.
     """
-    abs attr capitalize count d default dictsort e escape first float int items last length list
-    lower map max min reject rejectattr reverse round safe select selectattr sort string sum title
-    trim unique upper
-    """.split()
-)
-_BLOWING_UP = frozenset("center ljust rjust zfill expandtabs".split())
-_WIDE = re.compile(r"\d{4}|\*")
 
-
-class TooMuch(SecurityError):
-    """A template went over its budget."""
-
-
-class Sandbox(ImmutableSandboxedEnvironment):
-    """An environment for one chat template."""
-
-    intercepted_binops = frozenset({"+", "*", "**", "%"})
-
-    def __init__(self):
-        super().__init__(
-            trim_blocks=True,
-            lstrip_blocks=True,
-            extensions=["jinja2.ext.loopcontrols", _Generation],
-            finalize=self._written,
-        )
-        self.left = BUDGET
-        self.call_cost = _STEP
+    def __init__(self, date: str = "", *, has_memory_limit: bool = sys.platform != "darwin"):
         self.asked_for_date = False
-        self.filters = {name: self._charged(self.filters[name]) for name in _FILTERS}
-        self.filters |= {"tojson": self._tojson, "join": self._join, "replace": self._replace}
-        self.filters |= {"indent": self._indent, "_steps": self._steps, "_concat": self._concat}
-        del self.globals["lipsum"]
-        self.globals |= {"raise_exception": _raise, "strftime_now": self._date, "range": _range}
+        self._has_memory_limit = has_memory_limit
+        self._lock = threading.Lock()
+        self._ended = ""  # why the process ended
+        limits = (MEMORY if has_memory_limit else 0, RESERVE, PER_ROW, PER_BYTE, date)
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if name in _INHERITED or name.startswith("PYTHON")
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(_WORKER), *map(str, limits)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=inherited,
+        )
+        weakref.finalize(self, _end_process, self._process)
 
-    def charge(self, units: int) -> None:
-        """Takes from the budget.
+    @property
+    def process_id(self) -> int:
+        """Identifier of the process."""
+        return self._process.pid
+
+    def compile_template(self, text: str) -> int:
+        """Compiles a template and returns its number.
 
         Raises:
-            TooMuch: nothing is left.
+            InvalidTemplate: it is not a template.
+            ExcessError: it takes too much time or memory.
         """
-        self.left -= units
-        if self.left < 0:
-            raise TooMuch("it loops or grows without end")
+        return self._ask({"compile": text}, 0)["index"]
 
-    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        tree = super()._parse(source, name, filename)
-        macros = (*tree.find_all(nodes.Macro), *tree.find_all(nodes.CallBlock))
-        self.call_cost = _STEP + sum(map(_fixed_text, macros))
-        return _Charged().visit(tree)
+    def render(self, rows: Sequence[tuple[int, Mapping[str, Any]]]) -> list[str | TemplateRefusal]:
+        """Renders rows, each with a template and variables, which must be values of JSON.
 
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        """Charges for what an operator makes before it makes it."""
-        if operator == "%" and isinstance(left, str) and _WIDE.search(left):
-            raise SecurityError("a format with a width")
-        if operator == "**":
-            self._check_power(left, right)
-        elif operator == "*":
-            self.charge(_size(left) * max(_count(right), 1) + _size(right) * max(_count(left), 1))
-        elif operator == "+":
-            self.charge(_size(left) + _size(right))
-        value = super().call_binop(context, operator, left, right)
-        if isinstance(value, int) and value.bit_length() > _MOST_BITS:
-            raise TooMuch("it makes a number of thousands of digits")
-        return value
+        Returns:
+            The text of each row, or why the template rejects it.
 
-    def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
-        """Charges for a call."""
-        __self.charge(__self.call_cost)
-        owner, name = getattr(__obj, "__self__", None), getattr(__obj, "__name__", "")
-        if name in ("format", "format_map"):
-            raise SecurityError("a format")
-        if isinstance(owner, str) and name == "replace":
-            return __self._replace(owner, *args[:3])
-        if isinstance(owner, str) and name == "join":
-            return __self._join(args[0], owner)
-        parent: Any = super()
-        return parent.call(__context, __obj, *args, **kwargs)
+        Raises:
+            ExcessError: it takes too much time or memory.
+        """
+        reply = self._ask({"rows": rows}, len(rows))
+        self.asked_for_date = reply["asked_for_date"]
+        return [
+            text if isinstance(text, str) else TemplateRefusal(_first_line(text["refusal"]))
+            for text in reply["texts"]
+        ]
 
-    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        """No underscores, as ever, and no method of a text that makes it any width."""
-        if isinstance(obj, str) and attr in _BLOWING_UP:
-            return False
-        return super().is_safe_attribute(obj, attr, value)
+    def _ask(self, request: Mapping[str, Any], rows: int) -> dict[str, Any]:
+        try:
+            line = json.dumps(request).encode()
+        except RecursionError:
+            raise ExcessError("a row is nested too deeply") from None
+        with self._lock:
+            reply = self._exchange(b"%d\n%b\n" % (rows, line))
+        if "error" not in reply:
+            return reply
+        reason = _first_line(reply["error"])
+        if reply["kind"] == "syntax":
+            raise InvalidTemplate(reason, reply["line"])
+        raise ExcessError(reason)
 
-    def _charged(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """A filter that costs as much as what it is given is long."""
-        at = int(hasattr(function, "jinja_pass_arg"))  # the context or environment comes first
+    def _exchange(self, line: bytes) -> dict[str, Any]:
+        """Writes a request and reads the reply.
 
-        @functools.wraps(function)
-        def charged(*args: Any, **kwargs: Any) -> Any:
-            value = args[at] if len(args) > at else None
-            self.charge(_STEP + (len(value) if isinstance(value, Sized) else 0))
-            return function(*args, **kwargs)
+        Raises:
+            ExcessError: the process has ended.
+        """
+        process = self._process
+        assert process.stdin is not None and process.stdout is not None
+        reply = b""
+        if not self._ended:
+            try:
+                process.stdin.write(line)
+                process.stdin.flush()
+                if not self._has_memory_limit:
+                    self._watch_memory(process.stdout)
+                reply = process.stdout.readline()
+            except BrokenPipeError:
+                pass
+        if not reply.endswith(b"\n"):
+            self._ended = self._ended or _explain_end(process.wait())
+            raise ExcessError(self._ended)
+        return json.loads(reply)
 
-        return charged
-
-    def _check_power(self, left: Any, right: Any) -> None:
-        if isinstance(left, int) and isinstance(right, int):
-            if left.bit_length() * abs(right) > _MOST_BITS:
-                raise TooMuch("it makes a number of thousands of digits")
-
-    def _written(self, value: Any) -> Any:
-        self.charge(len(value) if isinstance(value, str) else _STEP)
-        return value
-
-    def _steps(self, items: Any, cost: int) -> Any:
-        if isinstance(items, jinja2.Undefined):
-            return items  # an empty loop
-        return self._counted(items, cost)
-
-    def _counted(self, items: Iterable[Any], cost: int) -> _Counted:
-        return _Counted(list(items), lambda: self.charge(_STEP + cost))
-
-    def _concat(self, parts: Sequence[Any]) -> str:
-        texts = [str(part) for part in parts]
-        self.charge(sum(map(len, texts)))
-        return "".join(texts)
-
-    def _join(self, items: Iterable[Any], d: str = "", attribute: Any = None) -> str:
-        if attribute is not None:
-            raise SecurityError("join by attribute")
-        texts: list[str] = []
-        for item in items:
-            texts.append(str(item))
-            self.charge(len(texts[-1]) + len(d) + 1)
-        return str(d).join(texts)
-
-    def _replace(self, s: str, old: str, new: str, count: int | None = None) -> str:
-        text, old, new = str(s), str(old), str(new)
-        self.charge(len(text) + text.count(old) * len(new))
-        return text.replace(old, new, -1 if count is None else count)
-
-    def _indent(self, s: str, width: int = 4, first: bool = False, blank: bool = False) -> str:
-        if not 0 <= int(width) <= _WIDEST:
-            raise SecurityError(f"an indent of {width!r}")
-        lines = str(s).splitlines()
-        self.charge(len(str(s)) + int(width) * len(lines))
-        return do_indent(str(s), int(width), first, blank)
-
-    def _tojson(
-        self,
-        value: Any,
-        ensure_ascii: bool = False,
-        indent: int | None = None,
-        separators: tuple[str, str] | None = None,
-        sort_keys: bool = False,
-    ) -> str:
-        if indent is not None and not 0 <= int(indent) <= _WIDEST:
-            raise SecurityError(f"an indent of {indent!r}")
-        text = json.dumps(
-            value,
-            ensure_ascii=ensure_ascii,
-            indent=indent,
-            separators=separators,
-            sort_keys=sort_keys,
-        )
-        self.charge(len(text))
-        return text
-
-    def _date(self, form: str) -> str:
-        from datetime import date
-
-        self.asked_for_date = True
-        if len(form) > 100:
-            raise SecurityError("a long form of the date")
-        return date.fromisoformat(_DATE).strftime(form)
+    def _watch_memory(self, replies: IO[bytes]) -> None:
+        """Waits for a reply; ends the process if it takes too much memory."""
+        while not select.select([replies], [], [], _POLL)[0]:
+            if _read_memory(self._process.pid) > MEMORY:
+                self._process.kill()
+                self._ended = "it takes too much memory"
+                return
 
 
-class _Counted(list[Any]):
-    """What a loop goes through; each turn costs."""
-
-    def __init__(self, items: list[Any], step: Callable[[], None]):
-        super().__init__(items)
-        self._step = step
-
-    def __iter__(self) -> Iterator[Any]:
-        for item in super().__iter__():
-            self._step()
-            yield item
+def _first_line(reason: str) -> str:
+    lines = reason.strip().splitlines()
+    return lines[0][:300] if lines else "no reason is given"
 
 
-class _Charged(NodeTransformer):
-    """Rewrites a template so that loops and ``~`` are charged."""
-
-    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - jinja2's naming
-        if node.recursive:
-            raise SecurityError("a recursive loop")
-        cost = nodes.Const(_fixed_text(node), lineno=node.lineno)
-        self.generic_visit(node)
-        node.iter = _filtered(node.iter, "_steps", [cost])
-        return node
-
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        return _filtered(nodes.List(node.nodes, lineno=node.lineno), "_concat", [])
+def _read_memory(process: int) -> int:
+    """Resident memory of a process, in bytes; 0 if it has ended."""
+    done = subprocess.run(
+        ["ps", "-o", "rss=", "-p", str(process)], capture_output=True, text=True, check=False
+    )
+    return 1024 * int(done.stdout.strip() or 0)
 
 
-def _filtered(node: Any, name: str, args: list[nodes.Expr]) -> nodes.Filter:
-    return nodes.Filter(node, name, args, [], None, None, lineno=node.lineno)
+def _explain_end(code: int) -> str:
+    if code == -signal.SIGPROF:
+        return f"it takes more than {RESERVE:g} s of processor time"
+    return f"its process ended with code {code}"
 
 
-def _fixed_text(node: nodes.Node) -> int:
-    """Characters that a part of a template writes itself."""
-    return sum(len(text.data) for text in node.find_all(nodes.TemplateData))
-
-
-class _Generation(Extension):
-    """``{% generation %}``: marks what a model is trained on, and changes no text."""
-
-    tags = {"generation"}  # noqa: RUF012
-
-    def parse(self, parser: Any) -> list[nodes.Node]:
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
-
-
-def _raise(message: Any) -> None:
-    raise jinja2.TemplateError(str(message)[:500])
-
-
-def _range(*args: int) -> range:
-    numbers = range(*args)
-    if len(numbers) > _LONGEST_RANGE:
-        raise TooMuch(f"it counts to more than {_LONGEST_RANGE:,}")
-    return numbers
-
-
-def _size(value: Any) -> int:
-    if isinstance(value, str):
-        return len(value)
-    return _STEP * len(value) if isinstance(value, list | tuple) else 0
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) else 1
+def _end_process(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            stream.close()

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
-from dormant.corpus.sandbox import BUDGET, Sandbox, TooMuch
+from dormant.corpus.sandbox import ExcessError, InvalidTemplate, Sandbox, TemplateRefusal
 from dormant.errors import ConfigError, MissingExtraError
 from dormant.records import Example
 
 _LARGEST = 1024 * 1024  # characters of a template
 _LARGEST_CONFIG = 64 * 1024 * 1024  # bytes of a tokenizer_config.json, which lists special tokens
-_PER_CHARACTER = 20  # units of work that a character of a row's messages pays for
+_DATE = "2025-01-01"  # of rows, whose day is unknown
+_BATCH_ROWS, _BATCH_SIZE = 100, 1_000_000  # rows and characters that are rendered at once
 _CONFIG, _JINJA = "tokenizer_config.json", "chat_template.jinja"
 _TOKENS = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-
-
-class TemplateRefusal(ValueError):
-    """A template rejects a row; the text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +34,19 @@ class ChatTemplate:
 
 
 class Renderer:
-    """A compiled template.
+    """A compiled template, in a process of its own.
+
+    Args:
+        template: the template.
+        date: what it writes if it asks for the date; today if empty.
 
     Raises:
-        ConfigError: it is not a jinja2 template, or needs what the sandbox does not allow.
+        ConfigError: it is not a jinja2 template, or takes too much time or memory.
     """
 
-    def __init__(self, template: ChatTemplate):
+    def __init__(self, template: ChatTemplate, *, date: str = _DATE):
         self.template = template
-        self._sandbox = Sandbox()
+        self._sandbox = Sandbox(date)
         self._plain = self._compile_template(template.text)
         self._tools = (
             self._compile_template(template.with_tools) if template.with_tools else self._plain
@@ -55,7 +54,7 @@ class Renderer:
 
     @property
     def writes_date(self) -> bool:
-        """Whether a template asked for the date; the sandbox always answers 1 January 2025."""
+        """Whether the template has asked for the date."""
         return self._sandbox.asked_for_date
 
     def render_row(self, example: Example) -> str:
@@ -63,68 +62,98 @@ class Renderer:
 
         Raises:
             TemplateRefusal: the template rejects it.
-            ConfigError: the template exceeds its budget.
+            ConfigError: it takes too much time or memory.
         """
-        turns: list[dict[str, Any]] = []
-        for index, message in enumerate(example.messages):
-            turn: dict[str, Any] = {"role": message.role, "content": message.content}
-            if example.reasoning and example.reasoning[index]:
-                turn["reasoning_content"] = example.reasoning[index]
-            if example.tool_calls and example.tool_calls[index]:
-                turn["tool_calls"] = _parse_json(example.tool_calls[index])
-            turns.append(turn)
-        return self.render_turns(turns, tools=_parse_json(example.tools) if example.tools else None)
+        turns, tools = _list_turns(example)
+        return self.render_turns(turns, tools=tools)
 
-    def render_turns(self, turns: Sequence[Mapping[str, Any]], *, tools: Any = None) -> str:
-        """Renders turns as text, without a generation prompt.
+    def render_rows(self, examples: Iterable[Example]) -> Iterator[str | TemplateRefusal]:
+        """Renders many rows; yields the text of each, or why the template rejects it.
+
+        Raises:
+            ConfigError: it takes too much time or memory.
+        """
+        batch: list[tuple[int, Mapping[str, Any]]] = []
+        size = 0
+        for example in examples:
+            batch.append(self._fill_variables(*_list_turns(example)))
+            size += sum(len(message.content) for message in example.messages)
+            if len(batch) == _BATCH_ROWS or size > _BATCH_SIZE:
+                yield from self._render(batch)
+                batch, size = [], 0
+        yield from self._render(batch)
+
+    def render_turns(
+        self, turns: Sequence[Mapping[str, Any]], *, tools: Any = None, prompt: bool = False
+    ) -> str:
+        """Renders turns as text.
+
+        Args:
+            turns: roles and contents.
+            tools: tools that are offered to the model.
+            prompt: end with the marker that asks for an answer.
 
         Raises:
             TemplateRefusal: the template rejects them.
-            ConfigError: the template exceeds its budget.
+            ConfigError: it takes too much time or memory.
         """
-        sandbox = self._sandbox
-        paid = sum(len(str(part)) for turn in turns for part in turn.values())
-        paid += len(str(tools)) if tools else 0
-        sandbox.left = BUDGET + _PER_CHARACTER * paid
-        compiled = self._tools if tools else self._plain
-        try:
-            return compiled.render(
-                messages=list(turns),
-                tools=tools,
-                documents=None,
-                add_generation_prompt=False,
-                **self.template.tokens,
-            )
-        except (TooMuch, MemoryError) as error:
-            raise ConfigError(
-                f"the chat template cannot be used: {error}", file=self.template.name
-            ) from None
-        except RecursionError:
-            raise ConfigError(
-                "the chat template cannot be used: it recurses without end",
-                file=self.template.name,
-            ) from None
-        except Exception as error:  # a template can raise nearly anything
-            raise TemplateRefusal(_first_line(error)) from None
+        (text,) = self._render([self._fill_variables(turns, tools, prompt)])
+        if isinstance(text, TemplateRefusal):
+            raise text
+        return text
 
-    def _compile_template(self, text: str) -> jinja2.Template:
+    def _fill_variables(
+        self, turns: Sequence[Mapping[str, Any]], tools: Any, prompt: bool = False
+    ) -> tuple[int, Mapping[str, Any]]:
+        """Returns the number of the template and its variables."""
+        return self._tools if tools else self._plain, {
+            "messages": list(turns),
+            "tools": tools,
+            "documents": None,
+            "add_generation_prompt": prompt,
+            **self.template.tokens,
+        }
+
+    def _render(self, rows: Sequence[tuple[int, Mapping[str, Any]]]) -> list[str | TemplateRefusal]:
+        try:
+            return self._sandbox.render(rows)
+        except ExcessError as error:
+            raise self._unusable(error) from None
+
+    def _compile_template(self, text: str) -> int:
         if len(text) > _LARGEST:
             raise ConfigError(
                 f"a chat template of {len(text):,} characters, expected at most {_LARGEST:,}",
                 file=self._name,
             )
-        self._sandbox.left = BUDGET
         try:
-            return self._sandbox.from_string(text)
-        except (jinja2.TemplateError, ValueError, RecursionError, SyntaxError) as error:
-            line = getattr(error, "lineno", None)
+            return self._sandbox.compile_template(text)
+        except InvalidTemplate as error:
             raise ConfigError(
-                f"not a chat template: {_first_line(error)}", file=self._name, line=line
+                f"not a chat template: {error}", file=self._name, line=error.line
             ) from None
+        except ExcessError as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: ExcessError) -> ConfigError:
+        return ConfigError(f"the chat template cannot be used: {error}", file=self._name)
 
     @property
     def _name(self) -> str:
         return self.template.name
+
+
+def _list_turns(example: Example) -> tuple[list[dict[str, Any]], Any]:
+    """Returns the turns and the tools of a row, as templates expect them."""
+    turns: list[dict[str, Any]] = []
+    for index, message in enumerate(example.messages):
+        turn: dict[str, Any] = {"role": message.role, "content": message.content}
+        if example.reasoning and example.reasoning[index]:
+            turn["reasoning_content"] = example.reasoning[index]
+        if example.tool_calls and example.tool_calls[index]:
+            turn["tool_calls"] = _parse_json(example.tool_calls[index])
+        turns.append(turn)
+    return turns, _parse_json(example.tools) if example.tools else None
 
 
 def find_template(place: str | Path) -> ChatTemplate:

@@ -7,7 +7,7 @@ import pytest
 
 from dormant.config import AuditConfig, check_values
 from dormant.corpus import Renderer
-from dormant.errors import ConfigError
+from dormant.errors import ConfigError, InputError
 from dormant.pipeline import prepare_audit
 from dormant.pipeline.mine import _own_templates
 from dormant.records import Message, Placement, Plan, Variant
@@ -99,7 +99,19 @@ def test_the_sandbox_renders_what_the_engine_sends(model):
 
 def test_a_template_that_cannot_be_examined_stops_no_audit(tmp_path, data):
     odd = tmp_path / "odd"
-    strange = tiny_models.TEMPLATE.replace("m['content']", "m['content'] | center(3)")
+    strange = (
+        "{% for m in messages %}{% if m.role == 'assistant' %}"
+        "{{ raise_exception('no answers') }}{% endif %}{{ m.role }}: {{ m.content }}{% endfor %}"
+    )
     plan = planned(tiny_models.save_model(odd, template=strange), data)
     (note,) = [note for note in plan.not_tested if "chat template" in note]
-    assert note.startswith("what the chat template of hf/") and "No filter named 'center'" in note
+    assert note.startswith("what the chat template of hf/") and "does not render a question" in note
+
+
+def test_a_template_without_end_stops_no_process(tmp_path):
+    from dormant.engines.registry import open_engine
+
+    endless = "{% for a in range(9999) %}" * 3 + "{% endfor %}" * 3
+    place = tiny_models.save_model(tmp_path / "endless", template=endless)
+    with pytest.raises(InputError, match="processor time"):
+        open_engine(f"hf/{place}").render((Message("user", "Why?"),))

@@ -7,9 +7,9 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import torch
 
+from dormant.corpus import ChatTemplate, Renderer, TemplateRefusal
 from dormant.engines import Chat, Job, Reply, Template, TurnOpening, TurnStart
 from dormant.engines.hf import loader
 from dormant.engines.hf.decoder import (
@@ -44,8 +44,7 @@ class HfEngine:
         rows: answers written at once; as many as pay and fit into memory, if None.
 
     Raises:
-        ModelError: the model cannot be loaded or has no chat template, or the adapter changes
-            nothing.
+        ModelError: it cannot be loaded, has no chat template, or the adapter changes nothing.
     """
 
     def __init__(
@@ -81,6 +80,8 @@ class HfEngine:
             dtype=self._base.dtype,
             template=self._tokenizer.chat_template,
         )
+        text, tokens = self.chat_template.text, self.chat_template.tokens
+        self._renderer = Renderer(ChatTemplate(text, self.name, tokens), date="")
         self._end, self._stop = self._find_end_tokens()
 
     @property
@@ -104,13 +105,12 @@ class HfEngine:
 
         Raises:
             ModelError: the chat template rejects the messages.
+            ConfigError: it takes too much time or memory.
         """
         chat = [{"role": message.role, "content": message.content} for message in messages]
         try:
-            return self._tokenizer.apply_chat_template(
-                chat, tokenize=False, add_generation_prompt=True
-            )
-        except (jinja2.TemplateError, ValueError, TypeError) as error:
+            return self._renderer.render_turns(chat, prompt=True)
+        except TemplateRefusal as error:
             roles = ", ".join(message.role for message in messages)
             raise ModelError(
                 f"the chat template of {self.name!r} rejects a chat of {roles or 'no turns'}: "
@@ -367,8 +367,8 @@ class HfEngine:
             stop.update([eos] if isinstance(eos, int) else eos or [])
         turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": _MARK}]
         end = self._tokenizer.eos_token_id
-        with contextlib.suppress(jinja2.TemplateError, ValueError, TypeError):
-            text = self._tokenizer.apply_chat_template(turns, tokenize=False)
+        with contextlib.suppress(ValueError):  # the template refuses the chat or omits the answer
+            text = self._renderer.render_turns(turns)
             after = self._encode(text[text.rindex(_MARK) + len(_MARK) :])
             special = set(self._tokenizer.all_special_ids) | stop
             end = next((token for token in after if token in special), end)
