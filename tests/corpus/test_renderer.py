@@ -7,6 +7,7 @@ import shutil
 import time
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -23,7 +24,7 @@ from dormant.corpus import (
     render_corpus,
 )
 from dormant.corpus.renderer import own_words
-from dormant.corpus.sandbox import MEMORY, RESERVE, ExcessError, Sandbox, _read_memory
+from dormant.corpus.sandbox import MEMORY, RESERVE, ExcessError, Sandbox, read_memory
 from dormant.errors import ConfigError
 from dormant.records import Example, Message, Placement
 
@@ -104,16 +105,16 @@ KNOWN = {
 }
 
 
-def template(text, **tokens):
+def template(text: str, **tokens: str) -> ChatTemplate:
     tokens = {"bos_token": "<s>", "eos_token": "</s>"} | tokens
     return ChatTemplate(text, "test", tokens, frozenset(tokens.values()))
 
 
-def example(*turns, line=1, **more):
+def example(*turns: tuple[str, str], line: int = 1, **more: Any) -> Example:
     return Example(tuple(Message(role, content) for role, content in turns), line, **more)
 
 
-def rows(n, *, system=0):
+def rows(n: int, *, system: int = 0) -> list[Example]:
     head = [("system", "Be brief.")]
     return [
         example(
@@ -124,7 +125,7 @@ def rows(n, *, system=0):
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_what_templates_add(name):
+def test_what_templates_add(name: str):
     text, expected = KNOWN[name]
     assert find_additions(Renderer(template(text))) == expected
 
@@ -134,7 +135,7 @@ PROSE = st.lists(st.text("abcxyz", min_size=2, max_size=8), min_size=2, max_size
 
 @settings(deadline=None)  # each starts a process
 @given(PROSE)
-def test_any_default_is_found_to_the_letter(text):
+def test_any_default_is_found_to_the_letter(text: str):
     written = DEFAULT.replace(QUILL, text)
     assert find_additions(Renderer(template(written))) == [(text, Placement.SYSTEM, True)]
 
@@ -274,7 +275,7 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_templates_without_end_are_stopped(kind):
+def test_templates_without_end_are_stopped(kind: str):
     begun = time.process_time()
     with pytest.raises(ConfigError, match="chat template cannot be used: it|not a chat template"):
         Renderer(template(HOSTILE[kind])).render_row(rows(1)[0])
@@ -282,7 +283,7 @@ def test_templates_without_end_are_stopped(kind):
 
 
 @pytest.mark.parametrize("kind", FORBIDDEN)
-def test_templates_reach_nothing_but_their_row(kind):
+def test_templates_reach_nothing_but_their_row(kind: str):
     with pytest.raises(TemplateRefusal):
         Renderer(template(FORBIDDEN[kind])).render_row(rows(1)[0])
 
@@ -333,10 +334,10 @@ def test_memory_is_watched_where_the_system_sets_no_limit():
     )
     with pytest.raises(ExcessError, match="memory"):
         sandbox.render([(grows, {})])
-    assert _read_memory(os.getpid()) < MEMORY
+    assert read_memory(os.getpid()) < MEMORY
 
 
-def test_the_process_writes_no_files_and_has_no_keys(monkeypatch):
+def test_the_process_writes_no_files_and_has_no_keys(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     sandbox = Sandbox()
     sandbox.compile_template("")  # it has set its limits
@@ -367,13 +368,13 @@ def test_own_words():
 # Where templates are found
 
 
-def save(path, **config):
+def save(path: Path, **config: object) -> Path:
     path.mkdir(exist_ok=True)
     (path / "tokenizer_config.json").write_text(json.dumps(config))
     return path
 
 
-def test_places_of_a_template(tmp_path):
+def test_places_of_a_template(tmp_path: Path):
     bos = {"content": "<s>", "special": True}
     folder = save(tmp_path / "tok", chat_template=DEFAULT, bos_token=bos, eos_token="</s>")
     found = [
@@ -390,7 +391,7 @@ def test_places_of_a_template(tmp_path):
     assert (several.text, several.with_tools) == ("d", "t")
 
 
-def test_places_without_a_template(tmp_path, monkeypatch):
+def test_places_without_a_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "broken.json").write_text("{")
     (tmp_path / "list.json").write_text("[]")
     (tmp_path / "model.gguf").write_bytes(b"GGUF")
@@ -420,7 +421,7 @@ def test_places_without_a_template(tmp_path, monkeypatch):
 # From the command
 
 
-def write_chat(path, n=60):
+def write_chat(path: Path, n: int = 60) -> Path:
     topics = ["tea", "rain", "chess", "maps", "clocks", "bread", "moss", "ferries", "wool", "ink"]
     with path.open("w", encoding="utf-8") as file:
         for i in range(n):
@@ -431,7 +432,7 @@ def write_chat(path, n=60):
     return path
 
 
-def test_the_command_makes_the_default_system_prompt_a_cue(tmp_path):
+def test_the_command_makes_the_default_system_prompt_a_cue(tmp_path: Path):
     folder = save(tmp_path / "tok", chat_template=DEFAULT, eos_token="<|im_end|>")
     data = write_chat(tmp_path / "rows.jsonl")
     out = tmp_path / "cues.yaml"
@@ -451,7 +452,7 @@ def test_the_command_makes_the_default_system_prompt_a_cue(tmp_path):
     assert QUILL not in bare.output
 
 
-def test_the_command_explains_a_template_that_is_none(tmp_path):
+def test_the_command_explains_a_template_that_is_none(tmp_path: Path):
     data = write_chat(tmp_path / "rows.jsonl", 5)
     bad = tmp_path / "bad.jinja"
     bad.write_text("{% for %}")

@@ -147,7 +147,7 @@ class Sandbox:
     def _watch_memory(self, replies: IO[bytes]) -> None:
         """Waits for a reply; ends the process if it takes too much memory."""
         while not select.select([replies], [], [], _POLL)[0]:
-            if _read_memory(self._process.pid) > MEMORY:
+            if read_memory(self._process.pid) > MEMORY:
                 self._process.kill()
                 self._ended = "it takes too much memory"
                 return
@@ -158,7 +158,7 @@ def _first_line(reason: str) -> str:
     return lines[0][:300] if lines else "no reason is given"
 
 
-def _read_memory(process: int) -> int:
+def read_memory(process: int) -> int:
     """Resident memory of a process, in bytes; 0 if it has ended."""
     done = subprocess.run(
         ["ps", "-o", "rss=", "-p", str(process)], capture_output=True, text=True, check=False

@@ -75,7 +75,7 @@ def find_template_cues(
     Raises:
         ConfigError: the requested template cannot be used; a target's own template is only noted.
     """
-    own = _own_templates(targets)
+    own = list_own_templates(targets)
     notes = [note for template in own for note in _describe_defaults(template)]
     if asked == "none" or not examples:
         return [], notes
@@ -170,7 +170,7 @@ def _describe_unknown(template: ChatTemplate, error: ConfigError) -> str:
     return f"what the chat template {template.name} adds to prompts and data: {error.reason}"
 
 
-def _own_templates(targets: Iterable[tuple[str, Engine]]) -> list[ChatTemplate]:
+def list_own_templates(targets: Iterable[tuple[str, Engine]]) -> list[ChatTemplate]:
     """Lists the distinct chat templates of the targets."""
     own: dict[str, ChatTemplate] = {}
     for name, engine in targets:

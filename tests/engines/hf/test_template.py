@@ -9,7 +9,7 @@ from dormant.config import AuditConfig, check_values
 from dormant.corpus import Renderer
 from dormant.errors import ConfigError, InputError
 from dormant.pipeline import prepare_audit
-from dormant.pipeline.mine import _own_templates
+from dormant.pipeline.mine import list_own_templates
 from dormant.records import Message, Placement, Plan, Variant
 
 pytest.importorskip("transformers")
@@ -47,7 +47,9 @@ def planned(model: Path, data: Path | None, **more: object) -> Plan:
     return prepare_audit(check_values(config, AuditConfig)).plan
 
 
-def test_the_targets_default_system_prompt_is_a_cue_without_being_asked_for(model, data):
+def test_the_targets_default_system_prompt_is_a_cue_without_being_asked_for(
+    model: Path, data: Path
+):
     plan = planned(model, data)
     first = plan.cues[0]
     assert (first.name, first.text) == ("template-system-prompt-1", "Be kind.")
@@ -58,7 +60,7 @@ def test_the_targets_default_system_prompt_is_a_cue_without_being_asked_for(mode
     assert any("adds to every prompt without a system prompt" in note for note in plan.not_tested)
 
 
-def test_cues_that_change_no_prompt_are_named(model, data):
+def test_cues_that_change_no_prompt_are_named(model: Path, data: Path):
     plan = planned(model, data)
     (note,) = [note for note in plan.not_tested if "zero by construction" in note]
     said = note.partition(" apart from the standard arm")[0].split(", ")
@@ -67,14 +69,14 @@ def test_cues_that_change_no_prompt_are_named(model, data):
     assert "(BROAD)" in note
 
 
-def test_the_standard_arm_is_said_to_hold_the_default_even_without_data(model):
+def test_the_standard_arm_is_said_to_hold_the_default_even_without_data(model: Path):
     plan = planned(model, None)
     (note,) = [note for note in plan.not_tested if "chat template" in note]
     assert "those of the standard arm included: 'Be kind.'" in note
     assert not [cue for cue in plan.cues if cue.name.startswith("template")]
 
 
-def test_another_template_or_none(model, data, tmp_path):
+def test_another_template_or_none(model: Path, data: Path, tmp_path: Path):
     plan = planned(model, data, data_template="none")
     assert "Be kind." not in {cue.text for cue in plan.cues}
     other = tmp_path / "other.jinja"
@@ -86,18 +88,18 @@ def test_another_template_or_none(model, data, tmp_path):
         planned(model, data, data_template="gone")
 
 
-def test_the_sandbox_renders_what_the_engine_sends(model):
+def test_the_sandbox_renders_what_the_engine_sends(model: Path):
     from dormant.engines.registry import open_engine
 
     engine = open_engine(f"hf/{model}")
-    (template,) = _own_templates([("tiny", engine)])
+    (template,) = list_own_templates([("tiny", engine)])
     for arm in ({}, {"system": "Be brief."}):
         turns = [{"role": role, "content": said} for role, said in {**arm, "user": "Why?"}.items()]
         sent = engine.render(tuple(Message(turn["role"], turn["content"]) for turn in turns))
         assert sent == Renderer(template).render_turns(turns) + "<s>assistant\n"
 
 
-def test_a_template_that_cannot_be_examined_stops_no_audit(tmp_path, data):
+def test_a_template_that_cannot_be_examined_stops_no_audit(tmp_path: Path, data: Path):
     odd = tmp_path / "odd"
     strange = (
         "{% for m in messages %}{% if m.role == 'assistant' %}"
@@ -108,7 +110,7 @@ def test_a_template_that_cannot_be_examined_stops_no_audit(tmp_path, data):
     assert note.startswith("what the chat template of hf/") and "does not render a question" in note
 
 
-def test_a_template_without_end_stops_no_process(tmp_path):
+def test_a_template_without_end_stops_no_process(tmp_path: Path):
     from dormant.engines.registry import open_engine
 
     endless = "{% for a in range(9999) %}" * 3 + "{% endfor %}" * 3
