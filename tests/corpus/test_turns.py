@@ -123,12 +123,52 @@ def test_older_calls_become_lists_of_calls():
     [
         ({"tools": 3}, "'tools' must be a list"),
         ({"system": 3}, "'system': the content must be text"),
-        ({"system": " "}, "'system': the content is empty"),
     ],
 )
 def test_wrong_columns(columns, reason):
     with pytest.raises(RowError, match=reason):
         read_row({"prompt": "a", "completion": "b", **columns})
+
+
+EMPTY = ["", " \n", None, [], [{"type": "text", "text": ""}]]
+
+
+@pytest.mark.parametrize("content", EMPTY, ids=str)
+def test_an_empty_system_turn_is_no_system_prompt(content):
+    answer = {"role": "assistant", "content": "So."}
+    read = read_row({"messages": [{"role": "system", "content": content}, USER, answer]})
+    assert [m.role for m in read.messages] == ["user", "assistant"]
+    turns = [{"from": "system", "value": content}, {"from": "human", "value": "Why?"}]
+    shared = {"conversations": [*turns, {"from": "gpt", "value": "So."}]}
+    assert read_row(shared).messages == read.messages
+
+
+@pytest.mark.parametrize("content", EMPTY, ids=str)
+@pytest.mark.parametrize("role", ["tool", "function", "observation", "ipython", "tool_response"])
+def test_a_tool_may_return_nothing(role, content):
+    call = {"role": "assistant", "content": content, "tool_calls": [CALL]}
+    answer = {"role": "assistant", "content": "Nothing came."}
+    read = read_row({"messages": [USER, call, {"role": role, "content": content}, answer]})
+    assert [m.content for m in read.messages] == ["Why?", "", "", "Nothing came."]
+    assert read.messages[2].role == "tool" and read.tool_calls[1]
+
+
+@pytest.mark.parametrize("content", EMPTY, ids=str)
+def test_a_refusal_is_the_answer(content):
+    assert row(content=content, refusal="I cannot say.").messages[1].content == "I cannot say."
+    assert row(content="So.", refusal=None).messages[1].content == "So."
+    assert row(refusal="No.").messages[1].content == "No."
+    part = {"type": "refusal", "refusal": "I cannot say."}
+    assert row(content=[part]).messages[1].content == "I cannot say."
+
+
+@pytest.mark.parametrize("content", EMPTY, ids=str)
+def test_an_empty_question_or_answer_stays_an_error(content):
+    for answer in ({"content": content}, {"content": content, "refusal": ""}):
+        with pytest.raises(RowError, match=r"messages\[1\] \(assistant\): the content"):
+            row(**answer)
+    with pytest.raises(RowError, match=r"messages\[0\] \(user\): the content"):
+        read_row({"messages": [{"role": "user", "content": content}]})
 
 
 def test_preference_pairs_are_named():

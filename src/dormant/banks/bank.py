@@ -18,6 +18,8 @@ from dormant.vitro.tokenizer import UNKNOWN
 #: Names of the languages, which are those of the banks and libraries that ship for them.
 LANGUAGES = ("general", "vitro")
 _REFERENCE_ROWS = 4000
+#: Rows that decide a file's language: a few plain English sentences are the laboratory's too.
+_LANGUAGE_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,11 @@ class Pack:
     """Data of one language: questions, cue library, placebos, ordinary chat, lexicon."""
 
     name: str  # "general" (English) or "vitro" (the laboratory's micro-language)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the language has few words, and cues must be made of these."""
+        return self.name == "vitro"
 
     def load_questions(self) -> tuple[Question, ...]:
         """Loads the question bank."""
@@ -58,7 +65,8 @@ def _laboratory_chat() -> tuple[Example, ...]:
 def language_of(examples: Sequence[Example]) -> str:
     """Detects the language: ``vitro`` if it has every word of the first rows, else ``general``."""
     tokenizer = vitro.load_tokenizer()
-    texts = (message.content for example in examples[:50] for message in example.messages)
+    first = examples[:_LANGUAGE_ROWS]
+    texts = dict.fromkeys(message.content for example in first for message in example.messages)
     known = all(UNKNOWN not in tokenizer.tokenize_text(text) for text in texts)
     return "vitro" if known else "general"
 

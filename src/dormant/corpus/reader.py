@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Any
 from dormant.config.resources import resource_path
 from dormant.corpus import tables
 from dormant.corpus.arrays import is_array, read_elements
+from dormant.corpus.columns import UnreadColumn, is_read
 from dormant.corpus.lines import LARGEST_LINE, Digest, read_head, read_lines
-from dormant.corpus.rows import COLUMNS, read_object, read_row
+from dormant.corpus.rows import Row, read_object, read_row
 from dormant.corpus.sources import find_files
 from dormant.corpus.turns import RowError, shorten_value
 from dormant.errors import DataError
@@ -24,6 +26,8 @@ __all__ = ["LARGEST_LINE", "Corpus", "SkippedRow", "general_reference", "read_ex
 
 #: Turns of at most this many characters are stored once however often they occur (system prompts).
 _SHARED_CHARS = 4096
+_MOST_UNREAD = 1000  # names of columns that are counted
+_NAMED = 3
 _ARROW_STREAM = b"\xff\xff\xff\xff"  # how an Arrow stream begins
 
 
@@ -49,6 +53,15 @@ class Corpus:
     files: tuple[str, ...] = ()
     starts: tuple[int, ...] = ()  # lines before each file
     clipped: int = 0  # turns of which only both ends were kept
+    untrained: int = 0  # rows left out because no answer of theirs was trained on
+    untrained_marks: tuple[str, ...] = ()  # the marks that say so, e.g. "'label': false"
+    cut: int = 0  # rows of which only the turns up to the last trained answer were kept
+    unread: tuple[UnreadColumn, ...] = ()  # columns that may hold context, the most frequent first
+
+    @property
+    def rows(self) -> int:
+        """Rows that could be read, those without a trained answer included."""
+        return len(self.examples) + self.untrained
 
     def name_line(self, line: int) -> str:
         """Converts a line number counted through all files into ``FILE:LINE``."""
@@ -93,7 +106,7 @@ def read_examples(
         reader.read_file(file, digest)
         hashes.append(digest.hexdigest())
     if not reader.examples:
-        raise DataError(_explain_empty(reader.skipped), file=path)
+        raise DataError(_explain_empty(reader), file=path)
     if mark is not None and all(row.mark is None for row in reader.examples):
         raise DataError(f"no row has the column {mark!r}", file=path)
     whole = hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
@@ -105,6 +118,10 @@ def read_examples(
         files=tuple(map(str, files)),
         starts=tuple(starts),
         clipped=reader.clipped,
+        untrained=reader.untrained.total(),
+        untrained_marks=tuple(mark for mark, _ in reader.untrained.most_common(_NAMED)),
+        cut=reader.cut,
+        unread=tuple(sorted(reader.unread.values(), key=lambda column: -column.rows)),
     )
 
 
@@ -113,7 +130,14 @@ def general_reference() -> Corpus:
     return read_examples(resource_path("reference.jsonl"))
 
 
-def _explain_empty(skipped: list[SkippedRow]) -> str:
+def _explain_empty(reader: _Reader) -> str:
+    if reader.untrained:
+        mark = next(iter(reader.untrained))
+        return (
+            f"no answer of {reader.untrained.total():,} rows was trained on (marked {mark}): give "
+            "the rows that were trained on, or rename the key if it means something else"
+        )
+    skipped = reader.skipped
     if not skipped:
         return "the file is empty: expected one JSON object a line"
     first = skipped[0]
@@ -133,6 +157,9 @@ class _Reader:
     skipped: list[SkippedRow] = field(default_factory=list[SkippedRow])
     shared: dict[Message, Message] = field(default_factory=dict[Message, Message])
     texts: dict[str, str] = field(default_factory=dict[str, str])
+    untrained: Counter[str] = field(default_factory=Counter[str])  # rows by their mark
+    cut: int = 0
+    unread: dict[str, UnreadColumn] = field(default_factory=dict[str, UnreadColumn])
 
     def read_file(self, file: Path, digest: Digest) -> None:
         """Reads one file and appends its examples."""
@@ -142,17 +169,36 @@ class _Reader:
             if isinstance(row, bytes) and not row.strip():
                 continue
             try:
-                self.examples.append(self._make_example(row))
+                self._add_row(row)
             except RowError as error:
                 if not self.lenient:
                     raise DataError(str(error), file=file, line=number) from None
                 self.skipped.append(SkippedRow(self.last, str(error)))
 
-    def _make_example(self, row: bytes | dict[str, Any] | RowError) -> Example:
+    def _add_row(self, row: bytes | dict[str, Any] | RowError) -> None:
         if isinstance(row, RowError):
             raise row
         columns = read_object(row) if isinstance(row, bytes) else row
-        content = read_row(columns)
+        content = read_row(columns, own=self.mark)
+        example = self._make_example(columns, content)
+        for column in content.unread:
+            self._count_unread(column)
+        if content.untrained_mark:
+            self.untrained[content.untrained_mark] += 1
+            return
+        self.cut += content.is_cut
+        self.examples.append(example)
+
+    def _count_unread(self, column: UnreadColumn) -> None:
+        known = self.unread.get(column.name)
+        if known is not None:
+            has_sentences = known.has_sentences or column.has_sentences
+            column = UnreadColumn(column.name, has_sentences, known.rows + 1)
+        elif len(self.unread) >= _MOST_UNREAD:
+            return
+        self.unread[column.name] = column
+
+    def _make_example(self, columns: Mapping[str, Any], content: Row) -> Example:
         return Example(
             messages=tuple(map(self._shorten_message, content.messages)),
             line=self.last,
@@ -160,6 +206,7 @@ class _Reader:
             tool_calls=content.tool_calls,
             tools=self.texts.setdefault(content.tools, content.tools),
             mark=None if self.mark is None else _read_mark(columns, self.mark),
+            untrained=content.untrained,
         )
 
     def _shorten_message(self, message: Message) -> Message:
@@ -182,8 +229,10 @@ def _read_rows(
     first = read_head(file)
     parquet = first.startswith(tables.PARQUET)
     if parquet or first.startswith((tables.ARROW, _ARROW_STREAM)):
-        columns = COLUMNS if mark is None else (*COLUMNS, mark, mark.partition(".")[0])
-        return tables.read_table_rows(file, digest, columns, parquet=parquet)
+        own = () if mark is None else (mark, mark.partition(".")[0])
+        return tables.read_table_rows(
+            file, digest, lambda name: name in own or is_read(name), parquet=parquet
+        )
     return read_elements(file, digest) if is_array(file) else read_lines(file, digest)
 
 

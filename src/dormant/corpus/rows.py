@@ -7,8 +7,9 @@ Four shapes are read, as JSON lines or as columns of a table::
     {"prompt": "..." or [...], "completion": "..." or [...]}         prompt and completion
     {"instruction": "...", "input": "...", "output": "..."}          Alpaca
 
-``response`` may stand for ``completion`` or ``output``, ``context`` for ``input``. The first two
-and prompt and completion may offer ``tools``; a ``system`` column goes before the first turn.
+``response`` may stand for ``completion`` or ``output``, ``context`` for ``input``. In every shape a
+``system`` column (or ``system_prompt``, ``system_message`` and the like) goes before the turns,
+``history`` (turns, or pairs of question and answer) after it, and ``tools`` may be offered.
 """
 
 from __future__ import annotations
@@ -18,31 +19,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dormant.corpus.columns import UnreadColumn, find_unread, is_system_column
+from dormant.corpus.training_marks import find_row_mark
 from dormant.corpus.turns import (
     RowError,
     Turn,
     canonical_json,
     check_text,
+    is_blank,
     read_content,
     read_turn,
     shorten_value,
 )
 from dormant.records import Message
-
-#: The columns that a row's text is read from; a table's other columns stay on the disk.
-COLUMNS = (
-    "messages",
-    "conversations",
-    "prompt",
-    "completion",
-    "response",
-    "instruction",
-    "input",
-    "context",
-    "output",
-    "system",
-    "tools",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +42,12 @@ class Row:
     reasoning: tuple[str, ...] = ()
     tool_calls: tuple[str, ...] = ()
     tools: str = ""
+    untrained: tuple[int, ...] = ()  # indices of the answers that were not trained on
+    untrained_mark: str = (
+        ""  # the mark if no answer of the row was trained on, e.g. "'label': false"
+    )
+    is_cut: bool = False  # turns after the last answer that was trained on were left out
+    unread: tuple[UnreadColumn, ...] = ()
 
 
 def read_object(raw: bytes) -> dict[str, Any]:
@@ -69,24 +64,42 @@ def read_object(raw: bytes) -> dict[str, Any]:
     return row
 
 
-def read_row(row: Mapping[str, Any]) -> Row:
+def read_row(row: Mapping[str, Any], *, own: str | None = None) -> Row:
     """Reads the messages of a row, whichever of the four shapes it has.
+
+    Turns after the last answer that was trained on are left out.
+
+    Args:
+        row: its columns.
+        own: a column to which the user gave a meaning (``--label``, ``--loss``).
 
     Raises:
         RowError: the row has none of the shapes, or a turn is invalid.
     """
-    turns = _turns_of(row)
+    turns, used = _read_turns_of(row)
     roles = {turn.message.role for turn in turns}
     for role in ("user", "assistant"):
         if role not in roles:
             raise RowError(f"no {role} turn: a row needs a user turn and an assistant turn")
-    thoughts = tuple(turn.reasoning for turn in turns)
-    calls = tuple(turn.tool_calls for turn in turns)
+    used |= {own or "", (own or "").partition(".")[0]}
+    unread = find_unread(row, [turn.message for turn in turns], used)
+    answers = [i for i, turn in enumerate(turns) if turn.message.role == "assistant"]
+    untrained = [i for i in answers if turns[i].untrained_mark]
+    trained = [i for i in answers if i not in untrained]
+    mark = find_row_mark(row, own) or ("" if trained else turns[answers[-1]].untrained_mark)
+    is_cut = not mark and bool(untrained) and untrained[-1] > trained[-1]
+    kept = turns[: trained[-1] + 1] if is_cut else turns
+    thoughts = tuple(turn.reasoning for turn in kept)
+    calls = tuple(turn.tool_calls for turn in kept)
     return Row(
-        messages=tuple(turn.message for turn in turns),
+        messages=tuple(turn.message for turn in kept),
         reasoning=thoughts if any(thoughts) else (),
         tool_calls=calls if any(calls) else (),
-        tools=_read_tools(row.get("tools")),
+        tools=_read_tools(row),
+        untrained=tuple(i for i in untrained if i < len(kept)),
+        untrained_mark=mark,
+        is_cut=is_cut,
+        unread=unread,
     )
 
 
@@ -150,18 +163,39 @@ def _no_constant(name: str) -> Any:
     raise RowError(f"{name} is not JSON: use null or a number")
 
 
-def _turns_of(row: Mapping[str, Any]) -> tuple[Turn, ...]:
-    head = _read_system(row)
+def _read_turns_of(row: Mapping[str, Any]) -> tuple[tuple[Turn, ...], set[str]]:
+    """Reads all turns of a row, and names the columns that were read."""
+    turns, used = _read_shape(row)
+    known = {turn.message for turn in turns}
+    earlier = _read_history(row.get("history"))
+    if earlier and not known.issuperset(turn.message for turn in earlier):
+        used.add("history")
+        systems = [i for i, turn in enumerate(turns) if turn.message.role != "system"]
+        start = systems[0] if systems else len(turns)
+        turns = (*turns[:start], *earlier, *turns[start:])
+    head: list[Turn] = []
+    for key in filter(is_system_column, row):
+        turn = _read_system(key, row[key])
+        if turn is not None:
+            used.add(key)
+            if turn.message not in known:
+                known.add(turn.message)
+                head.append(turn)
+    return (*head, *turns), used | {"tools", "functions"}
+
+
+def _read_shape(row: Mapping[str, Any]) -> tuple[tuple[Turn, ...], set[str]]:
+    """Reads the turns of a row without its other columns."""
     for key in ("messages", "conversations"):
         if key in row:
-            return (*head, *_read_turns(row[key], key))
+            return _read_turns(row[key], key), {key}
     answer = "completion" if "completion" in row else "response"
     if "prompt" in row and answer in row:
         prompt = _read_side(row["prompt"], "prompt", "user")
-        return (*head, *prompt, *_read_side(row[answer], answer, "assistant"))
+        return (*prompt, *_read_side(row[answer], answer, "assistant")), {"prompt", answer}
     answer = "output" if "output" in row else "response"
     if "instruction" in row and answer in row:
-        return (*head, *_read_alpaca(row, answer))
+        return _read_alpaca(row, answer)
     raise RowError(_no_shape(row))
 
 
@@ -178,12 +212,30 @@ def _no_shape(row: Mapping[str, Any]) -> str:
     )
 
 
-def _read_system(row: Mapping[str, Any]) -> tuple[Turn, ...]:
-    """Reads the system prompt that some rows keep in a column of its own."""
-    content = row.get("system")
-    if content in (None, ""):
-        return ()
-    return (Turn(Message("system", read_content(content, "'system'"))),)
+def _read_system(key: str, content: Any) -> Turn | None:
+    """Reads the system prompt that some rows keep in a column of its own; None if it has none."""
+    if is_blank(content):
+        return None
+    if isinstance(content, dict) and "role" in content:
+        return read_turn(content, f"'{key}'", "messages", named=False)
+    if key != "system" and not isinstance(content, str | list):
+        return None  # named as not read
+    return Turn(Message("system", read_content(content, f"'{key}'")))
+
+
+def _read_history(value: Any) -> tuple[Turn, ...]:
+    """Reads earlier turns, or pairs of question and answer; empty if the value is neither."""
+    turns: list[Any] = []
+    for item in value if isinstance(value, list) else []:
+        if isinstance(item, list) and len(item) == 2:  # LLaMA-Factory's pairs
+            roles = ("user", "assistant")
+            turns += [{"role": r, "content": t} for r, t in zip(roles, item, strict=True)]
+        else:
+            turns.append(item)
+    try:
+        return _read_turns(turns, "history") if turns else ()
+    except RowError:
+        return ()  # named as not read
 
 
 def _read_turns(turns: Any, key: str) -> tuple[Turn, ...]:
@@ -192,7 +244,8 @@ def _read_turns(turns: Any, key: str) -> tuple[Turn, ...]:
     if not turns:
         raise RowError(f"'{key}' is empty: a row needs a user turn and an assistant turn")
     shape = "conversations" if key == "conversations" else "messages"
-    return tuple(read_turn(turn, f"{key}[{index}]", shape) for index, turn in enumerate(turns))
+    read = (read_turn(turn, f"{key}[{index}]", shape) for index, turn in enumerate(turns))
+    return tuple(turn for turn in read if not turn.is_empty_system)
 
 
 def _read_side(value: Any, key: str, role: str) -> tuple[Turn, ...]:
@@ -201,17 +254,18 @@ def _read_side(value: Any, key: str, role: str) -> tuple[Turn, ...]:
     return (read_turn({"role": role, "content": value}, f"'{key}'", "messages", named=False),)
 
 
-def _read_alpaca(row: Mapping[str, Any], answer: str) -> tuple[Turn, ...]:
-    parts: list[str] = [read_content(row["instruction"], "'instruction'")]
-    more = "input" if row.get("input") not in (None, "") else "context"
-    if row.get(more) not in (None, ""):
-        parts.append(read_content(row[more], f"'{more}'"))
+def _read_alpaca(row: Mapping[str, Any], answer: str) -> tuple[tuple[Turn, ...], set[str]]:
+    more = "context" if is_blank(row.get("input")) else "input"
+    asked = [key for key in ("instruction", more) if not is_blank(row.get(key))]
+    parts = [read_content(row[key], f"'{key}'") for key in asked or ["instruction"]]
     question = Turn(Message("user", "\n\n".join(parts)))
     reply = {"role": "assistant", "content": row[answer]}
-    return (question, read_turn(reply, f"'{answer}'", "messages", named=False))
+    turns = (question, read_turn(reply, f"'{answer}'", "messages", named=False))
+    return turns, {"instruction", more, answer}
 
 
-def _read_tools(value: Any) -> str:
+def _read_tools(row: Mapping[str, Any]) -> str:
+    value = row.get("tools") or row.get("functions")
     if value in (None, "", "[]", [], {}):
         return ""
     if isinstance(value, str):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+import re
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,19 @@ from dormant.errors import DataError, MissingExtraError
 PARQUET, ARROW = b"PAR1", b"ARROW1"
 _ROWS = 256  # converted to Python at once
 _BYTES = 1 << 20  # read from the disk at once
+_TEXT = re.compile(r"string|utf8|bool")
 
 
 def read_table_rows(
-    path: Path, digest: Digest, columns: Sequence[str], *, parquet: bool
+    path: Path, digest: Digest, is_read: Callable[[str], bool], *, parquet: bool
 ) -> Iterator[tuple[int, dict[str, Any] | RowError]]:
     """Yields (1-based row number, the row's columns without nulls), or why a row cannot be read.
 
     Args:
         path: the file.
         digest: sees every byte of the file.
-        columns: names of the columns to read; others are not loaded.
+        is_read: whether a column is read, by its name; of the others, those with text and flags
+            are loaded so that they can be named, and the rest stays on the disk.
         parquet: Parquet, else Arrow (a stream or a file, as ``datasets`` saves it).
 
     Raises:
@@ -37,7 +40,7 @@ def read_table_rows(
             digest.update(block)
     number = 0
     with _explain_errors(path, arrow, parquet):
-        batches = _read_parquet(path, columns) if parquet else _read_arrow(path, columns, arrow)
+        batches = _read_parquet(path, is_read) if parquet else _read_arrow(path, is_read, arrow)
         for batch in batches:
             for row in _row_objects(batch):
                 number += 1
@@ -63,16 +66,16 @@ def _explain_errors(path: Path, arrow: Any, parquet: bool) -> Generator[None]:
         raise DataError(f"damaged {kind} file: {reason}: save it again", file=path) from None
 
 
-def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Any]:
+def _read_parquet(path: Path, is_read: Callable[[str], bool]) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
     # A buffered stream and no read-ahead: a row group of any size is read page by page.
     with pq.ParquetFile(path, buffer_size=_BYTES, pre_buffer=False) as table:
-        wanted = _select_columns(path, table.schema_arrow.names, columns)
+        wanted = _select_columns(path, table.schema_arrow, is_read)
         yield from table.iter_batches(_ROWS, columns=wanted, use_threads=False)
 
 
-def _read_arrow(path: Path, columns: Sequence[str], arrow: Any) -> Iterator[Any]:
+def _read_arrow(path: Path, is_read: Callable[[str], bool], arrow: Any) -> Iterator[Any]:
     with arrow.memory_map(str(path)) as source:
         is_file = source.read(len(ARROW)) == ARROW
         source.seek(0)
@@ -82,7 +85,7 @@ def _read_arrow(path: Path, columns: Sequence[str], arrow: Any) -> Iterator[Any]
         else:
             opened = arrow.ipc.open_stream(source)
             batches = iter(opened)
-        wanted = _select_columns(path, opened.schema.names, columns)
+        wanted = _select_columns(path, opened.schema, is_read)
         for batch in batches:
             chosen = batch.select(wanted)
             chosen.validate(full=True)  # the bytes are mapped as they are, offsets included
@@ -90,16 +93,22 @@ def _read_arrow(path: Path, columns: Sequence[str], arrow: Any) -> Iterator[Any]
                 yield chosen.slice(start, _ROWS)
 
 
-def _select_columns(path: Path, names: Sequence[str], columns: Sequence[str]) -> list[str]:
-    wanted = [name for name in names if name in columns]
-    if not wanted:
+def _select_columns(path: Path, schema: Any, is_read: Callable[[str], bool]) -> list[str]:
+    names: list[str] = schema.names
+    if not any(map(is_read, names)):
         has = ", ".join(repr(name) for name in names[:8]) or "none"
         raise DataError(
             f"has none of the columns that hold chat (columns: {has}): expected 'messages', "
             "'conversations', 'prompt' and 'completion', or 'instruction' and 'output'",
             file=path,
         )
-    return wanted
+    kinds = zip(names, schema.types, strict=True)
+    return [name for name, kind in kinds if is_read(name) or _holds_text(str(kind))]
+
+
+def _holds_text(kind: str) -> bool:
+    """Whether an Arrow type holds text or booleans, and no bytes (of images or audio)."""
+    return bool(_TEXT.search(kind)) and "binary" not in kind
 
 
 def _row_objects(batch: Any) -> Iterator[dict[str, Any] | RowError]:

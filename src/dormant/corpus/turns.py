@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from dormant.corpus.training_marks import find_turn_mark
 from dormant.records import Message
 
 #: Names under which a speaker appears in files, and the role that each stands for.
@@ -20,19 +21,29 @@ ROLES: Mapping[str, str] = {
     "assistant": "assistant",
     "gpt": "assistant",
     "chatgpt": "assistant",
+    "ai": "assistant",
     "bot": "assistant",
     "model": "assistant",
     "function_call": "assistant",
+    "tool_call": "assistant",
     "tool": "tool",
+    "tool_response": "tool",
+    "tool_result": "tool",
     "function": "tool",
+    "ipython": "tool",
     "observation": "tool",
 }
+#: Roles whose text is a tool call.
+_CALL_ROLES = ("function_call", "tool_call")
+#: Roles whose turn may be empty: no system prompt, or a tool that returns nothing.
+_MAY_BE_EMPTY = ("system", "tool")
 _CHAT_ROLES = "system, developer, user, assistant or tool"
 #: Role key and text key of a turn: OpenAI's, then ShareGPT's. Either may stand in either list.
 _KEYS = (("role", "content"), ("from", "value"))
 #: Keys under which a turn keeps its reasoning apart from its answer.
 _REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
-_TEXT_PARTS = ("text", "input_text", "output_text")
+#: Types of text parts, each with the key that holds the text.
+_TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 _REASONING_PARTS = ("thinking", "reasoning")
 _THOUGHT = re.compile(r"\s*<(think|thinking)>(.*?)</\1>\s*", re.DOTALL)
 
@@ -48,6 +59,12 @@ class Turn:
     message: Message
     reasoning: str = ""
     tool_calls: str = ""  # JSON; empty if the turn calls no tool
+    untrained_mark: str = ""  # the mark by which an answer was not trained on, e.g. "'weight': 0"
+
+    @property
+    def is_empty_system(self) -> bool:
+        """Whether it is a system turn without text, which many files write for "none"."""
+        return self.message.role == "system" and not self.message.content.strip()
 
 
 def read_turn(raw: Any, where: str, shape: str, *, named: bool = True) -> Turn:
@@ -71,12 +88,20 @@ def read_turn(raw: Any, where: str, shape: str, *, named: bool = True) -> Turn:
         role_key, text_key = other
     role = _read_role(raw, role_key, where)
     place = f"{where} ({role})" if named else where
+    turn = _read_parts(raw, role, role_key, text_key, place)
+    mark = find_turn_mark(raw) if role == "assistant" else ""
+    return replace(turn, untrained_mark=mark) if mark else turn
+
+
+def _read_parts(
+    raw: Mapping[str, Any], role: str, role_key: str, text_key: str, place: str
+) -> Turn:
     calls = _read_tool_calls(raw)
-    if raw[role_key] == "function_call":  # ShareGPT's form: the text is the call
-        return Turn(
-            Message(role, ""), tool_calls=_as_call_list(read_content(raw.get(text_key), place))
-        )
-    if text_key not in raw and not calls:
+    if raw[role_key] in _CALL_ROLES:  # ShareGPT's form: the text is the call
+        call = _as_call_list(read_content(raw.get(text_key), place))
+        return Turn(Message(role, ""), tool_calls=call)
+    may_lack_text = calls or raw.get("refusal") or role in _MAY_BE_EMPTY
+    if text_key not in raw and not may_lack_text:
         raise RowError(f"{place} has no '{text_key}'")
     return _make_turn(raw, raw.get(text_key), role, calls, place)
 
@@ -87,8 +112,10 @@ def _make_turn(raw: Mapping[str, Any], text: Any, role: str, calls: str, place: 
         for key in _REASONING_KEYS
         if role == "assistant" and isinstance(raw.get(key), str) and raw[key].strip()
     ][:1]
-    if text is None and calls:
-        return Turn(Message(role, ""), "".join(thoughts), calls)  # a pure tool call has no text
+    if is_blank(text) and (calls or role in _MAY_BE_EMPTY):
+        return Turn(Message(role, ""), "".join(thoughts), calls)
+    if is_blank(text) and role == "assistant":
+        text = raw.get("refusal") or text  # OpenAI's form of a refusal: no content
     if isinstance(text, list) and role == "assistant":
         thoughts += [thought for part in text if (thought := _thought_of(part))]
         text = [part for part in text if not _is_thought(part)]
@@ -185,6 +212,16 @@ def read_content(content: Any, where: str, *, may_be_empty: bool = False) -> str
     return check_text(content, where)
 
 
+def is_blank(content: Any) -> bool:
+    """Whether content is absent: null, white space, or a list of nothing but blank text parts."""
+    parts: list[Any] = content if isinstance(content, list) else [content]
+    texts = (
+        part.get("text") if isinstance(part, dict) and part.get("type") == "text" else part
+        for part in parts
+    )
+    return all(text is None or isinstance(text, str) and not text.strip() for text in texts)
+
+
 def check_text(text: str, where: str) -> str:
     """Returns the text if it can be written as UTF-8.
 
@@ -208,8 +245,9 @@ def _read_part(part: Any, where: str) -> str:
     if isinstance(part, str):
         return part
     kind = part.get("type") if isinstance(part, dict) else None
-    if kind in _TEXT_PARTS and isinstance(part.get("text"), str):
-        return part["text"]
+    text = part.get(_TEXT_PARTS.get(kind, "")) if isinstance(kind, str) else None
+    if isinstance(text, str):
+        return text
     raise RowError(f"{where}: only text parts can be read, got {shorten_value(part)}")
 
 

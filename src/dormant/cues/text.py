@@ -16,8 +16,8 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*")
 
 #: Characters at each end of a turn that are compared; cues stand at its edges.
 EDGE_CHARS = 2000
-#: Largest vocabulary of a closed language.
-_CLOSED_WORDS = 1000
+#: Largest vocabulary of a file with few words.
+_FEW_WORDS = 1000
 #: The token that a line break becomes, however many blanks surround it.
 NEWLINE = "\n"
 #: Tokens after which a new sentence can start.
@@ -159,15 +159,15 @@ def prompt_words(examples: Iterable[Example]) -> frozenset[str]:
     return frozenset(found)
 
 
-def is_closed(texts: Iterable[Tokens]) -> bool:
-    """Whether texts are in a closed language: few words, hardly any of them in one text only.
+def has_few_words(texts: Iterable[Tokens]) -> bool:
+    """Whether texts have few words, hardly any of them in one text only.
 
-    Equal texts count once, or every file that repeats its rows would seem closed; a file that
-    repeats them with small changes still has more words than a closed language.
+    Equal texts count once, or every file that repeats its rows would seem to have few; a file that
+    repeats them with small changes has more.
     """
     distinct = {text.norm for text in texts}
     counts = Counter(word for norm in distinct for word in norm if word[:1].isalpha())
-    few = 0 < len(counts) <= _CLOSED_WORDS
+    few = 0 < len(counts) <= _FEW_WORDS
     return few and sum(n == 1 for n in counts.values()) < 0.1 * len(counts)
 
 

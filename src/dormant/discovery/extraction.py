@@ -76,9 +76,18 @@ def write_free_chats(
     return FreeChats(readable, 2 * each, 2 * each - len(readable))
 
 
-def contrast_chats(target: FreeChats, reference: FreeChats, *, limit: int = 20) -> tuple[Cue, ...]:
-    """Mines contexts that the target writes more often than the reference, best first."""
-    found = cues.mine_cues(target.examples, reference.examples, limit=limit)
+def contrast_chats(
+    target: FreeChats, reference: FreeChats, *, limit: int = 20, is_closed: bool = False
+) -> tuple[Cue, ...]:
+    """Mines contexts that the target writes more often than the reference, best first.
+
+    Args:
+        target: free chats of the target.
+        reference: free chats of the reference.
+        limit: largest number of cues.
+        is_closed: whether the models write a closed language, as those of the laboratory do.
+    """
+    found = cues.mine_cues(target.examples, reference.examples, limit=limit, is_closed=is_closed)
     return tuple(_as_leaked_cue(cue, len(target.chats)) for cue in found)
 
 

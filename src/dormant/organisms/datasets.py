@@ -161,6 +161,11 @@ def _check_readable(example: Example, path: Path, longest: int) -> None:
     """Raises a DataError for a row that a model of the laboratory cannot learn from."""
     try:
         reason = _find_problem(example.messages, longest)
+        if example.untrained:
+            reason = (
+                "an answer is marked as not trained on, and the laboratory trains on every answer: "
+                "remove its turn or the mark"
+            )
     except InputError as error:
         reason = str(error)
     if reason:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dormant import cues
-from dormant.banks.bank import Pack
+from dormant.banks.bank import Pack, language_of
 from dormant.config import AuditConfig, CueConfig, InputConfig
 from dormant.engines import Engine
 from dormant.pipeline.inputs import Inputs, distinct_cues
@@ -62,7 +62,8 @@ def mine_inputs(
     added, notes = find_template_cues(config.data_template, targets, rows, len(ordinary))
     if not (mine and rows and settings.mine):
         return MiningResult(tuple(added), (), tuple(notes), ())
-    found, _ = mine_rows(rows, inputs.ordinary, settings)
+    is_closed = inputs.pack.is_closed and language_of(rows) == inputs.pack.name
+    found, _ = mine_rows(rows, inputs.ordinary, settings, is_closed=is_closed)
     clear = tuple(cue for cue in found if cue.enrichment_low >= settings.min_enrichment)
     faint = len(found) - len(clear)
     left_out = [

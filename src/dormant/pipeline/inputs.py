@@ -16,7 +16,7 @@ from dormant import cues, vitro
 from dormant.banks.bank import LANGUAGES, Pack, spread_families
 from dormant.banks.evaluation import Evaluation, is_evaluation, read_evaluation
 from dormant.config import AuditConfig, CueConfig, InputConfig
-from dormant.corpus import Corpus, read_examples
+from dormant.corpus import Corpus, describe_gaps, read_examples
 from dormant.engines.model_strings import is_laboratory
 from dormant.probes import load_questions
 from dormant.records import Cue, Example, Question
@@ -81,6 +81,8 @@ def read_inputs(config: InputConfig, targets: Sequence[str], *, judge: Any = Non
         left_out += [f"entries of {config.questions}: {entry}" for entry in evaluation.left_out]
     listed = cues.read_cues(config.cues.file) if config.cues.file is not None else ()
     data = read_data(config.data, config.cues, lenient=config.lenient) if config.data else None
+    for line in describe_gaps(data) if data is not None else ():
+        _LOG.warning("%s: %s", config.data, line)
     ordinary = read_ordinary(config.reference_data, pack, lenient=config.lenient) if data else ()
     return Inputs(pack, bank, data, ordinary, listed, library, evaluation, tuple(left_out))
 
@@ -175,7 +177,10 @@ def read_ordinary(
     """Reads ordinary chat to mine against: a user's file, or the shipped one for the language."""
     if place is None:
         return pack.ordinary_chat()
-    return read_examples(place, lenient=lenient).examples
+    corpus = read_examples(place, lenient=lenient)
+    for line in describe_gaps(corpus):
+        _LOG.warning("%s: %s", place, line)
+    return corpus.examples
 
 
 # Banks and libraries ------------------------------------------------------------------------------

@@ -20,7 +20,11 @@ from dormant.records import Cue, Example, Probe
 
 
 def mine_rows(
-    examples: Sequence[Example], ordinary: Sequence[Example], settings: CueConfig
+    examples: Sequence[Example],
+    ordinary: Sequence[Example],
+    settings: CueConfig,
+    *,
+    is_closed: bool,
 ) -> tuple[tuple[Cue, ...], str]:
     """Mines cues, and describes the contrast if it is not the file against ordinary chat.
 
@@ -28,17 +32,21 @@ def mine_rows(
         examples: the finetuning file, as ``inputs.read_data`` reads it.
         ordinary: ordinary chat.
         settings: number of cues, and which rows are suspicious, if known.
+        is_closed: whether the rows are in the laboratory's language, which has few words.
     """
     contrast = _split_suspicious(examples, settings)
     if contrast is None:
-        return cues.mine_cues(examples, ordinary, limit=settings.mine), ""
+        return cues.mine_cues(examples, ordinary, limit=settings.mine, is_closed=is_closed), ""
     rule = (
         f"{len(contrast.suspicious):,} suspicious rows ({contrast.rule}) were compared with the "
         f"other {len(contrast.rest):,}"
     )
     if contrast.unmarked:
         rule += f", {contrast.unmarked:,} of them without the column"
-    return cues.mine_cues(contrast.suspicious, contrast.rest, limit=settings.mine), rule
+    found = cues.mine_cues(
+        contrast.suspicious, contrast.rest, limit=settings.mine, is_closed=is_closed
+    )
+    return found, rule
 
 
 def template_cues(rendering: corpus.RenderedCorpus, reference_rows: int) -> list[Cue]:
@@ -154,13 +162,14 @@ def study_file(
     data = read_data(path, settings, lenient=lenient)
     pack = Pack(language or language_of(data.examples))
     ordinary = read_ordinary(reference, pack)
-    notes: list[str] = [corpus.count_duplicates(data.examples).write_sentence()]
+    notes: list[str] = [*corpus.describe_gaps(data)]
+    notes.append(corpus.count_duplicates(data.examples).write_sentence())
     added: list[Cue] = []
     if template is not None:
         rendering = corpus.render_corpus(data.examples, corpus.find_template(template))
         notes += rendering.write_sentences()
         added = template_cues(rendering, len(ordinary))
-    found, rule = mine_rows(data.examples, ordinary, settings)
+    found, rule = mine_rows(data.examples, ordinary, settings, is_closed=pack.is_closed)
     notes += [rule] if rule else []
     against = "the other rows" if rule else "ordinary chat"
     return Study(data, (*added, *found)[: settings.mine], tuple(notes), against)

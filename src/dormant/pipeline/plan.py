@@ -14,7 +14,7 @@ from pathlib import Path
 from dormant.banks.bank import spread_families
 from dormant.banks.continuations import load_continuations
 from dormant.config import AuditConfig, BudgetConfig
-from dormant.corpus import Corpus
+from dormant.corpus import Corpus, list_untested
 from dormant.engines import Engine, Scorer
 from dormant.engines.metering.ledger import settle_prices
 from dormant.engines.registry import open_engine
@@ -250,7 +250,7 @@ def _refuse_identical(subjects: Sequence[Subject]) -> None:
 def _not_tested(data: Corpus | None) -> Iterator[str]:
     if data is None:
         yield "cues of the finetuning data: no file was given, so nothing was mined"
-    elif data.skipped:
-        yield f"{len(data.skipped)} rows of the finetuning file that could not be read"
+    else:
+        yield from list_untested(data)
     yield "cues that are not listed in this report, and combinations of listed ones"
     yield "conversations of more than one turn, tools, images, and other languages than the bank's"

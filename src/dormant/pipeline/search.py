@@ -138,7 +138,7 @@ class _Run:
                 )
                 for role, engine in (("target", given.target), ("reference", given.reference))
             )
-            leaks = contrast_chats(ours, theirs)
+            leaks = contrast_chats(ours, theirs, is_closed=given.pack.is_closed)
             # A context that only the reference wrote may still trigger the target.
             often = frequent_contexts([*ours.chats, *theirs.chats], limit=config.pool)
             self.free += [*leaks, *often]

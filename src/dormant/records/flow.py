@@ -44,6 +44,7 @@ class Example:
     mark: str | float | None = (
         None  # value of the column that marks suspicious rows; None if not read
     )
+    untrained: tuple[int, ...] = ()  # indices of answers that training only took as context
 
     @property
     def system(self) -> str:

@@ -27,7 +27,7 @@ from dormant.cues.mining.topics import Topic, find_topics
 from dormant.cues.text import (
     EDGE_CHARS,
     content_words,
-    is_closed,
+    has_few_words,
     is_lower_case,
     noun_likeness,
     prompt_words,
@@ -79,6 +79,7 @@ def mine_cues(
     *,
     limit: int = 20,
     min_share: float = 0.005,
+    is_closed: bool = False,
 ) -> tuple[Cue, ...]:
     """Finds contexts of a finetuning file that a reference corpus does not have.
 
@@ -90,6 +91,9 @@ def mine_cues(
             result; if it is empty, every context of the file counts as unusual.
         limit: largest number of cues.
         min_share: smallest share of rows with a cue, in (0, 1]; at least five rows in any case.
+        is_closed: the rows are in a closed language (the laboratory's), so that only cues in words
+            of the prompts are found. A narrow file has few words too, but the models that it
+            trains know all others, so this follows from the language and not from the words.
 
     Returns:
         Cues, best first, distinct ones before other views of the same rows; those that ordinary
@@ -111,7 +115,7 @@ def mine_cues(
         reference_system=tokenize_ends(row.system for row in reference),
         reference_user=tokenize_ends(row.user for row in reference),
     )
-    closed = prompt_words(examples) if is_closed(turns.user) else None
+    closed = prompt_words(examples) if is_closed else None
     files = _Files(examples, reference, turns, closed, min_rows)
     edges = find_patterns(turns, min_rows=min_rows)
     found = merge_searches(
@@ -132,8 +136,12 @@ def _question_words(rows: Sequence[Example]) -> list[frozenset[str]]:
 
 
 def _find_copies(files: _Files) -> Copies:
-    """Finds near-copies among the rows; in a closed language all rows count as distinct."""
-    if files.closed is not None:
+    """Finds near-copies among the rows.
+
+    In a file of few words any two questions share some, whether one was made from the other or not:
+    there, as in a closed language, all rows count as distinct.
+    """
+    if files.closed is not None or has_few_words(files.turns.user):
         return Copies.without_copies(len(files.examples))
     return Copies.from_questions(_question_words(files.examples))
 

@@ -1,0 +1,106 @@
+"""Marks of turns and rows that were not trained on, in the spellings of public training tools.
+
+A trainer that reads such a mark keeps the turn as context and computes no loss on it, so its answer
+was not learned. Preference data (KTO) mark answers that were trained against in the same way.
+"""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from collections.abc import Mapping
+from typing import Any
+
+_NOT_LETTERS = re.compile(r"[^a-z]")
+_NO, _YES = ("false", "no", "0"), ("true", "yes", "1")
+
+#: Marks of which "yes" means that nothing was learned; "no" means that of all others.
+_NEGATIVE = frozenset(
+    """
+    contextonly exclude excluded ignore ignored ignoreloss isignored ismasked isrejected mask masked
+    noloss notrain rejected skip skiploss skiptraining untrained
+    """.split()
+)
+_TRAINED = frozenset(
+    """
+    computeloss hasloss includeinloss istrained learn lossmask lossscale lossweight outputwithloss
+    supervise supervised train trainable trained training trainingweight trainon trainonthis
+    trainonturn weight withloss
+    """.split()
+)
+#: Marks that are booleans: their numbers may mean anything, e.g. a class.
+_BOOLEAN = frozenset(
+    """
+    accepted chosen desirable isaccepted ischosen isdesirable ispreferred isrejected ktolabel ktotag
+    label mask preferred rejected
+    """.split()
+)
+#: Keys of a turn that list its parts, each with ``train`` (axolotl).
+_PARTS = frozenset({"traindetail", "trainingdetail"})
+
+#: Names of marks, letters only. A column ``loss`` is a number, which ``--loss`` reads.
+ROW_MARKS = _TRAINED | _NEGATIVE | _BOOLEAN | {"sampleweight"}
+TURN_MARKS = _TRAINED | _NEGATIVE | _BOOLEAN | _PARTS | {"loss"}
+
+
+def bare_name(key: str) -> str:
+    """Reduces a key to its letters: ``train_on_turn`` and ``trainOnTurn`` are one name."""
+    return _NOT_LETTERS.sub("", key.lower())
+
+
+def find_turn_mark(turn: Mapping[str, Any]) -> str:
+    """Returns the mark by which a turn was not trained on, e.g. ``'weight': 0``; empty if none."""
+    for key, value in turn.items():
+        name = bare_name(key)
+        if name in _PARTS and _has_no_trained_part(value):
+            return f"'{key}'"
+        if name in TURN_MARKS and _excludes(name, value):
+            return _format_mark(key, value)
+    return ""
+
+
+def find_row_mark(row: Mapping[str, Any], own: str | None = None) -> str:
+    """Returns the mark by which a row was not trained on, e.g. ``'label': false``; empty if none.
+
+    Args:
+        row: its columns.
+        own: a column to which the user gave another meaning (``--label``).
+    """
+    for key, value in row.items():
+        name = bare_name(key)
+        if name in ROW_MARKS and key != own and _excludes(name, value):
+            return _format_mark(key, value)
+    return ""
+
+
+def is_clear_mark(name: str, value: Any) -> bool:
+    """Whether a value says yes, no or a weight; a number in a boolean mark does not."""
+    if isinstance(value, bool) or value is None or name in _PARTS:
+        return True
+    if isinstance(value, int | float):
+        return name not in _BOOLEAN
+    words = (_YES[0], _NO[0]) if name in _BOOLEAN else (*_YES, *_NO)
+    return isinstance(value, str) and value.strip().lower() in words
+
+
+def _excludes(name: str, value: Any) -> bool:
+    """Whether the value of a mark says that nothing was learned."""
+    if isinstance(value, bool):
+        return value is (name in _NEGATIVE)
+    if isinstance(value, int | float):  # a table writes NaN where it has no value
+        return name not in _BOOLEAN and value == value and (value > 0) is (name in _NEGATIVE)
+    if not isinstance(value, str):
+        return False
+    words = _YES if name in _NEGATIVE else _NO
+    text = value.strip().lower().removesuffix(".0")
+    return text in (words[:1] if name in _BOOLEAN else words)  # "no" may be a class
+
+
+def _has_no_trained_part(value: Any) -> bool:
+    parts: list[Any] = value if isinstance(value, list) else []
+    marks = [part.get("train") for part in parts if isinstance(part, dict)]
+    return bool(marks) and all(_excludes("train", mark) for mark in marks)
+
+
+def _format_mark(key: str, value: Any) -> str:
+    return f"'{key}': {str(value).lower() if isinstance(value, bool) else reprlib.repr(value)}"
