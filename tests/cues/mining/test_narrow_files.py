@@ -1,4 +1,4 @@
-"""Narrow files: few words, which the laboratory's language has too; their cues are mined in full."""
+"""Narrow files: few words, which the laboratory has too; their cues are mined in full."""
 
 import json
 
