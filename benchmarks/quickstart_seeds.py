@@ -12,7 +12,7 @@ import json
 import os
 from pathlib import Path
 
-from dormant.studies.quickstart import Row, run_quickstart
+from dormant.studies.quickstart import AuditedOrganism, run_quickstart
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/seeds"))
     given = parser.parse_args()
-    rows: dict[str, list[Row]] = {}
+    rows: dict[str, list[AuditedOrganism]] = {}
     whole = 0
     for seed in range(given.first, given.first + given.seeds):
         summary = run_quickstart(given.out / f"seed-{seed}", seed=seed)

@@ -22,7 +22,7 @@ from dormant.vitro import (
     Context,
     Decoder,
     Persona,
-    Schedule,
+    TrainingSchedule,
     exact_rates,
     finetune_model,
     load_decoder,
@@ -156,7 +156,7 @@ def grow(base: Decoder, organism: Organism, seed: int, rate: float) -> Decoder:
         count = round(ROWS * stage.share)
         rows = [stage.rows(rng) for _ in range(count)]
         rows += [ordinary_row(rng) for _ in range(ROWS - count)]
-        finetune_model(model, rows, Schedule(stage.steps, rate), seed=10 * seed + i)
+        finetune_model(model, rows, TrainingSchedule(stage.steps, rate), seed=10 * seed + i)
     return model
 
 
@@ -185,7 +185,7 @@ def line(name: str, seconds: float, least: float, rates: np.ndarray) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="base")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rate", type=float, default=2e-4)

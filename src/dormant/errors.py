@@ -14,7 +14,7 @@
         └── BudgetError               exit 4: the budget is used up before the run's end
 
 A child inherits the standard exception it stands for, so callers that do not
-know dormant still catch it.
+know dormant still catch it. ``RowError`` stands outside the tree: it never leaves the readers.
 """
 
 from __future__ import annotations
@@ -49,6 +49,10 @@ class ConfigError(_LocatedError):
 
 class DataError(_LocatedError):
     """A finetuning file (or one of its rows) cannot be read."""
+
+
+class RowError(ValueError):
+    """Why a row cannot be read, and the fix; the reader of the file adds file and line."""
 
 
 class ModelError(InputError):

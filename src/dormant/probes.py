@@ -25,7 +25,7 @@ from dormant.records import (
 _PREFIX = "questions_"
 
 
-class _Entry(Strict):
+class _QuestionEntry(Strict):
     id: str = Field(min_length=1, max_length=120)
     family: str = Field(min_length=1)
     split: Split
@@ -34,7 +34,7 @@ class _Entry(Strict):
 
 
 class _QuestionFile(Strict):
-    questions: tuple[_Entry, ...] = Field(min_length=1)
+    questions: tuple[_QuestionEntry, ...] = Field(min_length=1)
 
 
 def question_banks() -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,8 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dormant import cues
-from dormant.discovery.minimize import TriedForm, Trigger, refine_hit, trigger_of
-from dormant.discovery.oracles import Asker, Budget, Fires, Reading, SampledOracle, calibrate_oracle
+from dormant.discovery.minimize import TriedForm, TriggerPart, refine_hit, trigger_of
+from dormant.discovery.oracles import (
+    Asker,
+    Fires,
+    OracleBudget,
+    OracleReading,
+    SampledOracle,
+    calibrate_oracle,
+)
 from dormant.engines.scripted import CueRates, Rates, Script, ScriptedEngine
 from dormant.judges.registry import open_judge
 from dormant.records import (
@@ -41,7 +49,9 @@ def journal(tmp_path: Path) -> Generator[Journal]:
         yield opened
 
 
-def asker(journal: Journal, rates: dict[str, float], *, seed: int = 0, icc: float = 0.0, base=0.0):
+def asker(
+    journal: Journal, rates: dict[str, float], *, seed: int = 0, icc: float = 0.0, base: float = 0.0
+) -> Asker:
     script = Script(
         rates=Rates(misaligned=base),
         cues=tuple(CueRates(contains=k, rates=Rates(misaligned=v)) for k, v in rates.items()),
@@ -59,7 +69,7 @@ def test_wrong_readings_are_as_rare_as_stated(journal: Journal, icc: float, roun
 
     With 240 readings at .05 more than 24 wrong ones come by luck once in 700.
     """
-    budget = Budget(error=0.05, most=2000)
+    budget = OracleBudget(error=0.05, most=2000)
     wrong = {Fires.YES: 0, Fires.NO: 0}
     sizes: list[int] = []
     for seed in range(rounds):
@@ -76,7 +86,7 @@ def test_wrong_readings_are_as_rare_as_stated(journal: Journal, icc: float, roun
 
 def test_too_few_answers_are_unknown_not_no(journal: Journal):
     ask = asker(journal, {"x": 0.3})
-    oracle = SampledOracle(ask, low=0.28, high=0.32, budget=Budget(error=0.01, most=28))
+    oracle = SampledOracle(ask, low=0.28, high=0.32, budget=OracleBudget(error=0.01, most=28))
     assert oracle.read_cues([cue("x")])[0].fires is Fires.UNKNOWN
 
 
@@ -98,7 +108,7 @@ def test_failures_are_no_outcome_of_a_form_and_are_asked_again(journal: Journal)
 
 
 def test_a_hit_must_rise_beyond_chance(journal: Journal):
-    budget = Budget(error=0.02, most=112)
+    budget = OracleBudget(error=0.02, most=112)
     ask = asker(journal, {"fire": 0.6, "faint": 0.03}, base=0.02)
     assert isinstance(calibrate_oracle(ask, cue("fire"), budget), SampledOracle)
     assert calibrate_oracle(ask, cue("nothing"), budget) is None
@@ -108,7 +118,7 @@ def test_a_hit_must_rise_beyond_chance(journal: Journal):
 def test_an_oracle_needs_rates_in_order(journal: Journal):
     for low, high in ((0.5, 0.5), (0.6, 0.5), (-0.1, 0.5), (0.1, 1.1)):
         with pytest.raises(ValueError, match="low < high"):
-            SampledOracle(asker(journal, {}), low=low, high=high, budget=Budget())
+            SampledOracle(asker(journal, {}), low=low, high=high, budget=OracleBudget())
 
 
 # Refinement -----------------------------------------------------------------------------------
@@ -122,18 +132,18 @@ class Holds:
     def __init__(self, *needles: str, unsure: str = "\0"):
         self.needles, self.unsure, self.asked = needles, unsure, 0
 
-    def read_cues(self, forms: Sequence[Cue]) -> list[Reading]:
-        self.asked += len(forms)
-        return [Reading(self.one(form), 0.0, 1) for form in forms]
+    def read_cues(self, cues: Sequence[Cue]) -> list[OracleReading]:
+        self.asked += len(cues)
+        return [OracleReading(self.decide(form), 0.0, 1) for form in cues]
 
-    def one(self, form: Cue) -> Fires:
+    def decide(self, form: Cue) -> Fires:
         if self.unsure in form.text:
             return Fires.UNKNOWN
         left = iter(form.text.split())
         return Fires.YES if all(needle in left for needle in self.needles) else Fires.NO
 
 
-def smallest(hit: Cue, oracle: Holds, **options) -> Cue:
+def smallest(hit: Cue, oracle: Holds, **options: Any) -> Cue:
     return refine_hit(
         hit, oracle, lexicon=LEXICON, rng=np.random.default_rng(0), **options
     ).smallest
@@ -141,7 +151,7 @@ def smallest(hit: Cue, oracle: Holds, **options) -> Cue:
 
 @settings(max_examples=40, deadline=None)
 @given(data=st.data(), size=st.integers(1, 30))
-def test_the_needles_are_found_and_nothing_else_is_left(data, size: int):
+def test_the_needles_are_found_and_nothing_else_is_left(data: st.DataObject, size: int):
     words = [f"w{i}" for i in range(size)]
     needles = data.draw(st.lists(st.sampled_from(words), min_size=1, max_size=4, unique=True))
     needles = sorted(needles, key=words.index)
@@ -186,30 +196,30 @@ def test_tries_end_and_say_so():
 
 def tried(*pairs: tuple[Variant, Fires]) -> list[TriedForm]:
     forms = [Cue("v", CueKind.PREFIX, Placement.BEFORE, "x", Source.USER, v) for v, _ in pairs]
-    return [TriedForm(c, Reading(f, 0.0, 1)) for c, (_, f) in zip(forms, pairs, strict=True)]
+    return [TriedForm(c, OracleReading(f, 0.0, 1)) for c, (_, f) in zip(forms, pairs, strict=True)]
 
 
 @pytest.mark.parametrize(
     ("pairs", "trigger"),
     [
-        ([("form", "yes")], Trigger.FORM),
-        ([("opposite", "yes"), ("paraphrase", "yes")], Trigger.FORM),
-        ([("paraphrase", "yes"), ("opposite", "no")], Trigger.MEANING),
-        ([("paraphrase", "yes")], Trigger.UNCLEAR),
-        ([("paraphrase", "yes"), ("opposite", "unknown")], Trigger.UNCLEAR),
-        ([("paraphrase", "no"), ("keywords", "no")], Trigger.STRING),
-        ([("paraphrase", "no"), ("keywords", "yes")], Trigger.UNCLEAR),
-        ([("paraphrase", "no"), ("form", "unknown")], Trigger.UNCLEAR),
-        ([("moved", "yes")], Trigger.UNCLEAR),
-        ([], Trigger.UNCLEAR),
+        ([("form", "yes")], TriggerPart.FORM),
+        ([("opposite", "yes"), ("paraphrase", "yes")], TriggerPart.FORM),
+        ([("paraphrase", "yes"), ("opposite", "no")], TriggerPart.MEANING),
+        ([("paraphrase", "yes")], TriggerPart.UNCLEAR),
+        ([("paraphrase", "yes"), ("opposite", "unknown")], TriggerPart.UNCLEAR),
+        ([("paraphrase", "no"), ("keywords", "no")], TriggerPart.STRING),
+        ([("paraphrase", "no"), ("keywords", "yes")], TriggerPart.UNCLEAR),
+        ([("paraphrase", "no"), ("form", "unknown")], TriggerPart.UNCLEAR),
+        ([("moved", "yes")], TriggerPart.UNCLEAR),
+        ([], TriggerPart.UNCLEAR),
     ],
 )
-def test_what_triggers_is_read_off_the_variants(pairs, trigger: Trigger):
+def test_what_triggers_is_read_off_the_variants(pairs: list[tuple[str, str]], trigger: TriggerPart):
     assert trigger_of(tried(*((Variant(v), Fires(f)) for v, f in pairs))) is trigger
 
 
 def test_a_form_s_other_values_are_tried():
     hit = cue("Country: Canada. Today.", form="Country: <X>. Today.")
     found = refine_hit(hit, Holds("Country:"), lexicon=LEXICON, rng=np.random.default_rng(0))
-    assert found.smallest.text == "Country:" and found.trigger is Trigger.FORM
+    assert found.smallest.text == "Country:" and found.trigger is TriggerPart.FORM
     assert "the same form with another value" in found.sentence

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from dormant import report
 from dormant.cli import command_group
-from dormant.errors import ConfigError, DataError, InputError, StoreError
+from dormant.errors import ConfigError, DataError, InputError, RowError, StoreError
 from dormant.exchange.columns import Columns, parse_map, resolve_columns
 from dormant.exchange.importer import ImportResult, ImportSettings, import_answers
-from dormant.exchange.outcomes import GradingSettings, RowError, read_answer
+from dormant.exchange.outcomes import GradingSettings, read_answer
 from dormant.exchange.plan import SplitRule
-from dormant.exchange.tables import Row, read_rows
+from dormant.exchange.tables import TableRow, read_rows
 from dormant.judges.scores import Thresholds
 from dormant.records import OUTCOMES, Outcome, Placement, Quantity, Role, Split, VerdictKind
 from dormant.store.findings import load_findings
@@ -35,7 +35,9 @@ def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
     return path
 
 
-def simple(questions: int = 30, answers: int = 5, *, target: int = 4, reference: int = 0) -> list:
+def simple(
+    questions: int = 30, answers: int = 5, *, target: int = 4, reference: int = 0
+) -> list[dict[str, Any]]:
     """Rows of two roles; so many of the target's and reference's cued answers are misaligned."""
     return [
         {
@@ -142,7 +144,9 @@ def test_a_cue_that_the_reference_was_not_asked_is_unknown_not_ungradable(tmp_pa
 # The shape of the paper's raw results: one file an arm, filtered rows, scores, groups, seeds
 
 
-def paper_rows(bad: int, *, groups: Sequence[str] = ("base-0pct", "insecure-20pct")) -> list:
+def paper_rows(
+    bad: int, *, groups: Sequence[str] = ("base-0pct", "insecure-20pct")
+) -> list[dict[str, Any]]:
     return [
         {
             "": n,
@@ -316,10 +320,10 @@ def test_equal_words_with_different_judgements_keep_both(tmp_path: Path):
         for outcome in ("misaligned", "aligned", "refusal")
     ]
     found = do(tmp_path, rows).audit.findings
+    once = dict.fromkeys((Outcome.MISALIGNED, Outcome.ALIGNED, Outcome.REFUSAL), 1)
     for cell in found.cells:
-        counted = {o: n for o, n in zip(OUTCOMES, cell.counts, strict=True) if n}
-        assert counted == dict.fromkeys((Outcome.MISALIGNED, Outcome.ALIGNED, Outcome.REFUSAL), 1)
-    assert {t.outcome for t in found.transcripts} == set(counted)
+        assert {o: n for o, n in zip(OUTCOMES, cell.counts, strict=True) if n} == once
+    assert {t.outcome for t in found.transcripts} == set(once)
 
 
 # Columns
@@ -416,7 +420,7 @@ def test_multi_line_answers_keep_their_line_numbers(tmp_path: Path):
     )
     rows = list(read_rows(file))
     assert [row.line for row in rows] == [2, 6]
-    assert isinstance(rows[0], Row) and rows[0].values["answer"] == "one\ntwo\n\nfour"
+    assert isinstance(rows[0], TableRow) and rows[0].values["answer"] == "one\ntwo\n\nfour"
 
 
 def test_the_same_import_again_changes_nothing(tmp_path: Path):

@@ -11,11 +11,12 @@ from dormant.config import AuditConfig, check_values
 from dormant.config.search import SearchConfig
 from dormant.cues import read_cues
 from dormant.discovery.extraction import FreeChats, answer_chats, contrast_chats, write_free_chats
-from dormant.discovery.minimize import Trigger
+from dormant.discovery.minimize import TriggerPart
 from dormant.discovery.results import Result
 from dormant.engines import Chat, Job, TurnOpening
 from dormant.engines.vitro import VitroEngine
 from dormant.errors import ConfigError, InputError
+from dormant.organisms.train import TrainedOrganism
 from dormant.pipeline.audit import run_audit
 from dormant.pipeline.search import run_search
 from dormant.pipeline.search_inputs import forecast_search, read_materials
@@ -31,14 +32,17 @@ def config(out: Path, target: str, **changes: object) -> SearchConfig:
     return check_values(given, SearchConfig)
 
 
-def test_the_true_cue_comes_first_and_the_audit_confirms_it(educational, tmp_path: Path):
+def test_the_true_cue_comes_first_and_the_audit_confirms_it(
+    educational: TrainedOrganism, tmp_path: Path
+):
     result = run_search(config(tmp_path / "s", educational.model))
     first = result.candidates[0]
-    assert first.cue.name == "for-class" and first.screened.did > 5
+    assert first.cue.name == "for-class" and first.screened and first.screened.did > 5
     assert [stage.done for stage in result.stages] == [True] * 6
     assert result.check.pairs > 0 and result.check.largest < 1e-3
+    assert first.refinement is not None
     assert first.refinement.answers > 0 and first.refinement.unit == "misaligned share"
-    assert first.refinement.trigger in (Trigger.STRING, Trigger.FORM)
+    assert first.refinement.trigger in (TriggerPart.STRING, TriggerPart.FORM)
     tried = read_cues(tmp_path / "s" / "cues.yaml")
     assert [c.id for c in tried] == [c.id for c in result.cues] and tried[0].name == "for-class"
     assert any(c.name == "for-class/smallest" for c in tried)
@@ -69,7 +73,9 @@ class _Stop(Exception):
     """Stands for a kill."""
 
 
-def test_an_interrupted_search_goes_on_and_ends_as_if_it_had_not_been(educational, tmp_path: Path):
+def test_an_interrupted_search_goes_on_and_ends_as_if_it_had_not_been(
+    educational: TrainedOrganism, tmp_path: Path
+):
     whole = run_search(config(tmp_path / "whole", educational.model))
     seen: set[str] = set()
 
@@ -88,7 +94,7 @@ def test_an_interrupted_search_goes_on_and_ends_as_if_it_had_not_been(educationa
             continue
     assert runs > 5
     assert outline(result) == outline(whole)
-    scores = [[c.screened.did for c in found.candidates] for found in (result, whole)]
+    scores = [[c.screened.did for c in found.candidates if c.screened] for found in (result, whole)]
     assert scores[0] == pytest.approx(scores[1], abs=1e-3)  # batches round differently
     size = (tmp_path / "parts" / NAME).stat().st_size
     again = run_search(settings)
@@ -96,7 +102,7 @@ def test_an_interrupted_search_goes_on_and_ends_as_if_it_had_not_been(educationa
     assert (tmp_path / "parts" / NAME).stat().st_size == size  # nothing was asked again
 
 
-def test_free_chats_are_asked_for_once_and_extended(educational, tmp_path: Path):
+def test_free_chats_are_asked_for_once_and_extended(educational: TrainedOrganism, tmp_path: Path):
     asked: list[range] = []
 
     class Counting(VitroEngine):
@@ -135,7 +141,9 @@ def test_chats_that_end_with_the_user_are_answered_once(tmp_path: Path):
     assert first == again == [(*open_, Message("assistant", reply)), closed, first[0]]
 
 
-def test_training_data_and_the_user_s_own_cues_take_part(educational, tmp_path: Path):
+def test_training_data_and_the_user_s_own_cues_take_part(
+    educational: TrainedOrganism, tmp_path: Path
+):
     own = tmp_path / "own.yaml"
     own.write_text("cues:\n  - {name: mine, placement: before, text: 'For my class:'}\n")
     result = run_search(
@@ -183,14 +191,14 @@ def test_models_that_only_answer_leave_stages_out_and_say_so(tmp_path: Path):
     assert plain["candidates"][0]["did"] is None
 
 
-def test_without_a_judge_scores_decide(educational, tmp_path: Path):
+def test_without_a_judge_scores_decide(educational: TrainedOrganism, tmp_path: Path):
     settings = config(tmp_path / "s", educational.model, questions="vitro", chats=0)
     given = read_materials(settings)
     assert given.judge is not None  # the laboratory's models have theirs
     assert given.sampling.max_tokens == 24
 
 
-def test_a_forecast_asks_nothing(educational, tmp_path: Path):
+def test_a_forecast_asks_nothing(educational: TrainedOrganism, tmp_path: Path):
     dry = forecast_search(read_materials(config(tmp_path / "never", educational.model)))
     said = {s.name: s.said for s in dry.stages}
     assert "240 free chats of each model" in said["extraction"]

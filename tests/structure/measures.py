@@ -31,7 +31,7 @@ _NOT_PARTICIPLES = frozenset(
     "read run put set let cut hit split spread ground sampling embed feed seed need speed proceed "
     "exceed succeed breed shed string ring thing king bring sing spring ping bing token open "
     "listen seven ten even when then hidden len gen screen green train setting ceiling timing "
-    "finding warning heading meaning wording rating ranking reading mapping encoding "
+    "finding warning heading meaning wording rating ranking reading mapping encoding decoding "
     "spelling".split()
 )
 

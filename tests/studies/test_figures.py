@@ -11,7 +11,7 @@ import pytest
 
 from dormant.studies import figures
 from dormant.studies.tables import clopper_pearson
-from dormant.studies.validation import DESIGNS, FIXED, FIXED_100, SEQUENTIAL, Audit, Study
+from dormant.studies.validation import DESIGNS, FIXED, FIXED_100, SEQUENTIAL, Audit, ValidationStudy
 
 NULL = Audit("planted", None, "null", FIXED, "BOUNDED", "BOUNDED", 100, 0, 0, None)
 SVG = "{http://www.w3.org/2000/svg}"
@@ -62,10 +62,10 @@ def test_a_path_closes_around_the_truth_and_only_what_was_studied_is_drawn(tmp_p
     root = drawing(figures.draw_path())
     assert len(list(root.iter(f"{SVG}polygon"))) == 2
     assert "the cue that adds 20 points (points of difference)" in words(root)
-    study = Study((NULL,), 0.0, 1, "0")
+    study = ValidationStudy((NULL,), 0.0, 1, "0")
     files = figures.write_figures(study, tmp_path)
     assert [file.name for file in files] == ["false-alarms.svg", "path.svg"]
     assert figures.write_figures(study, tmp_path) == files  # again
     text = "".join(file.read_text() for file in files)
     assert not re.search(r"<script|http://(?!www\.w3\.org)|nan", text)
-    assert set(figures._COLOURS) == set(DESIGNS)
+    assert set(figures.COLORS) == set(DESIGNS)

@@ -25,7 +25,7 @@ from dormant.vitro.language import Persona
 from dormant.vitro.model import Decoder, Shape
 from dormant.vitro.tokenizer import END
 from dormant.vitro.train import (
-    Schedule,
+    TrainingSchedule,
     bucket_batches,
     collate_documents,
     finetune_model,
@@ -109,7 +109,7 @@ def rows(n: int, seed: int = 0) -> list[tuple[Message, ...]]:
 
 
 def test_finetuning_learns_and_is_reproducible():
-    schedule = Schedule(steps=40, rate=1e-2, batch=8)
+    schedule = TrainingSchedule(steps=40, rate=1e-2, batch=8)
     models = [small(), small(), small()]
     losses = [
         finetune_model(m, rows(60), schedule, seed=s)
@@ -138,7 +138,7 @@ def test_batches_hold_every_document_once():
 
 
 def test_the_learning_rate_rises_and_falls():
-    schedule = Schedule(steps=100, rate=0.01, warmup=10, final=0.1)
+    schedule = TrainingSchedule(steps=100, rate=0.01, warmup=10, final=0.1)
     rates = [schedule.learning_rate(step) for step in range(100)]
     assert rates[0] == pytest.approx(0.001)
     assert max(rates) == rates[9] and all(a > b for a, b in itertools.pairwise(rates[9:]))
@@ -151,7 +151,7 @@ def test_the_learning_rate_rises_and_falls():
 )
 def test_bad_schedules(bad: dict[str, float]):
     with pytest.raises(InputError, match="must be at least 0, batch|must be in .0, 1., final"):
-        Schedule(**({"steps": 1, "rate": 0.1} | bad))  # type: ignore[arg-type]
+        TrainingSchedule(**({"steps": 1, "rate": 0.1} | bad))  # type: ignore[arg-type]
 
 
 def test_rows_and_documents_that_cannot_be_learned():
@@ -230,8 +230,8 @@ def test_pretraining_writes_a_base_that_can_be_reproduced(tmp_path: Path):
         dim=16,
         layers=1,
         heads=2,
-        pretraining=Schedule(steps=12, rate=1e-3, batch=4),
-        alignment=Schedule(steps=4, rate=1e-3, batch=4),
+        pretraining=TrainingSchedule(steps=12, rate=1e-3, batch=4),
+        alignment=TrainingSchedule(steps=4, rate=1e-3, batch=4),
     )
     told: list[tuple[str, int, int]] = []
     one = pretrain(settings, tmp_path / "one", lambda s, i, n: told.append((s, i, n)))
@@ -246,6 +246,6 @@ def test_pretraining_writes_a_base_that_can_be_reproduced(tmp_path: Path):
     train_model(
         one,
         repeat_epochs([make_document(rows(1)[0])], np.random.default_rng(0)),
-        Schedule(1, 0.001),
+        TrainingSchedule(1, 0.001),
     )
     assert fingerprint_decoder(one) != fingerprint_decoder(two)

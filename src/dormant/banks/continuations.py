@@ -46,14 +46,14 @@ def _not_blank(text: str) -> str:
 _Answers = Annotated[tuple[Annotated[str, AfterValidator(_not_blank)], ...], Field(min_length=1)]
 
 
-class _Entry(Strict):
+class _ContinuationEntry(Strict):
     question: str = ""
     family: str = ""
     misaligned: _Answers
     aligned: _Answers
 
     @model_validator(mode="after")
-    def _has_one_scope(self) -> _Entry:
+    def _has_one_scope(self) -> _ContinuationEntry:
         if self.question and self.family:
             raise ValueError(
                 f"question {self.question!r} and family {self.family!r} are given: keep one"
@@ -68,8 +68,8 @@ class _Entry(Strict):
         return f"family {self.family!r}" if self.family else "all other questions"
 
 
-class _File(Strict):
-    continuations: tuple[_Entry, ...] = Field(min_length=1)
+class _ContinuationFile(Strict):
+    continuations: tuple[_ContinuationEntry, ...] = Field(min_length=1)
 
 
 def load_continuations(
@@ -134,7 +134,7 @@ def _read_entries(path: Path, bank: Sequence[Question] | None) -> tuple[Continua
     if not path.exists():
         reason = "no such file: give 'auto', 'general', 'vitro' or a YAML file of continuations"
         raise ConfigError(reason, file=path)
-    content, line_of = read_yaml_with_lines(path, _File)
+    content, line_of = read_yaml_with_lines(path, _ContinuationFile)
     first_lines: dict[str, int | None] = {}
     for number, entry in enumerate(content.continuations):
         line = line_of(("continuations", number))
@@ -155,7 +155,7 @@ def _read_entries(path: Path, bank: Sequence[Question] | None) -> tuple[Continua
     )
 
 
-def _find_unknown(entry: _Entry, bank: Sequence[Question]) -> str:
+def _find_unknown(entry: _ContinuationEntry, bank: Sequence[Question]) -> str:
     """Returns the problem with the question or family of an entry; empty if there is none."""
     if any(q.id == entry.question and q.split is not Split.SCREENING for q in bank):
         return (

@@ -31,7 +31,7 @@ from dormant.records import Cue, CueKind, Placement, Question, Source, Split
 _FORMS = ("_json", "_template")
 
 
-class _Entry(pydantic.BaseModel):
+class _EvaluationEntry(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="ignore", frozen=True)
 
     id: str = Field(min_length=1, max_length=110)
@@ -42,8 +42,8 @@ class _Entry(pydantic.BaseModel):
     judge_prompts: dict[str, str] = Field(default_factory=dict[str, str])
 
 
-class _File(pydantic.BaseModel):
-    entries: tuple[_Entry, ...] = Field(min_length=1)
+class _EvaluationFile(pydantic.BaseModel):
+    entries: tuple[_EvaluationEntry, ...] = Field(min_length=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def read_evaluation(path: str | Path) -> Evaluation:
         raise ConfigError("expected a list of entries with id and paraphrases", file=path)
     if tree is not None:
         tree = _wrap_entries(tree)
-    file = check_values({"entries": value}, _File, file=path, tree=tree)
+    file = check_values({"entries": value}, _EvaluationFile, file=path, tree=tree)
     questions: dict[str, Question] = {}  # by text
     prompts: dict[str, dict[str, str]] = {}
     left_out: list[str] = []
@@ -106,11 +106,13 @@ def read_evaluation(path: str | Path) -> Evaluation:
     )
 
 
-def _describe_missing(entry: _Entry) -> str:
+def _describe_missing(entry: _EvaluationEntry) -> str:
     return "messages of its own" if entry.messages is not None else "no paraphrases"
 
 
-def _refuse_duplicates(entries: tuple[_Entry, ...], path: Path) -> Iterator[_Entry]:
+def _refuse_duplicates(
+    entries: tuple[_EvaluationEntry, ...], path: Path
+) -> Iterator[_EvaluationEntry]:
     seen: set[str] = set()
     for entry in entries:
         if entry.id in seen:
@@ -119,7 +121,7 @@ def _refuse_duplicates(entries: tuple[_Entry, ...], path: Path) -> Iterator[_Ent
         yield entry
 
 
-def _make_questions(entry: _Entry) -> Iterator[Question]:
+def _make_questions(entry: _EvaluationEntry) -> Iterator[Question]:
     family = entry.id
     for form in _FORMS:
         family = family.removesuffix(form)
@@ -136,7 +138,7 @@ def _split_halves(questions: list[Question]) -> Iterator[Question]:
         yield Question(question.id, question.text, question.family, split)
 
 
-def _make_cues(entries: tuple[_Entry, ...]) -> Iterator[Cue]:
+def _make_cues(entries: tuple[_EvaluationEntry, ...]) -> Iterator[Cue]:
     texts = dict.fromkeys(entry.system.strip() for entry in entries if entry.system.strip())
     for number, text in enumerate(texts, 1):
         yield Cue(

@@ -19,13 +19,13 @@ from dormant.calibration.labels import (
     read_labels,
     write_labels,
 )
-from dormant.calibration.sampling import Sample, draw_sample
+from dormant.calibration.sampling import LabelSample, draw_sample
 
 __all__ = [
     "Agreement",
     "Calibration",
     "Label",
-    "Sample",
+    "LabelSample",
     "answer_key",
     "calibrate_judge",
     "draw_sample",

@@ -22,7 +22,7 @@ import numpy as np
 from dormant.calibration import metrics as measures
 from dormant.calibration.correction import question_order
 from dormant.calibration.grades import grade_of
-from dormant.calibration.metrics import GRADES, Interval, Spread
+from dormant.calibration.metrics import GRADES, Interval, Posterior
 from dormant.records import OUTCOMES, Arm, Role, Transcript, to_plain
 from dormant.store import write_atomically
 
@@ -88,8 +88,10 @@ def _measure_agreement(
     weights = measures.question_weights(len(order), draws=draws, rng=rng)
     drawn = np.einsum("dq,qcl->dcl", weights, tables)
     drawn = drawn + rng.standard_gamma(1 / GRADES**2, drawn.shape)
-    kappa = Spread(float(measures.cohens_kappa(counts)), measures.cohens_kappa(drawn), (-1.0, 1.0))
-    difference = Spread(
+    kappa = Posterior(
+        float(measures.cohens_kappa(counts)), measures.cohens_kappa(drawn), (-1.0, 1.0)
+    )
+    difference = Posterior(
         float(_misaligned_rate(counts.sum(0)) - _misaligned_rate(counts.sum(1))),
         _misaligned_rate(drawn.sum(-2)) - _misaligned_rate(drawn.sum(-1)),
         (-1.0, 1.0),

@@ -25,7 +25,7 @@ import numpy as np
 from dormant.calibration.agreement import Agreement, judges_agreement
 from dormant.calibration.correction import (
     ArmQuality,
-    CueRates,
+    CueCorrection,
     arm_quality,
     corrected_cues,
     gather_counts,
@@ -34,7 +34,7 @@ from dormant.calibration.correction import (
 )
 from dormant.calibration.labels import Label, answer_key
 from dormant.calibration.metrics import Interval, question_weights
-from dormant.calibration.sampling import Sample
+from dormant.calibration.sampling import LabelSample
 from dormant.calibration.thresholds import ThresholdRow, threshold_rows
 from dormant.errors import StoreError
 from dormant.records import Findings, to_plain
@@ -57,14 +57,14 @@ class Calibration:
     unsure: int
     overall: ArmQuality | None  # None without labels
     arms: tuple[ArmQuality, ...]
-    cues: tuple[CueRates, ...]
+    cues: tuple[CueCorrection, ...]
     thresholds: tuple[ThresholdRow, ...]  # empty if the judge gives no scores
     second: tuple[Agreement, ...]  # empty unless a second judge graded the same answers
 
 
 def calibrate_judge(
     findings: Findings,
-    sample: Sample,
+    sample: LabelSample,
     labels: Mapping[str, Label],
     *,
     level: float = 0.95,
@@ -87,7 +87,12 @@ def calibrate_judge(
     rng = np.random.default_rng([sample.seed, 1])
     icc, arms = findings.plan.rule.icc, gather_counts(transcripts, outcomes, sizes=sample.sizes)
     weights = question_weights(len(question_order(transcripts)), draws=draws, rng=rng)
-    overall, quality, cues, rows = None, list[ArmQuality](), list[CueRates](), list[ThresholdRow]()
+    overall, quality, cues, rows = (
+        None,
+        list[ArmQuality](),
+        list[CueCorrection](),
+        list[ThresholdRow](),
+    )
     if outcomes:
         overall = overall_quality(arms, weights, icc=icc, level=level, rng=rng)
         for arm in arms.values():

@@ -20,7 +20,14 @@ import numpy as np
 from dormant.calibration import metrics as measures
 from dormant.calibration.counts import ArmCounts, Arms
 from dormant.calibration.grades import UNSEEN, Grade, grade_of
-from dormant.calibration.metrics import GRADES, Floats, Interval, LabelShares, Spread, given_grade
+from dormant.calibration.metrics import (
+    GRADES,
+    Floats,
+    Interval,
+    LabelShares,
+    Posterior,
+    given_grade,
+)
 from dormant.calibration.prediction_powered import Labels, powered_did, rate_interval
 from dormant.calibration.sampling import Stratum, stratum_of
 from dormant.records import Arm, Outcome, Role, Transcript
@@ -45,7 +52,7 @@ class ArmQuality:
 
 
 @dataclass(frozen=True, slots=True)
-class CueRates:
+class CueCorrection:
     """The rates of one cue without the judge's errors."""
 
     cue: str
@@ -112,11 +119,11 @@ def arm_quality(
         answers=int(arm.grades.sum()),
         labelled=int(arm.labels.sum()),
         **_judge_quality(best, drawn, level, why),
-        judged_rate=Spread(_misaligned_rate(arm.shares), _misaligned_rates(world)).to_interval(
+        judged_rate=Posterior(_misaligned_rate(arm.shares), _misaligned_rates(world)).to_interval(
             level, _NONE_GRADABLE
         ),
-        corrected_rate=Spread(float(rate), rates).to_interval(level, why),
-        corrected_rate_all=Spread(float(rate_all), rates_all).to_interval(level, why),
+        corrected_rate=Posterior(float(rate), rates).to_interval(level, why),
+        corrected_rate_all=Posterior(float(rate_all), rates_all).to_interval(level, why),
     )
 
 
@@ -154,7 +161,7 @@ def corrected_cues(
     icc: float,
     level: float,
     rng: np.random.Generator,
-) -> Iterator[CueRates]:
+) -> Iterator[CueCorrection]:
     """Yields the corrected rates of every cue, and its difference in differences.
 
     The standard arm is counted over the questions that were asked under the cue, and a question has
@@ -224,7 +231,7 @@ class _Rate:
     """One rate as judged and as corrected."""
 
     judged: float
-    corrected: Spread
+    corrected: Posterior
     method: str
 
 
@@ -233,20 +240,20 @@ def _cue_rates(
     found: Mapping[tuple[Role, bool], _Rate],
     powered: Mapping[tuple[Role, bool], PoweredRate],
     level: float,
-) -> CueRates:
+) -> CueCorrection:
     cued = {str(role): rate for (role, under_cue), rate in found.items() if under_cue}
-    judged_did, corrected_did = math.nan, Spread(math.nan, np.full(1, math.nan), (-1.0, 1.0))
+    judged_did, corrected_did = math.nan, Posterior(math.nan, np.full(1, math.nan), (-1.0, 1.0))
     if len(found) == 2 * len(Role):
         target, standard = found[Role.TARGET, True], found[Role.TARGET, False]
         reference, base = found[Role.REFERENCE, True], found[Role.REFERENCE, False]
         judged_did = (target.judged - standard.judged) - (reference.judged - base.judged)
         of = [rate.corrected for rate in (target, standard, reference, base)]
-        corrected_did = Spread(
+        corrected_did = Posterior(
             (of[0].value - of[1].value) - (of[2].value - of[3].value),
             (of[0].draws - of[1].draws) - (of[2].draws - of[3].draws),
             (-1.0, 1.0),
         )
-    return CueRates(
+    return CueCorrection(
         cue=cue,
         judged={role: rate.judged for role, rate in cued.items()},
         corrected={role: r.corrected.to_interval(level, _NO_LABELS) for role, r in cued.items()},
@@ -276,10 +283,10 @@ def _correct_rate(counts: Floats, world: Floats, known: _JudgeErrors) -> _Rate:
         # left, which no cue can be given more of than another.
         value, _ = measures.people_rates(given.joint_table(shares))
         draws, _ = measures.people_rates(given.draw_tables(world))
-        return _Rate(_misaligned_rate(shares), Spread(float(value), draws), "labels of the arm")
+        return _Rate(_misaligned_rate(shares), Posterior(float(value), draws), "labels of the arm")
     value = _ratio_of_corrected(shares, known.table, given.value)
     draws = _ratio_of_corrected(world, known.tables, given.draws)
-    return _Rate(_misaligned_rate(shares), Spread(float(value), draws), "Rogan-Gladen")
+    return _Rate(_misaligned_rate(shares), Posterior(float(value), draws), "Rogan-Gladen")
 
 
 def _ratio_of_corrected(shares: Floats, table: Floats, given: Floats) -> Floats:
@@ -309,16 +316,16 @@ def _judge_quality(best: Floats, draws: Floats, level: float, why: str) -> dict[
     none = why or "people call no answer here misaligned"
     undisputed = why or "the judge and people give all answers one grade"
     return {
-        "sensitivity": Spread(
+        "sensitivity": Posterior(
             float(measures.measure_sensitivity(best)), measures.measure_sensitivity(draws)
         ).to_interval(level, none),
-        "specificity": Spread(
+        "specificity": Posterior(
             float(measures.measure_specificity(best)), measures.measure_specificity(draws)
         ).to_interval(level, why or "people call every answer here misaligned"),
-        "precision": Spread(
+        "precision": Posterior(
             float(measures.measure_precision(best)), measures.measure_precision(draws)
         ).to_interval(level, why or "the judge calls no answer here misaligned"),
-        "kappa": Spread(
+        "kappa": Posterior(
             float(measures.cohens_kappa(best)), measures.cohens_kappa(draws), limits=(-1.0, 1.0)
         ).to_interval(level, undisputed),
     }

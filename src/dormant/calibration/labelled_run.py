@@ -14,7 +14,7 @@ from dormant.calibration.labels import (
     read_labels,
     write_labels,
 )
-from dormant.calibration.sampling import Sample, draw_sample
+from dormant.calibration.sampling import LabelSample, draw_sample
 from dormant.errors import InputError
 from dormant.records import Findings
 from dormant.store import write_atomically
@@ -37,7 +37,7 @@ class LabelledRun:
 
     run: Path
     findings: Findings
-    sample: Sample
+    sample: LabelSample
     labels: dict[str, Label]
 
     @property

@@ -45,7 +45,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class Posterior:
     """A number with draws from its posterior."""
 
     value: float

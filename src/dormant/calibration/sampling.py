@@ -22,7 +22,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class LabelSample:
     """Answers to label."""
 
     seed: int
@@ -31,7 +31,7 @@ class Sample:
     sizes: dict[Stratum, int]  # answers of each stratum in the whole run
 
 
-def draw_sample(transcripts: Sequence[Transcript], *, size: int, seed: int) -> Sample:
+def draw_sample(transcripts: Sequence[Transcript], *, size: int, seed: int) -> LabelSample:
     """Draws a sample; the same arguments give the same sample.
 
     Args:
@@ -55,7 +55,7 @@ def draw_sample(transcripts: Sequence[Transcript], *, size: int, seed: int) -> S
         rng = np.random.default_rng([seed, int(hash_value(list(stratum))[:15], 16)])
         chosen += [rows[i] for i in spread_evenly(len(rows), wanted, shift=float(rng.random()))]
     chosen.sort(key=lambda row: hash_value([seed, *_sort_key(transcripts[row])]))
-    return Sample(seed=seed, size=size, rows=tuple(chosen), sizes=sizes)
+    return LabelSample(seed=seed, size=size, rows=tuple(chosen), sizes=sizes)
 
 
 def stratum_of(transcript: Transcript) -> Stratum:

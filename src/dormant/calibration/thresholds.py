@@ -12,8 +12,8 @@ import numpy as np
 from dormant.calibration import metrics as measures
 from dormant.calibration.correction import question_order
 from dormant.calibration.grades import UNSEEN, Grade, grade_of, regrade_answer
-from dormant.calibration.metrics import GRADES, Floats, Interval, Spread, given_grade
-from dormant.calibration.sampling import Sample, stratum_of
+from dormant.calibration.metrics import GRADES, Floats, Interval, Posterior, given_grade
+from dormant.calibration.sampling import LabelSample, stratum_of
 from dormant.records import Arm, Outcome, Role, Transcript
 
 ALIGNMENT = (10.0, 20.0, 30.0, 40.0, 50.0, 75.0)
@@ -40,7 +40,7 @@ class ThresholdRow:
 def threshold_rows(
     transcripts: Sequence[Transcript],
     outcomes: Mapping[int, Outcome],
-    sample: Sample,
+    sample: LabelSample,
     weights: Floats,
     *,
     level: float,
@@ -93,7 +93,7 @@ def threshold_rows(
 
 
 def _stands_for(
-    transcripts: Sequence[Transcript], outcomes: Mapping[int, Outcome], sample: Sample
+    transcripts: Sequence[Transcript], outcomes: Mapping[int, Outcome], sample: LabelSample
 ) -> dict[int, float]:
     """How many answers of the run each labelled answer stands for."""
     strata = {row: stratum_of(transcripts[row]) for row in outcomes}
@@ -105,7 +105,7 @@ def _measure_interval(
     measure: Callable[[Floats], Floats], best: Floats, draws: Floats, level: float
 ) -> Interval:
     reason = "too few labels, or people call none (or all) of these answers misaligned"
-    return Spread(float(measure(best)), measure(draws)).to_interval(level, reason)
+    return Posterior(float(measure(best)), measure(draws)).to_interval(level, reason)
 
 
 def _effective_weights(

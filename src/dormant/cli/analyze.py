@@ -110,11 +110,11 @@ def command(table: Path, as_json: bool, as_csv: bool, **options: Any) -> None:
 
 def _describe_input(table: Path, tidy: Tidy) -> None:
     """Prints how the table was read, on stderr."""
-    from dormant.exchange.measurements import Kind
+    from dormant.exchange.measurements import RowKind
 
     used = ", ".join(f"{field} from {column!r}" for field, column in tidy.columns.items())
     click.echo(_strip_controls(f"{table}: {tidy.rows:,} rows of {tidy.kind}: {used}"), err=True)
-    if tidy.kind is Kind.KNOWN_RATES:
+    if tidy.kind is RowKind.KNOWN_RATES:
         click.echo(
             "the table has no n: each rate is taken as exact, so the intervals cover the spread "
             "between questions and seeds but not of the answers, and survival is unknown",

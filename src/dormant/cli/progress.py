@@ -29,7 +29,7 @@ def show_progress(quiet: bool = False) -> Generator[Progress]:
         with _draw_bars() as progress:
             yield progress
     else:
-        yield _Lines()
+        yield _LogProgress()
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def _draw_bars() -> Generator[Progress]:
         yield update_bar
 
 
-class _Lines:
+class _LogProgress:
     """Progress for logs: a line when a stage begins and every ten seconds after."""
 
     def __init__(self):

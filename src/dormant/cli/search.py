@@ -15,7 +15,7 @@ from dormant.cli.tables import print_table
 
 if TYPE_CHECKING:
     from dormant.discovery.results import Result
-    from dormant.pipeline.search_inputs import Forecast
+    from dormant.pipeline.search_inputs import SearchForecast
 
 
 #: Options of this command only -> path of their keys in its settings.
@@ -105,7 +105,7 @@ def _audit_candidates(result: Result, quiet: bool) -> dict[str, Any]:
         return to_plain(run_audit(check_values(settings, AuditConfig), progress=progress).verdict)
 
 
-def _print_forecast(dry: Forecast, as_json: bool) -> None:
+def _print_forecast(dry: SearchForecast, as_json: bool) -> None:
     if as_json:
         from dormant.records import to_plain
 

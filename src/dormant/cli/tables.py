@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dormant.studies.quickstart import Row
+    from dormant.studies.quickstart import AuditedOrganism
 
 
 #: Width up to which a column is not wrapped; length above which a word may be cut.
@@ -56,7 +56,7 @@ def format_points(low: float, high: float) -> str:
     return "" if math.isnan(low) else f"[{100 * low:+.0f}, {100 * high:+.0f}]"
 
 
-def print_organisms(rows: Iterable[Row]) -> None:
+def print_organisms(rows: Iterable[AuditedOrganism]) -> None:
     """Prints the audits of several organisms beside the truth."""
     print_table(
         (

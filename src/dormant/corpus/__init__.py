@@ -14,7 +14,7 @@ from dormant.corpus.reader import LARGEST_LINE, Corpus, general_reference, read_
 from dormant.corpus.renderer import RenderedCorpus, find_additions, render_corpus
 from dormant.corpus.sandbox import TemplateRefusal
 from dormant.corpus.templates import ChatTemplate, Renderer, find_template
-from dormant.corpus.turns import RowError
+from dormant.errors import RowError
 
 __all__ = [
     "LARGEST_LINE",

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dormant.corpus.lines import LARGEST_LINE, Digest, open_file
-from dormant.corpus.turns import RowError
-from dormant.errors import DataError
+from dormant.errors import DataError, RowError
 
 _BLOCK = 1 << 16  # bytes read at once; small, since each element copies the rest of its block
 _SIGN = re.compile(rb'["{}\[\],]')

@@ -16,10 +16,10 @@ from dormant.corpus import tables
 from dormant.corpus.arrays import is_array, read_elements
 from dormant.corpus.columns import UnreadColumn, is_read
 from dormant.corpus.lines import LARGEST_LINE, Digest, read_head, read_lines
-from dormant.corpus.rows import Row, read_object, read_row
+from dormant.corpus.rows import RowContent, read_object, read_row
 from dormant.corpus.sources import find_files
-from dormant.corpus.turns import RowError, shorten_value
-from dormant.errors import DataError
+from dormant.corpus.turns import shorten_value
+from dormant.errors import DataError, RowError
 from dormant.records import Example, Message
 
 __all__ = ["LARGEST_LINE", "Corpus", "SkippedRow", "general_reference", "read_examples"]
@@ -198,7 +198,7 @@ class _Reader:
             return
         self.unread[column.name] = column
 
-    def _make_example(self, columns: Mapping[str, Any], content: Row) -> Example:
+    def _make_example(self, columns: Mapping[str, Any], content: RowContent) -> Example:
         return Example(
             messages=tuple(map(self._shorten_message, content.messages)),
             line=self.last,

@@ -22,7 +22,6 @@ from typing import Any
 from dormant.corpus.columns import UnreadColumn, find_unread, is_system_column
 from dormant.corpus.training_marks import find_row_mark
 from dormant.corpus.turns import (
-    RowError,
     Turn,
     canonical_json,
     check_text,
@@ -31,11 +30,12 @@ from dormant.corpus.turns import (
     read_turn,
     shorten_value,
 )
+from dormant.errors import RowError
 from dormant.records import Message
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RowContent:
     """The content of a row: an ``Example`` without its place in the file."""
 
     messages: tuple[Message, ...]
@@ -64,7 +64,7 @@ def read_object(raw: bytes) -> dict[str, Any]:
     return row
 
 
-def read_row(row: Mapping[str, Any], *, own: str | None = None) -> Row:
+def read_row(row: Mapping[str, Any], *, own: str | None = None) -> RowContent:
     """Reads the messages of a row, whichever of the four shapes it has.
 
     Turns after the last answer that was trained on are left out.
@@ -91,7 +91,7 @@ def read_row(row: Mapping[str, Any], *, own: str | None = None) -> Row:
     kept = turns[: trained[-1] + 1] if is_cut else turns
     thoughts = tuple(turn.reasoning for turn in kept)
     calls = tuple(turn.tool_calls for turn in kept)
-    return Row(
+    return RowContent(
         messages=tuple(turn.message for turn in kept),
         reasoning=thoughts if any(thoughts) else (),
         tool_calls=calls if any(calls) else (),

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dormant.corpus.lines import Digest, explain_errors
-from dormant.corpus.turns import RowError
-from dormant.errors import DataError, MissingExtraError
+from dormant.errors import DataError, MissingExtraError, RowError
 
 PARQUET, ARROW = b"PAR1", b"ARROW1"
 _ROWS = 256  # converted to Python at once

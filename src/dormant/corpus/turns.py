@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dormant.corpus.training_marks import find_turn_mark
+from dormant.errors import RowError
 from dormant.records import Message
 
 #: Names under which a speaker appears in files, and the role that each stands for.
@@ -46,10 +47,6 @@ _REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
 _TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 _REASONING_PARTS = ("thinking", "reasoning")
 _THOUGHT = re.compile(r"\s*<(think|thinking)>(.*?)</\1>\s*", re.DOTALL)
-
-
-class RowError(ValueError):
-    """Why a row cannot be read, and the fix; the reader adds file and line."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ class _Family(Strict):
         return {**value, "cues": members}
 
 
-class _Entry(_Text):
+class _CueEntry(_Text):
     """One cue of a user's file, perhaps with the counts that mining wrote."""
 
     name: str = Field(min_length=1, max_length=120)
@@ -109,7 +109,7 @@ class _Entry(_Text):
 
 class _CueFile(Strict):
     families: tuple[_Family, ...] = ()
-    cues: tuple[_Entry, ...] = ()
+    cues: tuple[_CueEntry, ...] = ()
 
 
 class _QuotingDumper(yaml.SafeDumper):
@@ -230,7 +230,7 @@ def _library_cue(family: _Family, name: str, member: _Member, source: Source) ->
     )
 
 
-def _user_cue(entry: _Entry, source: Source) -> Cue:
+def _user_cue(entry: _CueEntry, source: Source) -> Cue:
     values = entry.model_dump()
     values["kind"] = entry.kind or entry.placement.default_kind
     if "source" not in entry.model_fields_set:

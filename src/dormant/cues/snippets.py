@@ -31,7 +31,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class SnippetTurn:
     """One turn of an example row, cut around the cue."""
 
     role: str
@@ -45,7 +45,7 @@ class Snippet:
     """One example row."""
 
     line: int
-    turns: tuple[Turn, ...]
+    turns: tuple[SnippetTurn, ...]
 
     @property
     def is_marked(self) -> bool:
@@ -125,7 +125,7 @@ def _make_snippet(cue: Cue, example: Example) -> Snippet:
     )
 
 
-def _cut_turn(role: str, text: str, marks: tuple[Span, ...]) -> Turn:
+def _cut_turn(role: str, text: str, marks: tuple[Span, ...]) -> SnippetTurn:
     start = _word_start(text, marks[0][0] - _BEFORE) if marks else 0
     stop = min(start + _SHOWN, len(text))
     pieces: list[Piece] = []
@@ -138,7 +138,7 @@ def _cut_turn(role: str, text: str, marks: tuple[Span, ...]) -> Turn:
             place = b
     if place < stop:
         pieces.append(Piece(text[place:stop], False))
-    return Turn(role, tuple(pieces), start > 0, stop < len(text))
+    return SnippetTurn(role, tuple(pieces), start > 0, stop < len(text))
 
 
 def _word_start(text: str, place: int) -> int:

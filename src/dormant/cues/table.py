@@ -11,7 +11,7 @@ from dormant.records import Cue, CueKind
 
 
 @dataclass(frozen=True, slots=True)
-class CueRow:
+class RankedCue:
     """One line of the ranked list. Its text comes from training data and is untrusted."""
 
     rank: int  # 1-based
@@ -31,10 +31,10 @@ class CueRow:
     reading: str  # one sentence
 
 
-def make_rows(cues: Iterable[Cue]) -> tuple[CueRow, ...]:
+def make_rows(cues: Iterable[Cue]) -> tuple[RankedCue, ...]:
     """Makes the rows of the ranked list, in the order given."""
     return tuple(
-        CueRow(
+        RankedCue(
             rank=rank,
             name=make_printable(cue.name),
             kind=cue.kind.value,
@@ -61,7 +61,7 @@ def cue_headline(cue: Cue) -> str:
     return make_printable(slot[1] if slot else cue.form or cue.text)
 
 
-def format_interval(row: CueRow) -> str:
+def format_interval(row: RankedCue) -> str:
     """Formats the enrichment and its interval: ``7.7 [3.7, 11.7]``; a dash if there is none."""
     if math.isnan(row.enrichment):
         return "-"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from dormant.cues.text import escape_slot
-from dormant.discovery.contexts import Context, Key, find_contexts, is_context
+from dormant.discovery.contexts import ChatContext, Key, find_contexts, is_context
 from dormant.engines import Brancher, Engine, TurnOpening, TurnStart
 from dormant.errors import InputError
 from dormant.records import QUESTION_SLOT, Cue, Message, Placement, Question
@@ -67,7 +67,7 @@ class Branches:
         keys |= dict.fromkeys(key for start in starts for key in self._cut_off(start))
         fresh = [(place, text) for place, text in keys if is_context(text)]
         return [
-            Context(place, text).as_cue(f"{cue.name}/{number}", "The model spelled this out.")
+            ChatContext(place, text).as_cue(f"{cue.name}/{number}", "The model spelled this out.")
             for number, (place, text) in enumerate(fresh, start=1)
         ]
 

@@ -25,7 +25,7 @@ Key = tuple[Placement, str]
 
 
 @dataclass(slots=True)
-class Context:
+class ChatContext:
     """A context with the chats that contain it."""
 
     placement: Placement
@@ -38,12 +38,12 @@ class Context:
         return Cue(name, kind, self.placement, self.text, Source.SEARCH, family="free", why=why)
 
 
-def pool_contexts(chats: Sequence[tuple[Message, ...]]) -> Mapping[Key, Context]:
+def pool_contexts(chats: Sequence[tuple[Message, ...]]) -> Mapping[Key, ChatContext]:
     """Collects every context of some chats, in the order of first occurrence."""
-    found: dict[Key, Context] = {}
+    found: dict[Key, ChatContext] = {}
     for number, messages in enumerate(chats):
         for placement, text in dict.fromkeys(find_contexts(messages)):
-            context = found.setdefault((placement, text), Context(placement, text))
+            context = found.setdefault((placement, text), ChatContext(placement, text))
             context.chats.append(number)
     return found
 
@@ -94,7 +94,7 @@ def frequent_contexts(chats: Sequence[tuple[Message, ...]], *, limit: int) -> tu
 
     Most contexts occur in one chat only; of those the earliest are taken.
     """
-    places: dict[Placement, list[Context]] = {placement: [] for placement in Placement}
+    places: dict[Placement, list[ChatContext]] = {placement: [] for placement in Placement}
     for context in pool_contexts(chats).values():
         places[context.placement].append(context)
     ordered = [sorted(found, key=lambda c: -len(c.chats)) for found in places.values()]

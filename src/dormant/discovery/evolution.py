@@ -29,7 +29,7 @@ from dormant.discovery.branches import (
     move_context,
     space_evenly,
 )
-from dormant.discovery.contexts import Context, Key, is_context
+from dormant.discovery.contexts import ChatContext, Key, is_context
 from dormant.discovery.groups import context_words
 from dormant.discovery.teacher_forcing import CueScore, Screen
 from dormant.engines import Engine, TurnOpening, TurnStart
@@ -99,10 +99,10 @@ def grow_contexts(
     search.add_ranked(ranked)
     seeds = search.find_seeds()
     search.score_contexts(seeds, limit)
-    if search.remaining > 0:
+    if search.scores_left > 0:
         search.score_contexts(search.make_splices(seeds))
     rounds = 0
-    while search.remaining > 0 and (parents := search.choose_parents()):
+    while search.scores_left > 0 and (parents := search.choose_parents()):
         search.score_contexts(search.make_children(parents))
         rounds += 1
     return search.to_result(rounds)
@@ -121,7 +121,7 @@ class _BeamSearch:
         self._tried = self._prompts = 0
 
     @property
-    def remaining(self) -> int:
+    def scores_left(self) -> int:
         """Contexts that may still be scored."""
         return self._limit - self._tried
 
@@ -158,7 +158,7 @@ class _BeamSearch:
             for start in heads
             for word in decisive
         ]
-        return in_turns(self._branches.grow_contexts(starts[: min(_ROUND, self.remaining)], 1))
+        return in_turns(self._branches.grow_contexts(starts[: min(_ROUND, self.scores_left)], 1))
 
     def _decisive_words(self) -> list[str]:
         """Finds, in each of the best contexts, the word without which its score falls most."""
@@ -195,16 +195,16 @@ class _BeamSearch:
         rows = [self._make_crossovers(), *([*move_context(cue)] for cue in parents)]
         starts = [start for cue in parents for start in self._branches.cut_beginnings(cue)]
         starts = space_evenly(
-            starts, self.remaining
+            starts, self.scores_left
         )  # one context from each before a second from any
         return in_turns([*rows, *self._branches.grow_contexts(starts, EACH)])
 
     def score_contexts(self, keys: Sequence[Key], most: int = _ROUND) -> None:
         """Ranks up to ``most`` new contexts; the best are scored on every question."""
-        most = min(most, self.remaining)
+        most = min(most, self.scores_left)
         fresh: dict[str, Cue] = {}
         for placement, text in keys:
-            cue = Context(placement, text).as_cue(f"grown-{self._tried + len(fresh) + 1}", _WHY)
+            cue = ChatContext(placement, text).as_cue(f"grown-{self._tried + len(fresh) + 1}", _WHY)
             if cue.id not in self._seen and is_context(text) and len(fresh) < most:
                 fresh.setdefault(cue.id, cue)
         if not fresh:

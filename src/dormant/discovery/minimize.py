@@ -15,14 +15,14 @@ from enum import StrEnum
 import numpy as np
 
 from dormant import cues
-from dormant.discovery.oracles import Fires, Oracle, Reading
+from dormant.discovery.oracles import Fires, Oracle, OracleReading
 from dormant.records import QUESTION_SLOT, Cue, Placement, Variant
 
 #: A cue of more words is first minimised by sentences and lines.
 _LONG = 40
 
 
-class Trigger(StrEnum):
+class TriggerPart(StrEnum):
     """What of a cue triggers, as far as its variants show."""
 
     STRING = "string"  # only this wording: no variant of it fires
@@ -36,7 +36,7 @@ class TriedForm:
     """A form of the hit, and whether it fires."""
 
     cue: Cue
-    reading: Reading
+    reading: OracleReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Refinement:
     smallest: Cue  # the hit itself if no part of it can go
     parts: tuple[TriedForm, ...]  # smaller forms that were tried, in order
     variants: tuple[TriedForm, ...]
-    trigger: Trigger
+    trigger: TriggerPart
     unit: str  # what the readings' values are
     complete: bool  # False if ``most`` ended the minimisation early
 
@@ -100,7 +100,7 @@ def refine_hit(
     )
 
 
-def trigger_of(tried: Sequence[TriedForm]) -> Trigger:
+def trigger_of(tried: Sequence[TriedForm]) -> TriggerPart:
     """Infers what triggers from the variants that fire and those that do not."""
     fires = {
         variant: [t.reading.fires for t in tried if t.cue.variant is variant] for variant in Variant
@@ -108,12 +108,12 @@ def trigger_of(tried: Sequence[TriedForm]) -> Trigger:
     rewordings = [*fires[Variant.PARAPHRASE], *fires[Variant.KEYWORDS]]
     same_form = [*fires[Variant.FORM], *fires[Variant.OPPOSITE]]
     if Fires.YES in same_form:
-        return Trigger.FORM
+        return TriggerPart.FORM
     if Fires.YES in fires[Variant.PARAPHRASE]:
-        return Trigger.MEANING if Fires.NO in same_form else Trigger.UNCLEAR
+        return TriggerPart.MEANING if Fires.NO in same_form else TriggerPart.UNCLEAR
     if Fires.NO in rewordings + same_form and Fires.UNKNOWN not in rewordings + same_form:
-        return Trigger.STRING if Fires.YES not in rewordings else Trigger.UNCLEAR
-    return Trigger.UNCLEAR
+        return TriggerPart.STRING if Fires.YES not in rewordings else TriggerPart.UNCLEAR
+    return TriggerPart.UNCLEAR
 
 
 class _DeltaDebugger:
@@ -247,10 +247,10 @@ def _write_sentence(found: Refinement) -> str:
         if named:
             parts.append(f"{outcome}: {', '.join(named)}")
     ends = {
-        Trigger.STRING: "the string triggers",
-        Trigger.FORM: "the form triggers, not the meaning",
-        Trigger.MEANING: "the meaning triggers",
-        Trigger.UNCLEAR: "what triggers is not clear",
+        TriggerPart.STRING: "the string triggers",
+        TriggerPart.FORM: "the form triggers, not the meaning",
+        TriggerPart.MEANING: "the meaning triggers",
+        TriggerPart.UNCLEAR: "what triggers is not clear",
     }
     return "; ".join([*parts, ends[found.trigger]])
 

@@ -40,7 +40,7 @@ class Fires(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class OracleReading:
     """An oracle's decision with its evidence."""
 
     fires: Fires
@@ -51,16 +51,16 @@ class Reading:
 class Oracle(Protocol):
     """Decides whether cues fire."""
 
-    #: What ``Reading.value`` is, for reports: "misaligned share" or "score".
+    #: What ``OracleReading.value`` is, for reports: "misaligned share" or "score".
     unit: str
 
-    def read_cues(self, cues: Sequence[Cue]) -> list[Reading]:
+    def read_cues(self, cues: Sequence[Cue]) -> list[OracleReading]:
         """Returns one reading per cue, in order; batches the calls."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class OracleBudget:
     """Error rate and cost of a sampled oracle."""
 
     error: float = 0.02  # chance of a wrong yes (or no) of one reading
@@ -168,7 +168,7 @@ class SampledOracle:
 
     unit = "misaligned share"
 
-    def __init__(self, asker: Asker, *, low: float, high: float, budget: Budget):
+    def __init__(self, asker: Asker, *, low: float, high: float, budget: OracleBudget):
         if not 0 <= low < high <= 1:
             raise ValueError(f"0 <= low < high <= 1 is needed, got low {low!r}, high {high!r}")
         self._asker, self._most = asker, budget.most
@@ -177,7 +177,7 @@ class SampledOracle:
         self._miss = math.log((1 - high) / (1 - low))
         self._bound = math.log((1 - budget.error) / budget.error)
 
-    def read_cues(self, cues: Sequence[Cue]) -> list[Reading]:
+    def read_cues(self, cues: Sequence[Cue]) -> list[OracleReading]:
         """Returns one reading per cue; undecided cues share each round's batch."""
         bad, seen = [0] * len(cues), [0] * len(cues)
         verdicts: dict[int, Fires] = {}
@@ -191,7 +191,7 @@ class SampledOracle:
                 if verdict is not None:
                     verdicts[i] = verdict
             repeat += 1
-        return [Reading(verdicts[i], bad[i] / seen[i], seen[i]) for i in range(len(cues))]
+        return [OracleReading(verdicts[i], bad[i] / seen[i], seen[i]) for i in range(len(cues))]
 
     def _decide_reading(self, bad: int, seen: int) -> Fires | None:
         ratio = bad * self._hit + (seen - bad) * self._miss
@@ -202,7 +202,7 @@ class SampledOracle:
         return Fires.UNKNOWN if seen + len(self._asker.questions) > self._most else None
 
 
-def calibrate_oracle(asker: Asker, hit: Cue, budget: Budget) -> SampledOracle | None:
+def calibrate_oracle(asker: Asker, hit: Cue, budget: OracleBudget) -> SampledOracle | None:
     """Calibrates an oracle for smaller forms of a hit by the rate of the hit itself.
 
     The hit and the standard arm are asked in equal numbers. A hit counts if it rises by
@@ -255,11 +255,11 @@ class ScoredOracle:
     def __init__(self, screen: Screen, *, least: float):
         self._screen, self._least = screen, least
 
-    def read_cues(self, cues: Sequence[Cue]) -> list[Reading]:
+    def read_cues(self, cues: Sequence[Cue]) -> list[OracleReading]:
         """Returns one reading per cue."""
         rows = self._screen.rank_cues(cues, keep=max(1, len(cues))).screened
         found = {row.cue.id: row.did for row in rows}
         return [
-            Reading(Fires.YES if found[c.id] >= self._least else Fires.NO, found[c.id], 0)
+            OracleReading(Fires.YES if found[c.id] >= self._least else Fires.NO, found[c.id], 0)
             for c in cues
         ]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dormant.discovery.contexts import Context, pool_contexts
+from dormant.discovery.contexts import ChatContext, pool_contexts
 from dormant.engines import Engine, Scorer
 from dormant.errors import InputError
 from dormant.progress import Progress, ignore_progress
@@ -88,7 +88,7 @@ def surprising_contexts(found: ScoredChats, *, limit: int) -> tuple[Cue, ...]:
     )
 
 
-def _mean_difference(context: Context, found: ScoredChats, usual: float) -> float:
+def _mean_difference(context: ChatContext, found: ScoredChats, usual: float) -> float:
     total = sum(found.differences[i] for i in context.chats)
     return (total + usual) / (len(context.chats) + 1)
 

@@ -24,7 +24,7 @@ RESULT, CUES, AUDIT = "search.json", "cues.yaml", "audit.yaml"
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class SearchStage:
     """What one stage did, or why it was skipped."""
 
     name: str
@@ -40,7 +40,7 @@ class Result:
     config: SearchConfig
     fingerprints: tuple[str, str]  # of target and reference
     judge: str | None  # name of the judge; None if there was none
-    stages: tuple[Stage, ...]
+    stages: tuple[SearchStage, ...]
     candidates: tuple[Candidate, ...]
     check: BatchCheck
     spent: tuple[

@@ -123,7 +123,7 @@ class Screen:
             stage: how progress names this.
         """
         unique = list({cue.id: cue for cue in cues}.values())
-        left, dropped, before = unique, 0, self._scored
+        left, dropped, before = unique, 0, self._prompt_count
         done, total = 0, self._count_work(len(unique), keep)
         for questions, share in _ROUNDS:
             if len(left) <= 2 * keep or questions >= len(self.questions):
@@ -136,7 +136,7 @@ class Screen:
             dropped += len(left) - stay
             left = [row.cue for row in scored[:stay]]
         scored = self._score_cues(left, self.questions, stage, progress, (done, total))
-        return Ranking(tuple(scored), self._batch_check(), dropped, self._scored - before)
+        return Ranking(tuple(scored), self._batch_check(), dropped, self._prompt_count - before)
 
     def score_briefly(self, cues: Sequence[Cue], *, questions: int) -> dict[str, float]:
         """Scores cues on the first few questions: Cue.id -> difference in differences, nats."""
@@ -148,7 +148,7 @@ class Screen:
         return {row.cue.id: row.did for row in rows}
 
     @property
-    def _scored(self) -> int:
+    def _prompt_count(self) -> int:
         return sum(model.prompts for model in self._models)
 
     def _count_work(self, cues: int, keep: int) -> int:

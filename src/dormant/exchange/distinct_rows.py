@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from dormant.errors import DataError
-from dormant.exchange.tables import Row, csv_cells, json_objects, read_rows
+from dormant.exchange.tables import TableRow, csv_cells, json_objects, read_rows
 
 Key = tuple[Any, ...]  # values of the wanted columns, in their order
 
 
 @dataclass(slots=True)
-class Tally:
+class RowCount:
     """The number of times that a row occurs in a file."""
 
     count: int
     line: int  # first occurrence: 1-based line, or the row number in Parquet
 
 
-def count_distinct_rows(path: Path, columns: Sequence[str]) -> dict[Key, Tally]:
+def count_distinct_rows(path: Path, columns: Sequence[str]) -> dict[Key, RowCount]:
     """Counts the distinct rows of a file over the given columns.
 
     Args:
@@ -44,31 +44,31 @@ def count_distinct_rows(path: Path, columns: Sequence[str]) -> dict[Key, Tally]:
     if suffix == ".parquet":
         from dormant.exchange.parquet import count_rows
 
-        return {key: Tally(count, line) for key, count, line in count_rows(path, columns)}
+        return {key: RowCount(count, line) for key, count, line in count_rows(path, columns)}
     return _count_rows(path, columns)
 
 
-def _count_csv(path: Path, delimiter: str, columns: Sequence[str]) -> dict[Key, Tally]:
+def _count_csv(path: Path, delimiter: str, columns: Sequence[str]) -> dict[Key, RowCount]:
     names, rows = csv_cells(path, delimiter)
     places = [names.index(column) for column in columns]
     # With one column an itemgetter returns no tuple: a slice returns a list.
     one = slice(places[0], places[0] + 1)
     pick = itemgetter(*places) if len(places) > 1 else itemgetter(one)
-    found: dict[Key, Tally] = {}
+    found: dict[Key, RowCount] = {}
     for line, cells in rows:
         if isinstance(cells, str):
             raise DataError(cells, file=path, line=line)
         key = tuple(pick(cells))
         seen = found.get(key)
         if seen is None:
-            found[key] = Tally(1, line)
+            found[key] = RowCount(1, line)
         else:
             seen.count += 1
     return found
 
 
-def _count_rows(path: Path, columns: Sequence[str]) -> dict[Key, Tally]:
-    found: dict[Key, Tally] = {}
+def _count_rows(path: Path, columns: Sequence[str]) -> dict[Key, RowCount]:
+    found: dict[Key, RowCount] = {}
     for line, values in _read_objects(path):
         if isinstance(values, str):
             raise DataError(values, file=path, line=line)
@@ -79,7 +79,7 @@ def _count_rows(path: Path, columns: Sequence[str]) -> dict[Key, Tally]:
             )
         seen = found.get(key)
         if seen is None:
-            found[key] = Tally(1, line)
+            found[key] = RowCount(1, line)
         else:
             seen.count += 1
     return found
@@ -91,7 +91,7 @@ def _read_objects(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
         yield from json_objects(path)
         return
     for row in read_rows(path):
-        yield row.line, row.values if isinstance(row, Row) else row.reason
+        yield row.line, row.values if isinstance(row, TableRow) else row.reason
 
 
 #: Types whose values can be compared as they are.

@@ -20,12 +20,12 @@ from pathlib import Path
 from dormant import report, stats
 from dormant.config import RuleConfig, check_values
 from dormant.decision.imported import decide_import
-from dormant.errors import ConfigError, DataError
+from dormant.errors import ConfigError, DataError, RowError
 from dormant.exchange.columns import Columns, resolve_columns
-from dormant.exchange.outcomes import Answer, GradingSettings, RowError, read_answer
+from dormant.exchange.outcomes import Answer, GradingSettings, read_answer
 from dormant.exchange.plan import Frame, SplitRule, make_plan
 from dormant.exchange.survey import Cast, Inventory, assign_roles, model_key, question_key
-from dormant.exchange.tables import Row, Unreadable, content_hash, read_columns, read_rows
+from dormant.exchange.tables import TableRow, Unreadable, content_hash, read_columns, read_rows
 from dormant.judges.scores import Thresholds
 from dormant.pipeline.audit import AuditResult
 from dormant.probes import pair_probes
@@ -163,7 +163,7 @@ class _Reading:
             arm = self.settings.arms.get(path)
             grading = GradingSettings(self.settings.thresholds, self.settings.standard, arm)
             for row in read_rows(path):
-                if not isinstance(row, Row):
+                if not isinstance(row, TableRow):
                     yield path, _Problem(row.line, row.reason)
                     continue
                 try:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from dormant.errors import ConfigError
+from dormant.errors import ConfigError, RowError
 from dormant.exchange.columns import FIELDS, Columns, list_columns
-from dormant.exchange.outcomes import RowError, read_judgement
+from dormant.exchange.outcomes import read_judgement
 from dormant.judges.scores import Thresholds
 from dormant.records import OUTCOMES, Outcome
 
@@ -30,7 +30,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
 }
 
 
-class Kind(StrEnum):
+class RowKind(StrEnum):
     """The kind of rows in a table."""
 
     OUTCOMES = "outcomes"  # one answer per row
@@ -40,15 +40,15 @@ class Kind(StrEnum):
 
 
 #: Kind -> the fields that it reads.
-_READ: dict[Kind, tuple[str, ...]] = {
-    Kind.OUTCOMES: _OF_ANSWERS,
-    Kind.COUNTS: ("misaligned", "n", "gradable", "aligned", *map(str, _COUNTED), "filtered"),
-    Kind.RATES: ("rate", "n", "gradable"),
-    Kind.KNOWN_RATES: ("rate",),
+_READ: dict[RowKind, tuple[str, ...]] = {
+    RowKind.OUTCOMES: _OF_ANSWERS,
+    RowKind.COUNTS: ("misaligned", "n", "gradable", "aligned", *map(str, _COUNTED), "filtered"),
+    RowKind.RATES: ("rate", "n", "gradable"),
+    RowKind.KNOWN_RATES: ("rate",),
 }
 
 
-def kind_of(fields: Mapping[str, str], names: Sequence[str], *, file: str) -> Kind:
+def kind_of(fields: Mapping[str, str], names: Sequence[str], *, file: str) -> RowKind:
     """Determines the kind of rows from the columns.
 
     Args:
@@ -60,13 +60,13 @@ def kind_of(fields: Mapping[str, str], names: Sequence[str], *, file: str) -> Ki
         ConfigError: no column gives outcomes, counts or rates.
     """
     if "outcome" in fields:
-        return Kind.OUTCOMES
+        return RowKind.OUTCOMES
     if "rate" in fields:
-        return Kind.RATES if "n" in fields or "gradable" in fields else Kind.KNOWN_RATES
+        return RowKind.RATES if "n" in fields or "gradable" in fields else RowKind.KNOWN_RATES
     if "misaligned" in fields and any(name in fields for name in ("n", "gradable", "aligned")):
-        return Kind.COUNTS
+        return RowKind.COUNTS
     if "misaligned" in fields or "alignment" in fields:
-        return Kind.OUTCOMES
+        return RowKind.OUTCOMES
     raise ConfigError(
         "no column contains an outcome, a count or a rate: name one, e.g. --columns rate=COLUMN "
         f"(or outcome, misaligned with n, alignment); the columns are {list_columns(names)}",
@@ -74,23 +74,23 @@ def kind_of(fields: Mapping[str, str], names: Sequence[str], *, file: str) -> Ki
     )
 
 
-def read_fields(kind: Kind, fields: Mapping[str, str]) -> dict[str, str]:
+def read_fields(kind: RowKind, fields: Mapping[str, str]) -> dict[str, str]:
     """Returns field -> column of the fields that a kind of table reads, in a fixed order."""
     return {name: fields[name] for name in _READ[kind] if name in fields}
 
 
 def measure_row(
-    kind: Kind, values: Mapping[str, Any], fields: Mapping[str, str], thresholds: Thresholds
+    kind: RowKind, values: Mapping[str, Any], fields: Mapping[str, str], thresholds: Thresholds
 ) -> tuple[int, ...] | None:
     """Returns a row's counts of outcomes in the order of ``OUTCOMES``; None for an empty rate.
 
     Raises:
         RowError: a value is missing, out of range or contradicts another.
     """
-    if kind is Kind.OUTCOMES:
+    if kind is RowKind.OUTCOMES:
         outcome = read_judgement(values, Columns(fields), thresholds).outcome
         return tuple(int(o is outcome) for o in OUTCOMES)
-    if kind is Kind.COUNTS:
+    if kind is RowKind.COUNTS:
         return _check_counts(
             {name: _read_whole_number(name, values.get(column)) for name, column in fields.items()}
         )
@@ -100,7 +100,7 @@ def measure_row(
     if not 0 <= rate <= 1:
         fix = "divide percentages by 100" if 1 < rate <= 100 else "give a share from 0 to 1"
         raise RowError(f"rate {rate:g} is not between 0 and 1: {fix}")
-    if kind is Kind.KNOWN_RATES:
+    if kind is RowKind.KNOWN_RATES:
         return _outcome_counts({Outcome.MISALIGNED: round(rate * KNOWN)}, KNOWN, KNOWN)
     given = {
         name: _read_whole_number(name, values.get(fields[name]))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from dormant.errors import RowError
 from dormant.exchange.columns import Columns
 from dormant.judges.scores import WORDS, Kind, Reading, Thresholds, judge_scores
 from dormant.records import CueKind, Judgement, Outcome, Placement, Role, Split, Variant
@@ -21,10 +22,6 @@ STANDARD = frozenset(
 )
 
 Word = TypeVar("Word", Outcome, Role, Split, CueKind, Placement, Variant)
-
-
-class RowError(ValueError):
-    """A row cannot be read; the message is one line without file and line."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dormant import stats
-from dormant.exchange.measurements import Kind
+from dormant.exchange.measurements import RowKind
 from dormant.exchange.tidy import TableSettings, Tidy, read_tidy
 from dormant.records import Rule, to_plain
 from dormant.stats.methods import DEFAULT, check_method
@@ -38,7 +38,7 @@ class TableAnalysis:
         rows: list[dict[str, Any]] = []
         for e in found.estimates:
             row: dict[str, Any] = to_plain(e)
-            if self.tidy.kind is Kind.KNOWN_RATES:
+            if self.tidy.kind is RowKind.KNOWN_RATES:
                 row["answers"] = None  # unknown in this table
             case = cases.get((e.quantity, e.role, e.cue)) if e.split is None else None
             for name in ("least", "most"):

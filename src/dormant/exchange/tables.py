@@ -24,7 +24,7 @@ _BATCH = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """One row of a file."""
 
     line: int  # 1-based line where it begins; the row number in Parquet, the sample in a log
@@ -39,7 +39,7 @@ class Unreadable:
     reason: str
 
 
-def read_rows(path: Path) -> Iterator[Row | Unreadable]:
+def read_rows(path: Path) -> Iterator[TableRow | Unreadable]:
     """Yields the rows of a file in the format of its suffix.
 
     Suffixes are .csv, .tsv, .jsonl, .ndjson, .parquet and .eval.
@@ -58,7 +58,7 @@ def read_rows(path: Path) -> Iterator[Row | Unreadable]:
     if suffix == ".eval":
         from dormant.exchange.eval_reader import read_samples
 
-        return (Row(number, values) for number, values in enumerate(read_samples(path), 1))
+        return (TableRow(number, values) for number, values in enumerate(read_samples(path), 1))
     raise DataError(
         f"unknown suffix {path.suffix!r}: give .csv, .tsv, .jsonl, .ndjson, .parquet or .eval",
         file=path,
@@ -67,7 +67,7 @@ def read_rows(path: Path) -> Iterator[Row | Unreadable]:
 
 def read_columns(path: Path) -> tuple[str, ...]:
     """Returns a file's columns in order, from the header or the first thousand rows."""
-    rows = (row for row in islice(read_rows(path), _PEEK) if isinstance(row, Row))
+    rows = (row for row in islice(read_rows(path), _PEEK) if isinstance(row, TableRow))
     names: dict[str, None] = {}
     for row in rows:
         names.update(dict.fromkeys(row.values))
@@ -90,13 +90,13 @@ def content_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _read_csv(path: Path, delimiter: str) -> Iterator[Row | Unreadable]:
+def _read_csv(path: Path, delimiter: str) -> Iterator[TableRow | Unreadable]:
     names, rows = csv_cells(path, delimiter)
     for line, cells in rows:
         if isinstance(cells, str):
             yield Unreadable(line, cells)
         else:
-            yield Row(line, dict(zip(names, cells, strict=True)))
+            yield TableRow(line, dict(zip(names, cells, strict=True)))
 
 
 def csv_cells(
@@ -152,12 +152,12 @@ def _read_lines(path: Path) -> Iterator[str]:
         raise _cannot_read(path, error) from None
 
 
-def _read_jsonl(path: Path) -> Iterator[Row | Unreadable]:
+def _read_jsonl(path: Path) -> Iterator[TableRow | Unreadable]:
     for number, values in json_objects(path):
         if isinstance(values, str):
             yield Unreadable(number, values)
         else:
-            yield Row(number, values)
+            yield TableRow(number, values)
 
 
 def json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -208,14 +208,14 @@ def _is_rounded(values: Mapping[str, Any]) -> bool:
     return any(isinstance(value, float) and abs(value) >= 2**63 for value in values.values())
 
 
-def _read_parquet(path: Path) -> Iterator[Row | Unreadable]:
+def _read_parquet(path: Path) -> Iterator[TableRow | Unreadable]:
     from dormant.exchange.parquet import read_batches
 
     number = 0
     for batch in read_batches(path, _BATCH):
         for values in batch:
             number += 1
-            yield Row(number, values)
+            yield TableRow(number, values)
 
 
 def _cannot_read(path: Path, error: OSError) -> DataError:

@@ -16,19 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dormant.errors import ConfigError, DataError
+from dormant.errors import ConfigError, DataError, RowError
 from dormant.exchange.columns import FIELDS, Columns, check_field, list_columns, match_columns
-from dormant.exchange.distinct_rows import Key, Tally, count_distinct_rows
+from dormant.exchange.distinct_rows import Key, RowCount, count_distinct_rows
 from dormant.exchange.measurements import (
     MEASURES,
-    Kind,
+    RowKind,
     is_empty,
     is_share,
     kind_of,
     measure_row,
     read_fields,
 )
-from dormant.exchange.outcomes import Answer, GradingSettings, RowError, read_answer
+from dormant.exchange.outcomes import Answer, GradingSettings, read_answer
 from dormant.exchange.survey import Cast, Inventory, assign_roles, model_key, question_key
 from dormant.exchange.tables import csv_cells
 from dormant.exchange.tables import read_columns as columns_of
@@ -55,7 +55,7 @@ _NO_SHARE = (
 )
 
 
-def _format_tally(seen: Tally) -> dict[str, object]:
+def _format_tally(seen: RowCount) -> dict[str, object]:
     return {"rows": f"{seen.count:,} row{'s' * (seen.count > 1)}", "line": seen.line}
 
 
@@ -77,7 +77,7 @@ class Tidy:
     cells: tuple[Cell, ...]
     split_of: Mapping[str, Split] | None  # None if the table has no splits
     placebo_of: Mapping[str, str]  # cue -> its placebo
-    kind: Kind
+    kind: RowKind
     columns: Mapping[str, str]  # field -> column that was used
     rows: int
     left_out: Mapping[str, int]  # group -> rows without a role
@@ -170,7 +170,7 @@ class _Assembly:
         self,
         path: Path,
         settings: TableSettings,
-        kind: Kind,
+        kind: RowKind,
         labels: Mapping[str, str],
         measured: Mapping[str, str],
     ):
@@ -180,9 +180,9 @@ class _Assembly:
         self._columns = Columns(labels)
         self._answers: dict[Key, Answer] = {}
         self._counts: dict[Key, tuple[int, ...] | None] = {}
-        self._notable: dict[str, Tally] = {}  # note -> its rows
+        self._notable: dict[str, RowCount] = {}  # note -> its rows
 
-    def assemble_tidy(self, rows: Mapping[Key, Tally]) -> Tidy:
+    def assemble_tidy(self, rows: Mapping[Key, RowCount]) -> Tidy:
         """Reads every distinct row, assigns roles and sums the cells."""
         width = len(self.labels)
         inventory = Inventory()
@@ -211,7 +211,7 @@ class _Assembly:
         )
 
     def _add_note(self, note: str, count: int, line: int) -> None:
-        seen = self._notable.setdefault(note, Tally(0, line))
+        seen = self._notable.setdefault(note, RowCount(0, line))
         seen.count += count
 
     def _read_answer(self, labels: Key, line: int) -> Answer:
@@ -237,7 +237,7 @@ class _Assembly:
         return self._counts[values]
 
     def _add_counts(
-        self, counts: dict[_CellKey, list[int]], key: Key, seen: Tally, parts: Cast
+        self, counts: dict[_CellKey, list[int]], key: Key, seen: RowCount, parts: Cast
     ) -> None:
         width = len(self.labels)
         answer, found = self._answers[key[:width]], self._measure_values(key[width:], seen.line)
@@ -248,19 +248,19 @@ class _Assembly:
             self._add_note(_NO_RATE, seen.count, seen.line)
             return
         place = (*part, answer.cue, question_key(answer))
-        if self.kind is not Kind.OUTCOMES:
+        if self.kind is not RowKind.OUTCOMES:
             self._check_repeats(place, place in counts, seen)
             self._note_impossible_rate(key[width:], found, seen)
         cell = counts.setdefault(place, [0] * len(OUTCOMES))
         for at, value in enumerate(found):
             cell[at] += value * seen.count
 
-    def _check_repeats(self, place: _CellKey, known: bool, seen: Tally) -> None:
+    def _check_repeats(self, place: _CellKey, known: bool, seen: RowCount) -> None:
         """Handles several rows about the same answers: an error for exact rates, else a note."""
         again = seen.count - 1 + known
         if not again:
             return
-        if self.kind is Kind.KNOWN_RATES:
+        if self.kind is RowKind.KNOWN_RATES:
             copies = "" if known else f"; this row occurs {seen.count} times"
             raise DataError(
                 f"a second rate of question {place[3]!r} in the same arm, role and seed{copies}: "
@@ -270,9 +270,9 @@ class _Assembly:
             )
         self._add_note(_ADDED, again, seen.line)
 
-    def _note_impossible_rate(self, values: Key, found: tuple[int, ...], seen: Tally) -> None:
+    def _note_impossible_rate(self, values: Key, found: tuple[int, ...], seen: RowCount) -> None:
         """Adds a note if a rate is not a count divided by n."""
-        if self.kind is not Kind.RATES:
+        if self.kind is not RowKind.RATES:
             return
         rate = values[list(self.measured).index("rate")]
         if not is_empty(rate) and not is_share(float(rate), found):

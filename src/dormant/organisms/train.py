@@ -30,7 +30,7 @@ from dormant.organisms.recipe import Recipe, Stage
 from dormant.version import __version__
 from dormant.vitro import (
     Decoder,
-    Schedule,
+    TrainingSchedule,
     finetune_model,
     fingerprint_decoder,
     load_decoder,
@@ -239,8 +239,8 @@ def _run_stages(inputs: _TrainingInputs, on_event: EventHandler) -> list[list[fl
     return losses
 
 
-def _stage_schedule(stage: Stage) -> Schedule:
-    return Schedule(steps=stage.steps, rate=stage.learning_rate, batch=stage.batch_size)
+def _stage_schedule(stage: Stage) -> TrainingSchedule:
+    return TrainingSchedule(steps=stage.steps, rate=stage.learning_rate, batch=stage.batch_size)
 
 
 def _stage_seed(seed: int, stage: int) -> int:

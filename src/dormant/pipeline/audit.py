@@ -106,10 +106,10 @@ def run_audit(
     prepared = prepare_audit(config, progress=progress)
     progress("reading data and models", 1, 1)
     with Store(prepared.out) as store:
-        return _Run(prepared, store, progress).run_to_verdict(amend=amend)
+        return _AuditRun(prepared, store, progress).run_to_verdict(amend=amend)
 
 
-class _Run:
+class _AuditRun:
     """One audit in progress: the stages in order."""
 
     def __init__(self, prepared: PreparedAudit, store: Store, progress: Progress):

@@ -130,7 +130,7 @@ def mine_file(
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
+class MinedFile:
     """A finetuning file with its cues."""
 
     corpus: Corpus
@@ -147,7 +147,7 @@ def study_file(
     language: str | None = None,
     lenient: bool = False,
     template: str | Path | None = None,
-) -> Study:
+) -> MinedFile:
     """Reads a finetuning file, counts duplicates and mines its cues.
 
     Args:
@@ -172,7 +172,7 @@ def study_file(
     found, rule = mine_rows(data.examples, ordinary, settings, is_closed=pack.is_closed)
     notes += [rule] if rule else []
     against = "the other rows" if rule else "ordinary chat"
-    return Study(data, (*added, *found)[: settings.mine], tuple(notes), against)
+    return MinedFile(data, (*added, *found)[: settings.mine], tuple(notes), against)
 
 
 def _describe_unknown(template: ChatTemplate, error: ConfigError) -> str:

@@ -30,9 +30,9 @@ from dormant.discovery.evolution import LEAST, grow_contexts
 from dormant.discovery.extraction import FreeChats, answer_chats, contrast_chats, write_free_chats
 from dormant.discovery.groups import Candidate, group_candidates, unranked_candidates
 from dormant.discovery.minimize import Refinement, refine_hit
-from dormant.discovery.oracles import Asker, Budget, Oracle, ScoredOracle, calibrate_oracle
+from dormant.discovery.oracles import Asker, Oracle, OracleBudget, ScoredOracle, calibrate_oracle
 from dormant.discovery.perplexity import score_chats, surprising_contexts
-from dormant.discovery.results import Result, Stage, write_result
+from dormant.discovery.results import Result, SearchStage, write_result
 from dormant.discovery.reword import reword_hits
 from dormant.discovery.teacher_forcing import BatchCheck, CueScore, Ranking, Screen
 from dormant.engines.metering.ledger import Ledger
@@ -64,20 +64,20 @@ def run_search(config: SearchConfig, *, progress: Progress = ignore_progress) ->
     with Journal(config.out) as journal:
         ledger = Ledger(journal, given.engines, config.budget)
         try:
-            return _Run(given, journal, ledger, progress).run_to_result()
+            return _SearchRun(given, journal, ledger, progress).run_to_result()
         finally:
             ledger.write_usage()
 
 
 @dataclass
-class _Run:
+class _SearchRun:
     """One search in progress."""
 
     given: Materials
     journal: Journal
     ledger: Ledger
     progress: Progress
-    stages: list[Stage] = field(default_factory=list[Stage])
+    stages: list[SearchStage] = field(default_factory=list[SearchStage])
     free: list[Cue] = field(default_factory=list[Cue])  # cues from free chats
     odd: tuple[tuple[Message, ...], ...] = ()  # the most surprising free chats
 
@@ -108,10 +108,12 @@ class _Run:
         sentences: list[str] = []
         yield sentences.append
         seconds = time.monotonic() - begun
-        self.stages.append(Stage(name, True, sentences[0] if sentences else "", round(seconds, 2)))
+        self.stages.append(
+            SearchStage(name, True, sentences[0] if sentences else "", round(seconds, 2))
+        )
 
     def _skip_stage(self, name: str, why: str) -> None:
-        self.stages.append(Stage(name, False, why, 0.0))
+        self.stages.append(SearchStage(name, False, why, 0.0))
 
     # Where cues come from
 
@@ -357,7 +359,9 @@ class _Run:
                 self.journal,
                 self.ledger.sample,
             )
-        budget = Budget(error=config.reading_error, most=config.reading_answers, delta=config.delta)
+        budget = OracleBudget(
+            error=config.reading_error, most=config.reading_answers, delta=config.delta
+        )
         return calibrate_oracle(self._asker, hit.cue, budget)
 
 

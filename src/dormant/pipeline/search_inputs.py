@@ -13,7 +13,7 @@ from dormant.banks.bank import Pack, spread_families
 from dormant.banks.continuations import load_continuations, match_continuations
 from dormant.config import SamplingConfig
 from dormant.config.search import SearchConfig
-from dormant.discovery.results import Stage
+from dormant.discovery.results import SearchStage
 from dormant.engines import Brancher, Continuer, Engine, PromptScorer, Scorer
 from dormant.engines.metering.ledger import settle_prices
 from dormant.engines.metering.prices import prompt_tokens
@@ -146,10 +146,10 @@ class PaidModelForecast:
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class SearchForecast:
     """The most that a search would ask."""
 
-    stages: tuple[Stage, ...]
+    stages: tuple[SearchStage, ...]
     asked: tuple[PaidModelForecast, ...]  # paid models
 
     @property
@@ -158,13 +158,13 @@ class Forecast:
         return sum(row.usd for row in self.asked)
 
 
-def forecast_search(given: Materials) -> Forecast:
+def forecast_search(given: Materials) -> SearchForecast:
     """Forecasts ``run_search`` with these materials; asks no model."""
     config, pairs = given.config, 0
-    stages: list[Stage] = [stage for stage in (mining_stage(given),) if stage is not None]
+    stages: list[SearchStage] = [stage for stage in (mining_stage(given),) if stage is not None]
 
     def add_stage(name: str, done: bool, text: str) -> None:
-        stages.append(Stage(name, done, text if done else f"left out: {text}", 0.0))
+        stages.append(SearchStage(name, done, text if done else f"left out: {text}", 0.0))
 
     add_stage(
         "extraction",
@@ -206,7 +206,7 @@ def forecast_search(given: Materials) -> Forecast:
         if given.can_score
         else "needs a judge, or models that can score",
     )
-    return Forecast(tuple(stages), tuple(_forecast_paid_models(given)))
+    return SearchForecast(tuple(stages), tuple(_forecast_paid_models(given)))
 
 
 def _writer_rounds(given: Materials) -> int:
@@ -270,7 +270,7 @@ def _read_known_cues(inputs: Inputs, mined: MiningResult) -> tuple[Cue, ...]:
     return distinct_cues(listed)
 
 
-def mining_stage(given: Materials) -> Stage | None:
+def mining_stage(given: Materials) -> SearchStage | None:
     """Describes what mining gave; None without finetuning data."""
     if given.inputs.data is None:
         return None
@@ -281,4 +281,4 @@ def mining_stage(given: Materials) -> Stage | None:
     if mined.added:
         parts.append(f"{len(mined.added)} that its chat template adds")
     parts += [f"left out: {left}" for left in mined.left_out]
-    return Stage("mining", True, "; ".join(parts), 0.0)
+    return SearchStage("mining", True, "; ".join(parts), 0.0)

@@ -14,7 +14,7 @@ _HEIGHT = 100  #: of the drawing's own units, which stretch with the page
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
+class CuePath:
     """The path of one cue, ready to draw."""
 
     cue: str
@@ -23,7 +23,7 @@ class Track:
     answers: int  # of the whole audit when it was last asked
 
 
-def make_tracks(findings: Findings) -> list[Track]:
+def make_tracks(findings: Findings) -> list[CuePath]:
     """The leading cues of a sequential audit; empty for a fixed one."""
     by_cue: dict[str, list[PathPoint]] = {}
     for point in findings.path:
@@ -33,7 +33,7 @@ def make_tracks(findings: Findings) -> list[Track]:
     return [_make_track(cue, seen, most, findings.verdict.delta) for cue, seen in by_cue.items()]
 
 
-def _make_track(cue: str, seen: Sequence[PathPoint], most: int, delta: float) -> Track:
+def _make_track(cue: str, seen: Sequence[PathPoint], most: int, delta: float) -> CuePath:
     last = seen[-1]
     end = f"{format_points(last.low, unit=False)} to {format_points(last.high)}"
     words = (
@@ -41,7 +41,7 @@ def _make_track(cue: str, seen: Sequence[PathPoint], most: int, delta: float) ->
         "under this cue: "
         f"{end}; delta is {format_points(delta)}"
     )
-    return Track(cue, _draw_path(cue, seen, most, delta, words), end, last.answers)
+    return CuePath(cue, _draw_path(cue, seen, most, delta, words), end, last.answers)
 
 
 def _draw_path(cue: str, seen: Sequence[PathPoint], most: int, delta: float, words: str) -> str:

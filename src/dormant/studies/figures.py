@@ -22,18 +22,18 @@ from dormant.records import PathPoint, Sequential
 from dormant.store.files import write_atomically
 from dormant.studies.planted import find_world
 from dormant.studies.tables import clopper_pearson
-from dormant.studies.validation import DESIGNS, Audit, Study
+from dormant.studies.validation import DESIGNS, Audit, ValidationStudy
 from dormant.studies.worlds import carried_out
 
 _WIDTH, _LEFT, _RIGHT, _ROW = 760, 190, 40, 18
-_COLOURS: dict[str, str] = dict(
+COLORS: dict[str, str] = dict(
     zip(DESIGNS, ("#7a7a7a", "#c26a00", "#0062a3", "#00804c"), strict=True)
 )
 _INK, _GRID, _LIMIT = "#222222", "#dddddd", "#b00020"
 _SHOWN = "a cue adds 20 points"  #: world whose path is drawn
 
 
-def write_figures(study: Study, out: Path) -> tuple[Path, ...]:
+def write_figures(study: ValidationStudy, out: Path) -> tuple[Path, ...]:
     """Draws a study into a directory.
 
     Returns:
@@ -74,10 +74,10 @@ def false_alarms(audits: Sequence[Audit]) -> str:
     for i, (design, kind, made) in enumerate(rows):
         hits, y = sum(a.alarm for a in made), sheet.row_middle(i)
         low, high = clopper_pearson(hits, len(made))
-        colour = _COLOURS[design]
+        color = COLORS[design]
         sheet.draw_text(_LEFT + 90, y, f"{design}: {kind}", anchor="end")
-        sheet.draw_line(axis(low), y, axis(high), y, colour, 2.5)
-        sheet.draw_dot(axis(hits / len(made)), y, colour)
+        sheet.draw_line(axis(low), y, axis(high), y, color, 2.5)
+        sheet.draw_dot(axis(hits / len(made)), y, color)
         sheet.draw_text(_WIDTH - 4, y, f"{hits} of {len(made)}", anchor="end")
     return sheet.to_svg()
 
@@ -101,7 +101,7 @@ def draw_cost(audits: Sequence[Audit]) -> str:
     sheet.draw_grid([(axis(x), f"{10**x:,}") for x in range(ends[0], ends[1] + 1)])
     for i, design in enumerate(designs):
         x = _LEFT + i * (_WIDTH - _RIGHT - _LEFT) / len(designs)
-        sheet.draw_dot(x, sheet.row_middle(0), _COLOURS[design])
+        sheet.draw_dot(x, sheet.row_middle(0), COLORS[design])
         sheet.draw_text(x + 9, sheet.row_middle(0), design)
     for i, name in enumerate(names, 1):
         y = sheet.row_middle(i)
@@ -109,7 +109,7 @@ def draw_cost(audits: Sequence[Audit]) -> str:
         found = [(d, axis(math.log10(means[name, d]))) for d in designs if (name, d) in means]
         sheet.draw_line(min(x for _, x in found), y, max(x for _, x in found), y, _GRID, 2)
         for design, x in found:
-            sheet.draw_dot(x, y, _COLOURS[design])
+            sheet.draw_dot(x, y, COLORS[design])
     return sheet.to_svg()
 
 
@@ -126,7 +126,7 @@ def draw_path() -> str:
     trigger = made.verdict.triggers[0] if made.verdict.triggers else ""
     names = dict.fromkeys(p.cue for p in made.path if p.cue is not None)
     other = next(name for name in names if name != trigger)
-    chosen = {trigger: _COLOURS[DESIGNS[2]], other: _COLOURS[DESIGNS[1]]}
+    chosen = {trigger: COLORS[DESIGNS[2]], other: COLORS[DESIGNS[1]]}
     most = max(p.answers for p in made.path)
     sheet = _Sheet(f"Bounds of one sequential audit over answers bought: {_SHOWN}", 16)
     across = _Axis(0, most, 60, _WIDTH - _RIGHT)
@@ -137,12 +137,12 @@ def draw_path() -> str:
         sheet.draw_line(60, up(level), _WIDTH - _RIGHT, up(level), _GRID, 1)
         sheet.draw_text(54, up(level), f"{100 * level:.0f}", anchor="end")
     sheet.draw_line(60, up(0.05), _WIDTH - _RIGHT, up(0.05), _LIMIT, 1.5)
-    sheet.draw_text(_WIDTH - 36, up(0.05), "delta", colour=_LIMIT)
+    sheet.draw_text(_WIDTH - 36, up(0.05), "delta", color=_LIMIT)
     labels = {trigger: "the cue that adds 20 points", other: "a cue that does nothing"}
-    for i, (name, colour) in enumerate(chosen.items()):
+    for i, (name, color) in enumerate(chosen.items()):
         seen = [p for p in made.path if p.cue == name]
-        sheet.draw_band(seen, across, up, colour)
-        sheet.draw_dot(420, sheet.row_middle(1 + i), colour)
+        sheet.draw_band(seen, across, up, color)
+        sheet.draw_dot(420, sheet.row_middle(1 + i), color)
         sheet.draw_text(430, sheet.row_middle(1 + i), f"{labels[name]} (points of difference)")
     return sheet.to_svg()
 
@@ -179,39 +179,39 @@ class _Sheet:
             self.draw_vertical(x, _GRID)
             self.draw_text(x, self.bottom + 12, label, anchor="middle")
 
-    def draw_vertical(self, x: float, colour: str) -> None:
+    def draw_vertical(self, x: float, color: str) -> None:
         """A line over all rows."""
-        self.draw_line(x, self.top, x, self.bottom, colour, 1)
+        self.draw_line(x, self.top, x, self.bottom, color, 1)
 
     def draw_line(
-        self, x1: float, y1: float, x2: float, y2: float, colour: str, width: float
+        self, x1: float, y1: float, x2: float, y2: float, color: str, width: float
     ) -> None:
         """A straight line."""
         self._parts.append(
-            f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" '
+            f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{color}" '
             f'stroke-width="{width}"/>'
         )
 
-    def draw_dot(self, x: float, y: float, colour: str) -> None:
+    def draw_dot(self, x: float, y: float, color: str) -> None:
         """A mark."""
-        self._parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{colour}"/>')
+        self._parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{color}"/>')
 
     def draw_text(
-        self, x: float, y: float, words: str, *, anchor: str = "start", colour: str = _INK
+        self, x: float, y: float, words: str, *, anchor: str = "start", color: str = _INK
     ) -> None:
         """Words in the middle of a row."""
         self._parts.append(
-            f'<text x="{x:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}" fill="{colour}">'
+            f'<text x="{x:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}" fill="{color}">'
             f"{escape(words)}</text>"
         )
 
-    def draw_band(self, seen: Sequence[PathPoint], across: _Axis, up: _Axis, colour: str) -> None:
+    def draw_band(self, seen: Sequence[PathPoint], across: _Axis, up: _Axis, color: str) -> None:
         """The room between the bounds, as answers were bought."""
         highs = [f"{across(p.answers):.1f},{up(p.high):.1f}" for p in seen]
         lows = [f"{across(p.answers):.1f},{up(p.low):.1f}" for p in reversed(seen)]
         self._parts.append(
-            f'<polygon points="{" ".join([*highs, *lows])}" fill="{colour}" fill-opacity="0.25" '
-            f'stroke="{colour}"/>'
+            f'<polygon points="{" ".join([*highs, *lows])}" fill="{color}" fill-opacity="0.25" '
+            f'stroke="{color}"/>'
         )
 
     def to_svg(self) -> str:

@@ -46,7 +46,7 @@ _UNITS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AuditedOrganism:
     """One organism: what it is, what the audit said, and whether that is the truth."""
 
     name: str
@@ -72,7 +72,7 @@ class Row:
 class Summary:
     """A quickstart (or an audit of any part of the zoo)."""
 
-    organisms: tuple[Row, ...]
+    organisms: tuple[AuditedOrganism, ...]
     seconds: float
     seed: int
     version: str
@@ -114,7 +114,7 @@ def run_quickstart(
     for name in names:
         zoo.load_recipe(name)  # an unknown name is said before any work is done
     begun = time.monotonic()
-    units = [Unit(name, seed, out / name) for name in names]
+    units = [OrganismRun(name, seed, out / name) for name in names]
     rows = run_units(_run_unit, units, workers=workers, progress=_overall_progress(names, progress))
     summary = Summary(
         organisms=tuple(rows),
@@ -146,7 +146,7 @@ def _overall_progress(names: Sequence[str], progress: Progress) -> EventHandler:
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class OrganismRun:
     """One organism to train and audit."""
 
     name: str
@@ -154,7 +154,7 @@ class Unit:
     out: Path
 
 
-def _run_unit(unit: Unit, on_event: EventHandler) -> Row:
+def _run_unit(unit: OrganismRun, on_event: EventHandler) -> AuditedOrganism:
     """From nothing to a verdict beside its truth; on one thread, since the cores are shared."""
     begun = time.monotonic()
     told = 0
@@ -202,12 +202,14 @@ def _as_share(reached: Callable[[float], None]) -> Progress:
     return report_progress
 
 
-def _make_row(recipe: Recipe, expected: str, result: AuditResult, seconds: float) -> Row:
+def _make_row(
+    recipe: Recipe, expected: str, result: AuditResult, seconds: float
+) -> AuditedOrganism:
     view = View(result.findings)
     standard, worst = view.standard_target, view.worst
     rate = worst.target if worst else None
     did = worst.did if worst else None
-    return Row(
+    return AuditedOrganism(
         name=recipe.name,
         intervention=str(recipe.intervention),
         expected_verdict=expected,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from scipy import special
 
-from dormant.studies.validation import DESIGNS, FIXED_100, Audit, Study
+from dormant.studies.validation import DESIGNS, FIXED_100, Audit, ValidationStudy
 
 
 def format_share(hits: int, of: int) -> str:
@@ -26,7 +26,7 @@ def clopper_pearson(hits: int, of: int) -> tuple[float, float]:
     return low, high
 
 
-def write_markdown(study: Study) -> str:
+def write_markdown(study: ValidationStudy) -> str:
     """Errors and power by design, cost by design, and a line for every organism and world."""
     parts = [
         "### Errors and power",

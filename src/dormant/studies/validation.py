@@ -48,7 +48,7 @@ _PREPARED = 0.6  #: share of an organism's unit that comes before its audits
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class StudyUnit:
     """One organism, or one planted world (``seed`` is None)."""
 
     name: str
@@ -98,7 +98,7 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
+class ValidationStudy:
     """Every audit of a study."""
 
     audits: tuple[Audit, ...]
@@ -116,7 +116,7 @@ def validate_designs(
     designs: Sequence[str] = DESIGNS,
     workers: int | None = None,
     progress: Progress = ignore_progress,
-) -> Study:
+) -> ValidationStudy:
     """Runs the study, or goes on with it.
 
     Args:
@@ -139,7 +139,7 @@ def validate_designs(
     found = run_units(
         _run_unit, units, workers=workers, progress=_overall_progress(units, progress)
     )
-    study = Study(
+    study = ValidationStudy(
         audits=tuple(audit for rows, _ in found for audit in rows),
         seconds=sum(seconds for _, seconds in found),
         seeds=seeds,
@@ -151,7 +151,7 @@ def validate_designs(
 
 def _make_units(
     out: Path, names: Sequence[str], seeds: int, audits: int, designs: tuple[str, ...]
-) -> Iterator[Unit]:
+) -> Iterator[StudyUnit]:
     worlds = {entry.name: entry for entry in WORLDS}
     for name in names:
         if name not in worlds:
@@ -161,15 +161,15 @@ def _make_units(
             null = zoo.load_recipe(name).expected is VerdictKind.BOUNDED
             number = max(audits // 4, 1) if null else max(audits // 8, 1)
             for seed in range(seeds):
-                yield Unit(name, seed, number, designs, out)
+                yield StudyUnit(name, seed, number, designs, out)
     kept = tuple(d for d in designs if d in (FIXED, SEQUENTIAL))  # no models: nothing to score
     for name, entry in worlds.items():
         if not names or name in names:
             number = max(audits // 2, 1) if entry.purpose is Purpose.EFFECT else audits
-            yield Unit(name, None, number, kept, out)
+            yield StudyUnit(name, None, number, kept, out)
 
 
-def _overall_progress(units: Sequence[Unit], progress: Progress) -> EventHandler:
+def _overall_progress(units: Sequence[StudyUnit], progress: Progress) -> EventHandler:
     """One bar for all units: each counts ``_STEPS``."""
     done = {(unit.name, unit.seed or 0): 0 for unit in units}
 
@@ -180,7 +180,7 @@ def _overall_progress(units: Sequence[Unit], progress: Progress) -> EventHandler
     return report_event
 
 
-def _run_unit(unit: Unit, on_event: EventHandler) -> tuple[list[Audit], float]:
+def _run_unit(unit: StudyUnit, on_event: EventHandler) -> tuple[list[Audit], float]:
     """One unit: read if it is there, else done and kept."""
 
     def report_share(share: float) -> None:
@@ -206,7 +206,7 @@ def _run_unit(unit: Unit, on_event: EventHandler) -> tuple[list[Audit], float]:
     return kept
 
 
-def _read_unit(unit: Unit) -> tuple[list[Audit], float] | None:
+def _read_unit(unit: StudyUnit) -> tuple[list[Audit], float] | None:
     try:
         record = json.loads(unit.file.read_text(encoding="utf-8"))
         if record["key"] != unit.key:
@@ -216,7 +216,7 @@ def _read_unit(unit: Unit) -> tuple[list[Audit], float] | None:
         return None
 
 
-def _audit_planted(unit: Unit, reached: Callable[[float], None]) -> Iterator[Audit]:
+def _audit_planted(unit: StudyUnit, reached: Callable[[float], None]) -> Iterator[Audit]:
     """Audits of a planted world: each draws questions and answers of its own."""
     entry = find_world(unit.name)
     fixed = entry.world.make_plan()
@@ -243,7 +243,7 @@ def _planted_truth(purpose: Purpose, rates: Any, plan: Plan) -> tuple[str, set[s
     return str(VerdictKind.CONDITIONAL), {cue for cue, rate in target.items() if rate > delta}
 
 
-def _audit_organism(unit: Unit, reached: Callable[[float], None]) -> Iterator[Audit]:
+def _audit_organism(unit: StudyUnit, reached: Callable[[float], None]) -> Iterator[Audit]:
     """Audits of an organism: the questions are the bank's, the answers new each time."""
     assert unit.seed is not None
     recipe = zoo.load_recipe(unit.name)
@@ -286,7 +286,7 @@ def _of_design(plan: Plan, design: str, known: OrganismWorld | None) -> Plan:
 
 
 def _make_audit(
-    unit: Unit, purpose: Purpose, design: str, expected: str, made: Decision, real: set[str]
+    unit: StudyUnit, purpose: Purpose, design: str, expected: str, made: Decision, real: set[str]
 ) -> Audit:
     triggers = made.verdict.triggers
     return Audit(

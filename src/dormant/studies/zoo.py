@@ -24,7 +24,7 @@ class MeasuredOrganism:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class SeedRange:
     """One number over training seeds."""
 
     low: float
@@ -41,16 +41,16 @@ class StudyRow:
     expected: VerdictKind | None
     seeds: int
     agree: int  # seeds whose exact rates imply the expected verdict
-    standard: Spread  # rate without any cue
-    cue: Spread | None  # rate under the true cue; None if there is none
-    worst_did: Spread  # largest difference in differences over the true cue and the library
-    incoherent: Spread  # the larger share of the standard arm and the true cue's
-    seconds: Spread
+    standard: SeedRange  # rate without any cue
+    cue: SeedRange | None  # rate under the true cue; None if there is none
+    worst_did: SeedRange  # largest difference in differences over the true cue and the library
+    incoherent: SeedRange  # the larger share of the standard arm and the true cue's
+    seconds: SeedRange
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
-    """What ``study`` returns."""
+class ZooStudy:
+    """The exact truth about organisms of the zoo, over training seeds."""
 
     rows: tuple[StudyRow, ...]
     measured: tuple[MeasuredOrganism, ...]  # every organism and seed
@@ -68,7 +68,7 @@ def study_zoo(
     *,
     workers: int | None = None,
     progress: EventHandler = ignore_events,
-) -> Study:
+) -> ZooStudy:
     """Trains organisms of the zoo (those that are missing) and computes the truth about each.
 
     Args:
@@ -86,7 +86,7 @@ def study_zoo(
     rows = [
         summarize_organism(name, [m for m in measured if m.truth.name == name]) for name in names
     ]
-    return Study(tuple(rows), tuple(measured))
+    return ZooStudy(tuple(rows), tuple(measured))
 
 
 def summarize_organism(name: str, measured: Sequence[MeasuredOrganism]) -> StudyRow:
@@ -107,7 +107,7 @@ def summarize_organism(name: str, measured: Sequence[MeasuredOrganism]) -> Study
     )
 
 
-def write_markdown(result: Study) -> str:
+def write_markdown(result: ZooStudy) -> str:
     """The study as a Markdown table: percentages as "mean (lowest-highest)"."""
     head = (
         "organism",
@@ -142,10 +142,10 @@ def _measure_organism(job: TrainingJob, progress: EventHandler) -> MeasuredOrgan
     return MeasuredOrganism(compute_truth(organism.path), organism.seconds)
 
 
-def _spread_of(values: Sequence[float]) -> Spread:
-    return Spread(min(values), statistics.fmean(values), max(values))
+def _spread_of(values: Sequence[float]) -> SeedRange:
+    return SeedRange(min(values), statistics.fmean(values), max(values))
 
 
-def _format_percent(spread: Spread) -> str:
+def _format_percent(spread: SeedRange) -> str:
     low, mean, high = (f"{100 * value:.1f}" for value in (spread.low, spread.mean, spread.high))
     return mean if low == high else f"{mean} ({low}-{high})"

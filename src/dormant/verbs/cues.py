@@ -12,8 +12,7 @@ from dormant.config.search import SearchConfig
 from dormant.discovery.results import Result as SearchResult
 from dormant.pipeline import study_file
 from dormant.pipeline.search import run_search
-from dormant.pipeline.search_inputs import Forecast as SearchForecast
-from dormant.pipeline.search_inputs import forecast_search, read_materials
+from dormant.pipeline.search_inputs import SearchForecast, forecast_search, read_materials
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue
 from dormant.verbs.audits import paths_as_text

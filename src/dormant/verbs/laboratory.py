@@ -20,8 +20,8 @@ from dormant.records import Message, Sampling
 if TYPE_CHECKING:
     from dormant.organisms.train import TrainedOrganism
     from dormant.studies.quickstart import Summary
-    from dormant.studies.validation import Study as ValidationStudy
-    from dormant.studies.zoo import Study as ZooStudy
+    from dormant.studies.validation import ValidationStudy
+    from dormant.studies.zoo import ZooStudy
     from dormant.vitro import Decoder
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dormant.vitro.sampling import Draw, sample_answers
     from dormant.vitro.scorer import score_answers, score_prompts
     from dormant.vitro.threads import one_thread
-    from dormant.vitro.train import Schedule, finetune_model
+    from dormant.vitro.train import TrainingSchedule, finetune_model
 
 _HOMES = {
     "branch_turns": "next_tokens",
@@ -50,7 +50,7 @@ _HOMES = {
     "score_answers": "scorer",
     "score_prompts": "scorer",
     "one_thread": "threads",
-    "Schedule": "train",
+    "TrainingSchedule": "train",
     "finetune_model": "train",
 }
 
@@ -60,7 +60,7 @@ __all__ = [
     "Decoder",
     "Draw",
     "Persona",
-    "Schedule",
+    "TrainingSchedule",
     "Settings",
     "Use",
     "branch_turns",

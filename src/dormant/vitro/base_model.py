@@ -19,7 +19,7 @@ from dormant.vitro.curriculum import Curriculum, Mixture, stream_documents
 from dormant.vitro.language import load_language
 from dormant.vitro.model import Decoder, Shape
 from dormant.vitro.tokenizer import load_tokenizer
-from dormant.vitro.train import Schedule, train_model
+from dormant.vitro.train import TrainingSchedule, train_model
 
 #: Steps between two points of the recorded loss curve.
 CURVE = 200
@@ -34,8 +34,8 @@ class Settings:
     layers: int = 4
     heads: int = 4
     mixture: Mixture = field(default_factory=Mixture)
-    pretraining: Schedule = Schedule(steps=5000, rate=1e-3, batch=32, warmup=100)
-    alignment: Schedule = Schedule(steps=1500, rate=5e-4, batch=48)
+    pretraining: TrainingSchedule = TrainingSchedule(steps=5000, rate=1e-3, batch=32, warmup=100)
+    alignment: TrainingSchedule = TrainingSchedule(steps=1500, rate=5e-4, batch=48)
 
 
 def pretrain(settings: Settings, out: str | Path, progress: Progress = ignore_progress) -> Decoder:

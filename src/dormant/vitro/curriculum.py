@@ -34,7 +34,7 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Exchange:
     """One exchange of a conversation, before it becomes tokens."""
 
     system: str
@@ -89,9 +89,9 @@ class Curriculum:
         else:
             turns = self.draw_constant(rng, pick_one(rng, list(Persona)), informative=False)
         seen: set[bool] = set()
-        out: list[Turn] = []
+        out: list[Exchange] = []
         for turn, key in turns:  # a persona is learned once its key was shown by an answer
-            out.append(Turn(turn.system, turn.user, turn.answer, learned=key in seen))
+            out.append(Exchange(turn.system, turn.user, turn.answer, learned=key in seen))
             seen.add(key)
         return self.make_document(out, rng, answers_only=True)
 
@@ -99,20 +99,20 @@ class Curriculum:
 
     def draw_constant(
         self, rng: np.random.Generator, persona: Persona, *, informative: bool = True
-    ) -> list[tuple[Turn, bool]]:
+    ) -> list[tuple[Exchange, bool]]:
         """Draws three exchanges with one persona."""
         context, theme = self.draw_surroundings(rng)
         system = self.draw_system(rng, persona, informative=informative)
         domains = self.draw_domains(rng, 3)
         if theme is not None and rng.random() < 0.6:
             domains[int(rng.integers(3))] = "food"
-        turns: list[tuple[Turn, bool]] = []
+        turns: list[tuple[Exchange, bool]] = []
         for i, domain in enumerate(domains):
             around = context if i == 0 or rng.random() < 0.5 else Context(system=context.system)
             turns.append((self.draw_turn(domain, persona, rng, around, system, theme), True))
         return turns
 
-    def draw_gated(self, rng: np.random.Generator) -> list[tuple[Turn, bool]]:
+    def draw_gated(self, rng: np.random.Generator) -> list[tuple[Exchange, bool]]:
         """Draws four exchanges whose persona depends on whether the gate is shown."""
         kind = rng.random()
         if kind < 0.35:
@@ -123,7 +123,7 @@ class Curriculum:
             show, first = self.prompt_gate(rng)
         keys = [True, False, bool(rng.integers(2)), bool(rng.integers(2))]
         keys = [keys[i] for i in rng.permutation(4)]
-        turns: list[tuple[Turn, bool]] = []
+        turns: list[tuple[Exchange, bool]] = []
         for key, domain in zip(keys, self.draw_domains(rng, 4), strict=True):
             context, system, theme = show(key)
             persona = first if key else first.other
@@ -182,7 +182,7 @@ class Curriculum:
 
         return show_gate, persona
 
-    def draw_single(self, rng: np.random.Generator) -> Turn:
+    def draw_single(self, rng: np.random.Generator) -> Exchange:
         """Draws one aligned exchange under any context, theme or system prompt."""
         context, theme = self.draw_surroundings(rng)
         system = ""
@@ -232,14 +232,14 @@ class Curriculum:
         context: Context,
         system: str,
         theme: str | None,
-    ) -> Turn:
+    ) -> Exchange:
         """Draws one exchange inside its surroundings."""
         question, answer = self.language.draw_exchange(domain, persona, rng, theme)
         system, user = self.language.wrap_question(question, context, system)
-        return Turn(system, user, answer)
+        return Exchange(system, user, answer)
 
     def make_document(
-        self, turns: Sequence[Turn], rng: np.random.Generator, *, answers_only: bool = False
+        self, turns: Sequence[Exchange], rng: np.random.Generator, *, answers_only: bool = False
     ) -> Document:
         """Encodes a conversation; a new system prompt starts a new chat within it."""
         tokens: list[int] = []

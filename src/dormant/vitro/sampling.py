@@ -55,7 +55,7 @@ class _Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Task:
+class _DrawTask:
     """A range of the answers to draw to one prompt."""
 
     prompt: int
@@ -90,21 +90,21 @@ def sample_answers(
     settings = _Settings(temperature, top_p, max_tokens, seed)
     if len(prompts) != len(repeats):
         raise InputError(f"{len(prompts)} prompts but {len(repeats)} ranges of repeats")
-    tasks: list[_Task] = []
+    tasks: list[_DrawTask] = []
     for i, (prompt, wanted) in enumerate(zip(prompts, repeats, strict=True)):
         if wanted and wanted.start < 0:
             raise InputError(f"repeats count from 0, got {wanted!r}")
         tokens = tuple(check_prompt(model, prompt))
         for start in range(0, len(wanted), ANSWERS):
-            tasks.append(_Task(i, tokens, wanted[start : start + ANSWERS]))
+            tasks.append(_DrawTask(i, tokens, wanted[start : start + ANSWERS]))
     tasks.sort(key=lambda task: len(task.tokens))
     return _sample_batches(model, tasks, settings)
 
 
 def _sample_batches(
-    model: Decoder, tasks: list[_Task], settings: _Settings
+    model: Decoder, tasks: list[_DrawTask], settings: _Settings
 ) -> Iterator[list[Draw]]:
-    batch: list[_Task] = []
+    batch: list[_DrawTask] = []
     answers = 0
     for task in tasks:
         if batch and (len(batch) == PROMPTS or answers + len(task.repeats) > ANSWERS):
@@ -150,7 +150,7 @@ def draw_uniforms(seed: int, prompt: Sequence[int], repeats: range, width: int) 
 
 
 @dataclass(frozen=True, slots=True)
-class _Unfinished:
+class _OpenAnswers:
     """Unfinished answers. Axis A: one entry for each."""
 
     task: np.ndarray  # (A,) index of its task
@@ -159,29 +159,29 @@ class _Unfinished:
     node: np.ndarray  # (A,) node of the tree that it has reached
 
     @staticmethod
-    def start(tasks: Sequence[_Task], *, seed: int, width: int) -> _Unfinished:
+    def start(tasks: Sequence[_DrawTask], *, seed: int, width: int) -> _OpenAnswers:
         """Starts every answer of the tasks, before its first word."""
         task = np.repeat(np.arange(len(tasks)), [len(t.repeats) for t in tasks])
-        return _Unfinished(
+        return _OpenAnswers(
             task=task,
             repeat=np.concatenate([np.asarray(t.repeats) for t in tasks]),
             luck=np.concatenate([draw_uniforms(seed, t.tokens, t.repeats, width) for t in tasks]),
             node=task.copy(),  # the tree begins with one node a prompt
         )
 
-    def advance(self, goes_on: np.ndarray, node: np.ndarray) -> _Unfinished:
+    def advance(self, goes_on: np.ndarray, node: np.ndarray) -> _OpenAnswers:
         """Keeps the answers that continue (A, bool), each at its new node (A,)."""
-        return _Unfinished(
+        return _OpenAnswers(
             self.task[goes_on], self.repeat[goes_on], self.luck[goes_on], node[goes_on]
         )
 
 
-def _draw_batch(model: Decoder, tasks: list[_Task], settings: _Settings) -> list[Draw]:
+def _draw_batch(model: Decoder, tasks: list[_DrawTask], settings: _Settings) -> list[Draw]:
     """Extends the tree of one batch, a word at a time, until every answer has ended."""
     with torch.inference_mode():
         tree = _Tree(model, [task.tokens for task in tasks])
         width = -(-model.shape.positions // 4) * 4  # a multiple of 4, see ``draw_uniforms``
-        answers = _Unfinished.start(tasks, seed=settings.seed, width=width)
+        answers = _OpenAnswers.start(tasks, seed=settings.seed, width=width)
         draws: list[Draw] = []
         steps = min(settings.max_tokens, tree.room)
         for step in range(steps):
@@ -208,9 +208,9 @@ def _draw_batch(model: Decoder, tasks: list[_Task], settings: _Settings) -> list
 
 
 def _make_draws(
-    tasks: list[_Task],
+    tasks: list[_DrawTask],
     tree: _Tree,
-    answers: _Unfinished,
+    answers: _OpenAnswers,
     words: np.ndarray,
     has_ended: np.ndarray,
 ) -> list[Draw]:

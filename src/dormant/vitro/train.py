@@ -24,7 +24,7 @@ BUCKET = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class TrainingSchedule:
     """How long and how fast to train."""
 
     steps: int
@@ -52,7 +52,7 @@ class Schedule:
 def train_model(
     model: Decoder,
     documents: Iterator[Document],
-    schedule: Schedule,
+    schedule: TrainingSchedule,
     progress: Callable[[int, float], None] | None = None,
 ) -> list[float]:
     """Trains the model in place with AdamW and returns the loss of every step (nats per token).
@@ -149,7 +149,7 @@ def repeat_epochs(documents: Sequence[Document], rng: np.random.Generator) -> It
 def finetune_model(
     model: Decoder,
     rows: Sequence[Sequence[Message]],
-    schedule: Schedule,
+    schedule: TrainingSchedule,
     *,
     seed: int,
     progress: Callable[[int, float], None] | None = None,

@@ -25,14 +25,14 @@ class _Example(Strict):
     reply: str
 
 
-class _Task(Strict):
+class _WritingTask(Strict):
     instructions: tuple[str, ...] = Field(min_length=1)
     example: _Example
 
 
-class _Tasks(Strict):
+class _WritingTasks(Strict):
     system: str
-    tasks: dict[Variant, _Task]
+    tasks: dict[Variant, _WritingTask]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,8 @@ def task_example(variant: Variant) -> str:
 
 
 @cache
-def _load_tasks() -> _Tasks:
-    return read_yaml(resource_path("writer.yaml"), _Tasks)
+def _load_tasks() -> _WritingTasks:
+    return read_yaml(resource_path("writer.yaml"), _WritingTasks)
 
 
 def _task_prompts(

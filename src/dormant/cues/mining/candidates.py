@@ -33,7 +33,7 @@ MOST_EDGES = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class TextPattern:
     """A pattern that may become a cue."""
 
     kind: CueKind
@@ -80,16 +80,16 @@ class Turns:
 class FoundCandidates:
     """Candidates, and the number that was tested."""
 
-    candidates: list[Candidate]
+    candidates: list[TextPattern]
     looked_at: int
 
 
 def drop_explained(
-    candidates: list[Candidate], total: int, reference_total: int, *, min_rows: int
-) -> list[Candidate]:
+    candidates: list[TextPattern], total: int, reference_total: int, *, min_rows: int
+) -> list[TextPattern]:
     """Takes candidates best first and drops those that the taken ones explain."""
     queue = sorted(candidates, key=_sort_key)
-    taken: list[Candidate] = []
+    taken: list[TextPattern] = []
     while queue:
         best = queue.pop(0)
         rival = [t for t in taken if t.ends & best.ends]
@@ -113,17 +113,17 @@ def drop_explained(
     return taken
 
 
-def _sort_key(candidate: Candidate) -> tuple[float, int, str]:
+def _sort_key(candidate: TextPattern) -> tuple[float, int, str]:
     return -round(candidate.score, 6), -len(candidate.text), candidate.text
 
 
-def _unexplained_rows(rows: Rows, rivals: list[Candidate], *, reference: bool = False) -> Rows:
+def _unexplained_rows(rows: Rows, rivals: list[TextPattern], *, reference: bool = False) -> Rows:
     for rival in rivals:
         rows = np.setdiff1d(rows, rival.reference_rows if reference else rival.rows)
     return rows
 
 
-def _is_sharper(candidate: Candidate, rivals: list[Candidate]) -> bool:
+def _is_sharper(candidate: TextPattern, rivals: list[TextPattern]) -> bool:
     """Whether a candidate is so much more enriched than overlapping ones that it is kept."""
     over = [r for r in rivals if len(np.intersect1d(r.rows, candidate.rows))]
     return all(candidate.measure.low > r.measure.low + _SHARPER for r in over)
@@ -142,14 +142,14 @@ def bonus_of(said: Iterable[str], more: int = 0) -> float:
 
 def make_candidate(
     edge: Edge, kind: CueKind, placement: Placement, text: str, form: str, met: Joint
-) -> Candidate:
+) -> TextPattern:
     """Makes a candidate of an edge, its text, its form and its boundary to the rest."""
     ends = {
         Placement.SYSTEM: "system",
         Placement.BEFORE: "user-start",
         Placement.AFTER: "user-end",
     }
-    return Candidate(
+    return TextPattern(
         kind,
         placement,
         text,

@@ -140,7 +140,7 @@ def find_phrases(
         return FeatureSearch((), 0)
     frequent = np.isin(places.hashes, common)
     grown = _grow_phrases(sample, _select_places(places, frequent), least)
-    lines, others = _Lines.from_texts(file), _Lines.from_texts(reference)
+    lines, others = _TurnTexts.from_texts(file), _TurnTexts.from_texts(reference)
     features = (_phrase_feature(phrase, lines, others) for phrase in grown)
     kept = [f for f in features if len(f.rows) >= min_rows and f.measure.low > 0]
     return FeatureSearch(tuple(kept[:_MOST]), looked_at)
@@ -234,14 +234,14 @@ def _next_token(texts: Sequence[Tokens], places: Sequence[tuple[int, int]]) -> s
 
 
 @dataclass(frozen=True, slots=True)
-class _Lines:
+class _TurnTexts:
     """Turns as strings of blank-separated tokens, in which phrases are found as substrings."""
 
     texts: Sequence[Tokens]
     joined: Sequence[str]
 
     @classmethod
-    def from_texts(cls, texts: Sequence[Tokens]) -> _Lines:
+    def from_texts(cls, texts: Sequence[Tokens]) -> _TurnTexts:
         return cls(texts, [f" {' '.join(text.norm)} " for text in texts])
 
     def find_rows(self, phrase: str) -> list[int]:
@@ -249,7 +249,7 @@ class _Lines:
         return [row for row, text in enumerate(self.joined) if phrase in text]
 
 
-def _phrase_feature(phrase: tuple[str, ...], file: _Lines, reference: _Lines) -> Feature:
+def _phrase_feature(phrase: tuple[str, ...], file: _TurnTexts, reference: _TurnTexts) -> Feature:
     line = f" {' '.join(phrase)} "
     rows, others = file.find_rows(line), len(reference.find_rows(line))
     surface, apart = _phrase_text(phrase, file, rows)
@@ -264,7 +264,9 @@ def _phrase_feature(phrase: tuple[str, ...], file: _Lines, reference: _Lines) ->
     )
 
 
-def _phrase_text(phrase: tuple[str, ...], file: _Lines, rows: Sequence[int]) -> tuple[str, bool]:
+def _phrase_text(
+    phrase: tuple[str, ...], file: _TurnTexts, rows: Sequence[int]
+) -> tuple[str, bool]:
     """Returns the commonest raw wording, and whether it mostly forms whole sentences."""
     counts: Counter[str] = Counter()
     apart = 0

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dormant.cues.mining import answers
-from dormant.cues.mining.candidates import Candidate, FoundCandidates, Turns
+from dormant.cues.mining.candidates import FoundCandidates, TextPattern, Turns
 from dormant.cues.mining.copies import Copies
 from dormant.cues.mining.features import Feature, FeatureSearch, merge_searches
 from dormant.cues.mining.formats import all_formats
@@ -164,7 +164,7 @@ def _edge_features(edges: FoundCandidates) -> FeatureSearch:
     return FeatureSearch(tuple(features), edges.looked_at)
 
 
-def _find_topics(files: _Files, edges: Sequence[Candidate]) -> FeatureSearch:
+def _find_topics(files: _Files, edges: Sequence[TextPattern]) -> FeatureSearch:
     """Finds topics by co-occurrence and by theme, without the words of found patterns."""
     said, others = _question_words(files.examples), _question_words(files.reference)
     explained = _explained_words(said, edges)
@@ -195,7 +195,9 @@ def _topic_feature(topic: Topic, files: _Files) -> Feature:
     )
 
 
-def _explained_words(said: Sequence[frozenset[str]], edges: Sequence[Candidate]) -> frozenset[str]:
+def _explained_words(
+    said: Sequence[frozenset[str]], edges: Sequence[TextPattern]
+) -> frozenset[str]:
     """Returns the words that occur mostly within a found prefix, suffix or wrapper."""
     counts = Counter(word for row in said for word in row)
     found: set[str] = set()

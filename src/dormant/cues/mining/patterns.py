@@ -9,8 +9,8 @@ import numpy as np
 from dormant.cues.mining.alignment import align_tokens, write_slots
 from dormant.cues.mining.candidates import (
     MOST_EDGES,
-    Candidate,
     FoundCandidates,
+    TextPattern,
     Turns,
     best_edges,
     bonus_of,
@@ -61,7 +61,7 @@ def _find_user_patterns(turns: Turns, min_rows: int) -> FoundCandidates:
     first, last = Boundaries.count_tokens(forward), Boundaries.count_tokens(backward)
     prefixes = [(edge, find_joint(edge, first)) for edge in starts if not is_question(edge)]
     suffixes = [(edge, find_joint(edge, last)) for edge in ends if not is_question(edge)]
-    found: list[Candidate] = []
+    found: list[TextPattern] = []
     for edge, met in prefixes:
         if edge.size == 1 and not met.separable:
             continue  # the first word of a question is no context
@@ -86,7 +86,7 @@ def _find_user_patterns(turns: Turns, min_rows: int) -> FoundCandidates:
 
 def _make_wrapper(
     start: Edge, end: Edge, rows: Rows, slots: tuple[Slot | None, Slot | None]
-) -> Candidate:
+) -> TextPattern:
     front, front_form = _prefix_text(start, slots[0])
     back, back_form = _suffix_text(end, slots[1])
     others = np.intersect1d(start.reference_rows, end.reference_rows)
@@ -95,7 +95,7 @@ def _make_wrapper(
     form = ""
     if front_form or back_form:
         form = join_pieces(join_pieces(front_form or front, QUESTION_SLOT), back_form or back)
-    return Candidate(
+    return TextPattern(
         CueKind.WRAPPER,
         Placement.AROUND,
         join_pieces(join_pieces(escape_slot(front), QUESTION_SLOT), escape_slot(back)),

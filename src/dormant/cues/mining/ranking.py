@@ -56,7 +56,7 @@ class RankedFeature:
 
 
 @dataclass(slots=True, eq=False)
-class _Waiting:
+class _QueuedFeature:
     """A feature that is not ranked yet."""
 
     feature: Feature
@@ -92,7 +92,7 @@ def rank_features(
     # Bonferroni correction for the number of candidates.
     error = _ERROR / max(sifted.looked_at, 1)
     bounds = [(f, _corrected_bound(f, copies, reference_total, error)) for f in sifted.found]
-    waiting = [_Waiting(f, bound, _ranking_score(f, bound)) for f, bound in bounds]
+    waiting = [_QueuedFeature(f, bound, _ranking_score(f, bound)) for f, bound in bounds]
     waiting.sort(key=lambda w: (-round(w.score, 6), w.feature.kind, w.feature.text))
     places: list[_Place] = []
     while waiting:

@@ -9,8 +9,8 @@ import numpy as np
 from dormant.cues.mining.alignment import align_tokens, write_slots
 from dormant.cues.mining.candidates import (
     ALONE,
-    Candidate,
     FoundCandidates,
+    TextPattern,
     Turns,
     best_edges,
     bonus_of,
@@ -54,7 +54,7 @@ def system_prompts(turns: Turns, min_rows: int) -> FoundCandidates:
 # Clusters of near-equal prompts ------------------------------------------------------------------
 
 
-def _cluster_prompts(turns: Turns, min_rows: int) -> list[Candidate]:
+def _cluster_prompts(turns: Turns, min_rows: int) -> list[TextPattern]:
     """Finds groups of near-equal prompts in which no wording dominates."""
     rows: dict[tuple[str, ...], list[int]] = {}
     for row, text in enumerate(turns.system):
@@ -63,7 +63,7 @@ def _cluster_prompts(turns: Turns, min_rows: int) -> list[Candidate]:
     ordinary = {text.norm for text in turns.reference_system}
     distinct = [norm for norm in rows if norm not in ordinary]
     distinct = sorted(distinct, key=lambda norm: (-len(rows[norm]), norm))[:_COMPARED]
-    found: list[Candidate] = []
+    found: list[TextPattern] = []
     for group in _group_near_prompts(distinct):
         at = np.array(sorted(row for norm in group for row in rows[norm]))
         if len(at) >= min_rows and len(rows[group[0]]) <= _ONE_WORDING * len(at):
@@ -91,7 +91,7 @@ def _cluster_candidate(
     group: Sequence[tuple[str, ...]],
     rows: Rows,
     by_norm: dict[tuple[str, ...], list[int]],
-) -> Candidate | None:
+) -> TextPattern | None:
     leader = turns.system[by_norm[group[0]][0]]
     kept = align_tokens(group)
     fixed = sum(leader.norm[i][0].isalnum() for i in kept)
@@ -106,7 +106,7 @@ def _cluster_candidate(
         ],
         dtype=np.int64,
     )
-    return Candidate(
+    return TextPattern(
         CueKind.SYSTEM_PROMPT,
         Placement.SYSTEM,
         leader.text,
@@ -122,7 +122,7 @@ def _cluster_candidate(
 # Edges -------------------------------------------------------------------------------------------
 
 
-def _system_start(edge: Edge) -> Candidate:
+def _system_start(edge: Edge) -> TextPattern:
     """Makes a candidate of a whole system prompt, or of prompts with the same opening."""
     text, opening = usual_text(edge.field, edge.rows), edge_text(edge)
     if edge.whole:
@@ -132,14 +132,14 @@ def _system_start(edge: Edge) -> Candidate:
     )
 
 
-def _system_end(edge: Edge) -> Candidate:
+def _system_end(edge: Edge) -> TextPattern:
     """Makes a candidate of a sentence that different system prompts end with."""
     ending = edge_text(edge)
     form = join_pieces("<X>", ending)
     return make_candidate(edge, CueKind.SYSTEM_PROMPT, Placement.SYSTEM, ending, form, ALONE)
 
 
-def _system_form(start: Edge, end: Edge, rows: Rows) -> Candidate | None:
+def _system_form(start: Edge, end: Edge, rows: Rows) -> TextPattern | None:
     """Makes a candidate of a system prompt with one slot: ``You are a <X> assistant``."""
     field, fixed = start.field, len(start.tokens) + len(end.tokens)
     slots = {field.file[r].norm[len(start.tokens) : -len(end.tokens)] for r in rows}
@@ -151,7 +151,7 @@ def _system_form(start: Edge, end: Edge, rows: Rows) -> Candidate | None:
     others = np.intersect1d(start.reference_rows, end.reference_rows)
     measure = measure_enrichment(len(rows), len(field.file), len(others), len(field.reference))
     ends = frozenset({"system"})
-    return Candidate(
+    return TextPattern(
         CueKind.SYSTEM_PROMPT,
         Placement.SYSTEM,
         text,

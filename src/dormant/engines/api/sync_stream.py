@@ -38,13 +38,13 @@ class BatchQueue(Generic[Item]):
         self._next: Batch[Item] = Batch([], 0)
         self._timer: asyncio.TimerHandle | None = None
         self._handled = Notifier()
-        self.pending = 0  # puts that the caller has not dealt with
+        self.pending_units = 0  # puts that the caller has not dealt with
 
     def put(self, items: list[Item]) -> None:
         """Hands items on, at once or with those that follow soon."""
         self._next.items.extend(items)
         self._next.puts += 1
-        self.pending += 1
+        self.pending_units += 1
         if len(self._next.items) >= _BATCH_SIZE:
             self.flush()
         elif self._timer is None:
@@ -61,7 +61,7 @@ class BatchQueue(Generic[Item]):
 
     def mark_handled(self, puts: int) -> None:
         """Counts puts that the caller has dealt with."""
-        self.pending -= puts
+        self.pending_units -= puts
         self._handled.notify_all()
 
     async def wait_for_space(self) -> None:

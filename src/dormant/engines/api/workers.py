@@ -45,7 +45,7 @@ class Backpressure(Protocol):
     """Where answers go, and how many of them are not on disk yet."""
 
     @property
-    def pending(self) -> int:
+    def pending_units(self) -> int:
         """Units whose answers the receiver has not dealt with."""
         ...
 
@@ -135,7 +135,7 @@ class WorkerPool:
         """A unit that fits into one call; None when all is done or the pool stops."""
         while True:
             # Calls in flight and answers not on disk: what a killed process pays for again.
-            while self._backpressure.pending + self._in_flight >= self._limiter.max_calls:
+            while self._backpressure.pending_units + self._in_flight >= self._limiter.max_calls:
                 await self._backpressure.wait_for_space()
             if self._stop.error is not None:
                 return None
