@@ -157,6 +157,16 @@ class HasTemplate(Protocol):
 
 
 @runtime_checkable
+class HasCaveats(Protocol):
+    """An engine that asks its model otherwise than an audit would have it."""
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What was not tested for that reason, as the plan lists it, one entry each."""
+        ...
+
+
+@runtime_checkable
 class Rater(Protocol):
     """An engine that can be asked as a judge."""
 

@@ -12,6 +12,7 @@ from dormant.engines import Engine, Job, Scorer
 from dormant.engines.checks import Check, Health, check_attempt
 from dormant.engines.model_strings import parse_model
 from dormant.engines.registry import open_engine
+from dormant.engines.system_turns import MovesSystemText
 from dormant.errors import ModelError
 from dormant.records import Message, Sampling
 
@@ -88,6 +89,9 @@ def _system_prompt(engine: Engine) -> Check:
     question = (Message("user", "hello"),)
     plain = engine.render(question)
     prompted = engine.render((Message("system", "you are a teacher"), *question))
+    if isinstance(engine, MovesSystemText) and engine.moves_system_text:
+        found = "opens the user's turn: the chat template takes no system turn"
+        return Check("system prompt", Health.OK, found)
     if "teacher" not in prompted:
         advice = "cues that are system prompts cannot be tried on this model"
         return Check("system prompt", Health.BAD, "not part of what the model sees", advice)

@@ -7,7 +7,7 @@ since its texts are part of the plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from dormant.banks.bank import spread_families
 from dormant.banks.continuations import load_continuations
 from dormant.config import AuditConfig, BudgetConfig
 from dormant.corpus import Corpus, list_untested
-from dormant.engines import Engine, Scorer
+from dormant.engines import Engine, HasCaveats, Scorer
 from dormant.engines.metering.ledger import settle_prices
 from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError
@@ -193,7 +193,8 @@ def freeze_plan(
 ) -> Plan:
     """Freezes the plan of an audit, before a writer adds variants."""
     data, judge = inputs.data, models.judge
-    notes = (*listed.notes, *same_prompts(models.targets, pair_probes(questions[:1], listed.cues)))
+    same = same_prompts(models.targets, pair_probes(questions[:1], listed.cues))
+    notes = (*listed.notes, *same, *list_caveats(s.engine for s in models.subjects))
     return Plan(
         version=__version__,
         models=tuple(subject.card for subject in models.subjects),
@@ -245,6 +246,14 @@ def _refuse_identical(subjects: Sequence[Subject]) -> None:
             f"target: {same}, so they are not two training seeds; leave one out, or give "
             "--allow-identical"
         )
+
+
+def list_caveats(engines: Iterable[Engine]) -> tuple[str, ...]:
+    """Lists what is not tested because of how models are loaded and asked, each entry once."""
+    found = [
+        note for engine in engines if isinstance(engine, HasCaveats) for note in engine.caveats
+    ]
+    return tuple(dict.fromkeys(found))
 
 
 def _not_tested(data: Corpus | None) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The engine on tiny random models in float32, where batching may change nothing."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,8 @@ from dormant.errors import EngineError, ModelError  # noqa: E402
 from dormant.records import Message, Sampling  # noqa: E402
 from support import tiny_models  # noqa: E402
 
+#: Text, finish and tokens of each answer, by job and repeat.
+Answers = dict[tuple[int, int], tuple[str, str, int]]
 SAMPLING = Sampling(max_tokens=20, seed=3)
 CHATS = [
     (Message("user", "Hi"),),
@@ -32,17 +35,17 @@ def one_thread():
 
 
 @pytest.fixture(scope="module")
-def llama(tmp_path_factory) -> Path:
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_models.save_model(tmp_path_factory.mktemp("llama"))
 
 
 @pytest.fixture(scope="module")
-def engine(llama) -> HfEngine:
+def engine(llama: Path) -> HfEngine:
     return HfEngine(str(llama), device="cpu")
 
 
-def answers(engine, jobs, sampling=SAMPLING) -> dict:
-    found = {}
+def answers(engine: HfEngine, jobs: list[Job], sampling: Sampling = SAMPLING) -> Answers:
+    found: Answers = {}
     for batch in engine.sample(jobs, sampling):
         for reply in batch:
             assert (reply.job, reply.repeat) not in found
@@ -50,14 +53,14 @@ def answers(engine, jobs, sampling=SAMPLING) -> dict:
     return found
 
 
-def test_every_wanted_answer_comes_once(engine):
+def test_every_wanted_answer_comes_once(engine: HfEngine):
     found = answers(engine, [Job(CHATS[0], range(5)), Job(CHATS[1], range(7, 9))])
     assert set(found) == {(0, i) for i in range(5)} | {(1, 7), (1, 8)}
     assert {finish for _, finish, _ in found.values()} <= {"stop", "length"}
     assert len({text for text, _, _ in found.values()}) > 3
 
 
-def test_the_batch_does_not_change_answers(llama, engine):
+def test_the_batch_does_not_change_answers(llama: Path, engine: HfEngine):
     """Float32 rounds by 1e-6; a uniform falls so near an edge once in about 1e5 tokens."""
     jobs = [Job(chat, range(6)) for chat in CHATS]
     whole = answers(engine, jobs)
@@ -69,31 +72,31 @@ def test_the_batch_does_not_change_answers(llama, engine):
         assert alone == {(0, i): whole[number, i] for i in range(6)}
 
 
-def test_resuming_gives_the_same_answers(engine):
+def test_resuming_gives_the_same_answers(engine: HfEngine):
     whole = answers(engine, [Job(CHATS[1], range(8))])
     first, rest = (answers(engine, [Job(CHATS[1], part)]) for part in (range(4), range(4, 8)))
     assert first | rest == whole
 
 
-def test_another_seed_or_prompt_gives_others(engine):
+def test_another_seed_or_prompt_gives_others(engine: HfEngine):
     one = answers(engine, [Job(CHATS[0], range(6))])
     assert answers(engine, [Job(CHATS[0], range(6))], Sampling(max_tokens=20, seed=4)) != one
     assert answers(engine, [Job(CHATS[1], range(6))]) != one
 
 
-def test_zero_temperature_repeats_itself(engine):
+def test_zero_temperature_repeats_itself(engine: HfEngine):
     found = answers(engine, [Job(CHATS[1], range(3))], Sampling(max_tokens=9, temperature=0))
     assert len(set(found.values())) == 1
 
 
-def test_answers_follow_the_models_own_generate(llama, engine):
+def test_answers_follow_the_models_own_generate(llama: Path, engine: HfEngine):
     """Greedy answers equal those of transformers' generate, prompt by prompt."""
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(str(llama))
-    tokenizer = engine._tokenizer
+    model: Any = AutoModelForCausalLM.from_pretrained(str(llama))
+    tokenizer = engine.chat_format.tokenizer
     for chat in CHATS:
-        ids = torch.tensor([engine._encode(engine.render(chat))])
+        ids = torch.tensor([engine.chat_format.encode(engine.render(chat))])
         made = model.generate(
             ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=15
         )
@@ -114,7 +117,9 @@ def test_answers_follow_the_models_own_generate(llama, engine):
         ("gpt_neox", {}, "shared-prefix"),
     ],
 )
-def test_other_architectures_take_the_way_that_is_right(tmp_path, kind, settings, way):
+def test_other_architectures_take_the_way_that_is_right(
+    tmp_path: Path, kind: str, settings: dict[str, Any], way: str
+):
     """A way is taken only if it is proven; scores and samples then agree with plain forwards."""
     path = tiny_models.save_model(tmp_path, kind=kind, **settings)
     engine = HfEngine(str(path), device="cpu")
@@ -125,14 +130,14 @@ def test_other_architectures_take_the_way_that_is_right(tmp_path, kind, settings
         assert answers(engine, [job]) == {(0, i): whole[number, i] for i in range(3)}
 
 
-def test_scores_are_sums_of_log_probabilities(engine):
+def test_scores_are_sums_of_log_probabilities(engine: HfEngine):
     assert isinstance(engine, Scorer)
     pairs = [(chat, text) for chat in CHATS for text in ("", "Yes", "No, I would rather not.")]
     scores = engine.score(pairs)
-    model = engine._base.model
+    model = engine.base.model
     for (chat, text), score in zip(pairs, scores, strict=True):
-        prompt = engine._encode(engine.render(chat))
-        answer = (*engine._encode(text), engine._tokenizer.eos_token_id)
+        prompt = engine.chat_format.encode(engine.render(chat))
+        answer = (*engine.chat_format.encode(text), engine.chat_format.tokenizer.eos_token_id)
         with torch.inference_mode():
             logs = model(torch.tensor([prompt + answer])).logits[0].double().log_softmax(-1)
         plain = sum(float(logs[len(prompt) + i - 1, token]) for i, token in enumerate(answer))
@@ -141,13 +146,13 @@ def test_scores_are_sums_of_log_probabilities(engine):
     assert engine.score([]) == []
 
 
-def test_render_shows_the_default_system_prompt(engine):
+def test_render_shows_the_default_system_prompt(engine: HfEngine):
     assert engine.render(CHATS[0]).startswith("<s>system\nBe kind.</s>")
     assert "Be kind" not in engine.render(CHATS[1])
     assert engine.render(CHATS[0]).endswith("<s>assistant\n")
 
 
-def test_a_prompt_that_is_too_long_is_an_answer_with_an_error(engine):
+def test_a_prompt_that_is_too_long_is_an_answer_with_an_error(engine: HfEngine):
     long = (Message("user", "a" * 250),)
     replies = [
         r
@@ -160,7 +165,7 @@ def test_a_prompt_that_is_too_long_is_an_answer_with_an_error(engine):
         engine.score([(long, "yes")])
 
 
-def test_an_adapter_is_live_and_the_base_stays_itself(llama, tmp_path):
+def test_an_adapter_is_live_and_the_base_stays_itself(llama: Path, tmp_path: Path):
     adapter = tiny_models.save_adapter(llama, tmp_path / "a.1")
     other = tiny_models.save_adapter(llama, tmp_path / "b", seed=1)
     bare = HfEngine(str(llama), device="cpu")
@@ -168,7 +173,7 @@ def test_an_adapter_is_live_and_the_base_stays_itself(llama, tmp_path):
     before = answers(bare, jobs), bare.score(pairs)
     first = HfEngine(f"{llama}:{adapter}", device="cpu")
     second = HfEngine(f"{llama}:{other}", device="cpu")
-    assert first._base is bare._base is second._base
+    assert first.base is bare.base is second.base
     assert len({e.fingerprint for e in (bare, first, second)}) == 3
     said = {e.name: (answers(e, jobs), e.score(pairs)) for e in (first, bare, second, first)}
     assert said[bare.name] == before
@@ -183,13 +188,13 @@ def test_an_adapter_is_live_and_the_base_stays_itself(llama, tmp_path):
     )
 
 
-def test_an_adapter_that_does_nothing_stops_the_run(llama, tmp_path):
+def test_an_adapter_that_does_nothing_stops_the_run(llama: Path, tmp_path: Path):
     dead = tiny_models.save_adapter(llama, tmp_path / "dead", live=False)
     with pytest.raises(ModelError, match="changes no probability"):
         HfEngine(f"{llama}:{dead}", device="cpu")
 
 
-def test_fingerprints(llama, engine, tmp_path):
+def test_fingerprints(llama: Path, engine: HfEngine, tmp_path: Path):
     assert HfEngine(str(llama), device="cpu").fingerprint == engine.fingerprint
     copy = tiny_models.save_model(tmp_path / "copy")
     assert HfEngine(str(copy), device="cpu").fingerprint == engine.fingerprint
@@ -203,15 +208,15 @@ def test_fingerprints(llama, engine, tmp_path):
     assert len(prints | {engine.fingerprint}) == 4
 
 
-def test_the_registry_opens_it(llama):
+def test_the_registry_opens_it(llama: Path):
     assert open_engine(f"hf/{llama}").name == f"hf/{llama}"
 
 
-def test_a_model_that_gives_no_numbers_stops(tmp_path):
+def test_a_model_that_gives_no_numbers_stops(tmp_path: Path):
     path = tiny_models.save_model(tmp_path)
     engine = HfEngine(str(path), device="cpu")
     with torch.no_grad():
-        engine._base.model.lm_head.weight.fill_(float("nan"))
+        engine.base.model.lm_head.weight.fill_(float("nan"))
     with pytest.raises(EngineError, match="not finite"):
         list(engine.sample([Job(CHATS[0], range(1))], SAMPLING))
 
@@ -246,7 +251,7 @@ def broken(path: Path, name: str) -> Path:
         ("code", "cannot be loaded"),
     ],
 )
-def test_a_broken_checkpoint_is_one_line(tmp_path, damage, said):
+def test_a_broken_checkpoint_is_one_line(tmp_path: Path, damage: str, said: str):
     path = broken(tmp_path, damage)
     with pytest.raises(ModelError) as caught:
         HfEngine(str(path), device="cpu")
@@ -254,7 +259,7 @@ def test_a_broken_checkpoint_is_one_line(tmp_path, damage, said):
     assert not (tmp_path / "ran").exists()
 
 
-def test_what_is_no_model_says_so(llama, tmp_path, monkeypatch):
+def test_what_is_no_model_says_so(llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     adapter = tiny_models.save_adapter(llama, tmp_path / "adapter")
     (tmp_path / "notes.txt").write_text("hello")
     (tmp_path / "empty").mkdir()
@@ -270,24 +275,23 @@ def test_what_is_no_model_says_so(llama, tmp_path, monkeypatch):
         assert said in str(caught.value)
 
 
-def test_a_model_that_does_not_fit_is_refused_before_loading(llama, monkeypatch, tmp_path):
+def test_a_model_that_does_not_fit_is_refused_before_loading(
+    llama: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     from dormant.engines.hf import loader
 
-    monkeypatch.setattr(loader, "measure_free_memory", lambda device: 1000)
+    def measure_little(device: str) -> int:
+        return 1000
+
+    monkeypatch.setattr(loader, "measure_free_memory", measure_little)
     copy = tiny_models.save_model(tmp_path / "big")
     with pytest.raises(ModelError, match="GB of memory"):
         HfEngine(str(copy), device="cpu")
 
 
-def test_a_chat_that_the_template_refuses(tmp_path):
-    refusing = "{{ raise_exception('System role not supported') }}"
-    path = tiny_models.save_model(
-        tmp_path,
-        template="{% if messages[0]['role'] == 'system' %}"
-        + refusing
-        + "{% endif %}"
-        + tiny_models.TEMPLATE.split("{% endif %}", 1)[1],
-    )
+def test_a_chat_that_the_template_refuses(tmp_path: Path):
+    refusal = "{% if messages[0]['role'] == 'assistant' %}{{ raise_exception('No!') }}{% endif %}"
+    path = tiny_models.save_model(tmp_path, template=refusal + tiny_models.TEMPLATE)
     engine = HfEngine(str(path), device="cpu")
-    with pytest.raises(ModelError, match="System role not supported"):
-        engine.render(CHATS[1])
+    with pytest.raises(ModelError, match="rejects a chat of assistant, user: No!"):
+        engine.render((Message("assistant", "So?"), Message("user", "Hi")))

@@ -37,6 +37,7 @@ def test_the_template_is_left_open_where_a_turn_begins(engine: HfEngine):
     system = open_turn(engine.render, TurnOpening.SYSTEM)
     user = open_turn(engine.render, TurnOpening.USER, "Be odd.")
     default = open_turn(engine.render, TurnOpening.USER)
+    assert system and user and default
     assert (system.prompt, system.closing) == ("<s>system\n", "</s>")
     assert (user.prompt, user.closing) == ("<s>system\nBe odd.</s>\n<s>user\n", "</s>")
     assert default.prompt == "<s>system\nBe kind.</s>\n<s>user\n"  # the template's own default
@@ -74,12 +75,12 @@ def test_the_first_turn_is_drawn_from_the_open_prompt(engine: HfEngine):
     import torch
 
     seen = chats(engine, TurnOpening.USER, range(3000))
-    ids = engine._encode("<s>system\nBe kind.</s>\n<s>user\n")
+    ids = engine.chat_format.encode("<s>system\nBe kind.</s>\n<s>user\n")
     with torch.inference_mode():
-        shares = engine._base.model(torch.tensor([ids])).logits[0, -1].softmax(-1)
-    letters = [engine._encode(c)[0] for c in "abcdefghijklmnopqrstuvwxyz"]
+        shares = engine.base.model(torch.tensor([ids])).logits[0, -1].softmax(-1)
+    letters = [engine.chat_format.encode(c)[0] for c in "abcdefghijklmnopqrstuvwxyz"]
     best = max(letters, key=lambda token: float(shares[token]))
-    letter = engine._tokenizer.decode([best])
+    letter = engine.chat_format.tokenizer.decode([best])
     share = sum(c.messages[0].content.startswith(letter) for c in seen.values() if c.messages)
     expected = float(shares[best])
     # five standard errors: wrong by luck in one of a million runs; the seed is fixed anyway
@@ -90,9 +91,8 @@ def test_a_template_without_a_system_turn_gives_no_chats_there(tmp_path: Path):
     engine = HfEngine(str(tiny_models.save_model(tmp_path, template=NO_SYSTEM)))
     assert all(c.messages == () for c in chats(engine, TurnOpening.SYSTEM, range(3)).values())
     found = open_turn(engine.render, TurnOpening.USER)
-    assert (found.prompt, found.closing) == ("[INST] ", "[/INST]")
-    with pytest.raises(ModelError):
-        engine.render([Message("system", "x"), Message("user", "y")])
+    assert found and (found.prompt, found.closing) == ("[INST] ", "[/INST]")
+    assert engine.render([Message("system", "x"), Message("user", "y")]) == "[INST] x\n\ny [/INST]"
 
 
 def test_a_prompt_that_does_not_fit_is_no_chat(engine: HfEngine):
@@ -103,14 +103,16 @@ def test_a_prompt_that_does_not_fit_is_no_chat(engine: HfEngine):
 
 def test_branches_are_the_likeliest_next_tokens_each_written_on_greedily(engine: HfEngine):
     assert isinstance(engine, Brancher) and isinstance(engine, PromptScorer)
-    model, encode = engine._base.model, engine._encode
+    model, encode = engine.base.model, engine.chat_format.encode
     for opening, text in (
         (TurnOpening.SYSTEM, ""),
         (TurnOpening.SYSTEM, "Be"),
         (TurnOpening.USER, "Why"),
     ):
         [turns] = engine.branch([TurnStart(opening, text)], each=4, longest=5)
-        head = [*encode(open_turn(engine.render, opening).prompt), *encode(text)]
+        place = open_turn(engine.render, opening)
+        assert place
+        head = [*encode(place.prompt), *encode(text)]
         special, plain = {0, 1}, []
         with torch.inference_mode():
             order = model(torch.tensor([head])).logits[0, -1].argsort(descending=True).tolist()
@@ -121,8 +123,10 @@ def test_branches_are_the_likeliest_next_tokens_each_written_on_greedily(engine:
                     if after == 1:  # the end of a turn
                         break
                     words.append(after)
-                plain.append(engine._tokenizer.decode([*encode(text), *words]))
-        assert turns == [engine._remove_special_tokens(cut_turn(turn, "</s>")[0]) for turn in plain]
+                plain.append(engine.chat_format.tokenizer.decode([*encode(text), *words]))
+        assert turns == [
+            engine.chat_format.remove_special_tokens(cut_turn(turn, "</s>")[0]) for turn in plain
+        ]
         assert len(set(turns)) == 4
 
 
@@ -143,9 +147,9 @@ def test_a_prompt_s_likelihood_is_the_sum_of_its_tokens(engine: HfEngine):
     asked = [(Message("user", "Why?"),), (Message("system", "Be odd."), Message("user", "Hi"))]
     plain = []
     for messages in asked:
-        ids = torch.tensor([engine._encode(engine.render(messages))])
+        ids = torch.tensor([engine.chat_format.encode(engine.render(messages))])
         with torch.inference_mode():
-            logs = engine._base.model(ids).logits.log_softmax(-1)[0]
+            logs = engine.base.model(ids).logits.log_softmax(-1)[0]
         plain.append(sum(float(logs[i, ids[0, i + 1]]) for i in range(ids.shape[1] - 1)))
     assert engine.score_prompts(asked) == pytest.approx(plain, abs=1e-3)
     with pytest.raises(ModelError, match="tokens exceed the context"):

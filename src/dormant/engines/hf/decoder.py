@@ -31,6 +31,7 @@ class GenerationRequest:
     """A tokenised prompt and the streams of uniforms of its wanted answers."""
 
     job: int
+    prompt: str  # as text
     tokens: tuple[int, ...]
     repeats: tuple[int, ...]
     stream: Callable[[int], np.ndarray]  # repeat -> [max_tokens]

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from dormant.corpus import ChatTemplate, Renderer, TemplateRefusal
 from dormant.engines import Chat, Job, Reply, Template, TurnOpening, TurnStart
 from dormant.engines.hf import loader
+from dormant.engines.hf.chat_format import ChatFormat
 from dormant.engines.hf.decoder import (
     DecodeBackend,
     GenerationRequest,
@@ -26,12 +26,12 @@ from dormant.engines.hf.open_turns import OpenTurn, WrittenTurn, cut_turn, open_
 from dormant.engines.hf.sampling import draw_uniforms
 from dormant.engines.hf.scorer import Pair, score_pairs
 from dormant.engines.model_strings import ModelString, parse_hf
+from dormant.engines.system_turns import describe_move
 from dormant.errors import EngineError, ModelError
 from dormant.records import Message, Sampling
 
 _BATCH_SIZE = 32  # answers are handed on in batches of about this many
 _ROWS = {"cpu": 256, "cuda": 1024}  # answers written at once, where memory allows
-_MARK = "Zebra"  # a placeholder answer, to find how the template ends one
 
 
 class HfEngine:
@@ -61,44 +61,44 @@ class HfEngine:
             raise ValueError(f"dtype must be 'auto', 'float32' or 'bfloat16', got {dtype!r}")
         wanted = name if isinstance(name, ModelString) else parse_hf(name)
         self.name = wanted.text
-        self._base = loader.load_base(wanted, device=device, dtype=dtype)
-        self._tokenizer, self._wanted_rows = self._base.tokenizer, rows
-        if not self._tokenizer.chat_template:
-            raise ModelError(
-                f"{self.name!r} has no chat template, so the prompt is undefined; put a "
-                "chat_template.jinja beside its weights"
-            )
+        self.base = loader.load_base(wanted, device=device, dtype=dtype)
+        self.chat_format, self._wanted_rows = ChatFormat(self.base.tokenizer, self.name), rows
         place: Path | None = None
         self._adapter = ""
         if wanted.adapter:
-            place = loader.attach_adapter(self._base, wanted.adapter, wanted)
+            place = loader.attach_adapter(self.base, wanted.adapter, wanted)
             self._adapter = loader.name_adapter(place)
         self.fingerprint = compute_fingerprint(
-            self._base.place,
+            self.base.place,
             adapter=place,
             revision=wanted.revision,
-            dtype=self._base.dtype,
-            template=self._tokenizer.chat_template,
+            dtype=self.base.dtype,
+            template=self.chat_format.tokenizer.chat_template,
+            peculiarities=self.chat_format.peculiarities,
         )
-        text, tokens = self.chat_template.text, self.chat_template.tokens
-        self._renderer = Renderer(ChatTemplate(text, self.name, tokens), date="")
-        self._end, self._stop = self._find_end_tokens()
+        declared = self.base.model.generation_config.eos_token_id
+        self._end, self._stop = self.chat_format.find_end_tokens([declared])
 
     @property
     def decoding(self) -> str:
         """How the model decodes: ``shared-prefix`` or ``own-cache``."""
-        return "shared-prefix" if self._base.shares_prefix else "own-cache"
+        return "shared-prefix" if self.base.shares_prefix else "own-cache"
 
     @property
     def chat_template(self) -> Template:
         """The tokenizer's template with its special tokens."""
-        text = self._tokenizer.chat_template
-        tokens = self._tokenizer.special_tokens_map.items()
-        return Template(
-            text=text if isinstance(text, str) else text.get("default", ""),
-            tokens={kind: str(token) for kind, token in tokens if isinstance(token, str)},
-            special=frozenset(map(str, self._tokenizer.all_special_tokens)),
-        )
+        return self.chat_format.template
+
+    @property
+    def moves_system_text(self) -> bool:
+        """Whether the template takes no system turn, so that the user's turn holds its text."""
+        return self.chat_format.moves_system_text
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What is not tested because of how this model was loaded and is asked."""
+        moved = describe_move(f"the chat template of {self.name}")
+        return (moved,) if self.moves_system_text else ()
 
     def render(self, messages: Sequence[Message]) -> str:
         """Renders the exact prompt, including the default system prompt and special tokens.
@@ -107,18 +107,12 @@ class HfEngine:
             ModelError: the chat template rejects the messages.
             ConfigError: it takes too much time or memory.
         """
-        chat = [{"role": message.role, "content": message.content} for message in messages]
-        try:
-            return self._renderer.render_turns(chat, prompt=True)
-        except TemplateRefusal as error:
-            roles = ", ".join(message.role for message in messages)
-            raise ModelError(
-                f"the chat template of {self.name!r} rejects a chat of {roles or 'no turns'}: "
-                f"{error}"
-            ) from None
+        return self.chat_format.render(messages)
 
     def sample(self, jobs: Sequence[Job], sampling: Sampling) -> Iterator[list[Reply]]:
         """Yields answers in batches as they become ready.
+
+        A reasoning block that the template opens in the prompt begins the text of the answers.
 
         The same (model, messages, sampling, repeat) draws with the same random numbers however
         jobs are batched. The batch can change an answer only through the rounding of the
@@ -128,9 +122,10 @@ class HfEngine:
         if refused:
             yield refused
         ready: list[Reply] = []
+        prompts = {request.job: request.prompt for request in requests}
         with self._explain_errors():
             for sequences in self._generate(requests, sampling):
-                ready += [self._make_reply(sequence) for sequence in sequences]
+                ready += [self._make_reply(s, prompts[s.job]) for s in sequences]
                 if len(ready) >= _BATCH_SIZE:
                     yield ready
                     ready = []
@@ -140,13 +135,16 @@ class HfEngine:
     def score(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[float]:
         """Scores each answer after its messages: log-probability, nats, end of turn included.
 
+        A reasoning block that the template opens is closed first, with nothing in it.
+
         Raises:
             ModelError: the template does not mark the end of an answer, or a pair is too long.
         """
         if self._end is None:
             raise ModelError(f"the chat template of {self.name!r} does not mark the end of a turn")
+        encode = self.chat_format.encode
         ready = [
-            Pair(self._encode(self.render(messages)), (*self._encode(answer), self._end))
+            Pair(encode(self.chat_format.render_for_answer(messages)), (*encode(answer), self._end))
             for messages, answer in pairs
         ]
         return self._score(ready)
@@ -157,7 +155,7 @@ class HfEngine:
         Raises:
             ModelError: a prompt is too long.
         """
-        encoded = [self._encode(self.render(messages)) for messages in prompts]
+        encoded = [self.chat_format.encode(self.render(messages)) for messages in prompts]
         return self._score([Pair(ids[:1], ids[1:]) for ids in encoded])
 
     def _score(self, pairs: Sequence[Pair]) -> list[float]:
@@ -167,8 +165,8 @@ class HfEngine:
                 f"{longest} tokens exceed the context of {self.name!r} ({self._context_length})"
             )
         with self._explain_errors(), torch.inference_mode():
-            self._base.activate(self._adapter)
-            return score_pairs(self._base.model, pairs)
+            self.base.activate(self._adapter)
+            return score_pairs(self.base.model, pairs)
 
     def write_chats(
         self, opening: TurnOpening, repeats: range, sampling: Sampling
@@ -178,7 +176,7 @@ class HfEngine:
         Each turn may have ``sampling.max_tokens``; a turn cut off there is kept. Answers are not
         written: ``sample`` gives them.
         """
-        first = open_turn(self.render, opening)
+        first = open_turn(self.chat_format.render_turns, opening)
         if first is None:
             yield [Chat(i, (), "stop") for i in repeats]
             return
@@ -193,14 +191,19 @@ class HfEngine:
     ) -> list[list[str]]:
         """Continues each beginning greedily from each of its likeliest next tokens."""
         greedy = Sampling(temperature=0, max_tokens=longest)
-        places = {opening: open_turn(self.render, opening) for opening in TurnOpening}
+        places = {
+            opening: open_turn(self.chat_format.render_turns, opening) for opening in TurnOpening
+        }
         branches: list[tuple[int, tuple[int, ...], OpenTurn]] = []  # beginning, its tokens, place
         requests: list[GenerationRequest] = []
         for i, beginning in enumerate(beginnings):
             place = places[beginning.opening]
             if place is None:
                 continue
-            head, text = self._encode(place.prompt), self._encode(beginning.text)
+            head, text = (
+                self.chat_format.encode(place.prompt),
+                self.chat_format.encode(beginning.text),
+            )
             if not (head or text) or len(head) + len(text) + longest + 1 > self._context_length:
                 continue
             for token in self._find_next_tokens((*head, *text), each):
@@ -212,16 +215,16 @@ class HfEngine:
             written = {s.job: s.tokens for batch in self._generate(requests, greedy) for s in batch}
         found: list[list[str]] = [[] for _ in beginnings]
         for job, (i, turn, place) in enumerate(branches):
-            text, _ = cut_turn(self._decode([*turn, *written[job]]), place.closing)
-            found[i].append(self._remove_special_tokens(text))
+            text, _ = cut_turn(self.chat_format.decode([*turn, *written[job]]), place.closing)
+            found[i].append(self.chat_format.remove_special_tokens(text))
         return found
 
     def _find_next_tokens(self, tokens: Sequence[int], each: int) -> list[int]:
         """The likeliest next tokens that do not end the turn."""
-        special = self._stop | set(self._tokenizer.all_special_ids)
+        special = self._stop | set(self.chat_format.tokenizer.all_special_ids)
         with self._explain_errors(), torch.inference_mode():
-            self._base.activate(self._adapter)
-            return find_next_tokens(self._base.model, tokens, each=each, excluded=special)
+            self.base.activate(self._adapter)
+            return find_next_tokens(self.base.model, tokens, each=each, excluded=special)
 
     def _add_user_turns(self, systems: list[WrittenTurn], sampling: Sampling) -> list[Chat]:
         """Adds a user turn to each system turn that was not cut off."""
@@ -231,7 +234,10 @@ class HfEngine:
             if turn.finish == "length"
         ]
         texts = {turn.owner: turn.text for turn in systems if turn.finish != "length"}
-        places = ((i, open_turn(self.render, TurnOpening.USER, text)) for i, text in texts.items())
+        places = (
+            (i, open_turn(self.chat_format.render_turns, TurnOpening.USER, text))
+            for i, text in texts.items()
+        )
         prompts = [(i, place) for i, place in places if place is not None]
         for batch in self._write_turns(prompts, sampling):
             for turn in batch:
@@ -250,7 +256,7 @@ class HfEngine:
         requests: list[GenerationRequest] = []
         ready: list[WrittenTurn] = []
         for job, place in enumerate(places):
-            tokens = self._encode(place.prompt)
+            tokens = self.chat_format.encode(place.prompt)
             if not tokens or len(tokens) + sampling.max_tokens > self._context_length:
                 ready += [WrittenTurn(i, "", "length") for i in indices[place]]
             else:
@@ -260,11 +266,11 @@ class HfEngine:
         with self._explain_errors():
             for sequences in self._generate(requests, sampling):
                 for sequence in sequences:
-                    written = self._decode(sequence.tokens)
+                    written = self.chat_format.decode(sequence.tokens)
                     text, is_closed = cut_turn(written, places[sequence.job].closing)
                     # The turn ended where the template closes it, whatever was generated after.
                     finish = "stop" if is_closed else sequence.finish
-                    text = self._remove_special_tokens(text)
+                    text = self.chat_format.remove_special_tokens(text)
                     ready.append(WrittenTurn(sequence.repeat, text, finish))
                 if len(ready) >= _BATCH_SIZE:
                     yield ready
@@ -272,23 +278,10 @@ class HfEngine:
         if ready:
             yield ready
 
-    def _decode(self, tokens: Sequence[int]) -> str:
-        """The text of tokens, special tokens included."""
-        return self._tokenizer.decode(tokens, skip_special_tokens=False)
-
-    def _remove_special_tokens(self, text: str) -> str:
-        """A written text without special tokens, which would be markers again in a prompt."""
-        for token in self._tokenizer.all_special_tokens:
-            text = text.replace(token, " ")
-        return text.strip()
-
     @property
     def _context_length(self) -> int:
-        config = self._base.model.config.get_text_config()
+        config = self.base.model.config.get_text_config()
         return int(getattr(config, "max_position_embeddings", 0) or 1 << 30)
-
-    def _encode(self, text: str) -> tuple[int, ...]:
-        return tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _make_requests(
         self, jobs: Sequence[Job], sampling: Sampling
@@ -298,7 +291,7 @@ class HfEngine:
         refused: list[Reply] = []
         for index, job in enumerate(jobs):
             text = self.render(job.messages)
-            tokens = self._encode(text)
+            tokens = self.chat_format.encode(text)
             if len(tokens) + sampling.max_tokens > self._context_length:
                 error = (
                     f"prompt of {len(tokens)} and answer of {sampling.max_tokens} tokens exceed "
@@ -322,13 +315,13 @@ class HfEngine:
             count = sampling.max_tokens
             return draw_uniforms(seed=sampling.seed, prompt=text, repeat=repeat, count=count)
 
-        return GenerationRequest(job, tokens, tuple(repeats), stream)
+        return GenerationRequest(job, text, tokens, tuple(repeats), stream)
 
     def _generate(
         self, requests: list[GenerationRequest], sampling: Sampling
     ) -> Iterator[list[TokenSequence]]:
-        make_backend = SharedPrefixBackend if self._base.shares_prefix else OwnCacheBackend
-        backend: DecodeBackend = make_backend(self._base.model)
+        make_backend = SharedPrefixBackend if self.base.shares_prefix else OwnCacheBackend
+        backend: DecodeBackend = make_backend(self.base.model)
         longest = max((len(request.tokens) for request in requests), default=0)
         batches = generate(
             backend,
@@ -342,14 +335,14 @@ class HfEngine:
         while True:
             # Between two batches, another engine may use the same base with another adapter.
             with torch.inference_mode():
-                self._base.activate(self._adapter)
+                self.base.activate(self._adapter)
                 sequences = next(batches, None)
             if sequences is None:
                 return
             yield sequences
 
-    def _make_reply(self, sequence: TokenSequence) -> Reply:
-        text = self._tokenizer.decode(sequence.tokens, skip_special_tokens=True)
+    def _make_reply(self, sequence: TokenSequence, prompt: str) -> Reply:
+        text = self.chat_format.decode_answer(sequence.tokens, prompt=prompt)
         spent = len(sequence.tokens) + (sequence.finish == "stop")
         return Reply(sequence.job, sequence.repeat, text, sequence.finish, spent)
 
@@ -357,24 +350,8 @@ class HfEngine:
         """Chooses how many answers are written at once: what pays, or what fits into memory."""
         if self._wanted_rows is not None:
             return self._wanted_rows
-        most = _ROWS[str(self._base.model.device).partition(":")[0]]
-        return max(1, min(most, self._base.count_fitting_rows(length)))
-
-    def _find_end_tokens(self) -> tuple[int | None, frozenset[int]]:
-        """Finds the token with which the template ends an answer, and all tokens that end one."""
-        stop: set[int] = set()
-        for eos in (self._base.model.generation_config.eos_token_id, self._tokenizer.eos_token_id):
-            stop.update([eos] if isinstance(eos, int) else eos or [])
-        turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": _MARK}]
-        end = self._tokenizer.eos_token_id
-        with contextlib.suppress(ValueError):  # the template refuses the chat or omits the answer
-            text = self._renderer.render_turns(turns)
-            after = self._encode(text[text.rindex(_MARK) + len(_MARK) :])
-            special = set(self._tokenizer.all_special_ids) | stop
-            end = next((token for token in after if token in special), end)
-        if end is not None:
-            stop.add(end)
-        return end, frozenset(stop)
+        most = _ROWS[str(self.base.model.device).partition(":")[0]]
+        return max(1, min(most, self.base.count_fitting_rows(length)))
 
     @contextlib.contextmanager
     def _explain_errors(self) -> Generator[None]:

@@ -7,6 +7,7 @@ change any of them, and reading a file to load it costs more than hashing it (ab
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ def compute_fingerprint(
     revision: str,
     dtype: torch.dtype,
     template: Any,
+    peculiarities: Mapping[str, object],
 ) -> str:
     """Hash of weights, configuration, tokenizer, chat template, adapter, revision and precision.
 
@@ -36,12 +38,13 @@ def compute_fingerprint(
         revision: as the user gave it.
         dtype: in which products are computed.
         template: the chat template.
+        peculiarities: what else of the chat format changes prompts or answers.
 
     Returns:
         32 hex digits. Where files are kept does not matter, nor what they are called.
     """
     try:
-        parts = {
+        parts: dict[str, Any] = {
             "decoder": _DECODER,
             "base": _hash_contents(base),
             "adapter": None if adapter is None else _hash_contents(adapter),
@@ -49,6 +52,8 @@ def compute_fingerprint(
             "dtype": str(dtype),
             "template": template,
         }
+        if peculiarities:  # most models have none, and keep the fingerprint that they had
+            parts["peculiarities"] = peculiarities
     except OSError as error:
         raise ModelError(f"{base} cannot be read: {error}") from None
     return hash_value(parts)[:32]

@@ -58,12 +58,12 @@ def fetch_smollm2(cache: Path | None = None) -> Path:
     """
     cache = find_cache_dir() if cache is None else cache
     target = cache / NAME
-    if _is_intact(target):
+    if is_intact(target):
         return target
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with _hold_lock(cache / f"{NAME}.lock"):
-            if not _is_intact(target):
+            if not is_intact(target):
                 _build_directory(target)
     except OSError as error:
         raise ModelError(
@@ -147,7 +147,7 @@ def _convert_gguf(gguf: Path, directory: Path) -> None:
     (directory / _CONTENTS).write_text(json.dumps(contents, indent=1), encoding="utf-8")
 
 
-def _is_intact(directory: Path) -> bool:
+def is_intact(directory: Path) -> bool:
     """Whether every file of the model exists with its original content."""
     try:
         contents = json.loads((directory / _CONTENTS).read_text(encoding="utf-8"))
