@@ -58,6 +58,7 @@ class RenderedCorpus:
     refusals: tuple[tuple[int, str], ...]  # line and reason of the first of them
     unseen: int  # rows whose system prompt the template leaves out
     writes_date: bool  # it writes the day, which is then not what training saw
+    assumed: tuple[str, ...] = ()  # its special tokens that no file defines, as "eos_token '</s>'"
 
     def write_sentences(self) -> Iterator[str]:
         """Yields the findings, one sentence each."""
@@ -70,6 +71,15 @@ class RenderedCorpus:
         if not self.added:
             yield f"the chat template {self.template} adds no words of its own"
         yield from self.list_caveats()
+        yield from self.list_assumptions()
+
+    def list_assumptions(self) -> Iterator[str]:
+        """Yields a sentence if special tokens were assumed, which changes no word of a prompt."""
+        if self.assumed:
+            yield (
+                f"no tokenizer file defines the special tokens that the chat template "
+                f"{self.template} names; assumed: {', '.join(self.assumed)}"
+            )
 
     def list_caveats(self) -> Iterator[str]:
         """Yields one sentence for each way in which training text differs from the rows."""
@@ -123,6 +133,7 @@ def render_corpus(examples: Sequence[Example], template: ChatTemplate) -> Render
         refusals=tuple(refusals),
         unseen=unseen,
         writes_date=renderer.writes_date,
+        assumed=tuple(f"{kind} {template.tokens[kind]!r}" for kind in template.assumed),
     )
 
 
@@ -136,7 +147,7 @@ def find_additions(renderer: Renderer) -> list[tuple[str, Placement, bool]]:
     bare = _cut_template(renderer, user=_USER, assistant=_ANSWER)
     if bare is None:
         raise ConfigError(
-            "the chat template does not render a question with its answer",
+            f"the chat template does not render a question with its answer: {_explain(renderer)}",
             file=renderer.template.name,
         )
     before, between, _ = bare
@@ -209,6 +220,17 @@ def _cut_template(renderer: Renderer, **turns: str) -> tuple[str, ...] | None:
             return None
         pieces.append(piece)
     return (*pieces, text)
+
+
+def _explain(renderer: Renderer) -> str:
+    """Explains why a chat of one question and one answer is not rendered."""
+    chat = [{"role": "user", "content": _USER}, {"role": "assistant", "content": _ANSWER}]
+    try:
+        text = renderer.render_turns(chat)
+    except TemplateRefusal as error:
+        return f"it ends with {str(error)!r}"
+    lacking = "question" if _USER not in text else "answer"
+    return f"its text lacks the {lacking}; is it a template for chat?"
 
 
 def _pick_three(rows: Sequence[int]) -> tuple[int, ...]:

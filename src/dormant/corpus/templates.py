@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dormant.corpus.sandbox import ExcessError, InvalidTemplate, Sandbox, TemplateRefusal
+from dormant.corpus.special_tokens import assume_tokens, read_token, read_tokens
 from dormant.errors import ConfigError, MissingExtraError
 from dormant.records import Example
 
@@ -18,7 +19,7 @@ _LARGEST_CONFIG = 64 * 1024 * 1024  # bytes of a tokenizer_config.json, which li
 _DATE = "2025-01-01"  # of rows, whose day is unknown
 _BATCH_ROWS, _BATCH_SIZE = 100, 1_000_000  # rows and characters that are rendered at once
 _CONFIG, _JINJA = "tokenizer_config.json", "chat_template.jinja"
-_TOKENS = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
+_TOKENS_MAP = "special_tokens_map.json"
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -31,6 +32,7 @@ class ChatTemplate:
     tokens: Mapping[str, str] = field(default_factory=dict[str, str])  # e.g. bos_token -> "<s>"
     special: frozenset[str] = frozenset()  # all special tokens, for telling them from words
     with_tools: str = ""  # the template of rows that offer tools, if it is another one
+    assumed: tuple[str, ...] = ()  # names in ``tokens`` that no file defines
 
 
 class Renderer:
@@ -181,10 +183,7 @@ def find_template(place: str | Path) -> ChatTemplate:
         return _read_config(path, str(place))
     if path.suffix == ".gguf":
         raise ConfigError("give the tokenizer's directory or a .jinja file", file=path)
-    beside = path.parent / _CONFIG
-    return _make_template(
-        _read_text(path, _LARGEST), _read_json(beside) if beside.is_file() else {}, str(place)
-    )
+    return _make_template(_read_text(path, _LARGEST), path.parent, str(place))
 
 
 def _path_exists(text: str) -> bool:
@@ -195,45 +194,50 @@ def _path_exists(text: str) -> bool:
 
 
 def _read_folder(path: Path, name: str) -> ChatTemplate:
-    config = _read_json(path / _CONFIG) if (path / _CONFIG).is_file() else {}
     if (path / _JINJA).is_file():  # the newer place, which wins
-        return _make_template(_read_text(path / _JINJA, _LARGEST), config, name)
-    if config.get("chat_template"):
-        return _make_template(config["chat_template"], config, name)
-    older = path / "chat_template.json"
-    if older.is_file():
-        return _make_template(_read_json(older).get("chat_template"), config, name)
+        return _make_template(_read_text(path / _JINJA, _LARGEST), path, name)
+    for file in (_CONFIG, "chat_template.json"):
+        text = _read_optional(path / file).get("chat_template")
+        if text:
+            return _make_template(text, path, name)
     raise ConfigError(f"holds no chat template ({_JINJA} or {_CONFIG})", file=path)
 
 
 def _read_config(path: Path, name: str) -> ChatTemplate:
     config = _read_json(path)
-    return _make_template(config.get("chat_template"), config, name)
+    return _make_template(config.get("chat_template"), path.parent, name, config)
 
 
-def _make_template(text: Any, config: Mapping[str, Any], name: str) -> ChatTemplate:
-    """A template with the special tokens of its tokenizer."""
+def _make_template(
+    text: Any, folder: Path, name: str, config: Mapping[str, Any] | None = None
+) -> ChatTemplate:
+    """Makes a template with the special tokens of its tokenizer.
+
+    Args:
+        text: the template, or a list of named ones.
+        folder: where the tokenizer's files may lie.
+        name: where the template comes from.
+        config: the tokenizer's configuration, if it is not the file of that name in the folder.
+    """
     with_tools = ""
     if isinstance(text, list):  # several templates, each with a name
         named = {t.get("name"): t.get("template") for t in text if isinstance(t, dict)}
         text, with_tools = named.get("default"), named.get("tool_use") or ""
     if not isinstance(text, str) or not isinstance(with_tools, str) or not text.strip():
         raise ConfigError("holds no 'chat_template'", file=name)
-    tokens: dict[str, str] = {}
-    for kind in _TOKENS:
-        token = _read_token(config.get(f"{kind}_token"))
-        if token:
-            tokens[f"{kind}_token"] = token
+    config = _read_optional(folder / _CONFIG) if config is None else config
+    tokens = read_tokens(config, _read_optional(folder / _TOKENS_MAP))
+    assumed = assume_tokens(text + with_tools, tokens)
+    tokens |= assumed
     special = {*tokens.values()}
     added = config.get("added_tokens_decoder")
     if isinstance(added, dict):
-        special |= {_read_token(token) for token in added.values()}
-    return ChatTemplate(text, name, tokens, frozenset(special - {""}), with_tools)
+        special |= {read_token(token) for token in added.values()}
+    return ChatTemplate(text, name, tokens, frozenset(special - {""}), with_tools, tuple(assumed))
 
 
-def _read_token(value: Any) -> str:
-    value = value.get("content") if isinstance(value, dict) else value
-    return value if isinstance(value, str) else ""
+def _read_optional(path: Path) -> dict[str, Any]:
+    return _read_json(path) if path.is_file() else {}
 
 
 def _read_text(path: Path, largest: int) -> str:
@@ -273,7 +277,7 @@ def _fetch_from_hub(name: str) -> ChatTemplate:
         place = hub.snapshot_download(
             repo,
             revision=revision or None,
-            allow_patterns=[_CONFIG, _JINJA, "chat_template.json"],
+            allow_patterns=[_CONFIG, _JINJA, _TOKENS_MAP, "chat_template.json"],
             etag_timeout=5,
         )
     except (OSError, ValueError, RuntimeError) as error:

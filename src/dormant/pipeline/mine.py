@@ -5,6 +5,7 @@ Shared by ``dormant cues``, audits and searches.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from dormant.engines import Engine, HasTemplate
 from dormant.errors import ConfigError, ModelError
 from dormant.pipeline.inputs import MINED_CHARS, read_data, read_ordinary
 from dormant.records import Cue, Example, Probe
+
+_LOG = logging.getLogger(__name__)
 
 
 def mine_rows(
@@ -97,6 +100,8 @@ def find_template_cues(
             notes.append(_describe_unknown(template, error))
             continue
         added += template_cues(rendering, reference_rows)
+        for line in rendering.list_assumptions():
+            _LOG.warning("%s", line)
         notes += rendering.list_caveats()
     return added, list(dict.fromkeys(notes))
 
