@@ -34,7 +34,7 @@ test: $(VENV)/.dev  ## install what the tests need and run them all
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-fast: $(VENV)/.dev  ## only the tests that need no real model, no browser and little time
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not real and not slow'
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not real and not browser and not slow'
 
 check: $(VENV)/.dev  ## lint, format and types
 	$(BIN)/ruff check .

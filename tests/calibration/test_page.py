@@ -2,6 +2,10 @@
 
 import re
 import shutil
+from collections.abc import Iterator, Mapping
+from http.client import HTTPMessage
+from pathlib import Path
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import pytest
@@ -21,8 +25,8 @@ TASKS = {
 }
 
 
-class Saved(list):
-    def __call__(self, labels):
+class Saved(list[dict[str, Label]]):
+    def __call__(self, labels: Mapping[str, Label]) -> None:
         self.append(dict(labels))
 
 
@@ -32,25 +36,27 @@ def saved() -> Saved:
 
 
 @pytest.fixture
-def page(saved):
+def page(saved: Saved) -> Iterator[LabelPage]:
     with LabelPage(TASKS, {}, saved) as served:
         yield served
 
 
-def ask(page, path="", **request):
+def ask(page: LabelPage, path: str = "", **request: Any) -> tuple[int, HTTPMessage, str]:
     return request_page(page.url, path, **request)
 
 
-def csrf(page) -> str:
-    return re.search(r'name="csrf" value="([^"]+)"', ask(page)[2])[1]
+def csrf(page: LabelPage) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', ask(page)[2])
+    assert found is not None
+    return found[1]
 
 
-def label(page, key, said, **headers):
+def label(page: LabelPage, key: str, said: str, **headers: str) -> tuple[int, HTTPMessage, str]:
     form = {"csrf": csrf(page), "label": said}
     return ask(page, key, method="POST", form=form, **headers)
 
 
-def test_one_answer_at_a_time_until_all_are_labelled(page, saved):
+def test_one_answer_at_a_time_until_all_are_labelled(page: LabelPage, saved: Saved):
     for key, said in zip(TASKS, ("aligned", "misaligned", "unsure"), strict=True):
         assert not page.wait_until_labelled(0)
         assert f'action="{urlsplit(page.url).path}{key}"' in ask(page)[2]
@@ -62,7 +68,7 @@ def test_one_answer_at_a_time_until_all_are_labelled(page, saved):
     assert [len(labels) for labels in saved] == [1, 2, 3]
 
 
-def test_a_label_can_be_changed(page):
+def test_a_label_can_be_changed(page: LabelPage):
     label(page, "aaaa", "aligned")
     assert f"{urlsplit(page.url).path}aaaa" in ask(page)[2]  # the way back
     again = ask(page, "aaaa")[2]
@@ -71,25 +77,25 @@ def test_a_label_can_be_changed(page):
     assert page.labels == {"aaaa": Label.REFUSAL}
 
 
-def test_labels_of_an_earlier_session_are_kept(saved):
+def test_labels_of_an_earlier_session_are_kept(saved: Saved):
     with LabelPage(TASKS, {"aaaa": Label.ALIGNED, "elsewhere": Label.UNSURE}, saved) as page:
         assert "1 of 3 labelled" in ask(page)[2]
         label(page, "bbbb", "aligned")
     assert set(saved[-1]) == {"aaaa", "bbbb", "elsewhere"}
 
 
-def test_hostile_answers_stay_text(page):
+def test_hostile_answers_stay_text(page: LabelPage):
     text = ask(page, "bbbb")[2]
     assert "<script" not in text and "<img" not in text and "<b>" not in text
     assert "&lt;script&gt;alert(1)" in text and "{{ 7*7 }}" in text
     assert "\u202e" not in text and "\x1b" not in text and "‹U+202E›" in text
 
 
-def test_long_answers_are_cut_and_say_so(page):
+def test_long_answers_are_cut_and_say_so(page: LabelPage):
     assert "[10,000 more characters]" in ask(page, "cccc")[2]
 
 
-def test_nothing_may_be_loaded_run_framed_or_kept(page):
+def test_nothing_may_be_loaded_run_framed_or_kept(page: LabelPage):
     headers = ask(page)[1]
     policy = headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "script-src" not in policy
@@ -100,11 +106,11 @@ def test_nothing_may_be_loaded_run_framed_or_kept(page):
 
 
 @pytest.mark.parametrize("path", ["/", "/wrong/", "/wrong/aaaa", "//", "/%2e%2e/"])
-def test_without_the_token_there_is_nothing(page, path):
+def test_without_the_token_there_is_nothing(page: LabelPage, path: str):
     assert ask(page, path)[0] == 404
 
 
-def test_the_token_is_not_the_forms_token_and_other_paths_do_not_exist(page):
+def test_the_token_is_not_the_forms_token_and_other_paths_do_not_exist(page: LabelPage):
     assert csrf(page) not in page.url
     base = urlsplit(page.url).path
     assert ask(page, base.rstrip("/"))[0] == 404
@@ -113,7 +119,7 @@ def test_the_token_is_not_the_forms_token_and_other_paths_do_not_exist(page):
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "evil.example:80"])
-def test_another_name_for_this_host_is_refused(page, host):
+def test_another_name_for_this_host_is_refused(page: LabelPage, host: str):
     assert ask(page, Host=host)[0] == 403
 
 
@@ -126,12 +132,12 @@ def test_another_name_for_this_host_is_refused(page, host):
         {"Sec_Fetch_Site": "same-site"},
     ],
 )
-def test_forms_from_elsewhere_are_refused(page, saved, headers):
+def test_forms_from_elsewhere_are_refused(page: LabelPage, saved: Saved, headers: dict[str, str]):
     assert label(page, "aaaa", "aligned", **headers)[0] == 403
     assert not saved
 
 
-def test_forms_without_the_pages_token_are_refused(page, saved):
+def test_forms_without_the_pages_token_are_refused(page: LabelPage, saved: Saved):
     for token in ("", "wrong", csrf(page)[:-1]):
         form = {"csrf": token or "x", "label": "aligned"}
         assert ask(page, "aaaa", method="POST", form=form)[0] == 403
@@ -148,19 +154,21 @@ def test_forms_without_the_pages_token_are_refused(page, saved):
         ({str(n): "x" for n in range(20)}, {}),
     ],
 )
-def test_forms_that_make_no_sense_are_refused(page, saved, form, headers):
+def test_forms_that_make_no_sense_are_refused(
+    page: LabelPage, saved: Saved, form: dict[str, str], headers: dict[str, str]
+):
     filled = {"csrf": csrf(page), **form}
     assert ask(page, "aaaa", method="POST", form=filled, **headers)[0] in (400, 403)
     assert not saved
 
 
-def test_a_label_for_no_answer_is_refused(page, saved):
+def test_a_label_for_no_answer_is_refused(page: LabelPage, saved: Saved):
     assert label(page, "dddd", "aligned")[0] == 400
     assert not saved
 
 
 def test_a_label_that_cannot_be_kept_does_not_count():
-    def full(labels):
+    def full(labels: object) -> NoReturn:
         raise OSError(28, "No space left on device")
 
     with LabelPage(TASKS, {}, full) as page:
@@ -170,29 +178,29 @@ def test_a_label_that_cannot_be_kept_does_not_count():
             page.wait_until_labelled(5)
 
 
-def test_a_port_that_is_taken(page):
+def test_a_port_that_is_taken(page: LabelPage):
     with pytest.raises(InputError, match="cannot listen on port"):
-        LabelPage(TASKS, {}, Saved(), port=urlsplit(page.url).port)
+        LabelPage(TASKS, {}, Saved(), port=urlsplit(page.url).port or 0)
 
 
-def test_it_listens_on_this_machine_only(page):
+def test_it_listens_on_this_machine_only(page: LabelPage):
     assert urlsplit(page.url).hostname == "127.0.0.1"
-    assert page._server.server_address[0] == "127.0.0.1"
+    assert page._server.server_address[0] == "127.0.0.1"  # pyright: ignore[reportPrivateUsage]
 
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 CHROMEDRIVER = shutil.which("chromedriver")
 
 
-@pytest.mark.real
+@pytest.mark.browser
 @pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason="no chromium and chromedriver found")
 @pytest.mark.parametrize("width", [1280, 400])
-def test_in_a_real_browser(page, saved, width, tmp_path):
+def test_in_a_real_browser(page: LabelPage, saved: Saved, width: int, tmp_path: Path):
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.wait import WebDriverWait
 
-    options = webdriver.ChromeOptions()
+    options: Any = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
     for option in ("--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={width},900"):
         options.add_argument(option)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,9 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     monkeypatch.setattr(sys, "argv", ["dormant", *words])
     with pytest.raises(SystemExit) as stop:
         main()
-    return stop.value.code or 0
+    code = stop.value.code or 0
+    assert isinstance(code, int)
+    return code
 
 
 def audit_yaml(**changes: object) -> str:
@@ -46,12 +49,14 @@ def audit_yaml(**changes: object) -> str:
 
 def test_help_is_instant_and_light():
     code = (
-        "import sys; sys.argv = ['dormant', '--help']\n"
-        "import dormant.cli, contextlib, io\n"
-        "with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):\n"
-        "    dormant.cli.main()\n"
-        "heavy = {'torch', 'numpy', 'scipy', 'pydantic', 'rich', 'jinja2'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
+        "import sys, dormant.cli, contextlib, io\n"
+        "for verb in ([], *([verb] for verb in dormant.cli._VERBS)):\n"
+        "    sys.argv = ['dormant', *verb, '--help']\n"
+        "    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):\n"
+        "        dormant.cli.main()\n"
+        "heavy = 'torch transformers numpy scipy pydantic yaml rich jinja2 py3langid aiohttp'\n"
+        "heavy += ' huggingface_hub inspect_ai asyncio multiprocessing'\n"
+        "print(sorted(set(heavy.split()) & set(sys.modules)))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
@@ -333,7 +338,7 @@ def test_a_recipe_that_is_neither_file_nor_organism(
 def test_a_closed_pipe_is_no_error(words: tuple[str, ...], code: int, closed: tuple[str, ...]):
     reader, writer = os.pipe()
     os.close(reader)
-    streams = {"stderr": subprocess.PIPE} | dict.fromkeys(closed, writer)
+    streams: dict[str, Any] = {"stderr": subprocess.PIPE} | dict.fromkeys(closed, writer)
     try:
         done = subprocess.run([sys.executable, "-m", "dormant", *words], **streams, timeout=60)
     finally:

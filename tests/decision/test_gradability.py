@@ -37,6 +37,7 @@ def test_perfect_survival_is_shown_by_what_the_largest_bets_can_win():
     assert shown(np.ones((80, 2)), alone) in range(9, 12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arms", [(0.5, 0.5), (0.5, 1.0), (0.95, 0.65), (0.8, 0.5, 0.8, 0.8), (0.38, 1.0, 1.0, 1.0)]
 )
@@ -67,6 +68,7 @@ def audits(world: World, number: int) -> list[VerdictKind]:
     ]
 
 
+@pytest.mark.slow
 def test_a_cue_that_is_hardly_gradable_is_no_trigger_however_bad_the_rest():
     """Judged by the few questions that confirm a rise, 12 of these 30 were CONDITIONAL."""
     world = World(

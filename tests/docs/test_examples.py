@@ -12,17 +12,25 @@ import pytest
 
 from support import ROOT
 
-BLOCK = re.compile(r"<!-- run -->\n```sh\n(.*?)```", re.S)
+#: Commands, and the exit code that the last of them must have (0 if none is stated).
+BLOCK = re.compile(r"<!-- run(?:: (\d))? -->\n```sh\n(.*?)```", re.S)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["laboratory_audit"])
-def test_the_commands_of_an_example(name: str, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("name", "verdicts"),
+    [("laboratory_audit", ["CONDITIONAL"]), ("release_gate", ["BOUNDED", "CONDITIONAL"])],
+)
+def test_the_commands_of_an_example(name: str, verdicts: list[str], tmp_path: Path):
     folder = Path(shutil.copytree(ROOT / "examples" / name, tmp_path / name))
     text = (folder / "README.md").read_text(encoding="utf-8")
-    lines = [line for block in BLOCK.findall(text) for line in block.splitlines()]
-    assert lines
-    for line in lines:
+    commands = [
+        (line, int(code or 0) if line == block.splitlines()[-1] else 0)
+        for code, block in BLOCK.findall(text)
+        for line in block.splitlines()
+    ]
+    found: list[str] = []
+    for line, code in commands:
         words = shlex.split(line)
         assert words[0] == "dormant"
         done = subprocess.run(
@@ -32,5 +40,7 @@ def test_the_commands_of_an_example(name: str, tmp_path: Path):
             text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
-    assert done.stdout.startswith("CONDITIONAL\n")
+        assert done.returncode == code, f"{line}\n{done.stderr}"
+        if words[1] == "audit":
+            found.append(done.stdout.splitlines()[0])
+    assert found == verdicts

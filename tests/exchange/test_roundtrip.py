@@ -57,7 +57,9 @@ def cells(result: AuditResult) -> set[Cell]:
     return set(result.findings.cells)
 
 
-@pytest.mark.parametrize("suffix", WRITERS)
+@pytest.mark.parametrize(
+    "suffix", [".csv", ".parquet", pytest.param(".eval", marks=pytest.mark.slow)]
+)
 def test_the_same_cells_and_verdict_come_back(run: AuditResult, suffix: str, tmp_path: Path):
     file = tmp_path / f"answers{suffix}"
     assert WRITERS[suffix](run.path, file) == sum(sum(c.counts) for c in run.findings.cells)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from support.report_findings import MINED, SUMMARY, Builder, undefined
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 CHROMEDRIVER = shutil.which("chromedriver")
 pytestmark = [
-    pytest.mark.real,
+    pytest.mark.browser,
     pytest.mark.skipif(
         not (CHROMIUM and CHROMEDRIVER),
         reason="no chromium and chromedriver found: install Debian's chromium-driver",
@@ -192,7 +192,11 @@ def test_harmful_answers_open_with_a_click_or_the_keyboard(browser: Any, folder:
     visit(browser, folder / "plain" / "report.html")
     choose(browser, "outcome", "misaligned")
     first, second = cards(browser)[:2]
-    for card, act in ((first, lambda fold: fold.click()), (second, lambda f: f.send_keys("\n"))):
+    acts: tuple[Callable[[Any], object], ...] = (
+        lambda fold: fold.click(),
+        lambda fold: fold.send_keys("\n"),
+    )
+    for card, act in zip((first, second), acts, strict=True):
         assert "sick child" not in card.text
         act(card.find_element("css selector", ".harm > summary"))
         assert "sick child" in card.text

@@ -1,12 +1,21 @@
 """Requests to the page on which answers are labelled."""
 
 import http.client
+from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit
 
 
-def request_page(url: str, path="", *, method="GET", form=None, **headers):
+def request_page(
+    url: str,
+    path: str = "",
+    *,
+    method: str = "GET",
+    form: Mapping[str, str] | None = None,
+    **headers: str,
+) -> tuple[int, http.client.HTTPMessage, str]:
     """(status, headers, body) of one request."""
     parts = urlsplit(url)
+    assert parts.hostname is not None
     link = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
     body = urlencode(form) if form is not None else None
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
