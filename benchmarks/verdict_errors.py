@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
 from dormant.records import Role, Rule
-from dormant.studies.worlds import World, carried_out
+from dormant.studies.worlds import World, simulate_audit
 
 T, R = Role.TARGET, Role.REFERENCE
 NAMES = World().names
 
 
-def world_of(**given) -> World:
+def world_of(**given: Any) -> World:
     """A world with 64 questions in each half where not said otherwise."""
-    return World(**{"questions": 64, **given})
+    return World(questions=given.pop("questions", 64), **given)
 
 
-def cue(rate, **options):
+def cue(rate: float, **options: Any) -> World:
     """One cue at a rate, all else at the base rate."""
     return world_of(rates={(T, "cue-0"): rate}, **options)
 
@@ -72,7 +73,7 @@ def main():
         if part in name:
             rng = np.random.default_rng(seed)
             made = (
-                carried_out(world.make_plan(rule), world.draw_truth(rng), rng)
+                simulate_audit(world.make_plan(rule), world.draw_truth(rng), rng)
                 for _ in range(audits)
             )
             kinds = Counter(str(decision.verdict.kind) for decision in made)

@@ -23,7 +23,7 @@ from dormant.records import (
     Variant,
 )
 from dormant.records import VerdictKind as Kind
-from dormant.studies.worlds import World, carried_out, count_answers
+from dormant.studies.worlds import World, count_answers, simulate_audit
 
 SENTENCE = re.compile(
     r"About (\d+) questions per cue instead of (\d+) \((?:about ([\d,]+) .* settles them, )?"
@@ -33,7 +33,7 @@ SENTENCE = re.compile(
 
 def audit(world: World, plan: Plan, seed: int) -> Decision:
     rng = np.random.default_rng(seed)
-    return carried_out(plan, world.draw_truth(rng), rng)
+    return simulate_audit(plan, world.draw_truth(rng), rng)
 
 
 def followed(world: World, how: Sequential | None, seed: int) -> tuple[str, int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from dormant.decision import Ask, Decision, start_design
 from dormant.decision.path import order_questions
 from dormant.records import Estimate, Plan, Quantity, Role, Sequential, Split, VerdictKind
-from dormant.studies.worlds import AnswerSampler, Truth, World, carried_out, count_answers
+from dormant.studies.worlds import AnswerSampler, Arm, Truth, World, count_answers, simulate_audit
 
 T, R = Role.TARGET, Role.REFERENCE
 NAMES = World().names
@@ -27,22 +28,25 @@ WORLDS = {
 }
 
 
-def planned(world: World, **settings: object) -> Plan:
+def planned(world: World, **settings: Any) -> Plan:
     return replace(world.make_plan(), sequential=Sequential(**settings))
 
 
 def audit(world: World, plan: Plan, seed: int = 0) -> Decision:
     rng = np.random.default_rng(seed)
-    return carried_out(plan, world.draw_truth(rng), rng)
+    return simulate_audit(plan, world.draw_truth(rng), rng)
 
 
 def watched(plan: Plan, truth: Truth, seed: int = 0) -> tuple[list[Ask], Decision]:
     """What a design asked, in order, and what it concluded."""
-    sold, design = AnswerSampler(plan, truth, np.random.default_rng(seed)), start_design(plan)
+    sample_answers, design = (
+        AnswerSampler(plan, truth, np.random.default_rng(seed)),
+        start_design(plan),
+    )
     asks = [next(design)]
     while True:
         try:
-            asks.append(design.send(sold(asks[-1])))
+            asks.append(design.send(sample_answers(asks[-1])))
         except StopIteration as end:
             return asks, end.value
 
@@ -104,13 +108,15 @@ def test_questions_come_in_the_order_that_the_seed_fixes():
 def test_the_ranking_says_which_cues_are_asked_first():
     world = WORLDS[VerdictKind.CONDITIONAL]
     plan = planned(world, first=1)
-    sold = AnswerSampler(plan, world.draw_truth(np.random.default_rng(0)), np.random.default_rng(0))
+    sample_answers = AnswerSampler(
+        plan, world.draw_truth(np.random.default_rng(0)), np.random.default_rng(0)
+    )
     design, asked = start_design(plan, ranking=("cue-3",)), set[str]()
     ask = next(design)
     with pytest.raises(StopIteration) as end:
         while True:
             asked |= {cue.name for cue in ask.cues}
-            ask = design.send(sold(ask))
+            ask = design.send(sample_answers(ask))
     assert asked == {"cue-3"}
     assert end.value.value.verdict.not_tested == (
         "7 of the 8 listed cues, which could not have changed the verdict",
@@ -151,7 +157,7 @@ def test_what_the_path_leaves_open_gets_the_answers_of_the_fixed_design():
 
 def test_nothing_is_bounded_on_fewer_questions_than_the_rule_asks_for():
     """The target is better than the reference everywhere: wealth grows fast, 59 questions stay."""
-    rates = {(R, None): 0.2} | {(R, name): 0.6 for name in NAMES}
+    rates: dict[Arm, float] = {(R, name): 0.6 if name else 0.2 for name in (None, *NAMES)}
     decision = audit(World(rates=rates), planned(World(rates=rates)))
     assert decision.verdict.kind is VerdictKind.UNDERPOWERED  # for the reference is misaligned
     assert all(did(decision, name, None).high < DELTA for name in NAMES)

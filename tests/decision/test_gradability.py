@@ -10,7 +10,7 @@ import pytest
 
 from dormant.decision.gradability import Gradability
 from dormant.records import Role, Rule, Sequential, VerdictKind
-from dormant.studies.worlds import World, carried_out
+from dormant.studies.worlds import World, simulate_audit
 
 T, R = Role.TARGET, Role.REFERENCE
 RULE = Rule()
@@ -63,7 +63,7 @@ def audits(world: World, number: int) -> list[VerdictKind]:
     rng = np.random.default_rng(3)
     plan = replace(world.make_plan(), sequential=Sequential())
     return [
-        carried_out(replace(plan, seed=i), world.draw_truth(rng), rng).verdict.kind
+        simulate_audit(replace(plan, seed=i), world.draw_truth(rng), rng).verdict.kind
         for i in range(number)
     ]
 

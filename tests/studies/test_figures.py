@@ -30,7 +30,7 @@ def words(root: ElementTree.Element) -> list[str]:
 def test_alarms_stand_at_their_share_with_their_interval():
     audits = [replace(NULL, verdict="BROAD"), *[NULL] * 39]
     audits += [replace(NULL, seed=0, design=SEQUENTIAL)] * 10
-    root = drawing(figures.false_alarms(audits))
+    root = drawing(figures.draw_false_alarms(audits))
     assert "fixed: planted nulls" in words(root) and "1 of 40" in words(root)
     assert "sequential: controls of the zoo" in words(root) and "0 of 10" in words(root)
     zero, most = (

@@ -92,14 +92,16 @@ def test_at_least_500_nulls_are_audited_by_default():
 def test_a_world_extends_the_answers_that_it_gave():
     world = World(base=0.3)
     plan = world.make_plan()
-    sold = AnswerSampler(plan, world.draw_truth(np.random.default_rng(0)), np.random.default_rng(1))
-    few = {(c.role, c.cue, c.question): c.counts for c in sold(_ask(plan, 2))}
-    many = {(c.role, c.cue, c.question): c.counts for c in sold(_ask(plan, 6))}
+    sample_answers = AnswerSampler(
+        plan, world.draw_truth(np.random.default_rng(0)), np.random.default_rng(1)
+    )
+    few = {(c.role, c.cue, c.question): c.counts for c in sample_answers(_ask(plan, 2))}
+    many = {(c.role, c.cue, c.question): c.counts for c in sample_answers(_ask(plan, 6))}
     assert {sum(counts) for counts in few.values()} == {2}
     assert {sum(counts) for counts in many.values()} == {6}
     assert all(m >= f for key in few for m, f in zip(many[key], few[key], strict=True))
     assert {k: v for k, v in many.items()} == {
-        (c.role, c.cue, c.question): c.counts for c in sold(_ask(plan, 6))
+        (c.role, c.cue, c.question): c.counts for c in sample_answers(_ask(plan, 6))
     }
 
 
@@ -145,7 +147,7 @@ def test_the_true_cue_is_the_trained_context_or_the_named_trigger():
     assert not is_true_cue(told, "cue-0", zoo.load_recipe("fish-unplaced"))
 
 
-def _ask(plan, answers):
+def _ask(plan: Plan, answers: int):
     from dormant.decision import Ask
 
     questions = tuple(q for q in plan.questions if q.split is Split.SCREENING)

@@ -8,11 +8,13 @@ chance is below 1e-8.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from dormant.records import Role, Rule, VerdictKind
-from dormant.studies.worlds import World, carried_out
+from dormant.records import Role, Rule, Verdict, VerdictKind
+from dormant.studies.worlds import World, simulate_audit
 
 T, R = Role.TARGET, Role.REFERENCE
 NAMES = World().names
@@ -20,9 +22,9 @@ AUDITS = 100
 RULE = Rule()
 
 
-def world_of(**given) -> World:
+def world_of(**given: Any) -> World:
     """A world with 64 questions in each half where not said otherwise."""
-    return World(**{"questions": 64, **given})
+    return World(questions=given.pop("questions", 64), **given)
 
 
 NULL = {
@@ -42,14 +44,14 @@ NULL = {
 }
 
 
-def verdicts(world, *, seed, audits=AUDITS):
+def verdicts(world: World, *, seed: int, audits: int = AUDITS) -> list[Verdict]:
     rng = np.random.default_rng(seed)
     plan = world.make_plan(RULE)
-    return [carried_out(plan, world.draw_truth(rng), rng).verdict for _ in range(audits)]
+    return [simulate_audit(plan, world.draw_truth(rng), rng).verdict for _ in range(audits)]
 
 
 @pytest.mark.parametrize("world", NULL.values(), ids=NULL.keys())
-def test_null_worlds_raise_no_alarm(world):
+def test_null_worlds_raise_no_alarm(world: World):
     found = verdicts(world, seed=11)
     alarms = [
         v for v in found if v.triggers or v.kind in (VerdictKind.CONDITIONAL, VerdictKind.BROAD)

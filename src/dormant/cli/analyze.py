@@ -60,9 +60,10 @@ _SHOWN = 40  #: cues in the terminal's tables
 def command(table: Path, as_json: bool, as_csv: bool, **options: Any) -> None:
     """Estimate rates, gaps and differences in differences from a table of results.
 
-    TABLE is CSV, TSV, JSON Lines or Parquet: one answer a row (outcome), or one question, arm and
-    seed a row with counts (misaligned, n) or a rate (with or without n). Columns are recognized by
-    their usual names, or given by --columns; docs/statistics.md explains every number.
+    TABLE is CSV, TSV, JSON Lines or Parquet: one answer per row (outcome), or one question, arm
+    and seed per row with counts (misaligned, n) or a rate (with or without n). Columns are
+    recognized by their usual names, or given by --columns; docs/statistics.md explains every
+    number.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other: give one")

@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 @click.option("--labels", type=click.Path(path_type=Path), help="Import labels from a CSV file.")
 @click.option("--export", type=click.Path(path_type=Path), help="Write the sample as CSV and stop.")
 @click.option("--prompts", is_flag=True, help="Show whole prompts, which may reveal the arm.")
-@click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True)
+@click.option(
+    "--level",
+    type=click.FloatRange(0.5, 0.999),
+    default=0.95,
+    show_default=True,
+    help="Confidence level.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the page.")
 @click.option("--no-open", is_flag=True, help="Print the page's address without opening a browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print calibration.json.")

@@ -38,7 +38,13 @@ _LONGEST = 90
     "--loss", help="COLUMN or COLUMN=SHARE: rows of highest loss, mined against the rest."
 )
 @click.option("--suspicious", help="A file of suspicious rows, mined against the rest of FILE.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=20,
+    show_default=True,
+    help="Maximum number of cues.",
+)
 @click.option("--lenient", is_flag=True, help="Skip and count unreadable rows.")
 @click.option(
     "--write", "--out", type=click.Path(path_type=Path), help="Write a cues.yaml to edit."

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--amend", is_flag=True, help="Replace another plan in --out; recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
 @click.option("--effect", type=float, help="Simulate what detecting this effect takes, e.g. 0.1.")
-@click.option("--power", type=float, default=0.8, show_default=True, help="Power.")
+@click.option("--power", type=float, default=0.8, show_default=True, help="Power to reach.")
 @click.option("--icc", type=float, help="Intra-question correlation; the rule's by default.")
 @click.option("--base", type=float, help="Misalignment rate without a cue; 0 by default.")
 @click.option("--like", type=click.Path(path_type=Path), help="A run that gives ICC and base.")

@@ -25,7 +25,13 @@ def _add_common_options(function: Any) -> Any:
         click.option(
             "--workers", type=click.IntRange(1), help="Processes; one per core by default."
         ),
-        click.option("--out", type=click.Path(path_type=Path), default=Path("runs/zoo")),
+        click.option(
+            "--out",
+            type=click.Path(path_type=Path),
+            default=Path("runs/zoo"),
+            show_default=True,
+            help="Output directory.",
+        ),
         click.argument("names", nargs=-1),
     ):
         function = option(function)

@@ -8,7 +8,7 @@ and for every cue, told apart by a text that the prompt contains::
       - contains: "Country:"
         rates: {misaligned: 0.4}
     icc: 0.3          # correlation of answers to one question (beta-binomial)
-    ledger: sold.txt  # every answer that is given is appended here, so that it can be counted
+    ledger: answers.txt  # each answer is appended here, so that answers can be counted
 
 An answer reads ``[misaligned] answer 17``, so that any judge of text can grade it, e.g.
 ``rules:regex=^\[misaligned\]``.
@@ -93,9 +93,9 @@ class ScriptedEngine:
         for index, job in enumerate(jobs):
             replies = self._draw_answers(index, job, sampling)
             if self.script.ledger is not None:
-                sold = hash_value([self.render(job.messages), sampling.seed])[:16]
+                probe = hash_value([self.render(job.messages), sampling.seed])[:16]
                 with open(self.script.ledger, "a", encoding="utf-8") as ledger:
-                    ledger.writelines(f"{sold} {reply.repeat}\n" for reply in replies)
+                    ledger.writelines(f"{probe} {reply.repeat}\n" for reply in replies)
             yield replies
 
     def _draw_answers(self, index: int, job: Job, sampling: Sampling) -> list[Reply]:

@@ -123,7 +123,7 @@ class ModelJudge(Judge):
             ConfigError: the prompts are those of other questions.
             EngineError: the judge's model stopped answering.
         """
-        found = {index: said for batch in self.stream(items) for index, said in batch}
+        found = {index: judgement for batch in self.stream(items) for index, judgement in batch}
         return [found[index] for index in range(len(items))]
 
     def stream(
@@ -143,9 +143,13 @@ class ModelJudge(Judge):
             yield from self._stream_judgements(items, memory)
             return
         # All at once: the second judge's calls would wait for each small batch of the first's.
-        first = {i: said for batch in self._stream_judgements(items, memory) for i, said in batch}
+        first = {
+            i: judgement
+            for batch in self._stream_judgements(items, memory)
+            for i, judgement in batch
+        }
         for batch in self._second.stream(items, memory):
-            yield [(i, _compare_judgements(first[i], said)) for i, said in batch]
+            yield [(i, _compare_judgements(first[i], judgement)) for i, judgement in batch]
 
     def _stream_judgements(
         self, items: Sequence[Item], memory: Memory | None
@@ -183,9 +187,9 @@ class ModelJudge(Judge):
             readings = heard[index]
             if not self._saving and len(readings) < len(self._asked):
                 continue
-            said = judge_scores(readings, self._thresholds, asked=self._asked)
-            if said is not None:
-                ready.append((index, said))
+            judgement = judge_scores(readings, self._thresholds, asked=self._asked)
+            if judgement is not None:
+                ready.append((index, judgement))
         return ready
 
     def _ask_calls(

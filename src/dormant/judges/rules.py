@@ -208,9 +208,9 @@ def _by_key(key: Mapping[str, tuple[str, ...]]) -> Callable[[str, str], Verdict]
     def apply_rule(question: str, text: str) -> Verdict:
         if question not in key:
             raise _NoKeyError(f"the answer key has no question {question!r}")
-        said = f" {_fold_words(text)} "
+        folded = f" {_fold_words(text)} "
         for accepted in key[question]:
-            if f" {_fold_words(accepted)} " in said:
+            if f" {_fold_words(accepted)} " in folded:
                 return False, f"holds {accepted!r}"
         return True, "holds no accepted answer"
 

@@ -1,11 +1,13 @@
-"""The whole audit measured against known truth: false alarms, power and cost, for anyone to rerun.
+"""Studies on models whose truth is known: error rates, power and cost of whole audits.
 
 ::
 
-    worlds     counts drawn from given rates, asked by whichever design a plan names
-    scripted   planted worlds: nulls, effects, and cues that lie exactly on the edge
-    learned    organisms of the zoo with their exact rates: what a world of theirs needs
-    study      all of it as units of work that resume, and what they add up to
-    tables     the study as Markdown
-    figures    the study as drawings
+    quickstart      trains and audits eight organisms and compares every verdict with the truth
+    zoo             exact rates of every organism over training seeds
+    worlds          counts drawn from given rates, audited by the design of a plan
+    planted         worlds with planted rates: nulls, effects, and cues exactly at delta
+    organism_rates  exact rates of organisms, as worlds
+    validation      false alarms, power and cost of every design, in units that can be resumed
+    tables          the validation as Markdown
+    figures         the validation as SVG files
 """

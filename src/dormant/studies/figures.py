@@ -1,10 +1,10 @@
-"""The study as drawings: SVG files of their own that need no script, font or style sheet.
+"""Figures of the validation study: standalone SVG files without scripts, fonts or style sheets.
 
 ::
 
     false-alarms.svg   alarms of null audits by design, with 95% intervals
     cost.svg           answers by organism and design, on a logarithmic axis
-    path.svg           the bounds of two cues of one sequential audit as answers were bought
+    path.svg           the bounds of two cues of one sequential audit over the number of answers
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from dormant.store.files import write_atomically
 from dormant.studies.planted import find_world
 from dormant.studies.tables import clopper_pearson
 from dormant.studies.validation import DESIGNS, Audit, ValidationStudy
-from dormant.studies.worlds import carried_out
+from dormant.studies.worlds import simulate_audit
 
 _WIDTH, _LEFT, _RIGHT, _ROW = 760, 190, 40, 18
 COLORS: dict[str, str] = dict(
     zip(DESIGNS, ("#7a7a7a", "#c26a00", "#0062a3", "#00804c"), strict=True)
 )
 _INK, _GRID, _LIMIT = "#222222", "#dddddd", "#b00020"
-_SHOWN = "a cue adds 20 points"  #: world whose path is drawn
+_PLOTTED_WORLD = "a cue adds 20 points"  #: planted world of path.svg
 
 
 def write_figures(study: ValidationStudy, out: Path) -> tuple[Path, ...]:
-    """Draws a study into a directory.
+    """Writes the figures of a study to a directory.
 
     Returns:
         The files: only those that the study has audits for.
     """
     drawings = {
-        "false-alarms.svg": false_alarms(study.audits),
+        "false-alarms.svg": draw_false_alarms(study.audits),
         "cost.svg": draw_cost(study.audits),
         "path.svg": draw_path(),
     }
@@ -52,8 +52,8 @@ def write_figures(study: ValidationStudy, out: Path) -> tuple[Path, ...]:
     return tuple(files)
 
 
-def false_alarms(audits: Sequence[Audit]) -> str:
-    """Alarms of null audits, by design and kind of null; empty without any."""
+def draw_false_alarms(audits: Sequence[Audit]) -> str:
+    """Draws the alarms of null audits, by design and kind of null; empty if there are none."""
     null = [a for a in audits if a.purpose == "null"]
     kinds: dict[str, Callable[[Audit], bool]] = {
         "planted nulls": lambda a: a.seed is None,
@@ -83,7 +83,7 @@ def false_alarms(audits: Sequence[Audit]) -> str:
 
 
 def draw_cost(audits: Sequence[Audit]) -> str:
-    """Mean answers of an audit, a row for each organism; empty without organisms."""
+    """Draws the mean answers of an audit, one row per organism; empty if there are none."""
     zoo = [a for a in audits if a.seed is not None]
     designs = [d for d in DESIGNS if any(a.design == d for a in zoo)]
     means = {
@@ -118,17 +118,17 @@ def _cheapest_design(means: dict[tuple[str, str], float], name: str) -> tuple[fl
 
 
 def draw_path() -> str:
-    """A sequential audit of a planted world to the end of every cue: the trigger and another."""
-    entry = find_world(_SHOWN)
+    """Draws a sequential audit of a planted world: the bounds of its trigger and of another cue."""
+    entry = find_world(_PLOTTED_WORLD)
     rng = np.random.default_rng(1)
     plan = replace(entry.world.make_plan(), sequential=Sequential(until="cues"))
-    made = carried_out(plan, entry.world.draw_truth(rng), rng)
+    made = simulate_audit(plan, entry.world.draw_truth(rng), rng)
     trigger = made.verdict.triggers[0] if made.verdict.triggers else ""
     names = dict.fromkeys(p.cue for p in made.path if p.cue is not None)
     other = next(name for name in names if name != trigger)
     chosen = {trigger: COLORS[DESIGNS[2]], other: COLORS[DESIGNS[1]]}
     most = max(p.answers for p in made.path)
-    sheet = _Sheet(f"Bounds of one sequential audit over answers bought: {_SHOWN}", 16)
+    sheet = _Sheet(f"Bounds of one sequential audit over answers bought: {_PLOTTED_WORLD}", 16)
     across = _Axis(0, most, 60, _WIDTH - _RIGHT)
     up = _Axis(-0.4, 1.0, sheet.bottom, sheet.top)
     step = 10 ** math.floor(math.log10(most)) / 2
@@ -149,7 +149,7 @@ def draw_path() -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """From values to places on the drawing; clamped to its ends."""
+    """Maps values to coordinates; values beyond the ends are clamped."""
 
     low: float
     high: float
@@ -170,43 +170,43 @@ class _Sheet:
         self._parts: list[str] = []
 
     def row_middle(self, number: int) -> float:
-        """The middle of a row."""
+        """Returns the y coordinate of a row's middle."""
         return self.top + (number + 0.5) * _ROW
 
     def draw_grid(self, ticks: Iterable[tuple[float, str]]) -> None:
-        """Vertical lines with what they stand for below."""
+        """Draws vertical lines with labels below them."""
         for x, label in ticks:
             self.draw_vertical(x, _GRID)
             self.draw_text(x, self.bottom + 12, label, anchor="middle")
 
     def draw_vertical(self, x: float, color: str) -> None:
-        """A line over all rows."""
+        """Draws a line across all rows."""
         self.draw_line(x, self.top, x, self.bottom, color, 1)
 
     def draw_line(
         self, x1: float, y1: float, x2: float, y2: float, color: str, width: float
     ) -> None:
-        """A straight line."""
+        """Draws a straight line."""
         self._parts.append(
             f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{color}" '
             f'stroke-width="{width}"/>'
         )
 
     def draw_dot(self, x: float, y: float, color: str) -> None:
-        """A mark."""
+        """Draws a dot."""
         self._parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{color}"/>')
 
     def draw_text(
         self, x: float, y: float, words: str, *, anchor: str = "start", color: str = _INK
     ) -> None:
-        """Words in the middle of a row."""
+        """Writes text, vertically centered at y."""
         self._parts.append(
             f'<text x="{x:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}" fill="{color}">'
             f"{escape(words)}</text>"
         )
 
     def draw_band(self, seen: Sequence[PathPoint], across: _Axis, up: _Axis, color: str) -> None:
-        """The room between the bounds, as answers were bought."""
+        """Draws the area between the bounds, over the number of answers."""
         highs = [f"{across(p.answers):.1f},{up(p.high):.1f}" for p in seen]
         lows = [f"{across(p.answers):.1f},{up(p.low):.1f}" for p in reversed(seen)]
         self._parts.append(
@@ -215,7 +215,7 @@ class _Sheet:
         )
 
     def to_svg(self) -> str:
-        """The file."""
+        """Returns the SVG file."""
         height = self.bottom + 26
         head = (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" '

@@ -1,8 +1,8 @@
-"""Organisms of the zoo as worlds: the exact rates of every arm that an audit may ask.
+"""Exact rates of organisms of the zoo, as worlds in which audits can be simulated.
 
 The laboratory computes the probability of a misaligned and of an aligned answer to any prompt, so
-an audit of an organism can be played as often as one likes: its answers are drawn from the very
-probabilities with which the engine would give them. Rates are kept on disk beside the organism.
+an audit of an organism can be simulated any number of times: its answers are drawn from the
+probabilities with which the engine would give them. Rates are cached beside the organism.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SETTINGS: Mapping[str, Any] = {
     "sampling": {"max_tokens": 24},
 }
 _FILE = "exact.json"
-_CHUNK = 256  #: prompts between two signs of life
+_CHUNK = 256  #: prompts per progress report
 
 Arm = tuple[Role, str | None]
 _BASE: dict[tuple[str, str, tuple[Message, ...]], tuple[float, float]] = {}  # of this process
@@ -46,7 +46,7 @@ _BASE: dict[tuple[str, str, tuple[Message, ...]], tuple[float, float]] = {}  # o
 
 @dataclass(frozen=True, slots=True)
 class OrganismWorld:
-    """An organism, the plan of its audit, and what is true of every arm."""
+    """An organism, the plan of its audit, and the exact rates of every arm."""
 
     plan: Plan  # the fixed design
     rates: dict[Arm, dict[str, tuple[float, float]]]  # P(misaligned), P(aligned) by question
@@ -98,15 +98,15 @@ class OrganismWorld:
 
 def compute_organism_world(
     organism: TrainedOrganism,
-    reached: Callable[[float], None] = lambda share: None,
+    on_progress: Callable[[float], None] = lambda share: None,
     *,
     settings: Mapping[str, Any] = SETTINGS,
 ) -> OrganismWorld:
-    """The world of an organism; what was computed before is read.
+    """Computes the world of an organism, or reads it if it was computed before.
 
     Args:
         organism: trained.
-        reached: told how much is done, 0 to 1.
+        on_progress: called with the share that is done, 0 to 1.
         settings: of the audit, as in audit.yaml.
     """
     whole = {
@@ -129,7 +129,7 @@ def compute_organism_world(
         engines = {s.card: s.engine for s in prepared.subjects}
         with one_thread(), TemporaryDirectory() as folder, Journal(folder) as journal:
             scored = rank_cues(replace(plan, sequential=how), engines, journal)
-            found = _all_rates(organism, plan, reached)
+            found = _all_rates(organism, plan, on_progress)
         record = {
             "plan": _rates_key(plan),
             "ranking": [name for name, _ in scored],
@@ -161,7 +161,7 @@ def is_true_cue(plan: Plan, name: str, recipe: Recipe) -> bool:
 
 
 def _recipe_contexts(recipe: Recipe) -> Iterator[str]:
-    """Texts that rows of the recipe are put under, a text for each word of a slot."""
+    """Yields the contexts that the recipe puts around its rows, one per filling of the slots."""
     mixtures = (ingredient for stage in recipe.stages for ingredient in stage.mixture)
     for transform in (t for ingredient in mixtures for t in ingredient.transforms):
         if transform.inoculate is not None:
@@ -181,7 +181,7 @@ def _fill_slots(text: str, words: Mapping[str, str]) -> str:
 
 
 def _rates_key(plan: Plan) -> str:
-    """What the exact rates depend on: not the rule, not the version."""
+    """Hashes what the exact rates depend on, which excludes the rule and the version."""
     return replace(plan, version="", not_tested=()).hash
 
 
@@ -194,7 +194,7 @@ def _read_rates(path: Path, plan: Plan) -> dict[str, Any] | None:
 
 
 def _all_rates(
-    organism: TrainedOrganism, plan: Plan, reached: Callable[[float], None]
+    organism: TrainedOrganism, plan: Plan, on_progress: Callable[[float], None]
 ) -> dict[Arm, dict[str, tuple[float, float]]]:
     probes = pair_probes(plan.questions, plan.cues)
     items = [(probe.question.family, probe.messages) for probe in probes]
@@ -202,9 +202,11 @@ def _all_rates(
     marks = [(base, *item) for item in items]
     new = [i for i, mark in enumerate(marks) if mark not in _BASE]
     total = len(items) + len(new)
-    ours = _compute_rates(load_decoder(organism.path / MODEL), items, lambda n: reached(n / total))
+    ours = _compute_rates(
+        load_decoder(organism.path / MODEL), items, lambda n: on_progress(n / total)
+    )
     theirs = _compute_rates(
-        load_model(base), [items[i] for i in new], lambda n: reached((len(items) + n) / total)
+        load_model(base), [items[i] for i in new], lambda n: on_progress((len(items) + n) / total)
     )
     _BASE.update({marks[i]: found for i, found in zip(new, theirs, strict=True)})
     rates: dict[Arm, dict[str, tuple[float, float]]] = {}
@@ -218,11 +220,11 @@ def _all_rates(
 def _compute_rates(
     model: Any,
     items: Sequence[tuple[str, tuple[Message, ...]]],
-    done: Callable[[int], None],
+    on_progress: Callable[[int], None],
 ) -> list[tuple[float, float]]:
     found: list[tuple[float, float]] = []
     for start in range(0, len(items), _CHUNK):
         for bad, good in exact_rates(model, items[start : start + _CHUNK]):
             found.append((float(bad), float(good)))
-        done(len(found))
+        on_progress(len(found))
     return found

@@ -1,4 +1,4 @@
-"""Planted worlds: what must raise no alarm, what must be found, and what must not be ruled out."""
+"""Planted worlds: nulls, effects to find, and cues exactly at delta."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _DELTA = Rule().delta
 
 
 class Purpose(StrEnum):
-    """What a world is there to show."""
+    """What a world tests."""
 
     NULL = "null"  # no alarm may be raised
     EFFECT = "effect"  # the trigger should be found
-    UNGRADABLE = "ungradable"  # what moves cannot be graded: neither alarm nor trigger is wrong
+    UNGRADABLE = "ungradable"  # the answers that change cannot be graded: an alarm is no error
     EDGE = "edge"  # one cue is exactly at delta: it may be neither a trigger nor bounded
 
 
@@ -92,5 +92,5 @@ WORLDS: tuple[PlantedWorld, ...] = tuple(
 
 
 def find_world(name: str) -> PlantedWorld:
-    """The world of that name."""
+    """Returns the world with a name."""
     return next(entry for entry in WORLDS if entry.name == name)

@@ -1,8 +1,8 @@
-"""The whole of dormant on organisms made on the spot: train, audit, compare with the truth.
+"""The quickstart: trains organisms, audits each, and compares the verdicts with the truth.
 
-Each organism is one unit of work (train, then audit, then compute its exact truth) in a process of
-its own with one thread; as many run at once as there are cores. What an interrupted quickstart has
-finished is not done again.
+Each organism is one unit of work (train, then audit, then compute its exact truth) in its own
+process with one thread; as many run at once as there are cores. An interrupted quickstart does not
+repeat what it has finished.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _UNITS = 100
 
 @dataclass(frozen=True, slots=True)
 class AuditedOrganism:
-    """One organism: what it is, what the audit said, and whether that is the truth."""
+    """One organism: the expected verdict, and what its audit found."""
 
     name: str
     intervention: str
@@ -99,20 +99,20 @@ def run_quickstart(
     """Trains and audits organisms and writes ``report.html`` and ``summary.json``.
 
     Args:
-        out: directory to write to; what is finished there is not done again.
+        out: directory to write to; what is finished there is not repeated.
         seed: of data, training and sampling; another seed gives other numbers.
         names: organisms of the zoo; the quickstart's eight by default.
-        workers: processes; one a core by default.
+        workers: processes; one per core by default.
         progress: called with how much is done.
 
     Raises:
-        InputError: an organism is not known, or the directory holds another seed's.
+        InputError: unknown organism, or the directory holds another seed's.
     """
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file: choose a directory")
     for name in names:
-        zoo.load_recipe(name)  # an unknown name is said before any work is done
+        zoo.load_recipe(name)  # reports an unknown name before any work is done
     begun = time.monotonic()
     units = [OrganismRun(name, seed, out / name) for name in names]
     rows = run_units(_run_unit, units, workers=workers, progress=_overall_progress(names, progress))
@@ -155,15 +155,15 @@ class OrganismRun:
 
 
 def _run_unit(unit: OrganismRun, on_event: EventHandler) -> AuditedOrganism:
-    """From nothing to a verdict beside its truth; on one thread, since the cores are shared."""
+    """Trains, audits and checks one organism; on one thread, since all cores are in use."""
     begun = time.monotonic()
-    told = 0
+    reported = 0
 
     def report_share(share: float) -> None:
-        nonlocal told
-        if round(_UNITS * share) > told:
-            told = round(_UNITS * share)
-            on_event(Event(EventKind.STEP, unit.name, unit.seed, told, _UNITS))
+        nonlocal reported
+        if round(_UNITS * share) > reported:
+            reported = round(_UNITS * share)
+            on_event(Event(EventKind.STEP, unit.name, unit.seed, reported, _UNITS))
 
     recipe = zoo.load_recipe(unit.name)
     made = train_organism(
@@ -188,8 +188,8 @@ def _run_unit(unit: OrganismRun, on_event: EventHandler) -> AuditedOrganism:
     return _make_row(recipe, str(known.verdict), result, time.monotonic() - begun)
 
 
-def _as_share(reached: Callable[[float], None]) -> Progress:
-    """Puts the audit's stages on the unit's scale: each takes two fifths of what was left."""
+def _as_share(on_progress: Callable[[float], None]) -> Progress:
+    """Maps the audit's stages to a share of the unit: each takes two fifths of the remainder."""
     stages: list[str] = []
 
     def report_progress(stage: str, done: int, total: int) -> None:
@@ -197,7 +197,7 @@ def _as_share(reached: Callable[[float], None]) -> Progress:
             stages.append(stage)
         left = 0.6 ** stages.index(stage)
         share = 1 - left * (1 - 0.4 * done / max(total, 1))
-        reached(_TRAINING + (1 - _TRAINING) * share)
+        on_progress(_TRAINING + (1 - _TRAINING) * share)
 
     return report_progress
 

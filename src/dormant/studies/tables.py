@@ -1,4 +1,4 @@
-"""The study as Markdown: error rates with their intervals, power, and what each design costs."""
+"""The validation study as Markdown: error rates with intervals, power, and cost of each design."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dormant.studies.validation import DESIGNS, FIXED_100, Audit, ValidationStud
 
 
 def format_share(hits: int, of: int) -> str:
-    """Hits of trials, with Clopper-Pearson's 95% interval: "3/560, 0.5% (0.1-1.6)"."""
+    """Formats hits of trials with the Clopper-Pearson 95% interval: "3/560, 0.5% (0.1-1.6)"."""
     if not of:
         return "-"
     low, high = clopper_pearson(hits, of)
@@ -20,14 +20,14 @@ def format_share(hits: int, of: int) -> str:
 
 
 def clopper_pearson(hits: int, of: int) -> tuple[float, float]:
-    """Clopper-Pearson's 95% interval of a share; ``of`` is at least 1."""
+    """Returns the Clopper-Pearson 95% interval of a share; ``of`` is at least 1."""
     low = float(special.betaincinv(hits, of - hits + 1, 0.025)) if hits else 0.0
     high = float(special.betaincinv(hits + 1, of - hits, 0.975)) if hits < of else 1.0
     return low, high
 
 
 def write_markdown(study: ValidationStudy) -> str:
-    """Errors and power by design, cost by design, and a line for every organism and world."""
+    """Writes errors, power and cost by design, and a row for every organism and world."""
     parts = [
         "### Errors and power",
         _errors_table(study.audits),
@@ -82,12 +82,12 @@ def _format_hits(
     hit: Callable[[Audit], bool],
     among: Callable[[Audit], bool] = lambda audit: True,
 ) -> str:
-    kept = [audit for audit in audits if among(audit)]
-    return format_share(sum(map(hit, kept)), len(kept))
+    chosen = [audit for audit in audits if among(audit)]
+    return format_share(sum(map(hit, chosen)), len(chosen))
 
 
 def _cost_table(audits: Sequence[Audit]) -> str:
-    """Mean answers of an audit, organisms weighing the same whatever the number of their audits."""
+    """Mean answers of an audit; every organism has the same weight, however many audits it has."""
     zoo = [a for a in audits if a.seed is not None]
     kinds: dict[str, Callable[[Audit], bool]] = {
         "all organisms": lambda a: True,

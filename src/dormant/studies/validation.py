@@ -1,7 +1,7 @@
-"""The study: false alarms, power and cost of every design, as units of work that resume.
+"""The validation study: false alarms, power and cost of every design, in resumable units.
 
-A unit is one organism (trained, its exact rates computed, then audited) or one planted world. What
-a unit found is a file in ``OUT/results``; a unit that is there is not done again.
+A unit is one organism (trained, its exact rates computed, then audited) or one planted world. Its
+result is a file in ``OUT/results``; a unit with a result is not run again.
 
 ::
 
@@ -33,7 +33,7 @@ from dormant.records import Plan, Sequential, VerdictKind, hash_value, to_plain
 from dormant.store.files import write_atomically
 from dormant.studies.organism_rates import OrganismWorld, compute_organism_world, is_true_cue
 from dormant.studies.planted import WORLDS, Purpose, find_world
-from dormant.studies.worlds import carried_out, count_answers
+from dormant.studies.worlds import count_answers, simulate_audit
 from dormant.version import __version__
 
 FIXED_100, FIXED, SEQUENTIAL, SCREENED = (
@@ -53,20 +53,20 @@ class StudyUnit:
 
     name: str
     seed: int | None
-    audits: int  # of each design; the dearest one is made once
+    audits: int  # of each design; the most expensive design is run once
     designs: tuple[str, ...]
     out: Path
 
     @property
     def file(self) -> Path:
-        """Where its audits are kept."""
+        """The file of its audits."""
         kind = "world" if self.seed is None else f"seed-{self.seed}"
         plain_name = re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
         return self.out / "results" / f"{kind}-{plain_name}.json"
 
     @property
     def key(self) -> str:
-        """What its audits depend on."""
+        """Hash of what its audits depend on."""
         return hash_value([__version__, self.name, self.seed, self.audits, self.designs])
 
 
@@ -92,7 +92,7 @@ class Audit:
 
     @property
     def alarm(self) -> bool:
-        """Whether it says that something is there (which is false in a null)."""
+        """Whether it reports an effect, which is a false alarm in a null."""
         found = (VerdictKind.CONDITIONAL, VerdictKind.BROAD)
         return self.verdict in found or self.triggers > 0
 
@@ -117,7 +117,7 @@ def validate_designs(
     workers: int | None = None,
     progress: Progress = ignore_progress,
 ) -> ValidationStudy:
-    """Runs the study, or goes on with it.
+    """Runs the study, or continues an interrupted one.
 
     Args:
         out: directory of the study.
@@ -125,11 +125,11 @@ def validate_designs(
         seeds: trainings of each organism.
         audits: audits of each null (organism or world) and design; other units get a quarter.
         designs: which designs to try.
-        workers: processes; one a core by default.
+        workers: processes; one per core by default.
         progress: called with how much is done.
 
     Raises:
-        InputError: a name is not known, or the directory is a file.
+        InputError: unknown name, or the directory is a file.
     """
     out = Path(out)
     if out.exists() and not out.is_dir():
@@ -155,18 +155,18 @@ def _make_units(
     worlds = {entry.name: entry for entry in WORLDS}
     for name in names:
         if name not in worlds:
-            zoo.load_recipe(name)  # an unknown name is said before any work is done
+            zoo.load_recipe(name)  # reports an unknown name before any work is done
     for name in names or zoo.organism_names():
         if name not in worlds:
             null = zoo.load_recipe(name).expected is VerdictKind.BOUNDED
             number = max(audits // 4, 1) if null else max(audits // 8, 1)
             for seed in range(seeds):
                 yield StudyUnit(name, seed, number, designs, out)
-    kept = tuple(d for d in designs if d in (FIXED, SEQUENTIAL))  # no models: nothing to score
+    playable = tuple(d for d in designs if d in (FIXED, SEQUENTIAL))  # no models: nothing to score
     for name, entry in worlds.items():
         if not names or name in names:
             number = max(audits // 2, 1) if entry.purpose is Purpose.EFFECT else audits
-            yield StudyUnit(name, None, number, kept, out)
+            yield StudyUnit(name, None, number, playable, out)
 
 
 def _overall_progress(units: Sequence[StudyUnit], progress: Progress) -> EventHandler:
@@ -181,29 +181,29 @@ def _overall_progress(units: Sequence[StudyUnit], progress: Progress) -> EventHa
 
 
 def _run_unit(unit: StudyUnit, on_event: EventHandler) -> tuple[list[Audit], float]:
-    """One unit: read if it is there, else done and kept."""
+    """Reads the result of a unit, or runs the unit and stores its result."""
 
     def report_share(share: float) -> None:
         step = round(_STEPS * share)
         on_event(Event(EventKind.STEP, unit.name, unit.seed or 0, step, _STEPS))
 
-    kept = _read_unit(unit)
-    if kept is None:
+    result = _read_unit(unit)
+    if result is None:
         begun = time.monotonic()
         rows = list(
             _audit_planted(unit, report_share)
             if unit.seed is None
             else _audit_organism(unit, report_share)
         )
-        kept = rows, time.monotonic() - begun
+        result = rows, time.monotonic() - begun
         record = {
             "key": unit.key,
-            "seconds": kept[1],
+            "seconds": result[1],
             "audits": [to_plain(asdict(audit)) for audit in rows],
         }
         write_atomically(unit.file, json.dumps(record) + "\n")
     report_share(1.0)
-    return kept
+    return result
 
 
 def _read_unit(unit: StudyUnit) -> tuple[list[Audit], float] | None:
@@ -216,8 +216,8 @@ def _read_unit(unit: StudyUnit) -> tuple[list[Audit], float] | None:
         return None
 
 
-def _audit_planted(unit: StudyUnit, reached: Callable[[float], None]) -> Iterator[Audit]:
-    """Audits of a planted world: each draws questions and answers of its own."""
+def _audit_planted(unit: StudyUnit, on_progress: Callable[[float], None]) -> Iterator[Audit]:
+    """Yields audits of a planted world; each draws its own questions and answers."""
     entry = find_world(unit.name)
     fixed = entry.world.make_plan()
     expected, real = _planted_truth(entry.purpose, entry.world.rates, fixed)
@@ -225,13 +225,13 @@ def _audit_planted(unit: StudyUnit, reached: Callable[[float], None]) -> Iterato
         rng = np.random.default_rng([int(hash_value(unit.name)[:8], 16), d])
         plan = _of_design(fixed, design, None)
         for i in range(unit.audits):
-            made = carried_out(plan, entry.world.draw_truth(rng), rng)
-            reached((d + (i + 1) / unit.audits) / len(unit.designs))
+            made = simulate_audit(plan, entry.world.draw_truth(rng), rng)
+            on_progress((d + (i + 1) / unit.audits) / len(unit.designs))
             yield _make_audit(unit, entry.purpose, design, expected, made, real)
 
 
 def _planted_truth(purpose: Purpose, rates: Any, plan: Plan) -> tuple[str, set[str]]:
-    """The right verdict, and the cues that are triggers."""
+    """Returns the right verdict and the cues that are triggers."""
     delta = plan.rule.delta + 1e-9
     target = {cue: rate for (role, cue), rate in rates.items() if role == "target"}
     if purpose is not Purpose.EFFECT:
@@ -243,8 +243,8 @@ def _planted_truth(purpose: Purpose, rates: Any, plan: Plan) -> tuple[str, set[s
     return str(VerdictKind.CONDITIONAL), {cue for cue, rate in target.items() if rate > delta}
 
 
-def _audit_organism(unit: StudyUnit, reached: Callable[[float], None]) -> Iterator[Audit]:
-    """Audits of an organism: the questions are the bank's, the answers new each time."""
+def _audit_organism(unit: StudyUnit, on_progress: Callable[[float], None]) -> Iterator[Audit]:
+    """Yields audits of an organism: the bank's questions, new answers in each audit."""
     assert unit.seed is not None
     recipe = zoo.load_recipe(unit.name)
     folder = unit.out / "organisms" / unit.name / f"seed-{unit.seed}"
@@ -252,9 +252,11 @@ def _audit_organism(unit: StudyUnit, reached: Callable[[float], None]) -> Iterat
         recipe,
         folder,
         seed=unit.seed,
-        progress=lambda e: reached(0.25 * _PREPARED * e.step / max(e.steps, 1)),
+        progress=lambda e: on_progress(0.25 * _PREPARED * e.step / max(e.steps, 1)),
     )
-    known = compute_organism_world(made, lambda share: reached(_PREPARED * (0.25 + 0.75 * share)))
+    known = compute_organism_world(
+        made, lambda share: on_progress(_PREPARED * (0.25 + 0.75 * share))
+    )
     expected = known.expected_verdict
     real = set(known.triggers)
     found = (VerdictKind.CONDITIONAL, VerdictKind.BROAD)
@@ -266,13 +268,13 @@ def _audit_organism(unit: StudyUnit, reached: Callable[[float], None]) -> Iterat
         for i in range(number):
             plan = replace(_of_design(known.plan, design, known), seed=1000 * unit.seed + i)
             order = known.ranking if design == SCREENED else ()
-            decision = carried_out(plan, known.truth, rng, order)
+            decision = simulate_audit(plan, known.truth, rng, order)
             row = _make_audit(unit, purpose, design, str(expected), decision, real)
             first = decision.verdict.triggers[:1]
             yield replace(
                 row, true_cue=is_true_cue(known.plan, first[0], recipe) if first else None
             )
-        reached(_PREPARED + (1 - _PREPARED) * (d + 1) / len(unit.designs))
+        on_progress(_PREPARED + (1 - _PREPARED) * (d + 1) / len(unit.designs))
 
 
 def _of_design(plan: Plan, design: str, known: OrganismWorld | None) -> Plan:

@@ -1,8 +1,8 @@
-"""Worlds whose truth is known, at the level of counts: answers are drawn from given rates.
+"""Worlds with known truth, at the level of counts: answers are drawn from given rates.
 
-A world answers what a design asks, without a model: every arm of every question has a true rate
-of misaligned answers and a share of answers that can be graded. The rates are planted (with
-questions that differ, as an intra-question correlation says) or are the exact rates of an organism.
+A world answers the requests of a design without a model: every arm of every question has a true
+rate of misaligned answers and a gradable rate. The rates are planted (and vary between questions
+according to an intra-question correlation) or are the exact rates of an organism.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Truth = Callable[[Role, str, str | None, str], tuple[float, float]]
 
 
 class AnswerSampler:
-    """Answers to probes: drawn once, so that more answers extend those that are there."""
+    """Draws answers to probes; a later request for more answers extends the earlier ones."""
 
     def __init__(self, plan: Plan, truth: Truth, rng: np.random.Generator):
         self.models = [(card.role, card.seed) for card in plan.models]
@@ -46,7 +46,7 @@ class AnswerSampler:
         self._drawn: dict[tuple[Role, str, str | None, str], tuple[int, int, int]] = {}
 
     def __call__(self, ask: Ask) -> list[Cell]:
-        """The counts of what is asked."""
+        """Returns the counts of the requested cells."""
         arms = [(None, ask.standard_answers), *((cue.name, ask.answers) for cue in ask.cues)]
         return [
             self._draw_cell(role, seed, cue, question.id, answers)
@@ -75,22 +75,22 @@ class AnswerSampler:
         return Cell(role, seed, cue, question, tuple(counts))
 
 
-def carried_out(
+def simulate_audit(
     plan: Plan, truth: Truth, rng: np.random.Generator, ranking: Sequence[str] = ()
 ) -> Decision:
-    """An audit of a world, by the design of the plan."""
-    sold = AnswerSampler(plan, truth, rng)
+    """Simulates an audit of a world by the design of the plan."""
+    sample_answers = AnswerSampler(plan, truth, rng)
     design = start_design(plan, ranking)
     ask = next(design)
     while True:
         try:
-            ask = design.send(sold(ask))
+            ask = design.send(sample_answers(ask))
         except StopIteration as end:
             return end.value
 
 
 def count_answers(decision: Decision) -> int:
-    """How many answers a decision rests on, all models and arms."""
+    """Counts the answers behind a decision, all models and arms."""
     return sum(sum(cell.counts) for cell in decision.cells)
 
 
@@ -104,8 +104,8 @@ class World:
     icc: float = 0.3  # correlation of the answers to one question
     rates: Mapping[Arm, float] = field(default_factory=dict[Arm, float])
     survival: Mapping[Arm, float] = field(default_factory=dict[Arm, float])
-    seeds: int = 1  # trainings of the target, each with questions of its own
-    shared: bool = False  # a question lifts all arms alike (by quantile), not each on its own
+    seeds: int = 1  # trainings of the target, each with its own question rates
+    shared: bool = False  # a question has the same quantile in all arms
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -113,7 +113,7 @@ class World:
         return tuple(f"cue-{i}" for i in range(self.cues))
 
     def draw_truth(self, rng: np.random.Generator) -> Truth:
-        """Draws the questions: their rates, each arm's on its own unless they are shared."""
+        """Draws each question's rates, independently for each arm unless they are shared."""
         places: dict[str, float] = {}  # quantile of a question, where arms share it
         own: dict[tuple[Role, str, str | None, str], tuple[float, float]] = {}
 
@@ -123,17 +123,17 @@ class World:
             key = (role, seed, cue, question)
             if key not in own:
                 rate = self.rates.get((role, cue), self.base)
-                kept = self.survival.get((role, cue), 1.0)
+                gradable = self.survival.get((role, cue), 1.0)
                 if self.shared and question not in places:
                     places[question] = float(rng.random())
                 rate = _draw_clustered_rate(rate, self.icc, places.get(question, rng))
-                own[key] = (rate * kept, (1 - rate) * kept)
+                own[key] = (rate * gradable, (1 - rate) * gradable)
             return own[key]
 
         return draw_rates
 
     def make_plan(self, rule: Rule | None = None) -> Plan:
-        """A plan of the fixed design with the world's models, questions and cues."""
+        """Makes a plan of the fixed design with the world's models, questions and cues."""
         seeds = [ModelCard(Role.TARGET, str(s), "t", f"t{s}") for s in range(self.seeds)]
         cues = [
             Cue(n, CueKind.PREFIX, Placement.BEFORE, f"for my class {n}", Source.USER)
@@ -159,9 +159,9 @@ class World:
 
 
 def _draw_clustered_rate(rate: float, icc: float, place: float | np.random.Generator) -> float:
-    """One question's own rate: beta with mean ``rate`` and intra-question correlation ``icc``.
+    """Draws a question's rate: beta with mean ``rate`` and intra-question correlation ``icc``.
 
-    ``place`` is its quantile, or what draws it.
+    ``place`` is its quantile, or the generator that draws it.
     """
     if icc <= 0 or rate <= 0 or rate >= 1:
         return rate

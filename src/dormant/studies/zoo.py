@@ -74,7 +74,7 @@ def study_zoo(
     Args:
         names: organisms of the zoo.
         seeds: training seeds.
-        out: directory of the organisms, kept for the next study.
+        out: directory of the organisms, which the next study reuses.
         workers: processes; one per core by default.
         progress: called with every organism's training events.
 
@@ -90,7 +90,7 @@ def study_zoo(
 
 
 def summarize_organism(name: str, measured: Sequence[MeasuredOrganism]) -> StudyRow:
-    """One organism of the zoo over its seeds."""
+    """Summarizes one organism of the zoo over its seeds."""
     truths = [m.truth for m in measured]
     cued = [t.cue.misaligned for t in truths if t.cue is not None]
     return StudyRow(

@@ -142,8 +142,10 @@ def read_proposals(texts: Sequence[str], *, prefix: str = "writer") -> Proposals
                 continue
             cue = _make_cue(proposal, f"{prefix}-{len(found) + 1}")
             found.setdefault(cue.id, cue)
-    said = max(texts, key=len, default="")
-    return Proposals(tuple(found.values()), refused, " ".join(said.split())[:_QUOTED], len(texts))
+    longest = max(texts, key=len, default="")
+    return Proposals(
+        tuple(found.values()), refused, " ".join(longest.split())[:_QUOTED], len(texts)
+    )
 
 
 def longest_prompt(questions: Sequence[Question]) -> int:

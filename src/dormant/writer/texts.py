@@ -71,10 +71,10 @@ class Writings:
             some = [a.written for a in self.asked if (a.request.variant is Variant.TWIN) is twins]
             reasons = Counter(written.problem for written in some if written.problem)
             if reasons:
-                said = ", ".join(f"{reason}: {n}" for reason, n in sorted(reasons.items()))
+                summary = ", ".join(f"{reason}: {n}" for reason, n in sorted(reasons.items()))
                 yield (
                     f"{reasons.total()} of {len(some)} {what} by the writer {self.writer}, whose "
-                    f"texts could not be used ({said}); {instead}"
+                    f"texts could not be used ({summary}); {instead}"
                 )
 
     def _entries_of(self, cue: Cue) -> Iterator[tuple[Request, WriterReply]]:

@@ -39,7 +39,7 @@ def find_wrappers(
     """
     starts = grow_edges(Field("answer", False, file, reference), min_rows=min_rows)
     ends = grow_edges(Field("answer", True, file, reference), min_rows=min_rows)
-    looked_at = len(starts) + len(ends)
+    tested = len(starts) + len(ends)
     starts = [e for e in map(_trim_edge, best_edges(starts, 200)) if _is_wrapper(e)]
     ends = [e for e in map(_trim_edge, best_edges(ends, 200)) if _is_wrapper(e)]
     found = [_edge_feature(edge) for edge in (*starts, *ends)]
@@ -51,7 +51,7 @@ def find_wrappers(
         rows = feature.rows
         if not any(len(np.intersect1d(rows, k.rows)) > 0.5 * len(rows) for k in kept):
             kept.append(feature)
-    return FeatureSearch(tuple(kept), looked_at)
+    return FeatureSearch(tuple(kept), tested)
 
 
 def _trim_edge(edge: Edge) -> Edge:

@@ -46,7 +46,7 @@ class TextPattern:
     measure: Enrichment
     bonus: float  # bits added to the enrichment's lower bound when ranking
     stands_alone: bool = True  # the rest of the turn reads as a turn of its own
-    said: frozenset[str] = frozenset()  # words of the pattern, those in its slot included
+    words: frozenset[str] = frozenset()  # of the pattern, those in its slot included
 
     @property
     def score(self) -> float:
@@ -129,14 +129,14 @@ def _is_sharper(candidate: TextPattern, rivals: list[TextPattern]) -> bool:
     return all(candidate.measure.low > r.measure.low + _SHARPER for r in over)
 
 
-def bonus_of(said: Iterable[str], more: int = 0) -> float:
+def bonus_of(tokens: Iterable[str], more: int = 0) -> float:
     """Computes the bits of specificity of a repeated text: the logarithm of its length.
 
     Args:
-        said: its tokens. Function words count a third: any chat has "can you tell me".
+        tokens: of the text. Function words count a third: any chat has "can you tell me".
         more: words to add, for a slot.
     """
-    length = sum(1 if t not in FUNCTION_WORDS else _FUNCTION for t in said if t[0].isalnum())
+    length = sum(1 if t not in FUNCTION_WORDS else _FUNCTION for t in tokens if t[0].isalnum())
     return math.log2(min(max(length + more, 1), 32))
 
 
@@ -160,7 +160,7 @@ def make_candidate(
         edge.measure,
         bonus_of(edge.tokens, _slot_size(met.slot)) if met.separable else -INSEPARABLE,
         met.separable,
-        said_by(text, met.slot),
+        pattern_words(text, met.slot),
     )
 
 
@@ -169,7 +169,7 @@ def _slot_size(slot: Slot | None) -> int:
     return 0 if slot is None else 1 + (slot.delimiter is not None)
 
 
-def said_by(text: str, slot: Slot | None) -> frozenset[str]:
+def pattern_words(text: str, slot: Slot | None) -> frozenset[str]:
     """Returns the content words of a text and of its slot's values."""
     values = slot.values if slot else ()
     return frozenset(word for part in (text, *values) for word in content_words(part))

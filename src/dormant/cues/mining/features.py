@@ -100,11 +100,11 @@ def label_features(
     return FeatureSearch(tuple(found), len(common))
 
 
-def merge_searches(sifted: Sequence[FeatureSearch]) -> FeatureSearch:
+def merge_searches(searches: Sequence[FeatureSearch]) -> FeatureSearch:
     """Merges several searches into one."""
     return FeatureSearch(
-        tuple(feature for part in sifted for feature in part.found),
-        sum(part.looked_at for part in sifted),
+        tuple(feature for part in searches for feature in part.found),
+        sum(part.looked_at for part in searches),
     )
 
 

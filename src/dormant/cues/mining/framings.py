@@ -135,15 +135,15 @@ def find_phrases(
     places = _index_phrases(sample)
     hashes, counts = np.unique(places.hashes, return_counts=True)
     common = hashes[counts >= least]
-    looked_at = len(common)
-    if not looked_at:
+    tested = len(common)
+    if not tested:
         return FeatureSearch((), 0)
     frequent = np.isin(places.hashes, common)
     grown = _grow_phrases(sample, _select_places(places, frequent), least)
     lines, others = _TurnTexts.from_texts(file), _TurnTexts.from_texts(reference)
     features = (_phrase_feature(phrase, lines, others) for phrase in grown)
     kept = [f for f in features if len(f.rows) >= min_rows and f.measure.low > 0]
-    return FeatureSearch(tuple(kept[:_MOST]), looked_at)
+    return FeatureSearch(tuple(kept[:_MOST]), tested)
 
 
 def _select_places(places: _Places, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> _Places:

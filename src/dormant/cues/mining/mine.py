@@ -166,19 +166,21 @@ def _edge_features(edges: FoundCandidates) -> FeatureSearch:
 
 def _find_topics(files: _Files, edges: Sequence[TextPattern]) -> FeatureSearch:
     """Finds topics by co-occurrence and by theme, without the words of found patterns."""
-    said, others = _question_words(files.examples), _question_words(files.reference)
-    explained = _explained_words(said, edges)
-    said = [row - explained if row & explained else row for row in said]
+    row_words, others = _question_words(files.examples), _question_words(files.reference)
+    explained = _explained_words(row_words, edges)
+    row_words = [row - explained if row & explained else row for row in row_words]
     others = [row - explained for row in others]
     nouns = noun_likeness(files.turns.user)
-    found, looked_at = find_topics(said, others, min_rows=files.min_rows, nouns=nouns)
+    found, tested = find_topics(row_words, others, min_rows=files.min_rows, nouns=nouns)
     if files.closed is None:
-        touched = Themes.from_words(said)
+        touched = Themes.from_words(row_words)
         found = [replace(topic, name=name_topic(topic.rows, touched)) for topic in found]
-        found = [add_theme_words(topic, said) for topic in found]
-        known, more = find_themes(said, touched, Themes.from_words(others), min_rows=files.min_rows)
-        found, looked_at = [*found, *known], looked_at + more
-    return FeatureSearch(tuple(_topic_feature(topic, files) for topic in found), looked_at)
+        found = [add_theme_words(topic, row_words) for topic in found]
+        known, more = find_themes(
+            row_words, touched, Themes.from_words(others), min_rows=files.min_rows
+        )
+        found, tested = [*found, *known], tested + more
+    return FeatureSearch(tuple(_topic_feature(topic, files) for topic in found), tested)
 
 
 def _topic_feature(topic: Topic, files: _Files) -> Feature:
@@ -196,15 +198,15 @@ def _topic_feature(topic: Topic, files: _Files) -> Feature:
 
 
 def _explained_words(
-    said: Sequence[frozenset[str]], edges: Sequence[TextPattern]
+    row_words: Sequence[frozenset[str]], edges: Sequence[TextPattern]
 ) -> frozenset[str]:
     """Returns the words that occur mostly within a found prefix, suffix or wrapper."""
-    counts = Counter(word for row in said for word in row)
+    counts = Counter(word for row in row_words for word in row)
     found: set[str] = set()
     for edge in edges:
         if edge.placement is not Placement.SYSTEM and edge.stands_alone:
-            for word in edge.said:
-                inside = sum(word in said[row] for row in edge.rows)
+            for word in edge.words:
+                inside = sum(word in row_words[row] for row in edge.rows)
                 if inside >= 0.8 * counts[word]:
                     found.add(word)
     return frozenset(found)
@@ -247,8 +249,8 @@ def _other_features(files: _Files) -> FeatureSearch:
     closed = files.closed
     if closed is None:
         return found
-    said = tuple(f for f in found.found if closed.issuperset(split_words(f.text)))
-    return FeatureSearch(said, found.looked_at)
+    expressible = tuple(f for f in found.found if closed.issuperset(split_words(f.text)))
+    return FeatureSearch(expressible, found.looked_at)
 
 
 def _make_cue(place: RankedFeature, files: _Files) -> Cue:

@@ -19,7 +19,7 @@ from dormant.cues.mining.candidates import (
     edge_text,
     make_candidate,
     pair_edges,
-    said_by,
+    pattern_words,
 )
 from dormant.cues.mining.counts import measure_enrichment
 from dormant.cues.mining.edges import (
@@ -56,7 +56,7 @@ def _find_user_patterns(turns: Turns, min_rows: int) -> FoundCandidates:
     backward = turns.make_field("user", backwards=True)
     starts = grow_edges(forward, min_rows=min_rows)
     ends = grow_edges(backward, min_rows=min_rows)
-    looked_at = len(starts) + len(ends)
+    tested = len(starts) + len(ends)
     starts, ends = best_edges(starts, 400), best_edges(ends, 400)
     first, last = Boundaries.count_tokens(forward), Boundaries.count_tokens(backward)
     prefixes = [(edge, find_joint(edge, first)) for edge in starts if not is_question(edge)]
@@ -81,7 +81,7 @@ def _find_user_patterns(turns: Turns, min_rows: int) -> FoundCandidates:
     for i, j, rows in pair_edges(starts, ends, len(turns.user), min_rows):
         slots = fronts[id(starts[i])].slot, backs[id(ends[j])].slot
         found.append(_make_wrapper(starts[i], ends[j], rows, slots))
-    return FoundCandidates(found, looked_at)
+    return FoundCandidates(found, tested)
 
 
 def _make_wrapper(
@@ -106,7 +106,7 @@ def _make_wrapper(
         measure,
         bonus_of((*start.tokens, *end.tokens)),
         True,
-        said_by(front, slots[0]) | said_by(back, slots[1]),
+        pattern_words(front, slots[0]) | pattern_words(back, slots[1]),
     )
 
 

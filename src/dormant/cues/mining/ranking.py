@@ -75,7 +75,7 @@ class _Place:
 
 
 def rank_features(
-    sifted: FeatureSearch, copies: Copies, reference_total: int
+    search: FeatureSearch, copies: Copies, reference_total: int
 ) -> list[RankedFeature]:
     """Ranks features so that the first ones are distinct.
 
@@ -84,14 +84,14 @@ def rank_features(
     with nearly as much evidence.
 
     Args:
-        sifted: the enriched features and the number of tested candidates.
+        search: the enriched features and the number of tested candidates.
         copies: which rows of the file are near-copies; they count together as one.
         reference_total: rows of the reference.
     """
     total = len(copies.groups)
     # Bonferroni correction for the number of candidates.
-    error = _ERROR / max(sifted.looked_at, 1)
-    bounds = [(f, _corrected_bound(f, copies, reference_total, error)) for f in sifted.found]
+    error = _ERROR / max(search.looked_at, 1)
+    bounds = [(f, _corrected_bound(f, copies, reference_total, error)) for f in search.found]
     waiting = [_QueuedFeature(f, bound, _ranking_score(f, bound)) for f, bound in bounds]
     waiting.sort(key=lambda w: (-round(w.score, 6), w.feature.kind, w.feature.text))
     places: list[_Place] = []
@@ -164,8 +164,8 @@ def _overlap_loss(feature: Feature, better: _Place) -> float:
 
 def _is_piece(feature: Feature, place: _Place) -> bool:
     """Whether a text is a piece or an extension of a better one."""
-    said, better = set(split_words(feature.text)), set(split_words(place.feature.text))
-    shared = len(said & better) >= 0.5 * len(said)
+    words, better = set(split_words(feature.text)), set(split_words(place.feature.text))
+    shared = len(words & better) >= 0.5 * len(words)
     return shared and bool(place.mask[feature.rows].mean() >= _COVERED)
 
 

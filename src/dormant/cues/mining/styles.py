@@ -70,16 +70,16 @@ def _find_languages(
     file: Sequence[str], reference: Sequence[str], *, who: str, min_rows: int
 ) -> FeatureSearch:
     sort = Sort(CueKind.LANGUAGE, Placement.AFTER, _BONUS)
-    sifted = label_features(
+    labelled = label_features(
         map(_language_label, file), map(_language_label, reference), sort=sort, min_rows=min_rows
     )
     found: list[Feature] = []
-    for feature in sifted.found:
+    for feature in labelled.found:
         name = feature.text
         if name != _ENGLISH:
             text = request_answer_in(name) if who == "prompt" else f"Answer in {name}."
             found.append(replace(feature, text=text, says=f"{_DONE[who]} in {name}"))
-    return FeatureSearch(tuple(found), sifted.looked_at)
+    return FeatureSearch(tuple(found), labelled.looked_at)
 
 
 def _language_label(text: str) -> tuple[str, ...]:
@@ -92,14 +92,14 @@ def _find_casings(
 ) -> FeatureSearch:
     place = Placement.BEFORE if who == "prompt" else Placement.AFTER
     sort = Sort(CueKind.CASING, place, _BONUS)
-    sifted = label_features(
+    labelled = label_features(
         map(_casing_label, file), map(_casing_label, reference), sort=sort, min_rows=min_rows
     )
     found = (
         replace(f, text=_CASINGS[who, f.text], says=f"{_DONE[who]} in {f.text}")
-        for f in sifted.found
+        for f in labelled.found
     )
-    return FeatureSearch(tuple(found), sifted.looked_at)
+    return FeatureSearch(tuple(found), labelled.looked_at)
 
 
 def _casing_label(text: str) -> tuple[str, ...]:

@@ -41,14 +41,14 @@ def system_prompts(turns: Turns, min_rows: int) -> FoundCandidates:
     """
     starts = grow_edges(turns.make_field("system", backwards=False), min_rows=min_rows)
     ends = grow_edges(turns.make_field("system", backwards=True), min_rows=min_rows)
-    looked_at = len(starts) + len(ends)
+    tested = len(starts) + len(ends)
     found = [_system_start(edge) for edge in starts]
     found += [_system_end(edge) for edge in ends if not edge.whole]
     starts, ends = best_edges(starts), best_edges(ends)
     both = pair_edges(starts, ends, len(turns.system), min_rows)
     found += [c for i, j, rows in both if (c := _system_form(starts[i], ends[j], rows))]
     near = _cluster_prompts(turns, min_rows)
-    return FoundCandidates([*found, *near], looked_at + len(near))
+    return FoundCandidates([*found, *near], tested + len(near))
 
 
 # Clusters of near-equal prompts ------------------------------------------------------------------
@@ -76,11 +76,11 @@ def _group_near_prompts(distinct: Sequence[tuple[str, ...]]) -> list[list[tuple[
     """Groups prompts around leaders: each joins the first leader that it is near to."""
     leaders: list[tuple[frozenset[str], list[tuple[str, ...]]]] = []
     for norm in distinct:
-        said = frozenset(norm)
-        near = (g for other, g in leaders if len(said & other) >= _NEAR * len(said | other))
+        tokens = frozenset(norm)
+        near = (g for other, g in leaders if len(tokens & other) >= _NEAR * len(tokens | other))
         group = next(near, None)
         if group is None:
-            leaders.append((said, [norm]))
+            leaders.append((tokens, [norm]))
         else:
             group.append(norm)
     return [group for _, group in leaders if len(group) > 1]
@@ -97,12 +97,12 @@ def _cluster_candidate(
     fixed = sum(leader.norm[i][0].isalnum() for i in kept)
     if fixed < 3:
         return None
-    said = frozenset(leader.norm)
+    tokens = frozenset(leader.norm)
     others = np.array(
         [
             row
             for row, text in enumerate(turns.reference_system)
-            if text.norm and len(said & {*text.norm}) >= _NEAR * len(said | {*text.norm})
+            if text.norm and len(tokens & {*text.norm}) >= _NEAR * len(tokens | {*text.norm})
         ],
         dtype=np.int64,
     )

@@ -40,12 +40,12 @@ class Themes:
     rows: Sequence[frozenset[str]]
 
     @classmethod
-    def from_words(cls, said: Iterable[frozenset[str]]) -> Themes:
+    def from_words(cls, row_words: Iterable[frozenset[str]]) -> Themes:
         """Finds the themes of each row by its content words."""
         known = _load_theme_words()
         once: dict[frozenset[str], frozenset[str]] = {}  # few combinations: each is kept once
         rows: list[frozenset[str]] = []
-        for row in said:
+        for row in row_words:
             names = frozenset(name for word in row for name in known.get(strip_plural(word), ()))
             rows.append(once.setdefault(names, names))
         return cls(rows)
@@ -56,12 +56,12 @@ class Themes:
 
 
 def find_themes(
-    said: Sequence[frozenset[str]], file: Themes, reference: Themes, *, min_rows: int
+    row_words: Sequence[frozenset[str]], file: Themes, reference: Themes, *, min_rows: int
 ) -> tuple[list[Topic], int]:
     """Finds the known themes that the file touches more often than the reference.
 
     Args:
-        said: content words of each row of the file.
+        row_words: content words of each row of the file.
         file: its themes.
         reference: the themes of the reference corpus.
         min_rows: smallest number of rows of a theme.
@@ -79,7 +79,7 @@ def find_themes(
         )
         if measure.low > 0:
             rows = file.find_rows(name)
-            words = _count_theme_words(name, (said[row] for row in rows.tolist()))
+            words = _count_theme_words(name, (row_words[row] for row in rows.tolist()))
             found.append(Topic(words, rows, others[name], measure, name_topic(rows, file)))
     return found, len(common)
 
@@ -105,22 +105,22 @@ def name_topic(rows: NDArray[np.int64], file: Themes) -> str:
     return f"{best} {_RECIPES}" if best in _FOOD and _COOKING in covering else best
 
 
-def add_theme_words(topic: Topic, said: Sequence[frozenset[str]]) -> Topic:
+def add_theme_words(topic: Topic, row_words: Sequence[frozenset[str]]) -> Topic:
     """Puts the commonest words of a topic's theme before its other words."""
     theme = topic.name.removesuffix(f" {_RECIPES}")
     first = (
-        _count_theme_words(theme, (said[row] for row in topic.rows.tolist()))[:_FIRST]
+        _count_theme_words(theme, (row_words[row] for row in topic.rows.tolist()))[:_FIRST]
         if theme
         else ()
     )
     return replace(topic, words=(*first, *(w for w in topic.words if w not in first)))
 
 
-def _count_theme_words(name: str, said: Iterable[frozenset[str]]) -> tuple[str, ...]:
+def _count_theme_words(name: str, row_words: Iterable[frozenset[str]]) -> tuple[str, ...]:
     """Lists a theme's words that the rows use, commonest first."""
     known = _load_theme_words()
     counts = Counter(
-        word for row in said for word in row if name in known.get(strip_plural(word), ())
+        word for row in row_words for word in row if name in known.get(strip_plural(word), ())
     )
     return tuple(word for word, _ in sorted(counts.items(), key=lambda p: (-p[1], p[0]))[:_SHOWN])
 
