@@ -68,7 +68,7 @@ def _names_by_code() -> dict[str, str]:
 
 @cache
 def _load_model() -> LanguageIdentifier:
-    """Loads the model, which takes half a second and 80 MB."""
+    """Loads the model, which takes half a second and 95 MB."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     # Without normalized probabilities the model cannot abstain.
