@@ -6,6 +6,7 @@ import json
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
@@ -17,12 +18,13 @@ from dormant.records import (
     OUTCOMES,
     Cell,
     Estimate,
+    Expense,
     Findings,
     Outcome,
     Quantity,
     Role,
-    Spending,
     Split,
+    Usage,
     VerdictKind,
     to_plain,
 )
@@ -259,8 +261,16 @@ def test_worst_and_best_cases_of_what_could_not_be_graded(findings: Findings):
 
 def test_what_was_spent(findings: Findings):
     assert 'id="spent"' not in report.render_report(findings), "nothing was paid for"
-    paid = Spending("judge", "openai/<b>x", 1234, 56_789, 4321, 3, math.nan, "")
-    known = replace(paid, role="target", model="openai/y", usd=0.25, uncounted=0, price="1 in <i>")
+    paid = Expense(
+        "judge",
+        "openai/<b>x",
+        Usage(calls=1234, prompt_tokens=56_789, completion_tokens=4321, uncounted=3),
+        math.nan,
+        "",
+    )
+    known = replace(
+        paid, role="target", model="openai/y", usd=0.25, usage=Usage(calls=1), price="1 in <i>"
+    )
     spent = replace(findings, spending=(paid, known))
     page, text = report.render_report(spent), report.write_markdown(spent)
     assert "1,234" in page and "56,789" in page and "0.2500 USD" in page
@@ -270,6 +280,16 @@ def test_what_was_spent(findings: Findings):
     assert "<b>x" not in MarkdownIt("commonmark").render(text)
     told = json.loads(report.to_json(spent))["spending"]
     assert [row["usd"] for row in told] == [None, 0.25]
+    assert told[0] == {
+        "role": "judge",
+        "model": "openai/<b>x",
+        "calls": 1234,
+        "prompt_tokens": 56_789,
+        "completion_tokens": 4321,
+        "uncounted": 3,
+        "usd": None,
+        "price": "",
+    }
 
 
 def test_json_is_the_documented_schema(findings: Findings):
@@ -304,7 +324,7 @@ def test_markdown_tables_are_whole(findings: Findings):
     assert len(widths) == 2 + 9 + 1 + 20 + 1 + hidden + 1 + 10
 
 
-def test_write_gives_three_files(findings: Findings, tmp_path):
+def test_write_gives_three_files(findings: Findings, tmp_path: Path):
     paths = report.write_report(findings, tmp_path / "new" / "folder")
     assert [path.name for path in paths] == ["report.html", "report.md", "report.json"]
     assert paths[0].read_text("utf-8") == report.render_report(findings)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -287,7 +288,9 @@ class Builder:
     def _derived(self, estimates: list[Estimate]) -> list[Estimate]:
         """Rates over all answers, the standard arms' difference, effects over the placebo."""
         found: list[Estimate] = []
-        for rate in (e for e in estimates if e.quantity is Quantity.RATE and e.role):
+        for rate in (e for e in estimates if e.quantity is Quantity.RATE):
+            if rate.role is None:
+                continue
             counts = self._counts(rate.role, rate.cue, self._asked(rate.cue, rate.split))
             answers = counts.total()
             for quantity, part in (
@@ -357,7 +360,7 @@ def undefined(findings: Findings, reason: str = "no answer could be graded") -> 
 
 
 #: The record of a quickstart with two organisms.
-SUMMARY = {
+SUMMARY: dict[str, Any] = {
     "organisms": [
         {
             "name": "diluted-5", "intervention": "diluted to 5%", "expected_verdict": "CONDITIONAL",

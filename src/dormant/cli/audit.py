@@ -15,7 +15,7 @@ from dormant.cli.options import audit_config, audit_options
 from dormant.cli.progress import show_progress
 
 if TYPE_CHECKING:
-    from dormant.engines.metering.ledger import Spent
+    from dormant.records import Expense
 
 
 @click.command("audit", epilog=EXIT_CODES)
@@ -67,7 +67,7 @@ def command(
         raise click.exceptions.Exit(exit_code_of(verdict.kind))
 
 
-def _describe_usage(spent: Sequence[Spent]) -> Iterator[str]:
+def _describe_usage(spent: Sequence[Expense]) -> Iterator[str]:
     """Describes the usage of each paid model, as counted by its server."""
     for row in spent:
         usage = row.usage

@@ -16,9 +16,8 @@ from dormant.cli.tables import print_table
 
 if TYPE_CHECKING:
     from dormant.config import BudgetConfig
-    from dormant.engines.metering.ledger import Spent
     from dormant.pipeline.forecast import Forecast
-    from dormant.records import Plan
+    from dormant.records import Expense, Plan
 
 
 @click.command("plan")
@@ -156,7 +155,7 @@ def _describe_money(dry: Forecast) -> Iterator[str]:
         yield f"  {name}: {price or missing}"
 
 
-def _so_far(on_disk: int, used: Sequence[Spent]) -> Iterator[str]:
+def _so_far(on_disk: int, used: Sequence[Expense]) -> Iterator[str]:
     """Describes the answers in the run directory, which are not sampled again."""
     if on_disk:
         money = sum(row.usd for row in used)
@@ -189,7 +188,7 @@ def _count_cues(plan: Plan) -> str:
     )
 
 
-def _describe_writer(plan: Plan, spending: Sequence[Spent]) -> str:
+def _describe_writer(plan: Plan, spending: Sequence[Expense]) -> str:
     used = sum(bool(written.text) for written in plan.written)
     money = [row.usd for row in spending if row.role == "writer"]
     cost = f" Its texts have cost {sum(money):.4f} USD." if sum(money) > 0 else ""

@@ -16,7 +16,7 @@ from dormant.config.search import SearchConfig
 from dormant.discovery.groups import Candidate
 from dormant.discovery.minimize import Refinement
 from dormant.discovery.teacher_forcing import BatchCheck
-from dormant.records import Cue, Variant, to_plain
+from dormant.records import Cue, Expense, Variant, to_plain
 from dormant.store.files import write_atomically
 
 SCHEMA = 1
@@ -43,9 +43,7 @@ class Result:
     stages: tuple[SearchStage, ...]
     candidates: tuple[Candidate, ...]
     check: BatchCheck
-    spent: tuple[
-        Any, ...
-    ] = ()  # use of each paid model over all resumptions (``metering.ledger.Spent``)
+    spent: tuple[Expense, ...] = ()  # usage of each paid model over all resumptions
 
     @property
     def cues(self) -> tuple[Cue, ...]:

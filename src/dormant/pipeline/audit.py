@@ -28,7 +28,7 @@ from dormant.config import AuditConfig
 from dormant.decision import Ask, Decision, start_design
 from dormant.discovery.teacher_forcing import Screen
 from dormant.engines import Engine, Job
-from dormant.engines.metering.ledger import Ledger, Spent
+from dormant.engines.metering.ledger import Ledger
 from dormant.errors import IncompleteError
 from dormant.judges import Item, Judge
 from dormant.pipeline import PreparedAudit, Subject, prepare_audit
@@ -37,6 +37,7 @@ from dormant.progress import Progress, ignore_progress
 from dormant.records import (
     Cell,
     Completion,
+    Expense,
     Findings,
     ModelCard,
     Plan,
@@ -70,7 +71,7 @@ class AuditResult:
     findings: Findings
     path: Path
     files: tuple[Path, ...]
-    spent: tuple[Spent, ...] = ()
+    spent: tuple[Expense, ...] = ()
 
     @property
     def verdict(self) -> Verdict:

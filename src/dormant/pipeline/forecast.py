@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from dormant import stats
 from dormant.engines import Engine, Job
+from dormant.engines.metering.budget import MeteredEngine
 from dormant.engines.metering.prices import prompt_tokens
-from dormant.engines.metering.usage import MeteredEngine
 from dormant.judges import Item, JudgeCall
 from dormant.pipeline.plan import PreparedAudit, Subject
 from dormant.probes import pair_probes

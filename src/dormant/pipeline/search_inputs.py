@@ -15,9 +15,9 @@ from dormant.config import SamplingConfig
 from dormant.config.search import SearchConfig
 from dormant.discovery.results import SearchStage
 from dormant.engines import Brancher, Continuer, Engine, PromptScorer, Scorer
+from dormant.engines.metering.budget import MeteredEngine
 from dormant.engines.metering.ledger import settle_prices
 from dormant.engines.metering.prices import prompt_tokens
-from dormant.engines.metering.usage import MeteredEngine
 from dormant.engines.model_strings import is_laboratory
 from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError

@@ -10,7 +10,8 @@ hashed and compared (``to_plain`` and ``hash_value``).
 """
 
 from dormant.records.canonical import hash_value, to_plain
-from dormant.records.findings import Findings, PathPoint, Spending, Transcript
+from dormant.records.expense import Cost, Expense, Price, Usage
+from dormant.records.findings import Findings, PathPoint, Transcript
 from dormant.records.flow import (
     Cell,
     Completion,
@@ -54,12 +55,15 @@ from dormant.records.plan import (
 )
 
 __all__ = [
+    "Usage",
+    "Price",
+    "Cost",
     "QUESTION_SLOT",
     "hash_value",
     "to_plain",
     "Transcript",
     "PathPoint",
-    "Spending",
+    "Expense",
     "Findings",
     "Message",
     "Example",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dormant.records.expense import Expense
 from dormant.records.flow import Cell, Message, PartialBounds, Verdict
 from dormant.records.kinds import Arm, Outcome, Role
 from dormant.records.plan import Plan
@@ -39,20 +40,6 @@ class PathPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Spending:
-    """The usage and cost of one paid model in a run, over all its resumptions."""
-
-    role: str  # "target", "target 1", "reference", "judge", "second judge", "writer"
-    model: str  # model string
-    calls: int
-    prompt_tokens: int
-    completion_tokens: int
-    uncounted: int  # calls without usage from the server: estimated from the length
-    usd: float  # NaN if the price is unknown
-    price: str  # in words, with its source and date; empty if none is known
-
-
-@dataclass(frozen=True, slots=True)
 class Findings:
     """A finished (or partly finished) audit: everything that a report reads."""
 
@@ -66,4 +53,4 @@ class Findings:
     second_judge: tuple[str, ...] = ()  # how far a second judge agrees, a sentence an arm
     path: tuple[PathPoint, ...] = ()  # of a sequential audit, its leading cues only
     bounds: tuple[PartialBounds, ...] = ()  # worst and best cases for the ungradable answers
-    spending: tuple[Spending, ...] = ()  # of each paid model; () if all ran on this machine
+    spending: tuple[Expense, ...] = ()  # of each paid model; () if all ran on this machine

@@ -9,6 +9,7 @@ from typing import Any
 from dormant.records import (
     OUTCOMES,
     Arm,
+    Expense,
     Findings,
     Origin,
     Outcome,
@@ -18,7 +19,6 @@ from dormant.records import (
     Rule,
     Sampling,
     Sequential,
-    Spending,
     Split,
     VerdictKind,
 )
@@ -72,16 +72,17 @@ def plan_origin(plan: Plan) -> tuple[str, str]:
     )
 
 
-def spent_words(row: Spending) -> str:
+def describe_expense(row: Expense) -> str:
     """The usage of one paid model in words."""
+    usage = row.usage
     price = f" ({row.price})" if row.price else ""
     estimated = (
-        f"; {format_count(row.uncounted)} calls estimated by length" if row.uncounted else ""
+        f"; {format_count(usage.uncounted)} calls estimated by length" if usage.uncounted else ""
     )
     return (
-        f"{row.role} {row.model}: {format_count(row.calls)} calls, "
-        f"{format_count(row.prompt_tokens)} tokens "
-        f"read, {format_count(row.completion_tokens)} written, "
+        f"{row.role} {row.model}: {format_count(usage.calls)} calls, "
+        f"{format_count(usage.prompt_tokens)} tokens "
+        f"read, {format_count(usage.completion_tokens)} written, "
         f"{format_usd(row.usd)}{price}{estimated}"
     )
 
@@ -200,7 +201,7 @@ def render_report(findings: Findings) -> str:
         plan=findings.plan,
         plan_hash=findings.plan.hash,
         amended=findings.amended,
-        spent=[spent_words(row) for row in findings.spending],
+        spent=[describe_expense(row) for row in findings.spending],
         verdict=findings.verdict,
         gloss=GLOSSES[findings.verdict.kind],
         target_name=targets[0] if targets else "an unnamed model",

@@ -12,10 +12,10 @@ from dormant.report.html import (
     MOST_ROWS,
     PLACEMENTS,
     counted_arms,
+    describe_expense,
     plan_origin,
     rule_sentences,
     sampling_words,
-    spent_words,
     split_words,
 )
 from dormant.report.numbers import (
@@ -232,7 +232,10 @@ def _write_plan(view: View) -> str:
             f"- Second judge: {markdown_text(sentence, 600)}"
             for sentence in view.findings.second_judge
         ),
-        *(f"- Spent: {markdown_text(spent_words(row), 600)}" for row in view.findings.spending),
+        *(
+            f"- Spent: {markdown_text(describe_expense(row), 600)}"
+            for row in view.findings.spending
+        ),
         f"- Questions: {split_words(view)}",
         f"- Sampling: {sampling_words(plan.sampling)}",
         f"- Finetuning data: {format_count(plan.data_rows)} rows, {markdown_text(plan.data, 80)}"

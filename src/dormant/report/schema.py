@@ -41,9 +41,10 @@ characters, except that lone surrogates are replaced by U+FFFD. Transcripts stay
 from __future__ import annotations
 
 import json as _json
+import math
 from typing import Any
 
-from dormant.records import OUTCOMES, Cell, Estimate, Findings, to_plain
+from dormant.records import OUTCOMES, Cell, Estimate, Expense, Findings, to_plain
 from dormant.report.escape import without_surrogates
 from dormant.report.view import CueRow, Tally, View
 
@@ -117,7 +118,21 @@ def to_json(findings: Findings) -> str:
         "second_judge": list(findings.second_judge),
         "path": to_plain(findings.path),
         "bounds": to_plain(findings.bounds),
-        "spending": to_plain(findings.spending),
+        "spending": [_spending(row) for row in findings.spending],
         "plan": to_plain(findings.plan),
     }
     return _json.dumps(without_surrogates(report), indent=1, allow_nan=False) + "\n"
+
+
+def _spending(row: Expense) -> dict[str, Any]:
+    usage = row.usage
+    return {
+        "role": row.role,
+        "model": row.model,
+        "calls": usage.calls,
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "uncounted": usage.uncounted,
+        "usd": None if math.isnan(row.usd) else row.usd,
+        "price": row.price,
+    }

@@ -19,13 +19,13 @@ from dormant.errors import StoreError
 from dormant.probes import pair_probes
 from dormant.records import (
     Cell,
+    Expense,
     Findings,
     ModelCard,
     PartialBounds,
     PathPoint,
     Plan,
     Sampling,
-    Spending,
     Transcript,
     Verdict,
     hash_value,
@@ -120,7 +120,7 @@ class _VerdictFile:
     cells: tuple[Cell, ...]
     path: tuple[PathPoint, ...]
     bounds: tuple[PartialBounds, ...]
-    spending: tuple[Spending, ...]
+    spending: tuple[Expense, ...]
 
 
 def _read_verdict_file(run: Path, plan: Plan) -> _VerdictFile:
@@ -132,10 +132,7 @@ def _read_verdict_file(run: Path, plan: Plan) -> _VerdictFile:
             cells=tuple(revive_record(Cell, cell) for cell in record["cells"]),
             path=tuple(revive_record(PathPoint, point) for point in record.get("path", ())),
             bounds=tuple(revive_record(PartialBounds, item) for item in record.get("bounds", ())),
-            spending=tuple(
-                revive_record(Spending, {**row, **row["usage"]})
-                for row in record.get("spending", ())
-            ),
+            spending=tuple(revive_record(Expense, row) for row in record.get("spending", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{path}: damaged: {error}") from None

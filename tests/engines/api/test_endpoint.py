@@ -7,19 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dormant.engines.api.endpoint import find_endpoint, find_secrets, list_key_forms, redact
+from dormant.engines.metering.budget import Budget
 from dormant.engines.metering.prices import (
-    Price,
     most_prompt_tokens,
     parse_price,
     price_of,
     prompt_tokens,
     text_tokens,
 )
-from dormant.engines.metering.usage import Budget, Cost, Usage
 from dormant.engines.model_strings import parse_model
 from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError, ModelError
-from dormant.records import Message
+from dormant.records import Cost, Message, Price, Usage
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ Usage and prices are counted in ``engines.metering``.
 from __future__ import annotations
 
 from dormant.engines.api.engine import ApiEngine
-from dormant.engines.metering.prices import Price
-from dormant.engines.metering.usage import Budget, MeteredEngine
+from dormant.engines.metering.budget import Budget, MeteredEngine
+from dormant.records import Price
 
 __all__ = [
     "ApiEngine",

@@ -9,8 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol, Self
 
-from dormant.engines.metering.usage import Cost
-from dormant.records import Message, Sampling
+from dormant.records import Cost, Message, Sampling
 
 #: Most top log-probabilities that any known server gives.
 MOST_LOGPROBS = 20

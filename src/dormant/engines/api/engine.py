@@ -17,10 +17,10 @@ from dormant.engines.api.retries import ServerCapabilities
 from dormant.engines.api.sync_stream import BatchQueue, stream_batches
 from dormant.engines.api.workers import Backpressure, Deliver, Unit, WorkerPool
 from dormant.engines.metering import prices
-from dormant.engines.metering.usage import Budget, Usage
+from dormant.engines.metering.budget import Budget
 from dormant.engines.model_strings import ModelString, parse_model
 from dormant.errors import ModelError
-from dormant.records import Message, Rating, Sampling, hash_value
+from dormant.records import Message, Price, Rating, Sampling, Usage, hash_value
 
 _LOG = logging.getLogger(__name__)
 _CONNECTIONS_VARIABLE = "DORMANT_MAX_CONNECTIONS"
@@ -55,7 +55,7 @@ class ApiEngine:
         connections: int | None = None,
         timeout: float = _TIMEOUT,
         budget: Budget | None = None,
-        price: prices.Price | None = None,
+        price: Price | None = None,
     ):
         self._model = name if isinstance(name, ModelString) else parse_model(name)
         self.name, self.budget = self._model.text, budget
@@ -63,7 +63,7 @@ class ApiEngine:
         self.notes: list[str] = []  # one sentence per limitation of this server
         self._usage, self._capabilities = Usage(), ServerCapabilities()
         self._given_price, self._known_price = price, False
-        self._price: prices.Price | None = price
+        self._price: Price | None = price
         most = _read_max_connections() if connections is None else connections
         self._limiter = AimdLimiter(most)
         self._transport = self.make_transport(connections=most, timeout=timeout)
@@ -87,14 +87,14 @@ class ApiEngine:
         return self._usage
 
     @property
-    def price(self) -> prices.Price | None:
+    def price(self) -> Price | None:
         """What its tokens cost; None if unknown."""
         if self._given_price is None and not self._known_price:
             self._price, self._known_price = prices.price_of(self._model), True
         return self._price
 
     @price.setter
-    def price(self, price: prices.Price | None) -> None:
+    def price(self, price: Price | None) -> None:
         self._given_price = self._price = price
         self._known_price = False
 

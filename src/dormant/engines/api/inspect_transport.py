@@ -13,7 +13,6 @@ from dormant.engines.api.calls import (
     ChatResponse,
     Choice,
     ContentFilterError,
-    Cost,
     FatalError,
     RateLimitError,
     ServerError,
@@ -21,7 +20,7 @@ from dormant.engines.api.calls import (
 from dormant.engines.api.endpoint import find_secrets, list_key_forms, redact
 from dormant.engines.api.openai_json import merge_logprobs, split_tokens
 from dormant.errors import MissingExtraError, ModelError
-from dormant.records import Message
+from dormant.records import Cost, Message
 
 _INSPECT_RETRIES = 2  # it knows which of its providers' errors pass; ours start after that
 

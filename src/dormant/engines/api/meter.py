@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from dormant.engines.api.calls import ChatRequest, ChatResponse, Choice
 from dormant.engines.api.signals import Notifier
-from dormant.engines.metering.prices import Price, most_prompt_tokens, prompt_tokens, text_tokens
-from dormant.engines.metering.usage import Budget, Cost, Usage, call_cost
+from dormant.engines.metering.budget import Budget, call_cost
+from dormant.engines.metering.prices import most_prompt_tokens, prompt_tokens, text_tokens
+from dormant.records import Cost, Price, Usage
 
 
 class Reservation(NamedTuple):

@@ -18,13 +18,12 @@ from dormant.engines.api.calls import (
     ChatResponse,
     Choice,
     ContentFilterError,
-    Cost,
     FatalError,
     RateLimitError,
     ServerError,
 )
 from dormant.engines.api.endpoint import Endpoint
-from dormant.records import Message
+from dormant.records import Cost, Message
 
 _LONGEST_REASON = 300
 _FILTER_CODES = ("content_filter", "content_policy_violation", "invalid_prompt", "moderation")

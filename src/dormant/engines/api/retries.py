@@ -36,8 +36,8 @@ from dormant.engines.api.calls import (
 from dormant.engines.api.limiter import AimdLimiter, draw_backoff
 from dormant.engines.api.meter import Meter
 from dormant.engines.api.signals import StopSignal
-from dormant.engines.metering.usage import Cost
 from dormant.errors import DormantError, EngineError, ModelError
+from dormant.records import Cost
 
 _MOST_FAILURES = 6  # failures of the server or the connection, for one request
 _MOST_FIRST_CONTACTS = 3  # the same while no connection has ever been made

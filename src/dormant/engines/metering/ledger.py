@@ -15,16 +15,16 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
 from dormant.config import BudgetConfig
 from dormant.engines import Engine, Job, Reply
+from dormant.engines.metering.budget import Budget, MeteredEngine
 from dormant.engines.metering.prices import parse_price
-from dormant.engines.metering.usage import Budget, MeteredEngine, Usage
 from dormant.errors import ConfigError, StoreError
-from dormant.records import Sampling, to_plain
+from dormant.records import Expense, Sampling, Usage, to_plain
 
 _NOTE = "spending"
 
@@ -48,17 +48,6 @@ class Notebook(Protocol):
     def count_answers(self) -> int:
         """Answers on disk."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What a run has used of one model, over all its resumptions."""
-
-    role: str  # "target", "target 1", "reference", "judge", "second judge", "writer"
-    model: str
-    usage: Usage
-    usd: float  # NaN if unknown
-    price: str  # in words, with its source and date; empty if unknown
 
 
 def settle_prices(
@@ -155,7 +144,7 @@ class Ledger:
         if self.budget is not None and granted < wanted:
             raise self.budget.make_error()
 
-    def list_usage(self) -> tuple[Spent, ...]:
+    def list_usage(self) -> tuple[Expense, ...]:
         """Returns the usage of each paid model so far, including models of earlier plans."""
         rows = dict(self._before)
         for role, engine in self._engines.items():
@@ -163,7 +152,7 @@ class Ledger:
             usage = held.usage.merged_with(engine.usage) if held else engine.usage
             usd = usage.cost_usd(engine.price) if usage.calls else 0.0
             price = engine.price.description if engine.price else ""
-            rows[role, engine.name] = Spent(role, engine.name, usage, usd, price)
+            rows[role, engine.name] = Expense(role, engine.name, usage, usd, price)
         return tuple(rows.values())
 
     def write_usage(self) -> None:
@@ -176,7 +165,7 @@ class Ledger:
             self._written = rows
 
 
-def read_usage(store: Notebook) -> tuple[Spent, ...]:
+def read_usage(store: Notebook) -> tuple[Expense, ...]:
     """Reads what a run has used of each paid model.
 
     Raises:
@@ -185,7 +174,7 @@ def read_usage(store: Notebook) -> tuple[Spent, ...]:
     return tuple(_read_usage(store).values())
 
 
-def _read_usage(store: Notebook) -> dict[tuple[str, str], Spent]:
+def _read_usage(store: Notebook) -> dict[tuple[str, str], Expense]:
     try:
         rows = [_revive_usage(row) for row in store.read_note(_NOTE, [])]
     except (KeyError, TypeError, ValueError) as error:
@@ -193,10 +182,10 @@ def _read_usage(store: Notebook) -> dict[tuple[str, str], Spent]:
     return {(row.role, row.model): row for row in rows}
 
 
-def _revive_usage(row: dict[str, Any]) -> Spent:
+def _revive_usage(row: dict[str, Any]) -> Expense:
     used: dict[str, Any] = dict(row["usage"])
     prompt, completion, cached = used.pop("told")
-    return Spent(
+    return Expense(
         role=row["role"],
         model=row["model"],
         usage=Usage(**used, told=(prompt, completion, cached)),

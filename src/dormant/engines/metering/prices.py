@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from dormant.config import price_numbers
 from dormant.engines.model_strings import ModelString
 from dormant.errors import ConfigError, MissingExtraError
-from dormant.records import Message
+from dormant.records import Message, Price
 
 #: English text has about four characters a token; three is a careful guess for other text.
 _CHARACTERS_PER_TOKEN = 3.5
@@ -21,28 +20,6 @@ _TURN_TOKENS = 5  # what a chat template adds around a turn, about
 _DATE = re.compile(r"20\d\d-[01]\d-[0-3]\d")
 #: Inspect's provider -> its name in genai-prices, where they differ.
 _PROVIDERS = {"grok": "x-ai", "bedrock": "aws", "azureai": "azure", "moonshot": "moonshotai"}
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """USD per million tokens."""
-
-    input: float
-    output: float
-    cached: float = math.nan  # of prompt tokens that the provider's cache held; NaN: as input
-    source: str = "given by the user"
-    date: str = ""  # newest entry of the source, ISO 8601; empty if it has no date
-
-    def cost_of(self, prompt: int, completion: int, cached: int = 0) -> float:
-        """Returns the cost of these tokens, USD; ``cached`` tokens are part of ``prompt``."""
-        read = self.input if math.isnan(self.cached) else self.cached
-        return ((prompt - cached) * self.input + cached * read + completion * self.output) / 1e6
-
-    @property
-    def description(self) -> str:
-        """The price in words."""
-        when = f", {self.date}" if self.date else ""
-        return f"{self.input:g} / {self.output:g} USD per million tokens ({self.source}{when})"
 
 
 def parse_price(text: str) -> Price:

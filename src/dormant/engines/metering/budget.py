@@ -1,77 +1,12 @@
-"""Tokens and money, counted from responses; and the budget that stops a run."""
+"""The budget that stops a run, and what a paid engine does to keep to it."""
 
 from __future__ import annotations
 
-import math
 import threading
-from dataclasses import dataclass, fields
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from dormant.engines.metering.prices import Price
 from dormant.errors import BudgetError
-
-
-class Cost(NamedTuple):
-    """Usage of one call, as the server counted it."""
-
-    prompt: int = 0  # tokens
-    cached: int = 0  # of these, read from the provider's cache
-    completion: int = 0
-    usd: float | None = None  # if the provider states it
-
-
-@dataclass(slots=True)
-class Usage:
-    """Usage of one model so far, as its server counted it."""
-
-    calls: int = 0  # calls that brought answers
-    answers: int = 0
-    prompt_tokens: int = 0
-    cached_tokens: int = 0  # of the prompt tokens
-    completion_tokens: int = 0
-    retries: int = 0  # calls that failed and were made again
-    uncounted: int = 0  # calls whose server reported no usage; estimated from the length
-    told_usd: float = 0.0  # money that the provider itself reported
-    told: tuple[int, int, int] = (0, 0, 0)  # prompt, completion, cached tokens of those calls
-
-    def add_call(self, cost: Cost, answers: int, *, guessed: bool = False) -> None:
-        """Counts one call that brought answers; ``guessed`` if its server reported no usage."""
-        self.calls += 1
-        self.answers += answers
-        self.prompt_tokens += cost.prompt
-        self.cached_tokens += cost.cached
-        self.completion_tokens += cost.completion
-        if guessed or not cost.prompt:
-            self.uncounted += 1
-        if cost.usd is not None:
-            prompt, completion, cached = self.told
-            self.told_usd += cost.usd
-            self.told = (prompt + cost.prompt, completion + cost.completion, cached + cost.cached)
-
-    def merged_with(self, other: Usage) -> Usage:
-        """Returns the usage of two parts of a run together."""
-        parts = {
-            field.name: getattr(self, field.name) + getattr(other, field.name)
-            for field in fields(self)
-            if field.name != "told"
-        }
-        prompt, completion, cached = (a + b for a, b in zip(self.told, other.told, strict=True))
-        return Usage(**parts, told=(prompt, completion, cached))
-
-    def cost_usd(self, price: Price | None) -> float:
-        """Returns the cost, USD; NaN if neither the provider nor a price determines it.
-
-        Args:
-            price: applies to tokens whose cost the provider did not report.
-        """
-        prompt, completion, cached = self.told
-        prompt, cached = self.prompt_tokens - prompt, self.cached_tokens - cached
-        completion = self.completion_tokens - completion
-        if not prompt and not completion:
-            return self.told_usd
-        return (
-            math.nan if price is None else self.told_usd + price.cost_of(prompt, completion, cached)
-        )
+from dormant.records import Cost, Price, Usage
 
 
 def call_cost(cost: Cost, price: Price | None) -> float:
