@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from dormant.cli.progress import show_progress
-from dormant.progress import Progress
 
 
 @click.command("train")
@@ -33,7 +30,7 @@ def command(
     exists already is not trained again.
     """
     from dormant.organisms import zoo
-    from dormant.organisms.train import train_organism
+    from dormant.organisms.train import pass_on_events, train_organism
 
     made = zoo.find_recipe(recipe)
     first = made.seed if seed is None else seed
@@ -45,7 +42,7 @@ def command(
     rows = []
     with show_progress(quiet) as progress:
         for number, place in wanted:
-            done = train_organism(made, place, seed=number, progress=progress_handler(progress))
+            done = train_organism(made, place, seed=number, progress=pass_on_events(progress))
             rows.append(
                 {
                     "model": done.model,
@@ -61,10 +58,3 @@ def command(
     for row in rows:
         how = "already trained" if row["reused"] else f"trained in {row['seconds']:.1f} s"
         click.echo(f"{row['model']}  {how}  data: {row['data']}")
-
-
-def progress_handler(progress: Progress) -> Callable[[Any], None]:
-    """Returns an ``organisms.train.EventHandler`` that reports a trainer's events as progress."""
-    return lambda event: progress(
-        f"training {event.organism} (seed {event.seed})", event.step, event.steps
-    )

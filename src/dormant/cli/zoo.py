@@ -10,7 +10,6 @@ import click
 
 from dormant.cli.progress import show_progress
 from dormant.cli.tables import print_organisms, print_table
-from dormant.cli.train import progress_handler
 
 
 @click.group("zoo")
@@ -72,13 +71,14 @@ def train(
     """Train NAMES (all by default) in parallel; organisms that exist are not trained again."""
     from dormant.organisms import zoo
     from dormant.organisms.parallel import plan_jobs, train_many
+    from dormant.organisms.train import pass_on_events
 
     chosen = [zoo.load_recipe(name) for name in names or zoo.organism_names()]
     with show_progress(quiet) as progress:
         made = train_many(
             plan_jobs(chosen, out, seeds=range(seeds)),
             workers=workers,
-            progress=progress_handler(progress),
+            progress=pass_on_events(progress),
         )
     if as_json:
         rows = [{"model": m.model, "data": str(m.data), "seconds": m.seconds} for m in made]
@@ -119,6 +119,7 @@ def study(
 ) -> None:
     """Compute exact rates of NAMES (all by default) over training seeds, as a Markdown table."""
     from dormant.organisms import zoo
+    from dormant.organisms.train import pass_on_events
     from dormant.records import to_plain
     from dormant.studies.zoo import study_zoo as measure
     from dormant.studies.zoo import write_markdown
@@ -129,7 +130,7 @@ def study(
             range(seeds),
             out,
             workers=workers,
-            progress=progress_handler(progress),
+            progress=pass_on_events(progress),
         )
     if as_json:
         click.echo(json.dumps(to_plain(result), ensure_ascii=True))

@@ -27,6 +27,7 @@ from dormant.errors import ModelError, StoreError
 from dormant.organisms.builder import build_stages, finetuning_file, hash_bytes
 from dormant.organisms.datasets import Row
 from dormant.organisms.recipe import Recipe, Stage
+from dormant.progress import Progress
 from dormant.version import __version__
 from dormant.vitro import (
     Decoder,
@@ -74,6 +75,13 @@ EventHandler = Callable[[Event], None]
 
 def ignore_events(event: Event) -> None:
     """Ignores events."""
+
+
+def pass_on_events(progress: Progress) -> EventHandler:
+    """Passes events on as progress: a stage for each organism and seed."""
+    return lambda event: progress(
+        f"training {event.organism} (seed {event.seed})", event.step, event.steps
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dormant.engines import Job
 from dormant.engines.checks import Check
@@ -66,10 +66,10 @@ def train(
     Raises:
         dormant.errors.InputError: the recipe cannot be read, or the zoo has no such organism.
     """
-    from dormant.organisms.train import train_organism as train_organism
+    from dormant.organisms.train import pass_on_events, train_organism
 
     return train_organism(
-        zoo.find_recipe(recipe), out, seed=seed, progress=_training_events(progress)
+        zoo.find_recipe(recipe), out, seed=seed, progress=pass_on_events(progress)
     )
 
 
@@ -100,10 +100,11 @@ def train_zoo(
         dormant.errors.IncompleteError: a worker was killed; the same call continues.
     """
     from dormant.organisms.parallel import plan_jobs, train_many
+    from dormant.organisms.train import pass_on_events
 
     chosen = [zoo.load_recipe(name) for name in names or zoo.organism_names()]
     jobs = plan_jobs(chosen, out, seeds=range(seeds))
-    return train_many(jobs, workers=workers, progress=_training_events(progress))
+    return train_many(jobs, workers=workers, progress=pass_on_events(progress))
 
 
 def audit_zoo(
@@ -153,9 +154,10 @@ def study_zoo(
     Raises:
         dormant.errors.InputError: the zoo has no such organism.
     """
+    from dormant.organisms.train import pass_on_events
     from dormant.studies.zoo import study_zoo
 
-    events = _training_events(progress)
+    events = pass_on_events(progress)
     return study_zoo(
         names or zoo.organism_names(), range(seeds), out, workers=workers, progress=events
     )
@@ -260,10 +262,3 @@ def ask(
 def check_installation(model: str | None = None) -> list[Check]:
     """Checks the installation, and a model if given; each check names the fix."""
     return [*examine_installation(), *(examine_model(model) if model else ())]
-
-
-def _training_events(progress: Progress) -> Callable[[Any], None]:
-    """Returns a handler that reports a trainer's events as progress."""
-    return lambda event: progress(
-        f"training {event.organism} (seed {event.seed})", event.step, event.steps
-    )
