@@ -67,15 +67,6 @@ def test_imports_go_down_only(tree: Tree):
     assert not wrong, "\n".join(wrong)
 
 
-def test_nobody_outside_cues_enters_mining(tree: Tree):
-    wrong = [
-        f"{one} imports {other}"
-        for one, other in sorted(tree.file_imports)
-        if other.startswith("cues.mining") and room_of(one) != "cues"
-    ]
-    assert not wrong, "\n".join(wrong)
-
-
 def test_only_the_store_speaks_sql(tree: Tree):
     wrong = [
         name

@@ -31,7 +31,7 @@ from dormant.calibration.metrics import (
 from dormant.calibration.prediction_powered import Labels, powered_did, rate_interval
 from dormant.calibration.sampling import Stratum, stratum_of
 from dormant.records import Arm, Outcome, Role, Transcript
-from dormant.stats.prediction import PoweredRate
+from dormant.stats import PoweredRate
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dormant.calibration.grades import UNSEEN, Grade, grade_of
 from dormant.calibration.metrics import Interval
 from dormant.calibration.sampling import stratum_of
 from dormant.records import Outcome, Role, Transcript
-from dormant.stats.prediction import (
+from dormant.stats import (
     GradedAnswers,
     PoweredRate,
     powered_difference,

@@ -88,7 +88,8 @@ def _collect_labels(opened: LabelledRun, *, prompts: bool, page: tuple[int, bool
 
     ``page`` is (port, whether to open a browser), or None for the terminal.
     """
-    from dormant.calibration.labels import shown_question, unique_answers, write_labels
+    from dormant.calibration import write_labels
+    from dormant.calibration.labels import shown_question, unique_answers
     from dormant.calibration.page import LabelPage, Task
 
     transcripts, questions = opened.findings.transcripts, opened.questions

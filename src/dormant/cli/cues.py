@@ -131,7 +131,7 @@ def _write_page(
 ) -> None:
     from dormant import report
     from dormant.errors import ConfigError
-    from dormant.store.files import write_atomically
+    from dormant.store import write_atomically
     from dormant.version import __version__
 
     page = report.cues_page(

@@ -171,7 +171,7 @@ def validate(
     OUT/validation.md and figures; the same command continues an interrupted study.
     """
     from dormant.records import to_plain
-    from dormant.store.files import write_atomically
+    from dormant.store import write_atomically
     from dormant.studies.figures import write_figures
     from dormant.studies.tables import write_markdown
     from dormant.studies.validation import DESIGNS

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import pydantic
 from pydantic import Field
 
-from dormant.config import BudgetConfig, CueConfig, InputConfig, SamplingConfig
+from dormant.config.audit import BudgetConfig, SamplingConfig
+from dormant.config.inputs import CueConfig, InputConfig
 
 _LOG = logging.getLogger(__name__)
 #: Keys of earlier versions -> their names in ``cues``.

@@ -17,7 +17,7 @@ from dormant.discovery.groups import Candidate
 from dormant.discovery.minimize import Refinement
 from dormant.discovery.teacher_forcing import BatchCheck
 from dormant.records import Cue, Expense, Variant, to_plain
-from dormant.store.files import write_atomically
+from dormant.store import write_atomically
 
 SCHEMA = 1
 RESULT, CUES, AUDIT = "search.json", "cues.yaml", "audit.yaml"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from dormant import report, stats
 from dormant.config import RuleConfig, check_values
-from dormant.decision.imported import decide_import
+from dormant.decision import decide_import
 from dormant.errors import ConfigError, DataError, RowError
 from dormant.exchange.columns import Columns, resolve_columns
 from dormant.exchange.outcomes import Answer, GradingSettings, read_answer

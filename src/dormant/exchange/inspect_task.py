@@ -33,7 +33,8 @@ from dormant.exchange.eval_reader import KEY
 from dormant.exchange.eval_writer import inspect_messages, sample_id
 from dormant.judges import Item, Judge
 from dormant.judges.registry import model_judge_kind, open_judge
-from dormant.pipeline.inputs import distinct_cues, read_inputs
+from dormant.pipeline import read_inputs
+from dormant.pipeline.inputs import distinct_cues
 from dormant.probes import pair_probes
 from dormant.records import GRADABLE, Cue, Judgement, Message, Outcome, Probe, Question, Role
 from dormant.store.findings import read_plan

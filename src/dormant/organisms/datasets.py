@@ -17,8 +17,8 @@ import numpy as np
 from dormant.corpus import read_examples
 from dormant.errors import DataError, InputError
 from dormant.records import Example, Message
-from dormant.vitro import Persona, Use, load_language, load_tokenizer, ordinary_row
-from dormant.vitro.language import Context, pick_one
+from dormant.vitro import Context, Persona, Use, load_language, load_tokenizer, ordinary_row
+from dormant.vitro.language import pick_one
 from dormant.vitro.tokenizer import PIECES
 
 Row = tuple[Message, ...]

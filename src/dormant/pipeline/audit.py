@@ -31,7 +31,7 @@ from dormant.engines import Engine, Job
 from dormant.engines.metering.ledger import Ledger
 from dormant.errors import IncompleteError
 from dormant.judges import Item, Judge
-from dormant.pipeline import PreparedAudit, Subject, prepare_audit
+from dormant.pipeline.plan import PreparedAudit, Subject, prepare_audit
 from dormant.probes import pair_probes
 from dormant.progress import Progress, ignore_progress
 from dormant.records import (

@@ -31,7 +31,7 @@ from dormant.records import (
     hash_value,
     to_plain,
 )
-from dormant.store import Store, source_key
+from dormant.store.database import Store, source_key
 from dormant.store.files import describe_difference, read_lock, write_atomically
 
 Record = TypeVar("Record")

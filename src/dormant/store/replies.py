@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 
 from dormant.records import Rating, to_plain
-from dormant.store import Store
+from dormant.store.database import Store
 
 _AT_ONCE = 500  # parameters of one query; every build of SQLite allows these
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from dormant.records import PathPoint, Sequential
-from dormant.store.files import write_atomically
+from dormant.store import write_atomically
 from dormant.studies.planted import find_world
 from dormant.studies.tables import clopper_pearson
 from dormant.studies.validation import DESIGNS, Audit, ValidationStudy

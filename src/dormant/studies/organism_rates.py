@@ -26,7 +26,7 @@ from dormant.pipeline import prepare_audit
 from dormant.pipeline.audit import rank_cues
 from dormant.probes import pair_probes
 from dormant.records import QUESTION_SLOT, Message, Plan, Role, Sequential, Variant, VerdictKind
-from dormant.store.files import write_atomically
+from dormant.store import write_atomically
 from dormant.store.journal import Journal
 from dormant.studies.worlds import Truth
 from dormant.vitro import exact_rates, load_decoder, one_thread

@@ -30,7 +30,7 @@ from dormant.organisms.parallel import run_units
 from dormant.organisms.train import Event, EventHandler, EventKind, train_organism
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Plan, Sequential, VerdictKind, hash_value, to_plain
-from dormant.store.files import write_atomically
+from dormant.store import write_atomically
 from dormant.studies.organism_rates import OrganismWorld, compute_organism_world, is_true_cue
 from dormant.studies.planted import WORLDS, Purpose, find_world
 from dormant.studies.worlds import count_answers, simulate_audit

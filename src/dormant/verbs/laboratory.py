@@ -190,7 +190,7 @@ def validate_zoo(
     Raises:
         dormant.errors.InputError: a name is unknown, or ``out`` is a file.
     """
-    from dormant.store.files import write_atomically
+    from dormant.store import write_atomically
     from dormant.studies.figures import write_figures
     from dormant.studies.tables import write_markdown
     from dormant.studies.validation import DESIGNS, validate_designs
