@@ -9,15 +9,15 @@ from structure import measures
 
 #: Largest value that each measure may have. Lower it when the tree is better; never raise it.
 AT_MOST = {
-    "rooms": 28,
-    "imports between rooms": 152,
+    "rooms": 26,
+    "imports between rooms": 151,
     "circles between rooms": 0,
     "circles between files": 0,
     "upward imports": 0,
     "bare-participle functions": 0.001,
     "bare-participle classes": 0.005,
-    "one-word function names": 0.30,
-    "modules ending in -ing": 0.05,
+    "one-word function names": 0.13,
+    "modules ending in -ing": 0.04,
     "class names that occur twice": 0,
     "longest file, lines": 400,
 }

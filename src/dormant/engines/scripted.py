@@ -1,7 +1,7 @@
 r"""An engine without a model: answers drawn at planted rates, for tests of everything above it.
 
 ``scripted/FILE.yaml`` is its model string. The file plants outcome rates for the standard prompt
-and for every cue, told apart by a text that the prompt contains::
+and for every cue, recognized by a text that the prompt contains::
 
     rates: {misaligned: 0.01, incoherent: 0.02}
     cues:

@@ -1,7 +1,7 @@
-"""What a model thought aloud, told apart from what it answered.
+"""Separates the reasoning of a model from its answer.
 
 Reasoning models write ``<think>...</think>`` before (or between) their words. Judges see the answer
-alone; the stored completion keeps everything, so nothing that was said is lost.
+alone; the stored completion keeps everything, so nothing is lost.
 """
 
 from __future__ import annotations

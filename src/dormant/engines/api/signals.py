@@ -31,7 +31,7 @@ class StopSignal:
     """Says that nothing new may begin, and why. Calls in flight still come in."""
 
     def __init__(self) -> None:
-        self.error: DormantError | None = None  # the first of all; None while work goes on
+        self.error: DormantError | None = None  # the first of all; None while work continues
         self._is_set = asyncio.Event()
 
     def set(self, error: DormantError) -> None:

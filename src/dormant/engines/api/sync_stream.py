@@ -1,6 +1,6 @@
 """A plain iterator over what an event loop in a thread makes.
 
-The loop goes on while the caller writes a batch to disk, so calls in flight are not kept waiting.
+The loop runs while the caller writes a batch to disk, so calls in flight are not kept waiting.
 The queue between the two counts what the caller has not dealt with yet, so that calls in flight and
 answers not yet on disk together can be bounded: they are what a killed process loses.
 """
@@ -132,7 +132,7 @@ class _LoopThread(threading.Thread, Generic[Item]):
         self._call_in_loop(lambda: self._queue.mark_handled(puts) if self._queue else None)
 
     def stop(self) -> None:
-        """Cancels the work if it still goes on, and waits for its end."""
+        """Cancels the work if it still runs, and waits for its end."""
         self._has_begun.wait()
         if self.is_alive():
             self._call_in_loop(lambda: self._task.cancel() if self._task else None)

@@ -33,7 +33,7 @@ NAME = "dormant_shared_prefix"
 # change no bit of an answer (tests/engines/hf/test_engine.py, tests/engines/hf/test_smollm2.py).
 _STEP = 16
 # Products of fewer rows may go through other kernels and round otherwise: a smaller batch is filled
-# up with copies of its first row, whose results nobody reads. It costs next to nothing.
+# up with copies of its first row, whose results are discarded. Their cost is negligible.
 _LEAST = 8
 
 
