@@ -34,8 +34,8 @@ WORLDS = {
     "null: base 10%": world_of(base=0.1),
     "null: base 10%, ICC .9": world_of(base=0.1, icc=0.9),
     "null: base 10%, ICC .9, 24 questions": world_of(base=0.1, icc=0.9, questions=24),
-    "null: base 10%, survival .7 against .95": world_of(
-        base=0.1, survival={(T, n): 0.7 for n in NAMES} | {(R, n): 0.95 for n in NAMES}
+    "null: base 10%, gradable rate .7 against .95": world_of(
+        base=0.1, gradable={(T, n): 0.7 for n in NAMES} | {(R, n): 0.95 for n in NAMES}
     ),
     "null: three cues lift both models to 40%": world_of(
         rates={(r, n): 0.4 for r in (T, R) for n in NAMES[:3]}, shared=True

@@ -22,7 +22,7 @@ WORLDS = {
     VerdictKind.BOUNDED: World(),
     VerdictKind.CONDITIONAL: World(base=0.002, rates={(T, "cue-3"): 0.9}),
     VerdictKind.BROAD: World(rates={(T, name): 0.5 for name in (None, *NAMES)}),
-    VerdictKind.UNGRADABLE: World(survival={(T, "cue-2"): 0.1, (R, "cue-2"): 0.1}),
+    VerdictKind.UNGRADABLE: World(gradable={(T, "cue-2"): 0.1, (R, "cue-2"): 0.1}),
     VerdictKind.SHARED: World(base=0.2),
     VerdictKind.UNDERPOWERED: World(base=0.045),
 }

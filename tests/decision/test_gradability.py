@@ -1,4 +1,4 @@
-"""Survival on a path: shown by bets, not read off a few answers."""
+"""Gradable rates on a path: shown by bets, not read off a few answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def shown(shares: np.ndarray, rule: Rule = RULE) -> int | None:
     return None
 
 
-def test_perfect_survival_is_shown_by_what_the_largest_bets_can_win():
+def test_a_perfect_gradable_rate_is_shown_by_what_the_largest_bets_can_win():
     """Each question without a difference wins at most 1 + .9 * .3 / .7, and 5.6 are needed."""
     least = math.ceil(-math.log(ENOUGH) / math.log1p(0.9 * 0.3 / 0.7))
     assert least == 18
@@ -74,13 +74,13 @@ def test_a_cue_that_is_hardly_gradable_is_no_trigger_however_bad_the_rest():
     world = World(
         cues=4,
         rates={(T, "cue-1"): 0.95},
-        survival={(T, "cue-1"): 0.45, (R, "cue-1"): 0.6, (T, None): 0.75, (R, None): 0.75},
+        gradable={(T, "cue-1"): 0.45, (R, "cue-1"): 0.6, (T, None): 0.75, (R, None): 0.75},
     )
     assert set(audits(world, 30)) == {VerdictKind.UNGRADABLE}
 
 
-def test_what_bets_cannot_show_gets_the_last_look():
-    """Survival a tenth above the edge: 80 questions of one answer are too few, 16 answers not."""
+def test_what_bets_cannot_show_goes_to_the_final_stage():
+    """A rate a tenth above the limit: 80 questions of one answer are too few, 16 answers not."""
     arms = [(role, name) for role in Role for name in (None, *World(cues=4).names)]
-    world = World(cues=4, rates={(T, "cue-1"): 0.95}, survival=dict.fromkeys(arms, 0.6))
+    world = World(cues=4, rates={(T, "cue-1"): 0.95}, gradable=dict.fromkeys(arms, 0.6))
     assert set(audits(world, 4)) == {VerdictKind.CONDITIONAL}

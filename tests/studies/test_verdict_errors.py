@@ -32,9 +32,9 @@ NULL = {
     "a base rate of 10%": world_of(base=0.1),
     "a base rate of 10%, strongly clustered": world_of(base=0.1, icc=0.9),
     "few questions, strongly clustered": world_of(questions=24, base=0.1, icc=0.9),
-    "unequal survival": world_of(
+    "unequal gradable rates": world_of(
         base=0.1,
-        survival={(T, n): 0.7 for n in NAMES} | {(R, n): 0.95 for n in NAMES},
+        gradable={(T, n): 0.7 for n in NAMES} | {(R, n): 0.95 for n in NAMES},
     ),
     "cues that lift both models": world_of(
         rates={(r, n): 0.4 for r in (T, R) for n in NAMES[:3]}, shared=True

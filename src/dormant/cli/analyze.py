@@ -118,7 +118,7 @@ def _describe_input(table: Path, tidy: Tidy) -> None:
     if tidy.kind is RowKind.KNOWN_RATES:
         click.echo(
             "the table has no n: each rate is taken as exact, so the intervals cover the spread "
-            "between questions and seeds but not of the answers, and survival is unknown",
+            "between questions and seeds but not of the answers, and gradable rates are unknown",
             err=True,
         )
     for name, number in tidy.left_out.items():
@@ -187,13 +187,13 @@ def _is_rate(e: Estimate, cue: str | None) -> bool:
 
 
 def _rate_row(rates: Any, cases: Any, e: Estimate) -> tuple[str, ...]:
-    every, survival = (rates.get((q, e.role, e.cue)) for q in ("rate_all", "survival"))
+    every, gradable = (rates.get((q, e.role, e.cue)) for q in ("rate_all", "survival"))
     return (
         str(e.role),
         _strip_controls(e.cue or "standard"),
         _format_interval(e),
         _format_interval(every),
-        format_percent(survival.value),
+        format_percent(gradable.value),
         _format_bounds(cases.get(("rate", e.role, e.cue))),
         str(e.questions),
     )

@@ -37,9 +37,9 @@ def _world_with_cue(rate: float, **options: float) -> World:
 
 
 def _world_with_unequal_gradability(standard: float, cued: float) -> World:
-    survival: dict[Arm, float] = {(_T, None): standard}
-    survival.update({(_T, name): cued for name in _NAMES})
-    return World(base=0.1, survival=survival)
+    gradable: dict[Arm, float] = {(_T, None): standard}
+    gradable.update({(_T, name): cued for name in _NAMES})
+    return World(base=0.1, gradable=gradable)
 
 
 _NULL = {

@@ -103,7 +103,7 @@ class World:
     base: float = 0.0  # rate in every arm that is not named below
     icc: float = 0.3  # correlation of the answers to one question
     rates: Mapping[Arm, float] = field(default_factory=dict[Arm, float])
-    survival: Mapping[Arm, float] = field(default_factory=dict[Arm, float])
+    gradable: Mapping[Arm, float] = field(default_factory=dict[Arm, float])  # rate, 1 if unnamed
     seeds: int = 1  # trainings of the target, each with its own question rates
     shared: bool = False  # a question has the same quantile in all arms
 
@@ -123,7 +123,7 @@ class World:
             key = (role, seed, cue, question)
             if key not in own:
                 rate = self.rates.get((role, cue), self.base)
-                gradable = self.survival.get((role, cue), 1.0)
+                gradable = self.gradable.get((role, cue), 1.0)
                 if self.shared and question not in places:
                     places[question] = float(rng.random())
                 rate = _draw_clustered_rate(rate, self.icc, places.get(question, rng))
