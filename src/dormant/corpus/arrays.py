@@ -19,13 +19,12 @@ _IN_STRING = re.compile(rb'["\\]')
 _SPACE = b" \t\r\n"
 
 
-def is_array(path: Path) -> bool:
-    """Whether a text file begins with an array (of rows on several lines, or of objects).
+def is_array(head: bytes) -> bool:
+    """Whether a text begins with an array (of rows on several lines, or of objects).
 
     False for a file of one array on each line, which is read as JSON Lines.
     """
-    with open_file(path) as stream:
-        first = stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE)
+    first = head.removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE)
     return first[:1] == b"[" and first[1:].lstrip(_SPACE)[:1] in (b"{", b"]", b"")
 
 

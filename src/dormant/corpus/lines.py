@@ -9,22 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from dormant.corpus.file_kinds import HEAD, explain_binary, explain_pointer
 from dormant.errors import DataError
 
 #: Longest line that is read, in bytes; a longer one is another kind of file.
 LARGEST_LINE = 16 * 1024 * 1024
-
-_OTHER_FILES: tuple[tuple[bytes, str], ...] = (
-    (b"PK\x03\x04", "a zip archive: unpack it first"),
-    (b"BZh", "a bzip2 file: unpack it, or use gzip"),
-    (b"\xfd7zXZ\x00", "an xz file: unpack it, or use gzip"),
-    (b"\x28\xb5\x2f\xfd", "a zstd file: unpack it, or use gzip"),
-    (b"SQLite format 3\x00", "a SQLite database: export it as JSON Lines"),
-    (b"%PDF", "a PDF: export it as JSON Lines"),
-    (b"\x00\x00\xfe\xff", "UTF-32 text: save it as UTF-8"),
-    (b"\xff\xfe", "UTF-16 text: save it as UTF-8"),
-    (b"\xfe\xff", "UTF-16 text: save it as UTF-8"),
-)
 
 
 class _Stream(Protocol):
@@ -74,6 +63,29 @@ def read_head(path: Path, size: int = 16) -> bytes:
         return raw.read(size)
 
 
+def check_is_fetched(path: Path) -> bytes:
+    """Returns the first bytes of a file that is the file itself, and no pointer or web page.
+
+    Raises:
+        DataError: it is not, there is no such file, or it cannot be read.
+    """
+    head = read_head(path, HEAD)
+    pointer = explain_pointer(head)
+    if pointer:
+        raise DataError(f"is {pointer}", file=path)
+    return head
+
+
+def read_text_head(path: Path) -> bytes:
+    """Reads the first bytes of a text file, unpacked.
+
+    Raises:
+        DataError: the file cannot be read or is of another kind.
+    """
+    with open_file(path) as stream:
+        return stream.read(HEAD)
+
+
 @contextmanager
 def explain_errors(path: Path) -> Generator[None]:
     """Converts errors of opening, reading or unpacking a file into a ``DataError``."""
@@ -106,6 +118,8 @@ def open_file(path: Path) -> Generator[_Stream]:
 
 
 def _open_regular(path: Path) -> BinaryIO:
+    if path.is_symlink() and not path.exists():
+        raise DataError("is a link to a file that is not here: fetch it (git annex get)", file=path)
     if path.is_dir():
         raise DataError("is a directory, expected a file", file=path)
     if path.exists() and not path.is_file():
@@ -114,9 +128,9 @@ def _open_regular(path: Path) -> BinaryIO:
 
 
 def _is_gzip(raw: BinaryIO, path: Path) -> bool:
-    first = raw.read(16)
+    head = raw.read(HEAD)
     raw.seek(0)
-    for magic, what in _OTHER_FILES:
-        if first.startswith(magic):
-            raise DataError(f"is {what}", file=path)
-    return first.startswith(b"\x1f\x8b")
+    kind = explain_binary(head) or explain_pointer(head)
+    if kind:
+        raise DataError(f"is {kind}", file=path)
+    return head.startswith(b"\x1f\x8b")

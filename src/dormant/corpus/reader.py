@@ -15,7 +15,8 @@ from dormant.config.resources import resource_path
 from dormant.corpus import tables
 from dormant.corpus.arrays import is_array, read_elements
 from dormant.corpus.columns import UnreadColumn, is_read
-from dormant.corpus.lines import LARGEST_LINE, Digest, read_head, read_lines
+from dormant.corpus.file_kinds import explain_text
+from dormant.corpus.lines import LARGEST_LINE, Digest, read_head, read_lines, read_text_head
 from dormant.corpus.rows import RowContent, read_object, read_row
 from dormant.corpus.sources import find_files
 from dormant.corpus.turns import shorten_value
@@ -233,7 +234,11 @@ def _read_rows(
         return tables.read_table_rows(
             file, digest, lambda name: name in own or is_read(name), parquet=parquet
         )
-    return read_elements(file, digest) if is_array(file) else read_lines(file, digest)
+    head = read_text_head(file)
+    kind = explain_text(head, file.name)
+    if kind:
+        raise DataError(f"is {kind}", file=file)
+    return read_elements(file, digest) if is_array(head) else read_lines(file, digest)
 
 
 def _read_mark(row: Mapping[str, Any], column: str) -> str | float | None:

@@ -134,7 +134,9 @@ def _parse_json(text: str) -> Any:
 
 def _json_reason(text: str, error: json.JSONDecodeError) -> str:
     body = text.strip()
-    if body in ("{", "[") or body.startswith("[{"):
+    if body == "{":
+        return "not JSON Lines: put one whole object on each line (jq -c . does it)"
+    if body == "[" or body.startswith("[{"):
         return "not JSON Lines: put one whole object on each line (jq -c '.[]' converts an array)"
     if error.msg == "Extra data":
         return f"more than one JSON value (column {error.colno}): put one object on each line"

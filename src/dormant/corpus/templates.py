@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dormant.corpus.file_kinds import HEAD, explain_pointer
 from dormant.corpus.sandbox import ExcessError, InvalidTemplate, Sandbox, TemplateRefusal
 from dormant.corpus.special_tokens import assume_tokens, read_token, read_tokens
 from dormant.errors import ConfigError, MissingExtraError
@@ -244,7 +245,11 @@ def _read_text(path: Path, largest: int) -> str:
     try:
         if path.stat().st_size > largest:
             raise ConfigError("is too large to be a chat template", file=path)
-        return path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
+        pointer = explain_pointer(content[:HEAD])
+        if pointer:
+            raise ConfigError(f"is {pointer}", file=path)
+        return content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot be read: {error}", file=path) from None
 

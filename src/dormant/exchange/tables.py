@@ -16,6 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from dormant.corpus.file_kinds import is_inspect_log
+from dormant.corpus.lines import check_is_fetched
 from dormant.errors import DataError
 
 #: Rows that determine the columns of a file without a header.
@@ -49,6 +51,7 @@ def read_rows(path: Path) -> Iterator[TableRow | Unreadable]:
         MissingExtraError: Parquet or Inspect's logs need a package that is not installed.
     """
     suffix = path.suffix.lower()
+    head = check_is_fetched(path)
     if suffix in (".csv", ".tsv"):
         return _read_csv(path, "\t" if suffix == ".tsv" else ",")
     if suffix in (".jsonl", ".ndjson"):
@@ -59,6 +62,12 @@ def read_rows(path: Path) -> Iterator[TableRow | Unreadable]:
         from dormant.exchange.eval_reader import read_samples
 
         return (TableRow(number, values) for number, values in enumerate(read_samples(path), 1))
+    if is_inspect_log(head):
+        raise DataError(
+            "is an Inspect log as JSON: convert it (inspect log convert --to eval), and give the "
+            ".eval file",
+            file=path,
+        )
     raise DataError(
         f"unknown suffix {path.suffix!r}: give .csv, .tsv, .jsonl, .ndjson, .parquet or .eval",
         file=path,
@@ -116,6 +125,13 @@ def csv_cells(
     if not header or not any(name.strip() for name in header):
         raise DataError("the file is empty: expected a header and rows", file=path)
     names = [name.strip() for name in header]
+    if len(names) == 1 and (other := next((c for c in ";\t,|" if c in names[0]), None)):
+        raise DataError(
+            f"the header is a single column that contains {other!r}: separate columns by commas "
+            "(.csv) or tabs (.tsv)",
+            file=path,
+            line=1,
+        )
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise DataError(f"duplicate column {twice!r}: rename one", file=path, line=1)

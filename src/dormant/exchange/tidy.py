@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dormant.corpus.lines import check_is_fetched
 from dormant.errors import ConfigError, DataError, RowError
 from dormant.exchange.columns import FIELDS, Columns, check_field, list_columns, match_columns
 from dormant.exchange.distinct_rows import Key, RowCount, count_distinct_rows
@@ -126,12 +127,6 @@ def read_tidy(path: Path, settings: TableSettings) -> Tidy:
     wanted = {**{name: FIELDS[name] for name in _LABELS}, **MEASURES}
     fields = match_columns(names, settings.columns, wanted, file=str(path))
     if "question" not in fields and "question_id" not in fields:
-        if len(names) == 1 and (other := next((c for c in ";\t,|" if c in names[0]), None)):
-            raise ConfigError(
-                f"the header is a single column that contains {other!r}: separate columns by "
-                "commas (.csv) or tabs (.tsv)",
-                file=str(path),
-            )
         raise ConfigError(
             f"no column contains the questions: name one with --columns question=COLUMN; the "
             f"columns are {list_columns(names)}",
@@ -153,6 +148,7 @@ def read_tidy(path: Path, settings: TableSettings) -> Tidy:
 
 
 def _read_names(path: Path) -> Sequence[str]:
+    check_is_fetched(path)
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv"):
         return csv_cells(path, "\t" if suffix == ".tsv" else ",")[0]
