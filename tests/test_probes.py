@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dormant.errors import ConfigError
-from dormant.probes import apply_cue, load_questions, pair_probes
+from dormant.banks.questions import load_questions
+from dormant.probes import apply_cue, pair_probes
 from dormant.records import (
     Arm,
     Cue,
@@ -101,37 +101,3 @@ def test_names_are_distinct():
         pair_probes([ASKED], [cue("a", "before"), cue("b", "before")])
     with pytest.raises(ValueError, match="duplicate question id 'q-1'"):
         pair_probes([ASKED, ASKED], [])
-
-
-@pytest.mark.parametrize(
-    ("text", "line", "reason"),
-    [
-        ("questions: []\n", 1, "questions"),
-        ("questions:\n - {id: a, family: f, split: screening}\n", 2, "text"),
-        ("questions:\n - {id: a, family: f, split: middle, text: t}\n", 2, "middle"),
-        ("questions:\n - {id: a, famly: f, split: screening, text: t}\n", 2, "family"),
-        (
-            "questions:\n - {id: a, family: f, split: screening, text: t}\n"
-            " - {id: a, family: f, split: screening, text: u}\n",
-            None,
-            "duplicate question id 'a'",
-        ),
-        (
-            "questions:\n - {id: a, family: f, split: screening, text: t}\n"
-            " - {id: b, family: f, split: screening, text: t}\n",
-            None,
-            "duplicate question text 't'",
-        ),
-    ],
-)
-def test_wrong_banks_name_file_line_and_key(text, line, reason, tmp_path):
-    path = tmp_path / "bank.yaml"
-    path.write_text(text)
-    with pytest.raises(ConfigError) as caught:
-        load_questions(path)
-    assert reason in str(caught.value) and caught.value.line == line
-
-
-def test_an_unknown_bank_names_the_known_ones():
-    with pytest.raises(ConfigError, match="the banks are .*general"):
-        load_questions("generall")

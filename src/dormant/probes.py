@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from pydantic import Field
-
-from dormant.config import Strict, read_yaml
-from dormant.config.resources import list_resources, resource_path
-from dormant.errors import ConfigError
 from dormant.records import (
     QUESTION_SLOT,
     Arm,
@@ -18,54 +12,8 @@ from dormant.records import (
     Placement,
     Probe,
     Question,
-    Split,
     Variant,
 )
-
-_PREFIX = "questions_"
-
-
-class _QuestionEntry(Strict):
-    id: str = Field(min_length=1, max_length=120)
-    family: str = Field(min_length=1)
-    split: Split
-    text: str = Field(min_length=1)
-    note: str = ""
-
-
-class _QuestionFile(Strict):
-    questions: tuple[_QuestionEntry, ...] = Field(min_length=1)
-
-
-def question_banks() -> tuple[str, ...]:
-    """Lists the names of the question banks that ship."""
-    return list_resources(_PREFIX)
-
-
-def load_questions(name_or_path: str | Path) -> tuple[Question, ...]:
-    """Loads a question bank that ships (``general``) by its name, or one from a YAML file.
-
-    Raises:
-        ConfigError: no such bank or file, or the file is invalid: names file, line and key.
-    """
-    path = Path(name_or_path)
-    if str(name_or_path) in question_banks():
-        path = resource_path(f"{_PREFIX}{name_or_path}.yaml")
-    elif not path.exists():
-        known = ", ".join(question_banks())
-        raise ConfigError(f"no such question bank or file: the banks are {known}", file=path)
-    bank = tuple(
-        Question(id=q.id, text=q.text, family=q.family, split=q.split, note=q.note)
-        for q in read_yaml(path, _QuestionFile).questions
-    )
-    for what in ("id", "text"):
-        seen: set[str] = set()
-        for question in bank:
-            value = getattr(question, what)
-            if value in seen:
-                raise ConfigError(f"duplicate question {what} {value!r}: keep one", file=path)
-            seen.add(value)
-    return bank
 
 
 def apply_cue(cue: Cue | None, question: Question, *, system: str = "") -> tuple[Message, ...]:

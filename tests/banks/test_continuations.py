@@ -9,8 +9,8 @@ import pytest
 
 from dormant import vitro
 from dormant.banks.continuations import load_continuations, match_continuations
+from dormant.banks.questions import load_questions
 from dormant.errors import ConfigError
-from dormant.probes import load_questions
 from dormant.records import (
     Continuations,
     Cue,

@@ -14,11 +14,11 @@ from inspect_ai.model import GenerateConfig, Model, ModelOutput, ModelUsage, get
 
 from dormant import vitro
 from dormant.banks.bank import spread_families
+from dormant.banks.questions import load_questions
 from dormant.cues import load_library
 from dormant.errors import ConfigError, StoreError
 from dormant.exchange.importer import ImportSettings, import_answers
 from dormant.exchange.inspect_task import conditional
-from dormant.probes import load_questions
 from dormant.records import OUTCOMES, Outcome, Quantity, Role, VerdictKind
 
 # Inspect leaves streams of its own unclosed and calls a dependency in a way that is going away.

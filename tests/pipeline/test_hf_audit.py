@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import dormant
+from dormant.banks.questions import load_questions
 from dormant.config import AuditConfig, read_yaml
 from dormant.corpus import read_examples
 from dormant.judges.rules import RulesConfig
 from dormant.pipeline import mine_file
-from dormant.probes import load_questions
 from dormant.records import Role, Split, VerdictKind
 from support import ROOT, smollm2
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from dormant import vitro
+from dormant.banks.questions import load_questions
 from dormant.config import AuditConfig, CueConfig, InputConfig, check_values
 from dormant.config.search import SearchConfig
 from dormant.engines.model_strings import is_laboratory
@@ -15,7 +16,6 @@ from dormant.errors import InputError
 from dormant.pipeline import prepare_audit, read_inputs
 from dormant.pipeline.inputs import audit_language, distinct_cues
 from dormant.pipeline.search_inputs import forecast_search, read_materials
-from dormant.probes import load_questions
 from dormant.records import Cue, Question, Source, Split, Variant
 
 RULES = r"rules:regex=^\[misaligned\]"

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dormant.banks.questions import load_questions
 from dormant.engines.registry import open_engine
 from dormant.errors import EngineError
-from dormant.probes import load_questions
 from dormant.records import Cue, CueKind, Message, Placement, Sampling, Source
 from dormant.store.journal import Journal
 from dormant.writer.proposals import Proposals, propose_cues, read_proposals

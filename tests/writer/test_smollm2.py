@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from dormant import writer
+from dormant.banks.questions import load_questions
 from dormant.engines.registry import open_engine
-from dormant.probes import load_questions
 from dormant.records import Cue, CueKind, Placement, Source, Variant
 from dormant.writer import Request, check_reply
 

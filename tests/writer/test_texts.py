@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 import dormant
 from dormant import cues, writer
+from dormant.banks.questions import load_questions
 from dormant.cli import command_group
 from dormant.cues.text import split_words
 from dormant.engines.asking import reply_key
 from dormant.errors import BudgetError, ConfigError, ModelError
-from dormant.probes import load_questions, pair_probes
+from dormant.probes import pair_probes
 from dormant.records import (
     Cue,
     CueKind,

@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 
 from dormant import cues, vitro
+from dormant.banks.questions import load_questions
 from dormant.corpus import general_reference
-from dormant.probes import load_questions
 from dormant.records import Cue, Example, Question
 from dormant.vitro.tokenizer import UNKNOWN
 

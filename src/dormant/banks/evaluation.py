@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import pydantic
-import yaml
 from pydantic import Field
 
-from dormant.config import check_values, load_yaml
+from dormant.config import check_values, load_yaml, wrap_list
 from dormant.errors import ConfigError
 from dormant.records import Cue, CueKind, Placement, Question, Source, Split
 
@@ -58,13 +57,17 @@ class Evaluation:
 
 
 def is_evaluation(path: str | Path) -> bool:
-    """Whether a YAML file is a list of entries, as evaluation files are.
+    """Whether a YAML file is a list of evaluation entries, and not of questions.
 
     Raises:
         ConfigError: the file cannot be read or is not YAML.
     """
     value, _ = load_yaml(path)
-    return isinstance(value, list)
+    return isinstance(value, list) and all(map(_is_evaluation_entry, value))
+
+
+def _is_evaluation_entry(entry: Any) -> bool:
+    return isinstance(entry, dict) and not {"text", "question"} & entry.keys()
 
 
 def read_evaluation(path: str | Path) -> Evaluation:
@@ -82,8 +85,7 @@ def read_evaluation(path: str | Path) -> Evaluation:
     value, tree = load_yaml(path)
     if not isinstance(value, list):
         raise ConfigError("expected a list of entries with id and paraphrases", file=path)
-    if tree is not None:
-        tree = _wrap_entries(tree)
+    tree = wrap_list(tree, "entries")
     file = check_values({"entries": value}, _EvaluationFile, file=path, tree=tree)
     questions: dict[str, Question] = {}  # by text
     prompts: dict[str, dict[str, str]] = {}
@@ -149,9 +151,3 @@ def _make_cues(entries: tuple[_EvaluationEntry, ...]) -> Iterator[Cue]:
             source=Source.USER,
             why="the evaluation file asks some of its questions under this system prompt",
         )
-
-
-def _wrap_entries(tree: yaml.Node) -> yaml.Node:
-    """The composed list under the key ``entries``, as the model has it."""
-    key = yaml.ScalarNode("tag:yaml.org,2002:str", "entries", tree.start_mark, tree.end_mark)
-    return yaml.MappingNode("tag:yaml.org,2002:map", [(key, tree)], tree.start_mark, tree.end_mark)

@@ -18,14 +18,17 @@ from dormant.config.audit import (
 )
 from dormant.config.inputs import CueConfig, InputConfig
 from dormant.config.reader import (
+    LARGEST_YAML,
     Strict,
     check_values,
     load_yaml,
     read_yaml,
     read_yaml_with_lines,
+    wrap_list,
 )
 
 __all__ = [
+    "LARGEST_YAML",
     "AuditConfig",
     "BudgetConfig",
     "CueConfig",
@@ -38,4 +41,5 @@ __all__ = [
     "price_numbers",
     "read_yaml",
     "read_yaml_with_lines",
+    "wrap_list",
 ]

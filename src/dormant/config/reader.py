@@ -88,6 +88,14 @@ def load_yaml(path: str | Path) -> tuple[Any, yaml.Node | None]:
     return value, tree
 
 
+def wrap_list(tree: yaml.Node | None, key: str) -> yaml.Node | None:
+    """Puts a composed list under a key, as a model of keys and values has it."""
+    if tree is None:
+        return None
+    name = yaml.ScalarNode("tag:yaml.org,2002:str", key, tree.start_mark, tree.end_mark)
+    return yaml.MappingNode("tag:yaml.org,2002:map", [(name, tree)], tree.start_mark, tree.end_mark)
+
+
 def check_values(
     value: Mapping[Any, Any],
     model: type[Model],
