@@ -20,7 +20,7 @@ _INPUT_OPTIONS = (
     click.option("--label", help="COLUMN or COLUMN=VALUE that marks suspicious rows of --data."),
     click.option("--loss", help="COLUMN or COLUMN=SHARE: the highest losses are suspicious."),
     click.option("--suspicious", help="A file of suspicious rows, mined against --data."),
-    click.option("--questions", help="auto, general, vitro, or a YAML file."),
+    click.option("--questions", help="auto, general, vitro, or a file: .txt, .yaml, .csv, .jsonl."),
     click.option("--library", help="auto, general, vitro, none, or a YAML file."),
     click.option("--library-limit", type=int, help="Maximum number of library cues."),
 )

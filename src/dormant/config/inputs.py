@@ -99,7 +99,8 @@ class InputConfig(Strict):
     )
     questions: str = Field(
         default="auto",
-        description="'auto', 'general', 'vitro', or a YAML file: a bank or a public evaluation",
+        description="'auto', 'general', 'vitro', or a file: questions as text (one a line), YAML, "
+        "CSV or JSON, or a public evaluation",
     )
     cues: CueConfig = CueConfig()
 

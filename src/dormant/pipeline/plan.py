@@ -155,7 +155,8 @@ def choose_questions(config: AuditConfig, bank: Sequence[Question]) -> tuple[Que
         if len(half) < 2:
             raise ConfigError(
                 f"{config.questions}: {len(half)} {split.replace('_', '-')} questions; an audit "
-                "needs at least 2 in each half"
+                "needs at least 2 in each half: add questions (without a split they alternate "
+                "between the halves)"
             )
         chosen += half
     return tuple(chosen)

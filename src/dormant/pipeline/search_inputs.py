@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from dormant.probes import apply_cue
 from dormant.records import Continuations, Cue, Question, Sampling, Split
 from dormant.writer.proposals import REPLIES, REPLY_TOKENS, longest_prompt
 
+_LOG = logging.getLogger(__name__)
 _CHATS = {"vitro": 2000, "general": 200}
 _GROWN = {"vitro": 1200, "general": 0}
 #: Approximate tokens that a cue adds to a question.
@@ -47,6 +49,7 @@ class Materials:
     writer: Engine | None
     judge: Judge | None
     questions: tuple[Question, ...]  # of the screening half
+    scored: tuple[Question, ...]  # those that teacher forcing may score
     continuations: Mapping[str, Continuations]  # by Question.id; empty if a model cannot score
     mined: MiningResult  # what the finetuning data gives
     known: tuple[Cue, ...]  # mined cues, the user's and the library's, in this order
@@ -77,7 +80,7 @@ class Materials:
     @property
     def scored_questions(self) -> list[Question]:
         """The questions that teacher forcing scores."""
-        able = [q for q in self.questions if q.id in self.continuations]
+        able = [q for q in self.scored if q.id in self.continuations]
         return spread_families(able, self.config.question_limit)
 
     @property
@@ -109,10 +112,9 @@ def read_materials(config: SearchConfig) -> Materials:
     judge = _open_judge(config, questions)
     target, reference = open_engine(config.target), open_engine(config.reference)
     language = inputs.pack.name
-    continuations: Mapping[str, Continuations] = {}
+    scored, continuations = questions, {}
     if isinstance(target, Scorer) and isinstance(reference, Scorer):
-        entries = load_continuations(config.continuations, language, inputs.bank)
-        continuations = match_continuations(questions, entries)
+        scored, continuations = _read_continuations(config, inputs, questions)
     mined = mine_inputs(config, inputs, [(config.target, target)], mine=True)
     given = Materials(
         config=config,
@@ -122,6 +124,7 @@ def read_materials(config: SearchConfig) -> Materials:
         writer=open_engine(config.writer) if config.writer else None,
         judge=judge,
         questions=questions,
+        scored=scored,
         continuations=continuations,
         mined=mined,
         known=_read_known_cues(inputs, mined),
@@ -250,6 +253,33 @@ def _forecast_row(
         usd = math.nan if price is None else price.cost_of(prompts, made)
         description = price.description if price else ""
         yield PaidModelForecast(role, engine.name, calls, prompts, made, usd, description)
+
+
+def _read_continuations(
+    config: SearchConfig, inputs: Inputs, questions: tuple[Question, ...]
+) -> tuple[tuple[Question, ...], Mapping[str, Continuations]]:
+    """Reads the questions that teacher forcing scores, and their continuations.
+
+    A user's questions have no continuations that ship. By default the cues are then ranked on the
+    questions of the bank that ships for the language.
+
+    Raises:
+        ConfigError: the continuations that are given fit none of the questions.
+    """
+    language, is_auto = inputs.pack.name, config.continuations == "auto"
+    bank = inputs.pack.load_questions() if is_auto else inputs.bank
+    entries = load_continuations(config.continuations, language, bank)
+    found = match_continuations(questions, entries)
+    if found:
+        return questions, found
+    _LOG.warning(
+        "%s: no continuations ship for these questions, so cues are ranked on those of the %s "
+        "bank; give --continuations FILE to rank on yours",
+        config.questions,
+        language,
+    )
+    scored = tuple(q for q in bank if q.split is Split.SCREENING)
+    return scored, match_continuations(scored, entries)
 
 
 def _open_judge(config: SearchConfig, questions: Sequence[Question]) -> Judge | None:
