@@ -39,6 +39,7 @@ from dormant.calibration.thresholds import ThresholdRow, threshold_rows
 from dormant.errors import StoreError
 from dormant.records import Findings, to_plain
 from dormant.store import write_atomically
+from dormant.store.files import read_json
 
 _FILE = "calibration.json"
 DRAWS = 8000
@@ -131,7 +132,7 @@ def read_size(run: Path) -> tuple[int, int] | None:
     """
     path = run / _FILE
     try:
-        record: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        record: Mapping[str, Any] = read_json(path)
         size, seed = record["size"], record["seed"]
         if not (type(size) is int and type(seed) is int and size > 0 and seed >= 0):
             raise TypeError

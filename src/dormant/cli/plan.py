@@ -253,11 +253,11 @@ def _print_required(takes: Any, plan: Any, icc: float | None) -> None:
 def _read_earlier_run(run: Path) -> tuple[float | None, float]:
     """Returns intra-question correlation and base rate of the target in an earlier run."""
     from dormant.errors import ConfigError
+    from dormant.pipeline.recompute import load_run
     from dormant.records import Quantity, Role
     from dormant.stats import analyze_cells
-    from dormant.store.findings import load_findings
 
-    found = analyze_cells(load_findings(run).cells)
+    found = analyze_cells(load_run(run).cells)
     icc = found.correlations[Role.TARGET]
     if math.isnan(icc.value):
         raise ConfigError(f"--like {run}: its correlation is unknown: {icc.reason}")

@@ -13,11 +13,15 @@ import click
 @click.option("--out", type=click.Path(path_type=Path), help="Output directory; RUN by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead.")
 def command(run: Path, out: Path | None, as_json: bool) -> None:
-    """Rewrite the report of RUN from its stored records; no model is asked."""
-    from dormant import report
-    from dormant.store.findings import load_findings
+    """Rewrite the report of RUN from its stored records; no model is asked.
 
-    findings = load_findings(run)
+    The verdict is decided again from the stored answers: a run whose files do not agree with them
+    is refused.
+    """
+    from dormant import report
+    from dormant.pipeline.recompute import load_run
+
+    findings = load_run(run)
     if as_json:
         click.echo(json.dumps(json.loads(report.to_json(findings)), ensure_ascii=True))
         return

@@ -27,12 +27,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dormant.errors import ConfigError, IncompleteError, StoreError
+from dormant.errors import ConfigError, IncompleteError
 from dormant.exchange.columns import describe_probe
+from dormant.pipeline.recompute import name_damage, recompute_findings
 from dormant.probes import pair_probes
 from dormant.records import Cell, ModelCard, Origin, Plan, Probe, to_plain
 from dormant.store import Store, StoredAnswer
-from dormant.store.findings import read_cells, read_plan, source_of
+from dormant.store.findings import open_run_store, source_of
 
 #: Column -> type in Parquet.
 COLUMNS: dict[str, str] = {
@@ -66,7 +67,7 @@ def export_csv(run: Path, file: Path) -> int:
     """Writes a run's answers as CSV and returns their number.
 
     Raises:
-        StoreError: the directory does not contain a finished run.
+        StoreError: the directory does not contain a finished run, or its files disagree.
         IncompleteError: answers that the verdict counts are missing from the store.
     """
     with open_run(run) as answers, replace_file(file) as part:
@@ -129,11 +130,9 @@ def open_run(run: Path) -> Generator[Answers]:
     Raises:
         StoreError: the directory does not contain a finished run.
     """
-    if not (run / "run.sqlite").is_file():
-        raise StoreError(f"{run}: not a run directory: run.sqlite is missing")
-    with Store(run) as store:
-        plan = read_plan(run / "plan.lock.json")
-        yield Answers(plan, read_cells(run, plan), store)
+    with open_run_store(run) as store, name_damage(store):
+        found = recompute_findings(store)
+        yield Answers(found.plan, found.cells, store)
 
 
 class Answers:

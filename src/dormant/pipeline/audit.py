@@ -29,9 +29,9 @@ from dormant.decision import Ask, Decision, start_design
 from dormant.discovery.teacher_forcing import Screen
 from dormant.engines import Engine, Job
 from dormant.engines.metering.ledger import Ledger
-from dormant.errors import IncompleteError
 from dormant.judges import Item, Judge
 from dormant.pipeline.plan import PreparedAudit, Subject, prepare_audit
+from dormant.pipeline.recompute import answers_wanted, count_outcomes, read_ranking
 from dormant.probes import pair_probes
 from dormant.progress import Progress, ignore_progress
 from dormant.records import (
@@ -150,16 +150,12 @@ class _AuditRun:
             self.store.write_note(
                 "ranking", {self.plan.hash: [[name, score] for name, score in found]}
             )
-            noted = self.store.read_note("ranking")
-        return tuple(name for name, _ in noted[self.plan.hash])
+        return read_ranking(self.store, self.plan)
 
     def _ask_models(self, ask: Ask) -> tuple[Cell, ...]:
         """Samples and judges the missing answers of a request, then counts all of them."""
         probes = pair_probes(ask.questions, ask.cues)
-        wanted: dict[str, int] = {}
-        for probe in probes:
-            answers = ask.answers if probe.cue else ask.standard_answers
-            wanted[probe.id] = max(answers, wanted.get(probe.id, 0))
+        wanted = answers_wanted(ask, probes)
         rows = self.store.add_probes(probes)
         cells: list[Cell] = []
         for subject in self.prepared.subjects:
@@ -170,7 +166,7 @@ class _AuditRun:
             finally:
                 self.store.add_seconds(time.monotonic() - begun)
                 self.ledger.write_usage()
-            cells += self._count_outcomes(subject, probes, wanted)
+            cells += count_outcomes(self.store, self.plan, subject.card, probes, wanted)
         return tuple(cells)
 
     def _sample_answers(
@@ -210,37 +206,6 @@ class _AuditRun:
                 self.store.add_judgements(fingerprint, made)
                 done += len(batch)
                 self.progress(f"{stage} judgements", done, total)
-
-    # Counting
-
-    def _count_outcomes(
-        self, subject: Subject, probes: Sequence[Probe], wanted: Mapping[str, int]
-    ) -> list[Cell]:
-        source = self.store.source_row(self.sources[subject])
-        counts: dict[str, tuple[int, ...]] = {}
-        for answers in set(wanted.values()):
-            asked = {probe for probe, number in wanted.items() if number == answers}
-            counts |= self.store.count_outcomes(
-                self.judge.fingerprint, source, answers, probes=asked
-            )
-        short = [p for p in probes if sum(counts.get(p.id, ())) != wanted[p.id]]
-        if short:
-            got = sum(sum(counts.get(p.id, ())) for p in probes)
-            raise IncompleteError(
-                f"{got} of {sum(wanted[p.id] for p in probes)} answers of the {subject.label} are "
-                f"stored; first missing: question {short[0].question.id!r}, cue "
-                f"{short[0].cue.name if short[0].cue else None!r}: run the same command again"
-            )
-        return [
-            Cell(
-                role=subject.card.role,
-                seed=subject.card.seed,
-                cue=probe.cue.name if probe.cue else None,
-                question=probe.question.id,
-                counts=counts[probe.id],
-            )
-            for probe in probes
-        ]
 
     # Writing
 

@@ -39,7 +39,7 @@ from dormant.records import (
     hash_value,
     to_plain,
 )
-from dormant.store.files import describe_difference, read_lock, write_atomically
+from dormant.store.files import describe_difference, parse_json, read_lock, write_atomically
 from dormant.store.schema import open_database
 
 #: Answers without a judgement, at least one completion of which came from the model itself.
@@ -49,6 +49,7 @@ _UNJUDGED = (
     " AND EXISTS (SELECT 1 FROM completions c"
     " WHERE c.answer = a.id AND c.finish NOT IN ('error', 'filter'))"
 )
+_OUTCOMES = {str(outcome): place for place, outcome in enumerate(OUTCOMES)}
 _PAGE = 1000  #: answers that are read at once
 
 
@@ -256,9 +257,21 @@ class Store:
     # Reading
 
     def read_note(self, key: str, default: Any = None) -> Any:
-        """Returns a value written by ``write_note``, or the default."""
+        """Returns a value written by ``write_note``, or the default.
+
+        Raises:
+            StoreError: the value is not JSON, or of another kind than the default.
+        """
         row = self.database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return default if row is None else json.loads(row[0])
+        if row is None:
+            return default
+        try:
+            value = parse_json(row[0])
+            if default is not None and not isinstance(value, type(default)):
+                raise TypeError
+        except (TypeError, ValueError):
+            raise StoreError(f"{self.path / 'run.sqlite'}: the note {key!r} is damaged") from None
+        return value
 
     def count_answers(self) -> int:
         """Completions on disk."""
@@ -331,8 +344,27 @@ class Store:
                 continue
             if outcome is None:
                 raise StoreError(f"{self.path}: {number} answers to {probe} are not judged")
-            table.setdefault(probe, [0] * len(OUTCOMES))[OUTCOMES.index(Outcome(outcome))] += number
+            if outcome not in _OUTCOMES:
+                raise StoreError(f"{self.path / 'run.sqlite'}: unknown outcome {outcome!r:.40}")
+            table.setdefault(probe, [0] * len(OUTCOMES))[_OUTCOMES[outcome]] += number
         return {probe: tuple(counts) for probe, counts in table.items()}
+
+    def check_references(self) -> None:
+        """Checks that every completion has its prompt, its model and its text.
+
+        Raises:
+            StoreError: one is missing.
+        """
+        lost = self.database.execute(
+            "SELECT count(*) FROM completions c LEFT JOIN answers a ON a.id = c.answer"
+            " LEFT JOIN probes p ON p.id = c.probe LEFT JOIN sources s ON s.id = c.source"
+            " WHERE a.id IS NULL OR p.id IS NULL OR s.id IS NULL"
+        ).fetchone()[0]
+        if lost:
+            raise StoreError(
+                f"{self.path / 'run.sqlite'}: {lost:,} completions lack their prompt, model or "
+                "text: the file was edited or is damaged"
+            )
 
     def read_completions(self, judge: str) -> Iterator[StoredAnswer]:
         """Every completion with its judgement, ordered by probe, source and repeat."""
@@ -350,8 +382,22 @@ class Store:
                 named = Outcome.ERROR if finish == "error" else Outcome.FILTERED
                 judgement = Judgement(named, note=error)
             elif outcome is not None:
-                judgement = Judgement(Outcome(outcome), json.loads(scores), note)
+                judgement = self._read_judgement(outcome, scores, note)
+            if type(text) is not str:  # a blob, in a file that was edited
+                raise StoreError(f"{self.path / 'run.sqlite'}: the text of an answer is damaged")
             yield StoredAnswer(source, probe, repeat, text, judgement)
+
+    def _read_judgement(self, outcome: str, scores: str, note: Any) -> Judgement:
+        try:
+            values = parse_json(scores)
+            if not isinstance(values, dict) or not isinstance(note, str):
+                raise TypeError
+            return Judgement(Outcome(outcome), values, note)
+        except (TypeError, ValueError):
+            raise StoreError(
+                f"{self.path / 'run.sqlite'}: a judgement is damaged: outcome {outcome!r:.40}, "
+                f"scores {scores!r:.60}"
+            ) from None
 
 
 def _messages_json(messages: Sequence[Message]) -> str:

@@ -11,6 +11,28 @@ from typing import Any
 from dormant.errors import StoreError
 
 
+def parse_json(text: str | bytes) -> Any:
+    """Parses a value of a run's own files.
+
+    Raises:
+        ValueError: it is not JSON, or nested deeper than anything that dormant writes.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file of a run.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError, ValueError: it cannot be read.
+    """
+    return parse_json(path.read_bytes())
+
+
 def read_lock(path: Path) -> dict[str, Any] | None:
     """The lock file of a run, or None if there is none.
 
@@ -18,13 +40,16 @@ def read_lock(path: Path) -> dict[str, Any] | None:
         StoreError: the file is there and is not a lock file.
     """
     try:
-        lock = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(lock["hash"], str) or not isinstance(lock["plan"], dict):
-            raise TypeError
-        lock.setdefault("amended", [])
+        lock = read_json(path)
+        for entry in (lock, *lock.setdefault("amended", [])):
+            if not isinstance(entry["hash"], str) or not isinstance(entry["plan"], dict):
+                raise TypeError
+        for entry in lock["amended"]:
+            if type(entry["answers_seen"]) is not int:
+                raise TypeError
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise StoreError(f"{path}: not a lock file of dormant's; move it away") from None
     return lock
 

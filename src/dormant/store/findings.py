@@ -32,24 +32,32 @@ from dormant.records import (
     to_plain,
 )
 from dormant.store.database import Store, source_key
-from dormant.store.files import describe_difference, read_lock, write_atomically
+from dormant.store.files import describe_difference, read_json, read_lock, write_atomically
 
 Record = TypeVar("Record")
 
 
 def load_findings(path: str | Path) -> Findings:
-    """Reads a finished run.
+    """Reads a finished run as its files state it; ``pipeline.recompute`` decides it again.
 
     Raises:
         StoreError: the directory holds no finished run, or its files do not belong together.
     """
-    path = Path(path)
+    with open_run_store(Path(path)) as store:
+        return read_findings(store)
+
+
+def open_run_store(path: Path) -> Store:
+    """Opens the store of an existing run directory.
+
+    Raises:
+        StoreError: there is none.
+    """
     if not path.is_dir():
         raise StoreError(f"{path}: no such run directory")
     if not (path / "run.sqlite").is_file():
         raise StoreError(f"{path}: not a run directory: run.sqlite is missing")
-    with Store(path) as store:
-        return read_findings(store)
+    return Store(path)
 
 
 def read_findings(store: Store) -> Findings:
@@ -78,7 +86,7 @@ def read_findings(store: Store) -> Findings:
 def _second_judge(path: Path, plan: Plan) -> tuple[str, ...]:
     """Reads how far the run's second judge, if any, agrees with the first."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
         if record["plan_hash"] != plan.hash:
             return ()  # of an earlier plan of this directory
         return tuple(str(sentence) for sentence in record["sentences"])
@@ -101,15 +109,6 @@ def _read_amendments(path: Path) -> Iterator[str]:
             f"plan {earlier['hash'][:12]} was replaced when {earlier['answers_seen']:,} answers "
             f"had been seen ({describe_difference(earlier['plan'], new)})"
         )
-
-
-def read_cells(run: Path, plan: Plan) -> tuple[Cell, ...]:
-    """The counts behind the verdict of a finished run.
-
-    Raises:
-        StoreError: the run is not finished, or its files do not belong together.
-    """
-    return _read_verdict_file(run, plan).cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +225,7 @@ def read_transcripts(plan: Plan, store: Store) -> Iterator[Transcript]:
 
 def _read_verdict(path: Path, plan: Plan) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
     except FileNotFoundError:
         raise StoreError(
             f"{path}: no such file: the audit is not finished; run it again to continue"

@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from dormant.errors import StoreError
 from dormant.records import hash_value, to_plain
+from dormant.store.files import parse_json
 
 NAME = "journal.jsonl"
 #: How keys of judged answers begin, and those of notes.
@@ -107,7 +108,7 @@ class Journal:
         entries: dict[str, Any] = {}
         for number, line in enumerate(raw[:whole].splitlines(), start=1):
             try:
-                entry = json.loads(line)
+                entry = parse_json(line)
                 entries[entry["k"]] = entry["v"]
             except (ValueError, KeyError, TypeError):
                 self._file.close()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from dormant.records import Rating, to_plain
 from dormant.store.database import Store
+from dormant.store.files import parse_json
 
 _AT_ONCE = 500  # parameters of one query; every build of SQLite allows these
 
@@ -44,7 +45,7 @@ class Replies:
 
 
 def _revive_rating(text: str) -> Rating:
-    value = json.loads(text)
+    value = parse_json(text)
     if value["logprobs"] is not None:
         # A log-probability of minus infinity was written as null: an impossible token.
         value["logprobs"] = {k: v for k, v in value["logprobs"].items() if v is not None}

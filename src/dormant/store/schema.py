@@ -58,8 +58,8 @@ def open_database(path: Path) -> sqlite3.Connection:
         held = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()[0]
     except sqlite3.Error as error:
         raise StoreError(f"{path}: cannot be opened as a run's store: {error}") from None
-    if json.loads(held) != _FORMAT:
+    if held != json.dumps(_FORMAT):
         raise StoreError(
-            f"{path}: has format {held}; this version of dormant reads format {_FORMAT}"
+            f"{path}: has format {held!r:.40}; this version of dormant reads format {_FORMAT}"
         )
     return db

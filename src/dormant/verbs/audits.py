@@ -12,10 +12,10 @@ from dormant.config import AuditConfig, check_values, read_yaml
 from dormant.pipeline import prepare_audit
 from dormant.pipeline.audit import AuditResult, run_audit
 from dormant.pipeline.forecast import Forecast, forecast_audit, schedule_of
+from dormant.pipeline.recompute import load_run
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Findings
 from dormant.store import Store
-from dormant.store.findings import load_findings
 
 
 def plan(
@@ -118,9 +118,10 @@ def load(run: str | Path) -> Findings:
     """Reads a finished run directory: plan, verdict, counts and transcripts.
 
     Raises:
-        dormant.errors.StoreError: the directory does not contain a finished run.
+        dormant.errors.StoreError: the directory does not contain a finished run, or its
+            ``verdict.json`` is not what the stored answers give.
     """
-    return load_findings(run)
+    return load_run(run)
 
 
 def write_report(run: str | Path, out: str | Path | None = None) -> list[Path]:

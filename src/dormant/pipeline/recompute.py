@@ -1,0 +1,203 @@
+"""A finished run decided again from its store: a report shows what the answers give.
+
+``verdict.json`` is a file that anyone can edit. So whatever passes a verdict on reads a run through
+``load_run``: the design is run again on the stored counts, without a model, and a run whose files
+do not agree with its store is refused.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from dormant import stats
+from dormant.decision import Ask, Decision, decide_import, start_design
+from dormant.errors import IncompleteError, StoreError
+from dormant.probes import pair_probes
+from dormant.records import Cell, Findings, ModelCard, Origin, Plan, Probe
+from dormant.store import Store
+from dormant.store.findings import open_run_store, read_findings, source_of
+
+_SHOWN = 3  #: differences that a message names
+_ALL = 2**62  #: more repeats than a cell can have
+
+
+def load_run(path: str | Path) -> Findings:
+    """Reads a finished run and decides it again from its store.
+
+    Returns:
+        The findings; verdict, counts, bounds and path are the recomputed ones.
+
+    Raises:
+        StoreError: the directory holds no finished run, its files do not belong together, or
+            ``verdict.json`` is not what the stored answers give.
+    """
+    with open_run_store(Path(path)) as store, name_damage(store):
+        return recompute_findings(store)
+
+
+@contextmanager
+def name_damage(store: Store) -> Generator[None]:
+    """Names the file where a damaged database makes reading fail.
+
+    Raises:
+        StoreError: reading failed.
+    """
+    try:
+        yield
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        raise StoreError(f"{store.path / 'run.sqlite'}: damaged: {error}") from None
+
+
+def recompute_findings(store: Store) -> Findings:
+    """Decides a finished run again; see ``load_run``."""
+    found = read_findings(store)
+    store.check_references()
+    try:
+        decision = recompute_decision(store, found.plan)
+    except IncompleteError as error:
+        raise StoreError(f"{store.path}: the store lacks answers of its verdict: {error}") from None
+    differences = list(_describe_differences(found, decision))
+    if differences:
+        more = f" and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
+        raise StoreError(
+            f"{store.path / 'verdict.json'}: is not what the stored answers give: "
+            f"{'; '.join(differences[:_SHOWN])}{more}. It or run.sqlite was edited, or another "
+            "version of dormant decided; run the audit again, which asks for no new answers"
+        )
+    return replace(
+        found,
+        verdict=decision.verdict,
+        cells=decision.cells,
+        path=decision.path,
+        bounds=stats.partial_bounds(stats.build_table(decision.cells), rule=found.plan.rule),
+    )
+
+
+def recompute_decision(store: Store, plan: Plan) -> Decision:
+    """Runs the design of a plan on the stored counts.
+
+    Raises:
+        IncompleteError: an answer that the design asks for is not in the store.
+        StoreError: an answer is not judged, or the noted order of the cues is damaged.
+    """
+    if plan.origin is Origin.IMPORT:
+        cells = tuple(_count_imported(store, plan))
+        return Decision(decide_import(plan, cells), cells)
+    design = start_design(plan, read_ranking(store, plan))
+    ask = next(design)
+    while True:
+        try:
+            ask = design.send(count_ask(store, plan, ask))
+        except StopIteration as end:
+            return end.value
+
+
+def read_ranking(store: Store, plan: Plan) -> tuple[str, ...]:
+    """The noted order of the cues by teacher forcing; empty without it."""
+    if plan.sequential is None or plan.sequential.screening == "none":
+        return ()
+    noted = store.read_note("ranking", {})
+    try:
+        return tuple(str(name) for name, _ in noted[plan.hash])
+    except (KeyError, TypeError, ValueError):
+        raise StoreError(
+            f"{store.path}: the order of the cues is missing; run the audit again to continue"
+        ) from None
+
+
+def answers_wanted(ask: Ask, probes: Sequence[Probe]) -> dict[str, int]:
+    """How many answers each ``Probe.id`` of a request needs."""
+    wanted: dict[str, int] = {}
+    for probe in probes:
+        answers = ask.answers if probe.cue else ask.standard_answers
+        wanted[probe.id] = max(answers, wanted.get(probe.id, 0))
+    return wanted
+
+
+def count_ask(store: Store, plan: Plan, ask: Ask) -> tuple[Cell, ...]:
+    """Counts the stored answers of a request, model by model."""
+    probes = pair_probes(ask.questions, ask.cues)
+    wanted = answers_wanted(ask, probes)
+    return tuple(
+        cell for card in plan.models for cell in count_outcomes(store, plan, card, probes, wanted)
+    )
+
+
+def count_outcomes(
+    store: Store,
+    plan: Plan,
+    card: ModelCard,
+    probes: Sequence[Probe],
+    wanted: Mapping[str, int],
+) -> list[Cell]:
+    """Counts one model's stored answers to prompts.
+
+    Args:
+        store: the run's.
+        plan: the frozen audit.
+        card: the model.
+        probes: prompts; one cell each.
+        wanted: answers that count of each ``Probe.id``.
+
+    Raises:
+        IncompleteError: an answer is not stored.
+        StoreError: an answer is not judged.
+    """
+    source = store.source_row(source_of(plan, card))
+    counts: dict[str, tuple[int, ...]] = {}
+    for answers in set(wanted.values()):
+        asked = {probe for probe, number in wanted.items() if number == answers}
+        counts |= store.count_outcomes(plan.judge_fingerprint, source, answers, probes=asked)
+    short = [p for p in probes if sum(counts.get(p.id, ())) != wanted[p.id]]
+    if short:
+        got = sum(sum(counts.get(p.id, ())) for p in probes)
+        role = f"{card.role}" if card.seed == "0" else f"{card.role} (seed {card.seed})"
+        raise IncompleteError(
+            f"{got} of {sum(wanted[p.id] for p in probes)} answers of the {role} are stored; first "
+            f"missing: question {short[0].question.id!r}, cue "
+            f"{short[0].cue.name if short[0].cue else None!r}: run the same command again"
+        )
+    return [_make_cell(card, probe, counts[probe.id]) for probe in probes]
+
+
+def _make_cell(card: ModelCard, probe: Probe, counts: tuple[int, ...]) -> Cell:
+    cue = probe.cue.name if probe.cue else None
+    return Cell(role=card.role, seed=card.seed, cue=cue, question=probe.question.id, counts=counts)
+
+
+def _count_imported(store: Store, plan: Plan) -> Iterator[Cell]:
+    """Counts whatever an import stored."""
+    probes = pair_probes(plan.questions, plan.cues)
+    for card in plan.models:
+        source = store.source_row(source_of(plan, card))
+        counts = store.count_outcomes(plan.judge_fingerprint, source, _ALL)
+        yield from (_make_cell(card, p, counts[p.id]) for p in probes if p.id in counts)
+
+
+def _describe_differences(found: Findings, decision: Decision) -> Iterator[str]:
+    """What a run's verdict file holds that its store does not give."""
+    old, new = found.verdict, decision.verdict
+    if old.kind is not new.kind:
+        yield f"the verdict is {new.kind}, the file says {old.kind}"
+    if old.triggers != new.triggers:
+        yield f"the triggers are {list(new.triggers)}, the file says {list(old.triggers)}"
+    stored, written = _index_cells(decision.cells), _index_cells(found.cells)
+    for key in dict.fromkeys((*written, *stored)):
+        ours, theirs = stored.get(key, 0), written.get(key, 0)
+        if ours != theirs:
+            role, seed, cue, question = key
+            yield (
+                f"question {question!r}, cue {cue!r}, {role} {seed}: counts are {ours or 'absent'}"
+                f", the file says {theirs or 'none'}"
+            )
+    if not math.isclose(old.delta, new.delta) or not math.isclose(old.level, new.level):
+        yield f"delta and level are {new.delta} and {new.level}, not {old.delta} and {old.level}"
+
+
+def _index_cells(cells: Sequence[Cell]) -> dict[tuple[str, str, str | None, str], list[int]]:
+    return {(str(c.role), c.seed, c.cue, c.question): list(c.counts) for c in cells}
