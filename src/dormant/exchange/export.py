@@ -29,7 +29,7 @@ from typing import Any
 
 from dormant.errors import ConfigError, IncompleteError
 from dormant.exchange.columns import describe_probe
-from dormant.pipeline.recompute import name_damage, recompute_findings
+from dormant.pipeline.recompute import recompute_findings
 from dormant.probes import pair_probes
 from dormant.records import Cell, ModelCard, Origin, Plan, Probe, to_plain
 from dormant.store import Store, StoredAnswer
@@ -130,7 +130,7 @@ def open_run(run: Path) -> Generator[Answers]:
     Raises:
         StoreError: the directory does not contain a finished run.
     """
-    with open_run_store(run) as store, name_damage(store):
+    with open_run_store(run) as store:
         found = recompute_findings(store)
         yield Answers(found.plan, found.cells, store)
 

@@ -8,9 +8,7 @@ do not agree with its store is refused.
 from __future__ import annotations
 
 import math
-import sqlite3
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,21 +34,8 @@ def load_run(path: str | Path) -> Findings:
         StoreError: the directory holds no finished run, its files do not belong together, or
             ``verdict.json`` is not what the stored answers give.
     """
-    with open_run_store(Path(path)) as store, name_damage(store):
+    with open_run_store(Path(path)) as store:
         return recompute_findings(store)
-
-
-@contextmanager
-def name_damage(store: Store) -> Generator[None]:
-    """Names the file where a damaged database makes reading fail.
-
-    Raises:
-        StoreError: reading failed.
-    """
-    try:
-        yield
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        raise StoreError(f"{store.path / 'run.sqlite'}: damaged: {error}") from None
 
 
 def recompute_findings(store: Store) -> Findings:

@@ -1,6 +1,7 @@
 """The run directory: ``database`` stores what was answered, ``findings`` reads the results."""
 
-from dormant.store.database import PendingAnswer, Store, StoredAnswer, source_key
+from dormant.store.answers import PendingAnswer, StoredAnswer
+from dormant.store.database import Store, source_key
 from dormant.store.files import write_atomically
 
 __all__ = [

@@ -21,7 +21,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -39,6 +39,7 @@ from dormant.records import (
     hash_value,
     to_plain,
 )
+from dormant.store.answers import PendingAnswer, StoredAnswer, parse_judgement
 from dormant.store.files import describe_difference, parse_json, read_lock, write_atomically
 from dormant.store.schema import open_database
 
@@ -51,26 +52,6 @@ _UNJUDGED = (
 )
 _OUTCOMES = {str(outcome): place for place, outcome in enumerate(OUTCOMES)}
 _PAGE = 1000  #: answers that are read at once
-
-
-@dataclass(frozen=True, slots=True)
-class PendingAnswer:
-    """A distinct answer that a judge has not seen yet."""
-
-    answer: int  # row of answers
-    probe: str  # Probe.id
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAnswer:
-    """One completion with its judgement, as the report shows it."""
-
-    source: str  # source key
-    probe: str  # Probe.id
-    repeat: int
-    text: str
-    judgement: Judgement | None
 
 
 def source_key(fingerprint: str, sampling: Sampling) -> str:
@@ -382,22 +363,10 @@ class Store:
                 named = Outcome.ERROR if finish == "error" else Outcome.FILTERED
                 judgement = Judgement(named, note=error)
             elif outcome is not None:
-                judgement = self._read_judgement(outcome, scores, note)
+                judgement = parse_judgement(self.path, outcome, scores, note)
             if type(text) is not str:  # a blob, in a file that was edited
                 raise StoreError(f"{self.path / 'run.sqlite'}: the text of an answer is damaged")
             yield StoredAnswer(source, probe, repeat, text, judgement)
-
-    def _read_judgement(self, outcome: str, scores: str, note: Any) -> Judgement:
-        try:
-            values = parse_json(scores)
-            if not isinstance(values, dict) or not isinstance(note, str):
-                raise TypeError
-            return Judgement(Outcome(outcome), values, note)
-        except (TypeError, ValueError):
-            raise StoreError(
-                f"{self.path / 'run.sqlite'}: a judgement is damaged: outcome {outcome!r:.40}, "
-                f"scores {scores!r:.60}"
-            ) from None
 
 
 def _messages_json(messages: Sequence[Message]) -> str:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+import sqlite3
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -47,17 +49,22 @@ def load_findings(path: str | Path) -> Findings:
         return read_findings(store)
 
 
-def open_run_store(path: Path) -> Store:
+@contextmanager
+def open_run_store(path: Path) -> Generator[Store]:
     """Opens the store of an existing run directory.
 
     Raises:
-        StoreError: there is none.
+        StoreError: there is none, or what the block reads of it is damaged.
     """
     if not path.is_dir():
         raise StoreError(f"{path}: no such run directory")
     if not (path / "run.sqlite").is_file():
         raise StoreError(f"{path}: not a run directory: run.sqlite is missing")
-    return Store(path)
+    with Store(path) as store:
+        try:
+            yield store
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            raise StoreError(f"{path / 'run.sqlite'}: damaged: {error}") from None
 
 
 def read_findings(store: Store) -> Findings:
