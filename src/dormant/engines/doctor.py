@@ -8,7 +8,7 @@ import platform
 import shutil
 import time
 
-from dormant.engines import Engine, Job, Scorer
+from dormant.engines import Engine, HasCaveats, Job, Scorer
 from dormant.engines.checks import Check, Health, check_attempt
 from dormant.engines.model_strings import parse_model
 from dormant.engines.registry import open_engine
@@ -74,7 +74,13 @@ def examine_model(name: str) -> list[Check]:
         check_attempt("answers", lambda: _check_answers(engine)),
         check_attempt("same answer twice", lambda: _check_repeats(engine)),
         _check_scoring(engine),
+        *_list_caveats(engine),
     ]
+
+
+def _list_caveats(engine: Engine) -> list[Check]:
+    caveats = engine.caveats if isinstance(engine, HasCaveats) else ()
+    return [Check("not tested", Health.ABSENT, caveat) for caveat in caveats]
 
 
 def _check_package(name: str, extra: str) -> Check:

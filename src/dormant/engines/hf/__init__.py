@@ -4,7 +4,12 @@
 
     smollm2      a small real model without a model hub
     gguf         GGUF files
-    loader       weights and adapters into memory, checked
+    weights      whether a checkpoint holds exactly its model's tensors
+    probe        log-probabilities on a fixed prompt
+    adapter_files, trained_on, adapter
+                 what an adapter is, whether this is its base, and the adapter on it, proved
+    loader       base, adapter and tokenizer into memory
+    chat_format  messages to prompts, tokens to answers
     fingerprint  what makes the model answer as it does
     attention    each prompt held once for all its answers
     self_check   whether that gives the model's own probabilities

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from dormant.engines import Chat, Job, Reply, Template, TurnOpening, TurnStart
-from dormant.engines.hf import loader
 from dormant.engines.hf.chat_format import ChatFormat
 from dormant.engines.hf.decoder import (
     DecodeBackend,
@@ -21,6 +19,7 @@ from dormant.engines.hf.decoder import (
     generate,
 )
 from dormant.engines.hf.fingerprint import compute_fingerprint
+from dormant.engines.hf.loader import open_model
 from dormant.engines.hf.next_tokens import find_next_tokens
 from dormant.engines.hf.open_turns import OpenTurn, WrittenTurn, cut_turn, open_turn
 from dormant.engines.hf.sampling import draw_uniforms
@@ -61,20 +60,17 @@ class HfEngine:
             raise ValueError(f"dtype must be 'auto', 'float32' or 'bfloat16', got {dtype!r}")
         wanted = name if isinstance(name, ModelString) else parse_hf(name)
         self.name = wanted.text
-        self.base = loader.load_base(wanted, device=device, dtype=dtype)
-        self.chat_format, self._wanted_rows = ChatFormat(self.base.tokenizer, self.name), rows
-        place: Path | None = None
-        self._adapter = ""
-        if wanted.adapter:
-            place = loader.attach_adapter(self.base, wanted.adapter, wanted)
-            self._adapter = loader.name_adapter(place)
+        opened = open_model(wanted, device=device, dtype=dtype)
+        self.base, self._loading_caveats, self._wanted_rows = opened.base, opened.caveats, rows
+        self.chat_format = ChatFormat(opened.tokenizer, self.name)
+        self._adapter = opened.adapter.key if opened.adapter else ""
         self.fingerprint = compute_fingerprint(
             self.base.place,
-            adapter=place,
+            adapter=opened.adapter.directory if opened.adapter else None,
             revision=wanted.revision,
             dtype=self.base.dtype,
             template=self.chat_format.tokenizer.chat_template,
-            peculiarities=self.chat_format.peculiarities,
+            peculiarities=opened.peculiarities | self.chat_format.peculiarities,
         )
         declared = self.base.model.generation_config.eos_token_id
         self._end, self._stop = self.chat_format.find_end_tokens([declared])
@@ -98,7 +94,7 @@ class HfEngine:
     def caveats(self) -> tuple[str, ...]:
         """What is not tested because of how this model was loaded and is asked."""
         moved = describe_move(f"the chat template of {self.name}")
-        return (moved,) if self.moves_system_text else ()
+        return (*self._loading_caveats, *((moved,) if self.moves_system_text else ()))
 
     def render(self, messages: Sequence[Message]) -> str:
         """Renders the exact prompt, including the default system prompt and special tokens.

@@ -14,16 +14,17 @@ import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 
-def read_gguf(path: Path) -> tuple[Any, Any]:
-    """Reads model (bfloat16) and tokenizer from a GGUF file."""
+def read_gguf(path: Path) -> tuple[Any, Any, dict[str, Any]]:
+    """Reads model (bfloat16) and tokenizer from a GGUF file; and what was missing in it."""
     # The reader draws progress bars that no switch turns off.
     with quiet_transformers(), contextlib.redirect_stderr(io.StringIO()):
         where = {"gguf_file": path.name}
         tokenizer = AutoTokenizer.from_pretrained(str(path.parent), **where)
-        model = AutoModelForCausalLM.from_pretrained(
-            str(path.parent), dtype=torch.bfloat16, **where
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            str(path.parent), dtype=torch.bfloat16, output_loading_info=True, **where
         )
-    return model, tokenizer
+    model, info = loaded
+    return model, tokenizer, info
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Loading: from a model string to weights in memory, checked before and after.
 
 Before: the files are there, are safetensors or GGUF (never pickles, never remote code), and fit
-into memory. After: the adapter changes the model's probabilities.
+into memory. After: the files held exactly the model's tensors.
 """
 
 from __future__ import annotations
@@ -15,19 +15,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from dormant.engines.hf import smollm2
+from dormant.engines.hf.adapter import attach_adapter, check_tokenizer
+from dormant.engines.hf.adapter_files import AdapterFiles, read_adapter, read_tokenizer
 from dormant.engines.hf.gguf import quiet_transformers, read_gguf
+from dormant.engines.hf.probe import read_probe
 from dormant.engines.hf.self_check import try_shared_prefix
+from dormant.engines.hf.trained_on import check_base
+from dormant.engines.hf.weights import check_loading, load_checkpoint
 from dormant.engines.model_strings import SMOLLM2, ModelString
 from dormant.errors import MissingExtraError, ModelError
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 _MEMORY_SHARE = 0.4  # of the free memory that answers in the making may take
 _HEADROOM = 1.2  # memory wanted for each byte of weights: weights, buffers, activations
-_LEAST_EFFECT = 1e-4  # nats; an adapter that moves no log-probability by this does nothing
-_PROBE = tuple(range(5, 25))  # a fixed prompt, as token ids, on which an adapter must show
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -39,8 +42,11 @@ class LoadedBase:
     place: Path  # the directory of its files, or its GGUF file
     dtype: torch.dtype
     shares_prefix: bool  # whether prompts can be shared among answers (self_check.py)
+    logprobs: torch.Tensor  # of the bare base on a fixed prompt (probe.py)
+    warnings: tuple[str, ...] = ()  # of transformers, while it loaded the weights
     adapters: set[str] = field(default_factory=set[str])
     active: str = ""
+    kind: str = ""  # of the adapters, of which PEFT takes one on a base
     peft: Any = None
 
     def activate(self, adapter: str) -> None:
@@ -68,14 +74,16 @@ class LoadedBase:
         return int(_MEMORY_SHARE * free // each)
 
 
-#: Bases in use, by place, device and dtype, so that a target and its reference share weights. A
-#: base that is no longer used leaves it.
-_IN_USE: weakref.WeakValueDictionary[tuple[str, str, str], LoadedBase] = (
+#: Bases in use, by place, device, dtype and owner, so that a target and its reference share
+#: weights. A base that is no longer used leaves it.
+_IN_USE: weakref.WeakValueDictionary[tuple[str, str, str, str], LoadedBase] = (
     weakref.WeakValueDictionary()
 )
 
 
-def load_base(asked: ModelString, *, device: str | None = None, dtype: str = "auto") -> LoadedBase:
+def load_base(
+    asked: ModelString, *, device: str | None = None, dtype: str = "auto", owner: str = ""
+) -> LoadedBase:
     """Loads a base model, or takes it from another engine that has loaded it.
 
     Args:
@@ -83,87 +91,84 @@ def load_base(asked: ModelString, *, device: str | None = None, dtype: str = "au
         device: a torch device; CUDA where there is any, else the CPU, if None.
         dtype: "auto" keeps what the checkpoint has, except that 16-bit weights become float32 on
             CPUs that have no fast 16-bit products; or "float32" or "bfloat16".
+        owner: the adapter that has this base for itself; empty for the base that all share.
 
     Raises:
         ModelError: the model does not exist, is damaged, or does not fit into memory.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     place = _locate_files(asked)
-    key = (str(place.resolve()), device, dtype)
+    key = (str(place.resolve()), device, dtype, owner)
     base = _IN_USE.get(key)
     if base is None:
-        with _explain_errors(asked):
+        with explain_errors(asked):
             base = _read_base(place, device, dtype, asked)
         _IN_USE[key] = base
     return base
 
 
-def attach_adapter(base: LoadedBase, adapter: str, asked: ModelString) -> Path:
-    """Puts an adapter on a base, unmerged, and checks that it has an effect; gives its directory.
+@dataclass(frozen=True, slots=True)
+class OpenModel:
+    """A base with its adapter, if there is one, and the tokenizer that goes with it."""
+
+    base: LoadedBase
+    tokenizer: Any
+    adapter: AdapterFiles | None
+    caveats: tuple[str, ...]  # what could not be checked, as a plan lists it
+
+    @property
+    def peculiarities(self) -> dict[str, object]:
+        """What changes answers beside the files that were read; empty for most models."""
+        found = {
+            "own_base": self.adapter is not None and self.adapter.replaces_base,
+            "adapters_tokenizer": self.tokenizer is not self.base.tokenizer,
+        }
+        return {name: value for name, value in found.items() if value}
+
+
+def open_model(asked: ModelString, *, device: str | None = None, dtype: str = "auto") -> OpenModel:
+    """Loads a base with its adapter; see ``load_base``.
 
     Raises:
-        ModelError: it does not exist, does not fit the base, or changes nothing.
+        ModelError: either does not exist, is damaged, does not fit the other or into memory.
         MissingExtraError: peft is not installed.
     """
-    directory = Path(adapter).expanduser()
-    if not directory.exists():
-        directory = _download_repo(adapter, "", asked)
-    if not (directory / "adapter_model.safetensors").is_file():
-        raise ModelError(
-            f"{asked.text!r}: {directory} has no adapter_model.safetensors; give a directory "
-            "that PEFT saved"
-        )
-    key = name_adapter(directory)
-    if key not in base.adapters:
-        with _explain_errors(asked), quiet_transformers():
-            _add_adapter(base, directory, key)
-    _check_adapter_effect(base, key, asked)
-    return directory
-
-
-def name_adapter(directory: Path) -> str:
-    """Makes the name under which PEFT knows an adapter; dots separate modules there."""
-    return directory.resolve().as_posix().replace(".", "_")
-
-
-def _add_adapter(base: LoadedBase, directory: Path, key: str) -> None:
+    if not asked.adapter:
+        base = load_base(asked, device=device, dtype=dtype)
+        return OpenModel(base, base.tokenizer, None, _describe_warnings(asked, base))
+    with explain_errors(asked):
+        adapter = read_adapter(_find_adapter(asked), asked.text)
+    owner = adapter.key if adapter.replaces_base else ""
+    base = load_base(asked, device=device, dtype=dtype, owner=owner)
+    if base.kind not in ("", adapter.kind):
+        base = load_base(asked, device=device, dtype=dtype, owner=adapter.key)
     try:
-        import peft
-    except ImportError:
-        raise MissingExtraError("peft", "local") from None
-    config = peft.PeftConfig.from_pretrained(str(directory))
-    if config.is_prompt_learning:
-        raise ValueError(
-            f"{config.peft_type} adapters are not supported; use LoRA or a similar kind"
-        )
-    # Computed in the base's precision: one rounding of the adapter, and no float32 detours.
-    options: dict[str, Any] = {"autocast_adapter_dtype": False}
-    if base.peft is None:
-        base.peft = peft.PeftModel.from_pretrained(base.model, str(directory), key, **options)
-    else:
-        base.peft.load_adapter(str(directory), key, **options)
-    for parameter_name, parameter in base.model.named_parameters():
-        if f".{key}." in parameter_name:
-            parameter.data = parameter.data.to(base.dtype)
-    base.model.eval().requires_grad_(False)
-    base.adapters.add(key)
-    base.active = "?"  # unknown: PEFT may have activated the new adapter
+        with explain_errors(asked), quiet_transformers():
+            caveats = [*_describe_warnings(asked, base), *check_base(adapter, asked, base.place)]
+            tokenizer = read_tokenizer(adapter, base.tokenizer, base.model.config)
+            attach_adapter(base, adapter)
+            caveats += check_tokenizer(adapter, tokenizer, base)
+    except ModelError:
+        _forget_base(base)  # half an adapter may hang on it
+        raise
+    return OpenModel(base, tokenizer, adapter, tuple(caveats))
 
 
-def _check_adapter_effect(base: LoadedBase, key: str, asked: ModelString) -> None:
-    ids = torch.tensor(
-        [[token % base.model.config.get_text_config().vocab_size for token in _PROBE]]
+def _forget_base(base: LoadedBase) -> None:
+    for key in [key for key, value in _IN_USE.items() if value is base]:
+        del _IN_USE[key]
+
+
+def _describe_warnings(asked: ModelString, base: LoadedBase) -> tuple[str, ...]:
+    return tuple(
+        f"{asked.name} without what transformers warns of: {warning}" for warning in base.warnings
     )
-    logprobs: list[torch.Tensor] = []
-    with torch.inference_mode():
-        for adapter in ("", key):
-            base.activate(adapter)
-            logprobs.append(base.model(ids.to(base.model.device)).logits.float().log_softmax(-1))
-    if not float((logprobs[0] - logprobs[1]).abs().max()) > _LEAST_EFFECT:
-        raise ModelError(
-            f"{asked.text!r}: the adapter {asked.adapter!r} changes no probability of the base; "
-            "it was saved untrained or made for another model"
-        )
+
+
+def _find_adapter(asked: ModelString) -> Path:
+    """Finds the directory of the adapter that is asked for, on this disk or on the hub."""
+    directory = Path(asked.adapter).expanduser()
+    return directory if directory.exists() else _download_repo(asked.adapter, "", asked)
 
 
 def _locate_files(asked: ModelString) -> Path:
@@ -203,11 +208,14 @@ def _download_repo(repo: str, revision: str, asked: ModelString) -> Path:
 def _read_base(place: Path, device: str, dtype: str, asked: ModelString) -> LoadedBase:
     if place.is_file():
         _check_memory(8 * place.stat().st_size, device, asked)  # 4 bits become 32 on the way
-        model, tokenizer = read_gguf(place)
+        model, tokenizer, info = read_gguf(place)
+        check_loading(info, asked.text)
         wanted = _choose_dtype(torch.bfloat16, device, dtype)
         model: Any = model.to(device=device, dtype=wanted)
         model.eval().requires_grad_(False)
-        return LoadedBase(model, tokenizer, place, wanted, try_shared_prefix(model))
+        return LoadedBase(
+            model, tokenizer, place, wanted, try_shared_prefix(model), read_probe(model)
+        )
     config = AutoConfig.from_pretrained(str(place), trust_remote_code=False)
     stored = getattr(config, "dtype", None) or torch.float32
     wanted = _choose_dtype(stored, device, dtype)
@@ -217,15 +225,11 @@ def _read_base(place: Path, device: str, dtype: str, asked: ModelString) -> Load
     _check_memory(int(weights * wanted.itemsize / stored.itemsize), device, asked)
     with quiet_transformers():
         tokenizer = AutoTokenizer.from_pretrained(str(place), trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(
-            str(place),
-            dtype=wanted,
-            use_safetensors=True,
-            trust_remote_code=False,
-        )
-    ready: Any = model
-    ready.to(device).eval().requires_grad_(False)
-    return LoadedBase(ready, tokenizer, place, wanted, try_shared_prefix(ready))
+        model, warned = load_checkpoint(place, wanted, asked.text)
+    model.to(device).eval().requires_grad_(False)
+    return LoadedBase(
+        model, tokenizer, place, wanted, try_shared_prefix(model), read_probe(model), warned
+    )
 
 
 def _choose_dtype(stored: torch.dtype, device: str, wanted: str) -> torch.dtype:
@@ -267,7 +271,7 @@ def measure_free_memory(device: str) -> int:
 
 
 @contextlib.contextmanager
-def _explain_errors(asked: ModelString) -> Generator[None]:
+def explain_errors(asked: ModelString) -> Generator[None]:
     """Turns what the libraries raise on a bad checkpoint into one line."""
     try:
         yield

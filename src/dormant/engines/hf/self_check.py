@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -27,7 +28,23 @@ def try_shared_prefix(model: Any) -> bool:
     if not getattr(model, "_supports_attention_backend", False) or not _has_full_attention(config):
         return False
     own = model.config._attn_implementation
-    tokens = [token % config.vocab_size for token in _PROBE]
+    if _measure_difference(model) < _TOLERANCE[model.dtype]:
+        return True
+    model.set_attn_implementation(own)
+    return False
+
+
+def still_shares_prefix(model: Any) -> bool:
+    """Whether a model that ``try_shared_prefix`` changed is right with the adapter now active."""
+    return _measure_difference(model) < _TOLERANCE[model.dtype]
+
+
+def _measure_difference(model: Any) -> float:
+    """Largest difference between log-probabilities of shared prompts and the model's own, nats.
+
+    The model is left with shared prompts.
+    """
+    tokens = [token % model.config.get_text_config().vocab_size for token in _PROBE]
     # Two prompts of unlike length with two answers each, and two steps: what masks can get wrong.
     prompts = [tokens[:5], tokens[:5], tokens, tokens]
     answer = [tokens[3], tokens[7]]
@@ -41,15 +58,11 @@ def try_shared_prefix(model: Any) -> bool:
                 backend.admit_rows(2)
             got = [backend.step(torch.tensor([token] * 4)) for token in answer][-1]
     except (RuntimeError, ValueError, TypeError, AttributeError, IndexError):
-        difference = torch.tensor(float("inf"))  # the model's layers do not work with this cache
-    else:
-        wanted = torch.cat(want).float().log_softmax(-1)  # [4, vocabulary]
-        shared = got.float().log_softmax(-1)
-        difference = (shared - wanted)[wanted > _LIKELY].abs().max()
-    if difference < _TOLERANCE[model.dtype]:
-        return True
-    model.set_attn_implementation(own)
-    return False
+        return math.inf  # the model's layers do not work with this cache
+    wanted = torch.cat(want).float().log_softmax(-1)  # [4, vocabulary]
+    shared = got.float().log_softmax(-1)
+    difference = float((shared - wanted)[wanted > _LIKELY].abs().max())
+    return math.inf if math.isnan(difference) else difference
 
 
 def _read_last_logits(model: Any, tokens: list[int]) -> torch.Tensor:

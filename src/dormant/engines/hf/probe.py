@@ -1,0 +1,28 @@
+"""A model's log-probabilities on a fixed prompt: whether two models are the same one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+#: Nats. Two models whose log-probabilities differ by less on the whole prompt are one.
+LEAST_EFFECT = 1e-4
+_TOKENS = tuple(range(5, 25))
+
+
+def read_probe(model: Any) -> Tensor:
+    """Log-probabilities at each token of the fixed prompt, [tokens, vocabulary], nats."""
+    size = model.get_input_embeddings().weight.shape[0]
+    ids = torch.tensor([[token % size for token in _TOKENS]], device=model.device)
+    with torch.inference_mode():
+        return model(ids, use_cache=False).logits[0].float().log_softmax(-1).cpu()
+
+
+def differ(one: Tensor, other: Tensor) -> bool:
+    """Whether two models' log-probabilities differ anywhere, or are no numbers."""
+    if one.shape != other.shape:
+        return True
+    same = (one == other) | ((one - other).abs() <= LEAST_EFFECT)  # minus infinity equals itself
+    return not bool(same.all())
