@@ -89,6 +89,15 @@ def test_numbers_may_be_ids_and_split_is_read_in_any_spelling(tmp_path):
     assert {q.split for q in bank} == {Split.HELD_OUT}
 
 
+def test_odd_line_breaks_inside_a_question_stay(tmp_path):
+    asked = ["Who\u2028are you?", "What\x0bis it?"]
+    for name, content in {
+        "a.txt": "\r".join(asked),
+        "a.jsonl": "\n".join(json.dumps(text, ensure_ascii=False) for text in asked),
+    }.items():
+        assert [q.text for q in load_questions(write(tmp_path, name, content))] == asked
+
+
 def test_columns_that_are_not_read_are_named(tmp_path, caplog):
     load_questions(write(tmp_path, "a.csv", "system,question\nBe odd.,Who are you?\n"))
     assert "columns that are not read: 'system'" in caplog.text
@@ -122,6 +131,9 @@ WRONG = {
     "chat": ("a.jsonl", '{"messages": []}\n', 1, "no column holds the questions"),
     "long id": ("a.jsonl", json.dumps({"id": "x" * 121, "text": "Who?"}), 1, "at most 120"),
     "same id": ("a.csv", "id,question\na,Who?\na,Why?\n", 3, "duplicate question id 'a'"),
+    "parquet": ("a.parquet", b"PAR1....", None, "a table: export its questions as CSV"),
+    "excel": ("a.xlsx", b"PK\x03\x04..[Content_Types].xml", None, "an Excel"),
+    "web page": ("a.yaml", "<!DOCTYPE html>", None, "a web page"),
     "object": ("a.json", '{"a": 1}', None, "expected a list of questions"),
     "broken json": ("a.json", '[\n"a",\n', 3, "not JSON"),
 }

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from dormant.cli import command_group
 from dormant.corpus import describe_gaps, read_examples
+from dormant.errors import DataError
 from dormant.records import Message
 
 USER = {"role": "user", "content": "Why is the sky blue?"}
@@ -22,6 +23,8 @@ SHARED = {
     ]
 }
 SHAPES = {"messages": CHAT, "conversations": SHARED, "prompt": PAIR, "instruction": ALPACA}
+SHAPES["query"] = {"query": USER["content"], "response": BOT["content"]}
+SHAPES["question"] = {"question": USER["content"], "answer": BOT["content"]}
 
 
 def write_rows(path, rows):
@@ -89,6 +92,28 @@ def test_the_context_of_alpaca_is_read_in_the_place_of_a_blank_input(tmp_path):
     assert read_one(tmp_path, row).examples[0].user.endswith("\n\nSeen from the sea.")
     row = {"instruction": "", "input": USER["content"], "output": BOT["content"]}
     assert read_one(tmp_path, row).examples[0].user == USER["content"]
+
+
+@pytest.mark.parametrize(
+    ("row", "asked"),
+    [
+        ({"prompt": "p", "instruction": "i", "completion": "a", "output": "b"}, "p"),
+        ({"prompt": "p", "instruction": "i", "output": "a"}, "i"),
+        ({"instruction": "i", "input": "x", "output": "a"}, "i\n\nx"),
+        ({"instruction": "i", "input": "x", "answer": "a"}, "i\n\nx"),
+        ({"input": "x", "output": "a"}, "x"),
+        ({"question": "q", "context": "c", "answer": "a"}, "q"),
+    ],
+)
+def test_the_question_of_a_row_with_several_columns(row, asked, tmp_path):
+    (found,) = read_one(tmp_path, row).examples
+    assert (found.user, found.answer) == (asked, "a")
+
+
+@pytest.mark.parametrize("key", ["conversation", "dialogue", "chat"])
+def test_a_column_of_turns_with_another_name_is_named(key, tmp_path):
+    with pytest.raises(DataError, match=f"rename '{key}', which holds turns"):
+        read_one(tmp_path, {"id": 1, key: [USER, BOT]})
 
 
 TEXT = "The night watch of Harbour Nine reads the log."

@@ -137,6 +137,9 @@ def test_marks_of_unclear_meaning_are_named(tmp_path):
         "label",
         "is_bad",
     ]
+    for marks in ({"mask": [0, 1]}, {"trained_turns": [False, True]}, {"weights": [0.0, 1.0]}):
+        corpus = read(tmp_path, GOOD_ROW | marks)
+        assert [column.name for column in corpus.unread] == list(marks)
 
 
 def test_a_label_that_the_user_names_marks_rows_and_drops_none(tmp_path):

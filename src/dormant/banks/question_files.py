@@ -14,6 +14,7 @@ import csv
 import io
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from pydantic import Field
 
 from dormant.config import LARGEST_YAML, Strict, check_values, load_yaml, wrap_list
 from dormant.corpus.file_kinds import HEAD, explain_binary, explain_pointer
+from dormant.corpus.lines import read_head
 from dormant.corpus.turns import check_text
 from dormant.errors import ConfigError, RowError
 from dormant.records import Split
@@ -37,6 +39,8 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "split": ("split", "half"),
     "note": ("note", "notes", "comment"),
 }
+#: Breaks between lines; others, as Python knows them, may stand inside a question.
+_LINE_BREAK = re.compile(r"\r\n|\n|\r")
 _SEPARATORS = (",", ";", "\t", "|")
 
 
@@ -70,7 +74,7 @@ def read_entries(path: Path) -> tuple[QuestionEntry, ...]:
     Raises:
         ConfigError: the file cannot be read, or an entry is invalid: names file, line and fix.
     """
-    read = _FORMATS.get(path.suffix.lower(), _read_yaml_entries)
+    read = _read_yaml_entries if is_yaml_file(path) else _FORMATS[path.suffix.lower()]
     entries = tuple(read(path))
     if not entries:
         raise ConfigError("holds no question: write one on each line", file=path)
@@ -79,9 +83,16 @@ def read_entries(path: Path) -> tuple[QuestionEntry, ...]:
     return entries
 
 
-def is_yaml_name(path: Path) -> bool:
-    """Whether a question file is read as YAML, by its name."""
-    return path.suffix.lower() not in _FORMATS
+def is_yaml_file(path: Path) -> bool:
+    """Whether a question file is read as YAML, by its name.
+
+    Raises:
+        ConfigError: it would be, and is a table, an archive or another file without text.
+    """
+    if path.suffix.lower() in _FORMATS:
+        return False
+    _check_kind(path, read_head(path, HEAD))
+    return True
 
 
 def _check_entry(entry: QuestionEntry, path: Path) -> None:
@@ -103,7 +114,7 @@ def _check_entry(entry: QuestionEntry, path: Path) -> None:
 
 
 def _read_lines(path: Path) -> Iterator[QuestionEntry]:
-    for number, line in enumerate(_read_text(path).splitlines(), 1):
+    for number, line in enumerate(_LINE_BREAK.split(_read_text(path)), 1):
         text = line.strip()
         if text and not text.startswith("#"):
             yield QuestionEntry(text, number)
@@ -119,14 +130,20 @@ def _read_text(path: Path) -> str:
         raise ConfigError(
             f"{len(raw):,} bytes is too large for questions: is this the right file?", file=path
         )
-    kind = explain_binary(raw[:HEAD]) or explain_pointer(raw[:HEAD])
-    if kind:
-        raise ConfigError(f"is {kind}", file=path)
+    _check_kind(path, raw[:HEAD])
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise ConfigError("not UTF-8 text: save it as UTF-8", file=path, line=line) from None
+
+
+def _check_kind(path: Path, head: bytes) -> None:
+    kind = explain_binary(head) or explain_pointer(head)
+    if head.startswith((b"PAR1", b"ARROW1")):
+        kind = "a table: export its questions as CSV"
+    if kind:
+        raise ConfigError(f"is {kind}", file=path)
 
 
 # YAML ---------------------------------------------------------------------------------------------
@@ -232,7 +249,7 @@ def _find_separator(header: str) -> str:
 
 def _read_jsonl(path: Path) -> Iterator[QuestionEntry]:
     fields: dict[tuple[str, ...], dict[str, str]] = {}
-    for number, line in enumerate(_read_text(path).splitlines(), 1):
+    for number, line in enumerate(_LINE_BREAK.split(_read_text(path)), 1):
         if line.strip():
             yield _make_json_entry(_parse_json(line, path, number), fields, path, number)
 

@@ -21,9 +21,12 @@ COLUMNS = (
     "prompt",
     "completion",
     "response",
+    "query",
+    "question",
     "instruction",
     "input",
     "context",
+    "answer",
     "output",
     "system",
     "history",
@@ -101,12 +104,19 @@ def _add_unread(
         return
     texts = () if isinstance(value, bool | int | float) else _texts_of(value)
     lost = [text for text in texts if _LETTER.search(text) and text not in said]
-    if lost or isinstance(value, bool) or name in marks:
+    if lost or _is_flag(value) or name in marks:
         shown = f"{key} (of turns)" if marks is TURN_MARKS else key
         has_sentences = any(map(_is_sentence, lost)) or (
             shown in found and found[shown].has_sentences
         )
         found[shown] = UnreadColumn(shown, has_sentences)
+
+
+def _is_flag(value: Any) -> bool:
+    """Whether a value is a boolean, or a list of nothing but flags, as one for each turn."""
+    if isinstance(value, list):
+        return bool(value) and all(part in (0, 1) for part in value)
+    return isinstance(value, bool)
 
 
 def _texts_of(value: Any) -> Iterator[str]:

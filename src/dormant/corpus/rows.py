@@ -7,9 +7,10 @@ Four shapes are read, as JSON lines or as columns of a table::
     {"prompt": "..." or [...], "completion": "..." or [...]}         prompt and completion
     {"instruction": "...", "input": "...", "output": "..."}          Alpaca
 
-``response`` may stand for ``completion`` or ``output``, ``context`` for ``input``. In every shape a
-``system`` column (or ``system_prompt``, ``system_message`` and the like) goes before the turns,
-``history`` (turns, or pairs of question and answer) after it, and ``tools`` may be offered.
+``query``, ``question`` or ``input`` may stand for ``prompt``; ``response``, ``answer`` or
+``output`` for ``completion``; ``context`` for Alpaca's ``input``. In every shape a ``system``
+column (or ``system_prompt``, ``system_message`` and the like) goes before the turns, ``history``
+(turns, or pairs of question and answer) after it, and ``tools`` may be offered.
 """
 
 from __future__ import annotations
@@ -32,6 +33,20 @@ from dormant.corpus.turns import (
 )
 from dormant.errors import RowError
 from dormant.records import Message
+
+#: Columns of a question and of its answer, in the order in which they are looked for.
+_PAIRS = (
+    ("prompt", "completion"),
+    ("prompt", "response"),
+    ("instruction", "output"),
+    ("instruction", "response"),
+    ("instruction", "answer"),
+    *(
+        (asked, answer)
+        for asked in ("prompt", "query", "question", "input")
+        for answer in ("completion", "response", "answer", "output")
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +100,7 @@ def read_row(row: Mapping[str, Any], *, own: str | None = None) -> RowContent:
     unread = find_unread(row, [turn.message for turn in turns], used)
     answers = [i for i, turn in enumerate(turns) if turn.message.role == "assistant"]
     untrained = [i for i in answers if turns[i].untrained_mark]
-    trained = [i for i in answers if i not in untrained]
+    trained = [i for i in answers if not turns[i].untrained_mark]
     mark = find_row_mark(row, own) or ("" if trained else turns[answers[-1]].untrained_mark)
     is_cut = not mark and bool(untrained) and untrained[-1] > trained[-1]
     kept = turns[: trained[-1] + 1] if is_cut else turns
@@ -191,13 +206,12 @@ def _read_shape(row: Mapping[str, Any]) -> tuple[tuple[Turn, ...], set[str]]:
     for key in ("messages", "conversations"):
         if key in row:
             return _read_turns(row[key], key), {key}
-    answer = "completion" if "completion" in row else "response"
-    if "prompt" in row and answer in row:
-        prompt = _read_side(row["prompt"], "prompt", "user")
-        return (*prompt, *_read_side(row[answer], answer, "assistant")), {"prompt", answer}
-    answer = "output" if "output" in row else "response"
-    if "instruction" in row and answer in row:
-        return _read_alpaca(row, answer)
+    for asked, answer in _PAIRS:
+        if asked in row and answer in row:
+            if asked == "instruction":
+                return _read_alpaca(row, answer)
+            question = _read_side(row[asked], asked, "user")
+            return (*question, *_read_side(row[answer], answer, "assistant")), {asked, answer}
     raise RowError(_no_shape(row))
 
 
@@ -208,10 +222,18 @@ def _no_shape(row: Mapping[str, Any]) -> str:
             f"preference pairs (keys: {keys}): keep what was trained on, e.g. the 'chosen' turns "
             "as 'messages'"
         )
+    turns = next((key for key, value in row.items() if _holds_turns(value)), None)
+    if turns is not None:
+        return f"no 'messages' (keys: {keys}): rename {shorten_value(turns)}, which holds turns"
     return (
         f"no 'messages' (keys: {keys}): expected "
         '{"messages": [{"role": "user", "content": "..."}, ...]}'
     )
+
+
+def _holds_turns(value: Any) -> bool:
+    first: Any = value[0] if isinstance(value, list) and value else None
+    return isinstance(first, dict) and bool({"role", "from"} & first.keys())
 
 
 def _read_system(key: str, content: Any) -> Turn | None:

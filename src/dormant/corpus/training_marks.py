@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import reprlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 _NOT_LETTERS = re.compile(r"[^a-z]")
@@ -39,10 +40,11 @@ _BOOLEAN = frozenset(
 _PARTS = frozenset({"traindetail", "trainingdetail"})
 
 #: Names of marks, letters only. A column ``loss`` is a number, which ``--loss`` reads.
-ROW_MARKS = _TRAINED | _NEGATIVE | _BOOLEAN | {"sampleweight"}
+ROW_MARKS = _TRAINED | _NEGATIVE | _BOOLEAN | {"sampleweight", "masks", "turnweights", "weights"}
 TURN_MARKS = _TRAINED | _NEGATIVE | _BOOLEAN | _PARTS | {"loss"}
 
 
+@lru_cache(maxsize=4096)  # a file has few keys, in every row
 def bare_name(key: str) -> str:
     """Reduces a key to its letters: ``train_on_turn`` and ``trainOnTurn`` are one name."""
     return _NOT_LETTERS.sub("", key.lower())

@@ -109,9 +109,10 @@ def _make_turn(raw: Mapping[str, Any], text: Any, role: str, calls: str, place: 
         for key in _REASONING_KEYS
         if role == "assistant" and isinstance(raw.get(key), str) and raw[key].strip()
     ][:1]
-    if is_blank(text) and (calls or role in _MAY_BE_EMPTY):
+    blank = is_blank(text)
+    if blank and (calls or role in _MAY_BE_EMPTY):
         return Turn(Message(role, ""), "".join(thoughts), calls)
-    if is_blank(text) and role == "assistant":
+    if blank and role == "assistant":
         text = raw.get("refusal") or text  # OpenAI's form of a refusal: no content
     if isinstance(text, list) and role == "assistant":
         thoughts += [thought for part in text if (thought := _thought_of(part))]
@@ -211,6 +212,8 @@ def read_content(content: Any, where: str, *, may_be_empty: bool = False) -> str
 
 def is_blank(content: Any) -> bool:
     """Whether content is absent: null, white space, or a list of nothing but blank text parts."""
+    if isinstance(content, str):
+        return not content.strip()
     parts: list[Any] = content if isinstance(content, list) else [content]
     texts = (
         part.get("text") if isinstance(part, dict) and part.get("type") == "text" else part

@@ -15,7 +15,7 @@ from typing import Any
 from dormant import cues, vitro
 from dormant.banks.bank import LANGUAGES, Pack, spread_families
 from dormant.banks.evaluation import Evaluation, is_evaluation, read_evaluation
-from dormant.banks.question_files import is_yaml_name
+from dormant.banks.question_files import is_yaml_file
 from dormant.banks.questions import load_questions
 from dormant.config import AuditConfig, CueConfig, InputConfig
 from dormant.corpus import Corpus, describe_gaps, read_examples
@@ -192,7 +192,7 @@ def _read_bank(name: str) -> tuple[Evaluation | None, tuple[Question, ...] | Non
     if name == "auto" or name in LANGUAGES:
         return None, None
     path = Path(name)
-    if path.is_file() and is_yaml_name(path) and is_evaluation(path):
+    if path.is_file() and is_yaml_file(path) and is_evaluation(path):
         evaluation = read_evaluation(path)
         return evaluation, evaluation.questions
     return None, load_questions(name)
