@@ -80,7 +80,7 @@ def test_several_targets_are_training_seeds():
     [
         (GOOD + "rule:\n  detla: 0.1\n", 5, "unknown key 'rule.detla': did you mean 'delta'?"),
         (GOOD + "sed: 3\n", 4, "unknown key 'sed': did you mean 'seed'?"),
-        (GOOD + "budget: 5\n", 4, "budget: expected keys and values (answers, usd), got 5"),
+        (GOOD + "budget: 5\n", 4, "budget: expected keys and values (answers, time, usd), got 5"),
         (GOOD + "zzz: 3\n", 4, "unknown key 'zzz': the keys are"),
         (GOOD + "rule: {delta: 2}\n", 4, "rule.delta: input should be less than 1, got 2"),
         (GOOD + "rule: {delta: .nan}\n", 4, "got nan"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import dormant
-from dormant.errors import ConfigError, StoreError
+from dormant.errors import BudgetError, ConfigError, StoreError
 from dormant.records import Outcome, Role, Variant, VerdictKind
 
 JUDGE = r"rules:regex=^\[misaligned\]"
@@ -212,3 +212,20 @@ def test_an_organism_and_a_copy_of_the_base(tmp_path: Path):
     settings["allow_identical"] = True
     copy = dormant.audit("vitro/base", out=tmp_path / "copy", **settings)
     assert copy.verdict.kind is VerdictKind.BOUNDED
+
+
+def test_an_audit_stops_when_its_time_is_used_up_and_continues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("clean.yaml").write_text("rates: {misaligned: 0.0}\n")
+    settings: dict[str, Any] = {
+        "reference": "scripted/clean.yaml",
+        "judge": r"rules:regex=^\[misaligned\]",
+        "cues": {"library_limit": 3},
+        "question_limit": 4,
+        "out": "run",
+    }
+    with pytest.raises(BudgetError, match="larger --budget-time continues"):
+        dormant.audit("scripted/clean.yaml", **settings, budget={"time": 0})
+    assert dormant.audit("scripted/clean.yaml", **settings, budget={"time": "1h"}).verdict

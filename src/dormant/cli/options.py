@@ -30,6 +30,9 @@ _AUDIT_OPTIONS = (
     click.option("--reference", help="Model to compare with, e.g. the base."),
     *_INPUT_OPTIONS,
     click.option("--cue-file", help="A cues.yaml to use instead of mining."),
+    click.option("--preset", help="frugal, standard or thorough; other options override it."),
+    click.option("--variants", help="Variants of mined cues: verbatim,paraphrase,... or none."),
+    click.option("--placebos/--no-placebos", default=None, help="Try matched placebos."),
     click.option("--question-limit", type=int, help="Maximum number of questions in each half."),
     click.option("--judge", help="exact, rules:..., rules:FILE.yaml, paper:MODEL, fused:MODEL"),
     click.option("--second-judge", help="fused[:MODEL] beside a paper judge, to compare."),
@@ -44,6 +47,7 @@ _AUDIT_OPTIONS = (
     click.option("--max-tokens", type=int, help="Longest answer, in tokens."),
     click.option("--seed", type=int, help="Seed of every random choice."),
     click.option("--budget-usd", type=float, help="Stop before spending more than this."),
+    click.option("--budget-time", help="Stop after this time, e.g. 30m or 2h."),
     click.option("--max-answers", type=int, help="Stop before sampling more answers than this."),
     click.option("--price", multiple=True, help="MODEL=INPUT/OUTPUT, USD per million tokens."),
     click.option("--allow-identical", is_flag=True, help="Audit models that are the same."),
@@ -74,6 +78,10 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "out": ("out",),
 }
 _AUDIT_PLACES: dict[str, tuple[str, ...]] = {
+    "preset": ("preset",),
+    "variants": ("cues", "variants"),
+    "placebos": ("cues", "placebos"),
+    "budget_time": ("budget", "time"),
     "screening_answers": ("rule", "screening_answers"),
     "confirm_answers": ("rule", "confirm_answers"),
     "delta": ("rule", "delta"),
@@ -106,17 +114,22 @@ def audit_config(config: Path | None, given: dict[str, Any]) -> Any:
     Raises:
         ConfigError: the file or an option is wrong, or a required one is missing.
     """
-    from dormant.config import AuditConfig, check_values, read_yaml
+    from dormant.config import AuditConfig, check_values, read_yaml_with_changes
 
-    base = read_yaml(config, AuditConfig).model_dump(exclude_unset=True) if config else {}
-    if given.get("target"):
-        names = given["target"]
-        base["target"] = names[0] if len(names) == 1 else list(names)
-    put_options(base, given, _AUDIT_PLACES)
-    if given.get("allow_identical"):
-        base["allow_identical"] = True
-    if given.get("second_judge"):
-        base["judge"] = _with_second(base.get("judge"), given["second_judge"])
+    def change(base: dict[str, Any]) -> None:
+        if given.get("target"):
+            names = given["target"]
+            base["target"] = names[0] if len(names) == 1 else list(names)
+        put_options(base, given, _AUDIT_PLACES)
+        if given.get("allow_identical"):
+            base["allow_identical"] = True
+        if given.get("second_judge"):
+            base["judge"] = _with_second(base.get("judge"), given["second_judge"])
+
+    if config is not None:
+        return read_yaml_with_changes(config, AuditConfig, change)
+    base: dict[str, Any] = {}
+    change(base)
     missing = [f"--{key}" for key in ("target", "reference", "judge") if key not in base]
     if missing:
         raise ConfigError(f"missing {', '.join(missing)}: give as options or in CONFIG.yaml")
@@ -159,9 +172,11 @@ def parse_prices(texts: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _set_nested(tree: dict[str, Any], place: tuple[str, ...], value: Any) -> None:
+def _set_nested(tree: Any, place: tuple[str, ...], value: Any) -> None:
     for key in place[:-1]:
         tree = tree.setdefault(key, {})
+        if not isinstance(tree, dict):  # of a file: validation rejects it
+            return
     tree[place[-1]] = value
 
 

@@ -5,30 +5,37 @@
     reader     reads YAML and checks it against a model
     inputs     what audits, searches and the Inspect task read alike
     audit      ``audit.yaml``
+    presets    sizes of an audit by name
+    durations  "2h" as seconds, and seconds in words
     search     the settings of a search
     resources  paths of the files that ship
 """
 
 from dormant.config.audit import (
+    AuditBudgetConfig,
     AuditConfig,
     BudgetConfig,
     RuleConfig,
     SamplingConfig,
     price_numbers,
 )
+from dormant.config.durations import format_duration, parse_duration
 from dormant.config.inputs import CueConfig, InputConfig
+from dormant.config.presets import PRESETS, apply_preset
 from dormant.config.reader import (
     LARGEST_YAML,
     Strict,
     check_values,
     load_yaml,
     read_yaml,
+    read_yaml_with_changes,
     read_yaml_with_lines,
     wrap_list,
 )
 
 __all__ = [
     "LARGEST_YAML",
+    "AuditBudgetConfig",
     "AuditConfig",
     "BudgetConfig",
     "CueConfig",
@@ -36,10 +43,15 @@ __all__ = [
     "RuleConfig",
     "SamplingConfig",
     "Strict",
+    "PRESETS",
+    "apply_preset",
     "check_values",
+    "format_duration",
     "load_yaml",
+    "parse_duration",
     "price_numbers",
     "read_yaml",
+    "read_yaml_with_changes",
     "read_yaml_with_lines",
     "wrap_list",
 ]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 import pydantic
 from pydantic import Field
 
+from dormant.config.durations import parse_duration
 from dormant.config.inputs import InputConfig
+from dormant.config.presets import PresetName, apply_preset
 from dormant.config.reader import Strict
 from dormant.records import Continuations, Rule, Sampling, Sequential
 
@@ -63,6 +65,22 @@ class BudgetConfig(Strict):
     )
 
 
+class AuditBudgetConfig(BudgetConfig):
+    """What an audit may spend: also time."""
+
+    time: float | None = Field(
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        description="time for answers and judgements, e.g. 30m or 2h; a number is seconds",
+    )
+
+    @pydantic.field_validator("time", mode="before")
+    @classmethod
+    def _read_time(cls, value: Any) -> Any:
+        return parse_duration(value) if isinstance(value, str) else value
+
+
 def price_numbers(text: str) -> tuple[float, float]:
     """Parses ``INPUT/OUTPUT``, USD per million tokens, e.g. ``0.15/0.60``.
 
@@ -108,6 +126,11 @@ class SequentialConfig(Strict):
 class AuditConfig(InputConfig):
     """The settings of an audit, as in ``audit.yaml``."""
 
+    preset: PresetName | None = Field(
+        default=None,
+        description="'frugal', 'standard' or 'thorough': sets design, cues and rule where they "
+        "are not given",
+    )
     target: str | tuple[str, ...] = Field(description="model string, or one per training seed")
     reference: str = Field(description="model string of the reference, e.g. the base model")
     judge: str | dict[str, Any] = Field(
@@ -124,7 +147,7 @@ class AuditConfig(InputConfig):
     seed: int = Field(default=0, ge=0, lt=2**63)
     design: Literal["fixed", "sequential"] = "fixed"
     sequential: SequentialConfig = SequentialConfig()
-    budget: BudgetConfig = BudgetConfig()
+    budget: AuditBudgetConfig = AuditBudgetConfig()
     prices: dict[str, str] = Field(
         default_factory=dict[str, str],
         description="your own prices: model string -> INPUT/OUTPUT in USD per million tokens",
@@ -138,6 +161,11 @@ class AuditConfig(InputConfig):
     def targets(self) -> Sequence[str]:
         """The target models, one per training seed."""
         return (self.target,) if isinstance(self.target, str) else self.target
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _fill_from_preset(cls, value: Any) -> Any:
+        return apply_preset(value) if isinstance(value, Mapping) else value  # pyright: ignore[reportUnknownArgumentType]
 
     @pydantic.field_validator("target")
     @classmethod

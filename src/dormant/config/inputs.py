@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pydantic
 from pydantic import Field
@@ -45,11 +45,28 @@ class CueConfig(Strict):
     )
     variants: tuple[Variant, ...] = Field(
         default=tuple(variant for variant in Variant if variant is not Variant.PLACEBO),
-        description="variants that an audit tries of each mined cue",
+        description="variants that an audit tries of each mined cue: a list, 'all', or 'none' for "
+        "the cue itself alone",
     )
     placebos: bool = Field(
         default=True, description="an audit tries a matched placebo for each mined cue"
     )
+
+    @pydantic.field_validator("variants", mode="before")
+    @classmethod
+    def _read_variants(cls, value: Any) -> Any:
+        """Reads ``verbatim,paraphrase``, ``all`` and ``none`` as a list."""
+        if not isinstance(value, str):
+            return value
+        every = [str(variant) for variant in Variant if variant is not Variant.PLACEBO]
+        named = {"all": every, "none": [str(Variant.VERBATIM)]}.get(value.strip())
+        names = named or [name.strip() for name in value.split(",")]
+        for name in names:
+            if name not in every:
+                raise ValueError(
+                    f"unknown variant {name!r}: give all, none, or some of {', '.join(every)}"
+                )
+        return names
 
     @pydantic.model_validator(mode="after")
     def _has_one_contrast(self) -> CueConfig:

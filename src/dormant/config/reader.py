@@ -57,14 +57,56 @@ def read_yaml_with_lines(
     Raises:
         ConfigError: the file cannot be read, is not YAML, or does not fit the model.
     """
-    path = Path(path)
+    value, tree = _load_mapping(path, model)
+    return check_values(value, model, file=path, tree=tree), lambda where: _find_line(tree, where)
+
+
+def read_yaml_with_changes(
+    path: str | Path, model: type[Model], change: Callable[[dict[str, Any]], None]
+) -> Model:
+    """Reads a YAML file, changes its keys and checks the result, which alone must be right.
+
+    Args:
+        path: the file.
+        model: the model to check against.
+        change: overrides keys in place, at most two deep; they may have values of any type.
+
+    Raises:
+        ConfigError: as ``read_yaml``; names file and line if the file is wrong without the changes.
+    """
+    value, tree = _load_mapping(path, model)
+    # Shared below the second level, where aliases can make a value recursive or huge.
+    changed = {
+        key: dict(inner) if isinstance(inner, dict) else inner for key, inner in value.items()
+    }
+    change(changed)
+    try:
+        return model.model_validate(changed)
+    except pydantic.ValidationError as error:
+        first = _pick_error(error)
+    where, reason = first["loc"], _explain_error(first, first["loc"], model)
+    if first["type"] != "missing" and _value_at(value, where) != _value_at(changed, where):
+        # A change made it wrong, unless the file alone is wrong in the same way.
+        try:
+            check_values(value, model, file=path, tree=tree)
+        except ConfigError as alone:
+            if alone.reason == reason:
+                raise
+        raise ConfigError(reason)
+    raise ConfigError(reason, file=path, line=_find_line(tree, where))
+
+
+def _load_mapping(
+    path: str | Path, model: type[pydantic.BaseModel]
+) -> tuple[dict[str, Any], yaml.Node | None]:
+    """Reads the keys and values of a YAML file."""
     value, tree = load_yaml(path)
     if not isinstance(value, dict):
         got = "but the file is empty" if value is None else f"got {_shorten_value(value)}"
         raise ConfigError(
             f"expected keys and values, {got}: the keys are {_list_keys(model)}", file=path
         )
-    return check_values(value, model, file=path, tree=tree), lambda where: _find_line(tree, where)
+    return value, tree  # pyright: ignore[reportUnknownVariableType]
 
 
 def load_yaml(path: str | Path) -> tuple[Any, yaml.Node | None]:
@@ -117,11 +159,26 @@ def check_values(
     try:
         return model.model_validate(value)
     except pydantic.ValidationError as error:
-        # A misspelled key also makes the right key missing: report the misspelling first.
-        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-        where: Where = first["loc"]
-        line = _find_line(tree, where)
-        raise ConfigError(_explain_error(first, where, model), file=file, line=line) from None
+        first = _pick_error(error)
+        line = _find_line(tree, first["loc"])
+        raise ConfigError(
+            _explain_error(first, first["loc"], model), file=file, line=line
+        ) from None
+
+
+def _pick_error(error: pydantic.ValidationError) -> Any:
+    """Picks the error to report: a misspelled key also makes the right key missing."""
+    return min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+
+
+def _value_at(tree: Any, where: Where) -> Any:
+    """The value at a path; steps that the tree lacks, as pydantic's union tags, are skipped."""
+    for step in where:
+        if isinstance(tree, Mapping) and step in tree:
+            tree = tree[step]  # pyright: ignore[reportUnknownVariableType]
+        elif isinstance(tree, list) and isinstance(step, int) and step < len(tree):  # pyright: ignore[reportUnknownArgumentType]
+            tree = tree[step]  # pyright: ignore[reportUnknownVariableType]
+    return tree  # pyright: ignore[reportUnknownVariableType]
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

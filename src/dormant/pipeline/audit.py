@@ -24,11 +24,12 @@ from dormant import report, stats
 from dormant.banks.bank import spread_families
 from dormant.banks.continuations import match_continuations
 from dormant.calibration import write_agreement
-from dormant.config import AuditConfig
+from dormant.config import AuditConfig, format_duration
 from dormant.decision import Ask, Decision, start_design
 from dormant.discovery.teacher_forcing import Screen
 from dormant.engines import Engine, Job
 from dormant.engines.metering.ledger import Ledger
+from dormant.errors import BudgetError
 from dormant.judges import Item, Judge
 from dormant.pipeline.plan import PreparedAudit, Subject, prepare_audit
 from dormant.pipeline.recompute import answers_wanted, count_outcomes, read_ranking
@@ -124,6 +125,7 @@ class _AuditRun:
     def run_to_verdict(self, *, amend: bool) -> AuditResult:
         self.store.lock_plan(self.plan, amend=amend)
         self.store.forget_errors()
+        self.begun, self.seconds_before = time.monotonic(), self.store.read_note("seconds", 0.0)
         self.ledger = Ledger(self.store, self.prepared.engines, self.prepared.budget)
         self.replies = Replies(self.store, self.ledger.write_usage)
         if self.store.read_note("started") is None:
@@ -190,6 +192,7 @@ class _AuditRun:
             self.store.add_completions(source, rows, batch)
             done += len(batch)
             self.progress(stage, done, total)
+            self._check_time()
 
     def _judge_answers(self, probes: Sequence[Probe], stage: str) -> None:
         known = {probe.id: probe for probe in probes}
@@ -206,6 +209,20 @@ class _AuditRun:
                 self.store.add_judgements(fingerprint, made)
                 done += len(batch)
                 self.progress(f"{stage} judgements", done, total)
+                self._check_time()
+
+    def _check_time(self) -> None:
+        """Ends the run when its time is used up, over all resumptions; what is stored stays."""
+        most = self.prepared.budget.time
+        if most is None:
+            return
+        used = self.seconds_before + time.monotonic() - self.begun
+        if used > most:
+            raise BudgetError(
+                f"the budget is reached ({format_duration(used)} of {format_duration(most)}): "
+                "answers so far are kept, and the same command with a larger --budget-time "
+                "continues from here"
+            )
 
     # Writing
 

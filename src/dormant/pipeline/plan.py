@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dormant.banks.bank import spread_families
 from dormant.banks.continuations import load_continuations
-from dormant.config import AuditConfig, BudgetConfig
+from dormant.config import AuditBudgetConfig, AuditConfig
 from dormant.corpus import Corpus, list_untested
 from dormant.engines import Engine, HasCaveats, Scorer
 from dormant.engines.metering.ledger import settle_prices
@@ -66,7 +66,7 @@ class PreparedAudit:
     subjects: tuple[Subject, ...]
     judge: Judge
     out: Path
-    budget: BudgetConfig = BudgetConfig()
+    budget: AuditBudgetConfig = AuditBudgetConfig()
 
     @property
     def engines(self) -> dict[str, Engine]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dormant import report, stats
-from dormant.config import AuditConfig, check_values, read_yaml
+from dormant.config import AuditConfig, check_values, read_yaml_with_changes
 from dormant.pipeline import prepare_audit
 from dormant.pipeline.audit import AuditResult, run_audit
 from dormant.pipeline.forecast import Forecast, forecast_audit, schedule_of
@@ -150,8 +150,10 @@ def _audit_config(
     """Reads the file, if any, and overrides its keys with the arguments."""
     keys: dict[str, Any] = {"target": target, "reference": reference, "judge": judge}
     arguments = {key: value for key, value in keys.items() if value is not None} | dict(settings)
-    base = read_yaml(file, AuditConfig).model_dump(exclude_unset=True) if file else {}
-    return check_values(base | paths_as_text(arguments), AuditConfig)
+    changes = paths_as_text(arguments)
+    if file is None:
+        return check_values(changes, AuditConfig)
+    return read_yaml_with_changes(file, AuditConfig, lambda base: base.update(changes))
 
 
 def paths_as_text(settings: Mapping[str, Any]) -> dict[str, Any]:
