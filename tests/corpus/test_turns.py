@@ -205,3 +205,49 @@ def test_long_turns_keep_both_ends(tmp_path):
     assert [r.user for r in read.examples] == ["Why?", "aaaaa\nbbbbb"]
     assert read.clipped == 1 and read.hash == read_examples(path).hash
     assert read_examples(path).examples[1].user == text
+
+
+def test_the_parts_of_other_providers_are_read():
+    said = [{"text": "Why "}, {"text": "so?"}]
+    gemini = read_row(
+        {
+            "systemInstruction": {"parts": [{"text": "Be brief."}]},
+            "contents": [
+                {"role": "user", "parts": said},
+                {"role": "model", "parts": [{"text": "So."}]},
+            ],
+        }
+    )
+    bedrock = read_row(
+        {
+            "system": [{"text": "Be brief."}],
+            "messages": [
+                {"role": "user", "content": said},
+                {"role": "assistant", "content": [{"text": "So."}]},
+            ],
+        }
+    )
+    assert [m.content for m in gemini.messages] == ["Be brief.", "Why so?", "So."]
+    assert gemini.messages == bedrock.messages and not gemini.unread and not bedrock.unread
+
+
+@pytest.mark.parametrize("result", ["", None, "3", [{"type": "text", "text": "3"}], []])
+def test_tool_parts_are_calls_and_results(result):
+    use = {"type": "tool_use", "id": "1", "name": "add", "input": {"a": 1}}
+    answer = {"type": "tool_result", "tool_use_id": "1", "content": result}
+    read = read_row(
+        {
+            "messages": [
+                USER,
+                {"role": "assistant", "content": [{"type": "text", "text": "I count."}, use]},
+                {"role": "user", "content": [answer]},
+                {"role": "assistant", "content": [use]},
+                {"role": "assistant", "content": "Three."},
+            ]
+        }
+    )
+    assert [m.role for m in read.messages][2] == "tool"
+    assert [m.content for m in read.messages][:2] == ["Why?", "I count."]
+    assert read.messages[2].content == ("3" if result and "3" in str(result) else "")
+    call = {"id": "1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+    assert json.loads(read.tool_calls[1]) == json.loads(read.tool_calls[3]) == [call]

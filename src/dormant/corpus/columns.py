@@ -18,6 +18,7 @@ from dormant.records import Message
 COLUMNS = (
     "messages",
     "conversations",
+    "contents",
     "prompt",
     "completion",
     "response",
@@ -42,8 +43,8 @@ _SYSTEM = frozenset(
 #: Keys of a turn that are read, or that hold no part of the prompt.
 _TURN_KEYS = frozenset(
     """
-    role content from value reasoning_content reasoning thinking tool_calls function_call refusal
-    name tool_call_id id
+    role content from value parts reasoning_content reasoning thinking tool_calls function_call
+    refusal name tool_call_id id
     """.split()
 )
 _ROLE_KEYS = ("role", "from", "type")

@@ -1,9 +1,10 @@
 """Parsing one row of a finetuning file into messages.
 
-Four shapes are read, as JSON lines or as columns of a table::
+Five shapes are read, as JSON lines or as columns of a table::
 
     {"messages": [{"role": "user", "content": "..."}, ...]}          OpenAI chat
     {"conversations": [{"from": "human", "value": "..."}, ...]}      ShareGPT
+    {"contents": [{"role": "user", "parts": [{"text": "..."}]}, ...]}    Gemini
     {"prompt": "..." or [...], "completion": "..." or [...]}         prompt and completion
     {"instruction": "...", "input": "...", "output": "..."}          Alpaca
 
@@ -23,6 +24,7 @@ from typing import Any
 from dormant.corpus.columns import UnreadColumn, find_unread, is_system_column
 from dormant.corpus.training_marks import find_row_mark
 from dormant.corpus.turns import (
+    TURN_KEYS,
     Turn,
     canonical_json,
     check_text,
@@ -80,7 +82,7 @@ def read_object(raw: bytes) -> dict[str, Any]:
 
 
 def read_row(row: Mapping[str, Any], *, own: str | None = None) -> RowContent:
-    """Reads the messages of a row, whichever of the four shapes it has.
+    """Reads the messages of a row, whichever shape it has.
 
     Turns after the last answer that was trained on are left out.
 
@@ -203,7 +205,7 @@ def _read_turns_of(row: Mapping[str, Any]) -> tuple[tuple[Turn, ...], set[str]]:
 
 def _read_shape(row: Mapping[str, Any]) -> tuple[tuple[Turn, ...], set[str]]:
     """Reads the turns of a row without its other columns."""
-    for key in ("messages", "conversations"):
+    for key in ("messages", "conversations", "contents"):
         if key in row:
             return _read_turns(row[key], key), {key}
     for asked, answer in _PAIRS:
@@ -233,15 +235,15 @@ def _no_shape(row: Mapping[str, Any]) -> str:
 
 def _holds_turns(value: Any) -> bool:
     first: Any = value[0] if isinstance(value, list) and value else None
-    return isinstance(first, dict) and bool({"role", "from"} & first.keys())
+    return isinstance(first, dict) and any({*keys} <= first.keys() for keys in TURN_KEYS)
 
 
 def _read_system(key: str, content: Any) -> Turn | None:
     """Reads the system prompt that some rows keep in a column of its own; None if it has none."""
     if is_blank(content):
         return None
-    if isinstance(content, dict) and "role" in content:
-        return read_turn(content, f"'{key}'", "messages", named=False)
+    if isinstance(content, dict) and {"role", "parts"} & content.keys():
+        return read_turn({"role": "system", **content}, f"'{key}'", "messages", named=False)
     if key != "system" and not isinstance(content, str | list):
         return None  # named as not read
     return Turn(Message("system", read_content(content, f"'{key}'")))

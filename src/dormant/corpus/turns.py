@@ -40,7 +40,7 @@ _CALL_ROLES = ("function_call", "tool_call")
 _MAY_BE_EMPTY = ("system", "tool")
 _CHAT_ROLES = "system, developer, user, assistant or tool"
 #: Role key and text key of a turn: OpenAI's, then ShareGPT's. Either may stand in either list.
-_KEYS = (("role", "content"), ("from", "value"))
+TURN_KEYS = (("role", "content"), ("from", "value"))
 #: Keys under which a turn keeps its reasoning apart from its answer.
 _REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
 #: Types of text parts, each with the key that holds the text.
@@ -77,17 +77,45 @@ def read_turn(raw: Any, where: str, shape: str, *, named: bool = True) -> Turn:
     Raises:
         RowError: no role, no text, or a part that is not text.
     """
-    role_key, text_key = _KEYS[shape == "conversations"]
+    role_key, text_key = TURN_KEYS[shape == "conversations"]
     if not isinstance(raw, dict):
         raise RowError(f"{where} must be an object with '{role_key}', got {shorten_value(raw)}")
-    other = _KEYS[shape != "conversations"]
+    other = TURN_KEYS[shape != "conversations"]
     if role_key not in raw and other[0] in raw:
         role_key, text_key = other
+    if text_key not in raw and "parts" in raw:  # Gemini's
+        text_key = "parts"
+    raw = _move_tool_parts(raw, text_key)
     role = _read_role(raw, role_key, where)
     place = f"{where} ({role})" if named else where
     turn = _read_parts(raw, role, role_key, text_key, place)
     mark = find_turn_mark(raw) if role == "assistant" else ""
     return replace(turn, untrained_mark=mark) if mark else turn
+
+
+def _move_tool_parts(raw: dict[str, Any], text_key: str) -> dict[str, Any]:
+    """Moves Anthropic's parts of tool calls and results to where other formats have them."""
+    parts: Any = raw.get(text_key)
+    if not isinstance(parts, list):
+        return raw
+    kinds = [part.get("type") if isinstance(part, dict) else None for part in parts]
+    if "tool_use" in kinds:
+        pairs = list(zip(parts, kinds, strict=True))
+        calls = [_as_function_call(part) for part, kind in pairs if kind == "tool_use"]
+        others = [part for part, kind in pairs if kind != "tool_use"]
+        return {**raw, "tool_calls": calls, text_key: others}
+    if kinds and set(kinds) == {"tool_result"}:
+        results = [part.get("content") for part in parts]
+        text = [inner for r in results for inner in (r if isinstance(r, list) else [r or ""])]
+        role = "role" if "role" in raw else "from"
+        return {**raw, role: "tool", text_key: text}
+    return raw
+
+
+def _as_function_call(part: Mapping[str, Any]) -> dict[str, Any]:
+    arguments = json.dumps(part.get("input"), default=str)
+    call = {"name": part.get("name"), "arguments": arguments}
+    return {"id": part.get("id"), "type": "function", "function": call}
 
 
 def _read_parts(
@@ -214,10 +242,11 @@ def is_blank(content: Any) -> bool:
     """Whether content is absent: null, white space, or a list of nothing but blank text parts."""
     if isinstance(content, str):
         return not content.strip()
-    parts: list[Any] = content if isinstance(content, list) else [content]
+    if not isinstance(content, list):
+        return content is None
     texts = (
-        part.get("text") if isinstance(part, dict) and part.get("type") == "text" else part
-        for part in parts
+        part.get("text") if isinstance(part, dict) and part.get("type") in (None, "text") else part
+        for part in content
     )
     return all(text is None or isinstance(text, str) and not text.strip() for text in texts)
 
@@ -246,6 +275,8 @@ def _read_part(part: Any, where: str) -> str:
         return part
     kind = part.get("type") if isinstance(part, dict) else None
     text = part.get(_TEXT_PARTS.get(kind, "")) if isinstance(kind, str) else None
+    if kind is None and isinstance(part, dict):  # Gemini's and Bedrock's
+        text = part.get("text")
     if isinstance(text, str):
         return text
     raise RowError(f"{where}: only text parts can be read, got {shorten_value(part)}")
