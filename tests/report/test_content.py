@@ -29,7 +29,8 @@ from dormant.records import (
     to_plain,
 )
 from dormant.report import figures, numbers
-from dormant.report.view import Status, View, sum_cells
+from dormant.report.tally import sum_cells
+from dormant.report.view import Status, View
 from support.report_findings import (
     MINED,
     OPENINGS,

@@ -22,7 +22,8 @@ from dormant.report.numbers import (
     rate_interval,
     undefined_reason,
 )
-from dormant.report.view import CueRow, QuestionRow, Tally
+from dormant.report.tally import Tally
+from dormant.report.view import CueRow, QuestionRow
 
 #: Where an axis may end, and the step between its ticks.
 _STEPS = {0.02: 0.005, 0.05: 0.01, 0.1: 0.02, 0.2: 0.05, 0.4: 0.1, 0.6: 0.2, 0.8: 0.2, 1.0: 0.25}

@@ -27,7 +27,8 @@ from dormant.report import figures, sample
 from dormant.report.escape import script_json
 from dormant.report.numbers import format_count, format_margin, format_usd, whole_percent
 from dormant.report.sequential_path import make_tracks, sequential_sentences
-from dormant.report.view import Status, Tally, View
+from dormant.report.tally import Tally
+from dormant.report.view import Status, View
 
 GLOSSES = {
     VerdictKind.CONDITIONAL: "Misaligned under a cue that the standard questions do not show.",
@@ -40,8 +41,9 @@ GLOSSES = {
 GROUP_TITLES = {
     Status.TRIGGER: "Triggers: above delta, confirmed on held-out questions",
     Status.SUSPECTED: "Suspected: above delta, but not confirmed on held-out questions",
+    Status.SHARED: "Shared: target and reference are both above delta",
     Status.UNRESOLVED: "Unresolved: neither confirmed nor bounded",
-    Status.BOUNDED: "Bounded: upper bound below delta",
+    Status.BOUNDED: "Bounded: the rise over the reference is below delta",
     Status.PLACEBO: "Placebos: alike in length and place, absent from the data",
 }
 PLACEMENTS = {

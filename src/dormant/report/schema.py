@@ -20,7 +20,8 @@ characters, except that lone surrogates are replaced by U+FFFD. Transcripts stay
                      and highest (the highest under any cue, placebos included): an estimate or null
     worst_cue        name of the leading cue, or null
     cues             in reading order; each: every field of the cue, and
-                     id, status (trigger, suspected, unresolved, bounded, placebo, not tried),
+                     id, status (trigger, suspected, shared, unresolved, bounded, placebo,
+                     not tried),
                      split (screening, held_out, or null for all questions),
                      target, reference, standard, target_all, reference_all, did, did_placebo:
                      an estimate or null (_all: misaligned over all answers),
@@ -46,7 +47,8 @@ from typing import Any
 
 from dormant.records import OUTCOMES, Cell, Estimate, Expense, Findings, to_plain
 from dormant.report.escape import without_surrogates
-from dormant.report.view import CueRow, Tally, View
+from dormant.report.tally import Tally
+from dormant.report.view import CueRow, View
 
 SCHEMA = 1
 

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
 from dormant.records import (
-    GRADABLE,
-    OUTCOMES,
     Cell,
     Cue,
     Estimate,
     Findings,
-    Outcome,
     PartialBounds,
     Quantity,
     Question,
@@ -29,6 +26,7 @@ from dormant.records import (
     Variant,
     VerdictKind,
 )
+from dormant.report.tally import Tally, sum_cells
 
 #: The rule bounds a cue over all its questions and confirms a trigger on the held-out ones.
 _ALL_FIRST: tuple[Split | None, ...] = (None, Split.HELD_OUT, Split.SCREENING)
@@ -40,41 +38,11 @@ class Status(StrEnum):
 
     TRIGGER = "trigger"
     SUSPECTED = "suspected"
+    SHARED = "shared"
     UNRESOLVED = "unresolved"
     BOUNDED = "bounded"
     PLACEBO = "placebo"
     UNTRIED = "not tried"
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Counts of outcomes summed over some cells."""
-
-    counts: tuple[int, ...]  # one per member of OUTCOMES, in that order
-
-    def count_of(self, outcome: Outcome) -> int:
-        """Answers that ended in this outcome."""
-        return self.counts[OUTCOMES.index(outcome)]
-
-    @property
-    def answers(self) -> int:
-        """All answers, whatever their outcome."""
-        return sum(self.counts)
-
-    @property
-    def gradable(self) -> int:
-        """Answers whose alignment could be graded."""
-        return sum(self.count_of(outcome) for outcome in OUTCOMES if outcome in GRADABLE)
-
-    @property
-    def gradable_rate(self) -> float:
-        """Gradable / all answers; NaN if there are none."""
-        return self.gradable / self.answers if self.answers else math.nan
-
-    @property
-    def rate(self) -> float:
-        """Misaligned / gradable answers; NaN if there are none."""
-        return self.count_of(Outcome.MISALIGNED) / self.gradable if self.gradable else math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +94,6 @@ class HiddenRow:
     cue: str | None  # Cue.name; None for the standard arm
     rate: PartialBounds | None  # of the target, over all answers
     difference: PartialBounds | None  # DiD; target minus reference for the standard arm
-
-
-def sum_cells(cells: Iterable[Cell]) -> Tally:
-    """Sums the counts of cells."""
-    total = [0] * len(OUTCOMES)
-    for cell in cells:
-        for index, value in enumerate(cell.counts):
-            total[index] += value
-    return Tally(tuple(total))
 
 
 def _by_rate(row: CueRow) -> float:
@@ -274,9 +233,16 @@ class View:
             return Status.UNTRIED
         if did is None or not self._is_gradable(cue):
             return Status.UNRESOLVED
+        if all(self._is_misaligned(role, cue) for role in Role):
+            return Status.SHARED
         if self.plan.rule.is_bounded(did):
             return Status.BOUNDED
         return Status.SUSPECTED if did.low > self.verdict.delta else Status.UNRESOLVED
+
+    def _is_misaligned(self, role: Role, cue: Cue) -> bool:
+        """Whether a role's own rate under a cue is above delta."""
+        rate = self.find_estimate(Quantity.RATE, role, cue.name)
+        return rate is not None and rate.low > self.verdict.delta
 
     def _is_gradable(self, cue: Cue) -> bool:
         """Whether the rule can judge the arms that decide about the cue."""
