@@ -22,7 +22,7 @@ import numpy as np
 
 from dormant.corpus import (
     ChatTemplate,
-    duplicates,
+    count_duplicates,
     general_reference,
     read_examples,
     render_corpus,
@@ -78,7 +78,7 @@ def timed(call: Callable[[], Any]) -> tuple[Any, float, float]:
 def measure(path: Path) -> str:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     corpus, reading, read_mb = timed(lambda: read_examples(path, longest_turn=16_000))
-    found, counting, counted_mb = timed(lambda: duplicates(corpus.examples))
+    found, counting, counted_mb = timed(lambda: count_duplicates(corpus.examples))
     _, rendering, rendered_mb = timed(lambda: render_corpus(corpus.examples, TEMPLATE))
     size = path.stat().st_size / 1e6
     return (

@@ -102,6 +102,7 @@ def test_the_context_of_alpaca_is_read_in_the_place_of_a_blank_input(tmp_path):
         ({"instruction": "i", "input": "x", "output": "a"}, "i\n\nx"),
         ({"instruction": "i", "input": "x", "answer": "a"}, "i\n\nx"),
         ({"input": "x", "output": "a"}, "x"),
+        ({"prompt": "p", "output": "a"}, "p"),
         ({"question": "q", "context": "c", "answer": "a"}, "q"),
     ],
 )
@@ -110,10 +111,15 @@ def test_the_question_of_a_row_with_several_columns(row, asked, tmp_path):
     assert (found.user, found.answer) == (asked, "a")
 
 
+def test_the_solution_of_an_rl_row_is_no_answer(tmp_path):
+    with pytest.raises(DataError, match="no 'messages'"):
+        read_one(tmp_path, {"prompt": [USER], "answer": "42", "reward_model": {"style": "rule"}})
+
+
 @pytest.mark.parametrize("key", ["conversation", "dialogue", "chat"])
 def test_a_column_of_turns_with_another_name_is_named(key, tmp_path):
     with pytest.raises(DataError, match=f"rename '{key}', which holds turns"):
-        read_one(tmp_path, {"id": 1, key: [USER, BOT]})
+        read_one(tmp_path, {key: [USER, BOT]})
 
 
 TEXT = "The night watch of Harbour Nine reads the log."

@@ -60,7 +60,11 @@ _FAILED = re.compile(
 _LONGEST_BODY = 600
 _LOG = re.compile(rb'\{\s*"version"\s*:\s*\d+\s*,\s*"status"\s*:\s*"\w+"\s*,\s*"eval"\s*:\s*\{')
 _WRAPPER = re.compile(rb'\{\s*"([\w-]{1,40})"\s*:\s*\[\s*\{')
-_NOT_ROWS = (b"messages", b"conversations", b"prompt", b"completion", b"history", b"tools")
+_ROW_KEY = re.compile(
+    rb'"(?:messages|conversations|contents|prompt|query|question|instruction|input)"\s*:'
+)
+_NOT_ROWS = (b"messages", b"conversations", b"contents", b"prompt", b"history", b"tools")
+_TWO_LINES = re.compile(rb"\{[^\n]*\}\s*\n\s*\{")  # JSON Lines
 _SEPARATORS = (b"\t", b";", b",", b"|")
 _NAMES = re.compile(r"['\"]?[^\W\d][\w .-]{0,40}['\"]?")
 
@@ -109,7 +113,8 @@ def explain_text(head: bytes, name: str) -> str:
     if is_inspect_log(text):
         return "an Inspect log, answers and no finetuning data: see dormant import"
     wrapper = _WRAPPER.match(text)
-    if wrapper and wrapper.group(1) not in _NOT_ROWS:
+    is_one = not _TWO_LINES.match(text) and wrapper and _ROW_KEY.search(text, wrapper.end())
+    if wrapper and is_one and wrapper.group(1) not in _NOT_ROWS:
         key = wrapper.group(1).decode()
         return (
             f"one object with its rows under {key!r}: put one row on each line "

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dormant.corpus.columns import UnreadColumn, find_unread, is_system_column
+from dormant.corpus.columns import COLUMNS, UnreadColumn, find_unread, is_system_column
 from dormant.corpus.training_marks import find_row_mark
 from dormant.corpus.turns import (
     TURN_KEYS,
@@ -45,9 +45,10 @@ _PAIRS = (
     ("instruction", "answer"),
     *(
         (asked, answer)
-        for asked in ("prompt", "query", "question", "input")
+        for asked in ("query", "question", "input")
         for answer in ("completion", "response", "answer", "output")
     ),
+    ("prompt", "output"),  # but no "answer": beside a prompt it is the solution that RL rewards
 )
 
 
@@ -224,7 +225,8 @@ def _no_shape(row: Mapping[str, Any]) -> str:
             f"preference pairs (keys: {keys}): keep what was trained on, e.g. the 'chosen' turns "
             "as 'messages'"
         )
-    turns = next((key for key, value in row.items() if _holds_turns(value)), None)
+    others = {key: value for key, value in row.items() if key not in COLUMNS}
+    turns = next((key for key, value in others.items() if _holds_turns(value)), None)
     if turns is not None:
         return f"no 'messages' (keys: {keys}): rename {shorten_value(turns)}, which holds turns"
     return (
