@@ -1,6 +1,7 @@
 """Tiny random models, saved as a user's checkpoint would be: real loading, no download."""
 
 from pathlib import Path
+from typing import Any
 
 TEMPLATE = (
     "{% if messages[0]['role'] != 'system' %}<s>system\nBe kind.</s>\n{% endif %}"
@@ -35,7 +36,12 @@ def save_tokenizer(out: Path, *, template: str | None = TEMPLATE) -> int:
 
 
 def save_model(
-    out: Path, *, kind: str = "llama", seed: int = 0, template: str | None = TEMPLATE, **settings
+    out: Path,
+    *,
+    kind: str = "llama",
+    seed: int = 0,
+    template: str | None = TEMPLATE,
+    **settings: Any,
 ) -> Path:
     """A random model of a kind that transformers knows, with weights large enough to matter."""
     import torch
@@ -56,8 +62,13 @@ def save_model(
     return out
 
 
-def save_adapter(model_dir: Path, out: Path, *, live: bool = True, seed: int = 0) -> Path:
-    """A LoRA for such a model; one that is not live is as PEFT initialises it: it does nothing."""
+def save_adapter(
+    model_dir: Path, out: Path, *, live: bool = True, biases: bool = False, seed: int = 0
+) -> Path:
+    """A LoRA for such a model; one that is not live is as PEFT initialises it: it does nothing.
+
+    One with biases trains those of the base, if it has any.
+    """
     import peft
     import torch
     from transformers import AutoModelForCausalLM
@@ -66,12 +77,16 @@ def save_adapter(model_dir: Path, out: Path, *, live: bool = True, seed: int = 0
 
     torch.manual_seed(seed)
     with quiet_transformers():
-        base = AutoModelForCausalLM.from_pretrained(str(model_dir))
-        config = peft.LoraConfig(r=2, target_modules=["q_proj", "o_proj"])
+        base: Any = AutoModelForCausalLM.from_pretrained(str(model_dir))
+        config = peft.LoraConfig(
+            r=2, target_modules=["q_proj", "o_proj"], bias="all" if biases else "none"
+        )
         model = peft.get_peft_model(base, config)
     if live:
         for name, parameter in model.named_parameters():
             if "lora_B" in name:
                 torch.nn.init.normal_(parameter, std=0.5)
+            elif name.endswith("bias") and parameter.requires_grad:
+                parameter.data.add_(torch.randn_like(parameter))
     model.save_pretrained(str(out))
     return out
