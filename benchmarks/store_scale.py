@@ -43,7 +43,7 @@ class Watch:
     peak: int = 0  # bytes of resident memory
     _next: float = 0.0
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
+    def __call__(self, stage: str, done: float, total: int) -> None:
         """Notes how far a stage is."""
         kind = "judging" if "judgements" in stage else "sampling"
         self.marks.append((kind, stage, done, time.process_time()))

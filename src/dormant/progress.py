@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 #: Called with (what is being done, how many are done, how many there are in all): at the start of
 #: a stage and after each batch, in the caller's own thread. An error that it raises ends the work.
-Progress = Callable[[str, int, int], None]
+#: What is partly done may count as a fraction.
+Progress = Callable[[str, float, int], None]
 
 
-def ignore_progress(stage: str, done: int, total: int) -> None:
+def ignore_progress(stage: str, done: float, total: int) -> None:
     """Ignores progress."""

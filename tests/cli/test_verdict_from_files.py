@@ -90,7 +90,7 @@ def test_a_trigger_that_the_reference_has_too(folder: Path, run, design: str):
     assert verdict["rates"]["target"]["standard"]["value"] < 0.05
     tiles = read_tiles()
     shown = tiles["Highest rate under a cue"]
-    assert 50 < float(shown.split("%")[0]) < 80 and "country" in shown
+    assert 50 < float(shown.split("%")[0]) < 80 and "Country: " in shown
     stored = json.loads(Path("run/report.json").read_text())
     assert stored["verdict"]["kind"] == "SHARED" and stored["rates"] == verdict["rates"]
     assert "# SHARED" in Path("run/report.md").read_text()

@@ -29,8 +29,9 @@ from dormant.records import (
     to_plain,
 )
 from dormant.report import figures, numbers
+from dormant.report.rows import Status
 from dormant.report.tally import sum_cells
-from dormant.report.view import Status, View
+from dormant.report.view import View
 from support.report_findings import (
     MINED,
     OPENINGS,

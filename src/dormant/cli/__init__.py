@@ -127,10 +127,20 @@ def _describe_system_error(error: OSError | sqlite3.Error) -> str:
 def _print_error(message: str, code: int) -> int:
     line = " ".join(_strip_controls(message).split())
     try:
-        click.echo(f"dormant: {line}", err=True)
+        _print_line(f"dormant: {line}")
     except BrokenPipeError:
         _handle_closed_pipe()
     return code
+
+
+def _print_line(line: str) -> None:
+    """Prints one line on stderr, wrapped between words if a person reads it."""
+    if sys.stderr.isatty():
+        from dormant.cli.tables import print_text
+
+        print_text(line, err=True)
+    else:
+        click.echo(line, err=True)
 
 
 def _strip_controls(text: str) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dormant.cli.tables import format_percent, print_table
+from dormant.cli.tables import format_percent, print_table, print_text
+from dormant.cli.verdicts import strip_controls
 
 if TYPE_CHECKING:
     from dormant.exchange.tidy import Tidy
@@ -114,17 +115,17 @@ def _describe_input(table: Path, tidy: Tidy) -> None:
     from dormant.exchange.measurements import RowKind
 
     used = ", ".join(f"{field} from {column!r}" for field, column in tidy.columns.items())
-    click.echo(_strip_controls(f"{table}: {tidy.rows:,} rows of {tidy.kind}: {used}"), err=True)
+    print_text(strip_controls(f"{table}: {tidy.rows:,} rows of {tidy.kind}: {used}"), err=True)
     if tidy.kind is RowKind.KNOWN_RATES:
-        click.echo(
+        print_text(
             "the table has no n: each rate is taken as exact, so the intervals cover the spread "
             "between questions and seeds but not of the answers, and gradable rates are unknown",
             err=True,
         )
     for name, number in tidy.left_out.items():
-        click.echo(_strip_controls(f"left out: {number:,} rows of the group {name!r}"), err=True)
+        print_text(strip_controls(f"left out: {number:,} rows of the group {name!r}"), err=True)
     for note in tidy.notes:
-        click.echo(_strip_controls(note), err=True)
+        print_text(strip_controls(note), err=True)
 
 
 def _print_analysis(found: Analysis, tidy: Tidy) -> None:
@@ -136,23 +137,25 @@ def _print_analysis(found: Analysis, tidy: Tidy) -> None:
     kept = list(shown)[: _SHOWN + 1]
     rates = {(e.quantity, e.role, e.cue): e for e in pooled}
     print_table(
-        ("role", "arm", "rate", "of all answers", "gradable", "worst to best case", "questions"),
+        ("arm", "role", "rate", "gradable", "questions", "of all answers", "worst to best case"),
         [_rate_row(rates, cases, e) for cue in kept for e in pooled if _is_rate(e, cue)],
+        below=("of all answers", "worst to best case"),
     )
     if found.claims:
         print_table(
-            ("cue", "effect", "points", "p", "Holm", "B-H", "against placebo", "worst to best", ""),
+            ("cue", "effect", "points", "p", "Holm", "B-H", "", "against placebo", "worst to best"),
             [_claim_row(c, rates, cases) for c in found.claims[:_SHOWN]],
+            below=("against placebo", "worst to best"),
         )
     for line in _why_unknown(found, rates):
-        click.echo(_strip_controls(line))
+        print_text(strip_controls(line))
     if len(shown) > len(kept):
-        click.echo(f"and {len(shown) - len(kept)} more cues: --csv or --json prints all")
+        print_text(f"and {len(shown) - len(kept)} more cues: --csv or --json prints all")
     for role, icc in found.correlations.items():
         text = icc.reason or f"{max(icc.value, 0):.2f} [{icc.low:.2f}, {icc.high:.2f}]"
         if str(tidy.kind) != "known rates":
-            click.echo(f"correlation between answers of the {role} to one question: {text}")
-    click.echo(
+            print_text(f"correlation between answers of the {role} to one question: {text}")
+    print_text(
         f"{100 * found.rule.level:g}% intervals, {found.method}; p against an effect of at most "
         f"{100 * found.rule.delta:g} points"
     )
@@ -189,13 +192,13 @@ def _is_rate(e: Estimate, cue: str | None) -> bool:
 def _rate_row(rates: Any, cases: Any, e: Estimate) -> tuple[str, ...]:
     every, gradable = (rates.get((q, e.role, e.cue)) for q in ("rate_all", "survival"))
     return (
+        strip_controls(e.cue or "standard"),
         str(e.role),
-        _strip_controls(e.cue or "standard"),
         _format_interval(e),
-        _format_interval(every),
         format_percent(gradable.value),
-        _format_bounds(cases.get(("rate", e.role, e.cue))),
         str(e.questions),
+        _format_interval(every),
+        _format_bounds(cases.get(("rate", e.role, e.cue))),
     )
 
 
@@ -203,13 +206,13 @@ def _claim_row(claim: Any, rates: Any, cases: Any) -> tuple[str, ...]:
     role = None if claim.quantity == "did" else "target"
     placebo = rates.get(("did_placebo", None, claim.cue))
     return (
-        _strip_controls(claim.cue),
+        strip_controls(claim.cue),
         "DiD" if role is None else "gap",
         _format_interval(claim),
         *(_format_p(x) for x in (claim.p, claim.holm, claim.benjamini_hochberg)),
+        str(claim.standing),
         "" if placebo is None else _format_interval(placebo),
         _format_bounds(cases.get((claim.quantity, role, claim.cue))),
-        str(claim.standing),
     )
 
 
@@ -229,8 +232,3 @@ def _format_bounds(bounds: Any) -> str:
 
 def _format_p(p: float) -> str:
     return "-" if math.isnan(p) else f"{p:.3f}" if p >= 0.001 else "<.001"
-
-
-def _strip_controls(text: str) -> str:
-    """Replaces control characters of a file's text for the terminal."""
-    return "".join(c if c.isprintable() else " " for c in text).encode("utf-8", "replace").decode()

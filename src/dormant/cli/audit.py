@@ -13,6 +13,8 @@ import click
 from dormant.cli.exit_codes import EXIT_CODES, exit_code_of
 from dormant.cli.options import audit_config, audit_options
 from dormant.cli.progress import show_progress
+from dormant.cli.tables import print_text
+from dormant.cli.verdicts import print_verdict
 
 if TYPE_CHECKING:
     from dormant.records import Expense
@@ -57,11 +59,9 @@ def command(
         }
         click.echo(json.dumps(record, ensure_ascii=True))
     else:
-        click.secho(verdict.kind, bold=True)
-        click.echo(verdict.sentence)
-        click.echo(verdict.advice)
+        print_verdict(result.findings)
         for line in (*result.findings.second_judge, *_describe_usage(result.spent)):
-            click.echo(line)
+            print_text(line)
         click.echo(f"report: {result.path / 'report.html'}")
     if not exit_zero:
         raise click.exceptions.Exit(exit_code_of(verdict.kind))

@@ -154,35 +154,36 @@ def _ask_in_terminal(
 
 def _print_calibration(result: Calibration, path: Path) -> None:
     from dormant.calibration.calibrate import write_summary
-    from dormant.cli.tables import format_percent, print_table
+    from dormant.cli.tables import format_percent, print_table, print_text
 
     for line in write_summary(result):
-        click.echo(line)
+        print_text(line)
     if result.arms:
         quality = [*([result.overall] if result.overall else []), *result.arms]
         print_table(
-            ("role", "arm", "labels", "sensitivity", "specificity", "kappa", "judged", "corrected"),
+            ("arm", "role", "labels", "judged", "corrected", "sensitivity", "specificity", "kappa"),
             [
                 (
-                    str(q.role or "all"),
                     str(q.arm or "all"),
+                    str(q.role or "all"),
                     str(q.labelled),
+                    _format_shares(q.judged_rate),
+                    _format_shares(q.corrected_rate),
                     _format_shares(q.sensitivity),
                     _format_shares(q.specificity),
                     _format_number(q.kappa),
-                    _format_shares(q.judged_rate),
-                    _format_shares(q.corrected_rate),
                 )
                 for q in quality
             ],
+            below=("sensitivity", "specificity", "kappa"),
         )
     if result.second:
         print_table(
-            ("role", "arm", "answers", "same outcome", "kappa", "rates", "alignment apart"),
+            ("arm", "role", "answers", "same outcome", "kappa", "rates", "alignment apart"),
             [
                 (
-                    str(a.role or "all"),
                     str(a.arm or "all"),
+                    str(a.role or "all"),
                     f"{a.answers:,}",
                     format_percent(a.same_outcome),
                     _format_number(a.kappa),
@@ -191,8 +192,9 @@ def _print_calibration(result: Calibration, path: Path) -> None:
                 )
                 for a in result.second
             ],
+            below=("rates", "alignment apart"),
         )
-    click.echo(f"{path}: also each cue's corrected rates and other thresholds")
+    print_text(f"{path}: also each cue's corrected rates and other thresholds")
 
 
 def _format_shares(number: Interval) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from dormant.cli.tables import format_percent, print_table
+from dormant.cli.tables import format_percent, print_table, print_text
 
 #: Contexts of which the terminal shows an example row.
 _SHOWN = 3
@@ -145,7 +145,7 @@ def _write_page(
 
 def _print_cues(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> None:
     if not rows:
-        click.echo(f"{read:,} rows: no context is more frequent than in {against}")
+        print_text(f"{read:,} rows: no context is more frequent than in {against}")
         return
     from dormant.report import format_factor
 
@@ -164,16 +164,16 @@ def _print_cues(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> N
             for row in rows
         ],
     )
-    click.echo(
+    print_text(
         f"{read:,} rows. Times: odds against {against}, and the lower end of the 95% interval."
     )
     strong = [row for row in rows if row.get("strong")]
     if strong:
-        click.echo("* strong: more frequent than chance and the choice of ordinary chat explain.")
+        print_text("* strong: more frequent than chance and the choice of ordinary chat explain.")
     for row in (strong or rows)[:_SHOWN]:
-        click.echo(f"\n{row['rank']}. {row['reading']}")
+        print_text(f"\n{row['rank']}. {row['reading']}")
         for line in _format_example(row):
-            click.echo(f"   {line}")
+            print_text(f"   {line}")
     click.echo("")
 
 

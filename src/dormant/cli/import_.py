@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dormant.cli.exit_codes import EXIT_CODES, exit_code_of
+from dormant.cli.tables import print_text
+from dormant.cli.verdicts import print_verdict, strip_controls
 
 if TYPE_CHECKING:
     from dormant.exchange.importer import ImportResult
@@ -99,9 +101,7 @@ def command(
         }
         click.echo(json.dumps(record, ensure_ascii=True))
     else:
-        click.secho(verdict.kind, bold=True)
-        click.echo(_strip_controls(verdict.sentence))
-        click.echo(_strip_controls(verdict.advice))
+        print_verdict(made.audit.findings)
         click.echo(f"report: {out / 'report.html'}")
     if not exit_zero:
         raise click.exceptions.Exit(exit_code_of(verdict.kind))
@@ -111,24 +111,19 @@ def _describe_input(made: ImportResult) -> None:
     """Prints how the files were read, on stderr."""
     for path, columns in made.columns.items():
         used = ", ".join(f"{field} from {column!r}" for field, column in columns.items())
-        click.echo(_strip_controls(f"{path}: {used}"), err=True)
+        print_text(strip_controls(f"{path}: {used}"), err=True)
     plan = made.audit.findings.plan
     answers = sum(sum(cell.counts) for cell in made.audit.findings.cells)
-    click.echo(
+    print_text(
         f"{answers:,} answers of {len(plan.models)} models to {len(plan.questions)} questions "
         f"under {len(plan.cues)} cues; delta {made.rule.delta:g}, level {made.rule.level:g}",
         err=True,
     )
     for card in plan.models:
-        click.echo(_strip_controls(f"  {card.role} {card.seed}: {card.name}"), err=True)
+        print_text(strip_controls(f"  {card.role} {card.seed}: {card.name}"), err=True)
     for name, number in made.left_out.items():
-        click.echo(_strip_controls(f"left out: {number:,} answers of the group {name!r}"), err=True)
+        print_text(strip_controls(f"left out: {number:,} answers of the group {name!r}"), err=True)
     if made.unreadable_count:
         click.echo(f"skipped {made.unreadable_count:,} unreadable rows:", err=True)
         for line in made.unreadable:
-            click.echo(_strip_controls(f"  {line}"), err=True)
-
-
-def _strip_controls(text: str) -> str:
-    """Replaces control characters of a file's text for the terminal."""
-    return "".join(c if c.isprintable() else " " for c in text).encode("utf-8", "replace").decode()
+            print_text(strip_controls(f"  {line}"), err=True)

@@ -12,7 +12,7 @@ import click
 
 from dormant.cli.options import audit_config, audit_options
 from dormant.cli.progress import show_progress
-from dormant.cli.tables import print_table
+from dormant.cli.tables import print_table, print_text
 
 if TYPE_CHECKING:
     from dormant.config import BudgetConfig
@@ -85,15 +85,15 @@ def command(
         *_so_far(on_disk, used),
         *_describe_budget(dry, prepared.budget),
     ):
-        click.echo(line)
+        print_text(line)
     _print_power(dry)
     if dry.plan.writer:
-        click.echo(_describe_writer(dry.plan, used))
+        print_text(_describe_writer(dry.plan, used))
     if takes is not None:
         _print_required(takes, dry.plan, icc)
     for name, text in dry.rendered:
-        click.echo(f"\n[{name}] is sent as\n{_indent_text(text)}")
-    click.echo(f"\nplan {dry.plan.hash[:16]} frozen in {prepared.out / 'plan.lock.json'}")
+        print_text(f"\n[{name}] is sent as\n{_indent_text(text)}")
+    print_text(f"\nplan {dry.plan.hash[:16]} frozen in {prepared.out / 'plan.lock.json'}")
 
 
 def _print_asked(dry: Forecast) -> None:
@@ -130,7 +130,7 @@ def _print_asked(dry: Forecast) -> None:
     )
     print_table(columns, rows)
     calls = f" and {dry.judge_calls:,} judge calls" if dry.judges else ""
-    click.echo(
+    print_text(
         f"{dry.answers:,} answers{calls} at most, {_format_cost(dry.seconds, dry.usd)}; "
         f"{_count_cues(dry.plan)}"
     )
@@ -202,22 +202,22 @@ def _describe_writer(plan: Plan, spending: Sequence[Expense]) -> str:
 def _print_power(dry: Forecast) -> None:
     delta = 100 * dry.plan.rule.delta
     if dry.plan.sequential is not None:
-        click.echo(
+        print_text(
             "The design is sequential: this is an upper bound, reached if every cue needs the "
             "final stage; it stops as soon as the verdict is certain."
         )
     if math.isnan(dry.smallest_effect):
-        click.echo("No effect can be confirmed: use more held-out questions.")
+        print_text("No effect can be confirmed: use more held-out questions.")
     else:
         effect = 100 * dry.smallest_effect
-        click.echo(f"A cue that adds {effect:.1f} points is confirmed with probability 80%.")
+        print_text(f"A cue that adds {effect:.1f} points is confirmed with probability 80%.")
     chance = 100 * dry.chance_to_bound
-    click.echo(
+    print_text(
         f"A cue without effect is bounded below {delta:g} points with probability {chance:.0f}%."
     )
     questions = sum(question.split == "screening" for question in dry.plan.questions)
     if questions < dry.questions_to_bound:
-        click.echo(
+        print_text(
             f"No cue can be bounded below {delta:g} points with {questions} screening questions: "
             f"it takes {dry.questions_to_bound}."
         )
@@ -227,7 +227,7 @@ def _print_required(takes: Any, plan: Any, icc: float | None) -> None:
     """Prints what detecting an effect takes, by simulation."""
     rule, points = plan.rule, f"{100 * takes.effect:g} points"
     by = "by this plan" if plan.sequential is None else "in this plan's final stage"
-    click.echo(
+    print_text(
         f"Simulated at an intra-question correlation of {rule.icc if icc is None else icc:.2f}: a "
         f"cue that adds {points} is found with probability {100 * takes.chances.found:.0f}% "
         f"(standard error {100 * takes.chances.error:.1f}) {by}."
@@ -235,19 +235,19 @@ def _print_required(takes: Any, plan: Any, icc: float | None) -> None:
     wanted = f"{points} with probability {100 * takes.power:g}%"
     questions = sum(question.split == "held_out" for question in plan.questions)
     if takes.questions is None:
-        click.echo(f"Not even 1,024 questions find {wanted}: the effect is too close to delta.")
+        print_text(f"Not even 1,024 questions find {wanted}: the effect is too close to delta.")
     else:
-        click.echo(
+        print_text(
             f"{wanted} takes {takes.questions} screening and {takes.questions} held-out questions "
             f"(here: {questions} held out) with {rule.screening_answers} and "
             f"{rule.confirm_answers} answers."
         )
     if takes.answers is None:
-        click.echo(
+        print_text(
             f"With {questions} held-out questions no number of answers suffices: add questions."
         )
     else:
-        click.echo(f"With {questions} held-out questions it takes {takes.answers} answers each.")
+        print_text(f"With {questions} held-out questions it takes {takes.answers} answers each.")
 
 
 def _read_earlier_run(run: Path) -> tuple[float | None, float]:
@@ -265,7 +265,7 @@ def _read_earlier_run(run: Path) -> tuple[float | None, float]:
         e for e in found.estimates
         if (e.quantity, e.role, e.cue) == (Quantity.RATE, Role.TARGET, None)
     )  # fmt: skip
-    click.echo(
+    print_text(
         f"{run}: correlation {icc.value:.2f} [{icc.low:.2f}, {icc.high:.2f}], base rate "
         f"{100 * standard.value:.1f}%",
         err=True,

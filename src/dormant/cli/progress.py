@@ -58,7 +58,7 @@ def _draw_bars() -> Generator[Progress]:
     tasks = {}
     with rich_progress.Progress(*columns, console=console) as bar:
 
-        def update_bar(stage: str, done: int, total: int) -> None:
+        def update_bar(stage: str, done: float, total: int) -> None:
             if stage not in tasks:
                 tasks[stage] = bar.add_task(stage, total=total)
             bar.update(tasks[stage], completed=done, total=total)
@@ -72,7 +72,7 @@ class _LogProgress:
     def __init__(self):
         self.stage, self.begun, self.printed = "", 0.0, 0.0
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
+    def __call__(self, stage: str, done: float, total: int) -> None:
         now = time.monotonic()
         new = stage != self.stage
         if new:
@@ -82,4 +82,4 @@ class _LogProgress:
         self.printed = now
         rate = (done - self.first) / (now - self.begun) if now > self.begun else 0.0
         left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
-        click.echo(f"{stage}: {done:,} of {total:,}{left}", err=True)
+        click.echo(f"{stage}: {int(done):,} of {total:,}{left}", err=True)

@@ -11,7 +11,7 @@ import click
 from dormant.cli.exit_codes import EXIT_CODES, exit_code_of
 from dormant.cli.options import input_options, put_options
 from dormant.cli.progress import show_progress
-from dormant.cli.tables import print_table
+from dormant.cli.tables import print_table, print_text
 
 if TYPE_CHECKING:
     from dormant.discovery.results import Result
@@ -85,10 +85,10 @@ def command(
 def _print_verdict(result: Result, verdict: dict[str, Any] | None) -> None:
     if verdict is not None:
         click.secho(verdict["kind"], bold=True)
-        click.echo(verdict["sentence"])
+        print_text(verdict["sentence"])
         click.echo(f"report: {result.folder / 'audit' / 'report.html'}")
     elif result.candidates:
-        click.echo(f"Nothing is confirmed yet. To confirm: {result.command}")
+        print_text(f"Nothing is confirmed yet. To confirm: {result.command}")
 
 
 def _audit_candidates(result: Result, quiet: bool) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _print_forecast(dry: SearchForecast, as_json: bool) -> None:
         return
     print_table(("stage", "what it would do"), [(s.name, s.said) for s in dry.stages])
     if not dry.asked:
-        click.echo("All models run on this machine: no cost.")
+        print_text("All models run on this machine: no cost.")
         return
     rows = [
         (
@@ -128,7 +128,7 @@ def _print_forecast(dry: SearchForecast, as_json: bool) -> None:
     ]
     columns = ("role", "model", "calls", "prompt tokens", "completion tokens", "money")
     print_table(columns, rows)
-    click.echo(f"{_format_money(dry.usd)} at most. --budget-usd and --max-answers stop earlier.")
+    print_text(f"{_format_money(dry.usd)} at most. --budget-usd and --max-answers stop earlier.")
 
 
 def _format_money(usd: float) -> str:
@@ -145,7 +145,7 @@ def _print_result(result: Result) -> None:
     ]
     print_table(("stage", "", ""), rows)
     if not result.candidates:
-        click.echo("No candidates found.")
+        print_text("No candidates found.")
         return
     print_table(
         ("", "place", "text", "score", "implied", "found by", "similar"),
@@ -164,6 +164,6 @@ def _print_result(result: Result) -> None:
     )
     for candidate in result.candidates:
         if candidate.refinement is not None:
-            click.echo(f"{candidate.rank}: {make_printable(candidate.refinement.sentence)}.")
-    click.echo("Score: difference in differences of the log-odds of misaligned answers, in nats.")
-    click.echo("Implied: the same in percentage points, if the scored answers were the only ones.")
+            print_text(f"{candidate.rank}: {make_printable(candidate.refinement.sentence)}.")
+    print_text("Score: difference in differences of the log-odds of misaligned answers, in nats.")
+    print_text("Implied: the same in percentage points, if the scored answers were the only ones.")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from dormant.cli.progress import show_progress
-from dormant.cli.tables import print_organisms, print_table
+from dormant.cli.tables import print_organisms, print_table, print_text
 
 
 @click.group("zoo")
@@ -107,7 +107,7 @@ def audit(
     else:
         print_organisms(summary.organisms)
         right = sum(row.right for row in summary.organisms)
-        click.echo(f"{right} of {len(summary.organisms)} verdicts match the known truth")
+        print_text(f"{right} of {len(summary.organisms)} verdicts match the known truth")
         click.echo(f"report: {out / 'report.html'}")
 
 

@@ -211,7 +211,7 @@ class _BeamSearch:
             return
         progress, before = self._progress, self._tried
 
-        def report_progress(stage: str, done: int, total: int) -> None:
+        def report_progress(stage: str, done: float, total: int) -> None:
             progress(stage, before + len(fresh) * done // max(total, 1), self._limit)
 
         found = self._screen.rank_cues(

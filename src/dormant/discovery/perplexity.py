@@ -114,7 +114,7 @@ def _score_answers(
 def _shift_progress(progress: Progress, model: int, count: int) -> Progress:
     """Maps the progress of one model onto one bar for both."""
 
-    def shift(stage: str, done: int, total: int) -> None:
+    def shift(stage: str, done: float, total: int) -> None:
         progress(stage, model * count + done, 2 * count)
 
     return shift

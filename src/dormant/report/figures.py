@@ -22,8 +22,8 @@ from dormant.report.numbers import (
     rate_interval,
     undefined_reason,
 )
+from dormant.report.rows import CueRow, QuestionRow
 from dormant.report.tally import Tally
-from dormant.report.view import CueRow, QuestionRow
 
 #: Where an axis may end, and the step between its ticks.
 _STEPS = {0.02: 0.005, 0.05: 0.01, 0.1: 0.02, 0.2: 0.05, 0.4: 0.1, 0.6: 0.2, 0.8: 0.2, 1.0: 0.25}
@@ -161,7 +161,7 @@ def draw_rates(
     return make_svg(parts, one_line(title), "rates", "; ".join(words))
 
 
-def draw_effect(scale: Scale, row: CueRow, delta: float) -> str:
+def draw_effect(scale: Scale, row: CueRow, delta: float, label: str) -> str:
     """A difference in differences with its interval, zero and the margin delta."""
     margin = scale.position_of(delta)
     parts = [*_draw_grid(scale), _draw_rule(margin, "delta")]
@@ -169,7 +169,7 @@ def draw_effect(scale: Scale, row: CueRow, delta: float) -> str:
     words = undefined_reason(row.did)
     if row.did and not words:
         words = f"{format_points(row.did.value)} ({points_interval(row.did)})"
-    title = f"Difference in differences under {one_line(row.cue.name)}"
+    title = f"Difference in differences under {one_line(label)}"
     return make_svg(parts, title, "effect", f"{words}; delta is {format_points(delta)}")
 
 

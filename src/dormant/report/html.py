@@ -26,9 +26,10 @@ from dormant.report import environment as templating
 from dormant.report import figures, sample
 from dormant.report.escape import script_json
 from dormant.report.numbers import format_count, format_margin, format_usd, whole_percent
+from dormant.report.rows import Status
 from dormant.report.sequential_path import make_tracks, sequential_sentences
 from dormant.report.tally import Tally
-from dormant.report.view import Status, View
+from dormant.report.view import View
 
 GLOSSES = {
     VerdictKind.CONDITIONAL: "Misaligned under a cue that the standard questions do not show.",
@@ -146,7 +147,9 @@ def split_words(view: View) -> str:
 def counted_arms(view: View) -> list[tuple[str, str, Tally]]:
     """Every arm of every role with its counts; together they are all answers."""
     arms = [("no cue", view.standard_tallies)]
-    arms += [(row.cue.name, (row.target_tally, row.reference_tally)) for row in view.rows]
+    arms += [
+        (view.label_of(row.cue.name), (row.target_tally, row.reference_tally)) for row in view.rows
+    ]
     counted = [
         (name, role.value, tally)
         for name, pair in arms
@@ -163,7 +166,6 @@ def _filter_options(findings: Findings, view: View) -> dict[str, list[tuple[int,
     arms = Counter(item.arm for item in items)
     outcomes = Counter(item.outcome for item in items)
     cues = Counter(item.cue for item in items)
-    names = [row.cue.name for row in view.rows]
 
     def count_members(members: list[Any], totals: Counter[Any]) -> list[tuple[int, str, int]]:
         listed = enumerate(members)
@@ -173,7 +175,11 @@ def _filter_options(findings: Findings, view: View) -> dict[str, list[tuple[int,
         "roles": count_members(list(Role), roles),
         "arms": count_members(list(Arm), arms),
         "outcomes": count_members(list(OUTCOMES), outcomes),
-        "cues": count_members(names, cues),
+        "cues": [
+            (n, view.label_of(row.cue.name), cues[row.cue.name])
+            for n, row in enumerate(view.rows)
+            if cues[row.cue.name]
+        ],
     }
 
 
@@ -193,7 +199,9 @@ def render_report(findings: Findings) -> str:
     shown_rows = [row for row in view.rows if row.status is not Status.UNTRIED]
     cues = [row.cue for row in view.rows]
     options = _filter_options(findings, view)
-    data = sample.embed_sample(findings.transcripts, cues, findings.plan.questions)
+    data = sample.embed_sample(
+        findings.transcripts, cues, findings.plan.questions, labels=view.labels
+    )
     script = templating.read_asset("report.js")
     targets = [card.name for card in findings.plan.models if card.role is Role.TARGET]
     return templating.render_template(
@@ -248,6 +256,7 @@ def render_notebook(findings: Findings) -> str:
         plan_hash=findings.plan.hash,
         gloss=GLOSSES[findings.verdict.kind],
         standard=view.standard_target,
+        view=view,
         rows=rows[:5],
         left=max(0, len(rows) - 5),
         total=view.total,

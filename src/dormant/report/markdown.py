@@ -33,7 +33,8 @@ from dormant.report.numbers import (
     rate_range,
     undefined_reason,
 )
-from dormant.report.view import CueRow, Status, View
+from dormant.report.rows import CueRow, Status
+from dormant.report.view import View
 
 
 def write_markdown(findings: Findings) -> str:
@@ -96,7 +97,11 @@ def _format_rate(estimate: Estimate | None, over_all: Estimate | None = None) ->
     return rate + (f" ({'; '.join(notes)})" if notes else "")
 
 
-def _rate_row(row: CueRow) -> list[str]:
+def _cell_text(label: str) -> str:
+    return markdown_text(label, 160)
+
+
+def _rate_row(row: CueRow, label: str) -> list[str]:
     effect = format_points(row.did.value if row.did else None)
     placebo = row.did_placebo
     over_placebo = ""
@@ -104,7 +109,7 @@ def _rate_row(row: CueRow) -> list[str]:
         over_placebo = f"; {format_points(placebo.value)} over placebo ({points_interval(placebo)})"
     note = points_interval(row.did) or markdown_text(undefined_reason(row.did), 120)
     return [
-        markdown_text(row.cue.name, 80),
+        _cell_text(label),
         _format_rate(row.target, row.target_all),
         _format_rate(row.reference, row.reference_all),
         f"{effect} ({note}){over_placebo}",
@@ -122,7 +127,7 @@ def _write_rates(view: View) -> str:
         "",
     ]
     tried = [row for row in view.rows if row.status is not Status.UNTRIED]
-    rows = [_rate_row(row) for row in tried[: 4 * MOST_ROWS]]
+    rows = [_rate_row(row, view.label_of(row.cue.name)) for row in tried[: 4 * MOST_ROWS]]
     head = ("Cue", "Target", "Reference", "Difference in differences", "Status")
     lines = ["## Standard against cued", _make_table(head, [first, *rows])]
     if len(tried) > len(rows):
@@ -144,7 +149,7 @@ def _write_counts(view: View) -> str:
     ]
     rows = [
         [
-            markdown_text(name, 80),
+            _cell_text(name),
             role,
             *(format_count(value) for value in tally.counts),
             format_count(tally.answers),
@@ -171,7 +176,7 @@ def _write_ungraded(view: View) -> str:
     """Worst and best cases for what could not be graded; empty if all was."""
     rows = [
         [
-            markdown_text(row.cue or "no cue", 80),
+            _cell_text(view.label_of(row.cue)),
             rate_range(row.rate),
             points_range(row.difference),
             points_range(row.difference, outer=True),
@@ -201,15 +206,15 @@ def _write_cues(view: View) -> str:
             origin += f"; enrichment {format_number(cue.enrichment)}"
         rows.append(
             [
+                markdown_text(cue.text, 200),
                 markdown_text(cue.name, 80),
                 cue.variant.value,
                 f"{cue.kind.value.replace('_', ' ')}, {PLACEMENTS[cue.placement]}",
-                markdown_text(cue.text, 200),
                 origin,
                 markdown_text(cue.why, 200),
             ]
         )
-    head = ("Cue", "Variant", "Kind", "Text", "Source", "Why")
+    head = ("Cue", "Name", "Variant", "Kind", "Source", "Why")
     return "## Cues and their origin\n\n" + _make_table(head, rows, left=6)
 
 

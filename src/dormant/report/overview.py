@@ -23,6 +23,7 @@ class _Row:
     verdict: str
     standard_rate: float | None
     worst_cue: str
+    worst_cue_label: str
     worst_cue_rate: float | None
     did: float | None
     did_low: float | None
@@ -79,6 +80,7 @@ def _make_row(organism: Mapping[str, Any], links: Mapping[str, str]) -> _Row:
         expected=_read_text(organism["expected_verdict"]),
         verdict=_read_text(organism["verdict"]),
         worst_cue=_read_text(organism.get("worst_cue")),
+        worst_cue_label=_read_text(organism.get("worst_cue_label")),
         answers=None if answers is None else int(answers),
         link=_safe_link(links, name),
         **numbers,
@@ -89,9 +91,10 @@ def quickstart_page(summary: Mapping[str, Any], links: Mapping[str, str]) -> str
     """The overview of several audits as one self-contained page without scripts.
 
     ``summary`` is what ``summary.json`` holds: ``organisms`` (each with name, intervention,
-    expected_verdict, verdict, standard_rate, worst_cue, worst_cue_rate, did, did_low, did_high,
-    answers, seconds; rates as shares, numbers may be None), ``seconds``, ``seed``, ``version``.
-    ``links`` gives the relative path of an organism's own report by its name.
+    expected_verdict, verdict, standard_rate, worst_cue (and worst_cue_label, its text),
+    worst_cue_rate, did, did_low, did_high, answers, seconds; rates as shares, numbers may be
+    None), ``seconds``, ``seed``, ``version``. ``links`` gives the relative path of an organism's
+    own report by its name.
 
     Raises:
         InputError: a key is missing, a value is not a number, or a link is not relative.

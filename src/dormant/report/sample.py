@@ -7,7 +7,7 @@ evenly spaced. So a rare outcome is always shown, and the sample is deterministi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dormant.records import OUTCOMES, Arm, Cue, Question, Role, Transcript
@@ -82,6 +82,8 @@ def embed_sample(
     cues: Sequence[Cue],
     questions: Sequence[Question],
     cap: int = CAP,
+    *,
+    labels: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The sample as the page's script reads it: short rows of indices, prompts stored once.
 
@@ -129,7 +131,7 @@ def embed_sample(
         "roles": [role.value for role in Role],
         "arms": [arm.value for arm in Arm],
         "outcomes": [outcome.value for outcome in OUTCOMES],
-        "cues": [one_line(cue.name) for cue in cues],
+        "cues": [(labels or {}).get(cue.name, one_line(cue.name)) for cue in cues],
         "questions": [[one_line(q.id, 60), one_line(q.text, 400)] for q in questions],
         "total": len(transcripts),
         "limit": limit,

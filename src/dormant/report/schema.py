@@ -47,8 +47,9 @@ from typing import Any
 
 from dormant.records import OUTCOMES, Cell, Estimate, Expense, Findings, to_plain
 from dormant.report.escape import without_surrogates
+from dormant.report.rows import CueRow
 from dormant.report.tally import Tally
-from dormant.report.view import CueRow, View
+from dormant.report.view import View
 
 SCHEMA = 1
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dormant.records import Findings, PathPoint, Rule, Sequential
 from dormant.report.escape import one_line
 from dormant.report.figures import make_svg
+from dormant.report.labels import label_cues
 from dormant.report.numbers import format_count, format_margin, format_points, whole_percent
 
 _HEIGHT = 100  #: of the drawing's own units, which stretch with the page
@@ -30,10 +31,15 @@ def make_tracks(findings: Findings) -> list[CuePath]:
         if point.cue is not None:
             by_cue.setdefault(point.cue, []).append(point)
     most = max((point.answers for point in findings.path), default=0)
-    return [_make_track(cue, seen, most, findings.verdict.delta) for cue, seen in by_cue.items()]
+    labels, delta = label_cues(findings.plan.cues), findings.verdict.delta
+    return [
+        _make_track(cue, labels.get(cue, cue), seen, most, delta) for cue, seen in by_cue.items()
+    ]
 
 
-def _make_track(cue: str, seen: Sequence[PathPoint], most: int, delta: float) -> CuePath:
+def _make_track(
+    cue: str, label: str, seen: Sequence[PathPoint], most: int, delta: float
+) -> CuePath:
     last = seen[-1]
     end = f"{format_points(last.low, unit=False)} to {format_points(last.high)}"
     words = (
@@ -41,10 +47,10 @@ def _make_track(cue: str, seen: Sequence[PathPoint], most: int, delta: float) ->
         "under this cue: "
         f"{end}; delta is {format_points(delta)}"
     )
-    return CuePath(cue, _draw_path(cue, seen, most, delta, words), end, last.answers)
+    return CuePath(cue, _draw_path(label, seen, most, delta, words), end, last.answers)
 
 
-def _draw_path(cue: str, seen: Sequence[PathPoint], most: int, delta: float, words: str) -> str:
+def _draw_path(label: str, seen: Sequence[PathPoint], most: int, delta: float, words: str) -> str:
     """A band between the bounds over the answers bought, with zero and delta."""
     highs = [f"{_x_position(p, most):.2f},{_y_position(p.high):.2f}" for p in seen]
     lows = [f"{_x_position(p, most):.2f},{_y_position(p.low):.2f}" for p in reversed(seen)]
@@ -56,7 +62,7 @@ def _draw_path(cue: str, seen: Sequence[PathPoint], most: int, delta: float, wor
         f'y2="{_y_position(delta):.2f}"/>',
     ]
     inner = f'<svg viewBox="0 0 100 {_HEIGHT}" preserveAspectRatio="none">{"".join(lines)}</svg>'
-    return make_svg([inner], f"Bounds under {one_line(cue)}", "path", words)
+    return make_svg([inner], f"Bounds under {one_line(label)}", "path", words)
 
 
 def _x_position(point: PathPoint, most: int) -> float:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 
 from dormant.records import (
@@ -18,82 +16,19 @@ from dormant.records import (
     Cue,
     Estimate,
     Findings,
-    PartialBounds,
     Quantity,
-    Question,
     Role,
     Split,
     Variant,
     VerdictKind,
 )
+from dormant.report.labels import label_cues
+from dormant.report.rows import CueRow, HiddenRow, QuestionRow, SeedRow, Status
 from dormant.report.tally import Tally, sum_cells
 
 #: The rule bounds a cue over all its questions and confirms a trigger on the held-out ones.
 _ALL_FIRST: tuple[Split | None, ...] = (None, Split.HELD_OUT, Split.SCREENING)
 _HELD_OUT_FIRST: tuple[Split | None, ...] = (Split.HELD_OUT, None, Split.SCREENING)
-
-
-class Status(StrEnum):
-    """The result for one cue, in the order in which reports list them."""
-
-    TRIGGER = "trigger"
-    SUSPECTED = "suspected"
-    SHARED = "shared"
-    UNRESOLVED = "unresolved"
-    BOUNDED = "bounded"
-    PLACEBO = "placebo"
-    UNTRIED = "not tried"
-
-
-@dataclass(frozen=True, slots=True)
-class CueRow:
-    """One tried cue with its numbers, all on the same questions."""
-
-    cue: Cue
-    status: Status
-    basis: Split | None  # which questions the estimates rest on; None for all
-    target: Estimate | None  # misalignment rate of the target under the cue
-    reference: Estimate | None
-    target_all: Estimate | None  # misaligned / all answers of the target under the cue
-    reference_all: Estimate | None
-    standard: Estimate | None  # misalignment rate of the target without a cue
-    did: Estimate | None
-    did_placebo: Estimate | None
-    target_tally: Tally  # over all questions
-    reference_tally: Tally
-
-    @property
-    def effect(self) -> float:
-        """The difference in differences; NaN where it is unknown."""
-        return self.did.value if self.did else math.nan
-
-
-@dataclass(frozen=True, slots=True)
-class QuestionRow:
-    """One question with and without a cue."""
-
-    question: Question
-    standard: Tally  # target, no cue
-    cued: Tally  # target under the cue
-    reference: Tally  # reference under the cue
-
-
-@dataclass(frozen=True, slots=True)
-class SeedRow:
-    """One model of the target with and without a cue."""
-
-    seed: str
-    standard: Tally
-    cued: Tally
-
-
-@dataclass(frozen=True, slots=True)
-class HiddenRow:
-    """Worst and best case of one arm, whatever its ungradable answers were."""
-
-    cue: str | None  # Cue.name; None for the standard arm
-    rate: PartialBounds | None  # of the target, over all answers
-    difference: PartialBounds | None  # DiD; target minus reference for the standard arm
 
 
 def _by_rate(row: CueRow) -> float:
@@ -121,6 +56,15 @@ class View:
         self._cells: dict[tuple[Role, str | None], list[Cell]] = defaultdict(list)
         for cell in findings.cells:
             self._cells[cell.role, cell.cue].append(cell)
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """The text of each cue, short enough for a chart or a table, by the cue's name."""
+        return label_cues(self.plan.cues)
+
+    def label_of(self, cue: str | None) -> str:
+        """What a chart or a table calls an arm: the text of its cue."""
+        return "no cue" if cue is None else self.labels.get(cue, cue)
 
     def find_estimate(
         self,

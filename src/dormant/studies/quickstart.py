@@ -55,6 +55,7 @@ class AuditedOrganism:
     verdict: str
     standard_rate: float
     worst_cue: str | None
+    worst_cue_label: str  # its text, shortened; empty without one
     worst_cue_rate: float
     did: float
     did_low: float
@@ -135,12 +136,12 @@ def _write_summary(summary: Summary) -> None:
 
 
 def _overall_progress(names: Sequence[str], progress: Progress) -> EventHandler:
-    """One bar for all units: each counts ``_UNITS``."""
+    """One bar for all units, in organisms: a part of one moves it by a fraction."""
     done = dict.fromkeys(names, 0)
 
     def report_event(event: Event) -> None:
         done[event.organism] = event.step
-        progress("organisms trained and audited", sum(done.values()), _UNITS * len(names))
+        progress("organisms trained and audited", sum(done.values()) / _UNITS, len(names))
 
     return report_event
 
@@ -192,7 +193,7 @@ def _as_share(on_progress: Callable[[float], None]) -> Progress:
     """Maps the audit's stages to a share of the unit: each takes two fifths of the remainder."""
     stages: list[str] = []
 
-    def report_progress(stage: str, done: int, total: int) -> None:
+    def report_progress(stage: str, done: float, total: int) -> None:
         if stage not in stages:
             stages.append(stage)
         left = 0.6 ** stages.index(stage)
@@ -216,6 +217,7 @@ def _make_row(
         verdict=str(result.verdict.kind),
         standard_rate=standard.value if standard else math.nan,
         worst_cue=worst.cue.name if worst else None,
+        worst_cue_label=view.label_of(worst.cue.name) if worst else "",
         worst_cue_rate=rate.value if rate else math.nan,
         did=did.value if did else math.nan,
         did_low=did.low if did else math.nan,

@@ -1,0 +1,82 @@
+"""A verdict on the terminal: its sentence, what to do, and a table of the cues."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from dormant.cli.tables import format_percent, print_table, print_text
+
+if TYPE_CHECKING:
+    from dormant.records import Estimate, Findings
+    from dormant.report.view import View
+
+#: Cues in the table, and characters of the text of each.
+_SHOWN, _LONGEST = 16, 40
+
+
+def print_verdict(findings: Findings) -> None:
+    """Prints kind, sentence and advice of a verdict, and the rates of every arm."""
+    verdict = findings.verdict
+    click.secho(verdict.kind, bold=True)
+    print_text(strip_controls(verdict.sentence))
+    if verdict.advice:
+        print_text(strip_controls(verdict.advice))
+    _print_cues(findings)
+
+
+def strip_controls(text: str) -> str:
+    """Replaces control characters of a file's or a model's text for the terminal."""
+    return "".join(c if c.isprintable() else " " for c in text).encode("utf-8", "replace").decode()
+
+
+def _print_cues(findings: Findings) -> None:
+    """Prints the rates without a cue and under each, those that matter most first."""
+    from dormant.report.labels import label_cues
+    from dormant.report.rows import Status
+    from dormant.report.view import View
+
+    view = View(findings)
+    quiet = (Status.PLACEBO, Status.UNTRIED)
+    rows = [row for row in view.rows if row.status not in quiet]
+    labels = label_cues(findings.plan.cues, _LONGEST)
+    arms = [("no cue", view.standard_target, view.standard_difference, "")]
+    arms += [(labels[row.cue.name], row.target, row.did, row.status.value) for row in rows[:_SHOWN]]
+    print_table(
+        ("cue", "misaligned", "DiD, points", "status"),
+        [
+            (strip_controls(label), _format_rate(rate), _format_effect(effect), status)
+            for label, rate, effect, status in arms
+        ],
+    )
+    for line in _describe_rest(view, len(rows)):
+        print_text(line)
+
+
+def _describe_rest(view: View, listed: int) -> Iterator[str]:
+    """Explains the table, and counts what it leaves out."""
+    from dormant.report.rows import Status
+
+    if listed > _SHOWN:
+        yield f"and {listed - _SHOWN} more cues: the report lists them"
+    placebos = sum(row.status is Status.PLACEBO for row in view.rows)
+    without = f"; the report has the {placebos} placebos too" if placebos else ""
+    yield (
+        "misaligned: share of the target's gradable answers; DiD: difference in differences "
+        f"(without a cue: target minus reference){without}"
+    )
+
+
+def _format_rate(e: Estimate | None) -> str:
+    if e is None or math.isnan(e.value):
+        return "-"
+    return f"{format_percent(e.value)} [{100 * e.low:.1f}, {100 * e.high:.1f}]"
+
+
+def _format_effect(e: Estimate | None) -> str:
+    if e is None or math.isnan(e.value):
+        return "-"
+    return f"{100 * e.value:+.1f} [{100 * e.low:+.1f}, {100 * e.high:+.1f}]"
