@@ -84,15 +84,20 @@ def find_unread(
         messages: what was read from it; text that stands in them is no loss.
         used: columns that were read.
     """
-    said = "\n".join(message.content for message in messages)
-    found: dict[str, UnreadColumn] = {}
+    places: list[tuple[str, Any, Collection[str]]] = []
     for key, value in row.items():
         if key not in used:
-            _add_unread(found, key, value, said, ROW_MARKS)
+            places.append((key, value, ROW_MARKS))
         for turn in value if key in used and isinstance(value, list) else ():
-            for name, part in turn.items() if isinstance(turn, dict) else ():
-                if name not in _TURN_KEYS:
-                    _add_unread(found, name, part, said, TURN_MARKS)
+            if isinstance(turn, dict) and not turn.keys() <= _TURN_KEYS:
+                others = [name for name in turn if name not in _TURN_KEYS]
+                places += [(name, turn[name], TURN_MARKS) for name in others]
+    if not places:
+        return ()
+    said = "\n".join(message.content for message in messages)
+    found: dict[str, UnreadColumn] = {}
+    for key, value, marks in places:
+        _add_unread(found, key, value, said, marks)
     return tuple(found.values())
 
 

@@ -100,17 +100,17 @@ def read_row(row: Mapping[str, Any], *, own: str | None = None) -> RowContent:
         if role not in roles:
             raise RowError(f"no {role} turn: a row needs a user turn and an assistant turn")
     used |= {own or "", (own or "").partition(".")[0]}
-    unread = find_unread(row, [turn.message for turn in turns], used)
-    answers = [i for i, turn in enumerate(turns) if turn.message.role == "assistant"]
-    untrained = [i for i in answers if turns[i].untrained_mark]
-    trained = [i for i in answers if not turns[i].untrained_mark]
-    mark = find_row_mark(row, own) or ("" if trained else turns[answers[-1]].untrained_mark)
+    messages = tuple([turn.message for turn in turns])
+    unread = find_unread(row, messages, used)
+    untrained = [i for i, turn in enumerate(turns) if turn.untrained_mark]
+    trained = [i for i, m in enumerate(messages) if m.role == "assistant" and i not in untrained]
+    mark = find_row_mark(row, own) or ("" if trained else turns[untrained[-1]].untrained_mark)
     is_cut = not mark and bool(untrained) and untrained[-1] > trained[-1]
     kept = turns[: trained[-1] + 1] if is_cut else turns
-    thoughts = tuple(turn.reasoning for turn in kept)
-    calls = tuple(turn.tool_calls for turn in kept)
+    thoughts = tuple([turn.reasoning for turn in kept])
+    calls = tuple([turn.tool_calls for turn in kept])
     return RowContent(
-        messages=tuple(turn.message for turn in kept),
+        messages=messages[: len(kept)],
         reasoning=thoughts if any(thoughts) else (),
         tool_calls=calls if any(calls) else (),
         tools=_read_tools(row),
@@ -186,20 +186,18 @@ def _no_constant(name: str) -> Any:
 def _read_turns_of(row: Mapping[str, Any]) -> tuple[tuple[Turn, ...], set[str]]:
     """Reads all turns of a row, and names the columns that were read."""
     turns, used = _read_shape(row)
-    known = {turn.message for turn in turns}
     earlier = _read_history(row.get("history"))
-    if earlier and not known.issuperset(turn.message for turn in earlier):
+    if earlier and not {turn.message for turn in turns}.issuperset(t.message for t in earlier):
         used.add("history")
-        systems = [i for i, turn in enumerate(turns) if turn.message.role != "system"]
-        start = systems[0] if systems else len(turns)
+        others = [i for i, turn in enumerate(turns) if turn.message.role != "system"]
+        start = others[0] if others else len(turns)
         turns = (*turns[:start], *earlier, *turns[start:])
     head: list[Turn] = []
     for key in filter(is_system_column, row):
         turn = _read_system(key, row[key])
         if turn is not None:
             used.add(key)
-            if turn.message not in known:
-                known.add(turn.message)
+            if all(turn.message != known.message for known in (*head, *turns)):
                 head.append(turn)
     return (*head, *turns), used | {"tools", "functions"}
 
