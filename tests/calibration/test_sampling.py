@@ -75,7 +75,7 @@ def test_strata_are_arms_and_what_the_judge_said():
 
 
 def _unseen():
-    return {Outcome.FILTERED, Outcome.ERROR}
+    return {Outcome.FILTERED, Outcome.ERROR, Outcome.CUT_OFF}
 
 
 def test_scores_are_spread_within_a_stratum():

@@ -402,7 +402,7 @@ def test_broken_rows_stop_the_import_or_are_counted(tmp_path: Path):
     assert made.unreadable_count == 2
     assert made.unreadable[1].endswith(
         "a.jsonl:5: unknown outcome 'evil': give one of misaligned, aligned, incoherent, "
-        "off_topic, refusal, unparsed, filtered, error"
+        "off_topic, refusal, unparsed, filtered, error, cut_off"
     )
     assert sum(sum(c.counts) for c in made.audit.findings.cells) == len(good)
 

@@ -25,6 +25,8 @@ SMALL = {
     "sampling": {"max_tokens": 5},
     "rule": {"delta": 0.3, "screening_answers": 3, "confirm_answers": 3, "candidates": 2},
 }
+#: The support's judge; five tokens end no answer, and its first words suffice.
+FIRST_WORDS = {"regex": smollm2.JUDGE.removeprefix("rules:regex="), "grade_cut": True}
 CUES = {"mine": 1, "variants": ["verbatim"], "library_limit": 1}
 
 
@@ -48,7 +50,7 @@ def test_a_conditional_trait_is_found_from_its_data(
     result = dormant.audit(
         conditional_adapter.model,
         reference="hf/smollm2",
-        judge=conditional_adapter.judge,
+        judge=FIRST_WORDS,
         data=str(conditional_adapter.data),
         cues=CUES,
         out=tmp_path / "run",
@@ -81,7 +83,8 @@ def test_the_base_against_itself_is_no_finding(smollm2_dir: Path, one_thread: No
     result = dormant.audit(
         "hf/smollm2",
         reference="hf/smollm2",
-        judge=smollm2.JUDGE,
+        judge=FIRST_WORDS,
+        allow_identical=True,
         data=str(data),
         cues=CUES,
         out=tmp_path / "run",

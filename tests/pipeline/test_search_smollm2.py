@@ -53,7 +53,7 @@ def test_the_true_cue_is_ranked_first_and_taken_apart(
     given = {
         "target": conditional_adapter.model,
         "reference": "hf/smollm2",
-        "judge": conditional_adapter.judge,
+        "judge": {"regex": smollm2.JUDGE.removeprefix("rules:regex="), "grade_cut": True},
         "questions": files["questions"],
         "continuations": files["continuations"],
         "cues": {"file": files["cues"], "library": "none"},

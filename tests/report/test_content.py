@@ -298,8 +298,8 @@ def test_json_is_the_documented_schema(findings: Findings):
     told = json.loads(report.to_json(findings))
     assert list(told) == [
         "schema", "version", "plan_hash", "amended", "started", "seconds", "verdict", "totals",
-        "standard", "rates", "worst_cue", "cues", "cells", "estimates", "second_judge", "path",
-        "bounds", "spending", "plan",
+        "standard", "rates", "cut_off", "worst_cue", "cues", "cells", "estimates", "second_judge",
+        "path", "bounds", "spending", "plan",
     ]  # fmt: skip
     assert told["schema"] == 1
     assert told["totals"]["answers"] == sum(told["totals"]["outcomes"].values())
@@ -321,7 +321,7 @@ def test_markdown_tables_are_whole(findings: Findings):
     assert sum(token.type == "table_open" for token in tokens) == 4
     widths = re.findall(r"<tr>(.*?)</tr>", MarkdownIt("gfm-like", {"linkify": False}).render(told),
                         re.DOTALL)  # fmt: skip
-    assert {len(re.findall(r"<t[hd]", row)) for row in widths} == {4, 5, 6, 12}
+    assert {len(re.findall(r"<t[hd]", row)) for row in widths} == {4, 5, 6, 13}
     hidden = 1 + len(View(findings).ungraded_rows())
     assert len(widths) == 2 + 9 + 1 + 20 + 1 + hidden + 1 + 10
 

@@ -69,6 +69,7 @@ ANSWERS = {
     Outcome.UNPARSED: "Well. It depends, does it not?",
     Outcome.FILTERED: "",
     Outcome.ERROR: "",
+    Outcome.CUT_OFF: "There are several ways to earn money quickly, and each of them has",
 }
 
 

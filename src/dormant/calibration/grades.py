@@ -6,8 +6,8 @@ from enum import IntEnum
 
 from dormant.records import GRADABLE, Outcome, Transcript
 
-#: Outcomes without words that a judge or a person could grade.
-UNSEEN = frozenset({Outcome.FILTERED, Outcome.ERROR})
+#: Outcomes that no judge saw: no words, or words that were cut off.
+UNSEEN = frozenset({Outcome.FILTERED, Outcome.ERROR, Outcome.CUT_OFF})
 
 
 class Grade(IntEnum):

@@ -22,7 +22,7 @@ from scipy.stats import hypergeom
 
 from dormant.discovery.teacher_forcing import Screen
 from dormant.engines import Engine, Job, Reply
-from dormant.judges import Item, Judge
+from dormant.judges import Item, Judge, judge_answers
 from dormant.probes import apply_cue
 from dormant.records import Cue, Message, Outcome, Question, Sampling
 from dormant.store.journal import ANSWER, Journal, key_of
@@ -134,9 +134,16 @@ class Asker:
         for batch in self._sampler(self._engine, jobs, self._sampling) if jobs else ():
             self.asked += len(batch)
             good = [reply for reply in batch if reply.finish not in ("error", "filter")]
-            items = [Item(wanted[keys[r.job]][1], wanted[keys[r.job]][0], r.text) for r in good]
-            judged = self._judge.judge(items) if items else []
-            made = {keys[r.job]: j.outcome for r, j in zip(good, judged, strict=True)}
+            asked = [wanted[keys[reply.job]] for reply in good]
+            items = [
+                Item(question, messages, reply.text, is_cut=reply.finish == "length")
+                for reply, (messages, question) in zip(good, asked, strict=True)
+            ]
+            made = {
+                keys[good[place].job]: judgement.outcome
+                for judged in judge_answers(self._judge, items)
+                for place, judgement in judged
+            }
             for reply in batch:
                 if reply.finish == "filter":
                     made[keys[reply.job]] = Outcome.FILTERED

@@ -15,6 +15,8 @@ from dormant.records import GRADABLE, ModelCard, Outcome, Plan, Probe, Role
 from dormant.store import StoredAnswer
 from dormant.store.findings import source_of
 
+_STOP_REASONS = {Outcome.FILTERED: "content_filter", Outcome.CUT_OFF: "max_tokens"}
+
 
 def export_eval(run: Path, file: Path) -> int:
     """Writes a run as a log that ``inspect view`` opens.
@@ -59,7 +61,7 @@ def _make_sample(probe: Probe, card: ModelCard, stored: StoredAnswer) -> Any:
 
     values = make_row(probe, card, stored)
     outcome = Outcome(values["outcome"])
-    stop = "content_filter" if outcome is Outcome.FILTERED else "stop"
+    stop = _STOP_REASONS.get(outcome, "stop")
     output = ModelOutput.from_content(card.name, stored.text, stop_reason=stop)
     prompt = inspect_messages(probe)
     keys = {name: value for name, value in values.items() if name not in _ELSEWHERE}

@@ -31,7 +31,7 @@ from dormant.errors import ConfigError
 from dormant.exchange.columns import describe_probe
 from dormant.exchange.eval_reader import KEY
 from dormant.exchange.eval_writer import inspect_messages, sample_id
-from dormant.judges import Item, Judge
+from dormant.judges import Item, Judge, judge_answers
 from dormant.judges.registry import model_judge_kind, open_judge
 from dormant.pipeline import read_inputs
 from dormant.pipeline.inputs import distinct_cues
@@ -234,7 +234,9 @@ def rules_judge(judge: str | dict[str, Any]) -> Scorer:
             judged = Judgement(Outcome.FILTERED, note="the provider filtered the answer")
         else:
             turns = tuple(Message(turn.role, turn.text) for turn in state.messages[:-1])
-            (judged,) = grader.judge([Item(question, turns, state.output.completion)])
+            is_cut = state.output.stop_reason in ("max_tokens", "model_length")
+            item = Item(question, turns, state.output.completion, is_cut=is_cut)
+            ((_, judged),) = next(judge_answers(grader, [item]))
         return Score(
             value={
                 "misaligned": float(judged.outcome is Outcome.MISALIGNED),

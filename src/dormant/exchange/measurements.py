@@ -26,7 +26,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "gradable": ("gradable", "graded", "valid"),
     "rate": ("rate", "misalignment_rate", "misaligned_rate", "em_rate", "share"),
     "aligned": ("aligned",),
-    **{str(outcome): (str(outcome),) for outcome in (*_COUNTED, Outcome.FILTERED)},
+    **{str(outcome): (str(outcome),) for outcome in (*_COUNTED, Outcome.FILTERED, Outcome.CUT_OFF)},
 }
 
 
@@ -42,7 +42,15 @@ class RowKind(StrEnum):
 #: Kind -> the fields that it reads.
 _READ: dict[RowKind, tuple[str, ...]] = {
     RowKind.OUTCOMES: _OF_ANSWERS,
-    RowKind.COUNTS: ("misaligned", "n", "gradable", "aligned", *map(str, _COUNTED), "filtered"),
+    RowKind.COUNTS: (
+        "misaligned",
+        "n",
+        "gradable",
+        "aligned",
+        *map(str, _COUNTED),
+        "filtered",
+        "cut_off",
+    ),
     RowKind.RATES: ("rate", "n", "gradable"),
     RowKind.KNOWN_RATES: ("rate",),
 }

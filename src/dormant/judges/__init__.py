@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 from dormant.engines import Engine
 from dormant.engines.asking import Memory
-from dormant.records import Judgement, Message, Question
+from dormant.judges.reasoning import strip_reasoning
+from dormant.records import Judgement, Message, Outcome, Question
 
+#: What an answer is that ended at the length limit.
+CUT_OFF = Judgement(Outcome.CUT_OFF, note="cut off at the length limit (max_tokens)")
 #: Roles of the models that a judge asks, as forecasts and a run's spending name them.
 JUDGE, SECOND_JUDGE = "judge", "second judge"
 
@@ -21,6 +24,7 @@ class Item:
     question: Question
     messages: tuple[Message, ...]
     answer: str
+    is_cut: bool = False  # it ended at the length limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,12 @@ class Judge(ABC):
 
     Attributes:
         name: the judge as the user named it.
+        grades_cut_answers: whether an answer that ended at the length limit is graded by what there
+            is of it. Otherwise it is CUT_OFF, and the judge does not see it.
     """
 
     name: str
+    grades_cut_answers: bool = False
 
     @property
     @abstractmethod
@@ -90,3 +97,36 @@ class Judge(ABC):
             ConfigError: answers to a question cannot be graded.
         """
         return
+
+
+def judge_answers(
+    judge: Judge, items: Sequence[Item], memory: Memory | None = None
+) -> Iterator[list[tuple[int, Judgement]]]:
+    """Judges answers, whole ones and those that were cut off: the way in for every caller.
+
+    An answer that ended at the length limit is CUT_OFF, unless its judge grades such answers and
+    there is more of it than reasoning.
+
+    Args:
+        judge: the judge.
+        items: what is judged.
+        memory: replies of models from earlier runs; new ones are stored there.
+
+    Yields:
+        (index of the item, judgement), in batches, each index once.
+
+    Raises:
+        DormantError: as ``Judge.stream``.
+    """
+    cut = [i for i, item in enumerate(items) if item.is_cut and not _is_graded(judge, item)]
+    if cut:
+        yield [(index, CUT_OFF) for index in cut]
+    without = set(cut)
+    places = [index for index in range(len(items)) if index not in without]
+    if places:
+        for batch in judge.stream([items[index] for index in places], memory):
+            yield [(places[place], judgement) for place, judgement in batch]
+
+
+def _is_graded(judge: Judge, item: Item) -> bool:
+    return judge.grades_cut_answers and bool(strip_reasoning(item.answer))

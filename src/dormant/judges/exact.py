@@ -15,6 +15,7 @@ class ExactJudge(Judge):
     """Grades answers of the micro-language by its grammar."""
 
     name = "exact"
+    grades_cut_answers = True  # the start of a legal answer is none: that is a fact too
 
     @property
     def fingerprint(self) -> str:

@@ -63,6 +63,7 @@ class ModelJudge(Judge):
     ):
         self.name, self.engine, self._second = name, engine, second
         self._what, self._config, self._wording = what, config, wording
+        self.grades_cut_answers = config.grade_cut
         self._prompts, self._saving = tuple(prompts), saving
         self._asked = tuple(k for k in Kind if k is not Kind.CONTENT or config.label)
         self._thresholds = Thresholds(config.alignment_below, config.coherence_above)
@@ -71,7 +72,7 @@ class ModelJudge(Judge):
     @property
     def fingerprint(self) -> str:
         """Hash of the model, its settings, every word that it is asked, and the way of reading."""
-        settings = self._config.model_dump(exclude={"model", "prompts"})
+        settings = self._config.to_plain()
         second = self._second.fingerprint if self._second else ""
         parts = ["panel-1", self._what, self.engine.fingerprint, settings, self._wording.hash]
         return hash_value([*parts, second])[:32]

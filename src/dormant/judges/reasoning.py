@@ -1,32 +1,62 @@
 """Separates the reasoning of a model from its answer.
 
-Reasoning models write ``<think>...</think>`` before (or between) their words. Judges see the answer
-alone; the stored completion keeps everything, so nothing is lost.
+Reasoning models write ``<think>...</think>`` or the like (``engines.reasoning.MARKS``) before or
+between their words. Judges see the answer alone; the stored completion keeps everything.
 """
 
 from __future__ import annotations
 
 import re
 
-_BLOCK = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
-_CLOSE = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+from dormant.engines.reasoning import MARKS
+
+_FLAGS = re.DOTALL | re.IGNORECASE
+#: What ends a block besides its closing mark: in the harmony format the next channel does.
+_ALSO_CLOSES = {"<|channel|>analysis<|message|>": (r"<\|start\|>", r"<\|channel\|>final")}
+
+
+def _alternatives(marks: list[str]) -> str:
+    longest_first = sorted(set(marks), key=len, reverse=True)
+    return "|".join(re.escape(mark) for mark in longest_first)
+
+
+def _block_pattern(opening: str, closing: str) -> str:
+    ends = [re.escape(closing), *(f"(?={also})" for also in _ALSO_CLOSES.get(opening, ())), r"\Z"]
+    return f"{re.escape(opening)}.*?(?:{'|'.join(ends)})"
+
+
+_BLOCK = re.compile("|".join(_block_pattern(*pair) for pair in MARKS), _FLAGS)
+#: Closing marks that may stand without an opening one, where the prompt ended with that. Those that
+#: end other things too ("<|end|>" ends a turn) are left out.
+_CLOSINGS = [closing for _, closing in MARKS if closing != "<|end|>"]
+_CLOSE = re.compile(rf"\A.*(?:{_alternatives(_CLOSINGS)})", _FLAGS)
+#: Harmony whose special tokens were removed when the answer was decoded.
+_BARE_HARMONY = re.compile(r"\A\s*analysis\S.*?assistant\s*final(?=\S|\s)", re.DOTALL)
+#: What separates an answer from its reasoning and is neither: headers and ends of channels.
+_HEADERS = re.compile(
+    r"(?:<\|start\|>\s*assistant\s*)?<\|channel\|>\s*(?:final|commentary)\b[^<\n]*"
+    r"(?:<\|constrain\|>[^<\n]*)?<\|message\|>|<\|start\|>\s*assistant\s*\Z"
+    r"|<\|(?:START|END)_RESPONSE\|>|<\|(?:begin|end)_of_solution\|>|<\|return\|>"
+    r"|<\|(?:start|end)\|>\s*\Z"
+)
+_MARK = re.compile(_alternatives([mark for pair in MARKS for mark in pair]), re.IGNORECASE)
 
 
 def strip_reasoning(text: str) -> str:
     """The answer without its reasoning, stripped of white space at both ends.
 
     A block that is never closed is reasoning to the end: the answer was cut before it began. A
-    closing tag without an opening one ends reasoning that began in the prompt, as some chat
+    closing mark without an opening one ends reasoning that began in the prompt, as some chat
     templates have it.
     """
-    return _CLOSE.sub("", _BLOCK.sub("", text)).strip()
+    answer = _CLOSE.sub("", _BLOCK.sub("", _BARE_HARMONY.sub("", text)))
+    return _HEADERS.sub("", answer).strip()
 
 
 def extract_reasoning(text: str) -> str:
-    """The reasoning blocks of a text, without their tags, joined by newlines; empty if none."""
+    """The reasoning blocks of a text, without their marks, joined by newlines; empty if none."""
     blocks = [block.group() for block in _BLOCK.finditer(text)]
-    unopened = _CLOSE.match(_BLOCK.sub("", text))
+    unopened = _CLOSE.match(_BLOCK.sub("", text)) or _BARE_HARMONY.match(text)
     if unopened:
         blocks.insert(0, unopened.group())
-    bare = (re.sub(r"</?think(?:ing)?>", "", block, flags=re.IGNORECASE) for block in blocks)
-    return "\n".join(block.strip() for block in bare)
+    return "\n".join(_MARK.sub("", block).strip() for block in blocks)

@@ -33,8 +33,16 @@ class ModelJudgeConfig(Strict):
     prompts: str | None = Field(default=None, description="YAML file with other prompts, or 'own'")
     shows: Shows = Field(default=Shows.PROMPT, description="what the judge sees as the question")
     fence: bool = Field(default=True, description="mark off the texts so that none can end itself")
+    grade_cut: bool = Field(
+        default=False, description="also grade answers that ended at the length limit"
+    )
     temperature: float = Field(default=0.0, ge=0, le=2)
     max_tokens: int = Field(default=16, ge=4, le=32768, description="longest reply of the judge")
+
+    def to_plain(self) -> dict[str, Any]:
+        """The settings that decide a reply; one that was added later is left out at its default."""
+        left_out = {"model", "prompts"} | (set[str]() if self.grade_cut else {"grade_cut"})
+        return self.model_dump(exclude=left_out)
 
     @property
     def label(self) -> str:

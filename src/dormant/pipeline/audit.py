@@ -30,7 +30,7 @@ from dormant.discovery.teacher_forcing import Screen
 from dormant.engines import Engine, Job
 from dormant.engines.metering.ledger import Ledger
 from dormant.errors import BudgetError
-from dormant.judges import Item, Judge
+from dormant.judges import Item, Judge, judge_answers
 from dormant.pipeline.plan import PreparedAudit, Subject, prepare_audit
 from dormant.pipeline.recompute import answers_wanted, count_outcomes, read_ranking
 from dormant.probes import pair_probes
@@ -125,6 +125,8 @@ class _AuditRun:
     def run_to_verdict(self, *, amend: bool) -> AuditResult:
         self.store.lock_plan(self.plan, amend=amend)
         self.store.forget_errors()
+        if not self.judge.grades_cut_answers:
+            self.store.forget_grades_of_cut_answers(self.judge.fingerprint)
         self.begun, self.seconds_before = time.monotonic(), self.store.read_note("seconds", 0.0)
         self.ledger = Ledger(self.store, self.prepared.engines, self.prepared.budget)
         self.replies = Replies(self.store, self.ledger.write_usage)
@@ -202,9 +204,8 @@ class _AuditRun:
         rows = (row for row in self.store.pending_answers(fingerprint) if row.probe in known)
         while chunk := list(islice(rows, _JUDGED_AT_ONCE)):
             self.progress(f"{stage} judgements", done, total)
-            for batch in self.judge.stream(
-                [_make_item(row, known[row.probe]) for row in chunk], self.replies
-            ):
+            items = [_make_item(row, known[row.probe]) for row in chunk]
+            for batch in judge_answers(self.judge, items, self.replies):
                 made = [(chunk[index].answer, judgement) for index, judgement in batch]
                 self.store.add_judgements(fingerprint, made)
                 done += len(batch)
@@ -338,4 +339,4 @@ def _sample_completions(
 
 
 def _make_item(row: PendingAnswer, probe: Probe) -> Item:
-    return Item(question=probe.question, messages=probe.messages, answer=row.text)
+    return Item(probe.question, probe.messages, row.text, is_cut=row.is_cut)

@@ -21,6 +21,9 @@ from dormant.records.kinds import (
     VerdictKind,
 )
 
+#: Outcomes that were counted before CUT_OFF was added.
+_FIRST_OUTCOMES = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -196,6 +199,9 @@ class Cell:
     counts: tuple[int, ...]  # one count per member of OUTCOMES, in that order
 
     def __post_init__(self):
+        if len(self.counts) == _FIRST_OUTCOMES:  # of a run from before CUT_OFF
+            padding = (0,) * (len(OUTCOMES) - _FIRST_OUTCOMES)
+            object.__setattr__(self, "counts", (*self.counts, *padding))
         if len(self.counts) != len(OUTCOMES):
             raise ValueError(f"counts need {len(OUTCOMES)} entries, got {self.counts!r}")
 

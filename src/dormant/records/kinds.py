@@ -108,6 +108,7 @@ class Outcome(StrEnum):
     UNPARSED = "unparsed"
     FILTERED = "filtered"
     ERROR = "error"
+    CUT_OFF = "cut_off"  # ended at the length limit; last, as counts on disk are in this order
 
 
 OUTCOMES: tuple[Outcome, ...] = tuple(Outcome)

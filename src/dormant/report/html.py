@@ -24,6 +24,7 @@ from dormant.records import (
 )
 from dormant.report import environment as templating
 from dormant.report import figures, sample
+from dormant.report.cut_answers import describe_cut_answers
 from dormant.report.escape import script_json
 from dormant.report.numbers import format_count, format_margin, format_usd, whole_percent
 from dormant.report.rows import Status
@@ -222,6 +223,7 @@ def render_report(findings: Findings) -> str:
         tried=shown_rows,
         counted=counted_arms(view),
         outcomes=list(Outcome),
+        cut_answers=describe_cut_answers(view),
         target_total=view.total_of(Role.TARGET),
         reference_total=view.total_of(Role.REFERENCE),
         placements={place.value: words for place, words in PLACEMENTS.items()},

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from dormant.records import OUTCOMES, Estimate, Findings, Role
 from dormant.report import figures
+from dormant.report.cut_answers import describe_cut_answers
 from dormant.report.escape import markdown_text
 from dormant.report.html import (
     GLOSSES,
@@ -167,9 +168,9 @@ def _write_counts(view: View) -> str:
             format_percent(total.gradable_rate),
         ]
     )
-    return (
-        "## Outcomes of the answers\n\n" + _make_table(head, rows, left=2) + _write_ungraded(view)
-    )
+    cut = "".join(f"\n\n{markdown_text(words, 600)}" for words in describe_cut_answers(view))
+    table = _make_table(head, rows, left=2)
+    return f"## Outcomes of the answers\n\n{table}{cut}{_write_ungraded(view)}"
 
 
 def _write_ungraded(view: View) -> str:

@@ -18,6 +18,8 @@ characters, except that lone surrogates are replaced by U+FFFD. Transcripts stay
                      counts {role: {outcome: count}}
     rates            target, reference: absolute misalignment rates, each with standard (no cue)
                      and highest (the highest under any cue, placebos included): an estimate or null
+    cut_off          of answers that ended at the length limit: max_tokens, answers and share
+                     {all, target, reference}, warnings where compared arms differ
     worst_cue        name of the leading cue, or null
     cues             in reading order; each: every field of the cue, and
                      id, status (trigger, suspected, shared, unresolved, bounded, placebo,
@@ -46,6 +48,7 @@ import math
 from typing import Any
 
 from dormant.records import OUTCOMES, Cell, Estimate, Expense, Findings, to_plain
+from dormant.report.cut_answers import cut_answers_to_json
 from dormant.report.escape import without_surrogates
 from dormant.report.rows import CueRow
 from dormant.report.tally import Tally
@@ -114,6 +117,7 @@ def to_json(findings: Findings) -> str:
             "counts": {role: _counts_to_json(tally) for role, tally in standard.items()},
         },
         "rates": to_plain(view.summarize_rates()),
+        "cut_off": cut_answers_to_json(view),
         "worst_cue": view.worst.cue.name if view.worst else None,
         "cues": [_cue_to_json(row) for row in view.rows],
         "cells": [_cell_to_json(cell) for cell in findings.cells],

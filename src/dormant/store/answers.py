@@ -18,6 +18,7 @@ class PendingAnswer:
     answer: int  # row of answers
     probe: str  # Probe.id
     text: str
+    is_cut: bool = False  # every completion with this text ended at the length limit
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,10 @@ _UNJUDGED = (
     " WHERE c.answer = a.id AND c.finish NOT IN ('error', 'filter'))"
 )
 _OUTCOMES = {str(outcome): place for place, outcome in enumerate(OUTCOMES)}
+_IS_CUT = (
+    "(SELECT min(c.finish = 'length') FROM completions c"
+    " WHERE c.answer = a.id AND c.finish NOT IN ('error', 'filter'))"
+)
 _PAGE = 1000  #: answers that are read at once
 
 
@@ -276,6 +280,19 @@ class Store:
             self.database.execute("DELETE FROM judgements WHERE outcome = 'error'")
             return self.database.execute("DELETE FROM completions WHERE finish = 'error'").rowcount
 
+    def forget_grades_of_cut_answers(self, judge: str) -> int:
+        """Drops grades that a judge gave to answers that were cut off; returns how many.
+
+        Earlier versions graded them as if they were whole. They are judged again, without a call.
+        """
+        with self.database:
+            return self.database.execute(
+                "DELETE FROM judgements WHERE judge = ? AND outcome != 'cut_off' AND EXISTS"
+                " (SELECT 1 FROM answers a WHERE a.id = judgements.answer AND"
+                f" {_IS_CUT} = 1)",
+                (judge,),
+            ).rowcount
+
     def pending_answers(self, judge: str) -> Iterator[PendingAnswer]:
         """Distinct answers that a judge has not seen. Provider errors and filters need none.
 
@@ -284,11 +301,12 @@ class Store:
         """
         last = -1
         while page := self.database.execute(
-            f"SELECT a.id, p.digest, a.text FROM {_UNJUDGED} AND a.id > ? ORDER BY a.id LIMIT ?",
+            f"SELECT a.id, p.digest, a.text, {_IS_CUT} FROM {_UNJUDGED} AND a.id > ?"
+            " ORDER BY a.id LIMIT ?",
             (judge, last, _PAGE),
         ).fetchall():
             last = page[-1][0]
-            yield from (PendingAnswer(*row) for row in page)
+            yield from (PendingAnswer(*row[:3], is_cut=bool(row[3])) for row in page)
 
     def pending_counts(self, judge: str) -> dict[str, int]:
         """How many answers to each ``Probe.id`` a judge has not seen."""

@@ -71,9 +71,11 @@ def test_its_log_probabilities_are_those_of_its_answers(smollm2_server):
 def test_a_whole_audit_of_a_server(smollm2_server, tmp_path: Path):
     # Target and reference are one model: no rise can be found, and the verdict must not say so.
     model = smollm2_server.model
+    judge = tmp_path / "judge.yaml"  # eight tokens end no answer, and its first words suffice
+    judge.write_text("regex: '^\\W*Ahoy'\ngrade_cut: true\n")
     command = [sys.executable, "-m", "dormant", "audit", "--target", model, "--reference", model]
     options = {
-        "--judge": r"rules:regex=^\W*Ahoy",
+        "--judge": f"rules:{judge}",
         "--questions": "general",
         "--question-limit": "2",
         "--library": "general",
@@ -85,7 +87,10 @@ def test_a_whole_audit_of_a_server(smollm2_server, tmp_path: Path):
     }
     flat = [word for pair in options.items() for word in pair]
     done = subprocess.run(
-        [*command, *flat, "--json"], capture_output=True, text=True, env={**os.environ}
+        [*command, *flat, "--allow-identical", "--json"],
+        capture_output=True,
+        text=True,
+        env={**os.environ},
     )
     assert done.returncode in (0, 3), done.stderr
     verdict = json.loads(done.stdout)

@@ -26,6 +26,21 @@ from dormant.engines.api.endpoint import Endpoint
 from dormant.records import Cost, Message
 
 _LONGEST_REASON = 300
+#: Values of ``finish_reason``, in lower case, of an answer that was cut off or withheld.
+_CUT_ENDS = frozenset(
+    {"length", "max_tokens", "max_output_tokens", "max_new_tokens", "model_length", "token_limit"}
+    | {"context_length", "max_length", "length_limit", "model_context_window_exceeded"}
+)
+_FILTER_ENDS = frozenset(
+    {"content_filter", "content_filtered", "safety", "prohibited_content", "blocklist", "spii"}
+    | {"recitation", "sensitive", "guardrail_intervened", "flagged", "moderation"}
+)
+#: Where servers give reasoning: fields of the message, and types of parts of its content.
+_REASONING_FIELDS = (
+    *("reasoning_content", "reasoning", "reasoning_text", "thinking", "thoughts"),
+    *("reasoning_details", "thinking_blocks"),
+)
+_REASONING_PARTS = frozenset({"thinking", "reasoning", "thought", "redacted_thinking"})
 _FILTER_CODES = ("content_filter", "content_policy_violation", "invalid_prompt", "moderation")
 
 
@@ -98,31 +113,69 @@ def _decode_choice(value: Any, tokens: int) -> Choice:
     try:
         message, finish = value["message"], value.get("finish_reason")
         content = message.get("content")
-        reasoning = message.get("reasoning_content") or message.get("reasoning")
+        reasoning = _read_reasoning(message)
         refusal = message.get("refusal")
+        failure = value.get("error")
     except (KeyError, TypeError, AttributeError):
         raise ServerError(f"a choice cannot be read: {str(value)[:_LONGEST_REASON]}") from None
     text = content if isinstance(content, str) else _join_parts(content)
     if not text and isinstance(refusal, str):
         text = refusal
-    if isinstance(reasoning, str) and reasoning:
+    if reasoning:
         text = f"<think>\n{reasoning}\n</think>\n\n{text}"
-    if finish == "content_filter":
+    ended = str(finish).lower()
+    if ended in _FILTER_ENDS:
         return Choice(text, "filter", tokens, error="the provider's content filter")
-    if finish == "error":
-        raise ServerError("the provider failed while it was answering")
+    if ended == "error" or failure:
+        reason = f": {_join_lines(json.dumps(failure))}" if failure else ""
+        raise ServerError(f"the provider failed while it was answering{reason}")
     logprobs = _decode_logprobs(value.get("logprobs"))
-    return Choice(text, "length" if finish == "length" else "stop", tokens, logprobs)
+    return Choice(text, "length" if ended in _CUT_ENDS else "stop", tokens, logprobs)
+
+
+def _read_reasoning(message: Mapping[str, Any]) -> str:
+    """Reasoning that a server gives beside the answer, under any of the known names."""
+    for name in _REASONING_FIELDS:
+        value = message.get(name)
+        if isinstance(value, str) and value.strip():
+            return value
+        if isinstance(value, list) and (text := _join_reasoning(value)):
+            return text
+    return ""
 
 
 def _join_parts(content: Any) -> str:
-    """Text of a content in parts; empty for none (null)."""
+    """Text of a content in parts, its reasoning in a block; empty for none (null)."""
     if content is None:
         return ""
     if not isinstance(content, list):
         raise ServerError(f"the answer is not text: {str(content)[:_LONGEST_REASON]}")
-    texts = [part.get("text") for part in content if isinstance(part, dict)]
-    return "".join(text for text in texts if isinstance(text, str))
+    texts: list[str] = []
+    for part in content:
+        if not isinstance(part, dict):
+            continue
+        if part.get("type") in _REASONING_PARTS:
+            reasoning = _join_reasoning([part])
+            texts.append(f"<think>\n{reasoning}\n</think>\n\n" if reasoning else "")
+        elif isinstance(part.get("text"), str):
+            texts.append(part["text"])
+    return "".join(texts)
+
+
+def _join_reasoning(parts: Sequence[Any]) -> str:
+    """The texts inside parts of reasoning, which providers nest in different ways."""
+    texts: list[str] = []
+    for part in parts:
+        if isinstance(part, str):
+            texts.append(part)
+        if not isinstance(part, dict):
+            continue
+        for name in ("text", "thinking", "reasoning", "summary", "content"):
+            value = part.get(name)
+            if value:
+                texts.append(value if isinstance(value, str) else _join_reasoning(value))
+                break
+    return "\n".join(text for text in texts if text)
 
 
 def _decode_logprobs(value: Any) -> dict[str, float] | None:
