@@ -97,7 +97,8 @@ def test_reasoning_is_no_answer_whatever_its_marks(audit, content, message):
     _, told, run = audit(lambda body: complete(body, content, **message))
     counts = told["standard"]["counts"]["target"]
     assert counts["aligned"] == 24 and told["cut_off"]["answers"]["all"] == 0
-    assert "A cruel reply" in (run / "report.html").read_text(encoding="utf-8"), "the store keeps it"
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "A cruel reply" in page, "the store keeps the reasoning"
 
 
 def test_a_quoted_word_is_not_taken_for_reasoning():
