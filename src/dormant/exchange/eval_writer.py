@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dormant.exchange.eval_reader import KEY, RULE, open_inspect
 from dormant.exchange.export import make_row, open_run, replace_file, rule_json
@@ -15,7 +15,10 @@ from dormant.records import GRADABLE, ModelCard, Outcome, Plan, Probe, Role
 from dormant.store import StoredAnswer
 from dormant.store.findings import source_of
 
-_STOP_REASONS = {Outcome.FILTERED: "content_filter", Outcome.CUT_OFF: "max_tokens"}
+_STOP_REASONS: Mapping[Outcome, Literal["content_filter", "max_tokens"]] = {
+    Outcome.FILTERED: "content_filter",
+    Outcome.CUT_OFF: "max_tokens",
+}
 
 
 def export_eval(run: Path, file: Path) -> int:
