@@ -64,7 +64,7 @@ def _make_sample(probe: Probe, card: ModelCard, stored: StoredAnswer) -> Any:
 
     values = make_row(probe, card, stored)
     outcome = Outcome(values["outcome"])
-    stop = _STOP_REASONS.get(outcome, "stop")
+    stop = _STOP_REASONS[outcome] if outcome in _STOP_REASONS else "stop"
     output = ModelOutput.from_content(card.name, stored.text, stop_reason=stop)
     prompt = inspect_messages(probe)
     keys = {name: value for name, value in values.items() if name not in _ELSEWHERE}
