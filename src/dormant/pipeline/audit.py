@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from dormant import report, stats
 from dormant.banks.bank import spread_families
@@ -46,8 +45,8 @@ from dormant.records import (
     Role,
     Variant,
     Verdict,
-    to_plain,
 )
+from dormant.report.notebook import NotebookDisplay
 from dormant.store import PendingAnswer, Store
 from dormant.store.findings import read_findings, sampling_of, source_of, write_verdict
 from dormant.store.journal import Journal
@@ -58,8 +57,8 @@ _JUDGED_AT_ONCE = 2000
 _SCORED_QUESTIONS = 8
 
 
-@dataclass(frozen=True)
-class AuditResult:
+@dataclass(frozen=True, repr=False)
+class AuditResult(NotebookDisplay):
     """A finished audit.
 
     Attributes:
@@ -79,13 +78,11 @@ class AuditResult:
         """What the audit concludes."""
         return self.findings.verdict
 
-    @property
-    def table(self) -> list[dict[str, Any]]:
-        """Every estimate as a plain row; ``pandas.DataFrame(result.table)`` reads it."""
-        return [to_plain(estimate) for estimate in self.verdict.estimates]
+    def _read_findings(self) -> Findings:
+        return self.findings
 
-    def _repr_html_(self) -> str:
-        return report.render_notebook(self.findings)
+    def __repr__(self) -> str:
+        return f"<AuditResult: {self.findings!r} in {self.path}>"
 
 
 def run_audit(

@@ -39,7 +39,7 @@ class PathPoint:
     high: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Findings:
     """A finished (or partly finished) audit: everything that a report reads."""
 
@@ -54,3 +54,11 @@ class Findings:
     path: tuple[PathPoint, ...] = ()  # of a sequential audit, its leading cues only
     bounds: tuple[PartialBounds, ...] = ()  # worst and best cases for the ungradable answers
     spending: tuple[Expense, ...] = ()  # of each paid model; () if all ran on this machine
+
+    def __repr__(self) -> str:
+        # Transcripts make a run megabytes long, which a notebook would print.
+        answers = sum(sum(cell.counts) for cell in self.cells)
+        return (
+            f"<{type(self).__name__}: {self.verdict.kind}, {answers:,} answers, "
+            f"{len(self.plan.cues)} cues, plan {self.plan.hash[:12]}>"
+        )

@@ -238,7 +238,7 @@ class PartialBounds:
     high: float  # upper end of the interval around ``most``
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Verdict:
     """The conclusion, with the numbers that made it."""
 
@@ -250,3 +250,6 @@ class Verdict:
     level: float  # confidence of the claim, e.g. 0.95
     estimates: tuple[Estimate, ...]  # every number behind the verdict
     not_tested: tuple[str, ...] = ()  # what was not tested, one entry each
+
+    def __repr__(self) -> str:
+        return f"<Verdict {self.kind}: {self.sentence} ({len(self.estimates):,} estimates)>"

@@ -125,7 +125,7 @@ class WriterReply:
     problem: str = ""  # why there is none; empty if there is
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Plan:
     """A frozen audit: what will be asked, of whom, and how it will be decided."""
 
@@ -145,6 +145,12 @@ class Plan:
     writer: str = ""  # model string of the writer; empty if every variant is made by rule
     written: tuple[WriterReply, ...] = ()  # every reply of the writer
     sequential: Sequential | None = None  # None: the fixed design
+
+    def __repr__(self) -> str:
+        return (
+            f"<Plan {self.hash[:12]}: {len(self.models)} models, {len(self.questions)} questions, "
+            f"{len(self.cues)} cues, judge {self.judge}>"
+        )
 
     @property
     def origin(self) -> Origin:

@@ -14,7 +14,7 @@ from dormant.pipeline.audit import AuditResult, run_audit
 from dormant.pipeline.forecast import Forecast, forecast_audit, schedule_of
 from dormant.pipeline.recompute import load_run
 from dormant.progress import Progress, ignore_progress
-from dormant.records import Findings
+from dormant.report.notebook import LoadedRun
 from dormant.store import Store
 
 
@@ -114,14 +114,17 @@ def audit(
     return run_audit(checked, progress=progress, amend=amend)
 
 
-def load(run: str | Path) -> Findings:
+def load(run: str | Path) -> LoadedRun:
     """Reads a finished run directory: plan, verdict, counts and transcripts.
+
+    The run prints its verdict and displays the report's summary in a notebook; ``.table``,
+    ``.counts``, ``.to_pandas()`` and ``.to_arrow()`` are its estimates and counts as tables.
 
     Raises:
         dormant.errors.StoreError: the directory does not contain a finished run, or its
             ``verdict.json`` is not what the stored answers give.
     """
-    return load_run(run)
+    return LoadedRun.from_findings(load_run(run))
 
 
 def write_report(run: str | Path, out: str | Path | None = None) -> list[Path]:

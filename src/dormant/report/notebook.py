@@ -1,0 +1,82 @@
+"""What a notebook shows of an audit: a short text, the report's summary, tables, data frames."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, Literal
+
+from dormant.records import Findings
+from dormant.report.frames import (
+    Row,
+    describe_findings,
+    list_counts,
+    list_estimates,
+    make_arrow,
+    make_pandas,
+)
+from dormant.report.html import render_notebook
+
+#: The tables of an audit: one row for an estimate, or for the counts of a model, question and cue.
+TableName = Literal["estimates", "counts"]
+
+
+class NotebookDisplay:
+    """Tables and displays of an object that holds findings."""
+
+    __slots__ = ()
+
+    def _read_findings(self) -> Findings:
+        raise NotImplementedError
+
+    @property
+    def table(self) -> list[Row]:
+        """Every estimate as a plain row, with the text of its cue."""
+        return list_estimates(self._read_findings())
+
+    @property
+    def counts(self) -> list[Row]:
+        """The counts of every model (training seed), question and cue as plain rows."""
+        return list_counts(self._read_findings())
+
+    def to_pandas(self, table: TableName = "estimates") -> Any:
+        """A pandas ``DataFrame`` of ``table`` or ``counts``.
+
+        Raises:
+            dormant.errors.InputError: pandas is not installed.
+        """
+        return make_pandas(self.counts if table == "counts" else self.table)
+
+    def to_arrow(self, table: TableName = "estimates") -> Any:
+        """A ``pyarrow.Table`` of ``table`` or ``counts``.
+
+        Raises:
+            dormant.errors.InputError: pyarrow is not installed.
+        """
+        return make_arrow(self.counts if table == "counts" else self.table)
+
+    def __str__(self) -> str:
+        return describe_findings(self._read_findings())
+
+    def _repr_html_(self) -> str:
+        return render_notebook(self._read_findings())
+
+
+class LoadedRun(NotebookDisplay, Findings):
+    """The findings of a run directory; equal to the findings of the audit that made it."""
+
+    __slots__ = ()
+
+    @classmethod
+    def from_findings(cls, findings: Findings) -> LoadedRun:
+        """Makes a loaded run of findings."""
+        return cls(**{item.name: getattr(findings, item.name) for item in fields(findings)})
+
+    def _read_findings(self) -> Findings:
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Findings) and all(
+            getattr(self, item.name) == getattr(other, item.name) for item in fields(Findings)
+        )
+
+    __hash__ = Findings.__hash__
