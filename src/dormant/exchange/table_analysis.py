@@ -10,10 +10,11 @@ from dormant import stats
 from dormant.exchange.measurements import RowKind
 from dormant.exchange.tidy import TableSettings, Tidy, read_tidy
 from dormant.records import Rule, to_plain
+from dormant.report.frames import make_arrow, make_pandas
 from dormant.stats.methods import DEFAULT, check_method
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class TableAnalysis:
     """A table of results and its analysis.
 
@@ -51,6 +52,26 @@ class TableAnalysis:
                 row[name] = to_plain(getattr(claim, name)) if claim else None
             rows.append(row)
         return rows
+
+    def to_pandas(self) -> Any:
+        """The table as a pandas ``DataFrame``.
+
+        Raises:
+            dormant.errors.InputError: pandas is not installed.
+        """
+        return make_pandas(self.table)
+
+    def to_arrow(self) -> Any:
+        """The table as a ``pyarrow.Table``.
+
+        Raises:
+            dormant.errors.InputError: pyarrow is not installed.
+        """
+        return make_arrow(self.table)
+
+    def __repr__(self) -> str:
+        found = self.analysis
+        return f"<TableAnalysis: {self.tidy.rows:,} rows, {len(found.estimates):,} estimates>"
 
     def to_plain(self) -> dict[str, Any]:
         """JSON values: what ``dormant analyze --json`` prints."""

@@ -13,6 +13,7 @@ from, and every count is a sum over cells.
              -> html.py       report.html and the notebook fragment
                 markdown.py   report.md
                 schema.py     report.json
+                notebook.py   tables, data frames and displays of an audit (rows: frames.py)
     summary  -> overview.py   one page about several organisms
     cues     -> cues_page.py  the contexts of a finetuning file, ranked
     escape.py, numbers.py     hostile text and undefined numbers, made fit to print

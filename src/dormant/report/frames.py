@@ -76,9 +76,8 @@ def make_arrow(rows: Sequence[Row]) -> Any:
     Raises:
         InputError: pyarrow is not installed.
     """
-    return _import_optional("pyarrow", "pip install 'dormant[tables]'").Table.from_pylist(
-        list(rows)
-    )
+    pyarrow = _import_optional("pyarrow", "pip install 'dormant[tables]'")
+    return pyarrow.Table.from_pylist(list(rows))
 
 
 def _import_optional(name: str, fix: str) -> Any:
@@ -88,7 +87,7 @@ def _import_optional(name: str, fix: str) -> Any:
         if error.name != name:  # it is installed, and something that it needs is not
             raise
         raise InputError(
-            f"{name} is not installed: {fix}; .table and .counts have the same rows without it"
+            f"{name} is not installed: {fix}; .table has the same rows without it"
         ) from None
 
 
