@@ -186,7 +186,7 @@ def edit_tensors(adapter: Path, names: dict[str, str | None]) -> None:
             ["lacks 1", "q_proj"],
         ),
         ({"use_dora": True}, {"layers.0.self_attn.q_proj.lora_magnitude": None}, ["lacks 1"]),
-        ({"modules_to_save": ["lm_head"]}, {"lm_head": None}, ["lm_head"]),
+        ({"modules_to_save": ["lm_head"]}, {"lm_head": None}, ["lacks 1", "lm_head"]),
     ],
 )
 def test_an_adapter_with_other_tensors_is_refused_by_name(
@@ -324,6 +324,35 @@ def test_tokens_that_the_adapter_added_are_one_token_each(tmp_path: Path, tied: 
     assert torch.equal(probe(reference), alone)
 
 
+def test_added_tokens_need_an_output_layer_too(tmp_path: Path):
+    base = tiny_models.save_model(tmp_path / "base")
+    rows = tiny_models.save_tokenizer(tmp_path / "unused") + 2
+    adapter = save(base, tmp_path / "adapter", lora(), rows=rows)
+    edit_tensors(adapter, {"lm_head": None})
+    with pytest.raises(ModelError, match="no output layer for those that it added"):
+        HfEngine(f"{base}:{adapter}", device="cpu")
+
+
+def test_an_adapter_of_a_larger_base_is_refused_by_the_tensor_that_does_not_fit(
+    qwen: Path, tmp_path: Path
+):
+    large = tiny_models.save_model(tmp_path / "large", kind="qwen2", hidden_size=64)
+    adapter = save(large, tmp_path / "adapter", lora())
+    record_base(adapter, "")
+    with pytest.raises(ModelError, match="size mismatch for .*q_proj.lora_A"):
+        HfEngine(f"{qwen}:{adapter}", device="cpu")
+
+
+@pytest.mark.parametrize("name", ["lora", "dora", "ia3", "oft", "saved head", "bias all"])
+def test_half_precision_raises_no_alarm(qwen: Path, tmp_path: Path, name: str):
+    adapter = save(qwen, tmp_path / "adapter", CONFIGS[name])
+    reference = HfEngine(str(qwen), device="cpu", dtype="bfloat16")
+    alone = probe(reference)
+    target = HfEngine(f"{qwen}:{adapter}", device="cpu", dtype="bfloat16")
+    assert differ(probe(target), alone)
+    assert torch.equal(probe(reference), alone)
+
+
 def test_added_tokens_without_embeddings_are_refused(tmp_path: Path):
     base = tiny_models.save_model(tmp_path / "base")
     adapter = save(base, tmp_path / "adapter", lora())
@@ -346,3 +375,14 @@ def test_another_tokenizer_is_another_base(qwen: Path, tmp_path: Path):
     path.write_text("{")
     with pytest.raises(ModelError, match="tokenizer cannot be read"):
         HfEngine(f"{qwen}:{adapter}", device="cpu")
+
+
+def test_a_base_that_stops_sharing_prompts_gives_the_same_answers(tmp_path: Path):
+    engine = HfEngine(str(tiny_models.save_model(tmp_path / "base")), device="cpu")
+    before, score = draw(engine), engine.score([(CHAT, "Yes")])
+    assert engine.decoding == "shared-prefix"
+    engine.base.stop_sharing_prompts()
+    assert engine.decoding == "own-cache"
+    assert draw(engine) == before and engine.score([(CHAT, "Yes")]) == pytest.approx(
+        score, abs=1e-4
+    )

@@ -34,6 +34,10 @@ class Base(Protocol):
         """Switches to an adapter, or to the bare base (``""``)."""
         ...
 
+    def stop_sharing_prompts(self) -> None:
+        """Goes back to the model's own attention and cache."""
+        ...
+
 
 def attach_adapter(base: Base, adapter: AdapterFiles) -> None:
     """Puts an adapter on a base and proves both; one that is there already stays.
@@ -58,10 +62,7 @@ def attach_adapter(base: Base, adapter: AdapterFiles) -> None:
             "the base; it was saved untrained or made for another model"
         )
     if base.shares_prefix and not still_shares_prefix(base.model):
-        raise ModelError(
-            f"{adapter.owner!r}: with the adapter {str(adapter.directory)!r}, decoding with shared "
-            "prompts does not give the model's own probabilities; merge it into a checkpoint"
-        )
+        base.stop_sharing_prompts()
     if not adapter.replaces_base:
         base.activate("")
         if differ(read_probe(base.model), base.logprobs):
@@ -115,7 +116,10 @@ def _load(base: Base, adapter: AdapterFiles) -> None:
         # As PeftModel.from_pretrained, which drops the result of loading and only warns.
         adapter.config.inference_mode = True
         base.peft = peft.PeftModel(base.model, adapter.config, key, **options)
-    result = base.peft.load_adapter(directory, key, **options)
+    try:
+        result = base.peft.load_adapter(directory, key, **options)
+    except KeyError as error:  # a module that was saved whole is not in the file
+        raise _describe_unfit(adapter, [str(error.args[0])], []) from None
     for parameter_name, parameter in base.model.named_parameters():
         if f".{key}." in parameter_name:
             parameter.data = parameter.data.to(base.dtype)
@@ -125,12 +129,16 @@ def _load(base: Base, adapter: AdapterFiles) -> None:
     missing += _list_missing_biases(base, adapter)
     unexpected = [name.replace(f".{key}", "") for name in result.unexpected_keys]
     if missing or unexpected:
-        raise ModelError(
-            f"{adapter.owner!r}: {describe_tensors('the adapter', missing, unexpected)}; give the "
-            "adapter as it was saved, with the base that it was trained on"
-        )
+        raise _describe_unfit(adapter, missing, unexpected)
     base.adapters.add(key)
     base.kind = adapter.kind
+
+
+def _describe_unfit(adapter: AdapterFiles, missing: list[str], unexpected: list[str]) -> ModelError:
+    return ModelError(
+        f"{adapter.owner!r}: {describe_tensors('the adapter', missing, unexpected)}; give the "
+        "adapter as it was saved, with the base that it was trained on"
+    )
 
 
 def _list_missing_biases(base: Base, adapter: AdapterFiles) -> list[str]:

@@ -42,6 +42,7 @@ class LoadedBase:
     place: Path  # the directory of its files, or its GGUF file
     dtype: torch.dtype
     shares_prefix: bool  # whether prompts can be shared among answers (self_check.py)
+    own_attention: str  # its attention where prompts cannot be shared
     logprobs: torch.Tensor  # of the bare base on a fixed prompt (probe.py)
     warnings: tuple[str, ...] = ()  # of transformers, while it loaded the weights
     adapters: set[str] = field(default_factory=set[str])
@@ -59,6 +60,11 @@ class LoadedBase:
         else:
             self.peft.base_model.disable_adapter_layers()
         self.active = adapter
+
+    def stop_sharing_prompts(self) -> None:
+        """Goes back to the model's own attention and cache, which are slower and always right."""
+        self.model.set_attn_implementation(self.own_attention)
+        self.shares_prefix = False
 
     def count_fitting_rows(self, length: int) -> int:
         """How many answers of ``length`` tokens, prompts included, fit into memory at once."""
@@ -213,9 +219,7 @@ def _read_base(place: Path, device: str, dtype: str, asked: ModelString) -> Load
         wanted = _choose_dtype(torch.bfloat16, device, dtype)
         model: Any = model.to(device=device, dtype=wanted)
         model.eval().requires_grad_(False)
-        return LoadedBase(
-            model, tokenizer, place, wanted, try_shared_prefix(model), read_probe(model)
-        )
+        return _prepare_base(model, tokenizer, place, wanted)
     config = AutoConfig.from_pretrained(str(place), trust_remote_code=False)
     stored = getattr(config, "dtype", None) or torch.float32
     wanted = _choose_dtype(stored, device, dtype)
@@ -227,9 +231,15 @@ def _read_base(place: Path, device: str, dtype: str, asked: ModelString) -> Load
         tokenizer = AutoTokenizer.from_pretrained(str(place), trust_remote_code=False)
         model, warned = load_checkpoint(place, wanted, asked.text)
     model.to(device).eval().requires_grad_(False)
-    return LoadedBase(
-        model, tokenizer, place, wanted, try_shared_prefix(model), read_probe(model), warned
-    )
+    return _prepare_base(model, tokenizer, place, wanted, warned)
+
+
+def _prepare_base(
+    model: Any, tokenizer: Any, place: Path, dtype: torch.dtype, warned: tuple[str, ...] = ()
+) -> LoadedBase:
+    own = model.config._attn_implementation
+    shares = try_shared_prefix(model)
+    return LoadedBase(model, tokenizer, place, dtype, shares, own, read_probe(model), warned)
 
 
 def _choose_dtype(stored: torch.dtype, device: str, wanted: str) -> torch.dtype:
@@ -284,5 +294,7 @@ def explain_errors(asked: ModelString) -> Generator[None]:
 
 
 def _shorten_error(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0][:300] if text else ''}"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # A first line such as "Error(s) in loading state_dict:" says nothing without the second.
+    text = " ".join(lines[: 2 if lines and lines[0].endswith(":") else 1])
+    return f"{type(error).__name__}: {text[:300]}"
