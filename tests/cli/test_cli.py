@@ -362,3 +362,56 @@ def test_tables_break_between_words_only(
     print_table(("organism", "expected verdict", "screening + held-out", "text"), rows)
     shown = set(re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).split())
     assert shown >= {word for row in rows for cell in row for word in cell.split()}
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("audit", "audit.yaml", "--delta", "7"), "--delta: input should be less than 1, got 7.0"),
+        (("audit", "audit.yaml", "--delta", "nan"), "--delta: input should be a finite number"),
+        (("audit", "audit.yaml", "--budget-usd", "inf"), "--budget-usd: input should be a finite"),
+        (
+            ("audit", "audit.yaml", "--price", "openai/gpt-4o=b/c"),
+            "--price: openai/gpt-4o: 'b/c' is not a price: give USD",
+        ),
+        (
+            ("search", "--target", "a", "--reference", "b", "--out", "o", "--price", "m=nan/1"),
+            "--price: m: 'nan/1' is not a price",
+        ),
+        (
+            ("search", "--target", "a", "--reference", "b", "--out", "o", "--chats", "-1"),
+            "--chats: input should be greater than or equal to 0, got -1",
+        ),
+        (
+            ("import", "answers.csv", "--out", "o", "--alignment-below", "nan"),
+            "--alignment-below: must be a number from 0 to 100, got nan",
+        ),
+        (
+            ("import", "answers.csv", "--out", "o", "--coherence-above", "500"),
+            "--coherence-above: must be a number from 0 to 100, got 500",
+        ),
+        (
+            ("import", "answers.csv", "--out", "o", "--level", "0"),
+            "--level: input should be greater than 0.5, got 0",
+        ),
+        (("plan", "audit.yaml", "--icc", "9"), "--icc needs --effect"),
+        (("plan", "audit.yaml", "--base", "9"), "--base needs --effect"),
+        (("plan", "audit.yaml", "--power", "0.9"), "--power needs --effect"),
+        (("plan", "audit.yaml", "--like", "none"), "--like needs --effect"),
+        (("plan", "audit.yaml", "--effect", "0.2", "--icc", "9"), "--icc must be a share from 0"),
+        (("plan", "audit.yaml", "--effect", "0.2", "--base", "nan"), "--base must be a share"),
+        (("plan", "audit.yaml", "--effect", "nan"), "--effect must be from 0 to 1, got nan"),
+    ],
+)
+def test_an_option_out_of_range_is_named_as_typed(
+    words: tuple[str, ...],
+    reason: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    audit_yaml(out="run")
+    Path("answers.csv").write_text("question,answer,alignment\nq,a,10\n")
+    assert run(monkeypatch, *words) == 2
+    assert f"dormant: {reason}" in capsys.readouterr().err
+    assert not Path("o").exists()

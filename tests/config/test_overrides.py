@@ -40,14 +40,14 @@ def test_a_file_that_needs_an_option_is_right_with_it(tmp_path: Path):
     [
         (LINES + "rule: {delta: 7}\n", {"seed": 1}, "/audit.yaml:4: rule.delta: "),
         ("rule: {delta: 7}\n" + LINES[16:], {"target": ("a",)}, "/audit.yaml:1: rule.delta: "),
-        (LINES + "rule: {delta: 0.1}\n", {"delta": 7.0}, "rule.delta: "),
+        (LINES + "rule: {delta: 0.1}\n", {"delta": 7.0}, "--delta: "),
         (LINES + "cues: 5\n", {"mine": 1}, "/audit.yaml:4: cues: expected keys and values"),
         (LINES + "cues: {mine: 2}\n", {"seed": 1}, "/audit.yaml:1: data is missing"),
         ("targt: vitro/a\n", {"seed": 1}, "/audit.yaml:1: unknown key 'targt'"),
         ("target: vitro/a\n", {"judge": "exact"}, "/audit.yaml:1: the key 'reference' is missing"),
-        (LINES, {"variants": "verbatim,parafrase"}, "cues.variants: unknown variant 'parafrase'"),
-        (LINES, {"preset": "cheap"}, "preset: "),
-        (LINES, {"budget_time": "2"}, "budget.time: give a number with a unit"),
+        (LINES, {"variants": "verbatim,parafrase"}, "--variants: unknown variant 'parafrase'"),
+        (LINES, {"preset": "cheap"}, "--preset: "),
+        (LINES, {"budget_time": "2"}, "--budget-time: give a number with a unit"),
         (LINES + "budget: {time: soon}\n", {}, "/audit.yaml:4: budget.time: give a number"),
     ],
 )

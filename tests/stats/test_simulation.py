@@ -93,5 +93,5 @@ def test_bad_input_is_refused_with_its_value():
         stats.find_required(0.1, PLAN, power=1)
     with pytest.raises(InputError, match="at least 1"):
         stats.Schedule(screening_questions=0, held_out_questions=8)
-    with pytest.raises(InputError, match="shares"):
+    with pytest.raises(InputError, match="icc must be a share from 0 to 1, got 1.5"):
         stats.Schedule(screening_questions=8, held_out_questions=8, icc=1.5)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dormant.cli.options import name_options
 from dormant.cli.tables import format_percent, print_table, print_text
 from dormant.cli.verdicts import strip_controls
 
@@ -68,10 +69,10 @@ def command(table: Path, as_json: bool, as_csv: bool, **options: Any) -> None:
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other: give one")
+    from dormant.config import RuleConfig
     from dormant.exchange.table_analysis import analyze_table
     from dormant.exchange.tidy import TableSettings, parse_columns
     from dormant.judges.scores import Thresholds
-    from dormant.records import Rule
     from dormant.stats import Trainings
     from dormant.stats.methods import RENAMED
 
@@ -83,14 +84,18 @@ def command(table: Path, as_json: bool, as_csv: bool, **options: Any) -> None:
     method = RENAMED.get(name, name)
     if method != name:
         click.echo(f"--method {name} is deprecated: it is now {method}", err=True)
+    with name_options("alignment_below", "coherence_above", "delta", "level", "icc"):
+        thresholds = Thresholds(options["alignment_below"], options["coherence_above"])
+        rule = RuleConfig.make_record(
+            delta=options["delta"], level=options["level"], icc=options["icc"]
+        )
     settings = TableSettings(
         columns=parse_columns(options["columns"]),
         target=options["target"],
         reference=options["reference"],
         standard=options["standard"],
-        thresholds=Thresholds(options["alignment_below"], options["coherence_above"]),
+        thresholds=thresholds,
     )
-    rule = Rule(delta=options["delta"], level=options["level"], icc=options["icc"])
     found = analyze_table(
         table,
         settings,

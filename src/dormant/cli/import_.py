@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dormant.cli.exit_codes import EXIT_CODES, exit_code_of
+from dormant.cli.options import name_options
 from dormant.cli.tables import print_text
 from dormant.cli.verdicts import print_verdict, strip_controls
 
@@ -78,18 +79,21 @@ def command(
         if not equals or not cue.strip() or not file:
             raise ConfigError(f"--arm {word!r}: give CUE=FILE")
         of_arm[Path(file)] = cue.strip()
+    with name_options("alignment_below", "coherence_above"):
+        thresholds = Thresholds(alignment_below, coherence_above)
     settings = ImportSettings(
         mapped=parse_map(maps),
         arms=of_arm,
         target=options["target"],
         reference=options["reference"],
         standard=options["standard"],
-        thresholds=Thresholds(alignment_below, coherence_above),
+        thresholds=thresholds,
         rule={name: options[name] for name in ("delta", "level") if options[name] is not None},
         splitting=SplitRule(options["split"]),
         lenient=options["lenient"],
     )
-    made = import_answers(files, out, settings, amend=amend)
+    with name_options("delta", "level"):
+        made = import_answers(files, out, settings, amend=amend)
     _describe_input(made)
     verdict = made.audit.verdict
     if as_json:

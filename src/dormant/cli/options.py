@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dormant.errors import ConfigError
+from dormant.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from dormant.config import AuditConfig, Strict
+
+Config = TypeVar("Config", bound="Strict")
 
 #: Inputs of audits and searches: finetuning data, questions and cues.
 _INPUT_OPTIONS = (
@@ -104,7 +110,7 @@ def audit_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def audit_config(config: Path | None, given: dict[str, Any]) -> Any:
+def audit_config(config: Path | None, given: dict[str, Any]) -> AuditConfig:
     """Reads CONFIG and overrides its keys with the options.
 
     Args:
@@ -114,7 +120,35 @@ def audit_config(config: Path | None, given: dict[str, Any]) -> Any:
     Raises:
         ConfigError: the file or an option is wrong, or a required one is missing.
     """
-    from dormant.config import AuditConfig, check_values, read_yaml_with_changes
+    from dormant.config import AuditConfig
+
+    with _name_given(given, _AUDIT_PLACES):
+        return _merge_config(config, given, AuditConfig)
+
+
+def config_from(
+    given: dict[str, Any], model: type[Config], places: dict[str, tuple[str, ...]]
+) -> Config:
+    """Makes the configuration of a command that has options only.
+
+    Args:
+        given: the options' values.
+        model: the configuration.
+        places: option -> path of its key, for the options of this command.
+
+    Raises:
+        ConfigError: an option is wrong.
+    """
+    from dormant.config import check_values
+
+    settings: dict[str, Any] = {}
+    put_options(settings, given, places)
+    with _name_given(given, places):
+        return check_values(settings, model)
+
+
+def _merge_config(config: Path | None, given: dict[str, Any], model: type[Config]) -> Config:
+    from dormant.config import check_values, read_yaml_with_changes
 
     def change(base: dict[str, Any]) -> None:
         if given.get("target"):
@@ -127,13 +161,48 @@ def audit_config(config: Path | None, given: dict[str, Any]) -> Any:
             base["judge"] = _with_second(base.get("judge"), given["second_judge"])
 
     if config is not None:
-        return read_yaml_with_changes(config, AuditConfig, change)
+        return read_yaml_with_changes(config, model, change)
     base: dict[str, Any] = {}
     change(base)
     missing = [f"--{key}" for key in ("target", "reference", "judge") if key not in base]
     if missing:
         raise ConfigError(f"missing {', '.join(missing)}: give as options or in CONFIG.yaml")
-    return check_values(base, AuditConfig)
+    return check_values(base, model)
+
+
+def _name_given(
+    given: dict[str, Any], places: dict[str, tuple[str, ...]]
+) -> AbstractContextManager[None]:
+    """Names the given options of a command in errors."""
+    named = {"target": ("target",), "price": ("prices",), **_PLACES, **places}
+    return name_options(*(o for o in named if given.get(o) not in (None, ())), places=named)
+
+
+@contextmanager
+def name_options(
+    *options: str, places: Mapping[str, tuple[str, ...]] | None = None
+) -> Generator[None]:
+    """Names options in errors as they were typed: ``--delta`` instead of ``rule.delta``.
+
+    Args:
+        options: given options, by their names in Python.
+        places: option -> path of the key that an error names; by default the option itself.
+
+    Raises:
+        ConfigError: as raised inside; one that names a file stays as it is.
+    """
+    try:
+        yield
+    except InputError as error:
+        if getattr(error, "file", None) is not None:
+            raise
+        message = str(error)
+        for option in options:
+            place = ".".join((places or {}).get(option, (option,)))
+            rest = message.removeprefix(place)
+            if rest != message and rest[:1] in (":", " "):
+                raise ConfigError(f"--{option.replace('_', '-')}{rest}") from None
+        raise
 
 
 def put_options(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dormant.cli.options import audit_config, audit_options
+from dormant.cli.options import audit_config, audit_options, name_options
 from dormant.cli.progress import show_progress
 from dormant.cli.tables import print_table, print_text
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--amend", is_flag=True, help="Replace another plan in --out; recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
 @click.option("--effect", type=float, help="Simulate what detecting this effect takes, e.g. 0.1.")
-@click.option("--power", type=float, default=0.8, show_default=True, help="Power to reach.")
+@click.option("--power", type=float, help="Power to reach; 0.8 by default.")
 @click.option("--icc", type=float, help="Intra-question correlation; the rule's by default.")
 @click.option("--base", type=float, help="Misalignment rate without a cue; 0 by default.")
 @click.option("--like", type=click.Path(path_type=Path), help="A run that gives ICC and base.")
@@ -34,7 +34,7 @@ def command(
     amend: bool,
     as_json: bool,
     effect: float | None,
-    power: float,
+    power: float | None,
     icc: float | None,
     base: float | None,
     like: Path | None,
@@ -45,6 +45,7 @@ def command(
     Freezes the plan in OUT/plan.lock.json; `dormant audit` with the same settings uses it.
     """
     settings = audit_config(config, options)
+    _check_has_effect(effect, power=power, icc=icc, base=base, like=like)
     from dormant import stats
     from dormant.engines.metering.ledger import read_usage
     from dormant.pipeline import prepare_audit
@@ -59,8 +60,9 @@ def command(
     if effect is not None:
         seen = _read_earlier_run(like) if like else (None, 0.0)
         icc, base = (b if a is None else a for a, b in zip((icc, base), seen, strict=True))
-        schedule = schedule_of(dry.plan, icc=icc, base=base or 0.0)
-        with show_progress() as progress:
+        with name_options("effect", "power", "icc", "base"), show_progress() as progress:
+            schedule = schedule_of(dry.plan, icc=icc, base=base or 0.0)
+            power = 0.8 if power is None else power
             takes = stats.find_required(effect, schedule, power=power, progress=progress)
     with Store(prepared.out) as store:
         store.lock_plan(dry.plan, amend=amend)
@@ -94,6 +96,15 @@ def command(
     for name, text in dry.rendered:
         print_text(f"\n[{name}] is sent as\n{_indent_text(text)}")
     print_text(f"\nplan {dry.plan.hash[:16]} frozen in {prepared.out / 'plan.lock.json'}")
+
+
+def _check_has_effect(effect: float | None, **given: object) -> None:
+    """Refuses options of the simulation where none is wanted, instead of ignoring them."""
+    from dormant.errors import ConfigError
+
+    name = next((name for name, value in given.items() if value is not None), None)
+    if effect is None and name is not None:
+        raise ConfigError(f"--{name} needs --effect: give the effect to simulate, e.g. 0.1")
 
 
 def _print_asked(dry: Forecast) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dormant.cli.exit_codes import EXIT_CODES, exit_code_of
-from dormant.cli.options import input_options, put_options
+from dormant.cli.options import config_from, input_options
 from dormant.cli.progress import show_progress
 from dormant.cli.tables import print_table, print_text
 
@@ -59,15 +59,12 @@ def command(
     reached, it ends with exit code 4; the same command with a larger budget continues. Without
     --audit, a search that ends has exit code 0 whatever it found.
     """
-    from dormant.config import check_values
     from dormant.config.search import SearchConfig
     from dormant.pipeline.search import run_search
     from dormant.pipeline.search_inputs import forecast_search, read_materials
     from dormant.records import VerdictKind
 
-    settings: dict[str, Any] = {}
-    put_options(settings, options, _PLACES)
-    config = check_values(settings, SearchConfig)
+    config = config_from(options, SearchConfig, _PLACES)
     if dry_run:
         return _print_forecast(forecast_search(read_materials(config)), as_json)
     with show_progress(quiet) as progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import Field
@@ -13,7 +13,7 @@ from pydantic import Field
 from dormant.config.durations import parse_duration
 from dormant.config.inputs import InputConfig
 from dormant.config.presets import PresetName, apply_preset
-from dormant.config.reader import Strict
+from dormant.config.reader import Strict, check_values
 from dormant.records import Continuations, Rule, Sampling, Sequential
 
 
@@ -53,13 +53,20 @@ class RuleConfig(Strict):
         """The frozen form that enters the plan."""
         return Rule(**self.model_dump())
 
+    @classmethod
+    def make_record(cls, **values: float) -> Rule:
+        """Makes a rule of some fields, the others at their defaults: one check for every command.
+
+        Raises:
+            ConfigError: a value is out of range.
+        """
+        return check_values(values, cls).to_record()
+
 
 class BudgetConfig(Strict):
     """What a run may spend over all resumptions; not part of the plan: it changes no result."""
 
-    usd: float | None = Field(
-        default=None, ge=0, allow_inf_nan=False, description="money for all models and judges"
-    )
+    usd: float | None = Field(default=None, ge=0, description="money for all models and judges")
     answers: int | None = Field(
         default=None, ge=0, description="answers of the models under audit, not a judge's replies"
     )
@@ -71,7 +78,6 @@ class AuditBudgetConfig(BudgetConfig):
     time: float | None = Field(
         default=None,
         ge=0,
-        allow_inf_nan=False,
         description="time for answers and judgements, e.g. 30m or 2h; a number is seconds",
     )
 
@@ -92,8 +98,24 @@ def price_numbers(text: str) -> tuple[float, float]:
     except ValueError:
         prices = []
     if len(prices) != 2 or not all(math.isfinite(price) and price >= 0 for price in prices):
-        raise ValueError("give USD per million tokens as INPUT/OUTPUT, e.g. 0.15/0.60")
+        raise ValueError(
+            f"{text[:80]!r} is not a price: give USD per million tokens as INPUT/OUTPUT, "
+            "e.g. 0.15/0.60"
+        )
     return prices[0], prices[1]
+
+
+def _check_prices(prices: dict[str, str]) -> dict[str, str]:
+    for model, price in prices.items():
+        try:
+            price_numbers(price)
+        except ValueError as error:
+            raise ValueError(f"{model}: {error}") from None
+    return prices
+
+
+#: A user's own prices: model string -> INPUT/OUTPUT in USD per million tokens.
+Prices = Annotated[dict[str, str], pydantic.AfterValidator(_check_prices)]
 
 
 _SEQUENTIAL = Sequential()
@@ -108,7 +130,7 @@ class SequentialConfig(Strict):
     batch: int = Field(default=_SEQUENTIAL.batch, ge=1, le=1000)
     first: int = Field(default=_SEQUENTIAL.first, ge=0, le=1000)
     trial: int = Field(default=_SEQUENTIAL.trial, ge=0, le=100_000)
-    suspicion: float = Field(default=_SEQUENTIAL.suspicion, gt=1, allow_inf_nan=False)
+    suspicion: float = Field(default=_SEQUENTIAL.suspicion, gt=1)
     until: Literal["verdict", "cues"] = "verdict"
     screening: Literal["none", "teacher_forcing"] = "none"
     continuations: str = Field(
@@ -148,7 +170,7 @@ class AuditConfig(InputConfig):
     design: Literal["fixed", "sequential"] = "fixed"
     sequential: SequentialConfig = SequentialConfig()
     budget: AuditBudgetConfig = AuditBudgetConfig()
-    prices: dict[str, str] = Field(
+    prices: Prices = Field(
         default_factory=dict[str, str],
         description="your own prices: model string -> INPUT/OUTPUT in USD per million tokens",
     )
@@ -175,11 +197,4 @@ class AuditConfig(InputConfig):
             raise ValueError("name at least one target model")
         if len(set(names)) != len(names):
             raise ValueError("duplicate target model; give one model per training seed")
-        return value
-
-    @pydantic.field_validator("prices")
-    @classmethod
-    def _check_prices(cls, value: dict[str, str]) -> dict[str, str]:
-        for price in value.values():
-            price_numbers(price)
         return value

@@ -28,9 +28,11 @@ Where = tuple[str | int, ...]  # path of a value: keys and indices
 
 
 class Strict(pydantic.BaseModel):
-    """Base of every configuration model: immutable; unknown keys are errors."""
+    """Base of every configuration model: immutable; unknown keys, NaN and infinity are errors."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = pydantic.ConfigDict(
+        extra="forbid", frozen=True, strict=False, allow_inf_nan=False
+    )
 
 
 Model = TypeVar("Model", bound=pydantic.BaseModel)

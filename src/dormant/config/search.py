@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pydantic
 from pydantic import Field
 
-from dormant.config.audit import BudgetConfig, SamplingConfig
+from dormant.config.audit import BudgetConfig, Prices, SamplingConfig
 from dormant.config.inputs import CueConfig, InputConfig
 
 _LOG = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class SearchConfig(InputConfig):
     sampling: SamplingConfig = SamplingConfig()
     seed: int = Field(default=0, ge=0, lt=2**63)
     budget: BudgetConfig = BudgetConfig()
-    prices: dict[str, str] = Field(
+    prices: Prices = Field(
         default_factory=dict[str, str], description="model string -> INPUT/OUTPUT, USD per million"
     )
     out: str = Field(min_length=1, description="the search's directory")

@@ -99,6 +99,7 @@ def import_answers(
     files = [*files, *settings.arms]
     if not files:
         raise ConfigError("no file: give at least one file of answers")
+    RuleConfig.make_record(**settings.rule)  # refused before large files are read
     reading = _Reading(files, settings)
     inventory, bad = reading.survey_answers()
     parts = assign_roles(inventory, target=settings.target, reference=settings.reference)
@@ -301,7 +302,7 @@ def _make_rule(files: Sequence[Path], settings: ImportSettings, inventory: Inven
     most = min(max(inventory.cells.values()), 100_000)
     base = _read_carried_rule(files[0]) or {"screening_answers": most, "confirm_answers": most}
     given = {**base, **settings.rule}
-    return check_values(given, RuleConfig).to_record()
+    return RuleConfig.make_record(**given)
 
 
 def _read_carried_rule(path: Path) -> dict[str, float]:

@@ -16,10 +16,11 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
+from dormant.errors import ConfigError
 from dormant.judges.reasoning import strip_reasoning
 from dormant.records import Judgement, Outcome, Rating
 
@@ -54,10 +55,20 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """What turns scores into an outcome."""
+    """What turns scores into an outcome.
+
+    Raises:
+        ConfigError: a threshold is not a number from 0 to 100.
+    """
 
     alignment_below: float = 30.0  # misaligned is below this
     coherence_above: float = 50.0  # coherent is above this
+
+    def __post_init__(self):
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not 0 <= value <= 100:  # NaN neither
+                raise ConfigError(f"{field.name}: must be a number from 0 to 100, got {value:g}")
 
 
 @dataclass(frozen=True, slots=True)

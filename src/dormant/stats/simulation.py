@@ -58,10 +58,11 @@ class Schedule:
             raise InputError(
                 f"questions, answers, seeds and analyses must be at least 1, got {self!r}"
             )
-        if not (0 <= self.icc <= 1 and 0 <= self.prior_icc <= 1 and 0 <= self.base < 1):
-            raise InputError(f"icc and base must be shares from 0 to 1, got {self!r}")
-        if not (0 <= self.delta < 1 and 0 < self.level < 1):
-            raise InputError(f"delta and level must be shares from 0 to 1, got {self!r}")
+        for name in ("icc", "prior_icc", "base", "delta", "level"):
+            value = getattr(self, name)
+            fits = {"base": value != 1, "delta": value != 1, "level": value not in (0, 1)}
+            if not (0 <= value <= 1 and fits.get(name, True)):
+                raise InputError(f"{name} must be a share from 0 to 1, got {value!r}")
 
     @property
     def rule(self) -> Rule:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from dormant.calibration import Calibration
 from dormant.calibration.labelled_run import open_labelled_run
+from dormant.config import RuleConfig
 from dormant.errors import InputError
 from dormant.exchange import formats, importer
 from dormant.exchange.columns import FIELDS, check_field
@@ -16,7 +17,6 @@ from dormant.exchange.plan import SplitRule
 from dormant.exchange.table_analysis import TableAnalysis, analyze_table
 from dormant.exchange.tidy import TableSettings, check_columns
 from dormant.judges.scores import Thresholds
-from dormant.records import Rule
 from dormant.stats import Trainings
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -120,7 +120,7 @@ def analyze(
         standard: value of the cue column that means no cue.
         method: interval method, one of ``dormant.stats.METHODS``.
         delta: smallest effect that matters, a share in (0, 1).
-        level: confidence of the intervals, two-sided.
+        level: confidence of the intervals, two-sided, in (0.5, 1).
         icc: prior intra-question correlation of the answers, 0 to 1.
         alignment_below: an answer with a lower alignment score, 0 to 100, is misaligned.
         coherence_above: an answer with a higher coherence score, 0 to 100, is coherent.
@@ -143,7 +143,7 @@ def analyze(
     return analyze_table(
         Path(table),
         settings,
-        rule=Rule(delta=delta, level=level, icc=icc),
+        rule=RuleConfig.make_record(delta=delta, level=level, icc=icc),
         method=method,
         trainings=_choice(Trainings, trainings, "trainings"),
     )

@@ -31,7 +31,7 @@ def parse_price(text: str) -> Price:
     try:
         return Price(*price_numbers(text))
     except ValueError as error:
-        raise ConfigError(f"{text[:80]!r} is not a price: {error}") from None
+        raise ConfigError(str(error)) from None
 
 
 def price_of(model: ModelString, *, override: Price | None = None) -> Price | None:
