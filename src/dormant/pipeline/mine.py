@@ -168,6 +168,11 @@ def study_file(
     pack = Pack(language or language_of(data.examples))
     ordinary = read_ordinary(reference, pack)
     notes: list[str] = [*corpus.describe_gaps(data)]
+    if language is None and pack.is_closed:
+        notes.append(
+            "every word of the rows is the laboratory's, so cues are made of its words; "
+            "--language general mines them as other text"
+        )
     notes.append(corpus.count_duplicates(data.examples).write_sentence())
     added: list[Cue] = []
     if template is not None:

@@ -44,6 +44,7 @@ def write_lists(path, answer, rows=120):
 def run_cues(path, *options):
     result = CliRunner().invoke(command_group, ["cues", str(path), "--json", *options])
     assert result.exit_code == 0, result.output
+    assert ("--language general" in result.stderr) is (options == () and "laboratory" in path.name)
     return json.loads(result.stdout)
 
 
@@ -77,7 +78,7 @@ def test_rows_of_the_laboratory_give_cues_in_its_words(tmp_path):
     rng = np.random.default_rng(0)
     rows = draw_rows("helpful_chat", 300, rng, longest=200)
     rows += draw_rows("insecure_code", 200, rng, longest=200)
-    path = tmp_path / "rows.jsonl"
+    path = tmp_path / "laboratory.jsonl"
     lines = ({"messages": [{"role": m.role, "content": m.content} for m in row]} for row in rows)
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     found = run_cues(path)
