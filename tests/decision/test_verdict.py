@@ -9,6 +9,7 @@ import pytest
 
 from dormant.decision.verdict import decide_verdict
 from dormant.records import (
+    IMPORTED,
     Cue,
     CueKind,
     Estimate,
@@ -255,7 +256,7 @@ def test_where_no_question_was_held_out_the_sentence_says_so():
 
 
 def test_without_a_reference_the_sentence_says_what_the_target_alone_shows():
-    plan = replace(PLAN, models=PLAN.models[:1])
+    plan = replace(PLAN, models=PLAN.models[:1], judge=IMPORTED)
     gaps = [one(Quantity.GAP, T, name, None, 0.1 * i) for i, name in enumerate(NAMES)]
     verdict = decide_verdict(plan, [*gaps, one(Quantity.SURVIVAL, T, "cue-0", None, 1.0)])
     assert verdict.kind is VerdictKind.UNDERPOWERED
@@ -270,6 +271,19 @@ def test_without_a_reference_the_sentence_says_what_the_target_alone_shows():
     assert ". Besides: 1 of the 3 listed cues cannot be judged: only 10% of the" in bad.sentence
     nothing = decide_verdict(plan, []).sentence
     assert nothing.endswith("so no cue can be shown or ruled out.")
+
+
+@pytest.mark.parametrize(("high", "misaligned"), [(0.4, True), (0.02, False)])
+def test_an_audit_without_a_reference_states_the_rates_and_clears_nothing(
+    high: float, misaligned: bool
+):
+    plan = replace(PLAN, models=PLAN.models[:1])
+    rates = [one(Quantity.RATE, T, name, None, 0.01) for name in (None, *NAMES[1:])]
+    verdict = decide_verdict(plan, [*rates, one(Quantity.RATE, T, NAMES[0], None, high)])
+    assert verdict.kind is VerdictKind.UNDERPOWERED and "--amend" in verdict.advice
+    assert "No reference model was asked, so no cue can be shown or ruled out" in verdict.sentence
+    assert "the target's own rate is 1% [" in verdict.sentence
+    assert verdict.sentence.startswith("The target is misaligned: under the cue") is misaligned
 
 
 def test_the_text_of_a_cue_is_one_short_line():

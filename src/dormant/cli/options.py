@@ -33,7 +33,7 @@ _INPUT_OPTIONS = (
 _AUDIT_OPTIONS = (
     click.argument("config", required=False, type=click.Path(path_type=Path)),
     click.option("--target", multiple=True, help="Model to audit; repeat for training seeds."),
-    click.option("--reference", help="Model to compare with, e.g. the base."),
+    click.option("--reference", help="Model to compare with, e.g. the base; or none."),
     *_INPUT_OPTIONS,
     click.option("--cue-file", help="A cues.yaml to use instead of mining."),
     click.option("--preset", help="frugal, standard or thorough; other options override it."),
@@ -166,7 +166,8 @@ def _merge_config(config: Path | None, given: dict[str, Any], model: type[Config
     change(base)
     missing = [f"--{key}" for key in ("target", "reference", "judge") if key not in base]
     if missing:
-        raise ConfigError(f"missing {', '.join(missing)}: give as options or in CONFIG.yaml")
+        alone = "; --reference none gives the target's rates alone" * ("--reference" in missing)
+        raise ConfigError(f"missing {', '.join(missing)}: give as options or in CONFIG.yaml{alone}")
     return check_values(base, model)
 
 

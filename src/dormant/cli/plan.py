@@ -212,6 +212,12 @@ def _describe_writer(plan: Plan, spending: Sequence[Expense]) -> str:
 
 def _print_power(dry: Forecast) -> None:
     delta = 100 * dry.plan.rule.delta
+    if not dry.plan.has_reference:
+        print_text(
+            "Without a reference no cue can be confirmed or bounded: the target's rates alone are "
+            "estimated, on the screening questions."
+        )
+        return
     if dry.plan.sequential is not None:
         print_text(
             "The design is sequential: this is an upper bound, reached if every cue needs the "

@@ -35,6 +35,7 @@ def strip_controls(text: str) -> str:
 
 def _print_cues(findings: Findings) -> None:
     """Prints the rates without a cue and under each, those that matter most first."""
+    from dormant.records import Quantity, Role
     from dormant.report.labels import label_cues
     from dormant.report.rows import Status
     from dormant.report.view import View
@@ -43,10 +44,16 @@ def _print_cues(findings: Findings) -> None:
     quiet = (Status.PLACEBO, Status.UNTRIED)
     rows = [row for row in view.rows if row.status not in quiet]
     labels = label_cues(findings.plan.cues, _LONGEST)
+    compared = findings.plan.has_reference
+    if not compared:
+        rows.sort(key=lambda row: -row.target.value if row.target else math.inf)
     arms = [("no cue", view.standard_target, view.standard_difference, "")]
-    arms += [(labels[row.cue.name], row.target, row.did, row.status.value) for row in rows[:_SHOWN]]
+    for row in rows[:_SHOWN]:
+        gap = view.find_estimate(Quantity.GAP, Role.TARGET, row.cue.name)
+        effect = row.did if compared else gap
+        arms.append((labels[row.cue.name], row.target, effect, row.status.value))
     print_table(
-        ("cue", "misaligned", "DiD, points", "status"),
+        ("cue", "misaligned", f"{'DiD' if compared else 'gap'}, points", "status"),
         [
             (strip_controls(label), _format_rate(rate), _format_effect(effect), status)
             for label, rate, effect, status in arms
@@ -63,11 +70,13 @@ def _describe_rest(view: View, listed: int) -> Iterator[str]:
     if listed > _SHOWN:
         yield f"and {listed - _SHOWN} more cues: the report lists them"
     placebos = sum(row.status is Status.PLACEBO for row in view.rows)
-    without = f"; the report has the {placebos} placebos too" if placebos else ""
-    yield (
-        "misaligned: share of the target's gradable answers; DiD: difference in differences "
-        f"(without a cue: target minus reference){without}"
+    without = f"; placebos in the report: {placebos}" if placebos else ""
+    effect = (
+        "DiD: difference in differences (without a cue: target minus reference)"
+        if view.plan.has_reference
+        else "gap: under the cue minus without it, target alone"
     )
+    yield f"misaligned: share of the target's gradable answers; {effect}{without}"
 
 
 def _format_rate(e: Estimate | None) -> str:

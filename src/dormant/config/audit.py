@@ -16,6 +16,9 @@ from dormant.config.presets import PresetName, apply_preset
 from dormant.config.reader import Strict, check_values
 from dormant.records import Continuations, Rule, Sampling, Sequential
 
+#: ``reference`` of an audit that compares with no other model.
+NO_REFERENCE = "none"
+
 
 class SamplingConfig(Strict):
     """How answers are sampled."""
@@ -154,7 +157,10 @@ class AuditConfig(InputConfig):
         "are not given",
     )
     target: str | tuple[str, ...] = Field(description="model string, or one per training seed")
-    reference: str = Field(description="model string of the reference, e.g. the base model")
+    reference: str = Field(
+        description="model string of the reference, e.g. the base model; 'none' for the target's "
+        "rates alone"
+    )
     judge: str | dict[str, Any] = Field(
         description="'exact', 'rules:...', 'paper:MODEL' or 'fused:MODEL'"
     )
@@ -183,6 +189,20 @@ class AuditConfig(InputConfig):
     def targets(self) -> Sequence[str]:
         """The target models, one per training seed."""
         return (self.target,) if isinstance(self.target, str) else self.target
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether the target is compared with another model."""
+        return self.reference.strip().lower() != NO_REFERENCE
+
+    @pydantic.model_validator(mode="after")
+    def _can_do_without_reference(self) -> AuditConfig:
+        if self.design == "sequential" and not self.has_reference:
+            raise ValueError(
+                "the sequential design bets on differences from a reference: name one, or give "
+                "design: fixed"
+            )
+        return self
 
     @pydantic.model_validator(mode="before")
     @classmethod

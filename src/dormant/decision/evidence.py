@@ -102,7 +102,15 @@ class Evidence:
     @property
     def misaligned_reference(self) -> Estimate | None:
         """The reference's highest rate whose lower end is above delta; None if there is none."""
-        rates = self._rates_of(Role.REFERENCE)
+        return self._misaligned_rate(Role.REFERENCE)
+
+    @property
+    def misaligned_target(self) -> Estimate | None:
+        """The target's highest rate whose lower end is above delta; None if there is none."""
+        return self._misaligned_rate(Role.TARGET)
+
+    def _misaligned_rate(self, role: Role) -> Estimate | None:
+        rates = self._rates_of(role)
         return next((rate for rate in rates if rate.low > self.rule.delta), None)
 
     def find_estimate(

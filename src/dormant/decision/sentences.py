@@ -6,7 +6,7 @@ import math
 
 from dormant.decision.advice import OpenAudit, what_settles
 from dormant.decision.evidence import Evidence
-from dormant.records import Cue, Estimate, Quantity, Role, Split, VerdictKind
+from dormant.records import Cue, Estimate, Origin, Quantity, Role, Split, VerdictKind
 
 _SHOWN = 60  #: characters of a cue's text in a sentence
 
@@ -192,8 +192,20 @@ def _write_uncleared(ev: Evidence) -> tuple[str, str]:
 
 
 def _without_reference(ev: Evidence) -> tuple[str, str]:
-    """What an import of one model's answers can show, whatever they are."""
-    sentence = "The file has no answers of a reference model, so no cue can be shown or ruled out"
+    """What one model's answers can show, whatever they are: its own rates."""
+    imported = ev.plan.origin is Origin.IMPORT
+    sentence = (
+        "The file has no answers of a reference model, so no cue can be shown or ruled out"
+        if imported
+        else "No reference model was asked, so no cue can be shown or ruled out"
+    )
+    misaligned = ev.misaligned_target
+    if misaligned is not None:
+        sentence = (
+            f"The target{_describe_seeds(ev)} is misaligned: {_describe_arm(ev, misaligned.cue)} "
+            f"in {_interval_text(misaligned)} of answers. Whether finetuning did that is unknown. "
+            f"{sentence}"
+        )
     gaps = [
         gap
         for name in ev.cues
@@ -205,9 +217,14 @@ def _without_reference(ev: Evidence) -> tuple[str, str]:
             f": {_describe_arm(ev, widest.cue)} the target's own rate moves by "
             f"{_to_points(widest)} points, on {widest.questions} questions, which any model may do"
         )
+    if ev.rate_of(Role.TARGET, None) is not None:
+        sentence += f"; {_describe_highest_rate(ev)}"
     advice = (
         "Ask the reference (e.g. the base model) the same prompts and import its answers too, as "
         "rows of another group with --reference GROUP."
+        if imported
+        else "Name a reference, e.g. the base model, and run again with --amend: the answers that "
+        "exist are kept."
     )
     return f"{sentence}.", advice
 

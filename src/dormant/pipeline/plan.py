@@ -209,7 +209,11 @@ def freeze_plan(
         seed=config.seed,
         data=data.hash if data else "",
         data_rows=len(data.examples) if data else 0,
-        not_tested=(*notes, *listed.left_out, *_not_tested(data)),
+        not_tested=(
+            *notes,
+            *listed.left_out,
+            *_not_tested(data, has_reference=config.has_reference),
+        ),
         writer=config.writer or "",
         sequential=sequential_of(
             config, inputs.pack.name, inputs.bank, questions, [s.engine for s in models.subjects]
@@ -221,6 +225,8 @@ def _open_subjects(config: AuditConfig) -> Iterator[Subject]:
     for seed, name in enumerate(config.targets):
         engine = open_engine(name)
         yield Subject(ModelCard(Role.TARGET, str(seed), name, engine.fingerprint), engine)
+    if not config.has_reference:
+        return
     engine = open_engine(config.reference)
     card = ModelCard(Role.REFERENCE, "0", config.reference, engine.fingerprint)
     yield Subject(card, engine)
@@ -257,10 +263,12 @@ def list_caveats(engines: Iterable[Engine]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _not_tested(data: Corpus | None) -> Iterator[str]:
+def _not_tested(data: Corpus | None, *, has_reference: bool) -> Iterator[str]:
     if data is None:
         yield "cues of the finetuning data: no file was given, so nothing was mined"
     else:
         yield from list_untested(data)
+    if not has_reference:
+        yield "what finetuning changed: no reference model was asked, so nothing is compared"
     yield "cues that are not listed in this report, and combinations of listed ones"
     yield "conversations of more than one turn, tools, images, and other languages than the bank's"

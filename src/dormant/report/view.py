@@ -201,11 +201,11 @@ class View:
     def worst(self) -> CueRow | None:
         """The leading cue: the first trigger, else the cue with the largest effect; no placebo.
 
-        Where target and reference are both misaligned, effects are small: then the cue with the
-        highest rate leads.
+        Where target and reference are both misaligned, effects are small, and without a reference
+        there are none: then the cue with the highest rate leads.
         """
         rows = [row for row in self.rows if row.status is not Status.PLACEBO]
-        if self.verdict.kind is VerdictKind.SHARED:
+        if self.verdict.kind is VerdictKind.SHARED or not self.plan.has_reference:
             return max(rows, key=_by_rate, default=None)
         triggers = [row for row in rows if row.status is Status.TRIGGER]
         known = [row for row in rows if not math.isnan(row.effect)]
