@@ -89,6 +89,15 @@ def test_numbers_may_be_ids_and_split_is_read_in_any_spelling(tmp_path):
     assert {q.split for q in bank} == {Split.HELD_OUT}
 
 
+def test_a_bomb_of_aliases_ends_in_one_line(tmp_path):
+    bomb = "- &a [x, x, x, x, x, x, x, x, x]\n"
+    for one, other in zip("abcdefghijklm", "bcdefghijklmn", strict=True):
+        bomb += f"- &{other} [{', '.join([f'*{one}'] * 9)}]\n"
+    with pytest.raises(ConfigError) as caught:
+        load_questions(write(tmp_path, "a.yaml", bomb))
+    assert len(str(caught.value)) < 400 and "\n" not in str(caught.value)
+
+
 def test_odd_line_breaks_inside_a_question_stay(tmp_path):
     asked = ["Who\u2028are you?", "What\x0bis it?"]
     for name, content in {

@@ -15,6 +15,7 @@ import io
 import json
 import logging
 import re
+import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,7 +187,7 @@ def _name_text(item: Any, path: Path, line: int) -> Any:
         return {"text": item.strip()}
     if not isinstance(item, dict):
         raise ConfigError(
-            f"expected a question, got {item!r:.60}: put the question in quotes",
+            f"expected a question, got {reprlib.repr(item)}: put the question in quotes",
             file=path,
             line=line,
         )
@@ -194,7 +195,7 @@ def _name_text(item: Any, path: Path, line: int) -> Any:
         return {"text" if key == "question" else key: value for key, value in item.items()}
     if len(item) == 1 and not item.keys() & _YamlEntry.model_fields.keys():
         raise ConfigError(
-            f"a question that contains ': ' must be in quotes: {next(iter(item))!r:.60}",
+            f"a question that contains ': ' must be in quotes: {reprlib.repr(next(iter(item)))}",
             file=path,
             line=line,
         )
@@ -283,7 +284,7 @@ def _make_json_entry(
     if isinstance(item, str):
         return QuestionEntry(item.strip(), line)
     if not isinstance(item, dict):
-        reason = f"expected a question or an object, got {item!r:.60}"
+        reason = f"expected a question or an object, got {reprlib.repr(item)}"
         raise ConfigError(reason, file=path, line=line)
     record = {str(key): value for key, value in item.items()}
     names = tuple(record)
@@ -323,7 +324,7 @@ def _make_entry(
         if isinstance(value, int) and not isinstance(value, bool) and field != "text":
             value = str(value)
         if value is not None and not isinstance(value, str):
-            reason = f"{column!r} must be text, got {value!r:.60}"
+            reason = f"{column!r} must be text, got {reprlib.repr(value)}"
             raise ConfigError(reason, file=path, line=line)
         values[field] = (value or "").strip()
     split = _read_split(values.pop("split", ""), path, line)
@@ -338,7 +339,7 @@ def _read_split(text: str, path: Path, line: int | None) -> Split | None:
         return Split(name)
     except ValueError:
         known = " or ".join(Split)
-        reason = f"split {text!r:.60} is unknown: give {known}, or leave the column out"
+        reason = f"split {reprlib.repr(text)} is unknown: give {known}, or leave the column out"
         raise ConfigError(reason, file=path, line=line) from None
 
 
