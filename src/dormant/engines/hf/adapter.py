@@ -16,6 +16,8 @@ from dormant.engines.hf.self_check import still_shares_prefix
 from dormant.engines.hf.weights import describe_tensors
 from dormant.errors import ModelError
 
+_MOST_TOKENS = 64  # trained tokens that the fixed prompt is extended by
+
 
 class Base(Protocol):
     """A loaded base model, as ``loader.LoadedBase`` holds it."""
@@ -52,11 +54,13 @@ def attach_adapter(base: Base, adapter: AdapterFiles) -> None:
     """
     if adapter.key in base.adapters:
         return
+    bare, tokens = base.logprobs, adapter.trained_tokens[:_MOST_TOKENS]
     if adapter.replaces_base:
         _fit_embeddings(base, adapter)
+        bare = read_probe(base.model, tokens)
     _load(base, adapter)
     base.activate(adapter.key)
-    if not differ(read_probe(base.model), base.logprobs):
+    if not differ(read_probe(base.model, tokens), bare):
         raise ModelError(
             f"{adapter.owner!r}: the adapter {str(adapter.directory)!r} changes no probability of "
             "the base; it was saved untrained or made for another model"

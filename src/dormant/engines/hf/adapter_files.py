@@ -58,6 +58,14 @@ class AdapterFiles:
         start = getattr(self.config, "init_lora_weights", True)
         return start not in _PLAIN_STARTS or any(self.prefix not in name for name in self.shapes)
 
+    @property
+    def trained_tokens(self) -> tuple[int, ...]:
+        """Tokens whose embeddings were trained by themselves: it may show on these alone."""
+        found: Any = getattr(self.config, "trainable_token_indices", None)
+        found = found or getattr(self.config, "token_indices", None) or ()
+        lists = found.values() if isinstance(found, dict) else (found,)
+        return tuple(token for tokens in lists for token in tokens)
+
     def find_shape(self, parameter: str) -> tuple[int, ...] | None:
         """The shape of the tensor that replaces a parameter of the base; None if none does."""
         module, _, name = f"base_model.model.{parameter}".rpartition(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,10 +13,15 @@ LEAST_EFFECT = 1e-4
 _TOKENS = tuple(range(5, 25))
 
 
-def read_probe(model: Any) -> Tensor:
-    """Log-probabilities at each token of the fixed prompt, [tokens, vocabulary], nats."""
+def read_probe(model: Any, more: Sequence[int] = ()) -> Tensor:
+    """Log-probabilities at each token of the fixed prompt, [tokens, vocabulary], nats.
+
+    Args:
+        model: from transformers.
+        more: tokens that follow the fixed ones.
+    """
     size = model.get_input_embeddings().weight.shape[0]
-    ids = torch.tensor([[token % size for token in _TOKENS]], device=model.device)
+    ids = torch.tensor([[token % size for token in (*_TOKENS, *more)]], device=model.device)
     with torch.inference_mode():
         return model(ids, use_cache=False).logits[0].float().log_softmax(-1).cpu()
 
