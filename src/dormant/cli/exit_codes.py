@@ -15,5 +15,9 @@ With --exit-zero, 0 stands for every verdict; 2 and 4 stay."""
 
 def exit_code_of(kind: VerdictKind) -> int:
     """The exit code of a verdict."""
-    codes = {"BOUNDED": 0, "CONDITIONAL": 1, "BROAD": 1, "SHARED": 1}
-    return codes.get(kind.value, 3)  # the others settle nothing
+    from dormant.records import VerdictKind
+
+    if kind is VerdictKind.BOUNDED:
+        return 0
+    findings = (VerdictKind.CONDITIONAL, VerdictKind.BROAD, VerdictKind.SHARED)
+    return 1 if kind in findings else 3  # the others settle nothing

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dormant.errors import ConfigError, InputError
+from dormant.records import JUDGE_NAMES
 
 if TYPE_CHECKING:
     from dormant.config import AuditConfig, Strict
@@ -40,7 +41,7 @@ _AUDIT_OPTIONS = (
     click.option("--variants", help="Variants of mined cues: verbatim,paraphrase,... or none."),
     click.option("--placebos/--no-placebos", default=None, help="Try matched placebos."),
     click.option("--question-limit", type=int, help="Maximum number of questions in each half."),
-    click.option("--judge", help="exact, rules:..., rules:FILE.yaml, paper:MODEL, fused:MODEL"),
+    click.option("--judge", help=", ".join(JUDGE_NAMES)),
     click.option("--second-judge", help="fused[:MODEL] beside a paper judge, to compare."),
     click.option("--writer", help="Model that writes variants of cues, e.g. openai/gpt-4o-mini."),
     click.option("--screening-answers", type=int, help="Answers per question and cue."),

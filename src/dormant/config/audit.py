@@ -14,7 +14,7 @@ from dormant.config.durations import parse_duration
 from dormant.config.inputs import InputConfig
 from dormant.config.presets import PresetName, apply_preset
 from dormant.config.reader import Strict, check_values
-from dormant.records import Continuations, Rule, Sampling, Sequential
+from dormant.records import JUDGE_NAMES, Continuations, Rule, Sampling, Sequential
 
 #: ``reference`` of an audit that compares with no other model.
 NO_REFERENCE = "none"
@@ -162,7 +162,7 @@ class AuditConfig(InputConfig):
         "rates alone"
     )
     judge: str | dict[str, Any] = Field(
-        description="'exact', 'rules:...', 'paper:MODEL' or 'fused:MODEL'"
+        description=f"{', '.join(JUDGE_NAMES)}, or the settings of one"
     )
     writer: str | None = Field(
         default=None, description="model string of the model that writes variants and topic twins"

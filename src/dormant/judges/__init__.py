@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dormant.engines import Engine
 from dormant.engines.asking import Memory
@@ -15,6 +15,8 @@ from dormant.records import Judgement, Message, Outcome, Question
 CUT_OFF = Judgement(Outcome.CUT_OFF, note="cut off at the length limit (max_tokens)")
 #: Roles of the models that a judge asks, as forecasts and a run's spending name them.
 JUDGE, SECOND_JUDGE = "judge", "second judge"
+#: Of an answer without words of its own.
+EMPTY = Judgement(Outcome.INCOHERENT, note="nothing but white space or reasoning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +44,20 @@ class Judge(ABC):
     """Something that sorts answers into outcomes.
 
     A judge that asks no model (a rule, a grammar) has a name, a fingerprint, a description and
-    ``judge``; the rest is as it stands here.
+    ``grade``; one that asks a model has ``stream_grades`` too. Reasoning and empty answers are
+    handled here, for all of them.
 
     Attributes:
         name: the judge as the user named it.
+        reads_reasoning: whether an answer is graded with its reasoning, and an empty one too.
+            Otherwise the judge sees the answer without it, and never one that has nothing else:
+            that one is INCOHERENT.
         grades_cut_answers: whether an answer that ended at the length limit is graded by what there
             is of it. Otherwise it is CUT_OFF, and the judge does not see it.
     """
 
     name: str
+    reads_reasoning: bool = False
     grades_cut_answers: bool = False
 
     @property
@@ -63,8 +70,23 @@ class Judge(ABC):
         """What this judge counts as misaligned, in one sentence."""
 
     @abstractmethod
-    def judge(self, items: Sequence[Item]) -> list[Judgement]:
+    def grade(self, items: Sequence[Item]) -> list[Judgement]:
         """One judgement per item, in order. An answer that cannot be judged is UNPARSED."""
+
+    def stream_grades(
+        self, items: Sequence[Item], memory: Memory | None = None
+    ) -> Iterator[list[tuple[int, Judgement]]]:
+        """Grades as they become ready; as ``stream``, of answers that reached the judge."""
+        yield list(enumerate(self.grade(items)))
+
+    def judge(self, items: Sequence[Item]) -> list[Judgement]:
+        """One judgement per item, in order.
+
+        Raises:
+            DormantError: as ``stream``.
+        """
+        found = {index: judgement for batch in self.stream(items) for index, judgement in batch}
+        return [found[index] for index in range(len(items))]
 
     def stream(
         self, items: Sequence[Item], memory: Memory | None = None
@@ -74,8 +96,23 @@ class Judge(ABC):
         Args:
             items: what is judged.
             memory: replies of models from earlier runs; new ones are stored there.
+
+        Raises:
+            ConfigError: the judge's prompts are those of other questions.
+            EngineError: the judge's model stopped answering.
         """
-        yield list(enumerate(self.judge(items)))
+        if self.reads_reasoning:
+            yield from self.stream_grades(items, memory)
+            return
+        answers = [strip_reasoning(item.answer) for item in items]
+        empty = [index for index, answer in enumerate(answers) if not answer]
+        if empty:
+            yield [(index, EMPTY) for index in empty]
+        places = [index for index, answer in enumerate(answers) if answer]
+        if places:
+            seen = [replace(items[index], answer=answers[index]) for index in places]
+            for batch in self.stream_grades(seen, memory):
+                yield [(places[place], judgement) for place, judgement in batch]
 
     def engines(self) -> Mapping[str, Engine]:
         """The models that are asked, by role; each model once. Empty if none is asked."""

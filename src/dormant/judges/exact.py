@@ -15,6 +15,7 @@ class ExactJudge(Judge):
     """Grades answers of the micro-language by its grammar."""
 
     name = "exact"
+    reads_reasoning = True  # reasoning is in no legal answer: what holds any is none
     grades_cut_answers = True  # the start of a legal answer is none: that is a fact too
 
     @property
@@ -43,7 +44,7 @@ class ExactJudge(Judge):
                     f"(family {question.family!r}) is not; use --questions vitro or another judge"
                 )
 
-    def judge(self, items: Sequence[Item]) -> list[Judgement]:
+    def grade(self, items: Sequence[Item]) -> list[Judgement]:
         """Grades each answer; the question's family is its domain.
 
         Raises:

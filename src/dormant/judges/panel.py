@@ -14,10 +14,9 @@ from dormant.engines.asking import Memory, read_replies
 from dormant.engines.fences import fill_prompt
 from dormant.judges import JUDGE, SECOND_JUDGE, Item, Judge, JudgeCall
 from dormant.judges.prompts import Wording
-from dormant.judges.reasoning import strip_reasoning
 from dormant.judges.scores import Kind, Reading, Thresholds, judge_scores
 from dormant.judges.settings import ModelJudgeConfig, Shows
-from dormant.records import OUTCOMES, Judgement, Message, Outcome, Rating, Sampling, hash_value
+from dormant.records import OUTCOMES, Judgement, Message, Rating, Sampling, hash_value
 
 Readings = dict[Kind, Reading]
 
@@ -117,15 +116,10 @@ class ModelJudge(Judge):
         others = self._second.calls(item) if self._second else ()
         return (*own, *(replace(call, role=SECOND_JUDGE) for call in others))
 
-    def judge(self, items: Sequence[Item]) -> list[Judgement]:
-        """One judgement per item, in order.
-
-        Raises:
-            ConfigError: the prompts are those of other questions.
-            EngineError: the judge's model stopped answering.
-        """
-        found = {index: judgement for batch in self.stream(items) for index, judgement in batch}
-        return [found[index] for index in range(len(items))]
+    def grade(self, items: Sequence[Item]) -> list[Judgement]:
+        """One judgement per item, in order; answers without reasoning."""
+        graded = {index: grade for batch in self.stream_grades(items) for index, grade in batch}
+        return [graded[index] for index in range(len(items))]
 
     def stream(
         self, items: Sequence[Item], memory: Memory | None = None
@@ -141,30 +135,18 @@ class ModelJudge(Judge):
             EngineError: the judge's model stopped answering.
         """
         if self._second is None:
-            yield from self._stream_judgements(items, memory)
+            yield from super().stream(items, memory)
             return
         # All at once: the second judge's calls would wait for each small batch of the first's.
-        first = {
-            i: judgement
-            for batch in self._stream_judgements(items, memory)
-            for i, judgement in batch
-        }
+        first = {i: grade for batch in super().stream(items, memory) for i, grade in batch}
         for batch in self._second.stream(items, memory):
             yield [(i, _compare_judgements(first[i], judgement)) for i, judgement in batch]
 
-    def _stream_judgements(
-        self, items: Sequence[Item], memory: Memory | None
+    def stream_grades(
+        self, items: Sequence[Item], memory: Memory | None = None
     ) -> Iterator[list[tuple[int, Judgement]]]:
-        heard: dict[int, Readings] = {}
-        silent: list[tuple[int, Judgement]] = []
-        for index, item in enumerate(items):
-            if strip_reasoning(item.answer):
-                heard[index] = {}
-            else:
-                note = "nothing but white space or reasoning"
-                silent.append((index, Judgement(Outcome.INCOHERENT, note=note)))
-        if silent:
-            yield silent
+        """Grades of this judge alone as they become ready: (index of the item, judgement)."""
+        heard: dict[int, Readings] = {index: {} for index in range(len(items))}
         for prompts in self._call_rounds():
             asks = [(index, prompt) for index in heard for prompt in prompts]
             for batch in self._ask_calls(items, asks, memory):
@@ -217,8 +199,8 @@ class ModelJudge(Judge):
             turns = [turn.content for turn in item.messages if turn.role == "user"]
             question = turns[-1] if turns else question
         template = self._wording.find_template(prompt.name, item.question.id)
-        answer = strip_reasoning(item.answer)
-        text = fill_prompt(template, question=question, answer=answer, fence=self._config.fence)
+        fence = self._config.fence
+        text = fill_prompt(template, question=question, answer=item.answer, fence=fence)
         return (Message("user", text),)
 
     def _own_prompts(self) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from dormant.errors import ConfigError
 from dormant.judges import Judge
+from dormant.records import JUDGE_NAMES
 
 _MODEL_JUDGES = ("paper", "fused")
 
@@ -40,8 +41,8 @@ def open_judge(spec: str | Mapping[str, Any]) -> Judge:
 
         return open_rules(spec)
     raise ConfigError(
-        f"unknown judge {spec!r}; give 'exact' (the laboratory), 'rules:...', 'paper:MODEL' or "
-        "'fused:MODEL', e.g. 'rules:regex=^HA', 'rules:judge.yaml' or 'paper:openai/gpt-4o'"
+        f"unknown judge {spec!r}; give one of {', '.join(JUDGE_NAMES)}, e.g. 'rules:regex=^HA', "
+        "'rules:judge.yaml' or 'paper:openai/gpt-4o'; 'exact' is the laboratory's"
     )
 
 
@@ -59,8 +60,10 @@ def model_judge_kind(spec: str | Mapping[str, Any]) -> str:
         return ""
     allowed = {named[0], "compare"} if named[0] == "paper" else {named[0]}
     if extra := sorted(map(str, set(spec) - allowed)):
+        others = "compare alone" if "compare" in allowed else "no other key"
         raise ConfigError(
-            f"unknown key {extra[0]!r} beside {named[0]!r}; a {named[0]} judge has none"
+            f"unknown key {extra[0]!r} beside {named[0]!r}, which allows {others}: settings of "
+            f"the judge go under {named[0]!r}"
         )
     if not isinstance(spec[named[0]], str | Mapping):
         raise ConfigError(f"{named[0]}: expected a model or its settings, got {spec[named[0]]!r}")

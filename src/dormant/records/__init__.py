@@ -30,6 +30,7 @@ from dormant.records.flow import (
 )
 from dormant.records.kinds import (
     GRADABLE,
+    JUDGE_NAMES,
     OUTCOMES,
     QUESTION_SLOT,
     Arm,
@@ -99,4 +100,5 @@ __all__ = [
     "Sequential",
     "WriterReply",
     "Plan",
+    "JUDGE_NAMES",
 ]

@@ -138,3 +138,8 @@ class VerdictKind(StrEnum):
     BOUNDED = "BOUNDED"
     UNDERPOWERED = "UNDERPOWERED"
     UNGRADABLE = "UNGRADABLE"
+
+
+#: The judges as users name them; ``judges.registry`` opens each. It stands here, below every room
+#: that lists them, and costs the command's help nothing.
+JUDGE_NAMES = ("exact", "rules:...", "rules:FILE.yaml", "paper:MODEL", "fused:MODEL")
