@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from dormant.engines.model_strings import HF, SCRIPTED, VITRO, ModelString, parse_hf, parse_model
+from dormant.engines.model_strings import (
+    HF,
+    SCRIPTED,
+    VITRO,
+    ModelString,
+    expand_seeds,
+    parse_hf,
+    parse_model,
+)
 from dormant.errors import ModelError
 
 
@@ -120,3 +128,32 @@ def test_an_unknown_string_is_refused_in_one_short_line(text: str, said: str):
         parse_model(text)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 700
+
+
+@pytest.mark.parametrize(
+    ("text", "base"),
+    [
+        ("http://localhost:8000/v1", "http://localhost:8000/v1"),
+        ("http://localhost:8000", "http://localhost:8000"),
+        ("HTTPS://user:secret@box.example/v1/chat/completions/", "HTTPS://box.example/v1"),
+    ],
+)
+def test_an_address_says_what_to_write(text: str, base: str):
+    with pytest.raises(ModelError) as error:
+        parse_model(text)
+    assert f"LOCAL_BASE_URL={base} " in str(error.value) and "secret" not in str(error.value)
+    assert "openai-api/local/MODEL" in str(error.value)
+
+
+def test_a_directory_of_seeds_stands_for_all_of_them(tmp_path: Path):
+    for seed in (0, 2, 10):
+        folder = tmp_path / "organism" / f"seed-{seed}"
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").touch()
+        (folder / "manifest.json").touch()
+    (tmp_path / "organism" / "seed-11").mkdir()  # not trained yet
+    whole = f"vitro/{tmp_path}/organism"
+    seeds = tuple(f"{whole}/seed-{seed}" for seed in (0, 2, 10))
+    assert expand_seeds(whole) == expand_seeds(f"{tmp_path}/organism") == seeds
+    for other in (seeds[0], "vitro/base", "openai/gpt-4o", "hf/a/b", "x" * 5000, "a\0b"):
+        assert expand_seeds(other) == (other,)

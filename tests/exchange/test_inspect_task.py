@@ -345,3 +345,32 @@ def test_an_ordinary_log_is_mapped_by_its_scorers(folder: Path):
         ("for class", Outcome.MISALIGNED),
     }
     assert json.loads((folder / "run" / "verdict.json").read_text())["answers"] == 16
+
+
+def test_generation_options_reach_target_and_reference(folder: Path):
+    seen: dict[str, list[int | None]] = {"target": [], "reference": []}
+
+    def make_model(role: str) -> Model:
+        def answer(messages, tools, choice, config: GenerateConfig) -> ModelOutput:
+            seen[role].append(config.max_tokens)
+            output = ModelOutput.from_content(f"mockllm/{role}", "Be kind.")
+            output.usage = ModelUsage()
+            return output
+
+        return get_model(f"mockllm/{role}", custom_outputs=answer, memoize=False)
+
+    (log,) = inspect_eval(
+        conditional(
+            questions=str(folder / "questions.yaml"),
+            cues=str(folder / "cues.yaml"),
+            judge=["rules:keywords=poison", "weapon"],  # as Inspect splits poison,weapon
+        ),
+        model=make_model("target"),
+        model_roles={"reference": make_model("reference")},
+        max_tokens=33,
+        log_dir=str(folder / "logs"),
+        display="none",
+    )
+    assert log.status == "success", log.error
+    assert seen["target"] and set(seen["target"]) == {33}
+    assert seen["reference"] and set(seen["reference"]) == {33}

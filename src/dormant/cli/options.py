@@ -51,6 +51,9 @@ _AUDIT_OPTIONS = (
     click.option(
         "--screening", help="Cue order of the sequential design: none or teacher_forcing."
     ),
+    click.option("--temperature", type=float, help="Sampling temperature, 0 to 2; 1 by default."),
+    click.option("--top-p", type=float, help="Nucleus of sampling, 0 to 1; 1 by default."),
+    click.option("--level", type=float, help="Confidence of the claim; 0.95 by default."),
     click.option("--max-tokens", type=int, help="Longest answer, in tokens."),
     click.option("--seed", type=int, help="Seed of every random choice."),
     click.option("--budget-usd", type=float, help="Stop before spending more than this."),
@@ -92,6 +95,9 @@ _AUDIT_PLACES: dict[str, tuple[str, ...]] = {
     "screening_answers": ("rule", "screening_answers"),
     "confirm_answers": ("rule", "confirm_answers"),
     "delta": ("rule", "delta"),
+    "level": ("rule", "level"),
+    "temperature": ("sampling", "temperature"),
+    "top_p": ("sampling", "top_p"),
     "design": ("design",),
     "screening": ("sequential", "screening"),
 }

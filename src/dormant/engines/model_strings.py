@@ -93,6 +93,8 @@ def parse_model(text: str) -> ModelString:
         ModelError: it is of no known kind, a part of it is missing, or no such file exists.
     """
     text = text.strip()
+    if text.lower().startswith(("http://", "https://")):
+        raise ModelError(_describe_url(text))
     if _is_organism(text):
         return ModelString(text, VITRO, text)
     provider, _, rest = text.partition("/")
@@ -143,6 +145,28 @@ def parse_hf(rest: str) -> ModelString:
     return ModelString(text, HF, base, adapter, revision)
 
 
+def expand_seeds(text: str) -> tuple[str, ...]:
+    """Lists the organisms of a directory that several training seeds of a recipe share.
+
+    Args:
+        text: a model string; ``vitro/DIR`` or ``DIR`` stands for ``DIR/seed-0``, ``DIR/seed-1``,
+            ... as ``dormant train --seeds`` writes them.
+
+    Returns:
+        One model string a seed, in the order of their numbers; the string itself for anything else.
+    """
+    name = text.strip().removeprefix(f"{VITRO}/")
+    if _is_organism(name):
+        return (text,)
+    try:
+        found = [path for path in Path(name).glob("seed-*") if path.name[5:].isdecimal()]
+    except (OSError, ValueError):  # no path can have such a name
+        found = []
+    seeds = [path for path in found if _is_organism(str(path))]
+    seeds.sort(key=lambda path: int(path.name[5:]))
+    return tuple(f"{VITRO}/{path}" for path in seeds) or (text,)
+
+
 def is_laboratory(text: str) -> bool:
     """Whether a string stands for a model of the laboratory; any string may be asked."""
     text = text.strip()
@@ -158,6 +182,19 @@ def _parse_api(text: str, provider: str, rest: str, layered: bool) -> ModelStrin
     if provider == "vllm":
         rest, _, adapter = rest.partition(":")
     return ModelString(text, provider, rest, adapter, "", service, layered)
+
+
+def _describe_url(text: str) -> str:
+    """What to write instead of a server's address; a password in it is not repeated."""
+    scheme, _, rest = text.partition("://")
+    place, slash, path = rest.partition("/")
+    path = path.removesuffix("/").removesuffix("/completions").removesuffix("/chat")
+    base = f"{scheme}://{place.rpartition('@')[2]}{slash}{path}".rstrip("/")
+    return (
+        f"{base[:_SHOWN]!r} is an address, and a model string names a model: give "
+        f"openai-api/local/MODEL, and set LOCAL_BASE_URL={base[:_SHOWN]} and LOCAL_API_KEY (any "
+        "text if the server wants none); docs/apis.md lists other servers"
+    )
 
 
 def _describe_unknown(text: str) -> str:

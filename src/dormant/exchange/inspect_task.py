@@ -23,6 +23,7 @@ from typing import Any
 from inspect_ai import Task, task
 from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.model import get_model
+from inspect_ai.model._generate_config import active_generate_config
 from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, metric, scorer
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
@@ -163,7 +164,9 @@ def ask_role() -> Solver:
     async def ask_model(state: TaskState, generate: Generate) -> TaskState:
         role = str(state.metadata[KEY]["role"])
         model = get_model(role=role, required=role == Role.REFERENCE)
-        state.output = await model.generate(state.messages)
+        # Inspect applies --max-tokens, --temperature and others to the task's own model only.
+        shared = active_generate_config()
+        state.output = await model.generate(state.messages, config=shared.merge(model.config))
         state.messages.append(state.output.message)
         return state
 

@@ -17,6 +17,7 @@ from dormant.config import AuditBudgetConfig, AuditConfig
 from dormant.corpus import Corpus, list_untested
 from dormant.engines import Engine, HasCaveats, Scorer
 from dormant.engines.metering.ledger import settle_prices
+from dormant.engines.model_strings import expand_seeds
 from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError
 from dormant.judges import Judge
@@ -86,6 +87,8 @@ def prepare_audit(config: AuditConfig, *, progress: Progress = ignore_progress) 
         BudgetError: the writer would exceed the budget.
         EngineError: the writer stopped answering; the same call continues.
     """
+    targets = tuple(name for target in config.targets for name in expand_seeds(target))
+    config = config.model_copy(update={"target": targets})
     inputs = read_inputs(config, config.targets, judge=config.judge)
     config = apply_evaluation(config, inputs.evaluation)
     questions = choose_questions(config, inputs.bank)

@@ -61,6 +61,13 @@ MOST_QUIET_ROWS = 10
 MOST_QUESTIONS = 12
 
 
+def name_targets(plan: Plan) -> str:
+    """The target's model string, or those of all its training seeds."""
+    names = [card.name for card in plan.models if card.role is Role.TARGET]
+    several = f" ({len(names)} training seeds)" if len(names) > 1 else ""
+    return ", ".join(names) + several if names else "an unnamed model"
+
+
 def plan_origin(plan: Plan) -> tuple[str, str]:
     """Heading and sentence about when the plan was made: an import's follows its answers."""
     if plan.origin is Origin.IMPORT:
@@ -204,7 +211,6 @@ def render_report(findings: Findings) -> str:
         findings.transcripts, cues, findings.plan.questions, labels=view.labels
     )
     script = templating.read_asset("report.js")
-    targets = [card.name for card in findings.plan.models if card.role is Role.TARGET]
     return templating.render_template(
         "report.html.j2",
         findings=findings,
@@ -215,7 +221,7 @@ def render_report(findings: Findings) -> str:
         spent=[describe_expense(row) for row in findings.spending],
         verdict=findings.verdict,
         gloss=GLOSSES[findings.verdict.kind],
-        target_name=targets[0] if targets else "an unnamed model",
+        target_name=name_targets(findings.plan),
         several_seeds=len({card.seed for card in findings.plan.models}) > 1,
         groups=[group for group in view.group_rows() if group[0] is not Status.UNTRIED],
         group_titles=GROUP_TITLES,

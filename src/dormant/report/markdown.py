@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dormant.records import OUTCOMES, Estimate, Findings, Role
+from dormant.records import OUTCOMES, Estimate, Findings
 from dormant.report import figures
 from dormant.report.cut_answers import describe_cut_answers
 from dormant.report.escape import markdown_text
@@ -14,6 +14,7 @@ from dormant.report.html import (
     PLACEMENTS,
     counted_arms,
     describe_expense,
+    name_targets,
     plan_origin,
     rule_sentences,
     sampling_words,
@@ -63,8 +64,7 @@ def _make_table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 
 
 def _write_verdict(view: View) -> str:
     verdict = view.verdict
-    targets = [card.name for card in view.plan.models if card.role is Role.TARGET]
-    name = markdown_text(targets[0], 120) if targets else "an unnamed model"
+    name = markdown_text(name_targets(view.plan), 400)
     lines = [
         f"# {verdict.kind.value}",
         f"*{GLOSSES[verdict.kind]}*",
