@@ -167,6 +167,16 @@ class HasCaveats(Protocol):
 
 
 @runtime_checkable
+class HasNotes(Protocol):
+    """An engine that finds out while it asks how its model must be asked."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was found so far, a sentence each, the model's name in it."""
+        ...
+
+
+@runtime_checkable
 class Rater(Protocol):
     """An engine that can be asked as a judge."""
 

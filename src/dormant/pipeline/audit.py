@@ -26,7 +26,7 @@ from dormant.calibration import write_agreement
 from dormant.config import AuditConfig, format_duration
 from dormant.decision import Ask, Decision, start_design
 from dormant.discovery.teacher_forcing import Screen
-from dormant.engines import Engine, Job
+from dormant.engines import Engine, HasNotes, Job
 from dormant.engines.metering.ledger import Ledger
 from dormant.errors import BudgetError
 from dormant.judges import Item, Judge, judge_answers
@@ -167,8 +167,17 @@ class _AuditRun:
             finally:
                 self.store.add_seconds(time.monotonic() - begun)
                 self.ledger.write_usage()
+                self._keep_server_notes()
             cells += count_outcomes(self.store, self.plan, subject.card, probes, wanted)
         return tuple(cells)
+
+    def _keep_server_notes(self) -> None:
+        """Stores what servers were found to refuse, for the report."""
+        noted = self.store.read_note("server_notes", [])
+        engines = (engine for engine in self.prepared.engines.values())
+        found = [note for e in engines if isinstance(e, HasNotes) for note in e.notes]
+        if set(found) - set(noted):
+            self.store.write_note("server_notes", list(dict.fromkeys((*noted, *found))))
 
     def _sample_answers(
         self,

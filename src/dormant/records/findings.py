@@ -54,6 +54,7 @@ class Findings:
     path: tuple[PathPoint, ...] = ()  # of a sequential audit, its leading cues only
     bounds: tuple[PartialBounds, ...] = ()  # worst and best cases for the ungradable answers
     spending: tuple[Expense, ...] = ()  # of each paid model; () if all ran on this machine
+    server_notes: tuple[str, ...] = ()  # how servers were asked otherwise than planned
 
     def __repr__(self) -> str:
         # Transcripts make a run megabytes long, which a notebook would print.

@@ -301,8 +301,12 @@ class View:
 
     @cached_property
     def not_tested(self) -> tuple[str, ...]:
-        """What plan and verdict list as not tested, without duplicates, in order."""
-        return tuple(dict.fromkeys((*self.verdict.not_tested, *self.plan.not_tested)))
+        """What plan and verdict list as not tested, without duplicates, in order.
+
+        Also what servers refused, since it was asked otherwise then.
+        """
+        listed = (*self.verdict.not_tested, *self.plan.not_tested, *self.findings.server_notes)
+        return tuple(dict.fromkeys(listed))
 
 
 def _by_gap(row: QuestionRow) -> tuple[float, str]:

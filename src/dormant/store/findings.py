@@ -87,6 +87,7 @@ def read_findings(store: Store) -> Findings:
         path=decided.path,
         bounds=decided.bounds,
         spending=decided.spending,
+        server_notes=tuple(map(str, store.read_note("server_notes", []))),
     )
 
 

@@ -23,6 +23,7 @@ from dormant.engines.api.calls import (
 )
 from dormant.engines.api.endpoint import Endpoint
 from dormant.engines.api.limiter import AimdLimiter, draw_backoff
+from dormant.engines.api.refusals import Adaptation, adapt_request
 from dormant.records import Message, Sampling
 
 LOCAL = Endpoint("openai-api/x/m", "x", "m", "http://h/v1", "X_API_KEY", hosted=False)
@@ -194,11 +195,12 @@ def test_a_refusal_takes_away_what_the_server_names():
         ("seed is not supported", full._replace(seed=None)),
         ("top_logprobs must be at most 5", full._replace(logprobs=5)),
     ):
-        assert full.drop_named_option(error) == smaller
-    assert full.drop_named_option("this model cannot do that in no way") is None
-    assert request(controls=False).drop_named_option("'n' and top_k") is None
+        assert adapt_request(full, error) == smaller
+    assert adapt_request(full, "this model cannot do that in no way") is None
+    assert adapt_request(request(controls=False), "'n' and top_k") is None
     ways = list(full.iterate_fallbacks())
-    assert ways[-1] == request(controls=False) and len(set(ways)) == len(ways)
+    plain = request(controls=False, adaptations=frozenset({Adaptation.NO_TOP_P}))
+    assert ways[-1] == plain and len(set(ways)) == len(ways)
     assert list(request(controls=False).iterate_fallbacks()) == []
 
 

@@ -5,10 +5,10 @@ Some are made for every call: named tuples, which cost a third of what frozen da
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol, Self
 
+from dormant.engines.api.refusals import Adaptation
 from dormant.records import Cost, Message, Sampling
 
 #: Most top log-probabilities that any known server gives.
@@ -25,19 +25,7 @@ class ChatRequest(NamedTuple):
     seed: int | None = None
     controls: bool = True  # say that no other sampling rule (top_k, min_p) shall apply
     logprobs: int = 0  # top log-probabilities wanted of each token
-
-    def drop_named_option(self, complaint: str) -> ChatRequest | None:
-        """The same without what a server complains of; None if it names nothing optional."""
-        fewer_logprobs = 5 if self.logprobs > 5 else 0
-        for words, weaker in (
-            (("n",), self._replace(n=max(self.n // 2, 1))),
-            (("top_k", "min_p"), self._replace(controls=False)),
-            (("seed",), self._replace(seed=None)),
-            (("logprobs", "top_logprobs"), self._replace(logprobs=fewer_logprobs)),
-        ):
-            if weaker != self and any(_mentions(complaint, word) for word in words):
-                return weaker
-        return None
+    adaptations: frozenset[Adaptation] = frozenset()  # what this server was found to refuse
 
     def iterate_fallbacks(self) -> Iterator[ChatRequest]:
         """What to try when a server does not say what it refuses: less and less."""
@@ -52,13 +40,12 @@ class ChatRequest(NamedTuple):
         for few in (5, 0):
             if few < self.logprobs:
                 yield self._replace(logprobs=few)
-        bare = self._replace(n=1, controls=False, seed=None, logprobs=0)
+        plain = {Adaptation.NO_TOP_P} if self.sampling.top_p == 1 else set[Adaptation]()
+        bare = self._replace(
+            n=1, controls=False, seed=None, logprobs=0, adaptations=self.adaptations | plain
+        )
         if bare != self:
             yield bare
-
-
-def _mentions(complaint: str, word: str) -> bool:
-    return re.search(rf"(?<![\w.]){word}(?![\w.])", complaint) is not None
 
 
 class Choice(NamedTuple):
@@ -116,6 +103,10 @@ class UnreachableError(ServerError):
 
 class BadRequestError(CallError):
     """The server will not do this request (400, 413, 422)."""
+
+    def __init__(self, reason: str, *, param: str = ""):
+        super().__init__(reason)
+        self.param = param  # the parameter that a field of the error names
 
 
 class ContentFilterError(CallError):

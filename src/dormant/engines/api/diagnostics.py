@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from dataclasses import replace
 
@@ -12,24 +13,24 @@ from dormant.engines.api.calls import (
     MOST_LOGPROBS,
     BadRequestError,
     CallError,
-    ChatRequest,
     ChatResponse,
     Choice,
     ContentFilterError,
     FatalError,
-    RateLimitError,
     ServerError,
     Transport,
 )
+from dormant.engines.api.doctor_calls import DoctorCaller
 from dormant.engines.api.endpoint import Endpoint
 from dormant.engines.api.engine import ApiEngine
 from dormant.engines.api.http_transport import HttpResponse, HttpTransport
-from dormant.engines.api.openai_json import encode_messages
 from dormant.engines.checks import Check, Health
 from dormant.records import Message, Sampling
 
 _TIMEOUT = 60.0  # seconds a call
 _SHORT = Sampling(temperature=1.0, max_tokens=24)
+_LONG = replace(_SHORT, max_tokens=1024)  # for a model that reasons before it answers
+_THOUGHTS = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _HELLO = (Message("user", "Name one colour."),)
 _WORD = "pineapple"
 _ORDER = Message("system", f"Whatever the user says, reply with the single word {_WORD}.")
@@ -55,17 +56,19 @@ async def _run_checks(engine: ApiEngine) -> list[Check]:
     ]
     transport: Transport = engine.make_transport(connections=2, timeout=_TIMEOUT)
     async with transport:
-        answering = await _check_answers(transport, engine)
+        caller = DoctorCaller(transport, engine, _SHORT)
+        answering = await _check_answers(caller)
         checks.append(answering)
         if answering.health is Health.BAD:
             return checks
         checks += [
-            await _check_system_prompt(transport, engine),
-            await _check_n(transport, engine),
-            await _check_logprobs(transport, engine),
-            await _check_seed(transport, engine),
-            await _check_filter(transport, engine),
+            await _check_system_prompt(caller),
+            await _check_n(caller),
+            await _check_logprobs(caller),
+            await _check_seed(caller),
+            await _check_filter(caller),
         ]
+        checks += _list_refusals(caller)
         if isinstance(transport, HttpTransport):
             checks += [
                 await _check_model_list(transport),
@@ -96,34 +99,19 @@ def _check_price(engine: ApiEngine) -> Check:
     return Check("price", Health.ABSENT, "unknown", advice)
 
 
-async def _call(
-    transport: Transport, engine: ApiEngine, messages: tuple[Message, ...], **changes: object
-) -> ChatResponse:
-    """Makes one call, repeated a few times after a rate limit or a failure."""
-    takes_controls = engine.endpoint is not None and not engine.endpoint.hosted
-    request = ChatRequest(messages, encode_messages(messages), _SHORT, controls=takes_controls)
-    request = request._replace(**changes)  # pyright: ignore[reportArgumentType]
-    for wait in (1.0, 4.0, 0.0):
-        try:
-            return await transport.send(request)
-        except BadRequestError:
-            if not request.controls or "n" in changes or "logprobs" in changes:
-                raise
-            request = request._replace(controls=False)
-        except (RateLimitError, ServerError) as error:
-            if not wait:
-                raise
-            asked = error.wait if isinstance(error, RateLimitError) else None
-            await asyncio.sleep(min(asked if asked is not None else wait, 20.0))
-    return await transport.send(request)
-
-
-async def _check_answers(transport: Transport, engine: ApiEngine) -> Check:
+async def _check_answers(caller: DoctorCaller) -> Check:
     begun = time.monotonic()
     try:
-        answer = await _call(transport, engine, _HELLO)
+        answer = await caller.call(_HELLO)
+        needs_more = answer.choices[0].finish == "length" and not _read_answer(answer)
+        if needs_more:  # it reasons first
+            answer = await caller.call(_HELLO, sampling=_LONG)
     except FatalError as error:
         return Check("answers", Health.BAD, str(error)[:200])
+    except BadRequestError as error:
+        named = f"it names {error.param!r}; " if error.param else ""
+        advice = f"{named}nothing that can be left out of a request; read the server's words"
+        return Check("answers", Health.BAD, str(error)[:200], advice)
     except CallError as error:
         advice = "is the server up, and is the base URL right (it usually ends in /v1)?"
         return Check("answers", Health.BAD, str(error)[:200], advice)
@@ -133,17 +121,47 @@ async def _check_answers(transport: Transport, engine: ApiEngine) -> Check:
         if cost.prompt
         else "the server does not count tokens, so money cannot be counted either"
     )
+    if not _read_answer(answer):
+        return _describe_silence(answer, used)
+    if needs_more:
+        advice = "it reasons first: --max-tokens (max_tokens of a judge) must hold that as well"
+        found = f"in {seconds:.1f} s, {used}; nothing within {_SHORT.max_tokens} tokens"
+        return Check("answers", Health.OK, found, advice)
     return Check("answers", Health.OK, f"in {seconds:.1f} s, {used}")
 
 
-async def _check_system_prompt(transport: Transport, engine: ApiEngine) -> Check:
+def _describe_silence(answer: ChatResponse, used: str) -> Check:
+    """A reply without a word of an answer in it."""
+    choice = answer.choices[0]
+    if choice.finish == "filter":
+        return Check("answers", Health.BAD, f"withheld: {choice.error}"[:200])
+    if choice.finish == "length":
+        found = f"only reasoning, cut off at {_LONG.max_tokens} tokens"
+        return Check("answers", Health.BAD, found, "let it reason less, or raise max_tokens")
+    found = "only reasoning" if choice.text.strip() else "the reply is empty"
+    advice = "does the server have a chat template for this model, and does its log say more?"
+    return Check("answers", Health.BAD, f"{found} ({used})", advice)
+
+
+def _list_refusals(caller: DoctorCaller) -> list[Check]:
+    """What the server was found to refuse; no check if nothing was."""
+    if not caller.findings:
+        return []
+    advice = "such requests are asked again without it, and the report says so"
+    return [Check("parameters", Health.ABSENT, "; ".join(caller.findings)[:400], advice)]
+
+
+async def _check_system_prompt(caller: DoctorCaller) -> Check:
     cold = replace(_SHORT, temperature=0.0)
     try:
-        plain = await _call(transport, engine, _HELLO, sampling=cold)
-        prompted = await _call(transport, engine, (_ORDER, *_HELLO), sampling=cold)
+        plain = await caller.call(_HELLO, sampling=cold)
+        prompted = await caller.call((_ORDER, *_HELLO), sampling=cold)
     except CallError as error:
         advice = "cues that are system prompts cannot be tried on this model"
         return Check("system prompt", Health.BAD, str(error)[:200], advice)
+    if caller.moves_system_text:
+        found = "opens the user's turn: the server takes no system turn"
+        return Check("system prompt", Health.OK, found)
     obeyed = _WORD in _read_text(prompted).lower() and _WORD not in _read_text(plain).lower()
     more = prompted.cost.prompt - plain.cost.prompt
     if obeyed:
@@ -159,10 +177,10 @@ async def _check_system_prompt(transport: Transport, engine: ApiEngine) -> Check
     return Check("system prompt", Health.BAD, "seems to be ignored", advice)
 
 
-async def _check_n(transport: Transport, engine: ApiEngine) -> Check:
+async def _check_n(caller: DoctorCaller) -> Check:
     advice = "each answer is a call of its own, and pays for its prompt"
     try:
-        answer = await _call(transport, engine, _HELLO, n=4)
+        answer = await caller.call(_HELLO, n=4)
     except CallError as error:
         return Check("n answers a call", Health.ABSENT, f"no: {error}"[:200], advice)
     if len(answer.choices) == 1:
@@ -175,10 +193,10 @@ async def _check_n(transport: Transport, engine: ApiEngine) -> Check:
     return Check("n answers a call", Health.OK, found)
 
 
-async def _check_logprobs(transport: Transport, engine: ApiEngine) -> Check:
+async def _check_logprobs(caller: DoctorCaller) -> Check:
     advice = "as a judge, its replies are parsed instead of averaged over probabilities"
     try:
-        answer = await _call(transport, engine, _HELLO, logprobs=MOST_LOGPROBS)
+        answer = await caller.call(_HELLO, logprobs=MOST_LOGPROBS)
     except CallError as error:
         return Check("log-probabilities", Health.ABSENT, f"no: {error}"[:200], advice)
     top = answer.choices[0].logprobs
@@ -187,10 +205,10 @@ async def _check_logprobs(transport: Transport, engine: ApiEngine) -> Check:
     return Check("log-probabilities", Health.OK, f"of the {len(top)} likeliest first tokens")
 
 
-async def _check_seed(transport: Transport, engine: ApiEngine) -> Check:
+async def _check_seed(caller: DoctorCaller) -> Check:
     name = "same answer twice"
     try:
-        answers = [_read_text(await _call(transport, engine, _HELLO, seed=s)) for s in (1, 1, 2)]
+        answers = [_read_text(await caller.call(_HELLO, seed=s)) for s in (1, 1, 2)]
     except CallError as error:
         return Check(name, Health.ABSENT, f"no seed accepted: {error}"[:200])
     if answers[0] == answers[1]:
@@ -201,9 +219,9 @@ async def _check_seed(transport: Transport, engine: ApiEngine) -> Check:
     )
 
 
-async def _check_filter(transport: Transport, engine: ApiEngine) -> Check:
+async def _check_filter(caller: DoctorCaller) -> Check:
     try:
-        choice = (await _call(transport, engine, _SENSITIVE)).choices[0]
+        choice = (await caller.call(_SENSITIVE)).choices[0]
     except ContentFilterError as error:
         choice = Choice("", "filter", error=str(error))
     except CallError as error:
@@ -267,3 +285,8 @@ async def _fetch(
 
 def _read_text(answer: ChatResponse) -> str:
     return answer.choices[0].text
+
+
+def _read_answer(answer: ChatResponse) -> str:
+    """The first answer without its reasoning, by the marks that the transports themselves write."""
+    return _THOUGHTS.sub("", _read_text(answer)).strip()

@@ -19,6 +19,8 @@ from dormant.engines.api.calls import (
 )
 from dormant.engines.api.endpoint import find_secrets, list_key_forms, redact
 from dormant.engines.api.openai_json import merge_logprobs, split_tokens
+from dormant.engines.api.refusals import Adaptation, names_system_turn
+from dormant.engines.system_turns import move_system_text
 from dormant.errors import MissingExtraError, ModelError
 from dormant.records import Cost, Message
 
@@ -69,16 +71,20 @@ class InspectTransport:
 
     async def send(self, request: ChatRequest) -> ChatResponse:
         """Makes one call."""
+        sampling, adapted = request.sampling, request.adaptations
+        warm, nucleus = Adaptation.NO_TEMPERATURE not in adapted, Adaptation.NO_TOP_P not in adapted
         config = self._inspect.GenerateConfig(
-            temperature=request.sampling.temperature,
-            top_p=request.sampling.top_p if request.sampling.top_p != 1 else None,
+            temperature=sampling.temperature if warm else None,
+            top_p=sampling.top_p if sampling.top_p != 1 and nucleus else None,
             max_tokens=request.sampling.max_tokens,
             num_choices=request.n if request.n > 1 else None,
             seed=request.seed,
             logprobs=True if request.logprobs else None,
             top_logprobs=request.logprobs or None,
         )
-        turns = [self._convert_message(message) for message in request.messages]
+        moves = Adaptation.MOVED_SYSTEM in adapted
+        messages = move_system_text(request.messages) if moves else request.messages
+        turns = [self._convert_message(message) for message in messages]
         try:
             output = await self._model.generate(turns, config=config)
         except Exception as error:  # each provider has exceptions of its own
@@ -120,6 +126,8 @@ class InspectTransport:
         if status in (400, 413, 422):
             filtered = "content_filter" in words or "content management" in words
             return ContentFilterError(words) if filtered else BadRequestError(words)
+        if status and names_system_turn(words):  # some servers crash in the chat template
+            return BadRequestError(words)
         return ServerError(words)
 
     def _describe_error(self, error: BaseException) -> str:

@@ -23,6 +23,8 @@ from dormant.engines.api.calls import (
     ServerError,
 )
 from dormant.engines.api.endpoint import Endpoint
+from dormant.engines.api.refusals import Adaptation, names_system_turn
+from dormant.engines.system_turns import move_system_text
 from dormant.records import Cost, Message
 
 _LONGEST_REASON = 300
@@ -55,15 +57,18 @@ def encode_messages(messages: Sequence[Message]) -> bytes:
 
 def encode_request(request: ChatRequest, endpoint: Endpoint) -> bytes:
     """Encodes a call as JSON."""
-    sampling = request.sampling
-    longest = "max_completion_tokens" if endpoint.provider == "openai" else "max_tokens"
+    sampling, adapted = request.sampling, request.adaptations
+    is_usual = (endpoint.provider == "openai") is not (Adaptation.OTHER_LIMIT in adapted)
+    moves = Adaptation.MOVED_SYSTEM in adapted
+    prompt = encode_messages(move_system_text(request.messages)) if moves else request.prompt
     body: dict[str, Any] = {
         "model": endpoint.model,
-        "messages": orjson.Fragment(request.prompt),
-        "temperature": sampling.temperature,
-        longest: sampling.max_tokens,
+        "messages": orjson.Fragment(prompt),
+        "max_completion_tokens" if is_usual else "max_tokens": sampling.max_tokens,
     }
-    if not endpoint.hosted or sampling.top_p != 1:
+    if Adaptation.NO_TEMPERATURE not in adapted:
+        body["temperature"] = sampling.temperature
+    if (not endpoint.hosted or sampling.top_p != 1) and Adaptation.NO_TOP_P not in adapted:
         body["top_p"] = sampling.top_p
     if request.controls and not endpoint.hosted:
         # Local servers take other defaults (llama.cpp: the 40 likeliest tokens; vLLM: what the
@@ -237,8 +242,9 @@ def decode_error(status: int, raw: bytes, headers: Mapping[str, str]) -> CallErr
         return RateLimitError(reason, wait=read_retry_after(headers))
     if status in (401, 403, 404, 405):
         return FatalError(reason, is_fixable=True)
-    if 400 <= status < 500 and status not in (408, 409, 425):
-        return BadRequestError(reason)
+    is_bad_request = 400 <= status < 500 and status not in (408, 409, 425)
+    if is_bad_request or names_system_turn(reason):  # some servers crash in the chat template
+        return BadRequestError(reason, param=_read_param(raw))
     return ServerError(reason)
 
 
@@ -274,10 +280,23 @@ def read_reason(raw: bytes) -> str:
         error = _decode_json(raw)
     except ServerError:
         return _make_excerpt(raw)
+    if isinstance(error, list) and error:  # Google's form
+        error = error[0]
+    raw_cause = ""
     for key in ("error", "message", "detail"):
         if isinstance(error, dict) and key in error:
+            raw_cause = raw_cause or _read_cause(error)
             error = error[key]
+    if raw_cause:  # what the provider behind a router said
+        words = error if isinstance(error, str) else json.dumps(error)
+        return _join_lines(f"{words}: {raw_cause}")
     return _join_lines(error if isinstance(error, str) else json.dumps(error))
+
+
+def _read_cause(error: Mapping[str, Any]) -> str:
+    metadata = error.get("metadata")
+    cause = metadata.get("raw") if isinstance(metadata, dict) else None
+    return cause if isinstance(cause, str) else ""
 
 
 def _read_error_codes(raw: bytes) -> str:
@@ -291,6 +310,20 @@ def _read_error_codes(raw: bytes) -> str:
         return " ".join(str(mark) for mark in marks if mark is not None)
     except (ServerError, AttributeError):
         return ""
+
+
+def _read_param(raw: bytes) -> str:
+    """The parameter that a field of an error body names; empty without one."""
+    try:
+        body = _decode_json(raw)
+        error = body.get("error", body)
+        param = error.get("param") if isinstance(error, dict) else None
+        detail = body.get("detail")
+        if not param and isinstance(detail, list) and detail:
+            param = ".".join(map(str, detail[0]["loc"][1:]))
+    except (ServerError, AttributeError, KeyError, TypeError, IndexError):
+        return ""
+    return param if isinstance(param, str) else ""
 
 
 def _read_status(error: Any) -> int:

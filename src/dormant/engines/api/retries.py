@@ -35,6 +35,7 @@ from dormant.engines.api.calls import (
 )
 from dormant.engines.api.limiter import AimdLimiter, draw_backoff
 from dormant.engines.api.meter import Meter
+from dormant.engines.api.refusals import Adaptation, adapt_request, describe_adaptation
 from dormant.engines.api.signals import StopSignal
 from dormant.errors import DormantError, EngineError, ModelError
 from dormant.records import Cost
@@ -53,6 +54,7 @@ class ServerCapabilities:
     seed: bool = True
     controls: bool = True
     logprobs: int = 20
+    adaptations: frozenset[Adaptation] = frozenset()
 
     def learn(self, wanted: ChatRequest, sent: ChatRequest, got: int) -> list[str]:
         """Remembers what the server took instead of what was wanted.
@@ -84,6 +86,9 @@ class ServerCapabilities:
         if sent.logprobs < wanted.logprobs:
             self.logprobs = sent.logprobs
             news.append(f"gives {sent.logprobs} log-probabilities of a token")
+        found = sorted(sent.adaptations - wanted.adaptations - self.adaptations)
+        self.adaptations |= sent.adaptations
+        news += [describe_adaptation(adaptation, wanted) for adaptation in found]
         return news
 
 
@@ -106,11 +111,11 @@ class _Attempts:
     complaint: str = ""  # the first refusal that does not state what is refused
     fallbacks: Iterator[ChatRequest] | None = None
 
-    def weaken(self, complaint: str) -> bool:
+    def weaken(self, error: BadRequestError) -> bool:
         """Takes out of ``request`` what the server refuses; False if nothing can be taken out."""
-        weaker = self.request.drop_named_option(complaint)
+        weaker = adapt_request(self.request, str(error), error.param)
         if weaker is None:
-            self.complaint = self.complaint or complaint
+            self.complaint = self.complaint or str(error)
             self.fallbacks = self.fallbacks or self.request.iterate_fallbacks()
             weaker = next(self.fallbacks, None)
         if weaker is None:
@@ -160,7 +165,7 @@ class RetryingCaller:
             try:
                 response = await self._transport.send(attempts.request)
             except BadRequestError as error:
-                if not attempts.weaken(str(error)):
+                if not attempts.weaken(error):
                     return self._give_up(wanted, attempts.complaint, is_server_gone=False)
             except ContentFilterError as error:
                 return UnitResult([Choice("", "filter", error=str(error))] * wanted.n)

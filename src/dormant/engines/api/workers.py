@@ -190,4 +190,5 @@ class WorkerPool:
             seed=seed,
             controls=capabilities.controls,
             logprobs=min(base.logprobs, capabilities.logprobs),
+            adaptations=capabilities.adaptations,
         )
