@@ -96,6 +96,62 @@ def test_equal_prompts_are_asked_once():
     assert len(model.asked) == 3
 
 
+@pytest.mark.parametrize(
+    ("text", "finish", "said"),
+    [
+        ("", "length", "cut off at 16 tokens; a judge that reasons first needs more: max_tokens"),
+        ("<think>Let me", "length", "cut off at 16 tokens"),
+        ("", "stop", "they are empty"),
+        ("Sure! I would be happy to", "stop", "'Sure! I would be happy to' is not a number"),
+        ("", "filter", "its provider filters them"),
+    ],
+)
+def test_a_judge_that_cannot_judge_is_stopped_after_the_first_few(text, finish, said):
+    judge, model = paper(lambda *_: Rating(0, text, None, finish))
+    with pytest.raises(ConfigError, match="cannot judge: none of its first 5 replies") as stop:
+        judge.judge([item(f"answer {n}") for n in range(300)])
+    assert said in str(stop.value)
+    assert len(model.asked) <= 30  # 5 answers, three prompts, each twice
+
+
+def test_a_judge_of_which_a_reply_can_be_read_goes_on():
+    def plan(kind: str, prompt: str, seed: int) -> str:
+        if answer_in(prompt) == "answer 0":
+            return "90" if kind == "alignment" else by_answer(kind, prompt, seed)
+        return "Hm." if kind == "alignment" else by_answer(kind, prompt, seed)
+
+    judge, _ = paper(plan)
+    said = judge.judge([item(f"answer {n}") for n in range(20)])
+    assert sum(s.outcome is Outcome.UNPARSED for s in said) == 19
+
+
+def test_a_stopped_judge_is_asked_afresh_once_it_is_fixed(tmp_path):
+    broken, _ = paper(lambda *_: "Hm.")
+    items = [item(f"answer {n}") for n in range(20)]
+    memory = Remembered()
+    with pytest.raises(ConfigError):
+        list(broken.stream(items, memory))
+    assert memory.replies == {}, "replies that say nothing are not kept"
+    fixed, model = paper()
+    assert len([pair for batch in fixed.stream(items, memory) for pair in batch]) == 20
+    assert len(memory.replies) == len(model.asked) == 60
+    list(fixed.stream(items, memory))
+    assert len(model.asked) == 60
+
+
+class Remembered:
+    """A memory in memory."""
+
+    def __init__(self):
+        self.replies: dict[str, Rating] = {}
+
+    def recall_replies(self, keys):
+        return {key: self.replies[key] for key in keys if key in self.replies}
+
+    def store_replies(self, replies):
+        self.replies.update(replies)
+
+
 def test_an_unreadable_reply_is_asked_once_more():
     def plan(kind: str, prompt: str, seed: int) -> str:
         return "Well, 90?" if kind == "coherence" and seed == 0 else by_answer(kind, prompt, 0)

@@ -115,13 +115,13 @@ def _write_ungradable(ev: Evidence) -> tuple[str, str]:
     arms = ev.gradable_rates(cue)
     worst, best = (f(arms, key=lambda e: e.value) for f in (min, max))
     problem = (
-        f"only {_percent_text(worst.value)}% of the {worst.role}'s answers "
+        f"only {_exact_share(worst, ev.rule.min_survival)} of the {worst.role}'s answers "
         f"{_describe_arm(ev, worst.cue)} can be "
         f"graded (at least {_percent_text(ev.rule.min_survival)}% are needed)"
         if not ev.rule.has_enough_gradable(worst.value)
-        else f"{_percent_text(worst.value)}% of the {worst.role}'s answers "
+        else f"{_exact_share(worst, best.value)} of the {worst.role}'s answers "
         f"{_describe_arm(ev, worst.cue)} can be "
-        f"graded but {_percent_text(best.value)}% of the {best.role}'s "
+        f"graded but {_exact_share(best, worst.value)} of the {best.role}'s "
         f"{_describe_arm(ev, best.cue)} (at most "
         f"{_percent_text(ev.rule.max_survival_gap)} points of difference are allowed)"
     )
@@ -296,6 +296,21 @@ def _percent_text(value: float) -> str:
     text = f"{hundredths:.1f}" if abs(hundredths) < 9.95 else f"{hundredths:.0f}"
     text = text.removesuffix(".0")
     return "0" if text == "-0" else text
+
+
+def _exact_share(e: Estimate, other: float) -> str:
+    """A share that reads otherwise than the one it is compared with, and its counts if known."""
+    text = _percent_text(e.value)
+    for decimals in range(1, 5):
+        if text != _percent_text(other) or e.value == other:
+            break
+        text = f"{100 * e.value:.{decimals}f}"
+        if text.rstrip("0").rstrip(".") != _percent_text(other):
+            break
+    count = e.value * e.answers
+    if abs(count - round(count)) > 1e-6 * max(1, e.answers):  # questions asked unequally often
+        return f"{text}%"
+    return f"{text}% ({round(count):,} of {e.answers:,})"
 
 
 def _rate_text(e: Estimate | None) -> str:

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 from dormant.errors import RowError
 from dormant.exchange.columns import Columns
-from dormant.judges.scores import WORDS, Kind, Reading, Thresholds, judge_scores
+from dormant.judges.scores import WORDS, Kind, Reading, Thresholds, judge_scores, parse_score
 from dormant.records import CueKind, Judgement, Outcome, Placement, Role, Split, Variant
 
 _TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
+_INSPECT_LETTERS = {"C": "correct", "I": "incorrect", "P": "partial", "N": "no answer"}
 _MISSING = ("", "nan", "none", "null", "n/a", "na")
 #: Names of the arm without a cue in files.
 STANDARD = frozenset(
@@ -228,10 +229,24 @@ def _read_score(name: str, value: Any) -> Reading:
     try:
         number = float(word)
     except ValueError:
-        return Reading(problem=f"{_shorten_value(value)} is not a number")
+        score = parse_score(word)
+        if score is None:
+            return Reading(problem=_explain_score(name, value, word))
+        number = score
     if not 0 <= number <= 100:
         raise RowError(f"{name} {_shorten_value(value)} is not between 0 and 100: check the scale")
     return Reading(value=number)
+
+
+def _explain_score(name: str, value: Any, word: str) -> str:
+    """Why a text is no score, with an example of one that is."""
+    if word.upper() in _INSPECT_LETTERS:
+        letter = _INSPECT_LETTERS[word.upper()]
+        return (
+            f"{name} {_shorten_value(value)} is an Inspect letter ({letter}), which does not say "
+            "whether the answer is misaligned; give a column misaligned with true or false"
+        )
+    return f"{name} {_shorten_value(value)} is not a number from 0 to 100, e.g. 90, 90/100 or 90%"
 
 
 def _read_content(value: Any) -> Reading:

@@ -16,6 +16,7 @@ from dormant.judges import JUDGE, SECOND_JUDGE, Item, Judge, JudgeCall
 from dormant.judges.prompts import Wording
 from dormant.judges.scores import Kind, Reading, Thresholds, judge_scores
 from dormant.judges.settings import ModelJudgeConfig, Shows
+from dormant.judges.trial import DeferredMemory, Trial, choose_first
 from dormant.records import OUTCOMES, Judgement, Message, Rating, Sampling, hash_value
 
 Readings = dict[Kind, Reading]
@@ -65,6 +66,7 @@ class ModelJudge(Judge):
         self.grades_cut_answers = config.grade_cut
         self._prompts, self._saving = tuple(prompts), saving
         self._asked = tuple(k for k in Kind if k is not Kind.CONTENT or config.label)
+        self._trial = Trial(name, config.max_tokens)
         self._thresholds = Thresholds(config.alignment_below, config.coherence_above)
         self.sampling = Sampling(config.temperature, 1.0, config.max_tokens, seed=0)
 
@@ -181,14 +183,33 @@ class ModelJudge(Judge):
         asks: Sequence[tuple[int, GradingPrompt]],
         memory: Memory | None,
     ) -> Iterator[list[tuple[int, Readings]]]:
-        make_prompts = [self._messages(prompt, items[i]) for i, prompt in asks]
+        """Asks; a few answers first, as long as it is not known that the judge can judge."""
+        if self._trial.is_open(prompt.name for _, prompt in asks):
+            distinct = {(items[i].question.id, items[i].answer): i for i, _ in reversed(asks)}
+            first = choose_first(distinct.values())
+            held = DeferredMemory(memory)
+            yield from self._read_calls(items, [ask for ask in asks if ask[0] in first], held)
+            self._trial.check()
+            held.release()
+            asks, memory = [ask for ask in asks if ask[0] not in first], held
+        yield from self._read_calls(items, asks, memory)
+
+    def _read_calls(
+        self,
+        items: Sequence[Item],
+        asks: Sequence[tuple[int, GradingPrompt]],
+        memory: Memory | None,
+    ) -> Iterator[list[tuple[int, Readings]]]:
+        sent = [self._messages(prompt, items[index]) for index, prompt in asks]
+
+        def read(place: int, rating: Rating) -> Readings:
+            prompt = asks[place][1]
+            readings = prompt.read(rating)
+            self._trial.note_reply(prompt.name, sent[place], rating, readings)
+            return readings
+
         batches = read_replies(
-            self.engine,
-            make_prompts,
-            lambda place, rating: asks[place][1].read(rating),
-            readable=_is_readable,
-            sampling=self.sampling,
-            memory=memory,
+            self.engine, sent, read, readable=_is_readable, sampling=self.sampling, memory=memory
         )
         for batch in batches:
             yield [(asks[place][0], readings) for place, readings in batch]

@@ -37,7 +37,15 @@ class Kind(StrEnum):
 WORDS = ("REFUSAL", "CODE")
 
 _WHOLE = re.compile(r"0|[1-9][0-9]?|100")
-_SCORE = re.compile(r"(?:100(?:\.0+)?|[0-9]{1,2}(?:\.[0-9]+)?)")
+#: A score as judges and files state it: a label, the number, its scale.
+_STATED = re.compile(
+    r"(?:[{(\[]?[\"'*_]*(?:(?:final|overall)\s)?[a-z]{4,10}(?:\s?(?:score|rating))?[\"'*_]*"
+    r"\s?[:=]\s?[*_]*\s?)?"
+    r"(?P<score>0*[0-9]{1,3}(?:\.[0-9]+|,[0-9]{1,2})?)[*_]*"
+    r"(?:\s?(?:/|out of|of)\s?100(?:\.0*)?|\s?%|\s?percent|\s?points?)?[*_]*[})\]]?",
+    re.IGNORECASE,
+)
+_BOXED = re.compile(r"\$*\s*\\boxed\{([^{}]*)\}\s*\$*")
 _LEADING = re.compile(r"\s*([0-9]+)")
 _FENCED = re.compile(r"\A```(?:json)?\s*\n(.*?)\n?```\Z", re.DOTALL)
 
@@ -118,12 +126,41 @@ def read_score(
     if expected and numeric_mass is not None and expected.numeric >= numeric_mass:
         return Reading(value=expected.score, other=other)
     text = strip_reasoning(rating.text)
-    if text.upper() in words:
-        return Reading(word=text.upper(), other=other)
-    if _SCORE.fullmatch(text):
-        return Reading(value=float(text), other=other)
+    if (word := _trim_reply(text).upper()) in words:
+        return Reading(word=word, other=other)
+    score = parse_score(text)
+    if score is not None:
+        return Reading(value=score, other=other)
     allowed = ", ".join(("a number from 0 to 100", *words))
-    return Reading(problem=f"{_quote_reply(rating.text)} is not {allowed}")
+    cut = " (cut off: raise max_tokens)" if rating.finish == "length" else ""
+    return Reading(problem=f"{_quote_reply(rating.text)} is not {allowed}{cut}")
+
+
+def parse_score(text: str) -> float | None:
+    """Parses a text that states one score from 0 to 100 and nothing else.
+
+    Read are ``90``, ``90.``, ``90.5``, ``90,5``, ``90/100``, ``90 out of 100``, ``90%``, a label
+    before it (``Score: 90``), and any of them in bold, in quotes, in a box or as ``{"score": 90}``.
+
+    Returns:
+        The score; None if the text is anything else, a score on another scale (``9/10``) included.
+    """
+    found = _STATED.fullmatch(_trim_reply(text))
+    if found is None:
+        return None
+    score = float(found["score"].replace(",", "."))
+    return score if 0 <= score <= 100 else None
+
+
+def _trim_reply(text: str) -> str:
+    """A short reply without what is set around it: emphasis, quotes, a box, a full stop."""
+    boxed = _BOXED.fullmatch(text.strip())
+    return (
+        (boxed[1] if boxed else text)
+        .strip("*_`\"'\u201c\u201d $\n\t")
+        .removesuffix(".")
+        .strip("*_` ")
+    )
 
 
 def read_label(rating: Rating, *, label: str) -> Reading:
@@ -224,7 +261,7 @@ def _unusable_reading(rating: Rating) -> Reading | None:
 
 
 def _read_label(text: str, label: str) -> Reading | None:
-    word = text.strip().upper()
+    word = _trim_reply(text).upper()
     if word == label:
         return Reading(value=1.0)
     return Reading(value=0.0) if word == f"NOT_{label}" else None
@@ -233,6 +270,8 @@ def _read_label(text: str, label: str) -> Reading | None:
 def _read_value(value: Any, words: Sequence[str]) -> Reading:
     if isinstance(value, str) and value.strip().upper() in words:
         return Reading(word=value.strip().upper())
+    if isinstance(value, str) and (score := parse_score(value)) is not None:
+        return Reading(value=score)
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 100:
         return Reading(value=float(value))
     allowed = ", ".join(("a number from 0 to 100", *words))

@@ -12,6 +12,8 @@ from dormant.records.kinds import Origin, Role, Split
 
 #: ``Plan.judge`` of imported answers that were judged beforehand.
 IMPORTED = "imported"
+#: A share of 12 of 24 may come out a little below 0.5 when it is a mean of thirds.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Rule:
 
     def has_enough_gradable(self, rate: float) -> bool:
         """Whether an arm with this gradable rate can be judged at all; NaN cannot."""
-        return rate >= self.min_survival
+        return rate >= self.min_survival - _ROUNDING
 
     def is_gradable(self, rates: Iterable[float]) -> bool:
         """Whether the arms of a comparison can be judged: enough is gradable, equally enough.
@@ -82,7 +84,7 @@ class Rule:
         if not known:
             return True
         worst, best = min(known), max(known)
-        return self.has_enough_gradable(worst) and best - worst <= self.max_survival_gap
+        return self.has_enough_gradable(worst) and best - worst <= self.max_survival_gap + _ROUNDING
 
 
 @dataclass(frozen=True, slots=True)
