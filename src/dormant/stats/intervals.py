@@ -103,6 +103,7 @@ def question_bounds(
     limits: tuple[float, float],
     spread: SeedSpread | None = None,
     pseudo: tuple[Floats, Floats] | None = None,
+    least: tuple[Floats, Floats] | None = None,
 ) -> Bounds:
     """Computes the interval for the mean of units over questions.
 
@@ -118,6 +119,8 @@ def question_bounds(
         pseudo: the pseudo-observations of the upper and of the lower bound, both [...], as
             ``pseudo_question`` gives them; None to take them ``icc + (1 - icc) / answers`` from the
             mean.
+        least: distances below and above the mean that the ends have at least, both [...], as
+            ``draws`` gives them; None for no such limit.
 
     Returns:
         value, bounds, p and number of questions, all [...].
@@ -132,6 +135,8 @@ def question_bounds(
     high = np.maximum(upper.quantile_at(1 - tail), seen.value)
     low = np.minimum(-lower.quantile_at(1 - tail), seen.value)
     p = lower.chance_above(np.full_like(seen.value, -delta))
+    if least is not None:
+        low, high = np.minimum(low, seen.value - least[0]), np.maximum(high, seen.value + least[1])
     if spread is not None:
         low, high = widen_for_seeds(low, seen.value, high, spread, tail)
     ends = np.clip((low, high), *limits)

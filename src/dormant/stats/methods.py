@@ -18,6 +18,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dormant.errors import InputError
+from dormant.stats.draws import draw_distances
 from dormant.stats.intervals import Bounds, SeedSpread, question_bounds
 from dormant.stats.pseudo_question import pseudo_units
 from dormant.stats.sample import Sample
@@ -101,4 +102,5 @@ def compute_bounds(
         limits=sample.limits,
         spread=spread,
         pseudo=METHODS[check_method(method)](sample),
+        least=draw_distances(sample, (1 - level) / 2),
     )

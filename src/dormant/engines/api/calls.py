@@ -40,10 +40,7 @@ class ChatRequest(NamedTuple):
         for few in (5, 0):
             if few < self.logprobs:
                 yield self._replace(logprobs=few)
-        plain = {Adaptation.NO_TOP_P} if self.sampling.top_p == 1 else set[Adaptation]()
-        bare = self._replace(
-            n=1, controls=False, seed=None, logprobs=0, adaptations=self.adaptations | plain
-        )
+        bare = self._replace(n=1, controls=False, seed=None, logprobs=0)
         if bare != self:
             yield bare
 
