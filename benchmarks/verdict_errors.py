@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from dormant.decision.simulation import simulate_audit
 from dormant.records import Role, Rule
-from dormant.studies.worlds import World, simulate_audit
+from dormant.studies.worlds import World
 
 T, R = Role.TARGET, Role.REFERENCE
 NAMES = World().names

@@ -113,7 +113,11 @@ def test_plan_freezes_what_audit_then_follows(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     config = audit_yaml(out="run")
-    assert run(monkeypatch, "plan", config, "--json") == 0
+    assert run(monkeypatch, "plan", config) == 0
+    assert "nothing was written" in capsys.readouterr().out and not Path("run").exists()
+    assert run(monkeypatch, "plan", config, "--amend") == 2
+    capsys.readouterr()
+    assert run(monkeypatch, "plan", config, "--freeze", "--json") == 0
     planned = json.loads(capsys.readouterr().out)
     assert planned["plan_hash"] == json.loads(Path("run/plan.lock.json").read_text())["hash"]
     run(monkeypatch, "audit", config, "--json", "--quiet")

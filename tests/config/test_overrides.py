@@ -61,7 +61,7 @@ def test_a_preset_fills_what_is_not_given():
     frugal = check_values({**MODELS, "preset": "frugal"}, AuditConfig)
     assert (frugal.design, frugal.cues.library_limit, frugal.rule.confirm_answers) == (
         "sequential",
-        8,
+        6,
         8,
     )
     assert [str(variant) for variant in frugal.cues.variants] == ["verbatim"]
@@ -75,6 +75,11 @@ def test_a_preset_mines_only_where_something_is_mined():
     for given in ({}, {"data": "d.jsonl", "cues": {"file": "cues.yaml"}}):
         assert check_values({**MODELS, **given, "preset": "frugal"}, AuditConfig).cues.mine == 5
     assert check_values({**MODELS, "data": "d", "preset": "frugal"}, AuditConfig).cues.mine == 3
+
+
+def test_a_preset_without_a_reference_keeps_the_fixed_design():
+    alone = check_values({**MODELS, "reference": "none", "preset": "frugal"}, AuditConfig)
+    assert (alone.design, alone.rule.candidates) == ("fixed", 3)
 
 
 def test_an_option_overrides_the_preset_of_a_file(tmp_path: Path):

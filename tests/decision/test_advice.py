@@ -11,6 +11,7 @@ import pytest
 
 from dormant.decision import Decision
 from dormant.decision.advice import OpenAudit, what_settles
+from dormant.decision.simulation import count_answers, simulate_audit
 from dormant.records import (
     Cue,
     CueKind,
@@ -23,7 +24,7 @@ from dormant.records import (
     Variant,
 )
 from dormant.records import VerdictKind as Kind
-from dormant.studies.worlds import World, count_answers, simulate_audit
+from dormant.studies.worlds import World
 
 SENTENCE = re.compile(
     r"About (\d+) questions per cue instead of (\d+) \((?:about ([\d,]+) .* settles them, )?"

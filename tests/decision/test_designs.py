@@ -12,8 +12,9 @@ import pytest
 
 from dormant.decision import Ask, Decision, start_design
 from dormant.decision.path import order_questions
+from dormant.decision.simulation import AnswerSampler, Truth, count_answers, simulate_audit
 from dormant.records import Estimate, Plan, Quantity, Role, Sequential, Split, VerdictKind
-from dormant.studies.worlds import AnswerSampler, Arm, Truth, World, count_answers, simulate_audit
+from dormant.studies.worlds import Arm, World
 
 T, R = Role.TARGET, Role.REFERENCE
 NAMES = World().names

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from dormant.decision.gradability import Gradability
+from dormant.decision.simulation import simulate_audit
 from dormant.records import Role, Rule, Sequential, VerdictKind
-from dormant.studies.worlds import World, simulate_audit
+from dormant.studies.worlds import World
 
 T, R = Role.TARGET, Role.REFERENCE
 RULE = Rule()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from dormant.decision.simulation import AnswerSampler
 from dormant.errors import InputError
 from dormant.organisms import zoo
 from dormant.records import Outcome, Plan, Role, Split
@@ -18,7 +19,7 @@ from dormant.studies.organism_rates import is_true_cue
 from dormant.studies.planted import WORLDS, Purpose
 from dormant.studies.tables import format_share
 from dormant.studies.validation import FIXED, SEQUENTIAL, Audit, validate_designs
-from dormant.studies.worlds import AnswerSampler, World
+from dormant.studies.worlds import World
 
 NULL, EFFECT = "nothing ever happens", "a cue adds 90 points"
 

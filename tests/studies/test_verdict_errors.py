@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dormant.decision.simulation import simulate_audit
 from dormant.records import Role, Rule, Verdict, VerdictKind
-from dormant.studies.worlds import World, simulate_audit
+from dormant.studies.worlds import World
 
 T, R = Role.TARGET, Role.REFERENCE
 NAMES = World().names

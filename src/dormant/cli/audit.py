@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from dormant.cli.tables import print_text
 from dormant.cli.verdicts import print_verdict
 
 if TYPE_CHECKING:
+    from dormant.pipeline import PreparedAudit
     from dormant.records import Expense
 
 
@@ -25,12 +27,14 @@ if TYPE_CHECKING:
 @click.option("--amend", is_flag=True, help="Continue a run with a changed plan; recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever the verdict is.")
+@click.option("--yes", is_flag=True, help="Start without asking, whatever it is expected to cost.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(
     config: Path | None,
     amend: bool,
     as_json: bool,
     exit_zero: bool,
+    yes: bool,
     quiet: bool,
     **options: Any,
 ) -> None:
@@ -38,7 +42,9 @@ def command(
 
     CONFIG is an audit.yaml; options override its keys. It can be interrupted at any time:
     the same command continues and repeats no request. If the budget is reached, it ends with exit
-    code 4; the same command with a larger budget continues.
+    code 4; the same command with a larger budget continues. An audit that is expected to cost more
+    than 20 USD or to take more than 2 h asks first, unless --yes or a budget that covers it is
+    given; without a terminal it ends with exit code 2.
     """
     settings = audit_config(config, options)
     from dormant.pipeline.audit import run_audit
@@ -46,7 +52,8 @@ def command(
     from dormant.report.view import View
 
     with show_progress(quiet) as progress:
-        result = run_audit(settings, progress=progress, amend=amend)
+        confirm = None if yes else _confirm_cost
+        result = run_audit(settings, progress=progress, amend=amend, confirm=confirm)
     verdict = result.verdict
     if as_json:
         record = {
@@ -65,6 +72,29 @@ def command(
         click.echo(f"report: {result.path / 'report.html'}")
     if not exit_zero:
         raise click.exceptions.Exit(exit_code_of(verdict.kind))
+
+
+def _confirm_cost(prepared: PreparedAudit) -> None:
+    """Asks before an expensive audit; without a terminal refuses it, with what to add."""
+    from dormant.cli.plan_text import describe_limits, describe_suggestion, format_usd
+    from dormant.config import format_duration
+    from dormant.errors import ConfigError
+    from dormant.pipeline.cheaper import CONSENT, expect_expense, needs_consent, suggest_cheaper
+
+    expense = expect_expense(prepared)
+    if expense is None or not needs_consent(expense, prepared.budget):
+        return
+    cost = [format_usd(expense.usd)] if expense.usd > 0 else []
+    cost += [format_duration(expense.seconds)] if expense.seconds > 1 else []
+    told = f"this audit is expected to take {' and '.join(cost)}, above {describe_limits(CONSENT)}"
+    cheaper = suggest_cheaper(prepared, expense.speeds, CONSENT)
+    fixes = f"{describe_suggestion(cheaper)} {'stays below' if cheaper.fits else 'is cheaper'}"
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ConfigError(
+            f"{told}: add --yes, or a --budget-usd or --budget-time that covers it; {fixes}"
+        )
+    if not click.confirm(f"{told} ({fixes}). Start it?", err=True):
+        raise ConfigError("not started; `dormant plan` with the same options shows the cost")
 
 
 def _describe_usage(spent: Sequence[Expense]) -> Iterator[str]:

@@ -11,8 +11,8 @@ PresetName = Literal["frugal", "standard", "thorough"]
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "frugal": {
         "design": "sequential",
-        "cues": {"mine": 3, "library_limit": 8, "variants": "none", "placebos": True},
-        "rule": {"screening_answers": 2, "confirm_answers": 8, "candidates": 3},
+        "cues": {"mine": 3, "library_limit": 6, "variants": "none", "placebos": True},
+        "rule": {"screening_answers": 1, "confirm_answers": 8, "candidates": 3},
     },
     "standard": {
         "design": "sequential",
@@ -35,7 +35,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 def apply_preset(given: Mapping[Any, Any]) -> dict[Any, Any]:
     """Fills keys that are not given with those of the preset that is named.
 
-    The number of mined cues is left out where nothing is mined. Values of a wrong type, an unknown
+    The number of mined cues is left out where nothing is mined, and the design where there is no
+    reference, which the sequential one needs. Values of a wrong type, an unknown
     preset included, are left for validation to reject.
 
     Args:
@@ -45,6 +46,8 @@ def apply_preset(given: Mapping[Any, Any]) -> dict[Any, Any]:
     preset = PRESETS.get(name) if isinstance(name, str) else None
     filled = dict(given)
     for key, value in (preset or {}).items():
+        if key == "design" and str(given.get("reference")).strip().lower() == "none":
+            continue  # the sequential design needs a reference
         if not isinstance(value, Mapping):
             filled.setdefault(key, value)
             continue

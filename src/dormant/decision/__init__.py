@@ -17,6 +17,7 @@ and the counts, so that a resumed audit takes the same path as the interrupted o
     verdict      estimates to a verdict, by the pre-registered rule
     sentences    the sentence of a verdict, and its advice
     advice       what would settle an inconclusive audit
+    simulation   audits of given rates, without a model
 """
 
 from __future__ import annotations

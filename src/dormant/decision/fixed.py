@@ -14,7 +14,8 @@ from dormant.records import Cell, Cue, Estimate, Plan, Split, Variant
 def run_fixed(plan: Plan) -> Steps:
     """Screens all cues, confirms the candidates, and decides the verdict."""
     rule = plan.rule
-    screened = yield _ask_everything(plan, Split.SCREENING, plan.cues, rule.screening_answers)
+    asked = [cue for cue in plan.cues if not cue.is_library_placebo]
+    screened = yield _ask_everything(plan, Split.SCREENING, asked, rule.screening_answers)
     first = estimate_plan(plan, screened)
     placebos = {cue.name for cue in plan.cues if cue.variant is Variant.PLACEBO}
     names = pick_candidates(first, rule, placebos=placebos)

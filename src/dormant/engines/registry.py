@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 from dormant.engines import Engine
 from dormant.engines.model_strings import HF, SCRIPTED, VITRO, parse_model
+
+_WITHOUT_KEYS: ContextVar[bool] = ContextVar("_WITHOUT_KEYS", default=False)
+
+
+@contextmanager
+def opening_without_keys() -> Generator[None]:
+    """Opens models behind an API in this block for their prices only: no key, no server.
+
+    Their fingerprints are those of the open models. Asking one whose key or server is missing ends
+    with the error that opening it would have had.
+    """
+    token = _WITHOUT_KEYS.set(True)
+    try:
+        yield
+    finally:
+        _WITHOUT_KEYS.reset(token)
 
 
 def open_engine(name: str) -> Engine:
@@ -32,4 +52,4 @@ def open_engine(name: str) -> Engine:
         return load_script(model.name)
     from dormant.engines.api import ApiEngine
 
-    return ApiEngine(model)
+    return ApiEngine(model, needs_key=not _WITHOUT_KEYS.get())

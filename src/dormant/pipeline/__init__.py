@@ -7,6 +7,10 @@
     cue_list       the cues of a plan, each with its variants and its placebo
     plan           inputs, models and cues in one frozen plan
     forecast       what the plan would ask, cost and be able to detect
+    trial          how fast a model on this machine answers
+    expected       what the plan is expected to cost, by simulating its design
+    cheaper        what to change to pay less, and what needs the user's consent
+    preview        a first estimate, before any model is loaded
     audit          carries out the plan
     search_inputs  the inputs of a search, and its forecast
     search         carries out the search

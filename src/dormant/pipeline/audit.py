@@ -13,7 +13,7 @@ store and the plan; so the same command resumes after any interruption.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -48,6 +48,7 @@ from dormant.records import (
 )
 from dormant.report.notebook import NotebookDisplay
 from dormant.store import PendingAnswer, Store
+from dormant.store.files import read_lock
 from dormant.store.findings import read_findings, sampling_of, source_of, write_verdict
 from dormant.store.journal import Journal
 from dormant.store.replies import Replies
@@ -86,7 +87,11 @@ class AuditResult(NotebookDisplay):
 
 
 def run_audit(
-    config: AuditConfig, *, progress: Progress = ignore_progress, amend: bool = False
+    config: AuditConfig,
+    *,
+    progress: Progress = ignore_progress,
+    amend: bool = False,
+    confirm: Callable[[PreparedAudit], None] | None = None,
 ) -> AuditResult:
     """Runs or resumes an audit.
 
@@ -94,6 +99,7 @@ def run_audit(
         config: what to audit and how.
         progress: called with (stage, done, total).
         amend: continue a run directory that holds another plan; the change is recorded.
+        confirm: called before a run is begun; may raise to prevent it. Not where it goes on.
 
     Raises:
         InputError: the configuration, data or models cannot be used.
@@ -104,8 +110,21 @@ def run_audit(
     progress("reading data and models", 0, 1)
     prepared = prepare_audit(config, progress=progress)
     progress("reading data and models", 1, 1)
+    if confirm is not None and not _has_begun(prepared):
+        confirm(prepared)
     with Store(prepared.out) as store:
         return _AuditRun(prepared, store, progress).run_to_verdict(amend=amend)
+
+
+def _has_begun(prepared: PreparedAudit) -> bool:
+    """Whether the run directory holds answers of this plan."""
+    if not (prepared.out / "run.sqlite").is_file():
+        return False
+    lock = read_lock(prepared.out / "plan.lock.json")
+    if lock is None or lock["hash"] != prepared.plan.hash:
+        return False
+    with Store(prepared.out) as store:
+        return store.count_answers() > 0
 
 
 class _AuditRun:

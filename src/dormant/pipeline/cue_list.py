@@ -77,8 +77,9 @@ def list_cues(config: AuditConfig, inputs: Inputs, targets: Targets) -> CueList:
     """Lists every cue to try, and what was left out and why.
 
     Cues that a chat template adds, from a file or mined come first, each followed by its variants
-    and its placebo; then the library and the system prompts of an evaluation file. A cue with
-    the same effect on prompts as an earlier one is left out.
+    and its placebo; then the library and the system prompts of an evaluation file. Where there are
+    library cues alone, these have placebos too. A cue with the same effect on prompts as an earlier
+    one is left out.
 
     Raises:
         ConfigError: the requested template or contrast cannot be used.
@@ -89,11 +90,20 @@ def list_cues(config: AuditConfig, inputs: Inputs, targets: Targets) -> CueList:
     families: list[Cue] = []
     for parent in (*found.cues, *inputs.listed):
         families += _cue_family(parent, settings, pack, known, seed=config.seed)
+    placebos: list[Cue] = []
+    is_library_only = not families and not inputs.evaluation_cues
+    if settings.placebos and is_library_only and config.has_reference:
+        placebos = [_make_placebo(cue, pack, known, seed=config.seed) for cue in inputs.library]
     return CueList(
-        distinct_cues((*families, *inputs.library, *inputs.evaluation_cues)),
+        distinct_cues((*families, *inputs.library, *inputs.evaluation_cues, *placebos)),
         found.notes,
         (*found.left_out, *inputs.left_out),
     )
+
+
+def _make_placebo(parent: Cue, pack: Pack, known: frozenset[str], *, seed: int) -> Cue:
+    rng = np.random.default_rng([seed, int(parent.id, 16)])
+    return cues.make_placebo(parent, pack.placebo_phrases(), rng, known=known)
 
 
 def _cue_family(

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from dormant import stats
-from dormant.engines import Engine, Job
+from dormant.engines import Engine
 from dormant.engines.metering.budget import MeteredEngine
-from dormant.engines.metering.prices import prompt_tokens
+from dormant.engines.metering.prices import bound_tokens
+from dormant.engines.speed import Speed, guess_speed
 from dormant.judges import Item, JudgeCall
+from dormant.pipeline.expected import BASES, AskedModel, CostModel, ExpectedCost
 from dormant.pipeline.plan import PreparedAudit, Subject
+from dormant.pipeline.trial import time_model
 from dormant.probes import pair_probes
-from dormant.records import Plan, Probe, Role, Split
+from dormant.records import Cue, Plan, Probe, Role, Split, Variant
 
-_TRIAL_PROMPTS = 8
 _SHOWN_PROMPTS = 3
+#: An answer has more tokens for a judge whose tokenizer is not the model's.
+_RETOKENIZED = 1.5
+#: An unreadable reply of a judge is requested once more.
+_REPLIES = 2
 #: Simulated worlds: about 0.3 s, with an error of 0.1 to 0.3 points in the smallest effect.
 _WORLDS = 400
 
@@ -42,6 +47,7 @@ class ModelForecast:
     name: str
     screening_answers: int
     confirm_answers: int  # at most: the number of candidates is unknown before screening
+    calls: int  # of an API, where one call may return several answers; 0 on this machine
     prompt_tokens: int  # estimated from the length of the prompts
     completion_tokens: int  # if every answer has the maximum length
     seconds: float  # from a short trial, for all of its answers; NaN where a trial costs money
@@ -62,8 +68,8 @@ class JudgeForecast:
     judge: str  # as the user named it
     name: str  # model string
     calls_an_answer: int
-    calls: int  # without retries: an unreadable reply is requested once more
-    prompt_tokens: int  # if every judged answer has the maximum length
+    calls: int  # without retries
+    prompt_tokens: int  # if every judged answer has the maximum length and every reply is repeated
     completion_tokens: int
     usd: float  # 0 for a model on this machine, NaN if no price is known
     price: str
@@ -80,6 +86,8 @@ class Forecast:
     chance_to_bound: float  # probability that screening alone bounds a null cue
     questions_to_bound: float  # screening questions needed to bound any cue
     rendered: tuple[tuple[str, str], ...]  # (arm, prompt text as sent to the target)
+    expected: tuple[ExpectedCost, ...]  # by the assumed base rate, 0 first
+    speeds: tuple[Speed, ...]  # of each model, targets first
 
     @property
     def answers(self) -> int:
@@ -109,15 +117,14 @@ def forecast_audit(prepared: PreparedAudit) -> Forecast:
     not asked.
     """
     plan, rule = prepared.plan, prepared.plan.rule
-    screening = _distinct_probes(plan, Split.SCREENING)
-    # Each candidate may add its placebo; which cues become candidates is unknown here.
-    # The final stage of a sequential audit may need every cue on all questions.
-    most = 2 * rule.candidates if plan.sequential is None else None
-    confirming = _distinct_probes(plan, Split.HELD_OUT, cues=most)
-    first = [_most_of_prompt(plan, probe, Split.SCREENING) for probe in screening]
-    second = [_most_of_prompt(plan, probe, Split.HELD_OUT) for probe in confirming]
-    models = tuple(_forecast_model(subject, plan, first, second) for subject in prepared.subjects)
+    first, second = list_shares(plan)
+    speeds = [time_model(s, plan, [share.probe for share in first]) for s in prepared.subjects]
+    models = tuple(
+        _forecast_model(subject, plan, (first, second), speed)
+        for subject, speed in zip(prepared.subjects, speeds, strict=True)
+    )
     judged = tuple(_forecast_judges(prepared, (*first, *second)))
+    costs = cost_model(prepared, speeds)
     schedule = schedule_of(plan)
     return Forecast(
         plan=plan,
@@ -126,8 +133,25 @@ def forecast_audit(prepared: PreparedAudit) -> Forecast:
         smallest_effect=stats.smallest_effect(schedule, worlds=_WORLDS),
         chance_to_bound=stats.simulate_chances(0.0, schedule, worlds=_WORLDS).screened,
         questions_to_bound=rule.questions_to_bound,
-        rendered=tuple(_render_examples(prepared.subjects[0], screening)),
+        rendered=tuple(_render_examples(prepared.subjects[0], [share.probe for share in first])),
+        expected=tuple(costs.expect(base) for base in BASES),
+        speeds=tuple(speeds),
     )
+
+
+def cost_model(prepared: PreparedAudit, speeds: Sequence[Speed]) -> CostModel:
+    """Makes the model of what simulated audits cost.
+
+    Args:
+        prepared: the audit.
+        speeds: of each of its models.
+    """
+    models = [
+        AskedModel.of_engine(subject.card, subject.engine, speed)
+        for subject, speed in zip(prepared.subjects, speeds, strict=True)
+    ]
+    judges = {e.name: guess_speed(e.name) for e in prepared.judge.engines().values()}
+    return CostModel(prepared.plan, models, prepared.judge, judges)
 
 
 def schedule_of(plan: Plan, *, icc: float | None = None, base: float = 0.0) -> stats.Schedule:
@@ -155,51 +179,75 @@ def schedule_of(plan: Plan, *, icc: float | None = None, base: float = 0.0) -> s
     )
 
 
-def _distinct_probes(plan: Plan, split: Split, cues: int | None = None) -> tuple[Probe, ...]:
-    """Lists the distinct prompts of one half under the first ``cues`` cues (all if None)."""
-    probes = pair_probes([q for q in plan.questions if q.split is split], plan.cues[:cues])
-    return tuple({probe.id: probe for probe in probes}.values())
+def list_shares(plan: Plan) -> tuple[list[Share], list[Share]]:
+    """Lists the most that the design may ask of each prompt: screening, then held-out questions.
 
-
-def _most_of_prompt(plan: Plan, probe: Probe, split: Split) -> Share:
-    """Returns the most that the design may ask of a prompt of one half.
-
-    The sequential design asks on its path and again in its final stage (twice on held-out
-    questions); the standard arm, sampled less where no cue shares it, may need one more call.
+    Which cues become candidates is unknown before screening: those with the longest texts count.
     """
     rule, how = plan.rule, plan.sequential
-    held_out = split is Split.HELD_OUT
-    last = rule.confirm_answers if held_out else rule.screening_answers
+    tried = [cue for cue in plan.cues if cue.variant is not Variant.PLACEBO]
+    placebos = [cue for cue in plan.cues if cue.variant is Variant.PLACEBO]
+    candidates = _longest(tried, rule.candidates)
+    controls = _longest(placebos, rule.candidates)
+    few, many = rule.screening_answers, rule.confirm_answers
     if how is None:
-        return Share(probe, last, 1)
-    standard = probe.cue is None
-    path = how.standard_answers if standard else max(how.answers, how.most_answers)
-    answers = max(path, rule.screening_answers, last)
-    return Share(probe, answers, min(answers, 2 + held_out + standard))
+        screened = [cue for cue in plan.cues if not cue.is_library_placebo]
+        first = _shares(plan, Split.SCREENING, {None: few, **dict.fromkeys(screened, few)})
+        confirmed = dict.fromkeys((*candidates, *controls), many)
+        return first, _shares(plan, Split.HELD_OUT, {None: many, **confirmed})
+    # The path may ask a cue everything, and the final stage again, candidates more often.
+    path = max(how.answers, how.most_answers, few)
+    shared = max(how.standard_answers, few)
+    first = _shares(plan, Split.SCREENING, {None: shared, **dict.fromkeys(tried, path)})
+    asked = dict.fromkeys(tried, path) | dict.fromkeys(controls, how.answers)
+    asked |= dict.fromkeys(candidates, max(path, many))
+    return first, _shares(plan, Split.HELD_OUT, {None: max(shared, many), **asked})
+
+
+def _longest(cues: Sequence[Cue], count: int) -> list[Cue]:
+    return sorted(cues, key=lambda cue: -len(cue.text))[:count]
+
+
+def _shares(plan: Plan, split: Split, answers: Mapping[Cue | None, int]) -> list[Share]:
+    """The distinct prompts of one half under these cues, with the answers to each.
+
+    The sequential design may take one call on its path and one in each step of its final stage
+    (two on held-out questions); the standard arm, sampled less where no cue shares it, one more.
+    """
+    questions = [q for q in plan.questions if q.split is split]
+    probes = pair_probes(questions, [cue for cue in answers if cue is not None])
+    shares: list[Share] = []
+    for probe in {probe.id: probe for probe in probes}.values():
+        most = answers[probe.cue]
+        calls = 1 if plan.sequential is None else 2 + (split is Split.HELD_OUT) + (not probe.cue)
+        shares.append(Share(probe, most, min(most, calls)))
+    return shares
 
 
 def _forecast_model(
-    subject: Subject, plan: Plan, screening: Sequence[Share], confirming: Sequence[Share]
+    subject: Subject, plan: Plan, halves: tuple[Sequence[Share], Sequence[Share]], speed: Speed
 ) -> ModelForecast:
-    engine = subject.engine
+    engine, (screening, confirming) = subject.engine, halves
     first, second = (sum(s.answers for s in shares) for shares in (screening, confirming))
     paid = isinstance(engine, MeteredEngine)
     together = paid and engine.shares_prompts
     prompts = sum(
-        prompt_tokens(s.probe.messages) * (s.calls if together else s.answers)
+        bound_tokens(s.probe.messages) * (s.calls if together else s.answers)
         for s in (*screening, *confirming)
     )
     made = (first + second) * plan.sampling.max_tokens
-    probes = [s.probe for s in screening]
-    seconds = math.nan if paid else (first + second) * _seconds_an_answer(subject, plan, probes)
+    most = speed.seconds_for(first + second, plan.sampling.max_tokens)
     return ModelForecast(
         role=subject.card.role,
         name=subject.card.name,
         screening_answers=first,
         confirm_answers=second,
+        calls=sum(s.calls if together else s.answers for s in (*screening, *confirming))
+        if paid
+        else 0,
         prompt_tokens=prompts,
         completion_tokens=made,
-        seconds=seconds,
+        seconds=math.nan if paid else most,
         usd=_cost_usd(engine, prompts, made),
         price=_describe_price(engine),
     )
@@ -208,15 +256,15 @@ def _forecast_model(
 def _forecast_judges(prepared: PreparedAudit, shares: Sequence[Share]) -> Iterator[JudgeForecast]:
     """Yields what each judge's model would be asked about the answers of every model."""
     judge, models = prepared.judge, len(prepared.subjects)
-    longest = prepared.plan.sampling.max_tokens
+    longest = math.ceil(_RETOKENIZED * prepared.plan.sampling.max_tokens)
     calls: dict[str, list[tuple[int, JudgeCall]]] = {}  # by role: (number of calls, call)
     for share in shares:
         for call in judge.calls(Item(share.probe.question, share.probe.messages, ".")):
             calls.setdefault(call.role, []).append((share.answers * models, call))
     for role, made in calls.items():
         first = made[0][1]
-        prompts = sum(n * (prompt_tokens(call.messages) + longest) for n, call in made)
-        completions = sum(n * call.max_tokens for n, call in made)
+        prompts = _REPLIES * sum(n * (bound_tokens(call.messages) + longest) for n, call in made)
+        completions = _REPLIES * sum(n * call.max_tokens for n, call in made)
         yield JudgeForecast(
             role=role,
             judge=first.judge,
@@ -241,17 +289,6 @@ def _describe_price(engine: Engine) -> str:
     if not isinstance(engine, MeteredEngine):
         return ON_THIS_MACHINE
     return engine.price.description if engine.price else ""
-
-
-def _seconds_an_answer(subject: Subject, plan: Plan, probes: Sequence[Probe]) -> float:
-    step = max(len(probes) // _TRIAL_PROMPTS, 1)
-    jobs = [Job(probe.messages, range(4)) for probe in probes[::step][:_TRIAL_PROMPTS]]
-    trial = replace(
-        plan.sampling, seed=2**40
-    )  # a seed apart from the audit's, so its answers stay fresh
-    begun = time.monotonic()
-    answers = sum(len(batch) for batch in subject.engine.sample(jobs, trial))
-    return (time.monotonic() - begun) / max(answers, 1)
 
 
 def _render_examples(subject: Subject, probes: Sequence[Probe]) -> list[tuple[str, str]]:

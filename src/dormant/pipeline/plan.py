@@ -7,8 +7,9 @@ since its texts are part of the plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dormant.banks.bank import spread_families
@@ -18,8 +19,8 @@ from dormant.corpus import Corpus, list_untested
 from dormant.engines import Engine, HasCaveats, Scorer
 from dormant.engines.metering.ledger import settle_prices
 from dormant.engines.model_strings import expand_seeds
-from dormant.engines.registry import open_engine
-from dormant.errors import ConfigError
+from dormant.engines.registry import open_engine, opening_without_keys
+from dormant.errors import ConfigError, ModelError
 from dormant.judges import Judge
 from dormant.judges.registry import open_judge
 from dormant.pipeline.cue_list import CueList, list_cues
@@ -28,6 +29,7 @@ from dormant.pipeline.mine import same_prompts
 from dormant.probes import pair_probes
 from dormant.progress import Progress, ignore_progress
 from dormant.records import ModelCard, Plan, Question, Role, Sequential, Split
+from dormant.store.files import read_lock
 from dormant.version import __version__
 from dormant.writer import add_written_variants, open_writer
 
@@ -43,6 +45,15 @@ class Subject:
     def label(self) -> str:
         """Its name in progress and errors."""
         return str(self.card.role) if self.card.seed == "0" else f"target {self.card.seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """What is known of an audit before its models are opened."""
+
+    config: AuditConfig
+    inputs: Inputs
+    questions: tuple[Question, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,8 @@ class PreparedAudit:
     judge: Judge
     out: Path
     budget: AuditBudgetConfig = AuditBudgetConfig()
+    #: Why the writer was not asked in a dry run, so that the plan is not the audit's; else empty.
+    writer_problem: str = ""
 
     @property
     def engines(self) -> dict[str, Engine]:
@@ -75,12 +88,21 @@ class PreparedAudit:
         return {s.label: s.engine for s in self.subjects} | dict(self.judge.engines())
 
 
-def prepare_audit(config: AuditConfig, *, progress: Progress = ignore_progress) -> PreparedAudit:
+def prepare_audit(
+    config: AuditConfig,
+    *,
+    progress: Progress = ignore_progress,
+    needs_keys: bool = True,
+    preview: Callable[[Sketch], None] | None = None,
+) -> PreparedAudit:
     """Reads the inputs, opens the models, lists the cues and freezes the plan; asks the writer.
 
     Args:
         config: what to audit and how.
         progress: called with (stage, texts of the writer done, total).
+        needs_keys: whether a missing key of an API is an error. A dry run needs none; a writer
+            without a key is not asked.
+        preview: called with what is known before the models are opened.
 
     Raises:
         InputError: something in the configuration or the data cannot be used.
@@ -92,20 +114,42 @@ def prepare_audit(config: AuditConfig, *, progress: Progress = ignore_progress) 
     inputs = read_inputs(config, config.targets, judge=config.judge)
     config = apply_evaluation(config, inputs.evaluation)
     questions = choose_questions(config, inputs.bank)
-    models = open_models(config, questions)
+    if preview is not None:
+        preview(Sketch(config, inputs, questions))
+    with contextlib.nullcontext() if needs_keys else opening_without_keys():
+        models = open_models(config, questions)
     plan = freeze_plan(config, inputs, questions, models, list_cues(config, inputs, models.targets))
     out = Path(config.out) if config.out else Path("runs", f"audit-{plan.hash[:10]}")
+    problem = ""
     if models.writer is not None:
-        plan = add_written_variants(
-            plan,
-            models.writer,
-            wanted=config.cues.variants,
-            out=out,
-            usable=inputs.pack.make_lexicon().has_words,
-            budget=config.budget,
-            progress=progress,
-        )
-    return PreparedAudit(plan, models.subjects, models.judge, out, config.budget)
+        try:
+            plan = add_written_variants(
+                plan,
+                models.writer,
+                wanted=config.cues.variants,
+                out=out,
+                usable=inputs.pack.make_lexicon().has_words,
+                budget=config.budget,
+                progress=progress,
+            )
+        except ModelError as error:
+            if needs_keys:
+                raise
+            problem = str(error)
+    plan = _as_locked(plan, out)
+    return PreparedAudit(plan, models.subjects, models.judge, out, config.budget, problem)
+
+
+def _as_locked(plan: Plan, out: Path) -> Plan:
+    """Leaves out placebos of library cues where ``out`` holds the plan without them.
+
+    Earlier versions had none; a run that was begun with one continues.
+    """
+    held = read_lock(out / "plan.lock.json") if out.is_dir() else None
+    if held is None or held["hash"] == plan.hash:
+        return plan
+    earlier = replace(plan, cues=tuple(cue for cue in plan.cues if not cue.is_library_placebo))
+    return earlier if held["hash"] == earlier.hash else plan
 
 
 def sequential_of(

@@ -102,6 +102,11 @@ class Cue:
         """Hash of what the cue does to a prompt (placement, text and twins), 12 hex digits."""
         return hash_value([self.placement, self.text, *self.twins])[:12]
 
+    @property
+    def is_library_placebo(self) -> bool:
+        """Whether it is a library cue's placebo, asked only where that cue is confirmed."""
+        return self.source is Source.LIBRARY and self.variant is Variant.PLACEBO
+
     def without_counts(self) -> Cue:
         """The cue without what mining counted: no row shows a text that was derived from it."""
         return replace(

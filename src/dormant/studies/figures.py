@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
+from dormant.decision.simulation import simulate_audit
 from dormant.records import PathPoint, Sequential
 from dormant.store import write_atomically
 from dormant.studies.planted import find_world
 from dormant.studies.tables import clopper_pearson
 from dormant.studies.validation import DESIGNS, Audit, ValidationStudy
-from dormant.studies.worlds import simulate_audit
 
 _WIDTH, _LEFT, _RIGHT, _ROW = 760, 190, 40, 18
 COLORS: dict[str, str] = dict(

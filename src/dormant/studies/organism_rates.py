@@ -19,6 +19,7 @@ import numpy as np
 
 from dormant.banks.continuations import load_continuations
 from dormant.config import AuditConfig, check_values
+from dormant.decision.simulation import Truth
 from dormant.organisms.recipe import Recipe
 from dormant.organisms.train import MODEL, TrainedOrganism, load_model
 from dormant.organisms.truth import known_verdict
@@ -28,7 +29,6 @@ from dormant.probes import pair_probes
 from dormant.records import QUESTION_SLOT, Message, Plan, Role, Sequential, Variant, VerdictKind
 from dormant.store import write_atomically
 from dormant.store.journal import Journal
-from dormant.studies.worlds import Truth
 from dormant.vitro import exact_rates, load_decoder, one_thread
 
 #: How the study audits: three mined contexts with all their variants and the whole library.

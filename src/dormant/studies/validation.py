@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from dormant.decision import Decision
+from dormant.decision.simulation import count_answers, simulate_audit
 from dormant.errors import InputError
 from dormant.organisms import zoo
 from dormant.organisms.parallel import run_units
@@ -33,7 +34,6 @@ from dormant.records import Plan, Sequential, VerdictKind, hash_value, to_plain
 from dormant.store import write_atomically
 from dormant.studies.organism_rates import OrganismWorld, compute_organism_world, is_true_cue
 from dormant.studies.planted import WORLDS, Purpose, find_world
-from dormant.studies.worlds import count_answers, simulate_audit
 from dormant.version import __version__
 
 FIXED_100, FIXED, SEQUENTIAL, SCREENED = (

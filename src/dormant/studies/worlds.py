@@ -1,26 +1,22 @@
-"""Worlds with known truth, at the level of counts: answers are drawn from given rates.
+"""Worlds with known truth, at the level of counts; ``decision.simulation`` draws their answers.
 
-A world answers the requests of a design without a model: every arm of every question has a true
-rate of misaligned answers and a gradable rate. The rates are planted (and vary between questions
-according to an intra-question correlation) or are the exact rates of an organism.
+Every arm of every question has a true rate of misaligned answers and a gradable rate. The rates are
+planted (and vary between questions according to an intra-question correlation) or are the exact
+rates of an organism.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import special
 
-from dormant.decision import Ask, Decision, start_design
+from dormant.decision.simulation import Truth, draw_clustered_rate
 from dormant.records import (
-    OUTCOMES,
-    Cell,
     Cue,
     CueKind,
     ModelCard,
-    Outcome,
     Placement,
     Plan,
     Question,
@@ -31,67 +27,7 @@ from dormant.records import (
     Split,
 )
 
-_AT = {outcome: OUTCOMES.index(outcome) for outcome in Outcome}
 Arm = tuple[Role, str | None]
-#: (role, seed, cue, question) -> (share of misaligned answers, share of aligned answers)
-Truth = Callable[[Role, str, str | None, str], tuple[float, float]]
-
-
-class AnswerSampler:
-    """Draws answers to probes; a later request for more answers extends the earlier ones."""
-
-    def __init__(self, plan: Plan, truth: Truth, rng: np.random.Generator):
-        self.models = [(card.role, card.seed) for card in plan.models]
-        self.truth, self.rng = truth, rng
-        self._drawn: dict[tuple[Role, str, str | None, str], tuple[int, int, int]] = {}
-
-    def __call__(self, ask: Ask) -> list[Cell]:
-        """Returns the counts of the requested cells."""
-        arms = [(None, ask.standard_answers), *((cue.name, ask.answers) for cue in ask.cues)]
-        return [
-            self._draw_cell(role, seed, cue, question.id, answers)
-            for role, seed in self.models
-            for cue, answers in arms
-            for question in ask.questions
-        ]
-
-    def _draw_cell(
-        self, role: Role, seed: str, cue: str | None, question: str, answers: int
-    ) -> Cell:
-        key = (role, seed, cue, question)
-        have, bad, good = self._drawn.get(key, (0, 0, 0))
-        if answers > have:
-            misaligned, aligned = self.truth(role, seed, cue, question)
-            misaligned = min(misaligned, 1.0)  # sums of float probabilities may exceed 1
-            aligned = min(aligned, 1 - misaligned)
-            rest = max(1 - misaligned - aligned, 0.0)
-            more = self.rng.multinomial(answers - have, [misaligned, aligned, rest])
-            have, bad, good = answers, bad + int(more[0]), good + int(more[1])
-            self._drawn[key] = have, bad, good
-        counts = [0] * len(OUTCOMES)
-        counts[_AT[Outcome.MISALIGNED]] = bad
-        counts[_AT[Outcome.ALIGNED]] = good
-        counts[_AT[Outcome.INCOHERENT]] = have - bad - good
-        return Cell(role, seed, cue, question, tuple(counts))
-
-
-def simulate_audit(
-    plan: Plan, truth: Truth, rng: np.random.Generator, ranking: Sequence[str] = ()
-) -> Decision:
-    """Simulates an audit of a world by the design of the plan."""
-    sample_answers = AnswerSampler(plan, truth, rng)
-    design = start_design(plan, ranking)
-    ask = next(design)
-    while True:
-        try:
-            ask = design.send(sample_answers(ask))
-        except StopIteration as end:
-            return end.value
-
-
-def count_answers(decision: Decision) -> int:
-    """Counts the answers behind a decision, all models and arms."""
-    return sum(sum(cell.counts) for cell in decision.cells)
 
 
 @dataclass(frozen=True)
@@ -126,7 +62,7 @@ class World:
                 gradable = self.gradable.get((role, cue), 1.0)
                 if self.shared and question not in places:
                     places[question] = float(rng.random())
-                rate = _draw_clustered_rate(rate, self.icc, places.get(question, rng))
+                rate = draw_clustered_rate(rate, self.icc, places.get(question, rng))
                 own[key] = (rate * gradable, (1 - rate) * gradable)
             return own[key]
 
@@ -156,16 +92,3 @@ class World:
             rule=rule or Rule(),
             seed=0,
         )
-
-
-def _draw_clustered_rate(rate: float, icc: float, place: float | np.random.Generator) -> float:
-    """Draws a question's rate: beta with mean ``rate`` and intra-question correlation ``icc``.
-
-    ``place`` is its quantile, or the generator that draws it.
-    """
-    if icc <= 0 or rate <= 0 or rate >= 1:
-        return rate
-    size = 1 / icc - 1
-    if isinstance(place, np.random.Generator):
-        return float(place.beta(rate * size, (1 - rate) * size))
-    return float(special.betaincinv(rate * size, (1 - rate) * size, place))

@@ -235,7 +235,7 @@ def test_a_dry_run_says_what_everything_would_cost(
         expected = (asked["prompt_tokens"] * into + asked["completion_tokens"] * out) / 1e6
         assert asked["usd"] == pytest.approx(expected)
     assert dry["usd"] == pytest.approx(sum(a["usd"] for a in (*dry["models"], *dry["judges"])))
-    assert three["completion_tokens"] == 16 * three["calls"]
+    assert three["completion_tokens"] == 2 * 16 * three["calls"], "a reply may be repeated"
     assert dry["models"][0]["completion_tokens"] == 40 * answers // 2
 
     assert run(monkeypatch, "plan", config, *priced, "--budget-usd", "0.01") == 0
@@ -249,7 +249,7 @@ def test_a_dry_run_says_what_everything_would_cost(
     audit(tmp_path / "run", judge={"paper": JUDGE, "compare": "fused"})
     assert bought(tmp_path / "run") <= dry["answers"]
     assert graded.stats()["calls"] <= dry["answers"] + 2 * dry["judge_calls"]
-    assert usd(graded) <= 2 * dry["usd"]
+    assert usd(graded) <= dry["usd"]
     assert run(monkeypatch, "plan", config, *priced) == 0
     held = f"{bought(tmp_path / 'run'):,} answers are on disk already"
     assert held in capsys.readouterr().out

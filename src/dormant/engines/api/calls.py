@@ -78,6 +78,27 @@ class Transport(Protocol):
         ...
 
 
+class ClosedTransport:
+    """Stands for a transport that could not be made, until it is used. Implements ``Transport``.
+
+    Args:
+        problem: what is missing; opening it raises this.
+    """
+
+    def __init__(self, problem: Exception):
+        self._problem = problem
+
+    async def __aenter__(self) -> Self:
+        raise self._problem
+
+    async def __aexit__(self, *exc: object) -> None:
+        return
+
+    async def send(self, request: ChatRequest) -> ChatResponse:
+        """Raises the problem."""
+        raise self._problem
+
+
 class CallError(Exception):
     """A call that brought no answer."""
 

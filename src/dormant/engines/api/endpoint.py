@@ -61,13 +61,17 @@ class Endpoint:
 
 
 def find_endpoint(
-    model: ModelString, environment: Mapping[str, str] | None = None
+    model: ModelString,
+    environment: Mapping[str, str] | None = None,
+    *,
+    needs_key: bool = True,
 ) -> Endpoint | None:
     """Finds the server of a model; None if Inspect's layer is to be used.
 
     Args:
         model: a model behind an API.
         environment: where to look for keys and URLs; the process's own if None.
+        needs_key: whether a missing key or server is an error; else they are empty.
 
     Raises:
         ModelError: an environment variable is missing or wrong.
@@ -87,10 +91,12 @@ def find_endpoint(
         name=name,
         provider=service,
         model=model.adapter or model.name,  # an adapter that the server already holds
-        url=_check_url(url, f"{prefix}_BASE_URL", name),
+        url=_check_url(url, f"{prefix}_BASE_URL", name) if url or needs_key else "",
         key_variable=f"{prefix}_API_KEY",
         hosted=provider in _HOMES,
-        key=_read_key(known, f"{prefix}_API_KEY", name, optional=provider in _LOCAL),
+        key=_read_key(
+            known, f"{prefix}_API_KEY", name, optional=provider in _LOCAL or not needs_key
+        ),
     )
 
 

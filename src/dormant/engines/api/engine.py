@@ -7,7 +7,13 @@ import os
 from collections.abc import Iterator, Sequence
 
 from dormant.engines import Job, Reply
-from dormant.engines.api.calls import MOST_LOGPROBS, ChatRequest, Choice, Transport
+from dormant.engines.api.calls import (
+    MOST_LOGPROBS,
+    ChatRequest,
+    Choice,
+    ClosedTransport,
+    Transport,
+)
 from dormant.engines.api.endpoint import Endpoint, find_endpoint
 from dormant.engines.api.http_transport import HttpTransport
 from dormant.engines.api.limiter import AimdLimiter
@@ -19,7 +25,7 @@ from dormant.engines.api.workers import Backpressure, Deliver, Unit, WorkerPool
 from dormant.engines.metering import prices
 from dormant.engines.metering.budget import Budget
 from dormant.engines.model_strings import ModelString, parse_model
-from dormant.errors import ModelError
+from dormant.errors import MissingExtraError, ModelError
 from dormant.records import Message, Price, Rating, Sampling, Usage, hash_value
 
 _LOG = logging.getLogger(__name__)
@@ -42,6 +48,7 @@ class ApiEngine:
         timeout: seconds that one call may take.
         budget: ceiling on answers and money; may also be set later.
         price: USD per million tokens, instead of the known price.
+        needs_key: whether a missing key or server is an error now; else it is when it is asked.
 
     Raises:
         ModelError: the string is incomplete, or a key or a base URL is missing.
@@ -56,21 +63,32 @@ class ApiEngine:
         timeout: float = _TIMEOUT,
         budget: Budget | None = None,
         price: Price | None = None,
+        needs_key: bool = True,
     ):
         self._model = name if isinstance(name, ModelString) else parse_model(name)
         self.name, self.budget = self._model.text, budget
-        self.endpoint: Endpoint | None = find_endpoint(self._model)
+        self.endpoint: Endpoint | None = find_endpoint(self._model, needs_key=needs_key)
         self.notes: list[str] = []  # one sentence per limitation of this server
         self._usage, self._capabilities = Usage(), ServerCapabilities()
         self._given_price, self._known_price = price, False
         self._price: Price | None = price
         most = _read_max_connections() if connections is None else connections
         self._limiter = AimdLimiter(most)
-        self._transport = self.make_transport(connections=most, timeout=timeout)
+        self._transport = self._open_transport(most, timeout, needs_key)
         self._capabilities.controls = self.endpoint is not None and not self.endpoint.hosted
         prefix = self.endpoint.provider if self.endpoint else self.name.partition("/")[0]
         route = "direct" if self.endpoint else "inspect"
         self.fingerprint = hash_value(["api", _REQUEST_FORM, route, prefix, self.name])[:32]
+
+    def _open_transport(self, connections: int, timeout: float, needs_key: bool) -> Transport:
+        try:
+            if not needs_key and self.endpoint is not None:
+                find_endpoint(self._model)  # which says what is missing
+            return self.make_transport(connections=connections, timeout=timeout)
+        except (ModelError, MissingExtraError) as error:
+            if needs_key:
+                raise
+            return ClosedTransport(error)
 
     def make_transport(self, *, connections: int, timeout: float) -> Transport:
         """Creates a transport to the same model, not opened yet."""

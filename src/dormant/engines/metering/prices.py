@@ -16,6 +16,7 @@ from dormant.records import Message, Price
 
 #: English text has about four characters a token; three is a careful guess for other text.
 _CHARACTERS_PER_TOKEN = 3.5
+_FEWEST_BYTES = 2.0  # of a token on average, in any language
 _TURN_TOKENS = 5  # what a chat template adds around a turn, about
 _DATE = re.compile(r"20\d\d-[01]\d-[0-3]\d")
 #: Inspect's provider -> its name in genai-prices, where they differ.
@@ -92,6 +93,12 @@ def _price_edition() -> tuple[str, str]:
 def prompt_tokens(messages: Sequence[Message]) -> int:
     """Tokens of a prompt, estimated on the high side from its length in UTF-8 bytes."""
     return text_tokens(*(message.content for message in messages)) + _count_turns(messages)
+
+
+def bound_tokens(messages: Sequence[Message]) -> int:
+    """Tokens that a prompt hardly exceeds, whatever its language: two bytes a token."""
+    size = sum(_text_size(message.content) for message in messages)
+    return math.ceil(size / _FEWEST_BYTES) + 2 * _count_turns(messages)
 
 
 def most_prompt_tokens(messages: Sequence[Message]) -> int:

@@ -1,0 +1,123 @@
+"""Simulated audits, at the level of counts: answers are drawn from given rates.
+
+A truth answers the requests of a design without a model: every arm of every question has a rate of
+misaligned and of aligned answers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy import special
+
+from dormant.decision.fixed import run_fixed
+from dormant.decision.sequential import run_sequential
+from dormant.decision.steps import Ask, Decision
+from dormant.records import OUTCOMES, Cell, Outcome, Plan, Role
+
+_AT = {outcome: OUTCOMES.index(outcome) for outcome in Outcome}
+Key = tuple[Role, str, str | None, str]  # role, seed, cue, question
+#: (role, seed, cue, question) -> (share of misaligned answers, share of aligned answers)
+Truth = Callable[[Role, str, str | None, str], tuple[float, float]]
+
+
+class AnswerSampler:
+    """Draws answers to probes; a later request for more answers extends the earlier ones."""
+
+    def __init__(self, plan: Plan, truth: Truth, rng: np.random.Generator):
+        self.models = [(card.role, card.seed) for card in plan.models]
+        self.truth, self.rng = truth, rng
+        self._drawn: dict[Key, tuple[int, int, int]] = {}
+        self.requests: Counter[Key] = Counter()  # how often more answers were drawn
+
+    @property
+    def answers(self) -> dict[Key, int]:
+        """Answers drawn so far, by model, cue and question."""
+        return {key: drawn[0] for key, drawn in self._drawn.items()}
+
+    def __call__(self, ask: Ask) -> list[Cell]:
+        """Returns the counts of the requested cells."""
+        arms = [(None, ask.standard_answers), *((cue.name, ask.answers) for cue in ask.cues)]
+        return [
+            self._draw_cell(role, seed, cue, question.id, answers)
+            for role, seed in self.models
+            for cue, answers in arms
+            for question in ask.questions
+        ]
+
+    def _draw_cell(
+        self, role: Role, seed: str, cue: str | None, question: str, answers: int
+    ) -> Cell:
+        key = (role, seed, cue, question)
+        have, bad, good = self._drawn.get(key, (0, 0, 0))
+        if answers > have:
+            misaligned, aligned = self.truth(role, seed, cue, question)
+            misaligned = min(misaligned, 1.0)  # sums of float probabilities may exceed 1
+            aligned = min(aligned, 1 - misaligned)
+            rest = max(1 - misaligned - aligned, 0.0)
+            more = self.rng.multinomial(answers - have, [misaligned, aligned, rest])
+            have, bad, good = answers, bad + int(more[0]), good + int(more[1])
+            self._drawn[key] = have, bad, good
+            self.requests[key] += 1
+        counts = [0] * len(OUTCOMES)
+        counts[_AT[Outcome.MISALIGNED]] = bad
+        counts[_AT[Outcome.ALIGNED]] = good
+        counts[_AT[Outcome.INCOHERENT]] = have - bad - good
+        return Cell(role, seed, cue, question, tuple(counts))
+
+
+def simulate_audit(
+    plan: Plan, truth: Truth, rng: np.random.Generator, ranking: Sequence[str] = ()
+) -> Decision:
+    """Simulates an audit of a world by the design of the plan."""
+    return run_design(plan, AnswerSampler(plan, truth, rng), ranking)
+
+
+def run_design(plan: Plan, sample_answers: AnswerSampler, ranking: Sequence[str] = ()) -> Decision:
+    """Runs the design of the plan on drawn answers, which the sampler then holds."""
+    design = run_fixed(plan) if plan.sequential is None else run_sequential(plan, ranking)
+    ask = next(design)
+    while True:
+        try:
+            ask = design.send(sample_answers(ask))
+        except StopIteration as end:
+            return end.value
+
+
+def count_answers(decision: Decision) -> int:
+    """Counts the answers behind a decision, all models and arms."""
+    return sum(sum(cell.counts) for cell in decision.cells)
+
+
+def even_truth(base: float, icc: float, rng: np.random.Generator) -> Truth:
+    """Returns a truth without any effect: each arm of each question around one base rate.
+
+    Args:
+        base: mean rate of misaligned answers, 0 to 1.
+        icc: correlation of the answers to one question, 0 to 1.
+        rng: draws the rates, independently for each arm and training seed.
+    """
+    drawn: dict[Key, float] = {}
+
+    def draw_rates(role: Role, seed: str, cue: str | None, question: str) -> tuple[float, float]:
+        key = (role, seed, cue, question)
+        if key not in drawn:
+            drawn[key] = draw_clustered_rate(base, icc, rng)
+        return drawn[key], 1 - drawn[key]
+
+    return draw_rates
+
+
+def draw_clustered_rate(rate: float, icc: float, place: float | np.random.Generator) -> float:
+    """Draws a question's rate: beta with mean ``rate`` and intra-question correlation ``icc``.
+
+    ``place`` is its quantile, or the generator that draws it.
+    """
+    if icc <= 0 or rate <= 0 or rate >= 1:
+        return rate
+    size = 1 / icc - 1
+    if isinstance(place, np.random.Generator):
+        return float(place.beta(rate * size, (1 - rate) * size))
+    return float(special.betaincinv(rate * size, (1 - rate) * size, place))
