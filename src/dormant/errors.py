@@ -19,6 +19,9 @@ know dormant still catch it. ``RowError`` stands outside the tree: it never leav
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -86,3 +89,33 @@ class IncompleteError(DormantError, RuntimeError):
 
 class BudgetError(IncompleteError):
     """The next answer would exceed the run's budget; the answers so far are kept."""
+
+
+@contextmanager
+def name_output(path: str | Path) -> Generator[None]:
+    """Names an output that cannot be written, with the fix, in place of the system's error.
+
+    A full disk stays an ``OSError``: the path is not wrong.
+
+    Args:
+        path: the file or directory that the user gave.
+
+    Raises:
+        ConfigError: the path cannot be written to.
+    """
+    try:
+        yield
+    except (FileExistsError, NotADirectoryError):
+        raise ConfigError("is a file or below one: choose a directory", file=path) from None
+    except IsADirectoryError:
+        raise ConfigError("is a directory: give a file", file=path) from None
+    except FileNotFoundError:
+        raise ConfigError(
+            "cannot be written: its folder does not exist; make it first", file=path
+        ) from None
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+        raise ConfigError(f"cannot be written: {error.strerror or error}", file=path) from None
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"cannot be written: {error}", file=path) from None

@@ -134,8 +134,8 @@ def test_labels_come_back(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "the column 'id' is missing"),
-        ("id,answer\n", "the column 'label' is missing"),
+        ("", "the column 'id' is missing; the columns are none: give a file of --export"),
+        ("id,answer\n", "the column 'label' is missing; the columns are 'id', 'answer'"),
         ("id,label\nx,evil\n", ":2: unknown label 'evil'"),
         ("id,label\nx,aligned\n", "unknown id 'x': this run has no such answer"),
         ("id,label\nk,aligned\nk,misaligned\n", "the id 'k' has two labels: keep one"),

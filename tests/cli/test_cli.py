@@ -419,3 +419,36 @@ def test_an_option_out_of_range_is_named_as_typed(
     assert run(monkeypatch, *words) == 2
     assert f"dormant: {reason}" in capsys.readouterr().err
     assert not Path("o").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("calibrate", "run", "--export"),
+        ("export", "run"),
+        ("cues", "rows.jsonl", "--write"),
+        ("cues", "rows.jsonl", "--html"),
+        ("report", "run", "--out"),
+        ("train", "diluted-5", "--quiet", "--out"),
+        ("audit", "audit.yaml", "--quiet", "--out"),
+    ],
+    ids=lambda words: " ".join(words[:1] + words[-1:]),
+)
+def test_an_output_that_cannot_be_written_is_bad_input(
+    words: tuple[str, ...],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    run(monkeypatch, "audit", audit_yaml(out="run"), "--quiet")
+    row = {"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "A."}]}
+    Path("rows.jsonl").write_text((json.dumps(row) + "\n") * 30)
+    takes_folder = words[-1] == "--out"
+    # A file where a directory should be, or a directory where a file should be.
+    bad = "clean.yaml/below" if takes_folder else "folder.csv"
+    Path("folder.csv").mkdir()
+    capsys.readouterr()
+    for path in (bad, "clean.yaml" if takes_folder else "none/out.csv"):
+        assert run(monkeypatch, *words, path) == 2, path
+        assert path.partition("/")[0] in one_clear_line(capsys.readouterr().err)
+    assert Path("clean.yaml").is_file()

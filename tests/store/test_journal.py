@@ -1,5 +1,7 @@
 """The journal: nothing that was written is lost, nothing that is foreign is read."""
 
+import errno
+import fcntl
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,17 @@ def test_a_crash_in_the_middle_of_a_line_loses_that_line_only(tmp_path_factory, 
     with Journal(folder) as journal:
         assert [journal.read_entry(f"k{i}") for i in range(whole)] == list(range(whole))
         assert journal.read_entry("new") == "x"
+
+
+def test_a_file_system_without_locks_is_not_taken_for_another_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StoreError, match="cannot be locked .No locks available.; use a directory"):
+        Journal(tmp_path)
 
 
 def test_a_directory_in_use_or_with_another_file_is_refused(tmp_path: Path):

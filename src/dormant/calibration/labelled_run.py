@@ -15,7 +15,7 @@ from dormant.calibration.labels import (
     write_labels,
 )
 from dormant.calibration.sampling import LabelSample, draw_sample
-from dormant.errors import InputError
+from dormant.errors import InputError, name_output
 from dormant.records import Findings
 from dormant.store import write_atomically
 from dormant.store.findings import load_findings
@@ -61,6 +61,9 @@ class LabelledRun:
         Args:
             file: the CSV file.
             prompts: show whole prompts, from which the arm can be guessed.
+
+        Raises:
+            ConfigError: the file cannot be written.
         """
         text = export_sample(
             self.findings.transcripts,
@@ -69,7 +72,8 @@ class LabelledRun:
             self.questions,
             prompts=prompts,
         )
-        write_atomically(file, text)
+        with name_output(file):
+            write_atomically(file, text)
 
     def calibrate(self, *, level: float = 0.95) -> tuple[Calibration, Path]:
         """Measures the judge with the labels; gives the result and ``RUN/calibration.json``."""

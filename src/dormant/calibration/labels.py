@@ -152,7 +152,13 @@ def _read_labels(path: Path) -> dict[str, Label]:
         names = reader.fieldnames or ()
         missing = [name for name in ("id", "label") if name not in names]
         if missing:
-            raise DataError(f"the column {missing[0]!r} is missing", file=path, line=1)
+            columns = ", ".join(repr(name[:40]) for name in list(names)[:30]) or "none"
+            raise DataError(
+                f"the column {missing[0]!r} is missing; the columns are {columns}: give a file of "
+                "--export with its labels filled in",
+                file=path,
+                line=1,
+            )
         return _parse_labels(reader, path)
     except csv.Error as error:
         raise DataError(f"not CSV: {error}", file=path, line=reader.line_num) from None

@@ -130,17 +130,15 @@ def _write_page(
     path: Path, rows: Sequence[Mapping[str, Any]], file: str, read: int, skipped: int
 ) -> None:
     from dormant import report
-    from dormant.errors import ConfigError
+    from dormant.errors import name_output
     from dormant.store import write_atomically
     from dormant.version import __version__
 
     page = report.cues_page(
         rows, file=Path(file).name, rows=read, skipped=skipped, version=__version__
     )
-    try:
+    with name_output(path):
         write_atomically(path, page)
-    except OSError as error:
-        raise ConfigError(f"cannot be written: {error.strerror}", file=path) from None
 
 
 def _print_cues(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> None:

@@ -25,7 +25,5 @@ def command(run: Path, out: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(json.loads(report.to_json(findings)), ensure_ascii=True))
         return
-    target = out or run
-    target.mkdir(parents=True, exist_ok=True)
-    for path in report.write_report(findings, target):
+    for path in report.write_report(findings, out or run):
         click.echo(path)

@@ -30,7 +30,7 @@ from pydantic import Field
 from dormant.config import Strict, read_yaml
 from dormant.config.resources import list_resources, resource_path
 from dormant.cues.table import make_printable
-from dormant.errors import ConfigError
+from dormant.errors import ConfigError, name_output
 from dormant.records import QUESTION_SLOT, Cue, CueKind, Placement, Source, Variant
 
 _PREFIX = "cues_"
@@ -194,11 +194,8 @@ def write_cues(path: str | Path, cues: Iterable[Cue]) -> None:
         ConfigError: the file cannot be written.
     """
     body = "cues:\n" + "".join(map(_comment_cue, cues))
-    try:
+    with name_output(path):
         Path(path).write_text(_HEAD + body, encoding="utf-8")
-    except (OSError, UnicodeEncodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"cannot be written: {reason}", file=path) from None
 
 
 def _comment_cue(cue: Cue) -> str:

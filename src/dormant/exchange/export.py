@@ -27,7 +27,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dormant.errors import ConfigError, IncompleteError
+from dormant.errors import IncompleteError, name_output
 from dormant.exchange.columns import describe_probe
 from dormant.pipeline.recompute import recompute_findings
 from dormant.probes import pair_probes
@@ -110,12 +110,10 @@ def replace_file(file: Path) -> Generator[Path]:
         ConfigError: the file cannot be written.
     """
     part = file.with_name(f".{file.name}.part{file.suffix}")
-    if file.is_dir():
-        raise ConfigError("is a directory: give a file", file=file)
-    try:
+    with name_output(file):
+        if file.is_dir():
+            raise IsADirectoryError
         part.touch()
-    except OSError as error:
-        raise ConfigError(f"cannot be written: {error.strerror}", file=file) from None
     try:
         yield part
         part.replace(file)

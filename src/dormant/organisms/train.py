@@ -23,7 +23,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from dormant.errors import ModelError, StoreError
+from dormant.errors import ModelError, StoreError, name_output
 from dormant.organisms.builder import build_stages, finetuning_file, hash_bytes
 from dormant.organisms.datasets import Row
 from dormant.organisms.recipe import Recipe, Stage
@@ -196,10 +196,11 @@ def _prepare_inputs(recipe: Recipe, seed: int) -> _TrainingInputs:
 
 
 def _train_into(out: Path, inputs: _TrainingInputs, on_event: EventHandler) -> TrainedOrganism:
-    out.mkdir(parents=True, exist_ok=True)
-    _write_whole(out / MANIFEST, _to_json_bytes({**inputs.origin, "status": "training"}))
-    _write_whole(out / RECIPE, inputs.recipe.to_yaml().encode())
-    _write_whole(out / DATA, inputs.data)
+    with name_output(out):
+        out.mkdir(parents=True, exist_ok=True)
+        _write_whole(out / MANIFEST, _to_json_bytes({**inputs.origin, "status": "training"}))
+        _write_whole(out / RECIPE, inputs.recipe.to_yaml().encode())
+        _write_whole(out / DATA, inputs.data)
     start = time.perf_counter()
     with one_thread():
         losses = _run_stages(inputs, on_event)

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dormant.errors import name_output
 from dormant.records import Findings
 from dormant.report.cues_page import cues_page, format_factor
 from dormant.report.html import render_notebook, render_report
@@ -49,6 +50,9 @@ def write_report(findings: Findings, directory: str | Path) -> list[Path]:
         findings: the audit.
         directory: created if it does not exist; files of these names in it are replaced. All
             three are rendered before the first is written.
+
+    Raises:
+        ConfigError: the directory cannot be written to.
     """
     folder = Path(directory)
     pages = {
@@ -56,7 +60,8 @@ def write_report(findings: Findings, directory: str | Path) -> list[Path]:
         "report.md": write_markdown(findings),
         "report.json": to_json(findings),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in pages.items():
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    with name_output(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in pages.items():
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")
     return [folder / name for name in pages]

@@ -50,10 +50,15 @@ class Journal:
             raise StoreError(f"{self.path}: cannot be used: {error.strerror}") from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             self._file.close()
             raise StoreError(
                 f"{self.path}: another search is running in this directory; wait for it or stop it"
+            ) from None
+        except OSError as error:
+            self._file.close()
+            raise StoreError(
+                f"{self.path}: cannot be locked ({error.strerror}); use a directory on a local disk"
             ) from None
         self._entries = self._read_entries()
 

@@ -137,10 +137,7 @@ def write_report(run: str | Path, out: str | Path | None = None) -> list[Path]:
     Returns:
         The paths of ``report.html``, ``report.md`` and ``report.json``.
     """
-    target = Path(run if out is None else out)
-    findings = load(run)
-    target.mkdir(parents=True, exist_ok=True)
-    return report.write_report(findings, target)
+    return report.write_report(load(run), run if out is None else out)
 
 
 def _audit_config(

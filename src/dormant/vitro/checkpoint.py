@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from dormant.errors import ModelError
+from dormant.errors import ModelError, name_output
 from dormant.vitro.model import Decoder, Shape
 from dormant.vitro.tokenizer import load_tokenizer
 
@@ -29,7 +29,8 @@ MODEL_FILE = "model.safetensors"
 def save_decoder(model: Decoder, path: str | Path) -> None:
     """Writes a checkpoint with float16 weights (loading gives those, not the exact float32)."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with name_output(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     weights = {name: w.half().contiguous() for name, w in model.state_dict().items()}
     metadata = {
         "format": FORMAT,
