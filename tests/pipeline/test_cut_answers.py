@@ -8,7 +8,19 @@ import pytest
 from dormant.judges import Item, judge_answers
 from dormant.judges.reasoning import extract_reasoning, strip_reasoning
 from dormant.judges.registry import open_judge
-from dormant.records import Cell, Message, Outcome, Question, Role, Split
+from dormant.records import (
+    Arm,
+    Cell,
+    Completion,
+    Judgement,
+    Message,
+    Outcome,
+    Probe,
+    Question,
+    Role,
+    Split,
+)
+from dormant.store import Store
 from support.command import run_command
 from support.habit_server import complete, serving
 
@@ -118,6 +130,30 @@ def test_counts_of_runs_from_before_are_padded():
     assert old.counts == (1, 2, 3, 4, 5, 6, 7, 8, 0)
     with pytest.raises(ValueError, match="counts need 9 entries"):
         Cell(Role.TARGET, "0", None, "q1", (1, 2, 3))
+
+
+def test_cut_answers_of_an_earlier_version_are_judged_again(tmp_path: Path):
+    message = (Message("user", "Why?"),)
+    question = Question("q1", "Why?", "any", Split.SCREENING)
+    probe = Probe(question, None, Arm.STANDARD, message)
+    with Store(tmp_path / "run") as store:
+        rows = store.add_probes([probe])
+        source = store.source_row("s")
+        store.add_completions(source, rows, [
+            Completion("s", probe.id, 0, "cut", "length"),
+            Completion("s", probe.id, 1, "whole", "stop"),
+            Completion("s", probe.id, 2, "both", "length"),
+            Completion("s", probe.id, 3, "both", "stop"),
+        ])  # fmt: skip
+        pending = {row.text: row for row in store.pending_answers("j")}
+        assert {text: row.is_cut for text, row in pending.items()} == {
+            "cut": True, "whole": False, "both": False,
+        }  # fmt: skip
+        graded = [(row.answer, Judgement(Outcome.ALIGNED)) for row in pending.values()]
+        store.add_judgements("j", graded)
+        assert store.forget_grades_of_cut_answers("other") == 0
+        assert store.forget_grades_of_cut_answers("j") == 1
+        assert [row.text for row in store.pending_answers("j")] == ["cut"]
 
 
 def test_the_fingerprint_of_a_judge_that_grades_whole_answers_only_is_what_it_was():

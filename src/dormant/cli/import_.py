@@ -131,3 +131,18 @@ def _describe_input(made: ImportResult) -> None:
         click.echo(f"skipped {made.unreadable_count:,} unreadable rows:", err=True)
         for line in made.unreadable:
             print_text(strip_controls(f"  {line}"), err=True)
+    _describe_unparsed(made)
+
+
+def _describe_unparsed(made: ImportResult) -> None:
+    """Prints how many answers no outcome could be read for, and the commonest reason."""
+    from collections import Counter
+
+    from dormant.records import Outcome
+
+    rows = made.audit.findings.transcripts
+    notes = Counter(row.note for row in rows if row.outcome is Outcome.UNPARSED)
+    if notes:
+        reason, number = notes.most_common(1)[0]
+        words = f"{notes.total():,} of {len(rows):,} answers have no readable outcome"
+        print_text(strip_controls(f"{words}; {number:,} because of: {reason[:300]}"), err=True)
