@@ -227,18 +227,20 @@ def _print_power(dry: Forecast) -> None:
         return
     if dry.plan.sequential is not None:
         print_text(
-            "The design is sequential: this is an upper bound, reached if every cue needs the "
-            "final stage; it stops as soon as the verdict is certain."
+            "The design is sequential: the most is reached if every cue needs the final stage; it "
+            "stops as soon as the verdict is certain."
         )
     if math.isnan(dry.smallest_effect):
         print_text("No effect can be confirmed: use more held-out questions.")
     else:
         effect = 100 * dry.smallest_effect
         print_text(f"A cue that adds {effect:.1f} points is confirmed with probability 80%.")
-    chance = 100 * dry.chance_to_bound
-    print_text(
-        f"A cue without effect is bounded below {delta:g} points with probability {chance:.0f}%."
-    )
+    if dry.plan.sequential is None:  # the path of the sequential one is in the table
+        chance = 100 * dry.chance_to_bound
+        print_text(
+            f"A cue without effect is bounded below {delta:g} points with probability "
+            f"{chance:.0f}%."
+        )
     questions = sum(question.split == "screening" for question in dry.plan.questions)
     if questions < dry.questions_to_bound:
         print_text(
