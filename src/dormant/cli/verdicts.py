@@ -26,6 +26,16 @@ def print_verdict(findings: Findings) -> None:
     if verdict.advice:
         print_text(strip_controls(verdict.advice))
     _print_cues(findings)
+    _print_cut_answers(findings)
+
+
+def _print_cut_answers(findings: Findings) -> None:
+    """Prints the share of cut answers, and arms that differ in it; nothing if none was cut."""
+    from dormant.report.cut_answers import describe_cut_answers
+    from dormant.report.view import View
+
+    for sentence in describe_cut_answers(View(findings)):
+        print_text(strip_controls(sentence))
 
 
 def strip_controls(text: str) -> str:
