@@ -29,7 +29,8 @@ def test_every_marked_block(tmp_path: Path):
             done = subprocess.run(
                 command, cwd=tmp_path, capture_output=True, text=True, env=environment
             )
-            assert done.returncode == 0, f"{command}\n{done.stderr}"
+            finding = command[3:4] == ["audit"]  # of an organism that is CONDITIONAL
+            assert done.returncode == finding, f"{command}\n{done.stderr}"
             ran += 1
     assert ran >= 6
 
