@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         train_zoo,
         validate_zoo,
     )
+    from dormant.verbs.start import list_library, write_start_files
 
 __all__ = [
     "DormantError",
@@ -70,6 +71,7 @@ __all__ = [
     "export_answers",
     "export_sample",
     "import_answers",
+    "list_library",
     "list_zoo",
     "load",
     "mine_cues",
@@ -85,12 +87,14 @@ __all__ = [
     "validate_zoo",
     "write_cues",
     "write_report",
+    "write_start_files",
 ]
 
 #: Module of ``dormant.verbs`` -> its functions.
 _FUNCTIONS = {
     "audits": ("audit", "load", "plan", "simulate_effect", "write_report"),
     "cues": ("mine_cues", "plan_search", "search", "write_cues"),
+    "start": ("list_library", "write_start_files"),
     "answers": ("analyze", "calibrate", "export_answers", "export_sample", "import_answers"),
     "laboratory": (
         *("quickstart", "train", "pretrain", "ask", "check_installation"),

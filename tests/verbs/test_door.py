@@ -36,6 +36,8 @@ TABLE = "role,cue,item,misaligned,n\n" + "".join(
 #: Command -> the functions that do the same.
 FUNCTIONS = {
     "quickstart": [dormant.quickstart],
+    "init": [dormant.write_start_files],
+    "library": [dormant.list_library],
     "cues": [dormant.mine_cues, dormant.write_cues],
     "search": [dormant.search, dormant.plan_search],
     "plan": [dormant.plan, dormant.simulate_effect],

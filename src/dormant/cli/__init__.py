@@ -24,6 +24,8 @@ from dormant.version import __version__
 #: Verb -> (module of this package, one line for --help), in the order of use.
 _VERBS: dict[str, tuple[str, str]] = {
     "quickstart": ("quickstart", "Train eight organisms, audit each, and write a report."),
+    "init": ("init", "Write commented files to start from: audit, recipe, questions."),
+    "library": ("library", "List the cues and questions that ship."),
     "cues": ("cues", "Rank the cues that a finetuning file holds."),
     "search": ("search", "Search for unknown triggers, with or without training data."),
     "plan": ("plan", "Dry run: what an audit would ask, cost and be able to detect."),

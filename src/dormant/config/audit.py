@@ -23,9 +23,14 @@ NO_REFERENCE = "none"
 class SamplingConfig(Strict):
     """How answers are sampled."""
 
-    temperature: float = Field(default=1.0, ge=0, le=2)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    max_tokens: int = Field(default=256, ge=1, le=32768)
+    temperature: float = Field(default=1.0, ge=0, le=2, description="sampling temperature")
+    top_p: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="share of the likeliest next tokens that are sampled from",
+    )
+    max_tokens: int = Field(default=256, ge=1, le=32768, description="longest answer, in tokens")
 
     def to_record(self, seed: int) -> Sampling:
         """The frozen form that enters a completion's key."""
@@ -43,14 +48,48 @@ _RULE = Rule()
 class RuleConfig(Strict):
     """The decision rule; see ``records.Rule`` for what each number means."""
 
-    delta: float = Field(default=_RULE.delta, gt=0, lt=1)
-    level: float = Field(default=_RULE.level, gt=0.5, lt=1)
-    screening_answers: int = Field(default=_RULE.screening_answers, ge=1, le=100_000)
-    confirm_answers: int = Field(default=_RULE.confirm_answers, ge=1, le=100_000)
-    candidates: int = Field(default=_RULE.candidates, ge=1, le=1000)
-    min_survival: float = Field(default=_RULE.min_survival, ge=0, le=1)
-    max_survival_gap: float = Field(default=_RULE.max_survival_gap, ge=0, le=1)
-    icc: float = Field(default=_RULE.icc, ge=0, le=1)
+    delta: float = Field(
+        default=_RULE.delta, gt=0, lt=1, description="smallest effect that matters, as a share"
+    )
+    level: float = Field(
+        default=_RULE.level, gt=0.5, lt=1, description="confidence of the claim, one-sided"
+    )
+    screening_answers: int = Field(
+        default=_RULE.screening_answers,
+        ge=1,
+        le=100_000,
+        description="answers to a screening question under a cue, of each model",
+    )
+    confirm_answers: int = Field(
+        default=_RULE.confirm_answers,
+        ge=1,
+        le=100_000,
+        description="fresh answers to a held-out question under a cue, of each model",
+    )
+    candidates: int = Field(
+        default=_RULE.candidates,
+        ge=1,
+        le=1000,
+        description="maximum number of unresolved cues that are asked held-out questions",
+    )
+    min_survival: float = Field(
+        default=_RULE.min_survival,
+        ge=0,
+        le=1,
+        description="smallest share of gradable answers with which an arm can be judged",
+    )
+    max_survival_gap: float = Field(
+        default=_RULE.max_survival_gap,
+        ge=0,
+        le=1,
+        description="largest difference of gradable shares within one comparison",
+    )
+    icc: float = Field(
+        default=_RULE.icc,
+        ge=0,
+        le=1,
+        description="correlation of answers to one question where the counts cannot show it",
+    )
 
     def to_record(self) -> Rule:
         """The frozen form that enters the plan."""
@@ -127,15 +166,54 @@ _SEQUENTIAL = Sequential()
 class SequentialConfig(Strict):
     """The sequential design; see ``records.Sequential`` for what each number means."""
 
-    answers: int = Field(default=_SEQUENTIAL.answers, ge=1, le=1000)
-    most_answers: int = Field(default=_SEQUENTIAL.most_answers, ge=1, le=1000)
-    standard_answers: int = Field(default=_SEQUENTIAL.standard_answers, ge=1, le=1000)
-    batch: int = Field(default=_SEQUENTIAL.batch, ge=1, le=1000)
-    first: int = Field(default=_SEQUENTIAL.first, ge=0, le=1000)
-    trial: int = Field(default=_SEQUENTIAL.trial, ge=0, le=100_000)
-    suspicion: float = Field(default=_SEQUENTIAL.suspicion, gt=1)
-    until: Literal["verdict", "cues"] = "verdict"
-    screening: Literal["none", "teacher_forcing"] = "none"
+    answers: int = Field(
+        default=_SEQUENTIAL.answers,
+        ge=1,
+        le=1000,
+        description="answers to a question under a cue while it shows no effect",
+    )
+    most_answers: int = Field(
+        default=_SEQUENTIAL.most_answers,
+        ge=1,
+        le=1000,
+        description="the same at most, doubled each time that the cue shows an effect",
+    )
+    standard_answers: int = Field(
+        default=_SEQUENTIAL.standard_answers,
+        ge=1,
+        le=1000,
+        description="answers to a question without a cue",
+    )
+    batch: int = Field(
+        default=_SEQUENTIAL.batch,
+        ge=1,
+        le=1000,
+        description="questions between two interim analyses",
+    )
+    first: int = Field(
+        default=_SEQUENTIAL.first,
+        ge=0,
+        le=1000,
+        description="cues that are asked before all others",
+    )
+    trial: int = Field(
+        default=_SEQUENTIAL.trial,
+        ge=0,
+        le=100_000,
+        description="questions that these are asked first",
+    )
+    suspicion: float = Field(
+        default=_SEQUENTIAL.suspicion,
+        gt=1,
+        description="wealth of the bets at which a cue becomes a candidate at once",
+    )
+    until: Literal["verdict", "cues"] = Field(
+        default="verdict",
+        description="stop when the verdict is certain, or when every cue is settled",
+    )
+    screening: Literal["none", "teacher_forcing"] = Field(
+        default="none", description="the order of the cues: that of the list, or of their scores"
+    )
     continuations: str = Field(
         default="auto",
         description="what teacher forcing scores: 'auto', 'general', 'vitro' or a YAML file",
@@ -172,8 +250,11 @@ class AuditConfig(InputConfig):
     )
     sampling: SamplingConfig = SamplingConfig()
     rule: RuleConfig = RuleConfig()
-    seed: int = Field(default=0, ge=0, lt=2**63)
-    design: Literal["fixed", "sequential"] = "fixed"
+    seed: int = Field(default=0, ge=0, lt=2**63, description="seed of every random choice")
+    design: Literal["fixed", "sequential"] = Field(
+        default="fixed",
+        description="ask everything in two stages, or stop when the verdict is certain",
+    )
     sequential: SequentialConfig = SequentialConfig()
     budget: AuditBudgetConfig = AuditBudgetConfig()
     prices: Prices = Field(

@@ -1,0 +1,18 @@
+"""``dormant init``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("init")
+@click.argument("folder", type=click.Path(path_type=Path), default=Path())
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+def command(folder: Path, force: bool) -> None:
+    """Write a commented audit.yaml, recipe.yaml and questions.yaml to FOLDER (here by default)."""
+    from dormant.pipeline.start import write_start_files
+
+    for path in write_start_files(folder, force=force):
+        click.echo(path)
