@@ -17,7 +17,7 @@ from dormant.cli.tables import print_table, print_text
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(what: str, language: str, family: str, text: str, as_json: bool) -> None:
     """List the cues (or the questions) that ship, which an audit tries by default."""
-    from dormant.banks.library_rows import list_entries
+    from dormant.pipeline.library_rows import list_entries
 
     rows = list_entries(what, language=language, family=family, text=text)
     if as_json:

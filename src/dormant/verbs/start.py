@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dormant.banks.library_rows import list_entries
 from dormant.pipeline import start
+from dormant.pipeline.library_rows import list_entries
 
 
 def write_start_files(folder: str | Path = ".", *, force: bool = False) -> list[Path]:
