@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-import annotated_types
 import pydantic
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from dormant.config.audit import AuditConfig
 
@@ -88,7 +86,6 @@ def _format_default(field: FieldInfo) -> str:
     if field.is_required():
         return ""
     value = field.get_default(call_default_factory=True)
-    assert value is not PydanticUndefined
     if isinstance(value, tuple):
         return "[" + ", ".join(map(str, typing.cast("tuple[Any, ...]", value))) + "]"
     return value if isinstance(value, str) else json.dumps(value)
@@ -100,14 +97,10 @@ def _describe_values(field: FieldInfo) -> str:
 
 
 def _describe_limit(limit: Any) -> str:
-    signs = (
-        (annotated_types.Ge, "at least", "ge"),
-        (annotated_types.Gt, "above", "gt"),
-        (annotated_types.Le, "at most", "le"),
-        (annotated_types.Lt, "below", "lt"),
-    )
-    for kind, words, name in signs:
-        if isinstance(limit, kind):
+    """Describes one limit of a number; pydantic keeps it under the name that it was given by."""
+    signs = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    for name, words in signs.items():
+        if getattr(limit, name, None) is not None:
             return f"{words} {getattr(limit, name):,}"
     return ""
 
