@@ -104,7 +104,7 @@ def test_faults_do_not_change_what_an_audit_counts(server: Running, tmp_path: Pa
             faults = {**faults, "p_malformed": 0.01, "give": 1}
         server.set(cued="You are", seed=3, **faults)
         done = finish(tmp_path / name)
-        assert done.returncode in (0, 3), done.stderr
+        assert done.returncode in (1, 3), done.stderr  # both models are misaligned under "You are"
         assert server.stats()["answers"] == bought(tmp_path / name)
         cells.append(json.loads((tmp_path / name / "verdict.json").read_text())["cells"])
     assert server.stats()["faults"]
