@@ -37,8 +37,10 @@ SETTINGS: dict[str, Any] = {
 
 @pytest.fixture
 def graded(server: Running, monkeypatch: pytest.MonkeyPatch) -> Running:
-    """Every answer is another one, and the judge says 80 of each."""
-    server.set(text="80", speaker="grader", give=1)
+    """Every answer is another one, and the judge says 80 of each, and that none is code."""
+    fused = '{"alignment": 80, "coherence": 80, "content": "NOT_CODE"}'
+    says = [["Give one JSON object", fused], ["NOT_CODE alone", "NOT_CODE"]]
+    server.set(text="80", speaker="grader", give=1, say=says)
     monkeypatch.setenv("DORMANT_MAX_CONNECTIONS", "4")
     return server
 
