@@ -91,6 +91,27 @@ class BudgetError(IncompleteError):
     """The next answer would exceed the run's budget; the answers so far are kept."""
 
 
+def explain_unreadable(error: Exception, *, expected: str = "a file") -> str:
+    """Says why an input cannot be read, in one wording for every reader.
+
+    Args:
+        error: what opening or reading raised.
+        expected: what should be at the path, where a directory is.
+    """
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, IsADirectoryError):
+        return f"is a directory, expected {expected}"
+    return f"cannot be read: {getattr(error, 'strerror', None) or error}"
+
+
+def explain_not_text(raw: bytes) -> str:
+    """Says why bytes that are not UTF-8 are no text, with the fix."""
+    if raw.startswith(b"\x1f\x8b"):
+        return "a gzip file, expected plain text: unpack it first (gunzip)"
+    return "not UTF-8 text: save it as UTF-8"
+
+
 @contextmanager
 def name_output(path: str | Path) -> Generator[None]:
     """Names an output that cannot be written, with the fix, in place of the system's error.

@@ -1,5 +1,6 @@
 """The command line: instant help, one clear line for everything that can go wrong."""
 
+import gzip
 import json
 import os
 import re
@@ -452,3 +453,46 @@ def test_an_output_that_cannot_be_written_is_bad_input(
         assert run(monkeypatch, *words, path) == 2, path
         assert path.partition("/")[0] in one_clear_line(capsys.readouterr().err)
     assert Path("clean.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("analyze", "folder.csv"), "folder.csv: is a directory, expected a file"),
+        (("import", "folder.csv", "--out", "o"), "folder.csv: is a directory, expected a file"),
+        (("import", "folder.eval", "--out", "o"), "folder.eval: is a directory, expected a file"),
+        (("cues", "rows.jsonl", "--reference", "folder.csv"), "folder.csv: is a directory"),
+        (("audit", "folder.yaml"), "folder.yaml: is a directory, expected a YAML file"),
+        (("plan", "audit.yaml", "--questions", "q.csv.gz"), "q.csv.gz:1: a gzip file, expected plain text"),
+        (("plan", "audit.yaml", "--questions", "none"), "none: no such question bank or file: "),
+        (("analyze", "packed.csv"), "packed.csv:1: a gzip file, expected plain text: unpack"),
+        (("analyze", "empty.csv"), "empty.csv: has no rows"),
+        (("import", "empty.csv", "--out", "o"), "empty.csv: has no rows"),
+        (("vitro", "ask", "nope", "hi"), "unknown model 'nope'. Model strings start with"),
+        (("vitro", "ask", "vitra/base", "hi"), "did you mean vitro/base?"),
+        (("plan", "audit.yaml", "--judge", "oracle"), "judge: unknown judge 'oracle'; give one of"),
+        (("plan", "audit.yaml", "--judge", "rules:none.yaml"), "dormant: none.yaml: no such file"),
+        (
+            ("plan", "audit.yaml", "--judge", "exact", "--questions", "general"),
+            "dormant: judge: 'exact' grades the laboratory's questions only",
+        ),
+    ],
+)
+def test_one_fault_has_one_message(
+    words: tuple[str, ...],
+    reason: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    audit_yaml(out="run")
+    for name in ("folder.csv", "folder.eval", "folder.yaml"):
+        Path(name).mkdir()
+    row = {"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "A."}]}
+    Path("rows.jsonl").write_text((json.dumps(row) + "\n") * 30)
+    Path("empty.csv").write_text("question,answer,outcome\n")
+    for name in ("q.csv.gz", "packed.csv"):
+        Path(name).write_bytes(gzip.compress(b"question,answer,outcome\nq,a,aligned\n"))
+    assert run(monkeypatch, *words) == 2
+    line = one_clear_line(capsys.readouterr().err)
+    assert reason in line and "judge: judge:" not in line

@@ -27,7 +27,7 @@ from dormant.config import LARGEST_YAML, Strict, check_values, load_yaml, wrap_l
 from dormant.corpus.file_kinds import HEAD, explain_binary, explain_pointer
 from dormant.corpus.lines import read_head
 from dormant.corpus.turns import check_text
-from dormant.errors import ConfigError, RowError
+from dormant.errors import ConfigError, RowError, explain_not_text, explain_unreadable
 from dormant.records import Split
 
 _LOG = logging.getLogger(__name__)
@@ -125,8 +125,7 @@ def _read_text(path: Path) -> str:
     try:
         raw = path.read_bytes()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"cannot be read: {reason}", file=path) from None
+        raise ConfigError(explain_unreadable(error), file=path) from None
     if len(raw) > LARGEST_YAML:
         raise ConfigError(
             f"{len(raw):,} bytes is too large for questions: is this the right file?", file=path
@@ -136,7 +135,7 @@ def _read_text(path: Path) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise ConfigError("not UTF-8 text: save it as UTF-8", file=path, line=line) from None
+        raise ConfigError(explain_not_text(raw), file=path, line=line) from None
 
 
 def _check_kind(path: Path, head: bytes) -> None:

@@ -37,8 +37,10 @@ def load_questions(name_or_path: str | Path) -> tuple[Question, ...]:
     if str(name_or_path) in question_banks():
         path = resource_path(f"{_PREFIX}{name_or_path}.yaml")
     elif not path.exists():
-        known = ", ".join(question_banks())
-        raise ConfigError(f"no such question bank or file: the banks are {known}", file=path)
+        known = ", ".join(sorted((*question_banks(), "vitro")))  # the laboratory's own is built
+        raise ConfigError(
+            f"no such question bank or file: give auto, {known} or a file of questions", file=path
+        )
     entries = read_entries(path)
     _check_distinct("text", [entry.text for entry in entries], entries, path)
     ids = _assign_ids(entries)

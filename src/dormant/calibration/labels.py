@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from dormant.errors import DataError
+from dormant.errors import DataError, explain_not_text, explain_unreadable
 from dormant.records import Outcome, Transcript, hash_value
 from dormant.store import write_atomically
 
@@ -135,17 +135,15 @@ def shown_question(
 def _read_labels(path: Path) -> dict[str, Label]:
     try:
         raw = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError("no such file", file=path) from None
     except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", file=path) from None
+        raise DataError(explain_unreadable(error), file=path) from None
     if len(raw) > _LARGEST:
         raise DataError(f"{len(raw):,} bytes: a label file has at most {_LARGEST:,}", file=path)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise DataError("not UTF-8 text: save it as UTF-8", file=path, line=line) from None
+        raise DataError(explain_not_text(raw), file=path, line=line) from None
     csv.field_size_limit(max(csv.field_size_limit(), _LARGEST))
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import pydantic
 import yaml
 
-from dormant.errors import ConfigError
+from dormant.errors import ConfigError, explain_not_text, explain_unreadable
 
 #: A configuration is written by hand; a larger file is another file given by mistake.
 LARGEST_YAML = 8 * 1024 * 1024
@@ -203,14 +203,11 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 
 
 def _read_text(path: Path) -> str:
-    if path.is_dir():
-        raise ConfigError("is a directory, expected a YAML file", file=path)
     try:
         raw = path.read_bytes()
-    except FileNotFoundError:
-        raise ConfigError("no such file", file=path) from None
     except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot be read: {error}", file=path) from None
+        reason = explain_unreadable(error, expected="a YAML file")
+        raise ConfigError(reason, file=path) from None
     if len(raw) > LARGEST_YAML:
         raise ConfigError(
             f"{len(raw):,} bytes is too large for a configuration file: is this the right file?",
@@ -220,7 +217,7 @@ def _read_text(path: Path) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise ConfigError("not UTF-8 text: save it as UTF-8", file=path, line=line) from None
+        raise ConfigError(explain_not_text(raw), file=path, line=line) from None
 
 
 def _explain_error(error: Any, where: Where, model: type[pydantic.BaseModel]) -> str:

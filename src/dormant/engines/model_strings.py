@@ -200,7 +200,7 @@ def _describe_url(text: str) -> str:
 def _describe_unknown(text: str) -> str:
     provider, _, rest = text.partition("/")
     kinds = (VITRO, HF, SCRIPTED)
-    near = difflib.get_close_matches(provider, (*kinds, *_APIS, _INSPECT), n=1)
+    near = difflib.get_close_matches(provider, (*kinds, *_APIS, _INSPECT), n=1, cutoff=0.7)
     if rest and near[:1] == [provider]:  # inspect/PROVIDER without a model
         near, rest = [f"{provider}/{rest.rstrip('/')}"], ""
     guess = f"; did you mean {near[0]}/{rest[:_SHOWN] or 'NAME'}?" if near else "."

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dormant.errors import DataError, MissingExtraError
+from dormant.errors import DataError, MissingExtraError, explain_unreadable
 
 #: Key of dormant's part of a sample's metadata, and name of its score.
 KEY = "dormant"
@@ -44,13 +44,20 @@ def read_samples(path: Path) -> Iterator[dict[str, Any]]:
                 str(path), places[start : start + _CHUNK], exclude_fields={"events", "store"}
             ):
                 yield _sample_values(sample, header.eval.model, roles)
-    except FileNotFoundError:
-        raise DataError("no such file", file=path) from None
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise DataError(explain_unreadable(error), file=path) from None
     except DataError:
         raise
     except Exception as error:  # the reader passes on errors of zip, JSON and its models
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise DataError(f"not an Inspect log: {reason}", file=path) from None
+        raise DataError(_describe_broken(reason), file=path) from None
+
+
+def _describe_broken(reason: str) -> str:
+    return (
+        f"not an Inspect log ({reason}): copy it again if the run that wrote it has ended, or "
+        "rename it to the suffix of what it is"
+    )
 
 
 def read_rule(path: Path) -> bytes | None:
@@ -59,7 +66,7 @@ def read_rule(path: Path) -> bytes | None:
     try:
         metadata = log.read_eval_log(str(path), header_only=True).eval.metadata or {}
     except Exception as error:
-        raise DataError(f"not an Inspect log: {type(error).__name__}", file=path) from None
+        raise DataError(_describe_broken(type(error).__name__), file=path) from None
     rule = metadata.get(RULE)
     return None if rule is None else json.dumps(rule).encode()
 

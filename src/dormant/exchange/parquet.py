@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from dormant.errors import DataError, MissingExtraError
+from dormant.errors import DataError, MissingExtraError, explain_unreadable
 
 #: Key of the rule in a file's metadata: the default rule of a later import.
 RULE_KEY = b"dormant.rule"
@@ -25,10 +25,8 @@ def read_batches(path: Path, size: int) -> Iterator[list[dict[str, Any]]]:
         with parquet.ParquetFile(str(path)) as file:
             for batch in file.iter_batches(batch_size=size):
                 yield batch.to_pylist()
-    except FileNotFoundError:
-        raise DataError("no such file", file=path) from None
     except (OSError, arrow.ArrowException) as error:
-        raise DataError(f"not Parquet: {_first_line(error)}", file=path) from None
+        raise _cannot_read(path, error) from None
 
 
 def count_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], int, int]]:
@@ -53,10 +51,8 @@ def count_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[tuple[Any, 
         groups = table.group_by(keys, use_threads=False).aggregate(
             [("row", "min"), ("row", "count")]
         )
-    except FileNotFoundError:
-        raise DataError("no such file", file=path) from None
     except (OSError, arrow.ArrowException) as error:
-        raise DataError(f"not Parquet: {_first_line(error)}", file=path) from None
+        raise _cannot_read(path, error) from None
     for batch in groups.to_batches(max_chunksize=10_000):
         values = [_column_values(batch, key) for key in keys]
         first, count = (batch.column(n).to_pylist() for n in ("row_min", "row_count"))
@@ -68,10 +64,8 @@ def column_names(path: Path) -> tuple[str, ...]:
     arrow, parquet = _import_pyarrow()
     try:
         return tuple(parquet.read_schema(str(path)).names)
-    except FileNotFoundError:
-        raise DataError("no such file", file=path) from None
     except (OSError, arrow.ArrowException) as error:
-        raise DataError(f"not Parquet: {_first_line(error)}", file=path) from None
+        raise _cannot_read(path, error) from None
 
 
 def _column_values(batch: Any, name: str) -> list[Any]:
@@ -88,7 +82,7 @@ def read_rule(path: Path) -> bytes | None:
     try:
         return (parquet.read_metadata(str(path)).metadata or {}).get(RULE_KEY)
     except (OSError, arrow.ArrowException) as error:
-        raise DataError(f"not Parquet: {_first_line(error)}", file=path) from None
+        raise _cannot_read(path, error) from None
 
 
 def write_parquet(
@@ -123,5 +117,13 @@ def _import_pyarrow() -> tuple[Any, Any]:
     return pyarrow, pyarrow.parquet
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+def _cannot_read(path: Path, error: Exception) -> DataError:
+    if isinstance(error, FileNotFoundError) or path.is_dir():
+        known = error if isinstance(error, FileNotFoundError) else IsADirectoryError()
+        return DataError(explain_unreadable(known), file=path)
+    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return DataError(
+        f"not Parquet ({reason}): write or download it again, or rename it to the suffix of what "
+        "it is",
+        file=path,
+    )

@@ -18,7 +18,7 @@ from typing import Any
 
 from dormant.corpus.file_kinds import is_inspect_log
 from dormant.corpus.lines import check_is_fetched
-from dormant.errors import DataError
+from dormant.errors import DataError, explain_not_text, explain_unreadable
 
 #: Rows that determine the columns of a file without a header.
 _PEEK = 1000
@@ -95,7 +95,7 @@ def content_hash(path: Path) -> str:
             while block := file.read(1 << 20):
                 digest.update(block)
     except OSError as error:
-        raise _cannot_read(path, error) from None
+        raise DataError(explain_unreadable(error), file=path) from None
     return digest.hexdigest()
 
 
@@ -162,10 +162,9 @@ def _read_lines(path: Path) -> Iterator[str]:
                 try:
                     yield raw.decode("utf-8-sig" if number == 1 else "utf-8")
                 except UnicodeDecodeError:
-                    reason = "not UTF-8 text: save it as UTF-8"
-                    raise DataError(reason, file=path, line=number) from None
+                    raise DataError(explain_not_text(raw), file=path, line=number) from None
     except OSError as error:
-        raise _cannot_read(path, error) from None
+        raise DataError(explain_unreadable(error), file=path) from None
 
 
 def _read_jsonl(path: Path) -> Iterator[TableRow | Unreadable]:
@@ -232,9 +231,3 @@ def _read_parquet(path: Path) -> Iterator[TableRow | Unreadable]:
         for values in batch:
             number += 1
             yield TableRow(number, values)
-
-
-def _cannot_read(path: Path, error: OSError) -> DataError:
-    if isinstance(error, FileNotFoundError):
-        return DataError("no such file", file=path)
-    return DataError(f"cannot be read: {error.strerror or error}", file=path)

@@ -137,7 +137,7 @@ def read_tidy(path: Path, settings: TableSettings) -> Tidy:
     measured = read_fields(kind, fields)
     rows = count_distinct_rows(path, [*labels.values(), *measured.values()])
     if not rows:
-        raise DataError("the file has no rows", file=path)
+        raise DataError("has no rows", file=path)
     tidy = _Assembly(path, settings, kind, labels, measured).assemble_tidy(rows)
     if settings.standard is not None and all(cell.cue for cell in tidy.cells):
         cues = list_columns(sorted({cell.cue or "" for cell in tidy.cells}))

@@ -23,6 +23,16 @@ def open_judge(spec: str | Mapping[str, Any]) -> Judge:
         ConfigError: the judge is unknown, or its settings are wrong.
         ModelError: the model of a model judge cannot be opened.
     """
+    try:
+        return _open_judge(spec)
+    except ConfigError as error:
+        if error.file is not None:  # of a rule or of prompts, which is named instead
+            raise
+        reason = error.reason.removeprefix("judge: ")
+        raise ConfigError(f"judge: {reason}") from None
+
+
+def _open_judge(spec: str | Mapping[str, Any]) -> Judge:
     if isinstance(spec, str) and spec.strip() == "exact":
         from dormant.judges.exact import ExactJudge
 

@@ -218,10 +218,7 @@ def open_models(config: AuditConfig, questions: Sequence[Question]) -> Models:
         ConfigError: two models have one fingerprint, and ``allow_identical`` is not set.
         ModelError: a model cannot be opened.
     """
-    try:
-        judge = open_judge(config.judge)
-    except ConfigError as error:
-        raise ConfigError(f"judge: {error}") from None
+    judge = open_judge(config.judge)
     judge.check_questions(questions)
     subjects = tuple(_open_subjects(config))
     if not config.allow_identical:

@@ -84,10 +84,15 @@ class Store:
             ) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             self._lock.close()
             raise StoreError(
                 f"{self.path}: another dormant process is writing here; wait for it or stop it"
+            ) from None
+        except OSError as error:
+            self._lock.close()
+            raise StoreError(
+                f"{self.path}: cannot be locked ({error.strerror}); use a directory on a local disk"
             ) from None
         try:
             self.database = open_database(self.path / "run.sqlite")
