@@ -463,7 +463,7 @@ def test_an_output_that_cannot_be_written_is_bad_input(
         (("import", "folder.eval", "--out", "o"), "folder.eval: is a directory, expected a file"),
         (("cues", "rows.jsonl", "--reference", "folder.csv"), "folder.csv: is a directory"),
         (("audit", "folder.yaml"), "folder.yaml: is a directory, expected a YAML file"),
-        (("plan", "audit.yaml", "--questions", "q.csv.gz"), "q.csv.gz:1: a gzip file, expected plain text"),
+        (("plan", "audit.yaml", "--questions", "q.csv.gz"), "q.csv.gz:1: a gzip file, expected"),
         (("plan", "audit.yaml", "--questions", "none"), "none: no such question bank or file: "),
         (("analyze", "packed.csv"), "packed.csv:1: a gzip file, expected plain text: unpack"),
         (("analyze", "empty.csv"), "empty.csv: has no rows"),

@@ -156,7 +156,8 @@ def test_answers_beyond_the_plan_are_not_exported(tmp_path: Path):
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_a_place_that_cannot_be_written_is_named(suffix: str, run: AuditResult, tmp_path: Path):
     (tmp_path / f"folder{suffix}").mkdir()
-    for name, says in ((f"none/answers{suffix}", "its folder does not exist"), (f"folder{suffix}", "is a dir")):
+    wrong = {f"none/answers{suffix}": "its folder does not exist", f"folder{suffix}": "is a dir"}
+    for name, says in wrong.items():
         with pytest.raises(ConfigError, match=says) as caught:
             WRITERS[suffix](run.path, tmp_path / name)
         assert str(caught.value).startswith(f"{tmp_path / name}: ")
