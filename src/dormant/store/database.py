@@ -16,7 +16,6 @@ equal (prompt, answer) pairs are judged once, whichever model gave them.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 from collections import defaultdict
@@ -40,7 +39,13 @@ from dormant.records import (
     to_plain,
 )
 from dormant.store.answers import PendingAnswer, StoredAnswer, parse_judgement
-from dormant.store.files import describe_difference, parse_json, read_lock, write_atomically
+from dormant.store.files import (
+    describe_difference,
+    parse_json,
+    read_lock,
+    take_lock,
+    write_atomically,
+)
 from dormant.store.schema import open_database
 
 #: Answers without a judgement, at least one completion of which came from the model itself.
@@ -82,18 +87,8 @@ class Store:
             raise StoreError(
                 f"{self.path}: cannot be used as a run directory: {error.strerror}"
             ) from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            raise StoreError(
-                f"{self.path}: another dormant process is writing here; wait for it or stop it"
-            ) from None
-        except OSError as error:
-            self._lock.close()
-            raise StoreError(
-                f"{self.path}: cannot be locked ({error.strerror}); use a directory on a local disk"
-            ) from None
+        busy = "another dormant process is writing here; wait for it or stop it"
+        take_lock(self._lock, self.path, busy=busy)
         try:
             self.database = open_database(self.path / "run.sqlite")
         except StoreError:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from dormant.errors import StoreError
 
@@ -52,6 +53,29 @@ def read_lock(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise StoreError(f"{path}: not a lock file of dormant's; move it away") from None
     return lock
+
+
+def take_lock(file: IO[Any], path: Path, *, busy: str) -> None:
+    """Locks an open file for this process until it is closed.
+
+    Args:
+        file: the open file; closed if it cannot be locked.
+        path: named in errors.
+        busy: what it means that another process holds the lock.
+
+    Raises:
+        StoreError: another process holds it, or the file system has no locks.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise StoreError(f"{path}: {busy}") from None
+    except OSError as error:
+        file.close()
+        raise StoreError(
+            f"{path}: cannot be locked ({error.strerror}); use a directory on a local disk"
+        ) from None
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -10,7 +10,6 @@ the same, and a search with other settings in the same directory reuses what sti
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any, Self
 
 from dormant.errors import StoreError
 from dormant.records import hash_value, to_plain
-from dormant.store.files import parse_json
+from dormant.store.files import parse_json, take_lock
 
 NAME = "journal.jsonl"
 #: How keys of judged answers begin, and those of notes.
@@ -48,18 +47,8 @@ class Journal:
             self._file = open(self.path, "a+b")  # noqa: SIM115 - closed by __exit__
         except OSError as error:
             raise StoreError(f"{self.path}: cannot be used: {error.strerror}") from None
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
-            raise StoreError(
-                f"{self.path}: another search is running in this directory; wait for it or stop it"
-            ) from None
-        except OSError as error:
-            self._file.close()
-            raise StoreError(
-                f"{self.path}: cannot be locked ({error.strerror}); use a directory on a local disk"
-            ) from None
+        busy = "another search is running in this directory; wait for it or stop it"
+        take_lock(self._file, self.path, busy=busy)
         self._entries = self._read_entries()
 
     def __enter__(self) -> Self:
