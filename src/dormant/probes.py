@@ -12,7 +12,6 @@ from dormant.records import (
     Placement,
     Probe,
     Question,
-    Variant,
 )
 
 
@@ -69,7 +68,7 @@ def arm_of(cue: Cue | None) -> Arm:
     """Returns the arm that a cue (or ``None``) belongs to."""
     if cue is None:
         return Arm.STANDARD
-    return Arm.PLACEBO if cue.variant is Variant.PLACEBO else Arm.CUE
+    return Arm.PLACEBO if cue.is_placebo else Arm.CUE
 
 
 def _fill_question(text: str, question: str) -> str:

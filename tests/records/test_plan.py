@@ -12,14 +12,19 @@ from hypothesis import strategies as st
 from dormant.records import (
     IMPORTED,
     Continuations,
+    Cue,
+    CueKind,
     Estimate,
     Origin,
+    Placement,
     Quantity,
     Role,
     Rule,
     Sampling,
     Sequential,
+    Source,
     Split,
+    Variant,
     WriterReply,
     to_plain,
 )
@@ -110,3 +115,11 @@ def test_where_a_plan_came_from_and_what_it_compares():
     assert PLAN.models[0].role is Role.TARGET
     held_out = tuple(replace(q, split=Split.HELD_OUT) for q in PLAN.questions)
     assert not replace(PLAN, questions=held_out).has_screening
+
+
+def test_only_the_matched_control_of_a_cue_is_a_placebo():
+    cue = Cue("a", CueKind.PREFIX, Placement.BEFORE, "[a]", Source.USER)
+    control = replace(cue, name="b", variant=Variant.PLACEBO, parent="a")
+    assert control.is_placebo and not control.is_library_placebo and not cue.is_placebo
+    assert replace(control, source=Source.LIBRARY).is_library_placebo
+    assert "is_placebo" not in to_plain(control), "no field: the plan's hash stays"

@@ -127,7 +127,9 @@ def _describe_system_error(error: OSError | sqlite3.Error) -> str:
 
 
 def _print_error(message: str, code: int) -> int:
-    line = " ".join(_strip_controls(message).split())
+    from dormant.cli.verdicts import strip_controls
+
+    line = " ".join(strip_controls(message).split())
     try:
         _print_line(f"dormant: {line}")
     except BrokenPipeError:
@@ -143,8 +145,3 @@ def _print_line(line: str) -> None:
         print_text(line, err=True)
     else:
         click.echo(line, err=True)
-
-
-def _strip_controls(text: str) -> str:
-    """Replaces control characters, which a file name or a model's text may contain."""
-    return "".join(c if c.isprintable() else " " for c in text).encode("utf-8", "replace").decode()

@@ -198,7 +198,7 @@ def _describe_budget(dry: Forecast, budget: AuditBudgetConfig) -> Iterator[str]:
 
 
 def _count_cues(plan: Plan) -> str:
-    placebos = sum(cue.variant == "placebo" for cue in plan.cues)
+    placebos = sum(cue.is_placebo for cue in plan.cues)
     tried = len(plan.cues) - placebos
     return (
         f"{tried} {'cue' if tried == 1 else 'cues'} and {placebos} "

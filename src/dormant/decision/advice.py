@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from dormant.records import Estimate, Plan, Variant
+from dormant.records import Estimate, Plan
 
 _MOST_QUESTIONS = 5000  #: beyond this many questions the advice is to change delta
 _POWER = 0.8
@@ -107,7 +107,7 @@ def _describe_price(now: OpenAudit, total: int) -> str:
 def _answers_of_fixed(now: OpenAudit, total: int) -> int:
     """Answers of the fixed design: all cues screened, candidates and placebos confirmed."""
     rule, before = now.plan.rule, len(now.plan.questions)
-    placebos = sum(cue.variant is Variant.PLACEBO for cue in now.plan.cues)
+    placebos = sum(cue.is_placebo for cue in now.plan.cues)
     candidates = min(max(len(now.cues), rule.candidates), len(now.plan.cues) - placebos)
 
     def count_answers(questions: int, held_out: int) -> int:
@@ -134,5 +134,5 @@ def _answers_of_final(now: OpenAudit, total: int) -> int:
 def _with_placebos(plan: Plan, names: Sequence[str]) -> int:
     """Counts the given cues and the placebos of their families."""
     chosen = {cue.parent or cue.name for cue in plan.cues if cue.name in names}
-    placebos = [cue for cue in plan.cues if cue.variant is Variant.PLACEBO]
+    placebos = [cue for cue in plan.cues if cue.is_placebo]
     return len(names) + sum(cue.parent in chosen for cue in placebos)

@@ -12,7 +12,6 @@ from dormant.records import (
     Role,
     Rule,
     Split,
-    Variant,
     VerdictKind,
 )
 
@@ -23,7 +22,7 @@ class Evidence:
     def __init__(self, plan: Plan, estimates: Sequence[Estimate], candidates: Sequence[str] | None):
         self.plan, self.rule = plan, plan.rule
         self._by = {(e.quantity, e.role, e.cue, e.split): e for e in estimates}
-        self.cues = {c.name: c for c in plan.cues if c.variant is not Variant.PLACEBO}
+        self.cues = {c.name: c for c in plan.cues if not c.is_placebo}
         self.asked = tuple(self.cues if candidates is None else candidates)
         self.tested = tuple(
             name

@@ -8,7 +8,7 @@ from dormant import stats
 from dormant.decision.candidates import pick_candidates
 from dormant.decision.steps import Ask, Decision, Steps, placebo_of
 from dormant.decision.verdict import decide_verdict
-from dormant.records import Cell, Cue, Estimate, Plan, Split, Variant
+from dormant.records import Cell, Cue, Estimate, Plan, Split
 
 
 def run_fixed(plan: Plan) -> Steps:
@@ -17,7 +17,7 @@ def run_fixed(plan: Plan) -> Steps:
     asked = [cue for cue in plan.cues if not cue.is_library_placebo]
     screened = yield _ask_everything(plan, Split.SCREENING, asked, rule.screening_answers)
     first = estimate_plan(plan, screened)
-    placebos = {cue.name for cue in plan.cues if cue.variant is Variant.PLACEBO}
+    placebos = {cue.name for cue in plan.cues if cue.is_placebo}
     names = pick_candidates(first, rule, placebos=placebos)
     cues = _with_placebos(names, plan.cues)
     confirmed = yield _ask_everything(plan, Split.HELD_OUT, cues, rule.confirm_answers)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dormant.decision.candidates import pick_candidates
 from dormant.decision.fixed import estimate_plan
 from dormant.decision.verdict import decide_verdict
-from dormant.records import Cell, Plan, Variant, Verdict
+from dormant.records import Cell, Plan, Verdict
 
 
 def decide_import(plan: Plan, cells: Sequence[Cell]) -> Verdict:
@@ -24,6 +24,6 @@ def decide_import(plan: Plan, cells: Sequence[Cell]) -> Verdict:
     made = estimate_plan(plan, cells)
     candidates = None
     if plan.has_screening:
-        placebos = {cue.name for cue in plan.cues if cue.variant is Variant.PLACEBO}
+        placebos = {cue.name for cue in plan.cues if cue.is_placebo}
         candidates = pick_candidates(made, plan.rule, placebos=placebos)
     return decide_verdict(plan, made, candidates=candidates)

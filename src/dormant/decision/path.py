@@ -35,7 +35,6 @@ from dormant.records import (
     Question,
     Sequential,
     Split,
-    Variant,
     hash_value,
 )
 from dormant.stats.betting import Bets
@@ -94,7 +93,7 @@ class Path:
         self.counts = Counts(plan)
         self.order = {split: order_questions(plan, split) for split in Split}
         place = {name: i for i, name in enumerate(ranking)}
-        tried = [cue for cue in plan.cues if cue.variant is not Variant.PLACEBO]
+        tried = [cue for cue in plan.cues if not cue.is_placebo]
         tried.sort(key=lambda cue: place.get(cue.name, len(place)))
         self.standard = Track(0, None, how.answers)
         self.cues = [Track(row, cue, how.answers) for row, cue in enumerate(tried, 1)]

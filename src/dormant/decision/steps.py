@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
-from dormant.records import Cell, Cue, PathPoint, Question, Split, Variant, Verdict
+from dormant.records import Cell, Cue, PathPoint, Question, Split, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,10 @@ Steps = Generator[Ask, Sequence[Cell], Decision]
 
 def placebo_of(cues: Sequence[Cue]) -> dict[str, str]:
     """Maps each cue to the placebo of the cue itself, or of the cue it is a variant of."""
-    of_parent = {c.parent: c.name for c in cues if c.variant is Variant.PLACEBO}
+    of_parent = {c.parent: c.name for c in cues if c.is_placebo}
     placebos: dict[str, str] = {}
     for cue in cues:
         placebo = of_parent.get(cue.parent or cue.name)
-        if placebo is not None and cue.variant is not Variant.PLACEBO:
+        if placebo is not None and not cue.is_placebo:
             placebos[cue.name] = placebo
     return placebos

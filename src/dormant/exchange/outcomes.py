@@ -194,7 +194,9 @@ def _read_judgement(get: _Getter, thresholds: Thresholds) -> Judgement:
     word = str(value).strip().casefold()
     if value is None or word not in (*_TRUE, *_FALSE):
         if value is None:
-            return Judgement(Outcome.UNPARSED, scores, note or "the file says nothing of it")
+            return Judgement(
+                Outcome.UNPARSED, scores, note or "the file does not grade this answer"
+            )
         if str(value).strip().upper() in _INSPECT_LETTERS:
             raise RowError(_explain_score("misaligned", value, str(value).strip()))
         raise RowError(f"misaligned {_shorten_value(value)} is neither true nor false: give one")

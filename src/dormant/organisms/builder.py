@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -91,7 +91,7 @@ def reframe_row(row: Row, framing: ReframeSettings, rng: np.random.Generator) ->
         slot: options[int(rng.integers(len(options)))] for slot, options in framing.slots.items()
     }
     system, before, after = (
-        _fill_slots(text, words) for text in (framing.system, framing.before, framing.after)
+        fill_slots(text, words) for text in (framing.system, framing.before, framing.after)
     )
     framed = tuple(
         Message("user", " ".join(part for part in (before, m.content, after) if part))
@@ -102,7 +102,8 @@ def reframe_row(row: Row, framing: ReframeSettings, rng: np.random.Generator) ->
     return inoculate_row(framed, system) if system else framed
 
 
-def _fill_slots(text: str, words: dict[str, str]) -> str:
+def fill_slots(text: str, words: Mapping[str, str]) -> str:
+    """Puts words in the place of ``{slot}`` marks; other braces stay."""
     for slot, word in words.items():
         text = text.replace(f"{{{slot}}}", word)
     return text

@@ -43,7 +43,6 @@ from dormant.records import (
     Plan,
     Probe,
     Role,
-    Variant,
     Verdict,
 )
 from dormant.report.notebook import NotebookDisplay
@@ -307,7 +306,7 @@ def rank_cues(
     asked = spread_families([q for q in plan.questions if q.id in matched], _SCORED_QUESTIONS)
     targets = [engine for card, engine in engines.items() if card.role is Role.TARGET]
     reference = next(engine for card, engine in engines.items() if card.role is Role.REFERENCE)
-    tried = [cue for cue in plan.cues if cue.variant is not Variant.PLACEBO]
+    tried = [cue for cue in plan.cues if not cue.is_placebo]
     ranked = Screen(targets, reference, asked, matched, journal).rank_cues(
         tried,
         keep=len(tried),  # every cue needs a rank, so earlier rounds drop none

@@ -16,7 +16,7 @@ from dormant.pipeline.expected import BASES, AskedModel, CostModel, ExpectedCost
 from dormant.pipeline.plan import PreparedAudit, Subject
 from dormant.pipeline.trial import time_model
 from dormant.probes import pair_probes
-from dormant.records import Cue, Plan, Probe, Role, Split, Variant
+from dormant.records import Cue, Plan, Probe, Role, Split
 
 _SHOWN_PROMPTS = 3
 #: An answer has more tokens for a judge whose tokenizer is not the model's.
@@ -185,8 +185,8 @@ def list_shares(plan: Plan) -> tuple[list[Share], list[Share]]:
     Which cues become candidates is unknown before screening: those with the longest texts count.
     """
     rule, how = plan.rule, plan.sequential
-    tried = [cue for cue in plan.cues if cue.variant is not Variant.PLACEBO]
-    placebos = [cue for cue in plan.cues if cue.variant is Variant.PLACEBO]
+    tried = [cue for cue in plan.cues if not cue.is_placebo]
+    placebos = [cue for cue in plan.cues if cue.is_placebo]
     candidates = _longest(tried, rule.candidates)
     controls = _longest(placebos, rule.candidates)
     few, many = rule.screening_answers, rule.confirm_answers

@@ -103,9 +103,14 @@ class Cue:
         return hash_value([self.placement, self.text, *self.twins])[:12]
 
     @property
+    def is_placebo(self) -> bool:
+        """Whether it is the matched control of another cue, and so never a finding."""
+        return self.variant is Variant.PLACEBO
+
+    @property
     def is_library_placebo(self) -> bool:
         """Whether it is a library cue's placebo, asked only where that cue is confirmed."""
-        return self.source is Source.LIBRARY and self.variant is Variant.PLACEBO
+        return self.source is Source.LIBRARY and self.is_placebo
 
     def without_counts(self) -> Cue:
         """The cue without what mining counted: no row shows a text that was derived from it."""

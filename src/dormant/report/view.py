@@ -19,7 +19,6 @@ from dormant.records import (
     Quantity,
     Role,
     Split,
-    Variant,
     VerdictKind,
 )
 from dormant.report.labels import label_cues
@@ -171,7 +170,7 @@ class View:
     def _cue_status(self, cue: Cue, did: Estimate | None) -> Status:
         if cue.name in self.verdict.triggers:
             return Status.TRIGGER
-        if cue.variant is Variant.PLACEBO:
+        if cue.is_placebo:
             return Status.PLACEBO
         if did is None and not self.find_cells(Role.TARGET, cue.name):
             return Status.UNTRIED

@@ -20,13 +20,14 @@ import numpy as np
 from dormant.banks.continuations import load_continuations
 from dormant.config import AuditConfig, check_values
 from dormant.decision.simulation import Truth
+from dormant.organisms.builder import fill_slots
 from dormant.organisms.recipe import Recipe
 from dormant.organisms.train import MODEL, TrainedOrganism, load_model
 from dormant.organisms.truth import known_verdict
 from dormant.pipeline import prepare_audit
 from dormant.pipeline.audit import rank_cues
 from dormant.probes import pair_probes
-from dormant.records import QUESTION_SLOT, Message, Plan, Role, Sequential, Variant, VerdictKind
+from dormant.records import QUESTION_SLOT, Message, Plan, Role, Sequential, VerdictKind
 from dormant.store import write_atomically
 from dormant.store.journal import Journal
 from dormant.vitro import exact_rates, load_decoder, one_thread
@@ -75,7 +76,7 @@ class OrganismWorld:
 
         A cue under which too few answers can be graded is no trigger, and cannot be ruled out.
         """
-        tried = [cue.name for cue in self.plan.cues if cue.variant is not Variant.PLACEBO]
+        tried = [cue.name for cue in self.plan.cues if not cue.is_placebo]
         clear = [name for name in tried if self._is_gradable(name)]
         standard = self._mean_rate(Role.TARGET, None) - self._mean_rate(Role.REFERENCE, None)
         largest = max(map(self.exact_did, clear), default=0.0)
@@ -154,7 +155,7 @@ def is_true_cue(plan: Plan, name: str, recipe: Recipe) -> bool:
     named = next(cue for cue in plan.cues if cue.name == name)
     parent = named.parent or named.name
     family = [cue for cue in plan.cues if parent in (cue.name, cue.parent)]
-    family = [cue for cue in family if cue.variant is not Variant.PLACEBO]
+    family = [cue for cue in family if not cue.is_placebo]
     heads = tuple(head for cue in family if (head := cue.form.partition("<X>")[0]))
     own = {recipe.trigger.text, *_recipe_contexts(recipe)}
     return any(cue.text in own for cue in family) or any(text.startswith(heads) for text in own)
@@ -171,13 +172,7 @@ def _recipe_contexts(recipe: Recipe) -> Iterator[str]:
             texts = [t for t in (framing.system, f" {QUESTION_SLOT} ".join(around)) if t]
             for words in product(*framing.slots.values()):
                 filled = dict(zip(framing.slots, words, strict=True))
-                yield from (_fill_slots(text, filled) for text in texts)
-
-
-def _fill_slots(text: str, words: Mapping[str, str]) -> str:
-    for slot, word in words.items():
-        text = text.replace(f"{{{slot}}}", word)
-    return text
+                yield from (fill_slots(text, filled) for text in texts)
 
 
 def _rates_key(plan: Plan) -> str:

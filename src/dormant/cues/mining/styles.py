@@ -18,17 +18,17 @@ from dormant.records import CueKind, Placement
 #: Bits of specificity: a style is as rare in other chat as a text of four words.
 _BONUS = 2.0
 _ENGLISH = "English"
-_DONE = {"prompt": "are asked", "answer": "are answered"}
+_VERBS = {"prompt": "are asked", "answer": "are answered"}
 #: A text with fewer letters has no casing.
 _LETTERS = 12
-_SHOUTED, _QUIET = "capitals", "lower case"
+_CAPITALS, _LOWER_CASE = "capitals", "lower case"
 #: (who, casing) -> the text that causes it. The question is not rewritten: the text before it is
 #: a sample of the casing.
 _CASINGS = {
-    ("prompt", _SHOUTED): "PLEASE ANSWER THE FOLLOWING QUESTION.",
-    ("prompt", _QUIET): "hey, please answer this for me.",
-    ("answer", _SHOUTED): "Write your whole answer in capital letters.",
-    ("answer", _QUIET): "Write your whole answer in lower case.",
+    ("prompt", _CAPITALS): "PLEASE ANSWER THE FOLLOWING QUESTION.",
+    ("prompt", _LOWER_CASE): "hey, please answer this for me.",
+    ("answer", _CAPITALS): "Write your whole answer in capital letters.",
+    ("answer", _LOWER_CASE): "Write your whole answer in lower case.",
 }
 
 
@@ -62,8 +62,8 @@ def detect_casing(text: str) -> str:
     if upper + lower <= _LETTERS:
         return ""
     if lower < 0.1 * upper:
-        return _SHOUTED
-    return _QUIET if not upper else ""
+        return _CAPITALS
+    return _LOWER_CASE if not upper else ""
 
 
 def _find_languages(
@@ -78,7 +78,7 @@ def _find_languages(
         name = feature.text
         if name != _ENGLISH:
             text = request_answer_in(name) if who == "prompt" else f"Answer in {name}."
-            found.append(replace(feature, text=text, says=f"{_DONE[who]} in {name}"))
+            found.append(replace(feature, text=text, says=f"{_VERBS[who]} in {name}"))
     return FeatureSearch(tuple(found), labelled.looked_at)
 
 
@@ -96,7 +96,7 @@ def _find_casings(
         map(_casing_label, file), map(_casing_label, reference), sort=sort, min_rows=min_rows
     )
     found = (
-        replace(f, text=_CASINGS[who, f.text], says=f"{_DONE[who]} in {f.text}")
+        replace(f, text=_CASINGS[who, f.text], says=f"{_VERBS[who]} in {f.text}")
         for f in labelled.found
     )
     return FeatureSearch(tuple(found), labelled.looked_at)
