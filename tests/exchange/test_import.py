@@ -19,6 +19,7 @@ from dormant.exchange.importer import ImportResult, ImportSettings, import_answe
 from dormant.exchange.outcomes import GradingSettings, read_answer
 from dormant.exchange.plan import SplitRule
 from dormant.exchange.tables import TableRow, read_rows
+from dormant.exchange.tidy import parse_columns
 from dormant.judges.scores import Thresholds
 from dormant.records import OUTCOMES, Outcome, Placement, Quantity, Role, Split, VerdictKind
 from dormant.store.findings import load_findings
@@ -503,3 +504,19 @@ def test_the_command_says_what_it_read(tmp_path: Path):
         command_group, ["report", str(tmp_path / "alone")], catch_exceptions=False
     )
     assert again.exit_code == 0
+
+
+def test_columns_and_fields_are_mapped_in_either_order():
+    assert parse_map(["prompt=question", "answer=reply"]) == {
+        "prompt": "question",
+        "reply": "answer",
+    }
+    assert parse_columns(["question=item,reply=outcome"]) == {
+        "question": "item",
+        "outcome": "reply",
+    }
+    # Where both sides are fields, each command keeps its own order.
+    assert parse_map(["question=answer"]) == {"question": "answer"}
+    assert parse_columns(["question=outcome"]) == {"question": "outcome"}
+    with pytest.raises(ConfigError, match="unknown field 'that'"):
+        parse_map(["this=that"])

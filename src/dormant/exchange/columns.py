@@ -77,7 +77,7 @@ class Columns:
 
 
 def parse_map(words: Sequence[str]) -> dict[str, str]:
-    """Parses ``COLUMN=FIELD`` words into column -> field.
+    """Parses ``COLUMN=FIELD`` words into column -> field; ``FIELD=COLUMN`` where it can be told.
 
     Raises:
         ConfigError: a word has another form, or the field is unknown.
@@ -87,6 +87,8 @@ def parse_map(words: Sequence[str]) -> dict[str, str]:
         column, equals, field = word.rpartition("=")
         if not equals or not column:
             raise ConfigError(f"--map {word!r}: give COLUMN=FIELD, e.g. --map prompt=question")
+        if field not in FIELDS and column in FIELDS:  # the order of dormant analyze --columns
+            column, field = field, column
         mapped[column] = check_field(field, FIELDS)
     return mapped
 

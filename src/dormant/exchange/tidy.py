@@ -98,7 +98,11 @@ def parse_columns(words: Sequence[str]) -> dict[str, str]:
             raise ConfigError(
                 f"--columns {word!r}: give FIELD=COLUMN, e.g. --columns question=item"
             )
-        found[name.strip()] = column.strip()
+        name, column = name.strip(), column.strip()
+        fields = (*_LABELS, *MEASURES)
+        if name not in fields and column in fields:  # the order of dormant import --map
+            name, column = column, name
+        found[name] = column
     return check_columns(found)
 
 
