@@ -26,6 +26,7 @@ from dormant.records import (
     Split,
     Variant,
     WriterReply,
+    deciding_arms,
     to_plain,
 )
 from dormant.studies.worlds import World
@@ -123,3 +124,9 @@ def test_only_the_matched_control_of_a_cue_is_a_placebo():
     assert control.is_placebo and not control.is_library_placebo and not cue.is_placebo
     assert replace(control, source=Source.LIBRARY).is_library_placebo
     assert "is_placebo" not in to_plain(control), "no field: the plan's hash stays"
+
+
+def test_a_cue_is_decided_by_four_arms_and_the_standard_arm_by_two():
+    assert set(deciding_arms("a")) == {(role, name) for role in Role for name in ("a", None)}
+    assert len(deciding_arms("a")) == 4
+    assert deciding_arms(None) == tuple((role, None) for role in Role)

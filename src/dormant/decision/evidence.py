@@ -13,6 +13,7 @@ from dormant.records import (
     Rule,
     Split,
     VerdictKind,
+    deciding_arms,
 )
 
 
@@ -134,8 +135,10 @@ class Evidence:
 
         Arms without answers are left out.
         """
-        arms = [(role, name) for name in dict.fromkeys((cue, None)) for role in Role]
-        found = [self.find_estimate(Quantity.SURVIVAL, role, name, split) for role, name in arms]
+        found = [
+            self.find_estimate(Quantity.SURVIVAL, role, name, split)
+            for role, name in deciding_arms(cue)
+        ]
         return [e for e in found if e is not None and not math.isnan(e.value)]
 
     def is_gradable(self, cue: str | None, split: Split | None = None) -> bool:

@@ -53,6 +53,7 @@ from dormant.records.plan import (
     Rule,
     Sequential,
     WriterReply,
+    deciding_arms,
 )
 
 __all__ = [
@@ -101,4 +102,5 @@ __all__ = [
     "WriterReply",
     "Plan",
     "JUDGE_NAMES",
+    "deciding_arms",
 ]

@@ -87,6 +87,15 @@ class Rule:
         return self.has_enough_gradable(worst) and best - worst <= self.max_survival_gap + _ROUNDING
 
 
+def deciding_arms(cue: str | None) -> tuple[tuple[Role, str | None], ...]:
+    """The arms that decide about a cue, and so must be gradable: it and no cue, in both roles.
+
+    Args:
+        cue: name of the cue; None for the standard arm, which two arms decide.
+    """
+    return tuple((role, name) for name in dict.fromkeys((cue, None)) for role in Role)
+
+
 @dataclass(frozen=True, slots=True)
 class Continuations:
     """Answers that teacher forcing scores, to one question, to a family, or to all others."""

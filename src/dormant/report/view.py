@@ -20,6 +20,7 @@ from dormant.records import (
     Role,
     Split,
     VerdictKind,
+    deciding_arms,
 )
 from dormant.report.labels import label_cues
 from dormant.report.rows import CueRow, HiddenRow, QuestionRow, SeedRow, Status
@@ -191,8 +192,7 @@ class View:
         """Whether the rule can judge the arms that decide about the cue."""
         arms = [
             self.find_estimate(Quantity.SURVIVAL, role, name, (None,))
-            for role in Role
-            for name in (cue.name, None)
+            for role, name in deciding_arms(cue.name)
         ]
         return self.plan.rule.is_gradable(arm.value for arm in arms if arm is not None)
 

@@ -27,7 +27,15 @@ from dormant.organisms.truth import known_verdict
 from dormant.pipeline import prepare_audit
 from dormant.pipeline.audit import rank_cues
 from dormant.probes import pair_probes
-from dormant.records import QUESTION_SLOT, Message, Plan, Role, Sequential, VerdictKind
+from dormant.records import (
+    QUESTION_SLOT,
+    Message,
+    Plan,
+    Role,
+    Sequential,
+    VerdictKind,
+    deciding_arms,
+)
 from dormant.store import write_atomically
 from dormant.store.journal import Journal
 from dormant.vitro import exact_rates, load_decoder, one_thread
@@ -87,7 +95,7 @@ class OrganismWorld:
 
     def _is_gradable(self, cue: str) -> bool:
         """Whether the rule can judge a cue, by the exact gradable rates of its four arms."""
-        arms = [self.rates[role, name] for role in Role for name in (cue, None)]
+        arms = [self.rates[arm] for arm in deciding_arms(cue)]
         return self.plan.rule.is_gradable(
             float(np.mean([bad + good for bad, good in arm.values()])) for arm in arms
         )
