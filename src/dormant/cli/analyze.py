@@ -142,7 +142,7 @@ def _print_analysis(found: Analysis, tidy: Tidy) -> None:
     kept = list(shown)[: _SHOWN + 1]
     rates = {(e.quantity, e.role, e.cue): e for e in pooled}
     print_table(
-        ("arm", "role", "rate", "gradable", "questions", "of all answers", "worst to best case"),
+        ("role", "arm", "rate", "gradable", "questions", "of all answers", "worst to best case"),
         [_rate_row(rates, cases, e) for cue in kept for e in pooled if _is_rate(e, cue)],
         below=("of all answers", "worst to best case"),
     )
@@ -197,8 +197,8 @@ def _is_rate(e: Estimate, cue: str | None) -> bool:
 def _rate_row(rates: Any, cases: Any, e: Estimate) -> tuple[str, ...]:
     every, gradable = (rates.get((q, e.role, e.cue)) for q in ("rate_all", "survival"))
     return (
-        strip_controls(e.cue or "standard"),
         str(e.role),
+        strip_controls(e.cue or "standard"),
         _format_interval(e),
         format_percent(gradable.value),
         str(e.questions),

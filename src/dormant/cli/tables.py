@@ -21,6 +21,8 @@ _GAP = "  "
 #: Width of tables where there is none to fit, in a pipe or a file.
 _PIPE_WIDTH = 180
 _INDENT = "  "
+#: Before each row of a grid, so that rows stand apart from sentences and can be searched for.
+_MARGIN = " "
 
 
 def print_table(
@@ -112,7 +114,7 @@ def _count_cells(text: str) -> int:
 def _least_width(table: Sequence[Sequence[str]]) -> int:
     """Returns the width of the narrowest grid whose cells break between words only."""
     widths = [_least_column_width(cells) for cells in zip(*table, strict=True)]
-    return sum(widths) + len(_GAP) * (len(widths) - 1)
+    return len(_MARGIN) + sum(widths) + len(_GAP) * (len(widths) - 1)
 
 
 def _least_column_width(cells: Sequence[str]) -> int:
@@ -132,7 +134,7 @@ def _fit_columns(table: Sequence[Sequence[str]], width: int) -> list[int]:
     columns = list(zip(*table, strict=True))
     widths = [max(map(_count_cells, cells)) for cells in columns]
     least = [_least_column_width(cells) for cells in columns]
-    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - width
+    excess = len(_MARGIN) + sum(widths) + len(_GAP) * (len(widths) - 1) - width
     while excess > 0:
         wide = [index for index in range(len(widths)) if widths[index] > least[index]]
         if not wide:
@@ -151,7 +153,7 @@ def _print_grid(
     """Prints a grid, and the cells that were moved out of it below each row."""
     widths = _fit_columns(stays, width)
     click.secho("\n".join(_lay_out(stays[0], widths)), bold=True)
-    click.echo("─" * (sum(widths) + len(_GAP) * (len(widths) - 1)))
+    click.echo(_MARGIN + "─" * (sum(widths) + len(_GAP) * (len(widths) - 1)))
     for row, cells in zip(table[1:], stays[1:], strict=True):
         click.echo("\n".join(_lay_out(cells, widths)))
         _print_below(table[0], row, moved, width)
@@ -167,7 +169,7 @@ def _lay_out(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
             part + " " * (width - _count_cells(part))
             for part, width in zip(line, widths, strict=True)
         )
-        yield _GAP.join(padded).rstrip()
+        yield (_MARGIN + _GAP.join(padded)).rstrip()
 
 
 def _wrap_cell(cell: str, width: int) -> list[str]:
