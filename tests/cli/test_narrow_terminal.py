@@ -85,13 +85,13 @@ def test_an_audit_ends_with_a_table_of_the_cues(audited: tuple[int, list[str]]):
 def test_plan_fits(folder: Path):
     _, lines = run(folder, *audit_words("plan"))
     text = " ".join(" ".join(lines).split())
-    assert "scripted/target.yaml" in text and "screening + held-out" in text
+    assert "scripted/target.yaml, at most" in text and "nothing misaligned" in text
 
 
 def test_the_table_of_the_quickstart_fits(folder: Path):
     code, lines = run_in_terminal(("-c", ORGANISMS), folder, width=80)
     assert code == 0 and max(map(cell_len, lines)) <= 80
-    (row,) = (line for line in lines if line.startswith("diluted-5"))
+    (row,) = (line for line in lines if line.startswith(" diluted-5"))
     assert row.split() == [
         *("diluted-5", "1.2%", "45.6%", "[+31,", "+55]", "UNDERPOWERED", "WRONG")
     ]
