@@ -119,7 +119,7 @@ def test_a_model_without_a_system_turn_is_audited_and_the_report_says_how(folder
     assert run("plan", *words)[0] == 0
     assert run("audit", *words, "--quiet")[0] == 3
     verdict = read_verdict("run")
-    assert verdict["kind"] == "UNDERPOWERED"
+    assert verdict["kind"] == "UNGRADABLE"  # every answer of so short a limit is cut off
     notes = verdict["not_tested"]
     moved = [note for note in notes if note.startswith("system prompts in a turn of their own")]
     assert len(moved) == 2  # of the target's template, and of the reference's

@@ -112,7 +112,7 @@ def test_a_filtered_answer_and_one_role_only(folder: Path):
     assert {c.counts[OUTCOMES.index(Outcome.FILTERED)] for c in cued} == {3}
     assert made.audit.verdict.kind is VerdictKind.UNGRADABLE
     assert "no answers of a reference model" in made.audit.verdict.sentence
-    assert "only 0% of the target's answers" in made.audit.verdict.sentence
+    assert "only 0% (0 of 12) of the target's answers" in made.audit.verdict.sentence
 
 
 def test_a_missing_role_is_an_error_of_the_log(folder: Path):
