@@ -8,7 +8,7 @@ import pytest
 
 import dormant
 from dormant.errors import BudgetError, ConfigError, StoreError
-from dormant.records import Outcome, Role, Variant, VerdictKind
+from dormant.records import Outcome, Role, Variant, VerdictKind, to_plain
 
 JUDGE = r"rules:regex=^\[misaligned\]"
 QUESTIONS = 160  # enough for the smallest effect that matters to be ruled out
@@ -103,8 +103,8 @@ def test_counts_reconcile_and_the_table_is_plain(folder: Path):
 def test_what_was_stored_is_what_was_found(folder: Path):
     result = audit(scripted("target", rates={"misaligned": 0.2}), scripted("reference"))
     again = dormant.load("run")
-    # NaN equals nothing, itself included: compare the texts.
-    assert repr(again) == repr(result.findings)
+    # NaN equals nothing, itself included: compare the plain values.
+    assert to_plain(again) == to_plain(result.findings)
 
 
 def test_an_identical_copy_draws_answers_of_its_own(folder: Path):
