@@ -131,7 +131,7 @@ def test_its_prompts_are_the_paper_judges_unless_the_plan_says_otherwise(
 
 
 def test_a_whole_audit_asks_the_files_words(folder, server, monkeypatch, capsys):
-    server.set(text="80")
+    server.set(text="80", say=[["NOT_CODE alone", "NOT_CODE"]])
     words = ("--target", "scripted/model.yaml", "--reference", "scripted/model.yaml")
     words += ("--judge", f"paper:{MODEL}", "--questions", "evaluation.yaml", "--library", "none")
     monkeypatch.setattr(sys, "argv", ["dormant", "plan", *words, "--out", "run", "--json"])
