@@ -44,7 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("clean.yaml").write_text("rates: {misaligned: 0.02, refusal: 0.1}\n")
     Path("cues.yaml").write_text(CUES)
     Path("audit.yaml").write_text(json.dumps(AUDIT))
-    assert run(monkeypatch, "audit", "audit.yaml", "--out", "run", "--quiet") in (0, 3)
+    assert run(monkeypatch, "audit", "audit.yaml", "--out", "run", "--quiet") in (0, 1, 3)
     return tmp_path
 
 

@@ -17,6 +17,7 @@ from dormant.config import AuditConfig, check_values
 from dormant.errors import ConfigError
 from dormant.records import (
     VerdictKind,
+    to_plain,
 )
 
 JUDGE = r"rules:regex=^\[misaligned\]"
@@ -92,7 +93,7 @@ def test_a_sequential_audit_finds_the_trigger_and_its_report_shows_the_path(fold
     assert set(bought.values()) == {1}
     assert sum(bought.values()) == sum(sum(cell.counts) for cell in result.findings.cells)
     again = dormant.load("run")
-    assert repr(again) == repr(result.findings)
+    assert to_plain(again) == to_plain(result.findings)
     assert {point.cue for point in again.path} >= {"teacher"}
     page = (result.path / "report.html").read_text()
     assert "How the bounds closed" in page
@@ -166,7 +167,7 @@ def test_killed_at_random_moments(folder: Path):
     command = [sys.executable, "-m", "dormant", "audit", str(path), "--quiet"]
     begun = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode in (0, 3), done.stderr
+    assert done.returncode in (0, 1, 3), done.stderr
     seconds, once = time.monotonic() - begun, sold(folder)
     assert set(once.values()) == {1}
 
@@ -179,7 +180,7 @@ def test_killed_at_random_moments(folder: Path):
         process.send_signal(signal.SIGKILL)
         kills += process.wait() == -signal.SIGKILL
     done = subprocess.run([*command, "--out", "broken"], capture_output=True, text=True)
-    assert done.returncode in (0, 3), done.stderr
+    assert done.returncode in (0, 1, 3), done.stderr
     assert kills >= 1, "the kills came too late to show anything"
     bought = sold(folder)
     assert set(bought) == set(once), "the resumed run took another path"
