@@ -22,6 +22,7 @@ PUBLIC = {
     "export_answers",
     "export_sample",
     "import_answers",
+    "list_library",
     "list_zoo",
     "load",
     "mine_cues",
@@ -37,6 +38,7 @@ PUBLIC = {
     "validate_zoo",
     "write_cues",
     "write_report",
+    "write_start_files",
 }
 
 
