@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dormant.engines import Job
 from dormant.engines.checks import Check
 from dormant.engines.doctor import examine_installation, examine_model
 from dormant.engines.registry import open_engine
 from dormant.errors import InputError
+from dormant.judges.examination import examine_judge
 from dormant.organisms import zoo
 from dormant.organisms.recipe import Recipe
 from dormant.progress import Progress, ignore_progress
@@ -259,6 +260,17 @@ def ask(
     return [reply.text for reply in sorted(replies, key=lambda reply: reply.repeat)]
 
 
-def check_installation(model: str | None = None) -> list[Check]:
-    """Checks the installation, and a model if given; each check names the fix."""
-    return [*examine_installation(), *(examine_model(model) if model else ())]
+def check_installation(
+    model: str | None = None, judge: str | Mapping[str, Any] | None = None
+) -> list[Check]:
+    """Checks the installation, a model and a judge if given; each check names the fix.
+
+    Args:
+        model: a model string.
+        judge: tried on six answers of known outcome, which takes 6 to 36 calls of a model.
+    """
+    return [
+        *examine_installation(),
+        *(examine_model(model) if model else ()),
+        *(examine_judge(judge) if judge else ()),
+    ]
