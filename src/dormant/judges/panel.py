@@ -202,14 +202,19 @@ class ModelJudge(Judge):
     ) -> Iterator[list[tuple[int, Readings]]]:
         sent = [self._messages(prompt, items[index]) for index, prompt in asks]
 
-        def read(place: int, rating: Rating) -> Readings:
+        def read_rating(place: int, rating: Rating) -> Readings:
             prompt = asks[place][1]
             readings = prompt.read(rating)
             self._trial.note_reply(prompt.name, sent[place], rating, readings)
             return readings
 
         batches = read_replies(
-            self.engine, sent, read, readable=_is_readable, sampling=self.sampling, memory=memory
+            self.engine,
+            sent,
+            read_rating,
+            readable=_is_readable,
+            sampling=self.sampling,
+            memory=memory,
         )
         for batch in batches:
             yield [(asks[place][0], readings) for place, readings in batch]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import fields
 from typing import Any, Literal
 
@@ -20,13 +21,14 @@ from dormant.report.html import render_notebook
 TableName = Literal["estimates", "counts"]
 
 
-class NotebookDisplay:
+class NotebookDisplay(ABC):
     """Tables and displays of an object that holds findings."""
 
     __slots__ = ()
 
+    @abstractmethod
     def _read_findings(self) -> Findings:
-        raise NotImplementedError
+        """The findings that are shown."""
 
     @property
     def table(self) -> list[Row]:

@@ -125,13 +125,13 @@ def to_json(findings: Findings) -> str:
         "second_judge": list(findings.second_judge),
         "path": to_plain(findings.path),
         "bounds": to_plain(findings.bounds),
-        "spending": [_spending(row) for row in findings.spending],
+        "spending": [_expense_to_json(row) for row in findings.spending],
         "plan": to_plain(findings.plan),
     }
     return _json.dumps(without_surrogates(report), indent=1, allow_nan=False) + "\n"
 
 
-def _spending(row: Expense) -> dict[str, Any]:
+def _expense_to_json(row: Expense) -> dict[str, Any]:
     usage = row.usage
     return {
         "role": row.role,
