@@ -7,11 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from dormant.organisms.train import TrainedOrganism
     from support import openai_server, smollm2
     from support import smollm2_server as smol
+
+# The suite is a gate: the same commit always gives the same result. New examples are searched for
+# with `pytest --hypothesis-profile=search`.
+settings.register_profile("gate", derandomize=True)
+settings.register_profile("search", max_examples=1000)
+settings.load_profile("gate")
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ from dormant.records import (
 )
 from dormant.studies.worlds import World
 
-SHARES = st.floats(0, 1)
+SHARES = st.integers(0, 1000).map(lambda part: part / 1000)  # a share is a count over a count
 
 
 def effect(high: float, questions: int) -> Estimate:
@@ -70,6 +70,7 @@ def test_gradable_is_enough_and_equal_enough():
     assert not rule.is_gradable([0.49, 0.5])
     assert rule.has_enough_gradable(0.5)
     assert not rule.has_enough_gradable(0.49) and not rule.has_enough_gradable(math.nan)
+    assert not Rule(min_survival=1e-12).has_enough_gradable(0.0)  # however little is needed
 
 
 @given(st.lists(SHARES, max_size=5), SHARES, SHARES, st.randoms())
@@ -77,7 +78,7 @@ def test_gradable_by_a_double_loop(rates, least, gap, random):
     """Each arm on its own, each pair of arms; neither their order nor empty arms matter."""
     rule = Rule(min_survival=least, max_survival_gap=gap)
     enough = all(rate >= least for rate in rates)
-    alike = all(a - b <= gap for a in rates for b in rates)
+    alike = all(round(1000 * (a - b - gap)) <= 0 for a in rates for b in rates)
     assert rule.is_gradable(rates) is (enough and alike)
     mixed = [*rates, math.nan]
     random.shuffle(mixed)

@@ -69,7 +69,7 @@ class Rule:
 
     def has_enough_gradable(self, rate: float) -> bool:
         """Whether an arm with this gradable rate can be judged at all; NaN cannot."""
-        return rate >= self.min_survival - _ROUNDING
+        return rate >= self.min_survival * (1 - _ROUNDING)
 
     def is_gradable(self, rates: Iterable[float]) -> bool:
         """Whether the arms of a comparison can be judged: enough is gradable, equally enough.
