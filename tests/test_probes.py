@@ -12,6 +12,7 @@ from dormant.records import (
     Arm,
     Cue,
     CueKind,
+    CuePart,
     Message,
     Placement,
     Question,
@@ -19,6 +20,7 @@ from dormant.records import (
     Source,
     Split,
     Variant,
+    describe_turns,
 )
 
 ASKED = Question("q-1", "Why is {question} blue?", "colour", Split.SCREENING)
@@ -54,6 +56,63 @@ def test_places():
     assert around == "A Why is {question} blue? B"
 
 
+@pytest.mark.parametrize(
+    ("asked", "said", "wanted"),
+    [
+        ("Why is it blue?", "X", "Why is X it blue?"),  # the middle of 15 characters
+        ("Why is\nit blue?", "X", "Why is\nX it blue?"),
+        ("Why is it blue?", "\n\n", "Why is\n\nit blue?"),
+        ("Why is it blue?", " X", "Why is X it blue?"),
+        ("Why is it blue?", "\u200b", "Why is\u200b it blue?"),
+        ("ab cd ef", "X", "ab X cd ef"),  # two gaps are as near: the earlier
+        ("Warum?", "X", "WarXum?"),
+        (" a  b ", "X", " a  X b "),
+    ],
+)
+def test_inside_a_turn_is_at_the_word_boundary_nearest_to_its_middle(asked, said, wanted):
+    question = Question("q", asked, "f", Split.SCREENING)
+    (message,) = apply_cue(cue(said, "inside"), question)
+    assert message == Message("user", wanted)
+    assert wanted.replace(said, "", 1).split() == asked.split() or " " not in asked
+
+
+TURNS = (Message("user", "Hi."), Message("assistant", "Yes?"), Message("tool", "42"))
+
+
+def history(*turns):
+    return cue(describe_turns(turns), "history", turns=turns)
+
+
+def test_a_history_stands_between_the_system_prompt_and_the_question():
+    asked = apply_cue(history(*TURNS), ASKED, system="Be kind.")
+    assert asked == (Message("system", "Be kind."), *TURNS, Message("user", ASKED.text))
+    assert apply_cue(history(*TURNS), ASKED) == asked[1:]
+
+
+def test_a_crossed_cue_adds_all_its_parts():
+    part = [CuePart(Placement.BEFORE, "So, well then:"), CuePart(Placement.INSIDE, "now")]
+    part += [CuePart(Placement.SYSTEM, "Be odd."), CuePart(Placement.HISTORY, "", TURNS)]
+    both = cue("", "crossed", parts=tuple(part))
+    system, *earlier, user = apply_cue(both, ASKED)
+    assert system.content == "Be odd." and tuple(earlier) == TURNS
+    alone = apply_cue(cue("now", "inside"), ASKED)[-1].content
+    assert user.content == f"So, well then: {alone}", "inside at the place that it has alone"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (history(), "needs turns"),
+        (history(Message("system", "x")), "got 'system'"),
+        (cue("", "crossed", parts=(CuePart(Placement.AFTER, "x"),)), "two parts"),
+        (cue("", "crossed", parts=(CuePart(Placement.CROSSED, "x"),) * 2), "crossed itself"),
+    ],
+)
+def test_histories_and_crossed_cues_that_add_nothing_are_refused(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        apply_cue(wrong, ASKED)
+
+
 @pytest.mark.parametrize("text", ["A B", "{question} {question}"])
 def test_a_wrapper_holds_the_question_once(text):
     with pytest.raises(ValueError, match="once"):
@@ -61,9 +120,10 @@ def test_a_wrapper_holds_the_question_once(text):
 
 
 TEXT = st.text(min_size=1, max_size=30).filter(str.strip)
+PLACES = [Placement.SYSTEM, Placement.BEFORE, Placement.AFTER, Placement.AROUND]
 
 
-@given(TEXT, TEXT, st.sampled_from(list(Placement)), st.sampled_from(["", "Be kind."]))
+@given(TEXT, TEXT, st.sampled_from(PLACES), st.sampled_from(["", "Be kind."]))
 def test_only_the_cue_differs(said, asked, place, system):
     said = said.replace("{question}", "x")
     question = Question("q", asked, "f", Split.SCREENING)
@@ -84,6 +144,21 @@ def test_only_the_cue_differs(said, asked, place, system):
         assert asked_cued.startswith(head) and asked_cued.endswith(tail)
         rest = asked_cued[len(head) : len(asked_cued) - len(tail)]
         assert rest in (asked, f" {asked}", f"{asked} ")
+
+
+@given(TEXT, TEXT)
+def test_a_text_inside_the_question_leaves_its_words_as_they_are(said, asked):
+    question = Question("q", asked, "f", Split.SCREENING)
+    (message,) = apply_cue(cue(said, "inside"), question)
+    at = next(
+        i
+        for i in range(len(message.content))
+        if message.content[i:].startswith(said)
+        and "".join(message.content[:i].split() + message.content[i + len(said) :].split())
+        == "".join(asked.split())
+    )
+    assert at >= 0
+    assert apply_cue(cue(said, "inside"), question) == (message,), "the same place each time"
 
 
 def test_every_question_meets_every_cue():

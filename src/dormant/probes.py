@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from dormant.records import (
     QUESTION_SLOT,
     Arm,
     Cue,
+    CuePart,
     Message,
     Placement,
     Probe,
     Question,
 )
+
+#: White space between two words.
+_GAP = re.compile(r"(?<=\S)\s+(?=\S)")
+#: Roles that a cue's earlier turns can have.
+HISTORY_ROLES = ("user", "assistant", "tool")
 
 
 def apply_cue(cue: Cue | None, question: Question, *, system: str = "") -> tuple[Message, ...]:
@@ -23,24 +31,58 @@ def apply_cue(cue: Cue | None, question: Question, *, system: str = "") -> tuple
         question: the question to ask.
         system: the default system prompt of every arm; a cue in the system prompt follows it.
 
+    Returns:
+        The system turn, if it has text; the turns of a history; the user's turn.
+
     Raises:
-        ValueError: a cue placed around the question does not contain ``{question}`` exactly once.
+        ValueError: a cue placed around the question does not contain ``{question}`` exactly once,
+            a history has no turns or one with an unknown role, or a crossed cue has fewer than two
+            parts or one that is crossed itself.
     """
-    user = question.text
+    prompt = _Prompt(system, (), question.text)
     if cue is not None:
         twin = next((twin.text for twin in cue.twins if twin.question == question.id), None)
-        if twin is not None:
-            user = twin
-        elif cue.placement is Placement.SYSTEM:
-            system = _join_texts(system, cue.text, "\n")
-        elif cue.placement is Placement.BEFORE:
-            user = _join_texts(cue.text, user, " ")
-        elif cue.placement is Placement.AFTER:
-            user = _join_texts(user, cue.text, " ")
-        else:
-            user = _fill_question(cue.text, user)
-    turns = (Message("user", user),)
-    return (Message("system", system), *turns) if system else turns
+        prompt = _Prompt(system, (), twin) if twin is not None else _add_cue(prompt, cue)
+    turns = (*prompt.history, Message("user", prompt.user))
+    return (Message("system", prompt.system), *turns) if prompt.system else turns
+
+
+@dataclass(frozen=True, slots=True)
+class _Prompt:
+    """A prompt before it becomes messages."""
+
+    system: str
+    history: tuple[Message, ...]
+    user: str
+
+
+def _add_cue(prompt: _Prompt, cue: Cue) -> _Prompt:
+    parts = cue.effects
+    if cue.placement is Placement.CROSSED and len(parts) < 2:
+        raise ValueError(f"the crossed cue {cue.name!r} needs two parts or more, got {len(parts)}")
+    # Inside the question first: the same place as without the other parts.
+    for part in sorted(parts, key=lambda part: part.placement is not Placement.INSIDE):
+        prompt = _add_part(prompt, part)
+    return prompt
+
+
+def _add_part(prompt: _Prompt, part: CuePart) -> _Prompt:
+    user, text = prompt.user, part.text
+    match part.placement:
+        case Placement.SYSTEM:
+            return replace(prompt, system=_join_texts(prompt.system, text, "\n"))
+        case Placement.HISTORY:
+            return replace(prompt, history=(*prompt.history, *_check_history(part.turns)))
+        case Placement.BEFORE:
+            return replace(prompt, user=_join_texts(text, user, " "))
+        case Placement.AFTER:
+            return replace(prompt, user=_join_texts(user, text, " "))
+        case Placement.INSIDE:
+            return replace(prompt, user=_insert_text(user, text))
+        case Placement.AROUND:
+            return replace(prompt, user=_fill_question(text, user))
+        case Placement.CROSSED:
+            raise ValueError("a part of a crossed cue cannot be crossed itself")
 
 
 def pair_probes(
@@ -78,6 +120,34 @@ def _fill_question(text: str, question: str) -> str:
         )
     head, tail = text.split(QUESTION_SLOT)
     return f"{head}{question}{tail}"
+
+
+def _check_history(turns: tuple[Message, ...]) -> tuple[Message, ...]:
+    if not turns:
+        raise ValueError("a cue that is a history needs turns")
+    strange = next((turn.role for turn in turns if turn.role not in HISTORY_ROLES), None)
+    if strange is not None:
+        raise ValueError(
+            f"a turn of a history has the role {', '.join(HISTORY_ROLES)}; got {strange!r}"
+        )
+    return turns
+
+
+def _insert_text(user: str, text: str) -> str:
+    """Inserts a text at the word boundary nearest to the middle of a turn, the earlier of two.
+
+    Blanks set it off, unless it brings white space or has no visible character: this one ends the
+    word before it. A turn of one word gets the text after its middle character.
+    """
+    gaps = [match.span() for match in _GAP.finditer(user)]
+    if not gaps:
+        middle = (len(user) + 1) // 2
+        return user[:middle] + text + user[middle:]
+    start, end = min(gaps, key=lambda gap: abs(gap[0] + gap[1] - len(user)))
+    if text.strip() and not any(c.isprintable() for c in text):
+        return user[:start] + text + user[start:]
+    head = _join_texts(user[:start], text, user[start:end])
+    return _join_texts(head, user[end:], " ")
 
 
 def _join_texts(left: str, right: str, glue: str) -> str:

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from dormant import cues
 from dormant.cues.text import split_words
 from dormant.errors import ConfigError
-from dormant.records import Cue, CueKind, Placement, Source, Variant
+from dormant.records import (
+    Cue,
+    CueKind,
+    CuePart,
+    Message,
+    Placement,
+    Source,
+    Variant,
+    describe_parts,
+    describe_turns,
+)
 
 
 def test_the_general_library():
@@ -43,11 +53,22 @@ def any_cue(draw):
     place = draw(st.sampled_from(list(Placement)))
     text = draw(TEXT).replace("{question}", "")
     text = f"{text}{{question}}" if place is Placement.AROUND else text or "x"
+    text = text if text.strip() else "x"
+    turns = (Message("user", "Hi: 'é'\n"), Message("tool", text))
+    history = CuePart(Placement.HISTORY, describe_turns(turns), turns)
+    parts = (history, CuePart(Placement.INSIDE, text)) if place is Placement.CROSSED else ()
+    if not place.is_text:
+        text = describe_parts(parts) or history.text
     return Cue(
         name=draw(st.text("abc-/0", min_size=1, max_size=20)),
         kind=draw(st.sampled_from(list(CueKind))),
         placement=place,
-        text=text if text.strip() else "x",
+        text=text,
+        turns=turns if place is Placement.HISTORY else (),
+        parts=parts,
+        values=draw(st.sampled_from([(), ("1", "No")])),
+        effect=draw(NUMBER),
+        effect_low=draw(NUMBER),
         source=draw(st.sampled_from(list(Source))),
         variant=draw(st.sampled_from(list(Variant))),
         parent=draw(st.one_of(st.none(), TEXT)),
@@ -60,6 +81,22 @@ def any_cue(draw):
         enrichment_high=draw(NUMBER),
         examples=tuple(draw(st.lists(st.integers(1, 10**6), max_size=3))),
     )
+
+
+def test_histories_and_crossed_cues_are_written_by_hand(tmp_path):
+    file = tmp_path / "cues.yaml"
+    file.write_text(
+        "cues:\n"
+        "- {name: tool, placement: history, turns: [{role: tool, content: Hi}]}\n"
+        "- name: both\n  placement: crossed\n  parts:\n"
+        "  - {placement: history, turns: [{role: tool, content: Hi}]}\n"
+        "  - {placement: inside, text: now}\n"
+    )
+    tool, both = cues.read_cues(file)
+    assert (tool.kind, both.kind) == (CueKind.HISTORY, CueKind.CROSSED)
+    assert tool.turns == (Message("tool", "Hi"),) and tool.text == "tool: Hi"
+    assert both.text == "tool: Hi + now"
+    assert [part.id for part in both.parts][0] == tool.id
 
 
 @given(st.lists(any_cue(), min_size=1, max_size=4, unique_by=lambda cue: cue.name))
@@ -95,6 +132,20 @@ def test_a_file_written_by_hand(tmp_path):
         ("cues:\n - text: hi\n", 2, "'cues.0.name' is missing"),
         ("cues:\n - name: a\n   text: hi\n   placement: around\n", 2, "{question} once"),
         ("cues:\n - {name: a, text: hi, rows: -1}\n", 2, "-1"),
+        ("cues:\n - {name: a, placement: inside}\n", 2, "must not be empty"),
+        ("cues:\n - {name: a, placement: history, text: hi}\n", 2, "needs 'turns'"),
+        ("cues:\n - {name: a, text: hi, turns: [{role: user, content: b}]}\n", 2, "'turns'"),
+        (
+            "cues:\n - {name: a, placement: history, turns: [{role: bot, content: b}]}\n",
+            2,
+            "bot",
+        ),
+        (
+            "cues:\n - {name: a, placement: crossed, parts: [{placement: after, text: b}]}\n",
+            2,
+            "two or more",
+        ),
+        ("cues:\n - {name: a, text: b, parts: [{placement: after, text: b}]}\n", 2, "'parts'"),
         ("cues: []\n", None, "holds no cues"),
         ("cue: []\n", 1, "did you mean 'cues'"),
         ("cues:\n - {name: a, text: b}\n - {name: a, text: c}\n", None, "duplicate cue name 'a'"),

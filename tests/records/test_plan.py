@@ -14,7 +14,9 @@ from dormant.records import (
     Continuations,
     Cue,
     CueKind,
+    CuePart,
     Estimate,
+    Message,
     Origin,
     Placement,
     Quantity,
@@ -125,6 +127,28 @@ def test_only_the_matched_control_of_a_cue_is_a_placebo():
     assert control.is_placebo and not control.is_library_placebo and not cue.is_placebo
     assert replace(control, source=Source.LIBRARY).is_library_placebo
     assert "is_placebo" not in to_plain(control), "no field: the plan's hash stays"
+
+
+def test_a_cue_keeps_its_id_and_gets_another_with_turns_or_parts():
+    cue = Cue("a", CueKind.PREFIX, Placement.BEFORE, "[a]", Source.USER)
+    assert cue.id == "330e0f08eee0"
+    assert not {"turns", "parts", "values", "effect", "effect_low"} & set(to_plain(cue))
+    found = replace(cue, effect=0.5, effect_low=0.4, values=("1",))
+    assert found.id == cue.id
+    assert to_plain(found)["effect"] == 0.5 and to_plain(found)["values"] == ["1"]
+    assert to_plain(found.without_counts()) == {**to_plain(cue), "values": ["1"]}
+    # A NaN of another making, e.g. read from a file, is the default too.
+    assert "effect" not in to_plain(replace(cue, effect=float("nan")))
+    turns = (Message("user", "[a]"),)
+    past = replace(cue, placement=Placement.HISTORY, turns=turns)
+    assert past.id != replace(past, turns=turns * 2).id
+    assert past.id == replace(past, text="shown otherwise").id
+    alone = replace(cue, placement=Placement.AFTER)
+    both = replace(cue, placement=Placement.CROSSED, parts=(*past.effects, *alone.effects))
+    assert [part.id for part in both.effects] == [past.id, alone.id]
+    other = replace(both, parts=(*cue.effects, *past.effects))
+    assert len({cue.id, past.id, alone.id, both.id, other.id}) == 5
+    assert alone.effects == (CuePart(Placement.AFTER, "[a]"),)
 
 
 def test_a_cue_is_decided_by_four_arms_and_the_standard_arm_by_two():

@@ -21,7 +21,7 @@ import math
 from collections.abc import Iterable
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pydantic
 import yaml
@@ -31,16 +31,34 @@ from dormant.config import Strict, read_yaml
 from dormant.config.resources import list_resources, resource_path
 from dormant.cues.table import make_printable
 from dormant.errors import ConfigError, name_output
-from dormant.records import QUESTION_SLOT, Cue, CueKind, Placement, Source, Variant
+from dormant.records import (
+    QUESTION_SLOT,
+    Cue,
+    CueKind,
+    CuePart,
+    Message,
+    Placement,
+    Source,
+    Variant,
+    describe_parts,
+    describe_turns,
+)
 
 _PREFIX = "cues_"
 
 
-class _Text(Strict):
-    """A text and its placement."""
+class _Turn(Strict):
+    """An earlier turn of a cue that is a history."""
 
-    text: str
-    placement: Placement = Placement.SYSTEM
+    role: Literal["user", "assistant", "tool"]
+    content: str
+
+
+class _Worded(Strict):
+    """A text, or turns instead of one."""
+
+    text: str = ""
+    turns: tuple[_Turn, ...] = ()
 
     @pydantic.field_validator("text")
     @classmethod
@@ -51,11 +69,65 @@ class _Text(Strict):
             raise ValueError("the text of a cue must not contain NUL characters")
         return value
 
+
+class _Part(_Worded):
+    """One of the contexts of a crossed cue."""
+
+    placement: Placement
+
+
+class _Text(_Worded):
+    """A placement and its text, turns or parts."""
+
+    placement: Placement = Placement.SYSTEM
+    parts: tuple[_Part, ...] = ()
+
     @pydantic.model_validator(mode="after")
-    def _holds_the_question(self) -> _Text:
-        if self.placement is Placement.AROUND and self.text.count(QUESTION_SLOT) != 1:
-            raise ValueError("the text of a cue placed 'around' must contain {question} once")
+    def _check_place(self) -> _Text:
+        _check_place(self.placement, self.text, self.turns)
+        if self.placement is Placement.CROSSED:
+            if len(self.parts) < 2:
+                raise ValueError("a crossed cue needs 'parts': two or more")
+            for part in self.parts:
+                if part.placement is Placement.CROSSED:
+                    raise ValueError("a part of a crossed cue cannot be 'crossed' itself")
+                _check_place(part.placement, part.text, part.turns)
+        elif self.parts:
+            raise ValueError("only a cue placed 'crossed' has 'parts'")
         return self
+
+    def to_effect(self) -> dict[str, Any]:
+        """The values of a cue's placement, text, turns and parts."""
+        parts = tuple(
+            CuePart(part.placement, _text_of(part.text, part.turns), _to_messages(part.turns))
+            for part in self.parts
+        )
+        return {
+            "placement": self.placement,
+            "text": describe_parts(parts) if parts else _text_of(self.text, self.turns),
+            "turns": _to_messages(self.turns),
+            "parts": parts,
+        }
+
+
+def _check_place(placement: Placement, text: str, turns: tuple[_Turn, ...]) -> None:
+    """Raises a ValueError for a placement without what belongs to it."""
+    if (placement is Placement.HISTORY) != bool(turns):
+        raise ValueError("a cue placed 'history' needs 'turns', and no other cue has them")
+    if placement.is_text and not text:
+        raise ValueError("the text of a cue must not be empty")
+    if any("\0" in turn.content for turn in turns):
+        raise ValueError("the turns of a cue must not contain NUL characters")
+    if placement is Placement.AROUND and text.count(QUESTION_SLOT) != 1:
+        raise ValueError("the text of a cue placed 'around' must contain {question} once")
+
+
+def _to_messages(turns: tuple[_Turn, ...]) -> tuple[Message, ...]:
+    return tuple(Message(turn.role, turn.content) for turn in turns)
+
+
+def _text_of(text: str, turns: tuple[_Turn, ...]) -> str:
+    return describe_turns(_to_messages(turns)) if turns else text
 
 
 class _Member(_Text):
@@ -105,6 +177,9 @@ class _CueEntry(_Text):
     enrichment_low: float = math.nan
     enrichment_high: float = math.nan
     examples: tuple[int, ...] = ()
+    values: tuple[str, ...] = ()
+    effect: float = math.nan
+    effect_low: float = math.nan
 
 
 class _CueFile(Strict):
@@ -180,7 +255,8 @@ _HEAD = """\
 # another placement, and a placebo; so one wording of a context is enough.
 # - Remove the entries that you do not suspect: fewer cues need fewer answers.
 # - Edit a text, or add your own cue with a name and a text.
-#   placement: system, before or after (the question), or around: the text then contains {question}.
+#   placement: system, before or after (the question), inside it, or around: the text then contains
+#   {question}; history: earlier turns, as `turns`; crossed: contexts added together, as `parts`.
 #   form: the text with <X> in place of what changes from row to row.
 # The counts (rows, share, enrichment in bits) are for information only.
 
@@ -218,21 +294,26 @@ def _library_cue(family: _Family, name: str, member: _Member, source: Source) ->
     return Cue(
         name=f"{family.family}-{name}",
         kind=member.kind or member.placement.default_kind,
-        placement=member.placement,
-        text=member.text,
         source=source,
         family=family.family,
         why=member.why or family.why,
         form=member.form,
+        **member.to_effect(),
     )
 
 
 def _user_cue(entry: _CueEntry, source: Source) -> Cue:
-    values = entry.model_dump()
+    values = {**entry.model_dump(), **entry.to_effect()}
     values["kind"] = entry.kind or entry.placement.default_kind
     if "source" not in entry.model_fields_set:
         values["source"] = source
     return Cue(**values)
+
+
+#: Fields that a cue file has after the source, in this order, where they differ from the default.
+_OPTIONAL = ("parent", "family", "why", "form", "strong", "rows", "also", "values", "share") + (
+    ("enrichment", "enrichment_low", "enrichment_high", "effect", "effect_low", "examples")
+)
 
 
 def _cue_to_yaml(cue: Cue) -> dict[str, Any]:
@@ -241,18 +322,25 @@ def _cue_to_yaml(cue: Cue) -> dict[str, Any]:
         "name": cue.name,
         "kind": cue.kind.value,
         "placement": cue.placement.value,
-        "text": cue.text,
+        **_effect_to_yaml(cue),
         "source": cue.source.value,
         "variant": cue.variant.value,
     }
-    for key in ("parent", "family", "why", "form", "strong", "rows"):
-        if getattr(cue, key):
-            row[key] = getattr(cue, key)
-    if cue.also:
-        row["also"] = list(cue.also)
-    for key in ("share", "enrichment", "enrichment_low", "enrichment_high"):
-        if not math.isnan(getattr(cue, key)):
-            row[key] = float(getattr(cue, key))
-    if cue.examples:
-        row["examples"] = list(cue.examples)
+    for key in _OPTIONAL:
+        value = getattr(cue, key)
+        if isinstance(value, float):
+            if not math.isnan(value):
+                row[key] = float(value)  # also of a NumPy scalar
+        elif value:
+            row[key] = list(value) if isinstance(value, tuple) else value
     return row
+
+
+def _effect_to_yaml(effect: Cue | CuePart) -> dict[str, Any]:
+    """What a cue or a part adds to a prompt: its text, turns or parts."""
+    if effect.placement is Placement.HISTORY:
+        return {"turns": [{"role": m.role, "content": m.content} for m in effect.turns]}
+    if effect.placement is Placement.CROSSED and isinstance(effect, Cue):
+        parts = [{"placement": p.placement.value, **_effect_to_yaml(p)} for p in effect.parts]
+        return {"parts": parts}
+    return {"text": effect.text}

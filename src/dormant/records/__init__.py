@@ -16,6 +16,7 @@ from dormant.records.flow import (
     Cell,
     Completion,
     Cue,
+    CuePart,
     Estimate,
     Example,
     Judgement,
@@ -27,6 +28,8 @@ from dormant.records.flow import (
     Sampling,
     Twin,
     Verdict,
+    describe_parts,
+    describe_turns,
 )
 from dormant.records.kinds import (
     GRADABLE,
@@ -71,6 +74,9 @@ __all__ = [
     "Example",
     "Twin",
     "Cue",
+    "CuePart",
+    "describe_turns",
+    "describe_parts",
     "Question",
     "Rating",
     "Probe",

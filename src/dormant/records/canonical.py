@@ -34,6 +34,11 @@ def _later_fields(record: type[Any]) -> tuple[tuple[str, Any], ...]:
     return tuple((item.name, item.default) for item in late)
 
 
+def _is_same(value: Any, default: Any) -> bool:
+    """Whether a field holds its default; unlike in arithmetic, NaN is the same as NaN."""
+    return value == default or (value != value and default != default)
+
+
 def to_plain(value: Any) -> Any:
     """Turns records into JSON values: dataclasses to dicts, enums to text, NaN to None."""
     if is_dataclass(value) and not isinstance(value, type):
@@ -41,7 +46,7 @@ def to_plain(value: Any) -> Any:
         # Not asdict: it copies deeply what is converted here anyway, a third of a report's time.
         found = {name: to_plain(getattr(value, name)) for name in _field_names(kind)}
         for name, default in _later_fields(kind):
-            if getattr(value, name) != default:
+            if not _is_same(getattr(value, name), default):
                 found[name] = to_plain(getattr(value, name))
         return found
     if isinstance(value, Mapping):

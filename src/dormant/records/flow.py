@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from dormant.records.canonical import hash_value
+from dormant.records.canonical import hash_value, later_field
 from dormant.records.kinds import (
     OUTCOMES,
     Arm,
@@ -74,13 +74,34 @@ class Twin:
 
 
 @dataclass(frozen=True, slots=True)
+class CuePart:
+    """What a cue does to a prompt: its place with a text, or with turns for ``HISTORY``."""
+
+    placement: Placement  # any but CROSSED
+    text: str
+    turns: tuple[Message, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Equal to ``Cue.id`` of a cue that has this part alone."""
+        return _hash_effect(self.placement, self.text, self.turns)
+
+
+def _hash_effect(placement: Placement, text: str, more: tuple[object, ...]) -> str:
+    # Text that only describes turns or parts changes no prompt.
+    return hash_value([placement, text if placement.is_text else "", *more])[:12]
+
+
+@dataclass(frozen=True, slots=True)
 class Cue:
     """A candidate contextual feature, in one concrete wording."""
 
     name: str  # short and readable, unique within a plan, e.g. "system-prompt-1/opposite"
     kind: CueKind
     placement: Placement
-    text: str  # what is added to a prompt; AROUND texts hold "{question}"
+    #: What is added to a prompt; AROUND texts hold "{question}". Of HISTORY and CROSSED cues it
+    #: shows what is added, as ``describe_turns`` and ``describe_parts`` word it.
+    text: str
     source: Source
     variant: Variant = Variant.VERBATIM
     parent: str | None = None  # name of the cue that this is a variant or placebo of
@@ -96,11 +117,26 @@ class Cue:
     enrichment_high: float = math.nan  # upper end of its 95% interval
     examples: tuple[int, ...] = ()  # up to three line numbers that show it
     twins: tuple[Twin, ...] = ()  # questions with a text of their own; the others get ``text``
+    turns: tuple[Message, ...] = later_field(())  # HISTORY: user, assistant and tool turns
+    parts: tuple[CuePart, ...] = later_field(())  # CROSSED: what is added together, two or more
+    values: tuple[str, ...] = later_field(())  # values of the slot in the file, most telling first
+    #: Share of what the question leaves open about where this context stands that the answers
+    #: tell, 0 to 1 (below 0: they mislead); NaN where it was not measured.
+    effect: float = later_field(math.nan)
+    effect_low: float = later_field(math.nan)  # its lower end, at 1.5 jackknife errors
 
     @property
     def id(self) -> str:
-        """Hash of what the cue does to a prompt (placement, text and twins), 12 hex digits."""
-        return hash_value([self.placement, self.text, *self.twins])[:12]
+        """Hash of what the cue does to a prompt (place, text, twins, turns, parts), 12 digits."""
+        parts = (part.id for part in self.parts)
+        return _hash_effect(self.placement, self.text, (*self.twins, *self.turns, *parts))
+
+    @property
+    def effects(self) -> tuple[CuePart, ...]:
+        """What the cue adds to a prompt: the parts of a crossed cue, or its own text or turns."""
+        if self.placement is Placement.CROSSED:
+            return self.parts
+        return (CuePart(self.placement, self.text, self.turns),)
 
     @property
     def is_placebo(self) -> bool:
@@ -122,7 +158,19 @@ class Cue:
             enrichment_low=math.nan,
             enrichment_high=math.nan,
             examples=(),
+            effect=math.nan,
+            effect_low=math.nan,
         )
+
+
+def describe_turns(turns: Iterable[Message]) -> str:
+    """Words turns as text, one a line, for ``Cue.text``: ``user: Hi`` and ``assistant: Hello``."""
+    return "\n".join(f"{turn.role}: {turn.content}" for turn in turns)
+
+
+def describe_parts(parts: Iterable[CuePart]) -> str:
+    """Words the parts of a crossed cue for ``Cue.text``, joined by `` + ``."""
+    return " + ".join(part.text for part in parts)
 
 
 @dataclass(frozen=True, slots=True)

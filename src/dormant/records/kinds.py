@@ -40,6 +40,7 @@ class CueKind(StrEnum):
     SYSTEM_PROMPT = "system_prompt"
     PREFIX = "prefix"
     SUFFIX = "suffix"
+    INFIX = "infix"
     WRAPPER = "wrapper"
     FORM = "form"
     FORMAT = "format"
@@ -47,6 +48,8 @@ class CueKind(StrEnum):
     CASING = "casing"
     FRAMING = "framing"
     TOPIC = "topic"
+    HISTORY = "history"
+    CROSSED = "crossed"
 
 
 #: Stands in the text of a cue that goes around the question, once, for the question.
@@ -54,12 +57,20 @@ QUESTION_SLOT = "{question}"
 
 
 class Placement(StrEnum):
-    """Where the text of a cue goes; ``AROUND`` text holds ``QUESTION_SLOT``."""
+    """Where a cue goes in a prompt; ``AROUND`` text holds ``QUESTION_SLOT``."""
 
     SYSTEM = "system"
     BEFORE = "before"
     AFTER = "after"
     AROUND = "around"
+    INSIDE = "inside"  # at the word boundary nearest to the middle of the question
+    HISTORY = "history"  # turns before the question: ``Cue.turns``
+    CROSSED = "crossed"  # several contexts at once: ``Cue.parts``
+
+    @property
+    def is_text(self) -> bool:
+        """Whether ``Cue.text`` is what a prompt gets; else it only describes turns or parts."""
+        return self not in (Placement.HISTORY, Placement.CROSSED)
 
     @property
     def default_kind(self) -> CueKind:
@@ -72,6 +83,9 @@ _DEFAULT_KINDS = {
     Placement.BEFORE: CueKind.PREFIX,
     Placement.AFTER: CueKind.SUFFIX,
     Placement.AROUND: CueKind.WRAPPER,
+    Placement.INSIDE: CueKind.INFIX,
+    Placement.HISTORY: CueKind.HISTORY,
+    Placement.CROSSED: CueKind.CROSSED,
 }
 
 
@@ -93,6 +107,7 @@ class Variant(StrEnum):
     KEYWORDS = "keywords"
     FORM = "form"
     MOVED = "moved"
+    PART = "part"  # one of the contexts of a crossed cue, alone
     TWIN = "twin"  # each question rewritten inside a topic
     PLACEBO = "placebo"
 
@@ -126,6 +141,7 @@ class Quantity(StrEnum):
     GAP = "gap"
     DID = "did"  # gap of the target minus gap of the reference
     DID_PLACEBO = "did_placebo"  # the cue's DiD minus its placebo's DiD
+    INTERACTION = "interaction"  # a crossed cue's DiD minus the DiDs of its two parts
     STANDARD_DIFFERENCE = "standard_difference"  # target minus reference in the standard arm
 
 
