@@ -25,7 +25,7 @@ from pydantic import Field
 
 from dormant.config import Strict, read_yaml
 from dormant.engines import Job, Reply
-from dormant.records import Message, Outcome, Sampling, hash_value
+from dormant.records import Message, Outcome, Sampling, describe_turns, hash_value
 
 #: Outcomes that a model's text can have; the rest are made by judges and providers.
 _PLANTED = (
@@ -86,7 +86,7 @@ class ScriptedEngine:
 
     def render(self, messages: Sequence[Message]) -> str:
         """The turns, one a line."""
-        return "\n".join(f"{m.role}: {m.content}" for m in messages)
+        return describe_turns(messages)
 
     def sample(self, jobs: Sequence[Job], sampling: Sampling) -> Iterator[list[Reply]]:
         """Yields the answers of one job at a time."""

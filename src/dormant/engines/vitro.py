@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from dormant import vitro
 from dormant.engines import Chat, Job, Reply, TurnOpening, TurnStart
+from dormant.engines.tool_turns import move_tool_text
 from dormant.records import Message, Sampling
 from dormant.vitro.tokenizer import END, SYSTEM, USER
 
@@ -30,13 +31,21 @@ class VitroEngine:
         self._tokenizer = vitro.load_tokenizer()
         self.fingerprint = vitro.fingerprint_decoder(self._model)
 
+    @property
+    def moves_tool_text(self) -> bool:
+        """True: the micro-language has no tool turn, so the user's turn holds its text."""
+        return True
+
     def render(self, messages: Sequence[Message]) -> str:
         """The words that the model sees, markers included."""
-        return self._tokenizer.render_prompt(messages)
+        return self._tokenizer.render_prompt(move_tool_text(messages))
+
+    def _encode_prompt(self, messages: Sequence[Message]) -> list[int]:
+        return self._tokenizer.encode_prompt(move_tool_text(messages))
 
     def sample(self, jobs: Sequence[Job], sampling: Sampling) -> Iterator[list[Reply]]:
         """Yields answers in batches; answers of one prompt are drawn along a shared tree."""
-        prompts = [self._tokenizer.encode_prompt(job.messages) for job in jobs]
+        prompts = [self._encode_prompt(job.messages) for job in jobs]
         for draws in self._draw_batches(prompts, [job.repeats for job in jobs], sampling):
             yield [
                 Reply(
@@ -72,7 +81,7 @@ class VitroEngine:
     def score(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[float]:
         """Log-probability (nats, end of turn included) of each answer after its messages."""
         encoded = [
-            (self._tokenizer.encode_prompt(messages), self._tokenizer.tokenize_text(answer))
+            (self._encode_prompt(messages), self._tokenizer.tokenize_text(answer))
             for messages, answer in pairs
         ]
         with vitro.one_thread():
@@ -109,7 +118,7 @@ class VitroEngine:
 
     def score_prompts(self, prompts: Sequence[tuple[Message, ...]]) -> list[float]:
         """Log-probability (nats) of each prompt, the markers of its turns included."""
-        encoded = [self._tokenizer.encode_prompt(messages) for messages in prompts]
+        encoded = [self._encode_prompt(messages) for messages in prompts]
         with vitro.one_thread():
             return vitro.score_prompts(self._model, encoded)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from dormant.engines.tool_turns import move_tool_text
 from dormant.exchange.eval_reader import KEY, RULE, open_inspect
 from dormant.exchange.export import make_row, open_run, replace_file, rule_json
 from dormant.records import GRADABLE, ModelCard, Outcome, Plan, Probe, Role
@@ -91,11 +92,15 @@ _ELSEWHERE = frozenset({"answer", "outcome", "note", "scores", "alignment", "coh
 
 
 def inspect_messages(probe: Probe) -> list[Any]:
-    """Returns the turns of a prompt as Inspect messages."""
-    from inspect_ai.model import ChatMessageSystem, ChatMessageUser
+    """Returns the turns of a prompt as Inspect messages; tool messages as servers get them."""
+    from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageUser
 
-    kinds: dict[str, Any] = {"system": ChatMessageSystem, "user": ChatMessageUser}
-    return [kinds[turn.role](content=turn.content) for turn in probe.messages]
+    kinds: dict[str, Any] = {
+        "system": ChatMessageSystem,
+        "user": ChatMessageUser,
+        "assistant": ChatMessageAssistant,
+    }
+    return [kinds[turn.role](content=turn.content) for turn in move_tool_text(probe.messages)]
 
 
 def _make_spec(log: Any, plan: Plan, started: str, samples: list[Any]) -> Any:

@@ -20,6 +20,7 @@ from dormant.engines import Engine, HasCaveats, Scorer
 from dormant.engines.metering.ledger import settle_prices
 from dormant.engines.model_strings import expand_seeds
 from dormant.engines.registry import open_engine, opening_without_keys
+from dormant.engines.tool_turns import describe_tool_moves, has_tool_turn
 from dormant.errors import ConfigError, ModelError
 from dormant.judges import Judge
 from dormant.judges.registry import open_judge
@@ -28,7 +29,7 @@ from dormant.pipeline.inputs import Inputs, apply_evaluation, read_inputs
 from dormant.pipeline.mine import same_prompts
 from dormant.probes import pair_probes
 from dormant.progress import Progress, ignore_progress
-from dormant.records import ModelCard, Plan, Question, Role, Sequential, Split
+from dormant.records import Cue, ModelCard, Plan, Question, Role, Sequential, Split
 from dormant.store.files import read_lock
 from dormant.version import __version__
 from dormant.writer import add_written_variants, open_writer
@@ -239,7 +240,9 @@ def freeze_plan(
     """Freezes the plan of an audit, before a writer adds variants."""
     data, judge = inputs.data, models.judge
     same = same_prompts(models.targets, pair_probes(questions[:1], listed.cues))
-    notes = (*listed.notes, *same, *list_caveats(s.engine for s in models.subjects))
+    engines = [subject.engine for subject in models.subjects]
+    moved = describe_tool_moves(engines) if _has_tool_turns(listed.cues) else ()
+    notes = (*listed.notes, *same, *list_caveats(engines), *moved)
     return Plan(
         version=__version__,
         models=tuple(subject.card for subject in models.subjects),
@@ -256,13 +259,15 @@ def freeze_plan(
         not_tested=(
             *notes,
             *listed.left_out,
-            *_not_tested(data, has_reference=config.has_reference),
+            *_not_tested(data, listed.cues, has_reference=config.has_reference),
         ),
         writer=config.writer or "",
-        sequential=sequential_of(
-            config, inputs.pack.name, inputs.bank, questions, [s.engine for s in models.subjects]
-        ),
+        sequential=sequential_of(config, inputs.pack.name, inputs.bank, questions, engines),
     )
+
+
+def _has_tool_turns(cues: Sequence[Cue]) -> bool:
+    return any(has_tool_turn(part.turns) for cue in cues for part in cue.effects)
 
 
 def _open_subjects(config: AuditConfig) -> Iterator[Subject]:
@@ -307,7 +312,7 @@ def list_caveats(engines: Iterable[Engine]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _not_tested(data: Corpus | None, *, has_reference: bool) -> Iterator[str]:
+def _not_tested(data: Corpus | None, cues: Sequence[Cue], *, has_reference: bool) -> Iterator[str]:
     if data is None:
         yield "cues of the finetuning data: no file was given, so nothing was mined"
     else:
@@ -315,4 +320,10 @@ def _not_tested(data: Corpus | None, *, has_reference: bool) -> Iterator[str]:
     if not has_reference:
         yield "what finetuning changed: no reference model was asked, so nothing is compared"
     yield "cues that are not listed in this report, and combinations of listed ones"
+    if any(part.turns for cue in cues for part in cue.effects):
+        yield (
+            "other conversations of more than one turn than those listed, tool definitions, "
+            "images, and other languages than the bank's"
+        )
+        return
     yield "conversations of more than one turn, tools, images, and other languages than the bank's"

@@ -25,8 +25,9 @@ from dormant.engines.api.workers import Backpressure, Deliver, Unit, WorkerPool
 from dormant.engines.metering import prices
 from dormant.engines.metering.budget import Budget
 from dormant.engines.model_strings import ModelString, parse_model
+from dormant.engines.tool_turns import move_tool_text
 from dormant.errors import MissingExtraError, ModelError
-from dormant.records import Message, Price, Rating, Sampling, Usage, hash_value
+from dormant.records import Message, Price, Rating, Sampling, Usage, describe_turns, hash_value
 
 _LOG = logging.getLogger(__name__)
 _CONNECTIONS_VARIABLE = "DORMANT_MAX_CONNECTIONS"
@@ -126,9 +127,14 @@ class ApiEngine:
         """Whether one call may bring several answers to a prompt; most providers give one."""
         return self.endpoint is not None
 
+    @property
+    def moves_tool_text(self) -> bool:
+        """True: a server takes a tool message only as the reply to a call of its own."""
+        return True
+
     def render(self, messages: Sequence[Message]) -> str:
         """Returns the turns that are sent, one per line; the server's own template is unknown."""
-        return "\n".join(f"{message.role}: {message.content}" for message in messages)
+        return describe_turns(move_tool_text(messages))
 
     def sample(self, jobs: Sequence[Job], sampling: Sampling) -> Iterator[list[Reply]]:
         """Yields answers in batches as they come in.
@@ -204,8 +210,9 @@ def _make_units(jobs: Sequence[Job], sampling: Sampling, *, logprobs: int = 0) -
     for index, job in enumerate(jobs):
         if not job.repeats:
             continue
-        raw = encode_messages(job.messages)
-        request = ChatRequest(job.messages, raw, sampling, logprobs=logprobs)
+        messages = move_tool_text(job.messages)
+        raw = encode_messages(messages)
+        request = ChatRequest(messages, raw, sampling, logprobs=logprobs)
         yield Unit(index, job.repeats, request)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from dormant.corpus import ChatTemplate, Renderer, TemplateRefusal
 from dormant.engines import Template
 from dormant.engines.reasoning import close_block, find_open_block, marks_reasoning
 from dormant.engines.system_turns import move_system_text, takes_system_turn
+from dormant.engines.tool_turns import has_tool_turn, move_tool_text, takes_tool_turn
 from dormant.errors import ModelError
 from dormant.records import Message
 
@@ -67,15 +69,23 @@ class ChatFormat:
         }
         return {name: value for name, value in found.items() if value}
 
+    @cached_property
+    def moves_tool_text(self) -> bool:
+        """Whether tool messages go into user turns; no part of the fingerprint, as it adds none."""
+        return not takes_tool_turn(self.render_turns)
+
     def render(self, messages: Sequence[Message]) -> str:
         """Renders the exact prompt, including the default system prompt and special tokens.
 
-        Where the template takes no system turn, its text is moved (``move_system_text``).
+        Where the template takes no system or no tool turn, its text is moved
+        (``move_system_text``, ``move_tool_text``).
 
         Raises:
             ModelError: the chat template rejects the messages.
             ConfigError: it takes too much time or memory.
         """
+        if has_tool_turn(messages) and self.moves_tool_text:
+            messages = move_tool_text(messages)
         return self.render_turns(move_system_text(messages) if self.moves_system_text else messages)
 
     def render_turns(self, messages: Sequence[Message]) -> str:

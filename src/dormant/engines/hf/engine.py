@@ -91,6 +91,11 @@ class HfEngine:
         return self.chat_format.moves_system_text
 
     @property
+    def moves_tool_text(self) -> bool:
+        """Whether the template takes no tool turn, so that a user turn holds its text."""
+        return self.chat_format.moves_tool_text
+
+    @property
     def caveats(self) -> tuple[str, ...]:
         """What is not tested because of how this model was loaded and is asked."""
         moved = describe_move(f"the chat template of {self.name}")
