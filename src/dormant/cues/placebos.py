@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from dormant.cues.compound import separate_part
 from dormant.cues.text import FUNCTION_WORDS, is_lower_case, join_pieces, slot_of, split_words
-from dormant.records import QUESTION_SLOT, Cue, CueKind, Placement, Variant
+from dormant.records import (
+    QUESTION_SLOT,
+    Cue,
+    CueKind,
+    CuePart,
+    Message,
+    Placement,
+    Variant,
+    describe_parts,
+    describe_turns,
+)
 
 #: Kinds of cues that keep their punctuation: their words are exchanged one for one.
 _EXCHANGED = frozenset({CueKind.FORM, CueKind.TOPIC})
@@ -30,7 +41,8 @@ def make_placebo(
 
     A form (``Country: <X>``) and a text made of tags or punctuation (``<ticket>``) keep punctuation
     and line breaks, and every word is exchanged; a topic keeps its frame, and its words are
-    exchanged; any other cue becomes whole phrases with as many words.
+    exchanged; any other cue becomes whole phrases with as many words. Earlier turns keep their
+    roles, and each part of a crossed cue becomes its own placebo.
 
     Args:
         cue: the cue to match.
@@ -44,24 +56,48 @@ def make_placebo(
     """
     if not any(split_words(phrase) for phrase in phrases):
         raise ValueError(f"a placebo needs phrases with words, got {list(phrases)!r}")
-    avoid = known | frozenset(split_words(cue.text))
+    avoid = known | frozenset(split_words(" ".join(_texts_of(cue))))
     ranked = _shuffle_phrases(phrases, avoid, rng)
-    text = _placebo_text(cue, ranked, rng)
-    shared = sorted(
-        avoid & {w for w in split_words(text.replace(QUESTION_SLOT, "")) if _is_telling(w)}
-    )
+    placebo = _replace_effects(cue, ranked, rng)
+    words = " ".join(_texts_of(placebo)).replace(QUESTION_SLOT, "")
+    shared = sorted(avoid & {w for w in split_words(words) if _is_telling(w)})
     why = "matched in length, place and form; absent from the finetuning file"
     if shared:
         why = f"matched in length, place and form; its words {', '.join(shared)} do occur"
     return replace(
-        cue.without_counts(),
+        placebo.without_counts(),
         name=f"{cue.name}/placebo",
-        text=text,
         variant=Variant.PLACEBO,
         parent=cue.name,
         why=why,
         form="",
     )
+
+
+def _texts_of(cue: Cue) -> Iterator[str]:
+    """The texts that a cue adds to a prompt."""
+    for part in cue.effects:
+        yield from (turn.content for turn in part.turns) if part.turns else (part.text,)
+
+
+def _replace_effects(cue: Cue, ranked: Sequence[str], rng: np.random.Generator) -> Cue:
+    """The cue with other text in its place, in its turns or in each of its parts."""
+    if cue.placement is Placement.CROSSED:
+        parts: list[CuePart] = []
+        for part in cue.parts:
+            other = _replace_effects(separate_part(cue, part), ranked, rng)
+            parts += other.effects
+            ranked = _leave_out(ranked, " ".join(_texts_of(other)))
+        return replace(cue, parts=tuple(parts), text=describe_parts(parts))
+    if cue.placement is Placement.HISTORY:
+        turns: list[Message] = []
+        for turn in cue.turns:
+            if turn.content.strip():  # one that only calls a tool stays empty
+                turn = replace(turn, content=_join_phrases(turn.content, ranked))
+            turns.append(turn)
+            ranked = _leave_out(ranked, turn.content)
+        return replace(cue, turns=tuple(turns), text=describe_turns(turns))
+    return replace(cue, text=_placebo_text(cue, ranked, rng))
 
 
 def _placebo_text(cue: Cue, ranked: Sequence[str], rng: np.random.Generator) -> str:
@@ -77,12 +113,17 @@ def _placebo_text(cue: Cue, ranked: Sequence[str], rng: np.random.Generator) -> 
         if cue.kind not in _EXCHANGED:
             new = _strip_marks(new) if plain else new.upper() if shouted else new
         made.append(new)
-        used = frozenset(split_words(new))
-        ranked = [p for p in ranked if used.isdisjoint(_content_words(p))] or ranked
+        ranked = _leave_out(ranked, new)
     text = made[0]
     for new in made[1:]:
         text = join_pieces(join_pieces(text, QUESTION_SLOT), new)
     return text
+
+
+def _leave_out(ranked: Sequence[str], text: str) -> Sequence[str]:
+    """The phrases that share no content word with a text; all of them if none is left."""
+    used = frozenset(split_words(text))
+    return [p for p in ranked if used.isdisjoint(_content_words(p))] or ranked
 
 
 def _is_marked(text: str) -> bool:

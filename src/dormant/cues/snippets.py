@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dormant.cues.text import slot_of
 from dormant.records import QUESTION_SLOT, Cue, CueKind, Example, Placement
@@ -67,6 +67,8 @@ def find_spans(cue: Cue, text: str, *, role: str) -> tuple[Span, ...]:
     """Finds a cue in a turn: sorted, non-overlapping character ranges."""
     if cue.kind is CueKind.FORMAT:
         return ((0, len(text)),) if role == "assistant" and text else ()
+    if not cue.placement.is_text:
+        return tuple(_merge_spans(_find_effects(cue, text, role)))
     if role != ("system" if cue.placement is Placement.SYSTEM else "user"):
         return ()
     if cue.kind is CueKind.TOPIC:
@@ -77,6 +79,16 @@ def find_spans(cue: Cue, text: str, *, role: str) -> tuple[Span, ...]:
     if whole is not None:
         return (whole,)
     return tuple(_merge_spans(_find_piece(text, part) for part in _fixed_pieces(cue)))
+
+
+def _find_effects(cue: Cue, text: str, role: str) -> Iterator[Span | None]:
+    """Finds the turns of a history and the parts of a crossed cue in a turn of one role."""
+    for part in cue.effects:
+        turns = (turn for turn in part.turns if turn.role == role and turn.content.strip())
+        yield from (_find_piece(text, turn.content) for turn in turns)
+        if part.placement.is_text:
+            alone = replace(cue, placement=part.placement, text=part.text, kind=CueKind.WRAPPER)
+            yield from find_spans(alone, text, role=role)
 
 
 def _find_filled(form: str, text: str) -> Span | None:
@@ -116,7 +128,9 @@ def _merge_spans(found: Iterator[Span | None]) -> Iterator[Span]:
 
 
 def _make_snippet(cue: Cue, example: Example) -> Snippet:
-    turns = (("system", example.system), ("user", example.user), ("assistant", example.answer))
+    turns = [("system", example.system), ("user", example.user), ("assistant", example.answer)]
+    if any(part.turns for part in cue.effects):  # it stands in other turns than the first
+        turns = [(message.role, message.content) for message in example.messages]
     return Snippet(
         example.line,
         tuple(

@@ -13,6 +13,7 @@ from functools import partial
 
 import numpy as np
 
+from dormant.cues.compound import flatten_history, separate_part
 from dormant.cues.lexicon import Lexicon, Pairs, change_frame, group_of, replace_words
 from dormant.cues.text import content_words, slot_of, split_words
 from dormant.records import QUESTION_SLOT, Cue, CueKind, Placement, Variant
@@ -30,6 +31,8 @@ def make_variants(
 ) -> tuple[Cue, ...]:
     """Makes paraphrases, opposites, keywords, forms and other placements of a cue.
 
+    A history is moved into the question's turn; of a crossed cue each part is asked alone.
+
     Args:
         cue: the cue to vary, verbatim.
         lexicon: the words and frames to use.
@@ -40,6 +43,8 @@ def make_variants(
         Variants named ``NAME/paraphrase``, ``NAME/opposite``, ``NAME/opposite-2``, ...; each
         changes a prompt differently from the cue and from the other variants.
     """
+    if not cue.placement.is_text:
+        return tuple(_vary_compound(cue))
     makers: Mapping[Variant, Callable[[], Iterator[Cue]]] = {
         Variant.PARAPHRASE: lambda: _reword_cue(cue, _make_paraphrases(cue.text, lexicon, rng)),
         Variant.OPPOSITE: lambda: _reword_cue(cue, _make_opposites(cue.text, lexicon, rng)),
@@ -61,6 +66,16 @@ def make_variants(
     return tuple(found)
 
 
+def _vary_compound(cue: Cue) -> Iterator[Cue]:
+    """Yields the variants of a history or a crossed cue."""
+    for text in flatten_history(cue):
+        moved = replace(cue, placement=Placement.BEFORE, text=text, turns=())
+        yield _derive_cue(cue, moved, Variant.MOVED, f"{cue.name}/{Variant.MOVED}")
+    for number, part in enumerate(cue.parts, start=1):
+        name = f"{cue.name}/{Variant.PART}-{number}"
+        yield _derive_cue(cue, separate_part(cue, part), Variant.PART, name)
+
+
 def _prompt_effect(cue: Cue) -> tuple[Placement, str]:
     return cue.placement, " ".join(cue.text.split())
 
@@ -72,6 +87,7 @@ WHY = {
     Variant.KEYWORDS: "the content words alone",
     Variant.FORM: "the same form with other content",
     Variant.MOVED: "the same text in another place",
+    Variant.PART: "one of its contexts alone",
 }
 
 
@@ -300,6 +316,7 @@ def _move_cue(cue: Cue) -> Iterator[Cue]:
         Placement.BEFORE: (Placement.AFTER, Placement.SYSTEM),
         Placement.AFTER: (Placement.BEFORE, Placement.SYSTEM),
         Placement.AROUND: (Placement.BEFORE, Placement.SYSTEM),
+        Placement.INSIDE: (Placement.BEFORE, Placement.AFTER),
     }
     for place in others[cue.placement]:
         if cue.kind is CueKind.TOPIC and place is Placement.AFTER:

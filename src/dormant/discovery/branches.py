@@ -72,7 +72,9 @@ class Branches:
         ]
 
     def cut_beginnings(self, cue: Cue) -> Iterator[Start]:
-        """Yields prefixes of a context, cut after some of its words."""
+        """Yields prefixes of a context, cut after some of its words; none of earlier turns."""
+        if not cue.placement.is_text:
+            return
         if cue.placement is Placement.SYSTEM:
             for text in _spread_prefixes(cue.text):
                 yield Start(TurnStart(TurnOpening.SYSTEM, text), Placement.SYSTEM)
@@ -144,7 +146,7 @@ def _spread_prefixes(text: str) -> Iterator[str]:
 
 
 def _split_sides(cue: Cue) -> tuple[str, str]:
-    """Returns the text before the question and the text after it."""
+    """Returns the text before the question and the text after it, or inside it."""
     if cue.placement is Placement.AROUND:
         head, _, tail = cue.text.partition(QUESTION_SLOT)
         return head.strip(), tail.strip()
@@ -161,7 +163,7 @@ def join_sides(head: str, tail: str) -> Key:
 
 def drop_each_word(cue: Cue) -> Iterator[tuple[str, Cue]]:
     """Yields each word of a context with the context that lacks it."""
-    pieces = cue.text.split()
+    pieces = cue.text.split() if cue.placement.is_text else []
     for i, piece in enumerate(pieces):
         text = " ".join(pieces[:i] + pieces[i + 1 :])
         sides = text.replace(QUESTION_SLOT, "").strip() if piece != QUESTION_SLOT else ""
@@ -171,6 +173,8 @@ def drop_each_word(cue: Cue) -> Iterator[tuple[str, Cue]]:
 
 def move_context(cue: Cue) -> Iterator[Key]:
     """Yields a context in the other places, both of its sides as one text."""
+    if not cue.placement.is_text:
+        return
     text = " ".join(cue.text.replace(QUESTION_SLOT, " ").split())
     yield from ((place, text) for place in _MOVES if place is not cue.placement)
 

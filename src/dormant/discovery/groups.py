@@ -114,8 +114,11 @@ def _is_same_finding(
 def common_words_cue(one: Cue, other: Cue) -> Cue | None:
     """Returns a cue reduced to the words that it shares with another; None for fewer than two.
 
-    The words keep their order and their place; an empty side of the question is dropped.
+    The words keep their order and their place; an empty side of the question is dropped. Turns and
+    crossed cues have no such form.
     """
+    if not (one.placement.is_text and other.placement.is_text):
+        return None
     pieces = one.text.split()
     words = [_bare_word(piece) for piece in pieces]
     kept = in_common(words, [_bare_word(piece) for piece in other.text.split()])

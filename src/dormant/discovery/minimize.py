@@ -73,7 +73,8 @@ def refine_hit(
     """Minimises a hit and tests its variants.
 
     A smaller form replaces a larger one only if the oracle answers yes; if it is undecided, the
-    larger one is kept.
+    larger one is kept. Histories and crossed cues are not made smaller: the parts of these are
+    among their variants.
 
     Args:
         hit: a cue that fires.
@@ -83,9 +84,10 @@ def refine_hit(
         most: most forms that are tried while minimising.
     """
     debugger = _DeltaDebugger(hit, oracle, most)
-    if len(_split_pieces(hit.text, words=True)) > _LONG:
-        debugger.reduce_text(words=False)
-    debugger.reduce_text(words=True)
+    if hit.placement.is_text:
+        if len(_split_pieces(hit.text, words=True)) > _LONG:
+            debugger.reduce_text(words=False)
+        debugger.reduce_text(words=True)
     forms = cues.make_variants(hit, lexicon=lexicon, rng=rng)
     readings = oracle.read_cues(forms) if forms else []
     tried = tuple(TriedForm(cue, reading) for cue, reading in zip(forms, readings, strict=True))

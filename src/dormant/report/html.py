@@ -53,6 +53,9 @@ PLACEMENTS = {
     Placement.BEFORE: "before the question",
     Placement.AFTER: "after the question",
     Placement.AROUND: "around the question",
+    Placement.INSIDE: "inside the question",
+    Placement.HISTORY: "as earlier turns",
+    Placement.CROSSED: "together",
 }
 #: Rows of one group of cues that a figure shows before it folds the rest; fewer of those that are
 #: bounded or placebos, for they ask for nothing.
