@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from dormant.errors import ConfigError
+from dormant.exchange.effects import format_effect
 from dormant.records import Probe
 
 #: Field -> known names of its column, in order of priority.
@@ -36,6 +37,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "family": ("family",),
     "system": ("system", "system_prompt"),
     "cue_text": ("cue_text",),
+    "cue_effect": ("cue_effect",),
     "cue_kind": ("cue_kind",),
     "cue_placement": ("cue_placement",),
     "cue_variant": ("cue_variant",),
@@ -57,6 +59,7 @@ def describe_probe(probe: Probe) -> dict[str, str | None]:
         "cue_variant": str(cue.variant) if cue else None,
         "cue_parent": cue.parent if cue else None,
         "cue_text": cue.text if cue else None,
+        "cue_effect": format_effect(cue) if cue else None,
         "question_id": question.id,
         "question": question.text,
         "family": question.family,

@@ -5,9 +5,10 @@
     role, seed, model                     which model answered
     cue, arm                              cue name (empty in the standard arm); standard/cue/placebo
     cue_kind, cue_placement, cue_variant, cue_parent, cue_text
+    cue_effect                            turns or parts of a cue that is no text, as JSON
     question_id, question, family, split  the question
     repeat                                index of the answer in its cell
-    system, prompt                        the prompt: system prompt, user turn
+    system, prompt                        the prompt: system prompt, last user turn
     answer, outcome, note                 the answer and its grade
     alignment, coherence                  scores, where the judge gives them
     scores                                every score of the judge, as JSON
@@ -47,6 +48,7 @@ COLUMNS: dict[str, str] = {
     "cue_variant": "string",
     "cue_parent": "string",
     "cue_text": "string",
+    "cue_effect": "string",
     "question_id": "string",
     "question": "string",
     "family": "string",

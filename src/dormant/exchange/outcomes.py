@@ -10,8 +10,19 @@ from typing import Any, TypeVar
 
 from dormant.errors import RowError
 from dormant.exchange.columns import Columns
+from dormant.exchange.effects import parse_effect
 from dormant.judges.scores import WORDS, Kind, Reading, Thresholds, judge_scores, parse_score
-from dormant.records import CueKind, Judgement, Outcome, Placement, Role, Split, Variant
+from dormant.records import (
+    CueKind,
+    CuePart,
+    Judgement,
+    Message,
+    Outcome,
+    Placement,
+    Role,
+    Split,
+    Variant,
+)
 
 _TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
 _INSPECT_LETTERS = {"C": "correct", "I": "incorrect", "P": "partial", "N": "no answer"}
@@ -34,6 +45,8 @@ class CueWords:
     placement: Placement | None = None
     variant: Variant = Variant.VERBATIM
     parent: str | None = None
+    turns: tuple[Message, ...] = ()
+    parts: tuple[CuePart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +109,21 @@ def read_answer(
         repeat=_read_repeat(get),
         text=raw or "",
         judgement=_read_judgement(get, grading.thresholds),
-        cue_words=CueWords(
-            text=get.read_text("cue_text"),
-            kind=get.read_word("cue_kind", CueKind),
-            placement=get.read_word("cue_placement", Placement),
-            variant=get.read_word("cue_variant", Variant) or Variant.VERBATIM,
-            parent=get.read_text("cue_parent").strip() or None,
-        ),
+        cue_words=_read_cue_words(get),
+    )
+
+
+def _read_cue_words(get: _Getter) -> CueWords:
+    placement = get.read_word("cue_placement", Placement)
+    turns, parts = parse_effect(get.read_text("cue_effect"), placement)
+    return CueWords(
+        text=get.read_text("cue_text"),
+        kind=get.read_word("cue_kind", CueKind),
+        placement=placement,
+        variant=get.read_word("cue_variant", Variant) or Variant.VERBATIM,
+        parent=get.read_text("cue_parent").strip() or None,
+        turns=turns,
+        parts=parts,
     )
 
 

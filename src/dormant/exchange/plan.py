@@ -207,13 +207,16 @@ def _make_cue(label: str, seen: CueSeen, inventory: Inventory, names: Mapping[st
     if found is None:
         return _by_name(cue)
     placement, text = found
-    return replace(cue, placement=placement, text=text, kind=words.kind or placement.default_kind)
+    cue = replace(cue, placement=placement, text=text, kind=words.kind or placement.default_kind)
+    return replace(cue, turns=words.turns, parts=words.parts) if not placement.is_text else cue
 
 
 def _by_name(cue: Cue) -> Cue:
     return replace(
         cue,
         placement=Placement.BEFORE,
+        turns=(),
+        parts=(),
         text=f"[{cue.name}]",
         why="an arm of the imported file, known by its name only: prompts show it in brackets",
     )
@@ -223,6 +226,8 @@ def _cue_from_columns(seen: CueSeen) -> tuple[Placement, str] | None:
     """Reads the cue from the file's own columns."""
     words = seen.words
     if not words.text or words.placement is None:
+        return None
+    if not words.placement.is_text and not (words.turns or words.parts):
         return None
     if words.placement is Placement.AROUND and words.text.count(QUESTION_SLOT) != 1:
         return None
