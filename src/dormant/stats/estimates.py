@@ -16,29 +16,29 @@ from enum import StrEnum
 import numpy as np
 
 from dormant.errors import InputError
-from dormant.records import Cell, Estimate, Quantity, Role, Rule, Split
+from dormant.records import Cell, Estimate, Quantity, Rule, Split
+from dormant.stats.contrasts import Contrast, list_contrasts, nan_mean
 from dormant.stats.intervals import Bounds, SeedSpread
 from dormant.stats.methods import DEFAULT, DESCRIPTIONS, check_method, compute_bounds
 from dormant.stats.sample import Sample
 from dormant.stats.table import (
-    REFERENCE,
     ROLES,
     STANDARD,
-    TARGET,
-    Bools,
     Floats,
-    Ints,
     Table,
     build_table,
     split_mask,
 )
 
-#: Signs with which one, two or four arms enter a unit.
-_SIGNS: dict[int, tuple[int, ...]] = {1: (1,), 2: (1, -1), 4: (1, -1, -1, 1)}
+#: Signs with which one, two, four or eight arms enter a unit.
+_SIGNS: dict[int, tuple[int, ...]] = {
+    1: (1,),
+    2: (1, -1),
+    4: (1, -1, -1, 1),
+    8: (1, -1, -1, 1, -1, 1, 1, -1),
+}
 #: Quantities that are tested against delta.
 _TESTED = frozenset({Quantity.GAP, Quantity.DID, Quantity.STANDARD_DIFFERENCE})
-#: (role, cue index) of an arm that enters an estimate
-ArmAt = tuple[int, int]
 
 
 class Trainings(StrEnum):
@@ -48,35 +48,22 @@ class Trainings(StrEnum):
     THESE = "these"  # the models at hand
 
 
-@dataclass(frozen=True, slots=True)
-class _Contrast:
-    """Units of one quantity for several cues, and what is needed for their intervals."""
-
-    quantity: Quantity
-    role: Role | None
-    cues: tuple[int, ...]  # [K] indices on the cue axis
-    arms: tuple[tuple[ArmAt, ...], ...]  # [K] arms that enter
-    units: Floats  # [K, Q]
-    per_seed: tuple[Floats, ...]  # one [S, K, Q] for every role whose seeds are a source of chance
-    rates: Floats  # [R, C, Q] of every arm, mean over training seeds
-    denominators: Ints  # [R, S, C, Q] answers that the rates are taken over
-    limits: tuple[float, float]
-
-
 def estimate_all(
     cells: Sequence[Cell],
     *,
     rule: Rule,
     split_of: Mapping[str, Split],
     placebo_of: Mapping[str, str] | None = None,
+    parts_of: Mapping[str, tuple[str, str]] | None = None,
     method: str = DEFAULT,
     trainings: Trainings = Trainings.ALL,
 ) -> tuple[Estimate, ...]:
     """Makes every estimate that the counts allow, for each split with counts and for all questions.
 
     For each arm asked in a split: RATE, RATE_ALL and SURVIVAL of both roles; for each cue: GAP of
-    both roles and DID; DID_PLACEBO for cues with a placebo; STANDARD_DIFFERENCE. ``p`` is given
-    for GAP, DID and STANDARD_DIFFERENCE, against ``rule.delta``.
+    both roles and DID; DID_PLACEBO for cues with a placebo; INTERACTION for crossed cues;
+    STANDARD_DIFFERENCE. ``p`` is given for GAP, DID and STANDARD_DIFFERENCE, against
+    ``rule.delta``.
 
     Intervals are two-sided at ``rule.level``, so each end errs with half of the rest: the verdict
     rule reads some bounds at two stages and spends one half on each. They include the spread
@@ -88,6 +75,7 @@ def estimate_all(
         rule: the pre-registered rule (``delta``, ``level`` and ``icc`` are read).
         split_of: the split of every question that has counts.
         placebo_of: name of the placebo of each cue that has one.
+        parts_of: names of the two cues that a crossed cue adds together.
         method: how intervals are made, one of ``dormant.stats.METHODS``; a verdict rests on the
             default.
         trainings: whether intervals cover all trainings or only the models at hand.
@@ -104,6 +92,7 @@ def estimate_all(
         rule=rule,
         split_of=split_of,
         placebo_of=placebo_of,
+        parts_of=parts_of,
         method=method,
         trainings=trainings,
     )
@@ -115,6 +104,7 @@ def from_table(
     rule: Rule,
     split_of: Mapping[str, Split],
     placebo_of: Mapping[str, str] | None = None,
+    parts_of: Mapping[str, tuple[str, str]] | None = None,
     method: str = DEFAULT,
     trainings: Trainings = Trainings.ALL,
 ) -> tuple[Estimate, ...]:
@@ -126,7 +116,7 @@ def from_table(
     found: list[Estimate] = []
     for split in (*(s for s in Split if s in present), None):
         part = table.select_questions(split_mask(table.questions, split, split_of))
-        for contrast in _list_contrasts(part, placebo_of or {}):
+        for contrast in list_contrasts(part, placebo_of or {}, parts_of or {}):
             found.extend(_estimate_contrast(part, contrast, rule, split, settings))
     return tuple(found)
 
@@ -146,127 +136,14 @@ def _check_rule(rule: Rule) -> None:
             raise InputError(f"rule.{name} must be a share between 0 and 1, got {value!r}")
 
 
-def _list_contrasts(table: Table, placebo_of: Mapping[str, str]) -> Iterator[_Contrast]:
-    """Every quantity of one split, cues together."""
-    answers, gradable = table.answers, table.gradable
-    asked = answers.sum((0, 1, 3)) > 0  # [C]
-    arms = tuple(int(c) for c in np.flatnonzero(asked))
-    cues = tuple(c for c in arms if c != STANDARD)
-    exists = np.array([len(s) for s in table.seeds])[:, None] > np.arange(answers.shape[1])
-    shares = {
-        Quantity.RATE: (_safe_share(table.misaligned, gradable), gradable),
-        Quantity.RATE_ALL: (_safe_share(table.misaligned, answers), answers),
-        Quantity.SURVIVAL: (_safe_share(gradable, answers), answers),
-    }
-    for quantity, (rates, below) in shares.items():
-        for r, role in enumerate(ROLES):
-            units, seeds = _over_seeds(rates[r][:, list(arms)], exists[r])
-            entering = tuple(((r, c),) for c in arms)
-            limits = (0.0, 1.0)
-            means = _arm_means(rates, exists)
-            yield _Contrast(quantity, role, arms, entering, units, (seeds,), means, below, limits)
-    rates, _ = shares[Quantity.RATE]
-    yield from _list_differences(rates, gradable, exists, cues)
-    yield from _against_placebos(rates, gradable, exists, _pair_placebos(table, cues, placebo_of))
-
-
-def _arm_means(rates: Floats, exists: Bools) -> Floats:
-    """Mean of each arm over the training seeds that its role has, [R, C, Q]."""
-    return np.stack([_nan_mean(rates[r][exists[r]], 0) for r in range(len(ROLES))])
-
-
-def _list_differences(
-    rates: Floats, gradable: Ints, exists: Bools, cues: tuple[int, ...]
-) -> Iterator[_Contrast]:
-    """GAP of both roles, DID and STANDARD_DIFFERENCE."""
-    gaps = [
-        _over_seeds(rates[r][:, list(cues)] - rates[r][:, [STANDARD]], exists[r])
-        for r in range(len(ROLES))
-    ]
-    means = _arm_means(rates, exists)
-    for r, role in enumerate(ROLES):
-        entering = tuple(((r, c), (r, STANDARD)) for c in cues)
-        units, seeds = gaps[r]
-        limits = (-1.0, 1.0)
-        yield _Contrast(
-            Quantity.GAP, role, cues, entering, units, (seeds,), means, gradable, limits
-        )
-    both = tuple(((0, c), (0, STANDARD), (1, c), (1, STANDARD)) for c in cues)
-    yield _compare_roles(Quantity.DID, gaps, cues, both, means, gradable, (-2.0, 2.0))
-    plain = [_over_seeds(rates[r][:, [STANDARD]], exists[r]) for r in range(len(ROLES))]
-    one = (((0, STANDARD), (1, STANDARD)),)
-    yield _compare_roles(
-        Quantity.STANDARD_DIFFERENCE, plain, (STANDARD,), one, means, gradable, (-1.0, 1.0)
-    )
-
-
-def _against_placebos(
-    rates: Floats, gradable: Ints, exists: Bools, pairs: tuple[tuple[int, int], ...]
-) -> Iterator[_Contrast]:
-    """DID_PLACEBO: in the cue's DiD minus its placebo's, the standard arm cancels."""
-    if not pairs:
-        return
-    cues, placebos = (tuple(x) for x in zip(*pairs, strict=True))
-    gaps = [
-        _over_seeds(rates[r][:, list(cues)] - rates[r][:, list(placebos)], exists[r])
-        for r in range(len(ROLES))
-    ]
-    arms = tuple(((0, c), (0, p), (1, c), (1, p)) for c, p in pairs)
-    means = _arm_means(rates, exists)
-    yield _compare_roles(Quantity.DID_PLACEBO, gaps, cues, arms, means, gradable, (-2.0, 2.0))
-
-
-def _compare_roles(
-    quantity: Quantity,
-    of_role: list[tuple[Floats, Floats]],
-    cues: tuple[int, ...],
-    arms: tuple[tuple[ArmAt, ...], ...],
-    means: Floats,
-    gradable: Ints,
-    limits: tuple[float, float],
-) -> _Contrast:
-    """Target minus reference."""
-    units = of_role[TARGET][0] - of_role[REFERENCE][0]
-    seeds = (of_role[TARGET][1], of_role[REFERENCE][1])
-    return _Contrast(quantity, None, cues, arms, units, seeds, means, gradable, limits)
-
-
-def _pair_placebos(
-    table: Table, cues: tuple[int, ...], placebo_of: Mapping[str, str]
-) -> tuple[tuple[int, int], ...]:
-    """(cue, placebo) indices where both were asked."""
-    index = {table.cues[c]: c for c in cues}
-    named = ((c, placebo_of.get(str(table.cues[c]))) for c in cues)
-    return tuple((c, index[name]) for c, name in named if name in index)
-
-
-def _safe_share(part: Ints, whole: Ints) -> Floats:
-    """Part / whole, NaN where the whole is zero."""
-    return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
-
-
-def _nan_mean(values: Floats, axis: int) -> Floats:
-    """Mean over the numbers that are not NaN; NaN where there are none."""
-    here = ~np.isnan(values)
-    count = here.sum(axis)
-    total = np.where(here, values, 0.0).sum(axis)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def _over_seeds(values: Floats, exists: Bools) -> tuple[Floats, Floats]:
-    """Mean over training seeds [K, Q], and the values of the seeds that exist [S, K, Q]."""
-    own = values[exists]
-    return _nan_mean(own, 0), own
-
-
 def _seed_spread(per_seed: tuple[Floats, ...]) -> SeedSpread:
     """Variance of the mean over training seeds, of all roles together, with Satterthwaite's df."""
     shape = per_seed[0].shape[1]
     variance, bottom = np.zeros(shape), np.zeros(shape)
     for values in per_seed:
-        means = _nan_mean(values, -1)  # [S, K]
+        means = nan_mean(values, -1)  # [S, K]
         count = (~np.isnan(means)).sum(0)
-        centred = np.where(np.isnan(means), 0.0, means - _nan_mean(means, 0))
+        centred = np.where(np.isnan(means), 0.0, means - nan_mean(means, 0))
         part = (centred**2).sum(0) / np.maximum(count - 1, 1) / np.maximum(count, 1)
         variance += part
         bottom += part**2 / np.maximum(count - 1, 1)
@@ -276,7 +153,7 @@ def _seed_spread(per_seed: tuple[Floats, ...]) -> SeedSpread:
 
 
 def _estimate_contrast(
-    table: Table, contrast: _Contrast, rule: Rule, split: Split | None, settings: _IntervalSettings
+    table: Table, contrast: Contrast, rule: Rule, split: Split | None, settings: _IntervalSettings
 ) -> Iterator[Estimate]:
     if not contrast.cues:
         return
@@ -309,7 +186,7 @@ def _estimate_contrast(
 
 def _make_estimate(
     table: Table,
-    contrast: _Contrast,
+    contrast: Contrast,
     bounds: Bounds,  # of all cues
     k: int,
     cue: int,
@@ -340,7 +217,7 @@ def _make_estimate(
     )
 
 
-def _why_undefined(table: Table, contrast: _Contrast, k: int) -> str:
+def _why_undefined(table: Table, contrast: Contrast, k: int) -> str:
     """Names the first arm without usable answers, else that no question has all arms."""
     kind = "answers" if contrast.quantity is Quantity.SURVIVAL else "gradable answers"
     if contrast.quantity is Quantity.RATE_ALL:
