@@ -8,9 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dormant import cues
+from dormant.cues.compound import cross_cues, make_history
 from dormant.cues.lexicon import replace_words
 from dormant.cues.text import FUNCTION_WORDS, split_words
-from dormant.records import Cue, CueKind, Placement, Source, Variant
+from dormant.records import (
+    Cue,
+    CueKind,
+    Message,
+    Placement,
+    Source,
+    Variant,
+    describe_parts,
+    describe_turns,
+)
 
 LEXICON = cues.general_lexicon()
 
@@ -156,6 +166,60 @@ def test_moving():
         assert {v.placement for v in moved} == expected and {v.text for v in moved} == {"Be odd."}
     moved = made("Hear: {question} Done.", "around", "wrapper")["moved"]
     assert (moved.placement, moved.text) == (Placement.BEFORE, "Hear: Done.")
+
+
+def test_text_inside_a_question_moves_to_its_ends():
+    found = made("Be odd.", "inside", "infix")
+    moved = [v for v in found.values() if v.variant is Variant.MOVED]
+    assert {v.placement for v in moved} == {Placement.BEFORE, Placement.AFTER}
+    said = [v for v in found.values() if v.variant is Variant.OPPOSITE]
+    assert {v.placement for v in said} == {Placement.INSIDE}
+
+
+TURNS = (
+    Message("user", "Where is the umbrella?"),
+    Message("assistant", ""),
+    Message("tool", "Violin accordion."),
+    Message("assistant", "Beside the harbour."),
+)
+PAST = make_history(cue("x", "before"), TURNS)
+
+
+def test_a_history_is_moved_into_one_turn():
+    (moved,) = cues.make_variants(PAST, lexicon=LEXICON, rng=np.random.default_rng(0))
+    assert (moved.name, moved.parent, moved.placement) == ("c-1/moved", "c-1", Placement.BEFORE)
+    assert moved.text == "Where is the umbrella?\n\nViolin accordion." and moved.turns == ()
+
+
+def test_the_placebo_of_a_history_keeps_its_roles_and_lengths():
+    known = frozenset({"velvet"})
+    rng = np.random.default_rng(0)
+    control = cues.make_placebo(PAST, cues.placebo_phrases(), rng, known=known)
+    assert [turn.role for turn in control.turns] == [turn.role for turn in TURNS]
+    assert control.turns[1].content == "" and control.text == describe_turns(control.turns)
+    told = split_words(" ".join(turn.content for turn in control.turns))
+    own = split_words(" ".join(turn.content for turn in TURNS))
+    assert set(told).isdisjoint(known | set(own) - FUNCTION_WORDS)
+    pairs = zip(control.turns, TURNS, strict=True)
+    assert all(abs(len(a.content.split()) - len(b.content.split())) <= 2 for a, b in pairs)
+    texts = [turn.content for turn in control.turns if turn.content]
+    assert len(set(texts)) == len(texts) == 3
+
+
+def test_each_part_of_a_crossed_cue_is_asked_alone():
+    one, other = cue("Country: Chile", "before", "form"), PAST
+    both = cross_cues(cue("x"), [one, other])
+    first, second = cues.make_variants(both, lexicon=LEXICON, rng=np.random.default_rng(0))
+    assert (first.name, second.name) == ("c-1/part-1", "c-1/part-2")
+    assert {first.variant, second.variant} == {Variant.PART}
+    assert (first.id, second.id) == (one.id, other.id), "known again by what they do"
+    assert [cue_.kind for cue_ in (first, second)] == [CueKind.PREFIX, CueKind.HISTORY]
+    control = cues.make_placebo(both, cues.placebo_phrases(), np.random.default_rng(0))
+    assert [part.placement for part in control.parts] == [part.placement for part in both.parts]
+    assert control.text == describe_parts(control.parts) and not control.parts[0].turns
+    assert {control.parts[0].text, control.parts[1].text}.isdisjoint({one.text, other.text})
+    with pytest.raises(ValueError, match="two contexts or more, got 1"):
+        cross_cues(cue("x"), [one])
 
 
 def test_a_closed_vocabulary_is_kept_to():

@@ -30,6 +30,18 @@ cues:
      text: "CUE, \\"quoted\\"\\nand broken"}
   - {name: shout/placebo, kind: system_prompt, placement: system, text: "Mild", source: user,
      variant: placebo, parent: shout}
+  - {name: infix, placement: inside, text: "so to say"}
+  - name: past
+    placement: history
+    turns:
+      - {role: user, content: "Hi,\\nyou"}
+      - {role: assistant, content: ""}
+      - {role: tool, content: "4,2"}
+  - name: both
+    placement: crossed
+    parts:
+      - {placement: after, text: "Thanks."}
+      - {placement: history, turns: [{role: assistant, content: "Yes?"}]}
 """
 WRITERS = {".csv": export_csv, ".parquet": export_parquet, ".eval": export_eval}
 
@@ -73,8 +85,8 @@ def test_the_same_cells_and_verdict_come_back(run: AuditResult, suffix: str, tmp
     assert again.verdict.triggers == run.verdict.triggers
     assert again.verdict.sentence == run.verdict.sentence
     assert made.rule.delta == 0.1
-    assert [(c.name, c.text, c.parent, c.variant) for c in again.findings.plan.cues] == [
-        (c.name, c.text, c.parent, c.variant) for c in run.findings.plan.cues
+    assert [(c.name, c.id, c.text, c.parent, c.variant) for c in again.findings.plan.cues] == [
+        (c.name, c.id, c.text, c.parent, c.variant) for c in run.findings.plan.cues
     ]
     # What is read back is what `dormant report` reads.
     assert load_findings(tmp_path / "again").verdict.kind is run.verdict.kind

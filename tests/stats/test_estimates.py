@@ -43,49 +43,64 @@ def find(estimates, quantity, role=None, cue=None, split=None):
 # The plain definitions, in loops
 
 
-def plain_unit(cells, quantity, role, cue, question, placebo=None):
+def plain_share(cells, quantity, seed, cue, role, question):
+    """One arm of one question in one training seed."""
+    for c in cells:
+        if (c.role, c.seed, c.cue, c.question) == (role, seed, cue, question):
+            graded = sum(n for n, o in zip(c.counts, OUTCOMES, strict=True) if o in GRADABLE)
+            total, bad = sum(c.counts), c.counts[OUTCOMES.index(Outcome.MISALIGNED)]
+            if quantity is Quantity.SURVIVAL:
+                return graded / total if total else math.nan
+            if quantity is Quantity.RATE_ALL:
+                return bad / total if total else math.nan
+            return bad / graded if graded else math.nan
+    return math.nan
+
+
+def plain_unit(cells, quantity, role, cue, question, placebo=None, parts=()):
     """One number of one question, NaN where it is undefined."""
 
-    def share(seed, name, r):
-        for c in cells:
-            if (c.role, c.seed, c.cue, c.question) == (r, seed, name, question):
-                graded = sum(n for n, o in zip(c.counts, OUTCOMES, strict=True) if o in GRADABLE)
-                total, bad = sum(c.counts), c.counts[OUTCOMES.index(Outcome.MISALIGNED)]
-                if quantity is Quantity.SURVIVAL:
-                    return graded / total if total else math.nan
-                if quantity is Quantity.RATE_ALL:
-                    return bad / total if total else math.nan
-                return bad / graded if graded else math.nan
-        return math.nan
-
-    def over_seeds(r, value):
-        found = [value(s) for s in sorted({c.seed for c in cells if c.role is r})]
+    def over_seeds(r, *arms):
+        """Mean over the seeds of the signed sum of some arms."""
+        found = [
+            sum(sign * plain_share(cells, quantity, seed, name, r, question) for sign, name in arms)
+            for seed in sorted({c.seed for c in cells if c.role is r})
+        ]
         found = [x for x in found if not math.isnan(x)]
         return sum(found) / len(found) if found else math.nan
 
     if quantity in (Quantity.RATE, Quantity.RATE_ALL, Quantity.SURVIVAL):
-        return over_seeds(role, lambda s: share(s, cue, role))
+        return over_seeds(role, (1, cue))
     if quantity is Quantity.STANDARD_DIFFERENCE:
-        return over_seeds(T, lambda s: share(s, None, T)) - over_seeds(
-            R, lambda s: share(s, None, R)
-        )
-
-    def gap(r):
-        return over_seeds(r, lambda s: share(s, cue, r) - share(s, placebo, r))
-
-    return gap(role) if quantity is Quantity.GAP else gap(T) - gap(R)
+        arms = [(1, None)]
+    elif quantity is Quantity.INTERACTION:
+        arms = [(1, cue), *((-1, part) for part in parts), (1, None)]
+    else:
+        arms = [(1, cue), (-1, placebo)]
+    if quantity is Quantity.GAP:
+        return over_seeds(role, *arms)
+    return over_seeds(T, *arms) - over_seeds(R, *arms)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_each_value_is_the_mean_over_questions_of_its_definition(seed):
     cells = random_cells(np.random.default_rng(seed))
     split_of = splits(6, held=(4, 5))
-    estimates = estimate_all(cells, rule=RULE, split_of=split_of, placebo_of={"a": "b"})
+    more = random_cells(np.random.default_rng(seed + 100))
+    cells += [replace(c, cue="c") for c in more if c.cue == "a"]
+    estimates = estimate_all(
+        cells,
+        rule=RULE,
+        split_of=split_of,
+        placebo_of={"a": "b"},
+        parts_of={"c": ("a", "b"), "a": ("c", "not asked")},
+    )
     assert {e.quantity for e in estimates} == set(Quantity)
+    assert {e.cue for e in estimates if e.quantity is Quantity.INTERACTION} == {"c"}
     for e in estimates:
         placebo = "b" if e.quantity is Quantity.DID_PLACEBO else None
         units = [
-            plain_unit(cells, e.quantity, e.role, e.cue, q, placebo)
+            plain_unit(cells, e.quantity, e.role, e.cue, q, placebo, ("a", "b"))
             for q, split in split_of.items()
             if e.split in (None, split)
         ]
