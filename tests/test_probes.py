@@ -73,7 +73,6 @@ def test_inside_a_turn_is_at_the_word_boundary_nearest_to_its_middle(asked, said
     question = Question("q", asked, "f", Split.SCREENING)
     (message,) = apply_cue(cue(said, "inside"), question)
     assert message == Message("user", wanted)
-    assert wanted.replace(said, "", 1).split() == asked.split() or " " not in asked
 
 
 TURNS = (Message("user", "Hi."), Message("assistant", "Yes?"), Message("tool", "42"))
