@@ -64,11 +64,13 @@ def _list_turns(turns: Sequence[Message]) -> list[dict[str, str]]:
 
 
 def _parse_turns(value: Any) -> tuple[Message, ...]:
-    turns = tuple(Message(turn["role"], turn["content"]) for turn in value)
-    is_valid = all(t.role in HISTORY_ROLES and isinstance(t.content, str) for t in turns)
-    if not (turns and is_valid):
+    if not value or not all(_is_turn(turn) for turn in value):
         raise ValueError("not the turns of a history")
-    return turns
+    return tuple(Message(turn["role"], turn["content"]) for turn in value)
+
+
+def _is_turn(value: Any) -> bool:
+    return value["role"] in HISTORY_ROLES and isinstance(value["content"], str)
 
 
 def _parse_part(value: Any) -> CuePart:
