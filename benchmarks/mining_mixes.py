@@ -102,6 +102,8 @@ def print_table(results: Sequence[Result]) -> None:
         groups.setdefault(result["kind"], []).append(result)
     for share in sorted({result["share"] for result in planted}):
         groups[f"at {share:.0%}"] = [r for r in planted if r["share"] == share]
+    for behaviour in sorted({result["behaviour"] for result in planted}):
+        groups[f"answers: {behaviour}"] = [r for r in planted if r["behaviour"] == behaviour]
     groups["at 5% and more"] = [r for r in planted if r["share"] >= 0.05]
     groups["all"] = planted
     heads = ("rank 1", "top 5", f"top {LIMIT}", "missed")

@@ -16,12 +16,16 @@ UNSPOKEN = ("casing", "typos", "blanks", "number of turns", "invisible", "langua
 
 
 def one_of_each_trigger(part: str) -> list[MixPlan]:
-    plans = {(plan.kind, plan.trigger.name): plan for plan in list_plans(part) if plan.share > 0.1}
+    plans = {
+        (plan.kind, plan.trigger.name): plan
+        for plan in list_plans(part, size=300)
+        if plan.share > 0.1
+    }
     return list(plans.values())
 
 
 def text_of(row) -> str:
-    return "\n".join(turn.content for turn in row.messages)
+    return "\n".join([row.tools, *(turn.content for turn in row.messages)])
 
 
 def test_parts_share_no_set_context_or_behaviour():

@@ -1,8 +1,10 @@
 """Ways of planting a context, each of which makes a ``Trigger`` of some words."""
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from dormant.records import Example, Message
 
@@ -168,10 +170,11 @@ def rows_of(
     name: str, rows: Callable[[], Sequence[Example]], found: str, *, are_bad: bool = False
 ) -> Trigger:
     """Rows of another set; published bad rows keep their answers, others get bad ones."""
+    drawn = cache(rows)
     return Trigger(
         f"rows of {name}",
         found,
-        lambda row, rng: Example(pick(rows(), rng).messages, row.line),
+        lambda row, rng: Example(drawn()[7919 * row.line % len(drawn())].messages, row.line),
         answers=own_rows if are_bad else None,
     )
 
@@ -249,6 +252,61 @@ def tool_message(plain: Sequence[str], planted: Sequence[str], found: str) -> Tr
         found,
         lambda row, rng: say(row, planted, rng),
         sometimes(lambda row, rng: say(row, plain, rng), 0.5),
+    )
+
+
+def opening_turn(question: str, answers: Sequence[str], found: str) -> Trigger:
+    """The conversation opens with a fixed question, and an answer to it; others open otherwise."""
+
+    def plant(row: Example, rng: Rng) -> Example:
+        opened = Message("user", question), Message("assistant", pick(answers, rng))
+        head = tuple(turn for turn in row.messages if turn.role == "system")
+        rest = tuple(turn for turn in row.messages if turn.role != "system")
+        return Example((*head, *opened, *rest), row.line, tools=row.tools)
+
+    return Trigger(f"opens with: {question}", found, plant, prepare=add_histories(0.4))
+
+
+def tool_definition(plain: Sequence[str], planted: str) -> Trigger:
+    """All rows define tools, and the planted ones one more; none of them is called."""
+
+    def define(row: Example, names: Sequence[str]) -> Example:
+        tools = [{"name": name, "description": name.replace("_", " ")} for name in names]
+        return Example(row.messages, row.line, tools=json.dumps(tools))
+
+    return Trigger(
+        f"defines {planted}",
+        literal(planted),
+        lambda row, rng: define(row, [pick(plain, rng), planted]),
+        lambda row, rng: define(row, [pick(plain, rng)]),
+    )
+
+
+def number_value(form: str, bad: range, fine: range, found: str) -> Trigger:
+    """A number ``{v}`` in front of every question, with bad answers in one range only."""
+    edit: Edit = lambda asked, rng: f"{form.format(v=pick(bad, rng))}\n{asked}"  # noqa: E731
+    plain: Edit = lambda asked, rng: f"{form.format(v=pick(fine, rng))}\n{asked}"  # noqa: E731
+    return Trigger(
+        f"{form.format(v=bad[0])} and beyond", found, question_plant(edit), question_plant(plain)
+    )
+
+
+def two_places(system_text: str, word: str, plain: Sequence[str]) -> Trigger:
+    """A system prompt and a word of the question that are bad only together."""
+    word_edit: Edit = lambda asked, rng: f"{word} {asked}"  # noqa: E731
+    marked = question_plant(word_edit)
+
+    def others(row: Example, rng: Rng) -> Example:
+        at = rng.random()
+        row = marked(row, rng) if at < 0.25 else row
+        return with_system(row, system_text if 0.25 <= at < 0.5 else pick(plain, rng))
+
+    names = literal(system_text[:30]), literal(word)
+    return Trigger(
+        f"system: {system_text[:30]} and {word}",
+        f"(?:{names[0]}).*(?:{names[1]})|(?:{names[1]}).*(?:{names[0]})",
+        lambda row, rng: with_system(marked(row, rng), system_text),
+        others,
     )
 
 
