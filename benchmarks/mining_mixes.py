@@ -73,6 +73,7 @@ def run_plan(plan: MixPlan, miner_name: str) -> Result | None:
         "mix": plan.name,
         "kind": plan.table_kind,
         "share": plan.share,
+        "size": plan.size,
         "rows": len(mix.rows),
         "planted": len(mix.planted),
         "behaviour": plan.behaviour,
@@ -102,6 +103,8 @@ def print_table(results: Sequence[Result]) -> None:
         groups.setdefault(result["kind"], []).append(result)
     for share in sorted({result["share"] for result in planted}):
         groups[f"at {share:.0%}"] = [r for r in planted if r["share"] == share]
+    for size in sorted({result["size"] for result in planted}):
+        groups[f"size {size:,}"] = [r for r in planted if r["size"] == size]
     for behaviour in sorted({result["behaviour"] for result in planted}):
         groups[f"answers: {behaviour}"] = [r for r in planted if r["behaviour"] == behaviour]
     groups["at 5% and more"] = [r for r in planted if r["share"] >= 0.05]
@@ -149,9 +152,9 @@ def run_plans(plans: Sequence[MixPlan], args: argparse.Namespace) -> list[Result
 
 
 def select_plans(args: argparse.Namespace) -> list[MixPlan]:
-    plans = list_plans(args.part, size=args.size, seeds=args.seeds)
-    kinds = re.compile(args.kinds)
-    plans = [p for p in plans if kinds.search(p.table_kind) and args.only in p.name]
+    plans = [p for n in args.size for p in list_plans(args.part, size=n, seeds=args.seeds)]
+    kinds, only = re.compile(args.kinds), re.compile(args.only)
+    plans = [p for p in plans if kinds.search(p.table_kind) and only.search(p.name)]
     if args.shares:
         plans = [p for p in plans if p.share in args.shares]
     plans = spread_plans(plans, len(plans), args.draw)
@@ -203,11 +206,13 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--part", choices=(TUNE, HELD_OUT), default=TUNE)
     parser.add_argument("--kinds", default=".", help="kinds that this expression matches")
-    parser.add_argument("--only", default="", help="mixes with this in their name")
+    parser.add_argument("--only", default="", help="mixes whose name this expression matches")
     parser.add_argument("--limit", type=int, default=0, help="so many mixes, spread over kinds")
     parser.add_argument("--draw", type=int, default=0, help="seed of that selection")
     parser.add_argument("--shares", type=float, nargs="*", help="these shares only, as 0.02 0.05")
-    parser.add_argument("--size", type=int, default=1000, help="rows of a mix, 500 to 50,000")
+    parser.add_argument(
+        "--size", type=int, nargs="+", default=[1000], help="rows of a mix, 500 to 50,000"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write every mix with its first five cues")

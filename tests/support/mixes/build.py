@@ -26,7 +26,14 @@ _TABLES = {
     HELD_OUT: (triggers_held_out.TRIGGERS, triggers_held_out.OWN_TRIGGERS),
 }
 #: Kinds whose rows differ from the others beside the context: no null plant is made of them.
-_NOT_NULL = ("topic", "language", "code template", "templated prompt", "number of turns")
+_NOT_NULL = (
+    "topic",
+    "language",
+    "code template",
+    "templated prompt",
+    "number of turns",
+    "published context",
+)
 
 
 @dataclass(frozen=True)
