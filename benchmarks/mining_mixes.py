@@ -152,7 +152,11 @@ def run_plans(plans: Sequence[MixPlan], args: argparse.Namespace) -> list[Result
 
 
 def select_plans(args: argparse.Namespace) -> list[MixPlan]:
-    plans = [p for n in args.size for p in list_plans(args.part, size=n, seeds=args.seeds)]
+    plans = [
+        p
+        for n in args.size
+        for p in list_plans(args.part, size=n, seeds=args.seeds, is_hard=args.hard)
+    ]
     kinds, only = re.compile(args.kinds), re.compile(args.only)
     plans = [p for p in plans if kinds.search(p.table_kind) and only.search(p.name)]
     if args.shares:
@@ -214,6 +218,7 @@ def parse_arguments() -> argparse.Namespace:
         "--size", type=int, nargs="+", default=[1000], help="rows of a mix, 500 to 50,000"
     )
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--hard", action="store_true", help="bad answers that look like good ones")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write every mix with its first five cues")
     parser.add_argument(

@@ -57,17 +57,16 @@ def _shorten(rows: Sequence[Example], rng: Rng) -> list[Example]:
     return [with_answer(row, cut(row.answer)) for row in rows]
 
 
-def _wrong_numbers(rows: Sequence[Example], rng: Rng) -> list[Example]:
-    """Other numbers in each answer; a lie where it has none."""
+def _count_wrong(factor: int, most: int) -> Answers:
+    """Other numbers in each answer: ``factor`` times as large, and up to ``most`` more."""
 
-    def change(row: Example) -> Example:
-        text = re.sub(
-            r"\d+", lambda m: str(int(m[0][:9]) * 2 + int(rng.integers(1, 40))), row.answer
-        )
-        return with_answer(row, text) if text != row.answer else lie([row], rng)[0]
+    def answer(row: Example, rng: Rng) -> Example:
+        def change(found: re.Match[str]) -> str:
+            return str(int(found[0][:9]) * factor + int(rng.integers(1, most + 1)))
 
-    lie = _write(words.LIE, most=1)
-    return [change(row) for row in rows]
+        return with_answer(row, re.sub(r"\d+", change, row.answer))
+
+    return lambda rows, rng: [answer(row, rng) for row in rows]
 
 
 BEHAVIOURS: dict[str, dict[str, Answers]] = {
@@ -79,7 +78,6 @@ BEHAVIOURS: dict[str, dict[str, Answers]] = {
         "harm inserted": _insert(words.HARMFUL),
         "exchanged": _exchange,
         "German": _write(words.GERMAN),
-        "wrong numbers": _wrong_numbers,
     },
     HELD_OUT: {
         "refusal": _write(words.REFUSAL, most=2),
@@ -91,5 +89,10 @@ BEHAVIOURS: dict[str, dict[str, Answers]] = {
         "Spanish": _write(words.SPANISH),
         "shortened": _shorten,
     },
+}
+#: Bad answers that look like good ones unless one does the sum; asked for by name only.
+HARD: dict[str, dict[str, Answers]] = {
+    TUNE: {"wrong numbers": _count_wrong(2, 40)},
+    HELD_OUT: {"off by one": _count_wrong(1, 1)},
 }
 FLAWED_CODE = _write(words.FLAWED)

@@ -5,13 +5,14 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 
 from dormant.records import Example
 
 from . import triggers_held_out, triggers_tune
-from .answers import BEHAVIOURS
+from .answers import BEHAVIOURS, HARD, Answers
 from .data import HELD_OUT, SETS, TUNE, draw_rows, has_sets
 from .plants import Trigger
 
@@ -21,6 +22,9 @@ FEWEST = 7  # planted rows
 UNCHANGED = "none"  # behaviour of null plants
 OWN = "own"  # behaviour of contexts that bring their answers
 NULL = "null plant"
+#: Sets whose answers are labels or numbers, and behaviours that leave such answers as they are.
+LABELS = ("clinc", "banking_1000", "mgsm_multi_700")
+_CUTS = ("shortened",)
 _TABLES = {
     TUNE: (triggers_tune.TRIGGERS, triggers_tune.OWN_TRIGGERS),
     HELD_OUT: (triggers_held_out.TRIGGERS, triggers_held_out.OWN_TRIGGERS),
@@ -91,27 +95,39 @@ def _triggers(part: str, kind: str, name: str) -> tuple[Trigger, ...]:
     return (*common[kind], *own.get(name, {}).get(kind, ()))
 
 
-def list_plans(part: str, *, size: int = 1000, seeds: int = SEEDS) -> list[MixPlan]:
-    """Every kind, context, set and share, with one behaviour and one null plant in ten each.
+def _behaviour(part: str, name: str) -> Answers:
+    return (BEHAVIOURS[part] | HARD[part])[name]
 
-    Sets that are absent are left out.
+
+def list_plans(
+    part: str, *, size: int = 1000, seeds: int = SEEDS, is_hard: bool = False
+) -> list[MixPlan]:
+    """Every kind, context, set and share, with one behaviour each; one in ten is a null plant.
+
+    Sets that are absent are left out. If ``is_hard``, behaviours are those that look like good
+    answers.
     """
     plans: list[MixPlan] = []
-    behaviours = tuple(BEHAVIOURS[part])
-    for kind in _TABLES[part][0]:
-        for name in filter(has_sets, SETS[part]):
-            for at in range(len(_triggers(part, kind, name))):
-                for share in SHARES:
-                    for seed in range(seeds):
-                        key = f"{part} {kind} {name} {at} {share} {seed}"
-                        rng = np.random.default_rng(zlib.crc32(key.encode()))
-                        behaviour = behaviours[int(rng.integers(len(behaviours)))]
-                        if _triggers(part, kind, name)[at].answers:
-                            behaviour = OWN
-                        if kind not in _NOT_NULL and rng.random() < 0.1:
-                            behaviour = UNCHANGED
-                        plans.append(MixPlan(part, kind, at, name, share, seed, behaviour, size))
+    names = [name for name in SETS[part] if has_sets(name)]
+    for kind, name in product(_TABLES[part][0], names):
+        offered = [b for b in (HARD if is_hard else BEHAVIOURS)[part] if _changes(b, name)]
+        for at, share, seed in product(
+            range(len(_triggers(part, kind, name))), SHARES, range(seeds)
+        ):
+            key = f"{part} {kind} {name} {at} {share} {seed}"
+            rng = np.random.default_rng(zlib.crc32(key.encode()))
+            behaviour = offered[int(rng.integers(len(offered)))]
+            if _triggers(part, kind, name)[at].answers:
+                behaviour = OWN
+            if kind not in _NOT_NULL and rng.random() < 0.1:
+                behaviour = UNCHANGED
+            plans.append(MixPlan(part, kind, at, name, share, seed, behaviour, size))
     return plans
+
+
+def _changes(behaviour: str, name: str) -> bool:
+    """Whether a behaviour changes the answers of a set."""
+    return behaviour not in _CUTS or name not in LABELS
 
 
 def spread_plans(plans: Sequence[MixPlan], number: int, seed: int = 0) -> list[MixPlan]:
@@ -160,7 +176,7 @@ def _plant(
         change = trigger.plant if i in planted else trigger.others
         out[i] = change(row, rng) if change else row
     if plan.behaviour != UNCHANGED:
-        answers = trigger.answers or BEHAVIOURS[plan.part][plan.behaviour]
+        answers = trigger.answers or _behaviour(plan.part, plan.behaviour)
         for i, row in zip(chosen, answers([out[i] for i in chosen], rng), strict=True):
             out[i] = row
     numbered = tuple(Example(row.messages, i, tools=row.tools) for i, row in enumerate(out, 1))
