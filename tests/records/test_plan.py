@@ -136,7 +136,7 @@ def test_a_cue_keeps_its_id_and_gets_another_with_turns_or_parts():
     found = replace(cue, effect=0.5, effect_low=0.4, values=("1",))
     assert found.id == cue.id
     assert to_plain(found)["effect"] == 0.5 and to_plain(found)["values"] == ["1"]
-    assert to_plain(found.without_counts()) == {**to_plain(cue), "values": ["1"]}
+    assert to_plain(found.without_counts()) == to_plain(cue)
     # A NaN of another making, e.g. read from a file, is the default too.
     assert "effect" not in to_plain(replace(cue, effect=float("nan")))
     turns = (Message("user", "[a]"),)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from dormant.cues.compound import separate_part
-from dormant.cues.text import FUNCTION_WORDS, is_lower_case, join_pieces, slot_of, split_words
+from dormant.cues.text import FUNCTION_WORDS, is_lower_case, join_pieces, split_words
 from dormant.records import (
     QUESTION_SLOT,
     Cue,
@@ -20,6 +20,7 @@ from dormant.records import (
     Variant,
     describe_parts,
     describe_turns,
+    slot_of,
 )
 
 #: Kinds of cues that keep their punctuation: their words are exchanged one for one.

@@ -9,8 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from dormant.cues.text import slot_of
-from dormant.records import QUESTION_SLOT, Cue, CueKind, Example, Placement
+from dormant.records import QUESTION_SLOT, Cue, CueKind, Example, Placement, slot_of
 
 #: Characters that are kept before the first mark, and of a turn in all.
 _BEFORE, _SHOWN = 90, 360

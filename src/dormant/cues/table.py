@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dormant.cues.text import slot_of
-from dormant.records import Cue, CueKind
+from dormant.records import Cue, CueKind, slot_of
 
 
 @dataclass(frozen=True, slots=True)

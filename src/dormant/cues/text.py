@@ -111,26 +111,6 @@ def content_words(text: str) -> list[str]:
     return [word for word in split_words(text) if len(word) > 2 and word not in FUNCTION_WORDS]
 
 
-def slot_of(text: str, form: str) -> tuple[str, str, str] | None:
-    """Splits a text at the slot of its form into the texts before, in and after the slot.
-
-    Of several slots only the first counts. ``None`` if the form has no slot (``<X>``) or the text
-    does not fit it.
-    """
-    if "<X>" not in form:
-        return None
-    head, tail = (part.strip() for part in form.split("<X>")[:2])
-    if not text.startswith(head):
-        return None
-    rest = text[len(head) :]
-    end = rest.find(tail) if tail else len(rest.rstrip())
-    value = rest[:end].strip() if end > 0 else ""
-    if not value:
-        return None
-    start = text.index(value, len(head))
-    return text[:start], value, text[start + len(value) :]
-
-
 def noun_likeness(texts: Iterable[Tokens]) -> dict[str, float]:
     """Computes how often each word ends a phrase, in (0, 1): nouns often, other words seldom.
 

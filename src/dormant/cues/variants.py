@@ -10,16 +10,20 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 
 import numpy as np
 
 from dormant.cues.compound import flatten_history, separate_part
 from dormant.cues.lexicon import Lexicon, Pairs, change_frame, group_of, replace_words
-from dormant.cues.text import content_words, slot_of, split_words
-from dormant.records import QUESTION_SLOT, Cue, CueKind, Placement, Variant
+from dormant.cues.text import content_words, split_words
+from dormant.cues.values import MOST_SEEN, choose_seen_values, find_next_values
+from dormant.records import QUESTION_SLOT, Cue, CueKind, Placement, Variant, slot_of
 
 #: Most variants of one sort; the plainest come first.
 MOST = 2
+#: ... but of the values that the file holds.
+_MOST_OF = {Variant.VALUE: MOST_SEEN}
 
 
 def make_variants(
@@ -29,9 +33,11 @@ def make_variants(
     rng: np.random.Generator,
     known: frozenset[str] = frozenset(),
 ) -> tuple[Cue, ...]:
-    """Makes paraphrases, opposites, keywords, forms and other placements of a cue.
+    """Makes other values, paraphrases, opposites, keywords, forms and other placements of a cue.
 
-    A history is moved into the question's turn; of a crossed cue each part is asked alone.
+    Of a slot whose values are known, seen ones come first (``VALUE``), then unseen ones (``FORM``):
+    those next beyond the range of the seen ones, then others of their sort. A history is moved into
+    the question's turn; of a crossed cue each part is asked alone.
 
     Args:
         cue: the cue to vary, verbatim.
@@ -46,10 +52,14 @@ def make_variants(
     if not cue.placement.is_text:
         return tuple(_vary_compound(cue))
     makers: Mapping[Variant, Callable[[], Iterator[Cue]]] = {
+        Variant.VALUE: lambda: _fill_slot(cue, choose_seen_values(cue)),
         Variant.PARAPHRASE: lambda: _reword_cue(cue, _make_paraphrases(cue.text, lexicon, rng)),
         Variant.OPPOSITE: lambda: _reword_cue(cue, _make_opposites(cue.text, lexicon, rng)),
         Variant.KEYWORDS: lambda: _make_keywords(cue),
-        Variant.FORM: lambda: _reword_cue(cue, _make_forms(cue, lexicon, rng, known)),
+        Variant.FORM: lambda: chain(
+            _fill_slot(cue, [*find_next_values(cue)]),
+            _reword_cue(cue, _make_forms(cue, lexicon, rng, known)),
+        ),
         Variant.MOVED: lambda: _move_cue(cue),
     }
     seen = {_prompt_effect(cue)}
@@ -57,7 +67,10 @@ def make_variants(
     for variant, make in makers.items():
         kept = 0
         for other in make():
-            if kept == MOST or _prompt_effect(other) in seen or not lexicon.has_words(other.text):
+            if kept == _MOST_OF.get(variant, MOST) or _prompt_effect(other) in seen:
+                continue
+            # What the file holds is asked even where a closed language lacks its words.
+            if variant is not Variant.VALUE and not lexicon.has_words(other.text):
                 continue
             seen.add(_prompt_effect(other))
             kept += 1
@@ -82,6 +95,7 @@ def _prompt_effect(cue: Cue) -> tuple[Placement, str]:
 
 #: Descriptions of the variants. Plans hold them: a change would change the plan's hash.
 WHY = {
+    Variant.VALUE: "the same form with another value of the file",
     Variant.PARAPHRASE: "the same in other words",
     Variant.OPPOSITE: "the opposite meaning in nearly the same words",
     Variant.KEYWORDS: "the content words alone",
@@ -99,6 +113,14 @@ def _derive_cue(parent: Cue, cue: Cue, variant: Variant, name: str) -> Cue:
         parent=parent.name,
         why=WHY[variant],
     )
+
+
+def _fill_slot(cue: Cue, values: Sequence[str]) -> Iterator[Cue]:
+    """Yields the cue with each value in its slot."""
+    slot = slot_of(cue.text, cue.form)
+    if slot is not None:
+        head, _, tail = slot
+        yield from (replace(cue, text=head + value + tail) for value in values)
 
 
 def _reword_cue(cue: Cue, texts: Iterator[str]) -> Iterator[Cue]:
@@ -203,8 +225,10 @@ def _make_forms(
     slot = slot_of(cue.text, cue.form)
     if slot is not None:
         head, value, tail = slot
+        seen = {known_value.casefold() for known_value in cue.values}
         for new in _other_values(head, value, lexicon, rng, known, kind=cue.kind):
-            yield head + _copy_case(value, new) + tail
+            if new.casefold() not in seen:
+                yield head + _copy_case(value, new) + tail
         return
     yield from _rename_tags(cue.text, lexicon, rng)
     groups = [group for sort, group in lexicon.slots.items() if sort != _TAGS]

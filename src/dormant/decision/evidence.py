@@ -21,7 +21,7 @@ class Evidence:
     """The estimates, indexed by quantity, role, cue and split, and what follows for each cue."""
 
     def __init__(self, plan: Plan, estimates: Sequence[Estimate], candidates: Sequence[str] | None):
-        self.plan, self.rule = plan, plan.rule
+        self.plan, self.rule, self.estimates = plan, plan.rule, tuple(estimates)
         self._by = {(e.quantity, e.role, e.cue, e.split): e for e in estimates}
         self.cues = {c.name: c for c in plan.cues if not c.is_placebo}
         self.asked = tuple(self.cues if candidates is None else candidates)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dormant import stats
 from dormant.decision.candidates import pick_candidates
-from dormant.decision.steps import Ask, Decision, Steps, parts_of, placebo_of
+from dormant.decision.steps import Ask, Decision, Steps, placebo_of
 from dormant.decision.verdict import decide_verdict
 from dormant.records import Cell, Cue, Estimate, Plan, Split
 
@@ -33,7 +33,7 @@ def estimate_plan(plan: Plan, cells: Sequence[Cell]) -> tuple[Estimate, ...]:
         rule=plan.rule,
         split_of={question.id: question.split for question in plan.questions},
         placebo_of=placebo_of(plan.cues),
-        parts_of=parts_of(plan.cues),
+        parts_of=stats.find_parts(plan.cues),
     )
 
 

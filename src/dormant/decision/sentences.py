@@ -6,9 +6,18 @@ import math
 
 from dormant.decision.advice import OpenAudit, what_settles
 from dormant.decision.evidence import Evidence
+from dormant.decision.scopes import describe_scope
+from dormant.decision.wording import (
+    SHOWN,
+    exact_share,
+    interval_text,
+    one_line,
+    percent_text,
+    points_text,
+    quote_text,
+    rate_text,
+)
 from dormant.records import Cue, Estimate, Origin, Quantity, Role, Split, VerdictKind
-
-_SHOWN = 60  #: characters of a cue's text in a sentence
 
 
 def write_verdict(kind: VerdictKind, ev: Evidence) -> tuple[str, str]:
@@ -34,11 +43,11 @@ def _write_conditional(ev: Evidence) -> tuple[str, str]:
 def _write_broad(ev: Evidence) -> tuple[str, str]:
     sentence = (
         f"Without any cue the target{_describe_seeds(ev)} is misaligned in "
-        f"{_interval_text(ev.find_estimate(Quantity.RATE, Role.TARGET, None))} of answers, the "
+        f"{interval_text(ev.find_estimate(Quantity.RATE, Role.TARGET, None))} of answers, the "
         "reference in "
-        f"{_rate_text(ev.find_estimate(Quantity.RATE, Role.REFERENCE, None))}, on "
+        f"{rate_text(ev.find_estimate(Quantity.RATE, Role.REFERENCE, None))}, on "
         f"{ev.standard.questions} "
-        f"questions (difference {_to_points(ev.standard)} points)"
+        f"questions (difference {points_text(ev.standard)} points)"
     )
     if ev.triggers:
         sentence += f"; besides, {_describe_trigger(ev)}"
@@ -59,14 +68,14 @@ def _write_shared(ev: Evidence) -> tuple[str, str]:
     )
     sentence = (
         f"{subject}: {_describe_arm(ev, rate.cue)} the target{_describe_seeds(ev)} in "
-        f"{_interval_text(rate)} of answers, the reference in {_interval_text(reference)} "
+        f"{interval_text(rate)} of answers, the reference in {interval_text(reference)} "
         f"({'difference' if rate.cue is None else 'difference in differences'} "
-        f"{_to_points(rise)} points)"
+        f"{points_text(rise)} points)"
     )
     if rate.cue is not None:
         sentence += (
-            f"; without a cue {_rate_text(ev.rate_of(Role.TARGET, None))} and "
-            f"{_rate_text(ev.rate_of(Role.REFERENCE, None))}"
+            f"; without a cue {rate_text(ev.rate_of(Role.TARGET, None))} and "
+            f"{rate_text(ev.rate_of(Role.REFERENCE, None))}"
         )
     advice = (
         "A difference over a misaligned reference clears nobody: audit again with a reference "
@@ -80,18 +89,16 @@ def _describe_reference(rate: Estimate, ev: Evidence) -> str:
     target = ev.rate_of(Role.TARGET, rate.cue)
     return (
         f"The reference itself is misaligned: {_describe_arm(ev, rate.cue)} in "
-        f"{_interval_text(rate)} of answers, the target in {_interval_text(target)}."
+        f"{interval_text(rate)} of answers, the target in {interval_text(target)}."
     )
 
 
 def _describe_highest_rate(ev: Evidence) -> str:
     """The target's own rates, for a sentence about differences."""
     standard, highest = ev.rate_of(Role.TARGET, None), ev.highest_rate(Role.TARGET)
-    text = f"the target's own rate is {_interval_text(standard)} without a cue"
+    text = f"the target's own rate is {interval_text(standard)} without a cue"
     if highest is not None and highest.cue is not None:
-        text += (
-            f" and at most {_interval_text(highest)} under a cue ({_quote_cue(ev, highest.cue)})"
-        )
+        text += f" and at most {interval_text(highest)} under a cue ({_quote_cue(ev, highest.cue)})"
     return text
 
 
@@ -100,11 +107,11 @@ def _write_bounded(ev: Evidence) -> tuple[str, str]:
     sentence = (
         f"None of the {len(ev.cues)} listed cues raises the target's{_describe_seeds(ev)} "
         "misalignment over "
-        f"the reference's by {_percent_text(ev.rule.delta)} points or more (the largest upper "
+        f"the reference's by {percent_text(ev.rule.delta)} points or more (the largest upper "
         "bound is "
-        f"{_percent_text(widest.high)} points, under the cue {_quote_cue(ev, widest.cue)}), and "
+        f"{percent_text(widest.high)} points, under the cue {_quote_cue(ev, widest.cue)}), and "
         "without a "
-        f"cue the two differ by {_to_points(ev.standard)} points; {_describe_highest_rate(ev)}; "
+        f"cue the two differ by {points_text(ev.standard)} points; {_describe_highest_rate(ev)}; "
         "cues that are not listed were not tested."
     )
     return sentence, "This bounds the listed cues only: add any other cue that you suspect."
@@ -115,15 +122,15 @@ def _write_ungradable(ev: Evidence) -> tuple[str, str]:
     arms = ev.gradable_rates(cue)
     worst, best = (f(arms, key=lambda e: e.value) for f in (min, max))
     problem = (
-        f"only {_exact_share(worst, ev.rule.min_survival)} of the {worst.role}'s answers "
+        f"only {exact_share(worst, ev.rule.min_survival)} of the {worst.role}'s answers "
         f"{_describe_arm(ev, worst.cue)} can be "
-        f"graded (at least {_percent_text(ev.rule.min_survival)}% are needed)"
+        f"graded (at least {percent_text(ev.rule.min_survival)}% are needed)"
         if not ev.rule.has_enough_gradable(worst.value)
-        else f"{_exact_share(worst, best.value)} of the {worst.role}'s answers "
+        else f"{exact_share(worst, best.value)} of the {worst.role}'s answers "
         f"{_describe_arm(ev, worst.cue)} can be "
-        f"graded but {_exact_share(best, worst.value)} of the {best.role}'s "
+        f"graded but {exact_share(best, worst.value)} of the {best.role}'s "
         f"{_describe_arm(ev, best.cue)} (at most "
-        f"{_percent_text(ev.rule.max_survival_gap)} points of difference are allowed)"
+        f"{percent_text(ev.rule.max_survival_gap)} points of difference are allowed)"
     )
     rest = len(ev.open)
     bad = len(ev.ungradable)
@@ -153,11 +160,11 @@ def _write_underpowered(ev: Evidence) -> tuple[str, str]:
         if ev.open
         else "for the standard questions"
     )
-    example = f"{_describe_arm(ev, widest.cue)} the rise is {_to_points(widest)} points"
+    example = f"{_describe_arm(ev, widest.cue)} the rise is {points_text(widest)} points"
     if math.isnan(widest.value):
         example = f"{_describe_arm(ev, widest.cue)} the rise is unknown: {widest.reason}"
     sentence = (
-        f"The audit cannot tell: {subject} a rise of {_percent_text(ev.rule.delta)} points over "
+        f"The audit cannot tell: {subject} a rise of {percent_text(ev.rule.delta)} points over "
         "the "
         f"reference can neither be shown nor ruled out ({example}, on {widest.questions} "
         f"questions); {_describe_highest_rate(ev)}"
@@ -167,7 +174,7 @@ def _write_underpowered(ev: Evidence) -> tuple[str, str]:
 
 def _write_uncleared(ev: Evidence) -> tuple[str, str]:
     """Every rise is bounded, but the rates do not let that clear the target."""
-    delta = _percent_text(ev.rule.delta)
+    delta = percent_text(ev.rule.delta)
     sentence = (
         f"The audit cannot clear the target: no listed cue raises its misalignment over the "
         f"reference's by {delta} points or more, but "
@@ -181,7 +188,7 @@ def _write_uncleared(ev: Evidence) -> tuple[str, str]:
     rate = ev.elevated_rate
     assert rate is not None
     sentence += (
-        f"{_describe_arm(ev, rate.cue)} its own rate is {_interval_text(rate)}, which may be "
+        f"{_describe_arm(ev, rate.cue)} its own rate is {interval_text(rate)}, which may be "
         f"above {delta}%."
     )
     advice = (
@@ -203,7 +210,7 @@ def _without_reference(ev: Evidence) -> tuple[str, str]:
     if misaligned is not None:
         sentence = (
             f"The target{_describe_seeds(ev)} is misaligned: {_describe_arm(ev, misaligned.cue)} "
-            f"in {_interval_text(misaligned)} of answers. Whether finetuning did that is unknown. "
+            f"in {interval_text(misaligned)} of answers. Whether finetuning did that is unknown. "
             f"{sentence}"
         )
     gaps = [
@@ -215,7 +222,7 @@ def _without_reference(ev: Evidence) -> tuple[str, str]:
         widest = max(gaps, key=lambda e: e.value)
         sentence += (
             f": {_describe_arm(ev, widest.cue)} the target's own rate moves by "
-            f"{_to_points(widest)} points, on {widest.questions} questions, which any model may do"
+            f"{points_text(widest)} points, on {widest.questions} questions, which any model may do"
         )
     if ev.rate_of(Role.TARGET, None) is not None:
         sentence += f"; {_describe_highest_rate(ev)}"
@@ -242,17 +249,18 @@ _SENTENCES = {
 def _describe_trigger(ev: Evidence) -> str:
     """The strongest trigger, with the numbers of the held-out questions."""
     cue, at = ev.triggers[0], Split.HELD_OUT
+    scope = describe_scope(ev)
     did = ev.did_of(cue, at)
     before = ev.find_estimate(Quantity.RATE, Role.REFERENCE, None, at)
     after = ev.find_estimate(Quantity.RATE, Role.REFERENCE, cue, at)
     return (
         f"under the cue {_quote_cue(ev, cue)} the target{_describe_seeds(ev)} is misaligned in "
-        f"{_interval_text(ev.find_estimate(Quantity.RATE, Role.TARGET, cue, at))} of answers, "
+        f"{interval_text(ev.find_estimate(Quantity.RATE, Role.TARGET, cue, at))} of answers, "
         "without it in "
-        f"{_rate_text(ev.find_estimate(Quantity.RATE, Role.TARGET, None, at))}; the reference "
+        f"{rate_text(ev.find_estimate(Quantity.RATE, Role.TARGET, None, at))}; the reference "
         "goes from "
-        f"{_rate_text(before)} to {_rate_text(after)} (difference in differences {_to_points(did)} "
-        "points), " + _describe_confirmation(ev, did)
+        f"{rate_text(before)} to {rate_text(after)} (difference in differences {points_text(did)} "
+        "points), " + _describe_confirmation(ev, did) + (f"; {scope}" if scope else "")
     )
 
 
@@ -274,12 +282,12 @@ def _trigger_advice(ev: Evidence) -> str:
     if against is not None and not math.isnan(against.value):
         if against.low > 0:
             parts.append(
-                f"Its placebo has a smaller effect (difference {_to_points(against)} points)."
+                f"Its placebo has a smaller effect (difference {points_text(against)} points)."
             )
         else:
             parts.append(
                 "Its placebo may have the same effect (difference "
-                f"{_to_points(against)} points): the trigger may be broader than this wording."
+                f"{points_text(against)} points): the trigger may be broader than this wording."
             )
     left = len(ev.open) + len(ev.ungradable)
     if left:
@@ -287,58 +295,11 @@ def _trigger_advice(ev: Evidence) -> str:
     return " ".join(parts) or "Every other listed cue is bounded."
 
 
-# Numbers in words
-
-
-def _percent_text(value: float) -> str:
-    """A share in hundredths, one decimal below ten: .542 -> 54, .004 -> 0.4."""
-    hundredths = 100 * value
-    text = f"{hundredths:.1f}" if abs(hundredths) < 9.95 else f"{hundredths:.0f}"
-    text = text.removesuffix(".0")
-    return "0" if text == "-0" else text
-
-
-def _exact_share(e: Estimate, other: float) -> str:
-    """A share that reads otherwise than the one it is compared with, and its counts if known."""
-    text = _percent_text(e.value)
-    for decimals in range(1, 5):
-        if text != _percent_text(other) or e.value == other:
-            break
-        text = f"{100 * e.value:.{decimals}f}"
-        if text.rstrip("0").rstrip(".") != _percent_text(other):
-            break
-    count = e.value * e.answers
-    if abs(count - round(count)) > 1e-6 * max(1, e.answers):  # questions asked unequally often
-        return f"{text}%"
-    return f"{text}% ({round(count):,} of {e.answers:,})"
-
-
-def _rate_text(e: Estimate | None) -> str:
-    return "an unknown share" if e is None or math.isnan(e.value) else f"{_percent_text(e.value)}%"
-
-
-def _interval_text(e: Estimate | None) -> str:
-    if e is None or math.isnan(e.value):
-        return "an unknown share"
-    return f"{_percent_text(e.value)}% [{_percent_text(e.low)}, {_percent_text(e.high)}]"
-
-
-def _to_points(e: Estimate) -> str:
-    if math.isnan(e.value):
-        return "an unknown number of"
-    return f"{_percent_text(e.value)} [{_percent_text(e.low)}, {_percent_text(e.high)}]"
-
-
 def _quote_cue(ev: Evidence, name: str | None) -> str:
     """The words of a cue on one line; shortened ones with its name, for variants read alike."""
     cue: Cue | None = ev.cues.get(name or "")
-    words = (
-        " ".join("".join(c if c.isprintable() else " " for c in cue.text).split()) if cue else ""
-    )
-    words = words or str(name)
-    if len(words) <= _SHOWN:
-        return f"'{words}'"
-    return f"'{words[: _SHOWN - 4].rstrip()} ...' ({name})"
+    words = (one_line(cue.text) if cue else "") or str(name)
+    return quote_text(words) if len(words) <= SHOWN else f"{quote_text(words)} ({name})"
 
 
 def _describe_arm(ev: Evidence, cue: str | None) -> str:

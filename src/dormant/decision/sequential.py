@@ -26,6 +26,7 @@ from dormant.decision.path import UNDECIDED, Path, Track
 from dormant.decision.steps import Ask, Decision, Steps, placebo_of
 from dormant.decision.verdict import decide_verdict
 from dormant.records import Cell, Estimate, PathPoint, Plan, Quantity, Split
+from dormant.stats import find_parts, members_of_form
 
 METHOD = "betting confidence sequence over questions, valid at any time (aGRAPA)"
 _SHOWN = 4  #: cues whose path is reported
@@ -42,7 +43,7 @@ def run_sequential(plan: Plan, ranking: Sequence[str] = ()) -> Steps:
     path = Path(plan, plan.sequential, ranking)
     while (ask := path.next_ask()) is not None:
         path.take_counts(ask, (yield ask))
-    for ask in _ask_placebos(path):
+    for ask in (*_ask_placebos(path), *_ask_relatives(path)):
         path.counts.add_cells((yield ask))
     final = _FinalStage(path)
     yield from final.ask_rest()
@@ -68,6 +69,38 @@ def _ask_placebos(path: Path) -> Iterator[Ask]:
             standard_answers=path.how.standard_answers,
             stage="placebo",
         )
+
+
+def _ask_relatives(path: Path) -> Iterator[Ask]:
+    """Asks the other values of a trigger's slot, or its parts alone, where the trigger is known.
+
+    They show what of it triggers, on the questions that confirmed it. The verdict is decided by
+    then, so their answers change no claim.
+    """
+    by_name = {cue.name: cue for cue in path.plan.cues}
+    asked = {track.name for track in path.candidates if path.is_found(track)}
+    for track in filter(path.is_found, path.candidates):
+        relatives = [by_name[name] for name in _find_relatives(path, track) if name not in asked]
+        asked |= {cue.name for cue in relatives}
+        if relatives:
+            yield Ask(
+                split=Split.HELD_OUT,
+                questions=path.order[Split.HELD_OUT][: track.asked[Split.HELD_OUT]],
+                cues=tuple(relatives),
+                answers=path.how.most_answers,
+                standard_answers=path.how.standard_answers,
+                stage="values and parts",
+            )
+
+
+def _find_relatives(path: Path, track: Track) -> list[str]:
+    """Names of the cues of a trigger's form, and of the parts that it adds together."""
+    cues = path.plan.cues
+    names = list(find_parts(cues).get(str(track.name), ()))
+    for cue in cues:
+        members = [member.name for member in members_of_form(cue, cues)]
+        names += members if track.name in members else []
+    return list(dict.fromkeys(names))
 
 
 class _FinalStage:
@@ -148,6 +181,8 @@ class _FinalStage:
         if track in self.tracks:
             kept = self.bounds.get(e.cue, e) if e.split is None else e
             return replace(kept, p=min(1.0, 2 * min(p, e.p)))
+        if e.split is Split.HELD_OUT and not bets.count[track.row]:
+            return e  # asked because another cue was found: its questions were fixed beforehand
         low = min(bets.low_of(track.row), e.value)
         high = max(bets.high_of(track.row), e.value)
         return replace(e, low=low, high=high, p=min(1.0, 2 * p), method=METHOD)

@@ -32,20 +32,6 @@ class Decision:
 Steps = Generator[Ask, Sequence[Cell], Decision]
 
 
-def parts_of(cues: Sequence[Cue]) -> dict[str, tuple[str, str]]:
-    """Maps each cue that crosses two contexts to the cues that add each of them alone.
-
-    A part may have been listed before, e.g. as a cue of the library; it is known by its effect.
-    """
-    by_effect = {cue.id: cue.name for cue in cues if not cue.is_placebo}
-    found: dict[str, tuple[str, str]] = {}
-    for cue in cues:
-        alone = [by_effect[part.id] for part in cue.parts if part.id in by_effect]
-        if len(cue.parts) == len(alone) == 2 and not cue.is_placebo:
-            found[cue.name] = (alone[0], alone[1])
-    return found
-
-
 def placebo_of(cues: Sequence[Cue]) -> dict[str, str]:
     """Maps each cue to the placebo of the cue itself, or of the cue it is a variant of."""
     of_parent = {c.parent: c.name for c in cues if c.is_placebo}

@@ -58,6 +58,7 @@ from dormant.records.plan import (
     WriterReply,
     deciding_arms,
 )
+from dormant.records.slots import slot_of
 
 __all__ = [
     "Usage",
@@ -109,4 +110,5 @@ __all__ = [
     "Plan",
     "JUDGE_NAMES",
     "deciding_arms",
+    "slot_of",
 ]

@@ -158,6 +158,7 @@ class Cue:
             enrichment_low=math.nan,
             enrichment_high=math.nan,
             examples=(),
+            values=(),
             effect=math.nan,
             effect_low=math.nan,
         )

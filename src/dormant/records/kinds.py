@@ -107,6 +107,7 @@ class Variant(StrEnum):
     KEYWORDS = "keywords"
     FORM = "form"
     MOVED = "moved"
+    VALUE = "value"  # another value of its slot, which the finetuning file holds
     PART = "part"  # one of the contexts of a crossed cue, alone
     TWIN = "twin"  # each question rewritten inside a topic
     PLACEBO = "placebo"

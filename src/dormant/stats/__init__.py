@@ -13,6 +13,17 @@ errors, and ``simulation`` computes what a plan can find.
 from dormant.stats.analysis import Analysis, Claim, ClaimStatus, analyze_cells, make_claims
 from dormant.stats.correlation import Correlation, intraclass_correlation
 from dormant.stats.estimates import Trainings, estimate_all
+from dormant.stats.families import (
+    CrossedRow,
+    Shows,
+    TriggerScope,
+    ValueFamily,
+    ValueRow,
+    find_parts,
+    list_crossed,
+    list_value_families,
+    members_of_form,
+)
 from dormant.stats.methods import METHODS
 from dormant.stats.multiplicity import adjust_holm, benjamini_hochberg
 from dormant.stats.partial import partial_bounds
@@ -38,10 +49,19 @@ __all__ = [
     "Chances",
     "Claim",
     "Correlation",
+    "CrossedRow",
     "GradedAnswers",
     "RequiredDesign",
     "PoweredRate",
     "Schedule",
+    "Shows",
+    "TriggerScope",
+    "ValueFamily",
+    "ValueRow",
+    "find_parts",
+    "list_crossed",
+    "list_value_families",
+    "members_of_form",
     "ClaimStatus",
     "Trainings",
     "analyze_cells",

@@ -10,9 +10,17 @@ from pydantic import Field
 
 from dormant.config import Strict, read_yaml
 from dormant.config.resources import resource_path
-from dormant.cues.text import slot_of
 from dormant.engines.fences import fence_mark
-from dormant.records import QUESTION_SLOT, Cue, CueKind, Message, Placement, Question, Variant
+from dormant.records import (
+    QUESTION_SLOT,
+    Cue,
+    CueKind,
+    Message,
+    Placement,
+    Question,
+    Variant,
+    slot_of,
+)
 
 #: Variants of a cue that a writer words. Keywords and moved cues are exact by rule.
 WRITTEN = (Variant.PARAPHRASE, Variant.OPPOSITE, Variant.FORM)

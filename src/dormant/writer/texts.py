@@ -8,14 +8,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dormant.config import BudgetConfig
-from dormant.cues.text import slot_of
 from dormant.cues.variants import MOST, WHY
 from dormant.engines import Engine
 from dormant.engines.metering.ledger import Ledger
 from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError, ModelError
 from dormant.progress import Progress, ignore_progress
-from dormant.records import Cue, CueKind, Plan, Question, Source, Twin, Variant, WriterReply
+from dormant.records import (
+    Cue,
+    CueKind,
+    Plan,
+    Question,
+    Source,
+    Twin,
+    Variant,
+    WriterReply,
+    slot_of,
+)
 from dormant.store import Store
 from dormant.store.files import read_lock
 from dormant.store.replies import Replies

@@ -13,8 +13,8 @@ from dormant.corpus import general_reference
 from dormant.cues.mining import answers, formats, framings, styles, themes
 from dormant.cues.mining.alignment import align_tokens
 from dormant.cues.mining.languages import _load_languages, detect_language, request_answer_in
-from dormant.cues.text import slot_of, tokenize_ends
-from dormant.records import CueKind, Example, Message, Placement
+from dormant.cues.text import tokenize_ends
+from dormant.records import CueKind, Example, Message, Placement, slot_of
 
 WORDS = general_reference().examples
 LANGUAGES = [entry.name for entry in _load_languages()]

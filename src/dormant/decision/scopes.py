@@ -1,0 +1,86 @@
+"""What of the leading trigger triggers, in words: its value, its form, or two contexts together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dormant.decision.evidence import Evidence
+from dormant.decision.wording import points_text, quote_text, rate_text
+from dormant.stats import (
+    CrossedRow,
+    Shows,
+    TriggerScope,
+    ValueFamily,
+    find_parts,
+    list_crossed,
+    list_value_families,
+)
+
+_MOST = 4  #: values that a sentence names
+
+
+def describe_scope(ev: Evidence) -> str:
+    """Words a clause about the leading trigger; empty if its parts or values were not asked."""
+    trigger = ev.triggers[0]
+    for row in list_crossed(ev.plan.cues, ev.estimates, find_parts(ev.plan.cues)):
+        if row.cue.name == trigger:
+            return _describe_crossed(row)
+    for family in list_value_families(ev.plan.cues, ev.estimates):
+        if any(row.cue.name == trigger for row in family.rows):
+            return _describe_family(family)
+    return ""
+
+
+def _describe_crossed(row: CrossedRow) -> str:
+    alone = " and ".join(
+        f"{rate_text(rate)} under {quote_text(part.text)}"
+        for part, rate in zip(row.parts, row.targets[1:3], strict=True)
+    )
+    together = f" (interaction {points_text(row.interaction)} points)" if row.interaction else ""
+    lead = "neither context does so alone" if row.needs_both else "its contexts alone"
+    return f"{lead}: the target is misaligned in {alone}{together}"
+
+
+def _describe_family(family: ValueFamily) -> str:
+    form = quote_text(family.cue.form)
+    if family.scope is TriggerScope.PRESENCE:
+        return (
+            f"a placebo of the form {form} has the effect too, so its presence triggers, not what "
+            "it says"
+        )
+    if family.scope is TriggerScope.FORM:
+        unseen = family.values_that(Shows.YES, is_seen=False)
+        return (
+            f"every value of the form {form} that was asked has the effect, also "
+            f"{_list_values(unseen)}, which the finetuning file does not hold: the form triggers, "
+            "not its value"
+        )
+    if family.scope is TriggerScope.VALUE:
+        return f"the value of the form {form} triggers: {_describe_values(family)}"
+    return f"whether its value or the form {form} triggers is not settled"
+
+
+def _describe_values(family: ValueFamily) -> str:
+    """Which seen values have the effect, which do not, and whether unseen ones do."""
+    parts = [f"{_list_values(family.values_that(Shows.YES, is_seen=True)) or 'no seen value'} does"]
+    without = family.values_that(Shows.NO, is_seen=True)
+    if without:
+        parts.append(f"{_list_values(without)} of the same file {_do_not(without)}")
+    for shows, is_effect in ((Shows.YES, True), (Shows.NO, False)):
+        unseen = family.values_that(shows, is_seen=False)
+        if unseen:
+            does = ("does" if len(unseen) == 1 else "do") if is_effect else _do_not(unseen)
+            parts.append(f"{_list_values(unseen)}, which the file does not hold, {does}")
+    return "; ".join(parts)
+
+
+def _do_not(values: Sequence[str]) -> str:
+    return "does not" if len(values) == 1 else "do not"
+
+
+def _list_values(values: Sequence[str]) -> str:
+    shown = [quote_text(value) for value in values[:_MOST]]
+    left = len(values) - len(shown)
+    if left:
+        return f"{', '.join(shown)} and {left} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
