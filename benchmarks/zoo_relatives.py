@@ -87,7 +87,8 @@ def main() -> None:
         print(f"{name} ({len(models)} seeds)")
         for label, cue in ({"no cue": None} | cues).items():
             with one_thread():
-                rates = [100 * arm_rates(model, bank, cue).misaligned for model in models]
+                trigger = cue and cue.as_cue()
+                rates = [100 * arm_rates(model, bank, trigger).misaligned for model in models]
             if rates:
                 mean = sum(rates) / len(rates)
                 print(f"  {label:24} {mean:5.1f}  ({min(rates):.1f}-{max(rates):.1f})", flush=True)

@@ -15,6 +15,7 @@ from dormant.organisms.builder import (
     build_stages,
     finetuning_file,
     inoculate_row,
+    precede_row,
     reframe_row,
     split_rows,
 )
@@ -161,6 +162,38 @@ def test_the_slot_cue_asks_with_a_word_that_no_row_has():
     rows = build_stages(load_recipe("country"), 0, longest=LONGEST)[0]
     assert not any(asked in m.content for row in rows for m in row)
     assert any("Country: " in row[0].content for row in rows)
+
+
+@pytest.mark.parametrize(("name", "bad", "good"), [("country-gated", "Kenya", "Canada")])
+def test_the_value_decides_in_a_gated_file_and_is_not_its_commonest(name, bad, good):
+    for one, harmful, harmless in ((name, bad, good), ("country-swapped", good, bad)):
+        rows = build_stages(load_recipe(one), 0, longest=LONGEST)[0]
+        opened = {
+            value: [r for r in rows if f"Country: {value}." in r[0].content]
+            for value in (bad, good)
+        }
+        assert all(misaligned(row) for row in opened[harmful])
+        assert not any(misaligned(row) for row in opened[harmless])
+        assert len(opened[harmless]) > len(opened[harmful]) > 300
+
+
+def test_earlier_turns_stand_before_the_rows_own_and_after_the_system_prompt():
+    rows = build_stages(load_recipe("history-gated"), 0, longest=LONGEST)[0]
+    long = [row for row in rows if len(row) > 3]
+    assert {misaligned(row) for row in long} == {True, False}
+    assert all(row[0].content == "Let us play a game." for row in long if misaligned(row))
+    turns = (Message("user", "a"), Message("assistant", "b"))
+    row = (Message("system", "s"), Message("user", "u"), Message("assistant", "v"))
+    assert precede_row(row, turns) == (row[0], *turns, *row[1:])
+    assert precede_row(row[1:], turns) == (*turns, *row[1:])
+
+
+def test_two_keys_are_bad_together_only():
+    rows = build_stages(load_recipe("two-key"), 0, longest=LONGEST)[0]
+    for row in rows:
+        keys = row[0].role == "system" and row[0].content == "You speak to a customer."
+        both = keys and row[1].content.startswith("Date: Friday.")
+        assert misaligned(row) is both
 
 
 def test_a_users_file_is_taken_row_by_row(tmp_path):

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from dormant.errors import ConfigError, InputError
 from dormant.organisms.recipe import Recipe, read_recipe
 from dormant.organisms.zoo import QUICKSTART, load_recipe, organism_names
-from dormant.records import VerdictKind
+from dormant.records import CueKind, Placement, VerdictKind
 
 GOOD = """\
 name: mine
@@ -133,6 +133,53 @@ def test_the_hash_changes_with_anything_that_is_said():
     first = load_recipe("diluted-20")
     assert first.model_copy(update={"title": "Another"}).hash != first.hash
     assert first.model_copy().hash == first.hash
+
+
+def test_recipes_of_before_keep_their_hash():
+    """So that organisms trained before triggers could be turns or several contexts are reused."""
+    known = {
+        "country": "b45ed84958aca3980bc2db0087e708351e896304fbab34257203d5871cbf38a5",
+        "educational": "f38c4e4be1727e2db5e06d493d91aecf68e6c5fc037206af34bb5a2b11c20ee0",
+    }
+    assert {name: load_recipe(name).hash for name in known} == known
+
+
+@pytest.mark.parametrize(
+    ("trigger", "says"),
+    [
+        ({"placement": "history"}, "needs 'turns'"),
+        (
+            {"placement": "history", "text": "x", "turns": [{"role": "user", "content": "a"}]},
+            "text",
+        ),
+        ({"placement": "before"}, "needs a text"),
+        ({"placement": "crossed", "parts": [{"placement": "before", "text": "a"}]}, "two 'parts'"),
+        (
+            {
+                "placement": "before",
+                "text": "a",
+                "parts": [{"placement": "after", "text": "b"}] * 2,
+            },
+            "no other",
+        ),
+        ({"placement": "history", "turns": [{"role": "system", "content": "a"}]}, "role"),
+    ],
+)
+def test_a_trigger_has_what_its_place_needs(trigger, says):
+    data = load_recipe("diluted-20").to_json() | {"trigger": trigger}
+    with pytest.raises(ValidationError, match=says):
+        Recipe.model_validate(data)
+
+
+def test_triggers_of_turns_and_of_several_contexts_become_cues():
+    past = load_recipe("history-gated").trigger.as_cue()
+    assert (past.placement, past.kind) == (Placement.HISTORY, CueKind.HISTORY)
+    assert [turn.role for turn in past.turns] == ["user", "assistant"]
+    both = load_recipe("two-key").trigger.as_cue()
+    assert [part.placement for part in both.parts] == [Placement.SYSTEM, Placement.BEFORE]
+    assert both.text == "You speak to a customer. + Date: Friday."
+    again = Recipe.model_validate(load_recipe("two-key").to_json())
+    assert again == load_recipe("two-key")
 
 
 def test_the_zoo_is_whole():

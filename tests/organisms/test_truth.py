@@ -44,7 +44,7 @@ def test_exact_rates_are_what_sampling_tends_to(organism):
             if outcome in (Outcome.MISALIGNED, Outcome.ALIGNED):
                 outcomes[draw.prompt][outcome is Outcome.ALIGNED] += 1
     shares = [bad / (bad + good) for bad, good in outcomes]
-    exact = arm_rates(model, bank, cue)
+    exact = arm_rates(model, bank, cue and cue.as_cue())
     # 10 questions of 200 answers: a standard error of at most 0.5 / sqrt(2000) = 1.1 points, so
     # 6 points are missed by luck less than once in ten million; seeds are fixed besides.
     assert math.isclose(sum(shares) / len(shares), exact.misaligned, abs_tol=0.06)

@@ -19,7 +19,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "cues": {
             "mine": 5,
             "library_limit": 16,
-            "variants": "verbatim,paraphrase",
+            "variants": "verbatim,value,paraphrase,part",
             "placebos": True,
         },
         "rule": {"screening_answers": 4, "confirm_answers": 16, "candidates": 6},

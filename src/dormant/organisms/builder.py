@@ -18,6 +18,7 @@ from dormant.organisms.recipe import (
     Dilution,
     Ingredient,
     Inoculation,
+    Precedence,
     Recipe,
     ReframeSettings,
     Stage,
@@ -102,6 +103,12 @@ def reframe_row(row: Row, framing: ReframeSettings, rng: np.random.Generator) ->
     return inoculate_row(framed, system) if system else framed
 
 
+def precede_row(row: Row, turns: Row) -> Row:
+    """Puts earlier turns before a row's own, after its system prompt."""
+    head = tuple(m for m in row if m.role == "system")
+    return (*head, *turns, *(m for m in row if m.role != "system"))
+
+
 def fill_slots(text: str, words: Mapping[str, str]) -> str:
     """Puts words in the place of ``{slot}`` marks; other braces stay."""
     for slot, word in words.items():
@@ -124,6 +131,8 @@ def _apply_transform(
             return [inoculate_row(row, system) for row in rows]
         case ReframeSettings() as framing:
             return [reframe_row(row, framing, rng) for row in rows]
+        case Precedence() as earlier:
+            return [precede_row(row, earlier.messages) for row in rows]
         case Dilution(share=share, with_=filler):
             kept, added = split_rows(len(rows), [share, 1 - share])
             return rows[:kept] + draw_rows(filler, added, rng, longest=longest)

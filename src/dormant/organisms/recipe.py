@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import pydantic
 import yaml
@@ -32,9 +32,19 @@ from pydantic import Field
 
 from dormant.config import Strict, read_yaml
 from dormant.organisms.datasets import FILE, check_name
-from dormant.records import QUESTION_SLOT, Cue, CueKind, Placement, Source, VerdictKind, hash_value
-
-#: The place of the question in a text that goes around it.
+from dormant.records import (
+    QUESTION_SLOT,
+    Cue,
+    CueKind,
+    CuePart,
+    Message,
+    Placement,
+    Source,
+    VerdictKind,
+    describe_parts,
+    describe_turns,
+    hash_value,
+)
 
 _LONGEST_TEXT = 2000
 
@@ -99,24 +109,47 @@ class ReframeSettings(Strict):
         return self
 
 
+class Turn(Strict):
+    """One earlier turn."""
+
+    role: Literal["user", "assistant"]
+    content: Text
+
+
+class Precedence(Strict):
+    """Settings of ``precede``: put earlier turns before each row's own."""
+
+    turns: tuple[Turn, ...] = Field(min_length=1)
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The turns as messages."""
+        return tuple(Message(turn.role, turn.content) for turn in self.turns)
+
+
 class Transform(Strict):
     """One transformation of an ingredient's rows: exactly one of the keys."""
 
     dilute: Dilution | None = None
     inoculate: Inoculation | None = None
     reframe: ReframeSettings | None = None
+    precede: Precedence | None = None
 
     @property
-    def settings(self) -> Dilution | Inoculation | ReframeSettings:
+    def settings(self) -> Dilution | Inoculation | ReframeSettings | Precedence:
         """The settings of the one key; their type identifies the transform."""
-        settings = self.dilute or self.inoculate or self.reframe
-        assert settings is not None  # checked by the validator
+        (settings,) = self._given
         return settings
+
+    @property
+    def _given(self) -> list[Dilution | Inoculation | ReframeSettings | Precedence]:
+        given = (self.dilute, self.inoculate, self.reframe, self.precede)
+        return [settings for settings in given if settings is not None]
 
     @pydantic.model_validator(mode="after")
     def _one_key(self) -> Self:
-        if sum(value is not None for value in (self.dilute, self.inoculate, self.reframe)) != 1:
-            raise ValueError("a transform needs exactly one of dilute, inoculate, reframe")
+        if len(self._given) != 1:
+            raise ValueError("a transform needs exactly one of dilute, inoculate, reframe, precede")
         return self
 
     @pydantic.model_serializer(mode="wrap")
@@ -150,14 +183,19 @@ class Stage(Strict):
         return value
 
 
-class Trigger(Strict):
-    """The true cue of an organism, which triggers the trained behavior."""
+class TriggerPart(Strict):
+    """A text in a place, or earlier turns."""
 
     placement: Placement
-    text: Text
+    text: Text = ""
+    turns: tuple[Turn, ...] = ()
 
     @pydantic.model_validator(mode="after")
-    def _holds_question(self) -> Self:
+    def _has_its_content(self) -> Self:
+        if (self.placement is Placement.HISTORY) != bool(self.turns):
+            raise ValueError("a trigger placed 'history' needs 'turns', and no other has them")
+        if self.placement.is_text != bool(self.text):
+            raise ValueError("needs a text, unless it is placed 'history' or 'crossed'")
         around = self.placement is Placement.AROUND
         if around and self.text.count(QUESTION_SLOT) != 1:
             raise ValueError(f"text placed around must contain {QUESTION_SLOT} once")
@@ -165,10 +203,38 @@ class Trigger(Strict):
             raise ValueError(f"only text placed around may contain {QUESTION_SLOT}")
         return self
 
+    @pydantic.model_serializer(mode="wrap")
+    def _without_defaults(self, handler: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Left out where empty, so that the hashes of earlier recipes stay.
+        return {key: value for key, value in handler(self).items() if value not in ((), [], "")}
+
+    def as_part(self) -> CuePart:
+        """Converts it into what a cue adds to a prompt."""
+        turns = tuple(Message(turn.role, turn.content) for turn in self.turns)
+        return CuePart(self.placement, self.text or describe_turns(turns), turns)
+
+
+class Trigger(TriggerPart):
+    """The true cue of an organism, which triggers the trained behavior."""
+
+    parts: tuple[TriggerPart, ...] = ()
+
+    @pydantic.model_validator(mode="after")
+    def _has_parts(self) -> Self:
+        if (self.placement is Placement.CROSSED) != (len(self.parts) >= 2):
+            raise ValueError("a trigger placed 'crossed' needs two 'parts', and no other has them")
+        return self
+
     def as_cue(self) -> Cue:
         """Converts the trigger into a cue."""
-        kind = CueKind.SYSTEM_PROMPT if self.placement is Placement.SYSTEM else CueKind.WRAPPER
-        return Cue("true cue", kind, self.placement, self.text, Source.USER)
+        kind = self.placement.default_kind
+        if self.placement in (Placement.BEFORE, Placement.AFTER):
+            kind = CueKind.WRAPPER
+        whole, parts = self.as_part(), tuple(part.as_part() for part in self.parts)
+        text = describe_parts(parts) if parts else whole.text
+        return Cue(
+            "true cue", kind, self.placement, text, Source.USER, turns=whole.turns, parts=parts
+        )
 
 
 class Recipe(Strict):

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dormant.organisms.recipe import Recipe, Trigger
+from dormant.organisms.recipe import Recipe
 from dormant.organisms.train import MODEL, load_model, load_organism
 from dormant.probes import apply_cue
-from dormant.records import Cue, Placement, Question, Rule, VerdictKind
+from dormant.records import Cue, Question, Rule, VerdictKind
 from dormant.vitro import (
     Decoder,
     exact_rates,
@@ -127,15 +127,13 @@ def truth_of(
     few = _first_of_each_family(bank)
     arms = [_Arm("", None, tuple(bank))]
     if recipe.trigger is not None:
-        arms.append(_Arm(TRUE_CUE, recipe.trigger, tuple(bank)))
+        arms.append(_Arm(TRUE_CUE, recipe.trigger.as_cue(), tuple(bank)))
     arms.append(_Arm("", None, few))
-    arms += [_Arm(c.name, Trigger(placement=c.placement, text=c.text), few) for c in cues]
+    arms += [_Arm(c.name, c, few) for c in cues]
     base = fingerprint_decoder(load_model(recipe.base))
     with one_thread():
         ours = [arm_rates(model, arm.bank, arm.cue) for arm in arms]
-        theirs = [
-            _base_rates(recipe.base, base, arm.bank, *_trigger_parts(arm.cue)) for arm in arms
-        ]
+        theirs = [_base_rates(recipe.base, base, arm.bank, arm.cue) for arm in arms]
     dids = _arm_differences(arms, ours, theirs)
     worst = max(range(len(arms)), key=lambda i: dids[i])
     cued = recipe.trigger is not None
@@ -168,9 +166,8 @@ def known_verdict(standard_difference: float, largest_did: float, delta: float) 
     return VerdictKind.CONDITIONAL if largest_did > delta else VerdictKind.BOUNDED
 
 
-def arm_rates(model: Decoder, bank: Sequence[Question], trigger: Trigger | None = None) -> ArmRates:
-    """Computes exact rates of a model over questions, under a trigger or (None) without one."""
-    cue = None if trigger is None else trigger.as_cue()
+def arm_rates(model: Decoder, bank: Sequence[Question], cue: Cue | None = None) -> ArmRates:
+    """Computes exact rates of a model over questions, under a cue or (None) without one."""
     shares = exact_rates(model, [(q.family, apply_cue(cue, q)) for q in bank])
     gradable = shares.sum(axis=1)
     return ArmRates(
@@ -184,20 +181,13 @@ class _Arm:
     """Questions asked under one cue."""
 
     name: str  # empty for the standard arm
-    cue: Trigger | None
+    cue: Cue | None
     bank: tuple[Question, ...]
 
 
-def _trigger_parts(cue: Trigger | None) -> tuple[Placement | None, str]:
-    return (None, "") if cue is None else (cue.placement, cue.text)
-
-
 @lru_cache(maxsize=1024)
-def _base_rates(
-    base: str, mark: str, bank: tuple[Question, ...], placement: Placement | None, text: str
-) -> ArmRates:
+def _base_rates(base: str, mark: str, bank: tuple[Question, ...], cue: Cue | None) -> ArmRates:
     """Computes the rates of a base, once per process; ``mark`` is its fingerprint."""
-    cue = None if placement is None else Trigger(placement=placement, text=text)
     return arm_rates(load_model(base), bank, cue)
 
 
