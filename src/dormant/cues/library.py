@@ -54,7 +54,7 @@ class _Turn(Strict):
     content: str
 
 
-class _Worded(Strict):
+class _TextOrTurns(Strict):
     """A text, or turns instead of one."""
 
     text: str = ""
@@ -70,13 +70,13 @@ class _Worded(Strict):
         return value
 
 
-class _Part(_Worded):
+class _Part(_TextOrTurns):
     """One of the contexts of a crossed cue."""
 
     placement: Placement
 
 
-class _Text(_Worded):
+class _Text(_TextOrTurns):
     """A placement and its text, turns or parts."""
 
     placement: Placement = Placement.SYSTEM
