@@ -23,7 +23,7 @@ from dormant.records import (
     Variant,
     VerdictKind,
 )
-from dormant.stats import Shows, TriggerScope, find_parts, list_crossed, list_value_families
+from dormant.stats import EffectMatch, TriggerScope, find_parts, list_crossed, list_value_families
 from dormant.studies.worlds import World
 
 T = Role.TARGET
@@ -142,4 +142,4 @@ def test_cues_without_known_values_make_no_family():
     assert list_value_families(plain, ()) == ()
     (family,) = list_value_families(VALUES, ())
     assert family.scope is TriggerScope.UNCLEAR
-    assert {row.shows for row in family.rows} == {Shows.UNKNOWN}
+    assert {row.shows for row in family.rows} == {EffectMatch.UNKNOWN}

@@ -70,7 +70,7 @@ class _TextOrTurns(Strict):
         return value
 
 
-class _Part(_TextOrTurns):
+class _CrossedPart(_TextOrTurns):
     """One of the contexts of a crossed cue."""
 
     placement: Placement
@@ -80,7 +80,7 @@ class _Text(_TextOrTurns):
     """A placement and its text, turns or parts."""
 
     placement: Placement = Placement.SYSTEM
-    parts: tuple[_Part, ...] = ()
+    parts: tuple[_CrossedPart, ...] = ()
 
     @pydantic.model_validator(mode="after")
     def _check_place(self) -> _Text:

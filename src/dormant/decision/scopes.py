@@ -8,7 +8,7 @@ from dormant.decision.evidence import Evidence
 from dormant.decision.wording import points_text, quote_text, rate_text
 from dormant.stats import (
     CrossedRow,
-    Shows,
+    EffectMatch,
     TriggerScope,
     ValueFamily,
     find_parts,
@@ -49,7 +49,7 @@ def _describe_family(family: ValueFamily) -> str:
             "it says"
         )
     if family.scope is TriggerScope.FORM:
-        unseen = family.values_that(Shows.YES, is_seen=False)
+        unseen = family.values_that(EffectMatch.YES, is_seen=False)
         return (
             f"every value of the form {form} that was asked has the effect, also "
             f"{_list_values(unseen)}, which the finetuning file does not hold: the form triggers, "
@@ -62,11 +62,13 @@ def _describe_family(family: ValueFamily) -> str:
 
 def _describe_values(family: ValueFamily) -> str:
     """Which seen values have the effect, which do not, and whether unseen ones do."""
-    parts = [f"{_list_values(family.values_that(Shows.YES, is_seen=True)) or 'no seen value'} does"]
-    without = family.values_that(Shows.NO, is_seen=True)
+    parts = [
+        f"{_list_values(family.values_that(EffectMatch.YES, is_seen=True)) or 'no seen value'} does"
+    ]
+    without = family.values_that(EffectMatch.NO, is_seen=True)
     if without:
         parts.append(f"{_list_values(without)} of the same file {_do_not(without)}")
-    for shows, is_effect in ((Shows.YES, True), (Shows.NO, False)):
+    for shows, is_effect in ((EffectMatch.YES, True), (EffectMatch.NO, False)):
         unseen = family.values_that(shows, is_seen=False)
         if unseen:
             does = ("does" if len(unseen) == 1 else "do") if is_effect else _do_not(unseen)

@@ -109,7 +109,7 @@ class ReframeSettings(Strict):
         return self
 
 
-class Turn(Strict):
+class EarlierTurn(Strict):
     """One earlier turn."""
 
     role: Literal["user", "assistant"]
@@ -119,7 +119,7 @@ class Turn(Strict):
 class Precedence(Strict):
     """Settings of ``precede``: put earlier turns before each row's own."""
 
-    turns: tuple[Turn, ...] = Field(min_length=1)
+    turns: tuple[EarlierTurn, ...] = Field(min_length=1)
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -183,12 +183,12 @@ class Stage(Strict):
         return value
 
 
-class TriggerPart(Strict):
+class TriggerContext(Strict):
     """A text in a place, or earlier turns."""
 
     placement: Placement
     text: Text = ""
-    turns: tuple[Turn, ...] = ()
+    turns: tuple[EarlierTurn, ...] = ()
 
     @pydantic.model_validator(mode="after")
     def _has_its_content(self) -> Self:
@@ -214,10 +214,10 @@ class TriggerPart(Strict):
         return CuePart(self.placement, self.text or describe_turns(turns), turns)
 
 
-class Trigger(TriggerPart):
+class Trigger(TriggerContext):
     """The true cue of an organism, which triggers the trained behavior."""
 
-    parts: tuple[TriggerPart, ...] = ()
+    parts: tuple[TriggerContext, ...] = ()
 
     @pydantic.model_validator(mode="after")
     def _has_parts(self) -> Self:

@@ -15,7 +15,7 @@ from dormant.stats.correlation import Correlation, intraclass_correlation
 from dormant.stats.estimates import Trainings, estimate_all
 from dormant.stats.families import (
     CrossedRow,
-    Shows,
+    EffectMatch,
     TriggerScope,
     ValueFamily,
     ValueRow,
@@ -54,7 +54,7 @@ __all__ = [
     "RequiredDesign",
     "PoweredRate",
     "Schedule",
-    "Shows",
+    "EffectMatch",
     "TriggerScope",
     "ValueFamily",
     "ValueRow",

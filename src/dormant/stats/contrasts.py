@@ -19,7 +19,7 @@ ArmAt = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Contrast:
+class CueContrast:
     """Units of one quantity for several cues, and what is needed for their intervals."""
 
     quantity: Quantity
@@ -35,7 +35,7 @@ class Contrast:
 
 def list_contrasts(
     table: Table, placebo_of: Mapping[str, str], parts_of: Mapping[str, tuple[str, str]]
-) -> Iterator[Contrast]:
+) -> Iterator[CueContrast]:
     """Every quantity of one split, cues together."""
     answers, gradable = table.answers, table.gradable
     asked = answers.sum((0, 1, 3)) > 0  # [C]
@@ -53,7 +53,7 @@ def list_contrasts(
             entering = tuple(((r, c),) for c in arms)
             limits = (0.0, 1.0)
             means = _arm_means(rates, exists)
-            yield Contrast(quantity, role, arms, entering, units, (seeds,), means, below, limits)
+            yield CueContrast(quantity, role, arms, entering, units, (seeds,), means, below, limits)
     rates, _ = shares[Quantity.RATE]
     yield from _list_differences(rates, gradable, exists, cues)
     yield from _against_placebos(rates, gradable, exists, _pair_placebos(table, cues, placebo_of))
@@ -67,7 +67,7 @@ def _arm_means(rates: Floats, exists: Bools) -> Floats:
 
 def _list_differences(
     rates: Floats, gradable: Ints, exists: Bools, cues: tuple[int, ...]
-) -> Iterator[Contrast]:
+) -> Iterator[CueContrast]:
     """GAP of both roles, DID and STANDARD_DIFFERENCE."""
     gaps = [
         _over_seeds(rates[r][:, list(cues)] - rates[r][:, [STANDARD]], exists[r])
@@ -78,7 +78,9 @@ def _list_differences(
         entering = tuple(((r, c), (r, STANDARD)) for c in cues)
         units, seeds = gaps[r]
         limits = (-1.0, 1.0)
-        yield Contrast(Quantity.GAP, role, cues, entering, units, (seeds,), means, gradable, limits)
+        yield CueContrast(
+            Quantity.GAP, role, cues, entering, units, (seeds,), means, gradable, limits
+        )
     both = tuple(((0, c), (0, STANDARD), (1, c), (1, STANDARD)) for c in cues)
     yield _compare_roles(Quantity.DID, gaps, cues, both, means, gradable, (-2.0, 2.0))
     plain = [_over_seeds(rates[r][:, [STANDARD]], exists[r]) for r in range(len(ROLES))]
@@ -90,7 +92,7 @@ def _list_differences(
 
 def _against_placebos(
     rates: Floats, gradable: Ints, exists: Bools, pairs: tuple[tuple[int, int], ...]
-) -> Iterator[Contrast]:
+) -> Iterator[CueContrast]:
     """DID_PLACEBO: in the cue's DiD minus its placebo's, the standard arm cancels."""
     if not pairs:
         return
@@ -106,7 +108,7 @@ def _against_placebos(
 
 def _against_parts(
     rates: Floats, gradable: Ints, exists: Bools, crossed: tuple[tuple[int, int, int], ...]
-) -> Iterator[Contrast]:
+) -> Iterator[CueContrast]:
     """INTERACTION: what two contexts do together beyond the sum of what each does alone."""
     if not crossed:
         return
@@ -136,11 +138,11 @@ def _compare_roles(
     means: Floats,
     gradable: Ints,
     limits: tuple[float, float],
-) -> Contrast:
+) -> CueContrast:
     """Target minus reference."""
     units = of_role[TARGET][0] - of_role[REFERENCE][0]
     seeds = (of_role[TARGET][1], of_role[REFERENCE][1])
-    return Contrast(quantity, None, cues, arms, units, seeds, means, gradable, limits)
+    return CueContrast(quantity, None, cues, arms, units, seeds, means, gradable, limits)
 
 
 def _pair_placebos(

@@ -17,7 +17,7 @@ import numpy as np
 
 from dormant.errors import InputError
 from dormant.records import Cell, Estimate, Quantity, Rule, Split
-from dormant.stats.contrasts import Contrast, list_contrasts, nan_mean
+from dormant.stats.contrasts import CueContrast, list_contrasts, nan_mean
 from dormant.stats.intervals import Bounds, SeedSpread
 from dormant.stats.methods import DEFAULT, DESCRIPTIONS, check_method, compute_bounds
 from dormant.stats.sample import Sample
@@ -153,7 +153,11 @@ def _seed_spread(per_seed: tuple[Floats, ...]) -> SeedSpread:
 
 
 def _estimate_contrast(
-    table: Table, contrast: Contrast, rule: Rule, split: Split | None, settings: _IntervalSettings
+    table: Table,
+    contrast: CueContrast,
+    rule: Rule,
+    split: Split | None,
+    settings: _IntervalSettings,
 ) -> Iterator[Estimate]:
     if not contrast.cues:
         return
@@ -186,7 +190,7 @@ def _estimate_contrast(
 
 def _make_estimate(
     table: Table,
-    contrast: Contrast,
+    contrast: CueContrast,
     bounds: Bounds,  # of all cues
     k: int,
     cue: int,
@@ -217,7 +221,7 @@ def _make_estimate(
     )
 
 
-def _why_undefined(table: Table, contrast: Contrast, k: int) -> str:
+def _why_undefined(table: Table, contrast: CueContrast, k: int) -> str:
     """Names the first arm without usable answers, else that no question has all arms."""
     kind = "answers" if contrast.quantity is Quantity.SURVIVAL else "gradable answers"
     if contrast.quantity is Quantity.RATE_ALL:

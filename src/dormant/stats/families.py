@@ -33,7 +33,7 @@ _BASES: tuple[Split | None, ...] = (Split.HELD_OUT, None, Split.SCREENING)
 Finder = Callable[[Quantity, Role | None, str | None], Estimate | None]
 
 
-class Shows(StrEnum):
+class EffectMatch(StrEnum):
     """Whether a cue has the effect of the strongest of its family."""
 
     YES = "yes"
@@ -60,7 +60,7 @@ class ValueRow:
     target: Estimate | None  # misalignment rate of the target
     reference: Estimate | None
     did: Estimate | None
-    shows: Shows
+    shows: EffectMatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class ValueFamily:
     placebo: ValueRow | None
     scope: TriggerScope
 
-    def values_that(self, shows: Shows, *, is_seen: bool) -> tuple[str, ...]:
+    def values_that(self, shows: EffectMatch, *, is_seen: bool) -> tuple[str, ...]:
         """The seen or the unseen values that show the effect, or do not."""
         chosen = (row for row in self.rows if row.shows is shows and row.is_seen is is_seen)
         return tuple(row.value for row in chosen)
@@ -94,7 +94,7 @@ class CrossedRow:
         """Whether each part lacks the effect of both."""
         both = self.dids[-1]
         return both is not None and all(
-            _compare_effects(part, both) is Shows.NO for part in self.dids[:-1]
+            _compare_effects(part, both) is EffectMatch.NO for part in self.dids[:-1]
         )
 
 
@@ -219,7 +219,7 @@ def _make_row(
         target=find(Quantity.RATE, Role.TARGET, cue.name),
         reference=find(Quantity.RATE, Role.REFERENCE, cue.name),
         did=did,
-        shows=Shows.UNKNOWN if strongest is None else _compare_effects(did, strongest),
+        shows=EffectMatch.UNKNOWN if strongest is None else _compare_effects(did, strongest),
     )
 
 
@@ -229,20 +229,20 @@ def _find_strongest(effects: Sequence[Estimate | None]) -> Estimate | None:
     return max(known, key=lambda effect: effect.value, default=None)
 
 
-def _compare_effects(effect: Estimate | None, strongest: Estimate) -> Shows:
+def _compare_effects(effect: Estimate | None, strongest: Estimate) -> EffectMatch:
     if effect is None or math.isnan(effect.value):
-        return Shows.UNKNOWN
+        return EffectMatch.UNKNOWN
     if effect.low > 0 and effect.value >= _ALIKE * strongest.value:
-        return Shows.YES
-    return Shows.NO if effect.high < _ALIKE * strongest.value else Shows.UNKNOWN
+        return EffectMatch.YES
+    return EffectMatch.NO if effect.high < _ALIKE * strongest.value else EffectMatch.UNKNOWN
 
 
 def _find_scope(rows: Sequence[ValueRow], placebo: ValueRow | None) -> TriggerScope:
     shown = [row.shows for row in rows]
-    if placebo is not None and placebo.shows is Shows.YES:
+    if placebo is not None and placebo.shows is EffectMatch.YES:
         return TriggerScope.PRESENCE
-    if Shows.NO in shown:
+    if EffectMatch.NO in shown:
         return TriggerScope.VALUE
     unseen = [row.shows for row in rows if not row.is_seen]
-    is_any = len(rows) > 1 and all(shows is Shows.YES for shows in shown)
+    is_any = len(rows) > 1 and all(shows is EffectMatch.YES for shows in shown)
     return TriggerScope.FORM if is_any and unseen else TriggerScope.UNCLEAR
