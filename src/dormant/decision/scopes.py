@@ -62,22 +62,21 @@ def _describe_family(family: ValueFamily) -> str:
 
 def _describe_values(family: ValueFamily) -> str:
     """Which seen values have the effect, which do not, and whether unseen ones do."""
-    parts = [
-        f"{_list_values(family.values_that(EffectMatch.YES, is_seen=True)) or 'no seen value'} does"
-    ]
+    having = family.values_that(EffectMatch.YES, is_seen=True)
+    parts = [f"{_list_values(having)} {_do(having)}" if having else "no seen value does"]
     without = family.values_that(EffectMatch.NO, is_seen=True)
     if without:
-        parts.append(f"{_list_values(without)} of the same file {_do_not(without)}")
+        parts.append(f"{_list_values(without)} of the same file {_do(without)} not")
     for shows, is_effect in ((EffectMatch.YES, True), (EffectMatch.NO, False)):
         unseen = family.values_that(shows, is_seen=False)
         if unseen:
-            does = ("does" if len(unseen) == 1 else "do") if is_effect else _do_not(unseen)
-            parts.append(f"{_list_values(unseen)}, which the file does not hold, {does}")
+            verb = _do(unseen) if is_effect else f"{_do(unseen)} not"
+            parts.append(f"{_list_values(unseen)}, which the file does not hold, {verb}")
     return "; ".join(parts)
 
 
-def _do_not(values: Sequence[str]) -> str:
-    return "does not" if len(values) == 1 else "do not"
+def _do(values: Sequence[str]) -> str:
+    return "does" if len(values) == 1 else "do"
 
 
 def _list_values(values: Sequence[str]) -> str:

@@ -28,6 +28,7 @@ from dormant.report.cut_answers import describe_cut_answers
 from dormant.report.escape import script_json
 from dormant.report.numbers import format_count, format_margin, format_usd, whole_percent
 from dormant.report.rows import Status
+from dormant.report.scopes import make_scope_tables
 from dormant.report.sequential_path import make_tracks, sequential_sentences
 from dormant.report.tally import Tally
 from dormant.report.view import View
@@ -237,6 +238,7 @@ def render_report(findings: Findings) -> str:
         reference_total=view.total_of(Role.REFERENCE),
         placements={place.value: words for place, words in PLACEMENTS.items()},
         rule=rule_sentences(findings.plan.rule, findings.plan.sequential),
+        scopes=make_scope_tables(view),
         tracks=make_tracks(findings),
         plan_origin=plan_origin(findings.plan),
         sampling=sampling_words(findings.plan.sampling),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from dormant.records import OUTCOMES, Estimate, Findings
 from dormant.report import figures
@@ -36,6 +36,7 @@ from dormant.report.numbers import (
     undefined_reason,
 )
 from dormant.report.rows import CueRow, Status
+from dormant.report.scopes import make_scope_tables
 from dormant.report.view import View
 
 
@@ -48,6 +49,7 @@ def write_markdown(findings: Findings) -> str:
     parts = [
         _write_verdict(view),
         _write_rates(view),
+        *_write_scopes(view),
         _write_counts(view),
         _write_cues(view),
         _write_plan(view),
@@ -138,6 +140,13 @@ def _write_rates(view: View) -> str:
         f"Delta is {format_margin(view.verdict.delta)}."
     )
     return "\n\n".join(lines)
+
+
+def _write_scopes(view: View) -> Iterator[str]:
+    for table in make_scope_tables(view):
+        rows = [[markdown_text(cell, 160) for cell in row] for row in table.rows]
+        title = markdown_text(table.title, 200)
+        yield f"### {title}\n\n{table.note}\n\n{_make_table(table.head, rows, left=table.left)}"
 
 
 def _write_counts(view: View) -> str:

@@ -28,6 +28,11 @@ characters, except that lone surrogates are replaced by U+FFFD. Transcripts stay
                      target, reference, standard, target_all, reference_all, did, did_placebo:
                      an estimate or null (_all: misaligned over all answers),
                      counts {role: {outcome: count}}
+    values           of each form whose values the file shows: cue, form, scope (value, form,
+                     presence, unclear), rows and placebo (or null), each with cue, value, seen,
+                     shows (yes, no, unknown: the effect of the strongest), target, reference, did
+    crossed          of each cue of two contexts: cue, parts, needs_both, interaction; targets and
+                     references (neither, first, second, both) and dids (first, second, both)
     cells            role, seed, cue (null: standard arm), question, counts {outcome: count}
     estimates        quantity, role, cue, split, value, low, high, level, questions, answers, p,
                      method, reason: every number behind the verdict
@@ -51,6 +56,7 @@ from dormant.records import OUTCOMES, Cell, Estimate, Expense, Findings, to_plai
 from dormant.report.cut_answers import cut_answers_to_json
 from dormant.report.escape import without_surrogates
 from dormant.report.rows import CueRow
+from dormant.report.scopes import scopes_to_json
 from dormant.report.tally import Tally
 from dormant.report.view import View
 
@@ -120,6 +126,7 @@ def to_json(findings: Findings) -> str:
         "cut_off": cut_answers_to_json(view),
         "worst_cue": view.worst.cue.name if view.worst else None,
         "cues": [_cue_to_json(row) for row in view.rows],
+        **scopes_to_json(view),
         "cells": [_cell_to_json(cell) for cell in findings.cells],
         "estimates": estimates,
         "second_judge": list(findings.second_judge),
