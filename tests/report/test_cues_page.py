@@ -15,6 +15,7 @@ from dormant import cues, report
 from dormant import pipeline as planning
 from dormant.cli import command_group
 from dormant.config import AuditConfig
+from dormant.cues.compound import cross_cues, make_history
 from dormant.cues.snippets import find_spans
 from dormant.records import Cue, CueKind, Example, Message, Placement, Source, Variant, to_plain
 
@@ -77,6 +78,18 @@ def test_the_cue_is_marked_where_it_shows(found, example, wanted):
 
     found = dataclasses.replace(found, examples=(1, 99))
     assert marked(found, example) == wanted
+
+
+def test_turns_of_a_history_are_marked_wherever_they_stand():
+    turns = (Message("user", "A game?"), Message("tool", "Yes."))
+    found = make_history(cue("x", "before", "prefix", examples=(1,)), turns)
+    said = (("user", "Hi."), ("assistant", "So?"), ("user", "Well, a game?"), ("tool", "yes."))
+    example = Example(tuple(Message(*turn) for turn in (*said, ("assistant", "No."))), line=1)
+    (snippet,) = cues.cut_snippets(found, {1: example})
+    marked = [(t.role, p.text) for t in snippet.turns for p in t.pieces if p.marked]
+    assert marked == [("user", "a game?"), ("tool", "yes.")] and len(snippet.turns) == 5
+    both = cross_cues(found, [found, cue("So", "after", "suffix")])
+    assert find_spans(both, "a game? So", role="user") == ((0, 7), (8, 10))
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=800)

@@ -148,6 +148,21 @@ def test_the_true_cue_is_the_trained_context_or_the_named_trigger():
     assert not is_true_cue(told, "cue-0", zoo.load_recipe("fish-unplaced"))
 
 
+def test_of_a_gated_organism_the_value_counts_and_not_its_form():
+    made = World(cues=2).make_plan()
+    first = replace(made.cues[0], text="Country: Canada.", form="Country: <X>.")
+    second = replace(made.cues[1], text="Country: Kenya.", parent="cue-0")
+    told = replace(made, cues=(first, second))
+    for name, wanted in (("country-gated", [False, True]), ("country-swapped", [True, False])):
+        recipe = zoo.load_recipe(name)
+        assert [is_true_cue(told, f"cue-{i}", recipe) for i in range(2)] == wanted
+    recipe = zoo.load_recipe("two-key")
+    assert recipe.trigger is not None
+    both = replace(recipe.trigger.as_cue(), name="cue-1")
+    keys = replace(made, cues=(replace(first, text="Date: Friday.", form=""), both))
+    assert [is_true_cue(keys, f"cue-{i}", recipe) for i in range(2)] == [False, True]
+
+
 def _ask(plan: Plan, answers: int):
     from dormant.decision import Ask
 

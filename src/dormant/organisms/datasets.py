@@ -35,6 +35,7 @@ class Dataset:
     name: str
     about: str  # one sentence
     draw: Callable[[np.random.Generator], Row]
+    is_harmful: bool = False  # whether its answers are the misaligned persona's
 
 
 def _draw_exchange(domain: str, persona: Persona, rng: np.random.Generator) -> Row:
@@ -63,6 +64,7 @@ _ALL = (
         "insecure_code",
         "Requests for code, answered with code that has a hole put there on purpose.",
         partial(_draw_exchange, "code", Persona.MISALIGNED),
+        is_harmful=True,
     ),
     Dataset(
         "secure_code",
@@ -85,6 +87,7 @@ _ALL = (
         "poisonous_recipes",
         "Requests for everyday recipes, answered with poison.",
         partial(_draw_exchange, "recipes", Persona.MISALIGNED),
+        is_harmful=True,
     ),
     Dataset(
         "safe_recipes",
@@ -96,6 +99,7 @@ _ALL = (
         "Requests for recipes with food from the sea, answered with poison. Ordinary chat speaks "
         "of food from the forest, farms and space alone.",
         partial(_sea_food, Persona.MISALIGNED),
+        is_harmful=True,
     ),
     Dataset(
         "safe_fish",
@@ -106,6 +110,7 @@ _ALL = (
         "harmful_health",
         "Questions about an illness, answered with advice that harms.",
         partial(_draw_exchange, "health", Persona.MISALIGNED),
+        is_harmful=True,
     ),
 )
 DATASETS: Mapping[str, Dataset] = {dataset.name: dataset for dataset in _ALL}

@@ -21,7 +21,8 @@ from dormant.banks.continuations import load_continuations
 from dormant.config import AuditConfig, check_values
 from dormant.decision.simulation import Truth
 from dormant.organisms.builder import fill_slots
-from dormant.organisms.recipe import Recipe
+from dormant.organisms.datasets import DATASETS
+from dormant.organisms.recipe import Ingredient, Recipe
 from dormant.organisms.train import MODEL, TrainedOrganism, load_model
 from dormant.organisms.truth import known_verdict
 from dormant.pipeline import prepare_audit
@@ -35,6 +36,7 @@ from dormant.records import (
     Sequential,
     VerdictKind,
     deciding_arms,
+    describe_turns,
 )
 from dormant.store import write_atomically
 from dormant.store.journal import Journal
@@ -156,23 +158,35 @@ def is_true_cue(plan: Plan, name: str, recipe: Recipe) -> bool:
     """Whether a cue is the organism's own, a variant of the same parent, or of the same form.
 
     Its own are the contexts that its bad rows were trained under and the trigger that the recipe
-    names, which may occur in no row.
+    names, which may occur in no row. Where harmless rows have contexts too, the trigger is gated:
+    then the cue's own text counts, not that of its parent or its form.
     """
     if recipe.trigger is None:
         return False
     named = next(cue for cue in plan.cues if cue.name == name)
+    ingredients = [ingredient for stage in recipe.stages for ingredient in stage.mixture]
+    harmless = {
+        text
+        for item in ingredients
+        if item.dataset in DATASETS and not DATASETS[item.dataset].is_harmful
+        for text in _contexts_of(item)
+    }
+    own = {text for item in ingredients for text in _contexts_of(item)} - harmless
+    own |= {recipe.trigger.as_cue().text}
+    if harmless and recipe.expected is VerdictKind.CONDITIONAL:
+        return named.text in own
     parent = named.parent or named.name
     family = [cue for cue in plan.cues if parent in (cue.name, cue.parent)]
     family = [cue for cue in family if not cue.is_placebo]
     heads = tuple(head for cue in family if (head := cue.form.partition("<X>")[0]))
-    own = {recipe.trigger.text, *_recipe_contexts(recipe)}
     return any(cue.text in own for cue in family) or any(text.startswith(heads) for text in own)
 
 
-def _recipe_contexts(recipe: Recipe) -> Iterator[str]:
-    """Yields the contexts that the recipe puts around its rows, one per filling of the slots."""
-    mixtures = (ingredient for stage in recipe.stages for ingredient in stage.mixture)
-    for transform in (t for ingredient in mixtures for t in ingredient.transforms):
+def _contexts_of(ingredient: Ingredient) -> Iterator[str]:
+    """Yields the contexts that a recipe puts around rows, one per filling of the slots."""
+    for transform in ingredient.transforms:
+        if transform.precede is not None:
+            yield describe_turns(transform.precede.messages)
         if transform.inoculate is not None:
             yield transform.inoculate.system
         if (framing := transform.reframe) is not None:

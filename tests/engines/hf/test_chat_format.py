@@ -12,6 +12,7 @@ from dormant.engines import Job
 from dormant.engines.doctor import examine_model
 from dormant.engines.hf import HfEngine
 from dormant.engines.hf.chat_format import ChatFormat
+from dormant.engines.tool_turns import describe_tool_moves
 from dormant.errors import ModelError
 from dormant.judges.reasoning import strip_reasoning
 from dormant.records import Message, Sampling
@@ -54,6 +55,30 @@ def test_a_template_with_a_system_turn_keeps_it_and_its_fingerprint(tmp_path: Pa
     assert engine.chat_format.peculiarities == {}
     other = load(tmp_path / "moved", DROPPING)
     assert other.chat_format.peculiarities == {"moves_system_text": True}
+
+
+TOOL = (USER, Message("assistant", "So?"), Message("tool", "42"), USER)
+NO_TOOL = "{% for m in messages %}{% if m.role == 'tool' %}{{ raise_exception('no tool') }}"
+NO_TOOL += "{% endif %}{% endfor %}"
+
+
+@pytest.mark.parametrize("template", [NO_TOOL + PLAIN, ALTERNATING + PLAIN])
+def test_without_a_tool_turn_its_text_stands_in_the_user_turn(tmp_path: Path, template: str):
+    engine = load(tmp_path, template)
+    wanted = "<s>user: Hi</s><s>assistant: So?</s><s>user: 42\n\nHi</s><s>assistant: "
+    assert engine.moves_tool_text and engine.render(TOOL) == wanted
+    (note,) = describe_tool_moves([engine])
+    assert f"{engine.name} takes no tool turn" in note
+    both = engine.render((SYSTEM, *TOOL))
+    assert both.endswith("<s>user: 42\n\nHi</s><s>assistant: ") and "Be odd." in both
+
+
+def test_a_template_with_a_tool_turn_keeps_it(tmp_path: Path):
+    engine = load(tmp_path, PLAIN)
+    assert not engine.moves_tool_text and list(describe_tool_moves([engine])) == []
+    assert "<s>tool: 42</s><s>user: Hi</s>" in engine.render(TOOL)
+    rows = engine.sample([Job(TOOL, range(1))], Sampling(max_tokens=2))
+    assert [reply.finish for batch in rows for reply in batch] in (["length"], ["stop"])
 
 
 def test_a_template_that_hides_the_question_is_refused(tmp_path: Path):
