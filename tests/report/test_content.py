@@ -298,8 +298,8 @@ def test_json_is_the_documented_schema(findings: Findings):
     told = json.loads(report.to_json(findings))
     assert list(told) == [
         "schema", "version", "plan_hash", "amended", "started", "seconds", "verdict", "totals",
-        "standard", "rates", "cut_off", "worst_cue", "cues", "values", "crossed", "cells", "estimates",
-        "second_judge", "path", "bounds", "spending", "plan",
+        "standard", "rates", "cut_off", "worst_cue", "cues", "values", "crossed", "cells",
+        "estimates", "second_judge", "path", "bounds", "spending", "plan",
     ]  # fmt: skip
     assert told["schema"] == 1
     assert told["totals"]["answers"] == sum(told["totals"]["outcomes"].values())
