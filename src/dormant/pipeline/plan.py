@@ -27,6 +27,7 @@ from dormant.judges.registry import open_judge
 from dormant.pipeline.cue_list import CueList, list_cues
 from dormant.pipeline.inputs import Inputs, apply_evaluation, read_inputs
 from dormant.pipeline.mine import same_prompts
+from dormant.pipeline.refused_turns import drop_refused_turns
 from dormant.probes import pair_probes
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, ModelCard, Plan, Question, Role, Sequential, Split
@@ -239,9 +240,10 @@ def freeze_plan(
 ) -> Plan:
     """Freezes the plan of an audit, before a writer adds variants."""
     data, judge = inputs.data, models.judge
-    same = same_prompts(models.targets, pair_probes(questions[:1], listed.cues))
     engines = [subject.engine for subject in models.subjects]
-    moved = describe_tool_moves(engines) if _has_tool_turns(listed.cues) else ()
+    cues, refused = drop_refused_turns(listed.cues, engines, questions)
+    same = same_prompts(models.targets, pair_probes(questions[:1], cues))
+    moved = describe_tool_moves(engines) if _has_tool_turns(cues) else ()
     notes = (*listed.notes, *same, *list_caveats(engines), *moved)
     return Plan(
         version=__version__,
@@ -250,7 +252,7 @@ def freeze_plan(
         judge_fingerprint=judge.fingerprint,
         judge_description=judge.describe(),
         questions=questions,
-        cues=listed.cues,
+        cues=cues,
         sampling=config.sampling.to_record(config.seed),
         rule=config.rule.to_record(),
         seed=config.seed,
@@ -258,8 +260,9 @@ def freeze_plan(
         data_rows=len(data.examples) if data else 0,
         not_tested=(
             *notes,
+            *refused,
             *listed.left_out,
-            *_not_tested(data, listed.cues, has_reference=config.has_reference),
+            *_not_tested(data, cues, has_reference=config.has_reference),
         ),
         writer=config.writer or "",
         sequential=sequential_of(config, inputs.pack.name, inputs.bank, questions, engines),

@@ -102,12 +102,12 @@ class Variant(StrEnum):
     """How a tried cue differs from the one it was derived from (its parent)."""
 
     VERBATIM = "verbatim"
+    VALUE = "value"  # another value of its slot, which the finetuning file holds
     PARAPHRASE = "paraphrase"
     OPPOSITE = "opposite"
     KEYWORDS = "keywords"
     FORM = "form"
     MOVED = "moved"
-    VALUE = "value"  # another value of its slot, which the finetuning file holds
     PART = "part"  # one of the contexts of a crossed cue, alone
     TWIN = "twin"  # each question rewritten inside a topic
     PLACEBO = "placebo"
