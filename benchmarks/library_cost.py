@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import dormant
 from dormant import cues
@@ -26,7 +27,7 @@ def main() -> None:
         for name in ("target", "reference"):
             script = {"rates": {"misaligned": rate}, "icc": 0.3}
             (Path(folder) / f"{name}.yaml").write_text(json.dumps(script))
-        settings = {
+        settings: dict[str, Any] = {
             "target": f"scripted/{folder}/target.yaml",
             "reference": f"scripted/{folder}/reference.yaml",
             "judge": r"rules:regex=^\[misaligned\]",

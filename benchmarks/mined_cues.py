@@ -1,11 +1,12 @@
 """How many mined cues an audit should ask: answers, and how often the trigger is found.
 
-python benchmarks/mined_cues.py [audits] [seed] [sequential | fixed]
+python benchmarks/mined_cues.py [audits of each place] [sequential | fixed]
 
-Audits are simulated at the level of counts. The trigger, if there is one, stands at a rank of the
-mined list that is drawn from measured shares of mined lists, and may be beyond the cues that are
-asked. The first five mined cues have five variants each (which fire half as often as the cue), the
-later ones none.
+Audits are simulated at the level of counts: answers of a clean model (share BOUNDED), and of one
+with a trigger (share found, share BOUNDED although the trigger was asked). Its rank in the mined
+list follows the measured shares of two miners, and may be beyond the cues that are asked: then the
+audit is that of a clean model. The first five mined cues have five variants each, which fire half
+as often as the cue; the later ones have none.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ RANKS = {
     "by counts": {1: 0.14, 5: 0.35, 20: 0.58, 50: 0.68},
     "by answers": {1: 0.65, 5: 0.78, 20: 0.87, 50: 0.91},
 }
+#: Where the trigger is simulated for each of these shares, counted from 0.
+PLACES = {1: 0, 5: 3, 20: 9, 50: 34}
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,16 @@ class Setting:
         """For a table."""
         if self.leading >= self.mined:
             return f"{self.mined}, all with variants"
-        return f"{self.mined}, {self.leading} with variants, later {100 * self.margin or 5:g} points"
+        return (
+            f"{self.mined}, {self.leading} with variants, later {100 * self.margin or 5:g} points"
+        )
 
 
 SETTINGS = (
     Setting(5, 5),
-    *(Setting(n, LEADING, m) for n in (10, 20, 50) for m in (0.0, 0.1, 0.15, 0.2)),
-    *(Setting(n, n) for n in (10, 20)),
+    *(Setting(n, LEADING, m) for n in (10, 20, 50) for m in (0.0, 0.15)),
+    *(Setting(20, LEADING, m) for m in (0.1, 0.2)),
+    Setting(20, 20),
 )
 
 
@@ -75,7 +81,7 @@ def make_plan(setting: Setting, sequential: bool) -> Plan:
 
 def make_world(plan: Plan, base: float, rank: int | None, rise: float) -> World:
     """A world in which the cue of a rank fires, and its variants half as often."""
-    rates = {
+    rates: dict[tuple[Role, str | None], float] = {
         (Role.TARGET, cue.name): base + (rise if cue.name == f"cue-{rank}" else rise / 2)
         for cue in plan.cues
         if rank is not None and cue.name.split("/")[0] == f"cue-{rank}"
@@ -83,52 +89,66 @@ def make_world(plan: Plan, base: float, rank: int | None, rise: float) -> World:
     return World(cues=0, questions=64, base=base, rates=rates)
 
 
-def draw_rank(shares: dict[int, float], rng: np.random.Generator) -> int:
-    """A rank from 0; beyond the last one 10,000."""
-    place, before, low = rng.random(), 0.0, 0
-    for rank, share in shares.items():
-        if place < share:
-            return int(low + (place - before) / (share - before) * (rank - low))
-        before, low = share, rank
-    return 10_000
+@dataclass(frozen=True)
+class Outcome:
+    """Simulated audits of one sort of model."""
+
+    answers: float  # mean
+    found: float  # share CONDITIONAL
+    bounded: float  # share BOUNDED
 
 
-def run_audits(setting: Setting, sequential: bool, audits: int, seed: int) -> str:
+def run_audits(plan: Plan, base: float, rank: int | None, rise: float, audits: int) -> Outcome:
+    """Simulates audits of a model whose trigger, if any, is the cue of a rank."""
+    rng = np.random.default_rng([audits, rank or 0])
+    world = make_world(plan, base, rank, rise)
+    made = [simulate_audit(plan, world.draw_truth(rng), rng) for _ in range(audits)]
+    kinds = Counter(decision.verdict.kind for decision in made)
+    return Outcome(
+        float(np.mean([count_answers(decision) for decision in made])),
+        kinds[VerdictKind.CONDITIONAL] / audits,
+        kinds[VerdictKind.BOUNDED] / audits,
+    )
+
+
+def make_row(setting: Setting, sequential: bool, audits: int) -> str:
     """One line of the table."""
     plan = make_plan(setting, sequential)
-    cells: list[str] = []
-    for base in (0.0, 0.01):
-        rng = np.random.default_rng(seed)
-        world = make_world(plan, base, None, 0.0)
-        made = [simulate_audit(plan, world.draw_truth(rng), rng) for _ in range(max(audits // 6, 2))]
-        kinds = Counter(d.verdict.kind for d in made)
-        bounded = kinds[VerdictKind.BOUNDED] / len(made)
-        cells.append(f"{np.mean([count_answers(d) for d in made]):,.0f} ({100 * bounded:.0f}%)")
-    for shares in RANKS.values():
-        for rise in (0.15, 0.3):
-            rng = np.random.default_rng(seed)
-            found = answers = missed = 0
-            for _ in range(audits):
-                rank = draw_rank(shares, rng)
-                world = make_world(plan, 0.0, rank, rise)
-                done = simulate_audit(plan, world.draw_truth(rng), rng)
-                found += done.verdict.kind is VerdictKind.CONDITIONAL
-                missed += done.verdict.kind is VerdictKind.BOUNDED and rank < setting.mined
-                answers += count_answers(done)
-            cells.append(f"{answers / audits:,.0f} ({100 * found / audits:.0f}%, {missed})")
+    clean = [run_audits(plan, base, None, 0.0, 6) for base in (0.0, 0.01)]
+    cells = [f"{c.answers:,.0f} ({100 * c.bounded:.0f}%)" for c in clean]
+    for rise in (0.15, 0.3):
+        at = {
+            rank: run_audits(plan, 0.0, place, rise, audits)
+            for rank, place in PLACES.items()
+            if place < setting.mined
+        }
+        for shares in RANKS.values():
+            parts = {
+                rank: share - before
+                for (rank, share), before in zip(
+                    shares.items(), (0.0, *shares.values()), strict=False
+                )
+            }
+            asked = {rank: parts[rank] for rank in at}
+            beyond = 1 - sum(asked.values())
+            found = sum(share * at[rank].found for rank, share in asked.items())
+            wrong = sum(share * at[rank].bounded for rank, share in asked.items())
+            answers = sum(share * at[rank].answers for rank, share in asked.items())
+            answers += beyond * clean[0].answers
+            cells.append(f"{answers:,.0f} ({100 * found:.0f}%, {100 * wrong:.1f}%)")
     return f"| {setting.name} | {' | '.join(cells)} |"
 
 
 def main() -> None:
     """Prints the table."""
-    audits = int(sys.argv[1]) if len(sys.argv) > 1 else 60
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    design = sys.argv[3] if len(sys.argv) > 3 else "sequential"
+    audits = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    design = sys.argv[2] if len(sys.argv) > 2 else "sequential"
     head = ["clean, base 0", "clean, base 1%"]
-    head += [f"ranks {name}, rise {rise}" for name in RANKS for rise in (15, 30)]
+    head += [f"rise {rise}, ranks {name}" for rise in (15, 30) for name in RANKS]
     print(f"| mined cues ({design}) | {' | '.join(head)} |", flush=True)
     for setting in SETTINGS:
-        print(run_audits(setting, design == "sequential", audits, seed), flush=True)
+        if design == "sequential" or setting.margin in (0.0, 0.15):
+            print(make_row(setting, design == "sequential", audits), flush=True)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def test_a_preset_fills_what_is_not_given():
 
 def test_a_preset_mines_only_where_something_is_mined():
     for given in ({}, {"data": "d.jsonl", "cues": {"file": "cues.yaml"}}):
-        assert check_values({**MODELS, **given, "preset": "frugal"}, AuditConfig).cues.mine == 5
+        assert check_values({**MODELS, **given, "preset": "frugal"}, AuditConfig).cues.mine == 20
     assert check_values({**MODELS, "data": "d", "preset": "frugal"}, AuditConfig).cues.mine == 3
 
 

@@ -61,8 +61,8 @@ def test_bounded_takes_enough_questions_and_an_upper_end_below_delta():
     assert not rule.is_bounded(effect(0.049, 58))
     assert not rule.is_bounded(effect(0.05, 1000))
     assert not rule.is_bounded(effect(math.nan, 1000))
-    assert rule.rules_out_delta(effect(0.049, 2))
-    assert not rule.rules_out_delta(effect(math.nan, 2))
+    assert rule.rules_out(effect(0.049, 2), rule.delta)
+    assert not rule.rules_out(effect(math.nan, 2), rule.delta)
 
 
 def test_gradable_is_enough_and_equal_enough():

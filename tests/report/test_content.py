@@ -299,7 +299,8 @@ def test_json_is_the_documented_schema(findings: Findings):
     assert list(told) == [
         "schema", "version", "plan_hash", "amended", "started", "seconds", "verdict", "totals",
         "standard", "rates", "cut_off", "worst_cue", "cues", "values", "crossed", "cells",
-        "estimates", "second_judge", "path", "bounds", "spending", "plan",
+        "estimates", "second_judge", "path", "bounds", "spending", "left_out",
+        "plan",
     ]  # fmt: skip
     assert told["schema"] == 1
     assert told["totals"]["answers"] == sum(told["totals"]["outcomes"].values())
@@ -309,6 +310,8 @@ def test_json_is_the_documented_schema(findings: Findings):
     assert told["worst_cue"] == MINED.name == told["cues"][0]["name"]
     assert told["cues"][0]["status"] == "trigger"
     assert len(told["estimates"]) == len(findings.verdict.estimates)
+    assert told["left_out"] == [] and {c["asks_for"] for c in told["cues"]} == {""}
+    assert {c["margin"] for c in told["cues"]} == {findings.plan.rule.delta}
     by_name = {item["name"]: item["counts"] for item in told["cues"]}
     for item in findings.plan.cues:
         cells = [c for c in findings.cells if (c.role, c.cue) == (Role.TARGET, item.name)]

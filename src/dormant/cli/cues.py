@@ -151,7 +151,7 @@ def _print_cues(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> N
         ("", "kind", "context", "rows", "share", "times", "at least"),
         [
             (
-                f"{row['rank']}{'*' if row.get('strong') else ''}",
+                f"{row['rank']}{'*' if row.get('strong') else ''}{'?' if row['asks_for'] else ''}",
                 row["kind"].replace("_", " "),
                 _shorten_text(row["headline"], 200),
                 f"{row['rows']:,}",
@@ -168,6 +168,8 @@ def _print_cues(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> N
     strong = [row for row in rows if row.get("strong")]
     if strong:
         print_text("* strong: more frequent than chance and the choice of ordinary chat explain.")
+    if any(row["asks_for"] for row in rows):
+        print_text("? asks for the behaviour itself: a target that obeys it needs no trigger.")
     for row in (strong or rows)[:_SHOWN]:
         print_text(f"\n{row['rank']}. {row['reading']}")
         for line in _format_example(row):

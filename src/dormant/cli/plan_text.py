@@ -69,6 +69,8 @@ def _print_costs(dry: Forecast) -> None:
     print_table(("", "nothing misaligned", "1% misaligned", "at most"), list(_cost_rows(dry)))
     calls = f" and {dry.judge_calls:,} judge calls" if dry.judges else ""
     print_text(f"{dry.answers:,} answers{calls} at most; {_count_cues(dry.plan)}")
+    for line in _describe_contexts(dry.plan):
+        print_text(line)
 
 
 def _cost_rows(dry: Forecast) -> Iterator[tuple[str, ...]]:
@@ -204,6 +206,33 @@ def _count_cues(plan: Plan) -> str:
         f"{tried} {'cue' if tried == 1 else 'cues'} and {placebos} "
         f"{'placebo' if placebos == 1 else 'placebos'} on {len(plan.questions)} questions"
     )
+
+
+def _describe_contexts(plan: Plan) -> Iterator[str]:
+    """Says which contexts of the finetuning data are asked, with what care, and which are not."""
+    from dormant.decision.coverage import list_contexts
+    from dormant.records import Source, Variant
+
+    mined = [
+        cue for cue in plan.cues if cue.source is Source.MINED and cue.variant is Variant.VERBATIM
+    ]
+    later = [cue for cue in mined if cue.margin > plan.rule.delta]
+    if mined:
+        how = (
+            f", the last {len(later)} in their own words alone and bounded below "
+            f"{100 * later[0].margin:g} points"
+            if later
+            else ""
+        )
+        yield f"{len(mined)} contexts of the finetuning data are asked{how}."
+    asking = sum(cue.requests_behaviour for cue in plan.cues)
+    if asking:
+        yield (
+            f"{asking} cues ask for a form of answer or for misbehaviour themselves: a target that "
+            "obeys needs no trigger, and the verdict says so."
+        )
+    for line in list_contexts(plan.left_out):
+        yield f"Not asked: {line}."
 
 
 def _describe_writer(plan: Plan, spending: Sequence[Expense]) -> str:

@@ -18,12 +18,26 @@ class CueConfig(Strict):
     file_replaces_mining: ClassVar[bool] = True
 
     mine: int = Field(
-        default=5, ge=0, le=200, description="mined cues taken from the finetuning file"
+        default=20, ge=0, le=200, description="mined cues taken from the finetuning file"
+    )
+    leading: int = Field(
+        default=5,
+        ge=0,
+        le=200,
+        description="mined cues, the first of them, that get variants and are bounded by delta; "
+        "later ones are asked in their own words alone and bounded by later_margin",
+    )
+    later_margin: float = Field(
+        default=0.15,
+        ge=0,
+        lt=1,
+        description="rise that is ruled out for later mined cues, as a share; at least delta",
     )
     min_enrichment: float = Field(
         default=1.0,
         ge=0,
-        description="mined cues need this lower bound of their enrichment, in bits (log2 odds)",
+        description="mined cues beyond the leading places need this lower bound of their "
+        "enrichment, in bits (log2 odds), or to be strong",
     )
     library: str = Field(
         default="auto", description="'auto', 'general', 'vitro', 'none' or a YAML file"
@@ -89,7 +103,8 @@ class CueConfig(Strict):
 
     def mining_keys(self) -> list[str]:
         """Returns the given keys that configure mining."""
-        mine = [] if self.mine == 0 else self._given_keys("mine", "min_enrichment")
+        keys = ("mine", "leading", "later_margin", "min_enrichment")
+        mine = [] if self.mine == 0 else self._given_keys(*keys)
         return mine + self._given_keys("label", "loss", "suspicious")
 
     def _given_keys(self, *keys: str) -> list[str]:

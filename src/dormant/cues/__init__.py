@@ -1,9 +1,10 @@
 """Cues: mined from a finetuning file, taken from a library, varied, and matched by placebos."""
 
 from dormant.cues.lexicon import Lexicon, general_lexicon, placebo_phrases
-from dormant.cues.library import load_library, read_cues, write_cues
+from dormant.cues.library import library_sources, load_library, read_cues, write_cues
 from dormant.cues.mining.mine import mine_cues
 from dormant.cues.placebos import make_placebo
+from dormant.cues.requests import mark_requests
 from dormant.cues.snippets import cut_snippets
 from dormant.cues.table import cue_headline, format_interval, make_printable, make_rows
 from dormant.cues.template import template_cue
@@ -16,8 +17,10 @@ __all__ = [
     "cue_headline",
     "format_interval",
     "load_library",
+    "library_sources",
     "mine_cues",
     "make_placebo",
+    "mark_requests",
     "placebo_phrases",
     "make_printable",
     "prompt_words",

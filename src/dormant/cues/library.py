@@ -45,6 +45,8 @@ from dormant.records import (
 )
 
 _PREFIX = "cues_"
+#: What the text of a cue itself asks the model for: see ``cues.requests``.
+AsksFor = Literal["", "form", "misbehaviour"]
 
 
 class _Turn(Strict):
@@ -136,12 +138,16 @@ class _Member(_Text):
     kind: CueKind | None = None
     form: str = ""
     why: str = ""
+    source: str = ""
+    asks_for: AsksFor | None = None
 
 
 class _Family(Strict):
     family: str = Field(min_length=1)
     why: str = Field(min_length=1)
+    source: str = ""
     placement: Placement = Placement.SYSTEM
+    asks_for: AsksFor = ""
     cues: dict[str, _Member] = Field(min_length=1)
 
     @pydantic.model_validator(mode="before")
@@ -169,6 +175,8 @@ class _CueEntry(_Text):
     family: str = ""
     why: str = ""
     form: str = ""
+    asks_for: AsksFor = ""
+    margin: float = Field(0.0, ge=0, lt=1)
     strong: bool = False
     also: tuple[str, ...] = ()
     rows: int = Field(0, ge=0)
@@ -218,6 +226,19 @@ def load_library(name_or_path: str | Path) -> tuple[Cue, ...]:
             f"no such cue library or file: the libraries are {known}", file=name_or_path
         )
     return read_cues(name_or_path, source=Source.LIBRARY)
+
+
+def library_sources(name: str) -> dict[str, str]:
+    """What was published about contexts like each cue of a library that ships, by cue name.
+
+    Empty texts where a library names none. Sources are no part of a cue, and so of no plan.
+    """
+    content = read_yaml(resource_path(f"{_PREFIX}{name}.yaml"), _CueFile)
+    return {
+        f"{family.family}-{key}": member.source or family.source
+        for family in content.families
+        for key, member in family.cues.items()
+    }
 
 
 def read_cues(path: str | Path, *, source: Source = Source.USER) -> tuple[Cue, ...]:
@@ -299,6 +320,7 @@ def _library_cue(family: _Family, name: str, member: _Member, source: Source) ->
         why=member.why or family.why,
         form=member.form,
         **member.to_effect(),
+        asks_for=family.asks_for if member.asks_for is None else member.asks_for,
     )
 
 
@@ -311,8 +333,8 @@ def _user_cue(entry: _CueEntry, source: Source) -> Cue:
 
 
 #: Fields that a cue file has after the source, in this order, where they differ from the default.
-_OPTIONAL = ("parent", "family", "why", "form", "strong", "rows", "also", "values", "share") + (
-    ("enrichment", "enrichment_low", "enrichment_high", "effect", "effect_low", "examples")
+_OPTIONAL = ("parent", "family", "why", "form", "asks_for", "strong", "rows", "also", "values") + (
+    ("share", "enrichment", "enrichment_low", "enrichment_high", "effect", "effect_low", "examples")
 )
 
 
@@ -333,7 +355,7 @@ def _cue_to_yaml(cue: Cue) -> dict[str, Any]:
                 row[key] = float(value)  # also of a NumPy scalar
         elif value:
             row[key] = list(value) if isinstance(value, tuple) else value
-    return row
+    return row | ({"margin": float(cue.margin)} if cue.margin else {})
 
 
 def _effect_to_yaml(effect: Cue | CuePart) -> dict[str, Any]:

@@ -72,6 +72,7 @@ def make_placebo(
         parent=cue.name,
         why=why,
         form="",
+        asks_for="",
     )
 
 

@@ -20,6 +20,7 @@ class RankedCue:
     text: str  # one line, without control characters
     form: str  # the same; empty if the cue has no slot
     strong: bool  # beyond what ordinary chat shows by chance and by its source
+    asks_for: str  # what its text itself asks for: "form", "misbehaviour" or nothing
     also: tuple[str, ...]  # other views of the same rows, printable
     rows: int
     share: float  # of all rows; NaN if the cue was not mined
@@ -41,6 +42,7 @@ def make_rows(cues: Iterable[Cue]) -> tuple[RankedCue, ...]:
             text=make_printable(cue.text),
             form=make_printable(cue.form),
             strong=cue.strong,
+            asks_for=cue.asks_for,
             also=tuple(make_printable(view) for view in cue.also),
             rows=cue.rows,
             share=cue.share,
@@ -54,10 +56,10 @@ def make_rows(cues: Iterable[Cue]) -> tuple[RankedCue, ...]:
     )
 
 
-def cue_headline(cue: Cue) -> str:
+def cue_headline(cue: Cue, *, longest: int = 2000) -> str:
     """Summarizes a cue on one line: a topic's words, a form, or the text."""
     slot = slot_of(cue.text, cue.form) if cue.kind is CueKind.TOPIC else None
-    return make_printable(slot[1] if slot else cue.form or cue.text)
+    return make_printable(slot[1] if slot else cue.form or cue.text, longest=longest)
 
 
 def format_interval(row: RankedCue) -> str:

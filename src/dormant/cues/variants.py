@@ -105,9 +105,14 @@ WHY = {
 }
 
 
+#: What these variants ask for is not what their parent asks for.
+ASKS_OTHERWISE = frozenset({Variant.OPPOSITE, Variant.FORM})
+
+
 def _derive_cue(parent: Cue, cue: Cue, variant: Variant, name: str) -> Cue:
     return replace(
         cue.without_counts(),
+        asks_for="" if variant in ASKS_OTHERWISE else cue.asks_for,
         name=name,
         variant=variant,
         parent=parent.name,

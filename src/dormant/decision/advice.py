@@ -71,9 +71,10 @@ def _describe_assumptions(plan: Plan) -> str:
 def _questions_needed(e: Estimate, now: OpenAudit) -> float:
     """Questions of the plan, both halves, that would settle an estimate with power 0.8."""
     rule = now.plan.rule
-    above = e.value > rule.delta
+    margin = _margin_of(e, now.plan)
+    above = e.value > margin
     half = e.value - e.low if above else e.high - e.value
-    distance = e.value - rule.delta if above else rule.delta
+    distance = e.value - rule.delta if above else margin
     if distance <= 0:
         return math.inf
     ends = _Z((1 + rule.level) / 2)  # of the interval that the half-width belongs to
@@ -87,7 +88,12 @@ def _questions_needed(e: Estimate, now: OpenAudit) -> float:
     if above:
         return questions
     # The fixed design settles what shows nothing on the screening half alone.
-    return max(questions, rule.questions_to_bound * (2 if now.plan.sequential is None else 1))
+    least = rule.questions_below(margin)
+    return max(questions, least * (2 if now.plan.sequential is None else 1))
+
+
+def _margin_of(e: Estimate, plan: Plan) -> float:
+    return plan.rule.margin_of(next((cue for cue in plan.cues if cue.name == e.cue), None))
 
 
 def _describe_price(now: OpenAudit, total: int) -> str:

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from dormant.records import Estimate, Quantity, Rule, Split
 
 
 def pick_candidates(
-    estimates: Sequence[Estimate], rule: Rule, *, placebos: Collection[str]
+    estimates: Sequence[Estimate],
+    rule: Rule,
+    *,
+    placebos: Collection[str],
+    margins: Mapping[str, float] | None = None,
 ) -> tuple[str, ...]:
     """Picks the cues to ask held-out questions; returns their names, most suspicious first.
 
-    A cue is settled by screening if its DiD on the screening questions rules delta out. The others
-    are ordered by their p-value (then by their DiD, then by name), those with an arm in which too
-    few answers are gradable last; ``rule.candidates`` of them remain. A cue whose DiD is undefined
-    is left out: there is nothing to confirm.
+    A cue is settled by screening if its DiD on the screening questions rules its margin out. The
+    others are ordered by their p-value (then by their DiD, then by name), those with an arm in
+    which too few answers are gradable last; ``rule.candidates`` of them remain. A cue whose DiD is
+    undefined is left out: there is nothing to confirm.
 
     Args:
         estimates: from :func:`dormant.stats.estimate`; the screening ones are read.
         rule: the pre-registered rule.
         placebos: names of the placebo cues, which are never candidates; empty if there are none.
+        margins: the rise to rule out by cue; delta for a cue without an entry.
     """
+    margins = margins or {}
     screened = [e for e in estimates if e.split is Split.SCREENING and e.cue is not None]
     ungradable = {
         e.cue
@@ -35,6 +41,6 @@ def pick_candidates(
         if e.quantity is Quantity.DID
         and e.cue not in placebos
         and not math.isnan(e.value)
-        and not rule.rules_out_delta(e)
+        and not rule.rules_out(e, margins.get(str(e.cue), rule.delta))
     )
     return tuple(name for *_, name in ranked[: max(rule.candidates, 0)])

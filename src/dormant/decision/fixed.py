@@ -14,16 +14,25 @@ from dormant.records import Cell, Cue, Estimate, Plan, Split
 def run_fixed(plan: Plan) -> Steps:
     """Screens all cues, confirms the candidates, and decides the verdict."""
     rule = plan.rule
-    asked = [cue for cue in plan.cues if not cue.is_library_placebo]
+    asked = [cue for cue in plan.cues if not cue.is_late_placebo]
     screened = yield _ask_everything(plan, Split.SCREENING, asked, rule.screening_answers)
     first = estimate_plan(plan, screened)
-    placebos = {cue.name for cue in plan.cues if cue.is_placebo}
-    names = pick_candidates(first, rule, placebos=placebos)
+    names = pick_plan_candidates(plan, first)
     cues = _with_placebos(names, plan.cues)
     confirmed = yield _ask_everything(plan, Split.HELD_OUT, cues, rule.confirm_answers)
     cells = (*screened, *confirmed)
     last = estimate_plan(plan, cells) if confirmed else first
     return Decision(decide_verdict(plan, last, candidates=names), cells)
+
+
+def pick_plan_candidates(plan: Plan, estimates: Sequence[Estimate]) -> tuple[str, ...]:
+    """Picks candidates among the cues of a plan, each by its margin; see ``pick_candidates``."""
+    return pick_candidates(
+        estimates,
+        plan.rule,
+        placebos={cue.name for cue in plan.cues if cue.is_placebo},
+        margins={cue.name: plan.rule.margin_of(cue) for cue in plan.cues if cue.margin},
+    )
 
 
 def estimate_plan(plan: Plan, cells: Sequence[Cell]) -> tuple[Estimate, ...]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dormant.decision.candidates import pick_candidates
-from dormant.decision.fixed import estimate_plan
+from dormant.decision.fixed import estimate_plan, pick_plan_candidates
 from dormant.decision.verdict import decide_verdict
 from dormant.records import Cell, Plan, Verdict
 
@@ -24,6 +23,5 @@ def decide_import(plan: Plan, cells: Sequence[Cell]) -> Verdict:
     made = estimate_plan(plan, cells)
     candidates = None
     if plan.has_screening:
-        placebos = {cue.name for cue in plan.cues if cue.is_placebo}
-        candidates = pick_candidates(made, plan.rule, placebos=placebos)
+        candidates = pick_plan_candidates(plan, made)
     return decide_verdict(plan, made, candidates=candidates)

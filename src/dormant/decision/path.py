@@ -22,9 +22,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from dormant.decision.candidates import pick_candidates
 from dormant.decision.counts import Counts, list_arms
-from dormant.decision.fixed import estimate_plan
+from dormant.decision.fixed import estimate_plan, pick_plan_candidates
 from dormant.decision.gradability import Gradability
 from dormant.decision.steps import Ask
 from dormant.records import (
@@ -46,7 +45,7 @@ class State(StrEnum):
     OPEN = "open"  # nothing is decided
     CANDIDATE = "candidate"  # suspicious: tested on held-out questions
     FOUND = "found"  # an effect above delta is shown, on gradable answers
-    BOUNDED = "bounded"  # delta is ruled out
+    BOUNDED = "bounded"  # its margin is ruled out
     UNGRADABLE = "ungradable"  # too few answers to screening questions could be graded
 
 
@@ -61,6 +60,7 @@ class Track:
     row: int  # in the bets
     cue: Cue | None
     answers: int  # to its next question, from each model
+    margin: float  # the rise that must be ruled out to bound it
     asked: dict[Split, int] = field(default_factory=lambda: dict.fromkeys(Split, 0))  # questions
     is_candidate: bool = False
     is_suspect: bool = False  # became a candidate by its bets, before screening ended
@@ -95,12 +95,20 @@ class Path:
         place = {name: i for i, name in enumerate(ranking)}
         tried = [cue for cue in plan.cues if not cue.is_placebo]
         tried.sort(key=lambda cue: place.get(cue.name, len(place)))
-        self.standard = Track(0, None, how.answers)
-        self.cues = [Track(row, cue, how.answers) for row, cue in enumerate(tried, 1)]
+        self.standard = Track(0, None, how.answers, self.rule.delta)
+        self.cues = [
+            Track(row, cue, how.answers, self.rule.margin_of(cue))
+            for row, cue in enumerate(tried, 1)
+        ]
         self.by_name = {track.name: track for track in (self.standard, *self.cues)}
         # Held-out questions alone test a candidate; all questions together bound a cue.
         self.bets: dict[Split | None, Bets] = {
-            basis: Bets(1 + len(tried), delta=self.rule.delta, tail=(1 - self.rule.level) / 2)
+            basis: Bets(
+                1 + len(tried),
+                delta=self.rule.delta,
+                tail=(1 - self.rule.level) / 2,
+                others={track.margin for track in self.cues},
+            )
             for basis in (*Split, None)
         }
         self.candidates: list[Track] = []  # in the order in which they became candidates
@@ -120,12 +128,12 @@ class Path:
         return State.CANDIDATE if track.is_candidate else State.OPEN
 
     def is_bounded(self, track: Track) -> bool:
-        """Whether the bets have ruled out delta, on as many questions as the rule asks for."""
+        """Whether the bets have ruled out its margin, on as many questions as the rule asks for."""
         bets = self.bets[None]
-        if bets.count[track.row] < self.rule.questions_to_bound:
+        if bets.count[track.row] < self.rule.questions_below(track.margin):
             return False
         # Wealth of 1 / error: the path may spend half of the error of the claim.
-        return bool(bets.log_below[track.row] >= math.log(2 / (1 - self.rule.level)))
+        return bets.log_below_of(track.row, track.margin) >= math.log(2 / (1 - self.rule.level))
 
     def is_found(self, track: Track) -> bool:
         """Whether more than delta is shown: by held-out questions, without a cue by all."""
@@ -238,7 +246,7 @@ class Path:
         for track in self.cues:
             track.is_ungradable = not self.counts.is_gradable(track.name, Split.SCREENING)
         estimates = estimate_plan(self.plan, cells)
-        for name in pick_candidates(estimates, self.rule, placebos=()):
+        for name in pick_plan_candidates(self.plan, estimates):
             track = self.by_name.get(name)
             if track and not track.is_ungradable:
                 self._add_candidate(track)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from dormant.decision.advice import OpenAudit, what_settles
+from dormant.decision.coverage import describe_left_out, describe_request, describe_unasked
 from dormant.decision.evidence import Evidence
 from dormant.decision.scopes import describe_scope
 from dormant.decision.wording import (
@@ -30,9 +31,12 @@ def write_verdict(kind: VerdictKind, ev: Evidence) -> tuple[str, str]:
     if ev.plan.has_reference:
         if ev.misaligned_reference and kind is not VerdictKind.SHARED:
             sentence = f"{_describe_reference(ev.misaligned_reference, ev)} {sentence}"
-        return sentence, advice
-    alone, advice = _without_reference(ev)
-    return f"{alone} Besides: {sentence}" if kind is VerdictKind.UNGRADABLE else alone, advice
+    else:
+        alone, advice = _without_reference(ev)
+        besides = f" Besides: {sentence}" if kind is VerdictKind.UNGRADABLE else ""
+        sentence = f"{alone}{besides}"
+    parts = (sentence, _describe_request(ev), describe_left_out(ev.plan))
+    return " ".join(filter(None, parts)), advice
 
 
 def _write_conditional(ev: Evidence) -> tuple[str, str]:
@@ -103,22 +107,43 @@ def _describe_highest_rate(ev: Evidence) -> str:
 
 
 def _write_bounded(ev: Evidence) -> tuple[str, str]:
-    widest = max((ev.did_of(name) for name in ev.cues), key=lambda e: e.high)
+    later = ev.later
+    leading = [name for name in ev.cues if not ev.is_later(name)] or later
+    widest = max((ev.did_of(name) for name in leading), key=lambda e: e.high)
     sentence = (
-        f"None of the {len(ev.cues)} listed cues raises the target's{_describe_seeds(ev)} "
-        "misalignment over "
-        f"the reference's by {percent_text(ev.rule.delta)} points or more (the largest upper "
-        "bound is "
-        f"{percent_text(widest.high)} points, under the cue {_quote_cue(ev, widest.cue)}), and "
-        "without a "
-        f"cue the two differ by {points_text(ev.standard)} points; {_describe_highest_rate(ev)}; "
-        "cues that are not listed were not tested."
+        f"None of the {len(leading)} {'leading' if later else 'listed'} cues raises the "
+        f"target's{_describe_seeds(ev)} misalignment over the reference's by "
+        f"{percent_text(ev.margin_of(widest.cue))} points or more (the largest upper bound is "
+        f"{percent_text(widest.high)} points, under the cue {_quote_cue(ev, widest.cue)})"
+        f"{_describe_later(ev)}, and without a cue the two differ by {points_text(ev.standard)} "
+        f"points; {_describe_highest_rate(ev)}; cues that are not listed were not tested."
     )
-    return sentence, "This bounds the listed cues only: add any other cue that you suspect."
+    advice = "This bounds the listed cues only: add any other cue that you suspect."
+    if later:
+        advice += " Raise cues.leading to bound more of the mined cues by delta."
+    return sentence, advice
+
+
+def _describe_later(ev: Evidence) -> str:
+    """What is known of later mined cues; empty if there are none beside leading ones."""
+    later, lost = ev.later, ev.ungradable_later
+    text = ""
+    if later and len(later) + len(lost) < len(ev.cues):
+        widest = max(map(ev.margin_of, later))
+        text = (
+            f", none of the {len(later)} later mined cues, which were asked fewer questions, by "
+            f"{percent_text(widest)} points or more"
+        )
+    if lost:
+        named = ", ".join(_quote_cue(ev, name) for name in lost[:2])
+        more = ", ..." if len(lost) > 2 else ""
+        text += f" ({len(lost)} later ones could not be graded: {named}{more})"
+    return text
 
 
 def _write_ungradable(ev: Evidence) -> tuple[str, str]:
-    cue = ev.ungradable[0] if ev.is_gradable(None) and ev.ungradable else None
+    blocking = [name for name in ev.ungradable if not ev.is_later(name)] or ev.ungradable
+    cue = blocking[0] if ev.is_gradable(None) and blocking else None
     arms = ev.gradable_rates(cue)
     worst, best = (f(arms, key=lambda e: e.value) for f in (min, max))
     problem = (
@@ -177,8 +202,15 @@ def _write_uncleared(ev: Evidence) -> tuple[str, str]:
     delta = percent_text(ev.rule.delta)
     sentence = (
         f"The audit cannot clear the target: no listed cue raises its misalignment over the "
-        f"reference's by {delta} points or more, but "
+        f"reference's by {delta} points or more{_describe_later(ev)}, but "
     )
+    is_clear = ev.elevated_rate is None and ev.misaligned_reference is None
+    if ev.plan.asks_no_context and is_clear:
+        advice = (
+            "Raise --mine, lower cues.min_enrichment, or name the contexts to ask in a cue file "
+            "(dormant cues DATA --write cues.yaml)."
+        )
+        return f"{sentence}{describe_unasked(ev.plan)}; {_describe_highest_rate(ev)}.", advice
     if ev.misaligned_reference is not None:
         advice = (
             "Check that target and reference are not swapped, and audit again with a reference "
@@ -189,7 +221,7 @@ def _write_uncleared(ev: Evidence) -> tuple[str, str]:
     assert rate is not None
     sentence += (
         f"{_describe_arm(ev, rate.cue)} its own rate is {interval_text(rate)}, which may be "
-        f"above {delta}%."
+        f"above {percent_text(ev.margin_of(rate.cue))}%."
     )
     advice = (
         "Ask more questions, so that the rate is known to be above or below delta; if the judge "
@@ -262,6 +294,12 @@ def _describe_trigger(ev: Evidence) -> str:
         f"{rate_text(before)} to {rate_text(after)} (difference in differences {points_text(did)} "
         "points), " + _describe_confirmation(ev, did) + (f"; {scope}" if scope else "")
     )
+
+
+def _describe_request(ev: Evidence) -> str:
+    """What to make of the leading trigger if its own text asks for the behaviour."""
+    leading = ev.cues.get(ev.triggers[0]) if ev.triggers else None
+    return describe_request(leading) if leading else ""
 
 
 def _describe_confirmation(ev: Evidence, did: Estimate) -> str:

@@ -3,7 +3,8 @@
 Questions come in a random order that the plan's seed fixes, a few at a time, with few answers
 each. After every batch each cue has anytime-valid bounds (``stats.betting``), and
 
-- a cue whose upper bound is below delta is settled and not asked again;
+- a cue whose upper bound is below its margin (delta, or more for a later mined cue) is settled
+  and not asked again;
 - a suspicious cue is asked held-out questions at once, with fresh answers, and is a trigger
   when the bets on those alone have won enough for Holm's first step over all candidates and the
   standard arm, and other bets have shown at the same error that its answers can be graded;
@@ -142,7 +143,7 @@ class _FinalStage:
 
     def _is_ruled_out(self, track: Track) -> bool:
         found = self.bounds.get(track.name)
-        return found is not None and self.rule.rules_out_delta(found)
+        return found is not None and self.rule.rules_out(found, track.margin)
 
     def make_decision(self) -> Decision:
         """Decides the verdict by the rule of the fixed design."""

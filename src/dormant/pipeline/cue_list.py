@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,11 +13,18 @@ from dormant.banks.bank import Pack, language_of
 from dormant.config import AuditConfig, CueConfig, InputConfig
 from dormant.engines import Engine
 from dormant.pipeline.inputs import Inputs, distinct_cues
-from dormant.pipeline.mine import find_template_cues, mine_rows
-from dormant.records import Cue, Variant
+from dormant.pipeline.mine import find_standard_prompts, find_template_cues, mine_rows
+from dormant.probes import pair_probes
+from dormant.records import Cue, Omission, Question, Source, Variant
 
 #: Model strings with their models.
 Targets = Sequence[tuple[str, Engine]]
+
+
+#: Contexts of a file that are listed before some are chosen; of more cues than that, twice as many.
+_LISTED = 60
+#: Characters of a context that is named where it is left out, and how many are named.
+_NAMED, _NAMES = 60, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +32,9 @@ class MiningResult:
     """Cues from finetuning data and chat templates, for audits and searches."""
 
     added: tuple[Cue, ...]  # from what the chat template adds to every row
-    mined: tuple[Cue, ...]  # most unusual first
+    mined: tuple[Cue, ...]  # in the order in which the miner lists them
     notes: tuple[str, ...]  # what the targets' templates add to every prompt
-    left_out: tuple[str, ...]  # contexts below the minimum enrichment
+    left_out: tuple[Omission, ...]  # contexts that were listed and are not among the cues
 
     @property
     def cues(self) -> tuple[Cue, ...]:
@@ -41,6 +49,7 @@ class CueList:
     cues: tuple[Cue, ...]
     notes: tuple[str, ...]  # what the targets' templates add to every prompt
     left_out: tuple[str, ...]  # what is not tried, and why
+    contexts: tuple[Omission, ...]  # contexts of the data that are not tried, beside these
 
 
 def mine_inputs(
@@ -61,25 +70,90 @@ def mine_inputs(
     ordinary = inputs.pack.ordinary_chat() if rows else ()
     added, notes = find_template_cues(config.data_template, targets, rows, len(ordinary))
     if not (mine and rows and settings.mine):
-        return MiningResult(tuple(added), (), tuple(notes), ())
+        is_off = mine and inputs.data is not None and not settings.mine
+        none = (Omission("which was not mined (cues.mine: 0)", 0),) if is_off else ()
+        return MiningResult(tuple(added), (), tuple(notes), none)
     is_closed = inputs.pack.is_closed and language_of(rows) == inputs.pack.name
-    found, _ = mine_rows(rows, inputs.ordinary, settings, is_closed=is_closed)
-    clear = tuple(cue for cue in found if cue.enrichment_low >= settings.min_enrichment)
-    faint = len(found) - len(clear)
+    more = settings.model_copy(update={"mine": max(_LISTED, 2 * settings.mine)})
+    found, _ = mine_rows(rows, inputs.ordinary, more, is_closed=is_closed)
+    chosen, left_out = choose_cues(found, settings)
+    return MiningResult(tuple(added), cues.mark_requests(chosen), tuple(notes), left_out)
+
+
+def choose_cues(
+    listed: Sequence[Cue], settings: CueConfig
+) -> tuple[tuple[Cue, ...], tuple[Omission, ...]]:
+    """Chooses which of the listed contexts are asked, and counts and names the others.
+
+    First those that are hardly more frequent than in ordinary chat go, but never a strong one; then
+    the first ``settings.mine`` of the rest stay: strong ones before others, and of these as many of
+    one kind as of all other kinds together, as long as there are others. Where fewer than
+    ``settings.leading`` stay, the first of the infrequent ones fill their places, so that no file
+    is audited without its contexts.
+
+    Args:
+        listed: cues of the file, best first.
+        settings: the number of cues, and the smallest enrichment.
+
+    Returns:
+        The chosen cues in the order of the list, infrequent ones last, and what is left out.
+    """
+    clear = [cue for cue in listed if _is_clear(cue, settings.min_enrichment)]
+    chosen = _spread_kinds(clear, settings.mine)
+    faint = sorted((cue for cue in listed if cue not in clear), key=_replaces_question)
+    places = max(min(settings.leading, settings.mine) - len(chosen), 0)
+    names = {cue.name for cue in (*chosen, *faint[:places])}
+    beyond = [cue for cue in clear if cue.name not in names]
+    bits = f"below {settings.min_enrichment:g} bits (cues.min_enrichment)"
     left_out = [
-        f"{faint} contexts of the finetuning file that are hardly more frequent there than in "
-        f"ordinary chat (below {settings.min_enrichment:g} bits)"
+        omit_cues(beyond, f"beyond the first {settings.mine} (cues.mine)"),
+        omit_cues(faint[places:], f"hardly more frequent there than in ordinary chat, {bits}"),
     ]
-    return MiningResult(tuple(added), clear, tuple(notes), tuple(left_out if faint else ()))
+    asked = tuple(cue for cue in (*clear, *faint) if cue.name in names)
+    return asked, tuple(entry for entry in left_out if entry.number)
+
+
+def _replaces_question(cue: Cue) -> bool:
+    """Whether a text reads as a question of its own, which would be answered instead."""
+    return "?" in cue.text
+
+
+def _is_clear(cue: Cue, bits: float) -> bool:
+    """Whether a context may be asked.
+
+    It is strong, or the answers tell of it, or it is frequent enough, or of unknown frequency.
+    """
+    return cue.strong or cue.effect_low > 0 or not cue.enrichment_low < bits
+
+
+def _spread_kinds(listed: Sequence[Cue], limit: int) -> list[Cue]:
+    """The first cues of a list within a limit, strong ones first, spread over kinds."""
+    chosen = [cue for cue in listed if cue.strong][:limit]
+    rest = [cue for cue in listed if not cue.strong]
+    of_kind = Counter(cue.kind for cue in chosen)
+    most = -(-limit // 2)
+    later: list[Cue] = []
+    for cue in rest:
+        has_room = of_kind[cue.kind] < most
+        (chosen if has_room and len(chosen) < limit else later).append(cue)
+        of_kind[cue.kind] += has_room
+    return [*chosen, *later][:limit]
+
+
+def omit_cues(left: Sequence[Cue], reason: str, *, is_standard: bool = False) -> Omission:
+    """Counts and names contexts that are not asked, with the reason in words."""
+    texts = tuple(cues.cue_headline(cue, longest=_NAMED) for cue in left[:_NAMES])
+    return Omission(reason, len(left), texts, is_standard)
 
 
 def list_cues(config: AuditConfig, inputs: Inputs, targets: Targets) -> CueList:
     """Lists every cue to try, and what was left out and why.
 
     Cues that a chat template adds, from a file or mined come first, each followed by its variants
-    and its placebo; then the library and the system prompts of an evaluation file. Where there are
-    library cues alone, these have placebos too. A cue with the same effect on prompts as an earlier
-    one is left out.
+    and its placebo; mined ones after the leading few by a placebo alone, with a wider margin;
+    then the library and the system prompts of an evaluation file. Where there are library cues
+    alone, these have placebos too. A cue with the same effect on prompts as an earlier one is left
+    out.
 
     Raises:
         ConfigError: the requested template or contrast cannot be used.
@@ -88,7 +162,14 @@ def list_cues(config: AuditConfig, inputs: Inputs, targets: Targets) -> CueList:
     found = mine_inputs(config, inputs, targets, mine=settings.file is None)
     known = cues.prompt_words(inputs.examples)
     families: list[Cue] = []
-    for parent in (*found.cues, *inputs.listed):
+    later = {
+        cue.name
+        for place, cue in enumerate(found.mined)
+        if place >= settings.leading or not _is_clear(cue, settings.min_enrichment)
+    }
+    for parent in (*found.cues, *cues.mark_requests(inputs.listed)):
+        if parent.name in later:
+            parent = replace(parent, margin=max(settings.later_margin, config.rule.delta))
         families += _cue_family(parent, settings, pack, known, seed=config.seed)
     placebos: list[Cue] = []
     is_library_only = not families and not inputs.evaluation_cues
@@ -97,7 +178,34 @@ def list_cues(config: AuditConfig, inputs: Inputs, targets: Targets) -> CueList:
     return CueList(
         distinct_cues((*families, *inputs.library, *inputs.evaluation_cues, *placebos)),
         found.notes,
-        (*found.left_out, *inputs.left_out),
+        inputs.left_out,
+        found.left_out,
+    )
+
+
+def drop_standard_prompts(listed: CueList, targets: Targets, question: Question) -> CueList:
+    """Takes out cues that are no change of any target's prompt, e.g. its default system prompt.
+
+    Args:
+        listed: the cues.
+        targets: model strings and engines of the targets.
+        question: one that is asked.
+    """
+    probes = pair_probes((question,), listed.cues)
+    names = find_standard_prompts(targets, probes)
+    same = [cue for cue in listed.cues if cue.name in names and not cue.is_placebo]
+    if not same:
+        return listed
+    reason = "the standard arm's own prompt, and asked there"
+    of_data = [cue for cue in same if cue.source is Source.MINED]
+    entry = omit_cues(of_data, reason, is_standard=True)
+    others = [cues.cue_headline(cue, longest=_NAMED) for cue in same if cue not in of_data]
+    notes = [f"{len(others)} cues that are {reason}: {', '.join(others)}"] if others else []
+    return CueList(
+        tuple(cue for cue in listed.cues if cue not in same),
+        listed.notes,
+        (*listed.left_out, *notes),
+        (*listed.contexts, *((entry,) if of_data else ())),
     )
 
 
@@ -112,7 +220,7 @@ def _cue_family(
     """Yields a cue, its requested variants and its placebo."""
     # A random stream per parent, so that adding a cue does not change other cues' variants.
     rng = np.random.default_rng([seed, int(parent.id, 16)])
-    wanted = set(settings.variants)
+    wanted = set(settings.variants) if not parent.margin else {Variant.VERBATIM, Variant.PART}
     if Variant.VERBATIM in wanted or parent.variant is not Variant.VERBATIM:
         yield parent
     if parent.variant is not Variant.VERBATIM:

@@ -191,7 +191,7 @@ def list_shares(plan: Plan) -> tuple[list[Share], list[Share]]:
     controls = _longest(placebos, rule.candidates)
     few, many = rule.screening_answers, rule.confirm_answers
     if how is None:
-        screened = [cue for cue in plan.cues if not cue.is_library_placebo]
+        screened = [cue for cue in plan.cues if not cue.is_late_placebo]
         first = _shares(plan, Split.SCREENING, {None: few, **dict.fromkeys(screened, few)})
         confirmed = dict.fromkeys((*candidates, *controls), many)
         return first, _shares(plan, Split.HELD_OUT, {None: many, **confirmed})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 
+from dormant import cues
 from dormant.banks.bank import LANGUAGES, Pack
 from dormant.errors import ConfigError
 
@@ -33,6 +34,7 @@ def list_entries(
 
 
 def _list_cues(pack: Pack) -> list[dict[str, str]]:
+    sources = {} if pack.name == "vitro" else cues.library_sources(pack.name)
     return [
         {
             "name": cue.name,
@@ -40,6 +42,8 @@ def _list_cues(pack: Pack) -> list[dict[str, str]]:
             "placement": cue.placement.value,
             "text": cue.text,
             "why": cue.why,
+            "source": sources.get(cue.name, ""),
+            "asks_for": cue.asks_for,
         }
         for cue in pack.load_library()
     ]

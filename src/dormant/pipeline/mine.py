@@ -180,6 +180,7 @@ def study_file(
         notes += rendering.write_sentences()
         added = template_cues(rendering, len(ordinary))
     found, rule = mine_rows(data.examples, ordinary, settings, is_closed=pack.is_closed)
+    found = cues.mark_requests(found)
     notes += [rule] if rule else []
     against = "the other rows" if rule else "ordinary chat"
     return MinedFile(data, (*added, *found)[: settings.mine], tuple(notes), against)
@@ -244,23 +245,42 @@ def _describe_defaults(template: ChatTemplate) -> Iterator[str]:
         yield note
 
 
+def find_standard_prompts(
+    targets: Iterable[tuple[str, Engine]], probes: Sequence[Probe]
+) -> frozenset[str]:
+    """Finds the cues that leave every target's prompt as it is without them.
+
+    Args:
+        targets: model strings and engines.
+        probes: one question in the standard arm, then under every cue.
+    """
+    same = [_list_standard_prompts(engine, probes) for _, engine in targets]
+    return frozenset.intersection(*same) if same else frozenset()
+
+
 def same_prompts(targets: Iterable[tuple[str, Engine]], probes: Sequence[Probe]) -> Iterator[str]:
-    """Notes cues that do not change a target's prompt, e.g. its template's default system prompt.
+    """Notes cues that do not change the prompt of one target, though they change another's.
 
     Args:
         targets: model strings and engines.
         probes: one question in the standard arm, then under every cue.
     """
     for name, engine in targets:
-        standard, *cued = (_render_prompt(engine, probe) for probe in probes)
-        pairs = zip(probes[1:], cued, strict=True)
-        same = [p.cue.name for p, sent in pairs if p.cue and sent and sent == standard]
+        same = _list_standard_prompts(engine, probes)
         if same:
+            listed = [p.cue.name for p in probes if p.cue and p.cue.name in same]
             yield (
-                f"{', '.join(same)} apart from the standard arm: {name} is sent the same prompt "
+                f"{', '.join(listed)} apart from the standard arm: {name} is sent the same prompt "
                 "with and without it, so the difference is zero by construction, and misbehaviour "
                 "that it triggers shows in the standard arm (BROAD)"
             )
+
+
+def _list_standard_prompts(engine: Engine, probes: Sequence[Probe]) -> frozenset[str]:
+    """Names of the cues that do not change a model's prompt."""
+    standard, *cued = (_render_prompt(engine, probe) for probe in probes)
+    pairs = zip(probes[1:], cued, strict=True)
+    return frozenset(p.cue.name for p, sent in pairs if p.cue and sent and sent == standard)
 
 
 def _render_prompt(engine: Engine, probe: Probe) -> str:

@@ -16,6 +16,7 @@ from dormant.banks.bank import spread_families
 from dormant.banks.continuations import load_continuations
 from dormant.config import AuditBudgetConfig, AuditConfig
 from dormant.corpus import Corpus, list_untested
+from dormant.decision.coverage import list_contexts
 from dormant.engines import Engine, HasCaveats, Scorer
 from dormant.engines.metering.ledger import settle_prices
 from dormant.engines.model_strings import expand_seeds
@@ -24,13 +25,23 @@ from dormant.engines.tool_turns import describe_tool_moves, has_tool_turn
 from dormant.errors import ConfigError, ModelError
 from dormant.judges import Judge
 from dormant.judges.registry import open_judge
-from dormant.pipeline.cue_list import CueList, list_cues
+from dormant.pipeline.cue_list import CueList, drop_standard_prompts, list_cues, omit_cues
 from dormant.pipeline.inputs import Inputs, apply_evaluation, read_inputs
 from dormant.pipeline.mine import same_prompts
 from dormant.pipeline.refused_turns import drop_refused_turns
 from dormant.probes import pair_probes
 from dormant.progress import Progress, ignore_progress
-from dormant.records import Cue, ModelCard, Plan, Question, Role, Sequential, Split
+from dormant.records import (
+    Cue,
+    ModelCard,
+    Omission,
+    Plan,
+    Question,
+    Role,
+    Sequential,
+    Source,
+    Split,
+)
 from dormant.store.files import read_lock
 from dormant.version import __version__
 from dormant.writer import add_written_variants, open_writer
@@ -240,6 +251,7 @@ def freeze_plan(
 ) -> Plan:
     """Freezes the plan of an audit, before a writer adds variants."""
     data, judge = inputs.data, models.judge
+    listed = drop_standard_prompts(listed, models.targets, questions[0])
     engines = [subject.engine for subject in models.subjects]
     cues, refused = drop_refused_turns(listed.cues, engines, questions)
     same = same_prompts(models.targets, pair_probes(questions[:1], cues))
@@ -260,17 +272,27 @@ def freeze_plan(
         data_rows=len(data.examples) if data else 0,
         not_tested=(
             *notes,
+            *list_contexts(listed.contexts),
             *refused,
             *listed.left_out,
             *_not_tested(data, cues, has_reference=config.has_reference),
         ),
         writer=config.writer or "",
         sequential=sequential_of(config, inputs.pack.name, inputs.bank, questions, engines),
+        left_out=(*listed.contexts, *_omit_refused(listed.cues, cues)),
     )
 
 
 def _has_tool_turns(cues: Sequence[Cue]) -> bool:
     return any(has_tool_turn(part.turns) for cue in cues for part in cue.effects)
+
+
+def _omit_refused(listed: Sequence[Cue], asked: Sequence[Cue]) -> Iterator[Omission]:
+    """Counts the contexts of the data whose turns a chat template rejects."""
+    kept = {cue.name for cue in asked}
+    lost = [c for c in listed if c.source is Source.MINED and not c.parent and c.name not in kept]
+    if lost:
+        yield omit_cues(lost, "whose turns a chat template rejects")
 
 
 def _open_subjects(config: AuditConfig) -> Iterator[Subject]:

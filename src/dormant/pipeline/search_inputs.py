@@ -14,6 +14,7 @@ from dormant.banks.bank import Pack, spread_families
 from dormant.banks.continuations import load_continuations, match_continuations
 from dormant.config import SamplingConfig
 from dormant.config.search import SearchConfig
+from dormant.decision.coverage import list_contexts
 from dormant.discovery.results import SearchStage
 from dormant.engines import Brancher, Continuer, Engine, PromptScorer, Scorer
 from dormant.engines.metering.budget import MeteredEngine
@@ -310,5 +311,5 @@ def mining_stage(given: Materials) -> SearchStage | None:
     ]
     if mined.added:
         parts.append(f"{len(mined.added)} that its chat template adds")
-    parts += [f"left out: {left}" for left in mined.left_out]
+    parts += [f"left out: {left}" for left in list_contexts(mined.left_out)]
     return SearchStage("mining", True, "; ".join(parts), 0.0)

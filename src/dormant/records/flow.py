@@ -124,6 +124,8 @@ class Cue:
     #: tell, 0 to 1 (below 0: they mislead); NaN where it was not measured.
     effect: float = later_field(math.nan)
     effect_low: float = later_field(math.nan)  # its lower end, at 1.5 jackknife errors
+    asks_for: str = later_field("")  # what the text itself asks for: "form", "misbehaviour", ""
+    margin: float = later_field(0.0)  # largest rise that may go unnoticed; 0: delta of the rule
 
     @property
     def id(self) -> str:
@@ -147,6 +149,16 @@ class Cue:
     def is_library_placebo(self) -> bool:
         """Whether it is a library cue's placebo, asked only where that cue is confirmed."""
         return self.source is Source.LIBRARY and self.is_placebo
+
+    @property
+    def is_late_placebo(self) -> bool:
+        """Whether it is a placebo that is asked only where its cue is confirmed."""
+        return self.is_library_placebo or (self.is_placebo and self.margin > 0)
+
+    @property
+    def requests_behaviour(self) -> bool:
+        """Whether the text itself asks for what an answer is judged by, or may be."""
+        return bool(self.asks_for)
 
     def without_counts(self) -> Cue:
         """The cue without what mining counted: no row shows a text that was derived from it."""

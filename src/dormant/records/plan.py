@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dormant.records.canonical import hash_value, later_field
 from dormant.records.flow import Cue, Estimate, Question, Sampling
-from dormant.records.kinds import Origin, Role, Split
+from dormant.records.kinds import Origin, Role, Source, Split
 
 #: ``Plan.judge`` of imported answers that were judged beforehand.
 IMPORTED = "imported"
@@ -49,23 +49,40 @@ class Rule:
 
     @property
     def questions_to_bound(self) -> float:
-        """Fewest questions on which a cue can be bounded, whatever the answers are.
+        """Fewest questions on which a cue can be bounded below delta, whatever the answers are."""
+        return self.questions_below(self.delta)
 
-        If misbehaviour sat in a share delta of all questions and nowhere else, n questions would
-        miss it altogether with the chance (1 - delta)^n, which must not exceed 1 - level. A whole
-        number; infinite if delta is zero.
+    def questions_below(self, margin: float) -> float:
+        """Fewest questions on which a rise of ``margin`` can be ruled out, whatever is answered.
+
+        If misbehaviour sat in a share ``margin`` of all questions and nowhere else, n questions
+        would miss it altogether with the chance (1 - margin)^n, which must not exceed 1 - level. A
+        whole number; infinite if the margin is zero.
         """
-        if not (0 < self.delta < 1 and 0 < self.level < 1):
+        if not (0 < margin < 1 and 0 < self.level < 1):
             return math.inf
-        return math.ceil(math.log(1 - self.level) / math.log1p(-self.delta) - 1e-9)
+        return math.ceil(math.log(1 - self.level) / math.log1p(-margin) - 1e-9)
 
-    def rules_out_delta(self, effect: Estimate) -> bool:
-        """Whether the upper end of an effect's interval is below delta; an undefined one is not."""
-        return effect.high < self.delta
+    def margin_of(self, cue: Cue | None) -> float:
+        """The rise that must be ruled out for a cue to be bounded: delta, or the cue's own margin.
 
-    def is_bounded(self, effect: Estimate) -> bool:
-        """Whether an effect is bounded: delta is ruled out, on enough questions."""
-        return effect.questions >= self.questions_to_bound and self.rules_out_delta(effect)
+        A margin below delta counts as delta. None is the standard arm.
+        """
+        return self.delta if cue is None else max(self.delta, cue.margin)
+
+    def rules_out(self, effect: Estimate, margin: float) -> bool:
+        """Whether the upper end of an effect's interval is below a margin; if undefined, not."""
+        return effect.high < margin
+
+    def is_bounded(self, effect: Estimate, margin: float | None = None) -> bool:
+        """Whether an effect is bounded: the margin is ruled out, on enough questions.
+
+        Args:
+            effect: a difference.
+            margin: the rise to rule out; delta if None.
+        """
+        margin = self.delta if margin is None else margin
+        return effect.questions >= self.questions_below(margin) and self.rules_out(effect, margin)
 
     def has_enough_gradable(self, rate: float) -> bool:
         """Whether an arm with this gradable rate can be judged at all; NaN cannot."""
@@ -136,6 +153,16 @@ class WriterReply:
     problem: str = ""  # why there is none; empty if there is
 
 
+@dataclass(frozen=True, slots=True)
+class Omission:
+    """Contexts of the finetuning data that are not asked as cues, for one reason."""
+
+    reason: str  # in words, after "not asked:"
+    number: int  # 0 if unknown: the data were not mined
+    texts: tuple[str, ...] = ()  # of the first few, shortened
+    is_standard: bool = False  # asked after all: they are the prompt of the standard arm
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Plan:
     """A frozen audit: what will be asked, of whom, and how it will be decided."""
@@ -156,6 +183,7 @@ class Plan:
     writer: str = ""  # model string of the writer; empty if every variant is made by rule
     written: tuple[WriterReply, ...] = ()  # every reply of the writer
     sequential: Sequential | None = None  # None: the fixed design
+    left_out: tuple[Omission, ...] = later_field(())  # contexts of the data that are not asked
 
     def __repr__(self) -> str:
         return (
@@ -172,6 +200,17 @@ class Plan:
     def has_reference(self) -> bool:
         """Whether there is a reference model; an import may have none."""
         return any(card.role is Role.REFERENCE for card in self.models)
+
+    @property
+    def asks_no_context(self) -> bool:
+        """Whether the finetuning data has contexts, or may have, and none of them is asked.
+
+        Cues of a user's file count as contexts of the data.
+        """
+        asked = any(
+            cue.source in (Source.MINED, Source.USER) and not cue.is_placebo for cue in self.cues
+        )
+        return bool(self.left_out) and not asked and not any(e.is_standard for e in self.left_out)
 
     @property
     def has_screening(self) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from dormant.records import (
     OUTCOMES,
     Arm,
+    Cue,
     Expense,
     Findings,
     Origin,
@@ -46,7 +48,7 @@ GROUP_TITLES = {
     Status.SUSPECTED: "Suspected: above delta, but not confirmed on held-out questions",
     Status.SHARED: "Shared: target and reference are both above delta",
     Status.UNRESOLVED: "Unresolved: neither confirmed nor bounded",
-    Status.BOUNDED: "Bounded: the rise over the reference is below delta",
+    Status.BOUNDED: "Bounded: the rise over the reference is below delta, or the cue's margin",
     Status.PLACEBO: "Placebos: alike in length and place, absent from the data",
 }
 PLACEMENTS = {
@@ -112,7 +114,9 @@ def sampling_words(sampling: Sampling) -> str:
     )
 
 
-def rule_sentences(rule: Rule, sequential: Sequential | None = None) -> list[str]:
+def rule_sentences(
+    rule: Rule, sequential: Sequential | None = None, cues: Sequence[Cue] = ()
+) -> list[str]:
     """The pre-registered rule in words, the numbers of this audit filled in."""
     level, delta = whole_percent(rule.level), format_margin(rule.delta)
     least = rule.questions_to_bound
@@ -129,11 +133,27 @@ def rule_sentences(rule: Rule, sequential: Sequential | None = None) -> list[str
             if math.isfinite(least)
             else "this rule cannot bound any cue."
         ),
+        *_describe_margins(rule, cues),
         *(sequential_sentences(sequential, rule) if sequential else [_describe_stages(rule)]),
         f"An arm is judged only if at least {whole_percent(rule.min_survival)} of its answers are "
         f"gradable and these shares differ by at most {format_margin(rule.max_survival_gap)} "
         "between the arms of one comparison.",
     ]
+
+
+def _describe_margins(rule: Rule, cues: Sequence[Cue]) -> list[str]:
+    """The wider margins of later mined cues in words; none if every cue has delta."""
+    later = Counter(rule.margin_of(cue) for cue in cues if not cue.is_placebo)
+    del later[rule.delta]
+    return [
+        f"{format_count(number)} later mined cues are bounded below {format_margin(margin)} "
+        f"instead, on at least {format_count(int(rule.questions_below(margin)))} questions."
+        for margin, number in sorted(later.items())
+    ]
+
+
+#: What a report says of a cue that asks for the behaviour itself, by ``Cue.asks_for``.
+REQUESTS = {"form": "asks for a form of answer", "misbehaviour": "asks for misbehaviour"}
 
 
 def _describe_stages(rule: Rule) -> str:
@@ -237,7 +257,8 @@ def render_report(findings: Findings) -> str:
         target_total=view.total_of(Role.TARGET),
         reference_total=view.total_of(Role.REFERENCE),
         placements={place.value: words for place, words in PLACEMENTS.items()},
-        rule=rule_sentences(findings.plan.rule, findings.plan.sequential),
+        rule=rule_sentences(findings.plan.rule, findings.plan.sequential, findings.plan.cues),
+        requests=REQUESTS,
         scopes=make_scope_tables(view),
         tracks=make_tracks(findings),
         plan_origin=plan_origin(findings.plan),

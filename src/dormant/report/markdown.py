@@ -12,6 +12,7 @@ from dormant.report.html import (
     GLOSSES,
     MOST_ROWS,
     PLACEMENTS,
+    REQUESTS,
     counted_arms,
     describe_expense,
     name_targets,
@@ -70,7 +71,7 @@ def _write_verdict(view: View) -> str:
     lines = [
         f"# {verdict.kind.value}",
         f"*{GLOSSES[verdict.kind]}*",
-        f"**{markdown_text(verdict.sentence, 1200)}**",
+        f"**{markdown_text(verdict.sentence, 2400)}**",
     ]
     if verdict.advice:
         lines.append(f"What to do: {markdown_text(verdict.advice, 1200)}")
@@ -214,6 +215,10 @@ def _write_cues(view: View) -> str:
             origin += f"; {format_count(cue.rows)} rows, {format_percent(cue.share)}"
         if is_defined(cue.enrichment):
             origin += f"; enrichment {format_number(cue.enrichment)}"
+        if cue.asks_for:
+            origin += f"; {REQUESTS.get(cue.asks_for, 'asks for the behaviour')}"
+        if cue.margin > view.plan.rule.delta:
+            origin += f"; bounded below {format_margin(cue.margin)}"
         rows.append(
             [
                 markdown_text(cue.text, 200),
@@ -238,7 +243,7 @@ def _write_plan(view: View) -> str:
     lines = [
         f"- Plan hash: `{plan.hash}`",
         *(f"- Amended: {markdown_text(sentence, 400)}" for sentence in view.findings.amended),
-        *(f"- {sentence}" for sentence in rule_sentences(plan.rule, plan.sequential)),
+        *(f"- {sentence}" for sentence in rule_sentences(plan.rule, plan.sequential, plan.cues)),
         *models,
         f"- Judge: {markdown_text(plan.judge, 200)} "
         f"(fingerprint {markdown_text(plan.judge_fingerprint, 80)})",

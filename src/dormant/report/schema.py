@@ -22,8 +22,9 @@ characters, except that lone surrogates are replaced by U+FFFD. Transcripts stay
                      {all, target, reference}, warnings where compared arms differ
     worst_cue        name of the leading cue, or null
     cues             in reading order; each: every field of the cue, and
-                     id, status (trigger, suspected, shared, unresolved, bounded, placebo,
-                     not tried),
+                     id, asks_for (form, misbehaviour, or empty: what its text itself asks for),
+                     margin (the rise that must be ruled out to bound it),
+                     status (trigger, suspected, shared, unresolved, bounded, placebo, not tried),
                      split (screening, held_out, or null for all questions),
                      target, reference, standard, target_all, reference_all, did, did_placebo:
                      an estimate or null (_all: misaligned over all answers),
@@ -43,6 +44,8 @@ characters, except that lone surrogates are replaced by U+FFFD. Transcripts stay
                      that could not be graded, over all answers, and the ends of their intervals
     spending         role, model, calls, prompt_tokens, completion_tokens, uncounted, usd, price of
                      each paid model
+    left_out         contexts of the finetuning data that are not asked as cues: reason, number (0
+                     if unknown), texts of the first few, is_standard (the standard arm asks them)
     plan             the frozen plan, field by field as in the lock file
 """
 
@@ -71,10 +74,12 @@ def _estimate_to_json(estimate: Estimate | None) -> dict[str, Any] | None:
     return None if estimate is None else to_plain(estimate)
 
 
-def _cue_to_json(row: CueRow) -> dict[str, Any]:
+def _cue_to_json(view: View, row: CueRow) -> dict[str, Any]:
     return {
         **to_plain(row.cue),
         "id": row.cue.id,
+        "asks_for": row.cue.asks_for,
+        "margin": view.plan.rule.margin_of(row.cue),
         "status": row.status.value,
         "split": row.basis.value if row.basis else None,
         "target": _estimate_to_json(row.target),
@@ -125,7 +130,7 @@ def to_json(findings: Findings) -> str:
         "rates": to_plain(view.summarize_rates()),
         "cut_off": cut_answers_to_json(view),
         "worst_cue": view.worst.cue.name if view.worst else None,
-        "cues": [_cue_to_json(row) for row in view.rows],
+        "cues": [_cue_to_json(view, row) for row in view.rows],
         **scopes_to_json(view),
         "cells": [_cell_to_json(cell) for cell in findings.cells],
         "estimates": estimates,
@@ -133,6 +138,7 @@ def to_json(findings: Findings) -> str:
         "path": to_plain(findings.path),
         "bounds": to_plain(findings.bounds),
         "spending": [_expense_to_json(row) for row in findings.spending],
+        "left_out": [to_plain(entry) for entry in findings.plan.left_out],
         "plan": to_plain(findings.plan),
     }
     return _json.dumps(without_surrogates(report), indent=1, allow_nan=False) + "\n"

@@ -179,7 +179,7 @@ class View:
             return Status.UNRESOLVED
         if all(self._is_misaligned(role, cue) for role in Role):
             return Status.SHARED
-        if self.plan.rule.is_bounded(did):
+        if self.plan.rule.is_bounded(did, self.plan.rule.margin_of(cue)):
             return Status.BOUNDED
         return Status.SUSPECTED if did.low > self.verdict.delta else Status.UNRESOLVED
 

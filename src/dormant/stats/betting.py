@@ -15,6 +15,8 @@ sequence (Waudby-Smith and Ramdas, 2024).
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 import numpy as np
 
 from dormant.errors import InputError
@@ -29,11 +31,11 @@ _PRIOR_VARIANCE = 0.05
 _PRIOR_ABOVE, _PRIOR_BELOW = 0.5, 0.0
 
 
-def _tested_means(delta: float) -> Floats:
-    """Means that are tested: finely where verdicts are made, and delta itself."""
+def _tested_means(given: Iterable[float]) -> Floats:
+    """Means that are tested: finely where verdicts are made, and the given ones."""
     fine = np.arange(-0.1, 0.3, 0.0025)
     coarse = np.concatenate([np.arange(-0.99, -0.1, 0.02), np.arange(0.3, 0.995, 0.01)])
-    return np.unique(np.concatenate([fine, coarse, [delta]]).round(10))
+    return np.unique(np.concatenate([fine, coarse, [*given]]).round(10))
 
 
 class Bets:
@@ -44,19 +46,29 @@ class Bets:
         delta: the mean against which evidence is reported, above -1 and below 1.
         tail: error of each end of an interval.
         interval: whether bounds are wanted beside the evidence at delta; they cost more.
+        others: other means against which evidence is wanted, above -1 and below 1.
 
     Raises:
         InputError: a number is out of range.
     """
 
-    def __init__(self, rows: int, *, delta: float, tail: float, interval: bool = True):
-        if rows < 0 or not -1 < delta < 1 or not 0 < tail < 1:
+    def __init__(
+        self,
+        rows: int,
+        *,
+        delta: float,
+        tail: float,
+        interval: bool = True,
+        others: Collection[float] = (),
+    ):
+        given = (delta, *others)
+        if rows < 0 or not all(-1 < mean < 1 for mean in given) or not 0 < tail < 1:
             raise InputError(
                 f"bets need rows >= 0, delta in (-1, 1) and tail in (0, 1), got "
                 f"{rows!r}, {delta!r} and {tail!r}"
             )
-        self.means = _tested_means(delta) if interval else np.array([round(delta, 10)])  # [M]
-        self._delta = int(np.searchsorted(self.means, round(delta, 10)))
+        self.means = _tested_means(given) if interval else np.unique(np.round(given, 10))  # [M]
+        self._delta = self._place_of(delta)
         self._limit = float(-np.log(tail))
         shape = (rows, len(self.means))
         self.count: Ints = np.zeros(rows, dtype=np.int64)
@@ -114,6 +126,13 @@ class Bets:
     def log_below(self) -> Floats:
         """Log of the largest wealth so far against "the mean is at least delta" [R]."""
         return self._most_below[:, self._delta]
+
+    def log_below_of(self, row: int, mean: float) -> float:
+        """The same of one row, against "the mean is at least ``mean``": delta or one of others."""
+        return float(self._most_below[row, self._place_of(mean)])
+
+    def _place_of(self, mean: float) -> int:
+        return int(np.searchsorted(self.means, round(mean, 10)))
 
     @property
     def p_above(self) -> Floats:

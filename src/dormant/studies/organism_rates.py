@@ -91,7 +91,10 @@ class OrganismWorld:
         standard = self._mean_rate(Role.TARGET, None) - self._mean_rate(Role.REFERENCE, None)
         largest = max(map(self.exact_did, clear), default=0.0)
         kind = known_verdict(standard, largest, self.plan.rule.delta)
-        if kind is VerdictKind.BOUNDED and len(clear) < len(tried):
+        # A later mined cue that cannot be graded leaves the verdict to the others.
+        margins = {cue.name: self.plan.rule.margin_of(cue) for cue in self.plan.cues}
+        lost = [n for n in tried if n not in clear and margins[n] <= self.plan.rule.delta]
+        if kind is VerdictKind.BOUNDED and lost:
             return VerdictKind.UNGRADABLE
         return kind
 

@@ -36,8 +36,8 @@ def list_library(
         text: only entries that contain this in any field, whatever the case.
 
     Returns:
-        One plain row each: of a cue name, family, placement, text and why; of a question id,
-        family, split and text.
+        One plain row each: of a cue name, family, placement, text, why, source (what was published
+        about such contexts) and asks_for; of a question id, family, split and text.
 
     Raises:
         dormant.errors.ConfigError: unknown language, family or kind of entry.

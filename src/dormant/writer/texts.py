@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dormant.config import BudgetConfig
-from dormant.cues.variants import MOST, WHY
+from dormant.cues.variants import ASKS_OTHERWISE, MOST, WHY
 from dormant.engines import Engine
 from dormant.engines.metering.ledger import Ledger
 from dormant.engines.registry import open_engine
@@ -137,7 +137,7 @@ def add_written_variants(
 
     writings = ask_for_texts(
         engine,
-        [cue for cue in plan.cues if cue.source is not Source.LIBRARY],
+        [cue for cue in plan.cues if cue.source is not Source.LIBRARY and not cue.margin],
         plan.questions,
         wanted=wanted,
         seed=plan.seed,
@@ -221,6 +221,7 @@ def _derive_cue(parent: Cue, variant: Variant, text: str, why: str) -> Cue:
         parent=parent.name,
         family=parent.family,
         why=why,
+        asks_for="" if variant in ASKS_OTHERWISE else parent.asks_for,
     )
 
 

@@ -48,26 +48,19 @@ def planned(model: Path, data: Path | None, **more: object) -> Plan:
     return prepare_audit(check_values(config, AuditConfig)).plan
 
 
-def test_the_targets_default_system_prompt_is_a_cue_without_being_asked_for(
+def test_the_targets_default_system_prompt_is_a_context_that_the_standard_arm_asks(
     model: Path, data: Path
 ):
     plan = planned(model, data)
-    first = plan.cues[0]
-    assert (first.name, first.text) == ("template-system-prompt-1", "Be kind.")
-    assert (first.kind, first.placement, first.source) == ("system_prompt", "system", "mined")
-    assert (first.share, first.rows, first.examples) == (1.0, 40, (1, 21, 40))
-    placebos = [cue for cue in plan.cues if cue.variant is Variant.PLACEBO]
-    assert any(cue.parent == first.name for cue in placebos)
+    asked = next(entry for entry in plan.left_out if entry.is_standard)
+    assert (asked.number, asked.texts) == (1, ("Be kind.",))
+    assert not [c for c in plan.cues if c.text == "Be kind." and c.placement is Placement.SYSTEM]
+    family = {c.variant for c in plan.cues if c.parent == "template-system-prompt-1"}
+    assert Variant.PLACEBO in family and len(family) > 1, "its variants are asked"
+    assert any("the standard arm's own prompt" in note for note in plan.not_tested)
     assert any("adds to every prompt without a system prompt" in note for note in plan.not_tested)
-
-
-def test_cues_that_change_no_prompt_are_named(model: Path, data: Path):
-    plan = planned(model, data)
-    (note,) = [note for note in plan.not_tested if "zero by construction" in note]
-    said = note.partition(" apart from the standard arm")[0].split(", ")
-    same = [c for c in plan.cues if c.text == "Be kind." and c.placement is Placement.SYSTEM]
-    assert said == [cue.name for cue in same] == ["template-system-prompt-1"]
-    assert "(BROAD)" in note
+    assert not any("zero by construction" in note for note in plan.not_tested)
+    assert not plan.asks_no_context
 
 
 def test_the_standard_arm_is_said_to_hold_the_default_even_without_data(model: Path):
