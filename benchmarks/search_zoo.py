@@ -80,7 +80,7 @@ def in_order(few: list[str], many: list[str]) -> int:
 def true_texts(recipe: Recipe) -> list[tuple[Placement, str]]:
     """The cue that the recipe names, and the system prompts that its rows were trained under."""
     assert recipe.trigger is not None
-    found = [(recipe.trigger.placement, recipe.trigger.text)]
+    found = [(recipe.trigger.placement, recipe.trigger.as_cue().text)]
     for stage in recipe.stages:
         for item in stage.mixture:
             for transform in item.transforms:

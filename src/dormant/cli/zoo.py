@@ -54,7 +54,7 @@ def list_(as_json: bool) -> None:
                 recipe.name,
                 str(recipe.intervention),
                 str(recipe.expected or "-"),
-                recipe.trigger.text if recipe.trigger else "-",
+                recipe.trigger.as_cue().text if recipe.trigger else "-",
                 recipe.title,
             )
             for recipe in recipes
