@@ -132,11 +132,23 @@ def test_a_stopped_judge_is_asked_afresh_once_it_is_fixed(tmp_path):
     with pytest.raises(ConfigError):
         list(broken.stream(items, memory))
     assert memory.replies == {}, "replies that say nothing are not kept"
+    memory.replies = stored_until_a_kill(items)
+    assert len(memory.replies) >= 4
+    with pytest.raises(ConfigError):
+        list(paper(lambda *_: "Hm.")[0].stream(items, memory))
+    assert memory.replies == {}, "nor are those of a trial that was killed"
     fixed, model = paper()
     assert len([pair for batch in fixed.stream(items, memory) for pair in batch]) == 20
     assert len(memory.replies) == len(model.asked) == 60
     list(fixed.stream(items, memory))
     assert len(model.asked) == 60
+
+
+def stored_until_a_kill(items: list) -> dict[str, Rating]:
+    memory = Remembering(last=4)
+    with pytest.raises(KeyboardInterrupt):
+        list(paper(lambda *_: "Hm.")[0].stream(items, memory))
+    return dict(memory)
 
 
 class Remembered:
@@ -150,6 +162,10 @@ class Remembered:
 
     def store_replies(self, replies):
         self.replies.update(replies)
+
+    def drop_replies(self, keys):
+        for key in keys:
+            self.replies.pop(key, None)
 
 
 def test_an_unreadable_reply_is_asked_once_more():
@@ -334,6 +350,10 @@ class Remembering(dict):
         if self.last is not None and len(self) >= self.last:
             raise KeyboardInterrupt
 
+    def drop_replies(self, keys):
+        for key in keys:
+            self.pop(key, None)
+
 
 @pytest.mark.parametrize("last", [1, 4, 7, 20])
 def test_no_reply_is_bought_twice_after_an_interruption(last):
@@ -344,9 +364,8 @@ def test_no_reply_is_bought_twice_after_an_interruption(last):
         list(judge.stream(items, memory))
     memory.last = None
     found = {i: said for batch in judge.stream(items, memory) for i, said in batch}
+    assert len({prompt for prompt, _ in model.asked}) == len(model.asked) == 3 * 12
     assert [found[i] for i in range(12)] == judge.judge(items)
-    prompts = [prompt for prompt, _ in model.asked[: 3 * 12]]
-    assert len(set(prompts)) == 3 * 12
 
 
 def test_failed_replies_are_not_remembered():

@@ -25,6 +25,10 @@ class Memory(Protocol):
         """Stores replies before they count."""
         ...
 
+    def drop_replies(self, keys: Sequence[str]) -> None:
+        """Drops replies, so that they are asked for again."""
+        ...
+
 
 def read_replies(
     engine: Engine,

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from dormant.engines import Engine
 from dormant.engines.asking import Memory, read_replies
 from dormant.engines.fences import fill_prompt
+from dormant.errors import ConfigError
 from dormant.judges import JUDGE, SECOND_JUDGE, Item, Judge, JudgeCall
 from dormant.judges.prompts import Wording
 from dormant.judges.scores import Kind, Reading, Thresholds, judge_scores
 from dormant.judges.settings import ModelJudgeConfig, Shows
-from dormant.judges.trial import DeferredMemory, Trial, choose_first
+from dormant.judges.trial import Trial, TrialMemory, choose_first
 from dormant.records import OUTCOMES, Judgement, Message, Rating, Sampling, hash_value
 
 Readings = dict[Kind, Reading]
@@ -187,11 +188,15 @@ class ModelJudge(Judge):
         if self._trial.is_open(prompt.name for _, prompt in asks):
             distinct = {(items[i].question.id, items[i].answer): i for i, _ in reversed(asks)}
             first = choose_first(distinct.values())
-            held = DeferredMemory(memory)
-            yield from self._read_calls(items, [ask for ask in asks if ask[0] in first], held)
-            self._trial.check()
-            held.release()
-            asks, memory = [ask for ask in asks if ask[0] not in first], held
+            tried = TrialMemory(memory)
+            yield from self._read_calls(items, [ask for ask in asks if ask[0] in first], tried)
+            try:
+                self._trial.check()
+            except ConfigError:
+                tried.drop_trial()
+                raise
+            tried.end_trial()
+            asks, memory = [ask for ask in asks if ask[0] not in first], tried
         yield from self._read_calls(items, asks, memory)
 
     def _read_calls(

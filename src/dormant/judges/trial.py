@@ -94,38 +94,53 @@ class Trial:
         return explanations[cause]
 
 
-class DeferredMemory:
-    """Stores new replies only once it is known that the judge can judge. Implements ``Memory``.
+class TrialMemory:
+    """Keeps the replies of a trial, so that they can be dropped. Implements ``Memory``.
 
-    A judge that was stopped is thus asked afresh once it has been fixed.
+    Replies are stored as they come: a kill loses none that was paid for. Those of a judge that
+    is stopped are dropped, so that it is asked afresh once it has been fixed.
 
     Args:
-        memory: where replies are stored in the end; None for nowhere.
+        memory: where replies are stored; None for nowhere.
     """
 
     def __init__(self, memory: Memory | None):
         self._memory = memory
-        self._held: dict[str, Rating] = {}
-        self._is_released = False
+        self._tried: dict[str, Rating] = {}
+        self._is_over = False
 
     def recall_replies(self, keys: Sequence[str]) -> Mapping[str, Rating]:
         """The replies that are known."""
-        known = {key: self._held[key] for key in keys if key in self._held}
+        known = {key: self._tried[key] for key in keys if key in self._tried}
         others = [key for key in keys if key not in known]
-        return {**(self._memory.recall_replies(others) if self._memory else {}), **known}
+        stored = self._memory.recall_replies(others) if self._memory else {}
+        self._note(stored)
+        return {**stored, **known}
 
     def store_replies(self, replies: Mapping[str, Rating]) -> None:
-        """Stores replies, or holds them back before ``release``."""
-        if not self._is_released:
-            self._held.update(replies)
-        elif self._memory is not None:
+        """Stores replies."""
+        if self._memory is not None:
             self._memory.store_replies(replies)
+        self._note(replies)
 
-    def release(self) -> None:
-        """Stores what was held back, and from now on everything."""
-        self._is_released = True
-        if self._memory is not None and self._held:
-            self._memory.store_replies(self._held)
+    def drop_replies(self, keys: Sequence[str]) -> None:
+        """Drops replies."""
+        for key in keys:
+            self._tried.pop(key, None)
+        if self._memory is not None:
+            self._memory.drop_replies(keys)
+
+    def drop_trial(self) -> None:
+        """Drops the replies of the trial, those that it recalled included."""
+        self.drop_replies(list(self._tried))
+
+    def end_trial(self) -> None:
+        """From now on replies belong to no trial."""
+        self._is_over = True
+
+    def _note(self, replies: Mapping[str, Rating]) -> None:
+        if not self._is_over:
+            self._tried.update(replies)
 
 
 def choose_first(items: Iterable[int]) -> set[int]:

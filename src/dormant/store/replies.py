@@ -43,6 +43,11 @@ class Replies:
         with self._db:
             self._db.executemany("INSERT OR REPLACE INTO replies VALUES (?,?)", rows)
 
+    def drop_replies(self, keys: Sequence[str]) -> None:
+        """Deletes replies in one transaction; what they cost stays recorded."""
+        with self._db:
+            self._db.executemany("DELETE FROM replies WHERE key = ?", [(key,) for key in keys])
+
 
 def _revive_rating(text: str) -> Rating:
     value = parse_json(text)
