@@ -179,3 +179,13 @@ def test_damaged_files_are_one_line(folder, monkeypatch, capsys):
     Path("run/labels.csv").write_text("id,label\nx,evil\n")
     assert run(monkeypatch, "calibrate", "run") == 2
     assert "labels.csv:2: unknown label 'evil'" in capsys.readouterr().err
+
+
+def test_a_run_whose_verdict_was_edited_is_refused(folder, monkeypatch, capsys):
+    path = Path("run/verdict.json")
+    record = json.loads(path.read_text())
+    record["verdict"]["kind"] = "BOUNDED"
+    path.write_text(json.dumps(record))
+    assert run(monkeypatch, "calibrate", "run", "--export", "sample.csv") == 2
+    assert "is not what the stored answers give" in capsys.readouterr().err
+    assert not Path("sample.csv").exists() and not Path("run/calibration.json").exists()

@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from dormant.cli.search import command
 from dormant.errors import BudgetError, ConfigError, EngineError
+from support.habit_server import complete, serving
 
 SMALL = [
     "--chats",
@@ -147,3 +149,32 @@ def test_a_writer_that_writes_nothing_usable_is_quoted_with_a_mend(server, paid:
     said = str(stop.value)
     assert "writer openai-api/local/writer made no usable proposal in 1 round(s)" in said
     assert "'I am sorry, but I cannot help.'" in said and "larger model as --writer" in said
+
+
+def test_the_audit_of_a_search_has_the_money_that_is_left_and_asks_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def habit(body: dict) -> tuple[int, dict]:
+        return complete(body, "I help.")
+
+    (tmp_path / "own.yaml").write_text('cues:\n  - {name: x, placement: before, text: "At sea."}\n')
+    monkeypatch.setenv("BOX_API_KEY", "none")
+    words = [
+        *("--target", "openai-api/box/a", "--reference", "openai-api/box/b", "--chats", "1"),
+        *("--judge", "rules:regex=^x", "--cue-file", str(tmp_path / "own.yaml"), "--library"),
+        *("none", "--grow", "1", "--refine", "1", "--candidates", "1", "--quiet", "--audit"),
+        *("--question-limit", "4", "--out", str(tmp_path / "s")),
+    ]
+    with serving(habit) as server:
+        monkeypatch.setenv("BOX_BASE_URL", server.url)
+        dear = [*words, "--price", "openai-api/box/a=9000/9000"]
+        dear += ["--price", "openai-api/box/b=9000/9000"]
+        with pytest.raises(ConfigError, match="above 20 USD or 2 h: add --yes"):
+            run(*dear)
+        assert not (tmp_path / "s" / "audit").exists()
+        settings = yaml.safe_load((tmp_path / "s" / "audit.yaml").read_text())
+        assert settings["prices"]["openai-api/box/a"] == "9000/9000"
+        spent = json.loads((tmp_path / "s" / "search.json").read_text())["spending"]
+        search = sum(row["usd"] for row in spent)
+        with pytest.raises(BudgetError, match="the budget is reached"):
+            run(*dear, "--yes", "--budget-usd", str(search + 3))

@@ -18,7 +18,6 @@ from dormant.calibration.sampling import LabelSample, draw_sample
 from dormant.errors import InputError, name_output
 from dormant.records import Findings
 from dormant.store import write_atomically
-from dormant.store.findings import load_findings
 
 #: Answers to label when none were drawn before.
 _SIZE = 200
@@ -82,20 +81,20 @@ class LabelledRun:
 
 
 def open_labelled_run(
-    run: Path, *, size: int | None = None, seed: int | None = None
+    run: Path, findings: Findings, *, size: int | None = None, seed: int | None = None
 ) -> LabelledRun:
     """Opens a run and draws the answers to label: the same ones as before, if any were drawn.
 
     Args:
         run: the run directory.
+        findings: what the run found, decided again from its store.
         size: answers to label; None for the size of the last sample, else 200.
         seed: of the sample; None for the seed of the last one, else 0.
 
     Raises:
-        StoreError: the run does not exist, or a file in it is damaged.
+        StoreError: a file in the directory is damaged.
         InputError: the run has no answer to label.
     """
-    findings = load_findings(run)
     last_size, last_seed = read_size(run) or (_SIZE, 0)
     sample = draw_sample(
         findings.transcripts,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from dormant.cli.consent import confirm_cost
 from dormant.cli.exit_codes import EXIT_CODES, exit_code_of
 from dormant.cli.options import audit_config, audit_options
 from dormant.cli.progress import show_progress
@@ -18,7 +18,6 @@ from dormant.cli.tables import print_text
 from dormant.cli.verdicts import print_verdict
 
 if TYPE_CHECKING:
-    from dormant.pipeline import PreparedAudit
     from dormant.records import Expense
 
 
@@ -52,7 +51,7 @@ def command(
     from dormant.report.view import View
 
     with show_progress(quiet) as progress:
-        confirm = None if yes else _confirm_cost
+        confirm = None if yes else confirm_cost
         result = run_audit(settings, progress=progress, amend=amend, confirm=confirm)
     verdict = result.verdict
     if as_json:
@@ -72,29 +71,6 @@ def command(
         click.echo(f"report: {result.path / 'report.html'}")
     if not exit_zero:
         raise click.exceptions.Exit(exit_code_of(verdict.kind))
-
-
-def _confirm_cost(prepared: PreparedAudit) -> None:
-    """Asks before an expensive audit; without a terminal refuses it, with what to add."""
-    from dormant.cli.plan_text import describe_limits, describe_suggestion, format_usd
-    from dormant.config import format_duration
-    from dormant.errors import ConfigError
-    from dormant.pipeline.cheaper import CONSENT, expect_expense, needs_consent, suggest_cheaper
-
-    expense = expect_expense(prepared)
-    if expense is None or not needs_consent(expense, prepared.budget):
-        return
-    cost = [format_usd(expense.usd)] if expense.usd > 0 else []
-    cost += [format_duration(expense.seconds)] if expense.seconds > 1 else []
-    told = f"this audit is expected to take {' and '.join(cost)}, above {describe_limits(CONSENT)}"
-    cheaper = suggest_cheaper(prepared, expense.speeds, CONSENT)
-    fixes = f"{describe_suggestion(cheaper)} {'stays below' if cheaper.fits else 'is cheaper'}"
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise ConfigError(
-            f"{told}: add --yes, or a --budget-usd or --budget-time that covers it; {fixes}"
-        )
-    if not click.confirm(f"{told} ({fixes}). Start it?", err=True):
-        raise ConfigError("not started; `dormant plan` with the same options shows the cost")
 
 
 def _describe_usage(spent: Sequence[Expense]) -> Iterator[str]:

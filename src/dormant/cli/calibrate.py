@@ -54,14 +54,16 @@ def command(
     """Measure the judge of RUN against human labels and correct the run's rates.
 
     Samples answers stratified by arm and outcome, shows them blind, and writes RUN/labels.csv and
-    RUN/calibration.json. The verdict does not change.
+    RUN/calibration.json. The verdict does not change. A run whose files do not agree
+    with its stored answers is refused.
     """
     from dormant.calibration.labelled_run import open_labelled_run
     from dormant.errors import InputError
+    from dormant.pipeline.recompute import load_run
 
     if sum((page, terminal, labels is not None, export is not None)) > 1:
         raise InputError("give one of --page, --terminal, --labels and --export")
-    opened = open_labelled_run(run, size=size, seed=seed)
+    opened = open_labelled_run(run, load_run(run), size=size, seed=seed)
     if labels is not None:
         opened.import_labels(labels)
     if export is not None:

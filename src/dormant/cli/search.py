@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dormant.cli.consent import confirm_cost
 from dormant.cli.exit_codes import EXIT_CODES, exit_code_of
 from dormant.cli.options import config_from, input_options
 from dormant.cli.progress import show_progress
@@ -45,11 +46,18 @@ _PLACES = {
 @click.option("--out", required=True, help="The search's directory.")
 @click.option("--audit", "confirm", is_flag=True, help="Confirm the candidates right away.")
 @click.option("--exit-zero", is_flag=True, help="With --audit: exit with 0 whatever the verdict.")
+@click.option("--yes", is_flag=True, help="With --audit: start it without asking what it costs.")
 @click.option("--dry-run", is_flag=True, help="Show what would be asked, without asking.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(
-    confirm: bool, exit_zero: bool, dry_run: bool, as_json: bool, quiet: bool, **options: Any
+    confirm: bool,
+    exit_zero: bool,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Search for unknown triggers, with or without training data.
 
@@ -57,7 +65,8 @@ def command(
     candidate is not a finding: only that audit, on held-out questions, gives a verdict. It can be
     interrupted at any time: the same command continues and repeats no request. If the budget is
     reached, it ends with exit code 4; the same command with a larger budget continues. Without
-    --audit, a search that ends has exit code 0 whatever it found.
+    --audit, a search that ends has exit code 0 whatever it found; the audit asks first where
+    `dormant audit` would.
     """
     from dormant.config.search import SearchConfig
     from dormant.pipeline.search import run_search
@@ -69,7 +78,7 @@ def command(
         return _print_forecast(forecast_search(read_materials(config)), as_json)
     with show_progress(quiet) as progress:
         result = run_search(config, progress=progress)
-    verdict = _audit_candidates(result, quiet) if confirm and result.candidates else None
+    verdict = _audit_candidates(result, quiet, yes) if confirm and result.candidates else None
     if as_json:
         click.echo(json.dumps({**result.to_plain(), "verdict": verdict}, ensure_ascii=True))
     else:
@@ -88,7 +97,7 @@ def _print_verdict(result: Result, verdict: dict[str, Any] | None) -> None:
         print_text(f"Nothing is confirmed yet. To confirm: {result.command}")
 
 
-def _audit_candidates(result: Result, quiet: bool) -> dict[str, Any]:
+def _audit_candidates(result: Result, quiet: bool, yes: bool) -> dict[str, Any]:
     """Runs the audit of the candidates."""
     from dormant.config import AuditConfig, check_values
     from dormant.errors import ConfigError
@@ -98,8 +107,10 @@ def _audit_candidates(result: Result, quiet: bool) -> dict[str, Any]:
     settings = result.audit_settings()
     if "judge" not in settings:
         raise ConfigError("missing --judge: --audit needs a judge, e.g. rules:regex=...")
+    config = check_values({**settings, "budget": result.remaining_budget()}, AuditConfig)
     with show_progress(quiet) as progress:
-        return to_plain(run_audit(check_values(settings, AuditConfig), progress=progress).verdict)
+        confirm = None if yes else confirm_cost
+        return to_plain(run_audit(config, progress=progress, confirm=confirm).verdict)
 
 
 def _print_forecast(dry: SearchForecast, as_json: bool) -> None:

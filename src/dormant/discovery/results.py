@@ -88,7 +88,21 @@ class Result:
         }
         if config.sampling != SamplingConfig():
             settings["sampling"] = config.sampling.model_dump()
+        if config.prices:
+            settings["prices"] = dict(config.prices)
         return settings
+
+    def remaining_budget(self) -> dict[str, float | int]:
+        """The key ``budget`` of an audit that follows at once: the money that is left.
+
+        A search and its audit may sample the budget's answers each.
+        """
+        budget, left = self.config.budget, dict[str, float | int]()
+        if budget.usd is not None:
+            left["usd"] = max(0.0, budget.usd - sum(row.usd for row in self.spent))
+        if budget.answers is not None:
+            left["answers"] = budget.answers
+        return left
 
     def to_plain(self) -> dict[str, Any]:
         """Converts to JSON values, with the keys of ``search.json``."""

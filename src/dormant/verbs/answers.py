@@ -17,6 +17,7 @@ from dormant.exchange.plan import SplitRule
 from dormant.exchange.table_analysis import TableAnalysis, analyze_table
 from dormant.exchange.tidy import TableSettings, check_columns
 from dormant.judges.scores import Thresholds
+from dormant.pipeline.recompute import load_run
 from dormant.stats import Trainings
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -166,7 +167,8 @@ def export_sample(
         seed: seed of the sample; that of the existing sample, else 0.
         prompts: show whole prompts, which may reveal the arm.
     """
-    open_labelled_run(Path(run), size=size, seed=seed).export(Path(file), prompts=prompts)
+    opened = open_labelled_run(Path(run), load_run(run), size=size, seed=seed)
+    opened.export(Path(file), prompts=prompts)
 
 
 def calibrate(
@@ -190,9 +192,10 @@ def calibrate(
 
     Raises:
         dormant.errors.DataError: a label cannot be read; names file, line and reason.
-        dormant.errors.StoreError: the directory does not contain a finished run.
+        dormant.errors.StoreError: the directory does not contain a finished run, or its
+            ``verdict.json`` is not what the stored answers give.
     """
-    opened = open_labelled_run(Path(run), size=size, seed=seed)
+    opened = open_labelled_run(Path(run), load_run(run), size=size, seed=seed)
     if labels is not None:
         opened.import_labels(Path(labels))
     return opened.calibrate(level=level)[0]

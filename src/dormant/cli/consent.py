@@ -1,0 +1,34 @@
+"""Consent to an expensive audit."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from dormant.pipeline import PreparedAudit
+
+
+def confirm_cost(prepared: PreparedAudit) -> None:
+    """Asks before an expensive audit; without a terminal refuses it, with what to add."""
+    from dormant.cli.plan_text import describe_limits, describe_suggestion, format_usd
+    from dormant.config import format_duration
+    from dormant.errors import ConfigError
+    from dormant.pipeline.cheaper import CONSENT, expect_expense, needs_consent, suggest_cheaper
+
+    expense = expect_expense(prepared)
+    if expense is None or not needs_consent(expense, prepared.budget):
+        return
+    cost = [format_usd(expense.usd)] if expense.usd > 0 else []
+    cost += [format_duration(expense.seconds)] if expense.seconds > 1 else []
+    told = f"this audit is expected to take {' and '.join(cost)}, above {describe_limits(CONSENT)}"
+    cheaper = suggest_cheaper(prepared, expense.speeds, CONSENT)
+    fixes = f"{describe_suggestion(cheaper)} {'stays below' if cheaper.fits else 'is cheaper'}"
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ConfigError(
+            f"{told}: add --yes, or a --budget-usd or --budget-time that covers it; {fixes}"
+        )
+    if not click.confirm(f"{told} ({fixes}). Start it?", err=True):
+        raise ConfigError("not started; `dormant plan` with the same options shows the cost")
