@@ -25,6 +25,8 @@ Targets = Sequence[tuple[str, Engine]]
 _LISTED = 60
 #: Characters of a context that is named where it is left out, and how many are named.
 _NAMED, _NAMES = 60, 3
+#: Variants of a later cue: what shows a trigger that its own text may not hold, or may not need.
+_LATER = frozenset({Variant.VERBATIM, Variant.VALUE, Variant.PART})
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +222,7 @@ def _cue_family(
     """Yields a cue, its requested variants and its placebo."""
     # A random stream per parent, so that adding a cue does not change other cues' variants.
     rng = np.random.default_rng([seed, int(parent.id, 16)])
-    wanted = set(settings.variants) if not parent.margin else {Variant.VERBATIM, Variant.PART}
+    wanted = set(settings.variants) if not parent.margin else _LATER
     if Variant.VERBATIM in wanted or parent.variant is not Variant.VERBATIM:
         yield parent
     if parent.variant is not Variant.VERBATIM:
