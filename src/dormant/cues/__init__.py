@@ -5,6 +5,7 @@ from dormant.cues.library import library_sources, load_library, read_cues, write
 from dormant.cues.mining.mine import mine_cues
 from dormant.cues.placebos import make_placebo
 from dormant.cues.requests import mark_requests
+from dormant.cues.seen_values import add_seen_values
 from dormant.cues.snippets import cut_snippets
 from dormant.cues.table import cue_headline, format_interval, make_printable, make_rows
 from dormant.cues.template import template_cue
@@ -13,6 +14,7 @@ from dormant.cues.variants import make_variants
 
 __all__ = [
     "Lexicon",
+    "add_seen_values",
     "general_lexicon",
     "cue_headline",
     "format_interval",

@@ -39,7 +39,8 @@ def mine_rows(
     """
     contrast = _split_suspicious(examples, settings)
     if contrast is None:
-        return cues.mine_cues(examples, ordinary, limit=settings.mine, is_closed=is_closed), ""
+        found = cues.mine_cues(examples, ordinary, limit=settings.mine, is_closed=is_closed)
+        return tuple(cues.add_seen_values(cue, examples) for cue in found), ""
     rule = (
         f"{len(contrast.suspicious):,} suspicious rows ({contrast.rule}) were compared with the "
         f"other {len(contrast.rest):,}"
@@ -49,7 +50,8 @@ def mine_rows(
     found = cues.mine_cues(
         contrast.suspicious, contrast.rest, limit=settings.mine, is_closed=is_closed
     )
-    return found, rule
+    marked = contrast.suspicious
+    return tuple(cues.add_seen_values(cue, examples, marked) for cue in found), rule
 
 
 def template_cues(rendering: corpus.RenderedCorpus, reference_rows: int) -> list[Cue]:
