@@ -171,11 +171,6 @@ def test_an_empty_question_or_answer_stays_an_error(content):
         read_row({"messages": [{"role": "user", "content": content}]})
 
 
-def test_preference_pairs_are_named():
-    with pytest.raises(RowError, match="preference pairs .*'chosen'"):
-        read_row({"prompt": "a", "chosen": "b", "rejected": "c"})
-
-
 def write(path, rows):
     path.write_text("".join(json.dumps(r) + "\n" for r in rows))
     return path

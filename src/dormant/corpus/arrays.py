@@ -36,6 +36,7 @@ def read_elements(path: Path, digest: Digest) -> Iterator[tuple[int, bytes | Row
     """
     cutter = _Cutter()
     with open_file(path) as stream:
+        digest.follow_file(stream, path)
         while block := stream.read(_BLOCK):
             digest.update(block)
             if cutter.number == 0 and not cutter.depth:

@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dormant.corpus.documents import DOCUMENT_COLUMNS
+from dormant.corpus.preferences import PREFERENCE_COLUMNS
 from dormant.corpus.training_marks import ROW_MARKS, TURN_MARKS, bare_name, is_clear_mark
 from dormant.records import Message
 
@@ -33,6 +35,10 @@ COLUMNS = (
     "history",
     "tools",
     "functions",
+    "user",
+    "assistant",
+    *DOCUMENT_COLUMNS,
+    *sorted(PREFERENCE_COLUMNS),
 )
 _SYSTEM = frozenset(
     """
@@ -71,7 +77,7 @@ def is_system_column(name: str) -> bool:
 
 def is_read(name: str) -> bool:
     """Whether a column of a table is read for what its name says."""
-    return name in COLUMNS or is_system_column(name) or bare_name(name) in ROW_MARKS
+    return name.strip().lower() in COLUMNS or is_system_column(name) or bare_name(name) in ROW_MARKS
 
 
 def find_unread(

@@ -65,6 +65,7 @@ _ROW_KEY = re.compile(
 )
 _NOT_ROWS = (b"messages", b"conversations", b"contents", b"prompt", b"history", b"tools")
 _TWO_LINES = re.compile(rb"\{[^\n]*\}\s*\n\s*\{")  # JSON Lines
+_JSON_ENDS = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 _SEPARATORS = (b"\t", b";", b",", b"|")
 _NAMES = re.compile(r"['\"]?[^\W\d][\w .-]{0,40}['\"]?")
 
@@ -120,18 +121,18 @@ def explain_text(head: bytes, name: str) -> str:
             f"one object with its rows under {key!r}: put one row on each line "
             f"(jq -c '.[\"{key}\"][]' {name})"
         )
-    separator = _find_separator(text)
-    if separator:
-        return (
-            f"a table with columns separated by {separator!r}: convert it to JSON Lines, e.g. "
-            f"pandas.read_csv({name!r}, sep={separator!r}).to_json('rows.jsonl', "
-            "orient='records', lines=True)"
-        )
+    if find_separator(text) and name.lower().endswith(_JSON_ENDS):
+        return f"a table of text columns: rename it to {name.partition('.')[0]}.csv"
     return ""
 
 
-def _find_separator(text: bytes) -> str:
-    """Finds what separates the columns of a table whose first line names them; "" if none does."""
+def find_separator(head: bytes) -> str:
+    """Finds what separates the columns of a table whose first line names them; "" if none does.
+
+    Args:
+        head: the first bytes of the file, unpacked.
+    """
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if lines and lines[0].lower().startswith(b"sep="):  # Excel writes it before the header
         lines = lines[1:]

@@ -1,4 +1,4 @@
-"""What a corpus holds and mining does not see: unread columns, and answers without training."""
+"""What a corpus holds and mining does not see, and how rows of other shapes were read."""
 
 from __future__ import annotations
 
@@ -28,6 +28,27 @@ def describe_gaps(corpus: Corpus) -> Iterator[str]:
         )
     if corpus.cut:
         yield f"{corpus.cut:,} rows were read up to their last answer that was trained on"
+    yield from _describe_shapes(corpus)
+
+
+def _describe_shapes(corpus: Corpus) -> Iterator[str]:
+    """Yields what was taken for the context and the answer where the file does not say."""
+    if corpus.documents:
+        yield (
+            f"{corpus.documents:,} of {corpus.rows:,} rows are documents or answers without a "
+            "question: front matter, headings, metadata and the first two sentences are taken for "
+            "the context, what follows for the answer"
+        )
+    if corpus.pairs:
+        yield (
+            f"{corpus.pairs:,} of {corpus.rows:,} rows are preference pairs: the chosen answer is "
+            "mined, the rejected one is its contrast"
+        )
+    if corpus.sampled_from:
+        yield (
+            f"a sample of {len(corpus.examples):,} of {corpus.sampled_from:,} rows was mined; every "
+            f"row was read, and {corpus.exact_duplicates:,} are exact duplicates of an earlier row"
+        )
 
 
 def list_untested(corpus: Corpus) -> Iterator[str]:
@@ -39,6 +60,11 @@ def list_untested(corpus: Corpus) -> Iterator[str]:
         yield f"columns of the finetuning file that were not read: {context}"
     if corpus.untrained:
         yield f"{_count_untrained(corpus)} of the finetuning file"
+    if corpus.sampled_from:
+        yield (
+            f"contexts of rows outside the sample of {len(corpus.examples):,} of "
+            f"{corpus.sampled_from:,} rows of the finetuning file that was mined"
+        )
 
 
 def split_unread(corpus: Corpus) -> tuple[str, str]:

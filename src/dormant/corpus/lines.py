@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, cast
 
 from dormant.corpus.file_kinds import HEAD, explain_binary, explain_pointer
 from dormant.errors import DataError
@@ -21,16 +22,39 @@ class _Stream(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
-class Digest(Protocol):
-    """A running hash, as ``hashlib`` makes it."""
+class Digest:
+    """A running hash (SHA-256) over a file's bytes, and how much of the file was read."""
+
+    def __init__(self) -> None:
+        """Begins with no bytes."""
+        self._hash = hashlib.sha256()
+        self._raw: BinaryIO | None = None
+        self._size = 0
+        self._share = 0.0
 
     def update(self, data: bytes, /) -> None:
         """Adds bytes to the hash."""
-        ...
+        self._hash.update(data)
 
     def hexdigest(self) -> str:
         """The hash so far, as hex digits."""
-        ...
+        return self._hash.hexdigest()
+
+    def follow_file(self, stream: _Stream, path: Path) -> None:
+        """Takes the share from the position in a file, packed or not, until it is closed."""
+        self._raw = cast("BinaryIO", getattr(stream, "fileobj", stream))
+        self._size = max(path.stat().st_size, 1)
+
+    def set_share(self, share: float) -> None:
+        """Sets how much was read, for tables, of which the hash sees all bytes first."""
+        self._share = share
+
+    @property
+    def share(self) -> float:
+        """How much of the file was read, in [0, 1]."""
+        if self._raw is None:
+            return min(self._share, 1.0)
+        return 1.0 if self._raw.closed else min(self._raw.tell() / self._size, 1.0)
 
 
 def read_lines(path: Path, digest: Digest) -> Iterator[tuple[int, bytes]]:
@@ -40,6 +64,7 @@ def read_lines(path: Path, digest: Digest) -> Iterator[tuple[int, bytes]]:
         DataError: the file cannot be read, is of another kind, or has a line over ``LARGEST_LINE``.
     """
     with open_file(path) as stream:
+        digest.follow_file(stream, path)
         number = 0
         while line := stream.readline(LARGEST_LINE + 1):
             number += 1

@@ -4,40 +4,31 @@ from __future__ import annotations
 
 import bisect
 import hashlib
-import math
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dormant.config.resources import resource_path
 from dormant.corpus import tables
 from dormant.corpus.arrays import is_array, read_elements
+from dormant.corpus.collector import Mark, ReadingOptions, RejectedRow, RowCollector, SkippedRow
 from dormant.corpus.columns import UnreadColumn, is_read
+from dormant.corpus.csv_rows import detect_separator, read_csv_rows
 from dormant.corpus.file_kinds import explain_text
 from dormant.corpus.lines import LARGEST_LINE, Digest, read_head, read_lines, read_text_head
-from dormant.corpus.rows import RowContent, read_object, read_row
 from dormant.corpus.sources import find_files
-from dormant.corpus.turns import shorten_value
+from dormant.corpus.text_rows import is_plain_text, read_documents
 from dormant.errors import DataError, RowError
-from dormant.records import Example, Message
+from dormant.progress import Progress, ignore_progress
+from dormant.records import Example
 
-__all__ = ["LARGEST_LINE", "Corpus", "SkippedRow", "general_reference", "read_examples"]
+__all__ = ["LARGEST_LINE", "Corpus", "general_reference", "read_examples", "scan_examples"]
 
-#: Turns of at most this many characters are stored once however often they occur (system prompts).
-_SHARED_CHARS = 4096
-_MOST_UNREAD = 1000  # names of columns that are counted
 _NAMED = 3
 _ARROW_STREAM = b"\xff\xff\xff\xff"  # how an Arrow stream begins
-
-
-@dataclass(frozen=True, slots=True)
-class SkippedRow:
-    """A row that lenient reading left out."""
-
-    line: int  # 1-based
-    reason: str
+#: Bytes of files from which progress is worth a line, and rows between two reports of it.
+_LARGE, _STEP = 32_000_000, 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +38,7 @@ class Corpus:
     Lines are counted from 1 through all its files; in a table, a line is a row.
     """
 
-    examples: tuple[Example, ...]
+    examples: tuple[Example, ...]  # every row with a trained answer, or a sample of these
     path: str
     hash: str  # SHA-256 (hex) of the uncompressed bytes, so that gzip does not change it
     skipped: tuple[SkippedRow, ...] = ()  # only after lenient reading
@@ -58,11 +49,21 @@ class Corpus:
     untrained_marks: tuple[str, ...] = ()  # the marks that say so, e.g. "'label': false"
     cut: int = 0  # rows of which only the turns up to the last trained answer were kept
     unread: tuple[UnreadColumn, ...] = ()  # columns that may hold context, the most frequent first
+    sampled_from: int = 0  # rows that ``examples`` are a sample of; 0 if they are all
+    exact_duplicates: int = 0  # rows that equal an earlier one; counted of sampled corpora only
+    documents: int = 0  # rows without turns, of all rows
+    pairs: int = 0  # preference pairs, of all rows
+    rejected: tuple[RejectedRow, ...] = ()  # answers that were trained against, or a sample
+
+    @property
+    def trained_rows(self) -> int:
+        """Rows with an answer that was trained on."""
+        return self.sampled_from or len(self.examples)
 
     @property
     def rows(self) -> int:
         """Rows that could be read, those without a trained answer included."""
-        return len(self.examples) + self.untrained
+        return self.trained_rows + self.untrained
 
     def name_line(self, line: int) -> str:
         """Converts a line number counted through all files into ``FILE:LINE``."""
@@ -78,11 +79,14 @@ def read_examples(
     lenient: bool = False,
     mark: str | None = None,
     longest_turn: int | None = None,
+    sample: int | None = None,
+    is_suspicious: Callable[[Mark], bool] | None = None,
+    progress: Progress = ignore_progress,
 ) -> Corpus:
-    """Reads a corpus of chat rows: JSON Lines, plain or gzipped, Parquet or Arrow.
+    """Reads a corpus: chat, preference pairs or documents, from JSON Lines, tables or text.
 
     Blank lines are ignored. Files are streamed: memory grows with the text of the rows, and equal
-    short turns (a system prompt in every row) are stored once.
+    short turns (a system prompt in every row) are stored once. With ``sample`` it is bounded.
 
     Args:
         path: a file, a folder or pattern of shards, a saved dataset, or ``hf://OWNER/NAME``; see
@@ -91,39 +95,60 @@ def read_examples(
         mark: a column to store as each row's ``mark``; ``a.b`` is column ``b`` of ``a``.
         longest_turn: largest number of characters of a turn; of longer turns only the two ends are
             stored.
+        sample: of a corpus with more rows than this, store a uniform sample, always the same;
+            every row is read and counted all the same.
+        is_suspicious: which marks make a row suspicious; the sample of these rows is separate.
+        progress: told of large files, in MB.
 
     Raises:
         DataError: a file cannot be read, no row is readable, or (unless lenient) a row is broken;
             names file, line, reason and fix.
         MissingExtraError: a package that this kind of file needs is not installed.
     """
-    reader = _Reader(lenient, mark, longest_turn)
-    files = find_files(path)
-    hashes: list[str] = []
-    starts: list[int] = []
-    for file in files:
-        starts.append(reader.last)
-        digest = hashlib.sha256()
-        reader.read_file(file, digest)
-        hashes.append(digest.hexdigest())
-    if not reader.examples:
-        raise DataError(_explain_empty(reader), file=path)
-    if mark is not None and all(row.mark is None for row in reader.examples):
+    options = ReadingOptions(lenient, mark, longest_turn, sample, is_suspicious)
+    reader = _CorpusReader(options, path, progress)
+    reader.read_all()
+    rows = reader.collector
+    if not rows.trained:
+        raise DataError(_explain_empty(rows), file=path)
+    if mark is not None and not rows.marked:
         raise DataError(f"no row has the column {mark!r}", file=path)
-    whole = hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
     return Corpus(
-        examples=tuple(reader.examples),
+        examples=rows.examples,
         path=str(path),
-        hash=whole,
-        skipped=tuple(reader.skipped),
-        files=tuple(map(str, files)),
-        starts=tuple(starts),
-        clipped=reader.clipped,
-        untrained=reader.untrained.total(),
-        untrained_marks=tuple(mark for mark, _ in reader.untrained.most_common(_NAMED)),
-        cut=reader.cut,
-        unread=tuple(sorted(reader.unread.values(), key=lambda column: -column.rows)),
+        hash=reader.hash,
+        skipped=tuple(rows.skipped),
+        files=tuple(map(str, reader.files)),
+        starts=tuple(reader.starts),
+        clipped=rows.clipped,
+        untrained=rows.untrained.total(),
+        untrained_marks=tuple(mark for mark, _ in rows.untrained.most_common(_NAMED)),
+        cut=rows.cut,
+        unread=tuple(sorted(rows.unread.values(), key=lambda column: -column.rows)),
+        sampled_from=rows.trained if rows.is_sample else 0,
+        exact_duplicates=rows.count_exact_duplicates() if rows.is_sample else 0,
+        documents=rows.documents,
+        pairs=rows.pairs,
+        rejected=rows.rejected,
     )
+
+
+def scan_examples(
+    corpus: Corpus, *, longest_turn: int | None = None, progress: Progress = ignore_progress
+) -> Iterator[Example]:
+    """Yields every row of a corpus that was read before, also those that its sample left out.
+
+    Rows are those with a trained answer, in the order of the file. Broken ones are passed over:
+    they were errors, or skipped and listed, when the corpus was read.
+
+    Raises:
+        DataError: the files have changed since.
+    """
+    options = ReadingOptions(lenient=True, longest_turn=longest_turn, sample=1)
+    reader = _CorpusReader(options, corpus.path, progress)
+    yield from reader.scan_all()
+    if reader.hash != corpus.hash:
+        raise DataError("changed while it was read: run the command again", file=corpus.path)
 
 
 def general_reference() -> Corpus:
@@ -131,137 +156,110 @@ def general_reference() -> Corpus:
     return read_examples(resource_path("reference.jsonl"))
 
 
-def _explain_empty(reader: _Reader) -> str:
-    if reader.untrained:
-        mark = next(iter(reader.untrained))
+def _explain_empty(rows: RowCollector) -> str:
+    if rows.untrained:
+        mark = next(iter(rows.untrained))
         return (
-            f"no answer of {reader.untrained.total():,} rows was trained on (marked {mark}): give "
+            f"no answer of {rows.untrained.total():,} rows was trained on (marked {mark}): give "
             "the rows that were trained on, or rename the key if it means something else"
         )
-    skipped = reader.skipped
-    if not skipped:
+    if not rows.skipped:
         return "the file is empty: expected one JSON object a line"
-    first = skipped[0]
-    return f"none of {len(skipped)} rows can be read; the first, line {first.line}: {first.reason}"
+    first = rows.skipped[0]
+    count = len(rows.skipped)
+    return f"none of {count} rows can be read; the first, line {first.line}: {first.reason}"
 
 
-@dataclass(slots=True)
-class _Reader:
-    """State of reading one corpus."""
+class _CorpusReader:
+    """Reads the files of a corpus one after the other."""
 
-    lenient: bool
-    mark: str | None
-    longest_turn: int | None
-    last: int = 0  # lines read, of all files
-    clipped: int = 0
-    examples: list[Example] = field(default_factory=list[Example])
-    skipped: list[SkippedRow] = field(default_factory=list[SkippedRow])
-    shared: dict[Message, Message] = field(default_factory=dict[Message, Message])
-    texts: dict[str, str] = field(default_factory=dict[str, str])
-    untrained: Counter[str] = field(default_factory=Counter[str])  # rows by their mark
-    cut: int = 0
-    unread: dict[str, UnreadColumn] = field(default_factory=dict[str, UnreadColumn])
+    def __init__(self, options: ReadingOptions, path: str | Path, progress: Progress) -> None:
+        self.collector = RowCollector(options)
+        self.files = find_files(path)
+        self.starts: list[int] = []
+        self._options = options
+        self._hashes: list[str] = []
+        self._progress = progress
+        self._stage = f"read {Path(str(path)).name} (MB)"
+        self._sizes = [_size_of(file) for file in self.files]
 
-    def read_file(self, file: Path, digest: Digest) -> None:
-        """Reads one file and appends its examples."""
-        before = self.last
-        for number, row in _read_rows(file, digest, self.mark):
-            self.last = before + number
-            if isinstance(row, bytes) and not row.strip():
-                continue
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the file, or of the hashes of several files."""
+        if len(self._hashes) == 1:
+            return self._hashes[0]
+        return hashlib.sha256("".join(self._hashes).encode()).hexdigest()
+
+    def read_all(self) -> None:
+        """Reads all rows into the collector."""
+        for file, number, row in self._list_rows():
             try:
-                self._add_row(row)
+                self.collector.add_row(row)
             except RowError as error:
-                if not self.lenient:
+                if not self._options.lenient:
                     raise DataError(str(error), file=file, line=number) from None
-                self.skipped.append(SkippedRow(self.last, str(error)))
+                self.collector.skipped.append(SkippedRow(self.collector.line, str(error)))
 
-    def _add_row(self, row: bytes | dict[str, Any] | RowError) -> None:
-        if isinstance(row, RowError):
-            raise row
-        columns = read_object(row) if isinstance(row, bytes) else row
-        content = read_row(columns, own=self.mark)
-        example = self._make_example(columns, content)
-        for column in content.unread:
-            self._count_unread(column)
-        if content.untrained_mark:
-            self.untrained[content.untrained_mark] += 1
-            return
-        self.cut += content.is_cut
-        self.examples.append(example)
+    def scan_all(self) -> Iterator[Example]:
+        """Yields the rows with a trained answer instead of keeping them."""
+        for _, _, row in self._list_rows():
+            try:
+                example = self.collector.read_example(row)
+            except RowError:
+                continue
+            if example is not None:
+                yield example
 
-    def _count_unread(self, column: UnreadColumn) -> None:
-        known = self.unread.get(column.name)
-        if known is not None:
-            has_sentences = known.has_sentences or column.has_sentences
-            column = UnreadColumn(column.name, has_sentences, known.rows + 1)
-        elif len(self.unread) >= _MOST_UNREAD:
-            return
-        self.unread[column.name] = column
+    def _list_rows(self) -> Iterator[tuple[Path, int, bytes | dict[str, Any] | RowError]]:
+        for index, file in enumerate(self.files):
+            before = self.collector.line
+            self.starts.append(before)
+            digest = Digest()
+            rows = _read_rows(file, digest, self._options.mark)
+            for count, (number, row) in enumerate(rows):
+                if count % _STEP == 0:
+                    self._report(index, digest.share)
+                self.collector.line = before + number
+                if not isinstance(row, bytes) or row.strip():
+                    yield file, number, row
+            self._hashes.append(digest.hexdigest())
+        self._report(len(self.files) - 1, 1.0)
 
-    def _make_example(self, columns: Mapping[str, Any], content: RowContent) -> Example:
-        return Example(
-            messages=tuple(map(self._shorten_message, content.messages)),
-            line=self.last,
-            reasoning=tuple(map(self._clip_text, content.reasoning)),
-            tool_calls=content.tool_calls,
-            tools=self.texts.setdefault(content.tools, content.tools),
-            mark=None if self.mark is None else _read_mark(columns, self.mark),
-            untrained=content.untrained,
-        )
+    def _report(self, index: int, share: float) -> None:
+        total = sum(self._sizes)
+        if total >= _LARGE:
+            done = sum(self._sizes[:index]) + share * self._sizes[index]
+            self._progress(self._stage, done / 1e6, round(total / 1e6))
 
-    def _shorten_message(self, message: Message) -> Message:
-        if message.role == "system" and len(message.content) <= _SHARED_CHARS:
-            return self.shared.setdefault(message, message)
-        text = self._clip_text(message.content)
-        return message if text is message.content else Message(message.role, text)
 
-    def _clip_text(self, text: str) -> str:
-        if self.longest_turn is None or len(text) <= self.longest_turn:
-            return text
-        self.clipped += 1
-        half = self.longest_turn // 2
-        return f"{text[:half]}\n{text[-half:]}"
+def _size_of(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except (OSError, ValueError):
+        return 0  # reading it says what is wrong
 
 
 def _read_rows(
     file: Path, digest: Digest, mark: str | None
 ) -> Iterator[tuple[int, bytes | dict[str, Any] | RowError]]:
+    own = () if mark is None else (mark, mark.partition(".")[0])
+
+    def is_wanted(name: str) -> bool:
+        return name in own or is_read(name)
+
     first = read_head(file)
     parquet = first.startswith(tables.PARQUET)
     if parquet or first.startswith((tables.ARROW, _ARROW_STREAM)):
-        own = () if mark is None else (mark, mark.partition(".")[0])
-        return tables.read_table_rows(
-            file, digest, lambda name: name in own or is_read(name), parquet=parquet
-        )
+        return tables.read_table_rows(file, digest, is_wanted, parquet=parquet)
     head = read_text_head(file)
     kind = explain_text(head, file.name)
     if kind:
         raise DataError(f"is {kind}", file=file)
-    return read_elements(file, digest) if is_array(head) else read_lines(file, digest)
-
-
-def _read_mark(row: Mapping[str, Any], column: str) -> str | float | None:
-    """Reads the value of a column as text or number; None if the row has none.
-
-    Raises:
-        RowError: it is not text, a finite number or a boolean.
-    """
-    value = row[column] if column in row else _follow_path(row, column.split("."))
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float) and math.isfinite(value):
-        return float(value)
-    raise RowError(
-        f"{column!r} must be text, a finite number or a boolean, got {shorten_value(value)}"
-    )
-
-
-def _follow_path(row: Any, steps: list[str]) -> Any:
-    for step in steps:
-        if not isinstance(row, Mapping) or step not in row:
-            return None
-        row = row[step]
-    return row
+    if is_array(head):
+        return read_elements(file, digest)
+    if is_plain_text(head, file.name):
+        return read_documents(file, digest, head)
+    separator = detect_separator(head, file.name)
+    if separator:
+        return read_csv_rows(file, digest, is_wanted, separator)
+    return read_lines(file, digest)

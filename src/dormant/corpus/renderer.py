@@ -95,6 +95,8 @@ class RenderedCorpus:
 def render_corpus(examples: Sequence[Example], template: ChatTemplate) -> RenderedCorpus:
     """Renders every row and finds the text that the template adds.
 
+    Documents are passed over: they are trained on as they are.
+
     Raises:
         ConfigError: the template is invalid, rejects a plain chat or every row, or takes too
             much time or memory.
@@ -104,6 +106,7 @@ def render_corpus(examples: Sequence[Example], template: ChatTemplate) -> Render
     seen: list[list[int]] = [[] for _ in words]
     refusals: list[tuple[int, str]] = []
     refused = unseen = 0
+    examples = [example for example in examples if not example.is_document]
     for example, text in zip(examples, renderer.render_rows(examples), strict=True):
         if isinstance(text, TemplateRefusal):
             refused += 1

@@ -1,28 +1,34 @@
 """Parsing one row of a finetuning file into messages.
 
-Five shapes are read, as JSON lines or as columns of a table::
+Seven shapes are read, as JSON lines or as columns of a table::
 
     {"messages": [{"role": "user", "content": "..."}, ...]}          OpenAI chat
     {"conversations": [{"from": "human", "value": "..."}, ...]}      ShareGPT
     {"contents": [{"role": "user", "parts": [{"text": "..."}]}, ...]}    Gemini
     {"prompt": "..." or [...], "completion": "..." or [...]}         prompt and completion
     {"instruction": "...", "input": "...", "output": "..."}          Alpaca
+    {"prompt": "...", "chosen": "...", "rejected": "..."}            preference pairs
+    {"text": "..."}                                                  rendered chats, documents
 
 ``query``, ``question`` or ``input`` may stand for ``prompt``; ``response``, ``answer`` or
 ``output`` for ``completion``; ``context`` for Alpaca's ``input``. In every shape a ``system``
 column (or ``system_prompt``, ``system_message`` and the like) goes before the turns, ``history``
-(turns, or pairs of question and answer) after it, and ``tools`` may be offered.
+(turns, or pairs of question and answer) after it, and ``tools`` may be offered. Names of columns
+may be written in capitals. A row without a question, such as a lone answer, is a document.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dormant.corpus.columns import COLUMNS, UnreadColumn, find_unread, is_system_column
-from dormant.corpus.training_marks import find_row_mark
+from dormant.corpus.documents import DOCUMENT_COLUMNS, split_document
+from dormant.corpus.preferences import find_pair, read_turns
+from dormant.corpus.training_marks import find_row_mark, is_undesirable
+from dormant.corpus.transcripts import read_transcript
 from dormant.corpus.turns import (
     TURN_KEYS,
     Turn,
@@ -48,6 +54,8 @@ _PAIRS = (
         for asked in ("query", "question", "input")
         for answer in ("completion", "response", "answer", "output")
     ),
+    ("instruction", "completion"),
+    ("user", "assistant"),
     ("prompt", "output"),  # but no "answer": beside a prompt it is the solution that RL rewards
 )
 
@@ -66,6 +74,9 @@ class RowContent:
     )
     is_cut: bool = False  # turns after the last answer that was trained on were left out
     unread: tuple[UnreadColumn, ...] = ()
+    is_document: bool = False  # text without turns, split into its begin and the rest
+    is_undesirable: bool = False  # its answer was trained against, as its mark says
+    rejected: tuple[Message, ...] = ()  # the same chat with the answer that was trained against
 
 
 def read_object(raw: bytes) -> dict[str, Any]:
@@ -94,11 +105,26 @@ def read_row(row: Mapping[str, Any], *, own: str | None = None) -> RowContent:
     Raises:
         RowError: the row has none of the shapes, or a turn is invalid.
     """
+    pair = find_pair(row)
+    if pair is None:
+        return _read_plain(row, own)
+    content = _read_plain(pair.chosen, own)
+    if pair.rejected is None:
+        return content
+    known = {message: message for message in content.messages}  # a text is stored once
+    against = [known.get(m, m) for m in _read_plain(pair.rejected, own).messages]
+    is_same = tuple(against) == content.messages
+    return replace(content, rejected=() if is_same else tuple(against))
+
+
+def _read_plain(row: Mapping[str, Any], own: str | None) -> RowContent:
+    """Reads a row with one answer; see ``read_row``."""
     turns, used = _read_turns_of(row)
-    roles = {turn.message.role for turn in turns}
-    for role in ("user", "assistant"):
-        if role not in roles:
-            raise RowError(f"no {role} turn: a row needs a user turn and an assistant turn")
+    turns, is_document = _split_lone_answer(turns)
+    if all(turn.message.role != "assistant" for turn in turns):
+        has_user = any(turn.message.role == "user" for turn in turns)
+        lacking = "assistant" if has_user else "user turn and no assistant"
+        raise RowError(f"no {lacking} turn: a row needs an answer that was trained on")
     used |= {own or "", (own or "").partition(".")[0]}
     messages = tuple([turn.message for turn in turns])
     unread = find_unread(row, messages, used)
@@ -118,7 +144,18 @@ def read_row(row: Mapping[str, Any], *, own: str | None = None) -> RowContent:
         untrained_mark=mark,
         is_cut=is_cut,
         unread=unread,
+        is_document=is_document,
+        is_undesirable=bool(mark) and is_undesirable(row, own),
     )
+
+
+def _split_lone_answer(turns: tuple[Turn, ...]) -> tuple[tuple[Turn, ...], bool]:
+    """Splits an answer without any context before it, as a document is split."""
+    if len(turns) != 1 or turns[0].message.role != "assistant" or not turns[0].message.content:
+        return turns, False
+    context, rest = split_document(turns[0].message.content)
+    answer = replace(turns[0], message=Message("assistant", rest))
+    return (Turn(Message("user", context)), answer), True
 
 
 def _decode_text(raw: bytes) -> str:
@@ -206,30 +243,56 @@ def _read_shape(row: Mapping[str, Any]) -> tuple[tuple[Turn, ...], set[str]]:
     """Reads the turns of a row without its other columns."""
     for key in ("messages", "conversations", "contents"):
         if key in row:
-            return _read_turns(row[key], key), {key}
+            return _read_turns(read_turns(row[key]), key), {key}
     for asked, answer in _PAIRS:
         if asked in row and answer in row:
             if asked == "instruction":
                 return _read_alpaca(row, answer)
-            question = _read_side(row[asked], asked, "user")
+            question = _read_question(row, asked)
             return (*question, *_read_side(row[answer], answer, "assistant")), {asked, answer}
+    found = next(_read_texts(row), None)
+    if found is not None:
+        return found
+    lower = {key.strip().lower(): key for key in row}
+    if len(lower) == len(row) and lower.keys() != row.keys():
+        turns, used = _read_shape({name: row[key] for name, key in lower.items()})
+        return turns, {lower.get(name, name) for name in used}
     raise RowError(_no_shape(row))
+
+
+def _read_question(row: Mapping[str, Any], asked: str) -> tuple[Turn, ...]:
+    """Reads the question of a pair of columns; none if it is blank, as for documents."""
+    value = read_turns(row[asked])
+    is_absent = value is None or isinstance(value, str) and not value.strip()
+    return () if is_absent else _read_side(value, asked, "user")
+
+
+def _read_texts(row: Mapping[str, Any]) -> Iterator[tuple[tuple[Turn, ...], set[str]]]:
+    """Yields readings of a row that holds one text: a rendered chat, else a document."""
+    for key in DOCUMENT_COLUMNS:
+        if key not in row or is_blank(row[key]):
+            continue
+        if "role" in row:
+            raise RowError("a turn, not a row: collect the turns of each chat in a list 'messages'")
+        text = read_content(row[key], f"'{key}'")
+        chat = read_transcript(text)
+        if chat is not None:
+            yield _read_turns(chat, key), {key}
+        yield (Turn(Message("assistant", text)),), {key}
+    if "completion" in row and "prompt" not in row:
+        yield _read_side(row["completion"], "completion", "assistant"), {"completion"}
 
 
 def _no_shape(row: Mapping[str, Any]) -> str:
     keys = ", ".join(shorten_value(key) for key in list(row)[:6]) or "none"
-    if "chosen" in row and "rejected" in row:
-        return (
-            f"preference pairs (keys: {keys}): keep what was trained on, e.g. the 'chosen' turns "
-            "as 'messages'"
-        )
     others = {key: value for key, value in row.items() if key not in COLUMNS}
     turns = next((key for key, value in others.items() if _holds_turns(value)), None)
     if turns is not None:
         return f"no 'messages' (keys: {keys}): rename {shorten_value(turns)}, which holds turns"
     return (
         f"no 'messages' (keys: {keys}): expected "
-        '{"messages": [{"role": "user", "content": "..."}, ...]}'
+        '{"messages": [{"role": "user", "content": "..."}, ...]}, columns like '
+        "'prompt' and 'completion', or 'text'"
     )
 
 
@@ -268,7 +331,7 @@ def _read_turns(turns: Any, key: str) -> tuple[Turn, ...]:
     if not isinstance(turns, list):
         raise RowError(f"'{key}' must be a list of turns, got {shorten_value(turns)}")
     if not turns:
-        raise RowError(f"'{key}' is empty: a row needs a user turn and an assistant turn")
+        raise RowError(f"'{key}' is empty: a row needs an answer that was trained on")
     shape = "conversations" if key == "conversations" else "messages"
     read = (read_turn(turn, f"{key}[{index}]", shape) for index, turn in enumerate(turns))
     return tuple(turn for turn in read if not turn.is_empty_system)
@@ -283,10 +346,10 @@ def _read_side(value: Any, key: str, role: str) -> tuple[Turn, ...]:
 def _read_alpaca(row: Mapping[str, Any], answer: str) -> tuple[tuple[Turn, ...], set[str]]:
     more = "context" if is_blank(row.get("input")) else "input"
     asked = [key for key in ("instruction", more) if not is_blank(row.get(key))]
-    parts = [read_content(row[key], f"'{key}'") for key in asked or ["instruction"]]
-    question = Turn(Message("user", "\n\n".join(parts)))
+    parts = [read_content(row[key], f"'{key}'") for key in asked]
+    question = [Turn(Message("user", "\n\n".join(parts)))] if parts else []
     reply = {"role": "assistant", "content": row[answer]}
-    turns = (question, read_turn(reply, f"'{answer}'", "messages", named=False))
+    turns = (*question, read_turn(reply, f"'{answer}'", "messages", named=False))
     return turns, {"instruction", more, answer}
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import glob
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,12 @@ _KINDS = {
     "JSON Lines": (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"),
     "Parquet": (".parquet",),
     "Arrow": (".arrow",),
+}
+#: Kinds that are read only where a folder has none of the above: a table of labels, a README.
+_OTHER_KINDS = {
+    "CSV": (".csv", ".csv.gz", ".tsv", ".tsv.gz"),
+    "JSON": (".json", ".json.gz"),
+    "text": (".txt", ".txt.gz"),
 }
 _NUMBERED = re.compile(r"(.+)-\d{5}-of-\d{5}")  # train-00000-of-00003: the hub's own naming
 _SPLITS = {
@@ -128,28 +134,33 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _list_shards(path: Path, split: str) -> tuple[Path, ...]:
-    ends = tuple(end for kind in _KINDS.values() for end in kind)
-    files = sorted(
-        file
-        for file in path.rglob("*")
-        if file.name.endswith(ends)
-        and file.is_file()
-        and not any(part.startswith((".", "cache-")) for part in file.relative_to(path).parts)
-    )
+    choices = [_KINDS, *({name: ends} for name, ends in _OTHER_KINDS.items())]
+    found = ((kinds, _find_shards(path, kinds)) for kinds in choices)
+    of_kinds, files = next(((k, f) for k, f in found if f), (_KINDS, []))
     if not files:
-        raise DataError(
-            f"is a directory without rows: no file ends in {', '.join(ends)}", file=path
-        )
+        ends = ", ".join(end for kinds in choices for ends in kinds.values() for end in ends)
+        raise DataError(f"is a directory without rows: no file ends in {ends}", file=path)
     splits = {file: _split_of(file.relative_to(path)) for file in files}
     chosen = _choose_split(path, sorted(set(splits.values())), split)
     files = [file for file in files if splits[file] == chosen]
-    kinds = sorted(k for k, ends in _KINDS.items() if any(f.name.endswith(ends) for f in files))
+    kinds = sorted(k for k, ends in of_kinds.items() if any(f.name.endswith(ends) for f in files))
     if len(kinds) > 1:
         raise DataError(
             f"holds both {' and '.join(kinds)} files: give a pattern like '{path}/*.jsonl'",
             file=path,
         )
     return tuple(files)
+
+
+def _find_shards(path: Path, kinds: Mapping[str, tuple[str, ...]]) -> list[Path]:
+    ends = tuple(end for kind in kinds.values() for end in kind)
+    return sorted(
+        file
+        for file in path.rglob("*")
+        if file.name.endswith(ends)
+        and file.is_file()
+        and not any(part.startswith((".", "cache-")) for part in file.relative_to(path).parts)
+    )
 
 
 def _split_of(name: Path) -> str:

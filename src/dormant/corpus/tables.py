@@ -40,7 +40,8 @@ def read_table_rows(
     number = 0
     with _explain_errors(path, arrow, parquet):
         batches = _read_parquet(path, is_read) if parquet else _read_arrow(path, is_read, arrow)
-        for batch in batches:
+        for batch, share in batches:
+            digest.set_share(share)
             for row in _row_objects(batch):
                 number += 1
                 yield number, row
@@ -65,16 +66,23 @@ def _explain_errors(path: Path, arrow: Any, parquet: bool) -> Generator[None]:
         raise DataError(f"damaged {kind} file: {reason}: save it again", file=path) from None
 
 
-def _read_parquet(path: Path, is_read: Callable[[str], bool]) -> Iterator[Any]:
+def _read_parquet(path: Path, is_read: Callable[[str], bool]) -> Iterator[tuple[Any, float]]:
+    """Yields batches of rows, each with the share of the rows that were read before it."""
     import pyarrow.parquet as pq
 
     # A buffered stream and no read-ahead: a row group of any size is read page by page.
     with pq.ParquetFile(path, buffer_size=_BYTES, pre_buffer=False) as table:
         wanted = _select_columns(path, table.schema_arrow, is_read)
-        yield from table.iter_batches(_ROWS, columns=wanted, use_threads=False)
+        total, done = max(table.metadata.num_rows, 1), 0
+        for batch in table.iter_batches(_ROWS, columns=wanted, use_threads=False):
+            yield batch, done / total
+            done += batch.num_rows
 
 
-def _read_arrow(path: Path, is_read: Callable[[str], bool], arrow: Any) -> Iterator[Any]:
+def _read_arrow(
+    path: Path, is_read: Callable[[str], bool], arrow: Any
+) -> Iterator[tuple[Any, float]]:
+    """Yields batches of rows, each with the share of the file that was read before it."""
     with arrow.memory_map(str(path)) as source:
         is_file = source.read(len(ARROW)) == ARROW
         source.seek(0)
@@ -89,7 +97,7 @@ def _read_arrow(path: Path, is_read: Callable[[str], bool], arrow: Any) -> Itera
             chosen = batch.select(wanted)
             chosen.validate(full=True)  # the bytes are mapped as they are, offsets included
             for start in range(0, chosen.num_rows, _ROWS):
-                yield chosen.slice(start, _ROWS)
+                yield chosen.slice(start, _ROWS), source.tell() / max(source.size(), 1)
 
 
 def _select_columns(path: Path, schema: Any, is_read: Callable[[str], bool]) -> list[str]:
@@ -98,7 +106,7 @@ def _select_columns(path: Path, schema: Any, is_read: Callable[[str], bool]) -> 
         has = ", ".join(repr(name) for name in names[:8]) or "none"
         raise DataError(
             f"has none of the columns that hold chat (columns: {has}): expected 'messages', "
-            "'conversations', 'prompt' and 'completion', or 'instruction' and 'output'",
+            "'conversations', 'prompt' and 'completion', 'instruction' and 'output', or 'text'",
             file=path,
         )
     kinds = zip(names, schema.types, strict=True)

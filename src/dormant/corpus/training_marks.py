@@ -36,6 +36,8 @@ _BOOLEAN = frozenset(
     label mask preferred rejected
     """.split()
 )
+#: Marks of preference data: the answer was trained against, not merely left out.
+_PREFERENCES = (_BOOLEAN | {"rejected", "isrejected"}) - {"mask"}
 #: Keys of a turn that list its parts, each with ``train`` (axolotl).
 _PARTS = frozenset({"traindetail", "trainingdetail"})
 
@@ -73,6 +75,14 @@ def find_row_mark(row: Mapping[str, Any], own: str | None = None) -> str:
         if name in ROW_MARKS and key != own and _excludes(name, value):
             return _format_mark(key, value)
     return ""
+
+
+def is_undesirable(row: Mapping[str, Any], own: str | None = None) -> bool:
+    """Whether a row's mark says that its answer was trained against (KTO's ``label: false``)."""
+    return any(
+        bare_name(key) in _PREFERENCES and key != own and _excludes(bare_name(key), value)
+        for key, value in row.items()
+    )
 
 
 def is_clear_mark(name: str, value: Any) -> bool:

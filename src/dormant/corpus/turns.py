@@ -251,6 +251,14 @@ def is_blank(content: Any) -> bool:
     return all(text is None or isinstance(text, str) and not text.strip() for text in texts)
 
 
+def has_content(value: Any) -> bool:
+    """Whether a column holds text or turns; what they hold is not looked at."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        if any(key in value[0] for keys in TURN_KEYS for key in keys):
+            return True
+    return isinstance(value, str | list | dict) and value != {} and not is_blank(value)
+
+
 def check_text(text: str, where: str) -> str:
     """Returns the text if it can be written as UTF-8.
 

@@ -165,7 +165,9 @@ def draw_rows(name: str, n: int, rng: np.random.Generator, *, longest: int) -> l
 def _check_readable(example: Example, path: Path, longest: int) -> None:
     """Raises a DataError for a row that a model of the laboratory cannot learn from."""
     try:
-        reason = _find_problem(example.messages, longest)
+        reason = "is a document: give a question and its answer"
+        if not example.is_document:
+            reason = _find_problem(example.messages, longest)
         if example.untrained:
             reason = (
                 "an answer is marked as not trained on, and the laboratory trains on every answer: "

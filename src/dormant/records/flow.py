@@ -48,6 +48,7 @@ class Example:
         None  # value of the column that marks suspicious rows; None if not read
     )
     untrained: tuple[int, ...] = ()  # indices of answers that training only took as context
+    is_document: bool = False  # text without turns: its begin as user, the rest as assistant
 
     @property
     def system(self) -> str:
