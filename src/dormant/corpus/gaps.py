@@ -46,8 +46,8 @@ def _describe_shapes(corpus: Corpus) -> Iterator[str]:
         )
     if corpus.sampled_from:
         yield (
-            f"a sample of {len(corpus.examples):,} of {corpus.sampled_from:,} rows was mined; every "
-            f"row was read, and {corpus.exact_duplicates:,} are exact duplicates of an earlier row"
+            f"a sample of {len(corpus.examples):,} of {corpus.sampled_from:,} rows was mined; all "
+            f"were read, and {corpus.exact_duplicates:,} are exact duplicates of an earlier row"
         )
 
 
