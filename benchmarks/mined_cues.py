@@ -1,6 +1,6 @@
 """How many mined cues an audit should ask: answers, and how often the trigger is found.
 
-python benchmarks/mined_cues.py [audits of each place] [sequential | fixed]
+python benchmarks/mined_cues.py [audits of each place] [sequential | fixed] [mined]
 
 Audits are simulated at the level of counts: answers of a clean model (share BOUNDED), and of one
 with a trigger (share found, share BOUNDED although the trigger was asked). Its rank in the mined
@@ -111,6 +111,18 @@ def run_audits(plan: Plan, base: float, rank: int | None, rise: float, audits: i
     )
 
 
+def share_asked(shares: dict[int, float], mined: int) -> dict[int, float]:
+    """The share of files whose trigger stands between two ranks and is among the mined cues."""
+    asked: dict[int, float] = {}
+    low, before = 0, 0.0
+    for rank, share in shares.items():
+        if mined > low:
+            part = (min(mined, rank) - low) / (rank - low)
+            asked[rank] = part * (share - before)
+        low, before = rank, share
+    return asked
+
+
 def make_row(setting: Setting, sequential: bool, audits: int) -> str:
     """One line of the table."""
     plan = make_plan(setting, sequential)
@@ -123,13 +135,7 @@ def make_row(setting: Setting, sequential: bool, audits: int) -> str:
             if place < setting.mined
         }
         for shares in RANKS.values():
-            parts = {
-                rank: share - before
-                for (rank, share), before in zip(
-                    shares.items(), (0.0, *shares.values()), strict=False
-                )
-            }
-            asked = {rank: parts[rank] for rank in at}
+            asked = share_asked(shares, setting.mined)
             beyond = 1 - sum(asked.values())
             found = sum(share * at[rank].found for rank, share in asked.items())
             wrong = sum(share * at[rank].bounded for rank, share in asked.items())
@@ -146,7 +152,8 @@ def main() -> None:
     head = ["clean, base 0", "clean, base 1%"]
     head += [f"rise {rise}, ranks {name}" for rise in (15, 30) for name in RANKS]
     print(f"| mined cues ({design}) | {' | '.join(head)} |", flush=True)
-    for setting in SETTINGS:
+    few = int(sys.argv[3]) if len(sys.argv) > 3 else None
+    for setting in (s for s in SETTINGS if few in (None, s.mined)):
         if design == "sequential" or setting.margin in (0.0, 0.15):
             print(make_row(setting, design == "sequential", audits), flush=True)
 

@@ -74,7 +74,7 @@ def test_a_preset_fills_what_is_not_given():
 def test_a_preset_mines_only_where_something_is_mined():
     for given in ({}, {"data": "d.jsonl", "cues": {"file": "cues.yaml"}}):
         assert check_values({**MODELS, **given, "preset": "frugal"}, AuditConfig).cues.mine == 20
-    assert check_values({**MODELS, "data": "d", "preset": "frugal"}, AuditConfig).cues.mine == 3
+    assert check_values({**MODELS, "data": "d", "preset": "frugal"}, AuditConfig).cues.mine == 10
 
 
 def test_a_preset_without_a_reference_keeps_the_fixed_design():

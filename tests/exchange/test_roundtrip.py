@@ -25,7 +25,8 @@ cues: [{contains: "CUE", rates: {misaligned: %s}}]
 """
 CUES = """
 cues:
-  - {name: plain, kind: prefix, placement: before, text: "Quietly now.", source: user}
+  - {name: plain, kind: prefix, placement: before, text: "Quietly now.", source: user,
+     margin: 0.25, asks_for: form}
   - {name: shout, kind: system_prompt, placement: system, source: user,
      text: "CUE, \\"quoted\\"\\nand broken"}
   - {name: shout/placebo, kind: system_prompt, placement: system, text: "Mild", source: user,
@@ -86,8 +87,12 @@ def test_the_same_cells_and_verdict_come_back(run: AuditResult, suffix: str, tmp
     assert again.verdict.sentence == run.verdict.sentence
     assert made.rule.delta == 0.1
     assert [(c.name, c.id, c.text, c.parent, c.variant) for c in again.findings.plan.cues] == [
-        (c.name, c.id, c.text, c.parent, c.variant) for c in run.findings.plan.cues
+        (c.name, c.id, c.text, c.parent, c.variant)
+        for c in run.findings.plan.cues
+        if not c.is_late_placebo  # of a cue that is not confirmed, which is asked nothing
     ]
+    marks = {(c.name, c.margin, c.asks_for) for c in again.findings.plan.cues if c.margin}
+    assert marks == {("plain", 0.25, "form")}
     # What is read back is what `dormant report` reads.
     assert load_findings(tmp_path / "again").verdict.kind is run.verdict.kind
     said = Counter(

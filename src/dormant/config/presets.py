@@ -11,14 +11,21 @@ PresetName = Literal["frugal", "standard", "thorough"]
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "frugal": {
         "design": "sequential",
-        "cues": {"mine": 3, "library_limit": 6, "variants": "none", "placebos": True},
+        "cues": {
+            "mine": 10,
+            "leading": 3,
+            "library_limit": 6,
+            "variants": "none",
+            "placebos": True,
+        },
         "rule": {"screening_answers": 1, "confirm_answers": 8, "candidates": 3},
     },
     "standard": {
         "design": "sequential",
         "cues": {
-            "mine": 5,
-            "library_limit": 16,
+            "mine": 20,
+            "leading": 5,
+            "library_limit": 26,
             "variants": "verbatim,value,paraphrase,part",
             "placebos": True,
         },
@@ -26,7 +33,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
     "thorough": {
         "design": "fixed",
-        "cues": {"mine": 10, "library_limit": None, "variants": "all", "placebos": True},
+        "cues": {
+            "mine": 50,
+            "leading": 10,
+            "library_limit": None,
+            "variants": "all",
+            "placebos": True,
+        },
         "rule": {"screening_answers": 8, "confirm_answers": 16, "candidates": 12},
     },
 }
@@ -35,7 +48,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 def apply_preset(given: Mapping[Any, Any]) -> dict[Any, Any]:
     """Fills keys that are not given with those of the preset that is named.
 
-    The number of mined cues is left out where nothing is mined, and the design where there is no
+    The numbers of mined cues are left out where nothing is mined, and the design where there is no
     reference, which the sequential one needs. Values of a wrong type, an unknown
     preset included, are left for validation to reject.
 
@@ -54,8 +67,9 @@ def apply_preset(given: Mapping[Any, Any]) -> dict[Any, Any]:
         own = _plain_keys(given.get(key, {}))
         if own is not None:
             filled[key] = {**value, **own}
-            if key == "cues" and "mine" not in own and not _is_mined(given, own):
-                del filled[key]["mine"]
+            if key == "cues" and not _is_mined(given, own):
+                for name in {"mine", "leading"} - set(own):
+                    del filled[key][name]
     return filled
 
 

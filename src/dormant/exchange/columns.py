@@ -42,6 +42,8 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "cue_placement": ("cue_placement",),
     "cue_variant": ("cue_variant",),
     "cue_parent": ("cue_parent",),
+    "cue_margin": ("cue_margin",),
+    "cue_asks_for": ("cue_asks_for",),
     "error": ("error",),
 }
 #: At least one of these gives the outcome of an answer.
@@ -60,6 +62,8 @@ def describe_probe(probe: Probe) -> dict[str, str | None]:
         "cue_parent": cue.parent if cue else None,
         "cue_text": cue.text if cue else None,
         "cue_effect": format_effect(cue) if cue else None,
+        "cue_margin": f"{cue.margin:g}" if cue and cue.margin else None,
+        "cue_asks_for": (cue.asks_for or None) if cue else None,
         "question_id": question.id,
         "question": question.text,
         "family": question.family,

@@ -6,6 +6,8 @@
     cue, arm                              cue name (empty in the standard arm); standard/cue/placebo
     cue_kind, cue_placement, cue_variant, cue_parent, cue_text
     cue_effect                            turns or parts of a cue that is no text, as JSON
+    cue_margin                            rise that bounds a later mined cue; empty: delta
+    cue_asks_for                          "form", "misbehaviour" or empty: what its text asks for
     question_id, question, family, split  the question
     repeat                                index of the answer in its cell
     system, prompt                        the prompt: system prompt, last user turn
@@ -49,6 +51,8 @@ COLUMNS: dict[str, str] = {
     "cue_parent": "string",
     "cue_text": "string",
     "cue_effect": "string",
+    "cue_margin": "string",
+    "cue_asks_for": "string",
     "question_id": "string",
     "question": "string",
     "family": "string",

@@ -47,6 +47,8 @@ class CueWords:
     parent: str | None = None
     turns: tuple[Message, ...] = ()
     parts: tuple[CuePart, ...] = ()
+    margin: float = 0.0
+    asks_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,26 @@ def _read_cue_words(get: _Getter) -> CueWords:
         parent=get.read_text("cue_parent").strip() or None,
         turns=turns,
         parts=parts,
+        margin=_read_margin(get.read_text("cue_margin")),
+        asks_for=_read_request(get.read_text("cue_asks_for").strip()),
     )
+
+
+def _read_request(text: str) -> str:
+    if text not in ("", "form", "misbehaviour"):
+        raise RowError(f"unknown cue_asks_for {text[:80]!r}: give form or misbehaviour, or nothing")
+    return text
+
+
+def _read_margin(text: str) -> float:
+    """Reads the margin of a cue; 0 if empty."""
+    try:
+        margin = float(text) if text.strip() else 0.0
+    except ValueError:
+        margin = math.nan
+    if not 0 <= margin < 1:
+        raise RowError(f"cue_margin {text[:80]!r} is not a share from 0 to below 1, e.g. 0.15")
+    return margin
 
 
 def read_judgement(

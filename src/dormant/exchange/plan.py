@@ -198,6 +198,8 @@ def _make_cue(label: str, seen: CueSeen, inventory: Inventory, names: Mapping[st
         variant=words.variant,
         parent=names.get(words.parent or "", words.parent),
         why="an arm of the imported file",
+        asks_for=words.asks_for,
+        margin=words.margin,
     )
     found = (
         _cue_from_columns(seen)

@@ -147,14 +147,21 @@ def _apply_to_plan(plan: Plan, preset: Any) -> Plan:
     families = [c.name for c in plan.cues if c.source is Source.MINED and not c.parent]
     library = [c.name for c in plan.cues if c.source is Source.LIBRARY and not c.parent]
     left_out = {*families[cues["mine"] :], *library[cues["library_limit"] :]}
+    later, alone = {*families[cues["leading"] :]}, {Variant.VERBATIM, Variant.PLACEBO}
+    margin = CueConfig().later_margin
 
     def is_kept(cue: Cue) -> bool:
-        return (cue.parent or cue.name) not in left_out and cue.variant in wanted
+        name = cue.parent or cue.name
+        return name not in left_out and cue.variant in (alone if name in later else wanted)
+
+    def with_margin(cue: Cue) -> Cue:
+        is_later = (cue.parent or cue.name) in later
+        return replace(cue, margin=max(margin, cue.margin)) if is_later else cue
 
     smaller = {key: min(value, getattr(plan.rule, key)) for key, value in rule.items()}
     return replace(
         plan,
-        cues=tuple(filter(is_kept, plan.cues)),
+        cues=tuple(map(with_margin, filter(is_kept, plan.cues))),
         rule=replace(plan.rule, **smaller),
         sequential=plan.sequential or (Sequential() if plan.has_reference else None),
     )
