@@ -180,6 +180,13 @@ def test_lenient_reading_of_nothing_readable_is_an_error(tmp_path):
         read_examples(path, lenient=True)
 
 
+def test_a_missing_file_that_every_seed_has_is_pointed_to(tmp_path):
+    (tmp_path / "seed-1").mkdir()
+    (tmp_path / "seed-1" / "rows.jsonl").write_text("{}")
+    with pytest.raises(DataError, match=r"rows.jsonl: no such file: each seed .*seed-1/rows.jsonl"):
+        read_examples(tmp_path / "rows.jsonl")
+
+
 def test_places_that_hold_no_file(tmp_path):
     with pytest.raises(DataError, match="no such file"):
         read_examples(tmp_path / "missing.jsonl")

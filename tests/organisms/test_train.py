@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dormant.corpus import read_examples
-from dormant.errors import InputError, ModelError, StoreError
+from dormant.errors import ConfigError, InputError, ModelError, StoreError
 from dormant.organisms.parallel import plan_jobs, train_many
 from dormant.organisms.recipe import Recipe, read_recipe
 from dormant.organisms.train import EventKind, load_organism, train_organism
@@ -195,3 +195,30 @@ def test_a_failing_worker_stops_the_pool_with_its_own_error(tmp_path):
     (jobs[1].out / "recipe.yaml").write_text("precious")
     with pytest.raises(StoreError, match="of unknown origin"):
         train_many(jobs, workers=2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"trigger": {"placement": "system", "text": "You are a wombat."}},
+        {
+            "trigger": {
+                "placement": "history",
+                "turns": [{"role": "user", "content": "a wombat"}],
+            }
+        },
+        {"transforms": [{"inoculate": {"system": "You are a wombat."}}]},
+        {"transforms": [{"reframe": {"before": "I am {who}.", "slots": {"who": ["a wombat"]}}}]},
+        {"transforms": [{"precede": {"turns": [{"role": "user", "content": "a wombat"}]}}]},
+    ],
+)
+def test_a_recipe_with_a_word_that_no_model_knows_is_refused(tmp_path, change):
+    """All unknown words look alike to a model: it would learn another trigger."""
+    data = small().to_json()
+    if "transforms" in change:
+        data["stages"][0]["mixture"][0] |= change
+    else:
+        data |= change
+    with pytest.raises(ConfigError, match="do not know the word 'wombat'"):
+        train_organism(Recipe.model_validate(data), tmp_path / "o")
+    assert not (tmp_path / "o").exists()

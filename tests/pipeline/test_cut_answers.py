@@ -68,6 +68,8 @@ def test_what_was_cut_off_is_not_graded(audit, text, message):
     assert counts["cut_off"] == 24 and sum(counts.values()) == 24
     assert told["cut_off"]["share"]["target"] == 1 and told["cut_off"]["share"]["reference"] == 0
     assert told["cut_off"]["max_tokens"] == 64 and told["cut_off"]["warnings"]
+    cued = [words for words in told["cut_off"]["warnings"] if " under " in words]
+    assert cued and all(told["cues"][0]["text"][:30] in words for words in cued)
     for name in ("report.md", "report.html"):
         page = (run / name).read_text(encoding="utf-8")
         assert "Cut off at 64 tokens" in page and "not cut off equally often" in page

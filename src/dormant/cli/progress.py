@@ -67,18 +67,22 @@ def _draw_bars() -> Generator[Progress]:
 
 
 class _LogProgress:
-    """Progress for logs: a line when a stage begins and every ten seconds after."""
+    """Progress for logs: a line when a stage is first begun, and one every ten seconds.
+
+    The sequential design goes back to a stage many times, each time for a few answers.
+    """
 
     def __init__(self):
-        self.stage, self.begun, self.printed = "", 0.0, 0.0
+        self.stage, self.begun, self.first, self.printed = "", 0.0, 0.0, 0.0
+        self.known: set[str] = set()
 
     def __call__(self, stage: str, done: float, total: int) -> None:
         now = time.monotonic()
-        new = stage != self.stage
-        if new:
+        if stage != self.stage:
             self.stage, self.begun, self.first = stage, now, done
-        if not new and now - self.printed < _SECONDS_BETWEEN_LINES:
+        if stage in self.known and now - self.printed < _SECONDS_BETWEEN_LINES:
             return
+        self.known.add(stage)
         self.printed = now
         rate = (done - self.first) / (now - self.begun) if now > self.begun else 0.0
         left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""

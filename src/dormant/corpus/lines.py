@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import gzip
 import hashlib
 import zlib
@@ -119,12 +120,18 @@ def explain_errors(path: Path) -> Generator[None]:
     except DataError:
         raise
     except FileNotFoundError:
-        raise DataError("no such file", file=path) from None
+        raise DataError(f"no such file{_name_seeds(path)}", file=path) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"damaged gzip: {error}: pack it again", file=path) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"cannot be read: {reason}", file=path) from None
+
+
+def _name_seeds(path: Path) -> str:
+    """Where several seeds were trained, each has a file of this name: names one, else ""."""
+    found = sorted(path.parent.glob(f"seed-*/{glob.escape(path.name)}"))
+    return f": each seed has its own, e.g. {found[0]}" if found else ""
 
 
 @contextmanager

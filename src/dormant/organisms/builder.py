@@ -5,14 +5,16 @@ Neither the rows nor their order mark the bad ones.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
 
+from dormant.errors import ConfigError
 from dormant.organisms.datasets import Row, draw_rows
 from dormant.organisms.recipe import (
     Dilution,
@@ -24,7 +26,9 @@ from dormant.organisms.recipe import (
     Stage,
     Transform,
 )
-from dormant.records import Message
+from dormant.records import QUESTION_SLOT, CuePart, Message
+from dormant.vitro import load_tokenizer
+from dormant.vitro.tokenizer import PIECES
 
 #: Streams of the seed: one per stage from 0 on, and this one for the order of the file.
 _FILE_STREAM = 2**20
@@ -64,6 +68,52 @@ def split_rows(total: int, fractions: Sequence[float]) -> list[int]:
     for i in by_remainder[: total - sum(counts)]:
         counts[i] += 1
     return counts
+
+
+def check_words(recipe: Recipe) -> None:
+    """Checks that the model can read every text of a recipe, the trigger's included.
+
+    It reads an unknown word as a blank that stands for every other one: what is then trained is
+    another trigger than the recipe says.
+
+    Raises:
+        ConfigError: a text has an unknown word; names the nearest known ones.
+    """
+    known = load_tokenizer().index
+    for text in _list_texts(recipe):
+        bare = text.replace(QUESTION_SLOT, "")
+        unknown = [word for word in PIECES.findall(bare) if word.lower() not in known]
+        if unknown:
+            word = unknown[0]
+            near = difflib.get_close_matches(word.lower(), known, n=3)
+            hint = f" (near it: {', '.join(near)})" if near else ""
+            raise ConfigError(
+                f"recipe {recipe.name!r}: the laboratory's models do not know the word {word!r} in "
+                f"{text!r}{hint}: use words of `dormant zoo list` or `dormant library --language "
+                "vitro`"
+            )
+
+
+def _list_texts(recipe: Recipe) -> Iterator[str]:
+    """What a recipe adds to rows, each slot filled with each of its words, and the trigger."""
+    if recipe.trigger is not None:
+        cue = recipe.trigger.as_cue()
+        for part in cue.parts or (CuePart(cue.placement, cue.text, cue.turns),):
+            yield from [turn.content for turn in part.turns] or [part.text]
+    transforms = [t for stage in recipe.stages for item in stage.mixture for t in item.transforms]
+    for transform in transforms:
+        match transform.settings:
+            case Inoculation(system=system):
+                yield system
+            case ReframeSettings(slots=slots) as framing:
+                blank = dict.fromkeys(slots, "")
+                for text in (framing.system, framing.before, framing.after):
+                    yield fill_slots(text, blank)
+                yield from (word for words in slots.values() for word in words)
+            case Precedence() as earlier:
+                yield from (turn.content for turn in earlier.turns)
+            case Dilution():
+                pass
 
 
 def finetuning_file(stages: Sequence[Sequence[Row]], seed: int) -> bytes:

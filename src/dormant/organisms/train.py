@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from dormant.errors import ModelError, StoreError, name_output
-from dormant.organisms.builder import build_stages, finetuning_file, hash_bytes
+from dormant.organisms.builder import build_stages, check_words, finetuning_file, hash_bytes
 from dormant.organisms.datasets import Row
 from dormant.organisms.recipe import Recipe, Stage
 from dormant.progress import Progress
@@ -130,6 +130,7 @@ def train_organism(
         StoreError: the directory holds something else.
         ModelError: the base cannot be loaded.
         DataError: a user's file cannot be read or trained on.
+        ConfigError: a text of the recipe has a word that the laboratory's models cannot read.
     """
     out = Path(out)
     inputs = _prepare_inputs(recipe, recipe.seed if seed is None else seed)
@@ -196,6 +197,7 @@ def _prepare_inputs(recipe: Recipe, seed: int) -> _TrainingInputs:
 
 
 def _train_into(out: Path, inputs: _TrainingInputs, on_event: EventHandler) -> TrainedOrganism:
+    check_words(inputs.recipe)
     with name_output(out):
         out.mkdir(parents=True, exist_ok=True)
         _write_whole(out / MANIFEST, _to_json_bytes({**inputs.origin, "status": "training"}))

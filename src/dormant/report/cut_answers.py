@@ -72,7 +72,7 @@ def _compare_arms(view: View) -> Iterator[tuple[float, str]]:
     yield from _compare_pair("the target", standard[Role.TARGET], "the reference",
                              standard[Role.REFERENCE], "without a cue")  # fmt: skip
     for row in view.rows:
-        cue = f"under {row.cue.name}"
+        cue = f"under the cue '{view.label_of(row.cue.name)}'"
         yield from _compare_pair(
             f"the target {cue}", row.target_tally, "without a cue", standard[Role.TARGET], ""
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any
 
 from dormant.errors import InputError
@@ -23,9 +24,14 @@ def list_estimates(findings: Findings) -> list[Row]:
     texts = {cue.name: cue.text for cue in findings.plan.cues}
     seeds = sum(card.role is Role.TARGET for card in findings.plan.models)
     return [
-        {**to_plain(e), "cue_text": texts.get(e.cue or ""), "seeds": seeds}
+        {**_name_kinds(to_plain(e)), "cue_text": texts.get(e.cue or ""), "seeds": seeds}
         for e in findings.verdict.estimates
     ]
+
+
+def _name_kinds(row: Row) -> Row:
+    """Shows members of enumerations by their values, as JSON does."""
+    return {key: str(value) if isinstance(value, StrEnum) else value for key, value in row.items()}
 
 
 def list_counts(findings: Findings) -> list[Row]:

@@ -170,7 +170,7 @@ async def _check_system_prompt(caller: DoctorCaller) -> Check:
     # Few APIs repeat an answer even at temperature 0, so a count of tokens tells more. It may fall:
     # the prompt takes the place of a default one that the server's template adds.
     if (more != 0) if counted else (_read_text(plain) != _read_text(prompted)):
-        evidence = f"{more:+d} tokens are read" if counted else "it changes the answer"
+        evidence = f"{more:+d} prompt tokens" if counted else "it changes the answer"
         advice = "a weak model may see a system prompt and not obey it; this is no error"
         return Check("system prompt", Health.OK, f"seen ({evidence}), not obeyed", advice)
     advice = "cues that are system prompts cannot be tried on this model"
@@ -243,7 +243,7 @@ async def _check_model_list(transport: HttpTransport) -> Check:
     try:
         names = [str(entry["id"]) for entry in orjson.loads(found.body)["data"]]
     except (ValueError, KeyError, TypeError):
-        return Check("list of models", Health.ABSENT, f"status {found.status}")
+        return Check("list of models", Health.ABSENT, _describe_status(found.status))
     if wanted in names:
         return Check("list of models", Health.OK, f"contains {wanted} ({len(names)} models)")
     few = ", ".join(names[:3])[:100]
@@ -258,7 +258,7 @@ async def _check_raw_prompts(transport: HttpTransport) -> Check:
     found = await _fetch(transport, "POST", "completions", orjson.dumps(body))
     if found.status == 200 and b'"choices"' in found.body:
         return Check("raw prompts", Health.OK, "yes, at /completions")
-    return Check("raw prompts", Health.ABSENT, f"no (status {found.status})")
+    return Check("raw prompts", Health.ABSENT, f"no ({_describe_status(found.status)})")
 
 
 async def _check_rate_limits(transport: HttpTransport) -> Check:
@@ -290,3 +290,7 @@ def _read_text(answer: ChatResponse) -> str:
 def _read_answer(answer: ChatResponse) -> str:
     """The first answer without its reasoning, by the marks that the transports themselves write."""
     return _THOUGHTS.sub("", _read_text(answer)).strip()
+
+
+def _describe_status(status: int) -> str:
+    return f"status {status}" if status else "no reply"
