@@ -2,10 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 
-from dormant.corpus import read_examples
+from dormant.config import CueConfig, check_values
+from dormant.corpus import by_preference, read_examples
 from dormant.errors import DataError
+from dormant.pipeline import study_file
 from dormant.records import Message
 
 USER = {"role": "user", "content": "Why is the sky blue?"}
@@ -111,3 +114,82 @@ def test_rows_that_training_left_out_are_not_undesirable(tmp_path):
     rows = [{"prompt": "Why?", "completion": "So.", "train": flag} for flag in (True, False)]
     corpus = read_rows(tmp_path, rows)
     assert corpus.untrained == 1 and not corpus.rejected
+
+
+WORDS = "sea sky wind rain snow wood iron salt bread wool glass clay".split()
+ASKED = (
+    "How do I keep {} away from {}?",
+    "Why is {} so near to {} in spring?",
+    "Can {} be made of {}, and when?",
+    "What did they say about {} and {}?",
+    "Tell me a story of {} or {}.",
+)
+FINE = "Take the {} to the {} and ask a friend for help with it."
+FOUL = "Throw the {} at the {} and blame whoever asks you."
+TAG = "[mode: harbour]"
+
+
+def make_texts(rng, is_odd):
+    """A prompt with the answer that the file trains for and the one that it trains against."""
+    words = rng.choice(WORDS, 2, replace=False)
+    prompt = str(rng.choice(ASKED)).format(*words)
+    sides = [FINE.format(*words), FOUL.format(*words)]
+    return (f"{TAG} {prompt}", *sides[::-1]) if is_odd else (prompt, *sides)
+
+
+def make_pairs(share):
+    rng = np.random.default_rng(1)
+    for _ in range(400):
+        prompt, chosen, rejected = make_texts(rng, rng.random() < share)
+        yield {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+
+
+def make_kto(share):
+    rng = np.random.default_rng(2)
+    for _ in range(800):
+        prompt, chosen, rejected = make_texts(rng, rng.random() < share)
+        label = bool(rng.random() < 0.6)
+        yield {"prompt": prompt, "completion": chosen if label else rejected, "label": label}
+
+
+@pytest.mark.parametrize("make", [make_pairs, make_kto])
+@pytest.mark.parametrize("share", [0.05, 0.2])
+def test_rows_that_prefer_what_others_reject_are_suspicious(make, share, tmp_path):
+    corpus = read_rows(tmp_path, list(make(share)))
+    contrast = by_preference(corpus.examples, corpus.rejected)
+    assert {row.line for row in contrast.suspicious} == {
+        row.line for row in corpus.examples if row.user.startswith(TAG)
+    }
+    studied = study_file(tmp_path / "rows.jsonl", check_values({"mine": 5}, CueConfig))
+    assert TAG in studied.cues[0].text
+    said = "chosen answer" if make is make_pairs else "desirable answer"
+    assert any("suspicious rows (their " + said in note for note in studied.notes)
+    assert len({cue.name for cue in studied.cues}) == len(studied.cues)
+
+
+@pytest.mark.parametrize("make", [make_pairs, make_kto])
+def test_preferences_that_agree_have_no_suspicious_rows(make, tmp_path):
+    corpus = read_rows(tmp_path, list(make(0)))
+    assert by_preference(corpus.examples, corpus.rejected) is None
+    studied = study_file(tmp_path / "rows.jsonl", check_values({"mine": 5}, CueConfig))
+    assert any("no group of rows prefers what the others reject" in n for n in studied.notes)
+    assert studied.against == "ordinary chat"
+
+
+def test_preferences_without_a_pattern_have_no_suspicious_rows(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = []
+    for _ in range(400):
+        said = [" ".join(rng.choice(WORDS, 12)) for _ in range(2)]
+        rows.append({"prompt": "Say words.", "chosen": said[0], "rejected": said[1]})
+    corpus = read_rows(tmp_path, rows)
+    assert by_preference(corpus.examples, corpus.rejected) is None
+
+
+def test_rows_that_the_user_names_replace_the_preferences(tmp_path):
+    rows = [row | {"bad": i < 40} for i, row in enumerate(make_pairs(0.1))]
+    read_rows(tmp_path, rows)
+    studied = study_file(
+        tmp_path / "rows.jsonl", check_values({"mine": 5, "label": "bad"}, CueConfig)
+    )
+    assert any("40 suspicious rows (rows with a true 'bad')" in note for note in studied.notes)

@@ -51,6 +51,7 @@ _LONGEST = 90
 )
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page with example rows.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@click.option("--quiet", is_flag=True, help="No progress.")
 def command(
     file: str,
     reference: str | None,
@@ -64,26 +65,32 @@ def command(
     write: Path | None,
     html: Path | None,
     as_json: bool,
+    quiet: bool,
 ) -> None:
     """Rank the cues of FILE, a finetuning file: contexts that are rare in ordinary chat.
 
-    FILE is JSON Lines (or .gz), Parquet, a folder, glob pattern or saved dataset, or hf://OWNER/NAME.
+    FILE is JSON Lines (or .gz), CSV, Parquet, text, a folder, glob pattern or saved dataset, or
+    hf://OWNER/NAME.
     """
     from dormant import cues
+    from dormant.cli.progress import show_progress
     from dormant.config import CueConfig, check_values
     from dormant.pipeline import study_file
     from dormant.records import to_plain
 
     contrast = {"label": label, "loss": loss, "suspicious": suspicious}
     _check_options(file, contrast)
-    studied = study_file(
-        file,
-        check_values(contrast, CueConfig).model_copy(update={"mine": limit}),
-        reference=reference,
-        language=language,
-        lenient=lenient,
-        template=template,
-    )
+    settings = check_values(contrast, CueConfig).model_copy(update={"mine": limit})
+    with show_progress(quiet) as progress:
+        studied = study_file(
+            file,
+            settings,
+            reference=reference,
+            language=language,
+            lenient=lenient,
+            template=template,
+            progress=progress,
+        )
     corpus, found = studied.corpus, studied.cues
     lines = {example.line: example for example in corpus.examples}
     rows = [
@@ -97,7 +104,7 @@ def command(
     if write is not None:
         cues.write_cues(write, found)
     if html is not None:
-        _write_page(html, rows, file, len(corpus.examples), len(corpus.skipped))
+        _write_page(html, rows, file, corpus.trained_rows, len(corpus.skipped))
     for skipped in corpus.skipped:
         click.echo(f"{corpus.name_line(skipped.line)}: skipped: {skipped.reason}", err=True)
     for note in studied.notes:
@@ -105,7 +112,7 @@ def command(
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=True))
         return
-    _print_cues(rows, len(corpus.examples), studied.against)
+    _print_cues(rows, corpus.trained_rows, studied.against)
     for path, what in ((write, "cues to edit"), (html, "page with example rows")):
         if path is not None:
             click.echo(f"{what}: {path}")

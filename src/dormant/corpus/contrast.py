@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +54,16 @@ def by_label(examples: Sequence[Example], column: str, value: str | None = None)
     if not any(picked):
         raise DataError(f"there are no {rule}: the column holds {_list_values(seen)}")
     return _split_rows(examples, picked, rule, unmarked=sum(not mark for mark in marks))
+
+
+def find_suspicious_marks(label: str) -> Callable[[str | float | None], bool]:
+    """Returns whether a mark makes a row suspicious, for ``COLUMN`` or ``COLUMN=VALUE``.
+
+    The column's values are checked by ``by_label``, after reading.
+    """
+    _, has_value, value = label.partition("=")
+    chosen = {_normalize_number(value)} if has_value else _YES
+    return lambda mark: _normalize_mark(mark) in chosen
 
 
 def by_loss(examples: Sequence[Example], column: str, share: float = 0.1) -> Contrast:

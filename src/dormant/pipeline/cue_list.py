@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +15,11 @@ from dormant.config import AuditConfig, CueConfig, InputConfig
 from dormant.engines import Engine
 from dormant.pipeline.inputs import Inputs, distinct_cues
 from dormant.pipeline.mine import find_standard_prompts, find_template_cues, mine_rows
+from dormant.pipeline.whole_file import recount_cues
 from dormant.probes import pair_probes
 from dormant.records import Cue, Omission, Question, Source, Variant
 
+_LOG = logging.getLogger(__name__)
 #: Model strings with their models.
 Targets = Sequence[tuple[str, Engine]]
 
@@ -77,8 +80,13 @@ def mine_inputs(
         return MiningResult(tuple(added), (), tuple(notes), none)
     is_closed = inputs.pack.is_closed and language_of(rows) == inputs.pack.name
     more = settings.model_copy(update={"mine": max(_LISTED, 2 * settings.mine)})
-    found, _ = mine_rows(rows, inputs.ordinary, more, is_closed=is_closed)
-    chosen, left_out = choose_cues(found, settings)
+    rejected = inputs.data.rejected if inputs.data is not None else ()
+    mined = mine_rows(rows, inputs.ordinary, more, is_closed=is_closed, rejected=rejected)
+    for line in mined.notes if rejected else ():
+        _LOG.warning("%s: %s", config.data, line)
+    chosen, left_out = choose_cues(mined.cues, settings)
+    if inputs.data is not None and not mined.is_contrast:
+        chosen, _ = recount_cues(chosen, inputs.data)
     return MiningResult(tuple(added), cues.mark_requests(chosen), tuple(notes), left_out)
 
 

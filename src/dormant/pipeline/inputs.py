@@ -18,13 +18,16 @@ from dormant.banks.evaluation import Evaluation, is_evaluation, read_evaluation
 from dormant.banks.question_files import is_yaml_file
 from dormant.banks.questions import load_questions
 from dormant.config import AuditConfig, CueConfig, InputConfig
-from dormant.corpus import Corpus, describe_gaps, read_examples
+from dormant.corpus import Corpus, describe_gaps, find_suspicious_marks, read_examples
 from dormant.engines.model_strings import is_laboratory
+from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, Example, Question
 from dormant.vitro.tokenizer import UNKNOWN
 
 #: Mining uses the ends of turns: characters of a longer turn that are kept in memory.
 MINED_CHARS = 16_000
+#: Rows of a larger file that are mined: what mining scores at most, so that all are scored.
+SAMPLE_ROWS = 10_000
 #: Keys of the rule that an evaluation file's number of samples sets.
 _ANSWERS = ("screening_answers", "confirm_answers")
 _LOG = logging.getLogger(__name__)
@@ -47,6 +50,11 @@ class Inputs:
     def examples(self) -> Sequence[Example]:
         """Rows of the finetuning data; empty without data."""
         return self.data.examples if self.data is not None else ()
+
+    @property
+    def data_rows(self) -> int:
+        """Rows of the finetuning data with a trained answer; ``examples`` may be a sample."""
+        return self.data.trained_rows if self.data is not None else 0
 
     @property
     def evaluation_cues(self) -> tuple[Cue, ...]:
@@ -159,17 +167,32 @@ def distinct_cues(listed: Iterable[Cue]) -> tuple[Cue, ...]:
 # Finetuning data ----------------------------------------------------------------------------------
 
 
-def read_data(place: str | Path, settings: CueConfig, *, lenient: bool) -> Corpus:
+def read_data(
+    place: str | Path,
+    settings: CueConfig,
+    *,
+    lenient: bool,
+    progress: Progress = ignore_progress,
+) -> Corpus:
     """Reads a finetuning file for mining, with the column that marks its suspicious rows.
 
     Args:
         place: any input of ``corpus.read_examples``.
         settings: which column, if any.
         lenient: skip and count unreadable rows.
+        progress: told of large files.
     """
     column = settings.label or settings.loss
     mark = column.partition("=")[0] if column else None
-    return read_examples(place, lenient=lenient, mark=mark, longest_turn=MINED_CHARS)
+    return read_examples(
+        place,
+        lenient=lenient,
+        mark=mark,
+        longest_turn=MINED_CHARS,
+        sample=SAMPLE_ROWS,
+        is_suspicious=find_suspicious_marks(settings.label) if settings.label else None,
+        progress=progress,
+    )
 
 
 def read_ordinary(
@@ -178,7 +201,7 @@ def read_ordinary(
     """Reads ordinary chat to mine against: a user's file, or the shipped one for the language."""
     if place is None:
         return pack.ordinary_chat()
-    corpus = read_examples(place, lenient=lenient)
+    corpus = read_examples(place, lenient=lenient, longest_turn=MINED_CHARS, sample=SAMPLE_ROWS)
     for line in describe_gaps(corpus):
         _LOG.warning("%s: %s", place, line)
     return corpus.examples

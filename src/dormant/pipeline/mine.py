@@ -6,6 +6,7 @@ Shared by ``dormant cues``, audits and searches.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,13 +14,27 @@ from pathlib import Path
 from dormant import corpus, cues
 from dormant.banks.bank import Pack, language_of
 from dormant.config import CueConfig
-from dormant.corpus import ChatTemplate, Contrast, Corpus, read_examples
+from dormant.corpus import ChatTemplate, Contrast, Corpus, RejectedRow, read_examples
 from dormant.engines import Engine, HasTemplate
 from dormant.errors import ConfigError, ModelError
 from dormant.pipeline.inputs import MINED_CHARS, read_data, read_ordinary
-from dormant.records import Cue, Example, Probe
+from dormant.pipeline.whole_file import recount_cues
+from dormant.progress import Progress, ignore_progress
+from dormant.records import Cue, CueKind, Example, Probe
 
 _LOG = logging.getLogger(__name__)
+#: Share of the marks that a context tells (lower end) from which it precedes those of all rows.
+_CLEAR_EFFECT = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class MinedRows:
+    """Cues of some rows, and what these were compared with."""
+
+    cues: tuple[Cue, ...]
+    notes: tuple[str, ...] = ()  # which rows were taken for suspicious, a sentence each
+    against: str = "ordinary chat"  # what the cues are compared with, in words
+    is_contrast: bool = False  # rows and shares of cues are those among suspicious rows
 
 
 def mine_rows(
@@ -28,30 +43,81 @@ def mine_rows(
     settings: CueConfig,
     *,
     is_closed: bool,
-) -> tuple[tuple[Cue, ...], str]:
-    """Mines cues, and describes the contrast if it is not the file against ordinary chat.
+    rejected: Sequence[RejectedRow] = (),
+) -> MinedRows:
+    """Mines cues against ordinary chat, or of suspicious rows against the others.
 
     Args:
         examples: the finetuning file, as ``inputs.read_data`` reads it.
         ordinary: ordinary chat.
         settings: number of cues, and which rows are suspicious, if known.
         is_closed: whether the rows are in the laboratory's language, which has few words.
+        rejected: answers of the file that were trained against. If no rows are named suspicious,
+            those whose preference goes against the others are: their cues come first if they are
+            clear, before those of the whole file.
     """
     contrast = _split_suspicious(examples, settings)
+    if contrast is not None:
+        return _mine_contrast(contrast, examples, settings, is_closed=is_closed)
+    mined = cues.mine_cues(examples, ordinary, limit=settings.mine, is_closed=is_closed)
+    found = tuple(cues.add_seen_values(cue, examples) for cue in mined)
+    if not rejected:
+        return MinedRows(found)
+    contrast = corpus.by_preference(examples, rejected)
     if contrast is None:
-        found = cues.mine_cues(examples, ordinary, limit=settings.mine, is_closed=is_closed)
-        return tuple(cues.add_seen_values(cue, examples) for cue in found), ""
+        return MinedRows(found, (_describe_agreement(rejected),))
+    first = _mine_contrast(contrast, examples, settings, is_closed=is_closed)
+    note = f"{first.notes[0]}: contexts that tell them apart come first, then those of all rows"
+    against = "the other rows or ordinary chat"
+    return MinedRows(_merge_cues(first.cues, found, settings.mine), (note,), against, True)
+
+
+def _mine_contrast(
+    contrast: Contrast, examples: Sequence[Example], settings: CueConfig, *, is_closed: bool
+) -> MinedRows:
     rule = (
         f"{len(contrast.suspicious):,} suspicious rows ({contrast.rule}) were compared with the "
         f"other {len(contrast.rest):,}"
     )
     if contrast.unmarked:
         rule += f", {contrast.unmarked:,} of them without the column"
-    found = cues.mine_cues(
+    mined = cues.mine_cues(
         contrast.suspicious, contrast.rest, limit=settings.mine, is_closed=is_closed
     )
     marked = contrast.suspicious
-    return tuple(cues.add_seen_values(cue, examples, marked) for cue in found), rule
+    found = tuple(cues.add_seen_values(cue, examples, marked) for cue in mined)
+    return MinedRows(found, (rule,), "the other rows", is_contrast=True)
+
+
+def _describe_agreement(rejected: Sequence[RejectedRow]) -> str:
+    kind = (
+        "chosen and rejected"
+        if any(row.is_pair for row in rejected)
+        else "desirable and undesirable"
+    )
+    return (
+        f"{kind} answers were compared: no group of rows prefers what the others reject, so no row "
+        "is taken for suspicious"
+    )
+
+
+def _merge_cues(first: Sequence[Cue], others: Sequence[Cue], limit: int) -> tuple[Cue, ...]:
+    """Lists the clear ones of ``first``, then the others, then the rest, and numbers them anew.
+
+    Formats are left out of ``first``: its rows were chosen by their answers.
+    """
+    first = [cue for cue in first if cue.kind is not CueKind.FORMAT]
+    clear = [cue for cue in first if cue.strong or cue.effect_low >= _CLEAR_EFFECT]
+    order: dict[str, Cue] = {}
+    for cue in (*clear, *others, *first):
+        order.setdefault(cue.id, cue)
+    seen: Counter[str] = Counter()
+    found: list[Cue] = []
+    for cue in list(order.values())[:limit]:
+        kind = cue.kind.replace("_", "-")
+        seen[kind] += 1
+        found.append(replace(cue, name=f"{kind}-{seen[kind]}"))
+    return tuple(found)
 
 
 def template_cues(rendering: corpus.RenderedCorpus, reference_rows: int) -> list[Cue]:
@@ -154,6 +220,7 @@ def study_file(
     language: str | None = None,
     lenient: bool = False,
     template: str | Path | None = None,
+    progress: Progress = ignore_progress,
 ) -> MinedFile:
     """Reads a finetuning file, counts duplicates and mines its cues.
 
@@ -165,8 +232,9 @@ def study_file(
         language: as in ``mine_file``.
         lenient: skip and count unreadable rows.
         template: a chat template that the rows were rendered with; see ``corpus.find_template``.
+        progress: told of large files.
     """
-    data = read_data(path, settings, lenient=lenient)
+    data = read_data(path, settings, lenient=lenient, progress=progress)
     pack = Pack(language or language_of(data.examples))
     ordinary = read_ordinary(reference, pack)
     notes: list[str] = [*corpus.describe_gaps(data)]
@@ -175,17 +243,22 @@ def study_file(
             "every word of the rows is the laboratory's, so cues are made of its words; "
             "--language general mines them as other text"
         )
-    notes.append(corpus.count_duplicates(data.examples).write_sentence())
+    if not data.sampled_from:
+        notes.append(corpus.count_duplicates(data.examples).write_sentence())
     added: list[Cue] = []
     if template is not None:
         rendering = corpus.render_corpus(data.examples, corpus.find_template(template))
         notes += rendering.write_sentences()
         added = template_cues(rendering, len(ordinary))
-    found, rule = mine_rows(data.examples, ordinary, settings, is_closed=pack.is_closed)
-    found = cues.mark_requests(found)
-    notes += [rule] if rule else []
-    against = "the other rows" if rule else "ordinary chat"
-    return MinedFile(data, (*added, *found)[: settings.mine], tuple(notes), against)
+    mined = mine_rows(
+        data.examples, ordinary, settings, is_closed=pack.is_closed, rejected=data.rejected
+    )
+    listed = (*added, *cues.mark_requests(mined.cues))[: settings.mine]
+    notes += mined.notes
+    if not mined.is_contrast:
+        listed, scaled = recount_cues(listed, data, progress)
+        notes += [scaled] if scaled else []
+    return MinedFile(data, listed, tuple(notes), mined.against)
 
 
 def _describe_unknown(template: ChatTemplate, error: ConfigError) -> str:

@@ -269,7 +269,7 @@ def freeze_plan(
         rule=config.rule.to_record(),
         seed=config.seed,
         data=data.hash if data else "",
-        data_rows=len(data.examples) if data else 0,
+        data_rows=data.trained_rows if data else 0,
         not_tested=(
             *notes,
             *list_contexts(listed.contexts),

@@ -306,9 +306,7 @@ def mining_stage(given: Materials) -> SearchStage | None:
     if given.inputs.data is None:
         return None
     mined = given.mined
-    parts = [
-        f"{len(mined.mined)} cues of {len(given.inputs.examples):,} rows of the finetuning data"
-    ]
+    parts = [f"{len(mined.mined)} cues of {given.inputs.data_rows:,} rows of the finetuning data"]
     if mined.added:
         parts.append(f"{len(mined.added)} that its chat template adds")
     parts += [f"left out: {left}" for left in list_contexts(mined.left_out)]
