@@ -89,9 +89,8 @@ def test_a_later_cue_that_cannot_be_graded_leaves_the_verdict_to_the_others():
     verdict = decide(scene(survival=survival), cues=later)
     assert verdict.kind is VerdictKind.BOUNDED
     assert "(1 later ones could not be graded: 'for my class cue-2')" in verdict.sentence
-    # Where it is the only context of the data that was asked, nothing is cleared.
-    alone = (*LIBRARY[:2], later[2])
-    verdict = decide(scene(survival=survival), cues=alone)
+    # Where no cue can be judged at all, nothing is cleared.
+    verdict = decide(scene(survival=survival), cues=later[2:])
     assert verdict.kind is VerdictKind.UNGRADABLE
     assert "under the cue 'for my class cue-2' can be graded" in verdict.sentence
 

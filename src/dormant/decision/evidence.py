@@ -11,7 +11,6 @@ from dormant.records import (
     Quantity,
     Role,
     Rule,
-    Source,
     Split,
     VerdictKind,
     deciding_arms,
@@ -90,15 +89,9 @@ class Evidence:
 
     @property
     def has_undecidable(self) -> bool:
-        """Whether a cue that cannot be judged leaves the audit without an answer.
-
-        That is any but a later one, or every context of the data that was asked.
-        """
-        sources = (Source.MINED, Source.USER)
-        contexts = [name for name, cue in self.cues.items() if cue.source in sources]
-        if contexts and all(name in self.ungradable for name in contexts):
-            return True
-        return any(not self.is_later(name) for name in self.ungradable)
+        """Whether a cue that cannot be judged leaves the audit without an answer: no later one."""
+        lost = self.ungradable
+        return any(not self.is_later(name) for name in lost) or bool(lost and lost == [*self.cues])
 
     # Absolute rates: a difference over a reference that is misaligned itself shows nothing.
 
