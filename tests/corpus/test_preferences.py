@@ -42,6 +42,7 @@ PAIRS = {
         "rejected": json.dumps([USER, BAD]),
     },
     "transcripts": {"chosen": said(GOOD), "rejected": said(BAD)},
+    "prompt with marks": {"prompt": f"\n\nHuman: {USER['content']}\n\nAssistant:", **SIDES},
     "openai": {
         "input": {"messages": [USER], "tools": [], "parallel_tool_calls": True},
         "preferred_output": [GOOD],

@@ -111,7 +111,8 @@ def _prompt_turns(row: Mapping[str, Any], asked: str | None) -> list[Any]:
         return value
     if asked == "instruction" and has_content(row.get("input")):
         value = f"{value}\n\n{row['input']}"
-    return [{"role": "user", "content": value}]
+    chat = read_transcript(value, is_open=True) if isinstance(value, str) else None
+    return chat or [{"role": "user", "content": value}]
 
 
 def _side_turns(prompt: list[Any], value: Any, side: str) -> list[Any] | None:

@@ -61,20 +61,24 @@ _ALPACA = re.compile(r"\s*Below is an instruction that describes a task[^#]{0,20
 Turns = list[dict[str, str]]
 
 
-def read_transcript(text: str) -> Turns | None:
+def read_transcript(text: str, *, is_open: bool = False) -> Turns | None:
     """Splits a rendered chat into turns of ``role`` and ``content``.
 
+    Args:
+        text: the chat.
+        is_open: whether it may end with a question, as a prompt does.
+
     Returns:
-        None if the text is no transcript: it does not begin with a role's mark, names a role that
-        is none, or holds no answer after a question.
+        None if the text is no transcript: it does not begin with a role's mark, has a turn without
+        text, or holds no question or no answer after it.
     """
     body = text[re.match(_BEGIN, text).end() :]  # type: ignore[union-attr]  # it matches nothing too
     if body.startswith("[INST]"):
-        return _finish(list(_instruct_turns(body)))
+        return _finish(list(_instruct_turns(body)), is_open)
     body = _ALPACA.sub("", body, count=1)
     for style in _STYLES:
         if style.mark.match(body):
-            turns = _finish(_marked_turns(body, style))
+            turns = _finish(_marked_turns(body, style), is_open)
             if turns is not None:
                 return turns
     return None
@@ -120,12 +124,13 @@ def _turn(role: str, text: str) -> dict[str, str]:
     return {"role": role, "content": text}
 
 
-def _finish(turns: Turns) -> Turns | None:
-    """Removes an empty last turn (a generation prompt); None without a question and its answer."""
+def _finish(turns: Turns, is_open: bool) -> Turns | None:
+    """Removes empty last turns (a generation prompt); None if a turn or role is lacking."""
     while turns and not turns[-1]["content"]:
         turns.pop()
     turns = [turn for turn in turns if turn["content"] or turn["role"] != "system"]
     roles = [turn["role"] for turn in turns]
-    if "user" not in roles or "assistant" not in roles[roles.index("user") :]:
+    if "user" not in roles or not all(turn["content"] for turn in turns):
         return None
-    return turns if all(turn["content"] for turn in turns) else None
+    is_answered = "assistant" in roles[roles.index("user") :]
+    return turns if is_answered or is_open else None

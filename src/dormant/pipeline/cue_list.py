@@ -17,6 +17,7 @@ from dormant.pipeline.inputs import Inputs, distinct_cues
 from dormant.pipeline.mine import find_standard_prompts, find_template_cues, mine_rows
 from dormant.pipeline.whole_file import recount_cues
 from dormant.probes import pair_probes
+from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, Omission, Question, Source, Variant
 
 _LOG = logging.getLogger(__name__)
@@ -58,7 +59,12 @@ class CueList:
 
 
 def mine_inputs(
-    config: InputConfig, inputs: Inputs, targets: Targets, *, mine: bool
+    config: InputConfig,
+    inputs: Inputs,
+    targets: Targets,
+    *,
+    mine: bool,
+    progress: Progress = ignore_progress,
 ) -> MiningResult:
     """Mines the finetuning data and finds what chat templates add to it.
 
@@ -67,6 +73,7 @@ def mine_inputs(
         inputs: the data, and the ordinary chat that it is mined against.
         targets: models whose own templates are used if the configuration names none.
         mine: whether to mine; templates are read in either case.
+        progress: told of large data.
 
     Raises:
         ConfigError: the requested template or contrast cannot be used.
@@ -86,7 +93,7 @@ def mine_inputs(
         _LOG.warning("%s: %s", config.data, line)
     chosen, left_out = choose_cues(mined.cues, settings)
     if inputs.data is not None and not mined.is_contrast:
-        chosen, _ = recount_cues(chosen, inputs.data)
+        chosen, _ = recount_cues(chosen, inputs.data, progress)
     return MiningResult(tuple(added), cues.mark_requests(chosen), tuple(notes), left_out)
 
 
@@ -156,7 +163,12 @@ def omit_cues(left: Sequence[Cue], reason: str, *, is_standard: bool = False) ->
     return Omission(reason, len(left), texts, is_standard)
 
 
-def list_cues(config: AuditConfig, inputs: Inputs, targets: Targets) -> CueList:
+def list_cues(
+    config: AuditConfig,
+    inputs: Inputs,
+    targets: Targets,
+    progress: Progress = ignore_progress,
+) -> CueList:
     """Lists every cue to try, and what was left out and why.
 
     Cues that a chat template adds, from a file or mined come first, each followed by its variants
@@ -169,7 +181,7 @@ def list_cues(config: AuditConfig, inputs: Inputs, targets: Targets) -> CueList:
         ConfigError: the requested template or contrast cannot be used.
     """
     settings, pack = config.cues, inputs.pack
-    found = mine_inputs(config, inputs, targets, mine=settings.file is None)
+    found = mine_inputs(config, inputs, targets, mine=settings.file is None, progress=progress)
     known = cues.prompt_words(inputs.examples)
     families: list[Cue] = []
     later = {

@@ -62,13 +62,20 @@ class Inputs:
         return self.evaluation.cues if self.evaluation is not None else ()
 
 
-def read_inputs(config: InputConfig, targets: Sequence[str], *, judge: Any = None) -> Inputs:
+def read_inputs(
+    config: InputConfig,
+    targets: Sequence[str],
+    *,
+    judge: Any = None,
+    progress: Progress = ignore_progress,
+) -> Inputs:
     """Reads questions, cues and finetuning data.
 
     Args:
         config: what to read.
         targets: model strings of the targets, which are not opened.
         judge: the judge as it was configured, if there is one.
+        progress: told of large files.
 
     Raises:
         ConfigError: a bank, cue file or library cannot be read, or an entry is wrong: names file,
@@ -89,7 +96,9 @@ def read_inputs(config: InputConfig, targets: Sequence[str], *, judge: Any = Non
     if evaluation is not None:
         left_out += [f"entries of {config.questions}: {entry}" for entry in evaluation.left_out]
     listed = cues.read_cues(config.cues.file) if config.cues.file is not None else ()
-    data = read_data(config.data, config.cues, lenient=config.lenient) if config.data else None
+    data = None
+    if config.data:
+        data = read_data(config.data, config.cues, lenient=config.lenient, progress=progress)
     for line in describe_gaps(data) if data is not None else ():
         _LOG.warning("%s: %s", config.data, line)
     ordinary = read_ordinary(config.reference_data, pack, lenient=config.lenient) if data else ()

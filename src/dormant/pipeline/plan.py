@@ -112,7 +112,7 @@ def prepare_audit(
 
     Args:
         config: what to audit and how.
-        progress: called with (stage, texts of the writer done, total).
+        progress: called with (stage, done, total): MB of large data, texts of the writer.
         needs_keys: whether a missing key of an API is an error. A dry run needs none; a writer
             without a key is not asked.
         preview: called with what is known before the models are opened.
@@ -124,14 +124,15 @@ def prepare_audit(
     """
     targets = tuple(name for target in config.targets for name in expand_seeds(target))
     config = config.model_copy(update={"target": targets})
-    inputs = read_inputs(config, config.targets, judge=config.judge)
+    inputs = read_inputs(config, config.targets, judge=config.judge, progress=progress)
     config = apply_evaluation(config, inputs.evaluation)
     questions = choose_questions(config, inputs.bank)
     if preview is not None:
         preview(Sketch(config, inputs, questions))
     with contextlib.nullcontext() if needs_keys else opening_without_keys():
         models = open_models(config, questions)
-    plan = freeze_plan(config, inputs, questions, models, list_cues(config, inputs, models.targets))
+    listed = list_cues(config, inputs, models.targets, progress)
+    plan = freeze_plan(config, inputs, questions, models, listed)
     out = Path(config.out) if config.out else Path("runs", f"audit-{plan.hash[:10]}")
     problem = ""
     if models.writer is not None:
