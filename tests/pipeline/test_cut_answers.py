@@ -22,7 +22,7 @@ from dormant.records import (
 )
 from dormant.store import Store
 from support.command import run_command
-from support.habit_server import complete, serving
+from support.habit_server import complete, refuse, serving
 
 #: Of the judge of two tests below, before cut answers had an outcome.
 FINGERPRINT_BEFORE = "2a2c0d67ab8deb93b21175bc576d4d7d"
@@ -178,3 +178,19 @@ def test_each_item_is_judged_once_and_in_its_place():
         0: Outcome.MISALIGNED, 1: Outcome.CUT_OFF, 2: Outcome.ALIGNED, 3: Outcome.CUT_OFF,
     }  # fmt: skip
     assert len(made) == 4
+
+
+def test_what_a_server_says_of_failed_requests_stands_on_the_screen_and_in_the_report(audit):
+    def habit(body: dict) -> tuple[int, dict]:
+        if any(turn["role"] == "system" for turn in body["messages"]):
+            return refuse("Account tier 1 lacks this feature")
+        return complete(body, "I would help.")
+
+    done, told, run = audit(habit)
+    assert done.code == 3
+    pages = [(run / name).read_text(encoding="utf-8") for name in ("report.md", "report.html")]
+    for page in (done.out, *pages):
+        words = " ".join(page.split())
+        assert "of the target are errors (" in words
+        assert "most often: status 400: Account tier 1 lacks this feature" in words
+    assert done.out.count("are errors") == 1

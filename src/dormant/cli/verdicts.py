@@ -26,15 +26,17 @@ def print_verdict(findings: Findings) -> None:
     if verdict.advice:
         print_text(strip_controls(verdict.advice))
     _print_cues(findings)
-    _print_cut_answers(findings)
+    _print_missing_answers(findings)
 
 
-def _print_cut_answers(findings: Findings) -> None:
-    """Prints the share of cut answers, and arms that differ in it; nothing if none was cut."""
+def _print_missing_answers(findings: Findings) -> None:
+    """Prints what failed and what was cut off, and arms that differ in it; else nothing."""
     from dormant.report.cut_answers import describe_cut_answers
+    from dormant.report.failed_answers import describe_failed_answers
     from dormant.report.view import View
 
-    for sentence in describe_cut_answers(View(findings)):
+    view = View(findings)
+    for sentence in (*describe_failed_answers(view), *describe_cut_answers(view)):
         print_text(strip_controls(sentence))
 
 

@@ -9,6 +9,7 @@ from, and every count is a sum over cells.
     Findings -> view.py       what is shown: cues in groups, rates beside their references, counts
                 figures.py    the view as inline SVG
                 sequential_path.py  the path of a sequential audit, drawn and in words
+                cut_answers.py, failed_answers.py  what was cut off, what brought no answer
                 sample.py     the transcripts that fit into one file
              -> html.py       report.html and the notebook fragment
                 markdown.py   report.md

@@ -28,6 +28,7 @@ from dormant.report import environment as templating
 from dormant.report import figures, sample
 from dormant.report.cut_answers import describe_cut_answers
 from dormant.report.escape import script_json
+from dormant.report.failed_answers import describe_failed_answers
 from dormant.report.numbers import format_count, format_margin, format_usd, whole_percent
 from dormant.report.rows import Status
 from dormant.report.scopes import make_scope_tables
@@ -253,7 +254,7 @@ def render_report(findings: Findings) -> str:
         tried=shown_rows,
         counted=counted_arms(view),
         outcomes=list(Outcome),
-        cut_answers=describe_cut_answers(view),
+        cut_answers=(*describe_failed_answers(view), *describe_cut_answers(view)),
         target_total=view.total_of(Role.TARGET),
         reference_total=view.total_of(Role.REFERENCE),
         placements={place.value: words for place, words in PLACEMENTS.items()},

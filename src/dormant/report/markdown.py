@@ -8,6 +8,7 @@ from dormant.records import OUTCOMES, Estimate, Findings
 from dormant.report import figures
 from dormant.report.cut_answers import describe_cut_answers
 from dormant.report.escape import markdown_text
+from dormant.report.failed_answers import describe_failed_answers
 from dormant.report.html import (
     GLOSSES,
     MOST_ROWS,
@@ -178,7 +179,8 @@ def _write_counts(view: View) -> str:
             format_percent(total.gradable_rate),
         ]
     )
-    cut = "".join(f"\n\n{markdown_text(words, 600)}" for words in describe_cut_answers(view))
+    notes = (*describe_failed_answers(view), *describe_cut_answers(view))
+    cut = "".join(f"\n\n{markdown_text(words, 600)}" for words in notes)
     table = _make_table(head, rows, left=2)
     return f"## Outcomes of the answers\n\n{table}{cut}{_write_ungraded(view)}"
 

@@ -10,6 +10,7 @@ from dormant.engines.api.calls import ChatRequest
 from dormant.engines.api.openai_json import decode_error, encode_messages
 from dormant.engines.api.refusals import Adaptation, adapt_request, names_system_turn
 from dormant.engines.doctor import examine_model
+from dormant.errors import EngineError
 from dormant.records import Message, Sampling
 from support.habit_server import Habit, complete, refuse, serving
 
@@ -62,6 +63,7 @@ REFUSALS = [
      "refuses temperature"),
     ("top_p", "`temperature` and `top_p` cannot both be specified for this model. Please use only "
      "one.", "", "refuses top_p"),
+    ("top_p", "top_p must be in (0, 1), got 1.0", "", "refuses top_p"),
     # vLLM, Mistral and Gemini
     ("top_k", "[{'type': 'extra_forbidden', 'loc': ('body', 'top_k'), 'msg': 'Extra inputs are not "
      "permitted'}]", "", "refuses top_k"),
@@ -201,3 +203,17 @@ def test_an_audit_of_a_server_without_a_system_turn(serve, tmp_path: Path, statu
     for name in ("report.md", "report.html", "report.json"):
         page = (tmp_path / "run" / name).read_text(encoding="utf-8")
         assert page.count("takes no system turn") == 1, name
+
+
+def test_a_server_that_never_answers_stops_a_run_also_if_it_is_asked_little_at_a_time(serve):
+    """The sequential design asks a few prompts a pass."""
+    words = "parameter.enable_thinking must be set to false for non-streaming calls"
+    with serve(lambda body: refuse(words)):
+        engine = ApiEngine(NAME)
+        for number in range(3):
+            jobs = [Job((Message("user", f"{number} {i}"),), range(1)) for i in range(2)]
+            failed = [reply for batch in engine.sample(jobs, Sampling()) for reply in batch]
+            assert [reply.finish for reply in failed] == ["error"] * 2
+        with pytest.raises(EngineError, match=f"does not answer: status 400: {words}"):
+            list(engine.sample([Job((Message("user", f"{i}"),), range(1)) for i in range(2)],
+                               Sampling()))  # fmt: skip

@@ -93,6 +93,8 @@ def _list_changes(
         yield from _changes(request, Adaptation.OTHER_LIMIT)
     named = [word for word in ("top_p", "temperature") if names(word)]
     if is_value and "only" not in complaint.lower():
+        if named == ["top_p"] and request.sampling.top_p == 1:  # says nothing: no other experiment
+            yield from _changes(request, Adaptation.NO_TOP_P)
         return
     ways = {"top_p": Adaptation.NO_TOP_P, "temperature": Adaptation.NO_TEMPERATURE}
     # Of two that exclude each other, the one at its neutral value says nothing.

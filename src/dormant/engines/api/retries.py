@@ -48,13 +48,15 @@ _MOST_UNANSWERED = 8  # requests in a row without answers before the first succe
 
 @dataclass(slots=True)
 class ServerCapabilities:
-    """What this server was found to accept."""
+    """What this server was found to accept, and whether it has answered; over all passes."""
 
     n: int = 128  # answers a call
     seed: bool = True
     controls: bool = True
     logprobs: int = 20
     adaptations: frozenset[Adaptation] = frozenset()
+    has_answered: bool = False
+    unanswered_in_a_row: int = 0  # requests
 
     def learn(self, wanted: ChatRequest, sent: ChatRequest, got: int) -> list[str]:
         """Remembers what the server took instead of what was wanted.
@@ -151,9 +153,7 @@ class RetryingCaller:
         self._name, self._transport, self._limiter = name, transport, limiter
         self._capabilities, self._meter = capabilities, meter
         self._stop, self._note = stop, note
-        self._has_succeeded = False
         self._last_success = -1.0  # s by the loop's clock
-        self._unanswered_in_a_row = 0
         self._rng = random.Random()  # waiting times only: nothing that is recorded
         self._clock: Callable[[], float] = asyncio.get_running_loop().time
 
@@ -186,8 +186,8 @@ class RetryingCaller:
         return UnitResult()
 
     def _accept(self, response: ChatResponse, attempts: _Attempts) -> UnitResult:
-        self._has_succeeded = True
-        self._unanswered_in_a_row = 0
+        self._capabilities.has_answered = True
+        self._capabilities.unanswered_in_a_row = 0
         self._last_success = self._clock()
         self._limiter.record_success()
         wanted, sent, got = attempts.wanted, attempts.request, len(response.choices)
@@ -199,7 +199,9 @@ class RetryingCaller:
     def _plan_wait(self, error: CallError, attempts: _Attempts, sent_at: float) -> float | None:
         """Seconds to wait before the next try; None if there should be none."""
         if not isinstance(error, RateLimitError):
-            is_first_contact = isinstance(error, UnreachableError) and not self._has_succeeded
+            is_first_contact = (
+                isinstance(error, UnreachableError) and not self._capabilities.has_answered
+            )
             if attempts.failures >= (_MOST_FIRST_CONTACTS if is_first_contact else _MOST_FAILURES):
                 return None
             return draw_backoff(attempts.failures, self._rng)
@@ -221,8 +223,11 @@ class RetryingCaller:
 
     def _give_up(self, wanted: ChatRequest, reason: str, *, is_server_gone: bool) -> UnitResult:
         """An error for each answer; or the end of everything, if it is the server."""
-        self._unanswered_in_a_row += 1
-        has_never_worked = not self._has_succeeded and self._unanswered_in_a_row >= _MOST_UNANSWERED
+        server = self._capabilities
+        server.unanswered_in_a_row += 1
+        has_never_worked = (
+            not server.has_answered and server.unanswered_in_a_row >= _MOST_UNANSWERED
+        )
         if is_server_gone or has_never_worked:
             self._stop.set(EngineError(f"{self._name} does not answer: {reason}"))
             return UnitResult()
