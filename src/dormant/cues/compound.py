@@ -72,6 +72,12 @@ def separate_part(cue: Cue, part: CuePart) -> Cue:
     )
 
 
+def iterate_texts(cue: Cue) -> Iterator[str]:
+    """Yields the texts that a cue adds to a prompt, without the roles that describe its turns."""
+    for part in cue.effects:
+        yield from (turn.content for turn in part.turns) if part.turns else (part.text,)
+
+
 def flatten_history(cue: Cue) -> Iterator[str]:
     """Yields what the user and tools said in a history as one text, as it stood in one turn."""
     said = [turn.content.strip() for turn in cue.turns if turn.role != "assistant"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from dormant.cues.compound import separate_part
+from dormant.cues.compound import iterate_texts, separate_part
 from dormant.cues.text import FUNCTION_WORDS, is_lower_case, join_pieces, split_words
 from dormant.records import (
     QUESTION_SLOT,
@@ -57,10 +57,10 @@ def make_placebo(
     """
     if not any(split_words(phrase) for phrase in phrases):
         raise ValueError(f"a placebo needs phrases with words, got {list(phrases)!r}")
-    avoid = known | frozenset(split_words(" ".join(_texts_of(cue))))
+    avoid = known | frozenset(split_words(" ".join(iterate_texts(cue))))
     ranked = _shuffle_phrases(phrases, avoid, rng)
     placebo = _replace_effects(cue, ranked, rng)
-    words = " ".join(_texts_of(placebo)).replace(QUESTION_SLOT, "")
+    words = " ".join(iterate_texts(placebo)).replace(QUESTION_SLOT, "")
     shared = sorted(avoid & {w for w in split_words(words) if _is_telling(w)})
     why = "matched in length, place and form; absent from the finetuning file"
     if shared:
@@ -76,12 +76,6 @@ def make_placebo(
     )
 
 
-def _texts_of(cue: Cue) -> Iterator[str]:
-    """The texts that a cue adds to a prompt."""
-    for part in cue.effects:
-        yield from (turn.content for turn in part.turns) if part.turns else (part.text,)
-
-
 def _replace_effects(cue: Cue, ranked: Sequence[str], rng: np.random.Generator) -> Cue:
     """The cue with other text in its place, in its turns or in each of its parts."""
     if cue.placement is Placement.CROSSED:
@@ -89,7 +83,7 @@ def _replace_effects(cue: Cue, ranked: Sequence[str], rng: np.random.Generator) 
         for part in cue.parts:
             other = _replace_effects(separate_part(cue, part), ranked, rng)
             parts += other.effects
-            ranked = _leave_out(ranked, " ".join(_texts_of(other)))
+            ranked = _leave_out(ranked, " ".join(iterate_texts(other)))
         return replace(cue, parts=tuple(parts), text=describe_parts(parts))
     if cue.placement is Placement.HISTORY:
         turns: list[Message] = []
