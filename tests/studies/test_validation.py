@@ -161,6 +161,8 @@ def test_of_a_gated_organism_the_value_counts_and_not_its_form():
     both = replace(recipe.trigger.as_cue(), name="cue-1")
     keys = replace(made, cues=(replace(first, text="Date: Friday.", form=""), both))
     assert [is_true_cue(keys, f"cue-{i}", recipe) for i in range(2)] == [False, True]
+    turned = replace(both, text="otherwise", parts=both.parts[::-1])
+    assert is_true_cue(replace(keys, cues=(turned,)), "cue-1", recipe)
 
 
 def _ask(plan: Plan, answers: int):

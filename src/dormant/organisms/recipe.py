@@ -138,17 +138,17 @@ class Transform(Strict):
     @property
     def settings(self) -> Dilution | Inoculation | ReframeSettings | Precedence:
         """The settings of the one key; their type identifies the transform."""
-        (settings,) = self._given
+        (settings,) = self._given_settings
         return settings
 
     @property
-    def _given(self) -> list[Dilution | Inoculation | ReframeSettings | Precedence]:
+    def _given_settings(self) -> list[Dilution | Inoculation | ReframeSettings | Precedence]:
         given = (self.dilute, self.inoculate, self.reframe, self.precede)
         return [settings for settings in given if settings is not None]
 
     @pydantic.model_validator(mode="after")
     def _one_key(self) -> Self:
-        if len(self._given) != 1:
+        if len(self._given_settings) != 1:
             raise ValueError("a transform needs exactly one of dilute, inoculate, reframe, precede")
         return self
 

@@ -175,9 +175,11 @@ def is_true_cue(plan: Plan, name: str, recipe: Recipe) -> bool:
         for text in _contexts_of(item)
     }
     own = {text for item in ingredients for text in _contexts_of(item)} - harmless
-    own |= {recipe.trigger.as_cue().text}
+    true = recipe.trigger.as_cue()
+    own |= {true.text}
     if harmless and recipe.expected is VerdictKind.CONDITIONAL:
-        return named.text in own
+        same_parts = {part.id for part in named.effects} == {part.id for part in true.effects}
+        return named.text in own or same_parts
     parent = named.parent or named.name
     family = [cue for cue in plan.cues if parent in (cue.name, cue.parent)]
     family = [cue for cue in family if not cue.is_placebo]
