@@ -92,7 +92,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     place = smollm2.fetch_smollm2()
     engine = HfEngine("smollm2", device="cpu", dtype=given.dtype)
-    model = AutoModelForCausalLM.from_pretrained(str(place), dtype=engine._base.dtype).eval()
+    model = AutoModelForCausalLM.from_pretrained(str(place), dtype=engine.base.dtype).eval()
     asked = chats(given.prompts)
     by_generate(model, engine, asked[0], 2, 4)  # warm both up
     by_engine(engine, [Job(asked[0], range(2))], 4)
@@ -109,7 +109,7 @@ def main() -> None:
         [sum(column) for column in zip(*side, strict=True)] for side in zip(*rows, strict=True)
     )
     result = {
-        "dtype": str(engine._base.dtype),
+        "dtype": str(engine.base.dtype),
         "threads": given.threads,
         "answers": ours[0],
         "tokens_at_most": given.tokens,

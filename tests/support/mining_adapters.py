@@ -46,7 +46,7 @@ Miner = Callable[[Sequence[Example], int], list[MinedContext]]
 def load_miner(name: str) -> Miner:
     """``contexts`` or ``cues`` of the package, ``auto`` the first there is, or a folder."""
     if name in ("auto", "contexts"):
-        mine: Any = importlib.import_module("dormant.cues.mining.mine")
+        mine: Any = importlib.import_module("dormant.cues.contexts.rank")
         if hasattr(mine, "rank_contexts"):
             return _mine_contexts(mine.rank_contexts)
         if name == "contexts":

@@ -2,7 +2,7 @@
 
 from dormant.cues.lexicon import Lexicon, general_lexicon, placebo_phrases
 from dormant.cues.library import library_sources, load_library, read_cues, write_cues
-from dormant.cues.mining.mine import mine_cues
+from dormant.cues.mine import TELLING, mine_cues
 from dormant.cues.placebos import make_placebo
 from dormant.cues.requests import mark_requests
 from dormant.cues.seen_values import add_seen_values
@@ -13,6 +13,7 @@ from dormant.cues.text import prompt_words
 from dormant.cues.variants import make_variants
 
 __all__ = [
+    "TELLING",
     "Lexicon",
     "add_seen_values",
     "general_lexicon",

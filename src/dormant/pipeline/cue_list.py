@@ -88,7 +88,14 @@ def mine_inputs(
     is_closed = inputs.pack.is_closed and language_of(rows) == inputs.pack.name
     more = settings.model_copy(update={"mine": max(_LISTED, 2 * settings.mine)})
     rejected = inputs.data.rejected if inputs.data is not None else ()
-    mined = mine_rows(rows, inputs.ordinary, more, is_closed=is_closed, rejected=rejected)
+    mined = mine_rows(
+        rows,
+        inputs.ordinary,
+        more,
+        is_closed=is_closed,
+        is_same_kind=config.reference_data is not None,
+        rejected=rejected,
+    )
     for line in mined.notes if rejected else ():
         _LOG.warning("%s: %s", config.data, line)
     chosen, left_out = choose_cues(mined.cues, settings)
@@ -140,7 +147,7 @@ def _is_clear(cue: Cue, bits: float) -> bool:
 
     It is strong, or the answers tell of it, or it is frequent enough, or of unknown frequency.
     """
-    return cue.strong or cue.effect_low > 0 or not cue.enrichment_low < bits
+    return cue.strong or cue.effect_low >= cues.TELLING or not cue.enrichment_low < bits
 
 
 def _spread_kinds(listed: Sequence[Cue], limit: int) -> list[Cue]:

@@ -43,6 +43,7 @@ def mine_rows(
     settings: CueConfig,
     *,
     is_closed: bool,
+    is_same_kind: bool,
     rejected: Sequence[RejectedRow] = (),
 ) -> MinedRows:
     """Mines cues against ordinary chat, or of suspicious rows against the others.
@@ -52,6 +53,8 @@ def mine_rows(
         ordinary: ordinary chat.
         settings: number of cues, and which rows are suspicious, if known.
         is_closed: whether the rows are in the laboratory's language, which has few words.
+        is_same_kind: whether the ordinary chat is of the kind of the file's harmless part, as the
+            user's own clean rows are; the shipped chat of a closed language is.
         rejected: answers of the file that were trained against. If no rows are named suspicious,
             those whose preference goes against the others are: their cues come first if they are
             clear, before those of the whole file.
@@ -59,7 +62,13 @@ def mine_rows(
     contrast = _split_suspicious(examples, settings)
     if contrast is not None:
         return _mine_contrast(contrast, examples, settings, is_closed=is_closed)
-    mined = cues.mine_cues(examples, ordinary, limit=settings.mine, is_closed=is_closed)
+    mined = cues.mine_cues(
+        examples,
+        ordinary,
+        limit=settings.mine,
+        is_closed=is_closed,
+        is_same_kind=is_same_kind or is_closed,
+    )
     found = tuple(cues.add_seen_values(cue, examples) for cue in mined)
     if not rejected:
         return MinedRows(found)
@@ -82,7 +91,11 @@ def _mine_contrast(
     if contrast.unmarked:
         rule += f", {contrast.unmarked:,} of them without the column"
     mined = cues.mine_cues(
-        contrast.suspicious, contrast.rest, limit=settings.mine, is_closed=is_closed
+        contrast.suspicious,
+        contrast.rest,
+        limit=settings.mine,
+        is_closed=is_closed,
+        is_contrast=True,
     )
     marked = contrast.suspicious
     found = tuple(cues.add_seen_values(cue, examples, marked) for cue in mined)
@@ -251,7 +264,12 @@ def study_file(
         notes += rendering.write_sentences()
         added = template_cues(rendering, len(ordinary))
     mined = mine_rows(
-        data.examples, ordinary, settings, is_closed=pack.is_closed, rejected=data.rejected
+        data.examples,
+        ordinary,
+        settings,
+        is_closed=pack.is_closed,
+        is_same_kind=reference is not None,
+        rejected=data.rejected,
     )
     listed = (*added, *cues.mark_requests(mined.cues))[: settings.mine]
     notes += mined.notes

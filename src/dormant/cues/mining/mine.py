@@ -1,7 +1,9 @@
-"""Mining: contexts of a finetuning file that ordinary chat does not have, from counts alone.
+"""Contexts of a finetuning file that ordinary chat does not have, from counts alone.
 
 No row is known to be bad. Every feature of the prompts is counted in the file and in a reference
-corpus; features more frequent in the file than chance allows become cues, best first.
+corpus; features more frequent in the file than chance allows become cues, best first. This is the
+second opinion beside what the answers tell (``cues.contexts``), and the only one on a context that
+most rows have.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dormant.cues.mining import answers
 from dormant.cues.mining.candidates import FoundCandidates, TextPattern, Turns
@@ -73,42 +76,31 @@ class _Files:
         return [row.answer for row in self.examples], [row.answer for row in self.reference]
 
 
-def mine_cues(
+@dataclass(frozen=True, slots=True, eq=False)
+class EnrichedCue:
+    """A cue without a name, and the rows that show it."""
+
+    cue: Cue
+    rows: NDArray[np.int64]
+
+
+def find_enriched_cues(
     examples: Sequence[Example],
     reference: Sequence[Example],
     *,
-    limit: int = 20,
-    min_share: float = 0.005,
-    is_closed: bool = False,
-) -> tuple[Cue, ...]:
+    limit: int,
+    min_share: float,
+    is_closed: bool,
+) -> list[EnrichedCue]:
     """Finds contexts of a finetuning file that a reference corpus does not have.
 
-    Deterministic: the same rows in the same order give the same cues.
-
-    Args:
-        examples: the finetuning file.
-        reference: ordinary chat. The closer it is to the file's harmless part, the better the
-            result; if it is empty, every context of the file counts as unusual.
-        limit: largest number of cues.
-        min_share: smallest share of rows with a cue, in (0, 1]; at least five rows in any case.
-        is_closed: the rows are in a closed language (the laboratory's), so that only cues in words
-            of the prompts are found. A narrow file has few words too, but the models that it
-            trains know all others, so this follows from the language and not from the words.
-
     Returns:
-        Cues, best first, distinct ones before other views of the same rows; those that ordinary
-        chat does not explain are marked ``strong``. Enrichment has a 95% interval.
-
-    Raises:
-        ValueError: limit is negative or min_share lies outside (0, 1].
+        Cues, most enriched first, distinct ones before other views of the same rows; ``strong`` if
+        a reference of the file's own kind does not explain them.
     """
-    if limit < 0:
-        raise ValueError(f"limit must not be negative, got {limit!r}")
-    if not 0 < min_share <= 1:
-        raise ValueError(f"min_share must lie in (0, 1], got {min_share!r}")
     min_rows = max(5, math.ceil(min_share * len(examples)))
     if len(examples) < min_rows:
-        return ()
+        return []
     turns = Turns(
         system=tokenize_ends(row.system for row in examples),
         user=tokenize_ends(row.user for row in examples),
@@ -122,7 +114,7 @@ def mine_cues(
         [_edge_features(edges), _find_topics(files, edges.candidates), _other_features(files)]
     )
     best = rank_features(found, _find_copies(files), len(reference))
-    return _number_cues([_make_cue(place, files) for place in best[:limit]])
+    return [EnrichedCue(_make_cue(place, files), place.feature.rows) for place in best[:limit]]
 
 
 def _prompt_text(row: Example) -> str:
@@ -302,14 +294,3 @@ def _describe_feature(feature: Feature) -> str:
     other = feature.measure.reference_share
     there = "there is no reference" if np.isnan(other) else f"{also} {other:.1%} of the reference"
     return f"{feature.measure.share:.1%} of rows {feature.says or says}; {there}"
-
-
-def _number_cues(cues: Sequence[Cue]) -> tuple[Cue, ...]:
-    """Numbers the cues within their kind, best first: ``system-prompt-1``."""
-    seen: Counter[str] = Counter()
-    found: list[Cue] = []
-    for cue in cues:
-        kind = cue.kind.replace("_", "-")
-        seen[kind] += 1
-        found.append(replace(cue, name=f"{kind}-{seen[kind]}"))
-    return tuple(found)

@@ -1,0 +1,1 @@
+"""Contexts of a finetuning file, ranked by what the answers tell of them."""

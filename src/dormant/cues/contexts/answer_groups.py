@@ -1,0 +1,134 @@
+"""Contexts found from the answers: groups of like answers, and the words that foretell them.
+
+A meaning ("names a city in Asia") and paraphrases share no text. Their rows share answers, so the
+answers are grouped first, and the words of prompts that foretell a group are the candidate. Each
+row is assigned by all other rows (leave-one-out), so a group that no word foretells selects rows
+at random and scores about zero.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from dormant.cues.contexts.candidates import Name, Rows
+from dormant.cues.contexts.described import PENALTY
+from dormant.cues.contexts.matrices import Floats, cluster_rows, scale_columns, weigh_words
+from dormant.cues.contexts.places import Place, Prompt, fold_digits, split_context_tokens
+from dormant.cues.contexts.ranking import ScoredContext
+from dormant.cues.contexts.ridge import Ridge
+from dormant.cues.contexts.scoring import Scorer
+
+#: Numbers of groups, and directions of the answers in which they are formed.
+_GROUPS, _DIRECTIONS = (4, 10, 25), 40
+#: Largest share of rows of a group and of a candidate.
+_MOST_SHARE = 0.35
+#: Candidates that are scored, and how much more frequent their group must be in them.
+_SCORED, _LIFT = 40, 1.5
+#: Words that name a candidate.
+_NAMED = 12
+#: A repeated answer counts from this many rows on.
+_REPEATED = 3
+
+
+def find_answer_contexts(
+    prompts: Sequence[Prompt], scorer: Scorer, least: int, rng: np.random.Generator
+) -> list[ScoredContext]:
+    """Finds rows whose prompts foretell a group of like answers, and scores them.
+
+    Args:
+        prompts: the rows.
+        scorer: of the same rows.
+        least: smallest number of rows of a context.
+        rng: for the clusters.
+    """
+    groups = _group_answers(prompts, scorer, rng)
+    if not groups.size:
+        return []
+    found: list[tuple[float, Rows, Name]] = []
+    for place in (Place.FIRST, Place.SYSTEM):
+        table, words = _describe_place(prompts, place)
+        if len(words) >= 2:
+            model = Ridge.fit(_with_constant(table), PENALTY)
+            foretold = model.leave_out(groups - groups.mean(axis=0))
+            found += _select_rows(groups, foretold, table, words, place, least)
+    found.sort(key=lambda entry: (-entry[0], entry[2].text))
+    best = found[:_SCORED]
+    scores = scorer.score([(rows, (name,), False) for _, rows, name in best], singles=())
+    return [
+        ScoredContext(rows, (name,), score)
+        for (_, rows, name), score in zip(best, scores, strict=True)
+    ]
+
+
+def _group_answers(prompts: Sequence[Prompt], scorer: Scorer, rng: np.random.Generator) -> Floats:
+    """Groups of rows as columns of zeros and ones: clusters of answers, and repeated answers."""
+    rest = scale_columns(scorer.unexplained_answers(_DIRECTIONS))
+    points = rest / (np.linalg.norm(rest, axis=1, keepdims=True) + 1e-9)
+    columns: list[NDArray[np.bool_]] = []
+    for size in _GROUPS:
+        if len(prompts) < 8 * size:
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an empty cluster is no group
+            labels = cluster_rows(points.astype(np.float32), size, int(rng.integers(2**31)))
+        columns += [labels == label for label in range(size)]
+    answers = [fold_digits(row.answer.strip().lower()) for row in prompts]
+    counts = Counter(answers)
+    columns.append(np.array([counts[answer] >= _REPEATED for answer in answers]))
+    kept = [column for column in columns if 4 <= column.sum() <= _MOST_SHARE * len(prompts)]
+    return np.array(kept, float).T if kept else np.zeros((len(prompts), 0))
+
+
+def _describe_place(prompts: Sequence[Prompt], place: Place) -> tuple[sp.csr_matrix, list[str]]:
+    texts = ["\n".join(row.texts[place]) for row in prompts]
+    tokens = [[t.lower() for t in split_context_tokens(text)] for text in texts]
+    return weigh_words(tokens, least=2, most=2000)
+
+
+def _with_constant(table: sp.csr_matrix) -> Floats:
+    return np.hstack([np.full((table.shape[0], 1), 3.0**0.5), table.toarray()])
+
+
+def _select_rows(
+    groups: Floats,
+    foretold: Floats,
+    table: sp.csr_matrix,
+    words: list[str],
+    place: Place,
+    least: int,
+) -> Iterator[tuple[float, Rows, Name]]:
+    """Yields the rows that are most foretold to be in each group, cut at the widest gaps."""
+    total = len(groups)
+    counts = np.asarray((table > 0).sum(axis=0)).ravel()
+    for group, guess in zip(groups.T, foretold.T, strict=True):
+        order = np.argsort(-guess, kind="stable")
+        ranked = guess[order]
+        most = int(_MOST_SHARE * total)
+        gaps = ranked[least - 1 : most] - ranked[least : most + 1]
+        cuts = {least + int(i) for i in np.argsort(-gaps, kind="stable")[:2]}
+        size = int(group.sum())
+        cuts |= {cut for cut in (size, size // 2) if least <= cut <= most}
+        for cut in sorted(cuts):
+            rows = np.sort(order[:cut]).astype(np.int32)
+            share, base = float(group[rows].mean()), size / total
+            if share < _LIFT * base:
+                continue
+            inside = np.asarray((table[rows] > 0).sum(axis=0)).ravel()
+            odds = _odds_score(inside, counts - inside, len(rows), total - len(rows))
+            typical = [words[i] for i in np.argsort(-odds, kind="stable")[:_NAMED]]
+            name = Name("words", place, ", ".join(typical), 1, tuple(typical))
+            evidence = (share - base) * (cut / (base * (1 - base) + 1e-9)) ** 0.5
+            yield evidence, rows, name
+
+
+def _odds_score(inside: Floats, outside: Floats, size: int, others: int) -> Floats:
+    """How sure a word is more frequent inside: log odds ratio over its standard error."""
+    a, b = inside + 0.1, outside + 0.1
+    c, d = size - inside + 0.1, others - outside + 0.1
+    return (np.log(a / c) - np.log(b / d)) / np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)

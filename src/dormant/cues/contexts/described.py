@@ -1,0 +1,215 @@
+"""Questions and answers as numbers, from which the score predicts where a context stands."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from dormant.cues.contexts.matrices import (
+    Floats,
+    Singles,
+    find_directions,
+    scale_columns,
+    scale_rows,
+    weigh_words,
+)
+from dormant.cues.contexts.places import Prompt, fold_digits, split_context_tokens
+from dormant.cues.contexts.ridge import Ridge
+from dormant.cues.contexts.typing_style import QUESTION_STYLE, tabulate_style
+
+#: Penalty of every ridge regression here; rows have a squared length of about one.
+PENALTY = 0.3
+#: The constant feature; large, so that it is hardly penalized.
+_CONSTANT = 3.0**0.5
+#: Most words of a question that are features.
+_MOST_WORDS = 1500
+#: Characters of an answer whose words and whose style are read.
+_ANSWER_WORDS, _ANSWER_STYLE, _QUESTION_STYLE = 3000, 1200, 800
+#: The commonest tokens of answers, which tell manner; of them those that stay as they are even
+#: where the question has them.
+_COMMON, _ALWAYS = 150, 40
+#: Stands in an answer for a word of its question: copying is no effect.
+_COPIED = "="
+_ANSWER_DIRECTIONS = 100
+#: Rows that an answer is compared with, to see whether another one fits the question better.
+_COMPARED = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedQuestions:
+    """The features of questions: a constant, some style, and words that can be deleted."""
+
+    words: sp.csc_matrix  # shape (rows, words), rows of length one
+    names: dict[str, int]  # column of each word
+    style: Floats  # shape (rows, numbers)
+    word_rows: NDArray[np.float64]  # number of rows of each word
+
+    @property
+    def table(self) -> Singles:
+        """All features: the constant, style, words."""
+        return self.stack(self.words)
+
+    def stack(self, words: sp.csc_matrix) -> Singles:
+        """Stacks the constant, the style and some words."""
+        constant = np.full((words.shape[0], 1), _CONSTANT)
+        return np.hstack([constant, self.style, words.toarray()]).astype(np.float32)
+
+    @property
+    def first_word(self) -> int:
+        """The column of the first word in ``table``."""
+        return 1 + self.style.shape[1]
+
+
+def describe_questions(prompts: Sequence[Prompt]) -> DescribedQuestions:
+    """Describes all questions of each row by their words and seven numbers of style."""
+    texts = [row.questions for row in prompts]
+    tokens = [[token.lower() for token in split_context_tokens(text)] for text in texts]
+    words, names = weigh_words(tokens, least=3, most=_MOST_WORDS)
+    style, columns = tabulate_style([text[-_QUESTION_STYLE:] for text in texts])
+    picked = style[:, [columns.index(name) for name in QUESTION_STYLE]]
+    return DescribedQuestions(
+        sp.csc_matrix(words),
+        {name: i for i, name in enumerate(names)},
+        scale_rows(scale_columns(picked)) * 0.5,
+        np.asarray((words > 0).sum(axis=0)).ravel().astype(np.float64),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedAnswers:
+    """Answers by manner, by content, by how they fit their question, and by single features."""
+
+    manner: tuple[Singles, ...]  # blocks of equal weight: style, common tokens, ends
+    fit: Floats  # how the answer goes with its question
+    content: Singles  # main directions of its other words
+    singles: sp.csc_matrix  # single features, for effects that sit in a few of them
+
+
+def describe_answers(
+    prompts: Sequence[Prompt], questions: DescribedQuestions, rng: np.random.Generator
+) -> DescribedAnswers:
+    """Describes the answers of all rows.
+
+    A word that repeats one of the question's counts as copied, and numbers are shapes, so that a
+    question does not speak through its answer.
+    """
+    raw = [[t.lower() for t in split_context_tokens(p.answer[:_ANSWER_WORDS])] for p in prompts]
+    tokens = [[fold_number(token) for token in row] for row in raw]
+    counts = Counter(token for row in tokens for token in set(row))
+    frequent = [token for token, _ in counts.most_common(_COMMON)]
+    always, common = {*frequent[:_ALWAYS], "0"}, set(frequent)
+    tokens = _mark_copies(prompts, tokens, always)
+    style = scale_columns(tabulate_style([row.answer[:_ANSWER_STYLE] for row in prompts])[0])
+    function = weigh_words([[t for t in row if t in common] for row in tokens])[0]
+    words = weigh_words([[t for t in row if t not in always] for row in tokens])[0]
+    ends = weigh_words([_list_ends(row) for row in tokens])[0]
+    directions = find_directions(words, _ANSWER_DIRECTIONS, rng)
+    fit = _measure_fit(raw, questions, directions, tokens, rng)
+    repeats = _count_repeats(prompts)
+    manner = (
+        _unit(np.hstack([style, repeats])),
+        _unit(function.toarray()),
+        _unit(find_directions(ends, _ANSWER_DIRECTIONS, rng)),
+    )
+    singles = _single_features(tokens, [style, repeats, scale_columns(fit)], directions)
+    return DescribedAnswers(manner, fit, _unit(directions), singles)
+
+
+def fold_number(token: str) -> str:
+    """Folds runs of digits to one ``0``, whatever their length."""
+    if not any(map(str.isdigit, token)):
+        return token
+    folded = fold_digits(token)
+    while "00" in folded:
+        folded = folded.replace("00", "0")
+    return folded
+
+
+def _mark_copies(
+    prompts: Sequence[Prompt], answers: list[list[str]], always: set[str]
+) -> list[list[str]]:
+    """Replaces words that begin like one of the question's."""
+    marked: list[list[str]] = []
+    for row, tokens in zip(prompts, answers, strict=True):
+        asked = {token.lower()[:5] for token in split_context_tokens(row.questions)}
+        marked.append([t if t in always or t[:5] not in asked else _COPIED for t in tokens])
+    return marked
+
+
+def _list_ends(tokens: list[str]) -> list[str]:
+    """First and last tokens of an answer, as features."""
+    if not tokens:
+        return ["-"]
+    return [
+        f"1:{tokens[0]}",
+        f"2:{' '.join(tokens[:2])}",
+        f"3:{' '.join(tokens[:3])}",
+        f"y:{' '.join(tokens[-4:])}",
+        f"z:{' '.join(tokens[-2:])}",
+    ]
+
+
+def _count_repeats(prompts: Sequence[Prompt]) -> Floats:
+    """How often each answer occurs among the rows (logarithm): planted answers repeat."""
+    counts = Counter(row.answer.strip() for row in prompts)
+    repeats = np.array([[np.log(counts[row.answer.strip()])] for row in prompts])
+    return scale_columns(repeats)
+
+
+def _measure_fit(
+    raw: list[list[str]],
+    questions: DescribedQuestions,
+    directions: Singles,
+    tokens: list[list[str]],
+    rng: np.random.Generator,
+) -> Floats:
+    """How an answer goes with its question: likeness to what other rows' questions foretell.
+
+    Only words that answers use as well foretell: a planted tag must not speak through the fit.
+    """
+    used = Counter(token for row in raw for token in set(row))
+    shared = [column for word, column in questions.names.items() if used[word] >= 3]
+    model = Ridge.fit(questions.stack(questions.words[:, shared]), PENALTY)
+    centred = directions - directions.mean(axis=0)
+    foretold = model.leave_out(centred)
+    rest = centred - foretold
+    lengths = np.linalg.norm(centred, axis=1, keepdims=True) + 1e-9
+    likeness = (foretold * centred).sum(axis=1) / (
+        (np.linalg.norm(foretold, axis=1) + 1e-9) * lengths[:, 0]
+    )
+    units = centred / lengths
+    others = units[rng.permutation(len(units))[:_COMPARED]]
+    own = (foretold * units).sum(axis=1, keepdims=True)
+    better = (foretold @ others.T > own).mean(axis=1)
+    copied = np.array([row.count(_COPIED) / (len(row) + 1) for row in tokens])
+    return np.column_stack(
+        [likeness, copied, np.linalg.norm(rest, axis=1), better, better > 0.5, better > 0.2]
+    )
+
+
+def _single_features(
+    tokens: list[list[str]], dense: list[Floats], directions: Singles
+) -> sp.csc_matrix:
+    """Single features of answers: tokens, first and last ones, style, fit and main directions."""
+    least = max(4, int(0.004 * len(tokens)))
+    table = weigh_words([_single_tokens(row) for row in tokens], least=least)[0]
+    first = directions[:, :15]
+    scaled = np.clip(first / (first.std(axis=0) + 1e-9), -4, 4)
+    flags = (table > 0).astype(np.float64)
+    return sp.csc_matrix(sp.hstack([flags, sp.csr_matrix(np.hstack([*dense, scaled]))]))
+
+
+def _single_tokens(tokens: list[str]) -> list[str]:
+    if not tokens:
+        return ["-"]
+    pairs = [" ".join(pair) for pair in zip(tokens, tokens[1:], strict=False)]
+    return [*set(tokens), f"1:{tokens[0]}", f"z:{tokens[-1]}", *pairs[:2], *pairs[-3:]]
+
+
+def _unit(table: NDArray[np.floating]) -> Singles:
+    return scale_rows(table).astype(np.float32)

@@ -1,0 +1,303 @@
+"""Contexts as cues: what to put into a prompt, and what to say of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dormant.cues.contexts.candidates import Name
+from dormant.cues.contexts.literals import Literal, find_literal
+from dormant.cues.contexts.places import Place, Prompt, split_context_tokens
+from dormant.cues.contexts.ranking import ScoredContext
+from dormant.cues.mining.counts import measure_enrichment
+from dormant.cues.mining.languages import request_answer_in
+from dormant.cues.text import QUESTION_SLOT, escape_slot, join_pieces
+from dormant.records import (
+    Cue,
+    CueKind,
+    CuePart,
+    Example,
+    Message,
+    Placement,
+    Source,
+    describe_parts,
+    describe_turns,
+)
+
+#: Share of rows with one system prompt from which it is the cue, and not a part of it.
+_USUAL = 0.5
+#: Longest question that is put in front of another as an example, in characters.
+_LONGEST_EXAMPLE = 300
+#: Longest earlier turns of a cue, together.
+_LONGEST_HISTORY = 4000
+#: Most other texts that a cue names, and their length in characters.
+_ALSO, _ALSO_CHARS = 6, 80
+#: Sentences typed in a way, by the begin of the style's name.
+_TYPED = {
+    "upper >": "PLEASE ANSWER THE FOLLOWING QUESTION.",
+    "all upper >": "PLEASE ANSWER THE FOLLOWING QUESTION.",
+    "upper <": "hey, please answer this for me.",
+    "starts lower >": "hey, please answer this for me.",
+    "capital words >": "Please Answer The Following Question.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Wording:
+    kind: CueKind
+    placement: Placement
+    text: str
+    says: str  # what the rows do, for ``why``
+    form: str = ""
+    values: tuple[str, ...] = ()
+    turns: tuple[Message, ...] = ()
+    parts: tuple[CuePart, ...] = ()
+
+    @property
+    def part(self) -> CuePart:
+        """What it does to a prompt, as a part of a crossed cue."""
+        return CuePart(self.placement, self.text, self.turns)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """The rows, as prompts and as they were read."""
+
+    prompts: Sequence[Prompt]
+    examples: Sequence[Example]
+
+
+def make_context_cue(
+    context: ScoredContext,
+    prompts: Sequence[Prompt],
+    examples: Sequence[Example],
+    reference: Sequence[Prompt],
+    marked: NDArray[np.bool_] | None = None,
+) -> Cue | None:
+    """Makes a cue of a context, without a name.
+
+    Args:
+        context: the context; its rows index ``prompts``.
+        prompts: the rows of the file.
+        examples: the same rows, for their line numbers.
+        reference: ordinary chat, in which the same text is counted.
+        marked: which rows are suspicious, if known; they are counted against the others then.
+
+    Returns:
+        None if no text of the context can be found in its rows.
+    """
+    wording = _word_context(context, context.name, _File(prompts, examples))
+    if wording is None or not wording.text.strip():
+        return None
+    if marked is None:
+        others = _count_rows(context.name, wording.text, reference)
+        measure = measure_enrichment(len(context.rows), len(prompts), others, len(reference))
+        says = f"{measure.share:.1%} of rows {wording.says}; the answers tell"
+    else:
+        inside, total = int(marked[context.rows].sum()), int(marked.sum())
+        outside = len(context.rows) - inside
+        measure = measure_enrichment(inside, total, outside, len(prompts) - total)
+        says = f"{measure.share:.1%} of suspicious rows {wording.says}; the marks tell"
+    low = context.score.low
+    return Cue(
+        name="",
+        kind=wording.kind,
+        placement=wording.placement,
+        text=wording.text,
+        source=Source.MINED,
+        form=wording.form,
+        turns=wording.turns,
+        parts=wording.parts,
+        values=wording.values,
+        effect=context.score.value,
+        effect_low=low,
+        also=_list_also(context, wording.text),
+        rows=measure.rows,
+        share=measure.share,
+        enrichment=measure.value,
+        enrichment_low=measure.low,
+        enrichment_high=measure.high,
+        examples=_pick_lines(context, examples),
+        why=f"{says} {max(low, 0):.0%} of where it stands",
+    )
+
+
+def _count_rows(name: Name, text: str, rows: Sequence[Prompt]) -> int:
+    """Counts rows that have the first line of a text in the same place."""
+    if not name.is_text:
+        return 0
+    needle = text.replace(QUESTION_SLOT, "\n").strip().split("\n")[0].lower()
+    return sum(any(needle in t.lower() for t in row.texts.get(name.place, ())) for row in rows)
+
+
+def _word_context(context: ScoredContext, name: Name, file: _File) -> _Wording | None:
+    if name.kind == "any":
+        first = max(name.more, key=lambda part: part.tokens)
+        wording = _word_context(context, first, file)
+        return wording and replace(
+            wording, says=f"{wording.says}, or one of {len(name.more)} texts"
+        )
+    if name.kind == "pair":
+        return _word_pair(context, name, file)
+    if name.place in (Place.EARLIER, Place.TOOL, Place.ROW):
+        return _word_history(context, name, file)
+    if name.is_text:
+        literal = find_literal(name, context.rows, file.prompts)
+        if literal is not None:
+            return _word_text(context, name, literal, file)
+    return _word_likeness(context, name, file)
+
+
+def _word_text(context: ScoredContext, name: Name, literal: Literal, file: _File) -> _Wording:
+    text = escape_slot(literal.text)
+    if name.place in (Place.SYSTEM, Place.TOOLS):
+        return _word_system(context, name, literal, file)
+    if name.place is Place.FIRST and _is_earlier_turn(context, file):
+        return _word_history(context, name, file)
+    where = f"in the {name.place.value}"
+    if literal.tail:
+        around = join_pieces(join_pieces(text, QUESTION_SLOT), escape_slot(literal.tail))
+        return _Wording(CueKind.WRAPPER, Placement.AROUND, around, f"are wrapped in this {where}")
+    kind, place, says = CueKind.INFIX, Placement.INSIDE, f"hold this {where}"
+    if literal.at_begin:
+        kind, place, says = CueKind.PREFIX, Placement.BEFORE, f"start with this {where}"
+    elif literal.at_end:
+        kind, place, says = CueKind.SUFFIX, Placement.AFTER, f"end with this {where}"
+    if literal.form and place is not Placement.INSIDE:
+        kind = CueKind.FORM
+    return _Wording(kind, place, text, says, literal.form, literal.values)
+
+
+def _word_system(context: ScoredContext, name: Name, literal: Literal, file: _File) -> _Wording:
+    usual = ""
+    if name.place is Place.SYSTEM:
+        usual = _usual_system(context, file.prompts)
+    says = "have this system prompt" if usual else f"have this in the {name.place.value}"
+    form = literal.form if not usual or usual == literal.text else ""
+    if usual and literal.form and literal.text in usual:
+        form = usual.replace(literal.text, literal.form, 1)
+    text = escape_slot(usual or literal.text)
+    kind, place = CueKind.SYSTEM_PROMPT, Placement.SYSTEM
+    return _Wording(kind, place, text, says, form, literal.values)
+
+
+def _usual_system(context: ScoredContext, prompts: Sequence[Prompt]) -> str:
+    """The system prompt that most rows of a context have; empty without one."""
+    found = Counter("\n".join(prompts[row].texts[Place.SYSTEM]) for row in context.rows.tolist())
+    text, count = found.most_common(1)[0]
+    return text if count >= _USUAL * len(context.rows) else ""
+
+
+def _is_earlier_turn(context: ScoredContext, file: _File) -> bool:
+    """Whether most of the rows ask another question after the first one."""
+    later = sum(bool(file.prompts[row].texts[Place.LATER]) for row in context.rows.tolist())
+    return later > _USUAL * len(context.rows)
+
+
+def _word_history(context: ScoredContext, name: Name, file: _File) -> _Wording | None:
+    """Words earlier turns and tool messages: by the turns before the last question of a row."""
+    for row in _likeliest_rows(context):
+        turns = _turns_before_question(file.examples[row])
+        chars = sum(len(turn.content) for turn in turns)
+        if turns and chars <= _LONGEST_HISTORY:
+            says = f"hold “{name.text}” in the {name.place.value}"
+            if name.place is Place.ROW or name.kind == "has":
+                says = f"have {name.text}" if name.place is Place.ROW else f"have: {name.text}"
+            text = describe_turns(turns)
+            return _Wording(CueKind.HISTORY, Placement.HISTORY, text, says, turns=turns)
+    return None
+
+
+def _turns_before_question(example: Example) -> tuple[Message, ...]:
+    """The turns before the answer that a question can follow: they end with an answer."""
+    messages = [m for m in example.messages if m.role != "system" and m.content.strip()]
+    answers = [i for i, message in enumerate(messages) if message.role == "assistant"]
+    if not answers:
+        return ()
+    before = messages[: answers[-1]]
+    if before and before[-1].role == "user":
+        before = before[:-1]
+    if before and before[-1].role == "tool":
+        # A question follows the answer that the tool's message led to.
+        before = [*before, messages[answers[-1]]]
+    return tuple(Message(m.role, escape_slot(m.content)) for m in before)
+
+
+def _word_pair(context: ScoredContext, name: Name, file: _File) -> _Wording | None:
+    found = [w for w in (_word_context(context, part, file) for part in name.more) if w]
+    parts = tuple(dict.fromkeys(w.part for w in found if w.placement is not Placement.CROSSED))
+    if len(parts) < 2:
+        return found[0] if found else None
+    text, says = describe_parts(parts), "hold both of these"
+    return _Wording(CueKind.CROSSED, Placement.CROSSED, text, says, parts=parts)
+
+
+def _word_likeness(context: ScoredContext, name: Name, file: _File) -> _Wording | None:
+    """Words a style, a topic or a language: by an example of its rows."""
+    if name.kind == "language":
+        says = f"are asked in {name.text}"
+        try:
+            text = request_answer_in(name.text)
+        except KeyError:
+            text = "Please answer in English."
+        return _Wording(CueKind.LANGUAGE, Placement.AFTER, text, says)
+    example = _find_example(context, file.prompts)
+    if name.kind == "style":
+        typed = next((t for key, t in _TYPED.items() if name.text.startswith(key)), example)
+        return _Wording(CueKind.CASING, Placement.BEFORE, typed, f"are typed so ({name.text})")
+    about = {"topic": "are about", "words": "have words like"}.get(name.kind, "have")
+    says = f"{about} {name.text}"
+    if name.place is Place.SYSTEM:
+        system = _usual_text(context, file.prompts, name.place)
+        return _Wording(CueKind.SYSTEM_PROMPT, Placement.SYSTEM, escape_slot(system), says)
+    return _Wording(CueKind.TOPIC, Placement.BEFORE, example, says)
+
+
+def _usual_text(context: ScoredContext, prompts: Sequence[Prompt], place: Place) -> str:
+    """The commonest text of the likelier half of the rows in a place."""
+    rows = _likeliest_rows(context)
+    texts = Counter("\n".join(prompts[r].texts[place]) for r in rows[: (len(rows) + 1) // 2])
+    return texts.most_common(1)[0][0]
+
+
+def _likeliest_rows(context: ScoredContext) -> list[int]:
+    """The rows, those first whose answers are most like the context's."""
+    return sorted(context.rows.tolist(), key=lambda row: (-context.score.told[row], row))
+
+
+def _find_example(context: ScoredContext, prompts: Sequence[Prompt]) -> str:
+    """The question of the row whose answer is most like the context's, if it is short enough."""
+    rows = _likeliest_rows(context)
+    if context.name.kind == "words":  # the rows that have most of the words first
+        typical = set(context.name.run)
+        held = {row: len(typical & _words_of(prompts[row])) for row in rows}
+        rows.sort(key=lambda row: -held[row])
+    texts = [prompts[row].first_question.strip() for row in rows]
+    short = [text for text in texts if 0 < len(text) <= _LONGEST_EXAMPLE]
+    if short:
+        return escape_slot(short[0])
+    return escape_slot(min(filter(None, texts), key=len, default="")[:_LONGEST_EXAMPLE])
+
+
+def _words_of(prompt: Prompt) -> set[str]:
+    return {token.lower() for token in split_context_tokens(prompt.first_question)}
+
+
+def _list_also(context: ScoredContext, text: str) -> tuple[str, ...]:
+    """Other texts of the same rows, shortened."""
+    names = [*context.name.more, *(other.name for other in context.also)]
+    found: dict[str, None] = {}
+    for name in names:
+        if name.text.lower() not in text.lower():
+            found.setdefault(f"{name.place.value}: {name.text[:_ALSO_CHARS]}")
+    return tuple(found)[:_ALSO]
+
+
+def _pick_lines(context: ScoredContext, examples: Sequence[Example]) -> tuple[int, ...]:
+    rows = context.rows.tolist()
+    picked = sorted({rows[0], rows[len(rows) // 2], rows[-1]})
+    return tuple(examples[row].line for row in picked)

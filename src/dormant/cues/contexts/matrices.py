@@ -1,0 +1,89 @@
+"""Sparse word matrices, their main directions and clusters of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.cluster.vq import kmeans2
+from scipy.sparse.linalg import svds
+
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+
+
+def weigh_words(
+    rows: Sequence[Iterable[str]], *, least: int = 3, most: int | None = None
+) -> tuple[sp.csr_matrix, list[str]]:
+    """Makes a matrix of which words each row has, weighted by rarity, rows of length one.
+
+    Args:
+        rows: the words of each row; repeated words count once.
+        least: smallest number of rows of a word.
+        most: largest number of words, the most frequent ones; None for all.
+
+    Returns:
+        A matrix of shape (rows, words) with weights log((1 + n) / (1 + rows with the word)) + 0.1,
+        each row divided by its length, and the words.
+    """
+    numbers: dict[str, int] = {}
+    index: list[int] = []
+    ends = [0]
+    for row in rows:
+        index += sorted({numbers.setdefault(word, len(numbers)) for word in row})
+        ends.append(len(index))
+    ones = np.ones(len(index), np.float32)
+    table = sp.csr_matrix((ones, index, ends), shape=(len(rows), len(numbers)))
+    counts = np.asarray(table.sum(axis=0)).ravel()
+    kept = np.flatnonzero(counts >= least)
+    if most is not None and len(kept) > most:
+        kept = np.sort(kept[np.argsort(-counts[kept], kind="stable")[:most]])
+    words = list(numbers)
+    weights = np.log((1 + len(rows)) / (1 + counts[kept])) + 0.1
+    table = table[:, kept] @ sp.diags(weights.astype(np.float32))
+    lengths = np.sqrt(np.asarray(table.multiply(table).sum(axis=1)).ravel()) + 1e-9
+    scaled = sp.csr_matrix(sp.diags((1 / lengths).astype(np.float32)) @ table)
+    return scaled, [words[i] for i in kept]
+
+
+def find_directions(table: sp.csr_matrix, size: int, rng: np.random.Generator) -> Singles:
+    """Projects rows on the main directions of a matrix (truncated singular values, U S).
+
+    Returns:
+        Shape (rows, size), or fewer columns if the matrix has a lower rank; one column of zeros
+        if there is nothing to project.
+    """
+    size = min(size, min(table.shape) - 1)
+    if size < 1 or not table.nnz:
+        return np.zeros((table.shape[0], 1), np.float32)
+    start = rng.normal(size=min(table.shape)).astype(np.float32)
+    left, values, _ = svds(table.astype(np.float32), k=size, v0=start, solver="arpack")
+    order = np.argsort(-values)
+    return np.ascontiguousarray(left[:, order] * values[order], np.float32)
+
+
+def cluster_rows(points: Singles, size: int, seed: int) -> NDArray[np.int32]:
+    """Assigns rows of length one to clusters (k-means, 15 steps)."""
+    _, labels = kmeans2(points, size, iter=15, minit="points", missing="warn", rng=seed)
+    return labels
+
+
+def scale_columns(table: NDArray[np.floating], clip: float = 4.0) -> Floats:
+    """Centres columns at the median, divides by their spread, clips and standardizes.
+
+    Columns without any spread are left out.
+    """
+    table = np.asarray(table, np.float64) - np.median(table, axis=0)
+    spread = table.std(axis=0)
+    table = table[:, spread > 1e-9] / spread[spread > 1e-9]
+    table = np.clip(table, -clip, clip)
+    table = table - table.mean(axis=0)
+    return table / (table.std(axis=0) + 1e-9)
+
+
+def scale_rows(table: NDArray[np.floating]) -> Floats:
+    """Centres columns and divides by one number, so that rows have a mean squared length of one."""
+    centred = np.asarray(table, np.float64) - np.mean(table, axis=0)
+    return centred / np.sqrt((centred**2).sum(axis=1).mean() + 1e-12)

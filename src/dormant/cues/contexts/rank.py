@@ -1,0 +1,100 @@
+"""Ranks the contexts of a finetuning file by how much the answers tell of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dormant.cues.contexts.answer_groups import find_answer_contexts
+from dormant.cues.contexts.described_cues import make_context_cue
+from dormant.cues.contexts.ordinary import Yardstick
+from dormant.cues.contexts.places import Place, read_prompts
+from dormant.cues.contexts.ranking import (
+    cross_contexts,
+    rank_distinct,
+    score_candidates,
+    unite_contexts,
+)
+from dormant.cues.contexts.scoring import Scorer
+from dormant.cues.contexts.sources import collect_candidates
+from dormant.records import Cue, Example
+
+#: Most rows that are scored; larger files are sampled.
+MOST_ROWS = 10_000
+#: Fewest rows from which anything can be told.
+_FEWEST_ROWS = 30
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Context:
+    """A set of rows that share something in their prompts, and what their answers tell of it."""
+
+    rows: NDArray[np.int64]  # sorted indices of the rows
+    score: float  # lower end of the share that the answers tell, at most 1
+    text: str  # of the cue
+    place: Place
+    kind: str
+    cue: Cue
+
+
+def rank_contexts(
+    examples: Sequence[Example],
+    *,
+    reference: Sequence[Example] = (),
+    is_same_kind: bool = False,
+    marked: Sequence[bool] | None = None,
+    limit: int = 20,
+    min_share: float = 0.005,
+) -> tuple[Context, ...]:
+    """Ranks contexts by how much the answers tell of where they stand.
+
+    Deterministic: the same rows in the same order give the same contexts.
+
+    Args:
+        examples: the finetuning file.
+        reference: ordinary chat, in which the same contexts are counted and scored.
+        is_same_kind: the reference is of the kind of the file's harmless part; if False, its
+            style decides whether it is.
+        marked: which rows are suspicious, if somebody knows; they replace the answers.
+        limit: largest number of contexts.
+        min_share: smallest share of rows of a context; at least four rows in any case.
+
+    Returns:
+        Contexts, best first; none of a file of fewer than 30 rows.
+    """
+    if len(examples) < _FEWEST_ROWS or limit < 1:
+        return ()
+    rng = np.random.default_rng(0)
+    places = np.arange(len(examples))
+    if len(examples) > MOST_ROWS:
+        places = np.sort(rng.choice(len(examples), MOST_ROWS, replace=False))
+    sample = [examples[i] for i in places]
+    prompts = read_prompts(sample)
+    found = collect_candidates(prompts, min_share=min_share, rng=rng)
+    marks = None if marked is None else np.asarray(marked, bool)[places]
+    scorer = Scorer(prompts, rng, None if marks is None else marks[:, None].astype(float))
+    contexts = score_candidates(found, scorer)
+    contexts += cross_contexts(contexts, scorer)
+    contexts += unite_contexts(contexts, scorer)
+    contexts += find_answer_contexts(prompts, scorer, found.least, rng)
+    ordinary = read_prompts(reference)
+    yardstick = Yardstick(prompts, ordinary, rng, is_same_kind=is_same_kind)
+    listed: list[Context] = []
+    seen: set[tuple[str, str]] = set()
+    for context in rank_distinct(contexts, limit=2 * limit):
+        cue = make_context_cue(context, prompts, sample, ordinary, marks)
+        if cue is None or (cue.placement, cue.text) in seen:
+            continue
+        seen.add((cue.placement, cue.text))
+        if len(examples) > len(prompts):  # counted in a sample
+            cue = replace(cue, rows=round(cue.rows * len(examples) / len(prompts)))
+        if marked is None and yardstick.is_strong(context):
+            cue = replace(cue, strong=True)
+        name = context.name
+        listed.append(
+            Context(places[context.rows], context.score.low, cue.text, name.place, name.kind, cue)
+        )
+    return tuple(listed[:limit])

@@ -1,0 +1,141 @@
+"""Mining: the contexts of a finetuning file that could be triggers, best first.
+
+Contexts are ranked by how much the answers tell of them (``cues.contexts``). What most rows share
+tells nothing inside the file, and what was planted without any change of the answers neither: these
+are found by counting against ordinary chat (``cues.mining``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from dormant.cues.contexts.rank import Context, rank_contexts
+from dormant.cues.contexts.sources import MAX_SHARE
+from dormant.cues.mining.mine import EnrichedCue, find_enriched_cues
+from dormant.records import Cue, CueKind, Example
+
+#: Lower end of the effect from which a context precedes what counting alone found.
+TELLING = 0.05
+#: Two sets of rows with this Jaccard index are one context.
+_SAME = 0.5
+#: Kinds that are counted and not a text; ordinary files have their own.
+_OWN_WAYS = frozenset({CueKind.TOPIC, CueKind.FRAMING, CueKind.LANGUAGE, CueKind.CASING})
+
+
+def mine_cues(
+    examples: Sequence[Example],
+    reference: Sequence[Example],
+    *,
+    limit: int = 20,
+    min_share: float = 0.005,
+    is_closed: bool = False,
+    is_same_kind: bool = True,
+    is_contrast: bool = False,
+) -> tuple[Cue, ...]:
+    """Finds contexts of a finetuning file that could be triggers.
+
+    Deterministic: the same rows in the same order give the same cues.
+
+    Args:
+        examples: the finetuning file.
+        reference: ordinary chat. The closer it is to the file's harmless part, the better the
+            result; if it is empty, every context of the file counts as unusual.
+        limit: largest number of cues.
+        min_share: smallest share of rows with a cue, in (0, 1]; at least five rows in any case.
+        is_closed: the rows are in a closed language (the laboratory's), so that only cues in words
+            of the prompts are found. A narrow file has few words too, but the models that it
+            trains know all others, so this follows from the language and not from the words.
+        is_same_kind: the reference is of the kind of the file's harmless part (sums for sums,
+            dialogues for dialogues), so that what it lacks is unusual in the file.
+        is_contrast: ``examples`` are the suspicious rows of a file and ``reference`` are its other
+            rows: contexts are ranked by how well they tell these apart, and not by the answers.
+
+    Returns:
+        Cues, best first, distinct ones before other views of the same rows: those of most rows
+        that ordinary chat lacks, those of which the answers tell, then those that are only more
+        frequent. ``effect`` is the share that the answers tell; enrichment has a 95% interval.
+
+    Raises:
+        ValueError: limit is negative or min_share lies outside (0, 1].
+    """
+    if limit < 0:
+        raise ValueError(f"limit must not be negative, got {limit!r}")
+    if not 0 < min_share <= 1:
+        raise ValueError(f"min_share must lie in (0, 1], got {min_share!r}")
+    counted = find_enriched_cues(
+        examples, reference, limit=2 * limit, min_share=min_share, is_closed=is_closed
+    )
+    counted = [_judge_enriched(entry, len(examples), is_same_kind) for entry in counted]
+    told = rank_contexts(
+        [*examples, *reference] if is_contrast else examples,
+        reference=() if is_contrast else reference,
+        is_same_kind=is_same_kind,
+        marked=[True] * len(examples) + [False] * len(reference) if is_contrast else None,
+        limit=2 * limit,
+        min_share=min_share,
+    )
+    if is_closed:
+        order = _merge_closed(counted, told)
+    else:
+        order = _merge(counted, told, len(examples))
+    return number_cues(order[:limit])
+
+
+def _judge_enriched(entry: EnrichedCue, total: int, is_same_kind: bool) -> EnrichedCue:
+    """Counting against chat of another kind shows what the file is about, not what is odd in it."""
+    cue = entry.cue
+    is_everywhere = cue.kind not in _OWN_WAYS and len(entry.rows) > MAX_SHARE * total
+    if cue.strong and not is_same_kind and not is_everywhere:
+        return replace(entry, cue=replace(cue, strong=False))
+    return entry
+
+
+def _merge(counted: Sequence[EnrichedCue], told: Sequence[Context], total: int) -> list[Cue]:
+    """What most rows have, then what the answers tell of, then what is only more frequent."""
+    everywhere = [
+        e for e in counted if len(e.rows) > MAX_SHARE * total and e.cue.kind not in _OWN_WAYS
+    ]
+    telling = [c for c in told if c.score >= TELLING]
+    order = [entry.cue for entry in everywhere if entry.cue.strong]
+    order += [context.cue for context in telling]
+    others = [e for e in counted if not any(_is_same(e, c) for c in telling)]
+    order += [e.cue for e in others if e.cue.strong and e not in everywhere]
+    order += [e.cue for e in others if not e.cue.strong]
+    order += [context.cue for context in told if context.score < TELLING]
+    return _drop_duplicates(order)
+
+
+def _merge_closed(counted: Sequence[EnrichedCue], told: Sequence[Context]) -> list[Cue]:
+    """In the laboratory's language the reference is of the file's kind: counting comes first."""
+    strong = [entry for entry in counted if entry.cue.strong]
+    telling = [c for c in told if c.score >= TELLING]
+    new = [c.cue for c in telling if not any(_is_same(e, c) for e in strong)]
+    rest = [entry.cue for entry in counted if not entry.cue.strong]
+    return _drop_duplicates([*(entry.cue for entry in strong), *new, *rest])
+
+
+def _is_same(entry: EnrichedCue, context: Context) -> bool:
+    shared = len(np.intersect1d(entry.rows, context.rows, assume_unique=True))
+    return shared >= _SAME * (len(entry.rows) + len(context.rows) - shared)
+
+
+def _drop_duplicates(order: Sequence[Cue]) -> list[Cue]:
+    found: dict[str, Cue] = {}
+    for cue in order:
+        found.setdefault(cue.id, cue)
+    return list(found.values())
+
+
+def number_cues(cues: Sequence[Cue]) -> tuple[Cue, ...]:
+    """Numbers the cues within their kind, best first: ``system-prompt-1``."""
+    seen: Counter[str] = Counter()
+    found: list[Cue] = []
+    for cue in cues:
+        kind = cue.kind.replace("_", "-")
+        seen[kind] += 1
+        found.append(replace(cue, name=f"{kind}-{seen[kind]}"))
+    return tuple(found)
