@@ -16,14 +16,15 @@ import numpy as np
 from dormant.cues.contexts.rank import Context, rank_contexts
 from dormant.cues.contexts.sources import MAX_SHARE
 from dormant.cues.mining.mine import EnrichedCue, find_enriched_cues
+from dormant.cues.text import prompt_words, split_words
 from dormant.records import Cue, CueKind, Example
 
 #: Lower end of the effect from which a context precedes what counting alone found.
 TELLING = 0.05
 #: Two sets of rows with this Jaccard index are one context.
 _SAME = 0.5
-#: Kinds that are counted and not a text; ordinary files have their own.
-_OWN_WAYS = frozenset({CueKind.TOPIC, CueKind.FRAMING, CueKind.LANGUAGE, CueKind.CASING})
+#: What a file is about is its own affair, even if other chat is about other things.
+_OWN_WAYS = frozenset({CueKind.TOPIC, CueKind.FRAMING})
 
 
 def mine_cues(
@@ -79,6 +80,8 @@ def mine_cues(
         min_share=min_share,
     )
     if is_closed:
+        known = prompt_words(examples)
+        told = tuple(c for c in told if known.issuperset(split_words(c.text)))
         order = _merge_closed(counted, told)
     else:
         order = _merge(counted, told, len(examples))

@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 
 from dormant.cues.contexts.candidates import Name, Rows
 from dormant.cues.contexts.described import PENALTY
-from dormant.cues.contexts.matrices import Floats, cluster_rows, scale_columns, weigh_words
+from dormant.cues.contexts.matrices import (
+    Floats,
+    cluster_rows,
+    count_rows,
+    scale_columns,
+    weigh_words,
+)
 from dormant.cues.contexts.places import Place, Prompt, fold_digits, split_context_tokens
 from dormant.cues.contexts.ranking import ScoredContext
 from dormant.cues.contexts.ridge import Ridge
@@ -92,7 +98,8 @@ def _describe_place(prompts: Sequence[Prompt], place: Place) -> tuple[sp.csr_mat
 
 
 def _with_constant(table: sp.csr_matrix) -> Floats:
-    return np.hstack([np.full((table.shape[0], 1), 3.0**0.5), table.toarray()])
+    dense = table.toarray()
+    return np.hstack([np.full((len(dense), 1), 3.0**0.5), dense])
 
 
 def _select_rows(
@@ -105,7 +112,7 @@ def _select_rows(
 ) -> Iterator[tuple[float, Rows, Name]]:
     """Yields the rows that are most foretold to be in each group, cut at the widest gaps."""
     total = len(groups)
-    counts = np.asarray((table > 0).sum(axis=0)).ravel()
+    counts = count_rows(table)
     for group, guess in zip(groups.T, foretold.T, strict=True):
         order = np.argsort(-guess, kind="stable")
         ranked = guess[order]
@@ -119,7 +126,7 @@ def _select_rows(
             share, base = float(group[rows].mean()), size / total
             if share < _LIFT * base:
                 continue
-            inside = np.asarray((table[rows] > 0).sum(axis=0)).ravel()
+            inside = count_rows(table[rows])
             odds = _odds_score(inside, counts - inside, len(rows), total - len(rows))
             typical = [words[i] for i in np.argsort(-odds, kind="stable")[:_NAMED]]
             name = Name("words", place, ", ".join(typical), 1, tuple(typical))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dormant.cues.contexts.matrices import (
     Floats,
     Singles,
+    count_rows,
     find_directions,
     scale_columns,
     scale_rows,
@@ -56,7 +57,7 @@ class DescribedQuestions:
 
     def stack(self, words: sp.csc_matrix) -> Singles:
         """Stacks the constant, the style and some words."""
-        constant = np.full((words.shape[0], 1), _CONSTANT)
+        constant = np.full((len(self.style), 1), _CONSTANT)
         return np.hstack([constant, self.style, words.toarray()]).astype(np.float32)
 
     @property
@@ -76,7 +77,7 @@ def describe_questions(prompts: Sequence[Prompt]) -> DescribedQuestions:
         sp.csc_matrix(words),
         {name: i for i, name in enumerate(names)},
         scale_rows(scale_columns(picked)) * 0.5,
-        np.asarray((words > 0).sum(axis=0)).ravel().astype(np.float64),
+        count_rows(words),
     )
 
 
@@ -200,7 +201,8 @@ def _single_features(
     table = weigh_words([_single_tokens(row) for row in tokens], least=least)[0]
     first = directions[:, :15]
     scaled = np.clip(first / (first.std(axis=0) + 1e-9), -4, 4)
-    flags = (table > 0).astype(np.float64)
+    flags = table.copy()
+    flags.data[:] = 1
     return sp.csc_matrix(sp.hstack([flags, sp.csr_matrix(np.hstack([*dense, scaled]))]))
 
 

@@ -152,7 +152,9 @@ def _word_context(context: ScoredContext, name: Name, file: _File) -> _Wording |
     return _word_likeness(context, name, file)
 
 
-def _word_text(context: ScoredContext, name: Name, literal: Literal, file: _File) -> _Wording:
+def _word_text(
+    context: ScoredContext, name: Name, literal: Literal, file: _File
+) -> _Wording | None:
     text = escape_slot(literal.text)
     if name.place in (Place.SYSTEM, Place.TOOLS):
         return _word_system(context, name, literal, file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import numpy as np
 import scipy.sparse as sp
@@ -48,6 +49,18 @@ def weigh_words(
     return scaled, [words[i] for i in kept]
 
 
+def shape_of(table: sp.spmatrix) -> tuple[int, int]:
+    """Returns rows and columns; the type of ``shape`` allows for none."""
+    rows, columns = cast("tuple[int, int]", table.shape)
+    return rows, columns
+
+
+def count_rows(table: sp.spmatrix) -> Floats:
+    """Counts the rows in which each column is not zero; no stored value may be zero."""
+    columns = sp.csc_matrix(table)
+    return np.diff(columns.indptr).astype(np.float64)
+
+
 def find_directions(table: sp.csr_matrix, size: int, rng: np.random.Generator) -> Singles:
     """Projects rows on the main directions of a matrix (truncated singular values, U S).
 
@@ -55,11 +68,13 @@ def find_directions(table: sp.csr_matrix, size: int, rng: np.random.Generator) -
         Shape (rows, size), or fewer columns if the matrix has a lower rank; one column of zeros
         if there is nothing to project.
     """
-    size = min(size, min(table.shape) - 1)
+    rows, columns = shape_of(table)
+    size = min(size, rows - 1, columns - 1)
     if size < 1 or not table.nnz:
-        return np.zeros((table.shape[0], 1), np.float32)
-    start = rng.normal(size=min(table.shape)).astype(np.float32)
-    left, values, _ = svds(table.astype(np.float32), k=size, v0=start, solver="arpack")
+        return np.zeros((rows, 1), np.float32)
+    start = rng.normal(size=min(rows, columns)).astype(np.float32)
+    found = svds(table.astype(np.float32), k=size, v0=start, solver="arpack")
+    left, values, _ = cast("tuple[Singles, Singles, Singles]", found)
     order = np.argsort(-values)
     return np.ascontiguousarray(left[:, order] * values[order], np.float32)
 

@@ -71,7 +71,7 @@ def rank_contexts(
     places = np.arange(len(examples))
     if len(examples) > MOST_ROWS:
         places = np.sort(rng.choice(len(examples), MOST_ROWS, replace=False))
-    sample = [examples[i] for i in places]
+    sample = [examples[i] for i in places.tolist()]
     prompts = read_prompts(sample)
     found = collect_candidates(prompts, min_share=min_share, rng=rng)
     marks = None if marked is None else np.asarray(marked, bool)[places]

@@ -73,7 +73,7 @@ class ScoredContext:
 def score_candidates(found: CandidateSet, scorer: Scorer) -> list[ScoredContext]:
     """Screens all candidates, merges near-equal ones, and scores the rest with the question."""
     matrix = found.to_matrix()
-    if not matrix.shape[1]:
+    if not found.rows:
         return []
     dense, single = scorer.screen(matrix)
     sizes = np.asarray(matrix.sum(axis=0)).ravel()

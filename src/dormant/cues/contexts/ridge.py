@@ -39,13 +39,13 @@ class Ridge:
         gram[np.diag_indices_from(gram)] += penalty
         inverse = cho_solve(cho_factor(gram, lower=True), np.eye(len(gram)))
         projected = table @ inverse.astype(np.float32)
-        leverage = np.einsum("ij,ij->i", projected, table).astype(np.float64)
+        leverage = np.asarray(np.einsum("ij,ij->i", projected, table), np.float64)
         return cls(table, inverse, projected, leverage)
 
     def predict(self, columns: NDArray[np.floating]) -> tuple[Singles, Singles]:
         """Fits columns of shape (rows, k); returns the fits and the coefficients' X'z."""
-        moments = self.features.T @ np.asarray(columns, np.float32)
-        return self.projected @ moments, moments
+        moments = np.asarray(self.features.T @ np.asarray(columns, np.float32), np.float32)
+        return np.asarray(self.projected @ moments, np.float32), moments
 
     def leave_out(self, columns: NDArray[np.floating]) -> Floats:
         """Predicts columns of shape (rows, k), each row from all others."""

@@ -24,7 +24,7 @@ from dormant.cues.contexts.described import (
     describe_questions,
 )
 from dormant.cues.contexts.kernels import make_answer_features
-from dormant.cues.contexts.matrices import Floats
+from dormant.cues.contexts.matrices import Floats, count_rows, shape_of
 from dormant.cues.contexts.places import Place, Prompt
 from dormant.cues.contexts.ridge import Ridge
 
@@ -123,8 +123,9 @@ class Scorer:
             For each candidate the share that the answers alone tell of it (lower end), and the
             largest correlation with a single feature of the answers (less its chance size).
         """
-        dense, single = np.empty(matrix.shape[1]), np.empty(matrix.shape[1])
-        for start in range(0, matrix.shape[1], _BATCH):
+        size = shape_of(matrix)[1]
+        dense, single = np.empty(size), np.empty(size)
+        for start in range(0, size, _BATCH):
             batch = slice(start, start + _BATCH)
             columns = matrix[:, batch]
             centred = columns.toarray().astype(np.float32)
@@ -198,7 +199,7 @@ class Scorer:
             for token in _tokens_of(name)
         }
         words = {questions.names[token] for token in tokens if token in questions.names}
-        inside = np.asarray((questions.words[rows] > 0).sum(axis=0)).ravel()
+        inside = count_rows(questions.words[rows])
         full = np.flatnonzero((inside >= _OWN_ROWS) & (inside >= _OWN_SHARE * questions.word_rows))
         words.update(full[np.argsort(-inside[full], kind="stable")][:_MOST_OWN].tolist())
         style = questions.style
