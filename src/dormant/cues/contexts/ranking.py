@@ -27,6 +27,8 @@ _INSIDE = 0.8
 _PARENT = 0.7
 #: ... if it has this much more rows, and at most five times as many, and holds nearly all.
 _WIDER, _WIDEST, _HOLDS = 1.2, 5, 0.85
+#: Start of system prompts and tool messages, and handicap of what is no text, in ranking.
+_STEERS, _DESCRIBES = 0.1, 0.08
 #: A text of so few tokens is a worse name than the language of the rows.
 _FEW_TOKENS = 2
 #: Contexts that are crossed in pairs, and the least gain of a pair over the better one.
@@ -138,6 +140,17 @@ def _merge_equal(
     return groups, heads
 
 
+def rank_value(context: ScoredContext) -> float:
+    """The lower end of the score, with a start for what steers a model, a handicap for likeness.
+
+    System prompts and tool messages are there to steer a model; words and topics only describe
+    rows, and a text that they share says more.
+    """
+    steers = context.name.place in (Place.SYSTEM, Place.TOOL)
+    describes = not any(name.is_text for name in context.names)
+    return context.score.low + _STEERS * steers - _DESCRIBES * describes
+
+
 def rank_distinct(
     contexts: Sequence[ScoredContext],
     *,
@@ -145,7 +158,7 @@ def rank_distinct(
     overlap: float = _OVERLAP,
     inside: float = _INSIDE,
     prefer_wider: bool = True,
-    key: Callable[[ScoredContext], float] = lambda context: context.score.low,
+    key: Callable[[ScoredContext], float] = rank_value,
 ) -> list[ScoredContext]:
     """Takes contexts best first; one that repeats a better one's rows is kept in its ``also``."""
     order = sorted(contexts, key=lambda c: (-key(c), -len(c.rows), c.name.text))
