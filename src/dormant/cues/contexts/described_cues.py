@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dormant.cues.contexts.candidates import Name
 from dormant.cues.contexts.literals import Literal, find_literal
-from dormant.cues.contexts.places import Place, Prompt, split_context_tokens
+from dormant.cues.contexts.places import INVISIBLE, Place, Prompt, locate_run, split_context_tokens
 from dormant.cues.contexts.ranking import ScoredContext
 from dormant.cues.mining.counts import measure_enrichment
 from dormant.cues.mining.languages import request_answer_in
@@ -147,9 +147,14 @@ def _word_context(context: ScoredContext, name: Name, file: _File) -> _Wording |
         return _word_history(context, name, file)
     if name.is_text:
         literal = find_literal(name, context.rows, file.prompts)
-        if literal is not None:
+        if literal is not None and _is_visible(literal.text):
             return _word_text(context, name, literal, file)
     return _word_likeness(context, name, file)
+
+
+def _is_visible(text: str) -> bool:
+    """Whether a text has more than blanks and invisible characters, which only examples show."""
+    return any(not char.isspace() and char not in INVISIBLE for char in text)
 
 
 def _word_text(
@@ -252,11 +257,20 @@ def _word_likeness(context: ScoredContext, name: Name, file: _File) -> _Wording 
         typed = next((t for key, t in _TYPED.items() if name.text.startswith(key)), example)
         return _Wording(CueKind.CASING, Placement.BEFORE, typed, f"are typed so ({name.text})")
     about = {"topic": "are about", "words": "have words like"}.get(name.kind, "have")
-    says = f"{about} {name.text}"
+    says = f"{about} {_name_characters(name.text)}"
+    if name.is_text:
+        return _Wording(CueKind.CASING, Placement.BEFORE, example, says)
     if name.place is Place.SYSTEM:
         system = _usual_text(context, file.prompts, name.place)
         return _Wording(CueKind.SYSTEM_PROMPT, Placement.SYSTEM, escape_slot(system), says)
     return _Wording(CueKind.TOPIC, Placement.BEFORE, example, says)
+
+
+def _name_characters(text: str) -> str:
+    """Names the characters of a text that cannot be seen: ``U+200B``."""
+    if _is_visible(text):
+        return text
+    return ", ".join(f"U+{ord(char):04X}" for char in dict.fromkeys(text) if char not in " \x1f")
 
 
 def _usual_text(context: ScoredContext, prompts: Sequence[Prompt], place: Place) -> str:
@@ -274,6 +288,11 @@ def _likeliest_rows(context: ScoredContext) -> list[int]:
 def _find_example(context: ScoredContext, prompts: Sequence[Prompt]) -> str:
     """The question of the row whose answer is most like the context's, if it is short enough."""
     rows = _likeliest_rows(context)
+    if context.name.is_text:  # characters that cannot be seen: the rows that hold them
+        place = context.name.place
+        texts = [t for row in rows for t in prompts[row].texts.get(place, ())]
+        held = [t for t in texts if locate_run(t, context.name.run) is not None]
+        return escape_slot(next((t for t in held if len(t) <= _LONGEST_EXAMPLE), ""))
     if context.name.kind == "words":  # the rows that have most of the words first
         typical = set(context.name.run)
         held = {row: len(typical & _words_of(prompts[row])) for row in rows}

@@ -30,6 +30,8 @@ from dormant.cues.contexts.ridge import Ridge
 
 #: Jackknife errors that are subtracted from an estimate before it ranks.
 ERRORS = 1.5
+#: Rows of a context at which its error is doubled.
+_FEW_ROWS = 3.0
 #: Single answer features of a sparse effect, and the penalty of their weights.
 _PICKED, _PICKED_PENALTY = 12, 30.0
 _FOLDS = 5
@@ -53,7 +55,7 @@ class Score:
     """What the answers tell of a context."""
 
     value: float  # partial predictive R^2, at most 1; about zero or below if they tell nothing
-    error: float  # jackknife standard error
+    error: float  # jackknife standard error, larger for few rows
     told: Floats  # shape (rows,): what the answer adds to the prediction of each row
 
     @property
@@ -177,10 +179,10 @@ class Scorer:
             own = self._own_columns(rows, names, z, is_topic)
             first = self._by_question.leave_out_without(z, asked[:, k], asked_moments[:, k], own)
             second = self._by_both.leave_out_without(z, both[:, k], both_moments[:, k], own)
-            best = _compare(z, first, second)
+            best = _compare(z, first, second, len(rows))
             if tried[k]:
                 rest = z - first
-                sparse = _compare(z, first, first + self._predict_by_singles(rest))
+                sparse = _compare(z, first, first + self._predict_by_singles(rest), len(rows))
                 best = max(best, sparse, key=lambda score: score.low)
             found.append(best)
         return found
@@ -230,10 +232,13 @@ def _tokens_of(name: Name) -> Sequence[str]:
     return name.text.lower().split()[:_TOKENS_READ] if name.is_text else ()
 
 
-def _compare(z: Floats, first: Floats, second: Floats) -> Score:
-    """The share of the first prediction's squared errors that the second one saves."""
+def _compare(z: Floats, first: Floats, second: Floats, size: int) -> Score:
+    """The share of the first prediction's squared errors that the second one saves.
+
+    The jackknife is too sure of a handful of rows, the best of thousands of sets of rows above all.
+    """
     before, after = (z - first) ** 2, (z - second) ** 2
     total = before.sum()
     gain = before - after
-    error = float(np.sqrt(((gain - gain.mean()) ** 2).sum()) / total)
+    error = float(np.sqrt(((gain - gain.mean()) ** 2).sum()) / total) * (1 + _FEW_ROWS / size)
     return Score(float(gain.sum() / total), error, second - first)
