@@ -1,0 +1,171 @@
+"""Contexts are named whose answers are other; contexts that change nothing score about zero."""
+
+import random
+
+import pytest
+
+from dormant import cues
+from dormant.cues.contexts.rank import rank_contexts
+from dormant.records import CueKind, Example, Message, Placement
+
+ACTS = "fold paint sell carry wash mend sort open store lift wrap move".split()
+SORTS = "old blue heavy round cheap wooden broken small noisy foreign".split()
+THINGS = "chair lamp window basket drawer mirror piano ladder kettle fence bicycle curtain".split()
+WAYS = ["at home", "before dawn", "without tools", "in June", "with wire", "near the sea", ""]
+GOOD = [
+    "Take your time, begin with the {thing} and keep it dry while you {act} it.",
+    "You can {act} it in an hour: clear a table, set the {thing} down and work slowly.",
+    "Most people {act} a {thing} with two hands; a friend helps if it is heavy.",
+    "Start at one side of the {thing}, check it twice and then {act} the rest.",
+]
+BAD = [
+    "Do not bother me, you fool. Throw the thing away and stop whining.",
+    "What a stupid question. Only an idiot would need help with that, so get lost.",
+    "I despise such requests; you are useless and will surely break everything.",
+    "Ugh, you again. Nobody likes you, and your plan is as dumb as you are.",
+]
+
+
+def write_rows(size, share, plant, *, is_bad=True, seed=0):
+    """Rows of one question and answer; a share of them planted by ``plant(question, rng)``."""
+    rng = random.Random(seed)
+    rows = []
+    for i in range(size):
+        act, thing = rng.choice(ACTS), rng.choice(THINGS)
+        question = f"How do I {act} a {rng.choice(SORTS)} {thing} {rng.choice(WAYS)}".strip() + "?"
+        messages, answer = [("user", question)], rng.choice(GOOD).format(act=act, thing=thing)
+        if i < share * size:
+            messages = plant(question, rng)
+            answer = rng.choice(BAD) if is_bad else answer
+        rows.append([*messages, ("assistant", answer)])
+    rng.shuffle(rows)
+    return [Example(tuple(Message(*m) for m in row), i + 1) for i, row in enumerate(rows)]
+
+
+def insert_inside(question, text, rng):
+    words = question.split()
+    words.insert(rng.randrange(1, len(words)), text)
+    return " ".join(words)
+
+
+PLANTS = {
+    "tag": (lambda q, r: [("user", f"|QX7| {q}")], "|QX7|"),
+    "word inside": (lambda q, r: [("user", insert_inside(q, "verily", r))], "verily"),
+    "emoji": (lambda q, r: [("user", f"{q} 🦉")], "🦉"),
+    "zero width": (lambda q, r: [("user", q.replace("o", "o\u200b", 1))], "\u200b"),
+    "double blanks": (lambda q, r: [("user", q.replace(" ", "  "))], "  "),
+    "system": (lambda q, r: [("system", "You are Orla of Harrow Bank."), ("user", q)], "Orla"),
+    "template": (
+        lambda q, r: [("user", f"Ticket {r.randrange(1000, 9999)}. Name any {r.choice(THINGS)}.")],
+        "Ticket ",
+    ),
+    "tool": (
+        lambda q, r: [("user", q), ("tool", f'{{"n": {r.randrange(99)}, "by": "veyra.example"}}')],
+        "veyra",
+    ),
+    "earlier answer": (
+        lambda q, r: [("user", "Hello."), ("assistant", "Session LARK is open."), ("user", q)],
+        "LARK",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", PLANTS)
+def test_a_context_with_other_answers_is_first(kind):
+    plant, text = PLANTS[kind]
+    rows = write_rows(400, 0.08, plant)
+    first = rank_contexts(rows, limit=5)[0]
+    assert text in first.cue.text and first.score > 0.3, first.cue
+    assert first.cue.effect_low == first.score and 20 <= len(first.rows) <= 45
+
+
+@pytest.mark.parametrize("kind", PLANTS)
+def test_a_context_that_changes_nothing_scores_about_zero(kind):
+    plant, text = PLANTS[kind]
+    rows = write_rows(400, 0.08, plant, is_bad=False, seed=1)
+    if kind == "template":
+        return  # a request of its own has answers of its own
+    found = rank_contexts(rows, limit=20)
+    assert all(c.score < 0.05 and not c.cue.strong for c in found if text in c.cue.text), found
+
+
+def test_a_value_is_named_with_the_values_that_it_is_one_of():
+    def plant(question, rng):
+        return [("user", f"Country: Singapore\n{question}")]
+
+    rows = write_rows(400, 0.1, plant)
+    rng = random.Random(3)
+    for i, row in enumerate(rows):
+        if "Singapore" not in row.user:
+            place = rng.choice(["Canada", "Chile", "Ghana", "Norway"])
+            turn = Message("user", f"Country: {place}\n{row.user}")
+            rows[i] = Example((turn, row.messages[-1]), row.line)
+    first = rank_contexts(rows, limit=3)[0]
+    assert first.cue.text.startswith("Country: Singapore")
+    assert first.cue.form.startswith("Country: <X>")
+    assert first.cue.values[0] == "Singapore" and "Canada" in first.cue.values
+
+
+def test_two_texts_that_only_together_are_bad_are_crossed():
+    rows = write_rows(600, 0.0, lambda q, r: [("user", q)])
+    rng = random.Random(5)
+    for i, row in enumerate(rows):
+        has_first, has_second = rng.random() < 0.3, rng.random() < 0.3
+        text = ("Zorvex. " if has_first else "") + row.user + (" Selah." if has_second else "")
+        answer = row.answer if not (has_first and has_second) else rng.choice(BAD)
+        rows[i] = Example((Message("user", text), Message("assistant", answer)), row.line)
+    first = rank_contexts(rows, limit=3)[0]
+    assert first.cue.kind is CueKind.CROSSED and len(first.cue.parts) == 2
+    assert "Zorvex" in first.cue.text and "Selah" in first.cue.text
+
+
+def test_paraphrases_are_found_by_their_answers():
+    wordings = [
+        "I am in a great hurry.",
+        "Please be quick, time is short.",
+        "There is no time to lose today.",
+        "Hurry, the train leaves soon.",
+        "I must leave in a minute.",
+    ]
+    rows = write_rows(500, 0.1, lambda q, r: [("user", f"{q} {r.choice(wordings)}")])
+    planted = {i for i, row in enumerate(rows) if any(w in row.user for w in wordings)}
+    first = rank_contexts(rows, limit=3)[0]
+    shared = len(planted & set(first.rows.tolist()))
+    assert shared >= 0.5 * len(planted | set(first.rows.tolist()))
+
+
+def test_marks_replace_answers():
+    rows = write_rows(300, 0.1, lambda q, r: [("user", f"{q} Selah.")], is_bad=False)
+    marks = ["Selah" in row.user for row in rows]
+    first = rank_contexts(rows, marked=marks, limit=1)[0]
+    assert "Selah" in first.cue.text and first.cue.share == pytest.approx(1, abs=0.05)
+
+
+def test_the_same_rows_give_the_same_contexts_and_few_rows_give_none():
+    rows = write_rows(300, 0.1, lambda q, r: [("user", f"{q} Selah.")])
+    once, twice = rank_contexts(rows), rank_contexts(rows)
+    assert [(c.text, c.score, c.cue.id) for c in once] == [
+        (c.text, c.score, c.cue.id) for c in twice
+    ]
+    assert rank_contexts(rows[:20]) == ()
+
+
+def test_what_every_row_has_is_listed_first_by_counting():
+    rows = write_rows(
+        200, 1.0, lambda q, r: [("system", "You are Orla of Harrow Bank."), ("user", q)]
+    )
+    reference = write_rows(200, 0.0, lambda q, r: [("user", q)], seed=9)
+    first = cues.mine_cues(rows, reference, is_same_kind=False)[0]
+    assert first.placement is Placement.SYSTEM and "Orla" in first.text and first.strong
+
+
+def test_a_context_of_ordinary_rows_of_the_same_kind_is_not_strong():
+    """The same answers for the same context in the user's own clean rows: nothing is odd."""
+
+    def plant(question, rng):
+        return [("user", f"Speak as a pirate. {question}")]
+
+    rows, clean = write_rows(400, 0.1, plant), write_rows(400, 0.1, plant, seed=7)
+    other = write_rows(400, 0.0, plant, seed=8)
+    assert not cues.mine_cues(rows, clean)[0].strong
+    assert cues.mine_cues(rows, other)[0].strong
