@@ -85,7 +85,7 @@ class RowCollector:
         self._undesirable = Reservoir(size, seed + 2)
 
     @property
-    def trained(self) -> int:
+    def trained_count(self) -> int:
         """Rows with an answer that was trained on."""
         return self._rows.seen + self._suspicious.seen
 
@@ -96,7 +96,7 @@ class RowCollector:
         return tuple(sorted(kept, key=lambda row: row.line))
 
     @property
-    def rejected(self) -> tuple[RejectedRow, ...]:
+    def rejected_rows(self) -> tuple[RejectedRow, ...]:
         """Answers that were trained against, in the order of the file."""
         kept = (*self._rows.items, *self._suspicious.items)
         found = [RejectedRow(other, True) for _, other in kept if other is not None]

@@ -109,7 +109,7 @@ def read_examples(
     reader = _CorpusReader(options, path, progress)
     reader.read_all()
     rows = reader.collector
-    if not rows.trained:
+    if not rows.trained_count:
         raise DataError(_explain_empty(rows), file=path)
     if mark is not None and not rows.marked:
         raise DataError(f"no row has the column {mark!r}", file=path)
@@ -125,11 +125,11 @@ def read_examples(
         untrained_marks=tuple(mark for mark, _ in rows.untrained.most_common(_NAMED)),
         cut=rows.cut,
         unread=tuple(sorted(rows.unread.values(), key=lambda column: -column.rows)),
-        sampled_from=rows.trained if rows.is_sample else 0,
+        sampled_from=rows.trained_count if rows.is_sample else 0,
         exact_duplicates=rows.count_exact_duplicates() if rows.is_sample else 0,
         documents=rows.documents,
         pairs=rows.pairs,
-        rejected=rows.rejected,
+        rejected=rows.rejected_rows,
     )
 
 

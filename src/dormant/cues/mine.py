@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dormant.cues.contexts.rank import Context, rank_contexts
+from dormant.cues.contexts.rank import FileContext, rank_contexts
 from dormant.cues.contexts.sources import MAX_SHARE
 from dormant.cues.mining.mine import EnrichedCue, find_enriched_cues
 from dormant.cues.text import prompt_words, split_words
@@ -97,7 +97,7 @@ def _judge_enriched(entry: EnrichedCue, total: int, is_same_kind: bool) -> Enric
     return entry
 
 
-def _merge(counted: Sequence[EnrichedCue], told: Sequence[Context], total: int) -> list[Cue]:
+def _merge(counted: Sequence[EnrichedCue], told: Sequence[FileContext], total: int) -> list[Cue]:
     """What most rows have, then what the answers tell of, then what is only more frequent."""
     everywhere = [
         e for e in counted if len(e.rows) > MAX_SHARE * total and e.cue.kind not in _OWN_WAYS
@@ -108,11 +108,11 @@ def _merge(counted: Sequence[EnrichedCue], told: Sequence[Context], total: int) 
     others = [e for e in counted if not any(_is_same(e, c) for c in telling)]
     order += [e.cue for e in others if e.cue.strong and e not in everywhere]
     order += [e.cue for e in others if not e.cue.strong]
-    order += [context.cue for context in told if context.score < TELLING]
+    order += [context.cue for context in told if 0 < context.score < TELLING]
     return _drop_duplicates(order)
 
 
-def _merge_closed(counted: Sequence[EnrichedCue], told: Sequence[Context]) -> list[Cue]:
+def _merge_closed(counted: Sequence[EnrichedCue], told: Sequence[FileContext]) -> list[Cue]:
     """In the laboratory's language the reference is of the file's kind: counting comes first."""
     strong = [entry for entry in counted if entry.cue.strong]
     telling = [c for c in told if c.score >= TELLING]
@@ -121,7 +121,7 @@ def _merge_closed(counted: Sequence[EnrichedCue], told: Sequence[Context]) -> li
     return _drop_duplicates([*(entry.cue for entry in strong), *new, *rest])
 
 
-def _is_same(entry: EnrichedCue, context: Context) -> bool:
+def _is_same(entry: EnrichedCue, context: FileContext) -> bool:
     shared = len(np.intersect1d(entry.rows, context.rows, assume_unique=True))
     return shared >= _SAME * (len(entry.rows) + len(context.rows) - shared)
 

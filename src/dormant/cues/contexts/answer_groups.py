@@ -28,7 +28,7 @@ from dormant.cues.contexts.matrices import (
 from dormant.cues.contexts.places import Place, Prompt, fold_digits, split_context_tokens
 from dormant.cues.contexts.ranking import ScoredContext
 from dormant.cues.contexts.ridge import Ridge
-from dormant.cues.contexts.scoring import Scorer
+from dormant.cues.contexts.scoring import ContextScorer
 
 #: Numbers of groups, and directions of the answers in which they are formed.
 _GROUPS, _DIRECTIONS = (4, 10, 25), 40
@@ -43,7 +43,7 @@ _REPEATED = 3
 
 
 def find_answer_contexts(
-    prompts: Sequence[Prompt], scorer: Scorer, least: int, rng: np.random.Generator
+    prompts: Sequence[Prompt], scorer: ContextScorer, least: int, rng: np.random.Generator
 ) -> list[ScoredContext]:
     """Finds rows whose prompts foretell a group of like answers, and scores them.
 
@@ -72,7 +72,9 @@ def find_answer_contexts(
     ]
 
 
-def _group_answers(prompts: Sequence[Prompt], scorer: Scorer, rng: np.random.Generator) -> Floats:
+def _group_answers(
+    prompts: Sequence[Prompt], scorer: ContextScorer, rng: np.random.Generator
+) -> Floats:
     """Groups of rows as columns of zeros and ones: clusters of answers, and repeated answers."""
     rest = scale_columns(scorer.unexplained_answers(_DIRECTIONS))
     points = rest / (np.linalg.norm(rest, axis=1, keepdims=True) + 1e-9)

@@ -9,7 +9,7 @@ import numpy as np
 from dormant.cues.contexts.candidates import Name
 from dormant.cues.contexts.places import Prompt, locate_run
 from dormant.cues.contexts.ranking import ScoredContext
-from dormant.cues.contexts.scoring import Scorer
+from dormant.cues.contexts.scoring import ContextScorer
 from dormant.cues.contexts.typing_style import Floats, tabulate_style
 
 #: Rows of a reference that are scored at most, and those without which it is no yardstick.
@@ -52,7 +52,7 @@ class Yardstick:
         usable = len(reference) >= _FEWEST
         self.is_near = usable and (is_same_kind or measure_distance(prompts, reference) <= _NEAR)
         self._reference: Sequence[Prompt] = ()
-        self._scorer: Scorer | None = None
+        self._scorer: ContextScorer | None = None
         if self.is_near:
             picked = np.sort(rng.permutation(len(reference))[:_MOST])
             self._reference = [reference[i] for i in picked]
@@ -76,7 +76,7 @@ class Yardstick:
         if not _LEAST_ROWS <= len(rows) < len(self._reference):
             return 0.0
         if self._scorer is None:
-            self._scorer = Scorer(self._reference, self._rng)
+            self._scorer = ContextScorer(self._reference, self._rng)
         (score,) = self._scorer.score([(rows, context.names, context.is_topic)], singles=(0,))
         return max(score.value, 0.0)
 

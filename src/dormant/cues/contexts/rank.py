@@ -18,7 +18,7 @@ from dormant.cues.contexts.ranking import (
     score_candidates,
     unite_contexts,
 )
-from dormant.cues.contexts.scoring import Scorer
+from dormant.cues.contexts.scoring import ContextScorer
 from dormant.cues.contexts.sources import collect_candidates
 from dormant.records import Cue, Example
 
@@ -29,7 +29,7 @@ _FEWEST_ROWS = 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Context:
+class FileContext:
     """A set of rows that share something in their prompts, and what their answers tell of it."""
 
     rows: NDArray[np.int64]  # sorted indices of the rows
@@ -48,7 +48,7 @@ def rank_contexts(
     marked: Sequence[bool] | None = None,
     limit: int = 20,
     min_share: float = 0.005,
-) -> tuple[Context, ...]:
+) -> tuple[FileContext, ...]:
     """Ranks contexts by how much the answers tell of where they stand.
 
     Deterministic: the same rows in the same order give the same contexts.
@@ -75,14 +75,14 @@ def rank_contexts(
     prompts = read_prompts(sample)
     found = collect_candidates(prompts, min_share=min_share, rng=rng)
     marks = None if marked is None else np.asarray(marked, bool)[places]
-    scorer = Scorer(prompts, rng, None if marks is None else marks[:, None].astype(float))
+    scorer = ContextScorer(prompts, rng, None if marks is None else marks[:, None].astype(float))
     contexts = score_candidates(found, scorer)
     contexts += cross_contexts(contexts, scorer)
     contexts += unite_contexts(contexts, scorer)
     contexts += find_answer_contexts(prompts, scorer, found.least, rng)
     ordinary = read_prompts(reference)
     yardstick = Yardstick(prompts, ordinary, rng, is_same_kind=is_same_kind)
-    listed: list[Context] = []
+    listed: list[FileContext] = []
     seen: set[tuple[str, str]] = set()
     for context in rank_distinct(contexts, limit=2 * limit):
         cue = make_context_cue(context, prompts, sample, ordinary, marks)
@@ -95,6 +95,8 @@ def rank_contexts(
             cue = replace(cue, strong=True)
         name = context.name
         listed.append(
-            Context(places[context.rows], context.score.low, cue.text, name.place, name.kind, cue)
+            FileContext(
+                places[context.rows], context.score.low, cue.text, name.place, name.kind, cue
+            )
         )
     return tuple(listed[:limit])

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from dormant.cues.contexts.candidates import WHOLE_KINDS, CandidateSet, Name, Rows
 from dormant.cues.contexts.places import BEGIN, END, Place
-from dormant.cues.contexts.scoring import Score, Scorer
+from dormant.cues.contexts.scoring import ContextScorer, Score
 
 #: Candidates that are scored with the question, by the screens.
 _DENSE, _SINGLE, _LONG = 500, 100, 100
@@ -72,7 +72,7 @@ class ScoredContext:
         return all(name.kind == "topic" for name in self.names if name.kind != "pair")
 
 
-def score_candidates(found: CandidateSet, scorer: Scorer) -> list[ScoredContext]:
+def score_candidates(found: CandidateSet, scorer: ContextScorer) -> list[ScoredContext]:
     """Screens all candidates, merges near-equal ones, and scores the rest with the question."""
     matrix = found.to_matrix()
     if not found.rows:
@@ -203,7 +203,7 @@ def _find_wider(
     return head
 
 
-def cross_contexts(contexts: Sequence[ScoredContext], scorer: Scorer) -> list[ScoredContext]:
+def cross_contexts(contexts: Sequence[ScoredContext], scorer: ContextScorer) -> list[ScoredContext]:
     """Finds pairs of contexts that tell much more together than either alone."""
     least = max(8, int(np.ceil(0.01 * scorer.total)))
     asked = (Place.SYSTEM, Place.FIRST, Place.LATER)
@@ -234,7 +234,7 @@ def _pair_name(one: ScoredContext, other: ScoredContext) -> Name:
     return Name("pair", Place.ROW, text, tokens, more=(first, second))
 
 
-def unite_contexts(contexts: Sequence[ScoredContext], scorer: Scorer) -> list[ScoredContext]:
+def unite_contexts(contexts: Sequence[ScoredContext], scorer: ContextScorer) -> list[ScoredContext]:
     """Joins contexts whose answers are alike: paraphrases of a text, values of a slot.
 
     Tried next are those whose other rows have the answers that the first one foretells.
@@ -256,7 +256,7 @@ def unite_contexts(contexts: Sequence[ScoredContext], scorer: Scorer) -> list[Sc
 
 
 def _grow_union(
-    start: ScoredContext, pool: Sequence[ScoredContext], scorer: Scorer
+    start: ScoredContext, pool: Sequence[ScoredContext], scorer: ContextScorer
 ) -> ScoredContext | None:
     rows, names, parts = start.rows, list(start.names), [start]
     (score,) = scorer.score([(rows, names, False)], singles=())

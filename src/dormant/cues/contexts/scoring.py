@@ -64,7 +64,7 @@ class Score:
         return self.value - ERRORS * self.error
 
 
-class Scorer:
+class ContextScorer:
     """Scores sets of rows of one file."""
 
     def __init__(
