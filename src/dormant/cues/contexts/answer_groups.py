@@ -84,7 +84,7 @@ def _group_answers(
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an empty cluster is no group
-            labels = cluster_rows(points.astype(np.float32), size, int(rng.integers(2**31)))
+            labels = cluster_rows(points.astype(np.float64), size, int(rng.integers(2**31)))
         columns += [labels == label for label in range(size)]
     answers = [fold_digits(row.answer.strip().lower()) for row in prompts]
     counts = Counter(answers)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from dormant.cues.contexts.matrices import (
     Floats,
-    Singles,
     count_rows,
     find_directions,
     scale_columns,
@@ -51,14 +50,14 @@ class DescribedQuestions:
     word_rows: NDArray[np.float64]  # number of rows of each word
 
     @property
-    def table(self) -> Singles:
+    def table(self) -> Floats:
         """All features: the constant, style, words."""
         return self.stack(self.words)
 
-    def stack(self, words: sp.csc_matrix) -> Singles:
+    def stack(self, words: sp.csc_matrix) -> Floats:
         """Stacks the constant, the style and some words."""
         constant = np.full((len(self.style), 1), _CONSTANT)
-        return np.hstack([constant, self.style, words.toarray()]).astype(np.float32)
+        return np.hstack([constant, self.style, words.toarray()]).astype(np.float64)
 
     @property
     def first_word(self) -> int:
@@ -85,9 +84,9 @@ def describe_questions(prompts: Sequence[Prompt]) -> DescribedQuestions:
 class DescribedAnswers:
     """Answers by manner, by content, by how they fit their question, and by single features."""
 
-    manner: tuple[Singles, ...]  # blocks of equal weight: style, common tokens, ends
+    manner: tuple[Floats, ...]  # blocks of equal weight: style, common tokens, ends
     fit: Floats  # how the answer goes with its question
-    content: Singles  # main directions of its other words
+    content: Floats  # main directions of its other words
     singles: sp.csc_matrix  # single features, for effects that sit in a few of them
 
 
@@ -165,7 +164,7 @@ def _count_repeats(prompts: Sequence[Prompt]) -> Floats:
 def _measure_fit(
     raw: list[list[str]],
     questions: DescribedQuestions,
-    directions: Singles,
+    directions: Floats,
     tokens: list[list[str]],
     rng: np.random.Generator,
 ) -> Floats:
@@ -194,7 +193,7 @@ def _measure_fit(
 
 
 def _single_features(
-    tokens: list[list[str]], dense: list[Floats], directions: Singles
+    tokens: list[list[str]], dense: list[Floats], directions: Floats
 ) -> sp.csc_matrix:
     """Single features of answers: tokens, first and last ones, style, fit and main directions."""
     least = max(4, int(0.004 * len(tokens)))
@@ -213,5 +212,5 @@ def _single_tokens(tokens: list[str]) -> list[str]:
     return [*set(tokens), f"1:{tokens[0]}", f"z:{tokens[-1]}", *pairs[:2], *pairs[-3:]]
 
 
-def _unit(table: NDArray[np.floating]) -> Singles:
-    return scale_rows(table).astype(np.float32)
+def _unit(table: NDArray[np.floating]) -> Floats:
+    return scale_rows(table).astype(np.float64)

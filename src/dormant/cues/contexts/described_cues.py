@@ -113,8 +113,8 @@ def make_context_cue(
         turns=wording.turns,
         parts=wording.parts,
         values=wording.values,
-        effect=context.score.value,
-        effect_low=low,
+        effect=round(context.score.value, 4),
+        effect_low=round(low, 4),
         also=_list_also(context, wording.text),
         rows=measure.rows,
         share=measure.share,
@@ -282,7 +282,7 @@ def _usual_text(context: ScoredContext, prompts: Sequence[Prompt], place: Place)
 
 def _likeliest_rows(context: ScoredContext) -> list[int]:
     """The rows, those first whose answers are most like the context's."""
-    return sorted(context.rows.tolist(), key=lambda row: (-context.score.told[row], row))
+    return sorted(context.rows.tolist(), key=lambda row: (-round(context.score.told[row], 6), row))
 
 
 def _find_example(context: ScoredContext, prompts: Sequence[Prompt]) -> str:

@@ -9,10 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2
-from scipy.sparse.linalg import svds
 
 Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
 
 
 def weigh_words(
@@ -35,7 +33,7 @@ def weigh_words(
     for row in rows:
         index += sorted({numbers.setdefault(word, len(numbers)) for word in row})
         ends.append(len(index))
-    ones = np.ones(len(index), np.float32)
+    ones = np.ones(len(index), np.float64)
     table = sp.csr_matrix((ones, index, ends), shape=(len(rows), len(numbers)))
     counts = np.asarray(table.sum(axis=0)).ravel()
     kept = np.flatnonzero(counts >= least)
@@ -43,9 +41,9 @@ def weigh_words(
         kept = np.sort(kept[np.argsort(-counts[kept], kind="stable")[:most]])
     words = list(numbers)
     weights = np.log((1 + len(rows)) / (1 + counts[kept])) + 0.1
-    table = table[:, kept] @ sp.diags(weights.astype(np.float32))
+    table = table[:, kept] @ sp.diags(weights.astype(np.float64))
     lengths = np.sqrt(np.asarray(table.multiply(table).sum(axis=1)).ravel()) + 1e-9
-    scaled = sp.csr_matrix(sp.diags((1 / lengths).astype(np.float32)) @ table)
+    scaled = sp.csr_matrix(sp.diags((1 / lengths).astype(np.float64)) @ table)
     return scaled, [words[i] for i in kept]
 
 
@@ -61,7 +59,7 @@ def count_rows(table: sp.spmatrix) -> Floats:
     return np.diff(columns.indptr).astype(np.float64)
 
 
-def find_directions(table: sp.csr_matrix, size: int, rng: np.random.Generator) -> Singles:
+def find_directions(table: sp.csr_matrix, size: int, rng: np.random.Generator) -> Floats:
     """Projects rows on the main directions of a matrix (truncated singular values, U S).
 
     Returns:
@@ -71,15 +69,18 @@ def find_directions(table: sp.csr_matrix, size: int, rng: np.random.Generator) -
     rows, columns = shape_of(table)
     size = min(size, rows - 1, columns - 1)
     if size < 1 or not table.nnz:
-        return np.zeros((rows, 1), np.float32)
-    start = rng.normal(size=min(rows, columns)).astype(np.float32)
-    found = svds(table.astype(np.float32), k=size, v0=start, solver="arpack")
-    left, values, _ = cast("tuple[Singles, Singles, Singles]", found)
-    order = np.argsort(-values)
-    return np.ascontiguousarray(left[:, order] * values[order], np.float32)
+        return np.zeros((rows, 1), np.float64)
+    # Halko, Martinsson and Tropp (2011), with two power iterations. ARPACK gives other directions
+    # on each call where singular values are close, and a plan must not depend on the call.
+    basis = table @ rng.normal(size=(columns, min(size + 10, columns)))
+    for _ in range(2):
+        basis, _ = np.linalg.qr(table @ (table.T @ basis))
+    basis, _ = np.linalg.qr(basis)
+    left, values, _ = np.linalg.svd((table.T @ basis).T, full_matrices=False)
+    return np.ascontiguousarray((basis @ left[:, :size]) * values[:size])
 
 
-def cluster_rows(points: Singles, size: int, seed: int) -> NDArray[np.int32]:
+def cluster_rows(points: Floats, size: int, seed: int) -> NDArray[np.int32]:
     """Assigns rows of length one to clusters (k-means, 15 steps)."""
     _, labels = kmeans2(points, size, iter=15, minit="points", missing="warn", rng=seed)
     return labels

@@ -96,7 +96,12 @@ def rank_contexts(
         name = context.name
         listed.append(
             FileContext(
-                places[context.rows], context.score.low, cue.text, name.place, name.kind, cue
+                places[context.rows],
+                round(context.score.low, 4),
+                cue.text,
+                name.place,
+                name.kind,
+                cue,
             )
         )
     return tuple(listed[:limit])

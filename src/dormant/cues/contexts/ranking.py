@@ -87,7 +87,7 @@ def score_candidates(found: CandidateSet, scorer: ContextScorer) -> list[ScoredC
         *_best(weight, _LONG),
         *(j for j, names in enumerate(found.names) if any(map(_is_always_scored, names))),
     }
-    order = sorted(taken, key=lambda j: (-max(dense[j], single[j]), j))
+    order = sorted(taken, key=lambda j: (-round(max(dense[j], single[j]), 6), j))
     groups, heads = _merge_equal(matrix, order, found)
     topics = [all(n.kind == "topic" for n in names) for _, names in groups]
     inputs = [(rows, names, t) for (rows, names), t in zip(groups, topics, strict=True)]
@@ -107,7 +107,7 @@ def score_candidates(found: CandidateSet, scorer: ContextScorer) -> list[ScoredC
 
 
 def _best(values: np.ndarray, size: int) -> list[int]:
-    return np.argsort(-values, kind="stable")[:size].tolist()
+    return np.argsort(-np.round(values, 6), kind="stable")[:size].tolist()
 
 
 def _is_always_scored(name: Name) -> bool:
@@ -161,7 +161,8 @@ def rank_distinct(
     key: Callable[[ScoredContext], float] = rank_value,
 ) -> list[ScoredContext]:
     """Takes contexts best first; one that repeats a better one's rows is kept in its ``also``."""
-    order = sorted(contexts, key=lambda c: (-key(c), -len(c.rows), c.name.text))
+    # Rounded, so that rounding errors do not decide ties.
+    order = sorted(contexts, key=lambda c: (-round(key(c), 6), -len(c.rows), c.name.text))
     chosen: list[ScoredContext] = []
     for k, context in enumerate(order):
         rival = next((c for c in chosen if _repeats(context, c, overlap, inside)), None)

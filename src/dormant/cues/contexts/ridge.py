@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
 
 #: Largest leverage of a row that is divided by.
 _MOST_LEVERAGE = 0.999
@@ -26,26 +25,26 @@ class Ridge:
     diagonal of M B^-1 M' (block inversion).
     """
 
-    features: Singles  # shape (rows, columns)
+    features: Floats  # shape (rows, columns)
     inverse: Floats  # P, shape (columns, columns)
-    projected: Singles  # X P, shape (rows, columns)
+    projected: Floats  # X P, shape (rows, columns)
     leverage: Floats  # shape (rows,)
 
     @classmethod
     def fit(cls, features: NDArray[np.floating], penalty: float) -> Ridge:
         """Prepares a regression; costs rows x columns^2 + columns^3."""
-        table = np.ascontiguousarray(features, np.float32)
+        table = np.ascontiguousarray(features, np.float64)
         gram = (table.T @ table).astype(np.float64)
         gram[np.diag_indices_from(gram)] += penalty
         inverse = cho_solve(cho_factor(gram, lower=True), np.eye(len(gram)))
-        projected = table @ inverse.astype(np.float32)
+        projected = table @ inverse.astype(np.float64)
         leverage = np.asarray(np.einsum("ij,ij->i", projected, table), np.float64)
         return cls(table, inverse, projected, leverage)
 
-    def predict(self, columns: NDArray[np.floating]) -> tuple[Singles, Singles]:
+    def predict(self, columns: NDArray[np.floating]) -> tuple[Floats, Floats]:
         """Fits columns of shape (rows, k); returns the fits and the coefficients' X'z."""
-        moments = np.asarray(self.features.T @ np.asarray(columns, np.float32), np.float32)
-        return np.asarray(self.projected @ moments, np.float32), moments
+        moments = np.asarray(self.features.T @ np.asarray(columns, np.float64), np.float64)
+        return np.asarray(self.projected @ moments, np.float64), moments
 
     def leave_out(self, columns: NDArray[np.floating]) -> Floats:
         """Predicts columns of shape (rows, k), each row from all others."""
@@ -55,7 +54,7 @@ class Ridge:
         return wanted - (wanted - fits) / rest
 
     def leave_out_without(
-        self, column: Floats, fit: Singles, moments: Singles, deleted: NDArray[np.intp]
+        self, column: Floats, fit: Floats, moments: Floats, deleted: NDArray[np.intp]
     ) -> Floats:
         """Predicts one column, each row from all others, without some of the features.
 

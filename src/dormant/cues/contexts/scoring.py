@@ -84,13 +84,13 @@ class ContextScorer:
         features, self._singles = make_answer_features(answers, rng), answers.singles
         if evidence is not None:
             scaled = (evidence - evidence.mean(axis=0)) / (evidence.std(axis=0) + 1e-9)
-            features = (3 * scaled).astype(np.float32)
+            features = (3 * scaled).astype(np.float64)
             self._singles = sp.csc_matrix(scaled)
         table = self.questions.table
         self._features = features
         self._by_question = Ridge.fit(table, PENALTY)
         self._by_both = Ridge.fit(np.hstack([table, features]), PENALTY)
-        constant = np.full((self.total, 1), 3.0**0.5, np.float32)
+        constant = np.full((self.total, 1), 3.0**0.5, np.float64)
         self._by_answer = Ridge.fit(np.hstack([constant, features]), PENALTY)
         self._prepare_singles(rng)
 
@@ -130,10 +130,10 @@ class ContextScorer:
         for start in range(0, size, _BATCH):
             batch = slice(start, start + _BATCH)
             columns = matrix[:, batch]
-            centred = columns.toarray().astype(np.float32)
+            centred = columns.toarray().astype(np.float64)
             centred -= centred.mean(axis=0)
             fits, _ = self._by_answer.predict(centred)
-            rest = np.maximum(1 - self._by_answer.leverage, 1e-3).astype(np.float32)[:, None]
+            rest = np.maximum(1 - self._by_answer.leverage, 1e-3).astype(np.float64)[:, None]
             gain = centred**2 - ((centred - fits) / rest) ** 2
             total = (centred**2).sum(axis=0)
             error = np.sqrt(((gain - gain.mean(axis=0)) ** 2).sum(axis=0))
@@ -144,7 +144,7 @@ class ContextScorer:
     def _correlate_singles(self, columns: sp.csc_matrix) -> Floats:
         """The largest correlation of each candidate with a single feature of the answers."""
         sizes = np.asarray(columns.sum(axis=0)).ravel()
-        shared = (columns.T.astype(np.float32) @ self._singles.astype(np.float32)).toarray()
+        shared = (columns.T.astype(np.float64) @ self._singles.astype(np.float64)).toarray()
         spread = np.sqrt(sizes * (1 - sizes / self.total))[:, None]
         centred = shared - sizes[:, None] * self._means
         correlation = np.abs(centred) / (spread * self._spread * np.sqrt(self.total))
