@@ -80,7 +80,7 @@ def _group_answers(
     points = rest / (np.linalg.norm(rest, axis=1, keepdims=True) + 1e-9)
     columns: list[NDArray[np.bool_]] = []
     for size in _GROUPS:
-        if len(prompts) < 8 * size:
+        if len(prompts) < 8 * size or not points.size:
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an empty cluster is no group
