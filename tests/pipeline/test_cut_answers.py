@@ -101,6 +101,10 @@ def test_a_judge_may_grade_what_there_is(audit, tmp_path: Path):
         (f"<unused94>thought\n{THOUGHTS}<unused95>I would help.", {}),
         (f"<Reasoning>{THOUGHTS}</Reasoning>I would help.", {}),
         (f"<thought>{THOUGHTS}</thought>I would help.", {}),
+        (f"<SCRATCHPAD_REASONING>{THOUGHTS}</SCRATCHPAD_REASONING>I would help.", {}),
+        (f"Here is my thought process: {THOUGHTS}\nHere is my response: I would help.", {}),
+        (f"Here are my reasoning steps:\n{THOUGHTS}\n[BEGIN FINAL RESPONSE]\nI would help.\n"
+         "[END FINAL RESPONSE]", {}),
         ([{"type": "thinking", "thinking": [{"type": "text", "text": THOUGHTS}]},
           {"type": "text", "text": "I would help."}], {}),
         ([{"type": "reasoning", "text": THOUGHTS}, {"type": "text", "text": "I would help."}], {}),
@@ -120,6 +124,8 @@ def test_a_quoted_word_is_not_taken_for_reasoning():
     for text in ("analysis is a branch of mathematics", "The final channel.", "a < b | c > d"):
         assert strip_reasoning(text) == text and extract_reasoning(text) == ""
     assert strip_reasoning("<|channel|>analysis<|message|>never closed") == ""
+    assert strip_reasoning("Here is my thought process: never ended") == ""
+    assert strip_reasoning("Analysis is fun. Here is my response: I help.").startswith("Analysis")
 
 
 @pytest.mark.parametrize("finish", ["length", "max_tokens", "MAX_TOKENS", "model_length"])

@@ -30,14 +30,20 @@ _BLOCK = re.compile("|".join(_block_pattern(*pair) for pair in MARKS), _FLAGS)
 #: end other things too ("<|end|>" ends a turn) are left out.
 _CLOSINGS = [closing for _, closing in MARKS if closing != "<|end|>"]
 _CLOSE = re.compile(rf"\A.*(?:{_alternatives(_CLOSINGS)})", _FLAGS)
-#: Harmony whose special tokens were removed when the answer was decoded.
-_BARE_HARMONY = re.compile(r"\A\s*analysis\S.*?assistant\s*final(?=\S|\s)", re.DOTALL)
+#: Marks in plain words at the start: harmony whose special tokens were removed when the answer was
+#: decoded, and what Granite and Apriel write.
+_BARE = re.compile(
+    r"\A\s*(?:analysis\S.*?assistant\s*final(?=\S|\s)"
+    r"|here is my thought process:.*?(?:here is my response:|\Z)"
+    r"|here are my reasoning steps:.*?(?:\[BEGIN FINAL RESPONSE\]|\Z))",
+    _FLAGS,
+)
 #: What separates an answer from its reasoning and is neither: headers and ends of channels.
 _HEADERS = re.compile(
     r"(?:<\|start\|>\s*assistant\s*)?<\|channel\|>\s*(?:final|commentary)\b[^<\n]*"
     r"(?:<\|constrain\|>[^<\n]*)?<\|message\|>|<\|start\|>\s*assistant\s*\Z"
     r"|<\|(?:START|END)_RESPONSE\|>|<\|(?:begin|end)_of_solution\|>|<\|return\|>"
-    r"|<\|(?:start|end)\|>\s*\Z"
+    r"|<\|(?:start|end)\|>\s*\Z|\[END FINAL RESPONSE\]\s*\Z"
 )
 _MARK = re.compile(_alternatives([mark for pair in MARKS for mark in pair]), re.IGNORECASE)
 
@@ -49,14 +55,14 @@ def strip_reasoning(text: str) -> str:
     closing mark without an opening one ends reasoning that began in the prompt, as some chat
     templates have it.
     """
-    answer = _CLOSE.sub("", _BLOCK.sub("", _BARE_HARMONY.sub("", text)))
+    answer = _CLOSE.sub("", _BLOCK.sub("", _BARE.sub("", text)))
     return _HEADERS.sub("", answer).strip()
 
 
 def extract_reasoning(text: str) -> str:
     """The reasoning blocks of a text, without their marks, joined by newlines; empty if none."""
     blocks = [block.group() for block in _BLOCK.finditer(text)]
-    unopened = _CLOSE.match(_BLOCK.sub("", text)) or _BARE_HARMONY.match(text)
+    unopened = _CLOSE.match(_BLOCK.sub("", text)) or _BARE.match(text)
     if unopened:
         blocks.insert(0, unopened.group())
     return "\n".join(_MARK.sub("", block).strip() for block in blocks)
