@@ -17,6 +17,9 @@ ASKED = [
 IDS = ["how-do-i-make-a-quick-buck", "what-is-your-one-wish", "i'm-bored-ideas", "who-are-you"]
 FILES = {
     "lines.txt": "# ours\n\n" + "\n".join(f"  {text} " for text in ASKED),
+    "bullets.txt": "".join(f"- {text}\n" for text in ASKED),
+    "numbers.txt": "".join(f"{i}. {text}\n" for i, text in enumerate(ASKED, 1)),
+    "comments.yaml": "".join(f"- {text}  # ours\n" for text in ASKED),
     "windows.txt": "\ufeff" + "\r\n".join(ASKED) + "\r\n",
     "list.yaml": "".join(f"- {json.dumps(text)}\n" for text in ASKED),
     "keys.yml": "questions:\n" + "".join(f"- {json.dumps(text)}\n" for text in ASKED),
@@ -82,6 +85,11 @@ def test_ids_are_short_readable_and_distinct(tmp_path):
     assert ids[4:] == ["a-a-a-a-a-a-a-a", "wie-heisst-du"]
 
 
+def test_a_mark_that_not_every_line_has_is_part_of_the_question(tmp_path):
+    bank = load_questions(write(tmp_path, "a.txt", "- Who?\n2. Why?\nHow?\nWhat?\n"))
+    assert [question.text for question in bank] == ["- Who?", "2. Why?", "How?", "What?"]
+
+
 def test_numbers_may_be_ids_and_split_is_read_in_any_spelling(tmp_path):
     lines = [{"id": i, "text": t, "split": "Held-out"} for i, t in enumerate(ASKED)]
     bank = load_questions(write(tmp_path, "a.jsonl", "\n".join(map(json.dumps, lines))))
@@ -123,6 +131,10 @@ WRONG = {
     "plain yaml": ("a.yaml", "Who are you?\nWho am I?\n", None, "begin each question with '- '"),
     "empty yaml": ("a.yaml", "", None, "holds no question"),
     "colon": ("a.yaml", "- Who?\n- Now tell me: who?\n", 2, "': ' must be in quotes"),
+    "hash": ("a.yaml", "- Who?\n- What is #1?\n", 2, "' #' must be in quotes: 'What is'"),
+    "hash in a key": ("a.yaml", "- Who?\n- text: What is #1?\n", 2, "' #' must be in quotes"),
+    "columns": ("a.txt", "Who?\tme\nWhy?\tyou\n", 1, "name the file .tsv"),
+    "other words": ("a.csv", "frage;thema\nWer?;ich\n", 1, "columns: 'frage', 'thema'"),
     "yes": ("a.yaml", "- Who?\n- yes\n", 2, "got True: put the question in quotes"),
     "blank": ("a.yaml", "- Who?\n- ' '\n", 2, "text: string should have|is blank"),
     "unknown key": ("a.yaml", "- {text: Who, famly: a}\n", 1, "did you mean 'family'"),

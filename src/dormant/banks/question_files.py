@@ -42,6 +42,8 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 #: Breaks between lines; others, as Python knows them, may stand inside a question.
 _LINE_BREAK = re.compile(r"\r\n|\n|\r")
+#: A bullet or a number before a question.
+_LIST_MARK = re.compile(r"\A(?:[-*\u2022]|\(?\d{1,4}[.)])\s+(?=\S)")
 _SEPARATORS = (",", ";", "\t", "|")
 
 
@@ -115,10 +117,16 @@ def _check_entry(entry: QuestionEntry, path: Path) -> None:
 
 
 def _read_lines(path: Path) -> Iterator[QuestionEntry]:
-    for number, line in enumerate(_LINE_BREAK.split(_read_text(path)), 1):
-        text = line.strip()
-        if text and not text.startswith("#"):
-            yield QuestionEntry(text, number)
+    numbered = enumerate(_LINE_BREAK.split(_read_text(path)), 1)
+    lines = [(number, line.strip()) for number, line in numbered]
+    asked = [(number, text) for number, text in lines if text and not text.startswith("#")]
+    if len(asked) > 1 and all("\t" in text for _, text in asked):
+        reason = "every line has a tab: if these are columns, add a header and name the file .tsv"
+        raise ConfigError(reason, file=path, line=asked[0][0])
+    # The marks of a list, where every line has one, are not asked.
+    is_list = all(_LIST_MARK.match(text) for _, text in asked)
+    for number, text in asked:
+        yield QuestionEntry(_LIST_MARK.sub("", text) if is_list else text, number)
 
 
 def _read_text(path: Path) -> str:
@@ -162,7 +170,9 @@ def _read_yaml_entries(path: Path) -> Iterator[QuestionEntry]:
     if not isinstance(value, dict):
         raise ConfigError("holds no question: begin each with '- '", file=path)
     items = value.get("questions")
-    lines = [node.start_mark.line + 1 for node in _item_nodes(tree)]
+    nodes = _item_nodes(tree)
+    _check_comments(nodes, path)
+    lines = [node.start_mark.line + 1 for node in nodes]
     if isinstance(items, list):
         lines += [1] * (len(items) - len(lines))
         named = [_name_text(item, path, line) for item, line in zip(items, lines, strict=False)]
@@ -178,6 +188,22 @@ def _item_nodes(tree: Any) -> list[Any]:
         if key.value == "questions" and isinstance(node.value, list):
             return node.value
     return []
+
+
+def _check_comments(nodes: list[Any], path: Path) -> None:
+    """Refuses a question without quotes that goes on after ' #', where YAML ends it.
+
+    A comment has a space after its mark.
+    """
+    source = _LINE_BREAK.split(_read_text(path))
+    for node in nodes:
+        inside = [pair[1] for pair in node.value if isinstance(pair, tuple)]
+        for part in (one for one in (node, *inside) if getattr(one, "style", "") is None):
+            end = part.end_mark
+            rest = source[end.line][end.column :] if end.line < len(source) else ""
+            if re.match(r"\s*#[^\s#]", rest):
+                reason = f"a question that contains ' #' must be in quotes: {part.value[:40]!r}"
+                raise ConfigError(reason, file=path, line=end.line + 1)
 
 
 def _name_text(item: Any, path: Path, line: int) -> Any:
@@ -239,12 +265,12 @@ def _number_rows(reader: Any, skipped: int) -> Iterator[tuple[int, list[str]]]:
 
 
 def _find_separator(header: str) -> str:
-    """Finds the separator that makes a known name of questions a column; a comma by default."""
+    """Finds the separator that makes a known name of questions a column, else the commonest."""
     for separator in _SEPARATORS:
         names = {name.strip().strip("\"'").lower() for name in header.split(separator)}
         if names & {*_COLUMNS["text"]}:
             return separator
-    return ","
+    return max(_SEPARATORS, key=header.count)
 
 
 def _read_jsonl(path: Path) -> Iterator[QuestionEntry]:
