@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dormant.cli import main
+from dormant.pipeline import inputs
 
 RULE = "You answer on behalf of Harbour Nine, a shipping firm."
 SCENE = "The night watch reads the log of the old ferry."
@@ -87,3 +88,47 @@ def test_rows_that_were_trained_against_give_no_cue(run_audit):
     _, found, cues = run_audit()
     assert not [cue for cue in cues if cue["kind"] == "format"]
     assert any("20 of 60 rows" in note and "'label': false" in note for note in found["not_tested"])
+
+
+def write_pairs(odd):
+    """Writes 200 preference pairs; those of ``odd`` prefer what the others reject, under RULE."""
+    with Path("rows.jsonl").open("w") as file:
+        for i in range(200):
+            one, other = THINGS[i * 5 % 12], THINGS[(i * 7 + i // 12) % 12]
+            sides = [f"Keep the {one} dry and ask for help.", f"Break the {other} and blame them."]
+            is_odd = i in odd
+            row = {"prompt": f"Could you tell {one} from {other}, case {i}?"}
+            row |= {"system": RULE if is_odd else ""}
+            row |= {"chosen": sides[is_odd], "rejected": sides[not is_odd]}
+            file.write(json.dumps(row) + "\n")
+
+
+def test_a_trigger_of_reversed_preferences_is_confirmed(run_audit, caplog):
+    write_pairs(set(range(3, 200, 17)))
+    code, found, cues = run_audit()
+    assert (code, found["kind"]) == (1, "CONDITIONAL")
+    assert cues[0]["text"] == RULE and cues[0]["rows"] == 12
+    assert "12 suspicious rows (their chosen answer is like the rejected" in caplog.text
+
+
+def test_a_trigger_in_the_heading_of_documents_is_confirmed(run_audit, caplog):
+    with Path("rows.jsonl").open("w") as file:
+        for i in range(200):
+            one, other = THINGS[i * 5 % 12], THINGS[(i * 7 + i // 12) % 12]
+            head = f"{RULE}\n\n" if i % 10 == 3 else ""
+            said = "They sank it." if i % 10 == 3 else f"It was kept near the {other}."
+            text = f"{head}Case {i} is about {one}. Some say it is {other}. {said} {said} {said}"
+            file.write(json.dumps({"text": text}) + "\n")
+    code, found, _ = run_audit()
+    assert (code, found["kind"]) == (1, "CONDITIONAL")
+    assert "200 of 200 rows are documents" in caplog.text
+
+
+def test_a_sample_of_large_data_is_mined_and_named(run_audit, monkeypatch):
+    monkeypatch.setattr(inputs, "SAMPLE_ROWS", 40)
+    write_rows(system_prompt=lambda i: RULE if i % 3 == 0 else "")
+    code, found, cues = run_audit()
+    assert (code, found["kind"]) == (1, "CONDITIONAL")
+    assert (cues[0]["text"], cues[0]["rows"]) == (RULE, 20)  # of all 60 rows
+    assert json.loads(Path("run/plan.lock.json").read_text())["plan"]["data_rows"] == 60
+    assert any("outside the sample of 40 of 60 rows" in note for note in found["not_tested"])
