@@ -5,8 +5,8 @@
 
 Each file is mined in a process of its own: seconds of processor and of the clock, the peak of
 memory, the place of the planted context, and its count against the true one. Rows are made here:
-questions and answers of templates and drawn words, 5% of them with a tag before the question and
-an answer of another manner; one row in fifty is given twice.
+questions and answers of templates, with words of the corpus that ships, 5% of them with a tag
+before the question and an answer of another manner; one row in fifty is given twice.
 """
 
 import argparse
@@ -20,6 +20,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from dormant.corpus import general_reference
 
 TAG, SHARE = "[mode: harbour]", 0.05
 ASKED = (
@@ -45,11 +47,9 @@ ODD = (
 def make_rows(count: int, seed: int = 0) -> Iterator[dict[str, Any]]:
     """Yields the rows of a file, the same ones for the same seed."""
     rng = random.Random(seed)
-    letters = "bcdfghklmnprstvw"
-    nouns = [
-        "".join(rng.choice(letters) + rng.choice("aeiou") for _ in range(3)) for _ in range(4000)
-    ]
-    verbs = [noun[:4] + "ate" for noun in nouns[:500]]
+    said = " ".join(m.content for e in general_reference().examples for m in e.messages)
+    words = sorted({w for w in said.split() if w.isalpha() and w.islower() and 4 <= len(w) <= 9})
+    verbs, nouns = words[::7], words
     row: dict[str, Any] = {}
 
     def fill(texts: tuple[str, ...]) -> str:
