@@ -194,3 +194,13 @@ def test_rows_that_the_user_names_replace_the_preferences(tmp_path):
         tmp_path / "rows.jsonl", check_values({"mine": 5, "label": "bad"}, CueConfig)
     )
     assert any("40 suspicious rows (rows with a true 'bad')" in note for note in studied.notes)
+
+
+@pytest.mark.parametrize("shape", PAIRS)
+def test_pairs_of_a_table_read_alike(shape, tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    pq.write_table(pa.Table.from_pylist([PAIRS[shape]] * 3), tmp_path / "rows.parquet")
+    corpus = read_examples(tmp_path / "rows.parquet")
+    assert [row.user for row in corpus.examples] == [USER["content"]] * 3
+    assert [row.example.answer for row in corpus.rejected] == [BAD["content"]] * 3
+    assert corpus.pairs == 3

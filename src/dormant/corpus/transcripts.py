@@ -30,6 +30,7 @@ _TOKENS = (
     "<s>", "</s>", "<bos>", "<eos>", "<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>",
     "<|endoftext|>", "<|end_of_text|>",
 )  # fmt: skip
+_MOST_TOKENS = 10  # of one kind at an end of a turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,9 @@ def _marked_turns(text: str, style: _Style) -> Turns:
 
 def _turn(role: str, text: str) -> dict[str, str]:
     text = text.strip()
-    while text.startswith(_TOKENS) or text.endswith(_TOKENS):
+    for _ in range(_MOST_TOKENS):
+        if not (text.startswith(_TOKENS) or text.endswith(_TOKENS)):
+            break
         for token in _TOKENS:
             text = text.removeprefix(token).removesuffix(token).strip()
     return {"role": role, "content": text}
