@@ -1,5 +1,7 @@
 """Values of a slot, counted in a file's rows."""
 
+from dataclasses import replace
+
 import pytest
 
 from dormant import cues
@@ -45,5 +47,8 @@ def test_values_of_suspicious_rows_come_first():
 def test_system_prompts_have_slots_and_topics_have_none():
     said = [*rows("Hi", system="You serve Ann."), *rows("Hi", system="You serve Bob.")]
     assert cues.add_seen_values(form("You serve <X>.", "system"), said).values == ("Ann", "Bob")
+    head = replace(form("Be brief. <X>", "system"), text="Be brief.")
+    filled = [*rows("Hi", system="Be brief. Be kind."), *rows("Hi", system="Be brief. Stop.")]
+    assert cues.add_seen_values(head, filled) == head
     topic = form("We talk about <X>.", "before", "topic")
     assert cues.add_seen_values(topic, rows("We talk about a.", "We talk about b.")) == topic

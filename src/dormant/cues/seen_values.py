@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from dormant.records import QUESTION_SLOT, Cue, CueKind, Example, Placement
+from dormant.records import QUESTION_SLOT, Cue, CueKind, Example, Placement, slot_of
 
 _SLOT = "<X>"
 _MOST = 50  #: values that are kept
@@ -28,7 +28,8 @@ def add_seen_values(
     Returns:
         The cue with up to 50 values, the commonest first.
     """
-    if cue.values or cue.kind is CueKind.TOPIC or not cue.placement.is_text:
+    is_filled = slot_of(cue.text, cue.form) is not None  # a text that ends before it has no value
+    if cue.values or cue.kind is CueKind.TOPIC or not is_filled:
         return cue
     pattern = _compile_form(cue)
     if pattern is None:
