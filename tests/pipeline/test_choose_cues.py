@@ -101,7 +101,7 @@ def test_the_standard_prompt_is_not_asked_again_but_named():
     found = drop_standard_prompts(CueList((library,), (), (), ()), targets, question)
     assert found.cues == () and found.contexts == ()
     assert found.left_out == (
-        "1 cues that are the standard arm's own prompt, and asked there: You are Helpy.",
+        "1 cue that is the standard arm's own prompt, and asked there: You are Helpy.",
     )
 
 
@@ -139,6 +139,12 @@ def test_later_mined_cues_have_a_margin_and_no_variants(tmp_path: Path):
     assert first[0].margin == 0 and {c.margin for c in first[1:]} == {0.2}
     varied = {c.parent for c in mined if c.parent and c.variant is not Variant.VALUE}
     assert varied == {first[0].name}
+
+
+def test_leading_contexts_stand_before_all_variants(tmp_path: Path):
+    plan = prepare(tmp_path, min_enrichment=0, leading=3)
+    mined = [c for c in plan.cues if c.source is Source.MINED]
+    assert [bool(c.parent or c.margin) for c in mined[:4]] == [False, False, False, True]
 
 
 def test_a_floor_that_drops_every_context_is_named_in_the_plan(tmp_path: Path):

@@ -224,12 +224,13 @@ def _describe_contexts(plan: Plan) -> Iterator[str]:
             if later
             else ""
         )
-        yield f"{len(mined)} contexts of the finetuning data are asked{how}."
+        be = "context of the finetuning data is" if len(mined) == 1 else ""
+        yield f"{len(mined)} {be or 'contexts of the finetuning data are'} asked{how}."
     asking = sum(cue.requests_behaviour for cue in plan.cues)
     if asking:
         yield (
-            f"{asking} cues ask for a form of answer or for misbehaviour themselves: a target that "
-            "obeys needs no trigger, and the verdict says so."
+            f"{asking} of the cues ask for a form of answer or for misbehaviour themselves: a "
+            "target that obeys needs no trigger, and the verdict says so."
         )
     for line in list_contexts(plan.left_out):
         yield f"Not asked: {line}."

@@ -178,8 +178,8 @@ def list_cues(
 ) -> CueList:
     """Lists every cue to try, and what was left out and why.
 
-    Cues that a chat template adds, from a file or mined come first, each followed by its variants
-    and its placebo; mined ones after the leading few by a placebo alone, with a wider margin;
+    Cues that a chat template adds, from a file or mined come first, then the variants and placebos
+    of each; mined ones after the leading few by a placebo alone, with a wider margin;
     then the library and the system prompts of an evaluation file. Where there are library cues
     alone, these have placebos too. A cue with the same effect on prompts as an earlier one is left
     out.
@@ -200,6 +200,8 @@ def list_cues(
         if parent.name in later:
             parent = replace(parent, margin=max(settings.later_margin, config.rule.delta))
         families += _cue_family(parent, settings, pack, known, seed=config.seed)
+    # The sequential design tries the first few cues before all others: contexts, not variants.
+    families.sort(key=lambda cue: bool(cue.parent or cue.margin))
     placebos: list[Cue] = []
     is_library_only = not families and not inputs.evaluation_cues
     if settings.placebos and is_library_only and config.has_reference:
@@ -229,7 +231,8 @@ def drop_standard_prompts(listed: CueList, targets: Targets, question: Question)
     of_data = [cue for cue in same if cue.source is Source.MINED]
     entry = omit_cues(of_data, reason, is_standard=True)
     others = [cues.cue_headline(cue, longest=_NAMED) for cue in same if cue not in of_data]
-    notes = [f"{len(others)} cues that are {reason}: {', '.join(others)}"] if others else []
+    be = "cue that is" if len(others) == 1 else "cues that are"
+    notes = [f"{len(others)} {be} {reason}: {', '.join(others)}"] if others else []
     return CueList(
         tuple(cue for cue in listed.cues if cue not in same),
         listed.notes,
