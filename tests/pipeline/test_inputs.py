@@ -190,7 +190,7 @@ def test_a_search_mines_exactly_what_an_audit_mines(data: str, kind: str, floor:
     given = {"data": data, **changes, "cues": settings}
     if floor:  # between the faintest and the clearest context
         bits = sorted(cue.enrichment_low for cue in read_materials(search(**given)).mined.mined)
-        settings["min_enrichment"] = (bits[0] + bits[-1]) / 2 + 0.01
+        settings["min_enrichment"] = max((bits[0] + bits[-1]) / 2, 0) + 0.01
     plan = prepare_audit(audit(**given)).plan
     found = read_materials(search(**given))
     assert mined(found.known) == mined(plan.cues)
