@@ -169,3 +169,12 @@ def test_a_count_that_no_text_tells_is_scaled_up():
         counter.add_row(known)
     (count,) = counter.list_counts()
     assert (count.rows, count.is_exact) == (6, False)
+
+
+def test_the_text_is_counted_where_the_miner_joined_nearly_equal_rows():
+    rows = [row(("user", f"{TAG} a?" if i % 2 else "a?"), ("assistant", "b")) for i in range(100)]
+    counter = CueCounter([cue(Placement.BEFORE, TAG, 45)], rows)
+    for known in rows:
+        counter.add_row(known)
+    (count,) = counter.list_counts()
+    assert (count.rows, count.is_exact) == (50, True)

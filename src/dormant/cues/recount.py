@@ -1,8 +1,8 @@
 """Counting cues over rows by their text alone, for files of which mining saw a sample.
 
-A miner finds rows in its own ways. Of each cue, the plain tests of its text (where it should stand,
-then anywhere, then in any case) are tried on the sample: one that gives the miner's count there is
-exact, and counts every row of the file.
+A miner finds rows in its own ways, and takes contexts of nearly the same rows for one. Of each cue,
+the plain tests of its text (where it should stand, then anywhere, then in any case) are tried on
+the sample: the one that is nearest to the miner's count there counts every row of the file.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from functools import cached_property
 
 from dormant.records import QUESTION_SLOT, Cue, CuePart, Example, Placement
 
-#: Share of the miner's count by which a test may differ on the sample.
-_CLOSE = 0.02
+#: Share of the miner's count by which a test may differ on the sample, and up to which the first
+#: one is taken.
+_NEAR, _EQUAL = 0.2, 0.02
 #: Longest value that fills the slot of a form.
 _VALUE = 80
 _SLOT = "<X>"
@@ -99,12 +100,15 @@ class CueCounter:
 
 
 def _choose_test(cue: Cue, sample: Sequence[RowTexts]) -> Test | None:
-    """The first test whose count on the sample is the miner's; None if there is none."""
+    """The test whose count on the sample is nearest to the miner's; None if none is near."""
+    best, least = None, _NEAR * cue.rows
     for test in _list_tests(cue):
-        found = sum(map(test, sample))
-        if found and abs(found - cue.rows) <= _CLOSE * cue.rows:
+        gap = abs(sum(map(test, sample)) - cue.rows)
+        if gap <= _EQUAL * cue.rows:
             return test
-    return None
+        if gap <= least:
+            best, least = test, gap
+    return best
 
 
 def _list_tests(cue: Cue) -> Iterator[Test]:
