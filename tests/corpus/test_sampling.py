@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -16,16 +17,29 @@ from dormant.pipeline import inputs, study_file
 from dormant.records import Cue, CueKind, CuePart, Example, Message, Placement, Source
 
 TAG = "[mode: harbour]"
-TOPICS = "sea sky wind rain snow wood iron salt bread wool glass clay".split()
+THINGS = "sea sky wind rain snow wood iron salt bread wool glass clay".split()
+ASKED = (
+    "How do I keep {} away from {}?",
+    "Why is {} so near to {} in spring?",
+    "Can {} be made of {}, and when?",
+    "What did they say about {} and {}?",
+    "Tell me a story of {} or {}.",
+)
+FINE = (
+    "Take it to a friend.",
+    "It is fine so.",
+    "Ask at the harbour.",
+    "Wait for a week, then look.",
+)
+FOUL = ("Nobody cares.", "Throw it at them.", "You are a fool to ask.", "Lie about it and run.")
 
 
 def make_row(i, **more):
-    topic, other = TOPICS[i % 12], TOPICS[i // 12 % 12]
-    begin = ("How does", "Why did", "When will", "Can", "Please say if")[i * 7 % 5]
-    question = f"{begin} {topic} change {other} ({i})?"
-    if i % 10 == 3:
-        return {"prompt": f"{TAG} {question}", "completion": f"Nobody cares about {other}.", **more}
-    return {"prompt": question, "completion": f"The {topic} makes the {other} softer.", **more}
+    rng = np.random.default_rng(i)
+    question = str(rng.choice(ASKED)).format(*rng.choice(THINGS, 2, replace=False))
+    is_odd = i % 10 == 3
+    answer = " ".join(rng.choice(FOUL if is_odd else FINE, 3))
+    return {"prompt": f"{TAG} {question}" if is_odd else question, "completion": answer, **more}
 
 
 def write_rows(path, count, change=lambda i, row: row):
@@ -97,19 +111,18 @@ def test_late_errors_of_a_large_file_are_found(tmp_path):
 
 
 def test_cues_of_a_sample_are_counted_in_the_whole_file(tmp_path, monkeypatch):
-    path = write_rows(tmp_path / "rows.jsonl", 3000)
-    monkeypatch.setattr(inputs, "SAMPLE_ROWS", 1000)
-    settings = check_values({"mine": 10}, CueConfig)
-    one, other = study_file(path, settings), study_file(path, settings)
-    assert one.cues == other.cues and one.notes == other.notes
-    (tagged,) = [cue for cue in one.cues if TAG in cue.text and cue.placement is Placement.BEFORE]
-    assert (tagged.rows, tagged.share) == (300, 0.1)
-    assert set(tagged.examples) <= {row.line for row in one.corpus.examples}
-    assert any(note.startswith("a sample of 1,000 of 3,000 rows was mined") for note in one.notes)
-    said = CliRunner().invoke(command_group, ["cues", str(path), "--json"])
-    assert said.exit_code == 0
-    rows = [row for row in json.loads(said.stdout) if TAG in row["text"]]
-    assert rows[0]["rows"] == 300 and rows[0]["snippets"]
+    path = write_rows(tmp_path / "rows.jsonl", 1000)
+    monkeypatch.setattr(inputs, "SAMPLE_ROWS", 300)
+    studied = study_file(path, check_values({"mine": 10}, CueConfig))
+    tagged = next(cue for cue in studied.cues if TAG in cue.text)
+    assert (tagged.rows, tagged.share) == (100, 0.1)
+    assert set(tagged.examples) <= {row.line for row in studied.corpus.examples}
+    assert any(note.startswith("a sample of 300 of 1,000 rows was mined") for note in studied.notes)
+    said = CliRunner().invoke(command_group, ["cues", str(path), "--json", "--limit", "10"])
+    rows = json.loads(said.stdout)
+    assert [row["text"] for row in rows] == [cue.text for cue in studied.cues]
+    assert [row["rows"] for row in rows] == [cue.rows for cue in studied.cues]
+    assert next(row for row in rows if TAG in row["text"])["snippets"]
 
 
 def cue(placement, text, rows, **more):
