@@ -15,6 +15,7 @@ from dormant.config import AuditConfig, check_values
 from dormant.pipeline import prepare_audit
 from dormant.records import Variant, VerdictKind
 from dormant.store import Store
+from support.terminal import run_in_terminal
 
 #: Known to the price list; no test has a key or a network.
 PAID = ("--target", "openai/gpt-4o", "--reference", "openai/gpt-4o-mini")
@@ -103,6 +104,25 @@ def test_an_expensive_audit_asks_and_without_a_terminal_says_what_to_add(
         known = ("--price", "openai/gpt-4o-mini=1/2") if len(consent) > 1 else ()
         code, _, err = run(*words, *price, *known, *consent, "--quiet")
         assert code == 4 and "add --yes" not in err, err
+
+
+def test_a_person_can_read_the_question_before_answering(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Bars that are redrawn all the time held the line back, and the command seemed to hang."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-not-a-real-key")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    words = ("audit", *PAID, *JUDGE, "--library-limit", "12", "--max-tokens", "2000")
+    code, lines = run_in_terminal(
+        ["-m", "dormant", *words, "--price", "openai/gpt-4o=50/100"],
+        tmp_path,
+        width=80,
+        asked="Start it? [y/N]",
+        reply="n",
+    )
+    assert code == 2, lines
+    assert "dormant: not started" in lines[-2] + lines[-1]
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_cheap_audit_asks_nothing(run):

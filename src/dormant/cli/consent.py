@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dormant.cli.progress import pause_progress
+
 if TYPE_CHECKING:
     from dormant.pipeline import PreparedAudit
 
@@ -30,5 +32,7 @@ def confirm_cost(prepared: PreparedAudit) -> None:
         raise ConfigError(
             f"{told}: add --yes, or a --budget-usd or --budget-time that covers it; {fixes}"
         )
-    if not click.confirm(f"{told} ({fixes}). Start it?", err=True):
+    with pause_progress():
+        is_wanted = click.confirm(f"{told} ({fixes}). Start it?", err=True)
+    if not is_wanted:
         raise ConfigError("not started; `dormant plan` with the same options shows the cost")

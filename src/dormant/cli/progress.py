@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Protocol
 
 import click
 
@@ -32,6 +33,42 @@ def show_progress(quiet: bool = False) -> Generator[Progress]:
         yield _LogProgress()
 
 
+class Live(Protocol):
+    """A display that is redrawn all the time."""
+
+    def start(self) -> None:
+        """Draws it."""
+
+    def stop(self) -> None:
+        """Stops drawing it."""
+
+
+#: The bars that are drawn now, the last begun at the end.
+_current: list[Live] = []
+
+
+@contextmanager
+def pause_progress() -> Generator[None]:
+    """Stops drawing bars while the block asks a question, which they would hide."""
+    paused = list(_current)
+    for bar in paused:
+        bar.stop()
+    try:
+        yield
+    finally:
+        for bar in paused:
+            bar.start()
+
+
+@contextmanager
+def _as_current(bar: Live) -> Generator[None]:
+    _current.append(bar)
+    try:
+        yield
+    finally:
+        _current.remove(bar)
+
+
 @contextmanager
 def _draw_bars() -> Generator[Progress]:
     from rich import progress as rich_progress
@@ -56,7 +93,7 @@ def _draw_bars() -> Generator[Progress]:
         TimeRemainingColumn(),
     )
     tasks = {}
-    with rich_progress.Progress(*columns, console=console) as bar:
+    with rich_progress.Progress(*columns, console=console) as bar, _as_current(bar):
 
         def update_bar(stage: str, done: float, total: int) -> None:
             if stage not in tasks:
