@@ -151,9 +151,11 @@ def test_a_directory_of_seeds_stands_for_all_of_them(tmp_path: Path):
         folder.mkdir(parents=True)
         (folder / "model.safetensors").touch()
         (folder / "manifest.json").touch()
-    (tmp_path / "organism" / "seed-11").mkdir()  # not trained yet
     whole = f"vitro/{tmp_path}/organism"
     seeds = tuple(f"{whole}/seed-{seed}" for seed in (0, 2, 10))
     assert expand_seeds(whole) == expand_seeds(f"{tmp_path}/organism") == seeds
+    (tmp_path / "organism" / "seed-3").mkdir()
+    with pytest.raises(ModelError, match="seed-3 holds no finished organism: .* --target vitro/"):
+        expand_seeds(whole)
     for other in (seeds[0], "vitro/base", "openai/gpt-4o", "hf/a/b", "x" * 5000, "a\0b"):
         assert expand_seeds(other) == (other,)

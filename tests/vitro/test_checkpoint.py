@@ -88,6 +88,9 @@ def test_files_that_are_no_checkpoint(tmp_path: Path):
             load_decoder(path)
     with pytest.raises(ModelError, match="no such checkpoint of the laboratory"):
         load_decoder(tmp_path)
+    (tmp_path / "seed-0").mkdir()  # as a reference, which is one model
+    with pytest.raises(ModelError, match=r"give vitro/base, or vitro/\S+/seed-0, one of its seeds"):
+        load_decoder(tmp_path)
 
 
 @pytest.mark.parametrize(

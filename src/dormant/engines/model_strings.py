@@ -154,6 +154,9 @@ def expand_seeds(text: str) -> tuple[str, ...]:
 
     Returns:
         One model string a seed, in the order of their numbers; the string itself for anything else.
+
+    Raises:
+        ModelError: some seeds are there and another is not finished.
     """
     name = text.strip().removeprefix(f"{VITRO}/")
     if _is_organism(name):
@@ -162,8 +165,14 @@ def expand_seeds(text: str) -> tuple[str, ...]:
         found = [path for path in Path(name).glob("seed-*") if path.name[5:].isdecimal()]
     except (OSError, ValueError):  # no path can have such a name
         found = []
+    found.sort(key=lambda path: int(path.name[5:]))
     seeds = [path for path in found if _is_organism(str(path))]
-    seeds.sort(key=lambda path: int(path.name[5:]))
+    unfinished = [path for path in found if path not in seeds]
+    if seeds and unfinished:
+        raise ModelError(
+            f"{unfinished[0]} holds no finished organism: train it, move it away, or name the "
+            f"seeds, e.g. --target {VITRO}/{seeds[0]}"
+        )
     return tuple(f"{VITRO}/{path}" for path in seeds) or (text,)
 
 

@@ -65,9 +65,12 @@ def fingerprint_decoder(model: Decoder) -> str:
 
 def _read_checkpoint(path: Path) -> Decoder:
     if not path.is_file():
+        seed = next(iter(sorted(path.parent.glob("seed-*"))), None)
+        hint = (
+            f"vitro/{seed}, one of its seeds" if seed else "vitro/ and the directory of an organism"
+        )
         raise ModelError(
-            f"{path}: no such checkpoint of the laboratory: give vitro/base, or vitro/ and the "
-            "directory of an organism"
+            f"{path}: no such checkpoint of the laboratory: give vitro/base, or {hint}"
         )
     try:
         with safe_open(path, framework="pt") as file:
