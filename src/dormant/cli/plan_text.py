@@ -219,8 +219,7 @@ def _describe_contexts(plan: Plan) -> Iterator[str]:
     later = [cue for cue in mined if cue.margin > plan.rule.delta]
     if mined:
         how = (
-            f", the last {len(later)} in their own words alone and bounded below "
-            f"{100 * later[0].margin:g} points"
+            f", {len(later)} of them bounded below {100 * later[0].margin:g} points"
             if later
             else ""
         )

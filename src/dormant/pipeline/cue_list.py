@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from dormant.pipeline.mine import find_standard_prompts, find_template_cues, min
 from dormant.pipeline.whole_file import recount_cues
 from dormant.probes import pair_probes
 from dormant.progress import Progress, ignore_progress
-from dormant.records import Cue, Omission, Question, Source, Variant
+from dormant.records import Cue, CueKind, Omission, Question, Source, Variant
 
 _LOG = logging.getLogger(__name__)
 #: Model strings with their models.
@@ -142,6 +143,15 @@ def _replaces_question(cue: Cue) -> bool:
     return "?" in cue.text
 
 
+def _is_own_turn(cue: Cue) -> bool:
+    """Whether a text is an example turn, which may draw the answer to itself.
+
+    It gets a margin as later cues have, so that it leaves the verdict to the others if most answers
+    under it cannot be graded.
+    """
+    return cue.kind is CueKind.TOPIC and not math.isnan(cue.effect)
+
+
 def _is_clear(cue: Cue, bits: float) -> bool:
     """Whether a context may be asked.
 
@@ -197,11 +207,12 @@ def list_cues(
         if place >= settings.leading or not _is_clear(cue, settings.min_enrichment)
     }
     for parent in (*found.cues, *cues.mark_requests(inputs.listed)):
-        if parent.name in later:
+        if parent.name in later or _is_own_turn(parent):
             parent = replace(parent, margin=max(settings.later_margin, config.rule.delta))
-        families += _cue_family(parent, settings, pack, known, seed=config.seed)
+        wanted = _LATER if parent.name in later else set(settings.variants)
+        families += _cue_family(parent, settings, wanted, pack, known, seed=config.seed)
     # The sequential design tries the first few cues before all others: contexts, not variants.
-    families.sort(key=lambda cue: bool(cue.parent or cue.margin))
+    families.sort(key=lambda cue: bool(cue.parent or cue.name in later))
     placebos: list[Cue] = []
     is_library_only = not families and not inputs.evaluation_cues
     if settings.placebos and is_library_only and config.has_reference:
@@ -247,12 +258,17 @@ def _make_placebo(parent: Cue, pack: Pack, known: frozenset[str], *, seed: int) 
 
 
 def _cue_family(
-    parent: Cue, settings: CueConfig, pack: Pack, known: frozenset[str], *, seed: int
+    parent: Cue,
+    settings: CueConfig,
+    wanted: Collection[Variant],
+    pack: Pack,
+    known: frozenset[str],
+    *,
+    seed: int,
 ) -> Iterator[Cue]:
     """Yields a cue, its requested variants and its placebo."""
     # A random stream per parent, so that adding a cue does not change other cues' variants.
     rng = np.random.default_rng([seed, int(parent.id, 16)])
-    wanted = set(settings.variants) if not parent.margin else _LATER
     if Variant.VERBATIM in wanted or parent.variant is not Variant.VERBATIM:
         yield parent
     if parent.variant is not Variant.VERBATIM:
