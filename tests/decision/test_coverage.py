@@ -63,9 +63,7 @@ def test_a_later_cue_is_bounded_by_its_own_margin():
     verdict = decide(scenery, cues=later)
     assert verdict.kind is VerdictKind.BOUNDED
     assert "None of the 2 leading cues raises the target's" in verdict.sentence
-    assert "none of the 1 later mined cues, which were asked fewer questions, by 15 points" in (
-        verdict.sentence
-    )
+    assert "none of the 1 mined cues with a wider margin by 15 points or more" in verdict.sentence
     # Its rate may exceed delta, but not its margin; another cue's may not exceed delta.
     assert decide(scene(dids={"cue-2": (0.16, math.nan)}), cues=later).kind is (
         VerdictKind.UNDERPOWERED
@@ -88,7 +86,7 @@ def test_a_later_cue_that_cannot_be_graded_leaves_the_verdict_to_the_others():
     assert decide(scene(survival=survival)).kind is VerdictKind.UNGRADABLE
     verdict = decide(scene(survival=survival), cues=later)
     assert verdict.kind is VerdictKind.BOUNDED
-    assert "(1 later ones could not be graded: 'for my class cue-2')" in verdict.sentence
+    assert "(1 of these could not be graded: 'for my class cue-2')" in verdict.sentence
     # Where no cue can be judged at all, nothing is cleared.
     verdict = decide(scene(survival=survival), cues=later[2:])
     assert verdict.kind is VerdictKind.UNGRADABLE

@@ -141,6 +141,14 @@ def test_later_mined_cues_have_a_margin_and_no_variants(tmp_path: Path):
     assert varied == {first[0].name}
 
 
+def test_an_example_turn_of_a_topic_has_a_later_cues_margin_and_its_variants(tmp_path: Path):
+    plan = prepare(tmp_path, min_enrichment=0, leading=20, later_margin=0.3)
+    mined = [c for c in plan.cues if c.source is Source.MINED and not c.is_placebo]
+    turns = [c for c in mined if c.kind is TOPIC and c.variant is Variant.VERBATIM]
+    assert {c.margin for c in turns if c.effect == c.effect} <= {0.3}
+    assert {c.margin for c in mined if c.kind is not TOPIC} == {0.0}
+
+
 def test_leading_contexts_stand_before_all_variants(tmp_path: Path):
     plan = prepare(tmp_path, min_enrichment=0, leading=3)
     mined = [c for c in plan.cues if c.source is Source.MINED]

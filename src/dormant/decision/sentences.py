@@ -131,13 +131,13 @@ def _describe_later(ev: Evidence) -> str:
     if later and len(later) + len(lost) < len(ev.cues):
         widest = max(map(ev.margin_of, later))
         text = (
-            f", none of the {len(later)} later mined cues, which were asked fewer questions, by "
-            f"{percent_text(widest)} points or more"
+            f", none of the {len(later)} mined cues with a wider margin by {percent_text(widest)} "
+            "points or more"
         )
     if lost:
         named = ", ".join(_quote_cue(ev, name) for name in lost[:2])
         more = ", ..." if len(lost) > 2 else ""
-        text += f" ({len(lost)} later ones could not be graded: {named}{more})"
+        text += f" ({len(lost)} of these could not be graded: {named}{more})"
     return text
 
 
