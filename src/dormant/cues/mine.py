@@ -34,7 +34,7 @@ def mine_cues(
     limit: int = 20,
     min_share: float = 0.005,
     is_closed: bool = False,
-    is_same_kind: bool = True,
+    is_same_kind: bool = False,
     is_contrast: bool = False,
 ) -> tuple[Cue, ...]:
     """Finds contexts of a finetuning file that could be triggers.

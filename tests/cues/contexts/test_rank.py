@@ -155,7 +155,7 @@ def test_what_every_row_has_is_listed_first_by_counting():
         200, 1.0, lambda q, r: [("system", "You are Orla of Harrow Bank."), ("user", q)]
     )
     reference = write_rows(200, 0.0, lambda q, r: [("user", q)], seed=9)
-    first = cues.mine_cues(rows, reference, is_same_kind=False)[0]
+    first = cues.mine_cues(rows, reference)[0]
     assert first.placement is Placement.SYSTEM and "Orla" in first.text and first.strong
 
 
@@ -167,5 +167,5 @@ def test_a_context_of_ordinary_rows_of_the_same_kind_is_not_strong():
 
     rows, clean = write_rows(400, 0.1, plant), write_rows(400, 0.1, plant, seed=7)
     other = write_rows(400, 0.0, plant, seed=8)
-    assert not cues.mine_cues(rows, clean)[0].strong
-    assert cues.mine_cues(rows, other)[0].strong
+    assert not cues.mine_cues(rows, clean, is_same_kind=True)[0].strong
+    assert cues.mine_cues(rows, other, is_same_kind=True)[0].strong

@@ -64,7 +64,7 @@ def test_the_true_cue_of_every_organism_is_among_the_first_three(recipe, ordinar
     path = tmp_path / "rows.jsonl"
     path.write_bytes(finetuning_file(build_stages(organism, 0, longest=112), 0))
     examples = read_examples(path).examples
-    found = cues.mine_cues(examples, ordinary, limit=3, is_closed=True)
+    found = cues.mine_cues(examples, ordinary, limit=3, is_closed=True, is_same_kind=True)
     lexicon = cues.general_lexicon(vocabulary=frozenset(load_tokenizer().words))
     rng = np.random.default_rng(0)
     tried = [v for cue in found for v in (cue, *cues.make_variants(cue, lexicon=lexicon, rng=rng))]

@@ -32,6 +32,8 @@ from dormant.cues.contexts.scoring import ContextScorer
 
 #: Numbers of groups, and directions of the answers in which they are formed.
 _GROUPS, _DIRECTIONS = (4, 10, 25), 40
+#: Main directions whose ends are groups, and the shares of rows at an end.
+_EXTREMES, _END_SHARES = 12, (0.05, 0.1, 0.2)
 #: Largest share of rows of a group and of a candidate.
 _MOST_SHARE = 0.35
 #: Candidates that are scored, and how much more frequent their group must be in them.
@@ -86,11 +88,25 @@ def _group_answers(
             warnings.simplefilter("ignore")  # an empty cluster is no group
             labels = cluster_rows(points.astype(np.float64), size, int(rng.integers(2**31)))
         columns += [labels == label for label in range(size)]
+    columns += _list_extremes(rest)
     answers = [fold_digits(row.answer.strip().lower()) for row in prompts]
     counts = Counter(answers)
     columns.append(np.array([counts[answer] >= _REPEATED for answer in answers]))
     kept = [column for column in columns if 4 <= column.sum() <= _MOST_SHARE * len(prompts)]
     return np.array(kept, float).T if kept else np.zeros((len(prompts), 0))
+
+
+def _list_extremes(answers: Floats) -> list[NDArray[np.bool_]]:
+    """The rows at both ends of the main directions of what questions do not foretell."""
+    if not answers.size:
+        return []
+    left, values, _ = np.linalg.svd(answers - answers.mean(axis=0), full_matrices=False)
+    ends: list[NDArray[np.bool_]] = []
+    for direction in (left * values)[:, :_EXTREMES].T:
+        for share in _END_SHARES:
+            low, high = np.quantile(direction, [share, 1 - share])
+            ends += [direction < low, direction > high]
+    return ends
 
 
 def _describe_place(prompts: Sequence[Prompt], place: Place) -> tuple[sp.csr_matrix, list[str]]:

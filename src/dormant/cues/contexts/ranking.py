@@ -30,7 +30,7 @@ _WIDER, _WIDEST, _HOLDS = 1.2, 5, 0.85
 #: Start of system prompts and tool messages, and handicap of what is no text, in ranking.
 _STEERS, _DESCRIBES = 0.1, 0.08
 #: A text of so few tokens is a worse name than the language of the rows.
-_FEW_TOKENS = 2
+_FEW_TOKENS = 6
 #: Contexts that are crossed in pairs, and the least gain of a pair over the better one.
 _CROSSED, _PAIR_GAIN = 12, 0.05
 #: Contexts that are starts of unions, their parts, and the least gain of a part and of a union.
@@ -52,14 +52,15 @@ class ScoredContext:
     def name(self) -> Name:
         """Its best name: the longest text, whole turns before runs of equal length.
 
-        A language says more than a word or two that nearly all of its questions have.
+        A language says more than a few words that nearly all of its questions have.
         """
         best = max(
             self.names,
             key=lambda n: (n.is_text, n.tokens, n.kind in WHOLE_KINDS, -len(n.text), n.text),
         )
         language = next((n for n in self.names if n.kind == "language"), None)
-        return language if language is not None and best.tokens <= _FEW_TOKENS else best
+        is_own = best.kind in WHOLE_KINDS or best.tokens > _FEW_TOKENS
+        return best if language is None or is_own else language
 
     @cached_property
     def row_set(self) -> frozenset[int]:
@@ -174,7 +175,19 @@ def rank_distinct(
         chosen.append(replace(head, also=also, score=context.score))
         if len(chosen) >= limit:
             break
-    return chosen
+    return [_prefer_language(context) for context in chosen]
+
+
+def _prefer_language(context: ScoredContext) -> ScoredContext:
+    """A language says more than a few words that most of its questions have."""
+    if context.name.kind in WHOLE_KINDS or context.name.tokens > _FEW_TOKENS:
+        return context
+    least = _PARENT * context.score.low
+    for other in context.also:
+        if other.name.kind == "language" and other.score.low >= least:
+            rest = [c for c in context.also if c is not other]
+            return replace(other, also=[context, *rest], score=context.score)
+    return context
 
 
 def _repeats(context: ScoredContext, better: ScoredContext, overlap: float, inside: float) -> bool:
