@@ -150,12 +150,12 @@ def _write_page(
 
 def _print_cues(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> None:
     if not rows:
-        print_text(f"{read:,} rows: no context is more frequent than in {against}")
+        print_text(f"{read:,} rows: no context stands out against {against}")
         return
     from dormant.report import format_factor
 
     print_table(
-        ("", "kind", "context", "rows", "share", "times", "at least"),
+        ("", "kind", "context", "rows", "share", "told", "times"),
         [
             (
                 f"{row['rank']}{'*' if row.get('strong') else ''}{'?' if row['asks_for'] else ''}",
@@ -163,18 +163,21 @@ def _print_cues(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> N
                 _shorten_text(row["headline"], 200),
                 f"{row['rows']:,}",
                 format_percent(row["share"]),
+                _format_effect(row["effect_low"]),
                 format_factor(row["enrichment"]),
-                format_factor(row["enrichment_low"]),
             )
             for row in rows
         ],
     )
     print_text(
-        f"{read:,} rows. Times: odds against {against}, and the lower end of the 95% interval."
+        f"{read:,} rows. Told: of what the questions leave open about where a context stands, the "
+        f"share that the answers tell (lower end). Times: odds against {against}."
     )
     strong = [row for row in rows if row.get("strong")]
     if strong:
-        print_text("* strong: more frequent than chance and the choice of ordinary chat explain.")
+        print_text(
+            "* strong: its answers differ more, or it is more frequent, than ordinary rows explain."
+        )
     if any(row["asks_for"] for row in rows):
         print_text("? asks for the behaviour itself: a target that obeys it needs no trigger.")
     for row in (strong or rows)[:_SHOWN]:
@@ -182,6 +185,11 @@ def _print_cues(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> N
         for line in _format_example(row):
             print_text(f"   {line}")
     click.echo("")
+
+
+def _format_effect(share: float | None) -> str:
+    """A share as a whole percentage; blank where the answers tell nothing or were not asked."""
+    return f"{share:.0%}" if share is not None and share >= 0.005 else ""
 
 
 def _format_example(row: Mapping[str, Any]) -> Iterator[str]:

@@ -81,7 +81,7 @@ def mine_cues(
     )
     if is_closed:
         known = prompt_words(examples)
-        told = tuple(c for c in told if known.issuperset(split_words(c.text)))
+        told = tuple(c for c in told if _is_expressible(c.cue, known))
         order = _merge_closed(counted, told)
     else:
         order = _merge(counted, told, len(examples))
@@ -116,9 +116,18 @@ def _merge_closed(counted: Sequence[EnrichedCue], told: Sequence[FileContext]) -
     """In the laboratory's language the reference is of the file's kind: counting comes first."""
     strong = [entry for entry in counted if entry.cue.strong]
     telling = [c for c in told if c.score >= TELLING]
-    new = [c.cue for c in telling if not any(_is_same(e, c) for e in strong)]
+    new = [
+        c.cue
+        for c in telling
+        if not c.cue.placement.is_text or not any(_is_same(e, c) for e in strong)
+    ]
     rest = [entry.cue for entry in counted if not entry.cue.strong]
     return _drop_duplicates([*(entry.cue for entry in strong), *new, *rest])
+
+
+def _is_expressible(cue: Cue, known: frozenset[str]) -> bool:
+    """Whether a text is in words of a closed language; turns and parts are rows' own."""
+    return not cue.placement.is_text or known.issuperset(split_words(cue.text))
 
 
 def _is_same(entry: EnrichedCue, context: FileContext) -> bool:

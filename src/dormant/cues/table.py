@@ -25,6 +25,8 @@ class RankedCue:
     also: tuple[str, ...]  # other views of the same rows, printable
     rows: int
     share: float  # of all rows; NaN if the cue was not mined
+    effect: float  # share of where it stands that the answers tell; NaN if not scored
+    effect_low: float  # its lower end
     enrichment: float  # log2 odds ratio; NaN if the cue was not mined
     enrichment_low: float
     enrichment_high: float
@@ -47,6 +49,8 @@ def make_rows(cues: Iterable[Cue]) -> tuple[RankedCue, ...]:
             also=tuple(make_printable(view) for view in cue.also),
             rows=cue.rows,
             share=cue.share,
+            effect=cue.effect,
+            effect_low=cue.effect_low,
             enrichment=cue.enrichment,
             enrichment_low=cue.enrichment_low,
             enrichment_high=cue.enrichment_high,
