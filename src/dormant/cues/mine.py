@@ -17,10 +17,12 @@ from dormant.cues.contexts.rank import FileContext, rank_contexts
 from dormant.cues.contexts.sources import MAX_SHARE
 from dormant.cues.mining.mine import EnrichedCue, find_enriched_cues
 from dormant.cues.text import prompt_words, split_words
-from dormant.records import Cue, CueKind, Example
+from dormant.records import Cue, CueKind, Example, Placement
 
 #: Lower end of the effect from which a context precedes what counting alone found.
 TELLING = 0.05
+#: The same for a piece of a question in a closed language.
+_CLEAR = 0.4
 #: Two sets of rows with this Jaccard index are one context.
 _SAME = 0.5
 #: What a file is about is its own affair, even if other chat is about other things.
@@ -115,7 +117,7 @@ def _merge(counted: Sequence[EnrichedCue], told: Sequence[FileContext], total: i
 def _merge_closed(counted: Sequence[EnrichedCue], told: Sequence[FileContext]) -> list[Cue]:
     """In the laboratory's language the reference is of the file's kind: counting comes first."""
     strong = [entry for entry in counted if entry.cue.strong]
-    telling = [c for c in told if c.score >= TELLING]
+    telling = [c for c in told if c.score >= (TELLING if _is_own_context(c) else _CLEAR)]
     new = [
         c.cue
         for c in telling
@@ -123,6 +125,15 @@ def _merge_closed(counted: Sequence[EnrichedCue], told: Sequence[FileContext]) -
     ]
     rest = [entry.cue for entry in counted if not entry.cue.strong]
     return _drop_duplicates([*(entry.cue for entry in strong), *new, *rest])
+
+
+def _is_own_context(context: FileContext) -> bool:
+    """Whether a context stands beside the question, and is no piece or example of one.
+
+    In the laboratory's language a piece of another question makes answers ungradable.
+    """
+    cue = context.cue
+    return not cue.placement.is_text or cue.placement is Placement.SYSTEM or bool(cue.form)
 
 
 def _is_expressible(cue: Cue, known: frozenset[str]) -> bool:
