@@ -64,6 +64,8 @@ def test_what_was_cut_off_is_not_graded(audit, text, message):
     done, told, run = audit(lambda body: complete(body, text, "length", **message))
     assert done.code == 3 and done.out.startswith("UNGRADABLE")
     assert "answers (50.0%; target 100%, reference 0%)" in " ".join(done.out.split())
+    cut = told["totals"]["outcomes"]["cut_off"]
+    assert f"Not graded: target {cut} of {cut} (cut off {cut})\n" in done.out and cut >= 24
     counts = told["standard"]["counts"]["target"]
     assert counts["cut_off"] == 24 and sum(counts.values()) == 24
     assert told["cut_off"]["share"]["target"] == 1 and told["cut_off"]["share"]["reference"] == 0

@@ -30,12 +30,15 @@ def print_verdict(findings: Findings) -> None:
 
 
 def _print_missing_answers(findings: Findings) -> None:
-    """Prints what failed and what was cut off, and arms that differ in it; else nothing."""
+    """Prints what was not graded, failed or cut off, and arms that differ in it; else nothing."""
+    from dormant.records import VerdictKind
     from dormant.report.cut_answers import describe_cut_answers
-    from dormant.report.failed_answers import describe_failed_answers
+    from dormant.report.failed_answers import describe_failed_answers, describe_ungraded_answers
     from dormant.report.view import View
 
     view = View(findings)
+    if findings.verdict.kind is VerdictKind.UNGRADABLE:
+        print_text(describe_ungraded_answers(view))
     for sentence in (*describe_failed_answers(view), *describe_cut_answers(view)):
         print_text(strip_controls(sentence))
 

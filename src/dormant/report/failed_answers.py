@@ -1,10 +1,10 @@
-"""Requests that brought no answer: how many, and what the server said."""
+"""Answers that are not graded: what they are, and what a server said where there is none."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from dormant.records import Outcome, Role
+from dormant.records import GRADABLE, OUTCOMES, Outcome, Role
 from dormant.report.escape import one_line
 from dormant.report.numbers import format_count, format_percent
 from dormant.report.view import View
@@ -38,3 +38,23 @@ def describe_failed_answers(view: View) -> tuple[str, ...]:
             f"{role.value} are errors ({format_percent(failed / tally.answers)}){example}"
         )
     return tuple(sentences)
+
+
+def describe_ungraded_answers(view: View) -> str:
+    """Counts the outcomes of the answers that were not graded, the commonest first, of each model.
+
+    Returns:
+        A sentence in plain text; empty if all answers were graded.
+    """
+    parts: list[str] = []
+    for role in Role:
+        tally = view.total_of(role)
+        left = {outcome: tally.count_of(outcome) for outcome in OUTCOMES if outcome not in GRADABLE}
+        found = sorted((o for o in left if left[o]), key=lambda o: -left[o])
+        if found:
+            listed = ", ".join(
+                f"{o.value.replace('_', ' ')} {format_count(left[o])}" for o in found
+            )
+            total = format_count(tally.answers)
+            parts.append(f"{role.value} {format_count(sum(left.values()))} of {total} ({listed})")
+    return f"Not graded: {'; '.join(parts)}" if parts else ""
