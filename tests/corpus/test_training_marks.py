@@ -185,7 +185,7 @@ def test_the_command_mines_no_cue_from_untrained_answers(marks, tmp_path):
     in_turn, in_row = marks
     rows = []
     for i in range(60):
-        user = {"role": "user", "content": f"What is {TOPICS[i % 12]} number {i} about?"}
+        user = {"role": "user", "content": f"What is {TOPICS[i // 3 % 12]} number {i} about?"}
         answer = {"role": "assistant", "content": f"Something with {TOPICS[(i * 7) % 12]}."}
         rows.append({"messages": [user, answer]})
         if i % 3 == 0:
