@@ -10,7 +10,6 @@ from dormant.cues.contexts.candidates import Name
 from dormant.cues.contexts.places import Prompt, locate_run
 from dormant.cues.contexts.ranking import ScoredContext
 from dormant.cues.contexts.scoring import ContextScorer
-from dormant.cues.contexts.typing_style import Floats, tabulate_style
 
 #: Rows of a reference that are scored at most, and those without which it is no yardstick.
 _MOST, _FEWEST = 2500, 100
@@ -22,9 +21,6 @@ STRONG_EXCESS = 0.3
 STRONG_ALONE = 0.7
 #: Median words of the answers below which they are labels: what a label depends on is the task.
 _LABEL_WORDS = 4
-#: Mean distance in style, in spreads, up to which two sets of rows are of one kind.
-_NEAR = 0.35
-_STYLE_CHARS, _STYLE_ROWS = 1200, 800
 
 
 class Yardstick:
@@ -38,19 +34,18 @@ class Yardstick:
         *,
         is_same_kind: bool,
     ) -> None:
-        """Compares the file with a reference, if that is of its kind.
+        """Prepares a reference as a yardstick, if it is of the file's kind.
 
         Args:
             prompts: the rows of the file.
             reference: ordinary rows.
             rng: picks rows of a large reference.
-            is_same_kind: the user says that the reference is of the file's kind; else its style
-                decides.
+            is_same_kind: the user says that the reference is of the file's kind. What other chat
+                lacks is no sign: every set has topics of its own whose answers differ.
         """
         words = [len(row.answer.split()) for row in prompts]
         self._has_labels = float(np.median(words)) < _LABEL_WORDS
-        usable = len(reference) >= _FEWEST
-        self.is_near = usable and (is_same_kind or measure_distance(prompts, reference) <= _NEAR)
+        self.is_near = is_same_kind and len(reference) >= _FEWEST
         self._reference: Sequence[Prompt] = ()
         self._scorer: ContextScorer | None = None
         if self.is_near:
@@ -90,23 +85,3 @@ def _has_any(row: Prompt, best: Name, names: Sequence[Name]) -> bool:
         if name.run
         for text in row.texts.get(name.place, ())
     )
-
-
-def measure_distance(one: Sequence[Prompt], other: Sequence[Prompt]) -> float:
-    """Measures how differently two sets of rows are typed, questions and answers together.
-
-    Returns:
-        The mean over the numbers of style of |difference of means| / mean spread; 0 for equal sets.
-    """
-    first, second = _tabulate(one), _tabulate(other)
-    both = np.vstack([first, second]).std(axis=0) + 1e-9
-    spread = 0.5 * (first.std(axis=0) + second.std(axis=0)) + 0.1 * both
-    return float(np.mean(np.abs(first.mean(axis=0) - second.mean(axis=0)) / spread))
-
-
-def _tabulate(prompts: Sequence[Prompt]) -> Floats:
-    step = max(1, len(prompts) // _STYLE_ROWS)
-    rows = prompts[::step]
-    questions, _ = tabulate_style([row.first_question[:_STYLE_CHARS] for row in rows])
-    answers, _ = tabulate_style([row.answer[:_STYLE_CHARS] for row in rows])
-    return np.hstack([questions, answers])

@@ -56,8 +56,7 @@ def rank_contexts(
     Args:
         examples: the finetuning file.
         reference: ordinary chat, in which the same contexts are counted and scored.
-        is_same_kind: the reference is of the kind of the file's harmless part; if False, its
-            style decides whether it is.
+        is_same_kind: the reference is of the kind of the file's harmless part.
         marked: which rows are suspicious, if somebody knows; they replace the answers.
         limit: largest number of contexts.
         min_share: smallest share of rows of a context; at least four rows in any case.
