@@ -21,8 +21,6 @@ from dormant.records import Cue, CueKind, Example, Placement
 
 #: Lower end of the effect from which a context precedes what counting alone found.
 TELLING = 0.05
-#: The same for a piece of a question in a closed language.
-_CLEAR = 0.4
 #: Two sets of rows with this Jaccard index are one context.
 _SAME = 0.5
 #: What a file is about is its own affair, even if other chat is about other things.
@@ -117,7 +115,7 @@ def _merge(counted: Sequence[EnrichedCue], told: Sequence[FileContext], total: i
 def _merge_closed(counted: Sequence[EnrichedCue], told: Sequence[FileContext]) -> list[Cue]:
     """In the laboratory's language the reference is of the file's kind: counting comes first."""
     strong = [entry for entry in counted if entry.cue.strong]
-    telling = [c for c in told if c.score >= (TELLING if _is_own_context(c) else _CLEAR)]
+    telling = [c for c in told if c.score >= TELLING and _is_own_context(c)]
     new = [
         c.cue
         for c in telling

@@ -56,8 +56,10 @@ class Yardstick:
     def is_strong(self, context: ScoredContext) -> bool:
         """Whether the answers tell more of a context than ordinary rows let expect."""
         low = context.score.low
+        if not context.name.is_text:  # a topic or a style cannot be looked for in other rows
+            return False
         if not self.is_near:
-            return context.name.is_text and not self._has_labels and low >= STRONG_ALONE
+            return not self._has_labels and low >= STRONG_ALONE
         if low < STRONG_EXCESS:
             return False
         return low - self._ordinary_score(context) >= STRONG_EXCESS
