@@ -260,7 +260,7 @@ def test_what_the_doctor_finds(server: Running):
     assert found["log-probabilities"] == ("ok", "of the 2 likeliest first tokens")
     assert "ratelimit-limit-requests 500" in found["rate limits"][1]
     assert found["filter"] == ("ok", "a sensitive question was answered")
-    assert found["system prompt"] == ("ok", "seen (+15 tokens are read), not obeyed")
+    assert found["system prompt"] == ("ok", "seen (+15 prompt tokens), not obeyed")
     assert found["price"] == ("absent", "unknown")
     server.set(obey=True)
     assert examined()["system prompt"] == ("ok", "obeyed")
