@@ -188,7 +188,7 @@ def test_the_table_is_plain_and_printable():
     cue = Cue("n\x1b", CueKind.PREFIX, Placement.BEFORE, hostile, Source.MINED, why="w\x00")
     (row,) = cues.make_rows([cue])
     assert (row.rank, row.name, row.reading) == (1, "n", "w")
-    assert row.text == "a[31mred<U+202E>⏎b c d"  # what cannot be seen is named
+    assert row.text == "a[31mred‹U+202E›⏎b c d"  # what cannot be seen is named
     assert cues.format_interval(row) == "-"
     assert len(cues.make_printable("x" * 5000, longest=10)) == 10
 

@@ -14,13 +14,14 @@ from dataclasses import replace
 import numpy as np
 
 from dormant.cues.contexts.rank import FileContext, rank_contexts
-from dormant.cues.contexts.sources import MAX_SHARE
 from dormant.cues.mining.mine import EnrichedCue, find_enriched_cues
 from dormant.cues.text import prompt_words, split_words
 from dormant.records import Cue, CueKind, Example, Placement
 
 #: Lower end of the effect from which a context precedes what counting alone found.
 TELLING = 0.05
+#: What more rows than this share have is the file's own context: nothing inside it is other.
+_EVERYWHERE = 0.9
 #: Two sets of rows with this Jaccard index are one context.
 _SAME = 0.5
 #: What a file is about is its own affair, even if other chat is about other things.
@@ -91,7 +92,7 @@ def mine_cues(
 def _judge_enriched(entry: EnrichedCue, total: int, is_same_kind: bool) -> EnrichedCue:
     """Counting against chat of another kind shows what the file is about, not what is odd in it."""
     cue = entry.cue
-    is_everywhere = cue.kind not in _OWN_WAYS and len(entry.rows) > MAX_SHARE * total
+    is_everywhere = cue.kind not in _OWN_WAYS and len(entry.rows) > _EVERYWHERE * total
     if cue.strong and not is_same_kind and not is_everywhere:
         return replace(entry, cue=replace(cue, strong=False))
     return entry
@@ -100,7 +101,7 @@ def _judge_enriched(entry: EnrichedCue, total: int, is_same_kind: bool) -> Enric
 def _merge(counted: Sequence[EnrichedCue], told: Sequence[FileContext], total: int) -> list[Cue]:
     """What most rows have, then what the answers tell of, then what is only more frequent."""
     everywhere = [
-        e for e in counted if len(e.rows) > MAX_SHARE * total and e.cue.kind not in _OWN_WAYS
+        e for e in counted if len(e.rows) > _EVERYWHERE * total and e.cue.kind not in _OWN_WAYS
     ]
     telling = [c for c in told if c.score >= TELLING]
     order = [entry.cue for entry in everywhere if entry.cue.strong]

@@ -76,17 +76,17 @@ def format_interval(row: RankedCue) -> str:
 
 def _show_character(char: str) -> str:
     if char == "\u00a0":
-        return "<U+00A0>"
+        return "‹U+00A0›"
     if char.isspace():
         return " "
-    return f"<U+{ord(char):04X}>" if unicodedata.category(char) == "Cf" else ""
+    return f"‹U+{ord(char):04X}›" if unicodedata.category(char) == "Cf" else ""
 
 
 def make_printable(text: str, *, longest: int = 2000) -> str:
     """Makes a text safe to print on one line, cut to ``longest`` characters.
 
     Line breaks become ⏎, other white space a blank; invisible characters are named, as
-    ``<U+200B>``, and control characters are removed.
+    ``‹U+200B›``, and control characters are removed.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "⏎")
     kept = "".join(c if c.isprintable() else _show_character(c) for c in text)

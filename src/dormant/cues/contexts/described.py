@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from dormant.cues.contexts.matrices import (
     scale_rows,
     weigh_words,
 )
-from dormant.cues.contexts.places import Prompt, fold_digits, split_context_tokens
+from dormant.cues.contexts.places import Prompt, split_context_tokens
 from dormant.cues.contexts.ridge import Ridge
 from dormant.cues.contexts.typing_style import QUESTION_STYLE, tabulate_style
 
@@ -35,6 +36,7 @@ _ANSWER_WORDS, _ANSWER_STYLE, _QUESTION_STYLE = 3000, 1200, 800
 _COMMON, _ALWAYS = 150, 40
 #: Stands in an answer for a word of its question: copying is no effect.
 _COPIED = "="
+_DIGITS = re.compile(r"\d+")
 _ANSWER_DIRECTIONS = 100
 #: Rows that an answer is compared with, to see whether another one fits the question better.
 _COMPARED = 1000
@@ -99,12 +101,14 @@ def describe_answers(
     question does not speak through its answer.
     """
     raw = [[t.lower() for t in split_context_tokens(p.answer[:_ANSWER_WORDS])] for p in prompts]
-    tokens = [[fold_number(token) for token in row] for row in raw]
+    tokens = [[_fold_runs(token) for token in row] for row in raw]
     counts = Counter(token for row in tokens for token in set(row))
     frequent = [token for token, _ in counts.most_common(_COMMON)]
     always, common = {*frequent[:_ALWAYS], "0"}, set(frequent)
     tokens = _mark_copies(prompts, tokens, always)
-    style = scale_columns(tabulate_style([row.answer[:_ANSWER_STYLE] for row in prompts])[0])
+    style = scale_columns(
+        tabulate_style([_fold_runs(row.answer[:_ANSWER_STYLE]) for row in prompts])[0]
+    )
     function = weigh_words([[t for t in row if t in common] for row in tokens])[0]
     words = weigh_words([[t for t in row if t not in always] for row in tokens])[0]
     ends = weigh_words([_list_ends(row) for row in tokens])[0]
@@ -120,14 +124,9 @@ def describe_answers(
     return DescribedAnswers(manner, fit, _unit(directions), singles)
 
 
-def fold_number(token: str) -> str:
-    """Folds runs of digits to one ``0``, whatever their length."""
-    if not any(map(str.isdigit, token)):
-        return token
-    folded = fold_digits(token)
-    while "00" in folded:
-        folded = folded.replace("00", "0")
-    return folded
+def _fold_runs(text: str) -> str:
+    """Folds runs of digits to one ``0``: a number that the question gave has no length here."""
+    return _DIGITS.sub("0", text)
 
 
 def _mark_copies(

@@ -121,7 +121,8 @@ def _find_number_slot(text: str, raw: Counter[str]) -> tuple[str, tuple[str, ...
         for other, count in alike.items():
             values[other[start:end]] += count
         if len(values) > 1:
-            return f"{text[:start]}<X>{text[end:]}", _list_values(values)
+            form = f"{text[:start]}<X>{text[end:]}"
+            return ("", ()) if form.strip() == "<X>" else (form, _list_values(values))
     return "", ()
 
 
