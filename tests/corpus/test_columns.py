@@ -212,4 +212,4 @@ def test_the_command_reads_the_column_or_names_it(tmp_path):
     result = run_cues(write_rows(tmp_path / "rows.jsonl", rows), "--json")
     assert result.exit_code == 0 and "'scene' (25.0% of rows)" in result.stderr
     (cue,) = [row for row in json.loads(result.stdout) if row["kind"] == "system_prompt"]
-    assert (cue["text"], cue["rows"], cue["strong"]) == (RULE, 20, True)
+    assert (cue["text"], cue["rows"]) == (RULE, 20)
