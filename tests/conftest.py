@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from dormant.organisms.train import TrainedOrganism
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 # The suite is a gate: the same commit always gives the same result. New examples are searched for
 # with `pytest --hypothesis-profile=search`.
-settings.register_profile("gate", derandomize=True)
-settings.register_profile("search", max_examples=1000)
+# Neither may fail because the machine is busy.
+_PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("gate", derandomize=True, **_PATIENT)
+settings.register_profile("search", max_examples=1000, **_PATIENT)
 settings.load_profile("gate")
 
 
