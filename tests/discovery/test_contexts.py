@@ -1,5 +1,6 @@
 """Contexts of chats, the grouping of candidates, and perplexity differences by plain counting."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -93,8 +94,8 @@ def test_every_place_has_its_turn_among_contexts_that_occur_once():
     chats = [user(f"Say {i}. Why? Because {i}.") for i in range(30)]
     chats += [(Message("system", f"Be {i}."), *user("Why?")) for i in range(30)]
     found = frequent_contexts(chats, limit=20)
-    counts = {place: sum(c.placement is place for c in found) for place in Placement}
-    assert set(counts.values()) == {5}
+    counts = Counter(c.placement for c in found)
+    assert counts == dict.fromkeys((SYSTEM, BEFORE, AFTER, AROUND), 5)
     assert [c.text for c in found if c.placement is SYSTEM] == [f"Be {i}." for i in range(5)]
 
 
