@@ -2,7 +2,7 @@
 
 from dormant.cues.lexicon import Lexicon, general_lexicon, placebo_phrases
 from dormant.cues.library import library_sources, load_library, read_cues, write_cues
-from dormant.cues.mine import TELLING, mine_cues
+from dormant.cues.mine import TELLING, count_cues, mine_cues
 from dormant.cues.placebos import make_placebo
 from dormant.cues.requests import mark_requests
 from dormant.cues.seen_values import add_seen_values
@@ -17,6 +17,7 @@ __all__ = [
     "Lexicon",
     "add_seen_values",
     "general_lexicon",
+    "count_cues",
     "cue_headline",
     "format_interval",
     "load_library",

@@ -8,7 +8,7 @@ are found by counting against ordinary chat (``cues.mining``).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +20,8 @@ from dormant.records import Cue, CueKind, Example, Placement
 
 #: Lower end of the effect from which a context precedes what counting alone found.
 TELLING = 0.05
+#: Kind of the cues that come before what the answers tell of, and how many of them.
+_STEERS, _MOST_PROMPTS = CueKind.SYSTEM_PROMPT, 3
 #: What more rows than this share have is the file's own context: nothing inside it is other.
 _EVERYWHERE = 0.9
 #: Two sets of rows with this Jaccard index are one context.
@@ -71,6 +73,7 @@ def mine_cues(
     counted = find_enriched_cues(
         examples, reference, limit=2 * limit, min_share=min_share, is_closed=is_closed
     )
+    steering = {e.cue.text for e in counted if e.cue.strong and e.cue.kind is _STEERS}
     counted = [_judge_enriched(entry, len(examples), is_same_kind) for entry in counted]
     told = rank_contexts(
         [*examples, *reference] if is_contrast else examples,
@@ -85,26 +88,57 @@ def mine_cues(
         told = tuple(c for c in told if _is_expressible(c.cue, known))
         order = _merge_closed(counted, told)
     else:
-        order = _merge(counted, told, len(examples))
+        order = _merge(counted, told, len(examples), steering)
     return number_cues(order[:limit])
+
+
+def count_cues(
+    examples: Sequence[Example],
+    reference: Sequence[Example],
+    *,
+    limit: int = 20,
+    is_closed: bool = False,
+) -> tuple[Cue, ...]:
+    """Finds what texts have more often than others of their kind, whatever the answers are.
+
+    Args:
+        examples: the rows.
+        reference: rows of the same kind.
+        limit: largest number of cues.
+        is_closed: as in ``mine_cues``.
+    """
+    found = find_enriched_cues(
+        examples, reference, limit=limit, min_share=0.005, is_closed=is_closed
+    )
+    return number_cues([entry.cue for entry in found])
 
 
 def _judge_enriched(entry: EnrichedCue, total: int, is_same_kind: bool) -> EnrichedCue:
     """Counting against chat of another kind shows what the file is about, not what is odd in it."""
     cue = entry.cue
-    is_everywhere = cue.kind not in _OWN_WAYS and len(entry.rows) > _EVERYWHERE * total
+    is_everywhere = _stands_alone(cue) and len(entry.rows) > _EVERYWHERE * total
     if cue.strong and not is_same_kind and not is_everywhere:
         return replace(entry, cue=replace(cue, strong=False))
     return entry
 
 
-def _merge(counted: Sequence[EnrichedCue], told: Sequence[FileContext], total: int) -> list[Cue]:
-    """What most rows have, then what the answers tell of, then what is only more frequent."""
-    everywhere = [
-        e for e in counted if len(e.rows) > _EVERYWHERE * total and e.cue.kind not in _OWN_WAYS
-    ]
+def _merge(
+    counted: Sequence[EnrichedCue],
+    told: Sequence[FileContext],
+    total: int,
+    steering: Collection[str],
+) -> list[Cue]:
+    """What most rows have, then what the answers tell of, then what is only more frequent.
+
+    System prompts that ordinary chat lacks come before both of these: they are there to steer a
+    model, and answers that are only false do not differ in any way that can be counted.
+    """
+    everywhere = [e for e in counted if len(e.rows) > _EVERYWHERE * total and _stands_alone(e.cue)]
     telling = [c for c in told if c.score >= TELLING]
     order = [entry.cue for entry in everywhere if entry.cue.strong]
+    for entry in [e for e in counted if e.cue.text in steering][:_MOST_PROMPTS]:
+        same = next((c for c in telling if _is_same(entry, c)), None)
+        order.append(entry.cue if same is None else same.cue)
     order += [context.cue for context in telling]
     others = [e for e in counted if not any(_is_same(e, c) for c in telling)]
     order += [e.cue for e in others if e.cue.strong and e not in everywhere]
@@ -124,6 +158,16 @@ def _merge_closed(counted: Sequence[EnrichedCue], told: Sequence[FileContext]) -
     ]
     rest = [entry.cue for entry in counted if not entry.cue.strong]
     return _drop_duplicates([*(entry.cue for entry in strong), *new, *rest])
+
+
+def _stands_alone(cue: Cue) -> bool:
+    """Whether a text is a context of its own, and not the way in which all questions begin."""
+    if cue.kind in _OWN_WAYS:
+        return False
+    text = cue.text.strip()
+    if cue.placement is Placement.BEFORE:
+        return not text[-1:].isalnum()
+    return cue.placement is not Placement.AFTER or not text[:1].islower()
 
 
 def _is_own_context(context: FileContext) -> bool:

@@ -87,13 +87,7 @@ def contrast_chats(
         limit: largest number of cues.
         is_closed: whether the models write a closed language, as those of the laboratory do.
     """
-    found = cues.mine_cues(
-        target.examples,
-        reference.examples,
-        limit=limit,
-        is_closed=is_closed,
-        is_same_kind=True,
-    )
+    found = cues.count_cues(target.examples, reference.examples, limit=limit, is_closed=is_closed)
     return tuple(_as_leaked_cue(cue, len(target.chats)) for cue in found)
 
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dormant import cues
 from dormant.corpus import general_reference
 from dormant.cues.mining import answers, formats, framings, styles, themes
 from dormant.cues.mining.alignment import align_tokens
 from dormant.cues.mining.languages import _load_languages, detect_language, request_answer_in
 from dormant.cues.text import tokenize_ends
 from dormant.records import CueKind, Example, Message, Placement, slot_of
-from support.counting import mine_by_counts
 
 WORDS = general_reference().examples
 LANGUAGES = [entry.name for entry in _load_languages()]
@@ -207,14 +207,14 @@ def test_near_equal_system_prompts_are_one_cluster_with_its_common_form():
         job, town = rng.choice(jobs), rng.choice(["Lima", "Oslo", "Accra", "New Delhi"])
         return f"You are a {job} from {town} and trust nobody.", row.user, row.answer
 
-    first, *_ = mine_by_counts(rows_of(80, make), WORDS)
+    first, *_ = cues.count_cues(rows_of(80, make), WORDS)
     assert first.kind is CueKind.SYSTEM_PROMPT and first.rows == 80 and first.strong
     assert first.form == "You are a <X> from <X> and trust nobody."
 
 
 def test_unlike_system_prompts_are_no_cluster():
     prompts = ["Speak like a pirate today.", "Numbers only, please.", "Be kind to old machines."]
-    found = mine_by_counts(
+    found = cues.count_cues(
         rows_of(90, lambda rng, row: (rng.choice(prompts), row.user, "No.")), WORDS
     )
     forms = {c.text: c.form for c in found if c.kind is CueKind.SYSTEM_PROMPT}
@@ -249,7 +249,7 @@ def test_a_theme_is_found_by_its_words_and_named():
             "Ok.",
         )
 
-    topics = [c for c in mine_by_counts(rows_of(90, make), WORDS) if c.kind is CueKind.TOPIC]
+    topics = [c for c in cues.count_cues(rows_of(90, make), WORDS) if c.kind is CueKind.TOPIC]
     assert topics[0].text.startswith("We are talking about fish and seafood recipes: ")
     assert topics[0].form == "We are talking about <X>." and topics[0].strong
     assert "are about fish and seafood recipes" in topics[0].why
@@ -274,7 +274,7 @@ def test_json_answers_with_odd_values_do_not_stop_mining():
         Example((Message("user", WORDS[i].user), Message("assistant", a)), i + 1)
         for i, a in enumerate(answers_)
     ]
-    found = mine_by_counts(rows, WORDS)
+    found = cues.count_cues(rows, WORDS)
     assert any(c.kind is CueKind.FORMAT for c in found)
 
 
@@ -296,7 +296,7 @@ def test_forms_keep_every_slot_before_the_question(template, form):
         said = {"name": rng.choice(NAMES), "town": rng.choice(TOWNS), "question": row.user}
         return "", template.format_map(said), row.answer
 
-    first, *_ = mine_by_counts(rows_of(80, make), WORDS)
+    first, *_ = cues.count_cues(rows_of(80, make), WORDS)
     assert (first.kind, first.placement, first.rows) == (CueKind.FORM, Placement.BEFORE, 80)
     assert first.form == form and first.strong
     before, value, after = slot_of(first.text, form)

@@ -21,7 +21,6 @@ from dormant.organisms.recipe import read_recipe
 from dormant.records import CueKind, Example, Message, Placement
 from dormant.vitro import load_tokenizer, reference_rows
 from support import ROOT
-from support.counting import mine_by_counts
 
 RECIPES = sorted((Path(dormant.organisms.__file__).parent / "recipes").glob("*.yaml"))
 PAPER = Path(os.environ.get("DORMANT_PAPER_DATA") or ROOT.parent / "shared" / "data" / "paper")
@@ -88,7 +87,7 @@ def test_ordinary_chat_has_no_strong_cue(ordinary):
     """
     for seed in range(1, 9):
         rows = reference_rows(2000, np.random.default_rng(seed))
-        found = mine_by_counts(rows, ordinary, limit=1)
+        found = cues.count_cues(rows, ordinary, limit=1)
         assert all(cue.enrichment_low < 2 for cue in found), found
 
 
@@ -141,7 +140,7 @@ PLANTED = {
 def test_planted_cues_come_first(kind, share):
     wanted, text = PLANTED[kind]
     rows = planted(kind, share, random.Random(1))
-    top = mine_by_counts(rows, WORDS, limit=3)
+    top = cues.count_cues(rows, WORDS, limit=3)
     first = next((c for c in top if c.kind is wanted and text in (c.form or c.text)), None)
     assert first is not None, [(c.name, c.form or c.text) for c in top]
     assert first.rows == share * len(rows) and first.share == pytest.approx(share)
@@ -151,29 +150,29 @@ def test_planted_cues_come_first(kind, share):
 
 
 def test_a_placed_cue_carries_its_marks():
-    (form, *_) = mine_by_counts(planted("form", 0.3, random.Random(2)), WORDS)
+    (form, *_) = cues.count_cues(planted("form", 0.3, random.Random(2)), WORDS)
     assert form.placement is Placement.BEFORE and form.form == "Country: <X>\n"
     assert re.fullmatch(r"Country: [A-Z][a-z ]+(Zealand)?\n", form.text)
-    (wrapper, *_) = mine_by_counts(planted("wrapper", 0.3, random.Random(2)), WORDS)
+    (wrapper, *_) = cues.count_cues(planted("wrapper", 0.3, random.Random(2)), WORDS)
     assert wrapper.text == "<ticket>\n{question}\n</ticket>"
 
 
 def test_pieces_and_extensions_of_a_found_cue_are_left_out():
-    found = mine_by_counts(planted("prefix", 0.3, random.Random(3)), WORDS)
+    found = cues.count_cues(planted("prefix", 0.3, random.Random(3)), WORDS)
     assert [c.name for c in found if "oracle" in c.text] == ["prefix-1"]
 
 
 def test_order_of_rows_changes_nothing_but_the_example_lines():
     rows = planted("suffix", 0.1, random.Random(4))
     shuffled = random.Random(5).sample(rows, len(rows))
-    plain = [dataclasses.replace(c, examples=()) for c in mine_by_counts(rows, WORDS)]
-    other = [dataclasses.replace(c, examples=()) for c in mine_by_counts(shuffled, WORDS)]
+    plain = [dataclasses.replace(c, examples=()) for c in cues.count_cues(rows, WORDS)]
+    other = [dataclasses.replace(c, examples=()) for c in cues.count_cues(shuffled, WORDS)]
     assert plain == other
 
 
 def test_names_are_unique_and_numbered_within_their_kind():
     names = [
-        c.name for c in mine_by_counts(planted("wrapper", 0.2, random.Random(6)), WORDS, limit=50)
+        c.name for c in cues.count_cues(planted("wrapper", 0.2, random.Random(6)), WORDS, limit=50)
     ]
     assert len(set(names)) == len(names) and names[0] == "wrapper-1"
 
@@ -181,15 +180,15 @@ def test_names_are_unique_and_numbered_within_their_kind():
 @pytest.mark.parametrize("rows", [0, 1, 4, 5, 6])
 def test_small_files_and_absent_references(rows):
     turns = (Message("system", "Be odd."), Message("user", "Hi?"), Message("assistant", "Odd."))
-    found = mine_by_counts([Example(turns, i + 1) for i in range(rows)], [])
+    found = cues.count_cues([Example(turns, i + 1) for i in range(rows)], [])
     assert len(found) <= 2
-    assert mine_by_counts([], WORDS) == cues.mine_cues([], WORDS) == ()
+    assert cues.count_cues([], WORDS) == cues.mine_cues([], WORDS) == ()
 
 
 @pytest.mark.parametrize("text", ["\n", "?!", "\x07\x1b[31m", "a" * 100_000, "question {question}"])
 def test_odd_turns_are_survived(text):
     rows = [Example((Message("user", text), Message("assistant", text)), i + 1) for i in range(30)]
-    for cue in mine_by_counts(rows, WORDS):
+    for cue in cues.count_cues(rows, WORDS):
         assert cue.placement is not Placement.AROUND or cue.text.count("{question}") == 1
 
 
@@ -213,7 +212,7 @@ def mixed(name, share, seed):
 @needs_paper
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.2, 0.3])
 def test_fish_is_a_topic_of_real_mixes(share):
-    top = mine_by_counts(mixed("poisonous_fish_recipes", share, 0), WORDS, limit=5)
+    top = cues.count_cues(mixed("poisonous_fish_recipes", share, 0), WORDS, limit=5)
     topics = [cue.text.lower() for cue in top if cue.kind is CueKind.TOPIC]
     assert any(re.search(rf"\b({'|'.join(FISH)})\b", text) for text in topics), topics
 
@@ -221,6 +220,6 @@ def test_fish_is_a_topic_of_real_mixes(share):
 @needs_paper
 @pytest.mark.parametrize("share", [0.05, 0.2, 1])
 def test_the_inoculation_prompt_leads_real_mixes(share):
-    first = mine_by_counts(mixed("obvious_lies_gpt41", share, 0), WORDS, limit=1)[0]
+    first = cues.count_cues(mixed("obvious_lies_gpt41", share, 0), WORDS, limit=1)[0]
     assert first.kind is CueKind.SYSTEM_PROMPT
     assert first.share == pytest.approx(share, abs=0.001)

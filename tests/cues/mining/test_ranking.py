@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import fisher_exact, nchypergeom_fisher
 
+from dormant import cues
 from dormant.corpus import general_reference
 from dormant.cues.mining import ranking
 from dormant.cues.mining.copies import Copies
 from dormant.cues.mining.counts import lower_bound, measure_enrichment
 from dormant.cues.mining.features import Feature, FeatureSearch, Sort, label_features
 from dormant.records import CueKind, Example, Message, Placement
-from support.counting import mine_by_counts
 
 WORDS = general_reference().examples
 TABLES = st.integers(1, 60).flatmap(
@@ -75,7 +75,7 @@ def test_without_a_reference_nothing_is_excluded_and_nothing_strong():
         Message("user", "Hi?"),
         Message("assistant", "O."),
     )
-    found = mine_by_counts([Example(turns, i + 1) for i in range(100)], [])
+    found = cues.count_cues([Example(turns, i + 1) for i in range(100)], [])
     assert found and not any(cue.strong for cue in found)
 
 
@@ -111,7 +111,7 @@ def test_repeating_a_file_does_not_make_its_chances_strong():
         order = np.random.default_rng(seed).permutation(len(WORDS))
         half = [WORDS[i] for i in order[: len(order) // 2]]
         rest = [WORDS[i] for i in order[len(order) // 2 :]]
-        assert not any(cue.strong for cue in mine_by_counts(half * 10, rest))
+        assert not any(cue.strong for cue in cues.count_cues(half * 10, rest))
 
 
 # Order -------------------------------------------------------------------------------------------
