@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ def read_csv_rows(
     """
     csv.field_size_limit(LARGEST_LINE)
     lines = _Lines(path, digest)
-    with _explain_errors(path, lines):
+    with closing(lines), _explain_errors(path, lines):
         # Quotes are matched strictly: a stray one would swallow the rows after it.
         table = csv.reader(lines, delimiter=separator)
         header = _read_header(table, path, is_read)
@@ -75,6 +75,10 @@ class _Lines:
         self._lines = read_lines(path, digest)
         self.number = 0
         self.broken: list[tuple[int, RowError]] = []
+
+    def close(self) -> None:
+        """Closes the file, also after an error that ended the reading."""
+        self._lines.close()
 
     def __iter__(self) -> Iterator[str]:
         for number, raw in self._lines:

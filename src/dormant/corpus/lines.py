@@ -6,7 +6,7 @@ import glob
 import gzip
 import hashlib
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
@@ -58,7 +58,7 @@ class Digest:
         return 1.0 if self._raw.closed else min(self._raw.tell() / self._size, 1.0)
 
 
-def read_lines(path: Path, digest: Digest) -> Iterator[tuple[int, bytes]]:
+def read_lines(path: Path, digest: Digest) -> Generator[tuple[int, bytes]]:
     """Yields (1-based number, line without break), blank lines too; the hash sees every byte.
 
     Raises:
