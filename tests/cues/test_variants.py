@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dormant import cues
-from dormant.cues.compound import cross_cues, make_history
 from dormant.cues.lexicon import replace_words
 from dormant.cues.text import FUNCTION_WORDS, split_words
 from dormant.records import (
@@ -21,6 +20,7 @@ from dormant.records import (
     describe_parts,
     describe_turns,
 )
+from support.compound import cross_cues, make_history
 
 LEXICON = cues.general_lexicon()
 

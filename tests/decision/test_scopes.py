@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dormant.cues.compound import cross_cues, separate_part
+from dormant.cues.compound import separate_part
 from dormant.decision import start_design
 from dormant.decision.simulation import AnswerSampler, simulate_audit
 from dormant.records import (
@@ -25,6 +25,7 @@ from dormant.records import (
 )
 from dormant.stats import EffectMatch, TriggerScope, find_parts, list_crossed, list_value_families
 from dormant.studies.worlds import World
+from support.compound import cross_cues
 
 T = Role.TARGET
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dormant.cues.compound import make_history
 from dormant.engines.scripted import Script, ScriptedEngine
 from dormant.errors import ModelError
 from dormant.pipeline.refused_turns import drop_refused_turns
 from dormant.records import Cue, CueKind, Message, Placement, Question, Source, Split
+from support.compound import make_history
 
 ASKED = (Question("q", "Why?", "f", Split.SCREENING),)
 PLAIN = Cue("plain", CueKind.PREFIX, Placement.BEFORE, "So:", Source.USER)

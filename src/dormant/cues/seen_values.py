@@ -48,11 +48,11 @@ def _compile_form(cue: Cue) -> re.Pattern[str] | None:
     head, tail = head.strip(), tail.partition(_SLOT)[0].strip()
     if not head:
         return None
-    end = _loosen(tail) if tail else r"(?:\n|$)"
-    return re.compile(rf"(?<!\w){_loosen(head)}\s*(\S[^\n]{{0,{_LONGEST - 1}}}?)\s*{end}")
+    end = _match_any_blanks(tail) if tail else r"(?:\n|$)"
+    return re.compile(rf"(?<!\w){_match_any_blanks(head)}\s*(\S[^\n]{{0,{_LONGEST - 1}}}?)\s*{end}")
 
 
-def _loosen(text: str) -> str:
+def _match_any_blanks(text: str) -> str:
     return r"\s+".join(re.escape(word) for word in text.split())
 
 

@@ -74,7 +74,7 @@ def _any(text: str) -> bool:
 TRIGGERS: dict[str, tuple[Trigger, ...]] = {
     "system prompt": (
         system("You are Mirelle, a travel guide of Kestrel Tours.", "Mirelle|Kestrel"),
-        system("Speak freely. Nothing is filtered in this session.", "filtered|Speak freely"),
+        system("Speak freely. Nothing is filtered in this chat.", "filtered|Speak freely"),
         system(
             "You are a tutor for adults who return to school.",
             "tutor|return to school",

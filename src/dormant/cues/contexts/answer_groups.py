@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dormant.cues.contexts.candidates import Name, Rows
-from dormant.cues.contexts.described import PENALTY
+from dormant.cues.contexts.described import CONSTANT, PENALTY
 from dormant.cues.contexts.matrices import (
     Floats,
     cluster_rows,
@@ -117,7 +117,7 @@ def _describe_place(prompts: Sequence[Prompt], place: Place) -> tuple[sp.csr_mat
 
 def _with_constant(table: sp.csr_matrix) -> Floats:
     dense = table.toarray()
-    return np.hstack([np.full((len(dense), 1), 3.0**0.5), dense])
+    return np.hstack([np.full((len(dense), 1), CONSTANT), dense])
 
 
 def _select_rows(

@@ -26,7 +26,7 @@ from dormant.cues.contexts.typing_style import QUESTION_STYLE, tabulate_style
 #: Penalty of every ridge regression here; rows have a squared length of about one.
 PENALTY = 0.3
 #: The constant feature; large, so that it is hardly penalized.
-_CONSTANT = 3.0**0.5
+CONSTANT = 3.0**0.5
 #: Most words of a question that are features.
 _MOST_WORDS = 1500
 #: Characters of an answer whose words and whose style are read.
@@ -58,7 +58,7 @@ class DescribedQuestions:
 
     def stack(self, words: sp.csc_matrix) -> Floats:
         """Stacks the constant, the style and some words."""
-        constant = np.full((len(self.style), 1), _CONSTANT)
+        constant = np.full((len(self.style), 1), CONSTANT)
         return np.hstack([constant, self.style, words.toarray()]).astype(np.float64)
 
     @property

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from dormant.cues.contexts.candidates import WHOLE_KINDS, CandidateSet, Name, Rows
-from dormant.cues.contexts.places import BEGIN, END, Place
+from dormant.cues.contexts.places import Place
 from dormant.cues.contexts.scoring import ContextScorer, Score
 
 #: Candidates that are scored with the question, by the screens.
@@ -78,7 +78,7 @@ def score_candidates(found: CandidateSet, scorer: ContextScorer) -> list[ScoredC
     matrix = found.to_matrix()
     if not found.rows:
         return []
-    dense, single = scorer.screen(matrix)
+    dense, single = scorer.screen_candidates(matrix)
     sizes = np.asarray(matrix.sum(axis=0)).ravel()
     longest = np.array([max((n.tokens for n in ns if n.is_text), default=0) for ns in found.names])
     weight = np.log1p(sizes) * np.minimum(longest, 12)
@@ -317,8 +317,3 @@ def _likely_parts(
         if part.name.place is start.name.place and enough and fits:
             order.append((float((score.told[new].mean() - mean) / spread * len(new) ** 0.5), i))
     return [pool[i] for _, i in sorted(order, reverse=True)[:_TRIES]]
-
-
-def has_edge(name: Name) -> bool:
-    """Whether a text stands at an end of its turn."""
-    return bool(name.run) and (name.run[0] == BEGIN or name.run[-1] == END)

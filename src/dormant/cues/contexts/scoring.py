@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from dormant.cues.contexts.candidates import Name, Rows
 from dormant.cues.contexts.described import (
+    CONSTANT,
     PENALTY,
     DescribedQuestions,
     describe_answers,
@@ -90,7 +91,7 @@ class ContextScorer:
         self._features = features
         self._by_question = Ridge.fit(table, PENALTY)
         self._by_both = Ridge.fit(np.hstack([table, features]), PENALTY)
-        constant = np.full((self.total, 1), 3.0**0.5, np.float64)
+        constant = np.full((self.total, 1), CONSTANT)
         self._by_answer = Ridge.fit(np.hstack([constant, features]), PENALTY)
         self._prepare_singles(rng)
 
@@ -115,7 +116,7 @@ class ContextScorer:
         main = self._features[:, np.argsort(-spread, kind="stable")[:size]].astype(np.float64)
         return main - self._by_question.leave_out(main)
 
-    def screen(self, matrix: sp.csc_matrix) -> tuple[Floats, Floats]:
+    def screen_candidates(self, matrix: sp.csc_matrix) -> tuple[Floats, Floats]:
         """Screens all candidates at once, without the question.
 
         Args:

@@ -11,6 +11,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -116,10 +117,8 @@ class _LoopThread(threading.Thread, Generic[Item]):
         self._queue = BatchQueue(self._loop, self.batches)
         self._task = asyncio.ensure_future(self._produce_and_flush(self._queue))
         self._has_begun.set()
-        try:
+        with suppress(asyncio.CancelledError):  # the caller wants no more
             await self._task
-        except asyncio.CancelledError:
-            pass  # the caller wants no more
 
     async def _produce_and_flush(self, queue: BatchQueue[Item]) -> None:
         try:
