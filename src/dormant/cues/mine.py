@@ -16,7 +16,7 @@ import numpy as np
 from dormant.cues.contexts.rank import FileContext, rank_contexts
 from dormant.cues.mining.mine import EnrichedCue, find_enriched_cues
 from dormant.cues.text import prompt_words, split_words
-from dormant.records import Cue, CueKind, Example, Placement
+from dormant.records import Cue, CueKind, CuePart, Example, Placement
 
 #: Lower end of the effect from which a context precedes what counting alone found.
 TELLING = 0.05
@@ -150,33 +150,32 @@ def _merge(
 def _merge_closed(counted: Sequence[EnrichedCue], told: Sequence[FileContext]) -> list[Cue]:
     """In the laboratory's language the reference is of the file's kind: counting comes first."""
     strong = [entry for entry in counted if entry.cue.strong]
-    telling = [c for c in told if c.score >= TELLING and _is_own_context(c)]
-    new = [
-        c.cue
-        for c in telling
-        if not c.cue.placement.is_text or not any(_is_same(e, c) for e in strong)
-    ]
+    telling = [c for c in told if c.score >= TELLING and _is_new_to_counting(c)]
+    new = [context.cue for context in telling]
     rest = [entry.cue for entry in counted if not entry.cue.strong]
     return _drop_duplicates([*(entry.cue for entry in strong), *new, *rest])
 
 
 def _stands_alone(cue: Cue) -> bool:
     """Whether a text is a context of its own, and not the way in which all questions begin."""
-    if cue.kind in _OWN_WAYS:
-        return False
-    text = cue.text.strip()
-    if cue.placement is Placement.BEFORE:
+    return cue.kind not in _OWN_WAYS and all(map(_is_sentence, cue.effects))
+
+
+def _is_sentence(part: CuePart) -> bool:
+    """Whether a text before or after a question is closed, so that it is no piece of another."""
+    text = part.text.strip()
+    if part.placement is Placement.BEFORE:
         return not text[-1:].isalnum()
-    return cue.placement is not Placement.AFTER or not text[:1].islower()
+    return part.placement is not Placement.AFTER or not text[:1].islower()
 
 
-def _is_own_context(context: FileContext) -> bool:
-    """Whether a context stands beside the question, and is no piece or example of one.
+def _is_new_to_counting(context: FileContext) -> bool:
+    """Whether counting cannot list it: earlier turns, and contexts that are crossed.
 
-    In the laboratory's language a piece of another question makes answers ungradable.
+    In the laboratory's language every text that counting lacks is a piece of a question, and such
+    a piece before another question makes its answers ungradable.
     """
-    cue = context.cue
-    return not cue.placement.is_text or cue.placement is Placement.SYSTEM or bool(cue.form)
+    return not context.cue.placement.is_text and _stands_alone(context.cue)
 
 
 def _is_expressible(cue: Cue, known: frozenset[str]) -> bool:
