@@ -332,9 +332,10 @@ def test_memory_is_watched_where_the_system_sets_no_limit():
         "{% set n = namespace(x=[]) %}{% for i in range(60000) %}"
         "{% set n.x = [n.x, (i | string) * 99999] %}{% endfor %}"
     )
+    before = read_memory(os.getpid())  # earlier tests leave what they imported
     with pytest.raises(ExcessError, match="memory"):
         sandbox.render([(grows, {})])
-    assert read_memory(os.getpid()) < MEMORY
+    assert read_memory(os.getpid()) - before < MEMORY / 4
 
 
 def test_the_process_writes_no_files_and_has_no_keys(monkeypatch: pytest.MonkeyPatch):

@@ -15,9 +15,9 @@ from dormant import cues, report
 from dormant import pipeline as planning
 from dormant.cli import command_group
 from dormant.config import AuditConfig
-from dormant.cues.compound import cross_cues, make_history
 from dormant.cues.snippets import find_spans
 from dormant.records import Cue, CueKind, Example, Message, Placement, Source, Variant, to_plain
+from support.compound import cross_cues, make_history
 
 
 def cue(text, placement="before", kind="prefix", form="", **more):

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from dormant import report
-from dormant.cues.compound import cross_cues, separate_part
+from dormant.cues.compound import separate_part
 from dormant.decision.simulation import simulate_audit
 from dormant.records import Cue, CueKind, Findings, Placement, Role, Source, Variant
 from dormant.report.scopes import make_scope_tables
 from dormant.report.view import View
 from dormant.studies.worlds import World
+from support.compound import cross_cues
 
 HEAD = Cue(
     "c",
