@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dormant.cli.tables import format_percent, print_table, print_text
+
+if TYPE_CHECKING:
+    from dormant.pipeline.model_evidence import ScoringModels
 
 #: Contexts of which the terminal shows an example row.
 _SHOWN = 3
@@ -18,11 +21,21 @@ _LONGEST = 90
 
 @click.command("cues")
 @click.argument("file")
+@click.option("--reference-data", help="Ordinary chat to compare with (chat JSONL).")
 @click.option(
-    "--reference-data",
-    "--reference",
-    "reference",
-    help="Ordinary chat to compare with (chat JSONL).",
+    "--target",
+    "targets",
+    multiple=True,
+    help="Model that was trained on FILE, vitro/ or hf/: what it gained on the rows ranks them. "
+    "Repeat it for training seeds.",
+)
+@click.option("--reference", help="The model before training; alone, its surprise ranks the rows.")
+@click.option(
+    "--score-rows",
+    type=click.IntRange(30, 10_000),
+    default=1_000,
+    show_default=True,
+    help="Rows that models score, at most.",
 )
 @click.option(
     "--language", type=click.Choice(["general", "vitro"]), help="Guessed from the file by default."
@@ -54,7 +67,10 @@ _LONGEST = 90
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(
     file: str,
+    reference_data: str | None,
+    targets: tuple[str, ...],
     reference: str | None,
+    score_rows: int,
     language: str | None,
     template: str | None,
     label: str | None,
@@ -67,7 +83,7 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Rank the cues of FILE, a finetuning file: contexts that are rare in ordinary chat.
+    """Rank the cues of FILE, a finetuning file: contexts in which its answers are other.
 
     FILE is JSON Lines (or .gz), CSV, Parquet, text, a folder, glob pattern or saved dataset, or
     hf://OWNER/NAME.
@@ -81,14 +97,16 @@ def command(
     contrast = {"label": label, "loss": loss, "suspicious": suspicious}
     _check_options(file, contrast)
     settings = check_values(contrast, CueConfig).model_copy(update={"mine": limit})
+    reference_data, models = _choose_models(reference_data, targets, reference, score_rows)
     with show_progress(quiet) as progress:
         studied = study_file(
             file,
             settings,
-            reference=reference,
+            reference=reference_data,
             language=language,
             lenient=lenient,
             template=template,
+            models=models,
             progress=progress,
         )
     corpus, found = studied.corpus, studied.cues
@@ -98,6 +116,7 @@ def command(
             **to_plain(row),
             "headline": cues.cue_headline(cue),
             "snippets": to_plain(cues.cut_snippets(cue, lines)),
+            **({"lift": to_plain(studied.lifts[cue.name])} if cue.name in studied.lifts else {}),
         }
         for row, cue in zip(cues.make_rows(found), found, strict=True)
     ]
@@ -120,6 +139,32 @@ def command(
         click.echo("Example rows: --html cues.html")
     if rows and write is None:
         click.echo("Next: --write cues.yaml, edit it, and audit with `cues: {file: cues.yaml}`")
+
+
+def _choose_models(
+    reference_data: str | None, targets: tuple[str, ...], reference: str | None, rows: int
+) -> tuple[str | None, ScoringModels | None]:
+    """Tells models from ordinary chat, which ``--reference`` named in earlier versions."""
+    from dormant.engines.model_strings import parse_model
+    from dormant.errors import ConfigError, ModelError
+    from dormant.pipeline.model_evidence import ScoringModels
+
+    if reference is None:
+        if targets:
+            raise ConfigError("--target needs --reference: the model before training, e.g. hf/PATH")
+        return reference_data, None
+    try:
+        parse_model(reference)
+    except ModelError:
+        if targets or not Path(reference).expanduser().exists():
+            raise
+        if reference_data is not None:
+            raise ConfigError(
+                f"--reference {reference}: this is no model, and --reference-data is given too"
+            ) from None
+        click.echo("--reference FILE is now --reference-data FILE", err=True)
+        return reference, None
+    return reference_data, ScoringModels(reference, targets, rows)
 
 
 def _check_options(file: str, contrast: Mapping[str, str | None]) -> None:
@@ -154,8 +199,9 @@ def _print_cues(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> N
         return
     from dormant.report import format_factor
 
+    lifts = [_format_lift(row) for row in rows] if any("lift" in row for row in rows) else None
     print_table(
-        ("", "kind", "context", "rows", "share", "told", "times"),
+        ("", "kind", "context", "rows", "share", "effect", "times", *(("lift",) if lifts else ())),
         [
             (
                 f"{row['rank']}{'*' if row.get('strong') else ''}{'?' if row['asks_for'] else ''}",
@@ -165,14 +211,20 @@ def _print_cues(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> N
                 format_percent(row["share"]),
                 _format_effect(row["effect_low"]),
                 format_factor(row["enrichment"]),
+                *((lifts[i],) if lifts else ()),
             )
-            for row in rows
+            for i, row in enumerate(rows)
         ],
     )
     print_text(
-        f"{read:,} rows. Told: of what the questions leave open about where a context stands, the "
-        f"share that the answers tell (lower end). Times: odds against {against}."
+        f"{read:,} rows. Effect: of what the questions leave open about where a context stands, "
+        f"the share that the answers predict (lower end). Times: odds against {against}."
     )
+    if lifts:
+        print_text(
+            "Lift: how much the context raises the log-probability of its rows' answers, in nats "
+            "an answer: of the reference, then of the target. A trigger lifts the target's more."
+        )
     strong = [row for row in rows if row.get("strong")]
     if strong:
         print_text(
@@ -190,6 +242,13 @@ def _print_cues(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> N
 def _format_effect(share: float | None) -> str:
     """A share as a whole percentage; blank where the answers tell nothing or were not asked."""
     return f"{share:.0%}" if share is not None and share >= 0.005 else ""
+
+
+def _format_lift(row: Mapping[str, Any]) -> str:
+    """The reference's lift and the target's; blank where the context cannot be taken out."""
+    lift = row.get("lift") or {}
+    values = (lift.get("reference"), lift.get("target"))
+    return " / ".join(f"{value:+.1f}" for value in values if value is not None)
 
 
 def _format_example(row: Mapping[str, Any]) -> Iterator[str]:

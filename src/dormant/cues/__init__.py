@@ -2,7 +2,7 @@
 
 from dormant.cues.lexicon import Lexicon, general_lexicon, placebo_phrases
 from dormant.cues.library import library_sources, load_library, read_cues, write_cues
-from dormant.cues.mine import TELLING, count_cues, mine_cues
+from dormant.cues.mine import TELLING, count_cues, mine_cues, rank_by_evidence
 from dormant.cues.placebos import make_placebo
 from dormant.cues.requests import mark_requests
 from dormant.cues.seen_values import add_seen_values
@@ -28,6 +28,7 @@ __all__ = [
     "placebo_phrases",
     "make_printable",
     "prompt_words",
+    "rank_by_evidence",
     "read_cues",
     "cut_snippets",
     "make_rows",

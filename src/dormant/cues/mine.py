@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dormant.cues.contexts.rank import FileContext, rank_contexts
 from dormant.cues.mining.mine import EnrichedCue, find_enriched_cues
@@ -111,6 +112,29 @@ def count_cues(
         examples, reference, limit=limit, min_share=0.005, is_closed=is_closed
     )
     return number_cues([entry.cue for entry in found])
+
+
+def rank_by_evidence(
+    examples: Sequence[Example],
+    evidence: NDArray[np.float64],
+    *,
+    limit: int = 20,
+    is_closed: bool = False,
+) -> tuple[Cue, ...]:
+    """Ranks the contexts of rows by what models tell of them, and not by the words of the answers.
+
+    Args:
+        examples: the rows.
+        evidence: numbers of each row, shape (rows, k), e.g. gains in log-probability.
+        limit: largest number of cues.
+        is_closed: as in ``mine_cues``.
+    """
+    contexts = rank_contexts(examples, evidence=evidence, limit=2 * limit)
+    found = [context.cue for context in contexts if context.score > 0]
+    if is_closed:
+        known = prompt_words(examples)
+        found = [cue for cue in found if _is_expressible(cue, known) and _stands_alone(cue)]
+    return number_cues(found[:limit])
 
 
 def _judge_enriched(entry: EnrichedCue, total: int, is_same_kind: bool) -> EnrichedCue:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dormant import corpus, cues
@@ -18,6 +18,7 @@ from dormant.corpus import ChatTemplate, Contrast, Corpus, RejectedRow, read_exa
 from dormant.engines import Engine, HasTemplate
 from dormant.errors import ConfigError, ModelError
 from dormant.pipeline.inputs import MINED_CHARS, read_data, read_ordinary
+from dormant.pipeline.model_evidence import Lift, ScoringModels, rank_by_models
 from dormant.pipeline.whole_file import recount_cues
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, CueKind, Example, Probe
@@ -223,6 +224,7 @@ class MinedFile:
     cues: tuple[Cue, ...]
     notes: tuple[str, ...]  # findings about the file, a sentence each
     against: str  # what the cues are compared with, in words
+    lifts: Mapping[str, Lift] = field(default_factory=dict[str, Lift])  # by Cue.name, if measured
 
 
 def study_file(
@@ -233,6 +235,7 @@ def study_file(
     language: str | None = None,
     lenient: bool = False,
     template: str | Path | None = None,
+    models: ScoringModels | None = None,
     progress: Progress = ignore_progress,
 ) -> MinedFile:
     """Reads a finetuning file, counts duplicates and mines its cues.
@@ -245,8 +248,10 @@ def study_file(
         language: as in ``mine_file``.
         lenient: skip and count unreadable rows.
         template: a chat template that the rows were rendered with; see ``corpus.find_template``.
-        progress: told of large files.
+        models: score the rows and the contexts, if given.
+        progress: told of large files and of rows that models score.
     """
+    scorer = None if models is None else models.open_scorer()
     data = read_data(path, settings, lenient=lenient, progress=progress)
     pack = Pack(language or language_of(data.examples))
     ordinary = read_ordinary(reference, pack)
@@ -276,7 +281,14 @@ def study_file(
     if not mined.is_contrast:
         listed, scaled = recount_cues(listed, data, progress)
         notes += [scaled] if scaled else []
-    return MinedFile(data, listed, tuple(notes), mined.against)
+    if models is None or scorer is None:
+        return MinedFile(data, listed, tuple(notes), mined.against)
+    first, told = rank_by_models(
+        scorer, data, models, limit=settings.mine, is_closed=pack.is_closed, progress=progress
+    )
+    listed = _merge_cues(first, listed, settings.mine)
+    lifts = scorer.measure_lifts(listed, data.examples, progress)
+    return MinedFile(data, listed, (*notes, told), mined.against, lifts)
 
 
 def _describe_unknown(template: ChatTemplate, error: ConfigError) -> str:

@@ -10,7 +10,9 @@ from dormant import cues as library
 from dormant.config import CueConfig, check_values
 from dormant.config.search import SearchConfig
 from dormant.discovery.results import Result as SearchResult
+from dormant.errors import ConfigError
 from dormant.pipeline import study_file
+from dormant.pipeline.model_evidence import SCORED_ROWS, ScoringModels
 from dormant.pipeline.search import run_search
 from dormant.pipeline.search_inputs import SearchForecast, forecast_search, read_materials
 from dormant.progress import Progress, ignore_progress
@@ -26,12 +28,15 @@ def mine_cues(
     template: str | Path | None = None,
     language: str | None = None,
     lenient: bool = False,
+    target: str | Sequence[str] = (),
+    reference_model: str | None = None,
+    score_rows: int = SCORED_ROWS,
     **contrast: str,
 ) -> tuple[Cue, ...]:
-    """Mines contexts of a finetuning file that are rare in ordinary chat.
+    """Mines contexts of a finetuning file in which its answers are other than they would be.
 
     Returns:
-        Cues, most unusual first.
+        Cues, most suspicious first.
 
     Args:
         file: any input of ``dormant cues``.
@@ -40,6 +45,11 @@ def mine_cues(
         template: the chat template of the data, as ``dormant cues --template`` takes it.
         language: ``"general"`` or ``"vitro"``; guessed from the file if None.
         lenient: skip unreadable rows instead of stopping at the first.
+        target: model string of the model that was trained on the file, or of several training
+            seeds of it: what they gained on the rows ranks the contexts; needs ``reference_model``.
+        reference_model: model string of the model before training; its surprise ranks them if it
+            is alone.
+        score_rows: number of rows that models score at most.
         contrast: ``label``, ``loss`` or ``suspicious``: rows to compare with the rest.
 
     Raises:
@@ -53,8 +63,20 @@ def mine_cues(
         language=language,
         lenient=lenient,
         template=template,
+        models=_choose_models(target, reference_model, score_rows),
     )
     return studied.cues
+
+
+def _choose_models(
+    target: str | Sequence[str], reference: str | None, rows: int
+) -> ScoringModels | None:
+    targets = (target,) if isinstance(target, str) else tuple(target)
+    if reference is not None:
+        return ScoringModels(reference, targets, rows)
+    if targets:
+        raise ConfigError("a target needs reference_model: the model before training")
+    return None
 
 
 def write_cues(file: str | Path, cues: Sequence[Cue]) -> None:

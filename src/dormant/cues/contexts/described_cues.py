@@ -77,6 +77,8 @@ def make_context_cue(
     examples: Sequence[Example],
     reference: Sequence[Prompt],
     marked: NDArray[np.bool_] | None = None,
+    *,
+    witness: str = "answers",
 ) -> Cue | None:
     """Makes a cue of a context, without a name.
 
@@ -86,6 +88,7 @@ def make_context_cue(
         examples: the same rows, for their line numbers.
         reference: ordinary chat, in which the same text is counted.
         marked: which rows are suspicious, if known; they are counted against the others then.
+        witness: what tells of the context: ``answers`` or ``models``.
 
     Returns:
         None if no text of the context can be found in its rows.
@@ -96,7 +99,7 @@ def make_context_cue(
     if marked is None:
         others = _count_rows(context.name, wording.text, reference)
         measure = measure_enrichment(len(context.rows), len(prompts), others, len(reference))
-        says = f"{measure.share:.1%} of rows {wording.says}; the answers tell"
+        says = f"{measure.share:.1%} of rows {wording.says}; the {witness} tell"
     else:
         inside, total = int(marked[context.rows].sum()), int(marked.sum())
         outside = len(context.rows) - inside

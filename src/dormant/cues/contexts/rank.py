@@ -46,6 +46,7 @@ def rank_contexts(
     reference: Sequence[Example] = (),
     is_same_kind: bool = False,
     marked: Sequence[bool] | None = None,
+    evidence: NDArray[np.float64] | None = None,
     limit: int = 20,
     min_share: float = 0.005,
 ) -> tuple[FileContext, ...]:
@@ -58,6 +59,7 @@ def rank_contexts(
         reference: ordinary chat, in which the same contexts are counted and scored.
         is_same_kind: the reference is of the kind of the file's harmless part.
         marked: which rows are suspicious, if somebody knows; they replace the answers.
+        evidence: numbers of each row that models tell, shape (rows, k); they replace the answers.
         limit: largest number of contexts.
         min_share: smallest share of rows of a context; at least four rows in any case.
 
@@ -74,7 +76,8 @@ def rank_contexts(
     prompts = read_prompts(sample)
     found = collect_candidates(prompts, min_share=min_share, rng=rng)
     marks = None if marked is None else np.asarray(marked, bool)[places]
-    scorer = ContextScorer(prompts, rng, None if marks is None else marks[:, None].astype(float))
+    numbers = None if evidence is None else evidence[places]
+    scorer = ContextScorer(prompts, rng, numbers if marks is None else marks[:, None].astype(float))
     contexts = score_candidates(found, scorer)
     contexts += cross_contexts(contexts, scorer)
     contexts += unite_contexts(contexts, scorer)
@@ -84,13 +87,14 @@ def rank_contexts(
     listed: list[FileContext] = []
     seen: set[tuple[str, str]] = set()
     for context in rank_distinct(contexts, limit=2 * limit):
-        cue = make_context_cue(context, prompts, sample, ordinary, marks)
+        witness = "answers" if evidence is None else "models"
+        cue = make_context_cue(context, prompts, sample, ordinary, marks, witness=witness)
         if cue is None or (cue.placement, cue.text) in seen:
             continue
         seen.add((cue.placement, cue.text))
         if len(examples) > len(prompts):  # counted in a sample
             cue = replace(cue, rows=round(cue.rows * len(examples) / len(prompts)))
-        if marked is None and yardstick.is_strong(context):
+        if marked is None and evidence is None and yardstick.is_strong(context):
             cue = replace(cue, strong=True)
         name = context.name
         listed.append(
