@@ -21,9 +21,10 @@ def remove_cue(cue: Cue, turns: Sequence[Message]) -> Turns | None:
         would be left to answer.
     """
     left = tuple(turns)
+    asked = turns[-1].role
     for part in cue.effects:
         removed = _remove_part(part, left)
-        if removed is None or not removed or not removed[-1].content.strip():
+        if removed is None or not removed or removed[-1].role != asked:
             return None
         left = removed
     return left

@@ -63,7 +63,7 @@ def _template_values(cue: Mapping[str, Any]) -> dict[str, Any]:
         "kind_words": _KIND_WORDS.get(kind, kind.replace("_", " ")),
         "times": format_factor(cue["enrichment"]),
         "at_least": format_factor(cue["enrichment_low"]),
-        "told": _format_share(cue.get("effect_low")),
+        "effect": _format_share(cue.get("effect_low")),
         "width": 100 * min(max(cue["share"] or 0.0, 0.0), 1.0),
         "strong": cue.get("strong"),
         "also": [view.replace(_FRAME, "") for view in cue.get("also") or ()],
