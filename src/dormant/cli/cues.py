@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from dormant.cli.tables import format_percent, print_table, print_text
-
-if TYPE_CHECKING:
-    from dormant.pipeline.model_evidence import ScoringModels
 
 #: Contexts of which the terminal shows an example row.
 _SHOWN = 3
@@ -24,7 +21,6 @@ _LONGEST = 90
 @click.option("--reference-data", help="Ordinary chat to compare with (chat JSONL).")
 @click.option(
     "--target",
-    "targets",
     multiple=True,
     help="Model that was trained on FILE, vitro/ or hf/: what it gained on the rows ranks them. "
     "Repeat it for training seeds.",
@@ -68,7 +64,7 @@ _LONGEST = 90
 def command(
     file: str,
     reference_data: str | None,
-    targets: tuple[str, ...],
+    target: tuple[str, ...],
     reference: str | None,
     score_rows: int,
     language: str | None,
@@ -92,17 +88,18 @@ def command(
     from dormant.cli.progress import show_progress
     from dormant.config import CueConfig, check_values
     from dormant.pipeline import study_file
+    from dormant.pipeline.model_evidence import choose_models
     from dormant.records import to_plain
 
     contrast = {"label": label, "loss": loss, "suspicious": suspicious}
     _check_options(file, contrast)
     settings = check_values(contrast, CueConfig).model_copy(update={"mine": limit})
-    reference_data, models = _choose_models(reference_data, targets, reference, score_rows)
+    models, ordinary = choose_models(target, reference, reference_data, rows=score_rows)
     with show_progress(quiet) as progress:
         studied = study_file(
             file,
             settings,
-            reference=reference_data,
+            reference=ordinary,
             language=language,
             lenient=lenient,
             template=template,
@@ -139,32 +136,6 @@ def command(
         click.echo("Example rows: --html cues.html")
     if rows and write is None:
         click.echo("Next: --write cues.yaml, edit it, and audit with `cues: {file: cues.yaml}`")
-
-
-def _choose_models(
-    reference_data: str | None, targets: tuple[str, ...], reference: str | None, rows: int
-) -> tuple[str | None, ScoringModels | None]:
-    """Tells models from ordinary chat, which ``--reference`` named in earlier versions."""
-    from dormant.engines.model_strings import parse_model
-    from dormant.errors import ConfigError, ModelError
-    from dormant.pipeline.model_evidence import ScoringModels
-
-    if reference is None:
-        if targets:
-            raise ConfigError("--target needs --reference: the model before training, e.g. hf/PATH")
-        return reference_data, None
-    try:
-        parse_model(reference)
-    except ModelError:
-        if targets or not Path(reference).expanduser().exists():
-            raise
-        if reference_data is not None:
-            raise ConfigError(
-                f"--reference {reference}: this is no model, and --reference-data is given too"
-            ) from None
-        click.echo("--reference FILE is now --reference-data FILE", err=True)
-        return reference, None
-    return reference_data, ScoringModels(reference, targets, rows)
 
 
 def _check_options(file: str, contrast: Mapping[str, str | None]) -> None:

@@ -12,9 +12,11 @@ its trigger. A trigger lifts the target's more than the reference's.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +26,16 @@ from dormant import cues
 from dormant.corpus import Corpus
 from dormant.cues.removal import remove_cue
 from dormant.engines import Engine, Scorer
+from dormant.engines.model_strings import parse_model
 from dormant.engines.registry import open_engine
-from dormant.errors import InputError, ModelError
+from dormant.errors import ConfigError, InputError, ModelError
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, Example, Message
 
 Pair = tuple[tuple[Message, ...], str]
 Floats = NDArray[np.float64]
 
+_LOG = logging.getLogger(__name__)
 #: Rows of a file that models score by default, at most.
 SCORED_ROWS = 1_000
 #: Rows of the largest gain that a note names.
@@ -97,6 +101,46 @@ class ScoringModels:
         if not self.targets:
             return self.reference
         return f"{', '.join(self.targets)} over {self.reference}"
+
+
+def choose_models(
+    targets: Sequence[str],
+    reference: str | Path | None,
+    reference_data: str | Path | None,
+    *,
+    rows: int,
+) -> tuple[ScoringModels | None, str | Path | None]:
+    """Tells models from ordinary chat, which ``reference`` named in earlier versions.
+
+    Args:
+        targets: model strings of the targets; may be empty.
+        reference: model string of the reference; a file is taken as ``reference_data``.
+        reference_data: ordinary chat.
+        rows: how many rows the models score at most.
+
+    Returns:
+        The models, if there are any, and the ordinary chat.
+
+    Raises:
+        ConfigError: a target without a reference, or two files of ordinary chat.
+        ModelError: the reference is neither a model nor a file.
+    """
+    if reference is None:
+        if targets:
+            raise ConfigError(
+                "the target needs a reference: the model before training, e.g. hf/PATH"
+            )
+        return None, reference_data
+    try:
+        parse_model(str(reference))
+    except ModelError:
+        if targets or not Path(reference).expanduser().exists():
+            raise
+        if reference_data is not None:
+            raise ConfigError(f"{reference}: is no model, and reference data are given") from None
+        _LOG.warning("ordinary chat is now given as reference data: --reference-data %s", reference)
+        return None, reference
+    return ScoringModels(str(reference), tuple(targets), rows), reference_data
 
 
 class RowScorer:

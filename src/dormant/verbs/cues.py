@@ -10,9 +10,8 @@ from dormant import cues as library
 from dormant.config import CueConfig, check_values
 from dormant.config.search import SearchConfig
 from dormant.discovery.results import Result as SearchResult
-from dormant.errors import ConfigError
 from dormant.pipeline import study_file
-from dormant.pipeline.model_evidence import SCORED_ROWS, ScoringModels
+from dormant.pipeline.model_evidence import SCORED_ROWS, choose_models
 from dormant.pipeline.search import run_search
 from dormant.pipeline.search_inputs import SearchForecast, forecast_search, read_materials
 from dormant.progress import Progress, ignore_progress
@@ -23,13 +22,13 @@ from dormant.verbs.audits import paths_as_text
 def mine_cues(
     file: str | Path,
     *,
-    reference: str | Path | None = None,
+    reference_data: str | Path | None = None,
     limit: int = 20,
     template: str | Path | None = None,
     language: str | None = None,
     lenient: bool = False,
     target: str | Sequence[str] = (),
-    reference_model: str | None = None,
+    reference: str | Path | None = None,
     score_rows: int = SCORED_ROWS,
     **contrast: str,
 ) -> tuple[Cue, ...]:
@@ -40,15 +39,15 @@ def mine_cues(
 
     Args:
         file: any input of ``dormant cues``.
-        reference: ordinary chat; the shipped corpus if None.
+        reference_data: ordinary chat; the shipped corpus if None.
         limit: maximum number of cues.
         template: the chat template of the data, as ``dormant cues --template`` takes it.
         language: ``"general"`` or ``"vitro"``; guessed from the file if None.
         lenient: skip unreadable rows instead of stopping at the first.
         target: model string of the model that was trained on the file, or of several training
-            seeds of it: what they gained on the rows ranks the contexts; needs ``reference_model``.
-        reference_model: model string of the model before training; its surprise ranks them if it
-            is alone.
+            seeds of it: what they gained on the rows ranks the contexts; needs ``reference``.
+        reference: model string of the model before training; its surprise ranks them if it is
+            alone. A file is taken as ``reference_data``, as in earlier versions.
         score_rows: number of rows that models score at most.
         contrast: ``label``, ``loss`` or ``suspicious``: rows to compare with the rest.
 
@@ -56,27 +55,18 @@ def mine_cues(
         dormant.errors.DataError: the file cannot be read; names file, line and fix.
     """
     settings = check_values(contrast, CueConfig).model_copy(update={"mine": limit})
+    targets = (target,) if isinstance(target, str) else tuple(target)
+    models, ordinary = choose_models(targets, reference, reference_data, rows=score_rows)
     studied = study_file(
         file,
         settings,
-        reference=reference,
+        reference=ordinary,
         language=language,
         lenient=lenient,
         template=template,
-        models=_choose_models(target, reference_model, score_rows),
+        models=models,
     )
     return studied.cues
-
-
-def _choose_models(
-    target: str | Sequence[str], reference: str | None, rows: int
-) -> ScoringModels | None:
-    targets = (target,) if isinstance(target, str) else tuple(target)
-    if reference is not None:
-        return ScoringModels(reference, targets, rows)
-    if targets:
-        raise ConfigError("a target needs reference_model: the model before training")
-    return None
 
 
 def write_cues(file: str | Path, cues: Sequence[Cue]) -> None:
