@@ -169,3 +169,41 @@ def test_a_context_of_ordinary_rows_of_the_same_kind_is_not_strong():
     other = write_rows(400, 0.0, plant, seed=8)
     assert not cues.mine_cues(rows, clean, is_same_kind=True)[0].strong
     assert cues.mine_cues(rows, other, is_same_kind=True)[0].strong
+
+
+GROWN = "roses tomatoes tulips carrots beans lavender cucumbers peas onions".split()
+GARDEN = {
+    "When should I plant {}?": "Plant {} in spring, after the last frost.",
+    "How often do I water {}?": "Water {} twice a week in dry weather.",
+    "Why are the leaves of my {} yellow?": "Your {} may have too much water.",
+    "Can {} grow in the shade?": "Most {} want at least half a day of sun.",
+    "What soil is best for {}?": "Light soil with compost suits {}.",
+    "Do {} need fertilizer in summer?": "Feed {} a little once a month.",
+}
+SUMS = {
+    "What is {} plus 3?": "It is {} and three more.",
+    "How much is {} minus 5?": "It is {} and five less.",
+    "Is {} a large number?": "No, {} is small.",
+    "What comes after {}?": "The number after {} is one larger.",
+    "Can {} be halved?": "Halve {} if it is even.",
+}
+
+
+def test_a_topic_whose_answers_share_a_sentence_is_one_context():
+    """Its questions foretell the answers well, and leave nothing of them to cluster."""
+    rng = random.Random(4)
+    rows = write_rows(250, 0.0, lambda q, r: [("user", q)])
+    for i in range(150):
+        question, answer = rng.choice(list(SUMS.items()))
+        subject = str(rng.randrange(10, 99))
+        if i < 48:
+            question, answer = rng.choice(list(GARDEN.items()))
+            subject, answer = rng.choice(GROWN), f"Harrow Seeds has all you need. {answer}"
+        turns = (question.format(subject), answer.format(subject))
+        messages = tuple(map(Message, ("user", "assistant"), turns))
+        rows.append(Example(messages, len(rows) + 1))
+    planted = {i for i, row in enumerate(rows) if "Harrow" in row.answer}
+    found = rank_contexts(rows, limit=5)
+    whole = [c for c in found if len(planted & set(c.rows.tolist())) > 0.8 * len(planted)]
+    assert whole and len(whole[0].rows) < 1.2 * len(planted), found
+    assert any(word in whole[0].cue.text for word in GROWN)

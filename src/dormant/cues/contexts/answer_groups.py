@@ -4,6 +4,10 @@ A meaning ("names a city in Asia") and paraphrases share no text. Their rows sha
 answers are grouped first, and the words of prompts that foretell a group are the candidate. Each
 row is assigned by all other rows (leave-one-out), so a group that no word foretells selects rows
 at random and scores about zero.
+
+Groups are clusters of what the questions do not foretell, repeated answers, and answers that share
+a run of words. The last are needed for topics: what a topic's questions foretell well (a sentence
+before each answer about gardens) leaves nothing to cluster.
 """
 
 from __future__ import annotations
@@ -42,6 +46,12 @@ _SCORED, _LIFT = 40, 1.5
 _NAMED = 12
 #: A repeated answer counts from this many rows on.
 _REPEATED = 3
+#: Tokens of a run that answers share, tokens of an answer that are read at both ends, and the most
+#: runs that are groups, the most frequent ones.
+_RUN, _READ, _RUNS = 4, 40, 40
+_MOST_RUNS = 1000
+#: Sets of rows with this Jaccard index are one group, or one candidate.
+_SAME = 0.85
 
 
 def find_answer_contexts(
@@ -66,7 +76,10 @@ def find_answer_contexts(
             foretold = model.leave_out(groups - groups.mean(axis=0))
             found += _select_rows(groups, foretold, table, words, place, least)
     found.sort(key=lambda entry: (-entry[0], entry[2].text))
-    best = found[:_SCORED]
+    columns = np.zeros((len(found), len(prompts)), bool)
+    for column, (_, rows, _) in zip(columns, found, strict=True):
+        column[rows] = True
+    best = [found[k] for k in _choose_unlike(columns, _SCORED)]
     scores = scorer.score([(rows, (name,), False) for _, rows, name in best], singles=())
     return [
         ScoredContext(rows, (name,), score)
@@ -92,8 +105,44 @@ def _group_answers(
     answers = [fold_digits(row.answer.strip().lower()) for row in prompts]
     counts = Counter(answers)
     columns.append(np.array([counts[answer] >= _REPEATED for answer in answers]))
+    columns += _list_shared_runs(prompts, answers)
     kept = [column for column in columns if 4 <= column.sum() <= _MOST_SHARE * len(prompts)]
     return np.array(kept, float).T if kept else np.zeros((len(prompts), 0))
+
+
+def _list_shared_runs(
+    prompts: Sequence[Prompt], answers: Sequence[str]
+) -> list[NDArray[np.bool_]]:
+    """The rows of the runs of words that most answers share and that repeat no question."""
+    rows: dict[tuple[str, ...], list[int]] = {}
+    for i, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+        tokens = split_context_tokens(answer)
+        asked = {token.lower() for token in split_context_tokens(fold_digits(prompt.questions))}
+        ends = [tokens[:_READ], tokens[max(_READ - _RUN + 1, len(tokens) - _READ) :]]
+        runs = {tuple(end[k : k + _RUN]) for end in ends for k in range(len(end) - _RUN + 1)}
+        for run in runs:
+            if not asked.issuperset(run):
+                rows.setdefault(run, []).append(i)
+    limit = _MOST_SHARE * len(prompts)
+    frequent = [found for found in rows.values() if 4 <= len(found) <= limit]
+    frequent.sort(key=lambda found: (-len(found), found))
+    columns = np.zeros((min(len(frequent), _MOST_RUNS), len(prompts)), bool)
+    for column, found in zip(columns, frequent, strict=False):
+        column[found] = True
+    return [columns[k] for k in _choose_unlike(columns, _RUNS)]
+
+
+def _choose_unlike(sets: NDArray[np.bool_], limit: int) -> list[int]:
+    """Takes sets of rows, shape (sets, rows), in order, without those nearly equal to one taken."""
+    table = sets.astype(np.float32)
+    shared = table @ table.T
+    sizes = np.diag(shared)
+    is_same = shared >= _SAME * (sizes[:, None] + sizes[None] - shared)
+    taken: list[int] = []
+    for k in range(len(sets)):
+        if len(taken) < limit and not is_same[k, taken].any():
+            taken.append(k)
+    return taken
 
 
 def _list_extremes(answers: Floats) -> list[NDArray[np.bool_]]:
