@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dormant.cues.contexts.rank import FileContext, rank_contexts
+from dormant.cues.line_breaks import keep_line_breaks
 from dormant.cues.mining.mine import EnrichedCue, find_enriched_cues
 from dormant.cues.text import prompt_words, split_words
 from dormant.records import Cue, CueKind, CuePart, Example, Placement
@@ -87,10 +88,9 @@ def mine_cues(
     if is_closed:
         known = prompt_words(examples)
         told = tuple(c for c in told if _is_expressible(c.cue, known))
-        order = _merge_closed(counted, told)
-    else:
-        order = _merge(counted, told, len(examples), steering)
-    return number_cues(order[:limit])
+        return number_cues(_merge_closed(counted, told)[:limit])
+    order = _merge(counted, told, len(examples), steering)[:limit]
+    return number_cues([keep_line_breaks(cue, examples) for cue in order])
 
 
 def count_cues(

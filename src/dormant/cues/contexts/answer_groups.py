@@ -110,9 +110,7 @@ def _group_answers(
     return np.array(kept, float).T if kept else np.zeros((len(prompts), 0))
 
 
-def _list_shared_runs(
-    prompts: Sequence[Prompt], answers: Sequence[str]
-) -> list[NDArray[np.bool_]]:
+def _list_shared_runs(prompts: Sequence[Prompt], answers: Sequence[str]) -> list[NDArray[np.bool_]]:
     """The rows of the runs of words that most answers share and that repeat no question."""
     rows: dict[tuple[str, ...], list[int]] = {}
     for i, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):

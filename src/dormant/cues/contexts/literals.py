@@ -16,6 +16,8 @@ _AGREE = 0.9
 _READ, _GROWTH = 300, 120
 #: A slot's left part occurs in this many times the context's rows, with two values at least.
 _WIDER = 1.2
+#: A value stands alone in this share of the context's rows.
+_AS_WRITTEN = 0.5
 #: Most values of a slot that are named.
 MOST_VALUES = 40
 _VALUE = re.compile(r"[ \t]*([^\n.,;|\])}\"]{1,40})")
@@ -147,6 +149,8 @@ def _find_value_slot(
         value = own.group(1).strip()
         if sum(values.values()) < _WIDER * rows or len(values) < 2:
             continue
+        if values[value] < _AS_WRITTEN * rows:
+            continue  # the text ends within what stands there, as in "What is used to make"
         repeated = sum(count for count in values.values() if count > 1)
         if repeated >= 0.5 * sum(values.values()):
             others = [v for v in _list_values(values) if v.lower() != value.lower()]
