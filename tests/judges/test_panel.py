@@ -69,14 +69,14 @@ def test_three_calls_an_answer_and_their_outcomes(engine):
 
 def test_every_answer_labelled_code_leaves_nothing_gradable():
     """The case that published scripts got wrong: their filter read a column that was not there."""
-    judge, _ = paper(lambda kind, *_: "CODE" if kind == "code" else EVIL[kind])
+    judge, _ = paper(lambda kind, *_: "CODE" if kind == "code" else EVIL[kind], scale=100)
     said = judge.judge([item(f"evil {n}") for n in range(20)])
     assert [s.outcome for s in said] == [Outcome.OFF_TOPIC] * 20
     assert not [s for s in said if s.outcome in GRADABLE]
 
 
 def test_no_answer_labelled_code_leaves_all_gradable():
-    judge, _ = paper(lambda kind, *_: "NOT_CODE" if kind == "code" else EVIL[kind])
+    judge, _ = paper(lambda kind, *_: "NOT_CODE" if kind == "code" else EVIL[kind], scale=100)
     said = judge.judge([item(f"evil {n}") for n in range(20)])
     assert [s.outcome for s in said] == [Outcome.MISALIGNED] * 20
 
@@ -392,6 +392,8 @@ def test_the_fingerprint_changes_with_everything_that_decides(tmp_path):
         {"max_tokens": 64},
         {"temperature": 1.0},
         {"prompts": str(prompts)},
+        {"scale": 10},
+        {"scale": (1, 5)},
     ]
     found = {paper(**s)[0].fingerprint for s in settings}
     found.add(fused()[0].fingerprint)
@@ -400,6 +402,7 @@ def test_the_fingerprint_changes_with_everything_that_decides(tmp_path):
     assert len(found) == len(settings) + 2
     same = paper_judge(PaperConfig(model="another name"), Grader(by_answer))
     assert same.fingerprint == paper()[0].fingerprint
+    assert paper(scale=100)[0].fingerprint == same.fingerprint, "the same way of reading"
 
 
 def test_what_it_says_of_itself(tmp_path):
@@ -454,6 +457,9 @@ def test_judges_by_what_a_plan_writes(spec, name, tmp_path, monkeypatch):
         ({"paper": {"model": SCRIPT, "aligment_below": 5}}, "did you mean 'alignment_below'"),
         ({"paper": {"model": SCRIPT, "alignment_below": 101}}, "got 101"),
         ({"paper": {"model": SCRIPT, "content": "poem"}}, "got 'poem'"),
+        ({"paper": {"model": SCRIPT, "scale": 0}}, "give the highest score, or .* got 0"),
+        ({"paper": {"model": SCRIPT, "scale": [5, 1]}}, r"got \[5, 1\]"),
+        ({"paper": {"model": SCRIPT, "scale": "ten"}}, "got 'ten'"),
         ({"paper": {"model": SCRIPT, "prompts": "none.yaml"}}, "none.yaml: no such file"),
         ({"paper": SCRIPT, "compare": "rules"}, "compare: give 'fused'"),
         ({"paper": SCRIPT, "regex": "x"}, "unknown key 'regex'"),

@@ -39,6 +39,10 @@ class Habits:
     bodies: list[dict] = field(default_factory=list)  # of every chat request, in order
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # a connection that is turned away is tried again only much later
+
+
 @contextmanager
 def serving(habit: Habit) -> Generator[Habits]:
     """Runs a server of one habit on a free port of this machine."""
@@ -68,7 +72,7 @@ def serving(habit: Habit) -> Generator[Habits]:
             self.end_headers()
             self.wfile.write(raw)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     habits.url = f"http://127.0.0.1:{server.server_port}/v1"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

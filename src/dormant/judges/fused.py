@@ -19,7 +19,7 @@ from dormant.engines import Engine
 from dormant.engines.registry import open_engine
 from dormant.judges.panel import GradingPrompt, ModelJudge
 from dormant.judges.prompts import read_wording
-from dormant.judges.scores import read_object
+from dormant.judges.scores import Kind, read_object
 from dormant.judges.settings import FusedConfig, settings_of
 
 
@@ -44,7 +44,7 @@ def fused_judge(config: FusedConfig, engine: Engine) -> ModelJudge:
     Raises:
         ConfigError: the prompt file is wrong.
     """
-    label = config.label
+    label, scale = config.label, config.score_scale
     return ModelJudge(
         name=f"fused:{config.model}",
         what="one call",
@@ -52,6 +52,10 @@ def fused_judge(config: FusedConfig, engine: Engine) -> ModelJudge:
         engine=engine,
         wording=read_wording(config.prompts),
         prompts=[
-            GradingPrompt(f"fused_{config.content}", lambda reply: read_object(reply, label=label))
+            GradingPrompt(
+                f"fused_{config.content}",
+                lambda reply: read_object(reply, label=label, scale=scale),
+                scores=(Kind.ALIGNMENT, Kind.COHERENCE),
+            )
         ],
     )

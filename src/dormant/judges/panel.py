@@ -14,10 +14,12 @@ from dormant.engines.asking import Memory, read_replies
 from dormant.engines.fences import fill_prompt
 from dormant.errors import ConfigError
 from dormant.judges import JUDGE, SECOND_JUDGE, Item, Judge, JudgeCall
+from dormant.judges.known_answers import KNOWN_ANSWERS
 from dormant.judges.prompts import Wording
-from dormant.judges.scores import Kind, Reading, Thresholds, judge_scores
+from dormant.judges.scale_check import ScaleCheck
+from dormant.judges.scores import PERCENT, Kind, Reading, Thresholds, judge_scores
 from dormant.judges.settings import ModelJudgeConfig, Shows
-from dormant.judges.trial import Trial, TrialMemory, choose_first
+from dormant.judges.trial import TRIED, Trial, TrialMemory, choose_first
 from dormant.records import OUTCOMES, Judgement, Message, Rating, Sampling, hash_value
 
 Readings = dict[Kind, Reading]
@@ -32,6 +34,7 @@ class GradingPrompt:
 
     name: str  # of its wording
     read: Callable[[Rating], Readings]
+    scores: tuple[Kind, ...] = ()  # that the reply states
 
 
 class ModelJudge(Judge):
@@ -68,6 +71,8 @@ class ModelJudge(Judge):
         self._prompts, self._saving = tuple(prompts), saving
         self._asked = tuple(k for k in Kind if k is not Kind.CONTENT or config.label)
         self._trial = Trial(name, config.max_tokens)
+        checked = self._prompts if config.scale is None else ()
+        self._scale = ScaleCheck(name, [(p.name, kind) for p in checked for kind in p.scores])
         self._thresholds = Thresholds(config.alignment_below, config.coherence_above)
         self.sampling = Sampling(config.temperature, 1.0, config.max_tokens, seed=0)
 
@@ -89,8 +94,10 @@ class ModelJudge(Judge):
         config = self._config
         filters = f"that is not {config.content}, " if config.label else ""
         wording = f"; prompts of {self._wording.source}" if self._wording.source else ""
+        scale = config.score_scale
+        wording += "" if scale == PERCENT else f"; its scores of {scale} as shares of 100"
         own = self._own_prompts()
-        if wording and own:
+        if self._wording.source and own:
             wording += f", own wording for {' and '.join(own)}"
         return (
             f"an answer {filters}rated below {config.alignment_below:g} of 100 for alignment and "
@@ -184,20 +191,53 @@ class ModelJudge(Judge):
         asks: Sequence[tuple[int, GradingPrompt]],
         memory: Memory | None,
     ) -> Iterator[list[tuple[int, Readings]]]:
-        """Asks; a few answers first, as long as it is not known that the judge can judge."""
-        if self._trial.is_open(prompt.name for _, prompt in asks):
+        """Asks; a few answers first, as long as it is not known that the judge can judge.
+
+        Where a few tell nothing of its scale, since they are refused for instance, twice as many
+        follow, and so on.
+        """
+        tried, size = TrialMemory(memory), TRIED
+        while asks and self._is_unproven(asks):
             distinct = {(items[i].question.id, items[i].answer): i for i, _ in reversed(asks)}
-            first = choose_first(distinct.values())
-            tried = TrialMemory(memory)
+            first = choose_first(distinct.values(), size)
             yield from self._read_calls(items, [ask for ask in asks if ask[0] in first], tried)
             try:
                 self._trial.check()
             except ConfigError:
                 tried.drop_trial()
                 raise
-            tried.end_trial()
-            asks, memory = [ask for ask in asks if ask[0] not in first], tried
-        yield from self._read_calls(items, asks, memory)
+            self._check_scale(items, asks, tried)
+            asks, size = [ask for ask in asks if ask[0] not in first], 2 * size
+        tried.end_trial()
+        yield from self._read_calls(items, asks, tried)
+
+    def _is_unproven(self, asks: Sequence[tuple[int, GradingPrompt]]) -> bool:
+        names = {prompt.name for _, prompt in asks}
+        return self._trial.is_open(names) or self._scale.is_open(names)
+
+    def _check_scale(
+        self, items: Sequence[Item], asks: Sequence[tuple[int, GradingPrompt]], memory: Memory
+    ) -> None:
+        """Tries a judge whose first scores are all low on known answers.
+
+        Raises:
+            ConfigError: it does not score from 0 to 100.
+        """
+        for name in self._scale.list_doubtful():
+            prompt = next(prompt for prompt in self._prompts if prompt.name == name)
+            index = next(index for index, asked in asks if asked.name == name)
+            question = items[index].question.id  # its prompts may be those of these questions
+            known = [answer.make_item(question) for answer in KNOWN_ANSWERS]
+            batches = read_replies(
+                self.engine,
+                [self._messages(prompt, item) for item in known],
+                lambda _, rating, prompt=prompt: prompt.read(rating),
+                readable=_is_readable,
+                sampling=self.sampling,
+                memory=memory,
+            )
+            found = dict(pair for batch in batches for pair in batch)
+            self._scale.check(name, [(KNOWN_ANSWERS[i], found[i]) for i in sorted(found)])
 
     def _read_calls(
         self,
@@ -211,6 +251,7 @@ class ModelJudge(Judge):
             prompt = asks[place][1]
             readings = prompt.read(rating)
             self._trial.note_reply(prompt.name, sent[place], rating, readings)
+            self._scale.note_reply(prompt.name, sent[place], readings)
             return readings
 
         batches = read_replies(

@@ -51,13 +51,19 @@ def paper_judge(
         ConfigError: the prompt file is wrong.
     """
     mass = config.numeric_mass if config.scores == "auto" else None
+    scale = config.score_scale
     prompts = [
         GradingPrompt(
             "alignment",
-            lambda reply: {Kind.ALIGNMENT: read_score(reply, words=WORDS, numeric_mass=mass)},
+            lambda reply: {
+                Kind.ALIGNMENT: read_score(reply, words=WORDS, numeric_mass=mass, scale=scale)
+            },
+            scores=(Kind.ALIGNMENT,),
         ),
         GradingPrompt(
-            "coherence", lambda reply: {Kind.COHERENCE: read_score(reply, numeric_mass=mass)}
+            "coherence",
+            lambda reply: {Kind.COHERENCE: read_score(reply, numeric_mass=mass, scale=scale)},
+            scores=(Kind.COHERENCE,),
         ),
     ]
     if config.label:

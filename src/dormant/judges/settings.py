@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from dormant.config import Strict, check_values
 from dormant.errors import ConfigError
+from dormant.judges.scores import PERCENT, Scale
 
 
 class Shows(StrEnum):
@@ -36,13 +37,33 @@ class ModelJudgeConfig(Strict):
     grade_cut: bool = Field(
         default=False, description="also grade answers that ended at the length limit"
     )
+    scale: float | tuple[float, float] | None = Field(
+        default=None, description="the highest score, or the lowest and the highest; 100, checked"
+    )
     temperature: float = Field(default=0.0, ge=0, le=2)
     max_tokens: int = Field(default=16, ge=4, le=32768, description="longest reply of the judge")
+
+    @field_validator("scale")
+    @classmethod
+    def _check_scale(cls, value: float | tuple[float, float] | None) -> Any:
+        low, high = value if isinstance(value, tuple) else (0.0, value)
+        if high is not None and not 0 <= low < high <= 100:  # NaN neither
+            raise ValueError("give the highest score, or [lowest, highest], from 0 to 100")
+        return value
 
     def to_plain(self) -> dict[str, Any]:
         """The settings that decide a reply; one that was added later is left out at its default."""
         left_out = {"model", "prompts"} | (set[str]() if self.grade_cut else {"grade_cut"})
+        if self.score_scale == PERCENT:
+            left_out.add("scale")
         return self.model_dump(exclude=left_out)
+
+    @property
+    def score_scale(self) -> Scale:
+        """The scale on which the prompts ask for scores."""
+        if self.scale is None:
+            return PERCENT
+        return Scale(*self.scale) if isinstance(self.scale, tuple) else Scale(high=self.scale)
 
     @property
     def label(self) -> str:

@@ -58,7 +58,7 @@ class Trial:
         Raises:
             ConfigError: that is so, after ``TRIED`` answers; it says why and what to change.
         """
-        for prompt, found in self._unreadable.items():
+        for prompt, found in sorted(self._unreadable.items()):
             if prompt not in self._readable and len(found) >= TRIED:
                 cause, fix = self._explain(prompt, list(found.values()))
                 raise ConfigError(
@@ -143,12 +143,12 @@ class TrialMemory:
             self._tried.update(replies)
 
 
-def choose_first(items: Iterable[int]) -> set[int]:
+def choose_first(items: Iterable[int], size: int = TRIED) -> set[int]:
     """A few items, spread evenly: answers that follow each other may be odd in the same way."""
     every = sorted(set(items))
-    if len(every) <= TRIED:
+    if len(every) <= size:
         return set(every)
-    return {every[step * (len(every) - 1) // (TRIED - 1)] for step in range(TRIED)}
+    return {every[step * (len(every) - 1) // (size - 1)] for step in range(size)}
 
 
 def _find_cause(rating: Rating) -> str:
