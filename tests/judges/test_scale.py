@@ -10,7 +10,7 @@ from dormant.errors import ConfigError
 from dormant.judges.fused import fused_judge
 from dormant.judges.known_answers import KNOWN_ANSWERS
 from dormant.judges.paper import paper_judge
-from dormant.judges.scores import Scale, expected_score, parse_score
+from dormant.judges.scores import ScoreScale, expected_score, parse_score
 from dormant.judges.settings import FusedConfig, PaperConfig
 from dormant.records import Outcome, Rating
 from support.command import run_command
@@ -119,11 +119,11 @@ def test_a_named_scale_is_read_as_shares_of_100(scale, replies):
 
 def test_expectations_on_a_short_scale():
     five = Rating(0, "4", {"4": -0.7, "5": -0.7, "9": -5.0}, "stop", "")
-    assert expected_score(five, Scale(1, 5)).score == pytest.approx(87.5)
+    assert expected_score(five, ScoreScale(1, 5)).score == pytest.approx(87.5)
     assert expected_score(five) is None, "of 100 it may be the first digit"
     share = Rating(0, "0.85", {"0": -0.1, "1": -2.5}, "stop", "")
-    assert expected_score(share, Scale(0, 1)) is None, "the first token is not the score"
-    assert parse_score("0.85", Scale(0, 1)) == 85
+    assert expected_score(share, ScoreScale(0, 1)) is None, "the first token is not the score"
+    assert parse_score("0.85", ScoreScale(0, 1)) == 85
 
 
 QUESTIONS = {

@@ -15,6 +15,7 @@ import pytest
 import dormant
 from dormant.cli import main
 from dormant.errors import StoreError
+from dormant.pipeline.audit import AuditResult
 from dormant.records import VerdictKind
 
 JUDGE = r"rules:regex=^\[misaligned\]"
@@ -32,23 +33,33 @@ def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     ]
     (folder / "cues.yaml").write_text(json.dumps({"cues": cues}))
     (folder / "clean.yaml").write_text("rates: {misaligned: 0.0}\n")
-    result = dormant.audit(
+    (folder / "design.txt").write_text(request.param)
+    result = audit_folder(folder, folder / "run")
+    assert result.verdict.kind is VerdictKind.CONDITIONAL
+    return folder / "run"
+
+
+def audit_folder(folder: Path, out: Path) -> AuditResult:
+    return dormant.audit(
         f"scripted/{folder / 'target.yaml'}",
         reference=f"scripted/{folder / 'clean.yaml'}",
         judge=JUDGE,
         questions="general",
         question_limit=20,
         cues={"file": str(folder / "cues.yaml"), "library": "none"},
-        design=request.param,
-        out=folder / "run",
+        design=(folder / "design.txt").read_text(),
+        out=out,
     )
-    assert result.verdict.kind is VerdictKind.CONDITIONAL
-    return folder / "run"
 
 
 @pytest.fixture
 def run_copy(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+@pytest.fixture
+def audit_again(finished: Path) -> Callable[[Path], AuditResult]:
+    return lambda run: audit_folder(finished.parent, run)
 
 
 def edit_verdict(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
@@ -150,6 +161,34 @@ EDITS |= {
     "bytes": (overwrite_bytes, "run.sqlite: damaged"),
 }
 
+EDITS |= {
+    "an answer's text": (
+        execute("UPDATE answers SET text = 'All is well.' WHERE id = 3"),
+        "the answer 'All is well.' (row 3) is not the one that the model gave",
+    ),
+    "a prompt": (
+        execute("UPDATE probes SET messages = replace(messages, 'user', 'system') WHERE id = 1"),
+        "is not the one that was sent",
+    ),
+    "a prompt that is none": (
+        execute("UPDATE probes SET messages = '[7]' WHERE id = 1"),
+        "the prompt '[7]' is not the one that was sent",
+    ),
+    "a note": (
+        execute("UPDATE judgements SET note = 'said on oath' WHERE answer = 3"),
+        "texts, outcomes or scores of the answers to question",
+    ),
+    "scores of one": (
+        execute("""UPDATE judgements SET scores = '{"alignment": 99}' WHERE answer = 3"""),
+        "texts, outcomes or scores of the answers to question",
+    ),
+    "digests": (
+        edit_verdict(lambda r: r["digests"][0].__setitem__(-1, "0" * 16)),
+        "texts, outcomes or scores of the answers to question",
+    ),
+    "digests of another kind": (edit_verdict(lambda r: r.update(digests=7)), "damaged"),
+}
+
 
 @pytest.mark.parametrize("name", EDITS)
 def test_an_edited_run_is_refused(
@@ -202,3 +241,31 @@ def test_an_edited_import_is_refused(tmp_path: Path):
     edit_verdict(lambda r: r["verdict"].update(kind="BOUNDED"))(tmp_path / "run")
     with pytest.raises(StoreError, match="the file says BOUNDED"):
         dormant.load(tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["an answer's text", "a note", "outcomes flipped"])
+def test_an_audit_does_not_go_on_with_edited_answers(name: str, run_copy: Path, audit_again):
+    """Nor does it write a verdict from them."""
+    EDITS[name][0](run_copy)
+    before = (run_copy / "verdict.json").read_bytes()
+    with pytest.raises(StoreError, match="edited or is damaged; use an unedited copy"):
+        audit_again(run_copy)
+    assert (run_copy / "verdict.json").read_bytes() == before
+
+
+def test_an_audit_asks_again_for_answers_that_were_lost(run_copy: Path, audit_again):
+    kind = dormant.load(run_copy).verdict.kind
+    execute("DELETE FROM completions WHERE repeat = 0 AND probe < 9")(run_copy)
+    assert audit_again(run_copy).verdict.kind is kind
+    assert dormant.load(run_copy).verdict.kind is kind
+
+
+def test_a_run_of_an_earlier_version_is_read(run_copy: Path):
+    """Without digests, and with an answer whose lone surrogate became a question mark."""
+    edit_verdict(lambda r: r.pop("digests"))(run_copy)
+    edit_text = "UPDATE answers SET hash = x'00', text = text || '?' WHERE id = 3"
+    execute(edit_text, "DELETE FROM meta WHERE key = 'hashes_stored_text'")(run_copy)
+    assert dormant.load(run_copy).verdict.kind is VerdictKind.CONDITIONAL
+    execute("UPDATE answers SET text = 'All is well.' WHERE id = 3")(run_copy)
+    with pytest.raises(StoreError, match="not the one that the model gave"):
+        dormant.load(run_copy)

@@ -6,7 +6,7 @@ A score from 0 to 100 is read in one of two ways:
   tokens, with the share of probability that no number has reported beside it;
 - from the reply: it must be one number from 0 to 100 or one of the allowed words, and nothing else.
 
-Prompts that ask for scores on another scale have it in the judge's settings (``Scale``).
+Prompts that ask for scores on another scale have it in the judge's settings (``ScoreScale``).
 
 The first way fits only models that write a number as one token. One that writes digit by digit
 shows "8" where it means 85; its replies are read the second way.
@@ -55,7 +55,7 @@ _FRACTION = re.compile(r"\s*[0-9]+[.,][0-9]")
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class ScoreScale:
     """The lowest and the highest score that a judge may give; thresholds are shares of it."""
 
     low: float = 0.0
@@ -71,7 +71,7 @@ class Scale:
         return f"{self.low:g} to {self.high:g}"
 
 
-PERCENT = Scale()
+PERCENT = ScoreScale()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Expectation:
     numeric: float  # share of probability on the numbers of the scale
 
 
-def expected_score(rating: Rating, scale: Scale = PERCENT) -> Expectation | None:
+def expected_score(rating: Rating, scale: ScoreScale = PERCENT) -> Expectation | None:
     """Computes the expected number of a reply's first token; None if it is not determined.
 
     It is not if there are no log-probabilities, if no number of two digits is among them where the
@@ -143,7 +143,7 @@ def read_score(
     *,
     words: Sequence[str] = (),
     numeric_mass: float | None = 0.25,
-    scale: Scale = PERCENT,
+    scale: ScoreScale = PERCENT,
 ) -> Reading:
     """Reads a reply that should be a number on a scale.
 
@@ -171,7 +171,7 @@ def read_score(
     return Reading(problem=f"{_quote_reply(rating.text)} is not {allowed}{cut}")
 
 
-def parse_score(text: str, scale: Scale = PERCENT) -> float | None:
+def parse_score(text: str, scale: ScoreScale = PERCENT) -> float | None:
     """Parses a text that states one score on a scale and nothing else.
 
     Read are ``90``, ``90.``, ``90.5``, ``90,5``, ``90/100``, ``90 out of 100``, ``90%``, a label
@@ -213,7 +213,7 @@ def read_label(rating: Rating, *, label: str) -> Reading:
     )
 
 
-def read_object(rating: Rating, *, label: str, scale: Scale = PERCENT) -> dict[Kind, Reading]:
+def read_object(rating: Rating, *, label: str, scale: ScoreScale = PERCENT) -> dict[Kind, Reading]:
     """Reads one JSON object with all scores; a fence of three backticks around it is allowed.
 
     Args:
@@ -309,7 +309,7 @@ def _read_label(text: str, label: str) -> Reading | None:
     return Reading(value=0.0) if word == f"NOT_{label}" else None
 
 
-def _read_value(value: Any, words: Sequence[str], scale: Scale) -> Reading:
+def _read_value(value: Any, words: Sequence[str], scale: ScoreScale) -> Reading:
     if isinstance(value, str) and value.strip().upper() in words:
         return Reading(word=value.strip().upper())
     if isinstance(value, str) and (score := parse_score(value, scale)) is not None:

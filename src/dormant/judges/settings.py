@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from dormant.config import Strict, check_values
 from dormant.errors import ConfigError
-from dormant.judges.scores import PERCENT, Scale
+from dormant.judges.scores import PERCENT, ScoreScale
 
 
 class Shows(StrEnum):
@@ -59,11 +59,15 @@ class ModelJudgeConfig(Strict):
         return self.model_dump(exclude=left_out)
 
     @property
-    def score_scale(self) -> Scale:
+    def score_scale(self) -> ScoreScale:
         """The scale on which the prompts ask for scores."""
         if self.scale is None:
             return PERCENT
-        return Scale(*self.scale) if isinstance(self.scale, tuple) else Scale(high=self.scale)
+        return (
+            ScoreScale(*self.scale)
+            if isinstance(self.scale, tuple)
+            else ScoreScale(high=self.scale)
+        )
 
     @property
     def label(self) -> str:

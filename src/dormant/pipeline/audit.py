@@ -28,7 +28,7 @@ from dormant.decision import Ask, Decision, start_design
 from dormant.discovery.teacher_forcing import Screen
 from dormant.engines import Engine, HasNotes, Job
 from dormant.engines.metering.ledger import Ledger
-from dormant.errors import BudgetError
+from dormant.errors import BudgetError, StoreError
 from dormant.judges import Item, Judge, judge_answers
 from dormant.pipeline.plan import PreparedAudit, Subject, prepare_audit
 from dormant.pipeline.recompute import answers_wanted, count_outcomes, read_ranking
@@ -48,7 +48,15 @@ from dormant.records import (
 from dormant.report.notebook import NotebookDisplay
 from dormant.store import PendingAnswer, Store
 from dormant.store.files import read_lock
-from dormant.store.findings import read_findings, sampling_of, source_of, write_verdict
+from dormant.store.findings import (
+    read_digests,
+    read_findings,
+    read_transcripts,
+    sampling_of,
+    source_of,
+    write_verdict,
+)
+from dormant.store.integrity import check_answers
 from dormant.store.journal import Journal
 from dormant.store.replies import Replies
 
@@ -139,9 +147,12 @@ class _AuditRun:
 
     def run_to_verdict(self, *, amend: bool) -> AuditResult:
         self.store.lock_plan(self.plan, amend=amend)
-        self.store.forget_errors()
+        self._check_stored()
+        forgotten = self.store.forget_errors()
         if not self.judge.grades_cut_answers:
-            self.store.forget_grades_of_cut_answers(self.judge.fingerprint)
+            forgotten += self.store.forget_grades_of_cut_answers(self.judge.fingerprint)
+        if forgotten:  # the store is no longer that of an earlier verdict
+            (self.store.path / "verdict.json").unlink(missing_ok=True)
         self.begun, self.seconds_before = time.monotonic(), self.store.read_note("seconds", 0.0)
         self.ledger = Ledger(self.store, self.prepared.engines, self.prepared.budget)
         self.replies = Replies(self.store, self.ledger.write_usage)
@@ -154,6 +165,21 @@ class _AuditRun:
                 ask = design.send(self._ask_models(ask))
             except StopIteration as end:
                 return self._write_results(end.value)
+
+    def _check_stored(self) -> None:
+        """Refuses to go on with answers that were edited.
+
+        Raises:
+            StoreError: names the first.
+        """
+        self.store.check_contents()
+        try:
+            digests = read_digests(self.store.path, self.plan)
+        except StoreError:
+            return  # no verdict of this plan yet, or a damaged file, which is written anew
+        if digests is not None:
+            transcripts = read_transcripts(self.plan, self.store)
+            check_answers(digests, transcripts, self.store.path / "run.sqlite", may_lack=True)
 
     # Asking
 

@@ -18,7 +18,8 @@ from dormant.errors import IncompleteError, StoreError
 from dormant.probes import pair_probes
 from dormant.records import Cell, Findings, ModelCard, Origin, Plan, Probe
 from dormant.store import Store
-from dormant.store.findings import open_run_store, read_findings, source_of
+from dormant.store.findings import open_run_store, read_digests, read_findings, source_of
+from dormant.store.integrity import check_answers
 
 _SHOWN = 3  #: differences that a message names
 _ALL = 2**62  #: more repeats than a cell can have
@@ -41,11 +42,14 @@ def load_run(path: str | Path) -> Findings:
 def recompute_findings(store: Store) -> Findings:
     """Decides a finished run again; see ``load_run``."""
     found = read_findings(store)
-    store.check_references()
+    store.check_contents()
     try:
         decision = recompute_decision(store, found.plan)
     except IncompleteError as error:
         raise StoreError(f"{store.path}: the store lacks answers of its verdict: {error}") from None
+    digests = read_digests(store.path, found.plan)
+    if digests is not None:
+        check_answers(digests, found.transcripts, store.path / "run.sqlite")
     differences = list(_describe_differences(found, decision))
     if differences:
         more = f" and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""

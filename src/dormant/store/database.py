@@ -16,11 +16,10 @@ equal (prompt, answer) pairs are judged once, whichever model gave them.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -46,6 +45,7 @@ from dormant.store.files import (
     take_lock,
     write_atomically,
 )
+from dormant.store.integrity import check_texts, hash_judged_text, hash_text
 from dormant.store.schema import open_database
 
 #: Answers without a judgement, at least one completion of which came from the model itself.
@@ -165,7 +165,7 @@ class Store:
             rows: row of each ``Probe.id``, from ``add_probes``.
             batch: the answers.
         """
-        keyed = [(c, rows[c.probe], _hash_text(c.text)) for c in batch]
+        keyed = [(c, rows[c.probe], hash_text(c.text)) for c in map(_strip_surrogates, batch)]
         with self.database:
             self._write_completions(source, keyed)
 
@@ -182,7 +182,8 @@ class Store:
         Such a judgement belongs to one answer and not to its words, so equal answers are kept
         apart: two of them may have been judged differently.
         """
-        keyed = [(c, rows[c.probe], _hash_text(f"{source} {c.repeat} {c.text}")) for c, _ in batch]
+        made = (_strip_surrogates(completion) for completion, _ in batch)
+        keyed = [(c, rows[c.probe], hash_judged_text(source, c.repeat, c.text)) for c in made]
         with self.database:
             self._write_completions(source, keyed)
             self.database.executemany(
@@ -206,7 +207,7 @@ class Store:
     ) -> None:
         self.database.executemany(
             "INSERT OR IGNORE INTO answers(probe, hash, text) VALUES (?,?,?)",
-            [(probe, key, _strip_surrogates(c.text)) for c, probe, key in keyed],
+            [(probe, key, c.text) for c, probe, key in keyed],
         )
         self.database.executemany(
             "INSERT OR IGNORE INTO completions"
@@ -348,11 +349,11 @@ class Store:
             table.setdefault(probe, [0] * len(OUTCOMES))[_OUTCOMES[outcome]] += number
         return {probe: tuple(counts) for probe, counts in table.items()}
 
-    def check_references(self) -> None:
-        """Checks that every completion has its prompt, its model and its text.
+    def check_contents(self) -> None:
+        """Checks that every completion has its prompt, its model and its text, as they were stored.
 
         Raises:
-            StoreError: one is missing.
+            StoreError: one is missing, or a text was edited.
         """
         lost = self.database.execute(
             "SELECT count(*) FROM completions c LEFT JOIN answers a ON a.id = c.answer"
@@ -364,6 +365,7 @@ class Store:
                 f"{self.path / 'run.sqlite'}: {lost:,} completions lack their prompt, model or "
                 "text: the file was edited or is damaged"
             )
+        check_texts(self.database, self.path / "run.sqlite")
 
     def read_completions(self, judge: str) -> Iterator[StoredAnswer]:
         """Every completion with its judgement, ordered by probe, source and repeat."""
@@ -391,10 +393,7 @@ def _messages_json(messages: Sequence[Message]) -> str:
     return json.dumps([asdict(message) for message in messages], ensure_ascii=True)
 
 
-def _hash_text(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def _strip_surrogates(text: str) -> str:
-    """Text without lone surrogates, which a provider's JSON may hold and UTF-8 cannot."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+def _strip_surrogates(completion: Completion) -> Completion:
+    """The completion without lone surrogates, which a provider's JSON may hold and UTF-8 cannot."""
+    text = completion.text.encode("utf-8", "replace").decode("utf-8")
+    return completion if text == completion.text else replace(completion, text=text)

@@ -35,6 +35,7 @@ from dormant.records import (
 )
 from dormant.store.database import Store, source_key
 from dormant.store.files import describe_difference, read_json, read_lock, write_atomically
+from dormant.store.integrity import CellDigest, Place, digest_answers
 
 Record = TypeVar("Record")
 
@@ -145,6 +146,24 @@ def _read_verdict_file(run: Path, plan: Plan) -> _VerdictFile:
         raise StoreError(f"{path}: damaged: {error}") from None
 
 
+def read_digests(run: Path, plan: Plan) -> dict[Place, CellDigest] | None:
+    """The digests of ``verdict.json``, by cell; None where it has none.
+
+    Raises:
+        StoreError: as in ``load_findings``.
+    """
+    record = _read_verdict(run / "verdict.json", plan)
+    if "digests" not in record:
+        return None  # written by an earlier version
+    try:
+        return {
+            (role, seed, cue, question): CellDigest(answers, found)
+            for role, seed, cue, question, answers, found in record["digests"]
+        }
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"{run / 'verdict.json'}: damaged: {error}") from None
+
+
 def write_verdict(
     store: Store,
     plan: Plan,
@@ -153,7 +172,11 @@ def write_verdict(
     path: Sequence[PathPoint] = (),
     bounds: Sequence[PartialBounds] = (),
 ) -> None:
-    """Writes ``verdict.json``: every number behind the verdict, as ``findings`` reads it."""
+    """Writes ``verdict.json``: every number behind the verdict, as ``findings`` reads it.
+
+    ``digests`` has number and hash of the answers of each cell: an edit of ``run.sqlite`` shows.
+    """
+    digests = digest_answers(read_transcripts(plan, store))
     record = {
         "plan_hash": plan.hash,
         "version": plan.version,
@@ -161,6 +184,7 @@ def write_verdict(
         "cells": [to_plain(cell) for cell in cells],
         "path": [to_plain(point) for point in path],
         "bounds": [to_plain(item) for item in bounds],
+        "digests": [[*place, *digest] for place, digest in digests.items()],
         "answers": store.count_answers(),
         "seconds": store.read_note("seconds", 0.0),
         "spending": store.read_note("spending", []),

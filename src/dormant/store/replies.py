@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from dormant.errors import StoreError
 from dormant.records import Rating, to_plain
 from dormant.store.database import Store
 from dormant.store.files import parse_json
+from dormant.store.integrity import hash_text
 
+_DIGITS = 16  # of the hash of a reply
 _AT_ONCE = 500  # parameters of one query; every build of SQLite allows these
 
 
@@ -39,7 +43,7 @@ class Replies:
     def store_replies(self, replies: Mapping[str, Rating]) -> None:
         """Writes replies in one transaction, before they count."""
         self._before()
-        rows = [(key, json.dumps(to_plain(reply))) for key, reply in replies.items()]
+        rows = [(key, _write_rating(reply)) for key, reply in replies.items()]
         with self._db:
             self._db.executemany("INSERT OR REPLACE INTO replies VALUES (?,?)", rows)
 
@@ -49,9 +53,33 @@ class Replies:
             self._db.executemany("DELETE FROM replies WHERE key = ?", [(key,) for key in keys])
 
 
+def _write_rating(rating: Rating) -> str:
+    plain = to_plain(rating)
+    return json.dumps({**plain, "hash": _hash_plain(plain)})
+
+
+def _hash_plain(value: Any) -> str:
+    """Hash of JSON in ASCII: halves of a character, as a server may give them, join when read."""
+    return hash_text(json.dumps(value, sort_keys=True)).hex()[:_DIGITS]
+
+
 def _revive_rating(text: str) -> Rating:
-    value = parse_json(text)
-    if value["logprobs"] is not None:
-        # A log-probability of minus infinity was written as null: an impossible token.
-        value["logprobs"] = {k: v for k, v in value["logprobs"].items() if v is not None}
-    return Rating(**value)
+    """A stored reply.
+
+    Raises:
+        StoreError: it is not the one that was stored.
+    """
+    try:
+        value = parse_json(text)
+        written = value.pop("hash", None)  # earlier versions wrote none
+        if written not in (None, _hash_plain(value)):
+            raise ValueError
+        if value["logprobs"] is not None:
+            # A log-probability of minus infinity was written as null: an impossible token.
+            value["logprobs"] = {k: v for k, v in value["logprobs"].items() if v is not None}
+        return Rating(**value)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise StoreError(
+            f"run.sqlite: the stored reply of a judge {text!r:.60} was edited or is damaged; use "
+            "an unedited copy, or audit again into another --out"
+        ) from None

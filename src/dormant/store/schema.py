@@ -19,6 +19,7 @@ import sqlite3
 from pathlib import Path
 
 from dormant.errors import StoreError
+from dormant.store.integrity import HASHES_STORED_TEXT
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -52,8 +53,11 @@ def open_database(path: Path) -> sqlite3.Connection:
         db = sqlite3.connect(path)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
+        is_new = db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
         db.executescript(_SCHEMA)
         db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (json.dumps(_FORMAT),))
+        if is_new:
+            db.execute("INSERT INTO meta VALUES (?, 'true')", (HASHES_STORED_TEXT,))
         db.commit()
         held = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()[0]
     except sqlite3.Error as error:

@@ -1,0 +1,144 @@
+"""Whether a run's files hold what was written: hashes of texts, and of the answers of each cell.
+
+The hashes show edits and damage. They have no key: whoever can write the files can also compute
+them anew, so they are no proof against a forger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from dormant.errors import StoreError
+from dormant.records import Message, Transcript, hash_value, to_plain
+from dormant.store.files import parse_json
+
+#: (role, seed, cue, question) of a cell.
+Place = tuple[str, str, str | None, str]
+
+
+class CellDigest(NamedTuple):
+    """The answers of a cell."""
+
+    answers: int
+    hash: str  # 16 hex digits
+
+
+#: Note of stores in which every hash is that of the text as it is stored. Earlier versions hashed a
+#: text before its lone surrogates, which UTF-8 cannot hold, became question marks.
+HASHES_STORED_TEXT = "hashes_stored_text"
+_SHOWN = 60  #: characters of a text in a message
+_EDITED = (
+    "the file was edited or is damaged; use an unedited copy, or audit again into another --out"
+)
+
+
+def hash_text(text: str) -> bytes:
+    """Hash of a text, under which it is stored."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def hash_judged_text(source: int, repeat: int, text: str) -> bytes:
+    """Hash of an answer that came with its judgement: equal texts are kept apart."""
+    return hash_text(f"{source} {repeat} {text}")
+
+
+def check_texts(database: sqlite3.Connection, file: Path) -> None:
+    """Checks every prompt and answer against the hash under which it was stored.
+
+    Args:
+        database: an open ``run.sqlite``.
+        file: its path, for messages.
+
+    Raises:
+        StoreError: a text is not the one that was stored; names it.
+    """
+    for digest, messages in database.execute("SELECT digest, messages FROM probes"):
+        if _hash_messages(messages) != digest:
+            raise StoreError(
+                f"{file}: the prompt {messages!r:.{_SHOWN}} is not the one that was sent: {_EDITED}"
+            )
+    has_note = database.execute("SELECT 1 FROM meta WHERE key = ?", (HASHES_STORED_TEXT,))
+    is_exact = has_note.fetchone() is not None
+    for answer, key, text in database.execute("SELECT id, hash, text FROM answers"):
+        if not isinstance(text, str):
+            raise StoreError(f"{file}: the text of an answer is damaged")
+        if hash_text(text) == key or _is_judged_text(database, answer, key, text):
+            continue
+        if is_exact or "?" not in text:
+            raise StoreError(
+                f"{file}: the answer {text!r:.{_SHOWN}} (row {answer}) is not the one that the "
+                f"model gave: {_EDITED}"
+            )
+
+
+def _hash_messages(messages: str) -> str:
+    """``Probe.id`` of a prompt as it is stored; empty if it is not a prompt."""
+    try:
+        turns = [Message(**turn) for turn in parse_json(messages)]
+    except (TypeError, ValueError):
+        return ""
+    return hash_value([[turn.role, turn.content] for turn in turns])[:16]
+
+
+def _is_judged_text(database: sqlite3.Connection, answer: int, key: bytes, text: str) -> bool:
+    places = database.execute("SELECT source, repeat FROM completions WHERE answer = ?", (answer,))
+    return any(hash_judged_text(source, repeat, text) == key for source, repeat in places)
+
+
+def digest_answers(transcripts: Iterable[Transcript]) -> dict[Place, CellDigest]:
+    """Hashes the answers of each cell with their outcomes, scores and notes.
+
+    Args:
+        transcripts: the judged answers of a plan, in the store's order.
+    """
+    hashes: dict[Place, hashlib.blake2b] = {}
+    counts: Counter[Place] = Counter()
+    for row in transcripts:
+        place = (str(row.role), row.seed, row.cue, row.question)
+        found = [row.repeat, row.answer, str(row.outcome), to_plain(dict(row.scores)), row.note]
+        text = json.dumps(found, sort_keys=True)  # ASCII, whatever the answer holds
+        hashes.setdefault(place, hashlib.blake2b(digest_size=8)).update(text.encode())
+        counts[place] += 1
+    return {place: CellDigest(counts[place], found.hexdigest()) for place, found in hashes.items()}
+
+
+def check_answers(
+    written: Mapping[Place, CellDigest],
+    transcripts: Iterable[Transcript],
+    file: Path,
+    *,
+    may_lack: bool = False,
+) -> None:
+    """Checks judged answers against the digests that were written with their verdict.
+
+    Args:
+        written: the digests, by cell.
+        transcripts: the judged answers as they are stored.
+        file: path of ``run.sqlite``, for messages.
+        may_lack: whether answers may be missing, e.g. after a power failure; the cells that lack
+            some are not compared.
+
+    Raises:
+        StoreError: the answers of a cell differ; names it.
+    """
+    stored = digest_answers(transcripts)
+    nothing = CellDigest(0, "")
+    changed = [
+        place
+        for place in {**written, **stored}
+        if (old := written.get(place, nothing)) != (new := stored.get(place, nothing))
+        and not (may_lack and new.answers < old.answers)
+    ]
+    if changed:
+        role, seed, cue, question = changed[0]
+        more = f" and {len(changed) - 1} more cells" if len(changed) > 1 else ""
+        raise StoreError(
+            f"{file}: texts, outcomes or scores of the answers to question {question!r}, cue "
+            f"{cue!r}, {role} {seed}{more} are not those of the verdict: {_EDITED}"
+        )
