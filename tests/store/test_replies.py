@@ -29,7 +29,8 @@ def test_replies_come_back(store: Store):
     replies = Replies(store)
     replies.store_replies({"k": RATING})
     found = replies.recall_replies(["k", "other"])
-    assert found == {"k": Rating(3, RATING.text, {"85": -0.1}, "stop", "")}
+    text = "85 \U0001f600"  # the halves of the character join
+    assert found == {"k": Rating(3, text, {"85": -0.1}, "stop", "")}
 
 
 @pytest.mark.parametrize("changes", [{"text": "5"}, {"logprobs": None}, {"more": 1}])
