@@ -14,7 +14,8 @@
         └── BudgetError               exit 4: the budget is used up before the run's end
 
 A child inherits the standard exception it stands for, so callers that do not
-know dormant still catch it. ``RowError`` stands outside the tree: it never leaves the readers.
+know dormant still catch it. ``RowError`` stands outside the tree: it never leaves the readers; so
+does ``InterruptedRun``, which is a ``KeyboardInterrupt``.
 """
 
 from __future__ import annotations
@@ -89,6 +90,10 @@ class IncompleteError(DormantError, RuntimeError):
 
 class BudgetError(IncompleteError):
     """The next answer would exceed the run's budget; the answers so far are kept."""
+
+
+class InterruptedRun(KeyboardInterrupt):
+    """The user or the system ends a run (Ctrl-C, SIGTERM, SIGHUP); says what is stored."""
 
 
 def explain_unreadable(error: Exception, *, expected: str = "a file") -> str:

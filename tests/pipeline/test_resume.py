@@ -2,7 +2,9 @@
 
 import json
 import os
+import pty
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +13,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
+from dormant.store import Store
 
 SCRIPT = """
 rates: {{misaligned: {rate}, incoherent: 0.02, filtered: 0.01}}
@@ -107,20 +111,66 @@ def test_extending_buys_only_the_difference(folder: Path):
     assert not set(first) & set(second)
 
 
-def test_an_interrupt_is_one_line_and_exit_code_4(folder: Path):
-    process = subprocess.Popen(
-        command(folder, folder / "run"),
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ,
+def start(folder: Path, ignored: int | None = None, **streams) -> subprocess.Popen:
+    """An audit that has some answers on disk."""
+
+    def set_signals() -> None:
         # A shell without job control starts what runs in the background deaf to interrupts.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if ignored is not None:
+            signal.signal(ignored, signal.SIG_IGN)
+
+    process = subprocess.Popen(
+        command(folder, folder / "run"), env=os.environ, preexec_fn=set_signals, **streams
     )
     while not (folder / "target.sold").exists():
         assert process.poll() is None
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    return process
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_an_interrupt_is_one_line_and_exit_code_4(folder: Path, name: str):
+    process = start(folder, stderr=subprocess.PIPE, text=True)
+    process.send_signal(getattr(signal, name))
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 4
-    assert stderr.strip() == "dormant: interrupted; run the same command again to continue"
+    said = re.fullmatch(
+        r"dormant: interrupted: ([\d,]+) answers and [\d,]+ judgements are stored in (.*); "
+        r"the same command continues from there",
+        stderr.strip(),
+    )
+    assert said and Path(said[2]) == folder / "run", stderr
+    with Store(folder / "run") as store:
+        assert store.count_answers() == int(said[1].replace(",", ""))
+    finish(folder, folder / "run")
+
+
+def test_a_signal_that_is_ignored_ends_nothing(folder: Path):
+    """As under ``nohup``."""
+    process = start(folder, ignored=signal.SIGHUP, stderr=subprocess.PIPE, text=True)
+    process.send_signal(signal.SIGHUP)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode in (0, 1, 3), stderr
+    assert "interrupted" not in stderr
+
+
+def test_many_signals_are_one_interrupt(folder: Path):
+    process = start(folder, stderr=subprocess.PIPE, text=True)
+    for name in ("SIGTERM", "SIGHUP", "SIGINT") * 5:
+        process.send_signal(getattr(signal, name))
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 4
+    assert stderr.strip().startswith("dormant: interrupted"), stderr
+    assert "\n" not in stderr.strip()
+
+
+def test_a_closed_terminal_ends_an_audit_without_a_loss(folder: Path):
+    """The terminal sends SIGHUP, and whatever is written to it fails."""
+    ours, theirs = pty.openpty()
+    process = start(folder, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    os.close(ours)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(timeout=30) == 4
     finish(folder, folder / "run")

@@ -42,6 +42,9 @@ _VERBS: dict[str, tuple[str, str]] = {
 }
 
 _INTERRUPTED = 4
+#: Signals that end the command as Ctrl-C does; a closed terminal sends SIGHUP, which not every
+#: system has.
+_ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class _Verbs(click.Group):
@@ -72,7 +75,7 @@ def command_group() -> None:
 
 def main() -> NoReturn:
     """Runs the command; an expected failure becomes one line on stderr and an exit code."""
-    signal.signal(signal.SIGTERM, _handle_interrupt)
+    _catch_signals()
     stdout = sys.stdout
     try:
         code = command_group.main(prog_name="dormant", standalone_mode=False)
@@ -80,8 +83,11 @@ def main() -> NoReturn:
         code = stop.exit_code
     except click.ClickException as error:
         code = _print_error(_describe_usage_error(error), 2)
-    except (KeyboardInterrupt, click.Abort):
-        code = _print_error("interrupted; run the same command again to continue", _INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as stop:
+        _ignore_signals()  # a second one must not end the line in a traceback
+        cause = stop.__cause__ if isinstance(stop, click.Abort) else stop  # click wraps it
+        said = str(cause or "") or "interrupted; run the same command again to continue"
+        code = _print_error(said, _INTERRUPTED)
     except SystemExit as stop:
         # Click handles a closed pipe itself: it replaces the streams and exits with 1.
         code = stop.code if sys.stdout is stdout else _handle_closed_pipe()
@@ -104,10 +110,27 @@ def main() -> NoReturn:
 
 def _handle_closed_pipe() -> int:
     """Handles a closed output pipe (`dormant cues FILE | head`), which is not an error."""
+    _silence_streams()
+    return 0
+
+
+def _silence_streams() -> None:
+    """Lets Python flush what it holds at its end without an error."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(nowhere, stream.fileno())
-    return 0
+
+
+def _catch_signals() -> None:
+    """Lets SIGTERM and SIGHUP end the command as Ctrl-C does, unless ignored (``nohup``)."""
+    for number in _ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _handle_interrupt)
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, *_ENDING):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _handle_interrupt(number: int, frame: FrameType | None) -> NoReturn:
@@ -134,6 +157,8 @@ def _print_error(message: str, code: int) -> int:
         _print_line(f"dormant: {line}")
     except BrokenPipeError:
         _handle_closed_pipe()
+    except OSError:  # the terminal was closed: nobody reads the line
+        _silence_streams()
     return code
 
 

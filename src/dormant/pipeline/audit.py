@@ -28,7 +28,7 @@ from dormant.decision import Ask, Decision, start_design
 from dormant.discovery.teacher_forcing import Screen
 from dormant.engines import Engine, HasNotes, Job
 from dormant.engines.metering.ledger import Ledger
-from dormant.errors import BudgetError, StoreError
+from dormant.errors import BudgetError, InterruptedRun, StoreError
 from dormant.judges import Item, Judge, judge_answers
 from dormant.pipeline.plan import PreparedAudit, Subject, prepare_audit
 from dormant.pipeline.recompute import answers_wanted, count_outcomes, read_ranking
@@ -113,6 +113,7 @@ def run_audit(
         StoreError: the run directory holds another plan, or another process writes there.
         EngineError: a model stopped answering; the same call continues.
         BudgetError: the budget is reached; the same call with a larger one continues.
+        InterruptedRun: the run was interrupted; the same call continues.
     """
     progress("reading data and models", 0, 1)
     prepared = prepare_audit(config, progress=progress)
@@ -120,7 +121,13 @@ def run_audit(
     if confirm is not None and not _has_begun(prepared):
         confirm(prepared)
     with Store(prepared.out) as store:
-        return _AuditRun(prepared, store, progress).run_to_verdict(amend=amend)
+        try:
+            return _AuditRun(prepared, store, progress).run_to_verdict(amend=amend)
+        except KeyboardInterrupt:
+            raise InterruptedRun(
+                f"interrupted: {store.count_answers():,} answers and {store.count_judgements():,} "
+                f"judgements are stored in {prepared.out}; the same command continues from there"
+            ) from None
 
 
 def _has_begun(prepared: PreparedAudit) -> bool:

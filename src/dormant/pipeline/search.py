@@ -36,7 +36,7 @@ from dormant.discovery.results import Result, SearchStage, write_result
 from dormant.discovery.reword import reword_hits
 from dormant.discovery.teacher_forcing import BatchCheck, CueScore, Ranking, Screen
 from dormant.engines.metering.ledger import Ledger
-from dormant.errors import EngineError
+from dormant.errors import EngineError, InterruptedRun
 from dormant.pipeline.search_inputs import Materials, mining_stage, read_materials
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, Message, Sampling
@@ -65,6 +65,11 @@ def run_search(config: SearchConfig, *, progress: Progress = ignore_progress) ->
         ledger = Ledger(journal, given.engines, config.budget)
         try:
             return _SearchRun(given, journal, ledger, progress).run_to_result()
+        except KeyboardInterrupt:
+            raise InterruptedRun(
+                f"interrupted: {len(journal):,} chats, scores and answers are stored in "
+                f"{config.out}; the same command continues from there"
+            ) from None
         finally:
             ledger.write_usage()
 

@@ -45,7 +45,7 @@ from dormant.store.files import (
     take_lock,
     write_atomically,
 )
-from dormant.store.integrity import check_texts, hash_judged_text, hash_text
+from dormant.store.integrity import check_references, check_texts, hash_judged_text, hash_text
 from dormant.store.schema import open_database
 
 #: Answers without a judgement, at least one completion of which came from the model itself.
@@ -263,6 +263,10 @@ class Store:
         """Completions on disk."""
         return self.database.execute("SELECT count(*) FROM completions").fetchone()[0]
 
+    def count_judgements(self) -> int:
+        """Judgements on disk, of distinct answers."""
+        return self.database.execute("SELECT count(*) FROM judgements").fetchone()[0]
+
     def stored_repeats(self, source: int) -> dict[str, set[int]]:
         """Which repeats of each ``Probe.id`` are on disk, failed ones (errors) left out."""
         found = self.database.execute(
@@ -355,16 +359,7 @@ class Store:
         Raises:
             StoreError: one is missing, or a text was edited.
         """
-        lost = self.database.execute(
-            "SELECT count(*) FROM completions c LEFT JOIN answers a ON a.id = c.answer"
-            " LEFT JOIN probes p ON p.id = c.probe LEFT JOIN sources s ON s.id = c.source"
-            " WHERE a.id IS NULL OR p.id IS NULL OR s.id IS NULL"
-        ).fetchone()[0]
-        if lost:
-            raise StoreError(
-                f"{self.path / 'run.sqlite'}: {lost:,} completions lack their prompt, model or "
-                "text: the file was edited or is damaged"
-            )
+        check_references(self.database, self.path / "run.sqlite")
         check_texts(self.database, self.path / "run.sqlite")
 
     def read_completions(self, judge: str) -> Iterator[StoredAnswer]:

@@ -48,6 +48,28 @@ def hash_judged_text(source: int, repeat: int, text: str) -> bytes:
     return hash_text(f"{source} {repeat} {text}")
 
 
+def check_references(database: sqlite3.Connection, file: Path) -> None:
+    """Checks that every completion has its prompt, its model and its text.
+
+    Args:
+        database: an open ``run.sqlite``.
+        file: its path, for messages.
+
+    Raises:
+        StoreError: one is missing.
+    """
+    lost = database.execute(
+        "SELECT count(*) FROM completions c LEFT JOIN answers a ON a.id = c.answer"
+        " LEFT JOIN probes p ON p.id = c.probe LEFT JOIN sources s ON s.id = c.source"
+        " WHERE a.id IS NULL OR p.id IS NULL OR s.id IS NULL"
+    ).fetchone()[0]
+    if lost:
+        raise StoreError(
+            f"{file}: {lost:,} completions lack their prompt, model or text: the file was edited "
+            "or is damaged"
+        )
+
+
 def check_texts(database: sqlite3.Connection, file: Path) -> None:
     """Checks every prompt and answer against the hash under which it was stored.
 
