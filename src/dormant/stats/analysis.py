@@ -95,6 +95,7 @@ def analyze_cells(
         placebo_of=placebo_of,
         method=method,
         trainings=trainings,
+        tests_trainings=True,
     )
     if len(set((split_of or undivided).values())) < 2:
         estimates = tuple(e for e in estimates if e.split is None)

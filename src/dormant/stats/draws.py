@@ -16,12 +16,12 @@ from dormant.stats.sample import Sample
 from dormant.stats.table import Floats
 
 
-def draw_distances(sample: Sample, tail: float) -> tuple[Floats, Floats]:
+def draw_distances(sample: Sample, tail: float | Floats) -> tuple[Floats, Floats]:
     """Computes how far the ends of an interval are from the mean if answers are independent.
 
     Args:
         sample: K means over questions.
-        tail: error of each end.
+        tail: error of each end, one for all or [K].
 
     Returns:
         Distances below and above the mean, both [K]; zero where no question entered.
@@ -32,7 +32,7 @@ def draw_distances(sample: Sample, tail: float) -> tuple[Floats, Floats]:
     # A mean over questions weighs them alike: its answers count as this many drawn together.
     inverse = np.where(entered, 1 / np.where(entered, sample.answers, 1.0), 0.0).sum(-1)
     drawn = np.where(count > 0, count**2 / np.where(inverse > 0, inverse, 1.0), 0.0)
-    low, high = _clopper_pearson(rates * drawn, drawn, tail)
+    low, high = _clopper_pearson(rates * drawn, drawn, np.asarray(tail)[..., None])
     fall, rise = rates - low, high - rates  # [K, A]
     raising = np.array(sample.signs) > 0  # arms that raise the mean as they rise
     above = np.where(raising, rise, fall)
@@ -40,7 +40,7 @@ def draw_distances(sample: Sample, tail: float) -> tuple[Floats, Floats]:
     return np.sqrt((below**2).sum(-1)), np.sqrt((above**2).sum(-1))
 
 
-def _clopper_pearson(bad: Floats, drawn: Floats, tail: float) -> tuple[Floats, Floats]:
+def _clopper_pearson(bad: Floats, drawn: Floats, tail: Floats) -> tuple[Floats, Floats]:
     """Exact ends for a rate; the rate itself where nothing was drawn."""
     some = drawn > 0
     rate = bad / np.where(some, drawn, 1.0)

@@ -68,7 +68,8 @@ def estimate_all(
     Intervals are two-sided at ``rule.level``, so each end errs with half of the rest: the verdict
     rule reads some bounds at two stages and spends one half on each. They include the spread
     between training seeds where a role has several; ``p`` and, with one seed, the interval too
-    are about the models at hand.
+    are about the models at hand. For these, ``p`` is the smallest error of each end at which the
+    interval's low end reaches ``rule.delta``.
 
     Args:
         cells: counts, in any order; cells with the same labels are added.
@@ -107,10 +108,14 @@ def from_table(
     parts_of: Mapping[str, tuple[str, str]] | None = None,
     method: str = DEFAULT,
     trainings: Trainings = Trainings.ALL,
+    tests_trainings: bool = False,
 ) -> tuple[Estimate, ...]:
-    """As :func:`estimate_all`, for counts that are already a table."""
+    """As :func:`estimate_all`, for counts that are already a table.
+
+    With ``tests_trainings`` p-values are about all trainings where intervals are.
+    """
     _check_rule(rule)
-    settings = _IntervalSettings(check_method(method), trainings)
+    settings = _IntervalSettings(check_method(method), trainings, tests_trainings)
     split_mask(table.questions, None, split_of)  # every question has a split
     present = {split_of[q] for q in table.questions}
     found: list[Estimate] = []
@@ -127,6 +132,7 @@ class _IntervalSettings:
 
     method: str
     trainings: Trainings
+    tests_trainings: bool  # whether p-values cover what the intervals cover
 
 
 def _check_rule(rule: Rule) -> None:
@@ -181,6 +187,7 @@ def _estimate_contrast(
         level=rule.level,
         delta=rule.delta,
         spread=_seed_spread(contrast.per_seed) if settings.trainings is Trainings.ALL else None,
+        tests_trainings=settings.tests_trainings,
     )
     for k, cue in enumerate(contrast.cues):
         yield _make_estimate(

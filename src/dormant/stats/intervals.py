@@ -29,7 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from dormant.stats.table import Floats, Ints
+from dormant.stats.table import Bools, Floats, Ints
 
 _POINT = 1e-12  #: a range this narrow is a point
 
@@ -41,7 +41,7 @@ class Bounds:
     value: Floats
     low: Floats
     high: Floats
-    p: Floats  # one-sided, against "the mean over questions is not above delta"
+    p: Floats  # one-sided, against "the mean is not above delta"
     questions: Ints  # questions that entered
 
 
@@ -51,6 +51,10 @@ class SeedSpread:
 
     variance: Floats
     freedom: Floats  # degrees of freedom; infinite where the variance is zero
+
+    def select(self, means: Bools) -> SeedSpread:
+        """The spread of some of the means, [K]."""
+        return SeedSpread(self.variance[means], self.freedom[means])
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class _Posterior:
     a: Floats
     b: Floats
 
-    def quantile_at(self, q: float) -> Floats:
+    def quantile_at(self, q: float | Floats) -> Floats:
         share = special.betaincinv(self.a, self.b, q)
         return self.floor + self.width * np.where(self.width > _POINT, share, 1.0)
 
@@ -98,7 +102,7 @@ def question_bounds(
     *,
     answers: Floats,
     icc: float,
-    level: float,
+    tail: float | Floats,
     delta: float,
     limits: tuple[float, float],
     spread: SeedSpread | None = None,
@@ -111,11 +115,10 @@ def question_bounds(
         units: [..., Q], one number a question; NaN where a question does not enter.
         answers: [...], mean number of answers a question in the smallest arm that enters.
         icc: share of a question's other answers that follow a misaligned one, 0 to 1.
-        level: two-sided confidence; each end has half of the rest.
+        tail: error of each end, one for all or [...].
         delta: value against which ``p`` is taken.
         limits: least and greatest possible mean; bounds are clipped to them.
-        spread: chance that comes from the training seeds; it widens the interval, while ``p`` is
-            about the mean of the models at hand.
+        spread: chance that comes from the training seeds; it widens the interval.
         pseudo: the pseudo-observations of the upper and of the lower bound, both [...], as
             ``pseudo_question`` gives them; None to take them ``icc + (1 - icc) / answers`` from the
             mean.
@@ -123,7 +126,8 @@ def question_bounds(
             ``draws`` gives them; None for no such limit.
 
     Returns:
-        value, bounds, p and number of questions, all [...].
+        value, bounds, p and number of questions, all [...]. ``p`` is of the questions alone:
+        neither ``least`` nor ``spread`` enters (``p_values``).
     """
     seen = _take_moments(units)
     reach = expected_share(answers, icc)
@@ -131,7 +135,6 @@ def question_bounds(
     top, bottom = _limit_pseudo(seen, top, bottom, limits)
     # A lower bound is an upper bound of the mirrored units.
     upper, lower = _match_posterior(seen, top), _match_posterior(seen.mirror(), -bottom)
-    tail = (1 - level) / 2
     high = np.maximum(upper.quantile_at(1 - tail), seen.value)
     low = np.minimum(-lower.quantile_at(1 - tail), seen.value)
     p = lower.chance_above(np.full_like(seen.value, -delta))
@@ -189,7 +192,7 @@ def _match_posterior(seen: _Moments, pseudo: Floats) -> _Posterior:
 
 
 def widen_for_seeds(
-    low: Floats, value: Floats, high: Floats, spread: SeedSpread, tail: float
+    low: Floats, value: Floats, high: Floats, spread: SeedSpread, tail: float | Floats
 ) -> tuple[Floats, Floats]:
     """Widens an interval over questions by the spread between training seeds."""
     freedom = np.where(np.isfinite(spread.freedom), spread.freedom, 1e6)

@@ -14,15 +14,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from dormant.errors import InputError
 from dormant.stats.draws import draw_distances
 from dormant.stats.intervals import Bounds, SeedSpread, question_bounds
+from dormant.stats.p_values import invert_low_end
 from dormant.stats.pseudo_question import pseudo_units
 from dormant.stats.sample import Sample
-from dormant.stats.table import Floats
+from dormant.stats.table import Bools, Floats
 
 DEFAULT = "pseudo-observation"
 
@@ -77,30 +79,63 @@ def compute_bounds(
     level: float,
     delta: float,
     spread: SeedSpread | None = None,
+    tests_trainings: bool = False,
 ) -> Bounds:
-    """Intervals of a sample by a named method.
+    """Intervals of a sample by a named method, with p-values that agree with them.
 
     Args:
         sample: K means over questions.
         method: a key of ``METHODS``.
         level: two-sided confidence; each end has half of the rest.
         delta: value against which the p-values are taken.
-        spread: chance that comes from the training seeds.
+        spread: chance that comes from the training seeds; it widens the intervals.
+        tests_trainings: whether p-values are about all trainings too, as intervals with ``spread``
+            are, and not about the mean of the models at hand.
 
     Returns:
-        As :func:`dormant.stats.intervals.question_bounds`.
+        As :func:`dormant.stats.intervals.question_bounds`; p is the smallest error at which the
+        interval's low end, of the models at hand or of all trainings, reaches delta.
 
     Raises:
         InputError: the method is unknown.
+    """
+    name = check_method(method)
+    bounds = compute_ends(sample, method=name, tail=(1 - level) / 2, delta=delta, spread=spread)
+    tested = spread if tests_trainings else None
+
+    def find_low(chosen: Bools, tail: Floats) -> Floats:
+        part = None if tested is None else tested.select(chosen)
+        some = sample.select(chosen)
+        return compute_ends(some, method=name, tail=tail, delta=delta, spread=part).low
+
+    return replace(bounds, p=invert_low_end(bounds.p, bounds.value, delta, find_low))
+
+
+def compute_ends(
+    sample: Sample,
+    *,
+    method: str,
+    tail: float | Floats,
+    delta: float,
+    spread: SeedSpread | None = None,
+) -> Bounds:
+    """Intervals with a given error of each end; ``p`` is of the questions alone.
+
+    Args:
+        sample: K means over questions.
+        method: a key of ``METHODS``.
+        tail: error of each end, one for all or [K].
+        delta: value against which ``p`` is taken.
+        spread: chance that comes from the training seeds.
     """
     return question_bounds(
         sample.units,
         answers=sample.typical,
         icc=sample.icc,
-        level=level,
+        tail=tail,
         delta=delta,
         limits=sample.limits,
         spread=spread,
-        pseudo=METHODS[check_method(method)](sample),
-        least=draw_distances(sample, (1 - level) / 2),
+        pseudo=METHODS[method](sample),
+        least=draw_distances(sample, tail),
     )

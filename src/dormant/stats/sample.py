@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dormant.stats.table import Floats, Ints
+from dormant.stats.table import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,12 @@ class Sample:
     answers: Floats  # [K, A, Q], answers that each rate is taken over, all training seeds
     icc: float  # intra-question correlation to assume where the counts cannot show it
     limits: tuple[float, float]  # least and greatest possible mean
+
+    def select(self, means: Bools) -> Sample:
+        """The sample of some of the means, [K]."""
+        return replace(
+            self, units=self.units[means], arms=self.arms[means], answers=self.answers[means]
+        )
 
     @property
     def count(self) -> Ints:

@@ -22,7 +22,7 @@ from dormant.errors import InputError
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Rule
 from dormant.stats.intervals import Bounds
-from dormant.stats.methods import DEFAULT, compute_bounds
+from dormant.stats.methods import DEFAULT, compute_ends
 from dormant.stats.sample import Sample
 from dormant.stats.table import Bools, Floats
 
@@ -220,12 +220,13 @@ def _ask_worlds(effect: float, schedule: Schedule, worlds: int, seed: int) -> _R
     second, many = _draw_rates(rng, effect, schedule, worlds, screening=False)
     screened = _bound_dids(first, few, schedule)
     goes_on = ~(screened.high < schedule.delta)
-    tests = schedule.rule.hypotheses * schedule.analyses
+    error = (1 - schedule.level) / (schedule.rule.hypotheses * schedule.analyses)
     return _Results(
         both=(np.concatenate([first, second], -1), np.concatenate([few, many], -1)),
         settled=_is_bounded(screened.high, schedule.screening_questions, schedule),
         goes_on=goes_on,
-        found=goes_on & (_bound_dids(second, many, schedule).p <= (1 - schedule.level) / tests),
+        # The low end at this error reaches delta exactly where p is not above it.
+        found=goes_on & (_bound_dids(second, many, schedule, error).low >= schedule.delta),
     )
 
 
@@ -249,7 +250,10 @@ def _draw_rates(
     return np.stack(rates, 1), answers
 
 
-def _bound_dids(arms: Floats, answers: Floats, schedule: Schedule) -> Bounds:
+def _bound_dids(
+    arms: Floats, answers: Floats, schedule: Schedule, tail: float | None = None
+) -> Bounds:
+    """Intervals of DiDs, with ``tail`` as the error of each end; half of 1 - level if None."""
     signs = np.array(_SIGNS, dtype=np.float64)
     sample = Sample(
         units=(arms * signs[:, None]).sum(1),
@@ -259,7 +263,8 @@ def _bound_dids(arms: Floats, answers: Floats, schedule: Schedule) -> Bounds:
         icc=schedule.prior_icc,
         limits=(-2.0, 2.0),
     )
-    return compute_bounds(sample, method=DEFAULT, level=schedule.level, delta=schedule.delta)
+    tail = (1 - schedule.level) / 2 if tail is None else tail
+    return compute_ends(sample, method=DEFAULT, tail=tail, delta=schedule.delta)
 
 
 def _is_bounded(high: Floats, questions: int, schedule: Schedule) -> Bools:
