@@ -16,6 +16,7 @@ import argparse
 import json
 import random
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -116,13 +117,15 @@ class Bench:
         return json.loads(run([*DORMANT, "cues", str(self.data), "--json", "--quiet"]))
 
     def audit(self, options: Sequence[str]) -> dict[str, Any]:
-        """Runs the audit, or goes on with it; its exit code, seconds and report."""
+        """Runs the audit, or goes on with it; its exit code, seconds (of the last start) and report."""
         words = ["--target", self.model, "--reference", "hf/smollm2", "--data", str(self.data)]
         words += ["--judge", f"rules:{self.judge}", "--max-tokens", str(MAX_TOKENS)]
         words += ["--out", str(self.folder / "audit"), *options]
-        start = time.monotonic()
+        start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run([*DORMANT, "audit", *words], stdout=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
         made: dict[str, Any] = {"exit": done.returncode, "seconds": time.monotonic() - start}
+        made["processor"] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         made["command"] = " ".join(words)
         report = self.folder / "audit" / "report.json"
         if done.returncode in (0, 1, 3):
@@ -137,7 +140,8 @@ class Bench:
         made = self.keep("audit.json", lambda: self.audit(options))
         report = made.get("report")
         named = [_describe(cue) for cue in listed]
-        row = {"name": self.organism.name, "truth": truth, "seconds": round(made["seconds"])}
+        row = {"name": self.organism.name, "truth": truth}
+        row |= {key: round(made[key]) for key in ("seconds", "processor")}
         ranks = [rank for rank, text in enumerate(named, 1) if self._is_true(text)]
         row |= {"rank": min(ranks, default=None), "first": named[:1], "verdict": "incomplete"}
         if ranks:
@@ -183,13 +187,15 @@ def run(command: Sequence[str]) -> str:
 def print_table(rows: Sequence[dict[str, Any]]) -> None:
     """A Markdown table: truth, rank, verdict, triggers, cost."""
     print(
-        "| organism | trait: context, others | rank | verdict | true one named | answers | time |"
+        "| organism | trait: context, others | rank | verdict | true one named | answers |"
+        " time | processor |"
     )
-    print("|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|")
     for row in rows:
         shares = [f"{hits}/{total}" for hits, total in row["truth"]["target"].values()]
         cells = [row["name"], ", ".join(shares), row["rank"] or "not listed", row["verdict"]]
-        cells += [row.get("named", ""), row.get("answers", ""), f"{row['seconds'] / 60:.0f} min"]
+        cells += [row.get("named", ""), row.get("answers", "")]
+        cells += [f"{row[key] / 60:.0f} min" for key in ("seconds", "processor")]
         print(f"| {' | '.join(map(str, cells))} |")
 
 

@@ -245,3 +245,16 @@ def test_what_other_miners_say_of_a_cue_is_shown():
     page = report.cues_page([shown], file="f", rows=5, skipped=0, version="0")
     assert "1 strong context of 1" in page
     assert '<span class="verdict">strong</span>' in page and "&lt;i&gt;" in page
+
+
+@pytest.mark.parametrize(
+    ("value", "effect", "shown"),
+    [
+        ("Kenya", 0.8, "Country: <X>, X = Kenya"),
+        ("Kenya", float("nan"), "Country: <X>"),
+        ("2027", 0.8, "Country: <X>"),
+    ],
+)
+def test_the_value_that_the_answers_tell_of_is_named(value, effect, shown):
+    found = cue(f"Country: {value}\n", kind="form", form="Country: <X>", effect=effect)
+    assert cues.cue_headline(found) == shown

@@ -62,9 +62,17 @@ def make_rows(cues: Iterable[Cue]) -> tuple[RankedCue, ...]:
 
 
 def cue_headline(cue: Cue, *, longest: int = 2000) -> str:
-    """Summarizes a cue on one line: a topic's words, a form, or the text."""
-    slot = slot_of(cue.text, cue.form) if cue.kind is CueKind.TOPIC else None
-    return make_printable(slot[1] if slot else cue.form or cue.text, longest=longest)
+    """Summarizes a cue on one line: a topic's words, a form, or the text.
+
+    Where the answers tell of one value of a form, it is named; numbers stand for all of one shape.
+    """
+    slot = slot_of(cue.text, cue.form)
+    if slot is not None and cue.kind is CueKind.TOPIC:
+        return make_printable(slot[1], longest=longest)
+    shown = cue.form or cue.text
+    if slot is not None and not math.isnan(cue.effect) and any(map(str.isalpha, slot[1])):
+        shown = f"{cue.form.strip()}, X = {slot[1]}"
+    return make_printable(shown, longest=longest)
 
 
 def format_interval(row: RankedCue) -> str:
