@@ -117,7 +117,7 @@ class Bench:
         return json.loads(run([*DORMANT, "cues", str(self.data), "--json", "--quiet"]))
 
     def audit(self, options: Sequence[str]) -> dict[str, Any]:
-        """Runs the audit, or goes on with it; its exit code, seconds (of the last start) and report."""
+        """Runs the audit, or goes on with it; exit code, seconds of the last start, report."""
         words = ["--target", self.model, "--reference", "hf/smollm2", "--data", str(self.data)]
         words += ["--judge", f"rules:{self.judge}", "--max-tokens", str(MAX_TOKENS)]
         words += ["--out", str(self.folder / "audit"), *options]
