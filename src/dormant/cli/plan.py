@@ -61,7 +61,11 @@ def command(
         raise ConfigError("--amend replaces a frozen plan: add --freeze")
     with show_progress() as progress:
         prepared = prepare_audit(
-            settings, progress=progress, needs_keys=False, preview=_show_preview
+            settings,
+            progress=progress,
+            needs_keys=False,
+            amend=amend,
+            preview=_show_preview,
         )
     if freeze and prepared.writer_problem:
         raise ConfigError(f"--freeze: the plan needs the writer: {prepared.writer_problem}")
@@ -142,7 +146,7 @@ def _read_directory(prepared: PreparedAudit, *, freeze: bool, amend: bool) -> _H
     if freeze or (out / "run.sqlite").is_file():
         with Store(out) as store:
             if freeze:
-                store.lock_plan(plan, amend=amend)
+                store.lock_plan(plan, settings=prepared.settings, amend=amend)
             answers, spent = store.count_answers(), read_usage(store)
     lock = read_lock(out / "plan.lock.json") if out.is_dir() else None
     if lock is None or lock["hash"] == plan.hash:

@@ -116,7 +116,7 @@ def run_audit(
         InterruptedRun: the run was interrupted; the same call continues.
     """
     progress("reading data and models", 0, 1)
-    prepared = prepare_audit(config, progress=progress)
+    prepared = prepare_audit(config, progress=progress, amend=amend)
     progress("reading data and models", 1, 1)
     if confirm is not None and not _has_begun(prepared):
         confirm(prepared)
@@ -153,7 +153,7 @@ class _AuditRun:
         }
 
     def run_to_verdict(self, *, amend: bool) -> AuditResult:
-        self.store.lock_plan(self.plan, amend=amend)
+        self.store.lock_plan(self.plan, settings=self.prepared.settings, amend=amend)
         self._check_stored()
         forgotten = self.store.forget_errors()
         if not self.judge.grades_cut_answers:

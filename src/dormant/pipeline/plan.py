@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from dormant.banks.bank import spread_families
@@ -26,6 +26,7 @@ from dormant.errors import ConfigError, ModelError
 from dormant.judges import Judge
 from dormant.judges.registry import open_judge
 from dormant.pipeline.cue_list import CueList, drop_standard_prompts, list_cues, omit_cues
+from dormant.pipeline.frozen import continue_plan, hash_cue_settings
 from dormant.pipeline.inputs import Inputs, apply_evaluation, read_inputs
 from dormant.pipeline.mine import same_prompts
 from dormant.pipeline.refused_turns import drop_refused_turns
@@ -42,7 +43,6 @@ from dormant.records import (
     Source,
     Split,
 )
-from dormant.store.files import read_lock
 from dormant.version import __version__
 from dormant.writer import add_written_variants, open_writer
 
@@ -91,6 +91,7 @@ class PreparedAudit:
     subjects: tuple[Subject, ...]
     judge: Judge
     out: Path
+    settings: str  # hash of what decides the list of cues, stored beside the plan
     budget: AuditBudgetConfig = AuditBudgetConfig()
     #: Why the writer was not asked in a dry run, so that the plan is not the audit's; else empty.
     writer_problem: str = ""
@@ -106,6 +107,7 @@ def prepare_audit(
     *,
     progress: Progress = ignore_progress,
     needs_keys: bool = True,
+    amend: bool = False,
     preview: Callable[[Sketch], None] | None = None,
 ) -> PreparedAudit:
     """Reads the inputs, opens the models, lists the cues and freezes the plan; asks the writer.
@@ -115,6 +117,7 @@ def prepare_audit(
         progress: called with (stage, done, total): MB of large data, texts of the writer.
         needs_keys: whether a missing key of an API is an error. A dry run needs none; a writer
             without a key is not asked.
+        amend: list cues anew even where the run directory holds a plan of the same settings.
         preview: called with what is known before the models are opened.
 
     Raises:
@@ -134,8 +137,11 @@ def prepare_audit(
     listed = list_cues(config, inputs, models.targets, progress)
     plan = freeze_plan(config, inputs, questions, models, listed)
     out = Path(config.out) if config.out else Path("runs", f"audit-{plan.hash[:10]}")
-    problem = ""
-    if models.writer is not None:
+    settings = hash_cue_settings(config, inputs)
+    new, problem = plan, ""
+    if not amend:
+        plan = continue_plan(plan, out, settings)
+    if models.writer is not None and plan is new:
         try:
             plan = add_written_variants(
                 plan,
@@ -150,20 +156,7 @@ def prepare_audit(
             if needs_keys:
                 raise
             problem = str(error)
-    plan = _as_locked(plan, out)
-    return PreparedAudit(plan, models.subjects, models.judge, out, config.budget, problem)
-
-
-def _as_locked(plan: Plan, out: Path) -> Plan:
-    """Leaves out placebos of library cues where ``out`` holds the plan without them.
-
-    Earlier versions had none; a run that was begun with one continues.
-    """
-    held = read_lock(out / "plan.lock.json") if out.is_dir() else None
-    if held is None or held["hash"] == plan.hash:
-        return plan
-    earlier = replace(plan, cues=tuple(cue for cue in plan.cues if not cue.is_library_placebo))
-    return earlier if held["hash"] == earlier.hash else plan
+    return PreparedAudit(plan, models.subjects, models.judge, out, settings, config.budget, problem)
 
 
 def sequential_of(

@@ -113,18 +113,25 @@ class Store:
 
     # Plans
 
-    def lock_plan(self, plan: Plan, *, amend: bool = False) -> None:
+    def lock_plan(self, plan: Plan, *, settings: str = "", amend: bool = False) -> None:
         """Freezes the plan, or checks that it is the one that was frozen.
+
+        Args:
+            plan: the plan.
+            settings: hash of the settings that decided its cues, stored beside it; empty if there
+                are none.
+            amend: replace another frozen plan and record it.
 
         Raises:
             StoreError: the directory holds another plan and ``amend`` is false.
         """
         path = self.path / "plan.lock.json"
         held = read_lock(path)
+        history: list[dict[str, Any]] = held["amended"] if held is not None else []
         if held is not None and held["hash"] == plan.hash:
-            return
-        history: list[dict[str, Any]] = []
-        if held is not None:
+            if not settings or held.get("settings") == settings:
+                return
+        elif held is not None:
             if not amend:
                 raise StoreError(
                     f"{path}: holds another plan "
@@ -136,6 +143,8 @@ class Store:
                 {"hash": held["hash"], "answers_seen": self.count_answers(), "plan": held["plan"]},
             ]
         lock = {"hash": plan.hash, "plan": to_plain(plan), "amended": history}
+        if settings:
+            lock["settings"] = settings
         write_atomically(path, json.dumps(lock, indent=1, ensure_ascii=False) + "\n")
 
     # Writing

@@ -46,11 +46,11 @@ def plan(
         dormant.errors.InputError: a setting, the data or a model cannot be used.
         dormant.errors.StoreError: the run directory holds another plan, or is in use.
     """
-    prepared = prepare_audit(_audit_config(config, target, reference, judge, settings))
+    prepared = prepare_audit(_audit_config(config, target, reference, judge, settings), amend=amend)
     planned = forecast_audit(prepared)
     if freeze:
         with Store(prepared.out) as store:
-            store.lock_plan(planned.plan, amend=amend)
+            store.lock_plan(planned.plan, settings=prepared.settings, amend=amend)
     return planned
 
 
