@@ -118,8 +118,7 @@ class Store:
 
         Args:
             plan: the plan.
-            settings: hash of the settings that decided its cues, stored beside it; empty if there
-                are none.
+            settings: hash of the settings that decided its cues, stored beside it; may be empty.
             amend: replace another frozen plan and record it.
 
         Raises:
@@ -129,19 +128,17 @@ class Store:
         held = read_lock(path)
         history: list[dict[str, Any]] = held["amended"] if held is not None else []
         if held is not None and held["hash"] == plan.hash:
-            if not settings or held.get("settings") == settings:
+            if settings in ("", held.get("settings")):
                 return
         elif held is not None:
             if not amend:
+                changes = describe_difference(held["plan"], to_plain(plan))
                 raise StoreError(
-                    f"{path}: holds another plan "
-                    f"({describe_difference(held['plan'], to_plain(plan))}); give "
-                    "another --out, or --amend to continue here and record the change"
+                    f"{path}: holds another plan ({changes}); give another --out, or --amend to "
+                    "continue here and record the change"
                 )
-            history = [
-                *held["amended"],
-                {"hash": held["hash"], "answers_seen": self.count_answers(), "plan": held["plan"]},
-            ]
+            seen = self.count_answers()
+            history.append({"hash": held["hash"], "answers_seen": seen, "plan": held["plan"]})
         lock = {"hash": plan.hash, "plan": to_plain(plan), "amended": history}
         if settings:
             lock["settings"] = settings
