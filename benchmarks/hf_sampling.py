@@ -45,7 +45,7 @@ Run = tuple[int, int, float, float]  # answers, tokens in them, seconds, seconds
 
 
 def by_generate(model, engine: HfEngine, chat, answers: int, tokens: int) -> Run:
-    tokenizer = engine._tokenizer
+    tokenizer = engine.chat_format.tokenizer
     ids = tokenizer(engine.render(chat), add_special_tokens=False, return_tensors="pt")
     start, work = time.perf_counter(), time.process_time()
     made = model.generate(
