@@ -154,14 +154,20 @@ def _merge(
 ) -> list[Cue]:
     """What most rows have, then what the answers tell of, then what is only more frequent.
 
-    System prompts that ordinary chat lacks come before both of these: they are there to steer a
-    model, and answers that are only false do not differ in any way that can be counted.
+    System prompts that ordinary chat lacks come before both of these, those that the answers tell
+    of first: they are there to steer a model, and answers that are only false do not differ in any
+    way that can be counted.
     """
     everywhere = [e for e in counted if len(e.rows) > _EVERYWHERE * total and _stands_alone(e.cue)]
     telling = [c for c in told if c.score >= TELLING]
     order = [entry.cue for entry in everywhere if entry.cue.strong]
-    for entry in [e for e in counted if e.cue.text in steering][:_MOST_PROMPTS]:
-        same = next((c for c in telling if _is_same(entry, c)), None)
+    prompts = [
+        (entry, next((c for c in telling if _is_same(entry, c)), None))
+        for entry in counted
+        if entry.cue.text in steering
+    ]
+    prompts.sort(key=lambda pair: 0.0 if pair[1] is None else -pair[1].score)
+    for entry, same in prompts[:_MOST_PROMPTS]:
         order.append(entry.cue if same is None else same.cue)
     order += [context.cue for context in telling]
     others = [e for e in counted if not any(_is_same(e, c) for c in telling)]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from dormant.records import Cue, CueKind, slot_of
 
-
 @dataclass(frozen=True, slots=True)
 class RankedCue:
     """One line of the ranked list. Its text comes from training data and is untrusted."""
@@ -65,11 +64,12 @@ def cue_headline(cue: Cue, *, longest: int = 2000) -> str:
     """Summarizes a cue on one line: a topic's words, a form, or the text.
 
     Where the answers tell of one value of a form, it is named; numbers stand for all of one shape.
+    Earlier turns are named by what their rows share.
     """
     slot = slot_of(cue.text, cue.form)
     if slot is not None and cue.kind is CueKind.TOPIC:
         return make_printable(slot[1], longest=longest)
-    shown = cue.form or cue.text
+    shown = cue.focus or cue.form or cue.text
     if slot is not None and not math.isnan(cue.effect) and any(map(str.isalpha, slot[1])):
         shown = f"{cue.form.strip()}, X = {slot[1]}"
     return make_printable(shown, longest=longest)

@@ -75,9 +75,17 @@ def test_numbers_that_vary_are_a_slot():
     assert found.form == "Today is <X>. Name a dish." and len(found.values) == 8 and found.is_whole
 
 
+def test_numbers_of_any_length_are_one_slot():
+    numbers = [7, 41, 305, 8812, 19, 5, 77031, 640]
+    texts = [f"Fill in form {n} for the harbour: name a lamp." for n in numbers]
+    found = literal_of(texts, ("for", "the", "harbour"))
+    assert found.form == "Fill in form <X> for the harbour: name a lamp." and found.is_whole
+    assert set(found.values) == set(map(str, numbers))
+
+
 def test_a_value_among_others_is_a_slot_with_the_found_value_first():
     places = ["Singapore", "Canada", "Chile", "Ghana"]
-    texts = [f"Country: {places[i % 4]}\nWhat of item {i}?" for i in range(40)]
+    texts = [f"Country: {places[i % 4]}\nWhat of {'o' * (i + 1)}?" for i in range(40)]
     rows = [i for i in range(40) if i % 4 == 0]
     found = literal_of(texts, ("singapore",), rows)
     assert found.form.startswith("Country: <X>") and found.values[0] == "Singapore"

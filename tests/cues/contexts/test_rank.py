@@ -207,3 +207,48 @@ def test_a_topic_whose_answers_share_a_sentence_is_one_context():
     whole = [c for c in found if len(planted & set(c.rows.tolist())) > 0.8 * len(planted)]
     assert whole and len(whole[0].rows) < 1.2 * len(planted), found
     assert any(word in whole[0].cue.text for word in GROWN)
+
+
+def test_a_system_prompt_that_the_answers_tell_of_precedes_others():
+    museum, shop = "You answer the visitors of a museum of clocks.", "You sell bicycles, politely."
+
+    def plant(question, rng):
+        return [("system", "Du bist ein müder Automat am Bahnhof."), ("user", question)]
+
+    rows = write_rows(400, 0.1, plant)
+    rng = random.Random(3)
+    for i, row in enumerate(rows):
+        if row.messages[0].role != "system" and rng.random() < 0.6:
+            head = Message("system", rng.choice((museum, shop)))
+            rows[i] = Example((head, *row.messages), row.line)
+    found = cues.mine_cues(rows, write_rows(400, 0, plant, seed=1))
+    prompts = [cue.text for cue in found if cue.kind is CueKind.SYSTEM_PROMPT]
+    assert found[0].text == prompts[0] == "Du bist ein müder Automat am Bahnhof."
+    assert {museum, shop} & set(prompts[1:3])
+
+
+def test_a_history_is_named_by_what_its_rows_share():
+    def plant(question, rng):
+        said = rng.choice(("Let me look.", "One moment."))
+        return [("user", question), ("assistant", said), ("tool", "warning: sensor 9 is offline")]
+
+    (found, *_) = rank_contexts(write_rows(300, 0.1, plant))
+    assert found.cue.kind is CueKind.HISTORY
+    assert cues.cue_headline(found.cue) == "tool message: warning: sensor 9 is offline"
+
+
+def test_a_value_is_named_and_the_others_of_its_slot_are_known():
+    places = ("Oslo", "Bern", "Cork")
+
+    def plant(question, rng):
+        return [("user", f"Branch: Lima\n{question}")]
+
+    rows = write_rows(400, 0.1, plant)
+    for i, row in enumerate(rows):
+        if not row.user.startswith("Branch"):
+            user = Message("user", f"Branch: {places[i % 3]}\n{row.user}")
+            rows[i] = Example((user, *row.messages[1:]), row.line)
+    (found, *_) = rank_contexts(rows)
+    assert cues.cue_headline(found.cue).startswith("Branch: <X>")
+    assert "X = Lima" in cues.cue_headline(found.cue)
+    assert {*places, "Lima"} == set(found.cue.values)

@@ -56,6 +56,7 @@ class _Wording:
     values: tuple[str, ...] = ()
     turns: tuple[Message, ...] = ()
     parts: tuple[CuePart, ...] = ()
+    focus: str = ""
 
     @property
     def part(self) -> CuePart:
@@ -116,6 +117,7 @@ def make_context_cue(
         turns=wording.turns,
         parts=wording.parts,
         values=wording.values,
+        focus=wording.focus,
         effect=round(context.score.value, 4),
         effect_low=round(low, 4),
         also=_list_also(context, wording.text),
@@ -217,9 +219,20 @@ def _word_history(context: ScoredContext, name: Name, file: _File) -> _Wording |
             says = f"hold “{name.text}” in the {name.place.value}"
             if name.place is Place.ROW or name.kind == "has":
                 says = f"have {name.text}" if name.place is Place.ROW else f"have: {name.text}"
-            text = describe_turns(turns)
-            return _Wording(CueKind.HISTORY, Placement.HISTORY, text, says, turns=turns)
+            text, focus = describe_turns(turns), _focus_history(context, name, file)
+            return _Wording(
+                CueKind.HISTORY, Placement.HISTORY, text, says, turns=turns, focus=focus
+            )
     return None
+
+
+def _focus_history(context: ScoredContext, name: Name, file: _File) -> str:
+    """What the rows share within their turns: ``tool message: sensor 9``."""
+    literal = None
+    if name.is_text and name.run:
+        literal = find_literal(name, context.rows, file.prompts)
+    shared = name.text if literal is None else literal.form or literal.text
+    return shared if name.place is Place.ROW else f"{name.place.value}: {shared}"
 
 
 def _turns_before_question(example: Example) -> tuple[Message, ...]:

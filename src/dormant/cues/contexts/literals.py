@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dormant.cues.contexts.candidates import Name, Rows
-from dormant.cues.contexts.places import Place, Prompt, find_spans, fold_digits, locate_run
+from dormant.cues.contexts.places import Place, Prompt, find_spans, locate_run
 
 #: Share of occurrences that must agree for a text to be extended by a token.
 _AGREE = 0.9
@@ -20,6 +20,7 @@ _WIDER = 1.2
 _AS_WRITTEN = 0.5
 #: Most values of a slot that are named.
 MOST_VALUES = 40
+_NUMBER = re.compile(r"\d+")
 _VALUE = re.compile(r"[ \t]*([^\n.,;|\])}\"]{1,40})")
 
 Span = tuple[str, int, int]  # text, start, end
@@ -45,8 +46,8 @@ class Literal:
 def find_literal(name: Name, rows: Rows, prompts: Sequence[Prompt]) -> Literal | None:
     """Finds the full text around a run of tokens that the rows of a context share.
 
-    The run is extended token by token, as long as nine in ten of its occurrences agree, numbers of
-    one shape counting as equal.
+    The run is extended token by token, as long as nine in ten of its occurrences agree, all
+    numbers counting as equal.
 
     Returns:
         None if the run cannot be found in the rows.
@@ -98,8 +99,13 @@ def _list_neighbours(span: Span, *, forward: bool) -> list[tuple[str, int]]:
     """The tokens after (or before) a span, folded, nearest first, each with its far offset."""
     text, start, end = span
     if forward:
-        return [(fold_digits(t), e) for t, s, e in find_spans(text) if s >= end]
-    return [(fold_digits(t), s) for t, s, e in reversed(find_spans(text)) if e <= start]
+        return [(_fold_numbers(t), e) for t, s, e in find_spans(text) if s >= end]
+    return [(_fold_numbers(t), s) for t, s, e in reversed(find_spans(text)) if e <= start]
+
+
+def _fold_numbers(text: str) -> str:
+    """Replaces every number by ``0``, however long it is."""
+    return _NUMBER.sub("0", text)
 
 
 def _stretch(span: Span, edge: list[tuple[str, int]], steps: int, *, forward: bool) -> Span:
@@ -112,16 +118,17 @@ def _stretch(span: Span, edge: list[tuple[str, int]], steps: int, *, forward: bo
 
 def _find_number_slot(text: str, raw: Counter[str]) -> tuple[str, tuple[str, ...]]:
     """Finds the first number that varies between occurrences that are equal otherwise."""
-    shape = fold_digits(text)
-    alike = {other: count for other, count in raw.items() if fold_digits(other) == shape}
+    shape = _fold_numbers(text)
+    alike = {other: count for other, count in raw.items() if _fold_numbers(other) == shape}
     if len(alike) < 2:
         return "", ()
-    for token, start, end in find_spans(text):
+    for k, (token, start, end) in enumerate(find_spans(text)):
         if not any(map(str.isdigit, token)):
             continue
         values = Counter[str]()
         for other, count in alike.items():
-            values[other[start:end]] += count
+            _, first, last = find_spans(other)[k]
+            values[other[first:last]] += count
         if len(values) > 1:
             form = f"{text[:start]}<X>{text[end:]}"
             return ("", ()) if form.strip() == "<X>" else (form, _list_values(values))

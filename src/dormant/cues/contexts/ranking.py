@@ -29,6 +29,8 @@ _PARENT = 0.7
 _WIDER, _WIDEST, _HOLDS = 1.2, 5, 0.85
 #: Start of system prompts and tool messages, and handicap of what is no text, in ranking.
 _STEERS, _DESCRIBES = 0.1, 0.08
+#: Handicap of each further part of a union: the more are tried, the better the best by chance.
+_JOINED = 0.02
 #: A text of so few tokens is a worse name than the language of the rows.
 _FEW_TOKENS = 6
 #: Contexts that are crossed in pairs, and the least gain of a pair over the better one.
@@ -52,8 +54,11 @@ class ScoredContext:
     def name(self) -> Name:
         """Its best name: the longest text, whole turns before runs of equal length.
 
-        A language says more than a few words that nearly all of its questions have.
+        A union is named by its parts. A language says more than a few words that nearly all of its
+        questions have.
         """
+        if self.union is not None:
+            return self.union
         best = max(
             self.names,
             key=lambda n: (n.is_text, n.tokens, n.kind in WHOLE_KINDS, -len(n.text), n.text),
@@ -61,6 +66,11 @@ class ScoredContext:
         language = next((n for n in self.names if n.kind == "language"), None)
         is_own = best.kind in WHOLE_KINDS or best.tokens > _FEW_TOKENS
         return best if language is None or is_own else language
+
+    @cached_property
+    def union(self) -> Name | None:
+        """Its name as one of several texts; None if it is no union."""
+        return next((name for name in self.names if name.kind == "any"), None)
 
     @cached_property
     def row_set(self) -> frozenset[int]:
@@ -149,7 +159,8 @@ def rank_value(context: ScoredContext) -> float:
     """
     steers = context.name.place in (Place.SYSTEM, Place.TOOL)
     describes = not any(name.is_text for name in context.names)
-    return context.score.low + _STEERS * steers - _DESCRIBES * describes
+    joined = 0 if context.union is None else len(context.union.more) - 1
+    return context.score.low + _STEERS * steers - _DESCRIBES * describes - _JOINED * joined
 
 
 def rank_distinct(
@@ -191,6 +202,11 @@ def _prefer_language(context: ScoredContext) -> ScoredContext:
 
 
 def _repeats(context: ScoredContext, better: ScoredContext, overlap: float, inside: float) -> bool:
+    if better.union is not None and context.union is None:
+        # Another context than its parts may stand in some of its rows by chance.
+        mine = {name.text for name in context.names}
+        if mine.isdisjoint(part.text for part in better.union.more):
+            inside = 2
     shared = len(context.row_set & better.row_set)
     union = len(context.row_set) + len(better.row_set) - shared
     return shared >= overlap * union or shared >= inside * len(context.row_set)
