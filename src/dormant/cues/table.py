@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from dormant.records import Cue, CueKind, slot_of
 
+
 @dataclass(frozen=True, slots=True)
 class RankedCue:
     """One line of the ranked list. Its text comes from training data and is untrusted."""
