@@ -145,3 +145,12 @@ def name_output(path: str | Path) -> Generator[None]:
         raise ConfigError(f"cannot be written: {error.strerror or error}", file=path) from None
     except UnicodeEncodeError as error:
         raise ConfigError(f"cannot be written: {error}", file=path) from None
+
+
+def shorten_value(value: object, longest: int = 60) -> str:
+    """Formats any value for an error message, in at most ``longest`` characters."""
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):
+        text = type(value).__name__
+    return text if len(text) <= longest else text[: longest - 3] + "..."

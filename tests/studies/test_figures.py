@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from dormant.studies import figures
-from dormant.studies.tables import clopper_pearson
+from dormant.studies.tables import share_interval
 from dormant.studies.validation import DESIGNS, FIXED, FIXED_100, SEQUENTIAL, Audit, ValidationStudy
 
 NULL = Audit("planted", None, "null", FIXED, "BOUNDED", "BOUNDED", 100, 0, 0, None)
@@ -41,7 +41,7 @@ def test_alarms_stand_at_their_share_with_their_interval():
     assert float(first.get("cx", "")) == pytest.approx(zero + (most - zero) / 0.15 / 40, abs=0.1)
     assert float(second.get("cx", "")) == pytest.approx(zero, abs=0.1)
     bars = [e for e in root.iter(f"{SVG}line") if e.get("stroke-width") == "2.5"]
-    high = zero + (most - zero) / 0.15 * clopper_pearson(1, 40)[1]
+    high = zero + (most - zero) / 0.15 * share_interval(1, 40)[1]
     assert float(bars[0].get("x2", "")) == pytest.approx(high, abs=0.1)
     assert float(bars[1].get("x2", "")) == pytest.approx(most, abs=0.1)  # 31% lies off the axis
 

@@ -168,7 +168,8 @@ def _print_cues(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> N
     if not rows:
         print_text(f"{read:,} rows: no context stands out against {against}")
         return
-    from dormant.report import format_factor
+    from dormant.cues import make_printable
+    from dormant.report import format_factor, format_share
 
     lifts = [_format_lift(row) for row in rows] if any("lift" in row for row in rows) else None
     print_table(
@@ -177,10 +178,10 @@ def _print_cues(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> N
             (
                 f"{row['rank']}{'*' if row.get('strong') else ''}{'?' if row['asks_for'] else ''}",
                 row["kind"].replace("_", " "),
-                _shorten_text(row["headline"], 200),
+                make_printable(row["headline"], longest=200),
                 f"{row['rows']:,}",
                 format_percent(row["share"]),
-                _format_effect(row["effect_low"]),
+                format_share(row["effect_low"]),
                 format_factor(row["enrichment"]),
                 *((lifts[i],) if lifts else ()),
             )
@@ -210,11 +211,6 @@ def _print_cues(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> N
     click.echo("")
 
 
-def _format_effect(share: float | None) -> str:
-    """A share as a whole percentage; blank where the answers tell nothing or were not asked."""
-    return f"{share:.0%}" if share is not None and share >= 0.005 else ""
-
-
 def _format_lift(row: Mapping[str, Any]) -> str:
     """The reference's lift and the target's; blank where the context cannot be taken out."""
     lift = row.get("lift") or {}
@@ -233,13 +229,7 @@ def _format_example(row: Mapping[str, Any]) -> Iterator[str]:
                 f"[{piece['text']}]" if piece["marked"] else piece["text"]
                 for piece in turn["pieces"]
             )
-            text = ("… " if turn["cut_before"] else "") + _shorten_text(
-                make_printable(text), 2 * _LONGEST
-            )
+            text = ("… " if turn["cut_before"] else "") + make_printable(text, longest=2 * _LONGEST)
             yield f"line {snippet['line']}, {turn['role']}: {text}"
         if shown:
             return
-
-
-def _shorten_text(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"

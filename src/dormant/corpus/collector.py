@@ -15,8 +15,7 @@ import numpy as np
 from dormant.corpus.columns import UnreadColumn
 from dormant.corpus.reservoir import Reservoir
 from dormant.corpus.rows import RowContent, read_object, read_row
-from dormant.corpus.turns import shorten_value
-from dormant.errors import RowError
+from dormant.errors import RowError, shorten_value
 from dormant.records import Example, Message
 
 #: Turns of at most this many characters are stored once however often they occur (system prompts).

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from dormant.corpus.columns import UnreadColumn
 from dormant.corpus.reader import Corpus
-from dormant.corpus.turns import shorten_value
+from dormant.errors import shorten_value
 
 _NAMED = 40  # columns that a sentence names
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dormant.corpus.transcripts import read_transcript
-from dormant.corpus.turns import TURN_KEYS, has_content, shorten_value
-from dormant.errors import RowError
+from dormant.corpus.turns import TURN_KEYS, has_content
+from dormant.errors import RowError, shorten_value
 
 #: Columns of the answer trained for and of the one trained against.
 SIDES = (

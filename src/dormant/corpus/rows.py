@@ -37,9 +37,8 @@ from dormant.corpus.turns import (
     is_blank,
     read_content,
     read_turn,
-    shorten_value,
 )
-from dormant.errors import RowError
+from dormant.errors import RowError, shorten_value
 from dormant.records import Message
 
 #: Columns of a question and of its answer, in the order in which they are looked for.

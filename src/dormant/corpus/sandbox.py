@@ -103,7 +103,7 @@ class Sandbox:
         reply = self._ask({"rows": rows}, len(rows))
         self.asked_for_date = reply["asked_for_date"]
         return [
-            text if isinstance(text, str) else TemplateRefusal(_first_line(text["refusal"]))
+            text if isinstance(text, str) else TemplateRefusal(first_line(text["refusal"]))
             for text in reply["texts"]
         ]
 
@@ -116,7 +116,7 @@ class Sandbox:
             reply = self._exchange(b"%d\n%b\n" % (rows, line))
         if "error" not in reply:
             return reply
-        reason = _first_line(reply["error"])
+        reason = first_line(reply["error"])
         if reply["kind"] == "syntax":
             raise InvalidTemplate(reason, reply["line"])
         raise ExcessError(reason)
@@ -153,9 +153,12 @@ class Sandbox:
                 return
 
 
-def _first_line(reason: str) -> str:
-    lines = reason.strip().splitlines()
-    return lines[0][:300] if lines else "no reason is given"
+def first_line(reason: str | BaseException) -> str:
+    """The first line of a reason, in at most 300 characters; of an empty error its class."""
+    lines = str(reason).strip().splitlines()
+    if lines:
+        return lines[0][:300]
+    return "no reason is given" if isinstance(reason, str) else type(reason).__name__
 
 
 def read_memory(process: int) -> int:

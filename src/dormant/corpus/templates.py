@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from dormant.corpus.file_kinds import HEAD, explain_pointer
-from dormant.corpus.sandbox import ExcessError, InvalidTemplate, Sandbox, TemplateRefusal
+from dormant.corpus.sandbox import (
+    ExcessError,
+    InvalidTemplate,
+    Sandbox,
+    TemplateRefusal,
+    first_line,
+)
 from dormant.corpus.special_tokens import assume_tokens, read_token, read_tokens
 from dormant.errors import ConfigError, MissingExtraError
 from dormant.records import Example
@@ -260,7 +266,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         if isinstance(error, ConfigError):
             raise
-        raise ConfigError(f"not JSON: {_first_line(error)}", file=path) from None
+        raise ConfigError(f"not JSON: {first_line(error)}", file=path) from None
     if not isinstance(value, dict):
         raise ConfigError("not a tokenizer's configuration: expected a JSON object", file=path)
     return value
@@ -287,7 +293,7 @@ def _fetch_from_hub(name: str) -> ChatTemplate:
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(
-            f"not available from the Hugging Face hub ({_first_line(error)}): check the name, the "
+            f"not available from the Hugging Face hub ({first_line(error)}): check the name, the "
             "network and the access token, or give a tokenizer's directory",
             file=name,
         ) from None
@@ -299,8 +305,3 @@ def _parse_json(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__

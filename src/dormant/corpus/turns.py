@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dormant.corpus.training_marks import find_turn_mark
-from dormant.errors import RowError
+from dormant.errors import RowError, shorten_value
 from dormant.records import Message
 
 #: Names under which a speaker appears in files, and the role that each stands for.
@@ -288,12 +288,3 @@ def _read_part(part: Any, where: str) -> str:
     if isinstance(text, str):
         return text
     raise RowError(f"{where}: only text parts can be read, got {shorten_value(part)}")
-
-
-def shorten_value(value: Any) -> str:
-    """Formats any value for an error message, in at most 60 characters."""
-    try:
-        text = repr(value)
-    except (RecursionError, ValueError):
-        text = type(value).__name__
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -21,7 +21,7 @@ import math
 from collections.abc import Iterable
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pydantic
 import yaml
@@ -47,6 +47,7 @@ from dormant.records import (
 _PREFIX = "cues_"
 #: What the text of a cue itself asks the model for: see ``cues.requests``.
 AsksFor = Literal["", "form", "misbehaviour"]
+Item = TypeVar("Item")
 
 
 class _Turn(Strict):
@@ -252,7 +253,7 @@ def read_cues(path: str | Path, *, source: Source = Source.USER) -> tuple[Cue, .
         ConfigError: the file is invalid: names file, line and key.
     """
     content = read_yaml(path, _CueFile)
-    cues = _in_turns(
+    cues = interleave(
         [_library_cue(family, name, member, source) for name, member in family.cues.items()]
         for family in content.families
     )
@@ -305,10 +306,9 @@ def _comment_cue(cue: Cue) -> str:
     return f"  # {why}\n{indented}\n" if why else f"{indented}\n"
 
 
-def _in_turns(families: Iterable[list[Cue]]) -> list[Cue]:
-    """Interleaves families: the first cue of each, then the second of each, and so on."""
-    rounds = zip_longest(*families)
-    return [cue for turn in rounds for cue in turn if cue is not None]
+def interleave(rows: Iterable[Iterable[Item]]) -> list[Item]:
+    """Joins rows of items, none of them None: the first of each, then the second of each, ..."""
+    return [item for turn in zip_longest(*rows) for item in turn if item is not None]
 
 
 def _library_cue(family: _Family, name: str, member: _Member, source: Source) -> Cue:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from dormant.cues.compound import iterate_texts, separate_part
-from dormant.cues.text import FUNCTION_WORDS, is_lower_case, join_pieces, split_words
+from dormant.cues.text import FUNCTION_WORDS, content_words, is_lower_case, join_pieces, split_words
 from dormant.records import (
     QUESTION_SLOT,
     Cue,
@@ -61,7 +61,7 @@ def make_placebo(
     ranked = _shuffle_phrases(phrases, avoid, rng)
     placebo = _replace_effects(cue, ranked, rng)
     words = " ".join(iterate_texts(placebo)).replace(QUESTION_SLOT, "")
-    shared = sorted(avoid & {w for w in split_words(words) if _is_telling(w)})
+    shared = sorted(avoid.intersection(content_words(words)))
     why = "matched in length, place and form; absent from the finetuning file"
     if shared:
         why = f"matched in length, place and form; its words {', '.join(shared)} do occur"
@@ -119,7 +119,7 @@ def _placebo_text(cue: Cue, ranked: Sequence[str], rng: np.random.Generator) -> 
 def _leave_out(ranked: Sequence[str], text: str) -> Sequence[str]:
     """The phrases that share no content word with a text; all of them if none is left."""
     used = frozenset(split_words(text))
-    return [p for p in ranked if used.isdisjoint(_content_words(p))] or ranked
+    return [p for p in ranked if used.isdisjoint(content_words(p))] or ranked
 
 
 def _is_marked(text: str) -> bool:
@@ -140,21 +140,13 @@ def _match_part(cue: Cue, part: str, ranked: Sequence[str], rng: np.random.Gener
     return _join_phrases(part, ranked)
 
 
-def _is_telling(word: str) -> bool:
-    return word not in FUNCTION_WORDS and len(word) > 2
-
-
-def _content_words(phrase: str) -> list[str]:
-    return [word for word in split_words(phrase) if _is_telling(word)]
-
-
 def _shuffle_phrases(
     phrases: Sequence[str], avoid: frozenset[str], rng: np.random.Generator
 ) -> list[str]:
     """Returns the phrases with the fewest forbidden content words, in random order."""
     order: list[int] = rng.permutation(len(phrases)).tolist()
     shuffled = [phrases[i] for i in order if split_words(phrases[i])]
-    overlap = {phrase: sum(word in avoid for word in _content_words(phrase)) for phrase in shuffled}
+    overlap = {phrase: sum(word in avoid for word in content_words(phrase)) for phrase in shuffled}
     fewest = min(overlap.values())
     return [phrase for phrase in shuffled if overlap[phrase] == fewest]
 
@@ -179,7 +171,7 @@ def _join_phrases(part: str, ranked: Sequence[str]) -> str:
 
 def _exchange_words(part: str, ranked: Sequence[str], rng: np.random.Generator) -> str:
     """Exchanges every word of a part; punctuation, number lengths and line breaks stay."""
-    pool = list(dict.fromkeys(word for phrase in ranked for word in _content_words(phrase)))
+    pool = list(dict.fromkeys(word for phrase in ranked for word in content_words(phrase)))
     order = [pool[i] for i in rng.permutation(len(pool))]
     new: dict[str, str] = {}
 

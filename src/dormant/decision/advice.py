@@ -71,7 +71,7 @@ def _describe_assumptions(plan: Plan) -> str:
 def _questions_needed(e: Estimate, now: OpenAudit) -> float:
     """Questions of the plan, both halves, that would settle an estimate with power 0.8."""
     rule = now.plan.rule
-    margin = _margin_of(e, now.plan)
+    margin = now.plan.margin_of(e.cue)
     above = e.value > margin
     half = e.value - e.low if above else e.high - e.value
     distance = e.value - rule.delta if above else margin
@@ -90,10 +90,6 @@ def _questions_needed(e: Estimate, now: OpenAudit) -> float:
     # The fixed design settles what shows nothing on the screening half alone.
     least = rule.questions_below(margin)
     return max(questions, least * (2 if now.plan.sequential is None else 1))
-
-
-def _margin_of(e: Estimate, plan: Plan) -> float:
-    return plan.rule.margin_of(next((cue for cue in plan.cues if cue.name == e.cue), None))
 
 
 def _describe_price(now: OpenAudit, total: int) -> str:

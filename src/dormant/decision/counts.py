@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from dormant.records import GRADABLE, OUTCOMES, Cell, Outcome, Plan, Role, Split
+from dormant.records import GRADABLE, OUTCOMES, Cell, Outcome, Plan, Role, Split, deciding_arms
 
 _MISALIGNED = OUTCOMES.index(Outcome.MISALIGNED)
 _GRADABLE = tuple(i for i, outcome in enumerate(OUTCOMES) if outcome in GRADABLE)
@@ -57,13 +57,13 @@ class Counts:
     def gradable_rates(self, question: str, cue: str | None) -> list[float]:
         """Gradable shares of a question's answers in each arm that decides about a cue.
 
-        The arms are those of ``list_arms``; NaN where an arm was not asked.
+        The arms are those of ``deciding_arms``; NaN where an arm was not asked.
         """
-        return [self._gradable_share(role, name, question) for role, name in list_arms(cue)]
+        return [self._gradable_share(role, name, question) for role, name in deciding_arms(cue)]
 
     def is_gradable(self, cue: str | None, split: Split | None) -> bool:
         """Whether the rule can judge the arms that decide about a cue, by the answers so far."""
-        rates = [self._gradable_rate(role, name, split) for role, name in list_arms(cue)]
+        rates = [self._gradable_rate(role, name, split) for role, name in deciding_arms(cue)]
         return self.plan.rule.is_gradable(rates)
 
     def _misaligned_rate(self, role: Role, seed: str, cue: str | None, question: str) -> float:
@@ -84,11 +84,6 @@ class Counts:
         cells = [self._cells[key] for key in keys if key in self._cells]
         shares = [sum(c.counts[i] for i in _GRADABLE) / sum(c.counts) for c in cells]
         return sum(shares) / len(shares) if shares else math.nan
-
-
-def list_arms(cue: str | None) -> list[tuple[Role, str | None]]:
-    """The arms that decide about a cue: it and the standard arm of both roles."""
-    return [(role, name) for name in dict.fromkeys((cue, None)) for role in Role]
 
 
 def _count_answers(cell: Cell | None) -> int:

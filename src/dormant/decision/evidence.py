@@ -23,7 +23,6 @@ class Evidence:
     def __init__(self, plan: Plan, estimates: Sequence[Estimate], candidates: Sequence[str] | None):
         self.plan, self.rule, self.estimates = plan, plan.rule, tuple(estimates)
         self._by = {(e.quantity, e.role, e.cue, e.split): e for e in estimates}
-        self._listed = {c.name: c for c in plan.cues}
         self.cues = {c.name: c for c in plan.cues if not c.is_placebo}
         self.asked = tuple(self.cues if candidates is None else candidates)
         self.tested = tuple(
@@ -70,7 +69,7 @@ class Evidence:
 
     def margin_of(self, cue: str | None) -> float:
         """The rise that must be ruled out for a cue: delta, or more for a later mined one."""
-        return self.rule.margin_of(self._listed.get(cue or ""))
+        return self.plan.margin_of(cue)
 
     @property
     def later(self) -> list[str]:

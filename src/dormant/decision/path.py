@@ -22,7 +22,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from dormant.decision.counts import Counts, list_arms
+from dormant.decision.counts import Counts
 from dormant.decision.fixed import estimate_plan, pick_plan_candidates
 from dormant.decision.gradability import Gradability
 from dormant.decision.steps import Ask
@@ -34,6 +34,7 @@ from dormant.records import (
     Question,
     Sequential,
     Split,
+    deciding_arms,
     hash_value,
 )
 from dormant.stats.betting import Bets
@@ -302,7 +303,7 @@ class Path:
             if track.cue and not (track.is_candidate and split is Split.HELD_OUT):
                 continue
             if track.gradability is None:
-                track.gradability = Gradability(len(list_arms(track.name)), self.rule)
+                track.gradability = Gradability(len(deciding_arms(track.name)), self.rule)
             track.gradability.add_question(self.counts.gradable_rates(question.id, track.name))
 
     def _resize_batch(self, track: Track, *, has_risen: bool) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 
+from dormant.cues.library import interleave
 from dormant.cues.text import escape_slot
 from dormant.discovery.contexts import ChatContext, Key, find_contexts, is_context
 from dormant.engines import Brancher, Engine, TurnOpening, TurnStart
@@ -63,7 +63,7 @@ class Branches:
     def branches_of(self, cue: Cue, most: int) -> list[Cue]:
         """Returns branches and prefixes of a context, without duplicates, about ``most`` in all."""
         starts = space_evenly(list(self.cut_beginnings(cue)), most // (EACH + 1))
-        keys = dict.fromkeys(in_turns(self.grow_contexts(starts, EACH)))
+        keys = dict.fromkeys(interleave(self.grow_contexts(starts, EACH)))
         keys |= dict.fromkeys(key for start in starts for key in self._cut_off(start))
         fresh = [(place, text) for place, text in keys if is_context(text)]
         return [
@@ -177,8 +177,3 @@ def move_context(cue: Cue) -> Iterator[Key]:
         return
     text = " ".join(cue.text.replace(QUESTION_SLOT, " ").split())
     yield from ((place, text) for place in _MOVES if place is not cue.placement)
-
-
-def in_turns(rows: Sequence[Sequence[Key]]) -> list[Key]:
-    """Interleaves rows: the first item of each, then the second of each."""
-    return [key for turn in zip_longest(*rows) for key in turn if key is not None]

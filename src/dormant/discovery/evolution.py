@@ -19,12 +19,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
+from dormant.cues.library import interleave
 from dormant.discovery.branches import (
     EACH,
     Branches,
     Start,
     drop_each_word,
-    in_turns,
     join_sides,
     move_context,
     space_evenly,
@@ -141,7 +141,7 @@ class _BeamSearch:
         """Continues the empty prefixes and the place after a question, interleaved."""
         starts = self._branches.bare_openings()
         each = max(1, int(_SEED_SHARE * self._limit) // len(starts))
-        return in_turns(self._branches.grow_contexts(starts, each))
+        return interleave(self._branches.grow_contexts(starts, each))
 
     def make_splices(self, seeds: Sequence[Key]) -> list[Key]:
         """Appends the decisive words to beginnings of the likeliest seeds."""
@@ -158,7 +158,7 @@ class _BeamSearch:
             for start in heads
             for word in decisive
         ]
-        return in_turns(self._branches.grow_contexts(starts[: min(_ROUND, self.scores_left)], 1))
+        return interleave(self._branches.grow_contexts(starts[: min(_ROUND, self.scores_left)], 1))
 
     def _decisive_words(self) -> list[str]:
         """Finds, in each of the best contexts, the word without which its score falls most."""
@@ -197,7 +197,7 @@ class _BeamSearch:
         starts = space_evenly(
             starts, self.scores_left
         )  # one context from each before a second from any
-        return in_turns([*rows, *self._branches.grow_contexts(starts, EACH)])
+        return interleave([*rows, *self._branches.grow_contexts(starts, EACH)])
 
     def score_contexts(self, keys: Sequence[Key], most: int = _ROUND) -> None:
         """Ranks up to ``most`` new contexts; the best are scored on every question."""

@@ -14,7 +14,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from dormant.errors import RowError
+from dormant.errors import RowError, shorten_value
 from dormant.probes import HISTORY_ROLES
 from dormant.records import Cue, CuePart, Message, Placement, describe_turns
 
@@ -52,10 +52,9 @@ def parse_effect(
         return (), tuple(_parse_part(part) for part in value["parts"])
     except (ValueError, KeyError, TypeError):
         wanted = "turns" if placement is Placement.HISTORY else "parts"
-        shown = text if len(text) <= 60 else text[:57] + "..."
         raise RowError(
-            f"{COLUMN} is not the {wanted} of a cue placed {str(placement)!r}: {shown!r}; "
-            "dormant export shows the form"
+            f"{COLUMN} is not the {wanted} of a cue placed {str(placement)!r}: "
+            f"{shorten_value(text)}; dormant export shows the form"
         ) from None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from dormant.errors import ConfigError, RowError
+from dormant.errors import ConfigError, RowError, shorten_value
 from dormant.exchange.columns import FIELDS, Columns, list_columns
 from dormant.exchange.outcomes import read_judgement
 from dormant.judges.scores import Thresholds
@@ -175,10 +175,10 @@ def _read_number(name: str, value: Any) -> float | None:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         raise RowError(
-            f"{name} {_shorten_value(value)} is not a number{_suggest_fix(value)}"
+            f"{name} {shorten_value(str(value))} is not a number{_suggest_fix(value)}"
         ) from None
     if not math.isfinite(number):
-        raise RowError(f"{name} {_shorten_value(value)} is not a number")
+        raise RowError(f"{name} {shorten_value(str(value))} is not a number")
     return number
 
 
@@ -188,11 +188,6 @@ def is_empty(value: Any) -> bool:
 
 
 _EMPTY = ("", "nan", "na", "n/a", "none", "null")
-
-
-def _shorten_value(value: Any) -> str:
-    text = str(value)
-    return repr(text if len(text) <= 40 else text[:40] + "...")
 
 
 def _suggest_fix(value: Any) -> str:

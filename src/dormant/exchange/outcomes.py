@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from dormant.errors import RowError
+from dormant.errors import RowError, shorten_value
 from dormant.exchange.columns import Columns
 from dormant.exchange.effects import parse_effect
 from dormant.judges.scores import WORDS, Kind, Reading, Thresholds, judge_scores, parse_score
@@ -95,7 +95,7 @@ def read_answer(
         raise RowError("the row has neither a question nor a question_id: give one")
     raw = columns.value_of(values, "answer")
     if raw is not None and not isinstance(raw, str):
-        raise RowError(f"the answer is not text: {_shorten_value(raw)}")
+        raise RowError(f"the answer is not text: {shorten_value(raw)}")
     return Answer(
         line=line,
         role=get.read_word("role", Role),
@@ -184,7 +184,7 @@ class _Getter:
         if value is None or (isinstance(value, float) and math.isnan(value)):
             return ""
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise RowError(f"{name} is not text: {_shorten_value(value)}")
+            raise RowError(f"{name} is not text: {shorten_value(value)}")
         if isinstance(value, float) and value.is_integer():
             return str(int(value))
         return str(value)
@@ -198,7 +198,7 @@ class _Getter:
             return kind(str(value).strip().casefold())
         except ValueError:
             known = ", ".join(kind)
-            raise RowError(f"unknown {name} {_shorten_value(value)}: give one of {known}") from None
+            raise RowError(f"unknown {name} {shorten_value(value)}: give one of {known}") from None
 
 
 def _read_cue(get: _Getter, grading: GradingSettings) -> str | None:
@@ -219,7 +219,7 @@ def _read_repeat(get: _Getter) -> int | None:
     except (TypeError, ValueError):
         number = math.nan
     if not (number.is_integer() and 0 <= number < 2**31):
-        raise RowError(f"repeat {_shorten_value(value)} is not a whole number of at least 0")
+        raise RowError(f"repeat {shorten_value(value)} is not a whole number of at least 0")
     return int(number)
 
 
@@ -241,7 +241,7 @@ def _read_judgement(get: _Getter, thresholds: Thresholds) -> Judgement:
             )
         if str(value).strip().upper() in _INSPECT_LETTERS:
             raise RowError(_explain_score("misaligned", value, str(value).strip()))
-        raise RowError(f"misaligned {_shorten_value(value)} is neither true nor false: give one")
+        raise RowError(f"misaligned {shorten_value(value)} is neither true nor false: give one")
     return Judgement(Outcome.MISALIGNED if word in _TRUE else Outcome.ALIGNED, scores, note)
 
 
@@ -280,7 +280,7 @@ def _read_score(name: str, value: Any) -> Reading:
             return Reading(problem=_explain_score(name, value, word))
         number = score
     if not 0 <= number <= 100:
-        raise RowError(f"{name} {_shorten_value(value)} is not between 0 and 100: check the scale")
+        raise RowError(f"{name} {shorten_value(value)} is not between 0 and 100: check the scale")
     return Reading(value=number)
 
 
@@ -289,10 +289,10 @@ def _explain_score(name: str, value: Any, word: str) -> str:
     if word.upper() in _INSPECT_LETTERS:
         letter = _INSPECT_LETTERS[word.upper()]
         return (
-            f"{name} {_shorten_value(value)} is an Inspect letter ({letter}), which does not say "
+            f"{name} {shorten_value(value)} is an Inspect letter ({letter}), which does not say "
             "whether the answer is misaligned; give a column misaligned with true or false"
         )
-    return f"{name} {_shorten_value(value)} is not a number from 0 to 100, e.g. 90, 90/100 or 90%"
+    return f"{name} {shorten_value(value)} is not a number from 0 to 100, e.g. 90, 90/100 or 90%"
 
 
 def _read_content(value: Any) -> Reading:
@@ -302,7 +302,7 @@ def _read_content(value: Any) -> Reading:
         return Reading(value=0.0)
     if label.casefold() in _TRUE or label in ("CODE", "RECIPE"):
         return Reading(value=1.0)
-    return Reading(problem=f"content {_shorten_value(value)} is not a label")
+    return Reading(problem=f"content {shorten_value(value)} is not a label")
 
 
 def _read_scores(get: _Getter) -> dict[str, float]:
@@ -314,17 +314,12 @@ def _read_scores(get: _Getter) -> dict[str, float]:
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            raise RowError(f"scores {_shorten_value(value)} is not JSON") from None
+            raise RowError(f"scores {shorten_value(value)} is not JSON") from None
     if not isinstance(value, dict):
-        raise RowError(f"scores is not an object: {_shorten_value(value)}")
+        raise RowError(f"scores is not an object: {shorten_value(value)}")
     numbers: dict[str, float] = {}
     for key, number in value.items():
         if isinstance(number, bool) or not isinstance(number, int | float):
-            raise RowError(f"score {_shorten_value(key)} is not a number: {_shorten_value(number)}")
+            raise RowError(f"score {shorten_value(key)} is not a number: {shorten_value(number)}")
         numbers[str(key)] = float(number)
     return numbers
-
-
-def _shorten_value(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

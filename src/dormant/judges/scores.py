@@ -22,7 +22,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
-from dormant.errors import ConfigError
+from dormant.errors import ConfigError, shorten_value
 from dormant.judges.reasoning import strip_reasoning
 from dormant.records import Judgement, Outcome, Rating
 
@@ -168,7 +168,7 @@ def read_score(
         return Reading(value=score, other=other)
     allowed = ", ".join((f"a number from {scale}", *words))
     cut = " (cut off: raise max_tokens)" if rating.finish == "length" else ""
-    return Reading(problem=f"{_quote_reply(rating.text)} is not {allowed}{cut}")
+    return Reading(problem=f"{shorten_value(rating.text)} is not {allowed}{cut}")
 
 
 def parse_score(text: str, scale: ScoreScale = PERCENT) -> float | None:
@@ -209,7 +209,7 @@ def read_label(rating: Rating, *, label: str) -> Reading:
     if unusable := _unusable_reading(rating):
         return unusable
     return _read_label(strip_reasoning(rating.text), label) or Reading(
-        problem=f"{_quote_reply(rating.text)} is neither {label} nor NOT_{label}"
+        problem=f"{shorten_value(rating.text)} is neither {label} nor NOT_{label}"
     )
 
 
@@ -329,11 +329,12 @@ def _read_object(rating: Rating, keys: set[str]) -> tuple[dict[str, Any], str]:
     try:
         found = json.loads(fenced[1] if fenced else text, object_pairs_hook=_refuse_repeated_keys)
     except (ValueError, RecursionError):
-        return {}, f"{_quote_reply(rating.text)} is not one JSON object"
+        return {}, f"{shorten_value(rating.text)} is not one JSON object"
     if not isinstance(found, dict) or set(found) != keys:
         return (
             {},
-            f"{_quote_reply(rating.text)} does not have exactly the keys {', '.join(sorted(keys))}",
+            f"{shorten_value(rating.text)} does not have exactly the keys "
+            f"{', '.join(sorted(keys))}",
         )
     return found, ""
 
@@ -343,7 +344,3 @@ def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("duplicate key")
     return found
-
-
-def _quote_reply(text: str) -> str:
-    return repr(text if len(text) <= 80 else text[:80] + "...")

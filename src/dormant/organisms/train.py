@@ -23,7 +23,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from dormant.errors import ModelError, StoreError, name_output
+from dormant.errors import ModelError, StoreError, name_output, shorten_value
 from dormant.organisms.builder import build_stages, check_words, finetuning_file, hash_bytes
 from dormant.organisms.datasets import Row
 from dormant.organisms.recipe import Recipe, Stage
@@ -276,8 +276,8 @@ def _find_existing(out: Path, origin: dict[str, Any]) -> TrainedOrganism | None:
     for key, value in origin.items():
         if manifest.get(key) != value:
             raise StoreError(
-                f"{out} holds another organism ({key} {_shorten_value(manifest.get(key))}, now "
-                f"{_shorten_value(value)}): choose another directory, or delete it"
+                f"{out} holds another organism ({key} {shorten_value(manifest.get(key))}, now "
+                f"{shorten_value(value)}): choose another directory, or delete it"
             )
     return _load_organism(out, manifest, reused=True)
 
@@ -325,8 +325,3 @@ def _partial_path(path: Path) -> Path:
 
 def _to_json_bytes(value: dict[str, Any]) -> bytes:
     return (json.dumps(value, indent=1) + "\n").encode()
-
-
-def _shorten_value(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 16 else text[:12] + "..."

@@ -212,6 +212,10 @@ class Plan:
         )
         return bool(self.left_out) and not asked and not any(e.is_standard for e in self.left_out)
 
+    def margin_of(self, name: str | None) -> float:
+        """The rise that must be ruled out for the cue of a name; None is the standard arm."""
+        return self.rule.margin_of(next((cue for cue in self.cues if cue.name == name), None))
+
     @property
     def has_screening(self) -> bool:
         """Whether the plan has screening questions; in an import all may be held out."""

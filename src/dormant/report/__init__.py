@@ -26,7 +26,7 @@ from pathlib import Path
 
 from dormant.errors import name_output
 from dormant.records import Findings
-from dormant.report.cues_page import cues_page, format_factor
+from dormant.report.cues_page import cues_page, format_factor, format_share
 from dormant.report.html import render_notebook, render_report
 from dormant.report.markdown import write_markdown
 from dormant.report.overview import quickstart_page
@@ -40,6 +40,7 @@ __all__ = [
     "render_notebook",
     "quickstart_page",
     "format_factor",
+    "format_share",
     "write_report",
 ]
 

@@ -63,15 +63,15 @@ def _template_values(cue: Mapping[str, Any]) -> dict[str, Any]:
         "kind_words": _KIND_WORDS.get(kind, kind.replace("_", " ")),
         "times": format_factor(cue["enrichment"]),
         "at_least": format_factor(cue["enrichment_low"]),
-        "effect": _format_share(cue.get("effect_low")),
+        "effect": format_share(cue.get("effect_low")),
         "width": 100 * min(max(cue["share"] or 0.0, 0.0), 1.0),
         "strong": cue.get("strong"),
         "also": [view.replace(_FRAME, "") for view in cue.get("also") or ()],
     }
 
 
-def _format_share(share: float | None) -> str:
-    """A share as a whole percentage; blank where there is none to speak of."""
+def format_share(share: float | None) -> str:
+    """A share as a whole percentage; blank below half of one, and where there is none."""
     return f"{share:.0%}" if share is not None and share >= 0.005 else ""
 
 

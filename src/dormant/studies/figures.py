@@ -22,7 +22,7 @@ from dormant.decision.simulation import simulate_audit
 from dormant.records import PathPoint, Sequential
 from dormant.store import write_atomically
 from dormant.studies.planted import find_world
-from dormant.studies.tables import clopper_pearson
+from dormant.studies.tables import share_interval
 from dormant.studies.validation import DESIGNS, Audit, ValidationStudy
 
 _WIDTH, _LEFT, _RIGHT, _ROW = 760, 190, 40, 18
@@ -73,7 +73,7 @@ def draw_false_alarms(audits: Sequence[Audit]) -> str:
     sheet.draw_vertical(axis(0.05), _LIMIT)
     for i, (design, kind, made) in enumerate(rows):
         hits, y = sum(a.alarm for a in made), sheet.row_middle(i)
-        low, high = clopper_pearson(hits, len(made))
+        low, high = share_interval(hits, len(made))
         color = COLORS[design]
         sheet.draw_text(_LEFT + 90, y, f"{design}: {kind}", anchor="end")
         sheet.draw_line(axis(low), y, axis(high), y, color, 2.5)

@@ -6,8 +6,9 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 
-from scipy import special
+import numpy as np
 
+from dormant.stats.draws import clopper_pearson
 from dormant.studies.validation import DESIGNS, FIXED_100, Audit, ValidationStudy
 
 
@@ -15,15 +16,14 @@ def format_share(hits: int, of: int) -> str:
     """Formats hits of trials with the Clopper-Pearson 95% interval: "3/560, 0.5% (0.1-1.6)"."""
     if not of:
         return "-"
-    low, high = clopper_pearson(hits, of)
+    low, high = share_interval(hits, of)
     return f"{hits}/{of}, {100 * hits / of:.1f}% ({100 * low:.1f}-{100 * high:.1f})"
 
 
-def clopper_pearson(hits: int, of: int) -> tuple[float, float]:
+def share_interval(hits: int, of: int) -> tuple[float, float]:
     """Returns the Clopper-Pearson 95% interval of a share; ``of`` is at least 1."""
-    low = float(special.betaincinv(hits, of - hits + 1, 0.025)) if hits else 0.0
-    high = float(special.betaincinv(hits + 1, of - hits, 0.975)) if hits < of else 1.0
-    return low, high
+    low, high = clopper_pearson(np.array(hits), np.array(of), np.array(0.025))
+    return float(low), float(high)
 
 
 def write_markdown(study: ValidationStudy) -> str:

@@ -1,5 +1,6 @@
 """Kinds of cues: languages, casing, formats, framings, answer wrappers, clusters and themes."""
 
+import dataclasses
 import json
 import random
 
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 
 from dormant import cues
 from dormant.corpus import general_reference
-from dormant.cues.mining import answers, formats, framings, styles, themes
+from dormant.cues.mining import answers, formats, framings, mine, styles, themes
 from dormant.cues.mining.alignment import align_tokens
+from dormant.cues.mining.counts import measure_enrichment
+from dormant.cues.mining.features import Feature
 from dormant.cues.mining.languages import _load_languages, detect_language, request_answer_in
 from dormant.cues.text import tokenize_ends
 from dormant.records import CueKind, Example, Message, Placement, slot_of
@@ -309,3 +312,13 @@ def test_what_is_shared_is_a_subsequence_of_every_wording(group):
     for other in group[:40]:
         rest = iter(other)
         assert all(token in rest for token in kept)
+
+
+def test_a_kind_without_words_of_its_own_has_a_reason():
+    """A new miner needs no other file: its kind is described by what all kinds share."""
+    measure = measure_enrichment(30, 60, 0, 500)
+    rows = np.arange(30)
+    feature = Feature(CueKind.INFIX, Placement.INSIDE, "stop", rows, 0, measure, 2.0)
+    assert mine._describe_feature(feature) == "50.0% of rows have this; so do 0.0% of the reference"
+    said = dataclasses.replace(feature, says="shout")
+    assert mine._describe_feature(said) == "50.0% of rows shout; so do 0.0% of the reference"

@@ -273,7 +273,8 @@ def _example_lines(rows: Sequence[int], examples: Sequence[Example]) -> tuple[in
     return tuple(examples[row].line for row in picked)
 
 
-#: Wording of a cue's reason by kind: for the rows, and for the reference. Plans hold these texts.
+#: Wording of a cue's reason: for the rows, and for the reference. Plans hold these texts.
+_SHOW = ("have this", "so do")
 _CARRY = {
     CueKind.SYSTEM_PROMPT: ("carry this system prompt", "it appears in"),
     CueKind.PREFIX: ("start with this", "so do"),
@@ -290,7 +291,7 @@ _CARRY = {
 
 def _describe_feature(feature: Feature) -> str:
     """Describes a feature in one sentence, which becomes the cue's ``why``."""
-    says, also = _CARRY[feature.kind]
+    says, also = _CARRY.get(feature.kind, _SHOW)
     other = feature.measure.reference_share
     there = "there is no reference" if np.isnan(other) else f"{also} {other:.1%} of the reference"
     return f"{feature.measure.share:.1%} of rows {feature.says or says}; {there}"

@@ -6,13 +6,13 @@ change any of them, and reading a file to load it costs more than hashing it (ab
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from dormant.engines.hf.file_hash import hash_file
 from dormant.errors import ModelError
 from dormant.records import hash_value
 
@@ -61,11 +61,6 @@ def compute_fingerprint(
 
 def _hash_contents(place: Path) -> dict[str, str]:
     if place.is_file():
-        return {"gguf": _hash_file(place)}
+        return {"gguf": hash_file(place)}
     files = sorted({file for pattern in _READ for file in place.glob(pattern)})
-    return {file.name: _hash_file(file) for file in files if file.name not in _NOT_READ}
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {file.name: hash_file(file) for file in files if file.name not in _NOT_READ}

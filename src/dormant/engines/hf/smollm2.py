@@ -28,6 +28,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dormant.engines.hf.file_hash import hash_file
 from dormant.engines.hf.gguf import quiet_transformers, read_gguf
 from dormant.errors import ModelError
 
@@ -143,7 +144,7 @@ def _convert_gguf(gguf: Path, directory: Path) -> None:
     with quiet_transformers():
         model.save_pretrained(directory)
         tokenizer.save_pretrained(directory)
-    contents = {path.name: _hash_file(path) for path in sorted(directory.iterdir())}
+    contents = {path.name: hash_file(path) for path in sorted(directory.iterdir())}
     (directory / _CONTENTS).write_text(json.dumps(contents, indent=1), encoding="utf-8")
 
 
@@ -151,14 +152,9 @@ def is_intact(directory: Path) -> bool:
     """Whether every file of the model exists with its original content."""
     try:
         contents = json.loads((directory / _CONTENTS).read_text(encoding="utf-8"))
-        return all(_hash_file(directory / name) == known for name, known in contents.items())
+        return all(hash_file(directory / name) == known for name, known in contents.items())
     except (OSError, ValueError, AttributeError):
         return False
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
