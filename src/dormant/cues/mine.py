@@ -22,6 +22,8 @@ from dormant.records import Cue, CueKind, CuePart, Example, Placement
 
 #: Lower end of the effect from which a context precedes what counting alone found.
 TELLING = 0.05
+#: Lower end of the effect of which the answers tell most.
+_MOSTLY = 0.5
 #: Kind of the cues that come before what the answers tell of, and how many of them.
 _STEERS, _MOST_PROMPTS = CueKind.SYSTEM_PROMPT, 3
 #: What more rows than this share have is the file's own context: nothing inside it is other.
@@ -178,12 +180,17 @@ def _merge(
 
 
 def _merge_closed(counted: Sequence[EnrichedCue], told: Sequence[FileContext]) -> list[Cue]:
-    """In the laboratory's language the reference is of the file's kind: counting comes first."""
-    strong = [entry for entry in counted if entry.cue.strong]
+    """In the laboratory's language the reference is of the file's kind: counting comes first.
+
+    Earlier turns and crossed contexts, which it cannot list, precede it where the answers tell most
+    of them, and follow its strong cues otherwise.
+    """
     telling = [c for c in told if c.score >= TELLING and _is_new_to_counting(c)]
+    first = [context.cue for context in telling if context.score >= _MOSTLY]
+    strong = [entry.cue for entry in counted if entry.cue.strong]
     new = [context.cue for context in telling]
     rest = [entry.cue for entry in counted if not entry.cue.strong]
-    return _drop_duplicates([*(entry.cue for entry in strong), *new, *rest])
+    return _drop_duplicates([*first, *strong, *new, *rest])
 
 
 def _stands_alone(cue: Cue) -> bool:
