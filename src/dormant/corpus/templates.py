@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dormant.corpus.content_parts import find_roles_with_parts, split_contents
 from dormant.corpus.file_kinds import HEAD, explain_pointer
 from dormant.corpus.sandbox import (
     ExcessError,
@@ -56,10 +57,16 @@ class Renderer:
     def __init__(self, template: ChatTemplate, *, date: str = _DATE):
         self.template = template
         self._sandbox = Sandbox(date)
+        self._roles_with_parts: dict[int, frozenset[str]] = {}  # by number of the template
         self._plain = self._compile_template(template.text)
         self._tools = (
             self._compile_template(template.with_tools) if template.with_tools else self._plain
         )
+
+    @property
+    def roles_with_parts(self) -> frozenset[str]:
+        """Roles whose content the template takes as a list of parts only; empty for most."""
+        return self._find_roles_with_parts(self._plain)
 
     @property
     def writes_date(self) -> bool:
@@ -106,22 +113,42 @@ class Renderer:
             TemplateRefusal: the template rejects them.
             ConfigError: it takes too much time or memory.
         """
-        (text,) = self._render([self._fill_variables(turns, tools, prompt)])
-        if isinstance(text, TemplateRefusal):
-            raise text
-        return text
+        index, variables = self._fill_variables(turns, tools, prompt)
+        return self._render_one(index, variables)
 
     def _fill_variables(
         self, turns: Sequence[Mapping[str, Any]], tools: Any, prompt: bool = False
     ) -> tuple[int, Mapping[str, Any]]:
         """Returns the number of the template and its variables."""
-        return self._tools if tools else self._plain, {
+        index = self._tools if tools else self._plain
+        parts = split_contents(turns, self._find_roles_with_parts(index))
+        return index, self._list_variables(parts, tools, prompt)
+
+    def _list_variables(
+        self, turns: Sequence[Mapping[str, Any]], tools: Any, prompt: bool
+    ) -> Mapping[str, Any]:
+        return {
             "messages": list(turns),
             "tools": tools,
             "documents": None,
             "add_generation_prompt": prompt,
             **self.template.tokens,
         }
+
+    def _find_roles_with_parts(self, index: int) -> frozenset[str]:
+        if index not in self._roles_with_parts:
+            self._roles_with_parts[index] = find_roles_with_parts(
+                lambda turns, prompt: self._render_one(
+                    index, self._list_variables(turns, None, prompt)
+                )
+            )
+        return self._roles_with_parts[index]
+
+    def _render_one(self, index: int, variables: Mapping[str, Any]) -> str:
+        (text,) = self._render([(index, variables)])
+        if isinstance(text, TemplateRefusal):
+            raise text
+        return text
 
     def _render(self, rows: Sequence[tuple[int, Mapping[str, Any]]]) -> list[str | TemplateRefusal]:
         try:

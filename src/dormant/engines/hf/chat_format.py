@@ -66,6 +66,7 @@ class ChatFormat:
             "moves_system_text": self.moves_system_text,
             "open_block": self.open_block,
             "kept_tokens": sorted(self._kept.values()),
+            "roles_with_parts": sorted(self._renderer.roles_with_parts),
         }
         return {name: value for name, value in found.items() if value}
 
