@@ -15,6 +15,9 @@ from dormant.errors import ModelError
 
 #: Products of a processor's core, and of a GPU, in a second, as decoding reaches them.
 _CORE, _GPU = 2e10, 2e13
+#: Seconds that an answer and each of its tokens take however small the model is: a step of a batch
+#: calls the same functions.
+_LEAST_ANSWER, _LEAST_TOKEN = 1e-3, 1e-4
 #: A hosted model: calls at once, seconds before the first token, tokens a second of one answer.
 _CALLS_AT_ONCE, _FIRST_TOKEN, _TOKENS_A_SECOND = 20, 1.0, 50.0
 #: Parameters of SmolLM2-135M, which need not be on this disk yet.
@@ -56,9 +59,17 @@ def guess_speed(name: str) -> Speed:
     if model.provider != HF:
         return INSTANT
     parameters = _count_parameters(model)
-    rate = _GPU if Path("/dev/nvidia0").exists() else _CORE * len(os.sched_getaffinity(0))
+    rate = _GPU if Path("/dev/nvidia0").exists() else _CORE * _count_free_cores()
     token = 2 * parameters / rate
-    return Speed(8 * token, token)  # a prompt is read in one go
+    # A prompt is read in one go. NaN comes first: it stays.
+    return Speed(max(8 * token, _LEAST_ANSWER), max(token, _LEAST_TOKEN))
+
+
+def _count_free_cores() -> float:
+    """Cores that this process gets beside the others: its share where the machine is busy."""
+    cores = len(os.sched_getaffinity(0))
+    others = os.getloadavg()[0]  # processes that ran or waited in the last minute
+    return cores * min(1.0, cores / (others + 1))
 
 
 def _count_parameters(model: ModelString) -> float:

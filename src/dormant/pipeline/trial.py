@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,10 +14,12 @@ from dormant.engines.speed import HOSTED, Speed
 from dormant.pipeline.plan import Subject
 from dormant.records import Plan, Probe
 
-#: Prompts and answers to each; a batch of them is decoded at once, as in an audit.
+#: Prompts, answers to each, and tokens of the longer ones: what is tried, by the seconds that one
+#: prompt took. A batch is decoded at once, as in an audit, and takes about 30 of these times for
+#: eight prompts, 10 for two: some 20 s at most.
+_TRIALS = ((0.02, 32, 4, 9), (0.6, 8, 4, 9), (2.0, 2, 4, 3), (math.inf, 1, 4, 2))
+#: Of the laboratory's models, which are fast.
 _PROMPTS, _ANSWERS = 8, 4
-#: Tokens of the answers of a real model: a step costs the same, however long the answers get.
-_FEW, _MANY = 1, 9
 #: Apart from an audit's seed, so that its answers stay fresh.
 _SEED = 2**40
 
@@ -24,8 +27,9 @@ _SEED = 2**40
 def time_model(subject: Subject, plan: Plan, probes: Sequence[Probe]) -> Speed:
     """Times a model; a paid one is not asked.
 
-    A Hugging Face model writes 1 and 9 tokens, from which longer answers follow; the laboratory's
-    and scripted ones, which are fast, write whole answers.
+    A Hugging Face model writes answers of one token and of a few more, from which longer ones
+    follow; how many depends on how fast it is. The laboratory's and scripted ones write whole
+    answers.
 
     Args:
         subject: the model.
@@ -34,20 +38,31 @@ def time_model(subject: Subject, plan: Plan, probes: Sequence[Probe]) -> Speed:
     """
     if isinstance(subject.engine, MeteredEngine):
         return HOSTED
-    chosen = probes[:: max(len(probes) // _PROMPTS, 1)][:_PROMPTS]
     longest = plan.sampling.max_tokens
-    if parse_model(subject.card.name).provider != HF or longest <= _MANY:
-        return Speed(_time_answers(subject, plan, chosen, longest))
-    few = _time_answers(subject, plan, chosen, _FEW)
-    many = _time_answers(subject, plan, chosen, _MANY)
-    token = max(many - few, 0.0) / (_MANY - _FEW)
+    if parse_model(subject.card.name).provider != HF:
+        return Speed(_time_answers(subject, plan, _spread(probes, _PROMPTS), _ANSWERS, longest))
+    _time_answers(subject, plan, probes[:1], 1, 1)  # the first answer of all takes longer
+    once = _time_answers(subject, plan, probes[:1], 1, 1)
+    _, prompts, answers, many = next(trial for trial in _TRIALS if once <= trial[0])
+    some = _spread(probes, prompts)
+    if longest <= many:
+        return Speed(_time_answers(subject, plan, some, answers, longest))
+    few = _time_answers(subject, plan, some, answers, 1)
+    token = max(_time_answers(subject, plan, some, answers, many) - few, 0.0) / (many - 1)
     return Speed(max(few - token, 0.0), token)
 
 
-def _time_answers(subject: Subject, plan: Plan, probes: Sequence[Probe], tokens: int) -> float:
+def _spread(probes: Sequence[Probe], number: int) -> Sequence[Probe]:
+    """So many prompts, evenly spread."""
+    return probes[:: max(len(probes) // number, 1)][:number]
+
+
+def _time_answers(
+    subject: Subject, plan: Plan, probes: Sequence[Probe], answers: int, tokens: int
+) -> float:
     """Seconds an answer of at most so many tokens."""
-    jobs = [Job(probe.messages, range(_ANSWERS)) for probe in probes]
+    jobs = [Job(probe.messages, range(answers)) for probe in probes]
     trial = replace(plan.sampling, seed=_SEED, max_tokens=tokens)
     begun = time.monotonic()
-    answers = sum(len(batch) for batch in subject.engine.sample(jobs, trial))
-    return (time.monotonic() - begun) / max(answers, 1)
+    written = sum(len(batch) for batch in subject.engine.sample(jobs, trial))
+    return (time.monotonic() - begun) / max(written, 1)
