@@ -72,6 +72,7 @@ def test_answers_of_a_few_tokens_are_timed_whole():
 UNITS = {"s": 1, "min": 60, "h": 3600, "days": 86400, "day": 86400}
 
 
+@pytest.mark.slow
 def test_the_first_estimate_of_a_tiny_model_has_its_overhead(tmp_path: Path, monkeypatch):
     """From files: 0.1 MB of weights were taken for 0.03 ms an answer."""
     pytest.importorskip("transformers")
