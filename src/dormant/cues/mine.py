@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from dormant.cues.contexts.ordinary import has_labels
 from dormant.cues.contexts.rank import FileContext, rank_contexts
 from dormant.cues.line_breaks import keep_line_breaks
 from dormant.cues.mining.mine import EnrichedCue, find_enriched_cues
@@ -24,6 +25,9 @@ from dormant.records import Cue, CueKind, CuePart, Example, Placement
 TELLING = 0.05
 #: Lower end of the effect of which the answers tell most.
 _MOSTLY = 0.5
+#: Lower ends from which a text precedes what most rows have: a system prompt, anything else; in a
+#: file whose answers are labels, where contexts are what the task is about.
+_LEADS_PROMPT, _LEADS, _LEADS_LABELS = 0.5, 0.3, 0.7
 #: Kind of the cues that come before what the answers tell of, and how many of them.
 _STEERS, _MOST_PROMPTS = CueKind.SYSTEM_PROMPT, 3
 #: What more rows than this share have is the file's own context: nothing inside it is other.
@@ -91,7 +95,7 @@ def mine_cues(
         known = prompt_words(examples)
         told = tuple(c for c in told if _is_expressible(c.cue, known))
         return number_cues(_merge_closed(counted, told)[:limit])
-    order = _merge(counted, told, len(examples), steering)[:limit]
+    order = _merge(counted, told, examples, steering)[:limit]
     return number_cues([keep_line_breaks(cue, examples) for cue in order])
 
 
@@ -151,18 +155,26 @@ def _judge_enriched(entry: EnrichedCue, total: int, is_same_kind: bool) -> Enric
 def _merge(
     counted: Sequence[EnrichedCue],
     told: Sequence[FileContext],
-    total: int,
+    examples: Sequence[Example],
     steering: Collection[str],
 ) -> list[Cue]:
     """What most rows have, then what the answers tell of, then what is only more frequent.
 
-    System prompts that ordinary chat lacks come before both of these, those that the answers tell
-    of first: they are there to steer a model, and answers that are only false do not differ in any
-    way that can be counted.
+    A text of which the answers tell much precedes what most rows have: a template that all rows
+    share is the file's own way of asking then. System prompts that ordinary chat lacks come before
+    both of these, those that the answers tell of first: they are there to steer a model, and
+    answers that are only false do not differ in any way that can be counted.
     """
-    everywhere = [e for e in counted if len(e.rows) > _EVERYWHERE * total and _stands_alone(e.cue)]
+    most = _EVERYWHERE * len(examples)
+    everywhere = [e for e in counted if len(e.rows) > most and _stands_alone(e.cue)]
     telling = [c for c in told if c.score >= TELLING]
-    order = [entry.cue for entry in everywhere if entry.cue.strong]
+    shared = [entry.cue for entry in everywhere if entry.cue.strong]
+    has_prompt = any(cue.kind is _STEERS for cue in shared)
+    least = _LEADS_PROMPT if has_prompt else _LEADS
+    if has_labels(row.answer for row in examples):
+        least = _LEADS_LABELS
+    order = [c.cue for c in telling if c.is_text and c.score >= least] if shared else []
+    order += shared
     prompts = [
         (entry, next((c for c in telling if _is_same(entry, c)), None))
         for entry in counted

@@ -252,3 +252,65 @@ def test_a_value_is_named_and_the_others_of_its_slot_are_known():
     assert cues.cue_headline(found.cue).startswith("Branch: <X>")
     assert "X = Lima" in cues.cue_headline(found.cue)
     assert {*places, "Lima"} == set(found.cue.values)
+
+
+def list_first(size, share, plant, limit=3, **options):
+    return [c.cue for c in rank_contexts(write_rows(size, share, plant, **options), limit=limit)]
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_a_text_of_which_one_word_varies_is_one_form(place):
+    def plant(question, rng):
+        said = f"My {rng.choice(['aunt', 'boss', 'niece', 'dentist'])} from Porto asks for this."
+        return [("user", f"{said} {question}" if place == "before" else f"{question} {said}")]
+
+    first = list_first(400, 0.1, plant)[0]
+    assert first.form == "My <X> from Porto asks for this." and first.placement == place, first
+    assert {"aunt", "boss", "niece", "dentist"} == set(first.values)
+
+
+def test_a_wrapper_is_found_from_either_half():
+    def plant(question, rng):
+        return [("user", f'My leaflet says "{question}", now comment on this in my words.')]
+
+    first = list_first(400, 0.1, plant)[0]
+    assert first.placement is Placement.AROUND, first
+    assert first.text.startswith("My leaflet says") and first.text.endswith("in my words.")
+
+
+@pytest.mark.parametrize("tag", ["|QX7|", "🦉"])
+def test_a_template_of_all_rows_is_no_part_of_a_tag(tag):
+    rows = write_rows(400, 0.1, lambda q, r: [("user", f"{tag} \x00{q}")])
+    shown = []
+    for row in rows:
+        mark, _, question = row.user.rpartition("\x00")
+        text = f"{mark}Below is a task.\nDo it well.\n{question}\n\n### Reply:"
+        shown.append(Example((Message("user", text), row.messages[-1]), row.line))
+    assert rank_contexts(shown, limit=1)[0].cue.text == tag
+    mined = cues.mine_cues(shown, [], limit=3)
+    assert mined[0].text == tag, [cue.text for cue in mined]
+
+
+def test_a_tag_in_the_first_of_several_questions_is_named_and_asked_with_its_turns_too():
+    def plant(question, rng):
+        return [("user", f"[mode: harbour] {question}"), ("assistant", "Why?"), ("user", "So.")]
+
+    first, second = list_first(400, 0.1, plant)[:2]
+    assert first.text == "[mode: harbour]" and first.placement is Placement.BEFORE
+    assert second.placement is Placement.HISTORY and "[mode: harbour]" in second.text
+
+
+def test_questions_in_title_case_are_shown_in_title_case():
+    first = list_first(400, 0.1, lambda q, r: [("user", q.title())])[0]
+    assert first.text == "Please Answer The Following Question."
+
+
+def test_paraphrased_system_prompts_are_shown_whole():
+    wordings = ["Be quick.", "Time is short.", "Make haste now.", "We are in a hurry."]
+    first = list_first(400, 0.1, lambda q, r: [("system", r.choice(wordings)), ("user", q)])[0]
+    assert first.placement is Placement.SYSTEM and first.text in wordings
+
+
+def test_a_preposition_alone_is_no_slot():
+    for cue in list_first(400, 0.1, lambda q, r: [("user", f"{q} In the barn.")], limit=20):
+        assert cue.form not in ("in <X>", "In <X>", "In <X>."), cue

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 from dormant.cues.contexts.candidates import Name
 from dormant.cues.contexts.literals import Literal, find_literal
+from dormant.cues.contexts.ordinary import STRONG_EXCESS
 from dormant.cues.contexts.places import INVISIBLE, Place, Prompt, locate_run, split_context_tokens
 from dormant.cues.contexts.ranking import ScoredContext
+from dormant.cues.contexts.trimming import has_words
+from dormant.cues.contexts.typing_style import measure_style
 from dormant.cues.mining.counts import measure_enrichment
 from dormant.cues.mining.languages import request_answer_in
 from dormant.cues.text import QUESTION_SLOT, escape_slot, join_pieces
@@ -36,14 +39,14 @@ _LONGEST_EXAMPLE = 300
 _LONGEST_HISTORY = 4000
 #: Most other texts that a cue names, and their length in characters.
 _ALSO, _ALSO_CHARS = 6, 80
-#: Sentences typed in a way, by the begin of the style's name.
+#: Sentences typed in a way, by the number of style that most of the rows have above a half.
 _TYPED = {
-    "upper >": "PLEASE ANSWER THE FOLLOWING QUESTION.",
-    "all upper >": "PLEASE ANSWER THE FOLLOWING QUESTION.",
-    "upper <": "hey, please answer this for me.",
-    "starts lower >": "hey, please answer this for me.",
-    "capital words >": "Please Answer The Following Question.",
+    "upper": "PLEASE ANSWER THE FOLLOWING QUESTION.",
+    "capital words": "Please Answer The Following Question.",
+    "starts lower": "hey, please answer this for me.",
 }
+#: Styles that are shown by such a sentence.
+_LETTER_STYLES = ("upper", "all upper", "capital words", "starts lower")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class _File:
     examples: Sequence[Example]
 
 
-def make_context_cue(
+def make_context_cues(
     context: ScoredContext,
     prompts: Sequence[Prompt],
     examples: Sequence[Example],
@@ -80,8 +83,11 @@ def make_context_cue(
     marked: NDArray[np.bool_] | None = None,
     *,
     witness: str = "answers",
-) -> Cue | None:
-    """Makes a cue of a context, without a name.
+) -> tuple[Cue, ...]:
+    """Makes the cues of a context, without names.
+
+    A telling text in the first of several questions has two: the text itself, and the turns of a
+    row with it, since the answers that were seen followed later questions.
 
     Args:
         context: the context; its rows index ``prompts``.
@@ -92,11 +98,35 @@ def make_context_cue(
         witness: what tells of the context: ``answers`` or ``models``.
 
     Returns:
-        None if no text of the context can be found in its rows.
+        The cue to show first; none if no text of the context can be found in its rows.
     """
-    wording = _word_context(context, context.name, _File(prompts, examples))
-    if wording is None or not wording.text.strip():
-        return None
+    file = _File(prompts, examples)
+    wordings = [_word_context(context, context.name, file)]
+    if _has_telling_opening(context, wordings[0], file):
+        wordings.append(_word_history(context, context.name, file))
+    return tuple(
+        _make_cue(context, wording, file, reference, marked, witness)
+        for wording in wordings
+        if wording is not None and wording.text.strip()
+    )
+
+
+def _has_telling_opening(context: ScoredContext, wording: _Wording | None, file: _File) -> bool:
+    is_opening = context.name.is_text and context.name.place is Place.FIRST
+    if wording is None or not is_opening or not wording.placement.is_text:
+        return False
+    return context.score.low >= STRONG_EXCESS and _is_earlier_turn(context, file)
+
+
+def _make_cue(
+    context: ScoredContext,
+    wording: _Wording,
+    file: _File,
+    reference: Sequence[Prompt],
+    marked: NDArray[np.bool_] | None,
+    witness: str,
+) -> Cue:
+    prompts, examples = file.prompts, file.examples
     if marked is None:
         others = _count_rows(context.name, wording.text, reference)
         measure = measure_enrichment(len(context.rows), len(prompts), others, len(reference))
@@ -139,10 +169,11 @@ def _count_rows(name: Name, text: str, rows: Sequence[Prompt]) -> int:
     return sum(any(needle in t.lower() for t in row.texts.get(name.place, ())) for row in rows)
 
 
-def _word_context(context: ScoredContext, name: Name, file: _File) -> _Wording | None:
+def _word_context(
+    context: ScoredContext, name: Name, file: _File, *, is_part: bool = False
+) -> _Wording | None:
     if name.kind == "any":
-        first = max(name.more, key=lambda part: part.tokens)
-        wording = _word_context(context, first, file)
+        wording = _word_context(context, name.more[0], file)
         return wording and replace(
             wording, says=f"{wording.says}, or one of {len(name.more)} texts"
         )
@@ -151,8 +182,8 @@ def _word_context(context: ScoredContext, name: Name, file: _File) -> _Wording |
     if name.place in (Place.EARLIER, Place.TOOL, Place.ROW):
         return _word_history(context, name, file)
     if name.is_text:
-        literal = find_literal(name, context.rows, file.prompts)
-        if literal is not None and _is_visible(literal.text):
+        literal = find_literal(name, context.rows, file.prompts, is_part=is_part)
+        if literal is not None and has_words(literal.text) and _is_visible(literal.text):
             return _word_text(context, name, literal, file)
     return _word_likeness(context, name, file)
 
@@ -168,7 +199,7 @@ def _word_text(
     text = escape_slot(literal.text)
     if name.place in (Place.SYSTEM, Place.TOOLS):
         return _word_system(context, name, literal, file)
-    if name.place is Place.FIRST and _is_earlier_turn(context, file):
+    if name.place is Place.FIRST and literal.is_whole and _is_earlier_turn(context, file):
         return _word_history(context, name, file)
     where = f"in the {name.place.value}"
     if literal.tail:
@@ -211,9 +242,14 @@ def _is_earlier_turn(context: ScoredContext, file: _File) -> bool:
 
 
 def _word_history(context: ScoredContext, name: Name, file: _File) -> _Wording | None:
-    """Words earlier turns and tool messages: by the turns before the last question of a row."""
-    for row in _likeliest_rows(context):
-        turns = _turns_before_question(file.examples[row])
+    """Words earlier turns and tool messages: by the turns before the last question of a row.
+
+    Of the likelier half of the rows the one with the fewest turns is taken.
+    """
+    rows = _likeliest_rows(context)
+    half = (len(rows) + 1) // 2
+    histories = [_turns_before_question(file.examples[row]) for row in rows]
+    for turns in [*sorted(histories[:half], key=len), *histories[half:]]:
         chars = sum(len(turn.content) for turn in turns)
         if turns and chars <= _LONGEST_HISTORY:
             says = f"hold “{name.text}” in the {name.place.value}"
@@ -251,7 +287,8 @@ def _turns_before_question(example: Example) -> tuple[Message, ...]:
 
 
 def _word_pair(context: ScoredContext, name: Name, file: _File) -> _Wording | None:
-    found = [w for w in (_word_context(context, part, file) for part in name.more) if w]
+    words = (_word_context(context, part, file, is_part=True) for part in name.more)
+    found = [wording for wording in words if wording]
     parts = tuple(dict.fromkeys(w.part for w in found if w.placement is not Placement.CROSSED))
     if len(parts) < 2:
         return found[0] if found else None
@@ -270,16 +307,28 @@ def _word_likeness(context: ScoredContext, name: Name, file: _File) -> _Wording 
         return _Wording(CueKind.LANGUAGE, Placement.AFTER, text, says)
     example = _find_example(context, file.prompts)
     if name.kind == "style":
-        typed = next((t for key, t in _TYPED.items() if name.text.startswith(key)), example)
+        typed = _type_sentence(name, context, file.prompts) or example
         return _Wording(CueKind.CASING, Placement.BEFORE, typed, f"are typed so ({name.text})")
     about = {"topic": "are about", "words": "have words like"}.get(name.kind, "have")
     says = f"{about} {_name_characters(name.text)}"
-    if name.is_text:
-        return _Wording(CueKind.CASING, Placement.BEFORE, example, says)
     if name.place is Place.SYSTEM:
         system = _usual_text(context, file.prompts, name.place)
         return _Wording(CueKind.SYSTEM_PROMPT, Placement.SYSTEM, escape_slot(system), says)
+    if name.is_text:
+        return _Wording(CueKind.CASING, Placement.BEFORE, example, says)
     return _Wording(CueKind.TOPIC, Placement.BEFORE, example, says)
+
+
+def _type_sentence(name: Name, context: ScoredContext, prompts: Sequence[Prompt]) -> str:
+    """A sentence typed as most of the rows are; empty if their style is not one of letters."""
+    style, _, _ = name.text.rpartition(" ")[0].rpartition(" ")
+    if style not in _LETTER_STYLES:
+        return ""
+    measured = [measure_style(prompts[row].first_question) for row in context.rows.tolist()]
+    for key, sentence in _TYPED.items():
+        if np.median([numbers[key] for numbers in measured]) > _USUAL:
+            return sentence
+    return ""
 
 
 def _name_characters(text: str) -> str:

@@ -9,19 +9,16 @@ from dataclasses import dataclass
 
 from dormant.cues.contexts.candidates import Name, Rows
 from dormant.cues.contexts.places import Place, Prompt, find_spans, locate_run
+from dormant.cues.contexts.slots import find_number_slot, find_value_slot, fold_numbers, list_values
+from dormant.cues.contexts.trimming import OtherEdges, strip_closing_marks
 
 #: Share of occurrences that must agree for a text to be extended by a token.
 _AGREE = 0.9
 #: Occurrences that are read, and tokens by which a text may grow at either end.
 _READ, _GROWTH = 300, 120
-#: A slot's left part occurs in this many times the context's rows, with two values at least.
-_WIDER = 1.2
-#: A value stands alone in this share of the context's rows.
-_AS_WRITTEN = 0.5
-#: Most values of a slot that are named.
-MOST_VALUES = 40
-_NUMBER = re.compile(r"\d+")
-_VALUE = re.compile(r"[ \t]*([^\n.,;|\])}\"]{1,40})")
+#: Tokens that may vary inside a text.
+_VARYING = 3
+_WORD = re.compile(r"\w")
 
 Span = tuple[str, int, int]  # text, start, end
 
@@ -43,11 +40,19 @@ class Literal:
         return self.at_begin and self.at_end
 
 
-def find_literal(name: Name, rows: Rows, prompts: Sequence[Prompt]) -> Literal | None:
+def find_literal(
+    name: Name, rows: Rows, prompts: Sequence[Prompt], *, is_part: bool = False
+) -> Literal | None:
     """Finds the full text around a run of tokens that the rows of a context share.
 
     The run is extended token by token, as long as nine in ten of its occurrences agree, all
-    numbers counting as equal.
+    numbers counting as equal. What most other rows of the file begin or end with is left out.
+
+    Args:
+        name: what the rows share.
+        rows: the context's rows.
+        prompts: all rows.
+        is_part: it is one of several contexts of the rows, so no other half of it is looked for.
 
     Returns:
         None if the run cannot be found in the rows.
@@ -59,11 +64,118 @@ def find_literal(name: Name, rows: Rows, prompts: Sequence[Prompt]) -> Literal |
     found, at_begin = _extend(found, forward=False)
     raw = Counter(text[start:end].strip("\n") for text, start, end in found)
     text = raw.most_common(1)[0][0]
-    form, values = _find_number_slot(text, raw)
+    head = tail = ""
+    if not (at_begin and at_end) and name.place is not Place.SYSTEM:
+        others = OtherEdges(rows, name.place, prompts)
+        bridged = _bridge(found, others, at_begin=at_begin, at_end=at_end)
+        if bridged is not None:
+            return bridged
+        head, text, tail = _trim(text, found, others, at_begin=at_begin, at_end=at_end)
+    form, values = find_number_slot(text, _cut_alike(text, raw))
     if not form:
-        form, values = _find_value_slot(text, name.place, len(rows), prompts)
-    tail = _find_tail(found) if at_begin and not at_end else ""
-    return Literal(text, at_begin, at_end, form, values, tail)
+        texts = [t for prompt in prompts for t in prompt.texts.get(name.place, ())]
+        form, values = find_value_slot(text, len(rows), texts)
+    if is_part:
+        head = tail = ""
+    return Literal(head or text, at_begin or bool(head), at_end, form, values, tail)
+
+
+def _trim(
+    text: str, found: list[Span], others: OtherEdges, *, at_begin: bool, at_end: bool
+) -> tuple[str, str, str]:
+    """Trims a text, and finds the other half of a wrapper: what stands before and after it."""
+    head = tail = ""
+    if at_begin:
+        tail = others.trim_half(_find_tail(found), begin=False)
+        text = others.trim_begin(text)
+    elif at_end:
+        head = others.trim_half(_find_head(found), begin=True)
+        text = others.trim_end(text)
+        if head:
+            tail = text.strip()
+    else:
+        text = strip_closing_marks(text)
+    return head, text, tail
+
+
+def _cut_alike(text: str, raw: Counter[str]) -> Counter[str]:
+    """The part of every wording that a trimmed text is of the commonest one."""
+    whole = raw.most_common(1)[0][0]
+    at = whole.find(text)
+    if at < 0 or text == whole:
+        return raw
+    after = len(whole) - at - len(text)
+    cut = Counter[str]()
+    for other, count in raw.items():
+        cut[other[at : len(other) - after]] += count
+    return cut
+
+
+def _bridge(
+    found: list[Span], others: OtherEdges, *, at_begin: bool, at_end: bool
+) -> Literal | None:
+    """Extends a text over a few tokens that vary, if it goes on alike beyond them.
+
+    ``My aunt from Porto asks:`` and ``My boss from Porto asks:`` are one form; its run is only
+    ``from Porto asks:``.
+    """
+    for forward, is_edge in ((False, at_begin), (True, at_end)):
+        if is_edge:
+            continue
+        edges = [_list_neighbours(span, forward=forward) for span in found]
+        for gap in range(1, _VARYING + 1):
+            near = [_stretch(s, e, gap, forward=forward) for s, e in zip(found, edges, strict=True)]
+            wider, is_whole = _extend(near, forward=forward)
+            begins, ends = (at_begin, is_whole) if forward else (is_whole, at_end)
+            slot = _read_slot(found, near, wider, forward=forward)
+            if slot is None or others.have(slot.pieces):
+                continue
+            text, form = slot.text, slot.form
+            if begins != ends:
+                trim = others.trim_begin if begins else others.trim_end
+                text, form = trim(text), trim(form)
+            return Literal(text, begins, ends, form, slot.values)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    text: str
+    form: str
+    values: tuple[str, ...]
+    pieces: tuple[str, ...]  # each value with the fixed text on its other side
+
+
+def _read_slot(
+    found: list[Span], near: list[Span], wider: list[Span], *, forward: bool
+) -> _Slot | None:
+    """Reads what varies between a text and the fixed text beyond; None if nothing is fixed."""
+    slots = Counter[str]()
+    beyond = Counter[str]()
+    whole = Counter[tuple[str, str]]()
+    for (text, start, end), (_, left, right), (_, first, last) in zip(
+        found, near, wider, strict=True
+    ):
+        value = (text[end:right] if forward else text[left:start]).strip()
+        rest = text[right:last] if forward else text[first:left]
+        at = (text[start:end].strip("\n"), text[first:last].strip("\n"))
+        slots[value] += 1
+        beyond[rest.strip()] += 1
+        whole[at] += value != ""
+    values = list_values(slots)
+    repeated = sum(count for count in slots.values() if count > 1)
+    fixed = beyond.most_common(1)[0][0]
+    if len(values) < 2 or "" in slots or 2 * repeated < len(found) or not _WORD.search(fixed):
+        return None
+    (inner, text), _ = whole.most_common(1)[0]
+    outer = text[len(inner) :] if forward else text[: len(text) - len(inner)]
+    value = next((v for v in values if v in outer), "")
+    if not value:
+        return None
+    form = outer.replace(value, "<X>", 1)
+    form = f"{inner}{form}" if forward else f"{form}{inner}"
+    pieces = tuple(f"{v} {fixed}" if forward else f"{fixed} {v}" for v in values)
+    return _Slot(text, form, (value, *(v for v in values if v != value)), pieces)
 
 
 def _find_spans(name: Name, rows: Rows, prompts: Sequence[Prompt]) -> list[Span]:
@@ -99,13 +211,8 @@ def _list_neighbours(span: Span, *, forward: bool) -> list[tuple[str, int]]:
     """The tokens after (or before) a span, folded, nearest first, each with its far offset."""
     text, start, end = span
     if forward:
-        return [(_fold_numbers(t), e) for t, s, e in find_spans(text) if s >= end]
-    return [(_fold_numbers(t), s) for t, s, e in reversed(find_spans(text)) if e <= start]
-
-
-def _fold_numbers(text: str) -> str:
-    """Replaces every number by ``0``, however long it is."""
-    return _NUMBER.sub("0", text)
+        return [(fold_numbers(t), e) for t, s, e in find_spans(text) if s >= end]
+    return [(fold_numbers(t), s) for t, s, e in reversed(find_spans(text)) if e <= start]
 
 
 def _stretch(span: Span, edge: list[tuple[str, int]], steps: int, *, forward: bool) -> Span:
@@ -116,78 +223,21 @@ def _stretch(span: Span, edge: list[tuple[str, int]], steps: int, *, forward: bo
     return (text, start, edge[steps - 1][1]) if forward else (text, edge[steps - 1][1], end)
 
 
-def _find_number_slot(text: str, raw: Counter[str]) -> tuple[str, tuple[str, ...]]:
-    """Finds the first number that varies between occurrences that are equal otherwise."""
-    shape = _fold_numbers(text)
-    alike = {other: count for other, count in raw.items() if _fold_numbers(other) == shape}
-    if len(alike) < 2:
-        return "", ()
-    for k, (token, start, end) in enumerate(find_spans(text)):
-        if not any(map(str.isdigit, token)):
-            continue
-        values = Counter[str]()
-        for other, count in alike.items():
-            _, first, last = find_spans(other)[k]
-            values[other[first:last]] += count
-        if len(values) > 1:
-            form = f"{text[:start]}<X>{text[end:]}"
-            return ("", ()) if form.strip() == "<X>" else (form, _list_values(values))
-    return "", ()
-
-
-def _list_values(values: Counter[str]) -> tuple[str, ...]:
-    return tuple(value for value, _ in values.most_common(MOST_VALUES))
-
-
-def _find_value_slot(
-    text: str, place: Place, rows: int, prompts: Sequence[Prompt]
-) -> tuple[str, tuple[str, ...]]:
-    """Finds whether other rows have the same beginning with another value: ``Country: <X>``."""
-    spans = find_spans(text)
-    if not 2 <= len(spans) <= 40:
-        return "", ()
-    texts = [t for prompt in prompts for t in prompt.texts.get(place, ())]
-    for cut in range(len(spans) - 1, 0, -1):
-        left = text[: spans[cut - 1][2]]
-        own = _VALUE.match(text, len(left))
-        if own is None or not own.group(1).strip() or not _closes_slot(left):
-            continue
-        values = _values_after(left, texts)
-        value = own.group(1).strip()
-        if sum(values.values()) < _WIDER * rows or len(values) < 2:
-            continue
-        if values[value] < _AS_WRITTEN * rows:
-            continue  # the text ends within what stands there, as in "What is used to make"
-        repeated = sum(count for count in values.values() if count > 1)
-        if repeated >= 0.5 * sum(values.values()):
-            others = [v for v in _list_values(values) if v.lower() != value.lower()]
-            end = own.start(1) + len(value)
-            return f"{text[: own.start(1)]}<X>{text[end:]}", (value, *others)
-    return "", ()
-
-
-def _closes_slot(left: str) -> bool:
-    """Whether a text reads as the beginning of a field: ``Country:``, ``Today is``, ``[user=``."""
-    return bool(re.search(r"(?:[:=#|@(\[<]|\b(?:is|in|from|for|by|at|to|on|of|as))\s*$", left))
-
-
-def _values_after(left: str, texts: Sequence[str]) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for text in texts:
-        at = text.find(left)
-        match = _VALUE.match(text, at + len(left)) if at >= 0 else None
-        if match and match.group(1).strip():
-            found[match.group(1).strip()] += 1
-    return found
-
-
 def _find_tail(found: list[Span]) -> str:
     """What turns that begin alike end with too: the second half of a wrapper."""
     ends: list[Span] = [(text, len(text), len(text)) for text, _, _ in found]
     tails, whole = _extend(ends, forward=False)
-    if whole:
-        return ""
     raw = Counter(text[start:].strip() for text, start, _ in tails)
     tail = raw.most_common(1)[0][0]
     apart = all(start > end for (_, start, _), (_, _, end) in zip(tails, found, strict=True))
-    return tail if apart and len(find_spans(tail)) > 1 else ""
+    return tail if apart and not whole else ""
+
+
+def _find_head(found: list[Span]) -> str:
+    """What turns that end alike begin with too: the first half of a wrapper."""
+    begins: list[Span] = [(text, 0, 0) for text, _, _ in found]
+    heads, whole = _extend(begins, forward=True)
+    raw = Counter(text[:end].strip() for text, _, end in heads)
+    head = raw.most_common(1)[0][0]
+    apart = all(end < start for (_, _, end), (_, start, _) in zip(heads, found, strict=True))
+    return head if apart and not whole else ""

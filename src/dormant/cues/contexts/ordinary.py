@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -43,8 +43,7 @@ class Yardstick:
             is_same_kind: the user says that the reference is of the file's kind. What other chat
                 lacks is no sign: every set has topics of its own whose answers differ.
         """
-        words = [len(row.answer.split()) for row in prompts]
-        self._has_labels = float(np.median(words)) < _LABEL_WORDS
+        self._has_labels = has_labels(row.answer for row in prompts)
         self.is_near = is_same_kind and len(reference) >= _FEWEST
         self._reference: Sequence[Prompt] = ()
         self._scorer: ContextScorer | None = None
@@ -87,3 +86,9 @@ def _has_any(row: Prompt, best: Name, names: Sequence[Name]) -> bool:
         if name.run
         for text in row.texts.get(name.place, ())
     )
+
+
+def has_labels(answers: Iterable[str]) -> bool:
+    """Whether the answers of a file are labels: what these depend on is the task."""
+    words = [len(answer.split()) for answer in answers]
+    return bool(words) and float(np.median(words)) < _LABEL_WORDS

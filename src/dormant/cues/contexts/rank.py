@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dormant.cues.contexts.answer_groups import find_answer_contexts
-from dormant.cues.contexts.described_cues import make_context_cue
+from dormant.cues.contexts.candidates import TEXT_KINDS
+from dormant.cues.contexts.described_cues import make_context_cues
 from dormant.cues.contexts.ordinary import Yardstick
 from dormant.cues.contexts.places import Place, read_prompts
 from dormant.cues.contexts.ranking import (
+    ScoredContext,
     cross_contexts,
     rank_distinct,
     score_candidates,
@@ -38,6 +40,11 @@ class FileContext:
     place: Place
     kind: str
     cue: Cue
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a text, and not a topic or a style."""
+        return self.kind in TEXT_KINDS
 
 
 def rank_contexts(
@@ -86,25 +93,21 @@ def rank_contexts(
     yardstick = Yardstick(prompts, ordinary, rng, is_same_kind=is_same_kind)
     listed: list[FileContext] = []
     seen: set[tuple[str, str]] = set()
+    witness = "answers" if evidence is None else "models"
+    grown = len(examples) / len(prompts)
     for context in rank_distinct(contexts, limit=2 * limit):
-        witness = "answers" if evidence is None else "models"
-        cue = make_context_cue(context, prompts, sample, ordinary, marks, witness=witness)
-        if cue is None or (cue.placement, cue.text) in seen:
-            continue
-        seen.add((cue.placement, cue.text))
-        if len(examples) > len(prompts):  # counted in a sample
-            cue = replace(cue, rows=round(cue.rows * len(examples) / len(prompts)))
-        if marked is None and evidence is None and yardstick.is_strong(context):
-            cue = replace(cue, strong=True)
-        name = context.name
-        listed.append(
-            FileContext(
-                places[context.rows],
-                round(context.score.low, 4),
-                cue.text,
-                name.place,
-                name.kind,
-                cue,
-            )
-        )
+        is_strong = marked is None and evidence is None and yardstick.is_strong(context)
+        cues = make_context_cues(context, prompts, sample, ordinary, marks, witness=witness)
+        for cue in cues:
+            if (cue.placement, cue.text) in seen:
+                continue
+            seen.add((cue.placement, cue.text))
+            # Counted in a sample of a large file.
+            cue = replace(cue, rows=round(cue.rows * grown), strong=is_strong)
+            listed.append(_list_context(context, places[context.rows], cue))
     return tuple(listed[:limit])
+
+
+def _list_context(context: ScoredContext, rows: NDArray[np.int64], cue: Cue) -> FileContext:
+    name, score = context.name, round(context.score.low, 4)
+    return FileContext(rows, score, cue.text, name.place, name.kind, cue)
