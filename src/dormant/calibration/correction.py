@@ -269,23 +269,23 @@ _NO_LABELS = "too few labels, or no answer that can be graded"
 _NONE_GRADABLE = "no answer that can be graded"
 
 
-def _correct_rate(counts: Floats, world: Floats, known: _JudgeErrors) -> _Rate:
+def _correct_rate(counts: Floats, world: Floats, errors: _JudgeErrors) -> _Rate:
     """A rate without the judge's errors.
 
     Args:
         counts: [Q, GRADES], judged grades of the answers at hand.
         world: [D, GRADES], draws of their shares.
-        known: the judge's errors in their arm.
+        errors: the judge's errors in their arm.
     """
-    shares, given = counts.sum(0) / counts.sum(), known.given
-    if known.arm.arm is Arm.STANDARD or known.arm.shares[Grade.MISALIGNED] == 0:
+    shares, given = counts.sum(0) / counts.sum(), errors.given
+    if errors.arm.arm is Arm.STANDARD or errors.arm.shares[Grade.MISALIGNED] == 0:
         # These answers are the arm, or the judge finds nothing in it: then only what it missed is
         # left, which no cue can be given more of than another.
         value, _ = measures.people_rates(given.joint_table(shares))
         draws, _ = measures.people_rates(given.draw_tables(world))
         return _Rate(_misaligned_rate(shares), Posterior(float(value), draws), "labels of the arm")
-    value = _ratio_of_corrected(shares, known.table, given.value)
-    draws = _ratio_of_corrected(world, known.tables, given.draws)
+    value = _ratio_of_corrected(shares, errors.table, given.value)
+    draws = _ratio_of_corrected(world, errors.tables, given.draws)
     return _Rate(_misaligned_rate(shares), Posterior(float(value), draws), "Rogan-Gladen")
 
 

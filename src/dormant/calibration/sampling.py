@@ -80,15 +80,15 @@ def allocate_sample(sizes: dict[Key, int], size: int) -> dict[Key, int]:
     return taken
 
 
-def spread_evenly(count: int, wanted: int, *, shift: float) -> list[int]:
-    """The first ``wanted`` of ``range(count)`` in an order that is even at every length.
+def spread_evenly(count: int, number: int, *, shift: float) -> list[int]:
+    """The first ``number`` of ``range(count)`` in an order that is even at every length.
 
     The order is van der Corput's sequence in base 2, turned by ``shift`` in [0, 1), so that every
     place is as likely as any other.
     """
     found: dict[int, None] = {}
     turn = 0
-    while len(found) < min(wanted, count):
+    while len(found) < min(number, count):
         found[int(count * ((_van_der_corput(turn) + shift) % 1))] = None
         turn += 1
     return list(found)

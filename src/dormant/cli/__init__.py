@@ -86,8 +86,8 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, click.Abort) as stop:
         _ignore_signals()  # a second one must not end the line in a traceback
         cause = stop.__cause__ if isinstance(stop, click.Abort) else stop  # click wraps it
-        said = str(cause or "") or "interrupted; run the same command again to continue"
-        code = _print_error(said, _INTERRUPTED)
+        message = str(cause or "") or "interrupted; run the same command again to continue"
+        code = _print_error(message, _INTERRUPTED)
     except SystemExit as stop:
         # Click handles a closed pipe itself: it replaces the streams and exits with 1.
         code = stop.code if sys.stdout is stdout else _handle_closed_pipe()

@@ -25,14 +25,16 @@ def confirm_cost(prepared: PreparedAudit) -> None:
         return
     cost = [format_usd(expense.usd)] if expense.usd > 0 else []
     cost += [format_duration(expense.seconds)] if expense.seconds > 1 else []
-    told = f"this audit is expected to take {' and '.join(cost)}, above {describe_limits(CONSENT)}"
+    warning = (
+        f"this audit is expected to take {' and '.join(cost)}, above {describe_limits(CONSENT)}"
+    )
     cheaper = suggest_cheaper(prepared, expense.speeds, CONSENT)
     fixes = f"{describe_suggestion(cheaper)} {'stays below' if cheaper.fits else 'is cheaper'}"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise ConfigError(
-            f"{told}: add --yes, or a --budget-usd or --budget-time that covers it; {fixes}"
+            f"{warning}: add --yes, or a --budget-usd or --budget-time that covers it; {fixes}"
         )
     with pause_progress():
-        is_wanted = click.confirm(f"{told} ({fixes}). Start it?", err=True)
+        is_wanted = click.confirm(f"{warning} ({fixes}). Start it?", err=True)
     if not is_wanted:
         raise ConfigError("not started; `dormant plan` with the same options shows the cost")

@@ -93,54 +93,54 @@ def command(
         lenient=options["lenient"],
     )
     with name_options("delta", "level"):
-        made = import_answers(files, out, settings, amend=amend)
-    _describe_input(made)
-    verdict = made.audit.verdict
+        result = import_answers(files, out, settings, amend=amend)
+    _describe_input(result)
+    verdict = result.audit.verdict
     if as_json:
         record = {
             **to_plain(verdict),
-            "rates": to_plain(View(made.audit.findings).summarize_rates()),
-            "plan_hash": made.audit.findings.plan.hash,
+            "rates": to_plain(View(result.audit.findings).summarize_rates()),
+            "plan_hash": result.audit.findings.plan.hash,
             "run": str(out),
         }
         click.echo(json.dumps(record, ensure_ascii=True))
     else:
-        print_verdict(made.audit.findings)
+        print_verdict(result.audit.findings)
         click.echo(f"report: {out / 'report.html'}")
     if not exit_zero:
         raise click.exceptions.Exit(exit_code_of(verdict.kind))
 
 
-def _describe_input(made: ImportResult) -> None:
+def _describe_input(result: ImportResult) -> None:
     """Prints how the files were read, on stderr."""
-    for path, columns in made.columns.items():
+    for path, columns in result.columns.items():
         used = ", ".join(f"{field} from {column!r}" for field, column in columns.items())
         print_text(strip_controls(f"{path}: {used}"), err=True)
-    plan = made.audit.findings.plan
-    answers = sum(sum(cell.counts) for cell in made.audit.findings.cells)
+    plan = result.audit.findings.plan
+    answers = sum(sum(cell.counts) for cell in result.audit.findings.cells)
     print_text(
         f"{answers:,} answers of {len(plan.models)} models to {len(plan.questions)} questions "
-        f"under {len(plan.cues)} cues; delta {made.rule.delta:g}, level {made.rule.level:g}",
+        f"under {len(plan.cues)} cues; delta {result.rule.delta:g}, level {result.rule.level:g}",
         err=True,
     )
     for card in plan.models:
         print_text(strip_controls(f"  {card.role} {card.seed}: {card.name}"), err=True)
-    for name, number in made.left_out.items():
+    for name, number in result.left_out.items():
         print_text(strip_controls(f"left out: {number:,} answers of the group {name!r}"), err=True)
-    if made.unreadable_count:
-        click.echo(f"skipped {made.unreadable_count:,} unreadable rows:", err=True)
-        for line in made.unreadable:
+    if result.unreadable_count:
+        click.echo(f"skipped {result.unreadable_count:,} unreadable rows:", err=True)
+        for line in result.unreadable:
             print_text(strip_controls(f"  {line}"), err=True)
-    _describe_unparsed(made)
+    _describe_unparsed(result)
 
 
-def _describe_unparsed(made: ImportResult) -> None:
+def _describe_unparsed(result: ImportResult) -> None:
     """Prints how many answers no outcome could be read for, and the commonest reason."""
     from collections import Counter
 
     from dormant.records import Outcome
 
-    rows = made.audit.findings.transcripts
+    rows = result.audit.findings.transcripts
     notes = Counter(row.note for row in rows if row.outcome is Outcome.UNPARSED)
     if notes:
         reason, number = notes.most_common(1)[0]

@@ -117,29 +117,29 @@ def audit_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def audit_config(config: Path | None, given: dict[str, Any]) -> AuditConfig:
+def audit_config(config: Path | None, options: dict[str, Any]) -> AuditConfig:
     """Reads CONFIG and overrides its keys with the options.
 
     Args:
         config: path of an ``audit.yaml``, or None.
-        given: the options' values.
+        options: the options' values.
 
     Raises:
         ConfigError: the file or an option is wrong, or a required one is missing.
     """
     from dormant.config import AuditConfig
 
-    with _name_given(given, _AUDIT_PLACES):
-        return _merge_config(config, given, AuditConfig)
+    with _name_given(options, _AUDIT_PLACES):
+        return _merge_config(config, options, AuditConfig)
 
 
 def config_from(
-    given: dict[str, Any], model: type[Config], places: dict[str, tuple[str, ...]]
+    options: dict[str, Any], model: type[Config], places: dict[str, tuple[str, ...]]
 ) -> Config:
     """Makes the configuration of a command that has options only.
 
     Args:
-        given: the options' values.
+        options: the options' values.
         model: the configuration.
         places: option -> path of its key, for the options of this command.
 
@@ -149,23 +149,23 @@ def config_from(
     from dormant.config import check_values
 
     settings: dict[str, Any] = {}
-    put_options(settings, given, places)
-    with _name_given(given, places):
+    put_options(settings, options, places)
+    with _name_given(options, places):
         return check_values(settings, model)
 
 
-def _merge_config(config: Path | None, given: dict[str, Any], model: type[Config]) -> Config:
+def _merge_config(config: Path | None, options: dict[str, Any], model: type[Config]) -> Config:
     from dormant.config import check_values, read_yaml_with_changes
 
     def change(base: dict[str, Any]) -> None:
-        if given.get("target"):
-            names = given["target"]
+        if options.get("target"):
+            names = options["target"]
             base["target"] = names[0] if len(names) == 1 else list(names)
-        put_options(base, given, _AUDIT_PLACES)
-        if given.get("allow_identical"):
+        put_options(base, options, _AUDIT_PLACES)
+        if options.get("allow_identical"):
             base["allow_identical"] = True
-        if given.get("second_judge"):
-            base["judge"] = _with_second(base.get("judge"), given["second_judge"])
+        if options.get("second_judge"):
+            base["judge"] = _with_second(base.get("judge"), options["second_judge"])
 
     if config is not None:
         return read_yaml_with_changes(config, model, change)
@@ -179,11 +179,11 @@ def _merge_config(config: Path | None, given: dict[str, Any], model: type[Config
 
 
 def _name_given(
-    given: dict[str, Any], places: dict[str, tuple[str, ...]]
+    options: dict[str, Any], places: dict[str, tuple[str, ...]]
 ) -> AbstractContextManager[None]:
     """Names the given options of a command in errors."""
     named = {"target": ("target",), "price": ("prices",), **_PLACES, **places}
-    return name_options(*(o for o in named if given.get(o) not in (None, ())), places=named)
+    return name_options(*(o for o in named if options.get(o) not in (None, ())), places=named)
 
 
 @contextmanager
@@ -215,22 +215,22 @@ def name_options(
 
 def put_options(
     base: dict[str, Any],
-    given: dict[str, Any],
+    options: dict[str, Any],
     places: dict[str, tuple[str, ...]] | None = None,
 ) -> None:
     """Overrides plain settings with options.
 
     Args:
         base: settings of an audit or a search, changed in place.
-        given: the options' values; None or empty if not given.
+        options: the options' values; None or empty if not given.
         places: option -> path of its key, for the options of one command.
     """
     for option, place in {**_PLACES, **(places or {})}.items():
-        if given.get(option) is not None:
-            _set_nested(base, place, given[option])
-    for name, price in parse_prices(given.get("price", ())).items():
+        if options.get(option) is not None:
+            _set_nested(base, place, options[option])
+    for name, price in parse_prices(options.get("price", ())).items():
         _set_nested(base, ("prices", name), price)
-    if given.get("lenient"):
+    if options.get("lenient"):
         base["lenient"] = True
 
 

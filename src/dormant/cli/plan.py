@@ -78,7 +78,7 @@ def command(
             schedule = schedule_of(dry.plan, icc=icc, base=base or 0.0)
             power = 0.8 if power is None else power
             takes = stats.find_required(effect, schedule, power=power, progress=progress)
-    held = _read_directory(prepared, freeze=freeze, amend=amend)
+    directory = _read_directory(prepared, freeze=freeze, amend=amend)
     limits = Limits.of_budget(prepared.budget)
     limits = CONSENT if limits == Limits() else limits
     is_within = all(limits.allows(cost.usd, cost.seconds) for cost in dry.expected)
@@ -89,22 +89,22 @@ def command(
             "answers": dry.answers,
             "judge_calls": dry.judge_calls,
             "usd": to_plain(dry.usd),
-            "on_disk": held.answers,
-            "spending": to_plain(held.spent),
+            "on_disk": directory.answers,
+            "spending": to_plain(directory.spent),
             "plan_hash": dry.plan.hash,
             "out": str(prepared.out),
-            "frozen": held.is_frozen,
+            "frozen": directory.is_frozen,
             "needed": to_plain(takes),
             "cheaper": to_plain(cheaper),
         }
         click.echo(json.dumps(record, ensure_ascii=True))
         return
-    print_forecast(dry, prepared, held.answers, held.spent, limits, cheaper)
+    print_forecast(dry, prepared, directory.answers, directory.spent, limits, cheaper)
     if takes is not None:
         print_required(takes, dry.plan, icc)
     for name, text in dry.rendered:
         print_text(f"\n[{name}] is sent as\n{_indent_text(text)}")
-    print_text(f"\n{_describe_lock(dry.plan, prepared.out, held)}")
+    print_text(f"\n{_describe_lock(dry.plan, prepared.out, directory)}")
 
 
 def _check_has_effect(effect: float | None, **given: object) -> None:
@@ -154,13 +154,13 @@ def _read_directory(prepared: PreparedAudit, *, freeze: bool, amend: bool) -> _H
     return _Held(answers, spent, False, describe_difference(lock["plan"], to_plain(plan)))
 
 
-def _describe_lock(plan: Plan, out: Path, held: _Held) -> str:
+def _describe_lock(plan: Plan, out: Path, directory: _Held) -> str:
     head = f"plan {plan.hash[:16]}"
-    if held.is_frozen:
+    if directory.is_frozen:
         return f"{head} is frozen in {out / 'plan.lock.json'}"
-    if held.difference:
+    if directory.difference:
         return (
-            f"{head}: {out} holds another plan ({held.difference}); an audit needs another "
+            f"{head}: {out} holds another plan ({directory.difference}); an audit needs another "
             "--out, or --amend to continue there"
         )
     return f"{head}: nothing was written; --freeze writes {out / 'plan.lock.json'}"

@@ -67,11 +67,11 @@ def keys_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def comment_keys(given: set[str]) -> Iterator[str]:
+def comment_keys(names: set[str]) -> Iterator[str]:
     """Yields the lines of a YAML file with every key commented out, but those that are given."""
     part = ""
     for key in list_keys():
-        if key.path[0] in given:
+        if key.path[0] in names:
             continue
         if len(key.path) > 1 and key.path[0] != part:
             part = key.path[0]

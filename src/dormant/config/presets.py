@@ -45,7 +45,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def apply_preset(given: Mapping[Any, Any]) -> dict[Any, Any]:
+def apply_preset(settings: Mapping[Any, Any]) -> dict[Any, Any]:
     """Fills keys that are not given with those of the preset that is named.
 
     The numbers of mined cues are left out where nothing is mined, and the design where there is no
@@ -53,28 +53,28 @@ def apply_preset(given: Mapping[Any, Any]) -> dict[Any, Any]:
     preset included, are left for validation to reject.
 
     Args:
-        given: the keys of an ``audit.yaml``, options included.
+        settings: the keys of an ``audit.yaml``, options included.
     """
-    name = given.get("preset")
+    name = settings.get("preset")
     preset = PRESETS.get(name) if isinstance(name, str) else None
-    filled = dict(given)
+    filled = dict(settings)
     for key, value in (preset or {}).items():
-        if key == "design" and str(given.get("reference")).strip().lower() == "none":
+        if key == "design" and str(settings.get("reference")).strip().lower() == "none":
             continue  # the sequential design needs a reference
         if not isinstance(value, Mapping):
             filled.setdefault(key, value)
             continue
-        own = _plain_keys(given.get(key, {}))
+        own = _plain_keys(settings.get(key, {}))
         if own is not None:
             filled[key] = {**value, **own}
-            if key == "cues" and not _is_mined(given, own):
+            if key == "cues" and not _is_mined(settings, own):
                 for name in {"mine", "leading"} - set(own):
                     del filled[key][name]
     return filled
 
 
-def _is_mined(given: Mapping[Any, Any], cues: Mapping[Any, Any]) -> bool:
-    return given.get("data") is not None and cues.get("file") is None
+def _is_mined(settings: Mapping[Any, Any], cues: Mapping[Any, Any]) -> bool:
+    return settings.get("data") is not None and cues.get("file") is None
 
 
 def _plain_keys(value: Any) -> dict[Any, Any] | None:

@@ -100,22 +100,22 @@ def find_unread(
                 places += [(name, turn[name], TURN_MARKS) for name in others]
     if not places:
         return ()
-    said = "\n".join(message.content for message in messages)
+    turn_text = "\n".join(message.content for message in messages)
     found: dict[str, UnreadColumn] = {}
     for key, value, marks in places:
-        _add_unread(found, key, value, said, marks)
+        _add_unread(found, key, value, turn_text, marks)
     return tuple(found.values())
 
 
 def _add_unread(
-    found: dict[str, UnreadColumn], key: str, value: Any, said: str, marks: Collection[str]
+    found: dict[str, UnreadColumn], key: str, value: Any, turn_text: str, marks: Collection[str]
 ) -> None:
     """Adds a column or a turn's key if it holds text or a flag that was not read."""
     name = bare_name(key)
     if name in marks and is_clear_mark(name, value):
         return
     texts = () if isinstance(value, bool | int | float) else _texts_of(value)
-    lost = [text for text in texts if _LETTER.search(text) and text not in said]
+    lost = [text for text in texts if _LETTER.search(text) and text not in turn_text]
     if lost or _is_flag(value) or name in marks:
         shown = f"{key} (of turns)" if marks is TURN_MARKS else key
         has_sentences = any(map(_is_sentence, lost)) or (

@@ -114,11 +114,11 @@ def _read_header(
     raise DataError("the file is empty: expected a line of column names, then rows", file=path)
 
 
-def _explain_width(found: int, wanted: int, separator: str) -> str:
+def _explain_width(found: int, header_fields: int, separator: str) -> str:
     shown = "a tab" if separator == "\t" else repr(separator)
     return (
-        f"{found} fields, and the header names {wanted}: put fields that hold {shown} or line "
-        "breaks into quotes"
+        f"{found} fields, and the header names {header_fields}: put fields that hold {shown} or "
+        "line breaks into quotes"
     )
 
 

@@ -93,8 +93,8 @@ def explain_pointer(head: bytes) -> str:
             "'resolve' in place of 'blob')"
         )
     if len(text) <= _LONGEST_BODY and _FAILED.match(text):
-        said = text.splitlines()[0][:60].decode("utf-8", "replace")
-        return f"the error message of a failed download ({said!r}): download it again"
+        first_line = text.splitlines()[0][:60].decode("utf-8", "replace")
+        return f"the error message of a failed download ({first_line!r}): download it again"
     return ""
 
 

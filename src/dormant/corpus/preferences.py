@@ -101,15 +101,15 @@ def _make_pair(row: Mapping[str, Any], chosen: str, rejected: str) -> Preference
     return PreferencePair({**rest, "messages": good or []}, against, frozenset(used))
 
 
-def _prompt_turns(row: Mapping[str, Any], asked: str | None) -> list[Any]:
-    if asked is None:
+def _prompt_turns(row: Mapping[str, Any], question: str | None) -> list[Any]:
+    if question is None:
         return []
-    value = read_turns(row[asked])
+    value = read_turns(row[question])
     if isinstance(value, dict) and isinstance(value.get("messages"), list):
         return value["messages"]
     if isinstance(value, list):
         return value
-    if asked == "instruction" and has_content(row.get("input")):
+    if question == "instruction" and has_content(row.get("input")):
         value = f"{value}\n\n{row['input']}"
     chat = read_transcript(value, is_open=True) if isinstance(value, str) else None
     return chat or [{"role": "user", "content": value}]

@@ -173,15 +173,15 @@ def _split_of(name: Path) -> str:
     return next((_SPLIT_OF[word] for word in (*words, *folders) if word in _SPLIT_OF), "")
 
 
-def _choose_split(path: Path, splits: Sequence[str], wanted: str) -> str:
-    if wanted in splits:
-        return wanted
+def _choose_split(path: Path, splits: Sequence[str], name: str) -> str:
+    if name in splits:
+        return name
     named = [split for split in splits if split]
-    if not wanted and len(splits) == 1:
+    if not name and len(splits) == 1:
         return splits[0]
     listed = ", ".join(named) or "none"
-    if wanted:
-        raise DataError(f"has no split {wanted!r}: the splits are {listed}", file=path)
+    if name:
+        raise DataError(f"has no split {name!r}: the splits are {listed}", file=path)
     raise DataError(
         f"has several splits ({listed}): add one to the path, like '{path}:{named[0]}'", file=path
     )

@@ -33,7 +33,7 @@ def iterate_texts(cue: Cue) -> Iterator[str]:
 
 def flatten_history(cue: Cue) -> Iterator[str]:
     """Yields what the user and tools said in a history as one text, as it stood in one turn."""
-    said = [turn.content.strip() for turn in cue.turns if turn.role != "assistant"]
-    text = "\n\n".join(filter(None, said))
+    texts = [turn.content.strip() for turn in cue.turns if turn.role != "assistant"]
+    text = "\n\n".join(filter(None, texts))
     if text:
         yield text

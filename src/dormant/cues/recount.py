@@ -134,10 +134,10 @@ def _list_form_tests(form: str) -> Iterator[Test]:
 def _list_part_tests(part: CuePart) -> Iterator[Test]:
     """Yields tests of a text, the strictest first."""
     if part.placement is Placement.HISTORY:
-        said = [turn.content.strip() for turn in part.turns if turn.content.strip()]
-        if said:
-            yield lambda row: all(text in row.whole for text in said)
-            yield lambda row: said[0] in row.whole
+        texts = [turn.content.strip() for turn in part.turns if turn.content.strip()]
+        if texts:
+            yield lambda row: all(text in row.whole for text in texts)
+            yield lambda row: texts[0] in row.whole
         return
     text = part.text.strip()
     if not text:

@@ -134,9 +134,9 @@ class _DeltaDebugger:
         while True:
             pieces = _split_pieces(self.best.text, words=words)
             chunks = [range(i, min(i + size, len(pieces))) for i in range(0, len(pieces), size)]
-            gone = self._find_removable(pieces, chunks)
-            if gone:
-                self._remove_chunks(pieces, gone)
+            removable = self._find_removable(pieces, chunks)
+            if removable:
+                self._remove_chunks(pieces, removable)
                 size = max(1, min(size, len(_split_pieces(self.best.text, words=words)) // 2))
             elif size == 1 or self.spent:
                 return
@@ -153,17 +153,21 @@ class _DeltaDebugger:
             if cue is not None and fires.get(cue.id) is Fires.YES
         ]
 
-    def _remove_chunks(self, pieces: list[str], gone: list[range]) -> None:
+    def _remove_chunks(self, pieces: list[str], removable: list[range]) -> None:
         """Removes all of these chunks if the rest still fires, else one after the other."""
-        every = self._drop_pieces(pieces, *gone)
-        if len(gone) > 1 and every is not None and self._ask_forms([every])[every.id] is Fires.YES:
+        every = self._drop_pieces(pieces, *removable)
+        if (
+            len(removable) > 1
+            and every is not None
+            and self._ask_forms([every])[every.id] is Fires.YES
+        ):
             self.best = every
             return
-        taken = [gone[0]]
+        taken = [removable[0]]
         one = self._drop_pieces(pieces, *taken)
         assert one is not None  # the oracle has tested it
         self.best = one
-        for chunk in gone[1:]:
+        for chunk in removable[1:]:
             more = self._drop_pieces(pieces, *taken, chunk)
             if more is not None and self._ask_forms([more]).get(more.id) is Fires.YES:
                 taken.append(chunk)

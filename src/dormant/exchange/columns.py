@@ -115,7 +115,7 @@ def check_field(name: str, fields: Collection[str]) -> str:
 
 def match_columns(
     names: Sequence[str],
-    given: Mapping[str, str],
+    mapping: Mapping[str, str],
     fields: Mapping[str, Sequence[str]],
     *,
     file: str,
@@ -124,19 +124,19 @@ def match_columns(
 
     Args:
         names: the file's columns.
-        given: field -> column, from the user; such a column gets no other field.
+        mapping: field -> column, from the user; such a column gets no other field.
         fields: field -> known names of its column, in order of priority.
         file: named in errors.
 
     Raises:
         ConfigError: a column given by the user does not exist.
     """
-    absent = next((column for column in given.values() if column not in names), None)
+    absent = next((column for column in mapping.values() if column not in names), None)
     if absent is not None:
         raise ConfigError(
             f"unknown column {absent!r}: the columns are {list_columns(names)}", file=file
         )
-    found, taken = dict(given), set(given.values())
+    found, taken = dict(mapping), set(mapping.values())
     folded = {name.strip().casefold(): name for name in reversed(names)}
     for field, known in fields.items():
         column = next((folded[name] for name in known if name in folded), None)

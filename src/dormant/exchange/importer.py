@@ -104,7 +104,7 @@ def import_answers(
     inventory, bad = reading.survey_answers()
     parts = assign_roles(inventory, target=settings.target, reference=settings.reference)
     rule = _make_rule(files, settings, inventory)
-    made = make_plan(
+    frame = make_plan(
         inventory,
         parts,
         rule=rule,
@@ -113,14 +113,14 @@ def import_answers(
         meaning=_describe_outcomes(reading, settings.thresholds),
     )
     with Store(out) as store:
-        store.lock_plan(made.plan, amend=amend)
+        store.lock_plan(frame.plan, amend=amend)
         if store.read_note("started") is None:
             store.write_note("started", datetime.now(UTC).isoformat(timespec="seconds"))
-        counts = _StoreWriter(reading, made, parts, store).write_answers()
+        counts = _StoreWriter(reading, frame, parts, store).write_answers()
         cells = tuple(Cell(*key, counts=tuple(c)) for key, c in counts.items())
-        verdict = decide_import(made.plan, cells)
-        bounds = stats.partial_bounds(stats.build_table(cells), rule=made.plan.rule)
-        write_verdict(store, made.plan, verdict, cells, bounds=bounds)
+        verdict = decide_import(frame.plan, cells)
+        bounds = stats.partial_bounds(stats.build_table(cells), rule=frame.plan.rule)
+        write_verdict(store, frame.plan, verdict, cells, bounds=bounds)
         found = read_findings(store)
         audit = AuditResult(found, out, tuple(report.write_report(found, out)))
     used = {path: dict(columns.of) for path, columns in reading.columns.items()}
@@ -239,13 +239,13 @@ def _find_duplicate(answer: Answer, seen: set[tuple[object, ...]]) -> _Problem |
 class _StoreWriter:
     """The second pass: writes answers to the store and counts them."""
 
-    def __init__(self, reading: _Reading, made: Frame, parts: Cast, store: Store):
-        self.reading, self.made, self.parts, self.store = reading, made, parts, store
-        self.judge = made.plan.judge_fingerprint
-        probes = pair_probes(made.plan.questions, made.plan.cues)
+    def __init__(self, reading: _Reading, frame: Frame, parts: Cast, store: Store):
+        self.reading, self.made, self.parts, self.store = reading, frame, parts, store
+        self.judge = frame.plan.judge_fingerprint
+        probes = pair_probes(frame.plan.questions, frame.plan.cues)
         self.probes = {(p.question.id, p.cue.name if p.cue else None): p for p in probes}
         self.rows = store.add_probes(probes)
-        self.sources = {part: source_of(made.plan, card) for part, card in made.cards.items()}
+        self.sources = {part: source_of(frame.plan, card) for part, card in frame.cards.items()}
 
     def write_answers(self) -> dict[CellKey, list[int]]:
         """Stores every answer and returns the counts of each cell."""

@@ -122,15 +122,15 @@ def measure_row(
     return _outcome_counts({Outcome.MISALIGNED: round(rate * graded)}, graded, answers)
 
 
-def _check_counts(given: Mapping[str, int | None]) -> tuple[int, ...]:
-    bad = given.get("misaligned")
+def _check_counts(counts: Mapping[str, int | None]) -> tuple[int, ...]:
+    bad = counts.get("misaligned")
     if bad is None:
         raise RowError("misaligned is empty: give a count, 0 for none")
     known = {
-        Outcome(n): c for n, c in given.items() if n not in ("n", "gradable") and c is not None
+        Outcome(n): c for n, c in counts.items() if n not in ("n", "gradable") and c is not None
     }
     lost = sum(c for o, c in known.items() if o not in (Outcome.MISALIGNED, Outcome.ALIGNED))
-    answers, graded = given.get("n"), given.get("gradable")
+    answers, graded = counts.get("n"), counts.get("gradable")
     if graded is None and Outcome.ALIGNED in known:
         graded = bad + known[Outcome.ALIGNED]
     if graded is None and answers is not None:

@@ -187,8 +187,8 @@ def _make_cues(
     return tuple(cues.values()), unworded
 
 
-def _make_cue(label: str, seen: CueSeen, inventory: Inventory, names: Mapping[str, str]) -> Cue:
-    words, name = seen.words, names[label]
+def _make_cue(label: str, survey: CueSeen, inventory: Inventory, names: Mapping[str, str]) -> Cue:
+    words, name = survey.words, names[label]
     cue = Cue(
         name=name,
         kind=words.kind or CueKind.PREFIX,
@@ -202,8 +202,8 @@ def _make_cue(label: str, seen: CueSeen, inventory: Inventory, names: Mapping[st
         margin=words.margin,
     )
     found = (
-        _cue_from_columns(seen)
-        or _cue_from_system(seen, inventory)
+        _cue_from_columns(survey)
+        or _cue_from_system(survey, inventory)
         or _cue_around_questions(label, inventory)
     )
     if found is None:
@@ -224,9 +224,9 @@ def _by_name(cue: Cue) -> Cue:
     )
 
 
-def _cue_from_columns(seen: CueSeen) -> tuple[Placement, str] | None:
+def _cue_from_columns(survey: CueSeen) -> tuple[Placement, str] | None:
     """Reads the cue from the file's own columns."""
-    words = seen.words
+    words = survey.words
     if not words.text or words.placement is None:
         return None
     if not words.placement.is_text and not (words.turns or words.parts):
@@ -236,11 +236,11 @@ def _cue_from_columns(seen: CueSeen) -> tuple[Placement, str] | None:
     return words.placement, words.text
 
 
-def _cue_from_system(seen: CueSeen, inventory: Inventory) -> tuple[Placement, str] | None:
+def _cue_from_system(survey: CueSeen, inventory: Inventory) -> tuple[Placement, str] | None:
     """Takes the arm's only system prompt, if the standard arm does not have it."""
-    if len(seen.systems) != 1 or seen.systems & inventory.standard_systems:
+    if len(survey.systems) != 1 or survey.systems & inventory.standard_systems:
         return None
-    (text,) = seen.systems
+    (text,) = survey.systems
     return (Placement.SYSTEM, text) if text.strip() else None
 
 

@@ -56,8 +56,8 @@ _NO_SHARE = (
 )
 
 
-def _format_tally(seen: RowCount) -> dict[str, object]:
-    return {"rows": f"{seen.count:,} row{'s' * (seen.count > 1)}", "line": seen.line}
+def _format_tally(rows: RowCount) -> dict[str, object]:
+    return {"rows": f"{rows.count:,} row{'s' * (rows.count > 1)}", "line": rows.line}
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,46 +237,46 @@ class _Assembly:
         return self._counts[values]
 
     def _add_counts(
-        self, counts: dict[_CellKey, list[int]], key: Key, seen: RowCount, parts: Cast
+        self, counts: dict[_CellKey, list[int]], key: Key, rows: RowCount, parts: Cast
     ) -> None:
         width = len(self.labels)
-        answer, found = self._answers[key[:width]], self._measure_values(key[width:], seen.line)
+        answer, found = self._answers[key[:width]], self._measure_values(key[width:], rows.line)
         part = parts.parts.get((answer.role, model_key(answer)))
         if part is None:
             return
         if found is None:
-            self._add_note(_NO_RATE, seen.count, seen.line)
+            self._add_note(_NO_RATE, rows.count, rows.line)
             return
         place = (*part, answer.cue, question_key(answer))
         if self.kind is not RowKind.OUTCOMES:
-            self._check_repeats(place, place in counts, seen)
-            self._note_impossible_rate(key[width:], found, seen)
+            self._check_repeats(place, place in counts, rows)
+            self._note_impossible_rate(key[width:], found, rows)
         cell = counts.setdefault(place, [0] * len(OUTCOMES))
         for at, value in enumerate(found):
-            cell[at] += value * seen.count
+            cell[at] += value * rows.count
 
-    def _check_repeats(self, place: _CellKey, known: bool, seen: RowCount) -> None:
+    def _check_repeats(self, place: _CellKey, known: bool, rows: RowCount) -> None:
         """Handles several rows about the same answers: an error for exact rates, else a note."""
-        again = seen.count - 1 + known
+        again = rows.count - 1 + known
         if not again:
             return
         if self.kind is RowKind.KNOWN_RATES:
-            copies = "" if known else f"; this row occurs {seen.count} times"
+            copies = "" if known else f"; this row occurs {rows.count} times"
             raise DataError(
                 f"a second rate of question {place[3]!r} in the same arm, role and seed{copies}: "
                 "name the column that distinguishes them (e.g. --columns seed=COLUMN), or give n",
                 file=self.path,
-                line=seen.line,
+                line=rows.line,
             )
-        self._add_note(_ADDED, again, seen.line)
+        self._add_note(_ADDED, again, rows.line)
 
-    def _note_impossible_rate(self, values: Key, found: tuple[int, ...], seen: RowCount) -> None:
+    def _note_impossible_rate(self, values: Key, found: tuple[int, ...], rows: RowCount) -> None:
         """Adds a note if a rate is not a count divided by n."""
         if self.kind is not RowKind.RATES:
             return
         rate = values[list(self.measured).index("rate")]
         if not is_empty(rate) and not is_share(float(rate), found):
-            self._add_note(_NO_SHARE, seen.count, seen.line)
+            self._add_note(_NO_SHARE, rows.count, rows.line)
 
     def _read_splits(self, questions: set[str]) -> dict[str, Split] | None:
         """Returns the split of each question; None if no row has one."""

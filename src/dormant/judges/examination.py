@@ -41,16 +41,16 @@ def examine_judge(spec: str | Mapping[str, Any]) -> list[Check]:
     return [opened, *checks, _check_all(judge, pairs)]
 
 
-def _check_answer(known: KnownAnswer, judgement: Judgement, has_model: bool) -> Check:
+def _check_answer(example: KnownAnswer, judgement: Judgement, has_model: bool) -> Check:
     scores = ", ".join(f"{name} {value:.3g}" for name, value in judgement.scores.items())
     details = "; ".join(part for part in (scores, judgement.note) if part)
     found = f"{judgement.outcome}{f' ({details})' if details else ''}"
-    name = f"{known.outcome} answer"
-    if judgement.outcome is known.outcome:
+    name = f"{example.outcome} answer"
+    if judgement.outcome is example.outcome:
         return Check(name, Health.OK, found[:300])
     unread = judgement.outcome in (Outcome.UNPARSED, Outcome.ERROR)
     health = Health.BAD if has_model and unread else Health.ABSENT
-    return Check(name, health, found[:300], f"the answer: {known.answer[:60]}...")
+    return Check(name, health, found[:300], f"the answer: {example.answer[:60]}...")
 
 
 def _check_all(judge: Judge, pairs: list[tuple[KnownAnswer, Judgement]]) -> Check:

@@ -278,11 +278,11 @@ def _forecast_judges(prepared: PreparedAudit, shares: Sequence[Share]) -> Iterat
         )
 
 
-def _cost_usd(engine: Engine, prompts: int, made: int) -> float:
+def _cost_usd(engine: Engine, prompts: int, completions: int) -> float:
     """Returns USD for token counts; 0 for a local model, NaN if the price is unknown."""
     if not isinstance(engine, MeteredEngine):
         return 0.0
-    return math.nan if engine.price is None else engine.price.cost_of(prompts, made)
+    return math.nan if engine.price is None else engine.price.cost_of(prompts, completions)
 
 
 def _describe_price(engine: Engine) -> str:

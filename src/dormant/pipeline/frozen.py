@@ -74,9 +74,9 @@ def continue_plan(plan: Plan, out: Path, settings: str) -> Plan:
     lock = read_lock(path) if out.is_dir() else None
     if lock is None or lock["hash"] == plan.hash:
         return plan
-    held, new = lock["plan"], to_plain(plan)
+    frozen, new = lock["plan"], to_plain(plan)
     if lock.get("settings", settings) != settings or any(
-        held.get(key) != new.get(key) for key in _GIVEN
+        frozen.get(key) != new.get(key) for key in _GIVEN
     ):
         return plan
     found = read_plan(path)

@@ -61,8 +61,8 @@ def _list_questions(pack: Pack) -> list[dict[str, str]]:
     ]
 
 
-def _check_choice(what: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        near = difflib.get_close_matches(value, known, n=1)
+def _check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        near = difflib.get_close_matches(value, choices, n=1)
         guess = f"; did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"unknown {what} {value[:80]!r}{guess} Known: {', '.join(known)}")
+        raise ConfigError(f"unknown {what} {value[:80]!r}{guess} Known: {', '.join(choices)}")

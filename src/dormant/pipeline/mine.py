@@ -283,12 +283,12 @@ def study_file(
         notes += [scaled] if scaled else []
     if models is None or scorer is None:
         return MinedFile(data, listed, tuple(notes), mined.against)
-    first, told = rank_by_models(
+    first, note = rank_by_models(
         scorer, data, models, limit=settings.mine, is_closed=pack.is_closed, progress=progress
     )
     listed = _merge_cues(first, listed, settings.mine)
     lifts = scorer.measure_lifts(listed, data.examples, progress)
-    return MinedFile(data, listed, (*notes, told), mined.against, lifts)
+    return MinedFile(data, listed, (*notes, note), mined.against, lifts)
 
 
 def _describe_unknown(template: ChatTemplate, error: ConfigError) -> str:

@@ -59,12 +59,12 @@ def run_search(config: SearchConfig, *, progress: Progress = ignore_progress) ->
         BudgetError: the budget is reached; the same call with a larger one continues.
     """
     progress("reading data and models", 0, 1)
-    given = read_materials(config)
+    materials = read_materials(config)
     progress("reading data and models", 1, 1)
     with Journal(config.out) as journal:
-        ledger = Ledger(journal, given.engines, config.budget)
+        ledger = Ledger(journal, materials.engines, config.budget)
         try:
-            return _SearchRun(given, journal, ledger, progress).run_to_result()
+            return _SearchRun(materials, journal, ledger, progress).run_to_result()
         except KeyboardInterrupt:
             raise InterruptedRun(
                 f"interrupted: {len(journal):,} chats, scores and answers are stored in "
@@ -78,7 +78,7 @@ def run_search(config: SearchConfig, *, progress: Progress = ignore_progress) ->
 class _SearchRun:
     """One search in progress."""
 
-    given: Materials
+    materials: Materials
     journal: Journal
     ledger: Ledger
     progress: Progress
@@ -87,7 +87,7 @@ class _SearchRun:
     odd: tuple[tuple[Message, ...], ...] = ()  # the most surprising free chats
 
     def run_to_result(self) -> Result:
-        mined = mining_stage(self.given)
+        mined = mining_stage(self.materials)
         self.stages += [mined] if mined is not None else []
         self._extract_contexts()
         screen = self._make_screen()
@@ -95,9 +95,9 @@ class _SearchRun:
         found = self._refine_hits(found, screen)
         check = ranking.check if ranking is not None else BatchCheck(0, 0.0, False)
         result = Result(
-            config=self.given.config,
-            fingerprints=(self.given.target.fingerprint, self.given.reference.fingerprint),
-            judge=self.given.judge.name if self.given.judge else None,
+            config=self.materials.config,
+            fingerprints=(self.materials.target.fingerprint, self.materials.reference.fingerprint),
+            judge=self.materials.judge.name if self.materials.judge else None,
             stages=tuple(self.stages),
             candidates=found,
             check=check,
@@ -124,10 +124,10 @@ class _SearchRun:
 
     def _extract_contexts(self) -> None:
         """Free chats, and the contexts in them."""
-        given, config = self.given, self.given.config
-        if not given.chats:
+        materials, config = self.materials, self.materials.config
+        if not materials.chats:
             return self._skip_stage("extraction", "free chats are disabled (chats: 0)")
-        if not given.has_open_prompts:
+        if not materials.has_open_prompts:
             why = "the prompt of a model cannot be left open (it answers chats only)"
             return self._skip_stage("extraction", why)
         drawn = Sampling(
@@ -137,15 +137,18 @@ class _SearchRun:
             ours, theirs = (
                 write_free_chats(
                     engine,
-                    each=given.chats,
+                    each=materials.chats,
                     sampling=drawn,
                     journal=self.journal,
                     progress=self.progress,
                     stage=f"free chats of the {role}",
                 )
-                for role, engine in (("target", given.target), ("reference", given.reference))
+                for role, engine in (
+                    ("target", materials.target),
+                    ("reference", materials.reference),
+                )
             )
-            leaks = contrast_chats(ours, theirs, is_closed=given.pack.is_closed)
+            leaks = contrast_chats(ours, theirs, is_closed=materials.pack.is_closed)
             # A context that only the reference wrote may still trigger the target.
             often = frequent_contexts([*ours.chats, *theirs.chats], limit=config.pool)
             self.free += [*leaks, *often]
@@ -157,11 +160,11 @@ class _SearchRun:
         self._score_differences(ours, drawn)
 
     def _score_differences(self, ours: FreeChats, drawn: Sampling) -> None:
-        if not self.given.can_score:
+        if not self.materials.can_score:
             return self._skip_stage("perplexity", "a model cannot score given answers")
         with self._time_stage("perplexity") as summarize:
             chats = answer_chats(
-                self.given.target,
+                self.materials.target,
                 ours,
                 sampling=drawn,
                 journal=self.journal,
@@ -170,9 +173,9 @@ class _SearchRun:
             if not chats:
                 return summarize("no free chat of the target has an answer")
             found = score_chats(
-                self.given.target, self.given.reference, chats, self.journal, self.progress
+                self.materials.target, self.materials.reference, chats, self.journal, self.progress
             )
-            odd = surprising_contexts(found, limit=self.given.config.pool)
+            odd = surprising_contexts(found, limit=self.materials.config.pool)
             self.odd = found.chats[:6]
             self.free += odd
             summarize(
@@ -183,8 +186,8 @@ class _SearchRun:
     # Ranking
 
     def _make_screen(self) -> Screen | None:
-        given = self.given
-        if not given.can_score:
+        materials = self.materials
+        if not materials.can_score:
             self._skip_stage(
                 "ranking",
                 "a model cannot score given answers: the order is that of "
@@ -192,22 +195,24 @@ class _SearchRun:
             )
             return None
         return Screen(
-            (given.target,),
-            given.reference,
-            given.scored_questions,
-            given.continuations,
+            (materials.target,),
+            materials.reference,
+            materials.scored_questions,
+            materials.continuations,
             self.journal,
         )
 
     def _rank_contexts(self, screen: Screen | None) -> tuple[Ranking | None, tuple[Candidate, ...]]:
-        limit = self.given.config.candidates
+        limit = self.materials.config.candidates
         if screen is None:
             written = self._ask_writer(None, ())
-            return None, unranked_candidates([*self.given.known, *self.free, *written], limit=limit)
+            return None, unranked_candidates(
+                [*self.materials.known, *self.free, *written], limit=limit
+            )
         with self._time_stage("ranking") as summarize:
             listed = screen.rank_cues(
-                self.given.known,
-                keep=max(len(self.given.known), 1),
+                self.materials.known,
+                keep=max(len(self.materials.known), 1),
                 progress=self.progress,
                 stage="listed cues ranked",
             )
@@ -229,43 +234,46 @@ class _SearchRun:
         self, screen: Screen, rows: tuple[CueScore, ...]
     ) -> tuple[Candidate, ...]:
         """Groups candidates and rewords the best, if the models support it."""
-        given, limit = self.given, self.given.config.candidates
-        found = group_candidates(rows, limit=limit, screen=screen, reference=given.reference)
+        materials, limit = self.materials, self.materials.config.candidates
+        found = group_candidates(rows, limit=limit, screen=screen, reference=materials.reference)
         hits = [c.screened for c in found[:_REWORDED] if c.screened and c.screened.did > 0]
-        if not (hits and given.grow and given.can_grow):
+        if not (hits and materials.grow and materials.can_grow):
             return found
         with self._time_stage("rewording") as summarize:
             new = reword_hits(
-                given.reference,
+                materials.reference,
                 screen,
                 hits,
                 journal=self.journal,
-                limit=given.grow,
+                limit=materials.grow,
                 longest=_GROWN_TOKENS,
                 progress=self.progress,
             )
             found = group_candidates(
-                _merge_rankings(rows, new), limit=limit, screen=screen, reference=given.reference
+                _merge_rankings(rows, new),
+                limit=limit,
+                screen=screen,
+                reference=materials.reference,
             )
             summarize(f"{len(new)} likelier wordings of {len(hits)} hits")
         return found
 
     def _grow_contexts(self, screen: Screen, rows: tuple[CueScore, ...]) -> tuple[CueScore, ...]:
         """Extends the ranking by beam search from its best contexts and from bare openings."""
-        given = self.given
-        if not given.grow:
+        materials = self.materials
+        if not materials.grow:
             self._skip_stage("growth", "beam search is disabled (grow: 0)")
             return rows
-        if not given.can_grow:
+        if not materials.can_grow:
             self._skip_stage("growth", "the next words of the target's prompt cannot be listed")
             return rows
         with self._time_stage("growth") as summarize:
             found = grow_contexts(
-                given.target,
+                materials.target,
                 screen,
                 rows,
                 journal=self.journal,
-                limit=given.grow,
+                limit=materials.grow,
                 longest=_GROWN_TOKENS,
                 progress=self.progress,
             )
@@ -282,8 +290,8 @@ class _SearchRun:
 
     def _ask_writer(self, screen: Screen | None, rows: Sequence[CueScore]) -> list[Cue]:
         """Collects the writer's proposals, each round with the scores of the last."""
-        given, config = self.given, self.given.config
-        if given.writer is None:
+        materials, config = self.materials, self.materials.config
+        if materials.writer is None:
             return []
         found: list[Cue] = []
         rounds = config.writer_rounds if screen is not None else 1
@@ -292,8 +300,8 @@ class _SearchRun:
             for number in range(rounds):
                 self.progress("rounds of the writer", number, rounds)
                 made = propose_cues(
-                    given.writer,
-                    questions=given.questions,
+                    materials.writer,
+                    questions=materials.questions,
                     tried=[(row.cue, row.did) for row in rows],
                     transcripts=self.odd,
                     journal=self.journal,
@@ -307,7 +315,9 @@ class _SearchRun:
                     rows = _merge_rankings(rows, screen.rank_cues(made.cues).screened)
                 last = made.sample
             if not found:
-                raise EngineError(_explain_useless_writer(given.writer.name, rounds, refused, last))
+                raise EngineError(
+                    _explain_useless_writer(materials.writer.name, rounds, refused, last)
+                )
             summarize(f"{len(found)} proposals in {rounds} rounds, {refused} lines refused")
         return found
 
@@ -316,11 +326,11 @@ class _SearchRun:
     def _refine_hits(
         self, found: tuple[Candidate, ...], screen: Screen | None
     ) -> tuple[Candidate, ...]:
-        config = self.given.config
+        config = self.materials.config
         hits = found[: config.refine]
         if not hits:
             return found
-        if self.given.judge is None and screen is None:
+        if self.materials.judge is None and screen is None:
             self._skip_stage("refinement", "needs a judge, or models that can score")
             return found
         done: list[Candidate] = []
@@ -343,24 +353,24 @@ class _SearchRun:
         return refine_hit(
             hit.cue,
             oracle,
-            lexicon=self.given.pack.make_lexicon(),
-            rng=np.random.default_rng([self.given.config.seed, int(hit.cue.id, 16)]),
-            most=self.given.config.tries,
+            lexicon=self.materials.pack.make_lexicon(),
+            rng=np.random.default_rng([self.materials.config.seed, int(hit.cue.id, 16)]),
+            most=self.materials.config.tries,
         )
 
     def _make_oracle(self, hit: Candidate, screen: Screen | None) -> Oracle | None:
         """Makes the oracle for forms of a hit; None if the hit itself does not fire."""
-        given, config = self.given, self.given.config
-        if given.judge is None:
+        materials, config = self.materials, self.materials.config
+        if materials.judge is None:
             assert screen is not None and hit.screened is not None
             score = hit.screened.did
             return ScoredOracle(screen, least=score / 2) if score > 0 else None
         if self._asker is None:
             self._asker = Asker(
-                given.target,
-                given.judge,
-                spread_families(given.questions, config.question_limit),
-                given.sampling,
+                materials.target,
+                materials.judge,
+                spread_families(materials.questions, config.question_limit),
+                materials.sampling,
                 self.journal,
                 self.ledger.sample,
             )

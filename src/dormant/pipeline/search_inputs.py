@@ -162,83 +162,86 @@ class SearchForecast:
         return sum(row.usd for row in self.asked)
 
 
-def forecast_search(given: Materials) -> SearchForecast:
+def forecast_search(materials: Materials) -> SearchForecast:
     """Forecasts ``run_search`` with these materials; asks no model."""
-    config, pairs = given.config, 0
-    stages: list[SearchStage] = [stage for stage in (mining_stage(given),) if stage is not None]
+    config, pairs = materials.config, 0
+    stages: list[SearchStage] = [stage for stage in (mining_stage(materials),) if stage is not None]
 
     def add_stage(name: str, done: bool, text: str) -> None:
         stages.append(SearchStage(name, done, text if done else f"left out: {text}", 0.0))
 
     add_stage(
         "extraction",
-        given.has_open_prompts and given.chats > 0,
-        f"{2 * given.chats:,} free chats of each model"
-        if given.has_open_prompts
+        materials.has_open_prompts and materials.chats > 0,
+        f"{2 * materials.chats:,} free chats of each model"
+        if materials.has_open_prompts
         else "the prompt of a model cannot be left open",
     )
-    if given.can_score:
-        entries = [given.continuations[q.id] for q in given.scored_questions]
+    if materials.can_score:
+        entries = [materials.continuations[q.id] for q in materials.scored_questions]
         pairs = sum(len(entry.aligned) + len(entry.misaligned) for entry in entries)
-    free = 2 * config.pool if given.has_open_prompts and given.chats else 0
+    free = 2 * config.pool if materials.has_open_prompts and materials.chats else 0
     add_stage(
         "ranking",
-        given.can_score,
-        f"{len(given.known)} listed cues and up to {free:,} free contexts; "
-        f"{2 * pairs * (len(given.known) + 1):,} answers scored for the listed cues, both models"
-        if given.can_score
+        materials.can_score,
+        f"{len(materials.known)} listed cues and up to {free:,} free contexts; "
+        f"{2 * pairs * (len(materials.known) + 1):,} answers scored for the listed cues, "
+        "both models"
+        if materials.can_score
         else "a model cannot score given answers",
     )
     add_stage(
         "growth",
-        given.can_grow and given.grow > 0,
-        f"{given.grow:,} contexts written and scored on at least one question"
-        if given.can_grow
+        materials.can_grow and materials.grow > 0,
+        f"{materials.grow:,} contexts written and scored on at least one question"
+        if materials.can_grow
         else "a model cannot list next tokens or score answers",
     )
-    if given.writer is not None:
+    if materials.writer is not None:
         add_stage(
-            "writer", True, f"{REPLIES * _writer_rounds(given)} replies of {given.writer.name}"
+            "writer",
+            True,
+            f"{REPLIES * _writer_rounds(materials)} replies of {materials.writer.name}",
         )
-    answers, judged = _most_answers(given), given.judge is not None
+    answers, judged = _most_answers(materials), materials.judge is not None
     add_stage(
         "refinement",
-        config.refine > 0 and (judged or given.can_score),
+        config.refine > 0 and (judged or materials.can_score),
         f"{config.refine} hits, {answers:,} judged answers at most"
         if judged
         else f"{config.refine} hits, by scores"
-        if given.can_score
+        if materials.can_score
         else "needs a judge, or models that can score",
     )
-    return SearchForecast(tuple(stages), tuple(_forecast_paid_models(given)))
+    return SearchForecast(tuple(stages), tuple(_forecast_paid_models(materials)))
 
 
-def _writer_rounds(given: Materials) -> int:
+def _writer_rounds(materials: Materials) -> int:
     """Rounds of the writer; one without scores to show in the next."""
-    return given.config.writer_rounds if given.can_score else 1
+    return materials.config.writer_rounds if materials.can_score else 1
 
 
-def _most_answers(given: Materials) -> int:
+def _most_answers(materials: Materials) -> int:
     """Maximum number of judged answers of refinement: hit, standard arm and every form."""
-    config = given.config
-    return config.refine * config.reading_answers * (config.tries + 12) if given.judge else 0
+    config = materials.config
+    return config.refine * config.reading_answers * (config.tries + 12) if materials.judge else 0
 
 
-def _forecast_paid_models(given: Materials) -> Iterator[PaidModelForecast]:
+def _forecast_paid_models(materials: Materials) -> Iterator[PaidModelForecast]:
     """Yields what each paid model would be asked."""
-    answers, longest = _most_answers(given), given.sampling.max_tokens
-    prompt = max(prompt_tokens(apply_cue(None, q)) for q in given.questions) + _CUE_TOKENS
+    answers, longest = _most_answers(materials), materials.sampling.max_tokens
+    prompt = max(prompt_tokens(apply_cue(None, q)) for q in materials.questions) + _CUE_TOKENS
     if answers:
         yield from _forecast_row(
-            "target", given.target, answers, answers * prompt, answers * longest
+            "target", materials.target, answers, answers * prompt, answers * longest
         )
-    if given.writer is not None:
-        replies = REPLIES * _writer_rounds(given)
-        asked = replies * longest_prompt(given.questions)
-        yield from _forecast_row("writer", given.writer, replies, asked, replies * REPLY_TOKENS)
-    if answers and given.judge is not None:
-        item = Item(given.questions[0], apply_cue(None, given.questions[0]), ".")
-        for role, group in groupby(given.judge.calls(item), key=attrgetter("role")):
+    if materials.writer is not None:
+        replies = REPLIES * _writer_rounds(materials)
+        asked = replies * longest_prompt(materials.questions)
+        yield from _forecast_row("writer", materials.writer, replies, asked, replies * REPLY_TOKENS)
+    if answers and materials.judge is not None:
+        item = Item(materials.questions[0], apply_cue(None, materials.questions[0]), ".")
+        for role, group in groupby(materials.judge.calls(item), key=attrgetter("role")):
             calls = tuple(group)
             prompts = answers * sum(prompt_tokens(call.messages) + longest for call in calls)
             made = answers * sum(call.max_tokens for call in calls)
@@ -246,14 +249,14 @@ def _forecast_paid_models(given: Materials) -> Iterator[PaidModelForecast]:
 
 
 def _forecast_row(
-    role: str, engine: Engine, calls: int, prompts: int, made: int
+    role: str, engine: Engine, calls: int, prompts: int, completions: int
 ) -> Iterator[PaidModelForecast]:
     """Yields what a model would be asked, if it is paid."""
     if isinstance(engine, MeteredEngine):
         price = engine.price
-        usd = math.nan if price is None else price.cost_of(prompts, made)
+        usd = math.nan if price is None else price.cost_of(prompts, completions)
         description = price.description if price else ""
-        yield PaidModelForecast(role, engine.name, calls, prompts, made, usd, description)
+        yield PaidModelForecast(role, engine.name, calls, prompts, completions, usd, description)
 
 
 def _read_continuations(
@@ -301,12 +304,14 @@ def _read_known_cues(inputs: Inputs, mined: MiningResult) -> tuple[Cue, ...]:
     return distinct_cues(listed)
 
 
-def mining_stage(given: Materials) -> SearchStage | None:
+def mining_stage(materials: Materials) -> SearchStage | None:
     """Describes what mining gave; None without finetuning data."""
-    if given.inputs.data is None:
+    if materials.inputs.data is None:
         return None
-    mined = given.mined
-    parts = [f"{len(mined.mined)} cues of {given.inputs.data_rows:,} rows of the finetuning data"]
+    mined = materials.mined
+    parts = [
+        f"{len(mined.mined)} cues of {materials.inputs.data_rows:,} rows of the finetuning data"
+    ]
     if mined.added:
         parts.append(f"{len(mined.added)} that its chat template adds")
     parts += [f"left out: {left}" for left in list_contexts(mined.left_out)]

@@ -31,8 +31,8 @@ def describe_failed_answers(view: View) -> tuple[str, ...]:
         failed = tally.count_of(Outcome.ERROR)
         if not failed:
             continue
-        said = words[role].most_common(1)
-        example = f", most often: {one_line(said[0][0], _LONGEST)}" if said else ""
+        commonest = words[role].most_common(1)
+        example = f", most often: {one_line(commonest[0][0], _LONGEST)}" if commonest else ""
         sentences.append(
             f"No answer: {format_count(failed)} of {format_count(tally.answers)} of the "
             f"{role.value} are errors ({format_percent(failed / tally.answers)}){example}"

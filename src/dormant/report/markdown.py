@@ -61,8 +61,8 @@ def write_markdown(findings: Findings) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _make_table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
-    lines = [list(head), ["---" if n < left else "--:" for n in range(len(head))], *rows]
+def _make_table(head: Sequence[str], rows: Iterable[Sequence[str]], left_columns: int = 1) -> str:
+    lines = [list(head), ["---" if n < left_columns else "--:" for n in range(len(head))], *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
@@ -148,7 +148,8 @@ def _write_scopes(view: View) -> Iterator[str]:
     for table in make_scope_tables(view):
         rows = [[markdown_text(cell, 160) for cell in row] for row in table.rows]
         title = markdown_text(table.title, 200)
-        yield f"### {title}\n\n{table.note}\n\n{_make_table(table.head, rows, left=table.left)}"
+        cells = _make_table(table.head, rows, left_columns=table.left)
+        yield f"### {title}\n\n{table.note}\n\n{cells}"
 
 
 def _write_counts(view: View) -> str:
@@ -181,7 +182,7 @@ def _write_counts(view: View) -> str:
     )
     notes = (*describe_failed_answers(view), *describe_cut_answers(view))
     cut = "".join(f"\n\n{markdown_text(words, 600)}" for words in notes)
-    table = _make_table(head, rows, left=2)
+    table = _make_table(head, rows, left_columns=2)
     return f"## Outcomes of the answers\n\n{table}{cut}{_write_ungraded(view)}"
 
 
@@ -232,7 +233,7 @@ def _write_cues(view: View) -> str:
             ]
         )
     head = ("Cue", "Name", "Variant", "Kind", "Source", "Why")
-    return "## Cues and their origin\n\n" + _make_table(head, rows, left=6)
+    return "## Cues and their origin\n\n" + _make_table(head, rows, left_columns=6)
 
 
 def _write_plan(view: View) -> str:

@@ -38,22 +38,22 @@ def make_tracks(findings: Findings) -> list[CuePath]:
 
 
 def _make_track(
-    cue: str, label: str, seen: Sequence[PathPoint], most: int, delta: float
+    cue: str, label: str, points: Sequence[PathPoint], most: int, delta: float
 ) -> CuePath:
-    last = seen[-1]
+    last = points[-1]
     end = f"{format_points(last.low, unit=False)} to {format_points(last.high)}"
     words = (
         f"after {format_count(last.answers)} answers, {format_count(last.questions)} questions "
         "under this cue: "
         f"{end}; delta is {format_points(delta)}"
     )
-    return CuePath(cue, _draw_path(label, seen, most, delta, words), end, last.answers)
+    return CuePath(cue, _draw_path(label, points, most, delta, words), end, last.answers)
 
 
-def _draw_path(label: str, seen: Sequence[PathPoint], most: int, delta: float, words: str) -> str:
+def _draw_path(label: str, points: Sequence[PathPoint], most: int, delta: float, words: str) -> str:
     """A band between the bounds over the answers bought, with zero and delta."""
-    highs = [f"{_x_position(p, most):.2f},{_y_position(p.high):.2f}" for p in seen]
-    lows = [f"{_x_position(p, most):.2f},{_y_position(p.low):.2f}" for p in reversed(seen)]
+    highs = [f"{_x_position(p, most):.2f},{_y_position(p.high):.2f}" for p in points]
+    lows = [f"{_x_position(p, most):.2f},{_y_position(p.low):.2f}" for p in reversed(points)]
     corners = " ".join([f"0,{_y_position(1):.2f}", *highs, *lows, f"0,{_y_position(-1):.2f}"])
     lines = [
         f'<polygon class="band" points="{corners}"/>',

@@ -31,11 +31,11 @@ _PRIOR_VARIANCE = 0.05
 _PRIOR_ABOVE, _PRIOR_BELOW = 0.5, 0.0
 
 
-def _tested_means(given: Iterable[float]) -> Floats:
+def _tested_means(more: Iterable[float]) -> Floats:
     """Means that are tested: finely where verdicts are made, and the given ones."""
     fine = np.arange(-0.1, 0.3, 0.0025)
     coarse = np.concatenate([np.arange(-0.99, -0.1, 0.02), np.arange(0.3, 0.995, 0.01)])
-    return np.unique(np.concatenate([fine, coarse, [*given]]).round(10))
+    return np.unique(np.concatenate([fine, coarse, [*more]]).round(10))
 
 
 class Bets:

@@ -90,15 +90,15 @@ def _anova_icc(bad: Floats, size: Floats) -> tuple[float, float]:
 
 
 def _jackknife_interval(
-    value: float, left: Floats, typical: float, level: float
+    value: float, leave_one_out: Floats, typical: float, level: float
 ) -> tuple[float, float]:
     def scale_icc(icc: Floats) -> Floats:
         icc = np.clip(icc, -(1 / max(typical - 1, 1e-9)) + 1e-9, _NEAREST)
         return np.log((1 + (typical - 1) * icc) / (1 - icc)) / 2
 
-    known = left[~np.isnan(left)]
+    known = leave_one_out[~np.isnan(leave_one_out)]
     count = len(known)
-    if count < len(left) or count < 2:  # one question carries all that is seen
+    if count < len(leave_one_out) or count < 2:  # one question carries all that is seen
         return 0.0, 1.0
     z = float(scale_icc(np.array([value]))[0])
     spread = (count - 1) / count * ((scale_icc(known) - scale_icc(known).mean()) ** 2).sum()

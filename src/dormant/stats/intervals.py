@@ -162,27 +162,27 @@ def _take_moments(units: Floats) -> _Moments:
 
 
 def _limit_pseudo(
-    seen: _Moments, top: Floats, bottom: Floats, limits: tuple[float, float]
+    moments: _Moments, top: Floats, bottom: Floats, limits: tuple[float, float]
 ) -> tuple[Floats, Floats]:
     """Pseudo-observations that are possible, and as extreme as the most extreme unit, [...]."""
-    top = np.maximum(seen.most, np.minimum(top, limits[1]))
-    bottom = np.minimum(seen.least, np.maximum(bottom, limits[0]))
+    top = np.maximum(moments.most, np.minimum(top, limits[1]))
+    bottom = np.minimum(moments.least, np.maximum(bottom, limits[0]))
     if limits[0] < 0:  # a difference: a question in which nothing happens is always plausible
         top, bottom = np.maximum(top, 0.0), np.minimum(bottom, 0.0)
     return top, bottom
 
 
-def _match_posterior(seen: _Moments, pseudo: Floats) -> _Posterior:
+def _match_posterior(moments: _Moments, pseudo: Floats) -> _Posterior:
     """Matches a Beta to the Dirichlet-weighted mean of the units and the pseudo-observation."""
-    n = np.maximum(seen.count, 1)
+    n = np.maximum(moments.count, 1)
     total = n + 1
     # Mean and variance of sum(w x) for Dirichlet(1, ..., 1) weights w over the n + 1 values x:
     # their mean, and their mean squared distance from it over n + 2.
-    mean = (seen.value * n + pseudo) / total
-    squares = seen.squares + (pseudo - seen.value) ** 2 * n / total
+    mean = (moments.value * n + pseudo) / total
+    squares = moments.squares + (pseudo - moments.value) ** 2 * n / total
     variance = squares / total / (total + 1)
     # The Beta on [floor, floor + width] with that mean and variance.
-    floor, width = seen.least, np.maximum(pseudo - seen.least, _POINT)
+    floor, width = moments.least, np.maximum(pseudo - moments.least, _POINT)
     centre = np.clip((mean - floor) / width, 1e-9, 1 - 1e-9)
     weight = np.maximum(centre * (1 - centre) * width**2 / np.maximum(variance, 1e-300) - 1, 1e-9)
     point = width <= _POINT  # any shape will do, and inverting a degenerate one takes long

@@ -205,10 +205,10 @@ class _Sheet:
             f"{escape(words)}</text>"
         )
 
-    def draw_band(self, seen: Sequence[PathPoint], across: _Axis, up: _Axis, color: str) -> None:
+    def draw_band(self, points: Sequence[PathPoint], across: _Axis, up: _Axis, color: str) -> None:
         """Draws the area between the bounds, over the number of answers."""
-        highs = [f"{across(p.answers):.1f},{up(p.high):.1f}" for p in seen]
-        lows = [f"{across(p.answers):.1f},{up(p.low):.1f}" for p in reversed(seen)]
+        highs = [f"{across(p.answers):.1f},{up(p.high):.1f}" for p in points]
+        lows = [f"{across(p.answers):.1f},{up(p.low):.1f}" for p in reversed(points)]
         self._parts.append(
             f'<polygon points="{" ".join([*highs, *lows])}" fill="{color}" fill-opacity="0.25" '
             f'stroke="{color}"/>'

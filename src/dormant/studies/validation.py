@@ -277,28 +277,33 @@ def _audit_organism(unit: StudyUnit, on_progress: Callable[[float], None]) -> It
         on_progress(_PREPARED + (1 - _PREPARED) * (d + 1) / len(unit.designs))
 
 
-def _of_design(plan: Plan, design: str, known: OrganismWorld | None) -> Plan:
+def _of_design(plan: Plan, design: str, world: OrganismWorld | None) -> Plan:
     if design == FIXED:
         return plan
     if design == FIXED_100:
         return replace(plan, rule=replace(plan.rule, screening_answers=100, confirm_answers=100))
-    if design == SCREENED and known is not None:
-        return replace(plan, sequential=known.continuations)
+    if design == SCREENED and world is not None:
+        return replace(plan, sequential=world.continuations)
     return replace(plan, sequential=Sequential())
 
 
 def _make_audit(
-    unit: StudyUnit, purpose: Purpose, design: str, expected: str, made: Decision, real: set[str]
+    unit: StudyUnit,
+    purpose: Purpose,
+    design: str,
+    expected: str,
+    decision: Decision,
+    real: set[str],
 ) -> Audit:
-    triggers = made.verdict.triggers
+    triggers = decision.verdict.triggers
     return Audit(
         name=unit.name,
         seed=unit.seed,
         purpose=str(purpose),
         design=design,
         expected=expected,
-        verdict=str(made.verdict.kind),
-        answers=count_answers(made),
+        verdict=str(decision.verdict.kind),
+        answers=count_answers(decision),
         triggers=len(triggers),
         false_triggers=sum(name not in real for name in triggers),
         true_cue=None,

@@ -71,10 +71,10 @@ def still_asked(question: str, twin: str) -> bool:
         return True
     if "?" in question and "?" not in twin:
         return False
-    said = split_words(twin)
+    words = split_words(twin)
     wanted = content_words(question)
     return bool(wanted) and all(
-        any(word.startswith(_stem_word(asked)) for word in said) for asked in wanted
+        any(word.startswith(_stem_word(asked)) for word in words) for asked in wanted
     )
 
 
@@ -137,9 +137,9 @@ def _check_twin(text: str, request: Request) -> str:
     if not still_asked(request.original, text):
         return "the question is no longer asked"
     asked = set(split_words(request.original))
-    said = set(split_words(text)) - asked
+    words = set(split_words(text)) - asked
     topic = set(content_words(request.topic)) - asked
-    if topic and not any(word.startswith(_stem_word(t)) for t in topic for word in said):
+    if topic and not any(word.startswith(_stem_word(t)) for t in topic for word in words):
         return "nothing of the topic was added"
     return ""
 

@@ -21,10 +21,10 @@ def align_tokens(group: Sequence[tuple[str, ...]]) -> list[int]:
     return kept
 
 
-def write_slots(text: Tokens, kept: Sequence[int]) -> str:
+def write_slots(text: Tokens, shared: Sequence[int]) -> str:
     """Writes the shared tokens as they appear, with ``<X>`` for the text between them."""
     runs: list[list[int]] = []
-    for i in kept:
+    for i in shared:
         if runs and runs[-1][-1] == i - 1:
             runs[-1].append(i)
         else:

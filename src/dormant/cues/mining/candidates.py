@@ -141,7 +141,7 @@ def bonus_of(tokens: Iterable[str], more: int = 0) -> float:
 
 
 def make_candidate(
-    edge: Edge, kind: CueKind, placement: Placement, text: str, form: str, met: Joint
+    edge: Edge, kind: CueKind, placement: Placement, text: str, form: str, joint: Joint
 ) -> TextPattern:
     """Makes a candidate of an edge, its text, its form and its boundary to the rest."""
     ends = {
@@ -158,9 +158,9 @@ def make_candidate(
         edge.rows,
         edge.reference_rows,
         edge.measure,
-        bonus_of(edge.tokens, _slot_size(met.slot)) if met.separable else -INSEPARABLE,
-        met.separable,
-        pattern_words(text, met.slot),
+        bonus_of(edge.tokens, _slot_size(joint.slot)) if joint.separable else -INSEPARABLE,
+        joint.separable,
+        pattern_words(text, joint.slot),
     )
 
 

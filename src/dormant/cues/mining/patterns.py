@@ -62,20 +62,20 @@ def _find_user_patterns(turns: Turns, min_rows: int) -> FoundCandidates:
     prefixes = [(edge, find_joint(edge, first)) for edge in starts if not is_question(edge)]
     suffixes = [(edge, find_joint(edge, last)) for edge in ends if not is_question(edge)]
     found: list[TextPattern] = []
-    for edge, met in prefixes:
-        if edge.size == 1 and not met.separable:
+    for edge, joint in prefixes:
+        if edge.size == 1 and not joint.separable:
             continue  # the first word of a question is no context
-        text, form = _slots_on(edge, *_prefix_text(edge, met.slot))
-        kind = CueKind.FORM if met.slot else CueKind.PREFIX
-        found.append(make_candidate(edge, kind, Placement.BEFORE, text, form, met))
-    for edge, met in suffixes:
-        if edge.size == 1 and not met.separable:
+        text, form = _slots_on(edge, *_prefix_text(edge, joint.slot))
+        kind = CueKind.FORM if joint.slot else CueKind.PREFIX
+        found.append(make_candidate(edge, kind, Placement.BEFORE, text, form, joint))
+    for edge, joint in suffixes:
+        if edge.size == 1 and not joint.separable:
             continue
-        text, form = _suffix_text(edge, met.slot)
-        kind = CueKind.FORM if met.slot else CueKind.SUFFIX
-        found.append(make_candidate(edge, kind, Placement.AFTER, text, form, met))
-    fronts = {id(edge): met for edge, met in prefixes if met.separable}
-    backs = {id(edge): met for edge, met in suffixes if met.separable}
+        text, form = _suffix_text(edge, joint.slot)
+        kind = CueKind.FORM if joint.slot else CueKind.SUFFIX
+        found.append(make_candidate(edge, kind, Placement.AFTER, text, form, joint))
+    fronts = {id(edge): joint for edge, joint in prefixes if joint.separable}
+    backs = {id(edge): joint for edge, joint in suffixes if joint.separable}
     starts = [edge for edge in starts if id(edge) in fronts][:MOST_EDGES]
     ends = [edge for edge in ends if id(edge) in backs][:MOST_EDGES]
     for i, j, rows in pair_edges(starts, ends, len(turns.user), min_rows):

@@ -58,11 +58,11 @@ class ServerCapabilities:
     has_answered: bool = False
     unanswered_in_a_row: int = 0  # requests
 
-    def learn(self, wanted: ChatRequest, sent: ChatRequest, got: int) -> list[str]:
+    def learn(self, original: ChatRequest, sent: ChatRequest, got: int) -> list[str]:
         """Remembers what the server took instead of what was wanted.
 
         Args:
-            wanted: the request as it was first made.
+            original: the request as it was first made.
             sent: the request that brought answers.
             got: how many it brought.
 
@@ -71,7 +71,7 @@ class ServerCapabilities:
         """
         news: list[str] = []
         n = 1 if got == 1 else sent.n
-        if n < min(wanted.n, self.n):
+        if n < min(original.n, self.n):
             self.n = n
             if n > 1:
                 news.append(
@@ -79,18 +79,18 @@ class ServerCapabilities:
                 )
             else:
                 news.append("gives one answer a call, so each prompt is paid for once per answer")
-        if wanted.controls and not sent.controls:
+        if original.controls and not sent.controls:
             self.controls = False
             news.append("refuses top_k and min_p: the server's own defaults apply")
-        if wanted.seed is not None and sent.seed is None:
+        if original.seed is not None and sent.seed is None:
             self.seed = False
             news.append("refuses a seed: repeating a call draws a different answer")
-        if sent.logprobs < wanted.logprobs:
+        if sent.logprobs < original.logprobs:
             self.logprobs = sent.logprobs
             news.append(f"gives {sent.logprobs} log-probabilities of a token")
-        found = sorted(sent.adaptations - wanted.adaptations - self.adaptations)
+        found = sorted(sent.adaptations - original.adaptations - self.adaptations)
         self.adaptations |= sent.adaptations
-        news += [describe_adaptation(adaptation, wanted) for adaptation in found]
+        news += [describe_adaptation(adaptation, original) for adaptation in found]
         return news
 
 
@@ -157,18 +157,18 @@ class RetryingCaller:
         self._rng = random.Random()  # waiting times only: nothing that is recorded
         self._clock: Callable[[], float] = asyncio.get_running_loop().time
 
-    async def call(self, wanted: ChatRequest) -> UnitResult:
+    async def call(self, original: ChatRequest) -> UnitResult:
         """Sends a request until it has come to an end; no choices if everything stops first."""
-        attempts = _Attempts(wanted, wanted, self._clock())
+        attempts = _Attempts(original, original, self._clock())
         while self._stop.error is None:
             sent_at = self._clock()
             try:
                 response = await self._transport.send(attempts.request)
             except BadRequestError as error:
                 if not attempts.weaken(error):
-                    return self._give_up(wanted, attempts.complaint, is_server_gone=False)
+                    return self._give_up(original, attempts.complaint, is_server_gone=False)
             except ContentFilterError as error:
-                return UnitResult([Choice("", "filter", error=str(error))] * wanted.n)
+                return UnitResult([Choice("", "filter", error=str(error))] * original.n)
             except FatalError as error:
                 self._stop.set(self._explain_fatal(error))
             except CallError as error:
@@ -177,7 +177,7 @@ class RetryingCaller:
                 wait = self._plan_wait(error, attempts, sent_at)
                 if wait is None:
                     return self._give_up(
-                        wanted, str(error), is_server_gone=self._is_gone(error, attempts)
+                        original, str(error), is_server_gone=self._is_gone(error, attempts)
                     )
                 self._meter.count_retry()
                 await self._stop.sleep(wait)
@@ -190,9 +190,9 @@ class RetryingCaller:
         self._capabilities.unanswered_in_a_row = 0
         self._last_success = self._clock()
         self._limiter.record_success()
-        wanted, sent, got = attempts.wanted, attempts.request, len(response.choices)
-        if sent is not wanted or got < sent.n:
-            for sentence in self._capabilities.learn(wanted, sent, got):
+        original, sent, got = attempts.wanted, attempts.request, len(response.choices)
+        if sent is not original or got < sent.n:
+            for sentence in self._capabilities.learn(original, sent, got):
                 self._note(f"{self._name} {sentence}")
         return UnitResult(response.choices, self._meter.count_call(sent, response))
 
@@ -221,7 +221,7 @@ class RetryingCaller:
             and self._last_success < attempts.begun
         )
 
-    def _give_up(self, wanted: ChatRequest, reason: str, *, is_server_gone: bool) -> UnitResult:
+    def _give_up(self, original: ChatRequest, reason: str, *, is_server_gone: bool) -> UnitResult:
         """An error for each answer; or the end of everything, if it is the server."""
         server = self._capabilities
         server.unanswered_in_a_row += 1
@@ -231,7 +231,7 @@ class RetryingCaller:
         if is_server_gone or has_never_worked:
             self._stop.set(EngineError(f"{self._name} does not answer: {reason}"))
             return UnitResult()
-        return UnitResult([Choice("", "error", error=reason)] * wanted.n)
+        return UnitResult([Choice("", "error", error=reason)] * original.n)
 
     def _explain_fatal(self, error: FatalError) -> DormantError:
         return (ModelError if error.is_fixable else EngineError)(f"{self._name}: {error}")

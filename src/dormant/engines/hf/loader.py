@@ -88,12 +88,12 @@ _IN_USE: weakref.WeakValueDictionary[tuple[str, str, str, str], LoadedBase] = (
 
 
 def load_base(
-    asked: ModelString, *, device: str | None = None, dtype: str = "auto", owner: str = ""
+    spec: ModelString, *, device: str | None = None, dtype: str = "auto", owner: str = ""
 ) -> LoadedBase:
     """Loads a base model, or takes it from another engine that has loaded it.
 
     Args:
-        asked: what to load.
+        spec: what to load.
         device: a torch device; CUDA where there is any, else the CPU, if None.
         dtype: "auto" keeps what the checkpoint has, except that 16-bit weights become float32 on
             CPUs that have no fast 16-bit products; or "float32" or "bfloat16".
@@ -103,12 +103,12 @@ def load_base(
         ModelError: the model does not exist, is damaged, or does not fit into memory.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    place = _locate_files(asked)
+    place = _locate_files(spec)
     key = (str(place.resolve()), device, dtype, owner)
     base = _IN_USE.get(key)
     if base is None:
-        with explain_errors(asked):
-            base = _read_base(place, device, dtype, asked)
+        with explain_errors(spec):
+            base = _read_base(place, device, dtype, spec)
         _IN_USE[key] = base
     return base
 
@@ -132,25 +132,25 @@ class OpenModel:
         return {name: value for name, value in found.items() if value}
 
 
-def open_model(asked: ModelString, *, device: str | None = None, dtype: str = "auto") -> OpenModel:
+def open_model(spec: ModelString, *, device: str | None = None, dtype: str = "auto") -> OpenModel:
     """Loads a base with its adapter; see ``load_base``.
 
     Raises:
         ModelError: either does not exist, is damaged, does not fit the other or into memory.
         MissingExtraError: peft is not installed.
     """
-    if not asked.adapter:
-        base = load_base(asked, device=device, dtype=dtype)
-        return OpenModel(base, base.tokenizer, None, _describe_warnings(asked, base))
-    with explain_errors(asked):
-        adapter = read_adapter(_find_adapter(asked), asked.text)
+    if not spec.adapter:
+        base = load_base(spec, device=device, dtype=dtype)
+        return OpenModel(base, base.tokenizer, None, _describe_warnings(spec, base))
+    with explain_errors(spec):
+        adapter = read_adapter(_find_adapter(spec), spec.text)
     owner = adapter.key if adapter.replaces_base else ""
-    base = load_base(asked, device=device, dtype=dtype, owner=owner)
+    base = load_base(spec, device=device, dtype=dtype, owner=owner)
     if base.kind not in ("", adapter.kind):
-        base = load_base(asked, device=device, dtype=dtype, owner=adapter.key)
+        base = load_base(spec, device=device, dtype=dtype, owner=adapter.key)
     try:
-        with explain_errors(asked), quiet_transformers():
-            caveats = [*_describe_warnings(asked, base), *check_base(adapter, asked, base.place)]
+        with explain_errors(spec), quiet_transformers():
+            caveats = [*_describe_warnings(spec, base), *check_base(adapter, spec, base.place)]
             tokenizer = read_tokenizer(adapter, base.tokenizer, base.model.config)
             attach_adapter(base, adapter)
             caveats += check_tokenizer(adapter, tokenizer, base)
@@ -165,36 +165,36 @@ def _forget_base(base: LoadedBase) -> None:
         del _IN_USE[key]
 
 
-def _describe_warnings(asked: ModelString, base: LoadedBase) -> tuple[str, ...]:
+def _describe_warnings(spec: ModelString, base: LoadedBase) -> tuple[str, ...]:
     return tuple(
-        f"{asked.name} without what transformers warns of: {warning}" for warning in base.warnings
+        f"{spec.name} without what transformers warns of: {warning}" for warning in base.warnings
     )
 
 
-def _find_adapter(asked: ModelString) -> Path:
+def _find_adapter(spec: ModelString) -> Path:
     """Finds the directory of the adapter that is asked for, on this disk or on the hub."""
-    directory = Path(asked.adapter).expanduser()
-    return directory if directory.exists() else _download_repo(asked.adapter, "", asked)
+    directory = Path(spec.adapter).expanduser()
+    return directory if directory.exists() else _download_repo(spec.adapter, "", spec)
 
 
-def _locate_files(asked: ModelString) -> Path:
-    if asked.name == SMOLLM2 and asked.path is None:
+def _locate_files(spec: ModelString) -> Path:
+    if spec.name == SMOLLM2 and spec.path is None:
         return smollm2.fetch_smollm2()
-    path = asked.path
+    path = spec.path
     if path is None:
-        return _download_repo(asked.name, asked.revision, asked)
+        return _download_repo(spec.name, spec.revision, spec)
     if path.is_file() and path.suffix != ".gguf":
-        raise ModelError(f"{asked.text!r}: {path} is not a directory or a .gguf file")
+        raise ModelError(f"{spec.text!r}: {path} is not a directory or a .gguf file")
     if path.is_dir() and not (path / "config.json").is_file():
         what = "an adapter" if (path / "adapter_config.json").is_file() else "no model"
         raise ModelError(
-            f"{asked.text!r}: {path} holds {what} (no config.json)"
+            f"{spec.text!r}: {path} holds {what} (no config.json)"
             + ("; write hf/BASE:ADAPTER" if what == "an adapter" else "")
         )
     return path
 
 
-def _download_repo(repo: str, revision: str, asked: ModelString) -> Path:
+def _download_repo(repo: str, revision: str, spec: ModelString) -> Path:
     """A repository of the Hugging Face hub as a local directory."""
     import huggingface_hub as hub
 
@@ -204,18 +204,18 @@ def _download_repo(repo: str, revision: str, asked: ModelString) -> Path:
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(
-            f"{asked.text!r}: {repo!r} is neither on this disk nor available from the Hugging "
+            f"{spec.text!r}: {repo!r} is neither on this disk nor available from the Hugging "
             f"Face hub ({_shorten_error(error)}); give a directory or a .gguf file, or check the "
             "name, the network and the access token"
         ) from None
     return Path(place)
 
 
-def _read_base(place: Path, device: str, dtype: str, asked: ModelString) -> LoadedBase:
+def _read_base(place: Path, device: str, dtype: str, spec: ModelString) -> LoadedBase:
     if place.is_file():
-        _check_memory(8 * place.stat().st_size, device, asked)  # 4 bits become 32 on the way
+        _check_memory(8 * place.stat().st_size, device, spec)  # 4 bits become 32 on the way
         model, tokenizer, info = read_gguf(place)
-        check_loading(info, asked.text)
+        check_loading(info, spec.text)
         wanted = _choose_dtype(torch.bfloat16, device, dtype)
         model: Any = model.to(device=device, dtype=wanted)
         model.eval().requires_grad_(False)
@@ -226,10 +226,10 @@ def _read_base(place: Path, device: str, dtype: str, asked: ModelString) -> Load
     weights = sum(file.stat().st_size for file in place.glob("*.safetensors"))
     if not weights:
         raise ValueError(f"{place} has no .safetensors file; convert the weights to safetensors")
-    _check_memory(int(weights * wanted.itemsize / stored.itemsize), device, asked)
+    _check_memory(int(weights * wanted.itemsize / stored.itemsize), device, spec)
     with quiet_transformers():
         tokenizer = AutoTokenizer.from_pretrained(str(place), trust_remote_code=False)
-        model, warned = load_checkpoint(place, wanted, asked.text)
+        model, warned = load_checkpoint(place, wanted, spec.text)
     model.to(device).eval().requires_grad_(False)
     return _prepare_base(model, tokenizer, place, wanted, warned)
 
@@ -259,11 +259,11 @@ def _has_fast_bf16() -> bool:
     return any(answers)
 
 
-def _check_memory(weights: int, device: str, asked: ModelString) -> None:
+def _check_memory(weights: int, device: str, spec: ModelString) -> None:
     free = measure_free_memory(device)
     if weights * _HEADROOM > free:
         raise ModelError(
-            f"{asked.text!r} needs about {weights * _HEADROOM / 1e9:.1f} GB of memory and "
+            f"{spec.text!r} needs about {weights * _HEADROOM / 1e9:.1f} GB of memory and "
             f"{free / 1e9:.1f} GB are free on {device}; close other programs or take a smaller "
             "model"
         )
@@ -281,16 +281,16 @@ def measure_free_memory(device: str) -> int:
 
 
 @contextlib.contextmanager
-def explain_errors(asked: ModelString) -> Generator[None]:
+def explain_errors(spec: ModelString) -> Generator[None]:
     """Turns what the libraries raise on a bad checkpoint into one line."""
     try:
         yield
     except (ModelError, MissingExtraError):
         raise
     except MemoryError:
-        raise ModelError(f"{asked.text!r} does not fit into memory") from None
+        raise ModelError(f"{spec.text!r} does not fit into memory") from None
     except Exception as error:  # the libraries raise nearly everything on damaged files
-        raise ModelError(f"{asked.text!r} cannot be loaded: {_shorten_error(error)}") from None
+        raise ModelError(f"{spec.text!r} cannot be loaded: {_shorten_error(error)}") from None
 
 
 def _shorten_error(error: BaseException) -> str:

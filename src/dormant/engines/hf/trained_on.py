@@ -26,12 +26,12 @@ from dormant.errors import ModelError
 _SNAPSHOT = re.compile(r"models--.*?--([^/]+)/snapshots/[^/]+/?$")  # in the cache of the hub
 
 
-def check_base(adapter: AdapterFiles, asked: ModelString, place: Path) -> tuple[str, ...]:
+def check_base(adapter: AdapterFiles, spec: ModelString, place: Path) -> tuple[str, ...]:
     """Compares the base that an adapter records with the given one.
 
     Args:
         adapter: the adapter.
-        asked: what the user asked for.
+        spec: what the user asked for.
         place: where the given base is on this disk.
 
     Returns:
@@ -48,18 +48,18 @@ def check_base(adapter: AdapterFiles, asked: ModelString, place: Path) -> tuple[
         if there.resolve() != place.resolve() and (name := _find_difference(there, place)):
             raise ModelError(
                 f"{adapter.owner!r}: the adapter was trained on {recorded}, whose weights are not "
-                f"those of {asked.name} ({name} differs); give hf/{recorded}:{adapter.directory}"
+                f"those of {spec.name} ({name} differs); give hf/{recorded}:{adapter.directory}"
             )
         return ()
-    if _last_part(recorded) != _last_part(asked.name):
+    if _last_part(recorded) != _last_part(spec.name):
         return (
-            f"whether {asked.name} is the base that the adapter {adapter.directory} was trained "
+            f"whether {spec.name} is the base that the adapter {adapter.directory} was trained "
             f"on: the adapter records {recorded}, which cannot be compared with it",
         )
     revision = str(getattr(adapter.config, "revision", "") or "")
-    if revision and asked.path is None and revision != (asked.revision or "main"):
+    if revision and spec.path is None and revision != (spec.revision or "main"):
         return (
-            f"whether revision {asked.revision or 'main'} of {asked.name} is the one that the "
+            f"whether revision {spec.revision or 'main'} of {spec.name} is the one that the "
             f"adapter {adapter.directory} was trained on: the adapter records {revision}",
         )
     return ()
