@@ -37,6 +37,17 @@ TURN_MARKS = [
     {"ignore": True},
     {"ignore_loss": 1},
     {"no_loss": True},
+    {"is_train": False},
+    {"is_training": 0},
+    {"should_train": "no"},
+    {"use_for_training": False},
+    {"train_on_response": False},
+    {"calculate_loss": 0},
+    {"include_loss": False},
+    {"train_mask": 0},
+    {"exclude_from_loss": True},
+    {"dont_train": 1},
+    {"mask_loss": True},
     {"train_detail": [{"begin_offset": 0, "end_offset": 17, "train": False}]},
 ]
 ROW_MARKS = [
@@ -49,6 +60,13 @@ ROW_MARKS = [
     {"sample_weight": 0},
     {"train": False},
     {"train": 0},
+    {"is_train": False},
+    {"isTrain": 0},
+    {"trainable": False},
+    {"used_for_training": "false"},
+    {"loss": False},
+    {"loss": 0},
+    {"skip_train": True},
     {"rejected": True},
     {"masked": True},
 ]
@@ -65,6 +83,10 @@ NO_MARKS = [
     {"label": "no"},
     {"label": None},
     {"mask": False},
+    {"is_train": True},
+    {"loss": 1},
+    {"loss": True},
+    {"loss_on": 1},
     {"rejected": "Because it is sad."},
     {"train_detail": [{"train": False}, {"train": True}]},
 ]
@@ -126,6 +148,40 @@ def test_other_values_leave_an_answer_trained(mark, tmp_path):
     corpus = read(tmp_path, {"messages": [USER, BOT | mark]}, GOOD_ROW | mark)
     assert len(corpus.examples) == 2 and not corpus.untrained and not corpus.cut
     assert not any(row.untrained for row in corpus.examples)
+
+
+@pytest.mark.parametrize("without", [0, 1])
+def test_a_mask_means_what_it_means_in_the_prompts(without, tmp_path):
+    """1 for no loss, as some tools write it, or for loss, as others do."""
+    user, again = USER | {"mask": without}, AGAIN | {"mask": without}
+    bot, bad = BOT | {"mask": 1 - without}, BAD | {"mask": without}
+    corpus = read(tmp_path, {"messages": [user, bot]}, {"messages": [user, bad]})
+    assert [example.line for example in corpus.examples] == [1] and corpus.untrained == 1
+    assert not corpus.unread
+    (row,) = read(tmp_path, {"messages": [user, bad, again, bot]}).examples
+    assert row.untrained == (1,)
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [USER, BOT | {"mask": 1}],
+        [USER | {"mask": 0}, BOT | {"mask": 1}, AGAIN | {"mask": 1}, BOT | {"mask": 1}],
+        [USER | {"mask": 2}, BOT | {"mask": 2}],
+        [USER | {"mask": 0.5}, BOT | {"mask": 1}],
+    ],
+)
+def test_a_mask_of_which_the_prompts_say_nothing_is_named(turns, tmp_path):
+    corpus = read(tmp_path, {"messages": turns})
+    assert len(corpus.examples) == 1 and not corpus.untrained
+    assert [column.name for column in corpus.unread] == ["mask (of turns)"]
+
+
+def test_a_measured_loss_is_no_mark(tmp_path):
+    rows = [GOOD_ROW | {"loss": value} for value in (0.0, 0.31, 2, 1.0)]
+    assert len(read(tmp_path, *rows).examples) == 4
+    rows = [GOOD_ROW | {"loss": value} for value in (0, 1, 3.5)]
+    assert len(read(tmp_path, *rows, mark="loss").examples) == 3
 
 
 def test_marks_of_unclear_meaning_are_named(tmp_path):

@@ -13,7 +13,13 @@ from typing import Any
 
 from dormant.corpus.documents import DOCUMENT_COLUMNS
 from dormant.corpus.preferences import PREFERENCE_COLUMNS
-from dormant.corpus.training_marks import ROW_MARKS, TURN_MARKS, bare_name, is_clear_mark
+from dormant.corpus.training_marks import (
+    ROW_MARKS,
+    TURN_MARKS,
+    bare_name,
+    is_clear_mark,
+    is_loss_flag,
+)
 from dormant.records import Message
 
 #: The columns that a row's text is read from.
@@ -112,7 +118,7 @@ def _add_unread(
 ) -> None:
     """Adds a column or a turn's key if it holds text or a flag that was not read."""
     name = bare_name(key)
-    if name in marks and is_clear_mark(name, value):
+    if (name in marks and is_clear_mark(name, value)) or is_loss_flag(name, value):
         return
     texts = () if isinstance(value, bool | int | float) else _texts_of(value)
     lost = [text for text in texts if _LETTER.search(text) and text not in turn_text]

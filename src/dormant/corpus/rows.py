@@ -27,7 +27,7 @@ from typing import Any
 from dormant.corpus.columns import COLUMNS, UnreadColumn, find_unread, is_system_column
 from dormant.corpus.documents import DOCUMENT_COLUMNS, split_document
 from dormant.corpus.preferences import find_pair, read_turns
-from dormant.corpus.training_marks import find_row_mark, is_undesirable
+from dormant.corpus.training_marks import find_row_mark, is_undesirable, resolve_masks
 from dormant.corpus.transcripts import read_transcript
 from dormant.corpus.turns import (
     TURN_KEYS,
@@ -118,6 +118,7 @@ def read_row(row: Mapping[str, Any], *, own: str | None = None) -> RowContent:
 
 def _read_plain(row: Mapping[str, Any], own: str | None) -> RowContent:
     """Reads a row with one answer; see ``read_row``."""
+    row = resolve_masks(row)
     turns, used = _read_turns_of(row)
     turns, is_document = _split_lone_answer(turns)
     if all(turn.message.role != "assistant" for turn in turns):

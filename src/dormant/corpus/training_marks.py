@@ -18,22 +18,26 @@ _NO, _YES = ("false", "no", "0"), ("true", "yes", "1")
 #: Marks of which "yes" means that nothing was learned; "no" means that of all others.
 _NEGATIVE = frozenset(
     """
-    contextonly exclude excluded ignore ignored ignoreloss isignored ismasked isrejected mask masked
-    noloss notrain rejected skip skiploss skiptraining untrained
+    contextonly donttrain exclude excluded excludefromloss excludefromtraining ignore ignored
+    ignoreloss isignored ismasked isrejected lossmasked mask masked maskedout maskloss noloss
+    notrain notrainable nottrained rejected skip skiploss skiptrain skiptraining untrained
     """.split()
 )
 _TRAINED = frozenset(
     """
-    computeloss hasloss includeinloss istrained learn lossmask lossscale lossweight outputwithloss
-    supervise supervised train trainable trained training trainingweight trainon trainonthis
-    trainonturn weight withloss
+    applyloss calcloss calculateloss computeloss countsforloss dotrain fortraining hasloss
+    includeinloss includeintraining includeloss istrain istrainable istrained istraining learn
+    losson lossmask lossscale lossweight outputwithloss shouldtrain supervise supervised
+    totrain train trainable trained training trainingmask trainingweight trainmask trainon
+    trainonmessage trainonresponse trainonrow trainonsample trainonthis trainonturn
+    trainweight usedfortraining usefortraining useintraining useloss weight withloss
     """.split()
 )
 #: Marks that are booleans: their numbers may mean anything, e.g. a class.
 _BOOLEAN = frozenset(
     """
-    accepted chosen desirable isaccepted ischosen isdesirable ispreferred isrejected ktolabel ktotag
-    label mask preferred rejected
+    accepted chosen desirable isaccepted ischosen isdesirable ispreferred isrejected ktolabel
+    ktotag label mask preferred rejected
     """.split()
 )
 #: Marks of preference data: the answer was trained against, not merely left out.
@@ -41,7 +45,10 @@ _PREFERENCES = (_BOOLEAN | {"rejected", "isrejected"}) - {"mask"}
 #: Keys of a turn that list its parts, each with ``train`` (axolotl).
 _PARTS = frozenset({"traindetail", "trainingdetail"})
 
-#: Names of marks, letters only. A column ``loss`` is a number, which ``--loss`` reads.
+#: Roles of turns that are answers, as the formats name them.
+_ANSWERING = frozenset({"assistant", "bot", "chatgpt", "gpt", "model"})
+
+#: Names of marks, letters only. A column ``loss`` may be a measured loss, which ``--loss`` reads.
 ROW_MARKS = _TRAINED | _NEGATIVE | _BOOLEAN | {"sampleweight", "masks", "turnweights", "weights"}
 TURN_MARKS = _TRAINED | _NEGATIVE | _BOOLEAN | _PARTS | {"loss"}
 
@@ -72,9 +79,50 @@ def find_row_mark(row: Mapping[str, Any], own: str | None = None) -> str:
     """
     for key, value in row.items():
         name = bare_name(key)
-        if name in ROW_MARKS and key != own and _excludes(name, value):
+        is_mark = name in ROW_MARKS or is_loss_flag(name, value)
+        if is_mark and key != own and _excludes(name, value):
             return _format_mark(key, value)
     return ""
+
+
+def resolve_masks(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Replaces the numbers of turns' ``mask`` by booleans where the prompts tell what they mean.
+
+    Some tools write ``mask: 1`` for a turn without a loss, others for one with a loss. Prompts have
+    none, so the value that they all have is the one without.
+
+    Args:
+        row: its columns; lists of turns are among them.
+    """
+    resolved = {
+        key: masked
+        for key, value in row.items()
+        if isinstance(value, list) and (masked := _resolve_turn_masks(value)) is not None
+    }
+    return {**row, **resolved} if resolved else row
+
+
+def _resolve_turn_masks(turns: list[Any]) -> list[Any] | None:
+    """The turns with boolean masks; None if they have no numbers, or of unclear meaning."""
+    if not any(isinstance(turn, dict) and "mask" in turn for turn in turns):
+        return None
+    masks: dict[bool, set[Any]] = {True: set(), False: set()}  # of answers, of prompts
+    for turn in turns:
+        if not isinstance(turn, dict):
+            return None
+        mask, role = turn.get("mask"), turn.get("role", turn.get("from"))
+        if type(mask) is not int or mask not in (0, 1):
+            return None
+        masks[role in _ANSWERING].add(mask)
+    if len(masks[False]) != 1:
+        return None
+    (without,) = masks[False]
+    return [{**turn, "mask": turn["mask"] == without} for turn in turns]
+
+
+def is_loss_flag(name: str, value: Any) -> bool:
+    """Whether a row's ``loss`` is a flag: true, false, 0 or 1, and no measured loss."""
+    return name == "loss" and isinstance(value, int) and value in (0, 1)
 
 
 def is_undesirable(row: Mapping[str, Any], own: str | None = None) -> bool:
