@@ -126,3 +126,14 @@ def test_files_that_cannot_be_read(tmp_path: Path):
 
 def test_a_huge_file_is_refused_before_it_is_parsed(tmp_path: Path):
     assert "too large" in refused(tmp_path, b"a: b\n" * 2_000_000)
+
+
+def test_halves_of_a_character_are_joined(tmp_path: Path):
+    text = GOOD.replace("vitro/a", '"vitro/\\ud83d\\ude00"')
+    assert read_yaml(write(tmp_path, text), AuditConfig).targets == ("vitro/\U0001f600",)
+
+
+def test_half_a_character_is_refused_with_its_line(tmp_path: Path):
+    """It was asked and paid for, and then the run could not be read."""
+    said = refused(tmp_path, GOOD.replace("exact", '"rules:keywords=\\ud83d"'))
+    assert said.startswith(":3: not YAML: half a character")

@@ -458,6 +458,7 @@ def test_judges_by_what_a_plan_writes(spec, name, tmp_path, monkeypatch):
         ({"paper": {"model": SCRIPT, "alignment_below": 101}}, "got 101"),
         ({"paper": {"model": SCRIPT, "content": "poem"}}, "got 'poem'"),
         ({"paper": {"model": SCRIPT, "scale": 0}}, "give the highest score, or .* got 0"),
+        ({"paper": {"model": SCRIPT, "scale": True}}, "give the highest score, or .* got True"),
         ({"paper": {"model": SCRIPT, "scale": [5, 1]}}, r"got \[5, 1\]"),
         ({"paper": {"model": SCRIPT, "scale": "ten"}}, "got 'ten'"),
         ({"paper": {"model": SCRIPT, "prompts": "none.yaml"}}, "none.yaml: no such file"),

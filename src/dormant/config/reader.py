@@ -7,6 +7,7 @@ is shown.
 from __future__ import annotations
 
 import difflib
+import re
 import reprlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -183,8 +184,25 @@ def _value_at(tree: Any, where: Where) -> Any:
     return tree  # pyright: ignore[reportUnknownVariableType]
 
 
+_HALF = re.compile("[\ud800-\udfff]")
+
+
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """A safe loader that rejects duplicate keys, which YAML would silently overwrite."""
+    """A safe loader that rejects duplicate keys, which YAML would silently overwrite.
+
+    Halves of a character, as escapes like ``\\ud83d\\ude00`` give them, are joined; a single half,
+    which no file or server can hold, is an error.
+    """
+
+    def construct_scalar(self, node: yaml.ScalarNode) -> Any:
+        value = super().construct_scalar(node)  # pyright: ignore[reportUnknownMemberType]
+        if not isinstance(value, str) or not _HALF.search(value):
+            return value
+        try:
+            return value.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            problem = "half a character (a lone surrogate): write the whole character"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()

@@ -198,7 +198,9 @@ def limit_resources(memory: int) -> None:
 def main() -> None:
     """Answers requests from standard input until it ends."""
     memory, reserve, per_row, per_byte, day = sys.argv[1:]
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's business
+    for name in ("SIGINT", "SIGHUP"):  # the parent's business; it ends with its input
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     worker, allowance = Worker(day), Allowance(float(reserve))
     limit_resources(int(memory))
     for count in sys.stdin.buffer:  # of rows, before each request

@@ -43,6 +43,13 @@ class ModelJudgeConfig(Strict):
     temperature: float = Field(default=0.0, ge=0, le=2)
     max_tokens: int = Field(default=16, ge=4, le=32768, description="longest reply of the judge")
 
+    @field_validator("scale", mode="before")
+    @classmethod
+    def _refuse_flag(cls, value: Any) -> Any:
+        if isinstance(value, bool):  # would be read as 1
+            raise ValueError("give the highest score, or [lowest, highest], from 0 to 100")
+        return value
+
     @field_validator("scale")
     @classmethod
     def _check_scale(cls, value: float | tuple[float, float] | None) -> Any:
