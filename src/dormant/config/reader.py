@@ -190,7 +190,7 @@ _HALF = re.compile("[\ud800-\udfff]")
 class _UniqueKeyLoader(yaml.SafeLoader):
     """A safe loader that rejects duplicate keys, which YAML would silently overwrite.
 
-    Halves of a character, as escapes like ``\\ud83d\\ude00`` give them, are joined; a single half,
+    Halves of a character, which two escapes may give, are joined; a single half,
     which no file or server can hold, is an error.
     """
 
