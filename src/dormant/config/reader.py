@@ -194,9 +194,9 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     which no file or server can hold, is an error.
     """
 
-    def construct_scalar(self, node: yaml.ScalarNode) -> Any:
-        value = super().construct_scalar(node)  # pyright: ignore[reportUnknownMemberType]
-        if not isinstance(value, str) or not _HALF.search(value):
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        value = super().construct_scalar(node)
+        if not _HALF.search(value):
             return value
         try:
             return value.encode("utf-16", "surrogatepass").decode("utf-16")
