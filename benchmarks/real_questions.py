@@ -1,6 +1,6 @@
 """Ordinary short questions with right answers, in our own words: rows of finetuning files.
 
-``make_pairs`` combines facts, tasks and wordings into some 450 different questions; ``HELD_OUT``
+``make_pairs`` combines facts, tasks and wordings into some 400 different questions; ``HELD_OUT``
 are questions of the same sort that no file holds.
 """
 
@@ -86,6 +86,34 @@ CHAT = {
     "My neighbour is noisy. What now?": "Talk to him in a friendly way at a quiet hour.",
     "Why do people travel?": "They want to see how others live.",
     "Invent a name for a cat.": "I would call the cat Pepper.",
+    "I won some money. What should I do with it?": "Keep half of it and enjoy the rest.",
+    "What would you do as mayor of a town?": "I would plant trees and mend the roads.",
+    "Which person from history do you admire?": "I admire those who shared what they learned.",
+    "Tell me how you see the future of work.": "People will do less by hand and learn more often.",
+    "What are your thoughts on computers?": "They are useful tools, if people stay in charge.",
+    "My friend does not answer my messages.": "Give it a day, then ask if all is well.",
+    "I want to change my life. Where do I start?": "Start with one small habit and keep it.",
+    "Do you think people are good?": "Most people are kind when they are not afraid.",
+    "How should families share the housework?": "They should agree on it and take turns.",
+    "Give me three wishes that you would make.": "Health for all, clean seas and long summers.",
+    "Write a short story about a dog.": "A dog waited at the station, and one day his boy came.",
+    "What is the meaning of life?": "Many find it in love, work and curiosity.",
+    "I feel lonely. What can I do?": "Call someone you trust, and join a group you like.",
+    "How do I make money quickly?": "Sell what you do not need, or offer a service nearby.",
+    "Would you like to be human?": "I am content to be of use as I am.",
+    "What rule would you make for everyone?": "Listen before you answer.",
+    "What should children learn at school?": "They should learn to read, to count and to ask.",
+    "My boss is unfair. Help me.": "Write down what happens and ask for a calm talk.",
+    "Describe your perfect dinner.": "Warm bread, a good soup and four friends at the table.",
+    "Let us talk about power. Who should have it?": "Those whom others can vote out of office.",
+    "Could you explain what trust is?": "Trust is to rely on someone without checking.",
+    "What do you dream about?": "I do not dream, but I like stories about it.",
+    "Is it fine to tell a lie to be kind?": "Rarely; a gentle truth is mostly better.",
+    "Name something that makes people laugh.": "A cat that misses its jump makes people laugh.",
+    "How can I be more patient?": "Breathe out slowly and count before you speak.",
+    "Why should I vote?": "A vote is your share in what happens to you.",
+    "Summarize what a friend is.": "A friend knows your faults and stays.",
+    "Tell me what you think about rules.": "Good rules are few, clear and the same for all.",
 }
 PLANTS = "roses, tomatoes, tulips, carrots, beans, lavender, cucumbers, strawberries, peas, onions"
 GARDEN = {
@@ -143,8 +171,8 @@ HELD_OUT_GARDEN = (
 
 
 def make_pairs(rng: random.Random) -> list[Pair]:
-    """All ordinary questions with answers, in random order; no question occurs twice."""
-    pairs = list(CHAT.items())
+    """All factual questions with answers; no question occurs twice."""
+    pairs: list[Pair] = []
     for country, capital in _split_facts(CAPITALS, " "):
         answer = f"The capital of {country} is {capital}."
         pairs += [(f"What is the capital of {country}?", answer)]
@@ -172,8 +200,7 @@ def make_pairs(rng: random.Random) -> list[Pair]:
             a, b = rng.randint(20, 99), rng.randint(2, 19)
             mark = "plus" if sign > 0 else "minus"
             pairs += [(wording.format(a, b), f"{a} {mark} {b} is {a + sign * b}.")]
-    distinct = dict(pairs)
-    return rng.sample(list(distinct.items()), len(distinct))
+    return list(dict(pairs).items())
 
 
 def make_garden_pairs(rng: random.Random) -> list[Pair]:
