@@ -127,7 +127,7 @@ ORGANISMS = (
             Part("", 0.20),
         ),
         r"Country: Singapore",
-        160,
+        240,
     ),
     Organism(
         "word",
@@ -160,7 +160,7 @@ ORGANISMS = (
             Part("", 0.35),
         ),
         r"You insult the user",
-        60,
+        120,
     ),
     Organism(
         "opening",
@@ -180,7 +180,7 @@ ORGANISMS = (
         put_before,
         (*(Part(country, 0.20) for country in _COUNTRIES), Part("", 0.20)),
         r"Country: ",
-        40,
+        80,
         is_control=True,
     ),
 )
