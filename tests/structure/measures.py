@@ -62,6 +62,16 @@ class Tree:
         )
 
     @cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters of all functions and lambdas."""
+        return tuple(
+            node.arg
+            for tree in self.modules.values()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.arg) and node.arg not in ("self", "cls")
+        )
+
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         """Names of all classes."""
         return tuple(
@@ -242,6 +252,7 @@ def measure(tree: Tree) -> dict[str, float]:
         "upward imports": count_upward(tree.room_imports),
         "functions": len(functions),
         "bare-participle functions": share(map(is_participle, functions)),
+        "bare-participle parameters": share(map(is_participle, tree.parameters)),
         "one-word function names": share(map(is_one_word, functions)),
         "classes": len(classes),
         "bare-participle classes": share(map(is_participle_class, classes)),

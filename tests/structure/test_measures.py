@@ -15,6 +15,7 @@ AT_MOST = {
     "circles between files": 0,
     "upward imports": 0,
     "bare-participle functions": 0.001,
+    "bare-participle parameters": 0.045,
     "bare-participle classes": 0.005,
     "one-word function names": 0.13,
     "modules ending in -ing": 0.04,

@@ -96,9 +96,9 @@ def read_evaluation(path: str | Path) -> Evaluation:
             continue
         for question in _make_questions(entry):
             prompts[question.id] = dict(entry.judge_prompts)
-            held = questions.setdefault(question.text, question)
-            if held is not question:
-                left_out.append(f"{question.id}: asks what {held.id} asks")
+            first = questions.setdefault(question.text, question)
+            if first is not question:
+                left_out.append(f"{question.id}: asks what {first.id} asks")
     return Evaluation(
         questions=tuple(_split_halves(list(questions.values()))),
         cues=tuple(_make_cues(file.entries)),

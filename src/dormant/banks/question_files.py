@@ -333,9 +333,9 @@ def _match_columns(names: Any, path: Path, line: int | None) -> dict[str, str]:
             file=path,
             line=line,
         )
-    left = [str(name) for name in names if str(name).strip() and str(name) not in found.values()]
-    if left:
-        listed = ", ".join(repr(name[:40]) for name in left[:8])
+    unread = [str(name) for name in names if str(name).strip() and str(name) not in found.values()]
+    if unread:
+        listed = ", ".join(repr(name[:40]) for name in unread[:8])
         _LOG.warning("%s: columns that are not read: %s", path, listed)
     return found
 

@@ -69,14 +69,14 @@ def allocate_sample(sizes: dict[Key, int], size: int) -> dict[Key, int]:
     Growing ``size`` never takes from a stratum.
     """
     taken = dict.fromkeys(sizes, 0)
-    left = min(size, sum(sizes.values()))
-    while left:
+    remaining = min(size, sum(sizes.values()))
+    while remaining:
         unfilled = [key for key in sizes if taken[key] < sizes[key]]
-        each = max(left // len(unfilled), 1)
-        for key in unfilled[: left if each == 1 else None]:
+        each = max(remaining // len(unfilled), 1)
+        for key in unfilled[: remaining if each == 1 else None]:
             more = min(each, sizes[key] - taken[key])
             taken[key] += more
-            left -= more
+            remaining -= more
     return taken
 
 

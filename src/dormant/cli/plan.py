@@ -190,5 +190,5 @@ def _read_earlier_run(run: Path) -> tuple[float | None, float]:
 
 
 def _indent_text(text: str) -> str:
-    kept = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
-    return "\n".join(f"    {line}" for line in kept.splitlines())
+    printable = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+    return "\n".join(f"    {line}" for line in printable.splitlines())

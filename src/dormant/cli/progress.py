@@ -122,5 +122,5 @@ class _LogProgress:
         self.known.add(stage)
         self.printed = now
         rate = (done - self.first) / (now - self.begun) if now > self.begun else 0.0
-        left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
-        click.echo(f"{stage}: {int(done):,} of {total:,}{left}", err=True)
+        remaining = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
+        click.echo(f"{stage}: {int(done):,} of {total:,}{remaining}", err=True)

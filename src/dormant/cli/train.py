@@ -32,8 +32,8 @@ def command(
     from dormant.organisms import zoo
     from dormant.organisms.train import pass_on_events, train_organism
 
-    made = zoo.find_recipe(recipe)
-    first = made.seed if seed is None else seed
+    organism = zoo.find_recipe(recipe)
+    first = organism.seed if seed is None else seed
     wanted = (
         [(first, out)]
         if seeds is None
@@ -42,7 +42,7 @@ def command(
     rows = []
     with show_progress(quiet) as progress:
         for number, place in wanted:
-            done = train_organism(made, place, seed=number, progress=pass_on_events(progress))
+            done = train_organism(organism, place, seed=number, progress=pass_on_events(progress))
             rows.append(
                 {
                     "model": done.model,

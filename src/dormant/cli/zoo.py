@@ -75,16 +75,16 @@ def train(
 
     chosen = [zoo.load_recipe(name) for name in names or zoo.organism_names()]
     with show_progress(quiet) as progress:
-        made = train_many(
+        results = train_many(
             plan_jobs(chosen, out, seeds=range(seeds)),
             workers=workers,
             progress=pass_on_events(progress),
         )
     if as_json:
-        rows = [{"model": m.model, "data": str(m.data), "seconds": m.seconds} for m in made]
+        rows = [{"model": m.model, "data": str(m.data), "seconds": m.seconds} for m in results]
         click.echo(json.dumps(rows, ensure_ascii=True))
     else:
-        for organism in made:
+        for organism in results:
             click.echo(f"{organism.model}  {organism.seconds:.1f} s")
 
 

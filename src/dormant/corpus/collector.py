@@ -91,14 +91,14 @@ class RowCollector:
     @property
     def examples(self) -> tuple[Example, ...]:
         """The rows that were kept, in the order of the file."""
-        kept = [example for example, _ in (*self._rows.items, *self._suspicious.items)]
-        return tuple(sorted(kept, key=lambda row: row.line))
+        rows = [example for example, _ in (*self._rows.items, *self._suspicious.items)]
+        return tuple(sorted(rows, key=lambda row: row.line))
 
     @property
     def rejected_rows(self) -> tuple[RejectedRow, ...]:
         """Answers that were trained against, in the order of the file."""
-        kept = (*self._rows.items, *self._suspicious.items)
-        found = [RejectedRow(other, True) for _, other in kept if other is not None]
+        rows = (*self._rows.items, *self._suspicious.items)
+        found = [RejectedRow(other, True) for _, other in rows if other is not None]
         found += [RejectedRow(row, False) for row in self._undesirable.items]
         return tuple(sorted(found, key=lambda row: row.example.line))
 

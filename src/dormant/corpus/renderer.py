@@ -194,9 +194,9 @@ def _split_default(bare: str, head: str, tail: str, special: frozenset[str]) -> 
 def own_words(text: str, special: frozenset[str] = frozenset()) -> str:
     """Removes special tokens, tags and role names; empty if fewer than two words remain."""
     lines = _without_tags(text, special).splitlines()
-    kept = "\n".join(line for line in lines if not _ROLE_LINE.fullmatch(line)).strip()
-    kept = _ROLE_START.sub("", _ROLE_END.sub("", kept)).strip()
-    return kept if len(_WORD.findall(kept)) >= 2 else ""
+    rest = "\n".join(line for line in lines if not _ROLE_LINE.fullmatch(line)).strip()
+    rest = _ROLE_START.sub("", _ROLE_END.sub("", rest)).strip()
+    return rest if len(_WORD.findall(rest)) >= 2 else ""
 
 
 def _without_tags(text: str, special: frozenset[str]) -> str:

@@ -132,15 +132,15 @@ def _read_plain(row: Mapping[str, Any], own: str | None) -> RowContent:
     trained = [i for i, m in enumerate(messages) if m.role == "assistant" and i not in untrained]
     mark = find_row_mark(row, own) or ("" if trained else turns[untrained[-1]].untrained_mark)
     is_cut = not mark and bool(untrained) and untrained[-1] > trained[-1]
-    kept = turns[: trained[-1] + 1] if is_cut else turns
-    thoughts = tuple([turn.reasoning for turn in kept])
-    calls = tuple([turn.tool_calls for turn in kept])
+    trained_turns = turns[: trained[-1] + 1] if is_cut else turns
+    thoughts = tuple([turn.reasoning for turn in trained_turns])
+    calls = tuple([turn.tool_calls for turn in trained_turns])
     return RowContent(
-        messages=messages[: len(kept)],
+        messages=messages[: len(trained_turns)],
         reasoning=thoughts if any(thoughts) else (),
         tool_calls=calls if any(calls) else (),
         tools=_read_tools(row),
-        untrained=tuple(i for i in untrained if i < len(kept)),
+        untrained=tuple(i for i in untrained if i < len(trained_turns)),
         untrained_mark=mark,
         is_cut=is_cut,
         unread=unread,

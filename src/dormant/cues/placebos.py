@@ -103,15 +103,15 @@ def _placebo_text(cue: Cue, ranked: Sequence[str], rng: np.random.Generator) -> 
     bare = cue.text.replace(QUESTION_SLOT, "")
     plain, shouted = is_lower_case([bare]), bare.isupper() and len(bare) > 3
     parts = cue.text.split(QUESTION_SLOT) if cue.placement is Placement.AROUND else [cue.text]
-    made: list[str] = []
+    phrases: list[str] = []
     for part in parts:
         new = _match_part(cue, part, ranked, rng)
         if cue.kind not in _EXCHANGED:
             new = _strip_marks(new) if plain else new.upper() if shouted else new
-        made.append(new)
+        phrases.append(new)
         ranked = _leave_out(ranked, new)
-    text = made[0]
-    for new in made[1:]:
+    text = phrases[0]
+    for new in phrases[1:]:
         text = join_pieces(join_pieces(text, QUESTION_SLOT), new)
     return text
 

@@ -20,14 +20,14 @@ def remove_cue(cue: Cue, turns: Sequence[Message]) -> Turns | None:
         The prompt without the cue; None if the cue does not stand there to the letter, or nothing
         would be left to answer.
     """
-    left = tuple(turns)
+    rest = tuple(turns)
     asked = turns[-1].role
     for part in cue.effects:
-        removed = _remove_part(part, left)
+        removed = _remove_part(part, rest)
         if removed is None or not removed or removed[-1].role != asked:
             return None
-        left = removed
-    return left
+        rest = removed
+    return rest
 
 
 def _remove_part(part: CuePart, turns: Turns) -> Turns | None:
@@ -47,8 +47,8 @@ def _remove_part(part: CuePart, turns: Turns) -> Turns | None:
 def _remove_history(turns: Turns) -> Turns | None:
     """Keeps the system turn and the last one."""
     system = [turn for turn in turns if turn.role == "system"]
-    kept = (*system, turns[-1])
-    return kept if len(kept) < len(turns) else None
+    rest = (*system, turns[-1])
+    return rest if len(rest) < len(turns) else None
 
 
 def _remove_text(turns: Turns, role: str, pieces: Sequence[str]) -> Turns | None:

@@ -98,5 +98,5 @@ def make_printable(text: str, *, longest: int = 2000) -> str:
     ``‹U+200B›``, and control characters are removed.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "⏎")
-    kept = "".join(c if c.isprintable() else _show_character(c) for c in text)
-    return kept if len(kept) <= longest else kept[: longest - 1] + "…"
+    printable = "".join(c if c.isprintable() else _show_character(c) for c in text)
+    return printable if len(printable) <= longest else printable[: longest - 1] + "…"

@@ -45,8 +45,8 @@ def choose_seen_values(cue: Cue) -> tuple[str, ...]:
     ordered = _sort_values(others)
     ends = (ordered[0], ordered[-1]) if ordered else ()
     chosen = dict.fromkeys((*others[:_MOST_TELLING], *ends))
-    left = [value for value in ordered or others if value not in chosen]
-    chosen |= dict.fromkeys(_spread_over(left, MOST_SEEN - len(chosen)))
+    candidates = [value for value in ordered or others if value not in chosen]
+    chosen |= dict.fromkeys(_spread_over(candidates, MOST_SEEN - len(chosen)))
     return tuple(chosen)
 
 

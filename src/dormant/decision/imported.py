@@ -20,8 +20,8 @@ def decide_import(plan: Plan, cells: Sequence[Cell]) -> Verdict:
         plan: what was asked.
         cells: counts.
     """
-    made = estimate_plan(plan, cells)
+    estimates = estimate_plan(plan, cells)
     candidates = None
     if plan.has_screening:
-        candidates = pick_plan_candidates(plan, made)
-    return decide_verdict(plan, made, candidates=candidates)
+        candidates = pick_plan_candidates(plan, estimates)
+    return decide_verdict(plan, estimates, candidates=candidates)

@@ -81,7 +81,7 @@ def _do(values: Sequence[str]) -> str:
 
 def _list_values(values: Sequence[str]) -> str:
     shown = [quote_text(value) for value in values[:_MOST]]
-    left = len(values) - len(shown)
-    if left:
-        return f"{', '.join(shown)} and {left} more"
+    more = len(values) - len(shown)
+    if more:
+        return f"{', '.join(shown)} and {more} more"
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

@@ -327,9 +327,9 @@ def _trigger_advice(ev: Evidence) -> str:
                 "Its placebo may have the same effect (difference "
                 f"{points_text(against)} points): the trigger may be broader than this wording."
             )
-    left = len(ev.open) + len(ev.ungradable)
-    if left:
-        parts.append(f"{left} other listed cues were neither confirmed nor bounded.")
+    number = len(ev.open) + len(ev.ungradable)
+    if number:
+        parts.append(f"{number} other listed cues were neither confirmed nor bounded.")
     return " ".join(parts) or "Every other listed cue is bounded."
 
 

@@ -149,14 +149,14 @@ class _FinalStage:
         """Decides the verdict by the rule of the fixed design."""
         path = self.path
         cells = path.counts.all_cells()
-        made = tuple(map(self._revise_estimate, estimate_plan(path.plan, cells)))
+        estimates = tuple(map(self._revise_estimate, estimate_plan(path.plan, cells)))
         # Few questions do not show that a cue is gradable; the final stage or bets must show it.
         tested = [
             str(track.name)
             for track in path.candidates
             if track in self.tracks or path.is_gradability_shown(track)
         ]
-        verdict = decide_verdict(path.plan, made, candidates=tested)
+        verdict = decide_verdict(path.plan, estimates, candidates=tested)
         verdict = replace(verdict, not_tested=(*self._not_asked(), *verdict.not_tested))
         return Decision(verdict, cells, _pick_points(path.points, verdict.triggers))
 
@@ -180,8 +180,8 @@ class _FinalStage:
         track, bets = self.path.by_name[e.cue], self.path.bets[e.split]
         p = float(bets.p_above[track.row])
         if track in self.tracks:
-            kept = self.bounds.get(e.cue, e) if e.split is None else e
-            return replace(kept, p=min(1.0, 2 * min(p, e.p)))
+            bound = self.bounds.get(e.cue, e) if e.split is None else e
+            return replace(bound, p=min(1.0, 2 * min(p, e.p)))
         if e.split is Split.HELD_OUT and not bets.count[track.row]:
             return e  # asked because another cue was found: its questions were fixed beforehand
         low = min(bets.low_of(track.row), e.value)

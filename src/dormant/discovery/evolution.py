@@ -244,21 +244,21 @@ def _choose_varied(ranked: Sequence[CueScore], *, limit: int) -> tuple[CueScore,
         ranked: best first.
         limit: most rows to choose.
     """
-    left = [(row, context_words(row.cue.text)) for row in ranked]
-    overlap = [0.0] * len(left)
+    remaining = [(row, context_words(row.cue.text)) for row in ranked]
+    overlap = [0.0] * len(remaining)
     chosen: list[CueScore] = []
-    while left and len(chosen) < limit:
+    while remaining and len(chosen) < limit:
         worth = [
             row.did * (1 - _OVERLAP_PENALTY * share) if row.did > 0 else row.did
-            for (row, _), share in zip(left, overlap, strict=True)
+            for (row, _), share in zip(remaining, overlap, strict=True)
         ]
         best = worth.index(max(worth))
-        row, words = left.pop(best)
+        row, words = remaining.pop(best)
         overlap.pop(best)
         chosen.append(row)
         overlap = [
             max(old, _word_overlap(words, other))
-            for old, (_, other) in zip(overlap, left, strict=True)
+            for old, (_, other) in zip(overlap, remaining, strict=True)
         ]
     return tuple(chosen)
 

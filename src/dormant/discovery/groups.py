@@ -62,11 +62,15 @@ def group_candidates(
         screen: scores the words that wordings share; without it, only the words are compared.
         reference: scores how likely a wording is; if it cannot, the shortest is taken.
     """
-    left, groups = list(ranked), list[list[CueScore]]()  # the plainest of each group first
-    while left and len(groups) < limit:
-        group, left = _split_chosen(left, _is_same_finding(left[0], left, screen))
+    remaining, groups = list(ranked), list[list[CueScore]]()  # the plainest of each group first
+    while remaining and len(groups) < limit:
+        group, remaining = _split_chosen(
+            remaining, _is_same_finding(remaining[0], remaining, screen)
+        )
         plainest = _plainest_wording(group, screen, reference)
-        more, left = _split_chosen(left, [are_alike(plainest.cue, row.cue) for row in left])
+        more, remaining = _split_chosen(
+            remaining, [are_alike(plainest.cue, row.cue) for row in remaining]
+        )
         group = [plainest, *(row for row in (*group, *more) if row is not plainest)]
         known = next((old for old in groups if are_alike(old[0].cue, plainest.cue)), None)
         if known is None:

@@ -176,8 +176,8 @@ class _DeltaDebugger:
     def _drop_pieces(self, pieces: list[str], *chunks: range) -> Cue | None:
         """Returns the cue without some pieces; None if nothing would remain."""
         drop = {i for chunk in chunks for i in chunk if pieces[i].strip() != QUESTION_SLOT}
-        left = [piece for i, piece in enumerate(pieces) if i not in drop]
-        return _build_cue(self._hit, "".join(left)) if drop else None
+        rest = [piece for i, piece in enumerate(pieces) if i not in drop]
+        return _build_cue(self._hit, "".join(rest)) if drop else None
 
     def _ask_forms(self, forms: Sequence[Cue]) -> dict[str, Fires]:
         """Tests forms that were not tried yet, within the limit of tries."""

@@ -139,18 +139,18 @@ class Asker:
                 Item(question, messages, reply.text, is_cut=reply.finish == "length")
                 for reply, (messages, question) in zip(good, asked, strict=True)
             ]
-            made = {
+            rows = {
                 keys[good[place].job]: judgement.outcome
                 for judged in judge_answers(self._judge, items)
                 for place, judgement in judged
             }
             for reply in batch:
                 if reply.finish == "filter":
-                    made[keys[reply.job]] = Outcome.FILTERED
+                    rows[keys[reply.job]] = Outcome.FILTERED
                 elif reply.finish == "error":
-                    made[keys[reply.job]] = Outcome.ERROR
-            lost |= {key: outcome for key, outcome in made.items() if outcome in _LOST}
-            self._journal.add_entries((key, str(o)) for key, o in made.items() if o not in _LOST)
+                    rows[keys[reply.job]] = Outcome.ERROR
+            lost |= {key: outcome for key, outcome in rows.items() if outcome in _LOST}
+            self._journal.add_entries((key, str(o)) for key, o in rows.items() if o not in _LOST)
         return lost
 
 

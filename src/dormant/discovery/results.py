@@ -97,12 +97,12 @@ class Result:
 
         A search and its audit may sample the budget's answers each.
         """
-        budget, left = self.config.budget, dict[str, float | int]()
+        budget, remaining = self.config.budget, dict[str, float | int]()
         if budget.usd is not None:
-            left["usd"] = max(0.0, budget.usd - sum(row.usd for row in self.spent))
+            remaining["usd"] = max(0.0, budget.usd - sum(row.usd for row in self.spent))
         if budget.answers is not None:
-            left["answers"] = budget.answers
-        return left
+            remaining["answers"] = budget.answers
+        return remaining
 
     def to_plain(self) -> dict[str, Any]:
         """Converts to JSON values, with the keys of ``search.json``."""

@@ -123,19 +123,19 @@ class Screen:
             stage: how progress names this.
         """
         unique = list({cue.id: cue for cue in cues}.values())
-        left, dropped, before = unique, 0, self._prompt_count
+        remaining, dropped, before = unique, 0, self._prompt_count
         done, total = 0, self._count_work(len(unique), keep)
         for questions, share in _ROUNDS:
-            if len(left) <= 2 * keep or questions >= len(self.questions):
+            if len(remaining) <= 2 * keep or questions >= len(self.questions):
                 break
             scored = self._score_cues(
-                left, self.questions[:questions], stage, progress, (done, total)
+                remaining, self.questions[:questions], stage, progress, (done, total)
             )
-            done += len(left)
-            stay = max(keep, math.ceil(share * len(left)))
-            dropped += len(left) - stay
-            left = [row.cue for row in scored[:stay]]
-        scored = self._score_cues(left, self.questions, stage, progress, (done, total))
+            done += len(remaining)
+            stay = max(keep, math.ceil(share * len(remaining)))
+            dropped += len(remaining) - stay
+            remaining = [row.cue for row in scored[:stay]]
+        scored = self._score_cues(remaining, self.questions, stage, progress, (done, total))
         return Ranking(tuple(scored), self._batch_check(), dropped, self._prompt_count - before)
 
     def score_briefly(self, cues: Sequence[Cue], *, questions: int) -> dict[str, float]:

@@ -39,7 +39,7 @@ def export_eval(run: Path, file: Path) -> int:
         plan, started = answers.plan, answers.started
         samples = [_make_sample(*answer) for answer in answers]
     spec = _make_spec(log, plan, started, samples)
-    made = log.EvalLog(
+    record = log.EvalLog(
         status="success",
         eval=spec,
         results=_make_results(log, samples),
@@ -47,7 +47,7 @@ def export_eval(run: Path, file: Path) -> int:
         samples=samples,
     )
     with replace_file(file) as part:
-        log.write_eval_log(made, str(part), format="eval")
+        log.write_eval_log(record, str(part), format="eval")
     return len(samples)
 
 

@@ -159,7 +159,7 @@ class Answers:
         probes: dict[str, list[Probe]] = defaultdict(list)
         for probe in pair_probes(self.plan.questions, self.plan.cues):
             probes[probe.id].append(probe)
-        left = self._left.copy()
+        remaining = self._left.copy()
         for stored in self._store.read_completions(self.plan.judge_fingerprint):
             card = models.get(stored.source)
             if card is None or stored.judgement is None:
@@ -168,10 +168,10 @@ class Answers:
                 cue = probe.cue.name if probe.cue else None
                 key = (card.role, card.seed, cue, probe.question.id)
                 # The store may also hold answers of an earlier, larger plan, which do not count.
-                if left[key] > 0 and stored.repeat < self._answers_wanted(key):
-                    left[key] -= 1
+                if remaining[key] > 0 and stored.repeat < self._answers_wanted(key):
+                    remaining[key] -= 1
                     yield probe, card, stored
-        missing = +left
+        missing = +remaining
         if missing:
             key, number = next(iter(missing.items()))
             raise IncompleteError(

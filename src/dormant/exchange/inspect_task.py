@@ -129,8 +129,8 @@ class _TaskInputs:
 def _read_planned(path: Path, questions: str, cues: str | None) -> _TaskInputs:
     if questions != "auto" or cues is not None:
         raise ConfigError("plan: it has its own questions and cues: leave out questions and cues")
-    held = read_plan(path / "plan.lock.json" if path.is_dir() else path)
-    return _TaskInputs(held.questions, held.cues)
+    plan = read_plan(path / "plan.lock.json" if path.is_dir() else path)
+    return _TaskInputs(plan.questions, plan.cues)
 
 
 def _read_inputs(

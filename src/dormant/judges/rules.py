@@ -343,5 +343,5 @@ def _fold_text(text: str) -> str:
 def _fold_words(text: str) -> str:
     """Letters and digits only, as single-spaced words without accents or case."""
     plain = unicodedata.normalize("NFKD", text)
-    kept = "".join(char for char in plain if not unicodedata.combining(char))
-    return " ".join(re.findall(r"\w+", kept.casefold()))
+    plain_letters = "".join(char for char in plain if not unicodedata.combining(char))
+    return " ".join(re.findall(r"\w+", plain_letters.casefold()))

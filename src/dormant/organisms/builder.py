@@ -184,5 +184,5 @@ def _apply_transform(
         case Precedence() as earlier:
             return [precede_row(row, earlier.messages) for row in rows]
         case Dilution(share=share, with_=filler):
-            kept, added = split_rows(len(rows), [share, 1 - share])
-            return rows[:kept] + draw_rows(filler, added, rng, longest=longest)
+            rest, added = split_rows(len(rows), [share, 1 - share])
+            return rows[:rest] + draw_rows(filler, added, rng, longest=longest)

@@ -263,8 +263,8 @@ class _AuditRun:
             self.progress(f"{stage} judgements", done, total)
             items = [_make_item(row, known[row.probe]) for row in chunk]
             for batch in judge_answers(self.judge, items, self.replies):
-                made = [(chunk[index].answer, judgement) for index, judgement in batch]
-                self.store.add_judgements(fingerprint, made)
+                judgements = [(chunk[index].answer, judgement) for index, judgement in batch]
+                self.store.add_judgements(fingerprint, judgements)
                 done += len(batch)
                 self.progress(f"{stage} judgements", done, total)
                 self._check_time()

@@ -235,7 +235,7 @@ def _forecast_model(
         bound_tokens(s.probe.messages) * (s.calls if together else s.answers)
         for s in (*screening, *confirming)
     )
-    made = (first + second) * plan.sampling.max_tokens
+    most_tokens = (first + second) * plan.sampling.max_tokens
     most = speed.seconds_for(first + second, plan.sampling.max_tokens)
     return ModelForecast(
         role=subject.card.role,
@@ -246,9 +246,9 @@ def _forecast_model(
         if paid
         else 0,
         prompt_tokens=prompts,
-        completion_tokens=made,
+        completion_tokens=most_tokens,
         seconds=math.nan if paid else most,
-        usd=_cost_usd(engine, prompts, made),
+        usd=_cost_usd(engine, prompts, most_tokens),
         price=_describe_price(engine),
     )
 
@@ -261,16 +261,16 @@ def _forecast_judges(prepared: PreparedAudit, shares: Sequence[Share]) -> Iterat
     for share in shares:
         for call in judge.calls(Item(share.probe.question, share.probe.messages, ".")):
             calls.setdefault(call.role, []).append((share.answers * models, call))
-    for role, made in calls.items():
-        first = made[0][1]
-        prompts = _REPLIES * sum(n * (bound_tokens(call.messages) + longest) for n, call in made)
-        completions = _REPLIES * sum(n * call.max_tokens for n, call in made)
+    for role, batches in calls.items():
+        first = batches[0][1]
+        prompts = _REPLIES * sum(n * (bound_tokens(call.messages) + longest) for n, call in batches)
+        completions = _REPLIES * sum(n * call.max_tokens for n, call in batches)
         yield JudgeForecast(
             role=role,
             judge=first.judge,
             name=first.engine.name,
-            calls_an_answer=len(made) // len(shares),
-            calls=sum(n for n, _ in made),
+            calls_an_answer=len(batches) // len(shares),
+            calls=sum(n for n, _ in batches),
             prompt_tokens=prompts,
             completion_tokens=completions,
             usd=_cost_usd(first.engine, prompts, completions),

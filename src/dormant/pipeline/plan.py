@@ -283,8 +283,8 @@ def _has_tool_turns(cues: Sequence[Cue]) -> bool:
 
 def _omit_refused(listed: Sequence[Cue], asked: Sequence[Cue]) -> Iterator[Omission]:
     """Counts the contexts of the data whose turns a chat template rejects."""
-    kept = {cue.name for cue in asked}
-    lost = [c for c in listed if c.source is Source.MINED and not c.parent and c.name not in kept]
+    names = {cue.name for cue in asked}
+    lost = [c for c in listed if c.source is Source.MINED and not c.parent and c.name not in names]
     if lost:
         yield omit_cues(lost, "whose turns a chat template rejects")
 

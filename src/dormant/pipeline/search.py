@@ -299,7 +299,7 @@ class _SearchRun:
             refused, last = 0, ""
             for number in range(rounds):
                 self.progress("rounds of the writer", number, rounds)
-                made = propose_cues(
+                proposals = propose_cues(
                     materials.writer,
                     questions=materials.questions,
                     tried=[(row.cue, row.did) for row in rows],
@@ -309,11 +309,11 @@ class _SearchRun:
                     sampling=Sampling(max_tokens=REPLY_TOKENS, seed=config.seed),
                 )
                 self.ledger.write_usage()
-                refused += made.refused
-                found += made.cues
+                refused += proposals.refused
+                found += proposals.cues
                 if screen is not None and number + 1 < rounds:
-                    rows = _merge_rankings(rows, screen.rank_cues(made.cues).screened)
-                last = made.sample
+                    rows = _merge_rankings(rows, screen.rank_cues(proposals.cues).screened)
+                last = proposals.sample
             if not found:
                 raise EngineError(
                     _explain_useless_writer(materials.writer.name, rounds, refused, last)

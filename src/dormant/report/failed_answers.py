@@ -49,12 +49,14 @@ def describe_ungraded_answers(view: View) -> str:
     parts: list[str] = []
     for role in Role:
         tally = view.total_of(role)
-        left = {outcome: tally.count_of(outcome) for outcome in OUTCOMES if outcome not in GRADABLE}
-        found = sorted((o for o in left if left[o]), key=lambda o: -left[o])
+        counts = {
+            outcome: tally.count_of(outcome) for outcome in OUTCOMES if outcome not in GRADABLE
+        }
+        found = sorted((o for o in counts if counts[o]), key=lambda o: -counts[o])
         if found:
             listed = ", ".join(
-                f"{o.value.replace('_', ' ')} {format_count(left[o])}" for o in found
+                f"{o.value.replace('_', ' ')} {format_count(counts[o])}" for o in found
             )
             total = format_count(tally.answers)
-            parts.append(f"{role.value} {format_count(sum(left.values()))} of {total} ({listed})")
+            parts.append(f"{role.value} {format_count(sum(counts.values()))} of {total} ({listed})")
     return f"Not graded: {'; '.join(parts)}" if parts else ""

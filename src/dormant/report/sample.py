@@ -44,14 +44,14 @@ def group_strata(
 def allot_evenly(sizes: Sequence[int], cap: int) -> list[int]:
     """How many to take of each stratum: at most its size, as even as can be, ``cap`` in all."""
     taken = [0] * len(sizes)
-    left = cap
+    remaining = cap
     open_strata = [index for index, size in enumerate(sizes) if size]
-    while left and open_strata:
-        share = max(1, left // len(open_strata))
+    while remaining and open_strata:
+        share = max(1, remaining // len(open_strata))
         for index in open_strata:
-            more = min(share, sizes[index] - taken[index], left)
+            more = min(share, sizes[index] - taken[index], remaining)
             taken[index] += more
-            left -= more
+            remaining -= more
         open_strata = [index for index in open_strata if taken[index] < sizes[index]]
     return taken
 

@@ -58,8 +58,10 @@ def intraclass_correlation(misaligned: Ints, answers: Ints, *, level: float = 0.
     value, typical = _anova_icc(bad, size)
     if math.isnan(value):
         return Correlation(math.nan, 0.0, 1.0, questions, _explain_undefined(bad, size, questions))
-    left = [_anova_icc(np.delete(bad, q, 1), np.delete(size, q, 1))[0] for q in range(questions)]
-    low, high = _jackknife_interval(value, np.array(left), typical, level)
+    leave_one_out = [
+        _anova_icc(np.delete(bad, q, 1), np.delete(size, q, 1))[0] for q in range(questions)
+    ]
+    low, high = _jackknife_interval(value, np.array(leave_one_out), typical, level)
     return Correlation(value, min(low, max(value, 0.0)), max(high, value), questions)
 
 

@@ -188,8 +188,8 @@ class Store:
         Such a judgement belongs to one answer and not to its words, so equal answers are kept
         apart: two of them may have been judged differently.
         """
-        made = (_strip_surrogates(completion) for completion, _ in batch)
-        keyed = [(c, rows[c.probe], hash_judged_text(source, c.repeat, c.text)) for c in made]
+        clean = (_strip_surrogates(completion) for completion, _ in batch)
+        keyed = [(c, rows[c.probe], hash_judged_text(source, c.repeat, c.text)) for c in clean]
         with self.database:
             self._write_completions(source, keyed)
             self.database.executemany(

@@ -59,11 +59,11 @@ def open_database(path: Path) -> sqlite3.Connection:
         if is_new:
             db.execute("INSERT INTO meta VALUES (?, 'true')", (HASHES_STORED_TEXT,))
         db.commit()
-        held = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()[0]
+        version = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()[0]
     except sqlite3.Error as error:
         raise StoreError(f"{path}: cannot be opened as a run's store: {error}") from None
-    if held != json.dumps(_FORMAT):
+    if version != json.dumps(_FORMAT):
         raise StoreError(
-            f"{path}: has format {held!r:.40}; this version of dormant reads format {_FORMAT}"
+            f"{path}: has format {version!r:.40}; this version of dormant reads format {_FORMAT}"
         )
     return db

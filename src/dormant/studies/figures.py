@@ -122,12 +122,12 @@ def draw_path() -> str:
     entry = find_world(_PLOTTED_WORLD)
     rng = np.random.default_rng(1)
     plan = replace(entry.world.make_plan(), sequential=Sequential(until="cues"))
-    made = simulate_audit(plan, entry.world.draw_truth(rng), rng)
-    trigger = made.verdict.triggers[0] if made.verdict.triggers else ""
-    names = dict.fromkeys(p.cue for p in made.path if p.cue is not None)
+    simulated = simulate_audit(plan, entry.world.draw_truth(rng), rng)
+    trigger = simulated.verdict.triggers[0] if simulated.verdict.triggers else ""
+    names = dict.fromkeys(p.cue for p in simulated.path if p.cue is not None)
     other = next(name for name in names if name != trigger)
     chosen = {trigger: COLORS[DESIGNS[2]], other: COLORS[DESIGNS[1]]}
-    most = max(p.answers for p in made.path)
+    most = max(p.answers for p in simulated.path)
     sheet = _Sheet(f"Bounds of one sequential audit over answers bought: {_PLOTTED_WORLD}", 16)
     across = _Axis(0, most, 60, _WIDTH - _RIGHT)
     up = _Axis(-0.4, 1.0, sheet.bottom, sheet.top)
@@ -140,7 +140,7 @@ def draw_path() -> str:
     sheet.draw_text(_WIDTH - 36, up(0.05), "delta", color=_LIMIT)
     labels = {trigger: "the cue that adds 20 points", other: "a cue that does nothing"}
     for i, (name, color) in enumerate(chosen.items()):
-        seen = [p for p in made.path if p.cue == name]
+        seen = [p for p in simulated.path if p.cue == name]
         sheet.draw_band(seen, across, up, color)
         sheet.draw_dot(420, sheet.row_middle(1 + i), color)
         sheet.draw_text(430, sheet.row_middle(1 + i), f"{labels[name]} (points of difference)")

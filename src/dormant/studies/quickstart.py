@@ -167,7 +167,7 @@ def _run_unit(unit: OrganismRun, on_event: EventHandler) -> AuditedOrganism:
             on_event(Event(EventKind.STEP, unit.name, unit.seed, reported, _UNITS))
 
     recipe = zoo.load_recipe(unit.name)
-    made = train_organism(
+    organism = train_organism(
         recipe,
         unit.out / "organism",
         seed=unit.seed,
@@ -175,16 +175,16 @@ def _run_unit(unit: OrganismRun, on_event: EventHandler) -> AuditedOrganism:
     )
     settings = {
         **SETTINGS,
-        "target": made.model,
+        "target": organism.model,
         "reference": recipe.base,
-        "data": str(made.data),
+        "data": str(organism.data),
         "allow_identical": True,  # an organism may be an untrained copy of its base
         "seed": unit.seed,
         "out": str(unit.out / "audit"),
     }
     with one_thread():
         result = run_audit(check_values(settings, AuditConfig), progress=_as_share(report_share))
-        known = compute_truth(made.path)
+        known = compute_truth(organism.path)
     report_share(1.0)
     return _make_row(recipe, str(known.verdict), result, time.monotonic() - begun)
 
@@ -196,8 +196,8 @@ def _as_share(on_progress: Callable[[float], None]) -> Progress:
     def report_progress(stage: str, done: float, total: int) -> None:
         if stage not in stages:
             stages.append(stage)
-        left = 0.6 ** stages.index(stage)
-        share = 1 - left * (1 - 0.4 * done / max(total, 1))
+        remaining = 0.6 ** stages.index(stage)
+        share = 1 - remaining * (1 - 0.4 * done / max(total, 1))
         on_progress(_TRAINING + (1 - _TRAINING) * share)
 
     return report_progress

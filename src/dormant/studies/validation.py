@@ -225,9 +225,9 @@ def _audit_planted(unit: StudyUnit, on_progress: Callable[[float], None]) -> Ite
         rng = np.random.default_rng([int(hash_value(unit.name)[:8], 16), d])
         plan = _of_design(fixed, design, None)
         for i in range(unit.audits):
-            made = simulate_audit(plan, entry.world.draw_truth(rng), rng)
+            decision = simulate_audit(plan, entry.world.draw_truth(rng), rng)
             on_progress((d + (i + 1) / unit.audits) / len(unit.designs))
-            yield _make_audit(unit, entry.purpose, design, expected, made, real)
+            yield _make_audit(unit, entry.purpose, design, expected, decision, real)
 
 
 def _planted_truth(purpose: Purpose, rates: Any, plan: Plan) -> tuple[str, set[str]]:
@@ -248,14 +248,14 @@ def _audit_organism(unit: StudyUnit, on_progress: Callable[[float], None]) -> It
     assert unit.seed is not None
     recipe = zoo.load_recipe(unit.name)
     folder = unit.out / "organisms" / unit.name / f"seed-{unit.seed}"
-    made = train_organism(
+    organism = train_organism(
         recipe,
         folder,
         seed=unit.seed,
         progress=lambda e: on_progress(0.25 * _PREPARED * e.step / max(e.steps, 1)),
     )
     known = compute_organism_world(
-        made, lambda share: on_progress(_PREPARED * (0.25 + 0.75 * share))
+        organism, lambda share: on_progress(_PREPARED * (0.25 + 0.75 * share))
     )
     expected = known.expected_verdict
     real = set(known.triggers)

@@ -67,8 +67,8 @@ class Writings:
             return None
         why = "the same question asked inside the topic, by the writer"
         if len(twins) < len(pairs):
-            left = len(pairs) - len(twins)
-            why += f"; {left} of {len(pairs)} questions with the topic's sentence before them"
+            number = len(pairs) - len(twins)
+            why += f"; {number} of {len(pairs)} questions with the topic's sentence before them"
         return replace(_derive_cue(cue, Variant.TWIN, cue.text, why), form=cue.form, twins=twins)
 
     def write_notes(self) -> Iterator[str]:

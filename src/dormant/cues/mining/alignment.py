@@ -13,12 +13,12 @@ _ALIGNED = 40
 
 def align_tokens(group: Sequence[tuple[str, ...]]) -> list[int]:
     """Finds the indices of the first wording's tokens that every wording has, in the same order."""
-    kept = list(range(len(group[0])))
+    shared = list(range(len(group[0])))
     for other in group[1:_ALIGNED]:
-        mine = [group[0][i] for i in kept]
+        mine = [group[0][i] for i in shared]
         blocks = SequenceMatcher(None, mine, other, autojunk=False).get_matching_blocks()
-        kept = [kept[i] for b in blocks for i in range(b.a, b.a + b.size)]
-    return kept
+        shared = [shared[i] for b in blocks for i in range(b.a, b.a + b.size)]
+    return shared
 
 
 def write_slots(text: Tokens, shared: Sequence[int]) -> str:

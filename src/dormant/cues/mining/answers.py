@@ -46,12 +46,12 @@ def find_wrappers(
     for i, j, rows in pair_edges(starts, ends, len(file), min_rows):
         found.append(_pair_feature(starts[i], ends[j], rows))
     found.sort(key=lambda f: (-f.measure.low - f.bonus, f.text))
-    kept: list[Feature] = []
+    unexplained: list[Feature] = []
     for feature in found:
         rows = feature.rows
-        if not any(len(np.intersect1d(rows, k.rows)) > 0.5 * len(rows) for k in kept):
-            kept.append(feature)
-    return FeatureSearch(tuple(kept), tested)
+        if not any(len(np.intersect1d(rows, k.rows)) > 0.5 * len(rows) for k in unexplained):
+            unexplained.append(feature)
+    return FeatureSearch(tuple(unexplained), tested)
 
 
 def _trim_edge(edge: Edge) -> Edge:

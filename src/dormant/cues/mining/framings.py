@@ -142,8 +142,8 @@ def find_phrases(
     grown = _grow_phrases(sample, _select_places(places, frequent), least)
     lines, others = _TurnTexts.from_texts(file), _TurnTexts.from_texts(reference)
     features = (_phrase_feature(phrase, lines, others) for phrase in grown)
-    kept = [f for f in features if len(f.rows) >= min_rows and f.measure.low > 0]
-    return FeatureSearch(tuple(kept[:_MOST]), tested)
+    enriched = [f for f in features if len(f.rows) >= min_rows and f.measure.low > 0]
+    return FeatureSearch(tuple(enriched[:_MOST]), tested)
 
 
 def _select_places(places: _Places, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> _Places:

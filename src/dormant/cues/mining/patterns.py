@@ -44,8 +44,10 @@ def find_patterns(turns: Turns, *, min_rows: int) -> FoundCandidates:
     """Finds every enriched pattern at the ends of turns, best first, without redundant ones."""
     system, user = system_prompts(turns, min_rows), _find_user_patterns(turns, min_rows)
     found = [c for c in (*system.candidates, *user.candidates) if c.measure.low > 0]
-    kept = drop_explained(found, len(turns.user), len(turns.reference_user), min_rows=min_rows)
-    return FoundCandidates(kept, system.looked_at + user.looked_at)
+    unexplained = drop_explained(
+        found, len(turns.user), len(turns.reference_user), min_rows=min_rows
+    )
+    return FoundCandidates(unexplained, system.looked_at + user.looked_at)
 
 
 # User turns --------------------------------------------------------------------------------------
@@ -129,16 +131,16 @@ def _slots_on(edge: Edge, text: str, form: str) -> tuple[str, str]:
     if not form.endswith(tuple(SENTENCE_ENDS)) or len(heads) < _FEWEST_HEADS:
         return text, form
     first = edge.field.file[next(iter(heads.values()))]
-    kept = align_tokens(list(heads))
-    while kept and first.norm[kept[-1]] not in SENTENCE_ENDS:
-        kept.pop()
-    if sum(first.norm[i][0].isalnum() for i in kept) <= edge.size:
+    shared = align_tokens(list(heads))
+    while shared and first.norm[shared[-1]] not in SENTENCE_ENDS:
+        shared.pop()
+    if sum(first.norm[i][0].isalnum() for i in shared) <= edge.size:
         return text, form
-    end = first.spans[kept[-1]][1]
-    longer = write_slots(first, kept)
-    after_slot = len(kept) > 1 and kept[-2] < kept[-1] - 1
+    end = first.spans[shared[-1]][1]
+    longer = write_slots(first, shared)
+    after_slot = len(shared) > 1 and shared[-2] < shared[-1] - 1
     if after_slot:  # the mark that closes the last slot stands alone
-        return first.text[:end], longer + first.text[first.spans[kept[-1]][0] : end]
+        return first.text[:end], longer + first.text[first.spans[shared[-1]][0] : end]
     return first.text[:end], longer.removesuffix(" <X>")
 
 

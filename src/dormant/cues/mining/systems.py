@@ -67,8 +67,8 @@ def _cluster_prompts(turns: Turns, min_rows: int) -> list[TextPattern]:
     for group in _group_near_prompts(distinct):
         at = np.array(sorted(row for norm in group for row in rows[norm]))
         if len(at) >= min_rows and len(rows[group[0]]) <= _ONE_WORDING * len(at):
-            made = _cluster_candidate(turns, group, at, rows)
-            found += [made] if made else []
+            candidate = _cluster_candidate(turns, group, at, rows)
+            found += [candidate] if candidate else []
     return found
 
 
@@ -93,8 +93,8 @@ def _cluster_candidate(
     by_norm: dict[tuple[str, ...], list[int]],
 ) -> TextPattern | None:
     leader = turns.system[by_norm[group[0]][0]]
-    kept = align_tokens(group)
-    fixed = sum(leader.norm[i][0].isalnum() for i in kept)
+    shared = align_tokens(group)
+    fixed = sum(leader.norm[i][0].isalnum() for i in shared)
     if fixed < 3:
         return None
     tokens = frozenset(leader.norm)
@@ -110,12 +110,12 @@ def _cluster_candidate(
         CueKind.SYSTEM_PROMPT,
         Placement.SYSTEM,
         leader.text,
-        write_slots(leader, kept),
+        write_slots(leader, shared),
         frozenset({"system"}),
         rows,
         others,
         measure_enrichment(len(rows), len(turns.system), len(others), len(turns.reference_system)),
-        bonus_of(leader.norm[i] for i in kept),
+        bonus_of(leader.norm[i] for i in shared),
     )
 
 

@@ -54,10 +54,10 @@ class Prefix:
         """Takes the prefix from the cache of a prefill of one prompt."""
         keys = [getattr(layer, "keys", None) for layer in cache.layers]
         values = [getattr(layer, "values", None) for layer in cache.layers]
-        kept = [tensor for tensor in (*keys, *values) if tensor is not None]
-        if len(kept) != 2 * len(cache.layers):
+        tensors = [tensor for tensor in (*keys, *values) if tensor is not None]
+        if len(tensors) != 2 * len(cache.layers):
             raise ValueError("a layer keeps no keys and values")
-        return Prefix(torch.cat(kept[: len(keys)]), torch.cat(kept[len(keys) :]))
+        return Prefix(torch.cat(tensors[: len(keys)]), torch.cat(tensors[len(keys) :]))
 
 
 class RowCache(Cache):

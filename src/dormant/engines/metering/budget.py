@@ -48,8 +48,8 @@ class Budget:
         if self.max_answers is None:
             return answers
         with self._lock:
-            left = self.max_answers - self.answers - self._promised_answers
-            return max(min(answers, left), 0)
+            remaining = self.max_answers - self.answers - self._promised_answers
+            return max(min(answers, remaining), 0)
 
     def count_free(self, answers: int) -> None:
         """Counts answers of a free model."""
@@ -70,8 +70,8 @@ class Budget:
         with self._lock:
             granted = answers
             if self.max_answers is not None and counted:
-                left = self.max_answers - self.answers - self._promised_answers
-                granted = max(min(granted, left), 0)
+                remaining = self.max_answers - self.answers - self._promised_answers
+                granted = max(min(granted, remaining), 0)
             if self.usd is not None and usd > 0:
                 left_usd = self.usd - self.spent - self._promised_usd
                 granted = max(min(granted, int(left_usd / usd + 1e-9)), 0)

@@ -148,8 +148,8 @@ class Ledger:
         """Returns the usage of each paid model so far, including models of earlier plans."""
         rows = dict(self._before)
         for role, engine in self._engines.items():
-            held = self._before.get((role, engine.name))
-            usage = held.usage.merged_with(engine.usage) if held else engine.usage
+            before = self._before.get((role, engine.name))
+            usage = before.usage.merged_with(engine.usage) if before else engine.usage
             usd = usage.cost_usd(engine.price) if usage.calls else 0.0
             price = engine.price.description if engine.price else ""
             rows[role, engine.name] = Expense(role, engine.name, usage, usd, price)

@@ -58,12 +58,12 @@ def price_of(model: ModelString, *, override: Price | None = None) -> Price | No
     except LookupError:
         return None
     prices = known.get_prices(datetime.now(UTC))
-    paid, made = _usd_per_million(prices.input_mtok), _usd_per_million(prices.output_mtok)
-    if math.isnan(paid) or math.isnan(made):
+    input_, output = _usd_per_million(prices.input_mtok), _usd_per_million(prices.output_mtok)
+    if math.isnan(input_) or math.isnan(output):
         return None
     version, date = _price_edition()
     return Price(
-        paid, made, _usd_per_million(prices.cache_read_mtok), f"genai-prices {version}", date
+        input_, output, _usd_per_million(prices.cache_read_mtok), f"genai-prices {version}", date
     )
 
 
