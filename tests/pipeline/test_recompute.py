@@ -241,6 +241,11 @@ def test_an_edited_import_is_refused(tmp_path: Path):
     edit_verdict(lambda r: r["verdict"].update(kind="BOUNDED"))(tmp_path / "run")
     with pytest.raises(StoreError, match="the file says BOUNDED"):
         dormant.load(tmp_path / "run")
+    dormant.import_answers([tmp_path / "a.csv"], tmp_path / "run")  # writes the verdict anew
+    assert dormant.load(tmp_path / "run").verdict.kind is VerdictKind.CONDITIONAL
+    execute("UPDATE judgements SET note = 'said on oath' WHERE answer = 3")(tmp_path / "run")
+    with pytest.raises(StoreError, match="texts, outcomes or scores of the answers"):
+        dormant.import_answers([tmp_path / "a.csv"], tmp_path / "run")
 
 
 @pytest.mark.parametrize("name", ["an answer's text", "a note", "outcomes flipped"])

@@ -28,6 +28,7 @@ from dormant.exchange.survey import Cast, Inventory, assign_roles, model_key, qu
 from dormant.exchange.tables import TableRow, Unreadable, content_hash, read_columns, read_rows
 from dormant.judges.scores import Thresholds
 from dormant.pipeline.audit import AuditResult
+from dormant.pipeline.recompute import check_stored
 from dormant.probes import pair_probes
 from dormant.records import (
     OUTCOMES,
@@ -114,6 +115,7 @@ def import_answers(
     )
     with Store(out) as store:
         store.lock_plan(frame.plan, amend=amend)
+        check_stored(store, frame.plan)
         if store.read_note("started") is None:
             store.write_note("started", datetime.now(UTC).isoformat(timespec="seconds"))
         counts = _StoreWriter(reading, frame, parts, store).write_answers()

@@ -28,10 +28,10 @@ from dormant.decision import Ask, Decision, start_design
 from dormant.discovery.teacher_forcing import Screen
 from dormant.engines import Engine, HasNotes, Job
 from dormant.engines.metering.ledger import Ledger
-from dormant.errors import BudgetError, InterruptedRun, StoreError
+from dormant.errors import BudgetError, InterruptedRun
 from dormant.judges import Item, Judge, judge_answers
 from dormant.pipeline.plan import PreparedAudit, Subject, prepare_audit
-from dormant.pipeline.recompute import answers_wanted, count_outcomes, read_ranking
+from dormant.pipeline.recompute import answers_wanted, check_stored, count_outcomes, read_ranking
 from dormant.probes import pair_probes
 from dormant.progress import Progress, ignore_progress
 from dormant.records import (
@@ -49,14 +49,11 @@ from dormant.report.notebook import NotebookDisplay
 from dormant.store import PendingAnswer, Store
 from dormant.store.files import read_lock
 from dormant.store.findings import (
-    read_digests,
     read_findings,
-    read_transcripts,
     sampling_of,
     source_of,
     write_verdict,
 )
-from dormant.store.integrity import check_answers
 from dormant.store.journal import Journal
 from dormant.store.replies import Replies
 
@@ -154,7 +151,7 @@ class _AuditRun:
 
     def run_to_verdict(self, *, amend: bool) -> AuditResult:
         self.store.lock_plan(self.plan, settings=self.prepared.settings, amend=amend)
-        self._check_stored()
+        check_stored(self.store, self.plan)
         forgotten = self.store.forget_errors()
         if not self.judge.grades_cut_answers:
             forgotten += self.store.forget_grades_of_cut_answers(self.judge.fingerprint)
@@ -172,21 +169,6 @@ class _AuditRun:
                 ask = design.send(self._ask_models(ask))
             except StopIteration as end:
                 return self._write_results(end.value)
-
-    def _check_stored(self) -> None:
-        """Refuses to go on with answers that were edited.
-
-        Raises:
-            StoreError: names the first.
-        """
-        self.store.check_contents()
-        try:
-            digests = read_digests(self.store.path, self.plan)
-        except StoreError:
-            return  # no verdict of this plan yet, or a damaged file, which is written anew
-        if digests is not None:
-            transcripts = read_transcripts(self.plan, self.store)
-            check_answers(digests, transcripts, self.store.path / "run.sqlite", may_lack=True)
 
     # Asking
 

@@ -18,7 +18,13 @@ from dormant.errors import IncompleteError, StoreError
 from dormant.probes import pair_probes
 from dormant.records import Cell, Findings, ModelCard, Origin, Plan, Probe
 from dormant.store import Store
-from dormant.store.findings import open_run_store, read_digests, read_findings, source_of
+from dormant.store.findings import (
+    open_run_store,
+    read_digests,
+    read_findings,
+    read_transcripts,
+    source_of,
+)
 from dormant.store.integrity import check_answers
 
 _SHOWN = 3  #: differences that a message names
@@ -37,6 +43,24 @@ def load_run(path: str | Path) -> Findings:
     """
     with open_run_store(Path(path)) as store:
         return recompute_findings(store)
+
+
+def check_stored(store: Store, plan: Plan) -> None:
+    """Refuses to add to answers that were edited.
+
+    Answers may be missing, e.g. after a power failure: they are asked for again.
+
+    Raises:
+        StoreError: names the first.
+    """
+    store.check_contents()
+    try:
+        digests = read_digests(store.path, plan)
+    except StoreError:
+        return  # no verdict of this plan yet, or a damaged file, which is written anew
+    if digests is not None:
+        transcripts = read_transcripts(plan, store)
+        check_answers(digests, transcripts, store.path / "run.sqlite", may_lack=True)
 
 
 def recompute_findings(store: Store) -> Findings:
