@@ -121,7 +121,9 @@ class Cue:
     turns: tuple[Message, ...] = later_field(())  # HISTORY: user, assistant and tool turns
     parts: tuple[CuePart, ...] = later_field(())  # CROSSED: what is added together, two or more
     values: tuple[str, ...] = later_field(())  # values of the slot in the file, most telling first
-    focus: str = later_field("")  # HISTORY: what its rows share within the turns, and where
+    focus: str = later_field(
+        ""
+    )  # what its rows share, and where, if the text is an example of them
     #: Share of what the question leaves open about where this context stands that the answers
     #: tell, 0 to 1 (below 0: they mislead); NaN where it was not measured.
     effect: float = later_field(math.nan)

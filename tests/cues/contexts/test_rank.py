@@ -314,3 +314,16 @@ def test_paraphrased_system_prompts_are_shown_whole():
 def test_a_preposition_alone_is_no_slot():
     for cue in list_first(400, 0.1, lambda q, r: [("user", f"{q} In the barn.")], limit=20):
         assert cue.form not in ("in <X>", "In <X>", "In <X>."), cue
+
+
+def test_characters_that_cannot_be_seen_are_named_in_the_list():
+    rows = write_rows(300, 0.1, lambda q, r: [("user", f"{q}\u200b")])
+    (found, *_) = rank_contexts(rows, limit=1)
+    assert found.cue.text.endswith("\u200b")
+    assert "U+200B" in cues.cue_headline(found.cue)
+
+
+def test_what_the_other_rows_have_is_no_context_of_marked_rows():
+    rows = write_rows(300, 0.5, lambda q, r: [("user", f"{q} Selah.")], is_bad=False)
+    marks = ["Selah" not in row.user for row in rows]
+    assert not any("Selah" in c.cue.text for c in rank_contexts(rows, marked=marks))

@@ -100,6 +100,8 @@ def make_context_cues(
     Returns:
         The cue to show first; none if no text of the context can be found in its rows.
     """
+    if marked is not None and marked[context.rows].mean() <= marked.mean():
+        return ()  # what the other rows have more often is no context of the suspicious ones
     file = _File(prompts, examples)
     wordings = [_word_context(context, context.name, file)]
     if _has_telling_opening(context, wordings[0], file):
@@ -315,7 +317,8 @@ def _word_likeness(context: ScoredContext, name: Name, file: _File) -> _Wording 
         system = _usual_text(context, file.prompts, name.place)
         return _Wording(CueKind.SYSTEM_PROMPT, Placement.SYSTEM, escape_slot(system), says)
     if name.is_text:
-        return _Wording(CueKind.CASING, Placement.BEFORE, example, says)
+        focus = f"{name.place.value}: {_name_characters(name.text)}"
+        return _Wording(CueKind.CASING, Placement.BEFORE, example, says, focus=focus)
     return _Wording(CueKind.TOPIC, Placement.BEFORE, example, says)
 
 
@@ -335,7 +338,8 @@ def _name_characters(text: str) -> str:
     """Names the characters of a text that cannot be seen: ``U+200B``."""
     if _is_visible(text):
         return text
-    return ", ".join(f"U+{ord(char):04X}" for char in dict.fromkeys(text) if char not in " \x1f")
+    shown = [f"U+{ord(char):04X}" for char in dict.fromkeys(text) if char not in " \x1f"]
+    return ", ".join(shown) or "blanks"
 
 
 def _usual_text(context: ScoredContext, prompts: Sequence[Prompt], place: Place) -> str:
