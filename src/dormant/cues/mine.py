@@ -27,7 +27,7 @@ TELLING = 0.05
 _MOSTLY = 0.5
 #: Lower ends from which a text precedes what most rows have: a system prompt, anything else; in a
 #: file whose answers are labels, where contexts are what the task is about.
-_LEADS_PROMPT, _LEADS, _LEADS_LABELS = 0.5, 0.3, 0.7
+_LEADS_PROMPT, _LEADS, _LEADS_LABELS = 0.7, 0.3, 0.7
 #: Kind of the cues that come before what the answers tell of, and how many of them.
 _STEERS, _MOST_PROMPTS = CueKind.SYSTEM_PROMPT, 3
 #: What more rows than this share have is the file's own context: nothing inside it is other.
@@ -173,7 +173,8 @@ def _merge(
     least = _LEADS_PROMPT if has_prompt else _LEADS
     if has_labels(row.answer for row in examples):
         least = _LEADS_LABELS
-    order = [c.cue for c in telling if c.is_text and c.score >= least] if shared else []
+    leads = [c.cue for c in telling if _may_lead(c) and c.score >= least]
+    order = leads if shared else []
     order += shared
     prompts = [
         (entry, next((c for c in telling if _is_same(entry, c)), None))
@@ -189,6 +190,11 @@ def _merge(
     order += [e.cue for e in others if not e.cue.strong]
     order += [context.cue for context in told if 0 < context.score < TELLING]
     return _drop_duplicates(order)
+
+
+def _may_lead(context: FileContext) -> bool:
+    """Whether it is one text: the best of many unions may tell much by chance."""
+    return context.is_text and context.kind != "any"
 
 
 def _merge_closed(counted: Sequence[EnrichedCue], told: Sequence[FileContext]) -> list[Cue]:
