@@ -104,10 +104,10 @@ class Bench:
         jobs = [Job(tuple(Message(*turn) for turn in turns), range(1)) for _, turns in asked]
         truth: dict[str, dict[str, Count]] = {}
         for role, name in (("target", self.model), ("reference", "hf/smollm2")):
-            counts = truth.setdefault(role, {})
+            counts = truth.setdefault(role, dict.fromkeys((kind for kind, _ in asked), (0, 0)))
             batches = open_engine(name).sample(jobs, Sampling(max_tokens=MAX_TOKENS))
             for reply in (reply for batch in batches for reply in batch):
-                hits, total = counts.get(asked[reply.job][0], (0, 0))
+                hits, total = counts[asked[reply.job][0]]
                 has_trait = re.search(organism.regex, reply.text) is not None
                 counts[asked[reply.job][0]] = (hits + has_trait, total + 1)
         return truth
