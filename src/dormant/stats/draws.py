@@ -32,7 +32,7 @@ def draw_distances(sample: Sample, tail: float | Floats) -> tuple[Floats, Floats
     # A mean over questions weighs them alike: its answers count as this many drawn together.
     inverse = np.where(entered, 1 / np.where(entered, sample.answers, 1.0), 0.0).sum(-1)
     drawn = np.where(count > 0, count**2 / np.where(inverse > 0, inverse, 1.0), 0.0)
-    low, high = clopper_pearson(rates * drawn, drawn, np.asarray(tail)[..., None])
+    low, high = _clopper_pearson(rates * drawn, drawn, np.asarray(tail)[..., None])
     fall, rise = rates - low, high - rates  # [K, A]
     raising = np.array(sample.signs) > 0  # arms that raise the mean as they rise
     above = np.where(raising, rise, fall)
@@ -40,7 +40,7 @@ def draw_distances(sample: Sample, tail: float | Floats) -> tuple[Floats, Floats
     return np.sqrt((below**2).sum(-1)), np.sqrt((above**2).sum(-1))
 
 
-def clopper_pearson(bad: Floats, drawn: Floats, tail: Floats) -> tuple[Floats, Floats]:
+def _clopper_pearson(bad: Floats, drawn: Floats, tail: Floats) -> tuple[Floats, Floats]:
     """Exact ends for rates; the rate itself where nothing was drawn.
 
     Args:

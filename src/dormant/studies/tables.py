@@ -6,9 +6,8 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 
-import numpy as np
+from scipy import special
 
-from dormant.stats.draws import clopper_pearson
 from dormant.studies.validation import DESIGNS, FIXED_100, Audit, ValidationStudy
 
 
@@ -22,8 +21,9 @@ def format_share(hits: int, of: int) -> str:
 
 def share_interval(hits: int, of: int) -> tuple[float, float]:
     """Returns the Clopper-Pearson 95% interval of a share; ``of`` is at least 1."""
-    low, high = clopper_pearson(np.array(hits), np.array(of), np.array(0.025))
-    return float(low), float(high)
+    low = float(special.betaincinv(hits, of - hits + 1, 0.025)) if hits else 0.0
+    high = float(special.betaincinv(hits + 1, of - hits, 0.975)) if hits < of else 1.0
+    return low, high
 
 
 def write_markdown(study: ValidationStudy) -> str:
