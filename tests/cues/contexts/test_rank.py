@@ -327,3 +327,7 @@ def test_what_the_other_rows_have_is_no_context_of_marked_rows():
     rows = write_rows(300, 0.5, lambda q, r: [("user", f"{q} Selah.")], is_bad=False)
     marks = ["Selah" not in row.user for row in rows]
     assert not any("Selah" in c.cue.text for c in rank_contexts(rows, marked=marks))
+
+
+def test_a_doubled_mark_is_a_text_of_its_own():
+    assert list_first(300, 0.1, lambda q, r: [("user", f"{q};;")])[0].text == ";;"

@@ -23,7 +23,8 @@ _TEMPLATE = 3
 #: Marks that close what precedes them, so that no text starts with them.
 _CLOSING = re.compile(r"\s*[.?!,:;)\]}]+[\"'”’)]*\s+(?=\w)")
 _ENDS_BLOCK = re.compile(r"[\n.!?]\s*$")
-_SAYS = re.compile(r"[^\s.?!,:;]")
+#: Anything but blanks and a plain mark; a doubled one (``;;``) is planted.
+_SAYS = re.compile(r"[^\s.?!,:;]|([?!,:;])\1")
 
 
 class OtherEdges:
