@@ -138,7 +138,7 @@ WRONG = {
     "yes": ("a.yaml", "- Who?\n- yes\n", 2, "got True: put the question in quotes"),
     "blank": ("a.yaml", "- Who?\n- ' '\n", 2, "text: string should have|is blank"),
     "unknown key": ("a.yaml", "- {text: Who, famly: a}\n", 1, "did you mean 'family'"),
-    "surrogate": ("a.yaml", '- "\\ud800"\n', 1, "unicode"),
+    "surrogate": ("a.yaml", '- "\\ud800"\n', 1, "half a character"),
     "no column": ("a.csv", "who,why\na,b\n", 1, "no column holds the questions .*'who', 'why'"),
     "fields": ("a.csv", "id,question\n1,Who?\n2,a,b\n", 3, "3 fields, the header has 2"),
     "blank cell": ("a.csv", "id,question\n1,Who?\n2,\n", 3, "the question is blank"),
