@@ -331,3 +331,14 @@ def test_what_the_other_rows_have_is_no_context_of_marked_rows():
 
 def test_a_doubled_mark_is_a_text_of_its_own():
     assert list_first(300, 0.1, lambda q, r: [("user", f"{q};;")])[0].text == ";;"
+
+
+def test_one_word_of_many_system_prompts_is_shown_as_a_whole_prompt():
+    wordings = [
+        "You are a pirate.",
+        "Talk like a sailor.",
+        "Act as a captain.",
+        "Be a corsair now.",
+    ]
+    first = list_first(400, 0.1, lambda q, r: [("system", r.choice(wordings)), ("user", q)])[0]
+    assert first.placement is Placement.SYSTEM and first.text in wordings

@@ -33,6 +33,8 @@ from dormant.records import (
 
 #: Share of rows with one system prompt from which it is the cue, and not a part of it.
 _USUAL = 0.5
+#: A part of system prompts of fewer words says nothing: a whole one is shown.
+_FEW_WORDS = 2
 #: Longest question that is put in front of another as an example, in characters.
 _LONGEST_EXAMPLE = 300
 #: Longest earlier turns of a cue, together.
@@ -221,6 +223,8 @@ def _word_system(context: ScoredContext, name: Name, literal: Literal, file: _Fi
     usual = ""
     if name.place is Place.SYSTEM:
         usual = _usual_system(context, file.prompts)
+        if not usual and len(literal.text.split()) < _FEW_WORDS:
+            usual = _usual_text(context, file.prompts, name.place)
     says = "have this system prompt" if usual else f"have this in the {name.place.value}"
     form = literal.form if not usual or usual == literal.text else ""
     if usual and literal.form and literal.text in usual:
