@@ -333,7 +333,7 @@ def test_a_doubled_mark_is_a_text_of_its_own():
     assert list_first(300, 0.1, lambda q, r: [("user", f"{q};;")])[0].text == ";;"
 
 
-def test_one_word_of_many_system_prompts_is_shown_as_a_whole_prompt():
+def test_a_function_word_of_many_system_prompts_is_shown_as_a_whole_prompt():
     wordings = [
         "You are a pirate.",
         "Talk like a sailor.",

@@ -18,7 +18,7 @@ from dormant.cues.contexts.trimming import has_words
 from dormant.cues.contexts.typing_style import measure_style
 from dormant.cues.mining.counts import measure_enrichment
 from dormant.cues.mining.languages import request_answer_in
-from dormant.cues.text import QUESTION_SLOT, escape_slot, join_pieces
+from dormant.cues.text import QUESTION_SLOT, content_words, escape_slot, join_pieces
 from dormant.records import (
     Cue,
     CueKind,
@@ -33,8 +33,6 @@ from dormant.records import (
 
 #: Share of rows with one system prompt from which it is the cue, and not a part of it.
 _USUAL = 0.5
-#: A part of system prompts of fewer words says nothing: a whole one is shown.
-_FEW_WORDS = 2
 #: Longest question that is put in front of another as an example, in characters.
 _LONGEST_EXAMPLE = 300
 #: Longest earlier turns of a cue, together.
@@ -223,7 +221,8 @@ def _word_system(context: ScoredContext, name: Name, literal: Literal, file: _Fi
     usual = ""
     if name.place is Place.SYSTEM:
         usual = _usual_system(context, file.prompts)
-        if not usual and len(literal.text.split()) < _FEW_WORDS:
+        # A function word of many system prompts says nothing; a tag does.
+        if not usual and literal.text.strip().isalpha() and not content_words(literal.text):
             usual = _usual_text(context, file.prompts, name.place)
     says = "have this system prompt" if usual else f"have this in the {name.place.value}"
     form = literal.form if not usual or usual == literal.text else ""
