@@ -36,6 +36,7 @@ class SmolServer:
 def gguf() -> Path:
     """The model file, fetched the first time."""
     from dormant.engines.hf import smollm2
+    from dormant.engines.hf.file_hash import hash_file
 
     place = smollm2.find_cache_dir() / f"{smollm2.NAME}.gguf"
     if not place.exists() or hash_file(place) != smollm2._SHA256:
