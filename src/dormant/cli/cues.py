@@ -190,7 +190,8 @@ def _print_cues(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> N
     )
     print_text(
         f"{read:,} rows. Effect: of what the questions leave open about where a context stands, "
-        f"the share that the answers predict (lower end). Times: odds against {against}."
+        f"the share that the answers{' or the models' if lifts else ''} predict (lower end). "
+        f"Times: odds against {against}."
     )
     if lifts:
         print_text(
