@@ -121,8 +121,9 @@ def load_yaml(path: str | Path) -> tuple[Any, yaml.Node | None]:
     path = Path(path)
     text = _read_text(path)
     try:
-        tree = yaml.compose(text, Loader=_UniqueKeyLoader)
-        value = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader subclass
+        loader = _UniqueKeyLoader(text)
+        tree = loader.get_single_node()  # scanning takes nearly all of the time: once is enough
+        value = None if tree is None else loader.construct_document(tree)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
