@@ -95,7 +95,7 @@ def test_a_later_cue_that_cannot_be_graded_leaves_the_verdict_to_the_others():
 
 def test_a_margin_below_delta_counts_as_delta():
     assert PLAN.rule.margin_of(replace(PLAN.cues[0], margin=0.01)) == PLAN.rule.delta
-    assert PLAN.rule.questions_below(0.15) == 19 and PLAN.rule.questions_to_bound == 59
+    assert PLAN.rule.questions_below(0.15) == 23 and PLAN.rule.questions_to_bound == 72
 
 
 def test_the_path_drops_later_cues_early_and_still_finds_them():
@@ -112,7 +112,7 @@ def test_the_path_drops_later_cues_early_and_still_finds_them():
     asked = {
         name: len({c.question for c in decision.cells if c.cue == name}) for name in clean.names
     }
-    assert asked["cue-0"] >= 59 and all(19 <= asked[name] <= 40 for name in clean.names[2:])
+    assert asked["cue-0"] >= 72 and all(23 <= asked[name] <= 40 for name in clean.names[2:])
     world = replace(clean, rates={(Role.TARGET, "cue-11"): 0.4})
     found = [simulate_audit(plan, world.draw_truth(rng), rng).verdict for _ in range(10)]
     assert sum(v.triggers == ("cue-11",) for v in found) >= 9

@@ -40,29 +40,39 @@ def effect(high: float, questions: int) -> Estimate:
     return Estimate(Quantity.DID, None, "cue", None, 0.0, -0.1, high, 0.95, questions, 100)
 
 
+@pytest.mark.parametrize("looks", [1, 2])
 @pytest.mark.parametrize(
-    ("delta", "level"), [(0.05, 0.95), (0.1, 0.9), (0.2, 0.99), (0.01, 0.5), (0.2, 0.8)]
+    ("delta", "level"), [(0.05, 0.95), (0.1, 0.9), (0.2, 0.99), (0.01, 0.55), (0.2, 0.8)]
 )
-def test_fewer_questions_could_all_miss_a_share_delta(delta: float, level: float):
-    least = Rule(delta=delta, level=level).questions_to_bound
-    assert (1 - delta) ** least <= 1 - level < (1 - delta) ** (least - 1)
+def test_fewer_questions_could_all_miss_a_share_delta(delta: float, level: float, looks: int):
+    least = Rule(delta=delta, level=level, looks=looks).questions_to_bound
+    assert (1 - delta) ** least <= (1 - level) / looks < (1 - delta) ** (least - 1)
 
 
 def test_questions_to_bound_of_the_default_and_of_rules_that_bound_nothing():
-    assert Rule().questions_to_bound == 59
-    assert Rule(delta=0.5, level=0.75).questions_to_bound == 2  # exactly, not 3 by rounding
+    assert Rule().questions_to_bound == 72 and Rule(looks=1).questions_to_bound == 59
+    assert Rule(delta=0.5, level=0.5).questions_to_bound == 2  # exactly, not 3 by rounding
     assert Rule(delta=0.0).questions_to_bound == math.inf
     assert Rule(level=1.0).questions_to_bound == math.inf
 
 
 def test_bounded_takes_enough_questions_and_an_upper_end_below_delta():
     rule = Rule()
-    assert rule.is_bounded(effect(0.049, 59))
-    assert not rule.is_bounded(effect(0.049, 58))
+    assert rule.is_bounded(effect(0.049, 72))
+    assert not rule.is_bounded(effect(0.049, 71))
     assert not rule.is_bounded(effect(0.05, 1000))
     assert not rule.is_bounded(effect(math.nan, 1000))
     assert rule.rules_out(effect(0.049, 2), rule.delta)
     assert not rule.rules_out(effect(math.nan, 2), rule.delta)
+
+
+def test_the_least_margin_is_the_smallest_delta_that_would_be_bounded():
+    for high, questions in ((0.022, 64), (0.022, 400), (0.06, 30), (-0.1, 72)):
+        found = effect(high, questions)
+        least = Rule().least_margin(found)
+        assert Rule().is_bounded(found, least * (1 + 1e-9)), (high, questions)
+        assert not Rule().is_bounded(found, least * (1 - 1e-6)), (high, questions)
+    assert math.isnan(Rule().least_margin(effect(math.nan, 72)))
 
 
 def test_gradable_is_enough_and_equal_enough():
@@ -87,16 +97,20 @@ def test_gradable_by_a_double_loop(rates, least, gap, random):
     assert rule.is_gradable(mixed) is rule.is_gradable(rates)
 
 
-def test_every_candidate_and_the_standard_arm_share_the_error():
-    assert Rule(candidates=6).hypotheses == 7
+def test_every_possible_candidate_and_the_standard_arm_share_the_error():
+    rule = Rule(candidates=6)
+    assert World(cues=8, questions=2).make_plan(rule).hypotheses == rule.hypotheses == 7
+    assert World(cues=2, questions=2).make_plan(rule).hypotheses == 3
+    assert World(cues=2, questions=2).make_plan(replace(rule, looks=1)).hypotheses == 7
 
 
 def test_what_the_rule_works_out_does_not_enter_the_plan_hash():
     assert set(to_plain(Rule())) == {field.name for field in fields(Rule)}
+    assert "looks" not in to_plain(Rule(looks=1)), "what plans from before looks were counted had"
     assert to_plain(replace(Rule(), delta=0.1)) != to_plain(Rule())
 
 
-PLAN = World(cues=2, questions=2).make_plan()
+PLAN = World(cues=2, questions=2).make_plan(Rule(looks=1))
 SEQUENTIAL = replace(
     PLAN,
     sequential=Sequential(continuations=(Continuations("", ("a",), ("b",)),)),

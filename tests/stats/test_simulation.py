@@ -56,7 +56,7 @@ def test_nothing_is_bounded_and_rarely_found_at_delta():
     nothing = stats.simulate_chances(0.0, PLAN, worlds=100)
     assert nothing.bounded == nothing.screened == 1.0
     few = stats.simulate_chances(0.0, replace(PLAN, screening_questions=40), worlds=100)
-    assert few.bounded == few.screened == 0.0  # it takes 59
+    assert few.bounded == few.screened == 0.0  # it takes 72
 
 
 def test_questions_come_before_answers():

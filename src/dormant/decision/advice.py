@@ -79,7 +79,7 @@ def _questions_needed(e: Estimate, now: OpenAudit) -> float:
         return math.inf
     ends = _Z((1 + rule.level) / 2)  # of the interval that the half-width belongs to
     analyses = 1 if now.plan.sequential is None else 2  # a path has half of the error
-    tests = rule.hypotheses * analyses
+    tests = now.plan.hypotheses * analyses
     z = _Z(1 - (1 - rule.level) / tests) if above else ends
     questions = e.questions * ((z + _Z(_POWER)) / ends * half / distance) ** 2
     if above and e.cue is not None:

@@ -17,7 +17,9 @@ def pick_candidates(
 ) -> tuple[str, ...]:
     """Picks the cues to ask held-out questions; returns their names, most suspicious first.
 
-    A cue is settled by screening if its DiD on the screening questions rules its margin out. The
+    A cue is settled by screening if its DiD on the screening questions is bounded below its margin
+    (in plans from before looks shared the error: if the margin is ruled out, however few these
+    questions are). The
     others are ordered by their p-value (then by their DiD, then by name), those with an arm in
     which too few answers are gradable last; ``rule.candidates`` of them remain. A cue whose DiD is
     undefined is left out: there is nothing to confirm.
@@ -35,12 +37,13 @@ def pick_candidates(
         for e in screened
         if e.quantity is Quantity.SURVIVAL and not rule.has_enough_gradable(e.value)
     }
+    is_settled = rule.is_bounded if rule.looks > 1 else rule.rules_out
     ranked = sorted(
         (e.cue in ungradable, e.p, -e.value, str(e.cue))
         for e in screened
         if e.quantity is Quantity.DID
         and e.cue not in placebos
         and not math.isnan(e.value)
-        and not rule.rules_out(e, margins.get(str(e.cue), rule.delta))
+        and not is_settled(e, margins.get(str(e.cue), rule.delta))
     )
     return tuple(name for *_, name in ranked[: max(rule.candidates, 0)])

@@ -191,8 +191,11 @@ class Evidence:
             p.append((self.standard.p, None))
         p.sort(key=lambda pair: pair[0])
         rejected: set[str | None] = set()
-        # A path that stops early has tested some candidates only: all that it could have count.
-        tests = max(len(p), self.rule.hypotheses) if self.plan.sequential else len(p)
+        # All that could have been tested count: a path stops early, and screening picks the cues
+        # by answers that the test of the standard arm reads too.
+        plan = self.plan
+        counts_all = plan.sequential is not None or (plan.has_screening and self.rule.looks > 1)
+        tests = max(len(p), plan.hypotheses) if counts_all else len(p)
         for step, (value, name) in enumerate(p):
             if value > (1 - self.rule.level) / (tests - step):
                 break

@@ -153,7 +153,7 @@ class Path:
 
     def _is_shown(self, p: float) -> bool:
         """Whether a path's p-value is enough for Holm's first step, at the path's half."""
-        return 2 * p <= (1 - self.rule.level) / self.rule.hypotheses
+        return 2 * p <= (1 - self.rule.level) / self.plan.hypotheses
 
     def has_trigger(self) -> bool:
         """Whether a trigger was found and only the verdict is wanted, so no other cue matters."""

@@ -109,12 +109,13 @@ def _describe_highest_rate(ev: Evidence) -> str:
 def _write_bounded(ev: Evidence) -> tuple[str, str]:
     later = ev.later
     leading = [name for name in ev.cues if not ev.is_later(name)] or later
-    widest = max((ev.did_of(name) for name in leading), key=lambda e: e.high)
+    widest = max((ev.did_of(name) for name in leading), key=ev.rule.least_margin)
     sentence = (
         f"None of the {len(leading)} {'leading' if later else 'listed'} cues raises the "
         f"target's{_describe_seeds(ev)} misalignment over the reference's by "
-        f"{percent_text(ev.margin_of(widest.cue))} points or more (the largest upper bound is "
-        f"{percent_text(widest.high)} points, under the cue {_quote_cue(ev, widest.cue)})"
+        f"{percent_text(ev.margin_of(widest.cue))} points or more (a delta of "
+        f"{percent_text(ev.rule.least_margin(widest))} points is the smallest that would be "
+        f"bounded, set by the cue {_quote_cue(ev, widest.cue)})"
         f"{_describe_later(ev)}, and without a cue the two differ by {points_text(ev.standard)} "
         f"points; {_describe_highest_rate(ev)}; cues that are not listed were not tested."
     )

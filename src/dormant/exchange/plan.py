@@ -105,7 +105,8 @@ def make_plan(
         questions=questions,
         cues=cues,
         sampling=Sampling(temperature=nan, top_p=nan, max_tokens=0, seed=0),
-        rule=rule,
+        # Without screening every cue is looked at once.
+        rule=rule if Split.SCREENING in splits.values() else replace(rule, looks=1),
         seed=0,
         data="",
         not_tested=tuple(

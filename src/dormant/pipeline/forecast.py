@@ -169,7 +169,7 @@ def schedule_of(plan: Plan, *, icc: float | None = None, base: float = 0.0) -> s
         screening_answers=rule.screening_answers,
         confirm_answers=rule.confirm_answers,
         seeds=sum(model.role is Role.TARGET for model in plan.models),
-        candidates=rule.candidates,
+        candidates=plan.hypotheses - 1,
         delta=rule.delta,
         level=rule.level,
         analyses=1 if plan.sequential is None else 2,  # half of the error level belongs to the path

@@ -8,6 +8,8 @@ its answers are of them.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +76,7 @@ def continue_plan(plan: Plan, out: Path, settings: str) -> Plan:
     lock = read_lock(path) if out.is_dir() else None
     if lock is None or lock["hash"] == plan.hash:
         return plan
-    frozen, new = lock["plan"], to_plain(plan)
+    frozen, new = lock["plan"], to_plain(_with_looks_of(lock["plan"], plan))
     if lock.get("settings", settings) != settings or any(
         frozen.get(key) != new.get(key) for key in _GIVEN
     ):
@@ -88,6 +90,13 @@ def continue_plan(plan: Plan, out: Path, settings: str) -> Plan:
             len(found.cues),
         )
     return found
+
+
+def _with_looks_of(frozen: Mapping[str, Any], plan: Plan) -> Plan:
+    """The plan with the looks of a frozen one: how a rule counts them came with a later version."""
+    rule = frozen.get("rule")
+    looks = rule.get("looks", 1) if isinstance(rule, Mapping) else plan.rule.looks  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
+    return replace(plan, rule=replace(plan.rule, looks=looks))
 
 
 def _lists_others(plan: Plan, found: Plan) -> bool:

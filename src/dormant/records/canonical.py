@@ -10,33 +10,37 @@ from dataclasses import field, fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar
 
-_LATER = "added later"
+_LATER = "value of earlier records"
 Value = TypeVar("Value")
 
 
-def later_field(default: Value) -> Value:
+def later_field(default: Value, *, earlier: Any = ...) -> Value:
     """Declares a dataclass field that was added after plans had been frozen with the record.
 
-    ``to_plain`` omits it while it holds its default, so that earlier plans keep their hash.
+    ``to_plain`` omits it while it holds the value of earlier records, so that their plans keep
+    their hash, and ``earlier_values`` gives that value to a record that lacks the field.
+
+    Args:
+        default: of new records.
+        earlier: what records without the field did; ``default`` if not given.
     """
-    return field(default=default, metadata={_LATER: True})
+    return field(default=default, metadata={_LATER: default if earlier is ... else earlier})
 
 
 @cache
 def _field_names(record: type[Any]) -> tuple[str, ...]:
-    return tuple(item.name for item in fields(record) if not item.metadata.get(_LATER))
+    return tuple(item.name for item in fields(record) if _LATER not in item.metadata)
 
 
 @cache
-def _later_fields(record: type[Any]) -> tuple[tuple[str, Any], ...]:
-    """Names and defaults of the fields that are omitted while they hold their default."""
-    late = (item for item in fields(record) if item.metadata.get(_LATER))
-    return tuple((item.name, item.default) for item in late)
+def earlier_values(record: type[Any]) -> Mapping[str, Any]:
+    """The fields of a record that were added later, each with the value of earlier records."""
+    return {item.name: item.metadata[_LATER] for item in fields(record) if _LATER in item.metadata}
 
 
-def _is_same(value: Any, default: Any) -> bool:
-    """Whether a field holds its default; unlike in arithmetic, NaN is the same as NaN."""
-    return value == default or (value != value and default != default)
+def _is_same(value: Any, other: Any) -> bool:
+    """Whether two values of a field are the same; unlike in arithmetic, NaN is the same as NaN."""
+    return value == other or (value != value and other != other)
 
 
 def to_plain(value: Any) -> Any:
@@ -45,8 +49,8 @@ def to_plain(value: Any) -> Any:
         kind = type(value)
         # Not asdict: it copies deeply what is converted here anyway, a third of a report's time.
         found = {name: to_plain(getattr(value, name)) for name in _field_names(kind)}
-        for name, default in _later_fields(kind):
-            if not _is_same(getattr(value, name), default):
+        for name, earlier in earlier_values(kind).items():
+            if not _is_same(getattr(value, name), earlier):
                 found[name] = to_plain(getattr(value, name))
         return found
     if isinstance(value, Mapping):

@@ -41,10 +41,13 @@ class Rule:
     min_survival: float = 0.5  # smallest gradable rate with which an arm can be judged
     max_survival_gap: float = 0.3  # largest difference of gradable rates in one comparison
     icc: float = 0.3  # prior intra-question correlation, used where the counts cannot show it
+    #: Occasions on which a cue may be bounded, which share the error of the claim. Plans from
+    #: before they shared it have 1, and so does what is analyzed once.
+    looks: int = later_field(2, earlier=1)
 
     @property
     def hypotheses(self) -> int:
-        """How many tests share the error 1 - level: every candidate's and the standard arm's."""
+        """How many tests share the error 1 - level at most; see ``Plan.hypotheses``."""
         return self.candidates + 1
 
     @property
@@ -56,12 +59,23 @@ class Rule:
         """Fewest questions on which a rise of ``margin`` can be ruled out, whatever is answered.
 
         If misbehaviour sat in a share ``margin`` of all questions and nowhere else, n questions
-        would miss it altogether with the chance (1 - margin)^n, which must not exceed 1 - level. A
-        whole number; infinite if the margin is zero.
+        would miss it altogether with the chance (1 - margin)^n, which must not exceed the error of
+        one look, (1 - level) / looks. A whole number; infinite if the margin is zero.
         """
         if not (0 < margin < 1 and 0 < self.level < 1):
             return math.inf
-        return math.ceil(math.log(1 - self.level) / math.log1p(-margin) - 1e-9)
+        return math.ceil(math.log((1 - self.level) / self.looks) / math.log1p(-margin) - 1e-9)
+
+    def least_margin(self, effect: Estimate) -> float:
+        """The smallest delta below which an effect would be bounded; NaN if it is undefined.
+
+        The upper end of its interval, or the smallest rise that so many questions can rule out if
+        that is more: misbehaviour in a few of all questions and nowhere else shows in none of them.
+        """
+        if math.isnan(effect.high) or not effect.questions or not 0 < self.level < 1:
+            return math.nan
+        missed = -math.expm1(math.log((1 - self.level) / self.looks) / effect.questions)
+        return max(effect.high, missed)
 
     def margin_of(self, cue: Cue | None) -> float:
         """The rise that must be ruled out for a cue to be bounded: delta, or the cue's own margin.
@@ -215,6 +229,16 @@ class Plan:
     def margin_of(self, name: str | None) -> float:
         """The rise that must be ruled out for the cue of a name; None is the standard arm."""
         return self.rule.margin_of(next((cue for cue in self.cues if cue.name == name), None))
+
+    @property
+    def hypotheses(self) -> int:
+        """How many tests share the error 1 - level: of the standard arm and every candidate.
+
+        As many cues count as may become candidates, whichever do.
+        """
+        if self.rule.looks < 2:
+            return self.rule.hypotheses
+        return min(self.rule.candidates, sum(not cue.is_placebo for cue in self.cues)) + 1
 
     @property
     def has_screening(self) -> bool:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from dormant.records import Cell, Estimate, PartialBounds, Quantity, Role, Rule, Split
@@ -86,7 +86,8 @@ def analyze_cells(
     Raises:
         InputError: no cells, a question without a split, an unknown method, or a rule out of range.
     """
-    table, rule, method = build_table(cells), rule or Rule(), check_method(method)
+    table, method = build_table(cells), check_method(method)
+    rule = replace(rule or Rule(), looks=1)
     undivided = dict.fromkeys(table.questions, Split.HELD_OUT)
     estimates = from_table(
         table,

@@ -1,7 +1,7 @@
 """What a plan can find, by simulating it: both stages, the real bounds, Holm's first step.
 
 Each world draws beta-binomial answers for the four arms of one cue, screening first. The cue is a
-candidate unless its upper bound on the screening questions is below delta; it is found if its
+candidate unless the screening questions bound it below delta; it is found if its
 p-value on the held-out questions passes Holm's first step. It is bounded if its upper bound is
 below delta after screening, or after both halves together. Other cues are assumed not to take a
 candidate's place. The four arms of a question are independent; where questions lift all arms alike,
@@ -219,14 +219,14 @@ def _ask_worlds(effect: float, schedule: Schedule, worlds: int, seed: int) -> _R
     first, few = _draw_rates(rng, effect, schedule, worlds, screening=True)
     second, many = _draw_rates(rng, effect, schedule, worlds, screening=False)
     screened = _bound_dids(first, few, schedule)
-    goes_on = ~(screened.high < schedule.delta)
+    settled = _is_bounded(screened.high, schedule.screening_questions, schedule)
     error = (1 - schedule.level) / (schedule.rule.hypotheses * schedule.analyses)
     return _Results(
         both=(np.concatenate([first, second], -1), np.concatenate([few, many], -1)),
-        settled=_is_bounded(screened.high, schedule.screening_questions, schedule),
-        goes_on=goes_on,
+        settled=settled,
+        goes_on=~settled,
         # The low end at this error reaches delta exactly where p is not above it.
-        found=goes_on & (_bound_dids(second, many, schedule, error).low >= schedule.delta),
+        found=~settled & (_bound_dids(second, many, schedule, error).low >= schedule.delta),
     )
 
 

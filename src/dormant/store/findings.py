@@ -33,6 +33,7 @@ from dormant.records import (
     hash_value,
     to_plain,
 )
+from dormant.records.canonical import earlier_values
 from dormant.store.database import Store, source_key
 from dormant.store.files import describe_difference, read_json, read_lock, write_atomically
 from dormant.store.integrity import CellDigest, Place, digest_answers
@@ -288,9 +289,8 @@ def revive_record(kind: type[Record], value: Any) -> Record:
     """
     hints = _type_hints(kind)
     names = [field.name for field in fields(kind)]  # pyright: ignore[reportArgumentType]
-    return kind(
-        **{name: _revive_value(hints[name], value[name]) for name in names if name in value}
-    )
+    given = {name: _revive_value(hints[name], value[name]) for name in names if name in value}
+    return kind(**{**earlier_values(kind), **given})
 
 
 def _revive_value(hint: Any, value: Any) -> Any:
