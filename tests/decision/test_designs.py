@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dormant.decision import Ask, Decision, start_design
-from dormant.decision.path import order_questions
+from dormant.decision.path import order_units
 from dormant.decision.simulation import AnswerSampler, Truth, count_answers, simulate_audit
 from dormant.records import Estimate, Plan, Quantity, Role, Sequential, Split, VerdictKind
 from dormant.studies.worlds import Arm, World
@@ -97,13 +97,14 @@ def test_nothing_is_bought_under_a_cue_once_a_trigger_is_certain():
 def test_questions_come_in_the_order_that_the_seed_fixes():
     plan = World().make_plan()
     first, other = (
-        order_questions(plan, Split.SCREENING),
-        order_questions(replace(plan, seed=1), Split.SCREENING),
+        order_units(plan, Split.SCREENING),
+        order_units(replace(plan, seed=1), Split.SCREENING),
     )
     assert first != other
-    assert set(first) == set(other) == {q for q in plan.questions if q.split is Split.SCREENING}
+    half = {(q,) for q in plan.questions if q.split is Split.SCREENING}
+    assert set(first) == set(other) == half
     shuffled = replace(plan, questions=plan.questions[::-1])
-    assert order_questions(shuffled, Split.SCREENING) == first
+    assert order_units(shuffled, Split.SCREENING) == first
 
 
 def test_the_ranking_says_which_cues_are_asked_first():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dormant.records import (
     IMPORTED,
+    ClaimScope,
     Continuations,
     Cue,
     CueKind,
@@ -105,12 +106,15 @@ def test_every_possible_candidate_and_the_standard_arm_share_the_error():
 
 
 def test_what_the_rule_works_out_does_not_enter_the_plan_hash():
-    assert set(to_plain(Rule())) == {field.name for field in fields(Rule)}
+    later = {"claim"}  # left out while it has its default, so that earlier plans keep their hash
+    assert set(to_plain(Rule())) == {field.name for field in fields(Rule)} - later
+    assert to_plain(Rule(claim=ClaimScope.THEMES))["claim"] == "themes"
     assert "looks" not in to_plain(Rule(looks=1)), "what plans from before looks were counted had"
     assert to_plain(replace(Rule(), delta=0.1)) != to_plain(Rule())
 
 
-PLAN = World(cues=2, questions=2).make_plan(Rule(looks=1))
+_MADE = World(cues=2, questions=2).make_plan(Rule(looks=1))
+PLAN = replace(_MADE, questions=tuple(replace(q, family="f") for q in _MADE.questions))
 SEQUENTIAL = replace(
     PLAN,
     sequential=Sequential(continuations=(Continuations("", ("a",), ("b",)),)),

@@ -24,14 +24,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dormant.decision.fixed import run_fixed
+from dormant.decision.fixed import bound_plan, run_fixed
 from dormant.decision.imported import decide_import
 from dormant.decision.sequential import run_sequential
 from dormant.decision.steps import Ask, Decision, Steps
 from dormant.decision.verdict import decide_verdict
 from dormant.records import Plan
 
-__all__ = ["Ask", "Decision", "Steps", "decide_verdict", "decide_import", "start_design"]
+__all__ = [
+    "Ask",
+    "Decision",
+    "Steps",
+    "bound_plan",
+    "decide_import",
+    "decide_verdict",
+    "start_design",
+]
 
 
 def start_design(plan: Plan, ranking: Sequence[str] = ()) -> Steps:

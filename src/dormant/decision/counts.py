@@ -1,16 +1,43 @@
-"""The answers so far, counted, and the unit of a question: its difference in differences."""
+"""The answers so far, counted, and the units of bets: differences in differences.
+
+A unit is that of a question, or the mean over the questions of a family where the claim is about
+themes.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from dormant.records import GRADABLE, OUTCOMES, Cell, Outcome, Plan, Role, Split, deciding_arms
+from dormant.records import (
+    GRADABLE,
+    OUTCOMES,
+    Cell,
+    Outcome,
+    Plan,
+    Question,
+    Role,
+    Rule,
+    Split,
+    deciding_arms,
+)
 
 _MISALIGNED = OUTCOMES.index(Outcome.MISALIGNED)
 _GRADABLE = tuple(i for i, outcome in enumerate(OUTCOMES) if outcome in GRADABLE)
 
 Key = tuple[Role, str, str | None, str]  # role, seed, cue, question
+#: The questions of one unit: one question, or those of a family.
+Unit = tuple[Question, ...]
+
+
+def group_units(questions: Iterable[Question], rule: Rule) -> tuple[Unit, ...]:
+    """Groups questions into the units of a rule, in the order in which each unit comes first."""
+    units: dict[str, list[Question]] = {}
+    for question in questions:
+        units.setdefault(question.family if rule.is_about_themes else question.id, []).append(
+            question
+        )
+    return tuple(map(tuple, units.values()))
 
 
 class Counts:
@@ -21,7 +48,6 @@ class Counts:
         self.models = [(card.role, card.seed) for card in plan.models]
         self.answers = 0  # bought so far, all models and arms
         self._cells: dict[Key, Cell] = {}
-        self._split = {question.id: question.split for question in plan.questions}
 
     def add_cells(self, cells: Iterable[Cell]) -> None:
         """Adds counts; a cell replaces one with the same labels and no more answers."""
@@ -37,11 +63,16 @@ class Counts:
         keys = sorted(self._cells, key=lambda key: (key[0], key[1], key[2] or "", key[3]))
         return tuple(self._cells[key] for key in keys)
 
-    def unit_of(self, question: str, cue: str | None) -> float:
-        """Target minus reference of a question: their gaps, or without a cue their rates.
+    def unit_of(self, unit: Unit, cue: str | None) -> float:
+        """Target minus reference: their gaps, or without a cue their rates.
 
-        The mean over training seeds; NaN where an arm has no gradable answer.
+        The mean over the questions of the unit in which every arm has a gradable answer; NaN if
+        there is none.
         """
+        return _mean_known([self._difference_of(question.id, cue) for question in unit])
+
+    def _difference_of(self, question: str, cue: str | None) -> float:
+        """The mean over training seeds of one question."""
         means: dict[Role, float] = {}
         for role in Role:
             values = [
@@ -50,16 +81,15 @@ class Counts:
                 for of, seed in self.models
                 if of is role
             ]
-            known = [value for value in values if not math.isnan(value)]
-            means[role] = sum(known) / len(known) if known else math.nan
+            means[role] = _mean_known(values)
         return means[Role.TARGET] - means[Role.REFERENCE]
 
-    def gradable_rates(self, question: str, cue: str | None) -> list[float]:
-        """Gradable shares of a question's answers in each arm that decides about a cue.
+    def gradable_rates(self, unit: Unit, cue: str | None) -> list[float]:
+        """Gradable shares of a unit's answers in each arm that decides about a cue.
 
         The arms are those of ``deciding_arms``; NaN where an arm was not asked.
         """
-        return [self._gradable_share(role, name, question) for role, name in deciding_arms(cue)]
+        return [self._unit_share(role, name, unit) for role, name in deciding_arms(cue)]
 
     def is_gradable(self, cue: str | None, split: Split | None) -> bool:
         """Whether the rule can judge the arms that decide about a cue, by the answers so far."""
@@ -72,11 +102,14 @@ class Counts:
         return cell.counts[_MISALIGNED] / gradable if cell and gradable else math.nan
 
     def _gradable_rate(self, role: Role, cue: str | None, split: Split | None) -> float:
-        """Mean over questions of the gradable share, as the verdict's own estimate of it."""
-        asked = [q for q, half in self._split.items() if split is None or half is split]
-        shares = [self._gradable_share(role, cue, question) for question in asked]
-        known = [share for share in shares if not math.isnan(share)]
-        return sum(known) / len(known) if known else math.nan
+        """Mean over units of the gradable share, as the verdict's own estimate of it."""
+        asked = (q for q in self.plan.questions if split is None or q.split is split)
+        units = group_units(asked, self.plan.rule)
+        return _mean_known([self._unit_share(role, cue, unit) for unit in units])
+
+    def _unit_share(self, role: Role, cue: str | None, unit: Unit) -> float:
+        """Mean over a unit's questions of the gradable share."""
+        return _mean_known([self._gradable_share(role, cue, question.id) for question in unit])
 
     def _gradable_share(self, role: Role, cue: str | None, question: str) -> float:
         """Mean over training seeds of the gradable share of one question."""
@@ -84,6 +117,12 @@ class Counts:
         cells = [self._cells[key] for key in keys if key in self._cells]
         shares = [sum(c.counts[i] for i in _GRADABLE) / sum(c.counts) for c in cells]
         return sum(shares) / len(shares) if shares else math.nan
+
+
+def _mean_known(values: Sequence[float]) -> float:
+    """Mean of the values that are not NaN; NaN if there is none."""
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
 
 
 def _count_answers(cell: Cell | None) -> int:

@@ -8,7 +8,7 @@ from dormant import stats
 from dormant.decision.candidates import pick_candidates
 from dormant.decision.steps import Ask, Decision, Steps, placebo_of
 from dormant.decision.verdict import decide_verdict
-from dormant.records import Cell, Cue, Estimate, Plan, Split
+from dormant.records import Cell, Cue, Estimate, PartialBounds, Plan, Split
 
 
 def run_fixed(plan: Plan) -> Steps:
@@ -43,7 +43,14 @@ def estimate_plan(plan: Plan, cells: Sequence[Cell]) -> tuple[Estimate, ...]:
         split_of={question.id: question.split for question in plan.questions},
         placebo_of=placebo_of(plan.cues),
         parts_of=stats.find_parts(plan.cues),
+        family_of=plan.family_of,
     )
+
+
+def bound_plan(plan: Plan, cells: Sequence[Cell]) -> tuple[PartialBounds, ...]:
+    """Computes what the ungradable answers might hide, at the plan's rule."""
+    table = stats.build_table(cells)
+    return stats.partial_bounds(table, rule=plan.rule, family_of=plan.family_of)
 
 
 def _ask_everything(plan: Plan, split: Split, cues: Sequence[Cue], answers: int) -> Ask:

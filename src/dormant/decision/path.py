@@ -11,6 +11,7 @@ A cue is in one of five states::
 An open cue is asked screening questions, and held-out ones once screening has ended for all cues; a
 candidate is asked held-out questions at once, with fresh answers. The other states are final. The
 standard difference is tracked in the same way; it needs no screening and is never a candidate.
+Where the claim is about themes, a family with its questions takes the place of a question.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from dormant.decision.counts import Counts
+from dormant.decision.counts import Counts, Unit, group_units
 from dormant.decision.fixed import estimate_plan, pick_plan_candidates
 from dormant.decision.gradability import Gradability
 from dormant.decision.steps import Ask
@@ -31,7 +32,6 @@ from dormant.records import (
     Cue,
     PathPoint,
     Plan,
-    Question,
     Sequential,
     Split,
     deciding_arms,
@@ -62,7 +62,7 @@ class Track:
     cue: Cue | None
     answers: int  # to its next question, from each model
     margin: float  # the rise that must be ruled out to bound it
-    asked: dict[Split, int] = field(default_factory=lambda: dict.fromkeys(Split, 0))  # questions
+    asked: dict[Split, int] = field(default_factory=lambda: dict.fromkeys(Split, 0))  # units
     is_candidate: bool = False
     is_suspect: bool = False  # became a candidate by its bets, before screening ended
     is_ungradable: bool = False
@@ -74,10 +74,20 @@ class Track:
         return self.cue.name if self.cue else None
 
 
-def order_questions(plan: Plan, split: Split) -> tuple[Question, ...]:
-    """The questions of one half in the random order that the plan's seed fixes."""
-    half = [q for q in plan.questions if q.split is split]
-    return tuple(sorted(half, key=lambda q: hash_value([plan.seed, "order", q.id])))
+def order_units(plan: Plan, split: Split) -> tuple[Unit, ...]:
+    """The questions of one half in the random order that the plan's seed fixes, unit by unit.
+
+    A unit is a question, or a family with its questions where the claim is about themes: it enters
+    the bets once, whole.
+    """
+    units = group_units([q for q in plan.questions if q.split is split], plan.rule)
+    if plan.rule.is_about_themes:  # by the family: a large one must not come early
+        return tuple(sorted(units, key=lambda unit: _draw_place(plan, unit[0].family)))
+    return tuple(sorted(units, key=lambda unit: _draw_place(plan, unit[0].id)))
+
+
+def _draw_place(plan: Plan, name: str) -> str:
+    return hash_value([plan.seed, "order", name])
 
 
 class Path:
@@ -92,7 +102,7 @@ class Path:
     def __init__(self, plan: Plan, how: Sequential, ranking: Sequence[str]):
         self.plan, self.how, self.rule = plan, how, plan.rule
         self.counts = Counts(plan)
-        self.order = {split: order_questions(plan, split) for split in Split}
+        self.order = {split: order_units(plan, split) for split in Split}
         place = {name: i for i, name in enumerate(ranking)}
         tried = [cue for cue in plan.cues if not cue.is_placebo]
         tried.sort(key=lambda cue: place.get(cue.name, len(place)))
@@ -169,6 +179,10 @@ class Path:
 
     # What to ask
 
+    def list_questions(self, split: Split, first: int = 0, end: int | None = None) -> Unit:
+        """The questions of some units of a half, in their order; of all by default."""
+        return tuple(question for unit in self.order[split][first:end] for question in unit)
+
     def next_ask(self) -> Ask | None:
         """Returns the next batch; None where more questions cannot change the verdict."""
         if self.is_certain():
@@ -222,7 +236,7 @@ class Path:
         cues = tuple(track.cue for track in behind if track.cue and track.answers == answers)
         return Ask(
             split=split,
-            questions=self.order[split][start : start + self.how.batch],
+            questions=self.list_questions(split, start, start + self.how.batch),
             cues=cues,
             answers=answers,
             # Half, rounded up, where no cue shares them any more.
@@ -269,14 +283,15 @@ class Path:
         tracks = [self.by_name[cue.name] for cue in ask.cues]
         begun = (tracks or [self.standard])[0].asked[ask.split]
         risen: set[int] = set()  # rows of cues that rose on a question
-        for place, question in enumerate(ask.questions, begun):
-            # The standard arm has one unit a question, whichever cue was the first to bring it.
+        asked = group_units(ask.questions, self.rule)
+        for place, unit in enumerate(asked, begun):
+            # The standard arm has each unit once, whichever cue was the first to bring it.
             is_new = place >= self.standard.asked[ask.split]
             entering = [self.standard, *tracks] if is_new else tracks
-            units = self._place_bets(question, entering, ask.split)
-            self._bet_on_gradability(question, entering, ask.split)
+            units = self._place_bets(unit, entering, ask.split)
+            self._bet_on_gradability(unit, entering, ask.split)
             risen |= {track.row for track in tracks if units[track.row] > 0}
-        done = begun + len(ask.questions)
+        done = begun + len(asked)
         for track in (self.standard, *tracks):
             track.asked[ask.split] = max(track.asked[ask.split], done)
         for track in tracks:
@@ -284,27 +299,25 @@ class Path:
         self._note_bounds([self.standard, *tracks])
         self._promote_suspects()
 
-    def _place_bets(self, question: Question, tracks: Sequence[Track], split: Split) -> np.ndarray:
-        """Bets on a question's units; returns them, [1 + cues], NaN where nothing was asked."""
+    def _place_bets(self, unit: Unit, tracks: Sequence[Track], split: Split) -> np.ndarray:
+        """Bets on a unit of each track; returns them, [1 + cues], NaN where nothing was asked."""
         units = np.full(1 + len(self.cues), np.nan)
         for track in tracks:
-            units[track.row] = self.counts.unit_of(question.id, track.name)
+            units[track.row] = self.counts.unit_of(unit, track.name)
         # Clipped: bets on units from -2 to 2 may only be half as large.
         clipped = np.clip(units, -1.0, 1.0)
         self.bets[split].bet_on(clipped)
         self.bets[None].bet_on(clipped)
         return units
 
-    def _bet_on_gradability(
-        self, question: Question, tracks: Sequence[Track], split: Split
-    ) -> None:
+    def _bet_on_gradability(self, unit: Unit, tracks: Sequence[Track], split: Split) -> None:
         """Bets on candidates on held-out questions, and on the standard arm on all questions."""
         for track in tracks:
             if track.cue and not (track.is_candidate and split is Split.HELD_OUT):
                 continue
             if track.gradability is None:
                 track.gradability = Gradability(len(deciding_arms(track.name)), self.rule)
-            track.gradability.add_question(self.counts.gradable_rates(question.id, track.name))
+            track.gradability.add_question(self.counts.gradable_rates(unit, track.name))
 
     def _resize_batch(self, track: Track, *, has_risen: bool) -> None:
         """A cue that rose is asked more answers from now on: one bad answer weighs less then.

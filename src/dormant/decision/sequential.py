@@ -64,7 +64,7 @@ def _ask_placebos(path: Path) -> Iterator[Ask]:
     for placebo, count in questions.items():
         yield Ask(
             split=Split.HELD_OUT,
-            questions=path.order[Split.HELD_OUT][:count],
+            questions=path.list_questions(Split.HELD_OUT, end=count),
             cues=(by_name[placebo],),
             answers=path.how.answers,
             standard_answers=path.how.standard_answers,
@@ -86,7 +86,7 @@ def _ask_relatives(path: Path) -> Iterator[Ask]:
         if relatives:
             yield Ask(
                 split=Split.HELD_OUT,
-                questions=path.order[Split.HELD_OUT][: track.asked[Split.HELD_OUT]],
+                questions=path.list_questions(Split.HELD_OUT, end=track.asked[Split.HELD_OUT]),
                 cues=tuple(relatives),
                 answers=path.how.most_answers,
                 standard_answers=path.how.standard_answers,
@@ -139,7 +139,7 @@ class _FinalStage:
 
     def _make_ask(self, split: Split, tracks: Sequence[Track], answers: int) -> Ask:
         cues = tuple(track.cue for track in tracks if track.cue)
-        return Ask(split, self.path.order[split], cues, answers, answers, "final stage")
+        return Ask(split, self.path.list_questions(split), cues, answers, answers, "final stage")
 
     def _is_ruled_out(self, track: Track) -> bool:
         found = self.bounds.get(track.name)
@@ -186,7 +186,11 @@ class _FinalStage:
             return e  # asked because another cue was found: its questions were fixed beforehand
         low = min(bets.low_of(track.row), e.value)
         high = max(bets.high_of(track.row), e.value)
-        return replace(e, low=low, high=high, p=min(1.0, 2 * p), method=METHOD)
+        return replace(e, low=low, high=high, p=min(1.0, 2 * p), method=self._describe_method())
+
+    def _describe_method(self) -> str:
+        is_about_themes = self.rule.is_about_themes
+        return METHOD.replace("over questions", "over themes") if is_about_themes else METHOD
 
     def _is_read(self, e: Estimate) -> bool:
         """Whether it is a difference that the rule reads: not a rate, and not a placebo's."""

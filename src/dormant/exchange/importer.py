@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dormant import report, stats
+from dormant import report
 from dormant.config import RuleConfig, check_values
-from dormant.decision import decide_import
+from dormant.decision import bound_plan, decide_import
 from dormant.errors import ConfigError, DataError, RowError
 from dormant.exchange.columns import Columns, resolve_columns
 from dormant.exchange.outcomes import Answer, GradingSettings, read_answer
@@ -121,7 +121,7 @@ def import_answers(
         counts = _StoreWriter(reading, frame, parts, store).write_answers()
         cells = tuple(Cell(*key, counts=tuple(c)) for key, c in counts.items())
         verdict = decide_import(frame.plan, cells)
-        bounds = stats.partial_bounds(stats.build_table(cells), rule=frame.plan.rule)
+        bounds = bound_plan(frame.plan, cells)
         write_verdict(store, frame.plan, verdict, cells, bounds=bounds)
         found = read_findings(store)
         audit = AuditResult(found, out, tuple(report.write_report(found, out)))

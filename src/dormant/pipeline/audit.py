@@ -19,12 +19,12 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from dormant import report, stats
+from dormant import report
 from dormant.banks.bank import spread_families
 from dormant.banks.continuations import match_continuations
 from dormant.calibration import write_agreement
 from dormant.config import AuditConfig, format_duration
-from dormant.decision import Ask, Decision, start_design
+from dormant.decision import Ask, Decision, bound_plan, start_design
 from dormant.discovery.teacher_forcing import Screen
 from dormant.engines import Engine, HasNotes, Job
 from dormant.engines.metering.ledger import Ledger
@@ -273,7 +273,7 @@ class _AuditRun:
             decision.verdict,
             decision.cells,
             path=decision.path,
-            bounds=stats.partial_bounds(stats.build_table(decision.cells), rule=self.plan.rule),
+            bounds=bound_plan(self.plan, decision.cells),
         )
         found = self._compare_judges(read_findings(self.store))
         files = report.write_report(found, self.store.path)

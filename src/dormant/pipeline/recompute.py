@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dormant import stats
-from dormant.decision import Ask, Decision, decide_import, start_design
+from dormant.decision import Ask, Decision, bound_plan, decide_import, start_design
 from dormant.errors import IncompleteError, StoreError
 from dormant.probes import pair_probes
 from dormant.records import Cell, Findings, ModelCard, Origin, Plan, Probe
@@ -87,7 +86,7 @@ def recompute_findings(store: Store) -> Findings:
         verdict=decision.verdict,
         cells=decision.cells,
         path=decision.path,
-        bounds=stats.partial_bounds(stats.build_table(decision.cells), rule=found.plan.rule),
+        bounds=bound_plan(found.plan, decision.cells),
     )
 
 

@@ -298,6 +298,7 @@ class Estimate:
     p: float = math.nan  # one-sided p-value against "not above delta"; NaN where not tested
     method: str = ""  # how the interval was made
     reason: str = ""  # why the value is NaN; empty otherwise
+    themes: int = later_field(0)  # families that entered; 0 in runs from before they were counted
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,13 @@ class Split(StrEnum):
     HELD_OUT = "held_out"
 
 
+class ClaimScope(StrEnum):
+    """Which questions the claims of an audit are about, and so what its unit is."""
+
+    QUESTIONS = "questions"  # questions of these themes: the unit is the question
+    THEMES = "themes"  # themes like these: the unit is the family, asked in one half only
+
+
 class CueKind(StrEnum):
     """What sort of contextual feature a cue is."""
 

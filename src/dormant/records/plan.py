@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dormant.records.canonical import hash_value, later_field
 from dormant.records.flow import Cue, Estimate, Question, Sampling
-from dormant.records.kinds import Origin, Role, Source, Split
+from dormant.records.kinds import ClaimScope, Origin, Role, Source, Split
 
 #: ``Plan.judge`` of imported answers that were judged beforehand.
 IMPORTED = "imported"
@@ -44,6 +44,12 @@ class Rule:
     #: Occasions on which a cue may be bounded, which share the error of the claim. Plans from
     #: before they shared it have 1, and so does what is analyzed once.
     looks: int = later_field(2, earlier=1)
+    claim: ClaimScope = later_field(ClaimScope.QUESTIONS)  # what the unit of every claim is
+
+    @property
+    def is_about_themes(self) -> bool:
+        """Whether the family is the unit, and the claims are about themes like those asked."""
+        return self.claim is ClaimScope.THEMES
 
     @property
     def hypotheses(self) -> int:
@@ -56,7 +62,9 @@ class Rule:
         return self.questions_below(self.delta)
 
     def questions_below(self, margin: float) -> float:
-        """Fewest questions on which a rise of ``margin`` can be ruled out, whatever is answered.
+        """Fewest units on which a rise of ``margin`` can be ruled out, whatever is answered.
+
+        Units are questions, or families where the claim is about themes.
 
         If misbehaviour sat in a share ``margin`` of all questions and nowhere else, n questions
         would miss it altogether with the chance (1 - margin)^n, which must not exceed the error of
@@ -72,9 +80,10 @@ class Rule:
         The upper end of its interval, or the smallest rise that so many questions can rule out if
         that is more: misbehaviour in a few of all questions and nowhere else shows in none of them.
         """
-        if math.isnan(effect.high) or not effect.questions or not 0 < self.level < 1:
+        units = self.count_units(effect)
+        if math.isnan(effect.high) or not units or not 0 < self.level < 1:
             return math.nan
-        missed = -math.expm1(math.log((1 - self.level) / self.looks) / effect.questions)
+        missed = -math.expm1(math.log((1 - self.level) / self.looks) / units)
         return max(effect.high, missed)
 
     def margin_of(self, cue: Cue | None) -> float:
@@ -89,14 +98,20 @@ class Rule:
         return effect.high < margin
 
     def is_bounded(self, effect: Estimate, margin: float | None = None) -> bool:
-        """Whether an effect is bounded: the margin is ruled out, on enough questions.
+        """Whether an effect is bounded: the margin is ruled out, on enough questions or themes.
 
         Args:
             effect: a difference.
             margin: the rise to rule out; delta if None.
         """
         margin = self.delta if margin is None else margin
-        return effect.questions >= self.questions_below(margin) and self.rules_out(effect, margin)
+        return self.count_units(effect) >= self.questions_below(margin) and self.rules_out(
+            effect, margin
+        )
+
+    def count_units(self, effect: Estimate) -> int:
+        """How many units an estimate rests on: questions, or families if these are the unit."""
+        return effect.themes if self.is_about_themes else effect.questions
 
     def has_enough_gradable(self, rate: float) -> bool:
         """Whether an arm with this gradable rate can be judged at all; NaN cannot."""
@@ -239,6 +254,16 @@ class Plan:
         if self.rule.looks < 2:
             return self.rule.hypotheses
         return min(self.rule.candidates, sum(not cue.is_placebo for cue in self.cues)) + 1
+
+    @property
+    def family_of(self) -> dict[str, str]:
+        """The family of each question, by its id."""
+        return {question.id: question.family for question in self.questions}
+
+    @property
+    def has_families(self) -> bool:
+        """Whether the questions were given families: without one, each has its id for a family."""
+        return any(question.family != question.id for question in self.questions)
 
     @property
     def has_screening(self) -> bool:

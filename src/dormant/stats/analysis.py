@@ -70,6 +70,7 @@ def analyze_cells(
     rule: Rule | None = None,
     split_of: Mapping[str, Split] | None = None,
     placebo_of: Mapping[str, str] | None = None,
+    family_of: Mapping[str, str] | None = None,
     method: str = DEFAULT,
     trainings: Trainings = Trainings.ALL,
 ) -> Analysis:
@@ -77,9 +78,10 @@ def analyze_cells(
 
     Args:
         cells: counts of outcomes by role, training seed, cue and question.
-        rule: ``delta``, ``level`` and ``icc`` are read; None for the defaults.
+        rule: ``delta``, ``level``, ``icc`` and ``claim`` are read; None for the defaults.
         split_of: the split of every question; None if they were not split.
         placebo_of: name of the placebo of each cue that has one.
+        family_of: the family of each question; None if each is one of its own.
         method: how intervals are made, one of ``METHODS``.
         trainings: whether intervals cover all trainings or only the models at hand.
 
@@ -94,6 +96,7 @@ def analyze_cells(
         rule=rule,
         split_of=split_of or undivided,
         placebo_of=placebo_of,
+        family_of=family_of,
         method=method,
         trainings=trainings,
         tests_trainings=True,
@@ -105,7 +108,7 @@ def analyze_cells(
         rule=rule,
         method=method,
         estimates=estimates,
-        bounds=partial_bounds(table, rule=rule),
+        bounds=partial_bounds(table, rule=rule, family_of=family_of),
         claims=make_claims(estimates, rule, placebos=placebos),
         correlations=_pool_correlations(table),
     )

@@ -4,7 +4,8 @@ Whatever an estimate is about, its *units* are worked out first, one number a qu
 each training seed, differences between arms of the same question and seed, the mean over the seeds
 that have them, and the difference between the roles. Its value is the mean of the units, so every
 question counts the same however many of its answers are gradable, and a cue that leaves some
-questions without gradable answers cannot move a difference by changing the mix.
+questions without gradable answers cannot move a difference by changing the mix. Where the claim is
+about themes, the units are the means of these over the questions of a family.
 """
 
 from __future__ import annotations
@@ -25,9 +26,16 @@ from dormant.stats.table import (
     ROLES,
     STANDARD,
     Floats,
+    Ints,
     Table,
     build_table,
     split_mask,
+)
+from dormant.stats.themes import (
+    average_families,
+    count_families,
+    gather_families,
+    index_families,
 )
 
 #: Signs with which one, two, four or eight arms enter a unit.
@@ -55,6 +63,7 @@ def estimate_all(
     split_of: Mapping[str, Split],
     placebo_of: Mapping[str, str] | None = None,
     parts_of: Mapping[str, tuple[str, str]] | None = None,
+    family_of: Mapping[str, str] | None = None,
     method: str = DEFAULT,
     trainings: Trainings = Trainings.ALL,
 ) -> tuple[Estimate, ...]:
@@ -73,10 +82,12 @@ def estimate_all(
 
     Args:
         cells: counts, in any order; cells with the same labels are added.
-        rule: the pre-registered rule (``delta``, ``level`` and ``icc`` are read).
+        rule: the pre-registered rule (``delta``, ``level``, ``icc`` and ``claim`` are read). Where
+            the claim is about themes, the unit is the family and not the question.
         split_of: the split of every question that has counts.
         placebo_of: name of the placebo of each cue that has one.
         parts_of: names of the two cues that a crossed cue adds together.
+        family_of: the family of each question; None if each is one of its own.
         method: how intervals are made, one of ``dormant.stats.METHODS``; a verdict rests on the
             default.
         trainings: whether intervals cover all trainings or only the models at hand.
@@ -94,6 +105,7 @@ def estimate_all(
         split_of=split_of,
         placebo_of=placebo_of,
         parts_of=parts_of,
+        family_of=family_of,
         method=method,
         trainings=trainings,
     )
@@ -106,6 +118,7 @@ def from_table(
     split_of: Mapping[str, Split],
     placebo_of: Mapping[str, str] | None = None,
     parts_of: Mapping[str, tuple[str, str]] | None = None,
+    family_of: Mapping[str, str] | None = None,
     method: str = DEFAULT,
     trainings: Trainings = Trainings.ALL,
     tests_trainings: bool = False,
@@ -115,7 +128,7 @@ def from_table(
     With ``tests_trainings`` p-values are about all trainings where intervals are.
     """
     _check_rule(rule)
-    settings = _IntervalSettings(check_method(method), trainings, tests_trainings)
+    settings = _IntervalSettings(check_method(method), trainings, tests_trainings, family_of)
     split_mask(table.questions, None, split_of)  # every question has a split
     present = {split_of[q] for q in table.questions}
     found: list[Estimate] = []
@@ -133,6 +146,7 @@ class _IntervalSettings:
     method: str
     trainings: Trainings
     tests_trainings: bool  # whether p-values cover what the intervals cover
+    family_of: Mapping[str, str] | None  # None: each question is a family of its own
 
 
 def _check_rule(rule: Rule) -> None:
@@ -172,7 +186,6 @@ def _estimate_contrast(
     roles, cues = np.array(contrast.arms).reshape(-1, 2).T
     shape = (len(contrast.cues), len(contrast.arms[0]))
     asked = per_question[roles, cues].reshape(*shape, -1)  # [K, A, Q]
-    of_arm = np.where(entered[:, None], asked, 0).sum(-1)
     sample = Sample(
         units=contrast.units,
         arms=contrast.rates[roles, cues].reshape(*shape, -1),
@@ -181,18 +194,35 @@ def _estimate_contrast(
         icc=rule.icc,
         limits=contrast.limits,
     )
+    families = index_families(table.questions, settings.family_of)
+    size = _SampleSize(
+        questions=entered.sum(-1),
+        themes=count_families(sample, families),
+        answers=np.where(entered[:, None], asked, 0).sum((1, 2)),
+    )
+    per_seed = contrast.per_seed
+    if rule.is_about_themes:
+        sample = gather_families(sample, families)
+        per_seed = tuple(average_families(values, families) for values in per_seed)
     found = compute_bounds(
         sample,
         method=settings.method,
         level=rule.level,
         delta=rule.delta,
-        spread=_seed_spread(contrast.per_seed) if settings.trainings is Trainings.ALL else None,
+        spread=_seed_spread(per_seed) if settings.trainings is Trainings.ALL else None,
         tests_trainings=settings.tests_trainings,
     )
     for k, cue in enumerate(contrast.cues):
-        yield _make_estimate(
-            table, contrast, found, k, cue, int(of_arm[k].sum()), rule, split, settings
-        )
+        yield _make_estimate(table, contrast, found, k, cue, size, rule, split, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class _SampleSize:
+    """What entered each of K means, all [K]."""
+
+    questions: Ints
+    themes: Ints  # families
+    answers: Ints  # of all arms
 
 
 def _make_estimate(
@@ -201,7 +231,7 @@ def _make_estimate(
     bounds: Bounds,  # of all cues
     k: int,
     cue: int,
-    answers: int,
+    size: _SampleSize,
     rule: Rule,
     split: Split | None,
     settings: _IntervalSettings,
@@ -209,6 +239,8 @@ def _make_estimate(
     undefined = not bounds.questions[k]
     tested = contrast.quantity in _TESTED
     method, seeds = DESCRIPTIONS[settings.method], max(len(values) for values in contrast.per_seed)
+    if rule.is_about_themes:
+        method = method.replace("mean over questions", "mean over themes", 1)
     if seeds > 1 and settings.trainings is Trainings.ALL:
         method += f", with the spread of {seeds} training seeds"
     return Estimate(
@@ -220,8 +252,9 @@ def _make_estimate(
         low=float(bounds.low[k]),
         high=float(bounds.high[k]),
         level=rule.level,
-        questions=int(bounds.questions[k]),
-        answers=answers,
+        questions=int(size.questions[k]),
+        themes=int(size.themes[k]),
+        answers=int(size.answers[k]),
         p=float(bounds.p[k]) if tested else float("nan"),
         method=method,
         reason=_why_undefined(table, contrast, k) if undefined else "",

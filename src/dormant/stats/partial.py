@@ -9,6 +9,8 @@ were; and with chance at most 1 - level on either side, between the outer ends o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from dormant.records import OUTCOMES, Estimate, Outcome, PartialBounds, Quantity, Role, Rule, Split
@@ -19,12 +21,15 @@ _MISALIGNED, _ALIGNED = OUTCOMES.index(Outcome.MISALIGNED), OUTCOMES.index(Outco
 _BOUNDED = (Quantity.RATE, Quantity.GAP, Quantity.DID, Quantity.STANDARD_DIFFERENCE)
 
 
-def partial_bounds(table: Table, *, rule: Rule) -> tuple[PartialBounds, ...]:
+def partial_bounds(
+    table: Table, *, rule: Rule, family_of: Mapping[str, str] | None = None
+) -> tuple[PartialBounds, ...]:
     """Computes worst and best cases of every rate, gap and difference, over all questions.
 
     Args:
         table: the counts.
-        rule: ``level`` and ``icc`` are read.
+        rule: ``level``, ``icc`` and ``claim`` are read.
+        family_of: the family of each question; None if each is one of its own.
     """
     rates = [_fill_ungradable(table, np.full((len(ROLES), 2), bad)) for bad in (False, True)]
     gaps = [_fill_ungradable(table, _worst_directions(up, alone=True)) for up in (False, True)]
@@ -35,7 +40,7 @@ def partial_bounds(table: Table, *, rule: Rule) -> tuple[PartialBounds, ...]:
     ]
     found: list[PartialBounds] = []
     for quantity, tables in zip(_BOUNDED, (rates, gaps, dids, plain), strict=True):
-        least, most = (_values_by_arm(t, quantity, rule) for t in tables)
+        least, most = (_values_by_arm(t, quantity, rule, family_of) for t in tables)
         found += [
             PartialBounds(
                 quantity, *key, least[key].value, most[key].value, *_bound_ends(key, least, most)
@@ -74,11 +79,11 @@ def _fill_ungradable(table: Table, bad: np.ndarray[tuple[int, int], np.dtype[np.
 
 
 def _values_by_arm(
-    table: Table, quantity: Quantity, rule: Rule
+    table: Table, quantity: Quantity, rule: Rule, family_of: Mapping[str, str] | None
 ) -> dict[tuple[Role | None, str | None], Estimate]:
     split_of = dict.fromkeys(table.questions, Split.HELD_OUT)
     return {
         (e.role, e.cue): e
-        for e in from_table(table, rule=rule, split_of=split_of)
+        for e in from_table(table, rule=rule, split_of=split_of, family_of=family_of)
         if e.quantity is quantity and e.split is None
     }

@@ -76,7 +76,7 @@ class World:
             for n in self.names
         ]
         questions = [
-            Question(f"{split}-{i:03}", "?", "f", split)
+            Question(f"{split}-{i:03}", "?", f"{split}-{i:03}", split)
             for split in Split
             for i in range(self.questions)
         ]
