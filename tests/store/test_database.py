@@ -26,7 +26,8 @@ from dormant.records import (
     to_plain,
 )
 from dormant.store import Store, source_key
-from dormant.store.findings import read_plan, revive_record
+from dormant.store.findings import describe_settings, read_plan, revive_record, source_of
+from dormant.store.settings import count_settings
 
 QUESTION = Question("q1", "How?", "money", Split.SCREENING)
 PROBE = Probe(QUESTION, None, Arm.STANDARD, (Message("user", "How?"),))
@@ -52,6 +53,33 @@ def filled(store: Store, batch: list[Completion]) -> int:
     source = store.source_row("s")
     store.add_completions(source, store.add_probes([PROBE]), batch)
     return source
+
+
+def test_a_change_of_sampling_parameters_is_said(tmp_path: Path):
+    whole = '{"n": 4, "seed": false, "temperature": 1.0, "top_k": -1}'
+    single = '{"seed": true, "temperature": 1.0, "top_k": -1}'
+    bare = '{"seed": true, "temperature": 1.0}'
+    key = source_of(PLAN, PLAN.models[0])
+    batch = [
+        replace(answer, settings=settings)
+        for answer, settings in zip(
+            answers(["a", "b", "c", "d"]), [whole, single, single, bare], strict=True
+        )
+    ]
+    with Store(tmp_path) as store:
+        source = store.source_row(key)
+        store.add_completions(source, store.add_probes([PROBE]), batch[:3])
+        assert list(describe_settings(PLAN, count_settings(store.database))) == []
+        store.add_completions(source, store.add_probes([PROBE]), batch[3:])
+    with Store(tmp_path) as store:
+        (sentence,) = describe_settings(PLAN, count_settings(store.database))
+        assert "target m changed" in sentence
+        assert "3 with temperature 1.0, top_k -1; 1 with temperature 1.0" in sentence
+        store.forget_errors()
+        with store.database:
+            store.database.execute("UPDATE settings SET value = '[' WHERE id = 1")
+        with pytest.raises(StoreError, match="damaged"):
+            list(describe_settings(PLAN, count_settings(store.database)))
 
 
 def test_what_is_written_is_there_after_reopening(tmp_path: Path):

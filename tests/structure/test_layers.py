@@ -36,6 +36,7 @@ LAYERS: tuple[tuple[str, str], ...] = (
     ("config", ""),
     ("records", ""),
     ("progress", ""),
+    ("scrub", ""),
     ("errors", ""),
     ("version", ""),
 )

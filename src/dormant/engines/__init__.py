@@ -33,6 +33,7 @@ class Reply:
     finish: str  # "stop", "length", "filter" or "error"
     tokens: int = 0
     error: str = ""
+    settings: str = ""  # sampling parameters of the call as JSON; empty: those that were asked for
 
 
 class Engine(Protocol):

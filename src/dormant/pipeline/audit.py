@@ -232,7 +232,8 @@ class _AuditRun:
         for batch in _sample_completions(self.ledger, subject, jobs, asked, self.plan):
             self.store.add_completions(source, rows, batch)
             done += len(batch)
-            self.progress(stage, done, total)
+            waits = f"waiting for the server of the {subject.label}"
+            self.progress(stage if batch else waits, done, total)
             self._check_time()
 
     def _judge_answers(self, probes: Sequence[Probe], stage: str) -> None:
@@ -248,7 +249,8 @@ class _AuditRun:
                 judgements = [(chunk[index].answer, judgement) for index, judgement in batch]
                 self.store.add_judgements(fingerprint, judgements)
                 done += len(batch)
-                self.progress(f"{stage} judgements", done, total)
+                waits = "waiting for the server of the judge"
+                self.progress(f"{stage} judgements" if batch else waits, done, total)
                 self._check_time()
 
     def _check_time(self) -> None:
@@ -372,6 +374,7 @@ def _sample_completions(
                 finish=reply.finish,
                 tokens=reply.tokens,
                 error=reply.error,
+                settings=reply.settings,
             )
             for reply in replies
         ]

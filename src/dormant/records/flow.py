@@ -239,6 +239,7 @@ class Completion:
     finish: str  # "stop", "length", "filter" or "error"
     tokens: int = 0
     error: str = ""
+    settings: str = ""  # sampling parameters of the call as JSON; empty: those of the plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ from dormant.store.files import (
 )
 from dormant.store.integrity import check_references, check_texts, hash_judged_text, hash_text
 from dormant.store.schema import open_database
+from dormant.store.settings import write_settings
 
 #: Answers without a judgement, at least one completion of which came from the model itself.
 _UNJUDGED = (
@@ -196,14 +197,7 @@ class Store:
                 "INSERT OR IGNORE INTO judgements"
                 " SELECT ?, id, ?, ?, ? FROM answers WHERE probe = ? AND hash = ?",
                 [
-                    (
-                        judge,
-                        str(j.outcome),
-                        json.dumps(to_plain(dict(j.scores))),
-                        j.note,
-                        probe,
-                        key,
-                    )
+                    (judge, *_judgement_values(j), probe, key)
                     for (_, j), (_, probe, key) in zip(batch, keyed, strict=True)
                 ],
             )
@@ -223,16 +217,16 @@ class Store:
                 for c, probe, key in keyed
             ],
         )
+        write_settings(
+            self.database, [(source, probe, c.repeat, c.settings) for c, probe, _ in keyed]
+        )
 
     def add_judgements(self, judge: str, rows: Sequence[tuple[int, Judgement]]) -> None:
         """Writes judgements of answers (row of answers, judgement) in one transaction."""
         with self.database:
             self.database.executemany(
                 "INSERT OR REPLACE INTO judgements VALUES (?,?,?,?,?)",
-                [
-                    (judge, answer, str(j.outcome), json.dumps(to_plain(dict(j.scores))), j.note)
-                    for answer, j in rows
-                ],
+                [(judge, answer, *_judgement_values(j)) for answer, j in rows],
             )
 
     def write_note(self, key: str, value: Any) -> None:
@@ -388,6 +382,10 @@ class Store:
             if type(text) is not str:  # a blob, in a file that was edited
                 raise StoreError(f"{self.path / 'run.sqlite'}: the text of an answer is damaged")
             yield StoredAnswer(source, probe, repeat, text, judgement)
+
+
+def _judgement_values(judgement: Judgement) -> tuple[str, str, str]:
+    return str(judgement.outcome), json.dumps(to_plain(dict(judgement.scores))), judgement.note
 
 
 def _messages_json(messages: Sequence[Message]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
@@ -35,8 +36,15 @@ from dormant.records import (
 )
 from dormant.records.canonical import earlier_values
 from dormant.store.database import Store, source_key
-from dormant.store.files import describe_difference, read_json, read_lock, write_atomically
+from dormant.store.files import (
+    describe_difference,
+    parse_json,
+    read_json,
+    read_lock,
+    write_atomically,
+)
 from dormant.store.integrity import CellDigest, Place, digest_answers
+from dormant.store.settings import count_settings
 
 Record = TypeVar("Record")
 
@@ -89,8 +97,46 @@ def read_findings(store: Store) -> Findings:
         path=decided.path,
         bounds=decided.bounds,
         spending=decided.spending,
-        server_notes=tuple(map(str, store.read_note("server_notes", []))),
+        server_notes=(
+            *map(str, store.read_note("server_notes", [])),
+            *describe_settings(plan, count_settings(store.database)),
+        ),
     )
+
+
+#: Parameters of a call that change no answer's distribution: how many answers it asks for, whether
+#: they can be drawn again.
+_HARMLESS = frozenset({"n", "num_choices", "seed", "logprobs", "top_logprobs"})
+
+
+def describe_settings(plan: Plan, counts: Sequence[tuple[str, str, int]]) -> Iterator[str]:
+    """Says where a model's answers were drawn with several sets of sampling parameters.
+
+    Args:
+        plan: the frozen audit.
+        counts: source key, parameters as JSON, answers (``count_settings``).
+
+    Raises:
+        StoreError: the parameters are damaged.
+    """
+    labels = {source_of(plan, model): f"{model.role} {model.name}" for model in plan.models}
+    found: dict[str, Counter[str]] = {}
+    for source, text, answers in counts:
+        try:
+            values = dict(parse_json(text))
+        except (TypeError, ValueError):
+            raise StoreError(f"run.sqlite: sampling parameters are damaged: {text!r:.60}") from None
+        shown = ", ".join(f"{k} {v}" for k, v in sorted(values.items()) if k not in _HARMLESS)
+        found.setdefault(source, Counter())[shown] += answers
+    for source, kinds in found.items():
+        if len(kinds) > 1 and source in labels:
+            listed = "; ".join(
+                f"{answers:,} with {shown}" for shown, answers in kinds.most_common()
+            )
+            yield (
+                f"the sampling parameters of {labels[source]} changed during the run, as its "
+                f"server refused some of them: answers drawn {listed}"
+            )
 
 
 def _second_judge(path: Path, plan: Plan) -> tuple[str, ...]:

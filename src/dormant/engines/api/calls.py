@@ -6,7 +6,7 @@ Some are made for every call: named tuples, which cost a third of what frozen da
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from dormant.engines.api.refusals import Adaptation
 from dormant.records import Cost, Message, Sampling
@@ -77,6 +77,10 @@ class Transport(Protocol):
         """
         ...
 
+    def list_settings(self, request: ChatRequest) -> dict[str, Any]:
+        """The sampling parameters of a call as they are sent, the seed left out."""
+        ...
+
 
 class ClosedTransport:
     """Stands for a transport that could not be made, until it is used. Implements ``Transport``.
@@ -98,6 +102,10 @@ class ClosedTransport:
         """Raises the problem."""
         raise self._problem
 
+    def list_settings(self, request: ChatRequest) -> dict[str, Any]:
+        """Raises the problem."""
+        raise self._problem
+
 
 class CallError(Exception):
     """A call that brought no answer."""
@@ -113,6 +121,14 @@ class RateLimitError(CallError):
 
 class ServerError(CallError):
     """The server or the connection failed: a 5xx, a dropped connection, an unreadable body."""
+
+
+class WastefulError(ServerError):
+    """A call that took much time or memory for nothing, as the next one would: sent again once."""
+
+
+class NoReplyError(WastefulError):
+    """The server took the call and gave no reply in the time that a call may take."""
 
 
 class UnreachableError(ServerError):

@@ -16,20 +16,19 @@ Every other provider of Inspect's goes through its model layer, with its own var
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote
+from urllib.parse import urlsplit
 
 from dormant.engines.model_strings import DIRECT, ModelString
 from dormant.errors import ModelError
+from dormant.scrub import SHORTEST_SECRET
 
 _HOMES = {"openai": "https://api.openai.com/v1", "openrouter": "https://openrouter.ai/api/v1"}
 _LOCAL = ("vllm", "sglang")
 _EVERYWHERE = "INSPECT_EVAL_MODEL_BASE_URL"
-_SHORTEST_SECRET = 8  # characters
 _VARIABLE = re.compile(r"[A-Z0-9_]+")
 
 
@@ -138,28 +137,13 @@ def _check_url(url: str, variable: str, name: str) -> str:
         )
     if "?" in url or "#" in url:
         raise ModelError(f"{variable} must not contain a query or a fragment (? or #); remove it")
+    try:
+        is_port = urlsplit(url).port != 0
+    except ValueError:
+        is_port = False
+    if not is_port:
+        raise ModelError(f"{variable} has a port that is not a number from 1 to 65535")
     return url.rstrip("/")
-
-
-def redact(text: str, *secrets: str) -> str:
-    """Replaces each secret in a text by ``***``."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "***")
-    return text
-
-
-def list_key_forms(key: str) -> tuple[str, ...]:
-    """Lists the forms in which a server may echo a key: plain, escaped for JSON, quoted for a URL.
-
-    Empty for a short key: local servers accept any word ("none", "EMPTY"), and such a word would
-    be redacted from answers.
-    """
-    if len(key) < _SHORTEST_SECRET:
-        return ()
-    escaped = json.dumps(key)[1:-1]
-    forms = (key, escaped, escaped.replace("/", "\\/"), quote(key, safe=""))
-    return tuple(sorted(set(forms), key=len, reverse=True))
 
 
 def find_secrets(environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -168,6 +152,6 @@ def find_secrets(environment: Mapping[str, str]) -> tuple[str, ...]:
     found = {
         value
         for name, value in environment.items()
-        if name.upper().endswith(endings) and len(value) >= _SHORTEST_SECRET
+        if name.upper().endswith(endings) and len(value) >= SHORTEST_SECRET
     }
     return tuple(sorted(found, key=len, reverse=True))

@@ -150,9 +150,11 @@ class ApiEngine:
         """
 
         async def produce(batches: BatchQueue[Reply]) -> None:
-            def deliver(index: int, repeats: range, choices: Sequence[Choice]) -> None:
+            def deliver(
+                index: int, repeats: range, choices: Sequence[Choice], settings: str
+            ) -> None:
                 pairs = zip(repeats, choices, strict=True)
-                batches.put([_make_reply(index, repeat, choice) for repeat, choice in pairs])
+                batches.put([_make_reply(index, *pair, settings) for pair in pairs])
 
             pool = self._make_pool(batches, deliver, counts_answers=True)
             await pool.run(_make_units(jobs, sampling))
@@ -169,7 +171,9 @@ class ApiEngine:
         """
 
         async def produce(batches: BatchQueue[Rating]) -> None:
-            def deliver(index: int, repeats: range, choices: Sequence[Choice]) -> None:
+            def deliver(
+                index: int, repeats: range, choices: Sequence[Choice], settings: str
+            ) -> None:
                 one = choices[0]
                 batches.put([Rating(index, one.text, one.logprobs, one.finish, one.error)])
 
@@ -216,8 +220,8 @@ def _make_units(jobs: Sequence[Job], sampling: Sampling, *, logprobs: int = 0) -
         yield Unit(index, job.repeats, request)
 
 
-def _make_reply(job: int, repeat: int, choice: Choice) -> Reply:
-    return Reply(job, repeat, choice.text, choice.finish, choice.tokens, choice.error)
+def _make_reply(job: int, repeat: int, choice: Choice, settings: str) -> Reply:
+    return Reply(job, repeat, choice.text, choice.finish, choice.tokens, choice.error, settings)
 
 
 def _read_max_connections() -> int:

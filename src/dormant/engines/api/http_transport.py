@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from dormant.engines.api.bodies import ENCODINGS, BodyReader
 from dormant.engines.api.calls import (
     CallError,
     ChatRequest,
     ChatResponse,
     FatalError,
+    NoReplyError,
     ServerError,
     UnreachableError,
+    WastefulError,
 )
-from dormant.engines.api.endpoint import Endpoint, list_key_forms, redact
-from dormant.engines.api.openai_json import decode_error, decode_response, encode_request
-from dormant.errors import MissingExtraError
+from dormant.engines.api.endpoint import Endpoint
+from dormant.engines.api.openai_json import decode_reply, encode_request, list_settings
+from dormant.errors import MissingExtraError, ModelError
+from dormant.scrub import Scrubber, remember_secrets
 
 try:
     import aiohttp
@@ -28,6 +33,10 @@ except ImportError as error:
     raise MissingExtraError(error.name or "aiohttp", "api") from None
 
 _LARGE = 1 << 20  # bytes
+#: Characters that the answers of one call may have beyond what they were asked for: servers may
+#: ignore the limit of tokens, and many such answers may wait to be written.
+_LONGEST_TEXT, _CHARACTERS_PER_TOKEN = 1_000_000, 16
+_SHORTEST_PASSWORD = 4  # characters of a proxy's password that are removed from errors
 
 
 @dataclass(slots=True)
@@ -53,16 +62,24 @@ class HttpTransport:
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=30)
         self._base = yarl.URL(endpoint.url)
         self._chat = self._base / "chat/completions"
-        self._secrets = list_key_forms(endpoint.key)
-        self._raw_secrets = [secret.encode() for secret in self._secrets]
-        self._proxy = _find_proxy(self._base)
+        self._proxy, user, password = _find_proxy(self._base)
+        # aiohttp moves this header to where a proxy expects it, plain or encrypted.
+        login = base64.b64encode(f"{user}:{password}".encode()).decode()
+        self._proxy_headers = {"Authorization": f"Basic {login}"} if user else None
+        secrets = [endpoint.key, *((password, f"{user}:{password}") if password else ())]
+        self._scrubber = Scrubber(secrets)
+        self._error_scrubber = Scrubber(secrets, shortest=_SHORTEST_PASSWORD)
+        remember_secrets(secrets)
+        self._bodies: BodyReader | None = None
         self._session: aiohttp.ClientSession | None = None
         self.last_headers: Mapping[str, str] = {}  # of the last answer
 
     async def __aenter__(self) -> Self:
+        self._bodies = BodyReader()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._connections, ttl_dns_cache=300),
-            headers=self.endpoint.headers,
+            headers={**self.endpoint.headers, "Accept-Encoding": ENCODINGS},
+            auto_decompress=False,  # without a limit: a small body may unpack to gigabytes
             timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
         )
@@ -78,10 +95,19 @@ class HttpTransport:
         status, body, headers = await self._exchange(
             "POST", self._chat, encode_request(request, self.endpoint)
         )
-        if status != 200:
-            raise self._explain_fatal(decode_error(status, body, headers), status)
+        try:
+            response = decode_reply(status, body, headers)
+        except CallError as error:
+            raise self._explain_fatal(error, status) from None
+        most = max(_LONGEST_TEXT, request.n * request.sampling.max_tokens * _CHARACTERS_PER_TOKEN)
+        if sum(len(choice.text) for choice in response.choices) > most:
+            raise WastefulError(f"the answers have more than {most:,} characters")
         self.last_headers = headers
-        return decode_response(body)
+        return response
+
+    def list_settings(self, request: ChatRequest) -> dict[str, Any]:
+        """The sampling parameters of a call as they are sent, the seed left out."""
+        return list_settings(request, self.endpoint)
 
     async def fetch(self, method: str, path: str, data: bytes | None = None) -> HttpResponse:
         """Any other call, for the doctor.
@@ -94,24 +120,36 @@ class HttpTransport:
 
     async def _exchange(
         self, method: str, url: yarl.URL, data: bytes | None
-    ) -> tuple[int, bytes, Any]:
-        if self._session is None:
+    ) -> tuple[int, bytes, Mapping[str, str]]:
+        """Makes one call; status, body and headers come back without secrets."""
+        if self._session is None or self._bodies is None:
             raise RuntimeError("the transport is not open")
         # aiohttp warns of large bodies that are sent in one piece.
         payload = io.BytesIO(data) if data and len(data) > _LARGE else data
         try:
             # A redirect would carry the key to wherever it points.
             async with self._session.request(
-                method, url, data=payload, proxy=self._proxy, allow_redirects=False
+                method,
+                url,
+                data=payload,
+                proxy=self._proxy,
+                proxy_headers=self._proxy_headers,
+                allow_redirects=False,
             ) as response:
-                body = await response.read()
-                for secret in self._raw_secrets:  # some servers echo what they refuse
-                    body = body.replace(secret, b"***")
-                return response.status, body, response.headers
+                encoding = response.headers.get("Content-Encoding", "")
+                body = await self._bodies.read(response.content.iter_any(), encoding)
         except aiohttp.ClientConnectorError as error:
             raise UnreachableError(self._describe_error(error)) from None
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        except TimeoutError:
+            raise NoReplyError(f"no answer within {self._timeout.total:.0f} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise ServerError(self._describe_error(error)) from None
+        # Some servers echo what they refuse.
+        headers = {
+            self._scrubber.scrub(name).title(): self._scrubber.scrub(value)
+            for name, value in response.headers.items()
+        }
+        return response.status, self._scrubber.scrub_bytes(body), headers
 
     def _explain_fatal(self, error: CallError, status: int) -> CallError:
         """An error that the user can fix, with what to fix."""
@@ -125,17 +163,38 @@ class HttpTransport:
 
     def _describe_error(self, error: BaseException) -> str:
         """An error on one line, without the key and without a URL that may hold a password."""
-        if isinstance(error, TimeoutError):
-            return f"no answer within {self._timeout.total:.0f} s"
         if isinstance(error, aiohttp.ClientConnectorError):
             reason = error.os_error.strerror or error.os_error
             return f"cannot connect to {self.endpoint.origin}: {reason}"
-        words = redact(str(error), *self._secrets, str(self._base), self.endpoint.url)
+        words = self._error_scrubber.scrub(" ".join(str(error).split()))
+        for address in (str(self._base), self.endpoint.url):
+            words = words.replace(address, "***")
         return f"{type(error).__name__}: {words}"[:300]
 
 
-def _find_proxy(url: yarl.URL) -> str | None:
-    """The proxy of the environment for a URL; looked up once, since a look-up is slow."""
+def _find_proxy(url: yarl.URL) -> tuple[yarl.URL | None, str, str]:
+    """The proxy of the environment for a URL, with the user and password to log in there.
+
+    Looked up once, since a look-up is slow. The password never stands in the proxy's address, which
+    errors repeat.
+
+    Raises:
+        ModelError: the variable holds no address of a proxy; its value is not repeated.
+    """
     if not url.host or urllib.request.proxy_bypass(url.host):
-        return None
-    return urllib.request.getproxies().get(url.scheme)
+        return None, "", ""
+    text = urllib.request.getproxies().get(url.scheme)
+    if not text:
+        return None, "", ""
+    try:
+        proxy = yarl.URL(text)
+        is_usable = proxy.scheme in ("http", "https") and bool(proxy.host)
+        is_usable = is_usable and proxy.port is not None
+    except ValueError:
+        is_usable, proxy = False, url
+    if not is_usable:
+        raise ModelError(
+            f"{url.scheme}_proxy is not the address of an HTTP proxy: set it to http://HOST:PORT, "
+            "or to http://USER:PASSWORD@HOST:PORT with special characters quoted as %XX"
+        )
+    return proxy.with_user(None), proxy.user or "", proxy.password or ""

@@ -17,12 +17,13 @@ from dormant.engines.api.calls import (
     RateLimitError,
     ServerError,
 )
-from dormant.engines.api.endpoint import find_secrets, list_key_forms, redact
-from dormant.engines.api.openai_json import merge_logprobs, split_tokens
+from dormant.engines.api.endpoint import find_secrets
+from dormant.engines.api.openai_json import make_cost, merge_logprobs, split_tokens
 from dormant.engines.api.refusals import Adaptation, names_system_turn
 from dormant.engines.system_turns import move_system_text
 from dormant.errors import MissingExtraError, ModelError
 from dormant.records import Cost, Message
+from dormant.scrub import Scrubber, remember_secrets
 
 _INSPECT_RETRIES = 2  # it knows which of its providers' errors pass; ours start after that
 
@@ -43,9 +44,9 @@ class InspectTransport:
     def __init__(self, name: str, *, connections: int, timeout: float):
         self._name, self._connections, self._timeout = name, connections, timeout
         self._inspect = _import_inspect()
-        self._secrets = tuple(
-            f for secret in find_secrets(os.environ) for f in list_key_forms(secret)
-        )
+        secrets = find_secrets(os.environ)
+        self._scrubber = Scrubber(secrets)
+        remember_secrets(secrets)
         self._model: Any = None
         self._open_model()  # so that a missing key is reported before anything is planned
 
@@ -71,18 +72,8 @@ class InspectTransport:
 
     async def send(self, request: ChatRequest) -> ChatResponse:
         """Makes one call."""
-        sampling, adapted = request.sampling, request.adaptations
-        warm, nucleus = Adaptation.NO_TEMPERATURE not in adapted, Adaptation.NO_TOP_P not in adapted
-        config = self._inspect.GenerateConfig(
-            temperature=sampling.temperature if warm else None,
-            top_p=sampling.top_p if sampling.top_p != 1 and nucleus else None,
-            max_tokens=request.sampling.max_tokens,
-            num_choices=request.n if request.n > 1 else None,
-            seed=request.seed,
-            logprobs=True if request.logprobs else None,
-            top_logprobs=request.logprobs or None,
-        )
-        moves = Adaptation.MOVED_SYSTEM in adapted
+        config = self._inspect.GenerateConfig(**self.list_settings(request), seed=request.seed)
+        moves = Adaptation.MOVED_SYSTEM in request.adaptations
         messages = move_system_text(request.messages) if moves else request.messages
         turns = [self._convert_message(message) for message in messages]
         try:
@@ -90,13 +81,27 @@ class InspectTransport:
         except Exception as error:  # each provider has exceptions of its own
             raise self._classify_error(error) from None
         if output.error:
-            raise ServerError(redact(str(output.error), *self._secrets)[:300])
+            raise ServerError(self._scrubber.scrub(str(output.error))[:300])
         if not output.choices:
             raise ServerError("the reply has no choices")
         cost = _convert_usage(output.usage)
         shares = split_tokens(cost.completion, len(output.choices))
         pairs = zip(output.choices, shares, strict=True)
         return ChatResponse(tuple(self._convert_choice(c, share) for c, share in pairs), cost)
+
+    def list_settings(self, request: ChatRequest) -> dict[str, Any]:
+        """The sampling parameters of a call under Inspect's names, the seed left out."""
+        sampling, adapted = request.sampling, request.adaptations
+        settings: dict[str, Any] = {"max_tokens": sampling.max_tokens}
+        if Adaptation.NO_TEMPERATURE not in adapted:
+            settings["temperature"] = sampling.temperature
+        if sampling.top_p != 1 and Adaptation.NO_TOP_P not in adapted:
+            settings["top_p"] = sampling.top_p
+        if request.n > 1:
+            settings["num_choices"] = request.n
+        if request.logprobs:
+            settings |= {"logprobs": True, "top_logprobs": request.logprobs}
+        return settings
 
     def _convert_message(self, message: Message) -> Any:
         kinds = {
@@ -106,7 +111,7 @@ class InspectTransport:
         return kinds.get(message.role, self._inspect.ChatMessageUser)(content=message.content)
 
     def _convert_choice(self, choice: Any, tokens: int) -> Choice:
-        text = redact(_join_content(choice.message.content), *self._secrets)
+        text = self._scrubber.scrub(_join_content(choice.message.content))
         if choice.stop_reason == "content_filter":
             return Choice(text, "filter", tokens, error="the provider's content filter")
         is_cut = choice.stop_reason in ("max_tokens", "model_length")
@@ -133,7 +138,7 @@ class InspectTransport:
     def _describe_error(self, error: BaseException) -> str:
         """An error on one line, without keys and without Inspect's markup."""
         markup = importlib.import_module("rich.markup")
-        text = redact(str(error), *self._secrets)
+        text = self._scrubber.scrub(str(error))
         try:
             text = markup.render(text).plain
         except markup.MarkupError:
@@ -167,7 +172,10 @@ def _convert_logprobs(logprobs: Any) -> dict[str, float] | None:
     if logprobs is None or not logprobs.content:
         return None
     first = logprobs.content[0]
-    return merge_logprobs([(top.token, top.logprob) for top in first.top_logprobs or [first]])
+    try:
+        return merge_logprobs([(top.token, top.logprob) for top in first.top_logprobs or [first]])
+    except ValueError:
+        return None
 
 
 def _convert_usage(usage: Any) -> Cost:
@@ -176,7 +184,7 @@ def _convert_usage(usage: Any) -> Cost:
     cached = usage.input_tokens_cache_read or 0
     written = usage.input_tokens_cache_write or 0
     # Inspect counts a provider's cache beside the other input tokens.
-    return Cost(
+    return make_cost(
         prompt=usage.input_tokens + cached + written,
         cached=cached,
         completion=usage.output_tokens,

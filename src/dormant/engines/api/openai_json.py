@@ -5,29 +5,33 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import orjson
 
 from dormant.engines.api.calls import (
-    BadRequestError,
-    CallError,
     ChatRequest,
     ChatResponse,
     Choice,
-    ContentFilterError,
-    FatalError,
-    RateLimitError,
     ServerError,
 )
 from dormant.engines.api.endpoint import Endpoint
-from dormant.engines.api.refusals import Adaptation, names_system_turn
+from dormant.engines.api.error_json import (
+    LONGEST_REASON,
+    decode_error,
+    decode_json,
+    dump_value,
+    join_lines,
+    make_excerpt,
+    read_status,
+)
+from dormant.engines.api.refusals import Adaptation
 from dormant.engines.system_turns import move_system_text
 from dormant.records import Cost, Message
 
-_LONGEST_REASON = 300
+_LARGEST_COUNT = 10**9  # tokens of one call
+_LARGEST_COST = 1e6  # USD of one call
+_ROUNDING = 0.01  # how far above zero a server may round a log-probability, nats
 #: Values of ``finish_reason``, in lower case, of an answer that was cut off or withheld.
 _CUT_ENDS = frozenset(
     {"length", "max_tokens", "max_output_tokens", "max_new_tokens", "model_length", "token_limit"}
@@ -43,7 +47,6 @@ _REASONING_FIELDS = (
     *("reasoning_details", "thinking_blocks"),
 )
 _REASONING_PARTS = frozenset({"thinking", "reasoning", "thought", "redacted_thinking"})
-_FILTER_CODES = ("content_filter", "content_policy_violation", "invalid_prompt", "moderation")
 
 
 def encode_messages(messages: Sequence[Message]) -> bytes:
@@ -57,14 +60,24 @@ def encode_messages(messages: Sequence[Message]) -> bytes:
 
 def encode_request(request: ChatRequest, endpoint: Endpoint) -> bytes:
     """Encodes a call as JSON."""
-    sampling, adapted = request.sampling, request.adaptations
-    is_usual = (endpoint.provider == "openai") is not (Adaptation.OTHER_LIMIT in adapted)
-    moves = Adaptation.MOVED_SYSTEM in adapted
+    moves = Adaptation.MOVED_SYSTEM in request.adaptations
     prompt = encode_messages(move_system_text(request.messages)) if moves else request.prompt
     body: dict[str, Any] = {
         "model": endpoint.model,
         "messages": orjson.Fragment(prompt),
-        "max_completion_tokens" if is_usual else "max_tokens": sampling.max_tokens,
+        **list_settings(request, endpoint),
+    }
+    if request.seed is not None:
+        body["seed"] = request.seed
+    return orjson.dumps(body)
+
+
+def list_settings(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
+    """The sampling parameters of a call as they are sent, the seed left out."""
+    sampling, adapted = request.sampling, request.adaptations
+    is_usual = (endpoint.provider == "openai") is not (Adaptation.OTHER_LIMIT in adapted)
+    body: dict[str, Any] = {
+        "max_completion_tokens" if is_usual else "max_tokens": sampling.max_tokens
     }
     if Adaptation.NO_TEMPERATURE not in adapted:
         body["temperature"] = sampling.temperature
@@ -76,36 +89,67 @@ def encode_request(request: ChatRequest, endpoint: Endpoint) -> bytes:
         body["top_k"], body["min_p"] = -1, 0
     if request.n > 1:
         body["n"] = request.n
-    if request.seed is not None:
-        body["seed"] = request.seed
     if request.logprobs:
         body["logprobs"], body["top_logprobs"] = True, request.logprobs
-    return orjson.dumps(body)
+    return body
+
+
+def decode_reply(status: int, raw: bytes, headers: Mapping[str, str]) -> ChatResponse:
+    """Decodes a reply, whatever a server sends.
+
+    Args:
+        status: HTTP status.
+        raw: the body.
+        headers: of the reply.
+
+    Raises:
+        CallError: the reply is an error, or not a chat completion.
+    """
+    try:
+        if status == 200:
+            return decode_response(raw)
+        error = decode_error(status, raw, headers)
+    except (RecursionError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        raise ServerError(
+            f"status {status}: the reply cannot be read: {make_excerpt(raw)}"
+        ) from None
+    raise error
 
 
 def decode_response(raw: bytes) -> ChatResponse:
     """Decodes a successful reply.
+
+    Of choices that repeat one another under the same index, the first counts: a server that gives
+    one answer several times has drawn it once.
 
     Raises:
         ServerError: the body is not a chat completion.
         ContentFilterError, RateLimitError, BadRequestError: an error came under the status of a
             success.
     """
-    body = _decode_json(raw)
+    body = decode_json(raw)
     if not isinstance(body, dict):
-        raise ServerError(f"the reply is not a chat completion: {_make_excerpt(raw)}")
+        raise ServerError(f"the reply is not a chat completion: {make_excerpt(raw)}")
     found = body.get("choices")
     if not isinstance(found, list) or not found:
         if "error" in body:
-            raise decode_error(_read_status(body["error"]), raw, {})
-        raise ServerError(f"the reply has no choices: {_make_excerpt(raw)}")
+            raise decode_error(read_status(body["error"]), raw, {})
+        raise ServerError(f"the reply has no choices: {make_excerpt(raw)}")
     cost = _decode_usage(body.get("usage"))
+    found = _drop_repeated(found)
     if len(found) == 1:
         return ChatResponse((_decode_choice(found[0], cost.completion),), cost)
     # The server counts the tokens of all choices together.
     shares = split_tokens(cost.completion, len(found))
     pairs = zip(found, shares, strict=True)
     return ChatResponse(tuple(_decode_choice(choice, share) for choice, share in pairs), cost)
+
+
+def _drop_repeated(choices: Sequence[Any]) -> Sequence[Any]:
+    """The choices without those that are an earlier one again, index and all."""
+    if len(choices) < 2 or not isinstance(choices[0], dict) or "index" not in choices[0]:
+        return choices
+    return [choice for i, choice in enumerate(choices) if choice not in choices[:i]]
 
 
 def split_tokens(total: int, choices: int) -> list[int]:
@@ -122,20 +166,25 @@ def _decode_choice(value: Any, tokens: int) -> Choice:
         refusal = message.get("refusal")
         failure = value.get("error")
     except (KeyError, TypeError, AttributeError):
-        raise ServerError(f"a choice cannot be read: {str(value)[:_LONGEST_REASON]}") from None
-    text = content if isinstance(content, str) else _join_parts(content)
+        raise ServerError(f"a choice cannot be read: {str(value)[:LONGEST_REASON]}") from None
+    text = _replace_halves(content if isinstance(content, str) else _join_parts(content))
     if not text and isinstance(refusal, str):
-        text = refusal
+        text = _replace_halves(refusal)
     if reasoning:
-        text = f"<think>\n{reasoning}\n</think>\n\n{text}"
+        text = f"<think>\n{_replace_halves(reasoning)}\n</think>\n\n{text}"
     ended = str(finish).lower()
     if ended in _FILTER_ENDS:
         return Choice(text, "filter", tokens, error="the provider's content filter")
     if ended == "error" or failure:
-        reason = f": {_join_lines(json.dumps(failure))}" if failure else ""
+        reason = f": {join_lines(dump_value(failure))}" if failure else ""
         raise ServerError(f"the provider failed while it was answering{reason}")
     logprobs = _decode_logprobs(value.get("logprobs"))
     return Choice(text, "length" if ended in _CUT_ENDS else "stop", tokens, logprobs)
+
+
+def _replace_halves(text: str) -> str:
+    """The text with question marks for halves of surrogate pairs, which no file can hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _read_reasoning(message: Mapping[str, Any]) -> str:
@@ -154,7 +203,7 @@ def _join_parts(content: Any) -> str:
     if content is None:
         return ""
     if not isinstance(content, list):
-        raise ServerError(f"the answer is not text: {str(content)[:_LONGEST_REASON]}")
+        raise ServerError(f"the answer is not text: {str(content)[:LONGEST_REASON]}")
     texts: list[str] = []
     for part in content:
         if not isinstance(part, dict):
@@ -195,9 +244,15 @@ def _decode_logprobs(value: Any) -> dict[str, float] | None:
 
 
 def merge_logprobs(pairs: Sequence[tuple[str, float]]) -> dict[str, float]:
-    """Log-probability (nats) of each text; tokens that read the same are added up."""
+    """Log-probability (nats) of each text; tokens that read the same are added up.
+
+    Raises:
+        ValueError: a number is not a log-probability.
+    """
     found: dict[str, float] = {}
     for token, logprob in pairs:
+        if not logprob < _ROUNDING:
+            raise ValueError(f"{logprob!r} is not a log-probability")
         # Servers write the logarithm of zero as a large negative number or as null.
         found[token] = (
             math.log(math.exp(found[token]) + math.exp(logprob))
@@ -211,141 +266,29 @@ def _decode_usage(usage: Any) -> Cost:
     if not isinstance(usage, dict):
         return Cost()
     details = usage.get("prompt_tokens_details")
-    usd = usage.get("cost")
+    return make_cost(
+        prompt=usage.get("prompt_tokens"),
+        cached=details.get("cached_tokens") if isinstance(details, dict) else 0,
+        completion=usage.get("completion_tokens"),
+        usd=usage.get("cost"),
+    )
+
+
+def make_cost(*, prompt: Any, cached: Any, completion: Any, usd: Any) -> Cost:
+    """The usage that a server states; what cannot be a count or an amount of money is left out.
+
+    A negative amount would make a budget endless, and one that is not a number unreadable.
+    """
+    read = _read_count(prompt)
+    is_amount = isinstance(usd, int | float) and not isinstance(usd, bool)
     return Cost(
-        prompt=_read_count(usage.get("prompt_tokens")),
-        cached=_read_count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
-        completion=_read_count(usage.get("completion_tokens")),
-        usd=float(usd) if isinstance(usd, int | float) and not isinstance(usd, bool) else None,
+        prompt=read,
+        cached=min(_read_count(cached), read),
+        completion=_read_count(completion),
+        usd=float(usd) if is_amount and 0 <= usd <= _LARGEST_COST else None,
     )
 
 
 def _read_count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
-
-
-def decode_error(status: int, raw: bytes, headers: Mapping[str, str]) -> CallError:
-    """Classifies an unsuccessful reply.
-
-    Args:
-        status: HTTP status.
-        raw: the body.
-        headers: of the reply.
-    """
-    reason = f"status {status}: {read_reason(raw)}"
-    code = _read_error_codes(raw)
-    if any(word in code for word in _FILTER_CODES):
-        return ContentFilterError(reason)
-    if status == 429 and "insufficient_quota" in code or status == 402:
-        return FatalError(reason, is_fixable=False)
-    if status in (429, 503, 529):
-        return RateLimitError(reason, wait=read_retry_after(headers))
-    if status in (401, 403, 404, 405):
-        return FatalError(reason, is_fixable=True)
-    is_bad_request = 400 <= status < 500 and status not in (408, 409, 425)
-    if is_bad_request or names_system_turn(reason):  # some servers crash in the chat template
-        return BadRequestError(reason, param=_read_param(raw))
-    return ServerError(reason)
-
-
-def read_retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Reads the wait that a server asks for, s; None if it states none.
-
-    Args:
-        headers: of the reply.
-        now: the time to count a date from; the present if None.
-    """
-    for name, unit in (("Retry-After-Ms", 1e-3), ("Retry-After", 1.0)):
-        value = headers.get(name)
-        if value is None:
-            continue
-        try:
-            seconds = float(value) * unit
-        except ValueError:
-            try:
-                until = parsedate_to_datetime(value)
-            except ValueError:
-                continue
-            if until.tzinfo is None:
-                until = until.replace(tzinfo=UTC)
-            seconds = (until - (now or datetime.now(UTC))).total_seconds()
-        if math.isfinite(seconds):
-            return max(seconds, 0.0)
-    return None
-
-
-def read_reason(raw: bytes) -> str:
-    """The server's own words about an error, on one short line."""
-    try:
-        error = _decode_json(raw)
-    except ServerError:
-        return _make_excerpt(raw)
-    if isinstance(error, list) and error:  # Google's form
-        error = error[0]
-    raw_cause = ""
-    for key in ("error", "message", "detail"):
-        if isinstance(error, dict) and key in error:
-            raw_cause = raw_cause or _read_cause(error)
-            error = error[key]
-    if raw_cause:  # what the provider behind a router said
-        words = error if isinstance(error, str) else json.dumps(error)
-        return _join_lines(f"{words}: {raw_cause}")
-    return _join_lines(error if isinstance(error, str) else json.dumps(error))
-
-
-def _read_cause(error: Mapping[str, Any]) -> str:
-    metadata = error.get("metadata")
-    cause = metadata.get("raw") if isinstance(metadata, dict) else None
-    return cause if isinstance(cause, str) else ""
-
-
-def _read_error_codes(raw: bytes) -> str:
-    """Code and type of an error body, in one string to search; empty if it has none."""
-    try:
-        error = _decode_json(raw).get("error")
-        metadata = error.get("metadata") or {}
-        marks = [error.get("code"), error.get("type")]
-        if isinstance(metadata, dict) and "reasons" in metadata:
-            marks.append("moderation")  # OpenRouter's word for a flagged prompt
-        return " ".join(str(mark) for mark in marks if mark is not None)
-    except (ServerError, AttributeError):
-        return ""
-
-
-def _read_param(raw: bytes) -> str:
-    """The parameter that a field of an error body names; empty without one."""
-    try:
-        body = _decode_json(raw)
-        error = body.get("error", body)
-        param = error.get("param") if isinstance(error, dict) else None
-        detail = body.get("detail")
-        if not param and isinstance(detail, list) and detail:
-            param = ".".join(map(str, detail[0]["loc"][1:]))
-    except (ServerError, AttributeError, KeyError, TypeError, IndexError):
-        return ""
-    return param if isinstance(param, str) else ""
-
-
-def _read_status(error: Any) -> int:
-    code = error.get("code") if isinstance(error, dict) else None
-    return code if isinstance(code, int) else 500
-
-
-def _decode_json(raw: bytes) -> Any:
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        pass
-    try:  # slower, and takes what orjson refuses: NaN and halves of surrogate pairs
-        return json.loads(raw)
-    except (ValueError, RecursionError):
-        raise ServerError(f"the reply is not JSON: {_make_excerpt(raw)}") from None
-
-
-def _make_excerpt(raw: bytes) -> str:
-    return _join_lines(raw[: 2 * _LONGEST_REASON].decode("utf-8", "replace")) or "an empty body"
-
-
-def _join_lines(text: str) -> str:
-    plain = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(plain.split())[:_LONGEST_REASON]
+    is_count = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_count and 0 < value <= _LARGEST_COUNT else 0

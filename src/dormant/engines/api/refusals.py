@@ -39,12 +39,23 @@ _VALUE = re.compile(
     r"|less than|greater than|out of range|must be (?:>|<|a |in )|range",
     re.IGNORECASE,
 )
+#: What is wrong is the length of the prompt.
+_LENGTH = re.compile(
+    r"context[ _-]?(?:length|window|size)|(?:prompt|input|messages?) (?:is|are) too long"
+    r"|too many (?:input )?tokens",
+    re.IGNORECASE,
+)
 _LIMITS = ("max_tokens", "max_completion_tokens")
 
 
 def names_system_turn(complaint: str) -> bool:
     """Whether a server's words are about a system turn or about how turns follow each other."""
     return _SYSTEM.search(complaint) is not None
+
+
+def is_about_length(complaint: str) -> bool:
+    """Whether a server's words are about the length of a prompt."""
+    return _LENGTH.search(complaint) is not None
 
 
 def mentions(complaint: str, word: str) -> bool:

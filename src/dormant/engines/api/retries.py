@@ -4,9 +4,11 @@ Outcome of a call, and what follows::
 
     answers          the end; what the server turned out to accept is remembered
     content filter   the end; every answer is recorded as filtered
-    bad request      sent again with less in it; the end once nothing optional is left
+    bad request      sent again with less in it; the end once nothing optional is left. One that
+                     names nothing is sent again as it is first: it may have been a passing fault
     rate limit       sent again after a wait, until the waits exceed _LONGEST_WAIT in all
-    failure          sent again after a wait, until _MOST_FAILURES
+    failure          sent again after a wait, until _MOST_FAILURES or _PATIENCE
+    waste            no reply in time, or one beyond all bounds: sent again once
     fatal error      everything stops: no later call can do better
 
 A request that ends without answers gives an error for each of them, so nothing is dropped. If it is
@@ -29,20 +31,32 @@ from dormant.engines.api.calls import (
     Choice,
     ContentFilterError,
     FatalError,
+    NoReplyError,
     RateLimitError,
     Transport,
     UnreachableError,
+    WastefulError,
 )
 from dormant.engines.api.limiter import AimdLimiter, draw_backoff
 from dormant.engines.api.meter import Meter
-from dormant.engines.api.refusals import Adaptation, adapt_request, describe_adaptation
+from dormant.engines.api.refusals import (
+    Adaptation,
+    adapt_request,
+    describe_adaptation,
+    is_about_length,
+)
 from dormant.engines.api.signals import StopSignal
 from dormant.errors import DormantError, EngineError, ModelError
 from dormant.records import Cost
 
 _MOST_FAILURES = 6  # failures of the server or the connection, for one request
 _MOST_FIRST_CONTACTS = 3  # the same while no connection has ever been made
+_MOST_WASTED = 2  # calls that took much time or memory for nothing, for one request
 _LONGEST_WAIT = 600.0  # seconds that rate limits may hold one request up
+_PATIENCE = 1200.0  # seconds that failures may hold one request up
+_SHORTEST_BACKOFF = 0.05  # seconds; the first wait at least, doubled with each try
+_SECOND_LOOK = 0.5  # seconds before a refusal that names nothing is tried again
+_EQUAL_CALLS = 3  # calls with equal answers only, after which one answer a call is asked for
 _MOST_UNANSWERED = 8  # requests in a row without answers before the first success
 
 
@@ -57,6 +71,24 @@ class ServerCapabilities:
     adaptations: frozenset[Adaptation] = frozenset()
     has_answered: bool = False
     unanswered_in_a_row: int = 0  # requests
+    guesses: int = 0  # requests in a row that went through with less, nothing having been named
+    draws_apart: bool = False  # one call was seen to bring answers that differ
+    equal_calls: int = 0  # calls in a row that brought several answers, all equal
+
+    def count_draws(self, request: ChatRequest, choices: Sequence[Choice]) -> int:
+        """How many of a call's answers are draws of their own.
+
+        A server that gives one answer n times has drawn it once. Until a call has brought answers
+        that differ, equal ones count once, and after a few such calls one answer a call is asked
+        for. Without chance (temperature 0) all answers are equal.
+        """
+        if len(choices) < 2 or self.draws_apart or request.sampling.temperature == 0:
+            return len(choices)
+        if any(choice.text != choices[0].text for choice in choices):
+            self.draws_apart = True
+            return len(choices)
+        self.equal_calls += 1
+        return 1
 
     def learn(self, original: ChatRequest, sent: ChatRequest, got: int) -> list[str]:
         """Remembers what the server took instead of what was wanted.
@@ -70,7 +102,7 @@ class ServerCapabilities:
             What was learned, as sentences that continue the model's name.
         """
         news: list[str] = []
-        n = 1 if got == 1 else sent.n
+        n = sent.n if got > 1 or (sent.n > 1 and self.equal_calls) else 1
         if n < min(original.n, self.n):
             self.n = n
             if n > 1:
@@ -99,6 +131,7 @@ class UnitResult(NamedTuple):
 
     choices: Sequence[Choice] = ()  # empty only if everything stopped first
     cost: Cost = Cost()
+    sent: ChatRequest | None = None  # the request that brought them, if one did
 
 
 @dataclass(slots=True)
@@ -110,6 +143,8 @@ class _Attempts:
     begun: float  # when it was first sent, s by the loop's clock
     tries: int = 0  # calls that rate limits or failures ended
     failures: int = 0  # those of them that failures ended
+    wasted: int = 0  # those of them that took much time or memory
+    second_looks: int = 0  # refusals that named nothing, after which the same was sent again
     complaint: str = ""  # the first refusal that does not state what is refused
     fallbacks: Iterator[ChatRequest] | None = None
 
@@ -118,6 +153,11 @@ class _Attempts:
         weaker = adapt_request(self.request, str(error), error.param)
         if weaker is None:
             self.complaint = self.complaint or str(error)
+            if not self.second_looks:
+                self.second_looks = 1
+                return True
+            if is_about_length(str(error)):
+                return False  # a prompt that is too long stays so
             self.fallbacks = self.fallbacks or self.request.iterate_fallbacks()
             weaker = next(self.fallbacks, None)
         if weaker is None:
@@ -165,8 +205,11 @@ class RetryingCaller:
             try:
                 response = await self._transport.send(attempts.request)
             except BadRequestError as error:
+                looks = attempts.second_looks
                 if not attempts.weaken(error):
                     return self._give_up(original, attempts.complaint, is_server_gone=False)
+                if attempts.second_looks > looks:
+                    await self._stop.sleep(_SECOND_LOOK)
             except ContentFilterError as error:
                 return UnitResult([Choice("", "filter", error=str(error))] * original.n)
             except FatalError as error:
@@ -174,6 +217,7 @@ class RetryingCaller:
             except CallError as error:
                 attempts.tries += 1
                 attempts.failures += not isinstance(error, RateLimitError)
+                attempts.wasted += isinstance(error, WastefulError)
                 wait = self._plan_wait(error, attempts, sent_at)
                 if wait is None:
                     return self._give_up(
@@ -190,11 +234,29 @@ class RetryingCaller:
         self._capabilities.unanswered_in_a_row = 0
         self._last_success = self._clock()
         self._limiter.record_success()
-        original, sent, got = attempts.wanted, attempts.request, len(response.choices)
+        sent = attempts.request
+        choices = response.choices[: self._capabilities.count_draws(sent, response.choices)]
+        self._learn(attempts, len(choices))
+        return UnitResult(choices, self._meter.count_call(sent, response), sent)
+
+    def _learn(self, attempts: _Attempts, got: int) -> None:
+        """Remembers what the server took instead of what was wanted, and says so."""
+        original, sent, server = attempts.wanted, attempts.request, self._capabilities
+        if server.equal_calls == _EQUAL_CALLS and server.n > 1 and not server.draws_apart:
+            server.n = 1
+            self._note(
+                f"{self._name} gave equal answers only in {_EQUAL_CALLS} calls that asked for "
+                "several: each call's counts once, and one answer a call is asked for from then on"
+            )
+        if attempts.fallbacks is None:
+            server.guesses = 0 if sent is original else server.guesses
+        elif server.guesses == 0:
+            # The refusal named nothing and may pass: what follows is asked for whole once more.
+            server.guesses = 1
+            return
         if sent is not original or got < sent.n:
-            for sentence in self._capabilities.learn(original, sent, got):
+            for sentence in server.learn(original, sent, got):
                 self._note(f"{self._name} {sentence}")
-        return UnitResult(response.choices, self._meter.count_call(sent, response))
 
     def _plan_wait(self, error: CallError, attempts: _Attempts, sent_at: float) -> float | None:
         """Seconds to wait before the next try; None if there should be none."""
@@ -204,20 +266,25 @@ class RetryingCaller:
             )
             if attempts.failures >= (_MOST_FIRST_CONTACTS if is_first_contact else _MOST_FAILURES):
                 return None
+            is_over = self._clock() - attempts.begun > _PATIENCE
+            if is_over or attempts.wasted >= _MOST_WASTED:
+                return None
             return draw_backoff(attempts.failures, self._rng)
         now = self._clock()
         self._limiter.record_rate_limit(sent_at, now)
         if error.wait is None:
             wait = draw_backoff(attempts.tries, self._rng)
         else:
-            # A little later than asked, and not all at the same moment.
-            wait = error.wait + self._rng.uniform(0, min(0.1 * error.wait + 0.05, 2.0))
+            # A little later than asked, and not all at the same moment. A server that asks for no
+            # wait at all is asked less and less often all the same.
+            least = draw_backoff(attempts.tries, self._rng, base=_SHORTEST_BACKOFF)
+            wait = max(error.wait + self._rng.uniform(0, min(0.1 * error.wait + 0.05, 2.0)), least)
         return None if now + wait - attempts.begun > _LONGEST_WAIT else wait
 
     def _is_gone(self, error: CallError, attempts: _Attempts) -> bool:
         """Whether it is the server and not this request: no other has succeeded meanwhile."""
         return (
-            isinstance(error, RateLimitError | UnreachableError)
+            isinstance(error, RateLimitError | UnreachableError | NoReplyError)
             and self._last_success < attempts.begun
         )
 

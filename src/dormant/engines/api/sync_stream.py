@@ -21,6 +21,7 @@ Item = TypeVar("Item")
 
 _BATCH_SIZE = 64  # items are handed on when there are this many,
 _BATCH_SECONDS = 0.01  # or after this time
+_SILENCE = 10.0  # seconds without an item after which an empty batch says so
 
 
 @dataclass(slots=True)
@@ -73,6 +74,7 @@ class BatchQueue(Generic[Item]):
 def stream_batches(produce: Callable[[BatchQueue[Item]], Awaitable[None]]) -> Iterator[list[Item]]:
     """Runs ``produce`` on an event loop in a thread and yields what it puts, in batches.
 
+    While nothing comes in, an empty batch every ten seconds lets the caller say so or give up.
     An exception of ``produce`` is raised after everything that was put before it. If the caller
     stops early (an exception, an interrupt), ``produce`` is cancelled and has ended when this
     returns.
@@ -80,7 +82,14 @@ def stream_batches(produce: Callable[[BatchQueue[Item]], Awaitable[None]]) -> It
     thread = _LoopThread(produce)
     thread.start()
     try:
-        while (batch := thread.batches.get()).items:
+        while True:
+            try:
+                batch = thread.batches.get(timeout=_SILENCE)
+            except queue.Empty:
+                yield []
+                continue
+            if not batch.items:
+                break
             yield batch.items
             thread.mark_handled(batch.puts)
     finally:

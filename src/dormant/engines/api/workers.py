@@ -17,6 +17,7 @@ A worker goes round these steps until no unit is left or the pool stops::
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
@@ -25,12 +26,14 @@ from zlib import crc32
 from dormant.engines.api.calls import ChatRequest, Choice, Transport
 from dormant.engines.api.limiter import AimdLimiter
 from dormant.engines.api.meter import Meter
+from dormant.engines.api.refusals import Adaptation
 from dormant.engines.api.retries import RetryingCaller, ServerCapabilities, UnitResult
 from dormant.engines.api.signals import Notifier, StopSignal
 from dormant.errors import BudgetError
 
-#: Called with a prompt's index, the repeats that were answered, and their answers.
-Deliver = Callable[[int, range, Sequence[Choice]], None]
+#: Called with a prompt's index, the repeats that were answered, their answers, and the sampling
+#: parameters of the call as JSON (empty where no call brought them).
+Deliver = Callable[[int, range, Sequence[Choice], str], None]
 
 
 class Unit(NamedTuple):
@@ -92,6 +95,7 @@ class WorkerPool:
             stop=self._stop,
             note=note,
         )
+        self._settings: dict[tuple[object, ...], str] = {}
         self._units: Iterator[Unit] = iter(())
         self._remainders: deque[Unit] = deque()  # what is left of units that were split
         self._in_flight = 0  # units that a worker holds
@@ -163,8 +167,22 @@ class WorkerPool:
             self._meter.settle(reservation, result.choices, result.cost)
         wanted, got = len(unit.repeats), len(result.choices)
         if got:
-            self._deliver(unit.job, unit.repeats[:got], result.choices[:wanted])
+            settings = self._describe_settings(result.sent)
+            self._deliver(unit.job, unit.repeats[:got], result.choices[:wanted], settings)
             self._split(unit, got)  # some servers give fewer answers than they are asked for
+
+    def _describe_settings(self, sent: ChatRequest | None) -> str:
+        """The sampling parameters of a call as JSON; each form is written once."""
+        if sent is None:
+            return ""
+        key = (sent.sampling, sent.n, sent.seed is None, sent.controls, sent.adaptations)
+        if key not in self._settings:
+            found = self._transport.list_settings(sent)
+            found["seed"] = sent.seed is not None
+            if Adaptation.MOVED_SYSTEM in sent.adaptations:
+                found["system"] = "in the user's turn"
+            self._settings[key] = json.dumps(found, sort_keys=True)
+        return self._settings[key]
 
     def _split(self, unit: Unit, size: int) -> Unit:
         """The first ``size`` answers of a unit; the rest goes back to be taken again."""

@@ -185,6 +185,9 @@ def _read_usage(store: Notebook) -> dict[tuple[str, str], Expense]:
 def _revive_usage(row: dict[str, Any]) -> Expense:
     used: dict[str, Any] = dict(row["usage"])
     prompt, completion, cached = used.pop("told")
+    if used["told_usd"] is None or used["told_usd"] < 0:
+        # Earlier versions added up what is no amount of money; the tokens are priced instead.
+        used["told_usd"], prompt, completion, cached = 0.0, 0, 0, 0
     return Expense(
         role=row["role"],
         model=row["model"],
