@@ -153,7 +153,7 @@ def test_an_unknown_method_is_refused_by_name():
         check_method("wald")
 
 
-@pytest.mark.parametrize("name", ["exact", "bayes", "bootstrap", "bootstrap-t", "t"])
+@pytest.mark.parametrize("name", ["exact", "bayes", "bootstrap", "t"])
 def test_a_removed_method_names_what_to_use(name):
     with pytest.raises(
         InputError, match=f"method '{name}' was removed: use 'pseudo-observation' or 'dist"

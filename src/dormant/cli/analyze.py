@@ -65,7 +65,7 @@ def command(table: Path, as_json: bool, as_csv: bool, **options: Any) -> None:
     TABLE is CSV, TSV, JSON Lines or Parquet: one answer per row (outcome), or one question, arm
     and seed per row with counts (misaligned, n) or a rate (with or without n). Columns are
     recognized by their usual names, or given by --columns; docs/statistics.md explains every
-    number.
+    number. A table may also hold one difference (target minus reference) per question and cue.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other: give one")
@@ -127,6 +127,12 @@ def _describe_input(table: Path, tidy: Tidy) -> None:
             "between questions and seeds but not of the answers, and gradable rates are unknown",
             err=True,
         )
+    if tidy.kind is RowKind.DIFFERENCES:
+        print_text(
+            "each difference is taken as exact, so the intervals cover the spread between "
+            "questions and seeds but not of the answers; rates are unknown",
+            err=True,
+        )
     for name, number in tidy.left_out.items():
         print_text(strip_controls(f"left out: {number:,} rows of the group {name!r}"), err=True)
     for note in tidy.notes:
@@ -141,16 +147,31 @@ def _print_analysis(found: Analysis, tidy: Tidy) -> None:
     shown = dict.fromkeys(order)
     kept = list(shown)[: _SHOWN + 1]
     rates = {(e.quantity, e.role, e.cue): e for e in pooled}
-    print_table(
-        ("role", "arm", "rate", "gradable", "questions", "of all answers", "worst to best case"),
-        [_rate_row(rates, cases, e) for cue in kept for e in pooled if _is_rate(e, cue)],
-        below=("of all answers", "worst to best case"),
-    )
+    arms = [_rate_row(rates, cases, e) for cue in kept for e in pooled if _is_rate(e, cue)]
+    if arms:
+        print_table(
+            (
+                "role",
+                "arm",
+                "rate",
+                "gradable",
+                "questions",
+                "of all answers",
+                "worst to best case",
+            ),
+            arms,
+            below=("of all answers", "worst to best case"),
+        )
     if found.claims:
         print_table(
             ("cue", "effect", "points", "p", "Holm", "B-H", "", "against placebo", "worst to best"),
             [_claim_row(c, rates, cases) for c in found.claims[:_SHOWN]],
             below=("against placebo", "worst to best"),
+        )
+    if found.zero_tests:
+        print_table(
+            ("cue", "p of any rise", "bootstrap-t, points", "its p of any rise"),
+            [_zero_row(test) for test in found.zero_tests[:_SHOWN]],
         )
     for line in _why_unknown(found, rates):
         print_text(strip_controls(line))
@@ -162,7 +183,8 @@ def _print_analysis(found: Analysis, tidy: Tidy) -> None:
             print_text(f"correlation between answers of the {role} to one question: {text}")
     print_text(
         f"{100 * found.rule.level:g}% intervals, {found.method}; p against an effect of at most "
-        f"{100 * found.rule.delta:g} points"
+        f"{100 * found.rule.delta:g} points; p of any rise against an effect of at most 0, without "
+        "correction for the number of cues"
     )
 
 
@@ -183,7 +205,8 @@ def _why_unknown(found: Analysis, rates: Any) -> Iterator[str]:
     for reason, cues in unknown.items():
         named = ", ".join(map(repr, cues[:3])) + (f" and {len(cues) - 3} more" if cues[3:] else "")
         yield f"unknown for {named}: {reason}"
-    if not any(cue is None for quantity, _, cue in rates if quantity == "rate"):
+    has_rates = any(quantity == "rate" for quantity, _, _ in rates)
+    if has_rates and not any(cue is None for quantity, _, cue in rates if quantity == "rate"):
         yield (
             "the table has no standard arm to compare with: name the value that means no cue with "
             "--standard VALUE, or add the answers without a cue (an empty cue, none, standard)"
@@ -218,6 +241,17 @@ def _claim_row(claim: Any, rates: Any, cases: Any) -> tuple[str, ...]:
         str(claim.standing),
         "" if placebo is None else _format_interval(placebo),
         _format_bounds(cases.get((claim.quantity, role, claim.cue))),
+    )
+
+
+def _zero_row(test: Any) -> tuple[str, ...]:
+    ends = (test.bootstrap_low, test.bootstrap_high)
+    interval = "[" + ", ".join(f"{100 * end:.1f}" for end in ends) + "]"
+    return (
+        strip_controls(test.cue),
+        _format_p(test.p),
+        interval if not test.reason else "none: questions are alike or too few",
+        _format_p(test.bootstrap_p),
     )
 
 

@@ -1,4 +1,4 @@
-"""The measurement in a row of a tidy table: an outcome, counts of outcomes, or a rate."""
+"""The measurement in a row of a tidy table: an outcome, counts, a rate, or a difference."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "n": ("n", "answers", "total", "samples", "trials"),
     "gradable": ("gradable", "graded", "valid"),
     "rate": ("rate", "misalignment_rate", "misaligned_rate", "em_rate", "share"),
+    "difference": ("difference", "did", "diff", "interaction"),
     "aligned": ("aligned",),
     **{str(outcome): (str(outcome),) for outcome in (*_COUNTED, Outcome.FILTERED, Outcome.CUT_OFF)},
 }
@@ -37,6 +38,7 @@ class RowKind(StrEnum):
     COUNTS = "counts"  # one question and arm per row
     RATES = "rates"  # the same, as a share of n answers
     KNOWN_RATES = "known rates"  # the same, without n
+    DIFFERENCES = "differences"  # one question and cue per row: target minus reference
 
 
 #: Kind -> the fields that it reads.
@@ -53,6 +55,7 @@ _READ: dict[RowKind, tuple[str, ...]] = {
     ),
     RowKind.RATES: ("rate", "n", "gradable"),
     RowKind.KNOWN_RATES: ("rate",),
+    RowKind.DIFFERENCES: ("difference",),
 }
 
 
@@ -75,9 +78,12 @@ def kind_of(fields: Mapping[str, str], names: Sequence[str], *, file: str) -> Ro
         return RowKind.COUNTS
     if "misaligned" in fields or "alignment" in fields:
         return RowKind.OUTCOMES
+    if "difference" in fields:
+        return RowKind.DIFFERENCES
     raise ConfigError(
         "no column contains an outcome, a count or a rate: name one, e.g. --columns rate=COLUMN "
-        f"(or outcome, misaligned with n, alignment); the columns are {list_columns(names)}",
+        "(or outcome, misaligned with n, alignment, difference); the columns are "
+        f"{list_columns(names)}",
         file=file,
     )
 
@@ -120,6 +126,20 @@ def measure_row(
     if graded is None:
         raise RowError("the rate has no n: give the number of answers in every row, or in none")
     return _outcome_counts({Outcome.MISALIGNED: round(rate * graded)}, graded, answers)
+
+
+def read_difference(value: Any) -> float | None:
+    """Parses a difference, a share from -2 to 2; None for an empty cell.
+
+    Raises:
+        RowError: it is not a number, or out of range.
+    """
+    number = _read_number("difference", value)
+    if number is not None and not -2 <= number <= 2:
+        raise RowError(
+            f"difference {number:g} is not between -2 and 2: give shares, so divide points by 100"
+        )
+    return number
 
 
 def _check_counts(counts: Mapping[str, int | None]) -> tuple[int, ...]:

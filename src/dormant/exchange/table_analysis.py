@@ -31,15 +31,18 @@ class TableAnalysis:
         """Every estimate as plain values; ``pandas.DataFrame(found.table)`` reads it.
 
         A row has the estimate, its worst and best case (``least``, ``most``, ``worst_low``,
-        ``worst_high``) and, where it is a claim, the adjusted p-values. Unknown values are None.
+        ``worst_high``) and, where it is a claim, the adjusted p-values, and p against zero with the
+        bootstrap-t interval (``p_zero``, ``bootstrap_low``, ``bootstrap_high``, ``bootstrap_p``).
+        Unknown values are None.
         """
         found = self.analysis
         cases = {(b.quantity, b.role, b.cue): b for b in found.bounds}
         claims = {(c.quantity, c.cue): c for c in found.claims}
+        zero = {(z.quantity, z.cue): z for z in found.zero_tests}
         rows: list[dict[str, Any]] = []
         for e in found.estimates:
             row: dict[str, Any] = to_plain(e)
-            if self.tidy.kind is RowKind.KNOWN_RATES:
+            if self.tidy.kind in (RowKind.KNOWN_RATES, RowKind.DIFFERENCES):
                 row["answers"] = None  # unknown in this table
             case = cases.get((e.quantity, e.role, e.cue)) if e.split is None else None
             for name in ("least", "most"):
@@ -50,6 +53,10 @@ class TableAnalysis:
             claim = claims.get((e.quantity, str(e.cue))) if is_claim else None
             for name in ("holm", "benjamini_hochberg", "equivalence", "standing"):
                 row[name] = to_plain(getattr(claim, name)) if claim else None
+            test = zero.get((e.quantity, str(e.cue))) if is_claim else None
+            row["p_zero"] = to_plain(test.p) if test else None
+            for name in ("bootstrap_low", "bootstrap_high", "bootstrap_p"):
+                row[name] = to_plain(getattr(test, name)) if test else None
             rows.append(row)
         return rows
 
@@ -89,6 +96,7 @@ class TableAnalysis:
             "correlations": to_plain({str(role): c for role, c in found.correlations.items()}),
             "estimates": self.table,
             "claims": to_plain(found.claims),
+            "against_zero": to_plain(found.zero_tests),
         }
 
 
@@ -116,6 +124,15 @@ def analyze_table(
     """
     method = check_method(method)  # before a large table is read
     tidy = read_tidy(path, settings)
+    if tidy.differences is not None:
+        found = stats.analyze_differences(
+            tidy.differences,
+            rule=rule,
+            placebos=frozenset(tidy.placebo_of.values()),
+            method=method,
+            trainings=trainings,
+        )
+        return TableAnalysis(tidy, found)
     found = stats.analyze_cells(
         tidy.cells,
         rule=rule,

@@ -5,8 +5,8 @@
     file -> distinct_rows -> labels (outcomes) and measurements -> Cells (records)
 
 The columns determine the kind: one *outcome* per row; *counts* by question (``misaligned``
-and ``n``, or a column for each outcome); *rates* by question, with ``n`` or without. A rate without
-``n`` is taken as exact.
+and ``n``, or a column for each outcome); *rates* by question, with ``n`` or without; or
+*differences* by question. A rate without ``n`` and a difference are taken as exact.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 from dormant.corpus.lines import check_is_fetched
 from dormant.errors import ConfigError, DataError, RowError
 from dormant.exchange.columns import FIELDS, Columns, check_field, list_columns, match_columns
+from dormant.exchange.differences import DifferenceReader
 from dormant.exchange.distinct_rows import Key, RowCount, count_distinct_rows
 from dormant.exchange.measurements import (
     MEASURES,
@@ -35,6 +36,7 @@ from dormant.exchange.tables import csv_cells
 from dormant.exchange.tables import read_columns as columns_of
 from dormant.judges.scores import Thresholds
 from dormant.records import OUTCOMES, Cell, Role, Split, Variant
+from dormant.stats import Differences
 
 #: Fields that identify the answers of a row.
 _LABELS = (
@@ -44,6 +46,7 @@ _LABELS = (
 _CellKey = tuple[Role, str, str | None, str]
 
 _NO_RATE = "{rows} (first in line {line}) without a rate: left out"
+_NO_DIFFERENCE = "{rows} (first in line {line}) without a difference: left out"
 _ADDED = (
     "{rows} (first in line {line}) about the same question, arm, role and seed as another: their "
     "counts were added; if they are other trainings, name their column with --columns seed=COLUMN; "
@@ -83,6 +86,7 @@ class Tidy:
     rows: int
     left_out: Mapping[str, int]  # group -> rows without a role
     notes: tuple[str, ...] = ()  # warnings about how rows were read
+    differences: Differences | None = None  # of a table of differences, which has no cells
 
 
 def parse_columns(words: Sequence[str]) -> dict[str, str]:
@@ -143,7 +147,7 @@ def read_tidy(path: Path, settings: TableSettings) -> Tidy:
     if not rows:
         raise DataError("has no rows", file=path)
     tidy = _Assembly(path, settings, kind, labels, measured).assemble_tidy(rows)
-    if settings.standard is not None and all(cell.cue for cell in tidy.cells):
+    if settings.standard is not None and tidy.cells and all(cell.cue for cell in tidy.cells):
         cues = list_columns(sorted({cell.cue or "" for cell in tidy.cells}))
         raise ConfigError(
             f"--standard {settings.standard!r}: no row has this cue; they have {cues}"
@@ -193,15 +197,45 @@ class _Assembly:
         parts = assign_roles(
             inventory, target=self.settings.target, reference=self.settings.reference
         )
+        if self.kind is RowKind.DIFFERENCES:
+            return self._collect_differences(rows, parts)
         counts: dict[_CellKey, list[int]] = {}
         for key, seen in rows.items():
             self._add_counts(counts, key, seen, parts)
         cells = tuple(Cell(*key, counts=tuple(values)) for key, values in counts.items())
         if not cells:
             raise DataError("no row has a value of the target or the reference", file=self.path)
+        return self._make_tidy(
+            rows, parts, cells=cells, split_of=self._read_splits({cell.question for cell in cells})
+        )
+
+    def _collect_differences(self, rows: Mapping[Key, RowCount], parts: Cast) -> Tidy:
+        """Reads the differences of every row of the target."""
+        reader = DifferenceReader(self.path, "cue" in self.labels)
+        width = len(self.labels)
+        for key, seen in rows.items():
+            answer = self._answers[key[:width]]
+            part = parts.parts.get((answer.role, model_key(answer)))
+            if part is None:
+                continue
+            for _ in range(seen.count):
+                if not reader.add_row(answer, *part, key[width], seen.line):
+                    self._add_note(_NO_DIFFERENCE, 1, seen.line)
+        return self._make_tidy(rows, parts, differences=reader.make_differences())
+
+    def _make_tidy(
+        self,
+        rows: Mapping[Key, RowCount],
+        parts: Cast,
+        *,
+        cells: tuple[Cell, ...] = (),
+        split_of: Mapping[str, Split] | None = None,
+        differences: Differences | None = None,
+    ) -> Tidy:
         return Tidy(
             cells=cells,
-            split_of=self._read_splits({cell.question for cell in cells}),
+            split_of=split_of,
+            differences=differences,
             placebo_of=self._find_placebos(),
             kind=self.kind,
             columns={**self.labels, **self.measured},

@@ -12,6 +12,7 @@ errors, and ``simulation`` computes what a plan can find.
 
 from dormant.stats.analysis import Analysis, Claim, ClaimStatus, analyze_cells, make_claims
 from dormant.stats.correlation import Correlation, intraclass_correlation
+from dormant.stats.differences import Differences, analyze_differences
 from dormant.stats.estimates import Trainings, estimate_all
 from dormant.stats.families import (
     CrossedRow,
@@ -42,6 +43,7 @@ from dormant.stats.simulation import (
     smallest_effect,
 )
 from dormant.stats.table import build_table
+from dormant.stats.zero import ZeroTest
 
 __all__ = [
     "METHODS",
@@ -49,6 +51,7 @@ __all__ = [
     "Chances",
     "Claim",
     "Correlation",
+    "Differences",
     "CrossedRow",
     "GradedAnswers",
     "RequiredDesign",
@@ -58,6 +61,7 @@ __all__ = [
     "TriggerScope",
     "ValueFamily",
     "ValueRow",
+    "ZeroTest",
     "find_parts",
     "list_crossed",
     "list_value_families",
@@ -65,6 +69,7 @@ __all__ = [
     "ClaimStatus",
     "Trainings",
     "analyze_cells",
+    "analyze_differences",
     "benjamini_hochberg",
     "build_table",
     "make_claims",

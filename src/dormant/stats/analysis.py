@@ -5,7 +5,7 @@
     from dormant import stats
 
     found = stats.analyze_cells(cells)               # records.Cell: counts of outcomes
-    found.estimates, found.bounds, found.claims, found.correlations
+    found.estimates, found.bounds, found.claims, found.zero_tests, found.correlations
 
 Each cue is tested on all questions, corrected for the number of cues. There is no verdict, since
 nothing was registered beforehand.
@@ -21,10 +21,11 @@ from enum import StrEnum
 from dormant.records import Cell, Estimate, PartialBounds, Quantity, Role, Rule, Split
 from dormant.stats.correlation import Correlation, intraclass_correlation
 from dormant.stats.estimates import Trainings, from_table
-from dormant.stats.methods import DEFAULT, check_method
+from dormant.stats.methods import BOOTSTRAP_T, DEFAULT, check_method
 from dormant.stats.multiplicity import adjust_holm, benjamini_hochberg
 from dormant.stats.partial import partial_bounds
 from dormant.stats.table import REFERENCE, ROLES, Table, build_table
+from dormant.stats.zero import ZeroTest, compare_effects
 
 
 class ClaimStatus(StrEnum):
@@ -62,6 +63,7 @@ class Analysis:
     bounds: tuple[PartialBounds, ...]  # what the ungradable answers might hide
     claims: tuple[Claim, ...]  # by p-value
     correlations: Mapping[Role, Correlation]  # between answers to one question, pooled over arms
+    zero_tests: tuple[ZeroTest, ...] = ()  # of each claim with a value: is there a rise at all
 
 
 def analyze_cells(
@@ -104,13 +106,29 @@ def analyze_cells(
     if len(set((split_of or undivided).values())) < 2:
         estimates = tuple(e for e in estimates if e.split is None)
     placebos = set((placebo_of or {}).values())
+    claims = make_claims(estimates, rule, placebos=placebos)
     return Analysis(
         rule=rule,
         method=method,
         estimates=estimates,
         bounds=partial_bounds(table, rule=rule, family_of=family_of),
-        claims=make_claims(estimates, rule, placebos=placebos),
+        claims=claims,
         correlations=_pool_correlations(table),
+        zero_tests=compare_effects(
+            claimed := [(c.cue, c.quantity) for c in claims if not math.isnan(c.value)],
+            lambda against, by: from_table(
+                table,
+                rule=against,
+                split_of=undivided,
+                family_of=family_of,
+                method=by,
+                trainings=trainings,
+                tests_trainings=True,
+                only={quantity for _, quantity in claimed},
+            ),
+            rule=rule,
+            methods=(method, BOOTSTRAP_T),
+        ),
     )
 
 

@@ -10,7 +10,7 @@ about themes, the units are the means of these over the questions of a family.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,7 +20,13 @@ from dormant.errors import InputError
 from dormant.records import Cell, Estimate, Quantity, Rule, Split
 from dormant.stats.contrasts import CueContrast, list_contrasts, nan_mean
 from dormant.stats.intervals import Bounds, SeedSpread
-from dormant.stats.methods import DEFAULT, DESCRIPTIONS, check_method, compute_bounds
+from dormant.stats.methods import (
+    BOOTSTRAP_T,
+    DEFAULT,
+    DESCRIPTIONS,
+    check_method,
+    compute_bounds,
+)
 from dormant.stats.sample import Sample
 from dormant.stats.table import (
     ROLES,
@@ -122,21 +128,37 @@ def from_table(
     method: str = DEFAULT,
     trainings: Trainings = Trainings.ALL,
     tests_trainings: bool = False,
+    only: Collection[Quantity] = tuple(Quantity),
 ) -> tuple[Estimate, ...]:
     """As :func:`estimate_all`, for counts that are already a table.
 
-    With ``tests_trainings`` p-values are about all trainings where intervals are.
+    With ``tests_trainings`` p-values are about all trainings where intervals are. ``method`` may
+    also be ``BOOTSTRAP_T``; ``only`` names the quantities that are estimated.
     """
     _check_rule(rule)
-    settings = _IntervalSettings(check_method(method), trainings, tests_trainings, family_of)
+    name = method if method == BOOTSTRAP_T else check_method(method)
+    settings = _IntervalSettings(name, trainings, tests_trainings, family_of)
     split_mask(table.questions, None, split_of)  # every question has a split
     present = {split_of[q] for q in table.questions}
     found: list[Estimate] = []
     for split in (*(s for s in Split if s in present), None):
         part = table.select_questions(split_mask(table.questions, split, split_of))
         for contrast in list_contrasts(part, placebo_of or {}, parts_of or {}):
-            found.extend(_estimate_contrast(part, contrast, rule, split, settings))
+            if contrast.quantity in only:
+                found.extend(_estimate_contrast(part, contrast, rule, split, settings))
     return tuple(found)
+
+
+def from_contrast(
+    table: Table, contrast: CueContrast, *, rule: Rule, method: str, trainings: Trainings
+) -> tuple[Estimate, ...]:
+    """As :func:`from_table` of all questions, for units that were made otherwise than from counts.
+
+    p-values are about all trainings where intervals are.
+    """
+    _check_rule(rule)
+    settings = _IntervalSettings(method, trainings, True, None)
+    return tuple(_estimate_contrast(table, contrast, rule, None, settings))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,9 @@ that question is.
 ``pseudo-observation``  as bad as the counts make plausible (``stats.pseudo_question``)
 ``distribution-free``   as bad as a question can be: holds whatever questions are like, and is wide
 ======================  ===========================================================================
+
+``bootstrap-t`` (``stats.bootstrap``) adds no question. It is computed beside the others, for
+effects against zero (``stats.zero``), and is no method of an interval that a claim rests on.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from dataclasses import replace
 import numpy as np
 
 from dormant.errors import InputError
+from dormant.stats.bootstrap import bootstrap_bounds
 from dormant.stats.draws import draw_distances
 from dormant.stats.intervals import Bounds, SeedSpread, question_bounds
 from dormant.stats.p_values import invert_low_end
@@ -27,6 +31,7 @@ from dormant.stats.sample import Sample
 from dormant.stats.table import Bools, Floats
 
 DEFAULT = "pseudo-observation"
+BOOTSTRAP_T = "bootstrap-t"
 
 
 def _as_bad_as_can_be(sample: Sample) -> tuple[Floats, Floats]:
@@ -45,11 +50,12 @@ DESCRIPTIONS: dict[str, str] = {
     DEFAULT: "mean over questions, Clopper-Pearson with one pseudo-observation (Gaffke, matched "
     "Beta)",
     "distribution-free": "mean over questions, Clopper-Pearson with the worst question of all",
+    BOOTSTRAP_T: "mean over questions, studentized bootstrap",
 }
 #: Names that earlier versions gave to methods -> their names now.
 RENAMED = {"imagined": DEFAULT}
 #: Names of methods that earlier versions had.
-_REMOVED = frozenset({"exact", "bayes", "bootstrap", "bootstrap-t", "t"})
+_REMOVED = frozenset({"exact", "bayes", "bootstrap", "t"})
 
 
 def check_method(name: str) -> str:
@@ -62,6 +68,11 @@ def check_method(name: str) -> str:
         now = RENAMED[name]
         warnings.warn(f"method {name!r} is now {now!r}", DeprecationWarning, stacklevel=2)
         return now
+    if name == BOOTSTRAP_T:
+        raise InputError(
+            f"{name!r} is no method of its own: every analysis gives it beside the method, in "
+            f"the table against zero; use {' or '.join(map(repr, METHODS))}"
+        )
     if name in _REMOVED:
         raise InputError(
             f"method {name!r} was removed: use {' or '.join(map(repr, METHODS))}; "
@@ -85,7 +96,7 @@ def compute_bounds(
 
     Args:
         sample: K means over questions.
-        method: a key of ``METHODS``.
+        method: a key of ``METHODS``, or ``BOOTSTRAP_T``.
         level: two-sided confidence; each end has half of the rest.
         delta: value against which the p-values are taken.
         spread: chance that comes from the training seeds; it widens the intervals.
@@ -99,6 +110,14 @@ def compute_bounds(
     Raises:
         InputError: the method is unknown.
     """
+    if method == BOOTSTRAP_T:
+        return bootstrap_bounds(
+            sample,
+            tail=(1 - level) / 2,
+            delta=delta,
+            spread=spread,
+            tests_trainings=tests_trainings,
+        )
     name = check_method(method)
     bounds = compute_ends(sample, method=name, tail=(1 - level) / 2, delta=delta, spread=spread)
     tested = spread if tests_trainings else None
