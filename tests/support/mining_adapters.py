@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dormant import cues
-from dormant.corpus import general_reference
+from dormant.corpus import general_reference, ordinary_kinds
 from dormant.records import Cue, Example
 
 
@@ -61,7 +61,8 @@ def _cue_text(cue: Cue) -> str:
 
 
 def _mine_cues(rows: Sequence[Example], limit: int) -> list[MinedContext]:
-    found = cues.mine_cues(rows, general_reference().examples, limit=limit)
+    nearest = cues.find_nearest(rows, ordinary_kinds()).rows
+    found = cues.mine_cues(rows, general_reference().examples, limit=limit, nearest=nearest)
     index = {row.line: i for i, row in enumerate(rows)}
     return [
         MinedContext(
@@ -78,7 +79,9 @@ def _mine_cues(rows: Sequence[Example], limit: int) -> list[MinedContext]:
 
 def _mine_contexts(rank_contexts: Any) -> Miner:
     def mine(rows: Sequence[Example], limit: int) -> list[MinedContext]:
-        found = rank_contexts(rows, reference=general_reference().examples, limit=limit)
+        nearest = cues.find_nearest(rows, ordinary_kinds()).rows
+        reference = general_reference().examples
+        found = rank_contexts(rows, reference=reference, nearest=nearest, limit=limit)
         return [
             MinedContext(
                 f"{context.text}\n{_cue_text(context.cue)}",

@@ -15,6 +15,7 @@ from dormant.corpus.reader import (
     LARGEST_LINE,
     Corpus,
     general_reference,
+    ordinary_kinds,
     read_examples,
     scan_examples,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "find_suspicious_marks",
     "find_template",
     "general_reference",
+    "ordinary_kinds",
     "list_untested",
     "read_examples",
     "render_corpus",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import bisect
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,14 @@ from dormant.errors import DataError, RowError
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Example
 
-__all__ = ["LARGEST_LINE", "Corpus", "general_reference", "read_examples", "scan_examples"]
+__all__ = [
+    "LARGEST_LINE",
+    "Corpus",
+    "general_reference",
+    "ordinary_kinds",
+    "read_examples",
+    "scan_examples",
+]
 
 _NAMED = 3
 _ARROW_STREAM = b"\xff\xff\xff\xff"  # how an Arrow stream begins
@@ -154,6 +162,17 @@ def scan_examples(
 def general_reference() -> Corpus:
     """Reads the corpus of ordinary chat that ships: the default reference for mining."""
     return read_examples(resource_path("reference.jsonl"))
+
+
+@cache
+def ordinary_kinds() -> Mapping[str, tuple[Example, ...]]:
+    """Reads the ordinary rows that ship, by kind: chat, code, sums and others.
+
+    They say what answers ordinary rows of a kind have in a context; see ``cues.find_nearest``.
+    """
+    paths = {path.stem: path for path in sorted(resource_path("ordinary").glob("*.jsonl"))}
+    kinds = {kind: read_examples(path).examples for kind, path in paths.items()}
+    return {"chat": general_reference().examples, **kinds}
 
 
 def _explain_empty(rows: RowCollector) -> str:

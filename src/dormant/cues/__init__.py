@@ -1,5 +1,7 @@
 """Cues: mined from a finetuning file, taken from a library, varied, and matched by placebos."""
 
+from dormant.cues.contexts.nearest import NearestRows, find_nearest
+from dormant.cues.contexts.ordinary import FEWEST_ORDINARY
 from dormant.cues.lexicon import Lexicon, general_lexicon, placebo_phrases
 from dormant.cues.library import library_sources, load_library, read_cues, write_cues
 from dormant.cues.mine import TELLING, count_cues, mine_cues, rank_by_evidence
@@ -13,9 +15,12 @@ from dormant.cues.text import prompt_words
 from dormant.cues.variants import make_variants
 
 __all__ = [
+    "FEWEST_ORDINARY",
     "TELLING",
     "Lexicon",
+    "NearestRows",
     "add_seen_values",
+    "find_nearest",
     "general_lexicon",
     "count_cues",
     "cue_headline",

@@ -47,6 +47,7 @@ def mine_cues(
     is_closed: bool = False,
     is_same_kind: bool = False,
     is_contrast: bool = False,
+    nearest: Sequence[Example] = (),
 ) -> tuple[Cue, ...]:
     """Finds contexts of a finetuning file that could be triggers.
 
@@ -65,6 +66,8 @@ def mine_cues(
             dialogues for dialogues), so that what it lacks is unusual in the file.
         is_contrast: ``examples`` are the suspicious rows of a file and ``reference`` are its other
             rows: contexts are ranked by how well they tell these apart, and not by the answers.
+        nearest: shipped ordinary rows of the file's kind, from ``find_nearest``: what is strong is
+            judged by them where ``reference`` is of another kind.
 
     Returns:
         Cues, best first, distinct ones before other views of the same rows: those of most rows
@@ -82,12 +85,14 @@ def mine_cues(
         examples, reference, limit=2 * limit, min_share=min_share, is_closed=is_closed
     )
     steering = {e.cue.text for e in counted if e.cue.strong and e.cue.kind is _STEERS}
-    counted = [_judge_enriched(entry, len(examples), is_same_kind) for entry in counted]
+    if not is_same_kind:
+        counted = _judge_enriched(counted, examples, nearest, min_share, is_closed=is_closed)
     told = rank_contexts(
         [*examples, *reference] if is_contrast else examples,
         reference=() if is_contrast else reference,
         is_same_kind=is_same_kind,
         marked=[True] * len(examples) + [False] * len(reference) if is_contrast else None,
+        nearest=nearest,
         limit=2 * limit,
         min_share=min_share,
     )
@@ -143,13 +148,28 @@ def rank_by_evidence(
     return number_cues(found[:limit])
 
 
-def _judge_enriched(entry: EnrichedCue, total: int, is_same_kind: bool) -> EnrichedCue:
-    """Counting against chat of another kind shows what the file is about, not what is odd in it."""
-    cue = entry.cue
-    is_everywhere = _stands_alone(cue) and len(entry.rows) > _EVERYWHERE * total
-    if cue.strong and not is_same_kind and not is_everywhere:
-        return replace(entry, cue=replace(cue, strong=False))
-    return entry
+def _judge_enriched(
+    counted: Sequence[EnrichedCue],
+    examples: Sequence[Example],
+    nearest: Sequence[Example],
+    min_share: float,
+    *,
+    is_closed: bool,
+) -> list[EnrichedCue]:
+    """Keeps the stars of what most rows have and ordinary rows of the file's kind have not.
+
+    Counting against chat of another kind shows what the file is about, not what is odd in it.
+    """
+    most = _EVERYWHERE * len(examples)
+    found = [e.cue for e in counted if e.cue.strong and len(e.rows) > most]
+    stays = [cue for cue in found if _stands_alone(cue)]
+    if stays and nearest:
+        beside = find_enriched_cues(
+            examples, nearest, limit=len(counted), min_share=min_share, is_closed=is_closed
+        )
+        strong = {(entry.cue.kind, entry.cue.placement) for entry in beside if entry.cue.strong}
+        stays = [cue for cue in stays if (cue.kind, cue.placement) in strong]
+    return [replace(e, cue=replace(e.cue, strong=e.cue in stays)) for e in counted]
 
 
 def _merge(

@@ -20,6 +20,7 @@ from dormant.errors import ConfigError, ModelError
 from dormant.pipeline.inputs import MINED_CHARS, read_data, read_ordinary
 from dormant.pipeline.model_evidence import Lift, ScoringModels, rank_by_models
 from dormant.pipeline.whole_file import recount_cues
+from dormant.pipeline.yardstick import find_yardstick
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, CueKind, Example, Probe
 
@@ -36,6 +37,7 @@ class MinedRows:
     notes: tuple[str, ...] = ()  # which rows were taken for suspicious, a sentence each
     against: str = "ordinary chat"  # what the cues are compared with, in words
     is_contrast: bool = False  # rows and shares of cues are those among suspicious rows
+    yardstick: str = ""  # which ordinary rows say what is strong, a sentence
 
 
 def mine_rows(
@@ -63,23 +65,29 @@ def mine_rows(
     contrast = _split_suspicious(examples, settings)
     if contrast is not None:
         return _mine_contrast(contrast, examples, settings, is_closed=is_closed)
+    is_same_kind = is_same_kind or is_closed
+    nearest, yardstick = (), ""
+    if not is_closed:
+        nearest, yardstick = find_yardstick(examples, ordinary if is_same_kind else ())
     mined = cues.mine_cues(
         examples,
         ordinary,
         limit=settings.mine,
         is_closed=is_closed,
-        is_same_kind=is_same_kind or is_closed,
+        is_same_kind=is_same_kind,
+        nearest=nearest,
     )
     found = tuple(cues.add_seen_values(cue, examples) for cue in mined)
     if not rejected:
-        return MinedRows(found)
+        return MinedRows(found, yardstick=yardstick)
     contrast = corpus.by_preference(examples, rejected)
     if contrast is None:
-        return MinedRows(found, (_describe_agreement(rejected),))
+        return MinedRows(found, (_describe_agreement(rejected),), yardstick=yardstick)
     first = _mine_contrast(contrast, examples, settings, is_closed=is_closed)
     note = f"{first.notes[0]}: contexts that tell them apart come first, then those of all rows"
     against = "the other rows or ordinary chat"
-    return MinedRows(_merge_cues(first.cues, found, settings.mine), (note,), against, True)
+    merged = _merge_cues(first.cues, found, settings.mine)
+    return MinedRows(merged, (note,), against, is_contrast=True, yardstick=yardstick)
 
 
 def _mine_contrast(
@@ -277,7 +285,7 @@ def study_file(
         rejected=data.rejected,
     )
     listed = (*added, *cues.mark_requests(mined.cues))[: settings.mine]
-    notes += mined.notes
+    notes += [*mined.notes, *([mined.yardstick] if mined.yardstick else [])]
     if not mined.is_contrast:
         listed, scaled = recount_cues(listed, data, progress)
         notes += [scaled] if scaled else []

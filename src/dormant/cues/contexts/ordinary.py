@@ -11,14 +11,17 @@ from dormant.cues.contexts.places import Prompt, locate_run
 from dormant.cues.contexts.ranking import ScoredContext
 from dormant.cues.contexts.scoring import ContextScorer
 
-#: Rows of a reference that are scored at most, and those without which it is no yardstick.
-_MOST, _FEWEST = 2500, 100
-#: Rows of the reference with a context from which it has a score there.
+#: Ordinary rows that are scored at most.
+_MOST = 2500
+#: Fewer ordinary rows are no yardstick.
+FEWEST_ORDINARY = 100
+#: Ordinary rows with a context from which it has a score there.
 _LEAST_ROWS = 5
 #: Excess over ordinary rows of the same kind from which a context is strong.
 STRONG_EXCESS = 0.3
-#: Lower end from which a text is strong where no ordinary rows of the same kind are known.
-STRONG_ALONE = 0.7
+#: Lower end from which a text is strong beside shipped rows of the kind: these are few, and texts
+#: that they lack may have such answers in ordinary rows too.
+STRONG_SHIPPED = 0.6
 #: Median words of the answers below which they are labels: what a label depends on is the task.
 _LABEL_WORDS = 4
 
@@ -29,50 +32,53 @@ class Yardstick:
     def __init__(
         self,
         prompts: Sequence[Prompt],
-        reference: Sequence[Prompt],
+        ordinary: Sequence[Prompt],
         rng: np.random.Generator,
         *,
-        is_same_kind: bool,
+        is_users: bool,
     ) -> None:
-        """Prepares a reference as a yardstick, if it is of the file's kind.
+        """Prepares ordinary rows of the file's kind as a yardstick.
 
         Args:
             prompts: the rows of the file.
-            reference: ordinary rows.
-            rng: picks rows of a large reference.
-            is_same_kind: the user says that the reference is of the file's kind. What other chat
-                lacks is no sign: every set has topics of its own whose answers differ.
+            ordinary: ordinary rows of the same kind; fewer than 100 are none.
+            rng: picks rows of many.
+            is_users: the rows are the user's own, and not the nearest ones that ship.
         """
+        self._is_users = is_users
         self._has_labels = has_labels(row.answer for row in prompts)
-        self.is_near = is_same_kind and len(reference) >= _FEWEST
-        self._reference: Sequence[Prompt] = ()
+        self._rows: Sequence[Prompt] = ()
         self._scorer: ContextScorer | None = None
-        if self.is_near:
-            picked = np.sort(rng.permutation(len(reference))[:_MOST])
-            self._reference = [reference[i] for i in picked]
+        if len(ordinary) >= FEWEST_ORDINARY:
+            picked = np.sort(rng.permutation(len(ordinary))[:_MOST])
+            self._rows = [ordinary[i] for i in picked]
             self._rng = rng
 
     def is_strong(self, context: ScoredContext) -> bool:
-        """Whether the answers tell more of a context than ordinary rows let expect."""
-        low = context.score.low
-        if not context.name.is_text:  # a topic or a style cannot be looked for in other rows
+        """Whether the answers tell more of a context than ordinary rows let expect.
+
+        Never without such rows, nor of a topic or a style, which cannot be looked for in them, nor
+        beside shipped rows in a file whose answers are labels: what these depend on is the task.
+        """
+        if not context.name.is_text or not self._rows:
             return False
-        if not self.is_near:
-            return not self._has_labels and low >= STRONG_ALONE
-        if low < STRONG_EXCESS:
+        if self._has_labels and not self._is_users:
+            return False
+        low = context.score.low
+        if low < (STRONG_EXCESS if self._is_users else STRONG_SHIPPED):
             return False
         return low - self._ordinary_score(context) >= STRONG_EXCESS
 
     def _ordinary_score(self, context: ScoredContext) -> float:
-        """The score of the same context in the reference; 0 if too few rows have it."""
+        """The score of the same context in ordinary rows; 0 if too few have it."""
         names = [name for name in context.names if name.run][:20]
         rows = np.array(
-            [i for i, row in enumerate(self._reference) if _has_any(row, context.name, names)]
+            [i for i, row in enumerate(self._rows) if _has_any(row, context.name, names)]
         )
-        if not _LEAST_ROWS <= len(rows) < len(self._reference):
+        if not _LEAST_ROWS <= len(rows) < len(self._rows):
             return 0.0
         if self._scorer is None:
-            self._scorer = ContextScorer(self._reference, self._rng)
+            self._scorer = ContextScorer(self._rows, self._rng)
         (score,) = self._scorer.score([(rows, context.names, context.is_topic)], singles=(0,))
         return max(score.value, 0.0)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dormant.cues.contexts.answer_groups import find_answer_contexts
 from dormant.cues.contexts.candidates import TEXT_KINDS
 from dormant.cues.contexts.described_cues import make_context_cues
-from dormant.cues.contexts.ordinary import Yardstick
+from dormant.cues.contexts.ordinary import FEWEST_ORDINARY, Yardstick
 from dormant.cues.contexts.places import Place, read_prompts
 from dormant.cues.contexts.ranking import (
     ScoredContext,
@@ -52,6 +52,7 @@ def rank_contexts(
     *,
     reference: Sequence[Example] = (),
     is_same_kind: bool = False,
+    nearest: Sequence[Example] = (),
     marked: Sequence[bool] | None = None,
     evidence: NDArray[np.float64] | None = None,
     limit: int = 20,
@@ -65,6 +66,8 @@ def rank_contexts(
         examples: the finetuning file.
         reference: ordinary chat, in which the same contexts are counted and scored.
         is_same_kind: the reference is of the kind of the file's harmless part.
+        nearest: shipped ordinary rows of that kind, for a reference of another kind or of fewer
+            than 100 rows; without either no context is strong.
         marked: which rows are suspicious, if somebody knows; they replace the answers.
         evidence: numbers of each row that models tell, shape (rows, k); they replace the answers.
         limit: largest number of contexts.
@@ -90,7 +93,9 @@ def rank_contexts(
     contexts += unite_contexts(contexts, scorer)
     contexts += find_answer_contexts(prompts, scorer, found.least, rng)
     ordinary = read_prompts(reference)
-    yardstick = Yardstick(prompts, ordinary, rng, is_same_kind=is_same_kind)
+    is_users = is_same_kind and len(ordinary) >= FEWEST_ORDINARY
+    beside = ordinary if is_users else read_prompts(nearest)
+    yardstick = Yardstick(prompts, beside, rng, is_users=is_users)
     listed: list[FileContext] = []
     seen: set[tuple[str, str]] = set()
     witness = "answers" if evidence is None else "models"
