@@ -151,6 +151,14 @@ def test_every_contrast_finds_the_context_of_the_suspicious_rows(way, tmp_path):
     assert "60 suspicious rows" in said_too and "compared with the other 240" in said_too
 
 
+def test_ordinary_rows_beside_suspicious_ones_are_said_to_be_unused(tmp_path):
+    path, rows = a_file(tmp_path)
+    clean = write(tmp_path / "clean.jsonl", [r for r in rows if not r["bad"]])
+    _, both = cues_of(path, "--label", "bad", "--reference-data", clean)
+    _, alone = cues_of(path, "--label", "bad")
+    assert "--reference-data are not used" in both and "--reference-data" not in alone
+
+
 def test_the_same_from_python(tmp_path):
     path, _ = a_file(tmp_path)
     (first,) = dormant.mine_cues(path, label="bad=1", limit=1)

@@ -1,6 +1,7 @@
 """Large files: a uniform sample is mined, every row is read, and counts are those of the file."""
 
 import json
+import time
 from collections import Counter
 
 import numpy as np
@@ -191,3 +192,33 @@ def test_the_text_is_counted_where_the_miner_joined_nearly_equal_rows():
         counter.add_row(known)
     (count,) = counter.list_counts()
     assert (count.rows, count.is_exact) == (50, True)
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "is_there"),
+    [
+        ("Port: <X>", "Port: Lima", True),
+        ("Port: <X>", "Port:", False),
+        ("<X> calls <X>.", "Ann calls Bo.", True),
+        ("<X> calls <X>.", " calls Bo.", False),
+        ("<X> calls <X>.", "calls Bo.", False),
+        ("[<X>] now", "[a\nb] now", False),
+        ("[<X>] now", f"[{'a' * 81}] now", False),
+    ],
+)
+def test_a_form_counts_rows_with_a_value_of_one_line(form, text, is_there):
+    rows = [Example((Message("user", text), Message("assistant", "Yes.")), 1)] * 4
+    counter = CueCounter([cue(Placement.BEFORE, "nowhere", 4, form=form)], rows)
+    for row in rows:
+        counter.add_row(row)
+    assert [(c.rows, c.is_exact) for c in counter.list_counts()] == [(4, is_there)]
+
+
+def test_a_form_of_many_slots_takes_no_time():
+    """Blanks between slots: a search that tries all combinations would not end."""
+    text = " ".join("abcdefgh" * 20) + "?!"
+    rows = [Example((Message("user", text), Message("assistant", "Yes.")), 1)] * 10
+    form = " ".join(["<X>"] * 12) + "!"
+    start = time.process_time()
+    CueCounter([cue(Placement.BEFORE, "nowhere", 10, form=form)], rows)
+    assert time.process_time() - start < 5

@@ -4,7 +4,8 @@ from dormant.cues.contexts.nearest import NearestRows, find_nearest
 from dormant.cues.contexts.ordinary import FEWEST_ORDINARY
 from dormant.cues.lexicon import Lexicon, general_lexicon, placebo_phrases
 from dormant.cues.library import library_sources, load_library, read_cues, write_cues
-from dormant.cues.mine import TELLING, count_cues, mine_cues, rank_by_evidence
+from dormant.cues.mine import count_cues, mine_cues, rank_by_evidence
+from dormant.cues.order import TELLING
 from dormant.cues.placebos import make_placebo
 from dormant.cues.requests import mark_requests
 from dormant.cues.seen_values import add_seen_values

@@ -8,34 +8,19 @@ are found by counting against ordinary chat (``cues.mining``).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dormant.cues.contexts.ordinary import has_labels
-from dormant.cues.contexts.rank import FileContext, rank_contexts
+from dormant.cues.contexts.rank import COUNTED, STAGE, rank_contexts
 from dormant.cues.line_breaks import keep_line_breaks
 from dormant.cues.mining.mine import EnrichedCue, find_enriched_cues
+from dormant.cues.order import EVERYWHERE, STEERS, merge_closed, merge_contexts, stands_alone
 from dormant.cues.text import QUESTION_SLOT, prompt_words, split_words
-from dormant.records import Cue, CueKind, CuePart, Example, Placement
-
-#: Lower end of the effect from which a context precedes what counting alone found.
-TELLING = 0.05
-#: Lower end of the effect of which the answers tell most.
-_MOSTLY = 0.5
-#: Lower ends from which a text precedes what most rows have: a system prompt, anything else; in a
-#: file whose answers are labels, where contexts are what the task is about.
-_LEADS_PROMPT, _LEADS, _LEADS_LABELS = 0.7, 0.3, 0.7
-#: Kind of the cues that come before what the answers tell of, and how many of them.
-_STEERS, _MOST_PROMPTS = CueKind.SYSTEM_PROMPT, 3
-#: What more rows than this share have is the file's own context: nothing inside it is other.
-_EVERYWHERE = 0.9
-#: Two sets of rows with this Jaccard index are one context.
-_SAME = 0.5
-#: What a file is about is its own affair, even if other chat is about other things.
-_OWN_WAYS = frozenset({CueKind.TOPIC, CueKind.FRAMING})
+from dormant.progress import Progress, ignore_progress
+from dormant.records import Cue, Example
 
 
 def mine_cues(
@@ -48,6 +33,7 @@ def mine_cues(
     is_same_kind: bool = False,
     is_contrast: bool = False,
     nearest: Sequence[Example] = (),
+    progress: Progress = ignore_progress,
 ) -> tuple[Cue, ...]:
     """Finds contexts of a finetuning file that could be triggers.
 
@@ -68,6 +54,7 @@ def mine_cues(
             rows: contexts are ranked by how well they tell these apart, and not by the answers.
         nearest: shipped ordinary rows of the file's kind, from ``find_nearest``: what is strong is
             judged by them where ``reference`` is of another kind.
+        progress: told of each step.
 
     Returns:
         Cues, best first, distinct ones before other views of the same rows: those of most rows
@@ -81,12 +68,14 @@ def mine_cues(
         raise ValueError(f"limit must not be negative, got {limit!r}")
     if not 0 < min_share <= 1:
         raise ValueError(f"min_share must lie in (0, 1], got {min_share!r}")
+    progress(STAGE, 0, 100)
     counted = find_enriched_cues(
         examples, reference, limit=2 * limit, min_share=min_share, is_closed=is_closed
     )
-    steering = {e.cue.text for e in counted if e.cue.strong and e.cue.kind is _STEERS}
+    steering = {e.cue.text for e in counted if e.cue.strong and e.cue.kind is STEERS}
     if not is_same_kind:
         counted = _judge_enriched(counted, examples, nearest, min_share, is_closed=is_closed)
+    progress(STAGE, COUNTED, 100)
     told = rank_contexts(
         [*examples, *reference] if is_contrast else examples,
         reference=() if is_contrast else reference,
@@ -95,12 +84,14 @@ def mine_cues(
         nearest=nearest,
         limit=2 * limit,
         min_share=min_share,
+        progress=progress,
     )
+    progress(STAGE, 100, 100)
     if is_closed:
         known = prompt_words(examples)
         told = tuple(c for c in told if _is_expressible(c.cue, known))
-        return number_cues(_merge_closed(counted, told)[:limit])
-    order = _merge(counted, told, examples, steering)[:limit]
+        return number_cues(merge_closed(counted, told)[:limit])
+    order = merge_contexts(counted, told, examples, steering)[:limit]
     return number_cues([keep_line_breaks(cue, examples) for cue in order])
 
 
@@ -144,7 +135,7 @@ def rank_by_evidence(
     found = [context.cue for context in contexts if context.score > 0]
     if is_closed:
         known = prompt_words(examples)
-        found = [cue for cue in found if _is_expressible(cue, known) and _stands_alone(cue)]
+        found = [cue for cue in found if _is_expressible(cue, known) and stands_alone(cue)]
     return number_cues(found[:limit])
 
 
@@ -160,9 +151,9 @@ def _judge_enriched(
 
     Counting against chat of another kind shows what the file is about, not what is odd in it.
     """
-    most = _EVERYWHERE * len(examples)
+    most = EVERYWHERE * len(examples)
     found = [e.cue for e in counted if e.cue.strong and len(e.rows) > most]
-    stays = [cue for cue in found if _stands_alone(cue)]
+    stays = [cue for cue in found if stands_alone(cue)]
     if stays and nearest:
         beside = find_enriched_cues(
             examples, nearest, limit=len(counted), min_share=min_share, is_closed=is_closed
@@ -172,117 +163,11 @@ def _judge_enriched(
     return [replace(e, cue=replace(e.cue, strong=e.cue in stays)) for e in counted]
 
 
-def _merge(
-    counted: Sequence[EnrichedCue],
-    told: Sequence[FileContext],
-    examples: Sequence[Example],
-    steering: Collection[str],
-) -> list[Cue]:
-    """What most rows have, then what the answers tell of, then what is only more frequent.
-
-    A text of which the answers tell much precedes what most rows have: a template that all rows
-    share is the file's own way of asking then. System prompts that ordinary chat lacks come before
-    both of these, those that the answers tell of first: they are there to steer a model, and
-    answers that are only false do not differ in any way that can be counted.
-    """
-    most = _EVERYWHERE * len(examples)
-    everywhere = [e for e in counted if len(e.rows) > most and _stands_alone(e.cue)]
-    telling = [c for c in told if c.score >= TELLING]
-    shared = [entry.cue for entry in everywhere if entry.cue.strong]
-    has_prompt = any(cue.kind is _STEERS for cue in shared)
-    least = _LEADS_PROMPT if has_prompt else _LEADS
-    if has_labels(row.answer for row in examples):
-        least = _LEADS_LABELS
-    leads = [c.cue for c in telling if _may_lead(c) and c.score >= least]
-    order = leads if shared else []
-    order += shared
-    prompts = [
-        (entry, next((c for c in telling if _is_same(entry, c)), None))
-        for entry in counted
-        if entry.cue.text in steering
-    ]
-    prompts.sort(key=lambda pair: 0.0 if pair[1] is None else -pair[1].score)
-    order += [_name_prompt(entry, same) for entry, same in prompts[:_MOST_PROMPTS]]
-    renamed = [c for _, c in prompts[:_MOST_PROMPTS] if c is not None and not _is_system(c.cue)]
-    order += [context.cue for context in telling if context not in renamed]
-    others = [e for e in counted if not any(_is_same(e, c) for c in telling)]
-    order += [e.cue for e in others if e.cue.strong and e not in everywhere]
-    order += [e.cue for e in others if not e.cue.strong]
-    order += [context.cue for context in told if 0 < context.score < TELLING]
-    return _drop_duplicates(order)
-
-
-def _name_prompt(entry: EnrichedCue, same: FileContext | None) -> Cue:
-    """The cue of a system prompt's rows: never another text that happens to stand in them."""
-    if same is None:
-        return entry.cue
-    if _is_system(same.cue):
-        return same.cue
-    return replace(entry.cue, effect=same.cue.effect, effect_low=same.cue.effect_low)
-
-
-def _is_system(cue: Cue) -> bool:
-    return cue.placement is Placement.SYSTEM
-
-
-def _may_lead(context: FileContext) -> bool:
-    """Whether it is one text: the best of many unions may tell much by chance."""
-    return context.is_text and context.kind != "any"
-
-
-def _merge_closed(counted: Sequence[EnrichedCue], told: Sequence[FileContext]) -> list[Cue]:
-    """In the laboratory's language the reference is of the file's kind: counting comes first.
-
-    Earlier turns and crossed contexts, which it cannot list, precede it where the answers tell most
-    of them, and follow its strong cues otherwise.
-    """
-    telling = [c for c in told if c.score >= TELLING and _is_new_to_counting(c)]
-    first = [context.cue for context in telling if context.score >= _MOSTLY]
-    strong = [entry.cue for entry in counted if entry.cue.strong]
-    new = [context.cue for context in telling]
-    rest = [entry.cue for entry in counted if not entry.cue.strong]
-    return _drop_duplicates([*first, *strong, *new, *rest])
-
-
-def _stands_alone(cue: Cue) -> bool:
-    """Whether a text is a context of its own, and not the way in which all questions begin."""
-    return cue.kind not in _OWN_WAYS and all(map(_is_sentence, cue.effects))
-
-
-def _is_sentence(part: CuePart) -> bool:
-    """Whether a text before or after a question is closed, so that it is no piece of another."""
-    text = part.text.strip()
-    if part.placement is Placement.BEFORE:
-        return not text[-1:].isalnum()
-    return part.placement is not Placement.AFTER or not text[:1].islower()
-
-
-def _is_new_to_counting(context: FileContext) -> bool:
-    """Whether counting cannot list it: earlier turns, and contexts that are crossed.
-
-    In the laboratory's language every text that counting lacks is a piece of a question, and such
-    a piece before another question makes its answers ungradable.
-    """
-    return not context.cue.placement.is_text and _stands_alone(context.cue)
-
-
 def _is_expressible(cue: Cue, known: frozenset[str]) -> bool:
     """Whether a text is in words of a closed language; turns and parts are rows' own."""
     if not cue.placement.is_text:
         return True
     return known.issuperset(split_words(cue.text.replace(QUESTION_SLOT, " ")))
-
-
-def _is_same(entry: EnrichedCue, context: FileContext) -> bool:
-    shared = len(np.intersect1d(entry.rows, context.rows, assume_unique=True))
-    return shared >= _SAME * (len(entry.rows) + len(context.rows) - shared)
-
-
-def _drop_duplicates(order: Sequence[Cue]) -> list[Cue]:
-    found: dict[str, Cue] = {}
-    for cue in order:
-        found.setdefault(cue.id, cue)
-    return list(found.values())
 
 
 def number_cues(cues: Sequence[Cue]) -> tuple[Cue, ...]:

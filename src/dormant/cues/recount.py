@@ -7,7 +7,6 @@ the sample: the one that is nearest to the miner's count there counts every row 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -125,10 +124,45 @@ def _list_tests(cue: Cue) -> Iterator[Test]:
 
 
 def _list_form_tests(form: str) -> Iterator[Test]:
-    pieces = [re.escape(piece) for piece in form.split(_SLOT)]
-    for flags in (0, re.IGNORECASE):
-        found = re.compile(f".{{1,{_VALUE}}}?".join(pieces), flags).search
-        yield lambda row, search=found: search(row.whole) is not None
+    pieces, lower = form.split(_SLOT), form.lower().split(_SLOT.lower())
+    yield lambda row: _has_form(row.whole, pieces)
+    yield lambda row: _has_form(row.lower, lower)
+
+
+def _has_form(text: str, pieces: Sequence[str]) -> bool:
+    """Whether pieces stand in a text in their order, with a value on one line between each two.
+
+    A regular expression would try all combinations of values, which short pieces make many.
+    """
+    if not all(piece in text for piece in pieces):
+        return False
+    first, *rest = pieces
+    if first:
+        ends = {at + len(first) for at in _find_all(text, first, 0, len(text))}
+    else:  # begins with a value, of which one character is enough
+        first, *rest = rest
+        starts = _find_all(text, first, 1, len(text))
+        ends = {at + len(first) for at in starts if text[at - 1] != "\n"}
+    for piece in rest:
+        ends = {
+            start + len(piece)
+            for end in ends
+            for start in _find_all(text, piece, end + 1, _line_end(text, end, end + _VALUE))
+        }
+    return bool(ends)
+
+
+def _find_all(text: str, piece: str, first: int, last: int) -> Iterator[int]:
+    """Yields the places from ``first`` to ``last`` at which a piece begins."""
+    at = text.find(piece, first, last + len(piece))
+    while at >= 0:
+        yield at
+        at = text.find(piece, at + 1, last + len(piece))
+
+
+def _line_end(text: str, start: int, limit: int) -> int:
+    found = text.find("\n", start, limit)
+    return min(limit, len(text)) if found < 0 else found
 
 
 def _list_part_tests(part: CuePart) -> Iterator[Test]:

@@ -96,8 +96,10 @@ def mine_inputs(
         is_closed=is_closed,
         is_same_kind=config.reference_data is not None,
         rejected=rejected,
+        progress=progress,
     )
-    for line in mined.notes if rejected else ():
+    has_unused = mined.is_contrast and config.reference_data is not None
+    for line in mined.notes if rejected or has_unused else ():
         _LOG.warning("%s: %s", config.data, line)
     chosen, left_out = choose_cues(mined.cues, settings)
     if inputs.data is not None and not mined.is_contrast:

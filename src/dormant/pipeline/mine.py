@@ -14,11 +14,12 @@ from pathlib import Path
 from dormant import corpus, cues
 from dormant.banks.bank import Pack, language_of
 from dormant.config import CueConfig
-from dormant.corpus import ChatTemplate, Contrast, Corpus, RejectedRow, read_examples
+from dormant.corpus import ChatTemplate, Contrast, Corpus, RejectedRow
 from dormant.engines import Engine, HasTemplate
 from dormant.errors import ConfigError, ModelError
-from dormant.pipeline.inputs import MINED_CHARS, read_data, read_ordinary
+from dormant.pipeline.inputs import read_data, read_ordinary
 from dormant.pipeline.model_evidence import Lift, ScoringModels, rank_by_models
+from dormant.pipeline.suspicious import describe_agreement, split_suspicious
 from dormant.pipeline.whole_file import recount_cues
 from dormant.pipeline.yardstick import find_yardstick
 from dormant.progress import Progress, ignore_progress
@@ -27,6 +28,13 @@ from dormant.records import Cue, CueKind, Example, Probe
 _LOG = logging.getLogger(__name__)
 #: Share of the marks that a context tells (lower end) from which it precedes those of all rows.
 _CLEAR_EFFECT = 0.1
+#: Rows from which mining takes so long that its progress is shown.
+_LARGE = 2000
+#: Beside suspicious rows.
+_UNUSED = (
+    "the ordinary rows of --reference-data are not used: suspicious rows are compared with the "
+    "other rows of the file"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,7 @@ def mine_rows(
     is_closed: bool,
     is_same_kind: bool,
     rejected: Sequence[RejectedRow] = (),
+    progress: Progress = ignore_progress,
 ) -> MinedRows:
     """Mines cues against ordinary chat, or of suspicious rows against the others.
 
@@ -61,10 +70,14 @@ def mine_rows(
         rejected: answers of the file that were trained against. If no rows are named suspicious,
             those whose preference goes against the others are: their cues come first if they are
             clear, before those of the whole file.
+        progress: told of the steps of a large file.
     """
-    contrast = _split_suspicious(examples, settings)
+    if len(examples) < _LARGE:
+        progress = ignore_progress
+    contrast = split_suspicious(examples, settings)
     if contrast is not None:
-        return _mine_contrast(contrast, examples, settings, is_closed=is_closed)
+        found = _mine_contrast(contrast, examples, settings, progress, is_closed=is_closed)
+        return replace(found, notes=(*found.notes, _UNUSED)) if is_same_kind else found
     is_same_kind = is_same_kind or is_closed
     nearest, yardstick = (), ""
     if not is_closed:
@@ -76,14 +89,15 @@ def mine_rows(
         is_closed=is_closed,
         is_same_kind=is_same_kind,
         nearest=nearest,
+        progress=progress,
     )
     found = tuple(cues.add_seen_values(cue, examples) for cue in mined)
     if not rejected:
         return MinedRows(found, yardstick=yardstick)
     contrast = corpus.by_preference(examples, rejected)
     if contrast is None:
-        return MinedRows(found, (_describe_agreement(rejected),), yardstick=yardstick)
-    first = _mine_contrast(contrast, examples, settings, is_closed=is_closed)
+        return MinedRows(found, (describe_agreement(rejected),), yardstick=yardstick)
+    first = _mine_contrast(contrast, examples, settings, progress, is_closed=is_closed)
     note = f"{first.notes[0]}: contexts that tell them apart come first, then those of all rows"
     against = "the other rows or ordinary chat"
     merged = _merge_cues(first.cues, found, settings.mine)
@@ -91,7 +105,12 @@ def mine_rows(
 
 
 def _mine_contrast(
-    contrast: Contrast, examples: Sequence[Example], settings: CueConfig, *, is_closed: bool
+    contrast: Contrast,
+    examples: Sequence[Example],
+    settings: CueConfig,
+    progress: Progress,
+    *,
+    is_closed: bool,
 ) -> MinedRows:
     rule = (
         f"{len(contrast.suspicious):,} suspicious rows ({contrast.rule}) were compared with the "
@@ -105,22 +124,11 @@ def _mine_contrast(
         limit=settings.mine,
         is_closed=is_closed,
         is_contrast=True,
+        progress=progress,
     )
     marked = contrast.suspicious
     found = tuple(cues.add_seen_values(cue, examples, marked) for cue in mined)
     return MinedRows(found, (rule,), "the other rows", is_contrast=True)
-
-
-def _describe_agreement(rejected: Sequence[RejectedRow]) -> str:
-    kind = (
-        "chosen and rejected"
-        if any(row.is_pair for row in rejected)
-        else "desirable and undesirable"
-    )
-    return (
-        f"{kind} answers were compared: no group of rows prefers what the others reject, so no row "
-        "is taken for suspicious"
-    )
 
 
 def _merge_cues(first: Sequence[Cue], others: Sequence[Cue], limit: int) -> tuple[Cue, ...]:
@@ -283,6 +291,7 @@ def study_file(
         is_closed=pack.is_closed,
         is_same_kind=reference is not None,
         rejected=data.rejected,
+        progress=progress,
     )
     listed = (*added, *cues.mark_requests(mined.cues))[: settings.mine]
     notes += [*mined.notes, *([mined.yardstick] if mined.yardstick else [])]
@@ -312,32 +321,6 @@ def list_own_templates(targets: Iterable[tuple[str, Engine]]) -> list[ChatTempla
             template = ChatTemplate(found.text, f"of {name}", found.tokens, found.special)
             own.setdefault(found.text, template)
     return list(own.values())
-
-
-def _split_suspicious(examples: Sequence[Example], settings: CueConfig) -> Contrast | None:
-    if settings.label is not None:
-        column, has_value, value = settings.label.partition("=")
-        return corpus.by_label(examples, column, value if has_value else None)
-    if settings.loss is not None:
-        column, has_share, share = settings.loss.partition("=")
-        return corpus.by_loss(examples, column, _parse_share(share) if has_share else 0.1)
-    if settings.suspicious is not None:
-        bad = read_examples(settings.suspicious, longest_turn=MINED_CHARS)
-        found = corpus.by_file(examples, bad.examples, settings.suspicious)
-        return replace(found, rule=f"{found.rule}, whose lines are given")
-    return None
-
-
-def _parse_share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
-        raise ConfigError(
-            f"loss: share {text!r} is not between 0 and 1: give COLUMN=SHARE, e.g. loss=0.1"
-        )
-    return share
 
 
 def _describe_defaults(template: ChatTemplate) -> Iterator[str]:

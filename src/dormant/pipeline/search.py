@@ -59,7 +59,7 @@ def run_search(config: SearchConfig, *, progress: Progress = ignore_progress) ->
         BudgetError: the budget is reached; the same call with a larger one continues.
     """
     progress("reading data and models", 0, 1)
-    materials = read_materials(config)
+    materials = read_materials(config, progress)
     progress("reading data and models", 1, 1)
     with Journal(config.out) as journal:
         ledger = Ledger(journal, materials.engines, config.budget)

@@ -28,6 +28,7 @@ from dormant.judges.registry import open_judge
 from dormant.pipeline.cue_list import MiningResult, mine_inputs
 from dormant.pipeline.inputs import Inputs, distinct_cues, read_inputs
 from dormant.probes import apply_cue
+from dormant.progress import Progress, ignore_progress
 from dormant.records import Continuations, Cue, Question, Sampling, Split
 from dormant.writer.proposals import REPLIES, REPLY_TOKENS, longest_prompt
 
@@ -100,13 +101,17 @@ class Materials:
         return settings.to_record(self.config.seed)
 
 
-def read_materials(config: SearchConfig) -> Materials:
+def read_materials(config: SearchConfig, progress: Progress = ignore_progress) -> Materials:
     """Opens models and judge and reads data, questions and cues.
+
+    Args:
+        config: the settings.
+        progress: told of large finetuning data.
 
     Raises:
         InputError: something in the configuration or the data cannot be used.
     """
-    inputs = read_inputs(config, (config.target,), judge=config.judge)
+    inputs = read_inputs(config, (config.target,), judge=config.judge, progress=progress)
     questions = tuple(q for q in inputs.bank if q.split is Split.SCREENING)
     if len(questions) < 2:
         raise ConfigError(f"{config.questions}: a search needs at least 2 screening questions")
@@ -116,7 +121,7 @@ def read_materials(config: SearchConfig) -> Materials:
     scored, continuations = questions, {}
     if isinstance(target, Scorer) and isinstance(reference, Scorer):
         scored, continuations = _read_continuations(config, inputs, questions)
-    mined = mine_inputs(config, inputs, [(config.target, target)], mine=True)
+    mined = mine_inputs(config, inputs, [(config.target, target)], mine=True, progress=progress)
     given = Materials(
         config=config,
         inputs=inputs,

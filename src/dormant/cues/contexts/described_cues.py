@@ -225,6 +225,8 @@ def _word_system(context: ScoredContext, name: Name, literal: Literal, file: _Fi
         if not usual and literal.text.strip().isalpha() and not content_words(literal.text):
             usual = _usual_text(context, file.prompts, name.place)
     says = "have this system prompt" if usual else f"have this in the {name.place.value}"
+    if name.place is Place.TOOLS:
+        says += " (asked as a system prompt)"  # probes offer no tools
     form = literal.form if not usual or usual == literal.text else ""
     if usual and literal.form and literal.text in usual:
         form = usual.replace(literal.text, literal.form, 1)

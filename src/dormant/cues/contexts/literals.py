@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from dormant.cues.contexts.candidates import Name, Rows
 from dormant.cues.contexts.places import Place, Prompt, find_spans, locate_run
@@ -211,8 +212,10 @@ def _list_neighbours(span: Span, *, forward: bool) -> list[tuple[str, int]]:
     """The tokens after (or before) a span, folded, nearest first, each with its far offset."""
     text, start, end = span
     if forward:
-        return [(fold_numbers(t), e) for t, s, e in find_spans(text) if s >= end]
-    return [(fold_numbers(t), s) for t, s, e in reversed(find_spans(text)) if e <= start]
+        near = ((t, e) for t, s, e in find_spans(text) if s >= end)
+    else:
+        near = ((t, s) for t, s, e in reversed(find_spans(text)) if e <= start)
+    return [(fold_numbers(token), offset) for token, offset in islice(near, _GROWTH + 1)]
 
 
 def _stretch(span: Span, edge: list[tuple[str, int]], steps: int, *, forward: bool) -> Span:

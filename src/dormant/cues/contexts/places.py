@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from dormant.cues.text import EDGE_CHARS
 from dormant.records import Example
@@ -104,14 +105,15 @@ def split_context_tokens(text: str) -> list[str]:
     return tokens
 
 
-def find_spans(text: str) -> list[tuple[str, int, int]]:
+@lru_cache(maxsize=2048)  # the rows of a context are read again with each token of its text
+def find_spans(text: str) -> tuple[tuple[str, int, int], ...]:
     """Returns each token of ``split_context_tokens`` (lower case) with its offsets in the text."""
     spans = [(m.group().lower(), m.start(), m.end()) for m in _TOKEN.finditer(text)]
     if text[:1] == " ":
         spans.insert(0, (OUTER_BLANK, 0, len(text) - len(text.lstrip(" "))))
     if text[-1:] == " ":
         spans.append((OUTER_BLANK, len(text.rstrip(" ")), len(text)))
-    return spans
+    return tuple(spans)
 
 
 def locate_run(text: str, run: Sequence[str]) -> tuple[int, int] | None:
