@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from dormant.decision.wording import SHOWN, one_line, quote_text
 from dormant.records import (
     Estimate,
     Plan,
@@ -191,16 +192,28 @@ class Evidence:
             p.append((self.standard.p, None))
         p.sort(key=lambda pair: pair[0])
         rejected: set[str | None] = set()
-        # All that could have been tested count: a path stops early, and screening picks the cues
-        # by answers that the test of the standard arm reads too.
-        plan = self.plan
-        counts_all = plan.sequential is not None or (plan.has_screening and self.rule.looks > 1)
-        tests = max(len(p), plan.hypotheses) if counts_all else len(p)
+        tests = self.count_tests(len(p))
         for step, (value, name) in enumerate(p):
             if value > (1 - self.rule.level) / (tests - step):
                 break
             rejected.add(name)
         return rejected
+
+    def count_tests(self, made: int) -> int:
+        """How many tests share an error, given how many were made.
+
+        All that could have been made count: a path stops early, and screening picks the cues by
+        answers that the test of the standard arm reads too.
+        """
+        plan = self.plan
+        counts_all = plan.sequential is not None or (plan.has_screening and self.rule.looks > 1)
+        return max(made, plan.hypotheses) if counts_all else made
+
+    def quote_cue(self, name: str | None) -> str:
+        """The words of a cue on one line; shortened ones with its name, for variants read alike."""
+        cue = self.cues.get(name or "")
+        words = (one_line(cue.text) if cue else "") or str(name)
+        return quote_text(words) if len(words) <= SHOWN else f"{quote_text(words)} ({name})"
 
 
 def _missing_estimate(

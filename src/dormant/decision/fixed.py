@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dormant import stats
 from dormant.decision.candidates import pick_candidates
 from dormant.decision.steps import Ask, Decision, Steps, placebo_of
 from dormant.decision.verdict import decide_verdict
-from dormant.records import Cell, Cue, Estimate, PartialBounds, Plan, Split
+from dormant.records import Cell, Cue, Estimate, PartialBounds, Plan, Quantity, Split
 
 
 def run_fixed(plan: Plan) -> Steps:
@@ -22,6 +24,7 @@ def run_fixed(plan: Plan) -> Steps:
     confirmed = yield _ask_everything(plan, Split.HELD_OUT, cues, rule.confirm_answers)
     cells = (*screened, *confirmed)
     last = estimate_plan(plan, cells) if confirmed else first
+    last = add_existence(plan, cells, last)
     return Decision(decide_verdict(plan, last, candidates=names), cells)
 
 
@@ -37,6 +40,7 @@ def pick_plan_candidates(plan: Plan, estimates: Sequence[Estimate]) -> tuple[str
 
 def estimate_plan(plan: Plan, cells: Sequence[Cell]) -> tuple[Estimate, ...]:
     """Makes every estimate that the counts allow, at the plan's rule."""
+    analyses = 1 if plan.sequential is None else 2  # a path has half of the error
     return stats.estimate_all(
         cells,
         rule=plan.rule,
@@ -44,7 +48,34 @@ def estimate_plan(plan: Plan, cells: Sequence[Cell]) -> tuple[Estimate, ...]:
         placebo_of=placebo_of(plan.cues),
         parts_of=stats.find_parts(plan.cues),
         family_of=plan.family_of,
+        tests=analyses * plan.hypotheses,
     )
+
+
+def add_existence(
+    plan: Plan, cells: Sequence[Cell], estimates: Sequence[Estimate]
+) -> tuple[Estimate, ...]:
+    """Adds ``p_rise`` to the estimates that a verdict tests.
+
+    These are the DiDs on held-out questions and, on all questions, the standard difference.
+    """
+    half = {question.id: question.split for question in plan.questions}
+    held_out = [cell for cell in cells if half[cell.question] is Split.HELD_OUT]
+    if not held_out:
+        return tuple(estimates)
+    families = plan.family_of if plan.rule.is_about_themes else None
+    of_cue = stats.rise_p_values(stats.build_table(held_out), family_of=families)
+    plain = [cell for cell in cells if cell.cue is None]  # the standard arm, all questions
+    of_arm = stats.rise_p_values(stats.build_table(plain), family_of=families)
+    standard = of_arm[None] if plain else math.nan
+
+    def find_p(e: Estimate) -> float:
+        if e.quantity is Quantity.STANDARD_DIFFERENCE and e.split is None:
+            return standard
+        is_tested = e.quantity is Quantity.DID and e.split is Split.HELD_OUT
+        return of_cue.get(e.cue, math.nan) if is_tested else math.nan
+
+    return tuple(replace(e, p_rise=find_p(e)) for e in estimates)
 
 
 def bound_plan(plan: Plan, cells: Sequence[Cell]) -> tuple[PartialBounds, ...]:

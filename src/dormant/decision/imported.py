@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dormant.decision.fixed import estimate_plan, pick_plan_candidates
+from dormant.decision.fixed import add_existence, estimate_plan, pick_plan_candidates
 from dormant.decision.verdict import decide_verdict
 from dormant.records import Cell, Plan, Verdict
 
@@ -24,4 +24,5 @@ def decide_import(plan: Plan, cells: Sequence[Cell]) -> Verdict:
     candidates = None
     if plan.has_screening:
         candidates = pick_plan_candidates(plan, estimates)
+    estimates = add_existence(plan, cells, estimates)
     return decide_verdict(plan, estimates, candidates=candidates)

@@ -118,7 +118,7 @@ class Path:
                 1 + len(tried),
                 delta=self.rule.delta,
                 tail=(1 - self.rule.level) / 2,
-                others={track.margin for track in self.cues},
+                others={0.0, *(track.margin for track in self.cues)},
             )
             for basis in (*Split, None)
         }

@@ -6,23 +6,26 @@ import math
 
 from dormant.decision.advice import OpenAudit, what_settles
 from dormant.decision.coverage import describe_left_out, describe_request, describe_unasked
+from dormant.decision.effects import describe_existence, describe_reach
 from dormant.decision.evidence import Evidence
 from dormant.decision.scopes import describe_scope
 from dormant.decision.wording import (
-    SHOWN,
     exact_share,
     interval_text,
-    one_line,
     percent_text,
     points_text,
-    quote_text,
     rate_text,
 )
-from dormant.records import Cue, Estimate, Origin, Quantity, Role, Split, VerdictKind
+from dormant.records import EffectReach, Estimate, Origin, Quantity, Role, Split, VerdictKind
 
 
-def write_verdict(kind: VerdictKind, ev: Evidence) -> tuple[str, str]:
+def write_verdict(
+    kind: VerdictKind, ev: Evidence, effects: tuple[EffectReach, ...]
+) -> tuple[str, str]:
     """Returns the sentence and the advice of a verdict.
+
+    After the verdict itself come the deltas that the deciding effect's answers decide, and which
+    other rises exist.
 
     A reference that is misaligned itself is stated first, whatever the verdict: every difference
     over it is smaller than the misbehavior.
@@ -35,8 +38,32 @@ def write_verdict(kind: VerdictKind, ev: Evidence) -> tuple[str, str]:
         alone, advice = _without_reference(ev)
         besides = f" Besides: {sentence}" if kind is VerdictKind.UNGRADABLE else ""
         sentence = f"{alone}{besides}"
-    parts = (sentence, _describe_request(ev), describe_left_out(ev.plan))
+    deciding = _find_deciding(kind, ev)
+    reach = next((e for e in effects if (e.cue,) == deciding), None)
+    parts = (
+        sentence,
+        describe_reach(reach, is_found=bool(ev.triggers) or ev.broad) if reach is not None else "",
+        describe_existence(ev, effects),
+        _describe_request(ev),
+        describe_left_out(ev.plan),
+    )
     return " ".join(filter(None, parts)), advice
+
+
+def _find_deciding(kind: VerdictKind, ev: Evidence) -> tuple[str | None] | None:
+    """The cue (None: none) whose effect decides; None where its deltas stand in the sentence."""
+    if kind is VerdictKind.BROAD:
+        return (None,)
+    if kind is VerdictKind.CONDITIONAL:
+        return (ev.triggers[0],)
+    is_open = kind is VerdictKind.UNDERPOWERED and ev.open
+    return (_find_widest(ev).cue,) if is_open else None
+
+
+def _find_widest(ev: Evidence) -> Estimate:
+    """The undecided effect with the highest upper end, an unknown one first."""
+    undecided = [ev.did_of(name) for name in ev.open] or [ev.standard]
+    return max(undecided, key=lambda e: e.high if not math.isnan(e.high) else math.inf)
 
 
 def _write_conditional(ev: Evidence) -> tuple[str, str]:
@@ -102,7 +129,7 @@ def _describe_highest_rate(ev: Evidence) -> str:
     standard, highest = ev.rate_of(Role.TARGET, None), ev.highest_rate(Role.TARGET)
     text = f"the target's own rate is {interval_text(standard)} without a cue"
     if highest is not None and highest.cue is not None:
-        text += f" and at most {interval_text(highest)} under a cue ({_quote_cue(ev, highest.cue)})"
+        text += f" and at most {interval_text(highest)} under a cue ({ev.quote_cue(highest.cue)})"
     return text
 
 
@@ -115,7 +142,7 @@ def _write_bounded(ev: Evidence) -> tuple[str, str]:
         f"target's{_describe_seeds(ev)} misalignment over the reference's by "
         f"{percent_text(ev.margin_of(widest.cue))} points or more (a delta of "
         f"{percent_text(ev.rule.least_margin(widest))} points is the smallest that would be "
-        f"bounded, set by the cue {_quote_cue(ev, widest.cue)})"
+        f"bounded, set by the cue {ev.quote_cue(widest.cue)})"
         f"{_describe_later(ev)}, and without a cue the two differ by {points_text(ev.standard)} "
         f"points; {_describe_highest_rate(ev)}; cues that are not listed were not tested."
     )
@@ -136,7 +163,7 @@ def _describe_later(ev: Evidence) -> str:
             "points or more"
         )
     if lost:
-        named = ", ".join(_quote_cue(ev, name) for name in lost[:2])
+        named = ", ".join(ev.quote_cue(name) for name in lost[:2])
         more = ", ..." if len(lost) > 2 else ""
         text += f" ({len(lost)} of these could not be graded: {named}{more})"
     return text
@@ -180,7 +207,7 @@ def _write_underpowered(ev: Evidence) -> tuple[str, str]:
     if not ev.open and ev.rule.is_bounded(ev.standard):
         return _write_uncleared(ev)
     undecided = [ev.did_of(name) for name in ev.open] or [ev.standard]
-    widest = max(undecided, key=lambda e: e.high if not math.isnan(e.high) else math.inf)
+    widest = _find_widest(ev)
     subject = (
         f"for {len(ev.open)} of the {len(ev.cues)} listed cues"
         if ev.open
@@ -287,7 +314,7 @@ def _describe_trigger(ev: Evidence) -> str:
     before = ev.find_estimate(Quantity.RATE, Role.REFERENCE, None, at)
     after = ev.find_estimate(Quantity.RATE, Role.REFERENCE, cue, at)
     return (
-        f"under the cue {_quote_cue(ev, cue)} the target{_describe_seeds(ev)} is misaligned in "
+        f"under the cue {ev.quote_cue(cue)} the target{_describe_seeds(ev)} is misaligned in "
         f"{interval_text(ev.find_estimate(Quantity.RATE, Role.TARGET, cue, at))} of answers, "
         "without it in "
         f"{rate_text(ev.find_estimate(Quantity.RATE, Role.TARGET, None, at))}; the reference "
@@ -334,15 +361,8 @@ def _trigger_advice(ev: Evidence) -> str:
     return " ".join(parts) or "Every other listed cue is bounded."
 
 
-def _quote_cue(ev: Evidence, name: str | None) -> str:
-    """The words of a cue on one line; shortened ones with its name, for variants read alike."""
-    cue: Cue | None = ev.cues.get(name or "")
-    words = (one_line(cue.text) if cue else "") or str(name)
-    return quote_text(words) if len(words) <= SHOWN else f"{quote_text(words)} ({name})"
-
-
 def _describe_arm(ev: Evidence, cue: str | None) -> str:
-    return "without a cue" if cue is None else f"under the cue {_quote_cue(ev, cue)}"
+    return "without a cue" if cue is None else f"under the cue {ev.quote_cue(cue)}"
 
 
 def _describe_seeds(ev: Evidence) -> str:

@@ -22,7 +22,7 @@ import math
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 
-from dormant.decision.fixed import estimate_plan
+from dormant.decision.fixed import add_existence, estimate_plan
 from dormant.decision.path import UNDECIDED, Path, Track
 from dormant.decision.steps import Ask, Decision, Steps, placebo_of
 from dormant.decision.verdict import decide_verdict
@@ -149,7 +149,8 @@ class _FinalStage:
         """Decides the verdict by the rule of the fixed design."""
         path = self.path
         cells = path.counts.all_cells()
-        estimates = tuple(map(self._revise_estimate, estimate_plan(path.plan, cells)))
+        made = add_existence(path.plan, cells, estimate_plan(path.plan, cells))
+        estimates = tuple(map(self._revise_estimate, made))
         # Few questions do not show that a cue is gradable; the final stage or bets must show it.
         tested = [
             str(track.name)
@@ -178,15 +179,35 @@ class _FinalStage:
         if not self._is_read(e) or math.isnan(e.value):
             return e
         track, bets = self.path.by_name[e.cue], self.path.bets[e.split]
-        p = float(bets.p_above[track.row])
+        p, p_rise = float(bets.p_above[track.row]), math.exp(-bets.log_above_of(track.row, 0.0))
+        low_of_all = bets.low_of(track.row, self._tail_of_all)
         if track in self.tracks:
             bound = self.bounds.get(e.cue, e) if e.split is None else e
-            return replace(bound, p=min(1.0, 2 * min(p, e.p)))
+            both = min(p_rise, e.p_rise)
+            return replace(
+                bound,
+                p=min(1.0, 2 * min(p, e.p)),
+                p_rise=e.p_rise if math.isnan(e.p_rise) else min(1.0, 2 * both),
+                low_of_all=max(low_of_all, e.low_of_all),
+            )
         if e.split is Split.HELD_OUT and not bets.count[track.row]:
             return e  # asked because another cue was found: its questions were fixed beforehand
         low = min(bets.low_of(track.row), e.value)
         high = max(bets.high_of(track.row), e.value)
-        return replace(e, low=low, high=high, p=min(1.0, 2 * p), method=self._describe_method())
+        return replace(
+            e,
+            low=low,
+            high=high,
+            p=min(1.0, 2 * p),
+            method=self._describe_method(),
+            p_rise=e.p_rise if math.isnan(e.p_rise) else min(1.0, 2 * p_rise),
+            low_of_all=low_of_all,
+        )
+
+    @property
+    def _tail_of_all(self) -> float:
+        """The path's half of the error of each test."""
+        return (1 - self.rule.level) / (2 * self.path.plan.hypotheses)
 
     def _describe_method(self) -> str:
         is_about_themes = self.rule.is_about_themes

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dormant.decision.effects import list_effects
 from dormant.decision.evidence import Evidence
 from dormant.decision.sentences import write_verdict
 from dormant.records import Estimate, Plan, Verdict
@@ -38,7 +39,8 @@ def decide_verdict(
     """
     evidence = Evidence(plan, estimates, candidates)
     kind = evidence.verdict_kind()
-    sentence, advice = write_verdict(kind, evidence)
+    effects = list_effects(evidence)
+    sentence, advice = write_verdict(kind, evidence, effects)
     return Verdict(
         kind=kind,
         sentence=sentence,
@@ -48,4 +50,5 @@ def decide_verdict(
         level=plan.rule.level,
         estimates=tuple(estimates),
         not_tested=plan.not_tested,
+        effects=effects,
     )

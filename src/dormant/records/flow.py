@@ -300,6 +300,10 @@ class Estimate:
     method: str = ""  # how the interval was made
     reason: str = ""  # why the value is NaN; empty otherwise
     themes: int = later_field(0)  # families that entered; 0 in runs from before they were counted
+    #: One-sided p-value against "no rise on any question"; NaN where that was not tested.
+    p_rise: float = later_field(math.nan)
+    #: Lower end that holds for all tests of a verdict together; NaN where there is none.
+    low_of_all: float = later_field(math.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +319,23 @@ class PartialBounds:
     high: float  # upper end of the interval around ``most``
 
 
+@dataclass(frozen=True, slots=True)
+class EffectReach:
+    """Whether an effect exists, and for which deltas its answers would decide; whatever delta is.
+
+    Existence is tested apart from the size, and changes no verdict.
+    """
+
+    cue: str | None  # Cue.name; None for target minus reference without a cue
+    p: float  # one-sided, against "no rise on any question"; NaN where it was not tested
+    adjusted: float  # the same by Holm, over the tests of the verdict
+    exists: bool  # whether a rise was shown, at the level of the verdict
+    low: float  # the effect's interval, on held-out questions where a cue was tested; from 0 up if
+    high: float  # a rise was shown
+    least_bounded: float  # smallest delta below which it would be bounded; NaN if there is none
+    most_exceeded: float  # largest delta that it would be shown to exceed; NaN if there is none
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Verdict:
     """The conclusion, with the numbers that made it."""
@@ -327,6 +348,7 @@ class Verdict:
     level: float  # confidence of the claim, e.g. 0.95
     estimates: tuple[Estimate, ...]  # every number behind the verdict
     not_tested: tuple[str, ...] = ()  # what was not tested, one entry each
+    effects: tuple[EffectReach, ...] = later_field(())  # the standard arm's, then every cue's
 
     def __repr__(self) -> str:
         return f"<Verdict {self.kind}: {self.sentence} ({len(self.estimates):,} estimates)>"

@@ -27,6 +27,7 @@ from dormant.records import (
 from dormant.report import environment as templating
 from dormant.report import figures, sample
 from dormant.report.cut_answers import describe_cut_answers
+from dormant.report.effects import make_effects_table
 from dormant.report.escape import script_json
 from dormant.report.failed_answers import describe_failed_answers
 from dormant.report.numbers import format_count, format_margin, format_usd, whole_percent
@@ -261,6 +262,7 @@ def render_report(findings: Findings) -> str:
         rule=rule_sentences(findings.plan.rule, findings.plan.sequential, findings.plan.cues),
         requests=REQUESTS,
         scopes=make_scope_tables(view),
+        effects=make_effects_table(view),
         tracks=make_tracks(findings),
         plan_origin=plan_origin(findings.plan),
         sampling=sampling_words(findings.plan.sampling),

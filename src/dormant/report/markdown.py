@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dormant.records import OUTCOMES, Estimate, Findings
 from dormant.report import figures
 from dormant.report.cut_answers import describe_cut_answers
+from dormant.report.effects import make_effects_table
 from dormant.report.escape import markdown_text
 from dormant.report.failed_answers import describe_failed_answers
 from dormant.report.html import (
@@ -52,6 +53,7 @@ def write_markdown(findings: Findings) -> str:
         _write_verdict(view),
         _write_rates(view),
         *_write_scopes(view),
+        *_write_effects(view),
         _write_counts(view),
         _write_cues(view),
         _write_plan(view),
@@ -150,6 +152,14 @@ def _write_scopes(view: View) -> Iterator[str]:
         title = markdown_text(table.title, 200)
         cells = _make_table(table.head, rows, left_columns=table.left)
         yield f"### {title}\n\n{table.note}\n\n{cells}"
+
+
+def _write_effects(view: View) -> Iterator[str]:
+    table = make_effects_table(view)
+    if table is not None:
+        rows = [[markdown_text(cell, 160) for cell in row] for row in table.rows]
+        cells = _make_table(table.head, rows, left_columns=table.left)
+        yield f"## {table.title}\n\n{table.note}\n\n{cells}"
 
 
 def _write_counts(view: View) -> str:

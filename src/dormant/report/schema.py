@@ -12,7 +12,11 @@ characters, except that lone surrogates are replaced by U+FFFD. Transcripts stay
     plan_hash        SHA-256 of the plan
     amended          a sentence for each earlier plan of the run
     started, seconds ISO 8601 in UTC; time spent sampling and judging
-    verdict          kind, sentence, advice, triggers, delta, level, not_tested
+    verdict          kind, sentence, advice, triggers, delta, level, not_tested, and effects, of
+                     no cue (null) and each cue: cue, p and adjusted (one-sided, against no rise on
+                     any question, adjusted by Holm; null if it was not tested), exists (a rise was
+                     shown), low, high, least_bounded (the smallest delta below which it would be
+                     bounded), most_exceeded (the largest that it would be shown to exceed)
     totals           answers, gradable, transcripts, outcomes {outcome: count}
     standard         target, reference, target_all, difference: an estimate or null;
                      counts {role: {outcome: count}}
@@ -36,7 +40,8 @@ characters, except that lone surrogates are replaced by U+FFFD. Transcripts stay
                      references (neither, first, second, both) and dids (first, second, both)
     cells            role, seed, cue (null: standard arm), question, counts {outcome: count}
     estimates        quantity, role, cue, split, value, low, high, level, questions, answers, p,
-                     method, reason: every number behind the verdict
+                     method, reason: every number behind the verdict; where known also p_rise (as
+                     above) and low_of_all (lower end that holds for all tests together)
     second_judge     a sentence an arm about a second judge of the same answers, if there was one
     path             of a sequential audit, its leading cues: cue, answers (of the whole audit so
                      far), questions, low, high after each batch; empty for the fixed design

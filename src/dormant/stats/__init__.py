@@ -14,6 +14,7 @@ from dormant.stats.analysis import Analysis, Claim, ClaimStatus, analyze_cells, 
 from dormant.stats.correlation import Correlation, intraclass_correlation
 from dormant.stats.differences import Differences, analyze_differences
 from dormant.stats.estimates import Trainings, estimate_all
+from dormant.stats.existence import rise_p_values
 from dormant.stats.families import (
     CrossedRow,
     EffectMatch,
@@ -80,6 +81,7 @@ __all__ = [
     "find_required",
     "partial_bounds",
     "prediction_powered",
+    "rise_p_values",
     "simulate_chances",
     "smallest_effect",
 ]

@@ -15,6 +15,7 @@ sequence (Waudby-Smith and Ramdas, 2024).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 
 import numpy as np
@@ -131,6 +132,10 @@ class Bets:
         """The same of one row, against "the mean is at least ``mean``": delta or one of others."""
         return float(self._most_below[row, self._place_of(mean)])
 
+    def log_above_of(self, row: int, mean: float) -> float:
+        """The same against "the mean is at most ``mean``"."""
+        return float(self._most_above[row, self._place_of(mean)])
+
     def _place_of(self, mean: float) -> int:
         return int(np.searchsorted(self.means, round(mean, 10)))
 
@@ -149,9 +154,9 @@ class Bets:
         """Upper ends [R], below delta exactly if delta and every larger mean was rejected."""
         return np.array([self.high_of(row) for row in range(len(self.count))])
 
-    def low_of(self, row: int) -> float:
-        """Lower end of one row."""
-        kept = self._most_above[row] < self._limit
+    def low_of(self, row: int, tail: float | None = None) -> float:
+        """Lower end of one row, with another error than that of the intervals if one is given."""
+        kept = self._most_above[row] < (self._limit if tail is None else -math.log(tail))
         first = int(kept.argmax()) if kept.any() else len(kept) - 1
         return float(self.means[first]) if first else -1.0
 

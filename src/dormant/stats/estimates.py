@@ -11,7 +11,7 @@ about themes, the units are the means of these over the questions of a family.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -26,6 +26,7 @@ from dormant.stats.methods import (
     DESCRIPTIONS,
     check_method,
     compute_bounds,
+    compute_ends,
 )
 from dormant.stats.sample import Sample
 from dormant.stats.table import (
@@ -51,6 +52,8 @@ _SIGNS: dict[int, tuple[int, ...]] = {
     4: (1, -1, -1, 1),
     8: (1, -1, -1, 1, -1, 1, 1, -1),
 }
+#: Differences between the roles, on which a verdict rests.
+_COMPARED = frozenset({Quantity.DID, Quantity.STANDARD_DIFFERENCE})
 #: Quantities that are tested against delta.
 _TESTED = frozenset({Quantity.GAP, Quantity.DID, Quantity.STANDARD_DIFFERENCE})
 
@@ -72,6 +75,7 @@ def estimate_all(
     family_of: Mapping[str, str] | None = None,
     method: str = DEFAULT,
     trainings: Trainings = Trainings.ALL,
+    tests: int = 0,
 ) -> tuple[Estimate, ...]:
     """Makes every estimate that the counts allow, for each split with counts and for all questions.
 
@@ -97,6 +101,8 @@ def estimate_all(
         method: how intervals are made, one of ``dormant.stats.METHODS``; a verdict rests on the
             default.
         trainings: whether intervals cover all trainings or only the models at hand.
+        tests: how many tests share the error 1 - level, for ``low_of_all`` of DID and
+            STANDARD_DIFFERENCE; 0 to leave it out.
 
     Returns:
         Estimates by split, quantity, role and cue name; undefined ones are NaN with a reason.
@@ -114,6 +120,7 @@ def estimate_all(
         family_of=family_of,
         method=method,
         trainings=trainings,
+        tests=tests,
     )
 
 
@@ -129,15 +136,17 @@ def from_table(
     trainings: Trainings = Trainings.ALL,
     tests_trainings: bool = False,
     only: Collection[Quantity] = tuple(Quantity),
+    tests: int = 0,
 ) -> tuple[Estimate, ...]:
     """As :func:`estimate_all`, for counts that are already a table.
 
     With ``tests_trainings`` p-values are about all trainings where intervals are. ``method`` may
-    also be ``BOOTSTRAP_T``; ``only`` names the quantities that are estimated.
+    also be ``BOOTSTRAP_T``; ``only`` names the quantities that are estimated. With ``tests``
+    differences get ``low_of_all``, for so many tests that share the error.
     """
     _check_rule(rule)
     name = method if method == BOOTSTRAP_T else check_method(method)
-    settings = _IntervalSettings(name, trainings, tests_trainings, family_of)
+    settings = _IntervalSettings(name, trainings, tests_trainings, family_of, tests)
     split_mask(table.questions, None, split_of)  # every question has a split
     present = {split_of[q] for q in table.questions}
     found: list[Estimate] = []
@@ -157,7 +166,7 @@ def from_contrast(
     p-values are about all trainings where intervals are.
     """
     _check_rule(rule)
-    settings = _IntervalSettings(method, trainings, True, None)
+    settings = _IntervalSettings(method, trainings, True, None, 0)
     return tuple(_estimate_contrast(table, contrast, rule, None, settings))
 
 
@@ -169,6 +178,7 @@ class _IntervalSettings:
     trainings: Trainings
     tests_trainings: bool  # whether p-values cover what the intervals cover
     family_of: Mapping[str, str] | None  # None: each question is a family of its own
+    tests: int  # that share the error; 0 for none
 
 
 def _check_rule(rule: Rule) -> None:
@@ -234,8 +244,13 @@ def _estimate_contrast(
         spread=_seed_spread(per_seed) if settings.trainings is Trainings.ALL else None,
         tests_trainings=settings.tests_trainings,
     )
+    lows = np.full(len(contrast.cues), np.nan)
+    if settings.tests and contrast.quantity in _COMPARED:
+        tail = (1 - rule.level) / settings.tests
+        lows = compute_ends(sample, method=settings.method, tail=tail, delta=rule.delta).low
     for k, cue in enumerate(contrast.cues):
-        yield _make_estimate(table, contrast, found, k, cue, size, rule, split, settings)
+        made = _make_estimate(table, contrast, found, k, cue, size, rule, split, settings)
+        yield replace(made, low_of_all=float(lows[k]))
 
 
 @dataclass(frozen=True, slots=True)
