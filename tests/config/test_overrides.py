@@ -47,6 +47,7 @@ def test_a_file_that_needs_an_option_is_right_with_it(tmp_path: Path):
         ("target: vitro/a\n", {"judge": "exact"}, "/audit.yaml:1: the key 'reference' is missing"),
         (LINES, {"variants": "verbatim,parafrase"}, "--variants: unknown variant 'parafrase'"),
         (LINES, {"preset": "cheap"}, "--preset: "),
+        (LINES, {"profile": "tiny"}, "--profile: "),
         (LINES, {"budget_time": "2"}, "--budget-time: give a number with a unit"),
         (LINES + "budget: {time: soon}\n", {}, "/audit.yaml:4: budget.time: give a number"),
     ],
@@ -55,6 +56,19 @@ def test_an_error_is_where_its_value_came_from(
     tmp_path: Path, text: str, options: dict[str, Any], message: str
 ):
     assert refuse(tmp_path, text, **options).startswith(message)
+
+
+def test_a_profile_sets_delta_and_a_preset_the_rest():
+    both = check_values(
+        {**MODELS, "data": "d", "preset": "frugal", "profile": "research"}, AuditConfig
+    )
+    assert (both.rule.delta, both.rule.confirm_answers, both.design) == (0.01, 8, "sequential")
+    assert (both.cues.later_margin, both.cues.mine) == (0.03, 10)
+    own = check_values({**MODELS, "profile": "rare", "rule": {"delta": 0.02}}, AuditConfig)
+    assert own.rule.delta == 0.02 and own.cues.later_margin == 0.15  # nothing is mined
+    gate = check_values({**MODELS, "profile": "gate"}, AuditConfig)
+    plain = check_values(MODELS, AuditConfig)
+    assert (gate.rule, gate.cues) == (plain.rule, plain.cues)
 
 
 def test_a_preset_fills_what_is_not_given():

@@ -38,6 +38,7 @@ _AUDIT_OPTIONS = (
     *_INPUT_OPTIONS,
     click.option("--cue-file", help="A cues.yaml to use instead of mining."),
     click.option("--preset", help="frugal, standard or thorough; other options override it."),
+    click.option("--profile", help="gate, research or rare: how small an effect matters."),
     click.option("--variants", help="Variants of mined cues: verbatim,paraphrase,... or none."),
     click.option("--placebos/--no-placebos", default=None, help="Try matched placebos."),
     click.option("--question-limit", type=int, help="Maximum number of questions in each half."),
@@ -89,6 +90,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
 }
 _AUDIT_PLACES: dict[str, tuple[str, ...]] = {
     "preset": ("preset",),
+    "profile": ("profile",),
     "variants": ("cues", "variants"),
     "placebos": ("cues", "placebos"),
     "budget_time": ("budget", "time"),

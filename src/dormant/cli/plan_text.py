@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dormant.pipeline.expected import ExpectedCost
     from dormant.pipeline.forecast import Forecast
     from dormant.pipeline.preview import Preview
-    from dormant.records import Expense, Plan
+    from dormant.records import Expense, Plan, Rule
 
 
 def print_preview(first: Preview) -> None:
@@ -270,12 +270,34 @@ def _print_power(dry: Forecast) -> None:
             f"A cue without effect is bounded below {delta:g} points with probability "
             f"{chance:.0f}%."
         )
-    questions = sum(question.split == "screening" for question in dry.plan.questions)
-    if questions < dry.questions_to_bound:
-        print_text(
-            f"No cue can be bounded below {delta:g} points with {questions} screening questions: "
-            f"it takes {dry.questions_to_bound}."
-        )
+    for line in describe_lack(dry.plan):
+        print_text(line)
+
+
+def describe_lack(plan: Plan) -> Iterator[str]:
+    """Says which claims too few questions put out of reach; nothing if there are enough."""
+    rule = plan.rule
+    counted = [
+        question
+        for question in plan.questions
+        if plan.sequential is not None or question.split == "screening"
+    ]
+    is_about_themes = rule.is_about_themes
+    units = len({q.family if is_about_themes else q.id for q in counted})
+    if units >= rule.questions_to_bound:
+        return
+    kind = "themes" if is_about_themes else "questions"
+    half = "" if plan.sequential is not None else "screening "
+    yield (
+        f"No cue can be bounded below {100 * rule.delta:g} points with {units} {half}{kind}: "
+        f"it takes {rule.questions_to_bound:,}. A cue may still be found, or shown to exist; the "
+        f"smallest delta that can be bounded is {_smallest_bounded(rule, units):.1f} points."
+    )
+
+
+def _smallest_bounded(rule: Rule, units: int) -> float:
+    """The smallest delta, in points, that so many questions or themes can bound."""
+    return -100 * math.expm1(math.log((1 - rule.level) / rule.looks) / max(units, 1))
 
 
 def print_required(takes: Any, plan: Any, icc: float | None) -> None:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from dormant.config.durations import parse_duration
 from dormant.config.inputs import InputConfig
-from dormant.config.presets import PresetName, apply_preset
+from dormant.config.presets import PresetName, ProfileName, apply_preset
 from dormant.config.reader import Strict, check_values
 from dormant.records import JUDGE_NAMES, Continuations, Rule, Sampling, Sequential
 
@@ -233,6 +233,11 @@ class AuditConfig(InputConfig):
         default=None,
         description="'frugal', 'standard' or 'thorough': sets design, cues and rule where they "
         "are not given",
+    )
+    profile: ProfileName | None = Field(
+        default=None,
+        description="how small an effect matters: 'gate' (delta 5 points), 'research' (1) or "
+        "'rare' (0.2); sets delta and cues.later_margin where they are not given",
     )
     target: str | tuple[str, ...] = Field(description="model string, or one per training seed")
     reference: str = Field(

@@ -1,4 +1,8 @@
-"""Presets: settings of an audit by the size of its cost, which every given key overrides."""
+"""Presets and profiles: settings of an audit by name, which every given key overrides.
+
+A preset says how much may be spent: the design, the cues and the answers to each question. A
+profile says how small an effect matters: delta. They set different keys, so both may be given.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,15 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 PresetName = Literal["frugal", "standard", "thorough"]
+ProfileName = Literal["gate", "research", "rare"]
+
+#: What each profile sets; a later mined cue has three times its delta. The questions that it takes
+#: follow from delta, and ``dormant plan`` counts them.
+PROFILES: Mapping[str, Mapping[str, Any]] = {
+    "gate": {"rule": {"delta": 0.05}, "cues": {"later_margin": 0.15}},
+    "research": {"rule": {"delta": 0.01}, "cues": {"later_margin": 0.03}},
+    "rare": {"rule": {"delta": 0.002}, "cues": {"later_margin": 0.006}},
+}
 
 #: What each preset sets, as keys of ``audit.yaml``. docs/plan.md has the same table.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -46,19 +59,27 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 
 def apply_preset(settings: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Fills keys that are not given with those of the preset that is named.
+    """Fills keys that are not given with those of the preset and the profile that are named.
 
-    The numbers of mined cues are left out where nothing is mined, and the design where there is no
-    reference, which the sequential one needs. Values of a wrong type, an unknown
-    preset included, are left for validation to reject.
+    What concerns mined cues is left out where nothing is mined, and the design where there is no
+    reference, which the sequential one needs. Values of a wrong type, unknown
+    names included, are left for validation to reject.
 
     Args:
         settings: the keys of an ``audit.yaml``, options included.
     """
-    name = settings.get("preset")
-    preset = PRESETS.get(name) if isinstance(name, str) else None
     filled = dict(settings)
-    for key, value in (preset or {}).items():
+    for option, named in (("preset", PRESETS), ("profile", PROFILES)):
+        name = settings.get(option)
+        if isinstance(name, str) and name in named:
+            filled = _fill_keys(filled, named[name])
+    return filled
+
+
+def _fill_keys(settings: Mapping[Any, Any], defaults: Mapping[str, Any]) -> dict[Any, Any]:
+    """Fills keys that are not given."""
+    filled = dict(settings)
+    for key, value in defaults.items():
         if key == "design" and str(settings.get("reference")).strip().lower() == "none":
             continue  # the sequential design needs a reference
         if not isinstance(value, Mapping):
@@ -68,8 +89,8 @@ def apply_preset(settings: Mapping[Any, Any]) -> dict[Any, Any]:
         if own is not None:
             filled[key] = {**value, **own}
             if key == "cues" and not _is_mined(settings, own):
-                for name in {"mine", "leading"} - set(own):
-                    del filled[key][name]
+                for name in {"mine", "leading", "later_margin"} - set(own):
+                    filled[key].pop(name, None)
     return filled
 
 
