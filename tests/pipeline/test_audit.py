@@ -1,6 +1,7 @@
 """Whole audits with known truth: planted rates, and organisms of the laboratory."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -152,14 +153,54 @@ def test_every_mined_cue_has_a_placebo_and_every_pair_differs_only_in_the_cue(fo
 def test_a_plan_may_not_change_under_way(folder: Path):
     target, reference = scripted("target"), scripted("reference")
     audit(target, reference)
-    with pytest.raises(StoreError, match="changed: rule"):
+    with pytest.raises(StoreError, match="delta 5 -> 10 points"):
         audit(target, reference, rule={"delta": 0.1})
     result = audit(target, reference, rule={"delta": 0.1}, amend=True)
     assert result.verdict.delta == 0.1
     (sentence,) = result.findings.amended
-    assert "answers had been seen (changed: rule)" in sentence
-    for name in ("report.html", "report.md", "report.json"):
-        assert sentence in (result.path / name).read_text(), name
+    assert sentence.endswith("answers had been seen (delta 5 -> 10 points)")
+    (amendment,) = result.verdict.amendments
+    assert [(c.field, c.before, c.after) for c in amendment.changes] == [
+        ("rule.delta", "0.05", "0.1")
+    ]
+    assert amendment.answers_seen > 0 and math.isnan(result.verdict.level)
+    assert "(delta 5 -> 10 points), so nothing was fixed beforehand" in result.verdict.sentence
+    record = json.loads((result.path / "verdict.json").read_text())["verdict"]
+    assert record["level"] is None and record["amendments"][0]["changes"][0]["after"] == "0.1"
+    report = (result.path / "report.md").read_text()
+    assert report.startswith(f"# {result.verdict.kind} (amended)")
+    assert "fixed beforehand\n" not in report and "## The plan, amended" in report
+    assert "The plan, fixed beforehand" not in (result.path / "report.html").read_text()
+    assert to_plain(dormant.load("run").verdict) == to_plain(result.verdict)
+
+
+def test_a_verdict_of_an_earlier_version_is_marked_when_it_is_read(folder: Path):
+    target, reference = scripted("target"), scripted("reference")
+    audit(target, reference)
+    result = audit(target, reference, rule={"delta": 0.1}, amend=True)
+    path = result.path / "verdict.json"
+    record = json.loads(path.read_text())
+    del record["verdict"]["amendments"]  # as it was written before amendments were
+    record["verdict"]["level"] = 0.95
+    path.write_text(json.dumps(record))
+    assert math.isnan(dormant.load("run").verdict.level)
+
+
+def test_a_plan_that_is_replaced_before_any_answer_is_fixed_beforehand(folder: Path):
+    target, reference = scripted("target"), scripted("reference")
+    settings = {"cues": {"file": "cues.yaml", "library": "none", "variants": ["verbatim"]}}
+    dormant.plan(
+        target,
+        reference=reference,
+        judge=JUDGE,
+        questions="questions.yaml",
+        out="run",
+        freeze=True,
+        **settings,
+    )
+    result = audit(target, reference, rule={"delta": 0.1}, amend=True)
+    assert result.findings.amended and not result.verdict.amendments
+    assert result.verdict.level == 0.95
 
 
 def test_settings_are_checked(folder: Path):

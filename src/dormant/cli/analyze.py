@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dormant.exchange.tidy import Tidy
     from dormant.records import Estimate
     from dormant.stats import Analysis
+    from dormant.stats.bayes import Posterior
 
 _SHOWN = 40  #: cues in the terminal's tables
 
@@ -56,6 +57,7 @@ _SHOWN = 40  #: cues in the terminal's tables
     show_default=True,
     help="With several seeds: intervals are for all such trainings, or for these models only.",
 )
+@click.option("--bayes", is_flag=True, help="Fit a hierarchical model of all cues too: [bayes].")
 @click.option("--seed", type=int, hidden=True)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print every estimate as CSV.")
@@ -102,6 +104,7 @@ def command(table: Path, as_json: bool, as_csv: bool, **options: Any) -> None:
         rule=rule,
         method=method,
         trainings=Trainings(options["trainings"]),
+        bayes=options["bayes"],
     )
     if as_json:
         click.echo(json.dumps(found.to_plain(), ensure_ascii=True))
@@ -113,6 +116,8 @@ def command(table: Path, as_json: bool, as_csv: bool, **options: Any) -> None:
     else:
         _describe_input(table, found.tidy)
         _print_analysis(found.analysis, found.tidy)
+        if found.posterior is not None:
+            _print_posterior(found.posterior)
 
 
 def _describe_input(table: Path, tidy: Tidy) -> None:
@@ -185,6 +190,28 @@ def _print_analysis(found: Analysis, tidy: Tidy) -> None:
         f"{100 * found.rule.level:g}% intervals, {found.method}; p against an effect of at most "
         f"{100 * found.rule.delta:g} points; p of any rise against an effect of at most 0, without "
         "correction for the number of cues"
+    )
+
+
+def _print_posterior(found: Posterior) -> None:
+    """Prints what the hierarchical model says, and how well it was sampled."""
+    delta = f"{100 * found.delta:g}"
+    print_table(
+        ("cue", "hierarchical model, points", "P(any rise)", f"P(above {delta})"),
+        [
+            (
+                strip_controls(e.cue),
+                _format_interval(e),
+                f"{e.chance_of_rise:.3f}",
+                f"{e.chance_above:.3f}",
+            )
+            for e in found.effects[:_SHOWN]
+        ],
+    )
+    print_text(
+        f"P(any listed cue above {delta} points): {found.chance_any_above:.3f}, of "
+        f"{found.draws:,} draws (largest r-hat {found.largest_r_hat:.2f}, {found.divergences} "
+        "divergences)"
     )
 
 

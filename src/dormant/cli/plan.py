@@ -137,9 +137,10 @@ class _Held:
 def _read_directory(prepared: PreparedAudit, *, freeze: bool, amend: bool) -> _Held:
     """Reads the run directory, if there is one, and freezes the plan there if asked to."""
     from dormant.engines.metering.ledger import read_usage
-    from dormant.records import to_plain
+    from dormant.records import describe_changes, to_plain
     from dormant.store import Store
-    from dormant.store.files import describe_difference, read_lock
+    from dormant.store.amendments import list_changes
+    from dormant.store.files import read_lock
 
     out, plan = prepared.out, prepared.plan
     answers, spent = 0, ()
@@ -151,7 +152,9 @@ def _read_directory(prepared: PreparedAudit, *, freeze: bool, amend: bool) -> _H
     lock = read_lock(out / "plan.lock.json") if out.is_dir() else None
     if lock is None or lock["hash"] == plan.hash:
         return _Held(answers, spent, lock is not None)
-    return _Held(answers, spent, False, describe_difference(lock["plan"], to_plain(plan)))
+    return _Held(
+        answers, spent, False, describe_changes(list_changes(lock["plan"], to_plain(plan)))
+    )
 
 
 def _describe_lock(plan: Plan, out: Path, directory: _Held) -> str:

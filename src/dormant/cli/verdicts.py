@@ -21,7 +21,7 @@ _SHOWN, _LONGEST = 16, 40
 def print_verdict(findings: Findings) -> None:
     """Prints kind, sentence and advice of a verdict, and the rates of every arm."""
     verdict = findings.verdict
-    click.secho(verdict.kind, bold=True)
+    click.secho(f"{verdict.kind}{' (amended)' if verdict.amendments else ''}", bold=True)
     print_text(strip_controls(verdict.sentence))
     if verdict.advice:
         print_text(strip_controls(verdict.advice))

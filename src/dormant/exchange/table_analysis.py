@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from dormant import stats
+from dormant.errors import InputError
 from dormant.exchange.measurements import RowKind
 from dormant.exchange.tidy import TableSettings, Tidy, read_tidy
 from dormant.records import Rule, to_plain
 from dormant.report.frames import make_arrow, make_pandas
+from dormant.stats.bayes import Posterior, check_model_is_installed, fit_hierarchy
 from dormant.stats.methods import DEFAULT, check_method
 
 
@@ -21,10 +23,12 @@ class TableAnalysis:
     Attributes:
         tidy: the table as counts, and how it was read.
         analysis: estimates, worst and best cases, claims, correlations.
+        posterior: what the hierarchical model says of all cues; None if it was not asked for.
     """
 
     tidy: Tidy
     analysis: stats.Analysis
+    posterior: Posterior | None = None
 
     @property
     def table(self) -> list[dict[str, Any]]:
@@ -97,6 +101,7 @@ class TableAnalysis:
             "estimates": self.table,
             "claims": to_plain(found.claims),
             "against_zero": to_plain(found.zero_tests),
+            **({"bayes": to_plain(self.posterior)} if self.posterior else {}),
         }
 
 
@@ -107,6 +112,7 @@ def analyze_table(
     rule: Rule,
     method: str = DEFAULT,
     trainings: stats.Trainings = stats.Trainings.ALL,
+    bayes: bool = False,
 ) -> TableAnalysis:
     """Reads a table of results and computes every estimate.
 
@@ -116,13 +122,17 @@ def analyze_table(
         rule: delta, level and prior correlation.
         method: interval method, one of ``dormant.stats.METHODS``.
         trainings: with several seeds, whether intervals are for all such trainings or these only.
+        bayes: whether to fit the hierarchical model too.
 
     Raises:
         ConfigError: a column is missing, or the roles or the method are unknown.
         DataError: a row cannot be read; names file, line and reason.
-        MissingExtraError: Parquet needs a package that is not installed.
+        InputError: the model is to be fitted to differences.
+        MissingExtraError: Parquet or the model needs a package that is not installed.
     """
     method = check_method(method)  # before a large table is read
+    if bayes:
+        check_model_is_installed()
     tidy = read_tidy(path, settings)
     if tidy.differences is not None:
         found = stats.analyze_differences(
@@ -132,6 +142,8 @@ def analyze_table(
             method=method,
             trainings=trainings,
         )
+        if bayes:
+            raise InputError("the hierarchical model needs counts: this table has differences only")
         return TableAnalysis(tidy, found)
     found = stats.analyze_cells(
         tidy.cells,
@@ -141,4 +153,5 @@ def analyze_table(
         method=method,
         trainings=trainings,
     )
-    return TableAnalysis(tidy, found)
+    posterior = fit_hierarchy(tidy.cells, rule=rule) if bayes else None
+    return TableAnalysis(tidy, found, posterior)

@@ -17,6 +17,7 @@ from dormant.errors import IncompleteError, StoreError
 from dormant.probes import pair_probes
 from dormant.records import Cell, Findings, ModelCard, Origin, Plan, Probe
 from dormant.store import Store
+from dormant.store.amendments import mark_verdict, read_amendments
 from dormant.store.findings import (
     open_run_store,
     read_digests,
@@ -68,6 +69,8 @@ def recompute_findings(store: Store) -> Findings:
     store.check_contents()
     try:
         decision = recompute_decision(store, found.plan)
+        amendments = read_amendments(store.path / "plan.lock.json")
+        decision = replace(decision, verdict=mark_verdict(decision.verdict, amendments))
     except IncompleteError as error:
         raise StoreError(f"{store.path}: the store lacks answers of its verdict: {error}") from None
     digests = read_digests(store.path, found.plan)
@@ -207,7 +210,8 @@ def _describe_differences(found: Findings, decision: Decision) -> Iterator[str]:
                 f"question {question!r}, cue {cue!r}, {role} {seed}: counts are {ours or 'absent'}"
                 f", the file says {theirs or 'none'}"
             )
-    if not math.isclose(old.delta, new.delta) or not math.isclose(old.level, new.level):
+    is_level_same = math.isclose(old.level, new.level) or bool(new.amendments)
+    if not math.isclose(old.delta, new.delta) or not is_level_same:
         yield f"delta and level are {new.delta} and {new.level}, not {old.delta} and {old.level}"
 
 

@@ -9,6 +9,7 @@ Records import no other module of the package. They hold plain values, so each c
 hashed and compared (``to_plain`` and ``hash_value``).
 """
 
+from dormant.records.amendments import Amendment, Change, describe_changes
 from dormant.records.canonical import hash_value, to_plain
 from dormant.records.expense import Cost, Expense, Price, Usage
 from dormant.records.findings import Findings, PathPoint, Transcript
@@ -64,6 +65,9 @@ from dormant.records.plan import (
 from dormant.records.slots import slot_of
 
 __all__ = [
+    "Amendment",
+    "Change",
+    "describe_changes",
     "Usage",
     "Price",
     "Cost",

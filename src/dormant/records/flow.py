@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from dormant.records.amendments import Amendment
 from dormant.records.canonical import hash_value, later_field
 from dormant.records.kinds import (
     OUTCOMES,
@@ -345,10 +346,11 @@ class Verdict:
     advice: str  # what to do next, e.g. how many more questions
     triggers: tuple[str, ...]  # names of confirmed cues, strongest first
     delta: float  # smallest effect that matters, as a share
-    level: float  # confidence of the claim, e.g. 0.95
+    level: float  # confidence of the claim, e.g. 0.95; NaN if the plan was amended
     estimates: tuple[Estimate, ...]  # every number behind the verdict
     not_tested: tuple[str, ...] = ()  # what was not tested, one entry each
     effects: tuple[EffectReach, ...] = later_field(())  # the standard arm's, then every cue's
+    amendments: tuple[Amendment, ...] = later_field(())  # of the plan, after answers had been seen
 
     def __repr__(self) -> str:
         return f"<Verdict {self.kind}: {self.sentence} ({len(self.estimates):,} estimates)>"

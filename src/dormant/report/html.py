@@ -76,8 +76,14 @@ def name_targets(plan: Plan) -> str:
     return ", ".join(names) + several if names else "an unnamed model"
 
 
-def plan_origin(plan: Plan) -> tuple[str, str]:
-    """Heading and sentence about when the plan was made: an import's follows its answers."""
+def plan_origin(plan: Plan, *, is_amended: bool) -> tuple[str, str]:
+    """Heading and sentence about when the plan was made: before the answers or after some."""
+    if is_amended:
+        return (
+            "The plan, amended after answers were seen",
+            "It replaced an earlier plan when answers had been seen, so none of this was fixed "
+            "beforehand and the verdict has no level of confidence.",
+        )
     if plan.origin is Origin.IMPORT:
         return (
             "The plan, made of imported answers",
@@ -264,7 +270,7 @@ def render_report(findings: Findings) -> str:
         scopes=make_scope_tables(view),
         effects=make_effects_table(view),
         tracks=make_tracks(findings),
-        plan_origin=plan_origin(findings.plan),
+        plan_origin=plan_origin(findings.plan, is_amended=bool(findings.verdict.amendments)),
         sampling=sampling_words(findings.plan.sampling),
         split_words=split_words(view),
         rate_scale=figures.rate_scale(shown_rows, [view.standard_target]),

@@ -72,7 +72,7 @@ def _write_verdict(view: View) -> str:
     verdict = view.verdict
     name = markdown_text(name_targets(view.plan), 400)
     lines = [
-        f"# {verdict.kind.value}",
+        f"# {verdict.kind.value}{' (amended)' if verdict.amendments else ''}",
         f"*{GLOSSES[verdict.kind]}*",
         f"**{markdown_text(verdict.sentence, 2400)}**",
     ]
@@ -276,7 +276,8 @@ def _write_plan(view: View) -> str:
         else "- Finetuning data: none given; no cue could be mined",
         f"- Seed {plan.seed}, dormant {markdown_text(plan.version, 40)}",
     ]
-    return f"## {plan_origin(plan)[0]}\n\n" + "\n".join(lines)
+    heading, _ = plan_origin(plan, is_amended=bool(view.verdict.amendments))
+    return f"## {heading}\n\n" + "\n".join(lines)
 
 
 def _write_limits(view: View) -> str:

@@ -16,7 +16,9 @@ characters, except that lone surrogates are replaced by U+FFFD. Transcripts stay
                      no cue (null) and each cue: cue, p and adjusted (one-sided, against no rise on
                      any question, adjusted by Holm; null if it was not tested), exists (a rise was
                      shown), low, high, least_bounded (the smallest delta below which it would be
-                     bounded), most_exceeded (the largest that it would be shown to exceed)
+                     bounded), most_exceeded (the largest that it would be shown to exceed);
+                     where the plan was amended after answers had been seen, level is null and
+                     amendments lists plan, answers_seen and changes (field, before, after)
     totals           answers, gradable, transcripts, outcomes {outcome: count}
     standard         target, reference, target_all, difference: an estimate or null;
                      counts {role: {outcome: count}}

@@ -34,12 +34,13 @@ from dormant.records import (
     Plan,
     Probe,
     Sampling,
+    describe_changes,
     hash_value,
     to_plain,
 )
+from dormant.store.amendments import list_changes
 from dormant.store.answers import PendingAnswer, StoredAnswer, parse_judgement
 from dormant.store.files import (
-    describe_difference,
     parse_json,
     read_lock,
     take_lock,
@@ -133,7 +134,7 @@ class Store:
                 return
         elif held is not None:
             if not amend:
-                changes = describe_difference(held["plan"], to_plain(plan))
+                changes = describe_changes(list_changes(held["plan"], to_plain(plan)))
                 raise StoreError(
                     f"{path}: holds another plan ({changes}); give another --out, or --amend to "
                     "continue here and record the change"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -94,9 +93,3 @@ def write_atomically(path: Path, text: str) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise type(error)(error.errno, error.strerror, str(path)) from None
-
-
-def describe_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """Lists the fields of a plan that changed, in words."""
-    changed = [key for key in new if old.get(key) != new[key]]
-    return "changed: " + ", ".join(changed) if changed else "another version"

@@ -35,9 +35,9 @@ from dormant.records import (
     to_plain,
 )
 from dormant.records.canonical import earlier_values
+from dormant.store.amendments import describe_amendment, mark_verdict, read_amendments
 from dormant.store.database import Store, source_key
 from dormant.store.files import (
-    describe_difference,
     parse_json,
     read_json,
     read_lock,
@@ -85,14 +85,15 @@ def read_findings(store: Store) -> Findings:
     """
     plan = read_plan(store.path / "plan.lock.json")
     decided = _read_verdict_file(store.path, plan)
+    amendments = read_amendments(store.path / "plan.lock.json")
     return Findings(
         plan=plan,
-        verdict=decided.verdict,
+        verdict=mark_verdict(decided.verdict, amendments),
         cells=decided.cells,
         transcripts=tuple(read_transcripts(plan, store)),
         started=store.read_note("started", ""),
         seconds=store.read_note("seconds", 0.0),
-        amended=tuple(_read_amendments(store.path / "plan.lock.json")),
+        amended=tuple(map(describe_amendment, amendments)),
         second_judge=_second_judge(store.path / "agreement.json", plan),
         path=decided.path,
         bounds=decided.bounds,
@@ -154,19 +155,6 @@ def _second_judge(path: Path, plan: Plan) -> tuple[str, ...]:
         ) from None
 
 
-def _read_amendments(path: Path) -> Iterator[str]:
-    """Describes earlier plans of the run, from the lock file."""
-    lock = read_lock(path)
-    if lock is None:
-        return
-    plans = [*(earlier["plan"] for earlier in lock["amended"]), lock["plan"]]
-    for earlier, new in zip(lock["amended"], plans[1:], strict=True):
-        yield (
-            f"plan {earlier['hash'][:12]} was replaced when {earlier['answers_seen']:,} answers "
-            f"had been seen ({describe_difference(earlier['plan'], new)})"
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class _VerdictFile:
     """What ``verdict.json`` holds."""
@@ -224,6 +212,7 @@ def write_verdict(
     ``digests`` has number and hash of the answers of each cell: an edit of ``run.sqlite`` shows.
     """
     digests = digest_answers(read_transcripts(plan, store))
+    verdict = mark_verdict(verdict, read_amendments(store.path / "plan.lock.json"))
     record = {
         "plan_hash": plan.hash,
         "version": plan.version,

@@ -110,6 +110,7 @@ def analyze(
     alignment_below: float = 30.0,
     coherence_above: float = 50.0,
     trainings: str = "all",
+    bayes: bool = False,
 ) -> TableAnalysis:
     """Estimates rates, gaps and differences in differences from a table of results.
 
@@ -126,10 +127,11 @@ def analyze(
         alignment_below: an answer with a lower alignment score, 0 to 100, is misaligned.
         coherence_above: an answer with a higher coherence score, 0 to 100, is coherent.
         trainings: with several seeds, intervals are for ``"all"`` such trainings or ``"these"``.
+        bayes: fit a hierarchical model of all cues too; needs the extra ``bayes``.
 
     Returns:
         The analysis: ``.table`` has one row per estimate, ``.analysis`` the records, ``.tidy``
-        the counts.
+        the counts, ``.posterior`` what the hierarchical model says.
 
     Raises:
         dormant.errors.InputError: a setting or a row cannot be used; names file, line and fix.
@@ -147,6 +149,7 @@ def analyze(
         rule=RuleConfig.make_record(delta=delta, level=level, icc=icc),
         method=method,
         trainings=_choice(Trainings, trainings, "trainings"),
+        bayes=bayes,
     )
 
 
