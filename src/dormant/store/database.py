@@ -136,7 +136,7 @@ class Store:
             if not amend:
                 changes = describe_changes(list_changes(held["plan"], to_plain(plan)))
                 raise StoreError(
-                    f"{path}: holds another plan ({changes}); give another --out, or --amend to "
+                    f"{path}: holds another plan (changed: {changes}); give another --out, or --amend to "
                     "continue here and record the change"
                 )
             seen = self.count_answers()
