@@ -153,7 +153,7 @@ def test_every_mined_cue_has_a_placebo_and_every_pair_differs_only_in_the_cue(fo
 def test_a_plan_may_not_change_under_way(folder: Path):
     target, reference = scripted("target"), scripted("reference")
     audit(target, reference)
-    with pytest.raises(StoreError, match="delta 5 -> 10 points"):
+    with pytest.raises(StoreError, match="changed: delta 5 -> 10 points"):
         audit(target, reference, rule={"delta": 0.1})
     result = audit(target, reference, rule={"delta": 0.1}, amend=True)
     assert result.verdict.delta == 0.1

@@ -152,9 +152,8 @@ def _read_directory(prepared: PreparedAudit, *, freeze: bool, amend: bool) -> _H
     lock = read_lock(out / "plan.lock.json") if out.is_dir() else None
     if lock is None or lock["hash"] == plan.hash:
         return _Held(answers, spent, lock is not None)
-    return _Held(
-        answers, spent, False, describe_changes(list_changes(lock["plan"], to_plain(plan)))
-    )
+    changes = describe_changes(list_changes(lock["plan"], to_plain(plan)))
+    return _Held(answers, spent, False, f"changed: {changes}")
 
 
 def _describe_lock(plan: Plan, out: Path, directory: _Held) -> str:

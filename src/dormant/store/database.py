@@ -136,8 +136,8 @@ class Store:
             if not amend:
                 changes = describe_changes(list_changes(held["plan"], to_plain(plan)))
                 raise StoreError(
-                    f"{path}: holds another plan (changed: {changes}); give another --out, or --amend to "
-                    "continue here and record the change"
+                    f"{path}: holds another plan (changed: {changes}); give another --out, or "
+                    "--amend to continue here and record the change"
                 )
             seen = self.count_answers()
             history.append({"hash": held["hash"], "answers_seen": seen, "plan": held["plan"]})
