@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dormant.exchange.tidy import Tidy
     from dormant.records import Estimate
     from dormant.stats import Analysis
-    from dormant.stats.bayes import Posterior
+    from dormant.stats.bayes import HierarchyFit
 
 _SHOWN = 40  #: cues in the terminal's tables
 
@@ -193,7 +193,7 @@ def _print_analysis(found: Analysis, tidy: Tidy) -> None:
     )
 
 
-def _print_posterior(found: Posterior) -> None:
+def _print_posterior(found: HierarchyFit) -> None:
     """Prints what the hierarchical model says, and how well it was sampled."""
     delta = f"{100 * found.delta:g}"
     print_table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from dormant.decision.trainings import TrainingClaims
 from dormant.decision.wording import SHOWN, one_line, quote_text
 from dormant.records import (
     Estimate,
@@ -31,7 +32,9 @@ class Evidence:
             for name in self.asked
             if name in self.cues and self._is_testable(name, Split.HELD_OUT)
         )
+        self.claims = TrainingClaims(self.estimates)
         rejected = self._rejected_cues()
+        self.errors = rejected
         self.broad = None in rejected
         self.triggers = tuple(
             sorted(
@@ -180,23 +183,29 @@ class Evidence:
         """Whether the rule can judge the arms that decide about a cue. One not asked passes."""
         return self.rule.is_gradable(e.value for e in self.gradable_rates(cue, split))
 
+    def lone_trainings(self, cue: str | None) -> list[Estimate]:
+        """Effects of the trainings that show a finding which their mean does not show."""
+        mean = self.standard if cue is None else self.did_of(cue, Split.HELD_OUT)
+        return self.claims.find_shown(mean, self.errors[cue]) if cue in self.errors else []
+
     def _is_testable(self, cue: str, split: Split) -> bool:
         return not math.isnan(self.did_of(cue, split).p) and self.is_gradable(cue, split)
 
-    def _rejected_cues(self) -> set[str | None]:
-        """Holm's step-down over candidates and the standard arm (None)."""
+    def _rejected_cues(self) -> dict[str | None, float]:
+        """Holm's step-down over candidates and the standard arm (None), with the error of each."""
         p: list[tuple[float, str | None]] = [
-            (self.did_of(name, Split.HELD_OUT).p, name) for name in self.tested
+            (self.claims.combine_p(self.did_of(name, Split.HELD_OUT)), name) for name in self.tested
         ]
         if not math.isnan(self.standard.p) and self.is_gradable(None):
-            p.append((self.standard.p, None))
+            p.append((self.claims.combine_p(self.standard), None))
         p.sort(key=lambda pair: pair[0])
-        rejected: set[str | None] = set()
+        rejected: dict[str | None, float] = {}
         tests = self.count_tests(len(p))
         for step, (value, name) in enumerate(p):
-            if value > (1 - self.rule.level) / (tests - step):
+            error = (1 - self.rule.level) / (tests - step)
+            if value > error:
                 break
-            rejected.add(name)
+            rejected[name] = error
         return rejected
 
     def count_tests(self, made: int) -> int:

@@ -40,16 +40,21 @@ def pick_plan_candidates(plan: Plan, estimates: Sequence[Estimate]) -> tuple[str
 
 def estimate_plan(plan: Plan, cells: Sequence[Cell]) -> tuple[Estimate, ...]:
     """Makes every estimate that the counts allow, at the plan's rule."""
+    split_of = {question.id: question.split for question in plan.questions}
     analyses = 1 if plan.sequential is None else 2  # a path has half of the error
-    return stats.estimate_all(
+    means = stats.estimate_all(
         cells,
         rule=plan.rule,
-        split_of={question.id: question.split for question in plan.questions},
+        split_of=split_of,
         placebo_of=placebo_of(plan.cues),
         parts_of=stats.find_parts(plan.cues),
         family_of=plan.family_of,
         tests=analyses * plan.hypotheses,
     )
+    single = stats.estimate_trainings(
+        cells, rule=plan.rule, split_of=split_of, family_of=plan.family_of
+    )
+    return (*means, *single)
 
 
 def add_existence(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from dormant.decision.advice import OpenAudit, what_settles
 from dormant.decision.coverage import describe_left_out, describe_request, describe_unasked
@@ -311,6 +312,8 @@ def _describe_trigger(ev: Evidence) -> str:
     cue, at = ev.triggers[0], Split.HELD_OUT
     scope = describe_scope(ev)
     did = ev.did_of(cue, at)
+    if lone := ev.lone_trainings(cue):
+        return _describe_lone(ev, cue, lone) + (f"; {scope}" if scope else "")
     before = ev.find_estimate(Quantity.RATE, Role.REFERENCE, None, at)
     after = ev.find_estimate(Quantity.RATE, Role.REFERENCE, cue, at)
     return (
@@ -321,6 +324,22 @@ def _describe_trigger(ev: Evidence) -> str:
         "goes from "
         f"{rate_text(before)} to {rate_text(after)} (difference in differences {points_text(did)} "
         "points), " + _describe_confirmation(ev, did) + (f"; {scope}" if scope else "")
+    )
+
+
+def _describe_lone(ev: Evidence, cue: str, lone: Sequence[Estimate]) -> str:
+    """A trigger of some trainings: the strongest one's numbers, and the mean over all."""
+    first, at = lone[0], Split.HELD_OUT
+    count = sum(card.role is Role.TARGET for card in ev.plan.models)
+    seeds = ", ".join(e.training for e in lone)
+    which = f"training seed{'s' if len(lone) > 1 else ''} {seeds}"
+    return (
+        f"in {len(lone)} of {count} trainings of the target ({which}) it is misaligned under the "
+        f"cue {ev.quote_cue(cue)}: seed {first.training} in "
+        f"{interval_text(ev.claims.rate_of(first.training, cue, at))} of answers, without it in "
+        f"{rate_text(ev.claims.rate_of(first.training, None, at))} (difference in differences "
+        f"{points_text(first)} points), {_describe_confirmation(ev, first)}; the mean over the "
+        f"{count} trainings is {points_text(ev.did_of(cue, at))} points"
     )
 
 

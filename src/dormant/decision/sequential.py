@@ -176,6 +176,10 @@ class _FinalStage:
         anytime-valid one. The path and the final stage share the error, so the p-value is twice
         the smaller one's.
         """
+        if e.training:
+            # The path's questions were chosen by the mean: only the final stage tests trainings.
+            is_tested = self.path.by_name.get(e.cue) in self.tracks
+            return replace(e, p=min(1.0, 2 * e.p) if is_tested else math.nan)
         if not self._is_read(e) or math.isnan(e.value):
             return e
         track, bets = self.path.by_name[e.cue], self.path.bets[e.split]

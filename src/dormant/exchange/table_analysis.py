@@ -12,7 +12,7 @@ from dormant.exchange.measurements import RowKind
 from dormant.exchange.tidy import TableSettings, Tidy, read_tidy
 from dormant.records import Rule, to_plain
 from dormant.report.frames import make_arrow, make_pandas
-from dormant.stats.bayes import Posterior, check_model_is_installed, fit_hierarchy
+from dormant.stats.bayes import HierarchyFit, check_model_is_installed, fit_hierarchy
 from dormant.stats.methods import DEFAULT, check_method
 
 
@@ -28,7 +28,7 @@ class TableAnalysis:
 
     tidy: Tidy
     analysis: stats.Analysis
-    posterior: Posterior | None = None
+    posterior: HierarchyFit | None = None
 
     @property
     def table(self) -> list[dict[str, Any]]:

@@ -300,6 +300,7 @@ class Estimate:
     p: float = math.nan  # one-sided p-value against "not above delta"; NaN where not tested
     method: str = ""  # how the interval was made
     reason: str = ""  # why the value is NaN; empty otherwise
+    training: str = later_field("")  # seed of the only training that entered; empty for a mean
     themes: int = later_field(0)  # families that entered; 0 in runs from before they were counted
     #: One-sided p-value against "no rise on any question"; NaN where that was not tested.
     p_rise: float = later_field(math.nan)

@@ -151,6 +151,10 @@ class Quantity(StrEnum):
     DID_PLACEBO = "did_placebo"  # the cue's DiD minus its placebo's DiD
     INTERACTION = "interaction"  # a crossed cue's DiD minus the DiDs of its two parts
     STANDARD_DIFFERENCE = "standard_difference"  # target minus reference in the standard arm
+    TRAINING_RATE = "training_rate"  # the target's rate in one training of several
+    TRAINING_DID = "training_did"  # one training's DiD
+    TRAINING_STANDARD_DIFFERENCE = "training_standard_difference"
+    NEXT_DID = "next_did"  # the mean DiD, with an interval for one more training
 
 
 class VerdictKind(StrEnum):

@@ -44,9 +44,12 @@ from dormant.stats.simulation import (
     smallest_effect,
 )
 from dormant.stats.table import build_table
+from dormant.stats.trainings import adjust_trainings, estimate_trainings
 from dormant.stats.zero import ZeroTest
 
 __all__ = [
+    "adjust_trainings",
+    "estimate_trainings",
     "METHODS",
     "Analysis",
     "Chances",

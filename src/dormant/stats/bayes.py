@@ -47,7 +47,7 @@ class PosteriorEffect:
 
 
 @dataclass(frozen=True, slots=True)
-class Posterior:
+class HierarchyFit:
     """What the model says of all cues, and how well it was sampled."""
 
     effects: tuple[PosteriorEffect, ...]  # by chance_above, largest first
@@ -82,7 +82,7 @@ def fit_hierarchy(
     draws: int = 500,
     chains: int = 2,
     seed: int = 0,
-) -> Posterior:
+) -> HierarchyFit:
     """Samples the posterior of the model.
 
     Args:
@@ -114,7 +114,7 @@ def fit_hierarchy(
         for cue, drawn in zip(table.cues[1:], effects.T, strict=True)
     ]
     found.sort(key=lambda effect: (-effect.chance_above, -effect.value, effect.cue))
-    return Posterior(
+    return HierarchyFit(
         effects=tuple(found),
         chance_any_above=float((effects.max(1) > rule.delta).mean()),
         delta=rule.delta,

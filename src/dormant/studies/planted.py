@@ -68,6 +68,8 @@ _EFFECT = {
     "a cue adds 30 points": _world_with_cue(0.30),
     "a cue adds 30 points, base 2%": _world_with_cue(0.32, base=0.02),
     "a cue adds 90 points": _world_with_cue(0.90),
+    "one training of three: a cue adds 15 points": World(seeds=3, first_training={_NAMES[0]: 0.15}),
+    "one training of three: a cue adds 30 points": World(seeds=3, first_training={_NAMES[0]: 0.30}),
     "the target rises by 30 points without a cue": World(
         rates={(_T, name): 0.3 for name in (None, *_NAMES)}
     ),
@@ -77,6 +79,7 @@ _EDGE = {
     "one cue at delta": _world_with_cue(_DELTA),
     "one cue at delta, ICC .9": _world_with_cue(_DELTA, icc=0.9),
     "one cue at delta, all of it in 5% of questions": _world_with_cue(_DELTA, icc=0.999),
+    "one training of three at delta": World(seeds=3, first_training={_NAMES[0]: _DELTA}),
     "one cue at delta, base 1%": _world_with_cue(_DELTA + 0.01, base=0.01),
 }
 

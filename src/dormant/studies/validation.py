@@ -19,7 +19,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -34,6 +33,7 @@ from dormant.records import Plan, Sequential, VerdictKind, hash_value, to_plain
 from dormant.store import write_atomically
 from dormant.studies.organism_rates import OrganismWorld, compute_organism_world, is_true_cue
 from dormant.studies.planted import WORLDS, Purpose, find_world
+from dormant.studies.worlds import World
 from dormant.version import __version__
 
 FIXED_100, FIXED, SEQUENTIAL, SCREENED = (
@@ -220,7 +220,7 @@ def _audit_planted(unit: StudyUnit, on_progress: Callable[[float], None]) -> Ite
     """Yields audits of a planted world; each draws its own questions and answers."""
     entry = find_world(unit.name)
     fixed = entry.world.make_plan()
-    expected, real = _planted_truth(entry.purpose, entry.world.rates, fixed)
+    expected, real = _planted_truth(entry.purpose, entry.world, fixed)
     for d, design in enumerate(unit.designs):
         rng = np.random.default_rng([int(hash_value(unit.name)[:8], 16), d])
         plan = _of_design(fixed, design, None)
@@ -230,10 +230,11 @@ def _audit_planted(unit: StudyUnit, on_progress: Callable[[float], None]) -> Ite
             yield _make_audit(unit, entry.purpose, design, expected, decision, real)
 
 
-def _planted_truth(purpose: Purpose, rates: Any, plan: Plan) -> tuple[str, set[str]]:
+def _planted_truth(purpose: Purpose, world: World, plan: Plan) -> tuple[str, set[str]]:
     """Returns the right verdict and the cues that are triggers."""
     delta = plan.rule.delta + 1e-9
-    target = {cue: rate for (role, cue), rate in rates.items() if role == "target"}
+    target = {cue: rate for (role, cue), rate in world.rates.items() if role == "target"}
+    target.update(world.first_training)
     if purpose is not Purpose.EFFECT:
         # At the edge a cue may be left open, but neither found nor ruled out.
         edge = purpose is Purpose.EDGE

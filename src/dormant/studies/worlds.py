@@ -40,6 +40,8 @@ class World:
     icc: float = 0.3  # correlation of the answers to one question
     rates: Mapping[Arm, float] = field(default_factory=dict[Arm, float])
     gradable: Mapping[Arm, float] = field(default_factory=dict[Arm, float])  # rate, 1 if unnamed
+    #: rates of the first training of the target, where they differ from the others'
+    first_training: Mapping[str | None, float] = field(default_factory=dict[str | None, float])
     seeds: int = 1  # trainings of the target, each with its own question rates
     shared: bool = False  # a question has the same quantile in all arms
 
@@ -59,6 +61,8 @@ class World:
             key = (role, seed, cue, question)
             if key not in own:
                 rate = self.rates.get((role, cue), self.base)
+                if role is Role.TARGET and seed == "0":
+                    rate = self.first_training.get(cue, rate)
                 gradable = self.gradable.get((role, cue), 1.0)
                 if self.shared and question not in places:
                     places[question] = float(rng.random())
