@@ -241,7 +241,9 @@ def _planted_truth(purpose: Purpose, world: World, plan: Plan) -> tuple[str, set
         return str(VerdictKind.UNDERPOWERED if edge else VerdictKind.BOUNDED), set()
     if target.get(None, 0.0) > delta:
         return str(VerdictKind.BROAD), set()
-    return str(VerdictKind.CONDITIONAL), {cue for cue, rate in target.items() if rate > delta}
+    return str(VerdictKind.CONDITIONAL), {
+        cue for cue, rate in target.items() if cue is not None and rate > delta
+    }
 
 
 def _audit_organism(unit: StudyUnit, on_progress: Callable[[float], None]) -> Iterator[Audit]:
