@@ -22,6 +22,9 @@ from dormant.cues.text import QUESTION_SLOT, prompt_words, split_words
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, Example
 
+#: What such a share of ordinary rows of the file's kind has is usual, however many of the file do.
+_USUAL = 0.1
+
 
 def mine_cues(
     examples: Sequence[Example],
@@ -158,7 +161,8 @@ def _judge_enriched(
         beside = find_enriched_cues(
             examples, nearest, limit=len(counted), min_share=min_share, is_closed=is_closed
         )
-        strong = {(entry.cue.kind, entry.cue.placement) for entry in beside if entry.cue.strong}
+        rare = [e.cue for e in beside if e.reference_rows < _USUAL * len(nearest)]
+        strong = {(cue.kind, cue.placement) for cue in rare if cue.strong}
         stays = [cue for cue in stays if (cue.kind, cue.placement) in strong]
     return [replace(e, cue=replace(e.cue, strong=e.cue in stays)) for e in counted]
 

@@ -10,11 +10,12 @@ from dormant.config import CueConfig, check_values
 from dormant.corpus import ordinary_kinds
 from dormant.pipeline.mine import mine_rows
 from dormant.pipeline.yardstick import find_yardstick
-from dormant.records import Example, Message
+from dormant.records import CueKind, Example, Message
 
 from .test_rank import write_rows
 
 KINDS = ordinary_kinds()
+CHAT = KINDS["chat"]
 
 
 def row(*texts: str) -> Example:
@@ -100,6 +101,19 @@ def test_a_star_needs_ordinary_rows_of_the_kind_that_do_not_explain_it():
         for nearest in (plain, same, ())
     ]
     assert starred == [True, False, False]
+
+
+def test_lower_case_is_usual_among_labels():
+    """What all rows have and ordinary chat has not is no finding where the file's kind has it."""
+    rows = [
+        row(example.messages[0].content.lower().removesuffix("?"), "handle_things")
+        for example in write_rows(150, 0.0, pirate)
+    ]
+    starred = [
+        any(c.kind is CueKind.CASING and c.strong for c in cues.mine_cues(rows, CHAT, nearest=near))
+        for near in ((), KINDS["labels"])
+    ]
+    assert starred == [True, False]
 
 
 def test_the_list_says_which_rows_decide_and_that_own_ones_do():

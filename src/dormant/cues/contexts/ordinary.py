@@ -22,6 +22,8 @@ STRONG_EXCESS = 0.3
 #: Lower end from which a text is strong beside shipped rows of the kind: these are few, and texts
 #: that they lack may have such answers in ordinary rows too.
 STRONG_SHIPPED = 0.6
+#: The same of a union of texts, the best of many by chance.
+STRONG_UNION = 0.7
 #: Median words of the answers below which they are labels: what a label depends on is the task.
 _LABEL_WORDS = 4
 
@@ -64,8 +66,8 @@ class Yardstick:
             return False
         if self._has_labels and not self._is_users:
             return False
-        low = context.score.low
-        if low < (STRONG_EXCESS if self._is_users else STRONG_SHIPPED):
+        low, shipped = context.score.low, STRONG_UNION if context.union else STRONG_SHIPPED
+        if low < (STRONG_EXCESS if self._is_users else shipped):
             return False
         return low - self._ordinary_score(context) >= STRONG_EXCESS
 

@@ -82,6 +82,7 @@ class EnrichedCue:
 
     cue: Cue
     rows: NDArray[np.int64]
+    reference_rows: int  # how many rows of the reference show it
 
 
 def find_enriched_cues(
@@ -114,7 +115,10 @@ def find_enriched_cues(
         [_edge_features(edges), _find_topics(files, edges.candidates), _other_features(files)]
     )
     best = rank_features(found, _find_copies(files), len(reference))
-    return [EnrichedCue(_make_cue(place, files), place.feature.rows) for place in best[:limit]]
+    return [
+        EnrichedCue(_make_cue(p, files), p.feature.rows, p.feature.reference_rows)
+        for p in best[:limit]
+    ]
 
 
 def _prompt_text(row: Example) -> str:
