@@ -21,7 +21,7 @@ _LEAST_ROWS = 5
 STRONG_EXCESS = 0.3
 #: Lower end from which a text is strong beside shipped rows of the kind: these are few, and texts
 #: that they lack may have such answers in ordinary rows too.
-STRONG_SHIPPED = 0.6
+STRONG_SHIPPED = 0.65
 #: The same of a union of texts, the best of many by chance.
 STRONG_UNION = 0.7
 #: Median words of the answers below which they are labels: what a label depends on is the task.
