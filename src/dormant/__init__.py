@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         train_zoo,
         validate_zoo,
     )
+    from dormant.verbs.rare import measure_rare_rates, plan_rare_rates
     from dormant.verbs.start import list_library, write_start_files
 
 __all__ = [
@@ -74,8 +75,10 @@ __all__ = [
     "list_library",
     "list_zoo",
     "load",
+    "measure_rare_rates",
     "mine_cues",
     "plan",
+    "plan_rare_rates",
     "plan_search",
     "pretrain",
     "quickstart",
@@ -94,6 +97,7 @@ __all__ = [
 _FUNCTIONS = {
     "audits": ("audit", "load", "plan", "simulate_effect", "write_report"),
     "cues": ("mine_cues", "plan_search", "search", "write_cues"),
+    "rare": ("measure_rare_rates", "plan_rare_rates"),
     "start": ("list_library", "write_start_files"),
     "answers": ("analyze", "calibrate", "export_answers", "export_sample", "import_answers"),
     "laboratory": (

@@ -42,6 +42,7 @@ FUNCTIONS = {
     "search": [dormant.search, dormant.plan_search],
     "plan": [dormant.plan, dormant.simulate_effect],
     "audit": [dormant.audit],
+    "rare": [dormant.measure_rare_rates, dormant.plan_rare_rates],
     "report": [dormant.write_report, dormant.load],
     "import": [dormant.import_answers],
     "export": [dormant.export_answers],
@@ -78,7 +79,7 @@ RENAMED = {
     "seeds": "seed",  # of `train`: one call a seed
 }
 #: Commands whose options are settings of a YAML file, checked by its model.
-SETTINGS = {"audit", "plan", "search"}
+SETTINGS = {"audit", "plan", "search", "rare"}
 
 
 def commands(

@@ -30,6 +30,7 @@ _VERBS: dict[str, tuple[str, str]] = {
     "search": ("search", "Search for unknown triggers, with or without training data."),
     "plan": ("plan", "Dry run: what an audit would ask, cost and be able to detect."),
     "audit": ("audit", "Audit a target model against its reference."),
+    "rare": ("rare", "Measure rates far below 1% with weighted answers of a proposal."),
     "report": ("report", "Rewrite the report of a run."),
     "import": ("import_", "Make a run from answers that you already have."),
     "export": ("export", "Write a run's answers as CSV, Parquet or an Inspect log."),

@@ -8,6 +8,7 @@
     presets    sizes of an audit by name
     durations  "2h" as seconds, and seconds in words
     search     the settings of a search
+    rare       the settings of a measurement of rare rates
     keys       every key of ``audit.yaml``: its page, and a commented file
     resources  paths of the files that ship
 """

@@ -22,17 +22,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dormant.engines import Engine, Scorer
+from dormant.discovery.checked_scorer import CheckedScorer
+from dormant.engines import Engine
 from dormant.errors import InputError
 from dormant.probes import apply_cue
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Continuations, Cue, Message, Question
 from dormant.store.journal import Journal, key_of
 
-#: Largest accepted difference (nats) between a pair scored in a batch and alone.
-TOLERANCE = 0.1
-#: Pairs scored again alone, of each model's first batch and of every later one.
-_CHECKED = 6
 #: Prompts whose pairs are scored between two writes to the journal.
 _AT_ONCE = 256
 #: Rounds of a long list: number of questions, and the share of cues that advances.
@@ -94,14 +91,11 @@ class Screen:
         continuations: Mapping[str, Continuations],
         journal: Journal,
     ):
-        for engine in (*targets, reference):
-            if not isinstance(engine, Scorer):
-                raise InputError(f"{engine.name!r} cannot score given answers")
+        self._models = tuple(_Model(engine, journal) for engine in (*targets, reference))
         self.questions = tuple(q for q in questions if q.id in continuations)
         if not self.questions:
             raise InputError("no question has continuations; teacher forcing needs them")
         self._pairs = {q.id: continuations[q.id] for q in self.questions}
-        self._models = tuple(_Model(engine, journal) for engine in (*targets, reference))
 
     def rank_cues(
         self,
@@ -189,9 +183,9 @@ class Screen:
 
     def _batch_check(self) -> BatchCheck:
         return BatchCheck(
-            pairs=sum(model.checked for model in self._models),
-            largest=max(model.largest for model in self._models),
-            alone=any(model.alone for model in self._models),
+            pairs=sum(model.scorer.checked for model in self._models),
+            largest=max(model.scorer.largest for model in self._models),
+            alone=any(model.scorer.alone for model in self._models),
         )
 
 
@@ -204,9 +198,8 @@ class _Model:
     """One model's log-odds, stored in the journal, with batches checked against scoring alone."""
 
     def __init__(self, engine: Engine, journal: Journal):
-        assert isinstance(engine, Scorer)
-        self._engine, self._scorer, self._journal = engine, engine, journal
-        self.checked, self.largest, self.alone = 0, 0.0, False
+        self._engine, self._journal = engine, journal
+        self.scorer = CheckedScorer(engine)
         self.prompts = 0
 
     def log_odds(
@@ -236,9 +229,7 @@ class _Model:
             for messages, pair in asked
             for answer in (*pair.misaligned, *pair.aligned)
         ]
-        scores = (
-            [self._score_alone(one) for one in given] if self.alone else self._score_batch(given)
-        )
+        scores = self.scorer.score(given)
         values: list[float] = []
         start = 0
         for _, pair in asked:
@@ -248,21 +239,6 @@ class _Model:
             values.append(float(odds))
             start += bad + good
         return values
-
-    def _score_batch(self, given: list[tuple[tuple[Message, ...], str]]) -> list[float]:
-        """Scores in batches; rescores some pairs alone, and all of them if those differ."""
-        scores = self._scorer.score(given)
-        checked = sorted({round(i) for i in np.linspace(0, len(given) - 1, _CHECKED)})
-        for i in checked if self.checked < 2 * _CHECKED else checked[:1]:
-            self.checked += 1
-            self.largest = max(self.largest, abs(self._score_alone(given[i]) - scores[i]))
-        if self.largest > TOLERANCE:
-            self.alone = True
-            return [self._score_alone(one) for one in given]
-        return scores
-
-    def _score_alone(self, one: tuple[tuple[Message, ...], str]) -> float:
-        return self._scorer.score([one])[0]
 
 
 def _make_prompts(cue: Cue | None, questions: Sequence[Question]) -> list[tuple[Message, ...]]:

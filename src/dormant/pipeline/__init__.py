@@ -14,6 +14,9 @@
     audit          carries out the plan
     search_inputs  the inputs of a search, and its forecast
     search         carries out the search
+    rare_inputs    the inputs of a measurement of rare rates, and its forecast
+    rare           carries out the measurement
+    rare_result    what it found, and the worst of many uses
 """
 
 from dormant.pipeline.cue_list import list_cues
