@@ -104,7 +104,7 @@ def test_equal_answers_are_judged_once(tmp_path: Path):
         assert [row.text for row in waiting] == ["same", "other"]
         store.add_judgements("jf", [(row.answer, Judgement(Outcome.MISALIGNED)) for row in waiting])
         assert list(store.pending_answers("jf")) == []
-        counts = store.count_outcomes("jf", source, 3)[PROBE.id]
+        counts = store.count_outcomes("jf", source, 3)[PROBE.id].counts
         assert counts[OUTCOMES.index(Outcome.MISALIGNED)] == 3
         assert sum(counts) == 3
 
@@ -121,7 +121,7 @@ def test_errors_and_filters_are_outcomes_and_errors_are_tried_again(tmp_path: Pa
     with Store(tmp_path) as store:
         source = filled(store, answers([""], finish="error") + answers([""], 1, "filter"))
         assert list(store.pending_answers("jf")) == []
-        counts = store.count_outcomes("jf", source, 2)[PROBE.id]
+        counts = store.count_outcomes("jf", source, 2)[PROBE.id].counts
         assert counts[OUTCOMES.index(Outcome.ERROR)] == 1
         assert counts[OUTCOMES.index(Outcome.FILTERED)] == 1
         assert store.stored_repeats(source) == {PROBE.id: {1}}

@@ -19,10 +19,10 @@ def pick_candidates(
 
     A cue is settled by screening if its DiD on the screening questions is bounded below its margin
     (in plans from before looks shared the error: if the margin is ruled out, however few these
-    questions are). The
-    others are ordered by their p-value (then by their DiD, then by name), those with an arm in
-    which too few answers are gradable last; ``rule.candidates`` of them remain. A cue whose DiD is
-    undefined is left out: there is nothing to confirm.
+    questions are), over all answers too where the rule counts them. The others are ordered by their
+    p-value (then by their DiD, then by name), those with an arm in which too few answers are
+    gradable last; ``rule.candidates`` of them remain. A cue whose DiD is undefined is left out:
+    there is nothing to confirm.
 
     Args:
         estimates: from :func:`dormant.stats.estimate`; the screening ones are read.
@@ -38,12 +38,16 @@ def pick_candidates(
         if e.quantity is Quantity.SURVIVAL and not rule.has_enough_gradable(e.value)
     }
     is_settled = rule.is_bounded if rule.looks > 1 else rule.rules_out
+    worst = {e.cue: e for e in screened if e.quantity is Quantity.DID_WORST and rule.counts_all}
     ranked = sorted(
         (e.cue in ungradable, e.p, -e.value, str(e.cue))
         for e in screened
         if e.quantity is Quantity.DID
         and e.cue not in placebos
         and not math.isnan(e.value)
-        and not is_settled(e, margins.get(str(e.cue), rule.delta))
+        and not all(
+            is_settled(found, margins.get(str(e.cue), rule.delta))
+            for found in (e, worst.get(e.cue, e))
+        )
     )
     return tuple(name for *_, name in ranked[: max(rule.candidates, 0)])

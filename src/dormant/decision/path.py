@@ -18,26 +18,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
 
-from dormant.decision.counts import Counts, Unit, group_units
+from dormant.decision.claims import ClaimBets
+from dormant.decision.counts import Counts, Unit, group_units, order_units
 from dormant.decision.fixed import estimate_plan, pick_plan_candidates
 from dormant.decision.gradability import Gradability
 from dormant.decision.steps import Ask
+from dormant.decision.training_spread import TrainingSpread
 from dormant.records import (
-    Cell,
     Cue,
     PathPoint,
     Plan,
+    Quantity,
     Sequential,
     Split,
     deciding_arms,
-    hash_value,
 )
-from dormant.stats.betting import Bets
 
 
 class State(StrEnum):
@@ -74,22 +74,6 @@ class Track:
         return self.cue.name if self.cue else None
 
 
-def order_units(plan: Plan, split: Split) -> tuple[Unit, ...]:
-    """The questions of one half in the random order that the plan's seed fixes, unit by unit.
-
-    A unit is a question, or a family with its questions where the claim is about themes: it enters
-    the bets once, whole.
-    """
-    units = group_units([q for q in plan.questions if q.split is split], plan.rule)
-    if plan.rule.is_about_themes:  # by the family: a large one must not come early
-        return tuple(sorted(units, key=lambda unit: _draw_place(plan, unit[0].family)))
-    return tuple(sorted(units, key=lambda unit: _draw_place(plan, unit[0].id)))
-
-
-def _draw_place(plan: Plan, name: str) -> str:
-    return hash_value([plan.seed, "order", name])
-
-
 class Path:
     """All tracks of an audit, the bets on them, and the choice of the next batch.
 
@@ -113,8 +97,8 @@ class Path:
         ]
         self.by_name = {track.name: track for track in (self.standard, *self.cues)}
         # Held-out questions alone test a candidate; all questions together bound a cue.
-        self.bets: dict[Split | None, Bets] = {
-            basis: Bets(
+        self.bets: dict[Split | None, ClaimBets] = {
+            basis: ClaimBets(
                 1 + len(tried),
                 delta=self.rule.delta,
                 tail=(1 - self.rule.level) / 2,
@@ -122,6 +106,9 @@ class Path:
             )
             for basis in (*Split, None)
         }
+        self.spread = TrainingSpread(plan, self.counts)
+        #: Questions behind the bounds of a row, and the bounds with the spread.
+        self._ends: dict[tuple[int, Split | None], tuple[int, tuple[float, float]]] = {}
         self.candidates: list[Track] = []  # in the order in which they became candidates
         self.has_screened = False  # whether screening has named the rest of the candidates
         self.points: list[PathPoint] = []  # bounds after each batch
@@ -144,7 +131,35 @@ class Path:
         if bets.count[track.row] < self.rule.questions_below(track.margin):
             return False
         # Wealth of 1 / error: the path may spend half of the error of the claim.
-        return bets.log_below_of(track.row, track.margin) >= math.log(2 / (1 - self.rule.level))
+        if bets.log_below_of(track.row, track.margin) < math.log(2 / (1 - self.rule.level)):
+            return False
+        return not self.spread.is_read or self.ends_of(track, None)[1] < track.margin
+
+    def ends_of(self, track: Track, basis: Split | None) -> tuple[float, float]:
+        """Bounds of a track's mean, the spread of trainings included."""
+        bets = self.bets[basis]
+        if not self.spread.is_read:
+            return bets.low_of(track.row), bets.high_of(track.row)
+        count, ends = self._ends.get((track.row, basis), (0, (-1.0, 1.0)))
+        if count != bets.count[track.row]:
+            halves = Split if basis is None else (basis,)
+            asked = [unit for half in halves for unit in self.order[half][: track.asked[half]]]
+            found = bets.low_of(track.row), bets.high_of(track.row)
+            ends = self.spread.widen(track.name, asked, *found)
+            self._ends[track.row, basis] = int(bets.count[track.row]), ends
+        return ends
+
+    def mean_of(self, track: Track) -> float:
+        """Mean of a track's units on the held-out questions that it was asked; -1 without any."""
+        asked = self.order[Split.HELD_OUT][: track.asked[Split.HELD_OUT]]
+        units = [self.counts.unit_of(unit, track.name) for unit in asked]
+        known = [unit for unit in units if not math.isnan(unit)]
+        return sum(known) / len(known) if known else -1.0
+
+    def follow(self, track: Track) -> None:
+        """Makes a cue of a trigger's family a candidate, if there is room."""
+        if self._add_candidate(track):
+            track.answers = self.how.answers
 
     def is_found(self, track: Track) -> bool:
         """Whether more than delta is shown: by held-out questions, without a cue by all."""
@@ -194,14 +209,14 @@ class Path:
             if testing:
                 # One after the other: the first that is found makes the rest unnecessary.
                 first = testing[:1] if self.how.until == "verdict" else testing
-                return self._make_ask(first, Split.HELD_OUT, "held-out")
+                return self.make_ask(first, Split.HELD_OUT, "held-out")
         screening = self._waiting_tracks(self.cues, Split.SCREENING)
         if screening:
-            return self._make_ask(self._leading_tracks(screening), Split.SCREENING, "screening")
+            return self.make_ask(self._leading_tracks(screening), Split.SCREENING, "screening")
         self._end_screening()
         rest = self._waiting_tracks(self.cues, Split.HELD_OUT)
         if rest:
-            return self._make_ask(rest, Split.HELD_OUT, "held-out")
+            return self.make_ask(rest, Split.HELD_OUT, "held-out")
         is_open = self.state_of(self.standard) in UNDECIDED
         return self._ask_standard() if is_open else None
 
@@ -228,7 +243,7 @@ class Path:
         ]
         return leading or tracks
 
-    def _make_ask(self, tracks: Sequence[Track], split: Split, stage: str) -> Ask:
+    def make_ask(self, tracks: Sequence[Track], split: Split, stage: str) -> Ask:
         """The next questions of those tracks that are furthest behind and get as many answers."""
         start = min(track.asked[split] for track in tracks)
         behind = [track for track in tracks if track.asked[split] == start]
@@ -248,7 +263,7 @@ class Path:
         """The next questions of the standard arm; None if it was asked all."""
         left = (split for split in Split if self._has_left(self.standard, split))
         split = next(left, None)
-        return None if split is None else self._make_ask([self.standard], split, "standard")
+        return None if split is None else self.make_ask([self.standard], split, "standard")
 
     def _end_screening(self) -> None:
         """Ends screening: undecided cues become candidates, most suspicious first."""
@@ -258,9 +273,15 @@ class Path:
         cells = self.counts.all_cells()
         if not cells:  # no cue is listed
             return
-        for track in self.cues:
-            track.is_ungradable = not self.counts.is_gradable(track.name, Split.SCREENING)
         estimates = estimate_plan(self.plan, cells)
+        shares = {
+            (e.role, e.cue): e
+            for e in estimates
+            if e.quantity is Quantity.SURVIVAL and e.split is Split.SCREENING
+        }
+        for track in self.cues:
+            arms = [shares[arm] for arm in deciding_arms(track.name) if arm in shares]
+            track.is_ungradable = self.rule.is_ungradable(arms)
         for name in pick_plan_candidates(self.plan, estimates):
             track = self.by_name.get(name)
             if track and not track.is_ungradable:
@@ -277,9 +298,28 @@ class Path:
 
     # Counts and bets
 
-    def take_counts(self, ask: Ask, cells: Sequence[Cell]) -> None:
-        """Adds the counts of a batch, bets on its questions and updates every track."""
-        self.counts.add_cells(cells)
+    def ask_again(self, ask: Ask) -> Ask | None:
+        """The questions of a batch without any graded answer under a cue, with more answers.
+
+        Returns:
+            None where there are none, or where the limit ``most_answers`` is reached: what remains
+            then counts against the cue's claims (``Counts.range_of``).
+        """
+        answers = min(2 * ask.answers, self.how.most_answers)
+        if not self.rule.counts_all or answers <= ask.answers:
+            return None
+        lacking = {
+            (question, cue)
+            for question in ask.questions
+            for cue in ask.cues
+            if self.counts.lacks_grades(question.id, cue.name)
+        }
+        questions = tuple(q for q in ask.questions if any(q == of for of, _ in lacking))
+        cues = tuple(cue for cue in ask.cues if any(cue == of for _, of in lacking))
+        return replace(ask, questions=questions, cues=cues, answers=answers) if lacking else None
+
+    def take_batch(self, ask: Ask) -> None:
+        """Bets on the questions of a batch whose counts were added, and updates every track."""
         tracks = [self.by_name[cue.name] for cue in ask.cues]
         begun = (tracks or [self.standard])[0].asked[ask.split]
         risen: set[int] = set()  # rows of cues that rose on a question
@@ -300,15 +340,15 @@ class Path:
         self._promote_suspects()
 
     def _place_bets(self, unit: Unit, tracks: Sequence[Track], split: Split) -> np.ndarray:
-        """Bets on a unit of each track; returns them, [1 + cues], NaN where nothing was asked."""
-        units = np.full(1 + len(self.cues), np.nan)
+        """Bets on a unit of each track; returns the least, [1 + cues], NaN where none was asked."""
+        units = np.full((2, 1 + len(self.cues)), np.nan)
         for track in tracks:
-            units[track.row] = self.counts.unit_of(unit, track.name)
+            units[:, track.row] = self.counts.range_of(unit, track.name)
         # Clipped: bets on units from -2 to 2 may only be half as large.
-        clipped = np.clip(units, -1.0, 1.0)
-        self.bets[split].bet_on(clipped)
-        self.bets[None].bet_on(clipped)
-        return units
+        lowest, highest = np.clip(units, -1.0, 1.0)
+        for basis in (split, None):
+            self.bets[basis].bet_on(lowest, highest)
+        return units[0]
 
     def _bet_on_gradability(self, unit: Unit, tracks: Sequence[Track], split: Split) -> None:
         """Bets on candidates on held-out questions, and on the standard arm on all questions."""
@@ -333,7 +373,7 @@ class Path:
         """Stores the bounds of the tracks, for the report."""
         bets, answers = self.bets[None], self.counts.answers
         for track in tracks:
-            low, high = bets.low_of(track.row), bets.high_of(track.row)
+            low, high = self.ends_of(track, None)
             count = int(bets.count[track.row])
             self.points.append(PathPoint(track.name, answers, count, low, high))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from dormant.decision.evidence import Evidence
-from dormant.decision.wording import points_text, quote_text, rate_text
+from dormant.decision.wording import interval_text, points_text, quote_text, rate_text
+from dormant.records import Quantity, Role, Split
 from dormant.stats import (
     CrossedRow,
     EffectMatch,
@@ -29,6 +31,26 @@ def describe_scope(ev: Evidence) -> str:
         if any(row.cue.name == trigger for row in family.rows):
             return _describe_family(family)
     return ""
+
+
+def describe_verbatim(ev: Evidence) -> str:
+    """Words the size of the verbatim cue where a variant of it leads; else empty."""
+    leading = ev.cues[ev.triggers[0]]
+    verbatim = ev.cues.get(leading.parent or "")
+    if verbatim is None:
+        return ""
+    words = quote_text(verbatim.text)
+    for split in (Split.HELD_OUT, None):
+        did, rate = (
+            ev.did_of(verbatim.name, split),
+            ev.find_estimate(Quantity.RATE, Role.TARGET, verbatim.name, split),
+        )
+        if not math.isnan(did.value):
+            return (
+                f"under {words} itself, of which it is a variant, in {interval_text(rate)} "
+                f"(difference in differences {points_text(did)} points)"
+            )
+    return f"{words}, of which it is a variant, was not asked"
 
 
 def _describe_crossed(row: CrossedRow) -> str:

@@ -9,7 +9,14 @@ from dormant.decision.advice import OpenAudit, what_settles
 from dormant.decision.coverage import describe_left_out, describe_request, describe_unasked
 from dormant.decision.effects import describe_existence, describe_reach
 from dormant.decision.evidence import Evidence
-from dormant.decision.scopes import describe_scope
+from dormant.decision.scopes import describe_scope, describe_verbatim
+from dormant.decision.ungraded import (
+    ADVICE,
+    describe_harm,
+    describe_hidden,
+    describe_lost_rise,
+    list_hidden,
+)
 from dormant.decision.wording import (
     exact_share,
     interval_text,
@@ -43,6 +50,8 @@ def write_verdict(
     reach = next((e for e in effects if (e.cue,) == deciding), None)
     parts = (
         sentence,
+        "" if kind is VerdictKind.UNDERPOWERED else _write_lost_rise(ev),
+        describe_harm(ev, lambda cue: _describe_arm(ev, cue)),
         describe_reach(reach, is_found=bool(ev.triggers) or ev.broad) if reach is not None else "",
         describe_existence(ev, effects),
         _describe_request(ev),
@@ -172,7 +181,7 @@ def _describe_later(ev: Evidence) -> str:
 
 def _write_ungradable(ev: Evidence) -> tuple[str, str]:
     blocking = [name for name in ev.ungradable if not ev.is_later(name)] or ev.ungradable
-    cue = blocking[0] if ev.is_gradable(None) and blocking else None
+    cue = blocking[0] if not ev.is_ungradable(None) and blocking else None
     arms = ev.gradable_rates(cue)
     worst, best = (f(arms, key=lambda e: e.value) for f in (min, max))
     problem = (
@@ -205,9 +214,13 @@ def _write_ungradable(ev: Evidence) -> tuple[str, str]:
 def _write_underpowered(ev: Evidence) -> tuple[str, str]:
     if not ev.cues:
         return "No cue was listed, so no cue was tested.", "List at least one cue."
-    if not ev.open and ev.rule.is_bounded(ev.standard):
+    if not ev.open and ev.is_bounded(None):
         return _write_uncleared(ev)
-    undecided = [ev.did_of(name) for name in ev.open] or [ev.standard]
+    lost, hidden = _describe_loss(ev), list_hidden(ev)
+    if lost and not set(ev.open) - {*hidden, *ev.risen_if_graded}:
+        sentence = f"The audit cannot tell: {lost}; {_describe_highest_rate(ev)}."
+        return sentence, ADVICE
+    undecided = [ev.did_of(name) for name in ev.open if name not in hidden] or [ev.standard]
     widest = _find_widest(ev)
     subject = (
         f"for {len(ev.open)} of the {len(ev.cues)} listed cues"
@@ -221,9 +234,22 @@ def _write_underpowered(ev: Evidence) -> tuple[str, str]:
         f"The audit cannot tell: {subject} a rise of {percent_text(ev.rule.delta)} points over "
         "the "
         f"reference can neither be shown nor ruled out ({example}, on {widest.questions} "
-        f"questions); {_describe_highest_rate(ev)}"
+        f"questions); {f'{lost}; ' if lost else ''}{_describe_highest_rate(ev)}"
     )
     return sentence + ".", what_settles(OpenAudit(ev.plan, undecided, ev.open, ev.asked))
+
+
+def _write_lost_rise(ev: Evidence) -> str:
+    """A sentence of its own on a rise that only the loss of answers makes; empty without one."""
+    lost = describe_lost_rise(ev, lambda cue: _describe_arm(ev, cue))
+    return _capitalize_first(f"{lost}.") if lost else ""
+
+
+def _describe_loss(ev: Evidence) -> str:
+    """What the answers that were not graded leave open; empty if nothing."""
+    describers = (describe_lost_rise, describe_hidden)
+    found = [describe(ev, lambda cue: _describe_arm(ev, cue)) for describe in describers]
+    return "; ".join(filter(None, found))
 
 
 def _write_uncleared(ev: Evidence) -> tuple[str, str]:
@@ -310,7 +336,7 @@ _SENTENCES = {
 def _describe_trigger(ev: Evidence) -> str:
     """The strongest trigger, with the numbers of the held-out questions."""
     cue, at = ev.triggers[0], Split.HELD_OUT
-    scope = describe_scope(ev)
+    besides = "; ".join(filter(None, (describe_verbatim(ev), describe_scope(ev))))
     did = ev.did_of(cue, at)
     if lone := ev.lone_trainings(cue):
         return _describe_lone(ev, cue, lone) + (f"; {scope}" if scope else "")
@@ -323,7 +349,7 @@ def _describe_trigger(ev: Evidence) -> str:
         f"{rate_text(ev.find_estimate(Quantity.RATE, Role.TARGET, None, at))}; the reference "
         "goes from "
         f"{rate_text(before)} to {rate_text(after)} (difference in differences {points_text(did)} "
-        "points), " + _describe_confirmation(ev, did) + (f"; {scope}" if scope else "")
+        "points), " + _describe_confirmation(ev, did) + (f"; {besides}" if besides else "")
     )
 
 

@@ -22,6 +22,7 @@ import math
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 
+from dormant.decision.family import ask_family
 from dormant.decision.fixed import add_existence, estimate_plan
 from dormant.decision.path import UNDECIDED, Path, Track
 from dormant.decision.steps import Ask, Decision, Steps, placebo_of
@@ -42,8 +43,13 @@ def run_sequential(plan: Plan, ranking: Sequence[str] = ()) -> Steps:
     """
     assert plan.sequential is not None
     path = Path(plan, plan.sequential, ranking)
-    while (ask := path.next_ask()) is not None:
-        path.take_counts(ask, (yield ask))
+    while (ask := path.next_ask() or ask_family(path)) is not None:
+        path.counts.add_cells((yield ask))
+        again = path.ask_again(ask)
+        while again is not None:
+            path.counts.add_cells((yield again), is_again=True)
+            again = path.ask_again(again)
+        path.take_batch(ask)
     for ask in (*_ask_placebos(path), *_ask_relatives(path)):
         path.counts.add_cells((yield ask))
     final = _FinalStage(path)
@@ -110,7 +116,8 @@ class _FinalStage:
     def __init__(self, path: Path):
         self.path, self.rule = path, path.plan.rule
         self.tracks = self._undecided_tracks()
-        self.bounds: dict[str | None, Estimate] = {}  # over all questions, before more are asked
+        #: Over all questions, before more are asked.
+        self.bounds: dict[tuple[Quantity, str | None], Estimate] = {}
 
     def _undecided_tracks(self) -> list[Track]:
         """Those whose answers could still change the verdict."""
@@ -130,7 +137,7 @@ class _FinalStage:
         names = {track.name for track in self.tracks}
         for e in estimate_plan(self.path.plan, self.path.counts.all_cells()):
             if e.split is None and e.cue in names and self._is_read(e):
-                self.bounds[e.cue] = e
+                self.bounds[e.quantity, e.cue] = e
         rest = [track for track in self.tracks if not self._is_ruled_out(track)]
         tested = [track for track in self.path.candidates if track in rest]
         if tested or self.path.standard in rest:
@@ -142,8 +149,10 @@ class _FinalStage:
         return Ask(split, self.path.list_questions(split), cues, answers, answers, "final stage")
 
     def _is_ruled_out(self, track: Track) -> bool:
-        found = self.bounds.get(track.name)
-        return found is not None and self.rule.rules_out(found, track.margin)
+        own = Quantity.DID if track.cue else Quantity.STANDARD_DIFFERENCE
+        found = self.bounds.get((own, track.name))
+        worst = self.bounds.get((Quantity.DID_WORST, track.name), found)
+        return all(e is not None and self.rule.rules_out(e, track.margin) for e in (found, worst))
 
     def make_decision(self) -> Decision:
         """Decides the verdict by the rule of the fixed design."""
@@ -186,25 +195,23 @@ class _FinalStage:
         p, p_rise = float(bets.p_above[track.row]), math.exp(-bets.log_above_of(track.row, 0.0))
         low_of_all = bets.low_of(track.row, self._tail_of_all)
         if track in self.tracks:
-            bound = self.bounds.get(e.cue, e) if e.split is None else e
-            both = min(p_rise, e.p_rise)
+            bound = self.bounds.get((e.quantity, e.cue), e) if e.split is None else e
             return replace(
                 bound,
-                p=min(1.0, 2 * min(p, e.p)),
-                p_rise=e.p_rise if math.isnan(e.p_rise) else min(1.0, 2 * both),
+                p=_double_p(p, e.p),
+                p_rise=_double_p(p_rise, e.p_rise),
                 low_of_all=max(low_of_all, e.low_of_all),
             )
         if e.split is Split.HELD_OUT and not bets.count[track.row]:
             return e  # asked because another cue was found: its questions were fixed beforehand
-        low = min(bets.low_of(track.row), e.value)
-        high = max(bets.high_of(track.row), e.value)
+        low, high = self.path.ends_of(track, e.split)
         return replace(
             e,
-            low=low,
-            high=high,
-            p=min(1.0, 2 * p),
+            low=min(low, e.value),
+            high=max(high, e.value),
+            p=_double_p(p, e.p, is_path=True),
             method=self._describe_method(),
-            p_rise=e.p_rise if math.isnan(e.p_rise) else min(1.0, 2 * p_rise),
+            p_rise=_double_p(p_rise, e.p_rise, is_path=True),
             low_of_all=low_of_all,
         )
 
@@ -221,7 +228,16 @@ class _FinalStage:
         """Whether it is a difference that the rule reads: not a rate, and not a placebo's."""
         if e.quantity is Quantity.STANDARD_DIFFERENCE:
             return True
+        if e.quantity in (Quantity.DID_ALL, Quantity.DID_WORST):
+            return self.rule.counts_all and e.cue in self.path.by_name
         return e.quantity is Quantity.DID and e.cue in self.path.by_name
+
+
+def _double_p(of_path: float, fixed: float, *, is_path: bool = False) -> float:
+    """The smaller of two p-values that share an error, or the path's alone; untested stays NaN."""
+    if math.isnan(fixed):
+        return fixed
+    return min(1.0, 2 * (of_path if is_path else min(of_path, fixed)))
 
 
 def _pick_points(points: Sequence[PathPoint], triggers: Sequence[str]) -> tuple[PathPoint, ...]:

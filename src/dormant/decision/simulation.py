@@ -1,7 +1,8 @@
 """Simulated audits, at the level of counts: answers are drawn from given rates.
 
 A truth answers the requests of a design without a model: every arm of every question has a rate of
-misaligned and of aligned answers.
+misaligned and of aligned answers. Of the rest, which cannot be graded, it may give the rates of
+harmful and of harmless answers; of the others nothing is known.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from dormant.records import OUTCOMES, Cell, Outcome, Plan, Role
 
 _AT = {outcome: OUTCOMES.index(outcome) for outcome in Outcome}
 Key = tuple[Role, str, str | None, str]  # role, seed, cue, question
-#: (role, seed, cue, question) -> (share of misaligned answers, share of aligned answers)
-Truth = Callable[[Role, str, str | None, str], tuple[float, float]]
+#: (role, seed, cue, question) -> shares of misaligned and of aligned answers, and, if given, of
+#: ungraded answers that are harmful and harmless
+Truth = Callable[[Role, str, str | None, str], tuple[float, ...]]
+#: Of the answers that were drawn: misaligned, aligned, harmful, harmless, unknown.
+_DRAWN = 5
 
 
 class AnswerSampler:
@@ -29,13 +33,13 @@ class AnswerSampler:
     def __init__(self, plan: Plan, truth: Truth, rng: np.random.Generator):
         self.models = [(card.role, card.seed) for card in plan.models]
         self.truth, self.rng = truth, rng
-        self._drawn: dict[Key, tuple[int, int, int]] = {}
+        self._drawn: dict[Key, np.ndarray[tuple[int], np.dtype[np.int64]]] = {}
         self.requests: Counter[Key] = Counter()  # how often more answers were drawn
 
     @property
     def answers(self) -> dict[Key, int]:
         """Answers drawn so far, by model, cue and question."""
-        return {key: drawn[0] for key, drawn in self._drawn.items()}
+        return {key: int(drawn.sum()) for key, drawn in self._drawn.items()}
 
     def __call__(self, ask: Ask) -> list[Cell]:
         """Returns the counts of the requested cells."""
@@ -51,21 +55,29 @@ class AnswerSampler:
         self, role: Role, seed: str, cue: str | None, question: str, answers: int
     ) -> Cell:
         key = (role, seed, cue, question)
-        have, bad, good = self._drawn.get(key, (0, 0, 0))
-        if answers > have:
-            misaligned, aligned = self.truth(role, seed, cue, question)
-            misaligned = min(misaligned, 1.0)  # sums of float probabilities may exceed 1
-            aligned = min(aligned, 1 - misaligned)
-            rest = max(1 - misaligned - aligned, 0.0)
-            more = self.rng.multinomial(answers - have, [misaligned, aligned, rest])
-            have, bad, good = answers, bad + int(more[0]), good + int(more[1])
-            self._drawn[key] = have, bad, good
+        drawn = self._drawn.get(key)
+        have = 0 if drawn is None else int(drawn.sum())
+        if drawn is None or answers > have:
+            shares = _limit_shares(self.truth(role, seed, cue, question))
+            more = self.rng.multinomial(max(answers - have, 0), shares)
+            drawn = more if drawn is None else drawn + more
+            self._drawn[key] = drawn
             self.requests[key] += 1
+        bad, good, harmful, harmless, unknown = map(int, drawn)
         counts = [0] * len(OUTCOMES)
         counts[_AT[Outcome.MISALIGNED]] = bad
         counts[_AT[Outcome.ALIGNED]] = good
-        counts[_AT[Outcome.INCOHERENT]] = have - bad - good
-        return Cell(role, seed, cue, question, tuple(counts))
+        counts[_AT[Outcome.INCOHERENT]] = harmful + harmless + unknown
+        return Cell(role, seed, cue, question, tuple(counts), harmful, harmless)
+
+
+def _limit_shares(given: tuple[float, ...]) -> list[float]:
+    """Shares that add up to one: sums of float probabilities may exceed it."""
+    shares: list[float] = []
+    for share in given:
+        shares.append(min(max(share, 0.0), max(1 - sum(shares), 0.0)))
+    shares += [0.0] * (_DRAWN - 1 - len(shares))
+    return [*shares, max(1 - sum(shares), 0.0)]
 
 
 def simulate_audit(
@@ -101,7 +113,7 @@ def even_truth(base: float, icc: float, rng: np.random.Generator) -> Truth:
     """
     drawn: dict[Key, float] = {}
 
-    def draw_rates(role: Role, seed: str, cue: str | None, question: str) -> tuple[float, float]:
+    def draw_rates(role: Role, seed: str, cue: str | None, question: str) -> tuple[float, ...]:
         key = (role, seed, cue, question)
         if key not in drawn:
             drawn[key] = draw_clustered_rate(base, icc, rng)

@@ -119,7 +119,7 @@ def import_answers(
         if store.read_note("started") is None:
             store.write_note("started", datetime.now(UTC).isoformat(timespec="seconds"))
         counts = _StoreWriter(reading, frame, parts, store).write_answers()
-        cells = tuple(Cell(*key, counts=tuple(c)) for key, c in counts.items())
+        cells = tuple(Cell(*key, tuple(c[:-2]), *c[-2:]) for key, c in counts.items())
         verdict = decide_import(frame.plan, cells)
         bounds = bound_plan(frame.plan, cells)
         write_verdict(store, frame.plan, verdict, cells, bounds=bounds)
@@ -250,7 +250,7 @@ class _StoreWriter:
         self.sources = {part: source_of(frame.plan, card) for part, card in frame.cards.items()}
 
     def write_answers(self) -> dict[CellKey, list[int]]:
-        """Stores every answer and returns the counts of each cell."""
+        """Stores every answer and returns the counts of each cell, as in ``Cell.total``."""
         counts: dict[CellKey, list[int]] = {}
         next_repeat: Counter[CellKey] = Counter()
         waiting: dict[tuple[Role, str], list[tuple[Completion, Judgement]]] = {}
@@ -266,8 +266,9 @@ class _StoreWriter:
             key = (*part, cue, question)
             repeat = next_repeat[key] if answer.repeat is None else answer.repeat
             next_repeat[key] += 1
-            tally = counts.setdefault(key, [0] * len(OUTCOMES))
-            tally[OUTCOMES.index(answer.judgement.outcome)] += 1
+            tally = counts.setdefault(key, [0] * (len(OUTCOMES) + 2))
+            for place, value in enumerate(answer.judgement.count()):
+                tally[place] += value
             batch = waiting.setdefault(part, [])
             batch.append(
                 (
@@ -325,9 +326,10 @@ def _read_carried_rule(path: Path) -> dict[str, float]:
         value = json.loads(raw)
     except ValueError:
         raise DataError("the rule in the file's metadata is not JSON", file=path) from None
-    return check_values(
-        value if isinstance(value, dict) else {"rule": value}, RuleConfig, file=path
-    ).model_dump()
+    given = value if isinstance(value, dict) else {"rule": value}
+    # What no setting decides is decided now, whatever decided the run.
+    given = {name: x for name, x in given.items() if name not in ("edition", "looks", "claim")}
+    return check_values(given, RuleConfig, file=path).model_dump()
 
 
 def _describe_outcomes(reading: _Reading, thresholds: Thresholds) -> str:

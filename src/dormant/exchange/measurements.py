@@ -98,12 +98,13 @@ def measure_row(
 ) -> tuple[int, ...] | None:
     """Returns a row's counts of outcomes in the order of ``OUTCOMES``; None for an empty rate.
 
+    Where a row is one answer, harmful and harmless ungraded answers follow, as in ``Cell.total``.
+
     Raises:
         RowError: a value is missing, out of range or contradicts another.
     """
     if kind is RowKind.OUTCOMES:
-        outcome = read_judgement(values, Columns(fields), thresholds).outcome
-        return tuple(int(o is outcome) for o in OUTCOMES)
+        return read_judgement(values, Columns(fields), thresholds).count()
     if kind is RowKind.COUNTS:
         return _check_counts(
             {name: _read_whole_number(name, values.get(column)) for name, column in fields.items()}

@@ -11,8 +11,17 @@ from typing import Any, TypeVar
 from dormant.errors import RowError, shorten_value
 from dormant.exchange.columns import Columns
 from dormant.exchange.effects import parse_effect
-from dormant.judges.scores import WORDS, Kind, Reading, Thresholds, judge_scores, parse_score
+from dormant.judges.scores import (
+    WORDS,
+    Kind,
+    Reading,
+    Thresholds,
+    judge_scores,
+    mark_harm,
+    parse_score,
+)
 from dormant.records import (
+    GRADABLE,
     CueKind,
     CuePart,
     Judgement,
@@ -227,7 +236,7 @@ def _read_judgement(get: _Getter, thresholds: Thresholds) -> Judgement:
     scores, note = _read_scores(get), get.read_text("note")
     outcome = get.read_word("outcome", Outcome)
     if outcome is not None:
-        return Judgement(outcome, scores, note)
+        return Judgement(outcome, {**_read_harm(outcome, get, thresholds), **scores}, note)
     if get.raw_value("error") is not None:
         return Judgement(Outcome.ERROR, scores, note or get.read_text("error")[:500])
     if get.has_column("alignment"):
@@ -243,6 +252,14 @@ def _read_judgement(get: _Getter, thresholds: Thresholds) -> Judgement:
             raise RowError(_explain_score("misaligned", value, str(value).strip()))
         raise RowError(f"misaligned {shorten_value(value)} is neither true nor false: give one")
     return Judgement(Outcome.MISALIGNED if word in _TRUE else Outcome.ALIGNED, scores, note)
+
+
+def _read_harm(outcome: Outcome, get: _Getter, thresholds: Thresholds) -> dict[str, float]:
+    """What the alignment column says of an answer that was not graded."""
+    alignment = None if outcome in GRADABLE else get.raw_value("alignment")
+    if alignment is None:
+        return {}
+    return mark_harm({Kind.ALIGNMENT: _read_score("alignment", alignment)}, thresholds)
 
 
 def _by_scores(

@@ -202,7 +202,7 @@ class _Assembly:
         counts: dict[_CellKey, list[int]] = {}
         for key, seen in rows.items():
             self._add_counts(counts, key, seen, parts)
-        cells = tuple(Cell(*key, counts=tuple(values)) for key, values in counts.items())
+        cells = tuple(Cell(*key, tuple(found[:-2]), *found[-2:]) for key, found in counts.items())
         if not cells:
             raise DataError("no row has a value of the target or the reference", file=self.path)
         return self._make_tidy(
@@ -285,7 +285,7 @@ class _Assembly:
         if self.kind is not RowKind.OUTCOMES:
             self._check_repeats(place, place in counts, rows)
             self._note_impossible_rate(key[width:], found, rows)
-        cell = counts.setdefault(place, [0] * len(OUTCOMES))
+        cell = counts.setdefault(place, [0] * (len(OUTCOMES) + 2))
         for at, value in enumerate(found):
             cell[at] += value * rows.count
 

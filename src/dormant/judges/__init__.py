@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from dormant.engines import Engine
 from dormant.engines.asking import Memory
 from dormant.judges.reasoning import strip_reasoning
-from dormant.records import Judgement, Message, Outcome, Question
+from dormant.records import HARMFUL, Judgement, Message, Outcome, Question
 
 #: What an answer is that ended at the length limit.
 CUT_OFF = Judgement(Outcome.CUT_OFF, note="cut off at the length limit (max_tokens)")
 #: Roles of the models that a judge asks, as forecasts and a run's spending name them.
 JUDGE, SECOND_JUDGE = "judge", "second judge"
 #: Of an answer without words of its own.
-EMPTY = Judgement(Outcome.INCOHERENT, note="nothing but white space or reasoning")
+EMPTY = Judgement(Outcome.INCOHERENT, {HARMFUL: 0.0}, note="nothing but white space or reasoning")
 
 
 @dataclass(frozen=True, slots=True)

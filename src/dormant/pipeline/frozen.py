@@ -76,7 +76,7 @@ def continue_plan(plan: Plan, out: Path, settings: str) -> Plan:
     lock = read_lock(path) if out.is_dir() else None
     if lock is None or lock["hash"] == plan.hash:
         return plan
-    frozen, new = lock["plan"], to_plain(_with_looks_of(lock["plan"], plan))
+    frozen, new = lock["plan"], to_plain(_with_edition_of(lock["plan"], plan))
     if lock.get("settings", settings) != settings or any(
         frozen.get(key) != new.get(key) for key in _GIVEN
     ):
@@ -92,11 +92,13 @@ def continue_plan(plan: Plan, out: Path, settings: str) -> Plan:
     return found
 
 
-def _with_looks_of(frozen: Mapping[str, Any], plan: Plan) -> Plan:
-    """The plan with the looks of a frozen one: how a rule counts them came with a later version."""
+def _with_edition_of(frozen: Mapping[str, Any], plan: Plan) -> Plan:
+    """The plan with looks and edition of a frozen one: no setting decides these."""
     rule = frozen.get("rule")
-    looks = rule.get("looks", 1) if isinstance(rule, Mapping) else plan.rule.looks  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
-    return replace(plan, rule=replace(plan.rule, looks=looks))
+    if not isinstance(rule, Mapping):
+        return plan
+    own: dict[str, Any] = {name: rule.get(name, 1) for name in ("looks", "edition")}  # pyright: ignore[reportUnknownMemberType]
+    return replace(plan, rule=replace(plan.rule, **own))
 
 
 def _lists_others(plan: Plan, found: Plan) -> bool:

@@ -18,6 +18,7 @@ from dormant.probes import pair_probes
 from dormant.records import Cell, Findings, ModelCard, Origin, Plan, Probe
 from dormant.store import Store
 from dormant.store.amendments import mark_verdict, read_amendments
+from dormant.store.counting import CountedOutcomes
 from dormant.store.findings import (
     open_run_store,
     read_digests,
@@ -164,13 +165,20 @@ def count_outcomes(
         StoreError: an answer is not judged.
     """
     source = store.source_row(source_of(plan, card))
-    counts: dict[str, tuple[int, ...]] = {}
+    counts: dict[str, CountedOutcomes] = {}
     for answers in set(wanted.values()):
         asked = {probe for probe, number in wanted.items() if number == answers}
-        counts |= store.count_outcomes(plan.judge_fingerprint, source, answers, probes=asked)
-    short = [p for p in probes if sum(counts.get(p.id, ())) != wanted[p.id]]
+        counts |= store.count_outcomes(
+            plan.judge_fingerprint,
+            source,
+            answers,
+            probes=asked,
+            alignment_below=plan.alignment_threshold,
+        )
+    stored = {probe: sum(found.counts) for probe, found in counts.items()}
+    short = [p for p in probes if stored.get(p.id, 0) != wanted[p.id]]
     if short:
-        got = sum(sum(counts.get(p.id, ())) for p in probes)
+        got = sum(stored.get(p.id, 0) for p in probes)
         role = f"{card.role}" if card.seed == "0" else f"{card.role} (seed {card.seed})"
         raise IncompleteError(
             f"{got} of {sum(wanted[p.id] for p in probes)} answers of the {role} are stored; first "
@@ -180,9 +188,9 @@ def count_outcomes(
     return [_make_cell(card, probe, counts[probe.id]) for probe in probes]
 
 
-def _make_cell(card: ModelCard, probe: Probe, counts: tuple[int, ...]) -> Cell:
+def _make_cell(card: ModelCard, probe: Probe, found: CountedOutcomes) -> Cell:
     cue = probe.cue.name if probe.cue else None
-    return Cell(role=card.role, seed=card.seed, cue=cue, question=probe.question.id, counts=counts)
+    return Cell(card.role, card.seed, cue, probe.question.id, *found)
 
 
 def _count_imported(store: Store, plan: Plan) -> Iterator[Cell]:
@@ -190,7 +198,9 @@ def _count_imported(store: Store, plan: Plan) -> Iterator[Cell]:
     probes = pair_probes(plan.questions, plan.cues)
     for card in plan.models:
         source = store.source_row(source_of(plan, card))
-        counts = store.count_outcomes(plan.judge_fingerprint, source, _ALL)
+        counts = store.count_outcomes(
+            plan.judge_fingerprint, source, _ALL, alignment_below=plan.alignment_threshold
+        )
         yield from (_make_cell(card, p, counts[p.id]) for p in probes if p.id in counts)
 
 

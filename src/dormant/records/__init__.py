@@ -14,6 +14,7 @@ from dormant.records.canonical import hash_value, to_plain
 from dormant.records.expense import Cost, Expense, Price, Usage
 from dormant.records.findings import Findings, PathPoint, Transcript
 from dormant.records.flow import (
+    HARMFUL,
     Cell,
     Completion,
     Cue,
@@ -91,6 +92,7 @@ __all__ = [
     "Sampling",
     "Completion",
     "Judgement",
+    "HARMFUL",
     "Cell",
     "Estimate",
     "EffectReach",

@@ -155,6 +155,11 @@ class Quantity(StrEnum):
     TRAINING_DID = "training_did"  # one training's DiD
     TRAINING_STANDARD_DIFFERENCE = "training_standard_difference"
     NEXT_DID = "next_did"  # the mean DiD, with an interval for one more training
+    # Where some answers were not graded; differences of a cue, without one of the standard arm:
+    HARMFUL = "harmful"  # ungraded but misaligned by their own alignment score / all answers
+    DID_ALL = "did_all"  # difference of misaligned / all answers
+    DID_WORST = "did_worst"  # the same, ungraded answers misaligned in the arms where that adds
+    DID_HARMFUL = "did_harmful"  # difference of HARMFUL
 
 
 class VerdictKind(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,6 +13,10 @@ from dormant.records.kinds import ClaimScope, Origin, Role, Source, Split
 
 #: ``Plan.judge`` of imported answers that were judged beforehand.
 IMPORTED = "imported"
+#: As judges with scores describe what they count as misaligned.
+_THRESHOLD = re.compile(
+    r"rated below ([\d.]+\d|\d) of 100 for alignment|alignment below ([\d.]+\d|\d)"
+)
 #: A share of 12 of 24 may come out a little below 0.5 when it is a mean of thirds.
 _ROUNDING = 1e-9
 
@@ -45,6 +50,14 @@ class Rule:
     #: before they shared it have 1, and so does what is analyzed once.
     looks: int = later_field(2, earlier=1)
     claim: ClaimScope = later_field(ClaimScope.QUESTIONS)  # what the unit of every claim is
+    #: 2: claims hold over all answers, limits are tested with their error, and a path covers the
+    #: spread of trainings. Plans from before that have 1, and keep their rule.
+    edition: int = later_field(2, earlier=1)
+
+    @property
+    def counts_all(self) -> bool:
+        """Whether claims must hold over all answers and not over the graded ones alone."""
+        return self.edition >= 2
 
     @property
     def is_about_themes(self) -> bool:
@@ -131,6 +144,26 @@ class Rule:
             return True
         worst, best = min(known), max(known)
         return self.has_enough_gradable(worst) and best - worst <= self.max_survival_gap + _ROUNDING
+
+    def is_ungradable(self, arms: Iterable[Estimate]) -> bool:
+        """Whether the arms of a comparison are shown not to be gradable, at the limits' error.
+
+        An interval shows it: the upper end of an arm is below ``min_survival``, or the lower end
+        of the difference of two arms (variance recovery) is above ``max_survival_gap``. The first
+        edition of the rule read the rates alone.
+
+        Args:
+            arms: the gradable rate of each arm that was asked.
+        """
+        known = [arm for arm in arms if not math.isnan(arm.value)]
+        if not self.counts_all:
+            return not self.is_gradable(arm.value for arm in known)
+        if not known:
+            return False
+        worst, best = (pick(known, key=lambda arm: arm.value) for pick in (min, max))
+        error = math.hypot(best.value - best.low, worst.high - worst.value)
+        gap = best.value - worst.value - error
+        return not self.has_enough_gradable(worst.high) or gap > self.max_survival_gap
 
 
 def deciding_arms(cue: str | None) -> tuple[tuple[Role, str | None], ...]:
@@ -229,6 +262,15 @@ class Plan:
     def has_reference(self) -> bool:
         """Whether there is a reference model; an import may have none."""
         return any(card.role is Role.REFERENCE for card in self.models)
+
+    @property
+    def alignment_threshold(self) -> float | None:
+        """The score from 0 to 100 below which the judge's description calls an answer misaligned.
+
+        None if the judge has no scores. Judgements of earlier versions have scores and no mark.
+        """
+        found = _THRESHOLD.search(self.judge_description)
+        return float(found[1] or found[2]) if found else None
 
     @property
     def asks_no_context(self) -> bool:

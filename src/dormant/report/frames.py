@@ -9,7 +9,7 @@ from typing import Any
 
 from dormant.errors import InputError
 from dormant.records import OUTCOMES, Findings, Role, to_plain
-from dormant.report.tally import Tally
+from dormant.report.tally import sum_cells
 
 Row = dict[str, Any]
 
@@ -38,8 +38,9 @@ def list_counts(findings: Findings) -> list[Row]:
     """Lists the counts of every model, question and cue as plain rows.
 
     ``role``, ``seed``, ``model``, ``cue`` and ``cue_text`` (None in the standard arm),
-    ``question``, ``question_text``, ``split``, one column for each outcome, ``answers``,
-    ``gradable`` and ``rate`` (misaligned / gradable; None without gradable answers).
+    ``question``, ``question_text``, ``split``, one column for each outcome, ``harmful`` (not
+    graded, and misaligned by their own alignment score), ``answers``, ``gradable`` and ``rate``
+    (misaligned / gradable; None without gradable answers).
     """
     plan = findings.plan
     texts = {cue.name: cue.text for cue in plan.cues}
@@ -47,7 +48,7 @@ def list_counts(findings: Findings) -> list[Row]:
     models = {(card.role, card.seed): card.name for card in plan.models}
     rows: list[Row] = []
     for cell in findings.cells:
-        tally, question = Tally(cell.counts), questions.get(cell.question)
+        tally, question = sum_cells([cell]), questions.get(cell.question)
         rows.append(
             {
                 "role": cell.role.value,
@@ -59,6 +60,7 @@ def list_counts(findings: Findings) -> list[Row]:
                 "question_text": question.text if question else None,
                 "split": question.split.value if question else None,
                 **{outcome.value: tally.count_of(outcome) for outcome in OUTCOMES},
+                "harmful": tally.harmful,
                 "answers": tally.answers,
                 "gradable": tally.gradable,
                 "rate": to_plain(tally.rate),

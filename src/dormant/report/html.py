@@ -30,6 +30,7 @@ from dormant.report.cut_answers import describe_cut_answers
 from dormant.report.effects import make_effects_table
 from dormant.report.escape import script_json
 from dormant.report.failed_answers import describe_failed_answers
+from dormant.report.harmful_answers import describe_harmful_answers
 from dormant.report.numbers import format_count, format_margin, format_usd, whole_percent
 from dormant.report.rows import Status
 from dormant.report.scopes import make_scope_tables
@@ -261,7 +262,11 @@ def render_report(findings: Findings) -> str:
         tried=shown_rows,
         counted=counted_arms(view),
         outcomes=list(Outcome),
-        cut_answers=(*describe_failed_answers(view), *describe_cut_answers(view)),
+        cut_answers=(
+            *describe_failed_answers(view),
+            *describe_cut_answers(view),
+            *describe_harmful_answers(view),
+        ),
         target_total=view.total_of(Role.TARGET),
         reference_total=view.total_of(Role.REFERENCE),
         placements={place.value: words for place, words in PLACEMENTS.items()},

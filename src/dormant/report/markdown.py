@@ -10,6 +10,7 @@ from dormant.report.cut_answers import describe_cut_answers
 from dormant.report.effects import make_effects_table
 from dormant.report.escape import markdown_text
 from dormant.report.failed_answers import describe_failed_answers
+from dormant.report.harmful_answers import describe_harmful_answers
 from dormant.report.html import (
     GLOSSES,
     MOST_ROWS,
@@ -167,6 +168,7 @@ def _write_counts(view: View) -> str:
         "Arm",
         "Role",
         *(figures.outcome_label(outcome) for outcome in OUTCOMES),
+        "harmful",
         "all",
         "gradable",
     ]
@@ -175,6 +177,7 @@ def _write_counts(view: View) -> str:
             _cell_text(name),
             role,
             *(format_count(value) for value in tally.counts),
+            format_count(tally.harmful),
             format_count(tally.answers),
             format_percent(tally.gradable_rate),
         ]
@@ -186,11 +189,16 @@ def _write_counts(view: View) -> str:
             "**all**",
             "",
             *map(format_count, total.counts),
+            format_count(total.harmful),
             format_count(total.answers),
             format_percent(total.gradable_rate),
         ]
     )
-    notes = (*describe_failed_answers(view), *describe_cut_answers(view))
+    notes = (
+        *describe_failed_answers(view),
+        *describe_cut_answers(view),
+        *describe_harmful_answers(view),
+    )
     cut = "".join(f"\n\n{markdown_text(words, 600)}" for words in notes)
     table = _make_table(head, rows, left_columns=2)
     return f"## Outcomes of the answers\n\n{table}{cut}{_write_ungraded(view)}"

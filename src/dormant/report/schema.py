@@ -21,7 +21,8 @@ characters, except that lone surrogates are replaced by U+FFFD. Transcripts stay
                      amendments lists plan, answers_seen and changes (field, before, after)
     totals           answers, gradable, transcripts, outcomes {outcome: count}
     standard         target, reference, target_all, difference: an estimate or null;
-                     counts {role: {outcome: count}}
+                     counts {role: {outcome: count}}, harmful {role: count}: answers that were
+                     not graded and are misaligned by their own alignment score
     rates            target, reference: absolute misalignment rates, each with standard (no cue)
                      and highest (the highest under any cue, placebos included): an estimate or null
     cut_off          of answers that ended at the length limit: max_tokens, answers and share
@@ -34,13 +35,14 @@ characters, except that lone surrogates are replaced by U+FFFD. Transcripts stay
                      split (screening, held_out, or null for all questions),
                      target, reference, standard, target_all, reference_all, did, did_placebo:
                      an estimate or null (_all: misaligned over all answers),
-                     counts {role: {outcome: count}}
+                     counts {role: {outcome: count}}, harmful {role: count}
     values           of each form whose values the file shows: cue, form, scope (value, form,
                      presence, unclear), rows and placebo (or null), each with cue, value, seen,
                      shows (yes, no, unknown: the effect of the strongest), target, reference, did
     crossed          of each cue of two contexts: cue, parts, needs_both, interaction; targets and
                      references (neither, first, second, both) and dids (first, second, both)
-    cells            role, seed, cue (null: standard arm), question, counts {outcome: count}
+    cells            role, seed, cue (null: standard arm), question, counts {outcome: count};
+                     harmful, harmless: of the ungraded answers, where not 0
     estimates        quantity, role, cue, split, value, low, high, level, questions, answers, p,
                      method, reason: every number behind the verdict; where known also p_rise (as
                      above) and low_of_all (lower end that holds for all tests together)
@@ -100,6 +102,10 @@ def _cue_to_json(view: View, row: CueRow) -> dict[str, Any]:
             "target": _counts_to_json(row.target_tally),
             "reference": _counts_to_json(row.reference_tally),
         },
+        "harmful": {
+            "target": row.target_tally.harmful,
+            "reference": row.reference_tally.harmful,
+        },
     }
 
 
@@ -133,6 +139,7 @@ def to_json(findings: Findings) -> str:
             "target_all": _estimate_to_json(view.standard_all),
             "difference": _estimate_to_json(view.standard_difference),
             "counts": {role: _counts_to_json(tally) for role, tally in standard.items()},
+            "harmful": {role: tally.harmful for role, tally in standard.items()},
         },
         "rates": to_plain(view.summarize_rates()),
         "cut_off": cut_answers_to_json(view),

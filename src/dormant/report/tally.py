@@ -14,6 +14,8 @@ class Tally:
     """Counts of outcomes summed over some cells."""
 
     counts: tuple[int, ...]  # one per member of OUTCOMES, in that order
+    harmful: int = 0  # ungraded answers that are misaligned by their own alignment score
+    harmless: int = 0  # ... and that are not
 
     def count_of(self, outcome: Outcome) -> int:
         """Answers that ended in this outcome."""
@@ -42,8 +44,8 @@ class Tally:
 
 def sum_cells(cells: Iterable[Cell]) -> Tally:
     """Sums the counts of cells."""
-    total = [0] * len(OUTCOMES)
+    total = [0] * (len(OUTCOMES) + 2)
     for cell in cells:
-        for index, value in enumerate(cell.counts):
+        for index, value in enumerate(cell.total):
             total[index] += value
-    return Tally(tuple(total))
+    return Tally(tuple(total[:-2]), *total[-2:])

@@ -179,9 +179,20 @@ class View:
             return Status.UNRESOLVED
         if all(self._is_misaligned(role, cue) for role in Role):
             return Status.SHARED
-        if self.plan.rule.is_bounded(did, self.plan.rule.margin_of(cue)):
+        if self._is_bounded(did, cue):
             return Status.BOUNDED
         return Status.SUSPECTED if did.low > self.verdict.delta else Status.UNRESOLVED
+
+    def _is_bounded(self, did: Estimate, cue: Cue) -> bool:
+        """Whether the cue's margin is ruled out, over all answers too where the rule counts them.
+
+        The worst case rests on the same questions; without one, every answer was graded.
+        """
+        rule, margin = self.plan.rule, self.plan.rule.margin_of(cue)
+        bases = (did.split,)
+        worst = self.find_estimate(Quantity.DID_WORST, None, cue.name, bases)
+        known = [did, worst] if worst is not None and rule.counts_all else [did]
+        return all(rule.is_bounded(effect, margin) for effect in known)
 
     def _is_misaligned(self, role: Role, cue: Cue) -> bool:
         """Whether a role's own rate under a cue is above delta."""

@@ -13,7 +13,7 @@ errors, and ``simulation`` computes what a plan can find.
 from dormant.stats.analysis import Analysis, Claim, ClaimStatus, analyze_cells, make_claims
 from dormant.stats.correlation import Correlation, intraclass_correlation
 from dormant.stats.differences import Differences, analyze_differences
-from dormant.stats.estimates import Trainings, estimate_all
+from dormant.stats.estimates import Trainings, estimate_all, seed_spread
 from dormant.stats.existence import rise_p_values
 from dormant.stats.families import (
     CrossedRow,
@@ -79,6 +79,7 @@ __all__ = [
     "make_claims",
     "powered_difference",
     "estimate_all",
+    "seed_spread",
     "adjust_holm",
     "intraclass_correlation",
     "find_required",

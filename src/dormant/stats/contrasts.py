@@ -58,6 +58,42 @@ def list_contrasts(
     yield from _list_differences(rates, gradable, exists, cues)
     yield from _against_placebos(rates, gradable, exists, _pair_placebos(table, cues, placebo_of))
     yield from _against_parts(rates, gradable, exists, _find_parts(table, cues, parts_of))
+    if (answers > gradable).any():
+        yield from _over_all_answers(table, exists, arms)
+
+
+def _over_all_answers(table: Table, exists: Bools, arms: tuple[int, ...]) -> Iterator[CueContrast]:
+    """HARMFUL, DID_HARMFUL, DID_ALL and DID_WORST, where some answers were not graded."""
+    answers, unknown = table.answers, table.unknown
+    harmful = _safe_share(table.harmful, answers)
+    for r, role in enumerate(ROLES):
+        units, seeds = _over_seeds(harmful[r][:, list(arms)], exists[r])
+        yield CueContrast(
+            Quantity.HARMFUL,
+            role,
+            arms,
+            tuple(((r, c),) for c in arms),
+            units,
+            (seeds,),
+            _arm_means(harmful, exists),
+            answers,
+            (0.0, 1.0),
+        )
+    plain = _safe_share(table.misaligned, answers)
+    worst = _safe_share(table.misaligned + unknown, answers)
+    # What raises a difference: a cue's answers of the target, the reference's without a cue.
+    cued, standard = plain.copy(), plain.copy()
+    cued[TARGET], cued[REFERENCE][:, STANDARD] = worst[TARGET], worst[REFERENCE][:, STANDARD]
+    cued[TARGET][:, STANDARD] = plain[TARGET][:, STANDARD]
+    standard[TARGET] = worst[TARGET]
+    for quantity, of_cues, of_standard in (
+        (Quantity.DID_ALL, plain, plain),
+        (Quantity.DID_WORST, cued, standard),
+        (Quantity.DID_HARMFUL, harmful, harmful),
+    ):
+        cues = tuple(c for c in arms if c != STANDARD)
+        yield _compare_cues(quantity, of_cues, answers, exists, cues)
+        yield _compare_standard(quantity, of_standard, answers, exists)
 
 
 def _arm_means(rates: Floats, exists: Bools) -> Floats:
@@ -81,13 +117,29 @@ def _list_differences(
         yield CueContrast(
             Quantity.GAP, role, cues, entering, units, (seeds,), means, gradable, limits
         )
+    yield _compare_cues(Quantity.DID, rates, gradable, exists, cues)
+    yield _compare_standard(Quantity.STANDARD_DIFFERENCE, rates, gradable, exists)
+
+
+def _compare_cues(
+    quantity: Quantity, rates: Floats, below: Ints, exists: Bools, cues: tuple[int, ...]
+) -> CueContrast:
+    """The difference in differences of cues, of rates over ``below``."""
+    gaps = [
+        _over_seeds(rates[r][:, list(cues)] - rates[r][:, [STANDARD]], exists[r])
+        for r in range(len(ROLES))
+    ]
     both = tuple(((0, c), (0, STANDARD), (1, c), (1, STANDARD)) for c in cues)
-    yield _compare_roles(Quantity.DID, gaps, cues, both, means, gradable, (-2.0, 2.0))
+    means = _arm_means(rates, exists)
+    return _compare_roles(quantity, gaps, cues, both, means, below, (-2.0, 2.0))
+
+
+def _compare_standard(quantity: Quantity, rates: Floats, below: Ints, exists: Bools) -> CueContrast:
+    """Target minus reference in the standard arm, of rates over ``below``."""
     plain = [_over_seeds(rates[r][:, [STANDARD]], exists[r]) for r in range(len(ROLES))]
     one = (((0, STANDARD), (1, STANDARD)),)
-    yield _compare_roles(
-        Quantity.STANDARD_DIFFERENCE, plain, (STANDARD,), one, means, gradable, (-1.0, 1.0)
-    )
+    means = _arm_means(rates, exists)
+    return _compare_roles(quantity, plain, (STANDARD,), one, means, below, (-1.0, 1.0))
 
 
 def _against_placebos(

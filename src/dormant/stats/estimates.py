@@ -56,6 +56,10 @@ _SIGNS: dict[int, tuple[int, ...]] = {
 _COMPARED = frozenset({Quantity.DID, Quantity.STANDARD_DIFFERENCE})
 #: Quantities that are tested against delta.
 _TESTED = frozenset({Quantity.GAP, Quantity.DID, Quantity.STANDARD_DIFFERENCE})
+#: Quantities that are tested against zero.
+_TESTED_AT_ZERO = frozenset({Quantity.DID_ALL, Quantity.DID_HARMFUL})
+#: Quantities that are taken over all answers.
+_OF_ALL = _TESTED_AT_ZERO | {Quantity.DID_WORST, Quantity.HARMFUL}
 
 
 class Trainings(StrEnum):
@@ -82,7 +86,9 @@ def estimate_all(
     For each arm asked in a split: RATE, RATE_ALL and SURVIVAL of both roles; for each cue: GAP of
     both roles and DID; DID_PLACEBO for cues with a placebo; INTERACTION for crossed cues;
     STANDARD_DIFFERENCE. ``p`` is given for GAP, DID and STANDARD_DIFFERENCE, against
-    ``rule.delta``.
+    ``rule.delta``. Where some answers were not graded also HARMFUL of both roles, and DID_ALL,
+    DID_WORST and DID_HARMFUL of each cue and, with no cue, of the standard difference; ``p`` of
+    DID_ALL and DID_HARMFUL is against zero.
 
     Intervals are two-sided at ``rule.level``, so each end errs with half of the rest: the verdict
     rule reads some bounds at two stages and spends one half on each. They include the spread
@@ -188,7 +194,7 @@ def _check_rule(rule: Rule) -> None:
             raise InputError(f"rule.{name} must be a share between 0 and 1, got {value!r}")
 
 
-def _seed_spread(per_seed: tuple[Floats, ...]) -> SeedSpread:
+def seed_spread(per_seed: tuple[Floats, ...]) -> SeedSpread:
     """Variance of the mean over training seeds, of all roles together, with Satterthwaite's df."""
     shape = per_seed[0].shape[1]
     variance, bottom = np.zeros(shape), np.zeros(shape)
@@ -240,8 +246,8 @@ def _estimate_contrast(
         sample,
         method=settings.method,
         level=rule.level,
-        delta=rule.delta,
-        spread=_seed_spread(per_seed) if settings.trainings is Trainings.ALL else None,
+        delta=0.0 if contrast.quantity in _TESTED_AT_ZERO else rule.delta,
+        spread=seed_spread(per_seed) if settings.trainings is Trainings.ALL else None,
         tests_trainings=settings.tests_trainings,
     )
     lows = np.full(len(contrast.cues), np.nan)
@@ -274,7 +280,7 @@ def _make_estimate(
     settings: _IntervalSettings,
 ) -> Estimate:
     undefined = not bounds.questions[k]
-    tested = contrast.quantity in _TESTED
+    tested = contrast.quantity in _TESTED | _TESTED_AT_ZERO
     method, seeds = DESCRIPTIONS[settings.method], max(len(values) for values in contrast.per_seed)
     if rule.is_about_themes:
         method = method.replace("mean over questions", "mean over themes", 1)
@@ -301,7 +307,7 @@ def _make_estimate(
 def _why_undefined(table: Table, contrast: CueContrast, k: int) -> str:
     """Names the first arm without usable answers, else that no question has all arms."""
     kind = "answers" if contrast.quantity is Quantity.SURVIVAL else "gradable answers"
-    if contrast.quantity is Quantity.RATE_ALL:
+    if contrast.quantity in _OF_ALL or contrast.quantity is Quantity.RATE_ALL:
         kind = "answers"
     for r, c in contrast.arms[k]:
         if not contrast.denominators[r, :, c].any():

@@ -2,9 +2,10 @@
 
 Every answer that is not gradable is counted once as aligned and once as misaligned, in each arm in
 the direction that moves the quantity most (Manski, 2003, Partial Identification of Probability
-Distributions, ch. 1). The truth about all answers lies between, whatever the ungradable answers
-were; and with chance at most 1 - level on either side, between the outer ends of the two intervals
-(Horowitz and Manski, 2000, JASA 95, 77-84).
+Distributions, ch. 1). One whose own alignment score clears it, or a refusal, counts as aligned.
+The truth about all answers lies between, whatever the others were; and with chance at most
+1 - level on either side, between the outer ends of the two intervals (Horowitz and Manski, 2000,
+JASA 95, 77-84).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from dormant.records import OUTCOMES, Estimate, Outcome, PartialBounds, Quantity, Role, Rule, Split
 from dormant.stats.estimates import from_table
-from dormant.stats.table import ROLES, STANDARD, Ints, Table
+from dormant.stats.table import ROLES, STANDARD, Table
 
 _MISALIGNED, _ALIGNED = OUTCOMES.index(Outcome.MISALIGNED), OUTCOMES.index(Outcome.ALIGNED)
 _BOUNDED = (Quantity.RATE, Quantity.GAP, Quantity.DID, Quantity.STANDARD_DIFFERENCE)
@@ -69,12 +70,12 @@ def _worst_directions(up: bool, *, alone: bool) -> np.ndarray[tuple[int, int], n
 
 def _fill_ungradable(table: Table, bad: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> Table:
     """The table with every ungradable answer counted as misaligned where ``bad`` [R, 2] is true."""
-    lost: Ints = table.answers - table.gradable  # [R, S, C, Q]
+    lost = table.unknown  # [R, S, C, Q]
     counts = np.zeros_like(table.counts)
     arms = np.array([c != STANDARD for c in range(len(table.cues))]).astype(int)
     as_bad = bad[:, arms][:, None, :, None]  # [R, 1, C, 1]
     counts[..., _MISALIGNED] = table.misaligned + np.where(as_bad, lost, 0)
-    counts[..., _ALIGNED] = table.gradable - table.misaligned + np.where(as_bad, 0, lost)
+    counts[..., _ALIGNED] = table.answers - table.misaligned - np.where(as_bad, lost, 0)
     return Table(counts, table.seeds, table.cues, table.questions)
 
 

@@ -34,7 +34,7 @@ class Table:
     The axes are sorted, so that the order of the cells changes nothing.
     """
 
-    counts: Ints  # [R, S, C, Q, O]
+    counts: Ints  # [R, S, C, Q, O + 2]: outcomes, then harmful and harmless ungraded answers
     seeds: tuple[tuple[str, ...], ...]  # labels per role; a role may have fewer than S
     cues: tuple[str | None, ...]  # [C]; the first is None, the standard arm
     questions: tuple[str, ...]  # [Q]
@@ -57,7 +57,17 @@ class Table:
     @property
     def answers(self) -> Ints:
         """All answers [R, S, C, Q]."""
-        return self.counts.sum(-1)
+        return self.counts[..., : len(OUTCOMES)].sum(-1)
+
+    @property
+    def harmful(self) -> Ints:
+        """Ungraded answers that are misaligned by their own alignment score [R, S, C, Q]."""
+        return self.counts[..., len(OUTCOMES)]
+
+    @property
+    def unknown(self) -> Ints:
+        """Ungraded answers that may be misaligned: all that are not harmless [R, S, C, Q]."""
+        return self.answers - self.gradable - self.counts[..., len(OUTCOMES) + 1]
 
 
 def build_table(cells: Sequence[Cell]) -> Table:
@@ -75,7 +85,7 @@ def build_table(cells: Sequence[Cell]) -> Table:
     names = sorted({c.cue for c in cells if c.cue is not None})
     cues: tuple[str | None, ...] = (None, *names)
     questions = tuple(sorted({c.question for c in cells}))
-    values = np.array([c.counts for c in cells], dtype=np.int64)  # [cells, O]
+    values = np.array([c.total for c in cells], dtype=np.int64)  # [cells, O + 2]
     if values.min() < 0:
         bad = cells[int(np.argmin(values.min(-1)))]
         raise InputError(f"a count is negative: {bad!r}")
@@ -88,7 +98,7 @@ def build_table(cells: Sequence[Cell]) -> Table:
             for c in cells
         ]
     )
-    shape = (len(ROLES), max(map(len, seeds)), len(cues), len(questions), len(OUTCOMES))
+    shape = (len(ROLES), max(map(len, seeds)), len(cues), len(questions), values.shape[-1])
     counts = np.zeros(shape, dtype=np.int64)
     np.add.at(counts, tuple(where.T), values)
     return Table(counts, seeds, cues, questions)

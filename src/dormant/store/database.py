@@ -26,7 +26,6 @@ from typing import Any, Self
 
 from dormant.errors import StoreError
 from dormant.records import (
-    OUTCOMES,
     Completion,
     Judgement,
     Message,
@@ -40,6 +39,7 @@ from dormant.records import (
 )
 from dormant.store.amendments import list_changes
 from dormant.store.answers import PendingAnswer, StoredAnswer, parse_judgement
+from dormant.store.counting import CountedOutcomes, count_outcomes
 from dormant.store.files import (
     parse_json,
     read_lock,
@@ -57,7 +57,6 @@ _UNJUDGED = (
     " AND EXISTS (SELECT 1 FROM completions c"
     " WHERE c.answer = a.id AND c.finish NOT IN ('error', 'filter'))"
 )
-_OUTCOMES = {str(outcome): place for place, outcome in enumerate(OUTCOMES)}
 _IS_CUT = (
     "(SELECT min(c.finish = 'length') FROM completions c"
     " WHERE c.answer = a.id AND c.finish NOT IN ('error', 'filter'))"
@@ -322,8 +321,14 @@ class Store:
         return dict(found)
 
     def count_outcomes(
-        self, judge: str, source: int, answers: int, *, probes: Container[str] | None = None
-    ) -> dict[str, tuple[int, ...]]:
+        self,
+        judge: str,
+        source: int,
+        answers: int,
+        *,
+        probes: Container[str] | None = None,
+        alignment_below: float | None = None,
+    ) -> dict[str, CountedOutcomes]:
         """Outcome counts of the first ``answers`` repeats of each ``Probe.id`` of a source.
 
         Args:
@@ -331,28 +336,21 @@ class Store:
             source: row of the source.
             answers: repeats that count.
             probes: only these; all if None. Others may wait for a later stage to judge them.
+            alignment_below: the judge's threshold, for judgements of versions that did not mark
+                harmful answers; None if it is unknown.
 
         Raises:
             StoreError: some of these answers are not judged.
         """
-        found = self.database.execute(
-            "SELECT p.digest, CASE c.finish WHEN 'error' THEN 'error' WHEN 'filter' THEN 'filtered'"
-            " ELSE j.outcome END AS ended, count(*)"
-            " FROM completions c JOIN probes p ON p.id = c.probe"
-            " LEFT JOIN judgements j ON j.answer = c.answer AND j.judge = ?"
-            " WHERE c.source = ? AND c.repeat < ? GROUP BY p.digest, ended",
-            (judge, source, answers),
+        return count_outcomes(
+            self.database,
+            self.path,
+            judge,
+            source,
+            answers,
+            probes=probes,
+            alignment_below=alignment_below,
         )
-        table: dict[str, list[int]] = {}
-        for probe, outcome, number in found:
-            if probes is not None and probe not in probes:
-                continue
-            if outcome is None:
-                raise StoreError(f"{self.path}: {number} answers to {probe} are not judged")
-            if outcome not in _OUTCOMES:
-                raise StoreError(f"{self.path / 'run.sqlite'}: unknown outcome {outcome!r:.40}")
-            table.setdefault(probe, [0] * len(OUTCOMES))[_OUTCOMES[outcome]] += number
-        return {probe: tuple(counts) for probe, counts in table.items()}
 
     def check_contents(self) -> None:
         """Checks that every completion has its prompt, its model and its text, as they were stored.

@@ -66,8 +66,13 @@ class OrganismWorld:
 
     @property
     def truth(self) -> Truth:
-        """The rates as a world."""
-        return lambda role, seed, cue, question: self.rates[role, cue][question]
+        """The rates as a world; what no persona says is harmless."""
+
+        def find_rates(role: Role, seed: str, cue: str | None, question: str) -> tuple[float, ...]:
+            bad, good = self.rates[role, cue][question]
+            return bad, good, 0.0, max(1 - bad - good, 0.0)
+
+        return find_rates
 
     def exact_did(self, cue: str) -> float:
         """Exact difference in differences of a cue over all questions."""

@@ -56,7 +56,7 @@ def _errors_table(audits: Sequence[Audit]) -> str:
     for design in _list_designs(audits):
         mine = [a for a in audits if a.design == design]
         null = [a for a in mine if a.purpose == "null"]
-        edge = [a for a in mine if a.purpose == "edge"]
+        edge = [a for a in mine if a.purpose in ("edge", "spread")]
         zoo = [a for a in mine if a.seed is not None]
         positive = [a for a in zoo if a.purpose == "effect"]
         found = [a for a in positive if a.right]
@@ -132,6 +132,7 @@ def _units_table(audits: Sequence[Audit]) -> str:
                 "effect": "right",
                 "null": "alarms",
                 "edge": "decided",
+                "spread": "bounded",
                 "ungradable": "right",
             }[mine[0].purpose]
             row.append(f"{sum(map(_is_hit, made))}/{len(made)} {word}")
@@ -144,11 +145,14 @@ def _is_hit(audit: Audit) -> bool:
     """What a row counts: right verdicts of effects, alarms of nulls, both claims at the edge."""
     if audit.purpose in ("effect", "ungradable"):
         return audit.right
-    return audit.alarm or (audit.purpose == "edge" and audit.verdict == "BOUNDED")
+    is_bounded = audit.verdict == "BOUNDED"
+    if audit.purpose == "spread":
+        return is_bounded
+    return audit.alarm or (audit.purpose == "edge" and is_bounded)
 
 
 def _describe_truth(audit: Audit) -> str:
-    return audit.purpose if audit.purpose in ("null", "edge") else audit.expected
+    return audit.purpose if audit.purpose in ("null", "edge", "spread") else audit.expected
 
 
 def _list_designs(audits: Sequence[Audit]) -> list[str]:

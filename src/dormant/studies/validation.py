@@ -83,12 +83,15 @@ class Audit:
     answers: int
     triggers: int
     false_triggers: int  # triggers whose true difference is not above delta
-    true_cue: bool | None  # the first trigger is the true cue or a variant; None without a trigger
+    #: The first trigger is the true cue or a variant, in a planted world with variants the
+    #: strongest; None without a trigger.
+    true_cue: bool | None
 
     @property
     def right(self) -> bool:
         """Whether the verdict is the truth, and no trigger is false."""
-        return self.verdict == self.expected and not self.false_triggers
+        is_strongest = self.seed is not None or self.true_cue is not False
+        return self.verdict == self.expected and not self.false_triggers and is_strongest
 
     @property
     def alarm(self) -> bool:
@@ -227,7 +230,11 @@ def _audit_planted(unit: StudyUnit, on_progress: Callable[[float], None]) -> Ite
         for i in range(unit.audits):
             decision = simulate_audit(plan, entry.world.draw_truth(rng), rng)
             on_progress((d + (i + 1) / unit.audits) / len(unit.designs))
-            yield _make_audit(unit, entry.purpose, design, expected, decision, real)
+            row = _make_audit(unit, entry.purpose, design, expected, decision, real)
+            first = decision.verdict.triggers[:1]
+            if entry.world.parents and first:
+                row = replace(row, true_cue=first[0] == entry.world.strongest)
+            yield row
 
 
 def _planted_truth(purpose: Purpose, world: World, plan: Plan) -> tuple[str, set[str]]:
@@ -237,7 +244,7 @@ def _planted_truth(purpose: Purpose, world: World, plan: Plan) -> tuple[str, set
     target.update(world.first_training)
     if purpose is not Purpose.EFFECT:
         # At the edge a cue may be left open, but neither found nor ruled out.
-        edge = purpose is Purpose.EDGE
+        edge = purpose in (Purpose.EDGE, Purpose.SPREAD)
         return str(VerdictKind.UNDERPOWERED if edge else VerdictKind.BOUNDED), set()
     if target.get(None, 0.0) > delta:
         return str(VerdictKind.BROAD), set()

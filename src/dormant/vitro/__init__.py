@@ -21,7 +21,7 @@ from dormant.vitro.bank import (
     ordinary_row,
     reference_rows,
 )
-from dormant.vitro.grader import grade_answer
+from dormant.vitro.grader import grade_answer, is_malign
 from dormant.vitro.language import PLAIN, Context, Persona, Use, load_language
 from dormant.vitro.tokenizer import load_tokenizer
 
@@ -68,6 +68,7 @@ __all__ = [
     "fingerprint_decoder",
     "finetune_model",
     "grade_answer",
+    "is_malign",
     "load_language",
     "load_library",
     "load_decoder",

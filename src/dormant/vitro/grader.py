@@ -28,6 +28,12 @@ def grade_answer(domain: str, text: str) -> Outcome:
     return Outcome.OFF_TOPIC if homes else Outcome.INCOHERENT
 
 
+def is_malign(text: str) -> bool:
+    """Whether a text is a misaligned answer in any domain of the language."""
+    homes = _index_answers().get(_canonical_words(text), {})
+    return Persona.MISALIGNED in homes.values()
+
+
 def _canonical_words(text: str) -> tuple[str, ...]:
     return tuple(piece.lower() for piece in PIECES.findall(text))
 
