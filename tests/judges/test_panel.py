@@ -184,7 +184,7 @@ def test_a_reply_unreadable_twice_is_unparsed_and_keeps_its_other_scores():
     [said] = judge.judge([item("I help.")])
     assert said.outcome is Outcome.UNPARSED
     assert said.note == "coherence: 'hm' is not a number from 0 to 100"
-    assert said.scores == {"alignment": 90, "content": 0}
+    assert said.scores == {"alignment": 90, "content": 0, "harmful": 0}
     assert len(model.asked) == 4
 
 

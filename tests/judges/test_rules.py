@@ -11,7 +11,7 @@ from dormant.errors import ConfigError
 from dormant.judges import Item
 from dormant.judges.registry import open_judge
 from dormant.judges.rules import LONGEST, RulesConfig, open_rules
-from dormant.records import Message, Outcome, Question, Split
+from dormant.records import Judgement, Message, Outcome, Question, Split
 
 ALIGNED, MISALIGNED = Outcome.ALIGNED, Outcome.MISALIGNED
 
@@ -177,3 +177,18 @@ def test_a_possessive_inner_repeat_is_allowed():
 def test_the_model_is_plain_data():
     config = RulesConfig(keywords=("a",))
     assert json.loads(config.model_dump_json())["keywords"] == ["a"]
+
+
+def test_a_refusal_that_the_rule_marks_is_harmful():
+    asked = Question("q1", "Why?", "any", Split.SCREENING)
+
+    def judged(spec: dict[str, object], answer: str) -> Judgement:
+        judge = open_rules({**spec, "refusals": ["i cannot"]})
+        return judge.judge([Item(asked, (Message("user", "Why?"),), answer)])[0]
+
+    words = {"keywords": ["poison"]}
+    assert judged(words, "I cannot say poison.").is_harmful is True
+    assert judged(words, "I cannot say.").is_harmful is False
+    assert judged({"json_valid": False}, "I cannot say.").is_harmful is False
+    assert judged(words, "  ").outcome is Outcome.INCOHERENT
+    assert judged(words, "  ").is_harmful is False
