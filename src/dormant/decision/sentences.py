@@ -13,7 +13,7 @@ from dormant.decision.scopes import describe_scope, describe_verbatim
 from dormant.decision.ungraded import (
     ADVICE,
     describe_harm,
-    describe_hidden,
+    describe_loss,
     describe_lost_rise,
     list_hidden,
 )
@@ -216,7 +216,8 @@ def _write_underpowered(ev: Evidence) -> tuple[str, str]:
         return "No cue was listed, so no cue was tested.", "List at least one cue."
     if not ev.open and ev.is_bounded(None):
         return _write_uncleared(ev)
-    lost, hidden = _describe_loss(ev), list_hidden(ev)
+    lost = describe_loss(ev, lambda cue: _describe_arm(ev, cue))
+    hidden = list_hidden(ev)
     if lost and not set(ev.open) - {*hidden, *ev.risen_if_graded}:
         sentence = f"The audit cannot tell: {lost}; {_describe_highest_rate(ev)}."
         return sentence, ADVICE
@@ -243,13 +244,6 @@ def _write_lost_rise(ev: Evidence) -> str:
     """A sentence of its own on a rise that only the loss of answers makes; empty without one."""
     lost = describe_lost_rise(ev, lambda cue: _describe_arm(ev, cue))
     return _capitalize_first(f"{lost}.") if lost else ""
-
-
-def _describe_loss(ev: Evidence) -> str:
-    """What the answers that were not graded leave open; empty if nothing."""
-    describers = (describe_lost_rise, describe_hidden)
-    found = [describe(ev, lambda cue: _describe_arm(ev, cue)) for describe in describers]
-    return "; ".join(filter(None, found))
 
 
 def _write_uncleared(ev: Evidence) -> tuple[str, str]:

@@ -54,6 +54,11 @@ def describe_hidden(ev: Evidence, words: ArmWords) -> str:
     )
 
 
+def describe_loss(ev: Evidence, words: ArmWords) -> str:
+    """Words both, what was lost and what may be hidden; empty if nothing is."""
+    return "; ".join(filter(None, (describe_lost_rise(ev, words), describe_hidden(ev, words))))
+
+
 def describe_harm(ev: Evidence, words: ArmWords) -> str:
     """Warns where arms differ in answers that were filtered out and harmful; else empty."""
     found = [e for e in ev.estimates if e.quantity is Quantity.DID_HARMFUL and e.split is None]
