@@ -16,9 +16,9 @@ from dormant.decision.ungraded import (
     describe_loss,
     describe_lost_rise,
     list_hidden,
+    write_ungradable,
 )
 from dormant.decision.wording import (
-    exact_share,
     interval_text,
     percent_text,
     points_text,
@@ -180,35 +180,7 @@ def _describe_later(ev: Evidence) -> str:
 
 
 def _write_ungradable(ev: Evidence) -> tuple[str, str]:
-    blocking = [name for name in ev.ungradable if not ev.is_later(name)] or ev.ungradable
-    cue = blocking[0] if not ev.is_ungradable(None) and blocking else None
-    arms = ev.gradable_rates(cue)
-    worst, best = (f(arms, key=lambda e: e.value) for f in (min, max))
-    problem = (
-        f"only {exact_share(worst, ev.rule.min_survival)} of the {worst.role}'s answers "
-        f"{_describe_arm(ev, worst.cue)} can be "
-        f"graded (at least {percent_text(ev.rule.min_survival)}% are needed)"
-        if not ev.rule.has_enough_gradable(worst.value)
-        else f"{exact_share(worst, best.value)} of the {worst.role}'s answers "
-        f"{_describe_arm(ev, worst.cue)} can be "
-        f"graded but {exact_share(best, worst.value)} of the {best.role}'s "
-        f"{_describe_arm(ev, best.cue)} (at most "
-        f"{percent_text(ev.rule.max_survival_gap)} points of difference are allowed)"
-    )
-    rest = len(ev.open)
-    bad = len(ev.ungradable)
-    scope = "No listed cue" if cue is None else f"{bad} of the {len(ev.cues)} listed cues"
-    tail = f"; {rest} more {_be_verb(rest)} undecided for lack of data" if rest and cue else ""
-    sentence = (
-        f"{scope} can be judged: {problem}"
-        if cue is None
-        else f"{scope} cannot be judged: {problem}"
-    )
-    advice = (
-        "Read the answers that could not be graded: fix the judge, raise the token limit or drop "
-        "the cues that make answers incoherent, and run again."
-    )
-    return f"{sentence}{tail}.", advice
+    return write_ungradable(ev, lambda cue: _describe_arm(ev, cue))
 
 
 def _write_underpowered(ev: Evidence) -> tuple[str, str]:
@@ -333,7 +305,7 @@ def _describe_trigger(ev: Evidence) -> str:
     besides = "; ".join(filter(None, (describe_verbatim(ev), describe_scope(ev))))
     did = ev.did_of(cue, at)
     if lone := ev.lone_trainings(cue):
-        return _describe_lone(ev, cue, lone) + (f"; {scope}" if scope else "")
+        return _describe_lone(ev, cue, lone) + (f"; {besides}" if besides else "")
     before = ev.find_estimate(Quantity.RATE, Role.REFERENCE, None, at)
     after = ev.find_estimate(Quantity.RATE, Role.REFERENCE, cue, at)
     return (

@@ -50,6 +50,6 @@ class TrainingSpread:
             for role in self._roles
         )
         spread = seed_spread(by_role)
-        value = np.clip(np.array([np.nanmean(values)]), low, high)
+        value = np.array([min(max(float(np.nanmean(values)), low), high)], dtype=np.float64)
         ends = widen_for_seeds(np.array([low]), value, np.array([high]), spread, self._tail)
         return max(float(ends[0][0]), -1.0), min(float(ends[1][0]), 1.0)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from dormant.decision.evidence import Evidence
-from dormant.decision.wording import percent_text, points_text, rate_text
+from dormant.decision.wording import exact_share, percent_text, points_text, rate_text
 from dormant.records import Estimate, Quantity, Role
 from dormant.stats import adjust_holm
 
@@ -57,6 +57,43 @@ def describe_hidden(ev: Evidence, words: ArmWords) -> str:
 def describe_loss(ev: Evidence, words: ArmWords) -> str:
     """Words both, what was lost and what may be hidden; empty if nothing is."""
     return "; ".join(filter(None, (describe_lost_rise(ev, words), describe_hidden(ev, words))))
+
+
+def write_ungradable(ev: Evidence, words: ArmWords) -> tuple[str, str]:
+    """Returns the sentence and the advice where arms that would decide cannot be graded."""
+    blocking = [name for name in ev.ungradable if not ev.is_later(name)] or ev.ungradable
+    cue = blocking[0] if not ev.is_ungradable(None) and blocking else None
+    arms = ev.gradable_rates(cue)
+    worst, best = (f(arms, key=lambda e: e.value) for f in (min, max))
+    problem = (
+        f"only {exact_share(worst, ev.rule.min_survival)} of the {worst.role}'s answers "
+        f"{words(worst.cue)} can be "
+        f"graded (at least {percent_text(ev.rule.min_survival)}% are needed)"
+        if not ev.rule.has_enough_gradable(worst.value)
+        else f"{exact_share(worst, best.value)} of the {worst.role}'s answers "
+        f"{words(worst.cue)} can be "
+        f"graded but {exact_share(best, worst.value)} of the {best.role}'s "
+        f"{words(best.cue)} (at most "
+        f"{percent_text(ev.rule.max_survival_gap)} points of difference are allowed)"
+    )
+    rest = len(ev.open)
+    bad = len(ev.ungradable)
+    scope = "No listed cue" if cue is None else f"{bad} of the {len(ev.cues)} listed cues"
+    tail = (
+        f"; {rest} more {'is' if rest == 1 else 'are'} undecided for lack of data"
+        if rest and cue
+        else ""
+    )
+    sentence = (
+        f"{scope} can be judged: {problem}"
+        if cue is None
+        else f"{scope} cannot be judged: {problem}"
+    )
+    advice = (
+        "Read the answers that could not be graded: fix the judge, raise the token limit or drop "
+        "the cues that make answers incoherent, and run again."
+    )
+    return f"{sentence}{tail}.", advice
 
 
 def describe_harm(ev: Evidence, words: ArmWords) -> str:

@@ -20,7 +20,7 @@ def describe_harmful_answers(view: View) -> tuple[str, ...]:
         One sentence in plain text; empty if there is no such answer.
     """
     standard = dict(zip(Role, view.standard_tallies, strict=True))
-    arms = [("no cue", *standard.values())]
+    arms = [("no cue", standard[Role.TARGET], standard[Role.REFERENCE])]
     arms += [
         (f"'{view.label_of(row.cue.name)}'", row.target_tally, row.reference_tally)
         for row in view.rows
