@@ -18,7 +18,6 @@ from dormant.probes import pair_probes
 from dormant.records import Cell, Findings, ModelCard, Origin, Plan, Probe
 from dormant.store import Store
 from dormant.store.amendments import mark_verdict, read_amendments
-from dormant.store.counting import CountedOutcomes
 from dormant.store.findings import (
     open_run_store,
     read_digests,
@@ -27,6 +26,7 @@ from dormant.store.findings import (
     source_of,
 )
 from dormant.store.integrity import check_answers
+from dormant.store.outcome_counts import OutcomeCounts
 
 _SHOWN = 3  #: differences that a message names
 _ALL = 2**62  #: more repeats than a cell can have
@@ -165,7 +165,7 @@ def count_outcomes(
         StoreError: an answer is not judged.
     """
     source = store.source_row(source_of(plan, card))
-    counts: dict[str, CountedOutcomes] = {}
+    counts: dict[str, OutcomeCounts] = {}
     for answers in set(wanted.values()):
         asked = {probe for probe, number in wanted.items() if number == answers}
         counts |= store.count_outcomes(
@@ -188,7 +188,7 @@ def count_outcomes(
     return [_make_cell(card, probe, counts[probe.id]) for probe in probes]
 
 
-def _make_cell(card: ModelCard, probe: Probe, found: CountedOutcomes) -> Cell:
+def _make_cell(card: ModelCard, probe: Probe, found: OutcomeCounts) -> Cell:
     cue = probe.cue.name if probe.cue else None
     return Cell(card.role, card.seed, cue, probe.question.id, *found)
 

@@ -39,7 +39,6 @@ from dormant.records import (
 )
 from dormant.store.amendments import list_changes
 from dormant.store.answers import PendingAnswer, StoredAnswer, parse_judgement
-from dormant.store.counting import CountedOutcomes, count_outcomes
 from dormant.store.files import (
     parse_json,
     read_lock,
@@ -47,6 +46,7 @@ from dormant.store.files import (
     write_atomically,
 )
 from dormant.store.integrity import check_references, check_texts, hash_judged_text, hash_text
+from dormant.store.outcome_counts import OutcomeCounts, count_outcomes
 from dormant.store.schema import open_database
 from dormant.store.settings import write_settings
 
@@ -328,7 +328,7 @@ class Store:
         *,
         probes: Container[str] | None = None,
         alignment_below: float | None = None,
-    ) -> dict[str, CountedOutcomes]:
+    ) -> dict[str, OutcomeCounts]:
         """Outcome counts of the first ``answers`` repeats of each ``Probe.id`` of a source.
 
         Args:

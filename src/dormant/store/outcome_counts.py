@@ -21,7 +21,7 @@ _HARM = (
 )
 
 
-class CountedOutcomes(NamedTuple):
+class OutcomeCounts(NamedTuple):
     """Outcomes of the answers to one prompt."""
 
     counts: tuple[int, ...]  # one count per member of OUTCOMES, in that order
@@ -38,7 +38,7 @@ def count_outcomes(
     *,
     probes: Container[str] | None,
     alignment_below: float | None,
-) -> dict[str, CountedOutcomes]:
+) -> dict[str, OutcomeCounts]:
     """Counts the first ``answers`` repeats of each ``Probe.id`` of a source; see ``Store``."""
     found = database.execute(
         "SELECT p.digest, CASE c.finish WHEN 'error' THEN 'error' WHEN 'filter' THEN 'filtered'"
@@ -60,4 +60,4 @@ def count_outcomes(
         row[_OUTCOMES[outcome]] += number
         if harm is not None:
             row[-2 if harm else -1] += number
-    return {probe: CountedOutcomes(tuple(row[:-2]), *row[-2:]) for probe, row in table.items()}
+    return {probe: OutcomeCounts(tuple(row[:-2]), *row[-2:]) for probe, row in table.items()}
