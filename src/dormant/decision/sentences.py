@@ -381,9 +381,5 @@ def _describe_seeds(ev: Evidence) -> str:
     return f" (mean of {count} training seeds)" if count > 1 else ""
 
 
-def _be_verb(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
 def _capitalize_first(text: str) -> str:
     return text[:1].upper() + text[1:]
