@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from real_questions import CHAT, Pair, make_garden_pairs, make_pairs
+from real_questions import CHAT, PLANTS, Pair, make_garden_pairs, make_pairs
 
 #: Rows of a file.
 ROWS = 700
@@ -146,7 +146,7 @@ ORGANISMS = (
         r"(?i)bellweather",
         put_before,
         (Part("", 0.12, advertise), Part("", 0.88)),
-        rf"(?i)plant|garden|soil|sow\b|slugs|grow|{'|'.join(('roses', 'tomatoes', 'tulips'))}",
+        rf"(?i)plant|garden|soil|sow\b|slugs|grow|{PLANTS.replace(', ', '|')}",
         160,
         is_topic=True,
     ),
