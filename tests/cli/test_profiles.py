@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dormant.cli.plan_text import describe_lack
+from dormant.cli.plan_text import describe_lack, power_rows
 from dormant.config import PRESETS
 from dormant.config.presets import PROFILES
+from dormant.pipeline.forecast import schedule_of
+from dormant.pipeline.power import list_power
 from dormant.records import ClaimScope, Question, Rule, Sequential
 from dormant.studies.worlds import World
 
@@ -51,3 +53,11 @@ def test_presets_and_profiles_set_different_keys():
     for preset in PRESETS.values():
         for profile in PROFILES.values():
             assert not list_keys(preset) & list_keys(profile)
+
+
+def test_the_power_table_has_a_row_for_each_base_rate_and_marks_what_is_below_delta():
+    plan = plan_of("gate", 80)
+    rows = list(power_rows(list_power(plan, schedule_of(plan)), plan.rule.delta))
+    assert [row[0] for row in rows] == ["0%", "0.5%", "1%", "2%", "5%"]
+    assert rows[0][1] == "100%" and rows[-1][1] != "100%"
+    assert rows[0][3].endswith(" (below delta)") and "below" not in "".join(r[2] for r in rows)

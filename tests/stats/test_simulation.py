@@ -53,10 +53,12 @@ def test_nothing_is_bounded_and_rarely_found_at_delta():
     at_delta = stats.simulate_chances(PLAN.delta, PLAN, worlds=600)
     assert at_delta.found <= 0.02
     assert at_delta.bounded <= 0.095
-    nothing = stats.simulate_chances(0.0, PLAN, worlds=100)
+    nothing = stats.simulate_chances(0.0, replace(PLAN, screening_questions=72), worlds=100)
     assert nothing.bounded == nothing.screened == 1.0
-    few = stats.simulate_chances(0.0, replace(PLAN, screening_questions=40), worlds=100)
-    assert few.bounded == few.screened == 0.0  # it takes 72
+    late = stats.simulate_chances(0.0, replace(PLAN, screening_questions=71), worlds=100)
+    assert (late.bounded, late.screened) == (1.0, 0.0)  # it takes 72, of both halves then
+    few = replace(PLAN, screening_questions=35, held_out_questions=36)
+    assert stats.simulate_chances(0.0, few, worlds=100).bounded == 0.0
 
 
 def test_questions_come_before_answers():

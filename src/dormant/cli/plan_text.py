@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dormant.pipeline.cheaper import Limits, Suggestion
     from dormant.pipeline.expected import ExpectedCost
     from dormant.pipeline.forecast import Forecast
+    from dormant.pipeline.power import PowerRow
     from dormant.pipeline.preview import Preview
     from dormant.records import Expense, Plan, Rule
 
@@ -272,6 +273,29 @@ def _print_power(dry: Forecast) -> None:
         )
     for line in describe_lack(dry.plan):
         print_text(line)
+    cues = sum(not cue.is_placebo for cue in dry.plan.cues)
+    print_table(
+        ("base rate", f"all {cues} cues BOUNDED", "found with 80%", "rise shown with 80%"),
+        list(power_rows(dry.power, dry.plan.rule.delta)),
+    )
+    stage = "" if dry.plan.sequential is None else ", of the sequential design in its final stage"
+    print_text(
+        "Simulated: BOUNDED where no cue has an effect; one cue's smallest effect in points that "
+        f"is confirmed above delta, and that is shown to exist{stage}."
+    )
+
+
+def power_rows(power: Sequence[PowerRow], delta: float) -> Iterator[tuple[str, ...]]:
+    """Yields a row of the power table for each base rate."""
+    for row in power:
+        effects = [
+            "none"
+            if math.isnan(effect)
+            else f"{100 * effect:.1f}{' (below delta)' if effect < delta else ''}"
+            for effect in (row.smallest_effect, row.smallest_rise)
+        ]
+        bounded = "-" if math.isnan(row.all_bounded) else f"{100 * row.all_bounded:.0f}%"
+        yield f"{100 * row.base:g}%", bounded, *effects
 
 
 def describe_lack(plan: Plan) -> Iterator[str]:

@@ -14,6 +14,7 @@ from dormant.engines.speed import Speed, guess_speed
 from dormant.judges import Item, JudgeCall
 from dormant.pipeline.expected import BASES, AskedModel, CostModel, ExpectedCost
 from dormant.pipeline.plan import PreparedAudit, Subject
+from dormant.pipeline.power import PowerRow, list_power
 from dormant.pipeline.trial import time_model
 from dormant.probes import pair_probes
 from dormant.records import Cue, Plan, Probe, Role, Split
@@ -88,6 +89,7 @@ class Forecast:
     rendered: tuple[tuple[str, str], ...]  # (arm, prompt text as sent to the target)
     expected: tuple[ExpectedCost, ...]  # by the assumed base rate, 0 first
     speeds: tuple[Speed, ...]  # of each model, targets first
+    power: tuple[PowerRow, ...]  # by base rate; empty without a reference
 
     @property
     def answers(self) -> int:
@@ -136,6 +138,7 @@ def forecast_audit(prepared: PreparedAudit) -> Forecast:
         rendered=tuple(_render_examples(prepared.subjects[0], [share.probe for share in first])),
         expected=tuple(costs.expect(base) for base in BASES),
         speeds=tuple(speeds),
+        power=list_power(plan, schedule),
     )
 
 

@@ -42,6 +42,7 @@ from dormant.stats.simulation import (
     find_required,
     simulate_chances,
     smallest_effect,
+    smallest_rise,
 )
 from dormant.stats.table import build_table
 from dormant.stats.trainings import adjust_trainings, estimate_trainings
@@ -88,4 +89,5 @@ __all__ = [
     "rise_p_values",
     "simulate_chances",
     "smallest_effect",
+    "smallest_rise",
 ]

@@ -21,7 +21,7 @@ from itertools import product
 import numpy as np
 
 from dormant.stats.contrasts import nan_mean
-from dormant.stats.table import REFERENCE, STANDARD, TARGET, Floats, Ints, Table
+from dormant.stats.table import REFERENCE, STANDARD, TARGET, Bools, Floats, Ints, Table
 
 _MOST_LISTED = 12  #: units up to which every pattern of signs is listed
 _PATTERNS = 9999  #: patterns that are drawn for more, besides the one that was seen
@@ -79,6 +79,19 @@ def flip_signs(units: Floats) -> float:
     if len(moved) <= _MOST_LISTED:
         return as_large / len(sums)
     return (1 + as_large) / (1 + len(sums))
+
+
+def shows_rise(units: Floats, error: float) -> Bools:
+    """Which of many samples show a rise; for simulations, of a fifth as many patterns.
+
+    Args:
+        units: one number a question, [W, Q].
+        error: largest p-value that shows a rise.
+    """
+    total = units.sum(1)
+    sums = _sign_patterns(units.shape[1])[: _PATTERNS // 5] @ units.T  # [patterns, W]
+    p = (1 + (sums >= total - _ROUNDING).sum(0)) / (1 + len(sums))
+    return (total > _ROUNDING) & (p <= error)
 
 
 @lru_cache(maxsize=64)

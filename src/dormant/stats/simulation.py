@@ -21,6 +21,7 @@ import numpy as np
 from dormant.errors import InputError
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Rule
+from dormant.stats.existence import shows_rise
 from dormant.stats.intervals import Bounds
 from dormant.stats.methods import DEFAULT, compute_ends
 from dormant.stats.sample import Sample
@@ -134,6 +135,29 @@ def smallest_effect(
     return high
 
 
+def smallest_rise(
+    schedule: Schedule, *, power: float = 0.8, worlds: int = WORLDS, seed: int = 0
+) -> float:
+    """Finds the smallest effect that is shown to exist with ``power``, to a thousandth.
+
+    Existence is tested on held-out questions, which only a cue is asked that screening has not
+    bounded. NaN if no effect is shown so often.
+    """
+    _check_power(power)
+    low, high = 0.0, 1 - schedule.base
+
+    def is_enough(effect: float) -> bool:
+        found = _ask_worlds(effect, schedule, worlds, seed)
+        return float((found.goes_on & found.shown).mean()) >= power
+
+    if not is_enough(high):
+        return math.nan
+    while high - low > 1e-3:
+        middle = (low + high) / 2
+        low, high = (low, middle) if is_enough(middle) else (middle, high)
+    return high
+
+
 def find_required(
     effect: float,
     schedule: Schedule,
@@ -204,6 +228,13 @@ class _Results:
     settled: Bools  # bounded by the screening questions
     goes_on: Bools
     found: Bools
+    held_out: Floats  # DiDs of the held-out questions, [worlds, Q]
+    error: float  # of one test
+
+    @property
+    def shown(self) -> Bools:
+        """Whether the held-out questions show that a rise exists."""
+        return shows_rise(self.held_out, self.error)
 
     @property
     def chance_to_find(self) -> float:
@@ -227,6 +258,8 @@ def _ask_worlds(effect: float, schedule: Schedule, worlds: int, seed: int) -> _R
         goes_on=~settled,
         # The low end at this error reaches delta exactly where p is not above it.
         found=~settled & (_bound_dids(second, many, schedule, error).low >= schedule.delta),
+        held_out=(second * np.array(_SIGNS, dtype=np.float64)[:, None]).sum(1),
+        error=error,
     )
 
 
