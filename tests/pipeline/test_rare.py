@@ -168,3 +168,13 @@ def test_plain_sampling_is_the_case_without_a_proposal(settings, tmp_path: Path)
     assert result.proposals == () and result.rates[0].plain == result.rates[0].rate.answers
     assert set(result.rates[0].questions.values()) <= {k / 8 for k in range(9)}
     assert replace(result, spent=()) == result
+
+
+def test_answers_that_were_cut_off_are_named(settings, tmp_path: Path):
+    words = ["--target", settings["target"], "--judge", "exact", "--cue-file"]
+    words += [settings["cue_file"], "--cue", "class", "--out", str(tmp_path / "o")]
+    done = CliRunner().invoke(
+        command, [*words, "--question-limit", "4", "--max-tokens", "2", "--quiet"]
+    )
+    assert done.exit_code == 0, done.output
+    assert "target, no cue: 32 answers were cut off at the length limit" in done.output

@@ -156,6 +156,12 @@ def _print_result(result: RareResult) -> None:
             for row in result.forecasts
         ],
     )
+    for row in result.rates:
+        if row.cut or row.ungraded:
+            print_text(
+                f"{row.role}, {row.cue or 'no cue'}: {row.cut} answers were cut off at the length "
+                f"limit and {row.ungraded} could not be graded; they count as not misaligned."
+            )
     for sentence in result.assumptions:
         print_text(sentence)
     print_text(f"Written to {result.out}/rare.json")
