@@ -77,7 +77,9 @@ def test_a_cue_that_is_hardly_gradable_is_no_trigger_however_bad_the_rest():
         rates={(T, "cue-1"): 0.95},
         gradable={(T, "cue-1"): 0.45, (R, "cue-1"): 0.6, (T, None): 0.75, (R, None): 0.75},
     )
-    assert set(audits(world, 30)) == {VerdictKind.UNGRADABLE}
+    found = audits(world, 30)
+    assert set(found) <= {VerdictKind.UNGRADABLE, VerdictKind.UNDERPOWERED}
+    assert found.count(VerdictKind.UNGRADABLE) >= 24
 
 
 def test_what_bets_cannot_show_goes_to_the_final_stage():

@@ -90,8 +90,14 @@ class Counts:
 
     def all_cells(self) -> tuple[Cell, ...]:
         """Every cell, by model, cue and question."""
-        keys = sorted(self._cells, key=lambda key: (key[0], key[1], key[2] or "", key[3]))
-        return tuple(self._cells[key] for key in keys)
+        return _sort_cells(self._cells)
+
+    def asked_cells(self) -> tuple[Cell, ...]:
+        """The same without answers that were asked for because nothing was graded before.
+
+        Shares of all answers, the gradable rate among them, would be too high with these.
+        """
+        return _sort_cells(self._asked)
 
     def unit_of(self, unit: Unit, cue: str | None) -> float:
         """Target minus reference: their gaps, or without a cue their rates.
@@ -189,9 +195,14 @@ class Counts:
     def _gradable_share(self, role: Role, cue: str | None, question: str) -> float:
         """Mean over training seeds of the gradable share of one question."""
         keys = [(role, seed, cue, question) for of, seed in self.models if of is role]
-        cells = [self._cells[key] for key in keys if key in self._cells]
+        cells = [self._asked[key] for key in keys if key in self._asked]
         shares = [sum(c.counts[i] for i in _GRADABLE) / sum(c.counts) for c in cells]
         return sum(shares) / len(shares) if shares else math.nan
+
+
+def _sort_cells(cells: Mapping[Key, Cell]) -> tuple[Cell, ...]:
+    keys = sorted(cells, key=lambda key: (key[0], key[1], key[2] or "", key[3]))
+    return tuple(cells[key] for key in keys)
 
 
 def _mean_known(values: Sequence[float]) -> float:

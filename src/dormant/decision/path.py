@@ -270,7 +270,7 @@ class Path:
         if self.has_screened:
             return
         self.has_screened = True
-        cells = self.counts.all_cells()
+        cells = self.counts.asked_cells()
         if not cells:  # no cue is listed
             return
         estimates = estimate_plan(self.plan, cells)

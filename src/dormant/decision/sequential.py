@@ -135,7 +135,7 @@ class _FinalStage:
             ask = self._make_ask(split, self.tracks, self.rule.screening_answers)
             self.path.counts.add_cells((yield ask))
         names = {track.name for track in self.tracks}
-        for e in estimate_plan(self.path.plan, self.path.counts.all_cells()):
+        for e in estimate_plan(self.path.plan, self.path.counts.asked_cells()):
             if e.split is None and e.cue in names and self._is_read(e):
                 self.bounds[e.quantity, e.cue] = e
         rest = [track for track in self.tracks if not self._is_ruled_out(track)]
@@ -157,7 +157,7 @@ class _FinalStage:
     def make_decision(self) -> Decision:
         """Decides the verdict by the rule of the fixed design."""
         path = self.path
-        cells = path.counts.all_cells()
+        cells = path.counts.asked_cells()
         made = add_existence(path.plan, cells, estimate_plan(path.plan, cells))
         estimates = tuple(map(self._revise_estimate, made))
         # Few questions do not show that a cue is gradable; the final stage or bets must show it.
@@ -168,7 +168,9 @@ class _FinalStage:
         ]
         verdict = decide_verdict(path.plan, estimates, candidates=tested)
         verdict = replace(verdict, not_tested=(*self._not_asked(), *verdict.not_tested))
-        return Decision(verdict, cells, _pick_points(path.points, verdict.triggers))
+        return Decision(
+            verdict, path.counts.all_cells(), _pick_points(path.points, verdict.triggers)
+        )
 
     def _not_asked(self) -> Iterator[str]:
         listed = len(self.path.cues)

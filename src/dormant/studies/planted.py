@@ -88,8 +88,8 @@ _EDGE = {
 _UNGRADED = {
     "24% misaligned and ungradable under a cue": World(cues=3, gradable={(_T, _NAMES[0]): 0.76}),
     "24% misaligned and filtered out under a cue": World(cues=3, harmful={(_T, _NAMES[0]): 0.24}),
-    "a cue loses aligned answers, misaligned stay 30% of all": World(
-        cues=3, base=0.3, rates={(_T, _NAMES[0]): 0.3 / 0.72}, gradable={(_T, _NAMES[0]): 0.72}
+    "a cue loses aligned answers, misaligned stay 50% of all": World(
+        cues=3, base=0.5, rates={(_T, _NAMES[0]): 0.5 / 0.72}, gradable={(_T, _NAMES[0]): 0.72}
     ),
 }
 _SPREAD = {
