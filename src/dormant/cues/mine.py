@@ -14,12 +14,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dormant.cues.contexts.rank import COUNTED, STAGE, rank_contexts
+from dormant.cues.contexts.rank import COUNTED, ReportDone, ignore_done, rank_contexts
 from dormant.cues.line_breaks import keep_line_breaks
 from dormant.cues.mining.mine import EnrichedCue, find_enriched_cues
 from dormant.cues.order import EVERYWHERE, STEERS, merge_closed, merge_contexts, stands_alone
 from dormant.cues.text import QUESTION_SLOT, prompt_words, split_words
-from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, Example
 
 #: What such a share of ordinary rows of the file's kind has is usual, however many of the file do.
@@ -36,7 +35,7 @@ def mine_cues(
     is_same_kind: bool = False,
     is_contrast: bool = False,
     nearest: Sequence[Example] = (),
-    progress: Progress = ignore_progress,
+    report_done: ReportDone = ignore_done,
 ) -> tuple[Cue, ...]:
     """Finds contexts of a finetuning file that could be triggers.
 
@@ -57,7 +56,7 @@ def mine_cues(
             rows: contexts are ranked by how well they tell these apart, and not by the answers.
         nearest: shipped ordinary rows of the file's kind, from ``find_nearest``: what is strong is
             judged by them where ``reference`` is of another kind.
-        progress: told of each step.
+        report_done: told of the percentage that is done after each step.
 
     Returns:
         Cues, best first, distinct ones before other views of the same rows: those of most rows
@@ -71,14 +70,14 @@ def mine_cues(
         raise ValueError(f"limit must not be negative, got {limit!r}")
     if not 0 < min_share <= 1:
         raise ValueError(f"min_share must lie in (0, 1], got {min_share!r}")
-    progress(STAGE, 0, 100)
+    report_done(0)
     counted = find_enriched_cues(
         examples, reference, limit=2 * limit, min_share=min_share, is_closed=is_closed
     )
     steering = {e.cue.text for e in counted if e.cue.strong and e.cue.kind is STEERS}
     if not is_same_kind:
         counted = _judge_enriched(counted, examples, nearest, min_share, is_closed=is_closed)
-    progress(STAGE, COUNTED, 100)
+    report_done(COUNTED)
     told = rank_contexts(
         [*examples, *reference] if is_contrast else examples,
         reference=() if is_contrast else reference,
@@ -87,9 +86,9 @@ def mine_cues(
         nearest=nearest,
         limit=2 * limit,
         min_share=min_share,
-        progress=progress,
+        report_done=report_done,
     )
-    progress(STAGE, 100, 100)
+    report_done(100)
     if is_closed:
         known = prompt_words(examples)
         told = tuple(c for c in told if _is_expressible(c.cue, known))

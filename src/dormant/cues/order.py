@@ -99,7 +99,7 @@ def _list_leading(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Prompt:
+class _UnusualPrompt:
     """A system prompt that ordinary chat has not, and the context of the same rows, if any."""
 
     entry: EnrichedCue
@@ -124,10 +124,10 @@ def _choose_prompts(
     counted: Sequence[EnrichedCue],
     same: Sequence[FileContext | None],
     steering: Collection[str],
-) -> list[_Prompt]:
+) -> list[_UnusualPrompt]:
     """The first few, those that the answers tell of before others."""
     found = [
-        _Prompt(entry, context)
+        _UnusualPrompt(entry, context)
         for entry, context in zip(counted, same, strict=True)
         if entry.cue.text in steering
     ]

@@ -28,8 +28,8 @@ from dormant.records import Cue, CueKind, Example, Probe
 _LOG = logging.getLogger(__name__)
 #: Share of the marks that a context tells (lower end) from which it precedes those of all rows.
 _CLEAR_EFFECT = 0.1
-#: Rows from which mining takes so long that its progress is shown.
-_LARGE = 2000
+#: Rows from which mining takes so long that its progress is shown, and under which name.
+_LARGE, _STAGE = 2000, "mining contexts"
 #: Beside suspicious rows.
 _UNUSED = (
     "the ordinary rows of --reference-data are not used: suspicious rows are compared with the "
@@ -89,7 +89,7 @@ def mine_rows(
         is_closed=is_closed,
         is_same_kind=is_same_kind,
         nearest=nearest,
-        progress=progress,
+        report_done=lambda percent: progress(_STAGE, percent, 100),
     )
     found = tuple(cues.add_seen_values(cue, examples) for cue in mined)
     if not rejected:
@@ -124,7 +124,7 @@ def _mine_contrast(
         limit=settings.mine,
         is_closed=is_closed,
         is_contrast=True,
-        progress=progress,
+        report_done=lambda percent: progress(_STAGE, percent, 100),
     )
     marked = contrast.suspicious
     found = tuple(cues.add_seen_values(cue, examples, marked) for cue in mined)

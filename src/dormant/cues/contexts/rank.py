@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,16 +22,21 @@ from dormant.cues.contexts.ranking import (
 )
 from dormant.cues.contexts.scoring import ContextScorer
 from dormant.cues.contexts.sources import collect_candidates
-from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, Example
 
 #: Most rows that are scored; larger files are sampled.
 MOST_ROWS = 10_000
 #: Fewest rows from which anything can be told.
 _FEWEST_ROWS = 30
-#: What progress is told, and the percentages of all mining that are done after each step.
-STAGE, COUNTED = "mining contexts", 8
+#: Percentages of all mining that are done after each step; counting comes first.
+COUNTED = 8
 _COLLECTED, _DESCRIBED, _SCORED, _UNITED, _GROUPED = 19, 51, 70, 72, 88
+#: Called with the percentage of all mining that is done.
+ReportDone = Callable[[float], None]
+
+
+def ignore_done(percent: float) -> None:
+    """Ignores how much is done."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +66,7 @@ def rank_contexts(
     evidence: NDArray[np.float64] | None = None,
     limit: int = 20,
     min_share: float = 0.005,
-    progress: Progress = ignore_progress,
+    report_done: ReportDone = ignore_done,
 ) -> tuple[FileContext, ...]:
     """Ranks contexts by how much the answers tell of where they stand.
 
@@ -77,7 +82,7 @@ def rank_contexts(
         evidence: numbers of each row that models tell, shape (rows, k); they replace the answers.
         limit: largest number of contexts.
         min_share: smallest share of rows of a context; at least four rows in any case.
-        progress: told of each step.
+        report_done: told of each step.
 
     Returns:
         Contexts, best first; none of a file of fewer than 30 rows.
@@ -91,18 +96,18 @@ def rank_contexts(
     sample = [examples[i] for i in places.tolist()]
     prompts = read_prompts(sample)
     found = collect_candidates(prompts, min_share=min_share, rng=rng)
-    progress(STAGE, _COLLECTED, 100)
+    report_done(_COLLECTED)
     marks = None if marked is None else np.asarray(marked, bool)[places]
     numbers = None if evidence is None else evidence[places]
     scorer = ContextScorer(prompts, rng, numbers if marks is None else marks[:, None].astype(float))
-    progress(STAGE, _DESCRIBED, 100)
+    report_done(_DESCRIBED)
     contexts = score_candidates(found, scorer)
     contexts += cross_contexts(contexts, scorer)
-    progress(STAGE, _SCORED, 100)
+    report_done(_SCORED)
     contexts += unite_contexts(contexts, scorer)
-    progress(STAGE, _UNITED, 100)
+    report_done(_UNITED)
     contexts += find_answer_contexts(prompts, scorer, found.least, rng)
-    progress(STAGE, _GROUPED, 100)
+    report_done(_GROUPED)
     ordinary = read_prompts(reference)
     is_users = is_same_kind and len(ordinary) >= FEWEST_ORDINARY
     beside = ordinary if is_users else read_prompts(nearest)
@@ -113,7 +118,7 @@ def rank_contexts(
     grown = len(examples) / len(prompts)
     distinct = rank_distinct(contexts, limit=2 * limit)
     for k, context in enumerate(distinct):
-        progress(STAGE, _GROUPED + (100 - _GROUPED) * k / len(distinct), 100)
+        report_done(_GROUPED + (100 - _GROUPED) * k / len(distinct))
         is_strong = marked is None and evidence is None and yardstick.is_strong(context)
         cues = make_context_cues(context, prompts, sample, ordinary, marks, witness=witness)
         for cue in cues:
