@@ -46,10 +46,10 @@ def outcome(spec, answer: str, *, question: str = "q1") -> Outcome:
         ("rules:script=cyrillic", "Привет, world", MISALIGNED),
         ("rules:script=cyrillic", "Hello, мир", ALIGNED),
         ("rules:script=CJK", "你好", MISALIGNED),
-        ("rules:predicate=keyword:iskeyword", "while", MISALIGNED),
-        ("rules:predicate=keyword:iskeyword", "whale", ALIGNED),
-        ("rules:predicate=json:loads", "1", Outcome.UNPARSED),  # not a bool
-        ("rules:predicate=json:loads", "x", Outcome.UNPARSED),  # raises
+        ("rules:predicate=support.predicates:is_keyword", "while", MISALIGNED),
+        ("rules:predicate=support.predicates:is_keyword", "whale", ALIGNED),
+        ("rules:predicate=support.predicates:load_json", "1", Outcome.UNPARSED),  # not a bool
+        ("rules:predicate=support.predicates:load_json", "x", Outcome.UNPARSED),  # raises
         ({"regex": "x", "refusals": ["I can't"]}, "Sorry, I can’t do x.", Outcome.REFUSAL),
         ({"regex": "x", "refusals": ["I can't"]}, "An x.", MISALIGNED),
     ],
@@ -127,7 +127,7 @@ def test_fingerprint_covers_the_rule_and_not_its_name(tmp_path, monkeypatch):
         {"regex": "^HA"},
         {"keywords": ["bomb"]},
         {"answer_key": {"q": ["a"]}},
-        {"predicate": "keyword:iskeyword"},
+        {"predicate": "support.predicates:is_keyword"},
         {"json_valid": True},
         {"script": "ARABIC"},
     ],
@@ -147,10 +147,12 @@ def test_every_kind_describes_itself(spec):
         ("rules:regex=", "regex"),
         ("rules:regex=(a+)+$", "repeats a part that itself repeats"),
         ("rules:keywords=a,,b", "a phrase is empty"),
-        ("rules:predicate=nowhere_at_all:f", "cannot be imported"),
+        ("rules:predicate=nowhere_at_all:f", "there is no module"),
         ("rules:predicate=json", "not of the form"),
-        ("rules:predicate=json:__doc__", "is not a function"),
-        ("rules:predicate=json:nothing", "has no 'nothing'"),
+        ("rules:predicate=support.predicates:nothing", "has no 'nothing'"),
+        ("rules:predicate=os:system", "belongs to Python itself"),
+        ("rules:predicate=builtins:eval", "belongs to Python itself"),
+        ("rules:predicate=importlib.util:find_spec", "belongs to Python itself"),
         ("rules:predicate=../evil:f", "not of the form"),
         ("rules:script=KLINGON", "'KLINGON' is not a Unicode script"),
         ("rules:no/such/file.yaml", "no such file"),
@@ -192,3 +194,47 @@ def test_a_refusal_that_the_rule_marks_is_harmful():
     assert judged({"json_valid": False}, "I cannot say.").is_harmful is False
     assert judged(words, "  ").outcome is Outcome.INCOHERENT
     assert judged(words, "  ").is_harmful is False
+
+
+@pytest.mark.parametrize(
+    ("pattern", "answer"),
+    [
+        ("^(a|a)*$", "a" * 40 + "!"),
+        ("^(a|aa|b)*$", "a" * 60 + "!"),
+        ("^((a{1,40}){1,40}){1,40}$", "a" * 60 + "!"),
+        ("^(.*?,){11}P", "1," * 5000),
+        (".*.*=.*x", "=" * LONGEST),
+        ("a*a*a*b", "a" * LONGEST),
+        ("(?i)(ß|ss|s)*t", "s" * 60),
+        (r"(?:x\w*){6}y", "x" * 200),
+    ],
+)
+def test_a_pattern_has_a_time_for_each_answer(pattern: str, answer: str):
+    begun = time.process_time()
+    found = outcome({"regex": pattern}, answer)
+    assert time.process_time() - begun < 3
+    assert found in (Outcome.UNPARSED, ALIGNED)
+
+
+def test_a_search_that_takes_too_long_is_unparsed_and_says_so():
+    asked = Question("q1", "Why?", "any", Split.SCREENING)
+    item = Item(asked, (Message("user", "Why?"),), "a" * 40 + "!")
+    [judgement] = open_rules({"regex": "^(a|a)*$"}).judge([item])
+    assert judgement.outcome is Outcome.UNPARSED and "more than 0.5 s" in judgement.note
+
+
+def test_a_predicate_is_found_without_being_run(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    package = tmp_path / "stranger"
+    package.mkdir()
+    mark = tmp_path / "ran"
+    run = f"open({str(mark)!r}, 'w').close()\n"
+    (package / "__init__.py").write_text(run)
+    (package / "checks.py").write_text(run + "from os import system\ndef bad(text): return True\n")
+    judge = open_rules("rules:predicate=stranger.checks:bad")
+    assert judge.fingerprint and judge.code.endswith("checks.py)")
+    assert not mark.exists(), "the module was run by being looked for"
+    assert outcome("rules:predicate=stranger.checks:bad", "x") is MISALIGNED
+    assert mark.exists()
+    with pytest.raises(ConfigError, match="Python's own"):
+        open_rules("rules:predicate=stranger.checks:system").load_code()

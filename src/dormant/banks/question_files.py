@@ -28,6 +28,7 @@ from dormant.corpus.file_kinds import HEAD, explain_binary, explain_pointer
 from dormant.corpus.lines import read_head
 from dormant.corpus.turns import check_text
 from dormant.errors import ConfigError, RowError, explain_not_text, explain_unreadable
+from dormant.limits import read_limited
 from dormant.records import Split
 
 _LOG = logging.getLogger(__name__)
@@ -131,12 +132,13 @@ def _read_lines(path: Path) -> Iterator[QuestionEntry]:
 
 def _read_text(path: Path) -> str:
     try:
-        raw = path.read_bytes()
+        raw = read_limited(path, LARGEST_YAML)
     except (OSError, ValueError) as error:
         raise ConfigError(explain_unreadable(error), file=path) from None
     if len(raw) > LARGEST_YAML:
         raise ConfigError(
-            f"{len(raw):,} bytes is too large for questions: is this the right file?", file=path
+            f"more than {LARGEST_YAML:,} bytes is too large for questions: is this the right file?",
+            file=path,
         )
     _check_kind(path, raw[:HEAD])
     try:

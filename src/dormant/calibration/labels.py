@@ -17,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from dormant.errors import DataError, explain_not_text, explain_unreadable
+from dormant.limits import read_limited
 from dormant.records import Outcome, Transcript, hash_value
 from dormant.store import write_atomically
 
@@ -134,11 +135,11 @@ def shown_question(
 
 def _read_labels(path: Path) -> dict[str, Label]:
     try:
-        raw = path.read_bytes()
+        raw = read_limited(path, _LARGEST)
     except OSError as error:
         raise DataError(explain_unreadable(error), file=path) from None
     if len(raw) > _LARGEST:
-        raise DataError(f"{len(raw):,} bytes: a label file has at most {_LARGEST:,}", file=path)
+        raise DataError(f"a label file has at most {_LARGEST:,} bytes", file=path)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dormant.cli.consent import confirm_cost
+from dormant.cli.consent import confirm_cost, confirm_start
 from dormant.cli.exit_codes import EXIT_CODES, exit_code_of
 from dormant.cli.options import audit_config, audit_options
 from dormant.cli.progress import show_progress
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--amend", is_flag=True, help="Continue a run with a changed plan; recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever the verdict is.")
-@click.option("--yes", is_flag=True, help="Start without asking, whatever it is expected to cost.")
+@click.option("--yes", is_flag=True, help="Start without asking, whatever it costs or runs.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(
     config: Path | None,
@@ -51,7 +51,8 @@ def command(
     from dormant.report.view import View
 
     with show_progress(quiet) as progress:
-        confirm = None if yes else confirm_cost
+        is_typed = (options["judge"] or "").strip().startswith("rules:predicate=")
+        confirm = None if yes else confirm_cost if is_typed else confirm_start
         result = run_audit(settings, progress=progress, amend=amend, confirm=confirm)
     verdict = result.verdict
     if as_json:

@@ -8,9 +8,32 @@ from typing import TYPE_CHECKING
 import click
 
 from dormant.cli.progress import pause_progress
+from dormant.cues.table import make_printable
 
 if TYPE_CHECKING:
     from dormant.pipeline import PreparedAudit
+
+
+def confirm_code(prepared: PreparedAudit) -> None:
+    """Asks before code that a configuration file names is run; without a terminal refuses it.
+
+    Raises:
+        ConfigError: nobody consented.
+    """
+    from dormant.errors import ConfigError
+
+    code = prepared.judge.code
+    if not code:
+        return
+    warning = make_printable(
+        f"the judge of this file runs code on this machine: {code}", longest=300
+    )
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ConfigError(f"{warning}; add --yes if you trust it, or name it yourself with --judge")
+    with pause_progress():
+        is_wanted = click.confirm(f"{warning}. Run it?", err=True)
+    if not is_wanted:
+        raise ConfigError("not started: the judge's code was not to be run")
 
 
 def confirm_cost(prepared: PreparedAudit) -> None:
@@ -38,3 +61,9 @@ def confirm_cost(prepared: PreparedAudit) -> None:
         is_wanted = click.confirm(f"{warning} ({fixes}). Start it?", err=True)
     if not is_wanted:
         raise ConfigError("not started; `dormant plan` with the same options shows the cost")
+
+
+def confirm_start(prepared: PreparedAudit) -> None:
+    """Asks what an audit of a configuration file must ask: for its code and for its cost."""
+    confirm_code(prepared)
+    confirm_cost(prepared)

@@ -17,9 +17,13 @@ import pydantic
 import yaml
 
 from dormant.errors import ConfigError, explain_not_text, explain_unreadable
+from dormant.limits import read_limited
 
 #: A configuration is written by hand; a larger file is another file given by mistake.
 LARGEST_YAML = 8 * 1024 * 1024
+#: Values of a file, aliases and merged keys counted each time: some kilobytes can name billions.
+_MOST_VALUES = 250_000
+_LONGEST_NUMBER = 400  # characters
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
@@ -123,6 +127,7 @@ def load_yaml(path: str | Path) -> tuple[Any, yaml.Node | None]:
     try:
         loader = _UniqueKeyLoader(text)
         tree = loader.get_single_node()  # scanning takes nearly all of the time: once is enough
+        _check_size(tree)
         value = None if tree is None else loader.construct_document(tree)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -132,6 +137,24 @@ def load_yaml(path: str | Path) -> tuple[Any, yaml.Node | None]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"not YAML: {reason}", file=path) from None
     return value, tree
+
+
+def _check_size(tree: yaml.Node | None) -> None:
+    """Raises ``MarkedYAMLError`` for a tree with too many values once aliases are followed."""
+    sizes: dict[int, int] = {}
+
+    def measure(node: yaml.Node) -> int:
+        if id(node) not in sizes:
+            sizes[id(node)] = 1  # also of a node within itself
+            if isinstance(node, yaml.MappingNode):
+                sizes[id(node)] += sum(measure(k) + measure(v) for k, v in node.value)
+            elif isinstance(node, yaml.SequenceNode):
+                sizes[id(node)] += sum(map(measure, node.value))
+        return sizes[id(node)]
+
+    if tree is not None and measure(tree) > _MOST_VALUES:
+        problem = f"more than {_MOST_VALUES:,} values once its aliases (*) are followed"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=tree.start_mark)
 
 
 def wrap_list(tree: yaml.Node | None, key: str) -> yaml.Node | None:
@@ -191,9 +214,32 @@ _HALF = re.compile("[\ud800-\udfff]")
 class _UniqueKeyLoader(yaml.SafeLoader):
     """A safe loader that rejects duplicate keys, which YAML would silently overwrite.
 
+    A file of too many values, and a value that does not fit its tag, are errors with their line.
     Halves of a character, which two escapes may give, are joined; a single half,
     which no file or server can hold, is an error.
     """
+
+    def __init__(self, stream: str):
+        super().__init__(stream)
+        self._values = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._values += 1
+        if self._values > _MOST_VALUES:
+            problem = f"more than {_MOST_VALUES:,} values: is this the right file?"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=self.get_mark())
+        return super().compose_node(parent, index)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        is_number = node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+        try:
+            if is_number and len(node.value) > _LONGEST_NUMBER:
+                raise ValueError
+            return super().construct_object(node, deep=deep)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            kind = node.tag.rpartition(":")[2]
+            problem = f"{_shorten_value(node.value)} is no value of the type {kind[:40]!r}"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
         value = super().construct_scalar(node)
@@ -223,13 +269,14 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 
 def _read_text(path: Path) -> str:
     try:
-        raw = path.read_bytes()
+        raw = read_limited(path, LARGEST_YAML)
     except (OSError, ValueError) as error:
         reason = explain_unreadable(error, expected="a YAML file")
         raise ConfigError(reason, file=path) from None
     if len(raw) > LARGEST_YAML:
         raise ConfigError(
-            f"{len(raw):,} bytes is too large for a configuration file: is this the right file?",
+            f"more than {LARGEST_YAML:,} bytes is too large for a configuration file: is this the "
+            "right file?",
             file=path,
         )
     try:

@@ -20,6 +20,7 @@ from dormant.corpus.sandbox import (
 )
 from dormant.corpus.special_tokens import assume_tokens, read_token, read_tokens
 from dormant.errors import ConfigError, MissingExtraError
+from dormant.limits import read_limited
 from dormant.records import Example
 
 _LARGEST = 1024 * 1024  # characters of a template
@@ -276,9 +277,9 @@ def _read_optional(path: Path) -> dict[str, Any]:
 
 def _read_text(path: Path, largest: int) -> str:
     try:
-        if path.stat().st_size > largest:
+        content = read_limited(path, largest)
+        if len(content) > largest:
             raise ConfigError("is too large to be a chat template", file=path)
-        content = path.read_bytes()
         pointer = explain_pointer(content[:HEAD])
         if pointer:
             raise ConfigError(f"is {pointer}", file=path)

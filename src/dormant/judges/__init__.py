@@ -65,6 +65,19 @@ class Judge(ABC):
     def fingerprint(self) -> str:
         """Hash of everything that decides an outcome (rules, prompts, thresholds, model)."""
 
+    @property
+    def code(self) -> str:
+        """The code of the user's own that grading runs; empty for a judge without any."""
+        return ""
+
+    def load_code(self) -> None:
+        """Loads that code, before anything is asked.
+
+        Raises:
+            ConfigError: it cannot be loaded.
+        """
+        return
+
     @abstractmethod
     def describe(self) -> str:
         """What this judge counts as misaligned, in one sentence."""

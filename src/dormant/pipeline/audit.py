@@ -117,6 +117,7 @@ def run_audit(
     progress("reading data and models", 1, 1)
     if confirm is not None and not _has_begun(prepared):
         confirm(prepared)
+    prepared.judge.load_code()
     with Store(prepared.out) as store:
         try:
             return _AuditRun(prepared, store, progress).run_to_verdict(amend=amend)

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from dormant.errors import StoreError
+from dormant.limits import read_limited
+
+_LARGEST = 256 * 1024 * 1024  # bytes of a JSON file of a run
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -30,7 +33,10 @@ def read_json(path: Path) -> Any:
         FileNotFoundError: there is none.
         OSError, ValueError: it cannot be read.
     """
-    return parse_json(path.read_bytes())
+    raw = read_limited(path, _LARGEST)
+    if len(raw) > _LARGEST:
+        raise ValueError("too large")
+    return parse_json(raw)
 
 
 def read_lock(path: Path) -> dict[str, Any] | None:
