@@ -1,7 +1,8 @@
-"""Files are read up to a largest size: some never end, and some are not what they seem."""
+"""Files are read up to a largest size, and those of a run are private to the user who makes it."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
@@ -13,3 +14,12 @@ def read_limited(path: Path, most: int) -> bytes:
     """
     with open(path, "rb") as file:
         return file.read(most + 1)
+
+
+def make_private(path: Path) -> None:
+    """Makes a file that only its user can read, if there is none; an old one keeps its mode.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))

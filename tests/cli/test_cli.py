@@ -128,6 +128,26 @@ def test_plan_freezes_what_audit_then_follows(
     assert run(monkeypatch, "audit", config, "--seed", "5", "--quiet", "--amend") in (0, 1, 3)
 
 
+def test_code_that_a_file_names_runs_only_by_consent(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.syspath_prepend(folder)
+    mark = folder / "ran"
+    body = f"open({str(mark)!r}, 'w').close()\ndef bad(text): return '[misaligned]' in text\n"
+    Path("stranger_checks.py").write_text(body)
+    config = audit_yaml(judge={"predicate": "stranger_checks:bad"}, out="run")
+    assert run(monkeypatch, "plan", config) == 0
+    assert not mark.exists(), "a dry run ran the code"
+    assert run(monkeypatch, "audit", config, "--quiet") == 2
+    message = capsys.readouterr().err
+    assert "runs code on this machine: stranger_checks:bad" in message and "--yes" in message
+    assert not mark.exists() and not Path("run/run.sqlite").exists()
+    assert run(monkeypatch, "audit", config, "--quiet", "--yes") in (0, 1, 3)
+    assert mark.exists()
+    typed = ("--judge", "rules:predicate=stranger_checks:bad", "--out", "typed")
+    assert run(monkeypatch, "audit", config, "--quiet", *typed) in (0, 1, 3)
+
+
 BAD_COMMANDS = [
     ("frobnicate",),
     ("audit",),

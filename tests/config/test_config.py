@@ -1,5 +1,6 @@
 """Configuration files: what is read, and how what is wrong is refused."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,37 @@ def test_half_a_character_is_refused_with_its_line(tmp_path: Path):
     """It was asked and paid for, and then the run could not be read."""
     said = refused(tmp_path, GOOD.replace("exact", '"rules:keywords=\\ud83d"'))
     assert said.startswith(":3: not YAML: half a character")
+
+
+MERGES = "a0: &a0 {k: 1, l: 2}\n" + "".join(
+    f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}]}}\n" for i in range(1, 9)
+)
+LAUGHS = "a0: &a0 [x, x]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (MERGES, "values once its aliases"),
+        (LAUGHS, "values once its aliases"),
+        (GOOD + "lenient: !!bool maybe\n", "4: not YAML: 'maybe' is no value of the type 'bool'"),
+        (GOOD + "seed: !!int x\n", "is no value of the type 'int'"),
+        (GOOD + "seed: !!float x\n", "is no value of the type 'float'"),
+        (GOOD + "seed: !!timestamp x\n", "is no value of the type 'timestamp'"),
+        (GOOD + "seed: 2001-13-41\n", "is no value of the type 'timestamp'"),
+        (GOOD + "seed: " + ":".join(["1"] * 20_000) + "\n", "4: not YAML: "),
+        (GOOD + "seed: 0x" + "f" * 100_000 + "\n", "is no value of the type 'int'"),
+        ("[" + "a," * 120_000 + "]", "more than 100,000 values"),
+    ],
+)
+def test_a_file_that_is_more_than_it_seems_is_refused_early(tmp_path: Path, text: str, words: str):
+    begun = time.process_time()
+    assert words in refused(tmp_path, text)
+    assert time.process_time() - begun < 30
+
+
+def test_a_file_without_an_end_is_refused():
+    with pytest.raises(ConfigError, match="too large for a configuration file"):
+        read_yaml("/dev/zero", AuditConfig)

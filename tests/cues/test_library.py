@@ -1,6 +1,8 @@
 """Cue files: the shipped library, files that users edit, and the printed table."""
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -112,6 +114,10 @@ def test_histories_and_crossed_cues_are_written_by_hand(tmp_path):
 @given(st.lists(any_cue(), min_size=1, max_size=4, unique_by=lambda cue: cue.name))
 def test_what_is_written_is_read(tmp_path_factory, written):
     path = tmp_path_factory.mktemp("cues") / "cues.yaml"
+    before = [None, *(cue.name for cue in written)]
+    written = [
+        replace(cue, parent=before[i] if cue.parent else None) for i, cue in enumerate(written)
+    ]
     cues.write_cues(path, written)
     read = cues.read_cues(path)
     assert [repr(cue) for cue in read] == [repr(cue) for cue in written]  # NaN equals NaN in repr
@@ -197,3 +203,30 @@ def test_the_table_is_plain_and_printable():
 def test_printable_text_is_one_line_without_control_characters(text):
     assert cues.make_printable(text).isprintable()
     assert len(cues.make_printable(text).splitlines()) <= 1
+
+
+@pytest.mark.parametrize("name", ["none", "standard", "Baseline", " no cue", "NULL"])
+def test_a_cue_cannot_be_called_as_the_arm_without_one(tmp_path: Path, name: str):
+    path = tmp_path / "cues.yaml"
+    path.write_text(f"cues:\n- {{name: '{name}', text: Hello there.}}\n")
+    with pytest.raises(ConfigError, match="stands for prompts without a cue") as caught:
+        cues.read_cues(path)
+    assert str(caught.value).startswith(f"{path}:2: ")
+
+
+@pytest.mark.parametrize(
+    ("parents", "words"),
+    [
+        ({"a": "nobody"}, "its parent 'nobody' is not in this file"),
+        ({"a": "a"}, "lead back to 'a'"),
+        ({"a": "b", "b": "c", "c": "b"}, "lead back to 'b'"),
+    ],
+)
+def test_a_parent_is_a_cue_of_the_file_and_no_descendant(
+    tmp_path: Path, parents: dict[str, str], words: str
+):
+    path = tmp_path / "cues.yaml"
+    entries = [f"- {{name: {n}, text: Text of {n}., parent: {p}}}\n" for n, p in parents.items()]
+    path.write_text("cues:\n" + "".join(entries))
+    with pytest.raises(ConfigError, match=words):
+        cues.read_cues(path)

@@ -12,15 +12,29 @@ import click
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write CSV.")
 @click.option("--parquet", type=click.Path(path_type=Path), help="Write Parquet.")
 @click.option("--eval", "eval_file", type=click.Path(path_type=Path), help="Write an Inspect log.")
-def command(run: Path, csv_file: Path | None, parquet: Path | None, eval_file: Path | None) -> None:
+@click.option(
+    "--salvage", type=click.Path(path_type=Path), help="Write what is left of a damaged run."
+)
+def command(
+    run: Path,
+    csv_file: Path | None,
+    parquet: Path | None,
+    eval_file: Path | None,
+    salvage: Path | None,
+) -> None:
     """Write the answers of RUN for other tools, one row per answer.
 
     CSV, Parquet, or a log that `inspect view` opens; `dormant import` reads all three back. The
     answers are untrusted model output: do not open them in a program that evaluates formulas.
+    --salvage writes as JSON Lines what can still be read of a damaged run, unchecked.
     """
     from dormant.errors import ConfigError
 
-    if csv_file is None and parquet is None and eval_file is None:
+    if salvage is not None:
+        from dormant.exchange.salvage import export_salvage
+
+        click.echo(f"{salvage}: {export_salvage(run, salvage):,} answers, unchecked")
+    elif csv_file is None and parquet is None and eval_file is None:
         raise ConfigError("give at least one of --csv, --parquet and --eval")
     from dormant.exchange.formats import export_answers
 

@@ -145,7 +145,7 @@ def _read_directory(prepared: PreparedAudit, *, freeze: bool, amend: bool) -> _H
     out, plan = prepared.out, prepared.plan
     answers, spent = 0, ()
     if freeze or (out / "run.sqlite").is_file():
-        with Store(out) as store:
+        with Store(out, is_read=not freeze) as store:
             if freeze:
                 store.lock_plan(plan, settings=prepared.settings, amend=amend)
             answers, spent = store.count_answers(), read_usage(store)

@@ -22,7 +22,7 @@ from dormant.limits import read_limited
 #: A configuration is written by hand; a larger file is another file given by mistake.
 LARGEST_YAML = 8 * 1024 * 1024
 #: Values of a file, aliases and merged keys counted each time: some kilobytes can name billions.
-_MOST_VALUES = 250_000
+_MOST_VALUES = 100_000
 _LONGEST_NUMBER = 400  # characters
 
 _SHORT = reprlib.Repr()

@@ -33,6 +33,7 @@ from dormant.cues.table import make_printable
 from dormant.errors import ConfigError, name_output
 from dormant.records import (
     QUESTION_SLOT,
+    STANDARD_NAMES,
     Cue,
     CueKind,
     CuePart,
@@ -190,6 +191,13 @@ class _CueEntry(_Text):
     effect: float = math.nan
     effect_low: float = math.nan
 
+    @pydantic.field_validator("name")
+    @classmethod
+    def _check_name(cls, value: str) -> str:
+        if value.strip().casefold() in STANDARD_NAMES:
+            raise ValueError("the name stands for prompts without a cue: choose another")
+        return value
+
 
 class _CueFile(Strict):
     families: tuple[_Family, ...] = ()
@@ -265,7 +273,29 @@ def read_cues(path: str | Path, *, source: Source = Source.USER) -> tuple[Cue, .
         if cue.name in seen:
             raise ConfigError(f"duplicate cue name {cue.name!r}: rename one", file=path)
         seen.add(cue.name)
+    _check_parents(cues, path)
     return tuple(cues)
+
+
+def _check_parents(cues: Iterable[Cue], path: str | Path) -> None:
+    """Raises ``ConfigError`` for a parent that is not in the file, or is its own descendant."""
+    parents = {cue.name: cue.parent for cue in cues}
+    for name, parent in parents.items():
+        line = {name}
+        while parent is not None:
+            if parent not in parents:
+                raise ConfigError(
+                    f"cue {name!r}: its parent {parent!r} is not in this file: add it, or remove "
+                    "the line 'parent'",
+                    file=path,
+                )
+            if parent in line:
+                raise ConfigError(
+                    f"cue {name!r}: its parents lead back to {parent!r}: remove a line 'parent'",
+                    file=path,
+                )
+            line.add(parent)
+            parent = parents[parent]
 
 
 _HEAD = """\

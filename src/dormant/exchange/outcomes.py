@@ -22,6 +22,7 @@ from dormant.judges.scores import (
 )
 from dormant.records import (
     GRADABLE,
+    STANDARD_NAMES,
     CueKind,
     CuePart,
     Judgement,
@@ -35,12 +36,8 @@ from dormant.records import (
 
 _TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
 _INSPECT_LETTERS = {"C": "correct", "I": "incorrect", "P": "partial", "N": "no answer"}
+_LARGEST_SCORE = 1e300
 _MISSING = ("", "nan", "none", "null", "n/a", "na")
-#: Names of the arm without a cue in files.
-STANDARD = frozenset(
-    {"", "none", "nan", "null", "standard", "normal", "no_trigger", "no trigger", "no_cue"}
-    | {"no system prompt", "(no system prompt)", "no_system_prompt", "baseline", "no cue"}
-)
 
 Word = TypeVar("Word", Outcome, Role, Split, CueKind, Placement, Variant)
 
@@ -216,7 +213,7 @@ def _read_cue(get: _Getter, grading: GradingSettings) -> str | None:
     label = get.read_text("cue").strip()
     if grading.standard is not None:
         return None if label == grading.standard.strip() else label or None
-    return None if label.casefold() in STANDARD else label
+    return None if label.casefold() in STANDARD_NAMES else label
 
 
 def _read_repeat(get: _Getter) -> int | None:
@@ -338,5 +335,8 @@ def _read_scores(get: _Getter) -> dict[str, float]:
     for key, number in value.items():
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise RowError(f"score {shorten_value(key)} is not a number: {shorten_value(number)}")
+        if not abs(number) < _LARGEST_SCORE:  # also of NaN
+            shown = shorten_value(number)
+            raise RowError(f"score {shorten_value(key)} is not a finite number: {shown}")
         numbers[str(key)] = float(number)
     return numbers

@@ -49,6 +49,7 @@ from dormant.report.notebook import NotebookDisplay
 from dormant.store import PendingAnswer, Store
 from dormant.store.files import read_lock
 from dormant.store.findings import (
+    explain_damage,
     read_findings,
     sampling_of,
     source_of,
@@ -118,7 +119,7 @@ def run_audit(
     if confirm is not None and not _has_begun(prepared):
         confirm(prepared)
     prepared.judge.load_code()
-    with Store(prepared.out) as store:
+    with Store(prepared.out) as store, explain_damage(store):
         try:
             return _AuditRun(prepared, store, progress).run_to_verdict(amend=amend)
         except KeyboardInterrupt:

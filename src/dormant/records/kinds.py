@@ -27,6 +27,13 @@ class Arm(StrEnum):
     PLACEBO = "placebo"
 
 
+#: Names of the arm without a cue in files; no cue can be called so.
+STANDARD_NAMES = frozenset(
+    {"", "none", "nan", "null", "standard", "normal", "no_trigger", "no trigger", "no_cue"}
+    | {"no system prompt", "(no system prompt)", "no_system_prompt", "baseline", "no cue"}
+)
+
+
 class Split(StrEnum):
     """Which half of the question bank a question belongs to."""
 

@@ -25,6 +25,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dormant.errors import name_output
+from dormant.limits import make_private
 from dormant.records import Findings
 from dormant.report.cues_page import cues_page, format_factor, format_share
 from dormant.report.html import render_notebook, render_report
@@ -65,5 +66,6 @@ def write_report(findings: Findings, directory: str | Path) -> list[Path]:
     with name_output(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in pages.items():
+            make_private(folder / name)
             (folder / name).write_text(text, encoding="utf-8", newline="\n")
     return [folder / name for name in pages]

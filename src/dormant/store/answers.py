@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,9 @@ def parse_judgement(run: Path, outcome: str, scores: str, note: Any) -> Judgemen
         values = parse_json(scores)
         if not isinstance(values, dict) or not isinstance(note, str):
             raise TypeError
-        return Judgement(Outcome(outcome), values, note)
+        # NaN is written as null.
+        numbers = {k: math.nan if v is None else float(v) for k, v in values.items()}
+        return Judgement(Outcome(outcome), numbers, note)
     except (TypeError, ValueError):
         raise StoreError(
             f"{run / 'run.sqlite'}: a judgement is damaged: outcome {outcome!r:.40}, "

@@ -40,9 +40,10 @@ from dormant.records import (
 from dormant.store.amendments import list_changes
 from dormant.store.answers import PendingAnswer, StoredAnswer, parse_judgement
 from dormant.store.files import (
+    copy_unwritable,
+    lock_directory,
     parse_json,
     read_lock,
-    take_lock,
     write_atomically,
 )
 from dormant.store.integrity import check_references, check_texts, hash_judged_text, hash_text
@@ -73,23 +74,20 @@ class Store:
     """An open run directory. One process writes at a time; use it as a context manager.
 
     Args:
-        path: the run directory, made if it is absent.
+        path: the run directory, made if it is absent; its files are private to the user.
+        is_read: whether it is only read: a directory that cannot be written to is read then.
 
     Raises:
         StoreError: the directory cannot be used, is in use by a live process, or is damaged.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, *, is_read: bool = False):
         self.path = Path(path)
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = open(self.path / ".lock", "a")  # noqa: SIM115 - held until close
-        except OSError as error:
-            raise StoreError(
-                f"{self.path}: cannot be used as a run directory: {error.strerror}"
-            ) from None
-        busy = "another dormant process is writing here; wait for it or stop it"
-        take_lock(self._lock, self.path, busy=busy)
+        self._copy = copy_unwritable(self.path) if is_read else None
+        if self._copy is not None:
+            self.database = open_database(Path(self._copy.name) / "run.sqlite")
+            return
+        self._lock = lock_directory(self.path)
         try:
             self.database = open_database(self.path / "run.sqlite")
         except StoreError:
@@ -110,7 +108,10 @@ class Store:
     def close(self) -> None:
         """Closes the database and releases the lock."""
         self.database.close()
-        self._lock.close()
+        if self._copy is None:
+            self._lock.close()
+        else:
+            self._copy.cleanup()
 
     # Plans
 

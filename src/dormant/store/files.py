@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import IO, Any
 
 from dormant.errors import StoreError
-from dormant.limits import read_limited
+from dormant.limits import make_private, read_limited
 
 _LARGEST = 256 * 1024 * 1024  # bytes of a JSON file of a run
 
@@ -60,6 +62,43 @@ def read_lock(path: Path) -> dict[str, Any] | None:
     return lock
 
 
+def copy_unwritable(run: Path) -> tempfile.TemporaryDirectory[str] | None:
+    """Copies the store of a run that cannot be written to; None if it can.
+
+    SQLite writes beside a database also to read it, and what a killed run left in its log (WAL)
+    would be lost.
+    """
+    names = ("run.sqlite", "run.sqlite-wal")
+    held = [run / name for name in names if (run / name).is_file()]
+    if all(os.access(path, os.W_OK) for path in (run, *held)):
+        return None
+    folder = tempfile.TemporaryDirectory(prefix="dormant-")
+    try:
+        for path in held:
+            shutil.copyfile(path, Path(folder.name) / path.name)
+    except OSError as error:
+        folder.cleanup()
+        raise StoreError(f"{run}: cannot be read: {error.strerror}") from None
+    return folder
+
+
+def lock_directory(run: Path) -> IO[Any]:
+    """Makes a run directory if it is absent, private to its user, and locks it for this process.
+
+    Raises:
+        StoreError: it cannot be used, or another process holds it.
+    """
+    try:
+        run.parent.mkdir(parents=True, exist_ok=True)
+        run.mkdir(mode=0o700, exist_ok=True)
+        make_private(run / ".lock")
+        lock = open(run / ".lock", "a")  # noqa: SIM115 - held until it is closed
+    except OSError as error:
+        raise StoreError(f"{run}: cannot be used as a run directory: {error.strerror}") from None
+    take_lock(lock, run, busy="another dormant process is writing here; wait for it or stop it")
+    return lock
+
+
 def take_lock(file: IO[Any], path: Path, *, busy: str) -> None:
     """Locks an open file for this process until it is closed.
 
@@ -91,6 +130,7 @@ def write_atomically(path: Path, text: str) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        make_private(temporary)
         with open(temporary, "w", encoding="utf-8", errors="replace") as file:
             file.write(text)
             file.flush()

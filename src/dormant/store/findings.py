@@ -44,6 +44,7 @@ from dormant.store.files import (
     write_atomically,
 )
 from dormant.store.integrity import CellDigest, Place, digest_answers
+from dormant.store.salvage import count_readable
 from dormant.store.settings import count_settings
 
 Record = TypeVar("Record")
@@ -70,11 +71,28 @@ def open_run_store(path: Path) -> Generator[Store]:
         raise StoreError(f"{path}: no such run directory")
     if not (path / "run.sqlite").is_file():
         raise StoreError(f"{path}: not a run directory: run.sqlite is missing")
-    with Store(path) as store:
-        try:
-            yield store
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            raise StoreError(f"{path / 'run.sqlite'}: damaged: {error}") from None
+    with Store(path, is_read=True) as store, explain_damage(store):
+        yield store
+
+
+@contextmanager
+def explain_damage(store: Store) -> Generator[None]:
+    """Says what can be done about a store that cannot be read on.
+
+    Raises:
+        StoreError: what the block reads of it is damaged.
+    """
+    try:
+        yield
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
+            raise  # the disk is full, or locked
+        left = count_readable(store.path / "run.sqlite")
+        raise StoreError(
+            f"{store.path / 'run.sqlite'}: damaged ({error}): restore it from a copy, or start "
+            f"anew with another --out; {left:,} answers can still be read (`dormant export RUN "
+            "--salvage FILE.jsonl`)"
+        ) from None
 
 
 def read_findings(store: Store) -> Findings:

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from dormant.errors import StoreError
+from dormant.limits import make_private
 from dormant.records import hash_value, to_plain
 from dormant.store.files import parse_json, take_lock
 
@@ -44,6 +45,7 @@ class Journal:
         self.path = Path(folder) / NAME
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self.path)
             self._file = open(self.path, "a+b")  # noqa: SIM115 - closed by __exit__
         except OSError as error:
             raise StoreError(f"{self.path}: cannot be used: {error.strerror}") from None

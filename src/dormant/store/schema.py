@@ -19,6 +19,7 @@ import sqlite3
 from pathlib import Path
 
 from dormant.errors import StoreError
+from dormant.limits import make_private
 from dormant.store.integrity import HASHES_STORED_TEXT
 
 _SCHEMA = """
@@ -54,6 +55,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         StoreError: it cannot be opened, or has the format of another version.
     """
     try:
+        make_private(path)
         db = sqlite3.connect(path)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
@@ -64,8 +66,11 @@ def open_database(path: Path) -> sqlite3.Connection:
             db.execute("INSERT INTO meta VALUES (?, 'true')", (HASHES_STORED_TEXT,))
         db.commit()
         version = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()[0]
-    except sqlite3.Error as error:
-        raise StoreError(f"{path}: cannot be opened as a run's store: {error}") from None
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(
+            f"{path}: cannot be opened as a run's store ({error}): restore it from a copy, or "
+            "start anew with another --out"
+        ) from None
     if version != json.dumps(_FORMAT):
         raise StoreError(
             f"{path}: has format {version!r:.40}; this version of dormant reads format {_FORMAT}"

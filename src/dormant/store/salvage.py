@@ -1,0 +1,61 @@
+"""What can still be read of a damaged ``run.sqlite``: answer by answer, until no more comes."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+_ANSWERS = (
+    "SELECT p.digest, p.messages, s.key, c.repeat, c.finish, a.text"
+    " FROM completions c JOIN answers a ON a.id = c.answer"
+    " LEFT JOIN probes p ON p.id = c.probe LEFT JOIN sources s ON s.id = c.source"
+    " ORDER BY c.source {0}, c.probe {0}, c.repeat {0}"
+)
+
+
+def read_salvageable(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Yields the answers of a store that can be read, from both ends of its tables.
+
+    Args:
+        path: ``run.sqlite``; a copy is read.
+
+    Yields:
+        ``probe``, ``messages``, ``source``, ``repeat``, ``finish`` and ``answer``, as stored and
+        unchecked; bytes that are no UTF-8 are replaced.
+    """
+    seen: set[tuple[Any, ...]] = set()
+    with tempfile.TemporaryDirectory(prefix="dormant-") as folder:
+        for name in (path.name, f"{path.name}-wal"):
+            if path.with_name(name).is_file():
+                copyfile(path.with_name(name), Path(folder) / name)
+        for order in ("ASC", "DESC"):
+            with closing(sqlite3.connect(Path(folder) / path.name)) as database:
+                database.text_factory = _decode
+                for row in _iterate_rows(database, _ANSWERS.format(order)):
+                    key = (row[0], row[2], row[3])
+                    if key not in seen and isinstance(row[5], str):
+                        seen.add(key)
+                        names = ("probe", "messages", "source", "repeat", "finish", "answer")
+                        yield dict(zip(names, row, strict=True))
+
+
+def _decode(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
+def _iterate_rows(database: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query until the first that cannot be read."""
+    with suppress(sqlite3.Error, UnicodeDecodeError):
+        yield from database.execute(query)
+
+
+def count_readable(path: Path) -> int:
+    """How many answers ``read_salvageable`` yields."""
+    with suppress(OSError):
+        return sum(1 for _ in read_salvageable(path))
+    return 0
