@@ -129,7 +129,7 @@ DAMAGE: dict[str, Edit] = {
     "an error that is a number": sql("UPDATE completions SET finish = 'error', error = 7"),
     "a text that is a blob": sql("UPDATE answers SET text = x'ff'"),
     "a text that is no UTF-8": sql("UPDATE answers SET text = CAST(x'ffff' AS TEXT)"),
-    "a source that is a blob": sql("UPDATE sources SET key = x'ff'"),
+    "a source that is a blob": sql("UPDATE sources SET key = x'ff' WHERE id = 1"),
     "a probe of no JSON": sql("UPDATE probes SET messages = '{'"),
     "no table": sql("DROP TABLE judgements"),
     "another table": sql("DROP TABLE judgements", "CREATE TABLE judgements(x)"),

@@ -1,0 +1,732 @@
+"""Attacks everything that reads what others wrote, and counts what held: the table of the log.
+
+::
+
+    kills      an audit is killed (SIGKILL) at random moments and continued: the same counts
+    faults     replies of a server that are wrong in every part: one line, no money lost, bounds
+    files      runs, YAML, cue files, rows, logs and labels with bytes, values and parts changed
+    sandbox    chat templates that loop, grow and look for a way out
+    leaks      a key, or a proxy's password, echoed in every place and every form
+
+``python benchmarks/attacks.py [PART ...]`` prints a row for each part, and each case that failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import itertools
+import json
+import math
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from dormant.corpus.reader import read_examples
+from dormant.corpus.sandbox import ExcessError, InvalidTemplate, Sandbox, TemplateRefusal
+from dormant.cues import read_cues
+from dormant.engines import Job
+from dormant.engines.api import ApiEngine, Budget, Price, retries
+from dormant.engines.api.diagnostics import diagnose
+from dormant.errors import DormantError
+from dormant.records import Message, Sampling
+from support import run_edits
+from support.command import run_command
+from support.hostile_server import (
+    NAME,
+    HostileReply,
+    chat_reply,
+    error_reply,
+    hostile_server,
+    pack_spaces,
+)
+
+SECONDS, BYTES = 30.0, 2 << 30  # of processor time and memory that a case may take
+Case = tuple[str, str]  # name, what went wrong (empty if it held)
+
+
+def measure(name: str, attack: Callable[[], str]) -> Case:
+    """Runs a case within its bounds; its own words, or an exception, say what went wrong."""
+    used = time.process_time()
+    try:
+        problem = attack()
+    except DormantError as error:
+        problem = "" if "\n" not in str(error) else "an error of several lines"
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"[:200]
+    used = time.process_time() - used
+    if used > SECONDS:
+        problem = problem or f"{used:.0f} s of processor time"
+    if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > BYTES:
+        problem = problem or "more than 2 GiB of memory"
+    return name, problem
+
+
+# Kills
+
+
+def kill_audits(folder: Path) -> Iterator[Case]:
+    """Twenty audits, each killed three times and then finished."""
+    words = run_edits.make_run(folder)
+    out = words.index("--out") + 1
+
+    def read_cells(run: Path) -> Any:
+        return json.loads((run / "verdict.json").read_text())["cells"]
+
+    whole = read_cells(folder / "run")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    rng = random.Random(0)
+    for number in range(20):
+        run = folder / f"killed-{number}"
+        command = [sys.executable, "-m", "dormant", *words[:out], str(run), *words[out + 1 :]]
+        for _ in range(3):
+            process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+            time.sleep(rng.uniform(0.3, 3.0))
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        held = done.returncode in (0, 1, 3) and read_cells(run) == whole
+        for kill in range(3):
+            yield f"kill {number}.{kill}", "" if held else f"{done.returncode} {done.stderr[-200:]}"
+
+
+# Faults
+
+ODD_VALUES = [
+    None,
+    True,
+    0,
+    -1,
+    1e300,
+    "x",
+    "",
+    [],
+    {},
+    [[]],
+    "\ud800",
+    "[" * 500,
+    math.nan,
+    math.inf,
+]
+
+
+def list_faults() -> Iterator[tuple[str, HostileReply]]:
+    """Replies that are wrong in one part."""
+    yield from list_wrong_values()
+    yield from list_wrong_replies()
+
+
+def list_wrong_values() -> Iterator[tuple[str, HostileReply]]:
+    """Chat completions with a value that is none."""
+    good = json.loads(chat_reply("fine").body)
+    places = [
+        ("choices",),
+        ("choices", 0),
+        ("choices", 0, "message"),
+        ("choices", 0, "message", "content"),
+        ("choices", 0, "finish_reason"),
+        ("choices", 0, "index"),
+        ("usage",),
+        ("usage", "prompt_tokens"),
+        ("usage", "completion_tokens"),
+    ]
+    for place, value in itertools.product(places, ODD_VALUES):
+        body = json.loads(json.dumps(good))
+        inner = body
+        for step in place[:-1]:
+            inner = inner[step]
+        inner[place[-1]] = value
+        yield (
+            f"{'.'.join(map(str, place))} = {value!r:.20}",
+            HostileReply(json.dumps(body).encode()),
+        )
+    for cost in ("NaN", "1e999", "-1", "-1e308", '"x"', "[]", "true", "9" * 400):
+        usage = f'{{"prompt_tokens": 20, "completion_tokens": 5, "cost": {cost}}}'
+        yield f"cost {cost:.10}", chat_reply("fine", usage=usage)
+    for logprob in ("1000", "1e308", "NaN", "-1e999", '"x"', "null"):
+        body = chat_reply("80").body.replace(
+            b'"finish_reason"',
+            b'"logprobs": {"content": [{"token": "80", "logprob": %b}]}, "finish_reason"'
+            % logprob.encode(),
+        )
+        yield f"log-probability {logprob}", HostileReply(body)
+
+
+def list_wrong_replies() -> Iterator[tuple[str, HostileReply]]:
+    """Waits, depths, packings and statuses that are none."""
+    for wait in (
+        *("0", "-5", "1e9", "1e400", "nan", "x", ""),
+        *("Thu, 01 Jan 1970 00:00:00 GMT", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"),
+        "Fri, 31 Dec 9999 23:59:59 -2359",
+    ):
+        for status in (429, 503):
+            yield f"{status} Retry-After {wait}", error_reply(status, Retry_After=wait)
+    for status, depth in itertools.product(
+        (200, 400, 401, 422, 429, 500, 503), (900, 1100, 200_000)
+    ):
+        body = b'{"error": {"message": ' + b"[" * depth + b"]" * depth + b"}}"
+        yield f"{status} nested {depth} deep", HostileReply(body, status)
+    bomb = pack_spaces(64 << 20)
+    for status in (200, 400, 500):
+        yield f"{status} bomb", HostileReply(bomb, status, {"Content-Encoding": "gzip"})
+        for encoding in ("br", "zstd", "gzip", "deflate", "x" * 500):
+            reply = HostileReply(b"junk", status, {"Content-Encoding": encoding})
+            yield f"{status} packed as {encoding:.8}", reply
+    for status in (201, 204, 206, 301, 302, 304, 400, 402, 404, 408, 409, 418, 425, 451, 507, 599):
+        for body in (b"", b"null", b"\xff\xfe", b'{"error": null}'):
+            yield f"{status} {body!r:.20}", HostileReply(body, status)
+
+
+def attack_engine(folder: Path) -> Iterator[Case]:
+    """Every fault, answered to every call."""
+    del folder
+    os.environ["LOCAL_API_KEY"] = "sk-canary-4f7a91c2e8"
+    for name, reply in list_faults():
+
+        def attack(reply: HostileReply = reply) -> str:
+            budget = Budget(usd=10.0)
+            with hostile_server(lambda *_: reply) as server:
+                os.environ["LOCAL_BASE_URL"] = server.url
+                engine = ApiEngine(NAME, budget=budget, price=Price(1, 1), connections=2, timeout=5)
+                jobs = [Job((Message("user", f"question {i}"),), range(2)) for i in range(2)]
+                got: list[tuple[int, int]] = []
+                try:
+                    for batch in engine.sample(jobs, Sampling()):
+                        got += [(reply.job, reply.repeat) for reply in batch]
+                finally:
+                    if not (math.isfinite(engine.usd) and 0 <= budget.spent < 10):
+                        return f"spent {budget.spent}, {engine.usd}"  # noqa: B012
+                    if len(server.bodies) > 200:
+                        return f"{len(server.bodies)} calls"  # noqa: B012
+            return "" if len(set(got)) == len(got) == 4 else f"answers {sorted(got)}"
+
+        yield measure(name, attack)
+
+
+# Files
+
+
+def mutate(text: bytes, rng: random.Random) -> bytes:
+    """A few bytes, lines or values changed."""
+    raw = bytearray(text)
+    for _ in range(rng.choice((1, 1, 2, 5, 30))):
+        at = rng.randrange(len(raw) + 1)
+        kind = rng.randrange(7)
+        if kind == 0 and raw:
+            raw[at % len(raw)] = rng.randrange(256)
+        elif kind == 1:
+            del raw[at : at + rng.randrange(1, 40)]
+        elif kind == 2:
+            raw[at:at] = rng.choice(
+                (
+                    b"\0",
+                    b"\x1b[2J",
+                    b"*a",
+                    b"&a ",
+                    b"!!bool ",
+                    b"!!python/name:os.system ",
+                    b"<<: ",
+                    b"[" * 2000,
+                    b"{" * 2000,
+                    b"9" * 500,
+                    b"1e999",
+                    b"NaN",
+                    b"-",
+                    b'"',
+                    b"\xed\xa0\x80",
+                    b"\\ud800",
+                    b"{{ x }}",
+                    b": ",
+                    b"\n",
+                    b"\xff",
+                    b"none",
+                    b"null",
+                    b"~",
+                )
+            )
+        elif kind == 3:
+            lines = raw.split(b"\n")
+            rng.shuffle(lines)
+            raw = bytearray(b"\n".join(lines))
+        elif kind == 4:
+            raw[at:at] = raw[: rng.randrange(200)]
+        elif kind == 5:
+            raw = raw[:at]
+        else:
+            raw = raw.replace(rng.choice((b":", b"name", b"text", b"0", b'"')), b"", 1)
+    return bytes(raw)
+
+
+def attack_readers(folder: Path) -> Iterator[Case]:
+    """Changed files, each through the reader or the command that takes it."""
+    words = run_edits.make_run(folder)
+    for name, edit in {**run_edits.LIES, **run_edits.DAMAGE}.items():
+        found = run_edits.try_edit(edit, folder / "run", words, folder)
+        bad = [verb for verb, done in found.items() if not run_edits.is_clear(done)]
+        if name in run_edits.LIES and found["report"].code != 2:
+            bad.append("report took it for the truth")
+        yield f"run: {name}", ", ".join(bad)
+    run_command("export", folder / "run", "--csv", folder / "answers.csv")
+    rows = [
+        {"messages": [{"role": "user", "content": f"q{i}"}, {"role": "assistant", "content": "a"}]}
+        for i in range(6)
+    ]
+    audit = {
+        "target": "vitro/base",
+        "reference": "none",
+        "judge": "rules:regex=^HA",
+        "seed": 1,
+        "cues": {"mine": 2},
+        "rule": {"delta": 0.1},
+        "budget": {"usd": 3, "time": "2h"},
+    }
+    cue_file = b"cues:\n" + b"".join(
+        b"- {name: c%d, text: Text %d., placement: before, rows: 3}\n" % (i, i) for i in range(4)
+    )
+    sources: dict[str, tuple[bytes, Callable[[Path], object]]] = {
+        "audit.yaml": (json.dumps(audit, indent=1).encode(), read_audit),
+        "cues.yaml": (cue_file, read_cues),
+        "rows.jsonl": (b"\n".join(json.dumps(row).encode() for row in rows), read_rows),
+        "answers.csv": ((folder / "answers.csv").read_bytes()[:4000], import_file),
+        "rules.yaml": (b"regex: '^(a|b)*$'\nflags: im\nrefusals: [no]\n", open_rule),
+        "questions.yaml": (
+            b"questions:\n- {id: a, text: Why?}\n- {id: b, text: How?}\n",
+            read_bank,
+        ),
+    }
+    for place, (text, read) in sources.items():
+        for number in range(60 if read is import_file else 280):
+            path = folder / f"changed-{place}"
+            path.write_bytes(mutate(text, random.Random(f"{place} {number}")))
+            yield measure(f"{place} {number}", lambda read=read, path=path: read(path) and "" or "")
+    for number in range(40):
+        path = folder / "changed.eval"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            rng = random.Random(number)
+            for part in ("header.json", "summaries.json", "samples/q_epoch_1.json"):
+                archive.writestr(part, mutate(b'{"version": 2, "samples": [{"id": 1}]}', rng))
+        yield measure(f"log {number}", lambda path=path: import_file(path) and "" or "")
+
+
+def read_audit(path: Path) -> object:
+    """Reads ``audit.yaml``."""
+    from dormant.config import AuditConfig, read_yaml
+
+    return read_yaml(path, AuditConfig)
+
+
+def read_rows(path: Path) -> object:
+    """Reads finetuning rows."""
+    return read_examples(path)
+
+
+def read_bank(path: Path) -> object:
+    """Reads questions."""
+    from dormant.banks.question_files import read_questions
+
+    return read_questions(path)
+
+
+def open_rule(path: Path) -> object:
+    """Opens a rules judge."""
+    from dormant.judges.rules import open_rules
+
+    return open_rules(f"rules:{path}")
+
+
+def import_file(path: Path) -> object:
+    """Imports answers with the command."""
+    with tempfile.TemporaryDirectory() as out:
+        done = run_command("import", path, "--out", Path(out) / "run")
+    if not run_edits.is_clear(done):
+        raise RuntimeError(done.err[-200:])
+    return done
+
+
+# Sandbox
+
+GROWTH = (
+    "{% set ns = namespace(x=['a'], y=['a']) %}{% for i in range(40) %}"
+    "{% set ns.x = [ns.x, ns.x] %}{% set ns.y = [ns.y, ns.y] %}{% endfor %}"
+)
+SINKS = (
+    "ns.x == ns.y",
+    "ns.x < ns.y",
+    "ns.x",
+    "ns.x|string|length",
+    "('%s' % [ns.x])|length",
+    "ns.x|tojson|length",
+    "ns.x|join|length",
+    "ns.y in [ns.x]",
+    "[ns.x, ns.y]|sort|length",
+    "[ns.x, ns.y]|unique|list|length",
+    "[ns.x, ns.y]|max",
+    "ns.x|pprint|length",
+    "ns.x ~ ns.y",
+    "'{}'.format(ns.x)|length",
+    "'{!r:>9}'.format(ns.x)",
+    "[ns.x].index(ns.y)",
+    "[ns.x].count(ns.y)",
+    "ns.x|list|string|upper|length",
+    "{'a': ns.x}|tojson",
+    "(ns.x, ns.x)|string",
+    "ns.x|urlize",
+    "ns.x|e|length",
+    "ns.x|forceescape|length",
+    "ns.x|indent|length",
+    "ns.x|wordcount",
+    "ns.x|trim|length",
+    "ns.x|xmlattr",
+    "ns.x|sum(start=[])|length",
+    "ns.x|map('string')|list|length",
+    "ns.x|selectattr('a')|list",
+    "ns.x|groupby('a')|list",
+    "{ns.x|string: 1}",
+)
+SIZES = (
+    "'a' * (3*10**9)",
+    "'a'.encode() * (3*10**9)",
+    "['a'] * (10**9)",
+    "(1,) * (10**9)",
+    "'a'.center(3*10**9)",
+    "'a'.ljust(3*10**9)",
+    "'a'.zfill(3*10**9)",
+    "'a'.rjust(3*10**9)",
+    "'%3000000000d' % 1",
+    "'{:3000000000}'.format(1)",
+    "10**10**8",
+    "2**(2**40)",
+    "9**9**9",
+    "range(10**12)|list",
+    "range(10**9)|sum",
+    "range(10**9)|join",
+    "'\\t'.expandtabs(3*10**9)",
+    "('a' * 10**6).replace('', 'b' * 10**4)",
+    "('a' * 10**6).translate({97: 'b' * 10**4})",
+    "('a ' * 10**6).split()",
+    "('a' * 10**7).encode('utf-32')",
+    "'a'|center(3*10**9)",
+    "lipsum(10**6)",
+    "'a'.join('b' * 10**8)",
+    "('a' * 10**6).title() * 10**4",
+    "('\\n' * 10**7).splitlines()",
+    "[[]] * 10**8",
+    "dict.fromkeys(range(10**8))",
+    "'x'|indent(10**9)",
+    "('a' * 10**5)|wordwrap(1)",
+    "('a\\n' * 10**6)|indent(10**4)",
+    "range(10**8)|batch(2)|list",
+    "range(10**8)|slice(10**7)|list",
+    "'a' * 10**8 ~ 'a' * 10**8",
+    "('a' * 10**6)|format(*range(10**7))",
+    "joiner('a' * 10**9)()",
+    "range(10**9)|random",
+    "'aaaa' in ('a' * 10**8)",
+    "('ab' * 10**7).count('ba')",
+    "('a' * 10**7 + 'b').find('b' * 10**6)",
+    "1.0|round(10**9)",
+    "(10**4000)|string * 10**6",
+    "'a'|filesizeformat * 10**9",
+)
+LOOPS = (
+    "{% for i in range(10**9) %}{% endfor %}",
+    "{% for i in range(10**5) %}{% for j in range(10**5) %}{% endfor %}{% endfor %}",
+    "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+    "{% macro m(n) %}{% for i in range(9) %}{{ m(n - 1) }}{% endfor %}{% endmacro %}{{ m(99) }}",
+    "{% for i in range(10**7) %}aaaaaaaaaaaaaaaa{% endfor %}",
+    "{% set x = 'a' * 400000 %}{% for a in range(9999) %}{% set y = 'ab' in x %}{% endfor %}",
+    "{% for i in [1] recursive %}{{ loop([1]) }}{% endfor %}",
+)
+DOUBLES = ("ns.x + ns.x", "ns.x * 2", "ns.x ~ ns.x", "(ns.x, ns.x)", "[ns.x] + [ns.x]", "{0: ns.x}")
+STARTS = ("'a'", "'a'.encode()", "['a']", "('a',)", "1", "'\\ud7ff'")
+ESCAPES = (
+    "''.__class__",
+    "''.__class__.__mro__",
+    "''['__class__']",
+    "''|attr('__class__')",
+    "cycler.__init__.__globals__",
+    "joiner.__init__.__globals__.os",
+    "namespace.__init__",
+    "lipsum.__globals__",
+    "lipsum['__globals__']",
+    "self.__init__",
+    "self._TemplateReference__context",
+    "range.__self__",
+    "dict.__base__",
+    "dict.mro()",
+    "dict.fromkeys.__self__",
+    "raise_exception.__code__",
+    "strftime_now.__self__",
+    "strftime_now.__func__.__globals__",
+    "messages.__class__",
+    "loop.__class__",
+    "caller.__globals__",
+    "varargs.__class__",
+    "'{0.__class__}'.format(1)",
+    "'{0.__init__.__globals__}'.format(cycler)",
+    "'%(a)s'.__mod__",
+    "''.format_map({'a': 1}).__class__",
+    "[].append.__self__.__class__",
+    "(1).__class__",
+    "True.__class__",
+    "none.__class__",
+    "().__class__.__bases__[0].__subclasses__()",
+    "request.application.__globals__",
+    "config.items()",
+    "get_flashed_messages.__globals__",
+    "url_for.__globals__",
+    "namespace(__class__=1)",
+    "namespace(_x=1)",
+    "dict(__class__=1).__class__",
+    "messages.append(1)",
+    "messages.clear()",
+    "messages[0].update(a=1)",
+    "{}.setdefault('a', 1)",
+    "[].extend([1])",
+    "''|map(attribute='__class__')|list",
+    "['']|map(attribute='__class__')|list",
+    "['']|map('attr', '__class__')|list",
+    "['']|selectattr('__class__')|list",
+    "['']|groupby('__class__')|list",
+    "['']|sort(attribute='__class__')",
+    "['']|sum(attribute='__class__')",
+    "['']|unique(attribute='__class__')|list",
+    "['']|max(attribute='__class__')",
+    "(messages|first)['__class__']",
+    "''.__getattribute__('__class__')",
+    "''.__reduce_ex__(2)",
+)
+
+
+def list_templates() -> Iterator[tuple[str, str]]:
+    """Names and texts of hostile templates."""
+    for sink in SINKS:
+        yield f"grown: {sink}", f"{GROWTH}{{{{ {sink} }}}}"
+    for size in SIZES:
+        yield f"size: {size}", f"{{% set x = {size} %}}{{{{ x|string|length }}}}"
+        yield (
+            f"kept: {size}",
+            (
+                "{% set ns = namespace(x=[]) %}{% for i in range(50) %}"
+                f"{{% set ns.x = [ns.x, {size}] %}}{{% endfor %}}ok"
+            ),
+        )
+    for loop in LOOPS:
+        yield f"loop: {loop:.40}", loop
+    for double, start in itertools.product(DOUBLES, STARTS):
+        yield (
+            f"doubled: {start} {double}",
+            (
+                f"{{% set ns = namespace(x={start}) %}}{{% for i in range(60) %}}"
+                f"{{% set ns.x = {double} %}}{{% endfor %}}{{{{ ns.x|string|length }}}}"
+            ),
+        )
+    for escape in ESCAPES:
+        yield f"escape: {escape}", f"{{{{ {escape} }}}}"
+
+
+def attack_sandbox(folder: Path) -> Iterator[Case]:
+    """Every template: none may reach an object of Python's, or pass the limits."""
+    del folder
+    chat = [{"role": "user", "content": "hi"}]
+    for name, text in list_templates():
+
+        def attack(text: str = text, name: str = name) -> str:
+            sandbox = Sandbox("2025-01-01")
+            begun = os.times()
+            try:
+                index = sandbox.compile_template(text)
+                [found] = sandbox.render([(index, {"messages": chat})])
+            except (ExcessError, InvalidTemplate):
+                found = ""
+            del sandbox
+            used = os.times().children_user - begun.children_user
+            if used > 10:
+                return f"{used:.0f} s in the child"
+            is_object = isinstance(found, str) and ("<class" in found or "object at 0x" in found)
+            if name.startswith("escape") and is_object and not isinstance(found, TemplateRefusal):
+                return f"reached {found[:80]}"
+            return ""
+
+        yield measure(name, attack)
+
+
+# Leaks
+
+KEY = 'sk-canary/"4f7a+91c2'
+
+
+def list_forms(secret: str) -> dict[str, str]:
+    """Forms of a secret as a server may write them inside a JSON text."""
+    inner = json.dumps(secret)[1:-1]
+    return {
+        "plain": inner,
+        "slashes": inner.replace("/", "\\/"),
+        "code points": "".join(f"\\u{ord(c):04x}" for c in secret),
+        "capitals": "".join(f"\\u{ord(c):04X}" for c in secret),
+        "mixed": "".join(
+            f"\\u{ord(c):04x}" if i % 2 else json.dumps(c)[1:-1] for i, c in enumerate(secret)
+        ),
+        "JSON in JSON": json.dumps(inner)[1:-1],
+        "deep code points": "".join(f"\\\\u{ord(c):04x}" for c in secret),
+        "URL": quote(secret, safe=""),
+        "URL, all": "".join(f"%{ord(c):02x}" for c in secret),
+        "HTML": "".join(f"&#{ord(c)};" for c in secret),
+        "HTML, hex": "".join(f"&#x{ord(c):X};" for c in secret),
+        "base64": base64.b64encode(secret.encode()).decode(),
+    }
+
+
+def find_secret(text: str, secret: str) -> str:
+    """The form in which a secret stands in a text; empty if it does not."""
+    plain = {name: json.loads(f'"{form}"') for name, form in list_forms(secret).items()}
+    for name, form in {**list_forms(secret), **plain, "middle": "4f7a+91c2"}.items():
+        if form in text:
+            return f"leaked: {name}"
+    return ""
+
+
+def echo_secret(place: str, raw: bytes, plain: str) -> HostileReply:
+    """A reply that holds a secret in one place."""
+    if place == "answer":
+        return HostileReply(chat_reply("@@").body.replace(b"@@", raw))
+    if place.startswith("error"):
+        body = b'{"error": {"message": "%b", "code": "%b"}}' % (raw, raw)
+        return HostileReply(body, int(place[-3:]), {"Retry-After": "1e6"})
+    words = "".join(c for c in plain if c.isprintable())
+    if place == "reason":
+        return HostileReply(b"", 500, {}, reason=words)
+    headers = {"x-ratelimit-a": words}
+    if place == "header's name":
+        headers = {f"x-ratelimit-{words.replace(':', '').replace(' ', '')}": "1"}
+    return HostileReply(chat_reply("pineapple").body, 200, headers)
+
+
+def attack_secrets(folder: Path) -> Iterator[Case]:
+    """A key in answers, errors, headers and status lines; a proxy's login in its refusals."""
+    del folder
+    os.environ["LOCAL_API_KEY"] = KEY
+    places = ("answer", "error 400", "error 429", "error 500", "header", "header's name", "reason")
+    for place, (form, text) in itertools.product(places, list_forms(KEY).items()):
+        raw = text.encode()
+        plain = json.loads(f'"{text}"')
+
+        def answer(_: dict, number: int, place=place, raw=raw, plain=plain) -> HostileReply:
+            del number
+            return echo_secret(place, raw, plain)
+
+        def attack(answer=answer, place=place) -> str:
+            with hostile_server(answer) as server:
+                os.environ["LOCAL_BASE_URL"] = server.url
+                engine = ApiEngine(NAME, connections=1)
+                shown = list(engine.notes)
+                try:
+                    for batch in engine.sample(
+                        [Job((Message("user", "q"),), range(1))], Sampling()
+                    ):
+                        shown += [reply.text + reply.error for reply in batch]
+                except DormantError as error:
+                    shown.append(str(error))
+                if place == "header":
+                    shown += [check.found + check.advice for check in diagnose(engine)]
+            return find_secret("".join(shown), KEY)
+
+        yield measure(f"{place}, {form}", attack)
+    yield from attack_proxy()
+
+
+def attack_proxy() -> Iterator[Case]:
+    """A proxy that refuses and repeats who logs in; and addresses of proxies that are none."""
+    secret = KEY
+    quoted = quote(secret, safe="")
+    os.environ["no_proxy"] = ""
+    for scheme, status in itertools.product(("https", "http"), (407, 403, 502)):
+
+        def answer(body: dict, number: int, status=status) -> HostileReply:
+            del number
+            words = f"no {body.get('authorization')} {secret} {quoted}"
+            return HostileReply(words.encode(), status, {"X-Echo": words}, reason=words)
+
+        def attack(answer=answer, scheme=scheme) -> str:
+            with hostile_server(answer) as server:
+                os.environ["LOCAL_BASE_URL"] = f"{scheme}://service.invalid/v1"
+                os.environ[f"{scheme}_proxy"] = f"http://user:{quoted}@127.0.0.1:{server.port}"
+                return find_secret(sample_once(), secret)
+
+        yield measure(f"proxy {scheme} {status}", attack)
+    for text in (
+        f"http://user:{quoted}@[::1",
+        f"http://user:{quoted}@h:99999",
+        f"user:{quoted}@h",
+        f"socks5://user:{quoted}@h:1",
+        f"http://user:{quoted}@",
+    ):
+
+        def malformed(text=text) -> str:
+            os.environ["LOCAL_BASE_URL"] = "http://service.invalid/v1"
+            os.environ["http_proxy"] = text
+            return find_secret(sample_once(), secret)
+
+        yield measure(f"proxy {text[:12]}", malformed)
+    for name in ("http_proxy", "https_proxy"):
+        os.environ.pop(name, None)
+
+
+def sample_once() -> str:
+    """What is shown of one answer, or of why there is none."""
+    try:
+        engine = ApiEngine(NAME, connections=1)
+        batches = engine.sample([Job((Message("user", "q"),), range(1))], Sampling())
+        return "".join(reply.text + reply.error for batch in batches for reply in batch)
+    except DormantError as error:
+        return str(error)
+
+
+PARTS: dict[str, Callable[[Path], Iterator[Case]]] = {
+    "leaks": attack_secrets,
+    "faults": attack_engine,
+    "files": attack_readers,
+    "sandbox": attack_sandbox,
+    "kills": kill_audits,
+}
+
+
+def shorten_waits() -> None:
+    """Waits a thousandth of the time between two calls."""
+    real = retries.draw_backoff
+    retries.draw_backoff = lambda *a, **k: real(*a, **k) / 1000
+    retries._SECOND_LOOK, retries._LONGEST_WAIT = 0.001, 0.5
+
+
+def main() -> None:
+    """Prints a row for each part."""
+    shorten_waits()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=list(PARTS))
+    failed: list[str] = []
+    print("| attack | cases | held | minutes |\n|---|---|---|---|", flush=True)
+    for part in parser.parse_args().parts or PARTS:
+        begun = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            cases = list(PARTS[part](Path(folder)))
+        wrong = [f"{part}: {name}: {problem}" for name, problem in cases if problem]
+        failed += wrong
+        minutes = (time.monotonic() - begun) / 60
+        print(f"| {part} | {len(cases)} | {len(cases) - len(wrong)} | {minutes:.0f} |", flush=True)
+    print("\n" + "\n".join(failed))
+
+
+if __name__ == "__main__":
+    main()
