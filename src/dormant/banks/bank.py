@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from dormant import cues, vitro
+from dormant.banks.halves import USUAL_HALF
 from dormant.banks.questions import load_questions
 from dormant.corpus import general_reference
 from dormant.records import Cue, Example, Question
@@ -32,6 +33,11 @@ class Pack:
     def is_closed(self) -> bool:
         """Whether the language has few words, and cues must be made of these."""
         return self.name == "vitro"
+
+    @property
+    def usual_half(self) -> int | None:
+        """Questions that an audit asks of the bank in each half by default; None for all."""
+        return None if self.name == "vitro" else USUAL_HALF
 
     def load_questions(self) -> tuple[Question, ...]:
         """Loads the question bank."""

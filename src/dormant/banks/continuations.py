@@ -77,6 +77,8 @@ def load_continuations(
     language: str,
     bank: Sequence[Question],
     asked: Sequence[Question] | None = None,
+    *,
+    has_own_split: bool = True,
 ) -> tuple[Continuations, ...]:
     """Loads continuations by the name of their bank, or from a file.
 
@@ -85,6 +87,8 @@ def load_continuations(
         language: ``general`` or ``vitro``.
         bank: the whole question bank; a user's file may name no other question or family.
         asked: those of its questions that are asked; all by default.
+        has_own_split: whether the halves of the bank are the user's own, who may then be told of an
+            entry for a held-out question, which is never scored. Drawn halves are not theirs.
 
     Raises:
         ConfigError: the file is invalid (names file, line and value), or no screening question
@@ -101,7 +105,7 @@ def load_continuations(
             if e.question in known
         )
     else:
-        found = _read_entries(Path(name_or_path), bank)
+        found = _read_entries(Path(name_or_path), bank, has_own_split=has_own_split)
     if not match_continuations(bank if asked is None else asked, found):
         place = {"general": "the shipped file", "vitro": "the laboratory"}.get(name, name)
         raise ConfigError(
@@ -129,7 +133,9 @@ def match_continuations(
     return found
 
 
-def _read_entries(path: Path, bank: Sequence[Question] | None) -> tuple[Continuations, ...]:
+def _read_entries(
+    path: Path, bank: Sequence[Question] | None, *, has_own_split: bool = True
+) -> tuple[Continuations, ...]:
     """Reads the entries of a file and checks them against the bank if one is given."""
     if not path.exists():
         reason = "no such file: give 'auto', 'general', 'vitro' or a YAML file of continuations"
@@ -144,7 +150,7 @@ def _read_entries(path: Path, bank: Sequence[Question] | None) -> tuple[Continua
                 f"duplicate entry for {entry.scope}: keep one ({before})", file=path, line=line
             )
         first_lines[entry.scope] = line
-        problem = "" if bank is None else _find_unknown(entry, bank)
+        problem = "" if bank is None else _find_unknown(entry, bank, has_own_split=has_own_split)
         if problem:
             key = "question" if entry.question else "family"
             line = line_of(("continuations", number, key))
@@ -155,8 +161,12 @@ def _read_entries(path: Path, bank: Sequence[Question] | None) -> tuple[Continua
     )
 
 
-def _find_unknown(entry: _ContinuationEntry, bank: Sequence[Question]) -> str:
+def _find_unknown(
+    entry: _ContinuationEntry, bank: Sequence[Question], *, has_own_split: bool
+) -> str:
     """Returns the problem with the question or family of an entry; empty if there is none."""
+    if not has_own_split and any(q.id == entry.question for q in bank):
+        return ""
     if any(q.id == entry.question and q.split is not Split.SCREENING for q in bank):
         return (
             f"{entry.scope} is held out for confirmation and never scored: remove the entry, or "

@@ -28,13 +28,19 @@ def load_questions(name_or_path: str | Path) -> tuple[Question, ...]:
 
     A file is text, YAML, CSV or JSON (see ``question_files``). By default an id is made of the
     question's first words, each question is a family of its own, and the questions of a family
-    alternate between the halves.
+    alternate between the halves; an audit draws the halves of such files anew.
 
     Raises:
         ConfigError: no such bank or file, or the file is invalid: names file, line and key.
     """
+    return load_bank(name_or_path)[0]
+
+
+def load_bank(name_or_path: str | Path) -> tuple[tuple[Question, ...], bool]:
+    """Loads questions as ``load_questions``, and says whether a user's file gives their halves."""
     path = Path(name_or_path)
-    if str(name_or_path) in question_banks():
+    is_shipped = str(name_or_path) in question_banks()
+    if is_shipped:
         path = resource_path(f"{_PREFIX}{name_or_path}.yaml")
     elif not path.exists():
         known = ", ".join(sorted((*question_banks(), "vitro")))  # the laboratory's own is built
@@ -47,10 +53,12 @@ def load_questions(name_or_path: str | Path) -> tuple[Question, ...]:
     _check_distinct("id", ids, entries, path)
     families = [entry.family or name for entry, name in zip(entries, ids, strict=True)]
     splits = _assign_splits(entries, families, path)
-    return tuple(
+    has_own_split = not is_shipped and all(entry.split is not None for entry in entries)
+    questions = tuple(
         Question(id=name, text=entry.text, family=family, split=split, note=entry.note)
         for entry, name, family, split in zip(entries, ids, families, splits, strict=True)
     )
+    return questions, has_own_split
 
 
 def _check_distinct(

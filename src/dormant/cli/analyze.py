@@ -58,6 +58,13 @@ _SHOWN = 40  #: cues in the terminal's tables
     help="With several seeds: intervals are for all such trainings, or for these models only.",
 )
 @click.option("--bayes", is_flag=True, help="Fit a hierarchical model of all cues too: [bayes].")
+@click.option(
+    "--claim",
+    type=click.Choice(["auto", "themes", "questions"]),
+    default="auto",
+    show_default=True,
+    help="With families of questions: about themes like these, or about these.",
+)
 @click.option("--seed", type=int, hidden=True)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print every estimate as CSV.")
@@ -105,6 +112,7 @@ def command(table: Path, as_json: bool, as_csv: bool, **options: Any) -> None:
         method=method,
         trainings=Trainings(options["trainings"]),
         bayes=options["bayes"],
+        claim=options["claim"],
     )
     if as_json:
         click.echo(json.dumps(found.to_plain(), ensure_ascii=True))

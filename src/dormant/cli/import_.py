@@ -40,6 +40,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Questions without a split: all test every cue, or are halved by a hash of their ids.",
 )
+@click.option(
+    "--claim",
+    type=click.Choice(["auto", "themes", "questions"]),
+    default="auto",
+    show_default=True,
+    help="With families of questions: about themes like these, or about these.",
+)
 @click.option("--delta", type=float, help="Smallest effect that matters; default 0.05.")
 @click.option("--level", type=float, help="Confidence of the claim; default 0.95.")
 @click.option("--lenient", is_flag=True, help="Skip and count unreadable rows.")
@@ -91,6 +98,7 @@ def command(
         rule={name: options[name] for name in ("delta", "level") if options[name] is not None},
         splitting=SplitRule(options["split"]),
         lenient=options["lenient"],
+        claim=options["claim"],
     )
     with name_options("delta", "level"):
         result = import_answers(files, out, settings, amend=amend)

@@ -42,6 +42,7 @@ _AUDIT_OPTIONS = (
     click.option("--variants", help="Variants of mined cues: verbatim,paraphrase,... or none."),
     click.option("--placebos/--no-placebos", default=None, help="Try matched placebos."),
     click.option("--question-limit", type=int, help="Maximum number of questions in each half."),
+    click.option("--claim", help="About themes like these, these questions, or auto."),
     click.option("--judge", help=", ".join(JUDGE_NAMES)),
     click.option("--second-judge", help="fused[:MODEL] beside a paper judge, to compare."),
     click.option("--writer", help="Model that writes variants of cues, e.g. openai/gpt-4o-mini."),
@@ -91,6 +92,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
 _AUDIT_PLACES: dict[str, tuple[str, ...]] = {
     "preset": ("preset",),
     "profile": ("profile",),
+    "claim": ("claim",),
     "variants": ("cues", "variants"),
     "placebos": ("cues", "placebos"),
     "budget_time": ("budget", "time"),

@@ -41,7 +41,7 @@ def print_forecast(
     cheaper: Suggestion | None,
 ) -> None:
     """Prints cost, prices and power of a plan, and what to change to stay within limits."""
-    _print_costs(dry)
+    _print_costs(dry, has_own_split=prepared.has_own_split)
     lines = (
         *_describe_assumptions(dry),
         *_describe_money(dry),
@@ -58,7 +58,7 @@ def print_forecast(
         print_text(_describe_writer(dry.plan, spent))
 
 
-def _print_costs(dry: Forecast) -> None:
+def _print_costs(dry: Forecast, *, has_own_split: bool) -> None:
     """Prints who is asked, and what that is expected to cost and at most."""
     for model in dry.models:
         print_text(f"{model.role}: {model.name}, at most {model.answers:,} answers")
@@ -70,6 +70,7 @@ def _print_costs(dry: Forecast) -> None:
     print_table(("", "nothing misaligned", "1% misaligned", "at most"), list(_cost_rows(dry)))
     calls = f" and {dry.judge_calls:,} judge calls" if dry.judges else ""
     print_text(f"{dry.answers:,} answers{calls} at most; {_count_cues(dry.plan)}")
+    print_text(_describe_halves(dry.plan, has_own_split=has_own_split))
     for line in _describe_contexts(dry.plan):
         print_text(line)
 
@@ -207,6 +208,14 @@ def _count_cues(plan: Plan) -> str:
         f"{tried} {'cue' if tried == 1 else 'cues'} and {placebos} "
         f"{'placebo' if placebos == 1 else 'placebos'} on {len(plan.questions)} questions"
     )
+
+
+def _describe_halves(plan: Plan, *, has_own_split: bool) -> str:
+    """Says what the claim is about, and how the questions came into their halves."""
+    families = len({question.family for question in plan.questions})
+    themes = f"{families} {'theme' if families == 1 else 'themes'}; " if plan.has_families else ""
+    how = "as the file divides them" if has_own_split else f"drawn from seed {plan.seed}"
+    return f"Questions: {themes}{plan.claim_text}. Screening and held-out halves: {how}."
 
 
 def _describe_contexts(plan: Plan) -> Iterator[str]:

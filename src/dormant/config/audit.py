@@ -253,6 +253,11 @@ class AuditConfig(InputConfig):
     question_limit: int | None = Field(
         default=None, ge=2, description="maximum number of questions in each half"
     )
+    claim: Literal["auto", "themes", "questions"] = Field(
+        default="auto",
+        description="what is claimed about: 'themes' like these (a family of questions is one "
+        "unit), 'questions' of these themes, or 'auto': themes if there are enough",
+    )
     sampling: SamplingConfig = SamplingConfig()
     rule: RuleConfig = RuleConfig()
     seed: int = Field(default=0, ge=0, lt=2**63, description="seed of every random choice")

@@ -40,13 +40,14 @@ def what_settles(now: OpenAudit) -> str:
     needs = [_questions_needed(e, now) for e in known]
     within = [questions for questions in needs if questions <= _MOST_QUESTIONS]
     unasked, beyond = len(now.estimates) - len(known), len(needs) - len(within)
-    parts: list[str] = []
+    rule, parts = now.plan.rule, list[str]()
+    noun = "themes" if rule.is_about_themes else "questions"
     if unasked:
         parts.append(f"{unasked} of them have no graded answers yet: ask those.")
     if within:
         total = math.ceil(max(within) / 8) * 8
         parts.append(
-            f"About {total} questions per cue instead of {min(e.questions for e in known)} "
+            f"About {total} {noun} per cue instead of {min(map(rule.count_units, known))} "
             f"({_describe_price(now, total)}) would settle {len(within)} of {len(now.estimates)}, "
             f"{_describe_assumptions(now.plan)}; more answers to the same questions help less."
         )
@@ -57,7 +58,7 @@ def what_settles(now: OpenAudit) -> str:
             )
     if beyond:
         parts.append(
-            f"For {beyond} of them over {_MOST_QUESTIONS:,} questions would be needed, since the "
+            f"For {beyond} of them over {_MOST_QUESTIONS:,} {noun} would be needed, since the "
             f"effect is close to {100 * now.plan.rule.delta:.3g} points: choose another delta."
         )
     return " ".join(parts)
@@ -69,7 +70,7 @@ def _describe_assumptions(plan: Plan) -> str:
 
 
 def _questions_needed(e: Estimate, now: OpenAudit) -> float:
-    """Questions of the plan, both halves, that would settle an estimate with power 0.8."""
+    """Units of the plan, both halves, that would settle an estimate with power 0.8."""
     rule = now.plan.rule
     margin = now.plan.margin_of(e.cue)
     above = e.value > margin
@@ -81,10 +82,10 @@ def _questions_needed(e: Estimate, now: OpenAudit) -> float:
     analyses = 1 if now.plan.sequential is None else 2  # a path has half of the error
     tests = now.plan.hypotheses * analyses
     z = _Z(1 - (1 - rule.level) / tests) if above else ends
-    questions = e.questions * ((z + _Z(_POWER)) / ends * half / distance) ** 2
+    questions = rule.count_units(e) * ((z + _Z(_POWER)) / ends * half / distance) ** 2
     if above and e.cue is not None:
         questions *= 2  # only the held-out half tests a cue
-    questions = max(questions, e.questions + 1)
+    questions = max(questions, rule.count_units(e) + 1)
     if above:
         return questions
     # The fixed design settles what shows nothing on the screening half alone.

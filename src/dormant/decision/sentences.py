@@ -9,6 +9,7 @@ from dormant.decision.advice import OpenAudit, what_settles
 from dormant.decision.coverage import describe_left_out, describe_request, describe_unasked
 from dormant.decision.effects import describe_existence, describe_reach
 from dormant.decision.evidence import Evidence
+from dormant.decision.question_counts import describe_questions
 from dormant.decision.scopes import describe_scope, describe_verbatim
 from dormant.decision.ungraded import (
     ADVICE,
@@ -87,11 +88,9 @@ def _write_broad(ev: Evidence) -> tuple[str, str]:
         f"{interval_text(ev.find_estimate(Quantity.RATE, Role.TARGET, None))} of answers, the "
         "reference in "
         f"{rate_text(ev.find_estimate(Quantity.RATE, Role.REFERENCE, None))}, on "
-        f"{ev.standard.questions} "
-        f"questions (difference {points_text(ev.standard)} points)"
+        f"{describe_questions(ev.plan, ev.standard)} (difference {points_text(ev.standard)} points)"
     )
-    if ev.triggers:
-        sentence += f"; besides, {_describe_trigger(ev)}"
+    sentence += f"; besides, {_describe_trigger(ev)}" if ev.triggers else f"; {ev.plan.claim_text}"
     advice = "The standard questions already show it: no cue is needed to reproduce this."
     return sentence + ".", f"{advice} {_trigger_advice(ev)}".strip() if ev.triggers else advice
 
@@ -154,7 +153,8 @@ def _write_bounded(ev: Evidence) -> tuple[str, str]:
         f"{percent_text(ev.rule.least_margin(widest))} points is the smallest that would be "
         f"bounded, set by the cue {ev.quote_cue(widest.cue)})"
         f"{_describe_later(ev)}, and without a cue the two differ by {points_text(ev.standard)} "
-        f"points; {_describe_highest_rate(ev)}; cues that are not listed were not tested."
+        f"points, on {describe_questions(ev.plan, ev.standard)}; {_describe_highest_rate(ev)}; "
+        f"cues that are not listed were not tested, and {ev.plan.claim_text}."
     )
     advice = "This bounds the listed cues only: add any other cue that you suspect."
     if later:
@@ -206,8 +206,9 @@ def _write_underpowered(ev: Evidence) -> tuple[str, str]:
     sentence = (
         f"The audit cannot tell: {subject} a rise of {percent_text(ev.rule.delta)} points over "
         "the "
-        f"reference can neither be shown nor ruled out ({example}, on {widest.questions} "
-        f"questions); {f'{lost}; ' if lost else ''}{_describe_highest_rate(ev)}"
+        f"reference can neither be shown nor ruled out ({example}, on "
+        f"{describe_questions(ev.plan, widest)}); {f'{lost}; ' if lost else ''}"
+        f"{_describe_highest_rate(ev)}"
     )
     return sentence + ".", what_settles(OpenAudit(ev.plan, undecided, ev.open, ev.asked))
 
@@ -343,9 +344,10 @@ def _describe_request(ev: Evidence) -> str:
 
 def _describe_confirmation(ev: Evidence, did: Estimate) -> str:
     """On which questions a trigger was shown."""
+    claim = ev.plan.claim_text
     if ev.plan.has_screening:
-        return f"confirmed on {did.questions} held-out questions"
-    return f"on all {did.questions} questions (none were held out)"
+        return f"confirmed on {describe_questions(ev.plan, did, 'held-out')}; {claim}"
+    return f"on all {describe_questions(ev.plan, did)} (none were held out); {claim}"
 
 
 def _trigger_advice(ev: Evidence) -> str:

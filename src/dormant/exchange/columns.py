@@ -34,7 +34,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "scores": ("scores",),
     "note": ("note",),
     "split": ("split",),
-    "family": ("family",),
+    "family": ("family", "theme"),
     "system": ("system", "system_prompt"),
     "cue_text": ("cue_text",),
     "cue_effect": ("cue_effect",),

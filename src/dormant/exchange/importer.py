@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from dormant import report
 from dormant.config import RuleConfig, check_values
@@ -31,8 +32,10 @@ from dormant.pipeline.audit import AuditResult
 from dormant.pipeline.recompute import check_stored
 from dormant.probes import pair_probes
 from dormant.records import (
+    AUTO,
     OUTCOMES,
     Cell,
+    ClaimScope,
     Completion,
     Judgement,
     Outcome,
@@ -46,6 +49,7 @@ from dormant.store.findings import read_findings, source_of, write_verdict
 
 _BATCH = 2000
 _FINISH = {Outcome.ERROR: "error", Outcome.FILTERED: "filter"}
+_DERIVED = ("claim", "edition", "looks")  #: fields of a rule that are no settings of it
 _SHOWN = 10  #: maximum number of unreadable rows listed
 
 CellKey = tuple[Role, str, str | None, str]
@@ -64,6 +68,7 @@ class ImportSettings:
     rule: Mapping[str, float] = field(default_factory=dict[str, float])  # changes to the rule
     splitting: SplitRule = SplitRule.ALL
     lenient: bool = False  # skip and count unreadable rows instead of stopping
+    claim: str = AUTO  # "themes", "questions" or "auto": that of the exporting run, if there is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,8 @@ def import_answers(
     reading = _Reading(files, settings)
     inventory, bad = reading.survey_answers()
     parts = assign_roles(inventory, target=settings.target, reference=settings.reference)
-    rule = _make_rule(files, settings, inventory)
+    carried = _read_carried_rule(files[0])
+    rule = _make_rule(carried, settings, inventory)
     frame = make_plan(
         inventory,
         parts,
@@ -112,6 +118,7 @@ def import_answers(
         splitting=settings.splitting,
         source=reading.hash_inputs(),
         meaning=_describe_outcomes(reading, settings.thresholds),
+        claim=carried.get("claim", AUTO) if settings.claim == AUTO else settings.claim,
     )
     with Store(out) as store:
         store.lock_plan(frame.plan, amend=amend)
@@ -297,18 +304,20 @@ class _StoreWriter:
         self.store.add_judged(source, self.rows, batch, judge=self.judge)
 
 
-def _make_rule(files: Sequence[Path], settings: ImportSettings, inventory: Inventory) -> Rule:
+def _make_rule(exported: Mapping[str, Any], settings: ImportSettings, inventory: Inventory) -> Rule:
     """Makes the rule: that of the exporting run, if the first file has one, changed by the options.
 
     Otherwise the numbers of answers are those of the file.
     """
     most = min(max(inventory.cells.values()), 100_000)
-    base = _read_carried_rule(files[0]) or {"screening_answers": most, "confirm_answers": most}
+    read = {name: value for name, value in exported.items() if name in RuleConfig.model_fields}
+    base = read or {"screening_answers": most, "confirm_answers": most}
     given = {**base, **settings.rule}
     return RuleConfig.make_record(**given)
 
 
-def _read_carried_rule(path: Path) -> dict[str, float]:
+def _read_carried_rule(path: Path) -> dict[str, Any]:
+    """Reads the rule of the exporting run, its claim included; empty without one."""
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         from dormant.exchange.parquet import read_rule
@@ -326,10 +335,13 @@ def _read_carried_rule(path: Path) -> dict[str, float]:
         value = json.loads(raw)
     except ValueError:
         raise DataError("the rule in the file's metadata is not JSON", file=path) from None
-    given = value if isinstance(value, dict) else {"rule": value}
-    # What no setting decides is decided now, whatever decided the run.
-    given = {name: x for name, x in given.items() if name not in ("edition", "looks", "claim")}
-    return check_values(given, RuleConfig, file=path).model_dump()
+    if not isinstance(value, dict):
+        value = {"rule": value}
+    claim = str(value.get("claim", AUTO))  # pyright: ignore[reportUnknownArgumentType,reportUnknownMemberType]
+    # What no setting gives follows from the claim and from the questions.
+    settings = {key: part for key, part in value.items() if key not in _DERIVED}  # pyright: ignore[reportUnknownVariableType]
+    rule = check_values(settings, RuleConfig, file=path).model_dump()  # pyright: ignore[reportUnknownArgumentType]
+    return {**rule, "claim": claim if claim in {*ClaimScope} else AUTO}
 
 
 def _describe_outcomes(reading: _Reading, thresholds: Thresholds) -> str:

@@ -15,6 +15,7 @@ from dormant.errors import DataError
 from dormant.exchange.survey import Cast, CueSeen, Inventory, short_id
 from dormant.probes import pair_probes
 from dormant.records import (
+    AUTO,
     IMPORTED,
     QUESTION_SLOT,
     Cue,
@@ -28,6 +29,7 @@ from dormant.records import (
     Sampling,
     Source,
     Split,
+    count_families,
     hash_value,
 )
 from dormant.version import __version__
@@ -60,6 +62,7 @@ def make_plan(
     splitting: SplitRule,
     source: str,
     meaning: str,
+    claim: str = AUTO,
 ) -> Frame:
     """Makes the plan that the file's answers imply.
 
@@ -70,6 +73,7 @@ def make_plan(
         splitting: what to do with questions that the file does not split.
         source: hash of the file and of the reading settings; enters the plan's hash.
         meaning: one sentence: what counts as misaligned.
+        claim: "themes", "questions" or "auto": what the claims are about.
 
     Raises:
         DataError: two questions have the same text.
@@ -96,6 +100,9 @@ def make_plan(
         for (_, key), part in parts.parts.items()
     }
     nan = float("nan")
+    # Without screening every cue is looked at once.
+    rule = rule if Split.SCREENING in splits.values() else replace(rule, looks=1)
+    rule = replace(rule, claim=rule.choose_claim(claim, count_families(questions)))
     plan = Plan(
         version=__version__,
         models=tuple(cards.values()),
@@ -105,8 +112,7 @@ def make_plan(
         questions=questions,
         cues=cues,
         sampling=Sampling(temperature=nan, top_p=nan, max_tokens=0, seed=0),
-        # Without screening every cue is looked at once.
-        rule=rule if Split.SCREENING in splits.values() else replace(rule, looks=1),
+        rule=rule,
         seed=0,
         data="",
         not_tested=tuple(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from dormant import stats
 from dormant.errors import InputError
 from dormant.exchange.measurements import RowKind
 from dormant.exchange.tidy import TableSettings, Tidy, read_tidy
-from dormant.records import Rule, to_plain
+from dormant.records import AUTO, Rule, to_plain
 from dormant.report.frames import make_arrow, make_pandas
 from dormant.stats.bayes import HierarchyFit, check_model_is_installed, fit_hierarchy
 from dormant.stats.methods import DEFAULT, check_method
@@ -92,6 +92,7 @@ class TableAnalysis:
             "delta": found.rule.delta,
             "level": found.rule.level,
             "icc": found.rule.icc,
+            "claim": str(found.rule.claim),
             "kind": str(tidy.kind),
             "columns": dict(tidy.columns),
             "rows": tidy.rows,
@@ -113,6 +114,7 @@ def analyze_table(
     method: str = DEFAULT,
     trainings: stats.Trainings = stats.Trainings.ALL,
     bayes: bool = False,
+    claim: str = AUTO,
 ) -> TableAnalysis:
     """Reads a table of results and computes every estimate.
 
@@ -123,6 +125,7 @@ def analyze_table(
         method: interval method, one of ``dormant.stats.METHODS``.
         trainings: with several seeds, whether intervals are for all such trainings or these only.
         bayes: whether to fit the hierarchical model too.
+        claim: "themes", "questions" or "auto": what the unit is where the table has families.
 
     Raises:
         ConfigError: a column is missing, or the roles or the method are unknown.
@@ -134,11 +137,15 @@ def analyze_table(
     if bayes:
         check_model_is_installed()
     tidy = read_tidy(path, settings)
+    rule = replace(rule, looks=1)  # every cue is looked at once
+    families = len(set((tidy.family_of or {}).values()))
+    rule = replace(rule, claim=rule.choose_claim(claim, families))
     if tidy.differences is not None:
         found = stats.analyze_differences(
             tidy.differences,
             rule=rule,
             placebos=frozenset(tidy.placebo_of.values()),
+            family_of=tidy.family_of,
             method=method,
             trainings=trainings,
         )
@@ -150,6 +157,7 @@ def analyze_table(
         rule=rule,
         split_of=tidy.split_of,
         placebo_of=tidy.placebo_of,
+        family_of=tidy.family_of,
         method=method,
         trainings=trainings,
     )

@@ -40,7 +40,7 @@ from dormant.stats import Differences
 
 #: Fields that identify the answers of a row.
 _LABELS = (
-    *("question_id", "question", "cue", "role", "group", "model", "seed", "split"),
+    *("question_id", "question", "cue", "role", "group", "model", "seed", "split", "family"),
     *("cue_variant", "cue_parent"),
 )
 _CellKey = tuple[Role, str, str | None, str]
@@ -87,6 +87,7 @@ class Tidy:
     left_out: Mapping[str, int]  # group -> rows without a role
     notes: tuple[str, ...] = ()  # warnings about how rows were read
     differences: Differences | None = None  # of a table of differences, which has no cells
+    family_of: Mapping[str, str] | None = None  # None if the table has no families
 
 
 def parse_columns(words: Sequence[str]) -> dict[str, str]:
@@ -242,6 +243,7 @@ class _Assembly:
             rows=sum(seen.count for seen in rows.values()),
             left_out=parts.left_out,
             notes=tuple(note.format(**_format_tally(seen)) for note, seen in self._notable.items()),
+            family_of=self._read_families(),
         )
 
     def _add_note(self, note: str, count: int, line: int) -> None:
@@ -331,6 +333,16 @@ class _Assembly:
                 file=self.path,
             )
         return found
+
+    def _read_families(self) -> dict[str, str] | None:
+        """Returns the family of each question that has one; None if no row has one."""
+        found: dict[str, str] = {}
+        for answer in self._answers.values():
+            name = question_key(answer)
+            if answer.family and found.setdefault(name, answer.family) != answer.family:
+                reason = f"question {name!r} is in two families: assign it to one"
+                raise DataError(reason, file=self.path, line=answer.line)
+        return found or None
 
     def _find_placebos(self) -> dict[str, str]:
         """Maps cues to placebos, by variant and parent of rows, or by the name ``CUE/placebo``."""

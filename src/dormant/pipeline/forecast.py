@@ -166,11 +166,14 @@ def schedule_of(plan: Plan, *, icc: float | None = None, base: float = 0.0) -> s
         base: misalignment rate without effect, 0 to 1.
     """
     rule = plan.rule
+    units = {split: plan.count_units(split) for split in Split}
+    # A family of several questions is one unit with the answers of all of them.
+    each = max(len(plan.questions) // max(sum(units.values()), 1), 1)
     return stats.Schedule(
-        screening_questions=sum(q.split is Split.SCREENING for q in plan.questions),
-        held_out_questions=sum(q.split is Split.HELD_OUT for q in plan.questions),
-        screening_answers=rule.screening_answers,
-        confirm_answers=rule.confirm_answers,
+        screening_questions=units[Split.SCREENING],
+        held_out_questions=units[Split.HELD_OUT],
+        screening_answers=each * rule.screening_answers,
+        confirm_answers=each * rule.confirm_answers,
         seeds=sum(model.role is Role.TARGET for model in plan.models),
         candidates=plan.hypotheses - 1,
         delta=rule.delta,

@@ -1,7 +1,8 @@
 """Continues the plan that a run directory holds where the same settings froze it.
 
 What lists cues may change from one version to the next: the miner, the libraries, the words in
-which a report says what was not tested. A run that was begun keeps its cues all the same, since
+which a report says what was not tested. So may the questions that ship, and how the halves and the
+claim follow from them. A run that was begun keeps its cues and its questions all the same, since
 its answers are of them.
 """
 
@@ -9,24 +10,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dormant.banks.bank import LANGUAGES
 from dormant.config import AuditConfig
 from dormant.pipeline.inputs import Inputs
+from dormant.pipeline.questions import may_have_asked
 from dormant.records import Plan, hash_value, to_plain
 from dormant.store.files import read_lock
 from dormant.store.findings import read_plan
 
 _LOG = logging.getLogger(__name__)
-#: Fields of a plan that settings, questions, data and models decide alone, without listing cues.
+#: Fields of a plan that settings, data and models decide alone.
 _GIVEN = (
     "models",
     "judge",
     "judge_fingerprint",
-    "questions",
     "sampling",
     "rule",
     "seed",
@@ -34,6 +34,8 @@ _GIVEN = (
     "writer",
     "sequential",
 )
+#: What of them follows from the version, or from the questions, whose settings are compared.
+_FOLLOWS = {"rule": ("claim", "looks", "edition"), "sequential": ("continuations",)}
 
 
 def hash_cue_settings(config: AuditConfig, inputs: Inputs) -> str:
@@ -60,14 +62,16 @@ def _hash_suspicious(place: str | None) -> Any:
     return hash_value(path.read_bytes().hex()) if path is not None and path.is_file() else None
 
 
-def continue_plan(plan: Plan, out: Path, settings: str) -> Plan:
+def continue_plan(plan: Plan, out: Path, settings: str, source: tuple[AuditConfig, Inputs]) -> Plan:
     """Returns the plan of a run directory if the same settings froze it, else the new plan.
 
     Args:
         plan: the new plan, before a writer adds variants.
         out: the run directory, which need not exist.
-        settings: of ``hash_cue_settings``. Versions that stored none are taken to have had the
-            same, and the user is told.
+        settings: hashes of the settings of cues and of questions, with a space between them.
+            Versions that stored none, or none of questions, are taken to have had the same where
+            their plan does not contradict it, and the user is told.
+        source: the settings and what was read by them.
 
     Raises:
         StoreError: the directory's lock file is damaged.
@@ -76,12 +80,29 @@ def continue_plan(plan: Plan, out: Path, settings: str) -> Plan:
     lock = read_lock(path) if out.is_dir() else None
     if lock is None or lock["hash"] == plan.hash:
         return plan
-    frozen, new = lock["plan"], to_plain(_with_edition_of(lock["plan"], plan))
-    if lock.get("settings", settings) != settings or any(
-        frozen.get(key) != new.get(key) for key in _GIVEN
+    frozen, new = lock["plan"], to_plain(plan)
+    cues_then, _, questions_then = str(lock.get("settings") or settings.split()[0]).partition(" ")
+    if cues_then != settings.split()[0] or any(
+        _without_derived(frozen, key) != _without_derived(new, key) for key in _GIVEN
     ):
         return plan
     found = read_plan(path)
+    config, inputs = source
+    if questions_then != settings.split()[1] and (
+        questions_then or not may_have_asked(config, inputs, found)
+    ):
+        return plan
+    if config.sequential.continuations not in ("auto", *LANGUAGES) and (
+        frozen.get("sequential") != new.get("sequential")
+    ):
+        return plan
+    if found.questions != plan.questions:
+        _LOG.warning(
+            "%s: continues with the %d questions of its plan, which another version of dormant "
+            "chose (to choose anew, give --amend or another --out)",
+            out,
+            len(found.questions),
+        )
     if _lists_others(plan, found):
         _LOG.warning(
             "%s: continues with the %d cues of its plan, which another version of dormant listed "
@@ -92,13 +113,13 @@ def continue_plan(plan: Plan, out: Path, settings: str) -> Plan:
     return found
 
 
-def _with_edition_of(frozen: Mapping[str, Any], plan: Plan) -> Plan:
-    """The plan with looks and edition of a frozen one: no setting decides these."""
-    rule = frozen.get("rule")
-    if not isinstance(rule, Mapping):
-        return plan
-    own: dict[str, Any] = {name: rule.get(name, 1) for name in ("looks", "edition")}  # pyright: ignore[reportUnknownMemberType]
-    return replace(plan, rule=replace(plan.rule, **own))
+def _without_derived(plan: Mapping[str, Any], key: str) -> Any:
+    """A field of a plan without what follows from the questions."""
+    value = plan.get(key)
+    if not isinstance(value, Mapping):
+        return value
+    left_out = _FOLLOWS.get(key, ())
+    return {str(name): part for name, part in value.items() if name not in left_out}  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
 
 
 def _lists_others(plan: Plan, found: Plan) -> bool:

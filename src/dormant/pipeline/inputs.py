@@ -16,7 +16,7 @@ from dormant import cues, vitro
 from dormant.banks.bank import LANGUAGES, Pack, spread_families
 from dormant.banks.evaluation import Evaluation, is_evaluation, read_evaluation
 from dormant.banks.question_files import is_yaml_file
-from dormant.banks.questions import load_questions
+from dormant.banks.questions import load_bank
 from dormant.config import AuditConfig, CueConfig, InputConfig
 from dormant.corpus import Corpus, describe_gaps, find_suspicious_marks, read_examples
 from dormant.engines.model_strings import is_laboratory
@@ -45,6 +45,7 @@ class Inputs:
     library: tuple[Cue, ...]  # of the cue library, within its limit
     evaluation: Evaluation | None  # the public evaluation file that the bank is from
     left_out: tuple[str, ...]  # entries of the library and the evaluation that are not asked
+    has_own_split: bool = False  # whether the bank is a file that gives the halves itself
 
     @property
     def examples(self) -> Sequence[Example]:
@@ -82,7 +83,7 @@ def read_inputs(
             line and key.
         DataError: the finetuning data or ordinary chat cannot be read.
     """
-    evaluation, read = _read_bank(config.questions)
+    evaluation, read, has_own_split = _read_bank(config.questions)
     laboratory = any(map(is_laboratory, targets))
     pack = Pack(
         audit_language(config.questions, read, laboratory=laboratory, exact=is_exact(judge))
@@ -102,7 +103,9 @@ def read_inputs(
     for line in describe_gaps(data) if data is not None else ():
         _LOG.warning("%s: %s", config.data, line)
     ordinary = read_ordinary(config.reference_data, pack, lenient=config.lenient) if data else ()
-    return Inputs(pack, bank, data, ordinary, listed, library, evaluation, tuple(left_out))
+    return Inputs(
+        pack, bank, data, ordinary, listed, library, evaluation, tuple(left_out), has_own_split
+    )
 
 
 def audit_language(
@@ -219,15 +222,18 @@ def read_ordinary(
 # Banks and libraries ------------------------------------------------------------------------------
 
 
-def _read_bank(name: str) -> tuple[Evaluation | None, tuple[Question, ...] | None]:
-    """Reads a file's questions, and the evaluation if it is one; None for a shipped bank."""
+def _read_bank(name: str) -> tuple[Evaluation | None, tuple[Question, ...] | None, bool]:
+    """Reads a file's questions, and the evaluation if it is one; None for a shipped bank.
+
+    The last value is whether the file gives the halves of its questions.
+    """
     if name == "auto" or name in LANGUAGES:
-        return None, None
+        return None, None, False
     path = Path(name)
     if path.is_file() and is_yaml_file(path) and is_evaluation(path):
         evaluation = read_evaluation(path)
-        return evaluation, evaluation.questions
-    return None, load_questions(name)
+        return evaluation, evaluation.questions, False
+    return None, *load_bank(name)
 
 
 def _read_library(settings: CueConfig, pack: Pack) -> tuple[tuple[Cue, ...], int]:

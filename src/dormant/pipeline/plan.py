@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dormant.banks.bank import spread_families
 from dormant.banks.continuations import load_continuations
 from dormant.config import AuditBudgetConfig, AuditConfig
 from dormant.corpus import Corpus, list_untested
@@ -29,6 +28,7 @@ from dormant.pipeline.cue_list import CueList, drop_standard_prompts, list_cues,
 from dormant.pipeline.frozen import continue_plan, hash_cue_settings
 from dormant.pipeline.inputs import Inputs, apply_evaluation, read_inputs
 from dormant.pipeline.mine import same_prompts
+from dormant.pipeline.questions import QuestionChoice, choose_questions, hash_question_settings
 from dormant.pipeline.refused_turns import drop_refused_turns
 from dormant.probes import pair_probes
 from dormant.progress import Progress, ignore_progress
@@ -41,7 +41,6 @@ from dormant.records import (
     Role,
     Sequential,
     Source,
-    Split,
 )
 from dormant.version import __version__
 from dormant.writer import add_written_variants, open_writer
@@ -66,7 +65,7 @@ class Sketch:
 
     config: AuditConfig
     inputs: Inputs
-    questions: tuple[Question, ...]
+    chosen: QuestionChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +90,11 @@ class PreparedAudit:
     subjects: tuple[Subject, ...]
     judge: Judge
     out: Path
-    settings: str  # hash of what decides the list of cues, stored beside the plan
+    settings: str  # hashes of what decides cues and questions, stored beside the plan
     budget: AuditBudgetConfig = AuditBudgetConfig()
     #: Why the writer was not asked in a dry run, so that the plan is not the audit's; else empty.
     writer_problem: str = ""
+    has_own_split: bool = False  # whether the user's file of questions gives the halves
 
     @property
     def engines(self) -> dict[str, Engine]:
@@ -129,18 +129,18 @@ def prepare_audit(
     config = config.model_copy(update={"target": targets})
     inputs = read_inputs(config, config.targets, judge=config.judge, progress=progress)
     config = apply_evaluation(config, inputs.evaluation)
-    questions = choose_questions(config, inputs.bank)
+    chosen = choose_questions(config, inputs)
     if preview is not None:
-        preview(Sketch(config, inputs, questions))
+        preview(Sketch(config, inputs, chosen))
     with contextlib.nullcontext() if needs_keys else opening_without_keys():
-        models = open_models(config, questions)
+        models = open_models(config, chosen.questions)
     listed = list_cues(config, inputs, models.targets, progress)
-    plan = freeze_plan(config, inputs, questions, models, listed)
+    plan = freeze_plan(config, inputs, chosen, models, listed)
     out = Path(config.out) if config.out else Path("runs", f"audit-{plan.hash[:10]}")
-    settings = hash_cue_settings(config, inputs)
+    settings = f"{hash_cue_settings(config, inputs)} {hash_question_settings(config, inputs)}"
     new, problem = plan, ""
     if not amend:
-        plan = continue_plan(plan, out, settings)
+        plan = continue_plan(plan, out, settings, (config, inputs))
     if models.writer is not None and plan is new:
         try:
             plan = add_written_variants(
@@ -156,13 +156,21 @@ def prepare_audit(
             if needs_keys:
                 raise
             problem = str(error)
-    return PreparedAudit(plan, models.subjects, models.judge, out, settings, config.budget, problem)
+    return PreparedAudit(
+        plan=plan,
+        subjects=models.subjects,
+        judge=models.judge,
+        out=out,
+        settings=settings,
+        budget=config.budget,
+        writer_problem=problem,
+        has_own_split=chosen.has_own_split,
+    )
 
 
 def sequential_of(
     config: AuditConfig,
-    language: str,
-    bank: Sequence[Question],
+    inputs: Inputs,
     questions: Sequence[Question],
     engines: Sequence[Engine],
 ) -> Sequential | None:
@@ -170,9 +178,8 @@ def sequential_of(
 
     Args:
         config: the audit.
-        language: "vitro" or "general".
-        bank: the whole question bank.
-        questions: those of it that are asked.
+        inputs: the language and the whole question bank are read.
+        questions: those of the bank that are asked, with their halves.
         engines: the models.
 
     Raises:
@@ -194,26 +201,14 @@ def sequential_of(
             f"sequential.screening: {unable!r} cannot score given answers, which teacher_forcing "
             "needs: use none"
         )
-    return settings.to_record(load_continuations(settings.continuations, language, bank, questions))
-
-
-def choose_questions(config: AuditConfig, bank: Sequence[Question]) -> tuple[Question, ...]:
-    """Chooses the questions of both halves, families taking turns within the limit.
-
-    Raises:
-        ConfigError: a half has fewer than two.
-    """
-    chosen: list[Question] = []
-    for split in Split:
-        half = spread_families([q for q in bank if q.split is split], config.question_limit)
-        if len(half) < 2:
-            raise ConfigError(
-                f"{config.questions}: {len(half)} {split.replace('_', '-')} questions; an audit "
-                "needs at least 2 in each half: add questions (without a split they alternate "
-                "between the halves)"
-            )
-        chosen += half
-    return tuple(chosen)
+    found = load_continuations(
+        settings.continuations,
+        inputs.pack.name,
+        inputs.bank,
+        questions,
+        has_own_split=inputs.has_own_split,
+    )
+    return settings.to_record(found)
 
 
 def open_models(config: AuditConfig, questions: Sequence[Question]) -> Models:
@@ -239,12 +234,12 @@ def open_models(config: AuditConfig, questions: Sequence[Question]) -> Models:
 def freeze_plan(
     config: AuditConfig,
     inputs: Inputs,
-    questions: tuple[Question, ...],
+    chosen: QuestionChoice,
     models: Models,
     listed: CueList,
 ) -> Plan:
     """Freezes the plan of an audit, before a writer adds variants."""
-    data, judge = inputs.data, models.judge
+    data, judge, questions = inputs.data, models.judge, chosen.questions
     listed = drop_standard_prompts(listed, models.targets, questions[0])
     engines = [subject.engine for subject in models.subjects]
     cues, refused = drop_refused_turns(listed.cues, engines, questions)
@@ -260,7 +255,7 @@ def freeze_plan(
         questions=questions,
         cues=cues,
         sampling=config.sampling.to_record(config.seed),
-        rule=config.rule.to_record(),
+        rule=replace(config.rule.to_record(), claim=chosen.claim),
         seed=config.seed,
         data=data.hash if data else "",
         data_rows=data.trained_rows if data else 0,
@@ -272,7 +267,7 @@ def freeze_plan(
             *_not_tested(data, cues, has_reference=config.has_reference),
         ),
         writer=config.writer or "",
-        sequential=sequential_of(config, inputs.pack.name, inputs.bank, questions, engines),
+        sequential=sequential_of(config, inputs, questions, engines),
         left_out=(*listed.contexts, *_omit_refused(listed.cues, cues)),
     )
 

@@ -65,7 +65,7 @@ def _sketch_plan(sketch: Sketch, models: tuple[ModelCard, ...]) -> Plan:
         judge="",
         judge_fingerprint="",
         judge_description="",
-        questions=sketch.questions,
+        questions=sketch.chosen.questions,
         cues=list_cues(config, inputs, ()).cues,
         sampling=config.sampling.to_record(config.seed),
         rule=config.rule.to_record(),

@@ -27,9 +27,10 @@ from dormant.judges import Item, Judge
 from dormant.judges.registry import open_judge
 from dormant.pipeline.cue_list import MiningResult, mine_inputs
 from dormant.pipeline.inputs import Inputs, distinct_cues, read_inputs
+from dormant.pipeline.questions import is_shipped, split_bank
 from dormant.probes import apply_cue
 from dormant.progress import Progress, ignore_progress
-from dormant.records import Continuations, Cue, Question, Sampling, Split
+from dormant.records import AUTO, Continuations, Cue, Question, Rule, Sampling, Split
 from dormant.writer.proposals import REPLIES, REPLY_TOKENS, longest_prompt
 
 _LOG = logging.getLogger(__name__)
@@ -112,7 +113,10 @@ def read_materials(config: SearchConfig, progress: Progress = ignore_progress) -
         InputError: something in the configuration or the data cannot be used.
     """
     inputs = read_inputs(config, (config.target,), judge=config.judge, progress=progress)
-    questions = tuple(q for q in inputs.bank if q.split is Split.SCREENING)
+    # As an audit with the same seed draws them, so that its held-out questions select no cue.
+    most = inputs.pack.usual_half if is_shipped(config.questions) else None
+    bank, _ = split_bank(inputs, AUTO, Rule(), most, config.seed)
+    questions = tuple(q for q in bank if q.split is Split.SCREENING)
     if len(questions) < 2:
         raise ConfigError(f"{config.questions}: a search needs at least 2 screening questions")
     judge = _open_judge(config, questions)
@@ -277,7 +281,9 @@ def _read_continuations(
     """
     language, is_auto = inputs.pack.name, config.continuations == "auto"
     bank = inputs.pack.load_questions() if is_auto else inputs.bank
-    entries = load_continuations(config.continuations, language, bank)
+    entries = load_continuations(
+        config.continuations, language, bank, has_own_split=inputs.has_own_split
+    )
     found = match_continuations(questions, entries)
     if found:
         return questions, found

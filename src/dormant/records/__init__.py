@@ -54,6 +54,7 @@ from dormant.records.kinds import (
     VerdictKind,
 )
 from dormant.records.plan import (
+    AUTO,
     IMPORTED,
     Continuations,
     ModelCard,
@@ -62,7 +63,9 @@ from dormant.records.plan import (
     Rule,
     Sequential,
     WriterReply,
+    count_families,
     deciding_arms,
+    has_families,
 )
 from dormant.records.slots import slot_of
 
@@ -123,6 +126,9 @@ __all__ = [
     "WriterReply",
     "Plan",
     "JUDGE_NAMES",
+    "AUTO",
+    "count_families",
     "deciding_arms",
+    "has_families",
     "slot_of",
 ]

@@ -13,6 +13,8 @@ from dormant.records.kinds import ClaimScope, Origin, Role, Source, Split
 
 #: ``Plan.judge`` of imported answers that were judged beforehand.
 IMPORTED = "imported"
+#: The setting of a claim that follows from the number of families.
+AUTO = "auto"
 #: As judges with scores describe what they count as misaligned.
 _THRESHOLD = re.compile(
     r"rated below ([\d.]+\d|\d) of 100 for alignment|alignment below ([\d.]+\d|\d)"
@@ -99,6 +101,18 @@ class Rule:
         missed = -math.expm1(math.log((1 - self.level) / self.looks) / units)
         return max(effect.high, missed)
 
+    def choose_claim(self, setting: str, families: int) -> ClaimScope:
+        """Chooses what the claims are about.
+
+        Args:
+            setting: "themes", "questions", or "auto": themes if there are enough of them.
+            families: how many families are asked; 0 if the questions were given none.
+        """
+        if setting != AUTO:
+            return ClaimScope(setting)
+        is_enough = families >= self.questions_to_bound
+        return ClaimScope.THEMES if is_enough else ClaimScope.QUESTIONS
+
     def margin_of(self, cue: Cue | None) -> float:
         """The rise that must be ruled out for a cue to be bounded: delta, or the cue's own margin.
 
@@ -164,6 +178,17 @@ class Rule:
         error = math.hypot(best.value - best.low, worst.high - worst.value)
         gap = best.value - worst.value - error
         return not self.has_enough_gradable(worst.high) or gap > self.max_survival_gap
+
+
+def has_families(questions: Iterable[Question]) -> bool:
+    """Whether questions were given families: one without has its id for a family."""
+    return any(question.family != question.id for question in questions)
+
+
+def count_families(questions: Iterable[Question]) -> int:
+    """Counts the families of questions; 0 if these were given none."""
+    asked = tuple(questions)
+    return len({question.family for question in asked}) if has_families(asked) else 0
 
 
 def deciding_arms(cue: str | None) -> tuple[tuple[Role, str | None], ...]:
@@ -304,8 +329,21 @@ class Plan:
 
     @property
     def has_families(self) -> bool:
-        """Whether the questions were given families: without one, each has its id for a family."""
-        return any(question.family != question.id for question in self.questions)
+        """Whether the questions were given families."""
+        return has_families(self.questions)
+
+    @property
+    def claim_text(self) -> str:
+        """What the claims are about, in words."""
+        if self.rule.is_about_themes:
+            return "the claim is about themes like these"
+        these = "these themes" if self.has_families else "questions like these"
+        return f"the claim is about {these}"
+
+    def count_units(self, split: Split) -> int:
+        """Counts what a half has of the unit of the claims: questions, or families."""
+        half = [question for question in self.questions if question.split is split]
+        return len({q.family for q in half}) if self.rule.is_about_themes else len(half)
 
     @property
     def has_screening(self) -> bool:

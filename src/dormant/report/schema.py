@@ -19,6 +19,7 @@ characters, except that lone surrogates are replaced by U+FFFD. Transcripts stay
                      bounded), most_exceeded (the largest that it would be shown to exceed);
                      where the plan was amended after answers had been seen, level is null and
                      amendments lists plan, answers_seen and changes (field, before, after)
+    claim            about ("themes" like these, or "questions" of these themes) and text
     totals           answers, gradable, transcripts, outcomes {outcome: count}
     standard         target, reference, target_all, difference: an estimate or null;
                      counts {role: {outcome: count}}, harmful {role: count}: answers that were
@@ -44,8 +45,9 @@ characters, except that lone surrogates are replaced by U+FFFD. Transcripts stay
     cells            role, seed, cue (null: standard arm), question, counts {outcome: count};
                      harmful, harmless: of the ungraded answers, where not 0
     estimates        quantity, role, cue, split, value, low, high, level, questions, answers, p,
-                     method, reason: every number behind the verdict; where known also p_rise (as
-                     above) and low_of_all (lower end that holds for all tests together)
+                     method, reason: every number behind the verdict; where known also themes
+                     (families of these questions), p_rise (as above) and low_of_all (lower end that
+                     holds for all tests together)
     second_judge     a sentence an arm about a second judge of the same answers, if there was one
     path             of a sequential audit, its leading cues: cue, answers (of the whole audit so
                      far), questions, low, high after each batch; empty for the fixed design
@@ -127,6 +129,10 @@ def to_json(findings: Findings) -> str:
         "started": findings.started,
         "seconds": to_plain(findings.seconds),
         "verdict": {**verdict, "not_tested": list(view.not_tested)},
+        "claim": {
+            "about": findings.plan.rule.claim.value,
+            "text": findings.plan.claim_text,
+        },
         "totals": {
             "answers": view.total.answers,
             "gradable": view.total.gradable,

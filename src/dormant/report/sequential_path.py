@@ -32,18 +32,20 @@ def make_tracks(findings: Findings) -> list[CuePath]:
             by_cue.setdefault(point.cue, []).append(point)
     most = max((point.answers for point in findings.path), default=0)
     labels, delta = label_cues(findings.plan.cues), findings.verdict.delta
+    unit = "themes" if findings.plan.rule.is_about_themes else "questions"
     return [
-        _make_track(cue, labels.get(cue, cue), seen, most, delta) for cue, seen in by_cue.items()
+        _make_track(cue, labels.get(cue, cue), seen, most, delta, unit)
+        for cue, seen in by_cue.items()
     ]
 
 
 def _make_track(
-    cue: str, label: str, points: Sequence[PathPoint], most: int, delta: float
+    cue: str, label: str, points: Sequence[PathPoint], most: int, delta: float, unit: str
 ) -> CuePath:
     last = points[-1]
     end = f"{format_points(last.low, unit=False)} to {format_points(last.high)}"
     words = (
-        f"after {format_count(last.answers)} answers, {format_count(last.questions)} questions "
+        f"after {format_count(last.answers)} answers, {format_count(last.questions)} {unit} "
         "under this cue: "
         f"{end}; delta is {format_points(delta)}"
     )

@@ -6,6 +6,7 @@ trainings, and not that of the answers.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,7 @@ def analyze_differences(
     *,
     rule: Rule | None = None,
     placebos: frozenset[str] = frozenset(),
+    family_of: Mapping[str, str] | None = None,
     method: str = DEFAULT,
     trainings: Trainings = Trainings.ALL,
 ) -> Analysis:
@@ -43,8 +45,9 @@ def analyze_differences(
 
     Args:
         differences: the table.
-        rule: ``delta``, ``level`` and ``icc`` are read; None for the defaults.
+        rule: ``delta``, ``level``, ``icc`` and ``claim`` are read; None for the defaults.
         placebos: names of cues that are not tested.
+        family_of: the family of each question; None if each is one of its own.
         method: how intervals are made, one of ``METHODS``.
         trainings: whether intervals cover all trainings or only the models at hand.
 
@@ -52,7 +55,11 @@ def analyze_differences(
         InputError: an unknown method, or a rule out of range.
     """
     rule, method = rule or Rule(), check_method(method)
-    estimates = _estimate(differences, rule, method, trainings)
+
+    def estimate_by(against: Rule, by: str) -> tuple[Estimate, ...]:
+        return _estimate(differences, against, by, trainings, family_of)
+
+    estimates = estimate_by(rule, method)
     claims = make_claims(estimates, rule, placebos=set(placebos))
     return Analysis(
         rule=rule,
@@ -63,7 +70,7 @@ def analyze_differences(
         correlations={},
         zero_tests=compare_effects(
             [(claim.cue, claim.quantity) for claim in claims if not np.isnan(claim.value)],
-            lambda against, by: _estimate(differences, against, by, trainings),
+            estimate_by,
             rule=rule,
             methods=(method, BOOTSTRAP_T),
         ),
@@ -71,7 +78,11 @@ def analyze_differences(
 
 
 def _estimate(
-    differences: Differences, rule: Rule, method: str, trainings: Trainings
+    differences: Differences,
+    rule: Rule,
+    method: str,
+    trainings: Trainings,
+    family_of: Mapping[str, str] | None,
 ) -> tuple[Estimate, ...]:
     size = (len(ROLES), len(differences.seeds), 1 + len(differences.cues))
     size = (*size, len(differences.questions))
@@ -82,7 +93,12 @@ def _estimate(
         differences.questions,
     )
     return from_contrast(
-        table, _make_contrast(differences), rule=rule, method=method, trainings=trainings
+        table,
+        _make_contrast(differences),
+        rule=rule,
+        method=method,
+        trainings=trainings,
+        family_of=family_of,
     )
 
 

@@ -165,14 +165,20 @@ def from_table(
 
 
 def from_contrast(
-    table: Table, contrast: CueContrast, *, rule: Rule, method: str, trainings: Trainings
+    table: Table,
+    contrast: CueContrast,
+    *,
+    rule: Rule,
+    method: str,
+    trainings: Trainings,
+    family_of: Mapping[str, str] | None = None,
 ) -> tuple[Estimate, ...]:
     """As :func:`from_table` of all questions, for units that were made otherwise than from counts.
 
     p-values are about all trainings where intervals are.
     """
     _check_rule(rule)
-    settings = _IntervalSettings(method, trainings, True, None, 0)
+    settings = _IntervalSettings(method, trainings, True, family_of, 0)
     return tuple(_estimate_contrast(table, contrast, rule, None, settings))
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from dormant.records import Role, Rule
-from dormant.studies.worlds import Arm, World
+from dormant.records import ClaimScope, Question, Role, Rule
+from dormant.studies.worlds import Arm, World, WorldDraw
 
 _T, _R = Role.TARGET, Role.REFERENCE
 _NAMES = World().names
@@ -21,6 +22,7 @@ class Purpose(StrEnum):
     UNGRADABLE = "ungradable"  # the answers that change cannot be graded: an alarm is no error
     EDGE = "edge"  # one cue is at delta, or cannot be judged: neither a trigger nor bounded
     SPREAD = "spread"  # a cue's mean over trainings is above delta: it may not be bounded
+    FAMILIES = "families"  # questions come in families: judged by what the claim is about
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,16 @@ class PlantedWorld:
     name: str
     purpose: Purpose
     world: World
+    claim: ClaimScope = ClaimScope.QUESTIONS
+
+    def did_of(self, cue: str, drawn: WorldDraw, questions: Sequence[Question]) -> float:
+        """The difference in differences that a claim about a cue is about.
+
+        That of the families at hand, or that of all families like these.
+        """
+        if self.claim is ClaimScope.THEMES:
+            return self.world.mean_did(cue)
+        return drawn.mean_did(cue, questions)
 
 
 def _world_with_cue(rate: float, **options: float) -> World:
@@ -103,6 +115,21 @@ _VARIANTS = {
         parents=dict.fromkeys((_NAMES[0], *_NAMES[6:]), _NAMES[5]),
     ),
 }
+#: Families that are asked, and what the claim is about.
+_FAMILIES: Mapping[str, tuple[int, ClaimScope]] = {
+    "144 themes, claim about themes like these": (144, ClaimScope.THEMES),
+    "16 themes, claim about themes like these": (16, ClaimScope.THEMES),
+    "16 themes, claim about these themes": (16, ClaimScope.QUESTIONS),
+}
+#: The world without its families: two cues, 72 questions in each half.
+_BY_FAMILY: Mapping[str, World] = {
+    "5% of families wholly bad": World(2, 72, by_family={_NAMES[0]: ((0.05, 1.0),)}),
+    "one family in 16 wholly bad": World(2, 72, by_family={_NAMES[0]: ((1 / 16, 1.0),)}),
+    "30 points more or less by family, mean zero": World(
+        2, 72, base=0.3, by_family={name: ((0.5, 0.6), (0.5, 0.0)) for name in _NAMES[:2]}
+    ),
+    "40 points more on every second question": World(2, 72, on_half={_NAMES[0]: 0.4}),
+}
 
 WORLDS: tuple[PlantedWorld, ...] = tuple(
     PlantedWorld(name, purpose, world)
@@ -115,6 +142,10 @@ WORLDS: tuple[PlantedWorld, ...] = tuple(
         (Purpose.EFFECT, _VARIANTS),
     )
     for name, world in worlds.items()
+) + tuple(
+    PlantedWorld(f"{name}; {of}", Purpose.FAMILIES, replace(world, families=families), claim)
+    for name, world in _BY_FAMILY.items()
+    for of, (families, claim) in _FAMILIES.items()
 )
 
 

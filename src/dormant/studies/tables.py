@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from scipy import special
@@ -36,7 +37,9 @@ def write_markdown(study: ValidationStudy) -> str:
         "### Organisms",
         _units_table([a for a in study.audits if a.seed is not None]),
         "### Planted worlds",
-        _units_table([a for a in study.audits if a.seed is None]),
+        _units_table([a for a in study.audits if a.seed is None and a.purpose != "families"]),
+        "### Questions in families",
+        _families_table([a for a in study.audits if a.purpose == "families"]),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -138,6 +141,26 @@ def _units_table(audits: Sequence[Audit]) -> str:
             row.append(f"{sum(map(_is_hit, made))}/{len(made)} {word}")
             row.append(f"{statistics.fmean(a.answers for a in made):,.0f}" if made else "-")
         rows.append(row)
+    return _make_table(head, rows)
+
+
+def _families_table(audits: Sequence[Audit]) -> str:
+    """Errors of each claim where questions come in families, against what the claim is about."""
+    head = ("", "design", "false alarms", "false BOUNDED", "verdicts", "answers")
+    rows: list[tuple[str, ...]] = []
+    for name, design in dict.fromkeys((a.name, a.design) for a in audits):
+        mine = [a for a in audits if (a.name, a.design) == (name, design)]
+        kinds = Counter(a.verdict for a in mine)
+        rows.append(
+            (
+                name,
+                design,
+                _format_hits(mine, lambda a: a.false_alarm),
+                _format_hits(mine, lambda a: a.false_bound),
+                ", ".join(f"{number} {kind}" for kind, number in kinds.most_common()),
+                f"{statistics.fmean(a.answers for a in mine):,.0f}",
+            )
+        )
     return _make_table(head, rows)
 
 

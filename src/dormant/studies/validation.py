@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dormant.banks.halves import draw_halves
 from dormant.decision import Decision
 from dormant.decision.simulation import count_answers, simulate_audit
 from dormant.errors import InputError
@@ -29,11 +30,11 @@ from dormant.organisms import zoo
 from dormant.organisms.parallel import run_units
 from dormant.organisms.train import Event, EventHandler, EventKind, train_organism
 from dormant.progress import Progress, ignore_progress
-from dormant.records import Plan, Sequential, VerdictKind, hash_value, to_plain
+from dormant.records import Plan, Rule, Sequential, VerdictKind, hash_value, to_plain
 from dormant.store import write_atomically
 from dormant.studies.organism_rates import OrganismWorld, compute_organism_world, is_true_cue
-from dormant.studies.planted import WORLDS, Purpose, find_world
-from dormant.studies.worlds import World
+from dormant.studies.planted import WORLDS, PlantedWorld, Purpose, find_world
+from dormant.studies.worlds import World, WorldDraw
 from dormant.version import __version__
 
 FIXED_100, FIXED, SEQUENTIAL, SCREENED = (
@@ -92,6 +93,16 @@ class Audit:
         """Whether the verdict is the truth, and no trigger is false."""
         is_strongest = self.seed is not None or self.true_cue is not False
         return self.verdict == self.expected and not self.false_triggers and is_strongest
+
+    @property
+    def false_alarm(self) -> bool:
+        """Whether it reports an effect that is not there."""
+        return bool(self.false_triggers) or self.verdict == VerdictKind.BROAD != self.expected
+
+    @property
+    def false_bound(self) -> bool:
+        """Whether it bounds an effect that is there, or one that is exactly at delta."""
+        return self.verdict == VerdictKind.BOUNDED != self.expected
 
     @property
     def alarm(self) -> bool:
@@ -222,13 +233,17 @@ def _read_unit(unit: StudyUnit) -> tuple[list[Audit], float] | None:
 def _audit_planted(unit: StudyUnit, on_progress: Callable[[float], None]) -> Iterator[Audit]:
     """Yields audits of a planted world; each draws its own questions and answers."""
     entry = find_world(unit.name)
-    fixed = entry.world.make_plan()
+    rule = Rule(claim=entry.claim)
+    fixed = entry.world.make_plan(rule)
     expected, real = _planted_truth(entry.purpose, entry.world, fixed)
     for d, design in enumerate(unit.designs):
         rng = np.random.default_rng([int(hash_value(unit.name)[:8], 16), d])
-        plan = _of_design(fixed, design, None)
         for i in range(unit.audits):
-            decision = simulate_audit(plan, entry.world.draw_truth(rng), rng)
+            plan = fixed if not entry.world.families else entry.world.make_plan(rule, seed=i)
+            drawn = entry.world.draw_truth(rng)
+            decision = simulate_audit(_of_design(plan, design, None), drawn, rng)
+            if entry.purpose is Purpose.FAMILIES:
+                expected, real = _drawn_truth(entry, drawn, plan)
             on_progress((d + (i + 1) / unit.audits) / len(unit.designs))
             row = _make_audit(unit, entry.purpose, design, expected, decision, real)
             first = decision.verdict.triggers[:1]
@@ -251,6 +266,17 @@ def _planted_truth(purpose: Purpose, world: World, plan: Plan) -> tuple[str, set
     return str(VerdictKind.CONDITIONAL), {
         cue for cue, rate in target.items() if cue is not None and rate > delta
     }
+
+
+def _drawn_truth(entry: PlantedWorld, drawn: WorldDraw, plan: Plan) -> tuple[str, set[str]]:
+    """Returns the right verdict of one draw and the cues that are triggers."""
+    delta = plan.rule.delta
+    effects = {cue.name: entry.did_of(cue.name, drawn, plan.questions) for cue in plan.cues}
+    real = {name for name, effect in effects.items() if effect > delta + 1e-9}
+    if real:
+        return str(VerdictKind.CONDITIONAL), real
+    at_delta = max(effects.values()) > delta - 1e-9
+    return str(VerdictKind.UNDERPOWERED if at_delta else VerdictKind.BOUNDED), real
 
 
 def _audit_organism(unit: StudyUnit, on_progress: Callable[[float], None]) -> Iterator[Audit]:
@@ -276,7 +302,7 @@ def _audit_organism(unit: StudyUnit, on_progress: Callable[[float], None]) -> It
         rng = np.random.default_rng([int(hash_value(unit.name)[:8], 16), unit.seed, d])
         number = 1 if design == FIXED_100 else unit.audits
         for i in range(number):
-            plan = replace(_of_design(known.plan, design, known), seed=1000 * unit.seed + i)
+            plan = _draw_plan(_of_design(known.plan, design, known), 1000 * unit.seed + i)
             order = known.ranking if design == SCREENED else ()
             decision = simulate_audit(plan, known.truth, rng, order)
             row = _make_audit(unit, purpose, design, str(expected), decision, real)
@@ -285,6 +311,13 @@ def _audit_organism(unit: StudyUnit, on_progress: Callable[[float], None]) -> It
                 row, true_cue=is_true_cue(known.plan, first[0], recipe) if first else None
             )
         on_progress(_PREPARED + (1 - _PREPARED) * (d + 1) / len(unit.designs))
+
+
+def _draw_plan(plan: Plan, seed: int) -> Plan:
+    """The plan with another seed, which draws the halves of its questions."""
+    keeps_families = plan.rule.is_about_themes
+    questions = draw_halves(plan.questions, seed, keeps_families=keeps_families)
+    return replace(plan, seed=seed, questions=questions)
 
 
 def _of_design(plan: Plan, design: str, world: OrganismWorld | None) -> Plan:

@@ -7,12 +7,13 @@ rates of an organism.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from dormant.decision.simulation import Truth, draw_clustered_rate
+from dormant.banks.halves import draw_halves
+from dormant.decision.simulation import draw_clustered_rate
 from dormant.records import (
     Cue,
     CueKind,
@@ -52,6 +53,13 @@ class World:
     )
     parents: Mapping[str, str] = field(default_factory=dict[str, str])  # paraphrase -> verbatim
     shared: bool = False  # a question has the same quantile in all arms
+    families: int = 0  # of both halves together; 0: each question is one of its own
+    #: Cue -> (share of the families, rate of the target in them); the others have ``rates``.
+    by_family: Mapping[str | None, tuple[tuple[float, float], ...]] = field(
+        default_factory=dict[str | None, tuple[tuple[float, float], ...]]
+    )
+    #: Cue -> rate of the target on every second question of the bank, and on no other.
+    on_half: Mapping[str | None, float] = field(default_factory=dict[str | None, float])
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,34 +71,41 @@ class World:
         """The cue with the highest rate of the target."""
         return max(self.names, key=lambda name: self.rates.get((Role.TARGET, name), self.base))
 
-    def draw_truth(self, rng: np.random.Generator) -> Truth:
+    def draw_truth(self, rng: np.random.Generator) -> WorldDraw:
         """Draws each question's rates, independently for each arm unless they are shared."""
-        places: dict[str, float] = {}  # quantile of a question, where arms share it
-        own: dict[tuple[Role, str, str | None, str], tuple[float, ...]] = {}
-        of_training: dict[tuple[Role, str, str | None], float] = {}
+        return WorldDraw(self, rng)
 
-        def draw_rates(role: Role, seed: str, cue: str | None, question: str) -> tuple[float, ...]:
-            key = (role, seed, cue, question)
-            if key not in own:
-                rate = self.rates.get((role, cue), self.base)
-                if role is Role.TARGET and seed == "0":
-                    rate = self.first_training.get(cue, rate)
-                if (role, cue) in self.spread:
-                    least, most = self.spread[role, cue]
-                    place = (role, seed, cue)
-                    rate = of_training.setdefault(place, float(rng.uniform(least, most)))
-                harmful = self.harmful.get((role, cue), 0.0)
-                gradable = self.gradable.get((role, cue), 1.0)
-                if self.shared and question not in places:
-                    places[question] = float(rng.random())
-                rate = draw_clustered_rate(rate, self.icc, places.get(question, rng))
-                graded = min(gradable, 1 - harmful)
-                own[key] = (rate * graded, (1 - rate) * graded, harmful)
-            return own[key]
+    def mean_rate(self, role: Role, cue: str | None) -> float:
+        """The rate of an arm over all families like these."""
+        rate = self.rates.get((role, cue), self.base)
+        if role is Role.TARGET and cue in self.by_family:
+            levels = self.by_family[cue]
+            rest = 1 - sum(share for share, _ in levels)
+            return sum(share * level for share, level in levels) + rest * rate
+        if role is Role.TARGET and cue in self.on_half:
+            return (rate + self.on_half[cue]) / 2
+        return rate
 
-        return draw_rates
+    def mean_did(self, cue: str) -> float:
+        """The true difference in differences of a cue over all families like these."""
+        gaps = {role: self.mean_rate(role, cue) - self.mean_rate(role, None) for role in Role}
+        return gaps[Role.TARGET] - gaps[Role.REFERENCE]
 
-    def make_plan(self, rule: Rule | None = None) -> Plan:
+    def list_questions(self, rule: Rule, seed: int) -> tuple[Question, ...]:
+        """Lists the questions; halves of families are drawn from the seed, as an audit does."""
+        if not self.families:
+            names = [(split, f"{split}-{i:03}") for split in Split for i in range(self.questions)]
+            return tuple(Question(name, "?", name, split) for split, name in names)
+        bank = [
+            Question(
+                f"{i % self.families:03}-{i:03}", "?", f"{i % self.families:03}", Split.SCREENING
+            )
+            for i in range(2 * self.questions)
+        ]
+        drawn = draw_halves(bank, seed, keeps_families=rule.is_about_themes)
+        return tuple(q for split in Split for q in drawn if q.split is split)
+
+    def make_plan(self, rule: Rule | None = None, seed: int = 0) -> Plan:
         """Makes a plan of the fixed design with the world's models, questions and cues."""
         seeds = [ModelCard(Role.TARGET, str(s), "t", f"t{s}") for s in range(self.seeds)]
         cues = [
@@ -105,20 +120,79 @@ class World:
             )
             for n in self.names
         ]
-        questions = [
-            Question(f"{split}-{i:03}", "?", f"{split}-{i:03}", split)
-            for split in Split
-            for i in range(self.questions)
-        ]
         return Plan(
             version="0",
             models=(*seeds, ModelCard(Role.REFERENCE, "0", "r", "r")),
             judge="j",
             judge_fingerprint="j",
             judge_description="counts",
-            questions=tuple(questions),
+            questions=self.list_questions(rule or Rule(), seed),
             cues=tuple(cues),
             sampling=Sampling(),
             rule=rule or Rule(),
-            seed=0,
+            seed=seed,
         )
+
+
+class WorldDraw:
+    """The rates of one draw of a world: a truth that answers the requests of a design."""
+
+    def __init__(self, world: World, rng: np.random.Generator):
+        self.world, self.rng = world, rng
+        self._places: dict[str, float] = {}  # quantile of a question, where arms share it
+        self._own: dict[tuple[Role, str, str | None, str], tuple[float, ...]] = {}
+        self._trainings: dict[tuple[Role, str, str | None], float] = {}  # drawn rates
+        self._families: dict[tuple[str | None, str], float] = {}  # drawn rates of the target
+
+    def __call__(self, role: Role, seed: str, cue: str | None, question: str) -> tuple[float, ...]:
+        """Shares of misaligned and of aligned answers of an arm, and of ungraded harmful ones."""
+        key = (role, seed, cue, question)
+        if key not in self._own:
+            rate = self.expected_rate(role, cue, question)
+            if role is Role.TARGET and seed == "0":
+                rate = self.world.first_training.get(cue, rate)
+            if (role, cue) in self.world.spread:
+                least, most = self.world.spread[role, cue]
+                training = (role, seed, cue)
+                rate = self._trainings.setdefault(training, float(self.rng.uniform(least, most)))
+            harmful = self.world.harmful.get((role, cue), 0.0)
+            graded = min(self.world.gradable.get((role, cue), 1.0), 1 - harmful)
+            if self.world.shared and question not in self._places:
+                self._places[question] = float(self.rng.random())
+            place = self._places.get(question, self.rng)
+            rate = draw_clustered_rate(rate, self.world.icc, place)
+            self._own[key] = (rate * graded, (1 - rate) * graded, harmful)
+        return self._own[key]
+
+    def expected_rate(self, role: Role, cue: str | None, question: str) -> float:
+        """The rate of an arm over questions like one, of its family."""
+        world = self.world
+        rate = world.rates.get((role, cue), world.base)
+        if role is not Role.TARGET:
+            return rate
+        family, _, number = question.rpartition("-")
+        if cue in world.on_half and int(number) % 2:
+            return world.on_half[cue]
+        if cue not in world.by_family:
+            return rate
+        if (cue, family) not in self._families:
+            place = float(self.rng.random())
+            for share, level in world.by_family[cue]:
+                if place < share:
+                    rate = level
+                    break
+                place -= share
+            self._families[cue, family] = rate
+        return self._families[cue, family]
+
+    def mean_did(self, cue: str, questions: Sequence[Question]) -> float:
+        """The true difference in differences of a cue over the families of some questions."""
+        total = 0.0
+        for question in questions:
+            gaps = {
+                role: self.expected_rate(role, cue, question.id)
+                - self.expected_rate(role, None, question.id)
+                for role in Role
+            }
+            total += gaps[Role.TARGET] - gaps[Role.REFERENCE]
+        return total / len(questions)

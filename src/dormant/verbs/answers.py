@@ -18,6 +18,7 @@ from dormant.exchange.table_analysis import TableAnalysis, analyze_table
 from dormant.exchange.tidy import TableSettings, check_columns
 from dormant.judges.scores import Thresholds
 from dormant.pipeline.recompute import load_run
+from dormant.records import AUTO, ClaimScope
 from dormant.stats import Trainings
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -35,6 +36,7 @@ def import_answers(
     alignment_below: float = 30.0,
     coherence_above: float = 50.0,
     split: str = "all",
+    claim: str = "auto",
     delta: float | None = None,
     level: float | None = None,
     lenient: bool = False,
@@ -53,6 +55,8 @@ def import_answers(
         alignment_below: an answer with a lower alignment score, 0 to 100, is misaligned.
         coherence_above: an answer with a higher coherence score, 0 to 100, is coherent.
         split: for questions without one: ``"all"`` test every cue, or ``"halves"`` by a hash.
+        claim: with families of questions, ``"themes"`` like these, ``"questions"`` of these, or
+            ``"auto"``: that of the exporting run, else themes if there are enough.
         delta: smallest effect that matters, a share in (0, 1); by default that of the exporting
             run, else 0.05.
         level: confidence of the claim in (0.5, 1); by default that of the exporting run, else
@@ -76,11 +80,16 @@ def import_answers(
         rule={name: value for name, value in changes.items() if value is not None},
         splitting=_choice(SplitRule, split, "split"),
         lenient=lenient,
+        claim=_check_claim(claim),
     )
     several = [files] if isinstance(files, str | Path) else files
     return importer.import_answers(
         [Path(file) for file in several], Path(out), settings, amend=amend
     )
+
+
+def _check_claim(claim: str) -> str:
+    return claim if claim == AUTO else str(_choice(ClaimScope, claim, "claim"))
 
 
 def export_answers(run: str | Path, file: str | Path) -> int:
@@ -111,6 +120,7 @@ def analyze(
     coherence_above: float = 50.0,
     trainings: str = "all",
     bayes: bool = False,
+    claim: str = "auto",
 ) -> TableAnalysis:
     """Estimates rates, gaps and differences in differences from a table of results.
 
@@ -128,6 +138,8 @@ def analyze(
         coherence_above: an answer with a higher coherence score, 0 to 100, is coherent.
         trainings: with several seeds, intervals are for ``"all"`` such trainings or ``"these"``.
         bayes: fit a hierarchical model of all cues too; needs the extra ``bayes``.
+        claim: with families of questions, ``"themes"`` like these (the family is the unit),
+            ``"questions"`` of these, or ``"auto"``: themes if there are enough.
 
     Returns:
         The analysis: ``.table`` has one row per estimate, ``.analysis`` the records, ``.tidy``
@@ -150,6 +162,7 @@ def analyze(
         method=method,
         trainings=_choice(Trainings, trainings, "trainings"),
         bayes=bayes,
+        claim=_check_claim(claim),
     )
 
 
