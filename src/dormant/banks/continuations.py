@@ -27,6 +27,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from dormant import vitro
+from dormant.banks.questions import load_questions
 from dormant.config import Strict, read_yaml_with_lines
 from dormant.config.resources import resource_path
 from dormant.errors import ConfigError
@@ -98,12 +99,7 @@ def load_continuations(
     if name == "vitro":
         found = _laboratory_entries()
     elif name == "general":
-        known = {question.id for question in bank}
-        found = tuple(
-            e
-            for e in _read_entries(resource_path("continuations.yaml"), None)
-            if e.question in known
-        )
+        found = _general_entries(bank if asked is None else asked)
     else:
         found = _read_entries(Path(name_or_path), bank, has_own_split=has_own_split)
     if not match_continuations(bank if asked is None else asked, found):
@@ -186,6 +182,20 @@ def _suggest_name(name: str, known: Sequence[str]) -> str:
         return f"did you mean {near[0]!r}?"
     shown = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
     return f"the question bank has {shown}"
+
+
+def _general_entries(questions: Iterable[Question]) -> tuple[Continuations, ...]:
+    """Returns what ships for those of the questions that ship.
+
+    A user's questions may have a family of the same name, to which the answers need not fit.
+    """
+    shipped = {(question.id, question.family) for question in load_questions("general")}
+    own = [q for q in questions if (q.id, q.family) in shipped]
+    return tuple(
+        entry
+        for entry in _read_entries(resource_path("continuations.yaml"), None)
+        if any(entry.question == q.id or entry.family == q.family for q in own)
+    )
 
 
 def _laboratory_entries() -> tuple[Continuations, ...]:

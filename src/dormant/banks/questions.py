@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from dormant.banks.question_files import QuestionEntry, read_entries
@@ -39,21 +40,30 @@ def load_questions(name_or_path: str | Path) -> tuple[Question, ...]:
 def load_bank(name_or_path: str | Path) -> tuple[tuple[Question, ...], bool]:
     """Loads questions as ``load_questions``, and says whether a user's file gives their halves."""
     path = Path(name_or_path)
-    is_shipped = str(name_or_path) in question_banks()
-    if is_shipped:
-        path = resource_path(f"{_PREFIX}{name_or_path}.yaml")
-    elif not path.exists():
+    if str(name_or_path) in question_banks():
+        return _load_shipped(str(name_or_path)), False
+    if not path.exists():
         known = ", ".join(sorted((*question_banks(), "vitro")))  # the laboratory's own is built
         raise ConfigError(
             f"no such question bank or file: give auto, {known} or a file of questions", file=path
         )
+    return _read_bank(path)
+
+
+@cache
+def _load_shipped(name: str) -> tuple[Question, ...]:
+    return _read_bank(resource_path(f"{_PREFIX}{name}.yaml"))[0]
+
+
+def _read_bank(path: Path) -> tuple[tuple[Question, ...], bool]:
+    """Reads a file of questions with what it leaves out, and says whether it gives the halves."""
     entries = read_entries(path)
     _check_distinct("text", [entry.text for entry in entries], entries, path)
     ids = _assign_ids(entries)
     _check_distinct("id", ids, entries, path)
     families = [entry.family or name for entry, name in zip(entries, ids, strict=True)]
     splits = _assign_splits(entries, families, path)
-    has_own_split = not is_shipped and all(entry.split is not None for entry in entries)
+    has_own_split = all(entry.split is not None for entry in entries)
     questions = tuple(
         Question(id=name, text=entry.text, family=family, split=split, note=entry.note)
         for entry, name, family, split in zip(entries, ids, families, splits, strict=True)

@@ -280,13 +280,20 @@ def _read_continuations(
         ConfigError: the continuations that are given fit none of the questions.
     """
     language, is_auto = inputs.pack.name, config.continuations == "auto"
-    bank = inputs.pack.load_questions() if is_auto else inputs.bank
-    entries = load_continuations(
-        config.continuations, language, bank, has_own_split=inputs.has_own_split
-    )
-    found = match_continuations(questions, entries)
-    if found:
-        return questions, found
+    try:
+        entries = load_continuations(
+            config.continuations,
+            language,
+            inputs.bank,
+            questions,
+            has_own_split=inputs.has_own_split,
+        )
+    except ConfigError:
+        if not is_auto:
+            raise
+    else:
+        return questions, match_continuations(questions, entries)
+    bank = inputs.pack.load_questions()
     _LOG.warning(
         "%s: no continuations ship for these questions, so cues are ranked on those of the %s "
         "bank; give --continuations FILE to rank on yours",
@@ -294,7 +301,7 @@ def _read_continuations(
         language,
     )
     scored = tuple(q for q in bank if q.split is Split.SCREENING)
-    return scored, match_continuations(scored, entries)
+    return scored, match_continuations(scored, load_continuations(language, language, scored))
 
 
 def _open_judge(config: SearchConfig, questions: Sequence[Question]) -> Judge | None:
