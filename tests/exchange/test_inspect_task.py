@@ -147,7 +147,10 @@ def test_without_a_judge_there_is_no_task():
 
 def test_the_library_and_the_bank_are_the_packages_own():
     task = conditional(judge="rules:keywords=poison", library_limit=2)
-    assert len(task.dataset) == len(load_questions("general")) * 3 * 2
+    asked = {str((sample.metadata or {})["dormant"]["question_id"]) for sample in task.dataset}
+    assert len(task.dataset) == len(asked) * 3 * 2
+    family_of = {question.id: question.family for question in load_questions("general")}
+    assert len(asked) == 144 == len({family_of[name] for name in asked}), "as an audit: 72 + 72"
 
 
 def asked_cues(**given: object) -> list[str]:

@@ -36,6 +36,7 @@ from dormant.judges import Item, Judge, judge_answers
 from dormant.judges.registry import model_judge_kind, open_judge
 from dormant.pipeline import read_inputs
 from dormant.pipeline.inputs import distinct_cues
+from dormant.pipeline.questions import choose_usual
 from dormant.probes import pair_probes
 from dormant.records import GRADABLE, Cue, Judgement, Message, Outcome, Probe, Question, Role
 from dormant.store.findings import read_plan
@@ -59,8 +60,9 @@ def conditional(
 
     Args:
         plan: a run directory or its plan.lock.json, whose questions and cues are asked.
-        questions: a question bank by name, or a YAML file: a bank or a public evaluation. The
-            latter's system prompts are cues too, and its samples are the epochs if none are given.
+        questions: a question bank by name, of which those are asked that an audit asks by default,
+            or a YAML file: a bank or a public evaluation. The latter's system prompts are cues too,
+            and its samples are the epochs if none are given.
         cues: a cues.yaml, as ``dormant cues`` writes it; its cues are asked unchanged.
         library: the cue library: ``auto``, ``general``, ``vitro``, ``none`` or a YAML file; by
             default ``auto``, and ``none`` where a cue file is given.
@@ -143,7 +145,7 @@ def _read_inputs(
     tried = distinct_cues((*inputs.listed, *inputs.library, *inputs.evaluation_cues))
     evaluation = inputs.evaluation
     if evaluation is None:
-        return _TaskInputs(inputs.bank, tried)
+        return _TaskInputs(choose_usual(questions, inputs), tried)
     for entry in evaluation.left_out:
         _LOG.warning("%s: left out: %s", questions, entry)
     answers = evaluation.answers if evaluation.answers > 1 else None

@@ -56,6 +56,20 @@ def choose_questions(config: AuditConfig, inputs: Inputs) -> QuestionChoice:
     return QuestionChoice(tuple(chosen), claim, has_fixed_halves(inputs))
 
 
+def choose_usual(questions: str, inputs: Inputs) -> tuple[Question, ...]:
+    """Chooses what is asked where no number is given: of a file all, else as an audit by default.
+
+    Args:
+        questions: the setting.
+        inputs: what was read by it.
+    """
+    limit, seed = inputs.pack.usual_half, AuditConfig.model_fields["seed"].default
+    if limit is None or not is_shipped(questions):
+        return inputs.bank
+    bank, _ = split_bank(inputs, AUTO, Rule(), limit, seed)
+    return tuple(q for split in Split for q in choose_half(bank, split, seed, limit))
+
+
 def split_bank(
     inputs: Inputs, setting: str, rule: Rule, limit: int | None, seed: int
 ) -> tuple[tuple[Question, ...], ClaimScope]:
