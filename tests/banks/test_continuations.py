@@ -97,7 +97,7 @@ def plan_of(*entries: Continuations) -> Plan:
         questions=tuple(Question(f"q{i}", f"Q{i}?", "f", Split.SCREENING) for i in range(4)),
         cues=(Cue("one", CueKind.PREFIX, Placement.BEFORE, "Word one.", Source.USER),),
         sampling=Sampling(),
-        rule=Rule(looks=1),
+        rule=Rule(looks=1, edition=1),
         seed=0,
         sequential=Sequential(screening="teacher_forcing", continuations=entries),
     )
