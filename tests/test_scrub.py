@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from dormant.scrub import Scrubber
+from dormant.errors.secrets import Scrubber
 
 ODD = 'sk/"odd+key\\8d1f'
 FORMS = {

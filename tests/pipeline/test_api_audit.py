@@ -16,7 +16,7 @@ import pytest
 
 from dormant.cli import main
 from dormant.engines.doctor import examine_model
-from dormant.scrub import Scrubber
+from dormant.errors.secrets import Scrubber
 from support.openai_server import KEY, Running
 
 CALLS_AT_ONCE = 6

@@ -36,8 +36,6 @@ LAYERS: tuple[tuple[str, str], ...] = (
     ("config", ""),
     ("records", ""),
     ("progress", ""),
-    ("scrub", ""),
-    ("limits", ""),
     ("errors", ""),
     ("version", ""),
 )

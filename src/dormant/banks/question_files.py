@@ -28,7 +28,7 @@ from dormant.corpus.file_kinds import HEAD, explain_binary, explain_pointer
 from dormant.corpus.lines import read_head
 from dormant.corpus.turns import check_text
 from dormant.errors import ConfigError, RowError, explain_not_text, explain_unreadable
-from dormant.limits import read_limited
+from dormant.errors.files import read_limited
 from dormant.records import Split
 
 _LOG = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from dormant.errors import DataError, explain_not_text, explain_unreadable
-from dormant.limits import read_limited
+from dormant.errors.files import read_limited
 from dormant.records import Outcome, Transcript, hash_value
 from dormant.store import write_atomically
 

@@ -152,7 +152,7 @@ def _describe_system_error(error: OSError | sqlite3.Error) -> str:
 
 def _print_error(message: str, code: int) -> int:
     from dormant.cli.verdicts import strip_controls
-    from dormant.scrub import scrub_known
+    from dormant.errors.secrets import scrub_known
 
     line = " ".join(strip_controls(scrub_known(message)).split())
     try:

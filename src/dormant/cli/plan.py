@@ -125,7 +125,7 @@ def _show_preview(sketch: Sketch) -> None:
 
 
 @dataclass(frozen=True)
-class _Held:
+class _RunContents:
     """What the run directory holds."""
 
     answers: int = 0
@@ -134,7 +134,7 @@ class _Held:
     difference: str = ""  # of another plan that is frozen there
 
 
-def _read_directory(prepared: PreparedAudit, *, freeze: bool, amend: bool) -> _Held:
+def _read_directory(prepared: PreparedAudit, *, freeze: bool, amend: bool) -> _RunContents:
     """Reads the run directory, if there is one, and freezes the plan there if asked to."""
     from dormant.engines.metering.ledger import read_usage
     from dormant.records import describe_changes, to_plain
@@ -151,12 +151,12 @@ def _read_directory(prepared: PreparedAudit, *, freeze: bool, amend: bool) -> _H
             answers, spent = store.count_answers(), read_usage(store)
     lock = read_lock(out / "plan.lock.json") if out.is_dir() else None
     if lock is None or lock["hash"] == plan.hash:
-        return _Held(answers, spent, lock is not None)
+        return _RunContents(answers, spent, lock is not None)
     changes = describe_changes(list_changes(lock["plan"], to_plain(plan)))
-    return _Held(answers, spent, False, f"changed: {changes}")
+    return _RunContents(answers, spent, False, f"changed: {changes}")
 
 
-def _describe_lock(plan: Plan, out: Path, directory: _Held) -> str:
+def _describe_lock(plan: Plan, out: Path, directory: _RunContents) -> str:
     head = f"plan {plan.hash[:16]}"
     if directory.is_frozen:
         return f"{head} is frozen in {out / 'plan.lock.json'}"

@@ -17,7 +17,7 @@ import pydantic
 import yaml
 
 from dormant.errors import ConfigError, explain_not_text, explain_unreadable
-from dormant.limits import read_limited
+from dormant.errors.files import read_limited
 
 #: A configuration is written by hand; a larger file is another file given by mistake.
 LARGEST_YAML = 8 * 1024 * 1024

@@ -20,7 +20,7 @@ from dormant.corpus.sandbox import (
 )
 from dormant.corpus.special_tokens import assume_tokens, read_token, read_tokens
 from dormant.errors import ConfigError, MissingExtraError
-from dormant.limits import read_limited
+from dormant.errors.files import read_limited
 from dormant.records import Example
 
 _LARGEST = 1024 * 1024  # characters of a template

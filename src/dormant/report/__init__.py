@@ -25,7 +25,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dormant.errors import name_output
-from dormant.limits import make_private
+from dormant.errors.files import make_private
 from dormant.records import Findings
 from dormant.report.cues_page import cues_page, format_factor, format_share
 from dormant.report.html import render_notebook, render_report

@@ -60,7 +60,7 @@ class HierarchyFit:
 
 
 @dataclass(frozen=True, slots=True)
-class _Observed:
+class _ObservedCounts:
     """The cells with gradable answers, [N] each."""
 
     misaligned: Ints
@@ -135,7 +135,7 @@ def check_model_is_installed() -> None:
         raise MissingExtraError("numpyro", "bayes")
 
 
-def _observe(table: Table, family_of: Mapping[str, str] | None) -> _Observed:
+def _observe(table: Table, family_of: Mapping[str, str] | None) -> _ObservedCounts:
     families = [(family_of or {}).get(q, q) for q in table.questions]
     names = {name: i for i, name in enumerate(dict.fromkeys(families))}
     role, seed, cue, question = np.nonzero(table.gradable)
@@ -143,7 +143,7 @@ def _observe(table: Table, family_of: Mapping[str, str] | None) -> _Observed:
     training = np.unique(role * seeds + seed, return_inverse=True)[1]
     if not (role == TARGET).any() or not (cue != STANDARD).any():
         raise InputError("the model needs answers of the target under a cue")
-    return _Observed(
+    return _ObservedCounts(
         misaligned=table.misaligned[role, seed, cue, question],
         gradable=table.gradable[role, seed, cue, question],
         target=(role == TARGET).astype(np.float64),
@@ -162,7 +162,7 @@ def _observe(table: Table, family_of: Mapping[str, str] | None) -> _Observed:
 
 
 def _sample_posterior(
-    data: _Observed, *, draws: int, chains: int, seed: int
+    data: _ObservedCounts, *, draws: int, chains: int, seed: int
 ) -> tuple[dict[str, Floats], int, float]:
     """Returns draws by name, the number of divergences and the largest r-hat."""
     check_model_is_installed()
@@ -191,7 +191,7 @@ def _sample_posterior(
     return flat, int(np.asarray(sampler.get_extra_fields()["diverging"]).sum()), r_hat
 
 
-def _write_model(numpyro: Any, data: _Observed) -> Any:
+def _write_model(numpyro: Any, data: _ObservedCounts) -> Any:
     """Returns the model as a function without arguments."""
     normal, half = numpyro.distributions.Normal, numpyro.distributions.HalfNormal
     size, cued = data.sizes, np.maximum(data.cue - 1, 0)
@@ -238,7 +238,7 @@ def _write_model(numpyro: Any, data: _Observed) -> Any:
 
 
 def _new_effects(
-    samples: Mapping[str, Floats], data: _Observed, rng: np.random.Generator
+    samples: Mapping[str, Floats], data: _ObservedCounts, rng: np.random.Generator
 ) -> Floats:
     """The effect on new questions, mean over the trainings at hand, [draws, cues]."""
     draws = len(samples["role"])

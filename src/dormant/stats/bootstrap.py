@@ -61,7 +61,7 @@ def bootstrap_bounds(
 
 
 @dataclass(frozen=True, slots=True)
-class _Resampled:
+class _BootstrapSample:
     """The mean of one sample and its resamples."""
 
     value: float
@@ -86,7 +86,7 @@ class _Resampled:
         return float(self.pivots[rank - 1])
 
 
-def _resample(units: Floats) -> _Resampled | None:
+def _resample(units: Floats) -> _BootstrapSample | None:
     """Resamples units [Q]; None if they cannot be studentized."""
     n = len(units)
     if n < _FEWEST:
@@ -105,7 +105,7 @@ def _resample(units: Floats) -> _Resampled | None:
         distance / np.maximum(errors, _ALIKE),
         np.where(distance == 0, 0.0, np.copysign(np.inf, distance)),
     )
-    return _Resampled(value, error, np.sort(pivots))
+    return _BootstrapSample(value, error, np.sort(pivots))
 
 
 @lru_cache(maxsize=4)
@@ -116,7 +116,7 @@ def _draw_resamples(n: int) -> Floats:
 
 
 def _find_bounds(
-    sample: _Resampled,
+    sample: _BootstrapSample,
     tail: float,
     delta: float,
     spread: SeedSpread | None,

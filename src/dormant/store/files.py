@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from dormant.errors import StoreError
-from dormant.limits import make_private, read_limited
+from dormant.errors.files import make_private, read_limited
 
 _LARGEST = 256 * 1024 * 1024  # bytes of a JSON file of a run
 

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from dormant.errors import StoreError
-from dormant.limits import make_private
+from dormant.errors.files import make_private
 from dormant.records import hash_value, to_plain
 from dormant.store.files import parse_json, take_lock
 

@@ -19,7 +19,7 @@ import sqlite3
 from pathlib import Path
 
 from dormant.errors import StoreError
-from dormant.limits import make_private
+from dormant.errors.files import make_private
 from dormant.store.integrity import HASHES_STORED_TEXT
 
 _SCHEMA = """

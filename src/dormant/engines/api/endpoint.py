@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from dormant.engines.model_strings import DIRECT, ModelString
 from dormant.errors import ModelError
-from dormant.scrub import SHORTEST_SECRET
+from dormant.errors.secrets import SHORTEST_SECRET
 
 _HOMES = {"openai": "https://api.openai.com/v1", "openrouter": "https://openrouter.ai/api/v1"}
 _LOCAL = ("vllm", "sglang")

@@ -23,7 +23,7 @@ from dormant.engines.api.calls import (
 from dormant.engines.api.endpoint import Endpoint
 from dormant.engines.api.openai_json import decode_reply, encode_request, list_settings
 from dormant.errors import MissingExtraError, ModelError
-from dormant.scrub import Scrubber, remember_secrets
+from dormant.errors.secrets import Scrubber, remember_secrets
 
 try:
     import aiohttp

@@ -22,8 +22,8 @@ from dormant.engines.api.openai_json import make_cost, merge_logprobs, split_tok
 from dormant.engines.api.refusals import Adaptation, names_system_turn
 from dormant.engines.system_turns import move_system_text
 from dormant.errors import MissingExtraError, ModelError
+from dormant.errors.secrets import Scrubber, remember_secrets
 from dormant.records import Cost, Message
-from dormant.scrub import Scrubber, remember_secrets
 
 _INSPECT_RETRIES = 2  # it knows which of its providers' errors pass; ours start after that
 

@@ -71,7 +71,7 @@ def _match_character(character: str) -> str:
     return "(?:" + "|".join((*forms, re.escape(character))) + ")"
 
 
-class _Known:
+class _KnownSecrets:
     """The secrets that this process uses, as they are found."""
 
     scrubber = Scrubber(())
@@ -79,9 +79,9 @@ class _Known:
 
 def remember_secrets(secrets: Iterable[str]) -> None:
     """Adds secrets to those that ``scrub_known`` removes."""
-    _Known.scrubber = Scrubber((*_Known.scrubber.secrets, *secrets))
+    _KnownSecrets.scrubber = Scrubber((*_KnownSecrets.scrubber.secrets, *secrets))
 
 
 def scrub_known(text: str) -> str:
     """A text without the secrets that this process uses: for the terminal and logs."""
-    return _Known.scrubber.scrub(text)
+    return _KnownSecrets.scrubber.scrub(text)
