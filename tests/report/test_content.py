@@ -299,7 +299,7 @@ def test_json_is_the_documented_schema(findings: Findings):
     assert list(told) == [
         "schema", "version", "plan_hash", "amended", "started", "seconds", "verdict", "totals",
         "standard", "rates", "cut_off", "worst_cue", "cues", "values", "crossed", "cells",
-        "estimates", "second_judge", "path", "bounds", "spending", "left_out",
+        "estimates", "second_judge", "path", "e_values", "bounds", "spending", "left_out",
         "plan",
     ]  # fmt: skip
     assert told["schema"] == 1

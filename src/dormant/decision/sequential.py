@@ -168,9 +168,8 @@ class _FinalStage:
         ]
         verdict = decide_verdict(path.plan, estimates, candidates=tested)
         verdict = replace(verdict, not_tested=(*self._not_asked(), *verdict.not_tested))
-        return Decision(
-            verdict, path.counts.all_cells(), _pick_points(path.points, verdict.triggers)
-        )
+        points = _pick_points(path.points, verdict.triggers)
+        return Decision(verdict, path.counts.all_cells(), points, path.list_e_values())
 
     def _not_asked(self) -> Iterator[str]:
         listed = len(self.path.cues)

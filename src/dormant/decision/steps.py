@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
-from dormant.records import Cell, Cue, PathPoint, Question, Split, Verdict
+from dormant.records import Cell, Cue, EValue, PathPoint, Question, Split, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Decision:
     verdict: Verdict
     cells: tuple[Cell, ...]  # all answers, each counted once
     path: tuple[PathPoint, ...] = ()  # bounds after each batch; empty for the fixed design
+    e_values: tuple[EValue, ...] = ()  # wealth at the end; empty for the fixed design
 
 
 Steps = Generator[Ask, Sequence[Cell], Decision]

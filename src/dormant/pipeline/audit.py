@@ -277,6 +277,7 @@ class _AuditRun:
             decision.verdict,
             decision.cells,
             path=decision.path,
+            e_values=decision.e_values,
             bounds=bound_plan(self.plan, decision.cells),
         )
         found = self._compare_judges(read_findings(self.store))

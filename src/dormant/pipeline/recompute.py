@@ -90,6 +90,7 @@ def recompute_findings(store: Store) -> Findings:
         verdict=decision.verdict,
         cells=decision.cells,
         path=decision.path,
+        e_values=decision.e_values,
         bounds=bound_plan(found.plan, decision.cells),
     )
 

@@ -12,7 +12,7 @@ hashed and compared (``to_plain`` and ``hash_value``).
 from dormant.records.amendments import Amendment, Change, describe_changes
 from dormant.records.canonical import hash_value, to_plain
 from dormant.records.expense import Cost, Expense, Price, Usage
-from dormant.records.findings import Findings, PathPoint, Transcript
+from dormant.records.findings import EValue, Findings, PathPoint, Transcript
 from dormant.records.flow import (
     HARMFUL,
     Cell,
@@ -70,6 +70,7 @@ from dormant.records.plan import (
 from dormant.records.slots import slot_of
 
 __all__ = [
+    "EValue",
     "Amendment",
     "Change",
     "describe_changes",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dormant.records.expense import Expense
 from dormant.records.flow import Cell, Message, PartialBounds, Verdict
-from dormant.records.kinds import Arm, Outcome, Role
+from dormant.records.kinds import Arm, Outcome, Role, Split
 from dormant.records.plan import Plan
 
 
@@ -39,6 +39,17 @@ class PathPoint:
     high: float
 
 
+@dataclass(frozen=True, slots=True)
+class EValue:
+    """The wealth of the bets on one cue when a sequential audit ended, as natural logarithms."""
+
+    cue: str | None  # Cue.name; None for the standard difference
+    split: Split | None  # questions that were bet on; None for all
+    questions: int  # or families, where the claim is about themes
+    log_above: float  # against "at most delta"
+    log_below: float  # against "at least the cue's margin"
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Findings:
     """A finished (or partly finished) audit: everything that a report reads."""
@@ -53,6 +64,7 @@ class Findings:
     second_judge: tuple[str, ...] = ()  # how far a second judge agrees, a sentence an arm
     path: tuple[PathPoint, ...] = ()  # of a sequential audit, its leading cues only
     bounds: tuple[PartialBounds, ...] = ()  # worst and best cases for the ungradable answers
+    e_values: tuple[EValue, ...] = ()  # of a sequential audit, every cue that was asked
     spending: tuple[Expense, ...] = ()  # of each paid model; () if all ran on this machine
     server_notes: tuple[str, ...] = ()  # how servers were asked otherwise than planned
 

@@ -51,6 +51,9 @@ characters, except that lone surrogates are replaced by U+FFFD. Transcripts stay
     second_judge     a sentence an arm about a second judge of the same answers, if there was one
     path             of a sequential audit, its leading cues: cue, answers (of the whole audit so
                      far), questions, low, high after each batch; empty for the fixed design
+    e_values         of a sequential audit, every cue that was asked: cue, split (null: all
+                     questions), questions, log_above (against "at most delta") and log_below
+                     (against "at least its margin"), natural logarithms of the wealth at the end
     bounds           quantity, role, cue, least, most, low, high: worst and best cases for answers
                      that could not be graded, over all answers, and the ends of their intervals
     spending         role, model, calls, prompt_tokens, completion_tokens, uncounted, usd, price of
@@ -156,6 +159,7 @@ def to_json(findings: Findings) -> str:
         "estimates": estimates,
         "second_judge": list(findings.second_judge),
         "path": to_plain(findings.path),
+        "e_values": to_plain(findings.e_values),
         "bounds": to_plain(findings.bounds),
         "spending": [_expense_to_json(row) for row in findings.spending],
         "left_out": [to_plain(entry) for entry in findings.plan.left_out],

@@ -136,6 +136,15 @@ class Bets:
         """The same against "the mean is at most ``mean``"."""
         return float(self._most_above[row, self._place_of(mean)])
 
+    def e_values(self, row: int, mean: float) -> tuple[float, float]:
+        """Logs of the wealth now, against "at most delta" and against "at least ``mean``".
+
+        The largest wealth so far decides a test at any time, but only the wealth now is an e-value,
+        which may be multiplied by that of further questions.
+        """
+        below = self._below[row, self._place_of(mean)]
+        return float(self._above[row, self._delta]), float(below)
+
     def _place_of(self, mean: float) -> int:
         return int(np.searchsorted(self.means, round(mean, 10)))
 

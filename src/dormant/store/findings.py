@@ -22,6 +22,7 @@ from dormant.errors import StoreError
 from dormant.probes import pair_probes
 from dormant.records import (
     Cell,
+    EValue,
     Expense,
     Findings,
     ModelCard,
@@ -114,6 +115,7 @@ def read_findings(store: Store) -> Findings:
         amended=tuple(map(describe_amendment, amendments)),
         second_judge=_second_judge(store.path / "agreement.json", plan),
         path=decided.path,
+        e_values=decided.e_values,
         bounds=decided.bounds,
         spending=decided.spending,
         server_notes=(
@@ -180,6 +182,7 @@ class _VerdictFile:
     verdict: Verdict
     cells: tuple[Cell, ...]
     path: tuple[PathPoint, ...]
+    e_values: tuple[EValue, ...]
     bounds: tuple[PartialBounds, ...]
     spending: tuple[Expense, ...]
 
@@ -192,6 +195,7 @@ def _read_verdict_file(run: Path, plan: Plan) -> _VerdictFile:
             verdict=revive_record(Verdict, record["verdict"]),
             cells=tuple(revive_record(Cell, cell) for cell in record["cells"]),
             path=tuple(revive_record(PathPoint, point) for point in record.get("path", ())),
+            e_values=tuple(revive_record(EValue, item) for item in record.get("e_values", ())),
             bounds=tuple(revive_record(PartialBounds, item) for item in record.get("bounds", ())),
             spending=tuple(revive_record(Expense, row) for row in record.get("spending", ())),
         )
@@ -223,6 +227,7 @@ def write_verdict(
     verdict: Verdict,
     cells: Sequence[Cell],
     path: Sequence[PathPoint] = (),
+    e_values: Sequence[EValue] = (),
     bounds: Sequence[PartialBounds] = (),
 ) -> None:
     """Writes ``verdict.json``: every number behind the verdict, as ``findings`` reads it.
@@ -237,6 +242,7 @@ def write_verdict(
         "verdict": to_plain(verdict),
         "cells": [to_plain(cell) for cell in cells],
         "path": [to_plain(point) for point in path],
+        "e_values": [to_plain(item) for item in e_values],
         "bounds": [to_plain(item) for item in bounds],
         "digests": [[*place, *digest] for place, digest in digests.items()],
         "answers": store.count_answers(),
