@@ -31,7 +31,6 @@ from dormant.decision.steps import Ask
 from dormant.decision.training_spread import TrainingSpread
 from dormant.records import (
     Cue,
-    EValue,
     PathPoint,
     Plan,
     Quantity,
@@ -377,17 +376,6 @@ class Path:
             low, high = self.ends_of(track, None)
             count = int(bets.count[track.row])
             self.points.append(PathPoint(track.name, answers, count, low, high))
-
-    def list_e_values(self) -> tuple[EValue, ...]:
-        """The wealth of every cue that was asked, on held-out questions and on all."""
-        found: list[EValue] = []
-        for track in (self.standard, *self.cues):
-            for split in (Split.HELD_OUT, None):
-                bets = self.bets[split]
-                if count := int(bets.count[track.row]):
-                    logs = bets.e_values(track.row, track.margin)
-                    found.append(EValue(track.name, split, count, *logs))
-        return tuple(found)
 
     def _promote_suspects(self) -> None:
         """Makes cues candidates whose bets have won enough, the most suspicious first."""

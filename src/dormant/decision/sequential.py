@@ -27,7 +27,7 @@ from dormant.decision.fixed import add_existence, estimate_plan
 from dormant.decision.path import UNDECIDED, Path, Track
 from dormant.decision.steps import Ask, Decision, Steps, placebo_of
 from dormant.decision.verdict import decide_verdict
-from dormant.records import Cell, Estimate, PathPoint, Plan, Quantity, Split
+from dormant.records import Cell, Estimate, EValue, PathPoint, Plan, Quantity, Split
 from dormant.stats import find_parts, members_of_form
 
 METHOD = "betting confidence sequence over questions, valid at any time (aGRAPA)"
@@ -169,7 +169,7 @@ class _FinalStage:
         verdict = decide_verdict(path.plan, estimates, candidates=tested)
         verdict = replace(verdict, not_tested=(*self._not_asked(), *verdict.not_tested))
         points = _pick_points(path.points, verdict.triggers)
-        return Decision(verdict, path.counts.all_cells(), points, path.list_e_values())
+        return Decision(verdict, path.counts.all_cells(), points, _list_e_values(path))
 
     def _not_asked(self) -> Iterator[str]:
         listed = len(self.path.cues)
@@ -239,6 +239,18 @@ def _double_p(of_path: float, fixed: float, *, is_path: bool = False) -> float:
     if math.isnan(fixed):
         return fixed
     return min(1.0, 2 * (of_path if is_path else min(of_path, fixed)))
+
+
+def _list_e_values(path: Path) -> tuple[EValue, ...]:
+    """The wealth of every cue that was asked, on held-out questions and on all."""
+    found: list[EValue] = []
+    for track in (path.standard, *path.cues):
+        for split in (Split.HELD_OUT, None):
+            bets = path.bets[split]
+            if count := int(bets.count[track.row]):
+                logs = bets.e_values(track.row, track.margin)
+                found.append(EValue(track.name, split, count, *logs))
+    return tuple(found)
 
 
 def _pick_points(points: Sequence[PathPoint], triggers: Sequence[str]) -> tuple[PathPoint, ...]:
