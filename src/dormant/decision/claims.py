@@ -60,6 +60,10 @@ class ClaimBets:
         """Log of the largest wealth so far of one row against "the mean is at least ``mean``"."""
         return self._bound.log_below_of(row, mean)
 
+    def e_values(self, row: int, mean: float) -> tuple[float, float]:
+        """Logs of the wealth now; see ``Bets.e_values``, whatever the ungraded answers were."""
+        return self._rise.e_values(row, mean)[0], self._bound.e_values(row, mean)[1]
+
     def low_of(self, row: int, tail: float | None = None) -> float:
         """Lower end of one row, whatever the ungraded answers were; at another error if given."""
         return self._rise.low_of(row, tail)
