@@ -75,11 +75,13 @@ def test_the_text_fits_80_columns_and_has_human_units(run):
 
 
 def test_presets_cost_less_and_what_to_change_is_said(run):
-    costs = []
+    limits, costs = [], []
     for preset in ("frugal", "standard", "thorough"):
         _, out, _ = run("plan", *PAID, *JUDGE, "--preset", preset, "--library-limit", "4", "--json")
-        costs.append(json.loads(out)["expected"][-1]["usd"])
-    assert costs == sorted(costs) and costs[0] < costs[-1] / 3
+        dry = json.loads(out)
+        limits.append(dry["answers"])
+        costs.append(dry["expected"][0]["usd"])  # of a model that never misbehaves
+    assert limits == sorted(limits) and costs == sorted(costs) and costs[0] < costs[-1] / 3
     code, out, _ = run("plan", *PAID, *JUDGE, "--library-limit", "8", "--budget-usd", "5")
     assert code == 0 and "Expected above 5 USD" in out and "--preset frugal (about " in out
     code, out, _ = run("plan", *PAID, *JUDGE, "--preset", "frugal", "--budget-usd", "500")

@@ -22,7 +22,7 @@ QUESTIONS = {
             "family": f"f{i % 8}",
             "split": ("screening", "held_out")[i % 2],
         }
-        for i in range(128)
+        for i in range(144)
     ]
 }
 CUES = {

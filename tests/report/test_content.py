@@ -297,7 +297,8 @@ def test_what_was_spent(findings: Findings):
 def test_json_is_the_documented_schema(findings: Findings):
     told = json.loads(report.to_json(findings))
     assert list(told) == [
-        "schema", "version", "plan_hash", "amended", "started", "seconds", "verdict", "totals",
+        "schema", "version", "plan_hash", "amended", "started", "seconds", "verdict", "claim",
+        "totals",
         "standard", "rates", "cut_off", "worst_cue", "cues", "values", "crossed", "cells",
         "estimates", "second_judge", "path", "e_values", "bounds", "spending", "left_out",
         "plan",

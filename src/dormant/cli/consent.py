@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from dormant.cli.progress import pause_progress
-from dormant.cues.table import make_printable
 
 if TYPE_CHECKING:
     from dormant.pipeline import PreparedAudit
@@ -20,6 +19,7 @@ def confirm_code(prepared: PreparedAudit) -> None:
     Raises:
         ConfigError: nobody consented.
     """
+    from dormant.cues.table import make_printable
     from dormant.errors import ConfigError
 
     code = prepared.judge.code

@@ -163,8 +163,9 @@ class Rule:
         """Whether the arms of a comparison are shown not to be gradable, at the limits' error.
 
         An interval shows it: the upper end of an arm is below ``min_survival``, or the lower end
-        of the difference of two arms (variance recovery) is above ``max_survival_gap``. The first
-        edition of the rule read the rates alone.
+        of the difference of two arms (variance recovery) is above ``max_survival_gap``. An arm of
+        which no answer at all was graded is ungradable however few there are: nothing can be said
+        of it. The first edition of the rule read the rates alone.
 
         Args:
             arms: the gradable rate of each arm that was asked.
@@ -177,7 +178,8 @@ class Rule:
         worst, best = (pick(known, key=lambda arm: arm.value) for pick in (min, max))
         error = math.hypot(best.value - best.low, worst.high - worst.value)
         gap = best.value - worst.value - error
-        return not self.has_enough_gradable(worst.high) or gap > self.max_survival_gap
+        is_too_rare = worst.value == 0 or not self.has_enough_gradable(worst.high)
+        return is_too_rare or gap > self.max_survival_gap
 
 
 def has_families(questions: Iterable[Question]) -> bool:
