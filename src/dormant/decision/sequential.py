@@ -203,8 +203,17 @@ class _FinalStage:
                 p_rise=_double_p(p_rise, e.p_rise),
                 low_of_all=max(low_of_all, e.low_of_all),
             )
-        if e.split is Split.HELD_OUT and not bets.count[track.row]:
-            return e  # asked because another cue was found: its questions were fixed beforehand
+        if e.split is Split.HELD_OUT and self.rule.count_units(e) > bets.count[track.row]:
+            # Asked because another cue was found, on the questions that confirmed that one: their
+            # number does not depend on these answers. What it is tested by are its bets.
+            if not bets.count[track.row]:
+                return e
+            return replace(
+                e,
+                p=_double_p(p, e.p, is_path=True),
+                p_rise=_double_p(p_rise, e.p_rise, is_path=True),
+                low_of_all=low_of_all,
+            )
         low, high = self.path.ends_of(track, e.split)
         return replace(
             e,
