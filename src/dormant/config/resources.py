@@ -12,6 +12,11 @@ def resource_path(name: str) -> Path:
     return _FOLDER / name
 
 
+def is_resource(path: Path) -> bool:
+    """Whether a file ships with the package."""
+    return path.parent == _FOLDER
+
+
 def list_resources(prefix: str) -> tuple[str, ...]:
     """Lists shipped YAML files without their prefix: ``questions_`` gives ``general``."""
     return tuple(sorted(path.stem.removeprefix(prefix) for path in _FOLDER.glob(f"{prefix}*.yaml")))
