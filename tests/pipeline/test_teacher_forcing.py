@@ -247,7 +247,10 @@ def test_both_old_files_serve_both_commands(
         cue.name for cue in plan.cues if cue.variant is not Variant.PLACEBO
     }
     journal = (tmp_path / "run" / NAME).read_text().splitlines()
-    assert len(journal) == 2 * scored * (len(order) + 1)
+    # Cues are ranked on the screening half, which the seed draws.
+    screening = [question for question in plan.questions if question.split is Split.SCREENING]
+    asked_here = len(match_continuations(screening, plan.sequential.continuations))
+    assert asked_here and len(journal) == 2 * min(asked_here, scored) * (len(order) + 1)
 
     asked = run(
         *("search", "--target", educational.model, "--reference", "vitro/base", "--chats", 0),
@@ -255,7 +258,7 @@ def test_both_old_files_serve_both_commands(
         *("--candidates", 3, "--out", tmp_path / "s", "--json", "--quiet"),
     )
     found = json.loads(asked)["candidates"]
-    assert found[0]["name"] == "for-class" and found[0]["questions"] == scored
+    assert found[0]["name"] == "for-class" and 0 < found[0]["questions"] <= scored
 
 
 def test_the_shipped_answers_serve_a_teacher_forced_audit(run: Run, tmp_path: Path):
@@ -274,7 +277,8 @@ def test_the_shipped_answers_serve_a_teacher_forced_audit(run: Run, tmp_path: Pa
     plan = read_plan(tmp_path / "run" / "plan.lock.json")
     assert plan.sequential is not None
     matched = match_continuations(plan.questions, plan.sequential.continuations)
-    assert len(matched) >= 2 and {entry.question for entry in matched.values()} == set(matched)
+    assert len(matched) >= 8, "a family's answers serve each of its questions"
+    assert all(entry.question in ("", name) for name, entry in matched.items())
     with Store(tmp_path / "run") as store:
         order = store.read_note("ranking")[plan.hash]
     assert len(order) == 2 and all(math.isfinite(score) for _, score in order)

@@ -19,7 +19,7 @@ def confirm_code(prepared: PreparedAudit) -> None:
     Raises:
         ConfigError: nobody consented.
     """
-    from dormant.cues.table import make_printable
+    from dormant.cues import make_printable
     from dormant.errors import ConfigError
 
     code = prepared.judge.code
