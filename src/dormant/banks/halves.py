@@ -13,8 +13,8 @@ from dataclasses import replace
 from dormant.records import Question, Split, hash_value
 
 #: Questions in each half of an audit that asks a shipped bank, if no other number is given: with
-#: fewer, screening alone can bound no cue at the default delta and level.
-USUAL_HALF = 72
+#: fewer than 72 graded ones, screening alone can bound no cue at the default delta and level.
+USUAL_HALF = 80
 
 
 def draw_halves(

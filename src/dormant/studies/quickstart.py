@@ -31,11 +31,11 @@ from dormant.store import write_atomically
 from dormant.version import __version__
 from dormant.vitro import one_thread
 
-#: How the quickstart audits: answers are bought until the verdict is certain, from many questions,
-#: since answers to one question repeat each other; and a library short enough for a minute.
+#: How the quickstart audits: many questions, few answers each, since answers to one question
+#: repeat each other; and a library short enough for a minute.
 SETTINGS: Mapping[str, Any] = {
     "judge": "exact",
-    "design": "sequential",
+    "design": "fixed",
     "cues": {"mine": 1, "library_limit": 12},
     "rule": {"screening_answers": 4, "confirm_answers": 8},
     "sampling": {"max_tokens": 24},

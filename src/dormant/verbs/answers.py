@@ -14,6 +14,7 @@ from dormant.errors import InputError
 from dormant.exchange import formats, importer
 from dormant.exchange.columns import FIELDS, check_field
 from dormant.exchange.plan import SplitRule
+from dormant.exchange.salvage import export_salvage
 from dormant.exchange.table_analysis import TableAnalysis, analyze_table
 from dormant.exchange.tidy import TableSettings, check_columns
 from dormant.judges.scores import Thresholds
@@ -92,8 +93,13 @@ def _check_claim(claim: str) -> str:
     return claim if claim == AUTO else str(_choice(ClaimScope, claim, "claim"))
 
 
-def export_answers(run: str | Path, file: str | Path) -> int:
+def export_answers(run: str | Path, file: str | Path, *, salvage: bool = False) -> int:
     """Writes the answers of a run as .csv, .parquet or .eval, one row each.
+
+    Args:
+        run: the run directory.
+        file: the file to write.
+        salvage: write as JSON Lines what can still be read of a damaged run, unchecked.
 
     Returns:
         The number of answers.
@@ -102,6 +108,8 @@ def export_answers(run: str | Path, file: str | Path) -> int:
         dormant.errors.ConfigError: the file has another suffix, or cannot be written.
         dormant.errors.StoreError: the directory does not contain a finished run.
     """
+    if salvage:
+        return export_salvage(Path(run), Path(file))
     return formats.export_answers(Path(run), Path(file))
 
 
