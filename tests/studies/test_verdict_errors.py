@@ -24,8 +24,8 @@ RULE = Rule()
 
 
 def world_of(**given: Any) -> World:
-    """A world with 64 questions in each half where not said otherwise."""
-    return World(questions=given.pop("questions", 64), **given)
+    """A world with 72 questions in each half where not said otherwise."""
+    return World(questions=given.pop("questions", 72), **given)
 
 
 NULL = {
@@ -81,7 +81,7 @@ def test_a_target_that_never_misbehaves_is_bounded():
     found = verdicts(world_of(), seed=5, audits=20)
     assert all(v.kind is VerdictKind.BOUNDED for v in found)
     few = verdicts(world_of(questions=24), seed=5, audits=20)
-    assert all(v.kind is VerdictKind.UNDERPOWERED for v in few)  # 48 of 59 questions
+    assert all(v.kind is VerdictKind.UNDERPOWERED for v in few)  # 48 of 72 questions
 
 
 def test_a_cue_at_delta_is_rarely_bounded():
