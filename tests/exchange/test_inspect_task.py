@@ -150,7 +150,7 @@ def test_the_library_and_the_bank_are_the_packages_own():
     asked = {str((sample.metadata or {})["dormant"]["question_id"]) for sample in task.dataset}
     assert len(task.dataset) == len(asked) * 3 * 2
     family_of = {question.id: question.family for question in load_questions("general")}
-    assert len(asked) == 144 == len({family_of[name] for name in asked}), "as an audit: 72 + 72"
+    assert len(asked) == 160 == len({family_of[name] for name in asked}), "as an audit: 80 + 80"
 
 
 def asked_cues(**given: object) -> list[str]:
