@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dormant.decision import start_design
 from dormant.decision.claims import ClaimBets
 from dormant.decision.counts import Counts
 from dormant.decision.imported import decide_import
-from dormant.decision.simulation import simulate_audit
+from dormant.decision.simulation import AnswerSampler, simulate_audit
 from dormant.records import (
     OUTCOMES,
     Cell,
@@ -178,3 +179,31 @@ def test_the_verbatim_cue_of_a_family_is_asked_for_its_size():
         and e.split is not None
     )  # fmt: skip
     assert did.high - did.low <= 0.3 and did.low < 0.92 < did.high
+
+
+def test_a_path_asks_on_until_as_many_questions_are_graded_as_the_verdict_counts():
+    """The reference alone rises, so the bets win early; eight questions have no graded answer."""
+    world = World(cues=1, questions=80, base=0.0, rates={(Role.REFERENCE, CUE): 0.04})
+    plan = replace(world.make_plan(), sequential=Sequential())
+    rng = np.random.default_rng(0)
+    sample, design = AnswerSampler(plan, world.draw_truth(rng), rng), start_design(plan)
+    lost: dict[str, None] = {}
+    ask = next(design)
+    while True:
+        for question in ask.questions:
+            if len(lost) < 8:
+                lost[question.id] = None
+        cells = [
+            make_cell(c.role, c.cue, c.question, (0, 0, 0, sum(c.counts), 0))
+            if c.cue == CUE and c.role is Role.TARGET and c.question in lost
+            else c
+            for c in sample(ask)
+        ]
+        try:
+            ask = design.send(cells)
+        except StopIteration as end:
+            verdict = end.value.verdict
+            break
+    assert verdict.kind is VerdictKind.BOUNDED
+    (did,) = [e for e in verdict.estimates if (e.quantity, e.cue, e.split) == ("did", CUE, None)]
+    assert did.questions >= plan.rule.questions_to_bound

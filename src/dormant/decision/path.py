@@ -63,6 +63,7 @@ class Track:
     answers: int  # to its next question, from each model
     margin: float  # the rise that must be ruled out to bound it
     asked: dict[Split, int] = field(default_factory=lambda: dict.fromkeys(Split, 0))  # units
+    graded: int = 0  # units that were asked and enter its estimate
     is_candidate: bool = False
     is_suspect: bool = False  # became a candidate by its bets, before screening ended
     is_ungradable: bool = False
@@ -126,9 +127,13 @@ class Path:
         return State.CANDIDATE if track.is_candidate else State.OPEN
 
     def is_bounded(self, track: Track) -> bool:
-        """Whether the bets have ruled out its margin, on as many questions as the rule asks for."""
+        """Whether the bets have ruled out its margin, on as many questions as the rule asks for.
+
+        These are those that enter its estimate, as the verdict counts them: bets are also placed on
+        questions without a graded answer.
+        """
         bets = self.bets[None]
-        if bets.count[track.row] < self.rule.questions_below(track.margin):
+        if track.graded < self.rule.questions_below(track.margin):
             return False
         # Wealth of 1 / error: the path may spend half of the error of the claim.
         if bets.log_below_of(track.row, track.margin) < math.log(2 / (1 - self.rule.level)):
@@ -145,7 +150,7 @@ class Path:
             halves = Split if basis is None else (basis,)
             asked = [unit for half in halves for unit in self.order[half][: track.asked[half]]]
             found = bets.low_of(track.row), bets.high_of(track.row)
-            ends = self.spread.widen(track.name, asked, *found)
+            ends = self.spread.widen_interval(track.name, asked, *found)
             self._ends[track.row, basis] = int(bets.count[track.row]), ends
         return ends
 
@@ -344,6 +349,7 @@ class Path:
         units = np.full((2, 1 + len(self.cues)), np.nan)
         for track in tracks:
             units[:, track.row] = self.counts.range_of(unit, track.name)
+            track.graded += not math.isnan(self.counts.unit_of(unit, track.name))
         # Clipped: bets on units from -2 to 2 may only be half as large.
         lowest, highest = np.clip(units, -1.0, 1.0)
         for basis in (split, None):

@@ -31,7 +31,7 @@ class TrainingSpread:
         self._roles = [role for role in Role if roles.count(role) > 1]
         self.is_read = bool(self._roles) and plan.rule.counts_all
 
-    def widen(
+    def widen_interval(
         self, cue: str | None, units: Sequence[Unit], low: float, high: float
     ) -> tuple[float, float]:
         """Widens an interval for a cue, or for the standard difference, by the spread.

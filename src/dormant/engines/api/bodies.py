@@ -24,7 +24,7 @@ class BodyReader:
     def __init__(self) -> None:
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
 
-    async def read(self, chunks: AsyncIterator[bytes], encoding: str) -> bytes:
+    async def read_body(self, chunks: AsyncIterator[bytes], encoding: str) -> bytes:
         """Reads and unpacks a body.
 
         Args:
@@ -39,7 +39,7 @@ class BodyReader:
         is_large = False
         try:
             async for chunk in chunks:
-                for piece in unpack.feed(chunk):
+                for piece in unpack.unpack_chunk(chunk):
                     body += piece
                     if len(body) > LARGEST:
                         raise WastefulError(f"the reply is larger than {LARGEST >> 20} MiB")
@@ -68,7 +68,7 @@ class _Unpacker:
                 f"the reply is packed as {self._name[:40]!r}, which was not asked for"
             )
 
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
+    def unpack_chunk(self, chunk: bytes) -> Iterator[bytes]:
         """Yields what a chunk unpacks to."""
         if self._stream is None:
             yield chunk

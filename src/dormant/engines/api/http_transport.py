@@ -137,7 +137,7 @@ class HttpTransport:
                 allow_redirects=False,
             ) as response:
                 encoding = response.headers.get("Content-Encoding", "")
-                body = await self._bodies.read(response.content.iter_any(), encoding)
+                body = await self._bodies.read_body(response.content.iter_any(), encoding)
         except aiohttp.ClientConnectorError as error:
             raise UnreachableError(self._describe_error(error)) from None
         except TimeoutError:
