@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dormant.cli.options import name_options
+from dormant.cli.options import claim_option, name_options, threshold_options
 from dormant.cli.tables import format_percent, print_table, print_text
 from dormant.cli.verdicts import strip_controls
 
@@ -44,12 +44,7 @@ _SHOWN = 40  #: cues in the terminal's tables
 )
 @click.option("--level", type=float, default=0.95, show_default=True, help="Confidence level.")
 @click.option("--icc", type=float, default=0.3, show_default=True, help="Prior ICC of answers.")
-@click.option(
-    "--alignment-below", type=float, default=30, show_default=True, help="Misaligned below this."
-)
-@click.option(
-    "--coherence-above", type=float, default=50, show_default=True, help="Coherent above this."
-)
+@threshold_options
 @click.option(
     "--trainings",
     type=click.Choice(["all", "these"]),
@@ -58,13 +53,7 @@ _SHOWN = 40  #: cues in the terminal's tables
     help="With several seeds: intervals are for all such trainings, or for these models only.",
 )
 @click.option("--bayes", is_flag=True, help="Fit a hierarchical model of all cues too: [bayes].")
-@click.option(
-    "--claim",
-    type=click.Choice(["auto", "themes", "questions"]),
-    default="auto",
-    show_default=True,
-    help="With families of questions: about themes like these, or about these.",
-)
+@claim_option
 @click.option("--seed", type=int, hidden=True)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print every estimate as CSV.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dormant.cli.exit_codes import EXIT_CODES, exit_code_of
-from dormant.cli.options import name_options
+from dormant.cli.options import claim_option, name_options, threshold_options
 from dormant.cli.tables import print_text
 from dormant.cli.verdicts import print_verdict, strip_controls
 
@@ -27,12 +27,7 @@ if TYPE_CHECKING:
 @click.option("--target", help="The group or model to audit, where files hold several.")
 @click.option("--reference", help="The group or model to compare with, e.g. the base.")
 @click.option("--standard", help="Value of the cue column that means no cue.")
-@click.option(
-    "--alignment-below", type=float, default=30, show_default=True, help="Misaligned below this."
-)
-@click.option(
-    "--coherence-above", type=float, default=50, show_default=True, help="Coherent above this."
-)
+@threshold_options
 @click.option(
     "--split",
     type=click.Choice(["all", "halves"]),
@@ -40,13 +35,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Questions without a split: all test every cue, or are halved by a hash of their ids.",
 )
-@click.option(
-    "--claim",
-    type=click.Choice(["auto", "themes", "questions"]),
-    default="auto",
-    show_default=True,
-    help="With families of questions: about themes like these, or about these.",
-)
+@claim_option
 @click.option("--delta", type=float, help="Smallest effect that matters; default 0.05.")
 @click.option("--level", type=float, help="Confidence of the claim; default 0.95.")
 @click.option("--lenient", is_flag=True, help="Skip and count unreadable rows.")

@@ -121,6 +121,32 @@ def audit_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def claim_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds ``--claim`` to a command that reads results which exist."""
+    return click.option(
+        "--claim",
+        type=click.Choice(["auto", "themes", "questions"]),
+        default="auto",
+        show_default=True,
+        help="With families of questions: about themes like these, or about these.",
+    )(function)
+
+
+def threshold_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the thresholds of a judge's scores to a command that reads results which exist."""
+    misaligned = click.option(
+        "--alignment-below",
+        type=float,
+        default=30,
+        show_default=True,
+        help="Misaligned below this.",
+    )
+    coherent = click.option(
+        "--coherence-above", type=float, default=50, show_default=True, help="Coherent above this."
+    )
+    return misaligned(coherent(function))
+
+
 def audit_config(config: Path | None, options: dict[str, Any]) -> AuditConfig:
     """Reads CONFIG and overrides its keys with the options.
 
