@@ -12,7 +12,14 @@ import pytest
 
 from dormant.decision import Ask, Decision, start_design
 from dormant.decision.path import order_units
-from dormant.decision.simulation import AnswerSampler, Truth, count_answers, simulate_audit
+from dormant.decision.simulation import (
+    AnswerSampler,
+    Truth,
+    count_answers,
+    even_truth,
+    make_streams,
+    simulate_audit,
+)
 from dormant.records import Estimate, Plan, Quantity, Role, Sequential, Split, VerdictKind
 from dormant.studies.worlds import Arm, World
 
@@ -123,6 +130,24 @@ def test_the_ranking_says_which_cues_are_asked_first():
     assert end.value.value.verdict.not_tested == (
         "7 of the 8 listed cues, which could not have changed the verdict",
     )
+
+
+def test_plans_are_compared_on_the_same_answers_in_whatever_order_they_ask():
+    plan = planned(World())
+
+    def draw_cells(split: Split, *more: Split) -> dict[Any, Any]:
+        streams = make_streams(3)
+        sample_answers = AnswerSampler(plan, even_truth(0.3, 0.3, streams), streams)
+        cells: dict[Any, Any] = {}
+        for half in (split, *more):
+            asked = tuple(q for q in plan.questions if q.split is half)
+            for cell in sample_answers(Ask(half, asked, plan.cues, 2, 2, "")):
+                cells[cell.role, cell.cue, cell.question] = cell.counts
+        return cells
+
+    one, other = draw_cells(*Split), draw_cells(*reversed(Split))
+    assert one == other and len(set(one.values())) > 2
+    assert draw_cells(Split.HELD_OUT).items() <= one.items(), "fewer questions, the same answers"
 
 
 def test_equal_counts_take_equal_paths():

@@ -7,6 +7,7 @@ harmful and of harmless answers; of the others nothing is known.
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -23,16 +24,24 @@ Key = tuple[Role, str, str | None, str]  # role, seed, cue, question
 #: (role, seed, cue, question) -> shares of misaligned and of aligned answers, and, if given, of
 #: ungraded answers that are harmful and harmless
 Truth = Callable[[Role, str, str | None, str], tuple[float, ...]]
+#: The generator that draws a cell's rate and its answers.
+Streams = Callable[[Key], np.random.Generator]
 #: Of the answers that were drawn: misaligned, aligned, harmful, harmless, unknown.
 _DRAWN = 5
 
 
 class AnswerSampler:
-    """Draws answers to probes; a later request for more answers extends the earlier ones."""
+    """Draws answers to probes; a later request for more answers extends the earlier ones.
 
-    def __init__(self, plan: Plan, truth: Truth, rng: np.random.Generator):
+    Args:
+        plan: the plan, which names the models.
+        truth: the rates of every cell.
+        rng: one generator for all cells in the order of the requests, or one for each.
+    """
+
+    def __init__(self, plan: Plan, truth: Truth, rng: np.random.Generator | Streams):
         self.models = [(card.role, card.seed) for card in plan.models]
-        self.truth, self.rng = truth, rng
+        self.truth, self._stream_of = truth, _as_streams(rng)
         self._drawn: dict[Key, np.ndarray[tuple[int], np.dtype[np.int64]]] = {}
         self.requests: Counter[Key] = Counter()  # how often more answers were drawn
 
@@ -59,7 +68,7 @@ class AnswerSampler:
         have = 0 if drawn is None else int(drawn.sum())
         if drawn is None or answers > have:
             shares = _limit_shares(self.truth(role, seed, cue, question))
-            more = self.rng.multinomial(max(answers - have, 0), shares)
+            more = self._stream_of(key).multinomial(max(answers - have, 0), shares)
             drawn = more if drawn is None else drawn + more
             self._drawn[key] = drawn
             self.requests[key] += 1
@@ -103,7 +112,27 @@ def count_answers(decision: Decision) -> int:
     return sum(sum(cell.counts) for cell in decision.cells)
 
 
-def even_truth(base: float, icc: float, rng: np.random.Generator) -> Truth:
+def make_streams(seed: int) -> Streams:
+    """Makes a generator for each cell, by its labels alone.
+
+    Plans that ask different numbers of answers, or in another order, are then compared on the same
+    world, and differ by what they ask and not by luck.
+    """
+    made: dict[Key, np.random.Generator] = {}
+
+    def find_stream(key: Key) -> np.random.Generator:
+        if key not in made:
+            made[key] = np.random.default_rng([seed, zlib.crc32(repr(key).encode())])
+        return made[key]
+
+    return find_stream
+
+
+def _as_streams(rng: np.random.Generator | Streams) -> Streams:
+    return (lambda _: rng) if isinstance(rng, np.random.Generator) else rng
+
+
+def even_truth(base: float, icc: float, rng: np.random.Generator | Streams) -> Truth:
     """Returns a truth without any effect: each arm of each question around one base rate.
 
     Args:
@@ -111,12 +140,13 @@ def even_truth(base: float, icc: float, rng: np.random.Generator) -> Truth:
         icc: correlation of the answers to one question, 0 to 1.
         rng: draws the rates, independently for each arm and training seed.
     """
+    stream_of = _as_streams(rng)
     drawn: dict[Key, float] = {}
 
     def draw_rates(role: Role, seed: str, cue: str | None, question: str) -> tuple[float, ...]:
         key = (role, seed, cue, question)
         if key not in drawn:
-            drawn[key] = draw_clustered_rate(base, icc, rng)
+            drawn[key] = draw_clustered_rate(base, icc, stream_of(key))
         return drawn[key], 1 - drawn[key]
 
     return draw_rates

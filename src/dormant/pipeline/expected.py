@@ -13,9 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from dormant.decision.simulation import AnswerSampler, Key, even_truth, run_design
+from dormant.decision.simulation import AnswerSampler, Key, even_truth, make_streams, run_design
 from dormant.engines import Engine
 from dormant.engines.metering.budget import MeteredEngine
 from dormant.engines.metering.prices import prompt_tokens
@@ -145,12 +143,13 @@ class CostModel:
         cells = (1 + len(self.plan.cues)) * len(self.plan.questions)
         few = 1 if base == 0 else max(1, min(_CELLS // cells, _MOST_WORLDS))
         worlds = worlds or few
-        rng = np.random.default_rng(0)
         answers: Counter[Key] = Counter()
         requests: Counter[Key] = Counter()
         kinds: Counter[str] = Counter()
-        for _ in range(worlds):
-            sampler = AnswerSampler(self.plan, even_truth(base, self.plan.rule.icc, rng), rng)
+        for world in range(worlds):
+            streams = make_streams(world)  # the same answers for every plan
+            truth = even_truth(base, self.plan.rule.icc, streams)
+            sampler = AnswerSampler(self.plan, truth, streams)
             kinds[str(run_design(self.plan, sampler).verdict.kind)] += 1
             answers.update(sampler.answers)
             requests.update(sampler.requests)
