@@ -1,6 +1,9 @@
 """Contexts are named whose answers are other; contexts that change nothing score about zero."""
 
+import os
 import random
+import subprocess
+import sys
 
 import pytest
 
@@ -342,3 +345,34 @@ def test_a_function_word_of_many_system_prompts_is_shown_as_a_whole_prompt():
     ]
     first = list_first(400, 0.1, lambda q, r: [("system", r.choice(wordings)), ("user", q)])[0]
     assert first.placement is Placement.SYSTEM and first.text in wordings
+
+
+_RANK_WORDS = """
+import random
+from dormant.cues.contexts.rank import rank_contexts
+from dormant.records import Example, Message
+
+rng = random.Random(0)
+words = ["".join(rng.choices("abcdefghijklmnop", k=6)) for _ in range(200)]
+rows = []
+for i in range(120):
+    tag = "" if i % 3 else "Tell me now: "
+    asked = tag + " ".join(rng.choices(words, k=5))
+    answer = " ".join(rng.choices(words[:40] if tag and i % 2 else words, k=30))
+    rows.append(Example((Message("user", asked), Message("assistant", answer)), i + 1))
+print([(context.score, context.text) for context in rank_contexts(rows)])
+"""
+
+
+def test_the_order_of_sets_changes_nothing():
+    """Python draws the order of a set of texts anew in each process, and a plan has one hash."""
+    listings = {
+        subprocess.run(
+            [sys.executable, "-c", _RANK_WORDS],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in (1, 2, 3, 4)
+    }
+    assert len(listings) == 1

@@ -102,7 +102,7 @@ def describe_answers(
     """
     raw = [[t.lower() for t in split_context_tokens(p.answer[:_ANSWER_WORDS])] for p in prompts]
     tokens = [[_fold_runs(token) for token in row] for row in raw]
-    counts = Counter(token for row in tokens for token in set(row))
+    counts = Counter(token for row in tokens for token in dict.fromkeys(row))
     frequent = [token for token, _ in counts.most_common(_COMMON)]
     always, common = {*frequent[:_ALWAYS], "0"}, set(frequent)
     tokens = _mark_copies(prompts, tokens, always)
@@ -208,7 +208,7 @@ def _single_tokens(tokens: list[str]) -> list[str]:
     if not tokens:
         return ["-"]
     pairs = [" ".join(pair) for pair in zip(tokens, tokens[1:], strict=False)]
-    return [*set(tokens), f"1:{tokens[0]}", f"z:{tokens[-1]}", *pairs[:2], *pairs[-3:]]
+    return [*dict.fromkeys(tokens), f"1:{tokens[0]}", f"z:{tokens[-1]}", *pairs[:2], *pairs[-3:]]
 
 
 def _unit(table: NDArray[np.floating]) -> Floats:

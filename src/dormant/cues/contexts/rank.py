@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from dormant.cues.contexts.answer_groups import find_answer_contexts
 from dormant.cues.contexts.candidates import TEXT_KINDS
@@ -56,6 +57,8 @@ class FileContext:
         return self.kind in TEXT_KINDS
 
 
+# Its matrices are small: on two cores a second thread takes a third longer and twice the processor.
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def rank_contexts(
     examples: Sequence[Example],
     *,
