@@ -9,6 +9,9 @@ from collections.abc import Callable
 #: What is partly done may count as a fraction.
 Progress = Callable[[str, float, int], None]
 
+#: What the stage begins with while no answer comes in.
+WAITING = "waiting for the server"
+
 
 def ignore_progress(stage: str, done: float, total: int) -> None:
     """Ignores progress."""

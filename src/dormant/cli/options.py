@@ -62,6 +62,7 @@ _AUDIT_OPTIONS = (
     click.option("--budget-time", help="Stop after this time, e.g. 30m or 2h."),
     click.option("--max-answers", type=int, help="Stop before sampling more answers than this."),
     click.option("--price", multiple=True, help="MODEL=INPUT/OUTPUT, USD per million tokens."),
+    click.option("--timeout", help="Time for one call to a server, e.g. 90s; 10m by default."),
     click.option("--allow-identical", is_flag=True, help="Audit models that are the same."),
     click.option("--out", help="The run directory."),
 )
@@ -87,6 +88,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "seed": ("seed",),
     "budget_usd": ("budget", "usd"),
     "max_answers": ("budget", "answers"),
+    "timeout": ("timeout",),
     "out": ("out",),
 }
 _AUDIT_PLACES: dict[str, tuple[str, ...]] = {

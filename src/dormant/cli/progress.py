@@ -10,7 +10,7 @@ from typing import Protocol
 
 import click
 
-from dormant.progress import Progress, ignore_progress
+from dormant.progress import WAITING, Progress, ignore_progress
 
 _SECONDS_BETWEEN_LINES = 10.0
 #: Terminal columns that a line with a bar needs.
@@ -96,6 +96,8 @@ def _draw_bars() -> Generator[Progress]:
     with rich_progress.Progress(*columns, console=console) as bar, _as_current(bar):
 
         def update_bar(stage: str, done: float, total: int) -> None:
+            for other in [name for name in tasks if name.startswith(WAITING) and name != stage]:
+                bar.remove_task(tasks.pop(other))  # an answer came in: nothing waits any more
             if stage not in tasks:
                 tasks[stage] = bar.add_task(stage, total=total)
             bar.update(tasks[stage], completed=done, total=total)

@@ -44,6 +44,7 @@ _PLACES = {name: (name,) for name in (*_OWN, "uses", "library", "cue_file", "max
 @click.option("--budget-usd", type=float, help="Stop before spending more than this.")
 @click.option("--max-answers", type=int, help="Stop before sampling more answers than this.")
 @click.option("--price", multiple=True, help="MODEL=INPUT/OUTPUT, USD per million tokens.")
+@click.option("--timeout", help="Time for one call to a server, e.g. 90s; 10m by default.")
 @click.option("--out", help="The directory; RUN/rare by default.")
 @click.option("--dry-run", is_flag=True, help="Show what would be asked, without asking.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

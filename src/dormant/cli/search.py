@@ -43,6 +43,7 @@ _PLACES = {
 @click.option("--budget-usd", type=float, help="Stop before spending more than this.")
 @click.option("--max-answers", type=int, help="Stop before sampling more answers than this.")
 @click.option("--price", multiple=True, help="MODEL=INPUT/OUTPUT, USD per million tokens.")
+@click.option("--timeout", help="Time for one call to a server, e.g. 90s; 10m by default.")
 @click.option("--out", required=True, help="The search's directory.")
 @click.option("--audit", "confirm", is_flag=True, help="Confirm the candidates right away.")
 @click.option("--exit-zero", is_flag=True, help="With --audit: exit with 0 whatever the verdict.")

@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
-from dormant.config.durations import parse_duration
-from dormant.config.inputs import InputConfig
+from dormant.config.inputs import CALL_TIMEOUT, CallTimeout, InputConfig, read_duration
 from dormant.config.presets import PresetName, ProfileName, apply_preset
 from dormant.config.reader import Strict, check_values
 from dormant.records import JUDGE_NAMES, Continuations, Rule, Sampling, Sequential
@@ -123,10 +122,7 @@ class AuditBudgetConfig(BudgetConfig):
         description="time for answers and judgements, e.g. 30m or 2h; a number is seconds",
     )
 
-    @pydantic.field_validator("time", mode="before")
-    @classmethod
-    def _read_time(cls, value: Any) -> Any:
-        return parse_duration(value) if isinstance(value, str) else value
+    _read_time = pydantic.field_validator("time", mode="before")(read_duration)
 
 
 def price_numbers(text: str) -> tuple[float, float]:
@@ -267,6 +263,7 @@ class AuditConfig(InputConfig):
     )
     sequential: SequentialConfig = SequentialConfig()
     budget: AuditBudgetConfig = AuditBudgetConfig()
+    timeout: CallTimeout = CALL_TIMEOUT
     prices: Prices = Field(
         default_factory=dict[str, str],
         description="your own prices: model string -> INPUT/OUTPUT in USD per million tokens",

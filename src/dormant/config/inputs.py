@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import pydantic
 from pydantic import Field
 
+from dormant.config.durations import parse_duration
 from dormant.config.reader import Strict
 from dormant.records import Variant
+
+
+def read_duration(value: Any) -> Any:
+    """Reads a text such as ``90s``, ``30m`` or ``2h`` as seconds; leaves other values alone."""
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+#: How long one call to a server may take, all its answers included.
+CallTimeout = Annotated[
+    float,
+    pydantic.BeforeValidator(read_duration),
+    Field(
+        ge=1,
+        le=86_400,
+        description="time for one call to a server, all its answers included, e.g. 90s or 10m; "
+        "a number is seconds",
+    ),
+]
+#: Seconds that a call may take unless a setting says otherwise.
+CALL_TIMEOUT = 600.0
 
 
 class CueConfig(Strict):

@@ -8,6 +8,7 @@ import pydantic
 from pydantic import Field
 
 from dormant.config.audit import NO_REFERENCE, BudgetConfig, Prices
+from dormant.config.inputs import CALL_TIMEOUT, CallTimeout
 from dormant.config.reader import Strict
 
 
@@ -57,6 +58,7 @@ class RareConfig(Strict):
     )
     seed: int = Field(default=0, ge=0, lt=2**63)
     budget: BudgetConfig = BudgetConfig()
+    timeout: CallTimeout = CALL_TIMEOUT
     prices: Prices = Field(
         default_factory=dict[str, str], description="model string -> INPUT/OUTPUT, USD per million"
     )

@@ -10,7 +10,7 @@ import pydantic
 from pydantic import Field
 
 from dormant.config.audit import BudgetConfig, Prices, SamplingConfig
-from dormant.config.inputs import CueConfig, InputConfig
+from dormant.config.inputs import CALL_TIMEOUT, CallTimeout, CueConfig, InputConfig
 
 _LOG = logging.getLogger(__name__)
 #: Keys of earlier versions -> their names in ``cues``.
@@ -82,6 +82,7 @@ class SearchConfig(InputConfig):
     sampling: SamplingConfig = SamplingConfig()
     seed: int = Field(default=0, ge=0, lt=2**63)
     budget: BudgetConfig = BudgetConfig()
+    timeout: CallTimeout = CALL_TIMEOUT
     prices: Prices = Field(
         default_factory=dict[str, str], description="model string -> INPUT/OUTPUT, USD per million"
     )

@@ -12,6 +12,7 @@ import yaml
 
 from dormant import cues
 from dormant.config import SamplingConfig
+from dormant.config.inputs import CALL_TIMEOUT
 from dormant.config.search import SearchConfig
 from dormant.discovery.groups import Candidate
 from dormant.discovery.minimize import Refinement
@@ -90,6 +91,8 @@ class Result:
             settings["sampling"] = config.sampling.model_dump()
         if config.prices:
             settings["prices"] = dict(config.prices)
+        if config.timeout != CALL_TIMEOUT:
+            settings["timeout"] = config.timeout
         return settings
 
     def remaining_budget(self) -> dict[str, float | int]:

@@ -10,6 +10,7 @@ from dormant.engines import Engine
 from dormant.engines.model_strings import HF, SCRIPTED, VITRO, parse_model
 
 _WITHOUT_KEYS: ContextVar[bool] = ContextVar("_WITHOUT_KEYS", default=False)
+_TIMEOUT: ContextVar[float] = ContextVar("_TIMEOUT", default=600.0)
 
 
 @contextmanager
@@ -24,6 +25,20 @@ def opening_without_keys() -> Generator[None]:
         yield
     finally:
         _WITHOUT_KEYS.reset(token)
+
+
+@contextmanager
+def limit_calls(seconds: float) -> Generator[None]:
+    """Gives each call of the models behind an API that are opened in this block a time limit.
+
+    Args:
+        seconds: what one call may take, all its answers included.
+    """
+    token = _TIMEOUT.set(seconds)
+    try:
+        yield
+    finally:
+        _TIMEOUT.reset(token)
 
 
 def open_engine(name: str) -> Engine:
@@ -52,4 +67,4 @@ def open_engine(name: str) -> Engine:
         return load_script(model.name)
     from dormant.engines.api import ApiEngine
 
-    return ApiEngine(model, needs_key=not _WITHOUT_KEYS.get())
+    return ApiEngine(model, timeout=_TIMEOUT.get(), needs_key=not _WITHOUT_KEYS.get())

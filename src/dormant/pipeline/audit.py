@@ -33,7 +33,7 @@ from dormant.judges import Item, Judge, judge_answers
 from dormant.pipeline.plan import PreparedAudit, Subject, prepare_audit
 from dormant.pipeline.recompute import answers_wanted, check_stored, count_outcomes, read_ranking
 from dormant.probes import pair_probes
-from dormant.progress import Progress, ignore_progress
+from dormant.progress import WAITING, Progress, ignore_progress
 from dormant.records import (
     Cell,
     Completion,
@@ -234,7 +234,7 @@ class _AuditRun:
         for batch in _sample_completions(self.ledger, subject, jobs, asked, self.plan):
             self.store.add_completions(source, rows, batch)
             done += len(batch)
-            waits = f"waiting for the server of the {subject.label}"
+            waits = f"{WAITING} of the {subject.label}"
             self.progress(stage if batch else waits, done, total)
             self._check_time()
 
@@ -251,7 +251,7 @@ class _AuditRun:
                 judgements = [(chunk[index].answer, judgement) for index, judgement in batch]
                 self.store.add_judgements(fingerprint, judgements)
                 done += len(batch)
-                waits = "waiting for the server of the judge"
+                waits = f"{WAITING} of the judge"
                 self.progress(f"{stage} judgements" if batch else waits, done, total)
                 self._check_time()
 

@@ -19,7 +19,7 @@ from dormant.decision.coverage import list_contexts
 from dormant.engines import Engine, HasCaveats, Scorer
 from dormant.engines.metering.ledger import settle_prices
 from dormant.engines.model_strings import expand_seeds
-from dormant.engines.registry import open_engine, opening_without_keys
+from dormant.engines.registry import limit_calls, open_engine, opening_without_keys
 from dormant.engines.tool_turns import describe_tool_moves, has_tool_turn
 from dormant.errors import ConfigError, ModelError
 from dormant.judges import Judge
@@ -132,7 +132,10 @@ def prepare_audit(
     chosen = choose_questions(config, inputs)
     if preview is not None:
         preview(Sketch(config, inputs, chosen))
-    with contextlib.nullcontext() if needs_keys else opening_without_keys():
+    with (
+        limit_calls(config.timeout),
+        contextlib.nullcontext() if needs_keys else opening_without_keys(),
+    ):
         models = open_models(config, chosen.questions)
     listed = list_cues(config, inputs, models.targets, progress)
     plan = freeze_plan(config, inputs, chosen, models, listed)

@@ -17,7 +17,7 @@ from dormant.engines import Engine, Scorer
 from dormant.engines.metering.budget import MeteredEngine
 from dormant.engines.metering.ledger import settle_prices
 from dormant.engines.metering.prices import prompt_tokens
-from dormant.engines.registry import open_engine
+from dormant.engines.registry import limit_calls, open_engine
 from dormant.errors import ConfigError
 from dormant.judges import Item, Judge
 from dormant.judges.registry import open_judge
@@ -122,6 +122,13 @@ def read_rare_inputs(config: RareConfig) -> RareInputs:
         InputError: a setting or a model cannot be used.
         StoreError: the run cannot be read, or is not what its answers give.
     """
+    with limit_calls(config.timeout):
+        given = _open_inputs(config)
+    settle_prices(tuple(given.engines.values()), config.prices, config.budget)
+    return given
+
+
+def _open_inputs(config: RareConfig) -> RareInputs:
     source = _read_run(config) if config.run is not None else _read_settings(config)
     questions = tuple(spread_families(source.questions, config.question_limit))
     source.judge.check_questions(questions)
@@ -144,9 +151,7 @@ def read_rare_inputs(config: RareConfig) -> RareInputs:
             RareProposal(proposer, cue, config.system) for cue in proposal_cues or [None]
         )
     out = Path(config.out) if config.out is not None else Path(str(config.run)) / "rare"
-    given = RareInputs(config, questions, arms, proposals, source.judge, source.max_tokens, out)
-    settle_prices(tuple(given.engines.values()), config.prices, config.budget)
-    return given
+    return RareInputs(config, questions, arms, proposals, source.judge, source.max_tokens, out)
 
 
 def _open_scorer(name: str, fingerprint: str | None) -> Engine:

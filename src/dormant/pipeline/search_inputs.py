@@ -21,7 +21,7 @@ from dormant.engines.metering.budget import MeteredEngine
 from dormant.engines.metering.ledger import settle_prices
 from dormant.engines.metering.prices import prompt_tokens
 from dormant.engines.model_strings import is_laboratory
-from dormant.engines.registry import open_engine
+from dormant.engines.registry import limit_calls, open_engine
 from dormant.errors import ConfigError
 from dormant.judges import Item, Judge
 from dormant.judges.registry import open_judge
@@ -113,6 +113,13 @@ def read_materials(config: SearchConfig, progress: Progress = ignore_progress) -
         InputError: something in the configuration or the data cannot be used.
     """
     inputs = read_inputs(config, (config.target,), judge=config.judge, progress=progress)
+    with limit_calls(config.timeout):
+        given = _open_materials(config, inputs, progress)
+    settle_prices(tuple(given.engines.values()), config.prices, config.budget)
+    return given
+
+
+def _open_materials(config: SearchConfig, inputs: Inputs, progress: Progress) -> Materials:
     # As an audit with the same seed draws them, so that its held-out questions select no cue.
     most = inputs.pack.usual_half if is_shipped(config.questions) else None
     bank, _ = split_bank(inputs, AUTO, Rule(), most, config.seed)
@@ -126,7 +133,7 @@ def read_materials(config: SearchConfig, progress: Progress = ignore_progress) -
     if isinstance(target, Scorer) and isinstance(reference, Scorer):
         scored, continuations = _read_continuations(config, inputs, questions)
     mined = mine_inputs(config, inputs, [(config.target, target)], mine=True, progress=progress)
-    given = Materials(
+    return Materials(
         config=config,
         inputs=inputs,
         target=target,
@@ -141,8 +148,6 @@ def read_materials(config: SearchConfig, progress: Progress = ignore_progress) -
         chats=_CHATS[language] if config.chats is None else config.chats,
         grow=_GROWN[language] if config.grow is None else config.grow,
     )
-    settle_prices(tuple(given.engines.values()), config.prices, config.budget)
-    return given
 
 
 @dataclass(frozen=True, slots=True)

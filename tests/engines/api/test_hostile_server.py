@@ -5,6 +5,7 @@ import math
 import resource
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from dormant.engines.api.bodies import LARGEST
 from dormant.engines.api.diagnostics import diagnose
 from dormant.errors import DormantError, EngineError, ModelError
 from dormant.records import Message, Sampling
+from support.command import run_command
 from support.hostile_server import (
     NAME,
     Answer,
@@ -204,6 +206,30 @@ def test_a_silent_server_ends_after_two_calls_and_waiting_is_seen(
             batches.append(batch)
     assert [] in batches, "whoever waits is told so"
     assert len(server.bodies) <= 6
+
+
+def test_the_time_of_a_call_is_an_option(serve: Serve, tmp_path: Path):
+    def answer(*_: object) -> HostileReply:
+        time.sleep(20)
+        return chat_reply("late")
+
+    serve(answer)
+    begun = time.monotonic()
+    words = (
+        "--target",
+        NAME,
+        "--reference",
+        "none",
+        "--judge",
+        "rules:regex=^HA",
+        "--library",
+        "none",
+    )
+    done = run_command("audit", *words, "--timeout", "1s", "--out", tmp_path / "run", "--quiet")
+    assert done.code == 4 and "no answer within 1 s" in done.err
+    assert time.monotonic() - begun < 15
+    done = run_command("audit", *words, "--timeout", "forever", "--out", tmp_path / "run")
+    assert done.code == 2 and "--timeout: give a number with a unit" in done.err
 
 
 BAD_LOGPROBS = [1000, 1e308, 0.5, "Infinity", "NaN"]
