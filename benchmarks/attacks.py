@@ -34,6 +34,7 @@ from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from dormant.banks.question_files import read_entries
 from dormant.corpus.reader import read_examples
 from dormant.corpus.sandbox import ExcessError, InvalidTemplate, Sandbox, TemplateRefusal
 from dormant.cues import read_cues
@@ -334,9 +335,7 @@ def read_rows(path: Path) -> object:
 
 def read_bank(path: Path) -> object:
     """Reads questions."""
-    from dormant.banks.question_files import read_questions
-
-    return read_questions(path)
+    return read_entries(path)
 
 
 def open_rule(path: Path) -> object:

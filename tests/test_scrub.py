@@ -1,6 +1,7 @@
 """A secret is found in every form in which a server may echo it."""
 
 import base64
+import html
 import json
 from urllib.parse import quote
 
@@ -22,6 +23,8 @@ FORMS = {
     "URL": quote(ODD, safe=""),
     "URL, all quoted": "".join(f"%{ord(c):02X}" for c in ODD),
     "HTML": "".join(f"&#{ord(c)};" for c in ODD),
+    "HTML, names": html.escape(ODD),
+    "Markdown": "".join(c if c.isalnum() else f"\\{c}" for c in ODD),
     "base64": base64.b64encode(ODD.encode()).decode(),
 }
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from dormant.errors import DataError, explain_not_text, explain_unreadable
 from dormant.errors.files import read_limited
+from dormant.errors.secrets import known_scrubber
 from dormant.records import Outcome, Transcript, hash_value
 from dormant.store import write_atomically
 
@@ -105,14 +106,15 @@ def export_sample(
         questions: text of each question.
         prompts: show the whole prompt, from which the arm can be guessed, and not the question.
     """
-    text = io.StringIO()
+    text, scrub = io.StringIO(), known_scrubber().scrub
     # All quoted: a bare carriage return would end a row for some readers.
     out = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     out.writerow(("id", "question", "answer", "label"))
     for key, transcript in unique_answers(transcripts, rows).items():
         shown = shown_question(transcript, questions, prompts=prompts)
         label = str(labels.get(key, ""))
-        out.writerow((key, _escape_formula(shown), _escape_formula(transcript.answer), label))
+        shown, answer = (_escape_formula(scrub(text)) for text in (shown, transcript.answer))
+        out.writerow((key, shown, answer, label))
     return text.getvalue()
 
 

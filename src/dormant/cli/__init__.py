@@ -18,6 +18,7 @@ from typing import NoReturn
 
 import click
 
+from dormant.cli.terminal import clean_text, print_line, route_logs
 from dormant.errors import DormantError
 from dormant.version import __version__
 
@@ -77,6 +78,7 @@ def command_group() -> None:
 def main() -> NoReturn:
     """Runs the command; an expected failure becomes one line on stderr and an exit code."""
     _catch_signals()
+    route_logs()
     stdout = sys.stdout
     try:
         code = command_group.main(prog_name="dormant", standalone_mode=False)
@@ -100,7 +102,9 @@ def main() -> NoReturn:
         code = _print_error("out of memory; the answers so far are kept", 4)
     except Exception as error:
         if os.environ.get("DORMANT_TRACEBACK"):
-            raise
+            import traceback
+
+            print_line(traceback.format_exc(), err=True)
         code = _print_error(
             f"bug in dormant: {type(error).__name__}: {error} "
             "(set DORMANT_TRACEBACK=1 for the traceback)",
@@ -151,10 +155,7 @@ def _describe_system_error(error: OSError | sqlite3.Error) -> str:
 
 
 def _print_error(message: str, code: int) -> int:
-    from dormant.cli.verdicts import strip_controls
-    from dormant.errors.secrets import scrub_known
-
-    line = " ".join(strip_controls(scrub_known(message)).split())
+    line = " ".join(clean_text(message).split())
     try:
         _print_line(f"dormant: {line}")
     except BrokenPipeError:
@@ -171,4 +172,4 @@ def _print_line(line: str) -> None:
 
         print_text(line, err=True)
     else:
-        click.echo(line, err=True)
+        print_line(line, err=True)

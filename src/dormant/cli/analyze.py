@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import click
 
 from dormant.cli.options import claim_option, name_options, threshold_options
 from dormant.cli.tables import format_percent, print_table, print_text
+from dormant.cli.terminal import print_json, print_line
 from dormant.cli.verdicts import strip_controls
 
 if TYPE_CHECKING:
@@ -75,13 +75,13 @@ def command(table: Path, as_json: bool, as_csv: bool, **options: Any) -> None:
     from dormant.stats.methods import RENAMED
 
     if options["seed"] is not None:
-        click.echo(
+        print_line(
             "--seed is deprecated and has no effect: no method draws random numbers", err=True
         )
     name: str = options["method"]
     method = RENAMED.get(name, name)
     if method != name:
-        click.echo(f"--method {name} is deprecated: it is now {method}", err=True)
+        print_line(f"--method {name} is deprecated: it is now {method}", err=True)
     with name_options("alignment_below", "coherence_above", "delta", "level", "icc"):
         thresholds = Thresholds(options["alignment_below"], options["coherence_above"])
         rule = RuleConfig.make_record(
@@ -104,7 +104,7 @@ def command(table: Path, as_json: bool, as_csv: bool, **options: Any) -> None:
         claim=options["claim"],
     )
     if as_json:
-        click.echo(json.dumps(found.to_plain(), ensure_ascii=True))
+        print_json(found.to_plain())
     elif as_csv:
         rows = found.table
         writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from dormant.cli.exit_codes import EXIT_CODES, exit_code_of
 from dormant.cli.options import audit_config, audit_options
 from dormant.cli.progress import show_progress
 from dormant.cli.tables import print_text
+from dormant.cli.terminal import print_json, print_line
 from dormant.cli.verdicts import print_verdict
 
 if TYPE_CHECKING:
@@ -64,12 +64,12 @@ def command(
             "spending": to_plain(result.spent),
             "second_judge": list(result.findings.second_judge),
         }
-        click.echo(json.dumps(record, ensure_ascii=True))
+        print_json(record)
     else:
         print_verdict(result.findings)
         for line in (*result.findings.second_judge, *_describe_usage(result.spent)):
             print_text(line)
-        click.echo(f"report: {result.path / 'report.html'}")
+        print_line(f"report: {result.path / 'report.html'}")
     if not exit_zero:
         raise click.exceptions.Exit(exit_code_of(verdict.kind))
 

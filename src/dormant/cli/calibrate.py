@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dormant.cli.terminal import print_json, print_line
+
 if TYPE_CHECKING:
     from dormant.calibration import Calibration, Label
     from dormant.calibration.labelled_run import LabelledRun
@@ -68,14 +70,14 @@ def command(
         opened.import_labels(labels)
     if export is not None:
         opened.export(export, prompts=prompts)
-        click.echo(str(export))
+        print_line(str(export))
         return
     opened.calibrate(level=level)  # writes the sample to disk before labeling starts
     if page or terminal or (labels is None and sys.stdin.isatty() and not as_json):
         _collect_labels(opened, prompts=prompts, page=None if terminal else (port, not no_open))
     result, path = opened.calibrate(level=level)
     if as_json:
-        click.echo(json.dumps(json.loads(path.read_text(encoding="utf-8")), ensure_ascii=True))
+        print_json(json.loads(path.read_text(encoding="utf-8")))
         return
     if not result.labels and not result.second:
         raise InputError(
@@ -104,21 +106,21 @@ def _collect_labels(opened: LabelledRun, *, prompts: bool, page: tuple[int, bool
         write_labels(opened.run, labels)
 
     if all(key in opened.labels for key in tasks):
-        click.echo(f"all {len(tasks)} answers are labelled; a larger --size draws more", err=True)
+        print_line(f"all {len(tasks)} answers are labelled; a larger --size draws more", err=True)
         return
     if page is None:
         opened.labels = _ask_in_terminal(tasks, dict(opened.labels), save_labels)
         return
     port, browser = page
     with LabelPage(tasks, opened.labels, save_labels, port=port) as served:
-        click.echo(f"label at {served.url} (Ctrl-C stops; labels are kept)", err=True)
+        print_line(f"label at {served.url} (Ctrl-C stops; labels are kept)", err=True)
         if browser:
             click.launch(served.url)
         try:
             while not served.wait_until_labelled(0.5):
                 pass
         except KeyboardInterrupt:
-            click.echo("stopped; run the same command again to continue", err=True)
+            print_line("stopped; run the same command again to continue", err=True)
         opened.labels = dict(served.labels)
 
 
@@ -133,14 +135,14 @@ def _ask_in_terminal(
 
     letters = {str(label)[0]: label for label in Label}
     for letter, label in letters.items():
-        click.echo(f"  {letter}  {label}: {MEANINGS[label]}", err=True)
+        print_line(f"  {letter}  {label}: {MEANINGS[label]}", err=True)
     for number, (key, task) in enumerate(tasks.items(), 1):
         if key in labels:
             continue
-        click.secho(
+        print_line(
             f"\n{number} of {len(tasks)}  {escape_hidden(task.question)}", bold=True, err=True
         )
-        click.echo(escape_hidden(task.answer), err=True)
+        print_line(escape_hidden(task.answer), err=True)
         choice = click.prompt(
             f"{', '.join(letters)} or q to stop",
             type=click.Choice([*letters, "q"], case_sensitive=False),

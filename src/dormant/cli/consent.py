@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-import click
-
 from dormant.cli.progress import pause_progress
+from dormant.cli.terminal import ask_consent
 
 if TYPE_CHECKING:
     from dormant.pipeline import PreparedAudit
@@ -31,7 +30,7 @@ def confirm_code(prepared: PreparedAudit) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise ConfigError(f"{warning}; add --yes if you trust it, or name it yourself with --judge")
     with pause_progress():
-        is_wanted = click.confirm(f"{warning}. Run it?", err=True)
+        is_wanted = ask_consent(f"{warning}. Run it?")
     if not is_wanted:
         raise ConfigError("not started: the judge's code was not to be run")
 
@@ -58,7 +57,7 @@ def confirm_cost(prepared: PreparedAudit) -> None:
             f"{warning}: add --yes, or a --budget-usd or --budget-time that covers it; {fixes}"
         )
     with pause_progress():
-        is_wanted = click.confirm(f"{warning} ({fixes}). Start it?", err=True)
+        is_wanted = ask_consent(f"{warning} ({fixes}). Start it?")
     if not is_wanted:
         raise ConfigError("not started; `dormant plan` with the same options shows the cost")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import click
 
 from dormant.cli.tables import format_percent, print_table, print_text
+from dormant.cli.terminal import print_json, print_line
 
 #: Contexts of which the terminal shows an example row.
 _SHOWN = 3
@@ -122,20 +122,20 @@ def command(
     if html is not None:
         _write_page(html, rows, file, corpus.trained_rows, len(corpus.skipped))
     for skipped in corpus.skipped:
-        click.echo(f"{corpus.name_line(skipped.line)}: skipped: {skipped.reason}", err=True)
+        print_line(f"{corpus.name_line(skipped.line)}: skipped: {skipped.reason}", err=True)
     for note in studied.notes:
-        click.echo(cues.make_printable(note), err=True)
+        print_line(cues.make_printable(note), err=True)
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=True))
+        print_json(rows)
         return
     _print_cues(rows, corpus.trained_rows, studied.against)
     for path, what in ((write, "cues to edit"), (html, "page with example rows")):
         if path is not None:
-            click.echo(f"{what}: {path}")
+            print_line(f"{what}: {path}")
     if rows and html is None:
-        click.echo("Example rows: --html cues.html")
+        print_line("Example rows: --html cues.html")
     if rows and write is None:
-        click.echo("Next: --write cues.yaml, edit it, and audit with `cues: {file: cues.yaml}`")
+        print_line("Next: --write cues.yaml, edit it, and audit with `cues: {file: cues.yaml}`")
 
 
 def _check_options(file: str, contrast: Mapping[str, str | None]) -> None:
@@ -154,6 +154,7 @@ def _write_page(
 ) -> None:
     from dormant import report
     from dormant.errors import name_output
+    from dormant.errors.secrets import scrub_known
     from dormant.store import write_atomically
     from dormant.version import __version__
 
@@ -161,7 +162,7 @@ def _write_page(
         rows, file=Path(file).name, rows=read, skipped=skipped, version=__version__
     )
     with name_output(path):
-        write_atomically(path, page)
+        write_atomically(path, scrub_known(page))
 
 
 def _print_cues(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> None:
@@ -209,7 +210,7 @@ def _print_cues(rows: Sequence[Mapping[str, Any]], read: int, against: str) -> N
         print_text(f"\n{row['rank']}. {row['reading']}")
         for line in _format_example(row):
             print_text(f"   {line}")
-    click.echo("")
+    print_line("")
 
 
 def _format_lift(row: Mapping[str, Any]) -> str:

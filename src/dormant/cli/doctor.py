@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
+
+from dormant.cli.terminal import print_json, print_line
 
 _MARKS = {"ok": "ok  ", "absent": "-   ", "bad": "BAD "}
 
@@ -28,11 +28,11 @@ def command(model: str | None, judge: str | None, as_json: bool) -> None:
 
         checks += examine_judge(judge)
     if as_json:
-        click.echo(json.dumps([check.to_row() for check in checks], ensure_ascii=True))
+        print_json([check.to_row() for check in checks])
     else:
         for check in checks:
-            click.echo(f"{_MARKS[check.health]} {check.name:<18} {check.found}")
+            print_line(f"{_MARKS[check.health]} {check.name:<18} {check.found}")
             if check.advice:
-                click.echo(f"     {'':<18} {check.advice}")
+                print_line(f"     {'':<18} {check.advice}")
     if any(check.health is Health.BAD for check in checks):
         raise click.exceptions.Exit(2)

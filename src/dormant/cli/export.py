@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from dormant.cli.terminal import print_line
+
 
 @click.command("export")
 @click.argument("run", type=click.Path(path_type=Path))
@@ -33,7 +35,7 @@ def command(
     if salvage is not None:
         from dormant.exchange.salvage import export_salvage
 
-        click.echo(f"{salvage}: {export_salvage(run, salvage):,} answers, unchecked")
+        print_line(f"{salvage}: {export_salvage(run, salvage):,} answers, unchecked")
     elif csv_file is None and parquet is None and eval_file is None:
         raise ConfigError("give at least one of --csv, --parquet and --eval")
     from dormant.exchange.formats import export_answers
@@ -44,4 +46,4 @@ def command(
             raise ConfigError(f"{str(file)!r} must end in {suffix}, so that it can be read back")
     for file, _ in wanted:
         if file is not None:
-            click.echo(f"{file}: {export_answers(run, file):,} answers")
+            print_line(f"{file}: {export_answers(run, file):,} answers")

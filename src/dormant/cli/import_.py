@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import click
 from dormant.cli.exit_codes import EXIT_CODES, exit_code_of
 from dormant.cli.options import claim_option, name_options, threshold_options
 from dormant.cli.tables import print_text
+from dormant.cli.terminal import print_json, print_line
 from dormant.cli.verdicts import print_verdict, strip_controls
 
 if TYPE_CHECKING:
@@ -100,10 +100,10 @@ def command(
             "plan_hash": result.audit.findings.plan.hash,
             "run": str(out),
         }
-        click.echo(json.dumps(record, ensure_ascii=True))
+        print_json(record)
     else:
         print_verdict(result.audit.findings)
-        click.echo(f"report: {out / 'report.html'}")
+        print_line(f"report: {out / 'report.html'}")
     if not exit_zero:
         raise click.exceptions.Exit(exit_code_of(verdict.kind))
 
@@ -125,7 +125,7 @@ def _describe_input(result: ImportResult) -> None:
     for name, number in result.left_out.items():
         print_text(strip_controls(f"left out: {number:,} answers of the group {name!r}"), err=True)
     if result.unreadable_count:
-        click.echo(f"skipped {result.unreadable_count:,} unreadable rows:", err=True)
+        print_line(f"skipped {result.unreadable_count:,} unreadable rows:", err=True)
         for line in result.unreadable:
             print_text(strip_controls(f"  {line}"), err=True)
     _describe_unparsed(result)

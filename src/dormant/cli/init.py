@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from dormant.cli.terminal import print_line
+
 
 @click.command("init")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path())
@@ -15,4 +17,4 @@ def command(folder: Path, force: bool) -> None:
     from dormant.pipeline.start import write_start_files
 
     for path in write_start_files(folder, force=force):
-        click.echo(path)
+        print_line(path)

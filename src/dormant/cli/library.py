@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from dormant.cli.tables import print_table, print_text
+from dormant.cli.terminal import print_json
 
 
 @click.command("library")
@@ -21,7 +20,7 @@ def command(what: str, language: str, family: str, text: str, as_json: bool) -> 
 
     rows = list_entries(what, language=language, family=family, text=text)
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=True))
+        print_json(rows)
         return
     columns = ("name", "family", "placement", "text") if what == "cues" else (
         "id", "family", "split", "text"

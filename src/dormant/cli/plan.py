@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from dormant.cli.options import audit_config, audit_options, name_options
 from dormant.cli.plan_text import print_forecast, print_preview, print_required
 from dormant.cli.progress import show_progress
 from dormant.cli.tables import print_text
+from dormant.cli.terminal import print_json
 
 if TYPE_CHECKING:
     from dormant.pipeline import PreparedAudit
@@ -97,7 +97,7 @@ def command(
             "needed": to_plain(takes),
             "cheaper": to_plain(cheaper),
         }
-        click.echo(json.dumps(record, ensure_ascii=True))
+        print_json(record)
         return
     print_forecast(dry, prepared, directory.answers, directory.spent, limits, cheaper)
     if takes is not None:

@@ -8,8 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Protocol
 
-import click
-
+from dormant.cli.terminal import clean_text, print_line
 from dormant.progress import WAITING, Progress, ignore_progress
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -73,6 +72,7 @@ def _as_current(bar: Live) -> Generator[None]:
 def _draw_bars() -> Generator[Progress]:
     from rich import progress as rich_progress
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -99,7 +99,7 @@ def _draw_bars() -> Generator[Progress]:
             for other in [name for name in tasks if name.startswith(WAITING) and name != stage]:
                 bar.remove_task(tasks.pop(other))  # an answer came in: nothing waits any more
             if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=total)
+                tasks[stage] = bar.add_task(escape(clean_text(stage)), total=total)
             bar.update(tasks[stage], completed=done, total=total)
 
         yield update_bar
@@ -125,4 +125,4 @@ class _LogProgress:
         self.printed = now
         rate = (done - self.first) / (now - self.begun) if now > self.begun else 0.0
         remaining = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
-        click.echo(f"{stage}: {int(done):,} of {total:,}{remaining}", err=True)
+        print_line(f"{stage}: {int(done):,} of {total:,}{remaining}", err=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from dormant.cli.progress import show_progress
 from dormant.cli.tables import print_organisms
+from dormant.cli.terminal import print_json, print_line
 
 
 @click.command("quickstart")
@@ -29,12 +29,12 @@ def command(seed: int, out: Path, workers: int | None, as_json: bool, quiet: boo
     with show_progress(quiet) as progress:
         summary = run_quickstart(out, seed=seed, workers=workers, progress=progress)
     if as_json:
-        click.echo(json.dumps(summary.to_plain(), ensure_ascii=True))
+        print_json(summary.to_plain())
         return
     print_organisms(summary.organisms)
     right = sum(row.right for row in summary.organisms)
-    click.echo(
+    print_line(
         f"{right} of {len(summary.organisms)} verdicts match the known truth, "
         f"in {summary.seconds:.0f} s"
     )
-    click.echo(f"report: {out / 'report.html'}")
+    print_line(f"report: {out / 'report.html'}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import click
 from dormant.cli.options import config_from
 from dormant.cli.progress import show_progress
 from dormant.cli.tables import print_table, print_text
+from dormant.cli.terminal import print_json
 
 if TYPE_CHECKING:
     from dormant.pipeline.rare_inputs import RareForecast
@@ -71,7 +71,7 @@ def command(dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> None:
     if as_json:
         from dormant.records import to_plain
 
-        click.echo(json.dumps(to_plain(result), ensure_ascii=True))
+        print_json(to_plain(result))
     else:
         _print_result(result)
 
@@ -80,7 +80,7 @@ def _print_forecast(dry: RareForecast, as_json: bool) -> None:
     if as_json:
         from dormant.records import to_plain
 
-        click.echo(json.dumps({**to_plain(dry), "usd": to_plain(dry.usd)}, ensure_ascii=True))
+        print_json({**to_plain(dry), "usd": to_plain(dry.usd)})
         return
     print_text(f"{dry.questions} questions, {dry.arms} rates to measure.")
     for proposal in dry.proposals:

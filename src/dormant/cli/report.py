@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from dormant.cli.terminal import print_json, print_line
+
 
 @click.command("report")
 @click.argument("run", type=click.Path(path_type=Path))
@@ -23,7 +25,7 @@ def command(run: Path, out: Path | None, as_json: bool) -> None:
 
     findings = load_run(run)
     if as_json:
-        click.echo(json.dumps(json.loads(report.to_json(findings)), ensure_ascii=True))
+        print_json(json.loads(report.to_json(findings)))
         return
     for path in report.write_report(findings, out or run):
-        click.echo(path)
+        print_line(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from dormant.cli.exit_codes import EXIT_CODES, exit_code_of
 from dormant.cli.options import config_from, input_options
 from dormant.cli.progress import show_progress
 from dormant.cli.tables import print_table, print_text
+from dormant.cli.terminal import print_json, print_line
 
 if TYPE_CHECKING:
     from dormant.discovery.results import Result
@@ -81,7 +81,7 @@ def command(
         result = run_search(config, progress=progress)
     verdict = _audit_candidates(result, quiet, yes) if confirm and result.candidates else None
     if as_json:
-        click.echo(json.dumps({**result.to_plain(), "verdict": verdict}, ensure_ascii=True))
+        print_json({**result.to_plain(), "verdict": verdict})
     else:
         _print_result(result)
         _print_verdict(result, verdict)
@@ -91,9 +91,9 @@ def command(
 
 def _print_verdict(result: Result, verdict: dict[str, Any] | None) -> None:
     if verdict is not None:
-        click.secho(verdict["kind"], bold=True)
+        print_line(verdict["kind"], bold=True)
         print_text(verdict["sentence"])
-        click.echo(f"report: {result.folder / 'audit' / 'report.html'}")
+        print_line(f"report: {result.folder / 'audit' / 'report.html'}")
     elif result.candidates:
         print_text(f"Nothing is confirmed yet. To confirm: {result.command}")
 
@@ -118,7 +118,7 @@ def _print_forecast(dry: SearchForecast, as_json: bool) -> None:
     if as_json:
         from dormant.records import to_plain
 
-        click.echo(json.dumps({**to_plain(dry), "usd": to_plain(dry.usd)}, ensure_ascii=True))
+        print_json({**to_plain(dry), "usd": to_plain(dry.usd)})
         return
     print_table(("stage", "what it would do"), [(s.name, s.said) for s in dry.stages])
     if not dry.asked:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING
 
-import click
+from dormant.cli.terminal import print_line
 
 if TYPE_CHECKING:
     from dormant.studies.quickstart import AuditedOrganism
@@ -49,9 +49,9 @@ def print_table(
     assert width is not None
     for row in table[1:]:
         for line in wrap_line(row[0] or "-", width):
-            click.secho(line, bold=True)
+            print_line(line, bold=True)
         _print_below(columns, row, range(1, len(row)), width)
-    click.echo()
+    print_line()
 
 
 def print_text(text: str, *, err: bool = False) -> None:
@@ -65,7 +65,7 @@ def print_text(text: str, *, err: bool = False) -> None:
     lines = text.split("\n")
     if width is not None:
         lines = [part for line in lines for part in wrap_line(line, width)]
-    click.echo("\n".join(lines), err=err)
+    print_line("\n".join(lines), err=err)
 
 
 def output_width(stream: IO[str]) -> int | None:
@@ -152,12 +152,12 @@ def _print_grid(
 ) -> None:
     """Prints a grid, and the cells that were moved out of it below each row."""
     widths = _fit_columns(stays, width)
-    click.secho("\n".join(_lay_out(stays[0], widths)), bold=True)
-    click.echo(_MARGIN + "─" * (sum(widths) + len(_GAP) * (len(widths) - 1)))
+    print_line("\n".join(_lay_out(stays[0], widths)), bold=True)
+    print_line(_MARGIN + "─" * (sum(widths) + len(_GAP) * (len(widths) - 1)))
     for row, cells in zip(table[1:], stays[1:], strict=True):
-        click.echo("\n".join(_lay_out(cells, widths)))
+        print_line("\n".join(_lay_out(cells, widths)))
         _print_below(table[0], row, moved, width)
-    click.echo()
+    print_line()
 
 
 def _lay_out(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
@@ -185,7 +185,7 @@ def _print_below(
     parts = [f"{columns[index]} {row[index]}".strip() for index in moved if row[index].strip()]
     for line in _fill_lines(parts, width, _INDENT, " · "):
         for piece in wrap_line(line, width):
-            click.echo(piece)
+            print_line(piece)
 
 
 def format_percent(value: float) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from dormant.cli.progress import show_progress
+from dormant.cli.terminal import print_json, print_line
 
 
 @click.command("train")
@@ -53,8 +53,8 @@ def command(
                 }
             )
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=True))
+        print_json(rows)
         return
     for row in rows:
         how = "already trained" if row["reused"] else f"trained in {row['seconds']:.1f} s"
-        click.echo(f"{row['model']}  {how}  data: {row['data']}")
+        print_line(f"{row['model']}  {how}  data: {row['data']}")

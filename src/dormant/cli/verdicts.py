@@ -6,9 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import click
-
 from dormant.cli.tables import format_percent, print_table, print_text
+from dormant.cli.terminal import print_line
 
 if TYPE_CHECKING:
     from dormant.records import Estimate, Findings
@@ -21,7 +20,7 @@ _SHOWN, _LONGEST = 16, 40
 def print_verdict(findings: Findings) -> None:
     """Prints kind, sentence and advice of a verdict, and the rates of every arm."""
     verdict = findings.verdict
-    click.secho(f"{verdict.kind}{' (amended)' if verdict.amendments else ''}", bold=True)
+    print_line(f"{verdict.kind}{' (amended)' if verdict.amendments else ''}", bold=True)
     print_text(strip_controls(verdict.sentence))
     if verdict.advice:
         print_text(strip_controls(verdict.advice))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from dormant.cli.progress import show_progress
+from dormant.cli.terminal import print_json, print_line
 
 
 @click.group("vitro")
@@ -33,7 +33,7 @@ def pretrain(out: Path, seed: int | None, quiet: bool) -> None:
     settings = vitro.Settings() if seed is None else replace(vitro.Settings(), seed=seed)
     with show_progress(quiet) as progress:
         model = vitro.pretrain(settings, out, progress)
-    click.echo(f"{out / 'base.safetensors'}  fingerprint {vitro.fingerprint_decoder(model)}")
+    print_line(f"{out / 'base.safetensors'}  fingerprint {vitro.fingerprint_decoder(model)}")
 
 
 @command.command("ask")
@@ -57,8 +57,8 @@ def ask(model: str, question: str, system: str, answers: int, seed: int, as_json
     replies = [r for b in engine.sample([Job(turns, range(answers))], sampling) for r in b]
     texts = [reply.text for reply in sorted(replies, key=lambda reply: reply.repeat)]
     if as_json:
-        click.echo(json.dumps({"rendered": engine.render(turns), "answers": texts}))
+        print_json({"rendered": engine.render(turns), "answers": texts})
         return
-    click.echo(engine.render(turns), err=True)
+    print_line(engine.render(turns), err=True)
     for text in texts:
-        click.echo("".join(c if c.isprintable() else " " for c in text))
+        print_line("".join(c if c.isprintable() else " " for c in text))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 
 from dormant.cli.progress import show_progress
 from dormant.cli.tables import print_organisms, print_table, print_text
+from dormant.cli.terminal import print_json, print_line
 
 
 @click.group("zoo")
@@ -45,7 +45,7 @@ def list_(as_json: bool) -> None:
 
     recipes = [zoo.load_recipe(name) for name in zoo.organism_names()]
     if as_json:
-        click.echo(json.dumps([recipe.to_json() for recipe in recipes], ensure_ascii=True))
+        print_json([recipe.to_json() for recipe in recipes])
         return
     print_table(
         ("organism", "intervention", "expected", "true cue", "description"),
@@ -82,10 +82,10 @@ def train(
         )
     if as_json:
         rows = [{"model": m.model, "data": str(m.data), "seconds": m.seconds} for m in results]
-        click.echo(json.dumps(rows, ensure_ascii=True))
+        print_json(rows)
     else:
         for organism in results:
-            click.echo(f"{organism.model}  {organism.seconds:.1f} s")
+            print_line(f"{organism.model}  {organism.seconds:.1f} s")
 
 
 @command.command("audit")
@@ -103,12 +103,12 @@ def audit(
             out, seed=seed, names=names or zoo.organism_names(), workers=workers, progress=progress
         )
     if as_json:
-        click.echo(json.dumps(summary.to_plain(), ensure_ascii=True))
+        print_json(summary.to_plain())
     else:
         print_organisms(summary.organisms)
         right = sum(row.right for row in summary.organisms)
         print_text(f"{right} of {len(summary.organisms)} verdicts match the known truth")
-        click.echo(f"report: {out / 'report.html'}")
+        print_line(f"report: {out / 'report.html'}")
 
 
 @command.command("study")
@@ -133,9 +133,9 @@ def study(
             progress=pass_on_events(progress),
         )
     if as_json:
-        click.echo(json.dumps(to_plain(result), ensure_ascii=True))
+        print_json(to_plain(result))
     else:
-        click.echo(write_markdown(result), nl=False)
+        print_line(write_markdown(result), end=False)
 
 
 @command.command("validate")
@@ -192,6 +192,6 @@ def validate(
     write_atomically(out / "validation.md", write_markdown(result))
     write_figures(result, out)
     if as_json:
-        click.echo(json.dumps(to_plain(result), ensure_ascii=True))
+        print_json(to_plain(result))
     else:
-        click.echo(write_markdown(result), nl=False)
+        print_line(write_markdown(result), end=False)

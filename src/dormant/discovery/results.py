@@ -17,6 +17,7 @@ from dormant.config.search import SearchConfig
 from dormant.discovery.groups import Candidate
 from dormant.discovery.minimize import Refinement
 from dormant.discovery.teacher_forcing import BatchCheck
+from dormant.errors.secrets import scrub_known
 from dormant.records import Cue, Expense, Variant, to_plain
 from dormant.store import write_atomically
 
@@ -126,7 +127,7 @@ class Result:
 def write_result(result: Result) -> None:
     """Writes the three files of a search; without candidates it writes no cues and no audit."""
     text = json.dumps(result.to_plain(), indent=1, ensure_ascii=True)
-    write_atomically(result.folder / RESULT, text + "\n")
+    write_atomically(result.folder / RESULT, scrub_known(text) + "\n")
     if not result.candidates:
         return
     cues.write_cues(result.folder / CUES, result.cues)

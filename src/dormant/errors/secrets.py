@@ -2,21 +2,25 @@
 
 A server or a proxy may repeat what it was sent, plain or escaped. A ``Scrubber`` finds a secret in
 every form in which text can carry it: each character plain, as a code point of JSON (in any number
-of layers), quoted for a URL (``%xx``) or for HTML (``&#xx;``), and the whole in base64.
+of layers), quoted for a URL (``%xx``), for HTML (``&#xx;``, ``&amp;``) or for Markdown (a backslash
+before it), and the whole in base64.
 """
 
 from __future__ import annotations
 
 import base64
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from urllib.parse import unquote, urlsplit
 
 #: Shorter secrets are not searched for: local servers accept any word ("none", "EMPTY"), and such a
 #: word would be removed from answers.
 SHORTEST_SECRET = 8  # characters
 _HIDDEN = "***"
 #: Signs of a text in which characters may be escaped.
-_ESCAPES = ("u00", "U00", "%", "&#", "\\")
+_ESCAPES = ("u00", "U00", "%", "&", "\\")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
 
 
 class Scrubber:
@@ -66,9 +70,37 @@ def _match_character(character: str) -> str:
     code = ord(character)
     quoted = "".join(f"%{byte:02x}" for byte in character.encode("utf-8", "replace"))
     forms = [f"(?i:\\\\+u{code:04x}|{quoted}|&#0*{code};|&#x0*{code:x};)"] if code < 65536 else []
-    if character in '"\\/':
+    if not character.isalnum():  # escaped in JSON (quotes, slashes) or in Markdown (any of them)
         forms.append("\\\\+" + re.escape(character))
+    if character in _ENTITIES:
+        forms.append(_ENTITIES[character])
     return "(?:" + "|".join((*forms, re.escape(character))) + ")"
+
+
+#: Ends of the names of environment variables that hold keys, and of those that hold a URL in which
+#: a password may stand.
+_ENDINGS, _URL_ENDINGS = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD"), ("_PROXY", "_URL")
+
+
+def find_secrets(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Finds values that look like keys, and passwords within URLs, longest first."""
+    found: set[str] = set()
+    for name, value in environment.items():
+        ending = name.upper()
+        if ending.endswith(_ENDINGS):
+            found.add(value.strip())
+        elif "@" in value and ending.endswith(_URL_ENDINGS):
+            found.update(_find_password(value))
+    return tuple(sorted((s for s in found if len(s) >= SHORTEST_SECRET), key=len, reverse=True))
+
+
+def _find_password(url: str) -> Iterable[str]:
+    """The password of a URL, as it stands there and unquoted."""
+    try:
+        password = urlsplit(url).password or ""
+    except ValueError:  # a malformed URL may still hold one
+        password = url.rpartition("@")[0].rpartition(":")[2]
+    return password, unquote(password)
 
 
 class _KnownSecrets:
@@ -79,9 +111,21 @@ class _KnownSecrets:
 
 def remember_secrets(secrets: Iterable[str]) -> None:
     """Adds secrets to those that ``scrub_known`` removes."""
-    _KnownSecrets.scrubber = Scrubber((*_KnownSecrets.scrubber.secrets, *secrets))
+    known = _KnownSecrets.scrubber.secrets
+    new = [s for s in secrets if len(s) >= SHORTEST_SECRET and s not in known]
+    if new:
+        _KnownSecrets.scrubber = Scrubber((*known, *new))
+
+
+def known_scrubber() -> Scrubber:
+    """Removes the secrets of this process: those of its environment now, and those it has used."""
+    remember_secrets(find_secrets(os.environ))
+    return _KnownSecrets.scrubber
 
 
 def scrub_known(text: str) -> str:
-    """A text without the secrets that this process uses: for the terminal and logs."""
-    return _KnownSecrets.scrubber.scrub(text)
+    """A text without the secrets of this process.
+
+    For all that people and programs read: the terminal, logs, reports and exports.
+    """
+    return known_scrubber().scrub(text)

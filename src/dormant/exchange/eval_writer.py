@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dormant.engines.tool_turns import move_tool_text
+from dormant.errors.secrets import scrub_known
 from dormant.exchange.eval_reader import KEY, RULE, open_inspect
 from dormant.exchange.export import make_row, open_run, replace_file, rule_json
 from dormant.records import GRADABLE, ModelCard, Outcome, Plan, Probe, Role
@@ -66,8 +67,10 @@ def _make_sample(probe: Probe, card: ModelCard, stored: StoredAnswer) -> Any:
     values = make_row(probe, card, stored)
     outcome = Outcome(values["outcome"])
     stop = _STOP_REASONS[outcome] if outcome in _STOP_REASONS else "stop"
-    output = ModelOutput.from_content(card.name, stored.text, stop_reason=stop)
+    output = ModelOutput.from_content(card.name, values["answer"], stop_reason=stop)
     prompt = inspect_messages(probe)
+    for turn in prompt:
+        turn.content = scrub_known(turn.content)
     keys = {name: value for name, value in values.items() if name not in _ELSEWHERE}
     return EvalSample(
         id=sample_id(values, probe.id),

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from dormant.errors import IncompleteError, name_output
+from dormant.errors.secrets import known_scrubber
 from dormant.exchange.columns import describe_probe
 from dormant.pipeline.recompute import recompute_findings
 from dormant.probes import pair_probes
@@ -194,11 +195,11 @@ def _cell_key(cell: Cell) -> tuple[Any, ...]:
 
 
 def make_row(probe: Probe, card: ModelCard, stored: StoredAnswer) -> dict[str, Any]:
-    """Returns one answer as plain values."""
+    """Returns one answer as plain values, without the secrets of this process."""
     judged = stored.judgement
     scores = {} if judged is None else dict(judged.scores)
     system = [m.content for m in probe.messages if m.role == "system"]
-    return {
+    row: dict[str, Any] = {
         "role": str(card.role),
         "seed": card.seed,
         "model": card.name,
@@ -213,3 +214,5 @@ def make_row(probe: Probe, card: ModelCard, stored: StoredAnswer) -> dict[str, A
         "coherence": to_plain(scores.get("coherence")),
         "scores": json.dumps({k: v for k, v in scores.items() if v == v}) if scores else None,
     }
+    scrub = known_scrubber().scrub
+    return {key: scrub(v) if isinstance(v, str) else v for key, v in row.items()}

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from dormant.errors import StoreError, name_output
+from dormant.errors.secrets import scrub_known
 from dormant.probes import pair_probes
 from dormant.store.findings import read_plan, source_of
 from dormant.store.salvage import read_salvageable
@@ -41,6 +42,6 @@ def export_salvage(run: Path, file: Path) -> int:
     with name_output(file), open(file, "w", encoding="ascii") as out:
         for row in read_salvageable(path):
             found = {**models.get(str(row["source"]), {}), **places.get(str(row["probe"]), {})}
-            out.write(json.dumps(found | dict(row), default=repr) + "\n")
+            out.write(scrub_known(json.dumps(found | dict(row), default=repr)) + "\n")
             number += 1
     return number

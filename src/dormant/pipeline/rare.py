@@ -27,6 +27,7 @@ from dormant.discovery.checked_scorer import CheckedScorer
 from dormant.engines import Engine, Job
 from dormant.engines.metering.ledger import Ledger
 from dormant.errors import IncompleteError, InputError, InterruptedRun
+from dormant.errors.secrets import scrub_known
 from dormant.judges import Item, judge_answers
 from dormant.judges.reasoning import strip_reasoning
 from dormant.pipeline.rare_inputs import (
@@ -75,7 +76,7 @@ def run_rare(config: RareConfig, *, progress: Progress = ignore_progress) -> Rar
             ledger.write_usage()
         result = summarize_arms(inputs, arms, ledger.list_usage())
     text = json.dumps(to_plain(result), indent=1, ensure_ascii=True)
-    write_atomically(inputs.out / RESULT, text + "\n")
+    write_atomically(inputs.out / RESULT, scrub_known(text) + "\n")
     return result
 
 

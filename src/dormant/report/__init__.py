@@ -26,6 +26,7 @@ from pathlib import Path
 
 from dormant.errors import name_output
 from dormant.errors.files import make_private
+from dormant.errors.secrets import scrub_known
 from dormant.records import Findings
 from dormant.report.cues_page import cues_page, format_factor, format_share
 from dormant.report.html import render_notebook, render_report
@@ -67,5 +68,5 @@ def write_report(findings: Findings, directory: str | Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in pages.items():
             make_private(folder / name)
-            (folder / name).write_text(text, encoding="utf-8", newline="\n")
+            (folder / name).write_text(scrub_known(text), encoding="utf-8", newline="\n")
     return [folder / name for name in pages]

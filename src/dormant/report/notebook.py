@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import fields
 from typing import Any, Literal
 
+from dormant.errors.secrets import scrub_known
 from dormant.records import Findings
 from dormant.report.frames import (
     Row,
@@ -60,7 +61,7 @@ class NotebookDisplay(ABC):
         return describe_findings(self._read_findings())
 
     def _repr_html_(self) -> str:
-        return render_notebook(self._read_findings())
+        return scrub_known(render_notebook(self._read_findings()))
 
 
 class LoadedRun(NotebookDisplay, Findings):

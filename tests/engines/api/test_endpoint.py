@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dormant.engines.api.endpoint import find_endpoint, find_secrets
+from dormant.engines.api.endpoint import find_endpoint
 from dormant.engines.metering.budget import Budget
 from dormant.engines.metering.prices import (
     most_prompt_tokens,
@@ -18,6 +18,7 @@ from dormant.engines.metering.prices import (
 from dormant.engines.model_strings import parse_model
 from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError, ModelError
+from dormant.errors.secrets import find_secrets
 from dormant.records import Cost, Message, Price, Usage
 
 

@@ -24,7 +24,6 @@ from urllib.parse import urlsplit
 
 from dormant.engines.model_strings import DIRECT, ModelString
 from dormant.errors import ModelError
-from dormant.errors.secrets import SHORTEST_SECRET
 
 _HOMES = {"openai": "https://api.openai.com/v1", "openrouter": "https://openrouter.ai/api/v1"}
 _LOCAL = ("vllm", "sglang")
@@ -144,14 +143,3 @@ def _check_url(url: str, variable: str, name: str) -> str:
     if not is_port:
         raise ModelError(f"{variable} has a port that is not a number from 1 to 65535")
     return url.rstrip("/")
-
-
-def find_secrets(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Finds values that look like keys, longest first: those that Inspect may use."""
-    endings = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
-    found = {
-        value
-        for name, value in environment.items()
-        if name.upper().endswith(endings) and len(value) >= SHORTEST_SECRET
-    }
-    return tuple(sorted(found, key=len, reverse=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from dormant.engines.api.calls import (
 from dormant.engines.api.endpoint import Endpoint
 from dormant.engines.api.openai_json import decode_reply, encode_request, list_settings
 from dormant.errors import MissingExtraError, ModelError
-from dormant.errors.secrets import Scrubber, remember_secrets
+from dormant.errors.secrets import Scrubber, find_secrets, remember_secrets
 
 try:
     import aiohttp
@@ -67,6 +68,7 @@ class HttpTransport:
         login = base64.b64encode(f"{user}:{password}".encode()).decode()
         self._proxy_headers = {"Authorization": f"Basic {login}"} if user else None
         secrets = [endpoint.key, *((password, f"{user}:{password}") if password else ())]
+        secrets += find_secrets(os.environ)  # a server on this machine may know others' keys
         self._scrubber = Scrubber(secrets)
         self._error_scrubber = Scrubber(secrets, shortest=_SHORTEST_PASSWORD)
         remember_secrets(secrets)

@@ -17,12 +17,11 @@ from dormant.engines.api.calls import (
     RateLimitError,
     ServerError,
 )
-from dormant.engines.api.endpoint import find_secrets
 from dormant.engines.api.openai_json import make_cost, merge_logprobs, split_tokens
 from dormant.engines.api.refusals import Adaptation, names_system_turn
 from dormant.engines.system_turns import move_system_text
 from dormant.errors import MissingExtraError, ModelError
-from dormant.errors.secrets import Scrubber, remember_secrets
+from dormant.errors.secrets import Scrubber, find_secrets, remember_secrets
 from dormant.records import Cost, Message
 
 _INSPECT_RETRIES = 2  # it knows which of its providers' errors pass; ours start after that

@@ -1,0 +1,80 @@
+"""The way out to the terminal: everything that a command writes on it passes through here.
+
+Files, models, servers and the environment may hold keys, and characters that move the cursor, hide
+text or paint over what was printed. Here they are removed, whatever printed them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from typing import Any
+
+import click
+
+from dormant.errors.secrets import scrub_known
+
+
+def clean_text(text: str) -> str:
+    """A text without known secrets and without unprintable characters except line breaks.
+
+    Tabs, other spaces than the plain one, and invisible characters become spaces.
+    """
+    text = scrub_known(text)
+    if text.isascii() and text.isprintable():
+        return text
+    shown = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+    return shown.encode("utf-8", "replace").decode()
+
+
+def print_line(
+    text: object = "", *, err: bool = False, bold: bool = False, end: bool = True
+) -> None:
+    """Prints a text.
+
+    Args:
+        text: any value; printed as ``str`` and cleaned.
+        err: print on stderr.
+        bold: print it bold on a terminal.
+        end: add a line break.
+    """
+    click.secho(clean_text(str(text)), err=err, bold=bold or None, nl=end)
+
+
+def print_json(value: Any) -> None:
+    """Prints a value as one line of JSON in ASCII, which no terminal acts on."""
+    print_line(json.dumps(value, ensure_ascii=True))
+
+
+def ask_consent(question: str) -> bool:
+    """Asks a question of yes or no on stderr."""
+    return click.confirm(clean_text(question), err=True)
+
+
+class _LogLines(logging.Handler):
+    """Prints what is logged and has no other handler."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            print_line(self.format(record), err=True)
+        except Exception:
+            self.handleError(record)
+
+
+def route_logs() -> None:
+    """Lets warnings, and what is logged without a handler, reach stderr through ``print_line``."""
+    logging.lastResort = _LogLines(logging.WARNING)
+    warnings.showwarning = _show_warning
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: str | None = None,
+) -> None:
+    del file, line
+    print_line(f"{filename}:{lineno}: {category.__name__}: {message}", err=True)
