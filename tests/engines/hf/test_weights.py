@@ -1,7 +1,9 @@
 """Checkpoints that do not hold exactly the tensors of their model."""
 
 import json
+import resource
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import torch
 
 from dormant.engines.doctor import examine_model
 from dormant.engines.hf import HfEngine
+from dormant.engines.hf.sizes import check_ranks
 from dormant.errors import ModelError
 from support import tiny_models
 
@@ -186,3 +189,42 @@ def test_saved_models_of_many_families_are_read_without_alarm(tmp_path: Path, ki
     model = tiny_models.save_model(tmp_path, kind=kind, pad_token_id=0, **sizes)
     engine = HfEngine(str(model), device="cpu")
     assert engine.caveats == () and bool(engine.base.logprobs.isfinite().all())
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"hidden_size": 10**9},
+        {"intermediate_size": 10**10, "hidden_size": 10**7},
+        {"vocab_size": 10**11},
+        {"num_hidden_layers": 10**9},
+        {"num_hidden_layers": 10**6, "layer_types": None},
+        {"num_attention_heads": 10**9, "head_dim": 10**9},
+        {"num_labels": 10**9},
+        {"max_position_embeddings": 10**400},
+    ],
+)
+def test_false_sizes_are_refused_before_a_model_is_built(
+    llama: Path, tmp_path: Path, sizes: dict[str, int]
+):
+    lying = edit(llama, tmp_path / "lying", **sizes)
+    before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    with pytest.raises(ModelError, match=r"config\.json says .* saved with the weights"):
+        HfEngine(str(lying), device="cpu")
+    assert time.process_time() - begun < 10
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300 << 10  # kB
+
+
+def test_a_configuration_that_is_none_is_one_line(llama: Path, tmp_path: Path):
+    broken = edit(llama, tmp_path / "broken")
+    for text, words in (
+        ("[" * 100_000, "not JSON"),
+        ("[]", "no settings"),
+        (" " * (17 << 20), "larger than 16 MiB"),
+    ):
+        (broken / "config.json").write_text(text)
+        with pytest.raises(ModelError, match=words):
+            HfEngine(str(broken), device="cpu")
+    assert "r is 1e+09" in check_ranks({"r": 10**9}, {"lora_A": (4, 64)})
+    assert "rank_pattern.q is 5000" in check_ranks({"rank_pattern": {"q": 5000}}, {"a": (4, 64)})
+    assert check_ranks({"r": 64, "target_r": 8, "lora_alpha": 10**6}, {"a": (64, 64)}) == ""

@@ -12,6 +12,7 @@ from typing import Any
 from safetensors import safe_open
 from transformers import AutoTokenizer
 
+from dormant.engines.hf.sizes import check_ranks
 from dormant.errors import MissingExtraError, ModelError
 
 _WEIGHTS = "adapter_model.safetensors"
@@ -105,6 +106,12 @@ def read_adapter(directory: Path, owner: str) -> AdapterFiles:
             )
     with safe_open(str(directory / _WEIGHTS), framework="pt") as file:
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+    problem = check_ranks(config.to_dict(), shapes)
+    if problem:
+        raise ModelError(
+            f"{owner!r}: adapter_config.json says that {problem}; use the one that was saved with "
+            "the weights"
+        )
     prefix = PEFT_TYPE_TO_PREFIX_MAPPING.get(config.peft_type, "") or "\0"
     return AdapterFiles(directory, owner, config, shapes, prefix)
 

@@ -23,6 +23,7 @@ from dormant.engines.hf.adapter_files import AdapterFiles, read_adapter, read_to
 from dormant.engines.hf.gguf import quiet_transformers, read_gguf
 from dormant.engines.hf.probe import read_probe
 from dormant.engines.hf.self_check import try_shared_prefix
+from dormant.engines.hf.sizes import check_config, measure_model
 from dormant.engines.hf.trained_on import check_base
 from dormant.engines.hf.weights import check_loading, load_checkpoint
 from dormant.engines.model_strings import SMOLLM2, ModelString
@@ -220,14 +221,16 @@ def _read_base(place: Path, device: str, dtype: str, spec: ModelString) -> Loade
         model: Any = model.to(device=device, dtype=wanted)
         model.eval().requires_grad_(False)
         return _prepare_base(model, tokenizer, place, wanted)
-    config = AutoConfig.from_pretrained(str(place), trust_remote_code=False)
-    stored = getattr(config, "dtype", None) or torch.float32
-    wanted = _choose_dtype(stored, device, dtype)
     weights = sum(file.stat().st_size for file in place.glob("*.safetensors"))
     if not weights:
         raise ValueError(f"{place} has no .safetensors file; convert the weights to safetensors")
+    check_config(place, spec.text)
+    config = AutoConfig.from_pretrained(str(place), trust_remote_code=False)
+    stored = getattr(config, "dtype", None) or torch.float32
+    wanted = _choose_dtype(stored, device, dtype)
     _check_memory(int(weights * wanted.itemsize / stored.itemsize), device, spec)
     with quiet_transformers():
+        _check_memory(measure_model(config, place, spec.text) * wanted.itemsize, device, spec)
         tokenizer = AutoTokenizer.from_pretrained(str(place), trust_remote_code=False)
         model, warned = load_checkpoint(place, wanted, spec.text)
     model.to(device).eval().requires_grad_(False)
