@@ -50,10 +50,12 @@ _PLACES = {name: (name,) for name in (*_OWN, "uses", "library", "cue_file", "max
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> None:
-    """Measure rates far below 1% in a tenth of the answers or fewer.
+    """Measure rates far below 1% with weighted answers of a proposal.
 
     Answers are sampled where misbehavior is common (under --cue, --system or from --proposal) and
-    weighted by their probability without it; a share is sampled plainly. RUN is a finished audit,
+    weighted by their probability without it; a share is sampled plainly. This saves answers where
+    they are short, as in the laboratory; with long answers of a real model the weights may be worth
+    one answer (`effective`), which is no gain over plain sampling. RUN is a finished audit,
     whose models, questions, judge and cues are used. The target and the reference must be vitro/ or
     hf/ models. It can be interrupted: the same command continues, and a larger --answers adds to
     what is there.
