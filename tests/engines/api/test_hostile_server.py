@@ -291,6 +291,23 @@ def test_an_endless_body_and_an_odd_packing_are_faults(serve: Serve):
         assert words in sample(ApiEngine(NAME), ask(1, 1))[0].error
 
 
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("choices", "words"),
+    [
+        (b"[]," * 5_000_000, "more than 1,000,000 values"),
+        (b'{"index":0},' * 80_000, "80,001 choices"),
+    ],
+)
+def test_a_dense_body_is_not_built(serve: Serve, choices: bytes, words: str):
+    """15 MB of empty lists would take 1.4 GB; many choices, a time that grows as their square."""
+    serve(lambda *_: HostileReply(b'{"choices": [%b[]]}' % choices))
+    before, begun = peak_memory(), time.process_time()
+    assert words in sample(ApiEngine(NAME), ask(1, 1))[0].error
+    assert peak_memory() - before < 200 << 20
+    assert time.process_time() - begun < 10
+
+
 def test_many_connections_with_large_bodies_stay_within_memory(serve: Serve):
     text = "x" * 900_000
     large = chat_reply(text)

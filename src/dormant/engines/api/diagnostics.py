@@ -23,6 +23,7 @@ from dormant.engines.api.calls import (
 from dormant.engines.api.doctor_calls import DoctorCaller
 from dormant.engines.api.endpoint import Endpoint
 from dormant.engines.api.engine import ApiEngine
+from dormant.engines.api.error_json import decode_json
 from dormant.engines.api.http_transport import HttpResponse, HttpTransport
 from dormant.engines.checks import Check, Health
 from dormant.records import Message, Sampling
@@ -241,8 +242,8 @@ async def _check_model_list(transport: HttpTransport) -> Check:
     wanted = transport.endpoint.model
     found = await _fetch(transport, "GET", "models")
     try:
-        names = [str(entry["id"]) for entry in orjson.loads(found.body)["data"]]
-    except (ValueError, KeyError, TypeError):
+        names = [str(entry["id"]) for entry in decode_json(found.body)["data"]]
+    except (CallError, KeyError, TypeError):
         return Check("list of models", Health.ABSENT, _describe_status(found.status))
     if wanted in names:
         return Check("list of models", Health.OK, f"contains {wanted} ({len(names)} models)")

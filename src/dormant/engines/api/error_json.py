@@ -18,10 +18,12 @@ from dormant.engines.api.calls import (
     FatalError,
     RateLimitError,
     ServerError,
+    WastefulError,
 )
 from dormant.engines.api.refusals import names_system_turn
 
 LONGEST_REASON = 300  # characters
+MOST_VALUES = 1_000_000  # of one body
 _FILTER_CODES = ("content_filter", "content_policy_violation", "invalid_prompt", "moderation")
 
 
@@ -148,7 +150,7 @@ def decode_json(raw: bytes) -> Any:
         ServerError: it is not JSON.
     """
     try:
-        return orjson.loads(raw)
+        return orjson.loads(_check_values(raw))
     except orjson.JSONDecodeError:
         pass
     try:  # slower, and takes what orjson refuses: NaN and halves of surrogate pairs
@@ -166,3 +168,14 @@ def join_lines(text: str) -> str:
     """A text on one short line of printable characters."""
     plain = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(plain.split())[:LONGEST_REASON]
+
+
+def _check_values(raw: bytes) -> bytes:
+    """A body that holds no more values than fit into memory: an empty list takes 30 times its text.
+
+    Raises:
+        WastefulError: it holds more.
+    """
+    if len(raw) > MOST_VALUES and sum(map(raw.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise WastefulError(f"the reply has more than {MOST_VALUES:,} values")
+    return raw

@@ -14,6 +14,7 @@ from dormant.engines.api.calls import (
     ChatResponse,
     Choice,
     ServerError,
+    WastefulError,
 )
 from dormant.engines.api.endpoint import Endpoint
 from dormant.engines.api.error_json import (
@@ -29,6 +30,7 @@ from dormant.engines.api.refusals import Adaptation
 from dormant.engines.system_turns import move_system_text
 from dormant.records import Cost, Message
 
+_MOST_CHOICES = 1000  # of one call
 _LARGEST_COUNT = 10**9  # tokens of one call
 _LARGEST_COST = 1e6  # USD of one call
 _ROUNDING = 0.01  # how far above zero a server may round a log-probability, nats
@@ -124,6 +126,7 @@ def decode_response(raw: bytes) -> ChatResponse:
 
     Raises:
         ServerError: the body is not a chat completion.
+        WastefulError: it has more choices or values than any call asks for.
         ContentFilterError, RateLimitError, BadRequestError: an error came under the status of a
             success.
     """
@@ -135,6 +138,8 @@ def decode_response(raw: bytes) -> ChatResponse:
         if "error" in body:
             raise decode_error(read_status(body["error"]), raw, {})
         raise ServerError(f"the reply has no choices: {make_excerpt(raw)}")
+    if len(found) > _MOST_CHOICES:
+        raise WastefulError(f"the reply has {len(found):,} choices")
     cost = _decode_usage(body.get("usage"))
     found = _drop_repeated(found)
     if len(found) == 1:
