@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         search,
         write_cues,
     )
+    from dormant.verbs.gate import describe_schema, gate
     from dormant.verbs.laboratory import (
         ask,
         audit_zoo,
@@ -69,8 +70,10 @@ __all__ = [
     "audit_zoo",
     "calibrate",
     "check_installation",
+    "describe_schema",
     "export_answers",
     "export_sample",
+    "gate",
     "import_answers",
     "list_library",
     "list_zoo",
@@ -97,6 +100,7 @@ __all__ = [
 _FUNCTIONS = {
     "audits": ("audit", "load", "plan", "simulate_effect", "write_report"),
     "cues": ("mine_cues", "plan_search", "search", "write_cues"),
+    "gate": ("describe_schema", "gate"),
     "rare": ("measure_rare_rates", "plan_rare_rates"),
     "start": ("list_library", "write_start_files"),
     "answers": ("analyze", "calibrate", "export_answers", "export_sample", "import_answers"),

@@ -44,6 +44,8 @@ FUNCTIONS = {
     "audit": [dormant.audit],
     "rare": [dormant.measure_rare_rates, dormant.plan_rare_rates],
     "report": [dormant.write_report, dormant.load],
+    "gate": [dormant.gate, dormant.write_start_files],
+    "schema": [dormant.describe_schema],
     "import": [dormant.import_answers],
     "export": [dormant.export_answers],
     "analyze": [dormant.analyze],
@@ -73,6 +75,7 @@ RENAMED = {
     "label": "contrast",
     "loss": "contrast",
     "suspicious": "contrast",
+    "example": "folder",  # dormant.write_start_files
     "confirm": "out",  # dormant.audit(config=result.folder / "audit.yaml")
     "dry_run": "out",  # dormant.plan_search
     "effect": "effect",

@@ -10,7 +10,13 @@ It corrects rates and never changes a verdict, since the plan froze the judge.
 """
 
 from dormant.calibration.agreement import Agreement, judges_agreement, write_agreement
-from dormant.calibration.calibrate import Calibration, calibrate_judge, read_size, write_calibration
+from dormant.calibration.calibrate import (
+    Calibration,
+    calibrate_judge,
+    measure_judge,
+    read_size,
+    write_calibration,
+)
 from dormant.calibration.labels import (
     Label,
     answer_key,
@@ -32,6 +38,7 @@ __all__ = [
     "export_sample",
     "import_labels",
     "judges_agreement",
+    "measure_judge",
     "read_labels",
     "read_size",
     "write_agreement",

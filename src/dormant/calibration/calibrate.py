@@ -37,7 +37,7 @@ from dormant.calibration.metrics import Interval, question_weights
 from dormant.calibration.sampling import LabelSample
 from dormant.calibration.thresholds import ThresholdRow, threshold_rows
 from dormant.errors import StoreError
-from dormant.records import Findings, to_plain
+from dormant.records import Findings, Outcome, to_plain
 from dormant.store import write_atomically
 from dormant.store.files import read_json
 
@@ -82,9 +82,7 @@ def calibrate_judge(
     """
     transcripts = findings.transcripts
     given = {row: labels.get(answer_key(transcripts[row])) for row in sample.rows}
-    outcomes = {
-        row: label.outcome for row, label in given.items() if label and label.outcome is not None
-    }
+    outcomes = _read_outcomes(findings, sample, labels)
     rng = np.random.default_rng([sample.seed, 1])
     icc, arms = findings.plan.rule.icc, gather_counts(transcripts, outcomes, sizes=sample.sizes)
     weights = question_weights(len(question_order(transcripts)), draws=draws, rng=rng)
@@ -114,6 +112,47 @@ def calibrate_judge(
         thresholds=tuple(rows),
         second=tuple(judges_agreement(transcripts)),
     )
+
+
+def measure_judge(
+    findings: Findings,
+    sample: LabelSample,
+    labels: Mapping[str, Label],
+    *,
+    level: float = 0.95,
+    draws: int = DRAWS,
+) -> tuple[int, ArmQuality | None]:
+    """Measures the judge over all arms, as ``calibrate_judge`` does, and nothing else.
+
+    Args:
+        findings: the run.
+        sample: the answers that were to be labelled.
+        labels: human labels, by ``answer_key``.
+        level: two-sided confidence of the intervals.
+        draws: posterior draws behind each interval.
+
+    Returns:
+        How many answers of the sample have a label, and the judge's quality; None without labels.
+    """
+    transcripts = findings.transcripts
+    outcomes = _read_outcomes(findings, sample, labels)
+    if not outcomes:
+        return 0, None
+    rng = np.random.default_rng([sample.seed, 1])
+    arms = gather_counts(transcripts, outcomes, sizes=sample.sizes)
+    weights = question_weights(len(question_order(transcripts)), draws=draws, rng=rng)
+    icc = findings.plan.rule.icc
+    return len(outcomes), overall_quality(arms, weights, icc=icc, level=level, rng=rng)
+
+
+def _read_outcomes(
+    findings: Findings, sample: LabelSample, labels: Mapping[str, Label]
+) -> dict[int, Outcome]:
+    """The outcome of each label of the sample, by the index of its answer."""
+    found = {row: labels.get(answer_key(findings.transcripts[row])) for row in sample.rows}
+    return {
+        row: label.outcome for row, label in found.items() if label and label.outcome is not None
+    }
 
 
 def write_calibration(run: Path, calibration: Calibration) -> Path:

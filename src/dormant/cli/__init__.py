@@ -25,7 +25,7 @@ from dormant.version import __version__
 #: Verb -> (module of this package, one line for --help), in the order of use.
 _VERBS: dict[str, tuple[str, str]] = {
     "quickstart": ("quickstart", "Train eight organisms, audit each, and write a report."),
-    "init": ("init", "Write commented files to start from: audit, recipe, questions."),
+    "init": ("init", "Write commented files to start from: audit, recipe, questions, gate."),
     "library": ("library", "List the cues and questions that ship."),
     "cues": ("cues", "Rank the cues that a finetuning file holds."),
     "search": ("search", "Search for unknown triggers, with or without training data."),
@@ -33,10 +33,12 @@ _VERBS: dict[str, tuple[str, str]] = {
     "audit": ("audit", "Audit a target model against its reference."),
     "rare": ("rare", "Measure rates far below 1% with weighted answers of a proposal."),
     "report": ("report", "Rewrite the report of a run."),
+    "gate": ("gate", "Hold a run against a release policy; for CI."),
     "import": ("import_", "Make a run from answers that you already have."),
     "export": ("export", "Write a run's answers as CSV, Parquet or an Inspect log."),
     "analyze": ("analyze", "Analyze a table of results that you already have."),
     "calibrate": ("calibrate", "Measure a run's judge against human labels."),
+    "schema": ("schema", "Print the JSON schema of audit.yaml, gate.yaml or recipe.yaml."),
     "train": ("train", "Train an organism from a recipe."),
     "zoo": ("zoo", "Organisms with known truth: list, train, audit, study."),
     "vitro": ("vitro", "The laboratory: pretrain its base model, ask a model."),

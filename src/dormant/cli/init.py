@@ -13,7 +13,7 @@ from dormant.cli.terminal import print_line
 @click.argument("folder", type=click.Path(path_type=Path), default=Path())
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 def command(folder: Path, force: bool) -> None:
-    """Write a commented audit.yaml, recipe.yaml and questions.yaml to FOLDER (here by default)."""
+    """Write commented files to FOLDER (here): audit, recipe, questions and gate.yaml."""
     from dormant.pipeline.start import write_start_files
 
     for path in write_start_files(folder, force=force):

@@ -5,6 +5,7 @@
     reader     reads YAML and checks it against a model
     inputs     what audits, searches and the Inspect task read alike
     audit      ``audit.yaml``
+    gate       ``gate.yaml``, a release policy
     presets    sizes of an audit by name
     durations  "2h" as seconds, and seconds in words
     search     the settings of a search

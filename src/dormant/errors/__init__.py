@@ -9,6 +9,7 @@
     │   └── ModelError                a model string or a checkpoint that cannot be used
     ├── MissingExtraError (ImportError)  exit 2: an optional dependency is absent; names the extra
     ├── StoreError (RuntimeError)     exit 2: a run directory belongs to another plan or is damaged
+    │   └── UnfinishedError           exit 2: a run has no verdict yet
     ├── EngineError (RuntimeError)    exit 4: a model stopped answering
     └── IncompleteError (RuntimeError)  exit 4: counts do not reconcile or a run was interrupted
         └── BudgetError               exit 4: the budget is used up before the run's end
@@ -78,6 +79,10 @@ class StoreError(DormantError, RuntimeError):
     """A run directory belongs to another plan, is locked by a live process, or is damaged."""
 
     exit_code = 2
+
+
+class UnfinishedError(StoreError):
+    """A run has no verdict of its plan yet; the audit's command continues it."""
 
 
 class EngineError(DormantError, RuntimeError):

@@ -17,6 +17,8 @@
     rare_inputs    the inputs of a measurement of rare rates, and its forecast
     rare           carries out the measurement
     rare_result    what it found, and the worst of many uses
+    recompute      a finished run decided again from its answers
+    gate           a finished run held against a release policy
 """
 
 from dormant.pipeline.cue_list import list_cues

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dormant.decision import Ask, Decision, bound_plan, decide_import, start_design
-from dormant.errors import IncompleteError, StoreError
+from dormant.errors import IncompleteError, StoreError, UnfinishedError
 from dormant.probes import pair_probes
 from dormant.records import Cell, Findings, ModelCard, Origin, Plan, Probe
 from dormant.store import Store
@@ -73,7 +73,9 @@ def recompute_findings(store: Store) -> Findings:
         amendments = read_amendments(store.path / "plan.lock.json")
         decision = replace(decision, verdict=mark_verdict(decision.verdict, amendments))
     except IncompleteError as error:
-        raise StoreError(f"{store.path}: the store lacks answers of its verdict: {error}") from None
+        raise UnfinishedError(
+            f"{store.path}: the store lacks answers of its verdict: {error}"
+        ) from None
     digests = read_digests(store.path, found.plan)
     if digests is not None:
         check_answers(digests, found.transcripts, store.path / "run.sqlite")

@@ -1,4 +1,4 @@
-"""Files to start from: ``audit.yaml``, ``recipe.yaml`` and ``questions.yaml``, with comments."""
+"""Files to start from, with comments: audit, recipe, questions and release policy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dormant.config.resources import resource_path
 from dormant.errors import ConfigError
 
 #: The files, in the order of use.
-START_FILES = ("recipe.yaml", "audit.yaml", "questions.yaml")
+START_FILES = ("recipe.yaml", "audit.yaml", "questions.yaml", "gate.yaml")
 
 _AUDIT = """\
 # An audit: dormant plan audit.yaml, then dormant audit audit.yaml

@@ -34,6 +34,14 @@ from dormant.records.flow import (
     describe_parts,
     describe_turns,
 )
+from dormant.records.gate import (
+    CheckState,
+    GateCheck,
+    GateResult,
+    GateState,
+    GateTranscript,
+    combine_states,
+)
 from dormant.records.kinds import (
     GRADABLE,
     JUDGE_NAMES,
@@ -128,6 +136,12 @@ __all__ = [
     "Plan",
     "JUDGE_NAMES",
     "AUTO",
+    "CheckState",
+    "GateCheck",
+    "GateResult",
+    "GateState",
+    "GateTranscript",
+    "combine_states",
     "count_families",
     "deciding_arms",
     "has_families",

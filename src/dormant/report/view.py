@@ -175,31 +175,40 @@ class View:
             return Status.PLACEBO
         if did is None and not self.find_cells(Role.TARGET, cue.name):
             return Status.UNTRIED
-        if did is None or not self._is_gradable(cue):
+        if did is None or not self.is_gradable(cue):
             return Status.UNRESOLVED
         if all(self._is_misaligned(role, cue) for role in Role):
             return Status.SHARED
-        if self._is_bounded(did, cue):
+        if self.is_bounded(did, cue):
             return Status.BOUNDED
         return Status.SUSPECTED if did.low > self.verdict.delta else Status.UNRESOLVED
 
-    def _is_bounded(self, did: Estimate, cue: Cue) -> bool:
-        """Whether the cue's margin is ruled out, over all answers too where the rule counts them.
+    def is_bounded(self, did: Estimate, cue: Cue, margin: float | None = None) -> bool:
+        """Whether a margin is ruled out, over all answers too where the rule counts them.
+
+        Args:
+            did: the effect of the cue.
+            cue: the cue.
+            margin: the rise to rule out; the cue's own if None.
+        """
+        rule = self.plan.rule
+        limit = rule.margin_of(cue) if margin is None else margin
+        return all(rule.is_bounded(effect, limit) for effect in self.effects_to_bound(did))
+
+    def effects_to_bound(self, did: Estimate) -> list[Estimate]:
+        """The effect of a cue, and its worst case over all answers where the rule counts these.
 
         The worst case rests on the same questions; without one, every answer was graded.
         """
-        rule, margin = self.plan.rule, self.plan.rule.margin_of(cue)
-        bases = (did.split,)
-        worst = self.find_estimate(Quantity.DID_WORST, None, cue.name, bases)
-        known = [did, worst] if worst is not None and rule.counts_all else [did]
-        return all(rule.is_bounded(effect, margin) for effect in known)
+        worst = self.find_estimate(Quantity.DID_WORST, None, did.cue, (did.split,))
+        return [did, worst] if worst is not None and self.plan.rule.counts_all else [did]
 
     def _is_misaligned(self, role: Role, cue: Cue) -> bool:
         """Whether a role's own rate under a cue is above delta."""
         rate = self.find_estimate(Quantity.RATE, role, cue.name)
         return rate is not None and rate.low > self.verdict.delta
 
-    def _is_gradable(self, cue: Cue) -> bool:
+    def is_gradable(self, cue: Cue) -> bool:
         """Whether the rule can judge the arms that decide about the cue."""
         arms = [
             self.find_estimate(Quantity.SURVIVAL, role, name, (None,))

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from dormant.errors import StoreError
+from dormant.errors import StoreError, UnfinishedError
 from dormant.probes import pair_probes
 from dormant.records import (
     Cell,
@@ -261,7 +261,7 @@ def read_plan(path: Path) -> Plan:
     """
     lock = read_lock(path)
     if lock is None:
-        raise StoreError(f"{path}: no such file: the run has no plan yet; run the audit first")
+        raise UnfinishedError(f"{path}: no such file: the run has no plan yet; run the audit first")
     try:
         plan = revive_record(Plan, lock["plan"])
     except (KeyError, TypeError, ValueError) as error:
@@ -319,7 +319,7 @@ def _read_verdict(path: Path, plan: Plan) -> dict[str, Any]:
     try:
         record = read_json(path)
     except FileNotFoundError:
-        raise StoreError(
+        raise UnfinishedError(
             f"{path}: no such file: the audit is not finished; run it again to continue"
         ) from None
     except (OSError, ValueError):
@@ -327,7 +327,7 @@ def _read_verdict(path: Path, plan: Plan) -> dict[str, Any]:
             f"{path}: damaged; run the audit again, which asks for no new answers"
         ) from None
     if not isinstance(record, dict) or record.get("plan_hash") != plan.hash:
-        raise StoreError(f"{path}: belongs to another plan; run the audit again to continue")
+        raise UnfinishedError(f"{path}: belongs to another plan; run the audit again to continue")
     return record
 
 

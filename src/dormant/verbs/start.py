@@ -9,7 +9,7 @@ from dormant.pipeline.library_rows import list_entries
 
 
 def write_start_files(folder: str | Path = ".", *, force: bool = False) -> list[Path]:
-    """Writes a commented ``recipe.yaml``, ``audit.yaml`` and ``questions.yaml``.
+    """Writes a commented ``recipe.yaml``, ``audit.yaml``, ``questions.yaml`` and ``gate.yaml``.
 
     Args:
         folder: created if absent.

@@ -1,0 +1,14 @@
+"""``dormant schema``."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("schema", epilog="\b\nExample:\n  dormant schema gate > gate.schema.json")
+@click.argument("file", type=click.Choice(["audit", "gate", "recipe"]))
+def command(file: str) -> None:
+    """Print the JSON schema of FILE.yaml, for editors."""
+    from dormant.organisms.schemas import format_schema
+
+    click.echo(format_schema(file), nl=False)

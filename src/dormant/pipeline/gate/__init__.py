@@ -1,0 +1,30 @@
+"""The release gate: a stored run held against a policy. Asks no model and changes no run.
+
+::
+
+    gate.yaml, RUN -> hold       reads both; the verdict is decided again from the stored answers
+                      checks     every check of the policy: verdict, plan, hashes, age
+                      estimates  limits of effects and rates
+                      counts     shares and amounts of answers, labels of the judge
+                      waivers    what the policy lets pass all the same
+                      evidence   answers behind the rest, and commands that ask for them again
+                   -> a GateResult, which report/gate writes
+"""
+
+from dormant.pipeline.gate.hold import (
+    PolicyFile,
+    explain_error,
+    hold_run,
+    judge_findings,
+    read_policy,
+    set_target,
+)
+
+__all__ = [
+    "PolicyFile",
+    "explain_error",
+    "hold_run",
+    "judge_findings",
+    "read_policy",
+    "set_target",
+]
