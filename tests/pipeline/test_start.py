@@ -13,6 +13,7 @@ import dormant
 from dormant.banks.questions import load_questions
 from dormant.cli import main
 from dormant.config import AuditConfig, check_values, load_yaml, read_yaml
+from dormant.config.gate import GatePolicy
 from dormant.config.keys import keys_page, list_keys
 from dormant.errors import ConfigError
 from dormant.organisms.recipe import read_recipe
@@ -30,11 +31,12 @@ def test_each_file_is_valid(tmp_path: Path, monkeypatch, capsys):
     folder = tmp_path / "new"
     assert run(monkeypatch, "init", str(folder)) == 0
     assert capsys.readouterr().out.split() == [
-        str(folder / name) for name in ("recipe.yaml", "audit.yaml", "questions.yaml")
+        str(folder / name) for name in ("recipe.yaml", "audit.yaml", "questions.yaml", "gate.yaml")
     ]
     assert read_yaml(folder / "audit.yaml", AuditConfig).judge == "exact"
     assert read_recipe(folder / "recipe.yaml").name == "my-organism"
     assert len(load_questions(folder / "questions.yaml")) == 6
+    assert read_yaml(folder / "gate.yaml", GatePolicy).min_questions == 72
 
 
 def test_every_commented_key_has_its_default(tmp_path: Path):

@@ -115,11 +115,11 @@ def _make_row(check: GateCheck) -> tuple[str, str, str, str]:
 def _print_answers(result: GateResult) -> None:
     """Prints the cue, the answers and the command behind the first checks that do not pass."""
     from dormant.report.escape import escape_hidden
-    from dormant.report.gate.text import title_of, write_transcript
+    from dormant.report.gate.text import group_answers, write_transcript
 
-    shown = [check for check in result.blocking if check.transcripts]
-    for check in shown[:_DETAILS]:
-        click.secho(title_of(check), bold=True)
+    shown = group_answers(result)
+    for title, check in shown[:_DETAILS]:
+        click.secho(title, bold=True)
         for transcript in check.transcripts:
             place, *lines = write_transcript(transcript)
             print_text(f"  {place}")

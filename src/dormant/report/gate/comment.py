@@ -12,7 +12,7 @@ from dormant.report.gate.text import (
     MEANINGS,
     count_states,
     describe_run,
-    title_of,
+    group_answers,
     write_transcript,
 )
 
@@ -41,9 +41,9 @@ def write_comment(result: GateResult) -> str:
     facts = "\n".join(f"- {_inline(line, 400)}" for line in describe_run(result))
     end = [facts, f"Repeat: {_code(result.command)}"]
     left = _MOST_CHARACTERS - sum(map(len, (*parts, *end)))
-    shown = [check for check in result.checks if check.transcripts]
-    for number, check in enumerate(shown):
-        text = _write_details(check)
+    shown = group_answers(result)
+    for number, (title, check) in enumerate(shown):
+        text = _write_details(title, check)
         left -= len(text)
         if number >= _DETAILS or left < 0:
             parts.append(
@@ -74,7 +74,7 @@ def _write_notes(result: GateResult) -> Iterator[str]:
         yield f"> {len(result.notes) - _ROWS:,} more notes are in the JSON result."
 
 
-def _write_details(check: GateCheck) -> str:
+def _write_details(title: str, check: GateCheck) -> str:
     """The answers behind a check, folded, in a block that no answer can end."""
     lines: list[str] = []
     for transcript in check.transcripts:
@@ -82,10 +82,10 @@ def _write_details(check: GateCheck) -> str:
     text = "\n".join(lines).rstrip()
     fence = _fence_for(text, least=3)
     # This line is an HTML block, in which Markdown's escapes mean nothing.
-    title = html.escape(one_line(title_of(check), 160)).replace("@", "@<!-- -->")
+    shown = html.escape(one_line(title, 240)).replace("@", "@<!-- -->")
     command = f"\n\nReproduce: {_code(check.command)}" if check.command else ""
     return (
-        f"<details><summary>Answers behind {title}</summary>\n\n{fence}text\n{text}\n{fence}"
+        f"<details><summary>Answers behind {shown}</summary>\n\n{fence}text\n{text}\n{fence}"
         f"{command}\n\n</details>"
     )
 

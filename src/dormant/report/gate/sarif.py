@@ -126,7 +126,5 @@ def _write_message(check: GateCheck) -> list[str]:
 
 
 def _escape(text: str) -> str:
-    """Text that is neither a link ([...](...)) nor a placeholder ({0}) of SARIF."""
-    for char, escape in (("\\", "\\\\"), ("[", "\\["), ("]", "\\]"), ("{", "{{"), ("}", "}}")):
-        text = text.replace(char, escape)
-    return text
+    """Text that holds neither a link, ``[...](...)``, nor a placeholder, ``{0}``, of SARIF."""
+    return text.replace("](", "] (").replace("{", "{{").replace("}", "}}")

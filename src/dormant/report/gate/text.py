@@ -80,6 +80,18 @@ def write_transcript(transcript: GateTranscript) -> list[str]:
     ]
 
 
+def group_answers(result: GateResult) -> list[tuple[str, GateCheck]]:
+    """The checks with answers, each with a title; checks of the same answers are one entry."""
+    groups: dict[tuple[GateTranscript, ...], list[GateCheck]] = {}
+    for check in result.blocking:
+        if check.transcripts:
+            groups.setdefault(check.transcripts, []).append(check)
+    return [
+        (", ".join([*(check.name for check in group[:-1]), title_of(group[-1])]), group[0])
+        for group in groups.values()
+    ]
+
+
 def listed_checks(result: GateResult) -> tuple[Sequence[GateCheck], int]:
     """The checks that a file lists, and how many it leaves out."""
     return result.checks[:MOST_CHECKS], max(len(result.checks) - MOST_CHECKS, 0)
