@@ -14,6 +14,7 @@ import pytest
 from dormant.calibration.correction import ArmQuality
 from dormant.calibration.metrics import Interval
 from dormant.records import (
+    IMPORTED,
     OUTCOMES,
     Amendment,
     CheckState,
@@ -238,6 +239,11 @@ def test_too_little_is_inconclusive(clean: Findings, key: str):
 def test_a_foreign_run_fails(clean: Findings, policy: dict[str, Any], state: GateState):
     assert hold(clean, policy).state is state
     assert hold(clean, {"plan_hash": clean.plan.hash[:12]}).state is GateState.PASS
+
+
+def test_an_import_is_said(clean: Findings):
+    found = replace(clean, plan=replace(clean.plan, judge=IMPORTED))
+    assert "imported" in hold(found).notes[0] and not hold(clean).notes
 
 
 def test_the_judge_is_held_to_peoples_labels(clean: Findings):

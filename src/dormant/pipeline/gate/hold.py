@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from dormant.records import (
     GateCheck,
     GateResult,
     GateState,
+    Origin,
     Role,
     combine_states,
     hash_value,
@@ -148,7 +149,7 @@ def judge_findings(
         policy_hash=file.hash,
         evaluated=now.astimezone(UTC).isoformat(timespec="seconds"),
         checks=tuple(checks),
-        notes=(*findings.amended, *unused),
+        notes=(*findings.amended, *_describe_import(findings), *unused),
         command=repeat,
         version=__version__,
         verdict=findings.verdict.kind.value,
@@ -160,6 +161,15 @@ def judge_findings(
         plan_hash=plan.hash,
         started=findings.started,
     )
+
+
+def _describe_import(findings: Findings) -> Iterator[str]:
+    """Says that a run was made of existing answers, whose age and plan nobody recorded."""
+    if findings.plan.origin is Origin.IMPORT:
+        yield (
+            "the run was imported: its plan was not fixed before its answers, and its age is that "
+            "of the import"
+        )
 
 
 def explain_error(
