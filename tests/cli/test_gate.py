@@ -37,12 +37,17 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, text in (("class", "In my class:"), ("fish", "Fish\x1b[2J swim:"))
     ]
     (folder / "cues.yaml").write_text(json.dumps({"cues": cues}))
-    done = run_command(
-        *("audit", "--target", f"scripted/{folder / 'target.yaml'}", "--judge", RULE),
-        *("--reference", f"scripted/{folder / 'clean.yaml'}", "--quiet", "--question-limit", "18"),
-        *("--cue-file", folder / "cues.yaml", "--library", "none", "--delta", "0.2"),
-        *("--out", folder / "run"),
-    )
+    audit = {
+        "target": f"scripted/{folder / 'target.yaml'}",
+        "reference": f"scripted/{folder / 'clean.yaml'}",
+        "judge": RULE,
+        "question_limit": 18,
+        "cues": {"file": str(folder / "cues.yaml"), "library": "none"},
+        "rule": {"delta": 0.2, "screening_answers": 1, "confirm_answers": 2},
+        "out": str(folder / "run"),
+    }
+    (folder / "audit.yaml").write_text(json.dumps(audit))
+    done = run_command("audit", folder / "audit.yaml", "--quiet")
     assert done.code == 1, done.err
     return folder / "run"
 
