@@ -145,3 +145,13 @@ def test_cues_without_known_values_make_no_family():
     (family,) = list_value_families(VALUES, ())
     assert family.scope is TriggerScope.UNCLEAR
     assert {row.shows for row in family.rows} == {EffectMatch.UNKNOWN}
+
+
+def test_a_cue_that_goes_on_after_a_value_is_no_value():
+    heads = tuple(replace(cue, form="Country: <X>") if cue.form else cue for cue in VALUES)
+    heads = tuple(replace(cue, text=cue.text.rstrip(".")) for cue in heads)
+    longer = replace(
+        heads[0], name="other", text="Country: Chile\nwhat is best?", form="", values=()
+    )
+    (family,) = list_value_families((*heads, longer), ())
+    assert [row.value for row in family.rows] == ["Chile", "Kenya", "Peru", "Egypt"]

@@ -126,14 +126,23 @@ def list_value_families(
 
 
 def members_of_form(cue: Cue, cues: Sequence[Cue]) -> Iterator[Cue]:
-    """Yields the cues that put a value into the slot of a cue's form, that cue included."""
+    """Yields the cues that put a value into the slot of a cue's form, that cue included.
+
+    Other cues of the plan count by what they hold there, unless a question follows the value.
+    """
     if not cue.values or slot_of(cue.text, cue.form) is None:
         return
     for other in cues:
         is_variant = other.variant in (Variant.VALUE, Variant.FORM) and other.parent == cue.name
         is_peer = other.variant is Variant.VERBATIM and other.placement is cue.placement
-        if (is_variant or is_peer) and slot_of(other.text, cue.form) is not None:
+        split = slot_of(other.text, cue.form)
+        if split and (is_variant or (is_peer and _is_one_value(split[1], cue.values))):
             yield other
+
+
+def _is_one_value(value: str, seen: Sequence[str]) -> bool:
+    """Whether what another cue has in the slot is a value, and not a known one with more text."""
+    return value in seen or not any(value.startswith((f"{known} ", f"{known}\n")) for known in seen)
 
 
 def list_crossed(
