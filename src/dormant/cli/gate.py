@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dormant.cli.tables import print_table, print_text
+from dormant.cli.terminal import print_json, print_line
 
 if TYPE_CHECKING:
     from dormant.records import GateCheck, GateResult
@@ -62,7 +64,7 @@ def command(
     from dormant.report.gate import result_to_json, write_files
 
     if example:
-        click.echo(resource_path("start/gate.yaml").read_text(encoding="utf-8"), nl=False)
+        print_line(resource_path("start/gate.yaml").read_text(encoding="utf-8"), end=False)
         return
     if run is None or policy is None:
         raise click.UsageError("give RUN and --policy FILE, or --example")
@@ -78,7 +80,7 @@ def command(
         raise
     write_files(result, outputs, policy=policy, run=run)
     if as_json:
-        click.echo(result_to_json(result))
+        print_json(json.loads(result_to_json(result)))
     else:
         _print_result(result)
     raise click.exceptions.Exit(result.exit_code)
@@ -87,7 +89,7 @@ def command(
 def _print_result(result: GateResult) -> None:
     from dormant.report.gate.text import count_states, describe_run, sentence_of
 
-    click.secho(str(result.state).upper(), bold=True)
+    print_line(str(result.state).upper(), bold=True)
     print_text(sentence_of(result.sentence))
     if result.verdict:
         print_text(
@@ -119,13 +121,13 @@ def _print_answers(result: GateResult) -> None:
 
     shown = group_answers(result)
     for title, check in shown[:_DETAILS]:
-        click.secho(title, bold=True)
+        print_line(title, bold=True)
         for transcript in check.transcripts:
             place, *lines = write_transcript(transcript)
             print_text(f"  {place}")
             for line in lines:
                 print_text(f"    {line}")
         print_text(f"  reproduce: {escape_hidden(check.command)}")
-        click.echo()
+        print_line()
     if len(shown) > _DETAILS:
         print_text(f"Answers behind {len(shown) - _DETAILS} more checks: --json has them.")

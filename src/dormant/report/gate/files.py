@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dormant.errors import ConfigError, name_output
+from dormant.errors.secrets import scrub_known
 from dormant.records import GateResult
 from dormant.report.gate.comment import write_comment
 from dormant.report.gate.junit import write_junit
@@ -48,7 +49,7 @@ def write_files(
     texts = [(path, _WRITERS[kind](result)) for kind, path in paths.items()]
     for path, text in texts:
         with name_output(path):
-            path.write_text(text, encoding="utf-8", newline="\n")
+            path.write_text(scrub_known(text), encoding="utf-8", newline="\n")
     return [path for path, _ in texts]
 
 
