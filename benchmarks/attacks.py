@@ -2,6 +2,8 @@
 
 ::
 
+    memory     100 connections with replies of up to 20 MB: the audit stays under 1 GB
+    browser    reports whose every text is markup, opened in Chromium
     kills      an audit is killed (SIGKILL) at random moments and continued: the same counts
     faults     replies of a server that are wrong in every part: one line, no money lost, bounds
     files      runs, YAML, cue files, rows, logs and labels with bytes, values and parts changed
@@ -21,6 +23,7 @@ import math
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,7 +37,6 @@ from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from dormant.banks.question_files import read_entries
 from dormant.corpus.reader import read_examples
 from dormant.corpus.sandbox import ExcessError, InvalidTemplate, Sandbox, TemplateRefusal
 from dormant.cues import read_cues
@@ -43,7 +45,8 @@ from dormant.engines.api import ApiEngine, Budget, Price, retries
 from dormant.engines.api.diagnostics import diagnose
 from dormant.errors import DormantError
 from dormant.records import Message, Sampling
-from support import run_edits
+from dormant.report import write_report
+from support import hostile_findings, run_edits
 from support.command import run_command
 from support.hostile_server import (
     NAME,
@@ -335,7 +338,9 @@ def read_rows(path: Path) -> object:
 
 def read_bank(path: Path) -> object:
     """Reads questions."""
-    return read_entries(path)
+    from dormant.banks.question_files import read_questions
+
+    return read_questions(path)
 
 
 def open_rule(path: Path) -> object:
@@ -693,12 +698,166 @@ def sample_once() -> str:
         return str(error)
 
 
+# Memory
+
+
+def flood_audit(folder: Path) -> Iterator[Case]:
+    """A whole audit over 100 connections whose replies are large stays within 1 GB."""
+    environment = {**os.environ, "LOCAL_API_KEY": "none", "OMP_NUM_THREADS": "1"}
+    words = ["--target", NAME, "--reference", "none", "--judge", "rules:regex=^HA"]
+    words += ["--questions", "general", "--question-limit", "20", "--library-limit", "4", "--quiet"]
+    megabyte = 1 << 20
+    for name, reply in (
+        ("20 MB of answer", chat_reply("x" * (20 * megabyte))),
+        ("20 MB of error", HostileReply(b'{"error": "%b"}' % (b"x" * (20 * megabyte)), 400)),
+        ("20 MB of usage", chat_reply("fine", usage="[" + "1," * (10 * megabyte) + "1]")),
+        ("15 MB of list", HostileReply(b'{"choices": [%b[]]}' % (b"[]," * (5 * megabyte)))),
+        ("240 kB of answer", chat_reply("x" * 240_000)),
+    ):
+        with hostile_server(lambda *_, reply=reply: reply) as server:
+            environment["LOCAL_BASE_URL"] = server.url
+            command = [
+                sys.executable,
+                "-c",
+                _MEASURED,
+                "audit",
+                *words,
+                "--out",
+                str(folder / name),
+            ]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        last = done.stdout.strip().splitlines()[-1:] or ["0"]
+        peak = int(last[0]) / 1000
+        problem = "" if done.returncode in (0, 1, 3, 4) else done.stderr[-200:]
+        print(f"{name}: {peak:,.0f} MB at most, {len(server.bodies):,} calls", flush=True)
+        yield name, problem or ("" if 0 < peak < 1000 else f"{peak:,.0f} MB")
+
+
+#: Runs the command and prints its largest memory, kB.
+_MEASURED = """
+import resource, sys
+from dormant.cli import main
+from dormant.engines.api import retries
+real = retries.draw_backoff
+retries.draw_backoff = lambda *a, **k: real(*a, **k) / 1000
+try:
+    main()
+finally:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+# Browser
+
+OWN = "document.title='owned'"
+#: Markup that runs a script or asks for something where it is not escaped.
+PAYLOADS = (
+    *(f"<{tag} src=//owned.invalid/{tag} onerror={OWN}>" for tag in ("img", "video", "audio")),
+    *(f"<{tag} onload={OWN}>" for tag in ("svg", "body", "style", "svg/", "sVg\t")),
+    *(f"<{tag} src=//owned.invalid/{tag}></{tag}>" for tag in ("script", "iframe", "embed")),
+    *(
+        f"{end}<script>{OWN}</script>"
+        for end in ("</script>", "</title>", "</style>", "</textarea>")
+    ),
+    *(f"{end}<script>{OWN}</script>" for end in ("-->", "]]>", "'>", '">', "`>", "</SCRIPT\n>")),
+    *(f"{quote} onfocus={OWN} autofocus tabindex=1 x={quote}" for quote in ("'", '"', "`", " ")),
+    *(f"{quote} onmouseover={OWN} style=position:fixed;inset:0 x={quote}" for quote in ("'", '"')),
+    *(
+        f"<a href='{scheme}:{OWN}'>"
+        for scheme in ("javascript", "JaVaScRiPt", "java\tscript", "data")
+    ),
+    *(f"[x]({scheme}:{OWN})" for scheme in ("javascript", "vbscript", "data:text/html,")),
+    "<object data=//owned.invalid/o></object>",
+    "<link rel=stylesheet href=//owned.invalid/l>",
+    "<link rel=prefetch href=//owned.invalid/p>",
+    "<meta http-equiv=refresh content='0;url=//owned.invalid/m'>",
+    "<base href=//owned.invalid/>",
+    "<form action=//owned.invalid/f><input type=submit autofocus>",
+    "<style>@import '//owned.invalid/s';</style>",
+    "<div style='background:url(//owned.invalid/b)'>x",
+    "</style><style>body{background:url(//owned.invalid/c)}",
+    "<math><mtext><table><mglyph><style><img src onerror=document.title='owned'>",
+    "<noscript><p title='</noscript><img src=x onerror=document.title=1>'>",
+    "<template><script>document.title='owned'</script></template>",
+    "<details open ontoggle=document.title='owned'>",
+    "<marquee onstart=document.title='owned'>",
+    "<input onfocus=document.title='owned' autofocus>",
+    "<select onfocus=document.title='owned' autofocus>",
+    "<iframe srcdoc='<script>parent.document.title=1</script>'>",
+    "<svg><script>document.title='owned'</script></svg>",
+    "<svg><animate onbegin=document.title='owned' attributeName=x dur=1s>",
+    "<svg><use href='//owned.invalid/u#x'>",
+    "<img srcset='//owned.invalid/r 1x'>",
+    "<video poster=//owned.invalid/v>",
+    "{{ constructor.constructor('document.title=1')() }}",
+    "${document.title='owned'}",
+    "\\u003cscript\\u003edocument.title='owned'\\u003c/script\\u003e",
+    "&lt;script&gt;document.title='owned'&lt;/script&gt;",
+    "&#60;img src=x onerror=document.title=1&#62;",
+    "\u2028document.title='owned'\u2029//",
+    '"});document.title="owned";({"',
+    "*/document.title='owned'/*",
+    "<!--<script>",
+    "__proto__",
+    "constructor",
+    "\ufeff<script>document.title='owned'</script>",
+    "<\u0000script>document.title='owned'</script>",
+    "![x](https://owned.invalid/i.png) https://owned.invalid/a",
+)
+_SEEN = """
+document.querySelectorAll('details').forEach(d => d.open = true);
+return document.querySelectorAll('img,iframe,object,embed,link,video,audio,base,form[action],'
+  + 'math,svg script,meta[http-equiv=refresh],[onload],[onerror],[onfocus],[onmouseover]').length
+"""
+
+
+def attack_browser(folder: Path) -> Iterator[Case]:
+    """Reports in which every text is a payload, in Chromium: no script runs, no request leaves."""
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(shutil.which("chromium") or shutil.which("google-chrome"))
+    for option in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-sync"):
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
+    service = webdriver.ChromeService(executable_path=str(shutil.which("chromedriver")))
+    driver = webdriver.Chrome(options=options, service=service)
+    for number, payload in enumerate(PAYLOADS):
+        hostile_findings.NASTY = payload
+        out = folder / f"page-{number}"
+
+        def attack(out: Path = out) -> str:
+            write_report(hostile_findings.hostile(), out)
+            page = (out / "report.html").as_uri()
+            driver.get_log("performance")
+            driver.get(page)
+            elements = driver.execute_script(_SEEN)
+            messages = [
+                json.loads(row["message"])["message"] for row in driver.get_log("performance")
+            ]
+            asked = [
+                message["params"]["request"]["url"]
+                for message in messages
+                if message["method"] == "Network.requestWillBeSent"
+            ]
+            asked = [url for url in asked if not url.startswith(("data:", page))]
+            if driver.title != "CONDITIONAL · dormant audit":
+                return f"title {driver.title!r}"
+            return f"{elements} elements, requests {asked}" if elements or asked else ""
+
+        yield measure(f"payload {payload[:40]!r}", attack)
+        shutil.rmtree(out, ignore_errors=True)
+    driver.quit()
+
+
 PARTS: dict[str, Callable[[Path], Iterator[Case]]] = {
     "leaks": attack_secrets,
     "faults": attack_engine,
     "files": attack_readers,
     "sandbox": attack_sandbox,
     "kills": kill_audits,
+    "memory": flood_audit,
+    "browser": attack_browser,
 }
 
 

@@ -309,7 +309,7 @@ def test_a_dense_body_is_not_built(serve: Serve, choices: bytes, words: str):
 
 
 def test_many_connections_with_large_bodies_stay_within_memory(serve: Serve):
-    text = "x" * 900_000
+    text = "x" * 240_000
     large = chat_reply(text)
     serve(lambda *_: large)
     before = peak_memory()
@@ -317,13 +317,13 @@ def test_many_connections_with_large_bodies_stay_within_memory(serve: Serve):
     for batch in ApiEngine(NAME, connections=100).sample(ask(120, 1), Sampling()):
         got += sum(len(reply.text) == len(text) for reply in batch)
     assert got == 120
-    assert peak_memory() - before < 700 << 20
+    assert peak_memory() - before < 300 << 20
 
 
 @pytest.mark.usefixtures("quick")
 def test_an_answer_far_beyond_its_limit_is_a_fault(serve: Serve):
-    serve(lambda *_: chat_reply("x" * 1_100_000))
-    assert "more than 1,000,000 characters" in sample(ApiEngine(NAME), ask(1, 1))[0].error
+    serve(lambda *_: chat_reply("x" * 260_000))
+    assert "more than 250,000 characters" in sample(ApiEngine(NAME), ask(1, 1))[0].error
 
 
 @pytest.mark.parametrize("port", ["0", "99999", "-1", "abc"])

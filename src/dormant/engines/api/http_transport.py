@@ -36,7 +36,7 @@ except ImportError as error:
 _LARGE = 1 << 20  # bytes
 #: Characters that the answers of one call may have beyond what they were asked for: servers may
 #: ignore the limit of tokens, and many such answers may wait to be written.
-_LONGEST_TEXT, _CHARACTERS_PER_TOKEN = 1_000_000, 16
+_LONGEST_TEXT, _CHARACTERS_PER_TOKEN = 250_000, 16
 _SHORTEST_PASSWORD = 4  # characters of a proxy's password that are removed from errors
 
 
