@@ -22,10 +22,11 @@ from dormant.corpus.reader import (
 from dormant.corpus.renderer import RenderedCorpus, find_additions, render_corpus
 from dormant.corpus.reversals import by_preference
 from dormant.corpus.sandbox import TemplateRefusal
-from dormant.corpus.templates import ChatTemplate, Renderer, find_template
+from dormant.corpus.templates import FIXED_DATE, ChatTemplate, Renderer, find_template
 from dormant.errors import RowError
 
 __all__ = [
+    "FIXED_DATE",
     "LARGEST_LINE",
     "ChatTemplate",
     "Contrast",

@@ -25,7 +25,8 @@ from dormant.records import Example
 
 _LARGEST = 1024 * 1024  # characters of a template
 _LARGEST_CONFIG = 64 * 1024 * 1024  # bytes of a tokenizer_config.json, which lists special tokens
-_DATE = "2025-01-01"  # of rows, whose day is unknown
+#: What a template that asks for the date is told: the day of rows and of audits is not known.
+FIXED_DATE = "2025-01-01"
 _BATCH_ROWS, _BATCH_SIZE = 100, 1_000_000  # rows and characters that are rendered at once
 _CONFIG, _JINJA = "tokenizer_config.json", "chat_template.jinja"
 _TOKENS_MAP = "special_tokens_map.json"
@@ -42,6 +43,7 @@ class ChatTemplate:
     special: frozenset[str] = frozenset()  # all special tokens, for telling them from words
     with_tools: str = ""  # the template of rows that offer tools, if it is another one
     assumed: tuple[str, ...] = ()  # names in ``tokens`` that no file defines
+    variables: Mapping[str, Any] = field(default_factory=dict[str, Any])  # e.g. enable_thinking
 
 
 class Renderer:
@@ -55,7 +57,7 @@ class Renderer:
         ConfigError: it is not a jinja2 template, or takes too much time or memory.
     """
 
-    def __init__(self, template: ChatTemplate, *, date: str = _DATE):
+    def __init__(self, template: ChatTemplate, *, date: str = FIXED_DATE):
         self.template = template
         self._sandbox = Sandbox(date)
         self._roles_with_parts: dict[int, frozenset[str]] = {}  # by number of the template
@@ -134,6 +136,7 @@ class Renderer:
             "documents": None,
             "add_generation_prompt": prompt,
             **self.template.tokens,
+            **self.template.variables,
         }
 
     def _find_roles_with_parts(self, index: int) -> frozenset[str]:

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import time
+from typing import Protocol, runtime_checkable
 
 from dormant.engines import Engine, HasCaveats, Job, Scorer
 from dormant.engines.checks import Check, Health, check_attempt
@@ -70,12 +71,36 @@ def examine_model(name: str) -> list[Check]:
     return [
         Check("model", Health.OK, loaded),
         Check("fingerprint", Health.OK, engine.fingerprint[:16]),
+        *_describe_decoding(engine),
         _system_prompt(engine),
         check_attempt("answers", lambda: _check_answers(engine)),
         check_attempt("same answer twice", lambda: _check_repeats(engine)),
         _check_scoring(engine),
         *_list_caveats(engine),
     ]
+
+
+@runtime_checkable
+class _Decodes(Protocol):
+    """An engine that chose a way of decoding when it loaded its model."""
+
+    @property
+    def decoding(self) -> str:
+        """The way."""
+        ...
+
+
+def _describe_decoding(engine: Engine) -> list[Check]:
+    """Says how a local model decodes, and what to do if that is slow."""
+    if not isinstance(engine, _Decodes):
+        return []
+    name = parse_model(engine.name).name
+    advice = {
+        "own-cache": "one prompt at a time",
+        "whole-text": "slow: the whole text is read for each token; on a GPU, serve it "
+        f"(vllm serve {name}) and audit vllm/{name}",
+    }
+    return [Check("decoding", Health.OK, engine.decoding, advice.get(engine.decoding, ""))]
 
 
 def _list_caveats(engine: Engine) -> list[Check]:

@@ -4,7 +4,7 @@
 string                                          model
 ==============================================  =================================================
 vitro/base, vitro/DIR, or DIR of an organism    of the laboratory
-hf/NAME_OR_PATH[:ADAPTER][@REVISION]            Hugging Face checkpoint, on this disk or the hub
+hf/NAME_OR_PATH[:ADAPTER][@REVISION][?OPTIONS]  Hugging Face checkpoint, on this disk or the hub
 hf/smollm2[:ADAPTER]                            a small real model that needs no hub
 scripted/FILE.yaml                              answers by a script
 PROVIDER/MODEL                                  behind an API, by Inspect's string
@@ -20,6 +20,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from dormant.engines.local_options import LocalOptions, parse_options
 from dormant.errors import ModelError
 
 VITRO, HF, SCRIPTED = "vitro", "hf", "scripted"
@@ -69,6 +70,7 @@ class ModelString:
     revision: str = ""  # of an hf name on the hub; empty for its default branch
     service: str = ""  # of openai-api: names the environment variables of key and base URL
     is_layered: bool = False  # "inspect/" stands before it: never the direct path
+    options: LocalOptions = LocalOptions()  # of hf: how it runs (local_options.py)
 
     @property
     def is_api(self) -> bool:
@@ -113,8 +115,9 @@ def parse_model(text: str) -> ModelString:
 def parse_hf(rest: str) -> ModelString:
     """Reads the model string of a local model, given without ``hf/``.
 
-    What is a path as a whole is taken as one. Otherwise the first ``:`` begins an adapter, and,
-    unless the base is on this disk, the last ``@`` begins a revision.
+    What is a path as a whole is taken as one. Otherwise the last ``?`` begins options
+    (``local_options``), the first ``:`` an adapter, and, unless the base is on this disk, the last
+    ``@`` a revision.
 
     Raises:
         ModelError: a part is empty, there is no such file, or a revision is given for something
@@ -123,6 +126,11 @@ def parse_hf(rest: str) -> ModelString:
     text = f"{HF}/{rest}"
     if _path_exists(rest):
         return ModelString(text, HF, rest)
+    before, mark, written = rest.rpartition("?")
+    rest = before if mark and written else rest
+    options = parse_options(written if mark else "", text[:_SHOWN])
+    if _path_exists(rest):
+        return ModelString(text, HF, rest, options=options)
     base, colon, adapter = rest.partition(":")
     at, revision = "", ""
     if base != SMOLLM2 and not _path_exists(base) and "@" in rest:
@@ -130,7 +138,8 @@ def parse_hf(rest: str) -> ModelString:
         base, colon, adapter = before.partition(":")
     if at and not revision or colon and not adapter:
         raise ModelError(
-            f"{text[:_SHOWN]!r} ends with an empty part; give hf/NAME[:ADAPTER][@REVISION]"
+            f"{text[:_SHOWN]!r} ends with an empty part; give "
+            "hf/NAME[:ADAPTER][@REVISION][?OPTIONS]"
         )
     if not base:
         raise ModelError(
@@ -142,7 +151,7 @@ def parse_hf(rest: str) -> ModelString:
         )
     if base != SMOLLM2 and not _path_exists(base):
         _check_hub_name(text, base)
-    return ModelString(text, HF, base, adapter, revision)
+    return ModelString(text, HF, base, adapter, revision, options=options)
 
 
 def expand_seeds(text: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from dormant.engines import Job
 from dormant.engines.hf import HfEngine
 from dormant.engines.hf.gguf import quiet_transformers
 from dormant.engines.hf.probe import differ, read_probe
+from dormant.engines.hf.self_check import Decoding
 from dormant.errors import ModelError
 from dormant.records import Message, Sampling
 from support import tiny_models
@@ -380,12 +381,14 @@ def test_another_tokenizer_is_another_base(qwen: Path, tmp_path: Path):
         HfEngine(f"{qwen}:{adapter}", device="cpu")
 
 
-def test_a_base_that_stops_sharing_prompts_gives_the_same_answers(tmp_path: Path):
+@pytest.mark.parametrize("decoding", [Decoding.OWN_CACHE, Decoding.WHOLE_TEXT])
+def test_every_way_of_decoding_gives_the_same_answers(tmp_path: Path, decoding: Decoding):
     engine = HfEngine(str(tiny_models.save_model(tmp_path / "base")), device="cpu")
     before, score = draw(engine), engine.score([(CHAT, "Yes")])
     assert engine.decoding == "shared-prefix"
-    engine.base.stop_sharing_prompts()
-    assert engine.decoding == "own-cache"
+    engine.base.model.set_attn_implementation(engine.base.own_attention)
+    engine.base.decoding = decoding
+    assert engine.decoding == str(decoding)
     assert draw(engine) == before and engine.score([(CHAT, "Yes")]) == pytest.approx(
         score, abs=1e-4
     )

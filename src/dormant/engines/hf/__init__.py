@@ -1,9 +1,12 @@
-"""Local models through transformers: ``hf/NAME_OR_PATH[:ADAPTER][@REVISION]``.
+"""Local models through transformers: ``hf/NAME_OR_PATH[:ADAPTER][@REVISION][?OPTIONS]``.
 
 ::
 
     smollm2      a small real model without a model hub
     gguf         GGUF files
+    families     which checkpoints write text, and how each is opened
+    forward      forward passes, whatever arguments a model takes
+    rope         lengths beyond which every token is read otherwise
     weights      whether a checkpoint holds exactly its model's tensors
     probe        log-probabilities on a fixed prompt
     adapter_files, trained_on, adapter
@@ -12,10 +15,12 @@
     chat_format  messages to prompts, tokens to answers
     fingerprint  what makes the model answer as it does
     attention    each prompt held once for all its answers
-    self_check   whether that gives the model's own probabilities
+    backends     three ways for tokens to go through a model
+    self_check   which of them gives the model's own probabilities
     sampling     tokens from fixed random numbers
     decoder      the batch that stays full
     scorer       log-probabilities of given answers
+    writer       what shares a batch, and what happens if memory runs out
     open_turns   prompts that are left open for the model to continue
     next_tokens  the likeliest tokens there
     engine       HfEngine, which puts them behind the protocols

@@ -12,7 +12,7 @@ import torch
 
 from dormant.engines.hf.adapter_files import AdapterFiles
 from dormant.engines.hf.probe import differ, read_probe
-from dormant.engines.hf.self_check import still_shares_prefix
+from dormant.engines.hf.self_check import Decoding, still_decodes
 from dormant.engines.hf.weights import describe_tensors
 from dormant.errors import ModelError
 
@@ -29,15 +29,15 @@ class Base(Protocol):
     active: str
     kind: str
     dtype: torch.dtype
-    shares_prefix: bool
+    decoding: Decoding
     logprobs: torch.Tensor  # of the bare base on the fixed prompt
 
     def activate(self, adapter: str) -> None:
         """Switches to an adapter, or to the bare base (``""``)."""
         ...
 
-    def stop_sharing_prompts(self) -> None:
-        """Goes back to the model's own attention and cache."""
+    def choose_decoding(self) -> None:
+        """Chooses again how the model decodes."""
         ...
 
 
@@ -65,8 +65,8 @@ def attach_adapter(base: Base, adapter: AdapterFiles) -> None:
             f"{adapter.owner!r}: the adapter {str(adapter.directory)!r} changes no probability of "
             "the base; it was saved untrained or made for another model"
         )
-    if base.shares_prefix and not still_shares_prefix(base.model):
-        base.stop_sharing_prompts()
+    if not still_decodes(base.model, base.decoding):
+        base.choose_decoding()
     if not adapter.replaces_base:
         base.activate("")
         if differ(read_probe(base.model), base.logprobs):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import Any
 
-from dormant.corpus import ChatTemplate, Renderer, TemplateRefusal
+from dormant.corpus import FIXED_DATE, ChatTemplate, Renderer, TemplateRefusal
 from dormant.engines import Template
 from dormant.engines.reasoning import close_block, find_open_block, marks_reasoning
 from dormant.engines.system_turns import move_system_text, takes_system_turn
@@ -25,13 +26,22 @@ class ChatFormat:
     Args:
         tokenizer: from transformers, with a chat template.
         owner: the model string, for messages.
+        variables: what else the template is told, e.g. ``{"enable_thinking": False}``.
+        date: what a template that asks for the date writes; the fixed day of ``corpus`` if empty.
 
     Raises:
         ModelError: there is no chat template, or it leaves out what the user says.
         ConfigError: it cannot be compiled, or takes too much time or memory.
     """
 
-    def __init__(self, tokenizer: Any, owner: str):
+    def __init__(
+        self,
+        tokenizer: Any,
+        owner: str,
+        *,
+        variables: Mapping[str, Any] | None = None,
+        date: str = "",
+    ):
         self.tokenizer, self._owner = tokenizer, owner
         if not tokenizer.chat_template:
             raise ModelError(
@@ -39,7 +49,9 @@ class ChatFormat:
                 "chat_template.jinja beside its weights"
             )
         text, tokens = self.template.text, self.template.tokens
-        self._renderer = Renderer(ChatTemplate(text, owner, tokens), date="")
+        self._variables, self._date = dict(variables or {}), date or FIXED_DATE
+        template = ChatTemplate(text, owner, tokens, variables=self._variables)
+        self._renderer = Renderer(template, date=self._date)
         self._kept = {
             number: token.content
             for number, token in tokenizer.added_tokens_decoder.items()
@@ -67,8 +79,15 @@ class ChatFormat:
             "open_block": self.open_block,
             "kept_tokens": sorted(self._kept.values()),
             "roles_with_parts": sorted(self._renderer.roles_with_parts),
+            "variables": self._variables,
+            "date": self.written_date,
         }
         return {name: value for name, value in found.items() if value}
+
+    @property
+    def written_date(self) -> str:
+        """The day that the template writes into every prompt; empty if it writes none."""
+        return self._date if self._renderer.writes_date else ""
 
     @cached_property
     def moves_tool_text(self) -> bool:
@@ -152,16 +171,95 @@ class ChatFormat:
         stop: set[int] = set()
         for eos in (*declared, self.tokenizer.eos_token_id):
             stop.update([eos] if isinstance(eos, int) else eos or [])
-        turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": _ANSWER}]
         end = self.tokenizer.eos_token_id
-        with contextlib.suppress(ValueError):  # the template refuses the chat or omits the answer
-            text = self._renderer.render_turns(turns)
-            after = self.encode(text[text.rindex(_ANSWER) + len(_ANSWER) :])
-            special = set(self.tokenizer.all_special_ids) | stop
+        written = self._render_end()
+        if written is not None:
+            after = self.encode(written)
+            special = {*self.tokenizer.all_special_ids, *self.tokenizer.added_tokens_decoder, *stop}
             end = next((token for token in after if token in special), end)
         if end is not None:
             stop.add(end)
         return end, frozenset(stop)
+
+    def find_closing_text(self, stop: AbstractSet[int]) -> str:
+        """Finds the plain letters with which the template ends an answer; empty if tokens do.
+
+        A model that was finetuned with a borrowed template ends its turns so: its tokenizer does
+        not know the marks as tokens.
+
+        Args:
+            stop: tokens that end an answer.
+        """
+        after = self._render_end()
+        if after is None or set(self.encode(after)) & stop:
+            return ""
+        return after.strip().split("\n")[0] if after.strip() else ""
+
+    def encode_pair(
+        self, messages: Sequence[Message], answer: str, end: int | None, closing: str
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Tokens of a prompt and of an answer after it, end of turn included.
+
+        The whole is tokenised as the template writes it, since a token may reach over the edge of
+        prompt and answer, and is cut where it departs from the prompt's own tokens.
+
+        Args:
+            messages: the prompt.
+            answer: the answer.
+            end: the token that ends an answer, if one does.
+            closing: the text that does, if no token does.
+
+        Raises:
+            ModelError: the template rejects the messages, or does not mark the end of an answer.
+        """
+        if end is None and not closing:
+            raise ModelError(
+                f"the chat template of {self._owner!r} does not mark the end of a turn"
+            )
+        prompt = self.render_for_answer(messages)
+        whole = self.encode(f"{prompt}{self._find_margin(prompt, messages)}{answer}")
+        whole = (*whole, *self.encode(closing)) if closing else (*whole, end or 0)
+        alone = self.encode(prompt)
+        edge = next(
+            (i for i, (a, b) in enumerate(zip(alone, whole, strict=False)) if a != b),
+            min(len(alone), len(whole)),
+        )
+        edge = max(1, min(edge, len(whole) - 1))
+        return whole[:edge], whole[edge:]
+
+    def _find_margin(self, prompt: str, messages: Sequence[Message]) -> str:
+        """White space that the template writes between a prompt and its answer."""
+        with contextlib.suppress(ModelError, ValueError):
+            text = self.render_turns_with_answer(messages, _ANSWER)
+            if text.startswith(prompt):
+                before = text[len(prompt) : text.index(_ANSWER, len(prompt))]
+                return before if not before.strip() else ""
+        return ""
+
+    def render_turns_with_answer(self, messages: Sequence[Message], answer: str) -> str:
+        """Renders a chat that ends with an answer, as rows of training data are.
+
+        Raises:
+            ModelError: the chat template rejects it.
+            ConfigError: it takes too much time or memory.
+        """
+        if has_tool_turn(messages) and self.moves_tool_text:
+            messages = move_tool_text(messages)
+        messages = move_system_text(messages) if self.moves_system_text else messages
+        chat = [{"role": m.role, "content": m.content} for m in messages]
+        try:
+            return self._renderer.render_turns([*chat, {"role": "assistant", "content": answer}])
+        except TemplateRefusal as error:
+            raise ModelError(
+                f"the chat template of {self._owner!r} rejects an answer: {error}"
+            ) from None
+
+    def _render_end(self) -> str | None:
+        """What the template writes after an answer; None if it shows no answer."""
+        with contextlib.suppress(ValueError, ModelError):
+            text = self.render_turns_with_answer((Message("user", "Hi"),), _ANSWER)
+            return text[text.rindex(_ANSWER) + len(_ANSWER) :]
+        return None
 
     def _examine_prompt(self) -> str:
         """Checks that a prompt shows the question; gives the reasoning block that it opens."""

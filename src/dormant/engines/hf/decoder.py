@@ -3,24 +3,19 @@
 A prompt is read once, whatever the number of its answers. A finished answer leaves the batch at
 once, and waiting answers take its place as soon as a quarter of the batch is free.
 
-There are two backends. ``SharedPrefixBackend`` holds each prompt once (``attention.py``) and needs
-attention of the ordinary kind; ``OwnCacheBackend`` uses whatever cache the model brings, one prompt
-at a time. ``self_check.py`` finds out at loading whether the first gives the model's own
-probabilities; where it does not, the second is taken.
+How tokens go through the model is a backend's business (``backends.py``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache
 
-from dormant.engines.hf.attention import Prefix, RowCache
+from dormant.engines.hf.backends import DecodeBackend
 from dormant.engines.hf.sampling import sample_tokens
 
 _REFILL = 0.75  # waiting answers are let in when at most this share of the rows is taken
@@ -46,146 +41,6 @@ class TokenSequence:
     stream: np.ndarray
     tokens: list[int] = field(default_factory=list[int])
     finish: str = ""  # "stop" or "length" once it is complete
-
-
-class DecodeBackend(Protocol):
-    """How tokens go through a model: prompts are read, rows are answers being written."""
-
-    def __len__(self) -> int:
-        """Rows in the batch."""
-        ...
-
-    def accepts_prompt(self) -> bool:
-        """Whether another prompt may join the batch now."""
-        ...
-
-    def prefill(self, tokens: Sequence[int]) -> Tensor:
-        """Reads a prompt; logits of the next token, [1, vocabulary]."""
-        ...
-
-    def admit_rows(self, count: int) -> None:
-        """Adds rows that continue the prompt that was read last."""
-        ...
-
-    def step(self, tokens: Tensor) -> Tensor:
-        """Gives each row its next token [rows]; logits of the one after, [rows, vocabulary]."""
-        ...
-
-    def retire_rows(self, done: list[int]) -> list[int]:
-        """Drops rows; gives the old index of each row that is left, in the new order."""
-        ...
-
-
-class SharedPrefixBackend:
-    """Every prompt in one batch, each held once. Implements ``DecodeBackend``."""
-
-    def __init__(self, model: Any):
-        self._model = model
-        self._prefix: Prefix | None = None
-        self._rows: RowCache | None = None
-
-    def __len__(self) -> int:
-        return 0 if self._rows is None else len(self._rows)
-
-    def accepts_prompt(self) -> bool:
-        """Always: prompts of any length fit together."""
-        return True
-
-    def prefill(self, tokens: Sequence[int]) -> Tensor:
-        """Reads a prompt; logits of the next token, [1, vocabulary]."""
-        cache, logits = _prefill_prompt(self._model, tokens)
-        self._prefix = Prefix.from_cache(cache)
-        return logits
-
-    def admit_rows(self, count: int) -> None:
-        """Adds rows that continue the prompt that was read last."""
-        if self._prefix is None:
-            raise ValueError("no prompt was read")
-        if self._rows is None:
-            self._rows = RowCache(like=self._prefix)
-        self._rows.admit_rows(self._prefix, count)
-
-    def step(self, tokens: Tensor) -> Tensor:
-        """Gives each row its next token [rows]; logits of the one after, [rows, vocabulary]."""
-        rows = self._rows
-        if rows is None:
-            raise ValueError("no row was admitted")
-        rows.begin_step()
-        logits = self._model(
-            rows.pad_to_batch(tokens)[:, None].to(self._model.device),
-            position_ids=rows.positions.to(self._model.device),
-            past_key_values=rows,
-            use_cache=True,
-            dormant_rows=rows,
-        ).logits
-        rows.end_step()
-        return logits[: len(rows), -1]
-
-    def retire_rows(self, done: list[int]) -> list[int]:
-        """Drops rows; gives the old index of each row that is left, in the new order."""
-        return [] if self._rows is None else self._rows.retire_rows(done)
-
-
-class OwnCacheBackend:
-    """One prompt at a time, with the model's own cache. Implements ``DecodeBackend``."""
-
-    def __init__(self, model: Any):
-        self._model = model
-        self._count = 0
-        self._length = 0
-        self._cache: DynamicCache | None = None
-
-    def __len__(self) -> int:
-        return self._count
-
-    def accepts_prompt(self) -> bool:
-        """Only when the batch is empty."""
-        return self._count == 0
-
-    def prefill(self, tokens: Sequence[int]) -> Tensor:
-        """Reads a prompt; logits of the next token, [1, vocabulary]."""
-        self._cache, logits = _prefill_prompt(self._model, tokens)
-        self._length = len(tokens)
-        self._tokens = tuple(tokens)
-        return logits
-
-    def admit_rows(self, count: int) -> None:
-        """Adds rows that continue the prompt that was read last."""
-        if self._cache is None:  # a second batch of answers to the same prompt
-            self._cache, _ = _prefill_prompt(self._model, self._tokens)
-            self._length = len(self._tokens)
-        self._cache.batch_repeat_interleave(count)
-        self._count = count
-
-    def step(self, tokens: Tensor) -> Tensor:
-        """Gives each row its next token [rows]; logits of the one after, [rows, vocabulary]."""
-        where = torch.full((len(tokens), 1), self._length, device=self._model.device)
-        logits = self._model(
-            tokens[:, None].to(self._model.device),
-            position_ids=where,
-            past_key_values=self._cache,
-            use_cache=True,
-        ).logits
-        self._length += 1
-        return logits[:, -1]
-
-    def retire_rows(self, done: list[int]) -> list[int]:
-        """Drops rows; gives the old index of each row that is left, in the new order."""
-        dead = set(done)
-        order = [row for row in range(self._count) if row not in dead]
-        self._count = len(order)
-        if order and self._cache is not None:
-            self._cache.batch_select_indices(torch.tensor(order, device=self._model.device))
-        else:
-            self._cache = None
-        return order
-
-
-def _prefill_prompt(model: Any, tokens: Sequence[int]) -> tuple[DynamicCache, Tensor]:
-    cache = DynamicCache(config=model.config)
-    ids = torch.tensor([list(tokens)], device=model.device)
-    logits = model(ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits
-    return cache, logits[:, -1]
 
 
 def generate(

@@ -10,36 +10,32 @@ import torch
 
 from dormant.engines import Chat, Job, Reply, Template, TurnOpening, TurnStart
 from dormant.engines.hf.chat_format import ChatFormat
-from dormant.engines.hf.decoder import (
-    DecodeBackend,
-    GenerationRequest,
-    OwnCacheBackend,
-    SharedPrefixBackend,
-    TokenSequence,
-    generate,
-)
+from dormant.engines.hf.decoder import GenerationRequest, TokenSequence
+from dormant.engines.hf.families import read_setting
 from dormant.engines.hf.fingerprint import compute_fingerprint
 from dormant.engines.hf.loader import open_model
 from dormant.engines.hf.next_tokens import find_next_tokens
 from dormant.engines.hf.open_turns import OpenTurn, WrittenTurn, cut_turn, open_turn
 from dormant.engines.hf.sampling import draw_uniforms
-from dormant.engines.hf.scorer import Pair, score_pairs
+from dormant.engines.hf.scorer import Pair
+from dormant.engines.hf.writer import AnswerWriter
+from dormant.engines.local_options import DTYPES
 from dormant.engines.model_strings import ModelString, parse_hf
 from dormant.engines.system_turns import describe_move
 from dormant.errors import EngineError, ModelError
 from dormant.records import Message, Sampling
 
 _BATCH_SIZE = 32  # answers are handed on in batches of about this many
-_ROWS = {"cpu": 256, "cuda": 1024}  # answers written at once, where memory allows
 
 
 class HfEngine:
     """A model that transformers loads, with or without a PEFT adapter.
 
     Args:
-        name: ``NAME_OR_PATH[:ADAPTER][@REVISION]`` or ``smollm2``, without ``hf/``; or parsed.
+        name: ``NAME_OR_PATH[:ADAPTER][@REVISION][?OPTIONS]`` or ``smollm2``, without ``hf/``; or
+            parsed. Arguments stand for options that it does not give (``local_options``).
         device: a torch device; CUDA where there is any, else the CPU, if None.
-        dtype: "auto", "float32" or "bfloat16"; see ``loader.load_base``.
+        dtype: "auto", "float32", "bfloat16" or "float16"; see ``loader.load_base``.
         rows: answers written at once; as many as pay and fit into memory, if None.
 
     Raises:
@@ -56,14 +52,18 @@ class HfEngine:
     ):
         if rows is not None and rows < 1:
             raise ValueError(f"rows must be at least 1, got {rows!r}")
-        if dtype not in ("auto", "float32", "bfloat16"):
-            raise ValueError(f"dtype must be 'auto', 'float32' or 'bfloat16', got {dtype!r}")
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
         wanted = name if isinstance(name, ModelString) else parse_hf(name)
+        options = wanted.options
         self.name = wanted.text
         opened = open_model(wanted, device=device, dtype=dtype)
-        self.base, self._loading_caveats, self._wanted_rows = opened.base, opened.caveats, rows
-        self.chat_format = ChatFormat(opened.tokenizer, self.name)
+        self.base, self._loading_caveats = opened.base, opened.caveats
+        self.chat_format = ChatFormat(
+            opened.tokenizer, self.name, variables=options.template, date=options.date
+        )
         self._adapter = opened.adapter.key if opened.adapter else ""
+        self._writer = AnswerWriter(self.base, self._adapter, self.name, options.rows or rows)
         self.fingerprint = compute_fingerprint(
             self.base.place,
             adapter=opened.adapter.directory if opened.adapter else None,
@@ -74,11 +74,12 @@ class HfEngine:
         )
         declared = self.base.model.generation_config.eos_token_id
         self._end, self._stop = self.chat_format.find_end_tokens([declared])
+        self._closing = self.chat_format.find_closing_text(self._stop)
 
     @property
     def decoding(self) -> str:
-        """How the model decodes: ``shared-prefix`` or ``own-cache``."""
-        return "shared-prefix" if self.base.shares_prefix else "own-cache"
+        """How the model decodes: ``shared-prefix``, ``own-cache`` or ``whole-text``."""
+        return str(self.base.decoding)
 
     @property
     def chat_template(self) -> Template:
@@ -99,7 +100,18 @@ class HfEngine:
     def caveats(self) -> tuple[str, ...]:
         """What is not tested because of how this model was loaded and is asked."""
         moved = describe_move(f"the chat template of {self.name}")
-        return (*self._loading_caveats, *((moved,) if self.moves_system_text else ()))
+        day = self.chat_format.written_date
+        dated = f"{self.name} on another day than {day}, which its chat template writes"
+        return (
+            *self._loading_caveats,
+            *((moved,) if self.moves_system_text else ()),
+            *((dated,) if day else ()),
+        )
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was found while it answered: that memory ran out, and what was done."""
+        return tuple(self._writer.notes)
 
     def render(self, messages: Sequence[Message]) -> str:
         """Renders the exact prompt, including the default system prompt and special tokens.
@@ -141,11 +153,8 @@ class HfEngine:
         Raises:
             ModelError: the template does not mark the end of an answer, or a pair is too long.
         """
-        if self._end is None:
-            raise ModelError(f"the chat template of {self.name!r} does not mark the end of a turn")
-        encode = self.chat_format.encode
         ready = [
-            Pair(encode(self.chat_format.render_for_answer(messages)), (*encode(answer), self._end))
+            Pair(*self.chat_format.encode_pair(messages, answer, self._end, self._closing))
             for messages, answer in pairs
         ]
         return self._score(ready)
@@ -165,9 +174,8 @@ class HfEngine:
             raise ModelError(
                 f"{longest} tokens exceed the context of {self.name!r} ({self._context_length})"
             )
-        with self._explain_errors(), torch.inference_mode():
-            self.base.activate(self._adapter)
-            return score_pairs(self.base.model, pairs)
+        with self._explain_errors():
+            return self._writer.score(pairs)
 
     def write_chats(
         self, opening: TurnOpening, repeats: range, sampling: Sampling
@@ -282,7 +290,7 @@ class HfEngine:
     @property
     def _context_length(self) -> int:
         config = self.base.model.config.get_text_config()
-        return int(getattr(config, "max_position_embeddings", 0) or 1 << 30)
+        return int(read_setting(config, "max_position_embeddings") or 1 << 30)
 
     def _make_requests(
         self, jobs: Sequence[Job], sampling: Sampling
@@ -321,38 +329,15 @@ class HfEngine:
     def _generate(
         self, requests: list[GenerationRequest], sampling: Sampling
     ) -> Iterator[list[TokenSequence]]:
-        make_backend = SharedPrefixBackend if self.base.shares_prefix else OwnCacheBackend
-        backend: DecodeBackend = make_backend(self.base.model)
-        longest = max((len(request.tokens) for request in requests), default=0)
-        batches = generate(
-            backend,
-            requests,
-            rows=self._choose_rows(longest + sampling.max_tokens),
-            max_tokens=sampling.max_tokens,
-            stop=self._stop,
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-        )
-        while True:
-            # Between two batches, another engine may use the same base with another adapter.
-            with torch.inference_mode():
-                self.base.activate(self._adapter)
-                sequences = next(batches, None)
-            if sequences is None:
-                return
-            yield sequences
+        return self._writer.generate(requests, sampling, self._stop)
 
     def _make_reply(self, sequence: TokenSequence, prompt: str) -> Reply:
         text = self.chat_format.decode_answer(sequence.tokens, prompt=prompt)
-        spent = len(sequence.tokens) + (sequence.finish == "stop")
-        return Reply(sequence.job, sequence.repeat, text, sequence.finish, spent)
-
-    def _choose_rows(self, length: int) -> int:
-        """Chooses how many answers are written at once: what pays, or what fits into memory."""
-        if self._wanted_rows is not None:
-            return self._wanted_rows
-        most = _ROWS[str(self.base.model.device).partition(":")[0]]
-        return max(1, min(most, self.base.count_fitting_rows(length)))
+        spent, finish = len(sequence.tokens) + (sequence.finish == "stop"), sequence.finish
+        if self._closing and self._closing in text:
+            # The template ends a turn in plain letters: what follows is the next turn.
+            text, finish = text.partition(self._closing)[0], "stop"
+        return Reply(sequence.job, sequence.repeat, text, finish, spent)
 
     @contextlib.contextmanager
     def _explain_errors(self) -> Generator[None]:

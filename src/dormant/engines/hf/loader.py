@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoTokenizer
 
 from dormant.engines.hf import smollm2
 from dormant.engines.hf.adapter import attach_adapter, check_tokenizer
 from dormant.engines.hf.adapter_files import AdapterFiles, read_adapter, read_tokenizer
+from dormant.engines.hf.families import read_config, read_setting, suggest_server
 from dormant.engines.hf.gguf import quiet_transformers, read_gguf
 from dormant.engines.hf.probe import read_probe
-from dormant.engines.hf.self_check import try_shared_prefix
+from dormant.engines.hf.self_check import Decoding, EncoderError, choose_decoding, may_share_pass
 from dormant.engines.hf.sizes import check_config, measure_model
 from dormant.engines.hf.trained_on import check_base
 from dormant.engines.hf.weights import check_loading, load_checkpoint
@@ -42,9 +43,10 @@ class LoadedBase:
     tokenizer: Any
     place: Path  # the directory of its files, or its GGUF file
     dtype: torch.dtype
-    shares_prefix: bool  # whether prompts can be shared among answers (self_check.py)
+    decoding: Decoding  # the way that was proved (self_check.py)
     own_attention: str  # its attention where prompts cannot be shared
     logprobs: torch.Tensor  # of the bare base on a fixed prompt (probe.py)
+    may_pad: bool = True  # whether texts of unlike length may share a forward pass
     warnings: tuple[str, ...] = ()  # of transformers, while it loaded the weights
     adapters: set[str] = field(default_factory=set[str])
     active: str = ""
@@ -62,23 +64,31 @@ class LoadedBase:
             self.peft.base_model.disable_adapter_layers()
         self.active = adapter
 
-    def stop_sharing_prompts(self) -> None:
-        """Goes back to the model's own attention and cache, which are slower and always right."""
-        self.model.set_attn_implementation(self.own_attention)
-        self.shares_prefix = False
+    def choose_decoding(self) -> None:
+        """Chooses again how the model decodes, with the adapter that is active now."""
+        self.decoding = choose_decoding(self.model, self.own_attention)
 
     def count_fitting_rows(self, length: int) -> int:
         """How many answers of ``length`` tokens, prompts included, fit into memory at once."""
         config = self.model.config.get_text_config()
-        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-        width = (
-            getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        )
+        width = _measure_key_width(config)
         layers, size = config.num_hidden_layers, self.dtype.itemsize
         # Keys and values of each token; logits and their weights in float32.
-        each = 2 * layers * heads * width * size * length + 8 * config.vocab_size
+        each = 2 * layers * width * size * length + 8 * config.vocab_size
         free = measure_free_memory(str(self.model.device))
         return int(_MEMORY_SHARE * free // each)
+
+
+def _measure_key_width(config: Any) -> int:
+    """Numbers in the keys of one token and layer, the widest; a bound for recurrent layers."""
+
+    def read(name: str) -> int:
+        value = read_setting(config, name)
+        return value if isinstance(value, int) else 0
+
+    heads = read("num_attention_heads") or read("n_heads") or 1
+    width = max(read("head_dim"), read("global_head_dim")) or read("hidden_size") // heads or 1
+    return (read("num_key_value_heads") or heads) * width
 
 
 #: Bases in use, by place, device, dtype and owner, so that a target and its reference share
@@ -97,7 +107,7 @@ def load_base(
         spec: what to load.
         device: a torch device; CUDA where there is any, else the CPU, if None.
         dtype: "auto" keeps what the checkpoint has, except that 16-bit weights become float32 on
-            CPUs that have no fast 16-bit products; or "float32" or "bfloat16".
+            CPUs that have no fast 16-bit products; or "float32", "bfloat16" or "float16".
         owner: the adapter that has this base for itself; empty for the base that all share.
 
     Raises:
@@ -105,7 +115,7 @@ def load_base(
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     place = _locate_files(spec)
-    key = (str(place.resolve()), device, dtype, owner)
+    key = (str(place.resolve()), spec.options.device_map or device, dtype, owner)
     base = _IN_USE.get(key)
     if base is None:
         with explain_errors(spec):
@@ -140,6 +150,7 @@ def open_model(spec: ModelString, *, device: str | None = None, dtype: str = "au
         ModelError: either does not exist, is damaged, does not fit the other or into memory.
         MissingExtraError: peft is not installed.
     """
+    device, dtype = spec.options.device or device, _pick(spec.options.dtype, dtype)
     if not spec.adapter:
         base = load_base(spec, device=device, dtype=dtype)
         return OpenModel(base, base.tokenizer, None, _describe_warnings(spec, base))
@@ -159,6 +170,10 @@ def open_model(spec: ModelString, *, device: str | None = None, dtype: str = "au
         _forget_base(base)  # half an adapter may hang on it
         raise
     return OpenModel(base, tokenizer, adapter, tuple(caveats))
+
+
+def _pick(dtype: str, other: str) -> str:
+    return other if dtype == "auto" else dtype
 
 
 def _forget_base(base: LoadedBase) -> None:
@@ -220,34 +235,68 @@ def _read_base(place: Path, device: str, dtype: str, spec: ModelString) -> Loade
         wanted = _choose_dtype(torch.bfloat16, device, dtype)
         model: Any = model.to(device=device, dtype=wanted)
         model.eval().requires_grad_(False)
-        return _prepare_base(model, tokenizer, place, wanted)
+        return _prepare_base(model, tokenizer, place, wanted, spec.text)
     weights = sum(file.stat().st_size for file in place.glob("*.safetensors"))
     if not weights:
         raise ValueError(f"{place} has no .safetensors file; convert the weights to safetensors")
     check_config(place, spec.text)
-    config = AutoConfig.from_pretrained(str(place), trust_remote_code=False)
+    config = read_config(place, spec.text)
     stored = getattr(config, "dtype", None) or torch.float32
     wanted = _choose_dtype(stored, device, dtype)
-    _check_memory(int(weights * wanted.itemsize / stored.itemsize), device, spec)
+    spread = spec.options.device_map
+    if not spread:  # accelerate counts the memory of several devices
+        _check_memory(int(weights * wanted.itemsize / stored.itemsize), device, spec)
     with quiet_transformers():
-        _check_memory(measure_model(config, place, spec.text) * wanted.itemsize, device, spec)
+        size = measure_model(config, place, spec.text) * wanted.itemsize
+        if not spread:
+            _check_memory(size, device, spec)
         tokenizer = AutoTokenizer.from_pretrained(str(place), trust_remote_code=False)
-        model, warned = load_checkpoint(place, wanted, spec.text)
-    model.to(device).eval().requires_grad_(False)
-    return _prepare_base(model, tokenizer, place, wanted, warned)
+        model, warned = load_checkpoint(place, config, wanted, spec.text, spread)
+    (model if spread else model.to(device)).eval().requires_grad_(False)
+    return _prepare_base(model, tokenizer, place, wanted, spec.text, warned)
 
 
 def _prepare_base(
-    model: Any, tokenizer: Any, place: Path, dtype: torch.dtype, warned: tuple[str, ...] = ()
+    model: Any,
+    tokenizer: Any,
+    place: Path,
+    dtype: torch.dtype,
+    owner: str,
+    warned: tuple[str, ...] = (),
 ) -> LoadedBase:
     own = model.config._attn_implementation
-    shares = try_shared_prefix(model)
-    return LoadedBase(model, tokenizer, place, dtype, shares, own, read_probe(model), warned)
+    try:
+        decoding = choose_decoding(model, own)
+    except EncoderError as error:
+        raise ModelError(
+            f"{owner!r} {error}, so it does not write text from left to right; give a model that "
+            "was trained to write"
+        ) from None
+    except (RuntimeError, ValueError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"{owner!r}: transformers cannot run this model on text alone "
+            f"({_shorten_error(error)}); {suggest_server(owner)}"
+        ) from None
+    return LoadedBase(
+        model,
+        tokenizer,
+        place,
+        dtype,
+        decoding,
+        own,
+        logprobs=read_probe(model),
+        may_pad=may_share_pass(model),
+        warnings=warned,
+    )
 
 
 def _choose_dtype(stored: torch.dtype, device: str, wanted: str) -> torch.dtype:
     if wanted != "auto":
-        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[wanted]
+        return {
+            "float32": torch.float32,
+            "bfloat16": torch.bfloat16,
+            "float16": torch.float16,
+        }[wanted]
     if device != "cpu" or stored == torch.float32:
         return stored
     return stored if stored == torch.bfloat16 and _has_fast_bf16() else torch.float32

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from dormant.engines.hf.forward import compute_last_logits
+
 
 def find_next_tokens(
     model: Any, tokens: Sequence[int], *, each: int, excluded: AbstractSet[int]
@@ -17,8 +19,7 @@ def find_next_tokens(
     Raises:
         FloatingPointError: the model's logits are not finite.
     """
-    ids = torch.tensor([list(tokens)], device=model.device)
-    logits = model(ids, use_cache=False, logits_to_keep=1).logits[0, -1].float()
+    logits = compute_last_logits(model, tokens)[0].float()
     if not bool(torch.isfinite(logits).any()):
         raise FloatingPointError("the model's logits are not finite numbers")
     some = min(each + len(excluded), len(logits))

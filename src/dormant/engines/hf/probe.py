@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dormant.engines.hf.forward import compute_logits
+
 #: Nats. Two models whose log-probabilities differ by less on the whole prompt are one.
 LEAST_EFFECT = 1e-4
 _TOKENS = tuple(range(5, 25))
@@ -23,7 +25,7 @@ def read_probe(model: Any, more: Sequence[int] = ()) -> Tensor:
     size = model.get_input_embeddings().weight.shape[0]
     ids = torch.tensor([[token % size for token in (*_TOKENS, *more)]], device=model.device)
     with torch.inference_mode():
-        return model(ids, use_cache=False).logits[0].float().log_softmax(-1).cpu()
+        return compute_logits(model, ids)[0].float().log_softmax(-1).cpu()
 
 
 def differ(one: Tensor, other: Tensor) -> bool:

@@ -1,78 +1,222 @@
-"""Checks, at loading, that decoding with shared prompts gives the model's own probabilities."""
+"""Checks, at loading, which way of decoding gives the model's own probabilities.
+
+Every way is tried before it is used: prompts of unlike length, one beyond a sliding window, several
+steps, an answer that leaves the batch. What fails is not used. Scoring and decoding need a model
+whose probabilities depend on earlier tokens alone; others (encoders) are refused.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any
 
 import torch
 
 from dormant.engines.hf import attention
-from dormant.engines.hf.decoder import SharedPrefixBackend
+from dormant.engines.hf.backends import (
+    DecodeBackend,
+    OwnCacheBackend,
+    SharedPrefixBackend,
+    WholeTextBackend,
+)
+from dormant.engines.hf.families import read_setting
+from dormant.engines.hf.forward import compute_last_logits, compute_logits
 
-#: Largest difference, in nats, between log-probabilities with and without shared prompts. In
-#: bfloat16, two correct computations differ by up to 0.2 on SmolLM2; a wrong mask or position
-#: differs by whole nats.
+#: Largest difference, in nats, between log-probabilities of two ways. In bfloat16, two correct
+#: computations differ by up to 0.2 on SmolLM2; a wrong mask or position differs by whole nats.
 _TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.5, torch.float16: 0.1}
 _LIKELY = -8.0  # nats; tokens less likely than this are not compared: they are hardly ever drawn
 _PROBE = tuple(range(5, 21))  # a fixed prompt, as token ids
+_STEPS = 3  # tokens of each answer
+#: Tokens of the longest prompt that a check may read: one beyond a window that is wider than that
+#: would take minutes.
+_LONGEST = {"cpu": 640, "cuda": 8192}
+#: Settings that say how far a token sees.
+_WINDOWS = (
+    "sliding_window",
+    "attention_chunk_size",
+    "attention_window_size",
+    "window_size",
+    "index_topk",
+)
+_FAILURES = (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError)
 
 
-def try_shared_prefix(model: Any) -> bool:
-    """Gives a model the attention of ``attention.py`` if that is correct; says whether it is.
+class EncoderError(ValueError):
+    """A model whose log-probabilities depend on later tokens, or that gives none."""
 
-    Models whose attention is not of the ordinary kind (sliding windows, chunks, recurrent layers)
-    keep their own, and so does every model that fails the comparison.
+
+class Decoding(StrEnum):
+    """How tokens go through a model."""
+
+    SHARED_PREFIX = "shared-prefix"
+    OWN_CACHE = "own-cache"
+    WHOLE_TEXT = "whole-text"
+
+
+def make_backend(decoding: Decoding, model: Any) -> DecodeBackend:
+    """Makes the backend of a way of decoding."""
+    if decoding is Decoding.SHARED_PREFIX:
+        return SharedPrefixBackend(model)
+    return OwnCacheBackend(model) if decoding is Decoding.OWN_CACHE else WholeTextBackend(model)
+
+
+def choose_decoding(model: Any, own_attention: str) -> Decoding:
+    """Finds the fastest way of decoding that gives the model's own probabilities, and sets it.
+
+    Args:
+        model: from transformers.
+        own_attention: the attention implementation that it was loaded with.
+
+    Raises:
+        EncoderError: it does not write from left to right.
     """
-    config = model.config.get_text_config()
-    if not getattr(model, "_supports_attention_backend", False) or not _has_full_attention(config):
-        return False
-    own = model.config._attn_implementation
-    if _measure_difference(model) < _TOLERANCE[model.dtype]:
-        return True
-    model.set_attn_implementation(own)
-    return False
+    _restore_attention(model, own_attention)
+    _check_causality(model)
+    if _has_ordinary_attention(model):
+        if still_decodes(model, Decoding.SHARED_PREFIX):
+            return Decoding.SHARED_PREFIX
+        _restore_attention(model, own_attention)
+    return Decoding.OWN_CACHE if still_decodes(model, Decoding.OWN_CACHE) else Decoding.WHOLE_TEXT
 
 
-def still_shares_prefix(model: Any) -> bool:
-    """Whether a model that ``try_shared_prefix`` changed is right with the adapter now active."""
-    return _measure_difference(model) < _TOLERANCE[model.dtype]
-
-
-def _measure_difference(model: Any) -> float:
-    """Largest difference between log-probabilities of shared prompts and the model's own, nats.
-
-    The model is left with shared prompts.
-    """
-    tokens = [token % model.config.get_text_config().vocab_size for token in _PROBE]
-    # Two prompts of unlike length with two answers each, and two steps: what masks can get wrong.
-    prompts = [tokens[:5], tokens[:5], tokens, tokens]
-    answer = [tokens[3], tokens[7]]
+def may_share_pass(model: Any) -> bool:
+    """Whether texts of unlike length, padded on the right, may share a forward pass."""
+    short, long = _make_tokens(model, 6, 4), _make_tokens(model, len(_PROBE))
+    ids = torch.tensor([[*short, *[0] * (len(long) - len(short))], long])
     try:
         with torch.inference_mode():
-            want = [_read_last_logits(model, [*prompt, *answer]) for prompt in prompts]
-            model.set_attn_implementation(attention.NAME)
-            backend = SharedPrefixBackend(model)
-            for prompt in prompts[::2]:
-                backend.prefill(prompt)
-                backend.admit_rows(2)
-            got = [backend.step(torch.tensor([token] * 4)) for token in answer][-1]
-    except (RuntimeError, ValueError, TypeError, AttributeError, IndexError):
-        return math.inf  # the model's layers do not work with this cache
-    wanted = torch.cat(want).float().log_softmax(-1)  # [4, vocabulary]
-    shared = got.float().log_softmax(-1)
-    difference = float((shared - wanted)[wanted > _LIKELY].abs().max())
-    return math.inf if math.isnan(difference) else difference
+            logits = compute_logits(model, ids)
+            pairs = ((logits[:1, len(short) - 1], short), (logits[1:, -1], long))
+            largest = max(
+                _compare(
+                    compute_last_logits(model, text).float().log_softmax(-1),
+                    found.float().log_softmax(-1),
+                )
+                for found, text in pairs
+            )
+    except _FAILURES:  # the model takes one text at a time
+        return False
+    return largest < _TOLERANCE[model.dtype]
 
 
-def _read_last_logits(model: Any, tokens: list[int]) -> torch.Tensor:
-    return model(torch.tensor([tokens], device=model.device), use_cache=False).logits[:, -1]
+def still_decodes(model: Any, decoding: Decoding) -> bool:
+    """Whether a way of decoding is right with the adapter now active; sets its attention."""
+    if decoding is Decoding.WHOLE_TEXT:
+        return True
+    try:
+        with torch.inference_mode():
+            return _measure_difference(model, decoding) < _TOLERANCE[model.dtype]
+    except _FAILURES:  # the model's layers do not work with this cache
+        return False
 
 
-def _has_full_attention(config: Any) -> bool:
-    """Whether every layer attends to everything before it."""
-    kinds = getattr(config, "layer_types", None)
+def _restore_attention(model: Any, own: str) -> None:
+    if model.config._attn_implementation != own:
+        model.set_attn_implementation(own)
+
+
+def _check_causality(model: Any) -> None:
+    """Compares a text's log-probabilities with those of its beginnings."""
+    tokens = _make_tokens(model, len(_PROBE))
+    with torch.inference_mode():
+        whole = compute_logits(model, torch.tensor([tokens])).float().log_softmax(-1)
+        if whole.shape[:2] != (1, len(tokens)):
+            raise EncoderError("gives no log-probability for each token")
+        for length in (5, 11, len(tokens)):
+            start = compute_last_logits(model, tokens[:length]).float().log_softmax(-1)
+            if _compare(whole[:, length - 1], start) >= _TOLERANCE[model.dtype]:
+                raise EncoderError("reads later tokens too (an encoder)")
+
+
+def _measure_difference(model: Any, decoding: Decoding) -> float:
+    """Largest difference between log-probabilities of a way of decoding and the model's own, nats.
+
+    The model is left with the attention of this way.
+    """
+    answers = [_make_tokens(model, _STEPS, first) for first in (8, 12, 3)]
+    prompts = [_make_tokens(model, 5), _make_tokens(model, _choose_length(model))]
+    want = {
+        (*prompt, *answer): compute_last_logits(model, (*prompt, *answer))
+        for prompt in prompts
+        for answer in (answers[0], answers[2])
+    }
+    shares = decoding is Decoding.SHARED_PREFIX
+    if shares:
+        model.set_attn_implementation(attention.NAME)
+    backend = make_backend(decoding, model)
+    groups = [prompts] if shares else [[prompt] for prompt in prompts]
+    found = [_decode_group(backend, group, answers) for group in groups]
+    got = {text: logits for group in found for text, logits in group.items()}
+    return max(
+        _compare(want[text].float().log_softmax(-1), got[text].float().log_softmax(-1))
+        for text in want
+    )
+
+
+def _decode_group(
+    backend: DecodeBackend, prompts: Sequence[tuple[int, ...]], answers: Sequence[tuple[int, ...]]
+) -> dict[tuple[int, ...], torch.Tensor]:
+    """Logits after each prompt with each answer; the second answer leaves before the last step."""
+    rows: list[tuple[tuple[int, ...], int]] = []  # prompt and answer of each row
+    for prompt in prompts:
+        backend.prefill(prompt)
+        backend.admit_rows(len(answers))
+        rows += [(prompt, answer) for answer in range(len(answers))]
+    logits = torch.empty(0)
+    for step in range(_STEPS):
+        if step == _STEPS - 1:
+            order = backend.retire_rows([i for i, (_, answer) in enumerate(rows) if answer == 1])
+            rows = [rows[old] for old in order]
+        logits = backend.step(torch.tensor([answers[answer][step] for _, answer in rows]))
+    backend.retire_rows(list(range(len(rows))))
+    return {
+        (*prompt, *answers[answer]): logits[i : i + 1] for i, (prompt, answer) in enumerate(rows)
+    }
+
+
+def _compare(wanted: torch.Tensor, found: torch.Tensor) -> float:
+    """Largest difference of log-probabilities [1, vocabulary] that matter; inf for NaN."""
+    difference = (found - wanted)[wanted > _LIKELY].abs()
+    largest = float(difference.max()) if difference.numel() else 0.0
+    return math.inf if math.isnan(largest) else largest
+
+
+def _make_tokens(model: Any, count: int, first: int = 0) -> tuple[int, ...]:
+    size = model.config.get_text_config().vocab_size
+    period = len(_PROBE)
+    return tuple(
+        (_PROBE[(first + i) % period] + (first + i) // period) % size for i in range(count)
+    )
+
+
+def _choose_length(model: Any) -> int:
+    """Tokens of the longer prompt: beyond the window, if that can be read in a few seconds."""
+    config = model.config.get_text_config()
+    names = (
+        "sliding_window",
+        "attention_chunk_size",
+        "attention_window_size",
+        "window_size",
+        "index_topk",
+    )
+    windows = [read_setting(config, name) for name in names]
+    widest = max((window for window in windows if isinstance(window, int)), default=0)
+    context = read_setting(config, "max_position_embeddings") or _LONGEST["cpu"]
+    length = widest + 3
+    most = min(_LONGEST[str(model.device).partition(":")[0]], context - _STEPS)
+    return length if len(_PROBE) < length <= most else len(_PROBE)
+
+
+def _has_ordinary_attention(model: Any) -> bool:
+    """Whether every layer attends to everything before it, by a function that can be replaced."""
+    if not getattr(model, "_supports_attention_backend", False):
+        return False
+    config = model.config.get_text_config()
+    kinds = read_setting(config, "layer_types")
     if kinds:
         return set(kinds) == {"full_attention"}
     names = ("sliding_window", "attention_chunk_size")
-    return all(getattr(config, name, None) is None for name in names)
+    return all(read_setting(config, name) is None for name in names)

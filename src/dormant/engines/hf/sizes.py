@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import AutoModelForCausalLM
 
+from dormant.engines.hf.families import find_model_class
 from dormant.errors import ModelError
 from dormant.errors.files import read_limited
 
@@ -87,7 +87,7 @@ def measure_model(config: Any, place: Path, owner: str) -> int:
     """
     tensors, weights = _count_tensors(place, owner)
     with torch.device("meta"):
-        model: Any = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        model: Any = find_model_class(config).from_config(config, trust_remote_code=False)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     if parameters > _PER_BYTE * (weights + _SLACK):
         raise _describe_false(owner, f"a model of {parameters:.3g} numbers", tensors, weights)

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM
 
+from dormant.engines.hf.families import find_model_class
 from dormant.errors import ModelError
 
 _SHOWN = 4  # names in a message
@@ -26,26 +26,31 @@ _CONSTANTS = re.compile(
 )
 
 
-def load_checkpoint(place: Path, dtype: torch.dtype, owner: str) -> tuple[Any, tuple[str, ...]]:
+def load_checkpoint(
+    place: Path, config: Any, dtype: torch.dtype, owner: str, device_map: str = ""
+) -> tuple[Any, tuple[str, ...]]:
     """Loads the weights of a directory; also returns what transformers warns of.
 
     Args:
         place: a directory with safetensors files.
+        config: its configuration.
         dtype: in which products are computed.
         owner: the model string, for messages.
+        device_map: how layers are spread over several devices; empty for the CPU.
 
     Raises:
         ModelError: the files do not hold exactly the model's tensors.
     """
     _check_files(place, owner)
     with _collect_warnings() as warned:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = find_model_class(config).from_pretrained(
             str(place),
             dtype=dtype,
             use_safetensors=True,
             trust_remote_code=False,
             ignore_mismatched_sizes=True,  # they are reported below, by name
             output_loading_info=True,
+            **({"device_map": device_map} if device_map else {}),
         )
     model, info = loaded
     check_loading(info, owner)
