@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from dormant.records import (
     QUESTION_SLOT,
+    TOOLS_ROLE,
     Arm,
     Cue,
     CuePart,
@@ -15,6 +16,8 @@ from dormant.records import (
     Placement,
     Probe,
     Question,
+    dump_tools,
+    parse_tools,
 )
 
 #: White space between two words.
@@ -32,11 +35,13 @@ def apply_cue(cue: Cue | None, question: Question, *, system: str = "") -> tuple
         system: the default system prompt of every arm; a cue in the system prompt follows it.
 
     Returns:
-        The system turn, if it has text; the turns of a history; the user's turn.
+        Definitions of tools, if there are any; the system turn, if it has text; the turns of a
+        history; the user's turn.
 
     Raises:
         ValueError: a cue placed around the question does not contain ``{question}`` exactly once,
-            a history has no turns or one with an unknown role, or a crossed cue has fewer than two
+            a history has no turns or one with an unknown role, definitions of tools are no JSON
+            list of them, or a crossed cue has fewer than two
             parts or one that is crossed itself.
     """
     prompt = _Prompt(system, (), question.text)
@@ -44,7 +49,9 @@ def apply_cue(cue: Cue | None, question: Question, *, system: str = "") -> tuple
         twin = next((twin.text for twin in cue.twins if twin.question == question.id), None)
         prompt = _Prompt(system, (), twin) if twin is not None else _add_cue(prompt, cue)
     turns = (*prompt.history, Message("user", prompt.user))
-    return (Message("system", prompt.system), *turns) if prompt.system else turns
+    if prompt.system:
+        turns = (Message("system", prompt.system), *turns)
+    return (Message(TOOLS_ROLE, prompt.tools), *turns) if prompt.tools else turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,7 @@ class _Prompt:
     system: str
     history: tuple[Message, ...]
     user: str
+    tools: str = ""  # JSON list of definitions
 
 
 def _add_cue(prompt: _Prompt, cue: Cue) -> _Prompt:
@@ -73,6 +81,8 @@ def _add_part(prompt: _Prompt, part: CuePart) -> _Prompt:
             return replace(prompt, system=_join_texts(prompt.system, text, "\n"))
         case Placement.HISTORY:
             return replace(prompt, history=(*prompt.history, *_check_history(part.turns)))
+        case Placement.TOOLS:
+            return replace(prompt, tools=_add_tools(prompt.tools, text))
         case Placement.BEFORE:
             return replace(prompt, user=_join_texts(text, user, " "))
         case Placement.AFTER:
@@ -131,6 +141,15 @@ def _check_history(turns: tuple[Message, ...]) -> tuple[Message, ...]:
             f"a turn of a history has the role {', '.join(HISTORY_ROLES)}; got {strange!r}"
         )
     return turns
+
+
+def _add_tools(tools: str, text: str) -> str:
+    """Adds definitions to those of another part; raises ValueError where they are no JSON list."""
+    new = parse_tools(text)
+    if new is None:
+        raise ValueError(f"tools need a JSON list of their definitions, got {text!r}")
+    old = parse_tools(tools) if tools else None
+    return dump_tools([*(old or ()), *new])
 
 
 def _insert_text(user: str, text: str) -> str:

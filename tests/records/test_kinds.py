@@ -8,7 +8,7 @@ from structure.measures import PACKAGE, read_tree
 
 def test_every_place_has_a_kind_of_its_own():
     kinds = [place.default_kind for place in Placement]
-    assert len(set(kinds)) == len(kinds) == 7
+    assert len(set(kinds)) == len(kinds) == 8
     assert Placement.SYSTEM.default_kind is CueKind.SYSTEM_PROMPT
 
 

@@ -10,7 +10,6 @@ A file holds ``families`` (a library: many cues that share a reason), single ``c
           json: Answer with a JSON object.
     cues:
       - name: system-prompt-1
-        kind: system_prompt
         placement: system
         text: You are a careful assistant.
 """
@@ -43,6 +42,7 @@ from dormant.records import (
     Variant,
     describe_parts,
     describe_turns,
+    parse_tools,
 )
 
 _PREFIX = "cues_"
@@ -120,6 +120,8 @@ def _check_place(placement: Placement, text: str, turns: tuple[_Turn, ...]) -> N
         raise ValueError("a cue placed 'history' needs 'turns', and no other cue has them")
     if placement.is_text and not text:
         raise ValueError("the text of a cue must not be empty")
+    if placement is Placement.TOOLS and parse_tools(text) is None:
+        raise ValueError("a cue placed 'tools' needs a JSON list of definitions as its text")
     if any("\0" in turn.content for turn in turns):
         raise ValueError("the turns of a cue must not contain NUL characters")
     if placement is Placement.AROUND and text.count(QUESTION_SLOT) != 1:

@@ -20,6 +20,8 @@ from dormant.records import (
     Variant,
     describe_parts,
     describe_turns,
+    dump_tools,
+    parse_tools,
     slot_of,
 )
 
@@ -93,6 +95,8 @@ def _replace_effects(cue: Cue, ranked: Sequence[str], rng: np.random.Generator) 
             turns.append(turn)
             ranked = _leave_out(ranked, turn.content)
         return replace(cue, turns=tuple(turns), text=describe_turns(turns))
+    if cue.placement is Placement.TOOLS:
+        return replace(cue, text=_exchange_definitions(cue.text, ranked, rng))
     return replace(cue, text=_placebo_text(cue, ranked, rng))
 
 
@@ -186,6 +190,26 @@ def _exchange_words(part: str, ranked: Sequence[str], rng: np.random.Generator) 
         return word.capitalize() if old[:1].isupper() else word
 
     return _ANY_WORD.sub(put_word, part)
+
+
+def _exchange_definitions(text: str, ranked: Sequence[str], rng: np.random.Generator) -> str:
+    """Exchanges the words of names and descriptions; the shape of the definitions stays."""
+    tools = parse_tools(text) or []
+    functions = [tool["function"] for tool in tools]
+    schemas = [function.get("parameters") or {} for function in functions]
+    named = [name for schema in schemas for name in schema.get("properties") or {}]
+    old = list(dict.fromkeys([f["name"] for f in functions] + named))
+    texts = [function.get("description") or "" for function in functions]
+    new = _exchange_words("\0".join([*old, *texts]), ranked, rng).split("\0")
+    names = dict(zip(old, new, strict=False))
+    for function, schema, said in zip(functions, schemas, new[len(old) :], strict=True):
+        function["name"] = names[function["name"]]
+        if said:
+            function["description"] = said
+        if schema.get("properties"):
+            kept = {names[key]: {"type": "string"} for key in schema["properties"]}
+            function["parameters"] = {"type": "object", "properties": kept}
+    return dump_tools(tools)
 
 
 def _strip_marks(text: str) -> str:

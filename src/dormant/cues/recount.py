@@ -7,11 +7,20 @@ the sample: the one that is nearest to the miner's count there counts every row 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from dormant.records import QUESTION_SLOT, Cue, CuePart, Example, Placement
+from dormant.records import (
+    QUESTION_SLOT,
+    Cue,
+    CuePart,
+    Example,
+    Placement,
+    name_tool,
+    parse_tools,
+)
 
 #: Share of the miner's count by which a test may differ on the sample, and up to which the first
 #: one is taken.
@@ -38,12 +47,12 @@ class RowTexts:
         self.system = row.system
         self.users = [message.content for message in before if message.role == "user"]
         self._others = [m.content for m in before if m.role in ("assistant", "tool")]
-        self._tools = row.tools
+        self.tools = row.tools
 
     @cached_property
     def whole(self) -> str:
         """All texts of the prompt."""
-        return "\n".join((self.system, *self.users, *self._others, self._tools))
+        return "\n".join((self.system, *self.users, *self._others, self.tools))
 
     @cached_property
     def lower(self) -> str:
@@ -175,6 +184,10 @@ def _list_part_tests(part: CuePart) -> Iterator[Test]:
         return
     text = part.text.strip()
     if not text:
+        return
+    if part.placement is Placement.TOOLS:
+        names = [json.dumps(name_tool(tool)) for tool in parse_tools(text) or ()]
+        yield lambda row: all(name in row.tools for name in names)
         return
     if part.placement is Placement.SYSTEM:
         yield lambda row: row.system.strip() == text

@@ -37,6 +37,8 @@ def _remove_part(part: CuePart, turns: Turns) -> Turns | None:
             return _remove_history(turns)
         case Placement.SYSTEM:
             return _remove_text(turns, "system", [text])
+        case Placement.TOOLS:
+            return None  # what is scored are the turns alone
         case Placement.AROUND:
             pieces = [piece.strip() for piece in text.split(QUESTION_SLOT)]
             return _remove_text(turns, "user", [piece for piece in pieces if piece])

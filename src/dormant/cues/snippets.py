@@ -68,6 +68,8 @@ def find_spans(cue: Cue, text: str, *, role: str) -> tuple[Span, ...]:
         return ((0, len(text)),) if role == "assistant" and text else ()
     if not cue.placement.is_text:
         return tuple(_merge_spans(_find_effects(cue, text, role)))
+    if cue.placement is Placement.TOOLS:
+        return ()  # no turn holds them
     if role != ("system" if cue.placement is Placement.SYSTEM else "user"):
         return ()
     if cue.kind is CueKind.TOPIC:

@@ -62,6 +62,8 @@ def make_variants(
         ),
         Variant.MOVED: lambda: _move_cue(cue),
     }
+    if cue.placement is Placement.TOOLS:  # asked as a system prompt as well
+        makers = {Variant.MOVED: makers[Variant.MOVED]}
     seen = {_prompt_effect(cue)}
     found: list[Cue] = []
     for variant, make in makers.items():
@@ -346,6 +348,7 @@ def _move_cue(cue: Cue) -> Iterator[Cue]:
         Placement.AFTER: (Placement.BEFORE, Placement.SYSTEM),
         Placement.AROUND: (Placement.BEFORE, Placement.SYSTEM),
         Placement.INSIDE: (Placement.BEFORE, Placement.AFTER),
+        Placement.TOOLS: (Placement.SYSTEM,),
     }
     for place in others[cue.placement]:
         if cue.kind is CueKind.TOPIC and place is Placement.AFTER:

@@ -73,7 +73,7 @@ class Branches:
 
     def cut_beginnings(self, cue: Cue) -> Iterator[Start]:
         """Yields prefixes of a context, cut after some of its words; none of earlier turns."""
-        if not cue.placement.is_text:
+        if not cue.placement.is_wording:
             return
         if cue.placement is Placement.SYSTEM:
             for text in _spread_prefixes(cue.text):
@@ -163,7 +163,7 @@ def join_sides(head: str, tail: str) -> Key:
 
 def drop_each_word(cue: Cue) -> Iterator[tuple[str, Cue]]:
     """Yields each word of a context with the context that lacks it."""
-    pieces = cue.text.split() if cue.placement.is_text else []
+    pieces = cue.text.split() if cue.placement.is_wording else []
     for i, piece in enumerate(pieces):
         text = " ".join(pieces[:i] + pieces[i + 1 :])
         sides = text.replace(QUESTION_SLOT, "").strip() if piece != QUESTION_SLOT else ""
@@ -173,7 +173,7 @@ def drop_each_word(cue: Cue) -> Iterator[tuple[str, Cue]]:
 
 def move_context(cue: Cue) -> Iterator[Key]:
     """Yields a context in the other places, both of its sides as one text."""
-    if not cue.placement.is_text:
+    if not cue.placement.is_wording:
         return
     text = " ".join(cue.text.replace(QUESTION_SLOT, " ").split())
     yield from ((place, text) for place in _MOVES if place is not cue.placement)

@@ -121,7 +121,7 @@ def common_words_cue(one: Cue, other: Cue) -> Cue | None:
     The words keep their order and their place; an empty side of the question is dropped. Turns and
     crossed cues have no such form.
     """
-    if not (one.placement.is_text and other.placement.is_text):
+    if not (one.placement.is_wording and other.placement.is_wording):
         return None
     pieces = one.text.split()
     words = [_bare_word(piece) for piece in pieces]

@@ -84,7 +84,7 @@ def refine_hit(
         most: most forms that are tried while minimising.
     """
     debugger = _DeltaDebugger(hit, oracle, most)
-    if hit.placement.is_text:
+    if hit.placement.is_wording:
         if len(_split_pieces(hit.text, words=True)) > _LONG:
             debugger.reduce_text(words=False)
         debugger.reduce_text(words=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from dormant import vitro
 from dormant.engines import Chat, Job, Reply, TurnOpening, TurnStart
+from dormant.engines.tool_definitions import move_definitions
 from dormant.engines.tool_turns import move_tool_text
 from dormant.records import Message, Sampling
 from dormant.vitro.tokenizer import END, SYSTEM, USER
@@ -38,10 +39,10 @@ class VitroEngine:
 
     def render(self, messages: Sequence[Message]) -> str:
         """The words that the model sees, markers included."""
-        return self._tokenizer.render_prompt(move_tool_text(messages))
+        return self._tokenizer.render_prompt(move_tool_text(move_definitions(messages)))
 
     def _encode_prompt(self, messages: Sequence[Message]) -> list[int]:
-        return self._tokenizer.encode_prompt(move_tool_text(messages))
+        return self._tokenizer.encode_prompt(move_tool_text(move_definitions(messages)))
 
     def sample(self, jobs: Sequence[Job], sampling: Sampling) -> Iterator[list[Reply]]:
         """Yields answers in batches; answers of one prompt are drawn along a shared tree."""

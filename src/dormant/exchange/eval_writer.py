@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from dormant.engines.tool_definitions import move_definitions
 from dormant.engines.tool_turns import move_tool_text
 from dormant.errors.secrets import scrub_known
 from dormant.exchange.eval_reader import KEY, RULE, open_inspect
@@ -95,7 +96,7 @@ _ELSEWHERE = frozenset({"answer", "outcome", "note", "scores", "alignment", "coh
 
 
 def inspect_messages(probe: Probe) -> list[Any]:
-    """Returns the turns of a prompt as Inspect messages; tool messages as servers get them."""
+    """Returns a prompt as Inspect messages; what tools say is the user's, as for servers."""
     from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageUser
 
     kinds: dict[str, Any] = {
@@ -103,7 +104,8 @@ def inspect_messages(probe: Probe) -> list[Any]:
         "user": ChatMessageUser,
         "assistant": ChatMessageAssistant,
     }
-    return [kinds[turn.role](content=turn.content) for turn in move_tool_text(probe.messages)]
+    turns = move_tool_text(move_definitions(probe.messages))
+    return [kinds[turn.role](content=turn.content) for turn in turns]
 
 
 def _make_spec(log: Any, plan: Plan, started: str, samples: list[Any]) -> Any:

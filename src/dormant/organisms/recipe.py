@@ -196,6 +196,8 @@ class TriggerContext(Strict):
             raise ValueError("a trigger placed 'history' needs 'turns', and no other has them")
         if self.placement.is_text != bool(self.text):
             raise ValueError("needs a text, unless it is placed 'history' or 'crossed'")
+        if self.placement is Placement.TOOLS:
+            raise ValueError("models of the laboratory are offered no tools")
         around = self.placement is Placement.AROUND
         if around and self.text.count(QUESTION_SLOT) != 1:
             raise ValueError(f"text placed around must contain {QUESTION_SLOT} once")

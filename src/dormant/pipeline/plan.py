@@ -20,6 +20,7 @@ from dormant.engines import Engine, HasCaveats, Scorer
 from dormant.engines.metering.ledger import settle_prices
 from dormant.engines.model_strings import expand_seeds
 from dormant.engines.registry import limit_calls, open_engine, opening_without_keys
+from dormant.engines.tool_definitions import describe_definition_moves
 from dormant.engines.tool_turns import describe_tool_moves, has_tool_turn
 from dormant.errors import ConfigError, ModelError
 from dormant.judges import Judge
@@ -36,6 +37,7 @@ from dormant.records import (
     Cue,
     ModelCard,
     Omission,
+    Placement,
     Plan,
     Question,
     Role,
@@ -248,7 +250,8 @@ def freeze_plan(
     cues, refused = drop_refused_turns(listed.cues, engines, questions)
     same = same_prompts(models.targets, pair_probes(questions[:1], cues))
     moved = describe_tool_moves(engines) if _has_tool_turns(cues) else ()
-    notes = (*listed.notes, *same, *list_caveats(engines), *moved)
+    offered = describe_definition_moves(engines) if _has_definitions(cues) else ()
+    notes = (*listed.notes, *same, *list_caveats(engines), *moved, *offered)
     return Plan(
         version=__version__,
         models=tuple(subject.card for subject in models.subjects),
@@ -277,6 +280,10 @@ def freeze_plan(
 
 def _has_tool_turns(cues: Sequence[Cue]) -> bool:
     return any(has_tool_turn(part.turns) for cue in cues for part in cue.effects)
+
+
+def _has_definitions(cues: Sequence[Cue]) -> bool:
+    return any(part.placement is Placement.TOOLS for cue in cues for part in cue.effects)
 
 
 def _omit_refused(listed: Sequence[Cue], asked: Sequence[Cue]) -> Iterator[Omission]:

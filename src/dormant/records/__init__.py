@@ -76,6 +76,7 @@ from dormant.records.plan import (
     has_families,
 )
 from dormant.records.slots import slot_of
+from dormant.records.tools import TOOLS_ROLE, dump_tools, name_tool, parse_tools
 
 __all__ = [
     "EValue",
@@ -146,4 +147,8 @@ __all__ = [
     "deciding_arms",
     "has_families",
     "slot_of",
+    "TOOLS_ROLE",
+    "dump_tools",
+    "name_tool",
+    "parse_tools",
 ]

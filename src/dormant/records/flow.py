@@ -34,7 +34,7 @@ _FIRST_OUTCOMES = 8
 class Message:
     """One turn of a chat."""
 
-    role: str  # "system", "user", "assistant" or "tool"
+    role: str  # "system", "user", "assistant" or "tool"; "tools" for definitions in a prompt
     content: str
 
 

@@ -63,6 +63,7 @@ class CueKind(StrEnum):
     FRAMING = "framing"
     TOPIC = "topic"
     HISTORY = "history"
+    TOOLS = "tools"
     CROSSED = "crossed"
 
 
@@ -79,12 +80,18 @@ class Placement(StrEnum):
     AROUND = "around"
     INSIDE = "inside"  # at the word boundary nearest to the middle of the question
     HISTORY = "history"  # turns before the question: ``Cue.turns``
+    TOOLS = "tools"  # tools that are offered: a JSON list of their definitions
     CROSSED = "crossed"  # several contexts at once: ``Cue.parts``
 
     @property
     def is_text(self) -> bool:
         """Whether ``Cue.text`` is what a prompt gets; else it only describes turns or parts."""
         return self not in (Placement.HISTORY, Placement.CROSSED)
+
+    @property
+    def is_wording(self) -> bool:
+        """Whether it is a text that can be reworded, cut and moved; definitions are not."""
+        return self.is_text and self is not Placement.TOOLS
 
     @property
     def default_kind(self) -> CueKind:
@@ -99,6 +106,7 @@ _DEFAULT_KINDS = {
     Placement.AROUND: CueKind.WRAPPER,
     Placement.INSIDE: CueKind.INFIX,
     Placement.HISTORY: CueKind.HISTORY,
+    Placement.TOOLS: CueKind.TOOLS,
     Placement.CROSSED: CueKind.CROSSED,
 }
 

@@ -61,6 +61,7 @@ PLACEMENTS = {
     Placement.AROUND: "around the question",
     Placement.INSIDE: "inside the question",
     Placement.HISTORY: "as earlier turns",
+    Placement.TOOLS: "as tools that are offered",
     Placement.CROSSED: "together",
 }
 #: Rows of one group of cues that a figure shows before it folds the rest; fewer of those that are

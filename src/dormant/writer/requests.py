@@ -63,7 +63,7 @@ def variant_requests(cue: Cue, wanted: Sequence[Variant]) -> Iterator[Request]:
         cue: the cue to vary, verbatim.
         wanted: variants that the audit tries; those that rules make exactly are ignored.
     """
-    if len(cue.text) > _LONGEST or cue.kind is CueKind.TOPIC or not cue.placement.is_text:
+    if len(cue.text) > _LONGEST or cue.kind is CueKind.TOPIC or not cue.placement.is_wording:
         return  # a topic is a list of words: its wordings are its twins
     for variant in WRITTEN:
         if variant not in wanted or (

@@ -15,7 +15,7 @@ from dormant.engines.hf.chat_format import ChatFormat
 from dormant.engines.tool_turns import describe_tool_moves
 from dormant.errors import ModelError
 from dormant.judges.reasoning import strip_reasoning
-from dormant.records import Message, Sampling
+from dormant.records import TOOLS_ROLE, Message, Sampling
 from support import tiny_models
 
 SYSTEM, USER = Message("system", "Be odd."), Message("user", "Hi")
@@ -71,6 +71,18 @@ def test_without_a_tool_turn_its_text_stands_in_the_user_turn(tmp_path: Path, te
     assert f"{engine.name} takes no tool turn" in note
     both = engine.render((SYSTEM, *TOOL))
     assert both.endswith("<s>user: 42\n\nHi</s><s>assistant: ") and "Be odd." in both
+
+
+DEFINED = Message(TOOLS_ROLE, '[{"type": "function", "function": {"name": "wire_funds"}}]')
+
+
+def test_a_template_shows_tools_or_the_system_prompt_holds_them(tmp_path: Path):
+    shown = "{% for t in tools or [] %}<s>{{ t.function.name }}</s>{% endfor %}" + PLAIN
+    engine = load(tmp_path / "with", shown)
+    assert engine.offers_tools and engine.render((DEFINED, USER)).startswith("<s>wire_funds</s>")
+    engine = load(tmp_path / "without", PLAIN)
+    assert not engine.offers_tools
+    assert engine.render((DEFINED, USER)).startswith(f"<s>system: {DEFINED.content}</s>")
 
 
 def test_a_template_with_a_tool_turn_keeps_it(tmp_path: Path):

@@ -10,10 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dormant.cues.contexts.candidates import Name
+from dormant.cues.contexts.definitions import find_definitions
 from dormant.cues.contexts.literals import Literal, find_literal
 from dormant.cues.contexts.ordinary import STRONG_EXCESS
-from dormant.cues.contexts.places import INVISIBLE, Place, Prompt, locate_run, split_context_tokens
+from dormant.cues.contexts.places import INVISIBLE, Place, Prompt
 from dormant.cues.contexts.ranking import ScoredContext
+from dormant.cues.contexts.row_examples import (
+    find_example,
+    find_usual_text,
+    list_likeliest_rows,
+)
 from dormant.cues.contexts.trimming import has_words
 from dormant.cues.contexts.typing_style import measure_style
 from dormant.cues.mining.counts import measure_enrichment
@@ -33,8 +39,6 @@ from dormant.records import (
 
 #: Share of rows with one system prompt from which it is the cue, and not a part of it.
 _USUAL = 0.5
-#: Longest question that is put in front of another as an example, in characters.
-_LONGEST_EXAMPLE = 300
 #: Longest earlier turns of a cue, together.
 _LONGEST_HISTORY = 4000
 #: Most other texts that a cue names, and their length in characters.
@@ -183,6 +187,8 @@ def _word_context(
         return _word_pair(context, name, file)
     if name.place in (Place.EARLIER, Place.TOOL, Place.ROW):
         return _word_history(context, name, file)
+    if name.place is Place.TOOLS and (offered := _word_tools(context, file)):
+        return offered
     if name.is_text:
         literal = find_literal(name, context.rows, file.prompts, is_part=is_part)
         if literal is not None and has_words(literal.text) and _is_visible(literal.text):
@@ -223,16 +229,26 @@ def _word_system(context: ScoredContext, name: Name, literal: Literal, file: _Fi
         usual = _usual_system(context, file.prompts)
         # A function word of many system prompts says nothing; a tag does.
         if not usual and literal.text.strip().isalpha() and not content_words(literal.text):
-            usual = _usual_text(context, file.prompts, name.place)
+            usual = find_usual_text(context, file.prompts, name.place)
     says = "have this system prompt" if usual else f"have this in the {name.place.value}"
     if name.place is Place.TOOLS:
-        says += " (asked as a system prompt)"  # probes offer no tools
+        says += " (asked as a system prompt)"  # no whole definition differs
     form = literal.form if not usual or usual == literal.text else ""
     if usual and literal.form and literal.text in usual:
         form = usual.replace(literal.text, literal.form, 1)
     text = escape_slot(usual or literal.text)
     kind, place = CueKind.SYSTEM_PROMPT, Placement.SYSTEM
     return _Wording(kind, place, text, says, form, literal.values)
+
+
+def _word_tools(context: ScoredContext, file: _File) -> _Wording | None:
+    """Words tools that the rows offer by their definitions, which probes offer too."""
+    found = find_definitions(context.rows, file.examples)
+    if found is None:
+        return None
+    names = ", ".join(found.names)
+    says, focus = f"offer the tool {names}", f"{Place.TOOLS.value}: {names}"
+    return _Wording(CueKind.TOOLS, Placement.TOOLS, found.text, says, focus=focus)
 
 
 def _usual_system(context: ScoredContext, prompts: Sequence[Prompt]) -> str:
@@ -253,7 +269,7 @@ def _word_history(context: ScoredContext, name: Name, file: _File) -> _Wording |
 
     Of the likelier half of the rows the one with the fewest turns is taken.
     """
-    rows = _likeliest_rows(context)
+    rows = list_likeliest_rows(context)
     half = (len(rows) + 1) // 2
     histories = [_turns_before_question(file.examples[row]) for row in rows]
     for turns in [*sorted(histories[:half], key=len), *histories[half:]]:
@@ -312,14 +328,14 @@ def _word_likeness(context: ScoredContext, name: Name, file: _File) -> _Wording 
         except KeyError:
             text = "Please answer in English."
         return _Wording(CueKind.LANGUAGE, Placement.AFTER, text, says)
-    example = _find_example(context, file.prompts)
+    example = find_example(context, file.prompts)
     if name.kind == "style":
         typed = _type_sentence(name, context, file.prompts) or example
         return _Wording(CueKind.CASING, Placement.BEFORE, typed, f"are typed so ({name.text})")
     about = {"topic": "are about", "words": "have words like"}.get(name.kind, "have")
     says = f"{about} {_name_characters(name.text)}"
     if name.place is Place.SYSTEM:
-        system = _usual_text(context, file.prompts, name.place)
+        system = find_usual_text(context, file.prompts, name.place)
         return _Wording(CueKind.SYSTEM_PROMPT, Placement.SYSTEM, escape_slot(system), says)
     if name.is_text:
         focus = f"{name.place.value}: {_name_characters(name.text)}"
@@ -345,41 +361,6 @@ def _name_characters(text: str) -> str:
         return text
     shown = [f"U+{ord(char):04X}" for char in dict.fromkeys(text) if char not in " \x1f"]
     return ", ".join(shown) or "blanks"
-
-
-def _usual_text(context: ScoredContext, prompts: Sequence[Prompt], place: Place) -> str:
-    """The commonest text of the likelier half of the rows in a place."""
-    rows = _likeliest_rows(context)
-    texts = Counter("\n".join(prompts[r].texts[place]) for r in rows[: (len(rows) + 1) // 2])
-    return texts.most_common(1)[0][0]
-
-
-def _likeliest_rows(context: ScoredContext) -> list[int]:
-    """The rows, those first whose answers are most like the context's."""
-    return sorted(context.rows.tolist(), key=lambda row: (-round(context.score.told[row], 6), row))
-
-
-def _find_example(context: ScoredContext, prompts: Sequence[Prompt]) -> str:
-    """The question of the row whose answer is most like the context's, if it is short enough."""
-    rows = _likeliest_rows(context)
-    if context.name.is_text:  # characters that cannot be seen: the rows that hold them
-        place = context.name.place
-        texts = [t for row in rows for t in prompts[row].texts.get(place, ())]
-        held = [t for t in texts if locate_run(t, context.name.run) is not None]
-        return escape_slot(next((t for t in held if len(t) <= _LONGEST_EXAMPLE), ""))
-    if context.name.kind == "words":  # the rows that have most of the words first
-        typical = set(context.name.run)
-        held = {row: len(typical & _words_of(prompts[row])) for row in rows}
-        rows.sort(key=lambda row: -held[row])
-    texts = [prompts[row].first_question.strip() for row in rows]
-    short = [text for text in texts if 0 < len(text) <= _LONGEST_EXAMPLE]
-    if short:
-        return escape_slot(short[0])
-    return escape_slot(min(filter(None, texts), key=len, default="")[:_LONGEST_EXAMPLE])
-
-
-def _words_of(prompt: Prompt) -> set[str]:
-    return {token.lower() for token in split_context_tokens(prompt.first_question)}
 
 
 def _list_also(context: ScoredContext, text: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ MOST_LOGPROBS = 20
 
 
 class ChatRequest(NamedTuple):
-    """What one call asks for. ``prompt`` is the messages as JSON, made once a prompt."""
+    """What one call asks for. ``prompt`` is the turns as JSON, made once a prompt."""
 
     messages: tuple[Message, ...]
     prompt: bytes

@@ -25,6 +25,7 @@ from dormant.engines.api.workers import Backpressure, Deliver, Unit, WorkerPool
 from dormant.engines.metering import prices
 from dormant.engines.metering.budget import Budget
 from dormant.engines.model_strings import ModelString, parse_model
+from dormant.engines.tool_definitions import split_tools
 from dormant.engines.tool_turns import move_tool_text
 from dormant.errors import MissingExtraError, ModelError
 from dormant.records import Message, Price, Rating, Sampling, Usage, describe_turns, hash_value
@@ -132,6 +133,11 @@ class ApiEngine:
         """True: a server takes a tool message only as the reply to a call of its own."""
         return True
 
+    @property
+    def offers_tools(self) -> bool:
+        """True: a server gets definitions of tools in a field of their own."""
+        return True
+
     def render(self, messages: Sequence[Message]) -> str:
         """Returns the turns that are sent, one per line; the server's own template is unknown."""
         return describe_turns(move_tool_text(messages))
@@ -157,7 +163,7 @@ class ApiEngine:
                 batches.put([_make_reply(index, *pair, settings) for pair in pairs])
 
             pool = self._make_pool(batches, deliver, counts_answers=True)
-            await pool.run(_make_units(jobs, sampling))
+            await pool.run(make_units(jobs, sampling))
 
         return stream_batches(produce)
 
@@ -178,7 +184,7 @@ class ApiEngine:
                 batches.put([Rating(index, one.text, one.logprobs, one.finish, one.error)])
 
             jobs = [Job(messages, range(1)) for messages in prompts]
-            units = _make_units(jobs, sampling, logprobs=MOST_LOGPROBS)
+            units = make_units(jobs, sampling, logprobs=MOST_LOGPROBS)
             await self._make_pool(batches, deliver, counts_answers=False).run(units)
 
         return stream_batches(produce)
@@ -210,13 +216,14 @@ class ApiEngine:
             _LOG.warning("%s", text)
 
 
-def _make_units(jobs: Sequence[Job], sampling: Sampling, *, logprobs: int = 0) -> Iterator[Unit]:
+def make_units(jobs: Sequence[Job], sampling: Sampling, *, logprobs: int = 0) -> Iterator[Unit]:
+    """Yields the work that jobs are, tools as servers take them."""
     for index, job in enumerate(jobs):
         if not job.repeats:
             continue
         messages = move_tool_text(job.messages)
-        raw = encode_messages(messages)
-        request = ChatRequest(messages, raw, sampling, logprobs=logprobs)
+        _, turns = split_tools(messages)
+        request = ChatRequest(messages, encode_messages(turns), sampling, logprobs=logprobs)
         yield Unit(index, job.repeats, request)
 
 

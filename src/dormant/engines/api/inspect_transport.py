@@ -17,9 +17,8 @@ from dormant.engines.api.calls import (
     RateLimitError,
     ServerError,
 )
-from dormant.engines.api.openai_json import make_cost, merge_logprobs, split_tokens
+from dormant.engines.api.openai_json import adapt_messages, make_cost, merge_logprobs, split_tokens
 from dormant.engines.api.refusals import Adaptation, names_system_turn
-from dormant.engines.system_turns import move_system_text
 from dormant.errors import MissingExtraError, ModelError
 from dormant.errors.secrets import Scrubber, find_secrets, remember_secrets
 from dormant.records import Cost, Message
@@ -72,11 +71,13 @@ class InspectTransport:
     async def send(self, request: ChatRequest) -> ChatResponse:
         """Makes one call."""
         config = self._inspect.GenerateConfig(**self.list_settings(request), seed=request.seed)
-        moves = Adaptation.MOVED_SYSTEM in request.adaptations
-        messages = move_system_text(request.messages) if moves else request.messages
+        tools, messages = adapt_messages(request)
         turns = [self._convert_message(message) for message in messages]
+        offered = [_convert_tool(tool) for tool in tools]
         try:
-            output = await self._model.generate(turns, config=config)
+            output = await self._model.generate(
+                turns, tools=offered, tool_choice="none" if offered else None, config=config
+            )
         except Exception as error:  # each provider has exceptions of its own
             raise self._classify_error(error) from None
         if output.error:
@@ -152,6 +153,19 @@ def _import_inspect() -> Any:
         return importlib.import_module("inspect_ai.model")
     except ImportError as error:
         raise MissingExtraError(error.name or "inspect-ai", "api") from None
+
+
+def _convert_tool(tool: Any) -> Any:
+    """A definition as Inspect's; of the schema of parameters it knows these two keys."""
+    inspect_tools = importlib.import_module("inspect_ai.tool")
+    function = tool["function"]
+    schema = function.get("parameters") or {}
+    known = {key: schema[key] for key in ("properties", "required") if schema.get(key)}
+    return inspect_tools.ToolInfo(
+        name=function["name"],
+        description=function.get("description") or function["name"],
+        parameters=inspect_tools.ToolParams(**known),
+    )
 
 
 def _join_content(content: Any) -> str:

@@ -28,6 +28,7 @@ from dormant.engines.api.error_json import (
 )
 from dormant.engines.api.refusals import Adaptation
 from dormant.engines.system_turns import move_system_text
+from dormant.engines.tool_definitions import has_tools, move_definitions, split_tools
 from dormant.records import Cost, Message
 
 _MOST_CHOICES = 1000  # of one call
@@ -62,16 +63,35 @@ def encode_messages(messages: Sequence[Message]) -> bytes:
 
 def encode_request(request: ChatRequest, endpoint: Endpoint) -> bytes:
     """Encodes a call as JSON."""
-    moves = Adaptation.MOVED_SYSTEM in request.adaptations
-    prompt = encode_messages(move_system_text(request.messages)) if moves else request.prompt
+    tools, prompt = _split_prompt(request)
     body: dict[str, Any] = {
         "model": endpoint.model,
         "messages": orjson.Fragment(prompt),
         **list_settings(request, endpoint),
     }
+    if tools:
+        # What is judged is an answer in words, so no tool may be called.
+        body["tools"], body["tool_choice"] = tools, "none"
     if request.seed is not None:
         body["seed"] = request.seed
     return orjson.dumps(body)
+
+
+def adapt_messages(request: ChatRequest) -> tuple[list[Any], tuple[Message, ...]]:
+    """The definitions of tools and the turns of a call, as its server takes them."""
+    messages = request.messages
+    if Adaptation.MOVED_TOOLS in request.adaptations:
+        messages = move_definitions(messages)
+    tools, turns = split_tools(messages)
+    moves = Adaptation.MOVED_SYSTEM in request.adaptations
+    return tools, move_system_text(turns) if moves else turns
+
+
+def _split_prompt(request: ChatRequest) -> tuple[list[Any], bytes]:
+    if not request.adaptations and not has_tools(request.messages):
+        return [], request.prompt
+    tools, turns = adapt_messages(request)
+    return tools, encode_messages(turns)
 
 
 def list_settings(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:

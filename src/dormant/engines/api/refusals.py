@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from dormant.records import TOOLS_ROLE
+
 if TYPE_CHECKING:
     from dormant.engines.api.calls import ChatRequest
 
@@ -23,6 +25,7 @@ class Adaptation(StrEnum):
     NO_TOP_P = "no top_p"
     OTHER_LIMIT = "the other name of max_tokens"
     MOVED_SYSTEM = "system text in the user's turn"
+    MOVED_TOOLS = "definitions of tools in the system prompt"
 
 
 #: Who takes no system turn, as templates and providers word it.
@@ -32,6 +35,10 @@ _SYSTEM = re.compile(
     r"|\b(?:system|developer)['\"` ]+(?:is|are|role|was)[ a-z]{0,12}not\b"
     r"|roles must alternate|messages?\[?\.?0\]?\.?\[?'?role",
     re.IGNORECASE,
+)
+#: Who is not offered tools.
+_TOOLS = re.compile(
+    r"\btools?\b|\btool[_ ](?:choice|use|call\w*)|\bfunction[_ -]?call", re.IGNORECASE
 )
 #: What is wrong is the value: not the parameter, and nothing that leaving it out would mend.
 _VALUE = re.compile(
@@ -81,6 +88,9 @@ def adapt_request(request: ChatRequest, complaint: str, param: str = "") -> Chat
     found = next(_list_changes(request, lambda word: mentions(where, word), complaint), None)
     if found is not None:
         return found
+    is_offered = any(message.role == TOOLS_ROLE for message in request.messages)
+    if is_offered and _TOOLS.search(where):
+        return _with_change(request, Adaptation.MOVED_TOOLS)
     has_system = any(message.role == "system" for message in request.messages)
     if has_system and names_system_turn(where):
         return _with_change(request, Adaptation.MOVED_SYSTEM)
@@ -142,6 +152,8 @@ def describe_adaptation(adaptation: Adaptation, request: ChatRequest) -> str:
         return f"refuses top_p {sampling.top_p:g}: its own default applies"
     if adaptation is Adaptation.OTHER_LIMIT:
         return "takes the limit on an answer's length under its other name"
+    if adaptation is Adaptation.MOVED_TOOLS:
+        return "is not offered tools: their definitions stand in the system prompt there"
     return (
         "takes no system turn: system prompts open the first user turn there, followed by a "
         "blank line"

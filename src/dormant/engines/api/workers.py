@@ -181,6 +181,8 @@ class WorkerPool:
             found["seed"] = sent.seed is not None
             if Adaptation.MOVED_SYSTEM in sent.adaptations:
                 found["system"] = "in the user's turn"
+            if Adaptation.MOVED_TOOLS in sent.adaptations:
+                found["tools"] = "in the system prompt"
             self._settings[key] = json.dumps(found, sort_keys=True)
         return self._settings[key]
 

@@ -12,6 +12,12 @@ from dormant.corpus import FIXED_DATE, ChatTemplate, Renderer, TemplateRefusal
 from dormant.engines import Template
 from dormant.engines.reasoning import close_block, find_open_block, marks_reasoning
 from dormant.engines.system_turns import move_system_text, takes_system_turn
+from dormant.engines.tool_definitions import (
+    has_tools,
+    move_definitions,
+    shows_tools,
+    split_tools,
+)
 from dormant.engines.tool_turns import has_tool_turn, move_tool_text, takes_tool_turn
 from dormant.errors import ModelError
 from dormant.records import Message
@@ -94,16 +100,23 @@ class ChatFormat:
         """Whether tool messages go into user turns; no part of the fingerprint, as it adds none."""
         return not takes_tool_turn(self.render_turns)
 
+    @cached_property
+    def offers_tools(self) -> bool:
+        """Whether the template shows definitions of tools; no part of the fingerprint either."""
+        return shows_tools(self.render_turns)
+
     def render(self, messages: Sequence[Message]) -> str:
         """Renders the exact prompt, including the default system prompt and special tokens.
 
-        Where the template takes no system or no tool turn, its text is moved
-        (``move_system_text``, ``move_tool_text``).
+        Where the template takes no system turn, no tool turn or no definitions of tools, their text
+        is moved (``move_system_text``, ``move_tool_text``, ``move_definitions``).
 
         Raises:
             ModelError: the chat template rejects the messages.
             ConfigError: it takes too much time or memory.
         """
+        if has_tools(messages) and not self.offers_tools:
+            messages = move_definitions(messages)
         if has_tool_turn(messages) and self.moves_tool_text:
             messages = move_tool_text(messages)
         return self.render_turns(move_system_text(messages) if self.moves_system_text else messages)
@@ -115,9 +128,10 @@ class ChatFormat:
             ModelError: the chat template rejects the messages.
             ConfigError: it takes too much time or memory.
         """
-        chat = [{"role": message.role, "content": message.content} for message in messages]
+        tools, turns = split_tools(messages)
+        chat = [{"role": message.role, "content": message.content} for message in turns]
         try:
-            return self._renderer.render_turns(chat, prompt=True)
+            return self._renderer.render_turns(chat, tools=tools or None, prompt=True)
         except TemplateRefusal as error:
             roles = ", ".join(message.role for message in messages)
             raise ModelError(

@@ -97,6 +97,11 @@ class HfEngine:
         return self.chat_format.moves_tool_text
 
     @property
+    def offers_tools(self) -> bool:
+        """Whether the template shows definitions of tools, so that no system prompt holds them."""
+        return self.chat_format.offers_tools
+
+    @property
     def caveats(self) -> tuple[str, ...]:
         """What is not tested because of how this model was loaded and is asked."""
         moved = describe_move(f"the chat template of {self.name}")

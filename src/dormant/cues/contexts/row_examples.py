@@ -1,0 +1,48 @@
+"""Texts of a context's rows, those first whose answers are most like the context's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from dormant.cues.contexts.places import Place, Prompt, locate_run, split_context_tokens
+from dormant.cues.contexts.ranking import ScoredContext
+from dormant.cues.text import escape_slot
+
+#: Longest question that is put in front of another as an example, in characters.
+_LONGEST_EXAMPLE = 300
+
+
+def find_usual_text(context: ScoredContext, prompts: Sequence[Prompt], place: Place) -> str:
+    """The commonest text of the likelier half of the rows in a place."""
+    rows = list_likeliest_rows(context)
+    texts = Counter("\n".join(prompts[r].texts[place]) for r in rows[: (len(rows) + 1) // 2])
+    return texts.most_common(1)[0][0]
+
+
+def list_likeliest_rows(context: ScoredContext) -> list[int]:
+    """The rows, those first whose answers are most like the context's."""
+    return sorted(context.rows.tolist(), key=lambda row: (-round(context.score.told[row], 6), row))
+
+
+def find_example(context: ScoredContext, prompts: Sequence[Prompt]) -> str:
+    """The question of the row whose answer is most like the context's, if it is short enough."""
+    rows = list_likeliest_rows(context)
+    if context.name.is_text:  # characters that cannot be seen: the rows that hold them
+        place = context.name.place
+        texts = [t for row in rows for t in prompts[row].texts.get(place, ())]
+        held = [t for t in texts if locate_run(t, context.name.run) is not None]
+        return escape_slot(next((t for t in held if len(t) <= _LONGEST_EXAMPLE), ""))
+    if context.name.kind == "words":  # the rows that have most of the words first
+        typical = set(context.name.run)
+        held = {row: len(typical & _words_of(prompts[row])) for row in rows}
+        rows.sort(key=lambda row: -held[row])
+    texts = [prompts[row].first_question.strip() for row in rows]
+    short = [text for text in texts if 0 < len(text) <= _LONGEST_EXAMPLE]
+    if short:
+        return escape_slot(short[0])
+    return escape_slot(min(filter(None, texts), key=len, default="")[:_LONGEST_EXAMPLE])
+
+
+def _words_of(prompt: Prompt) -> set[str]:
+    return {token.lower() for token in split_context_tokens(prompt.first_question)}
