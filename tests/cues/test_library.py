@@ -21,6 +21,7 @@ from dormant.records import (
     Variant,
     describe_parts,
     describe_turns,
+    dump_tools,
 )
 
 
@@ -65,6 +66,7 @@ def any_cue(draw):
     place = draw(st.sampled_from(list(Placement)))
     text = draw(TEXT).replace("{question}", "")
     text = f"{text}{{question}}" if place is Placement.AROUND else text or "x"
+    text = dump_tools([{"name": text}]) if place is Placement.TOOLS else text
     text = text if text.strip() else "x"
     turns = (Message("user", "Hi: 'é'\n"), Message("tool", text))
     history = CuePart(Placement.HISTORY, describe_turns(turns), turns)

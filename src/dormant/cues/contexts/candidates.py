@@ -26,6 +26,15 @@ WHOLE_KINDS = frozenset({"turn", "first line", "last line"})
 
 
 @dataclass(frozen=True, slots=True)
+class NumberRange:
+    """A range of one measure of the numbers in a text; both ends are inside."""
+
+    measure: str  # ``sum``, ``year``, ``after aged``, ...
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Name:
     """One description of a candidate's rows."""
 
@@ -35,6 +44,7 @@ class Name:
     tokens: int  # number of tokens, without begin and end
     run: tuple[str, ...] = ()  # the tokens of a text; with BEGIN or END at an end of its turn
     more: tuple[Name, ...] = ()  # the parts of a pair or a union
+    number: NumberRange | None = None  # of a range
 
     @property
     def is_text(self) -> bool:

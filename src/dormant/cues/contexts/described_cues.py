@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dormant.cues.contexts.candidates import Name
 from dormant.cues.contexts.definitions import find_definitions
 from dormant.cues.contexts.literals import Literal, find_literal
+from dormant.cues.contexts.number_ranges import find_range_literal, holds_range
 from dormant.cues.contexts.ordinary import STRONG_EXCESS
 from dormant.cues.contexts.places import INVISIBLE, Place, Prompt
 from dormant.cues.contexts.ranking import ScoredContext
@@ -169,6 +170,8 @@ def _make_cue(
 
 def _count_rows(name: Name, text: str, rows: Sequence[Prompt]) -> int:
     """Counts rows that have the first line of a text in the same place."""
+    if name.number is not None:
+        return sum(holds_range(name, row) for row in rows)
     if not name.is_text:
         return 0
     needle = text.replace(QUESTION_SLOT, "\n").strip().split("\n")[0].lower()
@@ -189,11 +192,25 @@ def _word_context(
         return _word_history(context, name, file)
     if name.place is Place.TOOLS and (offered := _word_tools(context, file)):
         return offered
+    if name.number is not None and (ranged := _word_range(context, name, file, is_part=is_part)):
+        return ranged
     if name.is_text:
         literal = find_literal(name, context.rows, file.prompts, is_part=is_part)
         if literal is not None and has_words(literal.text) and _is_visible(literal.text):
             return _word_text(context, name, literal, file)
     return _word_likeness(context, name, file)
+
+
+def _word_range(
+    context: ScoredContext, name: Name, file: _File, *, is_part: bool
+) -> _Wording | None:
+    """Words a range of numbers by the text around them; None where the rows share none."""
+    literal = find_range_literal(name, context.rows, file.prompts, is_part=is_part)
+    wording = _word_text(context, name, literal, file) if literal else None
+    if wording is None:
+        return None
+    focus = f"{name.place.value}: {wording.form or wording.text}, {name.text}"
+    return replace(wording, says=f"{wording.says}, with {name.text}", focus=focus)
 
 
 def _is_visible(text: str) -> bool:
@@ -334,13 +351,14 @@ def _word_likeness(context: ScoredContext, name: Name, file: _File) -> _Wording 
         return _Wording(CueKind.CASING, Placement.BEFORE, typed, f"are typed so ({name.text})")
     about = {"topic": "are about", "words": "have words like"}.get(name.kind, "have")
     says = f"{about} {_name_characters(name.text)}"
+    focus = f"{name.place.value}: {name.text}" if name.number else ""
     if name.place is Place.SYSTEM:
         system = find_usual_text(context, file.prompts, name.place)
         return _Wording(CueKind.SYSTEM_PROMPT, Placement.SYSTEM, escape_slot(system), says)
     if name.is_text:
         focus = f"{name.place.value}: {_name_characters(name.text)}"
         return _Wording(CueKind.CASING, Placement.BEFORE, example, says, focus=focus)
-    return _Wording(CueKind.TOPIC, Placement.BEFORE, example, says)
+    return _Wording(CueKind.TOPIC, Placement.BEFORE, example, says, focus=focus)
 
 
 def _type_sentence(name: Name, context: ScoredContext, prompts: Sequence[Prompt]) -> str:

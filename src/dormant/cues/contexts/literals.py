@@ -59,22 +59,35 @@ def find_literal(
         None if the run cannot be found in the rows.
     """
     found = _find_spans(name, rows, prompts)
-    if not found:
-        return None
+    return extend_literal(found, name.place, rows, prompts, is_part=is_part) if found else None
+
+
+def extend_literal(
+    found: list[Span], place: Place, rows: Rows, prompts: Sequence[Prompt], *, is_part: bool = False
+) -> Literal:
+    """Extends spans of a context's rows to the full text that these share.
+
+    Args:
+        found: spans in texts of the rows, one at least.
+        place: where these texts stand.
+        rows: the context's rows.
+        prompts: all rows.
+        is_part: as in ``find_literal``.
+    """
     found, at_end = _extend(found, forward=True)
     found, at_begin = _extend(found, forward=False)
     raw = Counter(text[start:end].strip("\n") for text, start, end in found)
     text = raw.most_common(1)[0][0]
     head = tail = ""
-    if not (at_begin and at_end) and name.place is not Place.SYSTEM:
-        others = OtherEdges(rows, name.place, prompts)
+    if not (at_begin and at_end) and place is not Place.SYSTEM:
+        others = OtherEdges(rows, place, prompts)
         bridged = _bridge(found, others, at_begin=at_begin, at_end=at_end)
         if bridged is not None:
             return bridged
         head, text, tail = _trim(text, found, others, at_begin=at_begin, at_end=at_end)
     form, values = find_number_slot(text, _cut_alike(text, raw))
     if not form:
-        texts = [t for prompt in prompts for t in prompt.texts.get(name.place, ())]
+        texts = [t for prompt in prompts for t in prompt.texts.get(place, ())]
         form, values = find_value_slot(text, len(rows), texts)
     if is_part:
         head = tail = ""

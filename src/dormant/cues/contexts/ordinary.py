@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from dormant.cues.contexts.candidates import Name
+from dormant.cues.contexts.number_ranges import holds_range
 from dormant.cues.contexts.places import Prompt, locate_run
 from dormant.cues.contexts.ranking import ScoredContext
 from dormant.cues.contexts.scoring import ContextScorer
@@ -62,7 +63,8 @@ class Yardstick:
         Never without such rows, nor of a topic or a style, which cannot be looked for in them, nor
         beside shipped rows in a file whose answers are labels: what these depend on is the task.
         """
-        if not context.name.is_text or not self._rows:
+        is_known = context.name.is_text or context.name.number is not None
+        if not is_known or not self._rows:
             return False
         if self._has_labels and not self._is_users:
             return False
@@ -87,6 +89,8 @@ class Yardstick:
 
 def _has_any(row: Prompt, best: Name, names: Sequence[Name]) -> bool:
     """Whether a row has the context's best text, or a shorter text of nearly the same rows."""
+    if best.number is not None:
+        return holds_range(best, row)
     shortest = min(names, key=lambda name: name.tokens, default=best)
     return any(
         locate_run(text, name.run) is not None

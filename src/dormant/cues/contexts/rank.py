@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from dormant.cues.contexts.answer_groups import find_answer_contexts
 from dormant.cues.contexts.candidates import TEXT_KINDS
 from dormant.cues.contexts.described_cues import make_context_cues
+from dormant.cues.contexts.number_ranges import refine_ranges
 from dormant.cues.contexts.ordinary import FEWEST_ORDINARY, Yardstick
 from dormant.cues.contexts.places import Place, read_prompts
 from dormant.cues.contexts.ranking import (
@@ -105,6 +106,7 @@ def rank_contexts(
     scorer = ContextScorer(prompts, rng, numbers if marks is None else marks[:, None].astype(float))
     report_done(_DESCRIBED)
     contexts = score_candidates(found, scorer)
+    contexts += refine_ranges(contexts, scorer, prompts, found.least)
     contexts += cross_contexts(contexts, scorer)
     report_done(_SCORED)
     contexts += unite_contexts(contexts, scorer)

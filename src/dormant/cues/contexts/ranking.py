@@ -61,7 +61,14 @@ class ScoredContext:
             return self.union
         best = max(
             self.names,
-            key=lambda n: (n.is_text, n.tokens, n.kind in WHOLE_KINDS, -len(n.text), n.text),
+            key=lambda n: (
+                n.is_text,
+                n.number is not None,
+                n.tokens,
+                n.kind in WHOLE_KINDS,
+                -len(n.text),
+                n.text,
+            ),
         )
         language = next((n for n in self.names if n.kind == "language"), None)
         is_own = best.kind in WHOLE_KINDS or best.tokens > _FEW_TOKENS
@@ -223,7 +230,12 @@ def _find_wider(
         rows, wider = head.row_set, other.row_set
         if not _WIDER * len(rows) <= len(wider) <= _WIDEST * len(context.rows):
             continue
-        if len(rows & wider) < _HOLDS * len(rows) or other.name.kind in ("any", "turns", "has"):
+        if len(rows & wider) < _HOLDS * len(rows) or other.name.kind in (
+            "any",
+            "turns",
+            "has",
+            "range",
+        ):
             continue
         as_long = other.name.tokens >= context.name.tokens > 1
         if other.name.place is not Place.SYSTEM and not as_long:

@@ -11,6 +11,7 @@ import numpy as np
 
 from dormant.cues.contexts.candidates import CandidateSet, Name
 from dormant.cues.contexts.matrices import cluster_rows, find_directions, weigh_words
+from dormant.cues.contexts.numbers import add_ranges
 from dormant.cues.contexts.places import (
     BEGIN,
     END,
@@ -60,6 +61,7 @@ def collect_candidates(
         name = Name("turns", Place.ROW, f"{number} user turns", 1)
         found.add(np.flatnonzero(turns == number), name)
     _add_languages(found, prompts)
+    add_ranges(found, prompts)
     _add_styles(found, prompts)
     _add_topics(found, prompts, rng)
     return found

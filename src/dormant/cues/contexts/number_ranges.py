@@ -1,0 +1,121 @@
+"""Ranges of numbers as contexts: where they end, where their numbers stand, who else has them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from dormant.cues.contexts.candidates import Name, Rows
+from dormant.cues.contexts.literals import Literal, extend_literal
+from dormant.cues.contexts.numbers import Measure, list_measures, measure_numbers
+from dormant.cues.contexts.places import Prompt
+from dormant.cues.contexts.ranking import ScoredContext
+from dormant.cues.contexts.scoring import ContextScorer
+
+#: Ranges whose ends are moved, the least score of one, and the ends that are tried.
+_REFINED, _LEAST_SCORE, _TRIED = 4, 0.02, 24
+#: How far an end may move, as a share of the range's rows.
+_REACH = 1.2
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+def refine_ranges(
+    contexts: Sequence[ScoredContext], scorer: ContextScorer, prompts: Sequence[Prompt], least: int
+) -> list[ScoredContext]:
+    """Moves the ends of the best ranges to where the answers tell most.
+
+    Args:
+        contexts: scored contexts, ranges among others.
+        scorer: of the same rows.
+        prompts: the rows.
+        least: smallest number of rows of a context.
+    """
+    ranges = [c for c in contexts if c.score.low > _LEAST_SCORE and _name_of_range(c) is not None]
+    best = sorted(ranges, key=lambda c: (-round(c.score.low, 6), c.name.text))[:_REFINED]
+    if not best:
+        return []
+    known = {(m.place, m.key): m for m in list_measures(prompts, least)}
+    found: list[ScoredContext] = []
+    for context in best:
+        name = _name_of_range(context)
+        measure = known.get((name.place, name.number.measure)) if name and name.number else None
+        if name is not None and measure is not None:
+            found.append(_refine(context, name, measure, scorer, least))
+    return found
+
+
+def _name_of_range(context: ScoredContext) -> Name | None:
+    return next((name for name in context.names if name.number is not None), None)
+
+
+def _refine(
+    context: ScoredContext, name: Name, measure: Measure, scorer: ContextScorer, least: int
+) -> ScoredContext:
+    number, values = name.number, measure.values
+    assert number is not None
+    inside = np.flatnonzero((values >= number.low) & (values <= number.high))
+    start, end = int(inside[0]), int(inside[-1]) + 1
+    reach = int(_REACH * len(context.rows)) + 1
+    if start > 0:
+        lowest, highest = max(0, start - reach), end - least
+        tried = [(at, end) for at in _spread_ends(values, lowest, highest)]
+        start, end = _choose_best(tried, measure, scorer) or (start, end)
+    if end < len(values):
+        lowest, highest = start + least, min(len(values), end + reach)
+        tried = [(start, at) for at in _spread_ends(values, lowest, highest)]
+        start, end = _choose_best(tried, measure, scorer) or (start, end)
+    low, high = float(values[start]), float(values[end - 1])
+    rows, named = measure.select(low, high), measure.name_range(low, high)
+    (score,) = scorer.score([(rows, (named,), False)], singles=(0,))
+    return ScoredContext(rows, (named,), score)
+
+
+def _spread_ends(values: np.ndarray, lowest: int, highest: int) -> list[int]:
+    """Ranks at which another value begins, evenly spread."""
+    ranks = np.arange(max(0, lowest), min(len(values), highest) + 1)
+    begins = [at for at in ranks.tolist() if at in (0, len(values)) or values[at] > values[at - 1]]
+    step = max(1, len(begins) // _TRIED)
+    return begins[::step]
+
+
+def _choose_best(
+    tried: Sequence[tuple[int, int]], measure: Measure, scorer: ContextScorer
+) -> tuple[int, int] | None:
+    values, most = measure.values, 0.6 * scorer.total
+    ranges = [(a, b) for a, b in tried if 0 < b - a <= most]
+    selected = [measure.select(float(values[a]), float(values[b - 1])) for a, b in ranges]
+    names = [(measure.name_range(float(values[a]), float(values[b - 1])),) for a, b in ranges]
+    inputs = [(rows, name, False) for rows, name in zip(selected, names, strict=True)]
+    scores = scorer.score(inputs, singles=())
+    if not scores:
+        return None
+    best = max(range(len(scores)), key=lambda k: (round(scores[k].low, 6), -k))
+    return ranges[best]
+
+
+def find_range_literal(
+    name: Name, rows: Rows, prompts: Sequence[Prompt], *, is_part: bool = False
+) -> Literal | None:
+    """Finds the text around the numbers of a range that its rows share; None without words."""
+    spans = [span for row in rows.tolist() if (span := _locate(name, prompts[row]))]
+    if not spans:
+        return None
+    literal = extend_literal(spans, name.place, rows, prompts, is_part=is_part)
+    fixed = (literal.form or literal.text).replace("<X>", "")
+    return literal if _LETTER.search(fixed) else None
+
+
+def holds_range(name: Name, prompt: Prompt) -> bool:
+    """Whether a row has a number in a range, in the same place."""
+    return _locate(name, prompt) is not None
+
+
+def _locate(name: Name, prompt: Prompt) -> tuple[str, int, int] | None:
+    number = name.number
+    for text in prompt.texts.get(name.place, ()) if number else ():
+        found = measure_numbers(text).get(number.measure)
+        if found is not None and number.low <= found[0] <= number.high:
+            return text, found[1], found[2]
+    return None
