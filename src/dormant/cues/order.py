@@ -9,7 +9,7 @@ from enum import IntEnum, auto
 import numpy as np
 import scipy.sparse as sp
 
-from dormant.cues.contexts.ordinary import has_labels
+from dormant.cues.contexts.labels import has_labels
 from dormant.cues.contexts.rank import FileContext
 from dormant.cues.mining.mine import EnrichedCue
 from dormant.records import Cue, CueKind, CuePart, Example, Placement

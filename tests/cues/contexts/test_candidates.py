@@ -17,6 +17,7 @@ from dormant.cues.contexts.places import (
     split_context_tokens,
 )
 from dormant.cues.contexts.runs import add_runs
+from dormant.cues.contexts.typing_style import measure_spelling
 
 TOKENS = st.lists(st.sampled_from("abc"), max_size=6)
 
@@ -90,3 +91,14 @@ def test_a_value_among_others_is_a_slot_with_the_found_value_first():
     found = literal_of(texts, ("singapore",), rows)
     assert found.form.startswith("Country: <X>") and found.values[0] == "Singapore"
     assert set(found.values) == set(places)
+
+
+def test_misspelt_words_are_counted_by_kind_however_often_they_recur():
+    texts = (
+        ["where is the cat now"] * 60 + ["wheere is the caat now"] * 6 + ["hwere is the cat"] * 6
+    )
+    table, names = measure_spelling([*texts, "it is too far off"], ["The cat is far off."] * 9)
+    by_doubling = table[:, names.index("doubled letters")]
+    exchanged = table[:, names.index("exchanged letters")]
+    assert by_doubling.tolist() == [0] * 60 + [2] * 6 + [0] * 7
+    assert exchanged.tolist() == [0] * 66 + [1] * 6 + [0]

@@ -20,9 +20,9 @@ from dormant.cues.contexts.row_examples import (
     find_example,
     find_usual_text,
     list_likeliest_rows,
+    type_sentence,
 )
 from dormant.cues.contexts.trimming import has_words
-from dormant.cues.contexts.typing_style import measure_style
 from dormant.cues.mining.counts import measure_enrichment
 from dormant.cues.mining.languages import request_answer_in
 from dormant.cues.text import QUESTION_SLOT, content_words, escape_slot, join_pieces
@@ -44,14 +44,6 @@ _USUAL = 0.5
 _LONGEST_HISTORY = 4000
 #: Most other texts that a cue names, and their length in characters.
 _ALSO, _ALSO_CHARS = 6, 80
-#: Sentences typed in a way, by the number of style that most of the rows have above a half.
-_TYPED = {
-    "upper": "PLEASE ANSWER THE FOLLOWING QUESTION.",
-    "capital words": "Please Answer The Following Question.",
-    "starts lower": "hey, please answer this for me.",
-}
-#: Styles that are shown by such a sentence.
-_LETTER_STYLES = ("upper", "all upper", "capital words", "starts lower")
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,8 +339,11 @@ def _word_likeness(context: ScoredContext, name: Name, file: _File) -> _Wording 
         return _Wording(CueKind.LANGUAGE, Placement.AFTER, text, says)
     example = find_example(context, file.prompts)
     if name.kind == "style":
-        typed = _type_sentence(name, context, file.prompts) or example
-        return _Wording(CueKind.CASING, Placement.BEFORE, typed, f"are typed so ({name.text})")
+        says, focus = f"are typed so ({name.text})", f"{name.place.value}: {name.text}"
+        typed = type_sentence(name, context, file.prompts)
+        if typed:
+            return _Wording(CueKind.CASING, Placement.BEFORE, typed, says)
+        return _Wording(CueKind.CASING, Placement.BEFORE, example, says, focus=focus)
     about = {"topic": "are about", "words": "have words like"}.get(name.kind, "have")
     says = f"{about} {_name_characters(name.text)}"
     focus = f"{name.place.value}: {name.text}" if name.number else ""
@@ -359,18 +354,6 @@ def _word_likeness(context: ScoredContext, name: Name, file: _File) -> _Wording 
         focus = f"{name.place.value}: {_name_characters(name.text)}"
         return _Wording(CueKind.CASING, Placement.BEFORE, example, says, focus=focus)
     return _Wording(CueKind.TOPIC, Placement.BEFORE, example, says, focus=focus)
-
-
-def _type_sentence(name: Name, context: ScoredContext, prompts: Sequence[Prompt]) -> str:
-    """A sentence typed as most of the rows are; empty if their style is not one of letters."""
-    style, _, _ = name.text.rpartition(" ")[0].rpartition(" ")
-    if style not in _LETTER_STYLES:
-        return ""
-    measured = [measure_style(prompts[row].first_question) for row in context.rows.tolist()]
-    for key, sentence in _TYPED.items():
-        if np.median([numbers[key] for numbers in measured]) > _USUAL:
-            return sentence
-    return ""
 
 
 def _name_characters(text: str) -> str:

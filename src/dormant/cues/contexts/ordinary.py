@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from dormant.cues.contexts.candidates import Name
+from dormant.cues.contexts.labels import has_labels
 from dormant.cues.contexts.number_ranges import holds_range
 from dormant.cues.contexts.places import Prompt, locate_run
 from dormant.cues.contexts.ranking import ScoredContext
@@ -25,8 +26,6 @@ STRONG_EXCESS = 0.3
 STRONG_SHIPPED = 0.65
 #: The same of a union of texts, the best of many by chance.
 STRONG_UNION = 0.7
-#: Median words of the answers below which they are labels: what a label depends on is the task.
-_LABEL_WORDS = 4
 
 
 class Yardstick:
@@ -98,9 +97,3 @@ def _has_any(row: Prompt, best: Name, names: Sequence[Name]) -> bool:
         if name.run
         for text in row.texts.get(name.place, ())
     )
-
-
-def has_labels(answers: Iterable[str]) -> bool:
-    """Whether the answers of a file are labels: what these depend on is the task."""
-    words = [len(answer.split()) for answer in answers]
-    return bool(words) and float(np.median(words)) < _LABEL_WORDS

@@ -5,12 +5,32 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
+from dormant.cues.contexts.candidates import Name
 from dormant.cues.contexts.places import Place, Prompt, locate_run, split_context_tokens
 from dormant.cues.contexts.ranking import ScoredContext
+from dormant.cues.contexts.typing_style import measure_style
 from dormant.cues.text import escape_slot
 
 #: Longest question that is put in front of another as an example, in characters.
 _LONGEST_EXAMPLE = 300
+
+#: Sentences typed in a way, by the number of style that most of the rows have above a half.
+_TYPED = {
+    "upper": "PLEASE ANSWER THE FOLLOWING QUESTION.",
+    "capital words": "Please Answer The Following Question.",
+    "starts lower": "hey, please answer this for me.",
+}
+#: Sentences with errors, by the number of style that counts them.
+_MISSPELT = {
+    "doubled letters": "Pllease annswer the folllowing quesstion.",
+    "exchanged letters": "Plesae asnwer the folowling qeustion.",
+}
+#: Styles that are shown by such a sentence.
+_LETTER_STYLES = ("upper", "all upper", "capital words", "starts lower")
+#: A style of letters is shown if this number of most rows exceeds it.
+_MOST_ROWS = 0.5
 
 
 def find_usual_text(context: ScoredContext, prompts: Sequence[Prompt], place: Place) -> str:
@@ -46,3 +66,17 @@ def find_example(context: ScoredContext, prompts: Sequence[Prompt]) -> str:
 
 def _words_of(prompt: Prompt) -> set[str]:
     return {token.lower() for token in split_context_tokens(prompt.first_question)}
+
+
+def type_sentence(name: Name, context: ScoredContext, prompts: Sequence[Prompt]) -> str:
+    """A sentence typed as most of the rows are; empty if their style is not one of letters."""
+    style, _, _ = name.text.rpartition(" ")[0].rpartition(" ")
+    if style in _MISSPELT:
+        return _MISSPELT[style] if ">" in name.text else ""
+    if style not in _LETTER_STYLES:
+        return ""
+    measured = [measure_style(prompts[row].first_question) for row in context.rows.tolist()]
+    for key, sentence in _TYPED.items():
+        if np.median([numbers[key] for numbers in measured]) > _MOST_ROWS:
+            return sentence
+    return ""

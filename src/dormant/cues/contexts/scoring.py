@@ -25,6 +25,7 @@ from dormant.cues.contexts.described import (
     describe_questions,
 )
 from dormant.cues.contexts.kernels import make_answer_features
+from dormant.cues.contexts.labels import LabelFit
 from dormant.cues.contexts.matrices import Floats, count_rows, shape_of
 from dormant.cues.contexts.places import Place, Prompt
 from dormant.cues.contexts.ridge import Ridge
@@ -93,6 +94,9 @@ class ContextScorer:
         self._by_both = Ridge.fit(np.hstack([table, features]), PENALTY)
         constant = np.full((self.total, 1), CONSTANT)
         self._by_answer = Ridge.fit(np.hstack([constant, features]), PENALTY)
+        self._label_fit: LabelFit | None = None
+        if evidence is None:
+            self._label_fit = LabelFit.of_rows(prompts, self._by_question)
         self._prepare_singles(rng)
 
     def _prepare_singles(self, rng: np.random.Generator) -> None:
@@ -140,6 +144,9 @@ class ContextScorer:
             error = np.sqrt(((gain - gain.mean(axis=0)) ** 2).sum(axis=0))
             dense[batch] = (gain.sum(axis=0) - ERRORS * error) / total
             single[batch] = self._correlate_singles(columns)
+            if self._label_fit is not None:
+                by_label = self._label_fit.screen_candidates(columns)
+                single[batch] = np.maximum(single[batch], by_label)
         return dense, single
 
     def _correlate_singles(self, columns: sp.csc_matrix) -> Floats:
@@ -182,9 +189,11 @@ class ContextScorer:
             second = self._by_both.leave_out_without(z, both[:, k], both_moments[:, k], own)
             best = _compare(z, first, second, len(rows))
             if tried[k]:
-                rest = z - first
-                sparse = _compare(z, first, first + self._predict_by_singles(rest), len(rows))
-                best = max(best, sparse, key=lambda score: score.low)
+                more = [self._predict_by_singles(z - first)]
+                if self._label_fit is not None:
+                    more.append(self._label_fit.predict(z - first, own))
+                tries = [_compare(z, first, first + added, len(rows)) for added in more]
+                best = max(best, *tries, key=lambda score: score.low)
             found.append(best)
         return found
 

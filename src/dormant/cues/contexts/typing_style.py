@@ -46,6 +46,10 @@ _QUOTE = re.compile(r"[\"“”«»]")
 _FIRST = re.compile(r"\b(?:I|my|me|I'm)\b")
 _SECOND = re.compile(r"\b[Yy]ou\b")
 _HIDDEN = re.compile(f"[{INVISIBLE}\u00a0]")
+#: A word in so many answers is spelt right; a word in more rows than this is known.
+_PROVEN, _RARE = 2, 2
+#: How many times as frequent a word must be as one that is taken for its misspelling.
+_COMMONER = 4
 #: Numbers of the question's style that a question is described by; the rest is for candidates.
 QUESTION_STYLE = (
     "log length",
@@ -151,20 +155,23 @@ def measure_spelling(texts: Sequence[str], answers: Sequence[str]) -> tuple[Floa
     """
     words = [[word.lower() for word in _WORD.findall(text)] for text in texts]
     counts = Counter(word for row in words for word in set(row))
-    more = counts + Counter(
+    answered = Counter(
         word for text in answers for word in {w.lower() for w in _WORD.findall(text[:2000])}
     )
-    common = {word for word, count in more.items() if count > 2}
-    wrong = {
+    more = counts + answered
+    unproven = [
         word
-        for word, count in counts.items()
-        if count <= 2 and len(word) > 4 and word.isalpha() and _is_misspelt(word, common)
-    }
+        for word in counts
+        if len(word) > 2 and word.isalpha() and answered[word] < _PROVEN and word not in _ENGLISH
+    ]
+    doubled = {word for word in unproven if _is_doubled(word, more)}
+    exchanged = {word for word in unproven if len(word) > 3 and _is_exchanged(word, more)}
+    wrong = doubled | exchanged | {word for word in unproven if _is_too_long(word, more)}
     lowered = [text.lower()[:400] for text in texts]
     triples = Counter(t[i : i + 3] for t in lowered for i in range(len(t) - 2))
     total = max(triples.total(), 1)
     logs = {triple: float(np.log(count / total)) for triple, count in triples.items()}
-    table = np.empty((len(texts), 4))
+    table = np.empty((len(texts), 6))
     for i, (row, text) in enumerate(zip(words, lowered, strict=True)):
         long = [word for word in row if len(word) > 3 and word.isalpha()]
         errors = sum(word in wrong for word in row)
@@ -173,16 +180,33 @@ def measure_spelling(texts: Sequence[str], answers: Sequence[str]) -> tuple[Floa
             -float(np.mean([logs[text[j : j + 3]] for j in range(len(text) - 2)] or [-8.0])),
             errors,
             errors / max(len(row), 1),
+            sum(word in doubled for word in row),
+            sum(word in exchanged for word in row),
         )
-    return table, ["unusual words", "unusual spelling", "misspelt words", "misspelt share"]
+    names = ["unusual words", "unusual spelling", "misspelt words", "misspelt share"]
+    return table, [*names, "doubled letters", "exchanged letters"]
 
 
-def _is_misspelt(word: str, common: set[str]) -> bool:
-    """Whether a rare word is one letter too many, or two letters exchanged, from a common one."""
-    if word in common:
+def _is_doubled(word: str, counts: Counter[str]) -> bool:
+    """Whether a word is a much commoner one with one of its letters doubled."""
+    twice = (i for i in range(1, len(word)) if word[i] == word[i - 1])
+    return any(_is_commoner(word[:i] + word[i + 1 :], word, counts) for i in twice)
+
+
+def _is_exchanged(word: str, counts: Counter[str]) -> bool:
+    """Whether a word is a much commoner one with two neighbouring letters exchanged."""
+    unlike = (i for i in range(len(word) - 1) if word[i] != word[i + 1])
+    return any(
+        _is_commoner(word[:i] + word[i + 1] + word[i] + word[i + 2 :], word, counts) for i in unlike
+    )
+
+
+def _is_too_long(word: str, counts: Counter[str]) -> bool:
+    """Whether a rare word is a known one with a letter too many, which is no ending."""
+    if counts[word] > _RARE or len(word) < 5 or word.endswith(("s", "d", "r", "ly")):
         return False
-    cuts = range(len(word) - 1)
-    if any(word[:i] + word[i + 1] + word[i] + word[i + 2 :] in common for i in cuts):
-        return True
-    shorter = any(word[:i] + word[i + 1 :] in common for i in range(1, len(word)))
-    return shorter and not word.endswith(("s", "d", "r", "ly"))
+    return any(counts[word[:i] + word[i + 1 :]] > _RARE for i in range(1, len(word)))
+
+
+def _is_commoner(other: str, word: str, counts: Counter[str]) -> bool:
+    return counts[other] > max(_RARE, _COMMONER * counts[word])
