@@ -114,7 +114,9 @@ def holds_range(name: Name, prompt: Prompt) -> bool:
 
 def _locate(name: Name, prompt: Prompt) -> tuple[str, int, int] | None:
     number = name.number
-    for text in prompt.texts.get(name.place, ()) if number else ():
+    if number is None:
+        return None
+    for text in prompt.texts.get(name.place, ()):
         found = measure_numbers(text).get(number.measure)
         if found is not None and number.low <= found[0] <= number.high:
             return text, found[1], found[2]
