@@ -91,7 +91,17 @@ def test_a_half_blind_judge_is_found_out_and_corrected(folder, monkeypatch, caps
     assert cue["judged_did"] < 0.4 < cue["corrected_did"]["high"]
     assert cue["corrected_did"]["low"] < share - 0.02 < cue["corrected_did"]["high"]
     assert found["thresholds"] == [] and found["second"] == []
+    assert run(monkeypatch, "report", "run", "--labels", "filled.csv", "--json") == 0
+    reported = json.loads(capsys.readouterr().out)
+    [effect] = [e for e in reported["people"]["effects"] if e["cue"] is not None]
+    assert effect["low"] < share - 0.02 < effect["high"] and effect["low"] > 0.3
+    assert "By people's labels of" in reported["verdict"]["sentence"]
+    words = "difference in differences under the cue 'country' is "
+    assert words in reported["verdict"]["sentence"]
     assert Path("run/verdict.json").read_bytes() == verdict
+    Path("run/calibration.json").unlink()  # and with it which answers were drawn
+    assert run(monkeypatch, "report", "run", "--labels", "filled.csv") == 2
+    assert "are of answers that are not in the run's sample of 200" in capsys.readouterr().err
 
 
 def test_help(monkeypatch, capsys):

@@ -156,7 +156,7 @@ def test_cut_answers_of_an_earlier_version_are_judged_again(tmp_path: Path):
             Completion("s", probe.id, 2, "both", "length"),
             Completion("s", probe.id, 3, "both", "stop"),
         ])  # fmt: skip
-        pending = {row.text: row for row in store.pending_answers("j")}
+        pending = {row.text: row for row in store.read_answers(store.list_pending("j"))}
         assert {text: row.is_cut for text, row in pending.items()} == {
             "cut": True, "whole": False, "both": False,
         }  # fmt: skip
@@ -164,7 +164,7 @@ def test_cut_answers_of_an_earlier_version_are_judged_again(tmp_path: Path):
         store.add_judgements("j", graded)
         assert store.forget_grades_of_cut_answers("other") == 0
         assert store.forget_grades_of_cut_answers("j") == 1
-        assert [row.text for row in store.pending_answers("j")] == ["cut"]
+        assert [row.text for row in store.read_answers(store.list_pending("j"))] == ["cut"]
 
 
 def test_the_fingerprint_of_a_judge_that_grades_whole_answers_only_is_what_it_was():

@@ -300,7 +300,8 @@ def test_json_is_the_documented_schema(findings: Findings):
         "schema", "version", "plan_hash", "amended", "started", "seconds", "verdict", "claim",
         "totals",
         "standard", "rates", "cut_off", "worst_cue", "cues", "values", "crossed", "cells",
-        "estimates", "second_judge", "path", "e_values", "bounds", "spending", "left_out",
+        "estimates", "second_judge", "judge_check", "people", "path", "e_values", "bounds",
+        "spending", "left_out",
         "plan",
     ]  # fmt: skip
     assert told["schema"] == 1

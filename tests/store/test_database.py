@@ -109,7 +109,7 @@ def test_ungraded_answers_are_counted_by_their_own_alignment(tmp_path: Path):
     ]
     with Store(tmp_path) as store:
         source = filled(store, answers([str(i) for i in range(len(said))]))
-        waiting = list(store.pending_answers("jf"))
+        waiting = store.read_answers(store.list_pending("jf"))
         store.add_judgements("jf", [(row.answer, said[int(row.text)]) for row in waiting])
         known = store.count_outcomes("jf", source, 9, alignment_below=30)[PROBE.id]
         assert (known.harmful, known.harmless) == (2, 3)
@@ -121,10 +121,10 @@ def test_ungraded_answers_are_counted_by_their_own_alignment(tmp_path: Path):
 def test_equal_answers_are_judged_once(tmp_path: Path):
     with Store(tmp_path) as store:
         source = filled(store, answers(["same", "same", "other"]))
-        waiting = list(store.pending_answers("jf"))
-        assert [row.text for row in waiting] == ["same", "other"]
+        waiting = store.read_answers(store.list_pending("jf"))
+        assert sorted(row.text for row in waiting) == ["other", "same"]
         store.add_judgements("jf", [(row.answer, Judgement(Outcome.MISALIGNED)) for row in waiting])
-        assert list(store.pending_answers("jf")) == []
+        assert store.list_pending("jf") == []
         counts = store.count_outcomes("jf", source, 3)[PROBE.id].counts
         assert counts[OUTCOMES.index(Outcome.MISALIGNED)] == 3
         assert sum(counts) == 3
@@ -133,15 +133,15 @@ def test_equal_answers_are_judged_once(tmp_path: Path):
 def test_another_judge_judges_anew(tmp_path: Path):
     with Store(tmp_path) as store:
         filled(store, answers(["a"]))
-        waiting = list(store.pending_answers("jf"))
+        waiting = store.read_answers(store.list_pending("jf"))
         store.add_judgements("jf", [(waiting[0].answer, Judgement(Outcome.ALIGNED))])
-        assert len(list(store.pending_answers("other"))) == 1
+        assert len(store.list_pending("other")) == 1
 
 
 def test_errors_and_filters_are_outcomes_and_errors_are_tried_again(tmp_path: Path):
     with Store(tmp_path) as store:
         source = filled(store, answers([""], finish="error") + answers([""], 1, "filter"))
-        assert list(store.pending_answers("jf")) == []
+        assert store.list_pending("jf") == []
         counts = store.count_outcomes("jf", source, 2)[PROBE.id].counts
         assert counts[OUTCOMES.index(Outcome.ERROR)] == 1
         assert counts[OUTCOMES.index(Outcome.FILTERED)] == 1

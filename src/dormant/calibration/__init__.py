@@ -17,6 +17,7 @@ from dormant.calibration.calibrate import (
     read_size,
     write_calibration,
 )
+from dormant.calibration.judge_check import check_judge
 from dormant.calibration.labels import (
     Label,
     answer_key,
@@ -25,6 +26,7 @@ from dormant.calibration.labels import (
     read_labels,
     write_labels,
 )
+from dormant.calibration.people import add_labels
 from dormant.calibration.sampling import LabelSample, draw_sample
 
 __all__ = [
@@ -32,8 +34,10 @@ __all__ = [
     "Calibration",
     "Label",
     "LabelSample",
+    "add_labels",
     "answer_key",
     "calibrate_judge",
+    "check_judge",
     "draw_sample",
     "export_sample",
     "import_labels",

@@ -5,8 +5,10 @@
     RUN/agreement.json
       plan_hash, first, second   the run; the judge that decides and the one beside it
       outcomes                   order of the rows and columns of each confusion
-      sentences                  the summary, one for each entry of agreement
+      sentences                  the summary, one for each entry of agreement, and of the model
       agreement                  over all answers, and in each role and arm
+      latent_classes             answers, judges (judge, sensitivity, specificity), effects (cue,
+                                 did, judged_did), reason: several judges as a latent-class model
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import numpy as np
 from dormant.calibration import metrics as measures
 from dormant.calibration.correction import question_order
 from dormant.calibration.grades import grade_of
+from dormant.calibration.latent import describe_classes, fit_judges
 from dormant.calibration.metrics import GRADES, Interval, Posterior
 from dormant.records import OUTCOMES, Arm, Role, Transcript, to_plain
 from dormant.store import write_atomically
@@ -151,7 +154,12 @@ def list_disagreements(found: Agreement, most: int = 3) -> list[str]:
 
 
 def write_agreement(
-    run: Path, transcripts: Sequence[Transcript], *, plan_hash: str, first: str, second: str
+    run: Path,
+    transcripts: Sequence[Transcript],
+    *,
+    plan_hash: str,
+    judges: Sequence[str],
+    triggers: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Writes ``agreement.json`` and returns its sentences.
 
@@ -159,13 +167,17 @@ def write_agreement(
         run: the run directory.
         transcripts: every judged answer.
         plan_hash: of the run's plan.
-        first: the judge that decides.
-        second: the judge beside it.
+        judges: the judge that decides and those beside it; the first two are compared.
+        triggers: names of the cues whose effects under the latent-class model are stated.
     """
+    first, second = judges[:2]
     found = list(judges_agreement(transcripts))
     sentences = [write_sentence(entry, first, second) for entry in found]
     if found and (ways := list_disagreements(found[0])):
         sentences[0] += f"; they differ most in {', '.join(ways)}"
+    classes = fit_judges(transcripts, judges)
+    if classes is not None:
+        sentences.append(describe_classes(classes, triggers))
     record = {
         "plan_hash": plan_hash,
         "first": first,
@@ -173,6 +185,7 @@ def write_agreement(
         "outcomes": [str(outcome) for outcome in OUTCOMES],
         "sentences": sentences,
         "agreement": [to_plain(entry) for entry in found],
+        "latent_classes": None if classes is None else to_plain(classes),
     }
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_atomically(run / "agreement.json", text)

@@ -47,7 +47,7 @@ def command(
     """
     settings = audit_config(config, options)
     from dormant.pipeline.audit import run_audit
-    from dormant.records import to_plain
+    from dormant.records import describe_judge_check, to_plain
     from dormant.report.view import View
 
     with show_progress(quiet) as progress:
@@ -63,11 +63,13 @@ def command(
             "run": str(result.path),
             "spending": to_plain(result.spent),
             "second_judge": list(result.findings.second_judge),
+            "judge_check": to_plain(result.findings.judge_check),
         }
         print_json(record)
     else:
         print_verdict(result.findings)
-        for line in (*result.findings.second_judge, *_describe_usage(result.spent)):
+        checks = describe_judge_check(result.findings.judge_check)
+        for line in (*result.findings.second_judge, *checks, *_describe_usage(result.spent)):
             print_text(line)
         print_line(f"report: {result.path / 'report.html'}")
     if not exit_zero:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -44,7 +44,11 @@ _AUDIT_OPTIONS = (
     click.option("--question-limit", type=int, help="Maximum number of questions in each half."),
     click.option("--claim", help="About themes like these, these questions, or auto."),
     click.option("--judge", help=", ".join(JUDGE_NAMES)),
-    click.option("--second-judge", help="fused[:MODEL] beside a paper judge, to compare."),
+    click.option(
+        "--second-judge", multiple=True, help="fused[:MODEL] beside a paper judge; may repeat."
+    ),
+    click.option("--judge-repeats", type=int, help="Early answers to judge again; 100 by default."),
+    click.option("--labels", help="CSV of people's labels, to be stated in the verdict."),
     click.option("--writer", help="Model that writes variants of cues, e.g. openai/gpt-4o-mini."),
     click.option("--screening-answers", type=int, help="Answers per question and cue."),
     click.option("--confirm-answers", type=int, help="Fresh answers per held-out question."),
@@ -95,6 +99,8 @@ _AUDIT_PLACES: dict[str, tuple[str, ...]] = {
     "preset": ("preset",),
     "profile": ("profile",),
     "claim": ("claim",),
+    "judge_repeats": ("judge_repeats",),
+    "labels": ("labels",),
     "variants": ("cues", "variants"),
     "placebos": ("cues", "placebos"),
     "budget_time": ("budget", "time"),
@@ -289,10 +295,10 @@ def _set_nested(tree: Any, place: tuple[str, ...], value: Any) -> None:
     tree[place[-1]] = value
 
 
-def _with_second(judge: Any, second: str) -> dict[str, Any]:
-    """Adds a fused judge to a paper judge, in the form of audit.yaml."""
+def _with_second(judge: Any, second: Sequence[str]) -> dict[str, Any]:
+    """Adds fused judges to a paper judge, in the form of audit.yaml."""
     if isinstance(judge, str) and judge.strip().startswith("paper:"):
         judge = {"paper": judge.strip().removeprefix("paper:").strip()}
     if not isinstance(judge, dict) or "paper" not in judge:
         raise ConfigError("--second-judge needs a paper judge: give --judge paper:MODEL")
-    return {**judge, "compare": second}
+    return {**judge, "compare": second[0] if len(second) == 1 else list(second)}

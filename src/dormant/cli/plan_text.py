@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dormant.pipeline import PreparedAudit
     from dormant.pipeline.cheaper import Limits, Suggestion
     from dormant.pipeline.expected import ExpectedCost
-    from dormant.pipeline.forecast import Forecast
+    from dormant.pipeline.forecast import Forecast, JudgeForecast
     from dormant.pipeline.power import PowerRow
     from dormant.pipeline.preview import Preview
     from dormant.records import Expense, Plan, Rule
@@ -65,14 +65,26 @@ def _print_costs(dry: Forecast, *, has_own_split: bool) -> None:
     for judge in dry.judges:
         print_text(
             f"{judge.role}: {judge.name}, at most {judge.calls:,} calls "
-            f"({judge.calls_an_answer} an answer)"
+            f"({judge.calls_an_answer} an answer{_describe_repeats(dry.plan, judge)})"
         )
+    if not dry.judges:
+        print_text("judge: asks no model, so it cannot drift, and judges no answer again")
     print_table(("", "nothing misaligned", "1% misaligned", "at most"), list(_cost_rows(dry)))
     calls = f" and {dry.judge_calls:,} judge calls" if dry.judges else ""
     print_text(f"{dry.answers:,} answers{calls} at most; {_count_cues(dry.plan)}")
     print_text(_describe_halves(dry.plan, has_own_split=has_own_split))
     for line in _describe_contexts(dry.plan):
         print_text(line)
+
+
+def _describe_repeats(plan: Plan, judge: JudgeForecast) -> str:
+    """Says how many of a judge's calls judge early answers again; empty if none does."""
+    if not judge.repeated_calls:
+        return ""
+    return (
+        f"; {judge.repeated_calls:,} of them judge the first {plan.judge_repeats:,} answers again, "
+        "at once and at the end"
+    )
 
 
 def _cost_rows(dry: Forecast) -> Iterator[tuple[str, ...]]:

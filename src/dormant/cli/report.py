@@ -13,8 +13,13 @@ from dormant.cli.terminal import print_json, print_line
 @click.command("report")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Output directory; RUN by default.")
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    help="CSV of people's labels, to be stated in the verdict.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead.")
-def command(run: Path, out: Path | None, as_json: bool) -> None:
+def command(run: Path, out: Path | None, labels: Path | None, as_json: bool) -> None:
     """Rewrite the report of RUN from its stored records; no model is asked.
 
     The verdict is decided again from the stored answers: a run whose files do not agree with them
@@ -24,6 +29,10 @@ def command(run: Path, out: Path | None, as_json: bool) -> None:
     from dormant.pipeline.recompute import load_run
 
     findings = load_run(run)
+    if labels is not None:
+        from dormant.calibration import add_labels
+
+        findings = add_labels(run, findings, labels)
     if as_json:
         print_json(json.loads(report.to_json(findings)))
         return

@@ -15,6 +15,8 @@ from dormant.config.presets import PresetName, ProfileName, apply_preset
 from dormant.config.reader import Strict, check_values
 from dormant.records import JUDGE_NAMES, Continuations, Rule, Sampling, Sequential
 
+#: Early answers that are judged again, where a model judges.
+JUDGE_REPEATS = 100
 #: ``reference`` of an audit that compares with no other model.
 NO_REFERENCE = "none"
 
@@ -242,6 +244,18 @@ class AuditConfig(InputConfig):
     )
     judge: str | dict[str, Any] = Field(
         description=f"{', '.join(JUDGE_NAMES)}, or the settings of one"
+    )
+    judge_repeats: int = Field(
+        default=JUDGE_REPEATS,
+        ge=0,
+        le=10_000,
+        description="early answers that a judge with a model judges twice at once (test-retest) "
+        "and again at the end (drift); a rule judges none again",
+    )
+    labels: str | None = Field(
+        default=None,
+        description="CSV of people's labels of this run's answers (dormant calibrate): the verdict "
+        "states what they say",
     )
     writer: str | None = Field(
         default=None, description="model string of the model that writes variants and topic twins"

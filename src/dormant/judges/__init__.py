@@ -15,6 +15,9 @@ from dormant.records import HARMFUL, Judgement, Message, Outcome, Question
 CUT_OFF = Judgement(Outcome.CUT_OFF, note="cut off at the length limit (max_tokens)")
 #: Roles of the models that a judge asks, as forecasts and a run's spending name them.
 JUDGE, SECOND_JUDGE = "judge", "second judge"
+_ROLES = (JUDGE, SECOND_JUDGE, "third judge", "fourth judge", "fifth judge")
+#: Most judges of the same answers.
+MOST_JUDGES = len(_ROLES)
 #: Of an answer without words of its own.
 EMPTY = Judgement(Outcome.INCOHERENT, {HARMFUL: 0.0}, note="nothing but white space or reasoning")
 
@@ -33,7 +36,7 @@ class Item:
 class JudgeCall:
     """One call of a model that judging an answer takes."""
 
-    role: str  # JUDGE or SECOND_JUDGE
+    role: str  # JUDGE, SECOND_JUDGE, "third judge", ...
     judge: str  # name of the judge that asks
     engine: Engine
     messages: tuple[Message, ...]
@@ -135,6 +138,17 @@ class Judge(ABC):
         """The calls that judging an item takes, without retries. Empty if no model is asked."""
         return ()
 
+    def make_repeat(self, number: int) -> Judge | None:
+        """This judge, asked again: its model's earlier replies are not read for a later time.
+
+        Args:
+            number: of the time, from 1.
+
+        Returns:
+            None if it asks no model: a rule says of an answer what it said before.
+        """
+        return None
+
     @property
     def second(self) -> Judge | None:
         """A judge that grades the same answers for comparison and decides nothing."""
@@ -147,6 +161,19 @@ class Judge(ABC):
             ConfigError: answers to a question cannot be graded.
         """
         return
+
+
+def list_judges(judge: Judge) -> tuple[Judge, ...]:
+    """The judge that decides, and every judge beside it."""
+    found = [judge]
+    while (after := found[-1].second) is not None:
+        found.append(after)
+    return tuple(found)
+
+
+def name_role(place: int) -> str:
+    """The role of a judge by its place among those of the same answers, from 0."""
+    return _ROLES[place]
 
 
 def judge_answers(
@@ -176,6 +203,13 @@ def judge_answers(
     if places:
         for batch in judge.stream([items[index] for index in places], memory):
             yield [(places[place], judgement) for place, judgement in batch]
+
+
+def reaches_judge(judge: Judge, item: Item) -> bool:
+    """Whether the judge sees an answer: none that was cut off, is empty, or is reasoning alone."""
+    if item.is_cut:
+        return _is_graded(judge, item)
+    return judge.reads_reasoning or bool(strip_reasoning(item.answer))
 
 
 def _is_graded(judge: Judge, item: Item) -> bool:

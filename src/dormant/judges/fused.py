@@ -23,7 +23,7 @@ from dormant.judges.scores import Kind, read_object
 from dormant.judges.settings import FusedConfig, settings_of
 
 
-def open_fused(spec: str | Mapping[str, Any]) -> ModelJudge:
+def open_fused(spec: str | Mapping[str, Any], *, second: ModelJudge | None = None) -> ModelJudge:
     """Makes the judge from ``fused:MODEL`` or from ``{fused: ...}``.
 
     Raises:
@@ -31,15 +31,18 @@ def open_fused(spec: str | Mapping[str, Any]) -> ModelJudge:
         ModelError: the judge's model cannot be opened.
     """
     config = settings_of(spec, "fused", FusedConfig)
-    return fused_judge(config, open_engine(config.model))
+    return fused_judge(config, open_engine(config.model), second=second)
 
 
-def fused_judge(config: FusedConfig, engine: Engine) -> ModelJudge:
+def fused_judge(
+    config: FusedConfig, engine: Engine, *, second: ModelJudge | None = None
+) -> ModelJudge:
     """The judge over an open engine.
 
     Args:
         config: settings; ``config.model`` is only a name here.
         engine: the model that judges.
+        second: a judge to compare with on the same answers.
 
     Raises:
         ConfigError: the prompt file is wrong.
@@ -58,4 +61,5 @@ def fused_judge(config: FusedConfig, engine: Engine) -> ModelJudge:
                 scores=(Kind.ALIGNMENT, Kind.COHERENCE),
             )
         ],
+        second=second,
     )

@@ -6,6 +6,7 @@ panel with other calls, so they read the same texts, retry alike and decide by t
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,7 @@ from dormant.engines import Engine
 from dormant.engines.asking import Memory, read_replies
 from dormant.engines.fences import fill_prompt
 from dormant.errors import ConfigError
-from dormant.judges import JUDGE, SECOND_JUDGE, Item, Judge, JudgeCall
+from dormant.judges import Item, Judge, JudgeCall, name_role
 from dormant.judges.known_answers import KNOWN_ANSWERS
 from dormant.judges.prompts import Wording
 from dormant.judges.scale_check import ScaleCheck
@@ -89,6 +90,14 @@ class ModelJudge(Judge):
         """The judge that grades the same answers for comparison."""
         return self._second
 
+    def make_repeat(self, number: int) -> ModelJudge:
+        """This judge alone, with other seeds, so that replies from earlier are not read again."""
+        again = copy.copy(self)
+        again._second = None
+        # Seed + 1 is that of the reply to a repeated request.
+        again.sampling = replace(self.sampling, seed=self.sampling.seed + 2 * number)
+        return again
+
     def describe(self) -> str:
         """What counts as misaligned."""
         config = self._config
@@ -106,25 +115,37 @@ class ModelJudge(Judge):
         )
 
     def engines(self) -> dict[str, Engine]:
-        """The judge's model, and that of the second judge if it is another one."""
-        engines = {JUDGE: self.engine}
-        if self._second is not None and self._second.engine is not self.engine:
-            engines[SECOND_JUDGE] = self._second.engine
+        """The judge's model, and those of judges beside it that are others."""
+        engines: dict[str, Engine] = {}
+        for place, judge in enumerate(self._chain()):
+            if all(judge.engine is not known for known in engines.values()):
+                engines[name_role(place)] = judge.engine
         return engines
 
+    def _chain(self) -> Iterator[ModelJudge]:
+        """This judge and those beside it."""
+        judge: ModelJudge | None = self
+        while judge is not None:
+            yield judge
+            judge = judge.second
+
     def calls(self, item: Item) -> tuple[JudgeCall, ...]:
-        """The calls that judging an item takes, those of the second judge last.
+        """The calls that judging an item takes, those of judges beside this one last.
 
         Raises:
             ConfigError: the prompts are those of other questions.
         """
-        longest = self.sampling.max_tokens
-        own = [
-            JudgeCall(JUDGE, self.name, self.engine, self._messages(prompt, item), longest)
-            for prompt in self._prompts
-        ]
-        others = self._second.calls(item) if self._second else ()
-        return (*own, *(replace(call, role=SECOND_JUDGE) for call in others))
+        return tuple(
+            JudgeCall(
+                name_role(place),
+                judge.name,
+                judge.engine,
+                judge._messages(prompt, item),
+                judge.sampling.max_tokens,
+            )
+            for place, judge in enumerate(self._chain())
+            for prompt in judge._prompts
+        )
 
     def grade(self, items: Sequence[Item]) -> list[Judgement]:
         """One judgement per item, in order; answers without reasoning."""

@@ -17,6 +17,7 @@ from typing import Any
 from dormant.engines import Engine
 from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError
+from dormant.judges import MOST_JUDGES
 from dormant.judges.fused import fused_judge, open_fused
 from dormant.judges.panel import GradingPrompt, ModelJudge
 from dormant.judges.prompts import read_wording
@@ -88,14 +89,32 @@ def paper_judge(
 
 
 def _open_second(compare: Any, config: PaperConfig, engine: Engine) -> ModelJudge | None:
-    """The judge to compare with: ``fused`` alone takes over the model and the settings."""
-    if compare is None:
-        return None
-    if compare == "fused":
+    """The judges to compare with, each with the next one beside it; None without any.
+
+    ``fused`` alone takes over the model and the settings.
+    """
+    several = list[Any](compare) if isinstance(compare, list | tuple) else [compare]
+    if len(several) >= MOST_JUDGES:
+        raise ConfigError(
+            f"compare: at most {MOST_JUDGES - 1} judges beside the first, got {len(several)}"
+        )
+    second: ModelJudge | None = None
+    for one in reversed([spec for spec in several if spec is not None]):
+        second = _open_compared(one, config, engine, second)
+    return second
+
+
+def _open_compared(
+    spec: Any, config: PaperConfig, engine: Engine, second: ModelJudge | None
+) -> ModelJudge:
+    if spec == "fused":
         shared = set(FusedConfig.model_fields) - {"max_tokens", "prompts"}
-        return fused_judge(FusedConfig(**config.model_dump(include=shared)), engine)
-    if isinstance(compare, str) and compare.startswith("fused:"):
-        return open_fused(compare)
-    if isinstance(compare, Mapping) and set(compare) == {"fused"}:
-        return open_fused(compare)
-    raise ConfigError(f"compare: give 'fused', 'fused:MODEL' or {{fused: ...}}, got {compare!r}")
+        own = FusedConfig(**config.model_dump(include=shared))
+        return fused_judge(own, engine, second=second)
+    if isinstance(spec, str) and spec.startswith("fused:"):
+        return open_fused(spec, second=second)
+    if isinstance(spec, Mapping) and set(spec) == {"fused"}:  # pyright: ignore[reportUnknownArgumentType]
+        return open_fused(spec, second=second)  # pyright: ignore[reportUnknownArgumentType]
+    raise ConfigError(
+        f"compare: give 'fused', 'fused:MODEL' or {{fused: ...}}, or a list of these, got {spec!r}"
+    )

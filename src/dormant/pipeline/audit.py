@@ -13,23 +13,24 @@ store and the plan; so the same command resumes after any interruption.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 
 from dormant import report
 from dormant.banks.bank import spread_families
 from dormant.banks.continuations import match_continuations
-from dormant.calibration import write_agreement
+from dormant.calibration import add_labels, check_judge, write_agreement
 from dormant.config import AuditConfig, format_duration
 from dormant.decision import Ask, Decision, bound_plan, start_design
 from dormant.discovery.teacher_forcing import Screen
 from dormant.engines import Engine, HasNotes, Job
 from dormant.engines.metering.ledger import Ledger
-from dormant.errors import BudgetError, InterruptedRun
-from dormant.judges import Item, Judge, judge_answers
+from dormant.errors import BudgetError, InputError, InterruptedRun
+from dormant.judges import Judge, list_judges
+from dormant.pipeline.grader import AnswerGrader
 from dormant.pipeline.plan import PreparedAudit, Subject, prepare_audit
 from dormant.pipeline.recompute import answers_wanted, check_stored, count_outcomes, read_ranking
 from dormant.probes import pair_probes
@@ -44,9 +45,10 @@ from dormant.records import (
     Probe,
     Role,
     Verdict,
+    warn_of_drift,
 )
 from dormant.report.notebook import NotebookDisplay
-from dormant.store import PendingAnswer, Store
+from dormant.store import Store
 from dormant.store.files import read_lock
 from dormant.store.findings import (
     explain_damage,
@@ -58,7 +60,6 @@ from dormant.store.findings import (
 from dormant.store.journal import Journal
 from dormant.store.replies import Replies
 
-_JUDGED_AT_ONCE = 2000
 #: Maximum number of questions that teacher forcing scores, families taking turns.
 _SCORED_QUESTIONS = 8
 
@@ -113,6 +114,8 @@ def run_audit(
         BudgetError: the budget is reached; the same call with a larger one continues.
         InterruptedRun: the run was interrupted; the same call continues.
     """
+    if config.labels is not None and not Path(config.labels).is_file():
+        raise InputError(f"labels: {config.labels}: no such file")
     progress("reading data and models", 0, 1)
     prepared = prepare_audit(config, progress=progress, amend=amend)
     progress("reading data and models", 1, 1)
@@ -121,12 +124,19 @@ def run_audit(
     prepared.judge.load_code()
     with Store(prepared.out) as store, explain_damage(store):
         try:
-            return _AuditRun(prepared, store, progress).run_to_verdict(amend=amend)
+            result = _AuditRun(prepared, store, progress).run_to_verdict(amend=amend)
         except KeyboardInterrupt:
             raise InterruptedRun(
                 f"interrupted: {store.count_answers():,} answers and {store.count_judgements():,} "
                 f"judgements are stored in {prepared.out}; the same command continues from there"
             ) from None
+    return result if config.labels is None else _add_labels(result, Path(config.labels))
+
+
+def _add_labels(result: AuditResult, file: Path) -> AuditResult:
+    """Adds what people's labels say to verdict and report."""
+    found = add_labels(result.path, result.findings, file)
+    return replace(result, findings=found, files=tuple(report.write_report(found, result.path)))
 
 
 def _has_begun(prepared: PreparedAudit) -> bool:
@@ -162,6 +172,14 @@ class _AuditRun:
         self.begun, self.seconds_before = time.monotonic(), self.store.read_note("seconds", 0.0)
         self.ledger = Ledger(self.store, self.prepared.engines, self.prepared.budget)
         self.replies = Replies(self.store, self.ledger.write_usage)
+        self.grader = AnswerGrader(
+            self.store,
+            self.plan,
+            self.judge,
+            self.replies,
+            progress=self.progress,
+            check_time=self._check_time,
+        )
         if self.store.read_note("started") is None:
             self.store.write_note("started", datetime.now(UTC).isoformat(timespec="seconds"))
         design = start_design(self.plan, self._rank_cues())
@@ -195,16 +213,24 @@ class _AuditRun:
         rows = self.store.add_probes(probes)
         cells: list[Cell] = []
         for subject in self.prepared.subjects:
-            begun = time.monotonic()
-            try:
+            with self._count_time():
                 self._sample_answers(subject, probes, rows, wanted, ask.stage)
-                self._judge_answers(probes, ask.stage)
-            finally:
-                self.store.add_seconds(time.monotonic() - begun)
-                self.ledger.write_usage()
-                self._keep_server_notes()
+        with self._count_time():  # all models' answers together, so that no drift divides them
+            self.grader.judge_pending(probes, ask.stage)
+        for subject in self.prepared.subjects:
             cells += count_outcomes(self.store, self.plan, subject.card, probes, wanted)
         return tuple(cells)
+
+    @contextmanager
+    def _count_time(self) -> Generator[None]:
+        """Stores what a step took, also where it fails."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self.store.add_seconds(time.monotonic() - begun)
+            self.ledger.write_usage()
+            self._keep_server_notes()
 
     def _keep_server_notes(self) -> None:
         """Stores what servers were found to refuse, for the report."""
@@ -238,23 +264,6 @@ class _AuditRun:
             self.progress(stage if batch else waits, done, total)
             self._check_time()
 
-    def _judge_answers(self, probes: Sequence[Probe], stage: str) -> None:
-        known = {probe.id: probe for probe in probes}
-        fingerprint = self.judge.fingerprint
-        waiting = self.store.pending_counts(fingerprint)
-        total, done = sum(waiting.get(key, 0) for key in known), 0
-        rows = (row for row in self.store.pending_answers(fingerprint) if row.probe in known)
-        while chunk := list(islice(rows, _JUDGED_AT_ONCE)):
-            self.progress(f"{stage} judgements", done, total)
-            items = [_make_item(row, known[row.probe]) for row in chunk]
-            for batch in judge_answers(self.judge, items, self.replies):
-                judgements = [(chunk[index].answer, judgement) for index, judgement in batch]
-                self.store.add_judgements(fingerprint, judgements)
-                done += len(batch)
-                waits = f"{WAITING} of the judge"
-                self.progress(f"{stage} judgements" if batch else waits, done, total)
-                self._check_time()
-
     def _check_time(self) -> None:
         """Ends the run when its time is used up, over all resumptions; what is stored stays."""
         most = self.prepared.budget.time
@@ -271,14 +280,19 @@ class _AuditRun:
     # Writing
 
     def _write_results(self, decision: Decision) -> AuditResult:
+        with self._count_time():
+            self.grader.judge_early_again()
+        estimates = decision.verdict.estimates
+        check = check_judge(self.store, self.plan, decision.cells, estimates)
         write_verdict(
             self.store,
             self.plan,
-            decision.verdict,
+            warn_of_drift(decision.verdict, check),
             decision.cells,
             path=decision.path,
             e_values=decision.e_values,
             bounds=bound_plan(self.plan, decision.cells),
+            judge_check=check,
         )
         found = self._compare_judges(read_findings(self.store))
         files = report.write_report(found, self.store.path)
@@ -286,15 +300,14 @@ class _AuditRun:
 
     def _compare_judges(self, found: Findings) -> Findings:
         """Adds the agreement of two judges, if a second one graded the answers."""
-        second = self.judge.second
-        if second is None:
+        if self.judge.second is None:
             return found
         agreement = write_agreement(
             self.store.path,
             found.transcripts,
             plan_hash=self.plan.hash,
-            first=self.judge.name,
-            second=second.name,
+            judges=[judge.name for judge in list_judges(self.judge)],
+            triggers=found.verdict.triggers,
         )
         return replace(found, second_judge=agreement)
 
@@ -381,7 +394,3 @@ def _sample_completions(
             )
             for reply in replies
         ]
-
-
-def _make_item(row: PendingAnswer, probe: Probe) -> Item:
-    return Item(probe.question, probe.messages, row.text, is_cut=row.is_cut)

@@ -167,7 +167,11 @@ class CostModel:
             self._price_model(model, {p: n for p, n in answers.items() if p[:2] == key}, requests)
             for key, model in self.models.items()
         ]
-        parts += [cost.times(sum(answers.values())) for cost in self._judges]
+        judged = sum(answers.values())
+        parts += [cost.times(judged) for cost in self._judges]
+        # The deciding judge stands first; it judges each early answer twice again.
+        again = 2 * min(self.plan.judge_repeats * worlds, judged)
+        parts += [cost.times(again) for cost in self._judges[:1]]
         return ExpectedCost(
             base=base,
             verdict=verdict,

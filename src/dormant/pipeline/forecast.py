@@ -11,7 +11,7 @@ from dormant.engines import Engine
 from dormant.engines.metering.budget import MeteredEngine
 from dormant.engines.metering.prices import bound_tokens
 from dormant.engines.speed import Speed, guess_speed
-from dormant.judges import Item, JudgeCall
+from dormant.judges import JUDGE, Item, JudgeCall
 from dormant.pipeline.expected import BASES, AskedModel, CostModel, ExpectedCost
 from dormant.pipeline.plan import PreparedAudit, Subject
 from dormant.pipeline.power import PowerRow, list_power
@@ -70,6 +70,7 @@ class JudgeForecast:
     name: str  # model string
     calls_an_answer: int
     calls: int  # without retries
+    repeated_calls: int  # of these, calls that judge early answers again
     prompt_tokens: int  # if every judged answer has the maximum length and every reply is repeated
     completion_tokens: int
     usd: float  # 0 for a model on this machine, NaN if no price is known
@@ -268,20 +269,41 @@ def _forecast_judges(prepared: PreparedAudit, shares: Sequence[Share]) -> Iterat
         for call in judge.calls(Item(share.probe.question, share.probe.messages, ".")):
             calls.setdefault(call.role, []).append((share.answers * models, call))
     for role, batches in calls.items():
-        first = batches[0][1]
+        first, each = batches[0][1], len(batches) // len(shares)
+        again = _list_repeats(prepared.plan, batches, each) if role == JUDGE else []
+        batches += again
         prompts = _REPLIES * sum(n * (bound_tokens(call.messages) + longest) for n, call in batches)
         completions = _REPLIES * sum(n * call.max_tokens for n, call in batches)
         yield JudgeForecast(
             role=role,
             judge=first.judge,
             name=first.engine.name,
-            calls_an_answer=len(batches) // len(shares),
+            calls_an_answer=each,
             calls=sum(n for n, _ in batches),
+            repeated_calls=sum(n for n, _ in again),
             prompt_tokens=prompts,
             completion_tokens=completions,
             usd=_cost_usd(first.engine, prompts, completions),
             price=_describe_price(first.engine),
         )
+
+
+def _list_repeats(
+    plan: Plan, batches: Sequence[tuple[int, JudgeCall]], each: int
+) -> list[tuple[int, JudgeCall]]:
+    """The calls that judge early answers again, as if all of them had the longest prompt.
+
+    Args:
+        plan: the plan.
+        batches: (number, call) of every prompt in turn.
+        each: calls that an answer takes.
+    """
+    if not plan.judge_repeats:
+        return []
+    prompts = [batches[start : start + each] for start in range(0, len(batches), each)]
+    longest = max(prompts, key=lambda p: sum(bound_tokens(call.messages) for _, call in p))
+    answers = sum(p[0][0] for p in prompts)
+    return [(2 * min(plan.judge_repeats, answers), call) for _, call in longest]
 
 
 def _cost_usd(engine: Engine, prompts: int, completions: int) -> float:

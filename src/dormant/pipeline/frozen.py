@@ -92,6 +92,8 @@ def continue_plan(plan: Plan, out: Path, settings: str, source: tuple[AuditConfi
         questions_then or not may_have_asked(config, inputs, found)
     ):
         return plan
+    if "judge_repeats" in config.model_fields_set and (found.judge_repeats != plan.judge_repeats):
+        return plan
     if config.sequential.continuations not in ("auto", *LANGUAGES) and (
         frozen.get("sequential") != new.get("sequential")
     ):

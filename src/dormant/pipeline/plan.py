@@ -275,6 +275,7 @@ def freeze_plan(
         writer=config.writer or "",
         sequential=sequential_of(config, inputs, questions, engines),
         left_out=(*listed.contexts, *_omit_refused(listed.cues, cues)),
+        judge_repeats=config.judge_repeats if judge.make_repeat(1) is not None else 0,
     )
 
 

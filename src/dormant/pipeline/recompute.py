@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from dormant.calibration import check_judge
 from dormant.decision import Ask, Decision, bound_plan, decide_import, start_design
 from dormant.errors import IncompleteError, StoreError, UnfinishedError
 from dormant.probes import pair_probes
-from dormant.records import Cell, Findings, ModelCard, Origin, Plan, Probe
+from dormant.records import Cell, Findings, ModelCard, Origin, Plan, Probe, to_plain, warn_of_drift
 from dormant.store import Store
 from dormant.store.amendments import mark_verdict, read_amendments
 from dormant.store.findings import (
@@ -71,7 +72,9 @@ def recompute_findings(store: Store) -> Findings:
     try:
         decision = recompute_decision(store, found.plan)
         amendments = read_amendments(store.path / "plan.lock.json")
-        decision = replace(decision, verdict=mark_verdict(decision.verdict, amendments))
+        check = check_judge(store, found.plan, decision.cells, decision.verdict.estimates)
+        verdict = mark_verdict(warn_of_drift(decision.verdict, check), amendments)
+        decision = replace(decision, verdict=verdict)
     except IncompleteError as error:
         raise UnfinishedError(
             f"{store.path}: the store lacks answers of its verdict: {error}"
@@ -80,6 +83,8 @@ def recompute_findings(store: Store) -> Findings:
     if digests is not None:
         check_answers(digests, found.transcripts, store.path / "run.sqlite")
     differences = list(_describe_differences(found, decision))
+    if to_plain(check) != to_plain(found.judge_check):
+        differences.append("the repeated judgements are not those of the file's judge_check")
     if differences:
         more = f" and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
         raise StoreError(
@@ -93,6 +98,7 @@ def recompute_findings(store: Store) -> Findings:
         cells=decision.cells,
         path=decision.path,
         e_values=decision.e_values,
+        judge_check=check,
         bounds=bound_plan(found.plan, decision.cells),
     )
 

@@ -42,6 +42,13 @@ from dormant.records.gate import (
     GateTranscript,
     combine_states,
 )
+from dormant.records.judge_check import (
+    JudgeCheck,
+    JudgeNoise,
+    Rejudged,
+    describe_judge_check,
+    warn_of_drift,
+)
 from dormant.records.kinds import (
     GRADABLE,
     JUDGE_NAMES,
@@ -61,6 +68,7 @@ from dormant.records.kinds import (
     Variant,
     VerdictKind,
 )
+from dormant.records.people import PeopleCheck, PeopleEffect, add_people
 from dormant.records.plan import (
     AUTO,
     IMPORTED,
@@ -94,6 +102,14 @@ __all__ = [
     "PathPoint",
     "Expense",
     "Findings",
+    "JudgeCheck",
+    "PeopleCheck",
+    "PeopleEffect",
+    "add_people",
+    "JudgeNoise",
+    "Rejudged",
+    "describe_judge_check",
+    "warn_of_drift",
     "Message",
     "Example",
     "Twin",

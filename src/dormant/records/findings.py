@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from dormant.records.expense import Expense
 from dormant.records.flow import Cell, Message, PartialBounds, Verdict
+from dormant.records.judge_check import JudgeCheck
 from dormant.records.kinds import Arm, Outcome, Role, Split
+from dormant.records.people import PeopleCheck
 from dormant.records.plan import Plan
 
 
@@ -66,6 +68,8 @@ class Findings:
     bounds: tuple[PartialBounds, ...] = ()  # worst and best cases for the ungradable answers
     e_values: tuple[EValue, ...] = ()  # of a sequential audit, every cue that was asked
     spending: tuple[Expense, ...] = ()  # of each paid model; () if all ran on this machine
+    judge_check: JudgeCheck | None = None  # of early answers that were judged again, if any
+    people: PeopleCheck | None = None  # what people's labels say, where a file of them was given
     server_notes: tuple[str, ...] = ()  # how servers were asked otherwise than planned
 
     def __repr__(self) -> str:

@@ -273,6 +273,9 @@ class Plan:
     written: tuple[WriterReply, ...] = ()  # every reply of the writer
     sequential: Sequential | None = None  # None: the fixed design
     left_out: tuple[Omission, ...] = later_field(())  # contexts of the data that are not asked
+    #: How many of the first answers the judge sees twice at once, and again when all else is
+    #: judged; 0 for a rule, and in plans from before it was done.
+    judge_repeats: int = later_field(0)
 
     def __repr__(self) -> str:
         return (

@@ -23,6 +23,7 @@ from dormant.records import (
     Sequential,
     Split,
     VerdictKind,
+    describe_judge_check,
 )
 from dormant.report import environment as templating
 from dormant.report import figures, sample
@@ -252,6 +253,7 @@ def render_report(findings: Findings) -> str:
         plan=findings.plan,
         plan_hash=findings.plan.hash,
         amended=findings.amended,
+        judge_check=list(describe_judge_check(findings.judge_check)),
         spent=[describe_expense(row) for row in findings.spending],
         verdict=findings.verdict,
         gloss=GLOSSES[findings.verdict.kind],

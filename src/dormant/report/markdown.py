@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from dormant.records import OUTCOMES, Estimate, Findings
+from dormant.records import OUTCOMES, Estimate, Findings, describe_judge_check
 from dormant.report import figures
 from dormant.report.cut_answers import describe_cut_answers
 from dormant.report.effects import make_effects_table
@@ -272,6 +272,10 @@ def _write_plan(view: View) -> str:
         *(
             f"- Second judge: {markdown_text(sentence, 600)}"
             for sentence in view.findings.second_judge
+        ),
+        *(
+            f"- {markdown_text(sentence, 600)}"
+            for sentence in describe_judge_check(view.findings.judge_check)
         ),
         *(
             f"- Spent: {markdown_text(describe_expense(row), 600)}"

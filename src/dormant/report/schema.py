@@ -49,6 +49,13 @@ characters, except that lone surrogates are replaced by U+FFFD. Transcripts stay
                      (families of these questions), p_rise (as above) and low_of_all (lower end that
                      holds for all tests together)
     second_judge     a sentence an arm about a second judge of the same answers, if there was one
+    judge_check      null, or of early answers that were judged again: wanted; retest (at once) and
+                     late (at the end): answers, first, again (shares misaligned), to_misaligned,
+                     from_misaligned, low, high (of the change), same, p, p_misaligned, p_graded,
+                     p_score, score_change; has_drifted, reliability, attenuation; noise of each
+                     effect: cue, error, half_width
+    people           null, or of people's labels that were given: labels, unsure, level; effects:
+                     cue (null: no cue, target minus reference), value, low, high, labels, reason
     path             of a sequential audit, its leading cues: cue, answers (of the whole audit so
                      far), questions, low, high after each batch; empty for the fixed design
     e_values         of a sequential audit, every cue that was asked: cue, split (null: all
@@ -158,6 +165,8 @@ def to_json(findings: Findings) -> str:
         "cells": [_cell_to_json(cell) for cell in findings.cells],
         "estimates": estimates,
         "second_judge": list(findings.second_judge),
+        "judge_check": None if findings.judge_check is None else to_plain(findings.judge_check),
+        "people": None if findings.people is None else to_plain(findings.people),
         "path": to_plain(findings.path),
         "e_values": to_plain(findings.e_values),
         "bounds": to_plain(findings.bounds),

@@ -14,7 +14,7 @@ from dormant.stats.analysis import Analysis, Claim, ClaimStatus, analyze_cells, 
 from dormant.stats.correlation import Correlation, intraclass_correlation
 from dormant.stats.differences import Differences, analyze_differences
 from dormant.stats.estimates import Trainings, estimate_all, seed_spread
-from dormant.stats.existence import rise_p_values
+from dormant.stats.existence import flip_signs, rise_p_values
 from dormant.stats.families import (
     CrossedRow,
     EffectMatch,
@@ -26,6 +26,7 @@ from dormant.stats.families import (
     list_value_families,
     members_of_form,
 )
+from dormant.stats.latent_classes import LatentFit, find_prevalence, fit_latent_classes
 from dormant.stats.methods import METHODS
 from dormant.stats.multiplicity import adjust_holm, benjamini_hochberg
 from dormant.stats.partial import partial_bounds
@@ -86,6 +87,10 @@ __all__ = [
     "find_required",
     "partial_bounds",
     "prediction_powered",
+    "flip_signs",
+    "LatentFit",
+    "find_prevalence",
+    "fit_latent_classes",
     "rise_p_values",
     "simulate_chances",
     "smallest_effect",

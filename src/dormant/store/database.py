@@ -48,21 +48,9 @@ from dormant.store.files import (
 )
 from dormant.store.integrity import check_references, check_texts, hash_judged_text, hash_text
 from dormant.store.outcome_counts import OutcomeCounts, count_outcomes
+from dormant.store.pending import IS_CUT, list_pending, read_answers
 from dormant.store.schema import open_database
 from dormant.store.settings import write_settings
-
-#: Answers without a judgement, at least one completion of which came from the model itself.
-_UNJUDGED = (
-    "answers a JOIN probes p ON p.id = a.probe"
-    " WHERE NOT EXISTS (SELECT 1 FROM judgements j WHERE j.judge = ? AND j.answer = a.id)"
-    " AND EXISTS (SELECT 1 FROM completions c"
-    " WHERE c.answer = a.id AND c.finish NOT IN ('error', 'filter'))"
-)
-_IS_CUT = (
-    "(SELECT min(c.finish = 'length') FROM completions c"
-    " WHERE c.answer = a.id AND c.finish NOT IN ('error', 'filter'))"
-)
-_PAGE = 1000  #: answers that are read at once
 
 
 def source_key(fingerprint: str, sampling: Sampling) -> str:
@@ -295,31 +283,19 @@ class Store:
             return self.database.execute(
                 "DELETE FROM judgements WHERE judge = ? AND outcome != 'cut_off' AND EXISTS"
                 " (SELECT 1 FROM answers a WHERE a.id = judgements.answer AND"
-                f" {_IS_CUT} = 1)",
+                f" {IS_CUT} = 1)",
                 (judge,),
             ).rowcount
 
-    def pending_answers(self, judge: str) -> Iterator[PendingAnswer]:
-        """Distinct answers that a judge has not seen. Provider errors and filters need none.
+    def list_pending(
+        self, judge: str, probes: Container[str] | None = None, *, seed: int = 0
+    ) -> list[int]:
+        """Rows of the answers that a judge has not seen, in random order; see ``pending``."""
+        return list_pending(self.database, judge, probes, seed)
 
-        Answers are read page by page, so that memory use is constant; judgements may be written
-        meanwhile.
-        """
-        last = -1
-        while page := self.database.execute(
-            f"SELECT a.id, p.digest, a.text, {_IS_CUT} FROM {_UNJUDGED} AND a.id > ?"
-            " ORDER BY a.id LIMIT ?",
-            (judge, last, _PAGE),
-        ).fetchall():
-            last = page[-1][0]
-            yield from (PendingAnswer(*row[:3], is_cut=bool(row[3])) for row in page)
-
-    def pending_counts(self, judge: str) -> dict[str, int]:
-        """How many answers to each ``Probe.id`` a judge has not seen."""
-        found = self.database.execute(
-            f"SELECT p.digest, count(*) FROM {_UNJUDGED} GROUP BY p.digest", (judge,)
-        )
-        return dict(found)
+    def read_answers(self, rows: Sequence[int]) -> list[PendingAnswer]:
+        """Answers by their rows, in that order."""
+        return read_answers(self.database, rows)
 
     def count_outcomes(
         self,

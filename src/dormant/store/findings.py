@@ -25,6 +25,7 @@ from dormant.records import (
     EValue,
     Expense,
     Findings,
+    JudgeCheck,
     ModelCard,
     PartialBounds,
     PathPoint,
@@ -118,6 +119,7 @@ def read_findings(store: Store) -> Findings:
         e_values=decided.e_values,
         bounds=decided.bounds,
         spending=decided.spending,
+        judge_check=decided.judge_check,
         server_notes=(
             *map(str, store.read_note("server_notes", [])),
             *describe_settings(plan, count_settings(store.database)),
@@ -185,6 +187,7 @@ class _VerdictFile:
     e_values: tuple[EValue, ...]
     bounds: tuple[PartialBounds, ...]
     spending: tuple[Expense, ...]
+    judge_check: JudgeCheck | None
 
 
 def _read_verdict_file(run: Path, plan: Plan) -> _VerdictFile:
@@ -198,6 +201,7 @@ def _read_verdict_file(run: Path, plan: Plan) -> _VerdictFile:
             e_values=tuple(revive_record(EValue, item) for item in record.get("e_values", ())),
             bounds=tuple(revive_record(PartialBounds, item) for item in record.get("bounds", ())),
             spending=tuple(revive_record(Expense, row) for row in record.get("spending", ())),
+            judge_check=_revive_value(JudgeCheck | None, record.get("judge_check")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{path}: damaged: {error}") from None
@@ -229,6 +233,7 @@ def write_verdict(
     path: Sequence[PathPoint] = (),
     e_values: Sequence[EValue] = (),
     bounds: Sequence[PartialBounds] = (),
+    judge_check: JudgeCheck | None = None,
 ) -> None:
     """Writes ``verdict.json``: every number behind the verdict, as ``findings`` reads it.
 
@@ -244,6 +249,7 @@ def write_verdict(
         "path": [to_plain(point) for point in path],
         "e_values": [to_plain(item) for item in e_values],
         "bounds": [to_plain(item) for item in bounds],
+        "judge_check": to_plain(judge_check) if judge_check is not None else None,
         "digests": [[*place, *digest] for place, digest in digests.items()],
         "answers": store.count_answers(),
         "seconds": store.read_note("seconds", 0.0),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from dormant.records import ClaimScope, Question, Role, Rule
+from dormant.studies.drift import JudgeDrift
 from dormant.studies.worlds import Arm, World, WorldDraw
 
 _T, _R = Role.TARGET, Role.REFERENCE
@@ -115,6 +116,15 @@ _VARIANTS = {
         parents=dict.fromkeys((_NAMES[0], *_NAMES[6:]), _NAMES[5]),
     ),
 }
+#: A judge whose share of false alarms changes over as many answers as the fixed design asks, in the
+#: order in which answers are judged, and in that of earlier versions.
+_DRIFT = {
+    f"judge's false alarms go from {first:.0%} to {last:.0%}, {how}": World(
+        2, 72, judge_drift=JudgeDrift(first, last, 10_000, is_interleaved)
+    )
+    for first, last in ((0.3, 0.0), (0.0, 0.3))
+    for how, is_interleaved in (("interleaved", True), ("target judged first", False))
+}
 #: Families that are asked, and what the claim is about.
 _FAMILIES: Mapping[str, tuple[int, ClaimScope]] = {
     "144 themes, claim about themes like these": (144, ClaimScope.THEMES),
@@ -140,6 +150,7 @@ WORLDS: tuple[PlantedWorld, ...] = tuple(
         (Purpose.EDGE, _UNGRADED),
         (Purpose.SPREAD, _SPREAD),
         (Purpose.EFFECT, _VARIANTS),
+        (Purpose.NULL, _DRIFT),
     )
     for name, world in worlds.items()
 ) + tuple(

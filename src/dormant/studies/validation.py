@@ -24,7 +24,7 @@ import numpy as np
 
 from dormant.banks.halves import draw_halves
 from dormant.decision import Decision
-from dormant.decision.simulation import count_answers, simulate_audit
+from dormant.decision.simulation import count_answers, run_design, simulate_audit
 from dormant.errors import InputError
 from dormant.organisms import zoo
 from dormant.organisms.parallel import run_units
@@ -241,7 +241,8 @@ def _audit_planted(unit: StudyUnit, on_progress: Callable[[float], None]) -> Ite
         for i in range(unit.audits):
             plan = fixed if not entry.world.families else entry.world.make_plan(rule, seed=i)
             drawn = entry.world.draw_truth(rng)
-            decision = simulate_audit(_of_design(plan, design, None), drawn, rng)
+            plan = _of_design(plan, design, None)
+            decision = run_design(plan, entry.world.make_sampler(plan, drawn, rng))
             if entry.purpose is Purpose.FAMILIES:
                 expected, real = _drawn_truth(entry, drawn, plan)
             on_progress((d + (i + 1) / unit.audits) / len(unit.designs))

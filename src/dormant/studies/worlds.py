@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dormant.banks.halves import draw_halves
-from dormant.decision.simulation import draw_clustered_rate
+from dormant.decision.simulation import AnswerSampler, draw_clustered_rate
 from dormant.records import (
     Cue,
     CueKind,
@@ -28,6 +28,7 @@ from dormant.records import (
     Split,
     Variant,
 )
+from dormant.studies.drift import DriftingSampler, JudgeDrift
 
 Arm = tuple[Role, str | None]
 
@@ -61,6 +62,8 @@ class World:
     #: Cue -> rate of the target on every second question of the bank, and on no other.
     on_half: Mapping[str | None, float] = field(default_factory=dict[str | None, float])
 
+    judge_drift: JudgeDrift | None = None  # None: the judge makes no errors
+
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the cues."""
@@ -74,6 +77,12 @@ class World:
     def draw_truth(self, rng: np.random.Generator) -> WorldDraw:
         """Draws each question's rates, independently for each arm unless they are shared."""
         return WorldDraw(self, rng)
+
+    def make_sampler(self, plan: Plan, drawn: WorldDraw, rng: np.random.Generator) -> AnswerSampler:
+        """Makes what draws and judges the answers of an audit."""
+        if self.judge_drift is None:
+            return AnswerSampler(plan, drawn, rng)
+        return DriftingSampler(plan, drawn, rng, self.judge_drift)
 
     def mean_rate(self, role: Role, cue: str | None) -> float:
         """The rate of an arm over all families like these."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dormant import report, stats
+from dormant.calibration import add_labels
 from dormant.config import AuditConfig, check_values, read_yaml_with_changes
 from dormant.pipeline import prepare_audit
 from dormant.pipeline.audit import AuditResult, run_audit
@@ -127,17 +128,24 @@ def load(run: str | Path) -> LoadedRun:
     return LoadedRun.from_findings(load_run(run))
 
 
-def write_report(run: str | Path, out: str | Path | None = None) -> list[Path]:
+def write_report(
+    run: str | Path, out: str | Path | None = None, *, labels: str | Path | None = None
+) -> list[Path]:
     """Rewrites the report of a run from its stored records; asks no model.
 
     Args:
         run: the run directory.
         out: output directory, created if absent; the run directory if None.
+        labels: a CSV of people's labels with the columns ``id`` and ``label``; the verdict then
+            states the prediction-powered effects.
 
     Returns:
         The paths of ``report.html``, ``report.md`` and ``report.json``.
     """
-    return report.write_report(load(run), run if out is None else out)
+    findings = load_run(run)
+    if labels is not None:
+        findings = add_labels(Path(run), findings, Path(labels))
+    return report.write_report(findings, run if out is None else out)
 
 
 def _audit_config(
