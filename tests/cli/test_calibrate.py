@@ -96,8 +96,7 @@ def test_a_half_blind_judge_is_found_out_and_corrected(folder, monkeypatch, caps
     [effect] = [e for e in reported["people"]["effects"] if e["cue"] is not None]
     assert effect["low"] < share - 0.02 < effect["high"] and effect["low"] > 0.3
     assert "By people's labels of" in reported["verdict"]["sentence"]
-    words = "difference in differences under the cue 'country' is "
-    assert words in reported["verdict"]["sentence"]
+    assert "the widest, under the cue 'country', is +" in reported["verdict"]["sentence"]
     assert Path("run/verdict.json").read_bytes() == verdict
     Path("run/calibration.json").unlink()  # and with it which answers were drawn
     assert run(monkeypatch, "report", "run", "--labels", "filled.csv") == 2
