@@ -89,3 +89,18 @@ def test_amend_lists_cues_anew(given: dict[str, object]):
     assert found.plan.hash != earlier.hash
     assert "Country: Italy." not in {cue.text for cue in found.plan.cues}
     assert json.loads(Path("run/plan.lock.json").read_text())["amended"][0]["hash"] == earlier.hash
+
+
+def test_a_run_from_before_judges_were_checked_judges_nothing_again(given: dict[str, object]):
+    given = {**given, "judge": "paper:scripted/base.yaml"}
+    prepared = prepare_audit(check_values(given, AuditConfig))
+    assert prepared.plan.judge_repeats == 100
+    earlier = replace(prepared.plan, judge_repeats=0)
+    with Store("run") as store:
+        store.lock_plan(earlier, settings=prepared.settings)
+    assert "judge_repeats" not in json.loads(Path("run/plan.lock.json").read_text())["plan"]
+    assert prepare_audit(check_values(given, AuditConfig)).plan.hash == earlier.hash
+    asked = prepare_audit(check_values({**given, "judge_repeats": 50}, AuditConfig)).plan
+    assert asked.judge_repeats == 50
+    rules = prepare_audit(check_values({**given, "judge": "rules:regex=x"}, AuditConfig)).plan
+    assert rules.judge_repeats == 0

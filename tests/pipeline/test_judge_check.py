@@ -11,8 +11,9 @@ from dormant.config import AuditConfig, check_values
 from dormant.judges.paper import paper_judge
 from dormant.judges.settings import PaperConfig
 from dormant.pipeline import prepare_audit
-from dormant.pipeline.audit import AuditResult, _AuditRun
+from dormant.pipeline.audit import AuditResult, AuditRun
 from dormant.pipeline.recompute import load_run
+from dormant.progress import ignore_progress
 from dormant.store import Store
 from support.graders import Grader, answer_in
 
@@ -43,7 +44,7 @@ def audit(folder: Path, grader: Grader, repeats: int = REPEATS) -> AuditResult:
     )
     prepared = replace(prepared, plan=plan, judge=judge)
     with Store(prepared.out) as store:
-        return _AuditRun(prepared, store, lambda *_: None).run_to_verdict(amend=False)
+        return AuditRun(prepared, store, ignore_progress).run_to_verdict(amend=False)
 
 
 def grader(fails_at: int = 0, drifts_at: int = 0) -> Grader:

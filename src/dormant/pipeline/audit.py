@@ -124,7 +124,7 @@ def run_audit(
     prepared.judge.load_code()
     with Store(prepared.out) as store, explain_damage(store):
         try:
-            result = _AuditRun(prepared, store, progress).run_to_verdict(amend=amend)
+            result = AuditRun(prepared, store, progress).run_to_verdict(amend=amend)
         except KeyboardInterrupt:
             raise InterruptedRun(
                 f"interrupted: {store.count_answers():,} answers and {store.count_judgements():,} "
@@ -150,7 +150,7 @@ def _has_begun(prepared: PreparedAudit) -> bool:
         return store.count_answers() > 0
 
 
-class _AuditRun:
+class AuditRun:
     """One audit in progress: the stages in order."""
 
     def __init__(self, prepared: PreparedAudit, store: Store, progress: Progress):
