@@ -434,6 +434,7 @@ SCRIPT = "scripted/judge.yaml"
         ({"paper": SCRIPT, "compare": "fused"}, f"paper:{SCRIPT}"),
         ({"paper": SCRIPT, "compare": f"fused:{SCRIPT}"}, f"paper:{SCRIPT}"),
         ({"paper": SCRIPT, "compare": {"fused": {"model": SCRIPT}}}, f"paper:{SCRIPT}"),
+        ({"paper": SCRIPT, "compare": ["fused", f"fused:{SCRIPT}"]}, f"paper:{SCRIPT}"),
         ({"fused": {"model": SCRIPT, "content": "none"}}, f"fused:{SCRIPT}"),
     ],
 )
@@ -463,6 +464,7 @@ def test_judges_by_what_a_plan_writes(spec, name, tmp_path, monkeypatch):
         ({"paper": {"model": SCRIPT, "scale": "ten"}}, "got 'ten'"),
         ({"paper": {"model": SCRIPT, "prompts": "none.yaml"}}, "none.yaml: no such file"),
         ({"paper": SCRIPT, "compare": "rules"}, "compare: give 'fused'"),
+        ({"paper": SCRIPT, "compare": ["fused"] * 5}, "at most 4 judges beside the first, got 5"),
         ({"paper": SCRIPT, "regex": "x"}, "unknown key 'regex'"),
         ({"fused": SCRIPT, "compare": "fused"}, "unknown key 'compare'"),
     ],
@@ -484,6 +486,11 @@ def test_the_documented_settings_are_the_defaults(tmp_path, monkeypatch):
     assert open_judge({"paper": written}).fingerprint == open_judge(f"paper:{SCRIPT}").fingerprint
     both = open_judge({"paper": written, "compare": spec["compare"]})
     assert [c.role for c in both.calls(item("x"))] == ["judge"] * 3 + ["second judge"]
+    three = open_judge({"paper": written, "compare": ["fused", f"fused:{SCRIPT}"]})
+    assert [c.role for c in three.calls(item("x"))][3:] == ["second judge", "third judge"]
+    assert list(three.engines()) == ["judge", "third judge"]
+    graded = three.judge([item("I help.")])[0]
+    assert {"fused_outcome", "fused_fused_outcome"} <= graded.scores.keys()
 
 
 def test_a_judge_whose_model_does_not_exist():

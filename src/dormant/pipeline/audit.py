@@ -162,6 +162,7 @@ class AuditRun:
         }
 
     def run_to_verdict(self, *, amend: bool) -> AuditResult:
+        """Runs the design of the plan, from whatever is stored, and writes verdict and report."""
         self.store.lock_plan(self.plan, settings=self.prepared.settings, amend=amend)
         check_stored(self.store, self.plan)
         forgotten = self.store.forget_errors()
