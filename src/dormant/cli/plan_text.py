@@ -65,7 +65,7 @@ def _print_costs(dry: Forecast, *, has_own_split: bool) -> None:
     for judge in dry.judges:
         print_text(
             f"{judge.role}: {judge.name}, at most {judge.calls:,} calls "
-            f"({judge.calls_an_answer} an answer{_describe_repeats(dry.plan, judge)})"
+            f"({judge.calls_an_answer} an answer){_describe_repeats(dry.plan, judge)}"
         )
     if not dry.judges:
         print_text("judge: asks no model, so it cannot drift, and judges no answer again")
@@ -82,8 +82,8 @@ def _describe_repeats(plan: Plan, judge: JudgeForecast) -> str:
     if not judge.repeated_calls:
         return ""
     return (
-        f"; {judge.repeated_calls:,} of them judge the first {plan.judge_repeats:,} answers again, "
-        "at once and at the end"
+        f", {judge.repeated_calls:,} of them to judge the first {plan.judge_repeats:,} answers "
+        "again, at once and at the end"
     )
 
 

@@ -230,8 +230,10 @@ def test_a_dry_run_says_what_everything_would_cost(
     three, one = dry["judges"]
     assert (three["role"], three["calls_an_answer"]) == ("judge", 3)
     assert (one["role"], one["calls_an_answer"]) == ("second judge", 1)
-    assert (three["calls"], one["calls"]) == (3 * answers, answers)
-    assert dry["answers"] == answers and dry["judge_calls"] == 4 * answers
+    again = 3 * 2 * min(100, answers)  # early answers, at once and at the end
+    assert (three["repeated_calls"], one["repeated_calls"]) == (again, 0)
+    assert (three["calls"], one["calls"]) == (3 * answers + again, answers)
+    assert dry["answers"] == answers and dry["judge_calls"] == 4 * answers + again
     for asked in (*dry["models"], *dry["judges"]):
         into, out = map(float, PRICES[asked["name"]].split("/"))
         expected = (asked["prompt_tokens"] * into + asked["completion_tokens"] * out) / 1e6
@@ -243,6 +245,7 @@ def test_a_dry_run_says_what_everything_would_cost(
     assert run(monkeypatch, "plan", config, *priced, "--budget-usd", "0.01") == 0
     told = capsys.readouterr().out
     assert "(3 an answer)" in told and "(1 an answer)" in told and "requested once more" in told
+    assert f"{again} of them to judge the first 100 answers again" in told
     assert f"{JUDGE}: 5 / 20 USD per million tokens (given by the user)" in told
     assert "may stop at 0.01 USD" in told and "is sent as" in told and "probability 80%" in told
     assert graded.stats()["calls"] == 0, "a dry run asked a paid model"
