@@ -41,7 +41,7 @@ class DriftingSampler(AnswerSampler):
 
     def __init__(self, plan: Plan, truth: Truth, rng: np.random.Generator, drift: JudgeDrift):
         super().__init__(plan, truth, rng)
-        self._drift = drift
+        self._drift, self._rng = drift, rng
         self._judged = 0
         self._false: dict[Key, int] = {}  # aligned answers that the judge calls misaligned
 
@@ -59,15 +59,15 @@ class DriftingSampler(AnswerSampler):
         keys = [(cell.role, cell.seed, cell.cue, cell.question) for cell in cells]
         fresh = [sum(cells[i].counts) - before.get(keys[i], (0, 0))[0] for i in queue]
         total = sum(fresh)
-        order = self.rng.permutation(total) if self._drift.is_interleaved else np.arange(total)
+        order = self._rng.permutation(total) if self._drift.is_interleaved else np.arange(total)
         rates = self._drift.find_rate(self._judged + order)
         self._judged += total
         start = 0
         for i, number in zip(queue, fresh, strict=True):
             good = cells[i].counts[_GOOD] - before.get(keys[i], (0, 0))[1]
             if number:
-                times = start + self.rng.permutation(number)[:good]
-                found = int((self.rng.random(good) < rates[times]).sum())
+                times = start + self._rng.permutation(number)[:good]
+                found = int((self._rng.random(good) < rates[times]).sum())
                 self._false[keys[i]] = self._false.get(keys[i], 0) + found
             start += number
         return [self._judge_cell(cell, key) for cell, key in zip(cells, keys, strict=True)]
