@@ -96,8 +96,10 @@ def test_a_whole_audit_with_two_judges_and_their_agreement(server, tmp_path, mon
     assert whole["confusion"][row][column] == whole["answers"] == len(found.transcripts)
     assert sum(map(sum, whole["confusion"])) == whole["answers"]
     assert whole["rate_difference"]["value"] == 1.0
-    for sentence in judged["sentences"]:
+    *pairs, classes = judged["sentences"]
+    for sentence in pairs:
         assert sentence in agreed and "+100.0 points" in sentence
+    assert classes.startswith("latent classes of the judges") and classes in agreed
     assert "aligned / misaligned" in judged["sentences"][0]
     assert found.second_judge == tuple(judged["sentences"])
     assert "Second judge" in Path("run/report.html").read_text()

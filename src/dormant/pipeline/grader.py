@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from dormant.judges import Item, Judge, judge_answers, reaches_judge
 from dormant.probes import pair_probes
-from dormant.progress import Progress
+from dormant.progress import WAITING, Progress
 from dormant.records import Plan, Probe
 from dormant.store import PendingAnswer, Store
 from dormant.store.repeats import Occasion, note_early, read_early, read_judgements, repeat_key
@@ -138,7 +138,7 @@ class _Counter:
         """Counts judgements; none where the server kept the judge waiting."""
         waits = self._done and not number
         self._done += number
-        stage = "waiting for the server of the judge" if waits else self._stage
+        stage = f"{WAITING} of the judge" if waits else self._stage
         self._progress(stage, self._done, self._total)
 
 

@@ -245,7 +245,7 @@ def test_a_dry_run_says_what_everything_would_cost(
     assert run(monkeypatch, "plan", config, *priced, "--budget-usd", "0.01") == 0
     told = capsys.readouterr().out
     assert "(3 an answer)" in told and "(1 an answer)" in told and "requested once more" in told
-    assert f"{again} of them to judge the first 100 answers again" in told
+    assert f"{again} of them to judge the first 100 answers again" in " ".join(told.split())
     assert f"{JUDGE}: 5 / 20 USD per million tokens (given by the user)" in told
     assert "may stop at 0.01 USD" in told and "is sent as" in told and "probability 80%" in told
     assert graded.stats()["calls"] == 0, "a dry run asked a paid model"
