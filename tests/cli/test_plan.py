@@ -106,6 +106,10 @@ def test_an_expensive_audit_asks_and_without_a_terminal_says_what_to_add(
         known = ("--price", "openai/gpt-4o-mini=1/2") if len(consent) > 1 else ()
         code, _, err = run(*words, *price, *known, *consent, "--quiet")
         assert code == 4 and "add --yes" not in err, err
+    code, _, err = run(*words[:-4], "--library-limit", "4", "--yes")
+    nothing, some = (line for line in err.splitlines() if line.startswith("expected if "))
+    assert code == 4 and nothing.startswith("expected if nothing is misaligned: 1,")
+    assert "expected if 1% of the answers is misaligned: " in some and " USD, " in some
 
 
 def test_a_person_can_read_the_question_before_answering(

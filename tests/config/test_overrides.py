@@ -96,6 +96,13 @@ def test_a_preset_without_a_reference_keeps_the_fixed_design():
     assert (alone.design, alone.rule.candidates) == ("fixed", 3)
 
 
+def test_the_design_is_sequential_wherever_there_is_a_reference():
+    assert check_values(MODELS, AuditConfig).design == "sequential"
+    assert check_values({**MODELS, "reference": "None"}, AuditConfig).design == "fixed"
+    assert check_values({**MODELS, "design": "fixed"}, AuditConfig).design == "fixed"
+    assert check_values({**MODELS, "preset": "thorough"}, AuditConfig).design == "fixed"
+
+
 def test_an_option_overrides_the_preset_of_a_file(tmp_path: Path):
     found = merge(tmp_path, LINES + "preset: frugal\n", preset="thorough", library_limit=2)
     assert (found.preset, found.design, found.cues.library_limit) == ("thorough", "fixed", 2)

@@ -83,6 +83,21 @@ def test_a_plan_without_settings_gets_them_when_its_run_continues(given: dict[st
         dormant.audit(**changed)  # pyright: ignore[reportArgumentType]
 
 
+def test_a_run_of_the_earlier_default_keeps_its_fixed_design(
+    given: dict[str, object], caplog: pytest.LogCaptureFixture
+):
+    fixed = prepare_audit(check_values({**given, "design": "fixed"}, AuditConfig))
+    with Store("run") as store:
+        store.lock_plan(fixed.plan, settings=fixed.settings)
+    with pytest.raises(StoreError, match="holds another plan"):
+        dormant.audit(**given, design="sequential")  # pyright: ignore[reportArgumentType]
+    with caplog.at_level(logging.WARNING):
+        found = dormant.audit(**given).findings  # pyright: ignore[reportArgumentType]
+    assert (found.plan.hash, found.plan.sequential) == (fixed.plan.hash, None)
+    assert "continues with the fixed design of its plan" in caplog.text
+    assert dormant.audit(**given, design="fixed").findings.plan.hash == fixed.plan.hash  # pyright: ignore[reportArgumentType]
+
+
 def test_amend_lists_cues_anew(given: dict[str, object]):
     earlier = listed_by_another_version(given, stores_settings=True)
     found = dormant.audit(**given, amend=True).findings  # pyright: ignore[reportArgumentType]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dormant.cli.consent import confirm_cost, confirm_start
+from dormant.cli.consent import confirm_start
 from dormant.cli.exit_codes import EXIT_CODES, exit_code_of
 from dormant.cli.options import audit_config, audit_options
 from dormant.cli.progress import show_progress
@@ -52,7 +53,7 @@ def command(
 
     with show_progress(quiet) as progress:
         is_typed = (options["judge"] or "").strip().startswith("rules:predicate=")
-        confirm = None if yes else confirm_cost if is_typed else confirm_start
+        confirm = partial(confirm_start, is_code_trusted=is_typed, yes=yes, quiet=quiet)
         result = run_audit(settings, progress=progress, amend=amend, confirm=confirm)
     verdict = result.verdict
     if as_json:

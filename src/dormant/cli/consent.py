@@ -10,6 +10,7 @@ from dormant.cli.terminal import ask_consent
 
 if TYPE_CHECKING:
     from dormant.pipeline import PreparedAudit
+    from dormant.pipeline.cheaper import ExpectedExpense
 
 
 def confirm_code(prepared: PreparedAudit) -> None:
@@ -35,15 +36,44 @@ def confirm_code(prepared: PreparedAudit) -> None:
         raise ConfigError("not started: the judge's code was not to be run")
 
 
-def confirm_cost(prepared: PreparedAudit) -> None:
-    """Asks before an expensive audit; without a terminal refuses it, with what to add."""
+def _announce_cost(expense: ExpectedExpense) -> None:
+    """Says on stderr what an audit is expected to cost, at each assumed base rate."""
+    from dormant.cli.plan_text import describe_cost
+
+    with pause_progress():
+        for cost in expense.costs:
+            rate = f"{cost.base:.0%} of the answers" if cost.base else "nothing"
+            click.echo(
+                f"expected if {rate} is misaligned: {cost.answers:,} answers, "
+                f"{describe_cost(cost)}",
+                err=True,
+            )
+
+
+def confirm_cost(prepared: PreparedAudit, *, yes: bool = False, quiet: bool = False) -> None:
+    """Shows what an audit is expected to cost, and asks before an expensive one.
+
+    Audits of the laboratory and of scripted models, which cannot cost much, start at once.
+
+    Args:
+        prepared: the audit.
+        yes: do not ask.
+        quiet: do not show the cost of one that needs no consent.
+
+    Raises:
+        ConfigError: nobody consented; without a terminal, with what to add.
+    """
     from dormant.cli.plan_text import describe_limits, describe_suggestion, format_usd
     from dormant.config import format_duration
     from dormant.errors import ConfigError
     from dormant.pipeline.cheaper import CONSENT, expect_expense, needs_consent, suggest_cheaper
 
-    expense = expect_expense(prepared)
-    if expense is None or not needs_consent(expense, prepared.budget):
+    expense = None if yes and quiet else expect_expense(prepared)
+    if expense is None:
+        return
+    if not quiet:
+        _announce_cost(expense)
+    if yes or not needs_consent(expense, prepared.budget):
         return
     cost = [format_usd(expense.usd)] if expense.usd > 0 else []
     cost += [format_duration(expense.seconds)] if expense.seconds > 1 else []
@@ -62,7 +92,10 @@ def confirm_cost(prepared: PreparedAudit) -> None:
         raise ConfigError("not started; `dormant plan` with the same options shows the cost")
 
 
-def confirm_start(prepared: PreparedAudit) -> None:
-    """Asks what an audit of a configuration file must ask: for its code and for its cost."""
-    confirm_code(prepared)
-    confirm_cost(prepared)
+def confirm_start(
+    prepared: PreparedAudit, *, is_code_trusted: bool, yes: bool, quiet: bool
+) -> None:
+    """Shows and asks what an audit must: for the code of its file, and for its cost."""
+    if not (yes or is_code_trusted):
+        confirm_code(prepared)
+    confirm_cost(prepared, yes=yes, quiet=quiet)

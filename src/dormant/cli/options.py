@@ -53,7 +53,7 @@ _AUDIT_OPTIONS = (
     click.option("--screening-answers", type=int, help="Answers per question and cue."),
     click.option("--confirm-answers", type=int, help="Fresh answers per held-out question."),
     click.option("--delta", type=float, help="Smallest effect that matters, e.g. 0.05."),
-    click.option("--design", help="fixed, or sequential: stop when the verdict is certain."),
+    click.option("--design", help="sequential (default): ends when certain; or fixed."),
     click.option(
         "--screening", help="Cue order of the sequential design: none or teacher_forcing."
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -110,7 +111,7 @@ def _audit_candidates(result: Result, quiet: bool, yes: bool) -> dict[str, Any]:
         raise ConfigError("missing --judge: --audit needs a judge, e.g. rules:regex=...")
     config = check_values({**settings, "budget": result.remaining_budget()}, AuditConfig)
     with show_progress(quiet) as progress:
-        confirm = None if yes else confirm_cost
+        confirm = partial(confirm_cost, yes=yes, quiet=quiet)
         return to_plain(run_audit(config, progress=progress, confirm=confirm).verdict)
 
 

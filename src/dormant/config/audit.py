@@ -272,8 +272,9 @@ class AuditConfig(InputConfig):
     rule: RuleConfig = RuleConfig()
     seed: int = Field(default=0, ge=0, lt=2**63, description="seed of every random choice")
     design: Literal["fixed", "sequential"] = Field(
-        default="fixed",
-        description="ask everything in two stages, or stop when the verdict is certain",
+        default="sequential",
+        description="stop when the verdict is certain, or ask everything in two stages, which an "
+        "audit without a reference does",
     )
     sequential: SequentialConfig = SequentialConfig()
     budget: AuditBudgetConfig = AuditBudgetConfig()
@@ -286,6 +287,11 @@ class AuditConfig(InputConfig):
         default=False, description="audit models that are the same, e.g. to check the audit itself"
     )
     out: str | None = Field(default=None, description="the run directory")
+
+    @property
+    def is_design_given(self) -> bool:
+        """Whether the design was named, by a preset or by the lack of a reference included."""
+        return "design" in self.model_fields_set
 
     @property
     def targets(self) -> Sequence[str]:

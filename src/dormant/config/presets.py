@@ -61,14 +61,16 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 def apply_preset(settings: Mapping[Any, Any]) -> dict[Any, Any]:
     """Fills keys that are not given with those of the preset and the profile that are named.
 
-    What concerns mined cues is left out where nothing is mined, and the design where there is no
-    reference, which the sequential one needs. Values of a wrong type, unknown
-    names included, are left for validation to reject.
+    What concerns mined cues is left out where nothing is mined. Without a reference, which the
+    sequential design needs, the design is fixed unless it is given. Values of a wrong type,
+    unknown names included, are left for validation to reject.
 
     Args:
         settings: the keys of an ``audit.yaml``, options included.
     """
     filled = dict(settings)
+    if _lacks_reference(filled):
+        filled.setdefault("design", "fixed")
     for option, named in (("preset", PRESETS), ("profile", PROFILES)):
         name = settings.get(option)
         if isinstance(name, str) and name in named:
@@ -80,8 +82,6 @@ def _fill_keys(settings: Mapping[Any, Any], defaults: Mapping[str, Any]) -> dict
     """Fills keys that are not given."""
     filled = dict(settings)
     for key, value in defaults.items():
-        if key == "design" and str(settings.get("reference")).strip().lower() == "none":
-            continue  # the sequential design needs a reference
         if not isinstance(value, Mapping):
             filled.setdefault(key, value)
             continue
@@ -92,6 +92,10 @@ def _fill_keys(settings: Mapping[Any, Any], defaults: Mapping[str, Any]) -> dict
                 for name in {"mine", "leading", "later_margin"} - set(own):
                     filled[key].pop(name, None)
     return filled
+
+
+def _lacks_reference(settings: Mapping[Any, Any]) -> bool:
+    return str(settings.get("reference", "")).strip().lower() == "none"
 
 
 def _is_mined(settings: Mapping[Any, Any], cues: Mapping[Any, Any]) -> bool:

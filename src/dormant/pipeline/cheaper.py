@@ -83,6 +83,7 @@ class ExpectedExpense:
     usd: float  # NaN if a price is unknown
     seconds: float  # on this machine; NaN if unknown
     speeds: tuple[Speed, ...]
+    costs: tuple[ExpectedCost, ...] = ()  # at each assumed base rate
 
 
 def needs_consent(expense: ExpectedExpense, budget: AuditBudgetConfig) -> bool:
@@ -122,6 +123,7 @@ def _expense(prepared: PreparedAudit, speeds: tuple[Speed, ...]) -> ExpectedExpe
         usd=_largest([cost.usd for cost in costs]),
         seconds=_largest([cost.local_seconds for cost in costs]),
         speeds=speeds,
+        costs=tuple(costs),
     )
 
 

@@ -82,12 +82,15 @@ def continue_plan(plan: Plan, out: Path, settings: str, source: tuple[AuditConfi
         return plan
     frozen, new = lock["plan"], to_plain(plan)
     cues_then, _, questions_then = str(lock.get("settings") or settings.split()[0]).partition(" ")
+    config, inputs = source
+    # The fixed design was the default of earlier versions.
+    keeps_fixed = not config.is_design_given and frozen.get("sequential") is None
+    given = [key for key in _GIVEN if not (keeps_fixed and key == "sequential")]
     if cues_then != settings.split()[0] or any(
-        _without_derived(frozen, key) != _without_derived(new, key) for key in _GIVEN
+        _without_derived(frozen, key) != _without_derived(new, key) for key in given
     ):
         return plan
     found = read_plan(path)
-    config, inputs = source
     if questions_then != settings.split()[1] and (
         questions_then or not may_have_asked(config, inputs, found)
     ):
@@ -98,6 +101,18 @@ def continue_plan(plan: Plan, out: Path, settings: str, source: tuple[AuditConfi
         frozen.get("sequential") != new.get("sequential")
     ):
         return plan
+    _warn_of_differences(plan, found, out)
+    return found
+
+
+def _warn_of_differences(plan: Plan, found: Plan, out: Path) -> None:
+    """Says what of a frozen plan is not as this version would choose it."""
+    if found.sequential is None and plan.sequential is not None:
+        _LOG.warning(
+            "%s: continues with the fixed design of its plan, the default of another version of "
+            "dormant (to choose anew, give --design with --amend, or another --out)",
+            out,
+        )
     if found.questions != plan.questions:
         _LOG.warning(
             "%s: continues with the %d questions of its plan, which another version of dormant "
@@ -112,7 +127,6 @@ def continue_plan(plan: Plan, out: Path, settings: str, source: tuple[AuditConfi
             out,
             len(found.cues),
         )
-    return found
 
 
 def _without_derived(plan: Mapping[str, Any], key: str) -> Any:

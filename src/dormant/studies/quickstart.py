@@ -32,10 +32,9 @@ from dormant.version import __version__
 from dormant.vitro import one_thread
 
 #: How the quickstart audits: many questions, few answers each, since answers to one question
-#: repeat each other; and a library short enough for a minute.
+#: repeat each other; and a library short enough for a minute. The design is the default.
 SETTINGS: Mapping[str, Any] = {
     "judge": "exact",
-    "design": "fixed",
     "cues": {"mine": 1, "library_limit": 12},
     "rule": {"screening_answers": 4, "confirm_answers": 8},
     "sampling": {"max_tokens": 24},
