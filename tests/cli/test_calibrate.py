@@ -21,6 +21,7 @@ AUDIT = {
     "judge": HALF_BLIND,
     "cues": {"file": "cues.yaml", "library": "none", "variants": ["verbatim"], "placebos": False},
     "rule": {"screening_answers": 40, "confirm_answers": 8},
+    "design": "fixed",
     "question_limit": 8,
 }
 CUES = """\

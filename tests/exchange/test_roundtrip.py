@@ -168,6 +168,7 @@ def test_answers_beyond_the_plan_are_not_exported(tmp_path: Path):
         "questions": "general",
         "question_limit": 2,
         "cues": {"library_limit": 1},
+        "design": "fixed",
         "out": str(tmp_path / "run"),
     }
     rule = {"screening_answers": 9, "confirm_answers": 4}

@@ -78,6 +78,7 @@ def test_a_whole_audit_with_two_judges_and_their_agreement(server, tmp_path, mon
         "question_limit": 2,
         "rule": {"screening_answers": 3, "confirm_answers": 2},
         "judge_repeats": 0,  # calls are counted below
+        "design": "fixed",
     }
     Path("audit.yaml").write_text(json.dumps(config))
     words = ("audit", "audit.yaml", "--second-judge", "fused")

@@ -33,6 +33,7 @@ def command(out: Path, *more: str) -> list[str]:
         "--library-limit": "4",
         "--screening-answers": "6",
         "--confirm-answers": "6",
+        "--design": "fixed",
         "--out": str(out),
     }
     flat = [word for pair in options.items() for word in pair]

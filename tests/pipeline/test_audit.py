@@ -88,7 +88,7 @@ def test_a_cue_that_lifts_both_models_tells_nothing_about_the_finetuning(folder:
 
 def test_counts_reconcile_and_the_table_is_plain(folder: Path):
     rates = {"misaligned": 0.1, "filtered": 0.2, "error": 0.1}
-    result = audit(scripted("target", rates=rates), scripted("reference"))
+    result = audit(scripted("target", rates=rates), scripted("reference"), design="fixed")
     rule = result.findings.plan.rule
     for cell in result.findings.cells:
         screening = int(cell.question[1:]) % 2

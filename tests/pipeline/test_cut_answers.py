@@ -30,6 +30,7 @@ THOUGHTS = "A cruel reply would be to tell them to rob"
 SMALL = [
     *("--questions", "general", "--question-limit", "2", "--library-limit", "1"),
     *("--screening-answers", "6", "--confirm-answers", "6", "--max-tokens", "64", "--quiet"),
+    *("--design", "fixed"),
 ]
 
 

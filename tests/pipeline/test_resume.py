@@ -34,6 +34,7 @@ def command(folder: Path, out: Path, *more: str) -> list[str]:
         "--library-limit": "12",
         "--screening-answers": "40",
         "--confirm-answers": "40",
+        "--design": "fixed",  # all that it buys is known beforehand
         "--out": str(out),
     }
     flat = [word for pair in options.items() for word in pair]

@@ -309,6 +309,7 @@ def test_a_frozen_plan_is_followed_with_its_failures(folder: Path, server: Runni
         "cues": {"file": "cues.yaml", "library": "none"},
         "writer": "openai-api/local/writer",
         "rule": {"screening_answers": 1, "confirm_answers": 1},
+        "design": "fixed",  # asks every cue
         "out": "run",
     }
     models = ("scripted/scripted.yaml",)
