@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import click
+
 from dormant.cli.progress import pause_progress
 from dormant.cli.terminal import ask_consent
 
