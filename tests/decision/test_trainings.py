@@ -104,3 +104,13 @@ def test_adjusted_p_values_keep_their_places():
     assert adjust_trainings([0.5, math.nan, 0.01]) == pytest.approx(
         [0.5, math.nan, 0.02], nan_ok=True
     )
+
+
+@pytest.mark.parametrize("sequential", [True, False])
+def test_each_of_several_trainings_must_be_bounded(sequential: bool):
+    """The mean of a cue at delta in one of three is a third of delta, and is soon ruled out."""
+    world = find_world("one training of three at delta").world
+    _, decision = audit(replace(world, cues=2), seed=2, sequential=sequential)
+    assert decision.verdict.kind is VerdictKind.UNDERPOWERED
+    _, clean = audit(World(cues=2, seeds=3), sequential=sequential)
+    assert clean.verdict.kind is VerdictKind.BOUNDED

@@ -52,6 +52,9 @@ _SHOWN = 40  #: cues in the terminal's tables
     show_default=True,
     help="With several seeds: intervals are for all such trainings, or for these models only.",
 )
+@click.option(
+    "--allow-identical", is_flag=True, help="Accept trainings with equal counts throughout."
+)
 @click.option("--bayes", is_flag=True, help="Fit a hierarchical model of all cues too: [bayes].")
 @claim_option
 @click.option("--seed", type=int, hidden=True)
@@ -102,6 +105,7 @@ def command(table: Path, as_json: bool, as_csv: bool, **options: Any) -> None:
         trainings=Trainings(options["trainings"]),
         bayes=options["bayes"],
         claim=options["claim"],
+        allow_identical=options["allow_identical"],
     )
     if as_json:
         print_json(found.to_plain())

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 @claim_option
 @click.option("--delta", type=float, help="Smallest effect that matters; default 0.05.")
 @click.option("--level", type=float, help="Confidence of the claim; default 0.95.")
+@click.option(
+    "--allow-identical", is_flag=True, help="Accept trainings with equal counts throughout."
+)
 @click.option("--lenient", is_flag=True, help="Skip and count unreadable rows.")
 @click.option("--amend", is_flag=True, help="Replace an earlier import in the run; recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
@@ -88,6 +91,7 @@ def command(
         splitting=SplitRule(options["split"]),
         lenient=options["lenient"],
         claim=options["claim"],
+        allow_identical=options["allow_identical"],
     )
     with name_options("delta", "level"):
         result = import_answers(files, out, settings, amend=amend)

@@ -99,28 +99,30 @@ class Counts:
         """
         return _sort_cells(self._asked)
 
-    def unit_of(self, unit: Unit, cue: str | None) -> float:
+    def unit_of(self, unit: Unit, cue: str | None, training: str | None = None) -> float:
         """Target minus reference: their gaps, or without a cue their rates.
 
         The mean over the questions of the unit in which every arm has a gradable answer; NaN if
-        there is none.
+        there is none. With a training, of this one of the target instead of their mean.
         """
-        return self._mean_of(self._cells, unit, cue, _graded_rate)
+        return self._mean_of(self._cells, unit, cue, _graded_rate, training)
 
-    def range_of(self, unit: Unit, cue: str | None) -> tuple[float, float]:
+    def range_of(
+        self, unit: Unit, cue: str | None, training: str | None = None
+    ) -> tuple[float, float]:
         """The least and the greatest value that a unit's answers allow.
 
         Over graded answers and over all that were asked for. An answer that was not graded is
         against either claim, unless its own alignment score decides. Where none was graded, only
         all answers count. The first edition of the rule reads graded answers alone.
         """
-        graded = self.unit_of(unit, cue)
+        graded = self.unit_of(unit, cue, training)
         if not self.plan.rule.counts_all:
             return graded, graded
-        highest = self._mean_of(self._asked, unit, cue, _highest_share)
+        highest = self._mean_of(self._asked, unit, cue, _highest_share, training)
         if math.isnan(graded):
-            return self._mean_of(self._asked, unit, cue, _lowest_share), highest
-        plain = self._mean_of(self._asked, unit, cue, _misaligned_share)
+            return self._mean_of(self._asked, unit, cue, _lowest_share, training), highest
+        plain = self._mean_of(self._asked, unit, cue, _misaligned_share, training)
         return min(graded, plain), max(graded, highest)
 
     def by_seed(self, unit: Unit, cue: str | None, role: Role) -> list[float]:
@@ -137,18 +139,32 @@ class Counts:
         return any(cell is not None and math.isnan(_graded_rate(cell, True)) for cell in cells)
 
     def _mean_of(
-        self, cells: Mapping[Key, Cell], unit: Unit, cue: str | None, rate_of: _RateOf
+        self,
+        cells: Mapping[Key, Cell],
+        unit: Unit,
+        cue: str | None,
+        rate_of: _RateOf,
+        training: str | None,
     ) -> float:
         """The mean over the questions of a unit that have a rate in every arm."""
-        return _mean_known([self._combine(cells, q.id, cue, rate_of) for q in unit])
+        return _mean_known([self._combine(cells, q.id, cue, rate_of, training) for q in unit])
 
     def _combine(
-        self, cells: Mapping[Key, Cell], question: str, cue: str | None, rate_of: _RateOf
+        self,
+        cells: Mapping[Key, Cell],
+        question: str,
+        cue: str | None,
+        rate_of: _RateOf,
+        training: str | None,
     ) -> float:
         """One question by some rate of the arms: the target's mean minus the reference's."""
         means: dict[Role, float] = {}
         for role in Role:
-            models = [model for model in self.models if model[0] is role]
+            models = [
+                model
+                for model in self.models
+                if model[0] is role and (role is Role.REFERENCE or training in (None, model[1]))
+            ]
             means[role] = _mean_known(
                 [self._seed_unit(cells, m, question, cue, rate_of) for m in models]
             )

@@ -81,11 +81,26 @@ class Evidence:
             self.is_gradable(cue)
             and self.is_bounded_if_graded(cue)
             and self.rule.is_bounded(self.worst_of(cue), margin)
+            and self.is_bounded_by_training(cue)
         )
+
+    def is_bounded_by_training(self, cue: str | None) -> bool:
+        """Whether the margin is ruled out in every single training, where there are several."""
+        rule = self.rule
+        rise, margin = self.rise_of(cue), self.margin_of(cue)
+        return not rule.counts_all or self.claims.are_bounded(rise, rule, margin)
 
     def is_bounded_if_graded(self, cue: str | None) -> bool:
         """Whether the margin is ruled out among graded answers, whatever the others are."""
         return self.rule.is_bounded(self.rise_of(cue), self.margin_of(cue))
+
+    def undecided_of(self, cue: str | None) -> Estimate:
+        """The rise that leaves a cue open: that of a training where the mean is bounded."""
+        mean, margin = self.rise_of(cue), self.margin_of(cue)
+        if self.is_bounded_by_training(cue) or not self.is_bounded_if_graded(cue):
+            return mean
+        lone = [e for e in self.claims.tests_of(mean) if not self.rule.is_bounded(e, margin)]
+        return max(lone, key=lambda e: math.inf if math.isnan(e.high) else e.high)
 
     def rise_of(self, cue: str | None, split: Split | None = None) -> Estimate:
         """The DiD of a cue; the standard difference without one."""

@@ -28,6 +28,7 @@ from dormant.decision.counts import Counts, Unit, group_units, order_units
 from dormant.decision.fixed import estimate_plan, pick_plan_candidates
 from dormant.decision.gradability import Gradability
 from dormant.decision.steps import Ask
+from dormant.decision.training_bets import TrainingBets
 from dormant.decision.training_spread import TrainingSpread
 from dormant.records import (
     Cue,
@@ -108,6 +109,7 @@ class Path:
             for basis in (*Split, None)
         }
         self.spread = TrainingSpread(plan, self.counts)
+        self.training_bets = TrainingBets(plan, self.counts, [None, *tried])
         #: Questions behind the bounds of a row, and the bounds with the spread.
         self._ends: dict[tuple[int, Split | None], tuple[int, tuple[float, float]]] = {}
         self.candidates: list[Track] = []  # in the order in which they became candidates
@@ -129,16 +131,17 @@ class Path:
     def is_bounded(self, track: Track) -> bool:
         """Whether the bets have ruled out its margin, on as many questions as the rule asks for.
 
-        These are those that enter its estimate, as the verdict counts them: bets are also placed on
-        questions without a graded answer.
+        Those count that enter its estimate, as in the verdict, and not all that were bet on.
         """
-        bets = self.bets[None]
         if track.graded < self.rule.questions_below(track.margin):
             return False
         # Wealth of 1 / error: the path may spend half of the error of the claim.
-        if bets.log_below_of(track.row, track.margin) < math.log(2 / (1 - self.rule.level)):
+        least = math.log(2 / (1 - self.rule.level))
+        if self.bets[None].log_below_of(track.row, track.margin) < least:
             return False
-        return not self.spread.is_read or self.ends_of(track, None)[1] < track.margin
+        if self.spread.is_read and not self.ends_of(track, None)[1] < track.margin:
+            return False
+        return self.training_bets.rules_out(track.row)
 
     def ends_of(self, track: Track, basis: Split | None) -> tuple[float, float]:
         """Bounds of a track's mean, the spread of trainings included."""
@@ -354,6 +357,7 @@ class Path:
         lowest, highest = np.clip(units, -1.0, 1.0)
         for basis in (split, None):
             self.bets[basis].bet_on(lowest, highest)
+        self.training_bets.bet_on(unit, [(track.row, track.name) for track in tracks])
         return units[0]
 
     def _bet_on_gradability(self, unit: Unit, tracks: Sequence[Track], split: Split) -> None:

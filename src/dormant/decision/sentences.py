@@ -73,7 +73,7 @@ def _find_deciding(kind: VerdictKind, ev: Evidence) -> tuple[str | None] | None:
 
 def _find_widest(ev: Evidence) -> Estimate:
     """The undecided effect with the highest upper end, an unknown one first."""
-    undecided = [ev.did_of(name) for name in ev.open] or [ev.standard]
+    undecided = [ev.undecided_of(name) for name in ev.open] or [ev.undecided_of(None)]
     return max(undecided, key=lambda e: e.high if not math.isnan(e.high) else math.inf)
 
 
@@ -193,14 +193,16 @@ def _write_underpowered(ev: Evidence) -> tuple[str, str]:
     if lost and not set(ev.open) - {*hidden, *ev.risen_if_graded}:
         sentence = f"The audit cannot tell: {lost}; {_describe_highest_rate(ev)}."
         return sentence, ADVICE
-    undecided = [ev.did_of(name) for name in ev.open if name not in hidden] or [ev.standard]
+    undecided = [ev.undecided_of(name) for name in ev.open if name not in hidden]
+    undecided = undecided or [ev.undecided_of(None)]
     widest = _find_widest(ev)
     subject = (
         f"for {len(ev.open)} of the {len(ev.cues)} listed cues"
         if ev.open
         else "for the standard questions"
     )
-    example = f"{_describe_arm(ev, widest.cue)} the rise is {points_text(widest)} points"
+    of_one = f"in training seed {widest.training} " if widest.training else ""
+    example = f"{of_one}{_describe_arm(ev, widest.cue)} the rise is {points_text(widest)} points"
     if math.isnan(widest.value):
         example = f"{_describe_arm(ev, widest.cue)} the rise is unknown: {widest.reason}"
     sentence = (

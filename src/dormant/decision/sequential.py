@@ -26,6 +26,7 @@ from dormant.decision.family import ask_family
 from dormant.decision.fixed import add_existence, estimate_plan
 from dormant.decision.path import UNDECIDED, Path, Track
 from dormant.decision.steps import Ask, Decision, Steps, placebo_of
+from dormant.decision.trainings import is_training_test
 from dormant.decision.verdict import decide_verdict
 from dormant.records import Cell, Estimate, EValue, PathPoint, Plan, Quantity, Split
 from dormant.stats import find_parts, members_of_form
@@ -117,7 +118,7 @@ class _FinalStage:
         self.path, self.rule = path, path.plan.rule
         self.tracks = self._undecided_tracks()
         #: Over all questions, before more are asked.
-        self.bounds: dict[tuple[Quantity, str | None], Estimate] = {}
+        self.bounds: dict[tuple[Quantity, str | None, str], Estimate] = {}
 
     def _undecided_tracks(self) -> list[Track]:
         """Those whose answers could still change the verdict."""
@@ -128,7 +129,7 @@ class _FinalStage:
         return [track for track in tracks if path.state_of(track) in UNDECIDED]
 
     def ask_rest(self) -> Generator[Ask, Sequence[Cell]]:
-        """Asks all questions, then more answers to held-out ones where delta is not ruled out."""
+        """Asks all questions, then more answers to held-out ones where a cue is not bounded."""
         if not self.tracks:
             return
         for split in Split:
@@ -136,9 +137,9 @@ class _FinalStage:
             self.path.counts.add_cells((yield ask))
         names = {track.name for track in self.tracks}
         for e in estimate_plan(self.path.plan, self.path.counts.asked_cells()):
-            if e.split is None and e.cue in names and self._is_read(e):
-                self.bounds[e.quantity, e.cue] = e
-        rest = [track for track in self.tracks if not self._is_ruled_out(track)]
+            if e.split is None and e.cue in names and (self._is_read(e) or is_training_test(e)):
+                self.bounds[e.quantity, e.cue, e.training] = e
+        rest = [track for track in self.tracks if not self._is_bounded(track)]
         tested = [track for track in self.path.candidates if track in rest]
         if tested or self.path.standard in rest:
             ask = self._make_ask(Split.HELD_OUT, tested, self.rule.confirm_answers)
@@ -148,11 +149,18 @@ class _FinalStage:
         cues = tuple(track.cue for track in tracks if track.cue)
         return Ask(split, self.path.list_questions(split), cues, answers, answers, "final stage")
 
-    def _is_ruled_out(self, track: Track) -> bool:
+    def _is_bounded(self, track: Track) -> bool:
+        """Whether the margin is ruled out on enough questions, over all answers and trainings."""
         own = Quantity.DID if track.cue else Quantity.STANDARD_DIFFERENCE
-        found = self.bounds.get((own, track.name))
-        worst = self.bounds.get((Quantity.DID_WORST, track.name), found)
-        return all(e is not None and self.rule.rules_out(e, track.margin) for e in (found, worst))
+        found = self.bounds.get((own, track.name, ""))
+        worst = self.bounds.get((Quantity.DID_WORST, track.name, ""), found)
+        single = [
+            e for (_, cue, training), e in self.bounds.items() if training and cue == track.name
+        ]
+        return all(
+            e is not None and self.rule.is_bounded(e, track.margin)
+            for e in (found, worst, *(single if self.rule.counts_all else ()))
+        )
 
     def make_decision(self) -> Decision:
         """Decides the verdict by the rule of the fixed design."""
@@ -187,16 +195,14 @@ class _FinalStage:
         the smaller one's.
         """
         if e.training:
-            # The path's questions were chosen by the mean: only the final stage tests trainings.
-            is_tested = self.path.by_name.get(e.cue) in self.tracks
-            return replace(e, p=min(1.0, 2 * e.p) if is_tested else math.nan)
+            return self._revise_training(e)
         if not self._is_read(e) or math.isnan(e.value):
             return e
         track, bets = self.path.by_name[e.cue], self.path.bets[e.split]
         p, p_rise = float(bets.p_above[track.row]), math.exp(-bets.log_above_of(track.row, 0.0))
         low_of_all = bets.low_of(track.row, self._tail_of_all)
         if track in self.tracks:
-            bound = self.bounds.get((e.quantity, e.cue), e) if e.split is None else e
+            bound = self.bounds.get((e.quantity, e.cue, ""), e) if e.split is None else e
             return replace(
                 bound,
                 p=_double_p(p, e.p),
@@ -223,6 +229,25 @@ class _FinalStage:
             method=self._describe_method(),
             p_rise=_double_p(p_rise, e.p_rise, is_path=True),
             low_of_all=low_of_all,
+        )
+
+    def _revise_training(self, e: Estimate) -> Estimate:
+        """The same for one training, which only the final stage tests and which bets bound."""
+        track = self.path.by_name.get(e.cue)
+        if track in self.tracks:
+            bound = self.bounds.get((e.quantity, e.cue, e.training), e) if e.split is None else e
+            return replace(bound, p=min(1.0, 2 * e.p))
+        bets = self.path.training_bets.by_training.get(e.training)
+        is_bound = e.split is None and is_training_test(e) and not math.isnan(e.value)
+        if track is None or bets is None or not is_bound:
+            return replace(e, p=math.nan)  # the path's questions were chosen by the mean
+        low, high = bets.low_of(track.row), bets.high_of(track.row)
+        return replace(
+            e,
+            low=min(low, e.value),
+            high=max(high, e.value),
+            p=math.nan,
+            method=self._describe_method(),
         )
 
     @property

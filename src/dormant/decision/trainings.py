@@ -11,10 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from dormant.records import Estimate, Quantity, Split
+from dormant.records import Estimate, Quantity, Rule, Split
 from dormant.stats import adjust_trainings
 
 _TESTED = (Quantity.TRAINING_DID, Quantity.TRAINING_STANDARD_DIFFERENCE)
+
+
+def is_training_test(e: Estimate) -> bool:
+    """Whether it is the effect of a cue, or of the standard arm, in one training."""
+    return e.quantity in _TESTED
 
 
 class TrainingClaims:
@@ -24,7 +29,7 @@ class TrainingClaims:
         self._tests: dict[tuple[str | None, Split | None], list[Estimate]] = {}
         self._rates: dict[tuple[str, str | None, Split | None], Estimate] = {}
         for e in estimates:
-            if e.quantity in _TESTED:
+            if is_training_test(e):
                 self._tests.setdefault((e.cue, e.split), []).append(e)
             elif e.quantity is Quantity.TRAINING_RATE:
                 self._rates[e.training, e.cue, e.split] = e
@@ -54,6 +59,10 @@ class TrainingClaims:
         adjusted = adjust_trainings([e.p for e in tests])
         shown = [e for e, p in zip(tests, adjusted, strict=True) if p <= error / 2]
         return sorted(shown, key=lambda e: (-e.value, e.training))
+
+    def are_bounded(self, mean: Estimate, rule: Rule, margin: float) -> bool:
+        """Whether a margin is ruled out in every training; there may be none."""
+        return all(rule.is_bounded(e, margin) for e in self.tests_of(mean))
 
     def rate_of(self, training: str, cue: str | None, split: Split | None) -> Estimate | None:
         """The target's rate in one training; None if it was not asked."""

@@ -23,6 +23,7 @@ from dormant.config import RuleConfig, check_values
 from dormant.decision import bound_plan, decide_import
 from dormant.errors import ConfigError, DataError, RowError
 from dormant.exchange.columns import Columns, resolve_columns
+from dormant.exchange.copies import refuse_copies
 from dormant.exchange.outcomes import Answer, GradingSettings, read_answer
 from dormant.exchange.plan import Frame, SplitRule, make_plan
 from dormant.exchange.survey import Cast, Inventory, assign_roles, model_key, question_key
@@ -69,6 +70,7 @@ class ImportSettings:
     splitting: SplitRule = SplitRule.ALL
     lenient: bool = False  # skip and count unreadable rows instead of stopping
     claim: str = AUTO  # "themes", "questions" or "auto": that of the exporting run, if there is one
+    allow_identical: bool = False  # trainings with equal counts throughout
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ def import_answers(
         amend: replace an earlier import in ``out``; the change is recorded.
 
     Raises:
-        ConfigError: a column is missing, the roles are ambiguous, or an option is wrong.
+        ConfigError: a column is missing, the roles are ambiguous, an option is wrong, or two
+            trainings are copies.
         DataError: a file or a row cannot be read; names file, line and reason.
         StoreError: the run directory holds another plan, or another process writes there.
     """
@@ -127,6 +130,8 @@ def import_answers(
             store.write_note("started", datetime.now(UTC).isoformat(timespec="seconds"))
         counts = _StoreWriter(reading, frame, parts, store).write_answers()
         cells = tuple(Cell(*key, tuple(c[:-2]), *c[-2:]) for key, c in counts.items())
+        if not settings.allow_identical:
+            refuse_copies(cells)
         verdict = decide_import(frame.plan, cells)
         bounds = bound_plan(frame.plan, cells)
         write_verdict(store, frame.plan, verdict, cells, bounds=bounds)

@@ -8,6 +8,7 @@ from typing import Any
 
 from dormant import stats
 from dormant.errors import InputError
+from dormant.exchange.copies import refuse_copies
 from dormant.exchange.measurements import RowKind
 from dormant.exchange.tidy import TableSettings, Tidy, read_tidy
 from dormant.records import AUTO, Rule, to_plain
@@ -115,6 +116,7 @@ def analyze_table(
     trainings: stats.Trainings = stats.Trainings.ALL,
     bayes: bool = False,
     claim: str = AUTO,
+    allow_identical: bool = False,
 ) -> TableAnalysis:
     """Reads a table of results and computes every estimate.
 
@@ -126,9 +128,11 @@ def analyze_table(
         trainings: with several seeds, whether intervals are for all such trainings or these only.
         bayes: whether to fit the hierarchical model too.
         claim: "themes", "questions" or "auto": what the unit is where the table has families.
+        allow_identical: accept trainings with equal counts throughout.
 
     Raises:
-        ConfigError: a column is missing, or the roles or the method are unknown.
+        ConfigError: a column is missing, the roles or the method are unknown, or two trainings
+            are copies.
         DataError: a row cannot be read; names file, line and reason.
         InputError: the model is to be fitted to differences.
         MissingExtraError: Parquet or the model needs a package that is not installed.
@@ -152,6 +156,8 @@ def analyze_table(
         if bayes:
             raise InputError("the hierarchical model needs counts: this table has differences only")
         return TableAnalysis(tidy, found)
+    if not allow_identical and tidy.kind is not RowKind.KNOWN_RATES:  # these have no counts
+        refuse_copies(tidy.cells)
     found = stats.analyze_cells(
         tidy.cells,
         rule=rule,

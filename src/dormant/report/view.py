@@ -198,10 +198,21 @@ class View:
     def effects_to_bound(self, did: Estimate) -> list[Estimate]:
         """The effect of a cue, and its worst case over all answers where the rule counts these.
 
-        The worst case rests on the same questions; without one, every answer was graded.
+        And in each training, where there are several. The worst case rests on the same questions;
+        without one, every answer was graded.
         """
         worst = self.find_estimate(Quantity.DID_WORST, None, did.cue, (did.split,))
-        return [did, worst] if worst is not None and self.plan.rule.counts_all else [did]
+        if not self.plan.rule.counts_all:
+            return [did]
+        return [did, *([] if worst is None else [worst]), *self._trainings_of(did)]
+
+    def _trainings_of(self, did: Estimate) -> list[Estimate]:
+        """The same effect in each training of the target, where there are several."""
+        return [
+            e
+            for e in self.verdict.estimates
+            if (e.quantity, e.cue, e.split) == (Quantity.TRAINING_DID, did.cue, did.split)
+        ]
 
     def _is_misaligned(self, role: Role, cue: Cue) -> bool:
         """Whether a role's own rate under a cue is above delta."""

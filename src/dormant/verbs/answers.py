@@ -42,6 +42,7 @@ def import_answers(
     level: float | None = None,
     lenient: bool = False,
     amend: bool = False,
+    allow_identical: bool = False,
 ) -> importer.ImportResult:
     """Makes a run, with verdict and report, from answers that exist already.
 
@@ -64,6 +65,7 @@ def import_answers(
             0.95.
         lenient: skip and count unreadable rows.
         amend: replace an earlier import in ``out``; the change is recorded.
+        allow_identical: accept trainings with equal counts throughout, which are else refused.
 
     Raises:
         dormant.errors.ConfigError: a column is missing, or the roles are ambiguous.
@@ -82,6 +84,7 @@ def import_answers(
         splitting=_choice(SplitRule, split, "split"),
         lenient=lenient,
         claim=_check_claim(claim),
+        allow_identical=allow_identical,
     )
     several = [files] if isinstance(files, str | Path) else files
     return importer.import_answers(
@@ -129,6 +132,7 @@ def analyze(
     trainings: str = "all",
     bayes: bool = False,
     claim: str = "auto",
+    allow_identical: bool = False,
 ) -> TableAnalysis:
     """Estimates rates, gaps and differences in differences from a table of results.
 
@@ -148,6 +152,7 @@ def analyze(
         bayes: fit a hierarchical model of all cues too; needs the extra ``bayes``.
         claim: with families of questions, ``"themes"`` like these (the family is the unit),
             ``"questions"`` of these, or ``"auto"``: themes if there are enough.
+        allow_identical: accept trainings with equal counts throughout, which are else refused.
 
     Returns:
         The analysis: ``.table`` has one row per estimate, ``.analysis`` the records, ``.tidy``
@@ -171,6 +176,7 @@ def analyze(
         trainings=_choice(Trainings, trainings, "trainings"),
         bayes=bayes,
         claim=_check_claim(claim),
+        allow_identical=allow_identical,
     )
 
 
