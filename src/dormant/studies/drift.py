@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dormant.decision import Ask
 from dormant.decision.simulation import AnswerSampler, Key, Truth
-from dormant.decision.steps import Ask
 from dormant.records import OUTCOMES, Cell, Outcome, Plan
 
 _BAD, _GOOD = OUTCOMES.index(Outcome.MISALIGNED), OUTCOMES.index(Outcome.ALIGNED)
