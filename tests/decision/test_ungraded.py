@@ -160,12 +160,13 @@ def test_a_question_without_grades_counts_against_both_claims():
     counts.add_cells([make_cell(*lost, question, (0, 1, 0, 0, 1))], is_again=True)
     assert not counts.lacks_grades(question, CUE)
     assert counts.range_of(unit, CUE) == (0.0, 1.0)
+    assert not counts.is_graded(unit, CUE), "the verdict's estimate would have one question fewer"
     # The gradable rate rests on those too: it would be too high with what was asked again.
     assert counts.gradable_rates(unit, CUE)[0] == 0
     assert sum(map(sum, (cell.counts for cell in counts.asked_cells()))) == 13
     assert sum(map(sum, (cell.counts for cell in counts.all_cells()))) == 14
     counts.add_cells([make_cell(*lost, question, (1, 1, 0, 2, 0))])
-    assert counts.range_of(unit, CUE) == (0.25, 0.5)
+    assert counts.range_of(unit, CUE) == (0.25, 0.5) and counts.is_graded(unit, CUE)
 
 
 def test_the_verbatim_cue_of_a_family_is_asked_for_its_size():

@@ -107,6 +107,10 @@ class Counts:
         """
         return self._mean_of(self._cells, unit, cue, _graded_rate, training)
 
+    def is_graded(self, unit: Unit, cue: str | None) -> bool:
+        """Whether a unit enters the verdict's estimate; what was asked again does not."""
+        return not math.isnan(self._mean_of(self._asked, unit, cue, _graded_rate, None))
+
     def range_of(
         self, unit: Unit, cue: str | None, training: str | None = None
     ) -> tuple[float, float]:

@@ -352,7 +352,7 @@ class Path:
         units = np.full((2, 1 + len(self.cues)), np.nan)
         for track in tracks:
             units[:, track.row] = self.counts.range_of(unit, track.name)
-            track.graded += not math.isnan(self.counts.unit_of(unit, track.name))
+            track.graded += self.counts.is_graded(unit, track.name)
         # Clipped: bets on units from -2 to 2 may only be half as large.
         lowest, highest = np.clip(units, -1.0, 1.0)
         for basis in (split, None):
