@@ -56,7 +56,7 @@ def test_the_effect_of_a_cue_is_freed_of_the_judges_errors(judges: int):
 def test_two_judges_of_arms_alike_say_nothing():
     found = fit(2, cued=0.04)
     assert not found.effects and "two judges are told apart only where arms differ" in found.reason
-    assert fit(3, cued=0.04).effects[0].did.high < 0.05
+    assert fit(3, cued=0.04).effects[0].did.high < 0.1
 
 
 def test_one_judge_is_no_panel():

@@ -41,6 +41,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "target": f"scripted/{folder / 'target.yaml'}",
         "reference": f"scripted/{folder / 'clean.yaml'}",
         "judge": RULE,
+        "design": "fixed",
         "question_limit": 18,
         "cues": {"file": str(folder / "cues.yaml"), "library": "none"},
         "rule": {"delta": 0.2, "screening_answers": 1, "confirm_answers": 2},

@@ -61,7 +61,7 @@ def audit_words(verb: str) -> tuple[str, ...]:
     return (
         *(verb, "--target", "scripted/target.yaml", "--reference", "scripted/clean.yaml"),
         *("--judge", JUDGE, "--cue-file", "cues.yaml", "--library", "none", "--out", "run"),
-        *("--question-limit", "20"),
+        *("--question-limit", "20", "--design", "fixed"),
     )
 
 

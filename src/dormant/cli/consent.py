@@ -5,10 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-import click
-
 from dormant.cli.progress import pause_progress
-from dormant.cli.terminal import ask_consent
+from dormant.cli.terminal import ask_consent, print_line
 
 if TYPE_CHECKING:
     from dormant.pipeline import PreparedAudit
@@ -45,7 +43,7 @@ def _announce_cost(expense: ExpectedExpense) -> None:
     with pause_progress():
         for cost in expense.costs:
             rate = f"{cost.base:.0%} of the answers" if cost.base else "nothing"
-            click.echo(
+            print_line(
                 f"expected if {rate} is misaligned: {cost.answers:,} answers, "
                 f"{describe_cost(cost)}",
                 err=True,
