@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         simulate_effect,
         write_report,
     )
+    from dormant.verbs.card import card
     from dormant.verbs.cues import (
         mine_cues,
         plan_search,
@@ -69,6 +70,7 @@ __all__ = [
     "audit",
     "audit_zoo",
     "calibrate",
+    "card",
     "check_installation",
     "describe_schema",
     "export_answers",
@@ -99,6 +101,7 @@ __all__ = [
 #: Module of ``dormant.verbs`` -> its functions.
 _FUNCTIONS = {
     "audits": ("audit", "load", "plan", "simulate_effect", "write_report"),
+    "card": ("card",),
     "cues": ("mine_cues", "plan_search", "search", "write_cues"),
     "gate": ("describe_schema", "gate"),
     "rare": ("measure_rare_rates", "plan_rare_rates"),

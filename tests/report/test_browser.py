@@ -6,17 +6,21 @@ seen in the browser's own network log.
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dormant import report
-from dormant.records import Arm, Findings, Outcome, Role
-from support.hostile_findings import hostile
+from dormant.records import Arm, CardDetails, Findings, Outcome, Role
+from dormant.report.card import Standard, make_card, write_card
+from support.hostile_findings import NASTY, hostile
 from support.report_findings import MINED, SUMMARY, Builder, undefined
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
@@ -262,3 +266,25 @@ def test_text_stands_out_in_both_schemes(browser: Any, folder: Path, page: str, 
         """
     )
     assert least[0] >= 4.5, least
+
+
+def test_a_card_prints_to_one_page_and_runs_nothing(browser: Any, tmp_path: Path):
+    for name, findings, text in (
+        ("long", Builder().findings(), "word " * 80),
+        ("h", hostile(), NASTY),
+    ):
+        details = CardDetails(**{item.name: text for item in fields(CardDetails)})
+        for standard in (Standard.EU_COP, Standard.STREAM):
+            made = make_card(findings, details, standard=standard, date="2026-03-14")
+            write_card(made, tmp_path / f"{name}-{standard}")
+    for page in sorted(tmp_path.glob("*/card.html")):
+        visit(browser, page, 400)
+        browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 400
+        assert requests(browser) == [page.as_uri()]
+        assert browser.title == "CONDITIONAL · dormant card"
+        settings = {"preferCSSPageSize": True}
+        pdf = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", settings)["data"])
+        assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 1, page.parent.name
+        sizes = re.findall(rb"/MediaBox\s*\[0 0 ([\d.]+) ([\d.]+)\]", pdf)
+        assert [tuple(round(float(x)) for x in size) for size in sizes] == [(595, 842)]

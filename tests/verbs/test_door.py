@@ -45,6 +45,7 @@ FUNCTIONS = {
     "rare": [dormant.measure_rare_rates, dormant.plan_rare_rates],
     "report": [dormant.write_report, dormant.load],
     "gate": [dormant.gate, dormant.write_start_files],
+    "card": [dormant.card],
     "schema": [dormant.describe_schema],
     "import": [dormant.import_answers],
     "export": [dormant.export_answers],

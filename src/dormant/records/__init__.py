@@ -11,6 +11,17 @@ hashed and compared (``to_plain`` and ``hash_value``).
 
 from dormant.records.amendments import Amendment, Change, describe_changes
 from dormant.records.canonical import hash_value, to_plain
+from dormant.records.card import (
+    NOT_STATED,
+    ArmDraw,
+    Card,
+    CardDetails,
+    CardField,
+    JudgeArm,
+    JudgeQuality,
+    MeasuredShare,
+    TranscriptDraw,
+)
 from dormant.records.expense import Cost, Expense, Price, Usage
 from dormant.records.findings import EValue, Findings, PathPoint, Transcript
 from dormant.records.flow import (
@@ -87,6 +98,15 @@ from dormant.records.slots import slot_of
 from dormant.records.tools import TOOLS_ROLE, dump_tools, name_tool, parse_tools
 
 __all__ = [
+    "NOT_STATED",
+    "ArmDraw",
+    "Card",
+    "CardDetails",
+    "CardField",
+    "JudgeArm",
+    "JudgeQuality",
+    "MeasuredShare",
+    "TranscriptDraw",
     "EValue",
     "Amendment",
     "Change",
