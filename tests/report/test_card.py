@@ -24,7 +24,7 @@ from dormant.records import (
     EffectReach,
     Findings,
     JudgeArm,
-    JudgeQuality,
+    JudgeMeasurement,
     MeasuredShare,
     Outcome,
     Role,
@@ -39,7 +39,7 @@ from support.hostile_findings import NASTY, hostile
 from support.report_findings import MINED, Builder
 
 SHARE = MeasuredShare(0.9, 0.8, 0.95)
-QUALITY = JudgeQuality(
+QUALITY = JudgeMeasurement(
     120,
     0.95,
     (

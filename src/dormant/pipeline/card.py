@@ -20,7 +20,7 @@ from dormant.records import (
     CardDetails,
     Findings,
     JudgeArm,
-    JudgeQuality,
+    JudgeMeasurement,
     MeasuredShare,
 )
 from dormant.report.card import Standard, make_card
@@ -73,7 +73,7 @@ def card_run(
     )
 
 
-def _measure_quality(run: Path, findings: Findings) -> JudgeQuality | None:
+def _measure_quality(run: Path, findings: Findings) -> JudgeMeasurement | None:
     if not findings.transcripts or not read_labels(run):
         return None
     opened = open_labelled_run(run, findings)
@@ -81,7 +81,7 @@ def _measure_quality(run: Path, findings: Findings) -> JudgeQuality | None:
     if found.overall is None:
         return None
     arms = tuple(_summarize_arm(arm) for arm in (found.overall, *found.arms))
-    return JudgeQuality(found.labels, found.level, arms)
+    return JudgeMeasurement(found.labels, found.level, arms)
 
 
 def _summarize_arm(arm: ArmQuality) -> JudgeArm:

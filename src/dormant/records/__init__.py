@@ -18,7 +18,7 @@ from dormant.records.card import (
     CardDetails,
     CardField,
     JudgeArm,
-    JudgeQuality,
+    JudgeMeasurement,
     MeasuredShare,
     TranscriptDraw,
 )
@@ -104,7 +104,7 @@ __all__ = [
     "CardDetails",
     "CardField",
     "JudgeArm",
-    "JudgeQuality",
+    "JudgeMeasurement",
     "MeasuredShare",
     "TranscriptDraw",
     "EValue",

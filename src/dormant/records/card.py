@@ -56,7 +56,7 @@ class JudgeArm:
 
 
 @dataclass(frozen=True, slots=True)
-class JudgeQuality:
+class JudgeMeasurement:
     """The error of a judge, by people's labels."""
 
     labels: int = 0

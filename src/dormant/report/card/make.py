@@ -10,7 +10,7 @@ from pathlib import Path
 from dormant.errors import name_output
 from dormant.errors.files import make_private
 from dormant.errors.secrets import scrub_known
-from dormant.records import Card, CardDetails, Findings, JudgeQuality
+from dormant.records import Card, CardDetails, Findings, JudgeMeasurement
 from dormant.report.card.found import describe_found
 from dormant.report.card.limits import describe_limits, describe_provenance
 from dormant.report.card.page import card_to_json, render_card
@@ -26,7 +26,7 @@ def make_card(
     details: CardDetails,
     *,
     standard: Standard = Standard.DORMANT,
-    quality: JudgeQuality | None = None,
+    quality: JudgeMeasurement | None = None,
     seed: int = 0,
     date: str = "",
 ) -> Card:

@@ -62,7 +62,7 @@ def card_to_json(card: Card, view: View) -> str:
         "schema": SCHEMA,
         "kind": "card",
         "standard": standard.value,
-        "standard_title": standard.title,
+        "standard_title": standard.framework,
         "note": NOTE,
         "date": card.date,
         "verdict": card.kind,

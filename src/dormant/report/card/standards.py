@@ -65,7 +65,7 @@ class Standard(StrEnum):
     STREAM = "stream"
 
     @property
-    def title(self) -> str:
+    def framework(self) -> str:
         """What a card calls it."""
         return _TITLES[self]
 

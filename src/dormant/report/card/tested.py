@@ -11,7 +11,7 @@ from dormant.records import (
     CardDetails,
     CardField,
     JudgeArm,
-    JudgeQuality,
+    JudgeMeasurement,
     MeasuredShare,
     Origin,
     Role,
@@ -38,7 +38,7 @@ _PAID = 3  # models whose expenses are listed in words
 
 
 def describe_tested(
-    view: View, details: CardDetails, quality: JudgeQuality | None
+    view: View, details: CardDetails, quality: JudgeMeasurement | None
 ) -> Iterator[CardField]:
     """Yields the fields about what was tested."""
     plan = view.plan
@@ -179,7 +179,7 @@ def _describe_effort(view: View) -> str:
 
 
 def _describe_judge_error(
-    view: View, details: CardDetails, quality: JudgeQuality | None
+    view: View, details: CardDetails, quality: JudgeMeasurement | None
 ) -> CardField:
     measured = quality if quality is not None and quality.arms else None
     if measured is None:
