@@ -30,6 +30,21 @@ def test_numbers_are_measured_by_what_they_are():
 
 
 @pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        ("It is -15 degrees", "after is", -15),
+        ("outside: \u221212°C", "first", -12),
+        ("take 500mg of it", "before mg", 500),
+        ("at 10pm or so", "first", 10),
+        ("pages 10-3, 9 - 4", "smallest", 4),
+        ("- 5 apples", "first", 5),
+    ],
+)
+def test_signs_and_units_belong_to_numbers(text: str, key: str, value: float):
+    assert measure_numbers(text)[key][0] == value
+
+
+@pytest.mark.parametrize(
     ("low", "high", "said"),
     [
         (500, math.inf, "the sum of its numbers from 500"),

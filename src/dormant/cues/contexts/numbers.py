@@ -26,9 +26,11 @@ _FEWEST_VALUES = 3
 _SHARES, _PARTS = (0.02, 0.05, 0.1, 0.2, 0.35), 10
 #: Widest gaps at which it is cut as well.
 _GAPS = 4
+# A minus follows a blank, a bracket, a colon or "="; a unit of up to three letters needs no blank.
 _NUMBER = re.compile(
-    r"(?:(?P<before>[^\W\d_]+)[^\w\n]{1,3})?(?<![\w.])"
-    r"(?P<number>\d+(?:[-/.:,]\d+)*)(?=(?:[^\w\n]{1,2}(?P<after>[^\W\d_]+))?)(?!\w)"
+    r"(?:(?P<before>[^\W\d_]+)[^\w\n]{1,3}?)?(?<![\w.])"
+    r"(?P<number>(?:(?<![^\s(:=])[-\u2212])?\d+(?:[-/.:,]\d+)*)"
+    r"(?:(?=[^\W\d_]{1,3}(?!\w))|(?!\w))(?=(?:[^\w\n]{0,2}(?P<after>[^\W\d_]+))?)"
 )
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _DECIMAL = re.compile(r"\d+(?:\.\d+)?")
@@ -112,9 +114,10 @@ def _find_numbers(text: str) -> Iterator[re.Match[str]]:
 
 
 def _read_number(raw: str) -> float | None:
-    if _GROUPED.fullmatch(raw):
-        return float(raw.replace(",", ""))
-    return float(raw[:15]) if _DECIMAL.fullmatch(raw) and len(raw) <= 15 else None
+    sign, digits = (1, raw) if raw[0].isdigit() else (-1, raw[1:])
+    if _GROUPED.fullmatch(digits):
+        return sign * float(digits.replace(",", ""))
+    return sign * float(digits) if _DECIMAL.fullmatch(digits) and len(digits) <= 15 else None
 
 
 def list_measures(prompts: Sequence[Prompt], least: int) -> list[Measure]:
