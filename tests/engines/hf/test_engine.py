@@ -244,9 +244,9 @@ def broken(path: Path, name: str) -> Path:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        ("truncated", "cannot be loaded"),
+        ("truncated", "model.safetensors cannot be read"),
         ("pickled", "has no .safetensors file"),
-        ("config", "cannot be loaded"),
+        ("config", "config.json is not JSON"),
         ("template", "has no chat template"),
         ("code", "cannot be loaded"),
     ],
