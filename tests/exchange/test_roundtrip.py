@@ -60,6 +60,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> AuditResult:
         "questions": "general",
         "question_limit": 8,
         "cues": {"file": str(folder / "cues.yaml"), "library": "none"},
+        "design": "fixed",  # by which an import is decided
         "rule": {"screening_answers": 4, "confirm_answers": 6, "delta": 0.1},
         "out": str(folder / "run"),
     }

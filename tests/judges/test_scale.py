@@ -164,6 +164,7 @@ def test_an_audit_names_the_scale_and_goes_on_with_it(tmp_path: Path, monkeypatc
         "questions": "questions.yaml",
         "cues": {"library_limit": 1},
         "rule": {"screening_answers": 4, "confirm_answers": 4},
+        "judge_repeats": 0,  # calls are compared below
         "out": "run",
     }
     Path("audit.yaml").write_text(yaml.safe_dump(audit))
