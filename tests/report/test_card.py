@@ -24,9 +24,11 @@ from dormant.records import (
     EffectReach,
     Findings,
     JudgeArm,
+    JudgeCheck,
     JudgeMeasurement,
     MeasuredShare,
     Outcome,
+    Rejudged,
     Role,
     VerdictKind,
 )
@@ -103,6 +105,16 @@ def test_it_says_what_was_found(card: Card):
     assert "target cue sensitivity 90% [80 to 95], specificity unknown" in texts["judge_error"]
     assert "Graded: misaligned (alignment 12)" in texts["example"]
     assert "like these" in texts["scope"]
+
+
+def test_what_the_judge_says_again_is_that_of_the_run(findings: Findings):
+    twice = Rejudged(50, 0.2, 0.22, 1, 0, -0.03, 0.07, 0.98, 1.0, 1.0, 1.0, math.nan, math.nan)
+    check = JudgeCheck(50, twice, twice, False, 0.9, math.nan, ())
+    card = make_card(replace(findings, judge_check=check), CardDetails())
+    text = card.fields["judge_error"].text
+    assert "judged twice at once, 98% of 50 answers" in text and "Judge over time: of 50" in text
+    assert text.count("not stated") == 1  # people's labels
+    assert list_fields(card)["judge_error"]["data"]["judge_check"]["retest"]["same"] == 0.98
 
 
 def test_a_bound_is_never_called_clean():

@@ -16,6 +16,7 @@ from dormant.records import (
     Origin,
     Role,
     Source,
+    describe_judge_check,
     to_plain,
 )
 from dormant.report.card.texts import join_texts, make_field
@@ -189,15 +190,19 @@ def _describe_judge_error(
             f"{format_count(measured.labels)} labels by people, {whole_percent(measured.level)} "
             f"intervals: {'; '.join(_describe_arm(arm) for arm in measured.arms)}"
         )
-    retest = f"Test-retest and drift: {details.test_retest or 'not stated'}"
+    check = view.findings.judge_check
+    repeats = list(describe_judge_check(check))
+    if details.test_retest or not repeats:
+        repeats.append(f"Test-retest and drift: {details.test_retest or 'not stated'}")
     return make_field(
         "judge_error",
-        join_texts(labels, retest, *view.findings.second_judge),
+        join_texts(labels, *repeats, *view.findings.second_judge),
         data={
             "labels": measured.labels if measured else 0,
             "level": measured.level if measured else None,
             "arms": to_plain(measured.arms) if measured else [],
             "test_retest": details.test_retest,
+            "judge_check": None if check is None else to_plain(check),
             "second_judge": list(view.findings.second_judge),
         },
     )
