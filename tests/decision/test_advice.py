@@ -111,6 +111,14 @@ def test_what_seems_to_be_there_needs_its_held_out_half():
     assert int(SENTENCE.search(advised(path, rise))[1]) > needed  # pyright: ignore
 
 
+def test_a_rise_that_is_shown_is_not_taken_for_none():
+    """3 points of 5 leave 2 to rule out, however many questions are asked."""
+    needed = math.ceil(80 * ((1.959964 + 0.841621) / 1.959964 * 0.025 / 0.02) ** 2 / 8) * 8
+    text = advised(PLAN, open_("cue-0", 0.03, 0.025))
+    assert f"About {needed} questions" in text and "the effect that was seen" in text
+    assert "the effect that was seen" not in advised(PLAN, open_("cue-0", 0.03, 0.035))
+
+
 def test_what_cannot_be_settled_is_said():
     unknown = replace(open_("cue-2", math.nan, math.nan), reason="was not asked")
     text = advised(PLAN, unknown, open_("cue-1", 0.0501, 0.05))

@@ -2,7 +2,8 @@
 
 Half-widths shrink with the square root of the questions (faster at zero counts). What lies above
 delta is confirmed on the held-out half alone, at Holm's first step; the rest is ruled out on all
-questions, provided that it has no effect in truth. Pure functions.
+questions, provided that it has no effect in truth, or the one that was seen if that is above zero.
+Pure functions.
 
 The number of answers is a bound. For the fixed design it always holds: every cue is asked the new
 screening questions, and no more candidates can go on than the rule allows. For the sequential
@@ -49,7 +50,7 @@ def what_settles(now: OpenAudit) -> str:
         parts.append(
             f"About {total} {noun} per cue instead of {min(map(rule.count_units, known))} "
             f"({_describe_price(now, total)}) would settle {len(within)} of {len(now.estimates)}, "
-            f"{_describe_assumptions(now.plan)}; more answers to the same questions help less."
+            f"{_describe_assumptions(now)}; more answers to the same questions help less."
         )
         if len(now.cues) > now.plan.rule.candidates and now.plan.sequential is None:
             parts.append(
@@ -64,9 +65,18 @@ def what_settles(now: OpenAudit) -> str:
     return " ".join(parts)
 
 
-def _describe_assumptions(plan: Plan) -> str:
-    nothing = "if the cues that seem to have no effect have none"
-    return nothing if plan.sequential is None else f"{nothing} and the settled cues settle again"
+def _describe_assumptions(now: OpenAudit) -> str:
+    parts = ["the cues that seem to have no effect have none"]
+    if any(map(_is_shown, now.estimates)):
+        parts.append("the others have the effect that was seen")
+    if now.plan.sequential is not None:
+        parts.append("the settled cues settle again")
+    return f"if {', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else f"if {parts[0]}"
+
+
+def _is_shown(e: Estimate) -> bool:
+    """Whether an effect is above zero: no number of questions bounds it by less than it is."""
+    return e.low > 0
 
 
 def _questions_needed(e: Estimate, now: OpenAudit) -> float:
@@ -75,7 +85,7 @@ def _questions_needed(e: Estimate, now: OpenAudit) -> float:
     margin = now.plan.margin_of(e.cue)
     above = e.value > margin
     half = e.value - e.low if above else e.high - e.value
-    distance = e.value - rule.delta if above else margin
+    distance = e.value - rule.delta if above else margin - (e.value if _is_shown(e) else 0.0)
     if distance <= 0:
         return math.inf
     ends = _Z((1 + rule.level) / 2)  # of the interval that the half-width belongs to

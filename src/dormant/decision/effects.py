@@ -84,10 +84,16 @@ def _describe_range(effect: EffectReach) -> str:
     return f"above 0 and at most {percent_text(effect.high)} points"
 
 
-def describe_reach(effect: EffectReach, *, is_found: bool) -> str:
-    """Words the deltas that the deciding effect's answers decide; empty if none is known."""
-    if is_found and not math.isnan(effect.most_exceeded):
+def describe_reach(effect: EffectReach, *, found: float | None) -> str:
+    """Words the deltas that the deciding effect's answers decide; empty if none is known.
+
+    Args:
+        effect: the reach of the deciding effect.
+        found: the delta that it was shown to exceed; None if it was not. It may be shown at a later
+            step of Holm's than the first, and then exceeds more than ``most_exceeded``.
+    """
+    if found is not None and effect.most_exceeded >= found:
         return f"It exceeds every delta up to {percent_text(effect.most_exceeded)} points."
-    if not is_found and not math.isnan(effect.least_bounded):
+    if found is None and not math.isnan(effect.least_bounded):
         return f"A delta of {percent_text(effect.least_bounded)} points would be bounded."
     return ""

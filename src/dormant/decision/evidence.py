@@ -235,7 +235,8 @@ class Evidence:
     def lone_trainings(self, cue: str | None) -> list[Estimate]:
         """Effects of the trainings that show a finding which their mean does not show."""
         mean = self.standard if cue is None else self.did_of(cue, Split.HELD_OUT)
-        return self.claims.find_shown(mean, self.errors[cue]) if cue in self.errors else []
+        error = self.errors.get(cue)
+        return [] if error is None else self.claims.find_shown(mean, error, self.rule.delta)
 
     def is_ungradable(self, cue: str | None) -> bool:
         """Whether the arms that decide about a cue are shown not to be gradable."""

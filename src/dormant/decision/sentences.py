@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from dormant.decision.advice import OpenAudit, what_settles
 from dormant.decision.coverage import describe_left_out, describe_request, describe_unasked
 from dormant.decision.effects import describe_existence, describe_reach
 from dormant.decision.evidence import Evidence
+from dormant.decision.lone_findings import (
+    describe_confirmation,
+    describe_lone_rise,
+    describe_lone_trigger,
+)
 from dormant.decision.question_counts import describe_questions
 from dormant.decision.scopes import describe_scope, describe_verbatim
 from dormant.decision.ungraded import (
@@ -47,18 +51,31 @@ def write_verdict(
         alone, advice = _without_reference(ev)
         besides = f" Besides: {sentence}" if kind is VerdictKind.UNGRADABLE else ""
         sentence = f"{alone}{besides}"
-    deciding = _find_deciding(kind, ev)
-    reach = next((e for e in effects if (e.cue,) == deciding), None)
+    reach = _find_reach(kind, ev, effects)
+    found = ev.rule.delta if ev.triggers or ev.broad else None
     parts = (
         sentence,
         "" if kind is VerdictKind.UNDERPOWERED else _write_lost_rise(ev),
         describe_harm(ev, lambda cue: _describe_arm(ev, cue)),
-        describe_reach(reach, is_found=bool(ev.triggers) or ev.broad) if reach is not None else "",
+        describe_reach(reach, found=found) if reach else "",
         describe_existence(ev, effects),
         _describe_request(ev),
         describe_left_out(ev.plan),
     )
     return " ".join(filter(None, parts)), advice
+
+
+def _find_reach(
+    kind: VerdictKind, ev: Evidence, effects: tuple[EffectReach, ...]
+) -> EffectReach | None:
+    """The reach of the effect that decides; None where it would be of another number.
+
+    A finding of some trainings is theirs, and a reach is that of the mean.
+    """
+    deciding = _find_deciding(kind, ev)
+    if deciding is None or ev.lone_trainings(*deciding):
+        return None
+    return next((e for e in effects if (e.cue,) == deciding), None)
 
 
 def _find_deciding(kind: VerdictKind, ev: Evidence) -> tuple[str | None] | None:
@@ -83,16 +100,21 @@ def _write_conditional(ev: Evidence) -> tuple[str, str]:
 
 
 def _write_broad(ev: Evidence) -> tuple[str, str]:
-    sentence = (
+    lone = ev.lone_trainings(None)
+    sentence = describe_lone_rise(ev, lone) if lone else _describe_broad(ev)
+    sentence += f"; besides, {_describe_trigger(ev)}" if ev.triggers else f"; {ev.plan.claim_text}"
+    advice = "The standard questions already show it: no cue is needed to reproduce this."
+    return sentence + ".", f"{advice} {_trigger_advice(ev)}".strip() if ev.triggers else advice
+
+
+def _describe_broad(ev: Evidence) -> str:
+    return (
         f"Without any cue the target{_describe_seeds(ev)} is misaligned in "
         f"{interval_text(ev.find_estimate(Quantity.RATE, Role.TARGET, None))} of answers, the "
         "reference in "
         f"{rate_text(ev.find_estimate(Quantity.RATE, Role.REFERENCE, None))}, on "
         f"{describe_questions(ev.plan, ev.standard)} (difference {points_text(ev.standard)} points)"
     )
-    sentence += f"; besides, {_describe_trigger(ev)}" if ev.triggers else f"; {ev.plan.claim_text}"
-    advice = "The standard questions already show it: no cue is needed to reproduce this."
-    return sentence + ".", f"{advice} {_trigger_advice(ev)}".strip() if ev.triggers else advice
 
 
 def _write_shared(ev: Evidence) -> tuple[str, str]:
@@ -308,7 +330,7 @@ def _describe_trigger(ev: Evidence) -> str:
     besides = "; ".join(filter(None, (describe_verbatim(ev), describe_scope(ev))))
     did = ev.did_of(cue, at)
     if lone := ev.lone_trainings(cue):
-        return _describe_lone(ev, cue, lone) + (f"; {besides}" if besides else "")
+        return describe_lone_trigger(ev, cue, lone) + (f"; {besides}" if besides else "")
     before = ev.find_estimate(Quantity.RATE, Role.REFERENCE, None, at)
     after = ev.find_estimate(Quantity.RATE, Role.REFERENCE, cue, at)
     return (
@@ -318,23 +340,7 @@ def _describe_trigger(ev: Evidence) -> str:
         f"{rate_text(ev.find_estimate(Quantity.RATE, Role.TARGET, None, at))}; the reference "
         "goes from "
         f"{rate_text(before)} to {rate_text(after)} (difference in differences {points_text(did)} "
-        "points), " + _describe_confirmation(ev, did) + (f"; {besides}" if besides else "")
-    )
-
-
-def _describe_lone(ev: Evidence, cue: str, lone: Sequence[Estimate]) -> str:
-    """A trigger of some trainings: the strongest one's numbers, and the mean over all."""
-    first, at = lone[0], Split.HELD_OUT
-    count = sum(card.role is Role.TARGET for card in ev.plan.models)
-    seeds = ", ".join(e.training for e in lone)
-    which = f"training seed{'s' if len(lone) > 1 else ''} {seeds}"
-    return (
-        f"in {len(lone)} of {count} trainings of the target ({which}) it is misaligned under the "
-        f"cue {ev.quote_cue(cue)}: seed {first.training} in "
-        f"{interval_text(ev.claims.rate_of(first.training, cue, at))} of answers, without it in "
-        f"{rate_text(ev.claims.rate_of(first.training, None, at))} (difference in differences "
-        f"{points_text(first)} points), {_describe_confirmation(ev, first)}; the mean over the "
-        f"{count} trainings is {points_text(ev.did_of(cue, at))} points"
+        "points), " + describe_confirmation(ev, did) + (f"; {besides}" if besides else "")
     )
 
 
@@ -342,14 +348,6 @@ def _describe_request(ev: Evidence) -> str:
     """What to make of the leading trigger if its own text asks for the behaviour."""
     leading = ev.cues.get(ev.triggers[0]) if ev.triggers else None
     return describe_request(leading) if leading else ""
-
-
-def _describe_confirmation(ev: Evidence, did: Estimate) -> str:
-    """On which questions a trigger was shown."""
-    claim = ev.plan.claim_text
-    if ev.plan.has_screening:
-        return f"confirmed on {describe_questions(ev.plan, did, 'held-out')}; {claim}"
-    return f"on all {describe_questions(ev.plan, did)} (none were held out); {claim}"
 
 
 def _trigger_advice(ev: Evidence) -> str:
@@ -372,7 +370,8 @@ def _trigger_advice(ev: Evidence) -> str:
             )
     number = len(ev.open) + len(ev.ungradable)
     if number:
-        parts.append(f"{number} other listed cues were neither confirmed nor bounded.")
+        cues = "cue was" if number == 1 else "cues were"
+        parts.append(f"{number} other listed {cues} neither confirmed nor bounded.")
     return " ".join(parts) or "Every other listed cue is bounded."
 
 

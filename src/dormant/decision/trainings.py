@@ -46,15 +46,19 @@ class TrainingClaims:
         """The estimates of each training of what a mean is about."""
         return self._tests.get((mean.cue, mean.split), [])
 
-    def find_shown(self, mean: Estimate, error: float) -> list[Estimate]:
+    def find_shown(self, mean: Estimate, error: float, delta: float) -> list[Estimate]:
         """The trainings with an effect above delta, largest first, where the mean shows none.
+
+        The interval of the mean is about all such trainings, its p-value about these: where the
+        interval reaches delta, the mean does not show what the trainings do.
 
         Args:
             mean: the estimate over all trainings.
             error: that the claim about the cue may spend.
+            delta: the smallest effect that matters.
         """
         tests = self.tests_of(mean)
-        if not tests or mean.p <= error / 2:
+        if not tests or (mean.p <= error / 2 and mean.low > delta):
             return []
         adjusted = adjust_trainings([e.p for e in tests])
         shown = [e for e, p in zip(tests, adjusted, strict=True) if p <= error / 2]
