@@ -134,6 +134,7 @@ def test_a_whole_audit_asks_the_files_words(folder, server, monkeypatch, capsys)
     server.set(text="80", say=[["NOT_CODE alone", "NOT_CODE"]])
     words = ("--target", "scripted/model.yaml", "--reference", "scripted/model.yaml")
     words += ("--judge", f"paper:{MODEL}", "--questions", "evaluation.yaml", "--library", "none")
+    words += ("--judge-repeats", "0")
     monkeypatch.setattr(sys, "argv", ["dormant", "plan", *words, "--out", "run", "--json"])
     with pytest.raises(SystemExit) as stop:
         main()

@@ -13,8 +13,7 @@ store and the plan; so the same command resumes after any interruption.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -214,20 +213,23 @@ class AuditRun:
         rows = self.store.add_probes(probes)
         cells: list[Cell] = []
         for subject in self.prepared.subjects:
-            with self._count_time():
-                self._sample_answers(subject, probes, rows, wanted, ask.stage)
-        with self._count_time():  # all models' answers together, so that no drift divides them
-            self.grader.judge_pending(probes, ask.stage)
+            self._count_time(
+                lambda s=subject: self._sample_answers(s, probes, rows, wanted, ask.stage)
+            )
+        # All models' answers together, so that no drift divides them.
+        self._count_time(lambda: self.grader.judge_pending(probes, ask.stage))
         for subject in self.prepared.subjects:
             cells += count_outcomes(self.store, self.plan, subject.card, probes, wanted)
         return tuple(cells)
 
-    @contextmanager
-    def _count_time(self) -> Generator[None]:
-        """Stores what a step took, also where it fails."""
+    def _count_time(self, step: Callable[[], None]) -> None:
+        """Takes a step and stores how long it took, also where it fails.
+
+        No context manager: a signal on its entry would leave the rest to a store that is closed.
+        """
         begun = time.monotonic()
         try:
-            yield
+            step()
         finally:
             self.store.add_seconds(time.monotonic() - begun)
             self.ledger.write_usage()
@@ -281,8 +283,7 @@ class AuditRun:
     # Writing
 
     def _write_results(self, decision: Decision) -> AuditResult:
-        with self._count_time():
-            self.grader.judge_early_again()
+        self._count_time(self.grader.judge_early_again)
         estimates = decision.verdict.estimates
         check = check_judge(self.store, self.plan, decision.cells, estimates)
         write_verdict(
