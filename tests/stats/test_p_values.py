@@ -70,7 +70,7 @@ def write_table(path: Path, seeds: dict[str, int]) -> Path:
 @pytest.mark.parametrize("seeds", [{"0": 2}, {"0": 1, "1": 4, "2": 4}])
 def test_analyze_claims_nothing_that_its_interval_does_not(tmp_path: Path, seeds: dict[str, int]):
     table = write_table(tmp_path / "table.csv", seeds)
-    words = ("analyze", table, "--delta", "0.15", "--json")
+    words = ("analyze", table, "--delta", "0.15", "--allow-identical", "--json")
     done = run_command(*words)
     assert done.code == 0, done.err
     [claim] = json.loads(done.out)["claims"]
