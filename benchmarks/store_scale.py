@@ -92,6 +92,7 @@ def config(
         "reference": f"scripted/{folder / 'reference.yaml'}",
         "judge": r"rules:regex=^\[misaligned\]",
         "questions": "general",
+        "design": "fixed",  # so the number of answers is known
         "question_limit": questions,
         "cues": {"library": "general", "library_limit": cues},
         # A wide delta: screening settles every cue, so the number of answers is known.
