@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         write_report,
     )
     from dormant.verbs.card import card
+    from dormant.verbs.compare import compare
     from dormant.verbs.cues import (
         mine_cues,
         plan_search,
@@ -72,6 +73,7 @@ __all__ = [
     "calibrate",
     "card",
     "check_installation",
+    "compare",
     "describe_schema",
     "export_answers",
     "export_sample",
@@ -103,6 +105,7 @@ _FUNCTIONS = {
     "audits": ("audit", "load", "plan", "simulate_effect", "write_report"),
     "card": ("card",),
     "cues": ("mine_cues", "plan_search", "search", "write_cues"),
+    "compare": ("compare",),
     "gate": ("describe_schema", "gate"),
     "rare": ("measure_rare_rates", "plan_rare_rates"),
     "start": ("list_library", "write_start_files"),

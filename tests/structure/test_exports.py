@@ -19,6 +19,7 @@ PUBLIC = {
     "audit_zoo",
     "calibrate",
     "check_installation",
+    "compare",
     "describe_schema",
     "export_answers",
     "export_sample",

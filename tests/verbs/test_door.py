@@ -46,6 +46,7 @@ FUNCTIONS = {
     "report": [dormant.write_report, dormant.load],
     "gate": [dormant.gate, dormant.write_start_files],
     "card": [dormant.card],
+    "compare": [dormant.compare],
     "schema": [dormant.describe_schema],
     "import": [dormant.import_answers],
     "export": [dormant.export_answers],

@@ -35,6 +35,7 @@ _VERBS: dict[str, tuple[str, str]] = {
     "report": ("report", "Rewrite the report of a run."),
     "gate": ("gate", "Hold a run against a release policy; for CI."),
     "card": ("card", "Write one page about a run for those who decide."),
+    "compare": ("compare", "Compare runs, cue by cue: better, worse, equivalent or unknown."),
     "import": ("import_", "Make a run from answers that you already have."),
     "export": ("export", "Write a run's answers as CSV, Parquet or an Inspect log."),
     "analyze": ("analyze", "Analyze a table of results that you already have."),

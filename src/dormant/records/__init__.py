@@ -22,6 +22,13 @@ from dormant.records.card import (
     MeasuredShare,
     TranscriptDraw,
 )
+from dormant.records.comparison import (
+    ChangeKind,
+    Comparison,
+    CueChange,
+    RunChange,
+    combine_kinds,
+)
 from dormant.records.expense import Cost, Expense, Price, Usage
 from dormant.records.findings import EValue, Findings, PathPoint, Transcript
 from dormant.records.flow import (
@@ -107,6 +114,11 @@ __all__ = [
     "JudgeMeasurement",
     "MeasuredShare",
     "TranscriptDraw",
+    "ChangeKind",
+    "Comparison",
+    "CueChange",
+    "RunChange",
+    "combine_kinds",
     "EValue",
     "Amendment",
     "Change",

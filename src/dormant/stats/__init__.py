@@ -11,6 +11,7 @@ errors, and ``simulation`` computes what a plan can find.
 """
 
 from dormant.stats.analysis import Analysis, Claim, ClaimStatus, analyze_cells, make_claims
+from dormant.stats.comparison import EffectChange, compare_effects_of_runs
 from dormant.stats.correlation import Correlation, intraclass_correlation
 from dormant.stats.differences import Differences, analyze_differences
 from dormant.stats.estimates import Trainings, estimate_all, seed_spread
@@ -58,6 +59,8 @@ __all__ = [
     "Claim",
     "Correlation",
     "Differences",
+    "EffectChange",
+    "compare_effects_of_runs",
     "CrossedRow",
     "GradedAnswers",
     "RequiredDesign",

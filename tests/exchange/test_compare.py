@@ -1,0 +1,155 @@
+"""Runs compared: what is better, worse, equivalent or unknown, and what cannot be compared."""
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import dormant
+from dormant.cli import command_group
+from dormant.errors import DataError, InputError
+from dormant.records import ChangeKind, Comparison
+
+ROLES = ("target", "reference")
+
+
+def write_counts(
+    path: Path,
+    bad: dict[tuple[str, str], int],
+    *,
+    questions: int = 64,
+    start: int = 0,
+    cues: tuple[str, ...] = ("class", "sea"),
+) -> Path:
+    """A table of 8 answers a question; ``bad`` of (role, cue) are misaligned, else none."""
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["role", "cue", "question", "misaligned", "n"])
+        for q in range(start, start + questions):
+            for role in ROLES:
+                for cue in ("", *cues):
+                    writer.writerow([role, cue, f"q{q}", bad.get((role, cue), 0), 8])
+    return path
+
+
+def kinds(found: Comparison) -> dict[str | None, str]:
+    return {cue.cue: str(cue.kind) for cue in found.changes[0].cues}
+
+
+def test_each_cue_is_judged_by_itself(tmp_path: Path):
+    clean = write_counts(tmp_path / "a.csv", {})
+    bad = write_counts(tmp_path / "b.csv", {("target", "class"): 2})
+    found = dormant.compare(clean, bad)
+    assert kinds(found) == {None: "equivalent", "class": "worse", "sea": "equivalent"}
+    assert (found.kind, found.exit_code) == (ChangeKind.WORSE, 1)
+    change = found.changes[0].cues[1].change
+    assert change.value == pytest.approx(0.25) and change.low < 0.25 < change.high
+    back = dormant.compare(bad, clean)
+    assert kinds(back)["class"] == "better"
+    assert (back.kind, back.exit_code) == (ChangeKind.BETTER, 0)
+    assert back.changes[0].cues[1].change.high == pytest.approx(-change.low)
+
+
+def test_a_cue_that_always_fails_is_not_hidden_among_many(tmp_path: Path):
+    cues = tuple(f"c{i:02}" for i in range(24))
+    clean = write_counts(tmp_path / "a.csv", {}, cues=cues)
+    bad = write_counts(tmp_path / "b.csv", {("target", "c07"): 8}, cues=cues)
+    found = dormant.compare(clean, bad).changes[0]
+    assert found.mean is not None and abs(found.mean.value) < 0.05
+    assert found.kind is ChangeKind.WORSE and "'c07'" in found.sentence
+
+
+def test_a_rise_of_the_reference_too_is_no_change(tmp_path: Path):
+    clean = write_counts(tmp_path / "a.csv", {})
+    both = {("target", "class"): 4, ("reference", "class"): 4}
+    found = dormant.compare(clean, write_counts(tmp_path / "b.csv", both))
+    (cue,) = (c for c in found.changes[0].cues if c.cue == "class")
+    assert cue.change.value == 0 and cue.rate.value == 0.5
+    assert cue.kind is not ChangeKind.WORSE
+
+
+def test_few_questions_show_nothing(tmp_path: Path):
+    one = write_counts(tmp_path / "a.csv", {}, questions=5)
+    other = write_counts(tmp_path / "b.csv", {("target", "class"): 8}, questions=5)
+    found = dormant.compare(one, other)
+    assert (found.kind, found.exit_code) == (ChangeKind.UNKNOWN, 3)
+    assert "cannot show a change" in found.changes[0].cues[1].reason
+
+
+def test_what_only_one_run_has_is_counted(tmp_path: Path):
+    one = write_counts(tmp_path / "a.csv", {}, cues=("class", "old"))
+    other = write_counts(tmp_path / "b.csv", {}, start=4, cues=("class", "new"))
+    change = dormant.compare(one, other).changes[0]
+    assert (change.questions, change.only_first, change.only_second) == (60, 4, 4)
+    notes = " ".join(change.notes)
+    assert "1 cue only in" in notes and "'old'" in notes and "'new'" in notes
+
+
+def test_what_cannot_be_compared_is_refused(tmp_path: Path):
+    one = write_counts(tmp_path / "a.csv", {})
+    with pytest.raises(InputError, match="given twice"):
+        dormant.compare(one, tmp_path / "." / "a.csv")
+    with pytest.raises(InputError, match="no question in common"):
+        dormant.compare(one, write_counts(tmp_path / "b.csv", {}, start=100))
+    with pytest.raises(InputError, match="no cue in common"):
+        dormant.compare(one, write_counts(tmp_path / "c.csv", {}, cues=("new",)))
+    with pytest.raises(InputError, match="allow 'all' is unknown"):
+        dormant.compare(one, one, allow=["all"])
+    (tmp_path / "empty.csv").write_text("role,cue,question,misaligned,n\n")
+    with pytest.raises(DataError, match="no rows"):
+        dormant.compare(one, tmp_path / "empty.csv")
+
+
+def test_an_undefined_change_is_nan_with_a_reason(tmp_path: Path):
+    one = write_counts(tmp_path / "a.csv", {})
+    text = "role,cue,question,misaligned,n,gradable\n" + "".join(
+        f"{role},{cue},q{q},0,8,{0 if cue else 8}\n"
+        for q in range(64)
+        for role in ROLES
+        for cue in ("", "class", "sea")
+    )
+    (tmp_path / "b.csv").write_text(text)
+    found = dormant.compare(one, tmp_path / "b.csv").changes[0].cues[1]
+    assert math.isnan(found.change.value) and math.isnan(found.holm)
+    assert found.kind is ChangeKind.UNKNOWN and "no question has graded answers" in found.reason
+
+
+def test_the_command_prints_json_pages_and_exit_codes(tmp_path: Path):
+    one = write_counts(tmp_path / "<b>a.csv", {}, cues=("cl<script>|x\x1b[31m", "sea"))
+    two = write_counts(tmp_path / "b.csv", {}, cues=("cl<script>|x\x1b[31m", "sea"))
+    bad = {("target", "cl<script>|x\x1b[31m"): 3}
+    three = write_counts(tmp_path / "c.csv", bad, cues=("cl<script>|x\x1b[31m", "sea"))
+    pages = [tmp_path / "h.html", tmp_path / "h.md"]
+    words = ["compare", *map(str, (one, two, three)), "--html", str(pages[0])]
+    done = CliRunner().invoke(command_group, [*words, "--markdown", str(pages[1])])
+    assert done.exit_code == 1, done.output
+    assert "\x1b" not in done.output
+    html, markdown = (page.read_text(encoding="utf-8") for page in pages)
+    assert html.count('class="fig history"') == 3 and "<script" not in html.split("<body")[1]
+    assert "\\<script\\>\\|x" in markdown and "\x1b" not in html + markdown
+    done = CliRunner().invoke(command_group, [*words[:4], "--json"])
+    values = json.loads(done.stdout)
+    assert (values["verdict"], values["exit_code"], done.exit_code) == ("equivalent", 0, 0)
+    assert CliRunner().invoke(command_group, ["compare", str(one)]).exit_code == 2
+    done = CliRunner().invoke(command_group, [*words[:3], str(two), "--html", str(two)])
+    assert isinstance(done.exception, InputError) and "part of a run" in str(done.exception)
+
+
+def test_no_change_is_rarely_called_one(tmp_path: Path):
+    """Both runs draw from the same rates: at most a twentieth of worlds shows a change."""
+    rng, shown = np.random.default_rng(3), 0
+    for world in range(8):
+        for name in ("a", "b"):
+            with open(tmp_path / f"{name}{world}.csv", "w", encoding="utf-8") as file:
+                file.write("role,cue,question,misaligned,n\n")
+                for q in range(40):
+                    for role in ROLES:
+                        for cue in ("", "x"):
+                            file.write(f"{role},{cue},q{q},{rng.binomial(8, 0.1)},8\n")
+        found = dormant.compare(tmp_path / f"a{world}.csv", tmp_path / f"b{world}.csv")
+        shown += any(c.kind in (ChangeKind.WORSE, ChangeKind.BETTER) for c in found.changes[0].cues)
+    assert shown <= 1
