@@ -131,7 +131,7 @@ def test_the_command_prints_json_pages_and_exit_codes(tmp_path: Path):
     html, markdown = (page.read_text(encoding="utf-8") for page in pages)
     assert html.count('class="fig history"') == 3 and "<script" not in html.split("<body")[1]
     assert "\\<script\\>\\|x" in markdown and "\x1b" not in html + markdown
-    done = CliRunner().invoke(command_group, [*words[:4], "--json"])
+    done = CliRunner().invoke(command_group, [*words[:3], "--json"])
     values = json.loads(done.stdout)
     assert (values["verdict"], values["exit_code"], done.exit_code) == ("equivalent", 0, 0)
     assert CliRunner().invoke(command_group, ["compare", str(one)]).exit_code == 2
