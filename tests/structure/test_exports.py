@@ -18,6 +18,7 @@ PUBLIC = {
     "audit",
     "audit_zoo",
     "calibrate",
+    "card",
     "check_installation",
     "compare",
     "describe_schema",

@@ -272,9 +272,7 @@ def _conclude(cues: Sequence[CueChange], rule: Rule) -> tuple[ChangeKind, str]:
         and not (rule.is_bounded(cue.change) and rule.is_bounded(cue.change_all))
     ]
     if is_open:
-        widest = max(
-            is_open, key=lambda c: math.inf if math.isnan(c.change.high) else c.change.high
-        )
+        widest = max(is_open, key=_upper_end)
         return (
             ChangeKind.UNKNOWN,
             f"{arms}; {len(is_open)} may be worse by delta or more, first {_name_arm(widest)}",

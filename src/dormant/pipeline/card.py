@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dormant.calibration import calibrate_judge
+from dormant.calibration import calibrate_judge, read_labels
 from dormant.calibration.correction import ArmQuality
 from dormant.calibration.labelled_run import open_labelled_run
-from dormant.calibration.labels import read_labels
 from dormant.calibration.metrics import Interval
 from dormant.config import check_values, read_yaml
 from dormant.config.card import CardConfig
