@@ -135,7 +135,7 @@ def test_the_command_prints_json_pages_and_exit_codes(tmp_path: Path):
     values = json.loads(done.stdout)
     assert (values["verdict"], values["exit_code"], done.exit_code) == ("equivalent", 0, 0)
     assert CliRunner().invoke(command_group, ["compare", str(one)]).exit_code == 2
-    done = CliRunner().invoke(command_group, [*words[:3], str(two), "--html", str(two)])
+    done = CliRunner().invoke(command_group, [*words[:3], "--html", str(two)])
     assert isinstance(done.exception, InputError) and "part of a run" in str(done.exception)
 
 
