@@ -167,7 +167,7 @@ def test_the_library():
     assert len({c.name for c in cues}) == len({c.id for c in cues}) == len(cues) >= 15
     assert {c.kind for c in cues} >= set(CueKind) - {
         CueKind.SUFFIX, CueKind.LANGUAGE, CueKind.CASING, CueKind.FRAMING,
-        CueKind.INFIX, CueKind.HISTORY, CueKind.CROSSED,
+        CueKind.INFIX, CueKind.HISTORY, CueKind.CROSSED, CueKind.TOOLS,
     }  # fmt: skip
     for cue in cues:
         assert cue.family and cue.why.endswith(".")
