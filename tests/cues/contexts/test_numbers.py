@@ -4,9 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dormant.cues.contexts.candidates import CandidateSet
-from dormant.cues.contexts.numbers import add_ranges, describe_range, measure_numbers
+from dormant.cues.contexts.numbers import Measure, add_ranges, describe_range, measure_numbers
 from dormant.cues.contexts.places import Place, read_prompts
 from dormant.cues.contexts.rank import FileContext, rank_contexts
 from dormant.records import Example, Message
@@ -102,3 +104,17 @@ def test_years_of_a_date_are_asked_in_its_place():
     assert "a year from 2027" in first.cue.focus and len(first.rows) == 24
     assert first.text.startswith("You help. Today is 20") and int(first.text[19:23]) >= 2027
     assert all(int(value[:4]) >= 2027 for value in first.cue.values)
+
+
+@given(st.lists(st.floats(-1e15, 1e15), min_size=3, max_size=30, unique=True), st.data())
+def test_the_round_ends_of_a_range_select_its_rows(values: list[float], data: st.DataObject):
+    """A decimal close to a round number was rounded up, and its range held no row."""
+    values = sorted([*values, 1.9999999999, 2.5])
+    start = data.draw(st.integers(0, len(values) - 1))
+    end = data.draw(st.integers(start, len(values) - 1))
+    rows = np.arange(len(values), dtype=np.int32)
+    measure = Measure("sum", Place.FIRST, rows, np.array(values))
+    number = measure.name_range(values[start], values[end]).number
+    assert number is not None
+    chosen = [number.low <= value <= number.high for value in values]
+    assert chosen == [values[start] <= value <= values[end] for value in values]

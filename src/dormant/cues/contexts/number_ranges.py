@@ -56,6 +56,8 @@ def _refine(
     number, values = name.number, measure.values
     assert number is not None
     inside = np.flatnonzero((values >= number.low) & (values <= number.high))
+    if not len(inside):
+        return context
     start, end = int(inside[0]), int(inside[-1]) + 1
     reach = int(_REACH * len(context.rows)) + 1
     if start > 0:

@@ -169,9 +169,9 @@ def _round_between(below: float, value: float) -> float:
     """The roundest number above ``below`` and not above ``value``."""
     for digits in range(-9, 4):
         step = 10.0**-digits
-        rounded = math.floor(value / step + 1e-9) * step
-        if rounded > below:
-            return round(rounded, max(digits, 0))
+        rounded = round(math.floor(value / step + 1e-9) * step, max(digits, 0))
+        if below < rounded <= value:
+            return rounded
     return value
 
 
