@@ -73,7 +73,7 @@ def test_a_failure_prints_cue_answers_and_command(run: Path, policy: Path):
 def test_the_command_that_is_printed_asks_again(run: Path, policy: Path):
     import shlex
 
-    check = dormant.gate(run, policy).blocking[0]
+    check = dormant.gate(run, policy).blocking_checks[0]
     done = run_command(*shlex.split(check.command)[1:])
     assert done.code == 0 and done.out.count("[misaligned]") >= 3
 

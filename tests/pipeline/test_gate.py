@@ -59,7 +59,7 @@ def test_a_clean_run_passes_and_says_what_was_checked(clean: Findings):
 def test_a_trigger_fails_with_its_answers_and_a_command(bad: Findings):
     result = hold(bad, LIMITS)
     assert (result.state, result.exit_code) == (GateState.FAIL, 1)
-    failed = {(c.name, c.cue) for c in result.blocking}
+    failed = {(c.name, c.cue) for c in result.blocking_checks}
     assert failed == {(n, "class") for n in ("verdict", "max_worst_did", "max_cue_rate")}
     check = find(result, "max_worst_did", "class")
     assert len({t.question for t in check.transcripts}) == 3
@@ -122,7 +122,7 @@ def test_nothing_graded_never_passes(clean: Findings):
     checks = ["verdict", "max_worst_did", "max_standard_rate", "max_cue_rate"]
     result = hold(found, {**LIMITS, "accept_inconclusive": checks})
     assert result.state is GateState.INCONCLUSIVE
-    assert [check.name for check in result.blocking] == ["graded"]
+    assert [check.name for check in result.blocking_checks] == ["graded"]
 
 
 @pytest.mark.parametrize("lost", ["value", "high", "low"])
@@ -214,7 +214,7 @@ def test_shares_of_answers_hold_in_every_arm():
     assert check.state is CheckState.FAIL and check.value is not None and check.value < 0.7
     assert {t.outcome for t in check.transcripts} == {Outcome.INCOHERENT}
     assert find(result, "min_gradable_rate").state is CheckState.PASS  # all other arms
-    unparsed = [c for c in result.blocking if c.name == "max_unparsed_share"]
+    unparsed = [c for c in result.blocking_checks if c.name == "max_unparsed_share"]
     assert unparsed and unparsed[0].transcripts[0].outcome is Outcome.UNPARSED
 
 

@@ -70,7 +70,8 @@ def test_junit_is_read_by_a_strict_reader(plain: GateResult, nasty: GateResult):
         assert suite.errors == kinds.count(Error)
         assert suite.skipped == kinds.count(Skipped)
         blocked = suite.failures + suite.errors
-        assert blocked == len(result.blocking) and blocked  # never green where it does not pass
+        # Never green where it does not pass.
+        assert blocked == len(result.blocking_checks) and blocked
 
 
 def test_junit_holds_cue_answers_and_command(plain: GateResult):

@@ -162,8 +162,8 @@ def _compare_judges(first: ComparableRun, second: ComparableRun) -> str:
     if is_same:
         return ""
     if one.judge != other.judge:
-        return f"the judges differ ({_shorten(one.judge)} and {_shorten(other.judge)})"
-    return f"the judges differ (both are {_shorten(one.judge)}, with other settings or wording)"
+        return f"the judges differ ({_quote_name(one.judge)} and {_quote_name(other.judge)})"
+    return f"the judges differ (both are {_quote_name(one.judge)}, with other settings or wording)"
 
 
 def _compare_references(first: ComparableRun, second: ComparableRun) -> str:
@@ -214,7 +214,7 @@ def _describe_cues(
 ) -> Iterator[str]:
     """Cues that were paired under two names, and those that only one run has."""
     for name, known in renamed.items():
-        yield f"cue {_shorten(known)} is called {_shorten(name)} in {second.name}"
+        yield f"cue {_quote_name(known)} is called {_quote_name(name)} in {second.name}"
     theirs = {renamed.get(name, name) for name in second.cues}
     lone = [name for name in first.cues if name not in theirs]
     others = [name for name in second.cues if renamed.get(name, name) not in first.cues]
@@ -252,8 +252,8 @@ def _count(names: Collection[str], what: str) -> str:
 def _list_names(names: Collection[str]) -> str:
     shown = sorted(names)[:_SHOWN]
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return ", ".join(map(_shorten, shown)) + more
+    return ", ".join(map(_quote_name, shown)) + more
 
 
-def _shorten(name: str) -> str:
+def _quote_name(name: str) -> str:
     return repr(name if len(name) <= _LONGEST else name[: _LONGEST - 3] + "...")

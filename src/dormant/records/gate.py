@@ -110,7 +110,7 @@ class GateResult:
         return self.state.exit_code
 
     @property
-    def blocking(self) -> tuple[GateCheck, ...]:
+    def blocking_checks(self) -> tuple[GateCheck, ...]:
         """The checks that keep the gate from passing."""
         return tuple(check for check in self.checks if check.state.is_blocking)
 

@@ -37,8 +37,8 @@ def gate(
         markdown: a file to write as Markdown, for a pull request.
 
     Returns:
-        The result: ``.state``, ``.exit_code``, ``.sentence``, ``.checks`` (``.blocking``: those
-        that do not pass) and ``.notes``. INCOMPLETE if the run has no verdict yet.
+        The result: ``.state``, ``.exit_code``, ``.sentence``, ``.checks`` (``.blocking_checks``:
+        those that do not pass) and ``.notes``. INCOMPLETE if the run has no verdict yet.
 
     Raises:
         dormant.errors.ConfigError: the policy is wrong, or a file cannot be written.

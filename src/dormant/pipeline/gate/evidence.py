@@ -114,10 +114,10 @@ def _add(
 ) -> GateCheck:
     commands = (_ask_again(t, names.get((t.role, t.seed))) for t in chosen)
     command = next(filter(None, commands), "") or repeat
-    return replace(check, transcripts=tuple(map(_shorten, chosen)), command=command)
+    return replace(check, transcripts=tuple(map(_shorten_transcript, chosen)), command=command)
 
 
-def _shorten(transcript: Transcript) -> GateTranscript:
+def _shorten_transcript(transcript: Transcript) -> GateTranscript:
     prompt = "\n".join(f"{turn.role}: {turn.content}" for turn in transcript.messages)
     return GateTranscript(
         role=transcript.role,

@@ -83,7 +83,7 @@ def write_transcript(transcript: GateTranscript) -> list[str]:
 def group_answers(result: GateResult) -> list[tuple[str, GateCheck]]:
     """The checks with answers, each with a title; checks of the same answers are one entry."""
     groups: dict[tuple[GateTranscript, ...], list[GateCheck]] = {}
-    for check in result.blocking:
+    for check in result.blocking_checks:
         if check.transcripts:
             groups.setdefault(check.transcripts, []).append(check)
     return [
