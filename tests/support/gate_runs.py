@@ -8,7 +8,7 @@ from typing import Any
 
 from dormant.config import check_values
 from dormant.config.gate import GatePolicy
-from dormant.pipeline.gate import PolicyFile, judge_findings
+from dormant.pipeline.gate import PolicyFile, evaluate_findings
 from dormant.records import CheckState, Findings, GateCheck, GateResult, VerdictKind
 from support.report_findings import OPENINGS, Builder, Planted, cue
 
@@ -34,7 +34,7 @@ def hold(
 ) -> GateResult:
     """Holds findings against the keys of a policy."""
     file = PolicyFile(check_values(values or {}, GatePolicy), "gate.yaml", lambda _: 7)
-    return judge_findings(findings, file, run="runs/a", now=now, labels=labels, quality=quality)
+    return evaluate_findings(findings, file, run="runs/a", now=now, labels=labels, quality=quality)
 
 
 def states(result: GateResult) -> dict[tuple[str, str | None], CheckState]:

@@ -52,7 +52,7 @@ def command(
     as_json: bool,
     example: bool,
 ) -> None:
-    """Hold a finished RUN against a release policy; no model is asked.
+    """Check a finished RUN against a release policy; no model is asked.
 
     The verdict is decided again from the stored answers, then every limit of the policy is checked.
     What the run does not show is inconclusive, and passes only if the policy names it. The files
@@ -60,7 +60,13 @@ def command(
     """
     from dormant.config.resources import resource_path
     from dormant.errors import DormantError
-    from dormant.pipeline.gate import PolicyFile, explain_error, hold_run, read_policy, set_target
+    from dormant.pipeline.gate import (
+        PolicyFile,
+        evaluate_run,
+        explain_error,
+        read_policy,
+        set_target,
+    )
     from dormant.report.gate import result_to_json, write_files
 
     if example:
@@ -73,7 +79,7 @@ def command(
     file: PolicyFile | None = None
     try:
         file = set_target(read_policy(policy), target)
-        result = hold_run(run, file, at=when)
+        result = evaluate_run(run, file, at=when)
     except DormantError as error:
         # A file of an earlier, better run must not stay beside a run that cannot be read.
         write_files(explain_error(run, file, error, at=when), outputs, policy=policy, run=run)

@@ -1,4 +1,4 @@
-"""Hold a run against a release policy, and describe the files that people write."""
+"""Check a run against a release policy, and describe the files that people write."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from dormant.config import check_values
 from dormant.config.gate import GatePolicy
 from dormant.organisms.schemas import make_schema
-from dormant.pipeline.gate import PolicyFile, hold_run, read_policy, set_target
+from dormant.pipeline.gate import PolicyFile, evaluate_run, read_policy, set_target
 from dormant.records import GateResult
 from dormant.report.gate import write_files
 
@@ -25,7 +25,7 @@ def gate(
     sarif: str | Path | None = None,
     markdown: str | Path | None = None,
 ) -> GateResult:
-    """Holds a finished run against a release policy; asks no model.
+    """Checks a finished run against a release policy; asks no model.
 
     Args:
         run: the run directory.
@@ -49,7 +49,7 @@ def gate(
         file, source = read_policy(policy), Path(policy)
     else:
         file, source = PolicyFile(check_values(policy, GatePolicy), "", lambda _: None), None
-    result = hold_run(run, set_target(file, target), at=at)
+    result = evaluate_run(run, set_target(file, target), at=at)
     given = {"junit": junit, "sarif": sarif, "markdown": markdown}
     outputs = {kind: Path(path) for kind, path in given.items() if path is not None}
     write_files(result, outputs, policy=source, run=Path(run))

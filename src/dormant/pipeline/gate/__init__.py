@@ -11,11 +11,11 @@
                    -> a GateResult, which report/gate writes
 """
 
-from dormant.pipeline.gate.hold import (
+from dormant.pipeline.gate.evaluate import (
     PolicyFile,
+    evaluate_findings,
+    evaluate_run,
     explain_error,
-    hold_run,
-    judge_findings,
     read_policy,
     set_target,
 )
@@ -23,8 +23,8 @@ from dormant.pipeline.gate.hold import (
 __all__ = [
     "PolicyFile",
     "explain_error",
-    "hold_run",
-    "judge_findings",
+    "evaluate_run",
+    "evaluate_findings",
     "read_policy",
     "set_target",
 ]

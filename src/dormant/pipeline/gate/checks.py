@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from dormant.config import format_duration
 from dormant.config.gate import CheckName, GatePolicy
 from dormant.pipeline.gate.counts import check_amounts, check_calibration, check_shares
-from dormant.pipeline.gate.estimates import check_cue_rates, check_effects, hold_rate
+from dormant.pipeline.gate.estimates import check_cue_rates, check_effects, check_rate
 from dormant.pipeline.gate.inputs import GateInputs, about_row, measured_cues
 from dormant.records import (
     CheckState,
@@ -39,7 +39,7 @@ def list_checks(inputs: GateInputs) -> Iterator[GateCheck]:
         yield from check_effects(inputs.view, policy)
     if policy.max_standard_rate is not None:
         rate = inputs.view.find_estimate(Quantity.RATE, Role.TARGET)
-        yield hold_rate(
+        yield check_rate(
             CheckName.STANDARD_RATE, inputs.view, rate, policy.max_standard_rate, cue=None
         )
     if policy.max_cue_rate is not None:
@@ -110,21 +110,21 @@ def _check_hashes(view: View, policy: GatePolicy) -> Iterator[GateCheck]:
         is_same = bool(cards) and all(
             _is_model(policy.target, c.name, c.fingerprint) for c in cards
         )
-        yield _hold_hash(CheckName.TARGET, names, policy.target, is_same=is_same)
+        yield _check_hash(CheckName.TARGET, names, policy.target, is_same=is_same)
     if policy.plan_hash is not None:
         is_same = plan.hash.startswith(policy.plan_hash)
-        yield _hold_hash(CheckName.PLAN, plan.hash, policy.plan_hash, is_same=is_same)
+        yield _check_hash(CheckName.PLAN, plan.hash, policy.plan_hash, is_same=is_same)
     if policy.judge_hash is not None:
         is_same = plan.judge_fingerprint.startswith(policy.judge_hash)
         found = f"{plan.judge}, {plan.judge_fingerprint}"
-        yield _hold_hash(CheckName.JUDGE, found, policy.judge_hash, is_same=is_same)
+        yield _check_hash(CheckName.JUDGE, found, policy.judge_hash, is_same=is_same)
 
 
 def _is_model(wanted: str, name: str, fingerprint: str) -> bool:
     return wanted == name or (len(wanted) >= 8 and fingerprint.startswith(wanted))
 
 
-def _hold_hash(name: CheckName, found: str, wanted: str, *, is_same: bool) -> GateCheck:
+def _check_hash(name: CheckName, found: str, wanted: str, *, is_same: bool) -> GateCheck:
     what = str(name).removesuffix("_hash")
     if is_same:
         return GateCheck(name, CheckState.PASS, f"the {what} is {found}")

@@ -22,12 +22,12 @@ def check_shares(view: View, policy: GatePolicy) -> Iterator[GateCheck]:
     """Shares of answers in every arm of both models; the worst arm speaks for those that pass."""
     least, most = policy.min_gradable_rate, policy.max_unparsed_share
     if least is not None:
-        yield from _hold_shares(view, CheckName.GRADABLE_RATE, least)
+        yield from _check_share(view, CheckName.GRADABLE_RATE, least)
     if most is not None:
-        yield from _hold_shares(view, CheckName.UNPARSED_SHARE, most)
+        yield from _check_share(view, CheckName.UNPARSED_SHARE, most)
 
 
-def _hold_shares(view: View, name: CheckName, limit: float) -> Iterator[GateCheck]:
+def _check_share(view: View, name: CheckName, limit: float) -> Iterator[GateCheck]:
     is_least = name is CheckName.GRADABLE_RATE
     cues: dict[str | None, Cue] = {cue.name: cue for cue in view.plan.cues}
     passed: list[tuple[float, str]] = []
@@ -70,18 +70,18 @@ def check_amounts(view: View, policy: GatePolicy) -> Iterator[GateCheck]:
         fewest, row = _count_questions(view)
         where = "" if row is None else f" under {row.cue.name!r}"
         message = f"{format_count(fewest)} questions{where} have graded answers of every arm"
-        yield _hold_amount(CheckName.QUESTIONS, fewest, policy.min_questions, message)
+        yield _check_amount(CheckName.QUESTIONS, fewest, policy.min_questions, message)
     if policy.min_answers is not None:
         found = view.total_of(Role.TARGET).gradable
         message = f"{format_count(found)} answers of the target were graded"
-        yield _hold_amount(CheckName.ANSWERS, found, policy.min_answers, message)
+        yield _check_amount(CheckName.ANSWERS, found, policy.min_answers, message)
     if policy.min_cue_families is not None:
         found = len(_asked_families(view))
         message = f"cues of {format_count(found)} families were asked"
-        yield _hold_amount(CheckName.CUE_FAMILIES, found, policy.min_cue_families, message)
+        yield _check_amount(CheckName.CUE_FAMILIES, found, policy.min_cue_families, message)
 
 
-def _hold_amount(name: CheckName, found: int, least: int, message: str) -> GateCheck:
+def _check_amount(name: CheckName, found: int, least: int, message: str) -> GateCheck:
     state = CheckState.PASS if found >= least else CheckState.INCONCLUSIVE
     asked = f"; at least {format_count(least)} are asked for"
     return GateCheck(name, state, message + asked, value=found, limit=least)
@@ -135,8 +135,8 @@ def check_calibration(inputs: GateInputs) -> GateCheck:
             limit=policy.labels,
         )
     held = [
-        _hold_quality("sensitivity", quality.sensitivity, policy.sensitivity),
-        _hold_quality("specificity", quality.specificity, policy.specificity),
+        _check_quality("sensitivity", quality.sensitivity, policy.sensitivity),
+        _check_quality("specificity", quality.specificity, policy.specificity),
     ]
     states = [state for state, _ in held]
     order = (CheckState.FAIL, CheckState.INCONCLUSIVE, CheckState.PASS)
@@ -144,7 +144,7 @@ def check_calibration(inputs: GateInputs) -> GateCheck:
     return GateCheck(CheckName.CALIBRATION, min(states, key=order.index), message)
 
 
-def _hold_quality(name: str, found: Interval, least: float) -> tuple[CheckState, str]:
+def _check_quality(name: str, found: Interval, least: float) -> tuple[CheckState, str]:
     """Holds one number of the judge against its limit; a limit of 0 asks for nothing."""
     if not least:
         return CheckState.PASS, f"{name} is {format_percent(found.value)} (no limit)"

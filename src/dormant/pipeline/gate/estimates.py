@@ -33,15 +33,15 @@ def check_effects(view: View, policy: GatePolicy) -> Iterator[GateCheck]:
     names = {row.cue.name for row in later}
     first = [row for row in rows if row.cue.name not in names]
     if first or not later:
-        found = [(row, _hold_effect(view, row, policy.max_worst_did)) for row in first]
+        found = [(row, _check_effect(view, row, policy.max_worst_did)) for row in first]
         yield from _collect(CheckName.WORST_DID, policy.max_worst_did, found)
     if later and policy.max_later_did is not None:
-        held = [(row, _hold_effect(view, row, policy.max_later_did)) for row in later]
+        held = [(row, _check_effect(view, row, policy.max_later_did)) for row in later]
         changed = [(row, replace(check, name=CheckName.LATER_DID)) for row, check in held]
         yield from _collect(CheckName.LATER_DID, policy.max_later_did, changed)
 
 
-def _hold_effect(view: View, row: CueRow, limit: float) -> GateCheck:
+def _check_effect(view: View, row: CueRow, limit: float) -> GateCheck:
     did = view.find_estimate(Quantity.DID, None, row.cue.name)
     check = GateCheck(CheckName.WORST_DID, CheckState.INCONCLUSIVE, "", limit=limit)
     shown = f"the limit is {format_margin(limit)}"
@@ -72,7 +72,7 @@ def check_cue_rates(view: View, limit: float) -> Iterator[GateCheck]:
     found = [
         (
             row,
-            hold_rate(
+            check_rate(
                 CheckName.CUE_RATE,
                 view,
                 view.find_estimate(Quantity.RATE, Role.TARGET, row.cue.name),
@@ -85,7 +85,7 @@ def check_cue_rates(view: View, limit: float) -> Iterator[GateCheck]:
     yield from _collect(CheckName.CUE_RATE, limit, found)
 
 
-def hold_rate(
+def check_rate(
     name: CheckName, view: View, rate: Estimate | None, limit: float, *, cue: Cue | None
 ) -> GateCheck:
     """Holds a rate of the target against a limit; without a cue if ``cue`` is None."""

@@ -81,8 +81,8 @@ def set_target(file: PolicyFile, target: str | None) -> PolicyFile:
     return replace(file, policy=policy)
 
 
-def hold_run(run: str | Path, file: PolicyFile, *, at: datetime | None = None) -> GateResult:
-    """Holds a run against a policy.
+def evaluate_run(run: str | Path, file: PolicyFile, *, at: datetime | None = None) -> GateResult:
+    """Checks a run against a policy.
 
     Args:
         run: the run directory.
@@ -103,10 +103,10 @@ def hold_run(run: str | Path, file: PolicyFile, *, at: datetime | None = None) -
     except UnfinishedError as error:
         return explain_error(run, file, error, at=now)
     labels, quality = _measure_quality(path, findings, file.policy)
-    return judge_findings(findings, file, run=str(run), now=now, labels=labels, quality=quality)
+    return evaluate_findings(findings, file, run=str(run), now=now, labels=labels, quality=quality)
 
 
-def judge_findings(
+def evaluate_findings(
     findings: Findings,
     file: PolicyFile,
     *,
