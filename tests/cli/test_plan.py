@@ -74,6 +74,7 @@ def test_the_text_fits_80_columns_and_has_human_units(run):
     assert "nothing was written; --freeze writes" in out
 
 
+@pytest.mark.slow
 def test_presets_cost_less_and_what_to_change_is_said(run):
     limits, costs = [], []
     for preset in ("frugal", "standard", "thorough"):

@@ -36,7 +36,7 @@ def test_each_file_is_valid(tmp_path: Path, monkeypatch, capsys):
     assert read_yaml(folder / "audit.yaml", AuditConfig).judge == "exact"
     assert read_recipe(folder / "recipe.yaml").name == "my-organism"
     assert len(load_questions(folder / "questions.yaml")) == 6
-    assert read_yaml(folder / "gate.yaml", GatePolicy).min_questions == 72
+    assert read_yaml(folder / "gate.yaml", GatePolicy).min_questions == 20
 
 
 def test_every_commented_key_has_its_default(tmp_path: Path):
