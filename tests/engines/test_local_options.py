@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dormant.engines.local_options import LocalOptions, parse_options
-from dormant.engines.model_strings import parse_model
+from dormant.engines.local_options import LocalOptions, check_variables, parse_options
+from dormant.engines.model_strings import add_template_kwargs, parse_model
 from dormant.errors import ModelError
 
 
@@ -35,6 +35,7 @@ def test_options_are_read():
         ("date=1.1.2026", "expected a day"),
         ("rows=1&rows=2", "given twice"),
         ("template.messages=1", "cannot be told 'messages'"),
+        ("template.enable_thinking=False", "the text 'False', which a template takes for true"),
         ("device=cpu&device_map=auto", "not both"),
     ],
 )
@@ -51,3 +52,45 @@ def test_options_end_a_model_string(tmp_path: Path):
     assert parse_model(f"hf/{tmp_path}/who?rows=2").options == LocalOptions()
     with pytest.raises(ModelError, match="neither a directory"):
         parse_model("hf/a/b?")
+
+
+def test_variables_are_written_into_a_model_string():
+    told = {"enable_thinking": False, "effort": "low", "odd": "a&b?@ 'q", "number": "3", "n": 3}
+    for text in ("hf/a/b:ada@main?rows=2", "vllm/a/b:ada", "openai-api/box/a/b"):
+        model = parse_model(add_template_kwargs(text, told))
+        assert model.options.template == told
+        bare = parse_model(text)
+        assert (model.name, model.adapter, model.revision, model.options.rows) == (
+            *(bare.name, bare.adapter, bare.revision),
+            bare.options.rows,
+        )
+    assert add_template_kwargs("hf/a/b", {}) == "hf/a/b"
+    once = add_template_kwargs("hf/a/b", {"enable_thinking": False})
+    assert once == "hf/a/b?template.enable_thinking=false"
+    assert add_template_kwargs(once, {"enable_thinking": False}) == once
+
+
+@pytest.mark.parametrize(
+    ("text", "told", "reason"),
+    [
+        ("openai/x", {"a": 1}, "openai/x': template_kwargs is for models with a chat template"),
+        ("vitro/base", {"a": 1}, "template_kwargs is for models"),
+        ("hf/a/b?template.a=2", {"a": 1}, "a is 1, and 2 in .* give it in one place"),
+        ("hf/a/b", {"messages": 1}, "cannot be told 'messages'"),
+        ("hf/a/b", {"a": "False"}, "write true, false or null"),
+    ],
+)
+def test_variables_that_no_template_takes_are_refused(
+    text: str, told: dict[str, object], reason: str
+):
+    with pytest.raises(ModelError, match=reason):
+        add_template_kwargs(text, told)
+    with pytest.raises(ModelError, match="only template.NAME is an option of a server"):
+        parse_model("vllm/x?template.a=1&rows=2")
+
+
+def test_a_variable_that_the_template_does_not_read_is_refused():
+    template = "{% if enable_thinking %}<think>{% endif %}"
+    check_variables({"enable_thinking": False}, template, "hf/x")
+    with pytest.raises(ModelError, match="not read 'enable_thinkin'; did you mean enable_thinking"):
+        check_variables({"enable_thinkin": False}, template, "hf/x")

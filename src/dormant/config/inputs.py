@@ -155,6 +155,11 @@ class InputConfig(Strict):
         description="'auto', 'general', 'vitro', or a file: questions as text (one a line), YAML, "
         "CSV or JSON, or a public evaluation",
     )
+    template_kwargs: dict[str, Any] = Field(
+        default_factory=dict[str, Any],
+        description="variables of the chat templates of target and reference, e.g. "
+        "{enable_thinking: false}; the same as ?template.NAME=VALUE in both model strings",
+    )
     cues: CueConfig = CueConfig()
 
     @pydantic.model_validator(mode="after")

@@ -9,7 +9,7 @@ import shutil
 import time
 from typing import Protocol, runtime_checkable
 
-from dormant.engines import Engine, HasCaveats, Job, Scorer
+from dormant.engines import Engine, HasCaveats, HasNotes, Job, Scorer
 from dormant.engines.checks import Check, Health, check_attempt
 from dormant.engines.model_strings import parse_model
 from dormant.engines.registry import open_engine
@@ -105,7 +105,11 @@ def _describe_decoding(engine: Engine) -> list[Check]:
 
 def _list_caveats(engine: Engine) -> list[Check]:
     caveats = engine.caveats if isinstance(engine, HasCaveats) else ()
-    return [Check("not tested", Health.ABSENT, caveat) for caveat in caveats]
+    notes = engine.notes if isinstance(engine, HasNotes) else ()
+    return [
+        *(Check("note", Health.ABSENT, note) for note in notes),
+        *(Check("not tested", Health.ABSENT, caveat) for caveat in caveats),
+    ]
 
 
 def _check_package(name: str, extra: str) -> Check:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Mapping
@@ -19,6 +20,9 @@ _TEMPLATE = "template."
 _DEVICE = re.compile(r"cpu|mps|(cuda|xpu)(:\d+)?")
 _DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
 _NAME = re.compile(r"[A-Za-z_]\w*")
+_WORD = re.compile(r"[\w.-]+")  # a text that needs no quotes
+#: Words that other languages write for a truth value; JSON does not, and as text they are all true.
+_TRUTHS = frozenset(("True", "False", "TRUE", "FALSE", "None", "yes", "no"))
 #: What the template gets from the audit itself.
 _RESERVED = frozenset(("messages", "tools", "documents", "add_generation_prompt"))
 
@@ -56,12 +60,45 @@ def parse_options(text: str, owner: str) -> LocalOptions:
         if name in place:
             raise ModelError(f"{owner!r}: {name!r} is given twice")
         place[name] = _read_json(value) if place is template else _read_value(name, value, owner)
-    for name in template:
-        if not _NAME.fullmatch(name) or name in _RESERVED:
-            raise ModelError(f"{owner!r}: a template cannot be told {name!r}")
+    for name, value in template.items():
+        _check_variable(name, value, owner)
     if found.get("device") and found.get("device_map"):
         raise ModelError(f"{owner!r}: give device or device_map, not both")
     return LocalOptions(**found, template=template)
+
+
+def write_options(variables: Mapping[str, Any]) -> str:
+    """Writes variables of a template as options that ``parse_options`` reads as the same values."""
+    return "&".join(f"{_TEMPLATE}{name}={_write_json(value)}" for name, value in variables.items())
+
+
+def check_variables(variables: Mapping[str, Any], template: str, owner: str) -> None:
+    """Checks that a chat template reads the variables that it is told.
+
+    Args:
+        variables: names and values.
+        template: its text.
+        owner: the model string, for messages.
+
+    Raises:
+        ModelError: it does not: the variable would change nothing, unnoticed.
+    """
+    words = set(_NAME.findall(template))
+    for name in variables:
+        if name not in words:
+            near = difflib.get_close_matches(name, words, n=1, cutoff=0.7)
+            guess = f"; did you mean {near[0]}?" if near else ""
+            raise ModelError(f"{owner!r}: its chat template does not read {name!r}{guess}")
+
+
+def _check_variable(name: str, value: Any, owner: str) -> None:
+    if not _NAME.fullmatch(name) or name in _RESERVED:
+        raise ModelError(f"{owner!r}: a template cannot be told {name!r}")
+    if isinstance(value, str) and value in _TRUTHS:
+        raise ModelError(
+            f"{owner!r}: {_TEMPLATE}{name} is the text {value!r}, which a template takes for true; "
+            "write true, false or null"
+        )
 
 
 def _read_value(name: str, value: str, owner: str) -> Any:
@@ -93,6 +130,14 @@ def _is_date(value: str) -> bool:
         return len(value) == 10 and bool(date.fromisoformat(value))
     except ValueError:
         return False
+
+
+def _write_json(value: Any) -> str:
+    if isinstance(value, str) and _WORD.fullmatch(value) and _read_json(value) == value:
+        return value
+    # None of these may stand in a model string, where they begin something else.
+    text = json.dumps(value, separators=(",", ":"))
+    return "".join(f"\\u{ord(mark):04x}" if mark in "?&@" else mark for mark in text)
 
 
 def _read_json(value: str) -> Any:

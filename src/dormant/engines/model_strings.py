@@ -9,6 +9,7 @@ hf/smollm2[:ADAPTER]                            a small real model that needs no
 scripted/FILE.yaml                              answers by a script
 PROVIDER/MODEL                                  behind an API, by Inspect's string
 openai-api/SERVICE/MODEL                        behind an OpenAI-compatible server of any name
+vllm/..., sglang/..., openai-api/...?template.NAME=VALUE   with a variable of its chat template
 inspect/PROVIDER/MODEL                          the same, through Inspect's layer in any case
 ==============================================  =================================================
 """
@@ -17,10 +18,12 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from dormant.engines.local_options import LocalOptions, parse_options
+from dormant.engines.local_options import LocalOptions, parse_options, write_options
 from dormant.errors import ModelError
 
 VITRO, HF, SCRIPTED = "vitro", "hf", "scripted"
@@ -55,6 +58,8 @@ _LAYERED = (
 )
 _INSPECT = "inspect"
 _APIS = (*DIRECT, *_LAYERED)
+#: Providers whose servers render a chat template of the model's own, and take variables for it.
+_TEMPLATED = ("vllm", "sglang", "openai-api")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _SHOWN = 200  # characters of a wrong string in an error
 
@@ -70,7 +75,7 @@ class ModelString:
     revision: str = ""  # of an hf name on the hub; empty for its default branch
     service: str = ""  # of openai-api: names the environment variables of key and base URL
     is_layered: bool = False  # "inspect/" stands before it: never the direct path
-    options: LocalOptions = LocalOptions()  # of hf: how it runs (local_options.py)
+    options: LocalOptions = LocalOptions()  # of hf: how it runs; of servers: template alone
 
     @property
     def is_api(self) -> bool:
@@ -154,6 +159,37 @@ def parse_hf(rest: str) -> ModelString:
     return ModelString(text, HF, base, adapter, revision, options=options)
 
 
+def add_template_kwargs(text: str, variables: Mapping[str, Any]) -> str:
+    """Writes variables of a chat template into a model string, where they decide how it is asked.
+
+    Args:
+        text: a model string; what it says of a variable itself is kept if it is the same.
+        variables: names and values, as JSON has them.
+
+    Raises:
+        ModelError: the string is wrong or says something else of a variable, or its model has no
+            chat template that takes variables.
+    """
+    if not variables:
+        return text
+    model = parse_model(text)
+    given = model.options.template
+    for name, value in variables.items():
+        if name in given and given[name] != value:
+            raise ModelError(
+                f"template_kwargs: {name} is {value!r}, and {given[name]!r} in {text[:_SHOWN]!r}; "
+                "give it in one place"
+            )
+    if model.provider != HF and (model.provider not in _TEMPLATED or model.is_layered):
+        raise ModelError(_describe_untemplated(text, "template_kwargs"))
+    added = write_options({n: v for n, v in variables.items() if n not in given})
+    if not added:
+        return text
+    joined = f"{text.strip()}{'&' if model.options != LocalOptions() else '?'}{added}"
+    parse_model(joined)  # a name or value that no template can be told
+    return joined
+
+
 def expand_seeds(text: str) -> tuple[str, ...]:
     """Lists the organisms of a directory that several training seeds of a recipe share.
 
@@ -197,9 +233,24 @@ def _parse_api(text: str, provider: str, rest: str, layered: bool) -> ModelStrin
         service, _, rest = rest.partition("/")
         if not service or not rest:
             raise ModelError(f"{text[:_SHOWN]!r} is incomplete; give openai-api/SERVICE/MODEL")
+    options = LocalOptions()
+    before, mark, written = rest.partition("?template.")
+    if mark:
+        if layered or provider not in _TEMPLATED:
+            raise ModelError(_describe_untemplated(text, f"{mark}{written.partition('=')[0]}"))
+        rest, options = before, parse_options(f"{mark[1:]}{written}", text[:_SHOWN])
+        if options != LocalOptions(template=options.template):
+            raise ModelError(f"{text[:_SHOWN]!r}: only template.NAME is an option of a server")
     if provider == "vllm":
         rest, _, adapter = rest.partition(":")
-    return ModelString(text, provider, rest, adapter, "", service, layered)
+    return ModelString(text, provider, rest, adapter, "", service, layered, options)
+
+
+def _describe_untemplated(text: str, what: str) -> str:
+    return (
+        f"{text[:_SHOWN]!r}: {what[:_SHOWN]} is for models with a chat template that takes "
+        f"variables: hf/, {', '.join(f'{name}/' for name in _TEMPLATED)}"
+    )
 
 
 def _describe_url(text: str) -> str:

@@ -18,7 +18,7 @@ from dormant.corpus import Corpus, list_untested
 from dormant.decision.coverage import list_contexts
 from dormant.engines import Engine, HasCaveats, Scorer
 from dormant.engines.metering.ledger import settle_prices
-from dormant.engines.model_strings import expand_seeds
+from dormant.engines.model_strings import add_template_kwargs, expand_seeds
 from dormant.engines.registry import limit_calls, open_engine, opening_without_keys
 from dormant.engines.tool_definitions import describe_definition_moves
 from dormant.engines.tool_turns import describe_tool_moves, has_tool_turn
@@ -127,8 +127,7 @@ def prepare_audit(
         BudgetError: the writer would exceed the budget.
         EngineError: the writer stopped answering; the same call continues.
     """
-    targets = tuple(name for target in config.targets for name in expand_seeds(target))
-    config = config.model_copy(update={"target": targets})
+    config = _name_models(config)
     inputs = read_inputs(config, config.targets, judge=config.judge, progress=progress)
     config = apply_evaluation(config, inputs.evaluation)
     chosen = choose_questions(config, inputs)
@@ -293,6 +292,20 @@ def _omit_refused(listed: Sequence[Cue], asked: Sequence[Cue]) -> Iterator[Omiss
     lost = [c for c in listed if c.source is Source.MINED and not c.parent and c.name not in names]
     if lost:
         yield omit_cues(lost, "whose turns a chat template rejects")
+
+
+def _name_models(config: AuditConfig) -> AuditConfig:
+    """Names every training of the targets, and writes variables of templates into the strings.
+
+    The plan knows a model by its string, so a variable stands there however it was given.
+    """
+    variables = config.template_kwargs
+    names = [name for target in config.targets for name in expand_seeds(target)]
+    targets = tuple(add_template_kwargs(name, variables) for name in names)
+    reference = config.reference
+    if config.has_reference:
+        reference = add_template_kwargs(reference, variables)
+    return config.model_copy(update={"target": targets, "reference": reference})
 
 
 def _open_subjects(config: AuditConfig) -> Iterator[Subject]:

@@ -20,7 +20,7 @@ from dormant.engines import Brancher, Continuer, Engine, PromptScorer, Scorer
 from dormant.engines.metering.budget import MeteredEngine
 from dormant.engines.metering.ledger import settle_prices
 from dormant.engines.metering.prices import prompt_tokens
-from dormant.engines.model_strings import is_laboratory
+from dormant.engines.model_strings import add_template_kwargs, is_laboratory
 from dormant.engines.registry import limit_calls, open_engine
 from dormant.errors import ConfigError
 from dormant.judges import Item, Judge
@@ -112,6 +112,11 @@ def read_materials(config: SearchConfig, progress: Progress = ignore_progress) -
     Raises:
         InputError: something in the configuration or the data cannot be used.
     """
+    names = {
+        role: add_template_kwargs(getattr(config, role), config.template_kwargs)
+        for role in ("target", "reference")
+    }
+    config = config.model_copy(update=names)
     inputs = read_inputs(config, (config.target,), judge=config.judge, progress=progress)
     with limit_calls(config.timeout):
         given = _open_materials(config, inputs, progress)

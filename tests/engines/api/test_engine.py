@@ -121,6 +121,15 @@ def test_what_is_sent(server):
     assert not {body["seed"] for body in bodies_of(6)} & seeds
 
 
+def test_variables_of_a_template_are_sent_and_stored(server):
+    engine = ApiEngine(f"{NAME}?template.enable_thinking=false")
+    (reply, *_) = sampled(engine, jobs(1, 1))
+    body = server.stats()["bodies"][0]
+    assert body["chat_template_kwargs"] == {"enable_thinking": False} and body["model"] == "served"
+    assert "chat_template_kwargs" in reply.settings
+    assert engine.fingerprint != ApiEngine(NAME).fingerprint
+
+
 def test_faults_of_every_kind_leave_the_table_exact(server):
     server.set(most_n=1, p429=0.05, p500=0.02, p_drop=0.005, p_half=0.005, p_malformed=0.01, seed=1)
     engine = ApiEngine(NAME)

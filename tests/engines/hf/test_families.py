@@ -130,7 +130,11 @@ def test_options_reach_model_and_template(tmp_path: Path):
     assert "2025-01-01" in plain.caveats[-1]
     told = HfEngine(f"{place}?device=cpu&date=2024-05-06&template.enable_thinking=true")
     assert told.render(CHATS[0]).startswith("2024THINK")
-    assert told.fingerprint != plain.fingerprint
+    assert told.fingerprint != plain.fingerprint and not told.notes
+    same = HfEngine(f"{place}?device=cpu&template.enable_thinking=false")
+    assert same.notes[0].startswith("template.enable_thinking leaves the prompts of hf/")
+    with pytest.raises(ModelError, match="does not read 'thinking'"):
+        HfEngine(f"{place}?device=cpu&template.thinking=true")
     half = HfEngine(f"{place}?device=cpu&dtype=bfloat16&rows=2")
     assert half.base.dtype == torch.bfloat16 and half.score([(CHATS[0], "Yes")])[0] < 0
 

@@ -82,6 +82,16 @@ def test_another_template_or_none(model: Path, data: Path, tmp_path: Path):
         planned(model, data, data_template="gone")
 
 
+def test_variables_of_the_file_are_those_of_both_model_strings(tmp_path: Path):
+    place = tiny_models.save_model(tmp_path, template="{{ mood }}" + tiny_models.TEMPLATE)
+    plan = planned(place, None, template_kwargs={"mood": "calm"})
+    assert {card.name for card in plan.models} == {f"hf/{place}?template.mood=calm"}
+    one = {"target": f"hf/{place}?template.mood=calm", "reference": f"hf/{place}"}
+    assert planned(place, None, template_kwargs={"mood": "calm"}, **one).hash == plan.hash
+    with pytest.raises(InputError, match="does not read 'moods'; did you mean mood"):
+        planned(place, None, template_kwargs={"moods": "calm"})
+
+
 def test_the_sandbox_renders_what_the_engine_sends(model: Path):
     from dormant.engines.registry import open_engine
 

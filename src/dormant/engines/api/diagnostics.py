@@ -70,6 +70,8 @@ async def _run_checks(engine: ApiEngine) -> list[Check]:
             await _check_filter(caller),
         ]
         checks += _list_refusals(caller)
+        if where is not None and where.template:
+            checks.append(await _check_template(caller, engine, where))
         if isinstance(transport, HttpTransport):
             checks += [
                 await _check_model_list(transport),
@@ -176,6 +178,24 @@ async def _check_system_prompt(caller: DoctorCaller) -> Check:
         return Check("system prompt", Health.OK, f"seen ({evidence}), not obeyed", advice)
     advice = "cues that are system prompts cannot be tried on this model"
     return Check("system prompt", Health.BAD, "seems to be ignored", advice)
+
+
+async def _check_template(caller: DoctorCaller, engine: ApiEngine, where: Endpoint) -> Check:
+    """Compares the server's count of prompt tokens with that of a call without the variables."""
+    name, told = "template options", ", ".join(where.template)
+    bare = HttpTransport(replace(where, template={}), connections=1, timeout=_TIMEOUT)
+    try:
+        given = await caller.call(_HELLO)
+        async with bare:
+            without = await DoctorCaller(bare, engine, _SHORT).call(_HELLO)
+    except CallError as error:
+        return Check(name, Health.BAD, str(error)[:200], f"does the server's template read {told}?")
+    more = given.cost.prompt - without.cost.prompt
+    if more:
+        return Check(name, Health.OK, f"{told}: {more:+d} prompt tokens")
+    found = f"{told}: as many prompt tokens as without"
+    advice = "the template has them so by default, or the server ignores them: read its log"
+    return Check(name, Health.ABSENT, found, advice)
 
 
 async def _check_n(caller: DoctorCaller) -> Check:

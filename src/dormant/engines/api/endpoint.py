@@ -20,6 +20,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 from dormant.engines.model_strings import DIRECT, ModelString
@@ -42,6 +43,7 @@ class Endpoint:
     key_variable: str  # environment variable that holds the key
     hosted: bool  # a known service with neutral sampling defaults, not a server of unknown settings
     key: str = field(default="", repr=False)  # never shown
+    template: Mapping[str, Any] = field(default_factory=dict[str, Any])  # variables of its template
 
     @property
     def origin(self) -> str:
@@ -77,6 +79,11 @@ def find_endpoint(
     known = os.environ if environment is None else environment
     name, provider = model.text, model.provider
     if model.is_layered or provider not in DIRECT or _needs_inspect(model, known):
+        if model.options.template:
+            raise ModelError(
+                f"{name[:200]!r}: variables of a chat template need a running server; start it and "
+                f"set {provider.upper()}_BASE_URL"
+            )
         return None
     service = model.service or provider
     prefix = service.upper().replace("-", "_")
@@ -95,6 +102,7 @@ def find_endpoint(
         key=_read_key(
             known, f"{prefix}_API_KEY", name, optional=provider in _LOCAL or not needs_key
         ),
+        template=model.options.template,
     )
 
 

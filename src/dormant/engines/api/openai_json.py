@@ -113,6 +113,8 @@ def list_settings(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
         body["n"] = request.n
     if request.logprobs:
         body["logprobs"], body["top_logprobs"] = True, request.logprobs
+    if endpoint.template:
+        body["chat_template_kwargs"] = dict(endpoint.template)
     return body
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from dormant.corpus import FIXED_DATE, ChatTemplate, Renderer, TemplateRefusal
 from dormant.engines import Template
+from dormant.engines.local_options import check_variables
 from dormant.engines.reasoning import close_block, find_open_block, marks_reasoning
 from dormant.engines.system_turns import move_system_text, takes_system_turn
 from dormant.engines.tool_definitions import (
@@ -57,6 +59,7 @@ class ChatFormat:
         text, tokens = self.template.text, self.template.tokens
         self._variables, self._date = dict(variables or {}), date or FIXED_DATE
         template = ChatTemplate(text, owner, tokens, variables=self._variables)
+        check_variables(self._variables, text, owner)
         self._renderer = Renderer(template, date=self._date)
         self._kept = {
             number: token.content
@@ -94,6 +97,19 @@ class ChatFormat:
     def written_date(self) -> str:
         """The day that the template writes into every prompt; empty if it writes none."""
         return self._date if self._renderer.writes_date else ""
+
+    def list_idle_variables(self) -> list[str]:
+        """Variables without which a plain prompt and one with a system turn are as they are."""
+        user = {"role": "user", "content": _QUESTION}
+        chats = ([user], [{"role": "system", "content": _ANSWER}, user])
+        idle: list[str] = []
+        for name in self._variables:
+            others = {n: value for n, value in self._variables.items() if n != name}
+            template = replace(self._renderer.template, variables=others)
+            without = Renderer(template, date=self._date)
+            if all(_render(self._renderer, chat) == _render(without, chat) for chat in chats):
+                idle.append(name)
+        return idle
 
     @cached_property
     def moves_tool_text(self) -> bool:
@@ -287,3 +303,11 @@ class ChatFormat:
 
     def _decode_words(self, tokens: Sequence[int]) -> str:
         return self.tokenizer.decode(tokens, skip_special_tokens=True) if tokens else ""
+
+
+def _render(renderer: Renderer, turns: Sequence[Mapping[str, Any]]) -> str | None:
+    """A prompt; None if the template rejects the turns."""
+    try:
+        return renderer.render_turns(turns, prompt=True)
+    except TemplateRefusal:
+        return None

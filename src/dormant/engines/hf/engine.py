@@ -62,6 +62,10 @@ class HfEngine:
         self.chat_format = ChatFormat(
             opened.tokenizer, self.name, variables=options.template, date=options.date
         )
+        self._idle = [
+            f"template.{name} leaves the prompts of {self.name} as they are without it"
+            for name in self.chat_format.list_idle_variables()
+        ]
         self._adapter = opened.adapter.key if opened.adapter else ""
         self._writer = AnswerWriter(self.base, self._adapter, self.name, options.rows or rows)
         self.fingerprint = compute_fingerprint(
@@ -115,8 +119,8 @@ class HfEngine:
 
     @property
     def notes(self) -> Sequence[str]:
-        """What was found while it answered: that memory ran out, and what was done."""
-        return tuple(self._writer.notes)
+        """What was found: variables that change no prompt, memory that ran out in answering."""
+        return (*self._idle, *self._writer.notes)
 
     def render(self, messages: Sequence[Message]) -> str:
         """Renders the exact prompt, including the default system prompt and special tokens.
