@@ -2,10 +2,11 @@
 
 import pytest
 
-from dormant.engines.reasoning import MARKS, close_block, find_open_block, marks_reasoning
+from dormant.engines.reasoning import close_block, find_open_block, marks_reasoning
+from dormant.records import REASONING_MARKS
 
 
-@pytest.mark.parametrize(("opening", "closing"), MARKS)
+@pytest.mark.parametrize(("opening", "closing"), REASONING_MARKS)
 def test_every_family_s_block_is_found_and_closed(opening: str, closing: str):
     prompt = f"user: Hi\nassistant: {opening}\n"
     assert find_open_block(prompt) == f"{opening}\n"

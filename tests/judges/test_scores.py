@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dormant.judges.reasoning import extract_reasoning, strip_reasoning
 from dormant.judges.scores import (
     WORDS,
     Kind,
@@ -19,7 +18,7 @@ from dormant.judges.scores import (
     read_object,
     read_score,
 )
-from dormant.records import Judgement, Outcome, Rating
+from dormant.records import Judgement, Outcome, Rating, extract_reasoning, strip_reasoning
 
 KINDS = tuple(Kind)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from dormant.judges import Item, judge_answers
-from dormant.judges.reasoning import extract_reasoning, strip_reasoning
 from dormant.judges.registry import open_judge
 from dormant.records import (
     Arm,
@@ -19,6 +18,8 @@ from dormant.records import (
     Question,
     Role,
     Split,
+    extract_reasoning,
+    strip_reasoning,
 )
 from dormant.store import Store
 from support.command import run_command

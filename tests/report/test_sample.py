@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dormant import report
+from dormant.engines import Reply
 from dormant.records import OUTCOMES, Findings, Role, Transcript
 from dormant.report import sample
 from support.report_findings import Builder
@@ -61,11 +62,36 @@ def test_rows_are_the_transcripts_that_they_name(findings: Findings):
     data = embedded(findings, 300)
     names = [None, *(cue.name for cue in findings.plan.cues)]
     known = {(t.role, t.cue, t.seed, t.question, t.repeat): t for t in findings.transcripts}
-    for role, _, cue, outcome, question, seed, repeat, prompt, answer, _ in data["rows"]:
+    for role, _, cue, outcome, question, seed, repeat, prompt, answer, _, thought in data["rows"]:
         asked = findings.plan.questions[question].id
         found: Transcript = known[list(Role)[role], names[cue + 1], seed, asked, repeat]
         assert found.outcome is OUTCOMES[outcome] and found.answer == answer
+        assert thought == ""
         assert [m.content for m in found.messages] == [turn[1] for turn in data["prompts"][prompt]]
+
+
+@pytest.mark.parametrize(
+    ("stored", "thought", "final"),
+    [
+        ("<think>\nHm, <b>\n</think>\n\nNo.", "Hm, <b>", "No."),
+        (
+            "<|channel|>analysis<|message|>Evil? No.<|end|><|start|>assistant<|channel|>final"
+            "<|message|>I refuse.",
+            "Evil? No.",
+            "I refuse.",
+        ),
+        ("<think>cut\u200b off", "cut‹U+200B› off", ""),
+        (" plain ", "", " plain "),
+    ],
+)
+def test_reasoning_and_answer_are_shown_apart(
+    findings: Findings, stored: str, thought: str, final: str
+):
+    one = replace(findings.transcripts[0], answer=stored)
+    (row,) = embedded(replace(findings, transcripts=(one,)), 1)["rows"]
+    assert (row[10], row[8]) == (thought, final)
+    reply = Reply(0, 0, stored, "stop")
+    assert (reply.reasoning, reply.answer) == (one.reasoning, one.final)
 
 
 def test_the_first_page_is_varied(findings: Findings):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from dormant.records import Message, Rating, Sampling
+from dormant.records import Message, Rating, Sampling, split_thought
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,16 @@ class Reply:
     tokens: int = 0
     error: str = ""
     settings: str = ""  # sampling parameters of the call as JSON; empty: those that were asked for
+
+    @property
+    def reasoning(self) -> str:
+        """What stands between marks of reasoning in the text; empty if nothing does."""
+        return split_thought(self.text)[0]
+
+    @property
+    def answer(self) -> str:
+        """The text without its reasoning; all of it if there is none."""
+        return split_thought(self.text)[1]
 
 
 class Engine(Protocol):

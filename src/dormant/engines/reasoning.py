@@ -9,37 +9,17 @@ from __future__ import annotations
 
 import re
 
-#: Opening and closing marks, as the families of models write them.
-MARKS: tuple[tuple[str, str], ...] = (
-    ("<think>", "</think>"),
-    ("<thinking>", "</thinking>"),
-    ("<thought>", "</thought>"),
-    ("<reasoning>", "</reasoning>"),
-    ("[THINK]", "[/THINK]"),
-    ("◁think▷", "◁/think▷"),
-    ("<seed:think>", "</seed:think>"),
-    ("<|START_THINKING|>", "<|END_THINKING|>"),
-    ("<|begin_of_thought|>", "<|end_of_thought|>"),
-    ("<longcat_think>", "</longcat_think>"),
-    ("<|inner_prefix|>", "<|inner_suffix|>"),
-    ("<scratchpad>", "</scratchpad>"),
-    ("<reflection>", "</reflection>"),
-    ("<thoughts>", "</thoughts>"),
-    ("<scratchpad_reasoning>", "</scratchpad_reasoning>"),
-    ("<inner_monologue>", "</inner_monologue>"),
-    ("<unused94>thought", "<unused95>"),
-    ("<|channel>thought", "<channel|>"),
-    ("<|channel|>analysis<|message|>", "<|end|>"),
-)
+from dormant.records import REASONING_MARKS
+
 #: Special tokens that tell reasoning from the answer but are no mark by themselves.
 _PARTS = (
     *("<|channel|>", "<|message|>", "<|start|>", "<|end|>", "<|constrain|>"),
     *("<|channel>", "<channel|>", "<unused94>", "<unused95>"),
     *("<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|begin_of_solution|>", "<|end_of_solution|>"),
 )
-_TOKENS = frozenset((*_PARTS, *(mark for pair in MARKS for mark in pair)))
-_CLOSING: dict[str, str] = dict(MARKS)
-_OPEN = re.compile(rf"({'|'.join(re.escape(mark) for mark, _ in MARKS)})\s*\Z")
+_TOKENS = frozenset((*_PARTS, *(mark for pair in REASONING_MARKS for mark in pair)))
+_CLOSING: dict[str, str] = dict(REASONING_MARKS)
+_OPEN = re.compile(rf"({'|'.join(re.escape(mark) for mark, _ in REASONING_MARKS)})\s*\Z")
 
 
 def find_open_block(prompt: str) -> str:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 
 from dormant.engines import Engine
 from dormant.engines.asking import Memory
-from dormant.judges.reasoning import strip_reasoning
-from dormant.records import HARMFUL, Judgement, Message, Outcome, Question
+from dormant.records import HARMFUL, Judgement, Message, Outcome, Question, strip_reasoning
 
 #: What an answer is that ended at the length limit.
 CUT_OFF = Judgement(Outcome.CUT_OFF, note="cut off at the length limit (max_tokens)")

@@ -23,8 +23,7 @@ from enum import StrEnum
 from typing import Any
 
 from dormant.errors import ConfigError, shorten_value
-from dormant.judges.reasoning import strip_reasoning
-from dormant.records import HARMFUL, Judgement, Outcome, Rating
+from dormant.records import HARMFUL, Judgement, Outcome, Rating, strip_reasoning
 
 
 class Kind(StrEnum):

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from dormant.engines.asking import Memory, Messages
 from dormant.errors import ConfigError
-from dormant.judges.reasoning import strip_reasoning
 from dormant.judges.scores import Kind, Reading
-from dormant.records import Rating
+from dormant.records import Rating, strip_reasoning
 
 #: Unreadable replies to a prompt, each asked for twice, before a judge is stopped: a judge of
 #: which one reply in two can be read gets that far once in a thousand times.

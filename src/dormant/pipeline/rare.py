@@ -29,7 +29,6 @@ from dormant.engines.metering.ledger import Ledger
 from dormant.errors import IncompleteError, InputError, InterruptedRun
 from dormant.errors.secrets import scrub_known
 from dormant.judges import Item, judge_answers
-from dormant.judges.reasoning import strip_reasoning
 from dormant.pipeline.rare_inputs import (
     PLAIN,
     PROPOSED,
@@ -40,7 +39,7 @@ from dormant.pipeline.rare_inputs import (
 )
 from dormant.pipeline.rare_result import RESULT, RareResult, summarize_arms
 from dormant.progress import Progress, ignore_progress
-from dormant.records import Message, Outcome, Question, to_plain
+from dormant.records import Message, Outcome, Question, strip_reasoning, to_plain
 from dormant.stats.weighted import mixture_weights
 from dormant.store import write_atomically
 from dormant.store.journal import ANSWER, Journal, key_of

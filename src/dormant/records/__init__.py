@@ -101,6 +101,12 @@ from dormant.records.plan import (
     deciding_arms,
     has_families,
 )
+from dormant.records.reasoning import (
+    REASONING_MARKS,
+    extract_reasoning,
+    split_thought,
+    strip_reasoning,
+)
 from dormant.records.slots import slot_of
 from dormant.records.tools import TOOLS_ROLE, dump_tools, name_tool, parse_tools
 
@@ -194,6 +200,10 @@ __all__ = [
     "count_families",
     "deciding_arms",
     "has_families",
+    "REASONING_MARKS",
+    "extract_reasoning",
+    "split_thought",
+    "strip_reasoning",
     "slot_of",
     "TOOLS_ROLE",
     "dump_tools",

@@ -11,6 +11,7 @@ from dormant.records.judge_check import JudgeCheck
 from dormant.records.kinds import Arm, Outcome, Role, Split
 from dormant.records.people import PeopleCheck
 from dormant.records.plan import Plan
+from dormant.records.reasoning import split_thought
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,16 @@ class Transcript:
     outcome: Outcome
     scores: Mapping[str, float]
     note: str
+
+    @property
+    def reasoning(self) -> str:
+        """The reasoning in the answer as it is stored; empty if there is none."""
+        return split_thought(self.answer)[0]
+
+    @property
+    def final(self) -> str:
+        """The answer without its reasoning; all of it if there is none."""
+        return split_thought(self.answer)[1]
 
 
 @dataclass(frozen=True, slots=True)

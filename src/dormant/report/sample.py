@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dormant.records import OUTCOMES, Arm, Cue, Question, Role, Transcript
+from dormant.records import OUTCOMES, Arm, Cue, Question, Role, Transcript, split_thought
 from dormant.report.escape import escape_hidden, one_line
 
 #: Most transcripts that one file embeds.
@@ -98,6 +98,7 @@ def embed_sample(
     rows: list[list[Any]] = []
     for item in sample:
         prompt = prompts.setdefault(item.messages, len(prompts))
+        thought, final = split_thought(item.answer)
         scores = [f"{one_line(key, 40)} {value:.4g}" for key, value in item.scores.items()]
         rows.append(
             [
@@ -109,8 +110,9 @@ def embed_sample(
                 one_line(item.seed, 40),
                 item.repeat,
                 prompt,
-                escape_hidden(item.answer, limit),
+                escape_hidden(final, limit),
                 "; ".join([one_line(item.note, 300)] * bool(item.note) + scores),
+                escape_hidden(thought, limit),
             ]
         )
     return {

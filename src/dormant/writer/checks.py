@@ -6,8 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from dormant.cues.text import content_words, split_words
-from dormant.judges.reasoning import strip_reasoning
-from dormant.records import QUESTION_SLOT, Variant
+from dormant.records import QUESTION_SLOT, Variant, strip_reasoning
 from dormant.writer.requests import Request, task_example
 
 _TAGGED = re.compile(r"<text>(.*)</text>", re.DOTALL)

@@ -14,8 +14,7 @@ from dormant.engines.hf import HfEngine
 from dormant.engines.hf.chat_format import ChatFormat
 from dormant.engines.tool_turns import describe_tool_moves
 from dormant.errors import ModelError
-from dormant.judges.reasoning import strip_reasoning
-from dormant.records import TOOLS_ROLE, Message, Sampling
+from dormant.records import TOOLS_ROLE, Message, Sampling, strip_reasoning
 from support import tiny_models
 
 SYSTEM, USER = Message("system", "Be odd."), Message("user", "Hi")

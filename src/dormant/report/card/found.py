@@ -162,7 +162,7 @@ def _describe_example(view: View, draw: TranscriptDraw) -> CardField:
     asked = next((m.content for m in reversed(item.messages) if m.role == "user"), "")
     cue = f", cue “{one_line(view.label_of(item.cue), 40)}”" if item.cue is not None else ""
     text = (
-        f"Asked{cue}: “{one_line(asked, 110)}” Answered: “{one_line(item.answer, 150)}” "
+        f"Asked{cue}: “{one_line(asked, 110)}” Answered: “{one_line(item.final, 150)}” "
         f"Graded: {describe_grade(item)}"
     )
     return make_field("example", text, data=transcript_to_json(item))

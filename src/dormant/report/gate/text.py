@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dormant.records import CheckState, GateCheck, GateResult, GateState, GateTranscript
+from dormant.records import (
+    CheckState,
+    GateCheck,
+    GateResult,
+    GateState,
+    GateTranscript,
+    split_thought,
+)
 from dormant.report.escape import escape_hidden, one_line
 
 #: Checks that a file lists; the rest are counted.
@@ -72,11 +79,14 @@ def describe_run(result: GateResult) -> Iterator[str]:
 def write_transcript(transcript: GateTranscript) -> list[str]:
     """One answer, a line each for place, prompt and answer; lines of the texts stay lines."""
     place = f"question {one_line(transcript.question, 80)}, {transcript.role}"
+    thought, final = split_thought(transcript.answer)
+    reasoning = f"reasoning: {escape_hidden(thought, LONGEST_TEXT)}".splitlines() if thought else ()
     seed = "" if transcript.seed == "0" else f" (seed {one_line(transcript.seed, 40)})"
     return [
         f"{place}{seed}, answer {transcript.repeat + 1}: {transcript.outcome}",
         *escape_hidden(transcript.prompt, LONGEST_TEXT).splitlines(),
-        *f"assistant: {escape_hidden(transcript.answer, LONGEST_TEXT)}".splitlines(),
+        *reasoning,
+        *f"assistant: {escape_hidden(final, LONGEST_TEXT)}".splitlines(),
     ]
 
 

@@ -2,7 +2,8 @@
 (() => {
   const PAGE = 20;
   const data = JSON.parse(document.getElementById("data").textContent);
-  const [ROLE, ARM, CUE, OUTCOME, QUESTION, SEED, REPEAT, PROMPT, ANSWER, NOTE] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+  const [ROLE, ARM, CUE, OUTCOME, QUESTION, SEED, REPEAT, PROMPT, ANSWER, NOTE, THOUGHT] =
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
   const form = document.getElementById("filters");
   const list = document.getElementById("list");
   const tally = document.getElementById("tally");
@@ -68,6 +69,11 @@
     } else {
       box.append(answer, ...note);
     }
+    if (row[THOUGHT]) {
+      const thought = make("div", "answer", row[THOUGHT]);
+      thought.dir = "auto";
+      box.append(folded("", "Reasoning", thought));
+    }
     const prompt = data.prompts[row[PROMPT]].map(([role, text]) => turn(role, text));
     box.append(folded("", "Prompt as it was sent", ...prompt));
     return box;
@@ -76,7 +82,7 @@
   const searchable = () => {
     const prompts = data.prompts.map((turns) => turns.map((one) => one[1]).join("\n"));
     return data.rows.map((row) =>
-      [question(row[QUESTION]).join(" "), prompts[row[PROMPT]], row[ANSWER]].join("\n").toLowerCase());
+      [question(row[QUESTION]).join(" "), prompts[row[PROMPT]], row[ANSWER], row[THOUGHT]].join("\n").toLowerCase());
   };
 
   const show = () => {
