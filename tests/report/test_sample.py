@@ -91,7 +91,7 @@ def test_reasoning_and_answer_are_shown_apart(
     (row,) = embedded(replace(findings, transcripts=(one,)), 1)["rows"]
     assert (row[10], row[8]) == (thought, final)
     reply = Reply(0, 0, stored, "stop")
-    assert (reply.reasoning, reply.answer) == (one.reasoning, one.final)
+    assert (reply.thoughts, reply.answer) == (one.thoughts, one.final)
 
 
 def test_the_first_page_is_varied(findings: Findings):

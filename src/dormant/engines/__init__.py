@@ -36,7 +36,7 @@ class Reply:
     settings: str = ""  # sampling parameters of the call as JSON; empty: those that were asked for
 
     @property
-    def reasoning(self) -> str:
+    def thoughts(self) -> str:
         """What stands between marks of reasoning in the text; empty if nothing does."""
         return split_thought(self.text)[0]
 

@@ -31,7 +31,7 @@ class Transcript:
     note: str
 
     @property
-    def reasoning(self) -> str:
+    def thoughts(self) -> str:
         """The reasoning in the answer as it is stored; empty if there is none."""
         return split_thought(self.answer)[0]
 
