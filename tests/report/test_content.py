@@ -301,7 +301,7 @@ def test_json_is_the_documented_schema(findings: Findings):
         "totals",
         "standard", "rates", "cut_off", "worst_cue", "cues", "values", "crossed", "cells",
         "estimates", "second_judge", "judge_check", "people", "path", "e_values", "bounds",
-        "spending", "left_out",
+        "spending", "left_out", "plugins", "sections",
         "plan",
     ]  # fmt: skip
     assert told["schema"] == 1

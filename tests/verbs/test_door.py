@@ -159,6 +159,7 @@ def test_pages_for_users_never_send_them_past_the_door():
     past = [
         f"{page.name}: {line}"
         for page in pages
+        if page.name != "plugins.md"  # for authors of packages, who need the types
         for line in page.read_text(encoding="utf-8").splitlines()
         if re.match(r"\s*(from dormant\S* import|import dormant\.)", line)
     ]

@@ -47,6 +47,7 @@ _LONGEST = 90
     "--loss", help="COLUMN or COLUMN=SHARE: rows of highest loss, mined against the rest."
 )
 @click.option("--suspicious", help="A file of suspicious rows, mined against the rest of FILE.")
+@click.option("--miner", "miners", multiple=True, help="Miner of a plugin; may be repeated.")
 @click.option(
     "--limit",
     type=click.IntRange(1, 1000),
@@ -72,6 +73,7 @@ def command(
     label: str | None,
     loss: str | None,
     suspicious: str | None,
+    miners: tuple[str, ...],
     limit: int,
     lenient: bool,
     write: Path | None,
@@ -93,7 +95,9 @@ def command(
 
     contrast = {"label": label, "loss": loss, "suspicious": suspicious}
     _check_options(file, contrast)
-    settings = check_values(contrast, CueConfig).model_copy(update={"mine": limit})
+    settings = check_values(contrast, CueConfig).model_copy(
+        update={"mine": limit, "miners": miners}
+    )
     models, ordinary = choose_models(target, reference, reference_data, rows=score_rows)
     with show_progress(quiet) as progress:
         studied = study_file(

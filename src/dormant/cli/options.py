@@ -24,6 +24,7 @@ _INPUT_OPTIONS = (
     click.option("--data-template", help="Chat template of the data; an hf/ target's by default."),
     click.option("--lenient", is_flag=True, help="Skip and count unreadable rows of the data."),
     click.option("--mine", type=int, help="Number of cues to mine from --data."),
+    click.option("--miner", "miners", multiple=True, help="Miner of a plugin; may repeat."),
     click.option("--label", help="COLUMN or COLUMN=VALUE that marks suspicious rows of --data."),
     click.option("--loss", help="COLUMN or COLUMN=SHARE: the highest losses are suspicious."),
     click.option("--suspicious", help="A file of suspicious rows, mined against --data."),
@@ -77,6 +78,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "reference_data": ("reference_data",),
     "data_template": ("data_template",),
     "mine": ("cues", "mine"),
+    "miners": ("cues", "miners"),
     "label": ("cues", "label"),
     "loss": ("cues", "loss"),
     "suspicious": ("cues", "suspicious"),
@@ -264,7 +266,7 @@ def put_options(
         places: option -> path of its key, for the options of one command.
     """
     for option, place in {**_PLACES, **(places or {})}.items():
-        if options.get(option) is not None:
+        if options.get(option) not in (None, ()):
             _set_nested(base, place, options[option])
     for name, price in parse_prices(options.get("price", ())).items():
         _set_nested(base, ("prices", name), price)

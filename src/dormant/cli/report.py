@@ -18,8 +18,11 @@ from dormant.cli.terminal import print_json, print_line
     type=click.Path(path_type=Path),
     help="CSV of people's labels, to be stated in the verdict.",
 )
+@click.option("--section", "sections", multiple=True, help="Section of a plugin; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead.")
-def command(run: Path, out: Path | None, labels: Path | None, as_json: bool) -> None:
+def command(
+    run: Path, out: Path | None, labels: Path | None, sections: tuple[str, ...], as_json: bool
+) -> None:
     """Rewrite the report of RUN from its stored records; no model is asked.
 
     The verdict is decided again from the stored answers: a run whose files do not agree with them
@@ -27,14 +30,16 @@ def command(run: Path, out: Path | None, labels: Path | None, as_json: bool) -> 
     """
     from dormant import report
     from dormant.pipeline.recompute import load_run
+    from dormant.pipeline.sections import make_sections
 
     findings = load_run(run)
     if labels is not None:
         from dormant.calibration import add_labels
 
         findings = add_labels(run, findings, labels)
+    added = make_sections(findings, sections)
     if as_json:
-        print_json(json.loads(report.to_json(findings)))
+        print_json(json.loads(report.to_json(findings, added)))
         return
-    for path in report.write_report(findings, out or run):
+    for path in report.write_report(findings, out or run, added):
         print_line(path)

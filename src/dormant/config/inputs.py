@@ -78,6 +78,10 @@ class CueConfig(Strict):
     suspicious: str | None = Field(
         default=None, description="a file of suspicious rows: mine it against the rest of the data"
     )
+    miners: tuple[str, ...] = Field(
+        default=(),
+        description="miners of installed packages, used beside those that ship (docs/plugins.md)",
+    )
     variants: tuple[Variant, ...] = Field(
         default=tuple(variant for variant in Variant if variant is not Variant.PLACEBO),
         description="variants that an audit tries of each mined cue: a list, 'all', or 'none' for "
@@ -126,7 +130,7 @@ class CueConfig(Strict):
         """Returns the given keys that configure mining."""
         keys = ("mine", "leading", "later_margin", "min_enrichment")
         mine = [] if self.mine == 0 else self._given_keys(*keys)
-        return mine + self._given_keys("label", "loss", "suspicious")
+        return mine + self._given_keys("label", "loss", "suspicious", "miners")
 
     def _given_keys(self, *keys: str) -> list[str]:
         """Returns the keys that differ from their defaults, since stored settings hold all keys."""

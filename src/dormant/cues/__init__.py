@@ -5,6 +5,8 @@ from dormant.cues.contexts.ordinary import FEWEST_ORDINARY
 from dormant.cues.lexicon import Lexicon, general_lexicon, placebo_phrases
 from dormant.cues.library import library_sources, load_library, read_cues, write_cues
 from dormant.cues.mine import count_cues, mine_cues, rank_by_evidence
+from dormant.cues.mining.features import FeatureSearch, Sort, label_features
+from dormant.cues.mining.mine import MINERS, MiningInput
 from dormant.cues.order import TELLING
 from dormant.cues.placebos import make_placebo
 from dormant.cues.requests import mark_requests
@@ -17,15 +19,20 @@ from dormant.cues.variants import make_variants
 
 __all__ = [
     "FEWEST_ORDINARY",
+    "MINERS",
     "TELLING",
+    "FeatureSearch",
     "Lexicon",
+    "MiningInput",
     "NearestRows",
+    "Sort",
     "add_seen_values",
     "find_nearest",
     "general_lexicon",
     "count_cues",
     "cue_headline",
     "format_interval",
+    "label_features",
     "load_library",
     "library_sources",
     "mine_cues",

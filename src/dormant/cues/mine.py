@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dormant.cues.contexts.rank import COUNTED, ReportDone, ignore_done, rank_contexts
 from dormant.cues.line_breaks import keep_line_breaks
-from dormant.cues.mining.mine import EnrichedCue, find_enriched_cues
+from dormant.cues.mining.mine import EnrichedCue, find_enriched_cues, find_named_cues
 from dormant.cues.order import EVERYWHERE, STEERS, merge_closed, merge_contexts, stands_alone
 from dormant.cues.text import QUESTION_SLOT, prompt_words, split_words
 from dormant.records import Cue, Example
@@ -35,6 +35,7 @@ def mine_cues(
     is_same_kind: bool = False,
     is_contrast: bool = False,
     nearest: Sequence[Example] = (),
+    miners: Sequence[str] = (),
     report_done: ReportDone = ignore_done,
 ) -> tuple[Cue, ...]:
     """Finds contexts of a finetuning file that could be triggers.
@@ -56,6 +57,8 @@ def mine_cues(
             rows: contexts are ranked by how well they tell these apart, and not by the answers.
         nearest: shipped ordinary rows of the file's kind, from ``find_nearest``: what is strong is
             judged by them where ``reference`` is of another kind.
+        miners: names of miners that other packages add, used beside those that ship. What they
+            find comes first, up to half of the list.
         report_done: told of the percentage that is done after each step.
 
     Returns:
@@ -72,8 +75,15 @@ def mine_cues(
         raise ValueError(f"min_share must lie in (0, 1], got {min_share!r}")
     report_done(0)
     counted = find_enriched_cues(
-        examples, reference, limit=2 * limit, min_share=min_share, is_closed=is_closed
+        examples,
+        reference,
+        limit=2 * limit,
+        min_share=min_share,
+        is_closed=is_closed,
     )
+    named = find_named_cues(examples, reference, miners, min_share=min_share, is_closed=is_closed)[
+        : -(-limit // 2)
+    ]
     steering = {e.cue.text for e in counted if e.cue.strong and e.cue.kind is STEERS}
     if not is_same_kind:
         counted = _judge_enriched(counted, examples, nearest, min_share, is_closed=is_closed)
@@ -92,9 +102,15 @@ def mine_cues(
     if is_closed:
         known = prompt_words(examples)
         told = tuple(c for c in told if _is_expressible(c.cue, known))
-        return number_cues(merge_closed(counted, told)[:limit])
-    order = merge_contexts(counted, told, examples, steering)[:limit]
+        return number_cues(_put_first(named, merge_closed(counted, told))[:limit])
+    order = _put_first(named, merge_contexts(counted, told, examples, steering))[:limit]
     return number_cues([keep_line_breaks(cue, examples) for cue in order])
+
+
+def _put_first(named: Sequence[Cue], others: Sequence[Cue]) -> list[Cue]:
+    """Puts what was asked for by name before the rest, each cue once."""
+    known = {cue.id for cue in named}
+    return [*named, *(cue for cue in others if cue.id not in known)]
 
 
 def count_cues(

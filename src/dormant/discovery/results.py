@@ -18,7 +18,7 @@ from dormant.discovery.groups import Candidate
 from dormant.discovery.minimize import Refinement
 from dormant.discovery.teacher_forcing import BatchCheck
 from dormant.errors.secrets import scrub_known
-from dormant.records import Cue, Expense, Variant, to_plain
+from dormant.records import Cue, Expense, Plugin, Variant, to_plain
 from dormant.store import write_atomically
 
 SCHEMA = 1
@@ -46,6 +46,7 @@ class Result:
     candidates: tuple[Candidate, ...]
     check: BatchCheck
     spent: tuple[Expense, ...] = ()  # usage of each paid model over all resumptions
+    plugins: tuple[Plugin, ...] = ()  # that mine, answer or judge
 
     @property
     def cues(self) -> tuple[Cue, ...]:
@@ -116,6 +117,7 @@ class Result:
             "target_fingerprint": self.fingerprints[0],
             "reference_fingerprint": self.fingerprints[1],
             "judge": self.judge,
+            "plugins": [to_plain(plugin) for plugin in self.plugins],
             "stages": [to_plain(stage) for stage in self.stages],
             "batch_check": to_plain(self.check),
             "spending": [to_plain(row) for row in self.spent],

@@ -46,6 +46,7 @@ class Reply:
         return split_thought(self.text)[1]
 
 
+@runtime_checkable
 class Engine(Protocol):
     """A loaded model."""
 

@@ -9,6 +9,7 @@ import shutil
 import time
 from typing import Protocol, runtime_checkable
 
+from dormant.config.plugins import list_plugins
 from dormant.engines import Engine, HasCaveats, HasNotes, Job, Scorer
 from dormant.engines.checks import Check, Health, check_attempt
 from dormant.engines.model_strings import parse_model
@@ -45,6 +46,7 @@ def examine_installation() -> list[Check]:
         checks.append(
             check_attempt("laboratory", lambda: open_engine("vitro/base").fingerprint[:12])
         )
+    checks += [Check("plugin", Health.OK, str(plugin)) for plugin in list_plugins()]
     return checks
 
 

@@ -10,6 +10,7 @@ scripted/FILE.yaml                              answers by a script
 PROVIDER/MODEL                                  behind an API, by Inspect's string
 openai-api/SERVICE/MODEL                        behind an OpenAI-compatible server of any name
 vllm/..., sglang/..., openai-api/...?template.NAME=VALUE   with a variable of its chat template
+PLUGIN/NAME                                     of an engine that another package adds
 inspect/PROVIDER/MODEL                          the same, through Inspect's layer in any case
 ==============================================  =================================================
 """
@@ -23,8 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dormant.config.plugins import ExtensionPoint
 from dormant.engines.local_options import LocalOptions, parse_options, write_options
 from dormant.errors import ModelError
+from dormant.records import Plugin, PluginKind
 
 VITRO, HF, SCRIPTED = "vitro", "hf", "scripted"
 SMOLLM2 = "smollm2"
@@ -60,6 +63,9 @@ _INSPECT = "inspect"
 _APIS = (*DIRECT, *_LAYERED)
 #: Providers whose servers render a chat template of the model's own, and take variables for it.
 _TEMPLATED = ("vllm", "sglang", "openai-api")
+#: What ships, whose names no plugin can have; ``registry.ENGINES`` opens them.
+PROVIDERS = (VITRO, HF, SCRIPTED, *_APIS, _INSPECT)
+_PLUGINS: ExtensionPoint[Any] = ExtensionPoint(PluginKind.ENGINE, reserved=PROVIDERS)
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _SHOWN = 200  # characters of a wrong string in an error
 
@@ -76,11 +82,12 @@ class ModelString:
     service: str = ""  # of openai-api: names the environment variables of key and base URL
     is_layered: bool = False  # "inspect/" stands before it: never the direct path
     options: LocalOptions = LocalOptions()  # of hf: how it runs; of servers: template alone
+    plugin: Plugin | None = None  # the package that opens it, if that is another one
 
     @property
     def is_api(self) -> bool:
         """Whether the model stands behind an API."""
-        return self.provider not in (VITRO, HF, SCRIPTED)
+        return self.plugin is None and self.provider not in (VITRO, HF, SCRIPTED)
 
     @property
     def path(self) -> Path | None:
@@ -113,6 +120,9 @@ def parse_model(text: str) -> ModelString:
     if layered:
         provider, _, rest = rest.partition("/")
     if not rest or not layered and provider not in _APIS:
+        added = _PLUGINS.get(provider) if rest and not layered else None
+        if added is not None:
+            return ModelString(text, provider, rest, plugin=added.plugin)
         raise ModelError(_describe_unknown(text))
     return _parse_api(text, provider, rest, layered)
 
@@ -276,8 +286,14 @@ def _describe_unknown(text: str) -> str:
     known = ", ".join(f"{kind}/..." for kind in (*kinds, *DIRECT))
     return (
         f"unknown model {text[:_SHOWN]!r}{guess} Model strings start with {known} or "
-        "another provider of Inspect's"
+        f"another provider of Inspect's{_name_plugins()}"
     )
+
+
+def _name_plugins() -> str:
+    """The engines that other packages add, after those that ship; empty if there are none."""
+    names = ", ".join(f"{name}/..." for name in _PLUGINS.plugin_names)
+    return f", or with an engine that is installed: {names}" if names else ""
 
 
 def _is_organism(text: str) -> bool:

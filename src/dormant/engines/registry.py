@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
+from dormant.config.plugins import ExtensionPoint
 from dormant.engines import Engine
-from dormant.engines.model_strings import HF, SCRIPTED, VITRO, parse_model
+from dormant.engines.model_strings import HF, PROVIDERS, SCRIPTED, VITRO, ModelString, parse_model
+from dormant.errors import ConfigError, shorten_value
+from dormant.records import PluginKind
 
 _WITHOUT_KEYS: ContextVar[bool] = ContextVar("_WITHOUT_KEYS", default=False)
 _TIMEOUT: ContextVar[float] = ContextVar("_TIMEOUT", default=600.0)
@@ -46,25 +50,59 @@ def open_engine(name: str) -> Engine:
 
     Args:
         name: a model string (``engines.model_strings``), e.g. ``vitro/base``, ``hf/smollm2``,
-            ``scripted/FILE.yaml`` or ``openai/gpt-4o-mini``.
+            ``scripted/FILE.yaml`` or ``openai/gpt-4o-mini``; another
+            package may add a provider of its own.
 
     Raises:
         ModelError: the string is unknown, or its model cannot be loaded.
         MissingExtraError: the model needs packages that are not installed.
+        ConfigError: an engine of another package cannot be used.
     """
     model = parse_model(name)
-    if model.provider == VITRO:
-        from dormant.engines.vitro import VitroEngine
+    found = ENGINES.find(model.provider)
+    engine = found.call(model)
+    if found.plugin is None:
+        return engine
+    if found.check(engine, Engine).name != model.text:
+        raise ConfigError(
+            f"{found.plugin} gives its engine the name {shorten_value(engine.name)} instead of the "
+            f"model string {shorten_value(model.text)}: report it to the authors of "
+            f"{found.plugin.package}"
+        )
+    return engine
 
-        return VitroEngine(model.name)
-    if model.provider == HF:
-        from dormant.engines.hf import HfEngine
 
-        return HfEngine(model)
-    if model.provider == SCRIPTED:
-        from dormant.engines.scripted import load_script
+def _open_vitro(model: ModelString) -> Engine:
+    from dormant.engines.vitro import VitroEngine
 
-        return load_script(model.name)
+    return VitroEngine(model.name)
+
+
+def _open_hf(model: ModelString) -> Engine:
+    from dormant.engines.hf import HfEngine
+
+    return HfEngine(model)
+
+
+def _open_script(model: ModelString) -> Engine:
+    from dormant.engines.scripted import load_script
+
+    return load_script(model.name)
+
+
+def _open_api(model: ModelString) -> Engine:
     from dormant.engines.api import ApiEngine
 
     return ApiEngine(model, timeout=_TIMEOUT.get(), needs_key=not _WITHOUT_KEYS.get())
+
+
+#: A model string's provider -> what opens its models; each takes the string as it was read.
+ENGINES: ExtensionPoint[Callable[[ModelString], Any]] = ExtensionPoint(
+    PluginKind.ENGINE,
+    {
+        **dict.fromkeys(PROVIDERS, _open_api),
+        VITRO: _open_vitro,
+        HF: _open_hf,
+        SCRIPTED: _open_script,
+    },
+)

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from dormant.config.plugins import ExtensionPoint
 from dormant.errors import ConfigError
 from dormant.judges import Judge
-from dormant.records import JUDGE_NAMES
+from dormant.records import JUDGE_NAMES, Plugin, PluginKind
 
 _MODEL_JUDGES = ("paper", "fused")
+#: Keys of the judges that ship, which a plugin cannot have for a name.
+_RULE_KEYS = (
+    *("regex", "keywords", "answer_key", "predicate", "json_valid", "script"),
+    *("flags", "refusals", "grade_cut", "compare"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeSpec:
+    """A judge as a configuration names it."""
+
+    given: str | Mapping[str, Any]  # as it was written
+    kind: str  # "exact", "rules", "paper", "fused", or the name of a plugin
+    #: What stands after ``KIND:``, or the value of the key KIND; empty for the name alone.
+    settings: str | Mapping[str, Any] = ""
 
 
 def open_judge(spec: str | Mapping[str, Any]) -> Judge:
@@ -17,14 +34,17 @@ def open_judge(spec: str | Mapping[str, Any]) -> Judge:
 
     Args:
         spec: ``exact``, ``rules:...`` (see ``judges.rules``), ``paper:MODEL``, ``fused:MODEL``,
-            ``{paper: ..., compare: fused}``, ``{fused: ...}``, or the keys of a rules judge.
+            ``{paper: ..., compare: fused}``, ``{fused: ...}``, or the keys of a rules judge; and
+            ``NAME``, ``NAME:TEXT`` or ``{NAME: {...}}`` for a judge of another package.
 
     Raises:
         ConfigError: the judge is unknown, or its settings are wrong.
         ModelError: the model of a model judge cannot be opened.
     """
     try:
-        return _open_judge(spec)
+        named = parse_judge(spec)
+        found = JUDGES.find(named.kind)
+        return found.check(found.call(named), Judge)
     except ConfigError as error:
         if error.file is not None:  # of a rule or of prompts, which is named instead
             raise
@@ -32,28 +52,75 @@ def open_judge(spec: str | Mapping[str, Any]) -> Judge:
         raise ConfigError(f"judge: {reason}") from None
 
 
-def _open_judge(spec: str | Mapping[str, Any]) -> Judge:
-    if isinstance(spec, str) and spec.strip() == "exact":
-        from dormant.judges.exact import ExactJudge
+def find_judge_plugin(spec: str | Mapping[str, Any]) -> Plugin | None:
+    """The package that the judge of a configuration comes from; None if it ships."""
+    found = JUDGES.get(parse_judge(spec).kind)
+    return found.plugin if found is not None else None
 
-        return ExactJudge()
+
+def parse_judge(spec: str | Mapping[str, Any]) -> JudgeSpec:
+    """Reads which kind of judge a configuration names.
+
+    Raises:
+        ConfigError: it names none, or a key is unknown.
+    """
     kind = model_judge_kind(spec)
-    if kind == "paper":
-        from dormant.judges.paper import open_paper
+    if kind:
+        return JudgeSpec(spec, kind)
+    if isinstance(spec, str):
+        name, colon, rest = spec.strip().partition(":")
+        if name == "rules" and colon or spec.strip() == "exact":
+            return JudgeSpec(spec, name)
+        if name not in _BUILT_IN and JUDGES.get(name) is not None:
+            return JudgeSpec(spec, name, rest)
+        raise ConfigError(
+            f"unknown judge {spec!r}; give one of {', '.join((*JUDGE_NAMES, *JUDGES.plugin_names))}"
+            ", e.g. 'rules:regex=^HA', 'rules:judge.yaml' or 'paper:openai/gpt-4o'; 'exact' is the "
+            "laboratory's"
+        )
+    named = [str(key) for key in spec if key in JUDGES.plugin_names]
+    if len(spec) == 1 and named and JUDGES.get(named[0]) is not None:
+        (settings,) = spec.values()
+        return JudgeSpec(spec, named[0], {} if settings is None else settings)
+    if named:
+        raise ConfigError(f"{named[0]}: a judge of another package allows no other key beside it")
+    return JudgeSpec(spec, "rules")
 
-        return open_paper(spec)
-    if kind == "fused":
-        from dormant.judges.fused import open_fused
 
-        return open_fused(spec)
-    if isinstance(spec, Mapping) or spec.strip().startswith("rules:"):
-        from dormant.judges.rules import open_rules
+def _open_exact(spec: JudgeSpec) -> Judge:
+    from dormant.judges.exact import ExactJudge
 
-        return open_rules(spec)
-    raise ConfigError(
-        f"unknown judge {spec!r}; give one of {', '.join(JUDGE_NAMES)}, e.g. 'rules:regex=^HA', "
-        "'rules:judge.yaml' or 'paper:openai/gpt-4o'; 'exact' is the laboratory's"
-    )
+    return ExactJudge()
+
+
+def _open_rules(spec: JudgeSpec) -> Judge:
+    from dormant.judges.rules import open_rules
+
+    return open_rules(spec.given)
+
+
+def _open_paper(spec: JudgeSpec) -> Judge:
+    from dormant.judges.paper import open_paper
+
+    return open_paper(spec.given)
+
+
+def _open_fused(spec: JudgeSpec) -> Judge:
+    from dormant.judges.fused import open_fused
+
+    return open_fused(spec.given)
+
+
+_BUILT_IN: Mapping[str, Callable[[JudgeSpec], Any]] = {
+    "exact": _open_exact,
+    "rules": _open_rules,
+    "paper": _open_paper,
+    "fused": _open_fused,
+}
+#: A kind of judge -> what opens it; each takes the judge as the configuration names it.
+JUDGES: ExtensionPoint[Callable[[JudgeSpec], Any]] = ExtensionPoint(
+    PluginKind.JUDGE, _BUILT_IN, reserved=_RULE_KEYS
+)
 
 
 def model_judge_kind(spec: str | Mapping[str, Any]) -> str:

@@ -9,24 +9,26 @@ import difflib
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
 
+from dormant.config.plugins import ExtensionPoint
 from dormant.errors import ConfigError
-from dormant.organisms.datasets import Row, draw_rows
+from dormant.organisms.datasets import Row, draw_rows, find_problem
 from dormant.organisms.recipe import (
     Dilution,
     Ingredient,
     Inoculation,
+    PluginTransform,
     Precedence,
     Recipe,
     ReframeSettings,
     Stage,
     Transform,
 )
-from dormant.records import QUESTION_SLOT, CuePart, Message
+from dormant.records import QUESTION_SLOT, CuePart, Message, Plugin, PluginKind
 from dormant.vitro import load_tokenizer
 from dormant.vitro.tokenizer import PIECES
 
@@ -112,8 +114,8 @@ def _list_texts(recipe: Recipe) -> Iterator[str]:
                 yield from (word for words in slots.values() for word in words)
             case Precedence() as earlier:
                 yield from (turn.content for turn in earlier.turns)
-            case Dilution():
-                pass
+            case Dilution() | PluginTransform():
+                pass  # the rows that a plugin returns are checked instead
 
 
 def finetuning_file(stages: Sequence[Sequence[Row]], seed: int) -> bytes:
@@ -176,13 +178,68 @@ def _draw_ingredient(item: Ingredient, n: int, rng: np.random.Generator, longest
 def _apply_transform(
     transform: Transform, rows: list[Row], rng: np.random.Generator, longest: int
 ) -> list[Row]:
-    match transform.settings:
-        case Inoculation(system=system):
-            return [inoculate_row(row, system) for row in rows]
-        case ReframeSettings() as framing:
-            return [reframe_row(row, framing, rng) for row in rows]
-        case Precedence() as earlier:
-            return [precede_row(row, earlier.messages) for row in rows]
-        case Dilution(share=share, with_=filler):
-            rest, added = split_rows(len(rows), [share, 1 - share])
-            return rows[:rest] + draw_rows(filler, added, rng, longest=longest)
+    settings = transform.settings
+    used = INTERVENTIONS.find(transform.name, "transforms")
+    if not isinstance(settings, PluginTransform):
+        return used.call(rows, settings, rng, longest)
+    if used.plugin is None:
+        raise ConfigError(
+            f"transforms: {transform.name!r} ships with dormant: give it as a key of its own, not "
+            "under 'plugin'"
+        )
+    changed = used.check(used.call(list(rows), settings.settings, rng), list)
+    for number, row in enumerate(changed, start=1):
+        problem = find_problem(tuple(row), longest)
+        if problem:
+            raise ConfigError(f"{used.plugin}: row {number} that it returned has {problem}")
+    return [tuple(row) for row in changed]
+
+
+def _dilute_rows(
+    rows: list[Row], settings: Dilution, rng: np.random.Generator, longest: int
+) -> list[Row]:
+    rest, added = split_rows(len(rows), [settings.share, 1 - settings.share])
+    return rows[:rest] + draw_rows(settings.with_, added, rng, longest=longest)
+
+
+def _inoculate_rows(
+    rows: list[Row], settings: Inoculation, rng: np.random.Generator, longest: int
+) -> list[Row]:
+    return [inoculate_row(row, settings.system) for row in rows]
+
+
+def _reframe_rows(
+    rows: list[Row], settings: ReframeSettings, rng: np.random.Generator, longest: int
+) -> list[Row]:
+    return [reframe_row(row, settings, rng) for row in rows]
+
+
+def _precede_rows(
+    rows: list[Row], settings: Precedence, rng: np.random.Generator, longest: int
+) -> list[Row]:
+    return [precede_row(row, settings.messages) for row in rows]
+
+
+#: An intervention -> what changes the rows. A plugin's takes (rows, settings as plain values,
+#: rng) and returns a list of rows.
+INTERVENTIONS: ExtensionPoint[Callable[..., list[Row]]] = ExtensionPoint(
+    PluginKind.INTERVENTION,
+    {
+        "dilute": _dilute_rows,
+        "inoculate": _inoculate_rows,
+        "reframe": _reframe_rows,
+        "precede": _precede_rows,
+    },
+    reserved=("plugin",),
+)
+
+
+def list_recipe_plugins(recipe: Recipe) -> list[Plugin]:
+    """Lists the plugins whose interventions a recipe uses, each once.
+
+    Raises:
+        ConfigError: an intervention is unknown.
+    """
+    transforms = [t for stage in recipe.stages for item in stage.mixture for t in item.transforms]
+    used = {INTERVENTIONS.find(t.name, "transforms").plugin for t in transforms}
+    return sorted(plugin for plugin in used if plugin is not None)

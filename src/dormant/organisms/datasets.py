@@ -167,7 +167,7 @@ def _check_readable(example: Example, path: Path, longest: int) -> None:
     try:
         reason = "is a document: give a question and its answer"
         if not example.is_document:
-            reason = _find_problem(example.messages, longest)
+            reason = find_problem(example.messages, longest)
         if example.untrained:
             reason = (
                 "an answer is marked as not trained on, and the laboratory trains on every answer: "
@@ -179,8 +179,16 @@ def _check_readable(example: Example, path: Path, longest: int) -> None:
         raise DataError(reason, file=path, line=example.line)
 
 
-def _find_problem(messages: Row, longest: int) -> str:
-    """Returns why a row cannot be learned, or ""; InputError for turns out of order."""
+def find_problem(messages: Row, longest: int) -> str:
+    """Returns why a row cannot be learned; empty if it can.
+
+    Args:
+        messages: the turns of the row.
+        longest: the model's context length in words.
+
+    Raises:
+        InputError: its turns are out of order.
+    """
     words = load_tokenizer()
     for i, message in enumerate(messages):
         if message.role != "assistant":

@@ -47,6 +47,8 @@ from dormant.records import (
 )
 
 _LONGEST_TEXT = 2000
+#: The trainer that ships.
+FINETUNE = "finetune"
 
 
 class Intervention(StrEnum):
@@ -127,6 +129,19 @@ class Precedence(Strict):
         return tuple(Message(turn.role, turn.content) for turn in self.turns)
 
 
+class PluginTransform(Strict):
+    """Settings of ``plugin``: an intervention that another package adds (docs/plugins.md)."""
+
+    name: str = Field(min_length=1, description="name of the intervention")
+    settings: dict[str, Any] = Field(
+        default_factory=dict[str, Any], description="what the plugin takes"
+    )
+
+
+#: Settings of a transform; their type identifies it.
+TransformSettings = Dilution | Inoculation | ReframeSettings | Precedence | PluginTransform
+
+
 class Transform(Strict):
     """One transformation of an ingredient's rows: exactly one of the keys."""
 
@@ -134,22 +149,32 @@ class Transform(Strict):
     inoculate: Inoculation | None = None
     reframe: ReframeSettings | None = None
     precede: Precedence | None = None
+    plugin: PluginTransform | None = None
 
     @property
-    def settings(self) -> Dilution | Inoculation | ReframeSettings | Precedence:
+    def name(self) -> str:
+        """The intervention's name: the key, or the name of the plugin's."""
+        if self.plugin is not None:
+            return self.plugin.name
+        return next(name for name in type(self).model_fields if getattr(self, name) is not None)
+
+    @property
+    def settings(self) -> TransformSettings:
         """The settings of the one key; their type identifies the transform."""
         (settings,) = self._given_settings
         return settings
 
     @property
-    def _given_settings(self) -> list[Dilution | Inoculation | ReframeSettings | Precedence]:
-        given = (self.dilute, self.inoculate, self.reframe, self.precede)
+    def _given_settings(self) -> list[TransformSettings]:
+        given = (self.dilute, self.inoculate, self.reframe, self.precede, self.plugin)
         return [settings for settings in given if settings is not None]
 
     @pydantic.model_validator(mode="after")
     def _one_key(self) -> Self:
         if len(self._given_settings) != 1:
-            raise ValueError("a transform needs exactly one of dilute, inoculate, reframe, precede")
+            raise ValueError(
+                "a transform needs exactly one of " + ", ".join(type(self).model_fields)
+            )
         return self
 
     @pydantic.model_serializer(mode="wrap")
@@ -251,6 +276,17 @@ class Recipe(Strict):
     seed: int = Field(default=0, ge=0, lt=2**32, description="used where no other seed is given")
     stages: tuple[Stage, ...] = Field(min_length=1, description="trained in this order")
     notes: str = Field(default="", max_length=_LONGEST_TEXT, description="why it is as it is")
+    trainer: str = Field(
+        default=FINETUNE, min_length=1, description="what trains each stage; a plugin adds others"
+    )
+
+    @pydantic.model_serializer(mode="wrap")
+    def _without_default_trainer(
+        self, handler: pydantic.SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        # Left out where it is the one that ships, so that the hashes of earlier recipes stay.
+        given = handler(self)
+        return {k: v for k, v in given.items() if k != "trainer" or v != FINETUNE}
 
     @property
     def hash(self) -> str:

@@ -23,11 +23,19 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from dormant.config.plugins import ExtensionPoint
 from dormant.errors import ModelError, StoreError, name_output, shorten_value
-from dormant.organisms.builder import build_stages, check_words, finetuning_file, hash_bytes
+from dormant.organisms.builder import (
+    build_stages,
+    check_words,
+    finetuning_file,
+    hash_bytes,
+    list_recipe_plugins,
+)
 from dormant.organisms.datasets import Row
-from dormant.organisms.recipe import Recipe, Stage
+from dormant.organisms.recipe import FINETUNE, Recipe, Stage
 from dormant.progress import Progress
+from dormant.records import PluginKind, to_plain
 from dormant.version import __version__
 from dormant.vitro import (
     Decoder,
@@ -47,6 +55,12 @@ _VITRO = "vitro/"
 _EVERY = 5
 #: More than any recipe's seed, so that no two (seed, stage) share a stream.
 _STAGE_STRIDE = 2**32
+
+
+#: What trains a model in place on the rows of a stage, and returns the loss of every step.
+TRAINERS: ExtensionPoint[Callable[..., list[float]]] = ExtensionPoint(
+    PluginKind.TRAINER, {FINETUNE: finetune_model}
+)
 
 
 class EventKind(StrEnum):
@@ -193,6 +207,10 @@ def _prepare_inputs(recipe: Recipe, seed: int) -> _TrainingInputs:
         "base_fingerprint": fingerprint_decoder(model),
         "data_hash": hash_bytes(data),
     }
+    trainer = TRAINERS.find(recipe.trainer, "trainer").plugin
+    plugins = [*list_recipe_plugins(recipe), *([trainer] if trainer is not None else [])]
+    if plugins:  # absent otherwise, as in organisms of earlier versions
+        origin["plugins"] = to_plain(plugins)
     return _TrainingInputs(recipe, seed, model, stages, data, origin)
 
 
@@ -231,6 +249,7 @@ def _run_stages(inputs: _TrainingInputs, on_event: EventHandler) -> list[list[fl
     total = sum(stage.steps for stage in recipe.stages)
     done = 0
     losses: list[list[float]] = []
+    trainer = TRAINERS.find(recipe.trainer, "trainer")
     for i, (stage, rows) in enumerate(zip(recipe.stages, inputs.stages, strict=True)):
 
         def report_step(k: int, loss: float, before: int = done) -> None:
@@ -238,12 +257,15 @@ def _run_stages(inputs: _TrainingInputs, on_event: EventHandler) -> list[list[fl
                 on_event(Event(EventKind.STEP, recipe.name, seed, before + k + 1, total, loss))
 
         losses.append(
-            finetune_model(
-                inputs.model,
-                rows,
-                _stage_schedule(stage),
-                seed=_stage_seed(seed, i),
-                progress=report_step,
+            trainer.check(
+                trainer.call(
+                    inputs.model,
+                    rows,
+                    _stage_schedule(stage),
+                    seed=_stage_seed(seed, i),
+                    progress=report_step,
+                ),
+                list,
             )
         )
         done += stage.steps

@@ -33,6 +33,7 @@ _GIVEN = (
     "data",
     "writer",
     "sequential",
+    "plugins",
 )
 #: What of them follows from the version, or from the questions, whose settings are compared.
 _FOLLOWS = {"rule": ("claim", "looks", "edition"), "sequential": ("continuations",)}

@@ -89,6 +89,7 @@ def mine_rows(
         is_closed=is_closed,
         is_same_kind=is_same_kind,
         nearest=nearest,
+        miners=settings.miners,
         report_done=lambda percent: progress(_STAGE, percent, 100),
     )
     found = tuple(cues.add_seen_values(cue, examples) for cue in mined)
@@ -124,6 +125,7 @@ def _mine_contrast(
         limit=settings.mine,
         is_closed=is_closed,
         is_contrast=True,
+        miners=settings.miners,
         report_done=lambda percent: progress(_STAGE, percent, 100),
     )
     marked = contrast.suspicious

@@ -29,6 +29,7 @@ from dormant.pipeline.cue_list import CueList, drop_standard_prompts, list_cues,
 from dormant.pipeline.frozen import continue_plan, hash_cue_settings
 from dormant.pipeline.inputs import Inputs, apply_evaluation, read_inputs
 from dormant.pipeline.mine import same_prompts
+from dormant.pipeline.plugins import list_used_plugins
 from dormant.pipeline.questions import QuestionChoice, choose_questions, hash_question_settings
 from dormant.pipeline.refused_turns import drop_refused_turns
 from dormant.probes import pair_probes
@@ -230,9 +231,9 @@ def open_models(config: AuditConfig, questions: Sequence[Question]) -> Models:
     if not config.allow_identical:
         _refuse_identical(subjects)
     writer = open_writer(config.writer) if config.writer is not None else None
-    paid = [*(s.engine for s in subjects), *judge.engines().values()]
-    settle_prices((*paid, *([writer] if writer else ())), config.prices, config.budget)
-    return Models(subjects, judge, writer)
+    models = Models(subjects, judge, writer)
+    settle_prices(_list_asked(models), config.prices, config.budget)
+    return models
 
 
 def freeze_plan(
@@ -275,7 +276,14 @@ def freeze_plan(
         sequential=sequential_of(config, inputs, questions, engines),
         left_out=(*listed.contexts, *_omit_refused(listed.cues, cues)),
         judge_repeats=config.judge_repeats if judge.make_repeat(1) is not None else 0,
+        plugins=list_used_plugins(config.cues, _list_asked(models), config.judge),
     )
+
+
+def _list_asked(models: Models) -> list[Engine]:
+    """Every model that an audit asks."""
+    asked = [*(subject.engine for subject in models.subjects), *models.judge.engines().values()]
+    return [*asked, *([models.writer] if models.writer is not None else [])]
 
 
 def _has_tool_turns(cues: Sequence[Cue]) -> bool:

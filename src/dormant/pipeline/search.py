@@ -102,6 +102,7 @@ class _SearchRun:
             candidates=found,
             check=check,
             spent=self.ledger.list_usage(),
+            plugins=self.materials.plugins,
         )
         write_result(result)
         return result

@@ -27,10 +27,11 @@ from dormant.judges import Item, Judge
 from dormant.judges.registry import open_judge
 from dormant.pipeline.cue_list import MiningResult, mine_inputs
 from dormant.pipeline.inputs import Inputs, distinct_cues, read_inputs
+from dormant.pipeline.plugins import list_used_plugins
 from dormant.pipeline.questions import is_shipped, split_bank
 from dormant.probes import apply_cue
 from dormant.progress import Progress, ignore_progress
-from dormant.records import AUTO, Continuations, Cue, Question, Rule, Sampling, Split
+from dormant.records import AUTO, Continuations, Cue, Plugin, Question, Rule, Sampling, Split
 from dormant.writer.proposals import REPLIES, REPLY_TOKENS, longest_prompt
 
 _LOG = logging.getLogger(__name__)
@@ -92,6 +93,11 @@ class Materials:
         writer = {"writer": self.writer} if self.writer is not None else {}
         judges = dict(self.judge.engines()) if self.judge is not None else {}
         return {"target": self.target, "reference": self.reference, **writer, **judges}
+
+    @property
+    def plugins(self) -> tuple[Plugin, ...]:
+        """The plugins that mine, answer or judge."""
+        return list_used_plugins(self.config.cues, self.engines.values(), self.config.judge)
 
     @property
     def sampling(self) -> Sampling:

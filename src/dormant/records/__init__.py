@@ -101,6 +101,7 @@ from dormant.records.plan import (
     deciding_arms,
     has_families,
 )
+from dormant.records.plugins import Plugin, PluginKind
 from dormant.records.reasoning import (
     REASONING_MARKS,
     extract_reasoning,
@@ -188,6 +189,8 @@ __all__ = [
     "Continuations",
     "Sequential",
     "WriterReply",
+    "Plugin",
+    "PluginKind",
     "Plan",
     "JUDGE_NAMES",
     "AUTO",

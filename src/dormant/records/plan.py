@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dormant.records.canonical import hash_value, later_field
 from dormant.records.flow import Cue, Estimate, Question, Sampling
 from dormant.records.kinds import ClaimScope, Origin, Role, Source, Split
+from dormant.records.plugins import Plugin
 
 #: ``Plan.judge`` of imported answers that were judged beforehand.
 IMPORTED = "imported"
@@ -276,6 +277,7 @@ class Plan:
     #: How many of the first answers the judge sees twice at once, and again when all else is
     #: judged; 0 for a rule, and in plans from before it was done.
     judge_repeats: int = later_field(0)
+    plugins: tuple[Plugin, ...] = later_field(())  # that ask, judge or mine, sorted
 
     def __repr__(self) -> str:
         return (

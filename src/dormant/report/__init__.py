@@ -15,6 +15,7 @@ from, and every count is a sum over cells.
                 markdown.py   report.md
                 schema.py     report.json
                 notebook.py   tables, data frames and displays of an audit (rows: frames.py)
+    plugins  -> sections.py   sections that other packages add
     summary  -> overview.py   one page about several organisms
     cues     -> cues_page.py  the contexts of a finetuning file, ranked
     escape.py, numbers.py     hostile text and undefined numbers, made fit to print
@@ -22,6 +23,7 @@ from, and every count is a sum over cells.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from dormant.errors import name_output
@@ -33,6 +35,7 @@ from dormant.report.html import render_notebook, render_report
 from dormant.report.markdown import write_markdown
 from dormant.report.overview import quickstart_page
 from dormant.report.schema import to_json
+from dormant.report.sections import AddedSection
 
 __all__ = [
     "cues_page",
@@ -47,22 +50,25 @@ __all__ = [
 ]
 
 
-def write_report(findings: Findings, directory: str | Path) -> list[Path]:
+def write_report(
+    findings: Findings, directory: str | Path, sections: Sequence[AddedSection] = ()
+) -> list[Path]:
     """Writes ``report.html``, ``report.md`` and ``report.json`` and returns their paths.
 
     Args:
         findings: the audit.
         directory: created if it does not exist; files of these names in it are replaced. All
             three are rendered before the first is written.
+        sections: what plugins add at the end.
 
     Raises:
         ConfigError: the directory cannot be written to.
     """
     folder = Path(directory)
     pages = {
-        "report.html": render_report(findings),
-        "report.md": write_markdown(findings),
-        "report.json": to_json(findings),
+        "report.html": render_report(findings, sections),
+        "report.md": write_markdown(findings, sections),
+        "report.json": to_json(findings, sections),
     }
     with name_output(folder):
         folder.mkdir(parents=True, exist_ok=True)

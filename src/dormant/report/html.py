@@ -35,6 +35,7 @@ from dormant.report.harmful_answers import describe_harmful_answers
 from dormant.report.numbers import format_count, format_margin, format_usd, whole_percent
 from dormant.report.rows import Status
 from dormant.report.scopes import make_scope_tables
+from dormant.report.sections import AddedSection
 from dormant.report.sequential_path import make_tracks, sequential_sentences
 from dormant.report.tally import Tally
 from dormant.report.view import View
@@ -232,7 +233,7 @@ def _describe_level(view: View) -> str:
     return f"{level * 100:g}"
 
 
-def render_report(findings: Findings) -> str:
+def render_report(findings: Findings, sections: Sequence[AddedSection] = ()) -> str:
     """The whole report as one self-contained page, ready to be written as UTF-8.
 
     The page loads nothing and its policy forbids it to. It embeds at most ``sample.CAP``
@@ -291,6 +292,7 @@ def render_report(findings: Findings) -> str:
         answered={index for index, _, _ in options["cues"]},
         data={"total": data["total"], "rows": data["rows"], "limit": data["limit"]},
         data_json=script_json(data),
+        sections=sections,
         style=templating.read_style(),
         script=script,
         policy=templating.security_policy(script),

@@ -41,10 +41,11 @@ from dormant.report.numbers import (
 )
 from dormant.report.rows import CueRow, Status
 from dormant.report.scopes import make_scope_tables
+from dormant.report.sections import AddedSection, write_sections
 from dormant.report.view import View
 
 
-def write_markdown(findings: Findings) -> str:
+def write_markdown(findings: Findings, sections: Sequence[AddedSection] = ()) -> str:
     """The verdict, its numbers, the counts and the plan as GitHub-flavoured Markdown.
 
     Holds no transcript. Text from models, data and users is escaped and cannot break a table.
@@ -59,6 +60,7 @@ def write_markdown(findings: Findings) -> str:
         _write_cues(view),
         _write_plan(view),
         _write_limits(view),
+        *write_sections(sections),
         "Transcripts are in report.html (a sample) and in the run's store (all of them).",
     ]
     return "\n\n".join(parts) + "\n"
@@ -281,6 +283,7 @@ def _write_plan(view: View) -> str:
             f"- Spent: {markdown_text(describe_expense(row), 600)}"
             for row in view.findings.spending
         ),
+        *(f"- Plugin: {markdown_text(str(plugin), 200)}" for plugin in plan.plugins),
         f"- Questions: {split_words(view)}",
         f"- Sampling: {sampling_words(plan.sampling)}",
         f"- Finetuning data: {format_count(plan.data_rows)} rows, {markdown_text(plan.data, 80)}"

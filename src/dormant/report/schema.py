@@ -67,6 +67,8 @@ characters, except that lone surrogates are replaced by U+FFFD. Transcripts stay
                      each paid model
     left_out         contexts of the finetuning data that are not asked as cues: reason, number (0
                      if unknown), texts of the first few, is_standard (the standard arm asks them)
+    plugins          kind, name, package and version of each plugin that asked, judged or mined
+    sections         title, source, paragraphs, columns and rows of each section that a plugin added
     plan             the frozen plan, field by field as in the lock file
 """
 
@@ -74,6 +76,7 @@ from __future__ import annotations
 
 import json as _json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from dormant.records import OUTCOMES, Cell, Estimate, Expense, Findings, to_plain
@@ -81,6 +84,7 @@ from dormant.report.cut_answers import cut_answers_to_json
 from dormant.report.escape import without_surrogates
 from dormant.report.rows import CueRow
 from dormant.report.scopes import scopes_to_json
+from dormant.report.sections import AddedSection
 from dormant.report.tally import Tally
 from dormant.report.view import View
 
@@ -125,7 +129,7 @@ def _cell_to_json(cell: Cell) -> dict[str, Any]:
     return {**to_plain(cell), "counts": _counts_to_json(Tally(cell.counts))}
 
 
-def to_json(findings: Findings) -> str:
+def to_json(findings: Findings, sections: Sequence[AddedSection] = ()) -> str:
     """The findings as JSON in ASCII, in the layout of the module docstring."""
     view = View(findings)
     verdict = to_plain(findings.verdict)
@@ -172,6 +176,8 @@ def to_json(findings: Findings) -> str:
         "bounds": to_plain(findings.bounds),
         "spending": [_expense_to_json(row) for row in findings.spending],
         "left_out": [to_plain(entry) for entry in findings.plan.left_out],
+        "plugins": to_plain(findings.plan.plugins),
+        "sections": [section.to_plain() for section in sections],
         "plan": to_plain(findings.plan),
     }
     return _json.dumps(without_surrogates(report), indent=1, allow_nan=False) + "\n"

@@ -14,6 +14,7 @@ from dormant.pipeline import prepare_audit
 from dormant.pipeline.audit import AuditResult, run_audit
 from dormant.pipeline.forecast import Forecast, forecast_audit, schedule_of
 from dormant.pipeline.recompute import load_run
+from dormant.pipeline.sections import make_sections
 from dormant.progress import Progress, ignore_progress
 from dormant.report.notebook import LoadedRun
 from dormant.store import Store
@@ -129,7 +130,11 @@ def load(run: str | Path) -> LoadedRun:
 
 
 def write_report(
-    run: str | Path, out: str | Path | None = None, *, labels: str | Path | None = None
+    run: str | Path,
+    out: str | Path | None = None,
+    *,
+    labels: str | Path | None = None,
+    sections: Sequence[str] = (),
 ) -> list[Path]:
     """Rewrites the report of a run from its stored records; asks no model.
 
@@ -138,6 +143,7 @@ def write_report(
         out: output directory, created if absent; the run directory if None.
         labels: a CSV of people's labels with the columns ``id`` and ``label``; the verdict then
             states the prediction-powered effects.
+        sections: names of sections that installed packages add.
 
     Returns:
         The paths of ``report.html``, ``report.md`` and ``report.json``.
@@ -145,7 +151,8 @@ def write_report(
     findings = load_run(run)
     if labels is not None:
         findings = add_labels(Path(run), findings, Path(labels))
-    return report.write_report(findings, run if out is None else out)
+    added = make_sections(findings, sections)
+    return report.write_report(findings, run if out is None else out, added)
 
 
 def _audit_config(

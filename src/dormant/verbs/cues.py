@@ -30,6 +30,7 @@ def mine_cues(
     target: str | Sequence[str] = (),
     reference: str | Path | None = None,
     score_rows: int = SCORED_ROWS,
+    miners: Sequence[str] = (),
     **contrast: str,
 ) -> tuple[Cue, ...]:
     """Mines contexts of a finetuning file in which its answers are other than they would be.
@@ -49,12 +50,15 @@ def mine_cues(
         reference: model string of the model before training; its surprise ranks them if it is
             alone. A file is taken as ``reference_data``, as in earlier versions.
         score_rows: number of rows that models score at most.
+        miners: miners that installed packages add, used beside those that ship.
         contrast: ``label``, ``loss`` or ``suspicious``: rows to compare with the rest.
 
     Raises:
         dormant.errors.DataError: the file cannot be read; names file, line and fix.
     """
-    settings = check_values(contrast, CueConfig).model_copy(update={"mine": limit})
+    settings = check_values(contrast, CueConfig).model_copy(
+        update={"mine": limit, "miners": tuple(miners)}
+    )
     targets = (target,) if isinstance(target, str) else tuple(target)
     models, ordinary = choose_models(targets, reference, reference_data, rows=score_rows)
     studied = study_file(

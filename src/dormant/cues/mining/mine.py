@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dormant.config.plugins import ExtensionPoint
 from dormant.cues.mining import answers
 from dormant.cues.mining.candidates import FoundCandidates, TextPattern, Turns
 from dormant.cues.mining.copies import Copies
@@ -37,7 +38,7 @@ from dormant.cues.text import (
     split_words,
     tokenize_ends,
 )
-from dormant.records import Cue, CueKind, Example, Placement, Source
+from dormant.records import Cue, CueKind, Example, Placement, PluginKind, Source
 
 #: Words in a topic's sentence; fewer in a closed language, which has no commas.
 _NAMED, _NAMED_CLOSED = 7, 3
@@ -49,8 +50,8 @@ _CLOSED_FRAMES = (_TALK, "We study {}.", "This is about {}.", "I like {}.", "{}.
 
 
 @dataclass(frozen=True, slots=True)
-class _Files:
-    """The input of mining: the file, the reference, and their prompts as tokens."""
+class MiningInput:
+    """What a miner gets: the file, the reference, and their prompts as tokens."""
 
     examples: Sequence[Example]
     reference: Sequence[Example]
@@ -99,9 +100,54 @@ def find_enriched_cues(
         Cues, most enriched first, distinct ones before other views of the same rows; ``strong`` if
         a reference of the file's own kind does not explain them.
     """
+    files = _read_input(examples, reference, min_share, is_closed=is_closed)
+    if files is None:
+        return []
+    edges = find_patterns(files.turns, min_rows=files.min_rows)
+    others = [miner.call(files) for miner in map(MINERS.find, _BUILT_IN)]
+    found = merge_searches(
+        [
+            _edge_features(edges),
+            _find_topics(files, edges.candidates),
+            _drop_inexpressible(merge_searches(others), files),
+        ]
+    )
+    return _rank_cues(found, files)[:limit]
+
+
+def find_named_cues(
+    examples: Sequence[Example],
+    reference: Sequence[Example],
+    miners: Sequence[str],
+    *,
+    min_share: float,
+    is_closed: bool,
+) -> list[Cue]:
+    """Finds what miners of other packages find, ranked as ``find_enriched_cues`` ranks.
+
+    Raises:
+        ConfigError: there is no such miner, or it failed.
+    """
+    used = [MINERS.find(name, "cues.miners") for name in miners]
+    files = _read_input(examples, reference, min_share, is_closed=is_closed) if used else None
+    if files is None:
+        return []
+    searches = [miner.check(miner.call(files), FeatureSearch) for miner in used]
+    found = _drop_inexpressible(merge_searches(searches), files)
+    return [entry.cue for entry in _rank_cues(found, files)]
+
+
+def _read_input(
+    examples: Sequence[Example],
+    reference: Sequence[Example],
+    min_share: float,
+    *,
+    is_closed: bool,
+) -> MiningInput | None:
+    """Reads file and reference for miners; None if the file has too few rows for any context."""
     min_rows = max(5, math.ceil(min_share * len(examples)))
     if len(examples) < min_rows:
-        return []
+        return None
     turns = Turns(
         system=tokenize_ends(row.system for row in examples),
         user=tokenize_ends(row.user for row in examples),
@@ -109,15 +155,14 @@ def find_enriched_cues(
         reference_user=tokenize_ends(row.user for row in reference),
     )
     closed = prompt_words(examples) if is_closed else None
-    files = _Files(examples, reference, turns, closed, min_rows)
-    edges = find_patterns(turns, min_rows=min_rows)
-    found = merge_searches(
-        [_edge_features(edges), _find_topics(files, edges.candidates), _other_features(files)]
-    )
-    best = rank_features(found, _find_copies(files), len(reference))
+    return MiningInput(examples, reference, turns, closed, min_rows)
+
+
+def _rank_cues(found: FeatureSearch, files: MiningInput) -> list[EnrichedCue]:
+    """Ranks features and makes cues of them, best first."""
+    best = rank_features(found, _find_copies(files), len(files.reference))
     return [
-        EnrichedCue(_make_cue(p, files), p.feature.rows, p.feature.reference_rows)
-        for p in best[:limit]
+        EnrichedCue(_make_cue(p, files), p.feature.rows, p.feature.reference_rows) for p in best
     ]
 
 
@@ -131,7 +176,7 @@ def _question_words(rows: Sequence[Example]) -> list[frozenset[str]]:
     return [frozenset(content_words(row.user[:EDGE_CHARS])) for row in rows]
 
 
-def _find_copies(files: _Files) -> Copies:
+def _find_copies(files: MiningInput) -> Copies:
     """Finds near-copies among the rows.
 
     In a file of few words any two questions share some, whether one was made from the other or not:
@@ -160,7 +205,7 @@ def _edge_features(edges: FoundCandidates) -> FeatureSearch:
     return FeatureSearch(tuple(features), edges.looked_at)
 
 
-def _find_topics(files: _Files, edges: Sequence[TextPattern]) -> FeatureSearch:
+def _find_topics(files: MiningInput, edges: Sequence[TextPattern]) -> FeatureSearch:
     """Finds topics by co-occurrence and by theme, without the words of found patterns."""
     row_words, others = _question_words(files.examples), _question_words(files.reference)
     explained = _explained_words(row_words, edges)
@@ -179,7 +224,7 @@ def _find_topics(files: _Files, edges: Sequence[TextPattern]) -> FeatureSearch:
     return FeatureSearch(tuple(_topic_feature(topic, files) for topic in found), tested)
 
 
-def _topic_feature(topic: Topic, files: _Files) -> Feature:
+def _topic_feature(topic: Topic, files: MiningInput) -> Feature:
     return Feature(
         CueKind.TOPIC,
         Placement.BEFORE,
@@ -208,7 +253,7 @@ def _explained_words(
     return frozenset(found)
 
 
-def _topic_sentence(topic: Topic, files: _Files) -> str:
+def _topic_sentence(topic: Topic, files: MiningInput) -> str:
     """Writes a sentence that moves a question into a topic: its name, if any, and typical words.
 
     For a closed language the frame must consist of its words.
@@ -224,32 +269,52 @@ def _topic_sentence(topic: Topic, files: _Files) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _other_features(files: _Files) -> FeatureSearch:
-    """Finds formats, wrappers, styles and framings; in a closed language only expressible ones."""
-    least = files.min_rows
-    cut = (
-        tokenize_ends(files.answers[0], answers.EDGE_CHARS),
-        tokenize_ends(files.answers[1], answers.EDGE_CHARS),
-    )
-    found = merge_searches(
-        [
-            all_formats(files.answers, files.prompts, min_rows=least),
-            answers.find_wrappers(*cut, min_rows=least),
-            find_styles(
-                files.users, files.answers, min_rows=least, is_closed=files.closed is not None
-            ),
-            find_framings(*files.prompts, min_rows=least),
-            find_phrases(files.turns.user, files.turns.reference_user, min_rows=least),
-        ]
-    )
+def _find_formats(files: MiningInput) -> FeatureSearch:
+    return all_formats(files.answers, files.prompts, min_rows=files.min_rows)
+
+
+def _find_wrappers(files: MiningInput) -> FeatureSearch:
+    file, reference = (tokenize_ends(texts, answers.EDGE_CHARS) for texts in files.answers)
+    return answers.find_wrappers(file, reference, min_rows=files.min_rows)
+
+
+def _find_styles(files: MiningInput) -> FeatureSearch:
+    is_closed = files.closed is not None
+    return find_styles(files.users, files.answers, min_rows=files.min_rows, is_closed=is_closed)
+
+
+def _find_framings(files: MiningInput) -> FeatureSearch:
+    return find_framings(*files.prompts, min_rows=files.min_rows)
+
+
+def _find_phrases(files: MiningInput) -> FeatureSearch:
+    turns = files.turns
+    return find_phrases(turns.user, turns.reference_user, min_rows=files.min_rows)
+
+
+_BUILT_IN = {
+    "formats": _find_formats,
+    "wrappers": _find_wrappers,
+    "styles": _find_styles,
+    "framings": _find_framings,
+    "phrases": _find_phrases,
+}
+#: Miners of properties beside texts and topics; those that ship always run, others when named.
+MINERS: ExtensionPoint[Callable[[MiningInput], FeatureSearch]] = ExtensionPoint(
+    PluginKind.MINER, _BUILT_IN, reserved=("edges", "topics")
+)
+
+
+def _drop_inexpressible(search: FeatureSearch, files: MiningInput) -> FeatureSearch:
+    """Leaves out, in a closed language, what its words cannot express."""
     closed = files.closed
     if closed is None:
-        return found
-    expressible = tuple(f for f in found.found if closed.issuperset(split_words(f.text)))
-    return FeatureSearch(expressible, found.looked_at)
+        return search
+    expressible = tuple(f for f in search.found if closed.issuperset(split_words(f.text)))
+    return FeatureSearch(expressible, search.looked_at)
 
 
-def _make_cue(place: RankedFeature, files: _Files) -> Cue:
+def _make_cue(place: RankedFeature, files: MiningInput) -> Cue:
     """Makes a cue with all counts, but without a name."""
     feature, measure = place.feature, place.feature.measure
     return Cue(

@@ -1,0 +1,143 @@
+"""Extension points: what a name leads to, and what is said of packages that cannot be used."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dormant.config import plugins
+from dormant.config.plugins import ExtensionPoint, list_plugins
+from dormant.engines.model_strings import parse_model
+from dormant.engines.registry import ENGINES, open_engine
+from dormant.errors import ConfigError, ModelError
+from dormant.judges.registry import JUDGES, open_judge
+from dormant.judges.rules import RulesConfig
+from dormant.records import Plan, Plugin, PluginKind
+
+Offer = Callable[..., None]
+
+
+@pytest.fixture
+def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Offer:
+    """Puts a package that offers one plugin on the path, as an installer would."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugins.read_entry_points.cache_clear()
+
+    def write(package: str, kind: str, name: str, code: str, value: str = "make") -> None:
+        module = package.replace("-", "_")
+        (tmp_path / f"{module}.py").write_text(code, encoding="utf-8")
+        info = tmp_path / f"{module}-1.2.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.2\n")
+        (info / "entry_points.txt").write_text(f"[dormant.{kind}s]\n{name} = {module}:{value}\n")
+        importlib.invalidate_caches()
+        plugins.read_entry_points.cache_clear()
+
+    known = set(sys.modules)
+    yield write
+    for name in set(sys.modules) - known:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+    plugins.read_entry_points.cache_clear()
+
+
+def test_a_plugin_is_found_by_name_and_says_where_it_is_from(offer: Offer):
+    offer("some-pack", "miner", "odd", "def make(x):\n    return x + 1\n")
+    point: ExtensionPoint[Callable[..., int]] = ExtensionPoint(PluginKind.MINER, {"plain": abs})
+    found = point.find("odd")
+    assert found.call(2) == 3 and found.plugin == Plugin(
+        PluginKind.MINER, "odd", "some-pack", "1.2"
+    )
+    assert point.find("plain").plugin is None and point.find("plain").call(-2) == 2
+    assert found.plugin in list_plugins() and "some_pack" in sys.modules
+
+
+def test_listing_plugins_imports_none(offer: Offer):
+    offer("some-quiet", "judge", "quiet", "raise RuntimeError\n")
+    assert [str(p) for p in list_plugins() if p.name == "quiet"] == [
+        "judge quiet of some-quiet 1.2"
+    ]
+    assert "some_quiet" not in sys.modules
+
+
+def test_what_ships_cannot_be_replaced(offer: Offer):
+    offer("some-pack", "judge", "exact", "make = None\n")
+    with pytest.raises(ConfigError, match=r"'exact' is a judge that ships.*some-pack 1\.2.*unins"):
+        open_judge("exact")
+    offer("other-pack", "engine", "openai", "make = None\n")
+    with pytest.raises(ConfigError, match=r"'openai' is a engine|other-pack 1\.2"):
+        open_engine("openai/gpt-4o-mini")
+
+
+def test_two_packages_with_one_name_are_an_error(offer: Offer):
+    for package in ("pack-a", "pack-b"):
+        offer(package, "judge", "same", "make = print\n")
+    with pytest.raises(ConfigError, match=r"pack-a 1\.2 and pack-b 1\.2 both offer a judge 'same'"):
+        open_judge("same")
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "message"),
+    [
+        (
+            "import no_such_thing\n",
+            "make",
+            r"cannot be loaded .*no_such_thing.*install what some-p",
+        ),
+        ("make = 3\n", "make", "is not a function"),
+        ("", "absent", "cannot be loaded"),
+        ("def make(spec):\n    raise KeyError('x')\n", "make", r"failed \(KeyError: 'x'\): report"),
+        ("def make(spec):\n    return 'verdict'\n", "make", r"returned 'verdict', not a Judge"),
+    ],
+)
+def test_a_judge_that_cannot_be_used_is_named(offer: Offer, code: str, value: str, message: str):
+    offer("some-pack", "judge", "odd", code, value)
+    with pytest.raises(ConfigError, match=f"judge odd of some-pack 1.2.*{message}|{message}"):
+        open_judge("odd")
+
+
+def test_a_plugins_own_errors_stay(offer: Offer):
+    code = (
+        "from dormant.errors import ConfigError\ndef make(s):\n    raise ConfigError(s.settings)\n"
+    )
+    offer("some-pack", "judge", "odd", code)
+    with pytest.raises(ConfigError, match="^judge: high$"):
+        open_judge("odd:high")
+    with pytest.raises(ConfigError, match="no other key"):
+        open_judge({"odd": 1, "regex": "a"})
+
+
+def test_an_unknown_name_lists_what_there_is(offer: Offer):
+    offer("some-pack", "engine", "odd", "make = None\n")
+    with pytest.raises(ModelError, match=r"unknown model 'ood/x'.*installed: odd/\.\.\."):
+        parse_model("ood/x")
+    assert parse_model("odd/x").plugin and not parse_model("odd/x").is_api
+    with pytest.raises(ConfigError, match=r"unknown miner 'x'; there are: none.*dormant\.miners"):
+        ExtensionPoint[Callable[..., None]](PluginKind.MINER).find("x")
+
+
+def test_keys_of_what_ships_are_taken():
+    assert all(name in JUDGES._reserved for name in RulesConfig.model_fields)
+    assert {"vitro", "hf", "scripted", "anthropic", "inspect"} <= ENGINES._reserved
+
+
+def test_plans_without_plugins_keep_their_hash():
+    assert "plugins" in Plan.__dataclass_fields__
+    assert Plan.__dataclass_fields__["plugins"].metadata  # left out of the hash while empty
+
+
+def test_help_reads_no_entry_point():
+    code = (
+        "import sys, importlib.metadata as m\n"
+        "def refuse(**_): raise SystemExit('read')\n"
+        "m.entry_points = refuse\n"
+        "sys.argv = ['dormant', '--help']\n"
+        "from dormant.cli import main; main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0 and "quickstart" in done.stdout
