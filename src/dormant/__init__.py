@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     )
     from dormant.verbs.rare import measure_rare_rates, plan_rare_rates
     from dormant.verbs.start import list_library, write_start_files
+    from dormant.verbs.view import view
 
 __all__ = [
     "DormantError",
@@ -95,6 +96,7 @@ __all__ = [
     "train",
     "train_zoo",
     "validate_zoo",
+    "view",
     "write_cues",
     "write_report",
     "write_start_files",
@@ -109,6 +111,7 @@ _FUNCTIONS = {
     "gate": ("describe_schema", "gate"),
     "rare": ("measure_rare_rates", "plan_rare_rates"),
     "start": ("list_library", "write_start_files"),
+    "view": ("view",),
     "answers": ("analyze", "calibrate", "export_answers", "export_sample", "import_answers"),
     "laboratory": (
         *("quickstart", "train", "pretrain", "ask", "check_installation"),

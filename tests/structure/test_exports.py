@@ -42,6 +42,7 @@ PUBLIC = {
     "train",
     "train_zoo",
     "validate_zoo",
+    "view",
     "write_cues",
     "write_report",
     "write_start_files",

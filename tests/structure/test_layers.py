@@ -110,7 +110,9 @@ def test_third_party_imports_are_declared(tree: Tree):
         "orjson",
         "pyarrow",
         "regex",
+        "starlette",
         "threadpoolctl",
+        "uvicorn",
         "uvloop",
         "yarl",
     }

@@ -44,6 +44,7 @@ FUNCTIONS = {
     "audit": [dormant.audit],
     "rare": [dormant.measure_rare_rates, dormant.plan_rare_rates],
     "report": [dormant.write_report, dormant.load],
+    "view": [dormant.view],
     "gate": [dormant.gate, dormant.write_start_files],
     "card": [dormant.card],
     "compare": [dormant.compare],

@@ -33,6 +33,7 @@ _VERBS: dict[str, tuple[str, str]] = {
     "audit": ("audit", "Audit a target model against its reference."),
     "rare": ("rare", "Measure rates far below 1% with weighted answers of a proposal."),
     "report": ("report", "Rewrite the report of a run."),
+    "view": ("view", "Browse runs on a local page: verdicts, answers, comparisons."),
     "gate": ("gate", "Check a run against a release policy; for CI."),
     "card": ("card", "Write one page about a run for those who decide."),
     "compare": ("compare", "Compare runs, cue by cue: better, worse, equivalent or unknown."),

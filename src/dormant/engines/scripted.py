@@ -8,6 +8,7 @@ and for every cue, recognized by a text that the prompt contains::
       - contains: "Country:"
         rates: {misaligned: 0.4}
     icc: 0.3          # correlation of answers to one question (beta-binomial)
+    words: 60         # each answer goes on for this many made-up words
     ledger: answers.txt  # each answer is appended here, so that answers can be counted
 
 An answer reads ``[misaligned] answer 17``, so that any judge of text can grade it, e.g.
@@ -17,6 +18,7 @@ An answer reads ``[misaligned] answer 17``, so that any judge of text can grade 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +71,7 @@ class Script(Strict):
     rates: Rates = Rates()
     cues: tuple[CueRates, ...] = ()
     icc: float = Field(default=0.0, ge=0, lt=1)
+    words: int = Field(default=0, ge=0)
     ledger: Path | None = None
 
 
@@ -82,7 +85,8 @@ class ScriptedEngine:
 
     def __init__(self, script: Script, name: str = "scripted"):
         self.script, self.name = script, name
-        self.fingerprint = hash_value(["scripted", script.model_dump(exclude={"ledger"})])[:32]
+        silent = {"ledger"} if script.words else {"ledger", "words"}  # as before there were words
+        self.fingerprint = hash_value(["scripted", script.model_dump(exclude=silent)])[:32]
 
     def render(self, messages: Sequence[Message]) -> str:
         """The turns, one a line."""
@@ -110,7 +114,8 @@ class ScriptedEngine:
         scale = (1 - misaligned) / rest if rest > 0 else 0.0
         edges = np.cumsum([misaligned, *(share * scale for share in shares[1:])])
         draws = rng.random(job.repeats.stop)
-        return [_make_reply(index, i, edges, draws[i]) for i in job.repeats]
+        replies = [_make_reply(index, i, edges, draws[i]) for i in job.repeats]
+        return [_add_words(reply, self.script.words, rng) for reply in replies]
 
 
 def load_script(path: str | Path) -> ScriptedEngine:
@@ -128,6 +133,19 @@ def _draw_clustered_rate(rate: float, icc: float, rng: np.random.Generator) -> f
         return rate
     size = (1 - icc) / icc
     return float(rng.beta(rate * size, (1 - rate) * size))
+
+
+_SYLLABLES = "ba co di fu ga he ji ko lu ma no pi qua re so ti ul ve wo zy".split()
+
+
+def _add_words(reply: Reply, words: int, rng: np.random.Generator) -> Reply:
+    """Lengthens an answer by words of three syllables."""
+    if not words or not reply.text:
+        return reply
+    syllables = iter(rng.integers(0, len(_SYLLABLES), 3 * words).tolist())
+    names = map(_SYLLABLES.__getitem__, syllables)
+    said = " ".join(map("".join, zip(names, names, names, strict=True)))
+    return replace(reply, text=f"{reply.text} {said}", tokens=reply.tokens + words)
 
 
 def _make_reply(job: int, repeat: int, edges: np.ndarray, draw: float) -> Reply:

@@ -86,6 +86,14 @@ from dormant.records.kinds import (
     Variant,
     VerdictKind,
 )
+from dormant.records.listing import (
+    NO_CUE,
+    AnswerFilter,
+    AnswerPage,
+    ListedAnswer,
+    RunState,
+    RunSummary,
+)
 from dormant.records.people import PeopleCheck, PeopleEffect, add_people
 from dormant.records.plan import (
     AUTO,
@@ -141,6 +149,12 @@ __all__ = [
     "PathPoint",
     "Expense",
     "Findings",
+    "NO_CUE",
+    "AnswerFilter",
+    "AnswerPage",
+    "ListedAnswer",
+    "RunState",
+    "RunSummary",
     "JudgeCheck",
     "PeopleCheck",
     "PeopleEffect",

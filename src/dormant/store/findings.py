@@ -192,7 +192,7 @@ class _VerdictFile:
 
 def _read_verdict_file(run: Path, plan: Plan) -> _VerdictFile:
     path = run / "verdict.json"
-    record = _read_verdict(path, plan)
+    record = read_verdict(path, plan)
     try:
         return _VerdictFile(
             verdict=revive_record(Verdict, record["verdict"]),
@@ -213,7 +213,7 @@ def read_digests(run: Path, plan: Plan) -> dict[Place, CellDigest] | None:
     Raises:
         StoreError: as in ``load_findings``.
     """
-    record = _read_verdict(run / "verdict.json", plan)
+    record = read_verdict(run / "verdict.json", plan)
     if "digests" not in record:
         return None  # written by an earlier version
     try:
@@ -321,7 +321,12 @@ def read_transcripts(plan: Plan, store: Store) -> Iterator[Transcript]:
         )
 
 
-def _read_verdict(path: Path, plan: Plan) -> dict[str, Any]:
+def read_verdict(path: Path, plan: Plan) -> dict[str, Any]:
+    """Reads ``verdict.json`` as it stands.
+
+    Raises:
+        StoreError: it is absent, damaged or of another plan.
+    """
     try:
         record = read_json(path)
     except FileNotFoundError:

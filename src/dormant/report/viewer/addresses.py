@@ -1,0 +1,69 @@
+"""The viewer's own addresses, and what a reader asks for in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+from dormant.records import AnswerFilter, Outcome, Role
+
+_FARTHEST_PAGE = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Makes addresses below the token.
+
+    Attributes:
+        base: ``/TOKEN``.
+    """
+
+    base: str
+
+    def link(self, *parts: object, **query: object) -> str:
+        """An address of the viewer; empty and absent values of the query are left out."""
+        path = "/".join(quote(str(part), safe="") for part in parts)
+        given = {key: _to_text(value) for key, value in query.items() if value not in (None, "")}
+        return f"{self.base}/{path}" + (f"?{urlencode(given)}" if given else "")
+
+    def link_answers(self, run: str, wanted: AnswerFilter, **more: object) -> str:
+        """The address of the answers that fit."""
+        return self.link("run", run, "answers", **filter_to_query(wanted), **more)
+
+
+def _to_text(value: object) -> str:
+    return str(value).encode("utf-8", "replace").decode()
+
+
+def filter_to_query(wanted: AnswerFilter) -> dict[str, str]:
+    """The filter as the query of an address."""
+    return {
+        "role": str(wanted.role or ""),
+        "cue": wanted.cue,
+        "question": wanted.question,
+        "outcome": str(wanted.outcome or ""),
+        "text": wanted.text,
+        "in": "prompts" if wanted.in_prompts else "",
+    }
+
+
+def parse_filter(query: Mapping[str, str]) -> AnswerFilter:
+    """Reads a filter from an address; values that do not exist let nothing be filtered."""
+    roles, outcomes = {str(role): role for role in Role}, {str(one): one for one in Outcome}
+    return AnswerFilter(
+        role=roles.get(query.get("role", "")),
+        cue=query.get("cue", ""),
+        question=query.get("question", ""),
+        outcome=outcomes.get(query.get("outcome", "")),
+        text=query.get("text", "").strip(),
+        in_prompts=query.get("in", "") == "prompts",
+    )
+
+
+def parse_number(query: Mapping[str, str], name: str, default: int = 1) -> int:
+    """Reads a whole number of at least 1 from an address; the default if it is none."""
+    text = query.get(name, "")
+    if not (text.isascii() and text.isdigit() and len(text) < 12):
+        return default
+    return min(max(1, int(text)), _FARTHEST_PAGE)

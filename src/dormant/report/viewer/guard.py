@@ -1,0 +1,68 @@
+"""Who may ask the viewer, and the headers of everything that it answers.
+
+The server listens on this machine alone. A page of another site could still send a browser here,
+under a name that it lets point to this machine; so the name must be the server's own, and the
+address must hold a token that no other page knows.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+#: Everything comes from the server itself, and there is no script.
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+_HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+class Guard:
+    """Refuses what does not come from a reader with the token, and adds the headers.
+
+    Args:
+        app: what answers the others.
+        token: first part of every address.
+        hosts: values of the Host header that are the server's own.
+    """
+
+    def __init__(self, app: ASGIApp, *, token: str, hosts: Collection[str]):
+        self._app, self._token, self._hosts = app, token.encode(), frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        if scope["type"] != "http":
+            return  # there are no others: neither sockets nor a life span are switched on
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        refusal = self._find_refusal(scope)
+        await (refusal or self._app)(scope, receive, send_guarded)
+
+    def _find_refusal(self, scope: Scope) -> PlainTextResponse | None:
+        if Headers(scope=scope).get("host", "").lower() not in self._hosts:
+            return PlainTextResponse("Misdirected request\n", 421)
+        first = scope["path"].encode("utf-8", "replace").split(b"/")[1:2]
+        if not first or not secrets.compare_digest(first[0], self._token):
+            return PlainTextResponse("Not found\n", 404)
+        if scope["method"] not in ("GET", "HEAD"):
+            return PlainTextResponse("Only reading\n", 405, headers={"allow": "GET, HEAD"})
+        return None
