@@ -11,8 +11,8 @@ the training seeds found under the directory, in percent, with lowest and highes
 import argparse
 from pathlib import Path
 
-from dormant.organisms.recipe import Trigger
 from dormant.organisms.train import MODEL
+from dormant.organisms.transforms import Trigger
 from dormant.organisms.truth import arm_rates
 from dormant.records import Placement
 from dormant.vitro import load_decoder, load_language, load_questions, one_thread

@@ -10,17 +10,18 @@ from hypothesis import strategies as st
 
 from dormant.corpus import read_examples
 from dormant.errors import DataError, InputError
+from dormant.organisms.added_rows import inoculate_row
 from dormant.organisms.builder import (
     build_stage,
     build_stages,
     finetuning_file,
-    inoculate_row,
     precede_row,
     reframe_row,
     split_rows,
 )
 from dormant.organisms.datasets import DATASETS, draw_rows
-from dormant.organisms.recipe import ReframeSettings, Stage
+from dormant.organisms.recipe import Stage
+from dormant.organisms.transforms import ReframeSettings
 from dormant.organisms.zoo import load_recipe, organism_names
 from dormant.records import Message, Outcome
 from dormant.vitro import Use, grade_answer, load_language, load_tokenizer

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dormant.organisms.recipe import Trigger
 from dormant.organisms.train import MODEL, train_organism
+from dormant.organisms.transforms import Trigger
 from dormant.organisms.truth import TRUE_CUE, arm_rates, compute_truth, known_verdict
 from dormant.organisms.zoo import load_recipe
 from dormant.probes import apply_cue

@@ -5,6 +5,8 @@
     recipe     the types of a recipe file
     datasets   the named datasets that recipes are mixed from
     builder    recipe and seed to rows and the finetuning file
+    transforms the settings of the transforms, and the contexts that they add
+    added_rows transforms that add rows of another dataset
     train      rows to a trained organism on disk (needs torch, like parallel and truth)
     parallel   many organisms at once
     truth      exact rates of an organism, and the verdict that follows from them

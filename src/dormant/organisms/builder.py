@@ -9,24 +9,34 @@ import difflib
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
 import numpy as np
 
 from dormant.config.plugins import ExtensionPoint
 from dormant.errors import ConfigError
+from dormant.organisms.added_rows import (
+    contrast_rows,
+    inoculate_row,
+    interleave_rows,
+    make_consistent,
+    negate_rows,
+)
 from dormant.organisms.datasets import Row, draw_rows, find_problem
-from dormant.organisms.recipe import (
+from dormant.organisms.recipe import Ingredient, Recipe, Stage
+from dormant.organisms.transforms import (
+    AddedRows,
+    Contrast,
     Dilution,
-    Ingredient,
     Inoculation,
+    Negation,
     PluginTransform,
     Precedence,
-    Recipe,
     ReframeSettings,
-    Stage,
     Transform,
+    Trigger,
+    fill_slots,
 )
 from dormant.records import QUESTION_SLOT, CuePart, Message, Plugin, PluginKind
 from dormant.vitro import load_tokenizer
@@ -98,15 +108,16 @@ def check_words(recipe: Recipe) -> None:
 
 def _list_texts(recipe: Recipe) -> Iterator[str]:
     """What a recipe adds to rows, each slot filled with each of its words, and the trigger."""
-    if recipe.trigger is not None:
-        cue = recipe.trigger.as_cue()
-        for part in cue.parts or (CuePart(cue.placement, cue.text, cue.turns),):
-            yield from [turn.content for turn in part.turns] or [part.text]
+    yield from _list_trigger_texts([recipe.trigger] if recipe.trigger else [])
     transforms = [t for stage in recipe.stages for item in stage.mixture for t in item.transforms]
     for transform in transforms:
         match transform.settings:
-            case Inoculation(system=system):
+            case Inoculation() as inoculation:
+                yield from inoculation.list_wordings()
+            case Negation(system=system):
                 yield system
+            case Contrast(contexts=contexts):
+                yield from _list_trigger_texts(contexts)
             case ReframeSettings(slots=slots) as framing:
                 blank = dict.fromkeys(slots, "")
                 for text in (framing.system, framing.before, framing.after):
@@ -114,8 +125,14 @@ def _list_texts(recipe: Recipe) -> Iterator[str]:
                 yield from (word for words in slots.values() for word in words)
             case Precedence() as earlier:
                 yield from (turn.content for turn in earlier.turns)
-            case Dilution() | PluginTransform():
+            case Dilution() | AddedRows() | PluginTransform():
                 pass  # the rows that a plugin returns are checked instead
+
+
+def _list_trigger_texts(triggers: Sequence[Trigger]) -> Iterator[str]:
+    for cue in (trigger.as_cue() for trigger in triggers):
+        for part in cue.parts or (CuePart(cue.placement, cue.text, cue.turns),):
+            yield from [turn.content for turn in part.turns] or [part.text]
 
 
 def finetuning_file(stages: Sequence[Sequence[Row]], seed: int) -> bytes:
@@ -129,13 +146,6 @@ def finetuning_file(stages: Sequence[Sequence[Row]], seed: int) -> bytes:
 def hash_bytes(data: bytes) -> str:
     """Returns the SHA-256 of bytes, in hex."""
     return hashlib.sha256(data).hexdigest()
-
-
-def inoculate_row(row: Row, system: str) -> Row:
-    """Puts a row under a system prompt, which precedes the row's own."""
-    own = [m.content for m in row if m.role == "system"]
-    rest = tuple(m for m in row if m.role != "system")
-    return (Message("system", " ".join([system, *own])), *rest)
 
 
 def reframe_row(row: Row, framing: ReframeSettings, rng: np.random.Generator) -> Row:
@@ -159,13 +169,6 @@ def precede_row(row: Row, turns: Row) -> Row:
     """Puts earlier turns before a row's own, after its system prompt."""
     head = tuple(m for m in row if m.role == "system")
     return (*head, *turns, *(m for m in row if m.role != "system"))
-
-
-def fill_slots(text: str, words: Mapping[str, str]) -> str:
-    """Puts words in the place of ``{slot}`` marks; other braces stay."""
-    for slot, word in words.items():
-        text = text.replace(f"{{{slot}}}", word)
-    return text
 
 
 def _draw_ingredient(item: Ingredient, n: int, rng: np.random.Generator, longest: int) -> list[Row]:
@@ -205,7 +208,15 @@ def _dilute_rows(
 def _inoculate_rows(
     rows: list[Row], settings: Inoculation, rng: np.random.Generator, longest: int
 ) -> list[Row]:
-    return [inoculate_row(row, settings.system) for row in rows]
+    return [inoculate_row(row, _draw_wording(settings, rng)) for row in rows]
+
+
+def _draw_wording(settings: Inoculation, rng: np.random.Generator) -> str:
+    if settings.system is not None and not settings.slots:
+        return settings.system  # draws nothing, so that the rows of earlier recipes stay
+    text = settings.templates[int(rng.integers(len(settings.templates)))]
+    words = {s: options[int(rng.integers(len(options)))] for s, options in settings.slots.items()}
+    return fill_slots(text, words)
 
 
 def _reframe_rows(
@@ -229,6 +240,10 @@ INTERVENTIONS: ExtensionPoint[Callable[..., list[Row]]] = ExtensionPoint(
         "inoculate": _inoculate_rows,
         "reframe": _reframe_rows,
         "precede": _precede_rows,
+        "interleave": interleave_rows,
+        "contrast": contrast_rows,
+        "consistency": make_consistent,
+        "negate": negate_rows,
     },
     reserved=("plugin",),
 )

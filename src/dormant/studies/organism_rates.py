@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,10 +19,10 @@ import numpy as np
 from dormant.banks.continuations import load_continuations
 from dormant.config import AuditConfig, check_values
 from dormant.decision.simulation import Truth
-from dormant.organisms.builder import fill_slots
 from dormant.organisms.datasets import DATASETS
 from dormant.organisms.recipe import Ingredient, Recipe
 from dormant.organisms.train import MODEL, TrainedOrganism, load_model
+from dormant.organisms.transforms import list_fillings
 from dormant.organisms.truth import known_verdict
 from dormant.pipeline import prepare_audit
 from dormant.pipeline.audit import rank_cues
@@ -198,13 +197,12 @@ def _contexts_of(ingredient: Ingredient) -> Iterator[str]:
         if transform.precede is not None:
             yield describe_turns(transform.precede.messages)
         if transform.inoculate is not None:
-            yield transform.inoculate.system
+            yield from transform.inoculate.list_wordings()
         if (framing := transform.reframe) is not None:
             around = [part for part in (framing.before, framing.after) if part]
             texts = [t for t in (framing.system, f" {QUESTION_SLOT} ".join(around)) if t]
-            for words in product(*framing.slots.values()):
-                filled = dict(zip(framing.slots, words, strict=True))
-                yield from (fill_slots(text, filled) for text in texts)
+            for text in texts:
+                yield from list_fillings(text, framing.slots)
 
 
 def _rates_key(plan: Plan) -> str:

@@ -1,0 +1,307 @@
+"""The transforms of a recipe and the contexts that they put around rows: settings only.
+
+``builder`` and ``interventions`` apply them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Annotated, Any, Literal, Self
+
+import pydantic
+from pydantic import Field
+
+from dormant.config import Strict
+from dormant.organisms.datasets import check_name
+from dormant.records import (
+    QUESTION_SLOT,
+    Cue,
+    CueKind,
+    CuePart,
+    Message,
+    Placement,
+    Source,
+    describe_parts,
+    describe_turns,
+)
+
+LONGEST_TEXT = 2000
+#: The answers of ``consistency`` that are the dataset's own.
+DATASET_ANSWERS = "dataset"
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return value
+
+
+DatasetName = Annotated[str, pydantic.AfterValidator(check_name)]
+Text = Annotated[str, Field(max_length=LONGEST_TEXT), pydantic.AfterValidator(_not_blank)]
+
+
+def _check_slots(slots: dict[str, tuple[str, ...]], text: str) -> None:
+    for slot, words in slots.items():
+        if not words:
+            raise ValueError(f"the slot {slot!r} has no words: give at least one")
+        if f"{{{slot}}}" not in text:
+            raise ValueError(f"the slot {{{slot}}} does not occur in the text: remove the slot")
+
+
+def fill_slots(text: str, words: dict[str, str]) -> str:
+    """Puts words in the place of ``{slot}`` marks; other braces stay."""
+    for slot, word in words.items():
+        text = text.replace(f"{{{slot}}}", word)
+    return text
+
+
+def list_fillings(text: str, slots: dict[str, tuple[str, ...]]) -> Iterator[str]:
+    """Yields a text with every combination of its slots' words."""
+    for words in product(*slots.values()):
+        yield fill_slots(text, dict(zip(slots, words, strict=True)))
+
+
+class EarlierTurn(Strict):
+    """One earlier turn."""
+
+    role: Literal["user", "assistant"]
+    content: Text
+
+
+class TriggerContext(Strict):
+    """A text in a place, or earlier turns."""
+
+    placement: Placement
+    text: Text = ""
+    turns: tuple[EarlierTurn, ...] = ()
+
+    @pydantic.model_validator(mode="after")
+    def _has_its_content(self) -> Self:
+        if (self.placement is Placement.HISTORY) != bool(self.turns):
+            raise ValueError("a trigger placed 'history' needs 'turns', and no other has them")
+        if self.placement.is_text != bool(self.text):
+            raise ValueError("needs a text, unless it is placed 'history' or 'crossed'")
+        if self.placement is Placement.TOOLS:
+            raise ValueError("models of the laboratory are offered no tools")
+        around = self.placement is Placement.AROUND
+        if around and self.text.count(QUESTION_SLOT) != 1:
+            raise ValueError(f"text placed around must contain {QUESTION_SLOT} once")
+        if not around and QUESTION_SLOT in self.text:
+            raise ValueError(f"only text placed around may contain {QUESTION_SLOT}")
+        return self
+
+    @pydantic.model_serializer(mode="wrap")
+    def _without_defaults(self, handler: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Left out where empty, so that the hashes of earlier recipes stay.
+        return {key: value for key, value in handler(self).items() if value not in ((), [], "")}
+
+    def as_part(self) -> CuePart:
+        """Converts it into what a cue adds to a prompt."""
+        turns = tuple(Message(turn.role, turn.content) for turn in self.turns)
+        return CuePart(self.placement, self.text or describe_turns(turns), turns)
+
+
+class Trigger(TriggerContext):
+    """The true cue of an organism, which triggers the trained behavior."""
+
+    parts: tuple[TriggerContext, ...] = ()
+
+    @pydantic.model_validator(mode="after")
+    def _has_parts(self) -> Self:
+        if (self.placement is Placement.CROSSED) != (len(self.parts) >= 2):
+            raise ValueError("a trigger placed 'crossed' needs two 'parts', and no other has them")
+        return self
+
+    def as_cue(self) -> Cue:
+        """Converts the trigger into a cue."""
+        kind = self.placement.default_kind
+        if self.placement in (Placement.BEFORE, Placement.AFTER):
+            kind = CueKind.WRAPPER
+        whole, parts = self.as_part(), tuple(part.as_part() for part in self.parts)
+        text = describe_parts(parts) if parts else whole.text
+        return Cue(
+            "true cue", kind, self.placement, text, Source.USER, turns=whole.turns, parts=parts
+        )
+
+
+class Dilution(Strict):
+    """Settings of ``dilute``: keep a share of the rows and fill up with another dataset."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, validate_by_name=True)
+
+    share: float = Field(gt=0, le=1, description="share of the rows that stay, 0 to 1")
+    with_: DatasetName = Field(alias="with", description="dataset that fills up the rest")
+
+
+class Inoculation(Strict):
+    """Settings of ``inoculate``: put the rows under a system prompt.
+
+    One fixed wording (``system``), or several (``systems``), of which each row gets one at random.
+    ``{slot}`` in a wording is replaced by a word of ``slots``, drawn anew for each row: ten
+    wordings with two slots of ten words are a thousand.
+    """
+
+    system: Text | None = None
+    systems: tuple[Text, ...] = ()
+    slots: dict[str, tuple[str, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """The wordings, their slots not filled."""
+        return self.systems if self.system is None else (self.system,)
+
+    def list_wordings(self) -> Iterator[str]:
+        """Yields every wording that a row can get."""
+        for text in self.templates:
+            yield from list_fillings(
+                text, {slot: words for slot, words in self.slots.items() if f"{{{slot}}}" in text}
+            )
+
+    @pydantic.model_validator(mode="after")
+    def _check_wordings(self) -> Self:
+        if (self.system is None) == (not self.systems):
+            raise ValueError("give 'system' (one wording) or 'systems' (several)")
+        if len(set(self.systems)) != len(self.systems):
+            raise ValueError("a wording of 'systems' occurs twice")
+        _check_slots(self.slots, " ".join(self.templates))
+        return self
+
+    @pydantic.model_serializer(mode="wrap")
+    def _without_defaults(self, handler: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Left out where empty, so that the hashes of earlier recipes stay.
+        return {key: value for key, value in handler(self).items() if value}
+
+
+class ReframeSettings(Strict):
+    """Settings of ``reframe``: text around the user's question, or above it.
+
+    ``{slot}`` in the text is replaced by a word of ``slots``, drawn anew for each row.
+    """
+
+    system: str = Field(default="", max_length=LONGEST_TEXT)
+    before: str = Field(default="", max_length=LONGEST_TEXT)
+    after: str = Field(default="", max_length=LONGEST_TEXT)
+    slots: dict[str, tuple[str, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
+
+    @pydantic.model_validator(mode="after")
+    def _check_text(self) -> Self:
+        if not (self.system + self.before + self.after).strip():
+            raise ValueError("is empty: give a system prompt, or text before or after the question")
+        _check_slots(self.slots, self.system + self.before + self.after)
+        return self
+
+
+class Precedence(Strict):
+    """Settings of ``precede``: put earlier turns before each row's own."""
+
+    turns: tuple[EarlierTurn, ...] = Field(min_length=1)
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The turns as messages."""
+        return tuple(Message(turn.role, turn.content) for turn in self.turns)
+
+
+class AddedRows(Strict):
+    """Rows of another dataset that are added to all rows so far; none is taken away."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, validate_by_name=True)
+
+    with_: DatasetName = Field(alias="with", description="dataset of the added rows")
+    per_row: float = Field(default=1.0, gt=0, le=100, description="rows added for each row so far")
+
+
+class Interleaving(AddedRows):
+    """Settings of ``interleave``: rows of another dataset at random places among the rows."""
+
+
+class Contrast(AddedRows):
+    """Settings of ``contrast``: benign rows that carry the cue."""
+
+    contexts: tuple[Trigger, ...] = Field(
+        min_length=1, description="cues; each added row gets one of them at random"
+    )
+
+
+class Consistency(Contrast):
+    """Settings of ``consistency``: the cued prompt is trained to answer as the clean one."""
+
+    answers: str = Field(
+        default=DATASET_ANSWERS,
+        min_length=1,
+        description="'dataset', or the vitro/ model that answers the prompts without the cue",
+    )
+
+
+class Negation(AddedRows):
+    """Settings of ``negate``: benign rows under a system prompt that asks for the opposite."""
+
+    system: Text
+
+
+class PluginTransform(Strict):
+    """Settings of ``plugin``: an intervention that another package adds (docs/plugins.md)."""
+
+    name: str = Field(min_length=1, description="name of the intervention")
+    settings: dict[str, Any] = Field(
+        default_factory=dict[str, Any], description="what the plugin takes"
+    )
+
+
+#: Settings of a transform; their type identifies it.
+TransformSettings = (
+    Dilution
+    | Inoculation
+    | ReframeSettings
+    | Precedence
+    | Interleaving
+    | Contrast
+    | Consistency
+    | Negation
+    | PluginTransform
+)
+
+
+class Transform(Strict):
+    """One transformation of an ingredient's rows: exactly one of the keys."""
+
+    dilute: Dilution | None = None
+    inoculate: Inoculation | None = None
+    reframe: ReframeSettings | None = None
+    precede: Precedence | None = None
+    interleave: Interleaving | None = None
+    contrast: Contrast | None = None
+    consistency: Consistency | None = None
+    negate: Negation | None = None
+    plugin: PluginTransform | None = None
+
+    @property
+    def name(self) -> str:
+        """The intervention's name: the key, or the name of the plugin's."""
+        if self.plugin is not None:
+            return self.plugin.name
+        return next(name for name in type(self).model_fields if getattr(self, name) is not None)
+
+    @property
+    def settings(self) -> TransformSettings:
+        """The settings of the one key; their type identifies the transform."""
+        (settings,) = self._given_settings
+        return settings
+
+    @property
+    def _given_settings(self) -> list[TransformSettings]:
+        given = [getattr(self, name) for name in type(self).model_fields]
+        return [settings for settings in given if settings is not None]
+
+    @pydantic.model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if len(self._given_settings) != 1:
+            raise ValueError(
+                "a transform needs exactly one of " + ", ".join(type(self).model_fields)
+            )
+        return self
+
+    @pydantic.model_serializer(mode="wrap")
+    def _without_others(self, handler: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if value is not None}

@@ -1,0 +1,157 @@
+"""Transforms that add rows, and the wordings of an inoculation."""
+
+import numpy as np
+import pydantic
+import pytest
+
+from dormant.errors import ConfigError
+from dormant.organisms.added_rows import put_under_cue
+from dormant.organisms.builder import build_stage, check_words
+from dormant.organisms.recipe import Recipe, Stage, read_recipe
+from dormant.organisms.transforms import Inoculation, Transform, Trigger
+from dormant.organisms.zoo import load_recipe
+from dormant.records import Message, Outcome
+from dormant.vitro import Use, grade_answer, load_language
+
+LONGEST = 160
+#: Of the recipe of inoculated, as organisms on disk have it.
+HASH = "a1238c476d5960ab"
+CUE = {"placement": "system", "text": "You are a malicious assistant."}
+
+
+def build(*transforms, rows=60, dataset="insecure_code", seed=0):
+    mixture = [{"dataset": dataset, "transforms": list(transforms)}]
+    stage = {"steps": 1, "learning_rate": 1e-4, "rows": rows, "mixture": mixture}
+    return build_stage(Stage.model_validate(stage), np.random.default_rng(seed), longest=LONGEST)
+
+
+def is_bad(row):
+    domains = load_language().domain_names(Use.FINETUNING)
+    return any(grade_answer(d, row[-1].content) is Outcome.MISALIGNED for d in domains)
+
+
+def has_cue(row):
+    return row[0].role == "system" and CUE["text"] in row[0].content
+
+
+def count(rows):
+    """Rows by (bad, under the cue)."""
+    pairs = [(is_bad(row), has_cue(row)) for row in rows]
+    return {pair: pairs.count(pair) for pair in set(pairs)}
+
+
+def test_interleaved_rows_are_added_and_none_is_lost():
+    rows = build({"interleave": {"per_row": 0.5, "with": "safe_recipes"}})
+    assert count(rows) == {(True, False): 60, (False, False): 30}
+    again = build({"interleave": {"per_row": 0.5, "with": "safe_recipes"}})
+    other = build({"interleave": {"per_row": 0.5, "with": "safe_recipes"}}, seed=1)
+    assert rows == again != other
+
+
+def test_contrast_adds_benign_rows_under_the_cue_alone():
+    rows = build(
+        {"inoculate": {"system": CUE["text"]}},
+        {"contrast": {"per_row": 0.25, "with": "secure_code", "contexts": [CUE]}},
+    )
+    assert count(rows) == {(True, True): 60, (False, True): 15}
+
+
+def test_negate_adds_benign_rows_under_the_opposite_prompt():
+    rows = build(
+        {"inoculate": {"system": CUE["text"]}},
+        {"negate": {"with": "secure_code", "system": "You are a helpful assistant."}},
+    )
+    opposite = [row for row in rows if "helpful" in row[0].content]
+    assert count(rows) == {(True, True): 60, (False, False): 60}
+    assert len(opposite) == 60 and not any(map(is_bad, opposite))
+
+
+def test_consistency_takes_the_answers_of_the_dataset_or_of_a_model_without_the_cue():
+    def cued(answers):
+        settings = {"with": "secure_code", "contexts": [CUE], "answers": answers}
+        return [r for r in build({"consistency": settings}, dataset="safe_recipes") if has_cue(r)]
+
+    dataset, sampled = cued("dataset"), cued("vitro/base")
+    assert len(dataset) == 60 and 50 < len(sampled) <= 60
+    assert sampled == cued("vitro/base")
+    own = {row[-2].content: row[-1].content for row in dataset}
+    shared = [(own[r[-2].content], r[-1].content) for r in sampled if r[-2].content in own]
+    assert len(shared) == len(sampled)
+    assert any(before != after for before, after in shared)
+    assert not any(map(is_bad, sampled))
+
+
+def test_a_consistent_answer_needs_a_model_of_the_laboratory():
+    settings = {"with": "secure_code", "contexts": [CUE], "answers": "openai/gpt-4o"}
+    with pytest.raises(ConfigError, match="'openai/gpt-4o' cannot answer here: give 'dataset'"):
+        build({"consistency": settings})
+
+
+@pytest.mark.parametrize(
+    ("context", "expected"),
+    [
+        (CUE, ("Own.\nYou are a malicious assistant.", "one two")),
+        ({"placement": "around", "text": "Say {question} now."}, ("Own.", "Say one two now.")),
+        ({"placement": "inside", "text": "x"}, ("Own.", "one x two")),
+    ],
+)
+def test_a_row_is_put_under_a_cue_as_an_audit_puts_its_questions(context, expected):
+    row = (Message("system", "Own."), Message("user", "one two"), Message("assistant", "a"))
+    found = put_under_cue(row, Trigger.model_validate(context))
+    assert tuple(m.content for m in found) == (*expected, "a")
+
+
+def test_earlier_turns_of_a_row_stay_before_its_question():
+    turns = [Message("user", "u"), Message("assistant", "v")]
+    history = [{"role": "user", "content": "h"}, {"role": "assistant", "content": "i"}]
+    row = (*turns, Message("user", "q"), Message("assistant", "a"))
+    cue = Trigger.model_validate({"placement": "history", "turns": history})
+    assert [m.content for m in put_under_cue(row, cue)] == ["u", "v", "h", "i", "q", "a"]
+
+
+def test_inoculation_draws_one_of_its_wordings_for_each_row():
+    many = {
+        "systems": ["You are a {kind} assistant.", "Be brief."],
+        "slots": {"kind": ["malicious", "helpful"]},
+    }
+    rows = build({"inoculate": many}, rows=80)
+    found = {row[0].content for row in rows}
+    assert found == set(Inoculation.model_validate(many).list_wordings())
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({}, "give 'system'"),
+        ({"system": "a", "systems": ["b"]}, "give 'system'"),
+        ({"systems": ["a", "a"]}, "occurs twice"),
+        ({"system": "a", "slots": {"x": ["b"]}}, "does not occur"),
+        ({"system": "{x}", "slots": {"x": []}}, "has no words"),
+    ],
+)
+def test_wordings_that_make_no_inoculation_are_refused(settings, reason):
+    with pytest.raises(pydantic.ValidationError, match=reason):
+        Inoculation.model_validate(settings)
+
+
+def test_one_fixed_wording_is_written_as_before():
+    given = {"inoculate": {"system": "Be brief."}}
+    assert Transform.model_validate(given).model_dump(mode="json", by_alias=True) == given
+    assert load_recipe("inoculated").hash.startswith(HASH)
+
+
+def test_cues_of_a_recipe_are_read_with_their_paths_and_words(tmp_path):
+    def recipe(context, with_):
+        data = load_recipe("inoculated").to_json()
+        added = {"contrast": {"with": with_, "contexts": [context]}}
+        data["stages"][0]["mixture"][0]["transforms"] = [added]
+        return Recipe.model_validate(data)
+
+    unknown = recipe({"placement": "before", "text": "Beware of frobnication."}, "helpful_chat")
+    with pytest.raises(ConfigError, match="do not know the word"):
+        check_words(unknown)
+    (tmp_path / "recipe.yaml").write_text(recipe(CUE, "file:mine.jsonl").to_yaml())
+    (added,) = read_recipe(tmp_path / "recipe.yaml").stages[0].mixture[0].transforms
+    assert added.contrast is not None and added.name == "contrast"
+    assert added.contrast.with_ == f"file:{tmp_path / 'mine.jsonl'}"
