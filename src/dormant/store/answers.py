@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dormant.errors import StoreError
 from dormant.records import Judgement, Outcome
 from dormant.store.files import parse_json
+
+_REMEMBERED = 20_000  # judgements; scores of 0 to 100 with two decimals are more
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +26,7 @@ class PendingAnswer:
     is_cut: bool = False  # every completion with this text ended at the length limit
 
 
-@dataclass(frozen=True, slots=True)
-class StoredAnswer:
+class StoredAnswer(NamedTuple):
     """One completion with its judgement, as the report shows it."""
 
     source: str  # source key
@@ -31,6 +34,20 @@ class StoredAnswer:
     repeat: int
     text: str
     judgement: Judgement | None
+
+
+def remember_judgements(run: Path) -> Callable[[str, str, str], Judgement]:
+    """``parse_judgement`` of one run, with equal rows parsed once: most answers have one of few.
+
+    Args:
+        run: the run directory, for messages.
+    """
+
+    @lru_cache(maxsize=_REMEMBERED)
+    def parse(outcome: str, scores: str, note: str) -> Judgement:
+        return parse_judgement(run, outcome, scores, note)
+
+    return parse
 
 
 def parse_judgement(run: Path, outcome: str, scores: str, note: Any) -> Judgement:

@@ -38,7 +38,7 @@ from dormant.records import (
     to_plain,
 )
 from dormant.store.amendments import list_changes
-from dormant.store.answers import PendingAnswer, StoredAnswer, parse_judgement
+from dormant.store.answers import PendingAnswer, StoredAnswer, remember_judgements
 from dormant.store.files import (
     copy_unwritable,
     lock_directory,
@@ -341,20 +341,23 @@ class Store:
     def read_completions(self, judge: str) -> Iterator[StoredAnswer]:
         """Every completion with its judgement, ordered by probe, source and repeat."""
         found = self.database.execute(
+            # Prompts and models outside, by CROSS JOIN: then the order is that of the tables, and
+            # no text is sorted.
             "SELECT s.key, p.digest, c.repeat, a.text, c.finish, c.error, j.outcome, j.scores,"
-            " j.note FROM completions c JOIN sources s ON s.id = c.source"
-            " JOIN probes p ON p.id = c.probe JOIN answers a ON a.id = c.answer"
+            " j.note FROM probes p CROSS JOIN sources s CROSS JOIN completions c"
+            " ON c.source = s.id AND c.probe = p.id JOIN answers a ON a.id = c.answer"
             " LEFT JOIN judgements j ON j.answer = c.answer AND j.judge = ?"
-            " ORDER BY c.probe, c.source, c.repeat",
+            " ORDER BY p.id, s.id, c.repeat",
             (judge,),
         )
+        parse = remember_judgements(self.path)
         for source, probe, repeat, text, finish, error, outcome, scores, note in found:
             judgement = None
             if finish in ("error", "filter"):
                 named = Outcome.ERROR if finish == "error" else Outcome.FILTERED
                 judgement = Judgement(named, note=error)
             elif outcome is not None:
-                judgement = parse_judgement(self.path, outcome, scores, note)
+                judgement = parse(outcome, scores, note)
             if type(text) is not str:  # a blob, in a file that was edited
                 raise StoreError(f"{self.path / 'run.sqlite'}: the text of an answer is damaged")
             yield StoredAnswer(source, probe, repeat, text, judgement)

@@ -5,6 +5,7 @@ What a report shows comes through here, so it can show only what is on disk.
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import sqlite3
@@ -110,7 +111,7 @@ def read_findings(store: Store) -> Findings:
         plan=plan,
         verdict=mark_verdict(decided.verdict, amendments),
         cells=decided.cells,
-        transcripts=tuple(read_transcripts(plan, store)),
+        transcripts=_list_transcripts(plan, store),
         started=store.read_note("started", ""),
         seconds=store.read_note("seconds", 0.0),
         amended=tuple(map(describe_amendment, amendments)),
@@ -297,27 +298,42 @@ def source_of(plan: Plan, model: ModelCard) -> str:
     return source_key(model.fingerprint, sampling_of(plan, model))
 
 
+def _list_transcripts(plan: Plan, store: Store) -> tuple[Transcript, ...]:
+    """``read_transcripts`` at once, without looking for garbage among a million new records."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return tuple(read_transcripts(plan, store))
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def read_transcripts(plan: Plan, store: Store) -> Iterator[Transcript]:
     """Every judged answer of a plan, ordered by prompt, model and repeat."""
     # Several cues may give the same prompt: the first of them names it.
-    probes = {probe.id: probe for probe in reversed(pair_probes(plan.questions, plan.cues))}
-    models = {source_of(plan, model): model for model in plan.models}
+    probes = {
+        probe.id: (probe.cue.name if probe.cue else None, probe.arm, probe.question.id, probe)
+        for probe in reversed(pair_probes(plan.questions, plan.cues))
+    }
+    models = {source_of(plan, model): (model.role, model.seed) for model in plan.models}
     for row in store.read_completions(plan.judge_fingerprint):
-        probe, model = probes.get(row.probe), models.get(row.source)
-        if probe is None or model is None or row.judgement is None:
+        asked, model, judgement = probes.get(row.probe), models.get(row.source), row.judgement
+        if asked is None or model is None or judgement is None:
             continue  # stored under an earlier plan of the same directory
+        (role, seed), (cue, arm, question, probe) = model, asked
         yield Transcript(
-            role=model.role,
-            seed=model.seed,
-            cue=probe.cue.name if probe.cue else None,
-            arm=probe.arm,
-            question=probe.question.id,
+            role=role,
+            seed=seed,
+            cue=cue,
+            arm=arm,
+            question=question,
             repeat=row.repeat,
             messages=probe.messages,
             answer=row.text,
-            outcome=row.judgement.outcome,
-            scores=row.judgement.scores,
-            note=row.judgement.note,
+            outcome=judgement.outcome,
+            scores=judgement.scores,
+            note=judgement.note,
         )
 
 

@@ -11,6 +11,8 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +34,9 @@ class CellDigest(NamedTuple):
 #: Note of stores in which every hash is that of the text as it is stored. Earlier versions hashed a
 #: text before its lone surrogates, which UTF-8 cannot hold, became question marks.
 HASHES_STORED_TEXT = "hashes_stored_text"
+#: Rows of one cell follow each other.
+_CELL = attrgetter("role", "seed", "cue", "question")
+_quote = json.encoder.encode_basestring_ascii
 _SHOWN = 60  #: characters of a text in a message
 _EDITED = (
     "the file was edited or is damaged; use an unedited copy, or audit again into another --out"
@@ -121,13 +126,20 @@ def digest_answers(transcripts: Iterable[Transcript]) -> dict[Place, CellDigest]
     """
     hashes: dict[Place, hashlib.blake2b] = {}
     counts: Counter[Place] = Counter()
-    for row in transcripts:
-        place = (str(row.role), row.seed, row.cue, row.question)
-        found = [row.repeat, row.answer, str(row.outcome), to_plain(dict(row.scores)), row.note]
-        text = json.dumps(found, sort_keys=True)  # ASCII, whatever the answer holds
-        hashes.setdefault(place, hashlib.blake2b(digest_size=8)).update(text.encode())
-        counts[place] += 1
+    for cell, rows in groupby(transcripts, key=_CELL):
+        role, seed, cue, question = cell
+        place = (str(role), seed, cue, question)
+        written = [_write_answer(row) for row in rows]
+        hashes.setdefault(place, hashlib.blake2b(digest_size=8)).update("".join(written).encode())
+        counts[place] += len(written)
     return {place: CellDigest(counts[place], found.hexdigest()) for place, found in hashes.items()}
+
+
+def _write_answer(row: Transcript) -> str:
+    """JSON of repeat, answer, outcome, scores and note in ASCII, as ``json.dumps`` writes it."""
+    scores = json.dumps(to_plain(dict(row.scores)), sort_keys=True) if row.scores else "{}"
+    answer, note = _quote(row.answer), _quote(row.note)
+    return f'[{row.repeat}, {answer}, "{row.outcome}", {scores}, {note}]'
 
 
 def check_answers(
