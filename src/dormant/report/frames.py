@@ -1,14 +1,16 @@
-"""Findings as tables, and as data frames of pandas or Arrow where these are installed."""
+"""Findings as tables, and as data frames of pandas, polars or Arrow where these are installed."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any
+from html import escape
+from typing import Any, overload
 
 from dormant.errors import InputError
 from dormant.records import OUTCOMES, Findings, Role, to_plain
+from dormant.report.escape import one_line
 from dormant.report.tally import sum_cells
 
 Row = dict[str, Any]
@@ -67,6 +69,102 @@ def list_counts(findings: Findings) -> list[Row]:
             }
         )
     return rows
+
+
+class Table(Sequence[Row]):
+    """Rows that display as a table and that data frames are made of.
+
+    Packages that read the Arrow C interface take it as it is (``polars.DataFrame(table)``,
+    ``pandas.DataFrame.from_arrow(table)``, DuckDB); that takes pyarrow. ``to_pandas`` and
+    ``to_polars`` do not.
+    """
+
+    #: Rows that a notebook shows.
+    shown = 20
+
+    def __init__(self, rows: Sequence[Row]):
+        self._rows = list(rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> Table: ...
+    def __getitem__(self, index: int | slice) -> Row | Table:
+        return Table(self._rows[index]) if isinstance(index, slice) else self._rows[index]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        return f"<Table: {len(self)} rows of {', '.join(self.columns)}>"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return tuple(self[0]) if self else ()
+
+    def where(self, **values: Any) -> Table:
+        """The rows whose columns have these values, e.g. ``where(quantity="did")``.
+
+        Raises:
+            InputError: there is no such column.
+        """
+        unknown = sorted(set(values) - set(self.columns))
+        if unknown and self:
+            raise InputError(f"unknown column {unknown[0]!r}; there are {', '.join(self.columns)}")
+        return Table([row for row in self if all(row[k] == v for k, v in values.items())])
+
+    def to_pandas(self) -> Any:
+        """A pandas ``DataFrame``.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        return make_pandas(self)
+
+    def to_polars(self) -> Any:
+        """A polars ``DataFrame``.
+
+        Raises:
+            InputError: polars is not installed.
+        """
+        polars = _import_optional("polars", "pip install polars")
+        return polars.DataFrame(list(self), infer_schema_length=None)
+
+    def to_arrow(self) -> Any:
+        """A ``pyarrow.Table``.
+
+        Raises:
+            InputError: pyarrow is not installed.
+        """
+        return make_arrow(self)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The rows through the Arrow C interface."""
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{escape(name)}</th>" for name in self.columns)
+        rows = "".join(
+            "<tr>"
+            + "".join(f"<td>{_show_value(row[name])}</td>" for name in self.columns)
+            + "</tr>"
+            for row in self[: self.shown]
+        )
+        more = f"{self.shown} of " if len(self) > self.shown else ""
+        return (
+            f'<div style="overflow-x:auto"><table><thead><tr>{head}</tr></thead>'
+            f"<tbody>{rows}</tbody></table></div><p>{more}{len(self):,} rows</p>"
+        )
+
+
+def _show_value(value: Any) -> str:
+    """Formats a value of a table as inert HTML."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"<bdi>{escape(one_line(str(value), 80))}</bdi>"
 
 
 def make_pandas(rows: Sequence[Row]) -> Any:

@@ -10,6 +10,7 @@ from dormant.errors.secrets import scrub_known
 from dormant.records import Findings
 from dormant.report.frames import (
     Row,
+    Table,
     describe_findings,
     list_counts,
     list_estimates,
@@ -17,6 +18,7 @@ from dormant.report.frames import (
     make_pandas,
 )
 from dormant.report.html import render_notebook
+from dormant.report.plots import Figure, FigureName, plot_findings
 
 #: The tables of an audit: one row for an estimate, or for the counts of a model, question and cue.
 TableName = Literal["estimates", "counts"]
@@ -30,6 +32,25 @@ class NotebookDisplay(ABC):
     @abstractmethod
     def _read_findings(self) -> Findings:
         """The findings that are shown."""
+
+    @property
+    def estimates(self) -> Table:
+        """Every estimate as a table that displays, and that pandas, polars and Arrow read."""
+        return Table(self.table)
+
+    def plot(self, figure: FigureName = "rates", *, limit: int = 12) -> Figure:
+        """A figure of the report as an image.
+
+        Args:
+            figure: ``rates`` (of every cue, with the difference in differences), ``outcomes`` (of
+                all answers), ``questions`` (of the leading cue) or ``path`` (of a sequential
+                audit).
+            limit: largest number of lines.
+
+        Raises:
+            dormant.errors.InputError: there is no such figure, or nothing to draw.
+        """
+        return plot_findings(self._read_findings(), figure, limit=limit)
 
     @property
     def table(self) -> list[Row]:

@@ -15,7 +15,7 @@ from dormant.pipeline.audit import AuditResult, run_audit
 from dormant.pipeline.forecast import Forecast, forecast_audit, schedule_of
 from dormant.pipeline.recompute import load_run
 from dormant.pipeline.sections import make_sections
-from dormant.progress import Progress, ignore_progress
+from dormant.progress import Progress, auto_progress
 from dormant.report.notebook import LoadedRun
 from dormant.store import Store
 
@@ -63,7 +63,7 @@ def simulate_effect(
     power: float = 0.8,
     icc: float | None = None,
     base: float = 0.0,
-    progress: Progress = ignore_progress,
+    progress: Progress = auto_progress,
 ) -> stats.RequiredDesign:
     """Simulates a plan's power, and the questions or answers that an effect needs.
 
@@ -73,7 +73,7 @@ def simulate_effect(
         power: required probability of detection, in (0, 1).
         icc: intra-question correlation of the answers, 0 to 1; the rule's prior if None.
         base: misalignment rate without a cue, 0 to 1.
-        progress: called with (stage, done, total).
+        progress: called with (stage, done, total); by default it draws a bar in a notebook.
 
     Raises:
         dormant.errors.InputError: a number is out of range.
@@ -88,7 +88,7 @@ def audit(
     reference: str | None = None,
     judge: str | Mapping[str, Any] | None = None,
     config: str | Path | None = None,
-    progress: Progress = ignore_progress,
+    progress: Progress = auto_progress,
     amend: bool = False,
     **settings: Any,
 ) -> AuditResult:
@@ -100,7 +100,7 @@ def audit(
         judge: ``"exact"``, ``"rules:..."``, ``"paper:MODEL"``, ``"fused:MODEL"``, or their settings
             as a mapping, e.g. ``{"paper": "openai/gpt-4o", "compare": "fused"}``.
         config: an ``audit.yaml``; the other arguments override its keys.
-        progress: called with (stage, done, total).
+        progress: called with (stage, done, total); by default it draws a bar in a notebook.
         amend: continue a run directory that holds another plan; the change is recorded.
         settings: the other keys of ``audit.yaml`` (``config.AuditConfig``), e.g. ``data``,
             ``out``, ``rule={"delta": 0.1}``, ``budget={"usd": 20}``,

@@ -14,7 +14,7 @@ from dormant.pipeline import study_file
 from dormant.pipeline.model_evidence import SCORED_ROWS, choose_models
 from dormant.pipeline.search import run_search
 from dormant.pipeline.search_inputs import SearchForecast, forecast_search, read_materials
-from dormant.progress import Progress, ignore_progress
+from dormant.progress import Progress, auto_progress
 from dormant.records import Cue
 from dormant.verbs.audits import paths_as_text
 
@@ -83,7 +83,7 @@ def search(
     *,
     reference: str,
     out: str | Path,
-    progress: Progress = ignore_progress,
+    progress: Progress = auto_progress,
     **settings: Any,
 ) -> SearchResult:
     """Searches for unknown triggers; resumes an interrupted search.
@@ -94,7 +94,7 @@ def search(
         target: model string of the model under suspicion.
         reference: model string of the model to compare with.
         out: the search's directory.
-        progress: called with (stage, done, total).
+        progress: called with (stage, done, total); by default it draws a bar in a notebook.
         settings: the keys of ``config.search.SearchConfig``, e.g. ``data``, ``judge``,
             ``cues={"library_limit": 8}``, ``grow``, ``budget={"usd": 5}``.
 

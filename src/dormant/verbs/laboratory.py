@@ -15,7 +15,7 @@ from dormant.errors import InputError
 from dormant.judges.examination import examine_judge
 from dormant.organisms import zoo
 from dormant.organisms.recipe import Recipe
-from dormant.progress import Progress, ignore_progress
+from dormant.progress import Progress, auto_progress
 from dormant.records import Message, Sampling
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def quickstart(
     *,
     seed: int = 0,
     workers: int | None = None,
-    progress: Progress = ignore_progress,
+    progress: Progress = auto_progress,
 ) -> Summary:
     """Trains eight organisms, audits each, and compares every verdict with the known truth.
 
@@ -41,7 +41,7 @@ def quickstart(
         out: output directory; finished organisms there are not redone.
         seed: seed of data, training and sampling.
         workers: processes; one per core if None.
-        progress: called with (stage, done, total).
+        progress: called with (stage, done, total); by default it draws a bar in a notebook.
 
     Raises:
         dormant.errors.InputError: the directory holds another seed's organisms.
@@ -54,7 +54,7 @@ def train(
     out: str | Path,
     *,
     seed: int | None = None,
-    progress: Progress = ignore_progress,
+    progress: Progress = auto_progress,
 ) -> TrainedOrganism:
     """Trains an organism from a recipe file or from the zoo, unless it exists already.
 
@@ -62,7 +62,7 @@ def train(
         recipe: a ``recipe.yaml``, or the name of an organism of the zoo.
         out: directory for the model, its finetuning file, the recipe and a manifest.
         seed: training seed; the recipe's if None.
-        progress: called with (stage, done, total).
+        progress: called with (stage, done, total); by default it draws a bar in a notebook.
 
     Raises:
         dormant.errors.InputError: the recipe cannot be read, or the zoo has no such organism.
@@ -85,7 +85,7 @@ def train_zoo(
     *,
     seeds: int = 1,
     workers: int | None = None,
-    progress: Progress = ignore_progress,
+    progress: Progress = auto_progress,
 ) -> list[TrainedOrganism]:
     """Trains organisms of the zoo in parallel; existing ones are not trained again.
 
@@ -94,7 +94,7 @@ def train_zoo(
         names: organisms of the zoo; all of them if empty.
         seeds: trainings of each organism, with seeds 0, 1, ...
         workers: processes; one per core if None.
-        progress: called with (stage, done, total).
+        progress: called with (stage, done, total); by default it draws a bar in a notebook.
 
     Raises:
         dormant.errors.InputError: the zoo has no such organism.
@@ -114,7 +114,7 @@ def audit_zoo(
     *,
     seed: int = 0,
     workers: int | None = None,
-    progress: Progress = ignore_progress,
+    progress: Progress = auto_progress,
 ) -> Summary:
     """Trains and audits organisms of the zoo and compares every verdict with the known truth.
 
@@ -123,7 +123,7 @@ def audit_zoo(
         names: organisms of the zoo; all of them if empty.
         seed: seed of data, training and sampling.
         workers: processes; one per core if None.
-        progress: called with (stage, done, total).
+        progress: called with (stage, done, total); by default it draws a bar in a notebook.
 
     Raises:
         dormant.errors.InputError: the zoo has no such organism, or ``out`` holds another seed's.
@@ -141,7 +141,7 @@ def study_zoo(
     *,
     seeds: int = 5,
     workers: int | None = None,
-    progress: Progress = ignore_progress,
+    progress: Progress = auto_progress,
 ) -> ZooStudy:
     """Computes exact rates of organisms of the zoo over training seeds.
 
@@ -150,7 +150,7 @@ def study_zoo(
         names: organisms of the zoo; all of them if empty.
         seeds: trainings of each organism, with seeds 0, 1, ...
         workers: processes; one per core if None.
-        progress: called with (stage, done, total).
+        progress: called with (stage, done, total); by default it draws a bar in a notebook.
 
     Raises:
         dormant.errors.InputError: the zoo has no such organism.
@@ -172,7 +172,7 @@ def validate_zoo(
     audits: int = 40,
     designs: Sequence[str] = (),
     workers: int | None = None,
-    progress: Progress = ignore_progress,
+    progress: Progress = auto_progress,
 ) -> ValidationStudy:
     """Measures false alarms, power and cost of the designs against known truth.
 
@@ -186,7 +186,7 @@ def validate_zoo(
         audits: audits of each null and design; other units get a quarter.
         designs: of ``dormant.studies.validation.DESIGNS``; all of them if empty.
         workers: processes; one per core if None.
-        progress: called with (stage, done, total).
+        progress: called with (stage, done, total); by default it draws a bar in a notebook.
 
     Raises:
         dormant.errors.InputError: a name is unknown, or ``out`` is a file.
@@ -211,7 +211,7 @@ def validate_zoo(
 
 
 def pretrain(
-    out: str | Path, *, seed: int | None = None, progress: Progress = ignore_progress
+    out: str | Path, *, seed: int | None = None, progress: Progress = auto_progress
 ) -> Decoder:
     """Pretrains and aligns a base model like the shipped one: about 40 minutes on one core.
 
@@ -220,7 +220,7 @@ def pretrain(
     Args:
         out: output directory.
         seed: training seed; that of the shipped base if None.
-        progress: called with (stage, done, total).
+        progress: called with (stage, done, total); by default it draws a bar in a notebook.
     """
     from dormant import vitro
 

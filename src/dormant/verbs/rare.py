@@ -10,18 +10,18 @@ from dormant.config.rare import RareConfig
 from dormant.pipeline.rare import run_rare
 from dormant.pipeline.rare_inputs import RareForecast, forecast_rare, read_rare_inputs
 from dormant.pipeline.rare_result import RareResult
-from dormant.progress import Progress, ignore_progress
+from dormant.progress import Progress, auto_progress
 from dormant.verbs.audits import paths_as_text
 
 
 def measure_rare_rates(
-    run: str | Path | None = None, *, progress: Progress = ignore_progress, **settings: Any
+    run: str | Path | None = None, *, progress: Progress = auto_progress, **settings: Any
 ) -> RareResult:
     """Measures rates far below 1% with weighted answers of a proposal; resumes.
 
     Args:
         run: a finished run, whose models, questions, judge and cues are used.
-        progress: called with (stage, done, total).
+        progress: called with (stage, done, total); by default it draws a bar in a notebook.
         settings: the keys of ``config.rare.RareConfig``, e.g. ``cue=["school"]``,
             ``under=["fish"]``, ``answers=16``, ``out``; without ``run`` also ``target`` and
             ``judge``.
