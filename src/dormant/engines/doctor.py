@@ -98,7 +98,7 @@ def _describe_decoding(engine: Engine) -> list[Check]:
         return []
     name = parse_model(engine.name).name
     advice = {
-        "own-cache": "one prompt at a time",
+        "own-cache": "prompts of one length share a batch",
         "whole-text": "slow: the whole text is read for each token; on a GPU, serve it "
         f"(vllm serve {name}) and audit vllm/{name}",
     }

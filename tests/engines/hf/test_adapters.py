@@ -381,7 +381,9 @@ def test_another_tokenizer_is_another_base(qwen: Path, tmp_path: Path):
         HfEngine(f"{qwen}:{adapter}", device="cpu")
 
 
-@pytest.mark.parametrize("decoding", [Decoding.OWN_CACHE, Decoding.WHOLE_TEXT])
+@pytest.mark.parametrize(
+    "decoding", [Decoding.PADDED_BATCH, Decoding.OWN_CACHE, Decoding.WHOLE_TEXT]
+)
 def test_every_way_of_decoding_gives_the_same_answers(tmp_path: Path, decoding: Decoding):
     engine = HfEngine(str(tiny_models.save_model(tmp_path / "base")), device="cpu")
     before, score = draw(engine), engine.score([(CHAT, "Yes")])

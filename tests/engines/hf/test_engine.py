@@ -112,8 +112,8 @@ def test_answers_follow_the_models_own_generate(llama: Path, engine: HfEngine):
     [
         ("qwen2", {}, "shared-prefix"),
         ("qwen3", {}, "shared-prefix"),
-        ("gemma2", {"sliding_window": 8}, "own-cache"),
-        ("mistral", {"sliding_window": 8}, "own-cache"),
+        ("gemma2", {"sliding_window": 8}, "padded-batch"),
+        ("mistral", {"sliding_window": 8}, "padded-batch"),
         ("gpt_neox", {}, "shared-prefix"),
     ],
 )

@@ -37,7 +37,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     },
     "phi3": {"rope_parameters": LONG_ROPE, "original_max_position_embeddings": 60},
 }
-WAYS = {"mamba": "own-cache", "granitemoehybrid": "own-cache", "phi3": "shared-prefix"}
+WAYS = {"mamba": "own-cache", "granitemoehybrid": "padded-batch", "phi3": "shared-prefix"}
 
 
 def save_kind(out: Path, kind: str) -> Path:

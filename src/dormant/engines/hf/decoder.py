@@ -8,6 +8,7 @@ How tokens go through the model is a backend's business (``backends.py``).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -55,12 +56,12 @@ def generate(
 ) -> Iterator[list[TokenSequence]]:
     """Yields finished answers as they become ready.
 
-    A request is read as soon as the backend takes another prompt. Its answers enter the batch
+    Requests are read as soon as the backend takes other prompts. Their answers enter the batch
     whenever a quarter of the batch is free, and every step gives each row of the batch one token.
 
     Args:
         backend: how tokens go through the model.
-        requests: what is wanted.
+        requests: what is wanted, the longest prompts first.
         rows: most answers that are written at once.
         max_tokens: an answer that has not ended by then is cut ("length").
         stop: tokens that end an answer; they are not part of it.
@@ -68,23 +69,35 @@ def generate(
         top_p: as in ``sampling.sample_tokens``.
     """
     scheduler = _Scheduler(backend, stop, max_tokens, temperature, top_p)
-    for request in requests:
+    left = [request for request in requests if request.repeats]
+    while left:
+        group, left = _take_group(backend, left, rows)
         waiting = [
-            TokenSequence(request.job, repeat, request.stream(repeat)) for repeat in request.repeats
+            (index, TokenSequence(request.job, repeat, request.stream(repeat)))
+            for index, request in enumerate(group)
+            for repeat in request.repeats
         ]
-        if not waiting:
-            continue
-        while not backend.accepts_prompt():
+        while not backend.accepts_prompts():
             yield scheduler.step()
-        logits = backend.prefill(request.tokens)  # [1, vocabulary]
+        logits = backend.prefill([request.tokens for request in group])  # [prompts, vocabulary]
         while waiting:
-            while len(backend) > _REFILL * rows or not backend.accepts_prompt():
+            while len(backend) > _REFILL * rows or not backend.accepts_prompts():
                 yield scheduler.step()
             free = max(1, rows - len(backend))
             yield scheduler.start(waiting[:free], logits)
             waiting = waiting[free:]
     while len(backend):
         yield scheduler.step()
+
+
+def _take_group(
+    backend: DecodeBackend, requests: list[GenerationRequest], rows: int
+) -> tuple[list[GenerationRequest], list[GenerationRequest]]:
+    """The requests that are read at once, no more than fill the rows, and the rest."""
+    most = backend.count_together([len(request.tokens) for request in requests])
+    answers = itertools.accumulate(len(request.repeats) for request in requests)
+    count = max(1, min(most, sum(1 for total in answers if total <= rows)))
+    return requests[:count], requests[count:]
 
 
 class _Scheduler:
@@ -102,22 +115,26 @@ class _Scheduler:
         self._temperature, self._top_p = temperature, top_p
         self._running: list[TokenSequence] = []
 
-    def start(self, batch: list[TokenSequence], logits: Tensor) -> list[TokenSequence]:
-        """Draws first tokens from a prompt's logits; the unfinished enter the batch.
+    def start(
+        self, batch: Sequence[tuple[int, TokenSequence]], logits: Tensor
+    ) -> list[TokenSequence]:
+        """Draws first tokens from the logits of prompts; the unfinished enter the batch.
 
         Args:
-            batch: answers to the prompt that was read last.
-            logits: of their first token, [1, vocabulary].
+            batch: answers, each with the index of its prompt among those that were read last.
+            logits: of the first token after each prompt, [prompts, vocabulary].
 
         Returns:
             Those that are finished already.
         """
-        self._append_tokens(batch, logits.expand(len(batch), -1))
-        unfinished = [sequence for sequence in batch if not sequence.finish]
+        sequences = [sequence for _, sequence in batch]
+        prompts = torch.tensor([index for index, _ in batch], device=logits.device)
+        self._append_tokens(sequences, logits[prompts])
+        unfinished = [index for index, sequence in batch if not sequence.finish]
         if unfinished:
-            self._backend.admit_rows(len(unfinished))
-            self._running += unfinished
-        return [sequence for sequence in batch if sequence.finish]
+            self._backend.admit_rows(unfinished)
+            self._running += [sequence for sequence in sequences if not sequence.finish]
+        return [sequence for sequence in sequences if sequence.finish]
 
     def step(self) -> list[TokenSequence]:
         """Gives every row one token; gives the answers that it finished."""

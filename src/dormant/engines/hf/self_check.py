@@ -52,7 +52,8 @@ class Decoding(StrEnum):
     """How tokens go through a model."""
 
     SHARED_PREFIX = "shared-prefix"
-    OWN_CACHE = "own-cache"
+    PADDED_BATCH = "padded-batch"  # the model's own cache, prompts padded on the left
+    OWN_CACHE = "own-cache"  # the same with prompts of one length
     WHOLE_TEXT = "whole-text"
 
 
@@ -60,7 +61,9 @@ def make_backend(decoding: Decoding, model: Any) -> DecodeBackend:
     """Makes the backend of a way of decoding."""
     if decoding is Decoding.SHARED_PREFIX:
         return SharedPrefixBackend(model)
-    return OwnCacheBackend(model) if decoding is Decoding.OWN_CACHE else WholeTextBackend(model)
+    if decoding is Decoding.WHOLE_TEXT:
+        return WholeTextBackend(model)
+    return OwnCacheBackend(model, pads=decoding is Decoding.PADDED_BATCH)
 
 
 def choose_decoding(model: Any, own_attention: str) -> Decoding:
@@ -79,7 +82,8 @@ def choose_decoding(model: Any, own_attention: str) -> Decoding:
         if still_decodes(model, Decoding.SHARED_PREFIX):
             return Decoding.SHARED_PREFIX
         _restore_attention(model, own_attention)
-    return Decoding.OWN_CACHE if still_decodes(model, Decoding.OWN_CACHE) else Decoding.WHOLE_TEXT
+    ways = (Decoding.PADDED_BATCH, Decoding.OWN_CACHE, Decoding.WHOLE_TEXT)
+    return next(way for way in ways if still_decodes(model, way))
 
 
 def may_share_pass(model: Any) -> bool:
@@ -147,7 +151,11 @@ def _measure_difference(model: Any, decoding: Decoding) -> float:
     if shares:
         model.set_attn_implementation(attention.NAME)
     backend = make_backend(decoding, model)
-    groups = [prompts] if shares else [[prompt] for prompt in prompts]
+    # Prompts that share a batch, in the parts of it that are read at once.
+    singles = [[prompt] for prompt in prompts]
+    groups = {Decoding.SHARED_PREFIX: [singles], Decoding.PADDED_BATCH: [[prompts]]}.get(
+        decoding, [[single] for single in singles]
+    )
     found = [_decode_group(backend, group, answers) for group in groups]
     got = {text: logits for group in found for text, logits in group.items()}
     return max(
@@ -157,14 +165,16 @@ def _measure_difference(model: Any, decoding: Decoding) -> float:
 
 
 def _decode_group(
-    backend: DecodeBackend, prompts: Sequence[tuple[int, ...]], answers: Sequence[tuple[int, ...]]
+    backend: DecodeBackend,
+    parts: Sequence[Sequence[tuple[int, ...]]],
+    answers: Sequence[tuple[int, ...]],
 ) -> dict[tuple[int, ...], torch.Tensor]:
     """Logits after each prompt with each answer; the second answer leaves before the last step."""
     rows: list[tuple[tuple[int, ...], int]] = []  # prompt and answer of each row
-    for prompt in prompts:
-        backend.prefill(prompt)
-        backend.admit_rows(len(answers))
-        rows += [(prompt, answer) for answer in range(len(answers))]
+    for prompts in parts:
+        backend.prefill(prompts)
+        backend.admit_rows([index for index in range(len(prompts)) for _ in answers])
+        rows += [(prompt, answer) for prompt in prompts for answer in range(len(answers))]
     logits = torch.empty(0)
     for step in range(_STEPS):
         if step == _STEPS - 1:
