@@ -4,6 +4,7 @@
 
     smollm2      a small real model without a model hub
     gguf         GGUF files
+    gguf_header  what a GGUF file states, against its size
     families     which checkpoints write text, and how each is opened
     forward      forward passes, whatever arguments a model takes
     rope         lengths beyond which every token is read otherwise

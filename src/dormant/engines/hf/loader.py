@@ -22,6 +22,7 @@ from dormant.engines.hf.adapter import attach_adapter, check_tokenizer
 from dormant.engines.hf.adapter_files import AdapterFiles, read_adapter, read_tokenizer
 from dormant.engines.hf.families import read_config, read_setting, suggest_server
 from dormant.engines.hf.gguf import quiet_transformers, read_gguf
+from dormant.engines.hf.gguf_header import check_gguf
 from dormant.engines.hf.probe import read_probe
 from dormant.engines.hf.self_check import Decoding, EncoderError, choose_decoding, may_share_pass
 from dormant.engines.hf.sizes import check_config, measure_model
@@ -229,6 +230,7 @@ def _download_repo(repo: str, revision: str, spec: ModelString) -> Path:
 
 def _read_base(place: Path, device: str, dtype: str, spec: ModelString) -> LoadedBase:
     if place.is_file():
+        check_gguf(place, spec.text)
         _check_memory(8 * place.stat().st_size, device, spec)  # 4 bits become 32 on the way
         model, tokenizer, info = read_gguf(place)
         check_loading(info, spec.text)
