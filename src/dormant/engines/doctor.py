@@ -12,8 +12,9 @@ from typing import Protocol, runtime_checkable
 from dormant.config.plugins import list_plugins
 from dormant.engines import Engine, HasCaveats, HasNotes, Job, Scorer
 from dormant.engines.checks import Check, Health, check_attempt
-from dormant.engines.model_strings import parse_model
+from dormant.engines.model_strings import HF, SMOLLM2, parse_model
 from dormant.engines.registry import open_engine
+from dormant.engines.serving import name_served_model, write_serve_command
 from dormant.engines.system_turns import MovesSystemText
 from dormant.errors import ModelError
 from dormant.records import Message, Sampling
@@ -96,13 +97,17 @@ def _describe_decoding(engine: Engine) -> list[Check]:
     """Says how a local model decodes, and what to do if that is slow."""
     if not isinstance(engine, _Decodes):
         return []
-    name = parse_model(engine.name).name
     advice = {
+        "padded-batch": "prompts of unlike length share a batch, padded",
         "own-cache": "prompts of one length share a batch",
-        "whole-text": "slow: the whole text is read for each token; on a GPU, serve it "
-        f"(vllm serve {name}) and audit vllm/{name}",
+        "whole-text": "slow: the whole text is read for each token",
     }
-    return [Check("decoding", Health.OK, engine.decoding, advice.get(engine.decoding, ""))]
+    checks = [Check("decoding", Health.OK, engine.decoding, advice.get(engine.decoding, ""))]
+    model = parse_model(engine.name)
+    if model.provider != HF or model.name == SMOLLM2:
+        return checks
+    served = f"then audit {name_served_model(model)}, with VLLM_BASE_URL=http://localhost:8000/v1"
+    return [*checks, Check("on a GPU", Health.OK, write_serve_command(model), served)]
 
 
 def _list_caveats(engine: Engine) -> list[Check]:

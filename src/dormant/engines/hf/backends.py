@@ -139,8 +139,8 @@ class OwnCacheBackend:
         return not len(self)
 
     def count_together(self, lengths: Sequence[int]) -> int:
-        """Prompts of one length; with padding, those of at least half of the longest one's."""
-        shortest = lengths[0] / 2 if self._pads else lengths[0]
+        """Prompts of one length; with padding, those of at least a third of the longest one's."""
+        shortest = lengths[0] / 3 if self._pads else lengths[0]
         return _count_like(lengths, shortest)
 
     def prefill(self, prompts: Sequence[Sequence[int]]) -> Tensor:

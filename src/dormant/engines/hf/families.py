@@ -12,6 +12,7 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
 )
 
+from dormant.engines.serving import suggest_server
 from dormant.errors import ModelError
 
 #: Files that only sentence-transformers writes: the model was trained to embed.
@@ -57,15 +58,6 @@ def read_setting(config: Any, name: str) -> Any:
         return getattr(config, name)
     except (AttributeError, RuntimeError, ValueError):
         return None
-
-
-def suggest_server(owner: str) -> str:
-    """What to do with a model that only a server can run."""
-    name, _, adapter = owner.removeprefix("hf/").partition(":")
-    if adapter:
-        lora = f" --enable-lora --lora-modules tuned={adapter}"
-        return f"serve it (vllm serve {name}{lora}) and audit vllm/{name}:tuned"
-    return f"serve it (vllm serve {name}) and audit vllm/{name}"
 
 
 def _find_misfit(config: Any, place: Path, owner: str) -> str:

@@ -20,7 +20,7 @@ from transformers import AutoTokenizer
 from dormant.engines.hf import smollm2
 from dormant.engines.hf.adapter import attach_adapter, check_tokenizer
 from dormant.engines.hf.adapter_files import AdapterFiles, read_adapter, read_tokenizer
-from dormant.engines.hf.families import read_config, read_setting, suggest_server
+from dormant.engines.hf.families import read_config, read_setting
 from dormant.engines.hf.gguf import quiet_transformers, read_gguf
 from dormant.engines.hf.gguf_header import check_gguf
 from dormant.engines.hf.probe import read_probe
@@ -29,6 +29,7 @@ from dormant.engines.hf.sizes import check_config, measure_model
 from dormant.engines.hf.trained_on import check_base
 from dormant.engines.hf.weights import check_loading, load_checkpoint
 from dormant.engines.model_strings import SMOLLM2, ModelString
+from dormant.engines.serving import suggest_server
 from dormant.errors import MissingExtraError, ModelError
 
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
@@ -318,8 +319,8 @@ def _check_memory(weights: int, device: str, spec: ModelString) -> None:
     if weights * _HEADROOM > free:
         raise ModelError(
             f"{spec.text!r} needs about {weights * _HEADROOM / 1e9:.1f} GB of memory and "
-            f"{free / 1e9:.1f} GB are free on {device}; close other programs or take a smaller "
-            "model"
+            f"{free / 1e9:.1f} GB are free on {device}; close other programs, take a smaller "
+            f"model, or on another machine {suggest_server(spec.text)}"
         )
 
 
