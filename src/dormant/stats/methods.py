@@ -119,13 +119,15 @@ def compute_bounds(
             tests_trainings=tests_trainings,
         )
     name = check_method(method)
-    bounds = compute_ends(sample, method=name, tail=(1 - level) / 2, delta=delta, spread=spread)
+    added = METHODS[name](sample)
+    bounds = _add_question(sample, added, (1 - level) / 2, delta, spread)
     tested = spread if tests_trainings else None
 
     def find_low(chosen: Bools, tail: Floats) -> Floats:
         part = None if tested is None else tested.select(chosen)
-        some = sample.select(chosen)
-        return compute_ends(some, method=name, tail=tail, delta=delta, spread=part).low
+        top, bottom = added
+        some = top[chosen], bottom[chosen]
+        return _add_question(sample.select(chosen), some, tail, delta, part).low
 
     return replace(bounds, p=invert_low_end(bounds.p, bounds.value, delta, find_low))
 
@@ -147,6 +149,17 @@ def compute_ends(
         delta: value against which ``p`` is taken.
         spread: chance that comes from the training seeds.
     """
+    return _add_question(sample, METHODS[method](sample), tail, delta, spread)
+
+
+def _add_question(
+    sample: Sample,
+    added: tuple[Floats, Floats],
+    tail: float | Floats,
+    delta: float,
+    spread: SeedSpread | None,
+) -> Bounds:
+    """Intervals with a question added at each end, whose units are given."""
     return question_bounds(
         sample.units,
         answers=sample.typical,
@@ -155,6 +168,6 @@ def compute_ends(
         delta=delta,
         limits=sample.limits,
         spread=spread,
-        pseudo=METHODS[method](sample),
+        pseudo=added,
         least=draw_distances(sample, tail),
     )

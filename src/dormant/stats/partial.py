@@ -85,6 +85,8 @@ def _values_by_arm(
     split_of = dict.fromkeys(table.questions, Split.HELD_OUT)
     return {
         (e.role, e.cue): e
-        for e in from_table(table, rule=rule, split_of=split_of, family_of=family_of)
-        if e.quantity is quantity and e.split is None
+        for e in from_table(
+            table, rule=rule, split_of=split_of, family_of=family_of, only=(quantity,)
+        )
+        if e.split is None
     }
