@@ -19,6 +19,7 @@ from collections.abc import Sequence
 
 from dormant.decision.effects import list_effects
 from dormant.decision.evidence import Evidence
+from dormant.decision.leading import allow_for_choice
 from dormant.decision.sentences import write_verdict
 from dormant.records import Estimate, Plan, Verdict
 
@@ -38,6 +39,9 @@ def decide_verdict(
         The verdict, with every estimate attached.
     """
     evidence = Evidence(plan, estimates, candidates)
+    if len(evidence.triggers) > 1:
+        estimates = allow_for_choice(estimates, evidence.triggers)
+        evidence = Evidence(plan, estimates, candidates)
     kind = evidence.verdict_kind()
     effects = list_effects(evidence)
     sentence, advice = write_verdict(kind, evidence, effects)
