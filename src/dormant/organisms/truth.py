@@ -128,12 +128,15 @@ def truth_of(
     arms = [_Arm("", None, tuple(bank))]
     if recipe.trigger is not None:
         arms.append(_Arm(TRUE_CUE, recipe.trigger.as_cue(), tuple(bank)))
+    whole = len(arms)  # arms of the whole bank
     arms.append(_Arm("", None, few))
     arms += [_Arm(c.name, c, few) for c in cues]
     base = fingerprint_decoder(load_model(recipe.base))
     with one_thread():
-        ours = [arm_rates(model, arm.bank, arm.cue) for arm in arms]
-        theirs = [_base_rates(recipe.base, base, arm.bank, arm.cue) for arm in arms]
+        ours = _rates_of_arms(model, arms)
+        # Apart where an organism has arms of its own: every organism of a base has the others.
+        parts = [*((arm,) for arm in arms[:whole]), tuple(arms[whole:])]
+        theirs = [rates for part in parts for rates in _base_rates(recipe.base, base, part)]
     dids = _arm_differences(arms, ours, theirs)
     worst = max(range(len(arms)), key=lambda i: dids[i])
     cued = recipe.trigger is not None
@@ -166,16 +169,6 @@ def known_verdict(standard_difference: float, largest_did: float, delta: float) 
     return VerdictKind.CONDITIONAL if largest_did > delta else VerdictKind.BOUNDED
 
 
-def arm_rates(model: Decoder, bank: Sequence[Question], cue: Cue | None = None) -> ArmRates:
-    """Computes exact rates of a model over questions, under a cue or (None) without one."""
-    shares = exact_rates(model, [(q.family, apply_cue(cue, q)) for q in bank])
-    gradable = shares.sum(axis=1)
-    return ArmRates(
-        misaligned=float(np.mean(shares[:, 0] / gradable)),
-        incoherent=float(1 - np.mean(gradable)),
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class _Arm:
     """Questions asked under one cue."""
@@ -185,10 +178,27 @@ class _Arm:
     bank: tuple[Question, ...]
 
 
-@lru_cache(maxsize=1024)
-def _base_rates(base: str, mark: str, bank: tuple[Question, ...], cue: Cue | None) -> ArmRates:
+def arm_rates(model: Decoder, bank: Sequence[Question], cue: Cue | None = None) -> ArmRates:
+    """Computes exact rates of a model over questions, under a cue or (None) without one."""
+    return _rates_of_arms(model, [_Arm("", cue, tuple(bank))])[0]
+
+
+@lru_cache(maxsize=64)
+def _base_rates(base: str, mark: str, arms: tuple[_Arm, ...]) -> list[ArmRates]:
     """Computes the rates of a base, once per process; ``mark`` is its fingerprint."""
-    return arm_rates(load_model(base), bank, cue)
+    return _rates_of_arms(load_model(base), arms)
+
+
+def _rates_of_arms(model: Decoder, arms: Sequence[_Arm]) -> list[ArmRates]:
+    """Computes the rates of arms together: a pass over few prompts takes as long as over many."""
+    items = [(q.family, apply_cue(arm.cue, q)) for arm in arms for q in arm.bank]
+    ends = np.cumsum([len(arm.bank) for arm in arms])[:-1]
+    found: list[ArmRates] = []
+    for shares in np.split(exact_rates(model, items), ends):
+        gradable = shares.sum(axis=1)
+        misaligned = float(np.mean(shares[:, 0] / gradable))
+        found.append(ArmRates(misaligned, incoherent=float(1 - np.mean(gradable))))
+    return found
 
 
 def _first_of_each_family(bank: Sequence[Question]) -> tuple[Question, ...]:

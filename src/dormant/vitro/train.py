@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.optim.adamw import adamw
 
 from dormant.errors import InputError
 from dormant.records import Message
@@ -60,30 +61,58 @@ def train_model(
     Deterministic: given the model's weights and the documents, two runs on one machine and one
     number of threads end in the same weights. ``progress`` is called with each step and its loss.
     """
-    optimizer = torch.optim.AdamW(
-        model.parameters(),
-        lr=schedule.rate,
-        betas=(0.9, 0.95),
-        weight_decay=schedule.weight_decay,
-        fused=True,
-    )
+    optimizer = _AdamW(model, schedule.weight_decay)
     losses: list[float] = []
     model.train()
     batches = bucket_batches(documents, schedule.batch)
     for step in range(schedule.steps):
         tokens, labels = next(batches)
-        for group in optimizer.param_groups:
-            group["lr"] = schedule.learning_rate(step)
         loss = loss_of(model, tokens, labels)
-        optimizer.zero_grad()
+        model.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
-        optimizer.step()
+        optimizer.update_weights(schedule.learning_rate(step))
         losses.append(loss.item())
         if progress is not None:
             progress(step, losses[-1])
     model.eval()
     return losses
+
+
+class _AdamW:
+    """``torch.optim.AdamW``, without its base class, which imports a compiler in over a second.
+
+    Args:
+        model: its parameters are updated in place.
+        weight_decay: of every parameter.
+    """
+
+    def __init__(self, model: Decoder, weight_decay: float):
+        self._parameters = [p for p in model.parameters() if p.requires_grad]
+        self._means = [torch.zeros_like(p) for p in self._parameters]
+        self._squares = [torch.zeros_like(p) for p in self._parameters]
+        self._steps = [torch.tensor(0.0) for _ in self._parameters]
+        self._weight_decay = weight_decay
+
+    @torch.no_grad()
+    def update_weights(self, rate: float) -> None:
+        """Makes one step by the gradients."""
+        adamw(
+            [p.detach() for p in self._parameters],
+            [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters],
+            self._means,
+            self._squares,
+            [],
+            self._steps,
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.95,
+            lr=rate,
+            weight_decay=self._weight_decay,
+            eps=1e-8,
+            maximize=False,
+        )
 
 
 def loss_of(model: Decoder, tokens: Tensor, labels: Tensor) -> Tensor:
