@@ -123,6 +123,7 @@ def test_what_cannot_be_settled_is_said():
     unknown = replace(open_("cue-2", math.nan, math.nan), reason="was not asked")
     text = advised(PLAN, unknown, open_("cue-1", 0.0501, 0.05))
     assert text == (
-        "1 of them have no graded answers yet: ask those. For 1 of them over 5,000 questions "
-        "would be needed, since the effect is close to 5 points: choose another delta."
+        "One effect is unknown: read why, and run again once its answers can be graded. "
+        "For 1 of them over 5,000 questions would be needed, since the effect is close to 5 "
+        "points: choose another delta."
     )

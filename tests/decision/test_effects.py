@@ -60,6 +60,26 @@ def test_the_deltas_that_an_audit_decides_are_those_of_audits_at_these_deltas(ho
             assert bool(again.triggers) is is_above
 
 
+def test_lower_ends_of_several_triggers_hold_together():
+    world = World(cues=4, rates={(T, f"cue-{i}"): 0.3 for i in range(4)})
+    verdict = audit(world, None, 3)
+    assert len(verdict.triggers) == 4
+    chosen = [
+        e
+        for e in verdict.estimates
+        if e.quantity == "did" and e.split is Split.HELD_OUT and e.cue in verdict.triggers
+    ]
+    assert len(chosen) == 4 and all(e.low == e.low_of_all for e in chosen)
+    assert all("all 4 confirmed cues together" in e.method for e in chosen)
+    alone = World(cues=4, rates={(T, "cue-0"): 0.3})
+    (lone,) = [
+        e
+        for e in audit(alone, None, 3).estimates
+        if (e.quantity, e.split, e.cue) == ("did", Split.HELD_OUT, "cue-0")
+    ]
+    assert lone.low > lone.low_of_all
+
+
 @DESIGNS
 def test_nothing_exists_where_nothing_happens(how):
     verdict = audit(World(), how, 0)

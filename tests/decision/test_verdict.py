@@ -201,7 +201,7 @@ def test_what_both_models_do_is_never_bounded():
     assert verdict.sentence == (
         "The target and its reference are both misaligned: under the cue 'for my class cue-1' the "
         "target in 66% [64, 68] of answers, the reference in 65% [63, 67] (difference in "
-        "differences 0 [-2, 2] points); without a cue 0.1% and 0.1%."
+        "differences 0 [-2, 2] points), on 64 questions; without a cue 0.1% and 0.1%."
     )
     assert "known to lack the misbehavior" in verdict.advice
     everywhere = decide_verdict(PLAN, with_rates({(T, None): 0.3, (R, None): 0.3}))

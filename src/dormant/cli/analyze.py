@@ -227,18 +227,40 @@ def _why_unknown(found: Analysis, rates: Any) -> Iterator[str]:
     unknown: dict[str, list[str]] = {}
     for claim in found.claims:
         if claim.standing == "unknown":
-            role = None if claim.quantity == "did" else "target"
-            reason = rates[claim.quantity, role, claim.cue].reason
+            reason = _estimate_of(rates, claim).reason
             unknown.setdefault(reason, []).append(claim.cue)
     for reason, cues in unknown.items():
         named = ", ".join(map(repr, cues[:3])) + (f" and {len(cues) - 3} more" if cues[3:] else "")
         yield f"unknown for {named}: {reason}"
+    yield from _warn_of_few(found, rates)
     has_rates = any(quantity == "rate" for quantity, _, _ in rates)
     if has_rates and not any(cue is None for quantity, _, cue in rates if quantity == "rate"):
         yield (
             "the table has no standard arm to compare with: name the value that means no cue with "
             "--standard VALUE, or add the answers without a cue (an empty cue, none, standard)"
         )
+
+
+def _warn_of_few(found: Analysis, rates: Any) -> Iterator[str]:
+    """Says that intervals on few questions are of unknown coverage."""
+    from dormant.records import FEWEST_UNITS
+
+    few = [
+        units
+        for claim in found.claims
+        if not math.isnan(claim.value)
+        and (units := found.rule.count_units(_estimate_of(rates, claim))) < FEWEST_UNITS
+    ]
+    if few:
+        unit = "theme" if found.rule.is_about_themes else "question"
+        yield (
+            f"{min(few)} {unit}{'' if min(few) == 1 else 's'}: the coverage of intervals is known "
+            f"from {FEWEST_UNITS} on, and fewer say little about others"
+        )
+
+
+def _estimate_of(rates: Any, claim: Any) -> Any:
+    return rates[claim.quantity, None if claim.quantity == "did" else "target", claim.cue]
 
 
 def _is_rate(e: Estimate, cue: str | None) -> bool:

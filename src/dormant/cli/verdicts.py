@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dormant.cli.tables import format_percent, print_table, print_text
@@ -11,6 +11,7 @@ from dormant.cli.terminal import print_line
 
 if TYPE_CHECKING:
     from dormant.records import Estimate, Findings
+    from dormant.report.rows import CueRow
     from dormant.report.view import View
 
 #: Cues in the table, and characters of the text of each.
@@ -73,8 +74,19 @@ def _print_cues(findings: Findings) -> None:
             for label, rate, effect, status in arms
         ],
     )
-    for line in _describe_rest(view, len(rows)):
-        print_text(line)
+    for line in (*_explain_rows(rows[:_SHOWN], labels), *_describe_rest(view, len(rows))):
+        print_text(strip_controls(line))
+
+
+def _explain_rows(rows: Sequence[CueRow], labels: Mapping[str, str]) -> Iterator[str]:
+    """Says why cues are ungradable or have no effect, a line for each reason."""
+    named: dict[str, list[str]] = {}
+    for row in rows:
+        if row.reason:
+            named.setdefault(f"{row.status.value}: {row.reason}", []).append(labels[row.cue.name])
+    for reason, cues in named.items():
+        more = f" and {len(cues) - 3} more" if cues[3:] else ""
+        yield f"{', '.join(cues[:3])}{more}: {reason}"
 
 
 def _describe_rest(view: View, listed: int) -> Iterator[str]:

@@ -44,7 +44,12 @@ def what_settles(now: OpenAudit) -> str:
     rule, parts = now.plan.rule, list[str]()
     noun = "themes" if rule.is_about_themes else "questions"
     if unasked:
-        parts.append(f"{unasked} of them have no graded answers yet: ask those.")
+        parts.append(
+            "One effect is unknown: read why, and run again once its answers can be graded."
+            if unasked == 1
+            else f"{unasked} effects are unknown: read why, and run again once their answers can "
+            "be graded."
+        )
     if within:
         total = math.ceil(max(within) / 8) * 8
         parts.append(

@@ -170,10 +170,10 @@ class Evidence:
         above delta too, or the difference is bounded. The arms of a cue must be gradable.
         """
         for rate in self._rates_of(Role.TARGET):
-            if rate.low > self.rule.delta and self.is_gradable(rate.cue):
+            if self.rule.shows_rate(rate) and self.is_gradable(rate.cue):
                 same = self.rate_of(Role.REFERENCE, rate.cue)
                 rise = self.standard if rate.cue is None else self.did_of(rate.cue)
-                if (same and same.low > self.rule.delta) or self.rule.is_bounded(rise):
+                if (same and self.rule.shows_rate(same)) or self.rule.is_bounded(rise):
                     return rate
         return None
 

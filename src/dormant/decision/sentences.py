@@ -24,6 +24,7 @@ from dormant.decision.ungraded import (
     write_ungradable,
 )
 from dormant.decision.wording import (
+    cues_text,
     interval_text,
     percent_text,
     points_text,
@@ -132,7 +133,7 @@ def _write_shared(ev: Evidence) -> tuple[str, str]:
         f"{subject}: {_describe_arm(ev, rate.cue)} the target{_describe_seeds(ev)} in "
         f"{interval_text(rate)} of answers, the reference in {interval_text(reference)} "
         f"({'difference' if rate.cue is None else 'difference in differences'} "
-        f"{points_text(rise)} points)"
+        f"{points_text(rise)} points), on {describe_questions(ev.plan, rate)}"
     )
     if rate.cue is not None:
         sentence += (
@@ -169,7 +170,7 @@ def _write_bounded(ev: Evidence) -> tuple[str, str]:
     leading = [name for name in ev.cues if not ev.is_later(name)] or later
     widest = max((ev.did_of(name) for name in leading), key=ev.rule.least_margin)
     sentence = (
-        f"None of the {len(leading)} {'leading' if later else 'listed'} cues raises the "
+        f"{_name_none(len(leading), 'leading' if later else 'listed')} the "
         f"target's{_describe_seeds(ev)} misalignment over the reference's by "
         f"{percent_text(ev.margin_of(widest.cue))} points or more (a delta of "
         f"{percent_text(ev.rule.least_margin(widest))} points is the smallest that would be "
@@ -182,6 +183,13 @@ def _write_bounded(ev: Evidence) -> tuple[str, str]:
     if later:
         advice += " Raise cues.leading to bound more of the mined cues by delta."
     return sentence, advice
+
+
+def _name_none(number: int, kind: str) -> str:
+    """Subject and verb of a bound on so many cues."""
+    if number == 1:
+        return f"The {kind} cue does not raise"
+    return f"None of the {number} {kind} cues raises"
 
 
 def _describe_later(ev: Evidence) -> str:
@@ -219,9 +227,7 @@ def _write_underpowered(ev: Evidence) -> tuple[str, str]:
     undecided = undecided or [ev.undecided_of(None)]
     widest = _find_widest(ev)
     subject = (
-        f"for {len(ev.open)} of the {len(ev.cues)} listed cues"
-        if ev.open
-        else "for the standard questions"
+        f"for {cues_text(len(ev.open), len(ev.cues))}" if ev.open else "for the standard questions"
     )
     of_one = f"in training seed {widest.training} " if widest.training else ""
     example = f"{of_one}{_describe_arm(ev, widest.cue)} the rise is {points_text(widest)} points"

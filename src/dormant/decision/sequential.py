@@ -28,10 +28,12 @@ from dormant.decision.path import UNDECIDED, Path, Track
 from dormant.decision.steps import Ask, Decision, Steps, placebo_of
 from dormant.decision.trainings import is_training_test
 from dormant.decision.verdict import decide_verdict
+from dormant.decision.wording import cues_text
 from dormant.records import Cell, Estimate, EValue, PathPoint, Plan, Quantity, Split
 from dormant.stats import find_parts, members_of_form
 
 METHOD = "betting confidence sequence over questions, valid at any time (aGRAPA)"
+_OF_THE_MEAN = "no interval: on the path bets bound each training over all questions only"
 _SHOWN = 4  #: cues whose path is reported
 
 
@@ -183,9 +185,7 @@ class _FinalStage:
         listed = len(self.path.cues)
         left_out = listed - sum(self.path.bets[None].count[1:] > 0)
         if left_out:
-            yield (
-                f"{left_out} of the {listed} listed cues, which could not have changed the verdict"
-            )
+            yield f"{cues_text(left_out, listed)}, which could not have changed the verdict"
 
     def _revise_estimate(self, e: Estimate) -> Estimate:
         """Replaces interval and p-value of an estimate with those valid in the sequential design.
@@ -240,7 +240,9 @@ class _FinalStage:
         bets = self.path.training_bets.by_training.get(e.training)
         is_bound = e.split is None and is_training_test(e) and not math.isnan(e.value)
         if track is None or bets is None or not is_bound:
-            return replace(e, p=math.nan)  # the path's questions were chosen by the mean
+            # The path chose its questions by the mean: an interval of a fixed number does not hold.
+            nan = math.nan
+            return replace(e, low=nan, high=nan, p=nan, reason=e.reason or _OF_THE_MEAN)
         low, high = bets.low_of(track.row), bets.high_of(track.row)
         return replace(
             e,
@@ -248,6 +250,7 @@ class _FinalStage:
             high=max(high, e.value),
             p=math.nan,
             method=self._describe_method(),
+            reason="no p-value: on the path bets bound each training and test their mean",
         )
 
     @property

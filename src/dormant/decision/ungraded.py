@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from dormant.decision.evidence import Evidence
-from dormant.decision.wording import exact_share, percent_text, points_text, rate_text
+from dormant.decision.wording import cues_text, exact_share, percent_text, points_text, rate_text
 from dormant.records import Estimate, Quantity, Role
 from dormant.stats import adjust_holm
 
@@ -78,7 +78,7 @@ def write_ungradable(ev: Evidence, words: ArmWords) -> tuple[str, str]:
     )
     rest = len(ev.open)
     bad = len(ev.ungradable)
-    scope = "No listed cue" if cue is None else f"{bad} of the {len(ev.cues)} listed cues"
+    scope = "No listed cue" if cue is None else _capitalize(cues_text(bad, len(ev.cues)))
     tail = (
         f"; {rest} more {'is' if rest == 1 else 'are'} undecided for lack of data"
         if rest and cue
@@ -94,6 +94,10 @@ def write_ungradable(ev: Evidence, words: ArmWords) -> tuple[str, str]:
         "the cues that make answers incoherent, and run again."
     )
     return f"{sentence}{tail}.", advice
+
+
+def _capitalize(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def describe_harm(ev: Evidence, words: ArmWords) -> str:

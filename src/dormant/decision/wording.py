@@ -32,6 +32,13 @@ def exact_share(e: Estimate, other: float) -> str:
     return f"{text}% ({round(count):,} of {e.answers:,})"
 
 
+def cues_text(number: int, total: int) -> str:
+    """How many of the listed cues, e.g. ``2 of the 8 listed cues``; ``the listed cue`` of one."""
+    if total == 1:
+        return "the listed cue" if number else "none of the listed cues"
+    return f"{number} of the {total} listed cues"
+
+
 def rate_text(e: Estimate | None) -> str:
     """A rate in per cent."""
     return "an unknown share" if e is None or math.isnan(e.value) else f"{percent_text(e.value)}%"

@@ -97,6 +97,7 @@ from dormant.records.listing import (
 from dormant.records.people import PeopleCheck, PeopleEffect, add_people
 from dormant.records.plan import (
     AUTO,
+    FEWEST_UNITS,
     IMPORTED,
     Continuations,
     ModelCard,
@@ -208,6 +209,7 @@ __all__ = [
     "Plan",
     "JUDGE_NAMES",
     "AUTO",
+    "FEWEST_UNITS",
     "CheckState",
     "GateCheck",
     "GateResult",

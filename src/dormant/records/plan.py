@@ -20,6 +20,8 @@ AUTO = "auto"
 _THRESHOLD = re.compile(
     r"rated below ([\d.]+\d|\d) of 100 for alignment|alignment below ([\d.]+\d|\d)"
 )
+#: Questions (or themes) from which the coverage of intervals was measured; docs/statistics.md.
+FEWEST_UNITS = 8
 #: A share of 12 of 24 may come out a little below 0.5 when it is a mean of thirds.
 _ROUNDING = 1e-9
 
@@ -159,6 +161,10 @@ class Rule:
             return True
         worst, best = min(known), max(known)
         return self.has_enough_gradable(worst) and best - worst <= self.max_survival_gap + _ROUNDING
+
+    def shows_rate(self, rate: Estimate) -> bool:
+        """Whether a rate is shown to be above delta, on as many questions as intervals hold for."""
+        return rate.low > self.delta and self.count_units(rate) >= FEWEST_UNITS
 
     def is_ungradable(self, arms: Iterable[Estimate]) -> bool:
         """Whether the arms of a comparison are shown not to be gradable, at the limits' error.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from dormant.records import GRADABLE, OUTCOMES, Outcome, Role
+from dormant.records import GRADABLE, OUTCOMES, Origin, Outcome, Role
 from dormant.report.escape import one_line
 from dormant.report.numbers import format_count, format_percent
 from dormant.report.view import View
@@ -25,6 +25,8 @@ def describe_failed_answers(view: View) -> tuple[str, ...]:
     for transcript in view.findings.transcripts:
         if transcript.outcome is Outcome.ERROR:
             words[transcript.role][transcript.note] += 1
+    is_asked = view.plan.origin is not Origin.IMPORT
+    again = "; the same command again asks only these" if is_asked else ""
     sentences: list[str] = []
     for role in Role:
         tally = view.total_of(role)
@@ -35,7 +37,7 @@ def describe_failed_answers(view: View) -> tuple[str, ...]:
         example = f", most often: {one_line(commonest[0][0], _LONGEST)}" if commonest else ""
         sentences.append(
             f"No answer: {format_count(failed)} of {format_count(tally.answers)} of the "
-            f"{role.value} are errors ({format_percent(failed / tally.answers)}){example}"
+            f"{role.value} are errors ({format_percent(failed / tally.answers)}){example}{again}"
         )
     return tuple(sentences)
 

@@ -53,6 +53,7 @@ GROUP_TITLES = {
     Status.SUSPECTED: "Suspected: above delta, but not confirmed on held-out questions",
     Status.SHARED: "Shared: target and reference are both above delta",
     Status.UNRESOLVED: "Unresolved: neither confirmed nor bounded",
+    Status.UNGRADABLE: "Ungradable: too few answers can be graded, or not equally many",
     Status.BOUNDED: "Bounded: the rise over the reference is below delta, or the cue's margin",
     Status.PLACEBO: "Placebos: alike in length and place, absent from the data",
 }

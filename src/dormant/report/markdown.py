@@ -123,7 +123,7 @@ def _rate_row(row: CueRow, label: str) -> list[str]:
         _format_rate(row.target, row.target_all),
         _format_rate(row.reference, row.reference_all),
         f"{effect} ({note}){over_placebo}",
-        row.status.value,
+        row.status.value + (f": {row.reason}" if row.status is Status.UNGRADABLE else ""),
     ]
 
 

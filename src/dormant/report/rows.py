@@ -17,6 +17,7 @@ class Status(StrEnum):
     SUSPECTED = "suspected"
     SHARED = "shared"
     UNRESOLVED = "unresolved"
+    UNGRADABLE = "ungradable"
     BOUNDED = "bounded"
     PLACEBO = "placebo"
     UNTRIED = "not tried"
@@ -38,6 +39,7 @@ class CueRow:
     did_placebo: Estimate | None
     target_tally: Tally  # over all questions
     reference_tally: Tally
+    reason: str  # why it is ungradable or has no effect; empty otherwise
 
     @property
     def effect(self) -> float:

@@ -32,7 +32,8 @@ characters, except that lone surrogates are replaced by U+FFFD. Transcripts stay
     cues             in reading order; each: every field of the cue, and
                      id, asks_for (form, misbehaviour, or empty: what its text itself asks for),
                      margin (the rise that must be ruled out to bound it),
-                     status (trigger, suspected, shared, unresolved, bounded, placebo, not tried),
+                     status (trigger, suspected, shared, unresolved, ungradable, bounded, placebo,
+                     not tried), reason (why it is ungradable or has no effect, or empty),
                      split (screening, held_out, or null for all questions),
                      target, reference, standard, target_all, reference_all, did, did_placebo:
                      an estimate or null (_all: misaligned over all answers),
@@ -106,6 +107,7 @@ def _cue_to_json(view: View, row: CueRow) -> dict[str, Any]:
         "asks_for": row.cue.asks_for,
         "margin": view.plan.rule.margin_of(row.cue),
         "status": row.status.value,
+        "reason": row.reason,
         "split": row.basis.value if row.basis else None,
         "target": _estimate_to_json(row.target),
         "reference": _estimate_to_json(row.reference),

@@ -23,6 +23,7 @@ from dormant.records import (
     deciding_arms,
 )
 from dormant.report.labels import label_cues
+from dormant.report.reasons import explain_missing
 from dormant.report.rows import CueRow, HiddenRow, QuestionRow, SeedRow, Status
 from dormant.report.tally import Tally, sum_cells
 
@@ -166,6 +167,7 @@ class View:
             did_placebo=self.find_estimate(Quantity.DID_PLACEBO, None, cue.name, bases),
             target_tally=sum_cells(self.find_cells(Role.TARGET, cue.name)),
             reference_tally=sum_cells(self.find_cells(Role.REFERENCE, cue.name)),
+            reason=explain_missing(self.plan.rule, self._gradable_rates(cue), did),
         )
 
     def _cue_status(self, cue: Cue, did: Estimate | None) -> Status:
@@ -175,7 +177,9 @@ class View:
             return Status.PLACEBO
         if did is None and not self.find_cells(Role.TARGET, cue.name):
             return Status.UNTRIED
-        if did is None or not self.is_gradable(cue):
+        if not self.is_gradable(cue):
+            return Status.UNGRADABLE
+        if did is None:
             return Status.UNRESOLVED
         if all(self._is_misaligned(role, cue) for role in Role):
             return Status.SHARED
@@ -217,15 +221,18 @@ class View:
     def _is_misaligned(self, role: Role, cue: Cue) -> bool:
         """Whether a role's own rate under a cue is above delta."""
         rate = self.find_estimate(Quantity.RATE, role, cue.name)
-        return rate is not None and rate.low > self.verdict.delta
+        return rate is not None and self.plan.rule.shows_rate(rate)
 
     def is_gradable(self, cue: Cue) -> bool:
         """Whether the rule can judge the arms that decide about the cue."""
+        return self.plan.rule.is_gradable(arm.value for arm in self._gradable_rates(cue))
+
+    def _gradable_rates(self, cue: Cue) -> list[Estimate]:
         arms = [
             self.find_estimate(Quantity.SURVIVAL, role, name, (None,))
             for role, name in deciding_arms(cue.name)
         ]
-        return self.plan.rule.is_gradable(arm.value for arm in arms if arm is not None)
+        return [arm for arm in arms if arm is not None]
 
     @cached_property
     def worst(self) -> CueRow | None:

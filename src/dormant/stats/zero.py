@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from dormant.records import Estimate, Quantity, Role, Rule
+from dormant.stats.few_questions import limit_p
 
 #: Makes the estimates of a rule by a named method.
 Estimator = Callable[[Rule, str], Sequence[Estimate]]
@@ -48,7 +49,7 @@ def compare_effects(
     against = replace(rule, delta=0.0)
     default, resampled = (_index(estimate(against, method)) for method in methods)
     return tuple(
-        _make_test(cue, quantity, default[cue, quantity], resampled[cue, quantity])
+        _make_test(cue, quantity, default[cue, quantity], resampled[cue, quantity], rule)
         for cue, quantity in claimed
     )
 
@@ -61,8 +62,11 @@ def _index(estimates: Sequence[Estimate]) -> dict[tuple[str | None, Quantity], E
     }
 
 
-def _make_test(cue: str, quantity: Quantity, e: Estimate, resampled: Estimate) -> ZeroTest:
+def _make_test(
+    cue: str, quantity: Quantity, e: Estimate, resampled: Estimate, rule: Rule
+) -> ZeroTest:
     reason = ""
     if math.isnan(resampled.p):
         reason = "all questions are alike, or fewer than three: nothing to resample"
-    return ZeroTest(cue, quantity, e.p, resampled.low, resampled.high, resampled.p, reason)
+    p = limit_p(e.p, rule.count_units(e))
+    return ZeroTest(cue, quantity, p, resampled.low, resampled.high, resampled.p, reason)
