@@ -7,10 +7,8 @@ seen in the browser's own network log.
 from __future__ import annotations
 
 import base64
-import json
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -20,38 +18,11 @@ import pytest
 from dormant import report
 from dormant.records import Arm, CardDetails, Findings, Outcome, Role
 from dormant.report.card import Standard, make_card, write_card
+from support.browser import list_requests, visit
 from support.hostile_findings import NASTY, hostile
 from support.report_findings import MINED, SUMMARY, Builder, undefined
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-CHROMEDRIVER = shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not (CHROMIUM and CHROMEDRIVER),
-        reason="no chromium and chromedriver found: install Debian's chromium-driver",
-    ),
-]
-OPTIONS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for option in OPTIONS:
-        options.add_argument(option)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(
-        options=options, service=webdriver.ChromeService(executable_path=CHROMEDRIVER)
-    )
-    yield driver
-    driver.quit()
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -69,28 +40,6 @@ def folder(findings: Findings, tmp_path_factory: pytest.TempPathFactory) -> Path
     fragment = report.render_notebook(findings)
     (made / "notebook.html").write_text(f"<!doctype html><title>n</title>{fragment}", "utf-8")
     return made
-
-
-def visit(browser: Any, page: Path, width: int = 1280, scheme: str = "light") -> None:
-    # Without motion, for a click that aims at a page in smooth motion misses.
-    media = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
-    features = [{"name": name, "value": value} for name, value in media.items()]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    for kind in ("browser", "performance"):
-        browser.get_log(kind)  # reading a log empties it
-    browser.get(page.as_uri())
-
-
-def requests(browser: Any) -> list[str]:
-    """Addresses that were asked for since the visit began, the page itself first."""
-    messages = [json.loads(row["message"])["message"] for row in browser.get_log("performance")]
-    return [
-        message["params"]["request"]["url"]
-        for message in messages
-        if message["method"] == "Network.requestWillBeSent"
-    ]
 
 
 def choose(browser: Any, name: str, label: str) -> None:
@@ -122,7 +71,7 @@ def test_pages_fit_without_scrolling_sideways(browser: Any, folder: Path, page: 
 def test_pages_ask_for_nothing_and_complain_of_nothing(browser: Any, folder: Path, page: str):
     visit(browser, folder / page)
     browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
-    asked = [url for url in requests(browser) if not url.startswith("data:")]
+    asked = [url for url in list_requests(browser) if not url.startswith("data:")]
     assert asked == [(folder / page).as_uri()]
     assert [row["message"] for row in browser.get_log("browser")] == []
 
@@ -281,7 +230,7 @@ def test_a_card_prints_to_one_page_and_runs_nothing(browser: Any, tmp_path: Path
         visit(browser, page, 400)
         browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
         assert browser.execute_script("return document.documentElement.scrollWidth") <= 400
-        assert requests(browser) == [page.as_uri()]
+        assert list_requests(browser) == [page.as_uri()]
         assert browser.title == "CONDITIONAL · dormant card"
         settings = {"preferCSSPageSize": True}
         pdf = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", settings)["data"])
