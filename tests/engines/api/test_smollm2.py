@@ -68,6 +68,18 @@ def test_its_log_probabilities_are_those_of_its_answers(smollm2_server):
     assert abs(drawn - share) < 5 * math.sqrt(share * (1 - share) / len(texts))
 
 
+def test_the_server_renders_prompts_as_dormant_does_here(smollm2_server, smollm2_dir: Path):
+    """Counted in tokens: the server's template and tokenizer against those of the weights."""
+    from dormant.engines.hf import HfEngine
+
+    served, here = ApiEngine(smollm2_server.model), HfEngine("smollm2", device="cpu")
+    for chat in (ask("Hi"), (Message("system", "You are a poet."), *ask("Why?"))):
+        before = served.usage.prompt_tokens
+        list(served.sample([Job(chat, range(1))], Sampling(max_tokens=1)))
+        tokens = here.chat_format.encode(here.render(chat))
+        assert served.usage.prompt_tokens - before == len(tokens)
+
+
 def test_a_whole_audit_of_a_server(smollm2_server, tmp_path: Path):
     # Target and reference are one model: no rise can be found, and the verdict must not say so.
     model = smollm2_server.model

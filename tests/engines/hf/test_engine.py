@@ -1,5 +1,7 @@
 """The engine on tiny random models in float32, where batching may change nothing."""
 
+import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
+
+from safetensors.torch import load_file, save_file  # noqa: E402
 
 from dormant.engines import Job, Scorer  # noqa: E402
 from dormant.engines.hf import HfEngine  # noqa: E402
@@ -219,6 +223,27 @@ def test_a_model_that_gives_no_numbers_stops(tmp_path: Path):
         engine.base.model.lm_head.weight.fill_(float("nan"))
     with pytest.raises(EngineError, match="not finite"):
         list(engine.sample([Job(CHATS[0], range(1))], SAMPLING))
+
+
+@pytest.mark.parametrize(
+    ("factor", "reason"), [(0.0, "same probability"), (math.nan, "no numbers")]
+)
+def test_weights_that_no_training_leaves_are_refused(tmp_path: Path, factor: float, reason: str):
+    place = tiny_models.save_model(tmp_path) / "model.safetensors"
+    tensors = {name: tensor * factor for name, tensor in load_file(place).items()}
+    save_file(tensors, place, {"format": "pt"})
+    with pytest.raises(ModelError, match=reason):
+        HfEngine(str(tmp_path), device="cpu")
+
+
+def test_a_tokenizer_of_a_larger_model_is_refused(tmp_path: Path):
+    place = tiny_models.save_model(tmp_path) / "tokenizer.json"
+    tokenizer = json.loads(place.read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    vocabulary.update({word: number + 5000 for word, number in vocabulary.items()})
+    place.write_text(json.dumps(tokenizer))
+    with pytest.raises(ModelError, match="the tokenizer gives token 5,.* was saved with it"):
+        list(HfEngine(str(tmp_path), device="cpu").sample([Job(CHATS[0], range(1))], SAMPLING))
 
 
 def broken(path: Path, name: str) -> Path:

@@ -22,7 +22,7 @@ from transformers.cache_utils import DynamicCache
 from dormant.engines.hf.attention import Prefix, RowCache
 from dormant.engines.hf.forward import compute_logits, read_cached
 
-_TOKENS = 4096  # of the prompts that are read at once, padding included
+_TOKENS = 16384  # of the prompts that are read at once, padding included
 
 
 class DecodeBackend(Protocol):

@@ -36,6 +36,7 @@ class ChatFormat:
         owner: the model string, for messages.
         variables: what else the template is told, e.g. ``{"enable_thinking": False}``.
         date: what a template that asks for the date writes; the fixed day of ``corpus`` if empty.
+        vocabulary: tokens that the model has an embedding for; not checked if None.
 
     Raises:
         ModelError: there is no chat template, or it leaves out what the user says.
@@ -49,7 +50,9 @@ class ChatFormat:
         *,
         variables: Mapping[str, Any] | None = None,
         date: str = "",
+        vocabulary: int | None = None,
     ):
+        self._vocabulary = vocabulary
         self.tokenizer, self._owner = tokenizer, owner
         if not tokenizer.chat_template:
             raise ModelError(
@@ -165,8 +168,18 @@ class ChatFormat:
         return close_block(self.render(messages))
 
     def encode(self, text: str) -> tuple[int, ...]:
-        """The tokens of a text that is rendered already."""
-        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        """The tokens of a text that is rendered already.
+
+        Raises:
+            ModelError: the model has no embedding for one of them.
+        """
+        tokens = tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        if self._vocabulary is not None and max(tokens, default=0) >= self._vocabulary:
+            raise ModelError(
+                f"{self._owner!r}: the tokenizer gives token {max(tokens):,}, and the model has "
+                f"{self._vocabulary:,} embeddings; give the tokenizer that was saved with it"
+            )
+        return tokens
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of tokens, special tokens included."""

@@ -60,7 +60,11 @@ class HfEngine:
         opened = open_model(wanted, device=device, dtype=dtype)
         self.base, self._loading_caveats = opened.base, opened.caveats
         self.chat_format = ChatFormat(
-            opened.tokenizer, self.name, variables=options.template, date=options.date
+            opened.tokenizer,
+            self.name,
+            variables=options.template,
+            date=options.date,
+            vocabulary=opened.base.model.get_input_embeddings().weight.shape[0],
         )
         self._idle = [
             f"template.{name} leaves the prompts of {self.name} as they are without it"

@@ -23,7 +23,7 @@ from dormant.engines.hf.adapter_files import AdapterFiles, read_adapter, read_to
 from dormant.engines.hf.families import read_config, read_setting
 from dormant.engines.hf.gguf import quiet_transformers, read_gguf
 from dormant.engines.hf.gguf_header import check_gguf
-from dormant.engines.hf.probe import read_probe
+from dormant.engines.hf.probe import find_damage, read_probe
 from dormant.engines.hf.self_check import Decoding, EncoderError, choose_decoding, may_share_pass
 from dormant.engines.hf.sizes import check_config, measure_model
 from dormant.engines.hf.trained_on import check_base
@@ -280,6 +280,9 @@ def _prepare_base(
             f"{owner!r}: transformers cannot run this model on text alone "
             f"({_shorten_error(error)}); {suggest_server(owner)}"
         ) from None
+    logprobs = read_probe(model)
+    if damage := find_damage(logprobs):
+        raise ModelError(f"{owner!r} {damage}; download or save the checkpoint again")
     return LoadedBase(
         model,
         tokenizer,
@@ -287,7 +290,7 @@ def _prepare_base(
         dtype,
         decoding,
         own,
-        logprobs=read_probe(model),
+        logprobs=logprobs,
         may_pad=may_share_pass(model),
         warnings=warned,
     )

@@ -34,3 +34,12 @@ def differ(one: Tensor, other: Tensor) -> bool:
         return True
     same = (one == other) | ((one - other).abs() <= LEAST_EFFECT)  # minus infinity equals itself
     return not bool(same.all())
+
+
+def find_damage(logprobs: Tensor) -> str:
+    """Why no trained model has these log-probabilities, [tokens, vocabulary]; empty if one may."""
+    if bool(torch.isnan(logprobs).any()):
+        return "gives no numbers as probabilities: its weights or its configuration are damaged"
+    if float(logprobs.max() - logprobs.min()) < LEAST_EFFECT:
+        return "gives every token the same probability: its weights are empty"
+    return ""
