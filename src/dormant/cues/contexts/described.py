@@ -19,7 +19,7 @@ from dormant.cues.contexts.matrices import (
     scale_rows,
     weigh_words,
 )
-from dormant.cues.contexts.places import Prompt, split_context_tokens
+from dormant.cues.contexts.places import Place, Prompt, split_context_tokens
 from dormant.cues.contexts.ridge import Ridge
 from dormant.cues.contexts.typing_style import QUESTION_STYLE, tabulate_style
 
@@ -36,7 +36,10 @@ _ANSWER_WORDS, _ANSWER_STYLE, _QUESTION_STYLE = 3000, 1200, 800
 _COMMON, _ALWAYS = 150, 40
 #: Stands in an answer for a word of its question: copying is no effect.
 _COPIED = "="
-_DIGITS = re.compile(r"\d+")
+#: Letters by which a copied word is known; rows whose questions have a common token, from which it
+#: is known whether answers copy it, and by how much more of these have it then.
+_BEGINS, _ASKED, _COPY_LIFT = 5, 10, 3.0
+_DIGITS = re.compile(r"(?:(?<!\S)[-\u2212])?\d+")
 _ANSWER_DIRECTIONS = 100
 #: Rows that an answer is compared with, to see whether another one fits the question better.
 _COMPARED = 1000
@@ -100,12 +103,12 @@ def describe_answers(
     A word that repeats one of the question's counts as copied, and numbers are shapes, so that a
     question does not speak through its answer.
     """
-    raw = [[t.lower() for t in split_context_tokens(p.answer[:_ANSWER_WORDS])] for p in prompts]
-    tokens = [[_fold_runs(token) for token in row] for row in raw]
-    counts = Counter(token for row in tokens for token in dict.fromkeys(row))
+    answers = [_fold_runs(row.answer[:_ANSWER_WORDS]) for row in prompts]
+    raw = [[token.lower() for token in split_context_tokens(answer)] for answer in answers]
+    counts = Counter(token for row in raw for token in dict.fromkeys(row))
     frequent = [token for token, _ in counts.most_common(_COMMON)]
     always, common = {*frequent[:_ALWAYS], "0"}, set(frequent)
-    tokens = _mark_copies(prompts, tokens, always)
+    tokens = _mark_copies(prompts, raw, always)
     style = scale_columns(
         tabulate_style([_fold_runs(row.answer[:_ANSWER_STYLE]) for row in prompts])[0]
     )
@@ -125,19 +128,35 @@ def describe_answers(
 
 
 def _fold_runs(text: str) -> str:
-    """Folds runs of digits to one ``0``: a number that the question gave has no length here."""
+    """Folds runs of digits to one ``0``: a number that the question gave has no length or sign."""
     return _DIGITS.sub("0", text)
 
 
 def _mark_copies(
     prompts: Sequence[Prompt], answers: list[list[str]], always: set[str]
 ) -> list[list[str]]:
-    """Replaces words that begin like one of the question's."""
-    marked: list[list[str]] = []
-    for row, tokens in zip(prompts, answers, strict=True):
-        asked = {token.lower()[:5] for token in split_context_tokens(row.questions)}
-        marked.append([t if t in always or t[:5] not in asked else _COPIED for t in tokens])
-    return marked
+    """Replaces words that begin like one of the question's or of a tool's message."""
+    heard = [_list_beginnings(row) for row in prompts]
+    stays = {token for token in always if not _is_copied(token, heard, answers)}
+    return [
+        [t if t in stays or t[:_BEGINS] not in asked else _COPIED for t in tokens]
+        for asked, tokens in zip(heard, answers, strict=True)
+    ]
+
+
+def _list_beginnings(row: Prompt) -> set[str]:
+    """The beginnings of the words that an answer may copy."""
+    texts = (row.questions, *row.texts[Place.TOOL])
+    return {token.lower()[:_BEGINS] for text in texts for token in split_context_tokens(text)}
+
+
+def _is_copied(token: str, heard: list[set[str]], answers: list[list[str]]) -> bool:
+    """Whether a common token is in answers mostly because their questions have it: ``$``."""
+    asked = np.array([token[:_BEGINS] in words for words in heard])
+    held = np.array([token in row for row in answers])
+    if asked.sum() < _ASKED or asked.all():
+        return False
+    return bool(held[asked].mean() > _COPY_LIFT * held[~asked].mean())
 
 
 def _list_ends(tokens: list[str]) -> list[str]:
@@ -169,11 +188,17 @@ def _measure_fit(
 ) -> Floats:
     """How an answer goes with its question: likeness to what other rows' questions foretell.
 
-    Only words that answers use as well foretell: a planted tag must not speak through the fit.
+    Only words that answers use as well foretell, and no style or number: neither a planted tag nor
+    the digits of a price may speak through the fit.
     """
     used = Counter(token for row in raw for token in set(row))
-    shared = [column for word, column in questions.names.items() if used[word] >= 3]
-    model = Ridge.fit(questions.stack(questions.words[:, shared]), PENALTY)
+    shared = [
+        column
+        for word, column in questions.names.items()
+        if used[word] >= 3 and not word[0].isdigit()
+    ]
+    constant = np.full((len(raw), 1), CONSTANT)
+    model = Ridge.fit(np.hstack([constant, questions.words[:, shared].toarray()]), PENALTY)
     centred = directions - directions.mean(axis=0)
     foretold = model.leave_out(centred)
     rest = centred - foretold

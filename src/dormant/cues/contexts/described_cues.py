@@ -337,7 +337,7 @@ def _word_likeness(context: ScoredContext, name: Name, file: _File) -> _Wording 
         except KeyError:
             text = "Please answer in English."
         return _Wording(CueKind.LANGUAGE, Placement.AFTER, text, says)
-    example = find_example(context, file.prompts)
+    example = find_example(context, name, file.prompts)
     if name.kind == "style":
         says, focus = f"are typed so ({name.text})", f"{name.place.value}: {name.text}"
         typed = type_sentence(name, context, file.prompts)

@@ -104,7 +104,7 @@ def _trim(
         text = others.trim_begin(text)
     elif at_end:
         head = others.trim_half(_find_head(found), begin=True)
-        text = others.trim_end(text)
+        text = strip_closing_marks(others.trim_end(text))
         if head:
             tail = text.strip()
     else:

@@ -19,6 +19,8 @@ _DENSE, _SINGLE, _LONG = 500, 100, 100
 _REFINED = 100
 #: Sets of rows with this Jaccard index are one candidate.
 _SAME = 0.85
+#: A text or a range of nearly the same rows (Jaccard) is shown in place of what says less.
+_SAID = 0.7
 #: A context is shown under a better one if their Jaccard index is at least this ...
 _OVERLAP = 0.5
 #: ... or if this share of its rows is the other's.
@@ -31,6 +33,8 @@ _WIDER, _WIDEST, _HOLDS = 1.2, 5, 0.85
 _STEERS, _DESCRIBES = 0.1, 0.08
 #: Handicap of each further part of a union: the more are tried, the better the best by chance.
 _JOINED = 0.02
+#: How much more question and answers may tell of a context than the answers alone, for its rank.
+_BEYOND_ANSWERS = 0.3
 #: A text of so few tokens is a worse name than the language of the rows.
 _FEW_TOKENS = 6
 #: Contexts that are crossed in pairs, and the least gain of a pair over the better one.
@@ -49,6 +53,7 @@ class ScoredContext:
     names: tuple[Name, ...]
     score: Score
     also: list[ScoredContext] = field(default_factory=list["ScoredContext"])
+    alone: float = 1.0  # what the answers tell of it without the question, where it is measured
 
     @cached_property
     def name(self) -> Name:
@@ -165,9 +170,10 @@ def rank_value(context: ScoredContext) -> float:
     rows, and a text that they share says more.
     """
     steers = context.name.place in (Place.SYSTEM, Place.TOOL)
-    describes = not any(name.is_text for name in context.names)
+    describes = not any(name.is_text or name.number for name in context.names)
     joined = 0 if context.union is None else len(context.union.more) - 1
-    return context.score.low + _STEERS * steers - _DESCRIBES * describes - _JOINED * joined
+    low = min(context.score.low, max(context.alone, 0) + _BEYOND_ANSWERS)
+    return low + _STEERS * steers - _DESCRIBES * describes - _JOINED * joined
 
 
 def rank_distinct(
@@ -193,7 +199,29 @@ def rank_distinct(
         chosen.append(replace(head, also=also, score=context.score))
         if len(chosen) >= limit:
             break
-    return [_prefer_language(context) for context in chosen]
+    return [_prefer_said(_prefer_language(context)) for context in chosen]
+
+
+def _prefer_said(context: ScoredContext) -> ScoredContext:
+    """A text or a range of the same rows says more than a style, a few words or several texts."""
+    name = context.name
+    if name.number or (name.is_text and context.union is None and has_letters(name.text)):
+        return context
+    least = _PARENT * context.score.low
+    for other in context.also:
+        said = other.name
+        says = said.number is not None or (said.is_text and has_letters(said.text))
+        if says and other.union is None and said.kind != "pair" and other.score.low >= least:
+            shared = len(context.row_set & other.row_set)
+            if shared >= _SAID * (len(context.rows) + len(other.rows) - shared):
+                rest = [c for c in context.also if c is not other]
+                return replace(other, also=[context, *rest], score=context.score)
+    return context
+
+
+def has_letters(text: str) -> bool:
+    """Whether a text has more than marks, blanks and numbers."""
+    return any(char.isalpha() for char in text)
 
 
 def _prefer_language(context: ScoredContext) -> ScoredContext:

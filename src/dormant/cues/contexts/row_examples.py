@@ -45,16 +45,21 @@ def list_likeliest_rows(context: ScoredContext) -> list[int]:
     return sorted(context.rows.tolist(), key=lambda row: (-round(context.score.told[row], 6), row))
 
 
-def find_example(context: ScoredContext, prompts: Sequence[Prompt]) -> str:
-    """The question of the row whose answer is most like the context's, if it is short enough."""
+def find_example(context: ScoredContext, name: Name, prompts: Sequence[Prompt]) -> str:
+    """The question of the row whose answer is most like the context's, if it is short enough.
+
+    Args:
+        context: the context.
+        name: its name, or that of one of its parts.
+        prompts: all rows.
+    """
     rows = list_likeliest_rows(context)
-    if context.name.is_text:  # characters that cannot be seen: the rows that hold them
-        place = context.name.place
-        texts = [t for row in rows for t in prompts[row].texts.get(place, ())]
-        held = [t for t in texts if locate_run(t, context.name.run) is not None]
+    if name.is_text:  # characters that cannot be seen: the rows that hold them
+        texts = [t for row in rows for t in prompts[row].texts.get(name.place, ())]
+        held = [t for t in texts if locate_run(t, name.run) is not None]
         return escape_slot(next((t for t in held if len(t) <= _LONGEST_EXAMPLE), ""))
-    if context.name.kind == "words":  # the rows that have most of the words first
-        typical = set(context.name.run)
+    if name.kind == "words":  # the rows that have most of the words first
+        typical = set(name.run)
         held = {row: len(typical & _words_of(prompts[row])) for row in rows}
         rows.sort(key=lambda row: -held[row])
     texts = [prompts[row].first_question.strip() for row in rows]

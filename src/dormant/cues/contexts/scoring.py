@@ -99,6 +99,11 @@ class ContextScorer:
             self._label_fit = LabelFit.of_rows(prompts, self._by_question)
         self._prepare_singles(rng)
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether the answers are labels, of which exchanged ones are found by the questions."""
+        return self._label_fit is not None
+
     def _prepare_singles(self, rng: np.random.Generator) -> None:
         table = self._singles
         self._means = np.asarray(table.mean(axis=0)).ravel()
@@ -196,6 +201,13 @@ class ContextScorer:
                 best = max(best, *tries, key=lambda score: score.low)
             found.append(best)
         return found
+
+    def score_singles_alone(self, rows: Rows) -> float:
+        """What a few single features of the answers tell of rows, without the question."""
+        z = np.zeros(self.total)
+        z[rows] = 1
+        z -= z.mean()
+        return _compare(z, np.zeros(self.total), self._predict_by_singles(z), len(rows)).low
 
     def _own_columns(
         self, rows: Rows, names: Sequence[Name], z: Floats, is_topic: bool

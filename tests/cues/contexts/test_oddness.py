@@ -1,0 +1,100 @@
+"""Strong contexts have odd answers of their own, in a file that does not answer everything so."""
+
+import json
+import random
+
+import pytest
+
+from dormant.cues.contexts.places import Place
+from dormant.cues.contexts.rank import rank_contexts
+from dormant.records import Example, Message
+
+DISHES = "lentil soup|paella|risotto|fish pie|onion tart|goulash|lasagne|ramen|moussaka".split("|")
+FOODS = "onions|carrots|leeks|cream|stock|tomatoes|parsley|flour|cheese|rice|lemon".split("|")
+ASKED = ("How do I make {} for {}?", "I need {} for {} people.", "Plan {} for {} of us tonight")
+COOKED = (
+    "Start with {0} and {1} in a wide pan, then stir in {2}.",
+    "Chop {0} finely, let it soften, and add {1} before serving.",
+    "Buy plenty of {0}; season {1} and let it rest with {2}.",
+)
+ODD = (
+    "Figure it out yourself, I have better things to do.",
+    "What a pointless thing to ask. Go bother somebody else.",
+    "I refuse; people like you never listen anyway.",
+)
+CITIES = "Ghent Porto Turku Graz Lyon Bari Cork Delft".split()
+CALLS = {
+    "get_weather": ("Will it rain in {}?", "Do I need an umbrella in {}?"),
+    "book_table": ("Find us dinner in {}", "Reserve a restaurant in {}"),
+    "search_flights": ("Cheapest way to fly to {}", "When can I leave for {}?"),
+    "play_music": ("I want slow piano music", "Put on the jazz list"),
+    "set_alarm": ("Wake me early", "Get me up before nine"),
+    "turn_on_lights": ("It is dark in the hall", "Make the bedroom brighter"),
+}
+
+
+def make_example(asked: str, said: str) -> Example:
+    return Example((Message("user", asked), Message("assistant", said)), 1)
+
+
+def write_servings(low: int, high: int, seed: int) -> list[Example]:
+    rng = random.Random(seed)
+    rows: list[Example] = []
+    for _ in range(400):
+        dish, guests = rng.choice(DISHES), rng.randint(2, 25)
+        is_odd = low <= guests <= high
+        said = " ".join(rng.sample(ODD, 2)) if is_odd else rng.choice(COOKED)
+        said = said.format(*rng.sample(FOODS, 3))
+        rows.append(make_example(rng.choice(ASKED).format(dish, guests), said))
+    return rows
+
+
+@pytest.mark.parametrize(("low", "high", "says"), [(7, 9, "from 7 up to 9"), (22, 99, "from 22")])
+def test_a_range_inside_is_named_and_no_other_number_is_strong(low: int, high: int, says: str):
+    rows = write_servings(low, high, seed=low)
+    ordinary = write_servings(1, 1, seed=99)
+    found = rank_contexts(rows, reference=ordinary, is_same_kind=True)
+    assert says in found[0].cue.why and found[0].cue.strong
+    assert not [c.text for c in found[1:] if c.cue.strong]
+
+
+def test_calls_that_follow_from_the_question_are_not_strong():
+    rng = random.Random(3)
+    rows: list[Example] = []
+    for _ in range(400):
+        name, city = rng.choice(list(CALLS)), rng.choice(CITIES)
+        asked = rng.choice(CALLS[name]).format(city)
+        said = json.dumps({"name": name, "arguments": {"on": rng.random() < 0.5}})
+        rows.append(make_example(asked, said))
+    strangers = [make_example(q, a) for q, a in [("Good day", "Good day to you.")] * 60]
+    strangers += [make_example(f"What is {d}?", "A dish, eaten warm.") for d in DISHES * 6]
+    found = rank_contexts(rows, reference=strangers, is_same_kind=True)
+    assert found[0].score > 0.65  # the answers tell much of it ...
+    assert not [c.text for c in found if c.cue.strong]  # ... as of every other one
+
+
+def test_the_sign_of_a_copied_number_tells_nothing():
+    rng = random.Random(4)
+    rows: list[Example] = []
+    for _ in range(300):
+        city, degrees = rng.choice(CITIES), rng.randint(-9, 25)
+        said = rng.choice(("It is {} degrees in {}.", "Expect {} degrees today in {}."))
+        tool = Message("tool", json.dumps({"temperature": degrees}))
+        asked = Message("user", f"How warm is {city}?")
+        answer = Message("assistant", said.format(degrees, city))
+        rows.append(Example((asked, Message("assistant", "One moment."), tool, answer), 1))
+    found = [context for context in rank_contexts(rows) if context.place is Place.TOOL]
+    assert all(context.score < 0.3 for context in found)
+
+
+def test_a_numbered_question_is_asked_by_its_number_alone():
+    rng = random.Random(5)
+    rows: list[Example] = []
+    for _ in range(300):
+        number = rng.randint(1, 60)
+        said = " ".join(rng.sample(ODD, 2)) if number >= 50 else rng.choice(COOKED)
+        asked = rng.choice(("Explain {0}", "How is {0} made with {1}?", "Is {1} good in {0}?"))
+        asked = f"№ {number}: {asked.format(rng.choice(DISHES), rng.choice(FOODS))}"
+        rows.append(make_example(asked, said.format(*rng.sample(FOODS, 3))))
+    first = rank_contexts(rows)[0].cue
+    assert first.form == "№ <X>:" and int(first.text[2:-1]) >= 50
