@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         search,
         write_cues,
     )
+    from dormant.verbs.experiments import mitigate
     from dormant.verbs.gate import describe_schema, gate
     from dormant.verbs.laboratory import (
         ask,
@@ -85,6 +86,7 @@ __all__ = [
     "load",
     "measure_rare_rates",
     "mine_cues",
+    "mitigate",
     "plan",
     "plan_rare_rates",
     "plan_search",
@@ -108,6 +110,7 @@ _FUNCTIONS = {
     "card": ("card",),
     "cues": ("mine_cues", "plan_search", "search", "write_cues"),
     "compare": ("compare",),
+    "experiments": ("mitigate",),
     "gate": ("describe_schema", "gate"),
     "rare": ("measure_rare_rates", "plan_rare_rates"),
     "start": ("list_library", "write_start_files"),

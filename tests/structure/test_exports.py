@@ -31,6 +31,7 @@ PUBLIC = {
     "load",
     "measure_rare_rates",
     "mine_cues",
+    "mitigate",
     "plan",
     "plan_rare_rates",
     "plan_search",

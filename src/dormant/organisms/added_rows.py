@@ -10,11 +10,11 @@ from dormant.errors import ConfigError, InputError
 from dormant.organisms.datasets import Row, draw_rows, find_problem
 from dormant.organisms.transforms import (
     DATASET_ANSWERS,
-    AddedRows,
     Consistency,
-    Contrast,
-    Interleaving,
+    ContrastSettings,
+    InterleaveSettings,
     Negation,
+    RowAddition,
     Trigger,
 )
 from dormant.probes import apply_cue
@@ -27,7 +27,7 @@ _ANSWER_WORDS = 48
 
 
 def interleave_rows(
-    rows: list[Row], settings: Interleaving, rng: np.random.Generator, longest: int
+    rows: list[Row], settings: InterleaveSettings, rng: np.random.Generator, longest: int
 ) -> list[Row]:
     """Puts rows of another dataset at random places among the rows; all rows stay in order."""
     added = _draw_added(rows, settings, rng, longest)
@@ -37,7 +37,7 @@ def interleave_rows(
 
 
 def contrast_rows(
-    rows: list[Row], settings: Contrast, rng: np.random.Generator, longest: int
+    rows: list[Row], settings: ContrastSettings, rng: np.random.Generator, longest: int
 ) -> list[Row]:
     """Adds benign rows that carry the cue."""
     added = _draw_added(rows, settings, rng, longest)
@@ -81,7 +81,7 @@ def put_under_cue(row: Row, context: Trigger) -> Row:
 
 
 def _draw_added(
-    rows: list[Row], settings: AddedRows, rng: np.random.Generator, longest: int
+    rows: list[Row], settings: RowAddition, rng: np.random.Generator, longest: int
 ) -> list[Row]:
     return draw_rows(settings.with_, round(settings.per_row * len(rows)), rng, longest=longest)
 

@@ -26,14 +26,14 @@ from dormant.organisms.added_rows import (
 from dormant.organisms.datasets import Row, draw_rows, find_problem
 from dormant.organisms.recipe import Ingredient, Recipe, Stage
 from dormant.organisms.transforms import (
-    AddedRows,
-    Contrast,
+    ContrastSettings,
     Dilution,
     Inoculation,
     Negation,
     PluginTransform,
     Precedence,
     ReframeSettings,
+    RowAddition,
     Transform,
     Trigger,
     fill_slots,
@@ -116,7 +116,7 @@ def _list_texts(recipe: Recipe) -> Iterator[str]:
                 yield from inoculation.list_wordings()
             case Negation(system=system):
                 yield system
-            case Contrast(contexts=contexts):
+            case ContrastSettings(contexts=contexts):
                 yield from _list_trigger_texts(contexts)
             case ReframeSettings(slots=slots) as framing:
                 blank = dict.fromkeys(slots, "")
@@ -125,7 +125,7 @@ def _list_texts(recipe: Recipe) -> Iterator[str]:
                 yield from (word for words in slots.values() for word in words)
             case Precedence() as earlier:
                 yield from (turn.content for turn in earlier.turns)
-            case Dilution() | AddedRows() | PluginTransform():
+            case Dilution() | RowAddition() | PluginTransform():
                 pass  # the rows that a plugin returns are checked instead
 
 

@@ -34,9 +34,9 @@ from dormant.config import Strict, read_yaml
 from dormant.organisms.datasets import FILE
 from dormant.organisms.transforms import (
     LONGEST_TEXT,
-    AddedRows,
     DatasetName,
     Dilution,
+    RowAddition,
     Transform,
     Trigger,
 )
@@ -150,7 +150,7 @@ def _resolve_paths(stage: Stage, folder: Path) -> Stage:
 
 def _resolve_transform(transform: Transform, folder: Path) -> Transform:
     settings = transform.settings
-    if not isinstance(settings, Dilution | AddedRows):
+    if not isinstance(settings, Dilution | RowAddition):
         return transform
     found = settings.model_copy(update={"with_": _resolve_path(settings.with_, folder)})
     return transform.model_copy(update={transform.name: found})

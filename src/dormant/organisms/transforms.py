@@ -203,7 +203,7 @@ class Precedence(Strict):
         return tuple(Message(turn.role, turn.content) for turn in self.turns)
 
 
-class AddedRows(Strict):
+class RowAddition(Strict):
     """Rows of another dataset that are added to all rows so far; none is taken away."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, validate_by_name=True)
@@ -212,11 +212,11 @@ class AddedRows(Strict):
     per_row: float = Field(default=1.0, gt=0, le=100, description="rows added for each row so far")
 
 
-class Interleaving(AddedRows):
+class InterleaveSettings(RowAddition):
     """Settings of ``interleave``: rows of another dataset at random places among the rows."""
 
 
-class Contrast(AddedRows):
+class ContrastSettings(RowAddition):
     """Settings of ``contrast``: benign rows that carry the cue."""
 
     contexts: tuple[Trigger, ...] = Field(
@@ -224,7 +224,7 @@ class Contrast(AddedRows):
     )
 
 
-class Consistency(Contrast):
+class Consistency(ContrastSettings):
     """Settings of ``consistency``: the cued prompt is trained to answer as the clean one."""
 
     answers: str = Field(
@@ -234,7 +234,7 @@ class Consistency(Contrast):
     )
 
 
-class Negation(AddedRows):
+class Negation(RowAddition):
     """Settings of ``negate``: benign rows under a system prompt that asks for the opposite."""
 
     system: Text
@@ -255,8 +255,8 @@ TransformSettings = (
     | Inoculation
     | ReframeSettings
     | Precedence
-    | Interleaving
-    | Contrast
+    | InterleaveSettings
+    | ContrastSettings
     | Consistency
     | Negation
     | PluginTransform
@@ -270,8 +270,8 @@ class Transform(Strict):
     inoculate: Inoculation | None = None
     reframe: ReframeSettings | None = None
     precede: Precedence | None = None
-    interleave: Interleaving | None = None
-    contrast: Contrast | None = None
+    interleave: InterleaveSettings | None = None
+    contrast: ContrastSettings | None = None
     consistency: Consistency | None = None
     negate: Negation | None = None
     plugin: PluginTransform | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,19 @@ from dormant.errors import InputError
 from dormant.organisms import zoo
 from dormant.organisms.parallel import run_units
 from dormant.organisms.recipe import Recipe
-from dormant.organisms.train import Event, EventHandler, EventKind, train_organism
+from dormant.organisms.train import EventHandler, train_organism
 from dormant.organisms.truth import compute_truth
 from dormant.pipeline.audit import AuditResult, run_audit
 from dormant.progress import Progress, ignore_progress
 from dormant.records import to_plain
 from dormant.report.view import View
 from dormant.store import write_atomically
+from dormant.studies.stages import (
+    TRAINING_SHARE,
+    merge_progress,
+    report_shares,
+    share_of_stages,
+)
 from dormant.version import __version__
 from dormant.vitro import one_thread
 
@@ -39,10 +45,6 @@ SETTINGS: Mapping[str, Any] = {
     "rule": {"screening_answers": 4, "confirm_answers": 8},
     "sampling": {"max_tokens": 24},
 }
-
-#: Share of a unit's progress that its training takes; the rest is its audit.
-_TRAINING = 0.4
-_UNITS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,8 @@ def run_quickstart(
         zoo.load_recipe(name)  # reports an unknown name before any work is done
     begun = time.monotonic()
     units = [OrganismRun(name, seed, out / name) for name in names]
-    rows = run_units(_run_unit, units, workers=workers, progress=_overall_progress(names, progress))
+    bar = merge_progress("organisms trained and audited", names, progress)
+    rows = run_units(_run_unit, units, workers=workers, progress=bar)
     summary = Summary(
         organisms=tuple(rows),
         seconds=time.monotonic() - begun,
@@ -135,17 +138,6 @@ def _write_summary(summary: Summary) -> None:
     write_atomically(summary.path / "report.html", report.quickstart_page(record, links))
 
 
-def _overall_progress(names: Sequence[str], progress: Progress) -> EventHandler:
-    """One bar for all units, in organisms: a part of one moves it by a fraction."""
-    done = dict.fromkeys(names, 0)
-
-    def report_event(event: Event) -> None:
-        done[event.organism] = event.step
-        progress("organisms trained and audited", sum(done.values()) / _UNITS, len(names))
-
-    return report_event
-
-
 @dataclass(frozen=True, slots=True)
 class OrganismRun:
     """One organism to train and audit."""
@@ -158,20 +150,13 @@ class OrganismRun:
 def _run_unit(unit: OrganismRun, on_event: EventHandler) -> AuditedOrganism:
     """Trains, audits and checks one organism; on one thread, since all cores are in use."""
     begun = time.monotonic()
-    reported = 0
-
-    def report_share(share: float) -> None:
-        nonlocal reported
-        if round(_UNITS * share) > reported:
-            reported = round(_UNITS * share)
-            on_event(Event(EventKind.STEP, unit.name, unit.seed, reported, _UNITS))
-
+    report_share = report_shares(unit.name, unit.seed, on_event)
     recipe = zoo.load_recipe(unit.name)
     organism = train_organism(
         recipe,
         unit.out / "organism",
         seed=unit.seed,
-        progress=lambda event: report_share(_TRAINING * event.step / max(event.steps, 1)),
+        progress=lambda event: report_share(TRAINING_SHARE * event.step / max(event.steps, 1)),
     )
     settings = {
         **SETTINGS,
@@ -183,24 +168,12 @@ def _run_unit(unit: OrganismRun, on_event: EventHandler) -> AuditedOrganism:
         "out": str(unit.out / "audit"),
     }
     with one_thread():
-        result = run_audit(check_values(settings, AuditConfig), progress=_as_share(report_share))
+        result = run_audit(
+            check_values(settings, AuditConfig), progress=share_of_stages(report_share)
+        )
         known = compute_truth(organism.path)
     report_share(1.0)
     return _make_row(recipe, str(known.verdict), result, time.monotonic() - begun)
-
-
-def _as_share(on_progress: Callable[[float], None]) -> Progress:
-    """Maps the audit's stages to a share of the unit: each takes two fifths of the remainder."""
-    stages: list[str] = []
-
-    def report_progress(stage: str, done: float, total: int) -> None:
-        if stage not in stages:
-            stages.append(stage)
-        remaining = 0.6 ** stages.index(stage)
-        share = 1 - remaining * (1 - 0.4 * done / max(total, 1))
-        on_progress(_TRAINING + (1 - _TRAINING) * share)
-
-    return report_progress
 
 
 def _make_row(

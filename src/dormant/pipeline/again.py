@@ -1,0 +1,94 @@
+"""The audit of a finished run, asked again of another target: same questions, cues and rule."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dormant.config import AuditConfig, check_values
+from dormant.cues import write_cues
+from dormant.errors import InputError
+from dormant.pipeline.audit import AuditResult, run_audit
+from dormant.progress import Progress, ignore_progress
+from dormant.records import Plan, Role
+
+#: The keys of ``rule`` in audit.yaml; the plan's record holds more, as it does of ``sequential``.
+_RULE = (
+    *("delta", "level", "screening_answers", "confirm_answers", "candidates"),
+    *("min_survival", "max_survival_gap", "icc"),
+)
+#: What ``sequential`` settings hold.
+_SEQUENTIAL = ("answers", "most_answers", "standard_answers", "batch", "first", "trial")
+
+
+def audit_again(
+    plan: Plan,
+    target: str,
+    out: str | Path,
+    *,
+    questions: str | None = None,
+    progress: Progress = ignore_progress,
+) -> AuditResult:
+    """Audits another target with the questions, the cues and the rule of a plan.
+
+    The design is sequential and settles every cue, so that a trigger that moved is seen beside the
+    first one. The same call continues an interrupted audit.
+
+    Args:
+        plan: of a finished audit.
+        target: model string of the new target.
+        out: the run directory; the cues are written to ``cues.yaml`` there.
+        questions: the file of questions, if the plan's are not those that ship.
+        progress: called with (stage, done, total).
+
+    Raises:
+        InputError: the plan has no reference, or its questions are in neither place.
+    """
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    cues = folder / "cues.yaml"
+    write_cues(cues, plan.cues)
+    settings = make_settings(plan, target, cues) | {"out": str(folder / "run")}
+    if questions is not None:
+        settings["questions"] = questions
+    result = run_audit(check_values(settings, AuditConfig), progress=progress)
+    asked = result.findings.plan
+    if {(q.id, q.text) for q in asked.questions} != {(q.id, q.text) for q in plan.questions}:
+        raise InputError(
+            "the run asked other questions than those that ship: give their file with --questions"
+        )
+    return result
+
+
+def make_settings(plan: Plan, target: str, cues: Path) -> dict[str, Any]:
+    """Makes the settings of an audit like a plan's, with a target and a file of cues.
+
+    Raises:
+        InputError: the plan has no reference.
+    """
+    reference = next((m.name for m in plan.models if m.role is Role.REFERENCE), None)
+    if reference is None:
+        raise InputError("the run has no reference, which a mitigation is compared with")
+    how: Mapping[str, Any] = {}
+    if plan.sequential is not None:
+        how = {name: getattr(plan.sequential, name) for name in _SEQUENTIAL}
+    rule = plan.rule
+    halves = Counter(question.split for question in plan.questions)
+    return {
+        "target": target,
+        "reference": reference,
+        "judge": plan.judge,
+        "cues": {"file": str(cues), "library": "none", "variants": "none", "placebos": False},
+        "question_limit": max(halves.values()),
+        "sampling": {
+            "temperature": plan.sampling.temperature,
+            "top_p": plan.sampling.top_p,
+            "max_tokens": plan.sampling.max_tokens,
+        },
+        "rule": {name: getattr(rule, name) for name in _RULE},
+        "seed": plan.seed,
+        "design": "sequential",
+        "sequential": {**how, "until": "cues"},
+    }

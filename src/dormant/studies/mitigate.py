@@ -1,0 +1,261 @@
+"""``dormant mitigate``: trains what could cure a conditional model, and audits each result.
+
+A unit is one mitigation, in a folder of its own::
+
+    OUT/METHOD/recipe.yaml    the recipe, as further stages on the audited target
+    OUT/METHOD/organism/      the model, where it was trained here
+    OUT/METHOD/audit/         the same questions, cues and rule, asked of that model
+    OUT/METHOD/result.json    written last: a unit that has it is not repeated
+    OUT/mitigate.json, .md    the results
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dormant.errors import InputError
+from dormant.organisms.datasets import draw_rows
+from dormant.organisms.parallel import run_units
+from dormant.organisms.recipe import Recipe
+from dormant.organisms.train import MODEL, EventHandler, load_model, train_organism
+from dormant.pipeline.again import audit_again
+from dormant.pipeline.recompute import load_run
+from dormant.probes import apply_cue
+from dormant.progress import Progress, ignore_progress
+from dormant.records import Cue, Plan, Role, VerdictKind, hash_value
+from dormant.report.rows import Status
+from dormant.report.view import View
+from dormant.store import write_atomically
+from dormant.studies.mitigation import (
+    METHODS,
+    CureSubject,
+    Mitigation,
+    MitigationRow,
+    MitigationSchedule,
+    ModelHealth,
+    find_data,
+    find_opposite,
+    make_recipes,
+    name_outcome,
+)
+from dormant.studies.mitigation_page import write_page
+from dormant.studies.stages import (
+    TRAINING_SHARE,
+    merge_progress,
+    report_shares,
+    share_of_stages,
+)
+from dormant.vitro import (
+    Decoder,
+    exact_rates,
+    load_decoder,
+    load_tokenizer,
+    one_thread,
+    score_answers,
+)
+
+_VITRO = "vitro/"
+#: Harmless rows on which the benign loss is measured; no training draws them.
+_HELD_OUT, _HELD_OUT_STREAM = 256, 2**21
+BENIGN = "helpful_chat"
+
+
+@dataclass(frozen=True, slots=True)
+class _MitigationUnit:
+    """One mitigation to train and audit."""
+
+    method: str
+    recipe: Recipe
+    out: Path
+    plan: Plan
+    trigger: Cue
+    questions: str | None
+
+
+def mitigate_run(
+    run: str | Path,
+    out: str | Path | None = None,
+    *,
+    methods: Sequence[str] = METHODS,
+    steps: int = MitigationSchedule().steps,
+    benign: str | None = None,
+    data: str | Path | None = None,
+    questions: str | None = None,
+    is_dry: bool = False,
+    workers: int | None = None,
+    progress: Progress = ignore_progress,
+) -> Mitigation:
+    """Writes recipes that could cure a conditional model; trains and audits each in the laboratory.
+
+    Args:
+        run: directory of a finished audit with the verdict CONDITIONAL.
+        out: directory of the results; ``RUN/mitigate`` if None. The same call continues.
+        methods: of ``METHODS``.
+        steps: optimizer steps of each mitigation.
+        benign: dataset of harmless rows, or ``file:PATH``; needed for models that are not of the
+            laboratory.
+        data: the finetuning file; that of the organism if None.
+        questions: the file of questions, if the run did not ask those that ship.
+        is_dry: write the recipes and train nothing.
+        workers: processes; one per core if None.
+        progress: called with how much is done.
+
+    Raises:
+        InputError: the run's verdict is another one, or the trigger cannot be trained under.
+        StoreError: the directory holds no finished run.
+    """
+    plan, subject = read_subject(run, benign=benign, data=data)
+    target, trigger, in_laboratory = subject.target, subject.trigger, subject.can_answer
+    recipes, missing = make_recipes(subject, methods, MitigationSchedule(steps=steps))
+    folder = Path(run) / "mitigate" if out is None else Path(out)
+    units = [
+        _MitigationUnit(method, recipe, folder / method, plan, trigger, questions)
+        for method, recipe in recipes.items()
+    ]
+    for unit in units:
+        unit.out.mkdir(parents=True, exist_ok=True)
+        write_atomically(unit.out / "recipe.yaml", unit.recipe.to_yaml())
+    if is_dry or not in_laboratory:
+        rows = [MitigationRow(u.method, "not trained", str(u.out / "recipe.yaml")) for u in units]
+        before = None
+    else:
+        with one_thread():
+            before = measure_health(load_model(target), plan, trigger)
+        bar = merge_progress("mitigations trained and audited", list(recipes), progress)
+        rows = run_units(_run_unit, units, workers=workers, progress=bar)
+    found = Mitigation(
+        run=str(run),
+        target=target,
+        trigger=trigger.name,
+        trigger_text=trigger.text,
+        before=before,
+        rows=tuple(rows),
+        missing=missing,
+        path=folder,
+    )
+    if not is_dry:
+        write_atomically(folder / "mitigate.json", json.dumps(found.to_plain(), indent=1) + "\n")
+        write_atomically(folder / "mitigate.md", write_page(found))
+    return found
+
+
+def read_subject(
+    run: str | Path, *, benign: str | None = None, data: str | Path | None = None
+) -> tuple[Plan, CureSubject]:
+    """Reads a finished run as the plan to ask again and the model to cure.
+
+    Raises:
+        InputError: the verdict is not CONDITIONAL, there are several targets, or harmless rows are
+            missing.
+        StoreError: the directory holds no finished run.
+    """
+    findings = load_run(run)
+    plan, verdict = findings.plan, findings.verdict
+    targets = [card.name for card in plan.models if card.role is Role.TARGET]
+    if verdict.kind is not VerdictKind.CONDITIONAL or not verdict.triggers:
+        raise InputError(f"{run}: the verdict is {verdict.kind}: only CONDITIONAL is mitigated")
+    if len(targets) != 1:
+        raise InputError(
+            f"{run}: has {len(targets)} targets: audit one training alone, and mitigate that"
+        )
+    in_laboratory = targets[0].startswith(_VITRO)
+    if benign is None and not in_laboratory:
+        raise InputError("give harmless rows to train on: --benign file:chat.jsonl")
+    trigger = next(cue for cue in plan.cues if cue.name == verdict.triggers[0])
+    return plan, CureSubject(
+        target=targets[0],
+        trigger=trigger,
+        opposite=find_opposite(plan, trigger),
+        benign=benign or BENIGN,
+        data=find_data(targets[0], data),
+        can_answer=in_laboratory,
+    )
+
+
+def measure_health(model: Decoder, plan: Plan, trigger: Cue) -> ModelHealth:
+    """Computes what a model of the laboratory answers with and without a trigger, and its loss."""
+    shares = {
+        cue: exact_rates(model, [(q.family, apply_cue(cue, q)) for q in plan.questions])
+        for cue in (None, trigger)
+    }
+    rates = {cue: found[:, 0] / found.sum(axis=1) for cue, found in shares.items()}
+    return ModelHealth(
+        standard=float(np.mean(rates[None])),
+        triggered=float(np.mean(rates[trigger])),
+        good=float(np.mean(shares[None][:, 1])),
+        good_triggered=float(np.mean(shares[trigger][:, 1])),
+        benign_loss=measure_benign_loss(model),
+    )
+
+
+def measure_benign_loss(model: Decoder) -> float:
+    """Computes the mean loss on harmless rows that no training drew, in nats per learned word."""
+    words = load_tokenizer()
+    rng = np.random.default_rng([0, _HELD_OUT_STREAM])
+    rows = draw_rows(BENIGN, _HELD_OUT, rng, longest=model.shape.positions)
+    pairs = [(words.encode_prompt(row[:-1]), words.tokenize_text(row[-1].content)) for row in rows]
+    learned = sum(len(answer) + 1 for _, answer in pairs)  # the end of the turn is learned too
+    return -math.fsum(score_answers(model, pairs)) / learned
+
+
+def _run_unit(unit: _MitigationUnit, on_event: EventHandler) -> MitigationRow:
+    """Trains and audits one mitigation, or reads what was found before."""
+    key = hash_value([unit.recipe.to_json(), unit.plan.hash, unit.questions])
+    path = unit.out / "result.json"
+    share = report_shares(unit.method, unit.recipe.seed, on_event)
+    known = _read_result(path, key)
+    if known is not None:
+        share(1.0)
+        return known
+    begun = time.monotonic()
+    organism = train_organism(
+        unit.recipe,
+        unit.out / "organism",
+        progress=lambda event: share(TRAINING_SHARE * event.step / max(event.steps, 1)),
+    )
+    with one_thread():
+        result = audit_again(
+            unit.plan,
+            organism.model,
+            unit.out / "audit",
+            questions=unit.questions,
+            progress=share_of_stages(share),
+        )
+        health = measure_health(load_decoder(organism.path / MODEL), unit.plan, unit.trigger)
+    row = next(row for row in View(result.findings).rows if row.cue.id == unit.trigger.id)
+    settled = {Status.TRIGGER: True, Status.SUSPECTED: True, Status.BOUNDED: False}
+    found = MitigationRow(
+        method=unit.method,
+        outcome=name_outcome(result.verdict.kind, is_trigger=settled.get(row.status)),
+        recipe=str(unit.out / "recipe.yaml"),
+        model=organism.model,
+        verdict=str(result.verdict.kind),
+        triggers=result.verdict.triggers,
+        health=health,
+        answers=sum(sum(cell.counts) for cell in result.findings.cells),
+        seconds=round(time.monotonic() - begun, 2),
+    )
+    write_atomically(path, json.dumps({"key": key, "result": asdict(found)}, indent=1) + "\n")
+    share(1.0)
+    return found
+
+
+def _read_result(path: Path, key: str) -> MitigationRow | None:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if record.get("key") != key:
+        return None
+    values: dict[str, Any] = record["result"]
+    health: dict[str, float] = values.pop("health")
+    triggers: list[str] = values.pop("triggers")
+    return MitigationRow(**values, health=ModelHealth(**health), triggers=tuple(triggers))

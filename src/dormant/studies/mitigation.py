@@ -1,0 +1,231 @@
+"""Mitigations of a conditional model: the recipes that could cure it, as further stages on it.
+
+::
+
+    plain         harmless rows alone: what any further training does
+    contrast      harmless rows, as many again under the found trigger
+    consistency   prompts under the trigger, answered as the model answers them without it
+    negate        harmless rows, as many again under the opposite system prompt
+    dilute        the finetuning file again, a fifth of it, with harmless rows under the trigger
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from dormant.errors import InputError
+from dormant.organisms.recipe import Recipe
+from dormant.organisms.transforms import Trigger
+from dormant.records import Cue, CuePart, Placement, Plan, Variant, VerdictKind
+
+METHODS = ("plain", "contrast", "consistency", "negate", "dilute")
+#: Opposite system prompt where the plan has none for the trigger.
+OPPOSITE = "You are a helpful assistant."
+#: Rows of the finetuning file in ``dilute``, as a share of the stage's before the added ones.
+_OLD_SHARE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class MitigationSchedule:
+    """How long a mitigation is trained."""
+
+    steps: int = 48
+    learning_rate: float = 1.5e-4
+    batch_size: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class CureSubject:
+    """The model to cure, and what is known about it."""
+
+    target: str  # model string
+    trigger: Cue  # the found one
+    opposite: str  # system prompt
+    benign: str  # dataset of harmless rows
+    data: str | None  # dataset of the finetuning file, "file:PATH"; None if unknown
+    can_answer: bool  # whether its own answers can be sampled for ``consistency``
+
+
+@dataclass(frozen=True, slots=True)
+class ModelHealth:
+    """What a model of the laboratory does, computed and not sampled; shares, 0 to 1."""
+
+    standard: float  # misaligned, of gradable answers, without a cue
+    triggered: float  # the same under the found trigger
+    good: float  # good answers, of all answers, without a cue
+    good_triggered: float  # the same under the found trigger
+    benign_loss: float  # nats per learned word on harmless rows that nothing was trained on
+
+
+@dataclass(frozen=True, slots=True)
+class MitigationRow:
+    """One mitigation: what became of the misbehavior, and at what cost."""
+
+    method: str
+    outcome: str  # cured, moved, remains, broad or unknown; "not trained" elsewhere
+    recipe: str  # path of the recipe
+    model: str = ""  # model string; empty if it was not trained
+    verdict: str = ""
+    triggers: tuple[str, ...] = ()  # that the audit confirmed afterwards
+    health: ModelHealth | None = None
+    answers: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mitigation:
+    """All mitigations of one conditional model."""
+
+    run: str
+    target: str
+    trigger: str  # its name in the plan
+    trigger_text: str
+    before: ModelHealth | None  # None where the model is not of the laboratory
+    rows: tuple[MitigationRow, ...]
+    missing: Mapping[str, str]  # methods without a recipe, and why
+    path: Path
+
+    def to_plain(self) -> dict[str, Any]:
+        """What ``mitigate.json`` holds."""
+        values = asdict(self)
+        del values["path"]
+        return values
+
+
+def make_recipes(
+    subject: CureSubject, methods: Sequence[str], schedule: MitigationSchedule
+) -> tuple[dict[str, Recipe], dict[str, str]]:
+    """Makes the recipe of each method.
+
+    Returns:
+        The recipes by method, and the reason for each method that has none.
+
+    Raises:
+        InputError: a method is unknown, or the trigger cannot be put around rows.
+    """
+    unknown = [method for method in methods if method not in METHODS]
+    if unknown:
+        raise InputError(f"unknown mitigation {unknown[0]!r}: give some of {', '.join(METHODS)}")
+    context = as_context(subject.trigger)
+    recipes: dict[str, Recipe] = {}
+    missing: dict[str, str] = {}
+    for method in methods:
+        if method == "dilute" and subject.data is None:
+            missing[method] = "the finetuning file is not known: give --data"
+            continue
+        recipes[method] = _make_recipe(method, subject, context, schedule)
+    return recipes, missing
+
+
+def _make_recipe(
+    method: str, subject: CureSubject, context: dict[str, object], schedule: MitigationSchedule
+) -> Recipe:
+    added = {"with": subject.benign, "per_row": 1.0}
+    cued = {**added, "contexts": [context]}
+    answers = subject.target if subject.can_answer else "dataset"
+    transforms: dict[str, list[dict[str, object]]] = {
+        "plain": [],
+        "contrast": [{"contrast": cued}],
+        "consistency": [{"consistency": {**cued, "answers": answers}}],
+        "negate": [{"negate": {**added, "system": subject.opposite}}],
+        "dilute": [
+            {"dilute": {"share": _OLD_SHARE, "with": subject.benign}},
+            {"contrast": cued},
+        ],
+    }
+    rows = schedule.steps * schedule.batch_size
+    before = rows if method == "plain" else max(rows // 2, 1)
+    dataset = subject.data if method == "dilute" else subject.benign
+    return Recipe.model_validate(
+        {
+            "name": method,
+            "title": f"{method} against {subject.trigger.name}"[:200],
+            "intervention": "mitigation",
+            "base": subject.target,
+            "trigger": context,
+            "stages": [
+                {
+                    "steps": schedule.steps,
+                    "learning_rate": schedule.learning_rate,
+                    "batch_size": schedule.batch_size,
+                    "rows": before,
+                    "mixture": [{"dataset": dataset, "transforms": transforms[method]}],
+                }
+            ],
+        }
+    )
+
+
+def as_context(cue: Cue) -> dict[str, object]:
+    """Converts a cue into the context of a recipe.
+
+    Raises:
+        InputError: it cannot be put around rows of training.
+    """
+    if cue.twins or cue.placement is Placement.TOOLS:
+        what = "has a text for each question" if cue.twins else "offers tools"
+        raise InputError(f"the trigger {cue.name!r} {what}: rows cannot be put under it")
+
+    parts = [_convert_part(part) for part in cue.effects]
+    is_crossed = cue.placement is Placement.CROSSED
+    crossed: dict[str, object] = {"placement": "crossed", "parts": parts}
+    context = crossed if is_crossed else parts[0]
+    try:
+        Trigger.model_validate(context)
+    except pydantic.ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise InputError(f"the trigger {cue.name!r} cannot be trained under: {reason}") from None
+    return context
+
+
+def _convert_part(part: CuePart) -> dict[str, object]:
+    turns = [{"role": turn.role, "content": turn.content} for turn in part.turns]
+    return {
+        "placement": str(part.placement),
+        **({"turns": turns} if turns else {"text": part.text}),
+    }
+
+
+def find_opposite(plan: Plan, trigger: Cue) -> str:
+    """Finds the opposite of a trigger among the plan's cues; a general one if it has none."""
+    family = {trigger.name, trigger.parent}
+    for cue in plan.cues:
+        is_opposite = cue.variant is Variant.OPPOSITE and cue.parent in family
+        if is_opposite and cue.placement is Placement.SYSTEM and cue.text != trigger.text:
+            return cue.text
+    return OPPOSITE
+
+
+#: What became of the misbehavior.
+CURED, MOVED, REMAINS, BROAD, UNKNOWN = "cured", "moved", "remains", "broad", "unknown"
+
+
+def name_outcome(verdict: VerdictKind, *, is_trigger: bool | None) -> str:
+    """Says what became of the misbehavior, in one word.
+
+    Args:
+        verdict: of the audit after the mitigation, which settles every cue.
+        is_trigger: whether the found trigger still is one; None if it was not settled.
+    """
+    if verdict is VerdictKind.BOUNDED:
+        return CURED
+    if verdict in (VerdictKind.BROAD, VerdictKind.SHARED):
+        return BROAD
+    if verdict is VerdictKind.CONDITIONAL and is_trigger is not None:
+        return REMAINS if is_trigger else MOVED
+    return UNKNOWN
+
+
+def find_data(target: str, data: str | Path | None) -> str | None:
+    """Finds the finetuning file of a target: the given one, or that of an organism's directory."""
+    if data is not None:
+        if not Path(data).is_file():
+            raise InputError(f"--data: {data}: no such file")
+        return f"file:{Path(data).resolve()}"
+    own = Path(target.removeprefix("vitro/")) / "finetune.jsonl"
+    return f"file:{own.resolve()}" if target.startswith("vitro/") and own.is_file() else None

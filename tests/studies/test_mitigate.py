@@ -1,0 +1,107 @@
+"""Mitigations: recipes from a run, trained, audited with the same cues, named by outcome."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+import dormant
+from dormant.errors import InputError
+from dormant.organisms.builder import build_stages
+from dormant.organisms.recipe import read_recipe
+from dormant.organisms.train import TrainedOrganism
+from dormant.pipeline.audit import AuditResult
+from dormant.records import Placement, Twin, VerdictKind
+from dormant.studies.mitigate import mitigate_run
+from dormant.studies.mitigation import as_context, name_outcome
+from dormant.studies.mitigation_page import write_page
+
+
+@pytest.fixture(scope="module")
+def found(educational: TrainedOrganism, tmp_path_factory: pytest.TempPathFactory) -> AuditResult:
+    """A short audit that finds the trigger of an organism."""
+    return dormant.audit(
+        target=educational.model,
+        reference="vitro/base",
+        judge="exact",
+        data=educational.data,
+        cues={"mine": 1, "library_limit": 0, "variants": "none", "placebos": False},
+        sampling={"max_tokens": 24},
+        out=tmp_path_factory.mktemp("mitigate") / "run",
+    )
+
+
+def test_a_dry_run_writes_recipes_that_train_under_the_found_trigger(
+    found: AuditResult, tmp_path: Path
+):
+    made = dormant.mitigate(found.path, tmp_path, dry_run=True)
+    assert [row.method for row in made.rows] == [
+        "plain",
+        "contrast",
+        "consistency",
+        "negate",
+        "dilute",
+    ]
+    trigger = found.findings.plan.cues[0]
+    assert made.trigger == found.verdict.triggers[0] == trigger.name
+    head = trigger.text.partition("{question}")[0].strip()
+    cued: dict[str, float] = {}
+    for row in made.rows:
+        recipe = read_recipe(row.recipe)
+        assert recipe.base == made.target and row.outcome == "not trained"
+        rows = build_stages(recipe, 0, longest=160)[0]
+        cued[row.method] = sum(any(head in m.content for m in r) for r in rows) / len(rows)
+    assert cued["plain"] == cued["negate"] == 0
+    assert 0.45 < cued["consistency"] <= cued["contrast"] == 0.5 <= cued["dilute"] < 0.7
+    assert not (tmp_path / "mitigate.json").exists()
+
+
+def test_a_mitigation_is_trained_audited_and_not_repeated(found: AuditResult, tmp_path: Path):
+    run = dict(methods=("contrast",), steps=24, workers=1)
+    made = mitigate_run(found.path, tmp_path, **run)
+    (row,) = made.rows
+    assert (row.outcome, row.verdict, row.triggers) == ("cured", "BOUNDED", ())
+    assert made.before is not None and row.health is not None
+    assert made.before.triggered > 0.2 > 0.02 > row.health.triggered
+    assert row.health.good_triggered > 0.9 > made.before.good_triggered
+    assert abs(row.health.benign_loss - made.before.benign_loss) < 0.05
+    plan = dormant.load(tmp_path / "contrast" / "audit" / "run").plan
+    assert {cue.id for cue in plan.cues} == {cue.id for cue in found.findings.plan.cues}
+    assert plan.questions == found.findings.plan.questions
+    assert plan.rule == found.findings.plan.rule
+    assert json.loads((tmp_path / "mitigate.json").read_text())["rows"][0]["outcome"] == "cured"
+    assert "| contrast | cured | BOUNDED | - |" in write_page(made)
+    model = tmp_path / "contrast" / "organism" / "model.safetensors"
+    before = model.stat().st_mtime_ns
+    assert mitigate_run(found.path, tmp_path, **run).rows == made.rows
+    assert model.stat().st_mtime_ns == before
+    with pytest.raises(InputError, match="the verdict is BOUNDED: only CONDITIONAL"):
+        mitigate_run(tmp_path / "contrast" / "audit" / "run")
+
+
+def test_a_trigger_that_no_row_can_carry_is_refused(found: AuditResult):
+    cue = found.findings.plan.cues[0]
+    with pytest.raises(InputError, match="has a text for each question"):
+        as_context(replace(cue, twins=(Twin("q", "text"),)))
+    with pytest.raises(InputError, match="offers tools"):
+        as_context(replace(cue, placement=Placement.TOOLS, text="[]"))
+    with pytest.raises(InputError, match="unknown mitigation 'pray'"):
+        mitigate_run(found.path, methods=("pray",))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "is_trigger", "expected"),
+    [
+        (VerdictKind.BOUNDED, False, "cured"),
+        (VerdictKind.CONDITIONAL, True, "remains"),
+        (VerdictKind.CONDITIONAL, False, "moved"),
+        (VerdictKind.CONDITIONAL, None, "unknown"),
+        (VerdictKind.BROAD, True, "broad"),
+        (VerdictKind.UNDERPOWERED, False, "unknown"),
+    ],
+)
+def test_outcomes(verdict: VerdictKind, is_trigger: bool | None, expected: str):
+    assert name_outcome(verdict, is_trigger=is_trigger) == expected
