@@ -5,6 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -243,3 +246,18 @@ def test_what_cannot_be_served_is_one_line(folder: Path, settings: dict, message
     with pytest.raises(dormant.DormantError, match=message) as error:
         dormant.view(**{"folder": folder, **settings})
     assert "\n" not in str(error.value)
+
+
+def test_the_command_prints_its_address_and_ends_with_one_line(folder: Path):
+    words = [sys.executable, "-m", "dormant", "view", str(folder), "--no-open"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        address = run.stdout.readline().strip()
+        parts = urlsplit(address)
+        connection = http.client.HTTPConnection(parts.netloc, timeout=60)
+        connection.request("GET", parts.path)
+        assert connection.getresponse().status == 200
+        connection.close()
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=60)
+    assert (run.returncode, out, err) == (0, "", "Ctrl-C stops\nstopped\n")
