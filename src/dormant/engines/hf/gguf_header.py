@@ -3,7 +3,7 @@
 A header counts strings, values and tensors and says how large each is; whoever believes it may
 allocate any amount of memory. The file itself cannot lie about its size.
 
-The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
+The format is specified by ggml, which defines it.
 """
 
 from __future__ import annotations
