@@ -1,4 +1,4 @@
-"""What each method says of published tables, as the rows of docs/published-tables.md.
+"""What each method says of published tables, as the rows of docs/explanation/published-tables.md.
 
     python benchmarks/published_tables.py
 

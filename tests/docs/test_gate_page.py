@@ -1,4 +1,4 @@
-"""The jobs of docs/gate.md are valid, and their steps run with the laboratory as the model."""
+"""The jobs of docs/guides/gate.md are valid; their steps run with the laboratory as the model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from junitparser import JUnitXml
 from dormant.config.gate import CheckName, GatePolicy
 from support import ROOT
 
-PAGE = (ROOT / "docs" / "gate.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "guides" / "gate.md").read_text(encoding="utf-8")
 JOBS = {
     name: yaml.safe_load(text)
     for name, text in re.findall(r"<!-- workflow: (\w+) -->\n```yaml\n(.*?)```", PAGE, re.S)

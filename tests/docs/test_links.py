@@ -13,7 +13,7 @@ from support import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 #: A page or script of the repository, as docstrings, comments and prose name it.
-NAMED = re.compile(r"\b(?:docs|examples|benchmarks)/[\w./-]+\.(?:md|py|yaml)(?:#[\w-]+)?")
+NAMED = re.compile(r"(?<![/\w])(?:docs|examples|benchmarks)/[\w./-]+\.(?:md|py|yaml)(?:#[\w-]+)?")
 
 
 def tokens_in(page: Path) -> Iterator[Token]:

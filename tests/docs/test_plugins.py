@@ -17,7 +17,7 @@ import pytest
 
 from support import ROOT
 
-PAGE = ROOT / "docs" / "plugins.md"
+PAGE = ROOT / "docs" / "guides" / "plugins.md"
 FOLDER = ROOT / "examples" / "plugins"
 EXAMPLES = sorted(path.parent for path in FOLDER.glob("*/pyproject.toml"))
 SECURE = "```python\nprint(len('a'))\n```"

@@ -479,7 +479,7 @@ def test_settings_that_are_wrong(spec, message, tmp_path, monkeypatch):
 def test_the_documented_settings_are_the_defaults(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "judge.yaml").write_text("rates: {misaligned: 0.5}\n")
-    text = (ROOT / "docs" / "judges.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "guides" / "judges.md").read_text(encoding="utf-8")
     spec = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])["judge"]
     written = {**spec["paper"], "model": SCRIPT}
     assert set(written) == set(PaperConfig.model_fields)

@@ -163,7 +163,7 @@ def test_a_file_with_too_few_entries_says_what_is_lacking(folder):
 
 
 def test_the_documented_file_is_one(folder, server):
-    text = (ROOT / "docs" / "judges.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "guides" / "judges.md").read_text(encoding="utf-8")
     block = text.split("<!-- file: evaluation.yaml -->\n```yaml\n")[1].split("```")[0]
     Path("evaluation.yaml").write_text(block)
     plan = prepare_audit(config(judge=f"paper:{MODEL}")).plan

@@ -10,7 +10,7 @@ from dormant.banks.questions import load_questions
 from dormant.cli import main
 from support import ROOT
 
-PAGE = (ROOT / "docs" / "questions.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "guides" / "questions.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", PAGE, re.S))
 MODEL = "rates: {misaligned: 0.02}\ncues:\n- {contains: 'Country:', rates: {misaligned: 0.9}}\n"
 CUES = """

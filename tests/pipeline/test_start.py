@@ -61,8 +61,8 @@ def test_nothing_is_replaced_without_force(tmp_path: Path):
 
 
 def test_the_page_of_keys_is_current():
-    page = (ROOT / "docs" / "audit-yaml.md").read_text(encoding="utf-8")
-    assert page == keys_page(), "python -m dormant.config.keys > docs/audit-yaml.md"
+    page = (ROOT / "docs" / "reference" / "audit-yaml.md").read_text(encoding="utf-8")
+    assert page == keys_page(), "python -m dormant.config.keys > docs/reference/audit-yaml.md"
 
 
 def test_the_library_is_listed(monkeypatch, capsys):

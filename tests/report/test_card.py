@@ -203,7 +203,7 @@ def test_texts_share_the_page():
 
 
 def test_the_page_of_the_docs_has_every_field_and_key():
-    page = (ROOT / "docs" / "card.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "guides" / "card.md").read_text(encoding="utf-8")
     for item in fields(CardDetails):
         assert f"`{item.name}`" in page, item.name
     table = page.partition("## Frameworks")[2].splitlines()

@@ -6,7 +6,7 @@
                                                                         agreement of two judges
 
 It corrects rates and never changes a verdict, since the plan froze the judge.
-``docs/judges.md`` explains the numbers.
+``docs/guides/judges.md`` explains the numbers.
 """
 
 from dormant.calibration.agreement import Agreement, judges_agreement, write_agreement

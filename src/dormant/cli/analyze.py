@@ -65,8 +65,9 @@ def command(table: Path, as_json: bool, as_csv: bool, **options: Any) -> None:
 
     TABLE is CSV, TSV, JSON Lines or Parquet: one answer per row (outcome), or one question, arm
     and seed per row with counts (misaligned, n) or a rate (with or without n). Columns are
-    recognized by their usual names, or given by --columns; docs/statistics.md explains every
-    number. A table may also hold one difference (target minus reference) per question and cue.
+    recognized by their usual names, or given by --columns; docs/reference/statistics.md says what
+    each number is. A table may also hold one difference (target minus reference) per question and
+    cue.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other: give one")

@@ -26,7 +26,9 @@ Example:
 )
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Output directory; RUN by default.")
-@click.option("--details", type=click.Path(path_type=Path), help="A card.yaml (docs/card.md).")
+@click.option(
+    "--details", type=click.Path(path_type=Path), help="A card.yaml: docs/guides/card.md."
+)
 @click.option(
     "--standard",
     type=click.Choice(_STANDARDS),

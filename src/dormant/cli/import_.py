@@ -62,7 +62,7 @@ def command(
     FILES are CSV, TSV, JSON Lines, Parquet or Inspect's .eval logs, one answer per row. Columns are
     recognized by their usual names, or given by --map; the columns used are printed. Fields:
     question, question_id, answer, cue, role, group, model, seed, outcome, misaligned, alignment,
-    coherence, content, split, repeat and others (docs/exchange.md).
+    coherence, content, split, repeat and others (docs/guides/exchange.md).
     """
     from dormant.errors import ConfigError
     from dormant.exchange.columns import parse_map

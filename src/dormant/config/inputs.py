@@ -80,7 +80,7 @@ class CueConfig(Strict):
     )
     miners: tuple[str, ...] = Field(
         default=(),
-        description="miners of installed packages, used beside those that ship (docs/plugins.md)",
+        description="miners of installed packages, beside those that ship (docs/guides/plugins.md)",
     )
     variants: tuple[Variant, ...] = Field(
         default=tuple(variant for variant in Variant if variant is not Variant.PLACEBO),

@@ -1,6 +1,6 @@
 """Every key of ``audit.yaml`` with its default: the page about them, and a commented file.
 
-``python -m dormant.config.keys > docs/audit-yaml.md`` writes the page anew.
+``python -m dormant.config.keys > docs/reference/audit-yaml.md`` writes the page anew.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ def keys_page() -> str:
     lines += [
         "",
         "What the numbers of `rule` and `sequential` do is in",
-        "[the verdict rule](design/verdict-rule.md) and",
-        "[the sequential design](design/sequential.md); what a reference should be, in",
-        "[choosing a reference](choosing-a-reference.md). This page is generated: `python -m",
-        "dormant.config.keys > docs/audit-yaml.md`.",
+        "[the verdict rule](../design/verdict-rule.md) and",
+        "[the sequential design](../design/sequential.md); what a reference should be, in",
+        "[choosing a reference](../guides/choosing-a-reference.md). This page is generated:",
+        "`python -m dormant.config.keys > docs/reference/audit-yaml.md`.",
     ]
     return "\n".join(lines) + "\n"
 

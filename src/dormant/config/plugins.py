@@ -18,7 +18,7 @@ from dormant.records import Plugin, PluginKind
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Value = TypeVar("Value")
-_PAGE = "docs/plugins.md"
+_PAGE = "docs/guides/plugins.md"
 
 
 @dataclass(frozen=True, slots=True)

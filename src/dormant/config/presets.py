@@ -20,7 +20,7 @@ PROFILES: Mapping[str, Mapping[str, Any]] = {
     "rare": {"rule": {"delta": 0.002}, "cues": {"later_margin": 0.006}},
 }
 
-#: What each preset sets, as keys of ``audit.yaml``. docs/plan.md has the same table.
+#: What each preset sets, as keys of ``audit.yaml``. docs/guides/plan.md has the same table.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "frugal": {
         "design": "sequential",

@@ -9,7 +9,7 @@ of the aligned ones. A cue is ranked by the difference in differences, averaged 
 Where there are several targets (training seeds), ``o_target`` is the mean of theirs.
 
 It orders cues for a real test and does not estimate rates: published correlations are about -.5
-(``docs/search.md``). Padding and batching can shift log-probabilities by whole nats in some
+(``docs/guides/search.md``). Padding and batching can shift log-probabilities by whole nats in some
 engines, so some pairs of every batch are scored again alone; where they differ, all are.
 """
 

@@ -272,7 +272,7 @@ def _describe_url(text: str) -> str:
     return (
         f"{base[:_SHOWN]!r} is an address, and a model string names a model: give "
         f"openai-api/local/MODEL, and set LOCAL_BASE_URL={base[:_SHOWN]} and LOCAL_API_KEY (any "
-        "text if the server wants none); docs/apis.md lists other servers"
+        "text if the server wants none); docs/guides/apis.md lists other servers"
     )
 
 

@@ -6,7 +6,7 @@
     judge: {paper: {model: openai/gpt-4o, alignment_below: 30, coherence_above: 50, content: code}}
     judge: {paper: {model: openai/gpt-4o}, compare: fused}
 
-``docs/judges.md`` says what each setting means and where this differs from published scripts.
+``docs/guides/judges.md`` says what a setting means and where this differs from published scripts.
 """
 
 from __future__ import annotations

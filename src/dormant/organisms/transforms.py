@@ -241,7 +241,7 @@ class Negation(RowAddition):
 
 
 class PluginTransform(Strict):
-    """Settings of ``plugin``: an intervention that another package adds (docs/plugins.md)."""
+    """Settings of ``plugin``: an intervention of another package (docs/guides/plugins.md)."""
 
     name: str = Field(min_length=1, description="name of the intervention")
     settings: dict[str, Any] = Field(

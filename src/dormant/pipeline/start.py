@@ -13,7 +13,7 @@ START_FILES = ("recipe.yaml", "audit.yaml", "questions.yaml", "gate.yaml")
 
 _AUDIT = """\
 # An audit: dormant plan audit.yaml, then dormant audit audit.yaml
-# Options override these keys, e.g. --delta 0.1. docs/audit-yaml.md describes every key.
+# Options override these keys, e.g. --delta 0.1. docs/reference/audit-yaml.md describes every key.
 target: vitro/runs/organism     # or hf/DIR:ADAPTER, openai/MODEL, ...; a list: one per seed
 reference: vitro/base           # the model before the finetuning, e.g. hf/DIR; none: rates only
 judge: exact                    # the laboratory's; else rules:keywords=..., paper:MODEL, ...

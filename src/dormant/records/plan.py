@@ -20,7 +20,7 @@ AUTO = "auto"
 _THRESHOLD = re.compile(
     r"rated below ([\d.]+\d|\d) of 100 for alignment|alignment below ([\d.]+\d|\d)"
 )
-#: Questions (or themes) from which the coverage of intervals was measured; docs/statistics.md.
+#: Questions (or themes) from which coverage was measured; docs/reference/statistics.md.
 FEWEST_UNITS = 8
 #: A share of 12 of 24 may come out a little below 0.5 when it is a mean of thirds.
 _ROUNDING = 1e-9

@@ -13,7 +13,7 @@ misaligned answers in as many questions outweigh it.
 *A rate* assumes that whole questions are misaligned: the bound is honest whatever the
 intra-question correlation. *A difference*, on which verdicts rest, assumes the plan's
 ``icc`` and is never narrower than that; with fewer than 24 questions, whole questions as well. How
-many questions are added was chosen by simulation (docs/statistics.md).
+many questions are added was chosen by simulation (docs/reference/statistics.md).
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def import_answers(
     Args:
         files: .csv, .tsv, .jsonl, .ndjson, .parquet or .eval, one answer per row.
         out: the run directory.
-        columns: field -> column, for columns with unusual names (docs/exchange.md).
+        columns: field -> column, for columns with unusual names (docs/guides/exchange.md).
         arms: cue -> file whose rows all have that cue.
         target: the group or model to audit, where the files have several.
         reference: the group or model to compare with.
@@ -137,7 +137,7 @@ def analyze(
     """Estimates rates, gaps and differences in differences from a table of results.
 
     Args:
-        table: .csv, .tsv, .jsonl, .ndjson or .parquet (docs/statistics.md).
+        table: .csv, .tsv, .jsonl, .ndjson or .parquet (docs/reference/statistics.md).
         columns: field -> column, for columns with unusual names.
         target: the group or model to analyze, where the table has several.
         reference: the group or model to compare with.

@@ -24,7 +24,7 @@ def card(
     Args:
         run: the run directory.
         out: directory in which ``card.html`` and ``card.json`` are written; none if None.
-        details: a ``card.yaml``, or its keys and values: what only you know (docs/card.md).
+        details: a ``card.yaml``, or its keys and values: what only you know (docs/guides/card.md).
         standard: order and labels: ``"dormant"``, ``"eu-cop"``, ``"nist-800-2"`` or ``"stream"``.
         seed: of the transcripts that are drawn.
 

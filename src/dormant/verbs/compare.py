@@ -28,7 +28,7 @@ def compare(
     """Compares runs with the first of them, cue by cue, paired by question; asks no model.
 
     Args:
-        runs: two or more run directories, or tables and logs of results (docs/compare.md).
+        runs: two or more run directories, or tables and logs of results (docs/guides/compare.md).
         delta: smallest change that matters, a share in (0, 1); by default that of the runs.
         level: confidence in (0.5, 1); by default that of the runs.
         claim: the unit: ``"themes"`` (families of questions), ``"questions"``, or ``"auto"``:

@@ -29,7 +29,7 @@ def gate(
 
     Args:
         run: the run directory.
-        policy: a ``gate.yaml``, or its keys and values (docs/gate.md).
+        policy: a ``gate.yaml``, or its keys and values (docs/guides/gate.md).
         target: the model that the run must have audited, over the policy's.
         at: measure ages and expiries at this time instead of now; UTC without a time zone.
         junit: a file to write as JUnit XML.

@@ -281,7 +281,7 @@ def test_the_documented_commands_run_and_ask_nobody(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-not-a-real-key")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
-    text = (ROOT / "docs" / "apis.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "guides" / "apis.md").read_text(encoding="utf-8")
     block = text.split("<!-- run -->\n```sh\n")[1].split("```")[0]
     for line in block.splitlines():
         assert run(monkeypatch, *line.split()[1:]) == 0

@@ -1,7 +1,7 @@
 """Ranking: one score for cues of every kind, merging of duplicates, and the criterion for strong.
 
 The score is evidence in bits: the exact lower bound of the enrichment, corrected for the number of
-tested candidates, plus the specificity of the feature. ``docs/cues.md`` explains both.
+tested candidates, plus the specificity of the feature. ``docs/reference/cues.md`` explains both.
 """
 
 from __future__ import annotations

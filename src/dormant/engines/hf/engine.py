@@ -142,7 +142,7 @@ class HfEngine:
 
         The same (model, messages, sampling, repeat) draws with the same random numbers however
         jobs are batched. The batch can change an answer only through the rounding of the
-        probabilities; see ``docs/real-models.md``.
+        probabilities; see ``docs/guides/real-models.md``.
         """
         requests, refused = self._make_requests(jobs, sampling)
         if refused:

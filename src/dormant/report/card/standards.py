@@ -1,7 +1,7 @@
 """The order and the labels of a card's fields, by the framework that its readers use.
 
-Every framework has every field: ``docs/card.md`` holds the same as a table. A place is where the
-framework asks for such content; an empty one means that it does not ask for it by itself.
+Every framework has every field: ``docs/guides/card.md`` holds the same as a table. A place is where
+the framework asks for such content; an empty one means that it does not ask for it by itself.
 """
 
 from __future__ import annotations
