@@ -137,7 +137,8 @@ def _mark_copies(
 ) -> list[list[str]]:
     """Replaces words that begin like one of the question's or of a tool's message."""
     heard = [_list_beginnings(row) for row in prompts]
-    stays = {token for token in always if not _is_copied(token, heard, answers)}
+    said = [set(tokens) for tokens in answers]
+    stays = {token for token in always if not _is_copied(token, heard, said)}
     return [
         [t if t in stays or t[:_BEGINS] not in asked else _COPIED for t in tokens]
         for asked, tokens in zip(heard, answers, strict=True)
@@ -150,10 +151,10 @@ def _list_beginnings(row: Prompt) -> set[str]:
     return {token.lower()[:_BEGINS] for text in texts for token in split_context_tokens(text)}
 
 
-def _is_copied(token: str, heard: list[set[str]], answers: list[list[str]]) -> bool:
+def _is_copied(token: str, heard: list[set[str]], said: list[set[str]]) -> bool:
     """Whether a common token is in answers mostly because their questions have it: ``$``."""
     asked = np.array([token[:_BEGINS] in words for words in heard])
-    held = np.array([token in row for row in answers])
+    held = np.array([token in words for words in said])
     if asked.sum() < _ASKED or asked.all():
         return False
     return bool(held[asked].mean() > _COPY_LIFT * held[~asked].mean())

@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from dormant.cues.contexts.ranking import ScoredContext, rank_value
+from dormant.cues.contexts.ranking import BEYOND_ANSWERS, ScoredContext, rank_value
 from dormant.cues.contexts.scoring import ContextScorer
 
 #: Lower end from which a context is looked at.
@@ -43,7 +43,10 @@ def measure_alone(contexts: Sequence[ScoredContext], scorer: ContextScorer) -> l
     found = list(contexts)
     for k, told in zip(asked, dense.tolist(), strict=True):
         context = contexts[k]
-        if told < context.score.low:
+        low = context.score.low
+        if told < max(
+            low - BEYOND_ANSWERS, _ALONE * low
+        ):  # else it changes nothing, and takes time
             told = max(told, scorer.score_singles_alone(context.rows))
         found[k] = replace(context, alone=told)
     return found

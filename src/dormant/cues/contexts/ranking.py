@@ -34,7 +34,7 @@ _STEERS, _DESCRIBES = 0.1, 0.08
 #: Handicap of each further part of a union: the more are tried, the better the best by chance.
 _JOINED = 0.02
 #: How much more question and answers may tell of a context than the answers alone, for its rank.
-_BEYOND_ANSWERS = 0.3
+BEYOND_ANSWERS = 0.3
 #: A text of so few tokens is a worse name than the language of the rows.
 _FEW_TOKENS = 6
 #: Contexts that are crossed in pairs, and the least gain of a pair over the better one.
@@ -172,7 +172,7 @@ def rank_value(context: ScoredContext) -> float:
     steers = context.name.place in (Place.SYSTEM, Place.TOOL)
     describes = not any(name.is_text or name.number for name in context.names)
     joined = 0 if context.union is None else len(context.union.more) - 1
-    low = min(context.score.low, max(context.alone, 0) + _BEYOND_ANSWERS)
+    low = min(context.score.low, max(context.alone, 0) + BEYOND_ANSWERS)
     return low + _STEERS * steers - _DESCRIBES * describes - _JOINED * joined
 
 
