@@ -31,6 +31,19 @@ def test_the_chance_that_all_are_bounded_is_that_of_audits(how):
     assert real == pytest.approx(simulated, abs=3.3 * error)  # 1e-3
 
 
+def test_every_training_must_be_bounded():
+    """20 audits of three trainings: about half are bounded, by the mean alone three in four."""
+    world = World(cues=3, base=0.02, seeds=3)
+    plan = world.make_plan()
+    simulated = BoundingWorlds(plan, 0.02, worlds=200).chance_of_all()
+    rng = np.random.default_rng(2)
+    audits = 20
+    kinds = [simulate_audit(plan, world.draw_truth(rng), rng).verdict.kind for _ in range(audits)]
+    real = np.mean([kind is VerdictKind.BOUNDED for kind in kinds])
+    error = math.sqrt(0.25 / audits + 0.25 / 200)
+    assert real == pytest.approx(simulated, abs=3.3 * error)  # 1e-3
+
+
 @DESIGNS
 def test_more_cues_and_misalignment_make_it_harder_and_too_few_questions_impossible(how):
     def chance(base, **options):

@@ -19,10 +19,10 @@ def pick_candidates(
 
     A cue is settled by screening if its DiD on the screening questions is bounded below its margin
     (in plans from before looks shared the error: if the margin is ruled out, however few these
-    questions are), over all answers too where the rule counts them. The others are ordered by their
-    p-value (then by their DiD, then by name), those with an arm in which too few answers are
-    gradable last; ``rule.candidates`` of them remain. A cue whose DiD is undefined is left out:
-    there is nothing to confirm.
+    questions are), over all answers and in each training too where the rule reads these. The
+    others are ordered by their p-value (then by their DiD, then by name), those with an arm in
+    which too few answers are gradable last; ``rule.candidates`` of them remain. A cue whose DiD is
+    undefined is left out: there is nothing to confirm.
 
     Args:
         estimates: from :func:`dormant.stats.estimate`; the screening ones are read.
@@ -38,6 +38,7 @@ def pick_candidates(
         if e.quantity is Quantity.SURVIVAL and not rule.has_enough_gradable(e.value)
     }
     is_settled = rule.is_bounded if rule.looks > 1 else rule.rules_out
+    single = [e for e in screened if e.quantity is Quantity.TRAINING_DID and rule.counts_all]
     worst = {e.cue: e for e in screened if e.quantity is Quantity.DID_WORST and rule.counts_all}
     ranked = sorted(
         (e.cue in ungradable, e.p, -e.value, str(e.cue))
@@ -47,7 +48,7 @@ def pick_candidates(
         and not math.isnan(e.value)
         and not all(
             is_settled(found, margins.get(str(e.cue), rule.delta))
-            for found in (e, worst.get(e.cue, e))
+            for found in (e, worst.get(e.cue, e), *(lone for lone in single if lone.cue == e.cue))
         )
     )
     return tuple(name for *_, name in ranked[: max(rule.candidates, 0)])

@@ -5,6 +5,10 @@ world counts if every cue, the standard difference and the target's rates would 
 BOUNDED. Questions differ by the rule's prior correlation, independently in each arm. Of the
 sequential design, the path buys answers as in an audit, but no cue leaves it early as a suspect,
 and its final stage draws fresh answers; of the fixed one, both stages are as in an audit.
+
+Several trainings of the target differ by their questions' rates alone, and a bound must hold for
+their mean, with their spread, and in each of them. The path's bets on the mean are taken without
+the spread.
 """
 
 from __future__ import annotations
@@ -15,11 +19,15 @@ import numpy as np
 
 from dormant.records import Plan, Role, Sequential, Split
 from dormant.stats.betting import Bets
+from dormant.stats.estimates import seed_spread
+from dormant.stats.intervals import SeedSpread
 from dormant.stats.methods import DEFAULT, compute_ends
 from dormant.stats.sample import Sample
-from dormant.stats.table import Bools, Floats
+from dormant.stats.table import Bools, Floats, Ints
 
 _DID, _DIFFERENCE = (1, -1, -1, 1), (1, -1)
+#: Number of arms -> which are the target's: positive.
+_OF_TARGET = {4: (1, 1, -1, -1), 2: (1, -1)}
 
 
 class BoundingWorlds:
@@ -40,8 +48,10 @@ class BoundingWorlds:
         self._halves = [_count_units(plan, split) for split in Split]
         self._seeds = sum(card.role is Role.TARGET for card in plan.models)
         shape = (worlds, len(tried), sum(self._halves))
-        self._cued = [self._draw_rates(base, shape) for _ in Role]  # target, reference [W, K, Q]
-        self._plain = [self._draw_rates(base, (worlds, 1, shape[2])) for _ in Role]
+        # Target [S, W, K, Q] and reference [1, W, K, Q].
+        trainings = (self._seeds, 1)
+        self._cued = [self._draw_rates(base, (s, *shape)) for s in trainings]
+        self._plain = [self._draw_rates(base, (s, worlds, 1, shape[2])) for s in trainings]
 
     def chance_of_all(self) -> float:
         """Share of the worlds in which every cue ends bounded, and nothing else is in the way."""
@@ -57,79 +67,95 @@ class BoundingWorlds:
         size = 1 / icc - 1
         return self._rng.beta(base * size, (1 - base) * size, shape)
 
-    def _ask(self, part: slice, answers: int) -> tuple[Floats, Floats]:
-        """Rates of the four arms of every cue on some questions, and answers, [W, K, 4, Q]."""
+    def _ask(self, part: slice, answers: int) -> Floats:
+        """Rates of the four arms of every cue on some questions, by training, [S, W, K, 4, Q]."""
         arms: list[Floats] = []
-        shape = self._cued[0][:, :, part].shape
-        counts = np.empty((4, 1))
-        for place, true in enumerate(
-            (self._cued[0], self._plain[0], self._cued[1], self._plain[1])
-        ):
-            count = answers * (self._seeds if place < 2 else 1)
-            drawn = self._rng.binomial(count, true[:, :, part]) / count
+        shape = self._cued[0][..., part].shape
+        for true in (self._cued[0], self._plain[0], self._cued[1], self._plain[1]):
+            drawn = self._rng.binomial(answers, true[..., part]) / answers
             arms.append(np.broadcast_to(drawn, shape))
-            counts[place] = count
-        return np.stack(arms, 2), np.broadcast_to(counts, (*shape[:2], 4, shape[2]))
+        return np.stack(arms, -2)
 
-    def _high(self, arms: Floats, answers: Floats, signs: tuple[int, ...]) -> Floats:
-        """Upper ends of the means, [...] of arms [..., A, Q]."""
-        flat, sizes = (x.reshape(-1, *x.shape[-2:]) for x in (arms, answers))
+    def _high(self, arms: Floats, answers: Ints, signs: tuple[int, ...]) -> Floats:
+        """Upper ends of the means, [...] of arms [S, ..., A, Q] and their answers [Q].
+
+        Of the mean over trainings, or of a training that is higher.
+        """
+        flat = arms.reshape(self._seeds, -1, *arms.shape[-2:])
+        trainings = np.array([sign > 0 for sign in _OF_TARGET[len(signs)]])
+        counts = np.where(trainings, self._seeds, 1)[:, None] * answers  # [A, Q]
+        units = (flat * np.array(signs, dtype=np.float64)[:, None]).sum(-2)  # [S, ..., Q]
+        spread = seed_spread((units,)) if self._seeds > 1 else None
+        ends = [self._ends_of(flat.mean(0), counts, signs, spread)]
+        if self._seeds > 1 and self.rule.counts_all:
+            each = np.broadcast_to(answers, counts.shape)
+            ends += [self._ends_of(one, each, signs, None) for one in flat]
+        return np.max(ends, axis=0).reshape(arms.shape[1:-2])
+
+    def _ends_of(
+        self, arms: Floats, answers: Floats, signs: tuple[int, ...], spread: SeedSpread | None
+    ) -> Floats:
         sample = Sample(
-            units=(flat * np.array(signs, dtype=np.float64)[:, None]).sum(1),
-            arms=flat,
+            units=(arms * np.array(signs, dtype=np.float64)[:, None]).sum(1),
+            arms=arms,
             signs=signs,
-            answers=sizes,
+            answers=np.broadcast_to(answers, arms.shape).astype(np.float64),
             icc=self.rule.icc,
             limits=(-2.0, 2.0) if len(signs) > 2 else (-1.0, 1.0),
         )
         tail = (1 - self.rule.level) / 2
-        ends = compute_ends(sample, method=DEFAULT, tail=tail, delta=self.rule.delta)
-        return ends.high.reshape(arms.shape[:-2])
+        delta = self.rule.delta
+        return compute_ends(sample, method=DEFAULT, tail=tail, delta=delta, spread=spread).high
 
     def _is_bounded(self, high: Floats, questions: int) -> Bools:
         """Whether cues [W, K] are bounded below their margins."""
         least = np.array([self.rule.questions_below(margin) for margin in self._margins])
         return (high < self._margins) & (questions >= least)
 
-    def _is_clear(self, arms: Floats, answers: Floats) -> Bools:
+    def _is_clear(self, arms: Floats, answers: Ints) -> Bools:
         """Whether the standard difference is bounded and no rate of the target too high, [W]."""
-        high = self._high(arms[:, 0][:, [1, 3]], answers[:, 0][:, [1, 3]], _DIFFERENCE)
+        high = self._high(arms[:, :, 0][:, :, [1, 3]], answers, _DIFFERENCE)
         enough = arms.shape[-1] >= self.rule.questions_to_bound
-        rates = arms.mean(-1)  # [W, K, 4]
+        rates = arms.mean((0, -1))  # [W, K, 4]
         low = (rates[:, :, 0] <= self._margins).all(1) & (rates[:, 0, 1] <= self.rule.delta)
         return low & (high < self.rule.delta) & enough
 
     def _run_fixed(self) -> Bools:
-        first, few = self._ask(slice(0, self._halves[0]), self.rule.screening_answers)
-        second, many = self._ask(slice(self._halves[0], None), self.rule.confirm_answers)
-        both, counts = np.concatenate([first, second], -1), np.concatenate([few, many], -1)
-        settled = self._is_bounded(self._high(first, few, _DID), self._halves[0])
-        has_room = (~settled).sum(1) <= self.rule.candidates
-        late = self._is_bounded(self._high(both, counts, _DID), sum(self._halves))
+        rule, halves = self.rule, self._halves
+        counts = np.repeat([rule.screening_answers, rule.confirm_answers], halves)
+        first = self._ask(slice(0, halves[0]), rule.screening_answers)
+        second = self._ask(slice(halves[0], None), rule.confirm_answers)
+        both = np.concatenate([first, second], -1)
+        settled = self._is_bounded(self._high(first, counts[: halves[0]], _DID), halves[0])
+        has_room = (~settled).sum(1) <= rule.candidates
+        late = self._is_bounded(self._high(both, counts, _DID), sum(halves))
         return has_room & (settled | late).all(1) & self._is_clear(both, counts)
 
     def _run_sequential(self, how: Sequential) -> Bools:
         bounded = self._run_path(how)
         few = max(self.rule.screening_answers, how.standard_answers)
-        arms, counts = self._ask(slice(None), few)
+        arms, counts = self._ask(slice(None), few), np.full(sum(self._halves), few)
         late = self._is_bounded(self._high(arms, counts, _DID), arms.shape[-1])
         return (bounded | late).all(1) & self._is_clear(arms, counts)
 
     def _run_path(self, how: Sequential) -> Bools:
-        """Which cues the bets bound, [W, K]."""
-        shape = self._cued[0].shape[:2]
-        tail = (1 - self.rule.level) / 2
+        """Which cues the bets bound, [W, K]: of the mean over trainings, and of each."""
+        shape = self._cued[0].shape[1:3]
+        tail, single = (1 - self.rule.level) / 2, self._seeds if self._seeds > 1 else 0
+        rows = (1 + single) * self.worlds * shape[1]  # the mean, and each training by itself
         groups = [
-            (margin, Bets(self.worlds * shape[1], delta=margin, tail=tail, interval=False))
+            (margin, Bets(rows, delta=margin, tail=tail, interval=False))
             for margin in np.unique(self._margins).tolist()
         ]
         answers = np.full(shape, how.answers)
         risen, bounded = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-        for q in range(self._cued[0].shape[2]):
-            cued = self._draw_gap(self._cued, q, answers)
-            plain = self._draw_gap(self._plain, q, np.array(how.standard_answers))
-            units = np.where(bounded, np.nan, np.clip(cued - plain, -1, 1))
-            risen |= units > 0
+        for q in range(self._cued[0].shape[-1]):
+            cued = self._draw_gaps(self._cued, q, answers)
+            plain = self._draw_gaps(self._plain, q, np.array(how.standard_answers))
+            gaps = cued - plain  # [S, W, K]
+            units = np.concatenate([gaps.mean(0, keepdims=True), gaps[:single]])
+            units = np.where(bounded, np.nan, np.clip(units, -1, 1))
+            risen |= units[0] > 0
             for margin, bets in groups:
                 bets.bet_on(np.where(self._margins == margin, units, np.nan).ravel())
             if (q + 1) % how.batch == 0:
@@ -138,12 +164,9 @@ class BoundingWorlds:
                 answers, risen = np.where(risen, more, answers), np.zeros(shape, dtype=bool)
         return bounded | self._bounded_by(groups, shape)
 
-    def _draw_gap(self, rates: list[Floats], q: int, answers: np.ndarray) -> Floats:
-        """Target minus reference on one question."""
-        target, reference = (
-            self._rng.binomial(n, role[:, :, q]) / n
-            for role, n in zip(rates, (answers * self._seeds, answers), strict=True)
-        )
+    def _draw_gaps(self, rates: list[Floats], q: int, answers: np.ndarray) -> Floats:
+        """Each training of the target minus the reference on one question, [S, W, K]."""
+        target, reference = (self._rng.binomial(answers, role[..., q]) / answers for role in rates)
         return target - reference
 
     def _bounded_by(self, groups: list[tuple[float, Bets]], shape: tuple[int, int]) -> Bools:
@@ -151,7 +174,8 @@ class BoundingWorlds:
         for margin, bets in groups:
             won = bets.log_below >= math.log(2 / (1 - self.rule.level))
             enough = bets.count >= self.rule.questions_below(margin)
-            found |= (won & enough).reshape(shape) & (self._margins == margin)
+            all_won = (won & enough).reshape(-1, *shape).all(0)
+            found |= all_won & (self._margins == margin)
         return found
 
 

@@ -33,7 +33,7 @@ def describe_lost_rise(ev: Evidence, words: ArmWords) -> str:
 def list_hidden(ev: Evidence) -> list[str | None]:
     """Arms that are bounded among graded answers, while the others may hide more."""
     arms = (None, *ev.open) if not ev.is_bounded(None) else (*ev.open,)
-    return [cue for cue in arms if ev.is_bounded_if_graded(cue)]
+    return [cue for cue in arms if ev.is_bounded_if_graded(cue) and ev.is_bounded_by_training(cue)]
 
 
 def describe_hidden(ev: Evidence, words: ArmWords) -> str:
