@@ -93,7 +93,7 @@ class BoundingWorlds:
         return np.max(ends, axis=0).reshape(arms.shape[1:-2])
 
     def _ends_of(
-        self, arms: Floats, answers: Floats, signs: tuple[int, ...], spread: SeedSpread | None
+        self, arms: Floats, answers: Ints, signs: tuple[int, ...], spread: SeedSpread | None
     ) -> Floats:
         sample = Sample(
             units=(arms * np.array(signs, dtype=np.float64)[:, None]).sum(1),
