@@ -36,7 +36,7 @@ test: $(VENV)/.dev  ## install what the tests need and run them all
 test-fast: $(VENV)/.dev  ## only the tests that need no real model, no browser and little time
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not real and not browser and not slow'
 
-check: $(VENV)/.dev  ## lint, format and types
+check: $(VENV)/.dev docs  ## lint, format, types and the links of the documentation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright

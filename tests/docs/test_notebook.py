@@ -38,12 +38,14 @@ def find(outputs: list[list[dict[str, Any]]], kind: str) -> Iterator[str]:
         yield from ("".join(data[kind]) for data in cell if kind in data)
 
 
+@pytest.mark.slow
 def test_the_audit_shows_its_progress_and_its_verdict(outputs: list[list[dict[str, Any]]]):
     shown = list(find(outputs, "text/html"))
     assert any("<progress" in text and "training diluted-5" in text for text in shown)
     assert any(">CONDITIONAL</div>" in text for text in shown)
 
 
+@pytest.mark.slow
 def test_figures_are_images_and_tables_are_frames(outputs: list[list[dict[str, Any]]]):
     rates, outcomes = find(outputs, "image/svg+xml")
     assert "Difference in differences" in rates and "o-misaligned" in outcomes
