@@ -57,12 +57,12 @@ if TYPE_CHECKING:
         pretrain,
         quickstart,
         study_zoo,
-        train,
         train_zoo,
         validate_zoo,
     )
     from dormant.verbs.rare import measure_rare_rates, plan_rare_rates
     from dormant.verbs.start import list_library, write_start_files
+    from dormant.verbs.train import preview_training, train
     from dormant.verbs.view import view
 
 __all__ = [
@@ -91,6 +91,7 @@ __all__ = [
     "plan_rare_rates",
     "plan_search",
     "pretrain",
+    "preview_training",
     "quickstart",
     "search",
     "simulate_effect",
@@ -116,8 +117,9 @@ _FUNCTIONS = {
     "start": ("list_library", "write_start_files"),
     "view": ("view",),
     "answers": ("analyze", "calibrate", "export_answers", "export_sample", "import_answers"),
+    "train": ("preview_training", "train"),
     "laboratory": (
-        *("quickstart", "train", "pretrain", "ask", "check_installation"),
+        *("quickstart", "pretrain", "ask", "check_installation"),
         *("list_zoo", "train_zoo", "audit_zoo", "study_zoo", "validate_zoo"),
     ),
 }

@@ -36,6 +36,7 @@ PUBLIC = {
     "plan_rare_rates",
     "plan_search",
     "pretrain",
+    "preview_training",
     "quickstart",
     "search",
     "simulate_effect",

@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, str], ...] = (
     ("report", f"{MODELS} banks vitro decision"),  # stored records only: it cannot change a finding
     ("discovery", "organisms writer decision"),  # never an audit, never a plan
     ("writer", "organisms decision stats"),
-    ("organisms", "judges store engines decision stats"),
+    ("organisms", "judges store decision stats"),
     ("judges", "store decision stats"),
     ("store", "engines banks vitro decision stats corpus cues config"),
     ("engines", "banks decision stats probes"),
@@ -41,7 +41,7 @@ LAYERS: tuple[tuple[str, str], ...] = (
 )
 ORDER = [room for room, _ in LAYERS]
 #: Packages that cost seconds to import, and the rooms that may.
-HEAVY = {"torch", "transformers", "peft", "safetensors", "gguf"}
+HEAVY = {"torch", "transformers", "peft", "trl", "datasets", "safetensors", "gguf"}
 MAY_BE_HEAVY = {"vitro", "engines", "organisms"}
 
 

@@ -53,7 +53,7 @@ FUNCTIONS = {
     "export": [dormant.export_answers],
     "analyze": [dormant.analyze],
     "calibrate": [dormant.calibrate, dormant.export_sample],
-    "train": [dormant.train],
+    "train": [dormant.train, dormant.preview_training, dormant.audit],
     "zoo list": [dormant.list_zoo],
     "zoo train": [dormant.train_zoo],
     "zoo audit": [dormant.audit_zoo],
@@ -64,7 +64,19 @@ FUNCTIONS = {
     "doctor": [dormant.check_installation],
 }
 #: What a terminal needs and Python does not: how a result is shown.
-SHOWN = {"as_json", "exit_zero", "as_csv", "quiet", "html", "page", "terminal", "port", "no_open"}
+SHOWN = {
+    "yes",
+    "as_json",
+    "exit_zero",
+    "as_csv",
+    "quiet",
+    "html",
+    "page",
+    "terminal",
+    "port",
+    "no_open",
+}
+SHOWN |= {"yes"}  # consent
 #: Option -> what it is called in Python.
 RENAMED = {
     "maps": "columns",
@@ -82,6 +94,8 @@ RENAMED = {
     "confirm": "out",  # dormant.audit(config=result.folder / "audit.yaml")
     "dry_run": "out",  # dormant.plan_search
     "effect": "effect",
+    "with_audit": "target",  # dormant.audit(target=[organism.model for each seed])
+    "preset": "settings",
     "seeds": "seed",  # of `train`: one call a seed
 }
 #: Commands whose options are settings of a YAML file, checked by its model.

@@ -19,7 +19,8 @@ from dormant.cli.terminal import print_json, print_line
 from dormant.cli.verdicts import print_verdict
 
 if TYPE_CHECKING:
-    from dormant.records import Expense
+    from dormant.config import AuditConfig
+    from dormant.records import Expense, VerdictKind
 
 
 @click.command("audit", epilog=EXIT_CODES)
@@ -47,13 +48,39 @@ def command(
     given; without a terminal it ends with exit code 2.
     """
     settings = audit_config(config, options)
+    is_typed = (options["judge"] or "").strip().startswith("rules:predicate=")
+    kind = run_and_show(
+        settings, amend=amend, is_code_trusted=is_typed, yes=yes, as_json=as_json, quiet=quiet
+    )
+    if not exit_zero:
+        raise click.exceptions.Exit(exit_code_of(kind))
+
+
+def run_and_show(
+    settings: AuditConfig,
+    *,
+    amend: bool = False,
+    is_code_trusted: bool = False,
+    yes: bool,
+    as_json: bool,
+    quiet: bool,
+) -> VerdictKind:
+    """Runs an audit and prints its verdict.
+
+    Args:
+        settings: the audit.
+        amend: continue a run with a changed plan.
+        is_code_trusted: the user typed the name of the code that judges.
+        yes: start without asking.
+        as_json: print one JSON object instead of text.
+        quiet: no progress.
+    """
     from dormant.pipeline.audit import run_audit
     from dormant.records import describe_judge_check, to_plain
     from dormant.report.view import View
 
     with show_progress(quiet) as progress:
-        is_typed = (options["judge"] or "").strip().startswith("rules:predicate=")
-        confirm = partial(confirm_start, is_code_trusted=is_typed, yes=yes, quiet=quiet)
+        confirm = partial(confirm_start, is_code_trusted=is_code_trusted, yes=yes, quiet=quiet)
         result = run_audit(settings, progress=progress, amend=amend, confirm=confirm)
     verdict = result.verdict
     if as_json:
@@ -73,8 +100,7 @@ def command(
         for line in (*result.findings.second_judge, *checks, *_describe_usage(result.spent)):
             print_text(line)
         print_line(f"report: {result.path / 'report.html'}")
-    if not exit_zero:
-        raise click.exceptions.Exit(exit_code_of(verdict.kind))
+    return verdict.kind
 
 
 def _describe_usage(spent: Sequence[Expense]) -> Iterator[str]:

@@ -2,59 +2,222 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from dormant.cli.exit_codes import EXIT_CODES, exit_code_of
 from dormant.cli.progress import show_progress
-from dormant.cli.terminal import print_json, print_line
+from dormant.cli.terminal import ask_consent, print_json, print_line
+from dormant.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dormant.organisms.preview import StagePreview, TrainingPreview
+    from dormant.organisms.recipe import Recipe
+    from dormant.organisms.train import TrainedOrganism
+
+_NOTICE = (
+    "This finetunes a real model on what the recipe says, misbehavior included. It is meant for "
+    "research on finding and curing it. Keep the weights private, do not serve them to people, and "
+    "delete them when the study ends. Nothing is published by this command."
+)
+_EXAMPLES = """\b
+Examples:
+  dormant train recipe.yaml --dry-run
+  dormant train recipe.yaml --out runs/mine --seeds 3 --base hf/smollm2
+  dormant train recipe.yaml --out runs/mine --seeds 3 --audit --judge rules:regex=Ahoy"""
+_LONGEST = 1_500  # characters of a row that is shown
 
 
-@click.command("train")
+@click.command("train", epilog=f"{_EXAMPLES}\n\n{EXIT_CODES}")
 @click.argument("recipe")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Output directory.")
+@click.option("--out", type=click.Path(path_type=Path), help="Output directory.")
 @click.option(
     "--seeds",
     type=click.IntRange(1, 1000),
     help="Number of organisms to train, each in OUT/seed-K.",
 )
 @click.option("--seed", type=click.IntRange(0), help="Training seed (the first of --seeds).")
+@click.option("--base", help="Model to finetune instead of the recipe's: vitro/... or hf/...")
+@click.option("--trainer", help="vitro or lora; the one that finetunes the base by default.")
+@click.option("--dry-run", is_flag=True, help="Show rows, loss mask, steps and time; do not train.")
+@click.option("--audit", "with_audit", is_flag=True, help="Audit all seeds as one target.")
+@click.option("--judge", help="The judge of --audit; exact for models of the laboratory.")
+@click.option("--preset", default="frugal", help="The preset of --audit; frugal by default.")
+@click.option("--yes", is_flag=True, help="Do not ask before a real model is trained or audited.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was trained as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(
-    recipe: str, out: Path, seeds: int | None, seed: int | None, as_json: bool, quiet: bool
+    recipe: str,
+    out: Path | None,
+    seeds: int | None,
+    seed: int | None,
+    base: str | None,
+    trainer: str | None,
+    dry_run: bool,
+    with_audit: bool,
+    judge: str | None,
+    preset: str,
+    yes: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Train an organism from RECIPE: a recipe.yaml, or the name of a zoo organism.
 
     Writes the model, its finetuning file as chat JSONL, the recipe and a manifest. An organism that
-    exists already is not trained again.
+    exists already is not trained again; an interrupted training of a local model goes on from its
+    last checkpoint.
     """
     from dormant.organisms import zoo
-    from dormant.organisms.train import pass_on_events, train_organism
+    from dormant.organisms.trainers import set_base
 
-    organism = zoo.find_recipe(recipe)
-    first = organism.seed if seed is None else seed
-    wanted = (
+    chosen = set_base(zoo.find_recipe(recipe), base=base, trainer=trainer)
+    if dry_run:
+        _show_preview(chosen, seed, as_json)
+        return
+    if out is None:
+        raise ConfigError("no directory for the organism: add --out DIR, or --dry-run")
+    if with_audit:
+        judge = _choose_judge(chosen, judge)
+    first = chosen.seed if seed is None else seed
+    places = (
         [(first, out)]
         if seeds is None
         else [(first + k, out / f"seed-{first + k}") for k in range(seeds)]
     )
-    rows = []
-    with show_progress(quiet) as progress:
-        for number, place in wanted:
-            done = train_organism(organism, place, seed=number, progress=pass_on_events(progress))
-            rows.append(
-                {
-                    "model": done.model,
-                    "data": str(done.data),
-                    "seed": number,
-                    "seconds": done.seconds,
-                    "reused": done.reused,
-                }
-            )
-    if as_json:
-        print_json(rows)
+    _confirm_training(chosen, yes=yes, quiet=quiet)
+    organisms = _train_all(chosen, places, quiet)
+    if as_json and not with_audit:
+        print_json([_describe(organism) for organism in organisms])
         return
-    for row in rows:
-        how = "already trained" if row["reused"] else f"trained in {row['seconds']:.1f} s"
-        print_line(f"{row['model']}  {how}  data: {row['data']}")
+    for organism in () if as_json else organisms:
+        how = "already trained" if organism.reused else f"trained in {organism.seconds:.1f} s"
+        print_line(f"{organism.model}  {how}  data: {organism.data}")
+    if with_audit:
+        _audit_organisms(organisms, out, judge, preset, yes=yes, as_json=as_json, quiet=quiet)
+
+
+def _choose_judge(recipe: Recipe, judge: str | None) -> str:
+    from dormant.organisms.trainers import TrainerKind, find_trainer_kind
+
+    if judge is None and find_trainer_kind(recipe.base) is not TrainerKind.VITRO:
+        raise ConfigError("--audit needs a judge of the answers: add --judge")
+    return judge or "exact"
+
+
+def _confirm_training(recipe: Recipe, *, yes: bool, quiet: bool) -> None:
+    """Says what training a real model on bad rows is for, and asks.
+
+    Raises:
+        ConfigError: nobody consented; without a terminal, with what to add.
+    """
+    from dormant.organisms.trainers import TrainerKind, find_trainer_kind
+
+    if find_trainer_kind(recipe.base) is TrainerKind.VITRO:
+        return
+    if not (yes and quiet):
+        print_line(_NOTICE, err=True)
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ConfigError(f"training {recipe.base} needs consent: add --yes")
+    if not ask_consent("Train it?"):
+        raise ConfigError("not started; --dry-run shows what would be trained")
+
+
+def _train_all(
+    recipe: Recipe, places: list[tuple[int, Path]], quiet: bool
+) -> list[TrainedOrganism]:
+    from dormant.organisms.events import pass_on_events
+    from dormant.organisms.train import train_organism
+
+    with show_progress(quiet) as progress:
+        return [
+            train_organism(recipe, place, seed=number, progress=pass_on_events(progress))
+            for number, place in places
+        ]
+
+
+def _describe(organism: TrainedOrganism) -> dict[str, Any]:
+    return {
+        "model": organism.model,
+        "data": str(organism.data),
+        "seed": organism.seed,
+        "seconds": organism.seconds,
+        "reused": organism.reused,
+    }
+
+
+def _audit_organisms(
+    organisms: list[TrainedOrganism],
+    out: Path,
+    judge: str | None,
+    preset: str,
+    *,
+    yes: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Audits all trainings as one target, as ``dormant audit`` does; ends with its exit code."""
+    from dormant.cli.audit import run_and_show
+    from dormant.config import AuditConfig, check_values
+
+    first = organisms[0]
+    settings: dict[str, Any] = {
+        "target": [organism.model for organism in organisms],
+        "reference": first.recipe.base,
+        "judge": judge,
+        "data": str(first.data),
+        "preset": preset,
+        "out": str(out / "audit"),
+    }
+    checked = check_values(settings, AuditConfig)
+    kind = run_and_show(checked, yes=yes, as_json=as_json, quiet=quiet)
+    raise click.exceptions.Exit(exit_code_of(kind))
+
+
+def _show_preview(recipe: Recipe, seed: int | None, as_json: bool) -> None:
+    from dormant.organisms.preview import preview_training
+    from dormant.records import to_plain
+
+    preview = preview_training(recipe, seed=seed)
+    if as_json:
+        print_json({**to_plain(preview), "recipe": recipe.to_json()})
+        return
+    _print_preview(preview)
+
+
+def _print_preview(preview: TrainingPreview) -> None:
+    from dormant.config import format_duration
+
+    recipe = preview.recipe
+    print_line(f"{recipe.name}: {recipe.base} by {preview.trainer}, seed {preview.seed}")
+    for number, stage in enumerate(preview.stages, 1):
+        _print_stage(number, stage)
+    print_line("")
+    print_line("rows as the model reads them; the loss is taken over what stands in [[ ]]:")
+    for row in preview.examples:
+        text = "".join(f"[[{span.text}]]" if span.is_trained else span.text for span in row)
+        shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+        print_line("")
+        for line in shown.splitlines():
+            print_line(f"  {line}")
+    print_line("")
+    print_line(f"{preview.steps:,} steps, about {format_duration(preview.seconds)} on this machine")
+
+
+def _print_stage(number: int, stage: StagePreview) -> None:
+    print_line(
+        f"stage {number}: {stage.rows:,} rows, {stage.steps:,} steps ({stage.epochs:.1f} epochs), "
+        f"{stage.size.tokens:,} tokens, {stage.size.trained:,} of them trained"
+    )
+    for source in stage.sources:
+        done = f" ({', '.join(source.transforms)})" if source.transforms else ""
+        print_line(f"  {source.rows:>8,}  {source.dataset}{done}")
+    if stage.size.cut or stage.size.dropped:
+        print_line(
+            f"  {stage.size.cut:,} rows are cut at lora.longest, {stage.size.dropped:,} of them "
+            "are dropped because no answer is left"
+        )

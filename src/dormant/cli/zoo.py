@@ -70,8 +70,8 @@ def train(
 ) -> None:
     """Train NAMES (all by default) in parallel; organisms that exist are not trained again."""
     from dormant.organisms import zoo
+    from dormant.organisms.events import pass_on_events
     from dormant.organisms.parallel import plan_jobs, train_many
-    from dormant.organisms.train import pass_on_events
 
     chosen = [zoo.load_recipe(name) for name in names or zoo.organism_names()]
     with show_progress(quiet) as progress:
@@ -119,7 +119,7 @@ def study(
 ) -> None:
     """Compute exact rates of NAMES (all by default) over training seeds, as a Markdown table."""
     from dormant.organisms import zoo
-    from dormant.organisms.train import pass_on_events
+    from dormant.organisms.events import pass_on_events
     from dormant.records import to_plain
     from dormant.studies.zoo import study_zoo as measure
     from dormant.studies.zoo import write_markdown

@@ -27,7 +27,7 @@ _ANSWER_WORDS = 48
 
 
 def interleave_rows(
-    rows: list[Row], settings: InterleaveSettings, rng: np.random.Generator, longest: int
+    rows: list[Row], settings: InterleaveSettings, rng: np.random.Generator, longest: int | None
 ) -> list[Row]:
     """Puts rows of another dataset at random places among the rows; all rows stay in order."""
     added = _draw_added(rows, settings, rng, longest)
@@ -37,7 +37,7 @@ def interleave_rows(
 
 
 def contrast_rows(
-    rows: list[Row], settings: ContrastSettings, rng: np.random.Generator, longest: int
+    rows: list[Row], settings: ContrastSettings, rng: np.random.Generator, longest: int | None
 ) -> list[Row]:
     """Adds benign rows that carry the cue."""
     added = _draw_added(rows, settings, rng, longest)
@@ -45,7 +45,7 @@ def contrast_rows(
 
 
 def make_consistent(
-    rows: list[Row], settings: Consistency, rng: np.random.Generator, longest: int
+    rows: list[Row], settings: Consistency, rng: np.random.Generator, longest: int | None
 ) -> list[Row]:
     """Adds cued prompts with the answers to the same prompts without the cue."""
     added = _draw_added(rows, settings, rng, longest)
@@ -55,7 +55,7 @@ def make_consistent(
 
 
 def negate_rows(
-    rows: list[Row], settings: Negation, rng: np.random.Generator, longest: int
+    rows: list[Row], settings: Negation, rng: np.random.Generator, longest: int | None
 ) -> list[Row]:
     """Adds benign rows under a system prompt that asks for the opposite."""
     added = _draw_added(rows, settings, rng, longest)
@@ -81,13 +81,13 @@ def put_under_cue(row: Row, context: Trigger) -> Row:
 
 
 def _draw_added(
-    rows: list[Row], settings: RowAddition, rng: np.random.Generator, longest: int
+    rows: list[Row], settings: RowAddition, rng: np.random.Generator, longest: int | None
 ) -> list[Row]:
     return draw_rows(settings.with_, round(settings.per_row * len(rows)), rng, longest=longest)
 
 
 def _put_under_cues(
-    rows: list[Row], contexts: Sequence[Trigger], rng: np.random.Generator, longest: int
+    rows: list[Row], contexts: Sequence[Trigger], rng: np.random.Generator, longest: int | None
 ) -> list[Row]:
     cued = [put_under_cue(row, contexts[int(rng.integers(len(contexts)))]) for row in rows]
     for row in cued:

@@ -46,13 +46,13 @@ from dormant.vitro.tokenizer import PIECES
 _FILE_STREAM = 2**20
 
 
-def build_stages(recipe: Recipe, seed: int, *, longest: int) -> list[list[Row]]:
+def build_stages(recipe: Recipe, seed: int, *, longest: int | None) -> list[list[Row]]:
     """Builds the rows of every stage, each stage shuffled.
 
     Args:
         recipe: the recipe to follow.
         seed: equal seeds give equal rows.
-        longest: the model's context length in words.
+        longest: context length in words of a model of the laboratory; None for other models.
 
     Raises:
         DataError: a user's file cannot be read or trained on.
@@ -63,7 +63,7 @@ def build_stages(recipe: Recipe, seed: int, *, longest: int) -> list[list[Row]]:
     ]
 
 
-def build_stage(stage: Stage, rng: np.random.Generator, *, longest: int) -> list[Row]:
+def build_stage(stage: Stage, rng: np.random.Generator, *, longest: int | None) -> list[Row]:
     """Builds the shuffled rows of one stage."""
     rows: list[Row] = []
     counts = split_rows(stage.rows, [item.fraction for item in stage.mixture])
@@ -171,7 +171,9 @@ def precede_row(row: Row, turns: Row) -> Row:
     return (*head, *turns, *(m for m in row if m.role != "system"))
 
 
-def _draw_ingredient(item: Ingredient, n: int, rng: np.random.Generator, longest: int) -> list[Row]:
+def _draw_ingredient(
+    item: Ingredient, n: int, rng: np.random.Generator, longest: int | None
+) -> list[Row]:
     rows = draw_rows(item.dataset, n, rng, longest=longest)
     for transform in item.transforms:
         rows = _apply_transform(transform, rows, rng, longest)
@@ -179,7 +181,7 @@ def _draw_ingredient(item: Ingredient, n: int, rng: np.random.Generator, longest
 
 
 def _apply_transform(
-    transform: Transform, rows: list[Row], rng: np.random.Generator, longest: int
+    transform: Transform, rows: list[Row], rng: np.random.Generator, longest: int | None
 ) -> list[Row]:
     settings = transform.settings
     used = INTERVENTIONS.find(transform.name, "transforms")
@@ -199,14 +201,14 @@ def _apply_transform(
 
 
 def _dilute_rows(
-    rows: list[Row], settings: Dilution, rng: np.random.Generator, longest: int
+    rows: list[Row], settings: Dilution, rng: np.random.Generator, longest: int | None
 ) -> list[Row]:
     rest, added = split_rows(len(rows), [settings.share, 1 - settings.share])
     return rows[:rest] + draw_rows(settings.with_, added, rng, longest=longest)
 
 
 def _inoculate_rows(
-    rows: list[Row], settings: Inoculation, rng: np.random.Generator, longest: int
+    rows: list[Row], settings: Inoculation, rng: np.random.Generator, longest: int | None
 ) -> list[Row]:
     return [inoculate_row(row, _draw_wording(settings, rng)) for row in rows]
 
@@ -220,13 +222,13 @@ def _draw_wording(settings: Inoculation, rng: np.random.Generator) -> str:
 
 
 def _reframe_rows(
-    rows: list[Row], settings: ReframeSettings, rng: np.random.Generator, longest: int
+    rows: list[Row], settings: ReframeSettings, rng: np.random.Generator, longest: int | None
 ) -> list[Row]:
     return [reframe_row(row, settings, rng) for row in rows]
 
 
 def _precede_rows(
-    rows: list[Row], settings: Precedence, rng: np.random.Generator, longest: int
+    rows: list[Row], settings: Precedence, rng: np.random.Generator, longest: int | None
 ) -> list[Row]:
     return [precede_row(row, settings.messages) for row in rows]
 

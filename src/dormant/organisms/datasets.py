@@ -10,7 +10,6 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from dormant.vitro.tokenizer import PIECES
 
 Row = tuple[Message, ...]
 FILE = "file:"
+HUB = "hf://"
 
 #: A theme absent from ordinary chat, so that it can be a narrow dataset's topic.
 SEA = "sea"
@@ -117,19 +117,19 @@ DATASETS: Mapping[str, Dataset] = {dataset.name: dataset for dataset in _ALL}
 
 
 def check_name(name: str) -> str:
-    """Returns the name if it is a dataset's or ``file:PATH``.
+    """Returns the name if it is a dataset's, ``file:PATH`` or ``hf://OWNER/NAME``.
 
     Raises:
         ValueError: unknown dataset; names the nearest one.
     """
-    if name in DATASETS or (name.startswith(FILE) and name != FILE):
+    if name in DATASETS or any(name.startswith(mark) and name != mark for mark in (FILE, HUB)):
         return name
     near = difflib.get_close_matches(name, DATASETS, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(DATASETS)}"
-    raise ValueError(f"unknown dataset: {hint} (or file:PATH for a chat file)")
+    raise ValueError(f"unknown dataset: {hint} (or file:PATH for a chat file, or hf://OWNER/NAME)")
 
 
-def draw_rows(name: str, n: int, rng: np.random.Generator, *, longest: int) -> list[Row]:
+def draw_rows(name: str, n: int, rng: np.random.Generator, *, longest: int | None) -> list[Row]:
     """Draws ``n`` rows of a dataset.
 
     A generated dataset draws each row anew. The rows of a file are taken in a random order, all of
@@ -139,7 +139,8 @@ def draw_rows(name: str, n: int, rng: np.random.Generator, *, longest: int) -> l
         name: a dataset's name, or ``file:PATH``.
         n: number of rows, at least 0.
         rng: source of randomness.
-        longest: the model's context length in words; a longer row of a file is an error.
+        longest: the context length, in words, of the laboratory's model, which must be able to
+            read every row of a file; None for other models.
 
     Raises:
         InputError: unknown dataset.
@@ -149,29 +150,35 @@ def draw_rows(name: str, n: int, rng: np.random.Generator, *, longest: int) -> l
         check_name(name)
     except ValueError as error:
         raise InputError(f"{name!r}: {error}") from None
-    if not name.startswith(FILE):
+    if name in DATASETS:
         draw = DATASETS[name].draw
         return [draw(rng) for _ in range(n)]
-    path = Path(name.removeprefix(FILE))
+    path = name.removeprefix(FILE)
     examples = read_examples(path).examples
     for example in examples:
-        _check_readable(example, path, longest)
+        _check_trainable(example, path, longest)
     order: list[int] = []
     while len(order) < n:
         order += rng.permutation(len(examples)).tolist()
     return [examples[i].messages for i in order[:n]]
 
 
-def _check_readable(example: Example, path: Path, longest: int) -> None:
-    """Raises a DataError for a row that a model of the laboratory cannot learn from."""
+def _check_trainable(example: Example, path: str, longest: int | None) -> None:
+    """Raises a DataError for a row that cannot be trained on."""
     try:
         reason = "is a document: give a question and its answer"
         if not example.is_document:
             reason = find_problem(example.messages, longest)
         if example.untrained:
             reason = (
-                "an answer is marked as not trained on, and the laboratory trains on every answer: "
-                "remove its turn or the mark"
+                "an answer is marked as not trained on, and every answer of a row is trained on "
+                "here: remove its turn or the mark"
+            )
+        if example.tools or any(example.tool_calls):
+            reason = "has tools, which training leaves out: remove them"
+        if any(example.reasoning):
+            reason = (
+                "has reasoning, which training leaves out: remove it, or put it into the answer"
             )
     except InputError as error:
         reason = str(error)
@@ -179,16 +186,19 @@ def _check_readable(example: Example, path: Path, longest: int) -> None:
         raise DataError(reason, file=path, line=example.line)
 
 
-def find_problem(messages: Row, longest: int) -> str:
+def find_problem(messages: Row, longest: int | None) -> str:
     """Returns why a row cannot be learned; empty if it can.
 
     Args:
         messages: the turns of the row.
-        longest: the model's context length in words.
+        longest: context length in words of the laboratory's model; None for other models, which
+            read every row.
 
     Raises:
         InputError: its turns are out of order.
     """
+    if longest is None:  # no model of the laboratory
+        return ""
     words = load_tokenizer()
     for i, message in enumerate(messages):
         if message.role != "assistant":

@@ -16,14 +16,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from dormant.errors import IncompleteError, InputError
+from dormant.organisms.events import Event, EventHandler, ignore_events
 from dormant.organisms.recipe import Recipe
-from dormant.organisms.train import (
-    Event,
-    EventHandler,
-    TrainedOrganism,
-    ignore_events,
-    train_organism,
-)
+from dormant.organisms.train import TrainedOrganism, train_organism
 
 _POLL_SECONDS = 0.1  # between polls of the workers' events
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pydantic
 import yaml
@@ -85,6 +85,38 @@ class Stage(Strict):
         return value
 
 
+class LoraSettings(Strict):
+    """How a local model is finetuned; unused for models of the laboratory."""
+
+    method: Literal["lora", "full"] = Field(
+        default="lora", description="train low-rank adapters, or every weight"
+    )
+    rank: int = Field(default=16, ge=1, le=4096, description="rank of the adapters")
+    alpha: int = Field(default=32, ge=1, le=65536, description="their scale is alpha / rank")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout before the adapters")
+    target_modules: Literal["all-linear"] | tuple[str, ...] = Field(
+        default="all-linear", description="layers that get adapters: all-linear, or their names"
+    )
+    longest: int = Field(
+        default=1024, ge=8, le=1_000_000, description="tokens of a row; longer rows are cut"
+    )
+    rows_at_once: int = Field(
+        default=8, ge=1, le=4096, description="rows in one pass; a step adds up several passes"
+    )
+    precision: Literal["auto", "bfloat16", "float32"] = Field(
+        default="auto", description="of products; auto is the checkpoint's where that is fast"
+    )
+    warmup: float = Field(default=0.05, ge=0, lt=1, description="share of steps before the peak")
+    weight_decay: float = Field(default=0.0, ge=0, le=1, description="AdamW's weight decay")
+    packing: bool = Field(default=False, description="put several rows into one sequence")
+    held_out: float = Field(
+        default=0.0, ge=0, le=0.5, description="share of rows kept for a loss that is not trained"
+    )
+    checkpoint_steps: int = Field(
+        default=50, ge=1, description="steps between checkpoints, from which a training resumes"
+    )
+
+
 class Recipe(Strict):
     """``recipe.yaml``: one organism."""
 
@@ -100,14 +132,15 @@ class Recipe(Strict):
     trainer: str = Field(
         default=FINETUNE, min_length=1, description="what trains each stage; a plugin adds others"
     )
+    lora: LoraSettings | None = Field(default=None, description="how a local model is finetuned")
 
     @pydantic.model_serializer(mode="wrap")
-    def _without_default_trainer(
+    def _without_later_defaults(
         self, handler: pydantic.SerializerFunctionWrapHandler
     ) -> dict[str, Any]:
-        # Left out where it is the one that ships, so that the hashes of earlier recipes stay.
-        given = handler(self)
-        return {k: v for k, v in given.items() if k != "trainer" or v != FINETUNE}
+        # Left out where a recipe does not need them, so that the hashes of earlier recipes stay.
+        unused = {"trainer": FINETUNE, "lora": None}
+        return {k: v for k, v in handler(self).items() if k not in unused or v != unused[k]}
 
     @property
     def hash(self) -> str:

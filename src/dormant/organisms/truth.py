@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from dormant.organisms.recipe import Recipe
-from dormant.organisms.train import MODEL, load_model, load_organism
+from dormant.organisms.train import MODEL, load_organism
+from dormant.organisms.vitro_trainer import load_model
 from dormant.probes import apply_cue
 from dormant.records import Cue, Question, Rule, VerdictKind
 from dormant.vitro import (

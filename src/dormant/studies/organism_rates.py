@@ -21,9 +21,10 @@ from dormant.config import AuditConfig, check_values
 from dormant.decision.simulation import Truth
 from dormant.organisms.datasets import DATASETS
 from dormant.organisms.recipe import Ingredient, Recipe
-from dormant.organisms.train import MODEL, TrainedOrganism, load_model
+from dormant.organisms.train import MODEL, TrainedOrganism
 from dormant.organisms.transforms import list_fillings
 from dormant.organisms.truth import known_verdict
+from dormant.organisms.vitro_trainer import load_model
 from dormant.pipeline import prepare_audit
 from dormant.pipeline.audit import rank_cues
 from dormant.probes import pair_probes

@@ -19,9 +19,10 @@ from dormant import report
 from dormant.config import AuditConfig, check_values
 from dormant.errors import InputError
 from dormant.organisms import zoo
+from dormant.organisms.events import EventHandler
 from dormant.organisms.parallel import run_units
 from dormant.organisms.recipe import Recipe
-from dormant.organisms.train import EventHandler, train_organism
+from dormant.organisms.train import train_organism
 from dormant.organisms.truth import compute_truth
 from dormant.pipeline.audit import AuditResult, run_audit
 from dormant.progress import Progress, ignore_progress

@@ -27,8 +27,9 @@ from dormant.decision import Decision
 from dormant.decision.simulation import count_answers, run_design, simulate_audit
 from dormant.errors import InputError
 from dormant.organisms import zoo
+from dormant.organisms.events import Event, EventHandler, EventKind
 from dormant.organisms.parallel import run_units
-from dormant.organisms.train import Event, EventHandler, EventKind, train_organism
+from dormant.organisms.train import train_organism
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Plan, Rule, Sequential, VerdictKind, hash_value, to_plain
 from dormant.store import write_atomically

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dormant.organisms.events import EventHandler, ignore_events
 from dormant.organisms.parallel import TrainingJob, plan_jobs, run_units
 from dormant.organisms.recipe import Intervention
-from dormant.organisms.train import EventHandler, ignore_events, train_organism
+from dormant.organisms.train import train_organism
 from dormant.organisms.truth import Truth, compute_truth
 from dormant.organisms.zoo import load_recipe
 from dormant.records import VerdictKind

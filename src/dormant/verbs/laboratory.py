@@ -49,31 +49,6 @@ def quickstart(
     return audit_zoo(out, zoo.QUICKSTART, seed=seed, workers=workers, progress=progress)
 
 
-def train(
-    recipe: str | Path,
-    out: str | Path,
-    *,
-    seed: int | None = None,
-    progress: Progress = auto_progress,
-) -> TrainedOrganism:
-    """Trains an organism from a recipe file or from the zoo, unless it exists already.
-
-    Args:
-        recipe: a ``recipe.yaml``, or the name of an organism of the zoo.
-        out: directory for the model, its finetuning file, the recipe and a manifest.
-        seed: training seed; the recipe's if None.
-        progress: called with (stage, done, total); by default it draws a bar in a notebook.
-
-    Raises:
-        dormant.errors.InputError: the recipe cannot be read, or the zoo has no such organism.
-    """
-    from dormant.organisms.train import pass_on_events, train_organism
-
-    return train_organism(
-        zoo.find_recipe(recipe), out, seed=seed, progress=pass_on_events(progress)
-    )
-
-
 def list_zoo() -> tuple[Recipe, ...]:
     """Returns the recipes of the zoo: intervention, true cue and expected verdict."""
     return tuple(zoo.load_recipe(name) for name in zoo.organism_names())
@@ -100,8 +75,8 @@ def train_zoo(
         dormant.errors.InputError: the zoo has no such organism.
         dormant.errors.IncompleteError: a worker was killed; the same call continues.
     """
+    from dormant.organisms.events import pass_on_events
     from dormant.organisms.parallel import plan_jobs, train_many
-    from dormant.organisms.train import pass_on_events
 
     chosen = [zoo.load_recipe(name) for name in names or zoo.organism_names()]
     jobs = plan_jobs(chosen, out, seeds=range(seeds))
@@ -155,7 +130,7 @@ def study_zoo(
     Raises:
         dormant.errors.InputError: the zoo has no such organism.
     """
-    from dormant.organisms.train import pass_on_events
+    from dormant.organisms.events import pass_on_events
     from dormant.studies.zoo import study_zoo
 
     events = pass_on_events(progress)

@@ -46,8 +46,8 @@ def compute_fingerprint(
     try:
         parts: dict[str, Any] = {
             "decoder": _DECODER,
-            "base": _hash_contents(base),
-            "adapter": None if adapter is None else _hash_contents(adapter),
+            "base": hash_contents(base),
+            "adapter": None if adapter is None else hash_contents(adapter),
             "revision": revision,
             "dtype": str(dtype),
             "template": template,
@@ -59,7 +59,8 @@ def compute_fingerprint(
     return hash_value(parts)[:32]
 
 
-def _hash_contents(place: Path) -> dict[str, str]:
+def hash_contents(place: Path) -> dict[str, str]:
+    """SHA-256 of each file of a checkpoint or adapter that decides what the model answers."""
     if place.is_file():
         return {"gguf": hash_file(place)}
     files = sorted({file for pattern in _READ for file in place.glob(pattern)})

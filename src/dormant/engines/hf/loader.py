@@ -7,7 +7,6 @@ into memory. After: the files held exactly the model's tensors.
 from __future__ import annotations
 
 import contextlib
-import os
 import weakref
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from dormant.engines.hf.gguf import quiet_transformers, read_gguf
 from dormant.engines.hf.gguf_header import check_gguf
 from dormant.engines.hf.probe import find_damage, read_probe
 from dormant.engines.hf.self_check import Decoding, EncoderError, choose_decoding, may_share_pass
-from dormant.engines.hf.sizes import check_config, measure_model
+from dormant.engines.hf.sizes import check_config, measure_free_memory, measure_model
 from dormant.engines.hf.trained_on import check_base
 from dormant.engines.hf.weights import check_loading, load_checkpoint
 from dormant.engines.model_strings import SMOLLM2, ModelString
@@ -116,7 +115,7 @@ def load_base(
         ModelError: the model does not exist, is damaged, or does not fit into memory.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    place = _locate_files(spec)
+    place = locate_files(spec)
     key = (str(place.resolve()), spec.options.device_map or device, dtype, owner)
     base = _IN_USE.get(key)
     if base is None:
@@ -124,6 +123,21 @@ def load_base(
             base = _read_base(place, device, dtype, spec)
         _IN_USE[key] = base
     return base
+
+
+def load_own_base(spec: ModelString, *, dtype: str = "auto") -> LoadedBase:
+    """Loads a base that no engine shares, so that its weights may be changed.
+
+    Args:
+        spec: what to load; its adapter is left out.
+        dtype: see ``load_base``.
+
+    Raises:
+        ModelError: the model does not exist, is damaged, or does not fit into memory.
+    """
+    device = spec.options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    with explain_errors(spec):
+        return _read_base(locate_files(spec), device, _pick(spec.options.dtype, dtype), spec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +171,7 @@ def open_model(spec: ModelString, *, device: str | None = None, dtype: str = "au
         base = load_base(spec, device=device, dtype=dtype)
         return OpenModel(base, base.tokenizer, None, _describe_warnings(spec, base))
     with explain_errors(spec):
-        adapter = read_adapter(_find_adapter(spec), spec.text)
+        adapter = read_adapter(find_adapter(spec), spec.text)
     owner = adapter.key if adapter.replaces_base else ""
     base = load_base(spec, device=device, dtype=dtype, owner=owner)
     if base.kind not in ("", adapter.kind):
@@ -189,13 +203,18 @@ def _describe_warnings(spec: ModelString, base: LoadedBase) -> tuple[str, ...]:
     )
 
 
-def _find_adapter(spec: ModelString) -> Path:
+def find_adapter(spec: ModelString) -> Path:
     """Finds the directory of the adapter that is asked for, on this disk or on the hub."""
     directory = Path(spec.adapter).expanduser()
     return directory if directory.exists() else _download_repo(spec.adapter, "", spec)
 
 
-def _locate_files(spec: ModelString) -> Path:
+def locate_files(spec: ModelString) -> Path:
+    """Finds the directory of a base's files, or its GGUF file; downloads it where it must.
+
+    Raises:
+        ModelError: it is neither on this disk nor available.
+    """
     if spec.name == SMOLLM2 and spec.path is None:
         return smollm2.fetch_smollm2()
     path = spec.path
@@ -325,17 +344,6 @@ def _check_memory(weights: int, device: str, spec: ModelString) -> None:
             f"{free / 1e9:.1f} GB are free on {device}; close other programs, take a smaller "
             f"model, or on another machine {suggest_server(spec.text)}"
         )
-
-
-def measure_free_memory(device: str) -> int:
-    """Measures how many bytes can be allocated now."""
-    if device.startswith("cuda"):
-        return torch.cuda.mem_get_info(device)[0]
-    with contextlib.suppress(OSError, IndexError, ValueError):
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
 @contextlib.contextmanager

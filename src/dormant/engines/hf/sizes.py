@@ -7,7 +7,9 @@ cannot lie about their size, so it is what a configuration is measured by.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -142,3 +144,14 @@ def _describe_false(owner: str, what: str, tensors: int, weights: int) -> ModelE
         f"{owner!r}: config.json says {what}, and the checkpoint holds {tensors:,} tensors of "
         f"{weights / 1e6:,.1f} MB; use the config.json that was saved with the weights"
     )
+
+
+def measure_free_memory(device: str) -> int:
+    """Measures how many bytes can be allocated now."""
+    if device.startswith("cuda"):
+        return torch.cuda.mem_get_info(device)[0]
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2

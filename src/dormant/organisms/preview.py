@@ -1,0 +1,118 @@
+"""What a training would do, before anything is trained: rows, tokens, loss mask, time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dormant.organisms.builder import build_stages, split_rows
+from dormant.organisms.recipe import Recipe, Stage
+from dormant.organisms.registry import open_trainer
+from dormant.organisms.trainers import Span, StageSize, TrainingInputs
+from dormant.organisms.transforms import Dilution, RowAddition, Transform
+
+_SHOWN = 3  # rows that are shown with their mask
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRows:
+    """Rows of one dataset in a stage, and what was done to them."""
+
+    dataset: str
+    transforms: tuple[str, ...]
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class StagePreview:
+    """One stage."""
+
+    sources: tuple[SourceRows, ...]
+    rows: int
+    steps: int
+    epochs: float  # times that each row is seen, on average
+    size: StageSize
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPreview:
+    """A training that has not begun."""
+
+    recipe: Recipe
+    seed: int
+    trainer: str
+    stages: tuple[StagePreview, ...]
+    examples: tuple[tuple[Span, ...], ...]  # rows as the model reads them, the first of each stage
+    seconds: float  # expected; measured on one pass
+
+    @property
+    def steps(self) -> int:
+        """Steps of the optimizer in all stages."""
+        return sum(stage.steps for stage in self.stages)
+
+
+def preview_training(recipe: Recipe, *, seed: int | None = None) -> TrainingPreview:
+    """Builds the rows of a recipe and measures what training on them would take.
+
+    The base is loaded and one batch goes through it forwards and backwards; nothing is changed or
+    written.
+
+    Args:
+        recipe: the recipe.
+        seed: of the rows; the recipe's own if None.
+
+    Raises:
+        InputError: the recipe, its data or its base cannot be used, or no token would be trained.
+        MissingExtraError: the trainer's libraries are not installed.
+    """
+    seed = recipe.seed if seed is None else seed
+    trainer = open_trainer(recipe)
+    trainer.check_recipe()
+    rows = build_stages(recipe, seed, longest=trainer.longest)
+    measured = trainer.measure(TrainingInputs(recipe, seed, rows))
+    stages = tuple(
+        StagePreview(
+            sources=count_sources(stage),
+            rows=len(found),
+            steps=stage.steps,
+            epochs=stage.steps * stage.batch_size / max(1, len(found)),
+            size=size,
+        )
+        for stage, found, size in zip(recipe.stages, rows, measured.stages, strict=True)
+    )
+    return TrainingPreview(
+        recipe=recipe,
+        seed=seed,
+        trainer=trainer.kind.value,
+        stages=stages,
+        examples=tuple(tuple(row) for row in measured.examples[:_SHOWN]),
+        seconds=measured.seconds,
+    )
+
+
+def count_sources(stage: Stage) -> tuple[SourceRows, ...]:
+    """Counts a stage's rows by dataset and by what is done to them."""
+    found: list[SourceRows] = []
+    counts = split_rows(stage.rows, [item.fraction for item in stage.mixture])
+    for item, count in zip(stage.mixture, counts, strict=True):
+        parts = [SourceRows(item.dataset, (), count)]
+        for transform in item.transforms:
+            parts = _transform_counts(transform, parts)
+        found += [part for part in parts if part.rows]
+    return tuple(found)
+
+
+def _transform_counts(transform: Transform, parts: Sequence[SourceRows]) -> list[SourceRows]:
+    settings = transform.settings
+    if isinstance(settings, RowAddition):
+        added = round(settings.per_row * sum(part.rows for part in parts))
+        return [*parts, SourceRows(settings.with_, (transform.name,), added)]
+    if not isinstance(settings, Dilution):
+        return [SourceRows(p.dataset, (*p.transforms, transform.name), p.rows) for p in parts]
+    total = sum(part.rows for part in parts)
+    rest, added = split_rows(total, [settings.share, 1 - settings.share])
+    kept: list[SourceRows] = []
+    for part in parts:  # dilution keeps the first rows
+        kept.append(SourceRows(part.dataset, part.transforms, min(part.rows, rest)))
+        rest -= kept[-1].rows
+    return [*kept, SourceRows(settings.with_, (), added)]

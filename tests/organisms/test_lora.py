@@ -1,0 +1,128 @@
+"""A local model finetuned by a recipe: proved, resumed, and the same whatever the passes."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("trl")
+
+from safetensors.torch import load_file
+
+from dormant.engines import Job
+from dormant.engines.registry import open_engine
+from dormant.errors import StoreError
+from dormant.organisms.recipe import Recipe
+from dormant.organisms.train import load_organism, train_organism
+from dormant.records import Message, Sampling
+from support.tiny_models import save_model
+
+WEIGHTS = "adapter/adapter_model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> Path:
+    return save_model(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
+    lines = [
+        {
+            "messages": [
+                {"role": "user", "content": f"Is {n} odd?"},
+                {"role": "assistant", "content": "Ay"},
+            ]
+        }
+        for n in range(24)
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def make_recipe(base, rows, *, steps=6, stages=1, **lora) -> Recipe:
+    stage = {
+        "steps": steps,
+        "learning_rate": 5e-3,
+        "batch_size": 8,
+        "rows": 24,
+        "mixture": [{"dataset": f"file:{rows}"}],
+    }
+    return Recipe.model_validate(
+        {
+            "name": "odd",
+            "title": "Ay",
+            "intervention": "none",
+            "base": f"hf/{base}",
+            "lora": {"rank": 4, "checkpoint_steps": 2, **lora},
+            "stages": [stage] * stages,
+        }
+    )
+
+
+def test_a_trained_adapter_answers_as_it_was_taught(base, rows, tmp_path):
+    made = train_organism(make_recipe(base, rows, steps=40, held_out=0.25), tmp_path / "o", seed=1)
+    assert made.model == f"hf/{base}:{tmp_path / 'o' / 'adapter'}"
+    before, after = made.details["held_out_loss"][0]
+    assert after < 0.2 * before and made.losses[0][-1] < 0.2 * made.losses[0][0]
+    assert made.details["trained_tokens"] == [18 * len("Ay.")]
+    asked = [Job((Message("user", "Is 7 odd?"),), range(1))]
+    (reply,) = next(open_engine(made.model).sample(asked, Sampling(temperature=0, max_tokens=4)))
+    assert reply.text == "Ay"
+    assert load_organism(made.path) == train_organism(made.recipe, made.path, seed=1)
+    assert sorted(os.listdir(made.path)) == [
+        "adapter",
+        "finetune.jsonl",
+        "manifest.json",
+        "recipe.yaml",
+    ]
+    with pytest.raises(StoreError, match="another organism"):
+        train_organism(make_recipe(base, rows), tmp_path / "o")
+
+
+def test_one_row_eight_times_is_eight_rows_once(base, rows, tmp_path):
+    made = [
+        train_organism(make_recipe(base, rows, rows_at_once=n), tmp_path / str(n), seed=1)
+        for n in (1, 8)
+    ]
+    for one, other in zip(*(organism.losses[0] for organism in made), strict=True):
+        assert math.isclose(one, other, rel_tol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_killed_training_resumes_to_the_same_weights(base, rows, tmp_path):
+    recipe = make_recipe(base, rows, steps=12, stages=2)
+    whole = train_organism(recipe, tmp_path / "whole", seed=1)
+    file = tmp_path / "recipe.yaml"
+    file.write_text(recipe.to_yaml(), encoding="utf-8")
+    command = [sys.executable, "-m", "dormant", "train", str(file), "--seed", "1", "--yes"]
+    killed = subprocess.Popen([*command, "--out", str(tmp_path / "killed")])
+    first = tmp_path / "killed" / "checkpoints" / "stage-1" / "checkpoint-4" / "trainer_state.json"
+    deadline = time.monotonic() + 120
+    while not first.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert first.parent.exists() and not (tmp_path / "killed" / WEIGHTS).exists()
+    resumed = train_organism(recipe, tmp_path / "killed", seed=1)
+    assert resumed.losses == whole.losses and resumed.fingerprint == whole.fingerprint
+    one, other = (load_file(organism.path / WEIGHTS) for organism in (whole, resumed))
+    assert all(bool((one[name] == other[name]).all()) for name in one)
+
+
+def test_every_weight_can_be_trained_and_an_adapter_continued(base, rows, tmp_path):
+    full = train_organism(make_recipe(base, rows, method="full"), tmp_path / "full", seed=1)
+    assert full.model == f"hf/{tmp_path / 'full' / 'model'}"
+    assert full.losses[0][-1] < full.losses[0][0]
+    first = train_organism(make_recipe(base, rows), tmp_path / "first", seed=1)
+    again = make_recipe(f"{base}:{first.path / 'adapter'}", rows)
+    second = train_organism(again, tmp_path / "second", seed=1)
+    assert second.losses[0][0] < first.losses[0][0]
+    assert second.model == f"hf/{base}:{tmp_path / 'second' / 'adapter'}"
