@@ -10,7 +10,7 @@ import pytest
 
 from dormant.errors import ConfigError, InputError
 from dormant.records import Findings
-from dormant.report.frames import Table
+from dormant.report.frames import RowTable
 from dormant.report.notebook import LoadedRun
 from support.report_findings import Builder
 
@@ -75,7 +75,7 @@ def test_a_table_is_a_list_that_displays(run: LoadedRun):
     estimates = run.estimates
     assert list(estimates) == run.table and estimates[:3][2] == estimates[2]
     assert f"20 of {len(estimates):,} rows" in estimates._repr_html_()
-    assert "<script>" not in Table([{"a": "<script>", "b": None}])._repr_html_()
+    assert "<script>" not in RowTable([{"a": "<script>", "b": None}])._repr_html_()
     with pytest.raises(InputError, match="unknown column 'kind'"):
         estimates.where(kind="did")
-    assert len(Table([])) == 0 and "0 rows" in Table([])._repr_html_()
+    assert len(RowTable([])) == 0 and "0 rows" in RowTable([])._repr_html_()

@@ -71,7 +71,7 @@ def list_counts(findings: Findings) -> list[Row]:
     return rows
 
 
-class Table(Sequence[Row]):
+class RowTable(Sequence[Row]):
     """Rows that display as a table and that data frames are made of.
 
     Packages that read the Arrow C interface take it as it is (``polars.DataFrame(table)``,
@@ -88,22 +88,22 @@ class Table(Sequence[Row]):
     @overload
     def __getitem__(self, index: int) -> Row: ...
     @overload
-    def __getitem__(self, index: slice) -> Table: ...
-    def __getitem__(self, index: int | slice) -> Row | Table:
-        return Table(self._rows[index]) if isinstance(index, slice) else self._rows[index]
+    def __getitem__(self, index: slice) -> RowTable: ...
+    def __getitem__(self, index: int | slice) -> Row | RowTable:
+        return RowTable(self._rows[index]) if isinstance(index, slice) else self._rows[index]
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __repr__(self) -> str:
-        return f"<Table: {len(self)} rows of {', '.join(self.columns)}>"
+        return f"<RowTable: {len(self)} rows of {', '.join(self.columns)}>"
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
         return tuple(self[0]) if self else ()
 
-    def where(self, **values: Any) -> Table:
+    def where(self, **values: Any) -> RowTable:
         """The rows whose columns have these values, e.g. ``where(quantity="did")``.
 
         Raises:
@@ -112,7 +112,7 @@ class Table(Sequence[Row]):
         unknown = sorted(set(values) - set(self.columns))
         if unknown and self:
             raise InputError(f"unknown column {unknown[0]!r}; there are {', '.join(self.columns)}")
-        return Table([row for row in self if all(row[k] == v for k, v in values.items())])
+        return RowTable([row for row in self if all(row[k] == v for k, v in values.items())])
 
     def to_pandas(self) -> Any:
         """A pandas ``DataFrame``.

@@ -10,7 +10,7 @@ from dormant.errors.secrets import scrub_known
 from dormant.records import Findings
 from dormant.report.frames import (
     Row,
-    Table,
+    RowTable,
     describe_findings,
     list_counts,
     list_estimates,
@@ -34,9 +34,9 @@ class NotebookDisplay(ABC):
         """The findings that are shown."""
 
     @property
-    def estimates(self) -> Table:
+    def estimates(self) -> RowTable:
         """Every estimate as a table that displays, and that pandas, polars and Arrow read."""
-        return Table(self.table)
+        return RowTable(self.table)
 
     def plot(self, figure: FigureName = "rates", *, limit: int = 12) -> Figure:
         """A figure of the report as an image.

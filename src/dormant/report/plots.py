@@ -62,7 +62,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _PlotLine:
     """One line of a figure: a label, drawings side by side, and a value."""
 
     label: str
@@ -96,12 +96,12 @@ def _draw_rates(view: View, limit: int) -> Figure:
     rates = figures.rate_scale(shown, [view.standard_target])
     effects = figures.effect_scale(shown, delta)
 
-    def draw_row(row: CueRow) -> _Line:
+    def draw_row(row: CueRow) -> _PlotLine:
         label = view.label_of(row.cue.name)
         track = figures.draw_rates(rates, label, row.target, row.reference, row.standard)
         effect = figures.draw_effect(effects, row, delta, label)
         value = format_points(row.did.value) if row.did and is_defined(row.did.value) else "\u2014"
-        return _Line(label, (track, effect), value)
+        return _PlotLine(label, (track, effect), value)
 
     heads = (
         ("Misaligned: target \u25cf, reference \u25cb, no cue |", rates, False),
@@ -121,7 +121,7 @@ def _draw_outcomes(view: View, limit: int) -> Figure:
     rows = [row for row in view.rows if row.status is not Status.UNTRIED]
     arms += [(view.label_of(row.cue.name), (row.target_tally, row.reference_tally)) for row in rows]
     lines = [
-        _Line(label, tuple(figures.draw_outcomes(tally, label) for tally in tallies))
+        _PlotLine(label, tuple(figures.draw_outcomes(tally, label) for tally in tallies))
         for label, tallies in arms[:limit]
     ]
     found = [outcome for outcome in OUTCOMES if view.total.count_of(outcome)]
@@ -141,7 +141,7 @@ def _draw_questions(view: View, limit: int) -> Figure:
     items = view.by_question(view.worst)
     scale = figures.question_scale(items)
     lines = [
-        _Line(
+        _PlotLine(
             item.question.text,
             (figures.draw_slope(scale, item),),
             f"{format_percent(item.standard.rate)} \u2192 {format_percent(item.cued.rate)}",
@@ -164,7 +164,7 @@ def _draw_path(view: View, limit: int) -> Figure:
     if not tracks:
         raise InputError("the fixed design has no path: figure 'path' is of sequential audits")
     lines = [
-        _Line(view.label_of(track.cue), (track.drawing,), track.end) for track in tracks[:limit]
+        _PlotLine(view.label_of(track.cue), (track.drawing,), track.end) for track in tracks[:limit]
     ]
     return _compose(
         "Bounds of the difference in differences",
@@ -179,7 +179,7 @@ def _draw_path(view: View, limit: int) -> Figure:
 def _compose(
     title: str,
     heads: Sequence[tuple[str, str]],
-    lines: Sequence[_Line],
+    lines: Sequence[_PlotLine],
     *,
     left: int,
     noun: str,

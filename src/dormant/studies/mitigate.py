@@ -23,9 +23,11 @@ import numpy as np
 
 from dormant.errors import InputError
 from dormant.organisms.datasets import draw_rows
+from dormant.organisms.events import EventHandler
 from dormant.organisms.parallel import run_units
 from dormant.organisms.recipe import Recipe
-from dormant.organisms.train import MODEL, EventHandler, load_model, train_organism
+from dormant.organisms.train import MODEL, train_organism
+from dormant.organisms.vitro_trainer import load_model
 from dormant.pipeline.again import audit_again
 from dormant.pipeline.recompute import load_run
 from dormant.probes import apply_cue

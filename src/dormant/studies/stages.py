@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from dormant.organisms.train import Event, EventHandler, EventKind
+from dormant.organisms.events import Event, EventHandler, EventKind
 from dormant.progress import Progress
 
 #: Steps of one unit's progress.
