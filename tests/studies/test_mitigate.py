@@ -9,12 +9,14 @@ import pytest
 pytest.importorskip("torch")
 
 import dormant
+from dormant.cues import read_cues, write_cues
 from dormant.errors import InputError
 from dormant.organisms.builder import build_stages
 from dormant.organisms.recipe import read_recipe
 from dormant.organisms.train import TrainedOrganism
+from dormant.pipeline.again import drop_lost_parents
 from dormant.pipeline.audit import AuditResult
-from dormant.records import Placement, Twin, VerdictKind
+from dormant.records import Placement, Twin, Variant, VerdictKind
 from dormant.studies.mitigate import mitigate_run
 from dormant.studies.mitigation import as_context, name_outcome
 from dormant.studies.mitigation_page import write_page
@@ -80,6 +82,20 @@ def test_a_mitigation_is_trained_audited_and_not_repeated(found: AuditResult, tm
     assert model.stat().st_mtime_ns == before
     with pytest.raises(InputError, match="the verdict is BOUNDED: only CONDITIONAL"):
         mitigate_run(tmp_path / "contrast" / "audit" / "run")
+
+
+def test_a_cue_whose_parent_was_not_asked_is_asked_again(found: AuditResult, tmp_path: Path):
+    cue = found.findings.plan.cues[0]
+    lone = replace(
+        cue, name="lone/placebo", parent="lone", variant=Variant.PLACEBO, text="a {question} b"
+    )
+    child = replace(
+        cue, name="child", parent=cue.name, variant=Variant.KEYWORDS, text="c {question} d"
+    )
+    write_cues(tmp_path / "cues.yaml", drop_lost_parents([cue, lone, child]))
+    read = read_cues(tmp_path / "cues.yaml")
+    assert [c.parent for c in read] == [None, None, cue.name]
+    assert [c.id for c in read] == [cue.id, lone.id, child.id]
 
 
 def test_a_trigger_that_no_row_can_carry_is_refused(found: AuditResult):

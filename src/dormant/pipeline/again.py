@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from dormant.cues import write_cues
 from dormant.errors import InputError
 from dormant.pipeline.audit import AuditResult, run_audit
 from dormant.progress import Progress, ignore_progress
-from dormant.records import Plan, Role
+from dormant.records import Cue, Plan, Role
 
 #: The keys of ``rule`` in audit.yaml; the plan's record holds more, as it does of ``sequential``.
 _RULE = (
@@ -49,7 +50,7 @@ def audit_again(
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     cues = folder / "cues.yaml"
-    write_cues(cues, plan.cues)
+    write_cues(cues, drop_lost_parents(plan.cues))
     settings = make_settings(plan, target, cues) | {"out": str(folder / "run")}
     if questions is not None:
         settings["questions"] = questions
@@ -60,6 +61,12 @@ def audit_again(
             "the run asked other questions than those that ship: give their file with --questions"
         )
     return result
+
+
+def drop_lost_parents(cues: Sequence[Cue]) -> list[Cue]:
+    """Leaves out the name of a parent that is not among the cues, which a file of them refuses."""
+    names = {cue.name for cue in cues}
+    return [cue if cue.parent in names else replace(cue, parent=None) for cue in cues]
 
 
 def make_settings(plan: Plan, target: str, cues: Path) -> dict[str, Any]:
