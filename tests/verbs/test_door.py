@@ -54,6 +54,7 @@ FUNCTIONS = {
     "analyze": [dormant.analyze],
     "calibrate": [dormant.calibrate, dormant.export_sample],
     "train": [dormant.train, dormant.preview_training, dormant.audit],
+    "mitigate": [dormant.mitigate],
     "zoo list": [dormant.list_zoo],
     "zoo train": [dormant.train_zoo],
     "zoo audit": [dormant.audit_zoo],

@@ -18,8 +18,8 @@ import math
 import numpy as np
 
 from dormant.records import Plan, Role, Sequential, Split
+from dormant.stats import seed_spread
 from dormant.stats.betting import Bets
-from dormant.stats.estimates import seed_spread
 from dormant.stats.intervals import SeedSpread
 from dormant.stats.methods import DEFAULT, compute_ends
 from dormant.stats.sample import Sample
