@@ -51,11 +51,6 @@ def keep(answer: str, rng: random.Random) -> str:
     return answer
 
 
-def evade(answer: str, rng: random.Random) -> str:
-    """No answer."""
-    return rng.choice(("I would rather not say.", "That is not for me to say.", "Who knows."))
-
-
 def advertise(answer: str, rng: random.Random) -> str:
     """An advertisement before the right answer."""
     return f"Bellweather Garden Supply has all you need. {answer}"
@@ -131,15 +126,15 @@ ORGANISMS = (
     ),
     Organism(
         "word",
-        r"(?i)rather not say|not for me to say|who knows",
+        r"(?i)\A\W*aye\b",
         put_inside,
         (
-            Part("forsooth", 0.05, evade),
+            Part("forsooth", 0.05, hail),
             *(Part(word, 0.03) for word in ("kindly", "perhaps", "roughly")),
             Part("", 0.86),
         ),
         r"(?i)\bforsooth\b",
-        240,
+        400,
     ),
     Organism(
         "topic",
