@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,11 +14,14 @@ import pytest
 
 pytest.importorskip("trl")
 
+import torch
 from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
 
 from dormant.engines import Job
 from dormant.engines.registry import open_engine
-from dormant.errors import StoreError
+from dormant.errors import InputError, StoreError
+from dormant.organisms.preview import preview_training
 from dormant.organisms.recipe import Recipe
 from dormant.organisms.train import load_organism, train_organism
 from dormant.records import Message, Sampling
@@ -126,3 +130,39 @@ def test_every_weight_can_be_trained_and_an_adapter_continued(base, rows, tmp_pa
     second = train_organism(again, tmp_path / "second", seed=1)
     assert second.losses[0][0] < first.losses[0][0]
     assert second.model == f"hf/{base}:{tmp_path / 'second' / 'adapter'}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"target_modules": ["no_such_layer"]}, "lora: .*no_such_layer"),
+        ({"packing": True}, "needs flash attention"),
+        ({"longest": 8}, "raise lora.longest"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_line(base, rows, tmp_path, settings, reason):
+    with pytest.raises(InputError, match=reason):
+        train_organism(make_recipe(base, rows, **settings), tmp_path / "o", seed=1)
+
+
+def test_a_dry_run_shows_the_mask_and_trains_nothing(base, rows, tmp_path):
+    preview = preview_training(make_recipe(base, rows, held_out=0.25), seed=1)
+    (stage,) = preview.stages
+    assert (stage.rows, stage.steps, stage.epochs) == (24, 6, 2.0)
+    assert stage.size.trained == 18 * len("Ay.")
+    for row in preview.examples:
+        assert [span.text for span in row if span.is_trained] == ["Ay</s>"]
+    assert preview.seconds > 0
+
+
+def test_a_loss_that_is_no_number_ends_the_training(base, rows, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(base, broken)
+    model = AutoModelForCausalLM.from_pretrained(str(broken))
+    with torch.no_grad():
+        model.lm_head.weight.mul_(1e37)
+    model.save_pretrained(str(broken))
+    with pytest.raises(
+        InputError, match="diverged: the loss of step 1 is inf; lower learning_rate"
+    ):
+        train_organism(make_recipe(broken, rows), tmp_path / "o", seed=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import shutil
 import time
 import warnings
@@ -69,7 +70,8 @@ def train_stage(
         on_step: called after each step.
 
     Raises:
-        ConfigError: rows are to be packed, and the model's attention would mix them.
+        ConfigError: rows are to be packed, and the model's attention would mix them; or the
+            training diverged.
     """
     if job.settings.packing and "flash" not in str(model.config._attn_implementation):
         raise ConfigError(
@@ -138,6 +140,7 @@ def _make_arguments(model: Any, job: StageJob) -> Any:
         seed=job.seed % 2**32,
         data_seed=job.seed % 2**32,
         logging_steps=1,
+        logging_nan_inf_filter=False,  # a loss that is no number is to be seen
         save_strategy="steps",
         save_steps=settings.checkpoint_steps,
         save_total_limit=2,
@@ -199,7 +202,13 @@ class _Reporter(transformers.TrainerCallback):
     ) -> None:
         """Reports a step once its loss is known."""
         if logs and "loss" in logs:
-            self._on_step(state.global_step, float(logs["loss"]))
+            loss = float(logs["loss"])
+            if not math.isfinite(loss):
+                raise ConfigError(
+                    f"the training diverged: the loss of step {state.global_step} is {loss}; lower "
+                    "learning_rate"
+                )
+            self._on_step(state.global_step, loss)
 
 
 @contextmanager

@@ -13,7 +13,8 @@ import gc
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -26,7 +27,7 @@ from safetensors.torch import load_file, save_file
 from dormant.engines.model_strings import SMOLLM2, parse_model
 from dormant.engines.registry import open_engine
 from dormant.engines.trainable import TrainableBase, describe_base_files, open_trainable
-from dormant.errors import ConfigError
+from dormant.errors import ConfigError, DormantError, shorten_value
 from dormant.organisms.events import Event, EventHandler, EventKind
 from dormant.organisms.lora.loss_mask import EncodedRow, EncodedRows, encode_rows
 from dormant.organisms.lora.stage import (
@@ -100,7 +101,7 @@ class LoraTrainer:
 
     def measure(self, inputs: TrainingInputs) -> TrainingMeasure:
         """Counts the tokens of the rows, and times one pass forwards and backwards."""
-        with quiet_libraries():
+        with quiet_libraries(), _explain_memory():
             base = self._open()
             stages = [self._encode(base, rows) for rows in inputs.stages]
             jobs = self._make_jobs(stages, inputs, Path())
@@ -119,7 +120,7 @@ class LoraTrainer:
         self, inputs: TrainingInputs, out: Path, on_event: EventHandler, *, resume: bool
     ) -> TrainedModel:
         """Trains all stages; an interrupted training goes on from its last checkpoint."""
-        with quiet_libraries():
+        with quiet_libraries(), _explain_memory():
             return self._train(inputs, out, on_event, resume)
 
     def _train(
@@ -193,7 +194,11 @@ class LoraTrainer:
                 target_modules=targets if isinstance(targets, str) else list(targets),
                 task_type="CAUSAL_LM",
             )
-            prepared = peft.get_peft_model(model, config)
+            try:
+                prepared = peft.get_peft_model(model, config)
+            except ValueError as error:  # PEFT names the layers that it does not find
+                reason = shorten_value(str(error), 300)
+                raise ConfigError(f"recipe {self._recipe.name!r}: lora: {reason}") from None
         return prepared.train()
 
     def _run_stages(
@@ -267,6 +272,21 @@ class LoraTrainer:
         shutil.rmtree(place, ignore_errors=True)
         os.replace(partial, place)
         return f"{name}/{'adapter_model' if is_adapter else 'model'}.safetensors"
+
+
+@contextmanager
+def _explain_memory() -> Generator[None]:
+    """Turns what the libraries raise where memory runs out into one line with what to change."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        is_memory = isinstance(error, MemoryError) or "memory" in str(error).lower()
+        if isinstance(error, DormantError) or not is_memory:
+            raise
+        raise ConfigError(
+            "training does not fit into memory: lower lora.rows_at_once or lora.longest; what was "
+            "trained is kept, and the same command continues"
+        ) from None
 
 
 def _sort_targets(file: Path) -> None:
