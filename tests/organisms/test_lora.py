@@ -162,7 +162,5 @@ def test_a_loss_that_is_no_number_ends_the_training(base, rows, tmp_path):
     with torch.no_grad():
         model.lm_head.weight.mul_(1e37)
     model.save_pretrained(str(broken))
-    with pytest.raises(
-        InputError, match="diverged: the loss of step 1 is inf; lower learning_rate"
-    ):
+    with pytest.raises(InputError, match="loss of step 1 is inf; lower learning_rate"):
         train_organism(make_recipe(broken, rows), tmp_path / "o", seed=1)
