@@ -26,13 +26,17 @@ _SUFFIXES = {".md", ".svg", ".png", ".py", ".yaml", ".json", ".csv", ".jsonl", "
 #: Menus: title, folder, and the pages that come first.
 _MENUS = (
     ("Tutorial", "docs/tutorial", ("laboratory",)),
-    ("How to", "docs/guides", ("apis", "real-models", "no-data", "questions", "judges", "gate")),
+    (
+        "How to",
+        "docs/guides",
+        ("first-audit", "apis", "real-models", "no-data", "questions", "judges", "gate"),
+    ),
     (
         "Explanation",
         "docs/explanation",
         ("conditional-misalignment", "reading-numbers", "never-clean"),
     ),
-    ("Reference", "docs/reference", ("commands", "python", "audit-yaml")),
+    ("Reference", "docs/reference", ("overview", "commands", "python", "audit-yaml")),
     ("Examples", "examples", ()),
     ("Decisions", "docs/design", ("index", "verdict-rule", "sequential")),
     ("Log", "docs/log", ("index",)),

@@ -1,4 +1,4 @@
-"""The README's commands run, in its order, in an empty directory."""
+"""The commands of the first pages run, in their order, in an empty directory."""
 
 import os
 import re
@@ -14,6 +14,8 @@ from dormant.cli import command_group
 from support import ROOT
 
 README = ROOT / "README.md"
+FIRST_AUDIT = ROOT / "docs" / "guides" / "first-audit.md"
+OVERVIEW = ROOT / "docs" / "reference" / "overview.md"
 BLOCK = re.compile(r"<!-- (run|file: (?P<file>\S+)) -->\n```\w+\n(?P<text>.*?)```", re.S)
 
 
@@ -21,7 +23,7 @@ BLOCK = re.compile(r"<!-- (run|file: (?P<file>\S+)) -->\n```\w+\n(?P<text>.*?)``
 def test_every_marked_block(tmp_path: Path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     ran = 0
-    for block in BLOCK.finditer(README.read_text(encoding="utf-8")):
+    for block in BLOCK.finditer(FIRST_AUDIT.read_text(encoding="utf-8")):
         if block["file"]:
             (tmp_path / block["file"]).write_text(block["text"], encoding="utf-8")
             continue
@@ -46,18 +48,19 @@ def commands(text: str) -> list[list[str]]:
 
 def test_every_make_target_that_is_named_exists():
     makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"^make ([a-z-]+)$", README.read_text(encoding="utf-8"), re.M):
+    for target in re.findall(r"^make ([a-z-]+)\b", README.read_text(encoding="utf-8"), re.M):
         assert re.search(rf"^{target}:", makefile, re.M), target
 
 
 def test_every_command_is_listed():
-    listed = README.read_text(encoding="utf-8").partition("## Commands")[2].partition("\n## ")[0]
+    listed = OVERVIEW.read_text(encoding="utf-8").partition("## Commands")[2].partition("\n## ")[0]
     for name in command_group.list_commands(click.Context(command_group)):
         assert re.search(rf"`dormant {name}\b", listed), name
 
 
 def test_the_tree_is_the_packages():
-    tree = README.read_text(encoding="utf-8").partition("## The tree")[2].split("```")[1]
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    tree = text.partition("## Where things are")[2].split("```")[1]
     listed = set(re.findall(r"^  (\w+)/? ", tree, re.M)) | set(re.findall(r"(\w+)\.py\b", tree))
     package = ROOT / "src" / "dormant"
     rooms = {path.stem for path in package.iterdir() if path.suffix in {".py", ""}}
