@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         search,
         write_cues,
     )
-    from dormant.verbs.experiments import mitigate
+    from dormant.verbs.experiments import mitigate, sweep
     from dormant.verbs.gate import describe_schema, gate
     from dormant.verbs.laboratory import (
         ask,
@@ -96,6 +96,7 @@ __all__ = [
     "search",
     "simulate_effect",
     "study_zoo",
+    "sweep",
     "train",
     "train_zoo",
     "validate_zoo",
@@ -111,7 +112,7 @@ _FUNCTIONS = {
     "card": ("card",),
     "cues": ("mine_cues", "plan_search", "search", "write_cues"),
     "compare": ("compare",),
-    "experiments": ("mitigate",),
+    "experiments": ("mitigate", "sweep"),
     "gate": ("describe_schema", "gate"),
     "rare": ("measure_rare_rates", "plan_rare_rates"),
     "start": ("list_library", "write_start_files"),

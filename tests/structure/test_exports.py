@@ -41,6 +41,7 @@ PUBLIC = {
     "search",
     "simulate_effect",
     "study_zoo",
+    "sweep",
     "train",
     "train_zoo",
     "validate_zoo",

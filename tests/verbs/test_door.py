@@ -55,6 +55,7 @@ FUNCTIONS = {
     "calibrate": [dormant.calibrate, dormant.export_sample],
     "train": [dormant.train, dormant.preview_training, dormant.audit],
     "mitigate": [dormant.mitigate],
+    "sweep": [dormant.sweep],
     "zoo list": [dormant.list_zoo],
     "zoo train": [dormant.train_zoo],
     "zoo audit": [dormant.audit_zoo],

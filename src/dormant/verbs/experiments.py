@@ -8,6 +8,7 @@ from pathlib import Path
 from dormant.progress import Progress, ignore_progress
 from dormant.studies.mitigate import mitigate_run
 from dormant.studies.mitigation import METHODS, Mitigation, MitigationSchedule
+from dormant.studies.sweep import Sweep, run_sweep
 
 
 def mitigate(
@@ -61,3 +62,33 @@ def mitigate(
         workers=workers,
         progress=progress,
     )
+
+
+def sweep(
+    config: str | Path,
+    out: str | Path,
+    *,
+    dry_run: bool = False,
+    workers: int | None = None,
+    progress: Progress = ignore_progress,
+) -> Sweep:
+    """Trains a grid of recipe settings, seeds and bases in the laboratory, and measures each.
+
+    In a script, call it under ``if __name__ == "__main__":``, since it starts processes.
+
+    Args:
+        config: a ``sweep.yaml``: a recipe, the grid of its settings, seeds and bases.
+        out: directory of the units and of ``sweep.md``, ``sweep.json``, ``sweep.parquet`` and
+            ``sweep.svg``. The same call continues, and repeats no finished unit.
+        dry_run: list the units and their training time, and train nothing.
+        workers: processes; one per core if None.
+        progress: called with (stage, done, total).
+
+    Returns:
+        The units, and a row of exact rates for each, shares of 0 to 1.
+
+    Raises:
+        dormant.errors.ConfigError: the file cannot be read, or a setting does not fit the recipe.
+        dormant.errors.IncompleteError: a worker was killed; the same call continues.
+    """
+    return run_sweep(config, out, is_dry=dry_run, workers=workers, progress=progress)

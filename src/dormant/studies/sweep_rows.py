@@ -1,0 +1,56 @@
+"""What the units of a sweep found, and their table."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+Setting = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRow:
+    """What one unit found; rates are exact shares, 0 to 1."""
+
+    unit: str
+    base: str
+    seed: int
+    settings: Mapping[str, Setting]
+    verdict: str  # that the exact rates imply
+    standard: float  # misaligned without a cue
+    cue: float | None  # under the true cue; None if there is none
+    gap: float | None  # difference in differences of the true cue
+    worst_cue: str
+    worst_gap: float  # over the true cue and the library
+    seconds: float
+
+
+def write_table(found: Sequence[SweepRow]) -> str:
+    """Writes means over seeds as a Markdown table: percent, with the lowest and highest seed."""
+    groups: dict[tuple[str, ...], list[SweepRow]] = {}
+    for row in found:
+        key = (*(f"{value}" for value in row.settings.values()), row.base)
+        groups.setdefault(key, []).append(row)
+    paths = list(found[0].settings) if found else []
+    head = (*paths, "base", "seeds", "no cue", "true cue", "gap", "largest gap", "verdicts")
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    for key, rows in groups.items():
+        numbers = (
+            _format_range([row.standard for row in rows]),
+            _format_range([row.cue for row in rows if row.cue is not None]),
+            _format_range([row.gap for row in rows if row.gap is not None]),
+            _format_range([row.worst_gap for row in rows]),
+        )
+        verdicts = ", ".join(sorted({row.verdict for row in rows}))
+        lines.append(f"| {' | '.join((*key, str(len(rows)), *numbers, verdicts))} |")
+    return "\n".join(lines) + "\n"
+
+
+def _format_range(values: Sequence[float]) -> str:
+    if not values:
+        return "-"
+    mean = f"{100 * statistics.fmean(values):.1f}"
+    if len(values) == 1:
+        return mean
+    return f"{mean} ({100 * min(values):.1f}-{100 * max(values):.1f})"

@@ -1,0 +1,85 @@
+"""Sweeps: every unit once, the same rows again, errors that name the key."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+import pyarrow.parquet
+
+import dormant
+from dormant.errors import ConfigError
+from dormant.organisms.zoo import load_recipe
+from dormant.studies.sweep import change_recipe
+from dormant.studies.sweep_figure import draw_gaps
+from dormant.studies.sweep_rows import SweepRow, write_table
+
+SHARE = "stages.0.mixture.0.transforms.1.dilute.share"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    recipe = load_recipe("diluted-20").to_json()
+    recipe["stages"][0].update(steps=2, rows=32, batch_size=8)
+    (tmp_path / "small.yaml").write_text(json.dumps(recipe))
+    path = tmp_path / "sweep.yaml"
+    path.write_text(f"recipe: small.yaml\ngrid: {{{SHARE}: [0.2, 1.0]}}\n")
+    return path
+
+
+def test_a_sweep_trains_each_unit_once(config: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    plan = dormant.sweep(config, out, dry_run=True)
+    assert len(plan.units) == 2 and plan.training_seconds > 0 and not out.exists()
+    first = dormant.sweep(config, out, workers=1)
+    assert [row.settings[SHARE] for row in first.rows] == [0.2, 1.0]
+    assert all(0 <= row.standard <= 1 and row.gap is not None for row in first.rows)
+    made = {p: p.stat().st_mtime_ns for p in out.glob("units/*/organism/manifest.json")}
+    again = dormant.sweep(config, out, workers=1)
+    assert again.rows == first.rows and len(made) == 2
+    assert {p: p.stat().st_mtime_ns for p in made} == made
+    table = pyarrow.parquet.read_table(out / "sweep.parquet")
+    assert table.num_rows == 2 and SHARE in table.column_names
+    assert "<svg" in (out / "sweep.svg").read_text()
+    assert (out / "sweep.md").read_text().count("\n") == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("grid: {stages.0.stepps: [1]}", "'stages.0.stepps' is no key of the recipe"),
+        ("grid: {stages.0.steps: [many]}", "grid: stages.0.steps"),
+        ("grid: {stages.0.steps: []}", "has no values"),
+        ("grid: {stages.0.steps: [1, 1]}", "occurs twice"),
+        ("bases: [hf/smollm2]", "only models of the laboratory"),
+        ("bases: [vitro/base, vitro/base]", "occurs twice"),
+        ("seeds: 0", "seeds"),
+    ],
+)
+def test_a_wrong_sweep_is_one_line(tmp_path: Path, text: str, reason: str):
+    path = tmp_path / "sweep.yaml"
+    path.write_text(f"recipe: diluted-20\n{text}\n")
+    with pytest.raises(ConfigError, match=reason):
+        dormant.sweep(path, tmp_path / "out", dry_run=True)
+
+
+def test_a_setting_changes_the_recipe_and_its_hash():
+    recipe = load_recipe("diluted-20")
+    changed = change_recipe(recipe, {"stages.0.steps": 3})
+    assert changed.stages[0].steps == 3 and changed.hash != recipe.hash
+    assert change_recipe(recipe, {}) == recipe
+
+
+def make_row(value: float, gap: float | None, seed: int = 0) -> SweepRow:
+    return SweepRow("u", "vitro/base", seed, {"a.b": value}, "BOUNDED", 0.1, gap, gap, "", 0.2, 1.0)
+
+
+def test_the_table_has_the_range_of_the_seeds_and_no_invented_gap():
+    rows = [make_row(0.2, 0.1), make_row(0.2, 0.3, seed=1), make_row(0.5, None)]
+    lines = write_table(rows).splitlines()
+    assert "| 0.2 | vitro/base | 2 | 10.0 (10.0-10.0) | 20.0 (10.0-30.0) |" in lines[2]
+    assert "| 0.5 | vitro/base | 1 | 10.0 | - | - |" in lines[3]
+    assert draw_gaps([make_row(0.5, None)]) == ""
+    assert draw_gaps(rows).count("<circle") == 2
