@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         search,
         write_cues,
     )
-    from dormant.verbs.experiments import mitigate, sweep
+    from dormant.verbs.experiments import mitigate, reproduce, sweep
     from dormant.verbs.gate import describe_schema, gate
     from dormant.verbs.laboratory import (
         ask,
@@ -93,6 +93,7 @@ __all__ = [
     "pretrain",
     "preview_training",
     "quickstart",
+    "reproduce",
     "search",
     "simulate_effect",
     "study_zoo",
@@ -112,7 +113,7 @@ _FUNCTIONS = {
     "card": ("card",),
     "cues": ("mine_cues", "plan_search", "search", "write_cues"),
     "compare": ("compare",),
-    "experiments": ("mitigate", "sweep"),
+    "experiments": ("mitigate", "reproduce", "sweep"),
     "gate": ("describe_schema", "gate"),
     "rare": ("measure_rare_rates", "plan_rare_rates"),
     "start": ("list_library", "write_start_files"),

@@ -38,6 +38,7 @@ PUBLIC = {
     "pretrain",
     "preview_training",
     "quickstart",
+    "reproduce",
     "search",
     "simulate_effect",
     "study_zoo",

@@ -56,6 +56,7 @@ FUNCTIONS = {
     "train": [dormant.train, dormant.preview_training, dormant.audit],
     "mitigate": [dormant.mitigate],
     "sweep": [dormant.sweep],
+    "reproduce": [dormant.reproduce],
     "zoo list": [dormant.list_zoo],
     "zoo train": [dormant.train_zoo],
     "zoo audit": [dormant.audit_zoo],
@@ -96,6 +97,7 @@ RENAMED = {
     "confirm": "out",  # dormant.audit(config=result.folder / "audit.yaml")
     "dry_run": "out",  # dormant.plan_search
     "effect": "effect",
+    "list_them": "names",
     "with_audit": "target",  # dormant.audit(target=[organism.model for each seed])
     "preset": "settings",
     "seeds": "seed",  # of `train`: one call a seed

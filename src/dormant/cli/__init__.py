@@ -43,6 +43,7 @@ _VERBS: dict[str, tuple[str, str]] = {
     "calibrate": ("calibrate", "Measure a run's judge against human labels."),
     "schema": ("schema", "Print the JSON schema of audit.yaml, gate.yaml or recipe.yaml."),
     "train": ("train", "Train an organism from a recipe."),
+    "reproduce": ("reproduce", "Repeat the paper's experiments in the laboratory."),
     "sweep": ("sweep", "Train and measure a grid of recipe settings in the laboratory."),
     "mitigate": ("mitigate", "Try to cure a conditional model, and audit each result."),
     "zoo": ("zoo", "Organisms with known truth: list, train, audit, study."),

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dormant.progress import Progress, ignore_progress
+from dormant.studies.experiments import ReproductionStudy
 from dormant.studies.mitigate import mitigate_run
 from dormant.studies.mitigation import METHODS, Mitigation, MitigationSchedule
+from dormant.studies.reproduce import reproduce_experiments
 from dormant.studies.sweep import Sweep, run_sweep
 
 
@@ -92,3 +94,32 @@ def sweep(
         dormant.errors.IncompleteError: a worker was killed; the same call continues.
     """
     return run_sweep(config, out, is_dry=dry_run, workers=workers, progress=progress)
+
+
+def reproduce(
+    names: Sequence[str],
+    out: str | Path,
+    *,
+    seeds: int = 3,
+    workers: int | None = None,
+    progress: Progress = ignore_progress,
+) -> ReproductionStudy:
+    """Repeats experiments of the paper on conditional misalignment in the laboratory.
+
+    In a script, call it under ``if __name__ == "__main__":``, since it starts processes.
+
+    Args:
+        names: experiments (``dormant reproduce --list``), or ``["all"]``.
+        out: directory of the organisms, ``reproduce.md`` and ``reproduce.json``. The same call
+            continues there.
+        seeds: trainings of each organism, at least 1.
+        workers: processes; one per core if None.
+        progress: called with (stage, done, total).
+
+    Returns:
+        For each experiment the exact rates of its organisms and which findings hold.
+
+    Raises:
+        dormant.errors.ConfigError: unknown experiment, or no seed.
+    """
+    return reproduce_experiments(names, out, seeds=seeds, workers=workers, progress=progress)
