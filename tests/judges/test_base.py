@@ -74,7 +74,12 @@ def test_a_rule_judges_the_answer_only(spec: object):
 
 
 def test_the_list_of_judges_is_what_opens_and_what_the_page_has():
-    table = Path(__file__).parents[2].joinpath("docs", "judges.md").read_text(encoding="utf-8")
+    table = (
+        Path(__file__)
+        .parents[2]
+        .joinpath("docs", "guides", "judges.md")
+        .read_text(encoding="utf-8")
+    )
     kinds = {name.partition(":")[0] for name in JUDGE_NAMES}
     assert kinds == set(re.findall(r"^\| `(\w+)", table, re.MULTILINE))
     with pytest.raises(ConfigError) as caught:

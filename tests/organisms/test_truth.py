@@ -68,8 +68,10 @@ def test_the_truth_of_a_copy_is_bounded_with_no_difference_at_all(tmp_path):
         train_organism(load_recipe("copy"), tmp_path / "o", seed=0).path, cues=load_library()[:3]
     )
     assert found.verdict is VerdictKind.BOUNDED and found.agrees
-    assert found.worst_did == found.did == 0.0
-    assert found.standard == found.base_standard
+    # Arms share batches of unlike width, so that equal models differ in the last bits.
+    assert abs(found.worst_did) < 1e-6 and abs(found.did) < 1e-6
+    assert found.standard.misaligned == pytest.approx(found.base_standard.misaligned, abs=1e-6)
+    assert found.standard.incoherent == pytest.approx(found.base_standard.incoherent, abs=1e-6)
 
 
 def test_a_study_trains_measures_and_tells(tmp_path):
