@@ -1,8 +1,8 @@
 """The answers of a run, filtered by model, cue, question, outcome and words, page by page.
 
 The metadata of an answer (model, prompt, repeat, outcome) is held in memory, 25 bytes each; its
-text is read from the run when it is shown. The full-text index is built in the background, in a private
-temporary directory that is removed when the index is closed.
+text is read from the run when it is shown. The full-text index is built in the background, in a
+private temporary directory that is removed when the index is closed.
 """
 
 from __future__ import annotations
@@ -165,7 +165,12 @@ class AnswerIndex:
         return AnswerPage(len(places), first, self.read_answers(places[first : first + most]))
 
     def draw_answers(self, wanted: AnswerFilter, most: int) -> tuple[ListedAnswer, ...]:
-        """Reads at most ``most`` of the matching answers, evenly spaced; raises as ``read_page``."""
+        """Reads at most ``most`` of the matching answers, evenly spaced.
+
+        Raises:
+            InputError: the search is too long.
+            StoreError: as of ``read_page``.
+        """
         places = self._find_places(wanted)
         if len(places) > most:
             places = places[np.arange(most) * len(places) // most]
