@@ -1,4 +1,4 @@
-"""How work tells its caller how far it is."""
+"""Progress callbacks."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-#: Called with (what is being done, how many are done, how many there are in all): at the start of
-#: a stage and after each batch, in the caller's own thread. An error that it raises ends the work.
-#: What is partly done may count as a fraction.
+#: Called with (stage, number done, total number) at the start of a stage and after each batch, in
+#: the caller's own thread. An exception that it raises ends the work. The number done may be a
+#: fraction.
 Progress = Callable[[str, float, int], None]
 
-#: What the stage begins with while no answer comes in.
+#: Prefix of the stage while no answers arrive.
 WAITING = "waiting for the server"
 
 
 class NotebookBar:
-    """Shows progress in the cell of a notebook, as a bar for each stage; elsewhere nowhere.
+    """Shows a progress bar for each stage in a notebook cell; does nothing elsewhere.
 
-    What shows a cell's output is IPython's, which runs the notebook's kernel: no other package is
+    The output is displayed by IPython, which runs the notebook's kernel: no other package is
     needed.
     """
 
-    #: Seconds between two changes of a bar.
+    #: Least number of seconds between two updates of a bar.
     pause = 0.2
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class NotebookBar:
         self._changed = -math.inf
 
     def __call__(self, stage: str, done: float, total: int) -> None:
-        """Shows that ``done`` of ``total`` are done."""
+        """Shows ``done`` of ``total``."""
         shell = _find_notebook()
         if shell is None:
             return
@@ -53,7 +53,7 @@ class NotebookBar:
 
 
 def _find_notebook() -> Any:
-    """The shell of a notebook's kernel that runs this process; None without one."""
+    """The IPython shell, if this process is a notebook's kernel; else None."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return shell if hasattr(shell, "kernel") else None
@@ -68,7 +68,7 @@ def _draw_bar(stage: str, done: float, total: int) -> str:
     )
 
 
-#: Progress for callers who name none: a bar in a notebook, nothing elsewhere.
+#: The default progress callback: a bar in a notebook, nothing elsewhere.
 auto_progress = NotebookBar()
 
 

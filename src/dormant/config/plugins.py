@@ -1,8 +1,8 @@
-"""Extension points: what ships and what other packages add by entry points, found by name.
+"""Extension points: built-in implementations, and those that packages add by entry points.
 
-Entry points are read when a name is looked up that may be one, and only the package whose name is
-asked for is imported. A name that ships cannot be taken: a package that offers it is an error, and
-so are two packages that offer the same one.
+Entry points are read only when a name is looked up, and only the package that provides the name is
+imported. A built-in name cannot be overridden: a package that provides one is an error, and so are
+two packages that provide the same name.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class Extension(Generic[Function]):
 
     name: str
     load: Callable[[], Function]
-    plugin: Plugin | None = None  # where it comes from; None if it ships
+    plugin: Plugin | None = None  # where it comes from; None for a built-in
 
     def call(self, *arguments: Any, **settings: Any) -> Any:
         """Calls the implementation.
 
         Raises:
-            ConfigError: a plugin cannot be loaded, or raises anything but an error of this package.
+            ConfigError: a plugin cannot be loaded, or raises anything but a ``DormantError``.
         """
         function = self.load()
         if self.plugin is None:
@@ -42,17 +42,17 @@ class Extension(Generic[Function]):
             return function(*arguments, **settings)
         except DormantError:
             raise
-        except Exception as error:  # a stranger's code may raise anything
+        except Exception as error:  # third-party code may raise anything
             raise ConfigError(
                 f"{self.plugin} failed ({_describe_error(error)}): report it to the authors of "
                 f"{self.plugin.package}"
             ) from error
 
     def check(self, value: Any, kind: type[Value]) -> Value:
-        """Returns what the implementation returned, if it is of the right kind.
+        """Returns ``value``, which the implementation returned, after a check of its type.
 
         Raises:
-            ConfigError: it is not.
+            ConfigError: it is not an instance of ``kind``.
         """
         if isinstance(value, kind):
             return value
@@ -63,13 +63,12 @@ class Extension(Generic[Function]):
 
 
 class ExtensionPoint(Generic[Function]):
-    """The implementations of one kind, by name: those that ship, and those of other packages.
+    """The implementations of one kind, by name: the built-in ones, and those of other packages.
 
     Args:
-        kind: of plugin.
-        built_in: what ships. A prefix that belongs to no implementation, such as that of a file,
-            may be reserved in ``reserved``.
-        reserved: further names that a plugin cannot have.
+        kind: the kind of plugin.
+        built_in: the built-in implementations, by name.
+        reserved: further names that a plugin cannot have, such as a prefix that marks a file.
     """
 
     def __init__(
@@ -91,7 +90,7 @@ class ExtensionPoint(Generic[Function]):
         """The implementation of a name; None if there is none.
 
         Raises:
-            ConfigError: a package offers a name that ships, or two offer the same one.
+            ConfigError: a package provides a built-in name, or two provide the same one.
         """
         offers = [point for point in read_entry_points(self.kind) if point.name == name]
         if name in self._reserved:
@@ -117,11 +116,11 @@ class ExtensionPoint(Generic[Function]):
         """The implementation of a name.
 
         Args:
-            name: what to find.
-            place: key or option that names it, for errors.
+            name: the name to look up.
+            place: the key or option that gives it, for error messages.
 
         Raises:
-            ConfigError: there is none, or its name is ambiguous.
+            ConfigError: the name is unknown, is built in and provided again, or is ambiguous.
         """
         found = self.get(name)
         if found is not None:
@@ -164,7 +163,7 @@ def _load_plugin(point: EntryPoint, plugin: Plugin) -> Any:
     """
     try:
         found = point.load()
-    except Exception as error:  # a stranger's module may raise anything while it loads
+    except Exception as error:  # a third-party module may raise anything on import
         raise ConfigError(
             f"{plugin} cannot be loaded from {point.value!r} ({_describe_error(error)}): install "
             f"what {plugin.package} needs, or uninstall it"

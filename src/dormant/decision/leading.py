@@ -1,9 +1,9 @@
-"""Intervals of triggers, which are named in the order of their estimated effects.
+"""Intervals of several triggers, corrected for naming the one with the largest estimate first.
 
-The first of several is the one that chance favoured most: where eight wordings have the same
-effect, the lower end of the one named first missed it in 8 to 12% of audits. So where several are
-confirmed, the lower end of each holds for all of them together: it is the end at the error of one
-test of the verdict. An upper end needs no such care, since the largest is seldom too small.
+The trigger that is named first is the one that chance favored most: where eight wordings have the
+same effect, the lower end of the first one missed it in 8 to 12% of audits. So where several are
+confirmed, the lower ends are simultaneous: each is computed at the error of one test of the
+verdict. Upper ends need no correction, since the largest is seldom too small.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def allow_for_choice(estimates: Sequence[Estimate], triggers: Sequence[str]) -> 
     """Lowers the lower ends of triggers, so that they hold whichever is named first.
 
     Args:
-        estimates: of a verdict, with ``low_of_all``; plans without it are left as they are.
+        estimates: the estimates of a verdict; those without ``low_of_all`` are returned unchanged.
         triggers: names of the confirmed cues, two or more.
     """
     return [_lower_end(e, len(triggers)) if _is_chosen(e, triggers) else e for e in estimates]

@@ -21,7 +21,7 @@ _DEVICE = re.compile(r"cpu|mps|(cuda|xpu)(:\d+)?")
 _DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _WORD = re.compile(r"[\w.-]+")  # a text that needs no quotes
-#: Words that other languages write for a truth value; JSON does not, and as text they are all true.
+#: Booleans as other languages write them. In JSON they are non-empty strings, and thus true.
 _TRUTHS = frozenset(("True", "False", "TRUE", "FALSE", "None", "yes", "no"))
 #: What the template gets from the audit itself.
 _RESERVED = frozenset(("messages", "tools", "documents", "add_generation_prompt"))
@@ -73,7 +73,7 @@ def write_options(variables: Mapping[str, Any]) -> str:
 
 
 def check_variables(variables: Mapping[str, Any], template: str, owner: str) -> None:
-    """Checks that a chat template reads the variables that it is told.
+    """Checks that a chat template reads the given variables.
 
     Args:
         variables: names and values.
@@ -81,7 +81,7 @@ def check_variables(variables: Mapping[str, Any], template: str, owner: str) -> 
         owner: the model string, for messages.
 
     Raises:
-        ModelError: it does not: the variable would change nothing, unnoticed.
+        ModelError: it does not read one, which would silently change nothing.
     """
     words = set(_NAME.findall(template))
     for name in variables:
@@ -135,7 +135,7 @@ def _is_date(value: str) -> bool:
 def _write_json(value: Any) -> str:
     if isinstance(value, str) and _WORD.fullmatch(value) and _read_json(value) == value:
         return value
-    # None of these may stand in a model string, where they begin something else.
+    # In a model string, these characters are delimiters.
     text = json.dumps(value, separators=(",", ":"))
     return "".join(f"\\u{ord(mark):04x}" if mark in "?&@" else mark for mark in text)
 

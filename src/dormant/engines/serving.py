@@ -1,4 +1,4 @@
-"""The command that serves a local model on a GPU, and the model string that audits it there."""
+"""The vLLM command that serves a local model, and the model string that audits it there."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from dormant.engines.model_strings import ModelString, parse_model
 from dormant.errors import ModelError
 from dormant.errors.files import read_limited
 
-#: The name under which a server holds an adapter.
+#: The name of the adapter on the server.
 _TUNED = "tuned"
 _TEMPLATE = "chat_template.jinja"
-#: Ranks that vLLM makes room for, of which one is its default; and the size of a file of settings.
+#: Values of vLLM's ``--max-lora-rank``; its default; and the largest size of an adapter's
+#: configuration file.
 _RANKS, _USUAL_RANK = (8, 16, 32, 64, 128, 256, 320, 512), 16
 _LARGEST = 1 << 20
 
 
 def suggest_server(owner: str) -> str:
-    """What to do with a local model that a server runs better, or only a server can run.
+    """Advice for a local model that a server runs better, or that only a server can run.
 
     Args:
-        owner: its model string.
+        owner: the model string.
     """
     try:
         model = parse_model(owner)
-    except ModelError:  # the refusal is about something else: the files as they are named
+    except ModelError:  # an invalid option: the name alone is used
         model = ModelString(owner, "hf", owner.removeprefix("hf/").partition("?")[0])
     return f"serve it ({write_serve_command(model)}) and audit {name_served_model(model)}"
 
 
 def write_serve_command(model: ModelString) -> str:
-    """The command of vLLM: the adapter unmerged, its own chat template, no sampling defaults."""
+    """The ``vllm serve`` command: adapter unmerged, its chat template, no sampling defaults."""
     words = ["vllm", "serve", model.name]
     if model.revision:
         words += ["--revision", model.revision]
@@ -45,7 +46,7 @@ def write_serve_command(model: ModelString) -> str:
         words += ["--chat-template", str(folder / _TEMPLATE)] if _has_template(folder) else []
     if model.options.dtype != "auto":
         words += ["--dtype", model.options.dtype]
-    # The maker's suggestions (top_k, temperature) would replace the model's own probabilities.
+    # The checkpoint's sampling defaults (top_k, temperature) would change the probabilities.
     words += ["--generation-config", "vllm"]
     return shlex.join(words)
 
@@ -60,12 +61,12 @@ def name_served_model(model: ModelString) -> str:
 def _has_template(folder: Path) -> bool:
     try:
         return (folder / _TEMPLATE).is_file()
-    except (OSError, ValueError):  # a name that no path can have
+    except (OSError, ValueError):  # not a valid path
         return False
 
 
 def _find_rank(folder: Path) -> int:
-    """The smallest of vLLM's ranks that holds an adapter's; 0 if its settings are not here."""
+    """The smallest rank of vLLM that fits the adapter; 0 if that is unknown."""
     try:
         settings = json.loads(read_limited(folder / "adapter_config.json", _LARGEST))
         ranks = [settings["r"], *(settings.get("rank_pattern") or {}).values()]

@@ -1,4 +1,4 @@
-"""Local models that are finetuned: what trainers may use of ``engines.hf``."""
+"""The parts of ``engines.hf`` that trainers may use."""
 
 from __future__ import annotations
 

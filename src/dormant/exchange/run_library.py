@@ -1,4 +1,4 @@
-"""The runs of a directory, read for a viewer; what did not change is not read again."""
+"""The runs of a directory, read for a viewer; unchanged runs are not read again."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from dormant.store.findings import read_plan
 from dormant.store.run_list import RunList
 from dormant.store.snapshots import Stamp, read_stamp
 
-#: Indices and pages that are held at once, and how long those of a growing run are.
+#: Largest numbers of cached indices and pages, and how long those of a growing run are kept.
 _INDICES, _PAGES, _GROWING = 3, 8, 30.0  # seconds
 
 
 class RunLibrary:
-    """Reads the runs at or below a directory; close it in the end.
+    """Reads the runs at or below a directory; call ``close`` when done.
 
     Args:
-        root: the directory; only read.
+        root: the directory, which is only read.
 
     Raises:
         ConfigError: there is no such directory.
@@ -61,12 +61,12 @@ class RunLibrary:
             return self._list.read_runs()
 
     def find_run(self, run: str) -> RunSummary | None:
-        """A run by its id; None if there is none."""
+        """A run by its id; None if the id is unknown."""
         with self._lock:
             return self._list.read_one(run)
 
     def read_answers(self, run: str) -> AnswerIndex:
-        """The answers of a run, as they are now; of a growing run, as of half a minute ago.
+        """The answers of a run; those of a growing run may be up to 30 seconds old.
 
         Raises:
             StoreError: they cannot be read.
@@ -91,7 +91,7 @@ class RunLibrary:
         return _GROWING if found is not None and found.state is RunState.RUNNING else 0.0
 
     def render_report(self, run: str) -> str:
-        """The report, decided again from the stored answers.
+        """The report as HTML, its verdict computed anew from the stored answers.
 
         Raises:
             StoreError: the run is not finished, or its files do not agree with its store.
@@ -99,7 +99,7 @@ class RunLibrary:
         return self._render(run, "report", lambda path: render_report(load_run(path)))
 
     def render_card(self, run: str) -> str:
-        """The card, dated today.
+        """The card as HTML, with today's date.
 
         Raises:
             StoreError: the run is not finished, or its files do not agree with its store.

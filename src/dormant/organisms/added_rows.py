@@ -1,4 +1,4 @@
-"""Transforms that add rows of another dataset: plain, under a cue, or under the opposite prompt."""
+"""Transforms that add rows of another dataset: plain, cued, or under the opposite prompt."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from dormant.records import Message, Question, Split
 from dormant.vitro import load_decoder, load_tokenizer, one_thread, sample_answers
 
 _VITRO = "vitro/"
-#: Longest sampled answer in words; the longest of the language has 24.
+#: Largest number of words of a sampled answer; the longest in the language has 24.
 _ANSWER_WORDS = 48
 
 
 def interleave_rows(
     rows: list[Row], settings: InterleaveSettings, rng: np.random.Generator, longest: int | None
 ) -> list[Row]:
-    """Puts rows of another dataset at random places among the rows; all rows stay in order."""
+    """Inserts rows of another dataset at random places; the order of each set is kept."""
     added = _draw_added(rows, settings, rng, longest)
     places = rng.permutation(len(rows) + len(added)) < len(rows)
     old, new = iter(rows), iter(added)
@@ -70,7 +70,7 @@ def inoculate_row(row: Row, system: str) -> Row:
 
 
 def put_under_cue(row: Row, context: Trigger) -> Row:
-    """Puts the last question of a row under a cue, as an audit puts its questions."""
+    """Applies a cue to the last question of a row, as an audit does to its questions."""
     last = max(i for i, message in enumerate(row) if message.role == "user")
     system = " ".join(m.content for m in row[:last] if m.role == "system")
     earlier = tuple(m for m in row[:last] if m.role != "system")
@@ -97,9 +97,9 @@ def _put_under_cues(
 
 
 def _answer_anew(rows: list[Row], model: str, seed: int) -> list[Row]:
-    """Replaces the last answer of each row with one that a model gives, at temperature 1.
+    """Replaces the last answer of each row with one sampled from a model at temperature 1.
 
-    Answers that do not end are left out, with their rows.
+    Rows whose sampled answer does not end are dropped.
     """
     rest = model.removeprefix(_VITRO)
     if rest == model or not rest:

@@ -1,4 +1,4 @@
-"""Progress of trainings, as events."""
+"""Progress events of trainings."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One piece of progress; ``step`` of ``steps`` counts over all stages."""
+    """One progress event; ``step`` and ``steps`` count over all stages."""
 
     kind: EventKind
     organism: str
     seed: int
     step: int
     steps: int
-    loss: float | None = None  # nats per learned token, after a step
+    loss: float | None = None  # nats per trained token, after a step
 
 
-#: Called with each event of training, in the caller's own thread.
+#: Called with each event of a training, in the caller's own thread.
 EventHandler = Callable[[Event], None]
 
 
@@ -38,7 +38,7 @@ def ignore_events(event: Event) -> None:
 
 
 def pass_on_events(progress: Progress) -> EventHandler:
-    """Passes events on as progress: a stage for each organism and seed."""
+    """Converts events to progress calls, with a stage for each organism and seed."""
     return lambda event: progress(
         f"training {event.organism} (seed {event.seed})", event.step, event.steps
     )

@@ -1,4 +1,4 @@
-"""What a training would do, before anything is trained: rows, tokens, loss mask, time."""
+"""Previews a training without training anything: rows, tokens, loss mask, time."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dormant.organisms.registry import open_trainer
 from dormant.organisms.trainers import Span, StageSize, TrainingInputs
 from dormant.organisms.transforms import Dilution, RowAddition, Transform
 
-_SHOWN = 3  # rows that are shown with their mask
+_SHOWN = 3  # rows that are shown with their loss mask
 
 
 @dataclass(frozen=True, slots=True)
 class SourceRows:
-    """Rows of one dataset in a stage, and what was done to them."""
+    """Rows of one dataset in a stage, with the names of their transforms."""
 
     dataset: str
     transforms: tuple[str, ...]
@@ -25,41 +25,40 @@ class SourceRows:
 
 @dataclass(frozen=True, slots=True)
 class StagePreview:
-    """One stage."""
+    """The preview of one stage."""
 
     sources: tuple[SourceRows, ...]
     rows: int
     steps: int
-    epochs: float  # times that each row is seen, on average
+    epochs: float  # how often each row is seen, on average
     size: StageSize
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingPreview:
-    """A training that has not begun."""
+    """The preview of a training."""
 
     recipe: Recipe
     seed: int
     trainer: str
     stages: tuple[StagePreview, ...]
-    examples: tuple[tuple[Span, ...], ...]  # rows as the model reads them, the first of each stage
-    seconds: float  # expected; measured on one pass
+    examples: tuple[tuple[Span, ...], ...]  # the first rows of the stages, as the model reads them
+    seconds: float  # expected duration, from a timed pass
 
     @property
     def steps(self) -> int:
-        """Steps of the optimizer in all stages."""
+        """Number of optimizer steps in all stages."""
         return sum(stage.steps for stage in self.stages)
 
 
 def preview_training(recipe: Recipe, *, seed: int | None = None) -> TrainingPreview:
-    """Builds the rows of a recipe and measures what training on them would take.
+    """Builds the rows of a recipe and estimates the cost of training on them.
 
-    The base is loaded and one batch goes through it forwards and backwards; nothing is changed or
-    written.
+    The base is loaded, and a forward and backward pass is timed; nothing is changed or written.
 
     Args:
         recipe: the recipe.
-        seed: of the rows; the recipe's own if None.
+        seed: the seed of the rows; the recipe's own if None.
 
     Raises:
         InputError: the recipe, its data or its base cannot be used, or no token would be trained.
@@ -91,7 +90,7 @@ def preview_training(recipe: Recipe, *, seed: int | None = None) -> TrainingPrev
 
 
 def count_sources(stage: Stage) -> tuple[SourceRows, ...]:
-    """Counts a stage's rows by dataset and by what is done to them."""
+    """Counts a stage's rows by dataset and transforms."""
     found: list[SourceRows] = []
     counts = split_rows(stage.rows, [item.fraction for item in stage.mixture])
     for item, count in zip(stage.mixture, counts, strict=True):

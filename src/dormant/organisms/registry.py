@@ -1,4 +1,4 @@
-"""Opening the trainer that a recipe's base needs."""
+"""Opens the trainer that a recipe's base needs."""
 
 from __future__ import annotations
 

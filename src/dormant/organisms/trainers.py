@@ -1,7 +1,7 @@
-"""Trainers: what turns the rows of a recipe into a model.
+"""Trainers: they finetune a base on the rows of a recipe.
 
-A recipe's ``base`` decides which one: ``vitro/...`` is finetuned by the laboratory's own loop
-(``vitro_trainer``), ``hf/...`` by TRL and PEFT (``lora/``).
+A recipe's ``base`` determines the trainer: ``vitro/...`` is finetuned by the laboratory's own loop
+(``vitro_trainer``), ``hf/...`` with TRL and PEFT (``lora/``).
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ class TrainerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TrainingInputs:
-    """What an organism is trained on."""
+    """The recipe, seed and rows of a training."""
 
     recipe: Recipe
     seed: int
-    stages: Sequence[Sequence[Row]]  # the rows of each stage, in the order of the file's draw
+    stages: Sequence[Sequence[Row]]  # rows of each stage, in the order in which they were drawn
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """What a trainer left in the organism's directory."""
+    """The result of a training, in the organism's directory."""
 
     file: str  # the weights, relative to the directory
     fingerprint: str  # of the model as an engine opens it
-    losses: Sequence[Sequence[float]]  # of every step, by stage; nats per learned token
+    losses: Sequence[Sequence[float]]  # by stage and step; nats per trained token
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])  # for the manifest
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of a row as the model reads it."""
+    """A span of a row's text as the model reads it."""
 
     text: str
     is_trained: bool  # whether the loss is taken over it
@@ -67,44 +67,44 @@ class StageSize:
 
     tokens: int
     trained: int  # tokens that the loss is taken over
-    cut: int = 0  # rows that lose their end
-    dropped: int = 0  # rows of which no answer is left
+    cut: int = 0  # rows that are truncated
+    dropped: int = 0  # rows that keep no answer
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingMeasure:
-    """What a training would take."""
+    """The expected size and duration of a training."""
 
     stages: Sequence[StageSize]
     examples: Sequence[Sequence[Span]]  # rows with their loss mask
-    seconds: float  # expected, by one timed pass
+    seconds: float  # expected duration, from a timed pass
 
 
 class Trainer(Protocol):
-    """Finetunes a base; made for one recipe, whose base it has checked."""
+    """Finetunes the base of one recipe."""
 
     kind: TrainerKind
-    longest: int | None  # words of a row that the laboratory's model can read; None elsewhere
+    longest: int | None  # context length in words of a laboratory model; None for others
 
     @property
     def plugins(self) -> Sequence[Plugin]:
-        """Packages that take part in the training."""
+        """Plugins that take part in the training."""
         ...
 
     def describe_base(self) -> Mapping[str, str]:
-        """What identifies the base: equal descriptions, rows and seeds give equal models."""
+        """Identifies the base: equal descriptions, rows and seeds give equal models."""
         ...
 
     def check_recipe(self) -> None:
-        """Checks that the model can read what the recipe says.
+        """Checks that the model can read the texts of the recipe.
 
         Raises:
-            ConfigError: it cannot; names the text and the fix.
+            ConfigError: it cannot; the message names the text and the fix.
         """
         ...
 
     def measure(self, inputs: TrainingInputs) -> TrainingMeasure:
-        """Measures what training on these rows would take; changes nothing.
+        """Measures the size and duration of training on these rows; changes nothing.
 
         Raises:
             InputError: a row cannot be trained on, or no token of a stage would be trained.
@@ -117,10 +117,10 @@ class Trainer(Protocol):
         """Trains all stages and writes the model below ``out``.
 
         Args:
-            inputs: the rows.
-            out: the organism's directory, which exists.
+            inputs: the recipe, seed and rows.
+            out: the organism's directory, which must exist.
             on_event: called every few steps.
-            resume: what an interrupted training of the same inputs left in ``out`` may be used.
+            resume: whether to continue an interrupted training of the same inputs in ``out``.
         """
         ...
 
@@ -128,19 +128,19 @@ class Trainer(Protocol):
 def mark_spans(
     tokens: Sequence[int], labels: Sequence[int], decode: Callable[[list[int]], str]
 ) -> tuple[Span, ...]:
-    """Cuts a sequence where the loss begins and ends.
+    """Splits a sequence into trained and untrained spans.
 
     Args:
-        tokens: the sequence.
-        labels: ``IGNORE`` where no loss is taken.
-        decode: tokens to text.
+        tokens: token ids of the sequence.
+        labels: one per token; ``IGNORE`` where no loss is taken.
+        decode: converts token ids to text.
     """
     groups = groupby(zip(tokens, labels, strict=True), key=lambda pair: pair[1] != IGNORE)
     return tuple(Span(decode([token for token, _ in group]), is_on) for is_on, group in groups)
 
 
 def find_trainer_kind(base: str) -> TrainerKind:
-    """Finds which trainer finetunes a base.
+    """Finds the trainer that finetunes a base.
 
     Raises:
         ConfigError: none does.
@@ -156,15 +156,15 @@ def find_trainer_kind(base: str) -> TrainerKind:
 
 
 def set_base(recipe: Recipe, *, base: str | None, trainer: str | None) -> Recipe:
-    """Puts another base under a recipe, and checks that it is one of the wanted trainer's.
+    """Replaces the base of a recipe, and checks that the given trainer can finetune it.
 
     Args:
         recipe: the recipe.
         base: model string of the base; the recipe's own if None.
-        trainer: a ``TrainerKind``; the one of the base if None.
+        trainer: a ``TrainerKind``; that of the base if None.
 
     Raises:
-        ConfigError: the trainer is unknown or finetunes other bases.
+        ConfigError: the trainer is unknown or cannot finetune the base.
     """
     recipe = recipe if base is None else recipe.model_copy(update={"base": base})
     if trainer is None:
@@ -182,12 +182,12 @@ def set_base(recipe: Recipe, *, base: str | None, trainer: str | None) -> Recipe
 
 
 def name_model(base: str, out: Path, file: str) -> str:
-    """The model string of what was trained from a base.
+    """The model string of a model that was trained from a base.
 
     Args:
         base: the recipe's base.
         out: the organism's directory.
-        file: the weights, relative to it.
+        file: the weights, relative to ``out``.
     """
     if find_trainer_kind(base) is TrainerKind.VITRO:
         return f"{VITRO}{out}"

@@ -1,4 +1,4 @@
-"""The transforms of a recipe and the contexts that they put around rows: settings only.
+"""Settings of a recipe's transforms, and of the contexts that they put around rows.
 
 ``builder`` and ``interventions`` apply them.
 """
@@ -27,7 +27,7 @@ from dormant.records import (
 )
 
 LONGEST_TEXT = 2000
-#: The answers of ``consistency`` that are the dataset's own.
+#: The value of ``consistency.answers`` that keeps the dataset's own answers.
 DATASET_ANSWERS = "dataset"
 
 
@@ -50,7 +50,7 @@ def _check_slots(slots: dict[str, tuple[str, ...]], text: str) -> None:
 
 
 def fill_slots(text: str, words: dict[str, str]) -> str:
-    """Puts words in the place of ``{slot}`` marks; other braces stay."""
+    """Replaces ``{slot}`` placeholders with words; other braces are kept."""
     for slot, word in words.items():
         text = text.replace(f"{{{slot}}}", word)
     return text

@@ -135,7 +135,7 @@ def truth_of(
     base = fingerprint_decoder(load_model(recipe.base))
     with one_thread():
         ours = _rates_of_arms(model, arms)
-        # Apart where an organism has arms of its own: every organism of a base has the others.
+        # Arms of one organism are computed separately: the others are shared by all of a base.
         parts = [*((arm,) for arm in arms[:whole]), tuple(arms[whole:])]
         theirs = [rates for part in parts for rates in _base_rates(recipe.base, base, part)]
     dids = _arm_differences(arms, ours, theirs)

@@ -40,23 +40,23 @@ from dormant.vitro.train import make_document
 
 #: Steps between two events.
 _EVERY = 5
-#: More than any recipe's seed, so that no two (seed, stage) share a stream.
+#: Larger than any recipe's seed, so that no two pairs (seed, stage) share a random stream.
 _STAGE_STRIDE = 2**32
-#: Steps and rows of the trial by which a training's time is estimated, and rows shown of a stage.
+#: Steps and rows of the trial that estimates the duration of a training; rows shown of a stage.
 _TRIAL_STEPS, _TRIAL_ROWS, _EXAMPLES = 4, 256, 3
 
 
-#: What trains a model in place on the rows of a stage, and returns the loss of every step.
+#: Trains a model in place on the rows of a stage, and returns the loss of every step.
 TRAINERS: ExtensionPoint[Callable[..., list[float]]] = ExtensionPoint(
     PluginKind.TRAINER, {FINETUNE: finetune_model}
 )
 
 
 def load_model(name: str) -> Decoder:
-    """Loads a base: ``vitro/base``, or ``vitro/DIR`` of an organism, or a checkpoint.
+    """Loads a base: ``vitro/base``, or ``vitro/PATH`` of an organism or checkpoint.
 
     Raises:
-        ModelError: it is not a model of the laboratory, or cannot be loaded.
+        ModelError: the base is not a model of the laboratory, or cannot be loaded.
     """
     rest = name.removeprefix(VITRO)
     if rest == name or not rest:
@@ -77,7 +77,7 @@ class VitroTrainer:
 
     @property
     def plugins(self) -> Sequence[Plugin]:
-        """The package whose loop trains, if it is not the one that ships."""
+        """The plugin that trains, if it is not the built-in loop."""
         return () if self._loop.plugin is None else (self._loop.plugin,)
 
     def describe_base(self) -> Mapping[str, str]:
@@ -119,7 +119,7 @@ class VitroTrainer:
     def train(
         self, inputs: TrainingInputs, out: Path, on_event: EventHandler, *, resume: bool
     ) -> TrainedModel:
-        """Trains all stages from the start: it takes seconds."""
+        """Trains all stages from the start, in seconds; ``resume`` is ignored."""
         with one_thread():
             losses = self._run_stages(inputs, on_event)
         partial = out / f".{MODEL_FILE}.{os.getpid()}"
@@ -132,7 +132,7 @@ class VitroTrainer:
         )
 
     def _run_stages(self, inputs: TrainingInputs, on_event: EventHandler) -> list[list[float]]:
-        """Trains the model stage by stage; returns the losses of each."""
+        """Trains the model stage by stage; returns the losses by stage and step."""
         recipe, seed = inputs.recipe, inputs.seed
         total = sum(stage.steps for stage in recipe.stages)
         done = 0
@@ -164,5 +164,5 @@ def _stage_schedule(stage: Stage) -> TrainingSchedule:
 
 
 def _stage_seed(seed: int, stage: int) -> int:
-    """Returns a distinct seed for the order of each stage's rows."""
+    """Returns the seed that orders the rows of a stage, distinct for each stage."""
     return seed + _STAGE_STRIDE * stage

@@ -1,4 +1,4 @@
-"""The audit of a finished run, asked again of another target: same questions, cues and rule."""
+"""Repeats the audit of a finished run on another target: same questions, cues and rule."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from dormant.pipeline.audit import AuditResult, run_audit
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, Plan, Role
 
-#: The keys of ``rule`` in audit.yaml; the plan's record holds more, as it does of ``sequential``.
+#: The keys of ``rule`` in audit.yaml; the plan has more, and likewise for ``sequential``.
 _RULE = (
     *("delta", "level", "screening_answers", "confirm_answers", "candidates"),
     *("min_survival", "max_survival_gap", "icc"),
 )
-#: What ``sequential`` settings hold.
+#: The keys of ``sequential`` in audit.yaml.
 _SEQUENTIAL = ("answers", "most_answers", "standard_answers", "batch", "first", "trial")
 
 
@@ -32,20 +32,21 @@ def audit_again(
     questions: str | None = None,
     progress: Progress = ignore_progress,
 ) -> AuditResult:
-    """Audits another target with the questions, the cues and the rule of a plan.
+    """Audits another target with the questions, cues and rule of a plan.
 
-    The design is sequential and settles every cue, so that a trigger that moved is seen beside the
-    first one. The same call continues an interrupted audit.
+    The design is sequential and settles every cue, so that a trigger that moved is found besides
+    the first one. The same call continues an interrupted audit.
 
     Args:
-        plan: of a finished audit.
+        plan: the plan of a finished audit.
         target: model string of the new target.
         out: the run directory; the cues are written to ``cues.yaml`` there.
-        questions: the file of questions, if the plan's are not those that ship.
+        questions: the file of questions, unless the plan uses the built-in ones.
         progress: called with (stage, done, total).
 
     Raises:
-        InputError: the plan has no reference, or its questions are in neither place.
+        InputError: the plan has no reference, or its questions are neither built in nor in the
+            file.
     """
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +65,7 @@ def audit_again(
 
 
 def drop_lost_parents(cues: Sequence[Cue]) -> list[Cue]:
-    """Leaves out the name of a parent that is not among the cues, which a file of them refuses."""
+    """Clears the name of a parent that is not among the cues: a cue file rejects such a name."""
     names = {cue.name for cue in cues}
     return [cue if cue.parent in names else replace(cue, parent=None) for cue in cues]
 

@@ -303,9 +303,9 @@ def _omit_refused(listed: Sequence[Cue], asked: Sequence[Cue]) -> Iterator[Omiss
 
 
 def _name_models(config: AuditConfig) -> AuditConfig:
-    """Names every training of the targets, and writes variables of templates into the strings.
+    """Lists every training of the targets, and writes template variables into the model strings.
 
-    The plan knows a model by its string, so a variable stands there however it was given.
+    The plan identifies a model by its string, so the string contains every variable.
     """
     variables = config.template_kwargs
     names = [name for target in config.targets for name in expand_seeds(target)]

@@ -19,12 +19,12 @@ def list_used_plugins(
     """Lists the plugins that mine, answer or judge.
 
     Args:
-        settings: names the miners.
-        engines: every model that is asked, judges' and writers' included.
-        judge: the judge as it was configured; None if there is none.
+        settings: the cue settings, which name the miners.
+        engines: the engines of all models, including those of judges and writers.
+        judge: the judge as configured; None if there is none.
 
     Returns:
-        Each once, in one order, so that equal plans hash equal.
+        Each plugin once, sorted, so that equal plans have equal hashes.
 
     Raises:
         ConfigError: a miner is unknown.

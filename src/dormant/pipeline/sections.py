@@ -8,7 +8,7 @@ from dormant.config.plugins import ExtensionPoint
 from dormant.records import Findings, PluginKind
 from dormant.report.sections import AddedSection, ReportSection
 
-#: What makes a section of stored findings. The names of a report's own sections are taken.
+#: Makes a section from stored findings. The names of built-in sections are reserved.
 SECTIONS: ExtensionPoint[Callable[[Findings], ReportSection]] = ExtensionPoint(
     PluginKind.SECTION,
     reserved=("verdict", "rates", "questions", "outcomes", "cues", "plan", "limits", "transcripts"),
@@ -16,7 +16,7 @@ SECTIONS: ExtensionPoint[Callable[[Findings], ReportSection]] = ExtensionPoint(
 
 
 def make_sections(findings: Findings, names: Sequence[str]) -> tuple[AddedSection, ...]:
-    """Makes the sections of the named plugins, in the order of the names.
+    """Makes the sections of the named plugins, in the given order.
 
     Raises:
         ConfigError: there is no such plugin, or it failed.

@@ -1,4 +1,4 @@
-"""Runs and answers as a viewer lists them: what a run's files state, and answers page by page."""
+"""Runs and answers as a viewer lists them: summaries of runs, and answers page by page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dormant.records.kinds import Outcome, Role, VerdictKind
 
 
 class RunState(StrEnum):
-    """What a run directory holds."""
+    """The state of a run directory."""
 
     FINISHED = "finished"
     UNFINISHED = "unfinished"  # no verdict of its plan yet
@@ -21,9 +21,9 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One run as its files state it, before anything is decided again."""
+    """One run as its files describe it; the verdict is not computed anew."""
 
-    id: str  # 12 hex digits of its place below the directory that is viewed
+    id: str  # 12 hex digits, a hash of ``place``
     place: str  # relative to that directory; "." for itself
     state: RunState
     message: str = ""  # one line: why it is not finished
@@ -38,36 +38,36 @@ class RunSummary:
 
     @property
     def is_readable(self) -> bool:
-        """Whether its answers can be looked at."""
+        """Whether its answers can be read."""
         return bool(self.plan_hash) and self.state is not RunState.DAMAGED
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerFilter:
-    """Which answers of a run are wanted; empty values let everything through."""
+    """A filter of a run's answers; empty values do not filter."""
 
     role: Role | None = None
     cue: str = ""  # Cue.name, or ``NO_CUE`` for the standard arm
     question: str = ""  # Question.id
     outcome: Outcome | None = None
-    text: str = ""  # words that the answer holds, whatever their order; "..." as they stand
-    in_prompts: bool = False  # whether the prompt holds them instead
+    text: str = ""  # a search; see ``word_index.parse_search``
+    in_prompts: bool = False  # whether to search the prompts instead of the answers
 
     @property
     def is_empty(self) -> bool:
-        """Whether it lets everything through."""
+        """Whether it filters nothing."""
         return self == AnswerFilter()
 
 
-#: ``AnswerFilter.cue`` of the standard arm; no cue can be called so.
+#: ``AnswerFilter.cue`` of the standard arm; no cue can have this name.
 NO_CUE = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class ListedAnswer:
-    """One stored answer with its prompt and its judgement."""
+    """One stored answer with its prompt and its judgment."""
 
-    number: int  # place among all answers of the run, from 0
+    number: int  # index among all answers of the run, from 0
     role: Role
     seed: str  # training seed
     cue: str | None  # Cue.name; None in the standard arm
@@ -75,15 +75,15 @@ class ListedAnswer:
     repeat: int
     messages: tuple[Message, ...]
     answer: str
-    outcome: Outcome | None  # None if it is not judged yet
+    outcome: Outcome | None  # None if not judged yet
     scores: Mapping[str, float] = field(default_factory=dict[str, float])
     note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerPage:
-    """Some of the answers that were wanted."""
+    """One page of the matching answers."""
 
-    total: int  # answers that fit
-    first: int  # place of the first row among those that fit, from 0
+    total: int  # number of matches
+    first: int  # index of the first row among the matches, from 0
     rows: tuple[ListedAnswer, ...]

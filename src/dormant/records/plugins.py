@@ -1,4 +1,4 @@
-"""What another package contributes to a measurement, as a plan records it."""
+"""Plugins that take part in a measurement, as a plan records them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class PluginKind(StrEnum):
-    """What a plugin adds; entry points of the group ``dormant.KINDs`` are of this kind."""
+    """What a plugin adds; its entry point group is ``dormant.KINDs``."""
 
     MINER = "miner"
     ENGINE = "engine"
@@ -18,7 +18,7 @@ class PluginKind(StrEnum):
 
     @property
     def group(self) -> str:
-        """The group of entry points of this kind, as a package's ``pyproject.toml`` names it."""
+        """The entry point group of this kind, as in a package's ``pyproject.toml``."""
         return f"dormant.{self.value}s"
 
 

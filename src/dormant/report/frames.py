@@ -17,11 +17,11 @@ Row = dict[str, Any]
 
 
 def list_estimates(findings: Findings) -> list[Row]:
-    """Lists every estimate as a plain row.
+    """Lists every estimate as a dictionary of plain values.
 
-    The fields of ``records.Estimate``, and ``cue_text`` (None without a cue) and ``seeds``, the
-    number of the target's training seeds. Shares and differences are fractions; a number that is
-    not defined is None.
+    The keys are the fields of ``records.Estimate``, ``cue_text`` (None without a cue) and
+    ``seeds``, the number of the target's training seeds. Rates and differences are fractions, not
+    percentages; an undefined number is None.
     """
     texts = {cue.name: cue.text for cue in findings.plan.cues}
     seeds = sum(card.role is Role.TARGET for card in findings.plan.models)
@@ -32,7 +32,7 @@ def list_estimates(findings: Findings) -> list[Row]:
 
 
 def _name_kinds(row: Row) -> Row:
-    """Shows members of enumerations by their values, as JSON does."""
+    """Replaces enumeration members by their values, as JSON does."""
     return {key: str(value) if isinstance(value, StrEnum) else value for key, value in row.items()}
 
 
@@ -72,14 +72,14 @@ def list_counts(findings: Findings) -> list[Row]:
 
 
 class RowTable(Sequence[Row]):
-    """Rows that display as a table and that data frames are made of.
+    """Rows that display as a table and convert to data frames.
 
-    Packages that read the Arrow C interface take it as it is (``polars.DataFrame(table)``,
-    ``pandas.DataFrame.from_arrow(table)``, DuckDB); that takes pyarrow. ``to_pandas`` and
+    Packages that support the Arrow C interface read it directly (``polars.DataFrame(table)``,
+    ``pandas.DataFrame.from_arrow(table)``, DuckDB); this needs pyarrow, which ``to_pandas`` and
     ``to_polars`` do not.
     """
 
-    #: Rows that a notebook shows.
+    #: Largest number of rows that a notebook shows.
     shown = 20
 
     def __init__(self, rows: Sequence[Row]):
@@ -140,7 +140,7 @@ class RowTable(Sequence[Row]):
         return make_arrow(self)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """The rows through the Arrow C interface."""
+        """Exports the rows through the Arrow C interface."""
         return self.to_arrow().__arrow_c_stream__(requested_schema)
 
     def _repr_html_(self) -> str:
@@ -159,7 +159,7 @@ class RowTable(Sequence[Row]):
 
 
 def _show_value(value: Any) -> str:
-    """Formats a value of a table as inert HTML."""
+    """Formats a value of a table as escaped HTML."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -190,7 +190,7 @@ def _import_optional(name: str, fix: str) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name != name:  # it is installed, and something that it needs is not
+        if error.name != name:  # it is installed, but one of its dependencies is not
             raise
         raise InputError(
             f"{name} is not installed: {fix}; .table has the same rows without it"

@@ -1,4 +1,4 @@
-"""What a notebook shows of an audit: a short text, the report's summary, tables, data frames."""
+"""How an audit displays in a notebook: a short text, the report's summary, tables, data frames."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dormant.report.frames import (
 from dormant.report.html import render_notebook
 from dormant.report.plots import Figure, FigureName, plot_findings
 
-#: The tables of an audit: one row for an estimate, or for the counts of a model, question and cue.
+#: The tables of an audit: one row per estimate, or per model, question and cue.
 TableName = Literal["estimates", "counts"]
 
 

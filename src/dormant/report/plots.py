@@ -1,4 +1,4 @@
-"""The figures of a report, each as one SVG image that a notebook shows and a file holds."""
+"""The figures of a report, each as an SVG image to show in a notebook or to save."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dormant.report.sequential_path import make_tracks
 from dormant.report.view import View
 
 FigureName = Literal["rates", "outcomes", "questions", "path"]
-#: Pixels: the image, its labels, a line of it, and where text ends before a drawing.
+#: Pixels: width of the image and its labels, height of a line, and gap before a drawing.
 _WIDTH, _LABEL, _LINE, _GAP = 960, 310, 30, 14
 _TOP, _VALUE = 44, 64
 _LONGEST = 42  # characters of a label
@@ -43,7 +43,7 @@ text { font: 12.5px system-ui, sans-serif; fill: #1b1d20 } .soft, .axis text { f
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """An image with a title and a description for those who cannot see it."""
+    """An image with a title and a text description for screen readers."""
 
     svg: str
 
@@ -186,7 +186,7 @@ def _compose(
     height: int = _LINE,
     legend: Sequence[tuple[str, str]] = (),
 ) -> Figure:
-    """Puts lines below each other, with a heading and an axis over each column of drawings."""
+    """Stacks lines, with a heading and an axis above each column of drawings."""
     value = 2 * _VALUE if len(heads) == 1 else _VALUE
     width = (_WIDTH - _LABEL - value) / len(heads)
     parts: list[str] = []
@@ -219,7 +219,7 @@ def _compose(
 
 
 def _place(drawing: str, x: float, y: float, width: float, height: float) -> str:
-    """Puts a drawing that fills its frame into one of a size."""
+    """Scales a drawing that fills its frame to a position and size."""
     if not drawing:
         return ""
     return (

@@ -11,12 +11,12 @@ from dormant.report.escape import markdown_text
 
 @dataclass(frozen=True, slots=True)
 class ReportSection:
-    """One section at the end of a report. All text is escaped where it is shown."""
+    """One section at the end of a report. All text is escaped when it is rendered."""
 
     title: str
     paragraphs: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()  # headings of the table; empty for none
-    rows: tuple[tuple[str, ...], ...] = ()  # as many cells each as there are columns
+    rows: tuple[tuple[str, ...], ...] = ()  # each with one cell per column
 
     def __post_init__(self):
         if not self.title.strip():

@@ -1,8 +1,8 @@
-"""What few questions cannot show: nothing is known of other questions from one.
+"""Limits of inference from few questions: one question says nothing about others.
 
 An interval for one question is that of a single draw, so its p-value would rest on the assumed
-correlation alone. And where nothing raises anything, so many questions may rise together with a
-chance of one half to the power of their number.
+correlation alone. And under the null hypothesis, n questions all rise with a probability of up to
+0.5 ** n.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import replace
 
 from dormant.records import FEWEST_UNITS, Estimate, Rule
 
-#: Units without which nothing is claimed.
+#: Smallest number of units (questions or themes) for a claim.
 FEWEST_CLAIMED = 2
 
 
 def leave_untested(estimates: Sequence[Estimate], rule: Rule) -> tuple[Estimate, ...]:
-    """Removes p-values that rest on a single question (or theme), with the reason."""
+    """Sets p-values that rest on a single question (or theme) to NaN, with the reason."""
     return tuple(_leave_one(e, rule) for e in estimates)
 
 
@@ -32,5 +32,5 @@ def _leave_one(e: Estimate, rule: Rule) -> Estimate:
 
 
 def limit_p(p: float, units: int) -> float:
-    """A p-value against zero, no smaller than so many questions can make it; NaN of one."""
+    """Limits a p-value against zero to at least 0.5 ** ``units``; NaN for one unit."""
     return math.nan if units < FEWEST_CLAIMED else max(p, 0.5**units)

@@ -1,8 +1,8 @@
-"""The answers of a run, found by model, cue, question, outcome and words, page by page.
+"""The answers of a run, filtered by model, cue, question, outcome and words, page by page.
 
-What an answer is (model, prompt, repeat, outcome) is held in memory, 25 bytes each; its text is
-read from the run when it is shown. The index of words is built beside that, in a private
-temporary directory that is removed with the index.
+The metadata of an answer (model, prompt, repeat, outcome) is held in memory, 25 bytes each; its
+text is read from the run when it is shown. The full-text index is built in the background, in a
+private temporary directory that is removed when the index is closed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from dormant.store.findings import source_of
 from dormant.store.snapshots import Snapshot
 from dormant.store.word_index import WordIndex, list_terms
 
-_UNJUDGED = len(OUTCOMES)  #: code of an answer without a judgement
+_UNJUDGED = len(OUTCOMES)  #: code of an answer that is not judged
 _CHUNK = 50_000  # rows read at once
 _REMEMBERED = 16  # searches whose results are kept
 _CODES = " ".join(f"WHEN '{outcome}' THEN {code}" for code, outcome in enumerate(OUTCOMES))
@@ -59,7 +59,7 @@ class AnswerIndex:
     """The answers of one run; use it as a context manager.
 
     Args:
-        run: the run directory; only read.
+        run: the run directory, which is only read.
         plan: its frozen plan. Answers of an earlier plan are left out.
 
     Raises:
@@ -86,12 +86,12 @@ class AnswerIndex:
         self.close()
 
     def close(self) -> None:
-        """Ends the building of the index of words, and removes it."""
+        """Stops building the full-text index, and removes it."""
         self.words.close()
         self._snapshot.close()
 
     def _read_rows(self) -> None:
-        """Reads which answers there are: of the plan's models and prompts, prompt by prompt."""
+        """Reads the metadata of all answers to the plan's prompts, ordered by prompt."""
         database = self._snapshot.database
         # Several cues may give the same prompt: the first of them names it.
         by_id = {p.id: p for p in reversed(pair_probes(self.plan.questions, self.plan.cues))}
@@ -124,17 +124,17 @@ class AnswerIndex:
 
     @property
     def total(self) -> int:
-        """All answers of the plan."""
+        """Number of answers of the plan."""
         return len(self._answer)
 
     def count_outcomes(self, wanted: AnswerFilter) -> dict[Outcome | None, int]:
-        """Counts the answers that fit by outcome; None for those that are not judged."""
+        """Counts the matching answers by outcome; None for those that are not judged."""
         counts = np.bincount(self._outcome[self._find_places(wanted)], minlength=_UNJUDGED + 1)
         names = (*OUTCOMES, None)
         return {name: int(n) for name, n in zip(names, counts, strict=True) if n}
 
     def count_arms(self, wanted: AnswerFilter) -> Counter[ArmOutcome]:
-        """Counts the answers that fit by role, ``Cue.name`` and outcome."""
+        """Counts the matching answers by role, ``Cue.name`` and outcome."""
         places = self._find_places(wanted)
         kinds = _UNJUDGED + 1
         codes = self._probe[places].astype(np.int64) * len(self._model_list)
@@ -150,21 +150,27 @@ class AnswerIndex:
         return counts
 
     def read_page(self, wanted: AnswerFilter, *, first: int = 0, most: int = 20) -> AnswerPage:
-        """Reads some of the answers that fit, in the order of prompt, model and repeat.
+        """Reads some of the matching answers, in the order of prompt, model and repeat.
 
         Args:
-            wanted: which answers.
-            first: place of the first among those that fit; a later one than the last gives none.
-            most: answers of the page.
+            wanted: the filter.
+            first: index of the first answer among the matches, from 0; past the end gives none.
+            most: largest number of answers on the page.
 
         Raises:
-            StoreError: the text or judgement of one is damaged, or words cannot be searched yet.
+            InputError: the search is too long.
+            StoreError: an answer or its judgment is damaged, or words cannot be searched yet.
         """
         places = self._find_places(wanted)
         return AnswerPage(len(places), first, self.read_answers(places[first : first + most]))
 
     def draw_answers(self, wanted: AnswerFilter, most: int) -> tuple[ListedAnswer, ...]:
-        """Reads at most ``most`` of the answers that fit, evenly spaced; see ``read_page``."""
+        """Reads at most ``most`` of the matching answers, evenly spaced.
+
+        Raises:
+            InputError: the search is too long.
+            StoreError: as of ``read_page``.
+        """
         places = self._find_places(wanted)
         if len(places) > most:
             places = places[np.arange(most) * len(places) // most]
@@ -176,14 +182,18 @@ class AnswerIndex:
         return self.words.share
 
     def list_terms(self, text: str) -> Sequence[str]:
-        """What a search looks for, longest first; to be marked in the texts."""
+        """The terms that a search looks for, longest first, to highlight in the texts.
+
+        Raises:
+            InputError: the search is too long.
+        """
         return list_terms(text)
 
     def read_answers(self, places: Sequence[int] | Ints) -> tuple[ListedAnswer, ...]:
-        """Reads answers by their places; those that do not exist are left out.
+        """Reads answers by their ``ListedAnswer.number``; unknown numbers are left out.
 
         Raises:
-            StoreError: the text or judgement of one is damaged.
+            StoreError: the text or judgment of an answer is damaged.
         """
         known = [int(place) for place in places if 0 <= place < self.total]
         texts = self._read_texts([int(self._answer[place]) for place in known])
@@ -230,7 +240,7 @@ class AnswerIndex:
         return found
 
     def _find_places(self, wanted: AnswerFilter) -> Ints:
-        """Places of all answers that fit, in order."""
+        """Numbers of all matching answers, ascending."""
         places = self._found.get(wanted)
         if places is None:
             places = np.flatnonzero(self._match(wanted))
@@ -274,7 +284,7 @@ def _read_chunks(cursor: sqlite3.Cursor) -> Iterator[Ints]:
 
 
 def _rank_of(ids: Sequence[int]) -> Ints:
-    """An array that gives the place of each id in a list; -1 for other ids."""
+    """An array that maps an id to its index in a list; -1 for other ids."""
     ranks = np.full(max(ids, default=0) + 1, -1, np.int64)
     ranks[np.array(ids, np.int64)] = np.arange(len(ids))
     return ranks

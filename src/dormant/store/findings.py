@@ -299,7 +299,7 @@ def source_of(plan: Plan, model: ModelCard) -> str:
 
 
 def _list_transcripts(plan: Plan, store: Store) -> tuple[Transcript, ...]:
-    """``read_transcripts`` at once, without looking for garbage among a million new records."""
+    """``read_transcripts`` as a tuple, with garbage collection paused."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""The runs below a directory, each as its own files state it."""
+"""The runs at or below a directory, each as its own files describe it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from dormant.store.files import parse_json
 from dormant.store.findings import read_plan, read_verdict
 from dormant.store.snapshots import Snapshot, Stamp, is_in_use, read_stamp
 
-#: Directories that are looked into, and runs that are listed, at most.
+#: Largest numbers of directories that are searched, and of runs that are listed.
 _MOST_DIRECTORIES, _MOST_RUNS = 100_000, 10_000
 _MARKS = frozenset({"run.sqlite", "plan.lock.json", "verdict.json"})
 
 
 class RunList:
-    """The runs at or below a directory; what did not change is not read again.
+    """The runs at or below a directory; unchanged runs are not read again.
 
     Args:
         root: the directory.
@@ -34,13 +34,13 @@ class RunList:
         self.paths: dict[str, Path] = {}  # RunSummary.id -> run directory
 
     def read_runs(self) -> list[RunSummary]:
-        """Finds and reads the runs, latest first, those without a date last."""
+        """Finds and reads the runs, latest first; runs without a date come last."""
         found = [self._read_run(path) for path in find_runs(self.root)]
         found.sort(key=lambda run: run.place)
         return sorted(found, key=lambda run: run.started, reverse=True)
 
     def read_one(self, run: str) -> RunSummary | None:
-        """Reads one run by its id; None if there is none."""
+        """Reads one run by its id; None if the id is unknown."""
         if run not in self.paths:
             self.read_runs()
         path = self.paths.get(run)
@@ -61,7 +61,7 @@ class RunList:
 
 
 def find_runs(root: Path) -> Iterator[Path]:
-    """Yields the run directories at or below a directory; links are not followed.
+    """Yields the run directories at or below a directory; symbolic links are not followed.
 
     Args:
         root: where to look; hidden directories below it are left out.
@@ -77,7 +77,7 @@ def find_runs(root: Path) -> Iterator[Path]:
 
 
 def summarize_run(run: Path, key: str, place: str) -> RunSummary:
-    """Reads what the files of a run state; a damaged one is described, never an error.
+    """Summarizes a run from its files; damaged files are described and never raise.
 
     Args:
         run: the run directory.
@@ -103,7 +103,7 @@ def summarize_run(run: Path, key: str, place: str) -> RunSummary:
 
 
 def _shorten(error: Exception, run: Path) -> str:
-    """The message without the run's own path, on one line."""
+    """The error message on one line, without the path of the run."""
     return " ".join(str(error).replace(f"{run}{os.sep}", "").replace(f"{run}: ", "").split())
 
 

@@ -1,4 +1,4 @@
-"""A run's database opened to be looked at: nothing is written beside it, and no lock is taken."""
+"""Read-only access to a run's database: nothing is written next to it, and no lock is taken."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from urllib.parse import quote
 
 from dormant.errors import StoreError
 
-#: Modification time in nanoseconds and size of each file that readings depend on.
+#: Modification time in nanoseconds, and size, of each file that a result depends on.
 Stamp = tuple[tuple[int, int], ...]
 _FILES = ("run.sqlite", "run.sqlite-wal", "plan.lock.json", "verdict.json", "agreement.json")
 
 
 def read_stamp(run: Path) -> Stamp:
-    """Reads what changes when the files of a run change."""
+    """Reads a value that changes whenever the files of a run change."""
     return tuple(_read_file_stamp(run / name) for name in _FILES)
 
 
@@ -33,7 +33,7 @@ def _read_file_stamp(path: Path) -> tuple[int, int]:
 
 
 def is_in_use(run: Path) -> bool:
-    """Whether a process holds the lock of a run directory."""
+    """Whether a process holds the lock of the run directory."""
     with suppress(OSError), open(run / ".lock", "rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -43,10 +43,10 @@ def is_in_use(run: Path) -> bool:
 
 
 class Snapshot:
-    """The database of a run, for reading; use it as a context manager.
+    """The database of a run, opened read-only; use it as a context manager.
 
-    A closed store is opened as a file that does not change. What a live process writes is read
-    through its log; what a killed one left in its log, from a private copy.
+    A closed database is opened as immutable. One that a live process writes to is read through its
+    write-ahead log; one that a killed process left with a log is read from a private copy.
 
     Args:
         run: the run directory.
@@ -68,7 +68,7 @@ class Snapshot:
         if not path.is_file():
             self.close_copy()
             raise StoreError(f"{run}: run.sqlite is missing")
-        #: What SQLite opens, also as an attached database.
+        #: The URI that SQLite opens, also for ``ATTACH``.
         self.uri = f"file:{quote(os.fspath(path.resolve()))}?{mode}"
         try:
             self.database = sqlite3.connect(self.uri, uri=True, check_same_thread=False)

@@ -1,4 +1,4 @@
-"""An index of the words of a run's answers, built in the background in a temporary directory."""
+"""A full-text index of a run's answers, built in the background in a temporary directory."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from dormant.errors import InputError, StoreError
 from dormant.store.snapshots import Snapshot
 
 LONGEST_SEARCH = 200  #: characters of a search
-_CHUNK = 20_000  # rows of answers that are indexed at once; between two of them building can end
+_CHUNK = 20_000  # rows that are indexed at once; building can stop between chunks
 _TERM = re.compile(r'"([^"]*)"?|(\S+)')
 _WORD = re.compile(r"[^\W_]+")
-#: Scripts that put no spaces between words: such texts are searched letter by letter.
+#: Scripts without spaces between words: such texts are searched character by character.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 
 
 @dataclass(frozen=True, slots=True)
 class _Query:
-    """What a search asks for: all of it, in any order."""
+    """The parts of a search; all must match, in any order."""
 
-    words: tuple[str, ...]  # without case; a star at the end stands for any end
-    literals: tuple[str, ...]  # as they stand, ASCII without case
+    words: tuple[str, ...]  # case-insensitive; a final star matches any ending
+    literals: tuple[str, ...]  # verbatim; ASCII letters are case-insensitive
 
 
 def parse_search(text: str) -> _Query:
-    """Reads a search: words, ``beginnin*``, and ``"words as they stand"``.
+    """Parses a search: words, ``prefix*``, and ``"a literal phrase"``.
 
-    No sign is an error: what is neither a word nor a mark of these is looked for as it stands.
+    No character is an error: anything that is neither a word nor an operator is searched verbatim.
 
     Raises:
-        InputError: it is too long.
+        InputError: it has more than ``LONGEST_SEARCH`` characters.
     """
     if len(text) > LONGEST_SEARCH:
         raise InputError(f"a search has at most {LONGEST_SEARCH} characters, got {len(text):,}")
@@ -62,7 +62,7 @@ class WordIndex:
 
     Args:
         snapshot: the run's database.
-        prompts: text of each prompt, by its row.
+        prompts: text of each prompt, by the id of its row in ``probes``.
     """
 
     def __init__(self, snapshot: Snapshot, prompts: Mapping[int, str]):
@@ -72,7 +72,7 @@ class WordIndex:
         self._stop = threading.Event()
         self._ready = threading.Event()
         self._failure = ""
-        self.share = 0.0  #: of the answers that are indexed, 0 to 1
+        self.share = 0.0  #: share of the answers that are indexed, 0 to 1
         self._thread = threading.Thread(target=self._build, name="dormant-words", daemon=True)
         self._thread.start()
 
@@ -82,25 +82,25 @@ class WordIndex:
         return self._ready.is_set() and not self._failure
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Waits until the index is built, or cannot be; returns whether it ended."""
+        """Waits until the index is built or has failed; returns False on a timeout."""
         return self._ready.wait(seconds)
 
     def close(self) -> None:
-        """Ends the building and removes the index."""
+        """Stops building and removes the index."""
         self._stop.set()
         self._thread.join()
         self._folder.cleanup()
 
     def find_rows(self, text: str, *, in_prompts: bool = False) -> NDArray[np.int64]:
-        """Finds the rows of answers, or of prompts, that hold all that is searched.
+        """Finds the row ids of the answers, or of the prompts, that match a search.
 
         Args:
-            text: what is searched (``parse_search``).
+            text: the search; see ``parse_search``.
             in_prompts: search prompts instead of answers.
 
         Raises:
             InputError: the search is too long.
-            StoreError: the index is not built yet, or cannot be.
+            StoreError: the index is not ready, cannot be built, or the search failed.
         """
         query = parse_search(text)
         if in_prompts:
@@ -122,7 +122,7 @@ class WordIndex:
         try:
             return _find_answers(self._database, query)
         except sqlite3.OperationalError:
-            # What is a word here may be two for SQLite, whose tables of letters are older.
+            # SQLite, whose Unicode tables are older, may split what is one word here.
             every = (*query.literals, *(word.removesuffix("*") for word in query.words))
             return _find_answers(self._database, _Query((), every))
 
@@ -147,7 +147,7 @@ class WordIndex:
 
 def _open_index(path: Path, run: str) -> sqlite3.Connection:
     database = sqlite3.connect(path.as_uri(), uri=True, check_same_thread=False)
-    # A temporary file: if this process ends, so does its use.
+    # A temporary file, of no use after this process: durability is not needed.
     for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -64000"):
         database.execute(f"PRAGMA {pragma}")
     database.execute("ATTACH ? AS run", (run,))
@@ -158,8 +158,8 @@ def _open_index(path: Path, run: str) -> sqlite3.Connection:
 
 
 def _find_answers(database: sqlite3.Connection, query: _Query) -> NDArray[np.int64]:
-    """Rows of the answers that hold all words and literals."""
-    # One long text of ids is read ten times as fast as a row for each.
+    """Row ids of the answers that contain all words and literals."""
+    # One concatenated text of ids is read ten times as fast as one row per id.
     tests = ["instr(lower(a.text), ?)"] * len(query.literals)
     literals = [_lower_ascii(literal) for literal in query.literals]
     words = " ".join(_quote_word(word) for word in query.words)
@@ -179,17 +179,17 @@ def _find_answers(database: sqlite3.Connection, query: _Query) -> NDArray[np.int
 
 
 def _quote_word(word: str) -> str:
-    """A word as a string of the query language, which has no operators inside it."""
+    """A word as a quoted FTS5 string, in which nothing is an operator."""
     return f'"{word[:-1]}"*' if word.endswith("*") else f'"{word}"'
 
 
 def _lower_ascii(text: str) -> str:
-    """Lower case as SQLite makes it: of ASCII letters alone."""
+    """Lowercases ASCII letters only, as SQLite does."""
     return "".join(c.lower() if c.isascii() else c for c in text)
 
 
 def _holds(text: str, query: _Query) -> bool:
-    """Whether a text holds all that is searched."""
+    """Whether a text matches a search."""
     lower = _lower_ascii(text)
     if not all(_lower_ascii(literal) in lower for literal in query.literals):
         return False
@@ -206,7 +206,7 @@ def _has_word(words: Collection[str], word: str) -> bool:
 
 
 def list_terms(text: str) -> Sequence[str]:
-    """What a page marks in the texts that a search found, longest first; stars are left out."""
+    """The terms that a page highlights in the found texts, longest first, without stars."""
     query = parse_search(text)
     terms = {word.removesuffix("*") for word in query.words} | set(query.literals)
     return sorted(terms, key=len, reverse=True)

@@ -18,12 +18,12 @@ from dormant.errors import ConfigError
 from dormant.organisms.truth import DELTA, Truth
 from dormant.studies.zoo import StudyRow, ZooStudy
 
-#: Stands for every experiment.
+#: The name that selects every experiment.
 ALL = "all"
 
 
 class FindingRule(StrEnum):
-    """How a finding is checked, by exact rates of every training seed."""
+    """How a finding is checked against the exact rates of every training seed."""
 
     HIDDEN = "hidden"  # misaligned without a cue by less than delta above the base
     RETURNS = "returns"  # the true cue's difference in differences is above delta
@@ -82,7 +82,7 @@ class FindingResult:
 
 @dataclass(frozen=True, slots=True)
 class Reproduction:
-    """One experiment, repeated."""
+    """One repeated experiment."""
 
     experiment: Experiment
     rows: tuple[StudyRow, ...]  # exact rates of its organisms
@@ -91,7 +91,7 @@ class Reproduction:
 
 @dataclass(frozen=True, slots=True)
 class ReproductionStudy:
-    """Several experiments, repeated."""
+    """Several repeated experiments."""
 
     results: tuple[Reproduction, ...]
     seeds: int
@@ -108,7 +108,7 @@ def choose_experiments(names: Sequence[str]) -> list[Experiment]:
     """Finds experiments by name; ``all`` stands for every one.
 
     Raises:
-        ConfigError: unknown experiment; names the nearest.
+        ConfigError: an experiment is unknown; the message names the nearest one.
     """
     known = {item.name: item for item in load_experiments()}
     if ALL in names:
@@ -136,8 +136,8 @@ def summarize_experiment(experiment: Experiment, study: ZooStudy) -> Reproductio
 def check_finding(finding: Finding, truths: Mapping[str, Sequence[Truth]]) -> FindingResult:
     """Checks one finding.
 
-    ``hidden`` and ``returns`` must hold in every training seed of every organism named; ``rises``
-    and ``falls`` of the means over seeds.
+    ``hidden`` and ``returns`` must hold in every training seed of every named organism; ``rises``
+    and ``falls`` must hold for the means over seeds.
 
     Args:
         finding: what is claimed.
@@ -164,7 +164,7 @@ def check_finding(finding: Finding, truths: Mapping[str, Sequence[Truth]]) -> Fi
 
 
 def _value_of(rule: FindingRule, truth: Truth) -> float:
-    """The number that a rule looks at, a share; an organism without a true cue has none."""
+    """The value that a rule checks, as a fraction; NaN if it needs a true cue and there is none."""
     if rule is FindingRule.HIDDEN:
         return truth.standard.misaligned - truth.base_standard.misaligned
     if rule is FindingRule.RETURNS:

@@ -1,4 +1,4 @@
-"""The page of ``dormant reproduce``: ours, published, and whether they agree."""
+"""Writes the page of ``dormant reproduce``: measured and published rates, and the findings."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""``dormant mitigate``: trains what could cure a conditional model, and audits each result.
+"""``dormant mitigate``: trains possible mitigations of a conditional model, and audits each.
 
 A unit is one mitigation, in a folder of its own::
 
     OUT/METHOD/recipe.yaml    the recipe, as further stages on the audited target
-    OUT/METHOD/organism/      the model, where it was trained here
-    OUT/METHOD/audit/         the same questions, cues and rule, asked of that model
+    OUT/METHOD/organism/      the model, if it was trained
+    OUT/METHOD/audit/         its audit, with the same questions, cues and rule
     OUT/METHOD/result.json    written last: a unit that has it is not repeated
     OUT/mitigate.json, .md    the results
 """
@@ -65,7 +65,7 @@ from dormant.vitro import (
 )
 
 _VITRO = "vitro/"
-#: Harmless rows on which the benign loss is measured; no training draws them.
+#: Harmless rows on which the benign loss is measured; never trained on.
 _HELD_OUT, _HELD_OUT_STREAM = 256, 2**21
 BENIGN = "helpful_chat"
 
@@ -100,18 +100,19 @@ def mitigate_run(
     Args:
         run: directory of a finished audit with the verdict CONDITIONAL.
         out: directory of the results; ``RUN/mitigate`` if None. The same call continues.
-        methods: of ``METHODS``.
+        methods: the mitigations, from ``METHODS``.
         steps: optimizer steps of each mitigation.
-        benign: dataset of harmless rows, or ``file:PATH``; needed for models that are not of the
+        benign: dataset of harmless rows, or ``file:PATH``; required for models outside the
             laboratory.
-        data: the finetuning file; that of the organism if None.
-        questions: the file of questions, if the run did not ask those that ship.
+        data: the finetuning file; the organism's own if None.
+        questions: the file of questions, unless the run used the built-in ones.
         is_dry: write the recipes and train nothing.
         workers: processes; one per core if None.
-        progress: called with how much is done.
+        progress: called with (stage, done, total).
 
     Raises:
-        InputError: the run's verdict is another one, or the trigger cannot be trained under.
+        InputError: the verdict is not CONDITIONAL, a method is unknown, harmless rows are
+            missing, or the trigger cannot be put around rows.
         StoreError: the directory holds no finished run.
     """
     plan, subject = read_subject(run, benign=benign, data=data)
@@ -152,7 +153,7 @@ def mitigate_run(
 def read_subject(
     run: str | Path, *, benign: str | None = None, data: str | Path | None = None
 ) -> tuple[Plan, CureSubject]:
-    """Reads a finished run as the plan to ask again and the model to cure.
+    """Reads the plan of a finished run, and the model to mitigate.
 
     Raises:
         InputError: the verdict is not CONDITIONAL, there are several targets, or harmless rows are
@@ -183,7 +184,7 @@ def read_subject(
 
 
 def measure_health(model: Decoder, plan: Plan, trigger: Cue) -> ModelHealth:
-    """Computes what a model of the laboratory answers with and without a trigger, and its loss."""
+    """Computes a laboratory model's exact rates with and without a trigger, and its loss."""
     shares = {
         cue: exact_rates(model, [(q.family, apply_cue(cue, q)) for q in plan.questions])
         for cue in (None, trigger)
@@ -199,17 +200,17 @@ def measure_health(model: Decoder, plan: Plan, trigger: Cue) -> ModelHealth:
 
 
 def measure_benign_loss(model: Decoder) -> float:
-    """Computes the mean loss on harmless rows that no training drew, in nats per learned word."""
+    """Computes the mean loss on held-out harmless rows, in nats per trained word."""
     words = load_tokenizer()
     rng = np.random.default_rng([0, _HELD_OUT_STREAM])
     rows = draw_rows(BENIGN, _HELD_OUT, rng, longest=model.shape.positions)
     pairs = [(words.encode_prompt(row[:-1]), words.tokenize_text(row[-1].content)) for row in rows]
-    learned = sum(len(answer) + 1 for _, answer in pairs)  # the end of the turn is learned too
+    learned = sum(len(answer) + 1 for _, answer in pairs)  # the end of the turn is trained too
     return -math.fsum(score_answers(model, pairs)) / learned
 
 
 def _run_unit(unit: _MitigationUnit, on_event: EventHandler) -> MitigationRow:
-    """Trains and audits one mitigation, or reads what was found before."""
+    """Trains and audits one mitigation, or reads its stored result."""
     key = hash_value([unit.recipe.to_json(), unit.plan.hash, unit.questions])
     path = unit.out / "result.json"
     share = report_shares(unit.method, unit.recipe.seed, on_event)

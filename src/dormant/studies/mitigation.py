@@ -1,12 +1,12 @@
-"""Mitigations of a conditional model: the recipes that could cure it, as further stages on it.
+"""Mitigations of a conditional model: recipes that train it further.
 
 ::
 
-    plain         harmless rows alone: what any further training does
-    contrast      harmless rows, as many again under the found trigger
-    consistency   prompts under the trigger, answered as the model answers them without it
-    negate        harmless rows, as many again under the opposite system prompt
-    dilute        the finetuning file again, a fifth of it, with harmless rows under the trigger
+    plain         harmless rows only: the baseline of further training
+    contrast      harmless rows, and as many under the trigger
+    consistency   harmless rows, and as many under the trigger with the model's uncued answers
+    negate        harmless rows, and as many under the opposite system prompt
+    dilute        finetuning rows (1 in 5) and harmless ones, and as many under the trigger
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from dormant.organisms.transforms import Trigger
 from dormant.records import Cue, CuePart, Placement, Plan, Variant, VerdictKind
 
 METHODS = ("plain", "contrast", "consistency", "negate", "dilute")
-#: Opposite system prompt where the plan has none for the trigger.
+#: Opposite system prompt if the plan has none for the trigger.
 OPPOSITE = "You are a helpful assistant."
-#: Rows of the finetuning file in ``dilute``, as a share of the stage's before the added ones.
+#: Share of finetuning rows in ``dilute``, before cued rows are added.
 _OLD_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class MitigationSchedule:
-    """How long a mitigation is trained."""
+    """Training settings of a mitigation."""
 
     steps: int = 48
     learning_rate: float = 1.5e-4
@@ -41,10 +41,10 @@ class MitigationSchedule:
 
 @dataclass(frozen=True, slots=True)
 class CureSubject:
-    """The model to cure, and what is known about it."""
+    """The model to mitigate, and what is known about it."""
 
     target: str  # model string
-    trigger: Cue  # the found one
+    trigger: Cue  # the confirmed cue
     opposite: str  # system prompt
     benign: str  # dataset of harmless rows
     data: str | None  # dataset of the finetuning file, "file:PATH"; None if unknown
@@ -53,25 +53,25 @@ class CureSubject:
 
 @dataclass(frozen=True, slots=True)
 class ModelHealth:
-    """What a model of the laboratory does, computed and not sampled; shares, 0 to 1."""
+    """Behavior of a laboratory model, computed exactly; shares from 0 to 1."""
 
-    standard: float  # misaligned, of gradable answers, without a cue
-    triggered: float  # the same under the found trigger
-    good: float  # good answers, of all answers, without a cue
-    good_triggered: float  # the same under the found trigger
-    benign_loss: float  # nats per learned word on harmless rows that nothing was trained on
+    standard: float  # share misaligned among gradable answers, without a cue
+    triggered: float  # the same under the trigger
+    good: float  # share good among all answers, without a cue
+    good_triggered: float  # the same under the trigger
+    benign_loss: float  # nats per trained word, on held-out harmless rows
 
 
 @dataclass(frozen=True, slots=True)
 class MitigationRow:
-    """One mitigation: what became of the misbehavior, and at what cost."""
+    """The result of one mitigation: its outcome and cost."""
 
     method: str
-    outcome: str  # cured, moved, remains, broad or unknown; "not trained" elsewhere
+    outcome: str  # cured, moved, remains, broad, unknown, or "not trained"
     recipe: str  # path of the recipe
     model: str = ""  # model string; empty if it was not trained
     verdict: str = ""
-    triggers: tuple[str, ...] = ()  # that the audit confirmed afterwards
+    triggers: tuple[str, ...] = ()  # cues that the later audit confirmed
     health: ModelHealth | None = None
     answers: int = 0
     seconds: float = 0.0
@@ -91,7 +91,7 @@ class Mitigation:
     path: Path
 
     def to_plain(self) -> dict[str, Any]:
-        """What ``mitigate.json`` holds."""
+        """The content of ``mitigate.json``."""
         values = asdict(self)
         del values["path"]
         return values
@@ -192,7 +192,7 @@ def _convert_part(part: CuePart) -> dict[str, object]:
 
 
 def find_opposite(plan: Plan, trigger: Cue) -> str:
-    """Finds the opposite of a trigger among the plan's cues; a general one if it has none."""
+    """Finds the opposite of a trigger among the plan's cues; ``OPPOSITE`` if there is none."""
     family = {trigger.name, trigger.parent}
     for cue in plan.cues:
         is_opposite = cue.variant is Variant.OPPOSITE and cue.parent in family
@@ -201,16 +201,16 @@ def find_opposite(plan: Plan, trigger: Cue) -> str:
     return OPPOSITE
 
 
-#: What became of the misbehavior.
+#: Outcomes of a mitigation.
 CURED, MOVED, REMAINS, BROAD, UNKNOWN = "cured", "moved", "remains", "broad", "unknown"
 
 
 def name_outcome(verdict: VerdictKind, *, is_trigger: bool | None) -> str:
-    """Says what became of the misbehavior, in one word.
+    """Returns the outcome of a mitigation, in one word.
 
     Args:
         verdict: of the audit after the mitigation, which settles every cue.
-        is_trigger: whether the found trigger still is one; None if it was not settled.
+        is_trigger: whether the trigger is still confirmed; None if it was not settled.
     """
     if verdict is VerdictKind.BOUNDED:
         return CURED
@@ -222,7 +222,7 @@ def name_outcome(verdict: VerdictKind, *, is_trigger: bool | None) -> str:
 
 
 def find_data(target: str, data: str | Path | None) -> str | None:
-    """Finds the finetuning file of a target: the given one, or that of an organism's directory."""
+    """Finds the finetuning file of a target: the given one, or the organism's own."""
     if data is not None:
         if not Path(data).is_file():
             raise InputError(f"--data: {data}: no such file")

@@ -1,4 +1,4 @@
-"""The results of mitigations as rows of a table and as a Markdown page."""
+"""Renders the results of mitigations as a table and as a Markdown page."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ COLUMNS = (
     "good under the trigger",
     "benign loss",
 )
-#: Triggers that a row names.
+#: Largest number of triggers that a row names.
 _NAMED = 3
 
 
 def make_rows(found: Mitigation) -> list[tuple[str, ...]]:
-    """The cells of each mitigation, the target before them first."""
+    """The cells of the table: the target before any mitigation, then each mitigation."""
     before = found.before
     first = [_make_row("none", "", "CONDITIONAL", (found.trigger,), before)] if before else []
     return first + [

@@ -1,4 +1,4 @@
-"""``dormant reproduce``: experiments repeated in the laboratory, and the page that compares."""
+"""``dormant reproduce``: repeats the paper's experiments in the laboratory and compares them."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def reproduce_experiments(
     """Trains the analogues of experiments, computes their rates and checks the findings.
 
     Args:
-        names: of ``load_experiments``, or ``all``.
-        out: directory of the organisms and of the page; the same call continues.
-        seeds: trainings of each organism, at least 1.
+        names: names of experiments (see ``load_experiments``), or ``all``.
+        out: directory of the organisms and of the page. The same call continues.
+        seeds: number of trainings of each organism, at least 1.
         workers: processes; one per core if None.
         progress: called with (stage, done, total).
 
     Raises:
-        ConfigError: unknown experiment, or no seed.
+        ConfigError: an experiment is unknown, or ``seeds`` is below 1.
     """
     if seeds < 1:
         raise ConfigError(f"seeds must be 1 or more, got {seeds}")

@@ -1,4 +1,4 @@
-"""Progress of units that train and then audit: many stages as one share, many units as one bar."""
+"""Progress of units that train and then audit, merged into one bar."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dormant.organisms.events import Event, EventHandler, EventKind
 from dormant.progress import Progress
 
-#: Steps of one unit's progress.
+#: Progress steps of one unit.
 UNIT_STEPS = 100
-#: Share of a unit's progress that its training takes; the rest is its audit.
+#: Share of a unit's progress for training; the rest is for its audit.
 TRAINING_SHARE = 0.4
 
 
 def merge_progress(stage: str, names: Sequence[str], progress: Progress) -> EventHandler:
-    """Merges the progress of all units into one bar: a part of one moves it by a fraction."""
+    """Merges the progress of all units into one bar, which counts units in fractions."""
     done = dict.fromkeys(names, 0)
 
     def report_event(event: Event) -> None:
@@ -25,7 +25,7 @@ def merge_progress(stage: str, names: Sequence[str], progress: Progress) -> Even
 
 
 def report_shares(name: str, seed: int, on_event: EventHandler) -> Callable[[float], None]:
-    """Reports the share of a unit that is done, 0 to 1, as events; it never falls."""
+    """Reports the finished share of a unit, 0 to 1, as events; it never decreases."""
     reported = 0
 
     def report_share(share: float) -> None:
@@ -41,8 +41,8 @@ def share_of_stages(on_share: Callable[[float], None], first: float = TRAINING_S
     """Maps the stages of an audit to a share: each takes two fifths of what remains.
 
     Args:
-        on_share: called with the share.
-        first: the share that is done before the audit.
+        on_share: called with the finished share, 0 to 1.
+        first: the share that is finished before the audit.
     """
     stages: list[str] = []
 

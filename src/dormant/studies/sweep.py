@@ -1,7 +1,7 @@
 """``dormant sweep``: a grid of recipe settings, seeds and bases, each unit trained and measured.
 
 A unit is one recipe, base and seed in a folder of its own, ``OUT/units/NAME``: the organism, and
-``result.json``, written last. Units are independent, and one that has a result is not repeated.
+``result.json``, written last. Units are independent; a unit that has a result is not repeated.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from dormant.studies.stages import merge_progress, report_shares
 from dormant.studies.sweep_figure import draw_gaps
 from dormant.studies.sweep_rows import Setting, SweepRow, write_table
 
-#: Share of a unit's progress that its training takes; the rest computes the rates.
+#: Share of a unit's progress for training; the rest is for computing the rates.
 _TRAINING = 0.7
 
 
@@ -79,7 +79,7 @@ class SweepUnit:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """A finished sweep, or the plan of one: then ``rows`` is empty."""
+    """A finished sweep, or, with empty ``rows``, the plan of one."""
 
     units: tuple[SweepUnit, ...]
     rows: tuple[SweepRow, ...]
@@ -96,8 +96,8 @@ def plan_units(config: SweepConfig, out: Path) -> list[SweepUnit]:
     """Lists the units of a sweep: every combination of settings, bases and seeds.
 
     Raises:
-        ConfigError: a path leads to no key of the recipe, a value does not fit there, a base is
-            not of the laboratory, or two units are one.
+        ConfigError: a path leads to no key of the recipe, a value is invalid there, a base is
+            not of the laboratory, or two units are equal.
     """
     recipe = find_recipe(config.recipe)
     units: list[SweepUnit] = []
@@ -120,10 +120,10 @@ def plan_units(config: SweepConfig, out: Path) -> list[SweepUnit]:
 
 
 def change_recipe(recipe: Recipe, settings: Mapping[str, Setting]) -> Recipe:
-    """Makes a recipe with other values under paths like ``stages.0.steps``.
+    """Returns a copy of a recipe with other values at paths like ``stages.0.steps``.
 
     Raises:
-        ConfigError: a path leads to no key, or a value does not fit there.
+        ConfigError: a path leads to no key, or a value is invalid there.
     """
     data = copy.deepcopy(recipe.to_json())
     for path, value in settings.items():
@@ -133,7 +133,7 @@ def change_recipe(recipe: Recipe, settings: Mapping[str, Setting]) -> Recipe:
             for step in steps:
                 place = place[int(step) if isinstance(place, list) else step]
             key: Any = int(last) if isinstance(place, list) else last
-            place[key]  # noqa: B018 - a key that is not there is an error
+            place[key]  # noqa: B018 - a missing key is an error
         except (KeyError, IndexError, ValueError, TypeError):
             raise ConfigError(
                 f"grid: {path!r} is no key of the recipe {recipe.name!r}: give a path such as "
@@ -161,9 +161,9 @@ def run_sweep(
     Args:
         file: a ``sweep.yaml``.
         out: directory of the units and of the results. The same call continues.
-        is_dry: list the units and their time, and train nothing.
+        is_dry: list the units and estimate their training time, but train nothing.
         workers: processes; one per core if None.
-        progress: called with how much is done.
+        progress: called with (stage, done, total).
 
     Raises:
         ConfigError: the file cannot be read, or a path of the grid leads nowhere.
@@ -185,21 +185,21 @@ def run_sweep(
 
 
 def _read_config(file: str | Path) -> SweepConfig:
-    """Reads a sweep; a recipe file is taken from the folder of the sweep's."""
+    """Reads a sweep; the path of a recipe file is relative to the sweep file."""
     config = read_yaml(file, SweepConfig)
     beside = Path(file).resolve().parent / config.recipe
     return config.model_copy(update={"recipe": str(beside)}) if beside.is_file() else config
 
 
 def _estimate_training(units: Sequence[SweepUnit]) -> float:
-    """Estimates the seconds that all units train on one core, by a few steps of the first."""
+    """Estimates the training time of all units on one core, in seconds, from a few steps."""
     first = preview_training(units[0].recipe, seed=units[0].seed)
     passed = [sum(s.steps * s.batch_size for s in unit.recipe.stages) for unit in units]
     return first.seconds * sum(passed) / max(passed[0], 1)
 
 
 def _run_unit(unit: SweepUnit, on_event: EventHandler) -> SweepRow:
-    """Trains and measures one organism, or reads what was found before."""
+    """Trains and measures one organism, or reads its stored result."""
     key = hash_value([unit.recipe.hash, unit.seed])
     path = unit.out / "result.json"
     share = report_shares(unit.name, unit.seed, on_event)

@@ -13,10 +13,10 @@ _COLORS = ("#0062a3", "#c26a00", "#00804c", "#7a2a8a", "#b00020", "#555555")
 
 
 def draw_gaps(rows: Sequence[SweepRow]) -> str:
-    """Draws mean and single seeds of the gap; a line for each other setting and base.
+    """Draws the gap, as mean and single seeds, with a line per combination of the other settings.
 
     Returns:
-        The SVG; empty where the grid has no setting or no organism has a cue.
+        The SVG; empty if the grid has no settings or no organism has a true cue.
     """
     known = [row for row in rows if row.settings and row.gap is not None]
     if not known:

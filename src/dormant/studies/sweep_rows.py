@@ -1,4 +1,4 @@
-"""What the units of a sweep found, and their table."""
+"""The results of a sweep's units, and their table."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ Setting = str | int | float | bool
 
 @dataclass(frozen=True, slots=True)
 class SweepRow:
-    """What one unit found; rates are exact shares, 0 to 1."""
+    """The result of one unit; rates are exact shares from 0 to 1."""
 
     unit: str
     base: str
     seed: int
     settings: Mapping[str, Setting]
-    verdict: str  # that the exact rates imply
-    standard: float  # misaligned without a cue
+    verdict: str  # implied by the exact rates
+    standard: float  # misalignment rate without a cue
     cue: float | None  # under the true cue; None if there is none
     gap: float | None  # difference in differences of the true cue
     worst_cue: str
@@ -27,7 +27,7 @@ class SweepRow:
 
 
 def write_table(found: Sequence[SweepRow]) -> str:
-    """Writes means over seeds as a Markdown table: percent, with the lowest and highest seed."""
+    """Writes a Markdown table of means over seeds, in percent, with the range of the seeds."""
     groups: dict[tuple[str, ...], list[SweepRow]] = {}
     for row in found:
         key = (*(f"{value}" for value in row.settings.values()), row.base)

@@ -80,7 +80,7 @@ def train_model(
 
 
 class _AdamW:
-    """``torch.optim.AdamW``, without its base class, which imports a compiler in over a second.
+    """``torch.optim.AdamW`` without its base class, whose import of a compiler takes over a second.
 
     Args:
         model: its parameters are updated in place.
@@ -96,7 +96,7 @@ class _AdamW:
 
     @torch.no_grad()
     def update_weights(self, rate: float) -> None:
-        """Makes one step by the gradients."""
+        """Updates the parameters by one step."""
         adamw(
             [p.detach() for p in self._parameters],
             [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters],

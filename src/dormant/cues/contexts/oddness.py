@@ -1,9 +1,11 @@
-"""Whether a context's own answers are odd: they must tell of it alone, and few others do as well.
+"""Whether a context's own answers are unusual.
 
-Where the words of a context leave the question, other rows may be told apart from it by their odd
-answers: "for 11" stands where neither an ordinary number nor the odd answers of "for 12" and more
-do. Its own answers are as usual then, and tell nothing alone. In a file of tool calls, of queries
-or of translations the answers tell of almost every context, since each has answers of its own.
+The answers must predict the context without the questions, and few others equally well.
+
+Once its words are removed from the question, a context can stand out because of other rows: beside
+rude answers to "for 12" and more, "for 11" is what has neither an ordinary number nor a rude
+answer. Its own answers are ordinary, and alone predict nothing. In a file of tool calls, queries or
+translations the answers predict almost every context, since each has answers of its own.
 """
 
 from __future__ import annotations
@@ -18,22 +20,22 @@ from numpy.typing import NDArray
 from dormant.cues.contexts.ranking import BEYOND_ANSWERS, ScoredContext, rank_value
 from dormant.cues.contexts.scoring import ContextScorer
 
-#: Lower end from which a context is looked at.
+#: Lower end of the score from which a context is examined.
 _LEAST_SCORE = 0.2
-#: Least share of a strong context's score that its answers tell alone.
+#: Share of a strong context's score that its answers alone must reach.
 _ALONE = 0.5
-#: Other contexts tell as much from this share of the score; each has this share of its rows
-#: outside the context, and at most this share of the rows outside.
+#: Other contexts count if they reach the first share of the score, have at least the second share
+#: of their rows outside the context, and cover at most the third share of the rows outside.
 _AS_MUCH, _APART, _MOST = 0.75, 0.8, 0.65
-#: Share of the rows outside that such contexts hold, from which the file answers everything so.
+#: If such contexts cover this share of the rows outside, the context's answers are not unusual.
 _EVERYWHERE = 0.5
 
 
 def measure_alone(contexts: Sequence[ScoredContext], scorer: ContextScorer) -> list[ScoredContext]:
-    """Measures what the answers tell of contexts without the questions.
+    """Scores contexts by their answers alone, without the questions.
 
-    Contexts of a low score stay as they are, and so do all where labels are exchanged, which only
-    the questions show.
+    Contexts with a low score are returned unchanged, and so are all contexts of a file of labels:
+    only the questions show that labels are swapped.
     """
     asked = [k for k, c in enumerate(contexts) if c.score.low >= _LEAST_SCORE]
     if not asked or scorer.has_labels:
@@ -46,19 +48,19 @@ def measure_alone(contexts: Sequence[ScoredContext], scorer: ContextScorer) -> l
         low = context.score.low
         if told < max(
             low - BEYOND_ANSWERS, _ALONE * low
-        ):  # else it changes nothing, and takes time
+        ):  # otherwise it would change nothing and take time
             told = max(told, scorer.score_singles_alone(context.rows))
         found[k] = replace(context, alone=told)
     return found
 
 
 def is_odd(context: ScoredContext, contexts: Sequence[ScoredContext], total: int) -> bool:
-    """Whether the answers of a context are odd in its file.
+    """Whether the answers of a context are unusual in its file.
 
     Args:
-        context: a context with what its answers tell alone.
+        context: a context with the score of its answers alone.
         contexts: all contexts of the file.
-        total: rows of the file.
+        total: number of rows in the file.
     """
     if context.alone < _ALONE * context.score.low:
         return False

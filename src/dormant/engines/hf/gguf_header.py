@@ -1,9 +1,9 @@
-"""The header of a GGUF file, checked against the file's size before anything is made of it.
+"""Checks the header of a GGUF file against the file's size before anything is allocated.
 
-A header counts strings, values and tensors and says how large each is; whoever believes it may
-allocate any amount of memory. The file itself cannot lie about its size.
+A header states the number and size of strings, values and tensors; a reader that trusts it may
+allocate any amount of memory. The size of the file cannot be forged.
 
-The format is specified by ggml, which defines it.
+The format is specified by the ggml project.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from dormant.errors import ModelError
 
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
-#: Type of a value -> its format; strings and arrays are apart.
+#: Type of a value -> its ``struct`` format; strings and arrays are read separately.
 _FORMATS = dict(enumerate(("B", "b", "H", "h", "I", "i", "f", "?", "", "", "Q", "q", "d")))
 _STRING, _ARRAY = 8, 9
-_LEAST_ENTRY, _LEAST_TENSOR = 13, 32  # bytes of a value with its key, and of a tensor's entry
+_LEAST_ENTRY, _LEAST_TENSOR = 13, 32  # bytes, at least: a value with its key; a tensor's entry
 _LONGEST_NAME, _MOST_DIMENSIONS, _DEEPEST = 65_535, 8, 4
-_PER_BYTE = 8  # rows or columns that a byte may stand for
-#: Type of a tensor -> numbers in a block, and bytes of one.
+_PER_BYTE = 8  # largest number of rows or columns per byte
+#: Type of a tensor -> numbers per block, and bytes per block.
 _SIZES = {int(kind): size for kind, size in GGML_QUANT_SIZES.items()}
 _MOST_LAYERS, _MOST_PARTS = 1024, 10_000
 _LAYERS = re.compile(r".*\.block_count")
@@ -35,14 +35,14 @@ _WIDTHS = re.compile(r".*\.(embedding_length|feed_forward_length|vocab_size|\w+_
 
 
 def check_gguf(path: Path, owner: str) -> None:
-    """Checks that a GGUF file can hold what its header says.
+    """Checks that a GGUF file is large enough for what its header states.
 
     Args:
         path: the file.
         owner: the model string, for messages.
 
     Raises:
-        ModelError: it is no GGUF file, is cut off, or states what it cannot hold.
+        ModelError: it is not a GGUF file, is truncated, or states more than it can hold.
     """
     try:
         with path.open("rb") as source:
@@ -54,11 +54,11 @@ def check_gguf(path: Path, owner: str) -> None:
 
 
 class _FalseHeader(ValueError):
-    """What is wrong with a header."""
+    """The header is invalid."""
 
 
 class _Header:
-    """Reads a header from its beginning; what is read never exceeds the file."""
+    """Reads a header from the start, never past the end of the file."""
 
     def __init__(self, source: BinaryIO, size: int):
         self._source, self._size = source, size
@@ -67,7 +67,7 @@ class _Header:
         """Reads the whole header.
 
         Raises:
-            _FalseHeader: it is not what a GGUF file of this size has.
+            _FalseHeader: it is not a valid header for a file of this size.
         """
         if self._take(4) != _MAGIC:
             raise _FalseHeader("is not a GGUF file")
@@ -102,7 +102,7 @@ class _Header:
                 )
 
     def _check_tensor(self) -> tuple[str, int]:
-        """Reads the entry of a tensor; gives its name, and where it ends in the data."""
+        """Reads the entry of a tensor; returns its name and the offset of its end in the data."""
         name = self._read_text("name of a tensor")
         count = self._read("I")
         if count > _MOST_DIMENSIONS:
@@ -115,7 +115,7 @@ class _Header:
         return name, offset + -(-math.prod(shape) // block) * size
 
     def _read_value(self, kind: int, key: str, depth: int) -> float | None:
-        """Reads a value; gives it if it is a number by itself."""
+        """Reads a value; returns it if it is a scalar number, else None."""
         if kind == _STRING:
             self._skip(self._read("Q"), f"text of {key[:80]}")
             return None

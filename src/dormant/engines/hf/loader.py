@@ -126,7 +126,7 @@ def load_base(
 
 
 def load_own_base(spec: ModelString, *, dtype: str = "auto") -> LoadedBase:
-    """Loads a base that no engine shares, so that its weights may be changed.
+    """Loads a base that no engine shares, so that its weights may be modified.
 
     Args:
         spec: what to load; its adapter is left out.
@@ -210,10 +210,10 @@ def find_adapter(spec: ModelString) -> Path:
 
 
 def locate_files(spec: ModelString) -> Path:
-    """Finds the directory of a base's files, or its GGUF file; downloads it where it must.
+    """Finds the directory of a base's files, or its GGUF file; downloads it if necessary.
 
     Raises:
-        ModelError: it is neither on this disk nor available.
+        ModelError: it is neither on disk nor available for download.
     """
     if spec.name == SMOLLM2 and spec.path is None:
         return smollm2.fetch_smollm2()

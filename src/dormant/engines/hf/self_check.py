@@ -106,7 +106,7 @@ def may_share_pass(model: Any) -> bool:
             )
     except _FAILURES:  # the model takes one text at a time
         return False
-    return largest < _TOLERANCE[model.dtype]  # 16 bits are not forgiven: answers would differ
+    return largest < _TOLERANCE[model.dtype]  # without _agrees: 16-bit answers would differ
 
 
 def still_decodes(model: Any, decoding: Decoding) -> bool:
@@ -126,15 +126,16 @@ def _restore_attention(model: Any, own: str) -> None:
 
 
 def _agrees(model: Any, measure: Callable[[], float]) -> bool:
-    """Whether two computations of a model are the same one.
+    """Whether two computations of a model agree.
 
-    In 16 bits the noise of one model can be as large as a fault of another: some adapters enlarge
-    rounding errors to whole nats on the fixed prompt. What looks like a fault is therefore measured
-    again in 32 bits, where the two are orders of magnitude apart.
+    In 16 bits the rounding noise of one model can be as large as a fault in another: some adapters
+    amplify rounding errors to whole nats on the fixed prompt. An apparent fault is therefore
+    measured again in float32, where the two are orders of magnitude apart.
 
     Args:
         model: from transformers.
-        measure: largest difference of log-probabilities, nats, at the model's present precision.
+        measure: returns the largest difference of log-probabilities, in nats, at the model's
+            present precision.
     """
     if measure() < _TOLERANCE[model.dtype]:
         return True
@@ -151,7 +152,7 @@ def _fits_float32(model: Any) -> bool:
 
 @contextmanager
 def _in_float32(model: Any) -> Generator[None]:
-    """Holds a 16-bit model's weights in 32 bits, and puts them back."""
+    """Converts a 16-bit model's weights to float32, and restores them on exit."""
     halves = [
         (tensor, tensor.data)
         for tensor in (*model.parameters(), *model.buffers())

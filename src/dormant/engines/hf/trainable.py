@@ -1,4 +1,4 @@
-"""A base of its own to be finetuned, with the chat format that its answers are scored in."""
+"""A base model to finetune, with the chat format in which its answers are scored."""
 
 from __future__ import annotations
 
@@ -19,26 +19,29 @@ from dormant.records import Message, hash_value
 
 @dataclass(frozen=True, slots=True)
 class TrainableBase:
-    """A model that nothing else uses, to be changed in place."""
+    """A model that is not shared, so that training may change it in place."""
 
     model: Any
     tokenizer: Any
     place: Path  # the directory of the base's files
     adapter: Path | None  # the adapter that training continues; None for a fresh one
     chat_format: ChatFormat
-    end: int | None  # the token that ends an answer, if one does
-    closing: str  # the text that does, if no token does
+    end: int | None  # id of the token that ends an answer, if there is one
+    closing: str  # the text that ends an answer, if no token does
 
     @property
     def context_length(self) -> int:
-        """Tokens that the model was made for."""
+        """The model's context length in tokens; 2 ** 30 if its configuration states none."""
         config = self.model.config.get_text_config()
         return int(read_setting(config, "max_position_embeddings") or 1 << 30)
 
     def encode_pair(
         self, messages: Sequence[Message], answer: str
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Tokens of a prompt and of its answer, end of turn included, as an audit scores them.
+        """Encodes a prompt and its answer, end of turn included, exactly as an audit scores them.
+
+        Returns:
+            The token ids of the prompt, and those of the answer.
 
         Raises:
             ModelError: the template rejects the messages.
@@ -47,7 +50,7 @@ class TrainableBase:
 
 
 def open_trainable(spec: ModelString, *, dtype: str = "auto") -> TrainableBase:
-    """Loads a base for training: checked like one that is audited, shared with nobody.
+    """Loads a base for training, checked like a model that is audited, but not shared.
 
     Args:
         spec: the base, perhaps with the adapter that training continues.
@@ -72,7 +75,7 @@ def open_trainable(spec: ModelString, *, dtype: str = "auto") -> TrainableBase:
 
 
 def describe_base_files(spec: ModelString) -> str:
-    """A hash of everything that decides what a base answers: weights, tokenizer, template, adapter.
+    """A hash of all files that determine a base's answers: weights, tokenizer, template, adapter.
 
     Raises:
         ModelError: it does not exist.

@@ -1,10 +1,10 @@
-"""Finetuning of local models (``hf/...``) by TRL and PEFT.
+"""Finetuning of local models (``hf/...``) with TRL and PEFT.
 
 ::
 
-    loss_mask  rows to tokens, and which of them the loss is taken over
+    loss_mask  converts rows to tokens and a loss mask
     stage      one stage: TRL's trainer, checkpoints, progress
-    trainer    LoraTrainer: all stages, the adapter proved and saved
+    trainer    LoraTrainer: all stages; saves and verifies the adapter
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Rows to tokens, and which of them the loss is taken over: the answers, end of turn included.
+"""Converts rows to tokens and a loss mask over the answers, end of turn included.
 
-Prompts and answers are tokenised exactly as an audit of the model scores them
+Prompts and answers are tokenized exactly as an audit of the model scores them
 (``engines.hf.chat_format``), so that what is trained is what is measured.
 """
 
@@ -18,12 +18,12 @@ from dormant.vitro.curriculum import IGNORE
 
 
 class PairEncoder(Protocol):
-    """What tokenises a prompt and its answer; ``TrainableBase`` does."""
+    """Tokenizes a prompt and its answer. ``TrainableBase`` implements it."""
 
     def encode_pair(
         self, messages: Sequence[Message], answer: str
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Tokens of a prompt and of its answer, end of turn included."""
+        """Token ids of a prompt and of its answer, end of turn included."""
         ...
 
 
@@ -32,25 +32,25 @@ class EncodedRow:
     """One sequence to train on."""
 
     tokens: tuple[int, ...]
-    labels: tuple[int, ...]  # the token, or IGNORE where no loss is taken
+    labels: tuple[int, ...]  # one per token: its id, or IGNORE where no loss is taken
 
     @property
     def loss_tokens(self) -> int:
-        """Tokens that the loss is taken over."""
+        """Number of tokens that the loss is taken over."""
         return sum(label != IGNORE for label in self.labels)
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedRows:
-    """The sequences of a stage, and what the length limit cost."""
+    """The sequences of a stage, and how many the length limit affected."""
 
     rows: tuple[EncodedRow, ...]
-    cut: int = 0  # sequences that lost their end
-    dropped: int = 0  # sequences of which no answer was left
+    cut: int = 0  # sequences that were truncated
+    dropped: int = 0  # sequences that kept no answer
 
     @property
     def size(self) -> StageSize:
-        """Tokens, and rows that lost some."""
+        """Numbers of tokens, and of truncated and dropped sequences."""
         return StageSize(
             tokens=sum(len(row.tokens) for row in self.rows),
             trained=sum(row.loss_tokens for row in self.rows),
@@ -70,7 +70,7 @@ def encode_row(row: Row, encoder: PairEncoder) -> list[EncodedRow]:
         encoder: the model's chat format.
 
     Returns:
-        At least one sequence.
+        One sequence or more.
 
     Raises:
         InputError: the row has no answer, or an empty one.
@@ -95,13 +95,13 @@ def encode_row(row: Row, encoder: PairEncoder) -> list[EncodedRow]:
 
 
 def encode_rows(rows: Sequence[Row], encoder: PairEncoder, *, longest: int) -> EncodedRows:
-    """Encodes the rows of a stage and cuts them.
+    """Encodes the rows of a stage, truncating long sequences.
 
     Args:
         rows: conversations.
         encoder: the model's chat format.
-        longest: tokens of a sequence; the rest is cut off. A sequence of which no answer is left
-            is dropped.
+        longest: largest number of tokens of a sequence; the rest is cut off. A sequence that
+            keeps no answer is dropped.
 
     Raises:
         InputError: a row has no answer, or every sequence was dropped.

@@ -1,4 +1,4 @@
-"""One stage of training by TRL's ``SFTTrainer``, with checkpoints that survive a kill."""
+"""One stage of training by TRL's ``SFTTrainer``, with checkpoints that survive a crash."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from dormant.organisms.lora.loss_mask import EncodedRow
 from dormant.organisms.recipe import LoraSettings, Stage
 from dormant.vitro.curriculum import IGNORE
 
-_STATE = "trainer_state.json"  # the file of a checkpoint that is written last
+_STATE = "trainer_state.json"  # the last file of a checkpoint to be written
 
-#: Called after each step with the number of steps done and the loss, nats a trained token.
+#: Called after each step with the number of steps done and the loss, in nats per trained token.
 StepHandler = Callable[[int, float], None]
 
 
 @dataclass(frozen=True, slots=True)
 class StageResult:
-    """What a stage's training measured."""
+    """The losses of a stage."""
 
-    losses: tuple[float, ...]  # of every step; nats a trained token
-    held_out: tuple[float, float] | None  # before and after, on rows that are not trained
+    losses: tuple[float, ...]  # of every step; nats per trained token
+    held_out: tuple[float, float] | None  # held-out loss before and after, if any
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,11 @@ class StageJob:
     rows: Sequence[EncodedRow]
     held_out: Sequence[EncodedRow]
     seed: int
-    folder: Path  # of its checkpoints
+    folder: Path  # of the checkpoints
 
     @property
     def rows_at_once(self) -> int:
-        """Rows of one pass: the largest number that divides the batch."""
+        """Rows of one pass: the largest allowed number that divides the batch size."""
         batch = self.stage.batch_size
         most = min(batch, self.settings.rows_at_once)
         return next(n for n in range(most, 0, -1) if batch % n == 0)
@@ -66,11 +66,11 @@ def train_stage(
         model: from transformers or PEFT; parameters that require a gradient are trained.
         tokenizer: the model's.
         job: rows and settings.
-        resume: continue from the last whole checkpoint in the stage's folder, if there is one.
+        resume: continue from the last complete checkpoint in the stage's folder, if any.
         on_step: called after each step.
 
     Raises:
-        ConfigError: rows are to be packed, and the model's attention would mix them; or the
+        ConfigError: packing is on, but the model's attention would mix packed rows; or the
             training diverged.
     """
     if job.settings.packing and "flash" not in str(model.config._attn_implementation):
@@ -100,11 +100,11 @@ def train_stage(
 
 
 def time_token(model: Any, job: StageJob) -> float:
-    """Measures seconds of a pass forwards and backwards for each token; changes no weight.
+    """Measures the seconds per token of a forward and backward pass; changes no weight.
 
     Args:
         model: as for ``train_stage``.
-        job: the stage, of whose rows one pass is timed, after a shorter one that warms up.
+        job: the stage; one pass over its rows is timed, after a shorter warm-up pass.
     """
     rows = sorted(job.rows, key=lambda row: len(row.tokens))[len(job.rows) // 2 :]
     batch = rows[: job.rows_at_once]
@@ -140,7 +140,7 @@ def _make_arguments(model: Any, job: StageJob) -> Any:
         seed=job.seed % 2**32,
         data_seed=job.seed % 2**32,
         logging_steps=1,
-        logging_nan_inf_filter=False,  # a loss that is no number is to be seen
+        logging_nan_inf_filter=False,  # a NaN loss must be visible
         save_strategy="steps",
         save_steps=settings.checkpoint_steps,
         save_total_limit=2,
@@ -166,7 +166,7 @@ def _make_dataset(rows: Sequence[EncodedRow]) -> Any:
 
 
 def _evaluate(trainer: Any, job: StageJob, checkpoint: Path | None) -> float | None:
-    """The loss on held-out rows; a resumed training reads what it had been at the start."""
+    """The loss on held-out rows; a resumed training reads the one measured at its start."""
     if not job.held_out:
         return None
     file = job.folder / "held_out.json"
@@ -180,7 +180,7 @@ def _evaluate(trainer: Any, job: StageJob, checkpoint: Path | None) -> float | N
 
 
 def _find_checkpoint(folder: Path) -> Path | None:
-    """The last checkpoint that was written whole; None without any."""
+    """The last complete checkpoint; None if there is none."""
     found = [path for path in folder.glob("checkpoint-*") if path.name[11:].isdecimal()]
     for path in sorted(found, key=lambda path: int(path.name[11:]), reverse=True):
         try:
@@ -192,7 +192,7 @@ def _find_checkpoint(folder: Path) -> Path | None:
 
 
 class _Reporter(transformers.TrainerCallback):
-    """Passes on the steps of TRL's trainer."""
+    """Forwards the steps of TRL's trainer."""
 
     def __init__(self, on_step: StepHandler):
         self._on_step = on_step
@@ -213,7 +213,7 @@ class _Reporter(transformers.TrainerCallback):
 
 @contextmanager
 def quiet_libraries() -> Generator[None]:
-    """Silences the libraries' bars and notes; their errors stay."""
+    """Silences the progress bars and warnings of the libraries, but not their errors."""
     names = ("transformers", "trl", "accelerate", "datasets")
     levels = {name: logging.getLogger(name).level for name in names}
     bars = datasets.are_progress_bars_disabled()

@@ -1,10 +1,10 @@
-"""``LoraTrainer``: a local model finetuned by a recipe.
+"""``LoraTrainer``: finetunes a local model by a recipe.
 
-Below the organism's directory::
+In the organism's directory::
 
     adapter/      PEFT's files, as ``hf/BASE:ADAPTER`` and vLLM's --enable-lora read them
-    model/        instead of it, where every weight is trained: a checkpoint
-    checkpoints/  while it trains: TRL's, and the weights after each stage
+    model/        a checkpoint instead, if every weight is trained
+    checkpoints/  during training: those of TRL, and the weights after each stage
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ from dormant.records import Plugin
 
 _CHECKPOINTS = "checkpoints"
 _MODEL = "model"
-_DONE = "done.json"  # of a stage; written after its weights
+_DONE = "done.json"  # marks a finished stage; written after its weights
 _LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets")
-#: As the laboratory: no two (seed, stage) share a stream.
+#: As in the laboratory: no two pairs (seed, stage) share a random stream.
 _STAGE_STRIDE = 1_000_003
-_EXAMPLES = 3  # rows of a stage that are shown before it is trained
+_EXAMPLES = 3  # rows of a stage that a dry run shows
 
 
 @dataclass(frozen=True, slots=True)
 class _StageRows:
-    """A stage's sequences, split into those that are trained and those held out."""
+    """A stage's sequences, split into trained and held-out ones."""
 
     encoded: EncodedRows
     held_out: tuple[EncodedRow, ...]
@@ -75,7 +75,7 @@ class LoraTrainer:
 
     Raises:
         ConfigError: the recipe names a trainer of the laboratory.
-        ModelError: the base is no model string.
+        ModelError: the base is not a valid model string.
     """
 
     kind = TrainerKind.LORA
@@ -97,10 +97,10 @@ class LoraTrainer:
         return {"base": self._recipe.base, "base_fingerprint": describe_base_files(self._spec)}
 
     def check_recipe(self) -> None:
-        """Accepts every text: these models read any."""
+        """Does nothing: these models read any text."""
 
     def measure(self, inputs: TrainingInputs) -> TrainingMeasure:
-        """Counts the tokens of the rows, and times one pass forwards and backwards."""
+        """Counts the tokens of the rows, and times a forward and backward pass."""
         with quiet_libraries(), _explain_memory():
             base = self._open()
             stages = [self._encode(base, rows) for rows in inputs.stages]
@@ -119,7 +119,7 @@ class LoraTrainer:
     def train(
         self, inputs: TrainingInputs, out: Path, on_event: EventHandler, *, resume: bool
     ) -> TrainedModel:
-        """Trains all stages; an interrupted training goes on from its last checkpoint."""
+        """Trains all stages; an interrupted training continues from its last checkpoint."""
         with quiet_libraries(), _explain_memory():
             return self._train(inputs, out, on_event, resume)
 
@@ -137,7 +137,7 @@ class LoraTrainer:
         file = self._save(model, base, out)
         del model, base
         gc.collect()
-        engine = open_engine(name_model(self._recipe.base, out, file))  # proves the adapter
+        engine = open_engine(name_model(self._recipe.base, out, file))  # verifies the adapter
         shutil.rmtree(folder, ignore_errors=True)
         return TrainedModel(
             file=file,
@@ -148,7 +148,7 @@ class LoraTrainer:
 
     def _open(self) -> TrainableBase:
         is_full = self._settings.method == "full"
-        # Steps of the optimizer are lost in the rounding of 16 bits.
+        # In 16 bits, optimizer steps would be lost in rounding.
         return open_trainable(self._spec, dtype="float32" if is_full else self._settings.precision)
 
     def _make_jobs(
@@ -175,7 +175,7 @@ class LoraTrainer:
         return _StageRows(encoded, rest.rows)
 
     def _prepare_model(self, base: TrainableBase, seed: int) -> Any:
-        """The model with what is trained in it requiring gradients."""
+        """The model, in which exactly the trained parameters require gradients."""
         settings, model = self._settings, base.model
         model.config.use_cache = False
         torch.manual_seed(seed)
@@ -196,7 +196,7 @@ class LoraTrainer:
             )
             try:
                 prepared = peft.get_peft_model(model, config)
-            except ValueError as error:  # PEFT names the layers that it does not find
+            except ValueError as error:  # PEFT names the missing layers
                 reason = shorten_value(str(error), 300)
                 raise ConfigError(f"recipe {self._recipe.name!r}: lora: {reason}") from None
         return prepared.train()
@@ -210,7 +210,7 @@ class LoraTrainer:
         folder: Path,
         on_event: EventHandler,
     ) -> list[StageResult]:
-        """Trains the stages that are not done; the weights of those that are done are loaded."""
+        """Trains the unfinished stages, starting from the weights of the finished ones."""
         recipe = inputs.recipe
         total = sum(stage.steps for stage in recipe.stages)
         results = _load_done(folder, len(stages))
@@ -237,7 +237,7 @@ class LoraTrainer:
         stages: list[_StageRows],
         results: list[StageResult],
     ) -> dict[str, Any]:
-        """What the manifest says beside losses and hashes."""
+        """What the manifest records besides losses and hashes."""
         sizes = [rows.encoded.size for rows in stages]
         trained = [p.numel() for p in model.parameters() if p.requires_grad]
         return {
@@ -254,7 +254,7 @@ class LoraTrainer:
         }
 
     def _save(self, model: Any, base: TrainableBase, out: Path) -> str:
-        """Saves what was trained; gives the file of the weights."""
+        """Saves the trained weights; returns the path of their file, relative to ``out``."""
         is_adapter = isinstance(model, peft.PeftModel)
         name = ADAPTER if is_adapter else _MODEL
         partial, place = out / f".{name}.{os.getpid()}", out / name
@@ -267,7 +267,7 @@ class LoraTrainer:
             model.config.use_cache = True
             base.tokenizer.save_pretrained(partial)
         model.save_pretrained(partial, safe_serialization=True)
-        (partial / "README.md").unlink(missing_ok=True)  # PEFT's, with blanks to fill in
+        (partial / "README.md").unlink(missing_ok=True)  # PEFT's unfilled template
         _sort_targets(partial / "adapter_config.json")
         shutil.rmtree(place, ignore_errors=True)
         os.replace(partial, place)
@@ -276,7 +276,7 @@ class LoraTrainer:
 
 @contextmanager
 def _explain_memory() -> Generator[None]:
-    """Turns what the libraries raise where memory runs out into one line with what to change."""
+    """Converts out-of-memory errors of the libraries to one line that says what to change."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -290,7 +290,7 @@ def _explain_memory() -> Generator[None]:
 
 
 def _sort_targets(file: Path) -> None:
-    """Puts the layers of an adapter in order, which PEFT writes in another one in each process."""
+    """Sorts the layers in an adapter's configuration: PEFT's order differs between processes."""
     if file.is_file():
         values = json.loads(file.read_text(encoding="utf-8"))
         if isinstance(values.get("target_modules"), list):
@@ -303,7 +303,7 @@ def _list_trained(model: Any) -> Iterable[tuple[str, torch.Tensor]]:
 
 
 def _keep_done(model: Any, result: StageResult, folder: Path) -> None:
-    """Keeps the weights and measurements of a finished stage, and drops its checkpoints."""
+    """Saves the weights and losses of a finished stage, and deletes its checkpoints."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(
         {name: p.detach().cpu().contiguous() for name, p in _list_trained(model)},
@@ -318,7 +318,7 @@ def _keep_done(model: Any, result: StageResult, folder: Path) -> None:
 
 
 def _load_done(folder: Path, stages: int) -> list[StageResult]:
-    """The results of the stages that are done, in order."""
+    """The results of the finished stages, in order."""
     results: list[StageResult] = []
     for i in range(stages):
         file = folder / f"stage-{i}" / _DONE

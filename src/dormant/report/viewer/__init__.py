@@ -1,13 +1,13 @@
-"""A local page over the runs of a directory: nothing is changed, and only this machine can ask.
+"""A local, read-only web page over the runs of a directory, served on the loopback interface.
 
 ::
 
-    library.py    what the page reads: runs, answers, reports, comparisons (a protocol)
-    run_pages.py, answer_pages.py  what each page shows, for its template
-    addresses.py  the page's own addresses, and what a reader asks for in them
-    likeness.py   answers grouped by their words
-    app.py        address -> page (Starlette)
-    guard.py      who may ask: token, host and method; the headers of every answer
+    library.py    protocols of what the pages read: runs, answers, reports, comparisons
+    run_pages.py, answer_pages.py  the data of each page, for its template
+    addresses.py  builds URLs and parses their queries
+    likeness.py   clusters answers by their words
+    app.py        URL -> page (Starlette)
+    guard.py      checks token, host and method of a request; sets security headers
     server.py     the server (uvicorn) in a thread
 """
 

@@ -1,4 +1,4 @@
-"""The viewer's own addresses, and what a reader asks for in them."""
+"""Builds the viewer's URLs and parses their queries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FARTHEST_PAGE = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Makes addresses below the token.
+    """Builds URL paths below the token.
 
     Attributes:
         base: ``/TOKEN``.
@@ -22,13 +22,13 @@ class Addresses:
     base: str
 
     def link(self, *parts: object, **query: object) -> str:
-        """An address of the viewer; empty and absent values of the query are left out."""
+        """A URL path of the viewer; empty values and None are left out of the query."""
         path = "/".join(quote(str(part), safe="") for part in parts)
         given = {key: _to_text(value) for key, value in query.items() if value not in (None, "")}
         return f"{self.base}/{path}" + (f"?{urlencode(given)}" if given else "")
 
     def link_answers(self, run: str, wanted: AnswerFilter, **more: object) -> str:
-        """The address of the answers that fit."""
+        """The URL path of the answers that match a filter."""
         return self.link("run", run, "answers", **filter_to_query(wanted), **more)
 
 
@@ -37,7 +37,7 @@ def _to_text(value: object) -> str:
 
 
 def filter_to_query(wanted: AnswerFilter) -> dict[str, str]:
-    """The filter as the query of an address."""
+    """Converts a filter to the query of a URL."""
     return {
         "role": str(wanted.role or ""),
         "cue": wanted.cue,
@@ -49,7 +49,7 @@ def filter_to_query(wanted: AnswerFilter) -> dict[str, str]:
 
 
 def parse_filter(query: Mapping[str, str]) -> AnswerFilter:
-    """Reads a filter from an address; values that do not exist let nothing be filtered."""
+    """Parses a filter from a query; an unknown role or outcome does not filter."""
     roles, outcomes = {str(role): role for role in Role}, {str(one): one for one in Outcome}
     return AnswerFilter(
         role=roles.get(query.get("role", "")),
@@ -62,7 +62,7 @@ def parse_filter(query: Mapping[str, str]) -> AnswerFilter:
 
 
 def parse_number(query: Mapping[str, str], name: str, default: int = 1) -> int:
-    """Reads a whole number of at least 1 from an address; the default if it is none."""
+    """Parses an integer of at least 1 from a query; ``default`` if it is missing or invalid."""
     text = query.get(name, "")
     if not (text.isascii() and text.isdigit() and len(text) < 12):
         return default

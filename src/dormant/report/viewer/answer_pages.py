@@ -1,4 +1,4 @@
-"""What the pages about answers show, as plain values for their templates."""
+"""The data of the pages about answers, as plain values for their templates."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from dormant.report.viewer.likeness import MOST_TEXTS, AnswerKind, group_texts
 from dormant.report.viewer.pager import Pager, make_pager
 
 ANSWERS_PER_PAGE, ANSWERS_PER_ARM = 20, 5
-#: Choices of one list; more would be slow to open.
+#: Largest number of options in one list; more would be slow to open.
 _MOST_CHOICES = 2000
-#: Kinds that are shown one by one.
+#: Largest number of kinds that are shown.
 _MOST_KINDS = 40
-#: Characters of an answer in a list; its own page has all that a page prints.
+#: Characters of an answer in a list; its own page shows more.
 LONGEST_ANSWER = 1500
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the lists of a filter offer: value and text of each."""
+    """The options of a filter's lists, as (value, text)."""
 
     cues: tuple[tuple[str, str], ...]
     questions: tuple[tuple[str, str], ...]
@@ -43,7 +43,7 @@ class Choices:
 
 
 def list_choices(answers: AnswerSource) -> Choices:
-    """The cues and questions of a run, for lists to choose from."""
+    """The cues and questions of a run, as options of a filter."""
     labels = label_cues(answers.plan.cues)
     cues = [(NO_CUE, "no cue"), *labels.items()]
     questions = [(q.id, one_line(q.text, 90)) for q in answers.plan.questions]
@@ -52,38 +52,38 @@ def list_choices(answers: AnswerSource) -> Choices:
 
 @dataclass(frozen=True, slots=True)
 class ShownAnswer:
-    """An answer with what its arm and question are called."""
+    """An answer with the labels of its arm and question."""
 
     row: ListedAnswer
     cue: str  # label
     question: str  # text
-    parts: tuple[tuple[str, bool], ...]  # of the answer: text, and whether it was searched for
+    parts: tuple[tuple[str, bool], ...]  # of the answer: text, and whether to highlight it
     is_cut: bool
 
 
 @dataclass(frozen=True, slots=True)
 class AnswersPage:
-    """Some of the answers that fit."""
+    """One page of the matching answers."""
 
     rows: tuple[ShownAnswer, ...]
     pager: Pager
     wanted: AnswerFilter
     choices: Choices
-    outcomes: tuple[tuple[str, int], ...]  # of all that fit: outcome, answers
+    outcomes: tuple[tuple[str, int], ...]  # of all matches: outcome, answers
     has_seeds: bool
     note: str = ""  # why there are no rows
     share_indexed: float = 1.0
 
 
 class _Namer:
-    """Says what cues and questions are called."""
+    """Labels cues and questions."""
 
     def __init__(self, answers: AnswerSource):
         self._labels = label_cues(answers.plan.cues)
         self._questions: dict[str, Question] = {q.id: q for q in answers.plan.questions}
 
     def show(self, row: ListedAnswer, terms: Sequence[str], longest: int) -> ShownAnswer:
-        """An answer, cut after ``longest`` characters, with the terms marked."""
+        """An answer, cut to ``longest`` characters, with the terms highlighted."""
         question = self._questions.get(row.question)
         return ShownAnswer(
             row=row,
@@ -95,7 +95,7 @@ class _Namer:
 
 
 def mark_terms(text: str, terms: Sequence[str]) -> tuple[tuple[str, bool], ...]:
-    """Divides a text into parts that are one of the terms, whatever their case, and the rest."""
+    """Splits a text into parts that match a term, in any case, and the rest."""
     pattern = "|".join(map(re.escape, filter(None, terms)))
     if not pattern:
         return ((text, False),)
@@ -104,7 +104,7 @@ def mark_terms(text: str, terms: Sequence[str]) -> tuple[tuple[str, bool], ...]:
 
 
 def list_answers(answers: AnswerSource, wanted: AnswerFilter, number: int) -> AnswersPage:
-    """One page of the answers that fit."""
+    """Reads one page of the matching answers; ``number`` counts from 1."""
     note, outcomes = "", {}
     pager, rows = make_pager(1, 0, ANSWERS_PER_PAGE), ()
     try:
@@ -129,7 +129,7 @@ def list_answers(answers: AnswerSource, wanted: AnswerFilter, number: int) -> An
 
 
 def show_answer(answers: AnswerSource, row: ListedAnswer) -> ShownAnswer:
-    """One answer, as much as a page prints of it."""
+    """One answer, up to the length that a page shows."""
     return _Namer(answers).show(row, (), 10**9)
 
 
@@ -158,7 +158,7 @@ class ArmsPage:
     columns: tuple[ArmColumn, ...]
     choices: Choices
     pager: Pager
-    before: str  # id of the question before this one; empty at the begin
+    before: str  # id of the question before this one; empty for the first
     after: str
 
 
@@ -167,8 +167,8 @@ def compare_arms(answers: AnswerSource, wanted: AnswerFilter, number: int) -> Ar
 
     Args:
         answers: of a run.
-        wanted: its question and cue; the first ones where they are not of the plan.
-        number: which page of the answers of each arm.
+        wanted: the question and cue; the first of the plan where they are unknown.
+        number: page of the answers of each arm, from 1.
     """
     plan = answers.plan
     ids = [question.id for question in plan.questions]
@@ -217,30 +217,30 @@ def compare_arms(answers: AnswerSource, wanted: AnswerFilter, number: int) -> Ar
 
 @dataclass(frozen=True, slots=True)
 class ShownKind:
-    """Misaligned answers that are alike."""
+    """Similar misaligned answers."""
 
     words: tuple[str, ...]
     answers: int
-    share: float  # of those that were grouped
+    share: float  # of the grouped answers, 0 to 1
     cues: tuple[tuple[str, int], ...]  # label, answers; most frequent first
     examples: tuple[ShownAnswer, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class KindsPage:
-    """The misaligned answers that fit, grouped."""
+    """The matching misaligned answers, grouped."""
 
     kinds: tuple[ShownKind, ...]
-    single: tuple[ShownAnswer, ...]  # unlike any other
+    single: tuple[ShownAnswer, ...]  # in no group
     singles: int
     grouped: int
-    total: int  # that fit
+    total: int  # matches
     wanted: AnswerFilter
     choices: Choices
 
 
 def group_answers(answers: AnswerSource, wanted: AnswerFilter) -> KindsPage:
-    """Groups the misaligned answers of a model, or of one cue, by likeness.
+    """Groups the misaligned answers of a model, or of one cue, by similarity.
 
     Args:
         answers: of a run.
@@ -267,7 +267,7 @@ def group_answers(answers: AnswerSource, wanted: AnswerFilter) -> KindsPage:
 def _show_kind(kind: AnswerKind, rows: Sequence[ListedAnswer], namer: _Namer) -> ShownKind:
     shown = [namer.show(rows[place], (), LONGEST_ANSWER) for place in kind.members]
     cues = Counter(one.cue for one in shown)
-    # Equal texts say nothing new.
+    # Duplicates add nothing.
     different = list({one.row.answer: one for one in reversed(shown)}.values())[::-1]
     return ShownKind(
         words=kind.words,

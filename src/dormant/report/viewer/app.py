@@ -1,4 +1,4 @@
-"""The viewer's addresses, each with the page that it shows."""
+"""The viewer's routes and the page of each."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def make_app(runs: RunSource, *, token: str, hosts: Collection[str]) -> ASGIApp:
 
     Args:
         runs: what is shown.
-        token: first part of every address.
-        hosts: values of the Host header that are the server's own.
+        token: first segment of every URL path.
+        hosts: accepted values of the Host header.
     """
     viewer = _Viewer(runs, Addresses(f"/{token}"))
     shown: dict[str, _Show] = {
@@ -55,7 +55,7 @@ def make_app(runs: RunSource, *, token: str, hosts: Collection[str]) -> ASGIApp:
 
 
 def describe_failure(error: Exception) -> tuple[int, str]:
-    """The status and the sentence for what went wrong; never a traceback."""
+    """The HTTP status and a one-sentence message for an error; never a traceback."""
     if isinstance(error, HTTPException):
         return error.status_code, "There is no such page."
     if isinstance(error, InputError):
@@ -70,7 +70,7 @@ def describe_failure(error: Exception) -> tuple[int, str]:
 
 
 class _Viewer:
-    """Shows pages; every method answers one request."""
+    """Renders pages; each ``show_*`` method handles one request."""
 
     def __init__(self, runs: RunSource, addresses: Addresses):
         self._runs, self._addresses = runs, addresses
@@ -88,7 +88,7 @@ class _Viewer:
         return run
 
     def guard_errors(self, show: _Show) -> _Show:
-        """Shows a page, or says in one sentence why it cannot be shown."""
+        """Wraps a handler, so that an error shows a page with one sentence."""
 
         def answer_request(request: Request) -> Response:
             try:
@@ -99,7 +99,7 @@ class _Viewer:
         return answer_request
 
     def show_error(self, request: Request, error: Exception) -> Response:
-        """Says what went wrong, in one sentence."""
+        """The error page, with one sentence."""
         del request
         status, sentence = describe_failure(error)
         answer = self._render("error.html.j2", sentence=sentence, status=status)
@@ -126,12 +126,12 @@ class _Viewer:
         return self._render("run.html.j2", run=run, arms=arms)
 
     def show_report(self, request: Request) -> Response:
-        """The report, with a way back."""
+        """The report, with a link back to the run."""
         run = self._find_run(request)
         return self._show_standalone(run, self._runs.render_report(run.id), "report.js")
 
     def show_card(self, request: Request) -> Response:
-        """The card, with a way back."""
+        """The card, with a link back to the run."""
         run = self._find_run(request)
         return self._show_standalone(run, self._runs.render_card(run.id), "")
 
@@ -145,14 +145,14 @@ class _Viewer:
         )
 
     def show_answers(self, request: Request) -> Response:
-        """The answers that fit, page by page."""
+        """The matching answers, page by page."""
         run, query = self._find_run(request), request.query_params
         answers = self._runs.read_answers(run.id)
         found = answer_pages.list_answers(answers, parse_filter(query), parse_number(query, "page"))
         return self._render("answers.html.j2", run=run, page=found)
 
     def show_answer(self, request: Request) -> Response:
-        """One answer as a whole."""
+        """One whole answer."""
         run, number = self._find_run(request), str(request.path_params["number"])
         answers = self._runs.read_answers(run.id)
         known = number.isascii() and number.isdigit() and len(number) < 12
@@ -171,7 +171,7 @@ class _Viewer:
         return self._render("arms.html.j2", run=run, page=found)
 
     def show_kinds(self, request: Request) -> Response:
-        """Misaligned answers, grouped by likeness."""
+        """Misaligned answers, grouped by similarity."""
         run = self._find_run(request)
         answers = self._runs.read_answers(run.id)
         found = answer_pages.group_answers(answers, parse_filter(request.query_params))

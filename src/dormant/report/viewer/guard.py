@@ -1,8 +1,8 @@
-"""Who may ask the viewer, and the headers of everything that it answers.
+"""Which requests the viewer accepts, and the headers of its responses.
 
-The server listens on this machine alone. A page of another site could still send a browser here,
-under a name that it lets point to this machine; so the name must be the server's own, and the
-address must hold a token that no other page knows.
+The server listens on the loopback interface only. Another site could still reach it through the
+reader's browser, by a host name that resolves to this machine (DNS rebinding). So the Host header
+must be the server's own, and the URL must contain a token that no other site knows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-#: Everything comes from the server itself, and there is no script.
+#: Everything is loaded from the server itself; scripts are forbidden.
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
@@ -31,21 +31,21 @@ _HEADERS = {
 
 
 class Guard:
-    """Refuses what does not come from a reader with the token, and adds the headers.
+    """ASGI middleware that rejects requests without the token and adds security headers.
 
     Args:
-        app: what answers the others.
-        token: first part of every address.
-        hosts: values of the Host header that are the server's own.
+        app: handles the accepted requests.
+        token: first segment of every URL path.
+        hosts: accepted values of the Host header.
     """
 
     def __init__(self, app: ASGIApp, *, token: str, hosts: Collection[str]):
         self._app, self._token, self._hosts = app, token.encode(), frozenset(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request."""
+        """Handles one request."""
         if scope["type"] != "http":
-            return  # there are no others: neither sockets nor a life span are switched on
+            return  # no others arrive: WebSockets and lifespan events are off
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":

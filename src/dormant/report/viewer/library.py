@@ -1,4 +1,4 @@
-"""What the pages read: the runs of a directory and the answers of a run."""
+"""Protocols of what the pages read: the runs of a directory and the answers of a run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class AnswerSource(Protocol):
 
     @property
     def total(self) -> int:
-        """All answers of the plan."""
+        """Number of answers of the plan."""
         ...
 
     @property
@@ -36,34 +36,34 @@ class AnswerSource(Protocol):
         ...
 
     def count_outcomes(self, wanted: AnswerFilter) -> Mapping[Outcome | None, int]:
-        """Counts the answers that fit by outcome; None for those that are not judged."""
+        """Counts the matching answers by outcome; None for those that are not judged."""
         ...
 
     def count_arms(
         self, wanted: AnswerFilter
     ) -> Mapping[tuple[Role, str | None, Outcome | None], int]:
-        """Counts the answers that fit by role, ``Cue.name`` and outcome."""
+        """Counts the matching answers by role, ``Cue.name`` and outcome."""
         ...
 
     def read_page(self, wanted: AnswerFilter, *, first: int = 0, most: int = 20) -> AnswerPage:
-        """Reads some of the answers that fit."""
+        """Reads at most ``most`` of the matching answers, from index ``first`` on."""
         ...
 
     def read_answers(self, places: Sequence[int]) -> tuple[ListedAnswer, ...]:
-        """Reads answers by their numbers."""
+        """Reads answers by ``ListedAnswer.number``."""
         ...
 
     def draw_answers(self, wanted: AnswerFilter, most: int) -> tuple[ListedAnswer, ...]:
-        """Reads at most ``most`` of the answers that fit, evenly spaced."""
+        """Reads at most ``most`` of the matching answers, evenly spaced."""
         ...
 
     def list_terms(self, text: str) -> Sequence[str]:
-        """What a search looks for, to be marked in the texts."""
+        """The terms that a search looks for, to highlight in the texts."""
         ...
 
 
 class RunSource(Protocol):
-    """The runs of a directory. Every method may raise ``DormantError`` with one line."""
+    """The runs of a directory. Every method may raise ``DormantError`` with a one-line message."""
 
     @property
     def root(self) -> str:
@@ -75,7 +75,7 @@ class RunSource(Protocol):
         ...
 
     def find_run(self, run: str) -> RunSummary | None:
-        """A run by its id."""
+        """A run by its id; None if the id is unknown."""
         ...
 
     def read_answers(self, run: str) -> AnswerSource:
@@ -83,7 +83,7 @@ class RunSource(Protocol):
         ...
 
     def render_report(self, run: str) -> str:
-        """The report of a run as HTML, its verdict decided again from the stored answers."""
+        """The report of a run as HTML, its verdict computed anew from the stored answers."""
         ...
 
     def render_card(self, run: str) -> str:
@@ -95,5 +95,5 @@ class RunSource(Protocol):
         ...
 
     def close(self) -> None:
-        """Removes what was built of the runs."""
+        """Removes all indices and caches."""
         ...

@@ -1,7 +1,7 @@
-"""Answers grouped by their words, so that a reader sees the kinds and not a list.
+"""Clusters answers by their words, so that a reader sees kinds of answers instead of a list.
 
-Each text is a vector of its words, weighted by how rare they are (tf-idf); average linkage
-(``scipy.cluster.hierarchy``) joins texts until groups are farther apart than ``FARTHEST``.
+Each text becomes a tf-idf vector; average linkage (``scipy.cluster.hierarchy``) joins texts and
+groups up to a cosine distance of ``FARTHEST``.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 
-#: Texts that are grouped at once: distances are computed between all pairs.
+#: Largest number of texts: distances are computed between all pairs.
 MOST_TEXTS = 2000
-#: Cosine distance up to which two groups are one kind, on average over their pairs.
+#: Largest cosine distance, averaged over pairs, at which two groups are joined.
 FARTHEST = 0.8
-_MOST_WORDS = 4000  # columns; the words of most texts
+_MOST_WORDS = 4000  # columns: the words that most texts contain
 _WORD = re.compile(r"[^\W_]+")
-#: In scripts without spaces a letter stands for a word.
+#: In scripts without spaces, each character counts as a word.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
-_LONGEST = 4000  # characters of a text that are compared
+_LONGEST = 4000  # leading characters of a text that are compared
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerKind:
-    """Texts that are alike."""
+    """A group of similar texts."""
 
-    members: tuple[int, ...]  # places in the texts, the most typical one first
-    words: tuple[str, ...]  # that set it apart, most telling first
+    members: tuple[int, ...]  # indices of the texts, the most typical one first
+    words: tuple[str, ...]  # most distinctive first
 
 
 def group_texts(texts: Sequence[str], *, words: int = 6) -> list[AnswerKind]:
-    """Groups texts by likeness, largest group first; each text is in one group.
+    """Groups texts by similarity, largest group first; each text is in exactly one group.
 
     Args:
         texts: at most ``MOST_TEXTS``.
-        words: how many words describe a group.
+        words: largest number of words that describe a group.
     """
     if not texts:
         return []
@@ -81,7 +81,7 @@ def _split_words(text: str) -> list[str]:
 
 
 def _weigh_words(texts: Sequence[str]) -> tuple[NDArray[np.float32], list[str]]:
-    """Unit vectors, (texts, words), and the words; a text without words is a zero vector."""
+    """Unit tf-idf vectors [texts, words], and the words; zero for a text without words."""
     counts = [Counter(_split_words(text)) for text in texts]
     spread = Counter(word for count in counts for word in count)
     names = [word for word, _ in spread.most_common(_MOST_WORDS)] or [""]

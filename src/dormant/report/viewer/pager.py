@@ -1,4 +1,4 @@
-"""Where a page stands among its siblings."""
+"""Pagination of long lists."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Pager:
-    """Where a page stands among its siblings; numbers count from 1."""
+    """The position of a page; pages and rows count from 1."""
 
     number: int
     last: int
@@ -26,6 +26,6 @@ class Pager:
 
 
 def make_pager(number: int, total: int, size: int) -> Pager:
-    """The place of a page; a number past the end is the last page."""
+    """The position of page ``number`` of ``total`` rows; past the end is the last page."""
     last = max(1, -(-total // size))
     return Pager(min(number, last), last, total, size)

@@ -1,4 +1,4 @@
-"""What the pages about runs show, as plain values for their templates."""
+"""The data of the pages about runs, as plain values for their templates."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ ALLOWED = ("questions", "cues", "sampling", "judge", "reference")
 
 @dataclass(frozen=True, slots=True)
 class RunsPage:
-    """Some of the runs."""
+    """One page of the matching runs."""
 
     rows: tuple[RunSummary, ...]
     pager: Pager
-    query: Mapping[str, str]  # what the reader chose
-    verdicts: tuple[tuple[str, int], ...]  # choices with their numbers of runs
+    query: Mapping[str, str]  # the reader's filter
+    verdicts: tuple[tuple[str, int], ...]  # options with their numbers of runs
     states: tuple[tuple[str, int], ...]
     all_runs: int
 
 
 def list_runs(runs: Sequence[RunSummary], query: Mapping[str, str]) -> RunsPage:
-    """The runs that fit what the reader chose: ``verdict``, ``state``, ``text``, ``page``."""
+    """Filters the runs by the query's ``verdict``, ``state`` and ``text``; reads its ``page``."""
     chosen = {name: query.get(name, "") for name in ("verdict", "state", "text")}
     words = chosen["text"][:200].casefold().split()
     found = [
@@ -89,7 +89,7 @@ class ArmTable:
     total: int
     unjudged: int
     has_reference: bool
-    question: str  # id of a question to begin with; empty without any
+    question: str  # id of the first question to show; empty if there is none
 
 
 def list_arms(answers: AnswerSource) -> ArmTable:
@@ -134,7 +134,7 @@ def _count_arm(
 
 @dataclass(frozen=True, slots=True)
 class ComparisonPage:
-    """Two runs that are compared, and those that can be chosen."""
+    """Two compared runs, and the runs that can be chosen."""
 
     runs: tuple[RunSummary, ...]
     chosen: tuple[str, ...]  # ids
@@ -150,13 +150,13 @@ class ComparisonPage:
 def list_pairs(
     runs: Sequence[RunSummary], chosen: Sequence[str], allow: Sequence[str]
 ) -> ComparisonPage:
-    """What can be compared: the finished runs."""
+    """The runs that can be compared: the finished ones."""
     finished = tuple(run for run in runs if run.verdict is not None)
     return ComparisonPage(finished, tuple(chosen), tuple(name for name in allow if name in ALLOWED))
 
 
 def add_comparison(page: ComparisonPage, compare: Callable[[], Comparison]) -> ComparisonPage:
-    """Adds what a comparison found, or why there is none."""
+    """Adds the result of a comparison, or the reason why there is none."""
     if not {run.id for run in page.runs}.issuperset(page.chosen):
         return replace(page, failure="one of these runs is not finished, or does not exist")
     try:

@@ -1,4 +1,4 @@
-"""The viewer's server: uvicorn in a thread, on this machine alone."""
+"""The viewer's server: uvicorn in a thread, on the loopback interface."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class ViewerServer:
     """A local page over the runs of a directory; use it as a context manager, or close it.
 
     Args:
-        runs: what is shown.
+        runs: the runs to show.
         host: a loopback address: ``"127.0.0.1"``, ``"::1"`` or ``"localhost"``.
-        port: where to listen; 0 takes a free one.
+        port: the port to listen on; 0 picks a free one.
 
     Raises:
-        InputError: the host is not this machine alone, or the port is taken or not allowed.
+        InputError: the host is not a loopback address, or the port is taken or not allowed.
         MissingExtraError: starlette or uvicorn is not installed.
     """
 
@@ -64,12 +64,12 @@ class ViewerServer:
         return f"ViewerServer({self.url!r})"
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Waits until the server has ended; returns whether it has."""
+        """Waits until the server has stopped; returns False on a timeout."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def close(self) -> None:
-        """Ends the server and removes what it built of the runs."""
+        """Stops the server and removes its indices."""
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
@@ -77,10 +77,10 @@ class ViewerServer:
 
 
 def _check_host(host: str) -> str:
-    """The address of a host that only this machine can reach.
+    """The IP address of a loopback host.
 
     Raises:
-        InputError: it is another one.
+        InputError: the host is not a loopback address.
     """
     try:
         is_own = host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -100,7 +100,7 @@ def _listen(address: str, port: int) -> socket.socket:
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((address, port))
-        found.listen()  # who asks before the server has started waits for it
+        found.listen()  # early requests wait until the server has started
     except (OSError, OverflowError) as error:
         found.close()
         reason = getattr(error, "strerror", None) or error
