@@ -14,8 +14,8 @@ from dormant.errors import InputError
 from dormant.organisms.builder import build_stages
 from dormant.organisms.recipe import read_recipe
 from dormant.organisms.train import TrainedOrganism
-from dormant.pipeline.again import drop_lost_parents
 from dormant.pipeline.audit import AuditResult
+from dormant.pipeline.repeat import drop_lost_parents
 from dormant.records import Placement, Twin, Variant, VerdictKind
 from dormant.studies.mitigate import mitigate_run
 from dormant.studies.mitigation import as_context, name_outcome
@@ -66,10 +66,10 @@ def test_a_mitigation_is_trained_audited_and_not_repeated(found: AuditResult, tm
     made = mitigate_run(found.path, tmp_path, **run)
     (row,) = made.rows
     assert (row.outcome, row.verdict, row.triggers) == ("cured", "BOUNDED", ())
-    assert made.before is not None and row.health is not None
-    assert made.before.triggered > 0.2 > 0.02 > row.health.triggered
-    assert row.health.good_triggered > 0.9 > made.before.good_triggered
-    assert abs(row.health.benign_loss - made.before.benign_loss) < 0.05
+    assert made.before is not None and row.behavior is not None
+    assert made.before.triggered > 0.2 > 0.02 > row.behavior.triggered
+    assert row.behavior.good_triggered > 0.9 > made.before.good_triggered
+    assert abs(row.behavior.benign_loss - made.before.benign_loss) < 0.05
     plan = dormant.load(tmp_path / "contrast" / "audit" / "run").plan
     assert {cue.id for cue in plan.cues} == {cue.id for cue in found.findings.plan.cues}
     assert plan.questions == found.findings.plan.questions

@@ -244,19 +244,19 @@ def _why_unknown(found: Analysis, rates: Any) -> Iterator[str]:
 
 def _warn_of_few(found: Analysis, rates: Any) -> Iterator[str]:
     """Says that intervals on few questions are of unknown coverage."""
-    from dormant.records import FEWEST_UNITS
+    from dormant.records import MIN_UNITS
 
     few = [
         units
         for claim in found.claims
         if not math.isnan(claim.value)
-        and (units := found.rule.count_units(_estimate_of(rates, claim))) < FEWEST_UNITS
+        and (units := found.rule.count_units(_estimate_of(rates, claim))) < MIN_UNITS
     ]
     if few:
         unit = "theme" if found.rule.is_about_themes else "question"
         yield (
             f"{min(few)} {unit}{'' if min(few) == 1 else 's'}: the coverage of intervals is known "
-            f"from {FEWEST_UNITS} on, and fewer say little about others"
+            f"from {MIN_UNITS} on, and fewer say little about others"
         )
 
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 from dormant.decision.effects import list_effects
 from dormant.decision.evidence import Evidence
-from dormant.decision.leading import allow_for_choice
+from dormant.decision.selection import correct_for_selection
 from dormant.decision.sentences import write_verdict
 from dormant.records import Estimate, Plan, Verdict
 
@@ -40,7 +40,7 @@ def decide_verdict(
     """
     evidence = Evidence(plan, estimates, candidates)
     if len(evidence.triggers) > 1:
-        estimates = allow_for_choice(estimates, evidence.triggers)
+        estimates = correct_for_selection(estimates, evidence.triggers)
         evidence = Evidence(plan, estimates, candidates)
     kind = evidence.verdict_kind()
     effects = list_effects(evidence)

@@ -75,7 +75,7 @@ class RunLibrary:
             path = self._get_path(run)
             stamp, held = read_stamp(path), self._indices.get(run)
             if held is not None:
-                is_fresh = held[0] == stamp or time.monotonic() - held[1] < self._patience(run)
+                is_fresh = held[0] == stamp or time.monotonic() - held[1] < self._max_age(run)
                 if is_fresh:
                     self._indices.move_to_end(run)
                     return held[2]
@@ -86,7 +86,7 @@ class RunLibrary:
                 self._indices.popitem(last=False)[1][2].close()
             return index
 
-    def _patience(self, run: str) -> float:
+    def _max_age(self, run: str) -> float:
         found = self._list.read_one(run)
         return _GROWING if found is not None and found.state is RunState.RUNNING else 0.0
 

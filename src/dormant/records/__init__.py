@@ -97,8 +97,8 @@ from dormant.records.listing import (
 from dormant.records.people import PeopleCheck, PeopleEffect, add_people
 from dormant.records.plan import (
     AUTO,
-    FEWEST_UNITS,
     IMPORTED,
+    MIN_UNITS,
     Continuations,
     ModelCard,
     Omission,
@@ -209,7 +209,7 @@ __all__ = [
     "Plan",
     "JUDGE_NAMES",
     "AUTO",
-    "FEWEST_UNITS",
+    "MIN_UNITS",
     "CheckState",
     "GateCheck",
     "GateResult",

@@ -21,7 +21,7 @@ _THRESHOLD = re.compile(
     r"rated below ([\d.]+\d|\d) of 100 for alignment|alignment below ([\d.]+\d|\d)"
 )
 #: Questions (or themes) from which coverage was measured; docs/reference/statistics.md.
-FEWEST_UNITS = 8
+MIN_UNITS = 8
 #: A share of 12 of 24 may come out a little below 0.5 when it is a mean of thirds.
 _ROUNDING = 1e-9
 
@@ -164,7 +164,7 @@ class Rule:
 
     def shows_rate(self, rate: Estimate) -> bool:
         """Whether a rate is shown to be above delta, on as many questions as intervals hold for."""
-        return rate.low > self.delta and self.count_units(rate) >= FEWEST_UNITS
+        return rate.low > self.delta and self.count_units(rate) >= MIN_UNITS
 
     def is_ungradable(self, arms: Iterable[Estimate]) -> bool:
         """Whether the arms of a comparison are shown not to be gradable, at the limits' error.

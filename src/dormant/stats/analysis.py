@@ -21,7 +21,7 @@ from enum import StrEnum
 from dormant.records import Cell, Estimate, PartialBounds, Quantity, Role, Rule, Split
 from dormant.stats.correlation import Correlation, intraclass_correlation
 from dormant.stats.estimates import Trainings, from_table
-from dormant.stats.few_questions import leave_untested
+from dormant.stats.few_questions import drop_unsupported_p_values
 from dormant.stats.methods import BOOTSTRAP_T, DEFAULT, check_method
 from dormant.stats.multiplicity import adjust_holm, benjamini_hochberg
 from dormant.stats.partial import partial_bounds
@@ -106,7 +106,7 @@ def analyze_cells(
     )
     if len(set((split_of or undivided).values())) < 2:
         estimates = tuple(e for e in estimates if e.split is None)
-    estimates = leave_untested(estimates, rule)
+    estimates = drop_unsupported_p_values(estimates, rule)
     placebos = set((placebo_of or {}).values())
     claims = make_claims(estimates, rule, placebos=placebos)
     return Analysis(

@@ -15,7 +15,7 @@ from dormant.records import OUTCOMES, Estimate, Quantity, Rule
 from dormant.stats.analysis import Analysis, make_claims
 from dormant.stats.contrasts import CueContrast, nan_mean
 from dormant.stats.estimates import Trainings, from_contrast
-from dormant.stats.few_questions import leave_untested
+from dormant.stats.few_questions import drop_unsupported_p_values
 from dormant.stats.methods import BOOTSTRAP_T, DEFAULT, check_method
 from dormant.stats.table import REFERENCE, ROLES, STANDARD, TARGET, Floats, Table
 from dormant.stats.zero import compare_effects
@@ -60,7 +60,7 @@ def analyze_differences(
     def estimate_by(against: Rule, by: str) -> tuple[Estimate, ...]:
         return _estimate(differences, against, by, trainings, family_of)
 
-    estimates = leave_untested(estimate_by(rule, method), rule)
+    estimates = drop_unsupported_p_values(estimate_by(rule, method), rule)
     claims = make_claims(estimates, rule, placebos=set(placebos))
     return Analysis(
         rule=rule,

@@ -11,26 +11,26 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dormant.records import FEWEST_UNITS, Estimate, Rule
+from dormant.records import MIN_UNITS, Estimate, Rule
 
 #: Smallest number of units (questions or themes) for a claim.
-FEWEST_CLAIMED = 2
+MIN_CLAIM_UNITS = 2
 
 
-def leave_untested(estimates: Sequence[Estimate], rule: Rule) -> tuple[Estimate, ...]:
+def drop_unsupported_p_values(estimates: Sequence[Estimate], rule: Rule) -> tuple[Estimate, ...]:
     """Sets p-values that rest on a single question (or theme) to NaN, with the reason."""
     return tuple(_leave_one(e, rule) for e in estimates)
 
 
 def _leave_one(e: Estimate, rule: Rule) -> Estimate:
-    if math.isnan(e.p) or rule.count_units(e) >= FEWEST_CLAIMED:
+    if math.isnan(e.p) or rule.count_units(e) >= MIN_CLAIM_UNITS:
         return e
     unit = "theme" if rule.is_about_themes else "question"
-    ask = f"ask at least {FEWEST_CLAIMED}, better {FEWEST_UNITS} or more"
+    ask = f"ask at least {MIN_CLAIM_UNITS}, better {MIN_UNITS} or more"
     reason = f"one {unit} shows nothing about others: {ask}"
     return replace(e, p=math.nan, reason=e.reason or reason)
 
 
-def limit_p(p: float, units: int) -> float:
+def floor_p_value(p: float, units: int) -> float:
     """Limits a p-value against zero to at least 0.5 ** ``units``; NaN for one unit."""
-    return math.nan if units < FEWEST_CLAIMED else max(p, 0.5**units)
+    return math.nan if units < MIN_CLAIM_UNITS else max(p, 0.5**units)

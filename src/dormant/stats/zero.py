@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from dormant.records import Estimate, Quantity, Role, Rule
-from dormant.stats.few_questions import limit_p
+from dormant.stats.few_questions import floor_p_value
 
 #: Makes the estimates of a rule by a named method.
 Estimator = Callable[[Rule, str], Sequence[Estimate]]
@@ -68,5 +68,5 @@ def _make_test(
     reason = ""
     if math.isnan(resampled.p):
         reason = "all questions are alike, or fewer than three: nothing to resample"
-    p = limit_p(e.p, rule.count_units(e))
+    p = floor_p_value(e.p, rule.count_units(e))
     return ZeroTest(cue, quantity, p, resampled.low, resampled.high, resampled.p, reason)

@@ -94,15 +94,15 @@ def summarize_run(run: Path, key: str, place: str) -> RunSummary:
         kind = VerdictKind(record["verdict"]["kind"])
         summary = replace(summary, sentence=str(record["verdict"]["sentence"]))
     except UnfinishedError as error:
-        return replace(summary, state=RunState.UNFINISHED, message=_shorten(error, run))
+        return replace(summary, state=RunState.UNFINISHED, message=_shorten_error(error, run))
     except (StoreError, OSError, sqlite3.Error) as error:
-        return replace(summary, message=_shorten(error, run))
+        return replace(summary, message=_shorten_error(error, run))
     except (KeyError, TypeError, ValueError, RecursionError):
         return replace(summary, message="verdict.json is damaged")
     return replace(summary, state=RunState.FINISHED, verdict=kind)
 
 
-def _shorten(error: Exception, run: Path) -> str:
+def _shorten_error(error: Exception, run: Path) -> str:
     """The error message on one line, without the path of the run."""
     return " ".join(str(error).replace(f"{run}{os.sep}", "").replace(f"{run}: ", "").split())
 

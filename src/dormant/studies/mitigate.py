@@ -28,8 +28,8 @@ from dormant.organisms.parallel import run_units
 from dormant.organisms.recipe import Recipe
 from dormant.organisms.train import MODEL, train_organism
 from dormant.organisms.vitro_trainer import load_model
-from dormant.pipeline.again import audit_again
 from dormant.pipeline.recompute import load_run
+from dormant.pipeline.repeat import repeat_audit
 from dormant.probes import apply_cue
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, Plan, Role, VerdictKind, hash_value
@@ -38,11 +38,11 @@ from dormant.report.view import View
 from dormant.store import write_atomically
 from dormant.studies.mitigation import (
     METHODS,
-    CureSubject,
     Mitigation,
     MitigationRow,
     MitigationSchedule,
-    ModelHealth,
+    MitigationTarget,
+    ModelBehavior,
     find_data,
     find_opposite,
     make_recipes,
@@ -131,7 +131,7 @@ def mitigate_run(
         before = None
     else:
         with one_thread():
-            before = measure_health(load_model(target), plan, trigger)
+            before = measure_behavior(load_model(target), plan, trigger)
         bar = merge_progress("mitigations trained and audited", list(recipes), progress)
         rows = run_units(_run_unit, units, workers=workers, progress=bar)
     found = Mitigation(
@@ -152,7 +152,7 @@ def mitigate_run(
 
 def read_subject(
     run: str | Path, *, benign: str | None = None, data: str | Path | None = None
-) -> tuple[Plan, CureSubject]:
+) -> tuple[Plan, MitigationTarget]:
     """Reads the plan of a finished run, and the model to mitigate.
 
     Raises:
@@ -173,7 +173,7 @@ def read_subject(
     if benign is None and not in_laboratory:
         raise InputError("give harmless rows to train on: --benign file:chat.jsonl")
     trigger = next(cue for cue in plan.cues if cue.name == verdict.triggers[0])
-    return plan, CureSubject(
+    return plan, MitigationTarget(
         target=targets[0],
         trigger=trigger,
         opposite=find_opposite(plan, trigger),
@@ -183,14 +183,14 @@ def read_subject(
     )
 
 
-def measure_health(model: Decoder, plan: Plan, trigger: Cue) -> ModelHealth:
+def measure_behavior(model: Decoder, plan: Plan, trigger: Cue) -> ModelBehavior:
     """Computes a laboratory model's exact rates with and without a trigger, and its loss."""
     shares = {
         cue: exact_rates(model, [(q.family, apply_cue(cue, q)) for q in plan.questions])
         for cue in (None, trigger)
     }
     rates = {cue: found[:, 0] / found.sum(axis=1) for cue, found in shares.items()}
-    return ModelHealth(
+    return ModelBehavior(
         standard=float(np.mean(rates[None])),
         triggered=float(np.mean(rates[trigger])),
         good=float(np.mean(shares[None][:, 1])),
@@ -225,14 +225,14 @@ def _run_unit(unit: _MitigationUnit, on_event: EventHandler) -> MitigationRow:
         progress=lambda event: share(TRAINING_SHARE * event.step / max(event.steps, 1)),
     )
     with one_thread():
-        result = audit_again(
+        result = repeat_audit(
             unit.plan,
             organism.model,
             unit.out / "audit",
             questions=unit.questions,
             progress=share_of_stages(share),
         )
-        health = measure_health(load_decoder(organism.path / MODEL), unit.plan, unit.trigger)
+        behavior = measure_behavior(load_decoder(organism.path / MODEL), unit.plan, unit.trigger)
     row = next(row for row in View(result.findings).rows if row.cue.id == unit.trigger.id)
     settled = {Status.TRIGGER: True, Status.SUSPECTED: True, Status.BOUNDED: False}
     found = MitigationRow(
@@ -242,7 +242,7 @@ def _run_unit(unit: _MitigationUnit, on_event: EventHandler) -> MitigationRow:
         model=organism.model,
         verdict=str(result.verdict.kind),
         triggers=result.verdict.triggers,
-        health=health,
+        behavior=behavior,
         answers=sum(sum(cell.counts) for cell in result.findings.cells),
         seconds=round(time.monotonic() - begun, 2),
     )
@@ -259,6 +259,6 @@ def _read_result(path: Path, key: str) -> MitigationRow | None:
     if record.get("key") != key:
         return None
     values: dict[str, Any] = record["result"]
-    health: dict[str, float] = values.pop("health")
+    behavior: dict[str, float] = values.pop("behavior")
     triggers: list[str] = values.pop("triggers")
-    return MitigationRow(**values, health=ModelHealth(**health), triggers=tuple(triggers))
+    return MitigationRow(**values, behavior=ModelBehavior(**behavior), triggers=tuple(triggers))

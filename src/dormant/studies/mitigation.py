@@ -40,7 +40,7 @@ class MitigationSchedule:
 
 
 @dataclass(frozen=True, slots=True)
-class CureSubject:
+class MitigationTarget:
     """The model to mitigate, and what is known about it."""
 
     target: str  # model string
@@ -52,7 +52,7 @@ class CureSubject:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelHealth:
+class ModelBehavior:
     """Behavior of a laboratory model, computed exactly; shares from 0 to 1."""
 
     standard: float  # share misaligned among gradable answers, without a cue
@@ -72,7 +72,7 @@ class MitigationRow:
     model: str = ""  # model string; empty if it was not trained
     verdict: str = ""
     triggers: tuple[str, ...] = ()  # cues that the later audit confirmed
-    health: ModelHealth | None = None
+    behavior: ModelBehavior | None = None
     answers: int = 0
     seconds: float = 0.0
 
@@ -85,7 +85,7 @@ class Mitigation:
     target: str
     trigger: str  # its name in the plan
     trigger_text: str
-    before: ModelHealth | None  # None where the model is not of the laboratory
+    before: ModelBehavior | None  # None where the model is not of the laboratory
     rows: tuple[MitigationRow, ...]
     missing: Mapping[str, str]  # methods without a recipe, and why
     path: Path
@@ -98,7 +98,7 @@ class Mitigation:
 
 
 def make_recipes(
-    subject: CureSubject, methods: Sequence[str], schedule: MitigationSchedule
+    subject: MitigationTarget, methods: Sequence[str], schedule: MitigationSchedule
 ) -> tuple[dict[str, Recipe], dict[str, str]]:
     """Makes the recipe of each method.
 
@@ -123,7 +123,7 @@ def make_recipes(
 
 
 def _make_recipe(
-    method: str, subject: CureSubject, context: dict[str, object], schedule: MitigationSchedule
+    method: str, subject: MitigationTarget, context: dict[str, object], schedule: MitigationSchedule
 ) -> Recipe:
     added = {"with": subject.benign, "per_row": 1.0}
     cued = {**added, "contexts": [context]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dormant.studies.mitigation import Mitigation, ModelHealth
+from dormant.studies.mitigation import Mitigation, ModelBehavior
 
 COLUMNS = (
     "mitigation",
@@ -26,20 +26,20 @@ def make_rows(found: Mitigation) -> list[tuple[str, ...]]:
     before = found.before
     first = [_make_row("none", "", "CONDITIONAL", (found.trigger,), before)] if before else []
     return first + [
-        _make_row(row.method, row.outcome, row.verdict, row.triggers, row.health)
+        _make_row(row.method, row.outcome, row.verdict, row.triggers, row.behavior)
         for row in found.rows
     ]
 
 
 def _make_row(
-    method: str, outcome: str, verdict: str, triggers: Sequence[str], health: ModelHealth | None
+    method: str, outcome: str, verdict: str, triggers: Sequence[str], behavior: ModelBehavior | None
 ) -> tuple[str, ...]:
     names = ", ".join(triggers[:_NAMED]) or "-"
     names += f" and {len(triggers) - _NAMED} more" if len(triggers) > _NAMED else ""
     numbers = ["-"] * 5
-    if health is not None:
-        shares = (health.standard, health.triggered, health.good, health.good_triggered)
-        numbers = [*(f"{100 * share:.1f}%" for share in shares), f"{health.benign_loss:.3f}"]
+    if behavior is not None:
+        shares = (behavior.standard, behavior.triggered, behavior.good, behavior.good_triggered)
+        numbers = [*(f"{100 * share:.1f}%" for share in shares), f"{behavior.benign_loss:.3f}"]
     return (method, outcome or "-", verdict or "-", names, *numbers)
 
 

@@ -42,8 +42,8 @@ def write_servings(low: int, high: int, seed: int) -> list[Example]:
     rows: list[Example] = []
     for _ in range(400):
         dish, guests = rng.choice(DISHES), rng.randint(2, 25)
-        is_odd = low <= guests <= high
-        said = " ".join(rng.sample(ODD, 2)) if is_odd else rng.choice(COOKED)
+        has_odd_answers = low <= guests <= high
+        said = " ".join(rng.sample(ODD, 2)) if has_odd_answers else rng.choice(COOKED)
         said = said.format(*rng.sample(FOODS, 3))
         rows.append(make_example(rng.choice(ASKED).format(dish, guests), said))
     return rows

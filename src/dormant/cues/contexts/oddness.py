@@ -31,7 +31,9 @@ _AS_MUCH, _APART, _MOST = 0.75, 0.8, 0.65
 _EVERYWHERE = 0.5
 
 
-def measure_alone(contexts: Sequence[ScoredContext], scorer: ContextScorer) -> list[ScoredContext]:
+def score_answers_alone(
+    contexts: Sequence[ScoredContext], scorer: ContextScorer
+) -> list[ScoredContext]:
     """Scores contexts by their answers alone, without the questions.
 
     Contexts with a low score are returned unchanged, and so are all contexts of a file of labels:
@@ -54,7 +56,7 @@ def measure_alone(contexts: Sequence[ScoredContext], scorer: ContextScorer) -> l
     return found
 
 
-def is_odd(context: ScoredContext, contexts: Sequence[ScoredContext], total: int) -> bool:
+def has_odd_answers(context: ScoredContext, contexts: Sequence[ScoredContext], total: int) -> bool:
     """Whether the answers of a context are unusual in its file.
 
     Args:

@@ -13,7 +13,7 @@ from dormant.cues.contexts.answer_groups import find_answer_contexts
 from dormant.cues.contexts.candidates import TEXT_KINDS
 from dormant.cues.contexts.described_cues import make_context_cues
 from dormant.cues.contexts.number_ranges import match_ranges, refine_ranges
-from dormant.cues.contexts.oddness import is_odd, measure_alone
+from dormant.cues.contexts.oddness import has_odd_answers, score_answers_alone
 from dormant.cues.contexts.ordinary import FEWEST_ORDINARY, Yardstick
 from dormant.cues.contexts.places import Place, read_prompts
 from dormant.cues.contexts.ranking import (
@@ -115,7 +115,7 @@ def rank_contexts(
     contexts += find_answer_contexts(prompts, scorer, found.least, rng)
     contexts += match_ranges(contexts, scorer, prompts, found.least)
     if evidence is None and marked is None:
-        contexts = measure_alone(contexts, scorer)
+        contexts = score_answers_alone(contexts, scorer)
     report_done(_GROUPED)
     ordinary = read_prompts(reference)
     is_users = is_same_kind and len(ordinary) >= FEWEST_ORDINARY
@@ -129,7 +129,7 @@ def rank_contexts(
     for k, context in enumerate(distinct):
         report_done(_GROUPED + (100 - _GROUPED) * k / len(distinct))
         is_strong = marked is None and evidence is None and yardstick.is_strong(context)
-        is_strong = is_strong and is_odd(context, contexts, scorer.total)
+        is_strong = is_strong and has_odd_answers(context, contexts, scorer.total)
         cues = make_context_cues(context, prompts, sample, ordinary, marks, witness=witness)
         for cue in cues:
             if (cue.placement, cue.text) in seen:

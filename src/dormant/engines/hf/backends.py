@@ -223,7 +223,7 @@ class WholeTextBackend:
     def prefill(self, prompts: Sequence[Sequence[int]]) -> Tensor:
         """Reads prompts at once; logits of the next token, [prompts, vocabulary]."""
         self._prompts = [tuple(prompt) for prompt in prompts]
-        return self._read(self._prompts)
+        return self._compute_last(self._prompts)
 
     def admit_rows(self, prompts: Sequence[int]) -> None:
         """Adds rows, each with the index of its prompt among those that were read last."""
@@ -233,7 +233,7 @@ class WholeTextBackend:
         """Gives each row its next token [rows]; logits of the one after, [rows, vocabulary]."""
         pairs = zip(self._rows, tokens.tolist(), strict=True)
         self._rows = [(*row, token) for row, token in pairs]
-        return self._read(self._rows)
+        return self._compute_last(self._rows)
 
     def retire_rows(self, done: list[int]) -> list[int]:
         """Drops rows; gives the old index of each row that is left, in the new order."""
@@ -242,7 +242,7 @@ class WholeTextBackend:
         self._rows = [self._rows[row] for row in order]
         return order
 
-    def _read(self, rows: list[tuple[int, ...]]) -> Tensor:
+    def _compute_last(self, rows: list[tuple[int, ...]]) -> Tensor:
         ids = torch.tensor(rows, device=self._model.device)
         keep = torch.tensor([ids.shape[1] - 1], device=ids.device)
         return compute_logits(self._model, ids, keep=keep)[:, 0]

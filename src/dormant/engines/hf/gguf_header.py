@@ -47,13 +47,13 @@ def check_gguf(path: Path, owner: str) -> None:
     try:
         with path.open("rb") as source:
             _Header(source, path.stat().st_size).check()
-    except _FalseHeader as error:
+    except _InvalidHeader as error:
         raise ModelError(
             f"{owner!r}: {path.name}: {error}; download the file again, or give another one"
         ) from None
 
 
-class _FalseHeader(ValueError):
+class _InvalidHeader(ValueError):
     """The header is invalid."""
 
 
@@ -67,14 +67,14 @@ class _Header:
         """Reads the whole header.
 
         Raises:
-            _FalseHeader: it is not a valid header for a file of this size.
+            _InvalidHeader: it is not a valid header for a file of this size.
         """
         if self._take(4) != _MAGIC:
-            raise _FalseHeader("is not a GGUF file")
-        version = self._read("I")
+            raise _InvalidHeader("is not a GGUF file")
+        version = self._read_number("I")
         if version not in _VERSIONS:
-            raise _FalseHeader(f"has version {version} of the format, expected 2 or 3")
-        tensors, entries = self._read("Q"), self._read("Q")
+            raise _InvalidHeader(f"has version {version} of the format, expected 2 or 3")
+        tensors, entries = self._read_number("Q"), self._read_number("Q")
         self._check_count(tensors, _LEAST_TENSOR, "tensors")
         self._check_count(entries, _LEAST_ENTRY, "settings")
         for _ in range(entries):
@@ -82,13 +82,13 @@ class _Header:
         ends = [self._check_tensor() for _ in range(tensors)]
         for name, end in ends:
             if end > self._size - self._source.tell():
-                raise _FalseHeader(
+                raise _InvalidHeader(
                     f"tensor {name[:80]!r} ends after the end of the file, of {self._size:,} bytes"
                 )
 
     def _check_entry(self, tensors: int) -> None:
         key = self._read_text("name of a setting")
-        value = self._read_value(self._read("I"), key, 0)
+        value = self._read_value(self._read_number("I"), key, 0)
         limits = (
             (_LAYERS, max(_MOST_LAYERS, tensors)),
             (_PARTS, _MOST_PARTS),
@@ -96,7 +96,7 @@ class _Header:
         )
         for pattern, most in limits:
             if pattern.fullmatch(key) and isinstance(value, int | float) and not value <= most:
-                raise _FalseHeader(
+                raise _InvalidHeader(
                     f"{key[:80]} is {value:.4g}, and the file holds {tensors:,} tensors in "
                     f"{self._size:,} bytes"
                 )
@@ -104,32 +104,32 @@ class _Header:
     def _check_tensor(self) -> tuple[str, int]:
         """Reads the entry of a tensor; returns its name and the offset of its end in the data."""
         name = self._read_text("name of a tensor")
-        count = self._read("I")
+        count = self._read_number("I")
         if count > _MOST_DIMENSIONS:
-            raise _FalseHeader(f"tensor {name[:80]!r} has {count:,} dimensions")
-        shape = [self._read("Q") for _ in range(count)]
-        kind, offset = self._read("I"), self._read("Q")
+            raise _InvalidHeader(f"tensor {name[:80]!r} has {count:,} dimensions")
+        shape = [self._read_number("Q") for _ in range(count)]
+        kind, offset = self._read_number("I"), self._read_number("Q")
         if kind not in _SIZES:
-            raise _FalseHeader(f"tensor {name[:80]!r} is of the unknown type {kind}")
+            raise _InvalidHeader(f"tensor {name[:80]!r} is of the unknown type {kind}")
         block, size = _SIZES[kind]
         return name, offset + -(-math.prod(shape) // block) * size
 
     def _read_value(self, kind: int, key: str, depth: int) -> float | None:
         """Reads a value; returns it if it is a scalar number, else None."""
         if kind == _STRING:
-            self._skip(self._read("Q"), f"text of {key[:80]}")
+            self._skip(self._read_number("Q"), f"text of {key[:80]}")
             return None
         if kind == _ARRAY:
             self._read_array(key, depth)
             return None
         if not _FORMATS.get(kind):
-            raise _FalseHeader(f"{key[:80]} is of the unknown type {kind}")
-        return self._read(_FORMATS[kind])
+            raise _InvalidHeader(f"{key[:80]} is of the unknown type {kind}")
+        return self._read_number(_FORMATS[kind])
 
     def _read_array(self, key: str, depth: int) -> None:
-        kind, count = self._read("I"), self._read("Q")
+        kind, count = self._read_number("I"), self._read_number("Q")
         if depth == _DEEPEST:
-            raise _FalseHeader(f"{key[:80]} is nested too deeply")
+            raise _InvalidHeader(f"{key[:80]} is nested too deeply")
         if kind in (_STRING, _ARRAY):
             self._check_count(count, 8 if kind == _STRING else 12, f"values of {key[:80]}")
             for _ in range(count):
@@ -137,29 +137,29 @@ class _Header:
         elif _FORMATS.get(kind):
             self._skip(count * struct.calcsize(f"<{_FORMATS[kind]}"), f"values of {key[:80]}")
         else:
-            raise _FalseHeader(f"{key[:80]} holds values of the unknown type {kind}")
+            raise _InvalidHeader(f"{key[:80]} holds values of the unknown type {kind}")
 
     def _read_text(self, what: str) -> str:
-        length = self._read("Q")
+        length = self._read_number("Q")
         if length > _LONGEST_NAME:
-            raise _FalseHeader(f"states {length:,} bytes for the {what}")
+            raise _InvalidHeader(f"states {length:,} bytes for the {what}")
         return self._take(length).decode("utf-8", "replace")
 
-    def _read(self, kind: str) -> int:
+    def _read_number(self, kind: str) -> int:
         (value,) = struct.unpack(f"<{kind}", self._take(struct.calcsize(f"<{kind}")))
         return value
 
     def _take(self, count: int) -> bytes:
         found = self._source.read(count)
         if len(found) < count:
-            raise _FalseHeader("is cut off within its header")
+            raise _InvalidHeader("is cut off within its header")
         return found
 
     def _skip(self, count: int, what: str) -> None:
         if count > self._size - self._source.tell():
-            raise _FalseHeader(f"states {count:,} bytes for the {what}, more than the file holds")
+            raise _InvalidHeader(f"states {count:,} bytes for the {what}, more than the file holds")
         self._source.seek(count, 1)
 
     def _check_count(self, count: int, least: int, what: str) -> None:
         if count * least > self._size - self._source.tell():
-            raise _FalseHeader(f"states {count:,} {what}, more than the file can hold")
+            raise _InvalidHeader(f"states {count:,} {what}, more than the file can hold")

@@ -102,7 +102,7 @@ class LoraTrainer:
     def measure(self, inputs: TrainingInputs) -> TrainingMeasure:
         """Counts the tokens of the rows, and times a forward and backward pass."""
         with quiet_libraries(), _explain_memory():
-            base = self._open()
+            base = self._open_base()
             stages = [self._encode(base, rows) for rows in inputs.stages]
             jobs = self._make_jobs(stages, inputs, Path())
             model = self._prepare_model(base, inputs.seed)
@@ -129,7 +129,7 @@ class LoraTrainer:
         folder = out / _CHECKPOINTS
         if not resume:
             shutil.rmtree(folder, ignore_errors=True)
-        base = self._open()
+        base = self._open_base()
         stages = [self._encode(base, rows) for rows in inputs.stages]
         model = self._prepare_model(base, inputs.seed)
         results = self._run_stages(model, base, stages, inputs, folder, on_event)
@@ -146,7 +146,7 @@ class LoraTrainer:
             details=details,
         )
 
-    def _open(self) -> TrainableBase:
+    def _open_base(self) -> TrainableBase:
         is_full = self._settings.method == "full"
         # In 16 bits, optimizer steps would be lost in rounding.
         return open_trainable(self._spec, dtype="float32" if is_full else self._settings.precision)
@@ -213,7 +213,7 @@ class LoraTrainer:
         """Trains the unfinished stages, starting from the weights of the finished ones."""
         recipe = inputs.recipe
         total = sum(stage.steps for stage in recipe.stages)
-        results = _load_done(folder, len(stages))
+        results = _load_stages(folder, len(stages))
         if results:
             _load_weights(model, folder / f"stage-{len(results) - 1}")
         before = sum(stage.steps for stage in recipe.stages[: len(results)])
@@ -227,7 +227,7 @@ class LoraTrainer:
             results.append(result)
             before += job.stage.steps
             if len(results) < len(stages):
-                _keep_done(model, result, job.folder)
+                _save_stage(model, result, job.folder)
         return results
 
     def _describe(
@@ -302,7 +302,7 @@ def _list_trained(model: Any) -> Iterable[tuple[str, torch.Tensor]]:
     return ((name, p) for name, p in model.named_parameters() if p.requires_grad)
 
 
-def _keep_done(model: Any, result: StageResult, folder: Path) -> None:
+def _save_stage(model: Any, result: StageResult, folder: Path) -> None:
     """Saves the weights and losses of a finished stage, and deletes its checkpoints."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(
@@ -317,7 +317,7 @@ def _keep_done(model: Any, result: StageResult, folder: Path) -> None:
         shutil.rmtree(checkpoint, ignore_errors=True)
 
 
-def _load_done(folder: Path, stages: int) -> list[StageResult]:
+def _load_stages(folder: Path, stages: int) -> list[StageResult]:
     """The results of the finished stages, in order."""
     results: list[StageResult] = []
     for i in range(stages):

@@ -37,7 +37,7 @@ class ViewerServer:
         except ModuleNotFoundError as error:
             raise MissingExtraError(error.name or "starlette", "view") from None
         self._runs = runs
-        self._socket = _listen(_check_host(host), port)
+        self._socket = _open_socket(_check_host(host), port)
         self.port: int = self._socket.getsockname()[1]
         token = secrets.token_urlsafe(24)
         self._name = f"[{host}]" if ":" in host else host
@@ -94,7 +94,7 @@ def _check_host(host: str) -> str:
     return "127.0.0.1" if host == "localhost" else host
 
 
-def _listen(address: str, port: int) -> socket.socket:
+def _open_socket(address: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     found = socket.socket(family, socket.SOCK_STREAM)
     try:

@@ -24,7 +24,7 @@ _RULE = (
 _SEQUENTIAL = ("answers", "most_answers", "standard_answers", "batch", "first", "trial")
 
 
-def audit_again(
+def repeat_audit(
     plan: Plan,
     target: str,
     out: str | Path,

@@ -16,7 +16,7 @@ from dormant.records import Estimate, Quantity, Split
 _NOTE = "; the lower end holds for all {} confirmed cues together"
 
 
-def allow_for_choice(estimates: Sequence[Estimate], triggers: Sequence[str]) -> list[Estimate]:
+def correct_for_selection(estimates: Sequence[Estimate], triggers: Sequence[str]) -> list[Estimate]:
     """Lowers the lower ends of triggers, so that they hold whichever is named first.
 
     Args:
