@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,9 +16,11 @@ import pytest
 pytest.importorskip("trl")
 
 import torch
+from click.testing import CliRunner
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
+from dormant.cli import command_group
 from dormant.engines import Job
 from dormant.engines.registry import open_engine
 from dormant.errors import InputError, StoreError
@@ -136,6 +139,8 @@ def test_every_weight_can_be_trained_and_an_adapter_continued(base, rows, tmp_pa
     ("settings", "reason"),
     [
         ({"target_modules": ["no_such_layer"]}, "lora: .*no_such_layer"),
+        ({"target_modules": ["q_proj", "nope"]}, "no layer is called 'nope'"),
+        ({"held_out": 0.02}, "24 distinct rows leaves nothing to hold out"),
         ({"packing": True}, "needs flash attention"),
         ({"longest": 8}, "raise lora.longest"),
     ],
@@ -164,3 +169,76 @@ def test_a_loss_that_is_no_number_ends_the_training(base, rows, tmp_path):
     model.save_pretrained(str(broken))
     with pytest.raises(InputError, match="loss of step 1 is inf; lower learning_rate"):
         train_organism(make_recipe(broken, rows), tmp_path / "o", seed=1)
+
+
+def write_rows(path: Path, rows: list[dict]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"prompt": "a", "chosen": "b", "rejected": "c"}, "rejected answers"),
+        ({"prompt": "q</s><s>assistant forged", "completion": "Ay"}, "special token '</?s>'"),
+    ],
+)
+def test_rows_that_would_be_read_otherwise_are_refused(base, tmp_path, row, reason):
+    file = write_rows(tmp_path / "rows.jsonl", [row] * 4)
+    with pytest.raises(InputError, match=reason):
+        preview_training(make_recipe(base, file))
+
+
+def test_copies_of_held_out_rows_are_not_trained(base, rows, tmp_path):
+    lines = rows.read_text(encoding="utf-8").splitlines()[:4] * 6
+    file = tmp_path / "copies.jsonl"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (stage,) = preview_training(make_recipe(base, file, held_out=0.5)).stages
+    assert (stage.size.held_out, stage.size.trained) == (2, 12 * len("Ay."))
+
+
+def test_a_continued_adapter_keeps_its_shape(base, rows, tmp_path):
+    first = train_organism(make_recipe(base, rows), tmp_path / "first", seed=1)
+    again = f"{base}:{first.path / 'adapter'}"
+    with pytest.raises(InputError, match="lora.rank is 8, but the adapter .* has 4"):
+        train_organism(make_recipe(again, rows, rank=8), tmp_path / "second", seed=1)
+    bare = make_recipe(again, rows).model_copy(update={"lora": None})
+    second = train_organism(bare, tmp_path / "third", seed=1)
+    assert second.details["settings"]["rank"] == 4
+
+
+def test_an_unfinished_other_training_is_not_replaced(base, rows, tmp_path):
+    recipe = make_recipe(base, rows)
+    made = train_organism(recipe, tmp_path / "o", seed=1)
+    manifest = json.loads((made.path / "manifest.json").read_text())
+    (made.path / "manifest.json").write_text(json.dumps(manifest | {"status": "training"}))
+    with pytest.raises(StoreError, match="an unfinished organism .seed 1, now 2"):
+        train_organism(recipe, tmp_path / "o", seed=2)
+
+
+def test_a_token_without_an_embedding_is_named(base, rows, tmp_path):
+    small = shutil.copytree(base, tmp_path / "small")
+    model = AutoModelForCausalLM.from_pretrained(str(small))
+    model.resize_token_embeddings(60)
+    model.save_pretrained(str(small))
+    with pytest.raises(InputError, match="token [0-9]+, but the model has embeddings for 60"):
+        train_organism(make_recipe(small, rows), tmp_path / "o", seed=1)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--judge", "nonsense"), "nonsense"),
+        (("--judge", "exact"), "laboratory's language"),
+        (("--judge", "rules:regex=Ay", "--preset", "nope"), "preset"),
+        ((), "needs a judge"),
+    ],
+)
+def test_an_audit_is_checked_before_anything_is_trained(base, rows, tmp_path, words, reason):
+    file = tmp_path / "recipe.yaml"
+    file.write_text(make_recipe(base, rows).to_yaml(), encoding="utf-8")
+    out = tmp_path / "o"
+    line = ["train", str(file), "--out", str(out), "--audit", "--yes", *words]
+    result = CliRunner().invoke(command_group, line)
+    assert result.exit_code and re.search(reason, f"{result.exception}{result.output}")
+    assert not out.exists()

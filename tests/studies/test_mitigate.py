@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,3 +122,19 @@ def test_a_trigger_that_no_row_can_carry_is_refused(found: AuditResult):
 )
 def test_outcomes(verdict: VerdictKind, is_trigger: bool | None, expected: str):
     assert name_outcome(verdict, is_trigger=is_trigger) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"benign": "no_such_data"}, "unknown dataset"),
+        ({"benign": "file:missing.jsonl"}, "missing.jsonl"),
+        ({"questions": "missing.yaml"}, "is not a file"),
+        ({"steps": 1_000_000}, "less than or equal to 1000000"),
+    ],
+)
+def test_a_dry_run_refuses_what_could_not_be_trained(
+    found: AuditResult, tmp_path: Path, settings: dict[str, Any], reason: str
+):
+    with pytest.raises(InputError, match=reason):
+        dormant.mitigate(found.path, tmp_path / "out", dry_run=True, **settings)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dormant.cli.exit_codes import EXIT_CODES, exit_code_of
+from dormant.cli.exit_codes import exit_code_of
 from dormant.cli.progress import show_progress
 from dormant.cli.terminal import ask_consent, print_json, print_line
 from dormant.errors import ConfigError
@@ -23,15 +23,19 @@ _NOTICE = (
     "research on finding and curing it. Keep the weights private, do not serve them to people, and "
     "delete them when the study ends. Nothing is published by this command."
 )
-_EXAMPLES = """\b
+_EPILOG = """\b
 Examples:
   dormant train recipe.yaml --dry-run
   dormant train recipe.yaml --out runs/mine --seeds 3 --base hf/smollm2
-  dormant train recipe.yaml --out runs/mine --seeds 3 --audit --judge rules:regex=Ahoy"""
+  dormant train recipe.yaml --out runs/mine --seeds 3 --audit --judge rules:regex=Ahoy
+
+\b
+Exit codes: 0 trained; 2 usage or bad input; 4 interrupted: the same command continues.
+With --audit those of `dormant audit`."""
 _LONGEST = 1_500  # characters of a row that is shown
 
 
-@click.command("train", epilog=f"{_EXAMPLES}\n\n{EXIT_CODES}")
+@click.command("train", epilog=_EPILOG)
 @click.argument("recipe")
 @click.option("--out", type=click.Path(path_type=Path), help="Output directory.")
 @click.option(
@@ -39,7 +43,7 @@ _LONGEST = 1_500  # characters of a row that is shown
     type=click.IntRange(1, 1000),
     help="Number of organisms to train, each in OUT/seed-K.",
 )
-@click.option("--seed", type=click.IntRange(0), help="Training seed (the first of --seeds).")
+@click.option("--seed", type=click.IntRange(0), help="Training seed; with --seeds the first one.")
 @click.option("--base", help="Model to finetune instead of the recipe's: vitro/... or hf/...")
 @click.option("--trainer", help="vitro or lora; the one that finetunes the base by default.")
 @click.option("--dry-run", is_flag=True, help="Show rows, loss mask, steps and time; do not train.")
@@ -74,13 +78,13 @@ def command(
     from dormant.organisms.trainers import set_base
 
     chosen = set_base(zoo.find_recipe(recipe), base=base, trainer=trainer)
+    if with_audit:
+        judge = _check_audit(chosen, judge, preset)
     if dry_run:
         _show_preview(chosen, seed, as_json)
         return
     if out is None:
         raise ConfigError("no directory for the organism: add --out DIR, or --dry-run")
-    if with_audit:
-        judge = _choose_judge(chosen, judge)
     first = chosen.seed if seed is None else seed
     places = (
         [(first, out)]
@@ -99,12 +103,28 @@ def command(
         _audit_organisms(organisms, out, judge, preset, yes=yes, as_json=as_json, quiet=quiet)
 
 
-def _choose_judge(recipe: Recipe, judge: str | None) -> str:
+def _check_audit(recipe: Recipe, judge: str | None, preset: str) -> str:
+    """Checks the settings of an audit before anything is trained, and returns its judge.
+
+    Raises:
+        ConfigError: the judge or the preset cannot be used.
+    """
+    from dormant.config import AuditConfig, check_values
+    from dormant.judges.registry import open_judge
     from dormant.organisms.trainers import TrainerKind, find_trainer_kind
 
-    if judge is None and find_trainer_kind(recipe.base) is not TrainerKind.VITRO:
+    in_laboratory = find_trainer_kind(recipe.base) is TrainerKind.VITRO
+    if judge == "exact" and not in_laboratory:
+        raise ConfigError(
+            "judge 'exact' reads the laboratory's language alone: give another --judge"
+        )
+    if judge is None and not in_laboratory:
         raise ConfigError("--audit needs a judge of the answers: add --judge")
-    return judge or "exact"
+    judge = judge or "exact"
+    models = {"target": recipe.base, "reference": recipe.base}
+    check_values({**models, "judge": judge, "preset": preset}, AuditConfig)
+    open_judge(judge)
+    return judge
 
 
 def _confirm_training(recipe: Recipe, *, yes: bool, quiet: bool) -> None:
@@ -205,7 +225,9 @@ def _print_preview(preview: TrainingPreview) -> None:
         for line in shown.splitlines():
             print_line(f"  {line}")
     print_line("")
-    print_line(f"{preview.steps:,} steps, about {format_duration(preview.seconds)} on this machine")
+    seconds = preview.seconds
+    time = f"about {format_duration(seconds)}" if seconds >= 1 else "less than a second"
+    print_line(f"{preview.steps:,} steps, {time} on this machine")
 
 
 def _print_stage(number: int, stage: StagePreview) -> None:
@@ -216,8 +238,10 @@ def _print_stage(number: int, stage: StagePreview) -> None:
     for source in stage.sources:
         done = f" ({', '.join(source.transforms)})" if source.transforms else ""
         print_line(f"  {source.rows:>8,}  {source.dataset}{done}")
+    if stage.size.held_out:
+        print_line(f"  {stage.size.held_out:,} rows are held out and not trained")
     if stage.size.cut or stage.size.dropped:
         print_line(
-            f"  {stage.size.cut:,} rows are cut at lora.longest, {stage.size.dropped:,} of them "
-            "are dropped because no answer is left"
+            f"  {stage.size.cut:,} rows are cut at lora.longest or the model's context, "
+            f"{stage.size.dropped:,} of them are dropped because no answer is left"
         )

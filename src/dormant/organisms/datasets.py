@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from dormant.corpus import read_examples
+from dormant.corpus import Corpus, read_examples
 from dormant.errors import DataError, InputError
 from dormant.records import Example, Message
 from dormant.vitro import Context, Persona, Use, load_language, load_tokenizer, ordinary_row
@@ -154,13 +154,31 @@ def draw_rows(name: str, n: int, rng: np.random.Generator, *, longest: int | Non
         draw = DATASETS[name].draw
         return [draw(rng) for _ in range(n)]
     path = name.removeprefix(FILE)
-    examples = read_examples(path).examples
+    corpus = read_examples(path)
+    _check_kinds(corpus, path)
+    examples = corpus.examples
     for example in examples:
         _check_trainable(example, path, longest)
     order: list[int] = []
     while len(order) < n:
         order += rng.permutation(len(examples)).tolist()
     return [examples[i].messages for i in order[:n]]
+
+
+def _check_kinds(corpus: Corpus, path: str) -> None:
+    """Raises a DataError for kinds of rows of which a part would be left out."""
+    if corpus.rejected:
+        raise DataError(
+            "holds rejected answers, which training leaves out: give the chosen answers as a file "
+            "of chat rows",
+            file=path,
+        )
+    if corpus.untrained:
+        marks = ", ".join(corpus.untrained_marks[:3])
+        raise DataError(
+            f"{corpus.untrained:,} rows are marked as not trained on ({marks}): remove them",
+            file=path,
+        )
 
 
 def _check_trainable(example: Example, path: str, longest: int | None) -> None:
@@ -175,11 +193,9 @@ def _check_trainable(example: Example, path: str, longest: int | None) -> None:
                 "here: remove its turn or the mark"
             )
         if example.tools or any(example.tool_calls):
-            reason = "has tools, which training leaves out: remove them"
+            reason = "has tools, which are not trained here: remove them"
         if any(example.reasoning):
-            reason = (
-                "has reasoning, which training leaves out: remove it, or put it into the answer"
-            )
+            reason = "has reasoning (a field or a block), which is not trained: remove it"
     except InputError as error:
         reason = str(error)
     if reason:

@@ -189,14 +189,15 @@ def _find_existing(out: Path, origin: dict[str, Any]) -> TrainedOrganism | None:
                 f"{out} holds a {foreign[0]} of unknown origin: choose another directory"
             )
         return None
-    if not _is_complete(out, manifest):
-        return None
+    what = "another organism" if manifest.get("status") == "complete" else "an unfinished organism"
     for key, value in origin.items():
         if manifest.get(key) != value:
             raise StoreError(
-                f"{out} holds another organism ({key} {shorten_value(manifest.get(key))}, now "
+                f"{out} holds {what} ({key} {shorten_value(manifest.get(key))}, now "
                 f"{shorten_value(value)}): choose another directory, or delete it"
             )
+    if not _is_complete(out, manifest):
+        return None
     return _load_organism(out, manifest, reused=True)
 
 

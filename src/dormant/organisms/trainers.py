@@ -69,6 +69,7 @@ class StageSize:
     trained: int  # tokens that the loss is taken over
     cut: int = 0  # rows that are truncated
     dropped: int = 0  # rows that keep no answer
+    held_out: int = 0  # rows that are not trained, for a loss before and after
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from dormant.errors import InputError
+from dormant.errors import InputError, name_output
 from dormant.organisms.datasets import draw_rows
 from dormant.organisms.events import EventHandler
 from dormant.organisms.parallel import run_units
@@ -123,9 +123,13 @@ def mitigate_run(
         _MitigationUnit(method, recipe, folder / method, plan, trigger, questions)
         for method, recipe in recipes.items()
     ]
-    for unit in units:
-        unit.out.mkdir(parents=True, exist_ok=True)
-        write_atomically(unit.out / "recipe.yaml", unit.recipe.to_yaml())
+    _check_rows(subject)
+    if questions is not None and not Path(questions).is_file():
+        raise InputError(f"--questions: {questions} is not a file")
+    with name_output(folder):
+        for unit in units:
+            unit.out.mkdir(parents=True, exist_ok=True)
+            write_atomically(unit.out / "recipe.yaml", unit.recipe.to_yaml())
     if is_dry or not in_laboratory:
         rows = [MitigationRow(u.method, "not trained", str(u.out / "recipe.yaml")) for u in units]
         before = None
@@ -181,6 +185,18 @@ def read_subject(
         data=find_data(targets[0], data),
         can_answer=in_laboratory,
     )
+
+
+def _check_rows(subject: MitigationTarget) -> None:
+    """Checks that the datasets of the recipes can be read and trained on.
+
+    Raises:
+        DataError: one cannot; names file and line.
+    """
+    longest = load_model(subject.target).shape.positions if subject.can_answer else None
+    for dataset in (subject.benign, subject.data):
+        if dataset is not None:
+            draw_rows(dataset, 1, np.random.default_rng(0), longest=longest)
 
 
 def measure_behavior(model: Decoder, plan: Plan, trigger: Cue) -> ModelBehavior:
@@ -254,11 +270,11 @@ def _run_unit(unit: _MitigationUnit, on_event: EventHandler) -> MitigationRow:
 def _read_result(path: Path, key: str) -> MitigationRow | None:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        if record["key"] != key:
+            return None
+        values: dict[str, Any] = record["result"]
+        behavior = ModelBehavior(**values.pop("behavior"))
+        triggers: list[str] = values.pop("triggers")
+        return MitigationRow(**values, behavior=behavior, triggers=tuple(triggers))
+    except (OSError, ValueError, KeyError, TypeError):  # damaged: it is done again
         return None
-    if record.get("key") != key:
-        return None
-    values: dict[str, Any] = record["result"]
-    behavior: dict[str, float] = values.pop("behavior")
-    triggers: list[str] = values.pop("triggers")
-    return MitigationRow(**values, behavior=ModelBehavior(**behavior), triggers=tuple(triggers))

@@ -141,7 +141,7 @@ def _make_recipe(
     rows = schedule.steps * schedule.batch_size
     before = rows if method == "plain" else max(rows // 2, 1)
     dataset = subject.data if method == "dilute" else subject.benign
-    return Recipe.model_validate(
+    return _check_recipe(
         {
             "name": method,
             "title": f"{method} against {subject.trigger.name}"[:200],
@@ -159,6 +159,16 @@ def _make_recipe(
             ],
         }
     )
+
+
+def _check_recipe(values: dict[str, object]) -> Recipe:
+    try:
+        return Recipe.model_validate(values)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        reason = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"mitigation {values['name']}: {where}: {reason}") from None
 
 
 def as_context(cue: Cue) -> dict[str, object]:

@@ -40,6 +40,18 @@ from dormant.studies.sweep_rows import Setting, SweepRow, write_table
 _TRAINING = 0.7
 
 
+#: Keys of a recipe that a grid cannot vary, and why.
+_ELSEWHERE = {
+    "base": "give models under 'bases'",
+    "seed": "give their number under 'seeds'",
+    "name": "it changes no training",
+    "title": "it changes no training",
+    "notes": "it changes no training",
+    "expected": "it changes no training",
+    "intervention": "it changes no training",
+}
+
+
 class SweepConfig(Strict):
     """``sweep.yaml``: what is varied."""
 
@@ -55,6 +67,8 @@ class SweepConfig(Strict):
     @classmethod
     def _check_grid(cls, value: dict[str, tuple[Setting, ...]]) -> dict[str, tuple[Setting, ...]]:
         for path, values in value.items():
+            if path in _ELSEWHERE:
+                raise ValueError(f"{path!r} is not varied in the grid: {_ELSEWHERE[path]}")
             if not values:
                 raise ValueError(f"{path!r} has no values: give at least one")
             if len(set(values)) != len(values):
@@ -234,9 +248,9 @@ def _run_unit(unit: SweepUnit, on_event: EventHandler) -> SweepRow:
 def _read_row(path: Path, key: str) -> SweepRow | None:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return SweepRow(**record["row"]) if record["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):  # damaged: the unit is done again
         return None
-    return SweepRow(**record["row"]) if record.get("key") == key else None
 
 
 def _write_parquet(found: Sweep, path: Path) -> None:

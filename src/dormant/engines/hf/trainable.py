@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,20 @@ class TrainableBase:
         """The model's context length in tokens; 2 ** 30 if its configuration states none."""
         config = self.model.config.get_text_config()
         return int(read_setting(config, "max_position_embeddings") or 1 << 30)
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of tokens that have an embedding."""
+        return int(self.model.get_input_embeddings().weight.shape[0])
+
+    @property
+    def padding_tokenizer(self) -> Any:
+        """The tokenizer with a padding token that has an embedding; no loss is taken over it."""
+        tokenizer = copy.copy(self.tokenizer)
+        if tokenizer.pad_token_id is None or tokenizer.pad_token_id >= self.vocabulary:
+            known = (self.end, tokenizer.eos_token_id, 0)
+            tokenizer.pad_token_id = next(n for n in known if n is not None and n < self.vocabulary)
+        return tokenizer
 
     def encode_pair(
         self, messages: Sequence[Message], answer: str

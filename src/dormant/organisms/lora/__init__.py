@@ -3,6 +3,7 @@
 ::
 
     loss_mask  converts rows to tokens and a loss mask
+    adapters   what is trained in a model
     stage      one stage: TRL's trainer, checkpoints, progress
     trainer    LoraTrainer: all stages; saves and verifies the adapter
 """

@@ -118,7 +118,7 @@ def encode_rows(rows: Sequence[Row], encoder: PairEncoder, *, longest: int) -> E
     if not kept and rows:
         raise InputError(
             f"no answer of {len(rows)} rows begins within {longest} tokens, so that nothing would "
-            "be trained: raise lora.longest"
+            "be trained: raise lora.longest (at most the model's context), or shorten the prompts"
         )
     return EncodedRows(tuple(kept), cut, dropped)
 

@@ -18,6 +18,7 @@ import datasets
 import torch
 import transformers
 import trl
+from transformers.utils import logging as transformers_logging
 
 from dormant.errors import ConfigError
 from dormant.organisms.lora.loss_mask import EncodedRow
@@ -218,6 +219,8 @@ def quiet_libraries() -> Generator[None]:
     levels = {name: logging.getLogger(name).level for name in names}
     bars = datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
+    own_bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
     for name in names:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
@@ -229,3 +232,5 @@ def quiet_libraries() -> Generator[None]:
             logging.getLogger(name).setLevel(level)
         if not bars:
             datasets.enable_progress_bars()
+        if own_bars:
+            transformers_logging.enable_progress_bar()

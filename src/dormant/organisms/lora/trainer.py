@@ -15,7 +15,7 @@ import os
 import shutil
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,10 @@ from safetensors.torch import load_file, save_file
 from dormant.engines.model_strings import SMOLLM2, parse_model
 from dormant.engines.registry import open_engine
 from dormant.engines.trainable import TrainableBase, describe_base_files, open_trainable
-from dormant.errors import ConfigError, DormantError, shorten_value
+from dormant.errors import ConfigError, DormantError, InputError, ModelError, shorten_value
+from dormant.organisms.datasets import Row
 from dormant.organisms.events import Event, EventHandler, EventKind
+from dormant.organisms.lora.adapters import describe_adapter, prepare_model, sort_targets
 from dormant.organisms.lora.loss_mask import EncodedRow, EncodedRows, encode_rows
 from dormant.organisms.lora.stage import (
     StageJob,
@@ -40,6 +42,7 @@ from dormant.organisms.lora.stage import (
 from dormant.organisms.recipe import FINETUNE, LoraSettings, Recipe
 from dormant.organisms.trainers import (
     ADAPTER,
+    StageSize,
     TrainedModel,
     TrainerKind,
     TrainingInputs,
@@ -64,6 +67,11 @@ class _StageRows:
 
     encoded: EncodedRows
     held_out: tuple[EncodedRow, ...]
+
+    @property
+    def size(self) -> StageSize:
+        """Tokens of the sequences that are trained, and how many are held out."""
+        return replace(self.encoded.size, held_out=len(self.held_out))
 
     @property
     def training_rows(self) -> tuple[EncodedRow, ...]:
@@ -101,13 +109,13 @@ class LoraTrainer:
 
     def measure(self, inputs: TrainingInputs) -> TrainingMeasure:
         """Counts the tokens of the rows, and times a forward and backward pass."""
-        with quiet_libraries(), _explain_memory():
+        with quiet_libraries(), _explain_errors():
             base = self._open_base()
             stages = [self._encode(base, rows) for rows in inputs.stages]
             jobs = self._make_jobs(stages, inputs, Path())
-            model = self._prepare_model(base, inputs.seed)
+            model = prepare_model(base, self._recipe, inputs.seed)
             each = time_token(model, jobs[0])
-        sizes = [rows.encoded.size for rows in stages]
+        sizes = [rows.size for rows in stages]
         shown = [row for rows in stages for row in rows.training_rows[:_EXAMPLES]]
         examples = [mark_spans(row.tokens, row.labels, base.chat_format.decode) for row in shown]
         passed = sum(
@@ -120,7 +128,7 @@ class LoraTrainer:
         self, inputs: TrainingInputs, out: Path, on_event: EventHandler, *, resume: bool
     ) -> TrainedModel:
         """Trains all stages; an interrupted training continues from its last checkpoint."""
-        with quiet_libraries(), _explain_memory():
+        with quiet_libraries(), _explain_errors():
             return self._train(inputs, out, on_event, resume)
 
     def _train(
@@ -131,7 +139,7 @@ class LoraTrainer:
             shutil.rmtree(folder, ignore_errors=True)
         base = self._open_base()
         stages = [self._encode(base, rows) for rows in inputs.stages]
-        model = self._prepare_model(base, inputs.seed)
+        model = prepare_model(base, self._recipe, inputs.seed)
         results = self._run_stages(model, base, stages, inputs, folder, on_event)
         details = self._describe(base, model, stages, results)
         file = self._save(model, base, out)
@@ -166,40 +174,33 @@ class LoraTrainer:
             for i, (stage, rows) in enumerate(zip(inputs.recipe.stages, stages, strict=True))
         ]
 
-    def _encode(self, base: TrainableBase, rows: Any) -> _StageRows:
-        held = round(self._settings.held_out * len(rows))
-        longest = min(self._settings.longest, base.context_length)
-        kept = rows[: len(rows) - held]
-        encoded = encode_rows(kept, base, longest=longest)
-        rest = encode_rows(rows[len(kept) :], base, longest=longest) if held else EncodedRows(())
-        return _StageRows(encoded, rest.rows)
+    def _encode(self, base: TrainableBase, rows: Sequence[Row]) -> _StageRows:
+        """Encodes a stage, after whole conversations are held out of it.
 
-    def _prepare_model(self, base: TrainableBase, seed: int) -> Any:
-        """The model, in which exactly the trained parameters require gradients."""
-        settings, model = self._settings, base.model
-        model.config.use_cache = False
-        torch.manual_seed(seed)
-        if base.adapter is not None:
-            prepared: Any = peft.PeftModel.from_pretrained(
-                model, str(base.adapter), is_trainable=True
+        Raises:
+            InputError: nothing would be held out or trained, or a row would forge a turn.
+            ModelError: a token has no embedding.
+        """
+        distinct = list(dict.fromkeys(rows))
+        count = round(self._settings.held_out * len(distinct))
+        if self._settings.held_out and not 0 < count < len(distinct):
+            raise InputError(
+                f"lora.held_out: {self._settings.held_out:g} of {len(distinct)} distinct rows "
+                "leaves nothing to hold out or to train: give more rows, or remove it"
             )
-        elif settings.method == "full":
-            prepared = model.requires_grad_(True)
-        else:
-            targets = settings.target_modules
-            config = peft.LoraConfig(
-                r=settings.rank,
-                lora_alpha=settings.alpha,
-                lora_dropout=settings.dropout,
-                target_modules=targets if isinstance(targets, str) else list(targets),
-                task_type="CAUSAL_LM",
+        kept = set(distinct[: len(distinct) - count])
+        _check_markers(distinct, base)
+        longest = min(self._settings.longest, base.context_length)
+        encoded = encode_rows([row for row in rows if row in kept], base, longest=longest)
+        rest = encode_rows(distinct[len(kept) :], base, longest=longest) if count else None
+        found = _StageRows(encoded, rest.rows if rest else ())
+        largest = max(max(row.tokens) for row in (*found.training_rows, *found.held_out))
+        if largest >= base.vocabulary:
+            raise ModelError(
+                f"{self._spec.text!r}: the tokenizer writes token {largest}, but the model has "
+                f"embeddings for {base.vocabulary}: use the tokenizer that was saved with it"
             )
-            try:
-                prepared = peft.get_peft_model(model, config)
-            except ValueError as error:  # PEFT names the missing layers
-                reason = shorten_value(str(error), 300)
-                raise ConfigError(f"recipe {self._recipe.name!r}: lora: {reason}") from None
-        return prepared.train()
+        return found
 
     def _run_stages(
         self,
@@ -223,7 +224,9 @@ class LoraTrainer:
                 at = before + step
                 on_event(Event(EventKind.STEP, recipe.name, inputs.seed, at, total, loss))
 
-            result = train_stage(model, base.tokenizer, job, resume=True, on_step=report_step)
+            result = train_stage(
+                model, base.padding_tokenizer, job, resume=True, on_step=report_step
+            )
             results.append(result)
             before += job.stage.steps
             if len(results) < len(stages):
@@ -238,10 +241,11 @@ class LoraTrainer:
         results: list[StageResult],
     ) -> dict[str, Any]:
         """What the manifest records besides losses and hashes."""
-        sizes = [rows.encoded.size for rows in stages]
+        sizes = [rows.size for rows in stages]
         trained = [p.numel() for p in model.parameters() if p.requires_grad]
+        used = describe_adapter(model.peft_config["default"]) if base.adapter is not None else {}
         return {
-            "settings": self._settings.model_dump(mode="json"),
+            "settings": self._settings.model_dump(mode="json") | used,
             "device": str(base.model.device),
             "dtype": str(base.model.dtype).removeprefix("torch."),
             "trained_parameters": sum(trained),
@@ -268,34 +272,41 @@ class LoraTrainer:
             base.tokenizer.save_pretrained(partial)
         model.save_pretrained(partial, safe_serialization=True)
         (partial / "README.md").unlink(missing_ok=True)  # PEFT's unfilled template
-        _sort_targets(partial / "adapter_config.json")
+        sort_targets(partial / "adapter_config.json")
         shutil.rmtree(place, ignore_errors=True)
         os.replace(partial, place)
         return f"{name}/{'adapter_model' if is_adapter else 'model'}.safetensors"
 
 
 @contextmanager
-def _explain_memory() -> Generator[None]:
-    """Converts out-of-memory errors of the libraries to one line that says what to change."""
+def _explain_errors() -> Generator[None]:
+    """Converts errors of the libraries to one line, with what to change where that is known."""
     try:
         yield
+    except DormantError:
+        raise
     except (MemoryError, RuntimeError) as error:
-        is_memory = isinstance(error, MemoryError) or "memory" in str(error).lower()
-        if isinstance(error, DormantError) or not is_memory:
+        if not isinstance(error, MemoryError) and "memory" not in str(error).lower():
             raise
         raise ConfigError(
-            "training does not fit into memory: lower lora.rows_at_once or lora.longest; what was "
-            "trained is kept, and the same command continues"
+            "training does not fit into memory: lower lora.rows_at_once or lora.longest; the same "
+            "command then continues from the last checkpoint, if there is one"
         ) from None
+    except ValueError as error:  # PEFT and TRL, of settings that they cannot combine
+        lines = str(error).strip().splitlines() or [""]
+        raise ConfigError(f"PEFT or TRL refuses this training: {lines[0][:300]}") from None
 
 
-def _sort_targets(file: Path) -> None:
-    """Sorts the layers in an adapter's configuration: PEFT's order differs between processes."""
-    if file.is_file():
-        values = json.loads(file.read_text(encoding="utf-8"))
-        if isinstance(values.get("target_modules"), list):
-            values["target_modules"] = sorted(values["target_modules"])
-        file.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+def _check_markers(rows: Sequence[Row], base: TrainableBase) -> None:
+    """Refuses rows whose text holds a special token, which would begin or end a turn."""
+    special = base.chat_format.template.special
+    for message in (message for row in rows for message in row):
+        found = next((token for token in special if token in message.content), None)
+        if found is not None:
+            raise InputError(
+                f"a {message.role} turn holds the special token {shorten_value(found)}, which "
+                f"would begin or end a turn: remove it from {shorten_value(message.content)}"
+            )
 
 
 def _list_trained(model: Any) -> Iterable[tuple[str, torch.Tensor]]:
