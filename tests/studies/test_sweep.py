@@ -14,7 +14,7 @@ import dormant
 from dormant.errors import ConfigError
 from dormant.organisms.zoo import load_recipe
 from dormant.studies.sweep import change_recipe
-from dormant.studies.sweep_figure import draw_gaps
+from dormant.studies.sweep_figure import draw_effects
 from dormant.studies.sweep_rows import SweepRow, write_table
 
 SHARE = "stages.0.mixture.0.transforms.1.dilute.share"
@@ -36,7 +36,7 @@ def test_a_sweep_trains_each_unit_once(config: Path, tmp_path: Path):
     assert len(plan.units) == 2 and plan.training_seconds > 0 and not out.exists()
     first = dormant.sweep(config, out, workers=1)
     assert [row.settings[SHARE] for row in first.rows] == [0.2, 1.0]
-    assert all(0 <= row.standard <= 1 and row.gap is not None for row in first.rows)
+    assert all(0 <= row.standard <= 1 and row.did is not None for row in first.rows)
     made = {p: p.stat().st_mtime_ns for p in out.glob("units/*/organism/manifest.json")}
     next(out.glob("units/*/result.json")).write_text("[]")  # damaged: measured again
     again = dormant.sweep(config, out, workers=1)
@@ -78,8 +78,8 @@ def test_a_setting_changes_the_recipe_and_its_hash():
     assert change_recipe(recipe, {}) == recipe
 
 
-def make_row(value: float, gap: float | None, seed: int = 0) -> SweepRow:
-    return SweepRow("u", "vitro/base", seed, {"a.b": value}, "BOUNDED", 0.1, gap, gap, "", 0.2, 1.0)
+def make_row(value: float, did: float | None, seed: int = 0) -> SweepRow:
+    return SweepRow("u", "vitro/base", seed, {"a.b": value}, "BOUNDED", 0.1, did, did, "", 0.2, 1.0)
 
 
 def test_the_table_has_the_range_of_the_seeds_and_no_invented_gap():
@@ -87,5 +87,5 @@ def test_the_table_has_the_range_of_the_seeds_and_no_invented_gap():
     lines = write_table(rows).splitlines()
     assert "| 0.2 | vitro/base | 2 | 10.0 (10.0-10.0) | 20.0 (10.0-30.0) |" in lines[2]
     assert "| 0.5 | vitro/base | 1 | 10.0 | - | - |" in lines[3]
-    assert draw_gaps([make_row(0.5, None)]) == ""
-    assert draw_gaps(rows).count("<circle") == 2
+    assert draw_effects([make_row(0.5, None)]) == ""
+    assert draw_effects(rows).count("<circle") == 2

@@ -33,7 +33,7 @@ from dormant.records import hash_value
 from dormant.report.frames import make_arrow
 from dormant.store import write_atomically
 from dormant.studies.stages import merge_progress, report_shares
-from dormant.studies.sweep_figure import draw_gaps
+from dormant.studies.sweep_figure import draw_effects
 from dormant.studies.sweep_rows import Setting, SweepRow, write_table
 
 #: Share of a unit's progress for training; the rest is for computing the rates.
@@ -193,7 +193,7 @@ def run_sweep(
     write_atomically(folder / "sweep.json", json.dumps(found.list_rows(), indent=1) + "\n")
     write_atomically(folder / "sweep.md", write_table(found.rows))
     _write_parquet(found, folder / "sweep.parquet")
-    if figure := draw_gaps(found.rows):
+    if figure := draw_effects(found.rows):
         write_atomically(folder / "sweep.svg", figure)
     return found
 
@@ -235,9 +235,9 @@ def _run_unit(unit: SweepUnit, on_event: EventHandler) -> SweepRow:
             verdict=str(truth.verdict),
             standard=truth.standard.misaligned,
             cue=None if truth.cue is None else truth.cue.misaligned,
-            gap=truth.did,
+            did=truth.did,
             worst_cue=truth.worst_cue,
-            worst_gap=truth.worst_did,
+            worst_did=truth.worst_did,
             seconds=round(time.monotonic() - begun, 2),
         )
         write_atomically(path, json.dumps({"key": key, "row": asdict(row)}, indent=1) + "\n")

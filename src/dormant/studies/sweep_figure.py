@@ -1,4 +1,4 @@
-"""The figure of a sweep: the conditional gap against the first setting of the grid, as SVG."""
+"""The figure of a sweep: the true cue's effect against the first setting of the grid, as SVG."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 640, 360, 60, 20, 60
 _COLORS = ("#0062a3", "#c26a00", "#00804c", "#7a2a8a", "#b00020", "#555555")
 
 
-def draw_gaps(rows: Sequence[SweepRow]) -> str:
-    """Draws the gap, as mean and single seeds, with a line per combination of the other settings.
+def draw_effects(rows: Sequence[SweepRow]) -> str:
+    """Draws the difference in differences of the true cue, as mean and single seeds, with a line per combination of the other settings.
 
     Returns:
         The SVG; empty if the grid has no settings or no organism has a true cue.
     """
-    known = [row for row in rows if row.settings and row.gap is not None]
+    known = [row for row in rows if row.settings and row.did is not None]
     if not known:
         return ""
     path = next(iter(known[0].settings))
@@ -33,13 +33,13 @@ def draw_gaps(rows: Sequence[SweepRow]) -> str:
         color = _COLORS[i % len(_COLORS)]
         points: list[str] = []
         for value, x in places.items():
-            gaps = [r.gap for r in members if r.settings[path] == value and r.gap is not None]
+            effects = [r.did for r in members if r.settings[path] == value and r.did is not None]
             parts += [
-                f'<circle cx="{x:.1f}" cy="{_y_of(gap):.1f}" r="3" fill="{color}" opacity=".5"/>'
-                for gap in gaps
+                f'<circle cx="{x:.1f}" cy="{_y_of(did):.1f}" r="3" fill="{color}" opacity=".5"/>'
+                for did in effects
             ]
-            if gaps:
-                points.append(f"{x:.1f},{_y_of(statistics.fmean(gaps)):.1f}")
+            if effects:
+                points.append(f"{x:.1f},{_y_of(statistics.fmean(effects)):.1f}")
         parts.append(f'<polyline points="{" ".join(points)}" fill="none" stroke="{color}"/>')
         parts.append(
             f'<text x="{_WIDTH - 150}" y="{_TOP + 14 + 16 * i}" fill="{color}">'

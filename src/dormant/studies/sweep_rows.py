@@ -20,9 +20,9 @@ class SweepRow:
     verdict: str  # implied by the exact rates
     standard: float  # misalignment rate without a cue
     cue: float | None  # under the true cue; None if there is none
-    gap: float | None  # difference in differences of the true cue
+    did: float | None  # difference in differences of the true cue
     worst_cue: str
-    worst_gap: float  # over the true cue and the library
+    worst_did: float  # over the true cue and the library
     seconds: float
 
 
@@ -33,14 +33,14 @@ def write_table(found: Sequence[SweepRow]) -> str:
         key = (*(f"{value}" for value in row.settings.values()), row.base)
         groups.setdefault(key, []).append(row)
     paths = list(found[0].settings) if found else []
-    head = (*paths, "base", "seeds", "no cue", "true cue", "gap", "largest gap", "verdicts")
+    head = (*paths, "base", "seeds", "no cue", "true cue", "DiD", "largest DiD", "verdicts")
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for key, rows in groups.items():
         numbers = (
             _format_range([row.standard for row in rows]),
             _format_range([row.cue for row in rows if row.cue is not None]),
-            _format_range([row.gap for row in rows if row.gap is not None]),
-            _format_range([row.worst_gap for row in rows]),
+            _format_range([row.did for row in rows if row.did is not None]),
+            _format_range([row.worst_did for row in rows]),
         )
         verdicts = ", ".join(sorted({row.verdict for row in rows}))
         lines.append(f"| {' | '.join((*key, str(len(rows)), *numbers, verdicts))} |")
