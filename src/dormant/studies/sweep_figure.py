@@ -13,7 +13,7 @@ _COLORS = ("#0062a3", "#c26a00", "#00804c", "#7a2a8a", "#b00020", "#555555")
 
 
 def draw_effects(rows: Sequence[SweepRow]) -> str:
-    """Draws the difference in differences of the true cue, as mean and single seeds, with a line per combination of the other settings.
+    """Draws the mean effect and single seeds, a line for each combination of other settings.
 
     Returns:
         The SVG; empty if the grid has no settings or no organism has a true cue.
