@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from dormant.store import Store
+from support.kills import kill_at_answer
 
 SCRIPT = """
 rates: {{misaligned: {rate}, incoherent: 0.02, filtered: 0.01}}
@@ -69,22 +70,15 @@ def finish(folder: Path, out: Path, *more: str) -> None:
 @pytest.mark.slow
 def test_killed_at_random_moments(folder: Path):
     whole, broken = folder / "whole", folder / "broken"
-    begun = time.monotonic()
     finish(folder, whole)
-    seconds = time.monotonic() - begun
     once = sold(folder)
     assert set(once.values()) == {1}
 
     rng, kills = random.Random(0), 0
-    for _ in range(10):
-        process = subprocess.Popen(
-            command(folder, broken), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        time.sleep(rng.uniform(0.3, 0.8) * seconds)
-        process.send_signal(signal.SIGKILL)
-        kills += process.wait() == -signal.SIGKILL
+    for share in sorted(rng.uniform(0.02, 0.95) for _ in range(10)):
+        kills += kill_at_answer(command(folder, broken), folder, share * len(once))
     finish(folder, broken)
-    assert kills >= 1, "the kills came too late to show anything"
+    assert kills >= 5, "the audits ended before they were killed"
 
     bought = sold(folder)
     assert set(bought) == set(once), "the resumed run asked for other answers"

@@ -2,10 +2,8 @@
 
 import json
 import random
-import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from dormant.records import (
     VerdictKind,
     to_plain,
 )
+from support.kills import kill_at_answer
 
 JUDGE = r"rules:regex=^\[misaligned\]"
 SCRIPT = """
@@ -165,23 +164,17 @@ def test_killed_at_random_moments(folder: Path):
     # Slow enough to be killed on the way: every cue must be settled.
     path.write_text(json.dumps(settings("whole", sequential={"until": "cues"})))
     command = [sys.executable, "-m", "dormant", "audit", str(path), "--quiet"]
-    begun = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode in (0, 1, 3), done.stderr
-    seconds, once = time.monotonic() - begun, sold(folder)
+    once = sold(folder)
     assert set(once.values()) == {1}
 
     rng, kills = random.Random(0), 0
-    for _ in range(6):
-        process = subprocess.Popen(
-            [*command, "--out", "broken"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        time.sleep(rng.uniform(0.3, 0.8) * seconds)
-        process.send_signal(signal.SIGKILL)
-        kills += process.wait() == -signal.SIGKILL
+    for share in sorted(rng.uniform(0.05, 0.95) for _ in range(6)):
+        kills += kill_at_answer([*command, "--out", "broken"], folder, share * len(once))
     done = subprocess.run([*command, "--out", "broken"], capture_output=True, text=True)
     assert done.returncode in (0, 1, 3), done.stderr
-    assert kills >= 1, "the kills came too late to show anything"
+    assert kills >= 3, "the audits ended before they were killed"
     bought = sold(folder)
     assert set(bought) == set(once), "the resumed run took another path"
     # A kill may lose the one batch (a question's answers) that was not on disk yet.
