@@ -189,6 +189,29 @@ class HasNotes(Protocol):
 
 
 @runtime_checkable
+class HasContext(Protocol):
+    """An engine that knows how long a prompt and its answer may be together."""
+
+    @property
+    def name(self) -> str:
+        """The model string that the user gave."""
+        ...
+
+    @property
+    def context_length(self) -> int:
+        """Most tokens of a prompt and its answer."""
+        ...
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of a prompt as it is rendered.
+
+        Raises:
+            ModelError: the chat template rejects the messages.
+        """
+        ...
+
+
+@runtime_checkable
 class Rater(Protocol):
     """An engine that can be asked as a judge."""
 

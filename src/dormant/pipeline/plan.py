@@ -25,6 +25,7 @@ from dormant.engines.tool_turns import describe_tool_moves, has_tool_turn
 from dormant.errors import ConfigError, ModelError
 from dormant.judges import Judge
 from dormant.judges.registry import open_judge
+from dormant.pipeline.context_limits import check_lengths
 from dormant.pipeline.cue_list import CueList, drop_standard_prompts, list_cues, omit_cues
 from dormant.pipeline.frozen import continue_plan, hash_cue_settings
 from dormant.pipeline.inputs import Inputs, apply_evaluation, read_inputs
@@ -144,6 +145,10 @@ def prepare_audit(
     out = Path(config.out) if config.out else Path("runs", f"audit-{plan.hash[:10]}")
     settings = f"{hash_cue_settings(config, inputs)} {hash_question_settings(config, inputs)}"
     new, problem = plan, ""
+    engines = [subject.engine for subject in models.subjects]
+    has_begun = (out / "plan.lock.json").is_file()  # a run that was begun keeps its errors
+    if not has_begun or amend:
+        check_lengths(plan, engines)
     if not amend:
         plan = continue_plan(plan, out, settings, (config, inputs))
     if models.writer is not None and plan is new:
@@ -161,6 +166,8 @@ def prepare_audit(
             if needs_keys:
                 raise
             problem = str(error)
+        if not has_begun or amend:
+            check_lengths(plan, engines)
     return PreparedAudit(
         plan=plan,
         subjects=models.subjects,

@@ -135,6 +135,21 @@ class HfEngine:
         """
         return self.chat_format.render(messages)
 
+    @property
+    def context_length(self) -> int:
+        """Most tokens of a prompt and its answer."""
+        config = self.base.model.config.get_text_config()
+        return int(read_setting(config, "max_position_embeddings") or 1 << 30)
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of a prompt as it is rendered.
+
+        Raises:
+            ModelError: the chat template rejects the messages.
+            ConfigError: it takes too much time or memory.
+        """
+        return len(self.chat_format.encode(self.render(messages)))
+
     def sample(self, jobs: Sequence[Job], sampling: Sampling) -> Iterator[list[Reply]]:
         """Yields answers in batches as they become ready.
 
@@ -183,9 +198,9 @@ class HfEngine:
 
     def _score(self, pairs: Sequence[Pair]) -> list[float]:
         longest = max((len(pair.prompt) + len(pair.answer) for pair in pairs), default=0)
-        if longest > self._context_length:
+        if longest > self.context_length:
             raise ModelError(
-                f"{longest} tokens exceed the context of {self.name!r} ({self._context_length})"
+                f"{longest} tokens exceed the context of {self.name!r} ({self.context_length})"
             )
         with self._explain_errors():
             return self._writer.score(pairs)
@@ -226,7 +241,7 @@ class HfEngine:
                 self.chat_format.encode(place.prompt),
                 self.chat_format.encode(beginning.text),
             )
-            if not (head or text) or len(head) + len(text) + longest + 1 > self._context_length:
+            if not (head or text) or len(head) + len(text) + longest + 1 > self.context_length:
                 continue
             for token in self._find_next_tokens((*head, *text), each):
                 turn = (*text, token)
@@ -279,7 +294,7 @@ class HfEngine:
         ready: list[WrittenTurn] = []
         for job, place in enumerate(places):
             tokens = self.chat_format.encode(place.prompt)
-            if not tokens or len(tokens) + sampling.max_tokens > self._context_length:
+            if not tokens or len(tokens) + sampling.max_tokens > self.context_length:
                 ready += [WrittenTurn(i, "", "length") for i in indices[place]]
             else:
                 request = self._make_request(job, place.prompt, tokens, indices[place], sampling)
@@ -300,11 +315,6 @@ class HfEngine:
         if ready:
             yield ready
 
-    @property
-    def _context_length(self) -> int:
-        config = self.base.model.config.get_text_config()
-        return int(read_setting(config, "max_position_embeddings") or 1 << 30)
-
     def _make_requests(
         self, jobs: Sequence[Job], sampling: Sampling
     ) -> tuple[list[GenerationRequest], list[Reply]]:
@@ -314,10 +324,10 @@ class HfEngine:
         for index, job in enumerate(jobs):
             text = self.render(job.messages)
             tokens = self.chat_format.encode(text)
-            if len(tokens) + sampling.max_tokens > self._context_length:
+            if len(tokens) + sampling.max_tokens > self.context_length:
                 error = (
                     f"prompt of {len(tokens)} and answer of {sampling.max_tokens} tokens exceed "
-                    f"the model's context of {self._context_length}"
+                    f"the model's context of {self.context_length}"
                 )
                 refused += [Reply(index, i, "", "error", error=error) for i in job.repeats]
                 continue
