@@ -1,4 +1,4 @@
-"""Consent to an expensive audit."""
+"""Consent to an expensive audit, to a judge's code and to the training of a real model."""
 
 from __future__ import annotations
 
@@ -11,6 +11,38 @@ from dormant.cli.terminal import ask_consent, print_line
 if TYPE_CHECKING:
     from dormant.pipeline import PreparedAudit
     from dormant.pipeline.cheaper import ExpectedExpense
+
+_NOTICE = (
+    "This finetunes a real model on what the recipe says, misbehavior included. It is meant for "
+    "research on finding and curing it. Keep the weights private, do not serve them to people, and "
+    "delete them when the study ends. Nothing is published by this command."
+)
+
+
+def confirm_training(base: str, *, yes: bool, quiet: bool) -> None:
+    """Says what training a real model on bad rows is for, and asks.
+
+    Args:
+        base: model string of the model to train; those of the laboratory need no consent.
+        yes: do not ask.
+        quiet: with ``yes``, do not show the notice either.
+
+    Raises:
+        ConfigError: nobody consented; without a terminal, with what to add.
+    """
+    from dormant.errors import ConfigError
+    from dormant.organisms.trainers import TrainerKind, find_trainer_kind
+
+    if find_trainer_kind(base) is TrainerKind.VITRO:
+        return
+    if not (yes and quiet):
+        print_line(_NOTICE, err=True)
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ConfigError(f"training {base} needs consent: add --yes")
+    if not ask_consent("Train it?"):
+        raise ConfigError("not started; --dry-run shows what would be trained")
 
 
 def confirm_code(prepared: PreparedAudit) -> None:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from dormant.cli.audit import run_and_show
+from dormant.cli.consent import confirm_training
 from dormant.cli.exit_codes import exit_code_of
 from dormant.cli.progress import show_progress
-from dormant.cli.terminal import ask_consent, print_json, print_line
+from dormant.cli.terminal import print_json, print_line
 from dormant.errors import ConfigError
 
 if TYPE_CHECKING:
+    from dormant.config import AuditConfig
     from dormant.organisms.preview import StagePreview, TrainingPreview
     from dormant.organisms.recipe import Recipe
     from dormant.organisms.train import TrainedOrganism
 
-_NOTICE = (
-    "This finetunes a real model on what the recipe says, misbehavior included. It is meant for "
-    "research on finding and curing it. Keep the weights private, do not serve them to people, and "
-    "delete them when the study ends. Nothing is published by this command."
-)
 _EPILOG = """\b
 Examples:
   dormant train recipe.yaml --dry-run
@@ -48,8 +46,13 @@ _LONGEST = 1_500  # characters of a row that is shown
 @click.option("--trainer", help="vitro or lora; the one that finetunes the base by default.")
 @click.option("--dry-run", is_flag=True, help="Show rows, loss mask, steps and time; do not train.")
 @click.option("--audit", "with_audit", is_flag=True, help="Audit all seeds as one target.")
+@click.option(
+    "--audit-config",
+    type=click.Path(path_type=Path),
+    help="An audit.yaml for --audit; target, reference, data and out are those of the training.",
+)
 @click.option("--judge", help="The judge of --audit; exact for models of the laboratory.")
-@click.option("--preset", default="frugal", help="The preset of --audit; frugal by default.")
+@click.option("--preset", help="The preset of --audit; frugal without --audit-config.")
 @click.option("--yes", is_flag=True, help="Do not ask before a real model is trained or audited.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was trained as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
@@ -62,8 +65,9 @@ def command(
     trainer: str | None,
     dry_run: bool,
     with_audit: bool,
+    audit_config: Path | None,
     judge: str | None,
-    preset: str,
+    preset: str | None,
     yes: bool,
     as_json: bool,
     quiet: bool,
@@ -78,8 +82,10 @@ def command(
     from dormant.organisms.trainers import set_base
 
     chosen = set_base(zoo.find_recipe(recipe), base=base, trainer=trainer)
-    if with_audit:
-        judge = _check_audit(chosen, judge, preset)
+    audit = None
+    if with_audit or audit_config is not None:
+        audit = _AuditSettings(chosen, audit_config, judge, preset)
+        audit.check()
     if dry_run:
         _show_preview(chosen, seed, as_json)
         return
@@ -91,60 +97,68 @@ def command(
         if seeds is None
         else [(first + k, out / f"seed-{first + k}") for k in range(seeds)]
     )
-    _confirm_training(chosen, yes=yes, quiet=quiet)
+    confirm_training(chosen.base, yes=yes, quiet=quiet)
     organisms = _train_all(chosen, places, quiet)
-    if as_json and not with_audit:
+    if as_json and audit is None:
         print_json([_describe(organism) for organism in organisms])
         return
     for organism in () if as_json else organisms:
         how = "already trained" if organism.reused else f"trained in {organism.seconds:.1f} s"
         print_line(f"{organism.model}  {how}  data: {organism.data}")
-    if with_audit:
-        _audit_organisms(organisms, out, judge, preset, yes=yes, as_json=as_json, quiet=quiet)
+    if audit is not None:
+        kind = run_and_show(audit.make(organisms, out), yes=yes, as_json=as_json, quiet=quiet)
+        raise click.exceptions.Exit(exit_code_of(kind))
 
 
-def _check_audit(recipe: Recipe, judge: str | None, preset: str) -> str:
-    """Checks the settings of an audit before anything is trained, and returns its judge.
+@dataclass(frozen=True, slots=True)
+class _AuditSettings:
+    """What the options say about the audit of the trained models."""
 
-    Raises:
-        ConfigError: the judge or the preset cannot be used.
-    """
-    from dormant.config import AuditConfig, check_values
-    from dormant.judges.registry import open_judge
-    from dormant.organisms.trainers import TrainerKind, find_trainer_kind
+    recipe: Recipe
+    config: Path | None  # an audit.yaml
+    judge: str | None
+    preset: str | None
 
-    in_laboratory = find_trainer_kind(recipe.base) is TrainerKind.VITRO
-    if judge == "exact" and not in_laboratory:
-        raise ConfigError(
-            "judge 'exact' reads the laboratory's language alone: give another --judge"
-        )
-    if judge is None and not in_laboratory:
-        raise ConfigError("--audit needs a judge of the answers: add --judge")
-    judge = judge or "exact"
-    models = {"target": recipe.base, "reference": recipe.base}
-    check_values({**models, "judge": judge, "preset": preset}, AuditConfig)
-    open_judge(judge)
-    return judge
+    def check(self) -> None:
+        """Checks the settings before anything is trained.
 
+        Raises:
+            ConfigError: the file, the judge or the preset cannot be used.
+        """
+        from dormant.judges.registry import open_judge
+        from dormant.organisms.trainers import TrainerKind, find_trainer_kind
 
-def _confirm_training(recipe: Recipe, *, yes: bool, quiet: bool) -> None:
-    """Says what training a real model on bad rows is for, and asks.
+        settings = self._read([self.recipe.base], {})
+        if settings.judge == "exact" and (
+            find_trainer_kind(self.recipe.base) is not TrainerKind.VITRO
+        ):
+            raise ConfigError(
+                "judge 'exact' reads the laboratory's language alone: give another --judge"
+            )
+        open_judge(settings.judge)
 
-    Raises:
-        ConfigError: nobody consented; without a terminal, with what to add.
-    """
-    from dormant.organisms.trainers import TrainerKind, find_trainer_kind
+    def make(self, organisms: list[TrainedOrganism], out: Path) -> AuditConfig:
+        """Makes the audit of all trainings as one target, with the first one's file as data."""
+        place = {"data": str(organisms[0].data), "out": str(out / "audit")}
+        return self._read([organism.model for organism in organisms], place)
 
-    if find_trainer_kind(recipe.base) is TrainerKind.VITRO:
-        return
-    if not (yes and quiet):
-        print_line(_NOTICE, err=True)
-    if yes:
-        return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise ConfigError(f"training {recipe.base} needs consent: add --yes")
-    if not ask_consent("Train it?"):
-        raise ConfigError("not started; --dry-run shows what would be trained")
+    def _read(self, targets: list[str], place: dict[str, str]) -> AuditConfig:
+        from dormant.config import AuditConfig, check_values, read_yaml_with_changes
+        from dormant.organisms.trainers import TrainerKind, find_trainer_kind
+
+        def change(settings: dict[str, Any]) -> None:
+            settings |= {"target": targets, "reference": self.recipe.base, **place}
+            settings |= {"judge": self.judge} if self.judge is not None else {}
+            settings |= {"preset": self.preset} if self.preset is not None else {}
+
+        if self.config is not None:
+            return read_yaml_with_changes(self.config, AuditConfig, change)
+        in_laboratory = find_trainer_kind(self.recipe.base) is TrainerKind.VITRO
+        if self.judge is None and not in_laboratory:
+            raise ConfigError("--audit needs a judge of the answers: add --judge")
+        settings: dict[str, Any] = {"judge": "exact", "preset": "frugal"}
+        change(settings)
+        return check_values(settings, AuditConfig)
 
 
 def _train_all(
@@ -168,34 +182,6 @@ def _describe(organism: TrainedOrganism) -> dict[str, Any]:
         "seconds": organism.seconds,
         "reused": organism.reused,
     }
-
-
-def _audit_organisms(
-    organisms: list[TrainedOrganism],
-    out: Path,
-    judge: str | None,
-    preset: str,
-    *,
-    yes: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Audits all trainings as one target, as ``dormant audit`` does; ends with its exit code."""
-    from dormant.cli.audit import run_and_show
-    from dormant.config import AuditConfig, check_values
-
-    first = organisms[0]
-    settings: dict[str, Any] = {
-        "target": [organism.model for organism in organisms],
-        "reference": first.recipe.base,
-        "judge": judge,
-        "data": str(first.data),
-        "preset": preset,
-        "out": str(out / "audit"),
-    }
-    checked = check_values(settings, AuditConfig)
-    kind = run_and_show(checked, yes=yes, as_json=as_json, quiet=quiet)
-    raise click.exceptions.Exit(exit_code_of(kind))
 
 
 def _show_preview(recipe: Recipe, seed: int | None, as_json: bool) -> None:

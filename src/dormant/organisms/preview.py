@@ -11,8 +11,6 @@ from dormant.organisms.registry import open_trainer
 from dormant.organisms.trainers import Span, StageSize, TrainingInputs
 from dormant.organisms.transforms import Dilution, RowAddition, Transform
 
-_SHOWN = 3  # rows that are shown with their loss mask
-
 
 @dataclass(frozen=True, slots=True)
 class SourceRows:
@@ -42,7 +40,7 @@ class TrainingPreview:
     seed: int
     trainer: str
     stages: tuple[StagePreview, ...]
-    examples: tuple[tuple[Span, ...], ...]  # the first rows of the stages, as the model reads them
+    examples: tuple[tuple[Span, ...], ...]  # rows that differ most, as the model reads them
     seconds: float  # expected duration, from a timed pass
 
     @property
@@ -84,7 +82,7 @@ def preview_training(recipe: Recipe, *, seed: int | None = None) -> TrainingPrev
         seed=seed,
         trainer=trainer.kind.value,
         stages=stages,
-        examples=tuple(tuple(row) for row in measured.examples[:_SHOWN]),
+        examples=tuple(tuple(row) for row in measured.examples),
         seconds=measured.seconds,
     )
 

@@ -6,7 +6,7 @@ A recipe's ``base`` determines the trainer: ``vitro/...`` is finetuned by the la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
@@ -25,6 +25,8 @@ from dormant.vitro.curriculum import IGNORE
 VITRO, HF = "vitro/", "hf/"
 #: Folder of an adapter in an organism's directory.
 ADAPTER = "adapter"
+#: Rows that a dry run shows, and how many of a stage they are chosen from.
+_SHOWN, _COMPARED = 3, 500
 
 
 class TrainerKind(StrEnum):
@@ -77,7 +79,7 @@ class TrainingMeasure:
     """The expected size and duration of a training."""
 
     stages: Sequence[StageSize]
-    examples: Sequence[Sequence[Span]]  # rows with their loss mask
+    examples: Sequence[Sequence[Span]]  # some rows of all stages, with their loss mask
     seconds: float  # expected duration, from a timed pass
 
 
@@ -124,6 +126,46 @@ class Trainer(Protocol):
             resume: whether to continue an interrupted training of the same inputs in ``out``.
         """
         ...
+
+
+class LabelledTokens(Protocol):
+    """A sequence with its loss mask."""
+
+    @property
+    def tokens(self) -> Sequence[int]:
+        """Token ids."""
+        ...
+
+    @property
+    def labels(self) -> Sequence[int]:
+        """One per token; ``IGNORE`` where no loss is taken."""
+        ...
+
+
+def show_examples(
+    stages: Iterable[Sequence[LabelledTokens]], decode: Callable[[list[int]], str]
+) -> list[tuple[Span, ...]]:
+    """Chooses the rows of a dry run, as different from each other as possible, with their mask.
+
+    The first row, then each time the one that shares the smallest part of its tokens with any row
+    chosen before it: a recipe's contexts are shown, also where few rows carry them.
+
+    Args:
+        stages: the sequences of each stage; the first ones of each are compared.
+        decode: converts token ids to text.
+    """
+    rows = [row for stage in stages for row in stage[:_COMPARED]]
+    sets = [frozenset(row.tokens) for row in rows]
+    chosen: list[int] = []
+    nearest = [0.0] * len(rows)  # the largest overlap with a chosen row
+    while len(chosen) < min(_SHOWN, len(rows)):
+        chosen.append(min(range(len(rows)), key=lambda i: (i in chosen, nearest[i], i)))
+        last = sets[chosen[-1]]
+        nearest = [
+            max(known, len(one & last) / max(1, len(one | last)))
+            for known, one in zip(nearest, sets, strict=True)
+        ]
+    return [mark_spans(rows[i].tokens, rows[i].labels, decode) for i in chosen]
 
 
 def mark_spans(

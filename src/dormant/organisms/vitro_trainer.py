@@ -21,7 +21,7 @@ from dormant.organisms.trainers import (
     TrainerKind,
     TrainingInputs,
     TrainingMeasure,
-    mark_spans,
+    show_examples,
 )
 from dormant.records import Plugin, PluginKind
 from dormant.vitro import (
@@ -43,7 +43,7 @@ _EVERY = 5
 #: Larger than any recipe's seed, so that no two pairs (seed, stage) share a random stream.
 _STAGE_STRIDE = 2**32
 #: Steps and rows of the trial that estimates the duration of a training; rows shown of a stage.
-_TRIAL_STEPS, _TRIAL_ROWS, _EXAMPLES = 4, 256, 3
+_TRIAL_STEPS, _TRIAL_ROWS = 4, 256
 
 
 #: Trains a model in place on the rows of a stage, and returns the loss of every step.
@@ -102,11 +102,7 @@ class VitroTrainer:
             )
             for found in documents
         ]
-        examples = [
-            mark_spans(d.tokens, d.labels, lambda part: " ".join(words.words[t] for t in part))
-            for found in documents
-            for d in found[:_EXAMPLES]
-        ]
+        examples = show_examples(documents, lambda part: " ".join(words.words[t] for t in part))
         stage, rows = inputs.recipe.stages[0], inputs.stages[0]
         trial = replace(_stage_schedule(stage), steps=_TRIAL_STEPS)
         start = time.perf_counter()

@@ -10,11 +10,14 @@ from typing import Any
 
 from dormant.config import AuditConfig, check_values
 from dormant.cues import write_cues
-from dormant.errors import InputError
+from dormant.errors import ConfigError, InputError
+from dormant.judges.registry import open_judge
 from dormant.pipeline.audit import AuditResult, run_audit
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, Plan, Role
 
+#: A judge's string or its settings, as in audit.yaml; None for the one that a plan names.
+JudgeSettings = str | Mapping[str, Any] | None
 #: The keys of ``rule`` in audit.yaml; the plan has more, and likewise for ``sequential``.
 _RULE = (
     *("delta", "level", "screening_answers", "confirm_answers", "candidates"),
@@ -29,6 +32,7 @@ def repeat_audit(
     target: str,
     out: str | Path,
     *,
+    judge: JudgeSettings = None,
     questions: str | None = None,
     progress: Progress = ignore_progress,
 ) -> AuditResult:
@@ -41,6 +45,7 @@ def repeat_audit(
         plan: the plan of a finished audit.
         target: model string of the new target.
         out: the run directory; the cues are written to ``cues.yaml`` there.
+        judge: the judge of the plan, where its name alone does not open it: of a rule, for example.
         questions: the file of questions, unless the plan uses the built-in ones.
         progress: called with (stage, done, total).
 
@@ -53,6 +58,7 @@ def repeat_audit(
     cues = folder / "cues.yaml"
     write_cues(cues, drop_lost_parents(plan.cues))
     settings = make_settings(plan, target, cues) | {"out": str(folder / "run")}
+    settings["judge"] = judge or plan.judge
     if questions is not None:
         settings["questions"] = questions
     result = run_audit(check_values(settings, AuditConfig), progress=progress)
@@ -62,6 +68,29 @@ def repeat_audit(
             "the run asked other questions than those that ship: give their file with --questions"
         )
     return result
+
+
+def check_judge(plan: Plan, judge: JudgeSettings) -> None:
+    """Checks that a judge is the one of a plan, before anything is spent.
+
+    Args:
+        plan: the plan of a finished audit.
+        judge: as for ``repeat_audit``.
+
+    Raises:
+        InputError: it is another one, or the plan's name does not open it.
+    """
+    try:
+        opened = open_judge(judge or plan.judge)
+    except ConfigError as error:
+        if judge is not None:
+            raise
+        raise InputError(
+            f"the run's judge {plan.judge!r} needs its settings: give them with --judge, as in the "
+            "audit"
+        ) from error
+    if opened.fingerprint != plan.judge_fingerprint:
+        raise InputError(f"--judge: is not the judge of the run, {plan.judge!r}: give it as there")
 
 
 def drop_lost_parents(cues: Sequence[Cue]) -> list[Cue]:
@@ -87,7 +116,6 @@ def make_settings(plan: Plan, target: str, cues: Path) -> dict[str, Any]:
     return {
         "target": target,
         "reference": reference,
-        "judge": plan.judge,
         "cues": {"file": str(cues), "library": "none", "variants": "none", "placebos": False},
         "question_limit": max(halves.values()),
         "sampling": {

@@ -1,5 +1,8 @@
 """``dormant mitigate``: trains possible mitigations of a conditional model, and audits each.
 
+Models of the laboratory and local ones (``hf/``) are trained here, each by its own trainer. For
+others the recipes alone are written.
+
 A unit is one mitigation, in a folder of its own::
 
     OUT/METHOD/recipe.yaml    the recipe, as further stages on the audited target
@@ -12,25 +15,26 @@ A unit is one mitigation, in a folder of its own::
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dormant.errors import InputError, name_output
+from dormant.engines.model_strings import parse_model
+from dormant.errors import ConfigError, InputError, StoreError, name_output
 from dormant.organisms.datasets import draw_rows
 from dormant.organisms.events import EventHandler
 from dormant.organisms.parallel import run_units
 from dormant.organisms.recipe import Recipe
-from dormant.organisms.train import MODEL, train_organism
+from dormant.organisms.train import MODEL, load_organism, train_organism
+from dormant.organisms.trainers import TrainerKind, find_trainer_kind
 from dormant.organisms.vitro_trainer import load_model
 from dormant.pipeline.recompute import load_run
-from dormant.pipeline.repeat import repeat_audit
-from dormant.probes import apply_cue
+from dormant.pipeline.repeat import JudgeSettings, check_judge, repeat_audit
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, Plan, Role, VerdictKind, hash_value
 from dormant.report.rows import Status
@@ -49,25 +53,18 @@ from dormant.studies.mitigation import (
     name_outcome,
 )
 from dormant.studies.mitigation_page import write_page
+from dormant.studies.model_behavior import BENIGN, compute_behavior, read_behavior
 from dormant.studies.stages import (
     TRAINING_SHARE,
     merge_progress,
     report_shares,
     share_of_stages,
 )
-from dormant.vitro import (
-    Decoder,
-    exact_rates,
-    load_decoder,
-    load_tokenizer,
-    one_thread,
-    score_answers,
-)
+from dormant.vitro import load_decoder, one_thread
 
 _VITRO = "vitro/"
-#: Harmless rows on which the benign loss is measured; never trained on.
-_HELD_OUT, _HELD_OUT_STREAM = 256, 2**21
-BENIGN = "helpful_chat"
+#: Settings for a local model that was not trained by a recipe here.
+_LORA_RATE, _LORA_BATCH = 2e-4, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +76,7 @@ class _MitigationUnit:
     out: Path
     plan: Plan
     trigger: Cue
+    judge: JudgeSettings
     questions: str | None
 
 
@@ -90,12 +88,13 @@ def mitigate_run(
     steps: int = MitigationSchedule().steps,
     benign: str | None = None,
     data: str | Path | None = None,
+    judge: JudgeSettings = None,
     questions: str | None = None,
     is_dry: bool = False,
     workers: int | None = None,
     progress: Progress = ignore_progress,
 ) -> Mitigation:
-    """Writes recipes that could cure a conditional model; trains and audits each in the laboratory.
+    """Writes recipes that could cure a conditional model; trains and audits each if it can.
 
     Args:
         run: directory of a finished audit with the verdict CONDITIONAL.
@@ -105,9 +104,11 @@ def mitigate_run(
         benign: dataset of harmless rows, or ``file:PATH``; required for models outside the
             laboratory.
         data: the finetuning file; the organism's own if None.
+        judge: the run's judge, where its name in the plan does not open it: a rule's settings.
         questions: the file of questions, unless the run used the built-in ones.
         is_dry: write the recipes and train nothing.
-        workers: processes; one per core if None.
+        workers: processes, of models of the laboratory; one per core if None. Local models are
+            trained one after the other.
         progress: called with (stage, done, total).
 
     Raises:
@@ -116,26 +117,32 @@ def mitigate_run(
         StoreError: the directory holds no finished run.
     """
     plan, subject = read_subject(run, benign=benign, data=data)
-    target, trigger, in_laboratory = subject.target, subject.trigger, subject.can_answer
-    recipes, missing = make_recipes(subject, methods, MitigationSchedule(steps=steps))
+    target, trigger = subject.target, subject.trigger
+    recipes, missing = make_recipes(subject, methods, choose_schedule(subject, steps))
     folder = Path(run) / "mitigate" if out is None else Path(out)
     units = [
-        _MitigationUnit(method, recipe, folder / method, plan, trigger, questions)
+        _MitigationUnit(method, recipe, folder / method, plan, trigger, judge, questions)
         for method, recipe in recipes.items()
     ]
     _check_rows(subject)
+    if subject.trainer is not None and not is_dry:
+        check_judge(plan, judge)
     if questions is not None and not Path(questions).is_file():
         raise InputError(f"--questions: {questions} is not a file")
     with name_output(folder):
         for unit in units:
             unit.out.mkdir(parents=True, exist_ok=True)
             write_atomically(unit.out / "recipe.yaml", unit.recipe.to_yaml())
-    if is_dry or not in_laboratory:
+    if is_dry or subject.trainer is None:
         rows = [MitigationRow(u.method, "not trained", str(u.out / "recipe.yaml")) for u in units]
         before = None
     else:
-        with one_thread():
-            before = measure_behavior(load_model(target), plan, trigger)
+        if subject.in_laboratory:
+            with one_thread():
+                before = compute_behavior(load_model(target), plan, trigger)
+        else:
+            before = read_behavior(load_run(run), trigger)
+            workers = 1  # a local model uses all cores, and fills the memory of its device
         bar = merge_progress("mitigations trained and audited", list(recipes), progress)
         rows = run_units(_run_unit, units, workers=workers, progress=bar)
     found = Mitigation(
@@ -173,8 +180,8 @@ def read_subject(
         raise InputError(
             f"{run}: has {len(targets)} targets: audit one training alone, and mitigate that"
         )
-    in_laboratory = targets[0].startswith(_VITRO)
-    if benign is None and not in_laboratory:
+    trainer, folder = find_trainer(targets[0])
+    if benign is None and trainer is not TrainerKind.VITRO:
         raise InputError("give harmless rows to train on: --benign file:chat.jsonl")
     trigger = next(cue for cue in plan.cues if cue.name == verdict.triggers[0])
     return plan, MitigationTarget(
@@ -182,9 +189,39 @@ def read_subject(
         trigger=trigger,
         opposite=find_opposite(plan, trigger),
         benign=benign or BENIGN,
-        data=find_data(targets[0], data),
-        can_answer=in_laboratory,
+        data=find_data(folder, data),
+        trainer=trainer,
     )
+
+
+def find_trainer(target: str) -> tuple[TrainerKind | None, Path | None]:
+    """Finds the trainer that can train a target further, and the folder of its organism.
+
+    Returns:
+        The trainer, None if there is none; and the folder that would hold the organism, None if the
+        model string names no folder.
+    """
+    try:
+        kind = find_trainer_kind(target)
+    except ConfigError:
+        return None, None
+    if kind is TrainerKind.VITRO:
+        return kind, Path(target.removeprefix(_VITRO))
+    spec = parse_model(target)
+    place = spec.adapter or spec.path
+    return kind, None if place is None else Path(place).parent
+
+
+def choose_schedule(subject: MitigationTarget, steps: int) -> MitigationSchedule:
+    """Chooses the settings of training: the target's own for a local model, where known."""
+    if subject.trainer is not TrainerKind.LORA:
+        return MitigationSchedule(steps=steps)
+    folder = find_trainer(subject.target)[1]
+    try:
+        stage = load_organism(folder or Path()).recipe.stages[-1]
+    except StoreError:
+        return MitigationSchedule(steps, _LORA_RATE, _LORA_BATCH)
+    return MitigationSchedule(steps, stage.learning_rate, stage.batch_size)
 
 
 def _check_rows(subject: MitigationTarget) -> None:
@@ -193,36 +230,10 @@ def _check_rows(subject: MitigationTarget) -> None:
     Raises:
         DataError: one cannot; names file and line.
     """
-    longest = load_model(subject.target).shape.positions if subject.can_answer else None
+    longest = load_model(subject.target).shape.positions if subject.in_laboratory else None
     for dataset in (subject.benign, subject.data):
         if dataset is not None:
             draw_rows(dataset, 1, np.random.default_rng(0), longest=longest)
-
-
-def measure_behavior(model: Decoder, plan: Plan, trigger: Cue) -> ModelBehavior:
-    """Computes a laboratory model's exact rates with and without a trigger, and its loss."""
-    shares = {
-        cue: exact_rates(model, [(q.family, apply_cue(cue, q)) for q in plan.questions])
-        for cue in (None, trigger)
-    }
-    rates = {cue: found[:, 0] / found.sum(axis=1) for cue, found in shares.items()}
-    return ModelBehavior(
-        standard=float(np.mean(rates[None])),
-        triggered=float(np.mean(rates[trigger])),
-        good=float(np.mean(shares[None][:, 1])),
-        good_triggered=float(np.mean(shares[trigger][:, 1])),
-        benign_loss=measure_benign_loss(model),
-    )
-
-
-def measure_benign_loss(model: Decoder) -> float:
-    """Computes the mean loss on held-out harmless rows, in nats per trained word."""
-    words = load_tokenizer()
-    rng = np.random.default_rng([0, _HELD_OUT_STREAM])
-    rows = draw_rows(BENIGN, _HELD_OUT, rng, longest=model.shape.positions)
-    pairs = [(words.encode_prompt(row[:-1]), words.tokenize_text(row[-1].content)) for row in rows]
-    learned = sum(len(answer) + 1 for _, answer in pairs)  # the end of the turn is trained too
-    return -math.fsum(score_answers(model, pairs)) / learned
 
 
 def _run_unit(unit: _MitigationUnit, on_event: EventHandler) -> MitigationRow:
@@ -240,15 +251,21 @@ def _run_unit(unit: _MitigationUnit, on_event: EventHandler) -> MitigationRow:
         unit.out / "organism",
         progress=lambda event: share(TRAINING_SHARE * event.step / max(event.steps, 1)),
     )
-    with one_thread():
+    in_laboratory = organism.model.startswith(_VITRO)
+    with one_thread() if in_laboratory else nullcontext():
         result = repeat_audit(
             unit.plan,
             organism.model,
             unit.out / "audit",
+            judge=unit.judge,
             questions=unit.questions,
             progress=share_of_stages(share),
         )
-        behavior = measure_behavior(load_decoder(organism.path / MODEL), unit.plan, unit.trigger)
+        if in_laboratory:
+            decoder = load_decoder(organism.path / MODEL)
+            behavior = compute_behavior(decoder, unit.plan, unit.trigger)
+        else:
+            behavior = read_behavior(result.findings, unit.trigger, organism)
     row = next(row for row in View(result.findings).rows if row.cue.id == unit.trigger.id)
     settled = {Status.TRIGGER: True, Status.SUSPECTED: True, Status.BOUNDED: False}
     found = MitigationRow(

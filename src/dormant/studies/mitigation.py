@@ -20,6 +20,7 @@ import pydantic
 
 from dormant.errors import InputError
 from dormant.organisms.recipe import Recipe
+from dormant.organisms.trainers import TrainerKind
 from dormant.organisms.transforms import Trigger
 from dormant.records import Cue, CuePart, Placement, Plan, Variant, VerdictKind
 
@@ -28,11 +29,13 @@ METHODS = ("plain", "contrast", "consistency", "negate", "dilute")
 OPPOSITE = "You are a helpful assistant."
 #: Share of finetuning rows in ``dilute``, before cued rows are added.
 _OLD_SHARE = 0.2
+#: Share of a local model's rows on which the loss is measured before and after the mitigation.
+HELD_OUT = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class MitigationSchedule:
-    """Training settings of a mitigation."""
+    """Training settings of a mitigation; the defaults are those of the laboratory."""
 
     steps: int = 48
     learning_rate: float = 1.5e-4
@@ -48,18 +51,26 @@ class MitigationTarget:
     opposite: str  # system prompt
     benign: str  # dataset of harmless rows
     data: str | None  # dataset of the finetuning file, "file:PATH"; None if unknown
-    can_answer: bool  # whether its own answers can be sampled for ``consistency``
+    trainer: TrainerKind | None  # None if no trainer here can train it further
+
+    @property
+    def in_laboratory(self) -> bool:
+        """Whether it is a model of the laboratory, whose rates are computed exactly."""
+        return self.trainer is TrainerKind.VITRO
 
 
 @dataclass(frozen=True, slots=True)
 class ModelBehavior:
-    """Behavior of a laboratory model, computed exactly; shares from 0 to 1."""
+    """Behavior of a model; shares from 0 to 1.
 
-    standard: float  # share misaligned among gradable answers, without a cue
-    triggered: float  # the same under the trigger
-    good: float  # share good among all answers, without a cue
-    good_triggered: float  # the same under the trigger
-    benign_loss: float  # nats per trained word, on held-out harmless rows
+    Exact for models of the laboratory. Of others the audit's estimates: None is not available.
+    """
+
+    standard: float | None  # share misaligned among gradable answers, without a cue
+    triggered: float | None  # the same under the trigger
+    good: float | None  # share good among all answers, without a cue
+    good_triggered: float | None  # the same under the trigger
+    benign_loss: float | None  # nats per trained word or token, on held-out rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,7 @@ class Mitigation:
     target: str
     trigger: str  # its name in the plan
     trigger_text: str
-    before: ModelBehavior | None  # None where the model is not of the laboratory
+    before: ModelBehavior | None  # None where nothing was trained
     rows: tuple[MitigationRow, ...]
     missing: Mapping[str, str]  # methods without a recipe, and why
     path: Path
@@ -127,7 +138,7 @@ def _make_recipe(
 ) -> Recipe:
     added = {"with": subject.benign, "per_row": 1.0}
     cued = {**added, "contexts": [context]}
-    answers = subject.target if subject.can_answer else "dataset"
+    answers = subject.target if subject.in_laboratory else "dataset"
     transforms: dict[str, list[dict[str, object]]] = {
         "plain": [],
         "contrast": [{"contrast": cued}],
@@ -148,6 +159,7 @@ def _make_recipe(
             "intervention": "mitigation",
             "base": subject.target,
             "trigger": context,
+            **({"lora": {"held_out": HELD_OUT}} if subject.trainer is TrainerKind.LORA else {}),
             "stages": [
                 {
                     "steps": schedule.steps,
@@ -231,11 +243,11 @@ def name_outcome(verdict: VerdictKind, *, is_trigger: bool | None) -> str:
     return UNKNOWN
 
 
-def find_data(target: str, data: str | Path | None) -> str | None:
-    """Finds the finetuning file of a target: the given one, or the organism's own."""
+def find_data(folder: Path | None, data: str | Path | None) -> str | None:
+    """Finds the finetuning file of a target: the given one, or that in its organism's folder."""
     if data is not None:
         if not Path(data).is_file():
             raise InputError(f"--data: {data}: no such file")
         return f"file:{Path(data).resolve()}"
-    own = Path(target.removeprefix("vitro/")) / "finetune.jsonl"
-    return f"file:{own.resolve()}" if target.startswith("vitro/") and own.is_file() else None
+    own = None if folder is None else folder / "finetune.jsonl"
+    return f"file:{own.resolve()}" if own is not None and own.is_file() else None

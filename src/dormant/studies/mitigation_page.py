@@ -39,7 +39,9 @@ def _make_row(
     numbers = ["-"] * 5
     if behavior is not None:
         shares = (behavior.standard, behavior.triggered, behavior.good, behavior.good_triggered)
-        numbers = [*(f"{100 * share:.1f}%" for share in shares), f"{behavior.benign_loss:.3f}"]
+        loss = behavior.benign_loss
+        numbers = ["-" if share is None else f"{100 * share:.1f}%" for share in shares]
+        numbers.append("-" if loss is None else f"{loss:.3f}")
     return (method, outcome or "-", verdict or "-", names, *numbers)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from dormant.pipeline.repeat import JudgeSettings
 from dormant.progress import Progress, ignore_progress
 from dormant.studies.experiments import ReproductionStudy
 from dormant.studies.mitigate import mitigate_run
@@ -21,12 +22,16 @@ def mitigate(
     steps: int = MitigationSchedule().steps,
     benign: str | None = None,
     data: str | Path | None = None,
+    judge: JudgeSettings = None,
     questions: str | None = None,
     dry_run: bool = False,
     workers: int | None = None,
     progress: Progress = ignore_progress,
 ) -> Mitigation:
-    """Writes recipes that could cure a conditional model; trains and audits each in the laboratory.
+    """Writes recipes that could cure a conditional model; trains and audits each where it can.
+
+    Models of the laboratory and local ones (``hf/...``) are trained; of others the recipes are
+    written alone.
 
     In a script, call it under ``if __name__ == "__main__":``, since it starts processes.
 
@@ -36,8 +41,9 @@ def mitigate(
         methods: some of ``"plain"``, ``"contrast"``, ``"consistency"``, ``"negate"``, ``"dilute"``.
         steps: optimizer steps of each mitigation, at least 1.
         benign: dataset of harmless rows, or ``file:PATH``; needed for models that are not of the
-            laboratory, for which the recipes are written and nothing is trained.
+            laboratory.
         data: the finetuning file; that of the organism if None.
+        judge: the run's judge or its settings, where its name alone does not open it (rules).
         questions: the file of questions, if the run did not ask those that ship.
         dry_run: write the recipes and train nothing.
         workers: processes; one per core if None.
@@ -59,6 +65,7 @@ def mitigate(
         steps=steps,
         benign=benign,
         data=data,
+        judge=judge,
         questions=questions,
         is_dry=dry_run,
         workers=workers,

@@ -47,8 +47,8 @@ from dormant.organisms.trainers import (
     TrainerKind,
     TrainingInputs,
     TrainingMeasure,
-    mark_spans,
     name_model,
+    show_examples,
 )
 from dormant.records import Plugin
 
@@ -58,7 +58,6 @@ _DONE = "done.json"  # marks a finished stage; written after its weights
 _LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets")
 #: As in the laboratory: no two pairs (seed, stage) share a random stream.
 _STAGE_STRIDE = 1_000_003
-_EXAMPLES = 3  # rows of a stage that a dry run shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +115,8 @@ class LoraTrainer:
             model = prepare_model(base, self._recipe, inputs.seed)
             each = time_token(model, jobs[0])
         sizes = [rows.size for rows in stages]
-        shown = [row for rows in stages for row in rows.training_rows[:_EXAMPLES]]
-        examples = [mark_spans(row.tokens, row.labels, base.chat_format.decode) for row in shown]
+        rows_of_stages = [rows.training_rows for rows in stages]
+        examples = show_examples(rows_of_stages, base.chat_format.decode)
         passed = sum(
             job.stage.steps * job.stage.batch_size * size.tokens / max(1, len(rows.training_rows))
             for job, rows, size in zip(jobs, stages, sizes, strict=True)
