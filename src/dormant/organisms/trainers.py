@@ -198,6 +198,19 @@ def find_trainer_kind(base: str) -> TrainerKind:
     )
 
 
+def locate_organism(model: str) -> Path | None:
+    """Returns the folder that holds a model if a training here made it; None if it has no path.
+
+    Args:
+        model: ``vitro/DIR``, or ``hf/...`` with an adapter or a checkpoint on this disk.
+    """
+    if model.startswith(VITRO):
+        return Path(model.removeprefix(VITRO))
+    spec = parse_model(model)
+    place = spec.adapter or spec.path
+    return None if place is None else Path(place).parent
+
+
 def set_base(recipe: Recipe, *, base: str | None, trainer: str | None) -> Recipe:
     """Replaces the base of a recipe, and checks that the given trainer can finetune it.
 

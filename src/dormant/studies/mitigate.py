@@ -24,14 +24,13 @@ from typing import Any
 
 import numpy as np
 
-from dormant.engines.model_strings import parse_model
 from dormant.errors import ConfigError, InputError, StoreError, name_output
 from dormant.organisms.datasets import draw_rows
 from dormant.organisms.events import EventHandler
 from dormant.organisms.parallel import run_units
 from dormant.organisms.recipe import Recipe
 from dormant.organisms.train import MODEL, load_organism, train_organism
-from dormant.organisms.trainers import TrainerKind, find_trainer_kind
+from dormant.organisms.trainers import TrainerKind, find_trainer_kind, locate_organism
 from dormant.organisms.vitro_trainer import load_model
 from dormant.pipeline.recompute import load_run
 from dormant.pipeline.repeat import JudgeSettings, check_judge, repeat_audit
@@ -205,11 +204,7 @@ def find_trainer(target: str) -> tuple[TrainerKind | None, Path | None]:
         kind = find_trainer_kind(target)
     except ConfigError:
         return None, None
-    if kind is TrainerKind.VITRO:
-        return kind, Path(target.removeprefix(_VITRO))
-    spec = parse_model(target)
-    place = spec.adapter or spec.path
-    return kind, None if place is None else Path(place).parent
+    return kind, locate_organism(target)
 
 
 def choose_schedule(subject: MitigationTarget, steps: int) -> MitigationSchedule:
