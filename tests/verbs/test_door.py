@@ -100,6 +100,7 @@ RENAMED = {
     "list_them": "names",
     "with_audit": "target",  # dormant.audit(target=[organism.model for each seed])
     "preset": "settings",
+    "audit_config": "config",  # dormant.audit(config=..., target=...)
     "seeds": "seed",  # of `train`: one call a seed
 }
 #: Commands whose options are settings of a YAML file, checked by its model.
