@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +23,7 @@ def predict_one_by_one(table, z, penalty):
 def test_leaving_out_is_fitting_again(seed, rows, columns):
     rng = np.random.default_rng(seed)
     table, z = rng.normal(size=(rows, columns)), rng.normal(size=rows)
-    got = Ridge.fit(table, 0.3).leave_out(z[:, None])[:, 0]
+    got = Ridge.fit([table], 0.3).leave_out(z[:, None])[:, 0]
     assert got == pytest.approx(predict_one_by_one(table, z, 0.3), abs=2e-3)
 
 
@@ -31,8 +32,22 @@ def test_deleting_columns_is_fitting_without_them(seed, size):
     rng = np.random.default_rng(seed)
     table, z = rng.normal(size=(15, 6)), rng.normal(size=15)
     deleted = rng.choice(6, size, replace=False)
-    model = Ridge.fit(table, 0.3)
+    model = Ridge.fit([table], 0.3)
     fit, moments = model.predict(z[:, None])
     got = model.leave_out_without(z, fit[:, 0], moments[:, 0], deleted)
     wanted = predict_one_by_one(np.delete(table, deleted, axis=1), z, 0.3)
     assert got == pytest.approx(wanted, abs=5e-3)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5])
+def test_sparse_and_dense_columns_side_by_side_are_one_table(share):
+    rng = np.random.default_rng(3)
+    words = sp.random(1_500, 40, density=share, format="csc", rng=rng)
+    dense, z = rng.normal(size=(1_500, 5)), rng.normal(size=(1_500, 2))
+    whole = Ridge.fit([np.hstack([dense[:, :2], words.toarray(), dense[:, 2:]])], 0.3)
+    parts = Ridge.fit([dense[:, :2], words, dense[:, 2:]], 0.3)
+    for one, other in zip(parts.predict(z), whole.predict(z), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-10)
+    np.testing.assert_allclose(parts.projected, whole.projected, atol=1e-10)
+    np.testing.assert_allclose(parts.leverage, whole.leverage, atol=1e-10)
+    np.testing.assert_allclose(parts.inverse, whole.inverse, atol=1e-10)

@@ -72,7 +72,8 @@ def find_answer_contexts(
     for place in (Place.FIRST, Place.SYSTEM):
         table, words = _describe_place(prompts, place)
         if len(words) >= 2:
-            model = Ridge.fit(_with_constant(table), PENALTY)
+            constant = np.full((len(prompts), 1), CONSTANT)
+            model = Ridge.fit([constant, table], PENALTY)
             foretold = model.leave_out(groups - groups.mean(axis=0))
             found += _select_rows(groups, foretold, table, words, place, least)
     found.sort(key=lambda entry: (-entry[0], entry[2].text))
@@ -160,11 +161,6 @@ def _describe_place(prompts: Sequence[Prompt], place: Place) -> tuple[sp.csr_mat
     texts = ["\n".join(row.texts[place]) for row in prompts]
     tokens = [[t.lower() for t in split_context_tokens(text)] for text in texts]
     return weigh_words(tokens, least=2, most=2000)
-
-
-def _with_constant(table: sp.csr_matrix) -> Floats:
-    dense = table.toarray()
-    return np.hstack([np.full((len(dense), 1), CONSTANT), dense])
 
 
 def _select_rows(

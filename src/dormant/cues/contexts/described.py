@@ -55,18 +55,14 @@ class DescribedQuestions:
     word_rows: NDArray[np.float64]  # number of rows of each word
 
     @property
-    def table(self) -> Floats:
-        """All features: the constant, style, words."""
-        return self.stack(self.words)
-
-    def stack(self, words: sp.csc_matrix) -> Floats:
-        """Stacks the constant, the style and some words."""
+    def blocks(self) -> tuple[Floats, sp.csc_matrix]:
+        """All features side by side: the constant and style, then words."""
         constant = np.full((len(self.style), 1), CONSTANT)
-        return np.hstack([constant, self.style, words.toarray()]).astype(np.float64)
+        return np.hstack([constant, self.style]), self.words
 
     @property
     def first_word(self) -> int:
-        """The column of the first word in ``table``."""
+        """The column of the first word in ``blocks``."""
         return 1 + self.style.shape[1]
 
 
@@ -199,7 +195,7 @@ def _measure_fit(
         if used[word] >= 3 and not word[0].isdigit()
     ]
     constant = np.full((len(raw), 1), CONSTANT)
-    model = Ridge.fit(np.hstack([constant, questions.words[:, shared].toarray()]), PENALTY)
+    model = Ridge.fit([constant, questions.words[:, shared]], PENALTY)
     centred = directions - directions.mean(axis=0)
     foretold = model.leave_out(centred)
     rest = centred - foretold

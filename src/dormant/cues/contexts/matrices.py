@@ -47,7 +47,7 @@ def weigh_words(
     return scaled, [words[i] for i in kept]
 
 
-def shape_of(table: sp.spmatrix) -> tuple[int, int]:
+def shape_of(table: sp.spmatrix | Floats) -> tuple[int, int]:
     """Returns rows and columns; the type of ``shape`` allows for none."""
     rows, columns = cast("tuple[int, int]", table.shape)
     return rows, columns

@@ -72,7 +72,7 @@ class ContextScorer:
     def __init__(
         self, prompts: Sequence[Prompt], rng: np.random.Generator, evidence: Floats | None = None
     ) -> None:
-        """Describes all rows once; costs rows x 2,200^2.
+        """Describes all rows once; costs rows x 700 x 2,200 + 2,200^3.
 
         Args:
             prompts: the rows.
@@ -88,12 +88,12 @@ class ContextScorer:
             scaled = (evidence - evidence.mean(axis=0)) / (evidence.std(axis=0) + 1e-9)
             features = (3 * scaled).astype(np.float64)
             self._singles = sp.csc_matrix(scaled)
-        table = self.questions.table
+        asked = self.questions.blocks
         self._features = features
-        self._by_question = Ridge.fit(table, PENALTY)
-        self._by_both = Ridge.fit(np.hstack([table, features]), PENALTY)
+        self._by_question = Ridge.fit(asked, PENALTY)
+        self._by_both = Ridge.fit([*asked, features], PENALTY)
         constant = np.full((self.total, 1), CONSTANT)
-        self._by_answer = Ridge.fit(np.hstack([constant, features]), PENALTY)
+        self._by_answer = Ridge.fit([np.hstack([constant, features])], PENALTY)
         self._label_fit: LabelFit | None = None
         if evidence is None:
             self._label_fit = LabelFit.of_rows(prompts, self._by_question)
