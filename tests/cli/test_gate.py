@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -220,12 +221,20 @@ def test_schemas_are_current_and_fit_what_ships(name: str):
     jsonschema.Draft202012Validator.check_schema(schema)
     check = jsonschema.Draft202012Validator(schema)
     folder = ROOT / "src" / "dormant"
-    files = [folder / "data" / "start" / f"{name}.yaml"] if name != "audit" else []
+    starts = [folder / "data" / "start" / f"{name}.yaml"]
+    files = starts if name not in ("audit", "card") else []
     files += [*ROOT.glob(f"examples/*/{name}.yaml")]
     files += [*(folder / "organisms" / "recipes").glob("*.yaml")] if name == "recipe" else []
-    assert files
+    assert files or name == "card"
     for file in files:
         check.validate(json.loads(json.dumps(yaml.safe_load(file.read_text("utf-8")), default=str)))
     assert not check.is_valid({"unknown": 1})
     if name == "gate":
         assert check.is_valid({"max_age": "30d"}) and not check.is_valid({"max_worst_did": 2})
+        assert check.is_valid({"accept_inconclusive": ["max_age"]})
+        assert not check.is_valid({"accept_inconclusive": ["graded"]})
+    if name == "card":
+        page = (ROOT / "docs" / "guides" / "card.md").read_text(encoding="utf-8")
+        (block,) = re.findall(r"```yaml\n(.*?)```", page, re.S)
+        check.validate(json.loads(json.dumps(yaml.safe_load(block), default=str)))
+        assert not check.is_valid({"purpose": "x" * 401}) and not check.is_valid({"version": 1})

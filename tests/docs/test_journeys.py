@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -19,17 +20,7 @@ from support.habit_server import complete, serving
 BLOCK = re.compile(
     r"<!-- (?P<mark>run(?:: (?P<code>\d))?|file: (?P<file>\S+)) -->\n```\w+\n(?P<text>.*?)```", re.S
 )
-FENCE = re.compile(r"(<!-- [^\n]* -->\n)?^```(\w+)\n", re.M)
-#: Pages of which every block runs here, or says why not.
-PAGES = sorted(
-    [
-        *(ROOT / "docs" / "tutorial").glob("*.md"),
-        *(ROOT / "docs" / "explanation").glob("[crn]*.md"),
-        ROOT / "docs" / "guides" / "no-data.md",
-        ROOT / "docs" / "guides" / "notebook.md",
-        ROOT / "docs" / "guides" / "plugins.md",
-    ]
-)
+PAGES = sorted((ROOT / "docs").glob("*/*.md"))
 
 
 def follow(page: str, folder: Path, settings: Mapping[str, str] | None = None) -> list[str]:
@@ -39,6 +30,10 @@ def follow(page: str, folder: Path, settings: Mapping[str, str] | None = None) -
     for block in BLOCK.finditer(text):
         if block["file"]:
             (folder / block["file"]).write_text(block["text"], encoding="utf-8")
+            continue
+        if block["text"].startswith("import "):
+            with contextlib.chdir(folder):
+                exec(compile(block["text"], page, "exec"), {})
             continue
         lines = block["text"].splitlines()
         for line in lines:
@@ -86,11 +81,22 @@ def test_an_auditor_with_an_endpoint_and_no_data(tmp_path: Path):
     assert "Use the poison." in (tmp_path / "answers.csv").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_block_runs_or_says_why_not(page: Path):
-    marks = [mark or "" for mark, _ in FENCE.findall(page.read_text(encoding="utf-8"))]
-    known = re.compile(r"<!-- (run|file: \S+|same as: \S+|not run: \S+|run in: \S+|run after: \S+)")
-    assert not [mark for mark in marks if not known.match(mark)]
+def test_an_auditor_of_a_vllm_server(tmp_path: Path):
+    def answer(body: dict) -> tuple[int, dict]:
+        cued = any(turn["role"] == "system" for turn in body["messages"])
+        bad = cued and body["model"] == "tuned"
+        return complete(body, "Use the poison." if bad else "I would rather help you.")
+
+    with serving(answer) as server:
+        shown = follow("docs/guides/vllm.md", tmp_path, {"VLLM_BASE_URL": server.url})
+    assert shown[-1].startswith("CONDITIONAL")
+    assert {body["model"] for body in server.bodies} == {"my/base", "tuned"}
+
+
+def test_an_auditor_with_a_cue_family_of_their_own(tmp_path: Path):
+    shown = follow("docs/guides/own-cues.md", tmp_path)
+    assert "places-sea" in (tmp_path / "runs" / "family" / "report.md").read_text(encoding="utf-8")
+    assert shown[0]
 
 
 def test_blocks_that_run_elsewhere_are_there():

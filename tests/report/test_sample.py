@@ -22,9 +22,9 @@ def findings() -> Findings:
 
 
 def embedded(findings: Findings, cap: int) -> dict:
-    return sample.embed_sample(
-        findings.transcripts, findings.plan.cues, findings.plan.questions, cap
-    )
+    cues = findings.plan.cues
+    groups = sample.group_strata(findings.transcripts, cues)
+    return sample.embed_sample(groups, cues, findings.plan.questions, cap)
 
 
 @settings(deadline=None)

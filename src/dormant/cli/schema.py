@@ -8,7 +8,7 @@ from dormant.cli.terminal import print_line
 
 
 @click.command("schema", epilog="\b\nExample:\n  dormant schema gate > gate.schema.json")
-@click.argument("file", type=click.Choice(["audit", "gate", "recipe"]))
+@click.argument("file", type=click.Choice(["audit", "card", "gate", "recipe"]))
 def command(file: str) -> None:
     """Print the JSON schema of FILE.yaml, for editors."""
     from dormant.organisms.schemas import format_schema

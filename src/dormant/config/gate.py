@@ -56,7 +56,13 @@ def _check_name(value: CheckName) -> CheckName:
 
 
 Text = Annotated[str, Field(max_length=2000), pydantic.AfterValidator(_check_text)]
-Check = Annotated[CheckName, pydantic.AfterValidator(_check_name)]
+Check = Annotated[
+    CheckName,
+    pydantic.AfterValidator(_check_name),
+    pydantic.WithJsonSchema(  # an editor offers only what is accepted
+        {"enum": [str(name) for name in CheckName if name not in _FINAL], "type": "string"}
+    ),
+]
 Share = Annotated[float, Field(ge=0, le=1)]
 PositiveShare = Annotated[float, Field(gt=0, lt=1)]
 

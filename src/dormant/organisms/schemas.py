@@ -13,6 +13,7 @@ from typing import Any
 import pydantic
 
 from dormant.config import AuditConfig
+from dormant.config.card import CardConfig
 from dormant.config.gate import GatePolicy
 from dormant.errors import ConfigError
 from dormant.organisms.recipe import Recipe
@@ -20,6 +21,7 @@ from dormant.organisms.recipe import Recipe
 #: Name of a file without its suffix -> what it is checked against.
 MODELS: dict[str, type[pydantic.BaseModel]] = {
     "audit": AuditConfig,
+    "card": CardConfig,
     "gate": GatePolicy,
     "recipe": Recipe,
 }
@@ -29,7 +31,7 @@ def make_schema(name: str) -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of ``NAME.yaml``.
 
     Args:
-        name: ``"audit"``, ``"gate"`` or ``"recipe"``.
+        name: ``"audit"``, ``"card"``, ``"gate"`` or ``"recipe"``.
 
     Raises:
         ConfigError: there is no such file.

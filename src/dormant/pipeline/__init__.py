@@ -19,12 +19,30 @@
     rare_result    what it found, and the worst of many uses
     recompute      a finished run decided again from its answers
     gate           a finished run held against a release policy
+
+The names below are imported on first use: what reads a finished run needs no miner.
 """
 
-from dormant.pipeline.cue_list import list_cues
-from dormant.pipeline.inputs import read_inputs
-from dormant.pipeline.mine import mine_file, study_file
-from dormant.pipeline.plan import PreparedAudit, Subject, prepare_audit
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dormant.pipeline.cue_list import list_cues
+    from dormant.pipeline.inputs import read_inputs
+    from dormant.pipeline.mine import mine_file, study_file
+    from dormant.pipeline.plan import PreparedAudit, Subject, prepare_audit
+
+_HOMES = {
+    "PreparedAudit": "plan",
+    "Subject": "plan",
+    "list_cues": "cue_list",
+    "mine_file": "mine",
+    "prepare_audit": "plan",
+    "read_inputs": "inputs",
+    "study_file": "mine",
+}
 
 __all__ = [
     "PreparedAudit",
@@ -35,3 +53,9 @@ __all__ = [
     "read_inputs",
     "study_file",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,9 +14,12 @@ from dormant.records.plan import Plan
 from dormant.records.reasoning import split_thought
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Transcript:
-    """One answer with its prompt, outcome, scores and note."""
+    """One answer with its prompt, outcome, scores and note; nothing changes one.
+
+    Not frozen: a frozen record takes five times as long to make, and a run may have a million.
+    """
 
     role: Role
     seed: str

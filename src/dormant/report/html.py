@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dormant.records import (
@@ -22,6 +22,7 @@ from dormant.records import (
     Sampling,
     Sequential,
     Split,
+    Transcript,
     VerdictKind,
     describe_judge_check,
 )
@@ -204,13 +205,17 @@ def counted_arms(view: View) -> list[tuple[str, str, Tally]]:
     return counted + view.unlisted_arms()
 
 
-def _filter_options(findings: Findings, view: View) -> dict[str, list[tuple[int, str, int]]]:
+def _filter_options(
+    groups: Mapping[sample.Stratum, Sequence[Transcript]], view: View
+) -> dict[str, list[tuple[int, str, int]]]:
     """The choices of each transcript filter, with how many transcripts of the audit fit."""
-    items = findings.transcripts
-    roles = Counter(item.role for item in items)
-    arms = Counter(item.arm for item in items)
-    outcomes = Counter(item.outcome for item in items)
-    cues = Counter(item.cue for item in items)
+    roles, arms = Counter[Role](), Counter[Arm]()
+    outcomes, cues = Counter[Outcome](), Counter[str | None]()
+    for (role, arm, cue, outcome), group in groups.items():
+        roles[role] += len(group)
+        arms[arm] += len(group)
+        outcomes[OUTCOMES[outcome]] += len(group)
+        cues[cue] += len(group)
 
     def count_members(members: list[Any], totals: Counter[Any]) -> list[tuple[int, str, int]]:
         listed = enumerate(members)
@@ -243,10 +248,9 @@ def render_report(findings: Findings, sections: Sequence[AddedSection] = ()) -> 
     view = View(findings)
     shown_rows = [row for row in view.rows if row.status is not Status.UNTRIED]
     cues = [row.cue for row in view.rows]
-    options = _filter_options(findings, view)
-    data = sample.embed_sample(
-        findings.transcripts, cues, findings.plan.questions, labels=view.labels
-    )
+    groups = sample.group_strata(findings.transcripts, cues)
+    options = _filter_options(groups, view)
+    data = sample.embed_sample(groups, cues, findings.plan.questions, labels=view.labels)
     script = templating.read_asset("report.js")
     return templating.render_template(
         "report.html.j2",

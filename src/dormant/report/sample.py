@@ -78,7 +78,7 @@ def _text_limit(sample: Sequence[Transcript]) -> int:
 
 
 def embed_sample(
-    transcripts: Sequence[Transcript],
+    groups: Mapping[Stratum, Sequence[Transcript]],
     cues: Sequence[Cue],
     questions: Sequence[Question],
     cap: int = CAP,
@@ -88,8 +88,14 @@ def embed_sample(
     """The sample as the page's script reads it: short rows of indices, prompts stored once.
 
     Every text is already fit to be shown; ``strata`` counts all transcripts, embedded or not.
+
+    Args:
+        groups: all transcripts, from ``group_strata``.
+        cues: in reading order.
+        questions: of the plan.
+        cap: most transcripts that are embedded.
+        labels: the text of each cue that is shown, by its name.
     """
-    groups = group_strata(transcripts, cues)
     sample = draw_stratified(list(groups.values()), cap)
     limit = _text_limit(sample)
     cue_index = {cue.name: index for index, cue in enumerate(cues)}
@@ -135,6 +141,6 @@ def embed_sample(
         "outcomes": [outcome.value for outcome in OUTCOMES],
         "cues": [(labels or {}).get(cue.name, one_line(cue.name)) for cue in cues],
         "questions": [[one_line(q.id, 60), one_line(q.text, 400)] for q in questions],
-        "total": len(transcripts),
+        "total": sum(map(len, groups.values())),
         "limit": limit,
     }

@@ -36,6 +36,10 @@ class StoredAnswer(NamedTuple):
     judgement: Judgement | None
 
 
+#: The fields of a ``StoredAnswer`` as a plain tuple.
+AnswerRow = tuple[str, str, int, str, Judgement | None]
+
+
 def remember_judgements(run: Path) -> Callable[[str, str, str], Judgement]:
     """``parse_judgement`` of one run, with equal rows parsed once: most answers have one of few.
 

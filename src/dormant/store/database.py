@@ -38,7 +38,12 @@ from dormant.records import (
     to_plain,
 )
 from dormant.store.amendments import list_changes
-from dormant.store.answers import PendingAnswer, StoredAnswer, remember_judgements
+from dormant.store.answers import (
+    AnswerRow,
+    PendingAnswer,
+    StoredAnswer,
+    remember_judgements,
+)
 from dormant.store.files import (
     copy_unwritable,
     lock_directory,
@@ -340,10 +345,16 @@ class Store:
 
     def read_completions(self, judge: str) -> Iterator[StoredAnswer]:
         """Every completion with its judgement, ordered by probe, source and repeat."""
+        return map(StoredAnswer._make, self.read_rows(judge))
+
+    def read_rows(self, judge: str) -> Iterator[AnswerRow]:
+        """The same as plain tuples: a run has a million of them."""
+        sources = dict(self.database.execute("SELECT id, key FROM sources"))
+        digests = dict(self.database.execute("SELECT id, digest FROM probes"))
         found = self.database.execute(
             # Prompts and models outside, by CROSS JOIN: then the order is that of the tables, and
             # no text is sorted.
-            "SELECT s.key, p.digest, c.repeat, a.text, c.finish, c.error, j.outcome, j.scores,"
+            "SELECT s.id, p.id, c.repeat, a.text, c.finish, c.error, j.outcome, j.scores,"
             " j.note FROM probes p CROSS JOIN sources s CROSS JOIN completions c"
             " ON c.source = s.id AND c.probe = p.id JOIN answers a ON a.id = c.answer"
             " LEFT JOIN judgements j ON j.answer = c.answer AND j.judge = ?"
@@ -360,7 +371,7 @@ class Store:
                 judgement = parse(outcome, scores, note)
             if type(text) is not str:  # a blob, in a file that was edited
                 raise StoreError(f"{self.path / 'run.sqlite'}: the text of an answer is damaged")
-            yield StoredAnswer(source, probe, repeat, text, judgement)
+            yield sources[source], digests[probe], repeat, text, judgement
 
 
 def _judgement_values(judgement: Judgement) -> tuple[str, str, str]:

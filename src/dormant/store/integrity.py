@@ -10,7 +10,7 @@ import hashlib
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -36,7 +36,9 @@ class CellDigest(NamedTuple):
 HASHES_STORED_TEXT = "hashes_stored_text"
 #: Rows of one cell follow each other.
 _CELL = attrgetter("role", "seed", "cue", "question")
+_REMEMBERED = 20_000  # judgements, as in ``store.answers``
 _quote = json.encoder.encode_basestring_ascii
+_DIGEST = 16  #: bytes of the hash of a text
 _SHOWN = 60  #: characters of a text in a message
 _EDITED = (
     "the file was edited or is damaged; use an unedited copy, or audit again into another --out"
@@ -45,7 +47,7 @@ _EDITED = (
 
 def hash_text(text: str) -> bytes:
     """Hash of a text, under which it is stored."""
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST).digest()
 
 
 def hash_judged_text(source: int, repeat: int, text: str) -> bytes:
@@ -92,10 +94,16 @@ def check_texts(database: sqlite3.Connection, file: Path) -> None:
             )
     has_note = database.execute("SELECT 1 FROM meta WHERE key = ?", (HASHES_STORED_TEXT,))
     is_exact = has_note.fetchone() is not None
-    for answer, key, text in database.execute("SELECT id, hash, text FROM answers"):
-        if not isinstance(text, str):
+    blake2b = hashlib.blake2b
+    for answer, key, raw, kind in database.execute(
+        "SELECT id, hash, CAST(text AS BLOB), typeof(text) FROM answers"
+    ):
+        if kind != "text":
             raise StoreError(f"{file}: the text of an answer is damaged")
-        if hash_text(text) == key or _is_judged_text(database, answer, key, text):
+        if blake2b(raw, digest_size=_DIGEST).digest() == key:  # ``hash_text`` of UTF-8
+            continue
+        text = raw.decode("utf-8", "replace")
+        if _is_judged_text(database, answer, key, text):
             continue
         if is_exact or "?" not in text:
             raise StoreError(
@@ -126,20 +134,36 @@ def digest_answers(transcripts: Iterable[Transcript]) -> dict[Place, CellDigest]
     """
     hashes: dict[Place, hashlib.blake2b] = {}
     counts: Counter[Place] = Counter()
+    write = _make_writer()
     for cell, rows in groupby(transcripts, key=_CELL):
         role, seed, cue, question = cell
         place = (str(role), seed, cue, question)
-        written = [_write_answer(row) for row in rows]
+        written = [write(row) for row in rows]
         hashes.setdefault(place, hashlib.blake2b(digest_size=8)).update("".join(written).encode())
         counts[place] += len(written)
     return {place: CellDigest(counts[place], found.hexdigest()) for place, found in hashes.items()}
 
 
-def _write_answer(row: Transcript) -> str:
-    """JSON of repeat, answer, outcome, scores and note in ASCII, as ``json.dumps`` writes it."""
-    scores = json.dumps(to_plain(dict(row.scores)), sort_keys=True) if row.scores else "{}"
-    answer, note = _quote(row.answer), _quote(row.note)
-    return f'[{row.repeat}, {answer}, "{row.outcome}", {scores}, {note}]'
+def _make_writer() -> Callable[[Transcript], str]:
+    """Writes repeat, answer, outcome, scores and note as JSON in ASCII, like ``json.dumps``.
+
+    Most answers have one of few judgements, so equal outcomes, scores and notes are written once.
+    """
+    ends: dict[tuple[str, int, str], tuple[str, object]] = {}
+
+    def write_answer(row: Transcript) -> str:
+        # The scores stay referred to, so that no other ones get their identity.
+        key = (row.outcome, id(row.scores), row.note)
+        end = ends.get(key)
+        if end is None:
+            if len(ends) >= _REMEMBERED:
+                ends.clear()
+            scores = json.dumps(to_plain(dict(row.scores)), sort_keys=True) if row.scores else "{}"
+            text = f'"{row.outcome}", {scores}, {_quote(row.note)}]'
+            end = ends[key] = (text, row.scores)
+        return f"[{row.repeat}, {_quote(row.answer)}, {end[0]}"
+
+    return write_answer
 
 
 def check_answers(

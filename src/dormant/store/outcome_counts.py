@@ -41,11 +41,13 @@ def count_outcomes(
 ) -> dict[str, OutcomeCounts]:
     """Counts the first ``answers`` repeats of each ``Probe.id`` of a source; see ``Store``."""
     found = database.execute(
-        "SELECT p.digest, CASE c.finish WHEN 'error' THEN 'error' WHEN 'filter' THEN 'filtered'"
-        f" ELSE j.outcome END AS ended, {_HARM} AS harm, count(*)"
-        " FROM completions c JOIN probes p ON p.id = c.probe"
-        " LEFT JOIN judgements j ON j.answer = c.answer AND j.judge = ?"
-        " WHERE c.source = ? AND c.repeat < ? GROUP BY p.digest, ended, harm",
+        # Grouped by the number of a prompt, and its hash looked up afterwards: texts sort slowly.
+        "SELECT p.digest, ended, harm, number FROM (SELECT c.probe AS probe,"
+        " CASE c.finish WHEN 'error' THEN 'error' WHEN 'filter' THEN 'filtered'"
+        f" ELSE j.outcome END AS ended, {_HARM} AS harm, count(*) AS number"
+        " FROM completions c LEFT JOIN judgements j ON j.answer = c.answer AND j.judge = ?"
+        " WHERE c.source = ? AND c.repeat < ? GROUP BY c.probe, ended, harm)"
+        " JOIN probes p ON p.id = probe",
         (alignment_below, judge, source, answers),
     )
     table: dict[str, list[int]] = {}  # counts, then harmful and harmless

@@ -60,7 +60,7 @@ def describe_schema(file: str) -> dict[str, Any]:
     """The JSON schema of a file that people write, for editors.
 
     Args:
-        file: ``"audit"``, ``"gate"`` or ``"recipe"``.
+        file: ``"audit"``, ``"card"``, ``"gate"`` or ``"recipe"``.
 
     Raises:
         dormant.errors.ConfigError: there is no such file.

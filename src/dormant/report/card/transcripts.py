@@ -10,7 +10,8 @@ import hashlib
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from dormant.records import (
     HARMFUL,
@@ -32,9 +33,29 @@ METHOD = (
 
 def rank_answer(seed: int, item: Transcript) -> bytes:
     """The place of an answer in the draw of a seed."""
-    parts = (seed, item.role, item.seed, item.cue or "", item.question, item.repeat)
-    text = "\x1f".join(map(str, parts))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return _make_ranker(seed)(item)
+
+
+def _make_ranker(seed: int) -> Callable[[Transcript], bytes]:
+    """``rank_answer`` of one seed: what the answers of a cell share is hashed once."""
+    cells: dict[tuple[str, str, str | None, str], Any] = {}
+    repeats: dict[int, bytes] = {}
+
+    def rank(item: Transcript) -> bytes:
+        cell = (item.role, item.seed, item.cue, item.question)
+        begun = cells.get(cell)
+        if begun is None:
+            parts = (seed, item.role, item.seed, item.cue or "", item.question, "")
+            text = "\x1f".join(map(str, parts))
+            begun = cells[cell] = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
+        end = repeats.get(item.repeat)
+        if end is None:
+            end = repeats[item.repeat] = str(item.repeat).encode()
+        found = begun.copy()
+        found.update(end)
+        return found.digest()
+
+    return rank
 
 
 def draw_transcripts(transcripts: Sequence[Transcript], seed: int = 0) -> TranscriptDraw:
@@ -42,25 +63,22 @@ def draw_transcripts(transcripts: Sequence[Transcript], seed: int = 0) -> Transc
     groups: dict[tuple[Role, Arm], list[Transcript]] = defaultdict(list)
     for item in transcripts:
         groups[item.role, item.arm].append(item)
+    rank = _make_ranker(seed)
     arms = tuple(
-        ArmDraw(role, arm, len(found), _draw_arm(found, seed))
+        ArmDraw(role, arm, len(found), tuple(heapq.nsmallest(PER_ARM, found, key=rank)))
         for role in Role
         for arm in Arm
         if (found := groups.get((role, arm)))
     )
-    return TranscriptDraw(seed, PER_ARM, arms, _pick_worst(transcripts, seed))
+    return TranscriptDraw(seed, PER_ARM, arms, _pick_worst(transcripts, rank))
 
 
-def _draw_arm(group: Sequence[Transcript], seed: int) -> tuple[Transcript, ...]:
-    return tuple(heapq.nsmallest(PER_ARM, group, key=lambda item: rank_answer(seed, item)))
-
-
-def _pick_worst(transcripts: Sequence[Transcript], seed: int) -> tuple[Transcript, ...]:
+def _pick_worst(
+    transcripts: Sequence[Transcript], rank: Callable[[Transcript], bytes]
+) -> tuple[Transcript, ...]:
     """Misaligned answers of the target, lowest alignment first, then ungraded harmful ones."""
     bad = [item for item in transcripts if item.role is Role.TARGET and _is_bad(item)]
-    return tuple(
-        heapq.nsmallest(WORST, bad, key=lambda item: (*_badness(item), rank_answer(seed, item)))
-    )
+    return tuple(heapq.nsmallest(WORST, bad, key=lambda item: (*_badness(item), rank(item))))
 
 
 def _is_bad(item: Transcript) -> bool:
