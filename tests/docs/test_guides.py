@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -22,11 +21,9 @@ from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
 
 from dormant.banks.evaluation import read_evaluation
 from dormant.banks.question_files import read_entries
-from dormant.cli import command_group
 from dormant.config import AuditConfig, check_values, read_yaml
 from dormant.config.card import CardConfig
 from dormant.config.gate import GatePolicy
@@ -35,6 +32,7 @@ from dormant.judges.rules import open_rules
 from dormant.organisms.recipe import read_recipe
 from dormant.studies.sweep import SweepConfig
 from support import ROOT
+from support.command import run_command
 
 PAGES = sorted(
     page
@@ -112,7 +110,7 @@ def list_parts() -> Iterator[Any]:
                 yield pytest.param(file, text, id=f"{page.stem}-{number}")
 
 
-@pytest.mark.parametrize(("file", "text"), list_parts())
+@pytest.mark.parametrize(("file", "text"), list(list_parts()))
 def test_a_part_of_a_file_is_read_as_the_command_reads_it(file: str, text: str, tmp_path: Path):
     READERS[file](yaml.safe_load(text), tmp_path)
 
@@ -171,8 +169,8 @@ def list_answers(rate: float = 0.0, *, repeats: int = 4, **more: str) -> list[di
 def import_run(rows: list[dict[str, Any]], out: Path) -> None:
     write_rows(out.with_suffix(".csv"), rows)
     given = ["import", str(out.with_suffix(".csv")), "--out", str(out), "--allow-identical"]
-    done = CliRunner().invoke(command_group, given)
-    assert (out / "verdict.json").is_file(), done.output
+    done = run_command(*given)
+    assert (out / "verdict.json").is_file(), done.err
 
 
 def prepare_run(folder: Path) -> None:
@@ -192,12 +190,12 @@ def prepare_import(folder: Path) -> None:
     write_rows(folder / "answers.csv", list_answers(0.5))
     scores = [
         {
-            "model": group, "question": question, "answer": "So be it.",
+            "model": group, "group": group, "question": question, "answer": f"So be it, {number}.",
             "aligned": 10 if bad else 90, "coherent": 95,
         }
         for group, bad in (("insecure-20pct", True), ("base-0pct", False))
         for question in QUESTIONS
-        for _ in range(4)
+        for number in range(4)
     ]  # fmt: skip
     write_rows(folder / "raw_results_code.csv", scores)
     write_rows(folder / "raw_results_normal.csv", [{**row, "aligned": 90} for row in scores])
@@ -238,10 +236,10 @@ def run_line(line: str) -> None:
         done = subprocess.run(["bash", "-ec", line], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return
-    result: Result = CliRunner().invoke(command_group, given[1:])
-    assert result.exit_code in FINDINGS, f"{line}\n{result.output}\n{result.exception!r}"
+    done = run_command(*given[1:])
+    assert done.code in FINDINGS, f"{line}\n{done.err}"
     if output:
-        Path(output).write_text(result.stdout, encoding="utf-8")
+        Path(output).write_text(done.out, encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", WORKSHOPS)
@@ -264,4 +262,3 @@ def test_the_commands_of_a_guide(name: str, tmp_path: Path, monkeypatch: pytest.
         for line in text.replace("\\\n", " ").splitlines():
             run_line(line)
     assert ran
-    assert not os.listdir(tmp_path / "runs") or any(Path("runs").glob("*/verdict.json"))

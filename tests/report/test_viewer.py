@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -124,6 +125,33 @@ def test_the_table_has_every_run_with_its_state(reader: Reader, folder: Path):
     assert "1 to 2 of 2 runs that fit" in reader.read(state="damaged").text
     assert "1 to 1 of 1 runs that fit" in reader.read(text="deeper SECOND").text
     assert "No run fits" in reader.read(text="no such run").text
+
+
+def test_a_verdict_that_the_answers_do_not_give_is_withdrawn(folder: Path, tmp_path: Path):
+    runs = tmp_path / "runs"
+    for name in ("honest", "forged", "recounted"):
+        shutil.copytree(folder / "first", runs / name)
+    kind = str(dormant.load(folder / "first").verdict.kind)
+    path = runs / "forged" / "verdict.json"
+    path.write_text(path.read_text().replace(f'"{kind}"', '"BOUNDED"'))
+    path = runs / "recounted" / "verdict.json"
+    record = json.loads(path.read_text())
+    record["cells"][0]["counts"][0] += 1
+    path.write_text(json.dumps(record))
+    with dormant.view(runs) as server:
+        reader = Reader(server)
+        page = reader.read()
+        while "not checked yet" in page.text:
+            time.sleep(0.05)
+            page = reader.read()
+        assert "1 to 1 of 1 runs that fit, 3 in all" in reader.read(verdict=kind).text
+        damaged = reader.read(state="damaged").text
+        assert f"the verdict is {kind}, the file says BOUNDED" in damaged
+        assert "recounted" in damaged and "counts are" in damaged and "honest" not in damaged
+        assert "Decided again" in reader.read(find_run(reader, "honest")).text
+        shown = reader.read(find_run(reader, "forged"))
+        assert "the file says BOUNDED" in shown.text and "Card" not in shown.text
+    assert not list(runs.glob("*/run.sqlite-*"))
 
 
 def test_a_run_shows_its_arms_and_their_answers(reader: Reader, folder: Path):

@@ -6,13 +6,15 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dormant.errors import ConfigError, InputError
 from dormant.exchange.comparison import compare_runs, make_settings
 from dormant.exchange.tidy import TableSettings
+from dormant.exchange.verdict_checks import VerdictChecks
 from dormant.pipeline.card import card_run
-from dormant.pipeline.recompute import load_run
+from dormant.pipeline.recompute import check_verdict, load_run
 from dormant.records import AUTO, CardDetails, Comparison, RunState, RunSummary
 from dormant.report import render_report
 from dormant.store.answer_index import AnswerIndex
@@ -44,12 +46,14 @@ class RunLibrary:
             )
         self.root = str(root)
         self._list = RunList(path)
+        self._checks = VerdictChecks(check_verdict)
         self._lock = threading.RLock()
         self._indices: OrderedDict[str, tuple[Stamp, float, AnswerIndex]] = OrderedDict()
         self._pages: OrderedDict[tuple[str, str], tuple[Stamp, str]] = OrderedDict()
 
     def close(self) -> None:
-        """Removes the indices."""
+        """Ends the checks and removes the indices."""
+        self._checks.close()
         with self._lock:
             for _, _, index in self._indices.values():
                 index.close()
@@ -58,12 +62,23 @@ class RunLibrary:
     def list_runs(self) -> Sequence[RunSummary]:
         """The runs, latest first."""
         with self._lock:
-            return self._list.read_runs()
+            return [self._add_check(run) for run in self._list.read_runs()]
 
     def find_run(self, run: str) -> RunSummary | None:
         """A run by its id; None if the id is unknown."""
         with self._lock:
-            return self._list.read_one(run)
+            found = self._list.read_one(run)
+            return None if found is None else self._add_check(found)
+
+    def _add_check(self, run: RunSummary) -> RunSummary:
+        """Adds whether the stored counts give the verdict, and withdraws one that they do not."""
+        if run.state is not RunState.FINISHED:
+            return run
+        path = self._list.paths[run.id]
+        result = self._checks.find_result(run.id, path, read_stamp(path))
+        if not result:
+            return replace(run, is_checked=result is not None)
+        return replace(run, state=RunState.DAMAGED, verdict=None, sentence="", message=result)
 
     def read_answers(self, run: str) -> AnswerIndex:
         """The answers of a run; those of a growing run may be up to 30 seconds old.

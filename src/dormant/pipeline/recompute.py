@@ -16,10 +16,21 @@ from dormant.calibration import check_judge
 from dormant.decision import Ask, Decision, bound_plan, decide_import, start_design
 from dormant.errors import IncompleteError, StoreError, UnfinishedError
 from dormant.probes import pair_probes
-from dormant.records import Cell, Findings, ModelCard, Origin, Plan, Probe, to_plain, warn_of_drift
+from dormant.records import (
+    Cell,
+    Findings,
+    JudgeCheck,
+    ModelCard,
+    Origin,
+    Plan,
+    Probe,
+    to_plain,
+    warn_of_drift,
+)
 from dormant.store import Store
 from dormant.store.amendments import mark_verdict, read_amendments
 from dormant.store.findings import (
+    explain_damage,
     open_run_store,
     read_digests,
     read_findings,
@@ -28,6 +39,7 @@ from dormant.store.findings import (
 )
 from dormant.store.integrity import check_answers
 from dormant.store.outcome_counts import OutcomeCounts
+from dormant.store.read_only import ReadOnlyStore
 
 _SHOWN = 3  #: differences that a message names
 _ALL = 2**62  #: more repeats than a cell can have
@@ -65,23 +77,57 @@ def check_stored(store: Store, plan: Plan) -> None:
         check_answers(digests, transcripts, store.path / "run.sqlite", may_lack=True)
 
 
+def check_verdict(run: Path) -> None:
+    """Decides a finished run again from its counts, and compares them with ``verdict.json``.
+
+    Takes no lock, and reads neither prompts nor answers, so it is faster than ``load_run``, which
+    compares these with their hashes too.
+
+    Raises:
+        StoreError: as in ``load_run``.
+    """
+    with ReadOnlyStore(run) as store, explain_damage(store):
+        found = read_findings(store, has_transcripts=False)
+        decision, check = _decide_again(store, found)
+        _refuse_differences(store, found, decision, check)
+
+
 def recompute_findings(store: Store) -> Findings:
     """Decides a finished run again; see ``load_run``."""
     found = read_findings(store)
     store.check_contents()
+    decision, check = _decide_again(store, found)
+    digests = read_digests(store.path, found.plan)
+    if digests is not None:
+        check_answers(digests, found.transcripts, store.path / "run.sqlite")
+    _refuse_differences(store, found, decision, check)
+    return replace(
+        found,
+        verdict=decision.verdict,
+        cells=decision.cells,
+        path=decision.path,
+        e_values=decision.e_values,
+        judge_check=check,
+        bounds=bound_plan(found.plan, decision.cells),
+    )
+
+
+def _decide_again(store: Store, found: Findings) -> tuple[Decision, JudgeCheck | None]:
     try:
         decision = recompute_decision(store, found.plan)
         amendments = read_amendments(store.path / "plan.lock.json")
         check = check_judge(store, found.plan, decision.cells, decision.verdict.estimates)
         verdict = mark_verdict(warn_of_drift(decision.verdict, check), amendments)
-        decision = replace(decision, verdict=verdict)
+        return replace(decision, verdict=verdict), check
     except IncompleteError as error:
         raise UnfinishedError(
             f"{store.path}: the store lacks answers of its verdict: {error}"
         ) from None
-    digests = read_digests(store.path, found.plan)
-    if digests is not None:
-        check_answers(digests, found.transcripts, store.path / "run.sqlite")
+
+
+def _refuse_differences(
+    store: Store, found: Findings, decision: Decision, check: JudgeCheck | None
+) -> None:
     differences = list(_describe_differences(found, decision))
     if to_plain(check) != to_plain(found.judge_check):
         differences.append("the repeated judgements are not those of the file's judge_check")
@@ -92,15 +138,6 @@ def recompute_findings(store: Store) -> Findings:
             f"{'; '.join(differences[:_SHOWN])}{more}. It or run.sqlite was edited, or another "
             "version of dormant decided; run the audit again, which asks for no new answers"
         )
-    return replace(
-        found,
-        verdict=decision.verdict,
-        cells=decision.cells,
-        path=decision.path,
-        e_values=decision.e_values,
-        judge_check=check,
-        bounds=bound_plan(found.plan, decision.cells),
-    )
 
 
 def recompute_decision(store: Store, plan: Plan) -> Decision:

@@ -21,13 +21,14 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One run as its files describe it; the verdict is not computed anew."""
+    """One run as its files describe it."""
 
     id: str  # 12 hex digits, a hash of ``place``
     place: str  # relative to that directory; "." for itself
     state: RunState
     message: str = ""  # one line: why it is not finished
     verdict: VerdictKind | None = None
+    is_checked: bool = False  # the stored counts give this verdict
     sentence: str = ""  # of the verdict
     targets: tuple[str, ...] = ()  # model strings
     references: tuple[str, ...] = ()

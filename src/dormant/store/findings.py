@@ -98,8 +98,12 @@ def explain_damage(store: Store) -> Generator[None]:
         ) from None
 
 
-def read_findings(store: Store) -> Findings:
+def read_findings(store: Store, *, has_transcripts: bool = True) -> Findings:
     """Reads a finished run from its open store.
+
+    Args:
+        store: of the run.
+        has_transcripts: whether the answers are read as well.
 
     Raises:
         StoreError: as in ``load_findings``.
@@ -111,7 +115,7 @@ def read_findings(store: Store) -> Findings:
         plan=plan,
         verdict=mark_verdict(decided.verdict, amendments),
         cells=decided.cells,
-        transcripts=_list_transcripts(plan, store),
+        transcripts=_list_transcripts(plan, store) if has_transcripts else (),
         started=store.read_note("started", ""),
         seconds=store.read_note("seconds", 0.0),
         amended=tuple(map(describe_amendment, amendments)),

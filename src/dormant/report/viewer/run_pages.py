@@ -41,6 +41,7 @@ class RunsPage:
     verdicts: tuple[tuple[str, int], ...]  # options with their numbers of runs
     states: tuple[tuple[str, int], ...]
     all_runs: int
+    unchecked: int  # verdicts that were not decided again yet
 
 
 def list_runs(runs: Sequence[RunSummary], query: Mapping[str, str]) -> RunsPage:
@@ -63,6 +64,7 @@ def list_runs(runs: Sequence[RunSummary], query: Mapping[str, str]) -> RunsPage:
         verdicts=tuple((kind.value, verdicts[kind]) for kind in VerdictKind if verdicts[kind]),
         states=tuple((state.value, states[state]) for state in RunState if states[state]),
         all_runs=len(runs),
+        unchecked=sum(run.state is RunState.FINISHED and not run.is_checked for run in runs),
     )
 
 
