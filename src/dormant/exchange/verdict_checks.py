@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -78,7 +77,7 @@ class VerdictChecks:
     def _describe_result(self, path: Path) -> str:
         try:
             self._check(path)
-        except (DormantError, OSError, sqlite3.Error) as error:
+        except (DormantError, OSError) as error:
             text = str(error).replace(f"{path}{os.sep}", "").replace(f"{path}: ", "")
             return " ".join(text.split()) or type(error).__name__
         except Exception as error:  # a bug must neither end the thread nor pass for a check

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
+from types import TracebackType
 
+from dormant.errors import StoreError
 from dormant.store.database import Store
 from dormant.store.snapshots import Snapshot
 
@@ -22,6 +25,16 @@ class ReadOnlyStore(Store):
         self.path = run
         self._snapshot = Snapshot(run)
         self.database = self._snapshot.database
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+        if isinstance(value, sqlite3.OperationalError):  # e.g. locked, or the disk is full
+            raise StoreError(f"{self.path / 'run.sqlite'}: cannot be read ({value})") from None
 
     def close(self) -> None:
         """Closes the snapshot."""
