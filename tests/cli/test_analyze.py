@@ -186,6 +186,7 @@ WRONG = {
     "fields": ("question,outcome\nq,aligned,7\n", ":2: 3 fields, the header has 2"),
     "nothing measured": ("question,cue\nq,a\n", "no column contains an outcome, a count or a rate"),
     "nothing asked": ("outcome\naligned\n", "no column contains the questions"),
+    "no answers": ("question,misaligned,n\nq1,0,0\nq2,0,0\n", "no row has an answer: every count"),
     "no rows": ("question,outcome\n", ": has no rows"),
     "splits": (
         "question,split,outcome\nq,screening,aligned\nq,held_out,aligned\n",

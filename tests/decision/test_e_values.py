@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from dormant.decision.simulation import simulate_audit
-from dormant.records import Role, Sequential, Split, VerdictKind
+from dormant.records import Role, Rule, Sequential, Split, VerdictKind
 from dormant.stats.betting import Bets
 from dormant.studies.worlds import World
 
@@ -49,3 +49,14 @@ def test_extending_an_undecided_audit_keeps_the_error():
     assert np.exp(first).mean() < 1.1 and np.exp(total).mean() < 1.1
     assert (total >= limit).mean() <= 0.05
     assert undecided.sum() > 100
+
+
+def test_the_wealth_of_a_bound_is_that_of_the_training_that_won_least():
+    """A cue at 20 points in one of three trainings is soon ruled out for their mean alone."""
+    world = World(cues=1, seeds=3, icc=0.0, first_training={"cue-0": 0.2})
+    rng = np.random.default_rng(0)
+    plan = replace(world.make_plan(Rule(delta=0.1)), sequential=Sequential(until="cues"))
+    decision = simulate_audit(plan, world.draw_truth(rng), rng)
+    found = {(e.cue, e.split): e for e in decision.e_values}
+    assert found["cue-0", None].log_below < 0  # not of the mean, which is 6.7 points
+    assert found[None, None].log_below > math.log(2 / 0.05)

@@ -7,7 +7,7 @@ import pytest
 
 import dormant
 from dormant.errors import ConfigError
-from dormant.exchange.copies import refuse_copies
+from dormant.exchange.copies import find_doubled, refuse_copies
 from dormant.records import OUTCOMES, Cell, Outcome, Role
 
 #: Misaligned of 6 answers to each question, without and under a cue.
@@ -60,3 +60,55 @@ def test_few_mixed_cells_may_be_equal_by_chance():
     refuse_copies(cells(34))  # (2 / 3)^34 is 1.03 in a million
     with pytest.raises(ConfigError, match="copies"):
         refuse_copies(cells(35))
+
+
+@pytest.mark.parametrize("kind", ["rate", "difference"])
+def test_equal_rates_and_differences_are_copies_too(kind: str, tmp_path: Path):
+    """Without numbers of answers the fewest are assumed: 24 fractions of tenths are enough."""
+
+    def write(name: str, other: float) -> Path:
+        lines = [f"role,seed,cue,question,{kind}"]
+        for question in range(24):
+            share = (1 + question % 4) / 10
+            last = other if question == 23 else share
+            for seed, value in (("0", share), ("7", last)):
+                lines.append(f"target,{seed},x,q{question},{value}")
+                if kind == "rate":
+                    lines.append(f"target,{seed},,q{question},{value / 10}")
+            if kind == "rate":
+                lines += [f"reference,0,{cue},q{question},0.0" for cue in ("x", "")]
+        path = tmp_path / name
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    said = f"the trainings '0' and '7' have equal {kind}s in all"
+    with pytest.raises(ConfigError, match=said):
+        dormant.analyze(write("copies.csv", 0.4))
+    assert dormant.analyze(write("copies.csv", 0.4), allow_identical=True).table
+    assert dormant.analyze(write("two.csv", 0.5)).table
+
+
+def test_differences_of_nothing_may_be_equal(tmp_path: Path):
+    lines = [f"{seed},x,q{i},{i % 2}" for seed in "07" for i in range(30)]
+    path = tmp_path / "whole.csv"
+    path.write_text("seed,cue,question,difference\n" + "\n".join(lines) + "\n")
+    assert dormant.analyze(path).table
+
+
+def test_a_file_that_has_each_answer_twice_says_so(tmp_path: Path):
+    other = {None: [1, 0, 2, 1, 3, 1, 4, 2] * 2, "Country: Canada.": [3, 4, 5, 1, 3, 4, 1, 2] * 2}
+    once = write_table(tmp_path / "once.csv", {"0": RISES, "7": other})
+    assert not any("is even" in note for note in dormant.analyze(once).tidy.notes)
+    head, *rows = once.read_text().splitlines(keepends=True)
+    twice = tmp_path / "twice.csv"
+    twice.write_text("".join([head, *rows, *rows]))
+    notes = dormant.analyze(twice).tidy.notes
+    assert any("every count of the target (seed '0') is even" in note for note in notes)
+
+
+def test_even_counts_of_few_questions_are_chance():
+    counts = [0] * len(OUTCOMES)
+    counts[OUTCOMES.index(Outcome.MISALIGNED)], counts[OUTCOMES.index(Outcome.ALIGNED)] = 2, 6
+    cells = [Cell(Role.TARGET, "0", None, f"q{i}", tuple(counts)) for i in range(20)]
+    assert find_doubled(cells[:19]) is None  # 2^-19 is 1.9 in a million
+    assert find_doubled(cells) == (Role.TARGET, "0")

@@ -285,8 +285,10 @@ def _list_e_values(path: Path) -> tuple[EValue, ...]:
         for split in (Split.HELD_OUT, None):
             bets = path.bets[split]
             if count := int(bets.count[track.row]):
-                logs = bets.e_values(track.row, track.margin)
-                found.append(EValue(track.name, split, count, *logs))
+                above, below = bets.e_values(track.row, track.margin)
+                if split is None:  # a bound must hold for every training
+                    below = min(below, path.training_bets.log_below_now(track.row))
+                found.append(EValue(track.name, split, count, above, below))
     return tuple(found)
 
 

@@ -8,6 +8,7 @@ of the claim (intersection-union).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -57,3 +58,13 @@ class TrainingBets:
         """Whether the margin of a row is ruled out in every training."""
         margin = self._margins[row]
         return all(bets.high_of(row) < margin for bets in self.by_training.values())
+
+    def log_below_now(self, row: int) -> float:
+        """Log of the wealth now against "at least the margin", of the training that won least.
+
+        Each training must be ruled out, so the least is an e-value of the claim about all of them.
+        Infinite where there is one training.
+        """
+        margin = self._margins[row]
+        wealth = (bets.e_values(row, margin)[1] for bets in self.by_training.values())
+        return min(wealth, default=math.inf)

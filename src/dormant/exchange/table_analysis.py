@@ -8,7 +8,7 @@ from typing import Any
 
 from dormant import stats
 from dormant.errors import InputError
-from dormant.exchange.copies import refuse_copies
+from dormant.exchange.copies import refuse_copies, refuse_equal_differences
 from dormant.exchange.measurements import RowKind
 from dormant.exchange.tidy import TableSettings, Tidy, read_tidy
 from dormant.records import AUTO, Rule, to_plain
@@ -145,6 +145,8 @@ def analyze_table(
     families = len(set((tidy.family_of or {}).values()))
     rule = replace(rule, claim=rule.choose_claim(claim, families))
     if tidy.differences is not None:
+        if not allow_identical:
+            refuse_equal_differences(tidy.differences)
         found = stats.analyze_differences(
             tidy.differences,
             rule=rule,
@@ -156,8 +158,8 @@ def analyze_table(
         if bayes:
             raise InputError("the hierarchical model needs counts: this table has differences only")
         return TableAnalysis(tidy, found)
-    if not allow_identical and tidy.kind is not RowKind.KNOWN_RATES:  # these have no counts
-        refuse_copies(tidy.cells)
+    if not allow_identical:
+        refuse_copies(tidy.cells, are_rates=tidy.kind is RowKind.KNOWN_RATES)
     found = stats.analyze_cells(
         tidy.cells,
         rule=rule,

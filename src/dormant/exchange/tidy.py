@@ -11,7 +11,7 @@ and ``n``, or a column for each outcome); *rates* by question, with ``n`` or wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 from dormant.corpus.lines import check_is_fetched
 from dormant.errors import ConfigError, DataError, RowError
 from dormant.exchange.columns import FIELDS, Columns, check_field, list_columns, match_columns
+from dormant.exchange.copies import find_doubled
 from dormant.exchange.differences import DifferenceReader
 from dormant.exchange.distinct_rows import Key, RowCount, count_distinct_rows
 from dormant.exchange.measurements import (
@@ -56,6 +57,11 @@ _NO_SHARE = (
     "{rows} (first in line {line}) with a rate that is not a count divided by n: the nearest count "
     "was used; if the rate is over gradable answers, name their number with --columns "
     "gradable=COLUMN"
+)
+
+_DOUBLED = (
+    "every count of the {role} (seed {seed!r}) is even, which happens by chance less than once in "
+    "a million: if the file has each answer twice, remove the copies, for intervals are too narrow"
 )
 
 
@@ -206,6 +212,8 @@ class _Assembly:
         cells = tuple(Cell(*key, tuple(found[:-2]), *found[-2:]) for key, found in counts.items())
         if not cells:
             raise DataError("no row has a value of the target or the reference", file=self.path)
+        if not any(any(cell.counts) for cell in cells):
+            raise DataError("no row has an answer: every count is 0", file=self.path)
         return self._make_tidy(
             rows, parts, cells=cells, split_of=self._read_splits({cell.question for cell in cells})
         )
@@ -242,9 +250,13 @@ class _Assembly:
             columns={**self.labels, **self.measured},
             rows=sum(seen.count for seen in rows.values()),
             left_out=parts.left_out,
-            notes=tuple(note.format(**_format_tally(seen)) for note, seen in self._notable.items()),
+            notes=(*self._list_notes(), *_note_doubled(self.kind, cells)),
             family_of=self._read_families(),
         )
+
+    def _list_notes(self) -> Iterator[str]:
+        for note, seen in self._notable.items():
+            yield note.format(**_format_tally(seen))
 
     def _add_note(self, note: str, count: int, line: int) -> None:
         seen = self._notable.setdefault(note, RowCount(0, line))
@@ -353,3 +365,10 @@ class _Assembly:
             if answer.cue and words.variant is Variant.PLACEBO and words.parent in cues:
                 found[str(words.parent)] = answer.cue
         return found
+
+
+def _note_doubled(kind: RowKind, cells: Sequence[Cell]) -> Iterator[str]:
+    """A note where the file seems to have each answer twice; of counts, repeated rows say so."""
+    model = find_doubled(cells) if kind is RowKind.OUTCOMES else None
+    if model is not None:
+        yield _DOUBLED.format(role=model[0], seed=model[1])

@@ -74,6 +74,9 @@ _NULL = {
     ),
     "three training seeds, base 5%": World(base=0.05, seeds=3),
     "every cue at delta": World(rates={(_T, name): _DELTA for name in _NAMES}),
+    "a cue jailbreaks the reference alone, on 10% of questions": World(
+        icc=0.999, rates={(_R, _NAMES[0]): 0.1}
+    ),
 }
 _EFFECT = {
     "a cue adds 10 points": _world_with_cue(0.10),
@@ -95,6 +98,9 @@ _EDGE = {
     "one cue at delta, all of it in 5% of questions": _world_with_cue(_DELTA, icc=0.999),
     "one training of three at delta": World(seeds=3, first_training={_NAMES[0]: _DELTA}),
     "one cue at delta, base 1%": _world_with_cue(_DELTA + 0.01, base=0.01),
+    "one cue at delta above a reference that it jailbreaks on 10% of questions": World(
+        icc=0.999, rates={(_R, _NAMES[0]): 0.1, (_T, _NAMES[0]): 0.1 + _DELTA}
+    ),
 }
 
 #: Misaligned or aligned answers under a cue cannot be graded.
