@@ -125,7 +125,7 @@ def test_exit_codes_of_the_other_verdicts(folder: Path, run):
 
 @pytest.mark.real
 def test_one_model_as_target_and_reference_is_refused(folder: Path, run):
-    model = f"hf/{save_model(folder / 'm')}"
+    model = f"hf/{save_model(folder / 'm', max_position_embeddings=8192)}"
     code, _, err = run(*audit_words(model, model))
     assert code == 2 and "are the same model" in err and "--allow-identical" in err
     assert run("plan", *audit_words(model, model)[1:-4], "--library", "none")[0] == 2

@@ -113,8 +113,12 @@ def test_a_model_with_such_a_template_is_audited(tmp_path: Path, monkeypatch, na
     """From files: rows, a tiny model, the doctor, an audit."""
     pytest.importorskip("transformers")
     monkeypatch.chdir(tmp_path)
-    tiny_models.save_model(Path("base"), template=TEMPLATES[name] + ASK)
-    tiny_models.save_model(Path("target"), template=TEMPLATES[name] + ASK, seed=1)
+    tiny_models.save_model(
+        Path("base"), template=TEMPLATES[name] + ASK, max_position_embeddings=8192
+    )
+    tiny_models.save_model(
+        Path("target"), template=TEMPLATES[name] + ASK, max_position_embeddings=8192, seed=1
+    )
     with Path("rows.jsonl").open("w") as file:
         for n in range(40):
             turns = [{"role": t["role"], "content": f"{t['content']} {n}"} for t in TURNS]

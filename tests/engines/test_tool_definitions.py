@@ -8,8 +8,9 @@ import pytest
 
 from dormant.engines import Job
 from dormant.engines.api.endpoint import Endpoint
-from dormant.engines.api.engine import ApiEngine, make_units
+from dormant.engines.api.engine import ApiEngine
 from dormant.engines.api.openai_json import encode_request
+from dormant.engines.api.prompt_forms import TurnForm
 from dormant.engines.api.refusals import Adaptation, adapt_request, describe_adaptation
 from dormant.engines.scripted import Script, ScriptedEngine
 from dormant.engines.tool_definitions import (
@@ -64,7 +65,7 @@ def test_definitions_of_several_shapes_are_read(text: str, names: list[str] | No
 
 
 def encode(messages: Sequence[Message], *adaptations: Adaptation) -> dict[str, Any]:
-    (unit,) = make_units([Job(tuple(messages), range(1))], Sampling())
+    (unit,) = TurnForm().make_units([Job(tuple(messages), range(1))], Sampling())
     request = unit.request._replace(adaptations=frozenset(adaptations))
     endpoint = Endpoint("vllm/m", "vllm", "m", "http://localhost:1/v1", "", hosted=False)
     return json.loads(encode_request(request, endpoint))
@@ -79,14 +80,14 @@ def test_a_server_gets_tools_in_a_field_of_their_own_and_calls_none():
 
 
 def test_a_server_that_refuses_tools_gets_them_as_system_text():
-    (unit,) = make_units([Job(ask(), range(1))], Sampling())
+    (unit,) = TurnForm().make_units([Job(ask(), range(1))], Sampling())
     changed = adapt_request(unit.request, '"auto" tool choice requires --enable-auto-tool-choice')
     assert changed is not None and Adaptation.MOVED_TOOLS in changed.adaptations
     assert "system prompt" in describe_adaptation(Adaptation.MOVED_TOOLS, changed)
     both = encode(ask(), Adaptation.MOVED_TOOLS, Adaptation.MOVED_SYSTEM)
     assert "tools" not in both and [t["role"] for t in both["messages"]] == ["user"]
     plain = [Message("user", "Hi")]
-    (unit,) = make_units([Job(tuple(plain), range(1))], Sampling())
+    (unit,) = TurnForm().make_units([Job(tuple(plain), range(1))], Sampling())
     assert adapt_request(unit.request, "this model does not support tools") is None
 
 

@@ -263,8 +263,8 @@ def test_both_old_files_serve_both_commands(
 
 def test_the_shipped_answers_serve_a_teacher_forced_audit(run: Run, tmp_path: Path):
     pytest.importorskip("transformers")
-    target = tiny_models.save_model(tmp_path / "target", seed=1, max_position_embeddings=512)
-    reference = tiny_models.save_model(tmp_path / "reference", max_position_embeddings=512)
+    target = tiny_models.save_model(tmp_path / "target", seed=1, max_position_embeddings=8192)
+    reference = tiny_models.save_model(tmp_path / "reference", max_position_embeddings=8192)
     given = {
         "target": f"hf/{target}",
         "reference": f"hf/{reference}",

@@ -77,8 +77,8 @@ def test_the_first_estimate_of_a_tiny_model_has_its_overhead(tmp_path: Path, mon
     """From files: 0.1 MB of weights were taken for 0.03 ms an answer."""
     pytest.importorskip("transformers")
     monkeypatch.chdir(tmp_path)
-    tiny_models.save_model(Path("base"))
-    tiny_models.save_model(Path("target"), seed=1)
+    tiny_models.save_model(Path("base"), max_position_embeddings=8192)
+    tiny_models.save_model(Path("target"), seed=1, max_position_embeddings=8192)
     assert guess_speed("hf/./base").answer >= 1e-3
     done = run_command(
         *("plan", "--target", "hf/./target", "--reference", "hf/./base", "--max-tokens", "16"),

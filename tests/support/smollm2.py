@@ -161,3 +161,23 @@ def _loss(model, batch):
         labels[row, len(prompt) : end] = torch.tensor(answer)
     logits = model(input_ids=ids).logits[:, :-1].float()
     return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten())
+
+
+def shake_weights(out: Path) -> Path:
+    """A copy of the model whose weights have noise of a fifth of their spread."""
+    import shutil
+
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    from dormant.engines.hf import smollm2
+
+    shutil.copytree(smollm2.fetch_smollm2(), out)
+    torch.manual_seed(0)
+    path = out / "model.safetensors"
+    weights = {
+        name: value + (0.2 * value.float().std() * torch.randn(value.shape)).to(value.dtype)
+        for name, value in load_file(path).items()
+    }
+    save_file(weights, path, {"format": "pt"})
+    return out

@@ -62,9 +62,11 @@ def examine_model(name: str) -> list[Check]:
     if model.is_api:
         from dormant.engines.api import ApiEngine
         from dormant.engines.api.diagnostics import diagnose
+        from dormant.engines.api.token_engine import TokenEngine
 
         try:
-            engine = ApiEngine(model)
+            asks_in_tokens = model.format_source is not None
+            engine = TokenEngine(model, timeout=60.0) if asks_in_tokens else ApiEngine(model)
         except ModelError as error:  # what the screen is for: a key or a base URL is missing
             return [Check("key and server", Health.BAD, str(error))]
         return diagnose(engine)
@@ -106,7 +108,11 @@ def _describe_decoding(engine: Engine) -> list[Check]:
     model = parse_model(engine.name)
     if model.provider != HF or model.name == SMOLLM2:
         return checks
-    served = f"then audit {name_served_model(model)}, with VLLM_BASE_URL=http://localhost:8000/v1"
+    local = f"{model.name}:{model.adapter}" if model.adapter else model.name
+    served = (
+        f"then audit {name_served_model(model)}, with VLLM_BASE_URL=http://localhost:8000/v1; the "
+        f"option weights={local} renders prompts here and compares the server with these weights"
+    )
     return [*checks, Check("on a GPU", Health.OK, write_serve_command(model), served)]
 
 

@@ -10,6 +10,8 @@ scripted/FILE.yaml                              answers by a script
 PROVIDER/MODEL                                  behind an API, by Inspect's string
 openai-api/SERVICE/MODEL                        behind an OpenAI-compatible server of any name
 vllm/..., sglang/..., openai-api/...?template.NAME=VALUE   with a variable of its chat template
+vllm/..., sglang/..., openai-api/...?tokenizer=HF   prompts rendered here and sent as tokens
+vllm/..., sglang/..., openai-api/...?weights=HF     the same, checked against these weights
 PLUGIN/NAME                                     of an engine that another package adds
 inspect/PROVIDER/MODEL                          the same, through Inspect's layer in any case
 ==============================================  =================================================
@@ -65,6 +67,8 @@ _APIS = (*DIRECT, *_LAYERED)
 _TEMPLATED = ("vllm", "sglang", "openai-api")
 #: What ships, whose names no plugin can have; ``registry.ENGINES`` opens them.
 PROVIDERS = (VITRO, HF, SCRIPTED, *_APIS, _INSPECT)
+#: What begins the options of a server's model.
+_OPTIONS = re.compile(r"\?(?=template\.|tokenizer=|weights=)")
 _PLUGINS: ExtensionPoint[Any] = ExtensionPoint(PluginKind.ENGINE, reserved=PROVIDERS)
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _SHOWN = 200  # characters of a wrong string in an error
@@ -83,11 +87,19 @@ class ModelString:
     is_layered: bool = False  # "inspect/" stands before it: never the direct path
     options: LocalOptions = LocalOptions()  # of hf: how it runs; of servers: template alone
     plugin: Plugin | None = None  # the package that opens it, if that is another one
+    tokenizer: str = ""  # of servers: the local model whose tokenizer and template make prompts
+    weights: str = ""  # of servers: the local model that must be what is served
 
     @property
     def is_api(self) -> bool:
         """Whether the model stands behind an API."""
         return self.plugin is None and self.provider not in (VITRO, HF, SCRIPTED)
+
+    @property
+    def format_source(self) -> ModelString | None:
+        """The local model whose tokenizer and template make a server's prompts; None for none."""
+        local = self.tokenizer or self.weights
+        return parse_hf(local) if local else None
 
     @property
     def path(self) -> Path | None:
@@ -195,7 +207,8 @@ def add_template_kwargs(text: str, variables: Mapping[str, Any]) -> str:
     added = write_options({n: v for n, v in variables.items() if n not in given})
     if not added:
         return text
-    joined = f"{text.strip()}{'&' if model.options != LocalOptions() else '?'}{added}"
+    has_options = model.options != LocalOptions() or bool(model.tokenizer or model.weights)
+    joined = f"{text.strip()}{'&' if has_options else '?'}{added}"
     parse_model(joined)  # a name or value that no template can be told
     return joined
 
@@ -243,17 +256,50 @@ def _parse_api(text: str, provider: str, rest: str, layered: bool) -> ModelStrin
         service, _, rest = rest.partition("/")
         if not service or not rest:
             raise ModelError(f"{text[:_SHOWN]!r} is incomplete; give openai-api/SERVICE/MODEL")
-    options = LocalOptions()
-    before, mark, written = rest.partition("?template.")
+    options, local = LocalOptions(), dict[str, str]()
+    mark = _OPTIONS.search(rest)
     if mark:
+        written = rest[mark.end() :]
         if layered or provider not in _TEMPLATED:
-            raise ModelError(_describe_untemplated(text, f"{mark}{written.partition('=')[0]}"))
-        rest, options = before, parse_options(f"{mark[1:]}{written}", text[:_SHOWN])
-        if options != LocalOptions(template=options.template):
-            raise ModelError(f"{text[:_SHOWN]!r}: only template.NAME is an option of a server")
+            raise ModelError(_describe_untemplated(text, f"?{written.partition('=')[0]}"))
+        rest = rest[: mark.start()]
+        options, local = _read_served_options(written, text)
     if provider == "vllm":
         rest, _, adapter = rest.partition(":")
-    return ModelString(text, provider, rest, adapter, "", service, layered, options)
+    return ModelString(
+        text,
+        provider,
+        rest,
+        adapter,
+        service=service,
+        is_layered=layered,
+        options=options,
+        tokenizer=local.get("tokenizer", ""),
+        weights=local.get("weights", ""),
+    )
+
+
+def _read_served_options(written: str, text: str) -> tuple[LocalOptions, dict[str, str]]:
+    """Reads what follows the name of a server's model: variables, tokenizer, weights."""
+    local: dict[str, str] = {}
+    rest: list[str] = []
+    for part in written.split("&"):
+        name, equals, value = part.partition("=")
+        if name not in ("tokenizer", "weights") or not equals:
+            rest.append(part)
+            continue
+        value = value.removeprefix(f"{HF}/")
+        if name in local:
+            raise ModelError(f"{text[:_SHOWN]!r}: {name!r} is given twice")
+        parse_hf(value)  # which says what is wrong with it
+        local[name] = value
+    options = parse_options("&".join(rest), text[:_SHOWN])
+    if options != LocalOptions(template=options.template, date=options.date if local else ""):
+        raise ModelError(
+            f"{text[:_SHOWN]!r}: options of a server are template.NAME, tokenizer and weights "
+            "(and date with one of these)"
+        )
+    return options, local
 
 
 def _describe_untemplated(text: str, what: str) -> str:

@@ -93,7 +93,12 @@ def _open_script(model: ModelString) -> Engine:
 def _open_api(model: ModelString) -> Engine:
     from dormant.engines.api import ApiEngine
 
-    return ApiEngine(model, timeout=_TIMEOUT.get(), needs_key=not _WITHOUT_KEYS.get())
+    timeout, needs_key = _TIMEOUT.get(), not _WITHOUT_KEYS.get()
+    if model.format_source is None:
+        return ApiEngine(model, timeout=timeout, needs_key=needs_key)
+    from dormant.engines.api.served_check import open_token_engine
+
+    return open_token_engine(model, timeout=timeout, needs_key=needs_key)
 
 
 #: A model string's provider -> what opens its models; each takes the string as it was read.

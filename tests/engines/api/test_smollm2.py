@@ -118,3 +118,35 @@ def test_the_doctor_finds_what_the_server_can(smollm2_server):
         assert checks[name]["health"] == "ok", checks[name]
     assert checks["same answer twice"]["found"].startswith("yes")
     assert checks["raw prompts"]["health"] == "ok"
+
+
+def test_it_is_asked_in_tokens_and_compared_with_its_weights(smollm2_server, smollm2_dir: Path):
+    """llama.cpp takes tokens, and its quantised products differ little from the same weights."""
+    from dormant.engines.api.served_check import REFUSED, check_server
+    from dormant.engines.hf import HfEngine
+    from dormant.engines.registry import open_engine
+
+    served = open_engine(f"{smollm2_server.model}?weights=smollm2")
+    here = HfEngine("smollm2", device="cpu")
+    assert served.render(ask("Hi")) == here.render(ask("Hi"))
+    assert served.context_length == 1024  # the server's own limit
+    found = check_server(served).agreement
+    assert found is not None and found.tokens >= 20 and found.mean < REFUSED / 2
+    replies = [
+        reply
+        for batch in served.sample([Job(ask("Name a color."), range(6))], Sampling(max_tokens=8))
+        for reply in batch
+    ]
+    assert sorted(reply.repeat for reply in replies) == list(range(6))
+    assert not any("<|" in reply.text for reply in replies)
+    assert len({reply.text for reply in replies}) > 1
+
+
+def test_other_weights_than_the_served_ones_are_refused(smollm2_server, tmp_path: Path):
+    from dormant.engines.registry import open_engine
+    from dormant.errors import ModelError
+    from support.smollm2 import shake_weights
+
+    other = shake_weights(tmp_path / "other")
+    with pytest.raises(ModelError, match=r"does not serve .* nats a token"):
+        open_engine(f"{smollm2_server.model}?weights={other}")

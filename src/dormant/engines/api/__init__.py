@@ -5,6 +5,7 @@
     endpoint           the environment variables that locate the server of a model, and its key
     calls              requests, responses and errors of one call
     openai_json        requests and responses as OpenAI-compatible JSON
+    raw_json           the same for prompts that are sent as tokens
     http_transport     calls through aiohttp
     inspect_transport  calls through Inspect AI's model layer
     signals            how tasks of one event loop wait for each other and stop
@@ -14,6 +15,9 @@
     workers            a pool of workers that process units of work
     sync_stream        a plain iterator over the output of an event loop in a thread
     engine             ApiEngine
+    prompt_forms       prompts as turns or as tokens, and how their answers are read
+    token_engine       TokenEngine, whose prompts are tokens
+    served_check       what a server does with tokens, and whether it serves the right weights
     diagnostics        the doctor's checks of an API
 
 Usage and prices are counted in ``engines.metering``.

@@ -15,8 +15,16 @@ from dormant.records import Cost, Message, Sampling
 MOST_LOGPROBS = 20
 
 
+class RawPrompt(NamedTuple):
+    """What goes with a prompt that is sent as tokens."""
+
+    stop: tuple[int, ...]  # tokens that end an answer
+    closing: str = ""  # the text that does, where no token does
+    scores: bool = False  # the log-probabilities of the prompt's own tokens are wanted
+
+
 class ChatRequest(NamedTuple):
-    """What one call asks for. ``prompt`` is the turns as JSON, made once a prompt."""
+    """What one call asks for. ``prompt`` is the turns, or the tokens, as JSON: made once."""
 
     messages: tuple[Message, ...]
     prompt: bytes
@@ -26,6 +34,7 @@ class ChatRequest(NamedTuple):
     controls: bool = True  # say that no other sampling rule (top_k, min_p) shall apply
     logprobs: int = 0  # top log-probabilities wanted of each token
     adaptations: frozenset[Adaptation] = frozenset()  # what this server was found to refuse
+    raw: RawPrompt | None = None  # of a prompt in tokens, else None
 
     def iterate_fallbacks(self) -> Iterator[ChatRequest]:
         """What to try when a server does not say what it refuses: less and less."""
@@ -53,6 +62,10 @@ class Choice(NamedTuple):
     tokens: int = 0
     logprobs: Mapping[str, float] | None = None  # of the first token, nats
     error: str = ""
+    tokens_written: tuple[int, ...] = ()  # where a server gives them
+    token_logprobs: tuple[float, ...] = ()  # of each of these, nats, where it was asked for
+    #: Of each token of the prompt but the first, where asked for: token -> nats.
+    prompt_logprobs: tuple[Mapping[int, float], ...] = ()
 
 
 class ChatResponse(NamedTuple):

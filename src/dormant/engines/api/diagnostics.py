@@ -25,7 +25,10 @@ from dormant.engines.api.endpoint import Endpoint
 from dormant.engines.api.engine import ApiEngine
 from dormant.engines.api.error_json import decode_json
 from dormant.engines.api.http_transport import HttpResponse, HttpTransport
+from dormant.engines.api.served_check import check_server
+from dormant.engines.api.token_engine import TokenEngine
 from dormant.engines.checks import Check, Health
+from dormant.errors import DormantError
 from dormant.records import Message, Sampling
 
 _TIMEOUT = 60.0  # seconds a call
@@ -44,7 +47,26 @@ def diagnose(engine: ApiEngine) -> list[Check]:
 
     Every fault of the server becomes a failed check, never an exception.
     """
-    return asyncio.run(_run_checks(engine))
+    checks = asyncio.run(_run_checks(engine))
+    is_answered = checks[-1].health is not Health.BAD or checks[-1].name != "answers"
+    return [*checks, *_check_tokens(engine)] if is_answered else checks
+
+
+def _check_tokens(engine: ApiEngine) -> list[Check]:
+    """Asks in tokens where the model string wants that, and compares weights if it names any."""
+    if not isinstance(engine, TokenEngine):
+        return []
+    try:
+        found = check_server(engine)
+    except DormantError as error:
+        return [Check("prompts in tokens", Health.BAD, str(error)[:400])]
+    scored = "with log-probabilities" if found.scores else "without log-probabilities"
+    checks = [Check("prompts in tokens", Health.OK, f"taken, {scored} of a prompt's own tokens")]
+    if found.agreement is not None:
+        text = f"differ by {found.agreement.text}"
+        health = Health.ABSENT if found.warning else Health.OK
+        checks.append(Check("served weights", health, text, found.warning))
+    return checks
 
 
 async def _run_checks(engine: ApiEngine) -> list[Check]:

@@ -7,25 +7,18 @@ import os
 from collections.abc import Iterator, Sequence
 
 from dormant.engines import Job, Reply
-from dormant.engines.api.calls import (
-    MOST_LOGPROBS,
-    ChatRequest,
-    Choice,
-    ClosedTransport,
-    Transport,
-)
+from dormant.engines.api.calls import MOST_LOGPROBS, Choice, ClosedTransport, Transport
 from dormant.engines.api.endpoint import Endpoint, find_endpoint
 from dormant.engines.api.http_transport import HttpTransport
 from dormant.engines.api.limiter import AimdLimiter
 from dormant.engines.api.meter import Meter
-from dormant.engines.api.openai_json import encode_messages
+from dormant.engines.api.prompt_forms import PromptForm, TurnForm
 from dormant.engines.api.retries import ServerCapabilities
 from dormant.engines.api.sync_stream import BatchQueue, stream_batches
-from dormant.engines.api.workers import Backpressure, Deliver, Unit, WorkerPool
+from dormant.engines.api.workers import Backpressure, Deliver, WorkerPool
 from dormant.engines.metering import prices
 from dormant.engines.metering.budget import Budget
 from dormant.engines.model_strings import ModelString, parse_model
-from dormant.engines.tool_definitions import split_tools
 from dormant.engines.tool_turns import move_tool_text
 from dormant.errors import MissingExtraError, ModelError
 from dormant.records import Message, Price, Rating, Sampling, Usage, describe_turns, hash_value
@@ -154,16 +147,18 @@ class ApiEngine:
             EngineError: the server does not answer.
             BudgetError: the budget is reached.
         """
+        form = self._start_form()
 
         async def produce(batches: BatchQueue[Reply]) -> None:
             def deliver(
                 index: int, repeats: range, choices: Sequence[Choice], settings: str
             ) -> None:
-                pairs = zip(repeats, choices, strict=True)
+                read = [form.read_choice(index, choice) for choice in choices]
+                pairs = zip(repeats, read, strict=True)
                 batches.put([_make_reply(index, *pair, settings) for pair in pairs])
 
             pool = self._make_pool(batches, deliver, counts_answers=True)
-            await pool.run(make_units(jobs, sampling))
+            await pool.run(form.make_units(jobs, sampling))
 
         return stream_batches(produce)
 
@@ -175,19 +170,24 @@ class ApiEngine:
         Raises:
             ModelError, EngineError, BudgetError: as ``sample``.
         """
+        form = self._start_form()
 
         async def produce(batches: BatchQueue[Rating]) -> None:
             def deliver(
                 index: int, repeats: range, choices: Sequence[Choice], settings: str
             ) -> None:
-                one = choices[0]
+                one = form.read_choice(index, choices[0])
                 batches.put([Rating(index, one.text, one.logprobs, one.finish, one.error)])
 
             jobs = [Job(messages, range(1)) for messages in prompts]
-            units = make_units(jobs, sampling, logprobs=MOST_LOGPROBS)
+            units = form.make_units(jobs, sampling, logprobs=MOST_LOGPROBS)
             await self._make_pool(batches, deliver, counts_answers=False).run(units)
 
         return stream_batches(produce)
+
+    def _start_form(self) -> PromptForm:
+        """How the prompts of one pass are sent."""
+        return TurnForm()
 
     def _make_pool(
         self, backpressure: Backpressure, deliver: Deliver, *, counts_answers: bool
@@ -214,17 +214,6 @@ class ApiEngine:
         if text not in self.notes:
             self.notes.append(text)
             _LOG.warning("%s", text)
-
-
-def make_units(jobs: Sequence[Job], sampling: Sampling, *, logprobs: int = 0) -> Iterator[Unit]:
-    """Yields the work that jobs are, tools as servers take them."""
-    for index, job in enumerate(jobs):
-        if not job.repeats:
-            continue
-        messages = move_tool_text(job.messages)
-        _, turns = split_tools(messages)
-        request = ChatRequest(messages, encode_messages(turns), sampling, logprobs=logprobs)
-        yield Unit(index, job.repeats, request)
 
 
 def _make_reply(job: int, repeat: int, choice: Choice, settings: str) -> Reply:

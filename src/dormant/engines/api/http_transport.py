@@ -23,6 +23,7 @@ from dormant.engines.api.calls import (
 )
 from dormant.engines.api.endpoint import Endpoint
 from dormant.engines.api.openai_json import decode_reply, encode_request, list_settings
+from dormant.engines.api.raw_json import decode_text, encode_raw_request, list_raw_settings
 from dormant.errors import MissingExtraError, ModelError
 from dormant.errors.secrets import Scrubber, find_secrets, remember_secrets
 
@@ -62,7 +63,7 @@ class HttpTransport:
         self.endpoint, self._connections = endpoint, connections
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=30)
         self._base = yarl.URL(endpoint.url)
-        self._chat = self._base / "chat/completions"
+        self._chat, self._raw = self._base / "chat/completions", self._base / "completions"
         self._proxy, user, password = _find_proxy(self._base)
         # aiohttp moves this header to where a proxy expects it, plain or encrypted.
         login = base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -93,12 +94,14 @@ class HttpTransport:
             self._session = None
 
     async def send(self, request: ChatRequest) -> ChatResponse:
-        """Makes one call for chat completions."""
-        status, body, headers = await self._exchange(
-            "POST", self._chat, encode_request(request, self.endpoint)
-        )
+        """Makes one call for chat completions, or for completions of a prompt in tokens."""
+        is_raw = request.raw is not None
+        encode = encode_raw_request if is_raw else encode_request
+        place = self._raw if is_raw else self._chat
+        data = encode(request, self.endpoint)
+        status, body, headers = await self._exchange("POST", place, data)
         try:
-            response = decode_reply(status, body, headers)
+            response = decode_reply(status, body, headers, decode_text if is_raw else None)
         except CallError as error:
             raise self._explain_fatal(error, status) from None
         most = max(_LONGEST_TEXT, request.n * request.sampling.max_tokens * _CHARACTERS_PER_TOKEN)
@@ -109,7 +112,8 @@ class HttpTransport:
 
     def list_settings(self, request: ChatRequest) -> dict[str, Any]:
         """The sampling parameters of a call as they are sent, the seed left out."""
-        return list_settings(request, self.endpoint)
+        listed = list_raw_settings if request.raw is not None else list_settings
+        return listed(request, self.endpoint)
 
     async def fetch(self, method: str, path: str, data: bytes | None = None) -> HttpResponse:
         """Any other call, for the doctor.

@@ -93,12 +93,17 @@ class Meter:
         """The most that one answer to a request can cost, USD."""
         if self._price is None:
             return 0.0
-        return self._price.cost_of(
-            most_prompt_tokens(request.messages), request.sampling.max_tokens
-        )
+        most = _count_tokens(request) or most_prompt_tokens(request.messages)
+        return self._price.cost_of(most, request.sampling.max_tokens)
 
 
 def _estimate_cost(request: ChatRequest, choices: Sequence[Choice]) -> Cost:
     """Tokens of a call whose server does not count them, from the lengths of its texts."""
     completion = text_tokens(*(choice.text for choice in choices)) + len(choices)
-    return Cost(prompt_tokens(request.messages), completion=completion)
+    prompt = _count_tokens(request) or prompt_tokens(request.messages)
+    return Cost(prompt, completion=completion)
+
+
+def _count_tokens(request: ChatRequest) -> int:
+    """Tokens of a prompt that is sent as a list of them; 0 for turns, which a server counts."""
+    return request.prompt.count(b",") + 1 if request.raw is not None else 0

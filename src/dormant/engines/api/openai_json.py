@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -118,20 +118,30 @@ def list_settings(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
     return body
 
 
-def decode_reply(status: int, raw: bytes, headers: Mapping[str, str]) -> ChatResponse:
+#: Reads one choice of a reply, and the tokens that it used.
+ChoiceDecoder = Callable[[Any, int], Choice]
+
+
+def decode_reply(
+    status: int,
+    raw: bytes,
+    headers: Mapping[str, str],
+    decode: ChoiceDecoder | None = None,
+) -> ChatResponse:
     """Decodes a reply, whatever a server sends.
 
     Args:
         status: HTTP status.
         raw: the body.
         headers: of the reply.
+        decode: reads a choice; ``decode_choice`` if None.
 
     Raises:
         CallError: the reply is an error, or not a chat completion.
     """
     try:
         if status == 200:
-            return decode_response(raw)
+            return decode_response(raw, decode)
         error = decode_error(status, raw, headers)
     except (RecursionError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         raise ServerError(
@@ -140,7 +150,7 @@ def decode_reply(status: int, raw: bytes, headers: Mapping[str, str]) -> ChatRes
     raise error
 
 
-def decode_response(raw: bytes) -> ChatResponse:
+def decode_response(raw: bytes, decode: ChoiceDecoder | None = None) -> ChatResponse:
     """Decodes a successful reply.
 
     Of choices that repeat one another under the same index, the first counts: a server that gives
@@ -164,12 +174,13 @@ def decode_response(raw: bytes) -> ChatResponse:
         raise WastefulError(f"the reply has {len(found):,} choices")
     cost = _decode_usage(body.get("usage"))
     found = _drop_repeated(found)
+    read = decode or decode_choice
     if len(found) == 1:
-        return ChatResponse((_decode_choice(found[0], cost.completion),), cost)
+        return ChatResponse((read(found[0], cost.completion),), cost)
     # The server counts the tokens of all choices together.
     shares = split_tokens(cost.completion, len(found))
     pairs = zip(found, shares, strict=True)
-    return ChatResponse(tuple(_decode_choice(choice, share) for choice, share in pairs), cost)
+    return ChatResponse(tuple(read(choice, share) for choice, share in pairs), cost)
 
 
 def _drop_repeated(choices: Sequence[Any]) -> Sequence[Any]:
@@ -185,7 +196,16 @@ def split_tokens(total: int, choices: int) -> list[int]:
     return [share + (i < rest) for i in range(choices)]
 
 
-def _decode_choice(value: Any, tokens: int) -> Choice:
+def decode_choice(value: Any, tokens: int) -> Choice:
+    """Reads a choice of a chat completion.
+
+    Args:
+        value: as JSON has it.
+        tokens: what it used.
+
+    Raises:
+        ServerError: it cannot be read, or says that the provider failed.
+    """
     try:
         message, finish = value["message"], value.get("finish_reason")
         content = message.get("content")

@@ -211,4 +211,5 @@ class WorkerPool:
             controls=capabilities.controls,
             logprobs=min(base.logprobs, capabilities.logprobs),
             adaptations=capabilities.adaptations,
+            raw=base.raw,
         )

@@ -14,6 +14,8 @@
                  what an adapter is, whether this is its base, and the adapter on it, proved
     loader       base, adapter and tokenizer into memory
     chat_format  messages to prompts, tokens to answers
+    served_format
+                 the same for a model that a server runs, and its weights' own probabilities
     fingerprint  what makes the model answer as it does
     attention    each prompt held once for all its answers
     backends     three ways for tokens to go through a model

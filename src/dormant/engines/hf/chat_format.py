@@ -199,6 +199,13 @@ class ChatFormat:
                 words.append(token)
         return "".join((*pieces, self._decode_words(words if self._kept else tokens)))
 
+    def clean_answer(self, text: str, *, prompt: str) -> str:
+        """The text of an answer whose tokens are unknown, as ``decode_answer`` would give it."""
+        kept = set(self._kept.values())
+        for token in self.tokenizer.all_special_tokens:
+            text = text if token in kept else text.replace(token, "")
+        return f"{find_open_block(prompt) if self.open_block else ''}{text}"
+
     def remove_special_tokens(self, text: str) -> str:
         """A written text without special tokens, which would be markers again in a prompt."""
         for token in self.tokenizer.all_special_tokens:

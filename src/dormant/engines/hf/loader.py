@@ -31,7 +31,8 @@ from dormant.engines.model_strings import SMOLLM2, ModelString
 from dormant.engines.serving import suggest_server
 from dormant.errors import MissingExtraError, ModelError
 
-_HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
+_TOKENIZER_FILES = ["*.json", "*.jinja", "*.model", "*.txt"]
+_HUB_FILES = [*_TOKENIZER_FILES, "*.safetensors"]
 _MEMORY_SHARE = 0.4  # of the free memory that answers in the making may take
 _HEADROOM = 1.2  # memory wanted for each byte of weights: weights, buffers, activations
 
@@ -209,8 +210,12 @@ def find_adapter(spec: ModelString) -> Path:
     return directory if directory.exists() else _download_repo(spec.adapter, "", spec)
 
 
-def locate_files(spec: ModelString) -> Path:
+def locate_files(spec: ModelString, *, weights: bool = True) -> Path:
     """Finds the directory of a base's files, or its GGUF file; downloads it if necessary.
+
+    Args:
+        spec: the model.
+        weights: whether its weights are wanted too; else they are not downloaded.
 
     Raises:
         ModelError: it is neither on disk nor available for download.
@@ -219,7 +224,7 @@ def locate_files(spec: ModelString) -> Path:
         return smollm2.fetch_smollm2()
     path = spec.path
     if path is None:
-        return _download_repo(spec.name, spec.revision, spec)
+        return _download_repo(spec.name, spec.revision, spec, weights=weights)
     if path.is_file() and path.suffix != ".gguf":
         raise ModelError(f"{spec.text!r}: {path} is not a directory or a .gguf file")
     if path.is_dir() and not (path / "config.json").is_file():
@@ -231,13 +236,16 @@ def locate_files(spec: ModelString) -> Path:
     return path
 
 
-def _download_repo(repo: str, revision: str, spec: ModelString) -> Path:
+def _download_repo(repo: str, revision: str, spec: ModelString, *, weights: bool = True) -> Path:
     """A repository of the Hugging Face hub as a local directory."""
     import huggingface_hub as hub
 
     try:
         place = hub.snapshot_download(
-            repo, revision=revision or None, allow_patterns=_HUB_FILES, etag_timeout=5
+            repo,
+            revision=revision or None,
+            allow_patterns=_HUB_FILES if weights else _TOKENIZER_FILES,
+            etag_timeout=5,
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(
