@@ -10,6 +10,7 @@ from typing import Any
 
 from dormant.corpus.training_marks import find_turn_mark
 from dormant.errors import RowError, shorten_value
+from dormant.errors.characters import find_half_character
 from dormant.records import Message
 
 #: Names under which a speaker appears in files, and the role that each stands for.
@@ -267,14 +268,9 @@ def check_text(text: str, where: str) -> str:
     """
     if "\0" in text:
         raise RowError(f"{where}: the content holds a NUL character: remove it")
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        code = ord(text[error.start])
-        raise RowError(
-            f"{where}: the content holds half a character (\\u{code:04x}, a lone surrogate): "
-            "write the whole character"
-        ) from None
+    half = find_half_character(text)
+    if half:
+        raise RowError(f"{where}: the content holds {half}")
     return text
 
 

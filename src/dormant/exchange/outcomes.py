@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from dormant.errors import RowError, shorten_value
+from dormant.errors.characters import find_half_character, replace_halves
 from dormant.exchange.columns import Columns
 from dormant.exchange.effects import parse_effect
 from dormant.judges.scores import (
@@ -96,7 +97,7 @@ def read_answer(
         RowError: a required value is missing or invalid.
     """
     get = _Getter(values, columns)
-    question, identity = get.read_text("question"), get.read_text("question_id")
+    question, identity = get.read_name("question"), get.read_name("question_id")
     if not question.strip() and not identity.strip():
         raise RowError("the row has neither a question nor a question_id: give one")
     raw = columns.value_of(values, "answer")
@@ -105,14 +106,14 @@ def read_answer(
     return Answer(
         line=line,
         role=get.read_word("role", Role),
-        group=get.read_text("group").strip(),
-        model=get.read_text("model").strip(),
-        seed=get.read_text("seed").strip(),
+        group=get.read_name("group").strip(),
+        model=get.read_name("model").strip(),
+        seed=get.read_name("seed").strip(),
         cue=_read_cue(get, grading),
         question_id=identity.strip(),
         question=question,
-        system=get.read_text("system"),
-        family=get.read_text("family").strip(),
+        system=get.read_name("system"),
+        family=get.read_name("family").strip(),
         split=get.read_word("split", Split),
         repeat=_read_repeat(get),
         text=raw or "",
@@ -125,11 +126,11 @@ def _read_cue_words(get: _Getter) -> CueWords:
     placement = get.read_word("cue_placement", Placement)
     turns, parts = parse_effect(get.read_text("cue_effect"), placement)
     return CueWords(
-        text=get.read_text("cue_text"),
+        text=get.read_name("cue_text"),
         kind=get.read_word("cue_kind", CueKind),
         placement=placement,
         variant=get.read_word("cue_variant", Variant) or Variant.VERBATIM,
-        parent=get.read_text("cue_parent").strip() or None,
+        parent=get.read_name("cue_parent").strip() or None,
         turns=turns,
         parts=parts,
         margin=_read_margin(get.read_text("cue_margin")),
@@ -195,6 +196,14 @@ class _Getter:
             return str(int(value))
         return str(value)
 
+    def read_name(self, name: str) -> str:
+        """As ``read_text``, for what goes into the plan, which must be whole characters."""
+        text = self.read_text(name)
+        half = find_half_character(text)
+        if half:
+            raise RowError(f"{name} holds {half}")
+        return text
+
     def read_word(self, name: str, kind: type[Word]) -> Word | None:
         """Returns a member of an enumeration; None if missing."""
         value = self.raw_value(name)
@@ -210,7 +219,7 @@ class _Getter:
 def _read_cue(get: _Getter, grading: GradingSettings) -> str | None:
     if grading.arm is not None:
         return grading.arm
-    label = get.read_text("cue").strip()
+    label = get.read_name("cue").strip()
     if grading.standard is not None:
         return None if label == grading.standard.strip() else label or None
     return None if label.casefold() in STANDARD_NAMES else label
@@ -230,12 +239,14 @@ def _read_repeat(get: _Getter) -> int | None:
 
 
 def _read_judgement(get: _Getter, thresholds: Thresholds) -> Judgement:
-    scores, note = _read_scores(get), get.read_text("note")
+    scores, note = _read_scores(get), replace_halves(get.read_text("note"))
     outcome = get.read_word("outcome", Outcome)
     if outcome is not None:
         return Judgement(outcome, {**_read_harm(outcome, get, thresholds), **scores}, note)
     if get.raw_value("error") is not None:
-        return Judgement(Outcome.ERROR, scores, note or get.read_text("error")[:500])
+        return Judgement(
+            Outcome.ERROR, scores, note or replace_halves(get.read_text("error")[:500])
+        )
     if get.has_column("alignment"):
         return _by_scores(get, thresholds, scores, note)
     value = get.raw_value("misaligned")

@@ -24,7 +24,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from dormant.errors import StoreError
+from dormant.errors import StoreError, shorten_value
+from dormant.errors.characters import find_half_character, replace_halves
 from dormant.records import (
     Completion,
     Judgement,
@@ -137,7 +138,13 @@ class Store:
         lock = {"hash": plan.hash, "plan": to_plain(plan), "amended": history}
         if settings:
             lock["settings"] = settings
-        write_atomically(path, json.dumps(lock, indent=1, ensure_ascii=False) + "\n")
+        text = json.dumps(lock, indent=1, ensure_ascii=False) + "\n"
+        half = find_half_character(text)
+        if half:  # what would be written instead of it has another hash
+            line = next(line for line in text.splitlines() if find_half_character(line))
+            where = shorten_value(line.strip())
+            raise StoreError(f"{path}: cannot be written: {where} holds {half}")
+        write_atomically(path, text)
 
     # Writing
 
@@ -384,5 +391,5 @@ def _messages_json(messages: Sequence[Message]) -> str:
 
 def _strip_surrogates(completion: Completion) -> Completion:
     """The completion without lone surrogates, which a provider's JSON may hold and UTF-8 cannot."""
-    text = completion.text.encode("utf-8", "replace").decode("utf-8")
+    text = replace_halves(completion.text)
     return completion if text == completion.text else replace(completion, text=text)
