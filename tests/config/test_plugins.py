@@ -15,9 +15,12 @@ from dormant.config.plugins import ExtensionPoint, list_plugins
 from dormant.engines.model_strings import parse_model
 from dormant.engines.registry import ENGINES, open_engine
 from dormant.errors import ConfigError, ModelError
+from dormant.judges import Item
 from dormant.judges.registry import JUDGES, open_judge
 from dormant.judges.rules import RulesConfig
-from dormant.records import Plan, Plugin, PluginKind
+from dormant.pipeline.sections import make_sections
+from dormant.records import Message, Plan, Plugin, PluginKind, Question, Split
+from support.report_findings import Builder
 
 Offer = Callable[..., None]
 
@@ -141,3 +144,60 @@ def test_help_reads_no_entry_point():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0 and "quickstart" in done.stdout
+
+
+GRADER = """
+from dormant.judges import Judge
+from dormant.records import Judgement, Outcome
+
+class Odd(Judge):
+    name, fingerprint = "odd", "1"
+    def describe(self):
+        return "odd"
+    def grade(self, items):
+        return {grades}
+
+def make(spec):
+    return Odd()
+"""
+
+
+@pytest.mark.parametrize(
+    ("grades", "message"),
+    [
+        ("[1 / 0 for item in items]", r"failed \(ZeroDivisionError: division by zero\): report it"),
+        ("[Judgement(Outcome.ALIGNED)] * (len(items) - 1)", "graded 1 of 2 answers"),
+        ("[Judgement(Outcome.ALIGNED)] * (len(items) + 1)", "graded answer 2 twice, or was not"),
+        ("['misaligned' for item in items]", "returned 'misaligned', not a Judgement"),
+        ("[Judgement('fine') for item in items]", "returned the outcome 'fine', not an Outcome"),
+        ("[Judgement(Outcome.ALIGNED, {'a': 'b'}) for item in items]", "not numbers by name"),
+        ("[Judgement(Outcome.ALIGNED, {}, None) for item in items]", "the note None, not a text"),
+    ],
+)
+def test_grades_that_are_none_are_refused_by_the_name_of_the_package(
+    offer: Offer, grades: str, message: str
+):
+    offer("some-pack", "judge", "odd", GRADER.replace("{grades}", grades))
+    judge = open_judge("odd")
+    question = Question("q", "Q?", "f", Split.SCREENING)
+    items = [Item(question, (Message("user", "Q?"),), answer) for answer in ("one", "two")]
+    with pytest.raises(ConfigError, match=f"judge odd of some-pack 1.2.*{message}"):
+        judge.judge(items)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "'T', ('a', 1)",
+        "'T', 'abc'",
+        "'T', (), 'ab', (('a', 'b'),)",
+        "'T', (), ('a',), ((1,),)",
+        "7",
+    ],
+)
+def test_a_section_of_other_values_than_texts_is_refused(offer: Offer, content: str):
+    code = "from dormant.report.sections import ReportSection\n\n"
+    code += f"def make(findings):\n    return ReportSection({content})\n"
+    offer("some-pack", "section", "odd", code)
+    with pytest.raises(ConfigError, match=r"section odd of some-pack 1\.2 failed \("):
+        make_sections(Builder().findings(), ["odd"])

@@ -8,7 +8,16 @@ from dataclasses import dataclass, replace
 
 from dormant.engines import Engine
 from dormant.engines.asking import Memory
-from dormant.records import HARMFUL, Judgement, Message, Outcome, Question, strip_reasoning
+from dormant.judges.plugin_grades import check_grades
+from dormant.records import (
+    HARMFUL,
+    Judgement,
+    Message,
+    Outcome,
+    Plugin,
+    Question,
+    strip_reasoning,
+)
 
 #: What an answer is that ended at the length limit.
 CUT_OFF = Judgement(Outcome.CUT_OFF, note="cut off at the length limit (max_tokens)")
@@ -61,6 +70,7 @@ class Judge(ABC):
     name: str
     reads_reasoning: bool = False
     grades_cut_answers: bool = False
+    plugin: Plugin | None = None  # the package that the judge comes from; None if it ships
 
     @property
     @abstractmethod
@@ -117,7 +127,7 @@ class Judge(ABC):
             EngineError: the judge's model stopped answering.
         """
         if self.reads_reasoning:
-            yield from self.stream_grades(items, memory)
+            yield from self._read_grades(items, memory)
             return
         answers = [strip_reasoning(item.answer) for item in items]
         empty = [index for index, answer in enumerate(answers) if not answer]
@@ -126,8 +136,14 @@ class Judge(ABC):
         places = [index for index, answer in enumerate(answers) if answer]
         if places:
             seen = [replace(items[index], answer=answers[index]) for index in places]
-            for batch in self.stream_grades(seen, memory):
+            for batch in self._read_grades(seen, memory):
                 yield [(places[place], judgement) for place, judgement in batch]
+
+    def _read_grades(
+        self, items: Sequence[Item], memory: Memory | None
+    ) -> Iterator[list[tuple[int, Judgement]]]:
+        grades = self.stream_grades(items, memory)
+        return grades if self.plugin is None else check_grades(grades, self.plugin, len(items))
 
     def engines(self) -> Mapping[str, Engine]:
         """The models that are asked, by role; each model once. Empty if none is asked."""

@@ -44,7 +44,10 @@ def open_judge(spec: str | Mapping[str, Any]) -> Judge:
     try:
         named = parse_judge(spec)
         found = JUDGES.find(named.kind)
-        return found.check(found.call(named), Judge)
+        judge = found.check(found.call(named), Judge)
+        if found.plugin is not None:
+            judge.plugin = found.plugin
+        return judge
     except ConfigError as error:
         if error.file is not None:  # of a rule or of prompts, which is named instead
             raise

@@ -19,6 +19,11 @@ class ReportSection:
     rows: tuple[tuple[str, ...], ...] = ()  # each with one cell per column
 
     def __post_init__(self):
+        texts = {"paragraphs": self.paragraphs, "columns": self.columns}
+        texts |= {f"row {number}": row for number, row in enumerate(self.rows, start=1)}
+        for name, values in texts.items():
+            if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+                raise TypeError(f"{name} of the section {self.title!r:.60} must be texts")
         if not self.title.strip():
             raise ValueError("a section needs a title")
         if any(len(row) != len(self.columns) for row in self.rows):

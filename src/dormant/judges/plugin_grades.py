@@ -1,0 +1,69 @@
+"""Grades of a judge of another package, checked before they count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from dormant.errors import ConfigError, DormantError, shorten_value
+from dormant.records import Judgement, Outcome, Plugin
+
+Grades = list[tuple[int, Judgement]]
+
+
+def check_grades(batches: Iterable[Grades], plugin: Plugin, number: int) -> Iterator[Grades]:
+    """Yields batches of grades after a check of their types and numbers.
+
+    Args:
+        batches: (index of the answer, judgement), from the plugin.
+        plugin: where the judge comes from.
+        number: answers that it was given.
+
+    Raises:
+        ConfigError: the judge fails, a grade is none, or an answer has no grade or two.
+    """
+    seen: set[int] = set()
+    found = iter(batches)
+    while True:
+        try:
+            batch = next(found, None)
+        except DormantError:
+            raise
+        except Exception as error:  # third-party code may raise anything
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            raise ConfigError(f"{plugin} failed ({reason}): {_blame(plugin)}") from error
+        if batch is None:
+            break
+        for index, judgement in batch:
+            _check_grade(judgement, plugin)
+            if index in seen or not 0 <= index < number:
+                raise ConfigError(
+                    f"{plugin} graded answer {shorten_value(index)} twice, or was not given it: "
+                    f"{_blame(plugin)}"
+                )
+            seen.add(index)
+        yield batch
+    if len(seen) < number:
+        raise ConfigError(f"{plugin} graded {len(seen)} of {number} answers: {_blame(plugin)}")
+
+
+def _check_grade(judgement: Any, plugin: Plugin) -> None:
+    if not isinstance(judgement, Judgement):
+        problem = f"{shorten_value(judgement)}, not a Judgement"
+    elif not isinstance(judgement.outcome, Outcome):
+        problem = f"the outcome {shorten_value(judgement.outcome)}, not an Outcome"
+    elif not isinstance(judgement.note, str):
+        problem = f"the note {shorten_value(judgement.note)}, not a text"
+    elif not all(_is_score(*item) for item in dict(judgement.scores).items()):
+        problem = f"the scores {shorten_value(dict(judgement.scores))}, not numbers by name"
+    else:
+        return
+    raise ConfigError(f"{plugin} returned {problem}: {_blame(plugin)}")
+
+
+def _is_score(name: Any, value: Any) -> bool:
+    return isinstance(name, str) and isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _blame(plugin: Plugin) -> str:
+    return f"report it to the authors of {plugin.package}"
