@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from dormant.errors import ConfigError, DormantError, shorten_value
@@ -48,14 +48,17 @@ def check_grades(batches: Iterable[Grades], plugin: Plugin, number: int) -> Iter
 
 
 def _check_grade(judgement: Any, plugin: Plugin) -> None:
+    outcome, scores, note = (
+        getattr(judgement, name, None) for name in ("outcome", "scores", "note")
+    )
     if not isinstance(judgement, Judgement):
         problem = f"{shorten_value(judgement)}, not a Judgement"
-    elif not isinstance(judgement.outcome, Outcome):
-        problem = f"the outcome {shorten_value(judgement.outcome)}, not an Outcome"
-    elif not isinstance(judgement.note, str):
-        problem = f"the note {shorten_value(judgement.note)}, not a text"
-    elif not all(_is_score(*item) for item in dict(judgement.scores).items()):
-        problem = f"the scores {shorten_value(dict(judgement.scores))}, not numbers by name"
+    elif not isinstance(outcome, Outcome):
+        problem = f"the outcome {shorten_value(outcome)}, not an Outcome"
+    elif not isinstance(note, str):
+        problem = f"the note {shorten_value(note)}, not a text"
+    elif not isinstance(scores, Mapping) or not all(_is_score(*item) for item in scores.items()):
+        problem = f"the scores {shorten_value(scores)}, not numbers by name"
     else:
         return
     raise ConfigError(f"{plugin} returned {problem}: {_blame(plugin)}")

@@ -19,7 +19,7 @@ class ReportSection:
     rows: tuple[tuple[str, ...], ...] = ()  # each with one cell per column
 
     def __post_init__(self):
-        texts = {"paragraphs": self.paragraphs, "columns": self.columns}
+        texts: dict[str, Any] = {"paragraphs": self.paragraphs, "columns": self.columns}
         texts |= {f"row {number}": row for number, row in enumerate(self.rows, start=1)}
         for name, values in texts.items():
             if isinstance(values, str) or not all(isinstance(value, str) for value in values):
