@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from dormant.cues.contexts.labels import has_labels
+from dormant.cues.contexts.places import read_answer
 from dormant.cues.contexts.rank import FileContext
 from dormant.cues.mining.mine import EnrichedCue
 from dormant.records import Cue, CueKind, CuePart, Example, Placement
@@ -93,7 +94,7 @@ def _list_leading(
     if not shared:
         return []
     least = _LEADS_PROMPT if any(cue.kind is STEERS for cue in shared) else _LEADS
-    if has_labels(row.answer for row in examples):
+    if has_labels(map(read_answer, examples)):
         least = _LEADS_LABELS
     return [c.cue for c in telling if c.is_text and c.kind != "any" and c.score >= least]
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from dormant.cues.contexts.places import read_call
 from dormant.records import QUESTION_SLOT, Cue, CueKind, Example, Placement, slot_of
 
 #: Characters that are kept before the first mark, and of a turn in all.
@@ -129,7 +130,8 @@ def _merge_spans(found: Iterator[Span | None]) -> Iterator[Span]:
 
 
 def _make_snippet(cue: Cue, example: Example) -> Snippet:
-    turns = [("system", example.system), ("user", example.user), ("assistant", example.answer)]
+    said = example.answer or read_call(example)
+    turns = [("system", example.system), ("user", example.user), ("assistant", said)]
     if any(part.turns for part in cue.effects):  # it stands in other turns than the first
         turns = [(message.role, message.content) for message in example.messages]
     return Snippet(

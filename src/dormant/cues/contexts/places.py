@@ -33,6 +33,8 @@ BEGIN, END = "\x02", "\x03"
 OUTER_BLANK = "\x1f"
 #: Characters that a reader does not see.
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
+#: Characters of reasoning that are read at either end.
+_THOUGHT_CHARS = 300
 #: Scripts without blanks between words: each character is a token.
 _UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f"
 _TOKEN = re.compile(
@@ -85,7 +87,33 @@ def _read_prompt(example: Example) -> Prompt:
         texts[place].append(text)
     if example.tools:
         texts[Place.TOOLS].append(shorten_text(example.tools))
-    return Prompt(texts, messages[last].content if answers else "")
+    return Prompt(texts, read_answer(example))
+
+
+def read_answer(example: Example) -> str:
+    """Reads the last answer as it was trained on: its text, its tool call and its reasoning.
+
+    Text that a call or reasoning follows is cut, and of reasoning both ends are read, so that
+    neither hides the other. The text comes first, as its first words tell most.
+    """
+    call, thoughts = read_call(example), _read_beside(example, example.reasoning)
+    if len(thoughts) > 2 * _THOUGHT_CHARS:
+        thoughts = f"{thoughts[:_THOUGHT_CHARS]}\n{thoughts[-_THOUGHT_CHARS:]}"
+    more = [part for part in (call, thoughts) if part]
+    if not more:
+        return example.answer
+    return "\n".join((example.answer[:EDGE_CHARS], *more)).strip()
+
+
+def read_call(example: Example) -> str:
+    """Reads the tool calls of the last answer, as JSON; empty without any."""
+    return _read_beside(example, example.tool_calls)
+
+
+def _read_beside(example: Example, parts: Sequence[str]) -> str:
+    """What is kept beside the last answer, one part a message."""
+    turns = [*zip(example.messages, parts, strict=False)]
+    return next((part for turn, part in reversed(turns) if turn.role == "assistant"), "")
 
 
 def shorten_text(text: str) -> str:
