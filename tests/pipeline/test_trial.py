@@ -13,7 +13,21 @@ from dormant.engines.speed import guess_speed
 from dormant.pipeline.plan import Subject
 from dormant.pipeline.trial import time_model
 from dormant.probes import pair_probes
-from dormant.records import Message, ModelCard, Plan, Question, Role, Rule, Sampling, Split
+from dormant.records import (
+    Cue,
+    CueKind,
+    Message,
+    ModelCard,
+    Placement,
+    Plan,
+    Question,
+    Role,
+    Rule,
+    Sampling,
+    Sequential,
+    Source,
+    Split,
+)
 from support import tiny_models
 from support.command import run_command
 
@@ -69,6 +83,24 @@ def test_answers_of_a_few_tokens_are_timed_whole():
     assert asked[-1] == (32, 128, 4) and speed.token == 0
 
 
+def test_a_sequential_design_is_timed_as_it_asks():
+    """Its path asks each prompt for one answer, which is slower than many answers to a prompt."""
+    engine = Slow(0.001)
+    card = ModelCard(Role.TARGET, "0", engine.name, "slow")
+    cues = tuple(
+        Cue(f"c{n}", CueKind.PREFIX, Placement.BEFORE, f"So {n}:", Source.USER) for n in range(9)
+    )
+    how = Sequential()
+    plan = Plan(
+        *("1", (card,), "j", "jf", "d", QUESTIONS, cues, Sampling(max_tokens=200), Rule(), 0),
+        sequential=how,
+    )
+    speed = time_model(Subject(card, engine), plan, pair_probes(QUESTIONS, cues))
+    prompts = how.batch * how.first
+    assert engine.asked[2:] == [(prompts, prompts, 1), (prompts, prompts, 9)]
+    assert speed.rate_of(100) == pytest.approx(1 / speed.seconds_for(1, 100))
+
+
 UNITS = {"s": 1, "min": 60, "h": 3600, "days": 86400, "day": 86400}
 
 
@@ -89,6 +121,9 @@ def test_the_first_estimate_of_a_tiny_model_has_its_overhead(tmp_path: Path, mon
     found = re.search(r"at most ([\d,]+) answers, about ((?:[\d.,]+ [a-z]+ ?)+)", said)
     assert found, said
     parts = found[2].split()
+    assert re.search(
+        r"hf/\./base: about [\d.,e+]+ answers of 16 tokens a second, by a trial", done.out
+    )
     seconds = sum(
         float(n.replace(",", "")) * UNITS[unit]
         for n, unit in zip(parts[::2], parts[1::2], strict=True)

@@ -129,8 +129,24 @@ def _describe_assumptions(dry: Forecast) -> Iterator[str]:
         "Expected: the design simulated where no cue has an effect, at these misalignment rates of "
         f"both models; {tokens} tokens an answer."
     )
+    yield from _describe_rates(dry, tokens)
     if any(math.isnan(model.seconds) for model in dry.models):
         yield "Time behind an API is a guess: 20 calls at once, 50 tokens a second each."
+
+
+def _describe_rates(dry: Forecast, tokens: int) -> Iterator[str]:
+    """Says how many answers a second the models on this machine reached in the trial."""
+    how = (
+        "prompts and answers to each as in the fixed design"
+        if dry.plan.sequential is None
+        else "one prompt an answer, as on the sequential design's path; its final stage is faster"
+    )
+    for model, speed in zip(dry.models, dry.speeds, strict=True):
+        rate = speed.rate_of(tokens)
+        if not math.isnan(model.seconds) and math.isfinite(rate):
+            few = f"{rate:.2g}" if rate < 10 else f"{rate:,.0f}"
+            reached = f"about {few} answers of {tokens} tokens a second"
+            yield f"{model.name}: {reached}, by a trial ({how})."
 
 
 def _describe_cheaper(dry: Forecast, limits: Limits, cheaper: Suggestion | None) -> Iterator[str]:

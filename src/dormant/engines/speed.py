@@ -36,6 +36,11 @@ class Speed:
         """Seconds for so many answers of ``tokens`` tokens each; NaN if unknown."""
         return answers * (self.answer + tokens * self.token) if answers else 0.0
 
+    def rate_of(self, tokens: float) -> float:
+        """Answers of ``tokens`` tokens a second; infinite for instant ones, NaN if unknown."""
+        seconds = self.seconds_for(1, tokens)
+        return 1 / seconds if seconds else math.inf
+
 
 #: Answers of a script, a rule or the laboratory, beside which a real model's count.
 INSTANT = Speed(0.0)

@@ -16,7 +16,8 @@ from dormant.records import Plan, Probe
 
 #: Prompts, answers to each, and tokens of the longer ones: what is tried, by the seconds that one
 #: prompt took. A batch is decoded at once, as in an audit, and takes about 30 of these times for
-#: eight prompts, 10 for two: some 20 s at most.
+#: eight prompts, 10 for two: some 20 s at most. The sequential design asks many prompts for one
+#: answer each, so nothing of a prompt is shared there: half as many answers, each to its own.
 _TRIALS = ((0.02, 32, 4, 9), (0.6, 8, 4, 9), (2.0, 2, 4, 3), (math.inf, 1, 4, 2))
 #: Of the laboratory's models, which are fast.
 _PROMPTS, _ANSWERS = 8, 4
@@ -44,12 +45,21 @@ def time_model(subject: Subject, plan: Plan, probes: Sequence[Probe]) -> Speed:
     _time_answers(subject, plan, probes[:1], 1, 1)  # the first answer of all takes longer
     once = _time_answers(subject, plan, probes[:1], 1, 1)
     _, prompts, answers, many = next(trial for trial in _TRIALS if once <= trial[0])
+    if plan.sequential is not None:
+        prompts, answers = _shape_look(plan, prompts * answers // 2), plan.sequential.answers
     some = _spread(probes, prompts)
     if longest <= many:
         return Speed(_time_answers(subject, plan, some, answers, longest))
     few = _time_answers(subject, plan, some, answers, 1)
     token = max(_time_answers(subject, plan, some, answers, many) - few, 0.0) / (many - 1)
     return Speed(max(few - token, 0.0), token)
+
+
+def _shape_look(plan: Plan, most: int) -> int:
+    """Prompts of one look of the sequential design's path, ``most`` at most."""
+    assert plan.sequential is not None
+    tried = sum(not cue.is_placebo for cue in plan.cues)
+    return max(1, min(plan.sequential.batch * min(plan.sequential.first, tried), most))
 
 
 def _spread(probes: Sequence[Probe], number: int) -> Sequence[Probe]:
