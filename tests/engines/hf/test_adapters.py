@@ -14,9 +14,11 @@ pytest.importorskip("transformers")
 
 import peft
 import torch
+from safetensors.torch import save_file
 
 from dormant.engines import Job
 from dormant.engines.hf import HfEngine
+from dormant.engines.hf.adapter_files import _SUPPORTED, read_adapter
 from dormant.engines.hf.gguf import quiet_transformers
 from dormant.engines.hf.probe import differ, read_probe
 from dormant.engines.hf.self_check import Decoding
@@ -127,6 +129,11 @@ CONFIGS: dict[str, peft.PeftConfig] = {
     "shira": peft.ShiraConfig(r=2, target_modules=Q),
     "c3a": peft.C3AConfig(block_size=4, target_modules=Q),
     "road": peft.RoadConfig(group_size=4, target_modules=Q),
+    "miss": peft.MissConfig(r=2, target_modules=Q),
+    "waveft": peft.WaveFTConfig(n_frequency=20, target_modules=Q),
+    "delora": peft.DeloraConfig(r=2, target_modules=Q),
+    "gralora": peft.GraloraConfig(r=2, gralora_k=2, target_modules=Q),
+    "hira": peft.HiraConfig(r=2, target_modules=Q),
     "randlora": peft.RandLoraConfig(r=2, target_modules=Q),
 }
 
@@ -227,6 +234,19 @@ def test_adapters_that_act_on_the_prompt_are_refused(
     adapter = save(qwen, tmp_path / "adapter", config)
     with pytest.raises(ModelError, match=expected):
         HfEngine(f"{qwen}:{adapter}", device="cpu")
+
+
+def test_every_kind_that_peft_knows_is_tried_or_refused_by_name(qwen: Path, tmp_path: Path):
+    tried = {str(config.peft_type.value) for config in CONFIGS.values()}
+    assert tried == set(_SUPPORTED)
+    refused = {kind.value for kind in peft.PeftType} - tried | {"A_KIND_OF_TOMORROW"}
+    for kind in sorted(refused):
+        folder = tmp_path / kind
+        folder.mkdir()
+        (folder / "adapter_config.json").write_text(json.dumps({"peft_type": kind}))
+        save_file({"x": torch.zeros(1)}, folder / "adapter_model.safetensors")
+        with pytest.raises(ModelError, match=f"'{kind}' adapters are not supported.*merge"):
+            read_adapter(folder, "hf/x")
 
 
 # The base

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,12 @@ from safetensors import safe_open
 from transformers import AutoTokenizer
 
 from dormant.engines.hf.sizes import check_ranks
-from dormant.errors import MissingExtraError, ModelError
+from dormant.errors import MissingExtraError, ModelError, shorten_value
+from dormant.errors.files import read_limited
 
 _WEIGHTS = "adapter_model.safetensors"
 _TEMPLATE = "chat_template.jinja"
+_SETTINGS, _LARGEST = "adapter_config.json", 1 << 20  # and its size at most, in bytes
 #: Ways of starting a LoRA that leave the base's weights as they are.
 _PLAIN_STARTS = (True, False, "gaussian", "orthogonal", "eva")
 #: Kinds that act on each token by itself, inside the base's layers. Others add tokens to the prompt
@@ -92,12 +95,13 @@ def read_adapter(directory: Path, owner: str) -> AdapterFiles:
         raise ModelError(
             f"{owner!r}: {directory} has no {_WEIGHTS}; give a directory that PEFT saved"
         )
-    config: Any = peft.PeftConfig.from_pretrained(str(directory))
-    kind = _name_kind(config)
-    if config.is_prompt_learning or kind not in _SUPPORTED:
+    kind = _read_kind(directory)
+    if kind not in _SUPPORTED:  # before PEFT reads it, which need not know the kind
         raise ModelError(
-            f"{owner!r}: {kind} adapters are not supported; use LoRA or a similar kind"
+            f"{owner!r}: {shorten_value(kind)} adapters are not supported; use LoRA or a similar "
+            "kind, or merge the adapter into its base and give the merged model"
         )
+    config: Any = peft.PeftConfig.from_pretrained(str(directory))
     for setting in ("alora_invocation_tokens", "arrow_config"):
         if getattr(config, setting, None):
             raise ModelError(
@@ -114,6 +118,12 @@ def read_adapter(directory: Path, owner: str) -> AdapterFiles:
         )
     prefix = PEFT_TYPE_TO_PREFIX_MAPPING.get(config.peft_type, "") or "\0"
     return AdapterFiles(directory, owner, config, shapes, prefix)
+
+
+def _read_kind(directory: Path) -> str:
+    """The kind that an adapter's configuration names; empty if it names none."""
+    settings = json.loads(read_limited(directory / _SETTINGS, _LARGEST))
+    return str(settings.get("peft_type", "")) if isinstance(settings, dict) else ""
 
 
 def _name_kind(config: Any) -> str:
