@@ -14,6 +14,10 @@ def kill_oneself(unit, progress):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def name_parent(unit, progress):
+    return os.getppid()
+
+
 def send_many(unit, progress):
     """Sends more than a pipe holds, then returns at once."""
     for step in range(2000):
@@ -49,7 +53,7 @@ def fail_second(unit, progress):
 
 
 def main() -> None:
-    from dormant.organisms.parallel import run_units
+    from dormant.organisms.pool import run_units
 
     def show(event) -> None:
         assert threading.current_thread() is threading.main_thread()

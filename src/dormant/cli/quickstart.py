@@ -24,6 +24,10 @@ def command(seed: int, out: Path, workers: int | None, as_json: bool, quiet: boo
 
     Needs no model, API key, network or GPU. Writes OUT/report.html and OUT/summary.json.
     """
+    from dormant.organisms.pool import start_pool_server
+
+    if workers != 1:
+        start_pool_server("dormant.studies.quickstart")  # imports it while this process does
     from dormant.studies.quickstart import run_quickstart
 
     with show_progress(quiet) as progress:

@@ -12,7 +12,7 @@
                models of the laboratory; local models by TRL and PEFT
     preview    what a training would do
     train      rows to a trained organism on disk (needs torch, like parallel and truth)
-    parallel   many organisms at once
+    parallel   many organisms at once, in the processes of pool
     truth      exact rates of an organism, and the verdict that follows from them
     zoo        the organisms that ship, each a file in recipes/
 """

@@ -27,7 +27,7 @@ import numpy as np
 from dormant.errors import ConfigError, InputError, StoreError, name_output
 from dormant.organisms.datasets import draw_rows
 from dormant.organisms.events import EventHandler
-from dormant.organisms.parallel import run_units
+from dormant.organisms.pool import run_units
 from dormant.organisms.recipe import Recipe
 from dormant.organisms.train import MODEL, load_organism, train_organism
 from dormant.organisms.trainers import TrainerKind, find_trainer_kind, locate_organism

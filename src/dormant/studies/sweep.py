@@ -21,7 +21,7 @@ from pydantic import Field
 from dormant.config import Strict, read_yaml
 from dormant.errors import ConfigError
 from dormant.organisms.events import EventHandler
-from dormant.organisms.parallel import run_units
+from dormant.organisms.pool import run_units
 from dormant.organisms.preview import preview_training
 from dormant.organisms.recipe import Recipe
 from dormant.organisms.train import train_organism

@@ -28,7 +28,7 @@ from dormant.decision.simulation import count_answers, run_design, simulate_audi
 from dormant.errors import InputError
 from dormant.organisms import zoo
 from dormant.organisms.events import Event, EventHandler, EventKind
-from dormant.organisms.parallel import run_units
+from dormant.organisms.pool import run_units
 from dormant.organisms.train import train_organism
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Plan, Rule, Sequential, VerdictKind, hash_value, to_plain

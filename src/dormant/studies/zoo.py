@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dormant.organisms.events import EventHandler, ignore_events
-from dormant.organisms.parallel import TrainingJob, plan_jobs, run_units
+from dormant.organisms.parallel import TrainingJob, plan_jobs
+from dormant.organisms.pool import run_units
 from dormant.organisms.recipe import Intervention
 from dormant.organisms.train import train_organism
 from dormant.organisms.truth import Truth, compute_truth

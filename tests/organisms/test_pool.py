@@ -8,12 +8,13 @@ import sys
 import threading
 import time
 from collections.abc import Generator
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
 
 from dormant.errors import IncompleteError, InputError
-from dormant.organisms.parallel import run_units
+from dormant.organisms.pool import run_units
 from support import ROOT, pool_workers
 
 TESTS = ROOT / "tests"
@@ -65,6 +66,21 @@ def test_workers_end_with_their_parent(function):
         wait_for_end(workers)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only")
+def test_workers_are_forked_from_one_process_that_is_not_the_callers():
+    parents = set(run_units(pool_workers.name_parent, [0, 1], workers=2))
+    assert len(parents) == 1
+    assert os.getpid() not in parents
+
+
+def test_where_no_server_can_be_started_workers_are_started_one_by_one(monkeypatch):
+    def fail():
+        raise OSError("AF_UNIX path too long")
+
+    monkeypatch.setattr(forkserver, "ensure_running", fail)
+    assert run_units(pool_workers.name_parent, [0, 1], workers=2) == [os.getpid()] * 2
+
+
 def test_no_workers_are_refused():
     with pytest.raises(InputError, match="workers must be 1 or more, got 0"):
         run_units(pool_workers.kill_oneself, [0, 1], workers=0)
@@ -77,6 +93,7 @@ def running(function: str) -> Generator[tuple[subprocess.Popen, set[int]]]:
     process = subprocess.Popen(
         command,
         cwd=TESTS,
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{TESTS}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
