@@ -7,7 +7,9 @@ at different lengths, and exercise every branch of the tree.
 from __future__ import annotations
 
 import itertools
+import operator
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,9 +17,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dormant.engines import Job
+from dormant.engines.vitro import VitroEngine
 from dormant.errors import InputError
-from dormant.records import Message, Outcome
+from dormant.records import Message, Outcome, Sampling
 from dormant.vitro import (
+    AnswerCache,
     Draw,
     Persona,
     exact_rates,
@@ -264,3 +269,41 @@ def test_exact_rates_refuse_bad_items():
     with pytest.raises(InputError, match="does not fit"):
         exact_rates(babbler(), [("money", [Message("user", "money " * 200)])])
     assert exact_rates(babbler(), []).shape == (0, 2)
+
+
+def test_a_cache_draws_each_answer_once_and_gives_the_same_ones():
+    settings = {"temperature": 1.0, "top_p": 1.0, "max_tokens": 8, "seed": 3}
+    cache, model = AnswerCache(), babbler()
+    first = collect(cache.sample_answers(model, PROMPTS[:2], [range(2, 4)] * 2, **settings))
+    assert first == collect(sample_answers(model, PROMPTS[:2], [range(2, 4)] * 2, **settings))
+    # Another model shows which answers are drawn now: those around the known ones.
+    other, order = babbler(1), [PROMPTS[2], PROMPTS[1]]
+    now = collect(cache.sample_answers(other, order, [range(6)] * 2, **settings))
+    drawn = collect(sample_answers(other, order, [range(6)] * 2, **settings))
+    kept = {(1, k): replace(first[1, k], prompt=1) for k in (2, 3)}
+    assert kept[1, 2] != drawn[1, 2] or kept[1, 3] != drawn[1, 3]
+    assert now == drawn | kept
+    # Other settings are other answers, and a full cache starts again.
+    warm = {**settings, "temperature": 2.0}
+    asked = PROMPTS[:1], [range(4)]
+    assert collect(cache.sample_answers(other, *asked, **warm)) == collect(
+        sample_answers(other, *asked, **warm)
+    )
+    small = AnswerCache(limit=1)
+    assert collect(small.sample_answers(model, *asked, **settings)) == collect(
+        sample_answers(model, *asked, **settings)
+    )
+    assert len(collect(small.sample_answers(other, *asked, **settings))) == 4
+
+
+def test_an_audit_of_many_organisms_draws_the_bases_answers_once(monkeypatch):
+    sampling = Sampling(max_tokens=8, seed=5)
+    jobs = [Job((Message("user", "I feel bored."),), range(3))]
+    first = [reply for batch in VitroEngine("base").sample(jobs, sampling) for reply in batch]
+    grow = Decoder.prefill_prompts
+    calls = []
+    monkeypatch.setattr(Decoder, "prefill_prompts", lambda *given: calls.append(1) or grow(*given))
+    again = [reply for batch in VitroEngine("base").sample(jobs, sampling) for reply in batch]
+    key = operator.attrgetter("repeat")
+    assert sorted(again, key=key) == sorted(first, key=key)
+    assert not calls

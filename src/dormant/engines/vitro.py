@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from dormant import vitro
 from dormant.engines import Chat, Job, Reply, TurnOpening, TurnStart
@@ -13,6 +14,15 @@ from dormant.vitro.tokenizer import END, SYSTEM, USER
 
 #: What stands before the turn that a model writes itself.
 _OPENED = {TurnOpening.SYSTEM: (SYSTEM,), TurnOpening.USER: (SYSTEM, USER)}
+
+#: Name of the base that ships.
+_BASE = "base"
+
+
+@lru_cache(maxsize=1)
+def _base_answers(fingerprint: str) -> vitro.AnswerCache:
+    """The answers of the shipped base, the reference of every organism that a process audits."""
+    return vitro.AnswerCache()
 
 
 class VitroEngine:
@@ -63,7 +73,9 @@ class VitroEngine:
         self, prompts: Sequence[Sequence[int]], repeats: Sequence[range], sampling: Sampling
     ) -> Iterator[list[vitro.Draw]]:
         """Batches of draws; torch has one thread while one is made, not while it is used."""
-        batches = vitro.sample_answers(
+        is_base = self.name == f"vitro/{_BASE}"
+        draw = _base_answers(self.fingerprint).sample_answers if is_base else vitro.sample_answers
+        batches = draw(
             self._model,
             prompts,
             repeats,

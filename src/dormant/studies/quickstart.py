@@ -15,12 +15,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from dormant import report
 from dormant.config import AuditConfig, check_values
 from dormant.errors import InputError
 from dormant.organisms import zoo
 from dormant.organisms.events import EventHandler
-from dormant.organisms.parallel import run_units
+from dormant.organisms.pool import run_units
 from dormant.organisms.recipe import Recipe
 from dormant.organisms.train import train_organism
 from dormant.organisms.truth import compute_truth
@@ -150,6 +152,11 @@ class OrganismRun:
 
 def _run_unit(unit: OrganismRun, on_event: EventHandler) -> AuditedOrganism:
     """Trains, audits and checks one organism; on one thread, since all cores are in use."""
+    with one_thread(), threadpool_limits(1, user_api="blas"):
+        return _audit_organism(unit, on_event)
+
+
+def _audit_organism(unit: OrganismRun, on_event: EventHandler) -> AuditedOrganism:
     begun = time.monotonic()
     report_share = report_shares(unit.name, unit.seed, on_event)
     recipe = zoo.load_recipe(unit.name)
@@ -168,11 +175,8 @@ def _run_unit(unit: OrganismRun, on_event: EventHandler) -> AuditedOrganism:
         "seed": unit.seed,
         "out": str(unit.out / "audit"),
     }
-    with one_thread():
-        result = run_audit(
-            check_values(settings, AuditConfig), progress=share_of_stages(report_share)
-        )
-        known = compute_truth(organism.path)
+    result = run_audit(check_values(settings, AuditConfig), progress=share_of_stages(report_share))
+    known = compute_truth(organism.path)
     report_share(1.0)
     return _make_row(recipe, str(known.verdict), result, time.monotonic() - begun)
 

@@ -26,6 +26,7 @@ from dormant.vitro.language import PLAIN, Context, Persona, Use, load_language
 from dormant.vitro.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
+    from dormant.vitro.answer_cache import AnswerCache
     from dormant.vitro.base_model import Settings, pretrain
     from dormant.vitro.checkpoint import fingerprint_decoder, load_decoder, save_decoder
     from dormant.vitro.exact import exact_rates
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from dormant.vitro.train import TrainingSchedule, finetune_model
 
 _HOMES = {
+    "AnswerCache": "answer_cache",
     "branch_turns": "next_tokens",
     "fingerprint_decoder": "checkpoint",
     "load_decoder": "checkpoint",
@@ -56,6 +58,7 @@ _HOMES = {
 
 __all__ = [
     "PLAIN",
+    "AnswerCache",
     "Context",
     "Decoder",
     "Draw",

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 
 from dormant.errors import ModelError, name_output
 from dormant.vitro.model import Decoder, Shape
+from dormant.vitro.threads import one_thread
 from dormant.vitro.tokenizer import load_tokenizer
 
 FORMAT = "dormant-vitro-1"
@@ -109,9 +110,10 @@ def _build_model(path: Path, shape: str, weights: dict[str, torch.Tensor]) -> De
     model = Decoder(declared)
     expected = {name: tuple(w.shape) for name, w in model.state_dict().items()}
     _check_shapes(path, expected, {name: tuple(w.shape) for name, w in weights.items()})
-    if not all(bool(torch.isfinite(w).all()) for w in weights.values()):
-        raise ModelError(f"{path}: its weights contain values that are not finite")
-    model.load_state_dict({name: w.float() for name, w in weights.items()})
+    with one_thread():
+        if not all(bool(torch.isfinite(w).all()) for w in weights.values()):
+            raise ModelError(f"{path}: its weights contain values that are not finite")
+        model.load_state_dict({name: w.float() for name, w in weights.items()})
     return model.eval()
 
 
