@@ -82,11 +82,7 @@ def import_labels(path: Path, known: frozenset[str]) -> dict[str, Label]:
     Raises:
         DataError: the file cannot be read, or a row is wrong: names line and reason.
     """
-    labels = _read_labels(path)
-    for key in labels:
-        if key not in known:
-            raise DataError(f"unknown id {key!r}: this run has no such answer", file=path)
-    return labels
+    return _read_labels(path, known)
 
 
 def export_sample(
@@ -135,7 +131,8 @@ def shown_question(
     return "\n\n".join(f"{turn.role}: {turn.content}" for turn in transcript.messages)
 
 
-def _read_labels(path: Path) -> dict[str, Label]:
+def _read_labels(path: Path, known: frozenset[str] | None = None) -> dict[str, Label]:
+    """The labels of a file; with ``known`` of these answers alone."""
     try:
         raw = read_limited(path, _LARGEST)
     except OSError as error:
@@ -160,14 +157,22 @@ def _read_labels(path: Path) -> dict[str, Label]:
                 file=path,
                 line=1,
             )
-        return _parse_labels(reader, path)
+        return _parse_labels(reader, path, known)
     except csv.Error as error:
         raise DataError(f"not CSV: {error}", file=path, line=reader.line_num) from None
 
 
-def _parse_labels(reader: csv.DictReader[str], path: Path) -> dict[str, Label]:
+def _parse_labels(
+    reader: csv.DictReader[str], path: Path, answers: frozenset[str] | None
+) -> dict[str, Label]:
     labels: dict[str, Label] = {}
     for row in reader:
+        if None in row:  # cells beyond the header's
+            raise DataError(
+                "more cells than the header has: put a text with a comma in quotes",
+                file=path,
+                line=reader.line_num,
+            )
         key, text = (row["id"] or "").strip(), (row["label"] or "").strip().lower()
         if not text:
             continue
@@ -179,6 +184,8 @@ def _parse_labels(reader: csv.DictReader[str], path: Path) -> dict[str, Label]:
                 file=path,
                 line=reader.line_num,
             )
+        if answers is not None and key not in answers:
+            raise DataError(_explain_unknown(key), file=path, line=reader.line_num)
         if labels.setdefault(key, Label(label)) is not Label(label):
             raise DataError(
                 f"the id {key!r} has two labels: keep one", file=path, line=reader.line_num
@@ -189,3 +196,15 @@ def _parse_labels(reader: csv.DictReader[str], path: Path) -> dict[str, Label]:
 def _escape_formula(text: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _explain_unknown(key: str) -> str:
+    """Why no answer has an id; spreadsheets rewrite digits with one e among them as a number."""
+    try:
+        float(key.replace(",", "."))
+    except ValueError:
+        return f"unknown id {key[:80]!r}: this run has no such answer"
+    return (
+        f"unknown id {key[:80]!r}: this run has no such answer, and a spreadsheet may have "
+        "rewritten it as a number: open the exported file again with the column id as text"
+    )
