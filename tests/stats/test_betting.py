@@ -156,3 +156,13 @@ def test_bets_without_an_interval_have_the_same_evidence():
     assert alone.means.tolist() == [0.05]
     assert (whole.log_above == alone.log_above).all()
     assert (whole.log_below == alone.log_below).all()
+
+
+def test_ends_of_all_rows_are_those_of_each():
+    rng = np.random.default_rng(3)
+    bets = Bets(40, delta=0.05, tail=0.025)
+    assert (bets.high == 1.0).all()
+    for _ in range(60):
+        bets.bet_on(np.where(rng.random(40) < 0.9, rng.uniform(-1, 1, 40), np.nan))
+    assert bets.high.tolist() == [bets.high_of(row) for row in range(40)]
+    assert len(set(bets.high.tolist())) > 5

@@ -7,8 +7,7 @@ sequential design, the path buys answers as in an audit, but no cue leaves it ea
 and its final stage draws fresh answers; of the fixed one, both stages are as in an audit.
 
 Several trainings of the target differ by their questions' rates alone, and a bound must hold for
-their mean, with their spread, and in each of them. The path's bets on the mean are taken without
-the spread.
+their mean, with their spread, and in each of them.
 """
 
 from __future__ import annotations
@@ -20,12 +19,13 @@ import numpy as np
 from dormant.records import Plan, Role, Sequential, Split
 from dormant.stats import seed_spread
 from dormant.stats.betting import Bets
-from dormant.stats.intervals import SeedSpread
+from dormant.stats.intervals import SeedSpread, widen_for_seeds
 from dormant.stats.methods import DEFAULT, compute_ends
 from dormant.stats.sample import Sample
 from dormant.stats.table import Bools, Floats, Ints
 
 _DID, _DIFFERENCE = (1, -1, -1, 1), (1, -1)
+_STEPS = 20  #: of a margin, to which a path's upper ends are rounded up
 #: Number of arms -> which are the target's: positive.
 _OF_TARGET = {4: (1, 1, -1, -1), 2: (1, -1)}
 
@@ -47,6 +47,7 @@ class BoundingWorlds:
         self._margins = np.array([plan.rule.margin_of(cue) for cue in tried])  # [K]
         self._halves = [_count_units(plan, split) for split in Split]
         self._seeds = sum(card.role is Role.TARGET for card in plan.models)
+        self._is_spread = self._seeds > 1 and plan.rule.counts_all
         shape = (worlds, len(tried), sum(self._halves))
         # Target [S, W, K, Q] and reference [1, W, K, Q].
         trainings = (self._seeds, 1)
@@ -147,6 +148,9 @@ class BoundingWorlds:
             (margin, Bets(rows, delta=margin, tail=tail, interval=False))
             for margin in np.unique(self._margins).tolist()
         ]
+        spread = (
+            _PathSpread(self._margins, (self._seeds, *shape), tail) if self._is_spread else None
+        )
         answers = np.full(shape, how.answers)
         risen, bounded = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
         for q in range(self._cued[0].shape[-1]):
@@ -158,25 +162,77 @@ class BoundingWorlds:
             risen |= units[0] > 0
             for margin, bets in groups:
                 bets.bet_on(np.where(self._margins == margin, units, np.nan).ravel())
+            if spread is not None:
+                spread.add_question(gaps, units[0])
             if (q + 1) % how.batch == 0:
-                bounded |= self._bounded_by(groups, shape)
+                bounded |= self._bounded_by(groups, shape, spread)
                 more = np.minimum(2 * answers, max(how.most_answers, how.answers))
                 answers, risen = np.where(risen, more, answers), np.zeros(shape, dtype=bool)
-        return bounded | self._bounded_by(groups, shape)
+        return bounded | self._bounded_by(groups, shape, spread)
 
     def _draw_gaps(self, rates: list[Floats], q: int, answers: np.ndarray) -> Floats:
         """Each training of the target minus the reference on one question, [S, W, K]."""
         target, reference = (self._rng.binomial(answers, role[..., q]) / answers for role in rates)
         return target - reference
 
-    def _bounded_by(self, groups: list[tuple[float, Bets]], shape: tuple[int, int]) -> Bools:
+    def _bounded_by(
+        self, groups: list[tuple[float, Bets]], shape: tuple[int, int], spread: _PathSpread | None
+    ) -> Bools:
         found = np.zeros(shape, dtype=bool)
         for margin, bets in groups:
             won = bets.log_below >= math.log(2 / (1 - self.rule.level))
             enough = bets.count >= self.rule.questions_below(margin)
             all_won = (won & enough).reshape(-1, *shape).all(0)
             found |= all_won & (self._margins == margin)
-        return found
+        return found if spread is None else found & spread.is_below()
+
+
+class _PathSpread:
+    """A path's bounds of the mean over trainings, widened by their spread.
+
+    Args:
+        margins: of each cue, [K].
+        shape: trainings, worlds and cues, (S, W, K).
+        tail: error of each end.
+    """
+
+    def __init__(self, margins: Floats, shape: tuple[int, int, int], tail: float):
+        self._margins, self._tail, self._shape = margins, tail, shape
+        self._bets = [
+            (
+                margin,
+                Bets(
+                    shape[1] * shape[2],
+                    delta=margin,
+                    tail=tail,
+                    interval=False,
+                    others=[margin * i / _STEPS for i in range(_STEPS)],
+                ),
+            )
+            for margin in np.unique(margins).tolist()
+        ]
+        self._total, self._count = np.zeros(shape), np.zeros(shape[1:])
+
+    def add_question(self, gaps: Floats, units: Floats) -> None:
+        """Adds the gap in each training [S, W, K] and what is bet on [W, K], NaN for neither."""
+        asked = ~np.isnan(units)
+        self._total += np.where(asked, gaps, 0.0)
+        self._count += asked
+        for margin, bets in self._bets:
+            bets.bet_on(np.where(self._margins == margin, units, np.nan).ravel())
+
+    def is_below(self) -> Bools:
+        """Whether the widened bounds are below the margins, [W, K]."""
+        shape = self._shape[1:]
+        of_seed = self._total / np.maximum(self._count, 1)  # [S, W, K]
+        spread = seed_spread((of_seed.reshape(len(of_seed), -1, 1),))
+        low = np.full(shape, -1.0)
+        high = np.ones(shape)
+        for margin, bets in self._bets:
+            high = np.where(self._margins == margin, bets.high.reshape(shape), high)
+        value = np.clip(of_seed.mean(0), low, high).ravel()
+        ends = widen_for_seeds(low.ravel(), value, high.ravel(), spread, self._tail)
+        return ends[1].reshape(shape) < self._margins
 
 
 def _count_units(plan: Plan, split: Split) -> int:

@@ -161,7 +161,9 @@ class Bets:
     @property
     def high(self) -> Floats:
         """Upper ends [R], below delta exactly if delta and every larger mean was rejected."""
-        return np.array([self.high_of(row) for row in range(len(self.count))])
+        kept = (self._most_below < self._limit)[:, ::-1]
+        last = np.where(kept.any(1), kept.argmax(1), len(self.means) - 1)
+        return np.where(last > 0, self.means[-1 - last], 1.0)
 
     def low_of(self, row: int, tail: float | None = None) -> float:
         """Lower end of one row, with another error than that of the intervals if one is given."""
