@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         write_cues,
     )
     from dormant.verbs.experiments import mitigate, reproduce, sweep
+    from dormant.verbs.forced import compare_forced, plan_forced
     from dormant.verbs.gate import describe_schema, gate
     from dormant.verbs.laboratory import (
         ask,
@@ -76,6 +77,7 @@ __all__ = [
     "card",
     "check_installation",
     "compare",
+    "compare_forced",
     "describe_schema",
     "export_answers",
     "export_sample",
@@ -88,6 +90,7 @@ __all__ = [
     "mine_cues",
     "mitigate",
     "plan",
+    "plan_forced",
     "plan_rare_rates",
     "plan_search",
     "pretrain",
@@ -114,6 +117,7 @@ _FUNCTIONS = {
     "cues": ("mine_cues", "plan_search", "search", "write_cues"),
     "compare": ("compare",),
     "experiments": ("mitigate", "reproduce", "sweep"),
+    "forced": ("compare_forced", "plan_forced"),
     "gate": ("describe_schema", "gate"),
     "rare": ("measure_rare_rates", "plan_rare_rates"),
     "start": ("list_library", "write_start_files"),

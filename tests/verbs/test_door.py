@@ -43,6 +43,7 @@ FUNCTIONS = {
     "plan": [dormant.plan, dormant.simulate_effect],
     "audit": [dormant.audit],
     "rare": [dormant.measure_rare_rates, dormant.plan_rare_rates],
+    "forced": [dormant.compare_forced, dormant.plan_forced],
     "report": [dormant.write_report, dormant.load],
     "view": [dormant.view],
     "gate": [dormant.gate, dormant.write_start_files],
@@ -104,7 +105,7 @@ RENAMED = {
     "seeds": "seed",  # of `train`: one call a seed
 }
 #: Commands whose options are settings of a YAML file, checked by its model.
-SETTINGS = {"audit", "plan", "search", "rare"}
+SETTINGS = {"audit", "plan", "search", "rare", "forced"}
 
 
 def commands(

@@ -20,7 +20,7 @@ Held-out questions are never scored, so that they stay fresh for confirmation.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -113,18 +113,27 @@ def load_continuations(
 
 
 def match_continuations(
-    questions: Iterable[Question], entries: Iterable[Continuations]
+    questions: Iterable[Question],
+    entries: Iterable[Continuations],
+    *,
+    halves: Collection[Split] = (Split.SCREENING,),
 ) -> dict[str, Continuations]:
-    """Maps the id of each screening question to its entry; questions without one are left out.
+    """Maps the id of each question to its entry; questions without one are left out.
 
     A question's own entry comes before its family's, and that before the entry for all the rest.
+
+    Args:
+        questions: the questions.
+        entries: the continuations.
+        halves: whose questions are mapped: the screening half, or both where a run is finished and
+            nothing is chosen by what is scored.
     """
     by_scope = {(entry.question, entry.family): entry for entry in entries}
     found: dict[str, Continuations] = {}
     for question in questions:
         scopes = ((question.id, ""), ("", question.family), ("", ""))
         entry = next((by_scope[scope] for scope in scopes if scope in by_scope), None)
-        if entry is not None and question.split is Split.SCREENING:
+        if entry is not None and question.split in halves:
             found[question.id] = entry
     return found
 

@@ -32,6 +32,7 @@ _VERBS: dict[str, tuple[str, str]] = {
     "plan": ("plan", "Dry run: what an audit would ask, cost and be able to detect."),
     "audit": ("audit", "Audit a target model against its reference."),
     "rare": ("rare", "Measure rates far below 1% with weighted answers of a proposal."),
+    "forced": ("forced", "Score given answers beside a run's sampled rates, cue by cue."),
     "report": ("report", "Rewrite the report of a run."),
     "view": ("view", "Browse runs on a local page: verdicts, answers, comparisons."),
     "gate": ("gate", "Check a run against a release policy; for CI."),

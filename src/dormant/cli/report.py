@@ -30,14 +30,14 @@ def command(
     """
     from dormant import report
     from dormant.pipeline.recompute import load_run
-    from dormant.pipeline.sections import make_sections
+    from dormant.pipeline.sections import make_sections, stored_sections
 
     findings = load_run(run)
     if labels is not None:
         from dormant.calibration import add_labels
 
         findings = add_labels(run, findings, labels)
-    added = make_sections(findings, sections)
+    added = (*stored_sections(run, findings), *make_sections(findings, sections))
     if as_json:
         print_json(json.loads(report.to_json(findings, added)))
         return

@@ -91,7 +91,7 @@ class Screen:
         continuations: Mapping[str, Continuations],
         journal: Journal,
     ):
-        self._models = tuple(_Model(engine, journal) for engine in (*targets, reference))
+        self._models = tuple(OddsScorer(engine, journal) for engine in (*targets, reference))
         self.questions = tuple(q for q in questions if q.id in continuations)
         if not self.questions:
             raise InputError("no question has continuations; teacher forcing needs them")
@@ -194,7 +194,7 @@ def implied_share(odds: NDArray[np.float64]) -> NDArray[np.float64]:
     return 1 / (1 + np.exp(-np.clip(odds, -700, 700)))
 
 
-class _Model:
+class OddsScorer:
     """One model's log-odds, stored in the journal, with batches checked against scoring alone."""
 
     def __init__(self, engine: Engine, journal: Journal):

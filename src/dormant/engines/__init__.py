@@ -1,8 +1,8 @@
 """Engines: models that answer. One protocol, whatever stands behind it.
 
 Every engine can ``sample``. Some can also ``score`` a given answer, ``rate`` answers as a judge,
-``write_chats`` from an open prompt, ``branch`` there into the likeliest next tokens, or
-``score_prompts``.
+``write_chats`` from an open prompt, ``branch`` there into the likeliest next tokens,
+``score_prompts``, or ``continue_answers`` after given first tokens.
 """
 
 from __future__ import annotations
@@ -80,6 +80,30 @@ class Scorer(Protocol):
 
     def score(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[float]:
         """Log-probability (nats, end of turn included) of each answer after its messages."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerStart:
+    """The first tokens of an answer, for a model to go on from."""
+
+    messages: tuple[Message, ...]
+    answer: str
+    tokens: int  # of the answer that are given, at least 1
+
+
+@runtime_checkable
+class Prefiller(Protocol):
+    """An engine that can go on from the first tokens of a given answer."""
+
+    def continue_answers(
+        self, starts: Sequence[AnswerStart], repeats: range, sampling: Sampling
+    ) -> Iterator[list[Reply]]:
+        """Yields whole answers, given tokens included, in batches, in any order.
+
+        ``Reply.job`` is an index into ``starts`` and ``Reply.tokens`` counts what was sampled. A
+        start that holds its whole answer has no replies.
+        """
         ...
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from dormant import vitro
-from dormant.engines import Chat, Job, Reply, TurnOpening, TurnStart
+from dormant.engines import AnswerStart, Chat, Job, Reply, TurnOpening, TurnStart
 from dormant.engines.tool_definitions import move_definitions
 from dormant.engines.tool_turns import move_tool_text
 from dormant.records import Message, Sampling
@@ -99,6 +99,29 @@ class VitroEngine:
         ]
         with vitro.one_thread():
             return vitro.score_answers(self._model, encoded)
+
+    def continue_answers(
+        self, starts: Sequence[AnswerStart], repeats: range, sampling: Sampling
+    ) -> Iterator[list[Reply]]:
+        """Yields whole answers that begin with given words; see ``engines.Prefiller``."""
+        answers = [tuple(self._tokenizer.tokenize_text(start.answer)) for start in starts]
+        chosen = [i for i, start in enumerate(starts) if start.tokens < len(answers[i])]
+        heads = [answers[i][: starts[i].tokens] for i in chosen]
+        prompts = [
+            (*self._encode_prompt(starts[i].messages), *head)
+            for i, head in zip(chosen, heads, strict=True)
+        ]
+        for draws in self._draw_batches(prompts, [repeats] * len(prompts), sampling):
+            yield [
+                Reply(
+                    job=chosen[draw.prompt],
+                    repeat=draw.repeat,
+                    text=self._tokenizer.join_tokens((*heads[draw.prompt], *draw.tokens)),
+                    finish=draw.finish,
+                    tokens=len(draw.tokens) + (draw.finish == "stop"),
+                )
+                for draw in draws
+            ]
 
     def write_chats(
         self, opening: TurnOpening, repeats: range, sampling: Sampling

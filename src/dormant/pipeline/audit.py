@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dormant import report
 from dormant.banks.bank import spread_families
 from dormant.banks.continuations import match_continuations
 from dormant.calibration import add_labels, check_judge, write_agreement
@@ -32,6 +31,7 @@ from dormant.judges import Judge, list_judges
 from dormant.pipeline.grader import AnswerGrader
 from dormant.pipeline.plan import PreparedAudit, Subject, prepare_audit
 from dormant.pipeline.recompute import answers_wanted, check_stored, count_outcomes, read_ranking
+from dormant.pipeline.sections import write_run_report
 from dormant.probes import pair_probes
 from dormant.progress import WAITING, Progress, ignore_progress
 from dormant.records import (
@@ -135,7 +135,7 @@ def run_audit(
 def _add_labels(result: AuditResult, file: Path) -> AuditResult:
     """Adds what people's labels say to verdict and report."""
     found = add_labels(result.path, result.findings, file)
-    return replace(result, findings=found, files=tuple(report.write_report(found, result.path)))
+    return replace(result, findings=found, files=write_run_report(found, result.path))
 
 
 def _has_begun(prepared: PreparedAudit) -> bool:
@@ -297,8 +297,8 @@ class AuditRun:
             judge_check=check,
         )
         found = self._compare_judges(read_findings(self.store))
-        files = report.write_report(found, self.store.path)
-        return AuditResult(found, self.store.path, tuple(files), self.ledger.list_usage())
+        files = write_run_report(found, self.store.path)
+        return AuditResult(found, self.store.path, files, self.ledger.list_usage())
 
     def _compare_judges(self, found: Findings) -> Findings:
         """Adds the agreement of two judges, if a second one graded the answers."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -282,15 +282,27 @@ def forecast_rare(inputs: RareInputs) -> RareForecast:
         sampled = plain * arms + ((slots - plain) * (proposals > 0))
         costs.append(RareCost(role, engine.name, sampled, judged * (arms + proposals), 0.0))
     item = Item(inputs.questions[0], inputs.arms[0].ask(inputs.questions[0]), ".")
-    for role, group in groupby(inputs.judge.calls(item), key=attrgetter("role")):
+    costs += forecast_judging(inputs.judge, item, judged, inputs.max_tokens)
+    described = tuple(proposal.describe() for proposal in inputs.proposals)
+    return RareForecast(len(inputs.questions), len(inputs.arms), described, tuple(costs))
+
+
+def forecast_judging(judge: Judge, item: Item, answers: int, longest: int) -> Iterator[RareCost]:
+    """Yields what each model of a judge would be asked for.
+
+    Args:
+        judge: the judge.
+        item: a typical item.
+        answers: number of answers that are judged.
+        longest: longest answer, in tokens.
+    """
+    for role, group in groupby(judge.calls(item), key=attrgetter("role")):
         calls = tuple(group)
         engine = calls[0].engine
         usd = 0.0
         if isinstance(engine, MeteredEngine):
-            prompts = sum(prompt_tokens(call.messages) + inputs.max_tokens for call in calls)
+            prompts = sum(prompt_tokens(call.messages) + longest for call in calls)
             made = sum(call.max_tokens for call in calls)
             price = engine.price
-            usd = math.nan if price is None else price.cost_of(judged * prompts, judged * made)
-        costs.append(RareCost(role, engine.name, judged * len(calls), 0, usd))
-    described = tuple(proposal.describe() for proposal in inputs.proposals)
-    return RareForecast(len(inputs.questions), len(inputs.arms), described, tuple(costs))
+            usd = math.nan if price is None else price.cost_of(answers * prompts, answers * made)
+        yield RareCost(role, engine.name, answers * len(calls), 0, usd)

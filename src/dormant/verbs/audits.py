@@ -14,7 +14,7 @@ from dormant.pipeline import prepare_audit
 from dormant.pipeline.audit import AuditResult, run_audit
 from dormant.pipeline.forecast import Forecast, forecast_audit, schedule_of
 from dormant.pipeline.recompute import load_run
-from dormant.pipeline.sections import make_sections
+from dormant.pipeline.sections import make_sections, stored_sections
 from dormant.progress import Progress, auto_progress
 from dormant.report.notebook import LoadedRun
 from dormant.store import Store
@@ -151,7 +151,7 @@ def write_report(
     findings = load_run(run)
     if labels is not None:
         findings = add_labels(Path(run), findings, Path(labels))
-    added = make_sections(findings, sections)
+    added = (*stored_sections(run, findings), *make_sections(findings, sections))
     return report.write_report(findings, run if out is None else out, added)
 
 

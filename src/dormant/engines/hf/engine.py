@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from dormant.engines import Chat, Job, Reply, Template, TurnOpening, TurnStart
+from dormant.engines import AnswerStart, Chat, Job, Reply, Template, TurnOpening, TurnStart
 from dormant.engines.hf.chat_format import ChatFormat
 from dormant.engines.hf.decoder import GenerationRequest, TokenSequence
 from dormant.engines.hf.families import read_setting
@@ -187,6 +187,27 @@ class HfEngine:
         ]
         return self._score(ready)
 
+    def continue_answers(
+        self, starts: Sequence[AnswerStart], repeats: range, sampling: Sampling
+    ) -> Iterator[list[Reply]]:
+        """Yields whole answers that begin with given tokens; see ``engines.Prefiller``."""
+        heads: dict[int, tuple[int, ...]] = {}
+        requests: list[GenerationRequest] = []
+        for job, start in enumerate(starts):
+            prompt, answer = self.chat_format.encode_pair(
+                start.messages, start.answer, self._end, self._closing
+            )
+            if start.tokens >= len(answer) - 1:  # the last one ends the turn
+                continue
+            heads[job] = answer[: start.tokens]
+            tokens = (*prompt, *heads[job])
+            text = self.chat_format.decode(tokens)
+            requests.append(self._make_request(job, text, tokens, repeats, sampling))
+        requests.sort(key=lambda request: -len(request.tokens))
+        with self._explain_errors():
+            for sequences in self._generate(requests, sampling):
+                yield [self._make_reply(s, "", heads[s.job]) for s in sequences]
+
     def score_prompts(self, prompts: Sequence[tuple[Message, ...]]) -> list[float]:
         """Scores each rendered prompt: log-probability, nats, given its first token.
 
@@ -354,8 +375,10 @@ class HfEngine:
     ) -> Iterator[list[TokenSequence]]:
         return self._writer.generate(requests, sampling, self._stop)
 
-    def _make_reply(self, sequence: TokenSequence, prompt: str) -> Reply:
-        text = self.chat_format.decode_answer(sequence.tokens, prompt=prompt)
+    def _make_reply(
+        self, sequence: TokenSequence, prompt: str, head: tuple[int, ...] = ()
+    ) -> Reply:
+        text = self.chat_format.decode_answer((*head, *sequence.tokens), prompt=prompt)
         spent, finish = len(sequence.tokens) + (sequence.finish == "stop"), sequence.finish
         if self._closing and self._closing in text:
             # The template ends a turn in plain letters: what follows is the next turn.
