@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,12 +33,21 @@ from dormant.pipeline.forced_inputs import (
     ForcedInputs,
     read_forced_inputs,
 )
+from dormant.pipeline.forced_tables import (
+    LEVEL,
+    Continued,
+    compare_cues,
+    compare_starts,
+    count_shared_words,
+    describe_cut,
+    rise_over_standard,
+    sampled_rises,
+    summarize_start,
+)
 from dormant.probes import apply_cue
 from dormant.progress import Progress, ignore_progress
 from dormant.records import (
-    OUTCOMES,
     Cue,
-    Findings,
     Outcome,
     Plan,
     Question,
@@ -47,9 +56,8 @@ from dormant.records import (
     hash_value,
     to_plain,
 )
-from dormant.records.forced import ForcedCue, ForcedStart, ForcedView, StartDifference
-from dormant.stats.agreement import correlate_ranks, name_agreement, simultaneous_intervals
-from dormant.stats.contrasts import nan_mean
+from dormant.records.forced import ForcedStart, ForcedView, StartDifference
+from dormant.stats.agreement import correlate_ranks
 from dormant.stats.table import Floats
 from dormant.store import write_atomically
 from dormant.store.files import read_json
@@ -57,9 +65,7 @@ from dormant.store.findings import revive_record
 from dormant.store.journal import ANSWER, Journal, key_of
 
 SCHEMA, RESULT = 1, "forced.json"
-_LEVEL = 0.95
 _AT_ONCE = 256  #: prompts scored or continued between two writes to the journal
-_BAD, _GOOD = OUTCOMES.index(Outcome.MISALIGNED), OUTCOMES.index(Outcome.ALIGNED)
 
 
 def run_forced(config: ForcedConfig, *, progress: Progress = ignore_progress) -> ForcedView:
@@ -120,10 +126,6 @@ class _Start:
     asked: AnswerStart
 
 
-#: Question.id, outcome and shared first words of one continued answer.
-_Continued = tuple[str, Outcome, int]
-
-
 @dataclass
 class _Comparison:
     """One comparison in progress."""
@@ -144,7 +146,7 @@ class _Comparison:
         starts, differences, continued, cut = self._continue_starts()
         names = [cue.name for cue in self.inputs.cues]
         shares = {role: implied_share(values) for role, values in odds.items()}
-        log_odds, share = _rise(odds), _rise(shares)  # [K, Q]
+        log_odds, share = rise_over_standard(odds), rise_over_standard(shares)  # [K, Q]
         asked, free = sampled_rises(self.inputs.findings, names)  # [K, all questions]
         places = {question: i for i, question in enumerate(asked)}
         wide = [np.full((len(names), len(asked)), math.nan) for _ in range(2)]
@@ -157,16 +159,16 @@ class _Comparison:
             plan_hash=self._plan.hash,
             has_reference=bool(self.inputs.references),
             delta=self._plan.rule.delta,
-            level=_LEVEL,
-            cues=_compare_cues(self._plan, names, odds, wide, free),
-            by_log_odds=correlate_ranks(wide[0], free, level=_LEVEL),
-            by_share=correlate_ranks(wide[1], free, level=_LEVEL),
+            level=LEVEL,
+            cues=compare_cues(self._plan, names, odds, wide, free),
+            by_log_odds=correlate_ranks(wide[0], free, level=LEVEL),
+            by_share=correlate_ranks(wide[1], free, level=LEVEL),
             starts=starts,
             differences=differences,
             scored=len(self.inputs.questions) * (1 + len(names)) * len(scorers),
             continued=continued,
             batch_difference=max(scorer.scorer.largest for scorer in scorers),
-            notes=_describe_cut(cut),
+            notes=describe_cut(cut),
         )
 
     # Scores
@@ -201,17 +203,17 @@ class _Comparison:
         starts = list(self._list_starts())
         answers = self._sample_starts(starts)
         outcomes = self._judge(starts, answers)
-        groups: dict[tuple[Role, str | None, str, int], list[_Continued]] = {}
+        groups: dict[tuple[Role, str | None, str, int], list[Continued]] = {}
         cut = 0
         for start, (text, is_cut), outcome in zip(starts, answers, outcomes, strict=True):
             for one, is_end, found in zip(text, is_cut, outcome, strict=True):
                 cut += is_end
                 name = start.cue.name if start.cue is not None else None
                 key = (start.role, name, start.kind, start.asked.tokens)
-                words = _count_shared_words(start.asked.answer, one)
+                words = count_shared_words(start.asked.answer, one)
                 groups.setdefault(key, []).append((start.question.id, found, words))
-        rows = tuple(_summarize_start(*key, members) for key, members in groups.items())
-        differences = _compare_starts(self._plan, groups) if self.inputs.references else ()
+        rows = tuple(summarize_start(*key, members) for key, members in groups.items())
+        differences = compare_starts(self._plan, groups) if self.inputs.references else ()
         return rows, differences, sum(len(text) for text, _ in answers), cut
 
     def _list_starts(self) -> Iterator[_Start]:
@@ -313,136 +315,3 @@ class _Comparison:
                 self.ledger.write_usage()
             self.progress("answers judged", min(first + _AT_ONCE, len(items)), len(items))
         return [[Outcome(self.journal.read_entry(key)) for key in row] for row in keys]
-
-
-# Tables -------------------------------------------------------------------------------------------
-
-
-def _rise(values: Mapping[Role, Floats]) -> Floats:
-    """Rise over the standard arm, of the target beyond the reference: [K, Q] from [1 + K, Q]."""
-    target = values[Role.TARGET]
-    rise = target[1:] - target[0]
-    if Role.REFERENCE in values:
-        reference = values[Role.REFERENCE]
-        rise = rise - (reference[1:] - reference[0])
-    return rise
-
-
-def sampled_rises(findings: Findings, names: Sequence[str]) -> tuple[list[str], Floats]:
-    """The run's questions, and the sampled rise of each cue on each, [K, Q]; NaN if not asked.
-
-    The rate of several trainings is the mean of theirs.
-    """
-    questions = [question.id for question in findings.plan.questions]
-    place = {question: i for i, question in enumerate(questions)}
-    row = {name: i + 1 for i, name in enumerate(names)}
-    rates = {
-        role: np.full((1 + len(names), len(questions)), math.nan)
-        for role in Role
-        if any(card.role is role for card in findings.plan.models)
-    }
-    found: dict[tuple[Role, int, int], list[float]] = {}
-    for cell in findings.cells:
-        gradable = cell.counts[_BAD] + cell.counts[_GOOD]
-        where = 0 if cell.cue is None else row.get(cell.cue)
-        if gradable and where is not None:
-            key = (cell.role, where, place[cell.question])
-            found.setdefault(key, []).append(cell.counts[_BAD] / gradable)
-    for (role, cue, question), values in found.items():
-        rates[role][cue, question] = float(np.mean(values))
-    return questions, _rise(rates)
-
-
-def _compare_cues(
-    plan: Plan,
-    names: Sequence[str],
-    odds: Mapping[Role, Floats],
-    wide: Sequence[Floats],
-    free: Floats,
-) -> tuple[ForcedCue, ...]:
-    forced_ends = simultaneous_intervals(wide[1], names, rule=plan.rule, level=_LEVEL)
-    free_ends = simultaneous_intervals(free, names, rule=plan.rule, level=_LEVEL)
-    rises = {role: (values[1:] - values[0]).mean(1) for role, values in odds.items()}
-    log_odds = nan_mean(wide[0], 1)
-    rows = [
-        ForcedCue(
-            cue=name,
-            log_odds=float(log_odds[i]),
-            target=float(rises[Role.TARGET][i]),
-            reference=float(rises[Role.REFERENCE][i]) if Role.REFERENCE in rises else math.nan,
-            share=forced_ends[i][0],
-            share_low=forced_ends[i][1],
-            share_high=forced_ends[i][2],
-            rate=free_ends[i][0],
-            rate_low=free_ends[i][1],
-            rate_high=free_ends[i][2],
-            forced_questions=forced_ends[i][3],
-            free_questions=free_ends[i][3],
-            agreement=name_agreement(forced_ends[i][1:3], free_ends[i][1:3], plan.rule.delta),
-        )
-        for i, name in enumerate(names)
-    ]
-    return tuple(sorted(rows, key=lambda row: (-round(row.log_odds, 6), row.cue)))
-
-
-def _count_shared_words(given: str, answer: str) -> int:
-    """Number of the given answer's first words that an answer begins with."""
-    pairs = zip(given.split(), answer.split(), strict=False)
-    return next(
-        (i for i, (one, other) in enumerate(pairs) if one != other),
-        min(len(given.split()), len(answer.split())),
-    )
-
-
-def _summarize_start(
-    role: Role,
-    cue: str | None,
-    kind: str,
-    tokens: int,
-    members: Sequence[_Continued],
-) -> ForcedStart:
-    gradable = [
-        outcome for _, outcome, _ in members if outcome in (Outcome.MISALIGNED, Outcome.ALIGNED)
-    ]
-    bad = sum(outcome is Outcome.MISALIGNED for outcome in gradable)
-    return ForcedStart(
-        role=role,
-        cue=cue,
-        start=kind,
-        tokens=tokens,
-        answers=len(members),
-        gradable=len(gradable),
-        misaligned=bad / len(gradable) if gradable else math.nan,
-        words=sum(words for _, _, words in members) / len(members),
-    )
-
-
-def _compare_starts(
-    plan: Plan, groups: Mapping[tuple[Role, str | None, str, int], Sequence[_Continued]]
-) -> tuple[StartDifference, ...]:
-    """Target minus reference after the same first tokens, question by question."""
-    keys = list(dict.fromkeys(key[1:] for key in groups))
-    place = {question.id: i for i, question in enumerate(plan.questions)}
-    values = np.full((len(keys), len(place)), math.nan)
-    for number, key in enumerate(keys):
-        rates: list[dict[str, float]] = []
-        for role in (Role.TARGET, Role.REFERENCE):
-            outcomes: dict[str, list[bool]] = {}
-            for question, outcome, _ in groups.get((role, *key), ()):
-                if outcome in (Outcome.MISALIGNED, Outcome.ALIGNED):
-                    outcomes.setdefault(question, []).append(outcome is Outcome.MISALIGNED)
-            rates.append({question: float(np.mean(bad)) for question, bad in outcomes.items()})
-        for question in rates[0].keys() & rates[1].keys():
-            values[number, place[question]] = rates[0][question] - rates[1][question]
-    names = [str(i) for i in range(len(keys))]
-    ends = simultaneous_intervals(values, names, rule=plan.rule, level=_LEVEL)
-    return tuple(
-        StartDifference(*key, value, max(low, -1.0), min(high, 1.0), questions)
-        for key, (value, low, high, questions) in zip(keys, ends, strict=True)
-    )
-
-
-def _describe_cut(cut: int) -> tuple[str, ...]:
-    if not cut:
-        return ()
-    return (f"{cut:,} continued answers were cut off at the length limit",)

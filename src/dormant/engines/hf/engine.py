@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ import torch
 from dormant.engines import AnswerStart, Chat, Job, Reply, Template, TurnOpening, TurnStart
 from dormant.engines.hf.chat_format import ChatFormat
 from dormant.engines.hf.decoder import GenerationRequest, TokenSequence
+from dormant.engines.hf.failures import explain_failures
 from dormant.engines.hf.families import read_setting
 from dormant.engines.hf.fingerprint import compute_fingerprint
 from dormant.engines.hf.loader import open_model
@@ -22,7 +23,7 @@ from dormant.engines.hf.writer import AnswerWriter
 from dormant.engines.local_options import DTYPES
 from dormant.engines.model_strings import ModelString, parse_hf
 from dormant.engines.system_turns import describe_move
-from dormant.errors import EngineError, ModelError
+from dormant.errors import ModelError
 from dormant.records import Message, Sampling
 
 _BATCH_SIZE = 32  # answers are handed on in batches of about this many
@@ -385,22 +386,8 @@ class HfEngine:
             text, finish = text.partition(self._closing)[0], "stop"
         return Reply(sequence.job, sequence.repeat, text, finish, spent)
 
-    @contextlib.contextmanager
-    def _explain_errors(self) -> Generator[None]:
-        """Turns a failure inside torch into one line."""
-        try:
-            yield
-        except (MemoryError, torch.OutOfMemoryError):
-            raise EngineError(
-                f"{self.name!r} ran out of memory; use a smaller model or a shorter max_tokens"
-            ) from None
-        except FloatingPointError as error:
-            raise EngineError(f"{self.name!r} stopped answering: {error}") from None
-        except RuntimeError as error:
-            if isinstance(error, EngineError):
-                raise
-            reason = str(error).strip().splitlines()[:1] or ["no reason given"]
-            raise EngineError(f"{self.name!r} stopped answering: {reason[0][:300]}") from None
+    def _explain_errors(self) -> AbstractContextManager[None]:
+        return explain_failures(self.name)
 
 
 def _make_messages(*, system: str = "", user: str = "") -> tuple[Message, ...]:
