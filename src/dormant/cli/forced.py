@@ -45,9 +45,11 @@ def command(dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> None:
     shows both views; the verdict stays as it is. It can be interrupted: the same command continues.
     """
     from dormant.config.forced import ForcedConfig
+    from dormant.pipeline.forced import run_forced
     from dormant.pipeline.forced_inputs import forecast_forced, read_forced_inputs
+    from dormant.pipeline.recompute import load_run
+    from dormant.pipeline.sections import write_run_report
     from dormant.records import to_plain
-    from dormant.verbs.forced import compare_forced
 
     given = {name: value for name, value in options.items() if value != ()}
     given["run"] = str(given["run"])
@@ -55,8 +57,8 @@ def command(dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> None:
     if dry_run:
         return _print_forecast(forecast_forced(read_forced_inputs(config)), as_json)
     with show_progress(quiet) as progress:
-        settings = config.model_dump(exclude_unset=True)
-        view = compare_forced(settings.pop("run"), progress=progress, **settings)
+        view = run_forced(config, progress=progress)
+        write_run_report(load_run(config.run), config.run)
     if as_json:
         print_json(to_plain(view))
     else:
