@@ -65,6 +65,7 @@ from dormant.store.findings import revive_record
 from dormant.store.journal import ANSWER, Journal, key_of
 
 SCHEMA, RESULT = 1, "forced.json"
+_DIFFERENCE = "batch-difference"
 _AT_ONCE = 256  #: prompts scored or continued between two writes to the journal
 
 
@@ -167,9 +168,17 @@ class _Comparison:
             differences=differences,
             scored=len(self.inputs.questions) * (1 + len(names)) * len(scorers),
             continued=continued,
-            batch_difference=max(scorer.scorer.largest for scorer in scorers),
+            batch_difference=self._largest_difference(),
             notes=describe_cut(cut),
         )
+
+    def _largest_difference(self) -> float:
+        """Largest difference between batched and lone scores, of earlier calls too."""
+        before = float(self.journal.read_note(_DIFFERENCE, 0.0))
+        largest = max(before, *(scorer.scorer.largest for scorer in self._scorers))
+        if largest > before:
+            self.journal.write_note(_DIFFERENCE, largest)
+        return largest
 
     # Scores
 
