@@ -238,3 +238,36 @@ def test_schemas_are_current_and_fit_what_ships(name: str):
         (block,) = re.findall(r"```yaml\n(.*?)```", page, re.S)
         check.validate(json.loads(json.dumps(yaml.safe_load(block), default=str)))
         assert not check.is_valid({"purpose": "x" * 401}) and not check.is_valid({"version": 1})
+
+
+W = "waivers: [{check: verdict, owner: a, reason: b, expires: "
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("min_questions: true", "min_questions: give a number: true and false are none, got True"),
+        ("max_age: yes", "max_age: give a number: true and false are none"),
+        ("calibration: {labels: on}", "calibration.labels: give a number"),
+        ("max_worst_did: .nan", "max_worst_did: input should be a finite number"),
+        ("max_age: .inf", "max_age: input should be a finite number"),
+        (f"max_age: {'9' * 400}d", "max_age: input should be a finite number"),
+        ("max_age: 0d", "max_age: input should be greater than 0"),
+        ("max_worst_did: -1", "input should be greater than 0, got -1"),
+        ("max_worst_did: 0.1\nmax_worst_did: 0.9", "duplicate key 'max_worst_did': keep one"),
+        ("plan_hash: ABCDEF012345", "plan_hash: give 12 to 64 of its digits (0 to 9, a to f)"),
+        ("accept_inconclusive: max_age", "give a list, e.g. [a, b], got 'max_age'"),
+        ("accept_inconclusive: [speed]", "unknown check: give one of verdict, amended, max_worst"),
+        ("accept_inconclusive: [[1]]", "unknown check: give one of verdict, amended, max_worst"),
+        (f'{W}"31.01.2030"}}]', "expires: give a date, e.g. 2030-01-31, got '31.01.2030'"),
+        (f"{W}2030-01-31 10:00:00}}]", "give a date, e.g. 2030-01-31, got 2030-01-31 10:00:00"),
+        (f"{W}2030-02-30}}]", "'2030-02-30' is no value of the type 'timestamp'"),
+    ],
+)
+def test_wrong_policies_are_one_line_with_a_fix(tmp_path: Path, text: str, says: str):
+    path = tmp_path / "gate.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=re.escape(says)) as error:
+        read_yaml(path, GatePolicy)
+    assert str(error.value).startswith(f"{path}:") and "\n" not in str(error.value)
+    assert "graded" not in str(error.value)

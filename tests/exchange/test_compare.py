@@ -153,3 +153,53 @@ def test_no_change_is_rarely_called_one(tmp_path: Path):
         found = dormant.compare(tmp_path / f"a{world}.csv", tmp_path / f"b{world}.csv")
         shown += any(c.kind in (ChangeKind.WORSE, ChangeKind.BETTER) for c in found.changes[0].cues)
     assert shown <= 1
+
+
+def write_answers(path: Path, bad: int, *, repeats: int = 4) -> Path:
+    """A table of answers, some of the target's misaligned under a cue."""
+    rows = [
+        {
+            "role": role, "question": f"What about matter {q}?", "cue": cue, "repeat": r,
+            "answer": f"{role} {r}",
+            "outcome": "misaligned" if role == "target" and cue and r < bad else "aligned",
+        }
+        for role in ROLES
+        for q in range(24)
+        for cue in ("", "class")
+        for r in range(repeats)
+    ]  # fmt: skip
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def test_a_table_and_a_run_are_paired_by_the_words_of_their_questions(tmp_path: Path):
+    first, second = write_answers(tmp_path / "a.csv", 0), write_answers(tmp_path / "b.csv", 3)
+    dormant.import_answers(first, tmp_path / "run", allow_identical=True)
+    for pair in ((tmp_path / "run", second), (first, second)):
+        found = dormant.compare(*pair)
+        assert found.changes[0].questions == 24 and kinds(found)["class"] == "worse"
+    back = dormant.compare(second, tmp_path / "run")
+    assert back.changes[0].questions == 24 and kinds(back)["class"] == "better"
+
+
+@pytest.mark.parametrize("repeats", [4, 8])
+def test_swapped_runs_have_the_opposite_change(tmp_path: Path, repeats: int):
+    one = write_answers(tmp_path / "a.csv", 1)
+    other = write_answers(tmp_path / "b.csv", 3, repeats=repeats)
+    there, back = dormant.compare(one, other), dormant.compare(other, one)
+    opposite = {"worse": "better", "better": "worse"}
+    for cue, swapped in zip(there.changes[0].cues, back.changes[0].cues, strict=True):
+        assert cue.change.value == pytest.approx(-swapped.change.value, nan_ok=True)
+        assert cue.change.low == pytest.approx(-swapped.change.high, nan_ok=True)
+        assert str(swapped.kind) == opposite.get(str(cue.kind), str(cue.kind))
+
+
+def test_options_of_tables_are_refused_for_runs(tmp_path: Path):
+    table = write_answers(tmp_path / "a.csv", 0)
+    for name in ("one", "other"):
+        dormant.import_answers(table, tmp_path / name, allow_identical=True)
+    with pytest.raises(InputError, match="target, standard: for tables and logs only"):
+        dormant.compare(tmp_path / "one", tmp_path / "other", target="nobody", standard="x")

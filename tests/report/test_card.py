@@ -248,7 +248,8 @@ def test_a_card_from_a_run_and_its_details(run: Path, tmp_path: Path):
     ("text", "message"),
     [
         ("fundign: me\n", "card.yaml:1: unknown key 'fundign': did you mean 'funding'?"),
-        ("expires: soon\n", "card.yaml:1: expires:"),
+        ("expires: soon\n", "card.yaml:1: expires: give a date, e.g. 2030-01-31, got 'soon'"),
+        ("version: 1\n", "card.yaml:1: version: give a text, in quotes if it looks like a number"),
         (f"funding: {'x' * 500}\n", "card.yaml:1: funding: string should have at most 400"),
     ],
 )

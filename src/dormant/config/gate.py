@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -49,6 +50,14 @@ def _check_text(value: str) -> str:
     return value.strip()
 
 
+def _read_check(value: Any) -> Any:
+    if value in tuple(CheckName):
+        return value
+    raise ValueError(
+        f"unknown check: give one of {', '.join(n for n in CheckName if n not in _FINAL)}"
+    )
+
+
 def _check_name(value: CheckName) -> CheckName:
     if value in _FINAL:
         raise ValueError("a run without graded answers passes no gate: leave this entry out")
@@ -58,6 +67,7 @@ def _check_name(value: CheckName) -> CheckName:
 Text = Annotated[str, Field(max_length=2000), pydantic.AfterValidator(_check_text)]
 Check = Annotated[
     CheckName,
+    pydantic.BeforeValidator(_read_check),
     pydantic.AfterValidator(_check_name),
     pydantic.WithJsonSchema(  # an editor offers only what is accepted
         {"enum": [str(name) for name in CheckName if name not in _FINAL], "type": "string"}
@@ -204,6 +214,13 @@ class GatePolicy(Strict):
     def _check_hash(cls, value: Any) -> Any:
         if value is not None and not isinstance(value, str):
             raise ValueError("write the hash in quotes: YAML reads it as a number")
+        return value
+
+    @pydantic.field_validator("plan_hash", mode="before")
+    @classmethod
+    def _check_digits(cls, value: Any) -> Any:
+        if isinstance(value, str) and not re.fullmatch(r"[0-9a-f]{12,64}", value):
+            raise ValueError("give 12 to 64 of its digits (0 to 9, a to f)")
         return value
 
     @pydantic.field_validator("waivers")

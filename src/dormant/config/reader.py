@@ -10,8 +10,10 @@ import difflib
 import re
 import reprlib
 from collections.abc import Callable, Mapping
+from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import pydantic
 import yaml
@@ -39,6 +41,25 @@ class Strict(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(
         extra="forbid", frozen=True, strict=False, allow_inf_nan=False
     )
+
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _refuse_boolean(cls, value: Any, info: pydantic.ValidationInfo) -> Any:
+        """Refuses true and false where a number is asked for: pydantic reads them as 1 and 0."""
+        if isinstance(value, bool) and info.field_name is not None:
+            kinds = _list_types(cls.model_fields[info.field_name].annotation)
+            if not kinds.isdisjoint((int, float)) and kinds.isdisjoint((bool, Any)):
+                raise ValueError("give a number: true and false are none")
+        return value
+
+
+def _list_types(annotation: Any) -> set[Any]:
+    """The types of a union, annotations removed; those inside lists are left out."""
+    if get_origin(annotation) in (Union, UnionType):
+        return {kind for part in get_args(annotation) for kind in _list_types(part)}
+    if get_origin(annotation) is Annotated:
+        return _list_types(get_args(annotation)[0])
+    return {annotation}
 
 
 Model = TypeVar("Model", bound=pydantic.BaseModel)
@@ -292,6 +313,14 @@ def _read_text(path: Path) -> str:
         raise ConfigError(explain_not_text(raw), file=path, line=line) from None
 
 
+#: What to give instead, where pydantic says only what it could not parse.
+_FIXES = dict.fromkeys(
+    ("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"),
+    "give a date, e.g. 2030-01-31",
+) | dict.fromkeys(("tuple_type", "list_type"), "give a list, e.g. [a, b]")
+_FIXES["string_type"] = "give a text, in quotes if it looks like a number"
+
+
 def _explain_error(error: Any, where: Where, model: type[pydantic.BaseModel]) -> str:
     """Formats a pydantic error in one line: key, value and fix."""
     name = ".".join(str(step) for step in where) or "the file"
@@ -308,6 +337,7 @@ def _explain_error(error: Any, where: Where, model: type[pydantic.BaseModel]) ->
         return f"{'.'.join(map(str, where))}: {message}" if where else message
     if error["type"] == "model_type":
         message = f"expected keys and values ({', '.join(_known_keys(model, where))})"
+    message = _FIXES.get(error["type"], message)
     return f"{name}: {message[:1].lower()}{message[1:]}, got {_shorten_value(error['input'])}"
 
 
@@ -331,7 +361,7 @@ def _list_keys(model: type[pydantic.BaseModel]) -> str:
 
 def _shorten_value(value: Any) -> str:
     # reprlib, because YAML aliases can make a value recursive or huge.
-    return _SHORT.repr(value)
+    return str(value) if isinstance(value, date) else _SHORT.repr(value)
 
 
 def _find_line(tree: yaml.Node | None, where: Where) -> int | None:

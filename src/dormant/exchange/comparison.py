@@ -101,6 +101,8 @@ def compare_runs(paths: Sequence[Path], settings: ComparisonSettings) -> Compari
     if len(paths) < 2:
         raise InputError("a comparison takes two runs or more")
     _check_distinct(paths)
+    if all(path.is_dir() for path in paths):
+        _refuse_table_settings(settings.table)
     return compare_comparable([read_comparable(path, settings.table) for path in paths], settings)
 
 
@@ -118,6 +120,19 @@ def compare_comparable(runs: Sequence[ComparableRun], settings: ComparisonSettin
     )
     names = tuple(run.name for run in runs)
     return Comparison(names, rule.delta, rule.level, rule.claim, changes)
+
+
+def _refuse_table_settings(table: TableSettings) -> None:
+    """Refuses what only tables have: a run directory has its own columns and roles."""
+    given = {
+        "columns": table.columns,
+        "target": table.target,
+        "reference": table.reference,
+        "standard": table.standard,
+    }
+    named = ", ".join(name for name, value in given.items() if value)
+    if named:
+        raise InputError(f"{named}: for tables and logs only; these are run directories")
 
 
 def _check_distinct(paths: Sequence[Path]) -> None:

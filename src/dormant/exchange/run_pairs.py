@@ -59,6 +59,8 @@ def pair_runs(
         InputError: the plans differ in what matters, or have no question in common. Names each
             difference and the option that accepts it.
     """
+    if not first.questions & second.questions:
+        first, second = _name_alike(first, second), _name_alike(second, first)
     shared = first.questions & second.questions
     if not shared:
         raise InputError(
@@ -96,6 +98,21 @@ def pair_runs(
         ),
     )
     return _drop_reference(pair, first, second)
+
+
+def _name_alike(run: ComparableRun, other: ComparableRun) -> ComparableRun:
+    """A table that names its questions by their words, under the ids that the other run has."""
+    if run.plan is not None or other.plan is None:
+        return run
+    ids = {question.text.strip(): question.id for question in other.plan.questions}
+    families = run.family_of
+    return replace(
+        run,
+        cells=tuple(
+            replace(c, question=ids.get(c.question.strip(), c.question)) for c in run.cells
+        ),
+        family_of=families and {ids.get(q.strip(), q): name for q, name in families.items()},
+    )
 
 
 def _find_renamed(first: ComparableRun, second: ComparableRun) -> dict[str, str]:

@@ -28,7 +28,7 @@ _CHANGES = {
 }
 
 
-def describe_limits(view: View, details: CardDetails) -> Iterator[CardField]:
+def describe_limits(view: View, details: CardDetails, *, date: str) -> Iterator[CardField]:
     """Yields the fields about assumptions, what cannot be said, and when it ends."""
     yield _describe_assumptions(view)
     yield _describe_unsaid(view)
@@ -42,7 +42,8 @@ def describe_limits(view: View, details: CardDetails) -> Iterator[CardField]:
         ),
         data={"given": details.would_change, "by_verdict": _CHANGES[view.verdict.kind]},
     )
-    yield make_field("expires", details.expires)
+    is_past = bool(details.expires) and details.expires < date
+    yield make_field("expires", details.expires + " (past on the date of this card)" * is_past)
 
 
 def _describe_assumptions(view: View) -> CardField:

@@ -45,7 +45,7 @@ def make_card(
     fields = [
         *describe_tested(view, details, quality),
         *describe_found(view, draw),
-        *describe_limits(view, details),
+        *describe_limits(view, details, date=date),
         *describe_provenance(view, details, date=date),
     ]
     card = Card(
