@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -152,6 +153,27 @@ def test_a_verdict_that_the_answers_do_not_give_is_withdrawn(folder: Path, tmp_p
         shown = reader.read(find_run(reader, "forged"))
         assert "the file says BOUNDED" in shown.text and "Card" not in shown.text
     assert not list(runs.glob("*/run.sqlite-*"))
+
+
+def test_a_run_whose_name_is_not_utf_8_has_every_page(folder: Path, tmp_path: Path):
+    runs = tmp_path / "runs"
+    shutil.copytree(folder / "first", runs / "first")
+    odd = Path(os.fsdecode(os.fsencode(runs) + b"/odd \xff"))
+    shutil.copytree(folder / "first", odd)
+    with dormant.view(runs) as server:
+        reader = Reader(server)
+        run, other = find_run(reader, "odd ?"), find_run(reader, "first")
+        assert "damaged" not in reader.read().text
+        for page in ("", "/answers", "/answers/1", "/arms", "/kinds", "/report", "/card"):
+            reader.read(f"{run}{page}")
+        ids = [path.rpartition("/")[2] for path in (other, run)]
+        found = reader.read("compare", first=ids[0], second=ids[1])
+        assert "both runs have the same counts" in found.text
+    policy, files = tmp_path / "gate.yaml", [tmp_path / f"gate.{n}" for n in ("xml", "json", "md")]
+    policy.write_text("max_age: 100d\n")
+    made = dict(zip(("junit", "sarif", "markdown"), files, strict=True))
+    result = dormant.gate(odd, policy, **made)
+    assert str(result.state) == "fail" and all(path.read_text("utf-8") for path in files)
 
 
 def test_a_run_shows_its_arms_and_their_answers(reader: Reader, folder: Path):

@@ -69,7 +69,7 @@ class Snapshot:
             self.close_copy()
             raise StoreError(f"{run}: run.sqlite is missing")
         #: The URI that SQLite opens, also for ``ATTACH``.
-        self.uri = f"file:{quote(os.fspath(path.resolve()))}?{mode}"
+        self.uri = f"file:{quote(os.fsencode(path.resolve()))}?{mode}"
         try:
             self.database = sqlite3.connect(self.uri, uri=True, check_same_thread=False)
             self.database.text_factory = _decode_text
