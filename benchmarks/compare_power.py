@@ -20,8 +20,8 @@ from compare_worlds import exact_interval
 from dormant.exchange.comparison import ComparisonSettings, compare_comparable
 from dormant.records import ChangeKind, Role
 
-QUESTIONS, GAINS = (20, 72, 160), (0.05, 0.1, 0.2)
-BASES = ((0.0, 0.0), (0.02, 0.3), (0.1, 0.3))  # mean rate, ICC
+QUESTIONS, GAINS = (40, 80, 160), (0.05, 0.1)
+BASES = ((0.02, 0.3), (0.1, 0.3))  # mean rate, ICC
 _CALLED = (ChangeKind.BETTER, ChangeKind.WORSE)
 
 
