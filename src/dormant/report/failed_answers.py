@@ -34,7 +34,8 @@ def describe_failed_answers(view: View) -> tuple[str, ...]:
         if not failed:
             continue
         commonest = words[role].most_common(1)
-        example = f", most often: {one_line(commonest[0][0], _LONGEST)}" if commonest else ""
+        said = one_line(commonest[0][0], _LONGEST) if commonest else ""
+        example = f", most often: {said}" if said else ""
         sentences.append(
             f"No answer: {format_count(failed)} of {format_count(tally.answers)} of the "
             f"{role.value} are errors ({format_percent(failed / tally.answers)}){example}{again}"

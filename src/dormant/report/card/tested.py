@@ -175,7 +175,7 @@ def _describe_effort(view: View) -> str:
     search = "cues of a search are among them" if is_searched else "no cue was optimized"
     return (
         f"The run: at most {format_count(most)} single answers a question and cue; cues in "
-        f"{format_count(variants)} kinds of wording; {search}"
+        f"{format_count(variants)} kind{'s' * (variants != 1)} of wording; {search}"
     )
 
 
