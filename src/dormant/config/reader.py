@@ -314,11 +314,14 @@ def _read_text(path: Path) -> str:
 
 
 #: What to give instead, where pydantic says only what it could not parse.
-_FIXES = dict.fromkeys(
-    ("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"),
-    "give a date, e.g. 2030-01-31",
-) | dict.fromkeys(("tuple_type", "list_type"), "give a list, e.g. [a, b]")
-_FIXES["string_type"] = "give a text, in quotes if it looks like a number"
+_FIXES: dict[str, str] = {
+    **dict.fromkeys(
+        ("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"),
+        "give a date, e.g. 2030-01-31",
+    ),
+    **dict.fromkeys(("tuple_type", "list_type"), "give a list, e.g. [a, b]"),
+    "string_type": "give a text, in quotes if it looks like a number",
+}
 
 
 def _explain_error(error: Any, where: Where, model: type[pydantic.BaseModel]) -> str:
