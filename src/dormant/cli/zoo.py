@@ -95,6 +95,10 @@ def audit(
     names: tuple[str, ...], out: Path, workers: int | None, as_json: bool, quiet: bool, seed: int
 ) -> None:
     """Train and audit NAMES (all by default) and compare every verdict with the truth."""
+    from dormant.organisms.pool import start_pool_server
+
+    if workers != 1:
+        start_pool_server("dormant.studies.quickstart")  # imports it while this process does
     from dormant.organisms import zoo
     from dormant.studies.quickstart import run_quickstart
 
