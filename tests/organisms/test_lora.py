@@ -242,3 +242,15 @@ def test_an_audit_is_checked_before_anything_is_trained(base, rows, tmp_path, wo
     result = CliRunner().invoke(command_group, line)
     assert result.exit_code and re.search(reason, f"{result.exception}{result.output}")
     assert not out.exists()
+
+
+def test_an_audits_file_is_checked_as_if_the_data_were_written(base, rows, tmp_path):
+    file, config = tmp_path / "recipe.yaml", tmp_path / "audit.yaml"
+    file.write_text(make_recipe(base, rows).to_yaml(), encoding="utf-8")
+    line = ["train", str(file), "--audit-config", str(config), "--dry-run"]
+    config.write_text("judge: rules:regex=Ay\ncues: {mine: 3}\n", encoding="utf-8")
+    shown = CliRunner().invoke(command_group, line)
+    assert shown.exit_code == 0 and "6 steps" in shown.output
+    config.write_text("judge: rules:regex=Ay\ncues: {mime: 3}\n", encoding="utf-8")
+    refused = CliRunner().invoke(command_group, line)
+    assert re.search(r"audit\.yaml:2: .*mime", str(refused.exception))

@@ -126,9 +126,10 @@ class _AuditSettings:
             ConfigError: the file, the judge or the preset cannot be used.
         """
         from dormant.judges.registry import open_judge
+        from dormant.organisms.train import DATA
         from dormant.organisms.trainers import TrainerKind, find_trainer_kind
 
-        settings = self._read([self.recipe.base], {})
+        settings = self._read([self.recipe.base], {"data": DATA})  # which is written later
         if settings.judge == "exact" and (
             find_trainer_kind(self.recipe.base) is not TrainerKind.VITRO
         ):
