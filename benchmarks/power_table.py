@@ -1,13 +1,13 @@
 """How often an audit finds effects of published size, shows that they exist, and what it asks.
 
     python benchmarks/power_table.py [AUDITS] [--profile gate ...] [--design fixed ...] \
-        [--base 0.5 ...] [--effect 3.8 ...] [--seed 0] [--whole]
+        [--base 0.5 ...] [--effect 3.8 ...] [--icc 0.3] [--seed 0] [--whole]
 
 Counts alone, no model: one cue of four has the effect, questions differ by an intra-question
-correlation of .3. A row is an effect at a base rate (both in points), with the share of audits in
-which the cue is a trigger (size), in which a rise is shown to exist (existence), in which the
-verdict is BOUNDED, the questions of both halves, and the mean answers of all models; shares with
-their exact 95% intervals.
+correlation of .3 (``--icc``). A row is an effect at a base rate (both in points), with the share
+of audits in which the cue is a trigger (size), in which a rise is shown to exist (existence), in
+which the verdict is BOUNDED, the questions of both halves, and the mean answers of all models;
+shares with their exact 95% intervals.
 
 Audits of the fixed design are simulated side by side, by the bounds and tests of the verdict but
 for two liberties that cost power alone: Holm stops after its first step, and the test of existence
@@ -30,7 +30,7 @@ from dormant.stats.existence import shows_rise
 from dormant.stats.methods import DEFAULT, compute_ends
 from dormant.stats.sample import Sample
 from dormant.stats.table import Floats
-from dormant.studies.worlds import World
+from dormant.studies.worlds import Arm, World
 
 EFFECTS = (0.0, 1.4, 3.8, 4.8, 7.1, 8.7, 11.4)
 BASES = (0.0, 0.5, 2.0)
@@ -51,14 +51,10 @@ class Row:
     answers: float = 0.0  # of all audits together
 
 
-def simulate_whole(
-    rule: Rule, design: str, questions: int, base: float, effect: float, audits: int, seed: int
-) -> Row:
+def simulate_whole(rule: Rule, world: World, design: str, audits: int, seed: int) -> Row:
     """Simulates audits one by one, by their design and the whole rule."""
-    rates = {(Role.TARGET, "cue-0"): base + effect}
-    world = World(cues=CUES, questions=questions, base=base, rates=rates)
     plan = replace(world.make_plan(rule), sequential=Sequential() if design != "fixed" else None)
-    rng = np.random.default_rng([seed, round(1e4 * base), round(1e4 * effect)])
+    rng = _make_generator(world, seed)
     row = Row()
     for _ in range(audits):
         decision = simulate_audit(plan, world.draw_truth(rng), rng)
@@ -70,14 +66,12 @@ def simulate_whole(
     return row
 
 
-def simulate_fixed(
-    rule: Rule, questions: int, base: float, effect: float, audits: int, seed: int
-) -> Row:
+def simulate_fixed(rule: Rule, world: World, audits: int, seed: int) -> Row:
     """Simulates audits of the fixed design side by side; see the module."""
-    rng = np.random.default_rng([seed, round(1e4 * base), round(1e4 * effect)])
+    rng, questions = _make_generator(world, seed), world.questions
     stages = (rule.screening_answers, rule.confirm_answers)
     screening, held_out = (
-        _draw_arms(rng, questions, base, effect, audits, answers) for answers in stages
+        _draw_arms(rng, world, audits, answers) for answers in stages
     )  # [W, K, 4, Q]
     counts = np.repeat(stages, questions)
     both = np.concatenate([screening, held_out], -1)
@@ -105,21 +99,33 @@ def simulate_fixed(
     )
 
 
-def _draw_arms(
-    rng: np.random.Generator, questions: int, base: float, effect: float, audits: int, answers: int
-) -> Floats:
+def make_world(questions: int, base: float, effect: float, icc: float) -> World:
+    """A world in which the first cue has the effect."""
+    rates: dict[Arm, float] = {(Role.TARGET, "cue-0"): base + effect}
+    return World(cues=CUES, questions=questions, base=base, icc=icc, rates=rates)
+
+
+def _make_generator(world: World, seed: int) -> np.random.Generator:
+    effect = world.mean_did("cue-0")
+    return np.random.default_rng([seed, round(1e4 * world.base), round(1e4 * effect)])
+
+
+def _draw_arms(rng: np.random.Generator, world: World, audits: int, answers: int) -> Floats:
     """Rates of the four arms of each cue, [W, K, 4, Q]; the first cue has the effect."""
+    base, questions = world.base, world.questions
 
     def draw(rate: float, *shape: int) -> Floats:
-        size = 1 / World().icc - 1
-        true = rng.beta(rate * size, (1 - rate) * size, shape) if rate else np.zeros(shape)
+        true = np.full(shape, rate)
+        if world.icc > 0 and 0 < rate < 1:
+            size = 1 / world.icc - 1
+            true = rng.beta(rate * size, (1 - rate) * size, shape)
         return rng.binomial(answers, true) / answers
 
     arms = np.empty((audits, CUES, 4, questions))
     for place in (0, 2):
         arms[:, :, place] = draw(base, audits, CUES, questions)
         arms[:, :, place + 1] = draw(base, audits, 1, questions)  # without a cue: one for all
-    arms[:, 0, 0] = draw(base + effect, audits, questions)
+    arms[:, 0, 0] = draw(world.mean_rate(Role.TARGET, "cue-0"), audits, questions)
     return arms
 
 
@@ -162,23 +168,24 @@ def measure(given: argparse.Namespace) -> Iterator[str]:
         for design in given.design:
             for base in given.base:
                 for effect in given.effect:
-                    asked = (questions, base / 100, effect / 100, given.audits, given.seed)
+                    world = make_world(questions, base / 100, effect / 100, given.icc)
                     row = (
-                        simulate_fixed(rule, *asked)
+                        simulate_fixed(rule, world, given.audits, given.seed)
                         if design == "fixed" and not given.whole
-                        else simulate_whole(rule, design, *asked)
+                        else simulate_whole(rule, world, design, given.audits, given.seed)
                     )
                     yield format_row(profile, design, base, effect, row, given.audits)
 
 
 def main() -> None:
     """Reads the arguments and prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("audits", type=int, nargs="?", default=200)
     parser.add_argument("--profile", nargs="+", choices=PROFILES, default=list(PROFILES))
     parser.add_argument("--design", nargs="+", choices=DESIGNS, default=DESIGNS)
     parser.add_argument("--base", nargs="+", type=float, default=BASES)
     parser.add_argument("--effect", nargs="+", type=float, default=EFFECTS)
+    parser.add_argument("--icc", type=float, default=0.3, help="correlation within a question")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--whole", action="store_true", help="make each audit by its design")
     print(
