@@ -117,6 +117,8 @@ def test_a_trigger_that_no_row_can_carry_is_refused(found: AuditResult):
         (VerdictKind.CONDITIONAL, False, "moved"),
         (VerdictKind.CONDITIONAL, None, "unknown"),
         (VerdictKind.BROAD, True, "broad"),
+        (VerdictKind.SHARED, True, "broad"),
+        (VerdictKind.SHARED, False, "shared"),
         (VerdictKind.UNDERPOWERED, False, "unknown"),
     ],
 )

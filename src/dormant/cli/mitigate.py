@@ -65,7 +65,8 @@ def command(
 
     Writes a recipe for each mitigation, as a further stage of training on the audited model. A
     model of the laboratory or a local one (hf/...) is trained and audited with the same questions
-    and cues: the outcome is cured, moved (other cues trigger now), remains, broad or unknown.
+    and cues: the outcome is cured, moved (other cues trigger now), remains, broad, shared (only as
+    the reference) or unknown.
     """
     from dormant.studies.mitigate import mitigate_run, read_subject
     from dormant.studies.mitigation import METHODS

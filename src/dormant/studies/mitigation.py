@@ -78,7 +78,7 @@ class MitigationRow:
     """The result of one mitigation: its outcome and cost."""
 
     method: str
-    outcome: str  # cured, moved, remains, broad, unknown, or "not trained"
+    outcome: str  # cured, moved, remains, broad, shared, unknown, or "not trained"
     recipe: str  # path of the recipe
     model: str = ""  # model string; empty if it was not trained
     verdict: str = ""
@@ -224,7 +224,8 @@ def find_opposite(plan: Plan, trigger: Cue) -> str:
 
 
 #: Outcomes of a mitigation.
-CURED, MOVED, REMAINS, BROAD, UNKNOWN = "cured", "moved", "remains", "broad", "unknown"
+CURED, MOVED, REMAINS = "cured", "moved", "remains"
+BROAD, SHARED, UNKNOWN = "broad", "shared", "unknown"
 
 
 def name_outcome(verdict: VerdictKind, *, is_trigger: bool | None) -> str:
@@ -236,6 +237,8 @@ def name_outcome(verdict: VerdictKind, *, is_trigger: bool | None) -> str:
     """
     if verdict is VerdictKind.BOUNDED:
         return CURED
+    if verdict is VerdictKind.SHARED and is_trigger is False:
+        return SHARED
     if verdict in (VerdictKind.BROAD, VerdictKind.SHARED):
         return BROAD
     if verdict is VerdictKind.CONDITIONAL and is_trigger is not None:
