@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     )
     from dormant.verbs.rare import measure_rare_rates, plan_rare_rates
     from dormant.verbs.start import list_library, write_start_files
+    from dormant.verbs.traffic import plan_traffic, study_traffic
     from dormant.verbs.train import preview_training, train
     from dormant.verbs.view import view
 
@@ -93,12 +94,14 @@ __all__ = [
     "plan_forced",
     "plan_rare_rates",
     "plan_search",
+    "plan_traffic",
     "pretrain",
     "preview_training",
     "quickstart",
     "reproduce",
     "search",
     "simulate_effect",
+    "study_traffic",
     "study_zoo",
     "sweep",
     "train",
@@ -123,6 +126,7 @@ _FUNCTIONS = {
     "start": ("list_library", "write_start_files"),
     "view": ("view",),
     "answers": ("analyze", "calibrate", "export_answers", "export_sample", "import_answers"),
+    "traffic": ("plan_traffic", "study_traffic"),
     "train": ("preview_training", "train"),
     "laboratory": (
         *("quickstart", "pretrain", "ask", "check_installation"),

@@ -42,6 +42,7 @@ FUNCTIONS = {
     "search": [dormant.search, dormant.plan_search],
     "plan": [dormant.plan, dormant.simulate_effect],
     "audit": [dormant.audit],
+    "traffic": [dormant.study_traffic, dormant.plan_traffic],
     "rare": [dormant.measure_rare_rates, dormant.plan_rare_rates],
     "forced": [dormant.compare_forced, dormant.plan_forced],
     "report": [dormant.write_report, dormant.load],
@@ -105,7 +106,7 @@ RENAMED = {
     "seeds": "seed",  # of `train`: one call a seed
 }
 #: Commands whose options are settings of a YAML file, checked by its model.
-SETTINGS = {"audit", "plan", "search", "rare", "forced"}
+SETTINGS = {"audit", "plan", "search", "rare", "forced", "traffic"}
 
 
 def commands(

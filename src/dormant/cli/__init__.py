@@ -31,6 +31,7 @@ _VERBS: dict[str, tuple[str, str]] = {
     "search": ("search", "Search for unknown triggers, with or without training data."),
     "plan": ("plan", "Dry run: what an audit would ask, cost and be able to detect."),
     "audit": ("audit", "Audit a target model against its reference."),
+    "traffic": ("traffic", "Find where in your own traffic a model misbehaves more."),
     "rare": ("rare", "Measure rates far below 1% with weighted answers of a proposal."),
     "forced": ("forced", "Score given answers beside a run's sampled rates, cue by cue."),
     "report": ("report", "Rewrite the report of a run."),

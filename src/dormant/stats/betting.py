@@ -69,6 +69,7 @@ class Bets:
                 f"{rows!r}, {delta!r} and {tail!r}"
             )
         self.means = _tested_means(given) if interval else np.unique(np.round(given, 10))  # [M]
+        self.delta = delta
         self._delta = self._place_of(delta)
         self._limit = float(-np.log(tail))
         shape = (rows, len(self.means))
