@@ -89,6 +89,7 @@ RENAMED = {
     "export": "file",
     "csv_file": "file",
     "parquet": "file",
+    "cues_from": "logs",
     "eval_file": "file",
     "chosen": "designs",
     "like": "base",  # a run to take base and icc from: dormant.load

@@ -69,6 +69,10 @@ class CueConfig(Strict):
     file: str | None = Field(
         default=None, description="a cues.yaml: an audit uses it instead of mining"
     )
+    logs: tuple[str, ...] = Field(
+        default=(),
+        description="logs of Inspect or Petri: the context of each conversation is a cue",
+    )
     label: str | None = Field(
         default=None, description="COLUMN or COLUMN=VALUE of the suspicious rows: mine only these"
     )

@@ -15,6 +15,7 @@ from typing import Any
 from dormant import cues, vitro
 from dormant.banks.bank import LANGUAGES, Pack, spread_families
 from dormant.banks.evaluation import Evaluation, is_evaluation, read_evaluation
+from dormant.banks.log_cues import read_log_cues
 from dormant.banks.question_files import is_yaml_file
 from dormant.banks.questions import load_bank
 from dormant.config import AuditConfig, CueConfig, InputConfig
@@ -97,6 +98,7 @@ def read_inputs(
     if evaluation is not None:
         left_out += [f"entries of {config.questions}: {entry}" for entry in evaluation.left_out]
     listed = cues.read_cues(config.cues.file) if config.cues.file is not None else ()
+    listed += tuple(cue for log in config.cues.logs for cue in read_log_cues(log))
     data = None
     if config.data:
         data = read_data(config.data, config.cues, lenient=config.lenient, progress=progress)
