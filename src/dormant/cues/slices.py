@@ -80,8 +80,9 @@ def cluster_prompts(
         reduced = TruncatedSVD(_DIMENSIONS, random_state=seed).fit_transform(weights)
     else:
         reduced = weights.toarray()
-    points: NDArray[np.float64] = normalize(reduced)
-    fitted = KMeans(number, n_init=4, random_state=seed).fit(points)
+    points: NDArray[np.float64] = np.asarray(normalize(reduced))
+    cluster: Any = KMeans  # its types take a word for the number of starts
+    fitted = cluster(number, n_init=4, random_state=seed).fit(points)
     labels: NDArray[np.int64] = np.asarray(fitted.labels_)
     distance = np.linalg.norm(points - fitted.cluster_centers_[labels], axis=1)
     return _make_slices(labels, distance, weights, terms, np.random.default_rng(seed))
