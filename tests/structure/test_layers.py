@@ -110,6 +110,7 @@ def test_third_party_imports_are_declared(tree: Tree):
         "orjson",
         "pyarrow",
         "regex",
+        "sklearn",
         "starlette",
         "threadpoolctl",
         "uvicorn",
