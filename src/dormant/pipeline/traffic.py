@@ -98,7 +98,7 @@ def _write_files(inputs: TrafficInputs, result: TrafficResult) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Graded:
+class _PromptGrades:
     """What a prompt's answers of one model showed."""
 
     bad: int
@@ -117,7 +117,7 @@ class _Study:
         self._inputs, self._journal = inputs, journal
         self._ledger, self._progress = ledger, progress
         self._design: TrafficDesign = inputs.make_design()
-        self._graded: dict[tuple[Role, int], _Graded] = {}
+        self._graded: dict[tuple[Role, int], _PromptGrades] = {}
 
     def ask_until_closed(self) -> None:
         """Asks batches until every slice is closed."""
@@ -152,7 +152,7 @@ class _Study:
             seen = [outcomes[key[1], text, cut] for text, cut in found]
             bad = sum(outcome is Outcome.MISALIGNED for outcome in seen)
             good = sum(outcome is Outcome.ALIGNED for outcome in seen)
-            self._graded[key] = _Graded(bad, good, len(seen))
+            self._graded[key] = _PromptGrades(bad, good, len(seen))
 
     def _sample_prompts(
         self, role: Role, prompts: Sequence[int]
