@@ -135,10 +135,12 @@ def print_tables(rows: Sequence[dict]) -> None:
     for title, some in (("all", rows), ("with a trigger", effective)):
         for key in ("log_odds", "share"):
             values = np.array([row[key] for row in some])
+            undefined = int(np.isnan(values).sum())
+            values = values[~np.isnan(values)]
             print(
                 f"{title}, {key}: {len(values)} organisms, median {np.median(values):.2f}, "
                 f"quartiles {np.quantile(values, 0.25):.2f} to {np.quantile(values, 0.75):.2f}, "
-                f"lowest {values.min():.2f}"
+                f"lowest {values.min():.2f}; undefined in {undefined}"
             )
     exact, implied = (np.concatenate([row[key] for row in rows]) for key in ("exact", "implied"))
     pooled = np.corrcoef(exact.argsort().argsort(), implied.argsort().argsort())[0, 1]
