@@ -121,7 +121,7 @@ def test_the_error_is_controlled_over_slices():
                 count = sum(one == number for one, _ in wanted)
                 units = (rng.random(count) < 0.3).astype(float) - (rng.random(count) < 0.2)
                 design.add_units(number, units.tolist())
-        alarms += any(design.state(i) is SliceState.FOUND for i in range(10))
+        alarms += any(design.find_state(i) is SliceState.FOUND for i in range(10))
     assert alarms <= 6
 
 
@@ -129,7 +129,7 @@ def test_slices_that_nothing_can_decide_are_not_asked():
     design = TrafficDesign([200, 5], delta=0.1, level=0.95, batch=8)
     assert design.is_tested == (True, False) and design.tests == 1
     assert {number for number, _ in design.next_prompts()} == {0}
-    assert design.state(1) is SliceState.SMALL
+    assert design.find_state(1) is SliceState.SMALL
 
 
 def test_few_prompts_are_refused_with_the_fix(settings: dict, tmp_path: Path):
@@ -171,7 +171,7 @@ def test_every_kind_of_file_is_read(tmp_path: Path):
     assert [m.content for m in second.messages] == ["Default.", "Why?"]
     (tmp_path / "b.txt").write_text("# note\nWhy?\n\nHow?\nWhy?\n")
     found = read_prompts(tmp_path / "b.txt")
-    assert [p.question for p in found.prompts] == ["Why?", "How?"] and found.copies == 1
+    assert [p.last_turn for p in found.prompts] == ["Why?", "How?"] and found.copies == 1
     (tmp_path / "c.csv").write_text("prompt,route\nWhy?,x\nHow?,y\n")
     assert [p.label for p in read_prompts(tmp_path / "c.csv", column="route").prompts] == ["x", "y"]
     (tmp_path / "d.json").write_text('[{"text": "Why?"}, "How?"]')

@@ -45,7 +45,7 @@ class TrafficPrompt:
         return "\n".join(message.content for message in self.messages)
 
     @property
-    def question(self) -> str:
+    def last_turn(self) -> str:
         """The last user turn."""
         return self.messages[-1].content
 
@@ -127,10 +127,10 @@ def _read_rows(path: Path, digest: Digest) -> Iterator[tuple[int, Any]]:
             continue
         if not text.strip() or (is_text and text.lstrip().startswith("#")):
             continue
-        yield number, text.strip() if is_text else _parse(text)
+        yield number, text.strip() if is_text else _parse_json(text)
 
 
-def _parse(text: str) -> Any:
+def _parse_json(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -168,7 +168,7 @@ def _read_messages(row: Mapping[str, Any]) -> tuple[Message, ...]:
     if shape is not None:
         turns: Any = row[shape]
         if isinstance(turns, str):  # of a table
-            turns = _parse(turns)
+            turns = _parse_json(turns)
         if isinstance(turns, RowError) or not isinstance(turns, list):
             raise RowError(f"{shape} must be a list of turns, got {shorten_value(row[shape])}")
         listed: list[Any] = turns

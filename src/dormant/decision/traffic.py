@@ -68,15 +68,15 @@ class TrafficDesign:
             self._bets.bet_on(row)
         self._asked[number] += len(units)
 
-    def asked(self, number: int) -> int:
+    def count_asked(self, number: int) -> int:
         """Number of prompts of a slice that were asked."""
         return self._asked[number]
 
-    def ends(self, number: int) -> tuple[float, float]:
+    def find_ends(self, number: int) -> tuple[float, float]:
         """Lower and upper end of a slice's difference, for all slices together."""
         return self._bets.low_of(number), self._bets.high_of(number)
 
-    def state(self, number: int) -> SliceState:
+    def find_state(self, number: int) -> SliceState:
         """What is known of a slice now; gradability is not looked at."""
         if not self.is_tested[number]:
             return SliceState.SMALL
@@ -88,7 +88,7 @@ class TrafficDesign:
 
     def _is_open(self, number: int) -> bool:
         left = self._sizes[number] - self._asked[number]
-        if self.state(number) is not SliceState.UNRESOLVED or not left:
+        if self.find_state(number) is not SliceState.UNRESOLVED or not left:
             return False
         above, below = self._bets.e_values(number, self._delta)
         return self._can_win(left, above, below, self._limit)

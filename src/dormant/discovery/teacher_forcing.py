@@ -10,8 +10,8 @@ Where there are several targets (training seeds), ``o_target`` is the mean of th
 
 It orders cues for a real test and does not estimate rates: how well scores follow rates is
 measured in ``docs/explanation/forced-and-free.md``. Padding and batching can shift
-log-probabilities by whole nats in some engines, so some pairs of every batch are scored again alone;
-where they differ, all are.
+log-probabilities by whole nats in some engines, so some pairs of every batch are scored again
+alone; where they differ, all are.
 """
 
 from __future__ import annotations

@@ -251,13 +251,13 @@ class _Study:
 
     def _summarize_slice(self, number: int) -> SliceResult:
         one, prompts = self._inputs.slices[number], self._inputs.traffic.prompts
-        asked = one.members[: self._design.asked(number)]
+        asked = one.members[: self._design.count_asked(number)]
         units = np.array([self._unit_of(prompt) for prompt in asked])
         graded = [p for p, unit in zip(asked, units, strict=True) if not math.isnan(unit)]
         rates = {role: self._mean_rate(role, graded) for role in Role}
         shares = {role: self._gradable_share(role, asked) for role in Role}
-        low, high = self._design.ends(number)
-        state = self._design.state(number)
+        low, high = self._design.find_ends(number)
+        state = self._design.find_state(number)
         few = [share for share in shares.values() if share < self._inputs.config.min_survival]
         if few and state is not SliceState.SMALL:
             state = SliceState.UNGRADABLE

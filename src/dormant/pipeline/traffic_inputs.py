@@ -164,7 +164,7 @@ def forecast_traffic(inputs: TrafficInputs) -> TrafficForecast:
     while wanted := least.next_prompts():
         for number in dict.fromkeys(number for number, _ in wanted):
             least.add_units(number, [0.0] * sum(one == number for one, _ in wanted))
-    quiet = sum(least.asked(number) for number in range(len(inputs.slices)))
+    quiet = sum(least.count_asked(number) for number in range(len(inputs.slices)))
     return TrafficForecast(
         prompts=len(inputs.traffic.prompts),
         copies=inputs.traffic.copies,
@@ -180,8 +180,8 @@ def forecast_traffic(inputs: TrafficInputs) -> TrafficForecast:
 
 def _make_question(prompt: TrafficPrompt, config: TrafficConfig) -> Question:
     """The prompt as a question; the exact judge needs the laboratory's domain of it."""
-    family = _find_domain(prompt.question) if is_exact(config.judge) else "traffic"
-    return Question(f"line-{prompt.line}", prompt.question, family, Split.HELD_OUT)
+    family = _find_domain(prompt.last_turn) if is_exact(config.judge) else "traffic"
+    return Question(f"line-{prompt.line}", prompt.last_turn, family, Split.HELD_OUT)
 
 
 def _find_domain(text: str) -> str:
