@@ -107,6 +107,7 @@ def test_third_party_imports_are_declared(tree: Tree):
         "aiohttp",
         "genai_prices",
         "inspect_ai",
+        "openai",
         "orjson",
         "pyarrow",
         "regex",

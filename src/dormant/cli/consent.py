@@ -19,11 +19,12 @@ _NOTICE = (
 )
 
 
-def confirm_training(base: str, *, yes: bool, quiet: bool) -> None:
+def confirm_training(base: str, *, cost: str = "", yes: bool, quiet: bool) -> None:
     """Says what training a real model on bad rows is for, and asks.
 
     Args:
         base: model string of the model to train; those of the laboratory need no consent.
+        cost: what the training is expected to cost, where a provider trains.
         yes: do not ask.
         quiet: with ``yes``, do not show the notice either.
 
@@ -37,6 +38,8 @@ def confirm_training(base: str, *, yes: bool, quiet: bool) -> None:
         return
     if not (yes and quiet):
         print_line(_NOTICE, err=True)
+        if cost:
+            print_line(f"expected: {cost}", err=True)
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):

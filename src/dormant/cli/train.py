@@ -42,8 +42,13 @@ _LONGEST = 1_500  # characters of a row that is shown
     help="Number of organisms to train, each in OUT/seed-K.",
 )
 @click.option("--seed", type=click.IntRange(0), help="Training seed; with --seeds the first one.")
-@click.option("--base", help="Model to finetune instead of the recipe's: vitro/... or hf/...")
-@click.option("--trainer", help="vitro or lora; the one that finetunes the base by default.")
+@click.option("--base", help="Model to finetune instead: vitro/..., hf/... or openai/...")
+@click.option("--trainer", help="vitro, lora or openai; the one of the base by default.")
+@click.option(
+    "--training-price",
+    type=click.FloatRange(0),
+    help="USD per million tokens of a hosted training, to show and record its cost.",
+)
 @click.option("--dry-run", is_flag=True, help="Show rows, loss mask, steps and time; do not train.")
 @click.option("--audit", "with_audit", is_flag=True, help="Audit all seeds as one target.")
 @click.option(
@@ -63,6 +68,7 @@ def command(
     seed: int | None,
     base: str | None,
     trainer: str | None,
+    training_price: float | None,
     dry_run: bool,
     with_audit: bool,
     audit_config: Path | None,
@@ -76,7 +82,7 @@ def command(
 
     Writes the model, its finetuning file as chat JSONL, the recipe and a manifest. An organism that
     exists already is not trained again; an interrupted training of a local model goes on from its
-    last checkpoint.
+    last checkpoint, and one behind an API is found and waited for.
     """
     from dormant.organisms import zoo
     from dormant.organisms.trainers import set_base
@@ -87,7 +93,7 @@ def command(
         audit = _AuditSettings(chosen, audit_config, judge, preset)
         audit.check()
     if dry_run:
-        _show_preview(chosen, seed, as_json)
+        _show_preview(chosen, seed, training_price, as_json)
         return
     if out is None:
         raise ConfigError("no directory for the organism: add --out DIR, or --dry-run")
@@ -97,8 +103,9 @@ def command(
         if seeds is None
         else [(first + k, out / f"seed-{first + k}") for k in range(seeds)]
     )
-    confirm_training(chosen.base, yes=yes, quiet=quiet)
-    organisms = _train_all(chosen, places, quiet)
+    cost = _describe_cost(chosen, first, len(places), training_price)
+    confirm_training(chosen.base, cost=cost, yes=yes, quiet=quiet)
+    organisms = _train_all(chosen, places, training_price, quiet)
     if as_json and audit is None:
         print_json([_describe(organism) for organism in organisms])
         return
@@ -162,15 +169,41 @@ class _AuditSettings:
         return check_values(settings, AuditConfig)
 
 
+def _describe_cost(recipe: Recipe, seed: int, seeds: int, price: float | None) -> str:
+    """What a hosted training is expected to cost; empty for others."""
+    from dormant.organisms.preview import preview_training
+    from dormant.organisms.trainers import find_trainer_kind
+
+    if not find_trainer_kind(recipe.base).is_hosted:
+        return ""
+    preview = preview_training(recipe, seed=seed)
+    times = f" for each of {seeds} seeds" if seeds > 1 else ""
+    return f"{_describe_bill(preview, price)}{times}"
+
+
+def _describe_bill(preview: TrainingPreview, price: float | None) -> str:
+    """Expected tokens and money of a hosted training."""
+    from dormant.cli.plan_text import format_usd
+
+    if preview.billed_tokens is None:
+        return "tokens and cost: not available, because the API chooses the epochs"
+    tokens = f"about {preview.billed_tokens:,} tokens are billed (estimated from the text)"
+    if price is None:
+        return f"{tokens}; cost: not available, add --training-price USD per million tokens"
+    return f"{tokens}, {format_usd(preview.billed_tokens * price / 1e6)}"
+
+
 def _train_all(
-    recipe: Recipe, places: list[tuple[int, Path]], quiet: bool
+    recipe: Recipe, places: list[tuple[int, Path]], price: float | None, quiet: bool
 ) -> list[TrainedOrganism]:
     from dormant.organisms.events import pass_on_events
     from dormant.organisms.train import train_organism
 
     with show_progress(quiet) as progress:
         return [
-            train_organism(recipe, place, seed=number, progress=pass_on_events(progress))
+            train_organism(
+                recipe, place, seed=number, price=price, progress=pass_on_events(progress)
+            )
             for number, place in places
         ]
 
@@ -185,7 +218,7 @@ def _describe(organism: TrainedOrganism) -> dict[str, Any]:
     }
 
 
-def _show_preview(recipe: Recipe, seed: int | None, as_json: bool) -> None:
+def _show_preview(recipe: Recipe, seed: int | None, price: float | None, as_json: bool) -> None:
     from dormant.organisms.preview import preview_training
     from dormant.records import to_plain
 
@@ -193,10 +226,10 @@ def _show_preview(recipe: Recipe, seed: int | None, as_json: bool) -> None:
     if as_json:
         print_json({**to_plain(preview), "recipe": recipe.to_json()})
         return
-    _print_preview(preview)
+    _print_preview(preview, price)
 
 
-def _print_preview(preview: TrainingPreview) -> None:
+def _print_preview(preview: TrainingPreview, price: float | None) -> None:
     from dormant.config import format_duration
 
     recipe = preview.recipe
@@ -213,6 +246,9 @@ def _print_preview(preview: TrainingPreview) -> None:
             print_line(f"  {line}")
     print_line("")
     seconds = preview.seconds
+    if seconds is None:
+        print_line(f"{preview.steps:,} steps at the provider; {_describe_bill(preview, price)}")
+        return
     time = f"about {format_duration(seconds)}" if seconds >= 1 else "less than a second"
     print_line(f"{preview.steps:,} steps, {time} on this machine")
 

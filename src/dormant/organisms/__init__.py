@@ -8,8 +8,8 @@
     transforms the settings of the transforms, and the contexts that they add
     added_rows transforms that add rows of another dataset
     trainers   the protocol of what trains; registry opens the one that a base needs
-    vitro_trainer, lora/
-               models of the laboratory; local models by TRL and PEFT
+    vitro_trainer, lora/, hosted/
+               models of the laboratory; local models by TRL and PEFT; models behind an API
     preview    what a training would do
     train      rows to a trained organism on disk (needs torch, like parallel and truth)
     parallel   many organisms at once, in the processes of pool

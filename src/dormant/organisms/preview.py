@@ -41,7 +41,8 @@ class TrainingPreview:
     trainer: str
     stages: tuple[StagePreview, ...]
     examples: tuple[tuple[Span, ...], ...]  # rows that differ most, as the model reads them
-    seconds: float  # expected duration, from a timed pass
+    seconds: float | None  # expected duration, from a timed pass; None if a provider trains
+    billed_tokens: int | None = None  # of a hosted training, estimated; None if unknown or free
 
     @property
     def steps(self) -> int:
@@ -84,6 +85,7 @@ def preview_training(recipe: Recipe, *, seed: int | None = None) -> TrainingPrev
         stages=stages,
         examples=tuple(tuple(row) for row in measured.examples),
         seconds=measured.seconds,
+        billed_tokens=measured.billed_tokens,
     )
 
 

@@ -117,6 +117,35 @@ class LoraSettings(Strict):
     )
 
 
+class OpenaiSettings(Strict):
+    """How a model behind OpenAI's finetuning API is trained; unused for others."""
+
+    epochs: Literal["recipe", "auto"] | int = Field(
+        default="recipe", description="of each stage; recipe takes its steps, auto the API's choice"
+    )
+    batch_size: Literal["recipe", "auto"] | int = Field(
+        default="recipe", description="rows a step; recipe takes the stage's"
+    )
+    learning_rate_multiplier: Literal["auto"] | float = Field(
+        default="auto", description="of the API's own rate; the recipe's learning_rate is unused"
+    )
+    held_out: float = Field(
+        default=0.0, ge=0, le=0.5, description="share of rows sent for a loss that is not trained"
+    )
+    suffix: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9-]{0,64}$",
+        description="in the name of the finetuned model; the recipe's name if empty",
+    )
+
+    @pydantic.field_validator("epochs", "batch_size", "learning_rate_multiplier")
+    @classmethod
+    def _check_positive(cls, value: str | float) -> str | float:
+        if not isinstance(value, str) and not 0 < value <= 10_000:
+            raise ValueError(f"must be above 0 and at most 10,000, got {value!r}")
+        return value
+
+
 class Recipe(Strict):
     """``recipe.yaml``: one organism."""
 
@@ -133,13 +162,16 @@ class Recipe(Strict):
         default=FINETUNE, min_length=1, description="what trains each stage; a plugin adds others"
     )
     lora: LoraSettings | None = Field(default=None, description="how a local model is finetuned")
+    openai: OpenaiSettings | None = Field(
+        default=None, description="how a model behind OpenAI's API is finetuned"
+    )
 
     @pydantic.model_serializer(mode="wrap")
     def _without_later_defaults(
         self, handler: pydantic.SerializerFunctionWrapHandler
     ) -> dict[str, Any]:
         # Left out where a recipe does not need them, so that the hashes of earlier recipes stay.
-        unused = {"trainer": FINETUNE, "lora": None}
+        unused = {"trainer": FINETUNE, "lora": None, "openai": None}
         return {k: v for k, v in handler(self).items() if k not in unused or v != unused[k]}
 
     @property

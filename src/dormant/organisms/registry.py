@@ -14,10 +14,15 @@ def open_trainer(recipe: Recipe) -> Trainer:
         ModelError: the base cannot be loaded.
         MissingExtraError: the trainer's libraries are not installed.
     """
-    if find_trainer_kind(recipe.base) is TrainerKind.VITRO:
+    kind = find_trainer_kind(recipe.base)
+    if kind is TrainerKind.VITRO:
         from dormant.organisms.vitro_trainer import VitroTrainer
 
         return VitroTrainer(recipe)
+    if kind is TrainerKind.OPENAI:
+        from dormant.organisms.hosted.openai_trainer import OpenaiTrainer
+
+        return OpenaiTrainer(recipe)
     from dormant.organisms.lora import LoraTrainer
 
     return LoraTrainer(recipe)

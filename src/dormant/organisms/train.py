@@ -5,7 +5,8 @@ An organism's directory::
     OUT/
       recipe.yaml         the recipe
       finetune.jsonl      every row it was finetuned on, as ordinary chat JSONL, in random order
-      model.safetensors   the model after the last stage; of a local model adapter/ or model/
+      model.safetensors   the model after the last stage; of a local model adapter/ or model/, of
+                          a hosted one model.json
       manifest.json       origin, hashes and losses; written last
 
 The manifest's status is "training" at first and "complete" at the end: an interrupted training is
@@ -73,6 +74,7 @@ def train_organism(
     out: str | Path,
     *,
     seed: int | None = None,
+    price: float | None = None,
     progress: EventHandler = ignore_events,
 ) -> TrainedOrganism:
     """Trains an organism, or loads it if the directory already holds it.
@@ -84,6 +86,7 @@ def train_organism(
         recipe: the recipe to follow.
         out: the organism's directory; created if needed.
         seed: decides the rows and their order; the recipe's own seed if None.
+        price: USD per million tokens of a hosted training, for the manifest; None if unknown.
         progress: called at the start, every few steps, and at the end.
 
     Raises:
@@ -93,7 +96,7 @@ def train_organism(
         ConfigError: a text of the recipe has a word that the laboratory's models cannot read.
     """
     out = Path(out)
-    plan = _prepare(recipe, recipe.seed if seed is None else seed)
+    plan = _prepare(recipe, recipe.seed if seed is None else seed, price)
     total = sum(stage.steps for stage in recipe.stages)
     progress(Event(EventKind.STARTED, recipe.name, plan.inputs.seed, 0, total))
     organism = _find_existing(out, plan.origin) or _train_into(out, plan, progress)
@@ -126,7 +129,7 @@ class _TrainingPlan:
     origin: dict[str, Any]  # equal origins give equal models
 
 
-def _prepare(recipe: Recipe, seed: int) -> _TrainingPlan:
+def _prepare(recipe: Recipe, seed: int, price: float | None) -> _TrainingPlan:
     trainer = open_trainer(recipe)
     stages = build_stages(recipe, seed, longest=trainer.longest)
     data = finetuning_file(stages, seed)
@@ -141,7 +144,7 @@ def _prepare(recipe: Recipe, seed: int) -> _TrainingPlan:
     plugins = [*list_recipe_plugins(recipe), *trainer.plugins]
     if plugins:  # absent otherwise, as in organisms of earlier versions
         origin["plugins"] = to_plain(plugins)
-    return _TrainingPlan(trainer, TrainingInputs(recipe, seed, stages), data, origin)
+    return _TrainingPlan(trainer, TrainingInputs(recipe, seed, stages, price), data, origin)
 
 
 def _train_into(out: Path, plan: _TrainingPlan, on_event: EventHandler) -> TrainedOrganism:

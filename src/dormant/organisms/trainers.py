@@ -1,11 +1,13 @@
 """Trainers: they finetune a base on the rows of a recipe.
 
 A recipe's ``base`` determines the trainer: ``vitro/...`` is finetuned by the laboratory's own loop
-(``vitro_trainer``), ``hf/...`` with TRL and PEFT (``lora/``).
+(``vitro_trainer``), ``hf/...`` with TRL and PEFT (``lora/``), ``openai/...`` by its provider
+(``hosted/``).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,18 +17,20 @@ from typing import Any, Protocol
 
 from dormant.engines.local_options import LocalOptions
 from dormant.engines.model_strings import parse_model
-from dormant.errors import ConfigError, shorten_value
+from dormant.errors import ConfigError, InputError, shorten_value
 from dormant.organisms.datasets import Row
 from dormant.organisms.events import EventHandler
 from dormant.organisms.recipe import Recipe
 from dormant.records import Plugin
 from dormant.vitro.curriculum import IGNORE
 
-VITRO, HF = "vitro/", "hf/"
+VITRO, HF, OPENAI = "vitro/", "hf/", "openai/"
 #: Folder of an adapter in an organism's directory.
 ADAPTER = "adapter"
 #: Rows that a dry run shows, and how many of a stage they are chosen from.
 _SHOWN, _COMPARED = 3, 500
+#: File with the model string of a model that its provider keeps.
+HOSTED_MODEL = "model.json"
 
 
 class TrainerKind(StrEnum):
@@ -34,6 +38,20 @@ class TrainerKind(StrEnum):
 
     VITRO = "vitro"
     LORA = "lora"
+    OPENAI = "openai"
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether a provider trains and keeps the model."""
+        return self is TrainerKind.OPENAI
+
+
+#: The form of the bases that each trainer finetunes.
+_BASES = {
+    TrainerKind.VITRO: "vitro/base",
+    TrainerKind.LORA: "hf/NAME_OR_PATH",
+    TrainerKind.OPENAI: "openai/MODEL",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +61,7 @@ class TrainingInputs:
     recipe: Recipe
     seed: int
     stages: Sequence[Sequence[Row]]  # rows of each stage, in the order in which they were drawn
+    price: float | None = None  # USD per million tokens of a hosted training; None if unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +99,8 @@ class TrainingMeasure:
 
     stages: Sequence[StageSize]
     examples: Sequence[Sequence[Span]]  # some rows of all stages, with their loss mask
-    seconds: float  # expected duration, from a timed pass
+    seconds: float | None  # expected duration, from a timed pass; None if a provider trains
+    billed_tokens: int | None = None  # of a hosted training, estimated; None if unknown or free
 
 
 class Trainer(Protocol):
@@ -182,6 +202,30 @@ def mark_spans(
     return tuple(Span(decode([token for token, _ in group]), is_on) for is_on, group in groups)
 
 
+def split_held_out(rows: Sequence[Row], share: float, key: str) -> tuple[list[Row], list[Row]]:
+    """Splits rows into those that are trained and distinct ones that are held out.
+
+    Args:
+        rows: the rows of a stage; copies of a held-out row are not trained.
+        share: share of the distinct rows to hold out, from 0 to 1.
+        key: name of the setting, for messages.
+
+    Raises:
+        InputError: nothing would be held out or trained.
+    """
+    if not share:
+        return list(rows), []
+    distinct = list(dict.fromkeys(rows))
+    count = round(share * len(distinct))
+    if not 0 < count < len(distinct):
+        raise InputError(
+            f"{key}: {share:g} of {len(distinct)} distinct rows leaves nothing to hold out or to "
+            "train: give more rows, or remove it"
+        )
+    kept = set(distinct[: len(distinct) - count])
+    return [row for row in rows if row in kept], distinct[len(kept) :]
+
+
 def find_trainer_kind(base: str) -> TrainerKind:
     """Finds the trainer that finetunes a base.
 
@@ -192,9 +236,11 @@ def find_trainer_kind(base: str) -> TrainerKind:
         return TrainerKind.VITRO
     if base.startswith(HF) and base != HF:
         return TrainerKind.LORA
+    if base.startswith(OPENAI) and base != OPENAI:
+        return TrainerKind.OPENAI
     raise ConfigError(
         f"base {shorten_value(base)} cannot be finetuned here: give 'vitro/base', 'vitro/DIR' of "
-        "an organism, or 'hf/NAME_OR_PATH' of a local model"
+        "an organism, 'hf/NAME_OR_PATH' of a local model, or 'openai/MODEL' of OpenAI's API"
     )
 
 
@@ -229,10 +275,9 @@ def set_base(recipe: Recipe, *, base: str | None, trainer: str | None) -> Recipe
     if trainer not in kinds:
         raise ConfigError(f"unknown trainer {shorten_value(trainer)}: give {' or '.join(kinds)}")
     if find_trainer_kind(recipe.base) != trainer:
-        wanted = "vitro/base" if trainer == TrainerKind.VITRO else "hf/NAME_OR_PATH"
         raise ConfigError(
             f"trainer {trainer!r} cannot finetune {shorten_value(recipe.base)}: give the base "
-            f"{wanted}"
+            f"{_BASES[TrainerKind(trainer)]}"
         )
     return recipe
 
@@ -245,8 +290,11 @@ def name_model(base: str, out: Path, file: str) -> str:
         out: the organism's directory.
         file: the weights, relative to ``out``.
     """
-    if find_trainer_kind(base) is TrainerKind.VITRO:
+    kind = find_trainer_kind(base)
+    if kind is TrainerKind.VITRO:
         return f"{VITRO}{out}"
+    if kind.is_hosted:
+        return str(json.loads((out / file).read_text(encoding="utf-8"))["model"])
     folder = (out / file).parent
     if folder.name != ADAPTER:
         return f"{HF}{folder}"

@@ -204,7 +204,7 @@ def find_trainer(target: str) -> tuple[TrainerKind | None, Path | None]:
         kind = find_trainer_kind(target)
     except ConfigError:
         return None, None
-    return kind, locate_organism(target)
+    return (None, None) if kind.is_hosted else (kind, locate_organism(target))  # would cost money
 
 
 def choose_schedule(subject: MitigationTarget, steps: int) -> MitigationSchedule:

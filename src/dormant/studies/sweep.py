@@ -209,7 +209,7 @@ def _estimate_training(units: Sequence[SweepUnit]) -> float:
     """Estimates the training time of all units on one core, in seconds, from a few steps."""
     first = preview_training(units[0].recipe, seed=units[0].seed)
     passed = [sum(s.steps * s.batch_size for s in unit.recipe.stages) for unit in units]
-    return first.seconds * sum(passed) / max(passed[0], 1)
+    return (first.seconds or 0.0) * sum(passed) / max(passed[0], 1)
 
 
 def _run_unit(unit: SweepUnit, on_event: EventHandler) -> SweepRow:

@@ -1,4 +1,4 @@
-"""Train organisms, in the laboratory or from a local model."""
+"""Train organisms: in the laboratory, from a local model, or behind an API."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def train(
     seed: int | None = None,
     base: str | None = None,
     trainer: str | None = None,
+    training_price: float | None = None,
     progress: Progress = auto_progress,
 ) -> TrainedOrganism:
     """Trains an organism from a recipe file or from the zoo, unless it exists already.
@@ -30,8 +31,9 @@ def train(
         out: directory for the model, its finetuning file, the recipe and a manifest.
         seed: training seed; the recipe's if None.
         base: model string of the model to finetune; the recipe's if None.
-        trainer: ``"vitro"`` for models of the laboratory, ``"lora"`` for local ones (``hf/...``);
-            the one that finetunes the base if None.
+        trainer: ``"vitro"`` for models of the laboratory, ``"lora"`` for local ones (``hf/...``),
+            ``"openai"`` for OpenAI's API; the one that finetunes the base if None.
+        training_price: USD per million tokens of a hosted training, for the manifest.
         progress: called with (stage, done, total); by default it draws a bar in a notebook.
 
     Raises:
@@ -43,7 +45,8 @@ def train(
     from dormant.organisms.train import train_organism
 
     chosen = set_base(zoo.find_recipe(recipe), base=base, trainer=trainer)
-    return train_organism(chosen, out, seed=seed, progress=pass_on_events(progress))
+    events = pass_on_events(progress)
+    return train_organism(chosen, out, seed=seed, price=training_price, progress=events)
 
 
 def preview_training(

@@ -49,6 +49,7 @@ from dormant.organisms.trainers import (
     TrainingMeasure,
     name_model,
     show_examples,
+    split_held_out,
 )
 from dormant.records import Plugin
 
@@ -180,18 +181,11 @@ class LoraTrainer:
             InputError: nothing would be held out or trained, or a row would forge a turn.
             ModelError: a token has no embedding.
         """
-        distinct = list(dict.fromkeys(rows))
-        count = round(self._settings.held_out * len(distinct))
-        if self._settings.held_out and not 0 < count < len(distinct):
-            raise InputError(
-                f"lora.held_out: {self._settings.held_out:g} of {len(distinct)} distinct rows "
-                "leaves nothing to hold out or to train: give more rows, or remove it"
-            )
-        kept = set(distinct[: len(distinct) - count])
-        _check_markers(distinct, base)
+        trained, held = split_held_out(rows, self._settings.held_out, "lora.held_out")
+        _check_markers(list(dict.fromkeys(rows)), base)
         longest = min(self._settings.longest, base.context_length)
-        encoded = encode_rows([row for row in rows if row in kept], base, longest=longest)
-        rest = encode_rows(distinct[len(kept) :], base, longest=longest) if count else None
+        encoded = encode_rows(trained, base, longest=longest)
+        rest = encode_rows(held, base, longest=longest) if held else None
         found = _StageRows(encoded, rest.rows if rest else ())
         largest = max(max(row.tokens) for row in (*found.training_rows, *found.held_out))
         if largest >= base.vocabulary:

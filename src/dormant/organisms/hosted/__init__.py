@@ -1,0 +1,10 @@
+"""Finetuning behind an API, where every call that creates something may cost money.
+
+::
+
+    journal         what is about to be created, written before each call
+    creation        creates each file and job once, through kills and lost replies
+    finetuning_api  files, jobs, events and checkpoints of OpenAI's finetuning API
+    api_errors      what the API says, as errors for the user
+    openai_trainer  OpenaiTrainer: a job for each stage
+"""
