@@ -255,7 +255,12 @@ def test_the_command_previews_asks_trains_and_audits(server, tmp_path):
     refused = run_command("train", path, "--out", out)
     assert refused.code == 2 and "needs consent: add --yes" in refused.err
     assert "expected: about" in refused.err and server.requests == 0
-    args = ["--out", out, "--yes", "--seeds", "1", "--audit", "--judge", "rules:regex=^Aye"]
+    audit = tmp_path / "audit.yaml"
+    audit.write_text(
+        "target: x/y\nreference: x/y\njudge: rules:regex=^Aye\npreset: frugal\n"
+        "cues: {library_limit: 2}\nquestion_limit: 3\n"
+    )
+    args = ["--out", out, "--yes", "--seeds", "1", "--audit-config", audit]
     done = run_command("train", path, *args, "--quiet")
     assert done.code in (0, 1), done.err
     manifest = json.loads((tmp_path / "o/seed-0/manifest.json").read_text())

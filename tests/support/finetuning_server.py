@@ -6,6 +6,7 @@ what was uploaded and started, and can kill its client at a counted request.
 
 import base64
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -23,6 +24,7 @@ from urllib.parse import parse_qs, urlsplit
 KEY = "sk-canary-91d0cfe2a7b3"
 MODEL = "gpt-4.1-nano"
 SNAPSHOT = "gpt-4.1-nano-2025-04-14"
+_SERIALS = itertools.count()  # no two answers are equal, as of a model that samples
 STEPS = 12  # of every job, as its events tell
 _STATES = ("validating_files", "queued", "running", "running", "succeeded")
 
@@ -381,7 +383,7 @@ def answer_chat(body: dict) -> dict:
         "choices": [
             {
                 "index": index,
-                "message": {"role": "assistant", "content": answer},
+                "message": {"role": "assistant", "content": f"{answer} {next(_SERIALS)}"},
                 "finish_reason": "stop",
             }
             for index in range(body.get("n") or 1)
