@@ -67,11 +67,11 @@ def run_traffic(config: TrafficConfig, *, progress: Progress = ignore_progress) 
                 f"{inputs.folder}; the same command continues from there"
             ) from None
         except BudgetError:
-            _write_files(inputs, study.summarize(("the budget ended the study",)))
+            _write_files(inputs, study.summarize_slices(("the budget ended the study",)))
             raise
         finally:
             ledger.write_usage()
-        result = study.summarize()
+        result = study.summarize_slices()
     _write_files(inputs, result)
     return result
 
@@ -161,13 +161,13 @@ class _Study:
         wanted = range(self._inputs.config.answers)
         listed = self._inputs.traffic.prompts
 
-        def key(prompt: int, repeat: int) -> str:
+        def make_key(prompt: int, repeat: int) -> str:
             parts = (engine.fingerprint, sampling, listed[prompt].messages, repeat)
             return ANSWER + key_of(*parts)
 
         missing: list[tuple[int, range]] = []
         for prompt in prompts:
-            absent = [repeat for repeat in wanted if key(prompt, repeat) not in self._journal]
+            absent = [repeat for repeat in wanted if make_key(prompt, repeat) not in self._journal]
             if absent:
                 missing.append((prompt, range(absent[0], absent[-1] + 1)))
         jobs = [Job(listed[prompt].messages, repeats) for prompt, repeats in missing]
@@ -175,7 +175,7 @@ class _Study:
             for batch in self._ledger.sample(engine, jobs, sampling):
                 failed = next((reply for reply in batch if reply.finish == "error"), None)
                 self._journal.add_entries(
-                    (key(missing[reply.job][0], reply.repeat), [reply.text, reply.finish])
+                    (make_key(missing[reply.job][0], reply.repeat), [reply.text, reply.finish])
                     for reply in batch
                     if reply.finish != "error"
                 )
@@ -186,7 +186,7 @@ class _Study:
                     )
         found: dict[int, list[tuple[str, bool]]] = {}
         for prompt in prompts:
-            entries = [self._journal.read_entry(key(prompt, repeat)) for repeat in wanted]
+            entries = [self._journal.read_entry(make_key(prompt, repeat)) for repeat in wanted]
             if None in entries:
                 raise IncompleteError(
                     f"{engine.name!r} gave fewer answers than it was asked for; the same command "
@@ -219,7 +219,7 @@ class _Study:
 
     # Results
 
-    def summarize(self, notes: Sequence[str] = ()) -> TrafficResult:
+    def summarize_slices(self, notes: Sequence[str] = ()) -> TrafficResult:
         """The result of what was asked so far."""
         inputs, config = self._inputs, self._inputs.config
         rows = [self._summarize_slice(number) for number in range(len(inputs.slices))]

@@ -278,7 +278,7 @@ def _show_rows(stages: Sequence[Sequence[Row]]) -> list[tuple[Span, ...]]:
     """Shows rows of all stages with the answers that are trained."""
     known: dict[str, int] = {}
 
-    def encode(row: Row) -> LabelledTokens:
+    def encode_turns(row: Row) -> LabelledTokens:
         tokens, labels = list[int](), list[int]()
         for message in row:
             parts = ((f"{message.role}: ", False), (message.content, True), ("\n", False))
@@ -288,7 +288,7 @@ def _show_rows(stages: Sequence[Sequence[Row]]) -> list[tuple[Span, ...]]:
                 labels += found if is_on and _is_answer(message) else [IGNORE] * len(found)
         return _MarkedWords(tuple(tokens), tuple(labels))
 
-    encoded = [[encode(row) for row in rows] for rows in stages]
+    encoded = [[encode_turns(row) for row in rows] for rows in stages]
     words = list(known)
     return show_examples(encoded, lambda part: "".join(words[token] for token in part))
 
