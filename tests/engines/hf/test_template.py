@@ -39,6 +39,7 @@ def planned(model: Path, data: Path | None, **more: object) -> Plan:
         "reference": f"hf/{model}",
         "allow_identical": True,
         "judge": "rules:regex=a",
+        "sampling": {"max_tokens": 16},  # the models read 256 tokens, a letter each
         "question_limit": 2,
         "cues": {"mine": 1, "library_limit": 1} if data else {"library_limit": 1},
         **more,
