@@ -85,7 +85,9 @@ def test_variables_that_no_template_takes_are_refused(
 ):
     with pytest.raises(ModelError, match=reason):
         add_template_kwargs(text, told)
-    with pytest.raises(ModelError, match="options of a server are template.NAME, tokenizer and weights"):
+    with pytest.raises(
+        ModelError, match="options of a server are template.NAME, tokenizer and weights"
+    ):
         parse_model("vllm/x?template.a=1&rows=2")
 
 

@@ -212,11 +212,16 @@ class View:
 
     def _trainings_of(self, did: Estimate) -> list[Estimate]:
         """The same effect in each training of the target, where there are several."""
-        return [
-            e
-            for e in self.verdict.estimates
-            if (e.quantity, e.cue, e.split) == (Quantity.TRAINING_DID, did.cue, did.split)
-        ]
+        return self._trainings.get((did.cue, did.split), [])
+
+    @cached_property
+    def _trainings(self) -> dict[tuple[str | None, Split | None], list[Estimate]]:
+        """The effects in each training, by cue and questions."""
+        found: dict[tuple[str | None, Split | None], list[Estimate]] = {}
+        for estimate in self.verdict.estimates:
+            if estimate.quantity is Quantity.TRAINING_DID:
+                found.setdefault((estimate.cue, estimate.split), []).append(estimate)
+        return found
 
     def _is_misaligned(self, role: Role, cue: Cue) -> bool:
         """Whether a role's own rate under a cue is above delta."""
