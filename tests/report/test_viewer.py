@@ -300,7 +300,14 @@ def test_what_cannot_be_served_is_one_line(folder: Path, settings: dict, message
 
 def test_the_command_prints_its_address_and_ends_with_one_line(folder: Path):
     words = [sys.executable, "-m", "dormant", "view", str(folder), "--no-open"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+    with subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Shells start background jobs with the signal ignored, which children inherit.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as run:
         assert run.stdout is not None
         address = run.stdout.readline().strip()
         parts = urlsplit(address)
