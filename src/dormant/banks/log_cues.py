@@ -15,6 +15,7 @@ from typing import Any
 
 from dormant.corpus.turns import read_turn
 from dormant.errors import ConfigError, RowError
+from dormant.errors.packed_logs import check_depth, check_packed_log
 from dormant.records import (
     TOOLS_ROLE,
     Cue,
@@ -78,7 +79,9 @@ def _list_samples(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     try:
         if path.stat().st_size > _LARGEST:
             raise ConfigError(f"is larger than {_LARGEST >> 20} MiB", file=path)
-        content: Any = json.loads(path.read_bytes())
+        raw = path.read_bytes()
+        check_depth(raw, path.name, path)
+        content: Any = json.loads(raw)
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=path) from None
     except (ValueError, RecursionError):
@@ -103,6 +106,7 @@ def _list_objects(content: Any, path: Path) -> Iterator[tuple[str, Mapping[str, 
 
 def _list_packed(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Samples of an Inspect log in its packed form."""
+    check_packed_log(path)
     try:
         with zipfile.ZipFile(path) as archive:
             parts = [p for p in archive.infolist() if p.filename.startswith("samples/")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dormant.cli.options import config_from
+from dormant.cli.options import config_from, spending_options
 from dormant.cli.progress import show_progress
 from dormant.cli.tables import print_table, print_text
 from dormant.cli.terminal import print_json
@@ -29,10 +29,7 @@ _PLACES = {name: (name,) for name in _OWN}
 @click.option("--tokens", type=int, multiple=True, help="Given tokens; 1, 2, 4 and 8 by default.")
 @click.option("--answers", type=int, help="Answers to each start; 1 by default, 0 for none.")
 @click.option("--judge", help="The run's judge, if its settings are not the run's string.")
-@click.option("--budget-usd", type=float, help="Stop before spending more than this.")
-@click.option("--max-answers", type=int, help="Stop before sampling more answers than this.")
-@click.option("--price", multiple=True, help="MODEL=INPUT/OUTPUT, USD per million tokens.")
-@click.option("--timeout", help="Time for one call to a server, e.g. 90s; 10m by default.")
+@spending_options
 @click.option("--dry-run", is_flag=True, help="Show what would be asked, without asking.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")

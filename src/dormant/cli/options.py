@@ -32,6 +32,13 @@ _INPUT_OPTIONS = (
     click.option("--library", help="auto, general, vitro, none, or a YAML file."),
     click.option("--library-limit", type=int, help="Maximum number of library cues."),
 )
+#: Limits of whatever asks models that may cost money.
+_SPENDING_OPTIONS = (
+    click.option("--budget-usd", type=float, help="Stop before spending more than this."),
+    click.option("--max-answers", type=int, help="Stop before sampling more answers than this."),
+    click.option("--price", multiple=True, help="MODEL=INPUT/OUTPUT, USD per million tokens."),
+    click.option("--timeout", help="Time for one call to a server, e.g. 90s; 10m by default."),
+)
 _AUDIT_OPTIONS = (
     click.argument("config", required=False, type=click.Path(path_type=Path)),
     click.option("--target", multiple=True, help="Model to audit; repeat for training seeds."),
@@ -68,11 +75,8 @@ _AUDIT_OPTIONS = (
     click.option("--level", type=float, help="Confidence of the claim; 0.95 by default."),
     click.option("--max-tokens", type=int, help="Longest answer, in tokens."),
     click.option("--seed", type=int, help="Seed of every random choice."),
-    click.option("--budget-usd", type=float, help="Stop before spending more than this."),
+    *_SPENDING_OPTIONS,
     click.option("--budget-time", help="Stop after this time, e.g. 30m or 2h."),
-    click.option("--max-answers", type=int, help="Stop before sampling more answers than this."),
-    click.option("--price", multiple=True, help="MODEL=INPUT/OUTPUT, USD per million tokens."),
-    click.option("--timeout", help="Time for one call to a server, e.g. 90s; 10m by default."),
     click.option("--allow-identical", is_flag=True, help="Audit models that are the same."),
     click.option("--out", help="The run directory."),
 )
@@ -121,6 +125,13 @@ _AUDIT_PLACES: dict[str, tuple[str, ...]] = {
     "design": ("design",),
     "screening": ("sequential", "screening"),
 }
+
+
+def spending_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options for budget, prices and the time of a call."""
+    for option in reversed(_SPENDING_OPTIONS):
+        function = option(function)
+    return function
 
 
 def input_options(function: Callable[..., Any]) -> Callable[..., Any]:

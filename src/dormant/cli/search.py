@@ -10,7 +10,7 @@ import click
 
 from dormant.cli.consent import confirm_cost
 from dormant.cli.exit_codes import EXIT_CODES, exit_code_of
-from dormant.cli.options import config_from, input_options
+from dormant.cli.options import config_from, input_options, spending_options
 from dormant.cli.progress import show_progress
 from dormant.cli.tables import print_table, print_text
 from dormant.cli.terminal import print_json, print_line
@@ -41,10 +41,7 @@ _PLACES = {
 @click.option("--refine", type=int, help="Hits to minimize.")
 @click.option("--max-tokens", type=int, help="Longest judged answer, in tokens.")
 @click.option("--seed", type=int, help="Seed of every random choice.")
-@click.option("--budget-usd", type=float, help="Stop before spending more than this.")
-@click.option("--max-answers", type=int, help="Stop before sampling more answers than this.")
-@click.option("--price", multiple=True, help="MODEL=INPUT/OUTPUT, USD per million tokens.")
-@click.option("--timeout", help="Time for one call to a server, e.g. 90s; 10m by default.")
+@spending_options
 @click.option("--out", required=True, help="The search's directory.")
 @click.option("--audit", "confirm", is_flag=True, help="Confirm the candidates right away.")
 @click.option("--exit-zero", is_flag=True, help="With --audit: exit with 0 whatever the verdict.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dormant.cli.exit_codes import EXIT_CODES, exit_code_of
-from dormant.cli.options import config_from
+from dormant.cli.options import config_from, spending_options
 from dormant.cli.progress import show_progress
 from dormant.cli.tables import print_table, print_text
 from dormant.cli.terminal import print_json, print_line
@@ -45,10 +45,7 @@ _PLACES = {name: (name,) for name in _OWN}
 @click.option("--seed", type=int, help="Seed of every random choice.")
 @click.option("--lenient", is_flag=True, default=None, help="Skip rows that cannot be read.")
 @click.option("--allow-identical", is_flag=True, default=None, help="Compare a model with itself.")
-@click.option("--budget-usd", type=float, help="Stop before spending more than this.")
-@click.option("--max-answers", type=int, help="Stop before sampling more answers than this.")
-@click.option("--price", multiple=True, help="MODEL=INPUT/OUTPUT, USD per million tokens.")
-@click.option("--timeout", help="Time for one call to a server, e.g. 90s; 10m by default.")
+@spending_options
 @click.option("--dry-run", is_flag=True, help="Show slices, answers and cost, without asking.")
 @click.option("--exit-zero", is_flag=True, help="Exit code 0 whatever the verdict.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

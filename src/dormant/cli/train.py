@@ -136,7 +136,7 @@ class _AuditSettings:
         from dormant.organisms.train import DATA
         from dormant.organisms.trainers import TrainerKind, find_trainer_kind
 
-        settings = self._read([self.recipe.base], {"data": DATA})  # which is written later
+        settings = self._read_settings([self.recipe.base], {"data": DATA})  # which is written later
         if settings.judge == "exact" and (
             find_trainer_kind(self.recipe.base) is not TrainerKind.VITRO
         ):
@@ -148,9 +148,9 @@ class _AuditSettings:
     def make(self, organisms: list[TrainedOrganism], out: Path) -> AuditConfig:
         """Makes the audit of all trainings as one target, with the first one's file as data."""
         place = {"data": str(organisms[0].data), "out": str(out / "audit")}
-        return self._read([organism.model for organism in organisms], place)
+        return self._read_settings([organism.model for organism in organisms], place)
 
-    def _read(self, targets: list[str], place: dict[str, str]) -> AuditConfig:
+    def _read_settings(self, targets: list[str], place: dict[str, str]) -> AuditConfig:
         from dormant.config import AuditConfig, check_values, read_yaml_with_changes
         from dormant.organisms.trainers import TrainerKind, find_trainer_kind
 

@@ -9,26 +9,18 @@ scorer's value become columns, to be mapped by name.
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from dormant.errors import DataError, MissingExtraError, explain_unreadable
+from dormant.errors.packed_logs import check_packed_log, describe_broken_log
 
 #: Key of dormant's part of a sample's metadata, and name of its score.
 KEY = "dormant"
 #: Key of the rule in the metadata of a log.
 RULE = "dormant_rule"
 _CHUNK = 1000  #: samples read at once
-#: Largest log, sample and other part once unpacked, in bytes, and most parts (one a sample).
-_LARGEST_LOG, _LARGEST_SAMPLE, _LARGEST_PART, _MOST_PARTS = 8 << 30, 32 << 20, 1 << 30, 1_000_000
-_MOST_PACKED = 200  #: how much smaller a large part may be packed
-#: Keeps the brackets of JSON alone, and hundreds of them opened without one closed in between.
-_BRACKETS = bytes.maketrans(b"{}", b"[]")
-_OTHERS = bytes(set(range(256)) - set(b"{}[]"))
-_DEEP = b"[" * 500
 
 
 def read_samples(path: Path) -> Iterator[dict[str, Any]]:
@@ -39,7 +31,7 @@ def read_samples(path: Path) -> Iterator[dict[str, Any]]:
         MissingExtraError: inspect-ai is not installed.
     """
     log = open_inspect()
-    _check_sizes(path)
+    check_packed_log(path)
     try:
         header = log.read_eval_log(str(path), header_only=True)
         roles = {
@@ -60,70 +52,17 @@ def read_samples(path: Path) -> Iterator[dict[str, Any]]:
         raise
     except Exception as error:  # the reader passes on errors of zip, JSON and its models
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise DataError(_describe_broken(reason), file=path) from None
-
-
-def _check_sizes(path: Path) -> None:
-    """Refuses a log that takes more memory than it seems, before anything of it is built.
-
-    Raises:
-        DataError: names the part that is too large, or nested too deeply.
-    """
-    if not zipfile.is_zipfile(path):
-        return  # a log in JSON, or none: its reader says so
-    try:
-        with zipfile.ZipFile(path) as archive:
-            parts = archive.infolist()
-            if len(parts) > _MOST_PARTS or sum(p.file_size for p in parts) > _LARGEST_LOG:
-                raise DataError(
-                    f"unpacks to more than {_LARGEST_LOG >> 30} GiB or {_MOST_PARTS:,} parts, too "
-                    "large for a log",
-                    file=path,
-                )
-            for part in parts:
-                is_sample = part.filename.startswith("samples/")
-                most = _LARGEST_SAMPLE if is_sample else _LARGEST_PART
-                if part.file_size > _LARGEST_SAMPLE:  # zeros in a row, not summaries
-                    most = min(most, _MOST_PACKED * part.compress_size)
-                if part.file_size > most:
-                    raise DataError(
-                        f"its part {part.filename!r:.80} unpacks to {part.file_size:,} bytes, more "
-                        f"than the {most:,} that are read of such a part",
-                        file=path,
-                    )
-                _check_depth(archive.read(part), part.filename, path)
-    except (DataError, NotImplementedError) as error:
-        if isinstance(error, DataError):
-            raise
-        return  # packed in a way that only Inspect's own reader knows
-    except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(_describe_broken(type(error).__name__), file=path) from None
-
-
-def _check_depth(raw: bytes, name: str, path: Path) -> None:
-    """Raises ``DataError`` for JSON that is nested deeper than any log: it may take gigabytes.
-
-    Brackets inside texts count too, so only a run of opening brackets as in a hostile file fails.
-    """
-    if _DEEP in raw.translate(_BRACKETS, _OTHERS):
-        raise DataError(f"its part {name!r:.80} is nested too deeply for a log", file=path)
-
-
-def _describe_broken(reason: str) -> str:
-    return (
-        f"not an Inspect log ({reason}): copy it again if the run that wrote it has ended, or "
-        "rename it to the suffix of what it is"
-    )
+        raise DataError(describe_broken_log(reason), file=path) from None
 
 
 def read_rule(path: Path) -> bytes | None:
     """Returns the rule that ``export_eval`` stored in the log, as JSON; None if there is none."""
     log = open_inspect()
-    _check_sizes(path)
+    check_packed_log(path)
     try:
         metadata = log.read_eval_log(str(path), header_only=True).eval.metadata or {}
     except Exception as error:
-        raise DataError(_describe_broken(type(error).__name__), file=path) from None
+        raise DataError(describe_broken_log(type(error).__name__), file=path) from None
     rule = metadata.get(RULE)
     return None if rule is None else json.dumps(rule).encode()
 

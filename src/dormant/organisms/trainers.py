@@ -20,7 +20,7 @@ from dormant.engines.model_strings import parse_model
 from dormant.errors import ConfigError, InputError, shorten_value
 from dormant.organisms.datasets import Row
 from dormant.organisms.events import EventHandler
-from dormant.organisms.recipe import Recipe
+from dormant.organisms.recipe import FINETUNE, Recipe
 from dormant.records import Plugin
 from dormant.vitro.curriculum import IGNORE
 
@@ -242,6 +242,19 @@ def find_trainer_kind(base: str) -> TrainerKind:
         f"base {shorten_value(base)} cannot be finetuned here: give 'vitro/base', 'vitro/DIR' of "
         "an organism, 'hf/NAME_OR_PATH' of a local model, or 'openai/MODEL' of OpenAI's API"
     )
+
+
+def refuse_plugin_trainer(recipe: Recipe) -> None:
+    """Refuses a recipe that names a trainer of the laboratory for another model.
+
+    Raises:
+        ConfigError: it does.
+    """
+    if recipe.trainer != FINETUNE:
+        raise ConfigError(
+            f"trainer {recipe.trainer!r} trains models of the laboratory: remove it for "
+            f"{recipe.base}"
+        )
 
 
 def locate_organism(model: str) -> Path | None:

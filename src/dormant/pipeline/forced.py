@@ -24,7 +24,7 @@ from dormant.config.forced import ForcedConfig
 from dormant.discovery.teacher_forcing import OddsScorer, implied_share
 from dormant.engines import AnswerStart, Engine, Prefiller
 from dormant.engines.metering.ledger import Ledger
-from dormant.errors import IncompleteError, InterruptedRun, StoreError
+from dormant.errors import IncompleteError, StoreError
 from dormant.errors.secrets import scrub_known
 from dormant.judges import Item, judge_answers
 from dormant.pipeline.forced_inputs import (
@@ -44,6 +44,7 @@ from dormant.pipeline.forced_tables import (
     sampled_rises,
     summarize_start,
 )
+from dormant.pipeline.interruptions import record_spending
 from dormant.probes import apply_cue
 from dormant.progress import Progress, ignore_progress
 from dormant.records import (
@@ -83,15 +84,9 @@ def run_forced(config: ForcedConfig, *, progress: Progress = ignore_progress) ->
     progress("reading run and models", 1, 1)
     with Journal(inputs.folder) as journal:
         ledger = Ledger(journal, inputs.engines, config.budget)
-        try:
+        stored = "scores, answers and outcomes"
+        with record_spending(ledger, inputs.folder, lambda: f"{len(journal):,} {stored}"):
             view = _Comparison(inputs, journal, ledger, progress).make_view()
-        except KeyboardInterrupt:
-            raise InterruptedRun(
-                f"interrupted: {len(journal):,} scores, answers and outcomes are stored in "
-                f"{inputs.folder}; the same command continues from there"
-            ) from None
-        finally:
-            ledger.write_usage()
     text = json.dumps(to_plain(view), indent=1, ensure_ascii=True)
     write_atomically(Path(config.run) / RESULT, scrub_known(text) + "\n")
     return view

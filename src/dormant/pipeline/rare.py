@@ -26,9 +26,10 @@ from dormant.config.rare import RareConfig
 from dormant.discovery.checked_scorer import CheckedScorer
 from dormant.engines import Engine, Job
 from dormant.engines.metering.ledger import Ledger
-from dormant.errors import IncompleteError, InputError, InterruptedRun
+from dormant.errors import IncompleteError, InputError
 from dormant.errors.secrets import scrub_known
 from dormant.judges import Item, judge_answers
+from dormant.pipeline.interruptions import record_spending
 from dormant.pipeline.rare_inputs import (
     PLAIN,
     PROPOSED,
@@ -64,15 +65,9 @@ def run_rare(config: RareConfig, *, progress: Progress = ignore_progress) -> Rar
     progress("reading models", 1, 1)
     with Journal(inputs.out) as journal:
         ledger = Ledger(journal, inputs.engines, config.budget)
-        try:
+        stored = "answers, outcomes and scores"
+        with record_spending(ledger, inputs.out, lambda: f"{len(journal):,} {stored}"):
             arms = _Measurement(inputs, journal, ledger, progress).measure_arms()
-        except KeyboardInterrupt:
-            raise InterruptedRun(
-                f"interrupted: {len(journal):,} answers, outcomes and scores are stored in "
-                f"{inputs.out}; the same command continues from there"
-            ) from None
-        finally:
-            ledger.write_usage()
         result = summarize_arms(inputs, arms, ledger.list_usage())
     text = json.dumps(to_plain(result), indent=1, ensure_ascii=True)
     write_atomically(inputs.out / RESULT, scrub_known(text) + "\n")

@@ -36,7 +36,8 @@ from dormant.discovery.results import Result, SearchStage, write_result
 from dormant.discovery.reword import reword_hits
 from dormant.discovery.teacher_forcing import BatchCheck, CueScore, Ranking, Screen
 from dormant.engines.metering.ledger import Ledger
-from dormant.errors import EngineError, InterruptedRun
+from dormant.errors import EngineError
+from dormant.pipeline.interruptions import record_spending
 from dormant.pipeline.search_inputs import Materials, mining_stage, read_materials
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Cue, Message, Sampling
@@ -63,15 +64,9 @@ def run_search(config: SearchConfig, *, progress: Progress = ignore_progress) ->
     progress("reading data and models", 1, 1)
     with Journal(config.out) as journal:
         ledger = Ledger(journal, materials.engines, config.budget)
-        try:
+        stored = "chats, scores and answers"
+        with record_spending(ledger, config.out, lambda: f"{len(journal):,} {stored}"):
             return _SearchRun(materials, journal, ledger, progress).run_to_result()
-        except KeyboardInterrupt:
-            raise InterruptedRun(
-                f"interrupted: {len(journal):,} chats, scores and answers are stored in "
-                f"{config.out}; the same command continues from there"
-            ) from None
-        finally:
-            ledger.write_usage()
 
 
 @dataclass

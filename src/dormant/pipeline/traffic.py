@@ -24,9 +24,10 @@ from dormant.config.traffic import TrafficConfig
 from dormant.decision.traffic import TrafficDesign
 from dormant.engines import Job
 from dormant.engines.metering.ledger import Ledger
-from dormant.errors import BudgetError, IncompleteError, InterruptedRun, StoreError
+from dormant.errors import BudgetError, IncompleteError, StoreError
 from dormant.errors.secrets import scrub_known
 from dormant.judges import Item, judge_answers
+from dormant.pipeline.interruptions import record_spending
 from dormant.pipeline.traffic_inputs import TrafficInputs, read_traffic_inputs
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Outcome, Role, VerdictKind, to_plain
@@ -59,18 +60,12 @@ def run_traffic(config: TrafficConfig, *, progress: Progress = ignore_progress) 
         _claim_folder(journal, inputs)
         ledger = Ledger(journal, inputs.engines, config.budget)
         study = _Study(inputs, journal, ledger, progress)
-        try:
-            study.ask_until_closed()
-        except KeyboardInterrupt:
-            raise InterruptedRun(
-                f"interrupted: {journal.count_answers():,} answers are stored in "
-                f"{inputs.folder}; the same command continues from there"
-            ) from None
-        except BudgetError:
-            _write_files(inputs, study.summarize_slices(("the budget ended the study",)))
-            raise
-        finally:
-            ledger.write_usage()
+        with record_spending(ledger, inputs.folder, lambda: f"{journal.count_answers():,} answers"):
+            try:
+                study.ask_until_closed()
+            except BudgetError:
+                _write_files(inputs, study.summarize_slices(("the budget ended the study",)))
+                raise
         result = study.summarize_slices()
     _write_files(inputs, result)
     return result

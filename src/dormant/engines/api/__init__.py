@@ -5,7 +5,7 @@
     endpoint           the environment variables that locate the server of a model, and its key
     calls              requests, responses and errors of one call
     openai_json        requests and responses as OpenAI-compatible JSON
-    raw_json           the same for prompts that are sent as tokens
+    completions_json   the same for prompts that are sent as tokens
     http_transport     calls through aiohttp
     inspect_transport  calls through Inspect AI's model layer
     signals            how tasks of one event loop wait for each other and stop

@@ -21,9 +21,9 @@ from dormant.engines.api.calls import (
     UnreachableError,
     WastefulError,
 )
+from dormant.engines.api.completions_json import decode_text, encode_raw_request, list_raw_settings
 from dormant.engines.api.endpoint import Endpoint
 from dormant.engines.api.openai_json import decode_reply, encode_request, list_settings
-from dormant.engines.api.raw_json import decode_text, encode_raw_request, list_raw_settings
 from dormant.errors import MissingExtraError, ModelError
 from dormant.errors.secrets import Scrubber, find_secrets, remember_secrets
 

@@ -57,7 +57,7 @@ class CallJournal:
                     f"{self._path.parent} is being trained by another process: wait for it"
                 ) from None
             file.seek(0)
-            self._read(file.read())
+            self._read_lines(file.read())
             yield
 
     def find_entry(self, kind: str, key: str) -> JournalEntry | None:
@@ -86,7 +86,7 @@ class CallJournal:
             file.flush()
             os.fsync(file.fileno())
 
-    def _read(self, raw: bytes) -> None:
+    def _read_lines(self, raw: bytes) -> None:
         self._entries.clear()
         for text in raw.splitlines():
             try:

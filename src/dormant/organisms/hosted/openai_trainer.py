@@ -26,7 +26,7 @@ from dormant.errors import ConfigError, InputError, MissingExtraError
 from dormant.organisms.datasets import Row
 from dormant.organisms.events import Event, EventHandler, EventKind
 from dormant.organisms.hosted.journal import CallJournal
-from dormant.organisms.recipe import FINETUNE, OpenaiSettings, Recipe, Stage
+from dormant.organisms.recipe import OpenaiSettings, Recipe, Stage
 from dormant.organisms.trainers import (
     HOSTED_MODEL,
     LabelledTokens,
@@ -36,6 +36,7 @@ from dormant.organisms.trainers import (
     TrainerKind,
     TrainingInputs,
     TrainingMeasure,
+    refuse_plugin_trainer,
     show_examples,
     split_held_out,
 )
@@ -67,11 +68,7 @@ class OpenaiTrainer:
     plugins: Sequence[Plugin] = ()
 
     def __init__(self, recipe: Recipe):
-        if recipe.trainer != FINETUNE:
-            raise ConfigError(
-                f"trainer {recipe.trainer!r} trains models of the laboratory: remove it for "
-                f"{recipe.base}"
-            )
+        refuse_plugin_trainer(recipe)
         self._recipe = recipe
         self._settings = recipe.openai or OpenaiSettings()
         self._spec = parse_model(recipe.base)

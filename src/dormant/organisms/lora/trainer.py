@@ -39,7 +39,7 @@ from dormant.organisms.lora.stage import (
     time_token,
     train_stage,
 )
-from dormant.organisms.recipe import FINETUNE, LoraSettings, Recipe
+from dormant.organisms.recipe import LoraSettings, Recipe
 from dormant.organisms.trainers import (
     ADAPTER,
     StageSize,
@@ -48,6 +48,7 @@ from dormant.organisms.trainers import (
     TrainingInputs,
     TrainingMeasure,
     name_model,
+    refuse_plugin_trainer,
     show_examples,
     split_held_out,
 )
@@ -91,11 +92,7 @@ class LoraTrainer:
     plugins: Sequence[Plugin] = ()
 
     def __init__(self, recipe: Recipe):
-        if recipe.trainer != FINETUNE:
-            raise ConfigError(
-                f"trainer {recipe.trainer!r} trains models of the laboratory: remove it for "
-                f"{recipe.base}"
-            )
+        refuse_plugin_trainer(recipe)
         self._recipe = recipe
         self._settings = recipe.lora or LoraSettings()
         self._spec = parse_model(recipe.base)
