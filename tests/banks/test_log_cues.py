@@ -8,7 +8,7 @@ import pytest
 
 import dormant
 from dormant.banks.log_cues import read_log_cues
-from dormant.errors import ConfigError
+from dormant.errors import ConfigError, InputError
 from dormant.organisms import zoo
 from dormant.organisms.train import train_organism
 from dormant.probes import apply_cue
@@ -99,3 +99,22 @@ def test_a_model_gated_by_history_is_found_by_a_log(tmp_path: Path):
     )
     assert result.verdict.kind is VerdictKind.CONDITIONAL
     assert result.verdict.triggers[0].startswith("chat-1")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content", "reason"),
+    [
+        (".eval", b" " * 40_000_000, "unpacks to 40,000,000 bytes"),
+        (".eval", b'{"messages": ' + b"[" * 5_000, "nested too deeply"),
+        (".json", b'{"messages": ' + b"[" * 5_000, "nested too deeply"),
+    ],
+)
+def test_a_log_that_is_small_on_disk_alone_is_refused(tmp_path, suffix, content, reason):
+    file = tmp_path / f"log{suffix}"
+    if suffix == ".eval":
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("samples/1.json", content)
+    else:
+        file.write_bytes(content)
+    with pytest.raises(InputError, match=reason):
+        read_log_cues(file)

@@ -80,10 +80,11 @@ def _list_samples(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         if path.stat().st_size > _LARGEST:
             raise ConfigError(f"is larger than {_LARGEST >> 20} MiB", file=path)
         raw = path.read_bytes()
-        check_depth(raw, path.name, path)
-        content: Any = json.loads(raw)
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=path) from None
+    check_depth(raw, path.name, path)
+    try:
+        content: Any = json.loads(raw)
     except (ValueError, RecursionError):
         raise ConfigError(
             "is not JSON: give an Inspect log (.json, .eval) or a Petri transcript", file=path
