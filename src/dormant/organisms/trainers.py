@@ -244,7 +244,7 @@ def find_trainer_kind(base: str) -> TrainerKind:
     )
 
 
-def refuse_plugin_trainer(recipe: Recipe) -> None:
+def refuse_laboratory_trainer(recipe: Recipe) -> None:
     """Refuses a recipe that names a trainer of the laboratory for another model.
 
     Raises:

@@ -36,7 +36,7 @@ from dormant.organisms.trainers import (
     TrainerKind,
     TrainingInputs,
     TrainingMeasure,
-    refuse_plugin_trainer,
+    refuse_laboratory_trainer,
     show_examples,
     split_held_out,
 )
@@ -68,7 +68,7 @@ class OpenaiTrainer:
     plugins: Sequence[Plugin] = ()
 
     def __init__(self, recipe: Recipe):
-        refuse_plugin_trainer(recipe)
+        refuse_laboratory_trainer(recipe)
         self._recipe = recipe
         self._settings = recipe.openai or OpenaiSettings()
         self._spec = parse_model(recipe.base)

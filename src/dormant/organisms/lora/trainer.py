@@ -48,7 +48,7 @@ from dormant.organisms.trainers import (
     TrainingInputs,
     TrainingMeasure,
     name_model,
-    refuse_plugin_trainer,
+    refuse_laboratory_trainer,
     show_examples,
     split_held_out,
 )
@@ -92,7 +92,7 @@ class LoraTrainer:
     plugins: Sequence[Plugin] = ()
 
     def __init__(self, recipe: Recipe):
-        refuse_plugin_trainer(recipe)
+        refuse_laboratory_trainer(recipe)
         self._recipe = recipe
         self._settings = recipe.lora or LoraSettings()
         self._spec = parse_model(recipe.base)
