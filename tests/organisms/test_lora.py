@@ -254,3 +254,7 @@ def test_an_audits_file_is_checked_as_if_the_data_were_written(base, rows, tmp_p
     config.write_text("judge: rules:regex=Ay\ncues: {mime: 3}\n", encoding="utf-8")
     refused = CliRunner().invoke(command_group, line)
     assert re.search(r"audit\.yaml:2: .*mime", str(refused.exception))
+    config.write_text("judge: rules:regex=Ay\nquestions: gone.yaml\n", encoding="utf-8")
+    assert "gone.yaml" in str(CliRunner().invoke(command_group, line).exception)
+    alone = CliRunner().invoke(command_group, ["train", str(file), "--judge", "x", "--dry-run"])
+    assert "--judge and --preset are of the audit" in str(alone.exception)

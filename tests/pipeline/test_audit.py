@@ -267,6 +267,6 @@ def test_an_audit_stops_when_its_time_is_used_up_and_continues(
         "question_limit": 4,
         "out": "run",
     }
-    with pytest.raises(BudgetError, match="larger --budget-time continues"):
+    with pytest.raises(BudgetError, match="larger --budget-time, or budget.time in the file"):
         dormant.audit("scripted/clean.yaml", **settings, budget={"time": 0})
     assert dormant.audit("scripted/clean.yaml", **settings, budget={"time": "1h"}).verdict

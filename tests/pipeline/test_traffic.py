@@ -12,7 +12,7 @@ from dormant.banks.prompts import read_prompts
 from dormant.cli.traffic import command
 from dormant.cues.slices import REST, cluster_prompts
 from dormant.decision.traffic import TrafficDesign
-from dormant.errors import BudgetError, ConfigError, DataError, StoreError
+from dormant.errors import BudgetError, ConfigError, DataError, IncompleteError, StoreError
 from dormant.records import VerdictKind, to_plain
 from dormant.records.traffic import SliceState
 
@@ -73,7 +73,9 @@ def test_the_same_command_repeats_nothing_and_another_is_refused(settings: dict)
     with pytest.raises(BudgetError):
         dormant.study_traffic(**settings, budget={"answers": 100})
     out = Path(settings["out"])
-    assert json.loads((out / "traffic.json").read_text())["notes"]
+    partial = json.loads((out / "traffic.json").read_text())
+    assert partial["answers"] == 100 and not partial["is_complete"]
+    assert "incomplete" in (out / "traffic.md").read_text().splitlines()[0]
     first = dormant.study_traffic(**settings)
     lines = (out / "journal.jsonl").read_text().count('"answer:')
     assert lines == first.answers
@@ -147,6 +149,8 @@ def test_few_prompts_are_refused_with_the_fix(settings: dict, tmp_path: Path):
         ('{"prompt": 3}\n', r":1: prompt must be a text, got 3"),
         ("{\n", r":1: is not JSON"),
         ("\n", r"holds no prompt"),
+        ('{"prompt": "  "}\n', r":1: its last user turn is empty"),
+        ('{"prompt": "a \\ud800"}\n', r":1: .*half"),
         ("[1]\n", r":1: must be a text or an object"),
     ],
 )
@@ -187,3 +191,41 @@ def test_lone_prompts_share_a_slice():
     slices = cluster_prompts([*texts, "zebra zebra", "quilt quilt"], number=4, seed=0)
     assert sum(len(one.members) for one in slices) == 62
     assert slices[-1].name == REST or len(slices[-1].members) >= 5
+
+
+def test_a_prompt_that_always_fails_is_an_ungraded_outcome(settings: dict, tmp_path: Path):
+    flaky = "cues: [{contains: ' question 7:', rates: {error: 1.0}}]\nrates: {misaligned: 0.0}\n"
+    (tmp_path / "flaky.yaml").write_text(flaky)
+    given = {**settings, "target": f"scripted/{tmp_path}/flaky.yaml"}
+    result = dormant.study_traffic(**given)
+    assert result.kind is VerdictKind.BOUNDED
+    assert any("answers failed and count as ungraded; line " in note for note in result.notes)
+    assert to_plain(dormant.study_traffic(**given)) == to_plain(result)
+
+
+def test_a_model_that_always_fails_concludes_nothing(settings: dict, tmp_path: Path):
+    (tmp_path / "dead.yaml").write_text("rates: {error: 1.0}\n")
+    given = {**settings, "target": f"scripted/{tmp_path}/dead.yaml"}
+    with pytest.raises(IncompleteError, match=r"the first on line \d+: planted error; most"):
+        dormant.study_traffic(**given)
+
+
+def test_a_prompt_of_two_slices_counts_in_both_and_is_asked_once(settings: dict, tmp_path: Path):
+    file = tmp_path / "two.jsonl"
+    texts = [f"My boat question {n}" for n in range(80)]
+    rows = [{"prompt": text, "route": route} for text in texts for route in ("app", "web")]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = dormant.study_traffic(
+        **{**settings, "prompts": file, "slices": None, "slice_column": "route"}
+    )
+    assert [(row.state, row.prompts) for row in result.slices] == [(SliceState.FOUND, 80)] * 2
+    assert result.answers <= 2 * sum(row.asked for row in result.slices)
+    page = (Path(settings["out"]) / "traffic.md").read_text()
+    assert "Slices are the values of the column" in page
+
+
+def test_the_folder_of_an_audit_is_refused(settings: dict):
+    Path(settings["out"]).mkdir()
+    (Path(settings["out"]) / "run.sqlite").write_bytes(b"")
+    with pytest.raises(StoreError, match="holds an audit or a search"):
+        dormant.study_traffic(**settings)

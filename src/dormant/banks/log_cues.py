@@ -138,7 +138,7 @@ def _make_cue(name: str, sample: Mapping[str, Any], file: str) -> Cue | None:
         return None
     raw: list[Any] = sample[key]
     turns = [_read_message(turn, f"{key}[{i}]") for i, turn in enumerate(raw)]
-    last = max((i for i, turn in enumerate(turns) if turn.role == "user"), default=len(turns))
+    last = max((i for i, turn in enumerate(turns) if turn.role == "user"), default=0)
     system = "\n".join(t.content for t in turns if t.role == "system" and t.content.strip())
     history = tuple(t for t in turns[:last] if t.role not in ("system", TOOLS_ROLE) and t.content)
     tools = _find_tools(sample)

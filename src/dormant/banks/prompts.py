@@ -24,6 +24,7 @@ from dormant.corpus.csv_rows import detect_separator, read_csv_rows
 from dormant.corpus.lines import Digest, read_lines, read_text_head
 from dormant.corpus.turns import read_turn
 from dormant.errors import DataError, RowError, shorten_value
+from dormant.errors.characters import find_half_character
 from dormant.records import Message
 
 _TEXTS = ("prompt", "question", "text", "query", "instruction", "input", "user", "content")
@@ -33,7 +34,7 @@ _SYSTEMS = ("system", "system_prompt")
 
 @dataclass(frozen=True, slots=True)
 class TrafficPrompt:
-    """One distinct prompt."""
+    """One distinct prompt, of its slice where a column names the slices."""
 
     messages: tuple[Message, ...]  # ends with a user turn
     line: int  # 1-based, of its first row
@@ -55,7 +56,7 @@ class Traffic:
     """The prompts of a file."""
 
     prompts: tuple[TrafficPrompt, ...]  # distinct, in the file's order
-    copies: int  # rows that repeat an earlier prompt
+    copies: int  # rows that repeat an earlier prompt (of their slice)
     hash: str  # SHA-256 (hex) of the file's bytes
     skipped: int = 0  # rows that could not be read; only where that is allowed
 
@@ -83,7 +84,7 @@ def read_prompts(
         DataError: the file or a row cannot be read; names file, line and fix.
     """
     path, digest = Path(path), Digest()
-    found: dict[tuple[Message, ...], TrafficPrompt] = {}
+    found: dict[tuple[str, tuple[Message, ...]], TrafficPrompt] = {}
     rows = skipped = 0
     for line, row in _read_rows(path, digest):
         try:
@@ -96,7 +97,7 @@ def read_prompts(
             skipped += 1
             continue
         rows += 1
-        found.setdefault(prompt.messages, prompt)
+        found.setdefault((prompt.label, prompt.messages), prompt)
     if not found:
         raise DataError("holds no prompt: give one a line", file=path)
     prompts = tuple(found.values())
@@ -160,6 +161,11 @@ def _read_prompt(row: Any, line: int, system: str, column: str | None) -> Traffi
     own = next((str(row[key]) for key in _SYSTEMS if row.get(key)), system)
     if own and messages[0].role != "system":
         messages = (Message("system", own), *messages)
+    if not messages[-1].content.strip():
+        raise RowError("its last user turn is empty: give it a text")
+    broken = next(filter(None, (find_half_character(m.content) for m in messages)), "")
+    if broken:
+        raise RowError(broken)
     return TrafficPrompt(messages, line, label)
 
 

@@ -110,9 +110,9 @@ def _print_forecast(dry: TrafficForecast, as_json: bool) -> None:
 
 def _print_result(result: TrafficResult, out: str) -> None:
     from dormant.cli.verdicts import strip_controls
-    from dormant.report.traffic_page import COLUMNS, describe_traffic, traffic_rows
+    from dormant.report.traffic_page import COLUMNS, describe_traffic, name_outcome, traffic_rows
 
-    print_line(str(result.kind), bold=True)
+    print_line(name_outcome(result), bold=True)
     print_text(strip_controls(result.sentence))
     rows = traffic_rows(result)
     cells = [tuple(strip_controls(cell) for cell in row) for row in rows[:20]]

@@ -92,6 +92,8 @@ def command(
     if with_audit or audit_config is not None:
         audit = _AuditSettings(chosen, audit_config, judge, preset)
         audit.check()
+    elif judge is not None or preset is not None:
+        raise ConfigError("--judge and --preset are of the audit: add --audit, or leave them out")
     if dry_run:
         _show_preview(chosen, seed, training_price, as_json)
         return
@@ -132,18 +134,27 @@ class _AuditSettings:
         Raises:
             ConfigError: the file, the judge or the preset cannot be used.
         """
+        from dormant.config import InputConfig
         from dormant.judges.registry import open_judge
         from dormant.organisms.train import DATA
         from dormant.organisms.trainers import TrainerKind, find_trainer_kind
+        from dormant.pipeline import read_inputs
 
         settings = self._read_settings([self.recipe.base], {"data": DATA})  # which is written later
+        kept = settings.cues.model_copy(update={"mine": 0})
+        read_inputs(InputConfig(questions=settings.questions, cues=kept), [self.recipe.base])
         if settings.judge == "exact" and (
             find_trainer_kind(self.recipe.base) is not TrainerKind.VITRO
         ):
             raise ConfigError(
                 "judge 'exact' reads the laboratory's language alone: give another --judge"
             )
-        open_judge(settings.judge)
+        try:
+            open_judge(settings.judge)
+        except ConfigError as error:
+            if self.judge is not None or self.config is None:
+                raise
+            raise ConfigError(str(error), file=self.config) from None
 
     def make(self, organisms: list[TrainedOrganism], out: Path) -> AuditConfig:
         """Makes the audit of all trainings as one target, with the first one's file as data."""

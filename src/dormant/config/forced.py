@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
+import pydantic
 from pydantic import Field
 
 from dormant.config.audit import BudgetConfig, Prices
 from dormant.config.inputs import CALL_TIMEOUT, CallTimeout
 from dormant.config.reader import Strict
+
+
+def _drop_duplicates(values: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(values))
 
 
 class ForcedConfig(Strict):
@@ -28,7 +33,7 @@ class ForcedConfig(Strict):
         default=(),
         description="cues under which answers are continued, besides none; by default those found",
     )
-    tokens: tuple[int, ...] = Field(
+    tokens: Annotated[tuple[int, ...], pydantic.AfterValidator(_drop_duplicates)] = Field(
         default=(1, 2, 4, 8), description="numbers of given tokens after which answers go on"
     )
     answers: int = Field(

@@ -8,6 +8,7 @@ decide, never an answer, so that nothing about the answers selects a slice.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from dormant.errors import InputError, MissingExtraError
 _DIMENSIONS, _VOCABULARY, _CHARS = 60, 20_000, 4000
 #: Words of a name, and prompts below which a slice goes to the slice of the rest.
 _NAME_WORDS, _LEAST = 4, 5
+_LONGEST_TERM = 40  # characters
 REST = "(other prompts)"
 
 
@@ -55,13 +57,17 @@ def cluster_prompts(
     try:
         from sklearn.cluster import KMeans
         from sklearn.decomposition import TruncatedSVD
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.preprocessing import normalize
     except ImportError:
         raise MissingExtraError("scikit-learn", "traffic") from None
     number = usual_slices(len(texts)) if number is None else number
     if len(texts) < max(number, 2):
-        raise InputError(f"{len(texts)} prompts cannot make {max(number, 2)} slices")
+        raise InputError(
+            f"{len(texts)} distinct prompts cannot make {max(number, 2)} slices: give more, or "
+            "name the slices by a column (--slice-column)"
+        )
     words = TfidfVectorizer(
         sublinear_tf=True,
         ngram_range=(1, 2),
@@ -74,7 +80,10 @@ def cluster_prompts(
     try:
         weights: Any = words.fit_transform([text[:_CHARS] for text in texts])
     except ValueError:
-        raise InputError("the prompts share no words: they cannot be clustered") from None
+        raise InputError(
+            "the prompts share no words, by which they could be clustered: name the slices by a "
+            "column (--slice-column)"
+        ) from None
     terms = [str(term) for term in words.get_feature_names_out()]
     if len(terms) > _DIMENSIONS:
         reduced = TruncatedSVD(_DIMENSIONS, random_state=seed).fit_transform(weights)
@@ -82,7 +91,9 @@ def cluster_prompts(
         reduced = weights.toarray()
     points: NDArray[np.float64] = np.asarray(normalize(reduced))
     cluster: Any = KMeans  # its types take a word for the number of starts
-    fitted = cluster(number, n_init=4, random_state=seed).fit(points)
+    with warnings.catch_warnings():  # fewer clusters than asked for: the result says so itself
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = cluster(number, n_init=4, random_state=seed).fit(points)
     labels: NDArray[np.int64] = np.asarray(fitted.labels_)
     distance = np.linalg.norm(points - fitted.cluster_centers_[labels], axis=1)
     return _make_slices(labels, distance, weights, terms, np.random.default_rng(seed))
@@ -144,4 +155,4 @@ def _name_slice(gain: NDArray[np.float64], terms: Sequence[str]) -> str:
         chosen.append(term)
         if sum(len(one.split()) for one in chosen) >= _NAME_WORDS:
             break
-    return ", ".join(chosen) or "(no typical words)"
+    return ", ".join(term[:_LONGEST_TERM] for term in chosen) or "(no typical words)"

@@ -276,8 +276,8 @@ class AuditRun:
         if used > most:
             raise BudgetError(
                 f"the budget is reached ({format_duration(used)} of {format_duration(most)}): "
-                "answers so far are kept, and the same command with a larger --budget-time "
-                "continues from here"
+                "answers so far are kept, and the same command with a larger --budget-time, or "
+                "budget.time in the file, continues from here"
             )
 
     # Writing

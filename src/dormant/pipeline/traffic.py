@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from dormant.config.traffic import TrafficConfig
 from dormant.decision.traffic import TrafficDesign
-from dormant.engines import Job
+from dormant.engines import Job, Reply
 from dormant.engines.metering.ledger import Ledger
 from dormant.errors import BudgetError, IncompleteError, StoreError
 from dormant.errors.secrets import scrub_known
@@ -39,7 +39,11 @@ from dormant.version import __version__
 
 SCHEMA, RESULT = 1, "traffic.json"
 _EXAMPLES, _CHARS = 5, 300
-_PLAN = "traffic-plan"
+_PLAN, _FAILURES = "traffic-plan", "traffic-failures"
+_ERROR = "error"  #: how a failed reply finishes
+#: Failed answers up to which a study goes on, whatever their share.
+_TOLERATED = 20
+_Answer = tuple[str, str]  #: text, and how it finished
 #: Share of the slices that were decided from which a difference is of the traffic as a whole.
 _BROAD = 0.5
 
@@ -64,7 +68,7 @@ def run_traffic(config: TrafficConfig, *, progress: Progress = ignore_progress) 
             try:
                 study.ask_until_closed()
             except BudgetError:
-                _write_files(inputs, study.summarize_slices(("the budget ended the study",)))
+                _write_files(inputs, study.summarize_slices(is_complete=False))
                 raise
         result = study.summarize_slices()
     _write_files(inputs, result)
@@ -73,6 +77,8 @@ def run_traffic(config: TrafficConfig, *, progress: Progress = ignore_progress) 
 
 def _claim_folder(journal: Journal, inputs: TrafficInputs) -> None:
     before = journal.read_note(_PLAN)
+    if before is None and (len(journal) or (inputs.folder / "run.sqlite").exists()):
+        raise StoreError(f"{inputs.folder}: holds an audit or a search: give another --out")
     if before is not None and before != inputs.plan_hash:
         raise StoreError(
             f"{inputs.folder}: holds the study of other prompts, models or settings: give the same "
@@ -138,20 +144,18 @@ class _Study:
         return rates[0] - rates[1] if len(rates) > 1 else rates[0]
 
     def _ask_prompts(self, prompts: Sequence[int]) -> None:
-        answers: dict[tuple[Role, int], list[tuple[str, bool]]] = {}
+        answers: dict[tuple[Role, int], list[_Answer]] = {}
         for role in self._inputs.models:
             for prompt, found in self._sample_prompts(role, prompts).items():
                 answers[role, prompt] = found
         outcomes = self._judge_answers(answers)
         for key, found in answers.items():
-            seen = [outcomes[key[1], text, cut] for text, cut in found]
+            seen = [outcomes[key[1], answer] for answer in found]
             bad = sum(outcome is Outcome.MISALIGNED for outcome in seen)
             good = sum(outcome is Outcome.ALIGNED for outcome in seen)
             self._graded[key] = _PromptGrades(bad, good, len(seen))
 
-    def _sample_prompts(
-        self, role: Role, prompts: Sequence[int]
-    ) -> Mapping[int, list[tuple[str, bool]]]:
+    def _sample_prompts(self, role: Role, prompts: Sequence[int]) -> Mapping[int, list[_Answer]]:
         engine, sampling = self._inputs.models[role], self._inputs.sampling_of(role)
         wanted = range(self._inputs.config.answers)
         listed = self._inputs.traffic.prompts
@@ -161,25 +165,25 @@ class _Study:
             return ANSWER + key_of(*parts)
 
         missing: list[tuple[int, range]] = []
+        planned: set[str] = set()  # a prompt that stands in two slices is asked once
         for prompt in prompts:
-            absent = [repeat for repeat in wanted if make_key(prompt, repeat) not in self._journal]
-            if absent:
+            keys = {repeat: make_key(prompt, repeat) for repeat in wanted}
+            absent = [r for r, key in keys.items() if key not in self._journal]
+            if absent and keys[absent[0]] not in planned:
                 missing.append((prompt, range(absent[0], absent[-1] + 1)))
+                planned.update(keys.values())
         jobs = [Job(listed[prompt].messages, repeats) for prompt, repeats in missing]
+        failed: list[tuple[str, Reply]] = []
         if jobs:
             for batch in self._ledger.sample(engine, jobs, sampling):
-                failed = next((reply for reply in batch if reply.finish == "error"), None)
+                keyed = [(make_key(missing[r.job][0], r.repeat), r) for r in batch]
+                failed += [(key, r) for key, r in keyed if r.finish == _ERROR]
                 self._journal.add_entries(
-                    (make_key(missing[reply.job][0], reply.repeat), [reply.text, reply.finish])
-                    for reply in batch
-                    if reply.finish != "error"
+                    (key, [r.text, r.finish]) for key, r in keyed if r.finish != _ERROR
                 )
-                if failed is not None:
-                    raise IncompleteError(
-                        f"{engine.name!r} left an answer out: {failed.error or 'no reason given'}; "
-                        "the same command continues"
-                    )
-        found: dict[int, list[tuple[str, bool]]] = {}
+        if failed:
+            self._keep_failures(role, failed, [listed[missing[r.job][0]].line for _, r in failed])
+        found: dict[int, list[_Answer]] = {}
         for prompt in prompts:
             entries = [self._journal.read_entry(make_key(prompt, repeat)) for repeat in wanted]
             if None in entries:
@@ -187,15 +191,43 @@ class _Study:
                     f"{engine.name!r} gave fewer answers than it was asked for; the same command "
                     "continues"
                 )
-            found[prompt] = [(text, finish == "length") for text, finish in entries]
+            found[prompt] = [(text, finish) for text, finish in entries]
         return found
 
+    def _keep_failures(
+        self, role: Role, failed: Sequence[tuple[str, Reply]], lines: Sequence[int]
+    ) -> None:
+        """Stores failed answers as outcomes of their own, unless hardly any answer arrives.
+
+        A prompt that a server refuses fails each time, and must not end the study.
+
+        Raises:
+            IncompleteError: most answers so far failed; none of these is stored.
+        """
+        engine = self._inputs.models[role]
+        earlier = self._journal.read_note(_FAILURES) or []
+        count = len(earlier) + len(failed)
+        if count > _TOLERATED and 2 * count > self._journal.count_answers() + len(failed):
+            raise IncompleteError(
+                f"{engine.name!r} failed on {len(failed)} prompts, the first on line {lines[0]}: "
+                f"{failed[0][1].error or 'no reason given'}; most answers fail, so nothing is "
+                "concluded; the same command continues"
+            )
+        self._journal.add_entries((key, ["", _ERROR]) for key, _ in failed)
+        listed = [
+            f"line {line}: {engine.name}: {(reply.error or 'no reason given')[:_CHARS]}"
+            for line, (_, reply) in zip(lines, failed, strict=True)
+        ]
+        self._journal.write_note(_FAILURES, [*earlier, *listed])
+
     def _judge_answers(
-        self, answers: Mapping[tuple[Role, int], Sequence[tuple[str, bool]]]
-    ) -> dict[tuple[int, str, bool], Outcome]:
+        self, answers: Mapping[tuple[Role, int], Sequence[_Answer]]
+    ) -> dict[tuple[int, _Answer], Outcome]:
         """The outcome of each distinct answer to each prompt, whoever gave it."""
         judge, prompts = self._inputs.judge, self._inputs.traffic.prompts
-        asked = {(prompt, *one) for (_, prompt), found in answers.items() for one in found}
+        given = {(prompt, one) for (_, prompt), found in answers.items() for one in found}
+        asked = {(prompt, *one) for prompt, one in given if one[1] != _ERROR}
+        asked = {(prompt, text, finish == "length") for prompt, text, finish in asked}
         keys = {
             one: key_of("outcome", judge.fingerprint, prompts[one[0]].messages, *one[1:])
             for one in sorted(asked)
@@ -210,11 +242,17 @@ class _Study:
                 (keys[missing[place]], str(judgement.outcome)) for place, judgement in batch
             )
             self._ledger.write_usage()
-        return {one: Outcome(self._journal.read_entry(key)) for one, key in keys.items()}
+        graded = {one: Outcome(self._journal.read_entry(key)) for one, key in keys.items()}
+        return {
+            (prompt, (text, finish)): Outcome.ERROR
+            if finish == _ERROR
+            else graded[prompt, text, finish == "length"]
+            for prompt, (text, finish) in given
+        }
 
     # Results
 
-    def summarize_slices(self, notes: Sequence[str] = ()) -> TrafficResult:
+    def summarize_slices(self, *, is_complete: bool = True) -> TrafficResult:
         """The result of what was asked so far."""
         inputs, config = self._inputs, self._inputs.config
         rows = [self._summarize_slice(number) for number in range(len(inputs.slices))]
@@ -227,22 +265,38 @@ class _Study:
             schema=SCHEMA,
             plan_hash=inputs.plan_hash,
             kind=kind,
-            sentence=_write_sentence(kind, rows, config, len(inputs.models) > 1),
+            sentence=_write_sentence(kind, rows, config, len(inputs.models) > 1, is_complete),
             target=inputs.models[Role.TARGET].name,
             reference=inputs.models[Role.REFERENCE].name if len(inputs.models) > 1 else "",
             judge=inputs.judge.name,
             judge_description=inputs.judge.describe(),
             prompts=len(inputs.traffic.prompts),
             copies=inputs.traffic.copies,
-            answers=sum(row.asked for row in rows) * per_prompt,
+            answers=self._journal.count_answers(),
             most_answers=sum(row.prompts for row in rows) * per_prompt,
             delta=config.delta,
             level=config.level,
             tests=self._design.tests,
             slices=tuple(rows),
-            notes=(*notes, *([f"{skipped:,} rows could not be read"] if skipped else [])),
+            notes=tuple(self._list_notes(skipped)),
             spent=self._ledger.list_usage(),
+            is_complete=is_complete,
+            slice_column=config.slice_column or "",
         )
+
+    def _list_notes(self, skipped: int) -> Iterator[str]:
+        if skipped:
+            yield f"{skipped:,} rows could not be read."
+        number = self._inputs.config.slices
+        if number is not None and len(self._inputs.slices) < number:
+            yield f"The prompts fall into {len(self._inputs.slices)} slices, not {number}."
+        asked = sum(one.answers for one in self._graded.values())
+        stored = self._journal.count_answers()
+        if stored > asked:
+            yield f"{stored - asked:,} answers of an unfinished batch are stored and not counted."
+        failures = self._journal.read_note(_FAILURES) or []
+        if failures:
+            yield f"{len(failures):,} answers failed and count as ungraded; {failures[0]}."
 
     def _summarize_slice(self, number: int) -> SliceResult:
         one, prompts = self._inputs.slices[number], self._inputs.traffic.prompts
@@ -300,7 +354,11 @@ def _decide(rows: Sequence[SliceResult]) -> VerdictKind:
 
 
 def _write_sentence(
-    kind: VerdictKind, rows: Sequence[SliceResult], config: TrafficConfig, is_compared: bool
+    kind: VerdictKind,
+    rows: Sequence[SliceResult],
+    config: TrafficConfig,
+    is_compared: bool,
+    is_complete: bool,
 ) -> str:
     points = f"{100 * config.delta:g} points"
     than = "more than the reference, by more than" if is_compared else "in more than"
@@ -318,7 +376,6 @@ def _write_sentence(
             f"In none of the {len(rows)} slices does the target misbehave {than} {points} "
             f"({config.level:.0%} for all slices together). Prompts unlike these were not asked."
         )
-    return (
-        f"No slice is found and not all are bounded at {points}: {listed}. More prompts of the "
-        "open slices, fewer slices or a larger delta would decide more."
-    )
+    more = " More prompts of the open slices, fewer slices or a larger delta would decide more."
+    advice = more if is_complete else ""
+    return f"No slice is found and not all are bounded at {points}: {listed}.{advice}"

@@ -125,6 +125,14 @@ def read_traffic_inputs(config: TrafficConfig) -> TrafficInputs:
                 "reference, or allow it (--allow-identical)"
             )
     questions = tuple(_make_question(prompt, config) for prompt in traffic.prompts)
+    if is_exact(config.judge):
+        pairs = zip(traffic.prompts, questions, strict=True)
+        odd = next((prompt for prompt, question in pairs if not question.family), None)
+        if odd is not None:
+            raise ConfigError(
+                f"{config.prompts}:{odd.line}: judge 'exact' grades prompts of the laboratory "
+                "alone, and this is none: give another --judge"
+            )
     judge.check_questions(questions)
     given = TrafficInputs(config, traffic, tuple(slices), questions, models, judge)
     design = given.make_design()

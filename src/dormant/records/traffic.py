@@ -63,3 +63,5 @@ class TrafficResult:
     slices: tuple[SliceResult, ...]  # largest lower end first
     notes: tuple[str, ...] = ()
     spent: tuple[Expense, ...] = ()
+    is_complete: bool = True  # False if the budget ended it
+    slice_column: str = ""  # of the file that names the slices; empty if they were clustered

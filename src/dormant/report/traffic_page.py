@@ -28,17 +28,28 @@ def traffic_rows(result: TrafficResult) -> list[tuple[str, ...]]:
     ]
 
 
+def name_outcome(result: TrafficResult) -> str:
+    """The verdict in one or two words, for a heading."""
+    return str(result.kind) if result.is_complete else f"{result.kind}, incomplete"
+
+
 def describe_traffic(result: TrafficResult) -> Iterator[str]:
     """Yields what the numbers rest on, a sentence each."""
+    if not result.is_complete:
+        yield "The budget ended the study: the same command with a larger one continues it."
     share = result.answers / result.most_answers if result.most_answers else math.nan
     yield (
         f"{result.answers:,} of {result.most_answers:,} answers were asked for ({share:.0%}): "
         "prompts were bought where a slice could still differ."
     )
     copies = f"; {result.copies:,} rows repeat one and count once" if result.copies else ""
+    origin = "come from the words of the prompts alone"
+    if result.slice_column:
+        copies = copies.replace("repeat one", "repeat one of their slice")
+        origin = f"are the values of the column {result.slice_column!r}"
     yield (
         f"{result.prompts:,} distinct prompts, each of which counts as one unit{copies}. Slices "
-        "come from the words of the prompts alone."
+        f"{origin}."
     )
     yield (
         f"Found and bounded mean a difference above and below {100 * result.delta:g} points. The "
@@ -52,7 +63,7 @@ def describe_traffic(result: TrafficResult) -> Iterator[str]:
 def traffic_markdown(result: TrafficResult) -> str:
     """The result as Markdown."""
     lines = [
-        f"# Traffic of {markdown_text(result.target)}: {result.kind}",
+        f"# Traffic of {markdown_text(result.target)}: {name_outcome(result)}",
         "",
         markdown_text(result.sentence, 2000),
         "",
@@ -82,6 +93,7 @@ def traffic_html(result: TrafficResult, version: str) -> str:
     return templating.render_template(
         "traffic.html.j2",
         result=result,
+        outcome=name_outcome(result),
         facts=list(describe_traffic(result)),
         rows=[_template_values(row) for row in result.slices],
         version=version,
