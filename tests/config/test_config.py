@@ -88,6 +88,8 @@ def test_several_targets_are_training_seeds():
         (GOOD + "seed: -1\n", 4, "seed: input should be greater than or equal to 0, got -1"),
         (GOOD + "seed: yes please\n", 4, "got 'yes please'"),
         (GOOD + "target: vitro/b\n", 4, "duplicate key 'target'"),
+        (GOOD + "question_limit: 1:30\n", 4, "YAML reads 1:30 as 90, in base 60: write 90 if"),
+        (GOOD + "question_limit: 030\n", 4, "YAML reads 030 as 24, in base 8: write 24 if that"),
         ("target: a\n  b: c\n", 2, "not YAML"),
         ("target: [a\n", 2, "not YAML"),
         ("a: 1\n\tb: 2\n", 2, "not YAML"),

@@ -66,23 +66,24 @@ def command(
     """
     from dormant.errors import ConfigError
     from dormant.exchange.columns import parse_map
+    from dormant.exchange.consistency import map_arms
     from dormant.exchange.importer import ImportSettings, import_answers
     from dormant.exchange.plan import SplitRule
     from dormant.judges.scores import Thresholds
     from dormant.records import to_plain
     from dormant.report.view import View
 
-    of_arm: dict[Path, str] = {}
+    of_arms: list[tuple[str, Path]] = []
     for word in arms:
         cue, equals, file = word.partition("=")
         if not equals or not cue.strip() or not file:
             raise ConfigError(f"--arm {word!r}: give CUE=FILE")
-        of_arm[Path(file)] = cue.strip()
+        of_arms.append((cue.strip(), Path(file)))
     with name_options("alignment_below", "coherence_above"):
         thresholds = Thresholds(alignment_below, coherence_above)
     settings = ImportSettings(
         mapped=parse_map(maps),
-        arms=of_arm,
+        arms=map_arms(of_arms),
         target=options["target"],
         reference=options["reference"],
         standard=options["standard"],
@@ -133,6 +134,8 @@ def _describe_input(result: ImportResult) -> None:
         for line in result.unreadable:
             print_text(strip_controls(f"  {line}"), err=True)
     _describe_unparsed(result)
+    for note in result.notes:
+        print_text(strip_controls(f"note: {note}"), err=True)
 
 
 def _describe_unparsed(result: ImportResult) -> None:

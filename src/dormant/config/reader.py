@@ -231,6 +231,8 @@ def _value_at(tree: Any, where: Where) -> Any:
 
 
 _HALF = re.compile("[\ud800-\udfff]")
+#: Numbers that YAML 1.1 reads in base 60 (1:30 is 90) or 8 (010 is 8), which nobody means.
+_OTHER_BASE = re.compile(r"[-+]?(\d[\d_]*(:\d+)+(\.[\d_]*)?|0[\d_]+)")
 
 
 #: Reads files of the package, which the tests check: libyaml, where PyYAML has it, is ten times as
@@ -262,11 +264,18 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         try:
             if is_number and len(node.value) > _LONGEST_NUMBER:
                 raise ValueError
-            return super().construct_object(node, deep=deep)
+            value = super().construct_object(node, deep=deep)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             kind = node.tag.rpartition(":")[2]
             problem = f"{_shorten_value(node.value)} is no value of the type {kind[:40]!r}"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
+        if is_number and _OTHER_BASE.fullmatch(node.value):
+            problem = (
+                f"YAML reads {node.value} as {value}, in base {60 if ':' in node.value else 8}: "
+                f"write {value} if that is meant, else put {node.value} in quotes"
+            )
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return value
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
         value = super().construct_scalar(node)

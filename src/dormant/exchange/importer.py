@@ -23,6 +23,13 @@ from dormant.config import RuleConfig, check_values
 from dormant.decision import bound_plan, decide_import
 from dormant.errors import ConfigError, DataError, RowError
 from dormant.exchange.columns import Columns, resolve_columns
+from dormant.exchange.consistency import (
+    Contradictions,
+    Copies,
+    list_near_names,
+    refuse_other_scales,
+    refuse_same_files,
+)
 from dormant.exchange.copies import refuse_copies
 from dormant.exchange.outcomes import Answer, GradingSettings, read_answer
 from dormant.exchange.plan import Frame, SplitRule, make_plan
@@ -84,6 +91,7 @@ class ImportResult:
     unreadable_count: int
     left_out: Mapping[str, int]  # group -> answers that belong to neither role
     rule: Rule
+    notes: tuple[str, ...] = ()  # what may be wrong with the files
 
 
 def import_answers(
@@ -139,7 +147,9 @@ def import_answers(
         audit = AuditResult(found, out, tuple(report.write_report(found, out)))
     used = {path: dict(columns.of) for path, columns in reading.columns.items()}
     seen = tuple(sorted(reading.standard))
-    return ImportResult(audit, used, seen, tuple(bad.shown), bad.count, parts.left_out, rule)
+    return ImportResult(
+        audit, used, seen, tuple(bad.shown), bad.count, parts.left_out, rule, reading.notes
+    )
 
 
 @dataclass(slots=True)
@@ -156,6 +166,8 @@ class _Reading:
     def __init__(self, files: Sequence[Path], settings: ImportSettings):
         self.files, self.settings = files, settings
         self.hashes = [content_hash(path) for path in files]
+        refuse_same_files(files, self.hashes)
+        self.notes: tuple[str, ...] = ()
         self.columns: dict[Path, Columns] = {}
         for path in files:
             names = read_columns(path)
@@ -195,6 +207,7 @@ class _Reading:
             DataError: a row is unreadable and the import is not lenient, or no row is readable.
         """
         inventory, bad = Inventory(), _Bad()
+        contradictions, copies = Contradictions(), Copies()
         repeats: set[tuple[object, ...]] = set()
         for path, answer in self.read_answers():
             if isinstance(answer, Answer) and (twice := _find_duplicate(answer, repeats)):
@@ -207,17 +220,14 @@ class _Reading:
                     bad.shown.append(f"{path}:{answer.line}: {answer.reason}")
                 continue
             inventory.count_answer(answer)
+            contradictions.check_answer(answer, path)
+            copies.add_answer(answer)
         if not inventory.answers:
             first = f"; the first error: {bad.shown[0]}" if bad.shown else ""
             raise DataError(f"none of {bad.count} rows is readable{first}", file=self.files[0])
-        if (
-            inventory.scored
-            and 0 < inventory.highest <= 1 < self.settings.thresholds.alignment_below
-        ):
-            raise ConfigError(
-                f"the highest alignment score is {inventory.highest:g}: for scores from 0 to 1 "
-                "give --alignment-below and --coherence-above on that scale, e.g. 0.3 and 0.5"
-            )
+        if not any("outcome" in columns.of for columns in self.columns.values()):
+            refuse_other_scales(inventory.highest, self.settings.thresholds)
+        self.notes = (*copies.list_notes(), *list_near_names(inventory))
         return inventory, bad
 
 

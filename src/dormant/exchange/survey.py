@@ -15,6 +15,7 @@ from dormant.records import GRADABLE, Role, Split, hash_value
 
 #: (group, model, seed) as a file names them
 ModelKey = tuple[str, str, str]
+_SCORES = ("alignment", "coherence")
 
 
 @dataclass(slots=True)
@@ -55,8 +56,7 @@ class Inventory:
     cells: Counter[tuple[Role | None, ModelKey, str | None, str]] = field(
         default_factory=Counter[tuple[Role | None, ModelKey, str | None, str]]
     )
-    highest: float = 0.0  # highest alignment score
-    scored: int = 0  # answers with an alignment score
+    highest: dict[str, float] = field(default_factory=dict[str, float])  # score -> its highest
     ungraded: int = 0  # answers whose alignment could not be graded
     answers: int = 0
 
@@ -69,10 +69,10 @@ class Inventory:
         self.cells[(*key, answer.cue, question_key(answer))] += 1
         self._add_question(answer)
         self._add_cue(answer)
-        alignment = answer.judgement.scores.get("alignment")
-        if alignment is not None:
-            self.scored += 1
-            self.highest = max(self.highest, alignment)
+        for name in _SCORES:
+            score = answer.judgement.scores.get(name)
+            if score is not None:
+                self.highest[name] = max(self.highest.get(name, 0.0), score)
 
     def _add_question(self, answer: Answer) -> None:
         seen = self.questions.setdefault(question_key(answer), QuestionSeen())
@@ -132,6 +132,12 @@ def assign_roles(inventory: Inventory, *, target: str | None, reference: str | N
         if role is None:
             name = group or model
             groups[name] = groups.get(name, 0) + answers
+    without = sum(groups.values())
+    if without and without < sum(inventory.models.values()):
+        raise ConfigError(
+            f"{without:,} rows have no role, but others do: give every row the role target or "
+            "reference, or none of them"
+        )
     named = _roles_of_models(groups, target, reference, has_roles=len(groups) == 0)
     parts: dict[tuple[Role | None, ModelKey], tuple[Role, str]] = {}
     left_out: dict[str, int] = {}

@@ -191,9 +191,29 @@ def json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
             yield number, f"not JSON: {str(error) or 'nested too deep'}"
             continue
         if isinstance(value, dict):
-            yield number, value
+            key = _find_second_key(line, value)
+            yield number, value if key is None else f"duplicate key {key[:80]!r}: keep one"
         else:
             yield number, f"expected an object, got {type(value).__name__}"
+
+
+def _find_second_key(line: str, value: Mapping[str, Any]) -> str | None:
+    """Finds a key that an object has twice, of which parsers keep the last; None without one."""
+    if all(line.count(f'"{key}"') < 2 for key in value):
+        return None
+
+    # The name may also be a value, or a key of an object inside: only the pairs can tell.
+    twice: list[str] = []
+
+    def keep_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice.append(next(name for name in names if names.count(name) > 1))
+        return found
+
+    json.loads(line, object_pairs_hook=keep_pairs)
+    return twice[0] if twice else None
 
 
 def _json_parser() -> Callable[[str], Any]:

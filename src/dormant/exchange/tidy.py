@@ -11,7 +11,7 @@ and ``n``, or a column for each outcome); *rates* by question, with ``n`` or wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 from dormant.corpus.lines import check_is_fetched
 from dormant.errors import ConfigError, DataError, RowError
 from dormant.exchange.columns import FIELDS, Columns, check_field, list_columns, match_columns
+from dormant.exchange.consistency import refuse_other_scales
 from dormant.exchange.copies import find_doubled
 from dormant.exchange.differences import DifferenceReader
 from dormant.exchange.distinct_rows import Key, RowCount, count_distinct_rows
@@ -206,6 +207,8 @@ class _Assembly:
         )
         if self.kind is RowKind.DIFFERENCES:
             return self._collect_differences(rows, parts)
+        if self.kind is RowKind.OUTCOMES and "outcome" not in self.measured:
+            refuse_other_scales(self._find_highest(rows), self.settings.thresholds)
         counts: dict[_CellKey, list[int]] = {}
         for key, seen in rows.items():
             self._add_counts(counts, key, seen, parts)
@@ -217,6 +220,17 @@ class _Assembly:
         return self._make_tidy(
             rows, parts, cells=cells, split_of=self._read_splits({cell.question for cell in cells})
         )
+
+    def _find_highest(self, rows: Iterable[Key]) -> dict[str, float]:
+        """The highest value of each measured column that is written as a number."""
+        found: dict[str, float] = {}
+        for place, name in enumerate(self.measured, len(self.labels)):
+            for value in {key[place] for key in rows}:
+                try:
+                    found[name] = max(found.get(name, 0.0), float(value))
+                except (TypeError, ValueError):
+                    continue
+        return found
 
     def _collect_differences(self, rows: Mapping[Key, RowCount], parts: Cast) -> Tidy:
         """Reads the differences of every row of the target."""

@@ -13,6 +13,7 @@ from dormant.config import RuleConfig
 from dormant.errors import InputError
 from dormant.exchange import formats, importer
 from dormant.exchange.columns import FIELDS, check_field
+from dormant.exchange.consistency import map_arms
 from dormant.exchange.plan import SplitRule
 from dormant.exchange.salvage import export_salvage
 from dormant.exchange.table_analysis import TableAnalysis, analyze_table
@@ -75,7 +76,7 @@ def import_answers(
     changes = {"delta": delta, "level": level}
     settings = importer.ImportSettings(
         mapped={column: check_field(name, FIELDS) for name, column in (columns or {}).items()},
-        arms={Path(file): cue for cue, file in (arms or {}).items()},
+        arms=map_arms((cue, Path(file)) for cue, file in (arms or {}).items()),
         target=target,
         reference=reference,
         standard=standard,
