@@ -126,7 +126,7 @@ _WORDS = tuple(field.name for field in fields(CueWords) if field.name != "varian
 _COLUMNS = {name: f"cue_{name}" for name in _WORDS} | {"turns": "cue_effect", "parts": "cue_effect"}
 
 
-class Copies:
+class AnswerCopies:
     """How often each answer of a file occurs."""
 
     def __init__(self) -> None:

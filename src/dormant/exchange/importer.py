@@ -25,7 +25,7 @@ from dormant.errors import ConfigError, DataError, RowError
 from dormant.exchange.columns import Columns, resolve_columns
 from dormant.exchange.consistency import (
     Contradictions,
-    Copies,
+    AnswerCopies,
     list_near_names,
     refuse_other_scales,
     refuse_same_files,
@@ -207,7 +207,7 @@ class _Reading:
             DataError: a row is unreadable and the import is not lenient, or no row is readable.
         """
         inventory, bad = Inventory(), _Bad()
-        contradictions, copies = Contradictions(), Copies()
+        contradictions, copies = Contradictions(), AnswerCopies()
         repeats: set[tuple[object, ...]] = set()
         for path, answer in self.read_answers():
             if isinstance(answer, Answer) and (twice := _find_duplicate(answer, repeats)):
