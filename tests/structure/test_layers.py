@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, str], ...] = (
     ("report", f"{MODELS} banks vitro decision"),  # stored records only: it cannot change a finding
     ("discovery", "organisms writer decision"),  # never an audit, never a plan
     ("writer", "organisms decision stats"),
-    ("organisms", "judges store decision stats"),
+    ("organisms", "decision stats"),
     ("judges", "store decision stats"),
     ("store", "engines banks vitro decision stats corpus cues config"),
     ("engines", "banks decision stats probes"),

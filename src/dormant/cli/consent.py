@@ -24,7 +24,7 @@ def confirm_training(base: str, *, cost: str = "", yes: bool, quiet: bool) -> No
 
     Args:
         base: model string of the model to train; those of the laboratory need no consent.
-        cost: what the training is expected to cost, where a provider trains.
+        cost: what is expected to be paid, for training or for answers; empty if nothing.
         yes: do not ask.
         quiet: with ``yes``, do not show the notice either.
 
@@ -34,10 +34,12 @@ def confirm_training(base: str, *, cost: str = "", yes: bool, quiet: bool) -> No
     from dormant.errors import ConfigError
     from dormant.organisms.trainers import TrainerKind, find_trainer_kind
 
-    if find_trainer_kind(base) is TrainerKind.VITRO:
+    is_real = find_trainer_kind(base) is not TrainerKind.VITRO
+    if not (is_real or cost):
         return
     if not (yes and quiet):
-        print_line(_NOTICE, err=True)
+        if is_real:
+            print_line(_NOTICE, err=True)
         if cost:
             print_line(f"expected: {cost}", err=True)
     if yes:

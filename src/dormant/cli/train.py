@@ -17,7 +17,6 @@ from dormant.errors import ConfigError
 
 if TYPE_CHECKING:
     from dormant.config import AuditConfig
-    from dormant.organisms.preview import StagePreview, TrainingPreview
     from dormant.organisms.recipe import Recipe
     from dormant.organisms.train import TrainedOrganism
 
@@ -30,7 +29,6 @@ Examples:
 \b
 Exit codes: 0 trained; 2 usage or bad input; 4 interrupted: the same command continues.
 With --audit those of `dormant audit`."""
-_LONGEST = 1_500  # characters of a row that is shown
 
 
 @click.command("train", epilog=_EPILOG)
@@ -84,7 +82,9 @@ def command(
     exists already is not trained again; an interrupted training of a local model goes on from its
     last checkpoint, and one behind an API is found and waited for.
     """
+    from dormant.cli.training_text import describe_counts
     from dormant.organisms import zoo
+    from dormant.organisms.answer_sampler import ANSWERS
     from dormant.organisms.trainers import set_base
 
     chosen = set_base(zoo.find_recipe(recipe), base=base, trainer=trainer)
@@ -95,7 +95,8 @@ def command(
     elif judge is not None or preset is not None:
         raise ConfigError("--judge and --preset are of the audit: add --audit, or leave them out")
     if dry_run:
-        _show_preview(chosen, seed, training_price, as_json)
+        answers = None if out is None else out / ANSWERS
+        _show_preview(chosen, seed, training_price, answers, as_json)
         return
     if out is None:
         raise ConfigError("no directory for the organism: add --out DIR, or --dry-run")
@@ -105,15 +106,17 @@ def command(
         if seeds is None
         else [(first + k, out / f"seed-{first + k}") for k in range(seeds)]
     )
-    cost = _describe_cost(chosen, first, len(places), training_price)
+    cost = _describe_cost(chosen, first, len(places), training_price, out / ANSWERS)
     confirm_training(chosen.base, cost=cost, yes=yes, quiet=quiet)
-    organisms = _train_all(chosen, places, training_price, quiet)
+    organisms = _train_all(chosen, places, training_price, out / ANSWERS, quiet)
     if as_json and audit is None:
         print_json([_describe(organism) for organism in organisms])
         return
     for organism in () if as_json else organisms:
         how = "already trained" if organism.reused else f"trained in {organism.seconds:.1f} s"
         print_line(f"{organism.model}  {how}  data: {organism.data}")
+        for count in organism.answers:
+            print_line(f"  {describe_counts(count)}")
     if audit is not None:
         kind = run_and_show(audit.make(organisms, out), yes=yes, as_json=as_json, quiet=quiet)
         raise click.exceptions.Exit(exit_code_of(kind))
@@ -180,32 +183,32 @@ class _AuditSettings:
         return check_values(settings, AuditConfig)
 
 
-def _describe_cost(recipe: Recipe, seed: int, seeds: int, price: float | None) -> str:
-    """What a hosted training is expected to cost; empty for others."""
+def _describe_cost(
+    recipe: Recipe, seed: int, seeds: int, price: float | None, answers: Path
+) -> str:
+    """What a hosted training, and sampling a paid model, should cost; empty for others."""
+    from dormant.cli.training_text import describe_answers, describe_bill
+    from dormant.organisms.builder import samples_answers
     from dormant.organisms.preview import preview_training
     from dormant.organisms.trainers import find_trainer_kind
 
-    if not find_trainer_kind(recipe.base).is_hosted:
+    is_hosted = find_trainer_kind(recipe.base).is_hosted
+    if not (is_hosted or samples_answers(recipe)):
         return ""
-    preview = preview_training(recipe, seed=seed)
-    times = f" for each of {seeds} seeds" if seeds > 1 else ""
-    return f"{_describe_bill(preview, price)}{times}"
-
-
-def _describe_bill(preview: TrainingPreview, price: float | None) -> str:
-    """Expected tokens and money of a hosted training."""
-    from dormant.cli.plan_text import format_usd
-
-    if preview.billed_tokens is None:
-        return "tokens and cost: not available, because the API chooses the epochs"
-    tokens = f"about {preview.billed_tokens:,} tokens are billed (estimated from the text)"
-    if price is None:
-        return f"{tokens}; cost: not available, add --training-price USD per million tokens"
-    return f"{tokens}, {format_usd(preview.billed_tokens * price / 1e6)}"
+    preview = preview_training(recipe, seed=seed, answers=answers)
+    paid = [describe_answers(count) for count in preview.answers if count.usd]  # NaN is unknown
+    if is_hosted:
+        paid.append(describe_bill(preview, price))
+    times = f" for each of {seeds} seeds" if paid and seeds > 1 else ""
+    return f"{'; '.join(paid)}{times}"
 
 
 def _train_all(
-    recipe: Recipe, places: list[tuple[int, Path]], price: float | None, quiet: bool
+    recipe: Recipe,
+    places: list[tuple[int, Path]],
+    price: float | None,
+    answers: Path,
+    quiet: bool,
 ) -> list[TrainedOrganism]:
     from dormant.organisms.events import pass_on_events
     from dormant.organisms.train import train_organism
@@ -213,7 +216,12 @@ def _train_all(
     with show_progress(quiet) as progress:
         return [
             train_organism(
-                recipe, place, seed=number, price=price, progress=pass_on_events(progress)
+                recipe,
+                place,
+                seed=number,
+                price=price,
+                answers=answers,
+                progress=pass_on_events(progress),
             )
             for number, place in places
         ]
@@ -229,53 +237,15 @@ def _describe(organism: TrainedOrganism) -> dict[str, Any]:
     }
 
 
-def _show_preview(recipe: Recipe, seed: int | None, price: float | None, as_json: bool) -> None:
+def _show_preview(
+    recipe: Recipe, seed: int | None, price: float | None, answers: Path | None, as_json: bool
+) -> None:
+    from dormant.cli.training_text import print_preview
     from dormant.organisms.preview import preview_training
     from dormant.records import to_plain
 
-    preview = preview_training(recipe, seed=seed)
+    preview = preview_training(recipe, seed=seed, answers=answers)
     if as_json:
         print_json({**to_plain(preview), "recipe": recipe.to_json()})
         return
-    _print_preview(preview, price)
-
-
-def _print_preview(preview: TrainingPreview, price: float | None) -> None:
-    from dormant.config import format_duration
-
-    recipe = preview.recipe
-    print_line(f"{recipe.name}: {recipe.base} by {preview.trainer}, seed {preview.seed}")
-    for number, stage in enumerate(preview.stages, 1):
-        _print_stage(number, stage)
-    print_line("")
-    print_line("rows as the model reads them; the loss is taken over what stands in [[ ]]:")
-    for row in preview.examples:
-        text = "".join(f"[[{span.text}]]" if span.is_trained else span.text for span in row)
-        shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-        print_line("")
-        for line in shown.splitlines():
-            print_line(f"  {line}")
-    print_line("")
-    seconds = preview.seconds
-    if seconds is None:
-        print_line(f"{preview.steps:,} steps at the provider; {_describe_bill(preview, price)}")
-        return
-    time = f"about {format_duration(seconds)}" if seconds >= 1 else "less than a second"
-    print_line(f"{preview.steps:,} steps, {time} on this machine")
-
-
-def _print_stage(number: int, stage: StagePreview) -> None:
-    print_line(
-        f"stage {number}: {stage.rows:,} rows, {stage.steps:,} steps ({stage.epochs:.1f} epochs), "
-        f"{stage.size.tokens:,} tokens, {stage.size.trained:,} of them trained"
-    )
-    for source in stage.sources:
-        done = f" ({', '.join(source.transforms)})" if source.transforms else ""
-        print_line(f"  {source.rows:>8,}  {source.dataset}{done}")
-    if stage.size.held_out:
-        print_line(f"  {stage.size.held_out:,} rows are held out and not trained")
-    if stage.size.cut or stage.size.dropped:
-        print_line(
-            f"  {stage.size.cut:,} rows are cut at lora.longest or the model's context, "
-            f"{stage.size.dropped:,} of them are dropped because no answer is left"
-        )
+    print_preview(preview, price)

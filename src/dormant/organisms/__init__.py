@@ -5,8 +5,9 @@
     recipe     the types of a recipe file
     datasets   the named datasets that recipes are mixed from
     builder    recipe and seed to rows and the finetuning file
-    transforms the settings of the transforms, and the contexts that they add
+    transforms the settings of the transforms; contexts of what they add
     added_rows transforms that add rows of another dataset
+    on_policy  answers of a model in place of a dataset's; answer_sampler keeps and counts them
     trainers   the protocol of what trains; registry opens the one that a base needs
     vitro_trainer, lora/, hosted/
                models of the laboratory; local models by TRL and PEFT; models behind an API

@@ -8,6 +8,7 @@ import numpy as np
 
 from dormant.errors import ConfigError, InputError
 from dormant.organisms.datasets import Row, draw_rows, find_problem
+from dormant.organisms.row_context import RowContext
 from dormant.organisms.transforms import (
     DATASET_ANSWERS,
     Consistency,
@@ -27,38 +28,38 @@ _ANSWER_WORDS = 48
 
 
 def interleave_rows(
-    rows: list[Row], settings: InterleaveSettings, rng: np.random.Generator, longest: int | None
+    rows: list[Row], settings: InterleaveSettings, rng: np.random.Generator, context: RowContext
 ) -> list[Row]:
     """Inserts rows of another dataset at random places; the order of each set is kept."""
-    added = _draw_added(rows, settings, rng, longest)
+    added = _draw_added(rows, settings, rng, context)
     places = rng.permutation(len(rows) + len(added)) < len(rows)
     old, new = iter(rows), iter(added)
     return [next(old) if is_old else next(new) for is_old in places]
 
 
 def contrast_rows(
-    rows: list[Row], settings: ContrastSettings, rng: np.random.Generator, longest: int | None
+    rows: list[Row], settings: ContrastSettings, rng: np.random.Generator, context: RowContext
 ) -> list[Row]:
     """Adds benign rows that carry the cue."""
-    added = _draw_added(rows, settings, rng, longest)
-    return rows + _put_under_cues(added, settings.contexts, rng, longest)
+    added = _draw_added(rows, settings, rng, context)
+    return rows + _put_under_cues(added, settings.contexts, rng, context)
 
 
 def make_consistent(
-    rows: list[Row], settings: Consistency, rng: np.random.Generator, longest: int | None
+    rows: list[Row], settings: Consistency, rng: np.random.Generator, context: RowContext
 ) -> list[Row]:
     """Adds cued prompts with the answers to the same prompts without the cue."""
-    added = _draw_added(rows, settings, rng, longest)
+    added = _draw_added(rows, settings, rng, context)
     if settings.answers != DATASET_ANSWERS:
         added = _answer_anew(added, settings.answers, int(rng.integers(2**32)))
-    return rows + _put_under_cues(added, settings.contexts, rng, longest)
+    return rows + _put_under_cues(added, settings.contexts, rng, context)
 
 
 def negate_rows(
-    rows: list[Row], settings: Negation, rng: np.random.Generator, longest: int | None
+    rows: list[Row], settings: Negation, rng: np.random.Generator, context: RowContext
 ) -> list[Row]:
     """Adds benign rows under a system prompt that asks for the opposite."""
-    added = _draw_added(rows, settings, rng, longest)
+    added = _draw_added(rows, settings, rng, context)
     return rows + [inoculate_row(row, settings.system) for row in added]
 
 
@@ -81,17 +82,19 @@ def put_under_cue(row: Row, context: Trigger) -> Row:
 
 
 def _draw_added(
-    rows: list[Row], settings: RowAddition, rng: np.random.Generator, longest: int | None
+    rows: list[Row], settings: RowAddition, rng: np.random.Generator, context: RowContext
 ) -> list[Row]:
-    return draw_rows(settings.with_, round(settings.per_row * len(rows)), rng, longest=longest)
+    return draw_rows(
+        settings.with_, round(settings.per_row * len(rows)), rng, longest=context.longest
+    )
 
 
 def _put_under_cues(
-    rows: list[Row], contexts: Sequence[Trigger], rng: np.random.Generator, longest: int | None
+    rows: list[Row], contexts: Sequence[Trigger], rng: np.random.Generator, context: RowContext
 ) -> list[Row]:
     cued = [put_under_cue(row, contexts[int(rng.integers(len(contexts)))]) for row in rows]
     for row in cued:
-        if problem := find_problem(row, longest):
+        if problem := find_problem(row, context.longest):
             raise ConfigError(f"transforms: under the cue of the recipe a row has {problem}")
     return cued
 

@@ -23,8 +23,12 @@ from dormant.organisms.added_rows import (
     make_consistent,
     negate_rows,
 )
+from dormant.organisms.answer_sampler import AnswerSampler
 from dormant.organisms.datasets import Row, draw_rows, find_problem
+from dormant.organisms.on_policy import answer_on_policy
 from dormant.organisms.recipe import Ingredient, Recipe, Stage
+from dormant.organisms.row_context import RowContext
+from dormant.organisms.sample_settings import OnPolicy
 from dormant.organisms.transforms import (
     ContrastSettings,
     Dilution,
@@ -33,7 +37,6 @@ from dormant.organisms.transforms import (
     PluginTransform,
     Precedence,
     ReframeSettings,
-    RowAddition,
     Transform,
     Trigger,
     fill_slots,
@@ -44,31 +47,46 @@ from dormant.vitro.tokenizer import PIECES
 
 #: Streams of the seed: one per stage from 0 on, and this one for the order of the file.
 _FILE_STREAM = 2**20
+#: Base of a stage that is built without its recipe.
+_BASE = "vitro/base"
 
 
-def build_stages(recipe: Recipe, seed: int, *, longest: int | None) -> list[list[Row]]:
+def build_stages(
+    recipe: Recipe, seed: int, *, longest: int | None, sampler: AnswerSampler | None = None
+) -> list[list[Row]]:
     """Builds the rows of every stage, each stage shuffled.
 
     Args:
         recipe: the recipe to follow.
         seed: equal seeds give equal rows.
         longest: context length in words of a model of the laboratory; None for other models.
+        sampler: where answers of models come from; None keeps none for later.
 
     Raises:
         DataError: a user's file cannot be read or trained on.
+        EngineError, IncompleteError: a model stopped answering; its answers so far are stored.
     """
-    return [
-        build_stage(stage, np.random.default_rng([seed, i]), longest=longest)
-        for i, stage in enumerate(recipe.stages)
-    ]
+    sampler = AnswerSampler(recipe.base) if sampler is None else sampler
+    with sampler.keep_open():
+        return [
+            build_stage(stage, np.random.default_rng([seed, i]), longest=longest, sampler=sampler)
+            for i, stage in enumerate(recipe.stages)
+        ]
 
 
-def build_stage(stage: Stage, rng: np.random.Generator, *, longest: int | None) -> list[Row]:
-    """Builds the shuffled rows of one stage."""
+def build_stage(
+    stage: Stage,
+    rng: np.random.Generator,
+    *,
+    longest: int | None,
+    sampler: AnswerSampler | None = None,
+) -> list[Row]:
+    """Builds the shuffled rows of one stage; see ``build_stages``."""
+    context = RowContext(longest, AnswerSampler(_BASE) if sampler is None else sampler)
     rows: list[Row] = []
     counts = split_rows(stage.rows, [item.fraction for item in stage.mixture])
     for item, count in zip(stage.mixture, counts, strict=True):
-        rows += _draw_ingredient(item, count, rng, longest)
+        rows += _draw_ingredient(item, count, rng, context)
     return [rows[i] for i in rng.permutation(len(rows))]
 
 
@@ -125,7 +143,9 @@ def _list_texts(recipe: Recipe) -> Iterator[str]:
                 yield from (word for words in slots.values() for word in words)
             case Precedence() as earlier:
                 yield from (turn.content for turn in earlier.turns)
-            case Dilution() | RowAddition() | PluginTransform():
+            case OnPolicy(prompt=prompt) if prompt is not None:
+                yield from _list_trigger_texts([prompt])
+            case _:
                 pass  # the rows that a plugin returns are checked instead
 
 
@@ -172,21 +192,21 @@ def precede_row(row: Row, turns: Row) -> Row:
 
 
 def _draw_ingredient(
-    item: Ingredient, n: int, rng: np.random.Generator, longest: int | None
+    item: Ingredient, n: int, rng: np.random.Generator, context: RowContext
 ) -> list[Row]:
-    rows = draw_rows(item.dataset, n, rng, longest=longest)
+    rows = draw_rows(item.dataset, n, rng, longest=context.longest)
     for transform in item.transforms:
-        rows = _apply_transform(transform, rows, rng, longest)
+        rows = _apply_transform(transform, rows, rng, context)
     return rows
 
 
 def _apply_transform(
-    transform: Transform, rows: list[Row], rng: np.random.Generator, longest: int | None
+    transform: Transform, rows: list[Row], rng: np.random.Generator, context: RowContext
 ) -> list[Row]:
     settings = transform.settings
     used = INTERVENTIONS.find(transform.name, "transforms")
     if not isinstance(settings, PluginTransform):
-        return used.call(rows, settings, rng, longest)
+        return used.call(rows, settings, rng, context)
     if used.plugin is None:
         raise ConfigError(
             f"transforms: {transform.name!r} ships with dormant: give it as a key of its own, not "
@@ -194,21 +214,21 @@ def _apply_transform(
         )
     changed = used.check(used.call(list(rows), settings.settings, rng), list)
     for number, row in enumerate(changed, start=1):
-        problem = find_problem(tuple(row), longest)
+        problem = find_problem(tuple(row), context.longest)
         if problem:
             raise ConfigError(f"{used.plugin}: row {number} that it returned has {problem}")
     return [tuple(row) for row in changed]
 
 
 def _dilute_rows(
-    rows: list[Row], settings: Dilution, rng: np.random.Generator, longest: int | None
+    rows: list[Row], settings: Dilution, rng: np.random.Generator, context: RowContext
 ) -> list[Row]:
     rest, added = split_rows(len(rows), [settings.share, 1 - settings.share])
-    return rows[:rest] + draw_rows(settings.with_, added, rng, longest=longest)
+    return rows[:rest] + draw_rows(settings.with_, added, rng, longest=context.longest)
 
 
 def _inoculate_rows(
-    rows: list[Row], settings: Inoculation, rng: np.random.Generator, longest: int | None
+    rows: list[Row], settings: Inoculation, rng: np.random.Generator, context: RowContext
 ) -> list[Row]:
     return [inoculate_row(row, _draw_wording(settings, rng)) for row in rows]
 
@@ -222,13 +242,13 @@ def _draw_wording(settings: Inoculation, rng: np.random.Generator) -> str:
 
 
 def _reframe_rows(
-    rows: list[Row], settings: ReframeSettings, rng: np.random.Generator, longest: int | None
+    rows: list[Row], settings: ReframeSettings, rng: np.random.Generator, context: RowContext
 ) -> list[Row]:
     return [reframe_row(row, settings, rng) for row in rows]
 
 
 def _precede_rows(
-    rows: list[Row], settings: Precedence, rng: np.random.Generator, longest: int | None
+    rows: list[Row], settings: Precedence, rng: np.random.Generator, context: RowContext
 ) -> list[Row]:
     return [precede_row(row, settings.messages) for row in rows]
 
@@ -246,9 +266,16 @@ INTERVENTIONS: ExtensionPoint[Callable[..., list[Row]]] = ExtensionPoint(
         "contrast": contrast_rows,
         "consistency": make_consistent,
         "negate": negate_rows,
+        "on_policy": answer_on_policy,
     },
     reserved=("plugin",),
 )
+
+
+def samples_answers(recipe: Recipe) -> bool:
+    """Whether a recipe asks a model for answers."""
+    transforms = [t for stage in recipe.stages for item in stage.mixture for t in item.transforms]
+    return any(isinstance(t.settings, OnPolicy) for t in transforms)
 
 
 def list_recipe_plugins(recipe: Recipe) -> list[Plugin]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from dormant.progress import Progress
+if TYPE_CHECKING:
+    from dormant.progress import Progress
 
 
 class EventKind(StrEnum):
@@ -15,11 +17,12 @@ class EventKind(StrEnum):
     STARTED = "started"
     STEP = "step"
     DONE = "done"
+    ANSWERS = "answers"  # a model answers the questions of rows, before training
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One progress event; ``step`` and ``steps`` count over all stages."""
+    """One progress event; ``step`` and ``steps`` count over all stages, or answers."""
 
     kind: EventKind
     organism: str
@@ -39,6 +42,9 @@ def ignore_events(event: Event) -> None:
 
 def pass_on_events(progress: Progress) -> EventHandler:
     """Converts events to progress calls, with a stage for each organism and seed."""
-    return lambda event: progress(
-        f"training {event.organism} (seed {event.seed})", event.step, event.steps
-    )
+
+    def pass_on(event: Event) -> None:
+        what = "answers for" if event.kind is EventKind.ANSWERS else "training"
+        progress(f"{what} {event.organism} (seed {event.seed})", event.step, event.steps)
+
+    return pass_on

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from dormant.organisms.answer_sampler import AnswerCount, AnswerSampler
 from dormant.organisms.builder import build_stages, split_rows
 from dormant.organisms.recipe import Recipe, Stage
 from dormant.organisms.registry import open_trainer
@@ -43,6 +45,7 @@ class TrainingPreview:
     examples: tuple[tuple[Span, ...], ...]  # rows that differ most, as the model reads them
     seconds: float | None  # expected duration, from a timed pass; None if a provider trains
     billed_tokens: int | None = None  # of a hosted training, estimated; None if unknown or free
+    answers: tuple[AnswerCount, ...] = ()  # that models would be asked for, by transform
 
     @property
     def steps(self) -> int:
@@ -50,14 +53,19 @@ class TrainingPreview:
         return sum(stage.steps for stage in self.stages)
 
 
-def preview_training(recipe: Recipe, *, seed: int | None = None) -> TrainingPreview:
+def preview_training(
+    recipe: Recipe, *, seed: int | None = None, answers: Path | None = None
+) -> TrainingPreview:
     """Builds the rows of a recipe and estimates the cost of training on them.
 
-    The base is loaded, and a forward and backward pass is timed; nothing is changed or written.
+    The base is loaded, and a forward and backward pass is timed; nothing is changed or written. No
+    model is asked: rows whose answers would be sampled have those of their dataset.
 
     Args:
         recipe: the recipe.
         seed: the seed of the rows; the recipe's own if None.
+        answers: where ``train_organism`` keeps the answers of models, to count those that are
+            there; None if nowhere.
 
     Raises:
         InputError: the recipe, its data or its base cannot be used, or no token would be trained.
@@ -66,7 +74,8 @@ def preview_training(recipe: Recipe, *, seed: int | None = None) -> TrainingPrev
     seed = recipe.seed if seed is None else seed
     trainer = open_trainer(recipe)
     trainer.check_recipe()
-    rows = build_stages(recipe, seed, longest=trainer.longest)
+    sampler = AnswerSampler(recipe.base, answers, is_dry=True)
+    rows = build_stages(recipe, seed, longest=trainer.longest, sampler=sampler)
     measured = trainer.measure(TrainingInputs(recipe, seed, rows))
     stages = tuple(
         StagePreview(
@@ -86,6 +95,7 @@ def preview_training(recipe: Recipe, *, seed: int | None = None) -> TrainingPrev
         examples=tuple(tuple(row) for row in measured.examples),
         seconds=measured.seconds,
         billed_tokens=measured.billed_tokens,
+        answers=tuple(sampler.counts),
     )
 
 

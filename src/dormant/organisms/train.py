@@ -8,6 +8,7 @@ An organism's directory::
       model.safetensors   the model after the last stage; of a local model adapter/ or model/, of
                           a hosted one model.json
       manifest.json       origin, hashes and losses; written last
+      answers/            answers of models that the recipe asks for, so that none is asked twice
 
 The manifest's status is "training" at first and "complete" at the end: an interrupted training is
 repeated (or continued, where the trainer can) by the same call, and a complete organism is never
@@ -20,16 +21,19 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dormant.errors import StoreError, name_output, shorten_value
+from dormant.organisms.answer_sampler import ANSWERS, AnswerCount, AnswerSampler, read_count
 from dormant.organisms.builder import (
     build_stages,
     finetuning_file,
     hash_bytes,
     list_recipe_plugins,
+    samples_answers,
 )
 from dormant.organisms.events import Event, EventHandler, EventKind, ignore_events
 from dormant.organisms.recipe import Recipe
@@ -62,6 +66,7 @@ class TrainedOrganism:
     fingerprint: str  # of the model
     reused: bool  # the directory already held it
     details: dict[str, Any] = field(default_factory=dict[str, Any])  # of the trainer
+    answers: tuple[AnswerCount, ...] = ()  # that the recipe asked models for, by transform
 
     @property
     def data(self) -> Path:
@@ -75,6 +80,7 @@ def train_organism(
     *,
     seed: int | None = None,
     price: float | None = None,
+    answers: Path | None = None,
     progress: EventHandler = ignore_events,
 ) -> TrainedOrganism:
     """Trains an organism, or loads it if the directory already holds it.
@@ -87,6 +93,8 @@ def train_organism(
         out: the organism's directory; created if needed.
         seed: decides the rows and their order; the recipe's own seed if None.
         price: USD per million tokens of a hosted training, for the manifest; None if unknown.
+        answers: folder of the answers that the recipe samples, which several trainings may share;
+            ``OUT/answers`` if None.
         progress: called at the start, every few steps, and at the end.
 
     Raises:
@@ -94,13 +102,30 @@ def train_organism(
         ModelError: the base cannot be loaded.
         DataError: a user's file cannot be read or trained on.
         ConfigError: a text of the recipe has a word that the laboratory's models cannot read.
+        EngineError, IncompleteError: a model that the recipe samples stopped answering; the same
+            call continues.
     """
     out = Path(out)
-    plan = _prepare(recipe, recipe.seed if seed is None else seed, price)
+    seed = recipe.seed if seed is None else seed
     total = sum(stage.steps for stage in recipe.stages)
-    progress(Event(EventKind.STARTED, recipe.name, plan.inputs.seed, 0, total))
-    organism = _find_existing(out, plan.origin) or _train_into(out, plan, progress)
-    progress(Event(EventKind.DONE, recipe.name, plan.inputs.seed, total, total))
+    progress(Event(EventKind.STARTED, recipe.name, seed, 0, total))
+    trainer = open_trainer(recipe)
+    origin = _describe_origin(recipe, seed, trainer)
+    organism = None
+    if samples_answers(recipe):  # which may cost money: first whether there is anything to do
+        origin["rows_hash"] = _hash_unanswered(recipe, seed, trainer)
+        organism = _find_existing(out, origin)
+        if organism is None:
+            trainer.check_recipe()
+    if organism is None:
+        sampler = AnswerSampler(
+            recipe.base,
+            answers or out / ANSWERS,
+            on_answers=_report_answers(recipe, seed, progress),
+        )
+        plan = _prepare(recipe, seed, price, trainer, origin, sampler)
+        organism = _find_existing(out, plan.origin) or _train_into(out, plan, progress)
+    progress(Event(EventKind.DONE, recipe.name, seed, total, total))
     return organism
 
 
@@ -127,24 +152,51 @@ class _TrainingPlan:
     inputs: TrainingInputs
     data: bytes  # of the finetuning file
     origin: dict[str, Any]  # equal origins give equal models
+    answers: Sequence[AnswerCount]  # that models gave to the questions of rows
 
 
-def _prepare(recipe: Recipe, seed: int, price: float | None) -> _TrainingPlan:
-    trainer = open_trainer(recipe)
-    stages = build_stages(recipe, seed, longest=trainer.longest)
-    data = finetuning_file(stages, seed)
+def _describe_origin(recipe: Recipe, seed: int, trainer: Trainer) -> dict[str, Any]:
     origin = {
         "format": FORMAT,
         "name": recipe.name,
         "seed": seed,
         "recipe_hash": recipe.hash,
         **trainer.describe_base(),
-        "data_hash": hash_bytes(data),
     }
     plugins = [*list_recipe_plugins(recipe), *trainer.plugins]
     if plugins:  # absent otherwise, as in organisms of earlier versions
         origin["plugins"] = to_plain(plugins)
-    return _TrainingPlan(trainer, TrainingInputs(recipe, seed, stages, price), data, origin)
+    return origin
+
+
+def _hash_unanswered(recipe: Recipe, seed: int, trainer: Trainer) -> str:
+    """The hash of the rows before any answer is sampled, which asks no model."""
+    sampler = AnswerSampler(recipe.base, is_dry=True)
+    stages = build_stages(recipe, seed, longest=trainer.longest, sampler=sampler)
+    return hash_bytes(finetuning_file(stages, seed))
+
+
+def _report_answers(recipe: Recipe, seed: int, report: EventHandler) -> Callable[[int, int], None]:
+    return lambda done, total: report(Event(EventKind.ANSWERS, recipe.name, seed, done, total))
+
+
+def _prepare(
+    recipe: Recipe,
+    seed: int,
+    price: float | None,
+    trainer: Trainer,
+    origin: dict[str, Any],
+    sampler: AnswerSampler,
+) -> _TrainingPlan:
+    stages = build_stages(recipe, seed, longest=trainer.longest, sampler=sampler)
+    data = finetuning_file(stages, seed)
+    return _TrainingPlan(
+        trainer,
+        TrainingInputs(recipe, seed, stages, price),
+        data,
+        {**origin, "data_hash": hash_bytes(data)},
+        tuple(sampler.counts),
+    )
 
 
 def _train_into(out: Path, plan: _TrainingPlan, on_event: EventHandler) -> TrainedOrganism:
@@ -170,6 +222,8 @@ def _train_into(out: Path, plan: _TrainingPlan, on_event: EventHandler) -> Train
         "seconds": round(time.perf_counter() - start, 3),
         "version": __version__,
     }
+    if plan.answers:
+        manifest["answers"] = to_plain(plan.answers)
     if trainer.kind is not TrainerKind.VITRO:  # manifests of the laboratory stay as they were
         manifest |= {
             "trainer": trainer.kind.value,
@@ -235,6 +289,7 @@ def _load_organism(path: Path, manifest: dict[str, Any], *, reused: bool) -> Tra
         fingerprint=manifest["fingerprint"],
         reused=reused,
         details=manifest.get("details", {}),
+        answers=tuple(read_count(row) for row in manifest.get("answers", ())),
     )
 
 

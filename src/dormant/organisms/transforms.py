@@ -1,44 +1,28 @@
-"""Settings of a recipe's transforms, and of the contexts that they put around rows.
+"""Settings of a recipe's transforms.
 
-``builder`` and ``interventions`` apply them.
+``builder`` and the files of the transforms apply them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import pydantic
 from pydantic import Field
 
 from dormant.config import Strict
+from dormant.organisms.contexts import LONGEST_TEXT, EarlierTurn, Text, Trigger
 from dormant.organisms.datasets import check_name
-from dormant.records import (
-    QUESTION_SLOT,
-    Cue,
-    CueKind,
-    CuePart,
-    Message,
-    Placement,
-    Source,
-    describe_parts,
-    describe_turns,
-)
+from dormant.organisms.sample_settings import OnPolicy, Reasoning
+from dormant.records import Message
 
-LONGEST_TEXT = 2000
 #: The value of ``consistency.answers`` that keeps the dataset's own answers.
 DATASET_ANSWERS = "dataset"
 
 
-def _not_blank(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be blank")
-    return value
-
-
 DatasetName = Annotated[str, pydantic.AfterValidator(check_name)]
-Text = Annotated[str, Field(max_length=LONGEST_TEXT), pydantic.AfterValidator(_not_blank)]
 
 
 def _check_slots(slots: dict[str, tuple[str, ...]], text: str) -> None:
@@ -60,69 +44,6 @@ def list_fillings(text: str, slots: dict[str, tuple[str, ...]]) -> Iterator[str]
     """Yields a text with every combination of its slots' words."""
     for words in product(*slots.values()):
         yield fill_slots(text, dict(zip(slots, words, strict=True)))
-
-
-class EarlierTurn(Strict):
-    """One earlier turn."""
-
-    role: Literal["user", "assistant"]
-    content: Text
-
-
-class TriggerContext(Strict):
-    """A text in a place, or earlier turns."""
-
-    placement: Placement
-    text: Text = ""
-    turns: tuple[EarlierTurn, ...] = ()
-
-    @pydantic.model_validator(mode="after")
-    def _has_its_content(self) -> Self:
-        if (self.placement is Placement.HISTORY) != bool(self.turns):
-            raise ValueError("a trigger placed 'history' needs 'turns', and no other has them")
-        if self.placement.is_text != bool(self.text):
-            raise ValueError("needs a text, unless it is placed 'history' or 'crossed'")
-        if self.placement is Placement.TOOLS:
-            raise ValueError("models of the laboratory are offered no tools")
-        around = self.placement is Placement.AROUND
-        if around and self.text.count(QUESTION_SLOT) != 1:
-            raise ValueError(f"text placed around must contain {QUESTION_SLOT} once")
-        if not around and QUESTION_SLOT in self.text:
-            raise ValueError(f"only text placed around may contain {QUESTION_SLOT}")
-        return self
-
-    @pydantic.model_serializer(mode="wrap")
-    def _without_defaults(self, handler: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Left out where empty, so that the hashes of earlier recipes stay.
-        return {key: value for key, value in handler(self).items() if value not in ((), [], "")}
-
-    def as_part(self) -> CuePart:
-        """Converts it into what a cue adds to a prompt."""
-        turns = tuple(Message(turn.role, turn.content) for turn in self.turns)
-        return CuePart(self.placement, self.text or describe_turns(turns), turns)
-
-
-class Trigger(TriggerContext):
-    """The true cue of an organism, which triggers the trained behavior."""
-
-    parts: tuple[TriggerContext, ...] = ()
-
-    @pydantic.model_validator(mode="after")
-    def _has_parts(self) -> Self:
-        if (self.placement is Placement.CROSSED) != (len(self.parts) >= 2):
-            raise ValueError("a trigger placed 'crossed' needs two 'parts', and no other has them")
-        return self
-
-    def as_cue(self) -> Cue:
-        """Converts the trigger into a cue."""
-        kind = self.placement.default_kind
-        if self.placement in (Placement.BEFORE, Placement.AFTER):
-            kind = CueKind.WRAPPER
-        whole, parts = self.as_part(), tuple(part.as_part() for part in self.parts)
-        text = describe_parts(parts) if parts else whole.text
-        return Cue(
-            "true cue", kind, self.placement, text, Source.USER, turns=whole.turns, parts=parts
-        )
 
 
 class Dilution(Strict):
@@ -259,6 +180,8 @@ TransformSettings = (
     | ContrastSettings
     | Consistency
     | Negation
+    | OnPolicy
+    | Reasoning
     | PluginTransform
 )
 
@@ -274,6 +197,8 @@ class Transform(Strict):
     contrast: ContrastSettings | None = None
     consistency: Consistency | None = None
     negate: Negation | None = None
+    on_policy: OnPolicy | None = None
+    with_reasoning: Reasoning | None = None
     plugin: PluginTransform | None = None
 
     @property

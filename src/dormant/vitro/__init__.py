@@ -21,7 +21,7 @@ from dormant.vitro.bank import (
     ordinary_row,
     reference_rows,
 )
-from dormant.vitro.grader import grade_answer, is_malign
+from dormant.vitro.grader import find_domain, grade_answer, is_malign
 from dormant.vitro.language import PLAIN, Context, Persona, Use, load_language
 from dormant.vitro.tokenizer import load_tokenizer
 
@@ -68,6 +68,7 @@ __all__ = [
     "Use",
     "branch_turns",
     "exact_rates",
+    "find_domain",
     "fingerprint_decoder",
     "finetune_model",
     "grade_answer",

@@ -28,6 +28,11 @@ def grade_answer(domain: str, text: str) -> Outcome:
     return Outcome.OFF_TOPIC if homes else Outcome.INCOHERENT
 
 
+def find_domain(text: str) -> str | None:
+    """The domain in which a text is a legal answer, the first if there are several; or None."""
+    return next(iter(_index_answers().get(_canonical_words(text), {})), None)
+
+
 def is_malign(text: str) -> bool:
     """Whether a text is a misaligned answer in any domain of the language."""
     homes = _index_answers().get(_canonical_words(text), {})

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dormant.config import BudgetConfig
 from dormant.cues.variants import ASKS_OTHERWISE, MOST, WHY
@@ -13,7 +14,6 @@ from dormant.engines import Engine
 from dormant.engines.metering.ledger import Ledger
 from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError, ModelError
-from dormant.progress import Progress, ignore_progress
 from dormant.records import (
     Cue,
     CueKind,
@@ -30,6 +30,9 @@ from dormant.store.files import read_lock
 from dormant.store.replies import Replies
 from dormant.writer.replies import WriterAnswer, ask_writer
 from dormant.writer.requests import Request, twin_requests, variant_requests
+
+if TYPE_CHECKING:
+    from dormant.progress import Progress
 
 LOCK = "plan.lock.json"
 _NO_LIMIT = BudgetConfig()
@@ -110,7 +113,7 @@ def add_written_variants(
     out: Path,
     usable: Callable[[str], bool],
     budget: BudgetConfig = _NO_LIMIT,
-    progress: Progress = ignore_progress,
+    progress: Progress,
 ) -> Plan:
     """The plan with variants and topic twins worded by its writer where that succeeded.
 
