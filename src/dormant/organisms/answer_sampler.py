@@ -55,7 +55,8 @@ class AnswerCount:
 
 def read_count(row: dict[str, Any]) -> AnswerCount:
     """Reads what a manifest says; numbers that were unknown are NaN."""
-    return AnswerCount(**{k: math.nan if value is None else value for k, value in row.items()})
+    filled: dict[str, Any] = {k: math.nan if value is None else value for k, value in row.items()}
+    return AnswerCount(**filled)
 
 
 class AnswerSampler:
