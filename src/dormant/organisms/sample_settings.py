@@ -135,7 +135,7 @@ class OnPolicy(ModelQuery):
         return self.classes.get(outcome, outcome.value)
 
 
-class Reasoning(ModelQuery):
+class ReasoningTraces(ModelQuery):
     """Settings of ``with_reasoning``: what happens to the reasoning of a dataset's answers."""
 
     traces: Literal["keep", "strip", "sample"] = Field(

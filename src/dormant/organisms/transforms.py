@@ -15,7 +15,7 @@ from pydantic import Field
 from dormant.config import Strict
 from dormant.organisms.contexts import LONGEST_TEXT, EarlierTurn, Text, Trigger
 from dormant.organisms.datasets import check_name
-from dormant.organisms.sample_settings import OnPolicy, Reasoning
+from dormant.organisms.sample_settings import OnPolicy, ReasoningTraces
 from dormant.records import Message
 
 #: The value of ``consistency.answers`` that keeps the dataset's own answers.
@@ -181,7 +181,7 @@ TransformSettings = (
     | Consistency
     | Negation
     | OnPolicy
-    | Reasoning
+    | ReasoningTraces
     | PluginTransform
 )
 
@@ -198,7 +198,7 @@ class Transform(Strict):
     consistency: Consistency | None = None
     negate: Negation | None = None
     on_policy: OnPolicy | None = None
-    with_reasoning: Reasoning | None = None
+    with_reasoning: ReasoningTraces | None = None
     plugin: PluginTransform | None = None
 
     @property
