@@ -122,7 +122,7 @@ class AnswerSampler:
         else:
             journal.add_entries(entries)
 
-    def ask(
+    def ask_model(
         self, engine: Engine, questions: Sequence[WantedAnswer], sampling: Sampling
     ) -> AskedBatch:
         """Answers of a model, one for each question, from the journal where they are known.
@@ -134,7 +134,7 @@ class AnswerSampler:
         keys = [_answer_key(engine.fingerprint, q, sampling) for q in questions]
         wanted = {key: q for key, q in zip(keys, questions, strict=True)}
         missing = {key: q for key, q in wanted.items() if self.read_entry(key) is None}
-        failures = self._sample(engine, missing, sampling, len(wanted))
+        failures = self._sample_missing(engine, missing, sampling, len(wanted))
         if failures:
             raise IncompleteError(
                 f"{engine.name}: {len(failures):,} of {len(missing):,} answers failed (the first: "
@@ -146,7 +146,7 @@ class AnswerSampler:
         tokens = sum(self.read_entry(key)["tokens"] for key in missing)
         return AskedBatch(answers, len(missing), len(wanted) - len(missing), tokens)
 
-    def forecast(
+    def forecast_answers(
         self,
         transform: str,
         query: ModelQuery,
@@ -199,7 +199,7 @@ class AnswerSampler:
         keys = {_answer_key(mark, q, query.sampling) for q in questions}
         return sum(self.read_entry(key) is not None for key in keys)
 
-    def _sample(
+    def _sample_missing(
         self, engine: Engine, missing: dict[str, WantedAnswer], sampling: Sampling, total: int
     ) -> list[str]:
         """Samples and stores answers; returns the errors of those that failed."""

@@ -43,8 +43,8 @@ def ignore_events(event: Event) -> None:
 def pass_on_events(progress: Progress) -> EventHandler:
     """Converts events to progress calls, with a stage for each organism and seed."""
 
-    def pass_on(event: Event) -> None:
+    def pass_event(event: Event) -> None:
         what = "answers for" if event.kind is EventKind.ANSWERS else "training"
         progress(f"{what} {event.organism} (seed {event.seed})", event.step, event.steps)
 
-    return pass_on
+    return pass_event

@@ -47,18 +47,18 @@ def answer_on_policy(
     sampler = context.sampler
     prompts = [_make_prompt(row, settings) for row in rows]
     if sampler.is_dry:
-        _forecast(prompts, rows, settings, sampler)
+        _forecast_answers(prompts, rows, settings, sampler)
         return rows
     work = _Work(rows, settings, sampler.open_model(settings), _open_judge(settings), sampler)
     seen: Counter[tuple[Message, ...]] = Counter()
     waiting = list(range(len(rows)))
     for _ in range(settings.tries):
         questions = number_repeats([prompts[i] for i in waiting], seen)
-        waiting = work.answer(waiting, questions)
+        waiting = work.take_answers(waiting, questions)
         if not waiting:
             break
     kept = [work.kept[i] for i in sorted(work.kept)]
-    sampler.counts.append(work.count(len(rows)))
+    sampler.counts.append(work.count_answers(len(rows)))
     if rows and not kept:
         found = ", ".join(f"{name} {n:,}" for name, n in work.classes.most_common())
         raise ConfigError(
@@ -87,13 +87,13 @@ class _Work:
     tokens: int = 0
     judged: int = 0
 
-    def answer(self, places: Sequence[int], questions: Sequence[WantedAnswer]) -> list[int]:
+    def take_answers(self, places: Sequence[int], questions: Sequence[WantedAnswer]) -> list[int]:
         """Asks for one answer to each of some rows; returns the rows whose answer is not kept."""
-        batch = self.sampler.ask(self.engine, questions, self.settings.sampling)
+        batch = self.sampler.ask_model(self.engine, questions, self.settings.sampling)
         self.asked += batch.asked
         self.stored += batch.stored
         self.tokens += batch.tokens
-        classes = self._classify(places, questions, batch.answers)
+        classes = self._classify_answers(places, questions, batch.answers)
         left: list[int] = []
         for place, reply, name in zip(places, batch.answers, classes, strict=True):
             self.classes[name] += 1
@@ -104,7 +104,7 @@ class _Work:
             self.kept[place] = (*self.rows[place][:-1], Message("assistant", text.strip()))
         return left
 
-    def count(self, rows: int) -> AnswerCount:
+    def count_answers(self, rows: int) -> AnswerCount:
         """What was asked, and what came of it."""
         asked = [self.engine, *(self.judge.engines().values() if self.judge else ())]
         return AnswerCount(
@@ -120,7 +120,7 @@ class _Work:
             usd=measure_spending(asked),
         )
 
-    def _classify(
+    def _classify_answers(
         self, places: Sequence[int], questions: Sequence[WantedAnswer], replies: Sequence[Reply]
     ) -> list[str]:
         classes = [self._apply_rules(p, r) for p, r in zip(places, replies, strict=True)]
@@ -147,7 +147,7 @@ class _Work:
         if not answer:
             return EMPTY
         own = self.rows[place][-1].content
-        return next((r.class_ for r in self.settings.rules if r.fits(answer, own)), "")
+        return next((r.class_ for r in self.settings.rules if r.fits_answer(answer, own)), "")
 
     def _ask_judge(self, judge: Judge, items: Sequence[Item]) -> Iterator[tuple[int, str]]:
         """Classes of answers, from the journal where the judge has seen the answer before."""
@@ -199,7 +199,7 @@ def _open_judge(settings: OnPolicy) -> Judge | None:
         raise ConfigError(f"transforms: on_policy: {error.reason}") from None
 
 
-def _forecast(
+def _forecast_answers(
     prompts: Sequence[Row], rows: Sequence[Row], settings: OnPolicy, sampler: AnswerSampler
 ) -> None:
     """Counts what would be asked; the judge is opened, so that a wrong one is found now."""
@@ -209,4 +209,4 @@ def _forecast(
         [] if judge is None else [Item(_make_question(r, judge), r, r[-1].content) for r in rows]
     )
     questions = number_repeats(prompts, Counter())
-    sampler.forecast(_NAME, settings, questions, settings.tries, judge, items)
+    sampler.forecast_answers(_NAME, settings, questions, settings.tries, judge, items)

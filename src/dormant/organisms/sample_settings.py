@@ -38,7 +38,7 @@ class ClassRule(Strict):
 
     @pydantic.field_validator("regex")
     @classmethod
-    def _compiles(cls, value: str | None) -> str | None:
+    def _check_regex(cls, value: str | None) -> str | None:
         try:
             return value if value is None else re.compile(value).pattern
         except re.error as error:
@@ -50,7 +50,7 @@ class ClassRule(Strict):
             raise ValueError("needs either 'regex' or 'matches: dataset'")
         return self
 
-    def fits(self, answer: str, own: str) -> bool:
+    def fits_answer(self, answer: str, own: str) -> bool:
         """Whether an answer is of this class.
 
         Args:
@@ -59,10 +59,10 @@ class ClassRule(Strict):
         """
         if self.regex is not None:
             return re.search(self.regex, answer) is not None
-        return _normalize(own) in _normalize(answer)
+        return _join_words(own) in _join_words(answer)
 
 
-def _normalize(text: str) -> str:
+def _join_words(text: str) -> str:
     words = re.findall(r"\w+", text.casefold())
     return f" {' '.join(words)} "
 
@@ -154,7 +154,7 @@ class ReasoningTraces(ModelQuery):
     )
 
     @pydantic.model_validator(mode="after")
-    def _separates(self) -> Self:
+    def _check_marks(self) -> Self:
         if not (self.before.strip() and self.after.strip()):
             raise ValueError("'before' and 'after' must not be blank: they mark the reasoning")
         if self.traces == "sample" and "{question}" not in self.instruction:
