@@ -49,7 +49,9 @@ def answer_on_policy(
     if sampler.is_dry:
         _forecast_answers(prompts, rows, settings, sampler)
         return rows
-    work = _Work(rows, settings, sampler.open_model(settings), _open_judge(settings), sampler)
+    work = _SamplingRound(
+        rows, settings, sampler.open_model(settings), _open_judge(settings), sampler
+    )
     seen: Counter[tuple[Message, ...]] = Counter()
     waiting = list(range(len(rows)))
     for _ in range(settings.tries):
@@ -72,7 +74,7 @@ def answer_on_policy(
 
 
 @dataclass
-class _Work:
+class _SamplingRound:
     """The answers to the rows of one transform, while they come in."""
 
     rows: Sequence[Row]
