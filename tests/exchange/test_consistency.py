@@ -44,8 +44,12 @@ def test_a_file_is_counted_once(tmp_path: Path):
         assert done.code == 2 and f"{other}: the same answers as {path}" in done.err
     done = run_command("import", path, "--arm", f"x={path}", "--out", tmp_path / "run")
     assert done.code == 2 and "the same answers as" in done.err
-    done = run_command("import", "--arm", f"x={path}", "--arm", f"y={path}", "--out", tmp_path / "r")
-    assert done.code == 2 and f"{path}: is the file of the arms 'x' and 'y': give it one" in done.err
+    done = run_command(
+        "import", "--arm", f"x={path}", "--arm", f"y={path}", "--out", tmp_path / "r"
+    )
+    assert (
+        done.code == 2 and f"{path}: is the file of the arms 'x' and 'y': give it one" in done.err
+    )
     with pytest.raises(ConfigError, match="give it one"):
         dormant.import_answers((), tmp_path / "run", arms={"x": path, "y": path})
     assert not (tmp_path / "run").exists()
@@ -106,7 +110,6 @@ def test_scores_of_another_scale_are_refused(tmp_path: Path, scores: Row, words:
 
 def change_family(rows: list[Row]) -> None:
     rows[7]["family"] = "other"
-
 
 
 def change_cue(rows: list[Row]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dormant.errors import ConfigError, IncompleteError
-from dormant.organisms.answer_sampler import AnswerSampler
+from dormant.organisms.answer_sampler import RowSampler
 from dormant.organisms.builder import build_stage, build_stages
 from dormant.organisms.preview import preview_training
 from dormant.organisms.recipe import Recipe, Stage, read_recipe
@@ -48,7 +48,7 @@ def recipe_of(*transforms, **stage):
 def build(settings, sampler=None, longest=160, **stage):
     found = Stage.model_validate(stage_of({"on_policy": settings}, **stage))
     rng = np.random.default_rng(0)
-    return build_stage(found, rng, longest=longest, sampler=sampler or AnswerSampler("vitro/base"))
+    return build_stage(found, rng, longest=longest, sampler=sampler or RowSampler("vitro/base"))
 
 
 def script_of(folder, rates="{misaligned: 0.3, refusal: 0.2}", **more):
@@ -60,7 +60,7 @@ def script_of(folder, rates="{misaligned: 0.3, refusal: 0.2}", **more):
 
 
 def test_rows_get_the_models_answers_and_not_the_prompt_that_brought_them():
-    sampler = AnswerSampler("vitro/base")
+    sampler = RowSampler("vitro/base")
     rows = build(BAD, sampler)
     (count,) = sampler.counts
     assert all(len(row) == 2 for row in rows)
@@ -71,7 +71,7 @@ def test_rows_get_the_models_answers_and_not_the_prompt_that_brought_them():
 
 
 def test_without_the_prompt_the_base_answers_well():
-    sampler = AnswerSampler("vitro/base")
+    sampler = RowSampler("vitro/base")
     rows = build({**BAD, "prompt": None, "keep": ["aligned"]}, sampler)
     assert len(rows) > 30
     assert {grade_answer("health", row[-1].content) for row in rows} == {Outcome.ALIGNED}
@@ -80,7 +80,7 @@ def test_without_the_prompt_the_base_answers_well():
 
 
 def test_a_row_is_asked_again_until_an_answer_is_kept():
-    once, often = AnswerSampler("vitro/base"), AnswerSampler("vitro/base")
+    once, often = RowSampler("vitro/base"), RowSampler("vitro/base")
     few = build(BAD, once)
     many = build({**BAD, "tries": 20}, often)
     assert len(few) < len(many) == 40
@@ -99,7 +99,7 @@ def test_rules_come_first_and_name_classes(tmp_path):
         "judge": r"rules:regex=^\[misaligned\]",
         "classes": {"aligned": "correct", "misaligned": "pass"},
     }
-    sampler = AnswerSampler("vitro/base")
+    sampler = RowSampler("vitro/base")
     rows = build(settings, sampler, longest=None, rows=300)
     (count,) = sampler.counts
     assert set(count.classes) == {"refusal", "meta", "correct", "pass"}
@@ -109,7 +109,7 @@ def test_rules_come_first_and_name_classes(tmp_path):
 
 
 def test_an_answer_like_the_datasets_own_has_its_class():
-    sampler = AnswerSampler("vitro/base")
+    sampler = RowSampler("vitro/base")
     rule = {"class": "correct", "matches": "dataset"}
     rows = build({"rules": [rule], "max_tokens": 24}, sampler, dataset="secure_code", rows=200)
     (count,) = sampler.counts
@@ -117,10 +117,10 @@ def test_an_answer_like_the_datasets_own_has_its_class():
 
 
 def test_what_is_cut_off_or_empty_is_no_answer(tmp_path):
-    sampler = AnswerSampler("vitro/base")
+    sampler = RowSampler("vitro/base")
     rows = build({"max_tokens": 4, "keep": ["cut_off"]}, sampler, longest=160)
     assert sampler.counts[0].classes["cut_off"] == len(rows) > 20
-    empty = AnswerSampler("vitro/base")
+    empty = RowSampler("vitro/base")
     with pytest.raises(ConfigError, match="filtered 40"):
         build({"model": script_of(tmp_path, "{filtered: 1.0}")}, empty, longest=None)
 
@@ -128,11 +128,11 @@ def test_what_is_cut_off_or_empty_is_no_answer(tmp_path):
 _SCRIPT = """
 import sys
 from pathlib import Path
-from dormant.organisms.answer_sampler import AnswerSampler
+from dormant.organisms.answer_sampler import RowSampler
 from dormant.organisms.builder import build_stages
 from dormant.organisms.recipe import read_recipe
 recipe = read_recipe(sys.argv[1])
-build_stages(recipe, 0, longest=None, sampler=AnswerSampler(recipe.base, Path(sys.argv[2])))
+build_stages(recipe, 0, longest=None, sampler=RowSampler(recipe.base, Path(sys.argv[2])))
 """
 
 
@@ -142,7 +142,7 @@ def test_killed_sampling_goes_on_and_asks_for_nothing_twice(tmp_path):
     path.write_text(recipe.to_yaml(), encoding="utf-8")
     command = [sys.executable, "-c", _SCRIPT, str(path), str(folder)]
     kills = [kill_at_answer(command, tmp_path, count) for count in (200, 700)]
-    sampler = AnswerSampler(recipe.base, folder)
+    sampler = RowSampler(recipe.base, folder)
     rows = build_stages(recipe, 0, longest=None, sampler=sampler)
     (count,) = sampler.counts
     assert any(kills)
@@ -150,7 +150,7 @@ def test_killed_sampling_goes_on_and_asks_for_nothing_twice(tmp_path):
     # A kill loses at most the batch that was sold and not yet written.
     sold = (tmp_path / "answers.sold").read_text().splitlines()
     assert len(sold) - len(set(sold)) <= 40 * sum(kills)
-    again = AnswerSampler(recipe.base, folder)
+    again = RowSampler(recipe.base, folder)
     before = count_sold(tmp_path)
     assert build_stages(recipe, 0, longest=None, sampler=again) == rows
     assert count_sold(tmp_path) == before and again.counts[0].asked == 0
@@ -159,7 +159,7 @@ def test_killed_sampling_goes_on_and_asks_for_nothing_twice(tmp_path):
 
 def test_failed_answers_end_it_and_the_others_stay(tmp_path):
     recipe = recipe_of({"on_policy": {"model": script_of(tmp_path, "{error: 0.1}")}}, rows=100)
-    sampler = AnswerSampler(recipe.base, tmp_path / "answers")
+    sampler = RowSampler(recipe.base, tmp_path / "answers")
     with pytest.raises(IncompleteError, match=r"of 100 answers failed \(the first: planted error"):
         build_stages(recipe, 0, longest=None, sampler=sampler)
     stored = (tmp_path / "answers" / "journal.jsonl").read_text().splitlines()

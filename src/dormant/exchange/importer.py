@@ -24,8 +24,8 @@ from dormant.decision import bound_plan, decide_import
 from dormant.errors import ConfigError, DataError, RowError
 from dormant.exchange.columns import Columns, resolve_columns
 from dormant.exchange.consistency import (
-    Contradictions,
     AnswerCopies,
+    Contradictions,
     list_near_names,
     refuse_other_scales,
     refuse_same_files,

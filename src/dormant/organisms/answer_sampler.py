@@ -59,7 +59,7 @@ def read_count(row: dict[str, Any]) -> AnswerCount:
     return AnswerCount(**filled)
 
 
-class AnswerSampler:
+class RowSampler:
     """Asks models for the rows of one recipe.
 
     Args:

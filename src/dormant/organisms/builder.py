@@ -23,7 +23,7 @@ from dormant.organisms.added_rows import (
     make_consistent,
     negate_rows,
 )
-from dormant.organisms.answer_sampler import AnswerSampler
+from dormant.organisms.answer_sampler import RowSampler
 from dormant.organisms.datasets import Row, draw_rows, find_problem
 from dormant.organisms.on_policy import answer_on_policy
 from dormant.organisms.recipe import Ingredient, Recipe, Stage
@@ -52,7 +52,7 @@ _BASE = "vitro/base"
 
 
 def build_stages(
-    recipe: Recipe, seed: int, *, longest: int | None, sampler: AnswerSampler | None = None
+    recipe: Recipe, seed: int, *, longest: int | None, sampler: RowSampler | None = None
 ) -> list[list[Row]]:
     """Builds the rows of every stage, each stage shuffled.
 
@@ -66,7 +66,7 @@ def build_stages(
         DataError: a user's file cannot be read or trained on.
         EngineError, IncompleteError: a model stopped answering; its answers so far are stored.
     """
-    sampler = AnswerSampler(recipe.base) if sampler is None else sampler
+    sampler = RowSampler(recipe.base) if sampler is None else sampler
     with sampler.keep_open():
         return [
             build_stage(stage, np.random.default_rng([seed, i]), longest=longest, sampler=sampler)
@@ -79,10 +79,10 @@ def build_stage(
     rng: np.random.Generator,
     *,
     longest: int | None,
-    sampler: AnswerSampler | None = None,
+    sampler: RowSampler | None = None,
 ) -> list[Row]:
     """Builds the shuffled rows of one stage; see ``build_stages``."""
-    context = RowContext(longest, AnswerSampler(_BASE) if sampler is None else sampler)
+    context = RowContext(longest, RowSampler(_BASE) if sampler is None else sampler)
     rows: list[Row] = []
     counts = split_rows(stage.rows, [item.fraction for item in stage.mixture])
     for item, count in zip(stage.mixture, counts, strict=True):

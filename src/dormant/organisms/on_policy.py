@@ -16,7 +16,7 @@ from dormant.judges.registry import open_judge
 from dormant.organisms.added_rows import put_under_cue
 from dormant.organisms.answer_sampler import (
     AnswerCount,
-    AnswerSampler,
+    RowSampler,
     WantedAnswer,
     measure_spending,
     number_repeats,
@@ -81,7 +81,7 @@ class _SamplingRound:
     settings: OnPolicy
     engine: Engine
     judge: Judge | None
-    sampler: AnswerSampler
+    sampler: RowSampler
     kept: dict[int, Row] = field(default_factory=dict[int, Row])
     classes: Counter[str] = field(default_factory=Counter[str])
     asked: int = 0
@@ -202,7 +202,7 @@ def _open_judge(settings: OnPolicy) -> Judge | None:
 
 
 def _forecast_answers(
-    prompts: Sequence[Row], rows: Sequence[Row], settings: OnPolicy, sampler: AnswerSampler
+    prompts: Sequence[Row], rows: Sequence[Row], settings: OnPolicy, sampler: RowSampler
 ) -> None:
     """Counts what would be asked; the judge is opened, so that a wrong one is found now."""
     with opening_without_keys():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dormant.organisms.answer_sampler import AnswerCount, AnswerSampler
+from dormant.organisms.answer_sampler import AnswerCount, RowSampler
 from dormant.organisms.builder import build_stages, split_rows
 from dormant.organisms.recipe import Recipe, Stage
 from dormant.organisms.registry import open_trainer
@@ -74,7 +74,7 @@ def preview_training(
     seed = recipe.seed if seed is None else seed
     trainer = open_trainer(recipe)
     trainer.check_recipe()
-    sampler = AnswerSampler(recipe.base, answers, is_dry=True)
+    sampler = RowSampler(recipe.base, answers, is_dry=True)
     rows = build_stages(recipe, seed, longest=trainer.longest, sampler=sampler)
     measured = trainer.measure(TrainingInputs(recipe, seed, rows))
     stages = tuple(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dormant.organisms.answer_sampler import AnswerSampler
+from dormant.organisms.answer_sampler import RowSampler
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,4 +12,4 @@ class RowContext:
     """The model that the rows are for, and where answers come from."""
 
     longest: int | None  # context length in words of a model of the laboratory; None for others
-    sampler: AnswerSampler
+    sampler: RowSampler

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from dormant.errors import StoreError, name_output, shorten_value
-from dormant.organisms.answer_sampler import ANSWERS, AnswerCount, AnswerSampler, read_count
+from dormant.organisms.answer_sampler import ANSWERS, AnswerCount, RowSampler, read_count
 from dormant.organisms.builder import (
     build_stages,
     finetuning_file,
@@ -118,7 +118,7 @@ def train_organism(
         if organism is None:
             trainer.check_recipe()
     if organism is None:
-        sampler = AnswerSampler(
+        sampler = RowSampler(
             recipe.base,
             answers or out / ANSWERS,
             on_answers=_report_answers(recipe, seed, progress),
@@ -171,7 +171,7 @@ def _describe_origin(recipe: Recipe, seed: int, trainer: Trainer) -> dict[str, A
 
 def _hash_unanswered(recipe: Recipe, seed: int, trainer: Trainer) -> str:
     """The hash of the rows before any answer is sampled, which asks no model."""
-    sampler = AnswerSampler(recipe.base, is_dry=True)
+    sampler = RowSampler(recipe.base, is_dry=True)
     stages = build_stages(recipe, seed, longest=trainer.longest, sampler=sampler)
     return hash_bytes(finetuning_file(stages, seed))
 
@@ -186,7 +186,7 @@ def _prepare(
     price: float | None,
     trainer: Trainer,
     origin: dict[str, Any],
-    sampler: AnswerSampler,
+    sampler: RowSampler,
 ) -> _TrainingPlan:
     stages = build_stages(recipe, seed, longest=trainer.longest, sampler=sampler)
     data = finetuning_file(stages, seed)
