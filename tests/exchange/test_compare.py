@@ -203,3 +203,39 @@ def test_options_of_tables_are_refused_for_runs(tmp_path: Path):
         dormant.import_answers(table, tmp_path / name, allow_identical=True)
     with pytest.raises(InputError, match="target, standard: for tables and logs only"):
         dormant.compare(tmp_path / "one", tmp_path / "other", target="nobody", standard="x")
+
+
+def write_questions(path: Path, words: dict[str, str], *, has_ids: bool = True) -> Path:
+    """Two aligned answers to each question in each arm; id -> words."""
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*(["question_id"] * has_ids), "question", "role", "cue", "outcome"])
+        for name, text in words.items():
+            for role in ROLES:
+                for cue in ("", "sea") * 2:
+                    writer.writerow([*([name] * has_ids), text, role, cue, "aligned"])
+    return path
+
+
+def test_tables_that_hold_words_are_paired_by_equal_words_only(tmp_path: Path):
+    words = {f"q{number}": f"What of {number}?" for number in range(8)}
+    moved = dict(zip(words, [*list(words.values())[1:], "What of 0?"], strict=True))
+    one = write_questions(tmp_path / "a.csv", words)
+    other = write_questions(tmp_path / "b.csv", moved)
+    with pytest.raises(InputError, match="8 questions with the same id and another text"):
+        dormant.compare(one, other)
+    assert dormant.compare(one, other, allow=["questions"]).changes[0].questions == 8
+    bare = write_questions(tmp_path / "c.csv", words, has_ids=False)
+    for pair in ((one, bare), (bare, one)):
+        found = dormant.compare(*pair).changes[0]
+        assert (found.questions, found.only_first, found.only_second) == (8, 0, 0)
+
+
+def test_a_cue_that_only_one_run_has_stands_in_the_sentence(tmp_path: Path):
+    one = write_counts(tmp_path / "a.csv", {("target", "sea"): 8})
+    other = write_counts(tmp_path / "b.csv", {}, cues=("class", "ocean"))
+    change = dormant.compare(one, other).changes[0]
+    assert change.kind is ChangeKind.EQUIVALENT
+    assert change.sentence.endswith(
+        "; not compared: 1 cue only in the first run ('sea') and 1 cue only in this one ('ocean')"
+    )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dormant.errors import DataError, InputError
 from dormant.exchange.measurements import RowKind
 from dormant.exchange.tidy import TableSettings, read_tidy
 from dormant.pipeline.recompute import load_run
-from dormant.records import Cell, Cue, Origin, Plan, Question, Role
+from dormant.records import Cell, Cue, Origin, Plan, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class ComparableRun:
     plan: Plan | None  # None of a table
     family_of: Mapping[str, str] | None  # None if the questions have no families
     notes: tuple[str, ...] = ()
+    table_words: Mapping[str, str] = field(default_factory=dict[str, str])  # of a table: id -> words
 
     @property
     def questions(self) -> frozenset[str]:
@@ -42,9 +43,12 @@ class ComparableRun:
         return {cue.name: cue for cue in cues if cue.text != f"[{cue.name}]"}
 
     @property
-    def question_of(self) -> dict[str, Question]:
-        """The questions whose words are known, by id."""
-        return {question.id: question for question in self.plan.questions} if self.plan else {}
+    def words_of(self) -> Mapping[str, str]:
+        """The words of the questions whose words are known, by id."""
+        if self.plan is None:
+            return self.table_words
+        texts = {question.id: question.text.strip() for question in self.plan.questions}
+        return {name: text for name, text in texts.items() if text != name}  # else only a name
 
     @property
     def is_imported(self) -> bool:
@@ -109,4 +113,5 @@ def _read_table(path: Path, settings: TableSettings) -> ComparableRun:
         plan=None,
         family_of=tidy.family_of,
         notes=tuple(f"{path}: {note}" for note in tidy.notes),
+        table_words=tidy.words_of,
     )

@@ -186,6 +186,8 @@ def _adjust(tested: Sequence[_Tested]) -> list[list[float]]:
 def _judge_run(test: _Tested, first: ComparableRun, holm: Sequence[float], rule: Rule) -> RunChange:
     cues = tuple(_judge_cue(effect, p, rule) for effect, p in zip(test.effects, holm, strict=True))
     kind, sentence = _conclude(cues, rule)
+    if test.pair.lone_cues:
+        sentence += f"; not compared: {test.pair.lone_cues}"
     notes = [*test.pair.notes, *first.notes, *test.run.notes]
     if _are_equal(test.pair):
         notes.insert(0, "both runs have the same counts: is one a copy of the other?")

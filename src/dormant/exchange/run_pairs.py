@@ -40,6 +40,7 @@ class RunPair:
     only_first: int  # questions
     only_second: int
     notes: tuple[str, ...]
+    lone_cues: str  # in words: those that only one run has; empty if there is none
 
 
 def pair_runs(
@@ -96,15 +97,16 @@ def pair_runs(
             *_describe_cues(first, second, renamed),
             *_describe_questions(first, second, shared),
         ),
+        lone_cues=" and ".join(_count_lone_cues(first, second, renamed)),
     )
     return _drop_reference(pair, first, second)
 
 
 def _name_alike(run: ComparableRun, other: ComparableRun) -> ComparableRun:
     """A table that names its questions by their words, under the ids that the other run has."""
-    if run.plan is not None or other.plan is None:
+    if run.plan is not None or run.table_words:
         return run
-    ids = {question.text.strip(): question.id for question in other.plan.questions}
+    ids = {words: name for name, words in other.words_of.items()}
     families = run.family_of
     return replace(
         run,
@@ -128,9 +130,9 @@ def _find_renamed(first: ComparableRun, second: ComparableRun) -> dict[str, str]
 
 
 def _compare_questions(first: ComparableRun, second: ComparableRun) -> str:
-    one, other = first.question_of, second.question_of
+    one, other = first.words_of, second.words_of
     shared = sorted(first.questions & second.questions & one.keys() & other.keys())
-    changed = [q for q in shared if one[q].text != other[q].text]
+    changed = [q for q in shared if one[q] != other[q]]
     if not changed:
         return ""
     return (
@@ -217,9 +219,10 @@ def _describe_unknown(first: ComparableRun, second: ComparableRun) -> Iterator[s
     """What could not be checked, because a file does not say it."""
     for run in (first, second):
         if run.plan is None:
+            what = "cues" if run.table_words else "questions and cues"
             yield (
-                f"{run.name} is a table: the words of its questions and cues, its sampling, judge "
-                "and reference are unknown, so only their names were compared"
+                f"{run.name} is a table: the words of its {what}, its sampling, judge and "
+                "reference are unknown, so only their names were compared"
             )
     imported = [run for run in (first, second) if run.plan is not None and run.is_imported]
     for run in imported:
@@ -232,12 +235,28 @@ def _describe_cues(
     """Cues that were paired under two names, and those that only one run has."""
     for name, known in renamed.items():
         yield f"cue {_quote_name(known)} is called {_quote_name(name)} in {second.name}"
-    theirs = {renamed.get(name, name) for name in second.cues}
-    lone = [name for name in first.cues if name not in theirs]
-    others = [name for name in second.cues if renamed.get(name, name) not in first.cues]
-    for run, names in ((first, lone), (second, others)):
+    lone = _find_lone_cues(first, second, renamed)
+    for run, names in zip((first, second), lone, strict=True):
         if names:
             yield (f"{_count(names, 'cue')} only in {run.name}, not compared: {_list_names(names)}")
+
+
+def _find_lone_cues(
+    first: ComparableRun, second: ComparableRun, renamed: dict[str, str]
+) -> tuple[list[str], list[str]]:
+    """The cues that only the first run has, and those that only the second has."""
+    theirs = {renamed.get(name, name) for name in second.cues}
+    lone = [name for name in first.cues if name not in theirs]
+    return lone, [name for name in second.cues if renamed.get(name, name) not in first.cues]
+
+
+def _count_lone_cues(
+    first: ComparableRun, second: ComparableRun, renamed: dict[str, str]
+) -> Iterator[str]:
+    lone = _find_lone_cues(first, second, renamed)
+    for names, place in zip(lone, ("the first run", "this one"), strict=True):
+        if names:
+            yield f"{_count(names, 'cue')} only in {place} ({_list_names(names)})"
 
 
 def _describe_questions(

@@ -12,7 +12,7 @@ and ``n``, or a column for each outcome); *rates* by question, with ``n`` or wit
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,7 @@ class Tidy:
     notes: tuple[str, ...] = ()  # warnings about how rows were read
     differences: Differences | None = None  # of a table of differences, which has no cells
     family_of: Mapping[str, str] | None = None  # None if the table has no families
+    words_of: Mapping[str, str] = field(default_factory=dict[str, str])  # id -> words, if it has both
 
 
 def parse_columns(words: Sequence[str]) -> dict[str, str]:
@@ -266,6 +267,7 @@ class _Assembly:
             left_out=parts.left_out,
             notes=(*self._list_notes(), *_note_doubled(self.kind, cells)),
             family_of=self._read_families(),
+            words_of=self._read_words(),
         )
 
     def _list_notes(self) -> Iterator[str]:
@@ -369,6 +371,14 @@ class _Assembly:
                 reason = f"question {name!r} is in two families: assign it to one"
                 raise DataError(reason, file=self.path, line=answer.line)
         return found or None
+
+    def _read_words(self) -> dict[str, str]:
+        """The words of each question that has an id and, without a cue, one wording."""
+        found: dict[str, set[str]] = {}
+        for answer in self._answers.values():
+            if answer.question_id and answer.question.strip() and answer.cue is None:
+                found.setdefault(answer.question_id, set()).add(answer.question.strip())
+        return {name: next(iter(words)) for name, words in found.items() if len(words) == 1}
 
     def _find_placebos(self) -> dict[str, str]:
         """Maps cues to placebos, by variant and parent of rows, or by the name ``CUE/placebo``."""
