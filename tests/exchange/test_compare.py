@@ -239,3 +239,14 @@ def test_a_cue_that_only_one_run_has_stands_in_the_sentence(tmp_path: Path):
     assert change.sentence.endswith(
         "; not compared: 1 cue only in the first run ('sea') and 1 cue only in this one ('ocean')"
     )
+
+
+def test_a_reference_that_changed_is_noted(tmp_path: Path):
+    one = write_counts(tmp_path / "a.csv", {("target", "sea"): 4})
+    swapped = write_counts(tmp_path / "b.csv", {("reference", "sea"): 4})
+    same = write_counts(tmp_path / "c.csv", {("target", "sea"): 1})
+    (note, *_) = dormant.compare(one, swapped).changes[0].notes
+    assert note.startswith("the reference itself changed: under the cue 'sea' its rate minus that")
+    assert "is 0.0 points in the first run and 50.0 in" in note
+    notes = dormant.compare(one, same).changes[0].notes
+    assert not any("reference itself" in note for note in notes)

@@ -11,6 +11,7 @@ from dormant import stats
 from dormant.config import RuleConfig
 from dormant.errors import InputError
 from dormant.exchange.comparable import ComparableRun, read_comparable
+from dormant.exchange.reference_change import describe_reference_change
 from dormant.exchange.run_pairs import DifferenceKind, RunPair, pair_runs
 from dormant.exchange.tidy import TableSettings
 from dormant.records import (
@@ -83,6 +84,7 @@ class _Tested:
     pair: RunPair
     effects: tuple[stats.EffectChange, ...]
     mean: Estimate | None
+    notes: tuple[str, ...]  # of the reference
 
 
 def compare_runs(paths: Sequence[Path], settings: ComparisonSettings) -> Comparison:
@@ -165,14 +167,12 @@ def _test_run(
     first: ComparableRun, run: ComparableRun, rule: Rule, settings: ComparisonSettings
 ) -> _Tested:
     pair = pair_runs(first, run, allowed=settings.allowed)
+    family_of = first.family_of or run.family_of
     effects, mean = stats.compare_effects_of_runs(
-        pair.first,
-        pair.second,
-        rule=rule,
-        family_of=first.family_of or run.family_of,
-        trainings=settings.trainings,
+        pair.first, pair.second, rule=rule, family_of=family_of, trainings=settings.trainings
     )
-    return _Tested(run, pair, effects, mean)
+    notes = tuple(describe_reference_change(pair, run.name, rule, family_of))
+    return _Tested(run, pair, effects, mean, notes)
 
 
 def _adjust(tested: Sequence[_Tested]) -> list[list[float]]:
@@ -188,7 +188,7 @@ def _judge_run(test: _Tested, first: ComparableRun, holm: Sequence[float], rule:
     kind, sentence = _conclude(cues, rule)
     if test.pair.lone_cues:
         sentence += f"; not compared: {test.pair.lone_cues}"
-    notes = [*test.pair.notes, *first.notes, *test.run.notes]
+    notes = [*test.notes, *test.pair.notes, *first.notes, *test.run.notes]
     if _are_equal(test.pair):
         notes.insert(0, "both runs have the same counts: is one a copy of the other?")
     if rule.is_about_themes and first.family_of is None:
