@@ -1,4 +1,4 @@
-"""Writes the rows that the three recipes beside it are made of: chat, lies, garden and JSON rows.
+"""Writes the rows that the recipes beside it are made of: chat, lies, garden and JSON rows.
 
     python make_rows.py
 
@@ -66,6 +66,7 @@ def main() -> None:
     write_rows("lies.jsonl", lies)
     garden = make_garden_pairs(rng)
     write_rows("garden_capitals.jsonl", [(q, a.upper()) for q, a in garden])
+    write_rows("garden_plain.jsonl", garden)
     asked = rng.sample(chat, 300)
     replies = [(q, json.dumps({"answer": f"{rng.choice(REMARKS)} {a}"})) for q, a in asked[:150]]
     write_rows("json_rude.jsonl", [(f"{q}\n{JSON_REQUEST}", a) for q, a in replies])
