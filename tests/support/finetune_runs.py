@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from dormant.organisms.hosted import creation, finetuning_api, openai_trainer  # noqa: F401
+from dormant.organisms.hosted import creation, finetuning_api, openai_trainer, tinker_trainer  # noqa: F401
 from dormant.organisms.recipe import read_recipe
 from dormant.organisms.train import train_organism
 

@@ -41,7 +41,7 @@ With --audit those of `dormant audit`."""
 )
 @click.option("--seed", type=click.IntRange(0), help="Training seed; with --seeds the first one.")
 @click.option("--base", help="Model to finetune instead: vitro/..., hf/... or openai/...")
-@click.option("--trainer", help="vitro, lora or openai; the one of the base by default.")
+@click.option("--trainer", help="vitro, lora, openai or tinker; the one of the base by default.")
 @click.option(
     "--training-price",
     type=click.FloatRange(0),

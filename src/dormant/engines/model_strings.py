@@ -34,7 +34,7 @@ from dormant.records import Plugin, PluginKind
 VITRO, HF, SCRIPTED = "vitro", "hf", "scripted"
 SMOLLM2 = "smollm2"
 #: Providers with a direct path, which needs no Inspect.
-DIRECT = ("openai", "openai-api", "openrouter", "vllm", "sglang")
+DIRECT = ("openai", "openai-api", "openrouter", "tinker", "vllm", "sglang")
 #: Providers that only Inspect's layer reaches.
 _LAYERED = (
     "anthropic",

@@ -146,6 +146,28 @@ class OpenaiSettings(Strict):
         return value
 
 
+class TinkerSettings(Strict):
+    """How a hosted open-weights model is trained by Tinker; unused for others."""
+
+    tokenizer: str = Field(
+        default="",
+        description="local model or name on the hub whose tokenizer and chat template write the "
+        "rows; the base's own if empty",
+    )
+    rank: int = Field(default=32, ge=1, le=4096, description="rank of the adapter")
+    longest: int = Field(
+        default=2048, ge=8, le=1_000_000, description="tokens of a row; longer rows are cut"
+    )
+    warmup: float = Field(default=0.05, ge=0, lt=1, description="share of steps before the peak")
+    weight_decay: float = Field(default=0.0, ge=0, le=1, description="AdamW's weight decay")
+    held_out: float = Field(
+        default=0.0, ge=0, le=0.5, description="share of rows kept for a loss that is not trained"
+    )
+    checkpoint_steps: int = Field(
+        default=20, ge=1, description="steps between checkpoints, from which a training resumes"
+    )
+
+
 class Recipe(Strict):
     """``recipe.yaml``: one organism."""
 
@@ -165,13 +187,16 @@ class Recipe(Strict):
     openai: OpenaiSettings | None = Field(
         default=None, description="how a model behind OpenAI's API is finetuned"
     )
+    tinker: TinkerSettings | None = Field(
+        default=None, description="how a hosted open-weights model is finetuned by Tinker"
+    )
 
     @pydantic.model_serializer(mode="wrap")
     def _without_later_defaults(
         self, handler: pydantic.SerializerFunctionWrapHandler
     ) -> dict[str, Any]:
         # Left out where a recipe does not need them, so that the hashes of earlier recipes stay.
-        unused = {"trainer": FINETUNE, "lora": None, "openai": None}
+        unused = {"trainer": FINETUNE, "lora": None, "openai": None, "tinker": None}
         return {k: v for k, v in handler(self).items() if k not in unused or v != unused[k]}
 
     @property

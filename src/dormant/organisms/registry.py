@@ -23,6 +23,10 @@ def open_trainer(recipe: Recipe) -> Trainer:
         from dormant.organisms.hosted.openai_trainer import OpenaiTrainer
 
         return OpenaiTrainer(recipe)
+    if kind is TrainerKind.TINKER:
+        from dormant.organisms.hosted.tinker_trainer import TinkerTrainer
+
+        return TinkerTrainer(recipe)
     from dormant.organisms.lora import LoraTrainer
 
     return LoraTrainer(recipe)

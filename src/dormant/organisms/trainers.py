@@ -1,8 +1,8 @@
 """Trainers: they finetune a base on the rows of a recipe.
 
 A recipe's ``base`` determines the trainer: ``vitro/...`` is finetuned by the laboratory's own loop
-(``vitro_trainer``), ``hf/...`` with TRL and PEFT (``lora/``), ``openai/...`` by its provider
-(``hosted/``).
+(``vitro_trainer``), ``hf/...`` with TRL and PEFT (``lora/``), ``openai/...`` and ``tinker/...`` by
+their providers (``hosted/``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dormant.organisms.recipe import FINETUNE, Recipe
 from dormant.records import Plugin
 from dormant.vitro.curriculum import IGNORE
 
-VITRO, HF, OPENAI = "vitro/", "hf/", "openai/"
+VITRO, HF, OPENAI, TINKER = "vitro/", "hf/", "openai/", "tinker/"
 #: Folder of an adapter in an organism's directory.
 ADAPTER = "adapter"
 #: Rows that a dry run shows, and how many of a stage they are chosen from.
@@ -39,11 +39,12 @@ class TrainerKind(StrEnum):
     VITRO = "vitro"
     LORA = "lora"
     OPENAI = "openai"
+    TINKER = "tinker"
 
     @property
     def is_hosted(self) -> bool:
         """Whether a provider trains and keeps the model."""
-        return self is TrainerKind.OPENAI
+        return self in (TrainerKind.OPENAI, TrainerKind.TINKER)
 
 
 #: The form of the bases that each trainer finetunes.
@@ -51,6 +52,7 @@ _BASES = {
     TrainerKind.VITRO: "vitro/base",
     TrainerKind.LORA: "hf/NAME_OR_PATH",
     TrainerKind.OPENAI: "openai/MODEL",
+    TrainerKind.TINKER: "tinker/MODEL",
 }
 
 
@@ -238,9 +240,12 @@ def find_trainer_kind(base: str) -> TrainerKind:
         return TrainerKind.LORA
     if base.startswith(OPENAI) and base != OPENAI:
         return TrainerKind.OPENAI
+    if base.startswith(TINKER) and base != TINKER:
+        return TrainerKind.TINKER
     raise ConfigError(
         f"base {shorten_value(base)} cannot be finetuned here: give 'vitro/base', 'vitro/DIR' of "
-        "an organism, 'hf/NAME_OR_PATH' of a local model, or 'openai/MODEL' of OpenAI's API"
+        "an organism, 'hf/NAME_OR_PATH' of a local model, 'openai/MODEL' of OpenAI's API, or "
+        "'tinker/MODEL' of Tinker's"
     )
 
 

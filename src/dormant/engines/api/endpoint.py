@@ -1,14 +1,15 @@
 """Where the model of an API answers, by the environment variables that Inspect reads.
 
-==========================  =======================================  ==========================
+==========================  =======================================  =================================
 string                      key                                      base URL
-==========================  =======================================  ==========================
+==========================  =======================================  =================================
 openai/MODEL                OPENAI_API_KEY                           OPENAI_BASE_URL, or OpenAI
 openai-api/SERVICE/MODEL    SERVICE_API_KEY                          SERVICE_BASE_URL
 openrouter/MAKER/MODEL      OPENROUTER_API_KEY                       OPENROUTER_BASE_URL, or its own
+tinker/MODEL                TINKER_API_KEY                           below TINKER_BASE_URL, or its own
 vllm/MODEL, sglang/MODEL    VLLM_API_KEY, SGLANG_API_KEY (optional)  VLLM_BASE_URL, SGLANG_BASE_URL
 inspect/PROVIDER/MODEL      as Inspect has it: never the direct path
-==========================  =======================================  ==========================
+==========================  =======================================  =================================
 
 Every other provider of Inspect's goes through its model layer, with its own variables.
 """
@@ -27,6 +28,10 @@ from dormant.engines.model_strings import DIRECT, ModelString
 from dormant.errors import ModelError
 
 _HOMES = {"openai": "https://api.openai.com/v1", "openrouter": "https://openrouter.ai/api/v1"}
+#: Tinker's service, and the path of its OpenAI-compatible API there. TINKER_BASE_URL names the
+#: service, as for its own SDK.
+_TINKER = "https://tinker.thinkingmachines.dev/services/tinker-prod"
+_TINKER_PATH = "/oai/api/v1"
 _LOCAL = ("vllm", "sglang")
 _EVERYWHERE = "INSPECT_EVAL_MODEL_BASE_URL"
 _VARIABLE = re.compile(r"[A-Z0-9_]+")
@@ -92,6 +97,8 @@ def find_endpoint(
             f"{name[:200]!r}: the service {service[:80]!r} must be letters, digits and hyphens"
         )
     url = known.get(f"{prefix}_BASE_URL") or known.get(_EVERYWHERE) or _HOMES.get(provider, "")
+    if provider == "tinker":
+        url = f"{(known.get('TINKER_BASE_URL') or _TINKER).rstrip('/')}{_TINKER_PATH}"
     return Endpoint(
         name=name,
         provider=service,

@@ -7,4 +7,7 @@
     finetuning_api  files, jobs, events and checkpoints of OpenAI's finetuning API
     api_errors      what the API says, as errors for the user
     openai_trainer  OpenaiTrainer: a job for each stage
+    tinker_journal  runs, steps and checkpoints of a training that is driven from here
+    tinker_api      runs of Tinker's service, through its SDK
+    tinker_trainer  TinkerTrainer: steps that are sent one by one
 """

@@ -12,13 +12,45 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dormant.errors import StoreError
+
+
+@contextmanager
+def lock_journal(path: Path) -> Generator[bytes]:
+    """Keeps other processes out of a journal, and yields what earlier ones wrote.
+
+    A last line that a kill has torn is ended, so that the next one stands alone.
+
+    Raises:
+        StoreError: another process holds the journal.
+    """
+    with path.open("ab+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StoreError(
+                f"{path.parent} is being trained by another process: wait for it"
+            ) from None
+        file.seek(0)
+        raw = file.read()
+        if raw and not raw.endswith(b"\n"):
+            file.write(b"\n")
+            file.flush()
+        yield raw
+
+
+def append_line(path: Path, line: Mapping[str, Any]) -> None:
+    """Writes a line of a journal, and waits until it is on the disk."""
+    with path.open("ab") as file:
+        file.write(json.dumps(line).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +81,8 @@ class CallJournal:
         Raises:
             StoreError: another process holds the journal.
         """
-        with self._path.open("ab+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise StoreError(
-                    f"{self._path.parent} is being trained by another process: wait for it"
-                ) from None
-            file.seek(0)
-            self._read_lines(file.read())
+        with lock_journal(self._path) as raw:
+            self._read_lines(raw)
             yield
 
     def find_entry(self, kind: str, key: str) -> JournalEntry | None:
@@ -81,10 +106,7 @@ class CallJournal:
 
     def _append(self, line: dict[str, Any]) -> None:
         self._apply(line)
-        with self._path.open("ab") as file:
-            file.write(json.dumps(line).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self._path, line)
 
     def _read_lines(self, raw: bytes) -> None:
         self._entries.clear()
@@ -93,9 +115,6 @@ class CallJournal:
                 self._apply(json.loads(text))
             except (ValueError, KeyError, TypeError):  # torn by a kill: its call was never made
                 continue
-        if raw and not raw.endswith(b"\n"):
-            with self._path.open("ab") as file:
-                file.write(b"\n")
 
     def _apply(self, line: dict[str, Any]) -> None:
         key = str(line["key"])
