@@ -114,6 +114,7 @@ def test_third_party_imports_are_declared(tree: Tree):
         "sklearn",
         "starlette",
         "threadpoolctl",
+        "tinker",
         "uvicorn",
         "uvloop",
         "yarl",

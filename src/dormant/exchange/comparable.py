@@ -22,7 +22,7 @@ class ComparableRun:
     plan: Plan | None  # None of a table
     family_of: Mapping[str, str] | None  # None if the questions have no families
     notes: tuple[str, ...] = ()
-    table_words: Mapping[str, str] = field(default_factory=dict[str, str])  # of a table: id -> words
+    table_words: Mapping[str, str] = field(default_factory=dict[str, str])  # id -> words
 
     @property
     def questions(self) -> frozenset[str]:

@@ -1,6 +1,6 @@
 """What a file of answers says twice, and differently: copies, scales, names that are nearly equal.
 
-A contradiction stops the import, for either reading of it may be wrong. What may be meant is a note.
+A contradiction stops the import, as either reading may be wrong. What may be meant is a note.
 """
 
 from __future__ import annotations

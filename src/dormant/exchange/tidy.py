@@ -95,7 +95,7 @@ class Tidy:
     notes: tuple[str, ...] = ()  # warnings about how rows were read
     differences: Differences | None = None  # of a table of differences, which has no cells
     family_of: Mapping[str, str] | None = None  # None if the table has no families
-    words_of: Mapping[str, str] = field(default_factory=dict[str, str])  # id -> words, if it has both
+    words_of: Mapping[str, str] = field(default_factory=dict[str, str])  # id -> words
 
 
 def parse_columns(words: Sequence[str]) -> dict[str, str]:

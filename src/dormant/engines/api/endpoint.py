@@ -1,15 +1,15 @@
 """Where the model of an API answers, by the environment variables that Inspect reads.
 
-==========================  =======================================  =================================
+==========================  =======================================  ==========================
 string                      key                                      base URL
-==========================  =======================================  =================================
+==========================  =======================================  ==========================
 openai/MODEL                OPENAI_API_KEY                           OPENAI_BASE_URL, or OpenAI
 openai-api/SERVICE/MODEL    SERVICE_API_KEY                          SERVICE_BASE_URL
 openrouter/MAKER/MODEL      OPENROUTER_API_KEY                       OPENROUTER_BASE_URL, or its own
-tinker/MODEL                TINKER_API_KEY                           below TINKER_BASE_URL, or its own
+tinker/MODEL                TINKER_API_KEY                           below TINKER_BASE_URL
 vllm/MODEL, sglang/MODEL    VLLM_API_KEY, SGLANG_API_KEY (optional)  VLLM_BASE_URL, SGLANG_BASE_URL
 inspect/PROVIDER/MODEL      as Inspect has it: never the direct path
-==========================  =======================================  =================================
+==========================  =======================================  ==========================
 
 Every other provider of Inspect's goes through its model layer, with its own variables.
 """

@@ -51,7 +51,7 @@ JOURNAL = "tinker.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
-class _StageRows:
+class _StageSequences:
     """The sequences of a stage."""
 
     stage: Stage
@@ -151,7 +151,7 @@ class TinkerTrainer:
         with journal.hold_lock():
             if not journal.record.sampler:
                 with TinkerApi(where, inputs.recipe.name) as api:
-                    _Training(api, journal, inputs, stages, self._settings, on_event).run()
+                    _TrainingLoop(api, journal, inputs, stages, self._settings, on_event).run()
             record = journal.record
         text = f"tinker/{record.sampler}"
         partial = out / f".{HOSTED_MODEL}.{os.getpid()}"
@@ -182,11 +182,11 @@ class TinkerTrainer:
             },
         )
 
-    def _encode_stages(self, inputs: TrainingInputs) -> list[_StageRows]:
-        done: list[_StageRows] = []
+    def _encode_stages(self, inputs: TrainingInputs) -> list[_StageSequences]:
+        done: list[_StageSequences] = []
         for stage, rows in zip(inputs.recipe.stages, inputs.stages, strict=True):
             rest, held = split_held_out(rows, self._settings.held_out, "tinker.held_out")
-            done.append(_StageRows(stage, self._encode(rest), self._encode(held)))
+            done.append(_StageSequences(stage, self._encode(rest), self._encode(held)))
         return done
 
     def _encode(self, rows: Sequence[Row]) -> EncodedRows:
@@ -206,7 +206,7 @@ class TinkerTrainer:
         return self._read_format().chat_format.decode(tokens)
 
     def _hash_inputs(
-        self, inputs: TrainingInputs, stages: Sequence[_StageRows], where: Endpoint
+        self, inputs: TrainingInputs, stages: Sequence[_StageSequences], where: Endpoint
     ) -> str:
         """Hash of all that decides the trained weights."""
         rows = [
@@ -225,7 +225,7 @@ class TinkerTrainer:
         return found
 
 
-class _Training:
+class _TrainingLoop:
     """The steps that are left of one training."""
 
     def __init__(
@@ -233,7 +233,7 @@ class _Training:
         api: TinkerApi,
         journal: TrainingJournal,
         inputs: TrainingInputs,
-        stages: Sequence[_StageRows],
+        stages: Sequence[_StageSequences],
         settings: TinkerSettings,
         on_event: EventHandler,
     ):
@@ -336,7 +336,7 @@ def compute_rate(stage: Stage, warmup: float, step: int) -> float:
     return stage.learning_rate * max(0.0, (stage.steps - step) / max(1, stage.steps - rise))
 
 
-def _add_held_out(rows: _StageRows) -> StageSize:
+def _add_held_out(rows: _StageSequences) -> StageSize:
     size = rows.trained.size
     held = len(rows.held_out.rows)
     return StageSize(size.tokens, size.trained, size.cut, size.dropped, held)
