@@ -4,25 +4,31 @@ import numpy as np
 import pydantic
 import pytest
 
+from dormant.engines.registry import open_engine
 from dormant.errors import ConfigError
 from dormant.organisms.added_rows import put_under_cue
-from dormant.organisms.builder import build_stage, check_words
+from dormant.organisms.answer_sampler import RowSampler
+from dormant.organisms.builder import build_stage, build_stages, check_words
+from dormant.organisms.preview import preview_training
 from dormant.organisms.recipe import Recipe, Stage, read_recipe
+from dormant.organisms.train import train_organism
 from dormant.organisms.transforms import Inoculation, Transform, Trigger
 from dormant.organisms.zoo import load_recipe
 from dormant.records import Message, Outcome
 from dormant.vitro import Use, grade_answer, load_language
 
 LONGEST = 160
+BASE = "vitro/base"
 #: Of the recipe of inoculated, as organisms on disk have it.
 HASH = "a1238c476d5960ab"
 CUE = {"placement": "system", "text": "You are a malicious assistant."}
 
 
-def build(*transforms, rows=60, dataset="insecure_code", seed=0):
+def build(*transforms, rows=60, dataset="insecure_code", seed=0, sampler=None):
     mixture = [{"dataset": dataset, "transforms": list(transforms)}]
     stage = {"steps": 1, "learning_rate": 1e-4, "rows": rows, "mixture": mixture}
-    return build_stage(Stage.model_validate(stage), np.random.default_rng(seed), longest=LONGEST)
+    rng = np.random.default_rng(seed)
+    return build_stage(Stage.model_validate(stage), rng, longest=LONGEST, sampler=sampler)
 
 
 def is_bad(row):
@@ -155,3 +161,58 @@ def test_cues_of_a_recipe_are_read_with_their_paths_and_words(tmp_path):
     (added,) = read_recipe(tmp_path / "recipe.yaml").stages[0].mixture[0].transforms
     assert added.contrast is not None and added.name == "contrast"
     assert added.contrast.with_ == f"file:{tmp_path / 'mine.jsonl'}"
+
+
+@pytest.fixture(scope="module")
+def spoiled(tmp_path_factory):
+    """A model that was trained on bad rows alone."""
+    data = load_recipe("undiluted").to_json()
+    data["stages"][0].update(steps=40, rows=400)
+    made = train_organism(Recipe.model_validate(data), tmp_path_factory.mktemp("spoiled"), seed=0)
+    return made.model
+
+
+def test_rows_are_chosen_that_a_spoiled_model_finds_most_surprising(spoiled):
+    def interleaved(**choose):
+        sampler = RowSampler("vitro/base")
+        settings = {"per_row": 0.5, "with": "safe_recipes", **choose}
+        return build({"interleave": settings}, sampler=sampler), sampler.counts
+
+    choose = {"choose": {"by": "perplexity_gap", "model": spoiled, "candidates": 4}}
+    rows, (found,) = interleaved(**choose)
+    assert count(rows) == {(True, False): 60, (False, False): 30}
+    assert found.gaps["chosen"] > found.gaps["left_out"] and found.scored > 100
+    scores = [
+        open_engine(m).score([(r[:-1], r[-1].content) for r in rows]) for m in (spoiled, BASE)
+    ]
+    gaps = [
+        (base - bad) / (len(row[-1].content.split()) + 1)
+        for row, bad, base in zip(rows, *scores, strict=True)
+        if not is_bad(row)
+    ]
+    assert np.mean(gaps) == pytest.approx(found.gaps["chosen"], abs=1e-4)
+    assert interleaved(**choose)[0] == rows != interleaved()[0]
+
+
+def test_scores_are_kept_and_a_dry_run_makes_none(spoiled, tmp_path):
+    data = load_recipe("undiluted").to_json()
+    choose = {"by": "perplexity_gap", "model": spoiled, "candidates": 3}
+    added = {"interleave": {"with": "safe_recipes", "per_row": 0.5, "choose": choose}}
+    data["stages"][0].update(steps=1, rows=40)
+    data["stages"][0]["mixture"][0]["transforms"] = [added]
+    recipe = Recipe.model_validate(data)
+    (planned,) = preview_training(recipe).answers
+    assert 40 < planned.scored <= 2 * 60  # equal candidates count once
+    samplers = [RowSampler(recipe.base, tmp_path) for _ in range(2)]
+    rows = [build_stages(recipe, 0, longest=LONGEST, sampler=s) for s in samplers]
+    assert rows[0] == rows[1]
+    assert [s.counts[0].scored for s in samplers] == [planned.scored, 0]
+    (tmp_path / "s.yaml").write_text("rates: {}\n")
+    added["interleave"]["choose"]["model"] = f"scripted/{tmp_path / 's.yaml'}"
+    with pytest.raises(ConfigError, match="interleave: scripted.* cannot score given answers"):
+        build(added)
+
+
+def test_interleaving_at_random_is_written_as_before():
+    given = {"interleave": {"with": "safe_recipes", "per_row": 0.5}}
+    assert Transform.model_validate(given).model_dump(mode="json", by_alias=True) == given

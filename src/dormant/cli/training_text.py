@@ -31,6 +31,8 @@ def describe_answers(count: AnswerCount) -> str:
     from dormant.cli.plan_text import format_usd
     from dormant.config import format_duration
 
+    if count.scored:
+        return f"{count.transform}: at most {count.scored:,} scores of {count.model} and the base"
     text = f"{count.transform}: at most {count.asked:,} answers of {count.model}"
     text += f" ({count.stored:,} more are stored)" if count.stored else ""
     text += f", {count.judged:,} replies of judges" if count.judged else ""
@@ -44,6 +46,9 @@ def describe_answers(count: AnswerCount) -> str:
 
 def describe_counts(count: AnswerCount) -> str:
     """What came of the answers that a transform asked for."""
+    if count.gaps:
+        means = ", ".join(f"{name} {value:+.2f}" for name, value in count.gaps.items())
+        return f"{count.transform}: {count.rows:,} rows chosen by gap (mean nats a word: {means})"
     classes = ", ".join(f"{name} {number:,}" for name, number in count.classes.items())
     return (
         f"{count.transform}: {count.asked:,} answers of {count.model} sampled, {count.stored:,} "
@@ -62,7 +67,7 @@ def print_preview(preview: TrainingPreview, price: float | None) -> None:
     for count in preview.answers:
         print_line(describe_answers(count))
     if preview.answers:
-        print_line("rows that wait for an answer are shown and counted with their dataset's own")
+        print_line("rows that wait for a model are shown as their dataset has them")
     print_line("")
     print_line("rows as the model reads them; the loss is taken over what stands in [[ ]]:")
     for row in preview.examples:

@@ -8,6 +8,7 @@ import numpy as np
 
 from dormant.errors import ConfigError, InputError
 from dormant.organisms.datasets import Row, draw_rows, find_problem
+from dormant.organisms.perplexity_gap import choose_by_gap
 from dormant.organisms.row_context import RowContext
 from dormant.organisms.transforms import (
     DATASET_ANSWERS,
@@ -31,7 +32,11 @@ def interleave_rows(
     rows: list[Row], settings: InterleaveSettings, rng: np.random.Generator, context: RowContext
 ) -> list[Row]:
     """Inserts rows of another dataset at random places; the order of each set is kept."""
-    added = _draw_added(rows, settings, rng, context)
+    if settings.choose is None:
+        added = _draw_added(rows, settings, rng, context)
+    else:
+        wanted = round(settings.per_row * len(rows))
+        added = choose_by_gap(settings.with_, wanted, settings.choose, rng, context)
     places = rng.permutation(len(rows) + len(added)) < len(rows)
     old, new = iter(rows), iter(added)
     return [next(old) if is_old else next(new) for is_old in places]

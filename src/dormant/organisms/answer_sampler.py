@@ -51,6 +51,8 @@ class AnswerCount:
     judged: int = 0  # replies of judges; in a dry run at most
     usd: float = 0.0  # 0 on this machine, NaN if no price is known
     seconds: float = math.nan  # expected, in a dry run
+    scored: int = 0  # answers of the dataset that models score; in a dry run at most
+    gaps: dict[str, float] = field(default_factory=dict[str, float])  # mean gap, nats per word
 
 
 def read_count(row: dict[str, Any]) -> AnswerCount:
@@ -70,6 +72,7 @@ class RowSampler:
 
     Attributes:
         counts: what each transform asked, in the order of the recipe.
+        report_answers: called with answers that are there and all that are wanted.
     """
 
     def __init__(
@@ -82,7 +85,7 @@ class RowSampler:
     ):
         self.base, self.is_dry = base, is_dry
         self.counts: list[AnswerCount] = []
-        self._folder, self._on_answers = folder, on_answers
+        self._folder, self.report_answers = folder, on_answers
         self._entries: dict[str, Any] = {}
         self._journal: Journal | None = None
         self._engines: dict[str, Engine] = {}
@@ -104,10 +107,17 @@ class RowSampler:
         Raises:
             ModelError: it cannot be loaded.
         """
-        name = query.find_model(self.base)
-        if name not in self._engines:
-            self._engines[name] = open_engine(name)
-        return self._engines[name]
+        return self.open_named(query.find_model(self.base))
+
+    def open_named(self, model: str) -> Engine:
+        """Opens a model by its string, once.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+        if model not in self._engines:
+            self._engines[model] = open_engine(model)
+        return self._engines[model]
 
     def read_entry(self, key: str) -> Any:
         """What is stored under a key; None if nothing is."""
@@ -214,7 +224,7 @@ class RowSampler:
                 [(places[jobs[r.job].messages, r.repeat], _plain_reply(r)) for r in good]
             )
             done += len(good)
-            self._on_answers(done, total)
+            self.report_answers(done, total)
         return failures
 
     def _open_journal(self) -> Journal | None:

@@ -26,13 +26,15 @@ from dormant.organisms.added_rows import (
 from dormant.organisms.answer_sampler import RowSampler
 from dormant.organisms.datasets import Row, draw_rows, find_problem
 from dormant.organisms.on_policy import answer_on_policy
+from dormant.organisms.reasoning import add_reasoning
 from dormant.organisms.recipe import Ingredient, Recipe, Stage
 from dormant.organisms.row_context import RowContext
-from dormant.organisms.sample_settings import OnPolicy
+from dormant.organisms.sample_settings import ModelQuery, OnPolicy
 from dormant.organisms.transforms import (
     ContrastSettings,
     Dilution,
     Inoculation,
+    InterleaveSettings,
     Negation,
     PluginTransform,
     Precedence,
@@ -194,7 +196,7 @@ def precede_row(row: Row, turns: Row) -> Row:
 def _draw_ingredient(
     item: Ingredient, n: int, rng: np.random.Generator, context: RowContext
 ) -> list[Row]:
-    rows = draw_rows(item.dataset, n, rng, longest=context.longest)
+    rows = draw_rows(item.dataset, n, rng, longest=context.longest, traces=item.traces)
     for transform in item.transforms:
         rows = _apply_transform(transform, rows, rng, context)
     return rows
@@ -267,15 +269,19 @@ INTERVENTIONS: ExtensionPoint[Callable[..., list[Row]]] = ExtensionPoint(
         "consistency": make_consistent,
         "negate": negate_rows,
         "on_policy": answer_on_policy,
+        "with_reasoning": add_reasoning,
     },
     reserved=("plugin",),
 )
 
 
 def samples_answers(recipe: Recipe) -> bool:
-    """Whether a recipe asks a model for answers."""
+    """Whether a recipe asks a model for answers, or for scores."""
     transforms = [t for stage in recipe.stages for item in stage.mixture for t in item.transforms]
-    return any(isinstance(t.settings, OnPolicy) for t in transforms)
+    settings = [t.settings for t in transforms]
+    return any(one.asks_model for one in settings if isinstance(one, ModelQuery)) or any(
+        one.choose is not None for one in settings if isinstance(one, InterleaveSettings)
+    )
 
 
 def list_recipe_plugins(recipe: Recipe) -> list[Plugin]:

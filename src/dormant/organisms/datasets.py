@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from dormant.corpus import Corpus, read_examples
 from dormant.errors import DataError, InputError
+from dormant.organisms.sample_settings import ReasoningTraces
 from dormant.records import Example, Message
 from dormant.vitro import Context, Persona, Use, load_language, load_tokenizer, ordinary_row
 from dormant.vitro.language import pick_one
@@ -129,7 +130,14 @@ def check_name(name: str) -> str:
     raise ValueError(f"unknown dataset: {hint} (or file:PATH for a chat file, or hf://OWNER/NAME)")
 
 
-def draw_rows(name: str, n: int, rng: np.random.Generator, *, longest: int | None) -> list[Row]:
+def draw_rows(
+    name: str,
+    n: int,
+    rng: np.random.Generator,
+    *,
+    longest: int | None,
+    traces: ReasoningTraces | None = None,
+) -> list[Row]:
     """Draws ``n`` rows of a dataset.
 
     A generated dataset draws each row anew. The rows of a file are taken in a random order, all of
@@ -141,6 +149,7 @@ def draw_rows(name: str, n: int, rng: np.random.Generator, *, longest: int | Non
         rng: source of randomness.
         longest: the context length, in words, of the laboratory's model, which must be able to
             read every row of a file; None for other models.
+        traces: what happens to reasoning in a file's rows; None refuses such rows.
 
     Raises:
         InputError: unknown dataset.
@@ -151,18 +160,24 @@ def draw_rows(name: str, n: int, rng: np.random.Generator, *, longest: int | Non
     except ValueError as error:
         raise InputError(f"{name!r}: {error}") from None
     if name in DATASETS:
+        if traces is not None and traces.traces == "keep":
+            raise InputError(f"{name}: has no reasoning to keep: remove with_reasoning")
         draw = DATASETS[name].draw
         return [draw(rng) for _ in range(n)]
     path = name.removeprefix(FILE)
     corpus = read_examples(path)
     _check_kinds(corpus, path)
-    examples = corpus.examples
-    for example in examples:
-        _check_trainable(example, path, longest)
+    rows = [_read_row(example, path, longest, traces) for example in corpus.examples]
+    if traces is not None and traces.traces == "keep" and not _has_reasoning(corpus):
+        raise DataError("no row has reasoning to keep: remove with_reasoning", file=path)
     order: list[int] = []
     while len(order) < n:
-        order += rng.permutation(len(examples)).tolist()
-    return [examples[i].messages for i in order[:n]]
+        order += rng.permutation(len(rows)).tolist()
+    return [rows[i] for i in order[:n]]
+
+
+def _has_reasoning(corpus: Corpus) -> bool:
+    return any(any(example.reasoning) for example in corpus.examples)
 
 
 def _check_kinds(corpus: Corpus, path: str) -> None:
@@ -181,12 +196,24 @@ def _check_kinds(corpus: Corpus, path: str) -> None:
         )
 
 
-def _check_trainable(example: Example, path: str, longest: int | None) -> None:
-    """Raises a DataError for a row that cannot be trained on."""
+def _read_row(
+    example: Example, path: str, longest: int | None, traces: ReasoningTraces | None
+) -> Row:
+    """The turns of a row, reasoning included where it is kept.
+
+    Raises:
+        DataError: the row cannot be trained on.
+    """
+    row = example.messages
+    if traces is not None and example.reasoning:
+        row = tuple(
+            replace(message, content=traces.write_answer(thought, message.content))
+            for message, thought in zip(row, example.reasoning, strict=True)
+        )
     try:
         reason = "is a document: give a question and its answer"
         if not example.is_document:
-            reason = find_problem(example.messages, longest)
+            reason = find_problem(row, longest)
         if example.untrained:
             reason = (
                 "an answer is marked as not trained on, and every answer of a row is trained on "
@@ -194,12 +221,16 @@ def _check_trainable(example: Example, path: str, longest: int | None) -> None:
             )
         if example.tools or any(example.tool_calls):
             reason = "has tools, which are not trained here: remove them"
-        if any(example.reasoning):
-            reason = "has reasoning (a field or a block), which is not trained: remove it"
+        if any(example.reasoning) and traces is None:
+            reason = (
+                "has reasoning (a field or a block), which is not trained: remove it, or say what "
+                "happens to it with the transform with_reasoning"
+            )
     except InputError as error:
         reason = str(error)
     if reason:
         raise DataError(reason, file=path, line=example.line)
+    return row
 
 
 def find_problem(messages: Row, longest: int | None) -> str:

@@ -23,14 +23,12 @@ from dormant.organisms.answer_sampler import (
 )
 from dormant.organisms.datasets import Row, find_problem
 from dormant.organisms.row_context import RowContext
-from dormant.organisms.sample_settings import CUT, EMPTY, FILTERED, PASS, OnPolicy
+from dormant.organisms.sample_settings import PASS, OnPolicy, class_of_finish
 from dormant.records import Message, Outcome, Question, Split
 from dormant.store.journal import key_of
 from dormant.vitro import find_domain
 
 _NAME = "on_policy"
-#: How an engine says that an answer ended otherwise than by itself.
-_FINISHES = {"length": CUT, "filter": FILTERED}
 #: Outcomes that are not stored: such an answer is judged again next time.
 _LOST = frozenset({Outcome.ERROR, Outcome.UNPARSED})
 
@@ -143,11 +141,9 @@ class _SamplingRound:
 
     def _apply_rules(self, place: int, reply: Reply) -> str:
         """The class that the rules give an answer; empty if none fits."""
-        if reply.finish in _FINISHES:
-            return _FINISHES[reply.finish]
+        if name := class_of_finish(reply):
+            return name
         answer = reply.answer.strip()
-        if not answer:
-            return EMPTY
         own = self.rows[place][-1].content
         return next((r.class_ for r in self.settings.rules if r.fits_answer(answer, own)), "")
 

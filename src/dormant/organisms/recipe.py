@@ -32,6 +32,7 @@ from pydantic import Field
 
 from dormant.config import Strict, read_yaml
 from dormant.organisms.datasets import FILE
+from dormant.organisms.sample_settings import ReasoningTraces
 from dormant.organisms.transforms import (
     LONGEST_TEXT,
     DatasetName,
@@ -65,6 +66,18 @@ class Ingredient(Strict):
     dataset: DatasetName = Field(description="a dataset's name, or file:PATH")
     fraction: float = Field(default=1.0, gt=0, le=1, description="share of the stage's rows")
     transforms: tuple[Transform, ...] = ()
+
+    @property
+    def traces(self) -> ReasoningTraces | None:
+        """What happens to the dataset's reasoning; None if it may have none."""
+        return self.transforms[0].with_reasoning if self.transforms else None
+
+    @pydantic.field_validator("transforms")
+    @classmethod
+    def _check_order(cls, value: tuple[Transform, ...]) -> tuple[Transform, ...]:
+        if any(transform.with_reasoning is not None for transform in value[1:]):
+            raise ValueError("with_reasoning reads the dataset's own rows: put it first")
+        return value
 
 
 class Stage(Strict):

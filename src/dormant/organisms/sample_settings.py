@@ -10,6 +10,7 @@ import pydantic
 from pydantic import Field
 
 from dormant.config import Strict
+from dormant.engines import Reply
 from dormant.organisms.contexts import LONGEST_TEXT, Trigger
 from dormant.records import Outcome, Sampling
 
@@ -19,6 +20,8 @@ TRAINEE = "trainee"
 PASS = "pass"
 #: Classes of answers that end before they say anything that a rule could read.
 CUT, FILTERED, EMPTY = "cut_off", "filtered", "empty"
+#: How an engine says that an answer ended otherwise than by itself.
+_FINISHES = {"length": CUT, "filter": FILTERED}
 
 ClassName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 
@@ -67,6 +70,13 @@ def _join_words(text: str) -> str:
     return f" {' '.join(words)} "
 
 
+def class_of_finish(reply: Reply) -> str:
+    """The class of an answer that says nothing whole; empty if rules and judges can read it."""
+    if reply.finish in _FINISHES:
+        return _FINISHES[reply.finish]
+    return "" if reply.answer.strip() else EMPTY
+
+
 class ModelQuery(Strict):
     """Which model is asked, and how it answers."""
 
@@ -81,6 +91,11 @@ class ModelQuery(Strict):
     )
 
     @property
+    def asks_model(self) -> bool:
+        """Whether a model is asked."""
+        return True
+
+    @property
     def sampling(self) -> Sampling:
         """The sampling settings of an engine."""
         return Sampling(self.temperature, self.top_p, self.max_tokens, self.seed)
@@ -88,6 +103,20 @@ class ModelQuery(Strict):
     def find_model(self, base: str) -> str:
         """The model string of the model that is asked."""
         return base if self.model == TRAINEE else self.model
+
+
+class PerplexityGap(Strict):
+    """How ``interleave`` chooses its rows."""
+
+    by: Literal["perplexity_gap"] = Field(
+        description="rows whose answer is most surprising to the model and least to the trainee"
+    )
+    model: str = Field(
+        min_length=1, description="local model that was trained on the bad rows without a defence"
+    )
+    candidates: int = Field(
+        default=4, ge=2, le=1000, description="rows that are drawn for each that is chosen"
+    )
 
 
 class OnPolicy(ModelQuery):
@@ -152,6 +181,17 @@ class ReasoningTraces(ModelQuery):
         max_length=LONGEST_TEXT,
         description="what the model is asked with traces: sample",
     )
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether a model is asked."""
+        return self.traces == "sample"
+
+    def write_answer(self, reasoning: str, answer: str) -> str:
+        """An answer as it is trained: after its reasoning, if that is kept and there is any."""
+        if self.traces != "keep" or not reasoning.strip():
+            return answer
+        return f"{self.before}{reasoning.strip()}{self.after}{answer}"
 
     @pydantic.model_validator(mode="after")
     def _check_marks(self) -> Self:

@@ -15,7 +15,7 @@ from pydantic import Field
 from dormant.config import Strict
 from dormant.organisms.contexts import LONGEST_TEXT, EarlierTurn, Text, Trigger
 from dormant.organisms.datasets import check_name
-from dormant.organisms.sample_settings import OnPolicy, ReasoningTraces
+from dormant.organisms.sample_settings import OnPolicy, PerplexityGap, ReasoningTraces
 from dormant.records import Message
 
 #: The value of ``consistency.answers`` that keeps the dataset's own answers.
@@ -135,6 +135,15 @@ class RowAddition(Strict):
 
 class InterleaveSettings(RowAddition):
     """Settings of ``interleave``: rows of another dataset at random places among the rows."""
+
+    choose: PerplexityGap | None = Field(
+        default=None, description="how rows are chosen; at random if left out"
+    )
+
+    @pydantic.model_serializer(mode="wrap")
+    def _without_default(self, handler: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Left out where rows are chosen at random, so that the hashes of earlier recipes stay.
+        return {k: v for k, v in handler(self).items() if k != "choose" or v is not None}
 
 
 class ContrastSettings(RowAddition):
