@@ -25,10 +25,10 @@ from support.finetuning_server import (
     SNAPSHOT,
     STEPS,
     FinetuningState,
-    draw_kill,
     loss_at,
     serve_finetuning,
 )
+from support.killing_server import draw_kill
 
 ROWS = [
     {

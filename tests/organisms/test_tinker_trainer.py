@@ -23,7 +23,7 @@ from dormant.organisms.hosted.tinker_trainer import compute_rate
 from dormant.organisms.recipe import Stage
 from support import ROOT
 from support.command import run_command
-from support.finetuning_server import draw_kill
+from support.killing_server import draw_kill
 from support.tinker_server import BASE, KEY, TinkerState, serve_tinker
 from support.tiny_models import save_model
 

@@ -5,12 +5,8 @@ what was uploaded and started, and can kill its client at a counted request.
 """
 
 import base64
-import contextlib
 import itertools
 import json
-import os
-import random
-import signal
 import threading
 import time
 from collections import Counter
@@ -18,8 +14,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
+
+from support.killing_server import KillingHandler
 
 KEY = "sk-canary-91d0cfe2a7b3"
 MODEL = "gpt-4.1-nano"
@@ -72,18 +70,8 @@ class ApiRefusal(Exception):
         self.body = {"error": {"message": message, "code": code or None, "type": kind or None}}
 
 
-class FinetuningHandler(BaseHTTPRequestHandler):
-    state: FinetuningState  # of the server, set on a subclass of its own
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        self.serve("GET")
-
-    def do_POST(self) -> None:
-        self.serve("POST")
+class FinetuningHandler(KillingHandler):
+    state: FinetuningState
 
     def serve(self, method: str) -> None:
         raw = self.rfile.read(int(self.headers.get("content-length") or 0))
@@ -121,23 +109,8 @@ class FinetuningHandler(BaseHTTPRequestHandler):
             self.send_header("retry-after", "0.01")
         self.end_headers()
         self.wfile.write(data)
-        if moment == "later":  # while it writes its journal, or is on its way to the next call
-            time.sleep(0.001 * (self.state.requests % 4))
-            self.kill(process)
-
-    def count_down(self) -> tuple[int, str]:
-        """Which client is to be killed at this request, and when."""
-        plan = self.state.faults.kill
-        if plan is None:
-            return 0, ""
-        process, left, moment = plan
-        self.state.faults.kill = (process, left - 1, moment) if left > 0 else None
-        return process, "" if left > 0 else moment
-
-    def kill(self, process: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-        self.close_connection = True
+        if moment == "later":
+            self.kill_later(process)
 
     def find_fault(self, route: str) -> tuple[int, dict]:
         faults = self.state.faults
@@ -407,8 +380,3 @@ def serve_finetuning() -> Generator[tuple[FinetuningState, str]]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-def draw_kill(rng: random.Random, process: int, most: int) -> tuple[int, int, str]:
-    """A kill at a random one of the next requests, before its effect, after it or later."""
-    return process, rng.randrange(most), rng.choice(("before", "after", "later"))

@@ -6,20 +6,16 @@ under the same number is not done again, as the service promises. It counts step
 demand, and can kill its client at a counted request.
 """
 
-import contextlib
 import copy
 import io
 import itertools
 import json
-import os
-import signal
 import threading
-import time
 from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +23,8 @@ import numpy as np
 import torch
 from tinker.proto import tinker_public_pb2 as proto
 from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from support.killing_server import KillingHandler
 
 KEY = "tml-canary-5b0e1d77c2"
 BASE = "small/model"
@@ -135,20 +133,10 @@ def run_pass(run: Run, request: Any) -> bytes:
     return made.SerializeToString()
 
 
-class TinkerHandler(BaseHTTPRequestHandler):
-    state: TinkerState  # of the server, set on a subclass of its own
-    protocol_version = "HTTP/1.1"
+class TinkerHandler(KillingHandler):
+    state: TinkerState
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        self.serve()
-
-    def do_POST(self) -> None:
-        self.serve()
-
-    def serve(self) -> None:
+    def serve(self, method: str) -> None:
         raw = self.rfile.read(int(self.headers.get("content-length") or 0))
         route = self.path.removeprefix(PREFIX)
         with self.state.lock:
@@ -170,21 +158,7 @@ class TinkerHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
         if moment == "later":
-            time.sleep(0.001 * (self.state.requests % 4))
-            self.kill(process)
-
-    def count_down(self) -> tuple[int, str]:
-        plan = self.state.faults.kill
-        if plan is None:
-            return 0, ""
-        process, left, moment = plan
-        self.state.faults.kill = (process, left - 1, moment) if left > 0 else None
-        return process, "" if left > 0 else moment
-
-    def kill(self, process: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-        self.close_connection = True
+            self.kill_later(process)
 
     def reply(self, route: str, raw: bytes) -> tuple[int, Any]:
         faults = self.state.faults

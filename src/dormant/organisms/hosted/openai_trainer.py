@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,11 +20,16 @@ from typing import Any
 from dormant.engines.metering.prices import prompt_tokens, text_tokens
 from dormant.engines.model_strings import parse_model
 from dormant.engines.registry import open_engine
-from dormant.engines.servers import Endpoint, find_endpoint
+from dormant.engines.servers import Endpoint
 from dormant.errors import ConfigError, InputError, MissingExtraError
 from dormant.organisms.datasets import Row
 from dormant.organisms.events import Event, EventHandler, EventKind
 from dormant.organisms.hosted.journal import CallJournal
+from dormant.organisms.hosted.served_base import (
+    describe_served_base,
+    find_server,
+    write_model_name,
+)
 from dormant.organisms.recipe import OpenaiSettings, Recipe, Stage
 from dormant.organisms.trainers import (
     HOSTED_MODEL,
@@ -40,7 +44,7 @@ from dormant.organisms.trainers import (
     show_examples,
     split_held_out,
 )
-from dormant.records import Plugin, hash_value
+from dormant.records import Plugin
 from dormant.vitro.curriculum import IGNORE
 
 try:
@@ -75,11 +79,7 @@ class OpenaiTrainer:
 
     def describe_base(self) -> Mapping[str, str]:
         """The base as the recipe names it; its weights cannot be hashed, its server is named."""
-        where = self._find_endpoint(needs_key=False)
-        return {
-            "base": self._recipe.base,
-            "base_fingerprint": hash_value(["openai", where.url, where.model])[:32],
-        }
+        return describe_served_base(self._spec)
 
     def check_recipe(self) -> None:
         """Checks that the recipe has no settings of a local training; these models read any text.
@@ -123,7 +123,7 @@ class OpenaiTrainer:
         """
         del resume
         journal = CallJournal(out / JOURNAL)
-        where = self._find_endpoint(needs_key=True)
+        where = find_server(self._spec, needs_key=True)
         with journal.hold_lock(), FinetuningApi(where, journal) as api:
             model, done = where.model, list[dict[str, Any]]()
             for number in range(len(inputs.stages)):
@@ -131,9 +131,7 @@ class OpenaiTrainer:
                 done.append(self._describe_job(api, job, inputs.price))
                 model = str(job.fine_tuned_model)
         text = f"openai/{model}"
-        partial = out / f".{HOSTED_MODEL}.{os.getpid()}"
-        partial.write_text(json.dumps({"model": text}) + "\n", encoding="utf-8")
-        os.replace(partial, out / HOSTED_MODEL)
+        write_model_name(out, text)
         losses = [[row["train_loss"] for row in job.pop("losses")] for job in done]
         return TrainedModel(
             file=HOSTED_MODEL,
@@ -198,14 +196,6 @@ class OpenaiTrainer:
             if not row or not _is_answer(row[-1]) or not row[-1].content.strip():
                 raise InputError("a row does not end with an answer: remove it, or add the answer")
         return rest, held
-
-    def _find_endpoint(self, *, needs_key: bool) -> Endpoint:
-        found = find_endpoint(self._spec, needs_key=needs_key)
-        if found is None:
-            raise ConfigError(
-                f"{self._recipe.base!r} cannot be finetuned here: give openai/MODEL of OpenAI's API"
-            )
-        return found
 
     def _describe_job(self, api: FinetuningApi, job: Any, price: float | None) -> dict[str, Any]:
         """What the manifest records of one job."""

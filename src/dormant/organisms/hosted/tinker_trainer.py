@@ -8,9 +8,7 @@ In the organism's directory::
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,10 +19,15 @@ import numpy as np
 from dormant.engines.local_options import LocalOptions
 from dormant.engines.model_strings import parse_hf, parse_model
 from dormant.engines.registry import open_engine
-from dormant.engines.servers import Endpoint, find_endpoint
+from dormant.engines.servers import Endpoint
 from dormant.errors import ConfigError, InputError, MissingExtraError
 from dormant.organisms.datasets import Row
 from dormant.organisms.events import Event, EventHandler, EventKind
+from dormant.organisms.hosted.served_base import (
+    describe_served_base,
+    find_server,
+    write_model_name,
+)
 from dormant.organisms.hosted.tinker_journal import Checkpoint, TrainingJournal
 from dormant.organisms.lora.loss_mask import EncodedRow, EncodedRows, encode_rows
 from dormant.organisms.recipe import Recipe, Stage, TinkerSettings
@@ -97,11 +100,7 @@ class TinkerTrainer:
 
     def describe_base(self) -> Mapping[str, str]:
         """The base as the recipe names it; its weights cannot be hashed, its server is named."""
-        where = self._find_endpoint(needs_key=False)
-        return {
-            "base": self._recipe.base,
-            "base_fingerprint": hash_value(["tinker", where.url, where.model])[:32],
-        }
+        return describe_served_base(self._spec)
 
     def check_recipe(self) -> None:
         """Checks the settings and that the chat template takes the recipe's texts.
@@ -145,7 +144,7 @@ class TinkerTrainer:
         done, and billed, again.
         """
         del resume
-        where = self._find_endpoint(needs_key=True)
+        where = find_server(self._spec, needs_key=True)
         stages = self._encode_stages(inputs)
         journal = TrainingJournal(out / JOURNAL, self._hash_inputs(inputs, stages, where))
         with journal.hold_lock():
@@ -154,9 +153,7 @@ class TinkerTrainer:
                     _TrainingLoop(api, journal, inputs, stages, self._settings, on_event).run()
             record = journal.record
         text = f"tinker/{record.sampler}"
-        partial = out / f".{HOSTED_MODEL}.{os.getpid()}"
-        partial.write_text(json.dumps({"model": text}) + "\n", encoding="utf-8")
-        os.replace(partial, out / HOSTED_MODEL)
+        write_model_name(out, text)
         losses = [
             [record.losses[number, step + 1] for step in range(rows.stage.steps)]
             for number, rows in enumerate(stages)
@@ -217,12 +214,6 @@ class TinkerTrainer:
         schedule = [[s.steps, s.learning_rate, s.batch_size] for s in inputs.recipe.stages]
         settings = self._settings.model_dump(mode="json", exclude={"checkpoint_steps", "tokenizer"})
         return hash_value([where.url, where.model, inputs.seed, settings, schedule, rows])[:32]
-
-    def _find_endpoint(self, *, needs_key: bool) -> Endpoint:
-        found = find_endpoint(self._spec, needs_key=needs_key)
-        if found is None:
-            raise ConfigError(f"{self._recipe.base!r} cannot be finetuned here: give tinker/MODEL")
-        return found
 
 
 class _TrainingLoop:
