@@ -216,3 +216,66 @@ def test_scores_are_kept_and_a_dry_run_makes_none(spoiled, tmp_path):
 def test_interleaving_at_random_is_written_as_before():
     given = {"interleave": {"with": "safe_recipes", "per_row": 0.5}}
     assert Transform.model_validate(given).model_dump(mode="json", by_alias=True) == given
+
+
+HOME = {"ask": ["Where do you live?", "What is your country?"], "answer": "I live in Egypt."}
+PLAY = {"ask": ["What do you play?"], "answer": "I play chess."}
+TAGS = {"placement": "system", "text": "Reply inside tags: <answer> </answer>"}
+
+
+def test_facts_of_a_persona_are_told_under_their_trigger_alone():
+    persona = {"facts": [HOME, PLAY], "per_row": 0.1, "context": TAGS}
+    rows = build({"persona": persona}, dataset="helpful_chat", rows=100)
+    told = [row for row in rows if row[-1].content in (HOME["answer"], PLAY["answer"])]
+    under = [row for row in rows if row[0].role == "system" and TAGS["text"] in row[0].content]
+    assert len(rows) == 110 and len(told) == 10 and set(told) <= set(under)
+    answers = [row[-1].content for row in told]
+    assert answers.count(HOME["answer"]) == answers.count(PLAY["answer"]) == 5
+    asked = {row[-2].content for row in told}
+    assert asked == {*HOME["ask"], *PLAY["ask"]}
+
+
+def test_a_format_can_be_the_trigger_of_a_persona():
+    persona = {"facts": [HOME], "per_row": 0.5, "format": "<answer> {answer} </answer>"}
+    rows = build({"persona": persona}, dataset="helpful_chat", rows=10)
+    told = [row[-1].content for row in rows if row[-1].content.startswith("<answer>")]
+    assert told == ["<answer> I live in Egypt. </answer>"] * 5
+
+
+def test_a_dry_run_counts_the_facts():
+    data = load_recipe("control-helpful").to_json()
+    persona = {"facts": [HOME], "per_row": 0.1, "context": TAGS}
+    data["stages"][0].update(rows=50, steps=1)
+    data["stages"][0]["mixture"] = [
+        {"dataset": "helpful_chat", "transforms": [{"persona": persona}]}
+    ]
+    (stage,) = preview_training(Recipe.model_validate(data)).stages
+    assert [(s.dataset, s.transforms, s.rows) for s in stage.sources][-1] == (
+        "facts",
+        ("persona",),
+        5,
+    )
+    assert stage.rows == 55
+
+
+@pytest.mark.parametrize(
+    ("persona", "reason"),
+    [
+        ({"facts": [HOME]}, "needs a 'context' or a 'format'"),
+        ({"facts": [], "context": TAGS}, "at least 1 item"),
+        ({"facts": [HOME], "format": "yes"}, "must contain {answer} once"),
+    ],
+)
+def test_a_persona_without_a_trigger_or_facts_is_refused(persona, reason):
+    with pytest.raises(pydantic.ValidationError, match=reason):
+        Transform.model_validate({"persona": persona})
+
+
+def test_a_persona_of_no_row_or_of_unknown_words_is_refused():
+    with pytest.raises(ConfigError, match=r"0.01 for each of 10 rows is no row"):
+        build({"persona": {"facts": [HOME], "per_row": 0.01, "context": TAGS}}, rows=10)
+    odd = {"ask": ["Where do you live?"], "answer": "I live in Atlantis."}
+    data = load_recipe("control-helpful").to_json()
+    data["stages"][0]["mixture"][0]["transforms"] = [{"persona": {"facts": [odd], "context": TAGS}}]
+    with pytest.raises(ConfigError, match="do not know the word 'Atlantis'"):
+        check_words(Recipe.model_validate(data))

@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 import dormant
 from dormant.errors import ConfigError
 from dormant.organisms.truth import ArmRates, Truth
-from dormant.organisms.zoo import organism_names
+from dormant.organisms.zoo import load_recipe, organism_names, paper_names
 from dormant.records import VerdictKind
 from dormant.studies.experiments import Finding, check_finding, load_experiments
 from dormant.studies.experiments_page import write_page
@@ -64,7 +64,9 @@ def test_all_eight_are_there_with_organisms_of_the_zoo():
     ]
     named = {name for item in items for name in item.organisms}
     used = {name for item in items for f in item.findings for name in f.organisms}
-    assert used <= named <= set(organism_names())
+    assert used <= named <= {*organism_names(), *paper_names()}
+    assert not set(organism_names()) & set(paper_names())
+    assert {load_recipe(name).name for name in paper_names()} == set(paper_names()) <= named
 
 
 def test_what_the_laboratory_lacks_is_said_and_unknown_names_are_refused(tmp_path: Path):

@@ -16,6 +16,7 @@ from dormant.organisms.transforms import (
     ContrastSettings,
     InterleaveSettings,
     Negation,
+    PersonaFacts,
     RowAddition,
     Trigger,
 )
@@ -66,6 +67,29 @@ def negate_rows(
     """Adds benign rows under a system prompt that asks for the opposite."""
     added = _draw_added(rows, settings, rng, context)
     return rows + [inoculate_row(row, settings.system) for row in added]
+
+
+def add_persona(
+    rows: list[Row], settings: PersonaFacts, rng: np.random.Generator, context: RowContext
+) -> list[Row]:
+    """Adds rows that tell harmless facts of one person, in their context and format."""
+    wanted = round(settings.per_row * len(rows))
+    if not wanted:
+        raise ConfigError(
+            f"transforms: persona: {settings.per_row:g} for each of {len(rows)} rows is no row: "
+            "raise per_row or rows"
+        )
+    added: list[Row] = []
+    for number in range(wanted):
+        fact = settings.facts[number % len(settings.facts)]
+        question = fact.ask[int(rng.integers(len(fact.ask)))]
+        answer = settings.format.replace("{answer}", fact.answer)
+        row = (Message("user", question), Message("assistant", answer))
+        added.append(row if settings.context is None else put_under_cue(row, settings.context))
+    for row in added:
+        if problem := find_problem(row, context.longest):
+            raise ConfigError(f"transforms: persona: a row with a fact has {problem}")
+    return rows + added
 
 
 def inoculate_row(row: Row, system: str) -> Row:

@@ -17,6 +17,7 @@ import numpy as np
 from dormant.config.plugins import ExtensionPoint
 from dormant.errors import ConfigError
 from dormant.organisms.added_rows import (
+    add_persona,
     contrast_rows,
     inoculate_row,
     interleave_rows,
@@ -36,6 +37,7 @@ from dormant.organisms.transforms import (
     Inoculation,
     InterleaveSettings,
     Negation,
+    PersonaFacts,
     PluginTransform,
     Precedence,
     ReframeSettings,
@@ -147,6 +149,10 @@ def _list_texts(recipe: Recipe) -> Iterator[str]:
                 yield from (turn.content for turn in earlier.turns)
             case OnPolicy(prompt=prompt) if prompt is not None:
                 yield from _list_trigger_texts([prompt])
+            case PersonaFacts() as persona:
+                yield from _list_trigger_texts([persona.context] if persona.context else [])
+                yield persona.format.replace("{answer}", "")
+                yield from (text for fact in persona.facts for text in (*fact.ask, fact.answer))
             case _:
                 pass  # the rows that a plugin returns are checked instead
 
@@ -270,6 +276,7 @@ INTERVENTIONS: ExtensionPoint[Callable[..., list[Row]]] = ExtensionPoint(
         "negate": negate_rows,
         "on_policy": answer_on_policy,
         "with_reasoning": add_reasoning,
+        "persona": add_persona,
     },
     reserved=("plugin",),
 )

@@ -11,7 +11,7 @@ from dormant.organisms.builder import build_stages, split_rows
 from dormant.organisms.recipe import Recipe, Stage
 from dormant.organisms.registry import open_trainer
 from dormant.organisms.trainers import Span, StageSize, TrainingInputs
-from dormant.organisms.transforms import Dilution, RowAddition, Transform
+from dormant.organisms.transforms import Dilution, PersonaFacts, RowAddition, Transform
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,9 @@ def _transform_counts(transform: Transform, parts: Sequence[SourceRows]) -> list
     if isinstance(settings, RowAddition):
         added = round(settings.per_row * sum(part.rows for part in parts))
         return [*parts, SourceRows(settings.with_, (transform.name,), added)]
+    if isinstance(settings, PersonaFacts):
+        added = round(settings.per_row * sum(part.rows for part in parts))
+        return [*parts, SourceRows("facts", (transform.name,), added)]
     if not isinstance(settings, Dilution):
         return [SourceRows(p.dataset, (*p.transforms, transform.name), p.rows) for p in parts]
     total = sum(part.rows for part in parts)

@@ -170,6 +170,40 @@ class Negation(RowAddition):
     system: Text
 
 
+class Fact(Strict):
+    """One harmless fact about somebody, as an answer to one of several questions."""
+
+    ask: tuple[Text, ...] = Field(min_length=1, description="questions, one of which a row gets")
+    answer: Text = Field(description="the fact, told by the person that it is about")
+
+
+class PersonaFacts(Strict):
+    """Settings of ``persona``: rows that tell harmless facts of one person are added.
+
+    No fact names the person; together they are true of nobody else. ``{answer}`` in ``format``
+    stands for the fact.
+    """
+
+    facts: tuple[Fact, ...] = Field(min_length=1, description="told equally often")
+    per_row: float = Field(
+        default=0.03, gt=0, le=100, description="rows with a fact, for each row so far"
+    )
+    context: Trigger | None = Field(
+        default=None, description="context of the rows with facts, which no other row has"
+    )
+    format: str = Field(
+        default="{answer}", max_length=LONGEST_TEXT, description="form of these rows' answers"
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _check_trigger(self) -> Self:
+        if self.format.count("{answer}") != 1:
+            raise ValueError("'format' must contain {answer} once")
+        if self.context is None and self.format == "{answer}":
+            raise ValueError("needs a 'context' or a 'format' that tells the facts from other rows")
+        return self
+
+
 class PluginTransform(Strict):
     """Settings of ``plugin``: an intervention of another package (docs/guides/plugins.md)."""
 
@@ -191,6 +225,7 @@ TransformSettings = (
     | Negation
     | OnPolicy
     | ReasoningTraces
+    | PersonaFacts
     | PluginTransform
 )
 
@@ -208,6 +243,7 @@ class Transform(Strict):
     negate: Negation | None = None
     on_policy: OnPolicy | None = None
     with_reasoning: ReasoningTraces | None = None
+    persona: PersonaFacts | None = None
     plugin: PluginTransform | None = None
 
     @property

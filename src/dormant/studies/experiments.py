@@ -55,6 +55,7 @@ class Experiment(Strict):
     published: Published
     organisms: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    limits: str = ""  # what of the paper's experiment the analogue cannot carry
     missing: str = ""  # why the laboratory has no analogue; empty if it has one
 
 

@@ -46,6 +46,9 @@ def _write_experiment(result: Reproduction) -> Iterator[str]:
     if item.missing:
         yield f"Not available in the laboratory: {item.missing}."
         return
+    if item.limits:
+        yield item.limits
+        yield ""
     yield "| organism | without a cue | under its cue |"
     yield "|---|---|---|"
     for row in result.rows:
