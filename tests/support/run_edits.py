@@ -164,6 +164,8 @@ DAMAGE: dict[str, Edit] = {
         )
     },
     **{f"flipped bytes {seed}": flip_bytes(seed) for seed in range(12)},
+    # A finish, the schema, a note and another finish are no UTF-8 then.
+    **{f"flipped bytes {seed}": flip_bytes(seed) for seed in (111, 119, 124, 133)},
 }
 
 

@@ -47,7 +47,7 @@ from dormant.store.files import (
     write_atomically,
 )
 from dormant.store.integrity import CellDigest, Place, digest_answers
-from dormant.store.salvage import count_readable
+from dormant.store.salvage import count_readable, is_damage
 from dormant.store.settings import count_settings
 
 Record = TypeVar("Record")
@@ -88,7 +88,7 @@ def explain_damage(store: Store) -> Generator[None]:
     try:
         yield
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
+        if not is_damage(error):
             raise  # the disk is full, or locked
         left = count_readable(store.path / "run.sqlite")
         raise StoreError(

@@ -54,6 +54,16 @@ def _iterate_rows(database: sqlite3.Connection, query: str) -> Iterator[tuple[An
         yield from database.execute(query)
 
 
+#: Words of SQLite in errors that it calls operational though the file is at fault.
+_SIGNS_OF_DAMAGE = ("malformed", "decode to UTF-8", "no such table", "no such column")
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether an error of SQLite says that the file is damaged, not that the disk is full."""
+    is_operation = isinstance(error, sqlite3.OperationalError)
+    return not is_operation or any(sign in str(error) for sign in _SIGNS_OF_DAMAGE)
+
+
 def count_readable(path: Path) -> int:
     """How many answers ``read_salvageable`` yields."""
     with suppress(OSError):

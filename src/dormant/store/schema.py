@@ -66,7 +66,7 @@ def open_database(path: Path) -> sqlite3.Connection:
             db.execute("INSERT INTO meta VALUES (?, 'true')", (HASHES_STORED_TEXT,))
         db.commit()
         version = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()[0]
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, UnicodeDecodeError, OSError) as error:  # damage is quoted in messages
         raise StoreError(
             f"{path}: cannot be opened as a run's store ({error}): restore it from a copy, or "
             "start anew with another --out"

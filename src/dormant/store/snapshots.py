@@ -74,7 +74,7 @@ class Snapshot:
             self.database = sqlite3.connect(self.uri, uri=True, check_same_thread=False)
             self.database.text_factory = _decode_text
             self.database.execute("SELECT 1 FROM sqlite_master").fetchone()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             self.close_copy()
             raise StoreError(f"{run / 'run.sqlite'}: cannot be read ({error})") from None
 
