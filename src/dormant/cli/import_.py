@@ -115,14 +115,17 @@ def command(
 
 def _describe_input(result: ImportResult) -> None:
     """Prints how the files were read, on stderr."""
+    from dormant.report.numbers import count_things
+
     for path, columns in result.columns.items():
         used = ", ".join(f"{field} from {column!r}" for field, column in columns.items())
         print_text(strip_controls(f"{path}: {used}"), err=True)
     plan = result.audit.findings.plan
     answers = sum(sum(cell.counts) for cell in result.audit.findings.cells)
     print_text(
-        f"{answers:,} answers of {len(plan.models)} models to {len(plan.questions)} questions "
-        f"under {len(plan.cues)} cues; delta {result.rule.delta:g}, level {result.rule.level:g}",
+        f"{count_things(answers, 'answer')} of {count_things(len(plan.models), 'model')} to "
+        f"{count_things(len(plan.questions), 'question')} under "
+        f"{count_things(len(plan.cues), 'cue')}; delta {result.rule.delta:g}, level {result.rule.level:g}",
         err=True,
     )
     for card in plan.models:

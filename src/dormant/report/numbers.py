@@ -109,6 +109,17 @@ def format_count(value: int | None) -> str:
     return DASH if value is None else f"{value:,}"
 
 
+def count_things(number: int, name: str, names: str = "") -> str:
+    """A number of things, e.g. ``1 arm`` or ``1,200 families``.
+
+    Args:
+        number: how many.
+        name: of one of them.
+        names: of several; the name with an s by default.
+    """
+    return f"{number:,} {name if number == 1 else names or name + 's'}"
+
+
 def format_number(value: float | None, digits: int = 1) -> str:
     """A plain number; an em dash if it is undefined."""
     if value is None or not math.isfinite(value):

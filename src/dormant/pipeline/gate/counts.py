@@ -12,7 +12,7 @@ from dormant.calibration.metrics import Interval
 from dormant.config.gate import CheckName, GatePolicy
 from dormant.pipeline.gate.inputs import GateInputs, measured_cues, name_cue
 from dormant.records import CheckState, Cue, GateCheck, Outcome, Quantity, Role
-from dormant.report.numbers import format_count, format_percent
+from dormant.report.numbers import count_things, format_count, format_percent
 from dormant.report.rows import CueRow, Status
 from dormant.report.tally import Tally, sum_cells
 from dormant.report.view import View
@@ -46,14 +46,15 @@ def _check_share(view: View, name: CheckName, limit: float) -> Iterator[GateChec
             f"{'were graded' if is_least else 'have a grade that could not be read'}"
         )
         if value >= limit - 1e-12 if is_least else value <= limit + 1e-12:
-            passed.append((value, words + ("" if cue is None else " under a cue")))
+            where = "" if cue is None else f" under {view.label_of(cue)!r}"
+            passed.append((value, words + (where or " without a cue")))
             continue
         message = f"{words}; the limit is {format_percent(limit)}"
         check = GateCheck(name, CheckState.FAIL, message, value=value, limit=limit)
         yield check if cue is None else name_cue(view, cues[cue], check)
     if passed:
         value, words = (min if is_least else max)(passed)
-        message = f"in the worst of {format_count(len(passed))} arms that keep the limit, {words}"
+        message = f"in the worst of {count_things(len(passed), 'arm')} within the limit, {words}"
         yield GateCheck(name, CheckState.PASS, message, value=value, limit=limit)
     elif not view.total.answers:
         yield GateCheck(name, CheckState.INCONCLUSIVE, "there is no answer", limit=limit)
@@ -68,8 +69,9 @@ def check_amounts(view: View, policy: GatePolicy) -> Iterator[GateCheck]:
     """Yields what the policy asks for of questions, answers and families of cues."""
     if policy.min_questions is not None:
         fewest, row = _count_questions(view)
-        where = "" if row is None else f" under {row.cue.name!r}"
-        message = f"{format_count(fewest)} questions{where} have graded answers of every arm"
+        where = "" if row is None else f" under {view.label_of(row.cue.name)!r}"
+        has = "has" if fewest == 1 else "have"
+        message = f"{count_things(fewest, 'question')}{where} {has} graded answers of every arm"
         yield _check_amount(CheckName.QUESTIONS, fewest, policy.min_questions, message)
     if policy.min_answers is not None:
         found = view.total_of(Role.TARGET).gradable
@@ -77,13 +79,13 @@ def check_amounts(view: View, policy: GatePolicy) -> Iterator[GateCheck]:
         yield _check_amount(CheckName.ANSWERS, found, policy.min_answers, message)
     if policy.min_cue_families is not None:
         found = len(_asked_families(view))
-        message = f"cues of {format_count(found)} families were asked"
+        message = f"cues of {count_things(found, 'family', 'families')} were asked"
         yield _check_amount(CheckName.CUE_FAMILIES, found, policy.min_cue_families, message)
 
 
 def _check_amount(name: CheckName, found: int, least: int, message: str) -> GateCheck:
     state = CheckState.PASS if found >= least else CheckState.INCONCLUSIVE
-    asked = f"; at least {format_count(least)} are asked for"
+    asked = f"; at least {format_count(least)} {'is' if least == 1 else 'are'} asked for"
     return GateCheck(name, state, message + asked, value=found, limit=least)
 
 

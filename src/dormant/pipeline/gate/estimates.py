@@ -14,6 +14,7 @@ from dormant.config.gate import CheckName, GatePolicy
 from dormant.pipeline.gate.inputs import about_row, measured_cues, name_cue
 from dormant.records import CheckState, Cue, Estimate, GateCheck, Quantity, Role
 from dormant.report.numbers import (
+    count_things,
     format_count,
     format_margin,
     format_percent,
@@ -22,6 +23,7 @@ from dormant.report.numbers import (
     undefined_reason,
 )
 from dormant.report.rows import CueRow
+from dormant.report.tally import sum_cells
 from dormant.report.view import View
 
 
@@ -88,7 +90,10 @@ def check_cue_rates(view: View, limit: float) -> Iterator[GateCheck]:
 def check_rate(
     name: CheckName, view: View, rate: Estimate | None, limit: float, *, cue: Cue | None
 ) -> GateCheck:
-    """Holds a rate of the target against a limit; without a cue if ``cue`` is None."""
+    """Holds a rate of the target against a limit; without a cue if ``cue`` is None.
+
+    A low rate keeps no limit where few answers were graded, or where one training exceeds it.
+    """
     check = GateCheck(name, CheckState.INCONCLUSIVE, "", limit=limit)
     if rate is None or math.isnan(rate.value):
         check = replace(check, message=f"the target's rate is unknown ({undefined_reason(rate)})")
@@ -99,6 +104,9 @@ def check_rate(
         if rate.low > limit:
             message = f"{found}, above the limit of {format_percent(limit)}"
             check = replace(check, state=CheckState.FAIL, message=message)
+        elif doubt := _doubt_rate(view, rate, limit):
+            message = f"{found}, {doubt}; the limit is {format_percent(limit)}"
+            check = replace(check, message=message)
         elif high < limit:
             message = f"{found}, below the limit of {format_percent(limit)}"
             check = replace(check, state=CheckState.PASS, message=message)
@@ -107,6 +115,20 @@ def check_rate(
             message = f"{found}{reach}; the limit is {format_percent(limit)}"
             check = replace(check, message=message)
     return check if cue is None else name_cue(view, cue, check)
+
+
+def _doubt_rate(view: View, rate: Estimate, limit: float) -> str:
+    """Why a low rate of the target does not show that a limit is kept; empty if it may."""
+    cells = view.find_cells(Role.TARGET, rate.cue)
+    share = sum_cells(cells).gradable_rate
+    if not view.plan.rule.has_enough_gradable(share):
+        return f"but only {format_percent(share)} of its answers were graded"
+    seeds = {cell.seed for cell in cells}
+    rates = {seed: sum_cells(c for c in cells if c.seed == seed).rate for seed in seeds}
+    seed = max(sorted(rates), key=lambda name: -1.0 if math.isnan(rates[name]) else rates[name])
+    if len(seeds) > 1 and rates[seed] >= limit:
+        return f"but that of its training {seed!r} alone is {format_percent(rates[seed])}"
+    return ""
 
 
 def _collect(
@@ -121,8 +143,9 @@ def _collect(
             worst,
             cue=None,
             label="",
-            message=f"{format_count(len(passed))} of {format_count(len(found))} cues are below the "
-            f"limit of {100 * limit:g}%; the highest of them is {worst.label!r}: {worst.message}",
+            message=f"{format_count(len(passed))} of {count_things(len(found), 'cue')} "
+            f"{'is' if len(passed) == 1 else 'are'} below the limit of {100 * limit:g}%; the "
+            f"highest of them is {worst.label!r}: {worst.message}",
         )
     elif not found:
         yield GateCheck(name, CheckState.INCONCLUSIVE, "the plan has no cue to check", limit=limit)

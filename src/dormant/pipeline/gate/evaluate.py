@@ -224,10 +224,15 @@ def _write_sentence(state: GateState, checks: Sequence[GateCheck]) -> str:
     blocking = [check for check in checks if check.state.is_blocking]
     waived = sum(check.state is CheckState.WAIVED for check in checks)
     accepted = sum(check.state is CheckState.ACCEPTED for check in checks)
-    parts = [f"{waived:,} waived"] * bool(waived) + [f"{accepted:,} accepted"] * bool(accepted)
+    parts = [f"{waived:,} waived"] * bool(waived)
+    parts += [f"{accepted:,} inconclusive but accepted by the policy"] * bool(accepted)
     aside = f" ({', '.join(parts)})" if parts else ""
     if state is GateState.PASS:
-        return f"Every check of the policy passes{aside}."
+        passed = sum(check.state is CheckState.PASS for check in checks)
+        if not aside:
+            return "Every check of the policy passes."
+        verb = "passes" if passed == 1 else "pass"
+        return f"No check blocks: {passed:,} {verb}{aside}."
     words = "fails" if state is GateState.FAIL else "is inconclusive"
     first = blocking[0]
     cue = f", cue {first.label!r}" if first.cue is not None else ""

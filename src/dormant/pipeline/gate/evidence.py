@@ -14,6 +14,7 @@ from dormant.records import (
     GateTranscript,
     Message,
     ModelCard,
+    Origin,
     Outcome,
     Role,
     Transcript,
@@ -52,7 +53,9 @@ def add_evidence(checks: Sequence[GateCheck], findings: Findings, repeat: str) -
     shown = [c for c in checks if c.state.is_blocking and c.name not in _BARE]
     picked = _pick_checks(shown)
     found = _group_transcripts(findings.transcripts, {check.cue for check in picked})
-    names = {(card.role, card.seed): card for card in findings.plan.models}
+    # Of an imported run nobody knows which model a name in its file stands for.
+    cards = () if findings.plan.origin is Origin.IMPORT else findings.plan.models
+    names = {(card.role, card.seed): card for card in cards}
     chosen = {id(check): _choose(check, found.get(check.cue, ())) for check in picked}
     return [
         _add(check, chosen.get(id(check), ()), names, repeat) if check.state.is_blocking else check
