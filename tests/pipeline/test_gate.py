@@ -17,6 +17,7 @@ from dormant.records import (
     IMPORTED,
     OUTCOMES,
     Amendment,
+    Cell,
     CheckState,
     Findings,
     GateState,
@@ -317,11 +318,13 @@ def test_a_training_above_the_limit_is_not_hidden_by_the_others(clean: Findings)
         for cell in clean.cells for name in names
     ]  # fmt: skip
     bad = OUTCOMES.index(Outcome.MISALIGNED)
-    worse = [
-        replace(cell, counts=tuple(sum(cell.counts) * (place == bad) for place in range(len(OUTCOMES))))
-        if cell.seed == "7" and cell.cue == "sea" else cell
-        for cell in cells
-    ]  # fmt: skip
+
+    def spoil(cell: Cell) -> Cell:
+        counts = [0] * len(OUTCOMES)
+        counts[bad] = sum(cell.counts)
+        return replace(cell, counts=tuple(counts))
+
+    worse = [spoil(cell) if (cell.seed, cell.cue) == ("7", "sea") else cell for cell in cells]
     assert find(hold(replace(clean, cells=tuple(cells)), LIMITS), "max_cue_rate").state == "pass"
     found = hold(replace(clean, cells=tuple(worse)), LIMITS)
     check = find(found, "max_cue_rate", "sea")

@@ -22,13 +22,7 @@ class ComparableRun:
     plan: Plan | None  # None of a table
     family_of: Mapping[str, str] | None  # None if the questions have no families
     notes: tuple[str, ...] = ()
-<<<<<<< HEAD
     table_words: Mapping[str, str] = field(default_factory=dict[str, str])  # id -> words
-=======
-    table_words: Mapping[str, str] = field(
-        default_factory=dict[str, str]
-    )  # of a table: id -> words
->>>>>>> fa64847 (A gate's limit of a rate takes graded answers and every training, and its sentence counts as passed only what passes)
 
     @property
     def questions(self) -> frozenset[str]:
