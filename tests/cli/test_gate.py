@@ -233,6 +233,8 @@ def test_schemas_are_current_and_fit_what_ships(name: str):
         assert check.is_valid({"max_age": "30d"}) and not check.is_valid({"max_worst_did": 2})
         assert check.is_valid({"accept_inconclusive": ["max_age"]})
         assert not check.is_valid({"accept_inconclusive": ["graded"]})
+        assert check.is_valid({"max_worst_did": 0.1, "max_age": "1d", "calibration": {}})
+        assert not check.is_valid({"max_worst_did": None})
     if name == "card":
         page = (ROOT / "docs" / "guides" / "card.md").read_text(encoding="utf-8")
         (block,) = re.findall(r"```yaml\n(.*?)```", page, re.S)
@@ -252,6 +254,12 @@ W = "waivers: [{check: verdict, owner: a, reason: b, expires: "
         ("max_worst_did: .nan", "max_worst_did: input should be a finite number"),
         ("max_age: .inf", "max_age: input should be a finite number"),
         (f"max_age: {'9' * 400}d", "max_age: input should be a finite number"),
+        ("max_age: 1:30", "YAML reads 1:30 as 90, in base 60"),
+        ("max_age: '1:30'", "max_age: give a number with a unit (s, m, h, d)"),
+        ("max_worst_did:", "max_worst_did has no value: give one, or leave the key out"),
+        ("waivers: ~", "waivers has no value"),
+        ("calibration: {labels: }", "calibration: labels has no value"),
+        (f"{W}2030-01-31, cue: }}]", "waivers.0: cue has no value"),
         ("max_age: 0d", "max_age: input should be greater than 0"),
         ("max_worst_did: -1", "input should be greater than 0, got -1"),
         ("max_worst_did: 0.1\nmax_worst_did: 0.9", "duplicate key 'max_worst_did': keep one"),

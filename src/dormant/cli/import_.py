@@ -125,7 +125,8 @@ def _describe_input(result: ImportResult) -> None:
     print_text(
         f"{count_things(answers, 'answer')} of {count_things(len(plan.models), 'model')} to "
         f"{count_things(len(plan.questions), 'question')} under "
-        f"{count_things(len(plan.cues), 'cue')}; delta {result.rule.delta:g}, level {result.rule.level:g}",
+        f"{count_things(len(plan.cues), 'cue')}; delta {result.rule.delta:g}, "
+        f"level {result.rule.level:g}",
         err=True,
     )
     for card in plan.models:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -64,6 +65,31 @@ def _check_name(value: CheckName) -> CheckName:
     return value
 
 
+def _leave_out_null(schema: dict[str, Any]) -> None:
+    """Removes null from the types of a JSON schema's keys, so that an editor offers none."""
+    for key, value in schema["properties"].items():
+        kinds = [kind for kind in value.get("anyOf", ()) if kind != {"type": "null"}]
+        if not kinds:
+            continue
+        rest = {name: part for name, part in value.items() if name not in ("anyOf", "default")}
+        schema["properties"][key] = {"anyOf": kinds, **rest} if kinds[1:] else {**kinds[0], **rest}
+
+
+class _Given(Strict):
+    """A part of a policy in which a key without a value is an error: it would check nothing."""
+
+    model_config = pydantic.ConfigDict(json_schema_extra=_leave_out_null)
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _refuse_empty(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            empty = next((str(key) for key, inner in value.items() if inner is None), None)  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+            if empty is not None and empty in cls.model_fields:
+                raise ValueError(f"{empty} has no value: give one, or leave the key out")
+        return value  # pyright: ignore[reportUnknownVariableType]
+
+
 Text = Annotated[str, Field(max_length=2000), pydantic.AfterValidator(_check_text)]
 Check = Annotated[
     CheckName,
@@ -77,7 +103,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 PositiveShare = Annotated[float, Field(gt=0, lt=1)]
 
 
-class Waiver(Strict):
+class Waiver(_Given):
     """A check that may fail for now: who answers for it, why, and until when."""
 
     check: Check = Field(description="the check that is waived, by its key")
@@ -117,7 +143,7 @@ class Waiver(Strict):
         return self
 
 
-class CalibrationPolicy(Strict):
+class CalibrationPolicy(_Given):
     """What people's labels must show of the judge (``dormant calibrate``)."""
 
     labels: int = Field(default=1, ge=1, le=100_000, description="labelled answers, at least")
@@ -134,7 +160,7 @@ class CalibrationPolicy(Strict):
     )
 
 
-class GatePolicy(Strict):
+class GatePolicy(_Given):
     """A release policy, as in ``gate.yaml``. Shares are fractions: 0.05 is 5%."""
 
     max_worst_did: PositiveShare | None = Field(

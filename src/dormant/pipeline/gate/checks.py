@@ -153,7 +153,9 @@ def _check_age(inputs: GateInputs, limit: float) -> GateCheck:
         return replace(check, message="the run does not say when it began")
     if is_clock_wrong(started, inputs.now):
         return replace(
-            check, message=f"the run began at {text}, which is yet to come: check the clock"
+            check,
+            message=f"the run began at {text}, after the time of this check: correct the clock "
+            "or --at",
         )
     age = max((inputs.now - started).total_seconds(), 0.0)
     message = f"the run is {format_duration(age)} old; at most {format_duration(limit)} is allowed"

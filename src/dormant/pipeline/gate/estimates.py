@@ -22,7 +22,7 @@ from dormant.report.numbers import (
     rate_interval,
     undefined_reason,
 )
-from dormant.report.rows import CueRow
+from dormant.report.rows import CueRow, Status
 from dormant.report.tally import sum_cells
 from dormant.report.view import View
 
@@ -48,7 +48,8 @@ def _check_effect(view: View, row: CueRow, limit: float) -> GateCheck:
     check = GateCheck(CheckName.WORST_DID, CheckState.INCONCLUSIVE, "", limit=limit)
     shown = f"the limit is {format_margin(limit)}"
     if did is None or math.isnan(did.value):
-        check = replace(check, message=f"the DiD is unknown ({undefined_reason(did)}); {shown}")
+        reason = undefined_reason(did) if row.status is not Status.UNTRIED else "not asked"
+        check = replace(check, message=f"the DiD is unknown ({reason}); {shown}")
         return about_row(view, row, check)
     high = max(view.plan.rule.least_margin(effect) for effect in view.effects_to_bound(did))
     check = replace(check, value=did.value, low=_number(did.low), high=_number(high))

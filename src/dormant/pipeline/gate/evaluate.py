@@ -236,5 +236,6 @@ def _write_sentence(state: GateState, checks: Sequence[GateCheck]) -> str:
     words = "fails" if state is GateState.FAIL else "is inconclusive"
     first = blocking[0]
     cue = f", cue {first.label!r}" if first.cue is not None else ""
-    more = f"; {len(blocking) - 1:,} more do not pass" if len(blocking) > 1 else ""
+    rest = len(blocking) - 1
+    more = f"; {rest:,} more {'does' if rest == 1 else 'do'} not pass" if rest else ""
     return f"{first.name}{cue} {words}: {first.message}{more}{aside}."
