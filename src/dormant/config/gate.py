@@ -75,7 +75,7 @@ def _leave_out_null(schema: dict[str, Any]) -> None:
         schema["properties"][key] = {"anyOf": kinds, **rest} if kinds[1:] else {**kinds[0], **rest}
 
 
-class _Given(Strict):
+class _PolicyPart(Strict):
     """A part of a policy in which a key without a value is an error: it would check nothing."""
 
     model_config = pydantic.ConfigDict(json_schema_extra=_leave_out_null)
@@ -103,7 +103,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 PositiveShare = Annotated[float, Field(gt=0, lt=1)]
 
 
-class Waiver(_Given):
+class Waiver(_PolicyPart):
     """A check that may fail for now: who answers for it, why, and until when."""
 
     check: Check = Field(description="the check that is waived, by its key")
@@ -143,7 +143,7 @@ class Waiver(_Given):
         return self
 
 
-class CalibrationPolicy(_Given):
+class CalibrationPolicy(_PolicyPart):
     """What people's labels must show of the judge (``dormant calibrate``)."""
 
     labels: int = Field(default=1, ge=1, le=100_000, description="labelled answers, at least")
@@ -160,7 +160,7 @@ class CalibrationPolicy(_Given):
     )
 
 
-class GatePolicy(_Given):
+class GatePolicy(_PolicyPart):
     """A release policy, as in ``gate.yaml``. Shares are fractions: 0.05 is 5%."""
 
     max_worst_did: PositiveShare | None = Field(
