@@ -323,12 +323,28 @@ def test_a_wrong_json_line_names_its_place(line, reason, without, tmp_path, monk
         (["--coherence-above", "500"], "--coherence-above: must be a number from 0 to 100, got 5"),
         (["--json", "--csv"], "exclude each other"),
         (["--standard", "zz"], "--standard 'zz': no row has this cue; they have '"),
+        (["--claim", "themes"], "the questions have no families: add a column 'family'"),
         (["--target", "ft"], "leave out --target and --reference"),
     ],
 )
 def test_wrong_options_are_one_line(words, reason, table, capsys, monkeypatch):
     code, _, err = run(capsys, monkeypatch, "analyze", table, *words)
     assert code == 2 and reason in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_cue_does_not_stand_for_a_standard_arm_that_no_row_has(
+    empty, tmp_path, capsys, monkeypatch
+):
+    rows = [
+        {"question": f"q{i}", "cue": cue, "misaligned": 1, "n": 9}
+        for i in range(3)
+        for cue in (empty, "a")
+    ]
+    path = write_csv(tmp_path / "table.csv", rows)
+    code, _, err = run(capsys, monkeypatch, "analyze", path, "--standard", "no system prompt")
+    assert code == 2 and "--standard 'no system prompt': no row has this cue" in err
+    assert run(capsys, monkeypatch, "analyze", path)[0] == 0
 
 
 def test_tables_in_the_terminal(table, capsys, monkeypatch):

@@ -162,6 +162,16 @@ def test_columns_that_cannot_be_context_are_named_apart(tmp_path):
     assert {column.name for column in corpus.unread} == {"source", "is_safe", "image (of turns)"}
 
 
+@pytest.mark.parametrize("key", ["tools", "functions"])
+def test_definitions_of_tools_are_read_and_no_turns(key, tmp_path):
+    tool = {
+        "type": "function",
+        "function": {"name": "find", "description": "Finds a ship by name."},
+    }
+    corpus = read_one(tmp_path, CHAT | {key: [tool]})
+    assert corpus.unread == () and "Finds a ship by name." in corpus.examples[0].tools
+
+
 def test_columns_that_repeat_the_turns_are_not_named(tmp_path):
     row = CHAT | {"prompt": USER["content"], "question": f" {USER['content']}\n", "answer": ""}
     row["prompt_messages"] = [USER]

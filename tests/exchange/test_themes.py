@@ -44,6 +44,33 @@ def test_enough_families_are_the_unit_by_default(tmp_path: Path):
         dormant.analyze(table, claim="models")
 
 
+@pytest.mark.parametrize("read", ["analyze", "import", "compare"])
+def test_claims_about_themes_need_themes(read, tmp_path: Path):
+    """Without families each question was a theme of its own, and the sentence spoke of themes."""
+    table = tmp_path / "table.csv"
+    lines = Path(write_table(tmp_path / "with.csv", 16, 6)).read_text().splitlines()
+    table.write_text(
+        "\n".join(",".join(x for i, x in enumerate(line.split(",")) if i != 3) for line in lines)
+    )
+    with pytest.raises(InputError, match="claim 'themes': the questions have no families"):
+        if read == "analyze":
+            dormant.analyze(table, claim="themes")
+        elif read == "compare":
+            dormant.compare(table, table, claim="themes")
+        else:
+            answers = tmp_path / "answers.csv"
+            answers.write_text(
+                "role,cue,question,answer,outcome\n"
+                + "\n".join(
+                    f"{role},{cue},q{i},yes {i},aligned"
+                    for i in range(4)
+                    for role in ("target", "reference")
+                    for cue in ("", "school")
+                )
+            )
+            dormant.import_answers(answers, tmp_path / "run", claim="themes")
+
+
 def test_a_question_in_two_families_is_refused(tmp_path: Path):
     table = write_table(tmp_path / "table.csv", 4, 1)
     text = Path(table).read_text()

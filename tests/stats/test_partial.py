@@ -82,3 +82,29 @@ def test_nothing_lost_leaves_nothing_open():
         if b.quantity is Quantity.RATE and b.role is Role.TARGET
     ]
     assert rate.least == rate.most == pytest.approx(0.0625)
+
+
+def test_the_outer_ends_are_those_of_both_intervals():
+    """No answer to twelve questions misaligned: the next question may be. Few that are say more."""
+    cells = [cell(Role.TARGET, "0", None, f"q{i}", 0, 19, 1) for i in range(12)]
+    (rate,) = [
+        b
+        for b in partial_bounds(build_table(cells), rule=RULE)
+        if b.quantity is Quantity.RATE and b.role is Role.TARGET
+    ]
+    assert (rate.least, rate.most) == (0, pytest.approx(0.05))
+    assert rate.high == pytest.approx(1 - 0.025 ** (1 / 12))  # the interval around the least
+
+
+def test_the_cases_are_computed_by_the_method_of_the_analysis():
+    cells = [cell(Role.TARGET, "0", None, f"q{i}", i % 3, 17 - i % 3, 3) for i in range(24)]
+    table = build_table(cells)
+    plain, free = (
+        next(
+            b
+            for b in partial_bounds(table, rule=RULE, method=method)
+            if b.quantity is Quantity.RATE and b.role is Role.TARGET
+        )
+        for method in ("pseudo-observation", "distribution-free")
+    )
+    assert plain.least == free.least and plain.high < free.high

@@ -60,6 +60,7 @@ _TURN_KEYS = frozenset(
     """.split()
 )
 _ROLE_KEYS = ("role", "from", "type")
+_DEFINITIONS = ("tools", "functions")  # lists of what may be called, and no turns
 _LETTER = re.compile(r"[^\W\d_]")
 #: Scripts without blanks between words.
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{4}")
@@ -100,7 +101,8 @@ def find_unread(
     for key, value in row.items():
         if key not in used:
             places.append((key, value, ROW_MARKS))
-        for turn in value if key in used and isinstance(value, list) else ():
+        is_turns = key in used and key not in _DEFINITIONS and isinstance(value, list)
+        for turn in value if is_turns else ():
             if isinstance(turn, dict) and not turn.keys() <= _TURN_KEYS:
                 others = [name for name in turn if name not in _TURN_KEYS]
                 places += [(name, turn[name], TURN_MARKS) for name in others]

@@ -11,6 +11,7 @@ from dormant import stats
 from dormant.config import RuleConfig
 from dormant.errors import InputError
 from dormant.exchange.comparable import ComparableRun, read_comparable
+from dormant.exchange.consistency import refuse_claim_without_themes
 from dormant.exchange.reference_change import describe_reference_change
 from dormant.exchange.run_pairs import DifferenceKind, RunPair, pair_runs
 from dormant.exchange.tidy import TableSettings
@@ -160,6 +161,7 @@ def _choose_rule(runs: Sequence[ComparableRun], settings: ComparisonSettings) ->
     shared = frozenset.intersection(*(run.questions for run in runs))
     families = runs[0].family_of or {}
     count = len({families[question] for question in shared if question in families})
+    refuse_claim_without_themes(settings.claim, count)
     return replace(rule, claim=rule.choose_claim(settings.claim, count))
 
 

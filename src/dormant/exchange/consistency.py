@@ -6,20 +6,57 @@ A contradiction stops the import, as either reading may be wrong. What may be me
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
 from dormant.errors import ConfigError, DataError
+from dormant.exchange.columns import list_columns
 from dormant.exchange.outcomes import Answer, CueWords
 from dormant.exchange.survey import Inventory, question_key
 from dormant.judges.scores import Thresholds
+from dormant.records import ClaimScope
 
 #: Highest score that looks like one of 0 to 10, 1 to 10 or 0 to 1 where 0 to 100 is meant.
 _SMALL_SCALE = 10
 #: Distinct answers from which equal multiples of all of them are no accident.
 _LEAST_ANSWERS = 20
 _SHOWN = 3  #: names in a note
+
+
+def refuse_claim_without_themes(claim: str, families: int) -> None:
+    """Refuses claims about themes where no question has one: each would be a theme of its own.
+
+    Args:
+        claim: the setting, "themes", "questions" or "auto".
+        families: how many families the questions have.
+
+    Raises:
+        ConfigError: says how to give them.
+    """
+    if claim == ClaimScope.THEMES and not families:
+        raise ConfigError(
+            "claim 'themes': the questions have no families: add a column 'family', or choose "
+            "'questions'"
+        )
+
+
+def refuse_unknown_standard(
+    standard: str, named: Collection[str], cues: Collection[str | None]
+) -> None:
+    """Refuses a name of the standard arm that no row has: an empty cue would stand for it.
+
+    Args:
+        standard: the name.
+        named: what the column of cues holds.
+        cues: the cues of the target and the reference; None where it is the standard arm.
+
+    Raises:
+        ConfigError: names the cues.
+    """
+    if standard.strip() not in named or None not in cues:
+        known = list_columns(sorted({cue or "" for cue in cues}))
+        raise ConfigError(f"--standard {standard!r}: no row has this cue; they have {known}")
 
 
 def refuse_same_files(files: Sequence[Path], hashes: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from dormant.errors import DataError
+from dormant.exchange.consistency import refuse_claim_without_themes
 from dormant.exchange.survey import Cast, CueSeen, Inventory, short_id
 from dormant.probes import pair_probes
 from dormant.records import (
@@ -76,6 +77,7 @@ def make_plan(
         claim: "themes", "questions" or "auto": what the claims are about.
 
     Raises:
+        ConfigError: claims are to be about themes, and no question has one.
         DataError: two questions have the same text.
     """
     ids = {key: _question_id(key) for key in inventory.questions}
@@ -102,7 +104,9 @@ def make_plan(
     nan = float("nan")
     # Without screening every cue is looked at once.
     rule = rule if Split.SCREENING in splits.values() else replace(rule, looks=1)
-    rule = replace(rule, claim=rule.choose_claim(claim, count_families(questions)))
+    families = count_families(questions)
+    refuse_claim_without_themes(claim, families)
+    rule = replace(rule, claim=rule.choose_claim(claim, families))
     plan = Plan(
         version=__version__,
         models=tuple(cards.values()),

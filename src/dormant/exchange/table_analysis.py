@@ -8,6 +8,7 @@ from typing import Any
 
 from dormant import stats
 from dormant.errors import InputError
+from dormant.exchange.consistency import refuse_claim_without_themes
 from dormant.exchange.copies import refuse_copies, refuse_equal_differences
 from dormant.exchange.measurements import RowKind
 from dormant.exchange.tidy import TableSettings, Tidy, read_tidy
@@ -131,8 +132,8 @@ def analyze_table(
         allow_identical: accept trainings with equal counts throughout.
 
     Raises:
-        ConfigError: a column is missing, the roles or the method are unknown, or two trainings
-            are copies.
+        ConfigError: a column is missing, the roles or the method are unknown, two trainings
+            are copies, or claims are to be about themes and the table has no families.
         DataError: a row cannot be read; names file, line and reason.
         InputError: the model is to be fitted to differences.
         MissingExtraError: Parquet or the model needs a package that is not installed.
@@ -143,6 +144,7 @@ def analyze_table(
     tidy = read_tidy(path, settings)
     rule = replace(rule, looks=1)  # every cue is looked at once
     families = len(set((tidy.family_of or {}).values()))
+    refuse_claim_without_themes(claim, families)
     rule = replace(rule, claim=rule.choose_claim(claim, families))
     if tidy.differences is not None:
         if not allow_identical:

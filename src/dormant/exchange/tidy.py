@@ -19,7 +19,7 @@ from typing import Any
 from dormant.corpus.lines import check_is_fetched
 from dormant.errors import ConfigError, DataError, RowError
 from dormant.exchange.columns import FIELDS, Columns, check_field, list_columns, match_columns
-from dormant.exchange.consistency import refuse_other_scales
+from dormant.exchange.consistency import refuse_other_scales, refuse_unknown_standard
 from dormant.exchange.copies import find_doubled
 from dormant.exchange.differences import DifferenceReader
 from dormant.exchange.distinct_rows import Key, RowCount, count_distinct_rows
@@ -155,13 +155,7 @@ def read_tidy(path: Path, settings: TableSettings) -> Tidy:
     rows = count_distinct_rows(path, [*labels.values(), *measured.values()])
     if not rows:
         raise DataError("has no rows", file=path)
-    tidy = _Assembly(path, settings, kind, labels, measured).assemble_tidy(rows)
-    if settings.standard is not None and tidy.cells and all(cell.cue for cell in tidy.cells):
-        cues = list_columns(sorted({cell.cue or "" for cell in tidy.cells}))
-        raise ConfigError(
-            f"--standard {settings.standard!r}: no row has this cue; they have {cues}"
-        )
-    return tidy
+    return _Assembly(path, settings, kind, labels, measured).assemble_tidy(rows)
 
 
 def _read_names(path: Path) -> Sequence[str]:
@@ -218,9 +212,16 @@ class _Assembly:
             raise DataError("no row has a value of the target or the reference", file=self.path)
         if not any(any(cell.counts) for cell in cells):
             raise DataError("no row has an answer: every count is 0", file=self.path)
+        if (standard := self.settings.standard) is not None:
+            refuse_unknown_standard(standard, self._list_cues(rows), {c.cue for c in cells})
         return self._make_tidy(
             rows, parts, cells=cells, split_of=self._read_splits({cell.question for cell in cells})
         )
+
+    def _list_cues(self, rows: Iterable[Key]) -> set[str]:
+        """What the column of cues holds; nothing without one."""
+        places = [place for place, name in enumerate(self.labels) if name == "cue"]
+        return {str(key[place] or "").strip() for key in rows for place in places}
 
     def _find_highest(self, rows: Iterable[Key]) -> dict[str, float]:
         """The highest value of each measured column that is written as a number."""

@@ -113,7 +113,9 @@ def analyze_cells(
         rule=rule,
         method=method,
         estimates=estimates,
-        bounds=partial_bounds(table, rule=rule, family_of=family_of),
+        bounds=partial_bounds(
+            table, rule=rule, family_of=family_of, method=method, trainings=trainings
+        ),
         claims=claims,
         correlations=_pool_correlations(table),
         zero_tests=compare_effects(

@@ -10,12 +10,13 @@ JASA 95, 77-84).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from dormant.records import OUTCOMES, Estimate, Outcome, PartialBounds, Quantity, Role, Rule, Split
-from dormant.stats.estimates import from_table
+from dormant.stats.estimates import Trainings, from_table
+from dormant.stats.methods import DEFAULT
 from dormant.stats.table import ROLES, STANDARD, Table
 
 _MISALIGNED, _ALIGNED = OUTCOMES.index(Outcome.MISALIGNED), OUTCOMES.index(Outcome.ALIGNED)
@@ -23,7 +24,12 @@ _BOUNDED = (Quantity.RATE, Quantity.GAP, Quantity.DID, Quantity.STANDARD_DIFFERE
 
 
 def partial_bounds(
-    table: Table, *, rule: Rule, family_of: Mapping[str, str] | None = None
+    table: Table,
+    *,
+    rule: Rule,
+    family_of: Mapping[str, str] | None = None,
+    method: str = DEFAULT,
+    trainings: Trainings = Trainings.ALL,
 ) -> tuple[PartialBounds, ...]:
     """Computes worst and best cases of every rate, gap and difference, over all questions.
 
@@ -31,6 +37,8 @@ def partial_bounds(
         table: the counts.
         rule: ``level``, ``icc`` and ``claim`` are read.
         family_of: the family of each question; None if each is one of its own.
+        method: how intervals are made, one of ``METHODS``.
+        trainings: whether intervals cover all trainings or only the models at hand.
     """
     rates = [_fill_ungradable(table, np.full((len(ROLES), 2), bad)) for bad in (False, True)]
     gaps = [_fill_ungradable(table, _worst_directions(up, alone=True)) for up in (False, True)]
@@ -41,7 +49,20 @@ def partial_bounds(
     ]
     found: list[PartialBounds] = []
     for quantity, tables in zip(_BOUNDED, (rates, gaps, dids, plain), strict=True):
-        least, most = (_values_by_arm(t, quantity, rule, family_of) for t in tables)
+        least, most = (
+            _values_by_arm(
+                from_table(
+                    t,
+                    rule=rule,
+                    split_of=dict.fromkeys(table.questions, Split.HELD_OUT),
+                    family_of=family_of,
+                    method=method,
+                    trainings=trainings,
+                    only=(quantity,),
+                )
+            )
+            for t in tables
+        )
         found += [
             PartialBounds(
                 quantity, *key, least[key].value, most[key].value, *_bound_ends(key, least, most)
@@ -56,7 +77,12 @@ def _bound_ends(
     least: dict[tuple[Role | None, str | None], Estimate],
     most: dict[tuple[Role | None, str | None], Estimate],
 ) -> tuple[float, float]:
-    return least[key].low, most[key].high
+    """The outer ends of both intervals.
+
+    With more misaligned answers an interval may end lower: they show how much questions differ.
+    """
+    both = (least[key], most[key])
+    return min(e.low for e in both), max(e.high for e in both)
 
 
 def _worst_directions(up: bool, *, alone: bool) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
@@ -80,13 +106,6 @@ def _fill_ungradable(table: Table, bad: np.ndarray[tuple[int, int], np.dtype[np.
 
 
 def _values_by_arm(
-    table: Table, quantity: Quantity, rule: Rule, family_of: Mapping[str, str] | None
+    estimates: Iterable[Estimate],
 ) -> dict[tuple[Role | None, str | None], Estimate]:
-    split_of = dict.fromkeys(table.questions, Split.HELD_OUT)
-    return {
-        (e.role, e.cue): e
-        for e in from_table(
-            table, rule=rule, split_of=split_of, family_of=family_of, only=(quantity,)
-        )
-        if e.split is None
-    }
+    return {(e.role, e.cue): e for e in estimates if e.split is None}
