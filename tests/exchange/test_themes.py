@@ -56,7 +56,11 @@ def test_claims_about_themes_need_themes(read, tmp_path: Path):
         if read == "analyze":
             dormant.analyze(table, claim="themes")
         elif read == "compare":
-            dormant.compare(table, table, claim="themes")
+            again = tmp_path / "again.csv"
+            again.write_text(
+                table.read_text().replace("target,school,f1-q0,0", "target,school,f1-q0,1")
+            )
+            dormant.compare(table, again, claim="themes")
         else:
             answers = tmp_path / "answers.csv"
             answers.write_text(
