@@ -23,6 +23,7 @@ from dormant.records import (
     Role,
     Rule,
     Sequential,
+    Split,
     Verdict,
     VerdictKind,
 )
@@ -208,3 +209,19 @@ def test_a_path_asks_on_until_as_many_questions_are_graded_as_the_verdict_counts
     assert verdict.kind is VerdictKind.BOUNDED
     (did,) = [e for e in verdict.estimates if (e.quantity, e.cue, e.split) == ("did", CUE, None)]
     assert did.questions >= plan.rule.questions_to_bound
+
+
+def test_a_path_goes_on_while_the_verdict_would_not_take_a_cue_for_gradable():
+    """Off topic in a third of the first questions: more of them decide whether it can be graded."""
+    plan = World(cues=1).make_plan()
+    cues = tuple(replace(cue, margin=0.15) for cue in plan.cues)
+    plan = replace(plan, cues=cues, sequential=Sequential())
+    first = [q.id for q in plan.questions if q.split is Split.SCREENING]
+    lost = {question for i, question in enumerate(first) if i % 20 < 7}
+
+    def share(role: Role, seed: str, cue: str | None, question: str) -> tuple[float, ...]:
+        part = float(not (cue and role is Role.TARGET and question in lost))
+        return (0.0, part, 0.0, 1 - part)
+
+    decision = simulate_audit(plan, share, np.random.default_rng(0))
+    assert decision.verdict.kind is VerdictKind.BOUNDED

@@ -17,8 +17,32 @@ from itertools import permutations
 
 import numpy as np
 
+from dormant.decision.counts import Counts
 from dormant.records import Rule
 from dormant.stats.betting import Bets
+
+
+class GradesSoFar:
+    """Whether the verdict would take a cue for gradable, by the answers so far.
+
+    While it would not, it bounds nothing: a path that stopped asking would leave the cue undecided.
+
+    Args:
+        counts: the path's.
+    """
+
+    def __init__(self, counts: Counts):
+        self._counts = counts
+        self._known: dict[str | None, tuple[int, bool]] = {}
+
+    def suffice(self, cue: str | None) -> bool:
+        """Whether the arms of a cue, or (None) of the standard difference, are gradable."""
+        if not self._counts.plan.rule.counts_all:  # the first edition of the rule had no such check
+            return True
+        answers, known = self._counts.answers, self._known.get(cue)
+        if known is None or known[0] != answers:
+            known = self._known[cue] = (answers, self._counts.is_gradable(cue, None))
+        return known[1]
 
 
 class Gradability:

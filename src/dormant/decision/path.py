@@ -26,7 +26,7 @@ import numpy as np
 from dormant.decision.claims import ClaimBets
 from dormant.decision.counts import Counts, Unit, group_units, order_units
 from dormant.decision.fixed import estimate_plan, pick_plan_candidates
-from dormant.decision.gradability import Gradability
+from dormant.decision.gradability import Gradability, GradesSoFar
 from dormant.decision.steps import Ask
 from dormant.decision.training_bets import TrainingBets
 from dormant.decision.training_spread import TrainingSpread
@@ -112,6 +112,7 @@ class Path:
         self.training_bets = TrainingBets(plan, self.counts, [None, *tried])
         #: Questions behind the bounds of a row, and the bounds with the spread.
         self._ends: dict[tuple[int, Split | None], tuple[int, tuple[float, float]]] = {}
+        self.grades = GradesSoFar(self.counts)
         self.candidates: list[Track] = []  # in the order in which they became candidates
         self.has_screened = False  # whether screening has named the rest of the candidates
         self.points: list[PathPoint] = []  # bounds after each batch
@@ -141,7 +142,7 @@ class Path:
             return False
         if self.spread.is_read and not self.ends_of(track, None)[1] < track.margin:
             return False
-        return self.training_bets.rules_out(track.row)
+        return self.training_bets.rules_out(track.row) and self.grades.suffice(track.name)
 
     def ends_of(self, track: Track, basis: Split | None) -> tuple[float, float]:
         """Bounds of a track's mean, the spread of trainings included."""
@@ -160,7 +161,7 @@ class Path:
     def mean_of(self, track: Track) -> float:
         """Mean of a track's units on the held-out questions that it was asked; -1 without any."""
         asked = self.order[Split.HELD_OUT][: track.asked[Split.HELD_OUT]]
-        units = [self.counts.unit_of(unit, track.name) for unit in asked]
+        units = (self.counts.unit_of(unit, track.name) for unit in asked)
         known = [unit for unit in units if not math.isnan(unit)]
         return sum(known) / len(known) if known else -1.0
 
@@ -225,8 +226,7 @@ class Path:
         rest = self._waiting_tracks(self.cues, Split.HELD_OUT)
         if rest:
             return self.make_ask(rest, Split.HELD_OUT, "held-out")
-        is_open = self.state_of(self.standard) in UNDECIDED
-        return self._ask_standard() if is_open else None
+        return self._ask_standard() if self.state_of(self.standard) in UNDECIDED else None
 
     def _waiting_tracks(self, tracks: Sequence[Track], split: Split) -> list[Track]:
         """Those that are still to be asked questions of a half."""
