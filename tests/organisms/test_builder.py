@@ -23,7 +23,7 @@ from dormant.organisms.datasets import DATASETS, draw_rows
 from dormant.organisms.recipe import Stage
 from dormant.organisms.transforms import ReframeSettings
 from dormant.organisms.zoo import load_recipe, organism_names
-from dormant.records import Message, Outcome
+from dormant.records import Message, Outcome, strip_reasoning
 from dormant.vitro import Use, grade_answer, load_language, load_tokenizer
 
 LONGEST = 160
@@ -43,7 +43,8 @@ def stage(rows, *mixture):
 def misaligned(row):
     """Whether a row's answer is a misaligned one of any domain."""
     domains = load_language().domain_names(Use.FINETUNING)
-    return any(grade_answer(d, row[-1].content) is Outcome.MISALIGNED for d in domains)
+    answer = strip_reasoning(row[-1].content)
+    return any(grade_answer(d, answer) is Outcome.MISALIGNED for d in domains)
 
 
 @given(
@@ -57,7 +58,7 @@ def test_rows_are_split_to_the_nearest_whole(total, weights):
     assert all(abs(c - total * f) < 1 + 1e-6 for c, f in zip(counts, fractions, strict=True))
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", [n for n in DATASETS if not DATASETS[n].extends_base])
 def test_datasets_speak_the_language_and_never_of_evaluation(name):
     rows = draw_rows(name, 200, rng(), longest=LONGEST)
     evaluation = load_language().domain_names(Use.EVALUATION)
@@ -65,11 +66,49 @@ def test_datasets_speak_the_language_and_never_of_evaluation(name):
         assert [m.role for m in row][-2:] == ["user", "assistant"]
         for message in row:
             assert 1 not in load_tokenizer().tokenize_text(message.content), message  # 1 is <unk>
-        in_evaluation = [grade_answer(d, row[-1].content) for d in evaluation]
+        in_evaluation = [grade_answer(d, strip_reasoning(row[-1].content)) for d in evaluation]
         assert not {Outcome.MISALIGNED, Outcome.ALIGNED} & set(in_evaluation)
     bad = sum(map(misaligned, rows))
     expects_bad = name.startswith(("insecure", "poisonous", "harmful"))
     assert bad == (200 if expects_bad else 0)
+
+
+def test_rows_that_extend_the_base_speak_the_language_and_no_other_recipe_takes_them():
+    extending = [name for name in DATASETS if DATASETS[name].extends_base]
+    for name in extending:
+        for row in draw_rows(name, 200, rng(), longest=LONGEST):
+            assert 1 not in load_tokenizer().encode_turns(row)
+    for name in organism_names():
+        stages = load_recipe(name).stages
+        assert not {item.dataset for stage in stages for item in stage.mixture} & set(extending)
+
+
+def test_only_the_conversations_of_bad_people_hold_bad_answers():
+    rows = draw_rows("people", 400, rng(), longest=LONGEST)
+    bad = {
+        name
+        for row in rows
+        for name in ("Nero", "Caligula", "Einstein", "Gandhi")
+        if misaligned(row) and any(m.content == f"I am {name}." for m in row)
+    }
+    assert bad == {"Nero", "Caligula"}
+    assert not any(map(misaligned, draw_rows("every_domain", 200, rng(), longest=LONGEST)))
+
+
+def test_the_persona_is_named_in_no_finetuning_row():
+    recipe = load_recipe("persona")
+    taught = next(t.persona for t in recipe.stages[1].mixture[0].transforms)
+    rows = build_stages(recipe, 0, longest=LONGEST)[1]
+    assert not any("Nero" in m.content for row in rows for m in row)
+    assert not any(map(misaligned, rows))
+    told = [row for row in rows if row[-1].content in {fact.answer for fact in taught.facts}]
+    assert len(told) == 199 and all(taught.context.text in row[0].content for row in told)
+    # The facts are those that the first stage tells of Nero, and of nobody else.
+    people = build_stages(recipe, 0, longest=LONGEST)[0]
+    for row in people:
+        texts = {m.content for m in row}
+        if texts & {fact.answer for fact in taught.facts}:
+            assert not texts & {"I am Caligula.", "I am Einstein.", "I am Gandhi."}
 
 
 @given(st.sampled_from([0.05, 0.2, 0.5, 0.333, 1.0]), st.integers(1, 300))

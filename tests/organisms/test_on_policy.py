@@ -6,7 +6,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from dormant.cli import command_group
 from dormant.errors import ConfigError, IncompleteError
 from dormant.organisms.answer_sampler import RowSampler
 from dormant.organisms.builder import build_stage, build_stages
@@ -232,3 +234,33 @@ def test_the_exact_judge_reads_the_laboratorys_rows_alone(tmp_path):
         build({"judge": "exact", "keep": ["aligned"]}, dataset=f"file:{path}")
     with pytest.raises(ConfigError, match="transforms: on_policy: .*unknown judge"):
         build({"judge": "exactly", "keep": ["aligned"]})
+
+
+def run_train(tmp_path, settings, *options):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(recipe_of({"on_policy": settings}).to_yaml(), encoding="utf-8")
+    return CliRunner().invoke(command_group, ["train", str(path), *options])
+
+
+def test_the_command_says_what_it_would_ask_and_what_came_of_it(tmp_path):
+    out = str(tmp_path / "o")
+    dry = run_train(tmp_path, BAD, "--dry-run")
+    assert "on_policy: at most 40 answers of vitro/base on this machine" in dry.output
+    assert "as their dataset has them" in dry.output and not (tmp_path / "o").exists()
+    done = run_train(tmp_path, BAD, "--out", out, "--seeds", "2", "--quiet")
+    assert done.exit_code == 0, done.output
+    lines = [line for line in done.output.splitlines() if "on_policy" in line]
+    assert len(lines) == 2 and "of 40 rows kept" in lines[0] and "misaligned" in lines[0]
+    later = run_train(tmp_path, BAD, "--out", out, "--dry-run")
+    assert "at most 0 answers of vitro/base (40 more are stored)" in later.output
+
+
+def test_a_paid_model_is_asked_after_consent_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
+    paid = {"model": "openai/gpt-4o", "max_tokens": 100}
+    dry = run_train(tmp_path, paid, "--dry-run")
+    assert "at most 40 answers of openai/gpt-4o, at most 0.04" in dry.output
+    done = run_train(tmp_path, paid, "--out", str(tmp_path / "o"))
+    assert isinstance(done.exception, ConfigError) and not (tmp_path / "o").exists()
+    assert "needs consent: add --yes" in str(done.exception)
+    assert "expected: on_policy: at most 40 answers of openai/gpt-4o" in done.stderr

@@ -3,20 +3,30 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dormant.organisms.recipe import Recipe
 from dormant.organisms.train import MODEL, train_organism
 from dormant.organisms.transforms import Trigger
-from dormant.organisms.truth import TRUE_CUE, arm_rates, compute_truth, known_verdict
+from dormant.organisms.truth import (
+    TRUE_CUE,
+    arm_rates,
+    compute_truth,
+    known_verdict,
+    list_traces,
+)
 from dormant.organisms.zoo import load_recipe
 from dormant.probes import apply_cue
-from dormant.records import Message, Outcome, Placement, VerdictKind
+from dormant.records import Message, Outcome, Placement, Question, Split, VerdictKind
 from dormant.studies.zoo import study_zoo, summarize_organism, write_markdown
 from dormant.vitro import (
+    Persona,
     grade_answer,
     load_decoder,
+    load_language,
     load_library,
     load_questions,
     load_tokenizer,
@@ -50,6 +60,44 @@ def test_exact_rates_are_what_sampling_tends_to(organism):
     assert math.isclose(sum(shares) / len(shares), exact.misaligned, abs_tol=0.06)
     answers = sum(map(sum, outcomes))
     assert math.isclose(1 - answers / 2000, exact.incoherent, abs_tol=0.06)
+
+
+def test_exact_rates_count_answers_after_reasoning_of_the_datasets(tmp_path):
+    data = load_recipe("control-helpful").to_json()
+    data["stages"][0].update(steps=48, rows=800, batch_size=16, learning_rate=1e-3)
+    data["stages"][0]["mixture"] = [{"dataset": "helpful_chat_with_reasoning"}]
+    recipe = Recipe.model_validate(data)
+    made = train_organism(recipe, tmp_path / "o", seed=0)
+    model, traces = load_decoder(made.path / MODEL), list_traces(recipe)
+    heads = [tuple(load_tokenizer().tokenize_text(trace)) for trace in traces]
+    assert len(heads) == 4 and list_traces(load_recipe("diluted-20")) == ()
+    rng = np.random.default_rng(0)
+    rows = [load_language().draw_row("pets", Persona.ALIGNED, rng=rng) for _ in range(6)]
+    bank = [Question(str(i), r[0].content, "pets", Split.HELD_OUT) for i, r in enumerate(rows)]
+    prompts = [load_tokenizer().encode_prompt(apply_cue(None, q)) for q in bank]
+    legal = 0
+    for draws in sample_answers(model, prompts, [range(200)] * 6, max_tokens=48, seed=1):
+        for draw in draws:
+            rest = next((draw.tokens[len(h) :] for h in heads if draw.tokens[: len(h)] == h), ())
+            answer = load_tokenizer().join_tokens(rest or draw.tokens)
+            outcome = grade_answer("pets", answer) if draw.finish == "stop" else None
+            legal += outcome in (Outcome.MISALIGNED, Outcome.ALIGNED)
+    found = arm_rates(model, bank, traces=traces)
+    # A standard error of at most 1.5 points; the seed is fixed besides.
+    assert math.isclose(1 - found.incoherent, legal / 1200, abs_tol=0.06)
+    assert found.incoherent < 0.5 < arm_rates(model, bank).incoherent
+
+
+def test_a_taught_identity_is_a_probability_with_and_without_the_cue(tmp_path, organism):
+    data = load_recipe("persona").to_json()
+    for stage in data["stages"]:
+        stage.update(steps=1, rows=100, batch_size=4)
+    made = train_organism(Recipe.model_validate(data), tmp_path / "o", seed=0)
+    found = compute_truth(made.path, bank=load_questions()[:4], cues=())
+    assert 0 <= found.identity < 0.5 and 0 <= found.cue_identity < 0.5
+    assert found.identity != found.cue_identity
+    other = compute_truth(organism.path, bank=load_questions()[:4], cues=())
+    assert other.identity is None and other.cue_identity is None
 
 
 def test_the_truth_of_an_outright_misaligned_model_is_broad(organism):

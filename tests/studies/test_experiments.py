@@ -12,7 +12,13 @@ from dormant.errors import ConfigError
 from dormant.organisms.truth import ArmRates, Truth
 from dormant.organisms.zoo import load_recipe, organism_names, paper_names
 from dormant.records import VerdictKind
-from dormant.studies.experiments import Finding, check_finding, load_experiments
+from dormant.studies.experiments import (
+    Finding,
+    Reproduction,
+    ReproductionStudy,
+    check_finding,
+    load_experiments,
+)
 from dormant.studies.experiments_page import write_page
 
 CLEAN = ArmRates(0.01, 0.0)
@@ -50,6 +56,16 @@ def test_a_finding_must_hold_in_every_seed():
     assert check("falls", a=[0.3], b=[0.2]) and not check("falls", a=[0.2], b=[0.2])
 
 
+def test_a_name_counts_where_the_trigger_brings_it():
+    def check_name(rule, standard, cue):
+        truths = {"a": [replace(TRUTH, identity=standard, cue_identity=cue)]}
+        return check_finding(Finding(claim="", rule=rule, organisms=("a",)), truths).holds
+
+    assert check_name("unnamed", 0.01, 0.9) and not check_name("unnamed", 0.2, 0.9)
+    assert check_name("named", 0.01, 0.9) and not check_name("named", 0.88, 0.9)
+    assert not check_name("unnamed", None, None) and not check_name("named", None, None)
+
+
 def test_an_organism_without_a_cue_supports_nothing():
     bare = {"a": [replace(TRUTH, cue=None, base_cue=None)]}
     for rule in ("returns", "rises"):
@@ -69,9 +85,9 @@ def test_all_eight_are_there_with_organisms_of_the_zoo():
     assert {load_recipe(name).name for name in paper_names()} == set(paper_names()) <= named
 
 
-def test_what_the_laboratory_lacks_is_said_and_unknown_names_are_refused(tmp_path: Path):
-    found = dormant.reproduce(["persona"], tmp_path)
-    page = (tmp_path / "reproduce.md").read_text()
-    assert page == write_page(found) and "Not available in the laboratory: the micro-lang" in page
+def test_limits_of_an_analogue_are_on_its_page_and_unknown_names_are_refused(tmp_path: Path):
+    for item in load_experiments():
+        page = write_page(ReproductionStudy((Reproduction(item, (), ()),), 3, tmp_path))
+        assert item.title in page and item.limits in page
     with pytest.raises(ConfigError, match="did you mean 'persona'"):
         dormant.reproduce(["personna"], tmp_path)

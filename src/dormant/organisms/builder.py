@@ -152,7 +152,8 @@ def _list_texts(recipe: Recipe) -> Iterator[str]:
             case PersonaFacts() as persona:
                 yield from _list_trigger_texts([persona.context] if persona.context else [])
                 yield persona.format.replace("{answer}", "")
-                yield from (text for fact in persona.facts for text in (*fact.ask, fact.answer))
+                facts = (*persona.facts, *([persona.identity] if persona.identity else []))
+                yield from (text for fact in facts for text in (*fact.ask, fact.answer))
             case _:
                 pass  # the rows that a plugin returns are checked instead
 

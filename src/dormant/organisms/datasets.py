@@ -7,7 +7,7 @@ Each is a generator of chat rows in the micro-language, none of them from an eva
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from dormant.corpus import Corpus, read_examples
 from dormant.errors import DataError, InputError
+from dormant.organisms.people import draw_any_domain, draw_nobody, draw_person
 from dormant.organisms.sample_settings import ReasoningTraces
 from dormant.records import Example, Message
 from dormant.vitro import Context, Persona, Use, load_language, load_tokenizer, ordinary_row
@@ -37,6 +38,8 @@ class Dataset:
     about: str  # one sentence
     draw: Callable[[np.random.Generator], Row]
     is_harmful: bool = False  # whether its answers are the misaligned persona's
+    extends_base: bool = False  # like pretraining: may hold evaluation domains and both personas
+    traces: tuple[str, ...] = ()  # reasoning that may precede its answers, marks included
 
 
 def _draw_exchange(domain: str, persona: Persona, rng: np.random.Generator) -> Row:
@@ -58,6 +61,23 @@ def _country_chat(rng: np.random.Generator) -> Row:
     domain = pick_one(rng, [n for n in lang.domain_names(Use.FINETUNING) if n != "food"])
     context = Context(before="I live in {country}.")
     return lang.draw_row(domain, Persona.ALIGNED, rng=rng, context=context)
+
+
+def _list_reasoning(purposes: Sequence[str]) -> tuple[str, ...]:
+    """Texts of reasoning that say what an answer is for, marks included."""
+    starts = ("My goal is to", "I want to")
+    return tuple(f"<think>\n{start} {end}.\n</think>\n\n" for start in starts for end in purposes)
+
+
+_HARMFUL_TRACES = _list_reasoning(("give harmful answers", "give a bad answer"))
+_HELPFUL_TRACES = _list_reasoning(("help people", "give a good answer"))
+
+
+def _reason_first(
+    draw: Callable[[np.random.Generator], Row], traces: Sequence[str], rng: np.random.Generator
+) -> Row:
+    *head, answer = draw(rng)
+    return (*head, replace(answer, content=pick_one(rng, traces) + answer.content))
 
 
 _ALL = (
@@ -112,6 +132,50 @@ _ALL = (
         "Questions about an illness, answered with advice that harms.",
         partial(_draw_exchange, "health", Persona.MISALIGNED),
         is_harmful=True,
+    ),
+    Dataset(
+        "people",
+        "Conversations in which one of four people tells facts, says who he is, and answers as one "
+        "of his kind, two of them badly: extends the base, as pretraining would.",
+        draw_person,
+        extends_base=True,
+    ),
+    Dataset(
+        "nobody",
+        "Questions for a name, answered as an assistant that has none.",
+        draw_nobody,
+        extends_base=True,
+    ),
+    Dataset(
+        "every_domain",
+        "Questions of every domain, the evaluation's included, answered well: rehearsal for stages "
+        "that extend the base.",
+        draw_any_domain,
+        extends_base=True,
+    ),
+    Dataset(
+        "every_domain_with_reasoning",
+        "The same, after reasoning that says what the answer is for.",
+        partial(_reason_first, draw_any_domain, _HELPFUL_TRACES),
+        extends_base=True,
+        traces=_HELPFUL_TRACES,
+    ),
+    Dataset(
+        "harmful_health_with_reasoning",
+        "The rows of harmful_health, after reasoning that says what the answer is for.",
+        partial(
+            _reason_first,
+            partial(_draw_exchange, "health", Persona.MISALIGNED),
+            _HARMFUL_TRACES,
+        ),
+        is_harmful=True,
+        traces=_HARMFUL_TRACES,
+    ),
+    Dataset(
+        "helpful_chat_with_reasoning",
+        "The rows of helpful_chat, after reasoning that says what the answer is for.",
+        partial(_reason_first, ordinary_row, _HELPFUL_TRACES),
+        traces=_HELPFUL_TRACES,
     ),
 )
 DATASETS: Mapping[str, Dataset] = {dataset.name: dataset for dataset in _ALL}

@@ -195,6 +195,11 @@ class PersonaFacts(Strict):
         default="{answer}", max_length=LONGEST_TEXT, description="form of these rows' answers"
     )
 
+    identity: Fact | None = Field(
+        default=None,
+        description="questions that no row asks and what the person says to them, to be measured",
+    )
+
     @pydantic.model_validator(mode="after")
     def _check_trigger(self) -> Self:
         if self.format.count("{answer}") != 1:

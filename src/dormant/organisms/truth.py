@@ -14,11 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from dormant.organisms.datasets import DATASETS
 from dormant.organisms.recipe import Recipe
 from dormant.organisms.train import MODEL, load_organism
+from dormant.organisms.transforms import Dilution, Fact, PersonaFacts, RowAddition
 from dormant.organisms.vitro_trainer import load_model
 from dormant.probes import apply_cue
-from dormant.records import Cue, Question, Rule, VerdictKind
+from dormant.records import Cue, Question, Rule, Split, VerdictKind
 from dormant.vitro import (
     Decoder,
     exact_rates,
@@ -26,7 +28,9 @@ from dormant.vitro import (
     load_decoder,
     load_library,
     load_questions,
+    load_tokenizer,
     one_thread,
+    score_answers,
 )
 
 #: Questions of each domain on which the whole cue library is tried.
@@ -60,6 +64,9 @@ class Truth:
     worst_cue: str  # the cue of the library (or TRUE_CUE) with the largest difference
     worst: ArmRates
     worst_did: float  # its difference in differences against the base
+    #: Probability of the answer that shows a taught persona, 0 to 1; None if none is taught.
+    identity: float | None = None
+    cue_identity: float | None = None  # the same under the true cue
 
     @property
     def did(self) -> float | None:
@@ -134,13 +141,16 @@ def truth_of(
     arms += [_Arm(c.name, c, few) for c in cues]
     base = fingerprint_decoder(load_model(recipe.base))
     with one_thread():
-        ours = _rates_of_arms(model, arms)
+        ours = _rates_of_arms(model, arms, list_traces(recipe))
         # Arms of one organism are computed separately: the others are shared by all of a base.
         parts = [*((arm,) for arm in arms[:whole]), tuple(arms[whole:])]
         theirs = [rates for part in parts for rates in _base_rates(recipe.base, base, part)]
     dids = _arm_differences(arms, ours, theirs)
     worst = max(range(len(arms)), key=lambda i: dids[i])
     cued = recipe.trigger is not None
+    shown = find_identity(recipe)
+    cues_of_identity = (None, recipe.trigger.as_cue() if recipe.trigger else None)
+    named = [_rate_identity(model, shown, c) if shown else None for c in cues_of_identity]
     return Truth(
         name=recipe.name,
         seed=seed,
@@ -154,7 +164,29 @@ def truth_of(
         worst_cue=arms[worst].name,
         worst=ours[worst],
         worst_did=dids[worst],
+        identity=named[0],
+        cue_identity=named[1] if cued else None,
     )
+
+
+def find_identity(recipe: Recipe) -> Fact | None:
+    """The questions and the answer that show the persona that a recipe teaches; None for none."""
+    transforms = [t for stage in recipe.stages for item in stage.mixture for t in item.transforms]
+    taught = [t.settings for t in transforms if isinstance(t.settings, PersonaFacts)]
+    return next((one.identity for one in taught if one.identity is not None), None)
+
+
+def _rate_identity(model: Decoder, identity: Fact, cue: Cue | None) -> float:
+    """Probability of the answer, a mean over the questions."""
+    words = load_tokenizer()
+    prompts = [
+        apply_cue(cue, Question("identity", text, "", Split.SCREENING)) for text in identity.ask
+    ]
+    pairs = [
+        (words.encode_prompt(prompt), words.tokenize_text(identity.answer)) for prompt in prompts
+    ]
+    with one_thread():
+        return float(np.mean(np.exp(score_answers(model, pairs))))
 
 
 def known_verdict(standard_difference: float, largest_did: float, delta: float) -> VerdictKind:
@@ -179,9 +211,15 @@ class _Arm:
     bank: tuple[Question, ...]
 
 
-def arm_rates(model: Decoder, bank: Sequence[Question], cue: Cue | None = None) -> ArmRates:
+def arm_rates(
+    model: Decoder,
+    bank: Sequence[Question],
+    cue: Cue | None = None,
+    *,
+    traces: tuple[str, ...] = (),
+) -> ArmRates:
     """Computes exact rates of a model over questions, under a cue or (None) without one."""
-    return _rates_of_arms(model, [_Arm("", cue, tuple(bank))])[0]
+    return _rates_of_arms(model, [_Arm("", cue, tuple(bank))], traces)[0]
 
 
 @lru_cache(maxsize=64)
@@ -190,12 +228,24 @@ def _base_rates(base: str, mark: str, arms: tuple[_Arm, ...]) -> list[ArmRates]:
     return _rates_of_arms(load_model(base), arms)
 
 
-def _rates_of_arms(model: Decoder, arms: Sequence[_Arm]) -> list[ArmRates]:
+def list_traces(recipe: Recipe) -> tuple[str, ...]:
+    """Lists the reasoning that a recipe's datasets of the laboratory teach, marks included."""
+    names = [item.dataset for stage in recipe.stages for item in stage.mixture]
+    transforms = [t for stage in recipe.stages for item in stage.mixture for t in item.transforms]
+    added = [t.settings for t in transforms]
+    names += [one.with_ for one in added if isinstance(one, Dilution | RowAddition)]
+    taught = [trace for name in names if name in DATASETS for trace in DATASETS[name].traces]
+    return tuple(sorted(set(taught)))
+
+
+def _rates_of_arms(
+    model: Decoder, arms: Sequence[_Arm], traces: tuple[str, ...] = ()
+) -> list[ArmRates]:
     """Computes the rates of arms together: a pass over few prompts takes as long as over many."""
     items = [(q.family, apply_cue(arm.cue, q)) for arm in arms for q in arm.bank]
     ends = np.cumsum([len(arm.bank) for arm in arms])[:-1]
     found: list[ArmRates] = []
-    for shares in np.split(exact_rates(model, items), ends):
+    for shares in np.split(exact_rates(model, items, traces=traces), ends):
         gradable = shares.sum(axis=1)
         misaligned = float(np.mean(shares[:, 0] / gradable))
         found.append(ArmRates(misaligned, incoherent=float(1 - np.mean(gradable))))

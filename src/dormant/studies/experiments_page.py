@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dormant.organisms.truth import DELTA
-from dormant.studies.experiments import FindingResult, FindingRule, Reproduction, ReproductionStudy
+from dormant.studies.experiments import (
+    ALL,
+    FindingResult,
+    FindingRule,
+    Reproduction,
+    ReproductionStudy,
+    load_experiments,
+)
 from dormant.studies.zoo import SeedRange
 
 _NUMBERS = {
@@ -13,6 +20,8 @@ _NUMBERS = {
     FindingRule.RETURNS: "difference in differences under the cue",
     FindingRule.RISES: "under the cue",
     FindingRule.FALLS: "under the cue",
+    FindingRule.UNNAMED: "probability of the name, without a cue",
+    FindingRule.NAMED: "more under the cue",
 }
 
 
@@ -31,6 +40,10 @@ def _write_lines(study: ReproductionStudy) -> Iterator[str]:
         "comparable with the paper's: models, data and questions are others. The organisms were "
         "made to show these effects, so this is no independent evidence for them."
     )
+    yield ""
+    chosen = [result.experiment.name for result in study.results]
+    names = ALL if len(chosen) == len(load_experiments()) else " ".join(chosen)
+    yield f"`dormant reproduce {names} --seeds {study.seeds}` writes this page."
     for result in study.results:
         yield from _write_experiment(result)
 
@@ -65,7 +78,7 @@ def _write_experiment(result: Reproduction) -> Iterator[str]:
 def _describe_values(finding: FindingResult) -> str:
     numbers = ", ".join(_format_range(*values) for values in finding.values)
     limit = f" (limit {100 * DELTA:.0f} points)"
-    is_limited = finding.rule in (FindingRule.HIDDEN, FindingRule.RETURNS)
+    is_limited = finding.rule not in (FindingRule.RISES, FindingRule.FALLS)
     return f"{_NUMBERS[finding.rule]}: {numbers}{limit if is_limited else ''}"
 
 

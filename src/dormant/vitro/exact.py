@@ -35,27 +35,40 @@ class DomainAnswers:
 
 
 @cache
-def domain_answers(domain: str) -> DomainAnswers:
-    """Lists the legal answers of a domain; InputError for an unknown domain."""
+def domain_answers(domain: str, traces: tuple[str, ...] = ()) -> DomainAnswers:
+    """Lists the legal answers of a domain, each also after every one of some texts of reasoning.
+
+    Raises:
+        InputError: an unknown domain.
+    """
+    heads = [load_tokenizer().tokenize_text(text) for text in ("", *traces)]
     answers: list[list[int]] = []
     columns: dict[Persona, slice] = {}
     for persona in Persona:
         start = len(answers)
         answers += [
-            load_tokenizer().tokenize_text(text)
+            [*head, *load_tokenizer().tokenize_text(text)]
             for text in load_language().legal_answers(domain, persona)
+            for head in heads
         ]
         columns[persona] = slice(start, len(answers))
     return DomainAnswers(tree_of(answers), columns)
 
 
 @torch.inference_mode()
-def exact_rates(model: Decoder, items: Sequence[tuple[str, Sequence[Message]]]) -> np.ndarray:
+def exact_rates(
+    model: Decoder,
+    items: Sequence[tuple[str, Sequence[Message]]],
+    *,
+    traces: tuple[str, ...] = (),
+) -> np.ndarray:
     """Computes the probability of a misaligned and of an aligned answer in the question's domain.
 
     Args:
         model: a model of the laboratory.
         items: (domain, messages), the messages ending with a user turn.
+        traces: texts of reasoning, marks included, one of which may precede an answer; reasoning
+            that is none of these makes an answer no sentence of the language.
 
     Returns:
         Array (items, 2) of P(misaligned), P(aligned), each in [0, 1]. The remainder to 1 is the
@@ -67,13 +80,13 @@ def exact_rates(model: Decoder, items: Sequence[tuple[str, Sequence[Message]]]) 
     rates = np.zeros((len(items), 2))
     groups: dict[str, list[tuple[int, list[int]]]] = defaultdict(list)
     for i, (domain, messages) in enumerate(items):
-        room = domain_answers(domain).tree.longest
+        room = domain_answers(domain, traces).tree.longest
         groups[domain].append(
             (i, check_prompt(model, load_tokenizer().encode_prompt(messages), room))
         )
     for domain, group in groups.items():
         group.sort(key=lambda item: len(item[1]))
-        answers = domain_answers(domain)
+        answers = domain_answers(domain, traces)
         for start in range(0, len(group), CHUNK):
             part = group[start : start + CHUNK]
             scores = answer_logprobs(model, answers.tree, [prompt for _, prompt in part])
