@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from dormant.records import Message
-from dormant.vitro import Context, Persona, Use, load_language
-from dormant.vitro.language import PLAIN, pick_one
+from dormant.vitro import PLAIN, Context, Persona, Use, load_language
+from dormant.vitro.language import pick_one
 
 Row = tuple[Message, ...]
 
