@@ -86,6 +86,18 @@ _SIZES: dict[str, Any] = {
     # Of encoders that see or hear:
     **dict.fromkeys(("image_size",), 32),
     **dict.fromkeys(("patch_size",), 8),
+    **dict.fromkeys(("depth",), 2),
+    **dict.fromkeys(("layers",), _LAYERS),
+    **dict.fromkeys(("out_hidden_size", "text_hidden_size", "encoder_hidden_size"), _WIDTH),
+    **dict.fromkeys(("projection_hidden_dim", "patch_embed_hidden_size", "embed_dim"), _WIDTH),
+    **dict.fromkeys(("output_dim",), _WIDTH),
+    **dict.fromkeys(("projection_dim", "image_text_hidden_size"), 32),
+    **dict.fromkeys(("base_channels", "latent_channels"), 32),
+    **dict.fromkeys(("num_embeddings", "codebook_size"), 64),
+    **dict.fromkeys(("d_ff", "mlp_dim"), 96),
+    **dict.fromkeys(("d_kv",), 16),
+    **dict.fromkeys(("latent_query_num",), 4),
+    **dict.fromkeys(("num_position_embeddings",), 16),
 }
 #: What the sizes above do not settle.
 _MORE: dict[str, dict[str, Any]] = {
@@ -113,6 +125,7 @@ _MORE: dict[str, dict[str, Any]] = {
         "ffn_config": {"ffn_hidden_size": 32, "moe_num_experts": 4, "moe_top_k": 2},
     },
     "mamba2": {"num_heads": 8, "head_dim": 16, "n_groups": 1},
+    "glm5_next": {"text_config": {"qk_rope_head_dim": 0}},
     "nemotron_h": {"layers_block_type": ["linear_attention", "moe", "full_attention", "mlp"]},
 }
 
@@ -131,6 +144,9 @@ _VARIANTS: dict[str, dict[str, Any]] = {
     },
     "bert+decoder": {"is_decoder": True},
     "qwen3+window": {"use_sliding_window": True, "max_window_layers": 1},
+    "gemma2+full": {"layer_types": ["full_attention"] * 4, "attn_logit_softcapping": 5.0},
+    "gpt_oss+full": {"layer_types": ["full_attention"] * 4},
+    "granite_swa+full": {"layer_types": ["full_attention"] * 4},
 }
 
 
@@ -144,8 +160,11 @@ def make_config(family: str) -> Any:
     """A tiny configuration of a family."""
     more = _MORE.get(family, {}) | _VARIANTS.get(family, {})
     family = family.partition("+")[0]
-    known = AutoConfig.for_model(family).to_dict()
-    return AutoConfig.for_model(family, **(_shrink(known) | more))
+    small = _shrink(AutoConfig.for_model(family).to_dict())
+    for name, value in more.items():
+        both = isinstance(value, dict) and isinstance(small.get(name), dict)
+        small[name] = small[name] | value if both else value
+    return AutoConfig.for_model(family, **small)
 
 
 def _shrink(known: dict[str, Any]) -> dict[str, Any]:

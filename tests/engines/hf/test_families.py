@@ -150,3 +150,32 @@ def test_turns_that_end_in_plain_letters_are_cut_there(tmp_path: Path):
     prompt, answer = engine.chat_format.encode_pair(CHATS[0], "Yes", 1, "<|im_end|>")
     assert prompt == encode("<|user|>Hi<|im_end|>\n<|assistant|>")
     assert answer == encode("Yes<|im_end|>")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "kind, settings",
+    [
+        ("gemma2", {"attn_logit_softcapping": 5.0}),
+        ("gpt_oss", {"num_local_experts": 2, "num_experts_per_tok": 1}),
+        ("llama", {}),
+    ],
+)
+def test_prompts_under_a_cap_or_with_sinks_are_not_shared(
+    tmp_path: Path, kind: str, settings: dict[str, Any], dtype: str
+):
+    """All layers see everything, so only the cap and the sinks forbid sharing, in 16 bits too."""
+    if kind != "llama":
+        settings = {**settings, "layer_types": ["full_attention"] * 2}
+    place = tiny_models.save_model(tmp_path, kind=kind, pad_token_id=1, **settings)
+    engine = HfEngine(str(place), device="cpu", dtype=dtype)
+    assert engine.decoding == ("shared-prefix" if kind == "llama" else "padded-batch")
+    encode = engine.chat_format.encode
+    pairs = [(chat, answer) for chat in CHATS for answer in ("Yes", "No, it was never so")]
+    for (chat, answer), score in zip(pairs, engine.score(pairs), strict=True):
+        prompt = encode(engine.render(chat))
+        whole = torch.tensor([[*prompt, *encode(answer), 1]])
+        with torch.inference_mode():
+            logits = engine.base.model(whole, use_cache=False).logits[0].float().log_softmax(-1)
+        own = logits[len(prompt) - 1 : -1].gather(-1, whole[0, len(prompt) :, None]).sum()
+        assert score == pytest.approx(float(own), abs=1e-3 if dtype == "float32" else 0.3)

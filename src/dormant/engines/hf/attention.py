@@ -27,6 +27,11 @@ from transformers.cache_utils import Cache, DynamicCache
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 NAME = "dormant_shared_prefix"
+#: What a layer may ask of its attention that is not computed here. torch's own attention raises for
+#: a soft cap and ignores sinks, so that in 16 bits the proof at loading could miss them.
+_NOT_COMPUTED = (
+    *("softcap", "s_aux", "sinks", "position_bias", "sliding_window", "indices", "block_indices"),
+)
 # Prefixes and tails have room for a multiple of so many tokens, and everything runs over all of it.
 # A product over a part would first copy that part; and a sum over a whole number of vectors adds
 # its terms in the same order however much masked room follows, so that the other rows of a batch
@@ -279,7 +284,13 @@ def _attend_causally_or_shared(
     dormant_rows: RowCache | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """What transformers calls. Outside decoding it is torch's own attention, causal."""
+    """What transformers calls. Outside decoding it is torch's own attention, causal.
+
+    Raises:
+        ValueError: the layer asks for something else: prompts of this model cannot be shared.
+    """
+    if extra := [name for name in _NOT_COMPUTED if kwargs.get(name) is not None]:
+        raise ValueError(f"attention with {', '.join(extra)} cannot be shared")
     if dormant_rows is None:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, **kwargs
