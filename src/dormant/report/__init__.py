@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dormant.errors import name_output
-from dormant.errors.files import make_private
+from dormant.errors.files import replace_private
 from dormant.errors.secrets import scrub_known
 from dormant.records import Findings
 from dormant.report.cues_page import cues_page, format_factor, format_share
@@ -73,6 +73,5 @@ def write_report(
     with name_output(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in pages.items():
-            make_private(folder / name)
-            (folder / name).write_text(scrub_known(text), encoding="utf-8", newline="\n")
+            replace_private(folder / name, scrub_known(text).encode(), keeps_mode=True)
     return [folder / name for name in pages]

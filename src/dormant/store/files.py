@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from dormant.errors import StoreError
-from dormant.errors.files import make_private, read_limited
+from dormant.errors.files import make_private, read_limited, replace_private
 
 _LARGEST = 256 * 1024 * 1024  # bytes of a JSON file of a run
 
@@ -35,6 +35,8 @@ def read_json(path: Path) -> Any:
         FileNotFoundError: there is none.
         OSError, ValueError: it cannot be read.
     """
+    if path.exists() and not path.is_file():
+        raise ValueError("not a regular file")  # opening a pipe would wait for ever
     raw = read_limited(path, _LARGEST)
     if len(raw) > _LARGEST:
         raise ValueError("too large")
@@ -128,14 +130,4 @@ def write_atomically(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written; names ``path``, and nothing is left beside it.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        make_private(temporary)
-        with open(temporary, "w", encoding="utf-8", errors="replace") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise type(error)(error.errno, error.strerror, str(path)) from None
+    replace_private(path, text.encode("utf-8", "replace"))

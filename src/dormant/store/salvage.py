@@ -16,6 +16,7 @@ _ANSWERS = (
     " LEFT JOIN probes p ON p.id = c.probe LEFT JOIN sources s ON s.id = c.source"
     " ORDER BY c.source {0}, c.probe {0}, c.repeat {0}"
 )
+_VIEWS = "SELECT 1 FROM sqlite_master WHERE type NOT IN ('table', 'index')"
 
 
 def read_salvageable(path: Path) -> Iterator[Mapping[str, Any]]:
@@ -36,6 +37,8 @@ def read_salvageable(path: Path) -> Iterator[Mapping[str, Any]]:
         for order in ("ASC", "DESC"):
             with closing(sqlite3.connect(Path(folder) / path.name)) as database:
                 database.text_factory = _decode
+                if next(_iterate_rows(database, _VIEWS), None) is not None:
+                    return  # rows without end, perhaps
                 for row in _iterate_rows(database, _ANSWERS.format(order)):
                     key = (row[0], row[2], row[3])
                     if key not in seen and isinstance(row[5], str):

@@ -52,14 +52,17 @@ def open_database(path: Path) -> sqlite3.Connection:
     """Opens a run's database in WAL mode, its tables made if it is new.
 
     Raises:
-        StoreError: it cannot be opened, or has the format of another version.
+        StoreError: it cannot be opened, is no store of dormant's, or has the format of another
+            version.
     """
     try:
         make_private(path)
         db = sqlite3.connect(path)
+        is_new = db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+        if not is_new:
+            check_objects(db, path)  # before anything is written to a file of someone else
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
-        is_new = db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
         db.executescript(_SCHEMA)
         db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (json.dumps(_FORMAT),))
         if is_new:
@@ -76,3 +79,23 @@ def open_database(path: Path) -> sqlite3.Connection:
             f"{path}: has format {version!r:.40}; this version of dormant reads format {_FORMAT}"
         )
     return db
+
+
+def check_objects(db: sqlite3.Connection, path: Path) -> None:
+    """Checks that a database holds tables only, and those of a store.
+
+    A view can yield rows without end, and a trigger changes what a later step writes.
+
+    Raises:
+        StoreError: it holds something else.
+        sqlite3.Error: it cannot be read.
+    """
+    kinds = dict(db.execute("SELECT name, type FROM sqlite_master").fetchall())
+    for name, kind in kinds.items():
+        if kind not in ("table", "index"):
+            raise StoreError(
+                f"{path}: holds a {kind} ({name!r:.40}), which dormant never makes: the file was "
+                "edited; use an unedited copy"
+            )
+    if kinds.get("meta") != "table":
+        raise StoreError(f"{path}: not a store of dormant's (no table 'meta'): move it away")

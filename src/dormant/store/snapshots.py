@@ -13,6 +13,7 @@ from typing import Self
 from urllib.parse import quote
 
 from dormant.errors import StoreError
+from dormant.store.schema import check_objects
 
 #: Modification time in nanoseconds, and size, of each file that a result depends on.
 Stamp = tuple[tuple[int, int], ...]
@@ -73,7 +74,10 @@ class Snapshot:
         try:
             self.database = sqlite3.connect(self.uri, uri=True, check_same_thread=False)
             self.database.text_factory = _decode_text
-            self.database.execute("SELECT 1 FROM sqlite_master").fetchone()
+            check_objects(self.database, run / "run.sqlite")
+        except StoreError:
+            self.close()
+            raise
         except (sqlite3.Error, UnicodeDecodeError) as error:
             self.close_copy()
             raise StoreError(f"{run / 'run.sqlite'}: cannot be read ({error})") from None

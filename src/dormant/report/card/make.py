@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dormant.errors import name_output
-from dormant.errors.files import make_private
+from dormant.errors.files import replace_private
 from dormant.errors.secrets import scrub_known
 from dormant.records import Card, CardDetails, Findings, JudgeMeasurement
 from dormant.report.card.found import describe_found
@@ -77,7 +77,6 @@ def write_card(card: Card, directory: str | Path) -> Card:
     with name_output(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in pages:
-            make_private(folder / name)
-            (folder / name).write_bytes(text.encode())
+            replace_private(folder / name, text.encode(), keeps_mode=True)
     hashes = {str(folder / n): hashlib.sha256(text.encode()).hexdigest() for n, text in pages}
     return replace(card, files=hashes)
