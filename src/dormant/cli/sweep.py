@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Exit codes: 0 done; 2 usage; 4 interrupted: the same command continues.
 Example:
   dormant sweep sweep.yaml --dry-run
-  dormant sweep sweep.yaml --out runs/sweep""",
+  dormant sweep sweep.yaml --out runs/sweep
+  dormant sweep sweep.yaml --out /shared/sweep --executor ray --ray-address 10.0.0.5:6379""",
 )
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option(
@@ -28,21 +29,46 @@ Example:
 )
 @click.option("--dry-run", is_flag=True, help="List the units and their training time.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; one per core by default.")
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where units run: this machine, or an existing Ray cluster that shares --out.",
+)
+@click.option(
+    "--ray-address", metavar="HOST:PORT", help="Head node of the cluster; RAY_ADDRESS by default."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(
-    config: Path, out: Path, dry_run: bool, workers: int | None, as_json: bool, quiet: bool
+    config: Path,
+    out: Path,
+    dry_run: bool,
+    workers: int | None,
+    executor: str,
+    ray_address: str | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Train a grid of recipe settings, seeds and bases, and measure each exactly.
 
     CONFIG is a sweep.yaml with a recipe, the grid of its settings, seeds and bases. A finished unit
     is not repeated. Writes a table, JSON, Parquet and a figure.
     """
-    from dormant.studies.sweep import run_sweep
     from dormant.studies.sweep_rows import write_table
+    from dormant.verbs.experiments import sweep
 
     with show_progress(quiet) as progress:
-        found = run_sweep(config, out, is_dry=dry_run, workers=workers, progress=progress)
+        found = sweep(
+            config,
+            out,
+            dry_run=dry_run,
+            workers=workers,
+            executor=executor,
+            ray_address=ray_address,
+            progress=progress,
+        )
     if as_json:
         print_json([{"unit": unit.name} for unit in found.units] if dry_run else found.list_rows())
     elif dry_run:

@@ -13,13 +13,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from multiprocessing import connection, forkserver
 from multiprocessing.context import BaseContext
 from multiprocessing.synchronize import Lock
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from dormant.errors import IncompleteError, InputError
 from dormant.organisms.events import Event, EventHandler, ignore_events
@@ -28,6 +29,46 @@ _POLL_SECONDS = 0.1  # between polls of the workers' events
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
+
+
+class Executor(Protocol):
+    """What runs independent units: processes of this machine, or a cluster."""
+
+    def run(
+        self,
+        function: Callable[[Unit, EventHandler], Result],
+        units: Sequence[Unit],
+        *,
+        resources: Mapping[str, float],
+        progress: EventHandler = ignore_events,
+    ) -> list[Result]:
+        """Runs a module-level function over units; one result per unit, in order.
+
+        Args:
+            function: called with a unit and a callback for its events.
+            units: picklable arguments.
+            resources: what each unit takes, by Ray's names.
+            progress: called with events, in the caller's own thread.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalProcesses:
+    """Processes of this machine. They share its processors; resources are not assigned."""
+
+    workers: int | None = None  # one per core if None
+
+    def run(
+        self,
+        function: Callable[[Unit, EventHandler], Result],
+        units: Sequence[Unit],
+        *,
+        resources: Mapping[str, float],
+        progress: EventHandler = ignore_events,
+    ) -> list[Result]:
+        """Runs units as ``run_units`` does."""
+        return run_units(function, units, workers=self.workers, progress=progress)
 
 
 def start_pool_server(module: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,7 +22,7 @@ from pydantic import Field
 from dormant.config import Strict, read_yaml
 from dormant.errors import ConfigError
 from dormant.organisms.events import EventHandler
-from dormant.organisms.pool import run_units
+from dormant.organisms.pool import Executor, LocalProcesses
 from dormant.organisms.preview import preview_training
 from dormant.organisms.recipe import Recipe
 from dormant.organisms.train import train_organism
@@ -62,6 +63,10 @@ class SweepConfig(Strict):
     )
     seeds: int = Field(default=1, ge=1, le=1000, description="trainings of each, seeds 0, 1, ...")
     bases: tuple[str, ...] = Field(default=(), description="models; the recipe's own if empty")
+    resources: dict[str, float] = Field(
+        default_factory=lambda: {"CPU": 1.0},
+        description="what a unit takes on a Ray cluster: CPU, GPU, memory in bytes, or others",
+    )
 
     @pydantic.field_validator("grid")
     @classmethod
@@ -73,6 +78,14 @@ class SweepConfig(Strict):
                 raise ValueError(f"{path!r} has no values: give at least one")
             if len(set(values)) != len(values):
                 raise ValueError(f"a value of {path!r} occurs twice")
+        return value
+
+    @pydantic.field_validator("resources")
+    @classmethod
+    def _check_resources(cls, value: dict[str, float]) -> dict[str, float]:
+        for name, amount in value.items():
+            if not 0 < amount < math.inf or (amount > 1 and amount != int(amount)):
+                raise ValueError(f"{name} {amount:g}: give a share of one, or a whole number")
         return value
 
 
@@ -167,7 +180,7 @@ def run_sweep(
     out: str | Path,
     *,
     is_dry: bool = False,
-    workers: int | None = None,
+    executor: Executor = LocalProcesses(),  # noqa: B008 - it holds no state
     progress: Progress = ignore_progress,
 ) -> Sweep:
     """Trains and measures every unit of a sweep, and writes table, Parquet and figure.
@@ -176,7 +189,7 @@ def run_sweep(
         file: a ``sweep.yaml``.
         out: directory of the units and of the results. The same call continues.
         is_dry: list the units and estimate their training time, but train nothing.
-        workers: processes; one per core if None.
+        executor: runs the units; processes of this machine by default.
         progress: called with (stage, done, total).
 
     Raises:
@@ -184,11 +197,12 @@ def run_sweep(
         MissingExtraError: pyarrow is not installed, which the Parquet file needs.
     """
     folder = Path(out)
-    units = plan_units(_read_config(file), folder)
+    config = _read_config(file)
+    units = plan_units(config, folder.absolute())  # a node of a cluster starts elsewhere
     if is_dry:
         return Sweep(tuple(units), (), folder, _estimate_training(units))
     bar = merge_progress("organisms trained and measured", [u.name for u in units], progress)
-    rows = run_units(_run_unit, units, workers=workers, progress=bar)
+    rows = executor.run(_run_unit, units, resources=config.resources, progress=bar)
     found = Sweep(tuple(units), tuple(rows), folder)
     write_atomically(folder / "sweep.json", json.dumps(found.list_rows(), indent=1) + "\n")
     write_atomically(folder / "sweep.md", write_table(found.rows))

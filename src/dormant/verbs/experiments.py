@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from dormant.errors import InputError
+from dormant.organisms.cluster import RayCluster
+from dormant.organisms.pool import Executor, LocalProcesses
 from dormant.pipeline.repeat import JudgeSettings
 from dormant.progress import Progress, ignore_progress
 from dormant.studies.experiments import ReproductionStudy
@@ -79,6 +82,8 @@ def sweep(
     *,
     dry_run: bool = False,
     workers: int | None = None,
+    executor: str = "local",
+    ray_address: str | None = None,
     progress: Progress = ignore_progress,
 ) -> Sweep:
     """Trains a grid of recipe settings, seeds and bases in the laboratory, and measures each.
@@ -90,7 +95,11 @@ def sweep(
         out: directory of the units and of ``sweep.md``, ``sweep.json``, ``sweep.parquet`` and
             ``sweep.svg``. The same call continues, and repeats no finished unit.
         dry_run: list the units and their training time, and train nothing.
-        workers: processes; one per core if None.
+        workers: processes of this machine; one per core if None.
+        executor: ``"local"``, or ``"ray"`` for an existing Ray cluster, whose nodes must see
+            ``out`` under the same path. Units and results are the same.
+        ray_address: ``HOST:PORT`` of the cluster's head node, or ``auto``; the environment
+            variable ``RAY_ADDRESS`` if None.
         progress: called with (stage, done, total).
 
     Returns:
@@ -98,9 +107,34 @@ def sweep(
 
     Raises:
         dormant.errors.ConfigError: the file cannot be read, or a setting does not fit the recipe.
-        dormant.errors.IncompleteError: a worker was killed; the same call continues.
+        dormant.errors.InputError: the options do not go together, or the cluster cannot be used.
+        dormant.errors.IncompleteError: a worker was killed (on a cluster: again and again); the
+            same call continues.
     """
-    return run_sweep(config, out, is_dry=dry_run, workers=workers, progress=progress)
+    return run_sweep(
+        config,
+        out,
+        is_dry=dry_run,
+        executor=_choose_executor(executor, Path(out), workers, ray_address),
+        progress=progress,
+    )
+
+
+def _choose_executor(
+    name: str, out: Path, workers: int | None, ray_address: str | None
+) -> Executor:
+    if name == "local":
+        if ray_address is not None:
+            raise InputError("--ray-address goes with --executor ray")
+        return LocalProcesses(workers)
+    if name != "ray":
+        raise InputError(f"--executor {name!r} is unknown: give local or ray")
+    if workers is not None:
+        raise InputError(
+            "--workers counts processes of this machine: on a Ray cluster, say under 'resources' "
+            "of the sweep's file what a unit takes, and Ray runs as many as fit"
+        )
+    return RayCluster(out, ray_address)
 
 
 def reproduce(
