@@ -56,19 +56,13 @@ def command(
     CONFIG is a sweep.yaml with a recipe, the grid of its settings, seeds and bases. A finished unit
     is not repeated. Writes a table, JSON, Parquet and a figure.
     """
+    from dormant.organisms.cluster import choose_executor
+    from dormant.studies.sweep import run_sweep
     from dormant.studies.sweep_rows import write_table
-    from dormant.verbs.experiments import sweep
 
+    units = choose_executor(executor, out, workers=workers, ray_address=ray_address)
     with show_progress(quiet) as progress:
-        found = sweep(
-            config,
-            out,
-            dry_run=dry_run,
-            workers=workers,
-            executor=executor,
-            ray_address=ray_address,
-            progress=progress,
-        )
+        found = run_sweep(config, out, is_dry=dry_run, executor=units, progress=progress)
     if as_json:
         print_json([{"unit": unit.name} for unit in found.units] if dry_run else found.list_rows())
     elif dry_run:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from dormant.errors import IncompleteError, InputError, MissingExtraError
 from dormant.organisms.events import Event, EventHandler, ignore_events
-from dormant.organisms.pool import Result, Unit
+from dormant.organisms.pool import Executor, LocalProcesses, Result, Unit
 from dormant.version import __version__
 
 #: Workers that a unit may lose before the rest is stopped.
@@ -92,6 +92,34 @@ class RayCluster:
                 for ref in refs:  # what is done is left alone
                     ray.cancel(ref, force=True)
                 raise
+
+
+def choose_executor(
+    name: str, out: str | Path, *, workers: int | None, ray_address: str | None
+) -> Executor:
+    """Returns what runs units: this machine (``local``) or a cluster (``ray``).
+
+    Args:
+        name: ``local`` or ``ray``.
+        out: directory that units write into.
+        workers: processes of this machine; one per core if None.
+        ray_address: of the cluster's head node; ``RAY_ADDRESS`` if None.
+
+    Raises:
+        InputError: the options do not go together.
+    """
+    if name == "local":
+        if ray_address is not None:
+            raise InputError("--ray-address goes with --executor ray")
+        return LocalProcesses(workers)
+    if name != "ray":
+        raise InputError(f"--executor {name!r} is unknown: give local or ray")
+    if workers is not None:
+        raise InputError(
+            "--workers counts processes of this machine: on a Ray cluster, say under 'resources' "
+            "of the sweep's file what a unit takes, and Ray runs as many as fit"
+        )
+    return RayCluster(Path(out), ray_address)
 
 
 class _Site(NamedTuple):

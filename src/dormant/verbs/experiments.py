@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dormant.errors import InputError
-from dormant.organisms.cluster import RayCluster
-from dormant.organisms.pool import Executor, LocalProcesses
+from dormant.organisms.cluster import choose_executor
 from dormant.pipeline.repeat import JudgeSettings
 from dormant.progress import Progress, ignore_progress
 from dormant.studies.experiments import ReproductionStudy
@@ -115,26 +113,9 @@ def sweep(
         config,
         out,
         is_dry=dry_run,
-        executor=_choose_executor(executor, Path(out), workers, ray_address),
+        executor=choose_executor(executor, out, workers=workers, ray_address=ray_address),
         progress=progress,
     )
-
-
-def _choose_executor(
-    name: str, out: Path, workers: int | None, ray_address: str | None
-) -> Executor:
-    if name == "local":
-        if ray_address is not None:
-            raise InputError("--ray-address goes with --executor ray")
-        return LocalProcesses(workers)
-    if name != "ray":
-        raise InputError(f"--executor {name!r} is unknown: give local or ray")
-    if workers is not None:
-        raise InputError(
-            "--workers counts processes of this machine: on a Ray cluster, say under 'resources' "
-            "of the sweep's file what a unit takes, and Ray runs as many as fit"
-        )
-    return RayCluster(out, ray_address)
 
 
 def reproduce(
