@@ -41,6 +41,20 @@ def nodes() -> Generator[Any]:
         yield nodes
 
 
+@pytest.fixture(autouse=True)
+def deadline() -> Generator[None]:
+    """A cluster that hangs fails its test."""
+
+    def fail(signum: int, frame: object) -> None:
+        raise TimeoutError("the cluster hangs")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(120)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
 def write_sweep(folder: Path) -> Path:
     recipe = load_recipe("diluted-20").to_json()
     recipe["stages"][0].update(steps=2, rows=32, batch_size=8)
@@ -57,10 +71,13 @@ def test_a_sweep_is_interrupted_loses_a_worker_and_ends_with_the_local_table(
     command = [sys.executable, "-m", "dormant", "sweep", str(config), "--out", str(out)]
     command += ["--executor", "ray", "--ray-address", nodes.address]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    while not list(out.glob("units/*/result.json")) and process.poll() is None:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate()
+    try:
+        while not list(out.glob("units/*/result.json")) and process.poll() is None:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+    finally:
+        process.kill()
     assert process.returncode == 4 and b"Traceback" not in errors, errors
     finished = {path: path.stat().st_mtime_ns for path in out.glob("units/*/result.json")}
     assert 1 <= len(finished) <= 3
@@ -140,7 +157,8 @@ def test_a_node_that_cannot_run_units_says_why(tmp_path: Path):
         ("ray://10.0.0.5:10001", "client protocol is not supported"),
         ("10.0.0.5", "is not HOST:PORT"),
         ("10.0.0.5:none", "is not HOST:PORT"),
-        ("127.0.0.1:1", "no answer"),
+        ("127.0.0.1:6379", "that `ray start` printed, or auto"),
+        ("127.0.0.2:1", "no answer"),
     ],
 )
 def test_an_address_without_a_cluster_is_one_line(

@@ -25,7 +25,7 @@ def start_cluster(nodes: Sequence[Mapping[str, Any]]) -> Generator[Any]:
     before = os.environ.get("RAY_TMPDIR")
     os.environ["RAY_TMPDIR"] = place  # of the nodes, and of `auto` while they run
     fixed = {
-        "node_ip_address": "127.0.0.1",
+        "node_ip_address": "127.0.0.2",  # of loopback; Ray replaces 127.0.0.1 in addresses
         "object_store_memory": _STORE_BYTES,
         "include_dashboard": False,
         "include_log_monitor": False,

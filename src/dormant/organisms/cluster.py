@@ -151,7 +151,7 @@ def _connect(ray: Any, address: str | None) -> Generator[None]:
     address = _check_address(address or os.environ.get("RAY_ADDRESS"))
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+    except Exception as error:  # Ray raises plain ones too, as for a node that does not start
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise InputError(f"no Ray cluster can be used at {address}: {reason}") from None
     try:
@@ -177,6 +177,14 @@ def _check_address(address: str | None) -> str:
     host, _, port = address.rpartition(":")
     if not (host and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise InputError(f"--ray-address {address!r} is not HOST:PORT, as 10.0.0.5:6379, or auto")
+    if host in (
+        "localhost",
+        "127.0.0.1",
+        "[::1]",
+    ):  # Ray replaces them by another, and waits for it
+        raise InputError(
+            f"--ray-address {address}: give the address that `ray start` printed, or auto"
+        )
     try:  # Ray itself would try for a minute
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
     except OSError as error:
