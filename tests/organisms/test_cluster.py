@@ -100,11 +100,11 @@ def test_a_sweep_is_interrupted_loses_a_worker_and_ends_with_the_local_table(
 
 
 def test_a_failing_unit_stops_the_others(nodes: Any, tmp_path: Path):
-    units = [ray_units.NotingUnit(number, tmp_path) for number in range(5)]
+    units = [ray_units.NotingUnit(number, tmp_path) for number in range(40)]
     with pytest.raises(ValueError, match="the third unit fails"):
         RayCluster(tmp_path, nodes.address).run(ray_units.fail_third, units, resources=ONE)
     assert not list_workers("fail_third")
-    assert "start 4" not in (tmp_path / "ledger").read_text().splitlines()
+    assert "start 39" not in (tmp_path / "ledger").read_text().splitlines()
 
 
 def test_what_no_node_has_is_refused(nodes: Any, tmp_path: Path):
