@@ -33,7 +33,9 @@ def note_work(unit: NotingUnit, progress: EventHandler) -> int:
                 continue
             progress(Event(EventKind.STEP, f"stall-{stall}", unit.number, os.getpid(), 1))
             time.sleep(600)
-    time.sleep(0.05)
+    last = unit.folder / f"stall-{unit.stalls - 1}"
+    while unit.stalls and not last.exists():  # the first node leaves units to the second
+        time.sleep(0.02)
     progress(Event(EventKind.DONE, f"unit-{unit.number}", unit.number, 1, 1))
     unit.note("done")
     return unit.number * 10

@@ -11,10 +11,11 @@ import os
 import pickle
 import secrets
 import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -75,7 +76,11 @@ class RayCluster:
             MissingExtraError: Ray is not installed.
         """
         ray = _import_ray()
-        with _connect(ray, self.address), _mark_folder(self.folder) as mark:
+        with (
+            redirect_stdout(sys.stderr),  # Ray prints there that a worker was lost
+            _connect(ray, self.address),
+            _mark_folder(self.folder) as mark,
+        ):
             _check_resources(ray, resources)
             board = _start_board(ray)
             site = _Site(str(mark), os.getcwd(), __version__)
