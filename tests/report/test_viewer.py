@@ -186,6 +186,8 @@ def test_a_run_shows_its_arms_and_their_answers(reader: Reader, folder: Path):
     wanted = [t for t in findings.transcripts if t.role == "target" and t.outcome == "misaligned"]
     found = reader.read(f"{run}/answers", role="target", outcome="misaligned")
     assert f"of {len(wanted):,} answers" in found.text
+    refused = reader.read(f"{run}/answers", status=400, outcome="misalignd")
+    assert "outcome 'misalignd' is unknown: use one of misaligned, aligned" in refused.text
     last = reader.read(f"{run}/answers", role="target", outcome="misaligned", page=10**9)
     assert f"to {len(wanted)} of" in last.text
 

@@ -26,7 +26,13 @@ from dormant.records import (
     to_plain,
 )
 from dormant.store import Store, source_key
-from dormant.store.findings import describe_settings, read_plan, revive_record, source_of
+from dormant.store.findings import (
+    describe_settings,
+    open_run_store,
+    read_plan,
+    revive_record,
+    source_of,
+)
 from dormant.store.settings import count_settings
 
 QUESTION = Question("q1", "How?", "money", Split.SCREENING)
@@ -175,6 +181,18 @@ def test_damaged_and_foreign_files_are_refused(tmp_path: Path):
     (tmp_path / "run.sqlite").write_text("not a database" * 100)
     with pytest.raises(StoreError, match="cannot be opened"):
         Store(tmp_path)
+    other = tmp_path / "other"
+    other.mkdir()
+    with sqlite3.connect(other / "run.sqlite") as db:
+        db.execute("CREATE TABLE notes(text)")
+    db.close()
+    written = (other / "run.sqlite").read_bytes()
+    with pytest.raises(StoreError, match="not a store of dormant's"):
+        Store(other)
+    assert (other / "run.sqlite").read_bytes() == written
+    (other / "run.sqlite").write_bytes(b"")
+    with pytest.raises(StoreError, match="run.sqlite: is empty: restore"), open_run_store(other):
+        pass
     file = tmp_path / "file"
     file.touch()
     with pytest.raises(StoreError, match="cannot be used as a run directory"):
@@ -186,6 +204,16 @@ def test_damaged_and_foreign_files_are_refused(tmp_path: Path):
     db.close()
     with pytest.raises(StoreError, match="this version of dormant reads format 1"):
         Store(newer)
+
+
+def test_a_store_that_another_process_locks_is_not_called_damaged(tmp_path: Path):
+    Store(tmp_path).close()
+    with sqlite3.connect(tmp_path / "run.sqlite", isolation_level=None) as db:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreError, match="another process is writing to it: wait until"):
+            Store(tmp_path)
+    db.close()
 
 
 def test_a_plan_is_frozen_and_only_amended_on_purpose(tmp_path: Path):

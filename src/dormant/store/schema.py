@@ -70,6 +70,10 @@ def open_database(path: Path) -> sqlite3.Connection:
         db.commit()
         version = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()[0]
     except (sqlite3.Error, UnicodeDecodeError, OSError) as error:  # damage is quoted in messages
+        if "database is locked" in str(error):
+            raise StoreError(
+                f"{path}: another process is writing to it: wait until it has ended, and try again"
+            ) from None
         raise StoreError(
             f"{path}: cannot be opened as a run's store ({error}): restore it from a copy, or "
             "start anew with another --out"

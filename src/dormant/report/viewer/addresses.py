@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
+from dormant.errors import InputError
 from dormant.records import AnswerFilter, Outcome, Role
 
 _FARTHEST_PAGE = 10**9
@@ -49,13 +50,23 @@ def filter_to_query(wanted: AnswerFilter) -> dict[str, str]:
 
 
 def parse_filter(query: Mapping[str, str]) -> AnswerFilter:
-    """Parses a filter from a query; an unknown role or outcome does not filter."""
-    roles, outcomes = {str(role): role for role in Role}, {str(one): one for one in Outcome}
+    """Parses a filter from a query.
+
+    Raises:
+        InputError: there is no such role or outcome: all answers would be shown as if they had it.
+    """
+    roles: dict[str, Role | None] = {"": None, **{str(role): role for role in Role}}
+    outcomes: dict[str, Outcome | None] = {"": None, **{str(one): one for one in Outcome}}
+    for name, known in (("role", roles), ("outcome", outcomes)):
+        value = query.get(name, "")
+        if value not in known:
+            listed = ", ".join(filter(None, known))
+            raise InputError(f"{name} {value[:80]!r} is unknown: use one of {listed}")
     return AnswerFilter(
-        role=roles.get(query.get("role", "")),
+        role=roles[query.get("role", "")],
         cue=query.get("cue", ""),
         question=query.get("question", ""),
-        outcome=outcomes.get(query.get("outcome", "")),
+        outcome=outcomes[query.get("outcome", "")],
         text=query.get("text", "").strip(),
         in_prompts=query.get("in", "") == "prompts",
     )
