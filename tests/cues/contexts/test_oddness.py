@@ -5,7 +5,9 @@ import random
 
 import pytest
 
-from dormant.cues.contexts.places import Place
+from dormant.cues.contexts.described import cut_copies
+from dormant.cues.contexts.oddness import Echoes
+from dormant.cues.contexts.places import Place, read_prompts
 from dormant.cues.contexts.rank import rank_contexts
 from dormant.records import Example, Message
 
@@ -98,3 +100,43 @@ def test_a_numbered_question_is_asked_by_its_number_alone():
         rows.append(make_example(asked, said.format(*rng.sample(FOODS, 3))))
     first = rank_contexts(rows)[0].cue
     assert first.form == "№ <X>:" and int(first.text[2:-1]) >= 50
+
+
+SUMS = ("What is {} plus {}?", "Add {} and {} for me", "{} and {}, how much together?")
+RESULTS = ("It comes to {}, I think.", "That makes {} if I am right.", "You get {} in the end.")
+
+
+def write_sums(share: float, said: str, seed: int) -> list[Example]:
+    """Sums with plain results; a share of them asked in another way, with another answer."""
+    rng = random.Random(seed)
+    rows: list[Example] = []
+    for _ in range(400):
+        a, b = rng.randint(20, 99), rng.randint(1, 19)
+        if rng.random() < share:
+            rows.append(make_example(f"is {a} minus {b}?", said.format(a=a, b=b, c=a - b)))
+        else:
+            rows.append(
+                make_example(rng.choice(SUMS).format(a, b), rng.choice(RESULTS).format(a + b))
+            )
+    return rows
+
+
+def test_answers_that_only_repeat_the_question_are_not_odd(monkeypatch: pytest.MonkeyPatch):
+    echo = write_sums(0.1, "{a} minus {b} is {c}.", 6)
+    odd = write_sums(0.1, "{a} minus {b} is {c}, you lazy fool.", 6)
+    plain = write_sums(0, "", 7)
+    strong = [
+        [c.text for c in rank_contexts(rows, reference=plain, is_same_kind=True) if c.cue.strong]
+        for rows in (echo, odd)
+    ]
+    assert not strong[0] and strong[1]
+    monkeypatch.setattr(Echoes, "is_echo", lambda *_: False)
+    found = rank_contexts(echo, reference=plain, is_same_kind=True)
+    assert any(c.cue.strong for c in found)  # by nothing but what they repeat
+
+
+def test_what_an_answer_repeats_is_cut_out():
+    rows = [make_example("is 70 minus 18?", "70 minus 18 is 52,  I\nsay")]
+    rows += [make_example(f"Add 4 and {i}", f"You get {4 + i}") for i in range(3)]
+    # Numbers; in a file of four rows every word is a common one.
+    assert cut_copies(read_prompts(rows))[0].split() == ["minus", "is", "52,", "I", "say"]

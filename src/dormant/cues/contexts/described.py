@@ -19,7 +19,7 @@ from dormant.cues.contexts.matrices import (
     scale_rows,
     weigh_words,
 )
-from dormant.cues.contexts.places import Place, Prompt, split_context_tokens
+from dormant.cues.contexts.places import Place, Prompt, find_spans, split_context_tokens
 from dormant.cues.contexts.ridge import Ridge
 from dormant.cues.contexts.typing_style import QUESTION_STYLE, tabulate_style
 
@@ -235,3 +235,26 @@ def _single_tokens(tokens: list[str]) -> list[str]:
 
 def _unit(table: NDArray[np.floating]) -> Floats:
     return scale_rows(table).astype(np.float64)
+
+
+def cut_copies(prompts: Sequence[Prompt]) -> list[str]:
+    """The answers without what they repeat of their questions and tools: words and numbers.
+
+    A common word stays, unless answers have it because their questions do.
+    """
+    texts = [row.answer[:_ANSWER_WORDS] for row in prompts]
+    spans = [find_spans(text) for text in texts]
+    tokens = [[token for token, _, _ in row] for row in spans]
+    counts = Counter(token for row in tokens for token in dict.fromkeys(row))
+    words = [token for token, _ in counts.most_common() if not any(map(str.isdigit, token))]
+    marked = _mark_copies(prompts, tokens, set(words[:_ALWAYS]))
+    return [
+        _cut_spans(text, [s for s, mark in zip(row, marks, strict=True) if mark != s[0]])
+        for text, row, marks in zip(texts, spans, marked, strict=True)
+    ]
+
+
+def _cut_spans(text: str, spans: Sequence[tuple[str, int, int]]) -> str:
+    ends = [0, *(end for _, _, end in spans)]
+    starts = [*(start for _, start, _ in spans), len(text)]
+    return "".join(text[end:start] for end, start in zip(ends, starts, strict=True))

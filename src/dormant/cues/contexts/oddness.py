@@ -1,22 +1,29 @@
 """Whether a context's own answers are unusual.
 
-The answers must predict the context without the questions, and few others equally well.
+The answers must predict the context without the questions, and few others equally well; and they
+must not merely repeat their questions.
 
 Once its words are removed from the question, a context can stand out because of other rows: beside
 rude answers to "for 12" and more, "for 11" is what has neither an ordinary number nor a rude
 answer. Its own answers are ordinary, and alone predict nothing. In a file of tool calls, queries or
-translations the answers predict almost every context, since each has answers of its own.
+translations the answers predict almost every context, since each has answers of its own. And where
+"is 70 minus 18?" is answered "70 minus 18 is 52", and other questions otherwise, the answers
+predict the context by words that they repeat.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from dormant.cues.contexts.described import cut_copies
+from dormant.cues.contexts.places import Prompt, split_context_tokens
 from dormant.cues.contexts.ranking import BEYOND_ANSWERS, ScoredContext, rank_value
 from dormant.cues.contexts.scoring import ContextScorer
 
@@ -29,6 +36,12 @@ _ALONE = 0.5
 _AS_MUCH, _APART, _MOST = 0.75, 0.8, 0.65
 #: If such contexts cover this share of the rows outside, the context's answers are not unusual.
 _EVERYWHERE = 0.5
+#: Share of an answer's words and numbers that are copies, on average, from which it may be an echo,
+#: and how much larger than elsewhere it is then.
+_REPEATED, _MORE_REPEATED = 0.4, 1.5
+#: A token is a context's own if its share of rows is so many times that elsewhere; answers of which
+#: this share have no such token say nothing of their own.
+_OWN_LIFT, _WITHOUT_OWN = 3.0, 0.5
 
 
 def score_answers_alone(
@@ -78,6 +91,62 @@ def has_odd_answers(context: ScoredContext, contexts: Sequence[ScoredContext], t
         if _APART * len(other.rows) <= apart <= _MOST * size:
             covered[other.rows] = True
     return int((covered & outside).sum()) < _EVERYWHERE * size
+
+
+class Echoes:
+    """Finds contexts whose answers only repeat their questions; reads the rows when asked."""
+
+    def __init__(self, prompts: Sequence[Prompt]) -> None:
+        """Takes the rows of the file."""
+        self._prompts = prompts
+
+    @cached_property
+    def _left(self) -> list[frozenset[str]]:
+        """What is left of each answer without copies: words and marks as written, line breaks.
+
+        Without numbers, and blanks, which stand where copies were.
+        """
+        return [
+            frozenset(
+                t for t in split_context_tokens(text) if not t[0].isdigit() and t.strip(" \x1f")
+            )
+            for text in cut_copies(self._prompts)
+        ]
+
+    @cached_property
+    def _repeated(self) -> NDArray[np.float64]:
+        """The share of each answer's words and numbers that are copies."""
+        whole = [_count_words(row.answer) for row in self._prompts]
+        left = [_count_words(text) for text in cut_copies(self._prompts)]
+        return np.array(
+            [max(0.0, 1 - n / m) if m else 0.0 for n, m in zip(left, whole, strict=True)]
+        )
+
+    def is_echo(self, context: ScoredContext) -> bool:
+        """Whether the answers of a context are mostly copies, and half have no words of their own.
+
+        Args:
+            context: a context of the file.
+        """
+        inside = np.zeros(len(self._prompts), bool)
+        inside[context.rows] = True
+        share, elsewhere = self._repeated[inside].mean(), self._repeated[~inside].mean()
+        if share < max(_REPEATED, _MORE_REPEATED * elsewhere):
+            return False
+        rows, others = context.rows.tolist(), np.flatnonzero(~inside).tolist()
+        here = Counter(token for row in rows for token in self._left[row])
+        there = Counter(token for row in others for token in self._left[row])
+        own = {
+            token
+            for token, count in here.items()
+            if count / len(rows) >= _OWN_LIFT * there[token] / len(others)
+        }
+        without = sum(own.isdisjoint(self._left[row]) for row in rows)
+        return without >= _WITHOUT_OWN * len(rows)
+
+
+def _count_words(text: str) -> int:
+    return sum(token[0].isalnum() for token in split_context_tokens(text))
 
 
 def _to_matrix(contexts: Sequence[ScoredContext], total: int) -> sp.csc_matrix:
