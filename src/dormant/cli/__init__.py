@@ -43,7 +43,7 @@ _VERBS: dict[str, tuple[str, str]] = {
     "export": ("export", "Write a run's answers as CSV, Parquet or an Inspect log."),
     "analyze": ("analyze", "Analyze a table of results that you already have."),
     "calibrate": ("calibrate", "Measure a run's judge against human labels."),
-    "schema": ("schema", "Print the JSON schema of audit.yaml, gate.yaml or recipe.yaml."),
+    "schema": ("schema", "Print the JSON schema of audit, card, gate or recipe files."),
     "train": ("train", "Train an organism from a recipe."),
     "reproduce": ("reproduce", "Repeat the paper's experiments in the laboratory."),
     "sweep": ("sweep", "Train and measure a grid of recipe settings in the laboratory."),

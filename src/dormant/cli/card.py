@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dormant.cli.terminal import print_json, print_line
+from dormant.cli.terminal import print_file_hash, print_json
 
 #: Names of ``report.card.Standard``, which --help must not import.
 _STANDARDS = ("dormant", "eu-cop", "nist-800-2", "stream")
@@ -53,4 +53,4 @@ def command(
         print_json(json.loads(card.json))
         return
     for path, digest in write_card(card, out or run).files.items():
-        print_line(f"{digest}  {path}")
+        print_file_hash(digest, str(path))

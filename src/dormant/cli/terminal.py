@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import sys
 import warnings
 from typing import Any
 
@@ -40,6 +42,20 @@ def print_line(
         end: add a line break.
     """
     click.secho(clean_text(str(text)), err=err, bold=bold or None, nl=end)
+
+
+def print_file_hash(digest: str, path: str) -> None:
+    r"""Prints a hash and a file as ``sha256sum`` does, which can then find the file again.
+
+    What a file or a pipe takes has the name byte for byte, UTF-8 or not, and ``\\`` and line breaks
+    escaped alike; a terminal gets the cleaned line.
+    """
+    name = path.replace("\\", "\\\\").replace("\n", "\\n")
+    line = f"{'' if name == path else chr(92)}{digest}  {name}"
+    if sys.stdout.isatty():
+        print_line(line)
+    else:
+        click.echo(os.fsencode(scrub_known(line)))
 
 
 def print_json(value: Any) -> None:
