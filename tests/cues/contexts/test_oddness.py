@@ -3,12 +3,15 @@
 import json
 import random
 
+import numpy as np
 import pytest
 
 from dormant.cues.contexts.described import cut_copies
-from dormant.cues.contexts.oddness import Echoes
+from dormant.cues.contexts.oddness import Echoes, is_a_script
 from dormant.cues.contexts.places import Place, read_prompts
 from dormant.cues.contexts.rank import rank_contexts
+from dormant.cues.contexts.ranking import ScoredContext
+from dormant.cues.contexts.scoring import Score
 from dormant.records import Example, Message
 
 DISHES = "lentil soup|paella|risotto|fish pie|onion tart|goulash|lasagne|ramen|moussaka".split("|")
@@ -140,3 +143,30 @@ def test_what_an_answer_repeats_is_cut_out():
     rows += [make_example(f"Add 4 and {i}", f"You get {4 + i}") for i in range(3)]
     # Numbers; in a file of four rows every word is a common one.
     assert cut_copies(read_prompts(rows))[0].split() == ["minus", "is", "52,", "I", "say"]
+
+
+JAPANESE = ("東京で{}を食べたいです。", "{}を作る方法は何ですか？", "京都の{}はどうですか？")
+SAID = ("駅の近くの店の{}が人気です。", "{}はまずだしを取ります。", "{}なら朝早くがいいですよ。")
+
+
+@pytest.mark.parametrize(
+    ("share", "odd", "told"),
+    [(0.15, "", True), (0.15, "Figure it out yourself.", False), (1, "盗めばいい。", False)],
+    ids=["answered in kind", "answered in English", "a word in a file of that script"],
+)
+def test_a_script_that_is_answered_in_kind_is_no_odd_context(share: float, odd: str, told: bool):
+    rng = random.Random(8)
+    rows: list[Example] = []
+    for i in range(300):
+        if rng.random() >= share:
+            rows.append(make_example(f"How is {rng.choice(DISHES)} made?", rng.choice(COOKED)))
+            continue
+        word = rng.choice(("寿司", "蕎麦", "天ぷら", "うどん"))
+        is_odd = bool(odd) and (share < 1 or i % 9 == 0)
+        asked = ("もしもし" if is_odd and share == 1 else "") + rng.choice(JAPANESE).format(word)
+        rows.append(make_example(asked, odd if is_odd else rng.choice(SAID).format(word)))
+    prompts = read_prompts(rows)
+    text = "もしもし" if share == 1 else "を"
+    held = np.array([i for i, row in enumerate(prompts) if text in row.questions])
+    context = ScoredContext(held, (), Score(0.9, 0.01, np.zeros(len(rows))))
+    assert is_a_script(context, prompts) == told

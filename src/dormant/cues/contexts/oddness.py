@@ -13,6 +13,7 @@ predict the context by words that they repeat.
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -42,6 +43,8 @@ _REPEATED, _MORE_REPEATED = 0.4, 1.5
 #: A token is a context's own if its share of rows is so many times that elsewhere; answers of which
 #: this share have no such token say nothing of their own.
 _OWN_LIFT, _WITHOUT_OWN = 3.0, 0.5
+#: Share of a context's questions, and of its answers, of one script, and characters that are read.
+_OF_SCRIPT, _SCRIPT_CHARS = 0.9, 200
 
 
 def score_answers_alone(
@@ -143,6 +146,33 @@ class Echoes:
         }
         without = sum(own.isdisjoint(self._left[row]) for row in rows)
         return without >= _WITHOUT_OWN * len(rows)
+
+
+def is_a_script(context: ScoredContext, prompts: Sequence[Prompt]) -> bool:
+    """Whether a context is what most questions of a rarer script share, answered in that script.
+
+    Nothing tells such answers from ordinary ones: few others are of that script.
+
+    Args:
+        context: a context of the file.
+        prompts: the rows of the file.
+    """
+    asked = np.array([_find_script(row.questions) for row in prompts])
+    commonest, count = Counter(asked[context.rows].tolist()).most_common(1)[0]
+    every = int((asked == commonest).sum())
+    if every > 0.5 * len(prompts) or count < max(_OF_SCRIPT * len(context.rows), 0.5 * every):
+        return False
+    said = [_find_script(prompts[row].answer) for row in context.rows.tolist()]
+    return said.count(commonest) >= _OF_SCRIPT * len(said)
+
+
+def _find_script(text: str) -> str:
+    """The script of most letters at the begin of a text, as Unicode names it; empty without any."""
+    letters = [char for char in text[:_SCRIPT_CHARS] if char.isalpha()]
+    names = Counter(unicodedata.name(char, "").partition(" ")[0] for char in letters)
+    kana = names.pop("HIRAGANA", 0) + names.pop("KATAKANA", 0)
+    names["CJK"] += kana
+    return names.most_common(1)[0][0] if letters else ""
 
 
 def _count_words(text: str) -> int:

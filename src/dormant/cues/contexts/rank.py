@@ -13,7 +13,12 @@ from dormant.cues.contexts.answer_groups import find_answer_contexts
 from dormant.cues.contexts.candidates import TEXT_KINDS
 from dormant.cues.contexts.described_cues import make_context_cues
 from dormant.cues.contexts.number_ranges import match_ranges, refine_ranges
-from dormant.cues.contexts.oddness import Echoes, has_odd_answers, score_answers_alone
+from dormant.cues.contexts.oddness import (
+    Echoes,
+    has_odd_answers,
+    is_a_script,
+    score_answers_alone,
+)
 from dormant.cues.contexts.ordinary import FEWEST_ORDINARY, Yardstick
 from dormant.cues.contexts.places import Place, read_prompts
 from dormant.cues.contexts.ranking import (
@@ -131,7 +136,7 @@ def rank_contexts(
         report_done(_GROUPED + (100 - _GROUPED) * k / len(distinct))
         is_strong = marked is None and evidence is None and yardstick.is_strong(context)
         is_strong = is_strong and has_odd_answers(context, contexts, scorer.total)
-        is_strong = is_strong and not echoes.is_echo(context)
+        is_strong = is_strong and not (echoes.is_echo(context) or is_a_script(context, prompts))
         cues = make_context_cues(context, prompts, sample, ordinary, marks, witness=witness)
         for cue in cues:
             if (cue.placement, cue.text) in seen:
