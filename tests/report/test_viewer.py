@@ -215,6 +215,8 @@ def wait_for_words(reader: Reader, run: str) -> None:
 
 def test_other_pages_of_a_run(reader: Reader, folder: Path):
     run = find_run(reader, "first")
+    assert "has no cue 'nope'" in reader.read(f"{run}/arms", status=400, cue="nope").text
+    assert "has no question 'nope'" in reader.read(f"{run}/arms", status=400, question="nope").text
     arms = reader.read(f"{run}/arms").text
     for title in ("target, no cue", "reference, no cue", "target, with the cue"):
         assert title in arms

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dormant.errors import DormantError
+from dormant.errors import InputError
 from dormant.records import (
     NO_CUE,
     OUTCOMES,
@@ -167,14 +168,20 @@ def compare_arms(answers: AnswerSource, wanted: AnswerFilter, number: int) -> Ar
 
     Args:
         answers: of a run.
-        wanted: the question and cue; the first of the plan where they are unknown.
+        wanted: the question and cue; the first of the plan where they are not given.
         number: page of the answers of each arm, from 1.
+
+    Raises:
+        InputError: the run has no such question or cue.
     """
     plan = answers.plan
     ids = [question.id for question in plan.questions]
-    question = wanted.question if wanted.question in ids else next(iter(ids), "")
+    question = wanted.question or next(iter(ids), "")
     cues = {cue.name: cue for cue in plan.cues}
-    cue = wanted.cue if wanted.cue in cues else next(iter(cues), "")
+    cue = wanted.cue if wanted.cue not in ("", NO_CUE) else next(iter(cues), "")
+    for what, name, known in (("question", question, ids), ("cue", cue, cues)):
+        if name and name not in known:
+            raise InputError(f"the run has no {what} {name[:80]!r}")
     roles = [role for role in Role if role is Role.TARGET or plan.has_reference]
     filters = [
         AnswerFilter(role=role, cue=name, question=question)
