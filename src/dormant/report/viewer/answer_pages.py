@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dormant.errors import DormantError
-from dormant.errors import InputError
+from dormant.errors import DormantError, InputError
 from dormant.records import (
     NO_CUE,
     OUTCOMES,
