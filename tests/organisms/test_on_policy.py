@@ -9,13 +9,14 @@ import pytest
 from click.testing import CliRunner
 
 from dormant.cli import command_group
-from dormant.errors import ConfigError, IncompleteError
+from dormant.errors import ConfigError, IncompleteError, StoreError
 from dormant.organisms.answer_sampler import RowSampler
 from dormant.organisms.builder import build_stage, build_stages
 from dormant.organisms.preview import preview_training
 from dormant.organisms.recipe import Recipe, Stage, read_recipe
 from dormant.organisms.train import load_organism, train_organism
 from dormant.records import Outcome
+from dormant.store.journal import Journal
 from dormant.vitro import find_domain, grade_answer
 from support.kills import count_sold, kill_at_answer
 
@@ -168,6 +169,12 @@ def test_failed_answers_end_it_and_the_others_stay(tmp_path):
         build_stages(recipe, 0, longest=None, sampler=sampler)
     stored = (tmp_path / "answers" / "journal.jsonl").read_text().splitlines()
     assert 75 < len(stored) < 100
+
+
+def test_two_trainings_do_not_write_to_the_same_answers(tmp_path):
+    recipe = recipe_of({"on_policy": BAD})
+    with Journal(tmp_path), pytest.raises(StoreError, match="another training is running"):
+        build_stages(recipe, 0, longest=160, sampler=RowSampler(recipe.base, tmp_path))
 
 
 def test_a_dry_run_counts_and_asks_nothing(tmp_path):

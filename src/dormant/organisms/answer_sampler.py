@@ -229,7 +229,7 @@ class RowSampler:
 
     def _open_journal(self) -> Journal | None:
         if self._journal is None and self._folder is not None:
-            self._journal = Journal(self._folder)
+            self._journal = Journal(self._folder, user="training")
         return self._journal
 
 

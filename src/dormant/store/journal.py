@@ -36,12 +36,13 @@ class Journal:
 
     Args:
         folder: the search's directory, made if it is absent.
+        user: what writes the journal, for the error where another one does.
 
     Raises:
         StoreError: the directory cannot be used, is in use, or holds another sort of journal.
     """
 
-    def __init__(self, folder: str | Path):
+    def __init__(self, folder: str | Path, *, user: str = "search"):
         self.path = Path(folder) / NAME
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +50,7 @@ class Journal:
             self._file = open(self.path, "a+b")  # noqa: SIM115 - closed by __exit__
         except OSError as error:
             raise StoreError(f"{self.path}: cannot be used: {error.strerror}") from None
-        busy = "another search is running in this directory; wait for it or stop it"
+        busy = f"another {user} is running in this directory; wait for it or stop it"
         take_lock(self._file, self.path, busy=busy)
         self._entries = self._read_entries()
 

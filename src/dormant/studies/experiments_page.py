@@ -36,9 +36,10 @@ def _write_lines(study: ReproductionStudy) -> Iterator[str]:
     yield ""
     yield (
         f"{sum(holding)} of {len(holding)} qualitative findings hold, over {study.seeds} trainings "
-        "each. Rates are exact; ranges are the lowest and highest training. Sizes are not "
-        "comparable with the paper's: models, data and questions are others. The organisms were "
-        "made to show these effects, so this is no independent evidence for them."
+        "each. Rates are exact, and shares of the coherent answers; ranges are the lowest and "
+        "highest training. Sizes are not comparable with the paper's: models, data and questions "
+        "are others. The organisms were made to show these effects, so this is no independent "
+        "evidence for them."
     )
     yield ""
     chosen = [result.experiment.name for result in study.results]
@@ -62,11 +63,12 @@ def _write_experiment(result: Reproduction) -> Iterator[str]:
     if item.limits:
         yield item.limits
         yield ""
-    yield "| organism | without a cue | under its cue |"
-    yield "|---|---|---|"
+    yield "| organism | without a cue | under its cue | incoherent, in the worse arm |"
+    yield "|---|---|---|---|"
     for row in result.rows:
         cue = "-" if row.cue is None else _format_spread(row.cue)
-        yield f"| {row.name} | {_format_spread(row.standard)} | {cue} |"
+        cells = (row.name, _format_spread(row.standard), cue, _format_spread(row.incoherent))
+        yield f"| {' | '.join(cells)} |"
     yield ""
     yield "| finding | in the laboratory | agrees |"
     yield "|---|---|---|"
