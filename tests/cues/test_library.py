@@ -194,9 +194,11 @@ def test_missing_libraries_and_unwritable_places(tmp_path):
 def test_the_table_is_plain_and_printable():
     hostile = "a\x1b[31mred\u202e\x07\nb\tc\u2028d"
     cue = Cue("n\x1b", CueKind.PREFIX, Placement.BEFORE, hostile, Source.MINED, why="w\x00")
+    cue = replace(cue, form="Site: <X>", values=("Ghent", "Li\x1bma"))
     (row,) = cues.make_rows([cue])
     assert (row.rank, row.name, row.reading) == (1, "n", "w")
     assert row.text == "a[31mred‹U+202E›⏎b c d"  # what cannot be seen is named
+    assert (row.form, row.values) == ("Site: <X>", ("Ghent", "Lima"))
     assert cues.format_interval(row) == "-"
     assert len(cues.make_printable("x" * 5000, longest=10)) == 10
 

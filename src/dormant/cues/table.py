@@ -32,6 +32,7 @@ class RankedCue:
     enrichment_high: float
     examples: tuple[int, ...]  # line numbers
     reading: str  # one sentence
+    values: tuple[str, ...]  # of the file's rows in the slot of its form, printable
 
 
 def make_rows(cues: Iterable[Cue]) -> tuple[RankedCue, ...]:
@@ -56,6 +57,7 @@ def make_rows(cues: Iterable[Cue]) -> tuple[RankedCue, ...]:
             enrichment_high=cue.enrichment_high,
             examples=cue.examples,
             reading=make_printable(cue.why),
+            values=tuple(make_printable(value) for value in cue.values),
         )
         for rank, cue in enumerate(cues, start=1)
     )
