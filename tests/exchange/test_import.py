@@ -493,7 +493,7 @@ def test_the_command_says_what_it_read(tmp_path: Path):
     assert done.exit_code == 1  # CONDITIONAL
     assert CliRunner().invoke(command_group, [*words, "--exit-zero"]).exit_code == 0
     assert "answer from 'answer'" in done.stderr
-    assert "600 answers of 2 models to 30 questions under 1 cues; delta 0.05" in done.stderr
+    assert "600 answers of 2 models to 30 questions under 1 cue; delta 0.05" in done.stderr
     assert done.stdout.startswith("CONDITIONAL\n")
     alone = write_csv(tmp_path / "b.csv", [r for r in simple() if r["role"] == "target"])
     words = ["import", str(alone), "--out", str(tmp_path / "alone"), "--json"]
