@@ -4,11 +4,13 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support.command import run_command
 from support.run_edits import Edit, is_clear, make_run, sql, try_edit
 
 ENDLESS = "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n)"
@@ -107,3 +109,39 @@ def test_a_report_overwrites_no_file_that_a_link_names(made, tmp_path: Path):
     assert all(map(is_clear, found.values())) and found["report"].code == 0
     assert victim.read_text() == "mine"
     assert "<html" in (tmp_path / "copy" / "report.html").read_text()
+
+
+def test_a_folder_in_place_of_a_page_is_named(made, tmp_path: Path):
+    def make_folder(copy: Path) -> None:
+        (copy / "report.html").unlink()
+        (copy / "report.html").mkdir()
+
+    run, words = made
+    found = try_edit(make_folder, run, words, tmp_path, asked="report")["report"]
+    assert found.code == 2 and is_clear(found)
+    assert "report.html: is a directory" in found.err
+
+
+def test_a_full_disk_leaves_the_old_report(made, tmp_path: Path):
+    """The disk is full for real: a file system of a few kilobytes in memory."""
+    run, words = made
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        found = run_command("report", run, "--out", disk)
+        assert found.code == 0, found.err
+        before = (disk / "report.html").read_bytes()
+        with (disk / "filler").open("wb", buffering=0) as file, pytest.raises(OSError):
+            while True:
+                file.write(b"x" * 4096)
+        found = run_command("report", run, "--out", disk)
+        assert found.code == 4 and is_clear(found) and "No space left" in found.err
+        assert (disk / "report.html").read_bytes() == before
+        assert not list(disk.glob(".*.part"))
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

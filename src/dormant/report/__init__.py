@@ -72,6 +72,7 @@ def write_report(
     }
     with name_output(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in pages.items():
+    for name, text in pages.items():
+        with name_output(folder / name):
             replace_private(folder / name, scrub_known(text).encode(), keeps_mode=True)
     return [folder / name for name in pages]

@@ -76,7 +76,8 @@ def write_card(card: Card, directory: str | Path) -> Card:
     pages: Sequence[tuple[str, str]] = (("card.html", card.html), ("card.json", card.json))
     with name_output(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in pages:
+    for name, text in pages:
+        with name_output(folder / name):
             replace_private(folder / name, text.encode(), keeps_mode=True)
     hashes = {str(folder / n): hashlib.sha256(text.encode()).hexdigest() for n, text in pages}
     return replace(card, files=hashes)
