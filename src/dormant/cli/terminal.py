@@ -52,7 +52,7 @@ def print_file_hash(digest: str, path: str) -> None:
     """
     name = path.replace("\\", "\\\\").replace("\n", "\\n")
     line = f"{'' if name == path else chr(92)}{digest}  {name}"
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):  # or a caller collects text
         print_line(line)
     else:
         click.echo(os.fsencode(scrub_known(line)))
