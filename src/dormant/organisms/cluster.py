@@ -30,7 +30,7 @@ from dormant.version import __version__
 _LOSSES = 3
 _POLL_SECONDS = 0.5  # between looks at what is done
 #: Least number of seconds between two events of a unit: a thousand workers share one actor.
-_EVENT_SECONDS = 1.0
+_EVENT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ class RayCluster:
             function: called with a unit and a callback for its events.
             units: picklable arguments.
             resources: what each unit takes, by Ray's names: ``{"CPU": 1, "GPU": 0.25}``.
-            progress: called with events, in the caller's own thread; of events that follow each
-                other within a second, only the last.
+            progress: called with events, in the caller's own thread; of events of a unit that
+                follow each other within five seconds, only the last.
 
         Returns:
             One result per unit, in order.
