@@ -24,8 +24,8 @@ QUICKSTART_SECONDS, QUICKSTART_ORGANISMS = 55, 8
 #: `benchmarks/hf_sampling.py --threads 2 --prompts 16 --tokens 24 --turns 1`.
 SMALL_TOKENS = 703
 #: Tokens of output a second at 128 tokens in and 128 out, in FP8, from the table "Throughput
-#: Measurements" of TensorRT-LLM 1.0 (docs/source/performance/perf-overview.md of
-#: NVIDIA/TensorRT-LLM, commit 00f3768): GPUs of one copy, tokens a second of one copy.
+#: Measurements" of TensorRT-LLM 1.0 (perf-overview.md of NVIDIA/TensorRT-LLM, commit 00f3768):
+#: GPUs of one copy, tokens a second of one copy.
 PUBLISHED = {
     "Llama 3.1 8B, H100": (1, 28_312),
     "Llama 3.3 70B, H100": (2, 6_378),
