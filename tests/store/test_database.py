@@ -191,7 +191,10 @@ def test_damaged_and_foreign_files_are_refused(tmp_path: Path):
         Store(other)
     assert (other / "run.sqlite").read_bytes() == written
     (other / "run.sqlite").write_bytes(b"")
-    with pytest.raises(StoreError, match="run.sqlite: is empty: restore"), open_run_store(other):
+    with (
+        pytest.raises(StoreError, match="run.sqlite: is empty and lacks answers: restore"),
+        open_run_store(other),
+    ):
         pass
     file = tmp_path / "file"
     file.touch()

@@ -75,7 +75,7 @@ def open_run_store(path: Path) -> Generator[Store]:
     if not (path / "run.sqlite").is_file():
         raise StoreError(f"{path}: not a run directory: run.sqlite is missing")
     if not (path / "run.sqlite").stat().st_size and not (path / "run.sqlite-wal").exists():
-        raise StoreError(f"{path / 'run.sqlite'}: is empty: restore it, or use another --out")
+        raise StoreError(f"{path / 'run.sqlite'}: is empty and lacks answers: restore it")
     with Store(path, is_read=True) as store, explain_damage(store):
         yield store
 
