@@ -150,6 +150,13 @@ _VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
+#: The text model's share of a head for time, height and width, half of the width that is rotated:
+#: published checkpoints have it, the configuration's defaults do not.
+_MROPE = dict.fromkeys(
+    ("glm46v", "glm4v", "glm_ocr", "glmga", "paddleocr_vl", "qwen2_5_vl", "qwen2_vl"), [2, 3, 3]
+) | {"glm4v_moe": [1, 1, 2]}
+
+
 def list_families() -> list[str]:
     """Every model type that transformers opens as a causal or an image-and-text model."""
     names = [*MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, *MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES]
@@ -159,6 +166,9 @@ def list_families() -> list[str]:
 def make_config(family: str) -> Any:
     """A tiny configuration of a family."""
     more = _MORE.get(family, {}) | _VARIANTS.get(family, {})
+    if family in _MROPE:
+        rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": _MROPE[family]}
+        more = {"text_config": {"rope_parameters": rope}} | more
     family = family.partition("+")[0]
     small = _shrink(AutoConfig.for_model(family).to_dict())
     for name, value in more.items():

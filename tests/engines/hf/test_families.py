@@ -79,6 +79,10 @@ def test_an_encoder_is_refused(tmp_path: Path):
         ({"architectures": ["LlamaModel"]}, "LlamaModel, which writes no text"),
         ({"is_encoder_decoder": True}, "is an encoder-decoder"),
         ({"model_type": "vit"}, "opens neither as a language model"),
+        (
+            {"layer_types": ["reference_sliding_attention"] * 2},
+            "attends to its prompt in another way",
+        ),
         ({"model_type": "llama99"}, "does not know this family .*vllm serve .* audit vllm/"),
     ],
 )

@@ -17,6 +17,8 @@ from dormant.errors import ModelError
 
 #: Files that only sentence-transformers writes: the model was trained to embed.
 _EMBEDDING_FILES = ("modules.json", "config_sentence_transformers.json")
+#: Kinds of layers that treat the tokens of the prompt as a reference, and others by a window.
+_BY_PROMPT = "reference_"
 _WRITERS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "WithLMHead")
 
 
@@ -92,5 +94,11 @@ def _find_misfit(config: Any, place: Path, owner: str) -> str:
             f"is of a family ({kind}) that transformers {transformers.__version__} opens neither "
             f"as a language model nor as one for images and text; {suggest_server(owner)} if "
             "a server can run it"
+        )
+    layers = read_setting(config.get_text_config(), "layer_types") or ()
+    if any(str(name).startswith(_BY_PROMPT) for name in layers):
+        return (
+            f"attends to its prompt in another way than to its answer ({kind}), so that a text "
+            f"alone has no score; {suggest_server(owner)}"
         )
     return ""
