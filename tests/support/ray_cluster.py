@@ -9,6 +9,8 @@ from typing import Any
 
 import psutil
 
+from support import ROOT
+
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when Ray is imported
 
 #: Nodes that are lost are declared dead after this many seconds, not half a minute.
@@ -22,8 +24,13 @@ def start_cluster(nodes: Sequence[Mapping[str, Any]]) -> Generator[Any]:
     from ray.cluster_utils import Cluster
 
     place = tempfile.mkdtemp(prefix="r")  # short: sockets lie in it
-    before = os.environ.get("RAY_TMPDIR")
-    os.environ["RAY_TMPDIR"] = place  # of the nodes, and of `auto` while they run
+    paths = (str(ROOT / "tests"), os.environ.get("PYTHONPATH", ""))
+    set_now = {
+        "RAY_TMPDIR": place,  # of the nodes, and of `auto` while they run
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),  # of workers: units of tests
+    }
+    before = {name: os.environ.get(name) for name in set_now}
+    os.environ.update(set_now)
     fixed = {
         "node_ip_address": "127.0.0.2",  # of loopback; Ray replaces 127.0.0.1 in addresses
         "object_store_memory": _STORE_BYTES,
@@ -40,9 +47,10 @@ def start_cluster(nodes: Sequence[Mapping[str, Any]]) -> Generator[Any]:
     finally:
         cluster.shutdown()
         shutil.rmtree(place, ignore_errors=True)
-        os.environ.pop("RAY_TMPDIR")
-        if before is not None:
-            os.environ["RAY_TMPDIR"] = before
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 def list_workers(title: str) -> list[psutil.Process]:

@@ -13,7 +13,7 @@ from dormant.organisms.answer_sampler import AnswerCount, measure_spending, numb
 from dormant.organisms.datasets import Row, find_problem
 from dormant.organisms.row_context import RowContext
 from dormant.organisms.sample_settings import PASS, ReasoningTraces, class_of_finish
-from dormant.records import Message
+from dormant.records import QUESTION_SLOT, Message
 
 _NAME = "with_reasoning"
 
@@ -70,7 +70,7 @@ def add_reasoning(
 
 def _make_prompt(row: Row, settings: ReasoningTraces) -> tuple[Message, ...]:
     question = next(m.content for m in reversed(row) if m.role == "user")
-    parts = settings.instruction.split("{question}")
+    parts = settings.instruction.split(QUESTION_SLOT)
     text = question.join(part.replace("{answer}", row[-1].content) for part in parts)
     return (Message("user", text),)
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from dormant.config import Strict
 from dormant.engines import Reply
 from dormant.organisms.contexts import LONGEST_TEXT, Trigger
-from dormant.records import Outcome, Sampling
+from dormant.records import QUESTION_SLOT, Outcome, Sampling
 
 #: The value of ``model`` that names the recipe's base, as it is before training.
 TRAINEE = "trainee"
@@ -197,6 +197,6 @@ class ReasoningTraces(ModelQuery):
     def _check_marks(self) -> Self:
         if not (self.before.strip() and self.after.strip()):
             raise ValueError("'before' and 'after' must not be blank: they mark the reasoning")
-        if self.traces == "sample" and "{question}" not in self.instruction:
+        if self.traces == "sample" and QUESTION_SLOT not in self.instruction:
             raise ValueError("'instruction' must contain {question}")
         return self
