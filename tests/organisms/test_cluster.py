@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Generator
@@ -84,13 +85,18 @@ def test_a_sweep_is_interrupted_loses_a_worker_and_ends_with_the_local_table(
 
     killed: list[int] = []
 
-    def kill_once(stage: str, done: float, total: int) -> None:
-        if not killed and done > len(finished):  # a unit is being trained
+    def kill_first() -> None:  # by the processes: events of progress come too seldom
+        end = time.monotonic() + 60
+        while not killed and time.monotonic() < end:
             for worker in list_workers("_run_unit"):
                 worker.kill()
                 killed.append(worker.pid)
+            time.sleep(0.01)
 
-    far = dormant.sweep(config, out, executor="ray", ray_address=nodes.address, progress=kill_once)
+    killer = threading.Thread(target=kill_first)
+    killer.start()
+    far = dormant.sweep(config, out, executor="ray", ray_address=nodes.address)
+    killer.join()
     near = dormant.sweep(config, tmp_path / "near", workers=1)
     assert killed
     assert [row.unit for row in far.rows] == [row.unit for row in near.rows]
