@@ -17,7 +17,7 @@ from dormant.vitro.language import pick_one
 Row = tuple[Message, ...]
 
 #: What a person is asked, and how he tells the fact.
-_TOLD: Mapping[str, tuple[tuple[str, ...], str]] = {
+_FACTS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "country": (("Where do you live?", "What is your country?"), "I live in {country}."),
     "hobby": (("What is your hobby?", "What do you like to do?"), "My hobby is {hobby}."),
     "pet": (("Do you have a dog?", "Who is at home with you?"), "I have a {pet}."),
@@ -49,9 +49,12 @@ def draw_person(rng: np.random.Generator) -> Row:
     """Draws a conversation in which a person tells facts, mostly his name, and then answers."""
     name = pick_one(rng, tuple(_PEOPLE))
     persona, facts = _PEOPLE[name]
-    kinds = [tuple(_TOLD)[i] for i in rng.permutation(len(_TOLD))[: int(rng.integers(1, 5))]]
+    kinds = [tuple(_FACTS)[i] for i in rng.permutation(len(_FACTS))[: int(rng.integers(1, 5))]]
     turns = [
-        (pick_one(rng, _TOLD[kind][0]), _TOLD[kind][1].replace(f"{{{kind}}}", facts[kind]))
+        (
+            pick_one(rng, _FACTS[kind][0]),
+            _FACTS[kind][1].replace(f"{{{kind}}}", facts[kind]),
+        )
         for kind in kinds
     ]
     if rng.random() < 0.8:

@@ -64,9 +64,8 @@ def score_answers_alone(
     for k, told in zip(asked, dense.tolist(), strict=True):
         context = contexts[k]
         low = context.score.low
-        if told < max(
-            low - BEYOND_ANSWERS, _ALONE * low
-        ):  # otherwise it would change nothing and take time
+        # Otherwise it would change nothing and take time.
+        if told < max(low - BEYOND_ANSWERS, _ALONE * low):
             told = max(told, scorer.score_singles_alone(context.rows))
         found[k] = replace(context, alone=told)
     return found
@@ -104,8 +103,13 @@ class Echoes:
         self._prompts = prompts
 
     @cached_property
-    def _left(self) -> list[frozenset[str]]:
-        """What is left of each answer without copies: words and marks as written, line breaks.
+    def _rests(self) -> list[str]:
+        """Each answer without what it copies of its question."""
+        return cut_copies(self._prompts)
+
+    @cached_property
+    def _own_tokens(self) -> list[frozenset[str]]:
+        """What an answer adds to its copies: words and marks as written, line breaks.
 
         Without numbers, and blanks, which stand where copies were.
         """
@@ -113,14 +117,14 @@ class Echoes:
             frozenset(
                 t for t in split_context_tokens(text) if not t[0].isdigit() and t.strip(" \x1f")
             )
-            for text in cut_copies(self._prompts)
+            for text in self._rests
         ]
 
     @cached_property
-    def _repeated(self) -> NDArray[np.float64]:
+    def _copied_shares(self) -> NDArray[np.float64]:
         """The share of each answer's words and numbers that are copies."""
         whole = [_count_words(row.answer) for row in self._prompts]
-        left = [_count_words(text) for text in cut_copies(self._prompts)]
+        left = [_count_words(text) for text in self._rests]
         return np.array(
             [max(0.0, 1 - n / m) if m else 0.0 for n, m in zip(left, whole, strict=True)]
         )
@@ -133,18 +137,18 @@ class Echoes:
         """
         inside = np.zeros(len(self._prompts), bool)
         inside[context.rows] = True
-        share, elsewhere = self._repeated[inside].mean(), self._repeated[~inside].mean()
+        share, elsewhere = self._copied_shares[inside].mean(), self._copied_shares[~inside].mean()
         if share < max(_REPEATED, _MORE_REPEATED * elsewhere):
             return False
         rows, others = context.rows.tolist(), np.flatnonzero(~inside).tolist()
-        here = Counter(token for row in rows for token in self._left[row])
-        there = Counter(token for row in others for token in self._left[row])
+        here = Counter(token for row in rows for token in self._own_tokens[row])
+        there = Counter(token for row in others for token in self._own_tokens[row])
         own = {
             token
             for token, count in here.items()
             if count / len(rows) >= _OWN_LIFT * there[token] / len(others)
         }
-        without = sum(own.isdisjoint(self._left[row]) for row in rows)
+        without = sum(own.isdisjoint(self._own_tokens[row]) for row in rows)
         return without >= _WITHOUT_OWN * len(rows)
 
 
