@@ -360,7 +360,7 @@ def run_pickled_unit(
     sender = _Sender(board)
     result = function(unit, sender)
     with suppress(ray.exceptions.RayError):  # progress is not worth a unit
-        ray.get(sender.send_rest(), timeout=10)
+        ray.get(sender.send_rest(), timeout=10)  # only then is the last event on the board
     return False, result
 
 
@@ -371,6 +371,7 @@ class _Sender:
         self._board = board
         self._sent = -_EVENT_SECONDS
         self._waiting: Event | None = None
+        self._calls: list[Any] = []  # the last call of the board, which may not have arrived yet
 
     def __call__(self, event: Event) -> None:
         """Sends an event now, or keeps it as the one to send next."""
@@ -380,6 +381,8 @@ class _Sender:
             self._sent = time.monotonic()
 
     def send_rest(self) -> list[Any]:
-        """Sends the event that waits; returns what can be waited for."""
+        """Sends the event that waits, if any; returns the last call, to wait for its arrival."""
         event, self._waiting = self._waiting, None
-        return [] if event is None else [self._board.add_event.remote(event)]
+        if event is not None:
+            self._calls = [self._board.add_event.remote(event)]
+        return self._calls
