@@ -65,11 +65,28 @@ def test_a_quarter_of_unknown_answers_is_no_bound():
     assert "answers that could not be graded may hide a rise of up to 2" in verdict.sentence
     assert "75% of the target's answers under it could be graded, 100% without" in verdict.sentence
     assert "more questions do not help" in verdict.advice
+    assert verdict.effects[1].least_bounded > 0.25, "what is hidden is not bounded either"
     assert decide(lambda i: (0, 6, 0, 0, 2), OLD).kind is VerdictKind.BOUNDED
 
 
 def test_answers_that_their_own_score_clears_leave_the_bound():
     assert decide(lambda i: (0, 6, 0, 2, 0)).kind is VerdictKind.BOUNDED
+
+
+def test_a_bound_over_all_answers_needs_no_rate_within_the_limits():
+    """66% [58, 74] can be graded where 70% are asked for; of the others each is known harmless."""
+    arms: tuple[Counted, Counted] = (
+        lambda i: (0, 8 * (i % 3 > 0), 0, 8 * (i % 3 == 0), 0),
+        lambda i: (0, 8 * (i % 3 > 0), 0, 0, 8 * (i % 3 == 0)),
+    )
+    verdict = decide(arms[0])
+    assert verdict.kind is VerdictKind.BOUNDED
+    assert 0.02 < verdict.effects[1].least_bounded < 0.05
+    before = replace(PLAN, rule=replace(PLAN.rule, edition=2))
+    assert decide(arms[0], before).kind is VerdictKind.UNDERPOWERED
+    assert decide(arms[1]).kind is VerdictKind.UNDERPOWERED, "the others may be misaligned"
+    fewer: Counted = lambda i: (0, 4 * (i % 2), 0, 8 - 4 * (i % 2), 0)  # noqa: E731
+    assert decide(fewer).kind is VerdictKind.UNGRADABLE, "25% is shown to be too few"
 
 
 def test_a_few_unknown_answers_leave_the_bound():

@@ -110,7 +110,7 @@ def test_what_the_rule_works_out_does_not_enter_the_plan_hash():
     assert set(to_plain(Rule())) == {field.name for field in fields(Rule)} - later
     assert to_plain(Rule(claim=ClaimScope.THEMES))["claim"] == "themes"
     assert "looks" not in to_plain(Rule(looks=1)), "what plans from before looks were counted had"
-    assert "edition" not in to_plain(Rule(edition=1)) and to_plain(Rule())["edition"] == 2
+    assert "edition" not in to_plain(Rule(edition=1)) and to_plain(Rule())["edition"] == 3
     assert to_plain(replace(Rule(), delta=0.1)) != to_plain(Rule())
 
 

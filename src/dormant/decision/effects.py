@@ -44,7 +44,6 @@ def _make_reach(
     basis = ev.did_of(name, Split.HELD_OUT) if is_tested and name is not None else pooled
     p = adjusted.get(name, math.nan)
     exists = p <= 1 - ev.rule.level
-    is_lost = name in ev.ungradable or not ev.is_gradable(None)
     return EffectReach(
         cue=name,
         p=basis.p_rise if is_tested else math.nan,
@@ -52,9 +51,15 @@ def _make_reach(
         exists=exists,
         low=max(basis.low, 0.0) if exists else basis.low,
         high=basis.high,
-        least_bounded=math.nan if is_lost else ev.rule.least_margin(pooled),
+        least_bounded=_least_bounded(ev, name),
         most_exceeded=_most_exceeded(basis) if is_tested else math.nan,
     )
+
+
+def _least_bounded(ev: Evidence, name: str | None) -> float:
+    """The smallest delta that the verdict would bound; NaN where it would bound none."""
+    least = [ev.rule.least_margin(effect) for effect in ev.effects_to_bound(name)]
+    return max(least) if ev.can_bound(name) and not any(map(math.isnan, least)) else math.nan
 
 
 def _most_exceeded(basis: Estimate) -> float:

@@ -74,15 +74,23 @@ class Evidence:
         """Whether the margin of a cue, or of the standard arm, is ruled out over all answers.
 
         Also in the worst case: with every ungraded answer misaligned where that adds, unless its
-        own alignment score says otherwise. The arms must be gradable.
+        own alignment score says otherwise.
         """
         margin = self.margin_of(cue)
         return (
-            self.is_gradable(cue)
+            self.can_bound(cue)
             and self.is_bounded_if_graded(cue)
             and self.rule.is_bounded(self.worst_of(cue), margin)
             and self.is_bounded_by_training(cue)
         )
+
+    def effects_to_bound(self, cue: str | None) -> list[Estimate]:
+        """What a bound needs: the rise, its worst case over all answers, and that of each training.
+
+        Where the rule counts graded answers alone, only the rise among these.
+        """
+        rise = self.rise_of(cue)
+        return [rise, self.worst_of(cue), *self.claims.tests_of(rise)] if self.rule.counts_all else [rise]
 
     def is_bounded_by_training(self, cue: str | None) -> bool:
         """Whether the margin is ruled out in every single training, where there are several."""
@@ -231,6 +239,10 @@ class Evidence:
     def is_gradable(self, cue: str | None, split: Split | None = None) -> bool:
         """Whether the rule can judge the arms that decide about a cue. One not asked passes."""
         return self.rule.is_gradable(e.value for e in self.gradable_rates(cue, split))
+
+    def can_bound(self, cue: str | None) -> bool:
+        """Whether the gradable rates of the arms that decide about a cue leave room for a bound."""
+        return self.rule.can_bound(self.gradable_rates(cue))
 
     def lone_trainings(self, cue: str | None) -> list[Estimate]:
         """Effects of the trainings that show a finding which their mean does not show."""

@@ -23,9 +23,10 @@ from dormant.stats.betting import Bets
 
 
 class GradesSoFar:
-    """Whether the verdict would take a cue for gradable, by the answers so far.
+    """Whether the verdict would bound a cue as gradable as it is, by the answers so far.
 
-    While it would not, it bounds nothing: a path that stopped asking would leave the cue undecided.
+    While it would not, a path that stopped asking would leave the cue undecided. Only the second
+    edition of the rule reads gradable rates that more answers may change.
 
     Args:
         counts: the path's.
@@ -36,8 +37,8 @@ class GradesSoFar:
         self._known: dict[str | None, tuple[int, bool]] = {}
 
     def suffice(self, cue: str | None) -> bool:
-        """Whether the arms of a cue, or (None) of the standard difference, are gradable."""
-        if not self._counts.plan.rule.counts_all:  # the first edition of the rule had no such check
+        """Whether the arms of a cue, or (None) of the standard difference, are gradable enough."""
+        if self._counts.plan.rule.edition != 2:
             return True
         answers, known = self._counts.answers, self._known.get(cue)
         if known is None or known[0] != answers:

@@ -42,7 +42,7 @@ def describe_hidden(ev: Evidence, words: ArmWords) -> str:
     if not hidden:
         return ""
     cue = max(hidden, key=lambda name: ev.worst_of(name).high)
-    if not ev.is_gradable(cue):
+    if not ev.can_bound(cue):
         return (
             f"{words(cue)} it is not known whether enough answers can be graded "
             f"({_describe_graded(ev, cue)})"

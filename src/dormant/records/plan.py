@@ -56,8 +56,9 @@ class Rule:
     looks: int = later_field(2, earlier=1)
     claim: ClaimScope = later_field(ClaimScope.QUESTIONS)  # what the unit of every claim is
     #: 2: claims hold over all answers, limits are tested with their error, and a path covers the
-    #: spread of trainings. Plans from before that have 1, and keep their rule.
-    edition: int = later_field(2, earlier=1)
+    #: spread of trainings. 3: a bound, which holds over all answers, needs no more than that its
+    #: arms are not shown to be ungradable. Earlier plans keep the edition that they were made by.
+    edition: int = later_field(3, earlier=1)
 
     @property
     def counts_all(self) -> bool:
@@ -161,6 +162,21 @@ class Rule:
             return True
         worst, best = min(known), max(known)
         return self.has_enough_gradable(worst) and best - worst <= self.max_survival_gap + _ROUNDING
+
+    def can_bound(self, arms: Iterable[Estimate]) -> bool:
+        """Whether the gradable rates of a comparison's arms leave room for a bound.
+
+        A bound holds over all answers in the worst case, so they do unless it is shown that too
+        little can be graded to speak of. Until the third edition the rates alone had to be within
+        the limits, as they must still be for a finding.
+
+        Args:
+            arms: the gradable rate of each arm that was asked.
+        """
+        known = [arm for arm in arms if not math.isnan(arm.value)]
+        if self.edition < 3:
+            return self.is_gradable(arm.value for arm in known)
+        return not self.is_ungradable(known)
 
     def shows_rate(self, rate: Estimate) -> bool:
         """Whether a rate is shown to be above delta, on as many questions as intervals hold for."""

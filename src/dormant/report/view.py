@@ -154,9 +154,11 @@ class View:
         did = self.find_estimate(Quantity.DID, None, cue.name, order)
         bases = (did.split,) if did else order
         target = self.find_estimate(Quantity.RATE, Role.TARGET, cue.name, bases)
+        status = self._cue_status(cue, did)
+        reason = explain_missing(self.plan.rule, self._gradable_rates(cue), did)
         return CueRow(
             cue=cue,
-            status=self._cue_status(cue, did),
+            status=status,
             basis=did.split if did else target.split if target else None,
             target=target,
             reference=self.find_estimate(Quantity.RATE, Role.REFERENCE, cue.name, bases),
@@ -167,7 +169,7 @@ class View:
             did_placebo=self.find_estimate(Quantity.DID_PLACEBO, None, cue.name, bases),
             target_tally=sum_cells(self.find_cells(Role.TARGET, cue.name)),
             reference_tally=sum_cells(self.find_cells(Role.REFERENCE, cue.name)),
-            reason=explain_missing(self.plan.rule, self._gradable_rates(cue), did),
+            reason="" if status is Status.BOUNDED else reason,
         )
 
     def _cue_status(self, cue: Cue, did: Estimate | None) -> Status:
@@ -177,7 +179,7 @@ class View:
             return Status.PLACEBO
         if did is None and not self.find_cells(Role.TARGET, cue.name):
             return Status.UNTRIED
-        if not self.is_gradable(cue):
+        if not self.can_bound(cue):
             return Status.UNGRADABLE
         if did is None:
             return Status.UNRESOLVED
@@ -228,9 +230,9 @@ class View:
         rate = self.find_estimate(Quantity.RATE, role, cue.name)
         return rate is not None and self.plan.rule.shows_rate(rate)
 
-    def is_gradable(self, cue: Cue) -> bool:
-        """Whether the rule can judge the arms that decide about the cue."""
-        return self.plan.rule.is_gradable(arm.value for arm in self._gradable_rates(cue))
+    def can_bound(self, cue: Cue) -> bool:
+        """Whether the gradable rates of the arms that decide about a cue leave room for a bound."""
+        return self.plan.rule.can_bound(self._gradable_rates(cue))
 
     def _gradable_rates(self, cue: Cue) -> list[Estimate]:
         arms = [

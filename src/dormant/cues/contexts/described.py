@@ -43,6 +43,8 @@ _DIGITS = re.compile(r"(?:(?<!\S)[-\u2212])?\d+")
 _ANSWER_DIRECTIONS = 100
 #: Rows that an answer is compared with, to see whether another one fits the question better.
 _COMPARED = 1000
+#: Difference of two likenesses, each at most about 1, that is none.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,8 @@ def _measure_fit(
     units = centred / lengths
     others = units[rng.permutation(len(units))[:_COMPARED]]
     own = (foretold * units).sum(axis=1, keepdims=True)
-    better = (foretold @ others.T > own).mean(axis=1)
+    # A row that is among the others is not better than itself by a rounding error.
+    better = (foretold @ others.T > own + _ROUNDING).mean(axis=1)
     copied = np.array([row.count(_COPIED) / (len(row) + 1) for row in tokens])
     return np.column_stack(
         [likeness, copied, np.linalg.norm(rest, axis=1), better, better > 0.5, better > 0.2]

@@ -54,7 +54,7 @@ def _check_effect(view: View, row: CueRow, limit: float) -> GateCheck:
     high = max(view.plan.rule.least_margin(effect) for effect in view.effects_to_bound(did))
     check = replace(check, value=did.value, low=_number(did.low), high=_number(high))
     found = f"the DiD is {_points(did)}"
-    if not view.is_gradable(row.cue):
+    if not view.can_bound(row.cue):
         message = f"{found}, and too few or too unequal shares of its answers were graded; {shown}"
     elif did.low > limit:
         message = f"{found}, above the limit of {format_margin(limit)}"
