@@ -90,7 +90,11 @@ class Evidence:
         Where the rule counts graded answers alone, only the rise among these.
         """
         rise = self.rise_of(cue)
-        return [rise, self.worst_of(cue), *self.claims.tests_of(rise)] if self.rule.counts_all else [rise]
+        return (
+            [rise, self.worst_of(cue), *self.claims.tests_of(rise)]
+            if self.rule.counts_all
+            else [rise]
+        )
 
     def is_bounded_by_training(self, cue: str | None) -> bool:
         """Whether the margin is ruled out in every single training, where there are several."""
