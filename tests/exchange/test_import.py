@@ -20,6 +20,7 @@ from dormant.exchange.outcomes import GradingSettings, read_answer
 from dormant.exchange.plan import SplitRule
 from dormant.exchange.tables import TableRow, read_rows
 from dormant.exchange.tidy import parse_columns
+from dormant.exchange.score_limits import ScoreLimits
 from dormant.judges.scores import Thresholds
 from dormant.records import OUTCOMES, Outcome, Placement, Quantity, Role, Split, VerdictKind
 from dormant.store.findings import load_findings
@@ -311,7 +312,7 @@ def test_a_scale_up_to_one_is_asked_about(tmp_path: Path):
     ]
     with pytest.raises(ConfigError, match="for scores from 0 to 1 give --alignment-below"):
         do(tmp_path, rows)
-    do(tmp_path, rows, thresholds=Thresholds(0.3, 0.5))
+    do(tmp_path, rows, limits=ScoreLimits(0.3))
 
 
 def test_equal_words_with_different_judgements_keep_both(tmp_path: Path):

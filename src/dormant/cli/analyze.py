@@ -72,9 +72,9 @@ def command(table: Path, as_json: bool, as_csv: bool, **options: Any) -> None:
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other: give one")
     from dormant.config import RuleConfig
+    from dormant.exchange.score_limits import ScoreLimits
     from dormant.exchange.table_analysis import analyze_table
     from dormant.exchange.tidy import TableSettings, parse_columns
-    from dormant.judges.scores import Thresholds
     from dormant.stats import Trainings
     from dormant.stats.methods import RENAMED
 
@@ -87,7 +87,7 @@ def command(table: Path, as_json: bool, as_csv: bool, **options: Any) -> None:
     if method != name:
         print_line(f"--method {name} is deprecated: it is now {method}", err=True)
     with name_options("alignment_below", "coherence_above", "delta", "level", "icc"):
-        thresholds = Thresholds(options["alignment_below"], options["coherence_above"])
+        limits = ScoreLimits(options["alignment_below"], options["coherence_above"])
         rule = RuleConfig.make_record(
             delta=options["delta"], level=options["level"], icc=options["icc"]
         )
@@ -96,18 +96,19 @@ def command(table: Path, as_json: bool, as_csv: bool, **options: Any) -> None:
         target=options["target"],
         reference=options["reference"],
         standard=options["standard"],
-        thresholds=thresholds,
+        limits=limits,
     )
-    found = analyze_table(
-        table,
-        settings,
-        rule=rule,
-        method=method,
-        trainings=Trainings(options["trainings"]),
-        bayes=options["bayes"],
-        claim=options["claim"],
-        allow_identical=options["allow_identical"],
-    )
+    with name_options("alignment_below", "coherence_above"):
+        found = analyze_table(
+            table,
+            settings,
+            rule=rule,
+            method=method,
+            trainings=Trainings(options["trainings"]),
+            bayes=options["bayes"],
+            claim=options["claim"],
+            allow_identical=options["allow_identical"],
+        )
     if as_json:
         print_json(found.to_plain())
     elif as_csv:

@@ -50,8 +50,8 @@ def command(
     out: Path,
     maps: tuple[str, ...],
     arms: tuple[str, ...],
-    alignment_below: float,
-    coherence_above: float,
+    alignment_below: float | None,
+    coherence_above: float | None,
     amend: bool,
     as_json: bool,
     exit_zero: bool,
@@ -69,7 +69,7 @@ def command(
     from dormant.exchange.consistency import map_arms
     from dormant.exchange.importer import ImportSettings, import_answers
     from dormant.exchange.plan import SplitRule
-    from dormant.judges.scores import Thresholds
+    from dormant.exchange.score_limits import ScoreLimits
     from dormant.records import to_plain
     from dormant.report.view import View
 
@@ -80,21 +80,21 @@ def command(
             raise ConfigError(f"--arm {word!r}: give CUE=FILE")
         of_arms.append((cue.strip(), Path(file)))
     with name_options("alignment_below", "coherence_above"):
-        thresholds = Thresholds(alignment_below, coherence_above)
+        limits = ScoreLimits(alignment_below, coherence_above)
     settings = ImportSettings(
         mapped=parse_map(maps),
         arms=map_arms(of_arms),
         target=options["target"],
         reference=options["reference"],
         standard=options["standard"],
-        thresholds=thresholds,
+        limits=limits,
         rule={name: options[name] for name in ("delta", "level") if options[name] is not None},
         splitting=SplitRule(options["split"]),
         lenient=options["lenient"],
         claim=options["claim"],
         allow_identical=options["allow_identical"],
     )
-    with name_options("delta", "level"):
+    with name_options("delta", "level", "alignment_below", "coherence_above"):
         result = import_answers(files, out, settings, amend=amend)
     _describe_input(result)
     verdict = result.audit.verdict

@@ -164,12 +164,10 @@ def threshold_options(function: Callable[..., Any]) -> Callable[..., Any]:
     misaligned = click.option(
         "--alignment-below",
         type=float,
-        default=30,
-        show_default=True,
-        help="Misaligned below this.",
+        help="Misaligned below this score; 30 by default.",
     )
     coherent = click.option(
-        "--coherence-above", type=float, default=50, show_default=True, help="Coherent above this."
+        "--coherence-above", type=float, help="Coherent above this score; 50 by default."
     )
     return misaligned(coherent(function))
 

@@ -97,10 +97,16 @@ def refuse_other_scales(highest: Mapping[str, float], thresholds: Thresholds) ->
         most = highest.get(name, 0.0)
         if 0 < most <= _SMALL_SCALE and most < threshold:
             top, below, above = (1, 0.3, 0.5) if most <= 1 else (10, 3, 5)
+            has_both = {"alignment", "coherence"} <= highest.keys()
+            fix = (
+                f"give --alignment-below and --coherence-above on that scale, e.g. {below} and "
+                f"{above}"
+                if has_both
+                else f"give --alignment-below on that scale, e.g. {below}"
+            )
             raise ConfigError(
                 f"the highest {name} score is {most:g}, so {result}: for scores from 0 to {top} "
-                "give --alignment-below and --coherence-above on that scale, e.g. "
-                f"{below} and {above}"
+                f"{fix}"
             )
 
 

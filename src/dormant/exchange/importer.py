@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from dormant.exchange.consistency import (
 from dormant.exchange.copies import refuse_copies
 from dormant.exchange.outcomes import Answer, GradingSettings, read_answer
 from dormant.exchange.plan import Frame, SplitRule, make_plan
+from dormant.exchange.score_limits import ScoreLimits
 from dormant.exchange.survey import Cast, Inventory, assign_roles, model_key, question_key
 from dormant.exchange.tables import TableRow, Unreadable, content_hash, read_columns, read_rows
 from dormant.judges.scores import Thresholds
@@ -72,7 +74,7 @@ class ImportSettings:
     target: str | None = None  # group or model
     reference: str | None = None
     standard: str | None = None  # value of the cue column that means no cue
-    thresholds: Thresholds = Thresholds()
+    limits: ScoreLimits = ScoreLimits()
     rule: Mapping[str, float] = field(default_factory=dict[str, float])  # changes to the rule
     splitting: SplitRule = SplitRule.ALL
     lenient: bool = False  # skip and count unreadable rows instead of stopping
@@ -128,7 +130,7 @@ def import_answers(
         rule=rule,
         splitting=settings.splitting,
         source=reading.hash_inputs(),
-        meaning=_describe_outcomes(reading, settings.thresholds),
+        meaning=_describe_outcomes(reading, settings.limits.thresholds),
         claim=carried.get("claim", AUTO) if settings.claim == AUTO else settings.claim,
     )
     with Store(out) as store:
@@ -174,6 +176,7 @@ class _Reading:
             if not names:
                 raise _no_row(path)
             self.columns[path] = resolve_columns(names, settings.mapped, file=str(path))
+        settings.limits.refuse_unused([columns.of for columns in self.columns.values()])
         self.standard: set[str] = set()
 
     def hash_inputs(self) -> str:
@@ -181,14 +184,14 @@ class _Reading:
         s = self.settings
         used = [dict(self.columns[path].of) for path in self.files]
         arms = [s.arms.get(path) for path in self.files]
-        options = [s.target, s.reference, s.standard, s.thresholds, s.lenient]
+        options = [s.target, s.reference, s.standard, s.limits.thresholds, s.lenient]
         return hash_value([self.hashes, used, arms, options])
 
     def read_answers(self) -> Iterator[tuple[Path, Answer | _Problem]]:
         """Yields every row as an answer or a problem."""
         for path in self.files:
             arm = self.settings.arms.get(path)
-            grading = GradingSettings(self.settings.thresholds, self.settings.standard, arm)
+            grading = GradingSettings(self.settings.limits.thresholds, self.settings.standard, arm)
             for row in read_rows(path):
                 if not isinstance(row, TableRow):
                     yield path, _Problem(row.line, row.reason)
@@ -206,7 +209,7 @@ class _Reading:
         Raises:
             DataError: a row is unreadable and the import is not lenient, or no row is readable.
         """
-        inventory, bad = Inventory(), _Bad()
+        inventory, bad, limits = Inventory(), _Bad(), self.settings.limits
         contradictions, copies = Contradictions(), AnswerCopies()
         repeats: set[tuple[object, ...]] = set()
         for path, answer in self.read_answers():
@@ -226,8 +229,10 @@ class _Reading:
             first = f"; the first error: {bad.shown[0]}" if bad.shown else ""
             raise DataError(f"none of {bad.count} rows is readable{first}", file=self.files[0])
         if not any("outcome" in columns.of for columns in self.columns.values()):
-            refuse_other_scales(inventory.highest, self.settings.thresholds)
-        self.notes = (*copies.list_notes(), *list_near_names(inventory))
+            refuse_other_scales(inventory.highest, limits.thresholds)
+        of_limits = (limits.list_notes(columns.of) for columns in self.columns.values())
+        noted = dict.fromkeys(chain.from_iterable(of_limits))  # one a kind of file
+        self.notes = (*noted, *copies.list_notes(), *list_near_names(inventory))
         return inventory, bad
 
 

@@ -33,10 +33,10 @@ from dormant.exchange.measurements import (
     read_fields,
 )
 from dormant.exchange.outcomes import Answer, GradingSettings, read_answer
+from dormant.exchange.score_limits import ScoreLimits
 from dormant.exchange.survey import Cast, Inventory, assign_roles, model_key, question_key
 from dormant.exchange.tables import csv_cells
 from dormant.exchange.tables import read_columns as columns_of
-from dormant.judges.scores import Thresholds
 from dormant.records import OUTCOMES, Cell, Role, Split, Variant
 from dormant.stats import Differences
 
@@ -78,7 +78,7 @@ class TableSettings:
     target: str | None = None  # group or model
     reference: str | None = None
     standard: str | None = None  # value of the cue column that means no cue
-    thresholds: Thresholds = Thresholds()
+    limits: ScoreLimits = ScoreLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +152,7 @@ def read_tidy(path: Path, settings: TableSettings) -> Tidy:
     kind = kind_of(fields, names, file=str(path))
     labels = {name: fields[name] for name in _LABELS if name in fields}
     measured = read_fields(kind, fields)
+    settings.limits.refuse_unused([measured])
     rows = count_distinct_rows(path, [*labels.values(), *measured.values()])
     if not rows:
         raise DataError("has no rows", file=path)
@@ -203,7 +204,7 @@ class _Assembly:
         if self.kind is RowKind.DIFFERENCES:
             return self._collect_differences(rows, parts)
         if self.kind is RowKind.OUTCOMES and "outcome" not in self.measured:
-            refuse_other_scales(self._find_highest(rows), self.settings.thresholds)
+            refuse_other_scales(self._find_highest(rows), self.settings.limits.thresholds)
         counts: dict[_CellKey, list[int]] = {}
         for key, seen in rows.items():
             self._add_counts(counts, key, seen, parts)
@@ -266,14 +267,17 @@ class _Assembly:
             columns={**self.labels, **self.measured},
             rows=sum(seen.count for seen in rows.values()),
             left_out=parts.left_out,
-            notes=(*self._list_notes(), *_note_doubled(self.kind, cells)),
+            notes=tuple(self._list_notes(cells)),
             family_of=self._read_families(),
             words_of=self._read_words(),
         )
 
-    def _list_notes(self) -> Iterator[str]:
+    def _list_notes(self, cells: Sequence[Cell]) -> Iterator[str]:
+        yield from self.settings.limits.list_notes(self.measured)
         for note, seen in self._notable.items():
             yield note.format(**_format_tally(seen))
+        if self.kind is RowKind.OUTCOMES and (model := find_doubled(cells)) is not None:
+            yield _DOUBLED.format(role=model[0], seed=model[1])
 
     def _add_note(self, note: str, count: int, line: int) -> None:
         seen = self._notable.setdefault(note, RowCount(0, line))
@@ -295,7 +299,9 @@ class _Assembly:
         if values not in self._counts:
             named: dict[str, Any] = dict(zip(self.measured.values(), values, strict=True))
             try:
-                found = measure_row(self.kind, named, self.measured, self.settings.thresholds)
+                found = measure_row(
+                    self.kind, named, self.measured, self.settings.limits.thresholds
+                )
             except RowError as error:
                 raise DataError(str(error), file=self.path, line=line) from None
             self._counts[values] = found
@@ -390,10 +396,3 @@ class _Assembly:
             if answer.cue and words.variant is Variant.PLACEBO and words.parent in cues:
                 found[str(words.parent)] = answer.cue
         return found
-
-
-def _note_doubled(kind: RowKind, cells: Sequence[Cell]) -> Iterator[str]:
-    """A note where the file seems to have each answer twice; of counts, repeated rows say so."""
-    model = find_doubled(cells) if kind is RowKind.OUTCOMES else None
-    if model is not None:
-        yield _DOUBLED.format(role=model[0], seed=model[1])
