@@ -18,9 +18,9 @@ from dormant.exchange.columns import Columns, parse_map, resolve_columns
 from dormant.exchange.importer import ImportResult, ImportSettings, import_answers
 from dormant.exchange.outcomes import GradingSettings, read_answer
 from dormant.exchange.plan import SplitRule
+from dormant.exchange.score_limits import ScoreLimits
 from dormant.exchange.tables import TableRow, read_rows
 from dormant.exchange.tidy import parse_columns
-from dormant.exchange.score_limits import ScoreLimits
 from dormant.judges.scores import Thresholds
 from dormant.records import OUTCOMES, Outcome, Placement, Quantity, Role, Split, VerdictKind
 from dormant.store.findings import load_findings
