@@ -289,7 +289,7 @@ def test_json_lines_mean_the_same_with_and_without_orjson(tmp_path, monkeypatch)
     ("line", "reason"),
     [
         ("{", "not JSON"),
-        ("[1]", "expected an object, got list"),
+        ("[1]", "a JSON array: put one object on each line"),
         ('{"rate": [1]}', "contains a list"),
     ],
 )

@@ -187,7 +187,7 @@ def test_usage_errors_are_one_line(
         (
             "waivers:\n" + "- {check: verdict, owner: o, reason: r, expires: 2030-01-01}\n" * 2,
             1,
-            "duplicate waiver of verdict: keep one",
+            "duplicate waiver of verdict, entries 1 and 2 of the list: keep one",
         ),
     ],
 )

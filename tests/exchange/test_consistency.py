@@ -83,7 +83,7 @@ def test_rows_without_a_role_beside_others_are_no_training(tmp_path: Path):
     path = write_csv(tmp_path / "answers.csv", rows)
     for verb in (("import", path, "--out", tmp_path / "run"), ("analyze", path)):
         done = run_command(*verb)
-        assert done.code == 2 and "2 rows have no role, but others do" in done.err
+        assert done.code == 2 and f"{path}:7: 2 rows without a role beside rows with" in done.err
 
 
 @pytest.mark.parametrize(

@@ -289,7 +289,7 @@ def test_thresholds_are_the_users():
         ({"outcome": "evil"}, "unknown outcome 'evil': give one of misaligned, aligned"),
         ({"misaligned": "maybe"}, "'maybe' is neither true nor false"),
         ({"outcome": "aligned", "repeat": -1}, "repeat -1 is not a whole number"),
-        ({"outcome": "aligned", "scores": "{"}, "is not JSON"),
+        ({"outcome": "aligned", "scores": "{"}, "not JSON"),
         ({"outcome": "aligned", "scores": {"a": "b"}}, "score 'a' is not a number"),
         ({"outcome": "aligned", "answer": 3}, "the answer is not text: 3"),
         ({"outcome": "aligned", "question": " "}, "neither a question nor a question_id"),

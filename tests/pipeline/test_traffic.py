@@ -147,7 +147,7 @@ def test_few_prompts_are_refused_with_the_fix(settings: dict, tmp_path: Path):
         ('{"prompt": "a"}\n{"answer": "b"}\n', r":2: has no prompt: name its key prompt"),
         ('{"messages": [{"role": "assistant", "content": "x"}]}\n', r":1: messages has no user"),
         ('{"prompt": 3}\n', r":1: prompt must be a text, got 3"),
-        ("{\n", r":1: is not JSON"),
+        ("{\n", r":1: not JSON"),
         ("\n", r"holds no prompt"),
         ('{"prompt": "  "}\n', r":1: its last user turn is empty"),
         ('{"prompt": "a \\ud800"}\n', r":1: .*half"),

@@ -12,7 +12,6 @@ Answers after the last user turn are left out: the models give their own.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +22,9 @@ import numpy as np
 from dormant.corpus.csv_rows import detect_separator, read_csv_rows
 from dormant.corpus.lines import Digest, read_lines, read_text_head
 from dormant.corpus.turns import read_turn
-from dormant.errors import DataError, RowError, shorten_value
+from dormant.errors import DataError, RowError, explain_not_text, shorten_value
 from dormant.errors.characters import find_half_character
+from dormant.errors.json_text import JsonError, parse_json
 from dormant.records import Message
 
 _TEXTS = ("prompt", "question", "text", "query", "instruction", "input", "user", "content")
@@ -133,17 +133,19 @@ def _read_rows(path: Path, digest: Digest) -> Iterator[tuple[int, Any]]:
 
 def _parse_json(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        return RowError(f"is not JSON: {error}: put one object or string on each line")
+        return parse_json(text)
+    except RowError as error:
+        return error
 
 
 def _read_list(path: Path, digest: Digest) -> Iterator[tuple[int, Any]]:
     whole = b"\n".join(raw for _, raw in read_lines(path, digest))
     try:
-        values = json.loads(whole)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"is not JSON: {error}", file=path) from None
+        values = parse_json(whole.decode("utf-8-sig"), is_line=False)
+    except UnicodeDecodeError:
+        raise DataError(explain_not_text(whole), file=path) from None
+    except JsonError as error:
+        raise DataError(str(error), file=path, line=error.line) from None
     yield from enumerate(values, start=1)
 
 

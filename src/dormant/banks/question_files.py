@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import logging
 import re
 import reprlib
@@ -29,6 +28,7 @@ from dormant.corpus.lines import read_head
 from dormant.corpus.turns import check_text
 from dormant.errors import ConfigError, RowError, explain_not_text, explain_unreadable
 from dormant.errors.files import read_limited
+from dormant.errors.json_text import JsonError, parse_json
 from dormant.records import Split
 
 _LOG = logging.getLogger(__name__)
@@ -295,13 +295,10 @@ def _read_json(path: Path) -> Iterator[QuestionEntry]:
 
 def _parse_json(text: str, path: Path, line: int | None) -> Any:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        at = error.lineno if line is None else line
-        reason = f"not JSON: {error.msg} at column {error.colno}"
-        raise ConfigError(reason, file=path, line=at) from None
-    except (ValueError, RecursionError):
-        raise ConfigError("not JSON: nested too deeply", file=path, line=line) from None
+        return parse_json(text, is_line=line is not None)
+    except JsonError as error:
+        at = error.line if line is None else line
+        raise ConfigError(str(error), file=path, line=at) from None
 
 
 def _make_json_entry(

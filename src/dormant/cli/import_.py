@@ -153,4 +153,5 @@ def _describe_unparsed(result: ImportResult) -> None:
     if notes:
         reason, number = notes.most_common(1)[0]
         words = f"{notes.total():,} of {len(rows):,} answers have no readable outcome"
-        print_text(strip_controls(f"{words}; {number:,} because of: {reason[:300]}"), err=True)
+        why = f"; {number:,} because of: {reason[:300]}" if reason else ", as the file says"
+        print_text(strip_controls(words + why), err=True)

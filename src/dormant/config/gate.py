@@ -252,11 +252,14 @@ class GatePolicy(_PolicyPart):
     @pydantic.field_validator("waivers")
     @classmethod
     def _check_waivers(cls, value: tuple[Waiver, ...]) -> tuple[Waiver, ...]:
-        seen: set[tuple[CheckName, str | None]] = set()
-        for waiver in value:
-            if waiver.place in seen:
-                raise ValueError(f"duplicate waiver of {waiver.words}: keep one")
-            seen.add(waiver.place)
+        seen: dict[tuple[CheckName, str | None], int] = {}
+        for number, waiver in enumerate(value, 1):
+            first = seen.setdefault(waiver.place, number)
+            if first != number:
+                raise ValueError(
+                    f"duplicate waiver of {waiver.words}, entries {first} and {number} of the "
+                    "list: keep one"
+                )
         return value
 
     @pydantic.model_validator(mode="after")

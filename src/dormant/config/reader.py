@@ -344,8 +344,9 @@ def _explain_error(error: Any, where: Where, model: type[pydantic.BaseModel]) ->
     if error["type"] == "missing":
         return f"the key {name!r} is missing: {error['msg'].lower()}"
     message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "value_error" and isinstance(error["input"], Mapping):
-        # A check across keys names the keys and their values itself.
+    parts: list[Any] = error["input"] if isinstance(error["input"], list) else [error["input"]]
+    if error["type"] == "value_error" and any(isinstance(part, Mapping) for part in parts):
+        # A check across keys or entries names them itself.
         return f"{'.'.join(map(str, where))}: {message}" if where else message
     if error["type"] == "model_type":
         message = f"expected keys and values ({', '.join(_known_keys(model, where))})"

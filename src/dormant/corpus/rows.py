@@ -19,7 +19,6 @@ may be written in capitals. A row without a question, such as a lone answer, is 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -39,6 +38,7 @@ from dormant.corpus.turns import (
     read_turn,
 )
 from dormant.errors import RowError, shorten_value
+from dormant.errors.json_text import parse_json
 from dormant.records import Message
 
 #: Columns of a question and of its answer, in the order in which they are looked for.
@@ -84,7 +84,7 @@ def read_object(raw: bytes) -> dict[str, Any]:
     Raises:
         RowError: it is not UTF-8, not JSON, or not one object.
     """
-    row = _parse_json(_decode_text(raw))
+    row = parse_json(_decode_text(raw))
     if not isinstance(row, dict):
         kind = {list: "an array", str: "text", bool: "a boolean"}.get(type(row), "a number")
         kind = "null" if row is None else kind
@@ -170,54 +170,6 @@ def _decode_text(raw: bytes) -> str:
         raise RowError(
             f"byte {error.start + 1} (0x{wrong:02x}) is not UTF-8: save the file as UTF-8"
         ) from None
-
-
-def _parse_json(text: str) -> Any:
-    try:
-        return json.loads(
-            text, object_pairs_hook=_refuse_repeated_keys, parse_constant=_no_constant
-        )
-    except RecursionError:
-        raise RowError("nested too deeply to be a chat row: remove the nesting") from None
-    except json.JSONDecodeError as error:
-        raise RowError(_json_reason(text, error)) from None
-    except RowError:
-        raise
-    except ValueError:  # an integer of more digits than Python converts
-        raise RowError("holds a number of thousands of digits: write it as text") from None
-
-
-def _json_reason(text: str, error: json.JSONDecodeError) -> str:
-    body = text.strip()
-    if body == "{":
-        return "not JSON Lines: put one whole object on each line (jq -c . does it)"
-    if body == "[" or body.startswith("[{"):
-        return "not JSON Lines: put one whole object on each line (jq -c '.[]' converts an array)"
-    if error.msg == "Extra data":
-        return f"more than one JSON value (column {error.colno}): put one object on each line"
-    if body[:1] not in ("{", "["):
-        return f"not JSON: starts with {body[:20]!r}, expected {{"
-    if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
-        return (
-            f"not JSON: the row ends early, after {len(text)} characters: check that the file is "
-            "complete and has one object on each line"
-        )
-    return f"not JSON: {error.msg.lower()} at column {error.colno}"
-
-
-def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    row = dict(pairs)
-    if len(row) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise RowError(f"duplicate key {shorten_value(key)}: keep one")
-            seen.add(key)
-    return row
-
-
-def _no_constant(name: str) -> Any:
-    raise RowError(f"{name} is not JSON: use null or a number")
 
 
 def _read_turns_of(row: Mapping[str, Any]) -> tuple[tuple[Turn, ...], set[str]]:

@@ -144,5 +144,5 @@ def _read_json(value: str) -> Any:
     """The JSON value of a word: true, 3, "text"; the word itself if it is not JSON."""
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value

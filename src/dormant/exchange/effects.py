@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dormant.errors import RowError, shorten_value
+from dormant.errors.json_text import parse_json
 from dormant.probes import HISTORY_ROLES
 from dormant.records import Cue, CuePart, Message, Placement, describe_turns
 
@@ -46,7 +47,7 @@ def parse_effect(
     if not text.strip() or placement is None or placement.is_text:
         return (), ()
     try:
-        value = json.loads(text)
+        value = parse_json(text, is_line=False)
         if placement is Placement.HISTORY:
             return _parse_turns(value["turns"]), ()
         return (), tuple(_parse_part(part) for part in value["parts"])

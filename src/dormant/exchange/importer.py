@@ -222,7 +222,7 @@ class _Reading:
                 if len(bad.shown) < _SHOWN:
                     bad.shown.append(f"{path}:{answer.line}: {answer.reason}")
                 continue
-            inventory.count_answer(answer)
+            inventory.count_answer(answer, path)
             contradictions.check_answer(answer, path)
             copies.add_answer(answer)
         if not inventory.answers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 
 from dormant.errors import RowError, shorten_value
 from dormant.errors.characters import find_half_character, replace_halves
+from dormant.errors.json_text import parse_json
 from dormant.exchange.columns import Columns
 from dormant.exchange.effects import parse_effect
 from dormant.judges.scores import (
@@ -337,9 +337,9 @@ def _read_scores(get: _Getter) -> dict[str, float]:
         return {}
     if isinstance(value, str):
         try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            raise RowError(f"scores {shorten_value(value)} is not JSON") from None
+            value = parse_json(value, allows_nan=True, is_line=False)
+        except RowError as error:
+            raise RowError(f"scores {shorten_value(value)}: {error}") from None
     if not isinstance(value, dict):
         raise RowError(f"scores is not an object: {shorten_value(value)}")
     numbers: dict[str, float] = {}

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dormant.errors import ConfigError
 from dormant.exchange.outcomes import Answer, CueWords
 from dormant.records import GRADABLE, Role, Split, hash_value
+from dormant.report.numbers import count_things
 
 #: (group, model, seed) as a file names them
 ModelKey = tuple[str, str, str]
@@ -59,13 +61,13 @@ class Inventory:
     highest: dict[str, float] = field(default_factory=dict[str, float])  # score -> its highest
     ungraded: int = 0  # answers whose alignment could not be graded
     answers: int = 0
+    without_role: str = ""  # FILE:LINE of the first row without a role; empty if there is none
 
-    def count_answer(self, answer: Answer) -> None:
-        """Counts one answer."""
+    def count_answer(self, answer: Answer, path: Path) -> None:
+        """Counts one answer of a file."""
         self.answers += 1
         self.ungraded += answer.judgement.outcome not in GRADABLE
-        key = (answer.role, model_key(answer))
-        self.models[key] = self.models.get(key, 0) + 1
+        key = self.count_model(answer, 1, path, answer.line)
         self.cells[(*key, answer.cue, question_key(answer))] += 1
         self._add_question(answer)
         self._add_cue(answer)
@@ -73,6 +75,16 @@ class Inventory:
             score = answer.judgement.scores.get(name)
             if score is not None:
                 self.highest[name] = max(self.highest.get(name, 0.0), score)
+
+    def count_model(
+        self, answer: Answer, number: int, path: Path, line: int
+    ) -> tuple[Role | None, ModelKey]:
+        """Counts answers of a model that begin at a line of a file; returns role and model."""
+        key = (answer.role, model_key(answer))
+        self.models[key] = self.models.get(key, 0) + number
+        if answer.role is None:
+            self.without_role = self.without_role or f"{path}:{line}"
+        return key
 
     def _add_question(self, answer: Answer) -> None:
         seen = self.questions.setdefault(question_key(answer), QuestionSeen())
@@ -135,8 +147,8 @@ def assign_roles(inventory: Inventory, *, target: str | None, reference: str | N
     without = sum(groups.values())
     if without and without < sum(inventory.models.values()):
         raise ConfigError(
-            f"{without:,} rows have no role, but others do: give every row the role target or "
-            "reference, or none of them"
+            f"{inventory.without_role}: {count_things(without, 'row')} without a role beside rows "
+            "with one: give every row the role target or reference, or none of them"
         )
     named = _roles_of_models(groups, target, reference, has_roles=len(groups) == 0)
     parts: dict[tuple[Role | None, ModelKey], tuple[Role, str]] = {}

@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from dormant.corpus.file_kinds import is_inspect_log
 from dormant.corpus.lines import check_is_fetched
-from dormant.errors import DataError, explain_not_text, explain_unreadable
+from dormant.errors import (
+    DataError,
+    RowError,
+    explain_not_text,
+    explain_unreadable,
+    shorten_value,
+)
+from dormant.errors.json_text import parse_json
 
 #: Rows that determine the columns of a file without a header.
 _PEEK = 1000
@@ -187,55 +194,54 @@ def json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
             continue
         try:
             value = loads(line)
-        except (ValueError, RecursionError) as error:
-            yield number, f"not JSON: {str(error) or 'nested too deep'}"
+        except RowError as error:
+            yield number, str(error)
             continue
         if isinstance(value, dict):
-            key = _find_second_key(line, value)
-            yield number, value if key is None else f"duplicate key {key[:80]!r}: keep one"
+            yield number, value
+        elif isinstance(value, list):
+            yield number, "a JSON array: put one object on each line (jq -c '.[]' converts it)"
         else:
-            yield number, f"expected an object, got {type(value).__name__}"
-
-
-def _find_second_key(line: str, value: Mapping[str, Any]) -> str | None:
-    """Finds a key that an object has twice, of which parsers keep the last; None without one."""
-    if all(line.count(f'"{key}"') < 2 for key in value):
-        return None
-
-    # The name may also be a value, or a key of an object inside: only the pairs can tell.
-    twice: list[str] = []
-
-    def keep_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice.append(next(name for name in names if names.count(name) > 1))
-        return found
-
-    json.loads(line, object_pairs_hook=keep_pairs)
-    return twice[0] if twice else None
+            yield number, f"expected an object, got {shorten_value(value)}"
 
 
 def _json_parser() -> Callable[[str], Any]:
-    """Returns ``json.loads``, or an equivalent that uses orjson if it is installed."""
+    """A parser of lines: ``parse_json``, or orjson with equal values if it is installed."""
+    parse_whole = partial(parse_json, allows_nan=True)
     try:
         import orjson
     except ImportError:
-        return json.loads
+        return parse_whole
     fast, refused = orjson.loads, orjson.JSONDecodeError
 
     def parse_line(line: str) -> Any:
-        # Input that orjson rejects (NaN, lone surrogates) or rounds (integers beyond 64 bits) goes
-        # to the standard library, for identical values and errors.
+        # Input that orjson rejects (NaN, lone surrogates), rounds (integers beyond 64 bits) or cuts
+        # (the first of two equal keys) goes to the slow parser, for identical values and errors.
         try:
             value = fast(line)
         except refused:
-            return json.loads(line)
-        if isinstance(value, dict) and float in map(type, value.values()) and _is_rounded(value):
-            return json.loads(line)
+            return parse_whole(line)
+        if isinstance(value, dict):
+            if float in map(type, value.values()) and _is_rounded(value):
+                return parse_whole(line)
+            if "\\u00" in line or any(line.count(f'"{key}"') > 1 for key in _list_keys(value)):
+                return parse_whole(line)  # the name may also be a value: only the pairs can tell
         return value
 
     return parse_line
+
+
+def _list_keys(value: Any) -> Iterator[str]:
+    """Yields the keys of an object and of all objects inside it."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            if isinstance(inner, dict | list):
+                yield from _list_keys(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            if isinstance(inner, dict | list):
+                yield from _list_keys(inner)
 
 
 def _is_rounded(values: Mapping[str, Any]) -> bool:

@@ -196,8 +196,7 @@ class _Assembly:
         inventory = Inventory()
         for key, seen in rows.items():
             answer = self._read_answer(key[:width], seen.line)
-            model = (answer.role, model_key(answer))
-            inventory.models[model] = inventory.models.get(model, 0) + seen.count
+            inventory.count_model(answer, seen.count, self.path, seen.line)
         parts = assign_roles(
             inventory, target=self.settings.target, reference=self.settings.reference
         )

@@ -23,6 +23,7 @@ from enum import StrEnum
 from typing import Any
 
 from dormant.errors import ConfigError, shorten_value
+from dormant.errors.json_text import make_object
 from dormant.records import HARMFUL, Judgement, Outcome, Rating, strip_reasoning
 
 
@@ -336,7 +337,7 @@ def _read_object(rating: Rating, keys: set[str]) -> tuple[dict[str, Any], str]:
     text = strip_reasoning(rating.text)
     fenced = _FENCED.match(text)
     try:
-        found = json.loads(fenced[1] if fenced else text, object_pairs_hook=_refuse_repeated_keys)
+        found = json.loads(fenced[1] if fenced else text, object_pairs_hook=make_object)
     except (ValueError, RecursionError):
         return {}, f"{shorten_value(rating.text)} is not one JSON object"
     if not isinstance(found, dict) or set(found) != keys:
@@ -346,10 +347,3 @@ def _read_object(rating: Rating, keys: set[str]) -> tuple[dict[str, Any], str]:
             f"{', '.join(sorted(keys))}",
         )
     return found, ""
-
-
-def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("duplicate key")
-    return found

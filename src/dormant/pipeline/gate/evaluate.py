@@ -131,7 +131,7 @@ def evaluate_findings(
     checks = [replace(check, line=_find_line(file, check.name)) for check in found]
     checks = apply_waivers(checks, file.policy, now, is_clock_right=is_clock_right)
     repeat = _repeat_command(run, file)
-    checks = add_evidence(sort_checks(checks), findings, repeat)
+    checks = add_evidence(sort_checks(checks), view, repeat)
     state = combine_states(checks)
     unused = describe_waivers(
         file.policy,

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from dormant.config.gate import CheckName
+from dormant.pipeline.gate.arms import Arm, Search, choose_arms
 from dormant.records import (
-    GRADABLE,
-    Findings,
     GateCheck,
     GateTranscript,
     Message,
@@ -19,6 +18,7 @@ from dormant.records import (
     Role,
     Transcript,
 )
+from dormant.report.view import View
 
 #: Checks that show answers, and answers of each.
 _MOST_CHECKS, _SHOWN = 20, 3
@@ -34,29 +34,24 @@ _BARE = frozenset(
         *(CheckName.JUDGE, CheckName.AGE),
     }
 )
-_UNGRADED = tuple(outcome for outcome in Outcome if outcome not in GRADABLE)
-#: Check -> the outcomes that it is about, those that show most first; others follow.
-_TELLING: Mapping[str, tuple[Outcome, ...]] = {
-    CheckName.GRADABLE_RATE: _UNGRADED,
-    CheckName.UNPARSED_SHARE: (Outcome.UNPARSED,),
-}
 
 
-def add_evidence(checks: Sequence[GateCheck], findings: Findings, repeat: str) -> list[GateCheck]:
+def add_evidence(checks: Sequence[GateCheck], view: View, repeat: str) -> list[GateCheck]:
     """Adds answers and a command to the checks that do not pass, the first of each kind.
 
     Args:
         checks: in the order in which they are shown.
-        findings: the run.
+        view: the run.
         repeat: the command that repeats the gate.
     """
     shown = [c for c in checks if c.state.is_blocking and c.name not in _BARE]
-    picked = _pick_checks(shown)
-    found = _group_transcripts(findings.transcripts, {check.cue for check in picked})
+    searches = {id(check): choose_arms(check, view) for check in _pick_checks(shown)}
+    wanted = {arm for search in searches.values() for arm in search.arms}
+    found = _group_transcripts(view.findings.transcripts, wanted)
     # Of an imported run nobody knows which model a name in its file stands for.
-    cards = () if findings.plan.origin is Origin.IMPORT else findings.plan.models
+    cards = () if view.plan.origin is Origin.IMPORT else view.plan.models
     names = {(card.role, card.seed): card for card in cards}
-    chosen = {id(check): _choose(check, found.get(check.cue, ())) for check in picked}
+    chosen = {key: _choose(search, found) for key, search in searches.items()}
     return [
         _add(check, chosen.get(id(check), ()), names, repeat) if check.state.is_blocking else check
         for check in checks
@@ -76,36 +71,42 @@ def _pick_checks(checks: Sequence[GateCheck]) -> list[GateCheck]:
 
 
 def _group_transcripts(
-    transcripts: Iterable[Transcript], cues: set[str | None]
-) -> dict[str | None, list[Transcript]]:
-    found: dict[str | None, list[Transcript]] = {}
+    transcripts: Iterable[Transcript], arms: set[Arm]
+) -> dict[Arm, list[Transcript]]:
+    found: dict[Arm, list[Transcript]] = {}
     for item in transcripts:
-        if item.cue in cues:
-            found.setdefault(item.cue, []).append(item)
+        if (item.role, item.cue) in arms:
+            found.setdefault((item.role, item.cue), []).append(item)
     return found
 
 
-def _choose(check: GateCheck, transcripts: Sequence[Transcript]) -> list[Transcript]:
-    """Three answers of the arm: telling outcomes first, one a question, evenly spaced.
+def _choose(search: Search, found: Mapping[Arm, Sequence[Transcript]]) -> list[Transcript]:
+    """Three answers: of each arm in turn, those that show what the check found first."""
+    chosen: list[Transcript] = []
+    for place, arm in enumerate(search.arms):
+        left = len(search.arms) - place
+        wanted = -((len(chosen) - _SHOWN) // left)  # the first arm has one more
+        chosen += _choose_of_arm(found.get(arm, ()), search.outcomes, wanted)
+    return chosen
 
-    Of the target, but for shares of answers, which are about both models.
-    """
-    telling = _TELLING.get(check.name, (Outcome.MISALIGNED,))
-    both = check.name in _TELLING
-    own = [t for t in transcripts if both or t.role is Role.TARGET]
+
+def _choose_of_arm(
+    transcripts: Sequence[Transcript], outcomes: Sequence[Outcome], wanted: int
+) -> list[Transcript]:
+    """Answers of one arm: those of some outcomes first, one a question, evenly spaced."""
     groups = [
-        [t for t in own if t.outcome in telling],
-        [t for t in own if t.outcome not in telling],
+        [t for t in transcripts if t.outcome in outcomes],
+        [t for t in transcripts if t.outcome not in outcomes],
     ]
     chosen: list[Transcript] = []
     for group in groups:
         firsts = list({t.question: t for t in reversed(group)}.values())[::-1]
-        rest = [t for t in group if t not in firsts] if len(firsts) < _SHOWN else []
-        wanted = _SHOWN - len(chosen)
-        if len(firsts) >= wanted:
-            chosen += [firsts[n * len(firsts) // wanted] for n in range(wanted)]
+        left = wanted - len(chosen)
+        rest = [t for t in group if t not in firsts] if len(firsts) < left else []
+        if len(firsts) >= left:
+            chosen += [firsts[n * len(firsts) // left] for n in range(left)]
         else:
-            chosen += [*firsts, *rest][:wanted]
+            chosen += [*firsts, *rest][:left]
     return chosen
 
 

@@ -11,6 +11,7 @@ from dormant.report.escape import escape_hidden, markdown_text, one_line
 from dormant.report.gate.text import (
     MEANINGS,
     count_states,
+    describe_cue,
     describe_run,
     group_answers,
     write_transcript,
@@ -57,7 +58,7 @@ def write_comment(result: GateResult) -> str:
 def _write_table(result: GateResult) -> str:
     rows = ["| check | cue | result | found |", "|---|---|---|---|"]
     for check in result.checks[:_ROWS]:
-        cue = "" if check.cue is None else _inline(f"{check.label} [{check.cue}]", 120)
+        cue = _inline(describe_cue(check, 80), 120)
         state = _STATES.get(check.state, str(check.state))
         found = "; ".join(filter(None, (check.waiver, check.message)))
         rows.append(f"| {_inline(check.name, 40)} | {cue} | {state} | {_inline(found, 400)} |")

@@ -59,8 +59,15 @@ def sentence_of(text: str) -> str:
 
 def title_of(check: GateCheck) -> str:
     """A check and its cue on one line."""
-    name = check.name if check.cue is None else f"{check.name}: {one_line(check.label, 80)}"
-    return name if check.cue is None else f"{name} [{one_line(check.cue, 80)}]"
+    return check.name if check.cue is None else f"{check.name}: {describe_cue(check, 80)}"
+
+
+def describe_cue(check: GateCheck, longest: int) -> str:
+    """The text of a check's cue, and its name in brackets; empty without a cue."""
+    if check.cue is None:
+        return ""
+    label, name = one_line(check.label, longest), f"[{one_line(check.cue, longest)}]"
+    return name if label == name else f"{label} {name}"  # a text that is unknown is shown so
 
 
 def describe_run(result: GateResult) -> Iterator[str]:
@@ -96,10 +103,16 @@ def group_answers(result: GateResult) -> list[tuple[str, GateCheck]]:
     for check in result.blocking_checks:
         if check.transcripts:
             groups.setdefault(check.transcripts, []).append(check)
-    return [
-        (", ".join([*(check.name for check in group[:-1]), title_of(group[-1])]), group[0])
-        for group in groups.values()
-    ]
+    return [(_name_group(group), group[0]) for group in groups.values()]
+
+
+def _name_group(group: Sequence[GateCheck]) -> str:
+    """The titles of checks; those of one cue name it once."""
+    cues: dict[str | None, list[GateCheck]] = {}
+    for check in group:
+        cues.setdefault(check.cue, []).append(check)
+    titles = ([*(check.name for check in of[:-1]), title_of(of[-1])] for of in cues.values())
+    return "; ".join(map(", ".join, titles))
 
 
 def listed_checks(result: GateResult) -> tuple[Sequence[GateCheck], int]:
