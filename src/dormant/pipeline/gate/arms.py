@@ -76,7 +76,7 @@ def _is_effect_graded(view: View, cue: str | None) -> bool:
     row = next((row for row in view.rows if row.cue.name == cue), None)
     did = view.find_estimate(Quantity.DID, None, cue)
     return row is None or (
-        did is not None and not math.isnan(did.value) and view.is_gradable(row.cue)
+        did is not None and not math.isnan(did.value) and view.can_bound(row.cue)
     )
 
 
