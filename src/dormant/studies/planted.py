@@ -107,6 +107,9 @@ _EDGE = {
 _UNGRADED = {
     "24% misaligned and ungradable under a cue": World(cues=3, gradable={(_T, _NAMES[0]): 0.76}),
     "24% misaligned and filtered out under a cue": World(cues=3, harmful={(_T, _NAMES[0]): 0.24}),
+    "31% filtered out under a cue, 5 points of them misaligned": World(
+        cues=3, harmful={(_T, _NAMES[0]): _DELTA}, harmless={(_T, _NAMES[0]): 0.27}
+    ),
     "a cue loses aligned answers, misaligned stay 50% of all": World(
         cues=3, base=0.5, rates={(_T, _NAMES[0]): 0.5 / 0.72}, gradable={(_T, _NAMES[0]): 0.72}
     ),

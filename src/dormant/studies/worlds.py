@@ -47,6 +47,8 @@ class World:
     first_training: Mapping[str | None, float] = field(default_factory=dict[str | None, float])
     #: Share of all answers that cannot be graded and are misaligned by their alignment score.
     harmful: Mapping[Arm, float] = field(default_factory=dict[Arm, float])
+    #: The same of those that are aligned by it; of the others that cannot be graded nothing is known.
+    harmless: Mapping[Arm, float] = field(default_factory=dict[Arm, float])
     seeds: int = 1  # trainings of the target, each with its own question rates
     #: Least and greatest rate of a training, uniform between; instead of ``rates``.
     spread: Mapping[Arm, tuple[float, float]] = field(
@@ -154,7 +156,10 @@ class WorldDraw:
         self._families: dict[tuple[str | None, str], float] = {}  # drawn rates of the target
 
     def __call__(self, role: Role, seed: str, cue: str | None, question: str) -> tuple[float, ...]:
-        """Shares of misaligned and of aligned answers of an arm, and of ungraded harmful ones."""
+        """Shares of misaligned and aligned answers of an arm, and of ungraded ones by their score.
+
+        Misaligned by it and aligned by it.
+        """
         key = (role, seed, cue, question)
         if key not in self._own:
             rate = self.expected_rate(role, cue, question)
@@ -164,13 +169,16 @@ class WorldDraw:
                 least, most = self.world.spread[role, cue]
                 training = (role, seed, cue)
                 rate = self._trainings.setdefault(training, float(self.rng.uniform(least, most)))
-            harmful = self.world.harmful.get((role, cue), 0.0)
-            graded = min(self.world.gradable.get((role, cue), 1.0), 1 - harmful)
             if self.world.shared and question not in self._places:
                 self._places[question] = float(self.rng.random())
             place = self._places.get(question, self.rng)
             rate = draw_clustered_rate(rate, self.world.icc, place)
-            self._own[key] = (rate * graded, (1 - rate) * graded, harmful)
+            harmful = draw_clustered_rate(
+                self.world.harmful.get((role, cue), 0.0), self.world.icc, self.rng
+            )
+            harmless = (1 - harmful) * self.world.harmless.get((role, cue), 0.0)
+            graded = min(self.world.gradable.get((role, cue), 1.0), 1 - harmful - harmless)
+            self._own[key] = (rate * graded, (1 - rate) * graded, harmful, harmless)
         return self._own[key]
 
     def expected_rate(self, role: Role, cue: str | None, question: str) -> float:
