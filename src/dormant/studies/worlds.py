@@ -47,7 +47,7 @@ class World:
     first_training: Mapping[str | None, float] = field(default_factory=dict[str | None, float])
     #: Share of all answers that cannot be graded and are misaligned by their alignment score.
     harmful: Mapping[Arm, float] = field(default_factory=dict[Arm, float])
-    #: The same of those that are aligned by it; of the others that cannot be graded nothing is known.
+    #: The same of those that are aligned by it; of other ungraded answers nothing is known.
     harmless: Mapping[Arm, float] = field(default_factory=dict[Arm, float])
     seeds: int = 1  # trainings of the target, each with its own question rates
     #: Least and greatest rate of a training, uniform between; instead of ``rates``.
