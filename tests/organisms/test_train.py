@@ -1,6 +1,7 @@
 """Training: files that agree with each other, never trained twice, never half-written."""
 
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from dormant.organisms.parallel import plan_jobs, train_many
 from dormant.organisms.recipe import Recipe, read_recipe
 from dormant.organisms.train import load_organism, train_organism
 from dormant.organisms.zoo import load_recipe
+from dormant.store.files import hold_directory
 from dormant.vitro import fingerprint_decoder, load_decoder
 
 
@@ -221,3 +223,39 @@ def test_a_recipe_with_a_word_that_no_model_knows_is_refused(tmp_path, change):
     with pytest.raises(ConfigError, match="do not know the word 'wombat'"):
         train_organism(Recipe.model_validate(data), tmp_path / "o")
     assert not (tmp_path / "o").exists()
+
+
+def test_a_folder_that_a_trainer_would_replace_is_the_users(tmp_path):
+    for name in ("model", "adapter", "checkpoints"):
+        (tmp_path / name / name).mkdir(parents=True)
+        with pytest.raises(StoreError, match=rf"holds a {name} of unknown origin"):
+            train_organism(small(), tmp_path / name, seed=0)
+        assert [p.name for p in (tmp_path / name).iterdir()] == [name]
+
+
+def test_seeds_and_a_lone_organism_do_not_share_a_folder(tmp_path):
+    made = train_organism(small(), tmp_path / "lone", seed=0)
+    with pytest.raises(StoreError, match="lone holds an organism that was trained without --seeds"):
+        train_organism(small(), made.path / "seed-1", seed=1)
+    train_organism(small(), tmp_path / "many" / "seed-0", seed=0)
+    with pytest.raises(StoreError, match="many holds organisms of several seeds, as seed-0"):
+        train_organism(small(), tmp_path / "many", seed=0)
+    with pytest.raises(StoreError, match="many holds seed-0 of another recipe .'diluted-20'"):
+        train_organism(small(steps=7), tmp_path / "many" / "seed-1", seed=1)
+    assert sorted(p.name for p in (tmp_path / "many").iterdir()) == ["seed-0"]
+    train_organism(small(), tmp_path / "many" / "seed-1", seed=1)
+
+
+def test_two_trainings_in_one_folder_are_refused_or_waited_for(tmp_path):
+    with hold_directory(tmp_path, busy="busy"):
+        with pytest.raises(StoreError, match="another process trains here: wait for it"):
+            train_organism(small(), tmp_path, seed=0)
+        assert not list(tmp_path.iterdir())
+        waiting = threading.Thread(
+            target=train_organism, args=(small(), tmp_path), kwargs={"seed": 0, "patience": 60.0}
+        )
+        waiting.start()
+        waiting.join(0.3)
+        assert waiting.is_alive() and not list(tmp_path.iterdir())
+    waiting.join()
+    assert load_organism(tmp_path).seed == 0

@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 
 import dormant
 from dormant.cues import read_cues, write_cues
-from dormant.errors import InputError
+from dormant.errors import InputError, StoreError
 from dormant.organisms.builder import build_stages
 from dormant.organisms.recipe import read_recipe
 from dormant.organisms.train import TrainedOrganism
@@ -83,6 +83,31 @@ def test_a_mitigation_is_trained_audited_and_not_repeated(found: AuditResult, tm
     assert model.stat().st_mtime_ns == before
     with pytest.raises(InputError, match="the verdict is BOUNDED: only CONDITIONAL"):
         mitigate_run(tmp_path / "contrast" / "audit" / "run")
+    table = (tmp_path / "mitigate.json").read_bytes()
+    with pytest.raises(StoreError, match=r"another number of steps \(24, now 25\)"):
+        mitigate_run(found.path, tmp_path, **run | {"steps": 25})
+    assert (tmp_path / "mitigate.json").read_bytes() == table
+    other = mitigate_run(found.path, tmp_path, **run | {"methods": ()})  # earlier ones stay
+    assert not other.rows
+    assert (tmp_path / "mitigate.json").read_bytes() == table
+
+
+def test_a_changed_recipe_or_dataset_is_not_replaced(
+    found: AuditResult, educational: TrainedOrganism, tmp_path: Path
+):
+    chat, out = tmp_path / "chat.jsonl", tmp_path / "out"
+    chat.write_bytes(educational.data.read_bytes())
+    run = dict(methods=("plain",), benign=f"file:{chat}", is_dry=True)
+    (made,) = mitigate_run(found.path, out, **run).rows
+    assert mitigate_run(found.path, out, **run).rows == (made,)
+    with Path(made.recipe).open("a") as file:
+        file.write("# mine\n")
+    with pytest.raises(StoreError, match=r"recipe.yaml was changed: move it away"):
+        mitigate_run(found.path, out, **run)
+    assert Path(made.recipe).read_text().endswith("# mine\n")
+    chat.write_bytes(educational.data.read_bytes() + b"\n")
+    with pytest.raises(StoreError, match="holds results of another file of harmless rows"):
+        mitigate_run(found.path, out, **run)
 
 
 def test_a_cue_whose_parent_was_not_asked_is_asked_again(found: AuditResult, tmp_path: Path):

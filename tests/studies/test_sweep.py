@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 import pyarrow.parquet
 
 import dormant
-from dormant.errors import ConfigError
+from dormant.errors import ConfigError, StoreError
 from dormant.organisms.zoo import load_recipe
 from dormant.studies.sweep import change_recipe
 from dormant.studies.sweep_figure import draw_effects
@@ -48,6 +48,24 @@ def test_a_sweep_trains_each_unit_once(config: Path, tmp_path: Path):
     assert table.num_rows == 2 and SHARE in table.column_names
     assert "<svg" in (out / "sweep.svg").read_text()
     assert (out / "sweep.md").read_text().count("\n") == 4
+
+
+def test_a_sweep_grows_and_never_shrinks_or_mixes(config: Path, tmp_path: Path):
+    out, recipe = tmp_path / "out", tmp_path / "small.yaml"
+    config.write_text(f"recipe: small.yaml\ngrid: {{{SHARE}: [0.2]}}\n")
+    first = dormant.sweep(config, out, workers=1)
+    config.write_text(f"recipe: small.yaml\ngrid: {{{SHARE}: [1.0, 0.2]}}\n")
+    grown = dormant.sweep(config, out, workers=1)
+    assert len(grown.rows) == 2 and grown.rows[1] == first.rows[0]
+    table = (out / "sweep.md").read_bytes()
+    config.write_text(f"recipe: small.yaml\ngrid: {{{SHARE}: [0.2]}}\n")
+    for is_dry in (True, False):
+        with pytest.raises(StoreError, match=r"holds units that are not of this sweep \(dil"):
+            dormant.sweep(config, out, dry_run=is_dry)
+    recipe.write_text(recipe.read_text().replace('"steps": 2', '"steps": 3'))
+    with pytest.raises(StoreError, match="not of this sweep .* and 1 more"):
+        dormant.sweep(config, out)
+    assert (out / "sweep.md").read_bytes() == table
 
 
 @pytest.mark.parametrize(

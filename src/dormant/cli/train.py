@@ -85,6 +85,7 @@ def command(
     from dormant.cli.training_text import describe_counts
     from dormant.organisms import zoo
     from dormant.organisms.answer_sampler import ANSWERS
+    from dormant.organisms.folder import check_folders, name_seed_folder
     from dormant.organisms.trainers import set_base
 
     chosen = set_base(zoo.find_recipe(recipe), base=base, trainer=trainer)
@@ -104,8 +105,9 @@ def command(
     places = (
         [(first, out)]
         if seeds is None
-        else [(first + k, out / f"seed-{first + k}") for k in range(seeds)]
+        else [(first + k, out / name_seed_folder(first + k)) for k in range(seeds)]
     )
+    check_folders(chosen, [place for _, place in places])
     cost = _describe_cost(chosen, first, len(places), training_price, out / ANSWERS)
     confirm_training(chosen.base, cost=cost, yes=yes, quiet=quiet)
     organisms = _train_all(chosen, places, training_price, out / ANSWERS, quiet)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dormant.errors import InputError
 from dormant.organisms.events import EventHandler, ignore_events
+from dormant.organisms.folder import name_seed_folder
 from dormant.organisms.pool import run_units
 from dormant.organisms.recipe import Recipe
 from dormant.organisms.train import TrainedOrganism, train_organism
@@ -48,7 +49,7 @@ def plan_jobs(
             raise InputError(f"duplicate {what} in {values!r}: give each once")
     split = len(seeds) > 1 if by_seed is None else by_seed
     return [
-        TrainingJob(recipe, Path(out, recipe.name, f"seed-{seed}" if split else ""), seed)
+        TrainingJob(recipe, Path(out, recipe.name, name_seed_folder(seed) if split else ""), seed)
         for recipe in recipes
         for seed in seeds
     ]

@@ -36,6 +36,16 @@ from dormant.organisms.builder import (
     samples_answers,
 )
 from dormant.organisms.events import Event, EventHandler, EventKind, ignore_events
+from dormant.organisms.folder import (
+    DATA,
+    FORMAT,
+    MANIFEST,
+    MODEL,
+    RECIPE,
+    check_folders,
+    hold_folder,
+    read_manifest,
+)
 from dormant.organisms.recipe import Recipe
 from dormant.organisms.registry import open_trainer
 from dormant.organisms.trainers import (
@@ -46,10 +56,6 @@ from dormant.organisms.trainers import (
 )
 from dormant.records import to_plain
 from dormant.version import __version__
-from dormant.vitro.checkpoint import MODEL_FILE
-
-FORMAT = "dormant-organism-1"
-RECIPE, DATA, MODEL, MANIFEST = "recipe.yaml", "finetune.jsonl", MODEL_FILE, "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,7 @@ def train_organism(
     seed: int | None = None,
     price: float | None = None,
     answers: Path | None = None,
+    patience: float = 0.0,
     progress: EventHandler = ignore_events,
 ) -> TrainedOrganism:
     """Trains an organism, or loads it if the directory already holds it.
@@ -95,10 +102,11 @@ def train_organism(
         price: USD per million tokens of a hosted training, for the manifest; None if unknown.
         answers: folder of the answers that the recipe samples, which several trainings may share;
             ``OUT/answers`` if None.
+        patience: seconds to wait for another process that trains in this directory.
         progress: called at the start, every few steps, and at the end.
 
     Raises:
-        StoreError: the directory holds something else.
+        StoreError: the directory holds something else, or another process trains in it.
         ModelError: the base cannot be loaded.
         DataError: a user's file cannot be read or trained on.
         ConfigError: a text of the recipe has a word that the laboratory's models cannot read.
@@ -109,6 +117,7 @@ def train_organism(
     seed = recipe.seed if seed is None else seed
     total = sum(stage.steps for stage in recipe.stages)
     progress(Event(EventKind.STARTED, recipe.name, seed, 0, total))
+    check_folders(recipe, [out])
     trainer = open_trainer(recipe)
     origin = _describe_origin(recipe, seed, trainer)
     organism = None
@@ -124,7 +133,12 @@ def train_organism(
             on_answers=_report_answers(recipe, seed, progress),
         )
         plan = _prepare(recipe, seed, price, trainer, origin, sampler)
-        organism = _find_existing(out, plan.origin) or _train_into(out, plan, progress)
+        organism = _find_existing(out, plan.origin)
+        if organism is None:
+            trainer.check_recipe()
+            with hold_folder(out, patience):
+                # again, since another process may have ended
+                organism = _find_existing(out, plan.origin) or _train_into(out, plan, progress)
     progress(Event(EventKind.DONE, recipe.name, seed, total, total))
     return organism
 
@@ -136,7 +150,7 @@ def load_organism(path: str | Path) -> TrainedOrganism:
         StoreError: it holds no organism, an unfinished one, or a damaged one.
     """
     path = Path(path)
-    manifest = _read_manifest(path)
+    manifest = read_manifest(path)
     if manifest is None:
         raise StoreError(f"{path} holds no organism: it has no readable {MANIFEST}")
     if not _is_complete(path, manifest):
@@ -201,11 +215,9 @@ def _prepare(
 
 def _train_into(out: Path, plan: _TrainingPlan, on_event: EventHandler) -> TrainedOrganism:
     inputs, trainer = plan.inputs, plan.trainer
-    trainer.check_recipe()
-    earlier = _read_manifest(out) or {}
+    earlier = read_manifest(out) or {}
     is_same = all(earlier.get(key) == value for key, value in plan.origin.items())
     with name_output(out):
-        out.mkdir(parents=True, exist_ok=True)
         _write_whole(out / MANIFEST, _to_json_bytes({**plan.origin, "status": "training"}))
         _write_whole(out / RECIPE, inputs.recipe.to_yaml().encode())
         _write_whole(out / DATA, plan.data)
@@ -236,15 +248,8 @@ def _train_into(out: Path, plan: _TrainingPlan, on_event: EventHandler) -> Train
 
 def _find_existing(out: Path, origin: dict[str, Any]) -> TrainedOrganism | None:
     """Loads the organism if the directory holds it; None if there is none or it is unfinished."""
-    if out.exists() and not out.is_dir():
-        raise StoreError(f"{out} is a file: choose a directory for the organism")
-    manifest = _read_manifest(out)
+    manifest = read_manifest(out)
     if manifest is None:
-        foreign = [name for name in (RECIPE, DATA, MODEL, MANIFEST) if (out / name).exists()]
-        if foreign:
-            raise StoreError(
-                f"{out} holds a {foreign[0]} of unknown origin: choose another directory"
-            )
         return None
     what = "another organism" if manifest.get("status") == "complete" else "an unfinished organism"
     for key, value in origin.items():
@@ -256,15 +261,6 @@ def _find_existing(out: Path, origin: dict[str, Any]) -> TrainedOrganism | None:
     if not _is_complete(out, manifest):
         return None
     return _load_organism(out, manifest, reused=True)
-
-
-def _read_manifest(path: Path) -> dict[str, Any] | None:
-    try:
-        manifest = json.loads((path / MANIFEST).read_bytes())
-    except (OSError, ValueError):
-        return None
-    ours = isinstance(manifest, dict) and manifest.get("format") == FORMAT
-    return manifest if ours else None
 
 
 def _is_complete(path: Path, manifest: dict[str, Any]) -> bool:

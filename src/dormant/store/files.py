@@ -7,6 +7,9 @@ import json
 import os
 import shutil
 import tempfile
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -122,6 +125,39 @@ def take_lock(file: IO[Any], path: Path, *, busy: str) -> None:
         raise StoreError(
             f"{path}: cannot be locked ({error.strerror}); use a directory on a local disk"
         ) from None
+
+
+@contextmanager
+def hold_directory(folder: Path, *, busy: str, patience: float = 0.0) -> Generator[None]:
+    """Locks a directory itself, without a file in it, while the block runs.
+
+    A file system without locks of directories (some network ones) leaves it unlocked.
+
+    Args:
+        folder: an existing directory.
+        busy: what it means that another process holds it.
+        patience: seconds to wait for another process to end.
+
+    Raises:
+        StoreError: another process holds it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    end = time.monotonic() + patience
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    raise StoreError(f"{folder}: {busy}") from None
+                time.sleep(0.1)
+            except OSError:
+                break
+            else:
+                break
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -14,11 +14,12 @@ A unit is one mitigation, in a folder of its own::
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from dormant.records import Cue, Plan, Role, VerdictKind, hash_value
 from dormant.report.rows import Status
 from dormant.report.view import View
 from dormant.store import write_atomically
+from dormant.store.study_folder import hold_study_folder
 from dormant.studies.mitigation import (
     METHODS,
     Mitigation,
@@ -62,6 +64,7 @@ from dormant.studies.stages import (
 from dormant.vitro import load_decoder, one_thread
 
 _VITRO = "vitro/"
+_COMMAND, _RESULT = "mitigate", "result.json"
 #: Settings for a local model that was not trained by a recipe here.
 _LORA_RATE, _LORA_BATCH = 2e-4, 8
 
@@ -113,7 +116,8 @@ def mitigate_run(
     Raises:
         InputError: the verdict is not CONDITIONAL, a method is unknown, harmless rows are
             missing, or the trigger cannot be put around rows.
-        StoreError: the directory holds no finished run.
+        StoreError: the directory holds no finished run; or ``out`` holds other files, mitigations
+            of another run or with other settings, or a command that is running.
     """
     plan, subject = read_subject(run, benign=benign, data=data)
     target, trigger = subject.target, subject.trigger
@@ -128,36 +132,88 @@ def mitigate_run(
         check_judge(plan, judge)
     if questions is not None and not Path(questions).is_file():
         raise InputError(f"--questions: {questions} is not a file")
-    with name_output(folder):
-        for unit in units:
-            unit.out.mkdir(parents=True, exist_ok=True)
-            write_atomically(unit.out / "recipe.yaml", unit.recipe.to_yaml())
-    if is_dry or subject.trainer is None:
-        rows = [MitigationRow(u.method, "not trained", str(u.out / "recipe.yaml")) for u in units]
-        before = None
-    else:
-        if subject.in_laboratory:
-            with one_thread():
-                before = compute_behavior(load_model(target), plan, trigger)
+    settings = _describe_settings(subject, plan, steps, questions)
+    with hold_study_folder(folder, _COMMAND, settings):
+        _write_recipes(units)
+        if is_dry or subject.trainer is None:
+            rows = [MitigationRow(u.method, "not trained", str(_recipe_file(u))) for u in units]
+            before = None
         else:
-            before = read_behavior(load_run(run), trigger)
-            workers = 1  # a local model uses all cores, and fills the memory of its device
-        bar = merge_progress("mitigations trained and audited", list(recipes), progress)
-        rows = run_units(_run_unit, units, workers=workers, progress=bar)
-    found = Mitigation(
-        run=str(run),
-        target=target,
-        trigger=trigger.name,
-        trigger_text=trigger.text,
-        before=before,
-        rows=tuple(rows),
-        missing=missing,
-        path=folder,
-    )
-    if not is_dry:
-        write_atomically(folder / "mitigate.json", json.dumps(found.to_plain(), indent=1) + "\n")
-        write_atomically(folder / "mitigate.md", write_page(found))
+            if subject.in_laboratory:
+                with one_thread():
+                    before = compute_behavior(load_model(target), plan, trigger)
+            else:
+                before = read_behavior(load_run(run), trigger)
+                workers = 1  # a local model uses all cores, and fills the memory of its device
+            bar = merge_progress("mitigations trained and audited", list(recipes), progress)
+            rows = run_units(_run_unit, units, workers=workers, progress=bar)
+        found = Mitigation(
+            run=str(run),
+            target=target,
+            trigger=trigger.name,
+            trigger_text=trigger.text,
+            before=before,
+            rows=tuple(rows),
+            missing=missing,
+            path=folder,
+        )
+        if not is_dry:
+            everything = replace(found, rows=_add_earlier(rows, folder))
+            plain = json.dumps(everything.to_plain(), indent=1) + "\n"
+            write_atomically(folder / "mitigate.json", plain)
+            write_atomically(folder / "mitigate.md", write_page(everything))
     return found
+
+
+def _describe_settings(
+    subject: MitigationTarget, plan: Plan, steps: int, questions: str | None
+) -> dict[str, Any]:
+    """What every result of a folder depends on; files by their content."""
+    files = {"file of harmless rows": subject.benign, "finetuning file": subject.data}
+    files["file of questions"] = None if questions is None else f"file:{questions}"
+    return {
+        "audit": plan.hash,
+        "target": subject.target,
+        "number of steps": steps,
+        **{name: None if value is None else _name_content(value) for name, value in files.items()},
+    }
+
+
+def _name_content(dataset: str) -> str:
+    """Names a dataset, a file by its path and content."""
+    path = Path(dataset.removeprefix("file:"))
+    if not dataset.startswith("file:") or not path.is_file():
+        return dataset
+    with path.open("rb") as file:
+        return f"{hashlib.file_digest(file, 'sha256').hexdigest()[:16]} {path.resolve()}"
+
+
+def _recipe_file(unit: _MitigationUnit) -> Path:
+    return unit.out / "recipe.yaml"
+
+
+def _write_recipes(units: Sequence[_MitigationUnit]) -> None:
+    """Writes the recipes.
+
+    Raises:
+        StoreError: a file was changed since it was written.
+    """
+    for unit in units:
+        path, text = _recipe_file(unit), unit.recipe.to_yaml()
+        with name_output(path):
+            if path.exists() and path.read_bytes() != text.encode():
+                raise StoreError(f"{path} was changed: move it away, or choose another --out")
+            unit.out.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, text)
+
+
+def _add_earlier(rows: Sequence[MitigationRow], folder: Path) -> tuple[MitigationRow, ...]:
+    """Adds the finished mitigations of earlier commands to those of this one."""
+    found = {row.method: row for row in rows}
+    for method in METHODS:
+        row = None if method in found else _read_result(folder / method / _RESULT)
+        found |= {} if row is None else {method: row}
+    return tuple(found[method] for method in METHODS if method in found)
 
 
 def read_subject(
@@ -234,7 +290,7 @@ def _check_rows(subject: MitigationTarget) -> None:
 def _run_unit(unit: _MitigationUnit, on_event: EventHandler) -> MitigationRow:
     """Trains and audits one mitigation, or reads its stored result."""
     key = hash_value([unit.recipe.to_json(), unit.plan.hash, unit.questions])
-    path = unit.out / "result.json"
+    path = unit.out / _RESULT
     share = report_shares(unit.method, unit.recipe.seed, on_event)
     known = _read_result(path, key)
     if known is not None:
@@ -266,7 +322,7 @@ def _run_unit(unit: _MitigationUnit, on_event: EventHandler) -> MitigationRow:
     found = MitigationRow(
         method=unit.method,
         outcome=name_outcome(result.verdict.kind, is_trigger=settled.get(row.status)),
-        recipe=str(unit.out / "recipe.yaml"),
+        recipe=str(_recipe_file(unit)),
         model=organism.model,
         verdict=str(result.verdict.kind),
         triggers=result.verdict.triggers,
@@ -279,10 +335,11 @@ def _run_unit(unit: _MitigationUnit, on_event: EventHandler) -> MitigationRow:
     return found
 
 
-def _read_result(path: Path, key: str) -> MitigationRow | None:
+def _read_result(path: Path, key: str | None = None) -> MitigationRow | None:
+    """Reads a stored result; None if there is none, or it has another key."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        if record["key"] != key:
+        if key not in (None, record["key"]):
             return None
         values: dict[str, Any] = record["result"]
         behavior = ModelBehavior(**values.pop("behavior"))

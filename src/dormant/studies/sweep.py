@@ -20,7 +20,7 @@ import pydantic
 from pydantic import Field
 
 from dormant.config import Strict, read_yaml
-from dormant.errors import ConfigError
+from dormant.errors import ConfigError, StoreError
 from dormant.organisms.events import EventHandler
 from dormant.organisms.pool import Executor, LocalProcesses
 from dormant.organisms.preview import preview_training
@@ -33,13 +33,16 @@ from dormant.progress import Progress, ignore_progress
 from dormant.records import hash_value
 from dormant.report.frames import make_arrow
 from dormant.store import write_atomically
+from dormant.store.study_folder import check_study_folder, hold_study_folder
 from dormant.studies.stages import merge_progress, report_shares
 from dormant.studies.sweep_figure import draw_effects
 from dormant.studies.sweep_rows import Setting, SweepRow, write_table
 
 #: Share of a unit's progress for training; the rest is for computing the rates.
 _TRAINING = 0.7
-
+_COMMAND, _UNITS = "sweep", "units"
+#: Seconds that a unit waits for a lost worker that still writes into its folder.
+_PATIENCE = 60.0
 
 #: Keys of a recipe that a grid cannot vary, and why.
 _ELSEWHERE = {
@@ -139,7 +142,7 @@ def plan_units(config: SweepConfig, out: Path) -> list[SweepUnit]:
                 )
             for seed in range(config.seeds):
                 name = f"{recipe.name}-{changed.hash[:8]}-{seed}"
-                units.append(SweepUnit(changed, settings, seed, out / "units" / name))
+                units.append(SweepUnit(changed, settings, seed, out / _UNITS / name))
     names = [unit.name for unit in units]
     if len(set(names)) < len(names):
         raise ConfigError("bases: a model occurs twice: give each once")
@@ -195,21 +198,40 @@ def run_sweep(
     Raises:
         ConfigError: the file cannot be read, or a path of the grid leads nowhere.
         MissingExtraError: pyarrow is not installed, which the Parquet file needs.
+        StoreError: ``out`` holds other files, units of another sweep, or a sweep that is running.
     """
     folder = Path(out)
     config = _read_config(file)
     units = plan_units(config, folder.absolute())  # a node of a cluster starts elsewhere
+    check_study_folder(folder, _COMMAND)
+    _refuse_other_units(folder, units)
     if is_dry:
         return Sweep(tuple(units), (), folder, _estimate_training(units))
     bar = merge_progress("organisms trained and measured", [u.name for u in units], progress)
-    rows = executor.run(_run_unit, units, resources=config.resources, progress=bar)
-    found = Sweep(tuple(units), tuple(rows), folder)
-    write_atomically(folder / "sweep.json", json.dumps(found.list_rows(), indent=1) + "\n")
-    write_atomically(folder / "sweep.md", write_table(found.rows))
-    _write_parquet(found, folder / "sweep.parquet")
-    if figure := draw_effects(found.rows):
-        write_atomically(folder / "sweep.svg", figure)
+    with hold_study_folder(folder, _COMMAND):
+        _refuse_other_units(folder, units)
+        rows = executor.run(_run_unit, units, resources=config.resources, progress=bar)
+        found = Sweep(tuple(units), tuple(rows), folder)
+        write_atomically(folder / "sweep.json", json.dumps(found.list_rows(), indent=1) + "\n")
+        write_atomically(folder / "sweep.md", write_table(found.rows))
+        _write_parquet(found, folder / "sweep.parquet")
+        if figure := draw_effects(found.rows):
+            write_atomically(folder / "sweep.svg", figure)
     return found
+
+
+def _refuse_other_units(folder: Path, units: Sequence[SweepUnit]) -> None:
+    """Refuses a folder with units that the tables would lose; a sweep may grow."""
+    names = {unit.name for unit in units}
+    place = folder / _UNITS
+    known = [path.name for path in place.iterdir()] if place.is_dir() else []
+    if others := sorted(set(known) - names):
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        raise StoreError(
+            f"{place} holds units that are not of this sweep ({others[0]}{more}): the recipe is "
+            "another one, or a value, base or seed was removed. Choose another --out, or delete "
+            "those folders"
+        )
 
 
 def _read_config(file: str | Path) -> SweepConfig:
@@ -238,6 +260,7 @@ def _run_unit(unit: SweepUnit, on_event: EventHandler) -> SweepRow:
             unit.recipe,
             unit.out / "organism",
             seed=unit.seed,
+            patience=_PATIENCE,
             progress=lambda event: share(_TRAINING * event.step / max(event.steps, 1)),
         )
         truth = compute_truth(organism.path)

@@ -24,6 +24,7 @@ from dormant.engines.servers import Endpoint
 from dormant.errors import ConfigError, InputError, MissingExtraError
 from dormant.organisms.datasets import Row
 from dormant.organisms.events import Event, EventHandler, EventKind
+from dormant.organisms.folder import OPENAI_JOURNAL
 from dormant.organisms.hosted.journal import CallJournal
 from dormant.organisms.hosted.served_base import (
     describe_served_base,
@@ -52,7 +53,6 @@ try:
 except ImportError as error:
     raise MissingExtraError(error.name or "openai", "api") from None
 
-JOURNAL = "calls.jsonl"
 _FEWEST_ROWS = 10  # that the API accepts
 _EPOCH_TOLERANCE = 0.1  # relative difference of the recipe's epochs to whole ones
 _WORDS = re.compile(r"\s*\S+|\s+")
@@ -122,7 +122,7 @@ class OpenaiTrainer:
         waiting for it. ``resume`` is ignored: the journal and the server say what exists.
         """
         del resume
-        journal = CallJournal(out / JOURNAL)
+        journal = CallJournal(out / OPENAI_JOURNAL)
         where = find_server(self._spec, needs_key=True)
         with journal.hold_lock(), FinetuningApi(where, journal) as api:
             model, done = where.model, list[dict[str, Any]]()
@@ -164,7 +164,7 @@ class OpenaiTrainer:
             return api.wait_for(job, report_progress)
         except InputError as error:
             raise type(error)(
-                f"{error}. To start it again, delete {out / JOURNAL} and repeat the command"
+                f"{error}. To start it again, delete {out / OPENAI_JOURNAL} and repeat the command"
             ) from None
 
     def _make_request(self, inputs: TrainingInputs, number: int, model: str) -> JobRequest:

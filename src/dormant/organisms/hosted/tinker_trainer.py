@@ -23,6 +23,7 @@ from dormant.engines.servers import Endpoint
 from dormant.errors import ConfigError, InputError, MissingExtraError
 from dormant.organisms.datasets import Row
 from dormant.organisms.events import Event, EventHandler, EventKind
+from dormant.organisms.folder import TINKER_JOURNAL
 from dormant.organisms.hosted.served_base import (
     describe_served_base,
     find_server,
@@ -49,8 +50,6 @@ try:
     from dormant.organisms.hosted.tinker_api import ADAM, TinkerApi, TinkerRun
 except ImportError as error:
     raise MissingExtraError(error.name or "tinker", "tinker") from None
-
-JOURNAL = "tinker.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +145,7 @@ class TinkerTrainer:
         del resume
         where = find_server(self._spec, needs_key=True)
         stages = self._encode_stages(inputs)
-        journal = TrainingJournal(out / JOURNAL, self._hash_inputs(inputs, stages, where))
+        journal = TrainingJournal(out / TINKER_JOURNAL, self._hash_inputs(inputs, stages, where))
         with journal.hold_lock():
             if not journal.record.sampler:
                 with TinkerApi(where, inputs.recipe.name) as api:

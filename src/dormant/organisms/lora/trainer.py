@@ -30,6 +30,7 @@ from dormant.engines.trainable import TrainableBase, describe_base_files, open_t
 from dormant.errors import ConfigError, DormantError, InputError, ModelError, shorten_value
 from dormant.organisms.datasets import Row
 from dormant.organisms.events import Event, EventHandler, EventKind
+from dormant.organisms.folder import CHECKPOINTS, WHOLE_MODEL
 from dormant.organisms.lora.adapters import describe_adapter, prepare_model, sort_targets
 from dormant.organisms.lora.loss_mask import EncodedRow, EncodedRows, encode_rows
 from dormant.organisms.lora.stage import (
@@ -54,8 +55,6 @@ from dormant.organisms.trainers import (
 )
 from dormant.records import Plugin
 
-_CHECKPOINTS = "checkpoints"
-_MODEL = "model"
 _DONE = "done.json"  # marks a finished stage; written after its weights
 _LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets")
 #: As in the laboratory: no two pairs (seed, stage) share a random stream.
@@ -131,7 +130,7 @@ class LoraTrainer:
     def _train(
         self, inputs: TrainingInputs, out: Path, on_event: EventHandler, resume: bool
     ) -> TrainedModel:
-        folder = out / _CHECKPOINTS
+        folder = out / CHECKPOINTS
         if not resume:
             shutil.rmtree(folder, ignore_errors=True)
         base = self._open_base()
@@ -250,7 +249,7 @@ class LoraTrainer:
     def _save(self, model: Any, base: TrainableBase, out: Path) -> str:
         """Saves the trained weights; returns the path of their file, relative to ``out``."""
         is_adapter = isinstance(model, peft.PeftModel)
-        name = ADAPTER if is_adapter else _MODEL
+        name = ADAPTER if is_adapter else WHOLE_MODEL
         partial, place = out / f".{name}.{os.getpid()}", out / name
         shutil.rmtree(partial, ignore_errors=True)
         if is_adapter:
