@@ -158,10 +158,7 @@ def mitigate_run(
             path=folder,
         )
         if not is_dry:
-            everything = replace(found, rows=_add_earlier(rows, folder))
-            plain = json.dumps(everything.to_plain(), indent=1) + "\n"
-            write_atomically(folder / "mitigate.json", plain)
-            write_atomically(folder / "mitigate.md", write_page(everything))
+            _write_tables(found)
     return found
 
 
@@ -207,13 +204,17 @@ def _write_recipes(units: Sequence[_MitigationUnit]) -> None:
             write_atomically(path, text)
 
 
-def _add_earlier(rows: Sequence[MitigationRow], folder: Path) -> tuple[MitigationRow, ...]:
-    """Adds the finished mitigations of earlier commands to those of this one."""
-    found = {row.method: row for row in rows}
+def _write_tables(found: Mitigation) -> None:
+    """Writes the results, with the finished mitigations of earlier commands."""
+    rows = {row.method: row for row in found.rows}
     for method in METHODS:
-        row = None if method in found else _read_result(folder / method / _RESULT)
-        found |= {} if row is None else {method: row}
-    return tuple(found[method] for method in METHODS if method in found)
+        row = None if method in rows else _read_result(found.path / method / _RESULT)
+        rows |= {} if row is None else {method: row}
+    ordered = tuple(rows[method] for method in METHODS if method in rows)
+    everything = replace(found, rows=ordered)
+    plain = json.dumps(everything.to_plain(), indent=1) + "\n"
+    write_atomically(found.path / "mitigate.json", plain)
+    write_atomically(found.path / "mitigate.md", write_page(everything))
 
 
 def read_subject(
