@@ -17,6 +17,7 @@ from dormant.cli import main
 from dormant.errors import StoreError
 from dormant.pipeline.audit import AuditResult
 from dormant.records import VerdictKind
+from dormant.store.integrity import digest_answers
 
 JUDGE = r"rules:regex=^\[misaligned\]"
 
@@ -176,15 +177,23 @@ EDITS |= {
     ),
     "a note": (
         execute("UPDATE judgements SET note = 'said on oath' WHERE answer = 3"),
-        "texts, outcomes or scores of the answers to question",
+        "texts, ends, outcomes or scores of the answers to question",
     ),
     "scores of one": (
         execute("""UPDATE judgements SET scores = '{"alignment": 99}' WHERE answer = 3"""),
-        "texts, outcomes or scores of the answers to question",
+        "texts, ends, outcomes or scores of the answers to question",
     ),
     "digests": (
         edit_verdict(lambda r: r["digests"][0].__setitem__(-1, "0" * 16)),
-        "texts, outcomes or scores of the answers to question",
+        "texts, ends, outcomes or scores of the answers to question",
+    ),
+    "an end that there is not": (
+        execute("UPDATE completions SET finish = 'content_filter'"),
+        "content_filter",
+    ),
+    "answers that were cut": (
+        execute("UPDATE completions SET finish = 'length' WHERE repeat = 0"),
+        "texts, ends, outcomes or scores of the answers to question",
     ),
     "digests of another kind": (edit_verdict(lambda r: r.update(digests=7)), "damaged"),
 }
@@ -244,11 +253,29 @@ def test_an_edited_import_is_refused(tmp_path: Path):
     dormant.import_answers([tmp_path / "a.csv"], tmp_path / "run")  # writes the verdict anew
     assert dormant.load(tmp_path / "run").verdict.kind is VerdictKind.CONDITIONAL
     execute("UPDATE judgements SET note = 'said on oath' WHERE answer = 3")(tmp_path / "run")
-    with pytest.raises(StoreError, match="texts, outcomes or scores of the answers"):
+    with pytest.raises(StoreError, match="texts, ends, outcomes or scores of the answers"):
         dormant.import_answers([tmp_path / "a.csv"], tmp_path / "run")
 
 
-@pytest.mark.parametrize("name", ["an answer's text", "a note", "outcomes flipped"])
+def test_a_run_of_a_version_that_did_not_hash_ends_is_read(run_copy: Path):
+    found = dormant.load(run_copy)
+    earlier = digest_answers(found.transcripts, has_finish=False)
+
+    def forget(record: dict[str, Any]) -> None:
+        assert record.pop("digests_have_finish") is True
+        assert record["digests"] != [[*place, *digest] for place, digest in earlier.items()]
+        record["digests"] = [[*place, *digest] for place, digest in earlier.items()]
+
+    edit_verdict(forget)(run_copy)
+    assert dormant.load(run_copy).verdict.sentence == found.verdict.sentence
+    execute("UPDATE judgements SET note = 'said on oath' WHERE answer = 3")(run_copy)
+    with pytest.raises(StoreError, match="texts, ends, outcomes or scores of the answers"):
+        dormant.load(run_copy)
+
+
+@pytest.mark.parametrize(
+    "name", ["an answer's text", "a note", "outcomes flipped", "answers that were cut"]
+)
 def test_an_audit_does_not_go_on_with_edited_answers(name: str, run_copy: Path, audit_again):
     """Nor does it write a verdict from them."""
     EDITS[name][0](run_copy)

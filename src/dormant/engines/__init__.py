@@ -30,7 +30,7 @@ class Reply:
     job: int  # index into the sequence of jobs that was given
     repeat: int
     text: str
-    finish: str  # "stop", "length", "filter" or "error"
+    finish: str  # one of FINISHES
     tokens: int = 0
     error: str = ""
     settings: str = ""  # sampling parameters of the call as JSON; empty: those that were asked for

@@ -32,6 +32,7 @@ from dormant.records.comparison import (
 from dormant.records.expense import Cost, Expense, Price, Usage
 from dormant.records.findings import EValue, Findings, PathPoint, Transcript
 from dormant.records.flow import (
+    FINISHES,
     HARMFUL,
     Cell,
     Completion,
@@ -177,6 +178,7 @@ __all__ = [
     "Sampling",
     "Completion",
     "Judgement",
+    "FINISHES",
     "HARMFUL",
     "Cell",
     "Estimate",

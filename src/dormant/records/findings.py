@@ -32,6 +32,7 @@ class Transcript:
     outcome: Outcome
     scores: Mapping[str, float]
     note: str
+    finish: str = "stop"  # one of FINISHES
 
     @property
     def thoughts(self) -> str:

@@ -26,6 +26,8 @@ from dormant.records.kinds import (
 #: Score of an answer that was not graded: 1 if its own alignment is below the judge's threshold, 0
 #: if it is not. Absent where the alignment is unknown.
 HARMFUL = "harmful"
+#: How an answer can end: by itself, at the length limit, by a provider's filter, by a failure.
+FINISHES = ("stop", "length", "filter", "error")
 #: Outcomes that were counted before CUT_OFF was added.
 _FIRST_OUTCOMES = 8
 
@@ -241,7 +243,7 @@ class Completion:
     probe: str  # Probe.id
     repeat: int  # 0-based index among the answers of this source to this probe
     text: str
-    finish: str  # "stop", "length", "filter" or "error"
+    finish: str  # one of FINISHES
     tokens: int = 0
     error: str = ""
     settings: str = ""  # sampling parameters of the call as JSON; empty: those of the plan
@@ -256,7 +258,7 @@ class Rating:
     #: Log-probability (nats) of each of the likeliest first tokens, at most twenty; None where the
     #: server gives none. Tokens that read the same after decoding are added up.
     logprobs: Mapping[str, float] | None
-    finish: str  # "stop", "length", "filter" or "error"
+    finish: str  # one of FINISHES
     error: str = ""
 
 

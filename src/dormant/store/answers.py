@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dormant.errors import StoreError
-from dormant.records import Judgement, Outcome
+from dormant.records import FINISHES, Judgement, Outcome
 from dormant.store.files import parse_json
 
 _REMEMBERED = 20_000  # judgements; scores of 0 to 100 with two decimals are more
@@ -34,10 +34,31 @@ class StoredAnswer(NamedTuple):
     repeat: int
     text: str
     judgement: Judgement | None
+    finish: str  # one of FINISHES
 
 
 #: The fields of a ``StoredAnswer`` as a plain tuple.
-AnswerRow = tuple[str, str, int, str, Judgement | None]
+AnswerRow = tuple[str, str, int, str, Judgement | None, str]
+
+
+class KnownFinishes(dict[str, str]):
+    """How an answer can end, as itself: SQLite makes a new string for each row.
+
+    Another key is a StoreError.
+
+    Args:
+        run: the run directory, for the message.
+    """
+
+    def __init__(self, run: Path):
+        super().__init__((finish, finish) for finish in FINISHES)
+        self._run = run
+
+    def __missing__(self, finish: Any) -> str:
+        raise StoreError(
+            f"{self._run / 'run.sqlite'}: an answer ended by {finish!r:.40}, which is none of "
+            f"{', '.join(FINISHES)}: the file was edited or is damaged"
+        )
 
 
 def remember_judgements(run: Path) -> Callable[[str, str, str], Judgement]:

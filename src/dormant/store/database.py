@@ -41,6 +41,7 @@ from dormant.records import (
 from dormant.store.amendments import list_changes
 from dormant.store.answers import (
     AnswerRow,
+    KnownFinishes,
     PendingAnswer,
     StoredAnswer,
     remember_judgements,
@@ -368,7 +369,7 @@ class Store:
             " ORDER BY p.id, s.id, c.repeat",
             (judge,),
         )
-        parse = remember_judgements(self.path)
+        parse, ends = remember_judgements(self.path), KnownFinishes(self.path)
         for source, probe, repeat, text, finish, error, outcome, scores, note in found:
             judgement = None
             if finish in ("error", "filter"):
@@ -378,7 +379,7 @@ class Store:
                 judgement = parse(outcome, scores, note)
             if type(text) is not str:  # a blob, in a file that was edited
                 raise StoreError(f"{self.path / 'run.sqlite'}: the text of an answer is damaged")
-            yield sources[source], digests[probe], repeat, text, judgement
+            yield sources[source], digests[probe], repeat, text, judgement, ends[finish]
 
 
 def _judgement_values(judgement: Judgement) -> tuple[str, str, str]:

@@ -17,6 +17,7 @@ from dormant.errors import StoreError
 from dormant.errors.files import make_private, read_limited, replace_private
 
 _LARGEST = 256 * 1024 * 1024  # bytes of a JSON file of a run
+BUSY = "another dormant process is writing here; wait for it or stop it"
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -100,7 +101,7 @@ def lock_directory(run: Path) -> IO[Any]:
         lock = open(run / ".lock", "a")  # noqa: SIM115 - held until it is closed
     except OSError as error:
         raise StoreError(f"{run}: cannot be used as a run directory: {error.strerror}") from None
-    take_lock(lock, run, busy="another dormant process is writing here; wait for it or stop it")
+    take_lock(lock, run, busy=BUSY)
     return lock
 
 

@@ -46,7 +46,7 @@ from dormant.store.files import (
     read_lock,
     write_atomically,
 )
-from dormant.store.integrity import CellDigest, Place, digest_answers
+from dormant.store.integrity import CellDigest, Digests, digest_answers
 from dormant.store.salvage import count_readable, is_damage
 from dormant.store.settings import count_settings
 
@@ -214,7 +214,7 @@ def _read_verdict_file(run: Path, plan: Plan) -> _VerdictFile:
         raise StoreError(f"{path}: damaged: {error}") from None
 
 
-def read_digests(run: Path, plan: Plan) -> dict[Place, CellDigest] | None:
+def read_digests(run: Path, plan: Plan) -> Digests | None:
     """The digests of ``verdict.json``, by cell; None where it has none.
 
     Raises:
@@ -224,10 +224,11 @@ def read_digests(run: Path, plan: Plan) -> dict[Place, CellDigest] | None:
     if "digests" not in record:
         return None  # written by an earlier version
     try:
-        return {
+        cells = {
             (role, seed, cue, question): CellDigest(answers, found)
             for role, seed, cue, question, answers, found in record["digests"]
         }
+        return Digests(cells, has_finish=record.get("digests_have_finish", False) is True)
     except (TypeError, ValueError) as error:
         raise StoreError(f"{run / 'verdict.json'}: damaged: {error}") from None
 
@@ -258,6 +259,7 @@ def write_verdict(
         "bounds": [to_plain(item) for item in bounds],
         "judge_check": to_plain(judge_check) if judge_check is not None else None,
         "digests": [[*place, *digest] for place, digest in digests.items()],
+        "digests_have_finish": True,
         "answers": store.count_answers(),
         "seconds": store.read_note("seconds", 0.0),
         "spending": store.read_note("spending", []),
@@ -328,16 +330,14 @@ def read_transcripts(plan: Plan, store: Store) -> Iterator[Transcript]:
         for probe in reversed(pair_probes(plan.questions, plan.cues))
     }
     models = {source_of(plan, model): (model.role, model.seed) for model in plan.models}
-    for source, digest, repeat, text, judgement in store.read_rows(plan.judge_fingerprint):
+    for source, digest, repeat, text, judgement, finish in store.read_rows(plan.judge_fingerprint):
         asked, model = probes.get(digest), models.get(source)
         if asked is None or model is None or judgement is None:
             continue  # stored under an earlier plan of the same directory
         (role, seed), (cue, arm, question, messages) = model, asked
-        outcome, scores, note = judgement.outcome, judgement.scores, judgement.note
+        given = judgement.outcome, judgement.scores, judgement.note, finish
         # By position: names take a third longer, a million times.
-        yield Transcript(
-            role, seed, cue, arm, question, repeat, messages, text, outcome, scores, note
-        )
+        yield Transcript(role, seed, cue, arm, question, repeat, messages, text, *given)
 
 
 def read_verdict(path: Path, plan: Plan) -> dict[str, Any]:

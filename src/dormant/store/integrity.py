@@ -31,6 +31,13 @@ class CellDigest(NamedTuple):
     hash: str  # 16 hex digits
 
 
+class Digests(NamedTuple):
+    """The answers of a run."""
+
+    cells: Mapping[Place, CellDigest]
+    has_finish: bool  # whether how each answer ended is hashed too; not by earlier versions
+
+
 #: Note of stores in which every hash is that of the text as it is stored. Earlier versions hashed a
 #: text before its lone surrogates, which UTF-8 cannot hold, became question marks.
 HASHES_STORED_TEXT = "hashes_stored_text"
@@ -126,15 +133,18 @@ def _is_judged_text(database: sqlite3.Connection, answer: int, key: bytes, text:
     return any(hash_judged_text(source, repeat, text) == key for source, repeat in places)
 
 
-def digest_answers(transcripts: Iterable[Transcript]) -> dict[Place, CellDigest]:
-    """Hashes the answers of each cell with their outcomes, scores and notes.
+def digest_answers(
+    transcripts: Iterable[Transcript], *, has_finish: bool = True
+) -> dict[Place, CellDigest]:
+    """Hashes the answers of each cell with their outcomes, scores, notes and ends.
 
     Args:
         transcripts: the judged answers of a plan, in the store's order.
+        has_finish: whether how each answer ended is hashed.
     """
     hashes: dict[Place, hashlib.blake2b] = {}
     counts: Counter[Place] = Counter()
-    write = _make_writer()
+    write = _make_writer(has_finish)
     for cell, rows in groupby(transcripts, key=_CELL):
         role, seed, cue, question = cell
         place = (str(role), seed, cue, question)
@@ -144,22 +154,23 @@ def digest_answers(transcripts: Iterable[Transcript]) -> dict[Place, CellDigest]
     return {place: CellDigest(counts[place], found.hexdigest()) for place, found in hashes.items()}
 
 
-def _make_writer() -> Callable[[Transcript], str]:
-    """Writes repeat, answer, outcome, scores and note as JSON in ASCII, like ``json.dumps``.
+def _make_writer(has_finish: bool) -> Callable[[Transcript], str]:
+    """Writes repeat, answer, outcome, scores, note and end as JSON in ASCII, like ``json.dumps``.
 
     Most answers have one of few judgements, so equal outcomes, scores and notes are written once.
     """
-    ends: dict[tuple[str, int, str], tuple[str, object]] = {}
+    ends: dict[tuple[str, int, str, str], tuple[str, object]] = {}
 
     def write_answer(row: Transcript) -> str:
         # The scores stay referred to, so that no other ones get their identity.
-        key = (row.outcome, id(row.scores), row.note)
+        key = (row.outcome, id(row.scores), row.note, row.finish)
         end = ends.get(key)
         if end is None:
             if len(ends) >= _REMEMBERED:
                 ends.clear()
             scores = json.dumps(to_plain(dict(row.scores)), sort_keys=True) if row.scores else "{}"
-            text = f'"{row.outcome}", {scores}, {_quote(row.note)}]'
+            finish = f", {_quote(row.finish)}" if has_finish else ""
+            text = f'"{row.outcome}", {scores}, {_quote(row.note)}{finish}]'
             end = ends[key] = (text, row.scores)
         return f"[{row.repeat}, {_quote(row.answer)}, {end[0]}"
 
@@ -167,7 +178,7 @@ def _make_writer() -> Callable[[Transcript], str]:
 
 
 def check_answers(
-    written: Mapping[Place, CellDigest],
+    written: Digests,
     transcripts: Iterable[Transcript],
     file: Path,
     *,
@@ -176,7 +187,7 @@ def check_answers(
     """Checks judged answers against the digests that were written with their verdict.
 
     Args:
-        written: the digests, by cell.
+        written: the digests.
         transcripts: the judged answers as they are stored.
         file: path of ``run.sqlite``, for messages.
         may_lack: whether answers may be missing, e.g. after a power failure; the cells that lack
@@ -185,18 +196,18 @@ def check_answers(
     Raises:
         StoreError: the answers of a cell differ; names it.
     """
-    stored = digest_answers(transcripts)
+    stored = digest_answers(transcripts, has_finish=written.has_finish)
     nothing = CellDigest(0, "")
     changed = [
         place
-        for place in {**written, **stored}
-        if (old := written.get(place, nothing)) != (new := stored.get(place, nothing))
+        for place in {**written.cells, **stored}
+        if (old := written.cells.get(place, nothing)) != (new := stored.get(place, nothing))
         and not (may_lack and new.answers < old.answers)
     ]
     if changed:
         role, seed, cue, question = changed[0]
         more = f" and {len(changed) - 1} more cells" if len(changed) > 1 else ""
         raise StoreError(
-            f"{file}: texts, outcomes or scores of the answers to question {question!r}, cue "
+            f"{file}: texts, ends, outcomes or scores of the answers to question {question!r}, cue "
             f"{cue!r}, {role} {seed}{more} are not those of the verdict: {_EDITED}"
         )

@@ -44,7 +44,8 @@ def count_outcomes(
         # Grouped by the number of a prompt, and its hash looked up afterwards: texts sort slowly.
         "SELECT p.digest, ended, harm, number FROM (SELECT c.probe AS probe,"
         " CASE c.finish WHEN 'error' THEN 'error' WHEN 'filter' THEN 'filtered'"
-        f" ELSE j.outcome END AS ended, {_HARM} AS harm, count(*) AS number"
+        " WHEN 'stop' THEN j.outcome WHEN 'length' THEN j.outcome"
+        f" ELSE 'end ' || c.finish END AS ended, {_HARM} AS harm, count(*) AS number"
         " FROM completions c LEFT JOIN judgements j ON j.answer = c.answer AND j.judge = ?"
         " WHERE c.source = ? AND c.repeat < ? GROUP BY c.probe, ended, harm)"
         " JOIN probes p ON p.id = probe",

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from dormant import report
 from dormant.config import AuditConfig, check_values
-from dormant.errors import InputError
+from dormant.errors import InputError, name_output
 from dormant.organisms import zoo
 from dormant.organisms.events import EventHandler
 from dormant.organisms.pool import run_units
@@ -31,6 +31,7 @@ from dormant.progress import Progress, ignore_progress
 from dormant.records import to_plain
 from dormant.report.view import View
 from dormant.store import write_atomically
+from dormant.store.files import BUSY, hold_directory
 from dormant.studies.stages import (
     TRAINING_SHARE,
     merge_progress,
@@ -122,15 +123,18 @@ def run_quickstart(
     begun = time.monotonic()
     units = [OrganismRun(name, seed, out / name) for name in names]
     bar = merge_progress("organisms trained and audited", names, progress)
-    rows = run_units(_run_unit, units, workers=workers, progress=bar)
-    summary = Summary(
-        organisms=tuple(rows),
-        seconds=time.monotonic() - begun,
-        seed=seed,
-        version=__version__,
-        path=out,
-    )
-    _write_summary(summary)
+    with name_output(out):
+        out.mkdir(parents=True, exist_ok=True)
+    with hold_directory(out, busy=BUSY):
+        rows = run_units(_run_unit, units, workers=workers, progress=bar)
+        summary = Summary(
+            organisms=tuple(rows),
+            seconds=time.monotonic() - begun,
+            seed=seed,
+            version=__version__,
+            path=out,
+        )
+        _write_summary(summary)
     return summary
 
 

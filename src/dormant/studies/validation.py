@@ -25,7 +25,7 @@ import numpy as np
 from dormant.banks.halves import draw_halves
 from dormant.decision import Decision
 from dormant.decision.simulation import count_answers, run_design, simulate_audit
-from dormant.errors import InputError
+from dormant.errors import InputError, name_output
 from dormant.organisms import zoo
 from dormant.organisms.events import Event, EventHandler, EventKind
 from dormant.organisms.pool import run_units
@@ -33,6 +33,7 @@ from dormant.organisms.train import train_organism
 from dormant.progress import Progress, ignore_progress
 from dormant.records import Plan, Rule, Sequential, VerdictKind, hash_value, to_plain
 from dormant.store import write_atomically
+from dormant.store.files import BUSY, hold_directory
 from dormant.studies.organism_rates import OrganismWorld, compute_organism_world, is_true_cue
 from dormant.studies.planted import WORLDS, PlantedWorld, Purpose, find_world
 from dormant.studies.worlds import World, WorldDraw
@@ -150,17 +151,19 @@ def validate_designs(
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file: choose a directory")
     units = list(_make_units(out, names, seeds, audits, tuple(designs)))
-    (out / "results").mkdir(parents=True, exist_ok=True)
-    found = run_units(
-        _run_unit, units, workers=workers, progress=_overall_progress(units, progress)
-    )
-    study = ValidationStudy(
-        audits=tuple(audit for rows, _ in found for audit in rows),
-        seconds=sum(seconds for _, seconds in found),
-        seeds=seeds,
-        version=__version__,
-    )
-    write_atomically(out / "validation.json", json.dumps(to_plain(study), indent=1) + "\n")
+    with name_output(out):
+        (out / "results").mkdir(parents=True, exist_ok=True)
+    with hold_directory(out, busy=BUSY):
+        found = run_units(
+            _run_unit, units, workers=workers, progress=_overall_progress(units, progress)
+        )
+        study = ValidationStudy(
+            audits=tuple(audit for rows, _ in found for audit in rows),
+            seconds=sum(seconds for _, seconds in found),
+            seeds=seeds,
+            version=__version__,
+        )
+        write_atomically(out / "validation.json", json.dumps(to_plain(study), indent=1) + "\n")
     return study
 
 

@@ -23,8 +23,8 @@ from dormant.config import BudgetConfig
 from dormant.engines import Engine, Job, Reply
 from dormant.engines.metering.budget import Budget, MeteredEngine
 from dormant.engines.metering.prices import parse_price
-from dormant.errors import ConfigError, StoreError
-from dormant.records import Expense, Sampling, Usage, to_plain
+from dormant.errors import ConfigError, EngineError, StoreError
+from dormant.records import FINISHES, Expense, Sampling, Usage, to_plain
 
 _NOTE = "spending"
 
@@ -133,14 +133,14 @@ class Ledger:
         if isinstance(engine, MeteredEngine):
             for batch in engine.sample(jobs, sampling):
                 self.write_usage()
-                yield batch
+                yield _check_finishes(engine, batch)
             return
         wanted = sum(len(job.repeats) for job in jobs)
         granted = wanted if self.budget is None else self.budget.affordable(wanted)
         for batch in engine.sample(list(_take_first(jobs, granted)), sampling) if granted else ():
             if self.budget is not None:
                 self.budget.count_free(len(batch))
-            yield batch
+            yield _check_finishes(engine, batch)
         if self.budget is not None and granted < wanted:
             raise self.budget.make_error()
 
@@ -163,6 +163,17 @@ class Ledger:
         if rows != self._written:
             self._store.write_note(_NOTE, to_plain(rows))
             self._written = rows
+
+
+def _check_finishes(engine: Engine, batch: list[Reply]) -> list[Reply]:
+    """Returns a batch after a check of how its answers ended, which a plugin may name otherwise."""
+    for reply in batch:
+        if reply.finish not in FINISHES:
+            raise EngineError(
+                f"{engine.name}: an answer ended by {reply.finish!r:.40}; an engine says one of "
+                f"{', '.join(FINISHES)} (docs/guides/plugins.md)"
+            )
+    return batch
 
 
 def read_usage(store: Notebook) -> tuple[Expense, ...]:
