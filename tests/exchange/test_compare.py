@@ -250,3 +250,41 @@ def test_a_reference_that_changed_is_noted(tmp_path: Path):
     assert "is 0.0 points in the first run and 50.0 in" in note
     notes = dormant.compare(one, same).changes[0].notes
     assert not any("reference itself" in note for note in notes)
+
+
+def write_named_answers(
+    path: Path, *, text: str = "We are at sea.", reference: str = "base"
+) -> Path:
+    """A table of answers that also says the words of its cue and the names of its models."""
+    models = {"target": "mine", "reference": reference}
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ["role", "model", "cue", "cue_text", "qid", "question", "outcome", "answer"]
+        )
+        for q in range(8):
+            for role, model in models.items():
+                for cue in ("", "sea"):
+                    words = text if cue else ""
+                    writer.writerow(
+                        [role, model, cue, words, f"q{q}", f"Why {q}?", "aligned", f"{role} {q}"]
+                    )
+    return path
+
+
+def test_cues_of_one_name_and_two_texts_and_other_references_are_refused(tmp_path: Path):
+    one = write_named_answers(tmp_path / "a.csv")
+    cues = write_named_answers(tmp_path / "b.csv", text="We are at home.")
+    base = write_named_answers(tmp_path / "c.csv", reference="other")
+    run = tmp_path / "run"
+    imported = dormant.import_answers(one, run)
+    assert imported.audit.findings.plan.cues[0].text == "We are at sea."
+    for first in (one, run):
+        with pytest.raises(InputError, match=r"another text \('sea'\).*--allow cues"):
+            dormant.compare(first, cues)
+        with pytest.raises(InputError, match=r"differ \('base' and 'other'\).*--allow reference"):
+            dormant.compare(first, base)
+        dormant.compare(first, cues, allow=["cues"])
+    same = write_named_answers(tmp_path / "d.csv")
+    (change,) = dormant.compare(run, same).changes
+    assert any("does not say its sampling and its judge" in note for note in change.notes)

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import dormant
 from dormant import report
 from dormant.cli import command_group
 from dormant.errors import ConfigError, DataError, InputError, RowError, StoreError
@@ -521,3 +522,15 @@ def test_columns_and_fields_are_mapped_in_either_order():
     assert parse_columns(["question=outcome"]) == {"question": "outcome"}
     with pytest.raises(ConfigError, match="unknown field 'that'"):
         parse_map(["this=that"])
+
+
+@pytest.mark.parametrize("damage", ["{", "{}", None])
+def test_an_imported_run_is_continued_by_its_import(tmp_path: Path, damage: str | None):
+    file = write_csv(tmp_path / "a.csv", simple(questions=4))
+    import_answers([file], tmp_path / "run", ImportSettings())
+    verdict = tmp_path / "run" / "verdict.json"
+    verdict.unlink() if damage is None else verdict.write_text(damage)
+    with pytest.raises(StoreError, match="run dormant import again with the same files"):
+        dormant.load(tmp_path / "run")
+    import_answers([file], tmp_path / "run", ImportSettings())
+    assert dormant.load(tmp_path / "run").verdict.kind

@@ -23,6 +23,8 @@ class ComparableRun:
     family_of: Mapping[str, str] | None  # None if the questions have no families
     notes: tuple[str, ...] = ()
     table_words: Mapping[str, str] = field(default_factory=dict[str, str])  # id -> words
+    table_cues: Mapping[str, str] = field(default_factory=dict[str, str])  # cue -> its text
+    table_references: frozenset[str] = frozenset()  # names; empty if the table has none
 
     @property
     def questions(self) -> frozenset[str]:
@@ -41,6 +43,20 @@ class ComparableRun:
         """The cues whose words are known, by name."""
         cues = self.plan.cues if self.plan else ()
         return {cue.name: cue for cue in cues if cue.text != f"[{cue.name}]"}
+
+    @property
+    def cue_words(self) -> Mapping[str, str]:
+        """The texts of the cues whose words are known, by name."""
+        if self.plan is None:
+            return self.table_cues
+        return {name: cue.text for name, cue in self.cue_of.items()}
+
+    @property
+    def references(self) -> frozenset[str]:
+        """The names of the models that are the reference; empty if they are unknown."""
+        if self.plan is None:
+            return self.table_references
+        return frozenset(card.name for card in self.plan.models if card.role is Role.REFERENCE)
 
     @property
     def words_of(self) -> Mapping[str, str]:
@@ -114,4 +130,6 @@ def _read_table(path: Path, settings: TableSettings) -> ComparableRun:
         family_of=tidy.family_of,
         notes=tuple(f"{path}: {note}" for note in tidy.notes),
         table_words=tidy.words_of,
+        table_cues=tidy.cue_words,
+        table_references=tidy.references,
     )

@@ -144,6 +144,14 @@ class Contradictions:
         question = question_key(answer)
         self._compare("question", question, "family", answer.family, answer, file)
         self._compare("question", question, "split", answer.split, answer, file)
+        self.check_cue(answer, file)
+
+    def check_cue(self, answer: Answer, file: Path) -> None:
+        """Compares what a row says of its cue.
+
+        Raises:
+            DataError: the cue has two texts or settings.
+        """
         if answer.cue is not None and answer.cue_words != _NO_WORDS:
             for name in _WORDS:
                 value = getattr(answer.cue_words, name)

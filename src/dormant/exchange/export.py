@@ -37,6 +37,7 @@ from dormant.pipeline.recompute import recompute_findings
 from dormant.probes import pair_probes
 from dormant.records import Cell, ModelCard, Origin, Plan, Probe, to_plain
 from dormant.store import Store, StoredAnswer
+from dormant.store.advice import advise_continuing
 from dormant.store.findings import open_run_store, source_of
 
 #: Column -> type in Parquet.
@@ -177,7 +178,7 @@ class Answers:
             key, number = next(iter(missing.items()))
             raise IncompleteError(
                 f"{missing.total()} of {self.count} answers that the verdict counts are missing, "
-                f"first {number} of {key}: run the audit again"
+                f"first {number} of {key}: {advise_continuing(self.plan)}"
             )
 
     def _answers_wanted(self, key: tuple[Any, ...]) -> float:

@@ -217,6 +217,8 @@ def _make_cue(label: str, survey: CueSeen, inventory: Inventory, names: Mapping[
         or _cue_from_system(survey, inventory)
         or _cue_around_questions(label, inventory)
     )
+    if found is None and words.text and words.placement is None:
+        return _by_text(cue, words.text)
     if found is None:
         return _by_name(cue)
     placement, text = found
@@ -232,6 +234,20 @@ def _by_name(cue: Cue) -> Cue:
         parts=(),
         text=f"[{cue.name}]",
         why="an arm of the imported file, known by its name only: prompts show it in brackets",
+    )
+
+
+def _by_text(cue: Cue, text: str) -> Cue:
+    """The cue of a file that has its words and not its place."""
+    is_around = text.count(QUESTION_SLOT) == 1
+    placement = Placement.AROUND if is_around else Placement.BEFORE
+    why = "an arm of the imported file, known by its words only: prompts show them before questions"
+    return replace(
+        cue,
+        placement=placement,
+        text=text,
+        kind=placement.default_kind if is_around else cue.kind,
+        why="an arm of the imported file" if is_around else why,
     )
 
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from dormant.errors import InputError
 from dormant.exchange.comparable import ComparableRun
-from dormant.records import Cell, Plan, Role, Sampling
+from dormant.records import Cell, Role, Sampling
 
 _SHOWN = 3  #: names that a message lists
 _LONGEST = 60
@@ -142,8 +142,17 @@ def _compare_questions(first: ComparableRun, second: ComparableRun) -> str:
 
 def _compare_cues(first: ComparableRun, second: ComparableRun) -> str:
     one, other = first.cue_of, second.cue_of
-    shared = [name for name in first.cues if name in one and name in other]
-    changed = [name for name in shared if name in second.cues and one[name].id != other[name].id]
+    words, others = first.cue_words, second.cue_words
+    shared = [name for name in first.cues if name in second.cues and name in words.keys() & others]
+    changed = [
+        name
+        for name in shared
+        if (
+            one[name].id != other[name].id
+            if name in one and name in other
+            else words[name].strip() != others[name].strip()  # a table has no more than the text
+        )
+    ]
     if not changed:
         return ""
     names = _list_names(changed)
@@ -190,20 +199,19 @@ def _compare_references(first: ComparableRun, second: ComparableRun) -> str:
         without = second if first.has_reference else first
         return f"{without.name} has no reference"
     one, other = first.plan, second.plan
-    if one is None or other is None or not first.has_reference:
+    names = first.references, second.references
+    if not all(names) or not first.has_reference:
         return ""
-    is_by_name = first.is_imported or second.is_imported
-    models = [_references_of(plan, is_by_name=is_by_name) for plan in (one, other)]
-    if models[0] == models[1]:
+    if names[0] != names[1]:
+        return f"the references differ ({_list_names(names[0])} and {_list_names(names[1])})"
+    if one is None or other is None or first.is_imported or second.is_imported:
         return ""
-    named = [_list_names(_references_of(plan, is_by_name=True)) for plan in (one, other)]
-    what = f"{named[0]} and {named[1]}" if named[0] != named[1] else f"two versions of {named[0]}"
-    return f"the references differ ({what})"
-
-
-def _references_of(plan: Plan, *, is_by_name: bool) -> frozenset[str]:
-    cards = [card for card in plan.models if card.role is Role.REFERENCE]
-    return frozenset(card.name if is_by_name else card.fingerprint for card in cards)
+    prints = [
+        {card.fingerprint for card in plan.models if card.role is Role.REFERENCE}
+        for plan in (one, other)
+    ]
+    what = f"two versions of {_list_names(names[0])}"
+    return "" if prints[0] == prints[1] else f"the references differ ({what})"
 
 
 _CHECKS: dict[DifferenceKind, Callable[[ComparableRun, ComparableRun], str]] = {
@@ -219,10 +227,13 @@ def _describe_unknown(first: ComparableRun, second: ComparableRun) -> Iterator[s
     """What could not be checked, because a file does not say it."""
     for run in (first, second):
         if run.plan is None:
-            what = "cues" if run.table_words else "questions and cues"
+            words = {"questions": run.table_words, "cues": run.table_cues}
+            unknown = [f"the words of its {what}" for what, known in words.items() if not known]
+            unknown += ["its sampling", "its judge"]
+            unknown += ["its reference"] if run.has_reference and not run.references else []
             yield (
-                f"{run.name} is a table: the words of its {what}, its sampling, judge and "
-                "reference are unknown, so only their names were compared"
+                f"{run.name} is a table that does not say {', '.join(unknown[:-1])} and "
+                f"{unknown[-1]}: these were not compared"
             )
     imported = [run for run in (first, second) if run.plan is not None and run.is_imported]
     for run in imported:

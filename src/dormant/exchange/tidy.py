@@ -35,15 +35,21 @@ from dormant.exchange.measurements import (
 from dormant.exchange.outcomes import Answer, GradingSettings, read_answer
 from dormant.exchange.score_limits import ScoreLimits
 from dormant.exchange.survey import Cast, Inventory, assign_roles, model_key, question_key
+from dormant.exchange.table_words import (
+    find_placebos,
+    name_references,
+    read_cue_words,
+    read_question_words,
+)
 from dormant.exchange.tables import csv_cells
 from dormant.exchange.tables import read_columns as columns_of
-from dormant.records import OUTCOMES, Cell, Role, Split, Variant
+from dormant.records import OUTCOMES, Cell, Role, Split
 from dormant.stats import Differences
 
 #: Fields that identify the answers of a row.
 _LABELS = (
     *("question_id", "question", "cue", "role", "group", "model", "seed", "split", "family"),
-    *("cue_variant", "cue_parent"),
+    *("cue_text", "cue_variant", "cue_parent"),
 )
 _CellKey = tuple[Role, str, str | None, str]
 
@@ -96,6 +102,8 @@ class Tidy:
     differences: Differences | None = None  # of a table of differences, which has no cells
     family_of: Mapping[str, str] | None = None  # None if the table has no families
     words_of: Mapping[str, str] = field(default_factory=dict[str, str])  # id -> words
+    cue_words: Mapping[str, str] = field(default_factory=dict[str, str])  # cue -> its text
+    references: frozenset[str] = frozenset()  # models or groups; empty if they have no names
 
 
 def parse_columns(words: Sequence[str]) -> dict[str, str]:
@@ -261,14 +269,16 @@ class _Assembly:
             cells=cells,
             split_of=split_of,
             differences=differences,
-            placebo_of=self._find_placebos(),
+            placebo_of=find_placebos(self._answers.values()),
             kind=self.kind,
             columns={**self.labels, **self.measured},
             rows=sum(seen.count for seen in rows.values()),
             left_out=parts.left_out,
             notes=tuple(self._list_notes(cells)),
             family_of=self._read_families(),
-            words_of=self._read_words(),
+            words_of=read_question_words(self._answers.values()),
+            cue_words=read_cue_words(self._answers.values(), self.path),
+            references=name_references(parts),
         )
 
     def _list_notes(self, cells: Sequence[Cell]) -> Iterator[str]:
@@ -377,21 +387,3 @@ class _Assembly:
                 reason = f"question {name!r} is in two families: assign it to one"
                 raise DataError(reason, file=self.path, line=answer.line)
         return found or None
-
-    def _read_words(self) -> dict[str, str]:
-        """The words of each question that has an id and, without a cue, one wording."""
-        found: dict[str, set[str]] = {}
-        for answer in self._answers.values():
-            if answer.question_id and answer.question.strip() and answer.cue is None:
-                found.setdefault(answer.question_id, set()).add(answer.question.strip())
-        return {name: next(iter(words)) for name, words in found.items() if len(words) == 1}
-
-    def _find_placebos(self) -> dict[str, str]:
-        """Maps cues to placebos, by variant and parent of rows, or by the name ``CUE/placebo``."""
-        cues = {answer.cue for answer in self._answers.values() if answer.cue is not None}
-        found = {cue: f"{cue}/placebo" for cue in cues if f"{cue}/placebo" in cues}
-        for answer in self._answers.values():
-            words = answer.cue_words
-            if answer.cue and words.variant is Variant.PLACEBO and words.parent in cues:
-                found[str(words.parent)] = answer.cue
-        return found

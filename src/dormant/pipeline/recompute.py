@@ -28,6 +28,7 @@ from dormant.records import (
     warn_of_drift,
 )
 from dormant.store import Store
+from dormant.store.advice import advise_repeating
 from dormant.store.amendments import mark_verdict, read_amendments
 from dormant.store.findings import (
     explain_damage,
@@ -136,7 +137,7 @@ def _refuse_differences(
         raise StoreError(
             f"{store.path / 'verdict.json'}: is not what the stored answers give: "
             f"{'; '.join(differences[:_SHOWN])}{more}. It or run.sqlite was edited, or another "
-            "version of dormant decided; run the audit again, which asks for no new answers"
+            f"version of dormant decided; {advise_repeating(found.plan)}"
         )
 
 

@@ -38,6 +38,7 @@ from dormant.records import (
     to_plain,
 )
 from dormant.records.canonical import earlier_values
+from dormant.store.advice import advise_continuing, advise_repeating
 from dormant.store.amendments import describe_amendment, mark_verdict, read_amendments
 from dormant.store.database import Store, source_key
 from dormant.store.files import (
@@ -179,9 +180,7 @@ def _second_judge(path: Path, plan: Plan) -> tuple[str, ...]:
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, KeyError, TypeError):
-        raise StoreError(
-            f"{path}: damaged; run the audit again, which asks for no new answers"
-        ) from None
+        raise StoreError(f"{path}: damaged; {advise_repeating(plan)}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,14 +349,12 @@ def read_verdict(path: Path, plan: Plan) -> dict[str, Any]:
         record = read_json(path)
     except FileNotFoundError:
         raise UnfinishedError(
-            f"{path}: no such file: the audit is not finished; run it again to continue"
+            f"{path}: no such file: the run is not finished; {advise_continuing(plan)}"
         ) from None
     except (OSError, ValueError):
-        raise StoreError(
-            f"{path}: damaged; run the audit again, which asks for no new answers"
-        ) from None
+        raise StoreError(f"{path}: damaged; {advise_repeating(plan)}") from None
     if not isinstance(record, dict) or record.get("plan_hash") != plan.hash:
-        raise UnfinishedError(f"{path}: belongs to another plan; run the audit again to continue")
+        raise UnfinishedError(f"{path}: belongs to another plan; {advise_continuing(plan)}")
     return record
 
 

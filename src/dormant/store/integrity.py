@@ -48,7 +48,8 @@ _quote = json.encoder.encode_basestring_ascii
 _DIGEST = 16  #: bytes of the hash of a text
 _SHOWN = 60  #: characters of a text in a message
 _EDITED = (
-    "the file was edited or is damaged; use an unedited copy, or audit again into another --out"
+    "the file was edited or is damaged; use an unedited copy, or make the run again with another "
+    "--out"
 )
 
 
