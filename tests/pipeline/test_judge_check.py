@@ -75,12 +75,12 @@ def test_early_answers_are_judged_at_once_and_at_the_end(tmp_path: Path):
     judge = grader()
     result = audit(tmp_path, judge)
     asked = Counter(sampling.seed for _, sampling in judge.asked)
-    assert asked[2] == asked[4] <= 2 * REPEATS  # alignment and coherence of each, equal ones once
+    assert asked[2] == asked[4] == 2 * REPEATS  # alignment and coherence, of different answers
     check = result.findings.judge_check
     assert check and check.retest and check.late and not check.has_drifted
     assert check.retest.same == check.late.same == 1 and check.late.answers == REPEATS
     seeds = [sampling.seed for _, sampling in judge.asked]
-    assert seeds.index(2) == asked[2] and set(seeds[-asked[4] :]) == {4}
+    assert seeds.index(2) <= asked[2] and set(seeds[-asked[4] :]) == {4}
 
 
 @pytest.mark.parametrize("at", [3, 2 * REPEATS + 3, -3])

@@ -78,19 +78,26 @@ class AnswerGrader:
     ) -> frozenset[int]:
         """Early answers of the run, with as many of these as are lacking, which are noted first.
 
-        Only answers that the judge itself sees.
+        Only answers that the judge itself sees, and each text about a question once: a judge is
+        asked about equal ones once, and the tests of the judge take its judgements as independent.
         """
         if not self._repeats:
             return frozenset()
         fingerprint = self._judge.fingerprint
         noted = read_early(self._store, fingerprint)
-        lacking = max(self._repeats - len(noted), 0)
-        new = [
-            answer.answer
-            for answer in answers
-            if answer.answer not in noted
-            and reaches_judge(self._judge, _make_item(answer, known[answer.probe]))
-        ][:lacking]
+        new: list[int] = []
+        if len(noted) < self._repeats:
+            everything = {p.id: p for p in pair_probes(self._plan.questions, self._plan.cues)}
+            earlier = self._store.read_answers(noted)
+            seen = {(everything[a.probe].question.id, a.text) for a in earlier}
+            for answer in answers:
+                place = (known[answer.probe].question.id, answer.text)
+                item = _make_item(answer, known[answer.probe])
+                if place not in seen and reaches_judge(self._judge, item):
+                    seen.add(place)
+                    new.append(answer.answer)
+                if len(noted) + len(new) == self._repeats:
+                    break
         if new:
             note_early(self._store, fingerprint, new)
         return frozenset((*noted, *new))
