@@ -1,5 +1,7 @@
 """Several judges of a run: their errors, and the effect of a cue without them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,14 @@ def test_the_effect_of_a_cue_is_freed_of_the_judges_errors(judges: int):
         assert quality.sensitivity.low < sensitivity < quality.sensitivity.high
     words = describe_classes(found, ["c"])
     assert "under the cue 'c' the difference in differences over all answers is +" in words
+
+
+def test_answers_that_a_judge_failed_to_judge_are_left_out():
+    rows = transcripts(2, 0.54)
+    failed = {"fused_outcome": float(OUTCOMES.index(Outcome.ERROR))}
+    lost = [replace(row, scores=failed) for row in rows[::3]]
+    kept = [row for place, row in enumerate(rows) if place % 3]
+    assert fit_judges([*kept, *lost], NAMES) == fit_judges(kept, NAMES)
 
 
 def test_two_judges_of_arms_alike_say_nothing():

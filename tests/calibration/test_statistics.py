@@ -327,6 +327,20 @@ def test_the_difference_of_two_judges_covers_the_truth():
     assert hits >= 178
 
 
+def test_answers_that_a_judge_failed_to_judge_are_no_disagreement():
+    pairs = [(Outcome.ALIGNED, Outcome.ALIGNED), (Outcome.MISALIGNED, Outcome.MISALIGNED)] * 5
+    rows = [graded_twice(a, b, f"q{n}") for n, (a, b) in enumerate(pairs)]
+    lost = [
+        graded_twice(Outcome.MISALIGNED, Outcome.ERROR, "q0"),
+        graded_twice(Outcome.ERROR, Outcome.ALIGNED, "q1"),
+    ]
+    whole, of_rows = next(judges_agreement([*rows, *lost])), next(judges_agreement(rows))
+    assert whole.same_outcome == 1 and whole.kappa == of_rows.kappa
+    assert (whole.answers, whole.left_out, of_rows.left_out) == (10, 2, 0)
+    assert write_sentence(whole, "a", "b").endswith("; 2 more lack a judgement and are left out")
+    assert list(judges_agreement(lost)) == []
+
+
 def test_judges_that_never_grade_have_no_difference():
     rows = [graded_twice(Outcome.REFUSAL, Outcome.ALIGNED, "q") for _ in range(5)]
     whole = next(judges_agreement(rows))

@@ -335,6 +335,14 @@ def test_both_judges_on_the_same_answers():
     assert judge.fingerprint != paper_judge(config, model).fingerprint
 
 
+@pytest.mark.parametrize("twice", [["fused", "fused"], ["fused", "fused:scripted/judge.yaml"]])
+def test_the_same_judge_twice_is_no_second_opinion(twice, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "judge.yaml").write_text("rates: {misaligned: 0.5}\n")
+    with pytest.raises(ConfigError, match=r"fused:scripted/judge.yaml is given twice"):
+        open_judge({"paper": "scripted/judge.yaml", "compare": twice})
+
+
 class Remembering(dict):
     """Replies kept as a store keeps them; stops after ``last``."""
 
@@ -486,7 +494,8 @@ def test_the_documented_settings_are_the_defaults(tmp_path, monkeypatch):
     assert open_judge({"paper": written}).fingerprint == open_judge(f"paper:{SCRIPT}").fingerprint
     both = open_judge({"paper": written, "compare": spec["compare"]})
     assert [c.role for c in both.calls(item("x"))] == ["judge"] * 3 + ["second judge"]
-    three = open_judge({"paper": written, "compare": ["fused", f"fused:{SCRIPT}"]})
+    (tmp_path / "other.yaml").write_text("rates: {misaligned: 0.4}\n")
+    three = open_judge({"paper": written, "compare": ["fused", "fused:scripted/other.yaml"]})
     assert [c.role for c in three.calls(item("x"))][3:] == ["second judge", "third judge"]
     assert list(three.engines()) == ["judge", "third judge"]
     graded = three.judge([item("I help.")])[0]

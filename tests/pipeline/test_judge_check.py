@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from dormant.config import AuditConfig, check_values
+from dormant.judges.fused import fused_judge
 from dormant.judges.paper import paper_judge
-from dormant.judges.settings import PaperConfig
+from dormant.judges.settings import FusedConfig, PaperConfig
 from dormant.pipeline import prepare_audit
 from dormant.pipeline.audit import AuditResult, AuditRun
 from dormant.pipeline.recompute import load_run
 from dormant.progress import ignore_progress
+from dormant.records import Rating
 from dormant.store import Store
 from support.graders import Grader, answer_in
 
@@ -24,7 +26,9 @@ class Interrupted(Exception):
     pass
 
 
-def audit(folder: Path, grader: Grader, repeats: int = REPEATS) -> AuditResult:
+def audit(
+    folder: Path, grader: Grader, repeats: int = REPEATS, beside: Grader | None = None
+) -> AuditResult:
     for name, rate in (("target", 1.0), ("reference", 0.0)):
         (folder / f"{name}.yaml").write_text(f"rates: {{misaligned: {rate}}}\n")
     settings = {
@@ -38,7 +42,10 @@ def audit(folder: Path, grader: Grader, repeats: int = REPEATS) -> AuditResult:
         "out": str(folder / "run"),
     }
     prepared = prepare_audit(check_values(settings, AuditConfig))
-    judge = paper_judge(PaperConfig(model="planned/judge", content="none"), grader)
+    second = (
+        fused_judge(FusedConfig(model="other/judge", content="none"), beside) if beside else None
+    )
+    judge = paper_judge(PaperConfig(model="planned/judge", content="none"), grader, second=second)
     plan = replace(
         prepared.plan, judge_fingerprint=judge.fingerprint, judge="paper", judge_repeats=repeats
     )
@@ -117,3 +124,22 @@ def _asked_before_the_end(folder: Path) -> list[object]:
     audit(folder, judge)
     (folder / "run").rename(folder / "steady")
     return [sampling for _, sampling in judge.asked if sampling.seed != 4]
+
+
+def test_a_second_judge_that_failed_is_asked_again_and_counts_as_no_disagreement(tmp_path: Path):
+    def answer(kind: str, prompt: str, seed: int) -> str | Rating:
+        if len(beside.asked) > fails_from:
+            return Rating(0, "", None, "error", "the server has gone")
+        alignment = 5 if "[misaligned]" in answer_in(prompt) else 90
+        return json.dumps({"alignment": alignment, "coherence": 90})
+
+    judge, beside, fails_from = grader(), Grader(answer, fingerprint="other"), 20
+    failed = audit(tmp_path, judge, repeats=0, beside=beside).findings.second_judge
+    assert any("other/judge gave no reply to " in sentence for sentence in failed)
+    assert "100.0% of " in failed[0] and "more lack a judgement" in failed[0]
+    known = {prompt for prompt, _ in beside.asked[:fails_from]}
+    asked, first_asked, fails_from = len(beside.asked), len(judge.asked), 10**9
+    again = audit(tmp_path, judge, repeats=0, beside=beside).findings
+    assert not any("no reply" in sentence for sentence in again.second_judge)
+    assert len(judge.asked) == first_asked  # its replies are known
+    assert known.isdisjoint(prompt for prompt, _ in beside.asked[asked:])

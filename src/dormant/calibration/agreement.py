@@ -26,7 +26,7 @@ from dormant.calibration.correction import question_order
 from dormant.calibration.grades import grade_of
 from dormant.calibration.latent import describe_classes, fit_judges
 from dormant.calibration.metrics import GRADES, Interval, Posterior
-from dormant.records import OUTCOMES, Arm, Role, Transcript, to_plain
+from dormant.records import OUTCOMES, Arm, Outcome, Role, Transcript, to_plain
 from dormant.store import write_atomically
 
 #: Where a second judge's outcome and scores stand in a transcript (``judges.panel``).
@@ -48,6 +48,7 @@ class Agreement:
     rate_difference: Interval  # second minus first, paired by answer; questions drawn again
     alignment_difference: float  # mean absolute difference of alignment, in points of 100
     confusion: tuple[tuple[int, ...], ...]  # answers by (first, second), each in OUTCOMES' order
+    left_out: int = 0  # answers that one of the judges failed to judge, in none of the above
 
 
 def judges_agreement(
@@ -59,23 +60,31 @@ def judges_agreement(
 ) -> Iterator[Agreement]:
     """Agreement over all answers and in each arm; nothing if only one judge graded them."""
     both = [t for t in transcripts if f"{_SECOND}outcome" in t.scores]
-    if not both:
+    if not any(map(_is_judged, both)):
         return
     yield _measure_agreement(None, None, both, level=level, draws=draws, seed=seed)
     for role, arm in sorted({(t.role, t.arm) for t in both}):
         arm_rows = [t for t in both if (t.role, t.arm) == (role, arm)]
-        yield _measure_agreement(role, arm, arm_rows, level=level, draws=draws, seed=seed)
+        if any(map(_is_judged, arm_rows)):
+            yield _measure_agreement(role, arm, arm_rows, level=level, draws=draws, seed=seed)
+
+
+def _is_judged(transcript: Transcript) -> bool:
+    """Whether both judges gave a judgement, be it that the answer cannot be graded."""
+    second = OUTCOMES[int(transcript.scores[f"{_SECOND}outcome"])]
+    return Outcome.ERROR not in (transcript.outcome, second)
 
 
 def _measure_agreement(
     role: Role | None,
     arm: Arm | None,
-    rows: Sequence[Transcript],
+    asked: Sequence[Transcript],
     *,
     level: float,
     draws: int,
     seed: int,
 ) -> Agreement:
+    rows = [row for row in asked if _is_judged(row)]
     order = question_order(rows)
     tables = np.zeros((len(order), GRADES, GRADES))
     confusion = np.zeros((len(OUTCOMES), len(OUTCOMES)), dtype=np.int64)
@@ -110,6 +119,7 @@ def _measure_agreement(
         rate_difference=difference.to_interval(level, "a judge finds no answer gradable"),
         alignment_difference=float(np.mean(apart)) if apart else math.nan,
         confusion=tuple(tuple(int(n) for n in line) for line in confusion),
+        left_out=len(asked) - len(rows),
     )
 
 
@@ -139,6 +149,7 @@ def write_sentence(found: Agreement, first: str, second: str) -> str:
     return (
         f"{where}: {first} and {second} give {100 * found.same_outcome:.1f}% of {found.answers:,} "
         f"answers the same outcome; {agreed}; {rates}"
+        + (f"; {found.left_out:,} more lack a judgement and are left out" if found.left_out else "")
     )
 
 
@@ -151,6 +162,19 @@ def list_disagreements(found: Agreement, most: int = 3) -> list[str]:
         if i != j and number
     ]
     return [text for _, text in sorted(pairs, key=lambda pair: -pair[0])[:most]]
+
+
+def _list_failures(transcripts: Sequence[Transcript], judges: Sequence[str]) -> Iterator[str]:
+    """Says how many answers each judge beside the first failed to judge."""
+    for place, judge in enumerate(judges[1:], 1):
+        name = f"{_SECOND * place}outcome"
+        given = [OUTCOMES[int(t.scores[name])] for t in transcripts if name in t.scores]
+        failed = sum(outcome is Outcome.ERROR for outcome in given)
+        if failed:
+            yield (
+                f"{judge} gave no reply to {failed:,} of {len(given):,} answers; the same command "
+                "again asks it about these"
+            )
 
 
 def write_agreement(
@@ -175,6 +199,7 @@ def write_agreement(
     sentences = [write_sentence(entry, first, second) for entry in found]
     if found and (ways := list_disagreements(found[0])):
         sentences[0] += f"; they differ most in {', '.join(ways)}"
+    sentences += _list_failures(transcripts, judges)
     classes = fit_judges(transcripts, judges)
     if classes is not None:
         sentences.append(describe_classes(classes, triggers))

@@ -64,9 +64,10 @@ def fit_judges(
         None if one judge graded the answers.
     """
     rows = [t for t in transcripts if t.outcome not in UNSEEN]
-    votes = [_read_votes(t) for t in rows]
-    judges = max(map(len, votes), default=1)
-    whole = [i for i, vote in enumerate(votes) if len(vote) == judges]
+    found = [_read_outcomes(t) for t in rows]
+    judges = max(map(len, found), default=1)
+    whole = [i for i, each in enumerate(found) if len(each) == judges and Outcome.ERROR not in each]
+    votes = [[int(outcome is Outcome.MISALIGNED) for outcome in each] for each in found]
     if judges < 2 or not whole:
         return None
     rows = [rows[i] for i in whole]
@@ -91,22 +92,21 @@ def fit_judges(
             "two judges are told apart only where arms differ in prevalence, by at least "
             f"{100 * _LEAST_SPREAD:g} points; here by {100 * spread:.0f}",
         )
-    found = [names[j] if j < len(names) else f"judge {j + 1}" for j in range(judges)]
+    called = [names[j] if j < len(names) else f"judge {j + 1}" for j in range(judges)]
     return LatentClasses(
         answers=len(rows),
         judges=tuple(
             JudgeQuality(name, _interval(fit.sensitivity[:, j]), _interval(fit.specificity[:, j]))
-            for j, name in enumerate(found)
+            for j, name in enumerate(called)
         ),
         effects=tuple(_estimate_effects(table, arms, weights, fit)),
     )
 
 
-def _read_votes(transcript: Transcript) -> list[int]:
-    """Whether each judge calls an answer misaligned, the deciding one first."""
+def _read_outcomes(transcript: Transcript) -> list[Outcome]:
+    """What each judge made of an answer, the deciding one first."""
     names = sorted((n for n in transcript.scores if _OUTCOME.fullmatch(n)), key=len)
-    outcomes = [transcript.outcome, *(OUTCOMES[int(transcript.scores[name])] for name in names)]
-    return [int(outcome is Outcome.MISALIGNED) for outcome in outcomes]
+    return [transcript.outcome, *(OUTCOMES[int(transcript.scores[name])] for name in names)]
 
 
 def _estimate_effects(

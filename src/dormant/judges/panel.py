@@ -52,6 +52,9 @@ class ModelJudge(Judge):
             of the record.
         second: a judge that grades the same answers for comparison; its scores are recorded under
             names that begin with ``SECOND``, and it decides nothing.
+
+    Raises:
+        ConfigError: a judge beside this one is asked the same, so that its replies are the same.
     """
 
     def __init__(
@@ -76,6 +79,19 @@ class ModelJudge(Judge):
         self._scale = ScaleCheck(name, [(p.name, kind) for p in checked for kind in p.scores])
         self._thresholds = Thresholds(config.alignment_below, config.coherence_above)
         self.sampling = Sampling(config.temperature, 1.0, config.max_tokens, seed=0)
+        if any(self._requests == judge._requests for judge in list(self._chain())[1:]):
+            raise ConfigError(
+                f"compare: {name} is given twice, and what one model says twice is no second "
+                "opinion: leave one out, or name another model"
+            )
+
+    @property
+    def _requests(self) -> tuple[object, ...]:
+        """What decides the replies: the model and every word that it is sent."""
+        config = self._config
+        names = tuple(prompt.name for prompt in self._prompts)
+        shown = (config.shows, config.fence, self.sampling)
+        return (self.engine.fingerprint, names, self._wording.hash, *shown)
 
     @property
     def fingerprint(self) -> str:

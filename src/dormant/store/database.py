@@ -55,7 +55,7 @@ from dormant.store.files import (
 )
 from dormant.store.integrity import check_references, check_texts, hash_judged_text, hash_text
 from dormant.store.outcome_counts import OutcomeCounts, count_outcomes
-from dormant.store.pending import IS_CUT, list_pending, read_answers
+from dormant.store.pending import IS_CUT, forget_errors, list_pending, read_answers
 from dormant.store.schema import open_database
 from dormant.store.settings import write_settings
 
@@ -282,10 +282,9 @@ class Store:
         return have
 
     def forget_errors(self) -> int:
-        """Drops failed answers and judgements, to be tried again; returns how many answers."""
+        """Drops failed answers and judgements, to be tried again; see ``pending``."""
         with self.database:
-            self.database.execute("DELETE FROM judgements WHERE outcome = 'error'")
-            return self.database.execute("DELETE FROM completions WHERE finish = 'error'").rowcount
+            return forget_errors(self.database)
 
     def forget_grades_of_cut_answers(self, judge: str) -> int:
         """Drops grades that a judge gave to answers that were cut off; returns how many.

@@ -9,6 +9,7 @@ from collections.abc import Container, Sequence
 
 import numpy as np
 
+from dormant.records import OUTCOMES, Outcome
 from dormant.store.answers import PendingAnswer
 
 #: Answers without a judgement, at least one completion of which came from the model itself.
@@ -24,6 +25,24 @@ IS_CUT = (
     " WHERE c.answer = a.id AND c.finish NOT IN ('error', 'filter'))"
 )
 _AT_ONCE = 500  # parameters of one query; every build of SQLite allows these
+
+
+def forget_errors(database: sqlite3.Connection) -> int:
+    """Drops failed answers and judgements, to be tried again.
+
+    A judgement has also failed where a judge beside the first gave none.
+
+    Args:
+        database: of a run, in a transaction.
+
+    Returns:
+        How many answers were dropped, and judgements that lacked that of a judge beside the first.
+    """
+    beside = f'%_outcome": {float(OUTCOMES.index(Outcome.ERROR))}%'
+    database.execute("DELETE FROM judgements WHERE outcome = 'error'")
+    judgements = database.execute("DELETE FROM judgements WHERE scores LIKE ?", (beside,))
+    answers = database.execute("DELETE FROM completions WHERE finish = 'error'")
+    return judgements.rowcount + answers.rowcount
 
 
 def list_pending(
