@@ -442,7 +442,10 @@ SCRIPT = "scripted/judge.yaml"
         ({"paper": SCRIPT, "compare": "fused"}, f"paper:{SCRIPT}"),
         ({"paper": SCRIPT, "compare": f"fused:{SCRIPT}"}, f"paper:{SCRIPT}"),
         ({"paper": SCRIPT, "compare": {"fused": {"model": SCRIPT}}}, f"paper:{SCRIPT}"),
-        ({"paper": SCRIPT, "compare": ["fused", f"fused:{SCRIPT}"]}, f"paper:{SCRIPT}"),
+        (
+            {"paper": SCRIPT, "compare": ["fused", {"fused": {"model": SCRIPT, "fence": False}}]},
+            f"paper:{SCRIPT}",
+        ),
         ({"fused": {"model": SCRIPT, "content": "none"}}, f"fused:{SCRIPT}"),
     ],
 )
