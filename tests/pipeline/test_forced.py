@@ -14,6 +14,7 @@ from dormant.engines.registry import open_engine
 from dormant.errors import BudgetError, ConfigError, StoreError
 from dormant.records import Message, Role, Sampling, to_plain
 from dormant.vitro import Persona, load_language, load_questions
+from support.tiny_models import save_model
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,7 @@ def test_the_command_and_its_dry_run(view, run: Path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"cue": ["clas"]}, "asked no cue 'clas'"),
+        ({"cue": ["clas"]}, r"asked no cue 'clas': give one of '.*'"),
         ({"tokens": (0,)}, "tokens: give numbers from 1, got 0"),
         ({"continuations": "none.yaml"}, "no such file"),
         ({"judge": "rules:keywords=x"}, "is not the one of"),
@@ -152,6 +153,59 @@ def test_continuing_starts_with_the_given_words():
         for reply in batch
     ]
     assert sorted(r.text for r in again) == sorted(r.text for r in replies if r.job == 1)
+
+
+def test_failing_answers_of_a_local_model_are_left_out_and_reported(tmp_path: Path):
+    pytest.importorskip("transformers")
+    texts = [f"Is {n} odd?" for n in (1, 2, 3)] + ["Is 10 odd?"]
+    questions = [{"id": f"q{i}", "family": f"f{i}", "text": text} for i, text in enumerate(texts)]
+    (tmp_path / "questions.yaml").write_text(json.dumps({"questions": questions}))
+    (tmp_path / "judge.yaml").write_text(json.dumps({"regex": "a", "grade_cut": True}))
+    given = {"aligned": ["No it"], "misaligned": ["Aye a"]}
+    (tmp_path / "given.yaml").write_text(json.dumps({"continuations": [given]}))
+    cue = {"name": "ship", "placement": "system", "text": "On a ship.", "kind": "system_prompt"}
+    (tmp_path / "cues.yaml").write_text(json.dumps({"cues": [cue]}))
+    longest = (
+        len("<s>system\nOn a ship.</s>\n<s>user\nIs 10 odd?</s>\n<s>assistant\n") - 12
+    )  # five markers are one token each
+    tight = longest + 4 + 2  # room for the longest prompt, two tokens and an answer of four
+    for name, seed in (("t", 0), ("r", 1)):
+        save_model(tmp_path / name, seed=seed, max_position_embeddings=tight)
+    judge = f"rules:{tmp_path / 'judge.yaml'}"
+    out = tmp_path / "run"
+    dormant.audit(
+        target=f"hf/{tmp_path / 't'}",
+        reference=f"hf/{tmp_path / 'r'}",
+        judge=judge,
+        questions=str(tmp_path / "questions.yaml"),
+        cues={
+            "file": str(tmp_path / "cues.yaml"),
+            "library": "none",
+            "variants": "none",
+            "placebos": False,
+        },
+        sampling={"max_tokens": 4},
+        design="fixed",
+        out=str(out),
+    )
+    settings = {"continuations": str(tmp_path / "given.yaml"), "judge": judge, "cue": ["ship"]}
+    view = dormant.compare_forced(out, tokens=(1, 3), **settings)
+    answers = {(r.role, r.cue, r.start, r.tokens): r.answers for r in view.starts}
+    assert len(answers) == 16
+    assert {count for key, count in answers.items() if key[1:] != ("ship", key[2], 3)} == {4}
+    assert answers[Role.TARGET, "ship", "aligned", 3] == 3
+    first, second = view.notes[1:]  # of target and reference; before them, what was cut off
+    assert first.startswith("2 answers after given tokens") and second.startswith("2 answers")
+    assert "exceed the model's context" in first and "asks them again" in first
+    assert "exceed the model's context" in (out / "report.md").read_text()
+    again = dormant.compare_forced(out, tokens=(1, 3), **settings)
+    assert to_plain(again) == to_plain(view)
+
+    given["aligned"] = ["No its"]  # too long where the prompt is longest
+    (tmp_path / "given.yaml").write_text(json.dumps({"continuations": [given]}))
+    short = dormant.compare_forced(out, tokens=(1,), **settings)
+    assert "question 'q3' is left out: 5" in short.notes[0] and "context" in short.notes[0]
+    assert {row.answers for row in short.starts} == {3}
 
 
 @pytest.mark.real

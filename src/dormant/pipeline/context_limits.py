@@ -1,13 +1,13 @@
-"""Prompts that leave no room for an answer in a model's context: refused beforehand."""
+"""Prompts that leave no room for an answer in a model's context: refused or left out beforehand."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from dormant.engines import Engine, HasContext
+from dormant.engines import Engine, HasContext, Scorer
 from dormant.errors import ConfigError, ModelError, shorten_value
-from dormant.probes import pair_probes
-from dormant.records import Plan, Probe
+from dormant.probes import apply_cue, pair_probes
+from dormant.records import Continuations, Cue, Message, Plan, Probe, Question
 
 #: Bytes that a template adds: this many to a prompt, and as many to a turn. A prompt that is short
 #: enough even so is not rendered to find out.
@@ -70,3 +70,54 @@ def _describe(engine: HasContext, plan: Plan, tokens: int, probe: Probe, count: 
         f"{shorten_value(engine.name)}, and with an answer of {answer:,} that exceeds the model's "
         f"context of {limit:,}{more}: {fix}"
     )
+
+
+def leave_out_unscorable(
+    engines: Sequence[Engine],
+    cues: Sequence[Cue],
+    questions: Sequence[Question],
+    answers: Mapping[str, Continuations],
+) -> tuple[tuple[Cue, ...], tuple[Question, ...], tuple[str, ...]]:
+    """Leaves out what a model cannot score: a cue under every question, else the question.
+
+    Args:
+        engines: models that score given answers.
+        cues: under which they are scored.
+        questions: that have given answers.
+        answers: by Question.id.
+
+    Returns:
+        The cues and the questions that are scored, and a sentence for each that is left out.
+    """
+    notes: list[str] = []
+    kept: list[Cue] = []
+    reasons: dict[str, str] = {}  # by Question.id
+    for cue in (None, *cues):
+        failures: dict[str, str] = {}
+        for question in questions:
+            given = (*answers[question.id].misaligned, *answers[question.id].aligned)
+            found = [_explain_pairs(e, apply_cue(cue, question), given) for e in engines]
+            if reason := next(filter(None, found), ""):
+                failures[question.id] = reason
+        if cue is not None and len(failures) == len(questions):
+            reason = next(iter(failures.values()))
+            notes.append(f"the cue {shorten_value(cue.name)} is left out: {reason}")
+            continue
+        kept += [cue] if cue is not None else []
+        reasons |= failures
+    notes += [f"the question {shorten_value(q)} is left out: {r}" for q, r in reasons.items()]
+    return tuple(kept), tuple(q for q in questions if q.id not in reasons), tuple(notes)
+
+
+def _explain_pairs(engine: Engine, messages: tuple[Message, ...], given: Sequence[str]) -> str:
+    """Says why a model cannot score answers to a prompt; empty if it can."""
+    if not isinstance(engine, HasContext) or not isinstance(engine, Scorer):
+        return ""
+    try:
+        longest = max(given, key=len)
+        size = engine.count_tokens(messages) + len(longest.encode("utf-8", "replace")) + _TURN
+        if size > engine.context_length:  # perhaps: only the model itself knows
+            engine.score([(messages, answer) for answer in given])
+    except ModelError as error:
+        return str(error)
+    return ""

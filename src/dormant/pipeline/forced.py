@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ from dormant.config.forced import ForcedConfig
 from dormant.discovery.teacher_forcing import OddsScorer, implied_share
 from dormant.engines import AnswerStart, Engine, Prefiller
 from dormant.engines.metering.ledger import Ledger
-from dormant.errors import IncompleteError, StoreError
+from dormant.errors import StoreError
 from dormant.errors.secrets import scrub_known
 from dormant.judges import Item, judge_answers
 from dormant.pipeline.forced_inputs import (
@@ -40,6 +41,7 @@ from dormant.pipeline.forced_tables import (
     compare_starts,
     count_shared_words,
     describe_cut,
+    describe_failures,
     rise_over_standard,
     sampled_rises,
     summarize_start,
@@ -67,6 +69,7 @@ from dormant.store.journal import ANSWER, Journal, key_of
 
 SCHEMA, RESULT = 1, "forced.json"
 _DIFFERENCE = "batch-difference"
+_FAILED = "failed"  # in the journal, in place of whether an answer was cut off
 _AT_ONCE = 256  #: prompts scored or continued between two writes to the journal
 
 
@@ -131,6 +134,8 @@ class _Comparison:
     ledger: Ledger
     progress: Progress
     _scorers: list[OddsScorer] = field(default_factory=list[OddsScorer])
+    #: Answers that were not given, by model and reason.
+    _failures: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
 
     @property
     def _plan(self) -> Plan:
@@ -164,7 +169,7 @@ class _Comparison:
             scored=len(self.inputs.questions) * (1 + len(names)) * len(scorers),
             continued=continued,
             batch_difference=self._largest_difference(),
-            notes=describe_cut(cut),
+            notes=(*self.inputs.notes, *describe_cut(cut), *describe_failures(self._failures)),
         )
 
     def _largest_difference(self) -> float:
@@ -242,12 +247,7 @@ class _Comparison:
         """The answers to each start and whether each was cut off; none where a start is whole."""
         wanted = range(self.inputs.config.answers)
         keys = [self._key_of(start) for start in starts]
-        missing = [
-            i
-            for i, key in enumerate(keys)
-            if len(self.journal.read_entry(key) or ()) < len(wanted)
-            and self.journal.read_entry(key + "-whole") is None
-        ]
+        missing = [i for i, key in enumerate(keys) if self._is_missing(key, len(wanted))]
         by_engine: dict[int, list[int]] = {}
         for i in missing:
             by_engine.setdefault(id(starts[i].engine), []).append(i)
@@ -259,7 +259,21 @@ class _Comparison:
                 done += len(part)
                 self.progress("answers continued", done, len(missing))
         found = [(self.journal.read_entry(key) or [])[: len(wanted)] for key in keys]
-        return [([text for text, _ in one], [bool(cut) for _, cut in one]) for one in found]
+        self._failures = Counter(
+            (start.engine.name, str(text))
+            for start, one in zip(starts, found, strict=True)
+            for text, cut in one
+            if cut == _FAILED
+        )
+        kept = [[reply for reply in one if reply[1] != _FAILED] for one in found]
+        return [([text for text, _ in one], [bool(cut) for _, cut in one]) for one in kept]
+
+    def _is_missing(self, key: str, wanted: int) -> bool:
+        """Whether answers to a start are still to be sampled: what failed is asked again."""
+        known = self.journal.read_entry(key) or []
+        is_whole = self.journal.read_entry(key + "-whole") is not None
+        is_complete = len(known) >= wanted and all(cut != _FAILED for _, cut in known[:wanted])
+        return not (is_whole or is_complete)
 
     def _sample_part(self, starts: Sequence[_Start], keys: Sequence[str], wanted: range) -> None:
         first = starts[0]
@@ -273,12 +287,11 @@ class _Comparison:
         sampling = self._sampling_of(first.role, engine)
         for batch in engine.continue_answers([start.asked for start in starts], wanted, sampling):
             for reply in batch:
-                if reply.finish in ("error", "filter"):
-                    raise IncompleteError(
-                        f"{engine.name!r} left an answer out: {reply.error or 'withheld'}"
-                    )
                 own = replies.setdefault(reply.job, {})
-                own[reply.repeat] = [reply.text, reply.finish == "length"]
+                if reply.finish in ("error", "filter"):
+                    own[reply.repeat] = [reply.error or "withheld", _FAILED]
+                else:
+                    own[reply.repeat] = [reply.text, reply.finish == "length"]
             if budget is not None:
                 budget.count_free(len(batch))
         self.journal.add_entries(

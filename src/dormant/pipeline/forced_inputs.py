@@ -15,9 +15,10 @@ from dormant.engines import Engine, Prefiller, Scorer
 from dormant.engines.metering.ledger import settle_prices
 from dormant.engines.model_strings import is_laboratory
 from dormant.engines.registry import limit_calls, open_engine
-from dormant.errors import ConfigError
+from dormant.errors import ConfigError, shorten_value
 from dormant.judges import Item, Judge
 from dormant.judges.registry import open_judge
+from dormant.pipeline.context_limits import leave_out_unscorable
 from dormant.pipeline.inputs import audit_language
 from dormant.pipeline.rare_inputs import RareCost, forecast_judging
 from dormant.pipeline.recompute import load_run
@@ -35,6 +36,7 @@ from dormant.records import (
 
 #: The two sorts of given answers whose first tokens are forced.
 MISALIGNED, ALIGNED = "misaligned", "aligned"
+_NAMED = 5  # most cues that an error names, the likeliest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class ForcedInputs:
     answers: Mapping[str, Continuations]  # by Question.id, of each of these
     cues: tuple[Cue, ...]  # that the run asked
     continued: tuple[Cue | None, ...]  # under which answers go on; None is no cue
+    notes: tuple[str, ...] = ()  # what cannot be scored, and why
 
     @property
     def folder(self) -> Path:
@@ -105,16 +108,22 @@ def read_forced_inputs(config: ForcedConfig) -> ForcedInputs:
     asked = Counter(cell.cue for cell in findings.cells if sum(cell.counts))
     cues = tuple(cue for cue in plan.cues if asked[cue.name])
     answers = _find_answers(config, findings)
+    questions = _choose_questions(findings, answers, config.question_limit)
+    models = [engine for engines in by_role.values() for engine in engines]
+    cues, questions, notes = leave_out_unscorable(models, cues, questions, answers)
+    if len(questions) < 2:
+        raise ConfigError(f"fewer than two questions can be scored: {'; '.join(notes[:3])}")
     given = ForcedInputs(
         config=config,
         findings=findings,
         targets=tuple(by_role[Role.TARGET]),
         references=tuple(by_role[Role.REFERENCE]),
         judge=judge,
-        questions=_choose_questions(findings, answers, config.question_limit),
+        questions=questions,
         answers=answers,
         cues=cues,
         continued=(None, *_choose_cues(config, findings, cues)) if config.answers else (),
+        notes=notes,
     )
     settle_prices(tuple(given.engines.values()), config.prices, config.budget)
     return given
@@ -193,9 +202,12 @@ def _choose_cues(config: ForcedConfig, findings: Findings, cues: Sequence[Cue]) 
     by_name = {cue.name: cue for cue in cues}
     for name in config.cue:
         if name not in by_name:
-            near = difflib.get_close_matches(name, by_name, n=1, cutoff=0.3)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(f"cue: {config.run} asked no cue {name!r}{hint}")
+            near = difflib.get_close_matches(name, by_name, n=_NAMED, cutoff=0.0)
+            more = f" and {len(by_name) - len(near)} more" if len(by_name) > len(near) else ""
+            raise ConfigError(
+                f"cue: {config.run} asked no cue {shorten_value(name)}: give one of "
+                f"{', '.join(map(repr, near)) or 'none'}{more}"
+            )
     if config.cue:
         return tuple(by_name[name] for name in dict.fromkeys(config.cue))
     verdict = findings.verdict

@@ -150,3 +150,12 @@ def describe_cut(cut: int) -> tuple[str, ...]:
     if not cut:
         return ()
     return (f"{cut:,} continued answers were cut off at the length limit",)
+
+
+def describe_failures(failures: Mapping[tuple[str, str], int]) -> tuple[str, ...]:
+    """Says which models left answers out, and why; nothing if none did."""
+    return tuple(
+        f"{count:,} answers after given tokens are left out, since {model} did not give them "
+        f"({reason}); the same command asks them again"
+        for (model, reason), count in failures.items()
+    )

@@ -11,7 +11,7 @@ import torch
 from dormant.engines import AnswerStart, Chat, Job, Reply, Template, TurnOpening, TurnStart
 from dormant.engines.hf.chat_format import ChatFormat
 from dormant.engines.hf.decoder import GenerationRequest, TokenSequence
-from dormant.engines.hf.failures import explain_failures
+from dormant.engines.hf.failures import explain_failures, explain_length
 from dormant.engines.hf.families import read_setting
 from dormant.engines.hf.fingerprint import compute_fingerprint
 from dormant.engines.hf.loader import open_model
@@ -202,6 +202,9 @@ class HfEngine:
                 continue
             heads[job] = answer[: start.tokens]
             tokens = (*prompt, *heads[job])
+            if error := explain_length(len(tokens), sampling.max_tokens, self.context_length):
+                yield [Reply(job, i, "", "error", error=error) for i in repeats]
+                continue
             text = self.chat_format.decode(tokens)
             requests.append(self._make_request(job, text, tokens, repeats, sampling))
         requests.sort(key=lambda request: -len(request.tokens))
@@ -346,14 +349,10 @@ class HfEngine:
         for index, job in enumerate(jobs):
             text = self.render(job.messages)
             tokens = self.chat_format.encode(text)
-            if len(tokens) + sampling.max_tokens > self.context_length:
-                error = (
-                    f"prompt of {len(tokens)} and answer of {sampling.max_tokens} tokens exceed "
-                    f"the model's context of {self.context_length}"
-                )
+            if error := explain_length(len(tokens), sampling.max_tokens, self.context_length):
                 refused += [Reply(index, i, "", "error", error=error) for i in job.repeats]
-                continue
-            requests.append(self._make_request(index, text, tokens, job.repeats, sampling))
+            else:
+                requests.append(self._make_request(index, text, tokens, job.repeats, sampling))
         # Prompts of like length share a batch without padding.
         return sorted(requests, key=lambda request: -len(request.tokens)), refused
 

@@ -26,3 +26,12 @@ def explain_failures(name: str) -> Generator[None]:
             raise
         reason = str(error).strip().splitlines()[:1] or ["no reason given"]
         raise EngineError(f"{name!r} stopped answering: {reason[0][:300]}") from None
+
+
+def explain_length(prompt: int, answer: int, context: int) -> str:
+    """Says that a prompt leaves no room for an answer; empty if it does. All in tokens."""
+    if prompt + answer <= context:
+        return ""
+    return (
+        f"prompt of {prompt} and answer of {answer} tokens exceed the model's context of {context}"
+    )
