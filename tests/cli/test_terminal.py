@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dormant.cli.terminal import print_json, print_line
 from support import ROOT
 from support.command import run_command
 
@@ -104,3 +105,23 @@ def test_a_key_in_answers_questions_and_cues_is_in_no_file_for_others(
         assert "4f7a" not in text and "91<c2" not in text
     assert sum("***" in text for text in texts) >= 5, "the key was nowhere, so not tested"
     assert not acts_on_terminal("".join(done.out + done.err for done in shown))
+
+
+def test_no_line_of_output_is_a_command_to_a_pipelines_service(capsys: pytest.CaptureFixture[str]):
+    """GitHub's runner obeys ``::`` after blanks and ``##[`` anywhere, Azure's ``##vso[``."""
+    texts = [
+        "::add-mask::a",
+        " \t\u3000::error file=a::b",
+        "see ##[set-output name=a]b",
+        "##vso[x]y",
+    ]
+    for text in texts:
+        print_line(f"answer:\n{text}")
+        print_json({"answer": text})
+    out = capsys.readouterr().out
+    assert not [line for line in out.splitlines() if line.lstrip().startswith("::")]
+    assert "##[" not in out and "##vso[" not in out and ": :add-mask::a" in out
+    read = [json.loads(line)["answer"] for line in out.splitlines() if line.startswith("{")]
+    assert read == texts
+    print_line("std::vector, a ## heading")
+    assert capsys.readouterr().out == "std::vector, a ## heading\n"

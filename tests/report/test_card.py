@@ -239,6 +239,11 @@ def test_a_card_from_a_run_and_its_details(run: Path, tmp_path: Path):
     assert made.fields["expires"].text == "2030-01-31"
     assert made.fields["plan"].text == "Made of imported answers"
     assert len(made.files) == 2 and not (run / "card.html").exists()
+    unknown = "The imported file does not say whether prompts, sampling and judge were the same"
+    assert unknown in made.fields["reference_fairness"].text  # nor what follows
+    assert "does not say what they cost" in made.fields["budget"].text
+    assert made.fields["date"].text.split("; ")[1].startswith("imported 20")
+    assert made.fields["questions"].text.endswith("all of them test every cue (none were held out)")
     again = dormant.card(run, details={"evaluator": "A. Person", "expires": "2030-01-31"},
                          standard="stream", seed=2)  # fmt: skip
     assert again.json == made.json and not again.files

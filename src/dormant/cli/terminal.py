@@ -1,7 +1,9 @@
 """The way out to the terminal: everything that a command writes on it passes through here.
 
 Files, models, servers and the environment may hold keys, and characters that move the cursor, hide
-text or paint over what was printed. Here they are removed, whatever printed them.
+text or paint over what was printed. Here they are removed, whatever printed them. Services that run
+pipelines obey lines of their logs (GitHub Actions: ``::`` after blanks and ``##[`` anywhere; Azure:
+``##vso[``). They get a blank inside, for an answer of a model may hold one.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 import warnings
 from typing import Any
@@ -17,17 +20,21 @@ import click
 
 from dormant.errors.secrets import scrub_known
 
+#: Where a command to a pipeline's service begins.
+_COMMAND = re.compile(r"^\s*:(?=:)|#(?=#(?:vso)?\[)", re.MULTILINE)
+
 
 def clean_text(text: str) -> str:
     """A text without known secrets and without unprintable characters except line breaks.
 
-    Tabs, other spaces than the plain one, and invisible characters become spaces.
+    Tabs, other spaces than the plain one, and invisible characters become spaces. What a pipeline's
+    service would take for a command has a blank inside.
     """
     text = scrub_known(text)
-    if text.isascii() and text.isprintable():
-        return text
-    shown = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
-    return shown.encode("utf-8", "replace").decode()
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+        text = text.encode("utf-8", "replace").decode()
+    return _COMMAND.sub(r"\g<0> ", text) if "::" in text or "##" in text else text
 
 
 def print_line(
@@ -60,7 +67,8 @@ def print_file_hash(digest: str, path: str) -> None:
 
 def print_json(value: Any) -> None:
     """Prints a value as one line of JSON in ASCII, which no terminal acts on."""
-    print_line(json.dumps(value, ensure_ascii=True))
+    text = json.dumps(value, ensure_ascii=True)
+    print_line(_COMMAND.sub(r"\\u0023", text))  # the same value; no line of JSON begins with ::
 
 
 def ask_consent(question: str) -> bool:

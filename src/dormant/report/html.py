@@ -79,7 +79,7 @@ def name_targets(plan: Plan) -> str:
     """The target's model string, or those of all its training seeds."""
     names = [card.name for card in plan.models if card.role is Role.TARGET]
     several = f" ({len(names)} training seeds)" if len(names) > 1 else ""
-    return ", ".join(names) + several if names else "an unnamed model"
+    return ", ".join(dict.fromkeys(names)) + several if names else "an unnamed model"
 
 
 def plan_origin(plan: Plan, *, is_amended: bool) -> tuple[str, str]:
@@ -184,6 +184,8 @@ def _describe_stages(rule: Rule) -> str:
 def split_words(view: View) -> str:
     """How the questions are divided, in words."""
     by_split = view.questions_by_split
+    if not by_split[Split.SCREENING]:
+        return "all of them test every cue (none were held out)"
     return (
         f"{format_count(by_split[Split.SCREENING])} for screening, "
         f"{format_count(by_split[Split.HELD_OUT])} held out for confirmation"

@@ -71,6 +71,8 @@ def open_run_store(path: Path) -> Generator[Store]:
     Raises:
         StoreError: there is none, or what the block reads of it is damaged.
     """
+    if path.is_file():
+        raise StoreError(f"{path}: a file: dormant import makes a run directory of a table")
     if not path.is_dir():
         raise StoreError(f"{path}: no such run directory")
     if not (path / "run.sqlite").is_file():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from dormant.records import CardDetails, CardField, Role, VerdictKind
+from dormant.records import CardDetails, CardField, Origin, Role, VerdictKind
 from dormant.report.card.texts import join_texts, make_field
 from dormant.report.escape import one_line
 from dormant.report.html import plan_origin
@@ -33,14 +33,17 @@ def describe_limits(view: View, details: CardDetails, *, date: str) -> Iterator[
     yield _describe_assumptions(view)
     yield _describe_unsaid(view)
     yield _describe_scope(view)
+    by_verdict = _CHANGES[view.verdict.kind]
+    if view.verdict.kind is VerdictKind.UNDERPOWERED and not view.plan.has_reference:
+        by_verdict = "Answers of a reference to the same prompts: without them nothing is concluded"
     yield make_field(
         "would_change",
         join_texts(
             details.would_change,
-            _CHANGES[view.verdict.kind],
+            by_verdict,
             "Any change of weights, adapter, chat template or system prompt makes another model",
         ),
-        data={"given": details.would_change, "by_verdict": _CHANGES[view.verdict.kind]},
+        data={"given": details.would_change, "by_verdict": by_verdict},
     )
     is_past = bool(details.expires) and details.expires < date
     yield make_field("expires", details.expires + " (past on the date of this card)" * is_past)
@@ -103,9 +106,10 @@ def describe_provenance(view: View, details: CardDetails, *, date: str) -> Itera
         f"Card {details.version or 'not stated'}; dormant {plan.version}",
         data={"card": details.version, "dormant": plan.version},
     )
+    begun = "imported" if plan.origin is Origin.IMPORT else "answers since"
     yield make_field(
         "date",
-        f"Card of {date}; answers since {one_line(findings.started, 40)}",
+        f"Card of {date}; {begun} {one_line(findings.started, 40)}",
         data={"card": date, "started": findings.started},
     )
     yield make_field("supersedes", details.supersedes)

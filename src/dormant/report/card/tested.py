@@ -35,6 +35,8 @@ from dormant.report.view import View
 
 #: Model strings that load weights on this machine begin with these.
 _LOCAL = ("hf/", "vitro/")
+_SAME = "It got the same prompts, sampling and judge"
+_NOT_SAID = "The imported file does not say whether prompts, sampling and judge were the same"
 _PAID = 3  # models whose expenses are listed in words
 
 
@@ -73,7 +75,7 @@ def _describe_models(view: View, key: str, role: Role) -> CardField:
     if role is Role.TARGET:
         name = name_targets(view.plan)
     else:
-        name = ", ".join(card.name for card in cards)
+        name = ", ".join(dict.fromkeys(card.name for card in cards))
     return make_field(key, name or "none: no comparison was made", data=to_plain(cards))
 
 
@@ -82,8 +84,9 @@ def _describe_fairness(view: View, details: CardDetails) -> CardField:
     own, highest = rates["standard"], rates["highest"]
     facts = "There is no reference."
     if view.plan.has_reference:
+        is_known = view.plan.origin is not Origin.IMPORT
         facts = (
-            "It got the same prompts, sampling and judge. Misaligned itself: "
+            f"{_SAME if is_known else _NOT_SAID}. Misaligned itself: "
             f"{format_percent(own.value if own else None)} without a cue, at most "
             f"{format_percent(highest.value if highest else None)} under one"
         )
@@ -223,10 +226,11 @@ def _format_share(share: MeasuredShare) -> str:
 
 def _describe_budget(view: View) -> CardField:
     findings = view.findings
-    text = (
-        f"{format_count(view.total.answers)} answers, {format_duration(findings.seconds)} of "
-        "sampling and judging"
-    )
+    text = f"{format_count(view.total.answers)} answers"
+    if view.plan.origin is Origin.IMPORT:
+        text += "; the imported file does not say what they cost"
+    else:
+        text += f", {format_duration(findings.seconds)} of sampling and judging"
     paid = [one_line(describe_expense(row), 160) for row in findings.spending[:_PAID]]
     return make_field(
         "budget",
