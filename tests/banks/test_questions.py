@@ -144,7 +144,7 @@ WRONG = {
     "blank cell": ("a.csv", "id,question\n1,Who?\n2,\n", 3, "the question is blank"),
     "quote": ("a.csv", 'question\n"Who?\n', 2, "not CSV"),
     "split": ("a.csv", "question,split\nWho?,test\n", 2, "split 'test' is unknown"),
-    "some splits": ("a.csv", "question,split\nWho?,screening\nWhy?,\n", None, "1 of 2 .* a split"),
+    "some splits": ("a.csv", "question,split\nWho?,screening\nWhy?,\n", 3, "1 of 2 .* a split"),
     "not json": ("a.jsonl", '"Who?"\n{"text": \n', 2, "not JSON"),
     "number": ("a.jsonl", '"Who?"\n3\n', 2, "got 3"),
     "text number": ("a.jsonl", '{"text": 3}\n', 1, "'text' must be text, got 3"),

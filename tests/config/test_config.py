@@ -114,7 +114,7 @@ def test_errors_name_line_and_fix(tmp_path: Path, text: str | bytes, line: int, 
         ("!!python/object/apply:os.system ['true']\n", "not YAML"),
         ("target: " + "[" * 5000 + "\n", "not YAML"),
         ("? [a]\n: b\n", "a key must be a scalar"),
-        ("a: &a [*a]\n", "unknown key 'a'"),
+        ("a: &a [*a]\n", "an alias (*) stands within the value that it names"),
     ],
 )
 def test_errors_without_a_line_of_their_own(tmp_path: Path, text: str, says: str):

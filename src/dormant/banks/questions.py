@@ -113,6 +113,7 @@ def _assign_splits(
         raise ConfigError(
             f"{len(given)} of {len(entries)} questions have a split: give it for all, or for none",
             file=path,
+            line=next(entry.line for entry in entries if entry.split is None),
         )
     turn = {family: index for index, family in enumerate(dict.fromkeys(families))}
     halves, seen = tuple(Split), Counter[str]()

@@ -18,7 +18,7 @@ from typing import NoReturn
 
 import click
 
-from dormant.cli.terminal import clean_text, print_line, route_logs
+from dormant.cli.terminal import format_error, print_line, route_logs
 from dormant.errors import DormantError
 from dormant.version import __version__
 
@@ -165,9 +165,8 @@ def _describe_system_error(error: OSError | sqlite3.Error) -> str:
 
 
 def _print_error(message: str, code: int) -> int:
-    line = " ".join(clean_text(message).split())
     try:
-        _print_line(f"dormant: {line}")
+        _print_line(format_error(message))
     except BrokenPipeError:
         _handle_closed_pipe()
     except OSError:  # the terminal was closed: nobody reads the line

@@ -49,9 +49,12 @@ def command(
     """
     settings = audit_config(config, options)
     is_typed = (options["judge"] or "").strip().startswith("rules:predicate=")
-    kind = run_and_show(
-        settings, amend=amend, is_code_trusted=is_typed, yes=yes, as_json=as_json, quiet=quiet
-    )
+    from dormant.config import name_keys
+
+    with name_keys(config, settings):
+        kind = run_and_show(
+            settings, amend=amend, is_code_trusted=is_typed, yes=yes, as_json=as_json, quiet=quiet
+        )
     if not exit_zero:
         raise click.exceptions.Exit(exit_code_of(kind))
 

@@ -51,6 +51,7 @@ def command(
     settings = audit_config(config, options)
     _check_has_effect(effect, power=power, icc=icc, base=base, like=like)
     from dormant import stats
+    from dormant.config import name_keys
     from dormant.errors import ConfigError
     from dormant.pipeline import prepare_audit
     from dormant.pipeline.cheaper import CONSENT, Limits, suggest_cheaper
@@ -59,7 +60,7 @@ def command(
 
     if amend and not freeze:
         raise ConfigError("--amend replaces a frozen plan: add --freeze")
-    with show_progress() as progress:
+    with name_keys(config, settings), show_progress() as progress:
         prepared = prepare_audit(
             settings,
             progress=progress,

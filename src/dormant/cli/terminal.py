@@ -22,6 +22,8 @@ from dormant.errors.secrets import scrub_known
 
 #: Where a command to a pipeline's service begins.
 _COMMAND = re.compile(r"^\s*:(?=:)|#(?=#(?:vso)?\[)", re.MULTILINE)
+#: Characters of an error's line.
+_LONGEST_ERROR = 2000
 
 
 def clean_text(text: str) -> str:
@@ -35,6 +37,14 @@ def clean_text(text: str) -> str:
         text = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
         text = text.encode("utf-8", "replace").decode()
     return _COMMAND.sub(r"\g<0> ", text) if "::" in text or "##" in text else text
+
+
+def format_error(message: str) -> str:
+    """An error as one line; of a very long one, which quotes a file, beginning and end."""
+    line = " ".join(clean_text(message).split())
+    if len(line) > _LONGEST_ERROR:
+        line = f"{line[: _LONGEST_ERROR // 2]} [...] {line[-_LONGEST_ERROR // 2 :]}"
+    return f"dormant: {line}"
 
 
 def print_line(

@@ -3,6 +3,8 @@
 ::
 
     reader     reads YAML and checks it against a model
+    nodes      the line of a value
+    places     errors of later checks, with file and line
     inputs     what audits, searches and the Inspect task read alike
     audit      ``audit.yaml``
     gate       ``gate.yaml``, a release policy
@@ -24,6 +26,8 @@ from dormant.config.audit import (
 )
 from dormant.config.durations import format_duration, parse_duration
 from dormant.config.inputs import CueConfig, InputConfig
+from dormant.config.nodes import wrap_list
+from dormant.config.places import name_keys
 from dormant.config.presets import PRESETS, apply_preset
 from dormant.config.reader import (
     LARGEST_YAML,
@@ -33,7 +37,6 @@ from dormant.config.reader import (
     read_yaml,
     read_yaml_with_changes,
     read_yaml_with_lines,
-    wrap_list,
 )
 
 __all__ = [
@@ -51,6 +54,7 @@ __all__ = [
     "check_values",
     "format_duration",
     "load_yaml",
+    "name_keys",
     "parse_duration",
     "price_numbers",
     "read_yaml",

@@ -18,6 +18,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import pydantic
 import yaml
 
+from dormant.config.nodes import Where, find_line, value_at
 from dormant.config.resources import is_resource
 from dormant.errors import ConfigError, explain_not_text, explain_unreadable
 from dormant.errors.files import read_limited
@@ -27,12 +28,11 @@ LARGEST_YAML = 8 * 1024 * 1024
 #: Values of a file, aliases and merged keys counted each time: some kilobytes can name billions.
 _MOST_VALUES = 100_000
 _LONGEST_NUMBER = 400  # characters
+_DEEPEST = 100  # levels of values within values
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 _SHORT.maxlevel = 3
-
-Where = tuple[str | int, ...]  # path of a value: keys and indices
 
 
 class Strict(pydantic.BaseModel):
@@ -87,7 +87,7 @@ def read_yaml_with_lines(
         ConfigError: the file cannot be read, is not YAML, or does not fit the model.
     """
     value, tree = _load_mapping(path, model)
-    return check_values(value, model, file=path, tree=tree), lambda where: _find_line(tree, where)
+    return check_values(value, model, file=path, tree=tree), lambda where: find_line(tree, where)
 
 
 def read_yaml_with_changes(
@@ -114,7 +114,7 @@ def read_yaml_with_changes(
     except pydantic.ValidationError as error:
         first = _pick_error(error)
     where, reason = first["loc"], _explain_error(first, first["loc"], model)
-    if first["type"] != "missing" and _value_at(value, where) != _value_at(changed, where):
+    if first["type"] != "missing" and value_at(value, where) != value_at(changed, where):
         # A change made it wrong, unless the file alone is wrong in the same way.
         try:
             check_values(value, model, file=path, tree=tree)
@@ -122,7 +122,7 @@ def read_yaml_with_changes(
             if alone.reason == reason:
                 raise
         raise ConfigError(reason)
-    raise ConfigError(reason, file=path, line=_find_line(tree, where))
+    raise ConfigError(reason, file=path, line=find_line(tree, where))
 
 
 def _load_mapping(
@@ -162,29 +162,25 @@ def load_yaml(path: str | Path) -> tuple[Any, yaml.Node | None]:
 
 
 def _check_size(tree: yaml.Node | None) -> None:
-    """Raises ``MarkedYAMLError`` for a tree with too many values once aliases are followed."""
-    sizes: dict[int, int] = {}
+    """Raises ``MarkedYAMLError`` for a value within itself, or too many with aliases followed."""
+    sizes: dict[int, int] = {}  # 0 while a node's own values are measured
 
     def measure(node: yaml.Node) -> int:
         if id(node) not in sizes:
-            sizes[id(node)] = 1  # also of a node within itself
+            sizes[id(node)], inner = 0, 0
             if isinstance(node, yaml.MappingNode):
-                sizes[id(node)] += sum(measure(k) + measure(v) for k, v in node.value)
+                inner = sum(measure(k) + measure(v) for k, v in node.value)
             elif isinstance(node, yaml.SequenceNode):
-                sizes[id(node)] += sum(map(measure, node.value))
+                inner = sum(map(measure, node.value))
+            sizes[id(node)] = 1 + inner
+        elif sizes[id(node)] == 0:
+            problem = "an alias (*) stands within the value that it names"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
         return sizes[id(node)]
 
     if tree is not None and measure(tree) > _MOST_VALUES:
         problem = f"more than {_MOST_VALUES:,} values once its aliases (*) are followed"
         raise yaml.MarkedYAMLError(problem=problem, problem_mark=tree.start_mark)
-
-
-def wrap_list(tree: yaml.Node | None, key: str) -> yaml.Node | None:
-    """Puts a composed list under a key, as a model of keys and values has it."""
-    if tree is None:
-        return None
-    name = yaml.ScalarNode("tag:yaml.org,2002:str", key, tree.start_mark, tree.end_mark)
-    return yaml.MappingNode("tag:yaml.org,2002:map", [(name, tree)], tree.start_mark, tree.end_mark)
 
 
 def check_values(
@@ -209,7 +205,7 @@ def check_values(
         return model.model_validate(value)
     except pydantic.ValidationError as error:
         first = _pick_error(error)
-        line = _find_line(tree, first["loc"])
+        line = find_line(tree, first["loc"])
         raise ConfigError(
             _explain_error(first, first["loc"], model), file=file, line=line
         ) from None
@@ -218,16 +214,6 @@ def check_values(
 def _pick_error(error: pydantic.ValidationError) -> Any:
     """Picks the error to report: a misspelled key also makes the right key missing."""
     return min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-
-
-def _value_at(tree: Any, where: Where) -> Any:
-    """The value at a path; steps that the tree lacks, as pydantic's union tags, are skipped."""
-    for step in where:
-        if isinstance(tree, Mapping) and step in tree:
-            tree = tree[step]  # pyright: ignore[reportUnknownVariableType]
-        elif isinstance(tree, list) and isinstance(step, int) and step < len(tree):  # pyright: ignore[reportUnknownArgumentType]
-            tree = tree[step]  # pyright: ignore[reportUnknownVariableType]
-    return tree  # pyright: ignore[reportUnknownVariableType]
 
 
 _HALF = re.compile("[\ud800-\udfff]")
@@ -243,21 +229,25 @@ _ShippedLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLo
 class _UniqueKeyLoader(yaml.SafeLoader):
     """A safe loader that rejects duplicate keys, which YAML would silently overwrite.
 
-    A file of too many values, and a value that does not fit its tag, are errors with their line.
-    Halves of a character, which two escapes may give, are joined; a single half,
-    which no file or server can hold, is an error.
+    A file of too many values or levels, and a value that does not fit its tag, are errors with
+    their line. Halves of a character, which two escapes may give, are joined; a single half, which
+    no file or server can hold, is an error.
     """
 
     def __init__(self, stream: str):
         super().__init__(stream)
-        self._values = 0
+        self._values = self._depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         self._values += 1
-        if self._values > _MOST_VALUES:
-            problem = f"more than {_MOST_VALUES:,} values: is this the right file?"
+        self._depth += 1
+        if self._values > _MOST_VALUES or self._depth > _DEEPEST:
+            most = f"{_DEEPEST} levels" if self._depth > _DEEPEST else f"{_MOST_VALUES:,} values"
+            problem = f"more than {most}: is this the right file?"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=self.get_mark())
-        return super().compose_node(parent, index)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         is_number = node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
@@ -375,26 +365,3 @@ def _list_keys(model: type[pydantic.BaseModel]) -> str:
 def _shorten_value(value: Any) -> str:
     # reprlib, because YAML aliases can make a value recursive or huge.
     return str(value) if isinstance(value, date) else _SHORT.repr(value)
-
-
-def _find_line(tree: yaml.Node | None, where: Where) -> int | None:
-    """Finds the 1-based line of a value, or of the deepest part of its path that exists."""
-    if tree is None:
-        return None
-    node, line = tree, tree.start_mark.line
-    for step in where:
-        found = _find_child(node, step)
-        if found is None:
-            continue  # pydantic's path contains union tags, the file does not
-        node, line = found
-    return line + 1
-
-
-def _find_child(node: yaml.Node, step: str | int) -> tuple[yaml.Node, int] | None:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == str(step):
-                return value, key.start_mark.line
-    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        return node.value[step], node.value[step].start_mark.line
-    return None

@@ -44,7 +44,10 @@ class _LocatedError(InputError):
 
     def __init__(self, reason: str, *, file: str | Path | None = None, line: int | None = None):
         self.reason, self.file, self.line = reason, file, line
-        place = "" if file is None else f"{file}: " if line is None else f"{file}:{line}: "
+        name = str(file)
+        if not name.strip() or not name.isprintable():
+            name = repr(name)  # as it is, it would be shown as a blank
+        place = "" if file is None else f"{name}: " if line is None else f"{name}:{line}: "
         super().__init__(f"{place}{reason}")
 
 

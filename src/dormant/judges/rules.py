@@ -30,7 +30,7 @@ import pydantic
 import regex
 from pydantic import Field
 
-from dormant.config import Strict, check_values, read_yaml
+from dormant.config import Strict, check_values, name_keys, read_yaml
 from dormant.errors import ConfigError
 from dormant.judges import Item, Judge
 from dormant.judges.predicates import Predicate
@@ -119,7 +119,9 @@ def open_rules(spec: str | Mapping[str, Any]) -> RulesJudge:
     if not equals:
         if not text:
             raise ConfigError(f"{spec!r} has no rule; give rules:KIND=... or rules:FILE.yaml")
-        return RulesJudge(read_yaml(text, RulesConfig), name=spec.strip())
+        config = read_yaml(text, RulesConfig)
+        with name_keys(text):
+            return RulesJudge(config, name=spec.strip())
     if kind not in _KINDS or kind == "answer_key":
         known = ", ".join(name for name in _KINDS if name != "answer_key")
         raise ConfigError(f"{spec!r}: unknown rule {kind!r}; give {known}, or a YAML file")

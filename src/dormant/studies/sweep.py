@@ -19,7 +19,7 @@ from typing import Any
 import pydantic
 from pydantic import Field
 
-from dormant.config import Strict, read_yaml
+from dormant.config import Strict, name_keys, read_yaml
 from dormant.errors import ConfigError, StoreError
 from dormant.organisms.events import EventHandler
 from dormant.organisms.pool import Executor, LocalProcesses
@@ -202,7 +202,8 @@ def run_sweep(
     """
     folder = Path(out)
     config = _read_config(file)
-    units = plan_units(config, folder.absolute())  # a node of a cluster starts elsewhere
+    with name_keys(file):
+        units = plan_units(config, folder.absolute())  # a node of a cluster starts elsewhere
     check_study_folder(folder, _COMMAND)
     _refuse_other_units(folder, units)
     if is_dry:

@@ -9,7 +9,7 @@ from typing import Any
 
 from dormant import report, stats
 from dormant.calibration import add_labels
-from dormant.config import AuditConfig, check_values, read_yaml_with_changes
+from dormant.config import AuditConfig, check_values, name_keys, read_yaml_with_changes
 from dormant.pipeline import prepare_audit
 from dormant.pipeline.audit import AuditResult, run_audit
 from dormant.pipeline.forecast import Forecast, forecast_audit, schedule_of
@@ -48,7 +48,9 @@ def plan(
         dormant.errors.InputError: a setting, the data or a model cannot be used.
         dormant.errors.StoreError: the run directory holds another plan, or is in use.
     """
-    prepared = prepare_audit(_audit_config(config, target, reference, judge, settings), amend=amend)
+    checked = _audit_config(config, target, reference, judge, settings)
+    with name_keys(config, checked):
+        prepared = prepare_audit(checked, amend=amend)
     planned = forecast_audit(prepared)
     if freeze:
         with Store(prepared.out) as store:
@@ -113,7 +115,8 @@ def audit(
         dormant.errors.BudgetError: the budget is reached; a larger one continues.
     """
     checked = _audit_config(config, target, reference, judge, settings)
-    return run_audit(checked, progress=progress, amend=amend)
+    with name_keys(config, checked):
+        return run_audit(checked, progress=progress, amend=amend)
 
 
 def load(run: str | Path) -> LoadedRun:
