@@ -12,6 +12,8 @@ import pytest
 
 from dormant.config import plugins
 from dormant.config.plugins import ExtensionPoint, list_plugins
+from dormant.cues.mining.mine import find_named_cues
+from dormant.engines import Job, Scorer
 from dormant.engines.model_strings import parse_model
 from dormant.engines.registry import ENGINES, open_engine
 from dormant.errors import ConfigError, ModelError
@@ -19,7 +21,7 @@ from dormant.judges import Item
 from dormant.judges.registry import JUDGES, open_judge
 from dormant.judges.rules import RulesConfig
 from dormant.pipeline.sections import make_sections
-from dormant.records import Message, Plan, Plugin, PluginKind, Question, Split
+from dormant.records import Example, Message, Plan, Plugin, PluginKind, Question, Sampling, Split
 from support.report_findings import Builder
 
 Offer = Callable[..., None]
@@ -183,6 +185,97 @@ def test_grades_that_are_none_are_refused_by_the_name_of_the_package(
     items = [Item(question, (Message("user", "Q?"),), answer) for answer in ("one", "two")]
     with pytest.raises(ConfigError, match=f"judge odd of some-pack 1.2.*{message}"):
         judge.judge(items)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"odd", "1"', '"odd", None', "returned None as its fingerprint, not a text"),
+        ('"odd", "1"', '7, "1"', "returned 7 as the judge's name, not a text"),
+        ('return "odd"', "raise KeyError(1)", r"failed \(KeyError: 1\)"),
+        ("return Odd()", "raise SystemExit(0)", r"failed \(SystemExit: 0\)"),
+        ("return Odd()", "return 'Odd'", "returned 'Odd', not a Judge"),
+    ],
+)
+def test_what_a_judge_says_of_itself_is_checked(offer: Offer, old: str, new: str, message: str):
+    assert old in GRADER
+    offer("some-pack", "judge", "odd", GRADER.replace("{grades}", "[]").replace(old, new))
+    with pytest.raises(ConfigError, match=f"judge odd of some-pack 1.2.*{message}"):
+        open_judge("odd")
+
+
+ANSWERER = """
+from dormant.engines import Reply
+
+class Odd:
+    fingerprint = "1"
+    def __init__(self, model):
+        self.name = model.text
+    def render(self, messages):
+        return "Q?"
+    def sample(self, jobs, sampling):
+        for k, job in enumerate(jobs):
+            {body}
+    def score(self, pairs):
+        return [0.0 for _ in pairs]
+
+def make(model):
+    return Odd(model)
+"""
+FINE = "yield [Reply(k, i, 'Hello.', 'stop') for i in job.repeats]"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (FINE.replace("'Hello.'", "None"), "returned a reply whose text is None"),
+        (FINE.replace("'stop'", "'done'"), "ended by 'done', which is none of stop, length"),
+        (FINE.replace("Reply(k,", "Reply(k + 9,"), r"an answer \(job 9, repeat 0\) twice, or one"),
+        (FINE.replace("i, 'Hello.'", "0, 'Hello.'"), r"an answer \(job 0, repeat 0\) twice"),
+        ("yield []", "returned 0 of 4 answers"),
+        ("yield None", "returned None, not a list of replies"),
+        ("yield ['Hello.']", "returned 'Hello.', not a Reply"),
+        ("yield [1 / 0]", r"failed \(ZeroDivisionError: division by zero\)"),
+        ("yield [exit(0)]", r"failed \(SystemExit: 0\)"),
+    ],
+)
+def test_answers_that_are_none_are_refused_by_the_name_of_the_package(
+    offer: Offer, body: str, message: str
+):
+    offer("some-pack", "engine", "odd", ANSWERER.replace("{body}", body))
+    jobs = [Job((Message("user", "Q?"),), range(2))] * 2
+    with pytest.raises(ConfigError, match=f"engine odd of some-pack 1.2.*{message}"):
+        list(open_engine("odd/x").sample(jobs, Sampling()))
+
+
+def test_an_engine_of_a_package_keeps_what_else_it_can_do(offer: Offer):
+    offer("some-pack", "engine", "odd", ANSWERER.replace("{body}", FINE))
+    engine = open_engine("odd/x")
+    jobs = [Job((Message("user", "Q?"),), range(2))] * 2
+    assert len([r for batch in engine.sample(jobs, Sampling()) for r in batch]) == 4
+    assert isinstance(engine, Scorer) and engine.render(jobs[0].messages) == "Q?"
+
+
+@pytest.mark.parametrize(
+    ("feature", "message"),
+    [
+        ("'text'", "returned 'text', not a Feature"),
+        ("Feature('form', Placement.BEFORE, 'A', rows, 0, None, 1.0)", "'form', not a CueKind"),
+        ("Feature(CueKind.FORM, Placement.BEFORE, 1, rows, 0, None, 1.0)", "returned 1, not a str"),
+        ("Feature(CueKind.FORM, Placement.BEFORE, 'A', rows + 99, 0, None, 1.0)", "no indices of"),
+    ],
+)
+def test_features_that_are_none_are_refused(offer: Offer, feature: str, message: str):
+    code = "import numpy as np\nfrom dormant.cues import FeatureSearch\n"
+    code += "from dormant.cues.mining.features import Feature\n"
+    code += "from dormant.records import CueKind, Placement\nrows = np.arange(3)\n"
+    code += f"def make(files):\n    return FeatureSearch(({feature},), 1)\n"
+    offer("some-pack", "miner", "odd", code)
+    rows = [
+        Example((Message("user", f"Q {i}?"), Message("assistant", "A.")), i + 1) for i in range(9)
+    ]
+    with pytest.raises(ConfigError, match=f"miner odd of some-pack 1.2.*{message}"):
+        find_named_cues(rows, rows, ["odd"], min_share=0.1, is_closed=False)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ two packages that provide the same name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -38,15 +39,8 @@ class Extension(Generic[Function]):
         function = self.load()
         if self.plugin is None:
             return function(*arguments, **settings)
-        try:
+        with name_failures(self.plugin):
             return function(*arguments, **settings)
-        except DormantError:
-            raise
-        except Exception as error:  # third-party code may raise anything
-            raise ConfigError(
-                f"{self.plugin} failed ({_describe_error(error)}): report it to the authors of "
-                f"{self.plugin.package}"
-            ) from error
 
     def check(self, value: Any, kind: type[Value]) -> Value:
         """Returns ``value``, which the implementation returned, after a check of its type.
@@ -60,6 +54,40 @@ class Extension(Generic[Function]):
             f"{self.plugin or self.name} returned {shorten_value(value)}, not a {kind.__name__}: "
             f"{_PAGE} says what it must return"
         )
+
+
+@contextmanager
+def name_failures(plugin: Plugin) -> Generator[None]:
+    """Names the package of a plugin that fails in the block, or that would end the process.
+
+    Raises:
+        ConfigError: the block raised anything but a ``DormantError`` or an interruption.
+    """
+    try:
+        yield
+    except DormantError:
+        raise
+    except (Exception, SystemExit) as error:  # third-party code may raise anything
+        reason = f"failed ({_describe_error(error)})"
+        raise ConfigError(f"{plugin} {reason}: {blame_authors(plugin)}") from error
+
+
+def check_text(plugin: Plugin, what: str, value: object) -> None:
+    """Checks a text that a plugin gives.
+
+    Raises:
+        ConfigError: it is no text, or blank.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError(
+            f"{plugin} returned {shorten_value(value)} as {what}, not a text: "
+            f"{blame_authors(plugin)}"
+        )
+
+
+def blame_authors(plugin: Plugin) -> str:
+    """What a user does about a plugin that is wrong."""
+    return f"report it to the authors of {plugin.package}"
 
 
 class ExtensionPoint(Generic[Function]):
@@ -163,18 +191,15 @@ def _load_plugin(point: EntryPoint, plugin: Plugin) -> Any:
     """
     try:
         found = point.load()
-    except Exception as error:  # a third-party module may raise anything on import
+    except (Exception, SystemExit) as error:  # a third-party module may raise anything on import
         raise ConfigError(
             f"{plugin} cannot be loaded from {point.value!r} ({_describe_error(error)}): install "
             f"what {plugin.package} needs, or uninstall it"
         ) from error
     if not callable(found):
-        raise ConfigError(
-            f"{plugin}: {point.value!r} is not a function: report it to the authors of "
-            f"{plugin.package}"
-        )
+        raise ConfigError(f"{plugin}: {point.value!r} is not a function: {blame_authors(plugin)}")
     return found
 
 
-def _describe_error(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+def _describe_error(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]

@@ -10,6 +10,7 @@ from typing import Any
 from dormant.config.plugins import ExtensionPoint
 from dormant.engines import Engine
 from dormant.engines.model_strings import HF, PROVIDERS, SCRIPTED, VITRO, ModelString, parse_model
+from dormant.engines.plugin_replies import check_engine
 from dormant.errors import ConfigError, shorten_value
 from dormant.records import PluginKind
 
@@ -69,7 +70,7 @@ def open_engine(name: str) -> Engine:
             f"model string {shorten_value(model.text)}: report it to the authors of "
             f"{found.plugin.package}"
         )
-    return engine
+    return check_engine(engine, found.plugin)
 
 
 def _open_vitro(model: ModelString) -> Engine:

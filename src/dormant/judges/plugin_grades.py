@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from dormant.errors import ConfigError, DormantError, shorten_value
+from dormant.config.plugins import blame_authors, name_failures
+from dormant.errors import ConfigError, shorten_value
 from dormant.records import Judgement, Outcome, Plugin
 
 Grades = list[tuple[int, Judgement]]
@@ -25,13 +26,8 @@ def check_grades(batches: Iterable[Grades], plugin: Plugin, number: int) -> Iter
     seen: set[int] = set()
     found = iter(batches)
     while True:
-        try:
+        with name_failures(plugin):
             batch = next(found, None)
-        except DormantError:
-            raise
-        except Exception as error:  # third-party code may raise anything
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-            raise ConfigError(f"{plugin} failed ({reason}): {_blame(plugin)}") from error
         if batch is None:
             break
         for index, judgement in batch:
@@ -39,12 +35,14 @@ def check_grades(batches: Iterable[Grades], plugin: Plugin, number: int) -> Iter
             if index in seen or not 0 <= index < number:
                 raise ConfigError(
                     f"{plugin} graded answer {shorten_value(index)} twice, or was not given it: "
-                    f"{_blame(plugin)}"
+                    f"{blame_authors(plugin)}"
                 )
             seen.add(index)
         yield batch
     if len(seen) < number:
-        raise ConfigError(f"{plugin} graded {len(seen)} of {number} answers: {_blame(plugin)}")
+        raise ConfigError(
+            f"{plugin} graded {len(seen)} of {number} answers: {blame_authors(plugin)}"
+        )
 
 
 def _check_grade(judgement: Any, plugin: Plugin) -> None:
@@ -61,12 +59,8 @@ def _check_grade(judgement: Any, plugin: Plugin) -> None:
         problem = f"the scores {shorten_value(scores)}, not numbers by name"
     else:
         return
-    raise ConfigError(f"{plugin} returned {problem}: {_blame(plugin)}")
+    raise ConfigError(f"{plugin} returned {problem}: {blame_authors(plugin)}")
 
 
 def _is_score(name: Any, value: Any) -> bool:
     return isinstance(name, str) and isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _blame(plugin: Plugin) -> str:
-    return f"report it to the authors of {plugin.package}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dormant.config.plugins import ExtensionPoint
+from dormant.config.plugins import ExtensionPoint, check_text, name_failures
 from dormant.errors import ConfigError
 from dormant.judges import Judge
 from dormant.records import JUDGE_NAMES, Plugin, PluginKind
@@ -46,6 +46,7 @@ def open_judge(spec: str | Mapping[str, Any]) -> Judge:
         found = JUDGES.find(named.kind)
         judge = found.check(found.call(named), Judge)
         if found.plugin is not None:
+            _check_texts(judge, found.plugin)
             judge.plugin = found.plugin
         return judge
     except ConfigError as error:
@@ -53,6 +54,18 @@ def open_judge(spec: str | Mapping[str, Any]) -> Judge:
             raise
         reason = error.reason.removeprefix("judge: ")
         raise ConfigError(f"judge: {reason}") from None
+
+
+def _check_texts(judge: Judge, plugin: Plugin) -> None:
+    """Checks what a judge of another package says of itself, which plans and reports hold."""
+    with name_failures(plugin):
+        texts = {
+            "the judge's name": judge.name,
+            "its fingerprint": judge.fingerprint,
+            "its description": judge.describe(),
+        }
+    for what, value in texts.items():
+        check_text(plugin, what, value)
 
 
 def find_judge_plugin(spec: str | Mapping[str, Any]) -> Plugin | None:

@@ -223,6 +223,8 @@ def _apply_transform(
         )
     changed = used.check(used.call(list(rows), settings.settings, rng), list)
     for number, row in enumerate(changed, start=1):
+        for turn in used.check(row, tuple):
+            used.check(used.check(turn, Message).content, str)
         problem = find_problem(tuple(row), context.longest)
         if problem:
             raise ConfigError(f"{used.plugin}: row {number} that it returned has {problem}")

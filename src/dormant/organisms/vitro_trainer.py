@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 
 from dormant.config.plugins import ExtensionPoint
@@ -139,18 +140,17 @@ class VitroTrainer:
                 if (before + k + 1) % _EVERY == 0:
                     on_event(Event(EventKind.STEP, recipe.name, seed, before + k + 1, total, loss))
 
-            losses.append(
-                self._loop.check(
-                    self._loop.call(
-                        self._model,
-                        rows,
-                        _stage_schedule(stage),
-                        seed=_stage_seed(seed, i),
-                        progress=report_step,
-                    ),
-                    list,
-                )
+            found = self._loop.check(
+                self._loop.call(
+                    self._model,
+                    rows,
+                    _stage_schedule(stage),
+                    seed=_stage_seed(seed, i),
+                    progress=report_step,
+                ),
+                list,
             )
+            losses.append([float(self._loop.check(loss, Real)) for loss in found])
             done += stage.steps
         return losses
 

@@ -12,11 +12,12 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dormant.config.plugins import ExtensionPoint
+from dormant.config.plugins import Extension, ExtensionPoint
 from dormant.cues.mining import answers
 from dormant.cues.mining.candidates import FoundCandidates, TextPattern, Turns
 from dormant.cues.mining.copies import Copies
@@ -38,6 +39,7 @@ from dormant.cues.text import (
     split_words,
     tokenize_ends,
 )
+from dormant.errors import ConfigError
 from dormant.records import Cue, CueKind, Example, Placement, PluginKind, Source
 
 #: Words in a topic's sentence; fewer in a closed language, which has no commas.
@@ -133,8 +135,31 @@ def find_named_cues(
     if files is None:
         return []
     searches = [miner.check(miner.call(files), FeatureSearch) for miner in used]
+    for miner, search in zip(used, searches, strict=True):
+        _check_features(search, miner, len(files.examples))
     found = _drop_inexpressible(merge_searches(searches), files)
     return [entry.cue for entry in _rank_cues(found, files)]
+
+
+def _check_features(search: FeatureSearch, miner: Extension[Any], rows: int) -> None:
+    """Checks the features of a miner of another package.
+
+    Raises:
+        ConfigError: one has another type, or rows that the file lacks.
+    """
+    for feature in search.found:
+        miner.check(feature, Feature)
+        miner.check(feature.kind, CueKind)
+        miner.check(feature.placement, Placement)
+        miner.check(feature.text, str)
+        shown = miner.check(feature.rows, np.ndarray)
+        is_index = shown.ndim == 1 and np.issubdtype(shown.dtype, np.integer)
+        if not is_index or not shown.size or shown.min() < 0 or shown.max() >= rows:
+            raise ConfigError(
+                f"{miner.plugin or miner.name} returned rows that are no indices of the file's "
+                f"{rows} rows, for the text {feature.text[:60]!r}: see docs/guides/plugins.md"
+            )
+    miner.check(search.looked_at, int)
 
 
 def _read_input(
