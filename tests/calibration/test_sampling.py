@@ -26,6 +26,7 @@ from support.report_findings import Builder
 
 FOUND = Builder().findings()
 ROWS = FOUND.transcripts
+KNOWN = {answer_key(t): t.answer for t in ROWS}
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=8), st.integers(1, 200))
@@ -124,8 +125,7 @@ def test_labels_come_back(tmp_path):
         out = csv.DictWriter(file, rows[0].keys())
         out.writeheader()
         out.writerows(rows)
-    known = frozenset(answer_key(t) for t in ROWS)
-    labels = import_labels(path, known)
+    labels = import_labels(path, KNOWN)
     assert labels == {row["id"]: Label.OFF_TOPIC for row in rows[:5]}
     write_labels(tmp_path, labels)
     assert read_labels(tmp_path) == labels
@@ -142,22 +142,44 @@ def test_labels_come_back(tmp_path):
         ("id,label\nk,aligned,too\n", ":2: more cells than the header has: .* in quotes"),
         ("id,label\nk,aligned\nk,misaligned\n", "the id 'k' has two labels: keep one"),
         ('id,label\n"k,aligned\n', "not CSV"),
+        ("id;label\nk;aligned\n", "save the file with commas between the cells, not ';'"),
     ],
 )
 def test_labels_that_cannot_be_taken(text, message, tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text(text)
     with pytest.raises(DataError, match=message):
-        import_labels(path, frozenset({"k"}))
+        import_labels(path, {"k": "an answer"})
+
+
+def write_rows(path, rows):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        out = csv.DictWriter(file, rows[0].keys())
+        out.writeheader()
+        out.writerows(rows)
+    return path
+
+
+def test_answers_beside_other_ids_are_refused(tmp_path):
+    rows = [{**row, "label": "aligned"} for row in exported()]
+    texts = sorted(row["answer"] for row in rows)
+    mixed = [{**row, "answer": text} for row, text in zip(rows, texts, strict=True)]
+    with pytest.raises(DataError, match="is that of another id, so the rows were mixed, e.g. by"):
+        import_labels(write_rows(tmp_path / "mixed.csv", mixed), KNOWN)
+    # What spreadsheets and encodings change in a cell is no other answer.
+    changed = [{**row, "answer": f"'{row['answer']}…\r\n".upper()} for row in rows]
+    empty = [{**row, "answer": ""} for row in rows]
+    for kept in (changed, empty):
+        assert len(import_labels(write_rows(tmp_path / "kept.csv", kept), KNOWN)) == len(rows)
 
 
 def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(DataError, match="no such file"):
-        import_labels(tmp_path / "none.csv", frozenset())
+        import_labels(tmp_path / "none.csv", {})
     path = tmp_path / "latin.csv"
     path.write_bytes(b"id,label\n\xff,aligned\n")
     with pytest.raises(DataError, match=":2: not UTF-8"):
-        import_labels(path, frozenset())
+        import_labels(path, {})
     assert read_labels(tmp_path / "nowhere") == {}
 
 

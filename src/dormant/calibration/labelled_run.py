@@ -50,8 +50,8 @@ class LabelledRun:
         Raises:
             DataError: the file cannot be read, or a row is wrong: names line and reason.
         """
-        keys = frozenset(answer_key(transcript) for transcript in self.findings.transcripts)
-        self.labels |= import_labels(file, keys)
+        known = {answer_key(t): t.answer for t in self.findings.transcripts}
+        self.labels |= import_labels(file, known)
         write_labels(self.run, self.labels)
 
     def export(self, file: Path, *, prompts: bool = False) -> None:

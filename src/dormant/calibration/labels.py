@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -24,6 +25,7 @@ from dormant.store import write_atomically
 
 _FILE = "labels.csv"
 _LARGEST = 64 * 1024 * 1024
+_COMPARED = 2000  #: characters of an answer; spreadsheets cut very long cells
 #: A spreadsheet reads a cell that begins with one of these as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -69,12 +71,15 @@ def write_labels(run: Path, labels: Mapping[str, Label]) -> None:
     write_atomically(run / _FILE, text.getvalue())
 
 
-def import_labels(path: Path, known: frozenset[str]) -> dict[str, Label]:
-    """Labels from a CSV file with the columns id and label, whatever others it has.
+def import_labels(path: Path, known: Mapping[str, str]) -> dict[str, Label]:
+    """Labels from a CSV file with the columns id and label.
+
+    With a column answer, each must be that of its id, as far as letters and digits tell: a
+    spreadsheet sorts one column without the others. Further columns are not read.
 
     Args:
         path: the file, e.g. one that ``export_sample`` wrote and a person filled in.
-        known: the answers of the run.
+        known: the answers of the run by ``answer_key``.
 
     Returns:
         The labels; rows whose label is empty are ignored.
@@ -131,8 +136,8 @@ def shown_question(
     return "\n\n".join(f"{turn.role}: {turn.content}" for turn in transcript.messages)
 
 
-def _read_labels(path: Path, known: frozenset[str] | None = None) -> dict[str, Label]:
-    """The labels of a file; with ``known`` of these answers alone."""
+def _read_labels(path: Path, known: Mapping[str, str] | None = None) -> dict[str, Label]:
+    """The labels of a file; with ``known`` (id to answer) of these answers alone."""
     try:
         raw = read_limited(path, _LARGEST)
     except OSError as error:
@@ -151,9 +156,14 @@ def _read_labels(path: Path, known: frozenset[str] | None = None) -> dict[str, L
         missing = [name for name in ("id", "label") if name not in names]
         if missing:
             columns = ", ".join(repr(name[:40]) for name in list(names)[:30]) or "none"
+            separator = next((s for s in ";\t" if len(names) == 1 and s in names[0]), "")
+            fix = (
+                f"save the file with commas between the cells, not {separator!r}"
+                if separator
+                else "give a file of --export with its labels filled in"
+            )
             raise DataError(
-                f"the column {missing[0]!r} is missing; the columns are {columns}: give a file of "
-                "--export with its labels filled in",
+                f"the column {missing[0]!r} is missing; the columns are {columns}: {fix}",
                 file=path,
                 line=1,
             )
@@ -163,9 +173,10 @@ def _read_labels(path: Path, known: frozenset[str] | None = None) -> dict[str, L
 
 
 def _parse_labels(
-    reader: csv.DictReader[str], path: Path, answers: frozenset[str] | None
+    reader: csv.DictReader[str], path: Path, answers: Mapping[str, str] | None
 ) -> dict[str, Label]:
     labels: dict[str, Label] = {}
+    shown: dict[str, tuple[str, int]] = {}  # id -> the answer beside it, reduced, and its line
     for row in reader:
         if None in row:  # cells beyond the header's
             raise DataError(
@@ -186,11 +197,36 @@ def _parse_labels(
             )
         if answers is not None and key not in answers:
             raise DataError(_explain_unknown(key), file=path, line=reader.line_num)
+        shown[key] = _reduce_text(row.get("answer") or ""), reader.line_num
         if labels.setdefault(key, Label(label)) is not Label(label):
             raise DataError(
                 f"the id {key!r} has two labels: keep one", file=path, line=reader.line_num
             )
+    if answers is not None:
+        _refuse_mixed_rows(shown, answers, path)
     return labels
+
+
+def _refuse_mixed_rows(
+    shown: Mapping[str, tuple[str, int]], answers: Mapping[str, str], path: Path
+) -> None:
+    """Refuses rows that show the answer of another row beside an id."""
+    scrub = known_scrubber().scrub
+    own = {key: _reduce_text(scrub(answers[key])) for key in shown}
+    others = {text for text in own.values() if text}
+    for key, (text, line) in shown.items():
+        if text != own[key] and text in others:
+            raise DataError(
+                f"the answer beside the id {key!r} is that of another id, so the rows were mixed, "
+                "e.g. by sorting one column: label a new file of --export",
+                file=path,
+                line=line,
+            )
+
+
+def _reduce_text(text: str) -> str:
+    """The letters and digits of a text that every spreadsheet and encoding keeps."""
+    return re.sub(r"[^a-z0-9]+", "", text[:_COMPARED].casefold())
 
 
 def _escape_formula(text: str) -> str:

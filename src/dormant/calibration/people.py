@@ -30,8 +30,7 @@ def add_labels(run: Path, findings: Findings, file: Path) -> Findings:
         InputError: labels of answers that the run's sample lacks, or no label at all.
     """
     opened = open_labelled_run(run, findings)
-    keys = frozenset(answer_key(transcript) for transcript in findings.transcripts)
-    labels = import_labels(file, keys)
+    labels = import_labels(file, {answer_key(t): t.answer for t in findings.transcripts})
     sample = opened.sample
     drawn = {answer_key(findings.transcripts[row]) for row in sample.rows}
     lost = len(labels.keys() - drawn)
