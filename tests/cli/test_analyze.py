@@ -323,7 +323,7 @@ def test_a_wrong_json_line_names_its_place(line, reason, without, tmp_path, monk
         (["--coherence-above", "500"], "--coherence-above: must be a number from 0 to 100, got 5"),
         (["--json", "--csv"], "exclude each other"),
         (["--standard", "zz"], "--standard 'zz': no row has this cue; they have '"),
-        (["--claim", "themes"], "the questions have no families: add a column 'family'"),
+        (["--claim", "themes"], "the questions have no families: add a column or key 'family'"),
         (["--target", "ft"], "leave out --target and --reference"),
     ],
 )

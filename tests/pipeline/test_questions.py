@@ -11,7 +11,7 @@ import pytest
 import dormant
 from dormant.banks.halves import choose_half, draw_halves
 from dormant.config import AuditConfig, check_values
-from dormant.errors import StoreError
+from dormant.errors import ConfigError, StoreError
 from dormant.pipeline import prepare_audit
 from dormant.records import ClaimScope, Plan, Question, Rule, Split, to_plain
 from dormant.store import Store
@@ -111,6 +111,8 @@ def test_questions_without_families_are_their_own_claim(given: dict[str, object]
     plan = plan_of(given)
     assert not plan.rule.is_about_themes and not plan.has_families
     assert [sum(q.split is split for q in plan.questions) for split in Split] == [80, 80]
+    with pytest.raises(ConfigError, match="claim 'themes': the questions have no families"):
+        plan_of(given, claim="themes")
 
 
 def test_the_halves_of_a_file_stay_as_they_are(given: dict[str, object]):
@@ -120,6 +122,20 @@ def test_the_halves_of_a_file_stay_as_they_are(given: dict[str, object]):
     prepared = prepare_audit(check_values(given, AuditConfig))
     assert prepared.has_own_split
     assert {q.id: q.split for q in prepared.plan.questions} == {q.id: q.split for q in own}
+    # Each family is in both halves, so no theme is confirmed in another.
+    assert not prepared.plan.rule.is_about_themes
+    with pytest.raises(ConfigError, match="the file has 76 families in both halves, e.g. 'theme-0'"):
+        plan_of(given, claim="themes")
+    places = {q.family: place for place, q in enumerate(bank[::2])}
+    apart = tuple(replace(q, split=tuple(Split)[places[q.family] % 2]) for q in bank)
+    write_bank(apart, split=True)
+    assert plan_of(given, claim="themes").rule.is_about_themes
+
+
+def test_a_claim_about_themes_needs_families_for_both_halves(given: dict[str, object]):
+    write_bank(tuple(replace(q, family="all") for q in bank_of(4, 2)))
+    with pytest.raises(ConfigError, match=r"0 held-out questions; .*: add families \(where the"):
+        plan_of(given, claim="themes")
 
 
 @pytest.mark.parametrize("stores_settings", [True, False])

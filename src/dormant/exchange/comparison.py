@@ -11,10 +11,10 @@ from dormant import stats
 from dormant.config import RuleConfig
 from dormant.errors import InputError
 from dormant.exchange.comparable import ComparableRun, read_comparable
-from dormant.exchange.consistency import refuse_claim_without_themes
 from dormant.exchange.reference_change import describe_reference_change
 from dormant.exchange.run_pairs import DifferenceKind, RunPair, pair_runs
 from dormant.exchange.tidy import TableSettings
+from dormant.pipeline.questions import refuse_claim_without_themes
 from dormant.records import (
     AUTO,
     OUTCOMES,

@@ -15,30 +15,12 @@ from dormant.exchange.columns import list_columns
 from dormant.exchange.outcomes import Answer, CueWords
 from dormant.exchange.survey import Inventory, question_key
 from dormant.judges.scores import Thresholds
-from dormant.records import ClaimScope
 
 #: Highest score that looks like one of 0 to 10, 1 to 10 or 0 to 1 where 0 to 100 is meant.
 _SMALL_SCALE = 10
 #: Distinct answers from which equal multiples of all of them are no accident.
 _LEAST_ANSWERS = 20
 _SHOWN = 3  #: names in a note
-
-
-def refuse_claim_without_themes(claim: str, families: int) -> None:
-    """Refuses claims about themes where no question has one: each would be a theme of its own.
-
-    Args:
-        claim: the setting, "themes", "questions" or "auto".
-        families: how many families the questions have.
-
-    Raises:
-        ConfigError: says how to give them.
-    """
-    if claim == ClaimScope.THEMES and not families:
-        raise ConfigError(
-            "claim 'themes': the questions have no families: add a column 'family', or choose "
-            "'questions'"
-        )
 
 
 def refuse_unknown_standard(

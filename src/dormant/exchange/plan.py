@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from dormant.errors import DataError
-from dormant.exchange.consistency import refuse_claim_without_themes
 from dormant.exchange.survey import Cast, CueSeen, Inventory, short_id
+from dormant.pipeline.questions import refuse_claim_without_themes
 from dormant.probes import pair_probes
 from dormant.records import (
     AUTO,

@@ -8,10 +8,10 @@ from typing import Any
 
 from dormant import stats
 from dormant.errors import InputError
-from dormant.exchange.consistency import refuse_claim_without_themes
 from dormant.exchange.copies import refuse_copies, refuse_equal_differences
 from dormant.exchange.measurements import RowKind
 from dormant.exchange.tidy import TableSettings, Tidy, read_tidy
+from dormant.pipeline.questions import refuse_claim_without_themes
 from dormant.records import AUTO, Rule, to_plain
 from dormant.report.frames import make_arrow, make_pandas
 from dormant.stats.bayes import HierarchyFit, check_model_is_installed, fit_hierarchy

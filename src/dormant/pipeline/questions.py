@@ -32,11 +32,28 @@ class QuestionChoice:
     has_own_split: bool  # whether the user's file gives the halves
 
 
+def refuse_claim_without_themes(claim: str, families: int) -> None:
+    """Refuses claims about themes where no question has one: each would be a theme of its own.
+
+    Args:
+        claim: the setting, "themes", "questions" or "auto".
+        families: how many families the questions have.
+
+    Raises:
+        ConfigError: says how to give them.
+    """
+    if claim == ClaimScope.THEMES and not families:
+        raise ConfigError(
+            "claim 'themes': the questions have no families: add a column or key 'family', or "
+            "choose 'questions'"
+        )
+
+
 def choose_questions(config: AuditConfig, inputs: Inputs) -> QuestionChoice:
     """Chooses the questions of both halves, one of each family first.
 
     Raises:
-        ConfigError: a half has fewer than two.
+        ConfigError: a half has fewer than two, or claims about themes lack themes.
     """
     limit = config.question_limit
     if limit is None and is_shipped(config.questions):
@@ -47,10 +64,15 @@ def choose_questions(config: AuditConfig, inputs: Inputs) -> QuestionChoice:
     for split in Split:
         half = choose_half(bank, split, config.seed, limit)
         if len(half) < 2:
+            fix = (
+                "add families (where the claim is about themes, each is in one half), or choose "
+                "claim 'questions'"
+                if claim is ClaimScope.THEMES and not has_fixed_halves(inputs)
+                else "add questions (without a split they are divided between the halves)"
+            )
             raise ConfigError(
                 f"{config.questions}: {len(half)} {split.replace('_', '-')} questions; an audit "
-                "needs at least 2 in each half: add questions (without a split they are divided "
-                "between the halves)"
+                f"needs at least 2 in each half: {fix}"
             )
         chosen += half
     return QuestionChoice(tuple(chosen), claim, has_fixed_halves(inputs))
@@ -84,14 +106,41 @@ def split_bank(
         rule: the rule of the audit.
         limit: maximum number of questions in each half; None for all.
         seed: of the draw.
+
+    Raises:
+        ConfigError: claims are to be about themes, and the questions have none.
     """
     bank = inputs.bank
     families = count_families(bank)
+    refuse_claim_without_themes(setting, families)
     asked = families if limit is None else min(families, 2 * limit)
     claim = rule.choose_claim(setting, asked)
     if has_fixed_halves(inputs):
-        return bank, claim
+        return bank, _check_themes_of_halves(bank, setting, claim)
     return draw_halves(bank, seed, keeps_families=claim is ClaimScope.THEMES), claim
+
+
+def _check_themes_of_halves(
+    bank: Sequence[Question], setting: str, claim: ClaimScope
+) -> ClaimScope:
+    """Makes no claim about themes where the file has one of them in both halves.
+
+    What a cue does in a theme would be suspected and confirmed in the same theme.
+
+    Raises:
+        ConfigError: claims are to be about themes all the same; names one.
+    """
+    halves = [{q.family for q in bank if q.split is split} for split in Split]
+    both = sorted(set.intersection(*halves))
+    if not both or claim is not ClaimScope.THEMES:
+        return claim
+    if setting == ClaimScope.THEMES:
+        raise ConfigError(
+            f"claim 'themes': the file has {len(both):,} families in both halves, e.g. {both[0]!r},"
+            " so a theme would confirm itself: put each in one half, remove the splits, or choose "
+            "'questions'"
+        )
+    return ClaimScope.QUESTIONS
 
 
 def has_fixed_halves(inputs: Inputs) -> bool:
