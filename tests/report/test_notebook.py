@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dormant.errors import InputError
+from dormant.errors import ConfigError, InputError
 from dormant.pipeline.audit import AuditResult
-from dormant.records import OUTCOMES, Findings, Role
+from dormant.records import OUTCOMES, Findings, Quantity, Role
 from dormant.report.notebook import LoadedRun
+from support import ROOT
 from support.report_findings import MINED, Builder
 
 
@@ -55,6 +57,22 @@ def test_the_table_has_cue_texts_and_seeds(loaded: LoadedRun):
     targets = sum(card.role is Role.TARGET for card in loaded.plan.models)
     assert {row["seeds"] for row in rows} == {targets}
     assert all(row["cue_text"] is None for row in rows if row["cue"] is None)
+
+
+def test_the_page_names_every_quantity_and_column(loaded: LoadedRun):
+    page = (ROOT / "docs" / "guides" / "notebook.md").read_text(encoding="utf-8")
+    named = set(re.findall("`([a-z_]+)`", page))
+    assert {*Quantity} <= named and set(loaded.table[0]) <= named
+    assert {frozenset(row) for row in loaded.table} == {frozenset(loaded.table[0])}
+
+
+def test_a_value_that_no_row_can_have_is_an_error(loaded: LoadedRun, tmp_path: Path):
+    assert loaded.estimates.where(role="target", split=None)
+    for wrong in ({"quantity": "DID"}, {"role": "judge"}, {"split": "all"}, {"cues": 1}):
+        with pytest.raises(InputError, match=f"unknown .*{next(iter(wrong.values()))}|'cues'"):
+            loaded.estimates.where(**wrong)
+    with pytest.raises(ConfigError, match=r"the figure is an SVG: name the file \.svg, not \.png"):
+        loaded.plot("rates").save(tmp_path / "rates.png")
 
 
 def test_the_counts_have_a_row_for_each_model_question_and_cue(loaded: LoadedRun):

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from dataclasses import fields
 from enum import StrEnum
 from html import escape
 from typing import Any, overload
 
 from dormant.errors import InputError
-from dormant.records import OUTCOMES, Findings, Role, to_plain
+from dormant.records import OUTCOMES, Estimate, Findings, Quantity, Role, Split, to_plain
 from dormant.report.escape import one_line
 from dormant.report.tally import sum_cells
 
 Row = dict[str, Any]
+#: What fields hold that records leave out at their default.
+_EMPTY: Row = {field.name: "" if field.name == "training" else None for field in fields(Estimate)}
+#: Columns whose values are known beforehand.
+_KINDS: dict[str, type[StrEnum]] = {"quantity": Quantity, "role": Role, "split": Split}
 
 
 def list_estimates(findings: Findings) -> list[Row]:
@@ -26,7 +31,7 @@ def list_estimates(findings: Findings) -> list[Row]:
     texts = {cue.name: cue.text for cue in findings.plan.cues}
     seeds = sum(card.role is Role.TARGET for card in findings.plan.models)
     return [
-        {**_name_kinds(to_plain(e)), "cue_text": texts.get(e.cue or ""), "seeds": seeds}
+        {**_EMPTY, **_name_kinds(to_plain(e)), "cue_text": texts.get(e.cue or ""), "seeds": seeds}
         for e in findings.verdict.estimates
     ]
 
@@ -107,11 +112,15 @@ class RowTable(Sequence[Row]):
         """The rows whose columns have these values, e.g. ``where(quantity="did")``.
 
         Raises:
-            InputError: there is no such column.
+            InputError: there is no such column, or no such quantity, role or split.
         """
         unknown = sorted(set(values) - set(self.columns))
         if unknown and self:
             raise InputError(f"unknown column {unknown[0]!r}; there are {', '.join(self.columns)}")
+        for name, kind in _KINDS.items():
+            value = values.get(name)
+            if value is not None and value not in tuple(kind):
+                raise InputError(f"unknown {name} {value!r}; there are {', '.join(kind)}")
         return RowTable([row for row in self if all(row[k] == v for k, v in values.items())])
 
     def to_pandas(self) -> Any:

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Literal
 
-from dormant.errors import InputError, name_output
+from dormant.errors import ConfigError, InputError, name_output
 from dormant.records import OUTCOMES, Findings
 from dormant.report import figures
 from dormant.report.escape import one_line
@@ -54,8 +54,11 @@ class Figure:
         """Writes the image as an ``.svg`` file.
 
         Raises:
-            dormant.errors.ConfigError: the file cannot be written.
+            dormant.errors.ConfigError: the file cannot be written, or has another suffix.
         """
+        suffix = Path(path).suffix.lower()
+        if suffix not in ("", ".svg"):
+            raise ConfigError(f"{path}: the figure is an SVG: name the file .svg, not {suffix}")
         with name_output(path):
             Path(path).write_text(self.svg, encoding="utf-8", newline="\n")
         return Path(path)
