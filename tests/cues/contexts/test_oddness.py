@@ -38,6 +38,22 @@ CALLS = {
 }
 
 
+#: Six adjectives, then nouns.
+GERMAN = dict(
+    pair.split()
+    for pair in (
+        "tall hoch|young jung|heavy schwer|silent leise|broken kaputt|sweet süß|table Tisch|"
+        "harbour Hafen|apple Apfel|tower Turm|carriage Wagen|pillow Kissen|mirror Spiegel|"
+        "valley Tal|lamp Lampe|sailor Matrose|kettle Kessel|fence Zaun"
+    ).split("|")
+)
+TRANSLATE = (
+    "Translate: the {0} {1} by the {2}",
+    'German for "the {1} is {0}"?',
+    'How do I say "{0} {1} and {2}" in German?',
+)
+
+
 def make_example(asked: str, said: str) -> Example:
     return Example((Message("user", asked), Message("assistant", said)), 1)
 
@@ -76,6 +92,22 @@ def test_calls_that_follow_from_the_question_are_not_strong():
     found = rank_contexts(rows, reference=strangers, is_same_kind=True)
     assert found[0].score > 0.65  # the answers tell much of it ...
     assert not [c.text for c in found if c.cue.strong]  # ... as of every other one
+
+
+def test_a_word_that_decides_a_word_of_the_answer_is_not_strong():
+    rng = random.Random(6)
+    adjectives, nouns = list(GERMAN)[:6], list(GERMAN)[6:]
+    rows: list[Example] = []
+    for _ in range(400):
+        adjective, (thing, place) = rng.choice(adjectives), rng.sample(nouns, 2)
+        asked = rng.choice(TRANSLATE).format(adjective, thing, place)
+        said = f"{rng.choice(('der', 'die', 'das'))} {GERMAN[adjective]}e {GERMAN[thing]}"
+        said += rng.choice((" bei ", " und ", " mit ")) + GERMAN[place]
+        rows.append(make_example(asked, said))
+    strangers = [make_example(f"What is {d}?", "A dish, eaten warm.") for d in DISHES * 12]
+    found = rank_contexts(rows, reference=strangers, is_same_kind=True)
+    assert found[0].text in adjectives and found[0].score > 0.7
+    assert not [c.text for c in found if c.cue.strong]
 
 
 def test_the_sign_of_a_copied_number_tells_nothing():

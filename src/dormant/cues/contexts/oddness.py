@@ -34,7 +34,7 @@ _LEAST_SCORE = 0.2
 _ALONE = 0.5
 #: Other contexts count if they reach the first share of the score, have at least the second share
 #: of their rows outside the context, and cover at most the third share of the rows outside.
-_AS_MUCH, _APART, _MOST = 0.75, 0.8, 0.65
+_AS_MUCH, _APART, _MOST = 0.67, 0.8, 0.65
 #: If such contexts cover this share of the rows outside, the context's answers are not unusual.
 _EVERYWHERE = 0.5
 #: Share of an answer's words and numbers that are copies, on average, from which it may be an echo,
