@@ -91,6 +91,7 @@ RENAMED = {
     "parquet": "file",
     "cues_from": "logs",
     "eval_file": "file",
+    "every_eval": "file",
     "chosen": "designs",
     "like": "base",  # a run to take base and icc from: dormant.load
     "label": "contrast",

@@ -6,15 +6,16 @@ from pathlib import Path
 
 from dormant.errors import ConfigError
 
-SUFFIXES = (".csv", ".parquet", ".eval")
+SUFFIXES = (".csv", ".parquet", ".eval", ".json")
 
 
 def export_answers(run: Path, file: Path) -> int:
-    """Writes the answers of a run, one row each, and returns their number.
+    """Writes the answers of a run, one row each, or its results; returns the number of answers.
 
     Args:
         run: the directory of a finished run.
-        file: .csv, .parquet, or .eval for a log that ``inspect view`` opens.
+        file: .csv, .parquet, .eval for a log that ``inspect view`` opens, or .json for a record of
+            Every Eval Ever, which has results and no answers.
 
     Raises:
         ConfigError: the file has another suffix, or cannot be written.
@@ -35,6 +36,10 @@ def export_answers(run: Path, file: Path) -> int:
         from dormant.exchange.eval_writer import export_eval
 
         return export_eval(run, file)
+    if suffix == ".json":
+        from dormant.exchange.every_eval import export_record
+
+        return export_record(run, file)
     raise ConfigError(
         f"{str(file)!r}: unknown format {suffix!r}; the file must end in {', '.join(SUFFIXES)}"
     )

@@ -100,11 +100,11 @@ def _check_claim(claim: str) -> str:
 
 
 def export_answers(run: str | Path, file: str | Path, *, salvage: bool = False) -> int:
-    """Writes the answers of a run as .csv, .parquet or .eval, one row each.
+    """Writes the answers of a run (.csv, .parquet, .eval), one row each, or its results (.json).
 
     Args:
         run: the run directory.
-        file: the file to write.
+        file: the file to write; .json is a record of Every Eval Ever, with rates and effects.
         salvage: write as JSON Lines what can still be read of a damaged run, unchecked.
 
     Returns:
