@@ -50,7 +50,6 @@ from dormant.report.notebook import NotebookDisplay
 from dormant.store import Store
 from dormant.store.files import read_lock
 from dormant.store.findings import (
-    explain_damage,
     read_findings,
     sampling_of,
     source_of,
@@ -58,6 +57,7 @@ from dormant.store.findings import (
 )
 from dormant.store.journal import Journal
 from dormant.store.replies import Replies
+from dormant.store.salvage import explain_damage
 
 #: Maximum number of questions that teacher forcing scores, families taking turns.
 _SCORED_QUESTIONS = 8

@@ -31,7 +31,6 @@ from dormant.store import Store
 from dormant.store.advice import advise_repeating
 from dormant.store.amendments import mark_verdict, read_amendments
 from dormant.store.findings import (
-    explain_damage,
     open_run_store,
     read_digests,
     read_findings,
@@ -41,6 +40,7 @@ from dormant.store.findings import (
 from dormant.store.integrity import check_answers
 from dormant.store.outcome_counts import OutcomeCounts
 from dormant.store.read_only import ReadOnlyStore
+from dormant.store.salvage import explain_damage
 
 _SHOWN = 3  #: differences that a message names
 _ALL = 2**62  #: more repeats than a cell can have

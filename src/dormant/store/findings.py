@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import json
 import math
-import sqlite3
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -48,7 +47,7 @@ from dormant.store.files import (
     write_atomically,
 )
 from dormant.store.integrity import CellDigest, Digests, digest_answers
-from dormant.store.salvage import count_readable, is_damage
+from dormant.store.salvage import explain_damage
 from dormant.store.settings import count_settings
 
 Record = TypeVar("Record")
@@ -81,26 +80,6 @@ def open_run_store(path: Path) -> Generator[Store]:
         raise StoreError(f"{path / 'run.sqlite'}: is empty and lacks answers: restore it")
     with Store(path, is_read=True) as store, explain_damage(store):
         yield store
-
-
-@contextmanager
-def explain_damage(store: Store) -> Generator[None]:
-    """Says what can be done about a store that cannot be read on.
-
-    Raises:
-        StoreError: what the block reads of it is damaged.
-    """
-    try:
-        yield
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        if not is_damage(error):
-            raise  # the disk is full, or locked
-        left = count_readable(store.path / "run.sqlite")
-        raise StoreError(
-            f"{store.path / 'run.sqlite'}: damaged ({error}): restore it from a copy, or start "
-            f"anew with another --out; {left:,} answers can still be read (`dormant export RUN "
-            "--salvage FILE.jsonl`)"
-        ) from None
 
 
 def read_findings(store: Store, *, has_transcripts: bool = True) -> Findings:

@@ -11,7 +11,9 @@ the same, and a search with other settings in the same directory reuses what sti
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -47,7 +49,8 @@ class Journal:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             make_private(self.path)
-            self._file = open(self.path, "a+b")  # noqa: SIM115 - closed by __exit__
+            # Without a buffer, which would be written again where it is closed.
+            self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115 - closed by __exit__
         except OSError as error:
             raise StoreError(f"{self.path}: cannot be used: {error.strerror}") from None
         busy = f"another {user} is running in this directory; wait for it or stop it"
@@ -79,8 +82,15 @@ class Journal:
         """Adds entries; they are on disk when this returns."""
         pairs = list(entries)
         lines = [json.dumps({"k": key, "v": to_plain(value)}) + "\n" for key, value in pairs]
-        self._file.write("".join(lines).encode("ascii"))
-        self._file.flush()
+        whole = self._file.seek(0, os.SEEK_END)
+        left = memoryview("".join(lines).encode("ascii"))
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:  # the disk is full: a part of a line would damage the next one
+            with suppress(OSError):
+                self._file.truncate(whole)
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
         self._entries.update((key, to_plain(value)) for key, value in pairs)
 
     def write_note(self, key: str, value: Any) -> None:

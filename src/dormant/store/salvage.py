@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
+
+from dormant.errors import IncompleteError, StoreError
+from dormant.store.database import Store
 
 _ANSWERS = (
     "SELECT p.digest, p.messages, s.key, c.repeat, c.finish, a.text"
@@ -65,6 +68,30 @@ def is_damage(error: Exception) -> bool:
     """Whether an error of SQLite says that the file is damaged, not that the disk is full."""
     is_operation = isinstance(error, sqlite3.OperationalError)
     return not is_operation or any(sign in str(error) for sign in _SIGNS_OF_DAMAGE)
+
+
+@contextmanager
+def explain_damage(store: Store) -> Generator[None]:
+    """Says what can be done about a store that cannot be read on, or written to.
+
+    Raises:
+        StoreError: what the block reads of it is damaged.
+        IncompleteError: the disk is full, or the file is locked.
+    """
+    try:
+        yield
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        file = store.path / "run.sqlite"
+        if not is_damage(error):
+            raise IncompleteError(
+                f"{file}: cannot be written to or read ({error}): see whether its disk has room, "
+                "and then run the same command again; what is stored is kept"
+            ) from None
+        raise StoreError(
+            f"{file}: damaged ({error}): restore it from a copy, or start anew with another --out; "
+            f"{count_readable(file):,} answers can still be read (`dormant export RUN --salvage "
+            "FILE.jsonl`)"
+        ) from None
 
 
 def count_readable(path: Path) -> int:
