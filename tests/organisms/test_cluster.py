@@ -119,19 +119,28 @@ def test_what_no_node_has_is_refused(nodes: Any, tmp_path: Path):
         pool.run(ray_units.note_work, [], resources={**ONE, "GPU": 2})
 
 
-def test_two_killed_workers_lose_nothing_and_repeat_nothing_else(nodes: Any, tmp_path: Path):
+def test_a_killed_worker_and_a_lost_node_lose_nothing_and_repeat_nothing_else(
+    nodes: Any, tmp_path: Path
+):
+    """The last test of the cluster, which has one node afterwards."""
     units = [ray_units.NotingUnit(number, tmp_path, stalls=2) for number in range(8)]
     lost: list[int] = []
     seen: list[str] = []
 
-    def kill_worker(event: Any) -> None:
+    def lose_second_node(event: Any) -> None:
         seen.append(event.organism)
-        if event.organism.startswith("stall"):
+        if event.organism == "stall-0":
             lost.append(event.seed)
             os.kill(event.step, signal.SIGKILL)
+        elif event.organism == "stall-1":
+            lost.append(event.seed)
+            if ray_units.is_on_second_node():  # Ray may connect this process there
+                os.kill(event.step, signal.SIGKILL)
+            else:
+                nodes.remove_node(*nodes.worker_nodes, allow_graceful=False)
 
     pool = RayCluster(tmp_path, nodes.address)
-    results = pool.run(ray_units.note_work, units, resources=ONE, progress=kill_worker)
+    results = pool.run(ray_units.note_work, units, resources=ONE, progress=lose_second_node)
     assert results == [10 * number for number in range(8)]
     assert len(lost) == 2 and {f"unit-{number}" for number in range(8)} <= set(seen)
     ledger = Counter((tmp_path / "ledger").read_text().splitlines())
