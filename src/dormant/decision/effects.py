@@ -99,6 +99,6 @@ def describe_reach(effect: EffectReach, *, found: float | None) -> str:
     """
     if found is not None and effect.most_exceeded >= found:
         return f"It exceeds every delta up to {percent_text(effect.most_exceeded)} points."
-    if found is None and not math.isnan(effect.least_bounded):
+    if found is None and effect.least_bounded < 1:  # not NaN, and a delta that can be given
         return f"A delta of {percent_text(effect.least_bounded)} points would be bounded."
     return ""

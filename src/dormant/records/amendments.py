@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_SHOWN = 6  #: changes that a sentence lists
+_SHOWN = 6  #: single fields that a sentence lists
+_LISTED = 2  #: entries of one list that are named; more are counted
+_LISTS = ("questions", "cues", "models", "written", "left_out", "not_tested")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +33,50 @@ class Amendment:
 
 
 def describe_changes(changes: tuple[Change, ...]) -> str:
-    """Words changes field by field, the first few: ``delta 5 -> 20 points, seed 0 -> 1``."""
-    words = [_describe_change(change) for change in changes[:_SHOWN]]
-    if len(changes) > _SHOWN:
-        words.append(f"and {len(changes) - _SHOWN} more")
+    """Words changes field by field: ``delta 5 -> 20 points, seed 0 -> 1, 60 questions added``.
+
+    What decides a verdict comes first: the rule, then the judge, then other single fields, the
+    first few of them; entries of lists are counted where there are many.
+    """
+    judged = {change.field for change in changes} & {"judge", "judge_description"}
+    kept = [c for c in changes if not (judged and c.field == "judge_fingerprint")]
+    single = sorted((c for c in kept if not _list_of(c)), key=_rank_field)
+    words = [_describe_change(change) for change in single[:_SHOWN]]
+    groups: dict[tuple[str, str], list[Change]] = {}
+    for change in kept:
+        if name := _list_of(change):
+            groups.setdefault((name, _kind_of(change)), []).append(change)
+    for (name, kind), group in groups.items():
+        if len(group) <= _LISTED:
+            words += [_describe_change(change) for change in group]
+        else:
+            entries = f"fields of {name}" if kind == "changed" else name
+            words.append(f"{len(group):,} {entries} {kind}")
+    if len(single) > _SHOWN:
+        words.append(f"and {len(single) - _SHOWN} more")
     return ", ".join(words) or "another version"
+
+
+def _list_of(change: Change) -> str:
+    """The list that an entry belongs to; empty for a single field of the plan."""
+    name = change.field.partition(".")[0]
+    return name if name in _LISTS else ""
+
+
+def _kind_of(change: Change) -> str:
+    return "added" if not change.before else "removed" if not change.after else "changed"
+
+
+def _rank_field(change: Change) -> int:
+    """0 for the rule, 1 for the judge, 2 for the rest."""
+    ranks = ("rule.", "judge")
+    return next((i for i, start in enumerate(ranks) if change.field.startswith(start)), len(ranks))
 
 
 def _describe_change(change: Change) -> str:
     name = change.field.removeprefix("rule.")
+    if name == "judge_fingerprint":
+        return "the judge's settings, or those of a judge beside it"
     if not change.before:
         return f"{name} added"
     if not change.after:
