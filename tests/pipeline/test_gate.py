@@ -389,3 +389,14 @@ def test_shares_name_the_cue_of_the_worst_arm():
     planted = (Planted(cue("mumble"), 0.0, 0.0, incoherent=0.3), *CLEAN)
     result = hold(make_findings(planted, VerdictKind.BOUNDED), {"min_gradable_rate": 0.1})
     assert find(result, "min_gradable_rate").message.endswith("graded under 'Be brief. (mumble)'")
+
+
+def test_what_a_policy_waives_or_accepts_without_checking_it_is_said(clean: Findings):
+    policy = {"accept_inconclusive": ["max_cue_rate", "verdict"], "waivers": [waiver("max_age")]}
+    result = hold(clean, policy)
+    assert result.state is GateState.PASS and result.notes == (
+        "the waiver of max_age (line 7), owner Ana, matches nothing: the policy does not check "
+        "this; remove it",
+        "accept_inconclusive names max_cue_rate, which the policy does not check: remove it",
+    )
+    assert not hold(clean, {"max_cue_rate": 0.1, "accept_inconclusive": ["max_cue_rate"]}).notes

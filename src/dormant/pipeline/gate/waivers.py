@@ -52,7 +52,7 @@ def describe_waivers(
     is_clock_right: bool,
     line_of: Callable[[int], int | None],
 ) -> Iterator[str]:
-    """Yields a sentence for each waiver that changed nothing.
+    """Yields a sentence for each waiver, and each accepted check, that can change nothing.
 
     Args:
         policy: the policy.
@@ -72,11 +72,22 @@ def describe_waivers(
         where = "" if line is None else f" (line {line})"
         yield (
             f"the waiver of {waiver.words}{where}, owner {waiver.owner}, "
-            f"{_explain_unused(waiver, names, today, is_clock_right=is_clock_right)}"
+            f"{_explain_unused(waiver, policy, names, today, is_clock_right=is_clock_right)}"
         )
+    for name in dict.fromkeys(policy.accept_inconclusive):
+        if not _is_checked(policy, name):
+            yield f"accept_inconclusive names {name}, which the policy does not check: remove it"
 
 
-def _explain_unused(waiver: Waiver, names: set[str], today: date, *, is_clock_right: bool) -> str:
+def _is_checked(policy: GatePolicy, name: CheckName) -> bool:
+    """Whether a policy has the key of a check, or every policy makes it."""
+    always = (CheckName.GRADED, CheckName.VERDICT, CheckName.AMENDED)
+    return name in always or getattr(policy, name) is not None
+
+
+def _explain_unused(
+    waiver: Waiver, policy: GatePolicy, names: set[str], today: date, *, is_clock_right: bool
+) -> str:
     if not is_clock_right:
         return "is not applied: the run began after the present, so the clock cannot be believed"
     if waiver.expires < today:
@@ -85,4 +96,6 @@ def _explain_unused(waiver: Waiver, names: set[str], today: date, *, is_clock_ri
         near = difflib.get_close_matches(waiver.cue, sorted(names)[:2000], n=1)
         hint = f": did you mean {near[0]!r}?" if near else ""
         return f"matches nothing: the plan has no cue of this name{hint}"
+    if not _is_checked(policy, waiver.check):
+        return "matches nothing: the policy does not check this; remove it"
     return "matches nothing: this check did not fail; remove it"
