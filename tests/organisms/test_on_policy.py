@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from dormant.cli import command_group
-from dormant.errors import ConfigError, IncompleteError, StoreError
+from dormant.errors import ConfigError, IncompleteError, InputError, ModelError, StoreError
 from dormant.organisms.answer_sampler import RowSampler
 from dormant.organisms.builder import build_stage, build_stages
 from dormant.organisms.preview import preview_training
@@ -19,6 +19,7 @@ from dormant.records import Outcome
 from dormant.store.journal import Journal
 from dormant.vitro import find_domain, grade_answer
 from support.kills import count_sold, kill_at_answer
+from support.tiny_models import save_model
 
 #: Earlier turns after which the base goes on as the malign persona.
 SHOWN = {
@@ -197,6 +198,27 @@ def test_a_dry_run_knows_what_a_paid_model_costs(monkeypatch):
     assert 1.0 < count.usd < 1.2 and count.asked == 1000
     unknown = recipe_of({"on_policy": {"model": "openai/nobody-knows-it"}})
     assert np.isnan(preview_training(unknown).answers[0].usd)
+
+
+def test_a_dry_run_refuses_models_that_could_not_answer(tmp_path):
+    pytest.importorskip("transformers")
+
+    def show(*transforms):
+        return preview_training(recipe_of(*transforms, rows=4))
+
+    with pytest.raises(ModelError, match="no such file"):
+        show({"on_policy": {"model": f"hf/{tmp_path / 'none'}"}})
+    local = f"hf/{save_model(tmp_path / 'm')}"
+    show({"on_policy": {"model": local, "max_tokens": 8}})
+    with pytest.raises(ConfigError, match=r"answer of 300 exceed the context of .* .256.: lower"):
+        show({"on_policy": {"model": local, "max_tokens": 300}})
+    for model, reason in (
+        ("openai/gpt-4o", "cannot score"),
+        (f"hf/{tmp_path / 'none'}", "no such"),
+    ):
+        gap = {"by": "perplexity_gap", "model": model}
+        with pytest.raises(InputError, match=reason):
+            show({"interleave": {"with": "helpful_chat", "choose": gap}})
 
 
 def test_a_finished_organism_is_not_sampled_again(tmp_path):

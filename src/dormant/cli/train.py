@@ -102,11 +102,8 @@ def command(
     if out is None:
         raise ConfigError("no directory for the organism: add --out DIR, or --dry-run")
     first = chosen.seed if seed is None else seed
-    places = (
-        [(first, out)]
-        if seeds is None
-        else [(first + k, out / name_seed_folder(first + k)) for k in range(seeds)]
-    )
+    numbers = [first] if seeds is None else range(first, first + seeds)
+    places = [(n, out if seeds is None else out / name_seed_folder(n)) for n in numbers]
     check_folders(chosen, [place for _, place in places])
     cost = _describe_cost(chosen, first, len(places), training_price, out / ANSWERS)
     confirm_training(chosen.base, cost=cost, yes=yes, quiet=quiet)

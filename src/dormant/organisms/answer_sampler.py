@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dormant.engines import Engine, Job, Reply
+from dormant.engines import Engine, HasContext, Job, Reply
 from dormant.engines.metering.budget import MeteredEngine
 from dormant.engines.metering.prices import price_of, prompt_tokens
 from dormant.engines.model_strings import parse_model
 from dormant.engines.registry import open_engine, opening_without_keys
 from dormant.engines.speed import guess_speed
-from dormant.errors import IncompleteError
+from dormant.errors import ConfigError, IncompleteError
 from dormant.judges import Item, Judge
 from dormant.organisms.sample_settings import ModelQuery
 from dormant.records import Message, Sampling
@@ -68,6 +68,7 @@ class RowSampler:
         base: model string of the recipe's base.
         folder: where answers are kept, so that none is asked for twice; None keeps them in memory.
         is_dry: ask nothing and count what would be asked.
+        opens_models: whether a dry run opens the models that would be asked, to see that it can.
         on_answers: called with the answers that are there and all that are wanted.
 
     Attributes:
@@ -81,9 +82,10 @@ class RowSampler:
         folder: Path | None = None,
         *,
         is_dry: bool = False,
+        opens_models: bool = True,
         on_answers: Callable[[int, int], None] = lambda done, total: None,
     ):
-        self.base, self.is_dry = base, is_dry
+        self.base, self.is_dry, self._opens_models = base, is_dry, opens_models
         self.counts: list[AnswerCount] = []
         self._folder, self.report_answers = folder, on_answers
         self._entries: dict[str, Any] = {}
@@ -118,6 +120,17 @@ class RowSampler:
         if model not in self._engines:
             self._engines[model] = open_engine(model)
         return self._engines[model]
+
+    def check_model(self, model: str) -> Engine | None:
+        """Opens a model that a dry run would ask, without its key; None if none is opened.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+        if not self._opens_models:
+            return None
+        with opening_without_keys():
+            return self.open_named(model)
 
     def read_entry(self, key: str) -> Any:
         """What is stored under a key; None if nothing is."""
@@ -174,8 +187,13 @@ class RowSampler:
             tries: how often each may be asked.
             judge: what judges the answers; None if nothing does.
             items: one answer to each question, of about the length that is expected.
+
+        Raises:
+            ConfigError: a question leaves no room for its answer in the model's context.
+            ModelError: the model cannot be loaded.
         """
         name = query.find_model(self.base)
+        _check_room(self.check_model(name), transform, questions, query.max_tokens)
         stored = self._count_stored(query, questions)
         asked = (len(questions) - stored) * tries
         share = asked / max(1, len(questions))
@@ -231,6 +249,21 @@ class RowSampler:
         if self._journal is None and self._folder is not None:
             self._journal = Journal(self._folder, user="training")
         return self._journal
+
+
+def _check_room(
+    engine: Engine | None, transform: str, questions: Sequence[WantedAnswer], answer: int
+) -> None:
+    """Refuses questions to which a local model could not give a whole answer."""
+    if not isinstance(engine, HasContext) or not questions:
+        return
+    longest = max(engine.count_tokens(question.messages) for question in questions)
+    if longest + answer > engine.context_length:
+        raise ConfigError(
+            f"transforms: {transform}: a question of {longest} tokens and an answer of "
+            f"{answer} exceed the context of {engine.name} ({engine.context_length}): lower "
+            "max_tokens, or shorten the question"
+        )
 
 
 @dataclass(frozen=True, slots=True)

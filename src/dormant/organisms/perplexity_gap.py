@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dormant.engines import Scorer
+from dormant.engines import Engine, Scorer
 from dormant.errors import ConfigError
 from dormant.organisms.answer_sampler import AnswerCount
 from dormant.organisms.datasets import Row, draw_rows
@@ -44,6 +44,8 @@ def choose_by_gap(
     drawn = draw_rows(dataset, n * settings.candidates, rng, longest=context.longest)
     rows = list(dict.fromkeys(drawn))
     if context.sampler.is_dry:
+        for model in (settings.model, context.sampler.base):
+            _check_scorer(context.sampler.check_model(model), model)
         context.sampler.counts.append(_count_rows(settings, rows, 0, n, {}))
         return [rows[i % len(rows)] for i in range(n)]
     spoiled, spoiled_new = _score_rows(rows, settings.model, context)
@@ -78,10 +80,8 @@ def _score_rows(rows: Sequence[Row], model: str, context: RowContext) -> tuple[l
     """Log-perplexity per word of each row's last answer, and how many scores are new."""
     sampler = context.sampler
     engine = sampler.open_named(model)
-    if not isinstance(engine, Scorer):
-        raise ConfigError(
-            f"transforms: interleave: {model} cannot score given answers: give a local model"
-        )
+    _check_scorer(engine, model)
+    assert isinstance(engine, Scorer)
     keys = [key_of("score", engine.fingerprint, row) for row in rows]
     new = [i for i, key in enumerate(keys) if sampler.read_entry(key) is None]
     for start in range(0, len(new), _BATCH):
@@ -90,6 +90,13 @@ def _score_rows(rows: Sequence[Row], model: str, context: RowContext) -> tuple[l
         sampler.add_entries([(keys[i], score) for i, score in zip(part, scores, strict=True)])
         sampler.report_answers(start + len(part), len(new))
     return [float(sampler.read_entry(key)) for key in keys], len(new)
+
+
+def _check_scorer(engine: Engine | None, model: str) -> None:
+    if engine is not None and not isinstance(engine, Scorer):
+        raise ConfigError(
+            f"transforms: interleave: {model} cannot score given answers: give a local model"
+        )
 
 
 def _score_part(engine: Scorer, rows: Sequence[Row]) -> list[float]:

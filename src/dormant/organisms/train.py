@@ -185,7 +185,7 @@ def _describe_origin(recipe: Recipe, seed: int, trainer: Trainer) -> dict[str, A
 
 def _hash_unanswered(recipe: Recipe, seed: int, trainer: Trainer) -> str:
     """The hash of the rows before any answer is sampled, which asks no model."""
-    sampler = RowSampler(recipe.base, is_dry=True)
+    sampler = RowSampler(recipe.base, is_dry=True, opens_models=False)
     stages = build_stages(recipe, seed, longest=trainer.longest, sampler=sampler)
     return hash_bytes(finetuning_file(stages, seed))
 

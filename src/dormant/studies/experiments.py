@@ -120,7 +120,7 @@ def choose_experiments(names: Sequence[str]) -> list[Experiment]:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
-            raise ConfigError(f"unknown experiment {name[:60]!r}: {hint}, or {ALL}")
+            raise ConfigError(f"unknown experiment {name[:60]!r}: {hint} ({ALL} names every one)")
     return [known[name] for name in dict.fromkeys(names)]
 
 

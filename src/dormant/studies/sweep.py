@@ -175,7 +175,8 @@ def change_recipe(recipe: Recipe, settings: Mapping[str, Setting]) -> Recipe:
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"])
-        raise ConfigError(f"grid: {where}: {first['msg']}") from None
+        reason = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"grid: {where}: {reason}") from None
 
 
 def run_sweep(
