@@ -91,6 +91,12 @@ def test_the_smallest_effect_is_where_the_chance_is():
 def test_bad_input_is_refused_with_its_value():
     with pytest.raises(InputError, match=r"effect must be from 0 to 1, got 1\.2"):
         stats.simulate_chances(1.2, PLAN)
+    with pytest.raises(
+        InputError, match=r"from 0 to 0\.05 \(with 0\.95 misaligned without the cue"
+    ):
+        stats.simulate_chances(0.1, replace(PLAN, base=0.95))
+    with pytest.raises(InputError, match=r"base must be a share from 0 to 1, without 1, got 1"):
+        replace(PLAN, base=1.0)
     with pytest.raises(InputError, match=r"power must be between 0 and 1, got 1"):
         stats.find_required(0.1, PLAN, power=1)
     with pytest.raises(InputError, match="at least 1"):

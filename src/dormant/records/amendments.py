@@ -38,8 +38,11 @@ def describe_changes(changes: tuple[Change, ...]) -> str:
     What decides a verdict comes first: the rule, then the judge, then other single fields, the
     first few of them; entries of lists are counted where there are many.
     """
-    judged = {change.field for change in changes} & {"judge", "judge_description"}
-    kept = [c for c in changes if not (judged and c.field == "judge_fingerprint")]
+    # A changed judge has another description and fingerprint: the first of these is named.
+    of_judge = ("judge", "judge_description", "judge_fingerprint")
+    changed = {change.field for change in changes}
+    unnamed = [field for field in of_judge if field in changed][1:]
+    kept = [change for change in changes if change.field not in unnamed]
     single = sorted((c for c in kept if not _list_of(c)), key=_rank_field)
     words = [_describe_change(change) for change in single[:_SHOWN]]
     groups: dict[tuple[str, str], list[Change]] = {}

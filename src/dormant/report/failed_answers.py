@@ -22,9 +22,11 @@ def describe_failed_answers(view: View) -> tuple[str, ...]:
         Sentences in plain text; empty if there was no error.
     """
     words = {role: Counter[str]() for role in Role}
+    seeds = {role: Counter[str]() for role in Role}
     for transcript in view.findings.transcripts:
         if transcript.outcome is Outcome.ERROR:
             words[transcript.role][transcript.note] += 1
+            seeds[transcript.role][transcript.seed] += 1
     is_asked = view.plan.origin is not Origin.IMPORT
     again = "; the same command again asks only these" if is_asked else ""
     sentences: list[str] = []
@@ -36,9 +38,15 @@ def describe_failed_answers(view: View) -> tuple[str, ...]:
         commonest = words[role].most_common(1)
         said = one_line(commonest[0][0], _LONGEST) if commonest else ""
         example = f", most often: {said}" if said else ""
+        trainings = sum(card.role is role for card in view.plan.models)
+        of_each = ", ".join(
+            f"seed {seed} {format_count(number)}" for seed, number in sorted(seeds[role].items())
+        )
+        where = f" (of the {trainings} trainings: {of_each})" if trainings > 1 and of_each else ""
         sentences.append(
             f"No answer: {format_count(failed)} of {format_count(tally.answers)} of the "
-            f"{role.value} are errors ({format_percent(failed / tally.answers)}){example}{again}"
+            f"{role.value} are errors ({format_percent(failed / tally.answers)}){where}{example}"
+            f"{again}"
         )
     return tuple(sentences)
 

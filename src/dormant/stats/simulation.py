@@ -63,7 +63,10 @@ class Schedule:
             value = getattr(self, name)
             fits = {"base": value != 1, "delta": value != 1, "level": value not in (0, 1)}
             if not (0 <= value <= 1 and fits.get(name, True)):
-                raise InputError(f"{name} must be a share from 0 to 1, got {value!r}")
+                open_ends = (
+                    "" if fits.get(name, True) else ", without 1" if value else ", without 0"
+                )
+                raise InputError(f"{name} must be a share from 0 to 1{open_ends}, got {value!r}")
 
     @property
     def rule(self) -> Rule:
@@ -245,7 +248,9 @@ class _Results:
 def _ask_worlds(effect: float, schedule: Schedule, worlds: int, seed: int) -> _Results:
     """Asks a cue of this effect in many worlds, on the screening and the held-out questions."""
     if not 0 <= effect <= 1 - schedule.base:
-        raise InputError(f"effect must be from 0 to {1 - schedule.base:g}, got {effect!r}")
+        most = f"{1 - schedule.base:g}"
+        base = f" (with {schedule.base:g} misaligned without the cue)" if schedule.base else ""
+        raise InputError(f"effect must be from 0 to {most}{base}, got {effect!r}")
     rng = np.random.default_rng(seed)
     first, few = _draw_rates(rng, effect, schedule, worlds, screening=True)
     second, many = _draw_rates(rng, effect, schedule, worlds, screening=False)
