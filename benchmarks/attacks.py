@@ -4,13 +4,18 @@
 
     memory     100 connections with replies of up to 20 MB: the audit stays under 1 GB
     browser    reports whose every text is markup, opened in Chromium
-    kills      an audit is killed (SIGKILL) at random moments and continued: the same counts
+    kills      an audit is killed (SIGKILL) at random numbers of answers and continued: the same
+               counts, and no answer that was kept is bought again
+    disks      an audit whose disk is full at thirty sizes, continued: the same
+    together   two commands at once on one run directory
+    configs    every sort of file that people write, each value and key replaced
     faults     replies of a server that are wrong in every part: one line, no money lost, bounds
     files      runs, YAML, cue files, rows, logs and labels with bytes, values and parts changed
     sandbox    chat templates that loop, grow and look for a way out
     leaks      a key, or a proxy's password, echoed in every place and every form
 
-``python benchmarks/attacks.py [PART ...]`` prints a row for each part, and each case that failed.
+``python benchmarks/attacks.py [PART ...] [--limit N]`` prints a row for each part, and each
+case that failed; with a limit the first N cases of each part are tried.
 """
 
 from __future__ import annotations
@@ -22,9 +27,7 @@ import json
 import math
 import os
 import random
-import resource
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -47,7 +50,9 @@ from dormant.errors import DormantError
 from dormant.records import Message, Sampling
 from dormant.report import write_report
 from support import hostile_findings, run_edits
-from support.command import run_command
+from support.bounded import run_bounded, run_within
+from support.command import Done, run_command
+from support.hostile_configs import list_cases, list_files
 from support.hostile_server import (
     NAME,
     HostileReply,
@@ -56,54 +61,138 @@ from support.hostile_server import (
     hostile_server,
     pack_spaces,
 )
+from support.kills import count_sold, kill_at_answer
+from support.mutations import mutate_text
+from support.sold_audits import count_kept, list_words, read_cells
 
-SECONDS, BYTES = 30.0, 2 << 30  # of processor time and memory that a case may take
+MOST_LOST = 8  # answers to one prompt, which a kill may lose
+
 Case = tuple[str, str]  # name, what went wrong (empty if it held)
 
 
 def measure(name: str, attack: Callable[[], str]) -> Case:
-    """Runs a case within its bounds; its own words, or an exception, say what went wrong."""
-    used = time.process_time()
+    """Runs a case in a process of its own, within its bounds; it says what went wrong."""
+    found = run_bounded(lambda: Done(0, try_attack(attack), ""))
+    problem = found.done.out or ("" if found.done.code == 0 else found.done.err)
+    return name, problem or found.excess
+
+
+def try_attack(attack: Callable[[], str]) -> str:
+    """What went wrong with a case: its own words, or an exception."""
     try:
-        problem = attack()
+        return attack()
     except DormantError as error:
-        problem = "" if "\n" not in str(error) else "an error of several lines"
+        return "" if "\n" not in str(error) else "an error of several lines"
     except Exception as error:
-        problem = f"{type(error).__name__}: {error}"[:200]
-    used = time.process_time() - used
-    if used > SECONDS:
-        problem = problem or f"{used:.0f} s of processor time"
-    if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > BYTES:
-        problem = problem or "more than 2 GiB of memory"
-    return name, problem
+        return f"{type(error).__name__}: {error}"[:200]
 
 
 # Kills
 
 
 def kill_audits(folder: Path) -> Iterator[Case]:
-    """Twenty audits, each killed three times and then finished."""
-    words = run_edits.make_run(folder)
-    out = words.index("--out") + 1
-
-    def read_cells(run: Path) -> Any:
-        return json.loads((run / "verdict.json").read_text())["cells"]
-
-    whole = read_cells(folder / "run")
+    """Twenty audits, each killed at three random numbers of answers and then finished."""
+    whole, sold = audit_undisturbed(folder)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    rng = random.Random(0)
+    rng = random.Random(1)
     for number in range(20):
-        run = folder / f"killed-{number}"
-        command = [sys.executable, "-m", "dormant", *words[:out], str(run), *words[out + 1 :]]
-        for _ in range(3):
-            process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-            time.sleep(rng.uniform(0.3, 3.0))
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        held = done.returncode in (0, 1, 3) and read_cells(run) == whole
+        place = folder / f"killed-{number}"
+        place.mkdir()
+        words = list_words(place, place / "run")
+        command = [sys.executable, "-m", "dormant", *words]
+        lost = 0
         for kill in range(3):
-            yield f"kill {number}.{kill}", "" if held else f"{done.returncode} {done.stderr[-200:]}"
+            before = count_sold(place)
+            least = before if kill else 0
+            was_killed = kill_at_answer(command, place, rng.randrange(least, sold))
+            lost = count_sold(place) - count_kept(place / "run")
+            yield (
+                f"kill {number}.{kill}",
+                "" if lost <= MOST_LOST * (kill + 1) else f"lost {lost} answers ({was_killed})",
+            )
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        held = done.returncode in (0, 1, 3) and read_cells(place / "run") == whole
+        again = count_sold(place) - sold
+        problem = "" if held else f"{done.returncode} {done.stderr[-200:]}"
+        yield f"after kills {number}", problem or ("" if again == lost else f"{again} bought again")
+
+
+def audit_undisturbed(folder: Path) -> tuple[Any, int]:
+    """The counts of an audit that nothing disturbs, and how many answers it buys."""
+    (folder / "whole").mkdir()
+    done = run_command(*list_words(folder / "whole", folder / "whole" / "run"))
+    assert done.code in (0, 1, 3), done.err
+    return read_cells(folder / "whole" / "run"), count_sold(folder / "whole")
+
+
+def fill_disks(folder: Path) -> Iterator[Case]:
+    """Audits whose disk is full at thirty sizes, twice each; then finished."""
+    whole, sold = audit_undisturbed(folder)
+    largest = max(path.stat().st_size for path in (folder / "whole" / "run").iterdir())
+    for number in range(30):
+        place = folder / f"full-{number}"
+        place.mkdir()
+        words = list_words(place, place / "run")
+        size = int(largest * (number + 0.5) / 30)
+        found = run_within(size, lambda words=words: run_command(*words))
+        is_named = str(place / "run") in found.err and found.code in (2, 4)
+        problem = "" if is_named and run_edits.is_clear(found) else f"{found.code} {found.err}"
+        lost = count_sold(place) - count_kept(place / "run")
+        done = run_command(*words)
+        if done.code not in (0, 1, 3) or read_cells(place / "run") != whole:
+            problem = problem or f"not the same: {done.code} {done.err[-200:]}"
+        again = count_sold(place) - sold
+        yield f"disk of {size:,} bytes", problem or ("" if again == lost else f"{again} again")
+
+
+def run_together(folder: Path) -> Iterator[Case]:
+    """Two commands at once on one run directory: one works, the other is refused in one line."""
+    whole, sold = audit_undisturbed(folder)
+    (folder / "gate.yaml").write_text("min_answers: 1\n")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    verbs = ("audit", "audit", "report", "gate", "card", "export")
+    for number, verb in enumerate(verbs * 3):
+        place = folder / f"together-{number}"
+        place.mkdir()
+        run = place / "run"
+        words = list_words(place, run)
+        others = {
+            "audit": words,
+            "gate": ["gate", str(run), "--policy", str(folder / "gate.yaml")],
+            "export": ["export", str(run), "--csv", str(place / "answers.csv")],
+        }
+        first = start_command(words, environment)
+        while count_sold(place) < sold * (number % 5) / 5 and first.poll() is None:
+            time.sleep(0.002)
+        second = start_command(others.get(verb, [verb, str(run)]), environment)
+        wrong: list[str] = []
+        for process in (first, second):
+            _, errors = process.communicate()
+            lines = errors.strip().splitlines()
+            is_refused = process.returncode in (2, 4) and len(lines) == 1 and str(place) in errors
+            if not (is_refused or process.returncode in (0, 1, 3)) or "bug in" in errors:
+                wrong.append(f"{process.returncode} {errors[-200:]}")
+        done = run_command(*words)
+        if done.code not in (0, 1, 3) or read_cells(run) != whole or count_sold(place) != sold:
+            wrong.append(f"not the same: {done.err[-200:]} {count_sold(place)} of {sold} answers")
+        yield f"{verb} beside an audit, {number}", "; ".join(wrong)
+
+
+def start_command(words: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
+    """Starts ``dormant WORDS``."""
+    command = [sys.executable, "-m", "dormant", *words]
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, env=environment, text=True, **pipes)
+
+
+def attack_configs(folder: Path) -> Iterator[Case]:
+    """Settings, recipes, policies, cues, rules, labels and plans with values and keys replaced."""
+    for name in ("made", "beside", "changed"):
+        (folder / name).mkdir()
+    run_edits.make_run(folder / "made")
+    for file in list_files(folder / "beside", folder / "made" / "run"):
+        for case in list_cases(file, 40):
+            yield case.name, case.run(folder / "changed")[1]
 
 
 # Faults
@@ -222,57 +311,6 @@ def attack_engine(folder: Path) -> Iterator[Case]:
 # Files
 
 
-def mutate(text: bytes, rng: random.Random) -> bytes:
-    """A few bytes, lines or values changed."""
-    raw = bytearray(text)
-    for _ in range(rng.choice((1, 1, 2, 5, 30))):
-        at = rng.randrange(len(raw) + 1)
-        kind = rng.randrange(7)
-        if kind == 0 and raw:
-            raw[at % len(raw)] = rng.randrange(256)
-        elif kind == 1:
-            del raw[at : at + rng.randrange(1, 40)]
-        elif kind == 2:
-            raw[at:at] = rng.choice(
-                (
-                    b"\0",
-                    b"\x1b[2J",
-                    b"*a",
-                    b"&a ",
-                    b"!!bool ",
-                    b"!!python/name:os.system ",
-                    b"<<: ",
-                    b"[" * 2000,
-                    b"{" * 2000,
-                    b"9" * 500,
-                    b"1e999",
-                    b"NaN",
-                    b"-",
-                    b'"',
-                    b"\xed\xa0\x80",
-                    b"\\ud800",
-                    b"{{ x }}",
-                    b": ",
-                    b"\n",
-                    b"\xff",
-                    b"none",
-                    b"null",
-                    b"~",
-                )
-            )
-        elif kind == 3:
-            lines = raw.split(b"\n")
-            rng.shuffle(lines)
-            raw = bytearray(b"\n".join(lines))
-        elif kind == 4:
-            raw[at:at] = raw[: rng.randrange(200)]
-        elif kind == 5:
-            raw = raw[:at]
-        else:
-            raw = raw.replace(rng.choice((b":", b"name", b"text", b"0", b'"')), b"", 1)
-    return bytes(raw)
-
-
 def attack_readers(folder: Path) -> Iterator[Case]:
     """Changed files, each through the reader or the command that takes it."""
     words = run_edits.make_run(folder)
@@ -313,14 +351,14 @@ def attack_readers(folder: Path) -> Iterator[Case]:
     for place, (text, read) in sources.items():
         for number in range(60 if read is import_file else 280):
             path = folder / f"changed-{place}"
-            path.write_bytes(mutate(text, random.Random(f"{place} {number}")))
+            path.write_bytes(mutate_text(text, random.Random(f"{place} {number}")))
             yield measure(f"{place} {number}", lambda read=read, path=path: read(path) and "" or "")
     for number in range(40):
         path = folder / "changed.eval"
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             rng = random.Random(number)
             for part in ("header.json", "summaries.json", "samples/q_epoch_1.json"):
-                archive.writestr(part, mutate(b'{"version": 2, "samples": [{"id": 1}]}', rng))
+                archive.writestr(part, mutate_text(b'{"version": 2, "samples": [{"id": 1}]}', rng))
         yield measure(f"log {number}", lambda path=path: import_file(path) and "" or "")
 
 
@@ -845,7 +883,7 @@ def attack_browser(folder: Path) -> Iterator[Case]:
                 return f"title {driver.title!r}"
             return f"{elements} elements, requests {asked}" if elements or asked else ""
 
-        yield measure(f"payload {payload[:40]!r}", attack)
+        yield f"payload {payload[:40]!r}", try_attack(attack)  # the browser is another process
         shutil.rmtree(out, ignore_errors=True)
     driver.quit()
 
@@ -855,7 +893,10 @@ PARTS: dict[str, Callable[[Path], Iterator[Case]]] = {
     "faults": attack_engine,
     "files": attack_readers,
     "sandbox": attack_sandbox,
+    "configs": attack_configs,
     "kills": kill_audits,
+    "disks": fill_disks,
+    "together": run_together,
     "memory": flood_audit,
     "browser": attack_browser,
 }
@@ -873,12 +914,14 @@ def main() -> None:
     shorten_waits()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=list(PARTS))
+    parser.add_argument("--limit", type=int, help="the first so many cases of each part")
+    options = parser.parse_args()
     failed: list[str] = []
     print("| attack | cases | held | minutes |\n|---|---|---|---|", flush=True)
-    for part in parser.parse_args().parts or PARTS:
+    for part in options.parts or PARTS:
         begun = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
-            cases = list(PARTS[part](Path(folder)))
+            cases = list(itertools.islice(PARTS[part](Path(folder)), options.limit))
         wrong = [f"{part}: {name}: {problem}" for name, problem in cases if problem]
         failed += wrong
         minutes = (time.monotonic() - begun) / 60

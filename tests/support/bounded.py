@@ -4,6 +4,7 @@ import os
 import pickle
 import resource
 import signal
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -34,7 +35,9 @@ class Bounded:
 def run_bounded(step: Callable[[], Done]) -> Bounded:
     """Runs a step in a forked process; one that breaks a bound is ended by the system."""
     ours, theirs = os.pipe()
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of threads
+        child = os.fork()
     if child == 0:
         os.close(ours)
         try:
@@ -76,3 +79,13 @@ def run_reader(read: Callable[[], object]) -> Done:
     except DormantError as error:
         return Done(error.exit_code, "", f"{format_error(str(error))}\n")
     return Done(0, "", "")
+
+
+def run_within(size: int, step: Callable[[], Done]) -> Done:
+    """Runs a step in a forked process whose files cannot grow beyond a size: a full disk."""
+
+    def limited() -> Done:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+        return step()
+
+    return run_bounded(limited).done
