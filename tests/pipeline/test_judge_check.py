@@ -137,6 +137,13 @@ def test_a_second_judge_that_failed_is_asked_again_and_counts_as_no_disagreement
     failed = audit(tmp_path, judge, repeats=0, beside=beside).findings.second_judge
     assert any("other/judge gave no reply to " in sentence for sentence in failed)
     assert "100.0% of " in failed[0] and "more lack a judgement" in failed[0]
+    verdict = (tmp_path / "run" / "verdict.json").read_bytes()
+    still = audit(tmp_path, judge, repeats=0, beside=beside).findings.second_judge
+    assert still == failed  # nothing is undone while it does not answer
+    assert (
+        json.loads(verdict)["digests"]
+        == json.loads((tmp_path / "run" / "verdict.json").read_bytes())["digests"]
+    )
     known = {prompt for prompt, _ in beside.asked[:fails_from]}
     asked, first_asked, fails_from = len(beside.asked), len(judge.asked), 10**9
     again = audit(tmp_path, judge, repeats=0, beside=beside).findings

@@ -28,7 +28,7 @@ from dormant.engines import Engine, HasNotes, Job
 from dormant.engines.metering.ledger import Ledger
 from dormant.errors import BudgetError, InputError, InterruptedRun
 from dormant.judges import Judge, list_judges
-from dormant.pipeline.grader import AnswerGrader
+from dormant.pipeline.grader import AnswerGrader, forget_failures
 from dormant.pipeline.plan import PreparedAudit, Subject, prepare_audit
 from dormant.pipeline.recompute import answers_wanted, check_stored, count_outcomes, read_ranking
 from dormant.pipeline.sections import write_run_report
@@ -164,7 +164,7 @@ class AuditRun:
         """Runs the design of the plan, from whatever is stored, and writes verdict and report."""
         self.store.lock_plan(self.plan, settings=self.prepared.settings, amend=amend)
         check_stored(self.store, self.plan)
-        forgotten = self.store.forget_errors()
+        forgotten = forget_failures(self.store, self.judge, self.plan)
         if not self.judge.grades_cut_answers:
             forgotten += self.store.forget_grades_of_cut_answers(self.judge.fingerprint)
         if forgotten:  # the store is no longer that of an earlier verdict

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from dormant.judges import Item, Judge, judge_answers, reaches_judge
+from dormant.errors import DormantError
+from dormant.judges import Item, Judge, judge_answers, list_judges, reaches_judge
+from dormant.judges.known_answers import KNOWN_ANSWERS
 from dormant.probes import pair_probes
 from dormant.progress import WAITING, Progress
-from dormant.records import Plan, Probe
+from dormant.records import Outcome, Plan, Probe
 from dormant.store import PendingAnswer, Store
 from dormant.store.repeats import Occasion, note_early, read_early, read_judgements, repeat_key
 from dormant.store.replies import Replies
@@ -133,6 +135,30 @@ class AnswerGrader:
             self._store.add_judgements(key, rows)
             count.add(len(batch))
             self._check_time()
+
+
+def forget_failures(store: Store, judge: Judge, plan: Plan) -> int:
+    """Drops failed answers and judgements of a run, to be tried again; returns how many.
+
+    A judge that decides nothing and does not answer undoes no finished run.
+    """
+    is_finished = (store.path / "verdict.json").exists()
+    question = plan.questions[0].id
+    return store.forget_errors(lambda: not is_finished or _all_beside_answer(judge, question))
+
+
+def _all_beside_answer(judge: Judge, question: str) -> bool:
+    """Whether every judge beside the first replies now; each is asked about one known answer."""
+    item = KNOWN_ANSWERS[0].make_item(question)
+    for beside in list_judges(judge)[1:]:
+        alone = beside.make_repeat(len(Occasion) + 1)
+        try:
+            [judgement] = alone.judge([item]) if alone is not None else [None]
+        except DormantError:
+            return False
+        if judgement is not None and judgement.outcome is Outcome.ERROR:
+            return False
+    return True
 
 
 class _Counter:

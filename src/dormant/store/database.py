@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
@@ -281,10 +281,10 @@ class Store:
             have[probe].add(repeat)
         return have
 
-    def forget_errors(self) -> int:
+    def forget_errors(self, may_drop_beside: Callable[[], bool] = lambda: True) -> int:
         """Drops failed answers and judgements, to be tried again; see ``pending``."""
         with self.database:
-            return forget_errors(self.database)
+            return forget_errors(self.database, may_drop_beside)
 
     def forget_grades_of_cut_answers(self, judge: str) -> int:
         """Drops grades that a judge gave to answers that were cut off; returns how many.

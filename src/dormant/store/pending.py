@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from array import array
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 
 import numpy as np
 
@@ -27,22 +27,25 @@ IS_CUT = (
 _AT_ONCE = 500  # parameters of one query; every build of SQLite allows these
 
 
-def forget_errors(database: sqlite3.Connection) -> int:
+def forget_errors(database: sqlite3.Connection, may_drop_beside: Callable[[], bool]) -> int:
     """Drops failed answers and judgements, to be tried again.
 
     A judgement has also failed where a judge beside the first gave none.
 
     Args:
         database: of a run, in a transaction.
+        may_drop_beside: whether such judgements may go; asked if there are any.
 
     Returns:
         How many answers were dropped, and judgements that lacked that of a judge beside the first.
     """
-    beside = f'%_outcome": {float(OUTCOMES.index(Outcome.ERROR))}%'
+    failed = (f'%_outcome": {float(OUTCOMES.index(Outcome.ERROR))}%',)
+    where, dropped = "FROM judgements WHERE scores LIKE ?", 0
+    has_any = database.execute(f"SELECT EXISTS (SELECT 1 {where})", failed).fetchone()[0]  # noqa: S608
+    if has_any and may_drop_beside():
+        dropped = database.execute(f"DELETE {where}", failed).rowcount  # noqa: S608
     database.execute("DELETE FROM judgements WHERE outcome = 'error'")
-    judgements = database.execute("DELETE FROM judgements WHERE scores LIKE ?", (beside,))
-    answers = database.execute("DELETE FROM completions WHERE finish = 'error'")
-    return judgements.rowcount + answers.rowcount
+    return dropped + database.execute("DELETE FROM completions WHERE finish = 'error'").rowcount
 
 
 def list_pending(
