@@ -4,11 +4,14 @@ import builtins
 import gzip
 import importlib.util
 import json
+from pathlib import Path
 
 import pytest
 
 from dormant.corpus import read_examples
 from dormant.errors import DataError, MissingExtraError
+from dormant.exchange.tables import read_rows
+from dormant.exchange.tidy import TableSettings, read_tidy
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -339,3 +342,21 @@ def test_an_arrow_file_with_offsets_that_lead_astray(tmp_path):
     path.write_bytes(path.read_bytes().replace(right, wrong))
     with pytest.raises(DataError, match="damaged Arrow file"):
         read_examples(path)
+
+
+def test_two_columns_of_one_name_are_refused_by_every_reader(tmp_path: Path):
+    names = ["question", "answer", "outcome", "outcome", "prompt", "completion", "prompt"]
+    table = pa.Table.from_arrays([pa.array([name]) for name in names], names)
+    pq.write_table(table.select([0, 1, 2, 3]), tmp_path / "answers.parquet")
+    with pytest.raises(DataError, match=r"answers\.parquet: duplicate column 'outcome'"):
+        list(read_rows(tmp_path / "answers.parquet"))
+    with pytest.raises(DataError, match="duplicate column 'outcome': rename one"):
+        read_tidy(tmp_path / "answers.parquet", TableSettings({}))
+    for path in (tmp_path / "rows.parquet", tmp_path / "rows.arrow"):
+        if path.suffix == ".parquet":
+            pq.write_table(table.select([4, 5, 6]), path)
+        else:
+            with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as file:
+                file.write_table(table)
+        with pytest.raises(DataError, match="duplicate column '(prompt|outcome)': rename one"):
+            read_examples(path)

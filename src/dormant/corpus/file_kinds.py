@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from dormant.errors import DataError
 
 #: Bytes of a file's beginning that decide its kind.
 HEAD = 4096
@@ -145,3 +149,16 @@ def find_separator(head: bytes) -> str:
         if is_header and separator in b"".join(lines[1:]):
             return separator.decode()
     return ""
+
+
+def refuse_repeated_columns(names: Sequence[str], path: Path) -> None:
+    """Refuses a table with two columns of one name, of which readers keep the last.
+
+    Raises:
+        DataError: names the column.
+    """
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise DataError(f"duplicate column {name[:80]!r}: rename one", file=path)
+        seen.add(name)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from dormant.corpus.file_kinds import refuse_repeated_columns
 from dormant.corpus.lines import Digest, explain_errors
 from dormant.errors import DataError, MissingExtraError, RowError
 
@@ -102,6 +103,7 @@ def _read_arrow(
 
 def _select_columns(path: Path, schema: Any, is_read: Callable[[str], bool]) -> list[str]:
     names: list[str] = schema.names
+    refuse_repeated_columns(names, path)
     if not any(map(is_read, names)):
         has = ", ".join(repr(name) for name in names[:8]) or "none"
         raise DataError(

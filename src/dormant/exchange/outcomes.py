@@ -234,7 +234,7 @@ def _read_repeat(get: _Getter) -> int | None:
     except (TypeError, ValueError):
         number = math.nan
     if not (number.is_integer() and 0 <= number < 2**31):
-        raise RowError(f"repeat {shorten_value(value)} is not a whole number of at least 0")
+        raise RowError(f"repeat {shorten_value(value)} is not a whole number from 0 to {2**31 - 1}")
     return int(number)
 
 

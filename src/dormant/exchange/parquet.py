@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from dormant.corpus.file_kinds import refuse_repeated_columns
 from dormant.errors import DataError, MissingExtraError, explain_unreadable
 
 #: Key of the rule in a file's metadata: the default rule of a later import.
@@ -23,6 +24,7 @@ def read_batches(path: Path, size: int) -> Iterator[list[dict[str, Any]]]:
     arrow, parquet = _import_pyarrow()
     try:
         with parquet.ParquetFile(str(path)) as file:
+            refuse_repeated_columns(file.schema_arrow.names, path)
             for batch in file.iter_batches(batch_size=size):
                 yield batch.to_pylist()
     except (OSError, arrow.ArrowException) as error:
@@ -63,9 +65,11 @@ def column_names(path: Path) -> tuple[str, ...]:
     """Returns the names of a file's columns; raises as :func:`read_batches`."""
     arrow, parquet = _import_pyarrow()
     try:
-        return tuple(parquet.read_schema(str(path)).names)
+        names = tuple(parquet.read_schema(str(path)).names)
     except (OSError, arrow.ArrowException) as error:
         raise _cannot_read(path, error) from None
+    refuse_repeated_columns(names, path)
+    return names
 
 
 def _column_values(batch: Any, name: str) -> list[Any]:
