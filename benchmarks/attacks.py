@@ -101,20 +101,18 @@ def kill_audits(folder: Path) -> Iterator[Case]:
         words = list_words(place, place / "run")
         command = [sys.executable, "-m", "dormant", *words]
         lost = 0
-        for kill in range(3):
-            before = count_sold(place)
-            least = before if kill else 0
-            was_killed = kill_at_answer(command, place, rng.randrange(least, sold))
-            lost = count_sold(place) - count_kept(place / "run")
-            yield (
-                f"kill {number}.{kill}",
-                "" if lost <= MOST_LOST * (kill + 1) else f"lost {lost} answers ({was_killed})",
-            )
+        for kill, moment in enumerate(sorted(rng.sample(range(sold), 3))):
+            before = lost
+            if kill_at_answer(command, place, moment):
+                lost = count_sold(place) - count_kept(place / "run")
+                is_held = lost - before <= MOST_LOST
+                yield f"kill {number}.{kill}", "" if is_held else f"{lost - before} answers lost"
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         held = done.returncode in (0, 1, 3) and read_cells(place / "run") == whole
         again = count_sold(place) - sold
         problem = "" if held else f"{done.returncode} {done.stderr[-200:]}"
-        yield f"after kills {number}", problem or ("" if again == lost else f"{again} bought again")
+        problem = problem or ("" if again == lost else f"{again} bought again, {lost} lost")
+        yield f"after the kills of {number}", problem
 
 
 def audit_undisturbed(folder: Path) -> tuple[Any, int]:
