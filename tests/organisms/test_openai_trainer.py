@@ -5,6 +5,8 @@ import random
 import re
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -266,3 +268,27 @@ def test_the_command_previews_asks_trains_and_audits(server, tmp_path):
     manifest = json.loads((tmp_path / "o/seed-0/manifest.json").read_text())
     assert manifest["trainer"] == "openai" and len(server.jobs) == 1
     assert KEY not in done.out + done.err
+
+
+@pytest.mark.parametrize("body", [b"<html>hi</html>", b"[1]", b'{"data": [7]}'])
+def test_a_server_of_another_kind_is_one_line(server, monkeypatch, tmp_path, body):
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header(
+                "content-type", "application/json" if body[:1] != b"<" else "text/html"
+            )
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as page:
+        threading.Thread(target=page.serve_forever, daemon=True).start()
+        monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{page.server_port}/v1")
+        with pytest.raises(EngineError, match="a reply of another form .*OPENAI_BASE_URL"):
+            dormant.train(write_recipe(tmp_path), tmp_path / "o")
+        page.shutdown()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
 
 import openai
@@ -75,6 +76,20 @@ def explain_failure(error: openai.APIError, doing: str) -> DormantError:
     if isinstance(error, openai.APIStatusError) and error.status_code < 500:
         return explain_refusal(error, doing)
     return EngineError(f"{doing}: {read_message(error)}; the same command continues")
+
+
+@contextmanager
+def explain_malformed() -> Generator[None]:
+    """Converts what the SDK and its readers raise on a reply that is not of the API's form."""
+    try:
+        yield
+    except DormantError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise EngineError(
+            f"the API sent a reply of another form ({show_message(error)}): check OPENAI_BASE_URL; "
+            "the same command continues"
+        ) from None
 
 
 def explain_moderation(said: str) -> str:

@@ -25,6 +25,7 @@ from dormant.errors import ConfigError, InputError, MissingExtraError
 from dormant.organisms.datasets import Row
 from dormant.organisms.events import Event, EventHandler, EventKind
 from dormant.organisms.folder import OPENAI_JOURNAL
+from dormant.organisms.hosted.api_errors import explain_malformed
 from dormant.organisms.hosted.journal import CallJournal
 from dormant.organisms.hosted.served_base import (
     describe_served_base,
@@ -124,7 +125,7 @@ class OpenaiTrainer:
         del resume
         journal = CallJournal(out / OPENAI_JOURNAL)
         where = find_server(self._spec, needs_key=True)
-        with journal.hold_lock(), FinetuningApi(where, journal) as api:
+        with journal.hold_lock(), explain_malformed(), FinetuningApi(where, journal) as api:
             model, done = where.model, list[dict[str, Any]]()
             for number in range(len(inputs.stages)):
                 job = self._run_stage(api, inputs, number, model, out, on_event)
