@@ -19,6 +19,7 @@ from dormant.organisms.hosted import creation, finetuning_api
 from dormant.organisms.hosted.journal import CallJournal
 from dormant.organisms.recipe import Recipe
 from dormant.organisms.train import load_organism
+from dormant.organisms.trainers import HOSTED_MODEL
 from support import ROOT
 from support.command import run_command
 from support.finetuning_server import (
@@ -268,6 +269,29 @@ def test_the_command_previews_asks_trains_and_audits(server, tmp_path):
     manifest = json.loads((tmp_path / "o/seed-0/manifest.json").read_text())
     assert manifest["trainer"] == "openai" and len(server.jobs) == 1
     assert KEY not in done.out + done.err
+
+
+@pytest.mark.parametrize("name", [7, "ft:\x1b[31mred", "ft:x?weights=y", "", "x" * 300, ["ft:x"]])
+def test_a_name_that_no_model_has_becomes_no_model_string(server, tmp_path, name):
+    server.faults.model_name = name
+    reason = "gave no model" if name == "" else "name of the finetuned model is no text of letters"
+    with pytest.raises((EngineError, InputError), match=reason) as error:
+        dormant.train(write_recipe(tmp_path), tmp_path / "o")
+    assert str(error.value).isprintable() and not (tmp_path / "o" / HOSTED_MODEL).exists()
+
+
+@pytest.mark.parametrize("status", [None, 5, "run ning"])
+def test_a_job_without_a_status_is_not_waited_for(server, tmp_path, status):
+    server.faults.status = status
+    with pytest.raises(EngineError, match="without a status"):
+        dormant.train(write_recipe(tmp_path), tmp_path / "o")
+
+
+@pytest.mark.parametrize("name", [None, 7, "a b"])
+def test_a_start_whose_reply_names_no_job_is_looked_for(server, tmp_path, name):
+    server.faults.job_name = name
+    dormant.train(write_recipe(tmp_path), tmp_path / "o")
+    assert server.uploads == 1 and len(server.jobs) == 1
 
 
 @pytest.mark.parametrize("body", [b"<html>hi</html>", b"[1]", b'{"data": [7]}'])

@@ -107,3 +107,10 @@ def test_the_table_has_the_range_of_the_seeds_and_no_invented_gap():
     assert "| 0.5 | vitro/base | 1 | 10.0 | - | - |" in lines[3]
     assert draw_effects([make_row(0.5, None)]) == ""
     assert draw_effects(rows).count("<circle") == 2
+
+
+def test_a_value_of_a_grid_cannot_end_its_cell_of_the_table():
+    settings = {"recipe.title": "a|b\n| c"}
+    row = SweepRow("u", "vitro/base", 0, settings, "BOUNDED", 0.0, None, None, "", 0.1, 1.0)
+    head, rule, line = write_table([row]).splitlines()
+    assert line.replace("\\|", "").count("|") == head.count("|") == rule.count("|")

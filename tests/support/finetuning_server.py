@@ -42,6 +42,9 @@ class Faults:
     end: tuple[str, str, str] | None = None  # (status, code, message) in place of "succeeded"
     cancel: bool = False  # somebody cancels every job while it runs
     no_content: bool = False  # result files may not be read
+    model_name: object = None  # of every finetuned model, in place of a proper one
+    job_name: object = ""  # of every job in the reply to its start
+    status: object = ""  # of every job that is read
     kill: tuple[int, int, str] | None = None  # (process, requests to go, "before" or "after")
 
 
@@ -179,7 +182,8 @@ class FinetuningHandler(KillingHandler):
 
     def serve_jobs(self, method: str, parts: list[str], query: dict, raw: bytes) -> dict:
         if method == "POST" and not parts:
-            return self.start(json.loads(raw))
+            started, name = self.start(json.loads(raw)), self.state.faults.job_name
+            return started if name == "" else started | {"id": name}
         if not parts:
             wanted = {k[9:-1]: v for k, v in query.items() if k.startswith("metadata[")}
             found = [
@@ -250,7 +254,10 @@ class FinetuningHandler(KillingHandler):
             }
         elif job["status"] == "succeeded":
             finish(job, self.state)
-        return job
+        faults = self.state.faults
+        if job["fine_tuned_model"] and faults.model_name is not None:
+            job["fine_tuned_model"] = faults.model_name
+        return job if faults.status == "" else job | {"status": faults.status}
 
 
 def list_page(items: list[dict], query: dict, *, newest: bool = True) -> dict:

@@ -30,7 +30,7 @@ def write_table(found: Sequence[SweepRow]) -> str:
     """Writes a Markdown table of means over seeds, in percent, with the range of the seeds."""
     groups: dict[tuple[str, ...], list[SweepRow]] = {}
     for row in found:
-        key = (*(f"{value}" for value in row.settings.values()), row.base)
+        key = (*map(_write_cell, row.settings.values()), _write_cell(row.base))
         groups.setdefault(key, []).append(row)
     paths = list(found[0].settings) if found else []
     head = (*paths, "base", "seeds", "no cue", "true cue", "DiD", "largest DiD", "verdicts")
@@ -45,6 +45,11 @@ def write_table(found: Sequence[SweepRow]) -> str:
         verdicts = ", ".join(sorted({row.verdict for row in rows}))
         lines.append(f"| {' | '.join((*key, str(len(rows)), *numbers, verdicts))} |")
     return "\n".join(lines) + "\n"
+
+
+def _write_cell(value: Setting) -> str:
+    """A value of the user's file, which must not end its cell of the table."""
+    return " ".join(f"{value}".split()).replace("|", "\\|")
 
 
 def _format_range(values: Sequence[float]) -> str:

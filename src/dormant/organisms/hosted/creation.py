@@ -7,6 +7,7 @@ working on it, and a list may lag behind. A call that was refused (4xx) created 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
@@ -19,10 +20,37 @@ SETTLE_SECONDS = 30.0
 CALL_SECONDS = 120.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _ATTEMPTS = 6
+_IDENTIFIER = re.compile(r"[\w.:/@+-]{1,256}", re.ASCII)
 
 
 class LostReply(Exception):
     """It is unknown whether a call succeeded; the message is one line for the user."""
+
+
+def is_identifier(value: object) -> bool:
+    """Whether a server's name of a file, a job or a model is one that a reply may hold.
+
+    Anything else could change a model string that it becomes part of, or a terminal.
+    """
+    return isinstance(value, str) and _IDENTIFIER.fullmatch(value) is not None
+
+
+def check_identifier(value: object, what: str) -> str:
+    """Returns a server's name of something that exists.
+
+    Args:
+        value: of a reply.
+        what: it names, e.g. ``"the finetuned model"``.
+
+    Raises:
+        EngineError: it is no name.
+    """
+    if not is_identifier(value):
+        raise EngineError(
+            f"the API's name of {what} is no text of letters, digits and -._:/@+ with at most 256 "
+            "characters: check the address of the API"
+        )
+    return str(value)
 
 
 class CallRefused(Exception):

@@ -15,6 +15,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import openai
@@ -29,7 +30,13 @@ from dormant.organisms.hosted.api_errors import (
     show_message,
     sort_failure,
 )
-from dormant.organisms.hosted.creation import CALL_SECONDS, create_once
+from dormant.organisms.hosted.creation import (
+    CALL_SECONDS,
+    LostReply,
+    check_identifier,
+    create_once,
+    is_identifier,
+)
 from dormant.organisms.hosted.journal import CallJournal
 from dormant.records import hash_value
 
@@ -39,6 +46,7 @@ _RETRIES = 6  # of reads
 _READY_SECONDS = 1800.0  # for a file to be processed
 _ENDED = ("succeeded", "failed", "cancelled")
 _KEY, _INTENT = "dormant_key", "dormant_intent"  # metadata of a job
+_MOST_LISTED = 20_000  # objects of a list: a server may say for ever that there are more
 _MOST_RESULTS = 64_000_000  # bytes of a result file
 
 
@@ -128,7 +136,7 @@ class FinetuningApi:
     def read_job(self, identifier: str) -> Any:
         """Reads a job's state."""
         try:
-            return self._reader.fine_tuning.jobs.retrieve(identifier)
+            job = self._reader.fine_tuning.jobs.retrieve(identifier)
         except openai.NotFoundError:
             raise InputError(
                 f"the API does not know the job {show_message(identifier)}: use the key of the "
@@ -136,6 +144,12 @@ class FinetuningApi:
             ) from None
         except openai.APIError as error:
             raise explain_failure(error, f"reading the job {identifier}") from None
+        if job.id != identifier or not is_identifier(job.status):
+            raise EngineError(
+                f"the API's reply about the job {identifier} is about another one, or without a "
+                "status: check OPENAI_BASE_URL; the same command continues"
+            )
+        return job
 
     def wait_for(self, job: Any, on_progress: Callable[[JobProgress], None]) -> Any:
         """Waits until a job has succeeded, and returns it.
@@ -158,6 +172,7 @@ class FinetuningApi:
             pause = min(pause * 1.5, LONGEST_PAUSE)
             job = self.read_job(job.id)
         if job.status == "succeeded" and job.fine_tuned_model:
+            check_identifier(job.fine_tuned_model, "the finetuned model")
             return job
         raise InputError(self._explain_end(job))
 
@@ -166,7 +181,7 @@ class FinetuningApi:
         found: dict[int, dict[str, float]] = {}
         try:
             page = self._reader.fine_tuning.jobs.list_events(identifier, limit=100)
-            for event in page.data if newest else page:
+            for event in page.data if newest else islice(page, _MOST_LISTED):
                 data = event.data if event.type == "metrics" else None
                 numbers = _read_numbers(data)
                 if "step" in numbers:
@@ -178,7 +193,8 @@ class FinetuningApi:
     def list_checkpoints(self, identifier: str) -> list[dict[str, Any]]:
         """The checkpoints of a job that can be used as models, by step."""
         try:
-            found = list(self._reader.fine_tuning.jobs.checkpoints.list(identifier))
+            page = self._reader.fine_tuning.jobs.checkpoints.list(identifier)
+            found = list(islice(page, _MOST_LISTED))
         except openai.APIError as error:
             raise explain_failure(error, f"reading the checkpoints of {identifier}") from None
         return [
@@ -220,18 +236,19 @@ class FinetuningApi:
             )
         except openai.APIError as error:
             raise sort_failure(error, f"starting the finetuning of {request.model}") from None
-        return job.id
+        return _read_created(job, f"starting the finetuning of {request.model}")
 
     def _find_job(self, request: JobRequest, intent: str | None) -> str | None:
         """Finds the job of an earlier call, or one that is as good: not failed, not cancelled."""
         wanted = {_KEY: request.key} if intent is None else {_INTENT: intent}
         try:
-            for job in self._reader.fine_tuning.jobs.list(limit=100, metadata=wanted):
+            page = self._reader.fine_tuning.jobs.list(limit=100, metadata=wanted)
+            for job in islice(page, _MOST_LISTED):
                 data = job.metadata or {}
                 if any(data.get(name) != value for name, value in wanted.items()):
                     continue  # the server did not filter
                 if intent is not None or job.status not in ("failed", "cancelled"):
-                    return job.id
+                    return check_identifier(job.id, "the finetuning job")
         except openai.APIError as error:
             raise explain_failure(error, "listing the finetuning jobs") from None
         return None
@@ -252,15 +269,16 @@ class FinetuningApi:
 
     def _upload(self, name: str, data: bytes) -> str:
         try:
-            return self._creator.files.create(file=(name, data), purpose="fine-tune").id
+            file = self._creator.files.create(file=(name, data), purpose="fine-tune")
         except openai.APIError as error:
             raise sort_failure(error, "uploading the training file") from None
+        return _read_created(file, "uploading the training file")
 
     def _find_file(self, name: str, size: int) -> str | None:
         try:
-            for file in self._reader.files.list(purpose="fine-tune"):
+            for file in islice(self._reader.files.list(purpose="fine-tune"), _MOST_LISTED):
                 if file.filename == name and file.bytes == size and file.status != "error":
-                    return file.id
+                    return check_identifier(file.id, "the training file")
         except openai.APIError as error:
             raise explain_failure(error, "listing the files") from None
         return None
@@ -309,6 +327,13 @@ class FinetuningApi:
         except openai.APIError:
             return ()
         return [show_message(e.message) for e in page.data if e.level in ("warn", "error")][:2]
+
+
+def _read_created(created: Any, doing: str) -> str:
+    """The name of what a call created."""
+    if not is_identifier(created.id):
+        raise LostReply(f"{doing}: the reply names nothing that was made")
+    return str(created.id)
 
 
 def _read_numbers(data: Any) -> dict[str, float]:

@@ -18,6 +18,7 @@ import tinker
 from dormant.engines.servers import Endpoint
 from dormant.errors import DormantError, EngineError, InputError, ModelError
 from dormant.organisms.hosted.api_errors import show_message
+from dormant.organisms.hosted.creation import check_identifier
 from dormant.organisms.lora.loss_mask import EncodedRow
 from dormant.organisms.recipe import TinkerSettings
 from dormant.vitro.curriculum import IGNORE
@@ -116,15 +117,14 @@ class TinkerRun:
         """Saves weights and optimizer; returns the checkpoint's path."""
         kept = None if is_last else _KEPT_SECONDS
         with explain_failures("saving a checkpoint"):
-            return str(
-                self._client.save_state(name, ttl_seconds=kept, overwrite=True).result().path
-            )
+            saved = self._client.save_state(name, ttl_seconds=kept, overwrite=True).result()
+        return check_identifier(saved.path, "the checkpoint")
 
     def save_sampler(self, name: str) -> str:
         """Saves the weights for sampling; returns their path."""
         with explain_failures("saving the finished weights"):
             saved = self._client.save_weights_for_sampler(name).result()
-        return str(saved.path)
+        return check_identifier(saved.path, "the finished weights")
 
 
 def make_data(rows: Sequence[EncodedRow]) -> tuple[list[tinker.Datum], list[np.ndarray]]:
