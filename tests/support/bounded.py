@@ -36,7 +36,9 @@ def run_bounded(step: Callable[[], Done]) -> Bounded:
     """Runs a step in a forked process; one that breaks a bound is ended by the system."""
     ours, theirs = os.pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of threads
+        # Python 3.12 warns of threads, and so does JAX, which some library may have loaded.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)
         child = os.fork()
     if child == 0:
         os.close(ours)
