@@ -89,16 +89,26 @@ def _describe_range(effect: EffectReach) -> str:
     return f"above 0 and at most {percent_text(effect.high)} points"
 
 
-def describe_reach(effect: EffectReach, *, found: float | None) -> str:
+def describe_reach(effect: EffectReach, *, found: float | None, trainings: int = 1) -> str:
     """Words the deltas that the deciding effect's answers decide; empty if none is known.
+
+    What several trainings exceed is shown of them alone, while the interval in the same sentence
+    reckons with others of their kind: without a word the two would contradict each other.
 
     Args:
         effect: the reach of the deciding effect.
         found: the delta that it was shown to exceed; None if it was not. It may be shown at a later
             step of Holm's than the first, and then exceeds more than ``most_exceeded``.
+        trainings: how many of the target were audited.
     """
     if found is not None and effect.most_exceeded >= found:
-        return f"It exceeds every delta up to {percent_text(effect.most_exceeded)} points."
+        exceeded = f"exceeds every delta up to {percent_text(effect.most_exceeded)} points"
+        if trainings > 1:
+            return (
+                f"In the mean of these {trainings} trainings it {exceeded} (the interval is about "
+                "all such trainings)."
+            )
+        return f"It {exceeded}."
     if found is None and effect.least_bounded < 1:  # not NaN, and a delta that can be given
         return f"A delta of {percent_text(effect.least_bounded)} points would be bounded."
     return ""

@@ -58,7 +58,7 @@ def write_verdict(
         sentence,
         "" if kind is VerdictKind.UNDERPOWERED else _write_lost_rise(ev),
         describe_harm(ev, lambda cue: _describe_arm(ev, cue)),
-        describe_reach(reach, found=found) if reach else "",
+        describe_reach(reach, found=found, trainings=_count_trainings(ev)) if reach else "",
         describe_existence(ev, effects),
         _describe_request(ev),
         describe_left_out(ev.plan),
@@ -386,8 +386,12 @@ def _describe_arm(ev: Evidence, cue: str | None) -> str:
 
 
 def _describe_seeds(ev: Evidence) -> str:
-    count = sum(card.role is Role.TARGET for card in ev.plan.models)
+    count = _count_trainings(ev)
     return f" (mean of {count} training seeds)" if count > 1 else ""
+
+
+def _count_trainings(ev: Evidence) -> int:
+    return sum(card.role is Role.TARGET for card in ev.plan.models)
 
 
 def _capitalize_first(text: str) -> str:
