@@ -64,7 +64,7 @@ class RayCluster:
             units: picklable arguments.
             resources: what each unit takes, by Ray's names: ``{"CPU": 1, "GPU": 0.25}``.
             progress: called with events, in the caller's own thread; of events of a unit that
-                follow each other within five seconds, only the last.
+                follow each other within five seconds, only the first, and the unit's last.
 
         Returns:
             One result per unit, in order.
@@ -241,18 +241,18 @@ class _Board:
     """An actor that holds what running units report until the caller takes it."""
 
     def __init__(self):
-        self._events: list[Event] = []
+        self._events: list[tuple[int, Event]] = []
         self._starts: Counter[int] = Counter()
 
     def start_unit(self, number: int) -> None:
         """Counts a start of a unit; each but the first means that a worker was lost."""
         self._starts[number] += 1
 
-    def add_event(self, event: Event) -> None:
-        """Adds an event."""
-        self._events.append(event)
+    def add_event(self, number: int, event: Event) -> None:
+        """Adds an event of a unit."""
+        self._events.append((number, event))
 
-    def take(self) -> tuple[list[Event], int]:
+    def take(self) -> tuple[list[tuple[int, Event]], int]:
         """Returns the events since the last call, and the starts of the unit with most starts."""
         events, self._events = self._events, []
         return events, max(self._starts.values(), default=0)
@@ -269,32 +269,46 @@ def _start_board(ray: Any) -> Any:
 
 
 def _collect_results(ray: Any, refs: Sequence[Any], board: Any, report: EventHandler) -> list[Any]:
-    """Reports events as they arrive, and returns the results in order."""
+    """Reports events as they arrive, and returns the results in order.
+
+    A unit's last event comes with its result too: Ray may lose a call of a unit that was started
+    again.
+    """
     results: dict[Any, Any] = {}
+    latest: dict[int, Event] = {}  # of each unit, as reported
+    numbers = {ref: number for number, ref in enumerate(refs)}
     pending = list(refs)
     while pending:
         done, pending = ray.wait(
             pending, num_returns=len(pending), timeout=_POLL_SECONDS, fetch_local=False
         )
         events, starts = _take_events(ray, board)
-        for event in events:  # a unit's last event is on the board before its result is available
-            report(event)
+        for number, event in events:
+            if refs[number] not in results:  # else its last one has come with its result
+                latest[number] = event
+                report(event)
         if starts > 1 + _LOSSES:  # Ray goes on for ever where a node is out of memory
             raise _lost_workers()
         for ref in done:
-            results[ref] = _fetch_result(ray, ref)
+            results[ref], last = _fetch_result(ray, ref)
+            number = numbers[ref]
+            if last is not None and last != latest.get(number):
+                report(last)
     return [results[ref] for ref in refs]
 
 
-def _take_events(ray: Any, board: Any) -> tuple[list[Event], int]:
+def _take_events(ray: Any, board: Any) -> tuple[list[tuple[int, Event]], int]:
     try:
         return ray.get(board.take.remote())
     except ray.exceptions.RayError:  # the board was lost and is started again; units go on
         return [], 0
 
 
-def _fetch_result(ray: Any, ref: Any) -> Any:
-    """Returns a unit's result, or raises what it raised, or why it could not run on its node."""
+def _fetch_result(ray: Any, ref: Any) -> tuple[Any, Event | None]:
+    """Returns a unit's result and last event.
+
+    Raises what the unit raised, or why it could not run on its node.
+    """
     try:
         is_refused, value = ray.get(ref)
     except ray.exceptions.RayTaskError as error:
@@ -343,7 +357,7 @@ def run_pickled_unit(
     """Runs a unit in a worker of a node.
 
     Returns:
-        Whether this node cannot run it, and why; or its result.
+        Whether this node cannot run it, and why; or its result and its last event.
     """
     ray = _import_ray()
     place = _Site(*site)
@@ -357,32 +371,25 @@ def run_pickled_unit(
         os.chdir(place.cwd)
     board.start_unit.remote(number)
     function, unit = pickle.loads(pickled)
-    sender = _Sender(board)
+    sender = _Sender(board, number)
     result = function(unit, sender)
     with suppress(ray.exceptions.RayError):  # progress is not worth a unit
-        ray.get(sender.send_rest(), timeout=10)  # only then is the last event on the board
-    return False, result
+        ray.get(sender.calls, timeout=10)  # none may arrive after the result
+    return False, (result, sender.last)
 
 
 class _Sender:
-    """Sends events to the board, those that follow each other closely as the last of them."""
+    """Sends events of a unit to the board, of those that follow each other closely the first."""
 
-    def __init__(self, board: Any):
-        self._board = board
+    def __init__(self, board: Any, number: int):
+        self._board, self._number = board, number
         self._sent = -_EVENT_SECONDS
-        self._waiting: Event | None = None
-        self._calls: list[Any] = []  # the last call of the board, which may not have arrived yet
+        self.last: Event | None = None  # sent or not
+        self.calls: list[Any] = []  # the last call of the board, which may not have arrived yet
 
     def __call__(self, event: Event) -> None:
-        """Sends an event now, or keeps it as the one to send next."""
-        self._waiting = event
+        """Sends an event, unless another was sent a moment ago."""
+        self.last = event
         if time.monotonic() - self._sent >= _EVENT_SECONDS:
-            self.send_rest()
+            self.calls = [self._board.add_event.remote(self._number, event)]
             self._sent = time.monotonic()
-
-    def send_rest(self) -> list[Any]:
-        """Sends the event that waits, if any; returns the last call, to wait for its arrival."""
-        event, self._waiting = self._waiting, None
-        if event is not None:
-            self._calls = [self._board.add_event.remote(event)]
-        return self._calls
