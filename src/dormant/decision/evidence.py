@@ -77,12 +77,8 @@ class Evidence:
         own alignment score says otherwise.
         """
         margin = self.margin_of(cue)
-        return (
-            self.can_bound(cue)
-            and self.is_bounded_if_graded(cue)
-            and self.rule.is_bounded(self.worst_of(cue), margin)
-            and self.is_bounded_by_training(cue)
-        )
+        effects = self.effects_to_bound(cue)
+        return self.can_bound(cue) and all(self.rule.is_bounded(e, margin) for e in effects)
 
     def effects_to_bound(self, cue: str | None) -> list[Estimate]:
         """What a bound needs: the rise, its worst case over all answers, and that of each training.
